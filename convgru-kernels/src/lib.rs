@@ -1,0 +1,39 @@
+//! Convolution, its gradients and the gates of a GRU on the CPU.
+//!
+//! This crate knows slices, batches of feature maps and small descriptors; it
+//! knows no tensor, no layer and no weight file. It is what `convgru-model` is
+//! built on, in `f32` for use and in `f64` for proofs, by the same code.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`conv`] | convolution forward, input gradient, weight gradient |
+//! | [`gates`] | the elementwise half of a GRU cell, two fused passes each way |
+//! | [`activation`] | sigmoid and tanh with stated error bounds |
+//! | [`reference`] | the same things as obvious loops: the specification |
+//! | [`gemm`] | the seam behind which matrices are multiplied |
+//!
+//! # Invariants
+//! * Results are the same bits for any number of threads: work is cut by shape
+//!   alone and partial sums are added in index order.
+//! * Gradients of weights and biases are added to what is there; callers zero them.
+//! * A caller's own thread pool is used when the call is made inside
+//!   `rayon::ThreadPool::install`.
+//! * Wrong extents are errors, not panics.
+
+pub mod activation;
+pub mod conv;
+mod error;
+mod feature_maps;
+pub mod gates;
+pub mod gemm;
+mod isa;
+mod parallel;
+pub mod pointwise;
+pub mod reference;
+mod scalar;
+mod scratchpad;
+
+pub use error::{Error, Result};
+pub use feature_maps::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef};
+pub use scalar::Scalar;
+pub use scratchpad::Scratchpad;

@@ -1,0 +1,136 @@
+//! Work cut into items by shape alone, so that the bits never depend on threads.
+//!
+//! Every item writes its own part of the output and nothing else, and an item
+//! computes the same numbers whichever thread takes it, in whichever order.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+/// Elementary operations below which a call runs on the calling thread: waking
+/// another one costs more than it saves.
+const INLINE_OPERATIONS: usize = 100_000;
+
+/// Runs `work(item, lane)` for every item, with one lane of scratch per thread.
+///
+/// `operations` estimates the arithmetic of the whole call. With a single lane,
+/// a single item or little to do, everything runs on the calling thread.
+pub(crate) fn for_each_item<L: Send>(
+    items: usize,
+    operations: usize,
+    lanes: &mut [L],
+    work: impl Fn(usize, &mut L) + Sync,
+) {
+    if items <= 1 || lanes.len() <= 1 || operations < INLINE_OPERATIONS {
+        if let Some(lane) = lanes.first_mut() {
+            (0..items).for_each(|item| work(item, lane));
+        }
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    lanes.par_iter_mut().with_max_len(1).for_each(|lane| {
+        loop {
+            let item = next.fetch_add(1, Ordering::Relaxed);
+            if item >= items {
+                break;
+            }
+            work(item, lane);
+        }
+    });
+}
+
+/// Runs `work(range)` over `0..len` in ranges of at most `chunk` elements.
+pub(crate) fn for_each_range(len: usize, chunk: usize, work: impl Fn(Range<usize>) + Sync) {
+    let items = len.div_ceil(chunk);
+    let range = |item: usize| item * chunk..len.min((item + 1) * chunk);
+    if items <= 1 || len < INLINE_OPERATIONS / 8 {
+        (0..items).for_each(|item| work(range(item)));
+    } else {
+        (0..items).into_par_iter().for_each(|item| work(range(item)));
+    }
+}
+
+/// A slice of which several items write disjoint parts at the same time.
+#[derive(Clone, Copy)]
+pub(crate) struct Disjoint<'a, T> {
+    start: *mut T,
+    len: usize,
+    borrow: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a `Disjoint` stands for the exclusive borrow it was made from; the
+// contract of its methods keeps the parts that threads see apart.
+unsafe impl<T: Send> Send for Disjoint<'_, T> {}
+// SAFETY: as above; sharing the handle gives no access without that contract.
+unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
+
+impl<'a, T> Disjoint<'a, T> {
+    /// Takes the slice for as long as its parts are written.
+    pub(crate) fn new(slice: &'a mut [T]) -> Self {
+        Self {
+            start: slice.as_mut_ptr(),
+            len: slice.len(),
+            borrow: PhantomData,
+        }
+    }
+
+    /// One part of the slice.
+    ///
+    /// # Safety
+    /// While the returned slice lives, no other item may hold a part that
+    /// overlaps `range`.
+    ///
+    /// # Panics
+    /// If the range does not lie in the slice.
+    #[expect(clippy::mut_from_ref, reason = "the contract above makes the parts exclusive")]
+    pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.len);
+        // SAFETY: the assertion puts the range inside the slice this handle borrows
+        // exclusively, and the caller keeps live parts apart.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+    }
+
+    /// The address of element `offset`, for kernels that write strided parts.
+    ///
+    /// # Panics
+    /// If the offset lies behind the end.
+    pub(crate) fn pointer(&self, offset: usize) -> *mut T {
+        assert!(offset <= self.len);
+        // SAFETY: the assertion keeps the address within or one past the slice.
+        unsafe { self.start.add(offset) }
+    }
+
+    /// Elements of the slice.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_runs_once_whatever_the_lanes() {
+        for lanes in [1, 2, 7] {
+            let mut out = vec![0u32; 1000];
+            let parts = Disjoint::new(&mut out);
+            for_each_item(1000, usize::MAX, &mut vec![(); lanes], |item, _| {
+                // SAFETY: item `i` is the only one that touches element `i`.
+                unsafe { parts.part(item..item + 1)[0] += 1 };
+            });
+            assert!(out.iter().all(|&n| n == 1));
+        }
+    }
+
+    #[test]
+    fn ranges_cover_everything_once() {
+        let sum = AtomicUsize::new(0);
+        for_each_range(123_457, 1000, |range| {
+            sum.fetch_add(range.len(), Ordering::Relaxed);
+        });
+        assert_eq!(sum.into_inner(), 123_457);
+    }
+}
