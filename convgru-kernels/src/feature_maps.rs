@@ -65,10 +65,7 @@ impl Extent {
             .iter()
             .try_fold(1usize, |n, &d| n.checked_mul(d))
             .filter(|&n| n <= isize::MAX as usize / size_of::<f64>())
-            .ok_or(Error::Overflow {
-                what,
-                extent: self.dims(),
-            })
+            .ok_or(Error::Overflow { what, extent: self.dims() })
     }
 }
 
@@ -86,10 +83,7 @@ impl<T: Scalar> FeatureMaps<T> {
     /// [`Error::Overflow`] if the extent has more elements than memory has addresses.
     pub fn zeros(extent: Extent) -> Result<Self> {
         let len = extent.checked_len("feature maps")?;
-        Ok(Self {
-            extent,
-            data: vec![T::ZERO; len],
-        })
+        Ok(Self { extent, data: vec![T::ZERO; len] })
     }
 
     /// A batch holding the given images.
@@ -129,20 +123,12 @@ impl<T: Scalar> FeatureMaps<T> {
 
     /// The whole batch, to be read.
     pub fn as_ref(&self) -> FeatureMapsRef<'_, T> {
-        FeatureMapsRef {
-            data: &self.data,
-            extent: self.extent,
-            image_stride: self.extent.image_len(),
-        }
+        FeatureMapsRef { data: &self.data, extent: self.extent, image_stride: self.extent.image_len() }
     }
 
     /// The whole batch, to be written.
     pub fn as_mut(&mut self) -> FeatureMapsMut<'_, T> {
-        FeatureMapsMut {
-            image_stride: self.extent.image_len(),
-            extent: self.extent,
-            data: &mut self.data,
-        }
+        FeatureMapsMut { image_stride: self.extent.image_len(), extent: self.extent, data: &mut self.data }
     }
 
     /// The images of a range, to be read.
@@ -162,16 +148,8 @@ impl<T: Scalar> FeatureMaps<T> {
         let (before, after) = self.data.split_at_mut(middle * stride);
         let rest = self.extent.batch - middle;
         (
-            FeatureMapsRef {
-                data: before,
-                extent: self.extent.with_batch(middle),
-                image_stride: stride,
-            },
-            FeatureMapsMut {
-                data: after,
-                extent: self.extent.with_batch(rest),
-                image_stride: stride,
-            },
+            FeatureMapsRef { data: before, extent: self.extent.with_batch(middle), image_stride: stride },
+            FeatureMapsMut { data: after, extent: self.extent.with_batch(rest), image_stride: stride },
         )
     }
 }
@@ -192,32 +170,16 @@ impl<'a, T: Scalar> FeatureMapsRef<'a, T> {
 
     /// The images of a range.
     pub fn images(self, range: Range<usize>) -> Self {
-        assert!(
-            range.end <= self.extent.batch,
-            "images {range:?} of {}",
-            self.extent.batch
-        );
+        assert!(range.end <= self.extent.batch, "images {range:?} of {}", self.extent.batch);
         let start = (range.start * self.image_stride).min(self.data.len());
-        Self {
-            data: &self.data[start..],
-            extent: self.extent.with_batch(range.len()),
-            ..self
-        }
+        Self { data: &self.data[start..], extent: self.extent.with_batch(range.len()), ..self }
     }
 
     /// The channels of a range, of every image.
     pub fn channels(self, range: Range<usize>) -> Self {
-        assert!(
-            range.end <= self.extent.channels,
-            "channels {range:?} of {}",
-            self.extent.channels
-        );
+        assert!(range.end <= self.extent.channels, "channels {range:?} of {}", self.extent.channels);
         let start = (range.start * self.extent.pixels()).min(self.data.len());
-        Self {
-            data: &self.data[start..],
-            extent: self.extent.with_channels(range.len()),
-            ..self
-        }
+        Self { data: &self.data[start..], extent: self.extent.with_channels(range.len()), ..self }
     }
 
     /// Writes the images out in `[N, C, H, W]` order.
@@ -257,50 +219,26 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
 
     /// The same view, for a shorter time.
     pub fn reborrow(&mut self) -> FeatureMapsMut<'_, T> {
-        FeatureMapsMut {
-            data: self.data,
-            extent: self.extent,
-            image_stride: self.image_stride,
-        }
+        FeatureMapsMut { data: self.data, extent: self.extent, image_stride: self.image_stride }
     }
 
     /// The same view, to be read.
     pub fn as_ref(&self) -> FeatureMapsRef<'_, T> {
-        FeatureMapsRef {
-            data: self.data,
-            extent: self.extent,
-            image_stride: self.image_stride,
-        }
+        FeatureMapsRef { data: self.data, extent: self.extent, image_stride: self.image_stride }
     }
 
     /// The images of a range.
     pub fn into_images(self, range: Range<usize>) -> Self {
-        assert!(
-            range.end <= self.extent.batch,
-            "images {range:?} of {}",
-            self.extent.batch
-        );
+        assert!(range.end <= self.extent.batch, "images {range:?} of {}", self.extent.batch);
         let start = (range.start * self.image_stride).min(self.data.len());
-        Self {
-            data: &mut self.data[start..],
-            extent: self.extent.with_batch(range.len()),
-            ..self
-        }
+        Self { data: &mut self.data[start..], extent: self.extent.with_batch(range.len()), ..self }
     }
 
     /// The channels of a range, of every image.
     pub fn into_channels(self, range: Range<usize>) -> Self {
-        assert!(
-            range.end <= self.extent.channels,
-            "channels {range:?} of {}",
-            self.extent.channels
-        );
+        assert!(range.end <= self.extent.channels, "channels {range:?} of {}", self.extent.channels);
         let start = (range.start * self.extent.pixels()).min(self.data.len());
-        Self {
-            data: &mut self.data[start..],
-            extent: self.extent.with_channels(range.len()),
-            ..self
-        }
+        Self { data: &mut self.data[start..], extent: self.extent.with_channels(range.len()), ..self }
     }
 
     /// Reads images in `[N, C, H, W]` order.
@@ -389,32 +327,19 @@ pub(crate) fn expect_extent(what: &'static str, expected: Extent, got: Extent) -
     if expected == got {
         return Ok(());
     }
-    Err(Error::Extent {
-        what,
-        expected: expected.dims(),
-        got: got.dims(),
-    })
+    Err(Error::Extent { what, expected: expected.dims(), got: got.dims() })
 }
 
 /// Fails unless a slice has the expected length.
 pub(crate) fn expect_len(what: &'static str, expected: usize, got: usize) -> Result<()> {
-    if expected == got {
-        Ok(())
-    } else {
-        Err(Error::Length { what, expected, got })
-    }
+    if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const EXTENT: Extent = Extent {
-        batch: 3,
-        channels: 4,
-        height: 2,
-        width: 5,
-    };
+    const EXTENT: Extent = Extent { batch: 3, channels: 4, height: 2, width: 5 };
 
     #[test]
     fn images_come_out_as_they_went_in() {
@@ -438,15 +363,7 @@ mod tests {
 
     #[test]
     fn absurd_extents_are_refused() {
-        let extent = Extent {
-            batch: usize::MAX,
-            channels: 2,
-            height: 1,
-            width: 1,
-        };
-        assert!(matches!(
-            FeatureMaps::<f32>::zeros(extent),
-            Err(Error::Overflow { .. })
-        ));
+        let extent = Extent { batch: usize::MAX, channels: 2, height: 1, width: 1 };
+        assert!(matches!(FeatureMaps::<f32>::zeros(extent), Err(Error::Overflow { .. })));
     }
 }

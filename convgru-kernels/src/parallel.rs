@@ -69,11 +69,7 @@ unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
 impl<'a, T> Disjoint<'a, T> {
     /// Takes the slice for as long as its parts are written.
     pub(crate) fn new(slice: &'a mut [T]) -> Self {
-        Self {
-            start: slice.as_mut_ptr(),
-            len: slice.len(),
-            borrow: PhantomData,
-        }
+        Self { start: slice.as_mut_ptr(), len: slice.len(), borrow: PhantomData }
     }
 
     /// One part of the slice.

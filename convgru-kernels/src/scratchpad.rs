@@ -16,10 +16,7 @@ pub struct Scratchpad<T> {
 impl<T: Scalar> Scratchpad<T> {
     /// An empty scratchpad.
     pub fn new() -> Self {
-        Self {
-            lanes: Vec::new(),
-            partial_sums: Vec::new(),
-        }
+        Self { lanes: Vec::new(), partial_sums: Vec::new() }
     }
 
     /// One lane of at least `len` elements for each thread of the current pool.

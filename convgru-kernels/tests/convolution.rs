@@ -1,5 +1,7 @@
 //! The convolution and its gradients against the reference, over drawn shapes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad, reference};
 use proptest::prelude::*;
@@ -31,23 +33,10 @@ fn cases() -> impl Strategy<Value = Case> {
                     kernel,
                     stride,
                     dilation,
-                    padding: Padding {
-                        top,
-                        bottom,
-                        left,
-                        right,
-                    },
+                    padding: Padding { top, bottom, left, right },
                 };
                 shape.output_size([h, w]).ok()?;
-                Some(Case {
-                    shape,
-                    extent: Extent {
-                        batch: n,
-                        channels: cin,
-                        height: h,
-                        width: w,
-                    },
-                })
+                Some(Case { shape, extent: Extent { batch: n, channels: cin, height: h, width: w } })
             },
         )
 }
@@ -82,14 +71,8 @@ fn kernels<T: Scalar>(case: &Case, x: &[T], w: &[T], dy: &[T]) -> [Vec<T>; 3] {
     let mode = Output::Overwrite;
     conv::forward(&weights, input.as_ref(), output.as_mut(), mode, &mut scratch).unwrap();
     conv::input_gradient(&weights, d_output.as_ref(), d_input.as_mut(), mode, &mut scratch).unwrap();
-    conv::weight_gradient(
-        &case.shape,
-        input.as_ref(),
-        d_output.as_ref(),
-        &mut d_weights,
-        &mut scratch,
-    )
-    .unwrap();
+    conv::weight_gradient(&case.shape, input.as_ref(), d_output.as_ref(), &mut d_weights, &mut scratch)
+        .unwrap();
     [nchw(&output), nchw(&d_input), d_weights]
 }
 
@@ -112,10 +95,7 @@ fn lengths(case: &Case) -> [usize; 3] {
 fn assert_close<T: Scalar>(got: &[T], expected: &[f64], sizes: &[f64], terms: usize, what: &str) {
     for (i, ((g, e), size)) in got.iter().zip(expected).zip(sizes).enumerate() {
         let bound = (4.0 + (terms as f64).sqrt()) * T::EPSILON.to_f64() * size;
-        assert!(
-            (g.to_f64() - e).abs() <= bound,
-            "{what}[{i}]: {g} instead of {e}, bound {bound:e}"
-        );
+        assert!((g.to_f64() - e).abs() <= bound, "{what}[{i}]: {g} instead of {e}, bound {bound:e}");
     }
 }
 
@@ -128,15 +108,8 @@ fn agrees_with_the_reference<T: Scalar>(case: &Case) {
     let exact = expected(case, &wide(&x), &wide(&w), &wide(&dy));
     let sizes = expected(case, &size(&x), &size(&w), &size(&dy));
     let taps = case.shape.taps();
-    let terms = [
-        case.shape.reduction(),
-        case.shape.out_channels * taps,
-        y_len / case.shape.out_channels,
-    ];
-    for (i, what) in ["output", "input gradient", "weight gradient"]
-        .into_iter()
-        .enumerate()
-    {
+    let terms = [case.shape.reduction(), case.shape.out_channels * taps, y_len / case.shape.out_channels];
+    for (i, what) in ["output", "input gradient", "weight gradient"].into_iter().enumerate() {
         assert_close(&got[i], &exact[i], &sizes[i], terms[i], what);
     }
 }
@@ -184,20 +157,9 @@ proptest! {
 fn large_cases() -> Vec<Case> {
     let case = |shape, batch, height, width| {
         let ConvShape { in_channels, .. } = shape;
-        Case {
-            shape,
-            extent: Extent {
-                batch,
-                channels: in_channels,
-                height,
-                width,
-            },
-        }
+        Case { shape, extent: Extent { batch, channels: in_channels, height, width } }
     };
-    let strided = ConvShape {
-        stride: [2, 2],
-        ..ConvShape::same(20, 33, [3, 3])
-    };
+    let strided = ConvShape { stride: [2, 2], ..ConvShape::same(20, 33, [3, 3]) };
     let dilated = ConvShape {
         dilation: [2, 2],
         padding: Padding::same([3, 3], [2, 2]),
@@ -225,16 +187,9 @@ fn large_images_agree_with_the_reference() {
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     for case in large_cases() {
         let [x_len, w_len, y_len] = lengths(&case);
-        let (x, w, dy) = (
-            noise::<f32>(x_len, 1),
-            noise::<f32>(w_len, 2),
-            noise::<f32>(y_len, 3),
-        );
+        let (x, w, dy) = (noise::<f32>(x_len, 1), noise::<f32>(w_len, 2), noise::<f32>(y_len, 3));
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| {
                 kernels(&case, &x, &w, &dy).map(|v| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>())
             })
@@ -249,12 +204,7 @@ fn the_bits_do_not_depend_on_the_number_of_threads() {
 #[test]
 fn adding_starts_from_what_is_there_and_views_leave_their_neighbours_alone() {
     let shape = ConvShape::same(2, 3, [3, 1]);
-    let extent = Extent {
-        batch: 4,
-        channels: 2,
-        height: 5,
-        width: 4,
-    };
+    let extent = Extent { batch: 4, channels: 2, height: 5, width: 4 };
     let (x, w) = (noise::<f64>(extent.len(), 1), noise::<f64>(shape.weight_len(), 2));
     let input = FeatureMaps::from_nchw(extent, &x).unwrap();
     let weights = PackedWeights::new(shape, &w).unwrap();
@@ -262,14 +212,7 @@ fn adding_starts_from_what_is_there_and_views_leave_their_neighbours_alone() {
     let whole = extent.with_channels(5);
     let mut target = FeatureMaps::from_nchw(whole, &vec![7.0; whole.len()]).unwrap();
     let view = target.images_mut(1..3).into_channels(1..4);
-    conv::forward(
-        &weights,
-        input.images(1..3),
-        view,
-        Output::Add,
-        &mut Scratchpad::new(),
-    )
-    .unwrap();
+    conv::forward(&weights, input.images(1..3), view, Output::Add, &mut Scratchpad::new()).unwrap();
     let mut exact = vec![7.0; 2 * 3 * 20];
     reference::convolution(&shape, extent.with_batch(2), &x[40..120], &w, &mut exact).unwrap();
     for (i, value) in nchw(&target).into_iter().enumerate() {
@@ -288,22 +231,12 @@ fn arguments_that_do_not_fit_are_refused() {
     let shape = ConvShape::same(2, 3, [3, 3]);
     assert!(PackedWeights::new(shape, &[0.0f32; 5]).is_err());
     let weights = PackedWeights::new(shape, &vec![0.0f32; shape.weight_len()]).unwrap();
-    let extent = Extent {
-        batch: 1,
-        channels: 2,
-        height: 4,
-        width: 4,
-    };
+    let extent = Extent { batch: 1, channels: 2, height: 4, width: 4 };
     let input = FeatureMaps::zeros(extent).unwrap();
     let mut wrong = FeatureMaps::zeros(extent).unwrap();
-    let error = conv::forward(
-        &weights,
-        input.as_ref(),
-        wrong.as_mut(),
-        Output::Overwrite,
-        &mut Scratchpad::new(),
-    )
-    .unwrap_err();
+    let error =
+        conv::forward(&weights, input.as_ref(), wrong.as_mut(), Output::Overwrite, &mut Scratchpad::new())
+            .unwrap_err();
     assert_eq!(
         error.to_string(),
         "output of the convolution: [N, C, H, W] is [1, 2, 4, 4] where [1, 3, 4, 4] is needed"

@@ -1,12 +1,12 @@
 //! The fused gate passes against the reference formulas, at sizes around every piece edge.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use convgru_kernels::gates::{self, CandidateBackward, GATES, ResetBackward};
 use convgru_kernels::{Extent, FeatureMaps};
 
 fn noise(len: usize, seed: usize) -> Vec<f64> {
-    (0..len)
-        .map(|i| (((i + seed * 7919) * 2_654_435_761) % 4001) as f64 / 1000.0 - 2.0)
-        .collect()
+    (0..len).map(|i| (((i + seed * 7919) * 2_654_435_761) % 4001) as f64 / 1000.0 - 2.0).collect()
 }
 
 fn nchw(maps: &FeatureMaps<f64>) -> Vec<f64> {
@@ -21,20 +21,9 @@ fn sigmoid(x: f64) -> f64 {
 
 /// Extents whose images are below, at and above the length of a piece.
 fn extents() -> Vec<Extent> {
-    [
-        (1, 1, 1, 1),
-        (3, 2, 5, 7),
-        (2, 8, 16, 16),
-        (1, 1, 23, 89),
-        (2, 3, 25, 28),
-    ]
-    .map(|(batch, channels, height, width)| Extent {
-        batch,
-        channels,
-        height,
-        width,
-    })
-    .to_vec()
+    [(1, 1, 1, 1), (3, 2, 5, 7), (2, 8, 16, 16), (1, 1, 23, 89), (2, 3, 25, 28)]
+        .map(|(batch, channels, height, width)| Extent { batch, channels, height, width })
+        .to_vec()
 }
 
 /// For each state element, where its three gates lie.
@@ -132,19 +121,11 @@ fn a_zero_state_is_the_same_as_no_state() {
 
 #[test]
 fn extents_that_do_not_fit_are_refused() {
-    let extent = Extent {
-        batch: 1,
-        channels: 2,
-        height: 3,
-        width: 3,
-    };
+    let extent = Extent { batch: 1, channels: 2, height: 3, width: 3 };
     let hidden = FeatureMaps::<f32>::zeros(extent).unwrap();
     let mut gates = FeatureMaps::zeros(extent.with_channels(5)).unwrap();
     let mut product = hidden.clone();
     let error = gates::update_and_reset(gates.as_mut(), hidden.as_ref(), product.as_mut()).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "gates: [N, C, H, W] is [1, 5, 3, 3] where [1, 6, 3, 3] is needed"
-    );
+    assert_eq!(error.to_string(), "gates: [N, C, H, W] is [1, 5, 3, 3] where [1, 6, 3, 3] is needed");
     assert!(gates::update_only(gates.as_mut()).is_err());
 }

@@ -31,11 +31,7 @@ pub const TANH_ULP: f64 = 4.0;
 pub fn sigmoid<T: Scalar>(x: T) -> T {
     // With e = e^-|x|: 1 / (1 + e) for x >= 0 and e / (1 + e) below.
     let magnitude = x.abs();
-    let magnitude = if magnitude > T::EXP_LIMIT {
-        T::EXP_LIMIT
-    } else {
-        magnitude
-    };
+    let magnitude = if magnitude > T::EXP_LIMIT { T::EXP_LIMIT } else { magnitude };
     let e = T::exp_of_negative(magnitude);
     let numerator = if x < T::ZERO { e } else { T::ONE };
     numerator / (T::ONE + e)
@@ -46,11 +42,7 @@ pub fn sigmoid<T: Scalar>(x: T) -> T {
 pub fn tanh<T: Scalar>(x: T) -> T {
     // (e^2|x| - 1) / (e^2|x| + 1), with the sign of x; 1 where it rounds to 1.
     let magnitude = x.abs();
-    let magnitude = if magnitude > T::TANH_LIMIT {
-        T::TANH_LIMIT
-    } else {
-        magnitude
-    };
+    let magnitude = if magnitude > T::TANH_LIMIT { T::TANH_LIMIT } else { magnitude };
     let e = T::exp_minus_one(magnitude + magnitude);
     (e / (e + T::from_f64(2.0))).with_sign_of(x)
 }

@@ -46,11 +46,7 @@ pub fn forward<T: Scalar>(
     let shape = weights.shape();
     let extent = shape.output_extent(input.extent())?;
     expect_extent("output of the convolution", extent, output.extent())?;
-    expect_len(
-        "weights of the convolution",
-        shape.weight_len(),
-        weights.matrix().len(),
-    )?;
+    expect_len("weights of the convolution", shape.weight_len(), weights.matrix().len())?;
     if extent.is_empty() {
         return Ok(());
     }
@@ -69,11 +65,7 @@ pub fn forward<T: Scalar>(
     let chunks = PixelChunks::new(extent.pixels(), reduction);
     let beta = if mode == Output::Add { T::ONE } else { T::ZERO };
     let kernel = Matrix::new(weights.matrix(), shape.out_channels, reduction);
-    let lanes = scratch.lanes(if shape.is_pointwise() {
-        0
-    } else {
-        reduction * chunks.chunk
-    });
+    let lanes = scratch.lanes(if shape.is_pointwise() { 0 } else { reduction * chunks.chunk });
     let operations = extent.len() * reduction;
 
     let stride = output.image_stride();

@@ -104,9 +104,7 @@ impl Patches {
         let [height, width] = self.input;
         // The output columns whose input column lies in 0..width.
         let first = left.saturating_sub(shift_column).div_ceil(stride_column);
-        let end = (width + left)
-            .saturating_sub(shift_column)
-            .div_ceil(stride_column);
+        let end = (width + left).saturating_sub(shift_column).div_ceil(stride_column);
 
         let columns = self.output[1];
         let mut pixel = pixels.start;
@@ -127,11 +125,7 @@ impl Patches {
             } else {
                 (padded_row - top) * width + (column + inside.start) * stride_column + shift_column - left
             };
-            visit(Segment {
-                columns: offset..offset + len,
-                inside,
-                from,
-            });
+            visit(Segment { columns: offset..offset + len, inside, from });
             pixel += len;
         }
     }

@@ -30,11 +30,7 @@ pub fn input_gradient<T: Scalar>(
     let shape = weights.shape();
     let input = d_input.extent();
     let extent = shape.output_extent(input)?;
-    expect_extent(
-        "gradient of the output of the convolution",
-        extent,
-        d_output.extent(),
-    )?;
+    expect_extent("gradient of the output of the convolution", extent, d_output.extent())?;
     if mode == Output::Overwrite {
         d_input.set_zero();
     }
@@ -43,19 +39,12 @@ pub fn input_gradient<T: Scalar>(
     }
     let taps = shape.taps();
     let reduction = shape.reduction();
-    let patches = Patches {
-        shape,
-        input: [input.height, input.width],
-        output: [extent.height, extent.width],
-    };
+    let patches =
+        Patches { shape, input: [input.height, input.width], output: [extent.height, extent.width] };
     // An item is some channels of an image: no other item adds to their pixels.
     let chunks = PixelChunks::new(extent.pixels(), reduction);
     let fitting = (PATCH_ELEMENTS / (taps * chunks.chunk)).clamp(1, shape.in_channels);
-    let block = if input.batch < 4 {
-        fitting.min(shape.in_channels.div_ceil(4))
-    } else {
-        fitting
-    };
+    let block = if input.batch < 4 { fitting.min(shape.in_channels.div_ceil(4)) } else { fitting };
     let blocks = shape.in_channels.div_ceil(block);
     let lanes = scratch.lanes(block * taps * chunks.chunk);
     let operations = extent.len() * reduction;

@@ -47,10 +47,7 @@ impl PixelChunks {
         let fitting = (PATCH_ELEMENTS / reduction.max(1)).clamp(64, 2048);
         let count = pixels.div_ceil(fitting).max(1);
         let chunk = pixels.div_ceil(count).next_multiple_of(16);
-        Self {
-            pixels,
-            chunk: chunk.max(1),
-        }
+        Self { pixels, chunk: chunk.max(1) }
     }
 
     fn count(self) -> usize {

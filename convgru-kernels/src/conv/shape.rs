@@ -22,22 +22,12 @@ impl Padding {
     /// For an even dilated kernel the odd row or column goes below and to the right.
     pub fn same(kernel: [usize; 2], dilation: [usize; 2]) -> Self {
         let [rows, columns] = [0, 1].map(|axis| dilation[axis] * kernel[axis].saturating_sub(1));
-        Self {
-            top: rows / 2,
-            bottom: rows - rows / 2,
-            left: columns / 2,
-            right: columns - columns / 2,
-        }
+        Self { top: rows / 2, bottom: rows - rows / 2, left: columns / 2, right: columns - columns / 2 }
     }
 
     /// The same number of rows on both sides, and of columns on both sides.
     pub fn symmetric(rows: usize, columns: usize) -> Self {
-        Self {
-            top: rows,
-            bottom: rows,
-            left: columns,
-            right: columns,
-        }
+        Self { top: rows, bottom: rows, left: columns, right: columns }
     }
 }
 
@@ -101,11 +91,7 @@ impl ConvShape {
     /// [`Error::Geometry`] if kernel, stride or dilation has a zero,
     /// [`Error::KernelTooLarge`] if the kernel does not fit into the padded input.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
-        for (field, got) in [
-            ("kernel", self.kernel),
-            ("stride", self.stride),
-            ("dilation", self.dilation),
-        ] {
+        for (field, got) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
             if got.contains(&0) {
                 return Err(Error::Geometry { field, got });
             }
@@ -116,10 +102,7 @@ impl ConvShape {
         ];
         let reach = [0, 1].map(|axis| self.dilation[axis] * (self.kernel[axis] - 1) + 1);
         if reach[0] > padded[0] || reach[1] > padded[1] {
-            return Err(Error::KernelTooLarge {
-                kernel: reach,
-                input: padded,
-            });
+            return Err(Error::KernelTooLarge { kernel: reach, input: padded });
         }
         Ok([0, 1].map(|axis| (padded[axis] - reach[axis]) / self.stride[axis] + 1))
     }
@@ -131,10 +114,7 @@ impl ConvShape {
     /// other channels than [`in_channels`](Self::in_channels).
     pub fn output_extent(&self, input: Extent) -> Result<Extent> {
         if input.channels != self.in_channels {
-            let expected = Extent {
-                channels: self.in_channels,
-                ..input
-            };
+            let expected = Extent { channels: self.in_channels, ..input };
             return Err(Error::Extent {
                 what: "input of the convolution",
                 expected: expected.dims(),
@@ -142,12 +122,7 @@ impl ConvShape {
             });
         }
         let [height, width] = self.output_size([input.height, input.width])?;
-        Ok(Extent {
-            batch: input.batch,
-            channels: self.out_channels,
-            height,
-            width,
-        })
+        Ok(Extent { batch: input.batch, channels: self.out_channels, height, width })
     }
 
     /// Whether the convolution is a matrix product as it stands: a kernel of one
@@ -179,9 +154,6 @@ mod tests {
             "the kernel reaches over [3, 3] pixels but the padded input has only [2, 8]"
         );
         shape.stride = [0, 1];
-        assert!(matches!(
-            shape.output_size([8, 8]),
-            Err(Error::Geometry { field: "stride", .. })
-        ));
+        assert!(matches!(shape.output_size([8, 8]), Err(Error::Geometry { field: "stride", .. })));
     }
 }

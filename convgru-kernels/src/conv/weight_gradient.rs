@@ -30,11 +30,7 @@ pub fn weight_gradient<T: Scalar>(
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
     let extent = shape.output_extent(input.extent())?;
-    expect_extent(
-        "gradient of the output of the convolution",
-        extent,
-        d_output.extent(),
-    )?;
+    expect_extent("gradient of the output of the convolution", extent, d_output.extent())?;
     expect_len("gradient of the weights", shape.weight_len(), d_weights.len())?;
     if extent.is_empty() || d_weights.is_empty() {
         return Ok(());
@@ -48,11 +44,7 @@ pub fn weight_gradient<T: Scalar>(
     let chunks = PixelChunks::new(extent.pixels(), reduction);
     let pieces = extent.batch * chunks.count();
     let sums = pieces.min(PARTIAL_SUMS);
-    let lane_len = if shape.is_pointwise() {
-        0
-    } else {
-        reduction * chunks.chunk
-    };
+    let lane_len = if shape.is_pointwise() { 0 } else { reduction * chunks.chunk };
     let (lanes, partial) = scratch.lanes_and_sums(lane_len, sums * d_weights.len());
     let operations = extent.len() * reduction;
 
@@ -103,9 +95,8 @@ pub fn bias_gradient<T: Scalar>(d_output: FeatureMapsRef<'_, T>, d_bias: &mut [T
     let mut lanes = vec![(); rayon::current_num_threads()];
     let disjoint = Disjoint::new(d_bias);
     for_each_item(extent.channels, extent.len(), &mut lanes, |channel, ()| {
-        let total: f64 = (0..extent.batch)
-            .map(|n| sum(&d_output.image(n)[channel * pixels..][..pixels]))
-            .sum();
+        let total: f64 =
+            (0..extent.batch).map(|n| sum(&d_output.image(n)[channel * pixels..][..pixels])).sum();
         // SAFETY: each item has an element of its own.
         let bias = unsafe { disjoint.part(channel..channel + 1) };
         bias[0] += T::from_f64(total);

@@ -25,10 +25,7 @@ impl<T: Scalar> PackedWeights<T> {
     /// [`Error::Length`](crate::Error::Length) if the slice has another length.
     pub fn new(shape: ConvShape, weights: &[T]) -> Result<Self> {
         expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
-        Ok(Self {
-            shape,
-            weights: weights.to_vec(),
-        })
+        Ok(Self { shape, weights: weights.to_vec() })
     }
 
     /// The convolution the weights belong to.

@@ -29,12 +29,7 @@ pub struct CandidateBackward<'a, T> {
 /// # Errors
 /// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
 pub fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>) -> Result<()> {
-    let CandidateBackward {
-        gates,
-        hidden,
-        mut d_hidden,
-        mut d_gates,
-    } = arguments;
+    let CandidateBackward { gates, hidden, mut d_hidden, mut d_gates } = arguments;
     let extent = d_hidden.extent();
     let gate_extent = extent.with_channels(GATES * extent.channels);
     expect_extent("gates", gate_extent, gates.extent())?;
@@ -104,22 +99,12 @@ pub struct ResetBackward<'a, T> {
 /// # Errors
 /// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
 pub fn reset_backward<T: Scalar>(arguments: ResetBackward<'_, T>) -> Result<()> {
-    let ResetBackward {
-        gates,
-        hidden,
-        d_reset_hidden,
-        mut d_hidden,
-        mut d_gates,
-    } = arguments;
+    let ResetBackward { gates, hidden, d_reset_hidden, mut d_hidden, mut d_gates } = arguments;
     let extent = hidden.extent();
     let gate_extent = extent.with_channels(GATES * extent.channels);
     expect_extent("gates", gate_extent, gates.extent())?;
     expect_extent("gradient of the gates", gate_extent, d_gates.extent())?;
-    expect_extent(
-        "gradient of reset gate times hidden state",
-        extent,
-        d_reset_hidden.extent(),
-    )?;
+    expect_extent("gradient of reset gate times hidden state", extent, d_reset_hidden.extent())?;
     expect_extent("gradient of the hidden state", extent, d_hidden.extent())?;
     let (isa, block) = (Isa::detect(), extent.image_len());
     let d_hidden = PieceWriter::new(&mut d_hidden);

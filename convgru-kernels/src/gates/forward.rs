@@ -22,11 +22,7 @@ pub fn update_and_reset<T: Scalar>(
     mut reset_hidden: FeatureMapsMut<'_, T>,
 ) -> Result<()> {
     let extent = hidden.extent();
-    expect_extent(
-        "gates",
-        extent.with_channels(GATES * extent.channels),
-        gates.extent(),
-    )?;
+    expect_extent("gates", extent.with_channels(GATES * extent.channels), gates.extent())?;
     expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
     let (isa, block) = (Isa::detect(), extent.image_len());
     let gates = PieceWriter::new(&mut gates);
@@ -34,13 +30,8 @@ pub fn update_and_reset<T: Scalar>(
     for_each_piece(extent, |piece| {
         let h = read(&hidden, &piece, 0);
         // SAFETY: pieces do not overlap, and the blocks of a gate buffer lie apart.
-        let (z, r, rh) = unsafe {
-            (
-                gates.piece(&piece, 0),
-                gates.piece(&piece, block),
-                products.piece(&piece, 0),
-            )
-        };
+        let (z, r, rh) =
+            unsafe { (gates.piece(&piece, 0), gates.piece(&piece, block), products.piece(&piece, 0)) };
         isa.run(|| {
             for (((z, r), rh), &h) in z.iter_mut().zip(r).zip(rh).zip(h) {
                 *z = sigmoid(*z);
@@ -88,11 +79,7 @@ pub fn blend<T: Scalar>(
     mut next: FeatureMapsMut<'_, T>,
 ) -> Result<()> {
     let extent = next.extent();
-    expect_extent(
-        "gates",
-        extent.with_channels(GATES * extent.channels),
-        gates.extent(),
-    )?;
+    expect_extent("gates", extent.with_channels(GATES * extent.channels), gates.extent())?;
     if let Some(hidden) = &hidden {
         expect_extent("hidden state", extent, hidden.extent())?;
     }
@@ -101,13 +88,8 @@ pub fn blend<T: Scalar>(
     let next = PieceWriter::new(&mut next);
     for_each_piece(extent, |piece| {
         // SAFETY: pieces do not overlap, and the blocks of a gate buffer lie apart.
-        let (z, n, next) = unsafe {
-            (
-                gates.piece(&piece, 0),
-                gates.piece(&piece, 2 * block),
-                next.piece(&piece, 0),
-            )
-        };
+        let (z, n, next) =
+            unsafe { (gates.piece(&piece, 0), gates.piece(&piece, 2 * block), next.piece(&piece, 0)) };
         let z = &*z;
         match &hidden {
             Some(hidden) => {
@@ -144,11 +126,7 @@ pub fn reset_hidden<T: Scalar>(
     mut reset_hidden: FeatureMapsMut<'_, T>,
 ) -> Result<()> {
     let extent = hidden.extent();
-    expect_extent(
-        "gates",
-        extent.with_channels(GATES * extent.channels),
-        gates.extent(),
-    )?;
+    expect_extent("gates", extent.with_channels(GATES * extent.channels), gates.extent())?;
     expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
     let (isa, block) = (Isa::detect(), extent.image_len());
     let products = PieceWriter::new(&mut reset_hidden);

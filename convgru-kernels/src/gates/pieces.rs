@@ -26,10 +26,7 @@ pub(super) fn for_each_piece(extent: Extent, work: impl Fn(Piece) + Sync) {
     let padded = per_image * PIECE;
     for_each_range(extent.batch * padded, PIECE, |range| {
         let (image, start) = (range.start / padded, range.start % padded);
-        work(Piece {
-            image,
-            range: start..len.min(start + PIECE),
-        });
+        work(Piece { image, range: start..len.min(start + PIECE) });
     });
 }
 
@@ -42,28 +39,19 @@ pub(super) struct PieceWriter<'a, T> {
 
 impl<'a, T: Scalar> PieceWriter<'a, T> {
     pub(super) fn new(maps: &'a mut FeatureMapsMut<'_, T>) -> Self {
-        Self {
-            image_stride: maps.image_stride(),
-            memory: Disjoint::new(maps.as_mut_slice()),
-        }
+        Self { image_stride: maps.image_stride(), memory: Disjoint::new(maps.as_mut_slice()) }
     }
 
     /// The elements of a piece, `offset` elements into its image.
     ///
     /// # Safety
     /// No two pieces that overlap, and no piece twice, at the same time.
-    #[expect(
-        clippy::mut_from_ref,
-        reason = "the contract above makes the pieces exclusive"
-    )]
+    #[expect(clippy::mut_from_ref, reason = "the contract above makes the pieces exclusive")]
     pub(super) unsafe fn piece(&self, piece: &Piece, offset: usize) -> &mut [T] {
         let start = piece.image * self.image_stride + offset;
         // SAFETY: the caller keeps pieces apart, and pieces of different images or
         // ranges are different elements.
-        unsafe {
-            self.memory
-                .part(start + piece.range.start..start + piece.range.end)
-        }
+        unsafe { self.memory.part(start + piece.range.start..start + piece.range.end) }
     }
 }
 

@@ -21,25 +21,14 @@ impl<'a, T> Matrix<'a, T> {
 
     /// A matrix whose rows lie `row_stride` elements apart.
     pub(crate) fn with_row_stride(data: &'a [T], rows: usize, columns: usize, row_stride: usize) -> Self {
-        assert!(
-            last(rows, columns, row_stride) <= data.len(),
-            "a matrix larger than its slice"
-        );
-        Self {
-            data,
-            size: [rows, columns],
-            strides: [row_stride, 1],
-        }
+        assert!(last(rows, columns, row_stride) <= data.len(), "a matrix larger than its slice");
+        Self { data, size: [rows, columns], strides: [row_stride, 1] }
     }
 
     /// The same elements with rows and columns exchanged.
     pub(crate) fn transposed(self) -> Self {
         let ([rows, columns], [down, across]) = (self.size, self.strides);
-        Self {
-            data: self.data,
-            size: [columns, rows],
-            strides: [across, down],
-        }
+        Self { data: self.data, size: [columns, rows], strides: [across, down] }
     }
 
     /// Number of rows.
@@ -53,11 +42,7 @@ impl<'a, T> Matrix<'a, T> {
     }
 
     pub(super) fn operand(&self) -> Operand<T> {
-        Operand(
-            self.data.as_ptr(),
-            self.strides[0] as isize,
-            self.strides[1] as isize,
-        )
+        Operand(self.data.as_ptr(), self.strides[0] as isize, self.strides[1] as isize)
     }
 }
 
@@ -74,12 +59,7 @@ impl<'a, T> MatrixMut<'a, T> {
     /// A row-major matrix at the start of a slice.
     pub(crate) fn new(data: &'a mut [T], rows: usize, columns: usize) -> Self {
         assert!(rows * columns <= data.len(), "a matrix larger than its slice");
-        Self {
-            start: data.as_mut_ptr(),
-            size: [rows, columns],
-            row_stride: columns,
-            borrow: PhantomData,
-        }
+        Self { start: data.as_mut_ptr(), size: [rows, columns], row_stride: columns, borrow: PhantomData }
     }
 
     /// Some columns of a row-major matrix that several items write at once: `rows`
@@ -94,12 +74,7 @@ impl<'a, T> MatrixMut<'a, T> {
         row_stride: usize,
     ) -> Self {
         assert!(columns <= row_stride && offset + last(rows, columns, row_stride) <= data.len());
-        Self {
-            start: data.pointer(offset),
-            size: [rows, columns],
-            row_stride,
-            borrow: PhantomData,
-        }
+        Self { start: data.pointer(offset), size: [rows, columns], row_stride, borrow: PhantomData }
     }
 
     /// Number of rows.
@@ -119,9 +94,5 @@ impl<'a, T> MatrixMut<'a, T> {
 
 /// Elements from the first to the last one of a matrix, both included.
 fn last(rows: usize, columns: usize, row_stride: usize) -> usize {
-    if rows == 0 || columns == 0 {
-        0
-    } else {
-        (rows - 1) * row_stride + columns
-    }
+    if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + columns }
 }

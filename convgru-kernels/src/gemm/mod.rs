@@ -48,15 +48,8 @@ pub struct OperandMut<T>(pub *mut T, pub isize, pub isize);
 /// # Panics
 /// If the sizes of the three matrices do not fit together.
 pub(crate) fn multiply<T: Gemm>(a: Matrix<'_, T>, b: Matrix<'_, T>, beta: T, c: &mut MatrixMut<'_, T>) {
-    assert_eq!(
-        (a.rows(), a.columns(), b.columns()),
-        (c.rows(), b.rows(), c.columns())
-    );
-    let size = GemmSize {
-        rows: a.rows(),
-        inner: a.columns(),
-        columns: b.columns(),
-    };
+    assert_eq!((a.rows(), a.columns(), b.columns()), (c.rows(), b.rows(), c.columns()));
+    let size = GemmSize { rows: a.rows(), inner: a.columns(), columns: b.columns() };
     // SAFETY: the constructors of `Matrix` and `MatrixMut` checked that every element
     // lies in its borrow and that no element of `c` is named twice; `c` is borrowed
     // exclusively, so it cannot overlap `a` or `b`.

@@ -25,11 +25,7 @@ pub fn tanh_derivative<N: Number>(y: N) -> N {
 /// The rectifier with a slope on the negative side: `x` for `x > 0`, `slope * x`
 /// otherwise. A slope of zero gives the plain rectifier.
 pub fn leaky_relu<N: Number>(x: N, slope: f64) -> N {
-    if x.value() > 0.0 {
-        x
-    } else {
-        N::from_f64(slope) * x
-    }
+    if x.value() > 0.0 { x } else { N::from_f64(slope) * x }
 }
 
 /// The derivative of [`leaky_relu`] at `x`: 1 for `x > 0`, `slope` otherwise.

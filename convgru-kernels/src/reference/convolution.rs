@@ -44,9 +44,7 @@ pub fn convolution<N: Number>(
     output: &mut [N],
 ) -> Result<()> {
     check(shape, extent, input.len(), weights.len(), output.len())?;
-    for_each_product(shape, extent, |y, w, x| {
-        output[y] = output[y] + weights[w] * input[x]
-    })
+    for_each_product(shape, extent, |y, w, x| output[y] = output[y] + weights[w] * input[x])
 }
 
 /// Adds to `d_input` the gradient of the input of [`convolution`], given the
@@ -66,9 +64,7 @@ pub fn convolution_input_gradient<N: Number>(
     d_input: &mut [N],
 ) -> Result<()> {
     check(shape, extent, d_input.len(), weights.len(), d_output.len())?;
-    for_each_product(shape, extent, |y, w, x| {
-        d_input[x] = d_input[x] + weights[w] * d_output[y]
-    })
+    for_each_product(shape, extent, |y, w, x| d_input[x] = d_input[x] + weights[w] * d_output[y])
 }
 
 /// Adds to `d_weights` the gradient of the weights of [`convolution`], given
@@ -88,9 +84,7 @@ pub fn convolution_weight_gradient<N: Number>(
     d_weights: &mut [N],
 ) -> Result<()> {
     check(shape, extent, input.len(), d_weights.len(), d_output.len())?;
-    for_each_product(shape, extent, |y, w, x| {
-        d_weights[w] = d_weights[w] + input[x] * d_output[y]
-    })
+    for_each_product(shape, extent, |y, w, x| d_weights[w] = d_weights[w] + input[x] * d_output[y])
 }
 
 /// Adds one number per channel to all pixels of the channel:
@@ -131,11 +125,7 @@ pub fn bias_gradient<N: Number>(extent: Extent, d_output: &[N], d_bias: &mut [N]
 fn check(shape: &ConvShape, extent: Extent, input: usize, weights: usize, output: usize) -> Result<()> {
     expect_len("input of the convolution", extent.len(), input)?;
     expect_len("weights of the convolution", shape.weight_len(), weights)?;
-    expect_len(
-        "output of the convolution",
-        shape.output_extent(extent)?.len(),
-        output,
-    )
+    expect_len("output of the convolution", shape.output_extent(extent)?.len(), output)
 }
 
 /// Calls `product` with the memory positions (output, weight, input) of every
@@ -157,10 +147,9 @@ fn for_each_product(
                             let p = i * shape.stride[0] + u * shape.dilation[0];
                             for v in 0..kernel_width {
                                 let q = j * shape.stride[1] + v * shape.dilation[1];
-                                let (Some(p), Some(q)) = (
-                                    p.checked_sub(shape.padding.top),
-                                    q.checked_sub(shape.padding.left),
-                                ) else {
+                                let (Some(p), Some(q)) =
+                                    (p.checked_sub(shape.padding.top), q.checked_sub(shape.padding.left))
+                                else {
                                     continue;
                                 };
                                 if p < extent.height && q < extent.width {
@@ -187,9 +176,7 @@ mod tests {
 
     /// Deterministic numbers without a pattern a mistake could hide behind.
     fn numbers(len: usize, salt: f64) -> Vec<f64> {
-        (0..len)
-            .map(|i| ((i as f64 + 1.0) * 12.9898 * salt).sin())
-            .collect()
+        (0..len).map(|i| ((i as f64 + 1.0) * 12.9898 * salt).sin()).collect()
     }
 
     fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -198,16 +185,8 @@ mod tests {
 
     #[test]
     fn a_two_by_two_kernel_by_hand() {
-        let extent = Extent {
-            batch: 1,
-            channels: 1,
-            height: 2,
-            width: 3,
-        };
-        let shape = ConvShape {
-            padding: Padding::default(),
-            ..ConvShape::same(1, 1, [2, 2])
-        };
+        let extent = Extent { batch: 1, channels: 1, height: 2, width: 3 };
+        let shape = ConvShape { padding: Padding::default(), ..ConvShape::same(1, 1, [2, 2]) };
         let mut output = [1.0; 2];
         let input = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         convolution(&shape, extent, &input, &[1.0, 2.0, 3.0, 4.0], &mut output).unwrap();
@@ -217,19 +196,11 @@ mod tests {
 
     #[test]
     fn stride_and_dilation_pick_the_right_pixels() {
-        let extent = Extent {
-            batch: 1,
-            channels: 1,
-            height: 1,
-            width: 7,
-        };
+        let extent = Extent { batch: 1, channels: 1, height: 1, width: 7 };
         let shape = ConvShape {
             stride: [1, 2],
             dilation: [1, 3],
-            padding: Padding {
-                left: 1,
-                ..Padding::default()
-            },
+            padding: Padding { left: 1, ..Padding::default() },
             ..ConvShape::same(1, 1, [1, 2])
         };
         let input: Vec<f64> = (1..=7).map(f64::from).collect();
@@ -241,21 +212,11 @@ mod tests {
 
     #[test]
     fn gradients_are_the_adjoints_of_the_forward_pass() {
-        let extent = Extent {
-            batch: 2,
-            channels: 3,
-            height: 6,
-            width: 5,
-        };
+        let extent = Extent { batch: 2, channels: 3, height: 6, width: 5 };
         let shape = ConvShape {
             stride: [2, 1],
             dilation: [1, 2],
-            padding: Padding {
-                top: 1,
-                bottom: 0,
-                left: 2,
-                right: 1,
-            },
+            padding: Padding { top: 1, bottom: 0, left: 2, right: 1 },
             ..ConvShape::same(3, 4, [3, 2])
         };
         let out = shape.output_extent(extent).unwrap();
@@ -274,12 +235,7 @@ mod tests {
 
     #[test]
     fn the_bias_gradient_sums_over_images_and_pixels() {
-        let extent = Extent {
-            batch: 2,
-            channels: 2,
-            height: 1,
-            width: 2,
-        };
+        let extent = Extent { batch: 2, channels: 2, height: 1, width: 2 };
         let mut d_bias = [100.0, 0.0];
         bias_gradient(extent, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], &mut d_bias).unwrap();
         assert_eq!(d_bias, [114.0, 22.0]);
@@ -290,17 +246,9 @@ mod tests {
 
     #[test]
     fn wrong_lengths_are_refused() {
-        let extent = Extent {
-            batch: 1,
-            channels: 1,
-            height: 2,
-            width: 2,
-        };
+        let extent = Extent { batch: 1, channels: 1, height: 2, width: 2 };
         let shape = ConvShape::same(1, 1, [3, 3]);
         let error = convolution(&shape, extent, &[0.0; 3], &[0.0; 9], &mut [0.0; 4]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "input of the convolution: 3 elements where 4 are needed"
-        );
+        assert_eq!(error.to_string(), "input of the convolution: 3 elements where 4 are needed");
     }
 }

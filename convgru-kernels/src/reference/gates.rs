@@ -58,20 +58,13 @@ pub struct ResetGradients<N> {
 /// Forward, part 1: `z = sigmoid(a_z)`, `r = sigmoid(a_r)`, `r.h`.
 pub fn gates_forward<N: Number>(a_z: N, a_r: N, h: N) -> Gates<N> {
     let (update_gate, reset_gate) = (a_z.sigmoid(), a_r.sigmoid());
-    Gates {
-        update_gate,
-        reset_gate,
-        reset_state: reset_gate * h,
-    }
+    Gates { update_gate, reset_gate, reset_state: reset_gate * h }
 }
 
 /// Forward, part 2: `n = tanh(a_n)`, `h' = h + z.(n - h)`.
 pub fn blend_forward<N: Number>(a_n: N, z: N, h: N) -> Blend<N> {
     let candidate = a_n.tanh();
-    Blend {
-        candidate,
-        hidden_state: h + z * (candidate - h),
-    }
+    Blend { candidate, hidden_state: h + z * (candidate - h) }
 }
 
 /// Backward, part 1, given the gradient of the new state:
@@ -126,10 +119,7 @@ mod tests {
             };
             let pair = |k: f64| at(k) - at(-k);
             let difference = (45.0 * pair(1.0) - 9.0 * pair(2.0) + pair(3.0)) / (60.0 * h);
-            assert!(
-                (gradient - difference).abs() < 1e-11,
-                "argument {i}: {gradient} and {difference}"
-            );
+            assert!((gradient - difference).abs() < 1e-11, "argument {i}: {gradient} and {difference}");
         }
     }
 

@@ -1,0 +1,18 @@
+//! One convolutional GRU cell: its parameters and the kernels' view of them.
+//!
+//! ```text
+//! z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)
+//! n = tanh(Wn*x + Un*(r.h) + bn)    h' = h + z.(n - h)
+//! ```
+//! `*` is a same-padded convolution, `.` the elementwise product (Ballas et al. 2015,
+//! arXiv 1511.06432). The backward pass is derived in docs/math.md.
+
+mod parameters;
+mod prepared;
+
+pub use parameters::CellParameters;
+pub(crate) use parameters::{CellShape, draw};
+pub(crate) use prepared::{PreparedCell, RecurrentImages, Step, StepBackward};
+
+/// The number of gates: update, reset, candidate.
+pub(crate) const GATES: usize = convgru_kernels::gates::GATES;

@@ -1,0 +1,113 @@
+//! The parameters of a cell.
+
+use convgru_kernels::Scalar;
+
+use super::GATES;
+use crate::config::{ConvGruConfig, Initializer};
+use crate::error::Result;
+use crate::init;
+use crate::parameters::Parameters;
+use crate::random::Random;
+use crate::tensor::{Tensor, expect_shape};
+
+/// Channels and kernel of a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CellShape {
+    pub(crate) in_channels: usize,
+    pub(crate) hidden_channels: usize,
+    pub(crate) kernel: [usize; 2],
+}
+
+impl CellShape {
+    /// The shape of a layer of a stack.
+    pub(crate) fn of_layer(config: &ConvGruConfig, layer: usize) -> Self {
+        Self {
+            in_channels: config.input_of_layer(layer),
+            hidden_channels: config.hidden_channels[layer],
+            kernel: config.kernel_size.of_layer(layer),
+        }
+    }
+}
+
+/// The parameters of one cell, or their gradients.
+///
+/// The first dimension of each tensor holds the gates one after the other, in the
+/// order update, reset, candidate. A joint kernel over `[x, h]` as other codebases
+/// keep it is `input_weights` and `hidden_weights` side by side along the second
+/// dimension.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellParameters<T> {
+    /// W: `[3 hidden, in_channels, kh, kw]`
+    pub input_weights: Tensor<T>,
+    /// U: `[3 hidden, hidden, kh, kw]`
+    pub hidden_weights: Tensor<T>,
+    /// b: `[3 hidden]`, where the cell has a bias.
+    pub bias: Option<Tensor<T>>,
+}
+
+impl<T: Scalar> CellParameters<T> {
+    /// Channels and kernel that the tensors imply.
+    pub(crate) fn shape(&self) -> CellShape {
+        let (w, u) = (self.input_weights.shape(), self.hidden_weights.shape());
+        CellShape { in_channels: w[1], hidden_channels: u[1], kernel: [u[2], u[3]] }
+    }
+
+    /// Checks the tensors against a shape.
+    pub(crate) fn expect(&self, name: &str, shape: CellShape, bias: bool) -> Result<()> {
+        let CellShape { in_channels, hidden_channels, kernel: [kh, kw] } = shape;
+        let rows = GATES * hidden_channels;
+        let what = |tensor: &str| format!("{name}.{tensor}");
+        expect_shape(&what("input_weights"), self.input_weights.shape(), &[rows, in_channels, kh, kw])?;
+        expect_shape(&what("hidden_weights"), self.hidden_weights.shape(), &[rows, hidden_channels, kh, kw])?;
+        let got = self.bias.as_ref().map_or(&[][..], Tensor::shape);
+        let expected = [rows];
+        expect_shape(&what("bias"), got, if bias { &expected } else { &[] })
+    }
+}
+
+impl<T: Scalar> Parameters<T> for CellParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        visit("input_weights", &self.input_weights);
+        visit("hidden_weights", &self.hidden_weights);
+        if let Some(bias) = &self.bias {
+            visit("bias", bias);
+        }
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        visit("input_weights", &mut self.input_weights);
+        visit("hidden_weights", &mut self.hidden_weights);
+        if let Some(bias) = &mut self.bias {
+            visit("bias", bias);
+        }
+    }
+}
+
+/// Draws the parameters of a cell: the joint kernel of each gate by `initializer`, zero bias.
+pub(crate) fn draw<T: Scalar>(
+    shape: CellShape,
+    bias: bool,
+    initializer: Initializer,
+    random: &mut Random,
+) -> CellParameters<T> {
+    let CellShape { in_channels, hidden_channels, kernel: [kh, kw] } = shape;
+    let taps = kh * kw;
+    let (inner, outer) = (in_channels * taps, hidden_channels * taps);
+    let (mut input, mut hidden) = (Vec::new(), Vec::new());
+    for _gate in 0..GATES {
+        let joint: Vec<T> =
+            init::draw(initializer, [hidden_channels, inner + outer], hidden_channels * taps, random);
+        for row in joint.chunks_exact(inner + outer) {
+            input.extend_from_slice(&row[..inner]);
+            hidden.extend_from_slice(&row[inner..]);
+        }
+    }
+    let rows = GATES * hidden_channels;
+    let tensor =
+        |shape: &[usize], data| Tensor::from_vec(shape, data).expect("one weight was drawn for each place");
+    CellParameters {
+        input_weights: tensor(&[rows, in_channels, kh, kw], input),
+        hidden_weights: tensor(&[rows, hidden_channels, kh, kw], hidden),
+        bias: bias.then(|| Tensor::zeros(&[rows])),
+    }
+}

@@ -1,0 +1,206 @@
+//! A cell with its weights packed: the two halves of a step and of its backward pass.
+
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights};
+use convgru_kernels::gates::{self, CandidateBackward, ResetBackward};
+use convgru_kernels::{FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad, pointwise};
+
+use super::parameters::{CellParameters, CellShape};
+use crate::error::Result;
+
+/// A cell whose weights are packed for the kernels. Valid until the weights change.
+#[derive(Debug)]
+pub(crate) struct PreparedCell<T> {
+    shape: CellShape,
+    input: PackedWeights<T>,
+    update_and_reset: PackedWeights<T>,
+    candidate: PackedWeights<T>,
+    bias: Option<Vec<T>>,
+}
+
+impl<T: Scalar> PreparedCell<T> {
+    pub(crate) fn new(parameters: &CellParameters<T>) -> Result<Self> {
+        let shape = parameters.shape();
+        let [input, two, one] = convolutions(shape);
+        let hidden_weights = parameters.hidden_weights.as_slice();
+        let (first, last) = hidden_weights.split_at(two.weight_len());
+        Ok(Self {
+            shape,
+            input: PackedWeights::new(input, parameters.input_weights.as_slice())?,
+            update_and_reset: PackedWeights::new(two, first)?,
+            candidate: PackedWeights::new(one, last)?,
+            bias: parameters.bias.as_ref().map(|bias| bias.as_slice().to_vec()),
+        })
+    }
+
+    /// Channels and kernel.
+    pub(crate) fn shape(&self) -> CellShape {
+        self.shape
+    }
+
+    /// The input half of all gates, `W*x + b`, of any number of images.
+    pub(crate) fn convolve_input(
+        &self,
+        input: FeatureMapsRef<'_, T>,
+        mut gates: FeatureMapsMut<'_, T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        pointwise::fill_bias(gates.reborrow(), self.bias.as_deref())?;
+        conv::forward(&self.input, input, gates, Output::Add, scratch)?;
+        Ok(())
+    }
+
+    /// The recurrent half of a step: adds `U*h` to `gates`, which holds `W*x + b`, turns
+    /// it into the gates, and writes the next state. Without a state no convolution is done.
+    pub(crate) fn recur(&self, step: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+        let Step { mut gates, hidden, mut reset_hidden, next } = step;
+        let channels = self.shape.hidden_channels;
+        let Some(h) = hidden else {
+            gates::update_only(gates.reborrow())?;
+            gates::blend(gates, None, next)?;
+            return Ok(());
+        };
+        let update_and_reset = gates.reborrow().into_channels(0..2 * channels);
+        conv::forward(&self.update_and_reset, h, update_and_reset, Output::Add, scratch)?;
+        gates::update_and_reset(gates.reborrow(), h, reset_hidden.reborrow())?;
+        let candidate = gates.reborrow().into_channels(2 * channels..3 * channels);
+        conv::forward(&self.candidate, reset_hidden.as_ref(), candidate, Output::Add, scratch)?;
+        gates::blend(gates, Some(h), next)?;
+        Ok(())
+    }
+
+    /// The backward pass of [`recur`](Self::recur).
+    ///
+    /// `d_hidden` enters as the gradient of the state after the step and leaves as the
+    /// gradient of the state before it; `d_gates` receives the gradients before the
+    /// activations.
+    pub(crate) fn recur_backward(
+        &self,
+        step: StepBackward<'_, T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let StepBackward { gates, hidden, mut d_hidden, mut d_gates, mut d_reset_hidden } = step;
+        let channels = self.shape.hidden_channels;
+        gates::candidate_backward(CandidateBackward {
+            gates,
+            hidden,
+            d_hidden: d_hidden.reborrow(),
+            d_gates: d_gates.reborrow(),
+        })?;
+        let Some(hidden) = hidden else { return Ok(()) };
+        let d_candidate = d_gates.as_ref().channels(2 * channels..3 * channels);
+        conv::input_gradient(
+            &self.candidate,
+            d_candidate,
+            d_reset_hidden.reborrow(),
+            Output::Overwrite,
+            scratch,
+        )?;
+        gates::reset_backward(ResetBackward {
+            gates,
+            hidden,
+            d_reset_hidden: d_reset_hidden.as_ref(),
+            d_hidden: d_hidden.reborrow(),
+            d_gates: d_gates.reborrow(),
+        })?;
+        let d_update_and_reset = d_gates.as_ref().channels(0..2 * channels);
+        conv::input_gradient(&self.update_and_reset, d_update_and_reset, d_hidden, Output::Add, scratch)?;
+        Ok(())
+    }
+
+    /// The gradient of the input from those before the activations: `dX = W^T*A`.
+    pub(crate) fn input_gradient(
+        &self,
+        d_gates: FeatureMapsRef<'_, T>,
+        d_input: FeatureMapsMut<'_, T>,
+        mode: Output,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        Ok(conv::input_gradient(&self.input, d_gates, d_input, mode, scratch)?)
+    }
+
+    /// Adds the gradients of W and b, of any number of images: `dW += A (x) X`, `db += sum A`.
+    pub(crate) fn input_weight_gradients(
+        &self,
+        input: FeatureMapsRef<'_, T>,
+        d_gates: FeatureMapsRef<'_, T>,
+        gradients: &mut CellParameters<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let d_weights = gradients.input_weights.as_mut_slice();
+        conv::weight_gradient(&self.input.shape(), input, d_gates, d_weights, scratch)?;
+        if let Some(d_bias) = &mut gradients.bias {
+            conv::bias_gradient(d_gates, d_bias.as_mut_slice())?;
+        }
+        Ok(())
+    }
+
+    /// Adds the gradients of U, of any number of images, each with the state before its
+    /// step: `dUzr += A_zr (x) H`, `dUn += A_n (x) (R.H)`.
+    ///
+    /// `products` is memory for `R.H`, `[N, hidden, H, W]`.
+    pub(crate) fn hidden_weight_gradients(
+        &self,
+        images: RecurrentImages<'_, T>,
+        mut products: FeatureMapsMut<'_, T>,
+        gradients: &mut CellParameters<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let RecurrentImages { gates, hidden, d_gates } = images;
+        let channels = self.shape.hidden_channels;
+        gates::reset_hidden(gates, hidden, products.reborrow())?;
+        let [_, two, one] = convolutions(self.shape);
+        let (first, last) = gradients.hidden_weights.as_mut_slice().split_at_mut(two.weight_len());
+        conv::weight_gradient(&two, hidden, d_gates.channels(0..2 * channels), first, scratch)?;
+        let d_candidate = d_gates.channels(2 * channels..3 * channels);
+        conv::weight_gradient(&one, products.as_ref(), d_candidate, last, scratch)?;
+        Ok(())
+    }
+}
+
+/// The buffers of one step.
+pub(crate) struct Step<'a, T> {
+    /// `W*x + b` on entry, the gates on return, `[N, 3 hidden, H, W]`.
+    pub(crate) gates: FeatureMapsMut<'a, T>,
+    /// The state before the step, `[N, hidden, H, W]`; `None` is zero.
+    pub(crate) hidden: Option<FeatureMapsRef<'a, T>>,
+    /// Scratch for `r.h`, `[N, hidden, H, W]`.
+    pub(crate) reset_hidden: FeatureMapsMut<'a, T>,
+    /// Receives the state after the step, `[N, hidden, H, W]`.
+    pub(crate) next: FeatureMapsMut<'a, T>,
+}
+
+/// The buffers of the backward pass of one step.
+pub(crate) struct StepBackward<'a, T> {
+    /// The gates of the step.
+    pub(crate) gates: FeatureMapsRef<'a, T>,
+    /// The state before the step.
+    pub(crate) hidden: Option<FeatureMapsRef<'a, T>>,
+    /// Gradient of the state after the step on entry, before it on return.
+    pub(crate) d_hidden: FeatureMapsMut<'a, T>,
+    /// Receives the gradients before the activations.
+    pub(crate) d_gates: FeatureMapsMut<'a, T>,
+    /// Scratch for the gradient of `r.h`.
+    pub(crate) d_reset_hidden: FeatureMapsMut<'a, T>,
+}
+
+/// Images of any number of steps with the states they started from.
+#[derive(Clone, Copy)]
+pub(crate) struct RecurrentImages<'a, T> {
+    /// `[M, 3 hidden, H, W]`
+    pub(crate) gates: FeatureMapsRef<'a, T>,
+    /// `[M, hidden, H, W]`
+    pub(crate) hidden: FeatureMapsRef<'a, T>,
+    /// `[M, 3 hidden, H, W]`
+    pub(crate) d_gates: FeatureMapsRef<'a, T>,
+}
+
+/// The convolutions of a cell: of the input for all gates, of the state for update and
+/// reset, of the reset state for the candidate.
+fn convolutions(shape: CellShape) -> [ConvShape; 3] {
+    let CellShape { in_channels, hidden_channels: hidden, kernel } = shape;
+    [
+        ConvShape::same(in_channels, super::GATES * hidden, kernel),
+        ConvShape::same(hidden, 2 * hidden, kernel),
+        ConvShape::same(hidden, hidden, kernel),
+    ]
+}

@@ -1,0 +1,141 @@
+//! The configuration of a stack of cells.
+
+use serde::{Deserialize, Serialize};
+
+use super::{KernelSizes, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, invalid};
+use crate::error::Result;
+
+/// How weights are drawn before training. Biases start at zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initializer {
+    /// The weights of a gate, flattened to `[hidden, (in + hidden) kh kw]`, are rows of
+    /// a random orthogonal matrix (Saxe et al. 2013), as in the first published ConvGRU.
+    #[default]
+    Orthogonal,
+    /// Uniform within `sqrt(6 / (fan_in + fan_out))` of zero (Glorot and Bengio 2010),
+    /// with the fans of the joint kernel over input and hidden state.
+    Xavier,
+}
+
+/// A stack of convolutional GRU cells: each layer reads the hidden state of the one below.
+///
+/// ```
+/// use convgru_model::ConvGruConfig;
+///
+/// let config = ConvGruConfig { kernel_size: [3, 5, 3].into(), ..ConvGruConfig::new(8, &[32, 64, 16]) };
+/// config.validate()?;
+/// assert_eq!(config.layers(), 3);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvGruConfig {
+    /// Channels of the input; zero makes a network that runs without input.
+    pub in_channels: usize,
+    /// Channels of the hidden state of each layer, from the input up.
+    pub hidden_channels: Vec<usize>,
+    /// Kernel sizes, odd; a number serves all layers.
+    #[serde(default)]
+    pub kernel_size: KernelSizes,
+    /// Whether each gate adds a bias.
+    #[serde(default = "yes")]
+    pub bias: bool,
+    /// How weights are drawn before training.
+    #[serde(default)]
+    pub initializer: Initializer,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl ConvGruConfig {
+    /// Kernels of 3x3, bias, orthogonal weights.
+    pub fn new(in_channels: usize, hidden_channels: &[usize]) -> Self {
+        Self {
+            in_channels,
+            hidden_channels: hidden_channels.to_vec(),
+            kernel_size: KernelSizes::default(),
+            bias: true,
+            initializer: Initializer::default(),
+        }
+    }
+
+    /// The number of layers.
+    pub fn layers(&self) -> usize {
+        self.hidden_channels.len()
+    }
+
+    /// The channels layer `layer` reads: those of the input or of the state below.
+    pub fn input_of_layer(&self, layer: usize) -> usize {
+        if layer == 0 { self.in_channels } else { self.hidden_channels[layer - 1] }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and what would be right.
+    pub fn validate(&self) -> Result<()> {
+        let layers = self.layers();
+        if self.in_channels > MAX_CHANNELS {
+            return invalid("in_channels", format!("{} is more than {MAX_CHANNELS}", self.in_channels));
+        }
+        validate_hidden_channels(&self.hidden_channels)?;
+        self.kernel_size.validate("kernel_size", layers)?;
+        let mut parameters = 0usize;
+        for layer in 0..layers {
+            let [height, width] = self.kernel_size.of_layer(layer);
+            let hidden = self.hidden_channels[layer];
+            parameters += 3 * hidden * ((self.input_of_layer(layer) + hidden) * height * width + 1);
+        }
+        if parameters > MAX_PARAMETERS {
+            return invalid(
+                "hidden_channels",
+                format!("the network would have {parameters} parameters, more than {MAX_PARAMETERS}"),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Checks the list of hidden channels of a stack.
+pub(super) fn validate_hidden_channels(channels: &[usize]) -> Result<()> {
+    let field = "hidden_channels";
+    if channels.is_empty() || channels.len() > MAX_LAYERS {
+        return invalid(field, format!("{} layers; a network has 1 to {MAX_LAYERS}", channels.len()));
+    }
+    for (layer, &hidden) in channels.iter().enumerate() {
+        if hidden == 0 || hidden > MAX_CHANNELS {
+            return invalid(
+                field,
+                format!("layer {layer} has {hidden} channels; 1 to {MAX_CHANNELS} are possible"),
+            );
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(change: impl FnOnce(&mut ConvGruConfig)) -> String {
+        let mut config = ConvGruConfig::new(2, &[4, 4]);
+        change(&mut config);
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_value() {
+        assert!(message(|c| c.hidden_channels.clear()).starts_with("hidden_channels: 0 layers"));
+        assert!(message(|c| c.hidden_channels[1] = 0).contains("layer 1 has 0 channels"));
+        assert!(
+            message(|c| c.kernel_size = KernelSizes::All(4))
+                .starts_with("kernel_size: kernel 4x4 of layer 0")
+        );
+        assert!(message(|c| c.kernel_size = [3, 3, 3].into()).contains("3 sizes for 2 layers"));
+        assert!(message(|c| c.in_channels = 1 << 20).starts_with("in_channels: 1048576"));
+        assert!(message(|c| c.hidden_channels = vec![60_000, 60_000]).contains("parameters"));
+    }
+}

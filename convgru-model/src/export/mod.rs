@@ -1,0 +1,5 @@
+//! Weights on their way out.
+
+mod safetensors;
+
+pub use safetensors::to_safetensors;

@@ -1,0 +1,24 @@
+//! The gradient checks of everything in this crate that has a backward pass.
+
+mod encoder_forecaster;
+mod layer;
+mod recurrent;
+
+use super::Case;
+
+/// Every case of this crate.
+///
+/// ```
+/// use convgru_model::gradcheck;
+///
+/// let cases = gradcheck::cases();
+/// let shuffle = cases.iter().find(|case| case.name() == "pixel shuffle").expect("a case of this name");
+/// let row = shuffle.run(1, 0);
+/// assert!(row.passed, "{row:?}");
+/// ```
+pub fn cases() -> Vec<Case> {
+    let mut cases = recurrent::cases();
+    cases.extend(encoder_forecaster::cases());
+    cases.extend(layer::cases());
+    cases
+}

@@ -1,0 +1,116 @@
+//! Cells, stacks and sequences.
+
+mod operation;
+
+use operation::Recurrent;
+use proptest::prelude::*;
+
+use crate::config::{ConvGruConfig, KernelSize, KernelSizes};
+use crate::gradcheck::draw;
+use crate::gradcheck::{Case, Probed};
+
+pub(super) fn cases() -> Vec<Case> {
+    let one_layer = || prop::collection::vec((1usize..=3, draw::odd_kernel()), 1);
+    let layers = || prop::collection::vec((1usize..=2, draw::odd_kernel()), 2..=3);
+    let case = Drawn { bias: true, given: true, input: true, form: Form::Cell };
+    vec![
+        case.of("cell", one_layer(), draw::image_size()),
+        Drawn { given: false, ..case }.of("cell from no state", one_layer(), draw::image_size()),
+        Drawn { bias: false, ..case }.of("cell without bias", one_layer(), draw::image_size()),
+        case.of("cell on one pixel", one_layer(), draw::one_pixel()),
+        Drawn { form: Form::CellSequence, ..case }.of(
+            "cell over a sequence",
+            one_layer(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Step, ..case }.of("stack", layers(), draw::image_size()),
+        Drawn { form: Form::Step, given: false, ..case }.of(
+            "stack from no states",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, ..case }.of("sequence, every state", layers(), draw::image_size()),
+        Drawn { form: Form::Everything, given: false, ..case }.of(
+            "sequence from no states",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, bias: false, ..case }.of(
+            "sequence without bias",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, input: false, ..case }.of(
+            "sequence without input",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Top, ..case }.of("sequence, top states", layers(), draw::image_size()),
+        Drawn { form: Form::Last, ..case }.of("sequence, last states", layers(), draw::image_size()),
+        Drawn { form: Form::Everything, ..case }.of("sequence on one pixel", layers(), draw::one_pixel()),
+    ]
+}
+
+/// What runs, and what of it reaches the loss.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    /// `ConvGruCell::step`.
+    Cell,
+    /// `ConvGruCell::forward`: the states after every step.
+    CellSequence,
+    /// `ConvGru::step`: the states of all layers.
+    Step,
+    /// `ConvGru::forward`: all states after every step, and the last ones once more.
+    Everything,
+    /// `ConvGru::forward`: the states of the top layer after every step.
+    Top,
+    /// `ConvGru::forward`: the last states.
+    Last,
+}
+
+impl Form {
+    fn is_step(self) -> bool {
+        matches!(self, Self::Cell | Self::Step)
+    }
+
+    fn is_cell(self) -> bool {
+        matches!(self, Self::Cell | Self::CellSequence)
+    }
+}
+
+/// What a case fixes; shapes are drawn.
+#[derive(Debug, Clone, Copy)]
+struct Drawn {
+    bias: bool,
+    /// Whether initial states are given.
+    given: bool,
+    /// Whether there is an input.
+    input: bool,
+    form: Form,
+}
+
+impl Drawn {
+    fn of(
+        self,
+        name: &str,
+        layers: impl Strategy<Value = Vec<(usize, [usize; 2])>> + Clone + Send + Sync + 'static,
+        size: impl Strategy<Value = [usize; 2]> + Clone + Send + Sync + 'static,
+    ) -> Case {
+        let unequal =
+            (1usize..=3, layers).prop_filter("in != hidden", |(inputs, layers)| *inputs != layers[0].0);
+        let drawn = (unequal, size, draw::batch(), draw::steps(), draw::seed());
+        Case::new(name, drawn, move |((inputs, layers), size, batch, steps, seed)| {
+            let kernels = layers.iter().map(|(_, kernel)| KernelSize::Rectangle(*kernel));
+            let config = ConvGruConfig {
+                kernel_size: KernelSizes::PerLayer(kernels.collect()),
+                bias: self.bias,
+                ..ConvGruConfig::new(
+                    if self.input { inputs } else { 0 },
+                    &layers.iter().map(|(hidden, _)| *hidden).collect::<Vec<_>>(),
+                )
+            };
+            let steps = if self.form.is_step() { 1 } else { steps };
+            Probed::new(Recurrent::new(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Elementwise functions.
+
+use convgru_kernels::{Scalar, activation};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::tensor::{Tensor, expect_shape};
+
+/// An elementwise function and its derivative.
+///
+/// ```
+/// use convgru_model::{Tensor, layer::Activation};
+///
+/// let x = Tensor::from_vec(&[3], vec![-2.0f32, 0.0, 2.0])?;
+/// assert_eq!(Activation::LeakyRelu(0.5).forward(&x).as_slice(), [-1.0, 0.0, 2.0]);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Activation {
+    /// `x`.
+    #[default]
+    Identity,
+    /// `1 / (1 + e^-x)`.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `max(x, 0)`; the derivative at zero is zero.
+    Relu,
+    /// `x` for `x > 0` and `slope * x` elsewhere. The slope must be positive for
+    /// [`backward`](Activation::backward), which tells the sides apart by the output.
+    LeakyRelu(f64),
+}
+
+impl Activation {
+    /// Applies the function to every element.
+    pub fn forward<T: Scalar>(self, input: &Tensor<T>) -> Tensor<T> {
+        let mut output = input.clone();
+        self.apply(output.as_mut_slice());
+        output
+    }
+
+    /// Applies the function to every element of a slice.
+    pub fn apply<T: Scalar>(self, values: &mut [T]) {
+        match self {
+            Self::Identity => {}
+            Self::Sigmoid => activation::sigmoid_in_place(values),
+            Self::Tanh => activation::tanh_in_place(values),
+            Self::Relu => values.iter_mut().for_each(|v| *v = if *v > T::ZERO { *v } else { T::ZERO }),
+            Self::LeakyRelu(slope) => {
+                let slope = T::from_f64(slope);
+                values.iter_mut().for_each(|v| *v = if *v > T::ZERO { *v } else { slope * *v });
+            }
+        }
+    }
+
+    /// The gradient of the input from that of the output, `dx = dy.f'(x)`, with the
+    /// derivative taken from the output `y` itself.
+    ///
+    /// # Shapes
+    /// `output`, `d_output` and the result have the same shape.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
+    pub fn backward<T: Scalar>(self, output: &Tensor<T>, d_output: &Tensor<T>) -> Result<Tensor<T>> {
+        expect_shape("gradient of the output of an activation", d_output.shape(), output.shape())?;
+        let mut d_input = d_output.clone();
+        self.scale_by_derivative(output.as_slice(), d_input.as_mut_slice());
+        Ok(d_input)
+    }
+
+    /// Multiplies each gradient by the derivative at the element with output `y`.
+    pub(crate) fn scale_by_derivative<T: Scalar>(self, output: &[T], gradient: &mut [T]) {
+        let one = T::ONE;
+        let pairs = gradient.iter_mut().zip(output);
+        match self {
+            Self::Identity => {}
+            Self::Sigmoid => pairs.for_each(|(g, &y)| *g *= y * (one - y)),
+            Self::Tanh => pairs.for_each(|(g, &y)| *g *= one - y * y),
+            Self::Relu => pairs.for_each(|(g, &y)| *g *= if y > T::ZERO { one } else { T::ZERO }),
+            Self::LeakyRelu(slope) => {
+                let slope = T::from_f64(slope);
+                pairs.for_each(|(g, &y)| *g *= if y > T::ZERO { one } else { slope });
+            }
+        }
+    }
+}

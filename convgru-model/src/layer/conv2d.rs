@@ -1,0 +1,295 @@
+//! A convolution as a layer.
+
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding};
+use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad, pointwise};
+use serde::{Deserialize, Serialize};
+
+use super::{images, with_image};
+use crate::config::Initializer;
+use crate::error::{Error, Result};
+use crate::init;
+use crate::parameters::Parameters;
+use crate::random::Random;
+use crate::tensor::{Tensor, expect_shape};
+
+/// Zeros around the input of a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PaddingMode {
+    /// As much as keeps height and width at stride 1.
+    #[default]
+    Same,
+    /// `[top, bottom, left, right]`.
+    Explicit([usize; 4]),
+}
+
+/// What a [`Conv2d`] is, apart from its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2dConfig {
+    /// Channels of the input.
+    pub in_channels: usize,
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Height and width of the kernel.
+    pub kernel_size: [usize; 2],
+    /// Vertical and horizontal stride.
+    pub stride: [usize; 2],
+    /// Vertical and horizontal distance of kernel taps.
+    pub dilation: [usize; 2],
+    /// Zeros around the input.
+    pub padding: PaddingMode,
+    /// Whether a bias is added to each output channel.
+    pub bias: bool,
+}
+
+impl Conv2dConfig {
+    /// Stride 1, no dilation, padding that keeps the size, with bias.
+    pub fn new(in_channels: usize, out_channels: usize, kernel_size: [usize; 2]) -> Self {
+        Self {
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride: [1, 1],
+            dilation: [1, 1],
+            padding: PaddingMode::Same,
+            bias: true,
+        }
+    }
+
+    /// The convolution as the kernels describe it.
+    pub fn shape(&self) -> ConvShape {
+        let padding = match self.padding {
+            PaddingMode::Same => Padding::same(self.kernel_size, self.dilation),
+            PaddingMode::Explicit([top, bottom, left, right]) => Padding { top, bottom, left, right },
+        };
+        ConvShape {
+            in_channels: self.in_channels,
+            out_channels: self.out_channels,
+            kernel: self.kernel_size,
+            stride: self.stride,
+            dilation: self.dilation,
+            padding,
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] with the name of the field, its value and what would be right.
+    pub fn validate(&self) -> Result<()> {
+        let positive = [
+            ("in_channels", [self.in_channels; 2]),
+            ("out_channels", [self.out_channels; 2]),
+            ("kernel_size", self.kernel_size),
+            ("stride", self.stride),
+            ("dilation", self.dilation),
+        ];
+        for (field, values) in positive {
+            if values.iter().any(|v| !(1..=65_536).contains(v)) {
+                return Err(Error::InvalidConfig {
+                    field: field.into(),
+                    reason: format!("{values:?} is not within 1 to 65536"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Weights and bias of a [`Conv2d`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conv2dParameters<T> {
+    /// `[out_channels, in_channels, kh, kw]`
+    pub weight: Tensor<T>,
+    /// `[out_channels]`
+    pub bias: Option<Tensor<T>>,
+}
+
+impl<T: Scalar> Parameters<T> for Conv2dParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        visit("weight", &self.weight);
+        if let Some(bias) = &self.bias {
+            visit("bias", bias);
+        }
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        visit("weight", &mut self.weight);
+        if let Some(bias) = &mut self.bias {
+            visit("bias", bias);
+        }
+    }
+}
+
+/// A two-dimensional convolution with optional bias.
+///
+/// ```
+/// use convgru_model::{Tensor, layer::{Conv2d, Conv2dConfig}};
+///
+/// let config = Conv2dConfig { stride: [2, 2], ..Conv2dConfig::new(3, 8, [3, 3]) };
+/// let halve = Conv2d::<f32>::new(config, 1)?;
+/// let frames = Tensor::zeros(&[2, 3, 17, 20]);
+/// assert_eq!(halve.forward(&frames)?.shape(), [2, 8, 9, 10]);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Conv2d<T> {
+    config: Conv2dConfig,
+    parameters: Conv2dParameters<T>,
+}
+
+impl<T: Scalar> Conv2d<T> {
+    /// A layer with weights by [`Initializer::Xavier`] and zero bias.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work.
+    pub fn new(config: Conv2dConfig, seed: u64) -> Result<Self> {
+        config.validate()?;
+        let mut random = Random::new(seed, 0);
+        Ok(Self { config, parameters: draw(&config, &mut random) })
+    }
+
+    /// A layer around existing weights.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] or [`Error::ShapeMismatch`] if configuration and weights do not fit.
+    pub fn from_parameters(config: Conv2dConfig, parameters: Conv2dParameters<T>) -> Result<Self> {
+        config.validate()?;
+        let [kh, kw] = config.kernel_size;
+        let expected = [config.out_channels, config.in_channels, kh, kw];
+        expect_shape("weight", parameters.weight.shape(), &expected)?;
+        match &parameters.bias {
+            Some(bias) if config.bias => expect_shape("bias", bias.shape(), &[config.out_channels])?,
+            None if !config.bias => {}
+            other => {
+                let reason = format!(
+                    "{} but the weights {} a bias",
+                    config.bias,
+                    if other.is_some() { "have" } else { "lack" }
+                );
+                return Err(Error::InvalidConfig { field: "bias".into(), reason });
+            }
+        }
+        Ok(Self { config, parameters })
+    }
+
+    /// What the layer is.
+    pub fn config(&self) -> &Conv2dConfig {
+        &self.config
+    }
+
+    /// Its weights.
+    pub fn parameters(&self) -> &Conv2dParameters<T> {
+        &self.parameters
+    }
+
+    /// Its weights, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut Conv2dParameters<T> {
+        &mut self.parameters
+    }
+
+    /// Convolves every image.
+    ///
+    /// # Shapes
+    /// `[.., in_channels, H, W] -> [.., out_channels, H', W']`
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for an input of other channels and [`Error::Kernel`] where the
+    /// kernel does not fit into the padded image.
+    pub fn forward(&self, input: &Tensor<T>) -> Result<Tensor<T>> {
+        let extents = self.extents(input.shape())?;
+        let maps = FeatureMaps::from_nchw(extents.input, input.as_slice())?;
+        let mut result = FeatureMaps::zeros(extents.output)?;
+        let weights = self.packed()?;
+        pointwise::fill_bias(result.as_mut(), self.parameters.bias.as_ref().map(Tensor::as_slice))?;
+        conv::forward(&weights, maps.as_ref(), result.as_mut(), Output::Add, &mut Scratchpad::new())?;
+        let mut output = Tensor::zeros(&extents.output_shape);
+        result.as_ref().write_nchw(output.as_mut_slice())?;
+        Ok(output)
+    }
+
+    /// Adds the gradients of weights and bias and returns that of the input.
+    ///
+    /// # Shapes
+    /// `input`: `[.., in_channels, H, W]`; `d_output`: `[.., out_channels, H', W']`;
+    /// result: as `input`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] if the gradient does not
+    /// belong to an output for this input.
+    pub fn backward(
+        &self,
+        input: &Tensor<T>,
+        d_output: &Tensor<T>,
+        gradients: &mut Conv2dParameters<T>,
+    ) -> Result<Tensor<T>> {
+        let extents = self.extents(input.shape())?;
+        expect_shape("gradient of the output of the convolution", d_output.shape(), &extents.output_shape)?;
+        let maps = FeatureMaps::from_nchw(extents.input, input.as_slice())?;
+        let d_result = FeatureMaps::from_nchw(extents.output, d_output.as_slice())?;
+        let mut scratch = Scratchpad::new();
+        let d_weight = gradients.weight.as_mut_slice();
+        conv::weight_gradient(
+            &self.config.shape(),
+            maps.as_ref(),
+            d_result.as_ref(),
+            d_weight,
+            &mut scratch,
+        )?;
+        if let Some(d_bias) = &mut gradients.bias {
+            conv::bias_gradient(d_result.as_ref(), d_bias.as_mut_slice())?;
+        }
+        let mut d_maps = maps;
+        conv::input_gradient(
+            &self.packed()?,
+            d_result.as_ref(),
+            d_maps.as_mut(),
+            Output::Overwrite,
+            &mut scratch,
+        )?;
+        let mut d_input = Tensor::zeros(input.shape());
+        d_maps.as_ref().write_nchw(d_input.as_mut_slice())?;
+        Ok(d_input)
+    }
+
+    fn packed(&self) -> Result<PackedWeights<T>> {
+        Ok(PackedWeights::new(self.config.shape(), self.parameters.weight.as_slice())?)
+    }
+
+    fn extents(&self, shape: &[usize]) -> Result<Extents> {
+        let (batch, [channels, height, width]) = images("input of the convolution", shape)?;
+        if channels != self.config.in_channels {
+            return Err(Error::ShapeMismatch {
+                what: "input of the convolution".into(),
+                expected: format!("[.., {}, H, W]", self.config.in_channels),
+                got: shape.to_vec(),
+            });
+        }
+        let input = Extent { batch, channels, height, width };
+        let output = self.config.shape().output_extent(input)?;
+        let output_shape = with_image(shape, [output.channels, output.height, output.width]);
+        Ok(Extents { input, output, output_shape })
+    }
+}
+
+struct Extents {
+    input: Extent,
+    output: Extent,
+    output_shape: Vec<usize>,
+}
+
+/// Xavier weights and zero bias for a convolution.
+pub(crate) fn draw<T: Scalar>(config: &Conv2dConfig, random: &mut Random) -> Conv2dParameters<T> {
+    let [kh, kw] = config.kernel_size;
+    let reduction = config.in_channels * kh * kw;
+    let weights = init::draw(
+        Initializer::Xavier,
+        [config.out_channels, reduction],
+        config.out_channels * kh * kw,
+        random,
+    );
+    let weight = Tensor::from_vec(&[config.out_channels, config.in_channels, kh, kw], weights)
+        .expect("one weight was drawn for each place");
+    Conv2dParameters { weight, bias: config.bias.then(|| Tensor::zeros(&[config.out_channels])) }
+}

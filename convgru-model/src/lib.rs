@@ -1,0 +1,65 @@
+//! Convolutional GRUs with hand-written, verified gradients.
+//!
+//! A convolutional GRU (Ballas et al. 2015, arXiv 1511.06432) is a recurrent unit whose
+//! matrix products are convolutions: its memory is an image, and what it remembers keeps
+//! its place in the picture.
+//!
+//! ```
+//! use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+//!
+//! // 8 channels in; three layers of 32, 64 and 16 channels with 3x3, 5x5 and 3x3 kernels.
+//! let config = ConvGruConfig { kernel_size: [3, 5, 3].into(), ..ConvGruConfig::new(8, &[32, 64, 16]) };
+//! let network = ConvGru::<f32>::new(config, 0)?;
+//!
+//! let frame = Tensor::zeros(&[1, 8, 64, 64]);
+//! let states = network.step(&frame, None)?;
+//! assert_eq!(states.len(), 3);
+//! assert_eq!(states[2].shape(), [1, 16, 64, 64]);
+//! # Ok::<(), convgru_model::Error>(())
+//! ```
+//!
+//! | what | where |
+//! |---|---|
+//! | one cell, a stack, a stream of frames | [`ConvGruCell`], [`ConvGru`], [`ConvGruStream`] |
+//! | reading frames and continuing them | [`EncoderForecaster`] |
+//! | layers between recurrent networks | [`layer`] |
+//! | weights in and out | [`import`], [`export`] |
+//! | checking gradients, also of your own layers | [`gradcheck`] |
+//! | the same models as obvious loops | [`reference`] |
+//!
+//! # Conventions
+//! `h' = (1 - z).h + z.n`; gates in the order update, reset, candidate; reset before the
+//! convolution; weights `[O, I, kh, kw]`; sequences `[T, N, C, H, W]`. Other conventions are
+//! converted at the border, in [`import`].
+//!
+//! # Invariants
+//! * Backward passes add to the gradients; the caller zeroes them.
+//! * One frame at a time gives the same bits as the whole sequence.
+//! * Results are the same bits for any number of threads.
+//! * Any height and width at run time. Bad input is an error that names the numbers.
+#![forbid(unsafe_code)]
+
+mod cell;
+mod config;
+mod error;
+pub mod export;
+pub mod gradcheck;
+pub mod import;
+mod init;
+pub mod layer;
+mod network;
+mod parameters;
+mod random;
+pub mod reference;
+mod sequence;
+mod tensor;
+
+pub use cell::CellParameters;
+pub use config::{
+    ConvGruConfig, EncoderForecasterConfig, Feedback, Initializer, KernelSize, KernelSizes, OutputActivation,
+};
+pub use convgru_kernels::Scalar;
+pub use error::{Error, Result};
+pub use network::*;
+pub use parameters::Parameters;
+pub use tensor::Tensor;

@@ -1,0 +1,131 @@
+//! The backward pass of the stack.
+
+use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
+
+use super::super::stack::{StackBackward, StackWorkspace};
+use super::{ConvGru, ConvGruParameters, ConvGruWorkspace, expect_count};
+use crate::cell::{CellParameters, CellShape};
+use crate::error::Result;
+use crate::tensor::{Tensor, expect_shape};
+
+/// Whether a backward pass computes the gradient of its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputGradient {
+    /// Computed and returned.
+    Compute,
+    /// Not needed: the input is data.
+    Skip,
+}
+
+/// The gradients of the loss with respect to the states of a sequence.
+#[derive(Debug, Clone)]
+pub struct ConvGruOutputGradients<'a, T> {
+    /// Of the states after every step, one `[T, N, hidden, H, W]` for each layer; `None` is zero.
+    pub outputs: Vec<Option<&'a Tensor<T>>>,
+    /// Of the state after the last step, one `[N, hidden, H, W]` for each layer; `None` is
+    /// zero. Added to that of `outputs` at the last step.
+    pub last: Vec<Option<&'a Tensor<T>>>,
+}
+
+/// What [`ConvGru::backward`] returns.
+#[derive(Debug, Clone)]
+pub struct ConvGruBackward<T> {
+    /// Gradient of the input, `[T, N, in_channels, H, W]`, where asked for.
+    pub d_input: Option<Tensor<T>>,
+    /// Gradient of each layer's initial state, `[N, hidden, H, W]`, where states were
+    /// given. Without them no hidden convolution was done whose gradient could be taken;
+    /// give zeros to have it.
+    pub d_initial: Option<Vec<Tensor<T>>>,
+}
+
+impl<T: Scalar> ConvGru<T> {
+    /// Adds the gradients of all weights and returns those of the input and the initial states.
+    ///
+    /// The equations are those of docs/math.md; weight gradients and the gradient of the input
+    /// are one convolution over all steps. The weights must be those of `forward_train`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence.
+    pub fn backward(
+        &self,
+        workspace: &ConvGruWorkspace<T>,
+        d_outputs: &ConvGruOutputGradients<'_, T>,
+        input_gradient: InputGradient,
+        gradients: &mut ConvGruParameters<T>,
+    ) -> Result<ConvGruBackward<T>> {
+        self.backward_layers(workspace, d_outputs, input_gradient, &mut gradients.layers)
+    }
+
+    /// [`backward`](Self::backward) into gradients that lie in a slice.
+    pub(in crate::network) fn backward_layers(
+        &self,
+        workspace: &ConvGruWorkspace<T>,
+        d_outputs: &ConvGruOutputGradients<'_, T>,
+        input_gradient: InputGradient,
+        gradients: &mut [CellParameters<T>],
+    ) -> Result<ConvGruBackward<T>> {
+        let workspace = &workspace.0;
+        self.expect_gradients(workspace, d_outputs, gradients)?;
+        let stack = self.prepared()?;
+        let mut back = StackBackward::new(workspace)?;
+        for (layer, d_last) in back.layers.iter_mut().zip(&d_outputs.last) {
+            if let Some(d_last) = d_last {
+                layer.d_hidden.as_mut().read_nchw(d_last.as_slice())?;
+            }
+        }
+        let enter = |layer: usize, t: usize, d_hidden: &mut FeatureMaps<T>| {
+            if let Some(d_output) = d_outputs.outputs[layer] {
+                d_hidden.as_mut().add_nchw(d_output.slice(t))?;
+            }
+            Ok(())
+        };
+        let want_input = input_gradient == InputGradient::Compute;
+        let mut scratch = Scratchpad::new();
+        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, &mut scratch)?;
+        let d_input = match d_maps {
+            Some(maps) if want_input => {
+                let [images, c, h, w] = maps.extent().dims();
+                let batch = workspace.top().batch;
+                let mut tensor = Tensor::zeros(&[images / batch, batch, c, h, w]);
+                maps.as_ref().write_nchw(tensor.as_mut_slice())?;
+                Some(tensor)
+            }
+            _ => None,
+        };
+        let given = workspace.top().state_before(0).is_some();
+        let d_initial = given
+            .then(|| back.layers.iter().map(|layer| layer.d_initial()).collect::<Result<_>>())
+            .transpose()?;
+        Ok(ConvGruBackward { d_input, d_initial })
+    }
+
+    fn expect_gradients(
+        &self,
+        workspace: &StackWorkspace<T>,
+        d_outputs: &ConvGruOutputGradients<'_, T>,
+        gradients: &[CellParameters<T>],
+    ) -> Result<()> {
+        let layers = self.config.layers();
+        expect_count("layers of the workspace", layers, workspace.layers.len())?;
+        expect_count("gradients of outputs", layers, d_outputs.outputs.len())?;
+        expect_count("gradients of last states", layers, d_outputs.last.len())?;
+        expect_count("layers of the gradients", layers, gradients.len())?;
+        for (index, layer) in workspace.layers.iter().enumerate() {
+            let [n, c, h, w] = layer.state_extent().dims();
+            if let Some(d_output) = d_outputs.outputs[index] {
+                let what = format!("gradient of the outputs of layer {index}");
+                expect_shape(&what, d_output.shape(), &[layer.steps(), n, c, h, w])?;
+            }
+            if let Some(d_last) = d_outputs.last[index] {
+                expect_shape(
+                    &format!("gradient of the last state of layer {index}"),
+                    d_last.shape(),
+                    &[n, c, h, w],
+                )?;
+            }
+            let shape = CellShape::of_layer(&self.config, index);
+            gradients[index].expect(&format!("gradients.layers.{index}"), shape, self.config.bias)?;
+        }
+        Ok(())
+    }
+}

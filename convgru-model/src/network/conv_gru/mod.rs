@@ -1,0 +1,288 @@
+//! The stack of convolutional GRU cells.
+
+mod backward;
+
+use convgru_kernels::{Extent, Scalar, Scratchpad};
+
+pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
+
+use super::stack::{PreparedStack, StackWorkspace};
+use super::stream::ConvGruStream;
+use crate::cell::{self, CellParameters, CellShape};
+use crate::config::ConvGruConfig;
+use crate::error::{Error, Result};
+use crate::parameters::Parameters;
+use crate::random::Random;
+use crate::tensor::{Tensor, expect_rank, expect_shape};
+
+/// Numbers of gates computed ahead of the recurrence in inference: enough to
+/// hoist the input convolution, few enough to stay in the cache.
+const BLOCK_ELEMENTS: usize = 1 << 19;
+
+/// The parameters of a [`ConvGru`], or their gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConvGruParameters<T> {
+    /// One set for each layer, from the input up.
+    pub layers: Vec<CellParameters<T>>,
+}
+
+impl<T: Scalar> Parameters<T> for ConvGruParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        for (index, layer) in self.layers.iter().enumerate() {
+            layer.for_each(&mut |name, tensor| visit(&format!("layers.{index}.{name}"), tensor));
+        }
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        for (index, layer) in self.layers.iter_mut().enumerate() {
+            layer.for_each_mut(&mut |name, tensor| visit(&format!("layers.{index}.{name}"), tensor));
+        }
+    }
+}
+
+/// A stack of convolutional GRU cells.
+///
+/// Two ways to run it that give the same bits: [`step`](Self::step) takes one frame and
+/// returns the state of every layer, [`forward`](Self::forward) takes a sequence. For frames
+/// that keep coming, [`prepare`](Self::prepare) packs the weights once.
+///
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+///
+/// let config = ConvGruConfig { kernel_size: [3, 5, 3].into(), ..ConvGruConfig::new(8, &[32, 64, 16]) };
+/// let network = ConvGru::<f32>::new(config, 0)?;
+/// let frame = Tensor::from_fn(&[1, 8, 64, 64], |i| (i % 7) as f32 / 7.0);
+/// let states = network.step(&frame, None)?;
+/// assert_eq!(states.len(), 3);
+/// assert_eq!(states[2].shape(), [1, 16, 64, 64]);
+/// let states = network.step(&frame, Some(&states))?; // the next frame
+/// # assert_eq!(states.len(), 3);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ConvGru<T> {
+    config: ConvGruConfig,
+    parameters: ConvGruParameters<T>,
+}
+
+/// Which layers' states [`ConvGru::forward`] returns for every step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outputs {
+    /// Every layer's.
+    AllLayers,
+    /// The topmost layer's.
+    Top,
+}
+
+/// The states of a sequence.
+#[derive(Debug, Clone)]
+pub struct ConvGruOutput<T> {
+    /// States after every step, `[T, N, hidden, H, W]`: one tensor for each layer, or the
+    /// topmost layer's alone.
+    pub outputs: Vec<Tensor<T>>,
+    /// The state of every layer after the last step, `[N, hidden, H, W]`.
+    pub last: Vec<Tensor<T>>,
+}
+
+/// What [`ConvGru::forward_train`] keeps for [`ConvGru::backward`].
+///
+/// It holds the inputs once and, of each layer, four times its hidden states: for `T`
+/// steps of `N` samples `T N H W (in_channels + sum over layers of 4 hidden)` numbers.
+#[derive(Debug)]
+pub struct ConvGruWorkspace<T>(StackWorkspace<T>);
+
+impl<T: Scalar> ConvGru<T> {
+    /// A stack with weights drawn as the configuration says, the same for the same seed on
+    /// every machine.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work.
+    pub fn new(config: ConvGruConfig, seed: u64) -> Result<Self> {
+        config.validate()?;
+        let layers = (0..config.layers())
+            .map(|layer| {
+                let shape = CellShape::of_layer(&config, layer);
+                cell::draw(shape, config.bias, config.initializer, &mut Random::new(seed, layer as u64))
+            })
+            .collect();
+        Ok(Self { config, parameters: ConvGruParameters { layers } })
+    }
+
+    /// A stack around existing weights.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`], [`Error::Count`] or [`Error::ShapeMismatch`] if the weights
+    /// do not fit the configuration.
+    pub fn from_parameters(config: ConvGruConfig, parameters: ConvGruParameters<T>) -> Result<Self> {
+        config.validate()?;
+        expect_count("layers of the weights", config.layers(), parameters.layers.len())?;
+        for (index, layer) in parameters.layers.iter().enumerate() {
+            let shape = CellShape::of_layer(&config, index);
+            layer.expect(&format!("layers.{index}"), shape, config.bias)?;
+        }
+        Ok(Self { config, parameters })
+    }
+
+    /// What the stack is.
+    pub fn config(&self) -> &ConvGruConfig {
+        &self.config
+    }
+
+    /// Its weights.
+    pub fn parameters(&self) -> &ConvGruParameters<T> {
+        &self.parameters
+    }
+
+    /// Its weights, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut ConvGruParameters<T> {
+        &mut self.parameters
+    }
+
+    /// One frame: the states of all layers after it.
+    ///
+    /// # Shapes
+    /// `input`: `[N, in_channels, H, W]`; `states` and result: for each layer
+    /// `[N, hidden, H, W]`. `None` is a zero state and costs no hidden convolution.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] or [`Error::Count`] if an argument does not fit.
+    pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
+        let extent = self.frame_extent(input.shape(), &["N", "C", "H", "W"])?;
+        let mut stream = self.prepare(extent.batch, extent.height, extent.width)?;
+        if let Some(states) = states {
+            stream.set_states(states)?;
+        }
+        stream.step(input)?;
+        stream.states()
+    }
+
+    /// A stream of frames of one size: weights packed once, memory kept between frames.
+    ///
+    /// The stream borrows the network, so its packed weights cannot outlive a change of them.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] if the size is beyond memory addresses.
+    pub fn prepare(&self, batch: usize, height: usize, width: usize) -> Result<ConvGruStream<'_, T>> {
+        let extent = Extent { batch, channels: self.config.in_channels, height, width };
+        ConvGruStream::new(self.prepared()?, extent)
+    }
+
+    /// A whole sequence.
+    ///
+    /// # Shapes
+    /// `input`: `[T, N, in_channels, H, W]`; `states`: for each layer `[N, hidden, H, W]`,
+    /// `None` is zero; outputs: `[T, N, hidden, H, W]`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] or [`Error::Count`] if an argument does not fit.
+    pub fn forward(
+        &self,
+        input: &Tensor<T>,
+        states: Option<&[Tensor<T>]>,
+        outputs: Outputs,
+    ) -> Result<ConvGruOutput<T>> {
+        let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
+        let steps = input.shape()[0];
+        let stack = self.prepared()?;
+        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
+        let block = (BLOCK_ELEMENTS / (3 * widest * step.batch * step.pixels()).max(1)).clamp(1, steps);
+        let mut workspace = stack.workspace(step, block)?;
+        self.set_initial(&mut workspace, states)?;
+        let first = if outputs == Outputs::Top { self.config.layers() - 1 } else { 0 };
+        let mut results: Vec<Tensor<T>> = (first..self.config.layers())
+            .map(|layer| {
+                let [n, c, h, w] = step.with_channels(self.config.hidden_channels[layer]).dims();
+                Tensor::zeros(&[steps, n, c, h, w])
+            })
+            .collect();
+        let mut scratch = Scratchpad::new();
+        let frame_len = step.len();
+        let mut last = 0;
+        for start in (0..steps).step_by(block) {
+            let count = block.min(steps - start);
+            let frames = &input.as_slice()[start * frame_len..(start + count) * frame_len];
+            workspace.inputs.images_mut(0..count * step.batch).read_nchw(frames)?;
+            if start > 0 {
+                for layer in &mut workspace.layers {
+                    layer.carry(last)?;
+                }
+            }
+            stack.forward(&mut workspace, count, &mut scratch)?;
+            last = count - 1;
+            for (layer, result) in workspace.layers[first..].iter().zip(&mut results) {
+                let len = layer.state_extent().len();
+                let target = &mut result.as_mut_slice()[start * len..(start + count) * len];
+                layer.states.images(layer.images(0..count)).write_nchw(target)?;
+            }
+        }
+        let last = workspace.layers.iter().map(|layer| layer.state_tensor(last)).collect::<Result<_>>()?;
+        Ok(ConvGruOutput { outputs: results, last })
+    }
+
+    /// A whole sequence, keeping what [`backward`](Self::backward) needs.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward); the states of every layer are returned.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_train(
+        &self,
+        input: &Tensor<T>,
+        states: Option<&[Tensor<T>]>,
+    ) -> Result<(ConvGruOutput<T>, ConvGruWorkspace<T>)> {
+        let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
+        let steps = input.shape()[0];
+        let stack = self.prepared()?;
+        let mut workspace = stack.workspace(step, steps)?;
+        workspace.inputs.as_mut().read_nchw(input.as_slice())?;
+        self.set_initial(&mut workspace, states)?;
+        stack.forward(&mut workspace, steps, &mut Scratchpad::new())?;
+        let mut outputs = Vec::new();
+        let mut last = Vec::new();
+        for layer in &workspace.layers {
+            let [n, c, h, w] = layer.state_extent().dims();
+            let mut output = Tensor::zeros(&[steps, n, c, h, w]);
+            layer.states.as_ref().write_nchw(output.as_mut_slice())?;
+            outputs.push(output);
+            last.push(layer.state_tensor(steps - 1)?);
+        }
+        Ok((ConvGruOutput { outputs, last }, ConvGruWorkspace(workspace)))
+    }
+
+    fn prepared(&self) -> Result<PreparedStack<T>> {
+        PreparedStack::new(&self.parameters.layers)
+    }
+
+    fn set_initial(&self, workspace: &mut StackWorkspace<T>, states: Option<&[Tensor<T>]>) -> Result<()> {
+        let Some(states) = states else { return Ok(()) };
+        expect_count("initial states", self.config.layers(), states.len())?;
+        for (index, (layer, state)) in workspace.layers.iter_mut().zip(states).enumerate() {
+            let what = format!("initial state of layer {index}");
+            expect_shape(&what, state.shape(), &layer.state_extent().dims())?;
+            layer.read_initial(state)?;
+        }
+        Ok(())
+    }
+
+    /// The extent of one step of an input of shape `[(T,) N, C, H, W]`.
+    fn frame_extent(&self, shape: &[usize], pattern: &[&str]) -> Result<Extent> {
+        expect_rank("input", shape, pattern)?;
+        let [.., batch, channels, height, width] = *shape else { unreachable!("the rank was checked") };
+        let others_positive = !shape[..shape.len() - 3].contains(&0) && height > 0 && width > 0;
+        if channels != self.config.in_channels || !others_positive {
+            let mut expected: Vec<String> = pattern.iter().map(|name| format!("{name} >= 1")).collect();
+            expected[pattern.len() - 3] = self.config.in_channels.to_string();
+            return Err(Error::ShapeMismatch {
+                what: "input".into(),
+                expected: format!("[{}]", expected.join(", ")),
+                got: shape.to_vec(),
+            });
+        }
+        Ok(Extent { batch, channels, height, width })
+    }
+}
+
+fn expect_count(what: &str, expected: usize, got: usize) -> Result<()> {
+    if expected == got { Ok(()) } else { Err(Error::Count { what: what.into(), expected, got }) }
+}

@@ -1,0 +1,229 @@
+//! The backward pass of the encoder-forecaster.
+
+use convgru_kernels::conv::{self, Output};
+use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
+
+use super::super::stack::StackBackward;
+use super::{EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, Prepared};
+use crate::config::Feedback;
+use crate::error::Result;
+use crate::layer::{PixelShuffle, PixelUnshuffle};
+use crate::tensor::{Tensor, expect_shape};
+
+/// The gradient of the loss with respect to the predicted frames, `[T_out, N, C, H, W]`.
+#[derive(Debug, Clone, Copy)]
+pub enum OutputGradient<'a, T> {
+    /// With respect to the pixels, after the output activation.
+    Output(&'a Tensor<T>),
+    /// With respect to the values before the output activation.
+    Logits(&'a Tensor<T>),
+}
+
+impl<T: Scalar> EncoderForecaster<T> {
+    /// Adds the gradients of all parameters and returns that of the input frames.
+    ///
+    /// # Shapes
+    /// result: `[T_in, N, C, H, W]`
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the gradient does not fit the prediction.
+    pub fn backward(
+        &self,
+        workspace: &EncoderForecasterWorkspace<T>,
+        gradient: OutputGradient<'_, T>,
+        gradients: &mut EncoderForecasterParameters<T>,
+    ) -> Result<Tensor<T>> {
+        let patches = self.run_backward(workspace, gradient, gradients, true)?;
+        let patches = patches.expect("the gradient of the input was asked for");
+        PixelShuffle { factor: self.config().patch }.forward(&patches)
+    }
+
+    /// Adds the gradients of all parameters; that of the input frames, which are data, is
+    /// not computed.
+    ///
+    /// # Errors
+    /// As [`backward`](Self::backward).
+    pub fn backward_parameters(
+        &self,
+        workspace: &EncoderForecasterWorkspace<T>,
+        gradient: OutputGradient<'_, T>,
+        gradients: &mut EncoderForecasterParameters<T>,
+    ) -> Result<()> {
+        self.run_backward(workspace, gradient, gradients, false).map(drop)
+    }
+
+    /// The gradient of the input is that of its patches, `[T_in, N, C p^2, H/p, W/p]`.
+    fn run_backward(
+        &self,
+        workspace: &EncoderForecasterWorkspace<T>,
+        gradient: OutputGradient<'_, T>,
+        gradients: &mut EncoderForecasterParameters<T>,
+        want_input: bool,
+    ) -> Result<Option<Tensor<T>>> {
+        let d_logits = self.d_logits(workspace, gradient)?;
+        let prepared = self.prepared()?;
+        let mut scratch = Scratchpad::new();
+        let forecaster = match self.config().feedback {
+            Feedback::Unconditioned => {
+                self.unroll_at_once(workspace, &prepared, d_logits, gradients, &mut scratch)?
+            }
+            Feedback::Predictions => {
+                self.unroll_step_by_step(workspace, &prepared, d_logits, gradients, want_input, &mut scratch)?
+            }
+        };
+
+        // The forecaster started from the encoder's last states.
+        let mut encoder = StackBackward::new(&workspace.encoder)?;
+        for (layer, above) in encoder.layers.iter_mut().zip(&forecaster.stack.layers) {
+            layer.d_hidden.as_mut().copy_from(above.d_hidden.as_ref())?;
+        }
+        let d_patches = encoder.sequence(
+            &prepared.encoder,
+            &workspace.encoder,
+            |_, _, _| Ok(()),
+            &mut gradients.encoder.layers,
+            want_input,
+            &mut scratch,
+        )?;
+        let Some(d_patches) = d_patches.filter(|_| want_input) else {
+            return Ok(None);
+        };
+        let [images, channels, height, width] = d_patches.extent().dims();
+        let batch = workspace.encoder.top().batch;
+        let steps = images / batch;
+        let mut d_input = Tensor::zeros(&[steps, batch, channels, height, width]);
+        d_patches.as_ref().write_nchw(d_input.as_mut_slice())?;
+        if let Some(d_first) = &forecaster.d_first_input {
+            let mut d_frame = vec![T::ZERO; d_first.extent().len()];
+            d_first.as_ref().write_nchw(&mut d_frame)?;
+            for (total, value) in d_input.slice_mut(steps - 1).iter_mut().zip(d_frame) {
+                *total += value;
+            }
+        }
+        Ok(Some(d_input))
+    }
+
+    /// The gradient before the activation as far as it comes from the loss, patches as
+    /// channels: `[T_out, N, C p^2, H/p, W/p]`.
+    fn d_logits(
+        &self,
+        workspace: &EncoderForecasterWorkspace<T>,
+        gradient: OutputGradient<'_, T>,
+    ) -> Result<Tensor<T>> {
+        let (OutputGradient::Output(given) | OutputGradient::Logits(given)) = gradient;
+        let patches = workspace.predictions.shape();
+        let patch = self.config().patch;
+        let expected =
+            [patches[0], patches[1], self.config().image_channels, patches[3] * patch, patches[4] * patch];
+        expect_shape("gradient of the predicted frames", given.shape(), &expected)?;
+        let mut d_logits = PixelUnshuffle { factor: patch }.forward(given)?;
+        if matches!(gradient, OutputGradient::Output(_)) {
+            self.activation().scale_by_derivative(workspace.predictions.as_slice(), d_logits.as_mut_slice());
+        }
+        Ok(d_logits)
+    }
+
+    /// No step reads another's prediction: the head goes back over all steps in one call.
+    fn unroll_at_once(
+        &self,
+        workspace: &EncoderForecasterWorkspace<T>,
+        prepared: &Prepared<T>,
+        d_logits: Tensor<T>,
+        gradients: &mut EncoderForecasterParameters<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<ForecasterBackward<T>> {
+        let states = &workspace.forecaster.top().states;
+        let extent = states.extent().with_channels(self.config().patch_channels());
+        let d_logits = FeatureMaps::from_nchw(extent, d_logits.as_slice())?;
+        let mut d_states = FeatureMaps::zeros(states.extent())?;
+        conv::input_gradient(
+            &prepared.head,
+            d_logits.as_ref(),
+            d_states.as_mut(),
+            Output::Overwrite,
+            scratch,
+        )?;
+        let mut stack = StackBackward::new(&workspace.forecaster)?;
+        let top = workspace.forecaster.layers.len() - 1;
+        let enter = |layer: usize, t: usize, d_hidden: &mut FeatureMaps<T>| {
+            if layer == top {
+                let images = workspace.forecaster.top().images(t..t + 1);
+                d_hidden.as_mut().add(d_states.images(images))?;
+            }
+            Ok(())
+        };
+        let layers = &mut gradients.forecaster.layers;
+        stack.sequence(&prepared.forecaster, &workspace.forecaster, enter, layers, false, scratch)?;
+        head_gradients(prepared, states, &d_logits, gradients, scratch)?;
+        Ok(ForecasterBackward { stack, d_first_input: None })
+    }
+
+    /// A prediction is the next step's input: the gradient of step `t + 1`'s input enters at
+    /// the prediction of step `t`, unless a true frame was read.
+    fn unroll_step_by_step(
+        &self,
+        workspace: &EncoderForecasterWorkspace<T>,
+        prepared: &Prepared<T>,
+        d_logits: Tensor<T>,
+        gradients: &mut EncoderForecasterParameters<T>,
+        want_input: bool,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<ForecasterBackward<T>> {
+        let layer = workspace.forecaster.top();
+        let extent = workspace.forecaster.inputs.extent();
+        let steps = layer.steps();
+        let mut stack = StackBackward::new(&workspace.forecaster)?;
+        let mut d_logit_maps = FeatureMaps::from_nchw(extent, d_logits.as_slice())?;
+        let mut d_input = FeatureMaps::zeros(extent.with_batch(layer.batch))?;
+        let mut d_fed_back = vec![T::ZERO; d_input.extent().len()];
+        for t in (0..steps).rev() {
+            let images = layer.images(t..t + 1);
+            if t + 1 < steps && !workspace.forced[t + 1] {
+                d_input.as_ref().write_nchw(&mut d_fed_back)?;
+                self.activation().scale_by_derivative(workspace.predictions.slice(t), &mut d_fed_back);
+                d_logit_maps.images_mut(images.clone()).add_nchw(&d_fed_back)?;
+            }
+            let top = stack.layers.last_mut().expect("a validated configuration has a layer");
+            let d_prediction = d_logit_maps.images(images);
+            conv::input_gradient(&prepared.head, d_prediction, top.d_hidden.as_mut(), Output::Add, scratch)?;
+            let reads_prediction = t > 0 && !workspace.forced[t];
+            let target = (reads_prediction || (t == 0 && want_input)).then(|| {
+                d_input.set_zero();
+                &mut d_input
+            });
+            stack.step(&prepared.forecaster, &workspace.forecaster, t, target, scratch)?;
+        }
+        stack.weight_gradients(
+            &prepared.forecaster,
+            &workspace.forecaster,
+            &mut gradients.forecaster.layers,
+            scratch,
+        )?;
+        head_gradients(prepared, &layer.states, &d_logit_maps, gradients, scratch)?;
+        Ok(ForecasterBackward { stack, d_first_input: want_input.then_some(d_input) })
+    }
+}
+
+/// The forecaster after its way back.
+struct ForecasterBackward<T> {
+    /// Its `d_hidden` are the gradients of the states it started from.
+    stack: StackBackward<T>,
+    /// The gradient of the first step's input, the last frame that was read.
+    d_first_input: Option<FeatureMaps<T>>,
+}
+
+fn head_gradients<T: Scalar>(
+    prepared: &Prepared<T>,
+    states: &FeatureMaps<T>,
+    d_logits: &FeatureMaps<T>,
+    gradients: &mut EncoderForecasterParameters<T>,
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    let head = &mut gradients.head;
+    let d_weight = head.weight.as_mut_slice();
+    conv::weight_gradient(&prepared.head.shape(), states.as_ref(), d_logits.as_ref(), d_weight, scratch)?;
+    if let Some(d_bias) = &mut head.bias {
+        conv::bias_gradient(d_logits.as_ref(), d_bias.as_mut_slice())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,230 @@
+//! Reading frames and continuing them.
+
+use convgru_kernels::conv::{self, Output};
+use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad, pointwise};
+
+use super::super::stack::StackWorkspace;
+use super::{EncoderForecaster, Prepared};
+use crate::config::Feedback;
+use crate::error::{Error, Result};
+use crate::layer::{PixelShuffle, PixelUnshuffle};
+use crate::tensor::{Tensor, expect_shape};
+
+/// Predicted frames, `[T_out, N, C, H, W]`.
+#[derive(Debug, Clone)]
+pub struct Prediction<T> {
+    /// After the output activation: pixels.
+    pub output: Tensor<T>,
+    /// Before the output activation, for losses such as cross-entropy with logits.
+    pub logits: Tensor<T>,
+}
+
+/// True frames that the forecaster reads in place of its own predictions in training
+/// (Williams and Zipser 1989).
+#[derive(Debug, Clone, Copy)]
+pub struct TeacherForcing<'a, T> {
+    /// The frames that are to be predicted, `[T_out, N, C, H, W]`.
+    pub frames: &'a Tensor<T>,
+    /// One for each step: whether step `t` reads `frames[t - 1]`. The first step reads the
+    /// last frame of the input in any case.
+    pub forced: &'a [bool],
+}
+
+/// What [`EncoderForecaster::forward_train`] keeps for [`EncoderForecaster::backward`].
+///
+/// For both stacks the inputs once and four times the hidden states of every step, and
+/// the predictions once.
+#[derive(Debug)]
+pub struct EncoderForecasterWorkspace<T> {
+    pub(super) encoder: StackWorkspace<T>,
+    pub(super) forecaster: StackWorkspace<T>,
+    /// Predictions after the activation, patches as channels, `[T_out, N, C p^2, H/p, W/p]`.
+    pub(super) predictions: Tensor<T>,
+    /// For each step whether it read a true frame.
+    pub(super) forced: Vec<bool>,
+}
+
+impl<T: Scalar> EncoderForecaster<T> {
+    /// Continues frames.
+    ///
+    /// # Shapes
+    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, C, H, W]`, after the output activation.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for frames of other channels or of a size that is no multiple of
+    /// the patch, [`Error::Count`] for no steps.
+    pub fn forward(&self, input: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
+        let (prediction, _) = self.run(input, steps, None, Keep::LastStep)?;
+        Ok(prediction.output)
+    }
+
+    /// Continues frames, keeping what [`backward`](Self::backward) needs.
+    ///
+    /// # Shapes
+    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, C, H, W]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and for true frames that do not fit.
+    pub fn forward_train(
+        &self,
+        input: &Tensor<T>,
+        steps: usize,
+        teacher: Option<TeacherForcing<'_, T>>,
+    ) -> Result<(Prediction<T>, EncoderForecasterWorkspace<T>)> {
+        self.run(input, steps, teacher, Keep::EveryStep)
+    }
+
+    fn run(
+        &self,
+        input: &Tensor<T>,
+        steps: usize,
+        teacher: Option<TeacherForcing<'_, T>>,
+        keep: Keep,
+    ) -> Result<(Prediction<T>, EncoderForecasterWorkspace<T>)> {
+        let extent = self.patch_extent("input frames", input.shape())?;
+        if steps == 0 {
+            return Err(Error::Count {
+                what: "frames to predict (at least one)".into(),
+                expected: 1,
+                got: 0,
+            });
+        }
+        let unshuffle = PixelUnshuffle { factor: self.config().patch };
+        let patches = unshuffle.forward(input)?;
+        let teacher = match teacher {
+            Some(teacher) => Some(self.teacher_patches(teacher, input.shape(), steps)?),
+            None => None,
+        };
+        let prepared = self.prepared()?;
+        let mut scratch = Scratchpad::new();
+        let encoder = encode(&prepared, &patches, extent, keep, &mut scratch)?;
+
+        let step = extent.with_channels(self.config().forecaster().in_channels);
+        let mut forecaster = prepared.forecaster.workspace(step, keep.slots(steps))?;
+        for (layer, below) in forecaster.layers.iter_mut().zip(&encoder.layers) {
+            layer.set_initial(below.state(below.steps() - 1))?;
+        }
+        let mut logits = FeatureMaps::zeros(extent.with_batch(steps * extent.batch))?;
+        let mut predictions =
+            Tensor::zeros(&[steps, extent.batch, extent.channels, extent.height, extent.width]);
+        let unconditioned = self.config().feedback == Feedback::Unconditioned;
+        if unconditioned && keep == Keep::EveryStep {
+            prepared.forecaster.forward(&mut forecaster, steps, &mut scratch)?;
+            prepared.convolve_head(forecaster.top().states.as_ref(), logits.as_mut(), &mut scratch)?;
+            logits.as_ref().write_nchw(predictions.as_mut_slice())?;
+            self.activation().apply(predictions.as_mut_slice());
+        } else {
+            for t in 0..steps {
+                let slot = if keep == Keep::EveryStep { t } else { 0 };
+                if keep == Keep::LastStep && t > 0 {
+                    for layer in &mut forecaster.layers {
+                        layer.carry(0)?;
+                    }
+                }
+                if !unconditioned {
+                    let frame = match &teacher {
+                        _ if t == 0 => patches.slice(patches.shape()[0] - 1),
+                        Some((frames, forced)) if forced[t] => frames.slice(t - 1),
+                        _ => predictions.slice(t - 1),
+                    };
+                    let images = forecaster.top().images(slot..slot + 1);
+                    forecaster.inputs.images_mut(images).read_nchw(frame)?;
+                }
+                prepared.forecaster.step(&mut forecaster, slot, &mut scratch)?;
+                let images = t * extent.batch..(t + 1) * extent.batch;
+                let state = forecaster.top().state(slot);
+                prepared.convolve_head(state, logits.images_mut(images.clone()), &mut scratch)?;
+                let prediction = predictions.slice_mut(t);
+                logits.images(images).write_nchw(prediction)?;
+                self.activation().apply(prediction);
+            }
+        }
+
+        let shuffle = PixelShuffle { factor: self.config().patch };
+        let mut logit_patches = Tensor::zeros(predictions.shape());
+        logits.as_ref().write_nchw(logit_patches.as_mut_slice())?;
+        let prediction =
+            Prediction { output: shuffle.forward(&predictions)?, logits: shuffle.forward(&logit_patches)? };
+        let forced = match teacher {
+            Some((_, forced)) => forced.to_vec(),
+            None => vec![false; steps],
+        };
+        Ok((prediction, EncoderForecasterWorkspace { encoder, forecaster, predictions, forced }))
+    }
+
+    fn teacher_patches<'a>(
+        &self,
+        teacher: TeacherForcing<'a, T>,
+        input: &[usize],
+        steps: usize,
+    ) -> Result<(Tensor<T>, &'a [bool])> {
+        let expected = [steps, input[1], input[2], input[3], input[4]];
+        expect_shape("true frames of teacher forcing", teacher.frames.shape(), &expected)?;
+        if teacher.forced.len() != steps {
+            let what = "flags of teacher forcing".into();
+            return Err(Error::Count { what, expected: steps, got: teacher.forced.len() });
+        }
+        let unshuffle = PixelUnshuffle { factor: self.config().patch };
+        Ok((unshuffle.forward(teacher.frames)?, teacher.forced))
+    }
+}
+
+/// Which steps' activations a run keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    EveryStep,
+    LastStep,
+}
+
+impl Keep {
+    fn slots(self, steps: usize) -> usize {
+        match self {
+            Self::EveryStep => steps,
+            Self::LastStep => 1,
+        }
+    }
+}
+
+/// Reads frames `[T_in, N, C p^2, H/p, W/p]`; the last slot of the result holds the last states.
+fn encode<T: Scalar>(
+    prepared: &Prepared<T>,
+    patches: &Tensor<T>,
+    extent: Extent,
+    keep: Keep,
+    scratch: &mut Scratchpad<T>,
+) -> Result<StackWorkspace<T>> {
+    let steps = patches.shape()[0];
+    let mut workspace = prepared.encoder.workspace(extent, keep.slots(steps))?;
+    match keep {
+        Keep::EveryStep => {
+            workspace.inputs.as_mut().read_nchw(patches.as_slice())?;
+            prepared.encoder.forward(&mut workspace, steps, scratch)?;
+        }
+        Keep::LastStep => {
+            for t in 0..steps {
+                if t > 0 {
+                    for layer in &mut workspace.layers {
+                        layer.carry(0)?;
+                    }
+                }
+                workspace.inputs.as_mut().read_nchw(patches.slice(t))?;
+                prepared.encoder.step(&mut workspace, 0, scratch)?;
+            }
+        }
+    }
+    Ok(workspace)
+}
+
+impl<T: Scalar> Prepared<T> {
+    /// From topmost states to values before the activation.
+    fn convolve_head(
+        &self,
+        states: FeatureMapsRef<'_, T>,
+        mut logits: FeatureMapsMut<'_, T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        pointwise::fill_bias(logits.reborrow(), self.head_bias.as_deref())?;
+        conv::forward(&self.head, states, logits, Output::Add, scratch)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! An encoder that reads frames and a forecaster that continues them.
+
+mod backward;
+mod forward;
+
+use convgru_kernels::conv::PackedWeights;
+use convgru_kernels::{Extent, Scalar};
+
+pub use backward::OutputGradient;
+pub use forward::{EncoderForecasterWorkspace, Prediction, TeacherForcing};
+
+use super::conv_gru::{ConvGru, ConvGruParameters};
+use super::stack::PreparedStack;
+use crate::config::{EncoderForecasterConfig, OutputActivation};
+use crate::error::{Error, Result};
+use crate::layer::{Activation, Conv2dConfig, Conv2dParameters};
+use crate::parameters::Parameters;
+use crate::random::Random;
+use crate::tensor::{Tensor, expect_rank};
+
+/// The parameters of an [`EncoderForecaster`], or their gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderForecasterParameters<T> {
+    /// The stack that reads.
+    pub encoder: ConvGruParameters<T>,
+    /// The stack that continues.
+    pub forecaster: ConvGruParameters<T>,
+    /// The 1x1 convolution from the forecaster's topmost state to pixels.
+    pub head: Conv2dParameters<T>,
+}
+
+impl<T: Scalar> Parameters<T> for EncoderForecasterParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        self.encoder.for_each(&mut |name, tensor| visit(&format!("encoder.{name}"), tensor));
+        self.forecaster.for_each(&mut |name, tensor| visit(&format!("forecaster.{name}"), tensor));
+        self.head.for_each(&mut |name, tensor| visit(&format!("head.{name}"), tensor));
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        self.encoder.for_each_mut(&mut |name, tensor| visit(&format!("encoder.{name}"), tensor));
+        self.forecaster.for_each_mut(&mut |name, tensor| visit(&format!("forecaster.{name}"), tensor));
+        self.head.for_each_mut(&mut |name, tensor| visit(&format!("head.{name}"), tensor));
+    }
+}
+
+/// An encoder stack reads `T_in` frames; a forecaster stack starts from its states and
+/// emits `T_out` frames.
+///
+/// The numbers of frames and the size of the images are those of the call; height and
+/// width must be multiples of the patch.
+///
+/// ```
+/// use convgru_model::{EncoderForecaster, EncoderForecasterConfig, Tensor};
+///
+/// let config = EncoderForecasterConfig { hidden_channels: vec![8], ..Default::default() };
+/// let network = EncoderForecaster::<f32>::new(config, 0)?;
+/// let frames = Tensor::zeros(&[5, 2, 1, 16, 24]); // five frames of two samples
+/// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 2, 1, 16, 24]);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct EncoderForecaster<T> {
+    config: EncoderForecasterConfig,
+    parameters: EncoderForecasterParameters<T>,
+}
+
+impl<T: Scalar> EncoderForecaster<T> {
+    /// A network with weights drawn as the configuration says, the same for the same seed
+    /// on every machine.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work.
+    pub fn new(config: EncoderForecasterConfig, seed: u64) -> Result<Self> {
+        config.validate()?;
+        // Streams of random numbers: one seed for each stack, and one for the head.
+        let [encoder, forecaster, head] = [0, 1, 2].map(|part| seed.wrapping_mul(3).wrapping_add(part));
+        let parameters = EncoderForecasterParameters {
+            encoder: ConvGru::new(config.encoder(), encoder)?.parameters().clone(),
+            forecaster: ConvGru::new(config.forecaster(), forecaster)?.parameters().clone(),
+            head: crate::layer::draw_conv2d(&head_config(&config), &mut Random::new(head, 0)),
+        };
+        Ok(Self { config, parameters })
+    }
+
+    /// What the network is.
+    pub fn config(&self) -> &EncoderForecasterConfig {
+        &self.config
+    }
+
+    /// Its weights.
+    pub fn parameters(&self) -> &EncoderForecasterParameters<T> {
+        &self.parameters
+    }
+
+    /// Its weights, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut EncoderForecasterParameters<T> {
+        &mut self.parameters
+    }
+
+    fn prepared(&self) -> Result<Prepared<T>> {
+        let head = &self.parameters.head;
+        Ok(Prepared {
+            encoder: PreparedStack::new(&self.parameters.encoder.layers)?,
+            forecaster: PreparedStack::new(&self.parameters.forecaster.layers)?,
+            head: PackedWeights::new(head_config(&self.config).shape(), head.weight.as_slice())?,
+            head_bias: head.bias.as_ref().map(|bias| bias.as_slice().to_vec()),
+        })
+    }
+
+    fn activation(&self) -> Activation {
+        match self.config.output_activation {
+            OutputActivation::Identity => Activation::Identity,
+            OutputActivation::Sigmoid => Activation::Sigmoid,
+        }
+    }
+
+    /// The extent of one step of frames `[T, N, C, H, W]` after patches became channels.
+    fn patch_extent(&self, what: &str, shape: &[usize]) -> Result<Extent> {
+        expect_rank(what, shape, &["T", "N", "C", "H", "W"])?;
+        let patch = self.config.patch;
+        let fits = shape[2] == self.config.image_channels
+            && shape[3].is_multiple_of(patch)
+            && shape[4].is_multiple_of(patch)
+            && !shape.contains(&0);
+        if !fits {
+            let channels = self.config.image_channels;
+            return Err(Error::ShapeMismatch {
+                what: what.into(),
+                expected: format!(
+                    "[T >= 1, N >= 1, {channels}, a multiple of {patch}, a multiple of {patch}]"
+                ),
+                got: shape.to_vec(),
+            });
+        }
+        Ok(Extent {
+            batch: shape[1],
+            channels: self.config.patch_channels(),
+            height: shape[3] / patch,
+            width: shape[4] / patch,
+        })
+    }
+}
+
+/// The network with its weights packed.
+struct Prepared<T> {
+    encoder: PreparedStack<T>,
+    forecaster: PreparedStack<T>,
+    head: PackedWeights<T>,
+    head_bias: Option<Vec<T>>,
+}
+
+/// The convolution from the forecaster's topmost state to the channels of a patch.
+fn head_config(config: &EncoderForecasterConfig) -> Conv2dConfig {
+    let top = config.hidden_channels.last().copied().unwrap_or(1);
+    Conv2dConfig::new(top, config.patch_channels(), [1, 1])
+}

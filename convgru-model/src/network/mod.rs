@@ -1,0 +1,18 @@
+//! Networks of recurrent layers.
+
+mod cell;
+mod conv_gru;
+mod encoder_forecaster;
+mod stack;
+mod stream;
+
+pub use cell::{CellBackward, CellOutputGradients, ConvGruCell};
+pub use conv_gru::{
+    ConvGru, ConvGruBackward, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters, ConvGruWorkspace,
+    InputGradient, Outputs,
+};
+pub use encoder_forecaster::{
+    EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
+    TeacherForcing,
+};
+pub use stream::ConvGruStream;

@@ -1,0 +1,129 @@
+//! Frames that come one at a time.
+
+use convgru_kernels::{Extent, FeatureMapsRef, Scalar, Scratchpad};
+use std::marker::PhantomData;
+
+use super::stack::{PreparedStack, StackWorkspace};
+use crate::error::{Error, Result};
+use crate::tensor::{Tensor, expect_shape};
+
+/// A [`ConvGru`](super::ConvGru) prepared for frames of one size.
+///
+/// Weights are packed and all memory is taken when the stream is made: a step allocates
+/// nothing of its own. (The matrix products behind today's convolution take their
+/// packing buffers at each call.)
+///
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+///
+/// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+/// let mut stream = network.prepare(1, 6, 5)?;
+/// for _ in 0..3 {
+///     let top = stream.step(&Tensor::zeros(&[1, 2, 6, 5]))?;
+///     assert_eq!(top.shape(), [1, 4, 6, 5]);
+/// }
+/// stream.reset();
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ConvGruStream<'a, T> {
+    stack: PreparedStack<T>,
+    workspace: StackWorkspace<T>,
+    output: Tensor<T>,
+    /// Whether the states before the next step are those in the workspace; zero otherwise.
+    started: bool,
+    scratch: Scratchpad<T>,
+    network: PhantomData<&'a ()>,
+}
+
+impl<T: Scalar> ConvGruStream<'_, T> {
+    pub(super) fn new(stack: PreparedStack<T>, extent: Extent) -> Result<Self> {
+        let workspace = stack.workspace(extent, 1)?;
+        let output = Tensor::zeros(&workspace.top().state_extent().dims());
+        Ok(Self {
+            stack,
+            workspace,
+            output,
+            started: false,
+            scratch: Scratchpad::new(),
+            network: PhantomData,
+        })
+    }
+
+    /// One frame. Returns the state of the topmost layer, `[N, hidden, H, W]`.
+    ///
+    /// # Shapes
+    /// `frame`: `[N, in_channels, H, W]` as the stream was prepared for.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for a frame of another shape; the states stay as they were.
+    pub fn step(&mut self, frame: &Tensor<T>) -> Result<&Tensor<T>> {
+        expect_shape("frame", frame.shape(), &self.workspace.inputs.extent().dims())?;
+        self.workspace.inputs.as_mut().read_nchw(frame.as_slice())?;
+        if self.started {
+            for layer in &mut self.workspace.layers {
+                layer.carry(0)?;
+            }
+        }
+        self.stack.step(&mut self.workspace, 0, &mut self.scratch)?;
+        self.started = true;
+        self.workspace.top().state(0).write_nchw(self.output.as_mut_slice())?;
+        Ok(&self.output)
+    }
+
+    /// The state of the topmost layer after the last step, `[N, hidden, H, W]`; zeros before the first.
+    pub fn output(&self) -> &Tensor<T> {
+        &self.output
+    }
+
+    /// The states of all layers after the last step, `[N, hidden, H, W]` each.
+    ///
+    /// # Errors
+    /// None that can be caused from outside; the signature is that of the kernels.
+    pub fn states(&self) -> Result<Vec<Tensor<T>>> {
+        (0..self.workspace.layers.len())
+            .map(|index| {
+                let mut tensor = Tensor::zeros(&self.workspace.layers[index].state_extent().dims());
+                if let Some(state) = self.state(index) {
+                    state.write_nchw(tensor.as_mut_slice())?;
+                }
+                Ok(tensor)
+            })
+            .collect()
+    }
+
+    /// Goes on from given states, `[N, hidden, H, W]` of each layer.
+    ///
+    /// # Errors
+    /// [`Error::Count`] or [`Error::ShapeMismatch`] if they do not fit; nothing has changed then.
+    pub fn set_states(&mut self, states: &[Tensor<T>]) -> Result<()> {
+        let layers = &mut self.workspace.layers;
+        if states.len() != layers.len() {
+            return Err(Error::Count { what: "states".into(), expected: layers.len(), got: states.len() });
+        }
+        for (index, (layer, state)) in layers.iter().zip(states).enumerate() {
+            expect_shape(&format!("state of layer {index}"), state.shape(), &layer.state_extent().dims())?;
+        }
+        for (layer, state) in layers.iter_mut().zip(states) {
+            layer.states.as_mut().read_nchw(state.as_slice())?;
+        }
+        if let Some(top) = states.last() {
+            self.output.as_mut_slice().copy_from_slice(top.as_slice());
+        }
+        self.started = true;
+        Ok(())
+    }
+
+    /// Forgets everything: the next frame is the first.
+    pub fn reset(&mut self) {
+        for layer in &mut self.workspace.layers {
+            layer.clear_initial();
+        }
+        self.output.fill(T::ZERO);
+        self.started = false;
+    }
+
+    fn state(&self, layer: usize) -> Option<FeatureMapsRef<'_, T>> {
+        self.started.then(|| self.workspace.layers[layer].state(0))
+    }
+}

@@ -1,0 +1,46 @@
+//! Walking over the parameters of a model, for optimisers and weight files.
+
+use convgru_kernels::Scalar;
+
+use crate::tensor::Tensor;
+
+/// A named set of tensors in a fixed order.
+///
+/// A model's parameters and their gradients are two values of the same type,
+/// so a walk over both meets the same names and shapes in the same order.
+pub trait Parameters<T: Scalar> {
+    /// Calls `visit` with the name and value of every tensor.
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>));
+
+    /// Calls `visit` with the name and value of every tensor, to be changed.
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>));
+
+    /// The number of numbers in all tensors together.
+    fn count(&self) -> usize {
+        let mut count = 0;
+        self.for_each(&mut |_, tensor| count += tensor.len());
+        count
+    }
+
+    /// Sets every number of every tensor to zero.
+    fn zero(&mut self) {
+        self.for_each_mut(&mut |_, tensor| tensor.fill(T::ZERO));
+    }
+
+    /// A set of the same names and shapes, all zeros: where gradients gather.
+    fn zeros_like(&self) -> Self
+    where
+        Self: Sized + Clone,
+    {
+        let mut zeros = self.clone();
+        zeros.zero();
+        zeros
+    }
+
+    /// Copies of all tensors with their names, in order.
+    fn to_named(&self) -> Vec<(String, Tensor<T>)> {
+        let mut named = Vec::new();
+        self.for_each(&mut |name, tensor| named.push((name.to_owned(), tensor.clone())));
+        named
+    }
+}

@@ -1,0 +1,166 @@
+//! The ConvGRU cell and its stack, by the equations.
+
+use convgru_kernels::conv::ConvShape;
+use convgru_kernels::reference::{self, Number};
+
+use super::array::{Array, NamedArrays};
+use crate::error::Result;
+
+/// The parameters of one layer: three gates in the order update, reset, candidate.
+#[derive(Debug, Clone, Copy)]
+pub struct CellParameters<'a, N> {
+    /// `[3 * hidden, in_channels, kh, kw]`, W; none for a layer without input.
+    pub input_weights: Option<&'a Array<N>>,
+    /// `[3 * hidden, hidden, kh, kw]`, U.
+    pub hidden_weights: &'a Array<N>,
+    /// `[3 * hidden]`, b; none for zeros.
+    pub bias: Option<&'a Array<N>>,
+}
+
+impl<'a, N: Number> CellParameters<'a, N> {
+    /// The parameters called `{prefix}input_weights`, `{prefix}hidden_weights` and
+    /// `{prefix}bias`. The first and the last may be missing.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`](crate::Error::MissingTensor) without hidden weights.
+    pub fn find(parameters: &'a NamedArrays<N>, prefix: &str) -> Result<Self> {
+        Ok(Self {
+            input_weights: parameters.find(&format!("{prefix}input_weights")),
+            hidden_weights: parameters.get(&format!("{prefix}hidden_weights"))?,
+            bias: parameters.find(&format!("{prefix}bias")),
+        })
+    }
+
+    /// The parameters of a stack of `layers` layers, called
+    /// `{prefix}layers.0.input_weights` and so on.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_stack(parameters: &'a NamedArrays<N>, prefix: &str, layers: usize) -> Result<Vec<Self>> {
+        (0..layers).map(|layer| Self::find(parameters, &format!("{prefix}layers.{layer}."))).collect()
+    }
+
+    /// Channels of the hidden state.
+    pub fn hidden_channels(&self) -> usize {
+        self.hidden_weights.shape().get(1).copied().unwrap_or(0)
+    }
+}
+
+/// One step of a cell.
+///
+/// ```text
+/// z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)
+/// n = tanh(Wn*x + Un*(r.h) + bn)    h' = h + z.(n - h)
+/// ```
+///
+/// # Shapes
+/// `input`: `[N, in_channels, H, W]` or none, `state`: `[N, hidden, H, W]`;
+/// returns the new state.
+///
+/// # Errors
+/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or
+/// [`Error::Kernel`](crate::Error::Kernel) for shapes that do not fit together.
+pub fn cell_step<N: Number>(
+    cell: &CellParameters<'_, N>,
+    input: Option<&Array<N>>,
+    state: &Array<N>,
+) -> Result<Array<N>> {
+    let [update, reset, candidate] = [Gate(cell, 0), Gate(cell, 1), Gate(cell, 2)];
+    let a_z = update.activate(input, state)?;
+    let a_r = reset.activate(input, state)?;
+    let at = |array: &Array<N>, i: usize| array.as_slice()[i];
+    let gates = |i: usize| reference::gates_forward(at(&a_z, i), at(&a_r, i), at(state, i));
+    let reset_state = Array::from_fn(state.shape(), |i| gates(i).reset_state);
+    let a_n = candidate.activate(input, &reset_state)?;
+    let blend = |i: usize| reference::blend_forward(at(&a_n, i), gates(i).update_gate, at(state, i));
+    Ok(Array::from_fn(state.shape(), |i| blend(i).hidden_state))
+}
+
+/// One of the three gates: the cell and the gate's place in the order.
+struct Gate<'a, 'b, N>(&'a CellParameters<'b, N>, usize);
+
+impl<N: Number> Gate<'_, '_, N> {
+    /// The pre-activation `W*x + U*s + b`.
+    fn activate(&self, input: Option<&Array<N>>, state: &Array<N>) -> Result<Array<N>> {
+        let Self(cell, place) = *self;
+        let hidden = cell.hidden_channels();
+        let block = |array: &Array<N>| array.range(place * hidden, hidden);
+        let mut sum = same_convolution(state, &block(cell.hidden_weights)?)?;
+        if let (Some(input), Some(weights)) = (input, cell.input_weights) {
+            let from_input = same_convolution(input, &block(weights)?)?;
+            from_input.expect_shape("input part of a gate", sum.shape())?;
+            for (a, &b) in sum.as_mut_slice().iter_mut().zip(from_input.as_slice()) {
+                *a = *a + b;
+            }
+        }
+        if let Some(bias) = cell.bias {
+            let extent = sum.extent()?;
+            reference::add_bias(extent, block(bias)?.as_slice(), sum.as_mut_slice())?;
+        }
+        Ok(sum)
+    }
+}
+
+/// The convolution that keeps height and width.
+fn same_convolution<N: Number>(input: &Array<N>, weights: &Array<N>) -> Result<Array<N>> {
+    let (image, kernel) = (input.extent()?, weights.extent()?);
+    let shape = ConvShape::same(kernel.channels, kernel.batch, [kernel.height, kernel.width]);
+    let mut output = Array::zeros(&shape.output_extent(image)?.dims());
+    reference::convolution(&shape, image, input.as_slice(), weights.as_slice(), output.as_mut_slice())?;
+    Ok(output)
+}
+
+/// One step of a stack: each layer reads the new state of the layer below.
+///
+/// # Shapes
+/// `input`: `[N, in_channels, H, W]` or none, `states`: one `[N, hidden, H, W]` per
+/// layer; returns the new states.
+///
+/// # Errors
+/// As [`cell_step`].
+pub fn stack_step<N: Number>(
+    layers: &[CellParameters<'_, N>],
+    input: Option<&Array<N>>,
+    states: &[Array<N>],
+) -> Result<Vec<Array<N>>> {
+    let mut new: Vec<Array<N>> = Vec::new();
+    for (layer, state) in layers.iter().zip(states) {
+        let below = new.last().or(input);
+        new.push(cell_step(layer, below, state)?);
+    }
+    Ok(new)
+}
+
+/// A stack over a sequence.
+///
+/// # Shapes
+/// `input`: `[T, N, in_channels, H, W]`, `states`: one `[N, hidden, H, W]` per layer;
+/// returns the states of all layers after every step, `[T][layer]`.
+///
+/// # Errors
+/// As [`cell_step`].
+pub fn stack_forward<N: Number>(
+    layers: &[CellParameters<'_, N>],
+    input: &Array<N>,
+    states: &[Array<N>],
+) -> Result<Vec<Vec<Array<N>>>> {
+    let mut steps: Vec<Vec<Array<N>>> = Vec::new();
+    for t in 0..input.shape().first().copied().unwrap_or(0) {
+        let before = steps.last().map_or(states, Vec::as_slice);
+        let after = stack_step(layers, Some(&input.index(t)?), before)?;
+        steps.push(after);
+    }
+    Ok(steps)
+}
+
+/// The states of zeros a stack starts from.
+///
+/// # Shapes
+/// One `[batch, hidden, height, width]` per layer.
+pub fn zero_states<N: Number>(
+    layers: &[CellParameters<'_, N>],
+    batch: usize,
+    [height, width]: [usize; 2],
+) -> Vec<Array<N>> {
+    layers.iter().map(|layer| Array::zeros(&[batch, layer.hidden_channels(), height, width])).collect()
+}

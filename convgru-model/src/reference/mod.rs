@@ -1,0 +1,16 @@
+//! The models by their equations, as obvious loops: the specification.
+//!
+//! Nothing here is fast, and nothing here may become clever. Everything is
+//! generic over [`Number`](convgru_kernels::reference::Number), so that with dual
+//! numbers it gives exact derivatives; the [gradient checker](crate::gradcheck)
+//! compares the shipped backward passes with them.
+
+mod array;
+mod cell;
+mod encoder_forecaster;
+mod layer;
+
+pub use array::{Array, NamedArrays};
+pub use cell::{CellParameters, cell_step, stack_forward, stack_step, zero_states};
+pub use encoder_forecaster::{Forcing, Forecast, encoder_forecaster};
+pub use layer::{bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};

@@ -1,0 +1,138 @@
+//! A layer's forward pass, and what its backward pass needs of it.
+
+use std::ops::Range;
+
+use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar, Scratchpad};
+
+use crate::cell::{GATES, PreparedCell, Step};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// What a layer writes on its way forward and reads on its way backward.
+///
+/// Four times the hidden states of the sequence: the three gates and the states
+/// themselves. `r.h` is computed anew, the inputs belong to whoever made them.
+#[derive(Debug)]
+pub(crate) struct LayerWorkspace<T> {
+    /// Samples of one step, N.
+    pub(crate) batch: usize,
+    /// `[T N, 3 hidden, H, W]`
+    pub(crate) gates: FeatureMaps<T>,
+    /// `[T N, hidden, H, W]`, after each step.
+    pub(crate) states: FeatureMaps<T>,
+    /// Memory for the state before the first step, `[N, hidden, H, W]`.
+    initial: FeatureMaps<T>,
+    /// Whether `initial` holds that state; it is zero otherwise.
+    has_initial: bool,
+    /// Scratch for `r.h` of one step.
+    reset_hidden: FeatureMaps<T>,
+}
+
+impl<T: Scalar> LayerWorkspace<T> {
+    /// Memory for `steps` steps of images of the given extent (whose channels do not matter).
+    pub(crate) fn new(cell: &PreparedCell<T>, step: Extent, steps: usize) -> Result<Self> {
+        let state = step.with_channels(cell.shape().hidden_channels);
+        let all = state.with_batch(state.batch * steps);
+        Ok(Self {
+            batch: step.batch,
+            gates: FeatureMaps::zeros(all.with_channels(GATES * state.channels))?,
+            states: FeatureMaps::zeros(all)?,
+            initial: FeatureMaps::zeros(state)?,
+            has_initial: false,
+            reset_hidden: FeatureMaps::zeros(state)?,
+        })
+    }
+
+    /// Steps the workspace has room for.
+    pub(crate) fn steps(&self) -> usize {
+        self.states.extent().batch.checked_div(self.batch).unwrap_or(0)
+    }
+
+    /// The extent of the state of one step, `[N, hidden, H, W]`.
+    pub(crate) fn state_extent(&self) -> Extent {
+        self.states.extent().with_batch(self.batch)
+    }
+
+    /// The images of some steps.
+    pub(crate) fn images(&self, steps: Range<usize>) -> Range<usize> {
+        steps.start * self.batch..steps.end * self.batch
+    }
+
+    /// Sets the state before the first step.
+    pub(crate) fn set_initial(&mut self, state: FeatureMapsRef<'_, T>) -> Result<()> {
+        self.initial.as_mut().copy_from(state)?;
+        self.has_initial = true;
+        Ok(())
+    }
+
+    /// Sets the state before the first step from a tensor `[N, hidden, H, W]`.
+    pub(crate) fn read_initial(&mut self, state: &Tensor<T>) -> Result<()> {
+        self.initial.as_mut().read_nchw(state.as_slice())?;
+        self.has_initial = true;
+        Ok(())
+    }
+
+    /// Makes the state before the first step zero.
+    pub(crate) fn clear_initial(&mut self) {
+        self.has_initial = false;
+    }
+
+    /// The state after a step.
+    pub(crate) fn state(&self, t: usize) -> FeatureMapsRef<'_, T> {
+        self.states.images(self.images(t..t + 1))
+    }
+
+    /// The state before a step.
+    pub(crate) fn state_before(&self, t: usize) -> Option<FeatureMapsRef<'_, T>> {
+        if t == 0 { self.has_initial.then(|| self.initial.as_ref()) } else { Some(self.state(t - 1)) }
+    }
+
+    /// `W*x + b` of some steps, whose inputs are given.
+    pub(crate) fn convolve_input(
+        &mut self,
+        cell: &PreparedCell<T>,
+        input: FeatureMapsRef<'_, T>,
+        steps: Range<usize>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let images = self.images(steps);
+        cell.convolve_input(input, self.gates.images_mut(images), scratch)
+    }
+
+    /// The recurrence of step `t`, after [`convolve_input`](Self::convolve_input) for it.
+    pub(crate) fn recur(
+        &mut self,
+        cell: &PreparedCell<T>,
+        t: usize,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let images = self.images(t..t + 1);
+        let (before, after) = self.states.split_at(images.start);
+        let hidden = match t {
+            0 => self.has_initial.then(|| self.initial.as_ref()),
+            _ => Some(before.images(images.start - self.batch..images.start)),
+        };
+        let step = Step {
+            gates: self.gates.images_mut(images),
+            hidden,
+            reset_hidden: self.reset_hidden.as_mut(),
+            next: after.into_images(0..self.batch),
+        };
+        cell.recur(step, scratch)
+    }
+
+    /// Makes the state after step `t` the one before the first, to go on with the next block of steps.
+    pub(crate) fn carry(&mut self, t: usize) -> Result<()> {
+        let images = self.images(t..t + 1);
+        self.initial.as_mut().copy_from(self.states.images(images))?;
+        self.has_initial = true;
+        Ok(())
+    }
+
+    /// The state after a step as a tensor `[N, hidden, H, W]`.
+    pub(crate) fn state_tensor(&self, t: usize) -> Result<Tensor<T>> {
+        let mut tensor = Tensor::zeros(&self.state_extent().dims());
+        self.state(t).write_nchw(tensor.as_mut_slice())?;
+        Ok(tensor)
+    }
+}

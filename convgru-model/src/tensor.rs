@@ -1,0 +1,201 @@
+//! The tensor of the public interface: contiguous, row-major, nothing else.
+
+use convgru_kernels::Scalar;
+
+use crate::error::{Error, Result};
+
+/// A contiguous, row-major tensor.
+///
+/// Images are `[N, C, H, W]` and sequences `[T, N, C, H, W]`. There are no
+/// strides and no views: what a tensor holds is one slice in memory order.
+///
+/// ```
+/// use convgru_model::Tensor;
+///
+/// let frame = Tensor::<f32>::zeros(&[1, 8, 64, 64]);
+/// assert_eq!(frame.shape(), [1, 8, 64, 64]);
+/// assert_eq!(frame.len(), 8 * 64 * 64);
+/// ```
+#[derive(Clone, PartialEq, Default)]
+pub struct Tensor<T> {
+    shape: Vec<usize>,
+    data: Vec<T>,
+}
+
+impl<T: Scalar> Tensor<T> {
+    /// A tensor of zeros. Any dimension may be zero.
+    pub fn zeros(shape: &[usize]) -> Self {
+        Self { shape: shape.to_vec(), data: vec![T::ZERO; shape.iter().product()] }
+    }
+
+    /// A tensor of the given shape around existing data, in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::ElementCount`] if the data has not as many elements as the shape.
+    pub fn from_vec(shape: &[usize], data: Vec<T>) -> Result<Self> {
+        let expected = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        if expected != Some(data.len()) {
+            return Err(Error::ElementCount {
+                shape: shape.to_vec(),
+                expected: expected.unwrap_or(usize::MAX),
+                got: data.len(),
+            });
+        }
+        Ok(Self { shape: shape.to_vec(), data })
+    }
+
+    /// A tensor whose elements are `f(index in memory order)`.
+    pub fn from_fn(shape: &[usize], f: impl FnMut(usize) -> T) -> Self {
+        let len = shape.iter().product();
+        Self { shape: shape.to_vec(), data: (0..len).map(f).collect() }
+    }
+
+    /// The dimensions, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.shape.len()
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.data.is_empty()
+    }
+
+    /// The elements in memory order.
+    pub fn as_slice(&self) -> &[T] {
+        &self.data
+    }
+
+    /// The elements in memory order, to be changed.
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+
+    /// The elements in memory order, without the shape.
+    pub fn into_vec(self) -> Vec<T> {
+        self.data
+    }
+
+    /// The same elements under another shape.
+    ///
+    /// # Errors
+    /// [`Error::ElementCount`] if the shapes differ in their number of elements.
+    pub fn reshape(self, shape: &[usize]) -> Result<Self> {
+        Self::from_vec(shape, self.data)
+    }
+
+    /// Sub-tensor `index` of the first dimension: frame `t` of `[T, N, C, H, W]`
+    /// as a slice in memory order.
+    ///
+    /// # Panics
+    /// If `index` is not below the first dimension, as slices do.
+    pub fn slice(&self, index: usize) -> &[T] {
+        let size: usize = self.shape[1..].iter().product();
+        assert!(index < self.shape[0], "index {index} of {} along the first dimension", self.shape[0]);
+        &self.data[index * size..(index + 1) * size]
+    }
+
+    /// Sub-tensor `index` of the first dimension, to be changed.
+    ///
+    /// # Panics
+    /// If `index` is not below the first dimension, as slices do.
+    pub fn slice_mut(&mut self, index: usize) -> &mut [T] {
+        let size: usize = self.shape[1..].iter().product();
+        assert!(index < self.shape[0], "index {index} of {} along the first dimension", self.shape[0]);
+        &mut self.data[index * size..(index + 1) * size]
+    }
+
+    /// Sub-tensor `index` of the first dimension as a tensor of its own.
+    ///
+    /// # Panics
+    /// If `index` is not below the first dimension, as slices do.
+    pub fn index(&self, index: usize) -> Self {
+        Self { shape: self.shape[1..].to_vec(), data: self.slice(index).to_vec() }
+    }
+
+    /// Sets every element.
+    pub fn fill(&mut self, value: T) {
+        self.data.fill(value);
+    }
+
+    /// The same values in another number type.
+    pub fn cast<U: Scalar>(&self) -> Tensor<U> {
+        Tensor {
+            shape: self.shape.clone(),
+            data: self.data.iter().map(|&v| U::from_f64(v.to_f64())).collect(),
+        }
+    }
+
+    /// Adds `other` element by element.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if the shapes differ.
+    pub fn add_assign(&mut self, other: &Self) -> Result<()> {
+        expect_shape("the tensor to add", other.shape(), &self.shape)?;
+        for (a, &b) in self.data.iter_mut().zip(&other.data) {
+            *a += b;
+        }
+        Ok(())
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Tensor<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tensor<{}>{:?}", std::any::type_name::<T>(), self.shape)?;
+        f.debug_list().entries(self.data.iter().take(8)).finish()?;
+        if self.data.len() > 8 { write!(f, "...") } else { Ok(()) }
+    }
+}
+
+/// Fails unless `got` is exactly `expected`.
+pub(crate) fn expect_shape(what: &str, got: &[usize], expected: &[usize]) -> Result<()> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch { what: what.into(), expected: format!("{expected:?}"), got: got.to_vec() })
+}
+
+/// Fails unless `got` has as many dimensions as `pattern` has names, such as
+/// `["T", "N", "C", "H", "W"]`.
+pub(crate) fn expect_rank(what: &str, got: &[usize], pattern: &[&str]) -> Result<()> {
+    if got.len() == pattern.len() {
+        return Ok(());
+    }
+    Err(Error::ShapeMismatch {
+        what: what.into(),
+        expected: format!("[{}]", pattern.join(", ")),
+        got: got.to_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_must_fill_the_shape() {
+        let error = Tensor::from_vec(&[2, 3], vec![0.0f32; 5]).unwrap_err();
+        assert_eq!(error.to_string(), "shape [2, 3] has 6 elements, but 5 were given");
+    }
+
+    #[test]
+    fn overflowing_shapes_are_refused() {
+        assert!(Tensor::from_vec(&[usize::MAX, 2], vec![0.0f32; 2]).is_err());
+    }
+
+    #[test]
+    fn slices_run_along_the_first_dimension() {
+        let t = Tensor::<f64>::from_fn(&[3, 2], |i| i as f64);
+        assert_eq!(t.slice(1), [2.0, 3.0]);
+        assert_eq!(t.index(2).shape(), [2]);
+    }
+}

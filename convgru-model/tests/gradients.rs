@@ -1,0 +1,109 @@
+//! Every backward pass of the crate against dual numbers and differences.
+//!
+//! `convgru gradcheck` runs more draws of the same cases.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use convgru_model::gradcheck::draw::Values;
+use convgru_model::gradcheck::{self, Report};
+use convgru_model::{
+    ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecaster, EncoderForecasterConfig,
+    InputGradient, OutputGradient, Parameters, Tensor,
+};
+use proptest::prelude::*;
+use rayon::prelude::*;
+
+#[test]
+fn every_case_passes() {
+    let cases = gradcheck::cases();
+    let rows = cases.par_iter().flat_map(|case| [case.run(2024, 0), case.run(2024, 1)]).collect();
+    let report = Report::new(rows, true);
+    assert!(report.passed(), "{report}");
+    assert!(report.worst_dual > 0.0 && report.worst_difference > 0.0, "nothing was compared: {report}");
+}
+
+#[test]
+fn a_broken_gradient_is_noticed_in_every_case() {
+    let missed: Vec<String> = gradcheck::cases()
+        .par_iter()
+        .filter(|case| !case.catches_broken_gradient(2024))
+        .map(|case| case.name().to_owned())
+        .collect();
+    assert!(missed.is_empty(), "{missed:?}");
+}
+
+#[test]
+fn names_of_cases_are_unique() {
+    let mut names: Vec<String> = gradcheck::cases().iter().map(|case| case.name().to_owned()).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn random_cases_pass_for_random_seeds(index in any::<prop::sample::Index>(), seed in any::<u64>()) {
+        let cases = gradcheck::cases();
+        let row = cases[index.index(cases.len())].run(seed, 0);
+        prop_assert!(row.passed, "seed {}: {:?}", seed, row);
+    }
+}
+
+fn network() -> (ConvGru<f64>, Tensor<f64>, Vec<Tensor<f64>>) {
+    let mut values = Values::new(11);
+    let mut network = ConvGru::new(ConvGruConfig::new(2, &[3, 2]), 5).unwrap();
+    network.parameters_mut().for_each_mut(&mut |_, parameter| *parameter = values.tensor(parameter.shape()));
+    let probes = vec![values.tensor(&[3, 2, 3, 4, 5]), values.tensor(&[3, 2, 2, 4, 5])];
+    (network, values.tensor(&[3, 2, 2, 4, 5]), probes)
+}
+
+#[test]
+fn no_state_and_a_state_of_zeros_have_the_same_gradients() {
+    let (network, x, probes) = network();
+    let zeros = [Tensor::zeros(&[2, 3, 4, 5]), Tensor::zeros(&[2, 2, 4, 5])];
+    let run = |states: Option<&[Tensor<f64>]>| {
+        let (_, workspace) = network.forward_train(&x, states).unwrap();
+        let d_outputs =
+            ConvGruOutputGradients { outputs: probes.iter().map(Some).collect(), last: vec![None; 2] };
+        let mut gradients = network.parameters().zeros_like();
+        let back = network.backward(&workspace, &d_outputs, InputGradient::Compute, &mut gradients).unwrap();
+        (back, gradients)
+    };
+    let ((none, d_none), (given, d_given)) = (run(None), run(Some(&zeros)));
+    let near = |a: &Tensor<f64>, b: &Tensor<f64>| {
+        a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs().max(1.0))
+    };
+    for ((name, a), (_, b)) in d_none.to_named().iter().zip(d_given.to_named()) {
+        assert!(near(a, &b), "{name}");
+    }
+    assert!(near(&none.d_input.unwrap(), &given.d_input.unwrap()));
+}
+
+#[test]
+fn gradients_of_weights_do_not_depend_on_whether_the_input_has_one() {
+    let (network, x, probes) = network();
+    let (_, workspace) = network.forward_train(&x, None).unwrap();
+    let d_outputs =
+        ConvGruOutputGradients { outputs: probes.iter().map(Some).collect(), last: vec![None; 2] };
+    let run = |input_gradient| {
+        let mut gradients = network.parameters().zeros_like();
+        let back = network.backward(&workspace, &d_outputs, input_gradient, &mut gradients).unwrap();
+        (back.d_input.is_some(), gradients)
+    };
+    let ((with, a), (without, b)) = (run(InputGradient::Compute), run(InputGradient::Skip));
+    assert!(with && !without);
+    assert_eq!(a, b);
+
+    let config = EncoderForecasterConfig { patch: 2, hidden_channels: vec![3, 2], ..Default::default() };
+    let network = EncoderForecaster::<f64>::new(config, 5).unwrap();
+    let mut values = Values::new(12);
+    let (_, workspace) = network.forward_train(&values.tensor(&[3, 1, 1, 4, 6]), 2, None).unwrap();
+    let probe = values.tensor(&[2, 1, 1, 4, 6]);
+    let [mut a, mut b] = [(); 2].map(|()| network.parameters().zeros_like());
+    network.backward(&workspace, OutputGradient::Output(&probe), &mut a).unwrap();
+    network.backward_parameters(&workspace, OutputGradient::Output(&probe), &mut b).unwrap();
+    assert_eq!(a, b);
+}

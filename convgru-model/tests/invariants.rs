@@ -1,0 +1,248 @@
+//! The invariants of ARCHITECTURE.md that speak of whole networks.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use convgru_model::layer::{PixelShuffle, PixelUnshuffle, Resample, ResampleMethod};
+use convgru_model::{
+    ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecaster, EncoderForecasterConfig, Error,
+    Feedback, InputGradient, OutputActivation, OutputGradient, Outputs, Parameters, TeacherForcing, Tensor,
+};
+
+fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
+    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
+}
+
+fn network() -> ConvGru<f32> {
+    let config = ConvGruConfig { kernel_size: [3, 5, 1].into(), ..ConvGruConfig::new(3, &[6, 5, 4]) };
+    let mut network = ConvGru::new(config, 7).unwrap();
+    network.parameters_mut().for_each_mut(&mut |name, tensor| {
+        if name.ends_with("bias") {
+            *tensor = noise(tensor.shape(), 3);
+        }
+    });
+    network
+}
+
+fn bits(tensor: &Tensor<f32>) -> Vec<u32> {
+    tensor.as_slice().iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn streaming_equals_the_sequence_bit_for_bit() {
+    let network = network();
+    for ([height, width], steps) in [([7, 9], 5), ([1, 1], 3), ([40, 70], 4)] {
+        let input = noise(&[steps, 2, 3, height, width], 1);
+        let sequence = network.forward(&input, None, Outputs::AllLayers).unwrap();
+        let (trained, _) = network.forward_train(&input, None).unwrap();
+        let mut stream = network.prepare(2, height, width).unwrap();
+        let mut states: Option<Vec<Tensor<f32>>> = None;
+        for t in 0..steps {
+            let frame = input.index(t);
+            let top = bits(stream.step(&frame).unwrap());
+            let stepped = network.step(&frame, states.as_deref()).unwrap();
+            for (layer, state) in stepped.iter().enumerate() {
+                let expected = bits(&sequence.outputs[layer].index(t));
+                assert_eq!(bits(state), expected, "step, layer {layer}, t {t}");
+                assert_eq!(bits(&stream.states().unwrap()[layer]), expected, "stream, layer {layer}, t {t}");
+                assert_eq!(
+                    bits(&trained.outputs[layer].index(t)),
+                    expected,
+                    "training, layer {layer}, t {t}"
+                );
+            }
+            assert_eq!(top, bits(&stepped[2]));
+            states = Some(stepped);
+        }
+        for (last, state) in sequence.last.iter().zip(states.unwrap()) {
+            assert_eq!(bits(last), bits(&state));
+        }
+    }
+}
+
+#[test]
+fn a_stream_can_be_set_back_and_go_on_from_states() {
+    let network = network();
+    let frames = noise(&[3, 1, 3, 8, 6], 1);
+    let mut stream = network.prepare(1, 8, 6).unwrap();
+    let first = bits(stream.step(&frames.index(0)).unwrap());
+    let states = stream.states().unwrap();
+    let second = bits(stream.step(&frames.index(1)).unwrap());
+    stream.set_states(&states).unwrap();
+    assert_eq!(bits(stream.output()), first);
+    assert_eq!(bits(stream.step(&frames.index(1)).unwrap()), second);
+    stream.reset();
+    assert!(stream.states().unwrap().iter().all(|state| state.as_slice().iter().all(|&v| v == 0.0)));
+    assert_eq!(bits(stream.step(&frames.index(0)).unwrap()), first);
+    // A refused frame leaves the states as they were.
+    assert!(stream.step(&noise(&[1, 3, 6, 8], 1)).is_err());
+    assert_eq!(bits(stream.step(&frames.index(1)).unwrap()), second);
+}
+
+#[test]
+fn samples_of_a_batch_do_not_see_each_other() {
+    let network = network();
+    let input = noise(&[4, 3, 3, 9, 5], 1);
+    let all = network.forward(&input, None, Outputs::Top).unwrap();
+    for n in 0..3 {
+        let alone = Tensor::from_vec(
+            &[4, 1, 3, 9, 5],
+            (0..4).flat_map(|t| input.index(t).slice(n).to_vec()).collect(),
+        )
+        .unwrap();
+        let result = network.forward(&alone, None, Outputs::Top).unwrap();
+        for t in 0..4 {
+            assert_eq!(result.outputs[0].slice(t), all.outputs[0].index(t).slice(n), "sample {n}, step {t}");
+        }
+    }
+}
+
+#[test]
+fn a_zero_state_is_the_same_as_no_state() {
+    let network = network();
+    let input = noise(&[3, 2, 3, 6, 7], 1);
+    let zeros: Vec<_> = [6, 5, 4].map(|c| Tensor::zeros(&[2, c, 6, 7])).to_vec();
+    let none = network.forward(&input, None, Outputs::AllLayers).unwrap();
+    let some = network.forward(&input, Some(&zeros), Outputs::AllLayers).unwrap();
+    for (a, b) in none.outputs.iter().zip(&some.outputs) {
+        for (a, b) in a.as_slice().iter().zip(b.as_slice()) {
+            assert!((a - b).abs() <= 1e-6);
+        }
+    }
+    // Its gradient is there where the state was.
+    let backward = |states: Option<&[Tensor<f32>]>| {
+        let (output, workspace) = network.forward_train(&input, states).unwrap();
+        let outputs = output.outputs.iter().map(Some).collect();
+        let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; 3] };
+        let mut gradients = network.parameters().zeros_like();
+        network.backward(&workspace, &d_outputs, InputGradient::Skip, &mut gradients).unwrap()
+    };
+    assert!(backward(None).d_initial.is_none());
+    assert_eq!(backward(Some(&zeros)).d_initial.unwrap()[1].shape(), [2, 5, 6, 7]);
+}
+
+fn forecaster(feedback: Feedback) -> EncoderForecaster<f32> {
+    let config = EncoderForecasterConfig {
+        patch: 2,
+        hidden_channels: vec![5, 6],
+        feedback,
+        output_activation: OutputActivation::Sigmoid,
+        ..Default::default()
+    };
+    EncoderForecaster::new(config, 5).unwrap()
+}
+
+#[test]
+fn prediction_and_training_forward_give_the_same_bits() {
+    for feedback in [Feedback::Predictions, Feedback::Unconditioned] {
+        let network = forecaster(feedback);
+        let input = noise(&[4, 2, 1, 10, 14], 1);
+        let (trained, _) = network.forward_train(&input, 3, None).unwrap();
+        assert_eq!(bits(&network.forward(&input, 3).unwrap()), bits(&trained.output), "{feedback:?}");
+    }
+}
+
+#[test]
+fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
+    let network = forecaster(Feedback::Predictions);
+    let input = noise(&[4, 3, 1, 24, 32], 1);
+    let target = noise(&[3, 3, 1, 24, 32], 2);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let teacher = TeacherForcing { frames: &target, forced: &[false, true, false] };
+            let (prediction, workspace) = network.forward_train(&input, 3, Some(teacher)).unwrap();
+            let mut gradients = network.parameters().zeros_like();
+            let d_input = network
+                .backward(&workspace, OutputGradient::Output(&prediction.output), &mut gradients)
+                .unwrap();
+            let mut all = bits(&d_input);
+            gradients.for_each(&mut |_, tensor| all.extend(bits(tensor)));
+            all
+        })
+    };
+    let one = run(1);
+    for threads in [2, 3, 8] {
+        assert!(run(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn gradients_are_added_to_what_is_there() {
+    let network = network();
+    let input = noise(&[2, 1, 3, 5, 6], 1);
+    let (output, workspace) = network.forward_train(&input, None).unwrap();
+    let d_outputs =
+        ConvGruOutputGradients { outputs: output.outputs.iter().map(Some).collect(), last: vec![None; 3] };
+    let run = |gradients: &mut _| {
+        network.backward(&workspace, &d_outputs, InputGradient::Skip, gradients).unwrap();
+    };
+    let mut once = network.parameters().zeros_like();
+    run(&mut once);
+    let mut twice = once.clone();
+    run(&mut twice);
+    let (once, twice) = (once.to_named(), twice.to_named());
+    for ((name, a), (_, b)) in once.iter().zip(&twice) {
+        assert!(a.as_slice().iter().any(|&v| v != 0.0), "{name} has no gradient at all");
+        for (a, b) in a.as_slice().iter().zip(b.as_slice()) {
+            assert!((2.0 * a - b).abs() <= 1e-5 * (1.0 + a.abs()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_parameter_is_used_and_named_once() {
+    for feedback in [Feedback::Predictions, Feedback::Unconditioned] {
+        let network = forecaster(feedback);
+        let input = noise(&[3, 2, 1, 8, 8], 1);
+        let (prediction, workspace) = network.forward_train(&input, 2, None).unwrap();
+        let mut gradients = network.parameters().zeros_like();
+        let gradient = OutputGradient::Output(&prediction.output);
+        network.backward_parameters(&workspace, gradient, &mut gradients).unwrap();
+        let named = gradients.to_named();
+        let mut names: Vec<&String> = named.iter().map(|(name, _)| name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), named.len());
+        for (name, tensor) in &named {
+            let empty = feedback == Feedback::Unconditioned && name == "forecaster.layers.0.input_weights";
+            assert_eq!(tensor.as_slice().iter().all(|&v| v == 0.0), empty, "{name}");
+        }
+    }
+}
+
+#[test]
+fn bad_input_is_an_error_with_the_numbers_in_it() {
+    let network = network();
+    let message = |result: Result<(), Error>| result.unwrap_err().to_string();
+    let x = |shape: &[usize]| Tensor::<f32>::zeros(shape);
+    assert_eq!(
+        message(network.step(&x(&[1, 4, 5, 5]), None).map(drop)),
+        "input: shape [1, 4, 5, 5] where [N >= 1, 3, H >= 1, W >= 1] is needed"
+    );
+    assert!(message(network.step(&x(&[3, 5, 5]), None).map(drop)).contains("[N, C, H, W]"));
+    assert!(message(network.forward(&x(&[0, 1, 3, 5, 5]), None, Outputs::Top).map(drop)).contains("T >= 1"));
+    let states = [x(&[1, 6, 5, 5])];
+    assert_eq!(
+        message(network.step(&x(&[1, 3, 5, 5]), Some(&states)).map(drop)),
+        "states: 1 given where 3 are needed"
+    );
+    let states = [x(&[1, 6, 5, 5]), x(&[1, 5, 5, 4]), x(&[1, 4, 5, 5])];
+    assert!(message(network.step(&x(&[1, 3, 5, 5]), Some(&states)).map(drop)).contains("state of layer 1"));
+
+    let network = forecaster(Feedback::Predictions);
+    let frames = x(&[2, 1, 1, 7, 8]);
+    assert!(message(network.forward(&frames, 2).map(drop)).contains("a multiple of 2"));
+    assert!(message(network.forward(&x(&[2, 1, 1, 8, 8]), 0).map(drop)).contains("frames to predict"));
+    let teacher = TeacherForcing { frames: &x(&[3, 1, 1, 8, 8]), forced: &[true, true] };
+    let frames = x(&[2, 1, 1, 8, 8]);
+    assert!(message(network.forward_train(&frames, 2, Some(teacher)).map(drop)).contains("teacher forcing"));
+
+    assert!(
+        message(PixelShuffle { factor: 2 }.forward(&x(&[1, 6, 2, 2])).map(drop)).contains("a multiple of 4")
+    );
+    assert!(
+        message(PixelUnshuffle { factor: 0 }.forward(&x(&[1, 6, 2, 2])).map(drop)).contains("multiple of 0")
+    );
+    let resample = Resample { method: ResampleMethod::Nearest, size: [0, 3] };
+    assert!(message(resample.forward(&x(&[1, 1, 2, 2])).map(drop)).contains("[0, 3]"));
+}

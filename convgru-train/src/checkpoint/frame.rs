@@ -1,0 +1,153 @@
+//! The frame around a checkpoint: what makes damage visible before anything
+//! is decoded.
+//!
+//! ```text
+//! offset  bytes  what
+//! 0       8      magic "CGRUCKPT"
+//! 8       4      version, little-endian
+//! 12      8      length of the payload, little-endian
+//! 20      32     blake3 of the payload
+//! 52      length payload
+//! ```
+//!
+//! The payload is decoded only after its length and hash have been verified,
+//! because most single bit flips in it would decode without an error.
+
+/// The first bytes of every checkpoint.
+pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
+/// The version of frame and record that this build writes and reads.
+pub const VERSION: u32 = 1;
+const HEADER: usize = 8 + 4 + 8 + 32;
+
+/// What is wrong with the bytes of a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The file does not begin as a checkpoint does.
+    #[error("not a checkpoint: the file begins with {found:02x?}, a checkpoint with \"CGRUCKPT\"")]
+    Magic {
+        /// The first bytes, at most eight.
+        found: Vec<u8>,
+    },
+    /// The file is of another version of this program.
+    #[error("checkpoint of version {found}, but this program reads version {VERSION}")]
+    Version {
+        /// The version in the file.
+        found: u32,
+    },
+    /// The file ends early.
+    #[error("truncated: {got} bytes of {expected}")]
+    Truncated {
+        /// Length the file should have, in bytes.
+        expected: u64,
+        /// Length it has, in bytes.
+        got: u64,
+    },
+    /// The file goes on after its end.
+    #[error("{got} bytes where the header says {expected}")]
+    TooLong {
+        /// Length the file should have, in bytes.
+        expected: u64,
+        /// Length it has, in bytes.
+        got: u64,
+    },
+    /// The content is not what was written.
+    #[error("damaged: the content does not match its blake3 hash")]
+    Hash,
+    /// The content was written as it is, but is no record this program knows.
+    #[error("the record cannot be decoded: {reason}")]
+    Record {
+        /// What the decoder says.
+        reason: String,
+    },
+}
+
+/// Wraps a payload.
+pub(super) fn seal(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER + payload.len());
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(blake3::hash(payload).as_bytes());
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// The payload of a frame, verified.
+///
+/// # Errors
+/// A [`Fault`] other than [`Fault::Record`].
+pub(super) fn open(bytes: &[u8]) -> Result<&[u8], Fault> {
+    let begins = bytes.len().min(MAGIC.len());
+    if bytes[..begins] != MAGIC[..begins] || bytes.is_empty() {
+        return Err(Fault::Magic { found: bytes[..begins].to_vec() });
+    }
+    let got = bytes.len() as u64;
+    let Some((header, payload)) = bytes.split_at_checked(HEADER) else {
+        return Err(Fault::Truncated { expected: HEADER as u64, got });
+    };
+    let version = u32::from_le_bytes(array(&header[8..12]));
+    if version != VERSION {
+        return Err(Fault::Version { found: version });
+    }
+    let length = u64::from_le_bytes(array(&header[12..20]));
+    let expected = length.saturating_add(HEADER as u64);
+    match got.cmp(&expected) {
+        std::cmp::Ordering::Less => return Err(Fault::Truncated { expected, got }),
+        std::cmp::Ordering::Greater => return Err(Fault::TooLong { expected, got }),
+        std::cmp::Ordering::Equal => {}
+    }
+    if blake3::hash(payload) != blake3::Hash::from_bytes(array(&header[20..52])) {
+        return Err(Fault::Hash);
+    }
+    Ok(payload)
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    bytes.try_into().expect("the ranges above have the length of their numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sealed_opens() {
+        for payload in [&b""[..], b"x", b"some longer payload"] {
+            assert_eq!(open(&seal(payload)).unwrap(), payload);
+        }
+    }
+
+    #[test]
+    fn every_single_bit_flip_is_refused() {
+        let sealed = seal(b"the payload");
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn faults_are_told_apart() {
+        let sealed = seal(b"the payload");
+        let broken = |at: usize| {
+            let mut bytes = sealed.clone();
+            bytes[at] ^= 1;
+            open(&bytes).unwrap_err()
+        };
+        assert!(matches!(broken(0), Fault::Magic { .. }));
+        assert_eq!(broken(8), Fault::Version { found: VERSION ^ 1 });
+        assert_eq!(broken(20), Fault::Hash);
+        assert_eq!(broken(52), Fault::Hash);
+        assert_eq!(broken(19), Fault::Truncated { expected: (1 << 56) + 63, got: 63 });
+        let mut long = sealed.clone();
+        long.push(0);
+        assert_eq!(open(&long).unwrap_err(), Fault::TooLong { expected: 63, got: 64 });
+        for length in 1..sealed.len() {
+            let fault = open(&sealed[..length]).unwrap_err();
+            assert!(matches!(fault, Fault::Truncated { .. }), "length {length}: {fault}");
+        }
+        assert_eq!(open(&[]).unwrap_err(), Fault::Magic { found: vec![] });
+    }
+}

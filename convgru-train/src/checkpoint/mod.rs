@@ -1,0 +1,21 @@
+//! Checkpoints: everything a run needs to go on, in files that are either
+//! intact or refused.
+//!
+//! A file is a frame with magic, version, length and hash around a bincode
+//! record. It is written to a temporary file that is renamed when it is
+//! safely on the disk, so a crash at any moment leaves the generations that
+//! were there before.
+
+mod file;
+mod frame;
+mod history;
+mod record;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use file::write_atomically;
+pub use frame::{Fault, MAGIC, VERSION};
+pub use history::{History, StepRecord, ValidationRecord};
+pub use record::{Checkpoint, Cursor, NamedTensor};
+pub use store::{CheckpointStore, FEWEST_GENERATIONS, Loaded, Rejected};

@@ -1,0 +1,156 @@
+//! What a checkpoint holds.
+
+use std::path::Path;
+
+use convgru_model::{Parameters, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::frame::{self, Fault};
+use super::history::History;
+use crate::optimizer::AdamState;
+use crate::{Error, Result};
+
+/// No record is larger: 16 GiB.
+const LIMIT: usize = 1 << 34;
+
+fn format() -> impl bincode::config::Config {
+    bincode::config::standard().with_little_endian().with_fixed_int_encoding().with_limit::<LIMIT>()
+}
+
+/// Everything a run needs to go on as if it had never stopped.
+///
+/// Random numbers need no state of their own: the order of the samples, the
+/// samples and the teacher forcing all derive from the seed and the cursor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The whole configuration of the run as TOML.
+    pub config_toml: String,
+    /// Hash of the part of the configuration that decides the result.
+    pub config_hash: String,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Where the next step continues.
+    pub cursor: Cursor,
+    /// The parameters of the model, in their order.
+    pub parameters: Vec<NamedTensor>,
+    /// The moments of the optimiser.
+    pub optimizer: AdamState<f32>,
+    /// What was measured so far.
+    pub history: History,
+}
+
+/// A position in the training data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursor {
+    /// Optimiser steps done.
+    pub step: u64,
+    /// Epoch of the next batch, from 0.
+    pub epoch: u64,
+    /// Next batch within that epoch, from 0.
+    pub batch: u64,
+}
+
+impl Cursor {
+    /// The position after `step` steps.
+    pub fn at(step: u64, batches_per_epoch: u64) -> Self {
+        let batches = batches_per_epoch.max(1);
+        Self { step, epoch: step / batches, batch: step % batches }
+    }
+}
+
+/// A tensor with its name, as a checkpoint stores it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NamedTensor {
+    /// Name as in a weight file.
+    pub name: String,
+    /// Dimensions, outermost first.
+    pub shape: Vec<u64>,
+    /// Elements in memory order.
+    pub values: Vec<f32>,
+}
+
+impl NamedTensor {
+    /// Copies of all parameters.
+    pub fn collect(parameters: &impl Parameters<f32>) -> Vec<Self> {
+        let mut tensors = Vec::new();
+        parameters.for_each(&mut |name, tensor: &Tensor<f32>| {
+            tensors.push(Self {
+                name: name.to_owned(),
+                shape: tensor.shape().iter().map(|&d| d as u64).collect(),
+                values: tensor.as_slice().to_vec(),
+            });
+        });
+        tensors
+    }
+}
+
+impl Checkpoint {
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if the record is larger than 16 GiB.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let payload = bincode::serde::encode_to_vec(self, format()).map_err(|error| Error::Checkpoint {
+            path: "memory".into(),
+            reason: format!("the record cannot be encoded: {error}"),
+        })?;
+        Ok(frame::seal(&payload))
+    }
+
+    /// The record in the bytes of a file.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, Fault> {
+        let payload = frame::open(bytes)?;
+        let (checkpoint, used) = bincode::serde::decode_from_slice(payload, format())
+            .map_err(|error| Fault::Record { reason: error.to_string() })?;
+        if used != payload.len() {
+            let reason = format!("{} bytes are left after the record", payload.len() - used);
+            return Err(Fault::Record { reason });
+        }
+        Ok(checkpoint)
+    }
+
+    /// Reads a checkpoint file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::DamagedCheckpoint`] if it is
+    /// not intact.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Self::from_bytes(&bytes).map_err(|fault| Error::DamagedCheckpoint { path: path.into(), fault })
+    }
+
+    /// Puts the stored parameters into a model's.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if names or shapes differ; nothing is changed then.
+    pub fn restore(&self, parameters: &mut impl Parameters<f32>) -> Result<()> {
+        let mut expected = Vec::new();
+        parameters.for_each(&mut |name, tensor| {
+            let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
+            expected.push((name.to_owned(), shape));
+        });
+        let refuse = |reason| Err(Error::Checkpoint { path: "checkpoint".into(), reason });
+        if expected.len() != self.parameters.len() {
+            let got = self.parameters.len();
+            return refuse(format!("it holds {got} tensors, the model has {}", expected.len()));
+        }
+        for ((name, shape), stored) in expected.iter().zip(&self.parameters) {
+            let elements = shape.iter().product::<u64>();
+            if (name, shape) != (&stored.name, &stored.shape) || elements != stored.values.len() as u64 {
+                return refuse(format!(
+                    "it holds `{}` {:?} where the model has `{name}` {shape:?}",
+                    stored.name, stored.shape
+                ));
+            }
+        }
+        let mut stored = self.parameters.iter();
+        parameters.for_each_mut(&mut |_, tensor| {
+            let source = stored.next().expect("the number of tensors was compared above");
+            tensor.as_mut_slice().copy_from_slice(&source.values);
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! What must hold for checkpoints as files.
+
+use std::fs;
+use std::path::Path;
+
+use convgru_model::{Parameters, Tensor};
+
+use super::*;
+use crate::Error;
+use crate::metric::Metrics;
+use crate::optimizer::AdamState;
+
+fn checkpoint(step: u64) -> Checkpoint {
+    let values = [f32::NAN, -0.0, 1.0e-45, step as f32];
+    Checkpoint {
+        config_toml: "name = \"é\"".into(),
+        config_hash: "ab".into(),
+        seed: 7,
+        cursor: Cursor::at(step, 3),
+        parameters: vec![NamedTensor { name: "w".into(), shape: vec![2, 2], values: values.to_vec() }],
+        optimizer: AdamState { step, first: vec![vec![0.5; 4]], second: vec![vec![f32::INFINITY; 4]] },
+        history: History {
+            steps: vec![StepRecord {
+                step: 1,
+                epoch: 0,
+                loss: 0.1,
+                learning_rate: 0.2,
+                gradient_norm: 0.3,
+                teacher_forcing: 0.4,
+            }],
+            validations: vec![ValidationRecord {
+                step: 1,
+                loss: 0.25,
+                metrics: Metrics { mse: 1.0, mae: 2.0, psnr: 3.0, ssim: 0.5 },
+                mse_copy_last: 4.0,
+                mse_mean: 5.0,
+            }],
+            best: Some((1, 1.0)),
+            seconds: 2.5,
+        },
+    }
+}
+
+fn store(folder: &Path) -> CheckpointStore {
+    CheckpointStore::new(folder, 2)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_bit_comes_back() {
+    let bytes = checkpoint(5).to_bytes().unwrap();
+    let read = Checkpoint::from_bytes(&bytes).unwrap();
+    // NaN differs from itself, so the bytes are compared.
+    assert_eq!(read.to_bytes().unwrap(), bytes);
+    assert_eq!(read.parameters[0].values[0].to_bits(), f32::NAN.to_bits());
+    assert_eq!(read.parameters[0].values[1].to_bits(), (-0.0f32).to_bits());
+    assert_eq!(read.cursor, Cursor { step: 5, epoch: 1, batch: 2 });
+}
+
+#[test]
+fn every_single_bit_flip_is_refused() {
+    let mut bytes = checkpoint(5).to_bytes().unwrap();
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert!(Checkpoint::from_bytes(&bytes).is_err(), "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    Checkpoint::from_bytes(&bytes).unwrap();
+}
+
+#[test]
+fn truncation_at_every_length_is_refused() {
+    let bytes = checkpoint(5).to_bytes().unwrap();
+    for length in 0..bytes.len() {
+        let fault = Checkpoint::from_bytes(&bytes[..length]).unwrap_err();
+        assert!(matches!(fault, Fault::Truncated { .. } | Fault::Magic { .. }), "length {length}: {fault}");
+    }
+}
+
+#[test]
+fn intact_frames_around_nonsense_are_refused() {
+    for payload in [&b""[..], b"nonsense", &[0xff; 64]] {
+        let fault = Checkpoint::from_bytes(&frame::seal(payload)).unwrap_err();
+        assert!(matches!(fault, Fault::Record { .. }), "{fault}");
+    }
+    let bytes = checkpoint(5).to_bytes().unwrap();
+    let mut payload = frame::open(&bytes).unwrap().to_vec();
+    payload.push(0);
+    let fault = Checkpoint::from_bytes(&frame::seal(&payload)).unwrap_err();
+    assert!(fault.to_string().contains("1 bytes are left"), "{fault}");
+}
+
+#[test]
+fn the_oldest_generations_go_and_the_newest_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    for step in [1, 2, 10] {
+        store(folder.path()).save(&checkpoint(step)).unwrap();
+    }
+    assert_eq!(names(folder.path()), ["step_00000002.ckpt", "step_00000010.ckpt"]);
+    let loaded = store(folder.path()).load_newest().unwrap();
+    assert_eq!(loaded.checkpoint.cursor.step, 10);
+    assert_eq!(loaded.rejected, []);
+}
+
+#[test]
+fn a_damaged_generation_falls_back_and_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let older = store.save(&checkpoint(1)).unwrap();
+    let newer = store.save(&checkpoint(2)).unwrap();
+    store.save_best(&checkpoint(1)).unwrap();
+    let mut bytes = fs::read(&newer).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&newer, bytes).unwrap();
+
+    let loaded = store.load_newest().unwrap();
+    assert_eq!((loaded.checkpoint.cursor.step, &loaded.path), (1, &older));
+    assert_eq!(loaded.rejected.len(), 1);
+    assert_eq!(loaded.rejected[0].path, newer);
+    assert!(loaded.rejected[0].reason.contains("hash"), "{}", loaded.rejected[0].reason);
+
+    loaded.rejected[0].set_aside().unwrap();
+    fs::write(&older, b"CGRU").unwrap();
+    let loaded = store.load_newest().unwrap();
+    assert_eq!(loaded.path, store.best_path());
+
+    fs::write(store.best_path(), b"").unwrap();
+    let error = store.load_newest().unwrap_err().to_string();
+    assert!(error.contains("step_00000001.ckpt: truncated"), "{error}");
+    assert!(error.contains("best.ckpt: not a checkpoint"), "{error}");
+}
+
+#[test]
+fn what_a_crash_leaves_is_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    assert!(store.load_newest().unwrap_err().to_string().contains("there is no file"));
+    store.save(&checkpoint(3)).unwrap();
+    for leftover in [".step_00000009.ckpt.tmp", "step_9.ckpt.damaged", "step_x.ckpt", "other"] {
+        fs::write(folder.path().join(leftover), b"half").unwrap();
+    }
+    let loaded = store.load_newest().unwrap();
+    assert_eq!((loaded.checkpoint.cursor.step, loaded.rejected.len()), (3, 0));
+    store.save(&checkpoint(9)).unwrap();
+    assert_eq!(store.load_newest().unwrap().checkpoint.cursor.step, 9);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_keeps_the_old_generations() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    store.save(&checkpoint(1)).unwrap();
+    store.save(&checkpoint(2)).unwrap();
+    let temporary = folder.path().join(".step_00000003.ckpt.tmp");
+    std::os::unix::fs::symlink("/dev/full", temporary).unwrap();
+    let error = store.save(&checkpoint(3)).unwrap_err().to_string();
+    assert!(error.contains("No space left") && error.contains("step_00000003.ckpt"), "{error}");
+    assert_eq!(names(folder.path()), ["step_00000001.ckpt", "step_00000002.ckpt"]);
+    assert_eq!(store.load_newest().unwrap().checkpoint.cursor.step, 2);
+}
+
+#[test]
+fn a_folder_that_is_a_file_is_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("checkpoints");
+    fs::write(&file, b"").unwrap();
+    for error in [
+        store(&file).save(&checkpoint(1)).unwrap_err(),
+        store(&file).load_newest().unwrap_err(),
+        store(&folder.path().join("absent")).save(&checkpoint(1)).unwrap_err(),
+    ] {
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+        assert!(error.to_string().contains(folder.path().to_str().unwrap()), "{error}");
+    }
+}
+
+#[derive(Clone)]
+struct Weights(Vec<(&'static str, Tensor<f32>)>);
+
+impl Parameters<f32> for Weights {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<f32>)) {
+        self.0.iter().for_each(|(name, tensor)| visit(name, tensor));
+    }
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<f32>)) {
+        self.0.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
+    }
+}
+
+#[test]
+fn parameters_are_restored_only_where_they_fit() {
+    let source = Weights(vec![("w", Tensor::from_fn(&[2, 2], |i| i as f32)), ("b", Tensor::zeros(&[2]))]);
+    let mut stored = checkpoint(1);
+    stored.parameters = NamedTensor::collect(&source);
+    let mut target = source.zeros_like();
+    stored.restore(&mut target).unwrap();
+    assert_eq!(target.0[0].1, source.0[0].1);
+
+    for (mut other, words) in [
+        (Weights(vec![("w", Tensor::zeros(&[2, 2]))]), "holds 2 tensors, the model has 1"),
+        (Weights(vec![("w", Tensor::zeros(&[4])), ("b", Tensor::zeros(&[2]))]), "`w` [2, 2]"),
+        (Weights(vec![("v", Tensor::zeros(&[2, 2])), ("b", Tensor::zeros(&[2]))]), "`v`"),
+    ] {
+        let error = stored.restore(&mut other).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert!(other.0.iter().all(|(_, tensor)| tensor.as_slice().iter().all(|&v| v == 0.0)));
+    }
+    stored.parameters[0].values.pop();
+    assert!(stored.restore(&mut target).is_err());
+}

@@ -1,0 +1,62 @@
+//! The command line: one file per command.
+
+mod eval;
+mod gradcheck;
+mod output;
+mod parity;
+mod predict;
+mod progress;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Train convolutional GRUs to continue videos, and use what they learned.
+#[derive(Parser)]
+#[command(name = "convgru", version, arg_required_else_help = true)]
+#[command(after_help = "Example:\n  convgru train\n  convgru train --help")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(Box<train::Train>),
+    Eval(eval::Eval),
+    Predict(predict::Predict),
+    Gradcheck(gradcheck::GradcheckArguments),
+    Parity(parity::ParityArguments),
+}
+
+/// Runs the command of the arguments and says how it ended: 0 for success, 1
+/// for an error, 2 for a wrong command line, 128 plus the signal if one ended it.
+pub(crate) fn run() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Train(train) => train.run(),
+        Command::Eval(eval) => eval.run(),
+        Command::Predict(predict) => predict.run(),
+        Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+        Command::Parity(arguments) => parity::run(&arguments),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::report_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The most frames or sequences one command takes at once.
+const MOST: usize = 100_000;
+
+/// A number from 1 to [`MOST`] on the command line.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=MOST) => Ok(number),
+        _ => Err(format!("a whole number from 1 to {MOST} is needed")),
+    }
+}

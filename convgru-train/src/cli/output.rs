@@ -1,0 +1,103 @@
+//! Results on stdout, everything else on stderr. A reader that went away is no
+//! error, and nothing here panics when one did.
+
+use std::io::{IsTerminal, Write};
+
+use convgru_train::metric::Metrics;
+
+/// Writes lines to stdout.
+pub(crate) fn result(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()?;
+    Ok(())
+}
+
+/// Writes a line to stderr, if anybody reads it.
+pub(crate) fn note(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Writes a warning to stderr.
+pub(crate) fn warn(text: &str) {
+    note(&format!("{} {text}", coloured("warning:", "33")));
+}
+
+/// Writes the error, with its causes, as one line to stderr.
+pub(crate) fn report_error(error: &anyhow::Error) {
+    let text = format!("{error:#}");
+    let text: Vec<_> = text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect();
+    note(&format!("{} {}", coloured("error:", "31"), text.join(" ")));
+}
+
+/// Whether the reader of stdout went away.
+pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The text in bold and a colour, on a terminal and unless `NO_COLOR` is set.
+fn coloured(text: &str, colour: &str) -> String {
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if wanted && std::io::stderr().is_terminal() {
+        format!("\x1b[1;{colour}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The metrics as a table with a header.
+pub(crate) fn table(rows: &[(&str, Metrics)]) -> String {
+    let mut text = format!("{:<18}{:>10}{:>10}{:>10}{:>10}", "", "MSE", "MAE", "PSNR dB", "SSIM");
+    for (name, metrics) in rows {
+        let Metrics { mse, mae, psnr, ssim } = metrics;
+        text += &format!("\n{name:<18}{mse:>10.3}{mae:>10.3}{psnr:>10.3}{ssim:>10.4}");
+    }
+    text
+}
+
+/// Seconds as people say them.
+pub(crate) fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}
+
+/// How the user called this program: a wrapper such as `cargo xtask` sets
+/// `CONVGRU_PROGRAM`, so that proposed commands can be typed as they are shown.
+pub(crate) fn program() -> String {
+    std::env::var("CONVGRU_PROGRAM").unwrap_or_else(|_| "convgru".to_owned())
+}
+
+/// An argument as a shell takes it.
+pub(crate) fn shell(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        argument.to_owned()
+    } else {
+        format!("'{}'", argument.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        for (seconds, text) in [(0.4, "0 s"), (59.0, "59 s"), (61.0, "1 min 01 s"), (7322.0, "2 h 02 min")] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn arguments_survive_the_shell() {
+        for (argument, text) in
+            [("runs/a-1", "runs/a-1"), ("a b", "'a b'"), ("it's", r"'it'\''s'"), ("", "''")]
+        {
+            assert_eq!(shell(argument), text);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `convgru predict`: continue a video.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use convgru_model::Tensor;
+use convgru_train::media::{read_frames, with_channels, write_frames};
+use convgru_train::trainer::{TrainedModel, with_threads};
+use serde_json::json;
+
+use super::output;
+
+/// Continues a video with a trained model
+///
+/// Reads all frames of the input (.npy, .gif or a folder of .png) and writes
+/// the frames that the model expects to follow. Height and width may differ
+/// from those of the training; they must be multiples of the model's patch.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
+  convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/")]
+pub(crate) struct Predict {
+    /// model.safetensors or a checkpoint (*.ckpt)
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// Frames to continue: .npy ([T, H, W] or [T, C, H, W]), .gif or a folder of .png
+    #[arg(long, value_name = "FILE|DIR")]
+    input: PathBuf,
+    /// Frames to predict, at least 1
+    #[arg(long, value_name = "N", value_parser = super::count)]
+    frames: usize,
+    /// Where to write them: .npy, .gif or a folder for .png
+    #[arg(long, value_name = "FILE|DIR")]
+    out: PathBuf,
+    /// Threads, 0 for one per core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Predict {
+    /// Predicts, and says what was written.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let trained = TrainedModel::read(&self.checkpoint)?;
+        let channels = trained.config.model.image_channels;
+        let input = with_channels(&read_frames(&self.input)?, channels)?;
+        let read = input.shape().to_vec();
+        let prediction = with_threads(self.threads, || self.predict(&trained, input))??;
+        write_frames(&self.out, &prediction)?;
+        if self.json {
+            let value = json!({ "out": self.out, "input_shape": read, "shape": prediction.shape() });
+            output::result(&value.to_string())?;
+        } else {
+            output::result(&format!(
+                "read {} frames of {} x {} pixels, wrote the next {} to {}",
+                read[0],
+                read[2],
+                read[3],
+                self.frames,
+                self.out.display()
+            ))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// `[T, C, H, W]` to `[frames, C, H, W]`, as pictures: clamped to 0..=1.
+    fn predict(&self, trained: &TrainedModel, input: Tensor<f32>) -> anyhow::Result<Tensor<f32>> {
+        let &[steps, c, h, w] = input.shape() else {
+            anyhow::bail!(
+                "{}: frames of shape {:?} where [T, C, H, W] is needed",
+                self.input.display(),
+                input.shape()
+            );
+        };
+        let sequence = input.reshape(&[steps, 1, c, h, w])?;
+        let mut prediction = trained.model.forward(&sequence, self.frames)?;
+        for value in prediction.as_mut_slice() {
+            *value = value.clamp(0.0, 1.0);
+        }
+        Ok(prediction.reshape(&[self.frames, c, h, w])?)
+    }
+}

@@ -1,0 +1,134 @@
+//! The events of a run on stderr: a bar on a terminal, lines elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use convgru_train::checkpoint::StepRecord;
+use convgru_train::dataset::Split;
+use convgru_train::trainer::{Event, Observer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output;
+
+/// Time between two lines where there is no terminal.
+const BETWEEN_LINES: Duration = Duration::from_secs(5);
+
+/// Shows how far a run is.
+pub(crate) struct Progress {
+    terminal: bool,
+    bar: Option<ProgressBar>,
+    steps: u64,
+    batch_size: usize,
+    began: Instant,
+    began_at: u64,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    /// A bar if stderr is a terminal, otherwise a line every few seconds.
+    pub(crate) fn new() -> Self {
+        Self {
+            terminal: std::io::stderr().is_terminal(),
+            bar: None,
+            steps: 0,
+            batch_size: 0,
+            began: Instant::now(),
+            began_at: 0,
+            last_line: None,
+        }
+    }
+
+    /// Prints above the bar.
+    fn above(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn show_bar(&mut self, unit: &str, done: u64, total: u64) {
+        if !self.terminal {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        let template = format!("{{bar:24}} {unit} {{pos}}/{{len}}  {{msg}}  {{eta}} left");
+        // The template is fixed but for a word; should it be refused, the default style serves too.
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            bar.set_style(style);
+        }
+        bar.set_position(done);
+        bar.reset_eta();
+        self.bar = Some(bar);
+    }
+
+    fn step(&mut self, record: &StepRecord) {
+        let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
+        let done = record.step.saturating_sub(self.began_at).max(1) as f64;
+        let speed = done * self.batch_size as f64 / seconds;
+        let message = format!("loss {:.5}  {speed:.1} sequences/s", record.loss);
+        if let Some(bar) = &self.bar {
+            bar.set_message(message);
+            bar.set_position(record.step);
+        } else if self.line_is_due() || record.step == self.steps {
+            self.last_line = Some(Instant::now());
+            let left = output::duration(seconds / done * self.steps.saturating_sub(record.step) as f64);
+            output::note(&format!("step {}/{}  {message}  {left} left", record.step, self.steps));
+        }
+    }
+
+    fn evaluating(&mut self, split: Split, done: usize, total: usize) {
+        if self.terminal && self.bar.is_none() {
+            self.show_bar("sequence", 0, total as u64);
+        }
+        match &self.bar {
+            // Within a training the bar counts steps.
+            Some(bar) if self.steps > 0 => bar.set_message(format!("{split} {done}/{total}")),
+            Some(bar) => bar.set_position(done as u64),
+            None if self.line_is_due() => {
+                self.last_line = Some(Instant::now());
+                output::note(&format!("{split} {done}/{total} sequences"));
+            }
+            None => {}
+        }
+    }
+
+    fn line_is_due(&self) -> bool {
+        self.last_line.is_none_or(|last| last.elapsed() >= BETWEEN_LINES)
+    }
+}
+
+impl Observer for Progress {
+    fn observe(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Begin { folder, parameters, done, steps, batch_size } => {
+                let verb = if done == 0 { "training" } else { "going on with" };
+                let folder = folder.display();
+                output::note(&format!("{verb} {folder}: {parameters} parameters, step {done} of {steps}"));
+                (self.steps, self.batch_size, self.began_at) = (steps, batch_size, done);
+                self.began = Instant::now();
+                self.show_bar("step", done, steps);
+            }
+            Event::Step(record) => self.step(record),
+            Event::Evaluating { split, done, total } => self.evaluating(split, done, total),
+            Event::Validation { record, best } => {
+                let (step, mse) = (record.step, record.metrics.mse);
+                let ratio = mse / record.mse_copy_last;
+                let best = if best { ", best so far" } else { "" };
+                let text = format!(
+                    "validation at step {step}: MSE {mse:.3}, {ratio:.3} of copying the last frame{best}"
+                );
+                self.above(|| output::note(&text));
+            }
+            Event::Warning(text) => self.above(|| output::warn(text)),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! `convgru train`: train, or go on with a run.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use convgru_train::config::{Preset, TrainingConfig};
+use convgru_train::dataset::Source;
+use convgru_train::interrupt::{Interrupt, Signal};
+use convgru_train::trainer::{Conclusion, Outcome, RunFolder, Session, Trained, with_threads};
+use serde_json::json;
+
+use super::output;
+use super::progress::Progress;
+
+/// Trains a network to continue moving digits
+///
+/// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
+/// model.safetensors, report.html and prediction.gif. Ctrl-C saves a checkpoint
+/// and ends; --resume goes on to the same bits as if nothing had happened.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  convgru train
+  convgru train --set training.steps=1000 --set model.hidden_channels=[64,64]
+  convgru train --preset moving-mnist --data ../shared/data/mnist
+  convgru train --resume")]
+pub(crate) struct Train {
+    /// Configuration to start from [default: quick]
+    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
+        .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
+    preset: Option<Preset>,
+    /// TOML file with fields that differ from the preset
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// Folder with MNIST's idx files, plain or .gz
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder for the folders of runs
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    out: PathBuf,
+    /// Go on with the newest run (of the name, if one is given), or with RUN in --out
+    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    resume: Option<String>,
+    /// Change a field of the configuration; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of all random numbers [default: that of the configuration, 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads, 0 for one per core; the result does not depend on it [default: 0]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Train {
+    /// Trains, and says how it ended.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let interrupt = Interrupt::on_signals()?;
+        let (config, earlier) = self.configuration()?;
+        config.validate()?;
+        let threads = config.training.threads;
+        with_threads(threads, || self.train(config, earlier, &interrupt))?
+    }
+
+    /// The configuration, and the folder of the run to go on with, if any.
+    fn configuration(&self) -> anyhow::Result<(TrainingConfig, Option<RunFolder>)> {
+        let preset = TrainingConfig::preset(self.preset.unwrap_or_default());
+        let fresh = self.overlaid(preset)?;
+        let Some(run) = &self.resume else {
+            return Ok((fresh, None));
+        };
+        let named = self.preset.is_some() || self.config.is_some() || self.set.iter().any(|s| names_run(s));
+        let folder = if run.is_empty() {
+            RunFolder::newest(&self.out, named.then_some(fresh.name.as_str()))?
+        } else {
+            RunFolder::open(&self.out.join(run))?
+        };
+        let stored = TrainingConfig::default().overlaid_by_file(&folder.config())?;
+        Ok((self.overlaid(stored)?, Some(folder)))
+    }
+
+    /// The configuration with what the command line says laid over it.
+    fn overlaid(&self, mut config: TrainingConfig) -> anyhow::Result<TrainingConfig> {
+        if let Some(path) = &self.config {
+            config = config.overlaid_by_file(path)?;
+        }
+        if let Some(data) = &self.data {
+            config.data_folder = std::fs::canonicalize(data)
+                .with_context(|| format!("--data {}: give the folder with MNIST's files", data.display()))?;
+            config.data.source = Source::Mnist;
+        }
+        for assignment in &self.set {
+            config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
+        }
+        config.training.seed = self.seed.unwrap_or(config.training.seed);
+        config.training.threads = self.threads.unwrap_or(config.training.threads);
+        if config.data.source == Source::Mnist && config.data_folder().is_none() {
+            anyhow::bail!(
+                "data.source is \"mnist\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits"
+            );
+        }
+        Ok(config)
+    }
+
+    fn train(
+        &self,
+        config: TrainingConfig,
+        earlier: Option<RunFolder>,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<ExitCode> {
+        let mut progress = Progress::new();
+        let name = config.name.clone();
+        let session = match earlier {
+            Some(folder) => Session::resume(config, folder, interrupt, &mut progress)?,
+            None => Session::begin(config, &self.out, interrupt)?,
+        };
+        let folder = session.folder().clone();
+        if self.resume.is_none() && folder.name() != name {
+            output::note(&format!(
+                "{} exists; this run is {} (--resume goes on with an earlier run)",
+                self.out.join(&name).display(),
+                folder.path().display()
+            ));
+        }
+        let trained = match session.run(&mut progress)? {
+            Outcome::Finished(trained) => trained,
+            Outcome::Interrupted { signal, step, checkpoint } => {
+                drop(progress);
+                return Ok(self.stopped(signal, step, &checkpoint, &folder));
+            }
+        };
+        let next = next_commands(&trained, &folder);
+        let concluded = trained.conclude(&folder, &next, interrupt, &mut progress)?;
+        drop(progress);
+        match concluded {
+            Some(conclusion) => self.report(&trained, &conclusion, &folder, &next)?,
+            None => {
+                let signal = interrupt.raised().unwrap_or(Signal::Interrupt);
+                let step = trained.history.steps.len() as u64;
+                return Ok(self.stopped(signal, step, &trained.checkpoint, &folder));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn stopped(&self, signal: Signal, step: u64, checkpoint: &Path, folder: &RunFolder) -> ExitCode {
+        let out = output::shell(&self.out.display().to_string());
+        let run = output::shell(&folder.name());
+        output::note(&format!(
+            "{}: saved step {step} as {}\ncontinue with: {} train --out {out} --resume={run}",
+            signal.name(),
+            checkpoint.display(),
+            output::program(),
+        ));
+        ExitCode::from(signal.exit_code())
+    }
+
+    fn report(
+        &self,
+        trained: &Trained,
+        conclusion: &Conclusion,
+        folder: &RunFolder,
+        next: &[String],
+    ) -> anyhow::Result<()> {
+        let assessment = &conclusion.assessment;
+        let steps = trained.history.steps.len();
+        let text = format!(
+            "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({} test sequences).\n\
+             {steps} steps in {}; the model is that of step {}, the best validation.\n\n\
+             report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}\n\nnext:\n  {}",
+            output::table(&assessment.overall()),
+            assessment.ratio(),
+            assessment.model.sequences,
+            output::duration(trained.history.seconds),
+            trained.model.step,
+            conclusion.report.display(),
+            conclusion.animation.display(),
+            conclusion.weights.display(),
+            trained.checkpoint.display(),
+            next.join("\n  "),
+        );
+        if !self.json {
+            return output::result(&text);
+        }
+        output::note(&text);
+        let metrics = assessment.model.overall;
+        let value = json!({
+            "mse": metrics.mse,
+            "mae": metrics.mae,
+            "ssim": metrics.ssim,
+            "psnr": metrics.psnr,
+            "mse_copy_last": assessment.copy_last.overall.mse,
+            "mse_mean": assessment.mean.as_ref().map(|mean| mean.overall.mse),
+            "seconds": trained.history.seconds,
+            "steps": steps,
+            "report": conclusion.report,
+            "checkpoint": trained.checkpoint,
+            "run": folder.path(),
+        });
+        output::result(&value.to_string())
+    }
+}
+
+/// Whether `--set` changes the name of the run.
+fn names_run(assignment: &str) -> bool {
+    assignment.split('=').next().is_some_and(|key| key.trim() == "name")
+}
+
+/// What can be done with the model.
+fn next_commands(trained: &Trained, folder: &RunFolder) -> Vec<String> {
+    let program = output::program();
+    let weights = output::shell(&folder.weights().display().to_string());
+    let animation = output::shell(&folder.path().join("continued.gif").display().to_string());
+    let steps = trained.model.config.data.output_frames;
+    vec![
+        format!("{program} eval --checkpoint {weights}"),
+        format!(
+            "{program} predict --checkpoint {weights} --input VIDEO.gif --frames {steps} --out {animation}"
+        ),
+    ]
+}

@@ -1,0 +1,60 @@
+//! Configurations that come with the program.
+
+use super::TrainingConfig;
+
+/// A configuration that comes with the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Preset {
+    /// Drawn digits, a small network, minutes: the default.
+    #[default]
+    Quick,
+    /// Moving MNIST with the real digits.
+    MovingMnist,
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: [Self; 2] = [Self::Quick, Self::MovingMnist];
+
+    /// The name on the command line and of the run.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::MovingMnist => "moving-mnist",
+        }
+    }
+
+    /// The preset of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.name() == name)
+    }
+
+    /// The TOML text of the preset.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Quick => include_str!("../../config/presets/quick.toml"),
+            Self::MovingMnist => include_str!("../../config/presets/moving-mnist.toml"),
+        }
+    }
+}
+
+impl TrainingConfig {
+    /// The configuration of a preset.
+    pub fn preset(preset: Preset) -> Self {
+        Self::default().overlaid_by(preset.text()).expect("a test reads every preset")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_valid_and_named_after_itself() {
+        for preset in Preset::ALL {
+            let config = TrainingConfig::preset(preset);
+            config.validate().unwrap();
+            assert_eq!(config.name, preset.name());
+        }
+    }
+}

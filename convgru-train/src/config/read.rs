@@ -1,0 +1,145 @@
+//! Configurations from TOML text: files laid over another configuration.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+use toml::{Table, Value};
+
+use super::TrainingConfig;
+use super::suggest::{join, nearest, paths};
+use crate::{Error, Result};
+
+impl TrainingConfig {
+    /// Reads a TOML file. Fields that it does not name keep their value from
+    /// `self`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] with line and
+    /// column if it is no TOML, names an unknown field or gives a field a value
+    /// of the wrong type.
+    pub fn overlaid_by_file(&self, path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        self.overlaid_by(&text).map_err(|reason| Error::Format { path: path.into(), reason })
+    }
+
+    /// As [`overlaid_by_file`](Self::overlaid_by_file), from text; the error
+    /// begins with the line and column.
+    pub(super) fn overlaid_by(&self, text: &str) -> std::result::Result<Self, String> {
+        let located = |error: toml::de::Error| {
+            let at = error.span().map_or(String::new(), |span| position(text, span.start));
+            at + &one_line(error.message())
+        };
+        let document = DeTable::parse(text).map_err(located)?;
+        let known = Self::table_of(&Self::default());
+        check_names(text, document.get_ref(), &known, "")?;
+        toml::from_str::<Self>(text).map_err(located)?;
+        let overlay: Table = toml::from_str(text).map_err(located)?;
+        let mut table = Self::table_of(self);
+        merge(&mut table, overlay);
+        Self::from_table(table).map_err(|error| one_line(&error.to_string()))
+    }
+
+    /// All fields as a TOML table.
+    pub(super) fn table_of(config: &Self) -> Table {
+        Table::try_from(config).expect("every field of a configuration is a TOML value")
+    }
+
+    /// The configuration in a table.
+    pub(super) fn from_table(table: Table) -> std::result::Result<Self, toml::de::Error> {
+        Value::Table(table).try_into()
+    }
+}
+
+/// Fails with the position of the first key that is not in `known`.
+fn check_names(
+    text: &str,
+    table: &DeTable<'_>,
+    known: &Table,
+    section: &str,
+) -> std::result::Result<(), String> {
+    for (key, value) in table {
+        let path = join(section, key.get_ref());
+        match (known.get(key.get_ref().as_ref()), value.get_ref()) {
+            (Some(Value::Table(inner)), DeValue::Table(table)) => check_names(text, table, inner, &path)?,
+            (Some(_), _) => {}
+            (None, _) => {
+                let at = position(text, key.span().start);
+                return Err(format!("{at}{}", unknown(&path)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What to say about a field that does not exist.
+pub(super) fn unknown(path: &str) -> String {
+    let known = paths(&TrainingConfig::table_of(&TrainingConfig::default()));
+    match nearest(path, &known) {
+        Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),
+        None => format!("there is no field `{path}`"),
+    }
+}
+
+/// Lays `overlay` over `table`: sections are merged, everything else replaced.
+fn merge(table: &mut Table, overlay: Table) {
+    for (key, value) in overlay {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
+            (_, value) => {
+                table.insert(key, value);
+            }
+        }
+    }
+}
+
+/// `line 3, column 7: ` of a byte offset.
+fn position(text: &str, offset: usize) -> String {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    format!("line {line}, column {column}: ")
+}
+
+/// The message with its line breaks replaced, so that an error stays one line.
+pub(super) fn one_line(message: &str) -> String {
+    message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overlay(text: &str) -> std::result::Result<TrainingConfig, String> {
+        TrainingConfig::default().overlaid_by(text)
+    }
+
+    #[test]
+    fn a_file_changes_only_what_it_names() {
+        let config = overlay("[training]\nsteps = 7").unwrap();
+        let mut expected = TrainingConfig::default();
+        expected.training.steps = 7;
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn errors_carry_the_position() {
+        for (text, words) in [
+            ("[training]\nsteps = ", &["line 2"][..]),
+            (
+                "name = \"a\"\n[training]\n  stepz = 4",
+                &["line 3, column 3", "`training.stepz`", "`training.steps`"],
+            ),
+            ("[trainin]\nsteps = 4", &["line 1", "`trainin`", "`training`"]),
+            ("[training]\nsteps = \"many\"", &["line 2, column 9", "many"]),
+            ("training = 5", &["line 1"]),
+            ("[training]\nsteps = 1\nsteps = 2", &["line 3", "duplicate"]),
+            ("[training]\nsteps = -1", &["line 2", "-1"]),
+        ] {
+            let error = overlay(text).unwrap_err();
+            for word in words {
+                assert!(error.contains(word), "{text:?} gave {error:?} without {word:?}");
+            }
+            assert!(!error.contains('\n'), "{error:?}");
+        }
+    }
+}

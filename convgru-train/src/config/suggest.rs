@@ -1,0 +1,71 @@
+//! The fields of a configuration as dotted paths, and the one nearest to a
+//! name that is none of them.
+
+use toml::{Table, Value};
+
+/// The dotted paths of all fields and sections, such as `training` and
+/// `training.steps`.
+pub(super) fn paths(table: &Table) -> Vec<String> {
+    let mut paths = Vec::new();
+    collect(table, "", &mut paths);
+    paths
+}
+
+fn collect(table: &Table, prefix: &str, paths: &mut Vec<String>) {
+    for (key, value) in table {
+        let path = join(prefix, key);
+        if let Value::Table(inner) = value {
+            collect(inner, &path, paths);
+        }
+        paths.push(path);
+    }
+}
+
+/// `prefix.key`, or `key` at the top.
+pub(super) fn join(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+}
+
+/// The known path nearest to `unknown`. A path whose last name is right, or
+/// nearly, is near even if the section is wrong or absent.
+pub(super) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str> {
+    let distance = |path: &String| {
+        let whole = strsim::damerau_levenshtein(unknown, path);
+        let last = strsim::damerau_levenshtein(last_name(unknown), last_name(path));
+        (whole.min(last + 1), whole)
+    };
+    known.iter().min_by_key(|path| distance(path)).map(String::as_str)
+}
+
+fn last_name(path: &str) -> &str {
+    path.rsplit_once('.').map_or(path, |(_, last)| last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known() -> Vec<String> {
+        paths(&toml::from_str("name = 'x'\n[training]\nsteps = 1\nseed = 1\n[data]\nsize = 1").unwrap())
+    }
+
+    #[test]
+    fn paths_hold_fields_and_sections() {
+        let mut paths = known();
+        paths.sort();
+        assert_eq!(paths, ["data", "data.size", "name", "training", "training.seed", "training.steps"]);
+    }
+
+    #[test]
+    fn the_nearest_is_found_without_and_with_a_wrong_section() {
+        for (unknown, expected) in [
+            ("training.stepz", "training.steps"),
+            ("steps", "training.steps"),
+            ("data.seed", "training.seed"),
+            ("trainning", "training"),
+            ("nmae", "name"),
+        ] {
+            assert_eq!(nearest(unknown, &known()), Some(expected), "{unknown}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Whether a configuration can work.
+
+use convgru_model::OutputActivation;
+
+use super::{LoopConfig, TrainingConfig};
+use crate::checkpoint::FEWEST_GENERATIONS;
+use crate::{Error, Result};
+
+/// More threads than any machine has are a slip of the finger.
+const MOST_THREADS: usize = 1024;
+
+impl TrainingConfig {
+    /// Checks every field and that data and model fit each other.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field, or the error of the model or data.
+    pub fn validate(&self) -> Result<()> {
+        let odd = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if self.name.is_empty() || self.name.starts_with('.') || self.name.contains(odd) {
+            return refuse(
+                "name",
+                format!("`{}` cannot name a folder; use letters, digits, - and _, such as my-run", self.name),
+            );
+        }
+        self.data.validate()?;
+        self.model.validate().map_err(|error| match error {
+            convgru_model::Error::InvalidConfig { field, reason } => {
+                Error::Config { field: format!("model.{field}"), reason }
+            }
+            other => other.into(),
+        })?;
+        if !self.data.size.is_multiple_of(self.model.patch) {
+            return refuse(
+                "model.patch",
+                format!(
+                    "frames of {size} x {size} pixels cannot be cut into patches of {patch}; choose a divisor of {size}",
+                    size = self.data.size,
+                    patch = self.model.patch
+                ),
+            );
+        }
+        if self.model.image_channels != 1 {
+            return refuse(
+                "model.image_channels",
+                format!("is {}, but the frames of the digits have 1 channel", self.model.image_channels),
+            );
+        }
+        self.training.validate()?;
+        self.optimizer.validate()?;
+        self.schedule.validate()?;
+        if self.training.loss.on_logits() && self.model.output_activation == OutputActivation::Identity {
+            return refuse(
+                "training.loss",
+                format!(
+                    "{} compares probabilities; set model.output_activation to \"sigmoid\"",
+                    self.training.loss.name()
+                ),
+            );
+        }
+        if self.training.batch_size > self.data.train_sequences {
+            return refuse(
+                "training.batch_size",
+                format!(
+                    "{} sequences per batch, but an epoch has only data.train_sequences = {}",
+                    self.training.batch_size, self.data.train_sequences
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl LoopConfig {
+    fn validate(&self) -> Result<()> {
+        at_least_one("training.steps", self.steps)?;
+        at_least_one("training.batch_size", self.batch_size as u64)?;
+        if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
+            return refuse(
+                "training.clip_norm",
+                format!("{} must be above 0, or 0 for no clipping", self.clip_norm),
+            );
+        }
+        if i64::try_from(self.seed).is_err() {
+            return refuse("training.seed", format!("{} is not below 2^63", self.seed));
+        }
+        if self.keep_checkpoints < FEWEST_GENERATIONS {
+            return refuse(
+                "training.keep_checkpoints",
+                format!(
+                    "{} leaves nothing to fall back on; at least {FEWEST_GENERATIONS} are needed",
+                    self.keep_checkpoints
+                ),
+            );
+        }
+        if self.threads > MOST_THREADS {
+            return refuse(
+                "training.threads",
+                format!("{} is above {MOST_THREADS}; 0 means one per core", self.threads),
+            );
+        }
+        let forcing = &self.teacher_forcing;
+        for (name, probability) in [("start", forcing.start), ("end", forcing.end)] {
+            if !(0.0..=1.0).contains(&probability) {
+                let field = format!("training.teacher_forcing.{name}");
+                return refuse(&field, format!("{probability} is no probability between 0 and 1"));
+            }
+        }
+        if !(forcing.until > 0.0 && forcing.until <= 1.0) {
+            return refuse(
+                "training.teacher_forcing.until",
+                format!("{} is no share of the steps above 0 and at most 1", forcing.until),
+            );
+        }
+        Ok(())
+    }
+}
+
+fn at_least_one(field: &str, value: u64) -> Result<()> {
+    if value == 0 {
+        return refuse(field, "0 is too small; it must be at least 1".to_owned());
+    }
+    Ok(())
+}
+
+fn refuse<T>(field: &str, reason: String) -> Result<T> {
+    Err(Error::Config { field: field.to_owned(), reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_cannot_work_are_refused_by_name() {
+        let config = TrainingConfig::default();
+        config.validate().unwrap();
+        for assignment in [
+            "name=",
+            "name=../elsewhere",
+            "name=a/b",
+            "name=.hidden",
+            "training.steps=0",
+            "training.batch_size=0",
+            "training.batch_size=100000000",
+            "optimizer.learning_rate=0",
+            "optimizer.learning_rate=-0.1",
+            "optimizer.learning_rate=nan",
+            "optimizer.learning_rate=inf",
+            "training.clip_norm=-1",
+            "training.keep_checkpoints=1",
+            "training.threads=100000",
+            "training.teacher_forcing.start=1.5",
+            "training.teacher_forcing.end=nan",
+            "training.teacher_forcing.until=0",
+            "training.loss=bce-with-logits",
+            "schedule.pct_start=2",
+            "optimizer.beta1=1",
+            "model.patch=0",
+            "model.patch=7",
+            "model.hidden_channels=[]",
+            "data.size=0",
+        ] {
+            let field = assignment.split('=').next().unwrap();
+            let error = config.with(assignment).unwrap().validate().unwrap_err().to_string();
+            assert!(error.contains(field), "{assignment} gave {error:?}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The section `[data]` of a configuration.
+
+use serde::{Deserialize, Serialize};
+
+use super::Split;
+use crate::{Error, Result};
+
+/// Where the digits come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// Handwriting-like digits drawn from strokes; needs no files.
+    #[default]
+    Strokes,
+    /// The images of MNIST (or of a data set with its file names and format)
+    /// from a folder.
+    Mnist,
+}
+
+impl Source {
+    /// The name in a configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Strokes => "strokes",
+            Self::Mnist => "mnist",
+        }
+    }
+}
+
+/// Moving digits: how many, how large, how fast, how many frames and sequences.
+///
+/// The defaults are those of Moving MNIST (Srivastava et al. 2015): two digits
+/// of 28 x 28 pixels in frames of 64 x 64, ten frames in, ten frames to
+/// predict, 3.6 pixels per frame, which is a tenth of the free canvas of
+/// 64 - 28 = 36 pixels.
+///
+/// ```
+/// use convgru_train::dataset::DataConfig;
+///
+/// let config = DataConfig { digits: 3, ..DataConfig::default() };
+/// assert!(config.validate().is_ok());
+/// assert_eq!(config.steps(), 20);
+///
+/// let error = DataConfig { size: 20, ..config }.validate().unwrap_err();
+/// assert!(error.to_string().starts_with("config field `data.size`"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Where the digits come from: `"strokes"` or `"mnist"`.
+    pub source: Source,
+    /// Digits per sequence, 1 to 16.
+    pub digits: usize,
+    /// Height and width of a frame in pixels, larger than `digit_size`, at most 1024.
+    pub size: usize,
+    /// Height and width of a digit's image in pixels, at least 8. The digit
+    /// itself fills about 20/28 of it.
+    pub digit_size: usize,
+    /// Lowest speed of a digit in pixels per frame; 0 stands still.
+    pub min_speed: f64,
+    /// Highest speed of a digit in pixels per frame, at most `size - digit_size`.
+    /// Each digit's speed is drawn uniformly between the two.
+    pub max_speed: f64,
+    /// Frames the model reads, 1 to 1000.
+    pub input_frames: usize,
+    /// Frames the model predicts, 1 to 1000.
+    pub output_frames: usize,
+    /// Sequences per training epoch. Every epoch draws new ones.
+    pub train_sequences: usize,
+    /// Sequences of the validation set, the same in every epoch.
+    pub validation_sequences: usize,
+    /// Sequences of the test set, the same in every evaluation. The standard
+    /// test file of Moving MNIST has 10,000.
+    pub test_sequences: usize,
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self {
+            source: Source::Strokes,
+            digits: 2,
+            size: 64,
+            digit_size: 28,
+            min_speed: 3.6,
+            max_speed: 3.6,
+            input_frames: 10,
+            output_frames: 10,
+            train_sequences: 10_000,
+            validation_sequences: 500,
+            test_sequences: 1_000,
+        }
+    }
+}
+
+/// The most values one sequence may hold: 1 GiB of `f32`.
+const LARGEST_SEQUENCE: usize = 1 << 28;
+
+impl DataConfig {
+    /// Frames per sequence: those read and those predicted.
+    pub fn steps(&self) -> usize {
+        self.input_frames + self.output_frames
+    }
+
+    /// Sequences of one epoch of a split.
+    pub fn sequences(&self, split: Split) -> usize {
+        match split {
+            Split::Train => self.train_sequences,
+            Split::Validation => self.validation_sequences,
+            Split::Test => self.test_sequences,
+        }
+    }
+
+    /// The pixels a digit may travel along one axis: `size - digit_size`.
+    pub(super) fn free_canvas(&self) -> usize {
+        self.size - self.digit_size
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for the first field that cannot work, with its value
+    /// and the values that can.
+    pub fn validate(&self) -> Result<()> {
+        within("digits", self.digits, 1, 16)?;
+        within("digit_size", self.digit_size, 8, 1023)?;
+        if self.size <= self.digit_size {
+            return Err(invalid(
+                "size",
+                format!(
+                    "is {}, but a frame must be larger than a digit, which is data.digit_size = {}",
+                    self.size, self.digit_size
+                ),
+            ));
+        }
+        within("size", self.size, 9, 1024)?;
+        within("input_frames", self.input_frames, 1, 1000)?;
+        within("output_frames", self.output_frames, 1, 1000)?;
+        let values = self.steps() * self.size * self.size;
+        if values > LARGEST_SEQUENCE {
+            return Err(invalid(
+                "size",
+                format!(
+                    "is {0}, so that a sequence of {1} frames of {0} x {0} has {values} values, but at most \
+                     {LARGEST_SEQUENCE} are possible; take smaller or fewer frames",
+                    self.size,
+                    self.steps()
+                ),
+            ));
+        }
+        self.validate_speed()?;
+        within("train_sequences", self.train_sequences, 1, 1_000_000_000)?;
+        within("validation_sequences", self.validation_sequences, 1, 1_000_000_000)?;
+        within("test_sequences", self.test_sequences, 1, 1_000_000_000)
+    }
+
+    fn validate_speed(&self) -> Result<()> {
+        let fastest = self.free_canvas() as f64;
+        // Written so that NaN fails.
+        if !(self.min_speed >= 0.0 && self.min_speed <= fastest) {
+            return Err(invalid(
+                "min_speed",
+                format!("is {}, but must be 0 to {fastest} (data.size - data.digit_size)", self.min_speed),
+            ));
+        }
+        if !(self.max_speed >= self.min_speed && self.max_speed <= fastest) {
+            return Err(invalid(
+                "max_speed",
+                format!(
+                    "is {}, but must be data.min_speed = {} to {fastest} (data.size - data.digit_size)",
+                    self.max_speed, self.min_speed
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn invalid(field: &str, reason: String) -> Error {
+    Error::Config { field: format!("data.{field}"), reason }
+}
+
+fn within(field: &str, value: usize, low: usize, high: usize) -> Result<()> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(invalid(field, format!("is {value}, but must be {low} to {high}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid_and_survive_toml() {
+        let config = DataConfig::default();
+        config.validate().unwrap();
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<DataConfig>(&text).unwrap(), config);
+        assert_eq!(toml::from_str::<DataConfig>("").unwrap(), config);
+        assert_eq!(toml::from_str::<DataConfig>("source = \"mnist\"").unwrap().source, Source::Mnist);
+    }
+
+    #[test]
+    fn unknown_fields_and_sources_are_refused() {
+        let error = toml::from_str::<DataConfig>("digit = 2").unwrap_err().to_string();
+        assert!(error.contains("digit") && error.contains("digits"), "{error}");
+        let error = toml::from_str::<DataConfig>("source = \"cifar\"").unwrap_err().to_string();
+        assert!(error.contains("strokes") && error.contains("mnist"), "{error}");
+    }
+
+    #[test]
+    fn each_field_has_limits_that_name_it() {
+        type Change = fn(&mut DataConfig);
+        let changes: [(&str, Change); 18] = [
+            ("digits", |c| c.digits = 0),
+            ("digits", |c| c.digits = 17),
+            ("digit_size", |c| c.digit_size = 7),
+            ("digit_size", |c| c.digit_size = usize::MAX),
+            ("size", |c| c.size = 28),
+            ("size", |c| c.size = 1025),
+            ("size", |c| (c.size, c.input_frames) = (1024, 1000)),
+            ("input_frames", |c| c.input_frames = 0),
+            ("output_frames", |c| c.output_frames = 0),
+            ("output_frames", |c| c.output_frames = usize::MAX),
+            ("min_speed", |c| c.min_speed = -1.0),
+            ("min_speed", |c| c.min_speed = f64::NAN),
+            ("max_speed", |c| c.max_speed = 36.5),
+            ("max_speed", |c| c.max_speed = f64::INFINITY),
+            ("max_speed", |c| c.min_speed = 4.0),
+            ("train_sequences", |c| c.train_sequences = 0),
+            ("validation_sequences", |c| c.validation_sequences = 0),
+            ("test_sequences", |c| c.test_sequences = usize::MAX),
+        ];
+        for (name, change) in changes {
+            let mut config = DataConfig::default();
+            change(&mut config);
+            match config.validate().unwrap_err() {
+                Error::Config { field, reason } => {
+                    assert_eq!(field, format!("data.{name}"));
+                    assert!(reason.starts_with("is "), "{reason}");
+                }
+                error => panic!("{error}"),
+            }
+        }
+    }
+}

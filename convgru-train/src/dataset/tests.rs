@@ -1,0 +1,131 @@
+//! Batches and the choice of a data set.
+
+use std::path::Path;
+
+use super::*;
+
+/// Value = step + 100 index + 10000 epoch + pixel / 100.
+struct Counting;
+
+impl SequenceDataset for Counting {
+    fn name(&self) -> &str {
+        "counting"
+    }
+
+    fn len(&self) -> usize {
+        50
+    }
+
+    fn frame_shape(&self) -> [usize; 3] {
+        [2, 3, 4]
+    }
+
+    fn steps(&self) -> usize {
+        5
+    }
+
+    fn sequence(&self, epoch: u64, index: usize, frames: &mut [f32]) -> Result<()> {
+        check_request(self, index, frames.len())?;
+        for (at, value) in frames.iter_mut().enumerate() {
+            *value = (at / 24 + 100 * index) as f32 + 10_000.0 * epoch as f32 + (at % 24) as f32 / 100.0;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_batch_has_time_first_and_then_the_sequences() {
+    let indices = [7, 0, 49];
+    let tensor = batch(&Counting, 1, &indices).unwrap();
+    assert_eq!(tensor.shape(), [5, 3, 2, 3, 4]);
+    for (n, &index) in indices.iter().enumerate() {
+        let mut frames = vec![0.0; 5 * 24];
+        Counting.sequence(1, index, &mut frames).unwrap();
+        for step in 0..5 {
+            assert_eq!(tensor.slice(step)[n * 24..(n + 1) * 24], frames[step * 24..(step + 1) * 24]);
+        }
+    }
+}
+
+#[test]
+fn batches_that_cannot_be_are_errors() {
+    let error = batch(&Counting, 0, &[]).unwrap_err().to_string();
+    assert!(error.contains("no sequences"), "{error}");
+    let error = batch(&Counting, 0, &[1, 50]).unwrap_err().to_string();
+    assert_eq!(error, "counting: sequence 50 was asked for, but there are 50 (from 0)");
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let dataset = open(&DataConfig::default(), None, Split::Train, 11).unwrap();
+    let indices: Vec<usize> = order(11, 2, dataset.len())[..13].to_vec();
+    let with_threads = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| batch(&*dataset, 2, &indices).unwrap())
+    };
+    let bits = |tensor: &Tensor<f32>| tensor.as_slice().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let one = bits(&with_threads(1));
+    for threads in [2, 3, 8] {
+        assert_eq!(bits(&with_threads(threads)), one, "{threads} threads");
+    }
+    let single = batch(&*dataset, 2, &indices[4..5]).unwrap();
+    let frame = 64 * 64;
+    for step in 0..20 {
+        assert_eq!(bits(&single)[step * frame..(step + 1) * frame], one[(step * 13 + 4) * frame..][..frame]);
+    }
+}
+
+#[test]
+fn the_source_and_the_path_must_go_together() {
+    let strokes = DataConfig::default();
+    let mnist = DataConfig { source: Source::Mnist, ..DataConfig::default() };
+    let message = |config: &DataConfig, path: Option<&Path>, split| match open(config, path, split, 0) {
+        Ok(dataset) => panic!("opened {}", dataset.name()),
+        Err(error) => error.to_string(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    assert!(message(&mnist, None, Split::Train).contains("no data folder is given"));
+    assert!(message(&strokes, Some(folder.path()), Split::Train).contains("reads no files"));
+    assert!(message(&mnist, Some(folder.path()), Split::Train).contains("train-images-idx3-ubyte.gz"));
+    assert!(message(&mnist, Some(&folder.path().join("none")), Split::Train).contains("none"));
+    assert!(message(&strokes, Some(Path::new("none.npy")), Split::Test).starts_with("cannot open none.npy"));
+    let text = folder.path().join("notes.txt");
+    std::fs::write(&text, "hello").unwrap();
+    assert!(message(&mnist, Some(&text), Split::Test).contains("no .npy file"));
+    let array = folder.path().join("test.npy");
+    std::fs::write(&array, "hello").unwrap();
+    assert!(message(&mnist, Some(&array), Split::Train).contains("test set"));
+    assert!(message(&mnist, Some(&array), Split::Test).contains("no .npy file"));
+}
+
+#[test]
+fn a_file_of_sequences_is_opened_as_a_test_set() {
+    use npyz::WriterBuilder;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sequences.npy");
+    let file = std::fs::File::create(&path).unwrap();
+    let options = npyz::WriteOptions::new().default_dtype().shape(&[20, 3, 6, 10]);
+    let mut writer = options.writer(file).begin_nd().unwrap();
+    writer.extend((0..20 * 3 * 60).map(|i: u32| (i % 251) as u8)).unwrap();
+    writer.finish().unwrap();
+    let dataset = open(&DataConfig::default(), Some(&path), Split::Test, 0).unwrap();
+    assert_eq!((dataset.name(), dataset.len(), dataset.steps()), ("sequences.npy", 3, 20));
+    let tensor = batch(&*dataset, 0, &[0, 1, 2]).unwrap();
+    assert_eq!(tensor.shape(), [20, 3, 1, 6, 10]);
+    // The axes of the file and of the batch agree, so that the values do, too.
+    let same = tensor.as_slice().iter().enumerate().all(|(i, &v)| v == (i % 251) as f32 / 255.0);
+    assert!(same);
+    let config = DataConfig { output_frames: 11, ..DataConfig::default() };
+    assert!(open(&config, Some(&path), Split::Test, 0).is_err());
+}
+
+#[test]
+fn the_splits_draw_different_digits() {
+    let first = |split| {
+        let dataset = open(&DataConfig::default(), None, split, 0).unwrap();
+        batch(&*dataset, 0, &[0]).unwrap()
+    };
+    assert_ne!(first(Split::Train), first(Split::Validation));
+    assert_ne!(first(Split::Train), first(Split::Test));
+    assert_ne!(first(Split::Validation), first(Split::Test));
+}

@@ -1,0 +1,97 @@
+//! What can go wrong in training: files, data, configurations.
+
+use std::path::{Path, PathBuf};
+
+/// An error of this crate. It names the file or field and says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused a file operation.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, such as "read" or "create".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The reason of the operating system.
+        source: std::io::Error,
+    },
+    /// A file is not what its format demands.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the numbers found and those needed.
+        reason: String,
+    },
+    /// A field of the configuration has a value that cannot work.
+    #[error("config field `{field}`: {reason}")]
+    Config {
+        /// The field as a dotted path, such as `model.patch`.
+        field: String,
+        /// What is wrong and what would be right.
+        reason: String,
+    },
+    /// Data of a shape or range that the call cannot use.
+    #[error("{what}: {reason}")]
+    Data {
+        /// What was looked at.
+        what: String,
+        /// What is wrong, with the numbers.
+        reason: String,
+    },
+    /// No usable checkpoint.
+    #[error("no usable checkpoint in {}: {reason}", path.display())]
+    Checkpoint {
+        /// The file or folder looked at.
+        path: PathBuf,
+        /// What was found.
+        reason: String,
+    },
+    /// A checkpoint file is not intact.
+    #[error("{}: {fault}", path.display())]
+    DamagedCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: crate::checkpoint::Fault,
+    },
+    /// The system refused to install a signal handler.
+    #[error("cannot watch for Ctrl-C and SIGTERM: {source}")]
+    Signal {
+        /// The reason of the operating system.
+        source: std::io::Error,
+    },
+    /// The threads could not be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many were asked for; 0 means one per core.
+        threads: usize,
+        /// The reason.
+        reason: String,
+    },
+    /// The loss or a gradient became infinite or NaN.
+    #[error("{what} is not finite at step {step}: {advice}")]
+    NotFinite {
+        /// Loss or gradient.
+        what: &'static str,
+        /// The optimiser step.
+        step: u64,
+        /// What to try.
+        advice: String,
+    },
+    /// The model refused its input or configuration.
+    #[error(transparent)]
+    Model(#[from] convgru_model::Error),
+}
+
+impl Error {
+    /// An [`Error::Io`] with its path; for `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_path_buf();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+/// The result of a call of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

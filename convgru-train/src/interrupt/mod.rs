@@ -1,0 +1,116 @@
+//! Ctrl-C and SIGTERM: the first asks the run to save and stop, the second
+//! ends the program at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::{Error, Result};
+
+/// A signal that asked a run to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// A polite request to end, as `kill` sends by default.
+    Terminate,
+}
+
+impl Signal {
+    /// The exit code a shell expects: 128 plus the number of the signal.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+
+    /// What the user did.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "interrupted (Ctrl-C)",
+            Self::Terminate => "asked to end (SIGTERM)",
+        }
+    }
+}
+
+/// A flag that signals raise and the training loop looks at after each step.
+///
+/// ```
+/// use convgru_train::interrupt::{Interrupt, Signal};
+///
+/// let interrupt = Interrupt::manual();
+/// assert_eq!(interrupt.raised(), None);
+/// interrupt.raise(Signal::Interrupt);
+/// assert_eq!(interrupt.raised(), Some(Signal::Interrupt));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt {
+    raised: Arc<AtomicUsize>,
+}
+
+impl Interrupt {
+    /// A flag that only [`raise`](Self::raise) raises.
+    pub fn manual() -> Self {
+        Self::default()
+    }
+
+    /// A flag that SIGINT and SIGTERM raise; a second signal ends the program
+    /// with its exit code without saving.
+    ///
+    /// # Errors
+    /// [`Error::Signal`] if the system refuses the handlers.
+    pub fn on_signals() -> Result<Self> {
+        let interrupt = Self::default();
+        let armed = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // Handlers run in the order of registration: the first signal finds
+            // the shutdown not armed yet, arms it, and the second finds it armed.
+            let raised = interrupt.raised.clone();
+            let number = usize::try_from(signal).expect("signal numbers are positive");
+            signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())
+                .and_then(|_| signal_hook::flag::register_usize(signal, raised, number))
+                .and_then(|_| signal_hook::flag::register(signal, armed.clone()))
+                .map_err(|source| Error::Signal { source })?;
+        }
+        Ok(interrupt)
+    }
+
+    /// Raises the flag as the signal would.
+    pub fn raise(&self, signal: Signal) {
+        let number = if signal == Signal::Interrupt { SIGINT } else { SIGTERM };
+        self.raised.store(usize::try_from(number).expect("signal numbers are positive"), Ordering::SeqCst);
+    }
+
+    /// The last signal since the start, if any.
+    pub fn raised(&self) -> Option<Signal> {
+        match self.raised.load(Ordering::SeqCst) {
+            0 => None,
+            number if i32::try_from(number) == Ok(SIGTERM) => Some(Signal::Terminate),
+            _ => Some(Signal::Interrupt),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_raise_the_flag() {
+        let interrupt = Interrupt::on_signals().unwrap();
+        assert_eq!(interrupt.raised(), None);
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert_eq!(interrupt.raised(), Some(Signal::Terminate));
+        assert_eq!(interrupt.raised().map(Signal::exit_code), Some(143));
+    }
+
+    #[test]
+    fn copies_share_the_flag() {
+        let interrupt = Interrupt::manual();
+        let copy = interrupt.clone();
+        interrupt.raise(Signal::Interrupt);
+        assert_eq!(copy.raised(), Some(Signal::Interrupt));
+    }
+}

@@ -1,0 +1,21 @@
+//! Training of convolutional GRUs.
+#![forbid(unsafe_code)]
+
+pub mod checkpoint;
+pub mod config;
+pub mod dataset;
+mod error;
+#[cfg(test)]
+mod fixtures;
+pub mod gradcheck;
+pub mod interrupt;
+pub mod loss;
+pub mod media;
+pub mod metric;
+pub mod optimizer;
+pub mod parity;
+pub mod report;
+pub mod schedule;
+pub mod trainer;
+
+pub use error::{Error, Result};

@@ -1,0 +1,130 @@
+//! Animated GIF files.
+
+use std::fs::File;
+use std::num::NonZeroU64;
+use std::path::Path;
+
+use convgru_model::Tensor;
+use gif::{ColorOutput, DecodeOptions, DisposalMethod, Encoder, Frame, MemoryLimit, Repeat};
+
+use super::image::{Image, interleaved, stack};
+use super::limits::{MAX_IMAGE_PIXELS, check_image, check_sequence};
+use crate::error::{Error, Result};
+
+/// The bytes a decoded frame may take: red, green, blue and opacity.
+const FRAME_BYTES: NonZeroU64 = NonZeroU64::new(4 * MAX_IMAGE_PIXELS).expect("the limit is above zero");
+
+/// Reads every frame of a GIF as a viewer shows it.
+///
+/// # Shapes
+/// returns: `[T, C, H, W]`
+pub(super) fn read(path: &Path) -> Result<Tensor<f32>> {
+    let damaged = |error: gif::DecodingError| Error::Format {
+        path: path.into(),
+        reason: format!("damaged GIF: {error}"),
+    };
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    options.check_frame_consistency(true);
+    options.set_memory_limit(MemoryLimit::Bytes(FRAME_BYTES));
+    let mut decoder = options.read_info(file).map_err(damaged)?;
+    let (width, height) = (decoder.width(), decoder.height());
+    check_image(path, width.into(), height.into())?;
+
+    let mut canvas = Canvas::new(width.into(), height.into());
+    let mut images = Vec::new();
+    while let Some(frame) = decoder.read_next_frame().map_err(damaged)? {
+        check_sequence(path, images.len() + 1, width.into(), height.into())?;
+        images.push(canvas.show(frame));
+    }
+    if images.is_empty() {
+        return Err(Error::Format { path: path.into(), reason: "a GIF without frames".into() });
+    }
+    Ok(stack(&images))
+}
+
+/// What a viewer has on its screen while frames come in.
+struct Canvas {
+    width: usize,
+    height: usize,
+    /// Red, green, blue of each pixel. Where nothing is drawn it is black.
+    rgb: Vec<u8>,
+}
+
+impl Canvas {
+    fn new(width: usize, height: usize) -> Self {
+        Self { width, height, rgb: vec![0; width * height * 3] }
+    }
+
+    /// Draws a frame, takes the picture, and disposes of the frame as the
+    /// graphic control extension of the GIF89a specification asks.
+    fn show(&mut self, frame: &Frame<'_>) -> Image {
+        let before = (frame.dispose == DisposalMethod::Previous).then(|| self.rgb.clone());
+        self.draw(frame, |pixel| (pixel[3] != 0).then_some([pixel[0], pixel[1], pixel[2]]));
+        let rgb = self.rgb.iter().map(|&value| u16::from(value) * 257).collect();
+        match before {
+            Some(before) => self.rgb = before,
+            None if frame.dispose == DisposalMethod::Background => self.draw(frame, |_| Some([0; 3])),
+            None => {}
+        }
+        Image { width: self.width, height: self.height, rgb }
+    }
+
+    /// Sets the pixels of the frame's rectangle to what `colour` makes of
+    /// them; `None` leaves a pixel alone.
+    fn draw(&mut self, frame: &Frame<'_>, colour: impl Fn(&[u8]) -> Option<[u8; 3]>) {
+        let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+        let width = usize::from(frame.width).max(1);
+        for (y, row) in frame.buffer.chunks_exact(width * 4).enumerate() {
+            for (x, pixel) in row.chunks_exact(4).enumerate() {
+                if let Some(colour) = colour(pixel) {
+                    let at = ((top + y) * self.width + left + x) * 3;
+                    self.rgb[at..at + 3].copy_from_slice(&colour);
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of a GIF that repeats for ever. One channel is written with 256
+/// grey levels, three with a palette of up to 256 colours for each frame.
+///
+/// # Shapes
+/// frames: `[T, C, H, W]` with C = 1 or 3, values in 0..=1 (others are clamped);
+/// `delay`: time per frame in hundredths of a second
+///
+/// # Errors
+/// [`Error::Data`] if the shape does not suit, a side is above 65535 pixels, or
+/// a value is not a number.
+pub fn encode_gif(frames: &Tensor<f32>, delay: u16) -> Result<Vec<u8>> {
+    let pixels = interleaved("frames for a GIF", frames)?;
+    let (width, height) = (side(frames.shape()[3])?, side(frames.shape()[2])?);
+    let grey = frames.shape()[1] == 1;
+    let greys: Vec<u8> = (0..=255).flat_map(|level| [level; 3]).collect();
+    let failed = |error: gif::EncodingError| Error::Data { what: "GIF".into(), reason: error.to_string() };
+
+    let mut bytes = Vec::new();
+    let mut encoder =
+        Encoder::new(&mut bytes, width, height, if grey { &greys } else { &[] }).map_err(failed)?;
+    encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
+    for pixels in &pixels {
+        let mut frame = if grey {
+            Frame { width, height, buffer: pixels.into(), ..Frame::default() }
+        } else {
+            Frame::from_rgb(width, height, pixels)
+        };
+        frame.delay = delay;
+        encoder.write_frame(&frame).map_err(failed)?;
+    }
+    drop(encoder);
+    Ok(bytes)
+}
+
+/// The side of a GIF, which is at most 65535 pixels.
+fn side(length: usize) -> Result<u16> {
+    u16::try_from(length).map_err(|_| Error::Data {
+        what: "GIF".into(),
+        reason: format!("a side of {length} pixels is above the 65535 of the format"),
+    })
+}

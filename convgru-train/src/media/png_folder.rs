@@ -1,0 +1,158 @@
+//! Folders of PNG images, one frame each.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use convgru_model::Tensor;
+use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
+
+use super::atomic::{containing_folder, temporary};
+use super::image::{Image, encode_png, interleaved, stack};
+use super::limits::{MAX_IMAGE_PIXELS, check_image, check_sequence};
+use super::natural_order;
+use crate::error::{Error, Result};
+
+/// Reads the `*.png` of a folder in natural order; other files are left alone.
+///
+/// # Shapes
+/// returns: `[T, C, H, W]`
+pub(super) fn read(folder: &Path) -> Result<Tensor<f32>> {
+    let paths = image_paths(folder)?;
+    let mut images: Vec<Image> = Vec::new();
+    for path in &paths {
+        let image = read_image(path)?;
+        if let Some(first) =
+            images.first().filter(|first| (first.width, first.height) != (image.width, image.height))
+        {
+            let reason = format!(
+                "an image of {} x {} pixels among images of {} x {} (the first is {}); all frames must have one size",
+                image.width,
+                image.height,
+                first.width,
+                first.height,
+                paths[0].display()
+            );
+            return Err(Error::Format { path: path.clone(), reason });
+        }
+        check_sequence(folder, images.len() + 1, image.width as u64, image.height as u64)?;
+        images.push(image);
+    }
+    Ok(stack(&images))
+}
+
+fn image_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        let reason = "a folder without a .png file; frames are read from name.png in natural order".into();
+        return Err(Error::Format { path: folder.into(), reason });
+    }
+    paths.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
+    Ok(paths)
+}
+
+/// Reads one PNG of any colour type and depth. Palettes are expanded, opacity
+/// is laid over black.
+fn read_image(path: &Path) -> Result<Image> {
+    let damaged = |error: png::DecodingError| Error::Format {
+        path: path.into(),
+        reason: format!("damaged PNG: {error}"),
+    };
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    // Eight bytes is the largest pixel: four channels of sixteen bits.
+    let limits = Limits { bytes: 8 * MAX_IMAGE_PIXELS as usize };
+    let mut decoder = Decoder::new_with_limits(BufReader::new(file), limits);
+    decoder.set_ignore_text_chunk(true);
+    decoder.set_ignore_iccp_chunk(true);
+    decoder.set_transformations(Transformations::EXPAND);
+    let header = decoder.read_header_info().map_err(damaged)?;
+    check_image(path, header.width.into(), header.height.into())?;
+
+    let mut reader = decoder.read_info().map_err(damaged)?;
+    let size = reader.output_buffer_size().ok_or_else(|| Error::Format {
+        path: path.into(),
+        reason: "damaged PNG: the size of the image cannot be computed".into(),
+    })?;
+    let mut buffer = vec![0; size];
+    let info = reader.next_frame(&mut buffer).map_err(damaged)?;
+    reader.finish().map_err(damaged)?;
+    buffer.truncate(info.buffer_size());
+
+    let values: Vec<u16> = match info.bit_depth {
+        BitDepth::Sixteen => {
+            buffer.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
+        }
+        _ => buffer.iter().map(|&value| u16::from(value) * 257).collect(),
+    };
+    let rgb = match info.color_type {
+        ColorType::Grayscale => values.iter().flat_map(|&grey| [grey; 3]).collect(),
+        ColorType::GrayscaleAlpha => {
+            values.chunks_exact(2).flat_map(|pixel| [over_black(pixel[0], pixel[1]); 3]).collect()
+        }
+        ColorType::Rgba => values
+            .chunks_exact(4)
+            .flat_map(|pixel| [0, 1, 2].map(|channel| over_black(pixel[channel], pixel[3])))
+            .collect(),
+        ColorType::Rgb | ColorType::Indexed => values,
+    };
+    Ok(Image { width: info.width as usize, height: info.height as usize, rgb })
+}
+
+/// A colour of the given opacity over black, rounded.
+fn over_black(value: u16, opacity: u16) -> u16 {
+    ((u64::from(value) * u64::from(opacity) + 32767) / 65535) as u16
+}
+
+/// Writes `frame_000.png` and so on. The folder is prepared under another name
+/// and takes its place when it is complete.
+pub(super) fn write(folder: &Path, frames: &Tensor<f32>) -> Result<()> {
+    let pixels = interleaved("frames for PNG images", frames)?;
+    let (channels, height, width) = (frames.shape()[1], frames.shape()[2], frames.shape()[3]);
+    check_replaceable(folder)?;
+
+    let parent = containing_folder(folder);
+    let failed = Error::io("create", folder);
+    let staging = match temporary(0o777).tempdir_in(parent) {
+        Ok(staging) => staging,
+        Err(error) => return Err(failed(error)),
+    };
+    let digits = (pixels.len() - 1).to_string().len().max(3);
+    for (index, pixels) in pixels.iter().enumerate() {
+        let path = staging.path().join(format!("frame_{index:0digits$}.png"));
+        std::fs::write(&path, encode_png(width, height, channels, pixels)?)
+            .map_err(Error::io("write", &path))?;
+    }
+    // A folder cannot be renamed over one with files in it, so the old frames
+    // move aside first; they are removed with the temporary folder.
+    let aside = temporary(0o777).tempdir_in(parent).map_err(Error::io("create", folder))?;
+    if folder.exists() {
+        std::fs::rename(folder, aside.path().join("old")).map_err(Error::io("replace", folder))?;
+    }
+    std::fs::rename(staging.keep(), folder).map_err(failed)
+}
+
+/// Refuses a folder with files that are not frames of an earlier call.
+fn check_replaceable(folder: &Path) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let name = entry.map_err(Error::io("read", folder))?.file_name();
+        let name = name.to_string_lossy();
+        let number = name.strip_prefix("frame_").and_then(|rest| rest.strip_suffix(".png"));
+        if !number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())) {
+            let reason = format!(
+                "the folder holds {name}, which is not a frame of an earlier run; give another folder"
+            );
+            return Err(Error::Format { path: folder.into(), reason });
+        }
+    }
+    Ok(())
+}

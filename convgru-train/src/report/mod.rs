@@ -1,0 +1,187 @@
+//! What a training run shows at its end: one HTML page that needs nothing
+//! else, and an animation for places that show images only.
+//!
+//! [`html`] lays out a [`Report`]: facts, the metrics beside their baselines,
+//! the loss curve, the error by lead time, and sequences that play.
+//! [`animation`] draws the same sequences as a GIF.
+
+mod animation;
+mod axis;
+mod chart;
+mod escape;
+mod glyphs;
+mod number;
+mod page;
+mod palette;
+mod player;
+mod sprite;
+mod tables;
+
+use convgru_model::Tensor;
+
+pub use animation::animation;
+pub use page::html;
+
+use crate::error::{Error, Result};
+
+/// Everything the page tells about a training run. Parts without content are
+/// left out of the page.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The heading, such as the name of the run.
+    pub title: String,
+    /// One sentence under the heading: what was trained on what.
+    pub summary: String,
+    /// Label and value, in the order to be shown: model, parameters, data,
+    /// time, machine.
+    pub facts: Vec<(String, String)>,
+    /// The configuration as TOML, shown folded.
+    pub config_toml: String,
+    /// The name of the loss, for the axis of its chart.
+    pub loss_name: String,
+    /// Training loss by step, in rising order of steps.
+    pub curve: Vec<CurvePoint>,
+    /// Validation by step, in rising order of steps.
+    pub validation: Vec<ValidationPoint>,
+    /// The metrics on the validation set: the model first, then the baselines,
+    /// of which the first is what ratios refer to (copying the last frame).
+    pub table: Vec<MetricRow>,
+    /// Error by lead time, in the order of [`table`](Self::table).
+    pub lead_times: Vec<LeadTimeSeries>,
+    /// Sequences to play; all have the same numbers of frames.
+    pub sequences: Vec<SequencePanel>,
+    /// What was written: label and path as a person would type it.
+    pub files: Vec<(String, String)>,
+    /// Commands to run next.
+    pub next: Vec<String>,
+}
+
+/// The loss of one optimiser step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CurvePoint {
+    /// The step, from 1.
+    pub step: u64,
+    /// The loss of the step's batch.
+    pub loss: f64,
+    /// The learning rate used.
+    pub learning_rate: f64,
+}
+
+/// One validation during training.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ValidationPoint {
+    /// The step after which it took place.
+    pub step: u64,
+    /// The loss, comparable with that of training.
+    pub loss: f64,
+    /// Squared error summed over a frame's pixels, mean over frames.
+    pub mse: f64,
+}
+
+/// One line of the table of metrics.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricRow {
+    /// Who predicted.
+    pub name: String,
+    /// Squared error summed over a frame's pixels, mean over frames.
+    pub mse: f64,
+    /// Absolute error summed over a frame's pixels, mean over frames.
+    pub mae: f64,
+    /// Structural similarity, at most 1.
+    pub ssim: f64,
+    /// Peak signal to noise ratio in decibels.
+    pub psnr: f64,
+}
+
+/// Error as it grows with the distance into the future.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeadTimeSeries {
+    /// Who predicted.
+    pub name: String,
+    /// Squared error summed over a frame's pixels, for the first frame
+    /// predicted, the second, and so on.
+    pub mse: Vec<f64>,
+}
+
+/// A sequence with its prediction. Values are in 0..=1, others are clamped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SequencePanel {
+    /// What the model saw: `[T_in, C, H, W]`, C = 1 or 3.
+    pub input: Tensor<f32>,
+    /// What came next: `[T_out, C, H, W]`.
+    pub truth: Tensor<f32>,
+    /// What the model expected: `[T_out, C, H, W]`.
+    pub prediction: Tensor<f32>,
+}
+
+impl SequencePanel {
+    /// The sizes of the panel.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the shapes do not fit together, a dimension is zero,
+    /// or C is neither 1 nor 3.
+    fn layout(&self) -> Result<Layout> {
+        let refuse = |reason: String| Err(Error::Data { what: "sequence of the report".into(), reason });
+        let (input, truth, prediction) = (self.input.shape(), self.truth.shape(), self.prediction.shape());
+        let &[inputs, channels, height, width] = input else {
+            return refuse(format!("input frames are [T, C, H, W], got {input:?}"));
+        };
+        if truth != prediction || truth.len() != 4 || truth[1..] != input[1..] {
+            return refuse(format!(
+                "input {input:?}, truth {truth:?} and prediction {prediction:?} must agree in all but the number of frames of the input"
+            ));
+        }
+        if input.contains(&0) || truth.contains(&0) {
+            return refuse(format!("no pixels in input {input:?} or truth {truth:?}"));
+        }
+        if channels != 1 && channels != 3 {
+            return refuse(format!("one (grey) or three (RGB) channels can be shown, got {channels}"));
+        }
+        Ok(Layout { inputs, outputs: truth[0], channels, height, width })
+    }
+}
+
+/// The sizes all panels of a report share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Layout {
+    inputs: usize,
+    outputs: usize,
+    channels: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Layout {
+    fn frames(&self) -> usize {
+        self.inputs + self.outputs
+    }
+
+    /// The time of a frame counted from the last input: `t-2`, `t-1`, `t`,
+    /// `t+1`, ...
+    fn time(&self, frame: usize) -> String {
+        match frame + 1 {
+            now if now == self.inputs => "t".into(),
+            past if past < self.inputs => format!("t-{}", self.inputs - past),
+            future => format!("t+{}", future - self.inputs),
+        }
+    }
+
+    /// The one layout of all panels; `None` if there are none.
+    fn shared(panels: &[SequencePanel]) -> Result<Option<Self>> {
+        let Some(first) = panels.first() else {
+            return Ok(None);
+        };
+        let layout = first.layout()?;
+        for panel in panels {
+            let other = panel.layout()?;
+            if other != layout {
+                let reason = format!("all sequences need the same sizes, got {layout:?} and {other:?}");
+                return Err(Error::Data { what: "sequences of the report".into(), reason });
+            }
+        }
+        Ok(Some(layout))
+    }
+}
+
+#[cfg(test)]
+mod tests;

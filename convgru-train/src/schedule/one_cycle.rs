@@ -1,0 +1,117 @@
+//! One cycle: a rise to a high learning rate, then a long fall.
+
+use std::f64::consts::PI;
+
+use super::{Anneal, ScheduleConfig};
+use crate::{Error, Result};
+
+/// The one-cycle schedule: Smith and Topin, "Super-convergence: very fast
+/// training of neural networks using large learning rates", 2018, with the
+/// phases of `torch.optim.lr_scheduler.OneCycleLR`.
+///
+/// With `T` steps, `p = pct_start T`, `high` the given rate,
+/// `low = high / div_factor` and `end = low / final_div_factor`, the rate
+/// passes through
+///
+/// ```text
+/// two phases:    low at 0,  high at p - 1,                   end at T - 1
+/// three phases:  low at 0,  high at p - 1,  low at 2 p - 2,  end at T - 1
+/// ```
+///
+/// and between two of these, a share `s` of the way from `a` to `b`, it is
+/// `b + (a - b) (1 + cos(pi s)) / 2` or `a + (b - a) s`. The positions need
+/// not be whole. A position below 0 or one that coincides with the previous is
+/// passed over, so a run of a single step has the rate `end`, as in PyTorch.
+///
+/// beta1, if cycled, is `max_beta1` where the rate is `low` or `end` and
+/// `base_beta1` where it is `high`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneCycle {
+    phases: Vec<Phase>,
+    anneal: Anneal,
+    last_step: u64,
+    cycles_beta1: bool,
+}
+
+/// A stretch of steps. Its values are those of its last step.
+#[derive(Clone, Debug, PartialEq)]
+struct Phase {
+    end_step: f64,
+    from: Point,
+    to: Point,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Point {
+    learning_rate: f64,
+    beta1: f64,
+}
+
+impl OneCycle {
+    /// A cycle of `total_steps` steps. `config.kind` is not looked at.
+    ///
+    /// # Errors
+    /// If a field of the configuration is out of its range or there are no steps.
+    pub fn new(config: &ScheduleConfig, learning_rate: f64, total_steps: u64) -> Result<Self> {
+        config.validate()?;
+        let Some(last_step) = total_steps.checked_sub(1) else {
+            return Err(Error::Data {
+                what: "a one-cycle schedule".into(),
+                reason: "a run of 0 steps has no cycle; at least 1 is needed".into(),
+            });
+        };
+        let low_rate = learning_rate / config.div_factor;
+        let high = Point { learning_rate, beta1: config.base_beta1 };
+        let low = Point { learning_rate: low_rate, beta1: config.max_beta1 };
+        let end = Point { learning_rate: low_rate / config.final_div_factor, beta1: config.max_beta1 };
+        let rising = config.pct_start * total_steps as f64;
+        let mut phases = vec![Phase { end_step: rising - 1.0, from: low, to: high }];
+        let last = last_step as f64;
+        if config.three_phase {
+            phases.push(Phase { end_step: 2.0 * rising - 2.0, from: high, to: low });
+            phases.push(Phase { end_step: last, from: low, to: end });
+        } else {
+            phases.push(Phase { end_step: last, from: high, to: end });
+        }
+        Ok(Self { phases, anneal: config.anneal, last_step, cycles_beta1: config.cycle_beta1 })
+    }
+
+    /// The learning rate of step `step`, counted from 0; after the last step, that of the last.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        let (phase, share) = self.position(step);
+        self.between(phase.from.learning_rate, phase.to.learning_rate, share)
+    }
+
+    /// Adam's beta1 at step `step`, counted from 0, if it is cycled.
+    pub fn beta1(&self, step: u64) -> Option<f64> {
+        let (phase, share) = self.position(step);
+        self.cycles_beta1.then(|| self.between(phase.from.beta1, phase.to.beta1, share))
+    }
+
+    /// The phase a step is in and the share of it that has passed, in `0..=1`.
+    fn position(&self, step: u64) -> (&Phase, f64) {
+        let step = step.min(self.last_step) as f64;
+        let mut start = 0.0;
+        let (last, earlier) = self.phases.split_last().expect("a cycle has two or three phases");
+        for phase in earlier {
+            if step <= phase.end_step {
+                return (phase, share(start, step, phase.end_step));
+            }
+            start = phase.end_step;
+        }
+        (last, share(start, step, last.end_step))
+    }
+
+    fn between(&self, from: f64, to: f64, share: f64) -> f64 {
+        match self.anneal {
+            Anneal::Cosine => to + (from - to) / 2.0 * (1.0 + (PI * share).cos()),
+            Anneal::Linear => from + (to - from) * share,
+        }
+    }
+}
+
+/// The share of the way from `start` to `end` passed at `step`; all of it if
+/// there is no way.
+fn share(start: f64, step: f64, end: f64) -> f64 {
+    if end > start { (step - start) / (end - start) } else { 1.0 }
+}

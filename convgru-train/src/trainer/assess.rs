@@ -1,0 +1,137 @@
+//! A model and the two baselines measured over a data set.
+
+use convgru_model::{EncoderForecaster, Tensor};
+
+use super::learner::split;
+use super::observer::{Event, Observer};
+use crate::Result;
+use crate::dataset::{SequenceDataset, Split, batch};
+use crate::interrupt::Interrupt;
+use crate::loss::Loss;
+use crate::metric::{self, Evaluation, MeanFrame, Metrics, Scores};
+
+/// Training sequences whose frames make the mean frame.
+const SEQUENCES_OF_THE_MEAN: usize = 256;
+
+/// A model beside the baselines on the same sequences.
+#[derive(Clone, Debug)]
+pub struct Assessment {
+    /// The model.
+    pub model: Scores,
+    /// Repeating the last input frame.
+    pub copy_last: Scores,
+    /// Predicting the mean frame, where one was given.
+    pub mean: Option<Scores>,
+    /// Loss of the model's predictions, where one was asked for.
+    pub loss: Option<f64>,
+}
+
+/// What is measured, and how.
+#[derive(Clone, Copy)]
+pub struct Assessor<'a> {
+    /// The sequences.
+    pub dataset: &'a dyn SequenceDataset,
+    /// What they are used for, for the observer.
+    pub split: Split,
+    /// Frames that the model reads; the rest of a sequence is the truth.
+    pub input_frames: usize,
+    /// Sequences per batch.
+    pub batch_size: usize,
+    /// The mean frame, `[C, H, W]`, for the baseline that predicts it.
+    pub mean_frame: Option<&'a Tensor<f32>>,
+    /// The loss to measure besides the metrics.
+    pub loss: Option<Loss>,
+    /// Ends the assessment early.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Assessor<'_> {
+    /// Measures the model over all sequences; `None` if a signal ended it.
+    ///
+    /// # Errors
+    /// Those of the data set and of the model.
+    pub fn assess(
+        &self,
+        model: &EncoderForecaster<f32>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Assessment>> {
+        let total = self.dataset.len();
+        let steps = self.dataset.steps().saturating_sub(self.input_frames);
+        let mut scored = Evaluation::new(steps);
+        let mut copy_last = Evaluation::new(steps);
+        let mut mean = Evaluation::new(steps);
+        let mut loss_sum = 0.0;
+        let mut done = 0;
+        while done < total {
+            let chunk: Vec<usize> = (done..total.min(done + self.batch_size.max(1))).collect();
+            let (input, truth) = split(&batch(self.dataset, 0, &chunk)?, self.input_frames)?;
+            let (prediction, loss) = self.predict(model, &input, &truth)?;
+            loss_sum += loss * chunk.len() as f64;
+            scored.add(&prediction, &truth)?;
+            copy_last.add(&metric::copy_last(&input, steps)?, &truth)?;
+            if let Some(frame) = self.mean_frame {
+                mean.add(&metric::mean(frame, steps, chunk.len())?, &truth)?;
+            }
+            done += chunk.len();
+            observer.observe(&Event::Evaluating { split: self.split, done, total });
+            if self.interrupt.raised().is_some() && done < total {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Assessment {
+            model: scored.scores()?,
+            copy_last: copy_last.scores()?,
+            mean: self.mean_frame.map(|_| mean.scores()).transpose()?,
+            loss: self.loss.map(|_| loss_sum / total as f64),
+        }))
+    }
+
+    /// Predicted frames and the loss, 0 where none was asked for.
+    fn predict(
+        &self,
+        model: &EncoderForecaster<f32>,
+        input: &Tensor<f32>,
+        truth: &Tensor<f32>,
+    ) -> Result<(Tensor<f32>, f64)> {
+        let steps = truth.shape()[0];
+        let Some(loss) = self.loss else {
+            return Ok((model.forward(input, steps)?, 0.0));
+        };
+        let (prediction, _) = model.forward_train(input, steps, None)?;
+        let compared = if loss.on_logits() { &prediction.logits } else { &prediction.output };
+        let value = loss.value(compared, truth)?;
+        Ok((prediction.output, value))
+    }
+}
+
+impl Assessment {
+    /// Error of the model as a share of the error of repeating the last frame.
+    pub fn ratio(&self) -> f64 {
+        self.model.overall.mse / self.copy_last.overall.mse
+    }
+
+    /// The rows of the table: name and scores, the model first.
+    pub fn rows(&self) -> Vec<(&'static str, &Scores)> {
+        let mut rows = vec![("model", &self.model), ("copy last frame", &self.copy_last)];
+        rows.extend(self.mean.iter().map(|mean| ("predict the mean", mean)));
+        rows
+    }
+
+    /// The rows with their means over all frames.
+    pub fn overall(&self) -> Vec<(&'static str, Metrics)> {
+        self.rows().into_iter().map(|(name, scores)| (name, scores.overall)).collect()
+    }
+}
+
+/// The mean frame of the first training sequences, `[C, H, W]`.
+///
+/// # Errors
+/// Those of the data set.
+pub fn mean_frame(train: &dyn SequenceDataset, batch_size: usize) -> Result<Tensor<f32>> {
+    let mut gathered = MeanFrame::new(train.frame_shape());
+    let indices: Vec<usize> = (0..train.len().min(SEQUENCES_OF_THE_MEAN)).collect();
+    for chunk in indices.chunks(batch_size.max(1)) {
+        gathered.add(&batch(train, 0, chunk)?)?;
+    }
+    gathered.frame()
+}

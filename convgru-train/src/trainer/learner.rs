@@ -1,0 +1,165 @@
+//! One optimiser step: forward, loss, backward, clip, Adam.
+
+use convgru_model::{
+    EncoderForecaster, EncoderForecasterParameters, OutputGradient, Parameters, TeacherForcing, Tensor,
+};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use crate::checkpoint::{Checkpoint, Cursor, History, NamedTensor, StepRecord};
+use crate::config::TrainingConfig;
+use crate::optimizer::{Adam, clip_global_norm};
+use crate::schedule::Schedule;
+use crate::{Error, Result};
+
+/// Sets the random numbers of teacher forcing apart from those of the data.
+const TEACHER_FORCING_SEED: u64 = 0x7465_6163_6865_7221;
+
+/// The model with all that its training changes.
+pub(super) struct Learner {
+    pub(super) model: EncoderForecaster<f32>,
+    optimizer: Adam<f32>,
+    gradients: EncoderForecasterParameters<f32>,
+    schedule: Schedule,
+    config: TrainingConfig,
+}
+
+impl Learner {
+    /// A learner before its first step.
+    pub(super) fn new(config: &TrainingConfig) -> Result<Self> {
+        let model = EncoderForecaster::new(config.model.clone(), config.training.seed)?;
+        Ok(Self {
+            gradients: model.parameters().zeros_like(),
+            optimizer: Adam::new(config.optimizer.clone(), model.parameters())?,
+            schedule: Schedule::new(&config.schedule, config.optimizer.learning_rate, config.training.steps)?,
+            config: config.clone(),
+            model,
+        })
+    }
+
+    /// Takes over the parameters and moments of a checkpoint.
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.restore(self.model.parameters_mut())?;
+        let state = checkpoint.optimizer.clone();
+        self.optimizer = Adam::from_state(self.config.optimizer.clone(), state, self.model.parameters())?;
+        Ok(())
+    }
+
+    /// Everything at this moment, as a checkpoint.
+    pub(super) fn checkpoint(&self, cursor: Cursor, history: &History) -> Checkpoint {
+        Checkpoint {
+            config_toml: self.config.to_toml(),
+            config_hash: self.config.hash(),
+            seed: self.config.training.seed,
+            cursor,
+            parameters: NamedTensor::collect(self.model.parameters()),
+            optimizer: self.optimizer.state().clone(),
+            history: history.clone(),
+        }
+    }
+
+    /// Learns from one batch.
+    ///
+    /// # Shapes
+    /// `frames`: `[T_in + T_out, N, C, H, W]`.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] if loss or gradient is infinite or NaN; the
+    /// parameters are then as before the step.
+    pub(super) fn step(&mut self, frames: &Tensor<f32>, cursor: Cursor) -> Result<StepRecord> {
+        let training = &self.config.training;
+        let (input, target) = split(frames, self.config.data.input_frames)?;
+        let steps = target.shape()[0];
+        let probability = training.teacher_forcing.probability(cursor.step, training.steps);
+        let forced = draw_forced(training.seed, cursor.step, probability, steps);
+        let teacher = TeacherForcing { frames: &target, forced: &forced };
+
+        let (prediction, workspace) = self.model.forward_train(&input, steps, Some(teacher))?;
+        let on_logits = training.loss.on_logits();
+        let compared = if on_logits { &prediction.logits } else { &prediction.output };
+        let (loss, gradient) = training.loss.value_and_gradient(compared, &target)?;
+        if !loss.is_finite() {
+            return Err(not_finite("the loss", cursor, self.config.optimizer.learning_rate));
+        }
+        self.gradients.zero();
+        let gradient =
+            if on_logits { OutputGradient::Logits(&gradient) } else { OutputGradient::Output(&gradient) };
+        self.model.backward_parameters(&workspace, gradient, &mut self.gradients)?;
+
+        let limit = if training.clip_norm > 0.0 { training.clip_norm } else { f64::INFINITY };
+        let gradient_norm = clip_global_norm(&mut self.gradients, limit);
+        if !gradient_norm.is_finite() {
+            return Err(not_finite("the gradient", cursor, self.config.optimizer.learning_rate));
+        }
+        if let Some(beta1) = self.schedule.beta1(cursor.step) {
+            self.optimizer.set_beta1(beta1)?;
+        }
+        let learning_rate = self.schedule.learning_rate(cursor.step);
+        self.optimizer.step(self.model.parameters_mut(), &self.gradients, learning_rate)?;
+        Ok(StepRecord {
+            step: cursor.step + 1,
+            epoch: cursor.epoch,
+            loss,
+            learning_rate,
+            gradient_norm,
+            teacher_forcing: probability,
+        })
+    }
+}
+
+fn not_finite(what: &'static str, cursor: Cursor, learning_rate: f64) -> Error {
+    let advice = format!(
+        "lower optimizer.learning_rate ({learning_rate}) or training.clip_norm; the last checkpoint is intact"
+    );
+    Error::NotFinite { what, step: cursor.step + 1, advice }
+}
+
+/// The first `input_frames` frames and the rest.
+///
+/// # Shapes
+/// `frames`: `[T, N, C, H, W]`, split along `T`.
+pub(super) fn split(frames: &Tensor<f32>, input_frames: usize) -> Result<(Tensor<f32>, Tensor<f32>)> {
+    let shape = frames.shape();
+    let frame: usize = shape[1..].iter().product();
+    let (head, tail) = frames.as_slice().split_at(input_frames * frame);
+    let part = |data: &[f32], steps: usize| {
+        let mut part = shape.to_vec();
+        part[0] = steps;
+        Tensor::from_vec(&part, data.to_vec())
+    };
+    Ok((part(head, input_frames)?, part(tail, shape[0] - input_frames)?))
+}
+
+/// Which output steps read the truth: each with the given probability, drawn
+/// from the seed and the number of the optimiser step alone.
+fn draw_forced(seed: u64, step: u64, probability: f64, steps: usize) -> Vec<bool> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ TEACHER_FORCING_SEED);
+    random.set_stream(step);
+    // 53 bits make a uniform number in [0, 1).
+    let uniform = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
+    (0..steps).map(|_| uniform(random.next_u64()) < probability).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forcing_follows_its_probability_and_derives_from_seed_and_step() {
+        assert!(draw_forced(1, 2, 1.0, 50).iter().all(|&f| f));
+        assert!(draw_forced(1, 2, 0.0, 50).iter().all(|&f| !f));
+        assert_eq!(draw_forced(1, 2, 0.5, 50), draw_forced(1, 2, 0.5, 50));
+        assert_ne!(draw_forced(1, 2, 0.5, 50), draw_forced(1, 3, 0.5, 50));
+        assert_ne!(draw_forced(1, 2, 0.5, 50), draw_forced(2, 2, 0.5, 50));
+        let share = draw_forced(7, 7, 0.3, 10_000).iter().filter(|&&f| f).count();
+        assert!((2_800..3_200).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn frames_are_split_along_time() {
+        let frames = Tensor::from_fn(&[3, 2, 1, 1, 2], |i| i as f32);
+        let (input, target) = split(&frames, 1).unwrap();
+        assert_eq!((input.shape(), target.shape()), (&[1, 2, 1, 1, 2][..], &[2, 2, 1, 1, 2][..]));
+        assert_eq!(target.as_slice(), [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+    }
+}

@@ -1,0 +1,107 @@
+//! `metrics.jsonl`: one JSON object per line, appended as the run goes on.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::checkpoint::{StepRecord, ValidationRecord, write_atomically};
+use crate::{Error, Result};
+
+/// The open log of a run.
+#[derive(Debug)]
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Opens the log to go on after `step`: lines of later steps, which a crash
+    /// left behind, are removed, and so is a line that was cut short.
+    pub(super) fn resume(path: &Path, step: u64) -> Result<Self> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Error::io("read", path)(error)),
+        };
+        let kept: String = text.split_inclusive('\n').filter(|line| belongs(line, step)).collect();
+        if kept != text {
+            write_atomically(path, kept.as_bytes())?;
+        }
+        let file =
+            OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("open", path))?;
+        Ok(Self { path: path.into(), file })
+    }
+
+    /// Appends the line of a step.
+    pub(super) fn step(&mut self, record: &StepRecord, seconds: f64) -> Result<()> {
+        self.append(json!({
+            "kind": "step",
+            "step": record.step,
+            "epoch": record.epoch,
+            "loss": record.loss,
+            "learning_rate": record.learning_rate,
+            "gradient_norm": record.gradient_norm,
+            "teacher_forcing": record.teacher_forcing,
+            "seconds": seconds,
+        }))
+    }
+
+    /// Appends the line of a validation.
+    pub(super) fn validation(&mut self, record: &ValidationRecord, seconds: f64) -> Result<()> {
+        self.append(json!({
+            "kind": "validation",
+            "step": record.step,
+            "loss": record.loss,
+            "mse": record.metrics.mse,
+            "mae": record.metrics.mae,
+            "psnr": record.metrics.psnr,
+            "ssim": record.metrics.ssim,
+            "mse_copy_last": record.mse_copy_last,
+            "mse_mean": record.mse_mean,
+            "seconds": seconds,
+        }))
+    }
+
+    fn append(&mut self, value: Value) -> Result<()> {
+        // One write per line, so that a crash cuts at most the last one.
+        self.file.write_all(format!("{value}\n").as_bytes()).map_err(Error::io("write", &self.path))
+    }
+}
+
+/// Whether a line is whole and of a step up to `step`.
+fn belongs(line: &str, step: u64) -> bool {
+    let parsed = line.strip_suffix('\n').and_then(|line| serde_json::from_str::<Value>(line).ok());
+    parsed.and_then(|value| value.get("step")?.as_u64()).is_some_and(|of| of <= step)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resuming_removes_later_and_broken_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let text = "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"st";
+        std::fs::write(&path, text).unwrap();
+        let record = StepRecord {
+            step: 3,
+            epoch: 0,
+            loss: 1.0,
+            learning_rate: 0.1,
+            gradient_norm: 2.0,
+            teacher_forcing: 0.5,
+        };
+        Log::resume(&path, 2).unwrap().step(&record, 0.25).unwrap();
+        let lines: Vec<Value> = std::fs::read_to_string(&path)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let steps: Vec<_> = lines.iter().map(|line| line["step"].as_u64().unwrap()).collect();
+        assert_eq!(steps, [1, 2, 3]);
+        assert_eq!(lines[2]["seconds"], 0.25);
+    }
+}

@@ -1,0 +1,43 @@
+//! The training loop, and what it leaves in the folder of a run.
+//!
+//! [`Session`] trains from the first or the next step to the end, deterministic
+//! to the bit: the same configuration leads to the same parameters with any
+//! number of threads and however often the run was interrupted.
+//! [`Trained::conclude`] then measures the model and writes the report.
+
+mod assess;
+mod conclude;
+mod folder;
+mod learner;
+mod log;
+mod observer;
+mod session;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+pub use assess::{Assessment, Assessor, mean_frame};
+pub use conclude::Conclusion;
+pub use folder::RunFolder;
+pub use observer::{Event, Observer, Silent};
+pub use session::{Outcome, Session, Trained};
+pub use weights::TrainedModel;
+
+use crate::{Error, Result};
+
+/// Runs `work` on a number of threads, 0 for one per core. Everything parallel
+/// within it keeps to them; the results do not depend on the number.
+///
+/// # Errors
+/// [`Error::Threads`] if the threads cannot be started.
+///
+/// ```
+/// let threads = convgru_train::trainer::with_threads(3, rayon::current_num_threads)?;
+/// assert_eq!(threads, 3);
+/// # Ok::<(), convgru_train::Error>(())
+/// ```
+pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
+    Ok(pool.install(work))
+}

@@ -1,0 +1,77 @@
+//! What a run tells while it goes on.
+
+use std::path::Path;
+
+use crate::checkpoint::{StepRecord, ValidationRecord};
+use crate::dataset::Split;
+
+/// Something that happened in a run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The run begins or goes on.
+    Begin {
+        /// Its folder.
+        folder: &'a Path,
+        /// Numbers in the model.
+        parameters: usize,
+        /// Steps done before, 0 for a new run.
+        done: u64,
+        /// Steps in all.
+        steps: u64,
+        /// Sequences per step.
+        batch_size: usize,
+    },
+    /// An optimiser step is done.
+    Step(&'a StepRecord),
+    /// A batch of an evaluation is done.
+    Evaluating {
+        /// What the sequences are used for.
+        split: Split,
+        /// Sequences done.
+        done: usize,
+        /// Sequences in all.
+        total: usize,
+    },
+    /// A validation is done.
+    Validation {
+        /// What it measured.
+        record: &'a ValidationRecord,
+        /// Whether it is the best so far.
+        best: bool,
+    },
+    /// A checkpoint is safely on the disk.
+    Saved {
+        /// Its file.
+        path: &'a Path,
+    },
+    /// Something the user should know although the run goes on.
+    Warning(&'a str),
+}
+
+/// Receives the events of a run: a progress bar, a log, or nothing.
+///
+/// ```
+/// use convgru_train::trainer::{Event, Observer};
+///
+/// struct Losses(Vec<f64>);
+/// impl Observer for Losses {
+///     fn observe(&mut self, event: &Event<'_>) {
+///         if let Event::Step(record) = event {
+///             self.0.push(record.loss);
+///         }
+///     }
+/// }
+/// ```
+pub trait Observer: Send {
+    /// Called after each event, on the thread of the training loop.
+    fn observe(&mut self, event: &Event<'_>);
+}
+
+/// An observer that does nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn observe(&mut self, _event: &Event<'_>) {}
+}

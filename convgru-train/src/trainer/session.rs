@@ -1,0 +1,354 @@
+//! The training loop.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use convgru_model::{Parameters, Tensor};
+
+use super::assess::{Assessment, Assessor, mean_frame};
+use super::folder::RunFolder;
+use super::learner::Learner;
+use super::log::Log;
+use super::observer::{Event, Observer};
+use super::weights::TrainedModel;
+use crate::checkpoint::{
+    Checkpoint, CheckpointStore, Cursor, History, Loaded, ValidationRecord, write_atomically,
+};
+use crate::config::TrainingConfig;
+use crate::dataset::{SequenceDataset, Split, batch, open, order};
+use crate::interrupt::{Interrupt, Signal};
+use crate::{Error, Result};
+
+/// A run from its first or next step to its end.
+pub struct Session<'a> {
+    config: TrainingConfig,
+    folder: RunFolder,
+    parts: Parts,
+    store: CheckpointStore,
+    log: Log,
+    cursor: Cursor,
+    history: History,
+    began: Instant,
+    earlier_seconds: f64,
+    interrupt: &'a Interrupt,
+}
+
+/// What a session works with, all of it made from the configuration alone.
+struct Parts {
+    train: Box<dyn SequenceDataset>,
+    validation: Box<dyn SequenceDataset>,
+    mean_frame: Tensor<f32>,
+    learner: Learner,
+}
+
+impl Parts {
+    fn assemble(config: &TrainingConfig) -> Result<Self> {
+        config.validate()?;
+        let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
+        let train = dataset(Split::Train)?;
+        Ok(Self {
+            mean_frame: mean_frame(train.as_ref(), config.training.batch_size)?,
+            learner: Learner::new(config)?,
+            validation: dataset(Split::Validation)?,
+            train,
+        })
+    }
+}
+
+/// How a session ended.
+pub enum Outcome {
+    /// All steps are done.
+    Finished(Box<Trained>),
+    /// A signal ended it early; everything is saved.
+    Interrupted {
+        /// The signal.
+        signal: Signal,
+        /// Steps done.
+        step: u64,
+        /// The checkpoint to go on from.
+        checkpoint: PathBuf,
+    },
+}
+
+/// The result of a finished session.
+pub struct Trained {
+    /// The model of the best validation.
+    pub model: TrainedModel,
+    /// Its checkpoint.
+    pub checkpoint: PathBuf,
+    /// The mean frame of the training data, `[C, H, W]`.
+    pub mean_frame: Tensor<f32>,
+    /// Everything measured on the way.
+    pub history: History,
+}
+
+impl<'a> Session<'a> {
+    /// Begins a run in a new folder in `out`, named after the configuration:
+    /// writes `config.toml` and a checkpoint before the first step. The folder
+    /// is created last, so that a configuration or data that cannot be used
+    /// leaves none behind.
+    ///
+    /// # Errors
+    /// Those of the configuration, the data and the files.
+    pub fn begin(config: TrainingConfig, out: &Path, interrupt: &'a Interrupt) -> Result<Self> {
+        let parts = Parts::assemble(&config)?;
+        let folder = RunFolder::create(out, &config.name)?;
+        write_atomically(&folder.config(), config.to_toml().as_bytes())?;
+        let session = Self::at(0, config, parts, folder, interrupt)?;
+        session.save()?;
+        Ok(session)
+    }
+
+    /// Goes on with a run from its newest intact checkpoint. Newer files that
+    /// are damaged are reported as warnings and renamed to `*.damaged`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if no checkpoint is intact or if it was trained
+    /// with another configuration, naming the fields that differ.
+    pub fn resume(
+        config: TrainingConfig,
+        folder: RunFolder,
+        interrupt: &'a Interrupt,
+        observer: &mut dyn Observer,
+    ) -> Result<Self> {
+        let store = CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints);
+        let Loaded { checkpoint, path, rejected } = store.load_newest()?;
+        verify(&config, &checkpoint, &path)?;
+        let parts = Parts::assemble(&config)?;
+        for rejected in rejected {
+            let aside = rejected.set_aside()?;
+            observer.observe(&Event::Warning(&format!(
+                "checkpoint {} is unusable ({}); it is now {}, and the run goes on from step {}",
+                rejected.path.display(),
+                rejected.reason,
+                aside.display(),
+                checkpoint.cursor.step
+            )));
+        }
+        let mut session = Self::at(checkpoint.cursor.step, config, parts, folder, interrupt)?;
+        if session.cursor != checkpoint.cursor {
+            let reason = format!(
+                "it stands at epoch {}, batch {}, but step {} of this data is epoch {}, batch {}",
+                checkpoint.cursor.epoch,
+                checkpoint.cursor.batch,
+                checkpoint.cursor.step,
+                session.cursor.epoch,
+                session.cursor.batch
+            );
+            return Err(Error::Checkpoint { path, reason });
+        }
+        session.parts.learner.restore(&checkpoint)?;
+        session.earlier_seconds = checkpoint.history.seconds;
+        session.history = checkpoint.history;
+        Ok(session)
+    }
+
+    /// A session that goes on after `step` steps, with nothing learned yet.
+    fn at(
+        step: u64,
+        config: TrainingConfig,
+        parts: Parts,
+        folder: RunFolder,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self> {
+        Ok(Self {
+            store: CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints),
+            log: Log::resume(&folder.metrics(), step)?,
+            cursor: Cursor::at(step, batches_per_epoch(parts.train.as_ref(), &config)),
+            history: History::default(),
+            began: Instant::now(),
+            earlier_seconds: 0.0,
+            parts,
+            config,
+            folder,
+            interrupt,
+        })
+    }
+
+    /// The folder of the run.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// Trains to the last step or until a signal.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] if loss or gradient is no number, and those of the
+    /// data and files. The checkpoints written before stay usable.
+    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let training = self.config.training.clone();
+        observer.observe(&Event::Begin {
+            folder: self.folder.path(),
+            parameters: self.parts.learner.model.parameters().count(),
+            done: self.cursor.step,
+            steps: training.steps,
+            batch_size: training.batch_size,
+        });
+        self.began = Instant::now();
+        let mut upcoming: Option<Tensor<f32>> = None;
+        loop {
+            if self.validation_is_due() && !self.validate(observer)? {
+                return self.stop(observer);
+            }
+            if self.cursor.step >= training.steps {
+                break;
+            }
+            if self.interrupt.raised().is_some() {
+                return self.stop(observer);
+            }
+            if self.save_is_due(training.checkpoint_every) {
+                let path = self.save()?;
+                observer.observe(&Event::Saved { path: &path });
+            }
+            let frames = match upcoming.take() {
+                Some(frames) => frames,
+                None => self.batch(self.cursor)?,
+            };
+            upcoming = self.advance(&frames, observer)?;
+        }
+        let path = self.save()?;
+        observer.observe(&Event::Saved { path: &path });
+        self.finish(path, observer)
+    }
+
+    /// Takes one step and prepares the batch of the following one meanwhile.
+    fn advance(&mut self, frames: &Tensor<f32>, observer: &mut dyn Observer) -> Result<Option<Tensor<f32>>> {
+        let next =
+            Cursor::at(self.cursor.step + 1, batches_per_epoch(self.parts.train.as_ref(), &self.config));
+        let more = next.step < self.config.training.steps;
+        let (train, config, cursor) = (self.parts.train.as_ref(), &self.config, self.cursor);
+        let learner = &mut self.parts.learner;
+        let (record, upcoming) = rayon::join(
+            || learner.step(frames, cursor),
+            || {
+                if more { batch_at(train, config, next).map(Some) } else { Ok(None) }
+            },
+        );
+        let record = record?;
+        self.cursor = next;
+        self.history.steps.push(record);
+        self.history.seconds = self.seconds();
+        self.log.step(&record, self.history.seconds)?;
+        observer.observe(&Event::Step(&record));
+        upcoming
+    }
+
+    /// Seconds of training, over all sessions of the run.
+    fn seconds(&self) -> f64 {
+        self.earlier_seconds + self.began.elapsed().as_secs_f64()
+    }
+
+    fn batch(&self, cursor: Cursor) -> Result<Tensor<f32>> {
+        batch_at(self.parts.train.as_ref(), &self.config, cursor)
+    }
+
+    fn validation_is_due(&self) -> bool {
+        let (step, training) = (self.cursor.step, &self.config.training);
+        let regular = training.validate_every > 0 && step.is_multiple_of(training.validate_every);
+        let done = self.history.validations.last().is_some_and(|last| last.step >= step);
+        step > 0 && (regular || step >= training.steps) && !done
+    }
+
+    /// Whether the regular checkpoint of this step is due. Looked at after the
+    /// validation of the same step, so that the checkpoint knows its result.
+    fn save_is_due(&self, every: u64) -> bool {
+        every > 0 && self.cursor.step > 0 && self.cursor.step.is_multiple_of(every)
+    }
+
+    /// Measures the model; false if a signal ended it early.
+    fn validate(&mut self, observer: &mut dyn Observer) -> Result<bool> {
+        let assessor = Assessor {
+            dataset: self.parts.validation.as_ref(),
+            split: Split::Validation,
+            input_frames: self.config.data.input_frames,
+            batch_size: self.config.training.batch_size,
+            mean_frame: Some(&self.parts.mean_frame),
+            loss: Some(self.config.training.loss),
+            interrupt: self.interrupt,
+        };
+        let Some(assessment) = assessor.assess(&self.parts.learner.model, observer)? else {
+            return Ok(false);
+        };
+        let record = validation_record(self.cursor.step, &assessment);
+        self.history.seconds = self.seconds();
+        let best = self.history.record(record);
+        if best {
+            self.store.save_best(&self.parts.learner.checkpoint(self.cursor, &self.history))?;
+        }
+        self.log.validation(&record, self.history.seconds)?;
+        observer.observe(&Event::Validation { record: &record, best });
+        Ok(true)
+    }
+
+    fn save(&self) -> Result<PathBuf> {
+        self.store.save(&self.parts.learner.checkpoint(self.cursor, &self.history))
+    }
+
+    fn stop(self, observer: &mut dyn Observer) -> Result<Outcome> {
+        let signal = self.interrupt.raised().unwrap_or(Signal::Interrupt);
+        let checkpoint = self.save()?;
+        observer.observe(&Event::Saved { path: &checkpoint });
+        Ok(Outcome::Interrupted { signal, step: self.cursor.step, checkpoint })
+    }
+
+    /// Chooses the model of the best validation.
+    fn finish(mut self, last: PathBuf, observer: &mut dyn Observer) -> Result<Outcome> {
+        let mut chosen = (self.cursor.step, last);
+        if let Some((best, _)) = self.history.best.filter(|(best, _)| *best != self.cursor.step) {
+            let path = self.store.best_path();
+            let restored = Checkpoint::read(&path).and_then(|checkpoint| {
+                if checkpoint.cursor.step != best {
+                    let reason = format!("it is of step {}, not {best}", checkpoint.cursor.step);
+                    return Err(Error::Checkpoint { path: path.clone(), reason });
+                }
+                self.parts.learner.restore(&checkpoint)
+            });
+            match restored {
+                Ok(()) => chosen = (best, path),
+                Err(error) => observer.observe(&Event::Warning(&format!(
+                    "the best model, of step {best}, cannot be used ({error}); the last one takes its place"
+                ))),
+            }
+        }
+        let (step, checkpoint) = chosen;
+        let model = TrainedModel { model: self.parts.learner.model, config: self.config, step };
+        let trained = Trained { model, checkpoint, mean_frame: self.parts.mean_frame, history: self.history };
+        Ok(Outcome::Finished(Box::new(trained)))
+    }
+}
+
+/// Fails if the checkpoint was trained with a configuration that leads elsewhere.
+fn verify(config: &TrainingConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    if checkpoint.config_hash == config.hash() {
+        return Ok(());
+    }
+    let differences = TrainingConfig::from_toml(&checkpoint.config_toml)
+        .map_or_else(|reason| vec![reason], |theirs| theirs.differences(config));
+    let reason = format!(
+        "it was trained with another configuration ({}: checkpoint, now); go on without these changes, or start a new run without --resume",
+        differences.join("; ")
+    );
+    Err(Error::Checkpoint { path: path.into(), reason })
+}
+
+fn batches_per_epoch(train: &dyn SequenceDataset, config: &TrainingConfig) -> u64 {
+    (train.len() / config.training.batch_size).max(1) as u64
+}
+
+/// The batch at a position: a part of the epoch's own order of the samples.
+fn batch_at(train: &dyn SequenceDataset, config: &TrainingConfig, cursor: Cursor) -> Result<Tensor<f32>> {
+    let order = order(config.training.seed, cursor.epoch, train.len());
+    let size = config.training.batch_size;
+    let first = usize::try_from(cursor.batch).expect("a batch of an epoch in memory") * size;
+    batch(train, cursor.epoch, &order[first..(first + size).min(order.len())])
+}
+
+fn validation_record(step: u64, assessment: &Assessment) -> ValidationRecord {
+    ValidationRecord {
+        step,
+        loss: assessment.loss.unwrap_or(f64::NAN),
+        metrics: assessment.model.overall,
+        mse_copy_last: assessment.copy_last.overall.mse,
+        mse_mean: assessment.mean.as_ref().map_or(f64::NAN, |mean| mean.overall.mse),
+    }
+}

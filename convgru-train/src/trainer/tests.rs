@@ -1,0 +1,247 @@
+//! What must hold for whole runs: the same bits however they came about, and
+//! nothing lost when something goes wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::*;
+use crate::checkpoint::CheckpointStore;
+use crate::config::TrainingConfig;
+use crate::interrupt::{Interrupt, Signal};
+
+/// Six steps of two sequences, four batches per epoch: step 6 is in the middle
+/// of the second epoch.
+const TINY: &str = r#"
+name = "tiny"
+[data]
+size = 16
+digit_size = 8
+min_speed = 1.0
+max_speed = 3.0
+input_frames = 3
+output_frames = 2
+train_sequences = 8
+validation_sequences = 3
+test_sequences = 3
+[model]
+patch = 2
+hidden_channels = [4, 3]
+output_activation = "sigmoid"
+[training]
+steps = 6
+batch_size = 2
+loss = "bce-with-logits"
+validate_every = 2
+checkpoint_every = 1
+threads = 1
+[optimizer]
+learning_rate = 0.01
+"#;
+
+fn tiny() -> TrainingConfig {
+    TrainingConfig::from_toml(TINY).unwrap()
+}
+
+/// Raises a signal after a step and remembers warnings.
+struct StopAfter {
+    step: u64,
+    interrupt: Interrupt,
+    warnings: Vec<String>,
+}
+
+impl Observer for StopAfter {
+    fn observe(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Step(record) if record.step == self.step => self.interrupt.raise(Signal::Terminate),
+            Event::Warning(text) => self.warnings.push((*text).to_owned()),
+            _ => {}
+        }
+    }
+}
+
+/// The folder of the run in `out`.
+fn run(out: &Path) -> PathBuf {
+    out.join("tiny")
+}
+
+/// Trains in `out` until after `stop` (0 for never); the outcome and warnings.
+fn train(config: &TrainingConfig, out: &Path, stop: u64) -> Result<(Outcome, Vec<String>)> {
+    with_threads(config.training.threads, || {
+        let interrupt = Interrupt::manual();
+        let mut observer = StopAfter { step: stop, interrupt: interrupt.clone(), warnings: Vec::new() };
+        let session = match RunFolder::open(&run(out)) {
+            Ok(run) => Session::resume(config.clone(), run, &interrupt, &mut observer)?,
+            Err(_) => Session::begin(config.clone(), out, &interrupt)?,
+        };
+        let outcome = session.run(&mut observer)?;
+        if let Outcome::Finished(trained) = &outcome {
+            let folder = RunFolder::open(&run(out))?;
+            trained.conclude(&folder, &[], &Interrupt::manual(), &mut Silent)?;
+        }
+        Ok((outcome, observer.warnings))
+    })?
+}
+
+/// The lines of the log without what depends on the clock.
+fn log(out: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(run(out).join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| {
+            let mut value: Value = serde_json::from_str(line).unwrap();
+            value.as_object_mut().unwrap().remove("seconds").expect("every line has its time");
+            value
+        })
+        .collect()
+}
+
+fn weights(out: &Path) -> Vec<u8> {
+    fs::read(run(out).join("model.safetensors")).unwrap()
+}
+
+#[test]
+fn a_resumed_run_ends_with_the_same_bits() {
+    let out = tempfile::tempdir().unwrap();
+    let whole = out.path().join("whole");
+    let (outcome, _) = train(&tiny(), &whole, 0).unwrap();
+    assert!(matches!(outcome, Outcome::Finished(_)));
+    let expected = log(&whole);
+    assert_eq!(expected.iter().filter(|line| line["kind"] == "step").count(), 6);
+    assert_eq!(expected.iter().filter(|line| line["kind"] == "validation").count(), 3);
+
+    // Stopped within an epoch, at its end, and on a step that is validated; every
+    // time with another number of threads.
+    for (number, stops) in [&[3][..], &[4], &[2, 5], &[1, 2, 3, 4, 5, 6]].into_iter().enumerate() {
+        let folder = out.path().join(format!("parts{number}"));
+        let mut config = tiny();
+        for (part, &stop) in stops.iter().enumerate() {
+            config.training.threads = part % 3 + 1;
+            let (outcome, _) = train(&config, &folder, stop).unwrap();
+            match outcome {
+                Outcome::Interrupted { step, signal, checkpoint } => {
+                    assert_eq!((step, signal), (stop, Signal::Terminate));
+                    assert!(checkpoint.is_file());
+                }
+                // The last step needs no more than its validation.
+                Outcome::Finished(_) => assert_eq!(stop, 6),
+            }
+        }
+        config.training.threads = 3;
+        let (outcome, _) = train(&config, &folder, 0).unwrap();
+        assert!(matches!(outcome, Outcome::Finished(_)));
+        assert_eq!(log(&folder), expected, "stops {stops:?}");
+        let ours = TrainedModel::read(&run(&folder).join("model.safetensors")).unwrap();
+        let theirs = TrainedModel::read(&run(&whole).join("model.safetensors")).unwrap();
+        assert_eq!(bits(&ours), bits(&theirs), "stops {stops:?}");
+    }
+}
+
+fn bits(model: &TrainedModel) -> Vec<u32> {
+    let mut bits = Vec::new();
+    convgru_model::Parameters::for_each(model.model.parameters(), &mut |_, tensor| {
+        bits.extend(tensor.as_slice().iter().map(|value| value.to_bits()));
+    });
+    bits
+}
+
+#[test]
+fn weights_of_a_resumed_run_are_the_same_file() {
+    let out = tempfile::tempdir().unwrap();
+    let (whole, parts) = (out.path().join("whole"), out.path().join("parts"));
+    train(&tiny(), &whole, 0).unwrap();
+    train(&tiny(), &parts, 3).unwrap();
+    train(&tiny(), &parts, 0).unwrap();
+    assert!(weights(&parts) == weights(&whole), "the files differ");
+}
+
+#[test]
+fn a_damaged_checkpoint_costs_steps_but_not_the_result() {
+    let out = tempfile::tempdir().unwrap();
+    let (whole, broken) = (out.path().join("whole"), out.path().join("broken"));
+    train(&tiny(), &whole, 0).unwrap();
+    train(&tiny(), &broken, 5).unwrap();
+    let newest = run(&broken).join("checkpoints/step_00000005.ckpt");
+    let bytes = fs::read(&newest).unwrap();
+    fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
+
+    let (_, warnings) = train(&tiny(), &broken, 0).unwrap();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("step_00000005.ckpt") && warnings[0].contains("truncated"), "{warnings:?}");
+    assert!(warnings[0].contains("goes on from step 4"), "{warnings:?}");
+    assert_eq!(log(&broken), log(&whole));
+    assert!(weights(&broken) == weights(&whole), "the files differ");
+    assert!(run(&broken).join("checkpoints/step_00000005.ckpt.damaged").is_file());
+}
+
+#[test]
+fn another_configuration_is_refused_by_field() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("run");
+    train(&tiny(), &folder, 2).unwrap();
+    let Err(error) = train(&tiny().with("training.steps=9").unwrap(), &folder, 0) else {
+        panic!("a longer run has another schedule")
+    };
+    assert!(error.to_string().contains("training.steps: 6, 9"), "{error}");
+    train(&tiny().with("training.keep_checkpoints=5").unwrap(), &folder, 0).unwrap();
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("run");
+    let mut config = tiny();
+    config.optimizer.learning_rate = 1e38;
+    config.model.output_activation = convgru_model::OutputActivation::Identity;
+    config.training.loss = crate::loss::Loss::Mse;
+    config.schedule.kind = crate::schedule::ScheduleKind::Constant;
+    let Err(error) = train(&config, &folder, 0) else { panic!("1e38 is no learning rate") };
+    assert!(matches!(error, crate::Error::NotFinite { .. }), "{error}");
+    assert!(error.to_string().contains("optimizer.learning_rate"), "{error}");
+    let store = CheckpointStore::new(run(&folder).join("checkpoints"), 2);
+    let loaded = store.load_newest().unwrap();
+    assert_eq!(loaded.rejected, []);
+    let values = loaded.checkpoint.parameters.iter().flat_map(|tensor| &tensor.values);
+    assert!(values.clone().count() > 0 && loaded.checkpoint.cursor.step < 6);
+}
+
+#[test]
+fn a_finished_run_has_all_its_files() {
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().join("run");
+    let (outcome, _) = train(&tiny(), &folder, 0).unwrap();
+    let Outcome::Finished(trained) = outcome else { panic!("no signal was sent") };
+    assert!(trained.checkpoint.is_file());
+    assert_eq!(trained.history.steps.len(), 6);
+    let best = trained.history.validations.iter().map(|v| v.metrics.mse).fold(f64::INFINITY, f64::min);
+    assert_eq!(trained.history.best, Some((trained.model.step, best)));
+    for file in ["config.toml", "metrics.jsonl", "model.safetensors", "report.html", "prediction.gif"] {
+        assert!(fs::metadata(run(&folder).join(file)).unwrap().len() > 0, "{file}");
+    }
+    let written = TrainingConfig::default().overlaid_by_file(&run(&folder).join("config.toml")).unwrap();
+    assert_eq!(written, tiny());
+    let from_checkpoint = TrainedModel::read(&trained.checkpoint).unwrap();
+    let from_weights = TrainedModel::read(&run(&folder).join("model.safetensors")).unwrap();
+    assert_eq!(bits(&from_checkpoint), bits(&from_weights));
+    assert_eq!((from_weights.config, from_weights.step), (tiny(), trained.model.step));
+}
+
+#[test]
+fn files_that_are_no_model_are_refused() {
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("file");
+    let read = || TrainedModel::read(&path).map(drop).unwrap_err().to_string();
+    assert!(read().contains("cannot read"));
+    for (bytes, words) in [
+        (&b""[..], "neither a checkpoint nor a safetensors file"),
+        (b"GIF89a", "neither a checkpoint"),
+        (b"CGRUCKPT", "truncated"),
+        (&[0xff; 64], "neither a checkpoint"),
+    ] {
+        fs::write(&path, bytes).unwrap();
+        assert!(read().contains(words), "{bytes:?}: {}", read());
+    }
+    let empty: [(&str, safetensors::tensor::TensorView<'_>); 0] = [];
+    fs::write(&path, safetensors::serialize(empty, None).unwrap()).unwrap();
+    assert!(read().contains("no `convgru`"), "{}", read());
+}

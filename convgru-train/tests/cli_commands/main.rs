@@ -1,0 +1,12 @@
+//! The program as a user meets it: every command run, with good input and bad.
+
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod program;
+#[cfg(test)]
+mod train;
+#[cfg(test)]
+mod usage;
+#[cfg(test)]
+mod use_model;

@@ -1,0 +1,97 @@
+//! Running the program and looking at what it says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Six steps on small frames: well under a second.
+pub(crate) const TINY: &str = r#"
+name = "tiny"
+[data]
+size = 16
+digit_size = 8
+min_speed = 1.0
+max_speed = 3.0
+input_frames = 3
+output_frames = 2
+train_sequences = 8
+validation_sequences = 2
+test_sequences = 3
+[model]
+patch = 2
+hidden_channels = [4]
+output_activation = "sigmoid"
+[training]
+steps = 6
+batch_size = 2
+loss = "bce-with-logits"
+validate_every = 2
+checkpoint_every = 1
+threads = 1
+"#;
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The last line of stdout as JSON.
+    pub(crate) fn json(&self) -> Value {
+        let line = self.stdout.lines().last().unwrap_or_else(|| panic!("no stdout: {}", self.stderr));
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    }
+
+    /// This, if the command succeeded.
+    pub(crate) fn succeeded(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self
+    }
+}
+
+/// The program with arguments, split at spaces, in a folder.
+pub(crate) fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_convgru"));
+    command.args(arguments.split(' ').filter(|argument| !argument.is_empty()));
+    command.current_dir(folder).env_remove("CONVGRU_PROGRAM").stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn convgru(folder: &Path, arguments: &str) -> Ran {
+    let output = command(folder, arguments).output().expect("the program was built");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the program writes UTF-8");
+    let ran = Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) };
+    assert!(!ran.stderr.contains("panicked"), "{arguments}: {}", ran.stderr);
+    assert!(!ran.stderr.contains('\x1b'), "colours where there is no terminal: {}", ran.stderr);
+    ran
+}
+
+/// A new folder with `tiny.toml`.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("tiny.toml"), TINY).expect("a file in a temporary folder");
+    folder
+}
+
+/// A folder with the finished run `runs/tiny`, made once. Nothing may change it.
+pub(crate) fn finished_run() -> &'static Path {
+    static FOLDER: OnceLock<tempfile::TempDir> = OnceLock::new();
+    FOLDER
+        .get_or_init(|| {
+            let folder = folder();
+            convgru(folder.path(), "train --config tiny.toml").succeeded();
+            folder
+        })
+        .path()
+}
+
+/// `model.safetensors` of the finished run.
+pub(crate) fn weights() -> PathBuf {
+    finished_run().join("runs/tiny/model.safetensors")
+}

@@ -1,0 +1,162 @@
+//! `convgru train`: the files and figures it leaves, resuming, signals.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::program::{command, convgru, folder};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[test]
+fn json_holds_what_was_promised() {
+    let folder = folder();
+    let ran = convgru(folder.path(), "train --config tiny.toml --seed 3 --threads 2 --json").succeeded();
+    let value = ran.json();
+    for key in ["mse", "mae", "ssim", "psnr", "mse_copy_last", "mse_mean", "seconds", "steps"] {
+        assert!(value[key].is_number(), "{key}: {value}");
+    }
+    assert_eq!(value["steps"], 6);
+    assert_eq!(value["run"], "runs/tiny");
+    for key in ["report", "checkpoint"] {
+        let path = folder.path().join(value[key].as_str().unwrap());
+        assert!(path.is_file(), "{key}: {value}");
+    }
+    assert_eq!(ran.stdout.lines().count(), 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("step 6/6"), "{}", ran.stderr);
+    let config = fs::read_to_string(folder.path().join("runs/tiny/config.toml")).unwrap();
+    assert!(config.contains("seed = 3"), "{config}");
+}
+
+#[test]
+fn people_get_a_table_the_paths_and_what_to_run_next() {
+    let folder = folder();
+    let ran =
+        convgru(folder.path(), "train --config tiny.toml --set training.steps=2 --out here").succeeded();
+    for words in [
+        "model",
+        "copy last frame",
+        "predict the mean",
+        "of that of copying the last frame",
+        "here/tiny/report.html",
+        "here/tiny/prediction.gif",
+        "convgru eval --checkpoint here/tiny/model.safetensors",
+        "convgru predict --checkpoint here/tiny/model.safetensors",
+    ] {
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    }
+    for file in ["config.toml", "metrics.jsonl", "model.safetensors", "report.html", "prediction.gif"] {
+        assert!(folder.path().join("here/tiny").join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn an_existing_run_gets_a_neighbour() {
+    let folder = folder();
+    convgru(folder.path(), "train --config tiny.toml --set training.steps=1").succeeded();
+    let first = fs::read(folder.path().join("runs/tiny/model.safetensors")).unwrap();
+    let ran = convgru(folder.path(), "train --config tiny.toml --set training.steps=2 --json").succeeded();
+    assert_eq!(ran.json()["run"], "runs/tiny-2");
+    assert!(ran.stderr.contains("runs/tiny exists"), "{}", ran.stderr);
+    assert!(fs::read(folder.path().join("runs/tiny/model.safetensors")).unwrap() == first);
+}
+
+#[test]
+fn a_damaged_checkpoint_is_said_aloud_and_costs_nothing() {
+    let folder = folder();
+    let whole = convgru(folder.path(), "train --config tiny.toml --json").succeeded().json();
+    let newest = folder.path().join("runs/tiny/checkpoints/step_00000006.ckpt");
+    let mut bytes = fs::read(&newest).unwrap();
+    bytes[100] ^= 4;
+    fs::write(&newest, bytes).unwrap();
+    let ran = convgru(folder.path(), "train --resume --json").succeeded();
+    assert!(ran.stderr.contains("warning:") && ran.stderr.contains("blake3"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("goes on from step 5"), "{}", ran.stderr);
+    assert_eq!(ran.json()["mse"], whole["mse"]);
+}
+
+#[test]
+fn signals_save_and_resuming_leads_to_the_same_bits() {
+    let folder = folder();
+    let long = "train --config tiny.toml --set training.steps=400 --set training.checkpoint_every=0";
+    let expected = convgru(folder.path(), &format!("{long} --out whole --json")).succeeded().json();
+
+    let begin = format!("{long} --out parts");
+    let (status, stderr) = interrupted(folder.path(), &begin, "-TERM", 3);
+    assert_eq!(status.code(), Some(143), "{stderr}");
+    assert!(stderr.contains("saved step") && stderr.contains("train --out parts --resume=tiny"), "{stderr}");
+
+    let again = "train --out parts --resume=tiny --threads 2";
+    let (status, stderr) = interrupted(folder.path(), again, "-INT", lines(folder.path()) + 3);
+    assert_eq!(status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("going on with"), "{stderr}");
+
+    let resumed = convgru(folder.path(), "train --out parts --resume --json").succeeded().json();
+    for key in ["mse", "mae", "ssim", "psnr", "steps"] {
+        assert_eq!(resumed[key], expected[key], "{key}");
+    }
+    assert_eq!(log(&folder.path().join("parts")), log(&folder.path().join("whole")));
+    let newest = |out: &str| fs::read(folder.path().join(out).join("tiny/model.safetensors")).unwrap();
+    // Threads are part of the configuration in the metadata; the numbers follow it.
+    let numbers = |bytes: Vec<u8>| {
+        let header = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+        bytes[8 + usize::try_from(header).unwrap()..].to_vec()
+    };
+    assert!(numbers(newest("parts")) == numbers(newest("whole")), "the weights differ");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = folder();
+    let mut child = command(folder.path(), "train --config tiny.toml --set training.steps=2")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{stderr}");
+    assert!(!stderr.contains("panicked") && !stderr.contains("error:"), "{stderr}");
+}
+
+/// Starts a run, sends the signal once the log has as many lines, and waits.
+fn interrupted(folder: &Path, arguments: &str, signal: &str, after: usize) -> (ExitStatus, String) {
+    let mut child = command(folder, arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    until(&mut child, |child| child.try_wait().unwrap().is_some() || lines(folder) >= after);
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    until(&mut child, |child| child.try_wait().unwrap().is_some());
+    let output = child.wait_with_output().unwrap();
+    (output.status, String::from_utf8(output.stderr).unwrap())
+}
+
+/// Waits for a condition, but not for ever.
+fn until(child: &mut Child, mut condition: impl FnMut(&mut Child) -> bool) {
+    let began = Instant::now();
+    while !condition(child) {
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("nothing happened for {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn lines(folder: &Path) -> usize {
+    fs::read_to_string(folder.join("parts/tiny/metrics.jsonl")).map_or(0, |text| text.lines().count())
+}
+
+/// The log without what depends on the clock.
+fn log(out: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(out.join("tiny/metrics.jsonl")).unwrap();
+    let parsed = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let timeless = parsed.map(|mut value| {
+        value.as_object_mut().unwrap().remove("seconds").unwrap();
+        value
+    });
+    timeless.collect()
+}

@@ -1,0 +1,92 @@
+//! `convgru eval` and `convgru predict` with a trained model.
+
+use std::fs;
+
+use convgru_model::Tensor;
+use convgru_train::media::{read_frames, write_frames};
+
+use crate::program::{convgru, finished_run, folder, weights};
+
+#[test]
+fn eval_gives_the_figures_of_the_training() {
+    let folder = folder();
+    let checkpoints = finished_run().join("runs/tiny/checkpoints");
+    let best = checkpoints.join("best.ckpt");
+    let from_weights = convgru(folder.path(), &format!("eval --checkpoint {} --json", weights().display()))
+        .succeeded()
+        .json();
+    for key in ["mse", "mae", "ssim", "psnr", "mse_copy_last"] {
+        assert!(from_weights[key].is_number(), "{from_weights}");
+    }
+    assert_eq!(from_weights["sequences"], 3);
+    let steps = from_weights["per_step"].as_array().unwrap();
+    assert_eq!(steps.len(), 2);
+    let mean = steps.iter().map(|step| step["mse"].as_f64().unwrap()).sum::<f64>() / 2.0;
+    assert!((mean - from_weights["mse"].as_f64().unwrap()).abs() < 1e-9 * mean);
+
+    let from_checkpoint =
+        convgru(folder.path(), &format!("eval --checkpoint {} --json --batch-size 1", best.display()))
+            .succeeded();
+    assert_eq!(from_checkpoint.json(), from_weights);
+
+    let report = convgru(folder.path(), &format!("eval --checkpoint {}", weights().display())).succeeded();
+    assert!(
+        report.stdout.contains("frame 2") && report.stdout.contains("copy last frame"),
+        "{}",
+        report.stdout
+    );
+}
+
+#[test]
+fn eval_reads_a_file_of_sequences() {
+    let folder = folder();
+    // [T, N, C, H, W]: five frames of four sequences that do not move.
+    let frames = Tensor::from_fn(&[5, 4, 1, 16, 16], |i| (i % 16) as f32 / 16.0);
+    write_frames(folder.path().join("still.npy"), &frames).unwrap();
+    let arguments = format!("eval --checkpoint {} --data still.npy --json", weights().display());
+    let value = convgru(folder.path(), &arguments).succeeded().json();
+    assert_eq!(value["sequences"], 4);
+    assert_eq!(value["mse_copy_last"], 0.0);
+    assert!(value["mse"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn predict_reads_and_writes_every_kind_of_file() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    // Other sizes than in the training are welcome.
+    let frames = Tensor::from_fn(&[4, 1, 12, 20], |i| (i % 7) as f32 / 6.0);
+    write_frames(path("in.npy"), &frames).unwrap();
+    write_frames(path("in.gif"), &read_frames(path("in.npy")).unwrap()).unwrap();
+    write_frames(path("in"), &frames).unwrap();
+    for input in ["in.npy", "in.gif", "in"] {
+        for out in ["out.npy", "out.gif", "out"] {
+            let arguments = format!(
+                "predict --checkpoint {} --input {input} --frames 7 --out {out} --json",
+                weights().display()
+            );
+            let value = convgru(folder.path(), &arguments).succeeded().json();
+            assert_eq!(value["shape"], serde_json::json!([7, 1, 12, 20]), "{input} to {out}");
+            let written = read_frames(path(out)).unwrap();
+            assert_eq!(written.shape(), [7, 1, 12, 20], "{input} to {out}");
+            assert!(written.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
+        }
+    }
+    assert_eq!(fs::read_dir(path("out")).unwrap().count(), 7);
+}
+
+#[test]
+fn predictions_do_not_depend_on_the_threads() {
+    let folder = folder();
+    let frames = Tensor::from_fn(&[4, 1, 16, 16], |i| (i % 5) as f32 / 4.0);
+    write_frames(folder.path().join("in.npy"), &frames).unwrap();
+    for threads in [1, 3] {
+        let arguments = format!(
+            "predict --checkpoint {} --input in.npy --frames 3 --out out{threads}.npy --threads {threads}",
+            weights().display()
+        );
+        convgru(folder.path(), &arguments).succeeded();
+    }
+    let read = |name| fs::read(folder.path().join(name)).unwrap();
+    assert!(read("out1.npy") == read("out3.npy"));
+}

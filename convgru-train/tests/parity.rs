@@ -1,0 +1,160 @@
+//! Recorded values of other implementations, and what happens to files that are none.
+//!
+//! The folder of recorded values is `CONVGRU_PARITY`, by default `../shared/parity` beside
+//! the workspace. Without it the tests that need it say `SKIPPED` and pass; with
+//! `CONVGRU_REQUIRE_DATA=1` they fail.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests fail by panics and say aloud what they skip"
+)]
+
+use std::path::{Path, PathBuf};
+
+use convgru_train::parity::{self, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE, Row, TRAJECTORY_TOLERANCE};
+use safetensors::tensor::{Dtype, TensorView};
+
+fn folder() -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let name = std::env::var_os("CONVGRU_PARITY").unwrap_or_else(|| "../shared/parity".into());
+    let folder = workspace.join(name);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let message = format!("no recorded values in {}; set CONVGRU_PARITY to their folder", folder.display());
+    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
+    assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
+    eprintln!("SKIPPED: {message}");
+    None
+}
+
+fn rows(condition: impl Fn(&Row) -> bool) -> Option<Vec<Row>> {
+    Some(parity::run(&folder()?).unwrap().into_iter().filter(condition).collect())
+}
+
+#[test]
+fn the_seeds_cells_are_reproduced() {
+    let Some(rows) = rows(|row| row.file.starts_with("jacobkimmel_")) else {
+        return;
+    };
+    assert_eq!(rows.len(), 5);
+    for row in &rows {
+        assert!(row.passed && row.supported, "{row:?}");
+        assert!(row.worst_output_error.unwrap() <= OUTPUT_TOLERANCE, "{row:?}");
+        let recorded_without_gradients = row.file.contains("readme_example");
+        assert_eq!(row.worst_gradient_error.is_none(), recorded_without_gradients, "{row:?}");
+        assert!(row.worst_gradient_error.is_none_or(|error| error <= GRADIENT_TOLERANCE), "{row:?}");
+    }
+}
+
+#[test]
+fn ten_recorded_steps_of_training_are_reproduced() {
+    let Some(rows) = rows(|row| row.file == "trajectory.safetensors") else {
+        return;
+    };
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert!(row.passed, "{row:?}");
+    assert!(row.worst_output_error.unwrap() <= TRAJECTORY_TOLERANCE, "{row:?}");
+    assert!(row.worst_gradient_error.unwrap() <= TRAJECTORY_TOLERANCE, "{row:?}");
+}
+
+#[test]
+fn recorded_steps_of_adam_are_reproduced() {
+    let Some(rows) = rows(|row| row.system == "torch.optim.Adam" && row.supported) else {
+        return;
+    };
+    let files: Vec<&str> = rows.iter().map(|row| row.file.as_str()).collect();
+    let expected =
+        ["optim_adam.safetensors", "optim_adam_l2.safetensors", "optim_onecycle_adam_linear3.safetensors"];
+    assert_eq!(files, expected);
+    assert!(rows.iter().all(|row| row.passed), "{rows:?}");
+}
+
+#[test]
+fn what_is_not_supported_is_listed_and_has_not_passed() {
+    let Some(rows) = rows(|row| !row.supported) else {
+        return;
+    };
+    assert!(rows.iter().any(|row| row.system == "happyjin"));
+    for row in rows {
+        assert!(!row.passed && row.worst_output_error.is_none(), "{row:?}");
+        assert!(row.note.as_ref().unwrap().starts_with("not supported yet: "), "{row:?}");
+    }
+}
+
+/// Copies a recorded file and changes its tensors.
+fn changed(name: &str, change: impl Fn(&str, &mut Vec<u8>) -> bool) -> Option<(tempfile::TempDir, PathBuf)> {
+    let bytes = std::fs::read(folder()?.join(name)).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut tensors = Vec::new();
+    for (name, view) in file.tensors() {
+        let mut data = view.data().to_vec();
+        if change(&name, &mut data) {
+            tensors.push((name, view.shape().to_vec(), data));
+        }
+    }
+    let views = tensors
+        .iter()
+        .map(|(name, shape, data)| (name, TensorView::new(Dtype::F64, shape.clone(), data).unwrap()));
+    let bytes = safetensors::serialize(views, header.metadata().clone()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    Some((folder, path))
+}
+
+/// Adds `amount` to the first number of a tensor.
+fn disturb(data: &mut [u8], amount: f64) {
+    let first = f64::from_le_bytes(data[..8].try_into().unwrap());
+    data[..8].copy_from_slice(&(first + amount).to_le_bytes());
+}
+
+#[test]
+fn a_wrong_recorded_number_is_noticed() {
+    let file = "jacobkimmel_tiny_spatial.safetensors";
+    for (tensor, amount) in [
+        ("h.0", 1e-10),
+        ("grad.param.ConvGRUCell_00.out_gate.weight", 1e-7),
+        ("grad.x", 1e-7),
+        ("grad.h0.0", 1e-7),
+        ("param.ConvGRUCell_00.reset_gate.bias", 1e-7),
+    ] {
+        let disturbed = changed(file, |name, data| {
+            if name == tensor {
+                disturb(data, amount);
+            }
+            true
+        });
+        let Some((_folder, path)) = disturbed else { return };
+        let row = parity::check(&path);
+        assert!(row.supported && !row.passed, "{tensor}: {row:?}");
+    }
+}
+
+#[test]
+fn a_missing_tensor_is_an_error_of_its_file() {
+    let lacking = changed("jacobkimmel_l1.safetensors", |name, _| name != "grad.x");
+    let Some((folder, _)) = lacking else { return };
+    let rows = parity::run(folder.path()).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert!(rows[0].supported && !rows[0].passed);
+    assert!(rows[0].note.as_ref().unwrap().contains("no tensor `grad.x`"), "{rows:?}");
+}
+
+#[test]
+fn folders_and_files_that_are_none_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = parity::run(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("no file of recorded values"), "{error}");
+    let error = parity::run(&folder.path().join("nowhere")).unwrap_err().to_string();
+    assert!(error.starts_with("cannot list"), "{error}");
+    let path = folder.path().join("rubbish.safetensors");
+    for rubbish in [&b"not a file of tensors"[..], b"", &[255; 64]] {
+        std::fs::write(&path, rubbish).unwrap();
+        let row = parity::check(&path);
+        assert!(!row.passed && row.supported, "{row:?}");
+        assert!(row.note.unwrap().contains("not a safetensors file"));
+    }
+}

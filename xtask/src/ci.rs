@@ -1,0 +1,89 @@
+//! `cargo xtask ci`: everything that must hold before a change goes in.
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use crate::{process, tidy};
+
+pub(crate) const ABOUT: &str = "Everything that must hold before a change goes in";
+
+const HELP: &str = "\
+Runs every check: plain-text rules, formatting, lints, tests, documentation,
+gradients, parity with other implementations, and a short training.
+
+Usage: cargo xtask ci [--after-tests]
+
+  --after-tests   leaves out `cargo test --workspace`, which has just been run
+
+Tests that need recorded data skip aloud where it is absent; with
+CONVGRU_REQUIRE_DATA=1 in the environment its absence is a failure.
+
+Example:
+  cargo xtask ci";
+
+/// A check: its name and the command that performs it.
+struct Stage {
+    name: &'static str,
+    command: Command,
+}
+
+pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        process::say(HELP);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let after_tests = arguments.iter().any(|argument| argument == "--after-tests");
+    if let Some(unknown) = arguments.iter().find(|argument| *argument != "--after-tests") {
+        anyhow::bail!("no option `{}`; see cargo xtask ci --help", unknown.display());
+    }
+    let begun = Instant::now();
+    announce("tidy");
+    tidy::check(&process::root())?;
+    for stage in stages(after_tests) {
+        announce(stage.name);
+        let start = Instant::now();
+        let mut command = stage.command;
+        process::must_succeed(stage.name, &mut command)?;
+        process::complain(&format!("    {} passed in {:.0} s", stage.name, start.elapsed().as_secs_f64()));
+    }
+    process::say(&format!("every check passed in {:.0} s", begun.elapsed().as_secs_f64()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn stages(after_tests: bool) -> Vec<Stage> {
+    let runs = process::root().join("target").join("ci-runs");
+    let stage = |name, arguments: &[&str]| {
+        let mut command = process::cargo();
+        command.args(arguments);
+        Stage { name, command }
+    };
+    let convgru = ["run", "--release", "--quiet", "--package", "convgru-train", "--bin", "convgru", "--"];
+    let tool = |name, arguments: &[&str]| stage(name, &[&convgru[..], arguments].concat());
+    let mut stages = vec![
+        stage("fmt", &["fmt", "--all", "--check"]),
+        stage("clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+    ];
+    if !after_tests {
+        stages.push(stage("test", &["test", "--workspace"]));
+    }
+    let mut doc = stage("doc", &["doc", "--workspace", "--no-deps"]);
+    doc.command.env("RUSTDOCFLAGS", "--deny warnings");
+    stages.push(doc);
+    stages.push(tool("gradcheck", &["gradcheck"]));
+    let parity = std::env::var("CONVGRU_PARITY").unwrap_or_else(|_| "../shared/parity".into());
+    if process::root().join(&parity).exists() || std::env::var("CONVGRU_REQUIRE_DATA").as_deref() == Ok("1") {
+        stages.push(tool("parity", &["parity", "--dir", &parity]));
+    } else {
+        process::complain(&format!("SKIPPED: parity, for {parity} is not there"));
+    }
+    stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
+    let mut training = tool("a short training", &["train", "--json", "--set", "training.steps=20", "--out"]);
+    training.command.arg(runs);
+    stages.push(training);
+    stages
+}
+
+fn announce(name: &str) {
+    process::complain(&format!("==> {name}"));
+}

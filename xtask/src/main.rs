@@ -1,0 +1,65 @@
+//! Commands for working on convgru: `cargo xtask <command>`.
+//!
+//! This program links none of the other crates, so that it builds in seconds. It
+//! starts what does the work, passes arguments on, and passes exit codes back.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod ci;
+mod eval;
+mod gradcheck;
+mod parity;
+mod predict;
+mod process;
+mod tidy;
+mod train;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// A command: its name, one line of help, and the function that runs it.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[OsString]) -> anyhow::Result<ExitCode>,
+}
+
+const COMMANDS: &[Command] = &[
+    Command { name: "train", about: train::ABOUT, run: train::run },
+    Command { name: "eval", about: eval::ABOUT, run: eval::run },
+    Command { name: "predict", about: predict::ABOUT, run: predict::run },
+    Command { name: "gradcheck", about: gradcheck::ABOUT, run: gradcheck::run },
+    Command { name: "parity", about: parity::ABOUT, run: parity::run },
+    Command { name: "bench", about: bench::ABOUT, run: bench::run },
+    Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },
+    Command { name: "ci", about: ci::ABOUT, run: ci::run },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let name = arguments.first().map(|name| name.to_string_lossy().into_owned());
+    match name.as_deref() {
+        None | Some("help" | "--help" | "-h") => {
+            process::say(&help());
+            if name.is_none() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+        }
+        Some(name) => match COMMANDS.iter().find(|command| command.name == name) {
+            Some(command) => (command.run)(&arguments[1..]).unwrap_or_else(|error| {
+                process::complain(&format!("error: {error:#}"));
+                ExitCode::FAILURE
+            }),
+            None => {
+                process::complain(&format!("error: no command `{name}`\n\n{}", help()));
+                ExitCode::from(2)
+            }
+        },
+    }
+}
+
+fn help() -> String {
+    let mut text = String::from("Usage: cargo xtask <command> [arguments]\n\nCommands:\n");
+    for command in COMMANDS {
+        text += &format!("  {:<10} {}\n", command.name, command.about);
+    }
+    text + "\nEach command has --help with an example.\n\nExample:\n  cargo xtask train --preset quick\n"
+}
