@@ -69,3 +69,8 @@ pub enum Error {
 
 /// The result of a call of this crate.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Fails unless a call got as many things as it needs.
+pub(crate) fn expect_count(what: &str, expected: usize, got: usize) -> Result<()> {
+    if expected == got { Ok(()) } else { Err(Error::Count { what: what.into(), expected, got }) }
+}

@@ -2,7 +2,8 @@
 
 use convgru_kernels::Scalar;
 
-use crate::tensor::Tensor;
+use crate::error::{Error, Result};
+use crate::tensor::{Tensor, expect_shape};
 
 /// A named set of tensors in a fixed order.
 ///
@@ -43,4 +44,22 @@ pub trait Parameters<T: Scalar> {
         self.for_each(&mut |name, tensor| named.push((name.to_owned(), tensor.clone())));
         named
     }
+}
+
+/// Fails unless `gradients` has the tensors of `parameters`, by name and shape.
+pub(crate) fn expect_gradients<T: Scalar, P: Parameters<T>>(parameters: &P, gradients: &P) -> Result<()> {
+    let shapes = |tensors: &P| {
+        let mut shapes = Vec::new();
+        tensors.for_each(&mut |name, tensor| shapes.push((name.to_owned(), tensor.shape().to_vec())));
+        shapes
+    };
+    let (expected, given) = (shapes(parameters), shapes(gradients));
+    for (name, shape) in &expected {
+        let got = given.iter().find(|(other, _)| other == name).map_or(&[][..], |(_, shape)| shape);
+        expect_shape(&format!("gradient of {name}"), got, shape)?;
+    }
+    if given.len() == expected.len() {
+        return Ok(());
+    }
+    Err(Error::Count { what: "tensors of gradients".into(), expected: expected.len(), got: given.len() })
 }

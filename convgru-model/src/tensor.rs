@@ -24,8 +24,11 @@ pub struct Tensor<T> {
 
 impl<T: Scalar> Tensor<T> {
     /// A tensor of zeros. Any dimension may be zero.
+    ///
+    /// # Panics
+    /// If the shape has more elements than memory has addresses, as vectors do.
     pub fn zeros(shape: &[usize]) -> Self {
-        Self { shape: shape.to_vec(), data: vec![T::ZERO; shape.iter().product()] }
+        Self { shape: shape.to_vec(), data: vec![T::ZERO; element_count(shape)] }
     }
 
     /// A tensor of the given shape around existing data, in row-major order.
@@ -45,8 +48,11 @@ impl<T: Scalar> Tensor<T> {
     }
 
     /// A tensor whose elements are `f(index in memory order)`.
+    ///
+    /// # Panics
+    /// As [`zeros`](Self::zeros).
     pub fn from_fn(shape: &[usize], f: impl FnMut(usize) -> T) -> Self {
-        let len = shape.iter().product();
+        let len = element_count(shape);
         Self { shape: shape.to_vec(), data: (0..len).map(f).collect() }
     }
 
@@ -154,6 +160,12 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Tensor<T> {
         f.debug_list().entries(self.data.iter().take(8)).finish()?;
         if self.data.len() > 8 { write!(f, "...") } else { Ok(()) }
     }
+}
+
+/// The number of elements of a shape. Wrapping around would give a tensor that is too small.
+fn element_count(shape: &[usize]) -> usize {
+    let count = shape.iter().try_fold(1usize, |count, &dimension| count.checked_mul(dimension));
+    count.unwrap_or_else(|| panic!("a tensor of shape {shape:?} has more elements than memory has addresses"))
 }
 
 /// Fails unless `got` is exactly `expected`.

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::layer::{PixelShuffle, PixelUnshuffle, Resample, ResampleMethod};
+use convgru_model::layer::{
+    Activation, Conv2d, Conv2dConfig, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
+};
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecaster, EncoderForecasterConfig, Error,
     Feedback, InputGradient, OutputActivation, OutputGradient, Outputs, Parameters, TeacherForcing, Tensor,
@@ -245,4 +247,42 @@ fn bad_input_is_an_error_with_the_numbers_in_it() {
     );
     let resample = Resample { method: ResampleMethod::Nearest, size: [0, 3] };
     assert!(message(resample.forward(&x(&[1, 1, 2, 2])).map(drop)).contains("[0, 3]"));
+}
+
+#[test]
+fn gradients_and_workspaces_of_another_network_are_refused() {
+    let config = |hidden: &[usize]| EncoderForecasterConfig {
+        patch: 2,
+        hidden_channels: hidden.to_vec(),
+        ..Default::default()
+    };
+    let make = |hidden: &[usize]| EncoderForecaster::<f32>::new(config(hidden), 1).unwrap();
+    let (network, shallow, wide) = (make(&[5, 6]), make(&[5]), make(&[5, 7]));
+    let input = noise(&[2, 1, 1, 8, 8], 1);
+    let run = |forward: &EncoderForecaster<f32>, gradients: &EncoderForecaster<f32>| {
+        let (prediction, workspace) = forward.forward_train(&input, 2, None).unwrap();
+        let mut gradients = gradients.parameters().zeros_like();
+        network.backward(&workspace, OutputGradient::Output(&prediction.output), &mut gradients).map(drop)
+    };
+    run(&network, &network).unwrap();
+    let message = |result: Result<(), Error>| result.unwrap_err().to_string();
+    assert_eq!(
+        message(run(&network, &shallow)),
+        "gradient of encoder.layers.1.input_weights: shape [] where [18, 5, 3, 3] is needed"
+    );
+    assert!(message(run(&network, &wide)).contains("[21, 5, 3, 3] where [18, 5, 3, 3] is needed"));
+    assert_eq!(
+        message(run(&shallow, &network)),
+        "layers of the encoder in the workspace: 1 given where 2 are needed"
+    );
+    assert!(message(run(&wide, &network)).contains("7"));
+
+    let layer = Conv2d::<f32>::new(Conv2dConfig::new(2, 3, [1, 1]), 1).unwrap();
+    let mut gradients = layer.parameters().zeros_like();
+    gradients.bias = None;
+    let (x, dy) = (Tensor::zeros(&[1, 2, 4, 4]), Tensor::zeros(&[1, 3, 4, 4]));
+    let error = layer.backward(&x, &dy, &mut gradients).unwrap_err().to_string();
+    assert_eq!(error, "gradient of bias: shape [] where [3] is needed");
+    let error = Activation::LeakyRelu(-0.5).backward(&x, &x).unwrap_err().to_string();
+    assert!(error.contains("-0.5"), "{error}");
 }

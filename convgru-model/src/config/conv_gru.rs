@@ -72,6 +72,19 @@ impl ConvGruConfig {
         if layer == 0 { self.in_channels } else { self.hidden_channels[layer - 1] }
     }
 
+    /// The number of weights and biases of all layers:
+    /// `sum of 3 hidden ((in + hidden) kh kw + 1)`, without the 1 where there is no bias, for a
+    /// configuration that [`validate`](Self::validate) accepts.
+    pub fn parameter_count(&self) -> usize {
+        let of_layer = |layer: usize| {
+            let [height, width] = self.kernel_size.of_layer(layer);
+            let hidden = self.hidden_channels[layer];
+            let weights = (self.input_of_layer(layer) + hidden) * height * width;
+            3 * hidden * (weights + usize::from(self.bias))
+        };
+        (0..self.layers()).map(of_layer).sum()
+    }
+
     /// Checks every field.
     ///
     /// # Errors
@@ -83,12 +96,7 @@ impl ConvGruConfig {
         }
         validate_hidden_channels(&self.hidden_channels)?;
         self.kernel_size.validate("kernel_size", layers)?;
-        let mut parameters = 0usize;
-        for layer in 0..layers {
-            let [height, width] = self.kernel_size.of_layer(layer);
-            let hidden = self.hidden_channels[layer];
-            parameters += 3 * hidden * ((self.input_of_layer(layer) + hidden) * height * width + 1);
-        }
+        let parameters = self.parameter_count();
         if parameters > MAX_PARAMETERS {
             return invalid(
                 "hidden_channels",
@@ -124,6 +132,16 @@ mod tests {
         let mut config = ConvGruConfig::new(2, &[4, 4]);
         change(&mut config);
         config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn parameters_are_counted() {
+        use crate::{ConvGru, Parameters};
+        for bias in [true, false] {
+            let config = ConvGruConfig { bias, kernel_size: [3, 1].into(), ..ConvGruConfig::new(2, &[4, 5]) };
+            let network = ConvGru::<f32>::new(config.clone(), 0).unwrap();
+            assert_eq!(network.parameters().count(), config.parameter_count());
+        }
     }
 
     #[test]

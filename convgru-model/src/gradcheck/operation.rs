@@ -4,7 +4,7 @@ use convgru_kernels::reference::Number;
 
 use super::draw::Values;
 use super::subject::Subject;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::reference::Array;
 use crate::tensor::Tensor;
 
@@ -63,11 +63,7 @@ impl<O: Operation> Probed<O> {
     }
 
     fn expect_outputs(&self, got: usize) -> Result<()> {
-        if got == self.probes.len() {
-            return Ok(());
-        }
-        let what = "outputs of an operation under check".to_owned();
-        Err(Error::Count { what, expected: self.probes.len(), got })
+        expect_count("outputs of an operation under check", self.probes.len(), got)
     }
 }
 

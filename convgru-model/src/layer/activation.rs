@@ -3,7 +3,7 @@
 use convgru_kernels::{Scalar, activation};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::{Tensor, expect_shape};
 
 /// An elementwise function and its derivative.
@@ -27,8 +27,8 @@ pub enum Activation {
     Tanh,
     /// `max(x, 0)`; the derivative at zero is zero.
     Relu,
-    /// `x` for `x > 0` and `slope * x` elsewhere. The slope must be positive for
-    /// [`backward`](Activation::backward), which tells the sides apart by the output.
+    /// `x` for `x > 0` and `slope * x` elsewhere. A slope of zero or more has a
+    /// [`backward`](Activation::backward) pass, which tells the sides apart by the output.
     LeakyRelu(f64),
 }
 
@@ -61,9 +61,16 @@ impl Activation {
     /// `output`, `d_output` and the result have the same shape.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the shapes differ.
+    /// [`Error::ShapeMismatch`] if the shapes differ, [`Error::InvalidConfig`] for a slope that is
+    /// negative or no number: its outputs do not tell which side they came from.
     pub fn backward<T: Scalar>(self, output: &Tensor<T>, d_output: &Tensor<T>) -> Result<Tensor<T>> {
         expect_shape("gradient of the output of an activation", d_output.shape(), output.shape())?;
+        if let Self::LeakyRelu(slope) = self
+            && (slope < 0.0 || slope.is_nan())
+        {
+            let reason = format!("{slope} has no backward pass; take 0 or more");
+            return Err(Error::InvalidConfig { field: "leaky-relu".into(), reason });
+        }
         let mut d_input = d_output.clone();
         self.scale_by_derivative(output.as_slice(), d_input.as_mut_slice());
         Ok(d_input)

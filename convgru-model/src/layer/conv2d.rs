@@ -8,7 +8,7 @@ use super::{images, with_image};
 use crate::config::Initializer;
 use crate::error::{Error, Result};
 use crate::init;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, expect_gradients};
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_shape};
 
@@ -216,14 +216,15 @@ impl<T: Scalar> Conv2d<T> {
     /// result: as `input`.
     ///
     /// # Errors
-    /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] if the gradient does not
-    /// belong to an output for this input.
+    /// As [`forward`](Self::forward), and [`Error::ShapeMismatch`] or [`Error::Count`] if the
+    /// gradient does not belong to an output for this input, or `gradients` to this layer.
     pub fn backward(
         &self,
         input: &Tensor<T>,
         d_output: &Tensor<T>,
         gradients: &mut Conv2dParameters<T>,
     ) -> Result<Tensor<T>> {
+        expect_gradients(&self.parameters, gradients)?;
         let extents = self.extents(input.shape())?;
         expect_shape("gradient of the output of the convolution", d_output.shape(), &extents.output_shape)?;
         let maps = FeatureMaps::from_nchw(extents.input, input.as_slice())?;

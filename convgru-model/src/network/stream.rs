@@ -4,7 +4,7 @@ use convgru_kernels::{Extent, FeatureMapsRef, Scalar, Scratchpad};
 use std::marker::PhantomData;
 
 use super::stack::{PreparedStack, StackWorkspace};
-use crate::error::{Error, Result};
+use crate::error::{Result, expect_count};
 use crate::tensor::{Tensor, expect_shape};
 
 /// A [`ConvGru`](super::ConvGru) prepared for frames of one size.
@@ -56,7 +56,7 @@ impl<T: Scalar> ConvGruStream<'_, T> {
     /// `frame`: `[N, in_channels, H, W]` as the stream was prepared for.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for a frame of another shape; the states stay as they were.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for a frame of another shape; the states stay as they were.
     pub fn step(&mut self, frame: &Tensor<T>) -> Result<&Tensor<T>> {
         expect_shape("frame", frame.shape(), &self.workspace.inputs.extent().dims())?;
         self.workspace.inputs.as_mut().read_nchw(frame.as_slice())?;
@@ -95,12 +95,10 @@ impl<T: Scalar> ConvGruStream<'_, T> {
     /// Goes on from given states, `[N, hidden, H, W]` of each layer.
     ///
     /// # Errors
-    /// [`Error::Count`] or [`Error::ShapeMismatch`] if they do not fit; nothing has changed then.
+    /// [`Error::Count`](crate::Error::Count) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if they do not fit; nothing has changed then.
     pub fn set_states(&mut self, states: &[Tensor<T>]) -> Result<()> {
         let layers = &mut self.workspace.layers;
-        if states.len() != layers.len() {
-            return Err(Error::Count { what: "states".into(), expected: layers.len(), got: states.len() });
-        }
+        expect_count("states", layers.len(), states.len())?;
         for (index, (layer, state)) in layers.iter().zip(states).enumerate() {
             expect_shape(&format!("state of layer {index}"), state.shape(), &layer.state_extent().dims())?;
         }

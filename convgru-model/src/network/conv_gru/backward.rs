@@ -3,9 +3,9 @@
 use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
 
 use super::super::stack::{StackBackward, StackWorkspace};
-use super::{ConvGru, ConvGruParameters, ConvGruWorkspace, expect_count};
+use super::{ConvGru, ConvGruParameters, ConvGruWorkspace};
 use crate::cell::{CellParameters, CellShape};
-use crate::error::Result;
+use crate::error::{Result, expect_count};
 use crate::tensor::{Tensor, expect_shape};
 
 /// Whether a backward pass computes the gradient of its input.

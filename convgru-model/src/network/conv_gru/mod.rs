@@ -10,7 +10,7 @@ use super::stack::{PreparedStack, StackWorkspace};
 use super::stream::ConvGruStream;
 use crate::cell::{self, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::parameters::Parameters;
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_rank, expect_shape};
@@ -281,8 +281,4 @@ impl<T: Scalar> ConvGru<T> {
         }
         Ok(Extent { batch, channels, height, width })
     }
-}
-
-fn expect_count(what: &str, expected: usize, got: usize) -> Result<()> {
-    if expected == got { Ok(()) } else { Err(Error::Count { what: what.into(), expected, got }) }
 }

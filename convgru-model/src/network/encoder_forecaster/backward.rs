@@ -6,8 +6,9 @@ use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
 use super::super::stack::StackBackward;
 use super::{EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, Prepared};
 use crate::config::Feedback;
-use crate::error::Result;
+use crate::error::{Result, expect_count};
 use crate::layer::{PixelShuffle, PixelUnshuffle};
+use crate::parameters::expect_gradients;
 use crate::tensor::{Tensor, expect_shape};
 
 /// The gradient of the loss with respect to the predicted frames, `[T_out, N, C, H, W]`.
@@ -26,7 +27,8 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// result: `[T_in, N, C, H, W]`
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the gradient does not fit the prediction.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count)
+    /// if the gradient does not fit the prediction, or `gradients` or the workspace the network.
     pub fn backward(
         &self,
         workspace: &EncoderForecasterWorkspace<T>,
@@ -60,6 +62,11 @@ impl<T: Scalar> EncoderForecaster<T> {
         gradients: &mut EncoderForecasterParameters<T>,
         want_input: bool,
     ) -> Result<Option<Tensor<T>>> {
+        expect_gradients(self.parameters(), gradients)?;
+        for (what, stack) in [("encoder", &workspace.encoder), ("forecaster", &workspace.forecaster)] {
+            let what = format!("layers of the {what} in the workspace");
+            expect_count(&what, self.config().hidden_channels.len(), stack.layers.len())?;
+        }
         let d_logits = self.d_logits(workspace, gradient)?;
         let prepared = self.prepared()?;
         let mut scratch = Scratchpad::new();
