@@ -1,6 +1,7 @@
 //! Training of convolutional GRUs.
 #![forbid(unsafe_code)]
 
+mod atomic_file;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
@@ -18,4 +19,5 @@ pub mod report;
 pub mod schedule;
 pub mod trainer;
 
+pub use atomic_file::write_atomically;
 pub use error::{Error, Result};

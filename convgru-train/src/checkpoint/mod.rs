@@ -6,7 +6,6 @@
 //! safely on the disk, so a crash at any moment leaves the generations that
 //! were there before.
 
-mod file;
 mod frame;
 mod history;
 mod record;
@@ -14,7 +13,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use file::write_atomically;
 pub use frame::{Fault, MAGIC, VERSION};
 pub use history::{History, StepRecord, ValidationRecord};
 pub use record::{Checkpoint, Cursor, NamedTensor};

@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::file::write_atomically;
 use super::record::Checkpoint;
-use crate::{Error, Result};
+use crate::{Error, Result, write_atomically};
 
 /// Fewer generations would leave nothing to fall back on.
 pub const FEWEST_GENERATIONS: usize = 2;

@@ -18,8 +18,9 @@ use super::progress::Progress;
 /// Trains a network to continue moving digits
 ///
 /// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
-/// model.safetensors, report.html and prediction.gif. Ctrl-C saves a checkpoint
-/// and ends; --resume goes on to the same bits as if nothing had happened.
+/// model.safetensors, report.html, prediction.gif and example.gif. Ctrl-C saves
+/// a checkpoint and ends; --resume goes on to the same bits as if nothing had
+/// happened.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru train
@@ -215,12 +216,13 @@ fn names_run(assignment: &str) -> bool {
 fn next_commands(trained: &Trained, folder: &RunFolder) -> Vec<String> {
     let program = output::program();
     let weights = output::shell(&folder.weights().display().to_string());
-    let animation = output::shell(&folder.path().join("continued.gif").display().to_string());
+    let example = output::shell(&folder.example().display().to_string());
+    let continued = output::shell(&folder.path().join("continued.gif").display().to_string());
     let steps = trained.model.config.data.output_frames;
     vec![
         format!("{program} eval --checkpoint {weights}"),
         format!(
-            "{program} predict --checkpoint {weights} --input VIDEO.gif --frames {steps} --out {animation}"
+            "{program} predict --checkpoint {weights} --input {example} --frames {steps} --out {continued}"
         ),
     ]
 }

@@ -4,10 +4,8 @@ use convgru_model::OutputActivation;
 
 use super::{LoopConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
+use crate::trainer::MOST_THREADS;
 use crate::{Error, Result};
-
-/// More threads than any machine has are a slip of the finger.
-const MOST_THREADS: usize = 1024;
 
 impl TrainingConfig {
     /// Checks every field and that data and model fit each other.

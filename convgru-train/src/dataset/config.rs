@@ -95,6 +95,9 @@ impl Default for DataConfig {
 /// The most values one sequence may hold: 1 GiB of `f32`.
 const LARGEST_SEQUENCE: usize = 1 << 28;
 
+/// The most sequences of an epoch or a set: their order is kept in memory.
+const MOST_SEQUENCES: usize = 10_000_000;
+
 impl DataConfig {
     /// Frames per sequence: those read and those predicted.
     pub fn steps(&self) -> usize {
@@ -148,9 +151,9 @@ impl DataConfig {
             ));
         }
         self.validate_speed()?;
-        within("train_sequences", self.train_sequences, 1, 1_000_000_000)?;
-        within("validation_sequences", self.validation_sequences, 1, 1_000_000_000)?;
-        within("test_sequences", self.test_sequences, 1, 1_000_000_000)
+        within("train_sequences", self.train_sequences, 1, MOST_SEQUENCES)?;
+        within("validation_sequences", self.validation_sequences, 1, MOST_SEQUENCES)?;
+        within("test_sequences", self.test_sequences, 1, MOST_SEQUENCES)
     }
 
     fn validate_speed(&self) -> Result<()> {

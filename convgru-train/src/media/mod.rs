@@ -13,7 +13,6 @@
 //! of every frame, and three channels otherwise; transparency is laid over
 //! black. What is written appears under its name complete or not at all.
 
-mod atomic;
 mod gif_file;
 mod image;
 mod limits;
@@ -25,12 +24,12 @@ use std::path::Path;
 
 use convgru_model::Tensor;
 
-pub use atomic::write_atomically;
 pub use gif_file::encode_gif;
 pub use image::with_channels;
 pub(crate) use image::{byte, encode_png};
 pub use limits::{MAX_ARRAY_ELEMENTS, MAX_IMAGE_PIXELS, MAX_SEQUENCE_VALUES};
 
+use crate::atomic_file::write_atomically;
 use crate::error::{Error, Result};
 
 /// The time each frame of a GIF is shown when nothing else is asked for, in

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use convgru_model::Tensor;
 use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
-use super::atomic::{containing_folder, temporary};
 use super::image::{Image, encode_png, interleaved, stack};
 use super::limits::{MAX_IMAGE_PIXELS, check_image, check_sequence};
 use super::natural_order;
+use crate::atomic_file::folder_of;
 use crate::error::{Error, Result};
 
 /// Reads the `*.png` of a folder in natural order; other files are left alone.
@@ -117,25 +117,42 @@ pub(super) fn write(folder: &Path, frames: &Tensor<f32>) -> Result<()> {
     let (channels, height, width) = (frames.shape()[1], frames.shape()[2], frames.shape()[3]);
     check_replaceable(folder)?;
 
-    let parent = containing_folder(folder);
-    let failed = Error::io("create", folder);
-    let staging = match temporary(0o777).tempdir_in(parent) {
-        Ok(staging) => staging,
-        Err(error) => return Err(failed(error)),
-    };
+    let staging = temporary_beside(folder)?;
     let digits = (pixels.len() - 1).to_string().len().max(3);
     for (index, pixels) in pixels.iter().enumerate() {
         let path = staging.path().join(format!("frame_{index:0digits$}.png"));
         std::fs::write(&path, encode_png(width, height, channels, pixels)?)
             .map_err(Error::io("write", &path))?;
     }
+    if !folder.exists() {
+        return std::fs::rename(staging.keep(), folder).map_err(Error::io("create", folder));
+    }
     // A folder cannot be renamed over one with files in it, so the old frames
     // move aside first; they are removed with the temporary folder.
-    let aside = temporary(0o777).tempdir_in(parent).map_err(Error::io("create", folder))?;
-    if folder.exists() {
-        std::fs::rename(folder, aside.path().join("old")).map_err(Error::io("replace", folder))?;
+    let aside = temporary_beside(folder)?;
+    let old = aside.path().join("old");
+    std::fs::rename(folder, &old).map_err(Error::io("replace", folder))?;
+    std::fs::rename(staging.path(), folder).map_err(|error| {
+        // The error to report is this one; should the way back fail too, the old
+        // frames stay in the temporary folder.
+        if std::fs::rename(&old, folder).is_err() {
+            let _ = aside.keep();
+        }
+        Error::io("replace", folder)(error)
+    })
+}
+
+/// A temporary folder in the folder that `folder` lies in, with the permissions that
+/// ordinary ones get.
+fn temporary_beside(folder: &Path) -> Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".convgru-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o777));
     }
-    std::fs::rename(staging.keep(), folder).map_err(failed)
+    builder.tempdir_in(folder_of(folder)).map_err(Error::io("create", folder))
 }
 
 /// Refuses a folder with files that are not frames of an earlier call.

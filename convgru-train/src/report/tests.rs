@@ -203,7 +203,7 @@ fn panes_of_the_animation_show_their_frames() {
     let panel = panel(2, 2, [1, 64, 64]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("prediction.gif");
-    crate::media::write_atomically(&path, &animation(std::slice::from_ref(&panel)).unwrap()).unwrap();
+    crate::write_atomically(&path, &animation(std::slice::from_ref(&panel)).unwrap()).unwrap();
     let frames = crate::media::read_frames(&path).unwrap();
     let (height, width) = (frames.shape()[2], frames.shape()[3]);
     let red = |frame: usize, x: usize, y: usize| frames.slice(frame)[y * width + x];

@@ -10,11 +10,11 @@ use super::folder::RunFolder;
 use super::learner::split;
 use super::observer::Observer;
 use super::session::Trained;
-use crate::Result;
-use crate::checkpoint::write_atomically;
 use crate::dataset::{Split, batch, open};
 use crate::interrupt::Interrupt;
+use crate::media::write_frames;
 use crate::report::{self, CurvePoint, LeadTimeSeries, MetricRow, Report, SequencePanel, ValidationPoint};
+use crate::{Result, write_atomically};
 
 /// Sequences shown in the report and the animation.
 const SEQUENCES_SHOWN: usize = 6;
@@ -33,7 +33,7 @@ pub struct Conclusion {
 
 impl Trained {
     /// Writes `model.safetensors`, measures the model on the test set and
-    /// writes `report.html` and `prediction.gif`. `next` are commands the
+    /// writes `report.html`, `prediction.gif` and `example.gif`. `next` are commands the
     /// report proposes. `None` if a signal ended the measuring.
     ///
     /// # Errors
@@ -62,6 +62,9 @@ impl Trained {
         };
         let panels = self.panels()?;
         write_atomically(&folder.animation(), &report::animation(&panels)?)?;
+        if let Some(first) = panels.first() {
+            write_frames(folder.example(), &first.input)?;
+        }
         let conclusion = Conclusion {
             assessment,
             weights: folder.weights(),

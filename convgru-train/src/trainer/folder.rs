@@ -10,7 +10,7 @@ const CHECKPOINTS: &str = "checkpoints";
 const MOST_RUNS_OF_A_NAME: usize = 100_000;
 
 /// The folder of one run: `config.toml`, `metrics.jsonl`, `checkpoints/`,
-/// `model.safetensors`, `report.html` and `prediction.gif`.
+/// `model.safetensors`, `report.html`, `prediction.gif` and `example.gif`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
@@ -130,6 +130,11 @@ impl RunFolder {
     /// `prediction.gif`: input, truth and prediction side by side.
     pub fn animation(&self) -> PathBuf {
         self.path.join("prediction.gif")
+    }
+
+    /// `example.gif`: frames of one sequence, to try a prediction on.
+    pub fn example(&self) -> PathBuf {
+        self.path.join("example.gif")
     }
 }
 

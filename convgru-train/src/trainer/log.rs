@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::checkpoint::{StepRecord, ValidationRecord, write_atomically};
-use crate::{Error, Result};
+use crate::checkpoint::{StepRecord, ValidationRecord};
+use crate::{Error, Result, write_atomically};
 
 /// The open log of a run.
 #[derive(Debug)]

@@ -6,10 +6,12 @@
 //! [`Trained::conclude`] then measures the model and writes the report.
 
 mod assess;
+mod batches;
 mod conclude;
 mod folder;
 mod learner;
 mod log;
+mod memory;
 mod observer;
 mod session;
 #[cfg(test)]
@@ -25,11 +27,14 @@ pub use weights::TrainedModel;
 
 use crate::{Error, Result};
 
+/// The most threads that may be asked for; more are a slip of the finger.
+pub const MOST_THREADS: usize = 1024;
+
 /// Runs `work` on a number of threads, 0 for one per core. Everything parallel
 /// within it keeps to them; the results do not depend on the number.
 ///
 /// # Errors
-/// [`Error::Threads`] if the threads cannot be started.
+/// [`Error::Threads`] if there are more than [`MOST_THREADS`] or they cannot be started.
 ///
 /// ```
 /// let threads = convgru_train::trainer::with_threads(3, rayon::current_num_threads)?;
@@ -37,6 +42,10 @@ use crate::{Error, Result};
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
 pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R> {
+    if threads > MOST_THREADS {
+        let reason = format!("at most {MOST_THREADS} are possible; 0 means one per core");
+        return Err(Error::Threads { threads, reason });
+    }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::Threads { threads, reason: error.to_string() })?;
     Ok(pool.install(work))

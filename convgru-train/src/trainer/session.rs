@@ -6,18 +6,18 @@ use std::time::Instant;
 use convgru_model::{Parameters, Tensor};
 
 use super::assess::{Assessment, Assessor, mean_frame};
+use super::batches::Batches;
 use super::folder::RunFolder;
 use super::learner::Learner;
 use super::log::Log;
+use super::memory;
 use super::observer::{Event, Observer};
 use super::weights::TrainedModel;
-use crate::checkpoint::{
-    Checkpoint, CheckpointStore, Cursor, History, Loaded, ValidationRecord, write_atomically,
-};
+use crate::checkpoint::{Checkpoint, CheckpointStore, Cursor, History, Loaded, ValidationRecord};
 use crate::config::TrainingConfig;
-use crate::dataset::{SequenceDataset, Split, batch, open, order};
+use crate::dataset::{SequenceDataset, Split, open};
 use crate::interrupt::{Interrupt, Signal};
-use crate::{Error, Result};
+use crate::{Error, Result, write_atomically};
 
 /// A run from its first or next step to its end.
 pub struct Session<'a> {
@@ -35,7 +35,7 @@ pub struct Session<'a> {
 
 /// What a session works with, all of it made from the configuration alone.
 struct Parts {
-    train: Box<dyn SequenceDataset>,
+    batches: Batches,
     validation: Box<dyn SequenceDataset>,
     mean_frame: Tensor<f32>,
     learner: Learner,
@@ -44,13 +44,14 @@ struct Parts {
 impl Parts {
     fn assemble(config: &TrainingConfig) -> Result<Self> {
         config.validate()?;
+        memory::expect_enough(config)?;
         let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
-        let train = dataset(Split::Train)?;
+        let batches = Batches::new(dataset(Split::Train)?, config);
         Ok(Self {
-            mean_frame: mean_frame(train.as_ref(), config.training.batch_size)?,
+            mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
             learner: Learner::new(config)?,
             validation: dataset(Split::Validation)?,
-            train,
+            batches,
         })
     }
 }
@@ -154,7 +155,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             store: CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints),
             log: Log::resume(&folder.metrics(), step)?,
-            cursor: Cursor::at(step, batches_per_epoch(parts.train.as_ref(), &config)),
+            cursor: parts.batches.cursor(step),
             history: History::default(),
             began: Instant::now(),
             earlier_seconds: 0.0,
@@ -202,7 +203,7 @@ impl<'a> Session<'a> {
             }
             let frames = match upcoming.take() {
                 Some(frames) => frames,
-                None => self.batch(self.cursor)?,
+                None => self.parts.batches.at(self.cursor)?,
             };
             upcoming = self.advance(&frames, observer)?;
         }
@@ -213,17 +214,11 @@ impl<'a> Session<'a> {
 
     /// Takes one step and prepares the batch of the following one meanwhile.
     fn advance(&mut self, frames: &Tensor<f32>, observer: &mut dyn Observer) -> Result<Option<Tensor<f32>>> {
-        let next =
-            Cursor::at(self.cursor.step + 1, batches_per_epoch(self.parts.train.as_ref(), &self.config));
+        let Parts { batches, learner, .. } = &mut self.parts;
+        let (cursor, next) = (self.cursor, batches.cursor(self.cursor.step + 1));
         let more = next.step < self.config.training.steps;
-        let (train, config, cursor) = (self.parts.train.as_ref(), &self.config, self.cursor);
-        let learner = &mut self.parts.learner;
-        let (record, upcoming) = rayon::join(
-            || learner.step(frames, cursor),
-            || {
-                if more { batch_at(train, config, next).map(Some) } else { Ok(None) }
-            },
-        );
+        let (record, upcoming) =
+            rayon::join(|| learner.step(frames, cursor), || more.then(|| batches.at(next)).transpose());
         let record = record?;
         self.cursor = next;
         self.history.steps.push(record);
@@ -236,10 +231,6 @@ impl<'a> Session<'a> {
     /// Seconds of training, over all sessions of the run.
     fn seconds(&self) -> f64 {
         self.earlier_seconds + self.began.elapsed().as_secs_f64()
-    }
-
-    fn batch(&self, cursor: Cursor) -> Result<Tensor<f32>> {
-        batch_at(self.parts.train.as_ref(), &self.config, cursor)
     }
 
     fn validation_is_due(&self) -> bool {
@@ -329,18 +320,6 @@ fn verify(config: &TrainingConfig, checkpoint: &Checkpoint, path: &Path) -> Resu
         differences.join("; ")
     );
     Err(Error::Checkpoint { path: path.into(), reason })
-}
-
-fn batches_per_epoch(train: &dyn SequenceDataset, config: &TrainingConfig) -> u64 {
-    (train.len() / config.training.batch_size).max(1) as u64
-}
-
-/// The batch at a position: a part of the epoch's own order of the samples.
-fn batch_at(train: &dyn SequenceDataset, config: &TrainingConfig, cursor: Cursor) -> Result<Tensor<f32>> {
-    let order = order(config.training.seed, cursor.epoch, train.len());
-    let size = config.training.batch_size;
-    let first = usize::try_from(cursor.batch).expect("a batch of an epoch in memory") * size;
-    batch(train, cursor.epoch, &order[first..(first + size).min(order.len())])
 }
 
 fn validation_record(step: u64, assessment: &Assessment) -> ValidationRecord {

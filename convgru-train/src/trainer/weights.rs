@@ -6,9 +6,9 @@ use std::path::Path;
 use convgru_model::{EncoderForecaster, export, import};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Checkpoint, MAGIC, write_atomically};
+use crate::checkpoint::{Checkpoint, MAGIC};
 use crate::config::TrainingConfig;
-use crate::{Error, Result};
+use crate::{Error, Result, write_atomically};
 
 /// The one entry of the metadata of `model.safetensors`. A single entry keeps
 /// the file the same to the byte, which an unordered map of several would not.

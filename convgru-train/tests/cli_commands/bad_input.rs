@@ -223,6 +223,7 @@ fn models() {
         folder.path(),
         &[
             ("eval --checkpoint missing.ckpt", ERROR, &["cannot read", "missing.ckpt"]),
+            ("eval --checkpoint MODEL --threads 100000", ERROR, &["100000 threads", "1024"]),
             ("eval --checkpoint .", ERROR, &["cannot read"]),
             ("eval --checkpoint empty", ERROR, &["neither a checkpoint nor a safetensors file"]),
             ("eval --checkpoint text", ERROR, &["neither a checkpoint nor a safetensors file"]),

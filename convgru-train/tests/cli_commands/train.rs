@@ -51,6 +51,13 @@ fn people_get_a_table_the_paths_and_what_to_run_next() {
     for file in ["config.toml", "metrics.jsonl", "model.safetensors", "report.html", "prediction.gif"] {
         assert!(folder.path().join("here/tiny").join(file).is_file(), "{file}");
     }
+    // What is proposed runs as it stands.
+    let (_, proposed) = ran.stdout.split_once("next:\n").unwrap();
+    assert_eq!(proposed.lines().count(), 2, "{proposed}");
+    for line in proposed.lines() {
+        convgru(folder.path(), line.trim().strip_prefix("convgru ").unwrap()).succeeded();
+    }
+    assert!(folder.path().join("here/tiny/continued.gif").is_file());
 }
 
 #[test]

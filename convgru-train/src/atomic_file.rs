@@ -20,7 +20,7 @@ use crate::{Error, Result};
 /// ```
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("metrics.txt");
-/// convgru_train::checkpoint::write_atomically(&path, b"mse 12.5")?;
+/// convgru_train::write_atomically(&path, b"mse 12.5")?;
 /// assert_eq!(std::fs::read(&path)?, b"mse 12.5");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -56,7 +56,8 @@ fn temporary_name(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(temporary))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder a path lies in; `.` for a bare name.
+pub(crate) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -81,6 +82,26 @@ mod tests {
         write_atomically(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_with_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("file.txt");
+        let error = write_atomically(&path, b"x").unwrap_err().to_string();
+        assert!(error.contains("file.txt"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_what_the_umask_allows() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, ours) = (folder.path().join("plain"), folder.path().join("ours"));
+        fs::write(&plain, b"x").unwrap();
+        write_atomically(&ours, b"x").unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&plain), mode(&ours));
     }
 
     #[test]

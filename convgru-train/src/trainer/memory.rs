@@ -1,0 +1,93 @@
+//! Whether a training step fits into the memory of the machine: the system would
+//! end a run that outgrows it without a word.
+
+use convgru_model::EncoderForecasterConfig;
+
+use crate::config::TrainingConfig;
+use crate::{Error, Result};
+
+const GIB: f64 = (1u64 << 30) as f64;
+
+/// Fails if a step would need more memory than the machine has, as far as that is known.
+///
+/// # Errors
+/// [`Error::Config`] with both numbers.
+pub(super) fn expect_enough(config: &TrainingConfig) -> Result<()> {
+    match machine() {
+        Some(available) if needed(config) > available => Err(Error::Config {
+            field: "training.batch_size".to_owned(),
+            reason: format!(
+                "a step of {} sequences needs about {:.1} GiB, but this machine has {:.1}; take a smaller \
+                 batch, fewer or smaller frames or fewer hidden channels",
+                config.training.batch_size,
+                needed(config) / GIB,
+                available / GIB
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that training needs, about: what the forward pass keeps for the backward pass,
+/// gradients, frames, and parameters with their moments.
+fn needed(config: &TrainingConfig) -> f64 {
+    let (data, model) = (&config.data, &config.model);
+    let pixels = (config.training.batch_size * (data.size / model.patch).pow(2)) as f64;
+    let [inputs, outputs] = [data.input_frames, data.output_frames].map(|frames| frames as f64);
+    let patch = model.patch_channels() as f64;
+    // Of every layer and step: three gates and the state, gradients of the gates and of the input.
+    let states = 8.0 * model.hidden_channels.iter().sum::<usize>() as f64;
+    let forecaster = model.forecaster().in_channels as f64 + 3.0 * patch;
+    // This batch, the next one, and their parts.
+    let frames = 6.0 * patch * (inputs + outputs);
+    let kept = pixels * (inputs * (patch + states) + outputs * (forecaster + states) + frames);
+    size_of::<f32>() as f64 * (kept + 8.0 * parameters(model))
+}
+
+fn parameters(model: &EncoderForecasterConfig) -> f64 {
+    let head = model.hidden_channels.last().copied().unwrap_or(0) * model.patch_channels();
+    (model.encoder().parameter_count() + model.forecaster().parameter_count() + head) as f64
+}
+
+/// Bytes of memory of the machine or of the group of processes this one is in,
+/// where the system says.
+fn machine() -> Option<f64> {
+    let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
+    let limit = limit.and_then(|text| text.trim().parse::<f64>().ok()).unwrap_or(f64::INFINITY);
+    Some(total(&memory)?.min(limit))
+}
+
+/// The bytes in the line `MemTotal:  24684092 kB`.
+fn total(memory: &str) -> Option<f64> {
+    let line = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? * 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Preset;
+
+    #[test]
+    fn what_no_machine_has_is_refused_with_the_numbers() {
+        let preset = TrainingConfig::preset(Preset::Quick);
+        expect_enough(&preset).unwrap();
+        if machine().is_none() {
+            eprintln!("SKIPPED: this system does not tell how much memory it has");
+            return;
+        }
+        let huge = preset.with("data.train_sequences=10000000").unwrap();
+        let huge = huge.with("training.batch_size=10000000").unwrap();
+        huge.validate().unwrap();
+        let error = expect_enough(&huge).unwrap_err().to_string();
+        assert!(error.contains("training.batch_size") && error.contains("GiB"), "{error}");
+    }
+
+    #[test]
+    fn the_size_of_memory_is_read() {
+        assert_eq!(total("MemTotal:       24684092 kB\nMemFree: 1 kB\n"), Some(24_684_092.0 * 1024.0));
+        assert_eq!(total("MemFree: 1 kB\n"), None);
+        assert_eq!(total("MemTotal: many kB\n"), None);
+    }
+}
