@@ -43,6 +43,7 @@ mod cell;
 mod config;
 mod error;
 pub mod export;
+#[cfg(feature = "gradcheck")]
 pub mod gradcheck;
 pub mod import;
 mod init;

@@ -8,6 +8,7 @@ pub mod dataset;
 mod error;
 #[cfg(test)]
 mod fixtures;
+#[cfg(feature = "gradcheck")]
 pub mod gradcheck;
 pub mod interrupt;
 pub mod loss;

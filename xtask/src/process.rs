@@ -21,17 +21,30 @@ pub(crate) fn cargo() -> Command {
 /// Builds the program `convgru` with optimisation and runs one of its commands in the
 /// caller's folder.
 pub(crate) fn convgru(command: &str, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
-    let mut cargo = cargo();
-    cargo.args(["run", "--release", "--package", "convgru-train", "--bin", "convgru"]);
-    cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
-    // Cargo's own lines would bury the program's; its progress bar stays on a terminal.
-    if is_built() {
-        cargo.arg("--quiet");
+    // Cargo shows how the building goes, and is quiet about starting what it built.
+    let status = program(&["build"], command).status().context(NO_CARGO)?;
+    if !status.success() {
+        return Ok(ExitCode::FAILURE);
     }
+    let mut cargo = program(&["run", "--quiet"], command);
     // Hints the program prints name the command that was typed.
     cargo.env("CONVGRU_PROGRAM", "cargo xtask");
     cargo.arg("--").arg(command).args(arguments);
-    replace_with(&mut cargo).context("cannot start cargo; is it on the PATH?")
+    replace_with(&mut cargo).context(NO_CARGO)
+}
+
+const NO_CARGO: &str = "cannot start cargo; is it on the PATH?";
+
+/// A command of cargo for the program `convgru`, with what its `command` needs.
+fn program(cargo_command: &[&str], command: &str) -> Command {
+    let mut cargo = cargo();
+    cargo.args(cargo_command).args(["--release", "--package", "convgru-train", "--bin", "convgru"]);
+    cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
+    // The gradient checker is a quarter of the time it takes to build, and one command needs it.
+    if command != "gradcheck" {
+        cargo.arg("--no-default-features");
+    }
+    cargo
 }
 
 /// Becomes another program, so that signals reach it and its exit code is ours.
@@ -46,12 +59,6 @@ fn replace_with(command: &mut Command) -> std::io::Result<ExitCode> {
 fn replace_with(command: &mut Command) -> std::io::Result<ExitCode> {
     let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
-}
-
-/// Whether the program has been built before, so that a build is a matter of seconds.
-fn is_built() -> bool {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("release").join("convgru").exists()
 }
 
 /// Runs a program to its end in the workspace; an error if it fails.

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod eval;
+#[cfg(feature = "gradcheck")]
 mod gradcheck;
 mod output;
 mod parity;
@@ -26,6 +27,7 @@ enum Command {
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    #[cfg(feature = "gradcheck")]
     Gradcheck(gradcheck::GradcheckArguments),
     Parity(parity::ParityArguments),
 }
@@ -37,6 +39,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
+        #[cfg(feature = "gradcheck")]
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
         Command::Parity(arguments) => parity::run(&arguments),
     };
