@@ -131,35 +131,22 @@ fn arrays_that_cannot_be_frames_say_why() {
         ("|u1", "(4,)", vec![0; 4], "[T, H, W]"),
         ("|u1", "()", vec![0; 1], "[T, H, W]"),
         ("|u1", "(0, 4, 4)", vec![], "no frames"),
-        ("|u1", "(2, 4, 4)", vec![0; 31], "needs 32 bytes of data, but the file has 31"),
-        ("|u1", "(2, 4, 4)", vec![0; 33], "the file has 33"),
+        ("|u1", "(2, 4, 4)", vec![0; 31], "truncated"),
+        ("|u1", "(2, 4, 4)", vec![0; 33], "followed by other data"),
         ("<i4", "(1, 1, 1)", vec![0; 4], "uint8"),
-        ("|O", "(1, 1, 1)", vec![0; 4], "bytes of data"),
+        ("|O", "(1, 1, 1)", vec![0; 4], "'|O'"),
         ("<f4", "(1, 1, 2)", float(&[0.5, 255.0]), "255 is outside 0..=1"),
         ("<f4", "(1, 1, 2)", float(&[0.5, f32::NAN]), "NaN is outside"),
         ("<f4", "(1, 1, 2)", float(&[0.5, f32::NEG_INFINITY]), "-inf is outside"),
-        ("|u1", "(100000, 100, 100)", vec![0; 9], "1000000000 bytes of data, but the file has 9"),
+        ("|u1", "(100000, 100, 100)", vec![0; 9], "truncated"),
         ("|u1", "(100000, 1000, 100)", vec![0; 9], "above the limit"),
-        ("|u1", "(18446744073709551615, 18446744073709551615, 2)", vec![0; 9], "above the limit"),
-        ("|u1", "(99999999999999999999999999999, 0, 2)", vec![0; 9], "above the limit"),
-        ("|u1", "(0, 18446744073709551615, 9)", vec![0; 9], "above the limit"),
-        ("|u1", "(-1, 2, 2)", vec![0; 4], "unexpected `-`"),
-        ("|u1", "(1_0, 2, 2)", vec![0; 40], "unexpected `_`"),
-        ("|u1", "((((1, 2, 2))))", vec![0; 4], "brackets"),
-        ("|u1", "[1, 2, 2]", vec![0; 4], "records"),
+        ("|u1", "(18446744073709551615, 18446744073709551615, 2)", vec![0; 9], "more values than any file"),
+        ("|u1", "[1, 2, 2]", vec![0; 4], "damaged header"),
     ] {
         let (_folder, path) = npy_of(descr, false, shape, &data);
         let error = message(read_sequences(&path));
         assert!(error.contains(needle) && error.contains("frames.npy"), "{descr} {shape}: {error}");
     }
-}
-
-#[test]
-fn a_deeply_nested_or_endless_header_is_refused() {
-    let (_folder, path) = file("a.npy", &npy_bytes(&"(".repeat(4000), &[]));
-    assert!(message(read_frames(&path)).contains("brackets"));
-    let (_folder, path) = file("a.npy", b"\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr'");
-    assert!(message(read_frames(&path)).contains("4294967295 bytes"));
 }
 
 #[test]
@@ -260,7 +247,7 @@ fn paths_that_hold_no_frames_say_what_is_supported() {
         ("plain", "without an extension"),
         ("one.png", "give the folder"),
         ("a.gif", "damaged GIF"),
-        ("a.npy", "not a .npy file"),
+        ("a.npy", "no .npy file"),
     ] {
         let error = message(read_frames(at(name)));
         assert!(error.contains(needle) && error.contains(name), "{name}: {error}");

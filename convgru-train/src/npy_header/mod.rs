@@ -1,0 +1,218 @@
+//! The header of NumPy's `.npy` files.
+//!
+//! The format (NumPy enhancement proposal 1): the six bytes `\x93NUMPY`, two bytes
+//! of version, the length of the text that follows (little-endian, two bytes in
+//! version 1 and four in 2 and 3), and the text, a literal such as
+//!
+//! ```text
+//! {'descr': '<f4', 'fortran_order': False, 'shape': (20, 10000, 64, 64), }
+//! ```
+//!
+//! padded with spaces so that the data begins at a multiple of 64 bytes. Files
+//! come from anywhere: everything is bounded, and nothing but this form is read.
+
+mod literal;
+
+use std::io::Read;
+
+/// The first bytes of every file.
+const MAGIC: [u8; 6] = *b"\x93NUMPY";
+/// The longest text that is read. NumPy writes 118 bytes for a plain array.
+const LONGEST_TEXT: usize = 4096;
+/// Data begins at a multiple of this.
+const ALIGNMENT: usize = 64;
+/// No array may have more elements: their bytes still fit into a file's length.
+const MOST_ELEMENTS: usize = 1 << 58;
+/// How far rounding may carry a brightness out of 0..=1; it is clamped then.
+const TOLERANCE: f64 = 1e-6;
+
+/// How a number is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Element {
+    /// `uint8`.
+    Byte,
+    /// `float32`.
+    Single(ByteOrder),
+    /// `float64`.
+    Double(ByteOrder),
+}
+
+/// Which byte of a number comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ByteOrder {
+    Little,
+    Big,
+}
+
+impl Element {
+    /// The element that a `descr` such as `<f4` names.
+    fn named(descr: &str) -> Option<Self> {
+        let (order, kind) = descr.split_at_checked(1)?;
+        let order = match order {
+            "<" | "|" => ByteOrder::Little,
+            ">" => ByteOrder::Big,
+            "=" if cfg!(target_endian = "little") => ByteOrder::Little,
+            "=" => ByteOrder::Big,
+            _ => return None,
+        };
+        match kind {
+            "u1" => Some(Self::Byte),
+            "f4" => Some(Self::Single(order)),
+            "f8" => Some(Self::Double(order)),
+            _ => None,
+        }
+    }
+
+    /// Bytes of a number.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::Byte => 1,
+            Self::Single(_) => 4,
+            Self::Double(_) => 8,
+        }
+    }
+
+    /// The brightness that a number stands for: `uint8` is divided by 255, others are
+    /// within 0..=1 up to rounding. `None` if they are not.
+    pub(crate) fn brightness(self, number: f64) -> Option<f32> {
+        if self == Self::Byte {
+            return Some((number / 255.0) as f32);
+        }
+        (-TOLERANCE..=1.0 + TOLERANCE).contains(&number).then(|| number.clamp(0.0, 1.0) as f32)
+    }
+
+    /// The numbers in `data`, whose length is a multiple of [`bytes`](Self::bytes).
+    pub(crate) fn numbers<'a>(self, data: &'a [u8]) -> Box<dyn Iterator<Item = f64> + 'a> {
+        match self {
+            Self::Byte => Box::new(data.iter().map(|&byte| f64::from(byte))),
+            Self::Single(ByteOrder::Little) => {
+                Box::new(data.as_chunks().0.iter().map(|&four| f64::from(f32::from_le_bytes(four))))
+            }
+            Self::Single(ByteOrder::Big) => {
+                Box::new(data.as_chunks().0.iter().map(|&four| f64::from(f32::from_be_bytes(four))))
+            }
+            Self::Double(ByteOrder::Little) => {
+                Box::new(data.as_chunks().0.iter().map(|&eight| f64::from_le_bytes(eight)))
+            }
+            Self::Double(ByteOrder::Big) => {
+                Box::new(data.as_chunks().0.iter().map(|&eight| f64::from_be_bytes(eight)))
+            }
+        }
+    }
+}
+
+/// What a header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NpyHeader {
+    /// How numbers are stored.
+    pub(crate) element: Element,
+    /// Whether the first axis varies fastest, instead of the last.
+    pub(crate) fortran_order: bool,
+    /// The axes, outermost first. Their product does not overflow.
+    pub(crate) shape: Vec<usize>,
+    /// Bytes of the file before its data.
+    pub(crate) bytes: u64,
+}
+
+impl NpyHeader {
+    /// Reads a header and leaves the reader at the data.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes, as the end of a sentence about the file.
+    pub(crate) fn read(reader: &mut impl Read) -> Result<Self, String> {
+        let mut magic = [0; MAGIC.len()];
+        if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
+            return Err("is no .npy file: it does not begin with \\x93NUMPY".into());
+        }
+        let mut version = [0; 2];
+        read_exact(reader, &mut version)?;
+        let [major, minor] = version;
+        let length_bytes = match major {
+            1 => 2,
+            2 | 3 => 4,
+            _ => return Err(format!("is of .npy version {major}.{minor}, but 1 to 3 are read")),
+        };
+        let mut length = [0; 4];
+        read_exact(reader, &mut length[..length_bytes])?;
+        let length = u32::from_le_bytes(length) as usize;
+        if length > LONGEST_TEXT {
+            return Err(format!(
+                "announces a header of {length} bytes, more than the {LONGEST_TEXT} that are possible"
+            ));
+        }
+        let mut text = vec![0; length];
+        read_exact(reader, &mut text)?;
+        let text = std::str::from_utf8(&text).map_err(|_| "has a header that is no text".to_owned())?;
+        let array = literal::parse(text)
+            .map_err(|problem| format!("has a damaged header ({problem}): {}", shortened(text)))?;
+        let element = Element::named(array.descr).ok_or_else(|| {
+            format!(
+                "holds values of type '{}', but '|u1' (uint8), '<f4' (float32) or '<f8' (float64) is needed",
+                array.descr
+            )
+        })?;
+        let elements = array.shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis.max(1)));
+        if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
+            return Err(format!("has shape {:?}, more values than any file can hold", array.shape));
+        }
+        Ok(Self {
+            element,
+            fortran_order: array.fortran_order,
+            shape: array.shape,
+            bytes: (magic.len() + version.len() + length_bytes + length) as u64,
+        })
+    }
+
+    /// The number of numbers.
+    pub(crate) fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Fails unless a file of `length` bytes holds exactly the data.
+    ///
+    /// # Errors
+    /// Both lengths, as the end of a sentence about the file.
+    pub(crate) fn expect_file_length(&self, length: u64) -> Result<(), String> {
+        let needed = self.bytes + self.elements() as u64 * self.element.bytes() as u64;
+        if length == needed {
+            return Ok(());
+        }
+        Err(format!(
+            "has {length} bytes, but shape {:?} needs {needed}; the file is {}",
+            self.shape,
+            if length < needed { "truncated" } else { "followed by other data" }
+        ))
+    }
+
+    /// The bytes of a header for `float32` in C order.
+    pub(crate) fn encode_single(shape: &[usize]) -> Vec<u8> {
+        let axes: String = shape.iter().map(|axis| format!("{axis}, ")).collect();
+        let mut text = format!(
+            "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}",
+            // One axis keeps its comma, or it would be a number in brackets.
+            if shape.len() == 1 { axes.trim_end() } else { axes.trim_end_matches(", ") }
+        );
+        let before = MAGIC.len() + 2 + 2;
+        let padded = (before + text.len() + 1).next_multiple_of(ALIGNMENT);
+        text += &" ".repeat(padded - before - text.len() - 1);
+        text.push('\n');
+        let length = u16::try_from(text.len()).expect("a shape of a tensor is no longer than that");
+        [&MAGIC[..], &[1, 0], &length.to_le_bytes(), text.as_bytes()].concat()
+    }
+}
+
+fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), String> {
+    reader.read_exact(bytes).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "is no whole .npy file: it ends within the header".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    })
+}
+
+/// The beginning of a text in one line, safe to print.
+fn shortened(text: &str) -> String {
+    let safe = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.trim_end().chars().take(100).map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests;
