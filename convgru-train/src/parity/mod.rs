@@ -25,7 +25,7 @@ use crate::{Error, Result};
 pub const OUTPUT_TOLERANCE: f64 = 1e-11;
 
 /// Largest error allowed of a gradient, relative to the largest entry of its tensor.
-pub const GRADIENT_TOLERANCE: f64 = 1e-10;
+pub const GRADIENT_TOLERANCE: f64 = 1e-11;
 
 /// Largest error allowed of anything over recorded steps of training.
 pub const TRAJECTORY_TOLERANCE: f64 = 1e-9;

@@ -116,6 +116,24 @@ fn signals_save_and_resuming_leads_to_the_same_bits() {
 }
 
 #[test]
+fn a_run_that_is_killed_without_warning_leads_to_the_same_bits() {
+    let folder = folder();
+    let long = "train --config tiny.toml --set training.steps=60";
+    convgru(folder.path(), &format!("{long} --out whole")).succeeded();
+    // Every step is saved, so that the kill hits a save as well as anything else.
+    let mut command = format!("{long} --out parts");
+    for after in [4, 30, 50] {
+        let (status, stderr) = interrupted(folder.path(), &command, "-KILL", after);
+        assert_eq!(status.code(), None, "{stderr}");
+        command = "train --out parts --resume".to_owned();
+    }
+    convgru(folder.path(), &command).succeeded();
+    assert_eq!(log(&folder.path().join("parts")), log(&folder.path().join("whole")));
+    let weights = |out: &str| fs::read(folder.path().join(out).join("tiny/model.safetensors")).unwrap();
+    assert!(weights("parts") == weights("whole"), "the weights differ");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = folder();
     let mut child = command(folder.path(), "train --config tiny.toml --set training.steps=2")

@@ -1,0 +1,54 @@
+//! What a prepared stream allocates per frame: nothing of its own.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The allocator of the system, counting for each thread.
+struct Counting;
+
+// SAFETY: every call is passed on unchanged to the allocator of the system.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promises are those of this call.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are those of this call.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_step_allocates_only_what_its_matrix_products_pack() {
+    let config = ConvGruConfig { kernel_size: [3, 5, 1].into(), ..ConvGruConfig::new(3, &[6, 5, 4]) };
+    let layers = config.layers();
+    let network = ConvGru::<f32>::new(config, 7).unwrap();
+    let frame = Tensor::from_fn(&[1, 3, 8, 10], |i| (i % 7) as f32 / 7.0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let counts: Vec<usize> = pool.install(|| {
+        let mut stream = network.prepare(1, 8, 10).unwrap();
+        let mut counts = Vec::with_capacity(6);
+        for _ in 0..6 {
+            let before = ALLOCATIONS.with(Cell::get);
+            stream.step(&frame).unwrap();
+            counts.push(ALLOCATIONS.with(Cell::get) - before);
+        }
+        counts
+    });
+    // The first frame has no state to convolve, the second meets new sizes. From then on there is
+    // one packing buffer for each product: of the input, of the state, of the reset state.
+    assert_eq!(counts[2..], [3 * layers; 4], "{counts:?}");
+}
