@@ -25,9 +25,22 @@ pub(crate) fn warn(text: &str) {
 
 /// Writes the error, with its causes, as one line to stderr.
 pub(crate) fn report_error(error: &anyhow::Error) {
-    let text = format!("{error:#}");
-    let text: Vec<_> = text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect();
-    note(&format!("{} {}", coloured("error:", "31"), text.join(" ")));
+    note(&format!("{} {}", coloured("error:", "31"), causes(error)));
+}
+
+/// The error and its causes in one line; a cause that the text already tells is left out.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let lines = cause.to_string();
+        let line: Vec<_> = lines.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect();
+        let line = line.join(" ");
+        if !text.contains(&line) {
+            let between = if text.is_empty() { "" } else { ": " };
+            text += &format!("{between}{line}");
+        }
+    }
+    text
 }
 
 /// Whether the reader of stdout went away.
@@ -90,6 +103,15 @@ mod tests {
         for (seconds, text) in [(0.4, "0 s"), (59.0, "59 s"), (61.0, "1 min 01 s"), (7322.0, "2 h 02 min")] {
             assert_eq!(duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn causes_are_told_once_and_in_one_line() {
+        let full = || std::io::Error::other("no\n  space");
+        let error = convgru_train::Error::io("write", "run/a.ckpt")(full());
+        let error = anyhow::Error::new(error).context("saving");
+        assert_eq!(causes(&error), "saving: cannot write run/a.ckpt: no space");
+        assert_eq!(causes(&anyhow::Error::new(full()).context("saving")), "saving: no space");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use convgru_train::Error;
 use convgru_train::config::{Preset, TrainingConfig};
 use convgru_train::dataset::Source;
 use convgru_train::interrupt::{Interrupt, Signal};
@@ -128,11 +129,19 @@ impl Train {
                 folder.path().display()
             ));
         }
-        let trained = match session.run(&mut progress)? {
-            Outcome::Finished(trained) => trained,
-            Outcome::Interrupted { signal, step, checkpoint } => {
+        let trained = match session.run(&mut progress) {
+            Ok(Outcome::Finished(trained)) => trained,
+            Ok(Outcome::Interrupted { signal, step, checkpoint }) => {
                 drop(progress);
                 return Ok(self.stopped(signal, step, &checkpoint, &folder));
+            }
+            Err(error) => {
+                drop(progress);
+                if matches!(error, Error::Io { .. }) {
+                    let again = self.resume_command(&folder);
+                    output::note(&format!("what was saved before is intact; continue with: {again}"));
+                }
+                return Err(error.into());
             }
         };
         let next = next_commands(&trained, &folder);
@@ -150,15 +159,19 @@ impl Train {
     }
 
     fn stopped(&self, signal: Signal, step: u64, checkpoint: &Path, folder: &RunFolder) -> ExitCode {
-        let out = output::shell(&self.out.display().to_string());
-        let run = output::shell(&folder.name());
         output::note(&format!(
-            "{}: saved step {step} as {}\ncontinue with: {} train --out {out} --resume={run}",
+            "{}: saved step {step} as {}\ncontinue with: {}",
             signal.name(),
             checkpoint.display(),
-            output::program(),
+            self.resume_command(folder),
         ));
         ExitCode::from(signal.exit_code())
+    }
+
+    /// The command that goes on with a run.
+    fn resume_command(&self, folder: &RunFolder) -> String {
+        let out = output::shell(&self.out.display().to_string());
+        format!("{} train --out {out} --resume={}", output::program(), output::shell(&folder.name()))
     }
 
     fn report(

@@ -133,6 +133,24 @@ fn a_run_that_is_killed_without_warning_leads_to_the_same_bits() {
     assert!(weights("parts") == weights("whole"), "the weights differ");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_says_how_to_go_on_and_loses_nothing() {
+    let folder = folder();
+    let whole = convgru(folder.path(), "train --config tiny.toml --json").succeeded().json();
+    // The last step again, onto a disk without space.
+    let checkpoints = folder.path().join("runs/tiny/checkpoints");
+    fs::remove_file(checkpoints.join("step_00000006.ckpt")).unwrap();
+    let temporary = checkpoints.join(".step_00000006.ckpt.tmp");
+    std::os::unix::fs::symlink("/dev/full", &temporary).unwrap();
+    let ran = convgru(folder.path(), "train --resume");
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    let told: Vec<&str> = ran.stderr.lines().rev().take(2).collect();
+    assert!(told[0].starts_with("error: ") && told[0].matches("No space left").count() == 1, "{told:?}");
+    let (_, again) = told[1].split_once("continue with: convgru ").unwrap();
+    assert_eq!(convgru(folder.path(), &format!("{again} --json")).succeeded().json()["mse"], whole["mse"]);
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let folder = folder();
