@@ -1,7 +1,5 @@
 //! What a prepared stream allocates per frame: nothing of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
