@@ -9,7 +9,7 @@
 //! | [`conv`] | convolution forward, input gradient, weight gradient |
 //! | [`gates`] | the elementwise half of a GRU cell, two fused passes each way |
 //! | [`activation`] | sigmoid and tanh with stated error bounds |
-//! | [`reference`] | the same things as obvious loops: the specification |
+//! | [`mod@reference`] | the same things as obvious loops: the specification |
 //! | [`gemm`] | the seam behind which matrices are multiplied |
 //!
 //! # Invariants

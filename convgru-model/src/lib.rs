@@ -25,7 +25,7 @@
 //! | layers between recurrent networks | [`layer`] |
 //! | weights in and out | [`import`], [`export`] |
 //! | checking gradients, also of your own layers | [`gradcheck`] |
-//! | the same models as obvious loops | [`reference`] |
+//! | the same models as obvious loops | [`mod@reference`] |
 //!
 //! # Conventions
 //! `h' = (1 - z).h + z.n`; gates in the order update, reset, candidate; reset before the

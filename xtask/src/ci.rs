@@ -63,6 +63,10 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     let mut stages = vec![
         stage("fmt", &["fmt", "--all", "--check"]),
         stage("clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
+        stage(
+            "clippy without default features",
+            &["clippy", "--package", "convgru-train", "--no-default-features", "--", "--deny", "warnings"],
+        ),
     ];
     if !after_tests {
         stages.push(stage("test", &["test", "--workspace"]));

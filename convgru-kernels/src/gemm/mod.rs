@@ -1,7 +1,7 @@
 //! The seam behind which matrices are multiplied.
 //!
-//! Kernels describe their operands as [`Matrix`] and [`MatrixMut`] and call
-//! [`multiply`]; which code does the arithmetic is the business of the
+//! Kernels describe their operands as `Matrix` and `MatrixMut` and call
+//! `multiply`; which code does the arithmetic is the business of the
 //! implementations of [`Gemm`], one file each.
 
 mod matrix;
