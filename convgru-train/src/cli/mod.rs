@@ -29,6 +29,13 @@ enum Command {
     Predict(predict::Predict),
     #[cfg(feature = "gradcheck")]
     Gradcheck(gradcheck::GradcheckArguments),
+    /// Left out of this build
+    #[cfg(not(feature = "gradcheck"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Gradcheck {
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        _arguments: Vec<String>,
+    },
     Parity(parity::ParityArguments),
 }
 
@@ -41,6 +48,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Predict(predict) => predict.run(),
         #[cfg(feature = "gradcheck")]
         Command::Gradcheck(arguments) => gradcheck::run(&arguments),
+        #[cfg(not(feature = "gradcheck"))]
+        Command::Gradcheck { .. } => Err(anyhow::anyhow!(
+            "this program was built without its gradient checker; call cargo xtask gradcheck, or build it with --features gradcheck"
+        )),
         Command::Parity(arguments) => parity::run(&arguments),
     };
     match done {
