@@ -104,7 +104,7 @@ impl Workload {
     }
 
     fn train(&self, network: &ConvGru<f32>, frames: &Tensor<f32>) -> Result<f32, Error> {
-        let (output, workspace) = network.forward_train(frames, None)?;
+        let (output, mut workspace) = network.forward_train(frames, None)?;
         let layers = network.config().layers();
         let top = &output.outputs[layers - 1];
         let mut ones = Tensor::zeros(top.shape());
@@ -113,7 +113,7 @@ impl Workload {
         outputs[layers - 1] = Some(&ones);
         let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
         let mut gradients = network.parameters().zeros_like();
-        network.backward(&workspace, &d_outputs, InputGradient::Skip, &mut gradients)?;
+        network.backward(&mut workspace, &d_outputs, InputGradient::Skip, &mut gradients)?;
         let mut total = sum(top);
         gradients.for_each(&mut |_, tensor| total += sum(tensor));
         Ok(total)

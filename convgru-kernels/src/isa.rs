@@ -1,71 +1,130 @@
-//! The instruction sets that elementwise loops are compiled for.
-//!
-//! A loop is written once and compiled for each instruction set; which of the
-//! compiled forms runs is decided by what the processor has. No form contracts
-//! products and sums, so all of them give the same bits.
+//! The instruction sets that kernels are compiled for.
 
+use std::fmt;
 use std::sync::OnceLock;
 
-/// An instruction set. Values other than `Portable` exist only where the
-/// processor has the instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Isa(Level);
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Avx512};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Level {
+/// The variable of the environment that restricts the instruction set.
+pub const ISA_VARIABLE: &str = "CONVGRU_ISA";
+
+/// An instruction set of this processor. Values other than the portable one exist only
+/// where the processor has the instructions.
+///
+/// ```
+/// use convgru_kernels::Isa;
+///
+/// println!("kernels run on {}", Isa::current());
+/// assert!(Isa::all().iter().any(|isa| isa.name() == "portable"));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Isa(Level);
+
+/// An instruction set with the proof that the processor has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Level {
     Portable,
     #[cfg(target_arch = "x86_64")]
-    Avx2,
+    Avx2(Avx2),
     #[cfg(target_arch = "x86_64")]
-    Avx512,
+    Avx512(Avx512),
+}
+
+/// A value of [`ISA_VARIABLE`] that names no instruction set of this processor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{ISA_VARIABLE}={given} names no instruction set of this processor; it has {}", available.join(", "))]
+pub struct UnknownIsa {
+    /// What the variable says.
+    pub given: String,
+    /// The names that are possible on this machine.
+    pub available: Vec<&'static str>,
 }
 
 impl Isa {
-    /// The best instruction set of this processor.
-    pub(crate) fn detect() -> Self {
-        static DETECTED: OnceLock<Isa> = OnceLock::new();
-        *DETECTED.get_or_init(|| *Self::all().last().expect("the portable form is always there"))
+    /// The names of all instruction sets there are kernels for, the portable one first.
+    pub const NAMES: [&'static str; 3] = ["portable", "avx2", "avx512"];
+
+    /// The instruction set that kernels run on: the best of this processor, or the one
+    /// [`ISA_VARIABLE`] names. A name that is none is ignored here; see
+    /// [`from_environment`](Self::from_environment).
+    pub fn current() -> Self {
+        static CURRENT: OnceLock<Isa> = OnceLock::new();
+        *CURRENT.get_or_init(|| Self::from_environment().unwrap_or_else(|_| Self::best()))
+    }
+
+    /// The instruction set that [`ISA_VARIABLE`] names, or the best one where it is not set.
+    ///
+    /// # Errors
+    /// [`UnknownIsa`] if it names none of this processor.
+    pub fn from_environment() -> Result<Self, UnknownIsa> {
+        match std::env::var_os(ISA_VARIABLE) {
+            Some(name) if !name.is_empty() => Self::named(&name.to_string_lossy()),
+            _ => Ok(Self::best()),
+        }
+    }
+
+    /// The instruction set of a name.
+    ///
+    /// # Errors
+    /// [`UnknownIsa`] if this processor has none of the name.
+    pub fn named(name: &str) -> Result<Self, UnknownIsa> {
+        let all = Self::all();
+        all.iter().copied().find(|isa| isa.name() == name).ok_or_else(|| UnknownIsa {
+            given: name.to_owned(),
+            available: all.iter().map(|isa| isa.name()).collect(),
+        })
     }
 
     /// Every instruction set of this processor, the portable one first.
-    pub(crate) fn all() -> Vec<Self> {
+    pub fn all() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only one to list"))]
         let mut all = vec![Self(Level::Portable)];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") {
-                all.push(Self(Level::Avx2));
-            }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
-                all.push(Self(Level::Avx512));
-            }
+            all.extend(Avx2::detect().map(|token| Self(Level::Avx2(token))));
+            all.extend(Avx512::detect().map(|token| Self(Level::Avx512(token))));
         }
         all
     }
 
-    /// Runs a loop compiled for this instruction set. The closure and all it calls
-    /// must be inlined for that to have an effect.
-    #[inline(always)]
-    pub(crate) fn run<R>(self, body: impl FnOnce() -> R) -> R {
+    /// The name, one of [`NAMES`](Self::NAMES).
+    pub fn name(self) -> &'static str {
         match self.0 {
-            Level::Portable => body(),
-            // SAFETY: `all` makes this value only after detecting AVX2.
+            Level::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { avx2(body) },
-            // SAFETY: `all` makes this value only after detecting AVX-512 F and DQ.
+            Level::Avx2(_) => "avx2",
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 => unsafe { avx512(body) },
+            Level::Avx512(_) => "avx512",
         }
+    }
+
+    fn best() -> Self {
+        *Self::all().last().expect("the portable form is always there")
+    }
+
+    pub(crate) fn level(self) -> Level {
+        self.0
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn avx2<R>(body: impl FnOnce() -> R) -> R {
-    body()
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512dq")]
-fn avx512<R>(body: impl FnOnce() -> R) -> R {
-    body()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_list_and_lead_back() {
+        for isa in Isa::all() {
+            assert!(Isa::NAMES.contains(&isa.name()));
+            assert_eq!(Isa::named(isa.name()).unwrap().name(), isa.name());
+        }
+        let error = Isa::named("sse9").unwrap_err();
+        assert!(error.to_string().starts_with("CONVGRU_ISA=sse9 names no instruction set"), "{error}");
+    }
 }

@@ -10,6 +10,7 @@
 //! | [`gates`] | the elementwise half of a GRU cell, two fused passes each way |
 //! | [`activation`] | sigmoid and tanh with stated error bounds |
 //! | [`mod@reference`] | the same things as obvious loops: the specification |
+//! | [`peak`] | what the processor can do at best |
 //! | [`gemm`] | the seam behind which matrices are multiplied |
 //!
 //! # Invariants
@@ -21,6 +22,8 @@
 //! * Wrong extents are errors, not panics.
 
 pub mod activation;
+mod aligned;
+mod compiled;
 pub mod conv;
 mod error;
 mod feature_maps;
@@ -28,12 +31,15 @@ pub mod gates;
 pub mod gemm;
 mod isa;
 mod parallel;
-pub mod pointwise;
+pub mod peak;
 pub mod reference;
 mod scalar;
 mod scratchpad;
+mod simd;
 
 pub use error::{Error, Result};
 pub use feature_maps::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef};
+pub use isa::{ISA_VARIABLE, Isa, UnknownIsa};
 pub use scalar::Scalar;
 pub use scratchpad::Scratchpad;
+pub use simd::Vectorised;

@@ -13,6 +13,10 @@ use rayon::prelude::*;
 /// another one costs more than it saves.
 const INLINE_OPERATIONS: usize = 100_000;
 
+/// Elements of a range of elementwise work: several streams of them fit into the
+/// second-level cache.
+const RANGE_OPERATIONS: usize = 16 * 1024;
+
 /// Runs `work(item, lane)` for every item, with one lane of scratch per thread.
 ///
 /// `operations` estimates the arithmetic of the whole call. With a single lane,
@@ -41,11 +45,13 @@ pub(crate) fn for_each_item<L: Send>(
     });
 }
 
-/// Runs `work(range)` over `0..len` in ranges of at most `chunk` elements.
-pub(crate) fn for_each_range(len: usize, chunk: usize, work: impl Fn(Range<usize>) + Sync) {
+/// Runs `work(range)` over ranges that cover `0..len` once. An element of `len` stands for
+/// `operations` elementary operations, and a range for about [`RANGE_OPERATIONS`].
+pub(crate) fn for_each_range(len: usize, operations: usize, work: impl Fn(Range<usize>) + Sync) {
+    let chunk = (RANGE_OPERATIONS / operations.max(1)).max(1);
     let items = len.div_ceil(chunk);
     let range = |item: usize| item * chunk..len.min((item + 1) * chunk);
-    if items <= 1 || len < INLINE_OPERATIONS / 8 {
+    if items <= 1 || len.saturating_mul(operations) < INLINE_OPERATIONS / 8 {
         (0..items).for_each(|item| work(range(item)));
     } else {
         (0..items).into_par_iter().for_each(|item| work(range(item)));
@@ -88,19 +94,9 @@ impl<'a, T> Disjoint<'a, T> {
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
 
-    /// The address of element `offset`, for kernels that write strided parts.
-    ///
-    /// # Panics
-    /// If the offset lies behind the end.
-    pub(crate) fn pointer(&self, offset: usize) -> *mut T {
-        assert!(offset <= self.len);
-        // SAFETY: the assertion keeps the address within or one past the slice.
-        unsafe { self.start.add(offset) }
-    }
-
-    /// Elements of the slice.
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    /// The address of the first element, for kernels that write scattered elements.
+    pub(crate) fn start(&self) -> *mut T {
+        self.start
     }
 }
 
@@ -124,7 +120,7 @@ mod tests {
     #[test]
     fn ranges_cover_everything_once() {
         let sum = AtomicUsize::new(0);
-        for_each_range(123_457, 1000, |range| {
+        for_each_range(123_457, 3, |range| {
             sum.fetch_add(range.len(), Ordering::Relaxed);
         });
         assert_eq!(sum.into_inner(), 123_457);

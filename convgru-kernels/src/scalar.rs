@@ -20,7 +20,8 @@ pub trait Scalar:
     Number
     + sealed::Sealed
     + crate::gemm::Gemm
-    + crate::activation::Vectorised
+    + crate::simd::Vectorised
+    + crate::compiled::Compiled
     + Send
     + Sync
     + Default
@@ -39,6 +40,8 @@ pub trait Scalar:
     const ONE: Self;
     /// Distance from 1 to the next larger number.
     const EPSILON: Self;
+    /// Whether convolutions may use Winograd's minimal filtering.
+    const WINOGRAD: bool;
     /// The Rust name of the type, for error messages and file headers.
     const NAME: &'static str;
 
@@ -57,11 +60,12 @@ pub trait Scalar:
 }
 
 macro_rules! scalar {
-    ($type:ident) => {
+    ($type:ident, winograd: $winograd:literal) => {
         impl Scalar for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const EPSILON: Self = $type::EPSILON;
+            const WINOGRAD: bool = $winograd;
             const NAME: &'static str = stringify!($type);
 
             #[inline(always)]
@@ -92,5 +96,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32);
-scalar!(f64);
+scalar!(f32, winograd: true);
+scalar!(f64, winograd: false);

@@ -1,5 +1,8 @@
 //! Temporary memory of the kernels: meaningless after a call, kept between calls.
 
+use crate::aligned::Aligned;
+use crate::conv::Segment;
+use crate::isa::Isa;
 use crate::scalar::Scalar;
 
 /// Temporary memory that kernels write and nobody reads afterwards.
@@ -7,40 +10,55 @@ use crate::scalar::Scalar;
 /// It grows to what the largest call needs and stays there, so that repeated
 /// calls of the same shapes allocate nothing. One scratchpad serves any number
 /// of convolutions one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Scratchpad<T> {
-    lanes: Vec<Vec<T>>,
-    partial_sums: Vec<T>,
+    isa: Isa,
+    lanes: Vec<Aligned<T>>,
+    shared: Aligned<T>,
+    segments: Vec<Segment>,
+}
+
+/// Parts of a scratchpad that a call uses at the same time.
+pub(crate) struct Parts<'a, T> {
+    /// Memory for each thread of the current pool.
+    pub(crate) lanes: &'a mut [Aligned<T>],
+    /// Memory for all of them, of unspecified value.
+    pub(crate) shared: &'a mut [T],
+    pub(crate) segments: &'a mut Vec<Segment>,
+}
+
+impl<T: Scalar> Default for Scratchpad<T> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<T: Scalar> Scratchpad<T> {
-    /// An empty scratchpad.
+    /// An empty scratchpad for kernels on the current instruction set.
     pub fn new() -> Self {
-        Self { lanes: Vec::new(), partial_sums: Vec::new() }
+        Self::with_isa(Isa::current())
     }
 
-    /// One lane of at least `len` elements for each thread of the current pool.
-    pub(crate) fn lanes(&mut self, len: usize) -> &mut [Vec<T>] {
+    /// An empty scratchpad for kernels on a given instruction set.
+    pub fn with_isa(isa: Isa) -> Self {
+        Self { isa, lanes: Vec::new(), shared: Aligned::default(), segments: Vec::new() }
+    }
+
+    /// The instruction set of kernels whose weights are not packed for one.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// A lane of at least `lane` elements for each thread of the current pool, and `shared`
+    /// elements beside them.
+    pub(crate) fn parts(&mut self, lane: usize, shared: usize) -> Parts<'_, T> {
         let threads = rayon::current_num_threads();
         if self.lanes.len() < threads {
-            self.lanes.resize_with(threads, Vec::new);
+            self.lanes.resize_with(threads, Aligned::default);
         }
         let lanes = &mut self.lanes[..threads];
-        for lane in lanes.iter_mut().filter(|lane| lane.len() < len) {
-            lane.resize(len, T::ZERO);
-        }
-        lanes
-    }
-
-    /// As [`lanes`](Self::lanes), and `sums` zeroed elements beside them.
-    pub(crate) fn lanes_and_sums(&mut self, len: usize, sums: usize) -> (&mut [Vec<T>], &mut [T]) {
-        self.lanes(len);
-        if self.partial_sums.len() < sums {
-            self.partial_sums.resize(sums, T::ZERO);
-        }
-        let sums = &mut self.partial_sums[..sums];
-        sums.fill(T::ZERO);
-        let threads = rayon::current_num_threads();
-        (&mut self.lanes[..threads], sums)
+        lanes.iter_mut().for_each(|lane_of_thread| lane_of_thread.grow(lane));
+        self.shared.grow(shared);
+        Parts { lanes, shared: &mut self.shared[..shared], segments: &mut self.segments }
     }
 }

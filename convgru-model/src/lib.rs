@@ -58,6 +58,7 @@ mod tensor;
 pub use cell::CellParameters;
 pub use config::{
     ConvGruConfig, EncoderForecasterConfig, Feedback, Initializer, KernelSize, KernelSizes, OutputActivation,
+    Precision,
 };
 pub use convgru_kernels::Scalar;
 pub use error::{Error, Result};

@@ -65,11 +65,12 @@ fn no_state_and_a_state_of_zeros_have_the_same_gradients() {
     let (network, x, probes) = network();
     let zeros = [Tensor::zeros(&[2, 3, 4, 5]), Tensor::zeros(&[2, 2, 4, 5])];
     let run = |states: Option<&[Tensor<f64>]>| {
-        let (_, workspace) = network.forward_train(&x, states).unwrap();
+        let (_, mut workspace) = network.forward_train(&x, states).unwrap();
         let d_outputs =
             ConvGruOutputGradients { outputs: probes.iter().map(Some).collect(), last: vec![None; 2] };
         let mut gradients = network.parameters().zeros_like();
-        let back = network.backward(&workspace, &d_outputs, InputGradient::Compute, &mut gradients).unwrap();
+        let back =
+            network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients).unwrap();
         (back, gradients)
     };
     let ((none, d_none), (given, d_given)) = (run(None), run(Some(&zeros)));
@@ -85,12 +86,12 @@ fn no_state_and_a_state_of_zeros_have_the_same_gradients() {
 #[test]
 fn gradients_of_weights_do_not_depend_on_whether_the_input_has_one() {
     let (network, x, probes) = network();
-    let (_, workspace) = network.forward_train(&x, None).unwrap();
+    let (_, mut workspace) = network.forward_train(&x, None).unwrap();
     let d_outputs =
         ConvGruOutputGradients { outputs: probes.iter().map(Some).collect(), last: vec![None; 2] };
-    let run = |input_gradient| {
+    let mut run = |input_gradient| {
         let mut gradients = network.parameters().zeros_like();
-        let back = network.backward(&workspace, &d_outputs, input_gradient, &mut gradients).unwrap();
+        let back = network.backward(&mut workspace, &d_outputs, input_gradient, &mut gradients).unwrap();
         (back.d_input.is_some(), gradients)
     };
     let ((with, a), (without, b)) = (run(InputGradient::Compute), run(InputGradient::Skip));

@@ -112,11 +112,11 @@ fn a_zero_state_is_the_same_as_no_state() {
     }
     // Its gradient is there where the state was.
     let backward = |states: Option<&[Tensor<f32>]>| {
-        let (output, workspace) = network.forward_train(&input, states).unwrap();
+        let (output, mut workspace) = network.forward_train(&input, states).unwrap();
         let outputs = output.outputs.iter().map(Some).collect();
         let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; 3] };
         let mut gradients = network.parameters().zeros_like();
-        network.backward(&workspace, &d_outputs, InputGradient::Skip, &mut gradients).unwrap()
+        network.backward(&mut workspace, &d_outputs, InputGradient::Skip, &mut gradients).unwrap()
     };
     assert!(backward(None).d_initial.is_none());
     assert_eq!(backward(Some(&zeros)).d_initial.unwrap()[1].shape(), [2, 5, 6, 7]);
@@ -172,11 +172,11 @@ fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
 fn gradients_are_added_to_what_is_there() {
     let network = network();
     let input = noise(&[2, 1, 3, 5, 6], 1);
-    let (output, workspace) = network.forward_train(&input, None).unwrap();
+    let (output, mut workspace) = network.forward_train(&input, None).unwrap();
     let d_outputs =
         ConvGruOutputGradients { outputs: output.outputs.iter().map(Some).collect(), last: vec![None; 3] };
-    let run = |gradients: &mut _| {
-        network.backward(&workspace, &d_outputs, InputGradient::Skip, gradients).unwrap();
+    let mut run = |gradients: &mut _| {
+        network.backward(&mut workspace, &d_outputs, InputGradient::Skip, gradients).unwrap();
     };
     let mut once = network.parameters().zeros_like();
     run(&mut once);

@@ -1,23 +1,32 @@
 //! Two-dimensional convolution and its two gradients.
 //!
-//! A patch matrix of a part of an image is multiplied with the weights by the
-//! [`gemm`](crate::gemm) seam. Items of work are parts of images, cut by shape
-//! alone, so results are the same bits for any number of threads.
+//! Convolutions of stride 1 read feature maps where they lie: `direct` takes every tap as it
+//! is, `winograd` transforms tiles. Those with a stride go through a matrix of patches
+//! (`strided`). Which one is a fixed function of the shape ([`Algorithm`]), and results are
+//! the same bits for any number of threads.
 
-mod forward;
-mod im2col;
-mod input_gradient;
+mod api;
+mod convolve;
+mod direct;
+pub(crate) mod entry;
+pub(crate) mod epilogue;
+mod geometry;
+mod multiply;
+mod packed;
+mod plan;
 mod shape;
-mod weight_gradient;
+mod strided;
 mod weights;
+mod winograd;
 
-use std::ops::Range;
-
-pub use forward::forward;
-pub use input_gradient::input_gradient;
-pub use shape::{ConvShape, Padding};
-pub use weight_gradient::{bias_gradient, weight_gradient};
+pub use api::{bias_gradient, forward, input_gradient, weight_gradient, weight_gradient_by};
+pub(crate) use convolve::convolve;
+pub(crate) use multiply::Segment;
+pub(crate) use packed::Packed;
+pub use plan::{Algorithm, Tile};
+pub use shape::{ConvShape, Padding, Precision};
 pub use weights::PackedWeights;
+pub(crate) use weights::pack;
 
 /// What a kernel does with the numbers already in its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,35 +35,4 @@ pub enum Output {
     Overwrite,
     /// Add to them.
     Add,
-}
-
-/// Elements of a patch matrix that are held at a time: three quarters of a
-/// megabyte in `f32`, which leaves room beside it in a second-level cache.
-const PATCH_ELEMENTS: usize = 192 * 1024;
-
-/// The pixels of an output image that are computed together.
-///
-/// Depends on the image and the convolution alone, not on the number of images,
-/// so that one frame gives the same bits alone and within a sequence.
-#[derive(Debug, Clone, Copy)]
-struct PixelChunks {
-    pixels: usize,
-    chunk: usize,
-}
-
-impl PixelChunks {
-    fn new(pixels: usize, reduction: usize) -> Self {
-        let fitting = (PATCH_ELEMENTS / reduction.max(1)).clamp(64, 2048);
-        let count = pixels.div_ceil(fitting).max(1);
-        let chunk = pixels.div_ceil(count).next_multiple_of(16);
-        Self { pixels, chunk: chunk.max(1) }
-    }
-
-    fn count(self) -> usize {
-        self.pixels.div_ceil(self.chunk)
-    }
-
-    fn range(self, index: usize) -> Range<usize> {
-        index * self.chunk..self.pixels.min((index + 1) * self.chunk)
-    }
 }

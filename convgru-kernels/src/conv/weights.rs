@@ -1,18 +1,30 @@
-//! Weights of a convolution in the order its kernels read them.
+//! Weights of a convolution, packed for its kernels.
 
+use std::sync::OnceLock;
+
+use super::geometry::Geometry;
+use super::packed::Packed;
+use super::plan::Algorithm;
 use super::shape::ConvShape;
 use crate::error::Result;
 use crate::feature_maps::expect_len;
+use crate::isa::Isa;
 use crate::scalar::Scalar;
 
 /// Weights of a convolution, brought into the order its kernels read them.
 ///
 /// Weights are packed once after each change and then used for any number of
-/// images; packing is what `prepare` of a model does ahead of streaming.
+/// images; packing is what `prepare` of a model does ahead of streaming. What the gradient
+/// of the input needs is packed when it is first asked for.
 #[derive(Debug, Clone)]
 pub struct PackedWeights<T> {
     shape: ConvShape,
+    isa: Isa,
     weights: Vec<T>,
+    /// One number for each lane of each block of output channels.
+    bias: Option<Vec<T>>,
+    forward: Option<Packed<T>>,
+    backward: OnceLock<Packed<T>>,
 }
 
 impl<T: Scalar> PackedWeights<T> {
@@ -24,8 +36,56 @@ impl<T: Scalar> PackedWeights<T> {
     /// # Errors
     /// [`Error::Length`](crate::Error::Length) if the slice has another length.
     pub fn new(shape: ConvShape, weights: &[T]) -> Result<Self> {
+        Self::with_isa(shape, weights, Isa::current())
+    }
+
+    /// Packs weights for the kernels of an instruction set.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_isa(shape: ConvShape, weights: &[T], isa: Isa) -> Result<Self> {
+        Self::with_algorithm(shape, weights, isa, Algorithm::of::<T>(&shape))
+    }
+
+    /// Packs weights for an algorithm other than the one [`Algorithm::of`] chooses, to
+    /// measure or check it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    ///
+    /// # Panics
+    /// If the algorithm cannot compute the convolution.
+    pub fn with_algorithm(shape: ConvShape, weights: &[T], isa: Isa, algorithm: Algorithm) -> Result<Self> {
         expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
-        Ok(Self { shape, weights: weights.to_vec() })
+        let forward = match algorithm {
+            Algorithm::Patches => None,
+            algorithm => {
+                expect_computable(&shape, algorithm);
+                Some(T::pack(&shape, weights, isa, algorithm, false))
+            }
+        };
+        Ok(Self { shape, isa, weights: weights.to_vec(), bias: None, forward, backward: OnceLock::new() })
+    }
+
+    /// Adds a bias to every output of [`forward`](super::forward).
+    ///
+    /// # Shapes
+    /// `bias`: `[out_channels]`.
+    ///
+    /// # Errors
+    /// [`Error::Length`](crate::Error::Length) if the slice has another length.
+    pub fn with_bias(mut self, bias: Option<&[T]>) -> Result<Self> {
+        let Some(bias) = bias else { return Ok(Self { bias: None, ..self }) };
+        expect_len("bias of the convolution", self.shape.out_channels, bias.len())?;
+        let channels = Geometry::forward::<T>(&self.shape).output;
+        let mut lanes = vec![T::ZERO; channels.blocks() * T::BLOCK];
+        for block in 0..channels.blocks() {
+            for (lane, channel) in channels.of_block(block).enumerate() {
+                lanes[block * T::BLOCK + lane] = bias[channel];
+            }
+        }
+        self.bias = Some(lanes);
+        Ok(self)
     }
 
     /// The convolution the weights belong to.
@@ -33,8 +93,62 @@ impl<T: Scalar> PackedWeights<T> {
         self.shape
     }
 
+    /// The instruction set the weights are packed for.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
     /// The weights as a matrix `[out_channels, in_channels * kh * kw]`, row-major.
     pub(super) fn matrix(&self) -> &[T] {
         &self.weights
     }
+
+    /// The bias, one number for each lane of each block of output channels.
+    pub(super) fn bias(&self) -> Option<&[T]> {
+        self.bias.as_deref()
+    }
+
+    /// The weights of the convolution; `None` where it has a stride.
+    pub(crate) fn forward(&self) -> Option<&Packed<T>> {
+        self.forward.as_ref()
+    }
+
+    /// The weights of the gradient of the input; `None` where the convolution has a stride.
+    pub(crate) fn backward(&self) -> Option<&Packed<T>> {
+        let forward = self.forward.as_ref()?;
+        let pack = || T::pack(&self.shape, &self.weights, self.isa, forward.algorithm, true);
+        Some(self.backward.get_or_init(pack))
+    }
+}
+
+/// Packs weights for the convolution, or turned for the gradient of its input.
+pub(crate) fn pack<T: Scalar>(
+    shape: &ConvShape,
+    weights: &[T],
+    isa: Isa,
+    algorithm: Algorithm,
+    turned: bool,
+) -> Packed<T> {
+    let (inputs, taps) = (shape.in_channels, shape.taps());
+    if turned {
+        Packed::new(Geometry::backward::<T>(shape), algorithm, isa, &|i, o, tap| {
+            weights[(o * inputs + i) * taps + taps - 1 - tap]
+        })
+    } else {
+        Packed::new(Geometry::forward::<T>(shape), algorithm, isa, &|o, i, tap| {
+            weights[(o * inputs + i) * taps + tap]
+        })
+    }
+}
+
+/// Fails loudly where a convolution is given to an algorithm that is none for it.
+pub(super) fn expect_computable(shape: &ConvShape, algorithm: Algorithm) {
+    let possible = match algorithm {
+        Algorithm::Patches => true,
+        Algorithm::Direct => shape.stride == [1, 1],
+        Algorithm::Winograd(tile) => {
+            shape.stride == [1, 1] && shape.dilation == [1, 1] && shape.kernel == [tile.kernel; 2]
+        }
+    };
+    assert!(possible, "{algorithm} cannot compute {shape:?}");
 }

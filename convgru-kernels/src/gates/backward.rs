@@ -1,11 +1,15 @@
 //! From the gradient of the next state to the gradients before the activations.
 
 use super::GATES;
-use super::pieces::{PieceWriter, for_each_piece, read};
+use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
+use crate::conv::epilogue::{Epilogue, Sums};
+use crate::conv::{PackedWeights, convolve};
 use crate::error::Result;
-use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_extent};
+use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut, expect_extent};
 use crate::isa::Isa;
 use crate::scalar::Scalar;
+use crate::scratchpad::Scratchpad;
+use crate::simd::Simd;
 
 /// Arguments of [`candidate_backward`].
 #[derive(Debug)]
@@ -18,109 +22,135 @@ pub struct CandidateBackward<'a, T> {
     /// that reaches the state before it through the blend, `dh'.(1 - z)`. `[N, hidden, H, W]`.
     pub d_hidden: FeatureMapsMut<'a, T>,
     /// Gradients before the activations, `[N, 3 hidden, H, W]`; update and candidate
-    /// blocks are written, and the reset block is set to zero where the state is zero.
+    /// sections are written, and the reset section is set to zero where the state is zero.
     pub d_gates: FeatureMapsMut<'a, T>,
 }
 
-/// Pass 1: through the blend, the candidate and the update gate.
-///
-/// `a_n = dh'.z.(1 - n^2)`, `a_z = dh'.(n - h).z.(1 - z)`, `dh = dh'.(1 - z)`.
-///
-/// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>) -> Result<()> {
+pub(crate) fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>, isa: Isa) -> Result<()> {
     let CandidateBackward { gates, hidden, mut d_hidden, mut d_gates } = arguments;
     let extent = d_hidden.extent();
-    let gate_extent = extent.with_channels(GATES * extent.channels);
-    expect_extent("gates", gate_extent, gates.extent())?;
-    expect_extent("gradient of the gates", gate_extent, d_gates.extent())?;
+    expect_gates("gates", extent, gates.extent())?;
+    expect_gates("gradient of the gates", extent, d_gates.extent())?;
     if let Some(hidden) = &hidden {
         expect_extent("hidden state", extent, hidden.extent())?;
     }
-    let (isa, block) = (Isa::detect(), extent.image_len());
-    let d_hidden = PieceWriter::new(&mut d_hidden);
-    let d_gates = PieceWriter::new(&mut d_gates);
-    for_each_piece(extent, |piece| {
-        let (z, n) = (read(&gates, &piece, 0), read(&gates, &piece, 2 * block));
-        // SAFETY: pieces do not overlap, and the blocks of a gate buffer lie apart.
-        let (dh, a_z, a_r, a_n) = unsafe {
-            (
-                d_hidden.piece(&piece, 0),
-                d_gates.piece(&piece, 0),
-                d_gates.piece(&piece, block),
-                d_gates.piece(&piece, 2 * block),
-            )
-        };
-        let one = T::ONE;
-        match &hidden {
-            Some(hidden) => {
-                let h = read(hidden, &piece, 0);
-                isa.run(|| {
-                    for (((((&z, &n), &h), dh), a_z), a_n) in z.iter().zip(n).zip(h).zip(dh).zip(a_z).zip(a_n)
-                    {
-                        *a_n = *dh * z * (one - n * n);
-                        *a_z = *dh * (n - h) * z * (one - z);
-                        *dh *= one - z;
-                    }
-                });
-            }
-            None => isa.run(|| {
-                a_r.fill(T::ZERO);
-                for ((((&z, &n), dh), a_z), a_n) in z.iter().zip(n).zip(dh).zip(a_z).zip(a_n) {
-                    *a_n = *dh * z * (one - n * n);
-                    *a_z = *dh * n * z * (one - z);
-                    *dh *= one - z;
-                }
-            }),
-        }
-    });
+    let layout = d_hidden.layout();
+    let work = CandidateWork {
+        blocks: layout.blocks(),
+        gates: gates.rows(),
+        hidden: hidden.map(|hidden| hidden.rows()),
+        d_hidden: d_hidden.rows(),
+        d_gates: d_gates.rows(),
+    };
+    for_each_row(isa, &layout, &work);
     Ok(())
+}
+
+struct CandidateWork<'a, T> {
+    blocks: usize,
+    gates: Rows<'a, T>,
+    hidden: Option<Rows<'a, T>>,
+    d_hidden: RowsMut<'a, T>,
+    d_gates: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
+    #[inline(always)]
+    unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        let (block, blocks) = (pixels.place.block, self.blocks);
+        let len = pixels.count * T::BLOCK;
+        // SAFETY: the caller makes the pixels exclusive.
+        unsafe {
+            let z = pixels.read(&self.gates);
+            let n = pixels.of_block(2 * blocks + block).read(&self.gates);
+            let h = self.hidden.as_ref().map(|hidden| pixels.read(hidden));
+            let dh = pixels.write(&self.d_hidden);
+            let a_z = pixels.write(&self.d_gates);
+            let a_n = pixels.of_block(2 * blocks + block).write(&self.d_gates);
+            if h.is_none() {
+                let a_r = pixels.of_block(blocks + block).write(&self.d_gates);
+                std::slice::from_raw_parts_mut(a_r, len).fill(T::ZERO);
+            }
+            let one = s.splat(T::ONE);
+            for at in (0..len).step_by(S::LANES) {
+                let (z, n, d) = (s.load(z.add(at)), s.load(n.add(at)), s.load(dh.add(at)));
+                let h = h.map_or(s.splat(T::ZERO), |h| s.load(h.add(at)));
+                let rest = s.sub(one, z);
+                s.store(a_n.add(at), s.mul(s.mul(d, z), s.sub(one, s.mul(n, n))));
+                s.store(a_z.add(at), s.mul(s.mul(s.mul(d, s.sub(n, h)), z), rest));
+                s.store(dh.add(at), s.mul(d, rest));
+            }
+        }
+    }
 }
 
 /// Arguments of [`reset_backward`].
 #[derive(Debug)]
 pub struct ResetBackward<'a, T> {
+    /// `Un`: the convolution of the candidate.
+    pub weights: &'a PackedWeights<T>,
     /// The gates of the step, `[N, 3 hidden, H, W]`.
     pub gates: FeatureMapsRef<'a, T>,
     /// The state the step started from, `[N, hidden, H, W]`.
     pub hidden: FeatureMapsRef<'a, T>,
-    /// The gradient of `r.h`, `[N, hidden, H, W]`.
-    pub d_reset_hidden: FeatureMapsRef<'a, T>,
     /// The gradient of the state before the step, to which `d(rh).r` is added.
     pub d_hidden: FeatureMapsMut<'a, T>,
-    /// Gradients before the activations, of which the reset block is written.
+    /// Gradients before the activations: the candidate section is read, the reset section written.
     pub d_gates: FeatureMapsMut<'a, T>,
 }
 
-/// Pass 2: through the reset gate.
-///
-/// `a_r = d(rh).h.r.(1 - r)`, `dh += d(rh).r`.
-///
-/// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn reset_backward<T: Scalar>(arguments: ResetBackward<'_, T>) -> Result<()> {
-    let ResetBackward { gates, hidden, d_reset_hidden, mut d_hidden, mut d_gates } = arguments;
+pub(crate) fn reset_backward<T: Scalar>(
+    arguments: ResetBackward<'_, T>,
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    let ResetBackward { weights, gates, hidden, mut d_hidden, mut d_gates } = arguments;
     let extent = hidden.extent();
-    let gate_extent = extent.with_channels(GATES * extent.channels);
-    expect_extent("gates", gate_extent, gates.extent())?;
-    expect_extent("gradient of the gates", gate_extent, d_gates.extent())?;
-    expect_extent("gradient of reset gate times hidden state", extent, d_reset_hidden.extent())?;
+    expect_gates("gates", extent, gates.extent())?;
+    expect_gates("gradient of the gates", extent, d_gates.extent())?;
     expect_extent("gradient of the hidden state", extent, d_hidden.extent())?;
-    let (isa, block) = (Isa::detect(), extent.image_len());
-    let d_hidden = PieceWriter::new(&mut d_hidden);
-    let d_gates = PieceWriter::new(&mut d_gates);
-    for_each_piece(extent, |piece| {
-        let (r, h) = (read(&gates, &piece, block), read(&hidden, &piece, 0));
-        let d_product = read(&d_reset_hidden, &piece, 0);
-        // SAFETY: pieces do not overlap, and the blocks of a gate buffer lie apart.
-        let (dh, a_r) = unsafe { (d_hidden.piece(&piece, 0), d_gates.piece(&piece, block)) };
-        let one = T::ONE;
-        isa.run(|| {
-            for ((((&r, &h), &d_product), dh), a_r) in r.iter().zip(h).zip(d_product).zip(dh).zip(a_r) {
-                *a_r = d_product * h * r * (one - r);
-                *dh += d_product * r;
+    expect_weights("convolution of the candidate", weights, extent, 1)?;
+    let Some(packed) = weights.backward() else { return Ok(()) };
+    let d_gates = d_gates.rows();
+    // SAFETY: the epilogue writes the reset section alone.
+    let d_candidate = unsafe { d_gates.read_sections(2..GATES) };
+    let epilogue = ResetEpilogue {
+        blocks: hidden.layout().blocks(),
+        gates: gates.rows(),
+        hidden: hidden.rows(),
+        d_hidden: d_hidden.rows(),
+        d_gates,
+    };
+    convolve(packed, d_candidate, extent, &epilogue, scratch)
+}
+
+struct ResetEpilogue<'a, T> {
+    blocks: usize,
+    gates: Rows<'a, T>,
+    hidden: Rows<'a, T>,
+    d_hidden: RowsMut<'a, T>,
+    d_gates: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for ResetEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        let reset = pixels.of_block(self.blocks + sums.place.block);
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
+        // all maps hold a block for each of them.
+        unsafe {
+            let (r, h) = (reset.read(&self.gates), pixels.read(&self.hidden));
+            let (dh, a_r) = (pixels.write(&self.d_hidden), reset.write(&self.d_gates));
+            let one = s.splat(T::ONE);
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let d = sums.load(s, pixel, lane);
+                    let (r, h) = (s.load(r.add(at)), s.load(h.add(at)));
+                    s.store(a_r.add(at), s.mul(s.mul(s.mul(d, h), r), s.sub(one, r)));
+                    s.store(dh.add(at), s.mul_add(d, r, s.load(dh.add(at))));
+                }
             }
-        });
-    });
-    Ok(())
+        }
+    }
 }

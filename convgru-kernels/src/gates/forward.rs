@@ -1,144 +1,229 @@
 //! From values before the activation to gates and the next hidden state.
 
-use super::GATES;
-use super::pieces::{PieceWriter, for_each_piece, read};
-use crate::activation::{sigmoid, tanh};
+use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
+use super::{GATES, pass};
+use crate::activation::{sigmoid_of, tanh_of};
+use crate::conv::epilogue::{Epilogue, Sums};
+use crate::conv::{PackedWeights, convolve};
 use crate::error::Result;
-use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_extent};
+use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut, expect_extent};
 use crate::isa::Isa;
 use crate::scalar::Scalar;
+use crate::scratchpad::Scratchpad;
+use crate::simd::Simd;
 
-/// Pass 1: `z = sigmoid(z)`, `r = sigmoid(r)`, and `r.h` for the convolution of the candidate.
-///
-/// # Shapes
-/// `gates`: `[N, 3 hidden, H, W]`, of which update and reset blocks are replaced;
-/// `hidden`, `reset_hidden`: `[N, hidden, H, W]`.
-///
-/// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn update_and_reset<T: Scalar>(
-    mut gates: FeatureMapsMut<'_, T>,
-    hidden: FeatureMapsRef<'_, T>,
-    mut reset_hidden: FeatureMapsMut<'_, T>,
+/// Arguments of [`update_and_reset`].
+#[derive(Debug)]
+pub struct UpdateAndReset<'a, T> {
+    /// `Uz` and `Ur`: from `hidden` to `2 hidden` channels in two sections.
+    pub weights: &'a PackedWeights<T>,
+    /// `W*x + b` on entry; update and reset sections are replaced by the gates. `[N, 3 hidden, H, W]`.
+    pub gates: FeatureMapsMut<'a, T>,
+    /// The state before the step, `[N, hidden, H, W]`.
+    pub hidden: FeatureMapsRef<'a, T>,
+    /// Receives `r.h`, `[N, hidden, H, W]`.
+    pub reset_hidden: FeatureMapsMut<'a, T>,
+}
+
+pub(crate) fn update_and_reset<T: Scalar>(
+    arguments: UpdateAndReset<'_, T>,
+    scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
+    let UpdateAndReset { weights, mut gates, hidden, mut reset_hidden } = arguments;
     let extent = hidden.extent();
-    expect_extent("gates", extent.with_channels(GATES * extent.channels), gates.extent())?;
+    expect_gates("gates", extent, gates.extent())?;
     expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
-    let (isa, block) = (Isa::detect(), extent.image_len());
-    let gates = PieceWriter::new(&mut gates);
-    let products = PieceWriter::new(&mut reset_hidden);
-    for_each_piece(extent, |piece| {
-        let h = read(&hidden, &piece, 0);
-        // SAFETY: pieces do not overlap, and the blocks of a gate buffer lie apart.
-        let (z, r, rh) =
-            unsafe { (gates.piece(&piece, 0), gates.piece(&piece, block), products.piece(&piece, 0)) };
-        isa.run(|| {
-            for (((z, r), rh), &h) in z.iter_mut().zip(r).zip(rh).zip(h) {
-                *z = sigmoid(*z);
-                *r = sigmoid(*r);
-                *rh = *r * h;
+    expect_weights("convolution of update and reset gate", weights, extent, 2)?;
+    let Some(packed) = weights.forward() else { return Ok(()) };
+    let epilogue = UpdateAndResetEpilogue {
+        blocks: hidden.layout().blocks(),
+        gates: gates.rows(),
+        hidden: hidden.rows(),
+        reset_hidden: reset_hidden.rows(),
+    };
+    convolve(packed, hidden.rows(), extent.with_channels(2 * extent.channels), &epilogue, scratch)
+}
+
+struct UpdateAndResetEpilogue<'a, T> {
+    /// Blocks of the state.
+    blocks: usize,
+    gates: RowsMut<'a, T>,
+    hidden: Rows<'a, T>,
+    reset_hidden: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let pixels = pass::Pixels { place: sums.place, column: sums.column, count: sums.count };
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
+        // all maps hold a block for each of them.
+        unsafe {
+            let gates = pixels.write(&self.gates);
+            if sums.place.block < self.blocks {
+                for lane in (0..T::BLOCK).step_by(S::LANES) {
+                    for pixel in 0..sums.count {
+                        let gate = gates.add(pixel * T::BLOCK + lane);
+                        s.store(gate, sigmoid_of(s, s.add(s.load(gate), sums.load(s, pixel, lane))));
+                    }
+                }
+                return;
             }
-        });
-    });
-    Ok(())
+            let pixels = pixels.of_block(sums.place.block - self.blocks);
+            let (hidden, product) = (pixels.read(&self.hidden), pixels.write(&self.reset_hidden));
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let gate = gates.add(at);
+                    let r = sigmoid_of(s, s.add(s.load(gate), sums.load(s, pixel, lane)));
+                    s.store(gate, r);
+                    s.store(product.add(at), s.mul(r, s.load(hidden.add(at))));
+                }
+            }
+        }
+    }
 }
 
-/// Pass 1 where the hidden state is zero: `z = sigmoid(z)`. The reset gate has nothing
-/// to reset; its block keeps the value before the activation.
-///
-/// # Shapes
-/// `gates`: `[N, 3 hidden, H, W]`.
-///
-/// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the channels are not three blocks.
-pub fn update_only<T: Scalar>(mut gates: FeatureMapsMut<'_, T>) -> Result<()> {
-    let all = gates.extent();
-    let extent = all.with_channels(all.channels / GATES);
-    expect_extent("gates", extent.with_channels(GATES * extent.channels), all)?;
-    let isa = Isa::detect();
-    let gates = PieceWriter::new(&mut gates);
-    for_each_piece(extent, |piece| {
-        // SAFETY: pieces do not overlap.
-        let z = unsafe { gates.piece(&piece, 0) };
-        isa.run(|| z.iter_mut().for_each(|z| *z = sigmoid(*z)));
-    });
-    Ok(())
+/// Arguments of [`candidate`].
+#[derive(Debug)]
+pub struct Candidate<'a, T> {
+    /// `Un`: from `hidden` to `hidden` channels.
+    pub weights: &'a PackedWeights<T>,
+    /// The gates after [`update_and_reset`]; the candidate section is replaced. `[N, 3 hidden, H, W]`.
+    pub gates: FeatureMapsMut<'a, T>,
+    /// The state before the step, `[N, hidden, H, W]`.
+    pub hidden: FeatureMapsRef<'a, T>,
+    /// `r.h`, `[N, hidden, H, W]`.
+    pub reset_hidden: FeatureMapsRef<'a, T>,
+    /// Receives the state after the step, `[N, hidden, H, W]`.
+    pub next: FeatureMapsMut<'a, T>,
 }
 
-/// Pass 2: `n = tanh(n)` and `h' = h + z.(n - h)`, or `h' = z.n` from a zero state.
-///
-/// # Shapes
-/// `gates`: `[N, 3 hidden, H, W]`, of which the candidate block is replaced;
-/// `hidden`, `next`: `[N, hidden, H, W]`.
-///
-/// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn blend<T: Scalar>(
+pub(crate) fn candidate<T: Scalar>(arguments: Candidate<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+    let Candidate { weights, mut gates, hidden, reset_hidden, mut next } = arguments;
+    let extent = hidden.extent();
+    expect_gates("gates", extent, gates.extent())?;
+    expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
+    expect_extent("next hidden state", extent, next.extent())?;
+    expect_weights("convolution of the candidate", weights, extent, 1)?;
+    let Some(packed) = weights.forward() else { return Ok(()) };
+    let epilogue = CandidateEpilogue {
+        blocks: hidden.layout().blocks(),
+        gates: gates.rows(),
+        hidden: hidden.rows(),
+        next: next.rows(),
+    };
+    convolve(packed, reset_hidden.rows(), extent, &epilogue, scratch)
+}
+
+struct CandidateEpilogue<'a, T> {
+    /// Blocks of the state.
+    blocks: usize,
+    gates: RowsMut<'a, T>,
+    hidden: Rows<'a, T>,
+    next: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let pixels = pass::Pixels { place: sums.place, column: sums.column, count: sums.count };
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
+        // all maps hold a block for each of them.
+        unsafe {
+            let update = pixels.write(&self.gates).cast_const();
+            let gates = pixels.of_block(2 * self.blocks + sums.place.block).write(&self.gates);
+            let (hidden, next) = (pixels.read(&self.hidden), pixels.write(&self.next));
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let gate = gates.add(at);
+                    let n = tanh_of(s, s.add(s.load(gate), sums.load(s, pixel, lane)));
+                    s.store(gate, n);
+                    let h = s.load(hidden.add(at));
+                    s.store(next.add(at), s.mul_add(s.load(update.add(at)), s.sub(n, h), h));
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn first_step<T: Scalar>(
     mut gates: FeatureMapsMut<'_, T>,
-    hidden: Option<FeatureMapsRef<'_, T>>,
     mut next: FeatureMapsMut<'_, T>,
+    isa: Isa,
 ) -> Result<()> {
     let extent = next.extent();
-    expect_extent("gates", extent.with_channels(GATES * extent.channels), gates.extent())?;
-    if let Some(hidden) = &hidden {
-        expect_extent("hidden state", extent, hidden.extent())?;
-    }
-    let (isa, block) = (Isa::detect(), extent.image_len());
-    let gates = PieceWriter::new(&mut gates);
-    let next = PieceWriter::new(&mut next);
-    for_each_piece(extent, |piece| {
-        // SAFETY: pieces do not overlap, and the blocks of a gate buffer lie apart.
-        let (z, n, next) =
-            unsafe { (gates.piece(&piece, 0), gates.piece(&piece, 2 * block), next.piece(&piece, 0)) };
-        let z = &*z;
-        match &hidden {
-            Some(hidden) => {
-                let h = read(hidden, &piece, 0);
-                isa.run(|| {
-                    for (((&z, n), next), &h) in z.iter().zip(n).zip(next).zip(h) {
-                        *n = tanh(*n);
-                        *next = h + z * (*n - h);
-                    }
-                });
-            }
-            None => isa.run(|| {
-                for ((&z, n), next) in z.iter().zip(n).zip(next) {
-                    *n = tanh(*n);
-                    *next = z * *n;
-                }
-            }),
-        }
-    });
+    expect_gates("gates", extent, gates.extent())?;
+    let layout = next.layout();
+    let work = FirstStep { blocks: layout.blocks(), gates: gates.rows(), next: next.rows() };
+    for_each_row(isa, &layout, &work);
     Ok(())
 }
 
-/// The product `r.h` anew from finished gates, for the weight gradient of the candidate:
-/// cheaper to compute twice than to keep for every step.
-///
-/// # Shapes
-/// `gates`: `[N, 3 hidden, H, W]`; `hidden`, `reset_hidden`: `[N, hidden, H, W]`.
-///
-/// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn reset_hidden<T: Scalar>(
+struct FirstStep<'a, T> {
+    blocks: usize,
+    gates: RowsMut<'a, T>,
+    next: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> RowWork<T> for FirstStep<'_, T> {
+    #[inline(always)]
+    unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        // SAFETY: the caller makes the pixels exclusive.
+        unsafe {
+            let block = pixels.place.block;
+            let update = pixels.write(&self.gates);
+            let candidate = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
+            let next = pixels.write(&self.next);
+            for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
+                let z = sigmoid_of(s, s.load(update.add(at)));
+                let n = tanh_of(s, s.load(candidate.add(at)));
+                s.store(update.add(at), z);
+                s.store(candidate.add(at), n);
+                s.store(next.add(at), s.mul(z, n));
+            }
+        }
+    }
+}
+
+pub(crate) fn reset_hidden<T: Scalar>(
     gates: FeatureMapsRef<'_, T>,
     hidden: FeatureMapsRef<'_, T>,
     mut reset_hidden: FeatureMapsMut<'_, T>,
+    isa: Isa,
 ) -> Result<()> {
     let extent = hidden.extent();
-    expect_extent("gates", extent.with_channels(GATES * extent.channels), gates.extent())?;
+    expect_gates("gates", extent, gates.extent())?;
     expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
-    let (isa, block) = (Isa::detect(), extent.image_len());
-    let products = PieceWriter::new(&mut reset_hidden);
-    for_each_piece(extent, |piece| {
-        let (r, h) = (read(&gates, &piece, block), read(&hidden, &piece, 0));
-        // SAFETY: pieces do not overlap.
-        let rh = unsafe { products.piece(&piece, 0) };
-        isa.run(|| {
-            for ((rh, &r), &h) in rh.iter_mut().zip(r).zip(h) {
-                *rh = r * h;
-            }
-        });
-    });
+    let layout = hidden.layout();
+    let work = ResetHidden {
+        blocks: layout.blocks(),
+        gates: gates.rows(),
+        hidden: hidden.rows(),
+        product: reset_hidden.rows(),
+    };
+    for_each_row(isa, &layout, &work);
     Ok(())
+}
+
+struct ResetHidden<'a, T> {
+    blocks: usize,
+    gates: Rows<'a, T>,
+    hidden: Rows<'a, T>,
+    product: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> RowWork<T> for ResetHidden<'_, T> {
+    #[inline(always)]
+    unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        // SAFETY: the caller makes the pixels exclusive.
+        unsafe {
+            let r = pixels.of_block(self.blocks + pixels.place.block).read(&self.gates);
+            let (h, product) = (pixels.read(&self.hidden), pixels.write(&self.product));
+            for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
+                s.store(product.add(at), s.mul(s.load(r.add(at)), s.load(h.add(at))));
+            }
+        }
+    }
 }

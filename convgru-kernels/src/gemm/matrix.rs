@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use super::{Operand, OperandMut};
-use crate::parallel::Disjoint;
 
 /// A matrix to be read.
 #[derive(Debug, Clone, Copy)]
@@ -16,11 +15,11 @@ pub(crate) struct Matrix<'a, T> {
 impl<'a, T> Matrix<'a, T> {
     /// A row-major matrix at the start of a slice.
     pub(crate) fn new(data: &'a [T], rows: usize, columns: usize) -> Self {
-        Self::with_row_stride(data, rows, columns, columns)
+        Self::with_row_stride(data, [rows, columns], columns)
     }
 
     /// A matrix whose rows lie `row_stride` elements apart.
-    pub(crate) fn with_row_stride(data: &'a [T], rows: usize, columns: usize, row_stride: usize) -> Self {
+    pub(crate) fn with_row_stride(data: &'a [T], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
         assert!(last(rows, columns, row_stride) <= data.len(), "a matrix larger than its slice");
         Self { data, size: [rows, columns], strides: [row_stride, 1] }
     }
@@ -62,19 +61,10 @@ impl<'a, T> MatrixMut<'a, T> {
         Self { start: data.as_mut_ptr(), size: [rows, columns], row_stride: columns, borrow: PhantomData }
     }
 
-    /// Some columns of a row-major matrix that several items write at once: `rows`
-    /// rows of `columns` elements from `offset` on, `row_stride` apart.
-    ///
-    /// # Safety
-    /// While this matrix lives, no other item may touch the elements it names.
-    pub(crate) unsafe fn of_disjoint(
-        data: &'a Disjoint<'_, T>,
-        offset: usize,
-        [rows, columns]: [usize; 2],
-        row_stride: usize,
-    ) -> Self {
-        assert!(columns <= row_stride && offset + last(rows, columns, row_stride) <= data.len());
-        Self { start: data.pointer(offset), size: [rows, columns], row_stride, borrow: PhantomData }
+    /// A matrix whose rows lie `row_stride` elements apart.
+    pub(crate) fn with_row_stride(data: &'a mut [T], [rows, columns]: [usize; 2], row_stride: usize) -> Self {
+        assert!(columns <= row_stride && last(rows, columns, row_stride) <= data.len());
+        Self { start: data.as_mut_ptr(), size: [rows, columns], row_stride, borrow: PhantomData }
     }
 
     /// Number of rows.

@@ -19,6 +19,11 @@ pub(crate) struct CellShape {
 }
 
 impl CellShape {
+    /// Rows and columns that the kernel reaches over the edge of an image.
+    pub(crate) fn halo(&self) -> [usize; 2] {
+        self.kernel.map(|size| size / 2)
+    }
+
     /// The shape of a layer of a stack.
     pub(crate) fn of_layer(config: &ConvGruConfig, layer: usize) -> Self {
         Self {

@@ -1,9 +1,10 @@
 //! A cell with its weights packed: the two halves of a step and of its backward pass.
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights};
-use convgru_kernels::gates::{self, CandidateBackward, ResetBackward};
-use convgru_kernels::{FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad, pointwise};
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
+use convgru_kernels::gates::{self, Candidate, CandidateBackward, ResetBackward, UpdateAndReset};
+use convgru_kernels::{FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
+use super::GATES;
 use super::parameters::{CellParameters, CellShape};
 use crate::error::Result;
 
@@ -14,21 +15,20 @@ pub(crate) struct PreparedCell<T> {
     input: PackedWeights<T>,
     update_and_reset: PackedWeights<T>,
     candidate: PackedWeights<T>,
-    bias: Option<Vec<T>>,
 }
 
 impl<T: Scalar> PreparedCell<T> {
-    pub(crate) fn new(parameters: &CellParameters<T>) -> Result<Self> {
+    pub(crate) fn new(parameters: &CellParameters<T>, precision: Precision) -> Result<Self> {
         let shape = parameters.shape();
-        let [input, two, one] = convolutions(shape);
+        let [input, two, one] = convolutions(shape, precision);
         let hidden_weights = parameters.hidden_weights.as_slice();
         let (first, last) = hidden_weights.split_at(two.weight_len());
+        let bias = parameters.bias.as_ref().map(|bias| bias.as_slice());
         Ok(Self {
             shape,
-            input: PackedWeights::new(input, parameters.input_weights.as_slice())?,
+            input: PackedWeights::new(input, parameters.input_weights.as_slice())?.with_bias(bias)?,
             update_and_reset: PackedWeights::new(two, first)?,
             candidate: PackedWeights::new(one, last)?,
-            bias: parameters.bias.as_ref().map(|bias| bias.as_slice().to_vec()),
         })
     }
 
@@ -41,31 +41,29 @@ impl<T: Scalar> PreparedCell<T> {
     pub(crate) fn convolve_input(
         &self,
         input: FeatureMapsRef<'_, T>,
-        mut gates: FeatureMapsMut<'_, T>,
+        gates: FeatureMapsMut<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        pointwise::fill_bias(gates.reborrow(), self.bias.as_deref())?;
-        conv::forward(&self.input, input, gates, Output::Add, scratch)?;
-        Ok(())
+        Ok(conv::forward(&self.input, input, gates, Output::Overwrite, scratch)?)
     }
 
     /// The recurrent half of a step: adds `U*h` to `gates`, which holds `W*x + b`, turns
     /// it into the gates, and writes the next state. Without a state no convolution is done.
     pub(crate) fn recur(&self, step: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
         let Step { mut gates, hidden, mut reset_hidden, next } = step;
-        let channels = self.shape.hidden_channels;
-        let Some(h) = hidden else {
-            gates::update_only(gates.reborrow())?;
-            gates::blend(gates, None, next)?;
-            return Ok(());
+        let Some(hidden) = hidden else {
+            return Ok(gates::first_step(gates, next, scratch.isa())?);
         };
-        let update_and_reset = gates.reborrow().into_channels(0..2 * channels);
-        conv::forward(&self.update_and_reset, h, update_and_reset, Output::Add, scratch)?;
-        gates::update_and_reset(gates.reborrow(), h, reset_hidden.reborrow())?;
-        let candidate = gates.reborrow().into_channels(2 * channels..3 * channels);
-        conv::forward(&self.candidate, reset_hidden.as_ref(), candidate, Output::Add, scratch)?;
-        gates::blend(gates, Some(h), next)?;
-        Ok(())
+        let first = UpdateAndReset {
+            weights: &self.update_and_reset,
+            gates: gates.reborrow(),
+            hidden,
+            reset_hidden: reset_hidden.reborrow(),
+        };
+        gates::update_and_reset(first, scratch)?;
+        let reset_hidden = reset_hidden.as_ref();
+        let second = Candidate { weights: &self.candidate, gates, hidden, reset_hidden, next };
+        Ok(gates::candidate(second, scratch)?)
     }
 
     /// The backward pass of [`recur`](Self::recur).
@@ -78,31 +76,20 @@ impl<T: Scalar> PreparedCell<T> {
         step: StepBackward<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let StepBackward { gates, hidden, mut d_hidden, mut d_gates, mut d_reset_hidden } = step;
-        let channels = self.shape.hidden_channels;
-        gates::candidate_backward(CandidateBackward {
-            gates,
-            hidden,
-            d_hidden: d_hidden.reborrow(),
-            d_gates: d_gates.reborrow(),
-        })?;
+        let StepBackward { gates, hidden, mut d_hidden, mut d_gates } = step;
+        let first =
+            CandidateBackward { gates, hidden, d_hidden: d_hidden.reborrow(), d_gates: d_gates.reborrow() };
+        gates::candidate_backward(first, scratch.isa())?;
         let Some(hidden) = hidden else { return Ok(()) };
-        let d_candidate = d_gates.as_ref().channels(2 * channels..3 * channels);
-        conv::input_gradient(
-            &self.candidate,
-            d_candidate,
-            d_reset_hidden.reborrow(),
-            Output::Overwrite,
-            scratch,
-        )?;
-        gates::reset_backward(ResetBackward {
+        let second = ResetBackward {
+            weights: &self.candidate,
             gates,
             hidden,
-            d_reset_hidden: d_reset_hidden.as_ref(),
             d_hidden: d_hidden.reborrow(),
             d_gates: d_gates.reborrow(),
-        })?;
-        let d_update_and_reset = d_gates.as_ref().channels(0..2 * channels);
+        };
+        gates::reset_backward(second, scratch)?;
+        let d_update_and_reset = d_gates.as_ref().sections(0..2);
         conv::input_gradient(&self.update_and_reset, d_update_and_reset, d_hidden, Output::Add, scratch)?;
         Ok(())
     }
@@ -146,13 +133,11 @@ impl<T: Scalar> PreparedCell<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let RecurrentImages { gates, hidden, d_gates } = images;
-        let channels = self.shape.hidden_channels;
-        gates::reset_hidden(gates, hidden, products.reborrow())?;
-        let [_, two, one] = convolutions(self.shape);
+        gates::reset_hidden(gates, hidden, products.reborrow(), scratch.isa())?;
+        let [two, one] = [self.update_and_reset.shape(), self.candidate.shape()];
         let (first, last) = gradients.hidden_weights.as_mut_slice().split_at_mut(two.weight_len());
-        conv::weight_gradient(&two, hidden, d_gates.channels(0..2 * channels), first, scratch)?;
-        let d_candidate = d_gates.channels(2 * channels..3 * channels);
-        conv::weight_gradient(&one, products.as_ref(), d_candidate, last, scratch)?;
+        conv::weight_gradient(&two, hidden, d_gates.sections(0..2), first, scratch)?;
+        conv::weight_gradient(&one, products.as_ref(), d_gates.sections(2..GATES), last, scratch)?;
         Ok(())
     }
 }
@@ -179,8 +164,6 @@ pub(crate) struct StepBackward<'a, T> {
     pub(crate) d_hidden: FeatureMapsMut<'a, T>,
     /// Receives the gradients before the activations.
     pub(crate) d_gates: FeatureMapsMut<'a, T>,
-    /// Scratch for the gradient of `r.h`.
-    pub(crate) d_reset_hidden: FeatureMapsMut<'a, T>,
 }
 
 /// Images of any number of steps with the states they started from.
@@ -196,11 +179,11 @@ pub(crate) struct RecurrentImages<'a, T> {
 
 /// The convolutions of a cell: of the input for all gates, of the state for update and
 /// reset, of the reset state for the candidate.
-fn convolutions(shape: CellShape) -> [ConvShape; 3] {
+fn convolutions(shape: CellShape, precision: Precision) -> [ConvShape; 3] {
     let CellShape { in_channels, hidden_channels: hidden, kernel } = shape;
-    [
-        ConvShape::same(in_channels, super::GATES * hidden, kernel),
-        ConvShape::same(hidden, 2 * hidden, kernel),
-        ConvShape::same(hidden, hidden, kernel),
-    ]
+    [(in_channels, GATES), (hidden, 2), (hidden, 1)].map(|(inputs, gates)| ConvShape {
+        precision,
+        out_sections: gates,
+        ..ConvShape::same(inputs, gates * hidden, kernel)
+    })
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conv_gru::validate_hidden_channels;
-use super::{ConvGruConfig, Initializer, KernelSizes, invalid};
+use super::{ConvGruConfig, Initializer, KernelSizes, Precision, invalid};
 use crate::error::Result;
 
 /// What the forecaster reads at each step.
@@ -51,6 +51,8 @@ pub struct EncoderForecasterConfig {
     pub bias: bool,
     /// How weights are drawn before training.
     pub initializer: Initializer,
+    /// How exactly convolutions are computed.
+    pub precision: Precision,
     /// What the forecaster reads at each step.
     pub feedback: Feedback,
     /// What turns the last layer's output into pixels.
@@ -66,6 +68,7 @@ impl Default for EncoderForecasterConfig {
             kernel_size: KernelSizes::default(),
             bias: true,
             initializer: Initializer::default(),
+            precision: Precision::default(),
             feedback: Feedback::default(),
             output_activation: OutputActivation::default(),
         }
@@ -86,6 +89,7 @@ impl EncoderForecasterConfig {
             kernel_size: self.kernel_size.clone(),
             bias: self.bias,
             initializer: self.initializer,
+            precision: self.precision,
         }
     }
 

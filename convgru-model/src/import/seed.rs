@@ -15,7 +15,7 @@
 use convgru_kernels::Scalar;
 
 use crate::cell::CellParameters;
-use crate::config::{ConvGruConfig, Initializer, KernelSize, KernelSizes};
+use crate::config::{ConvGruConfig, Initializer, KernelSize, KernelSizes, Precision};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
@@ -74,6 +74,7 @@ pub fn read<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<SeedStack<T>> 
         kernel_size: KernelSizes::PerLayer(kernels.collect()),
         bias: true,
         initializer: Initializer::Orthogonal,
+        precision: Precision::default(),
     };
     config.validate()?;
     for (layer, parameters) in layers.iter().enumerate() {

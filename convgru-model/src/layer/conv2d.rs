@@ -1,7 +1,7 @@
 //! A convolution as a layer.
 
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding};
-use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad, pointwise};
+use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use serde::{Deserialize, Serialize};
 
 use super::{images, with_image};
@@ -70,6 +70,7 @@ impl Conv2dConfig {
             stride: self.stride,
             dilation: self.dilation,
             padding,
+            ..ConvShape::same(self.in_channels, self.out_channels, self.kernel_size)
         }
     }
 
@@ -201,9 +202,8 @@ impl<T: Scalar> Conv2d<T> {
         let extents = self.extents(input.shape())?;
         let maps = FeatureMaps::from_nchw(extents.input, input.as_slice())?;
         let mut result = FeatureMaps::zeros(extents.output)?;
-        let weights = self.packed()?;
-        pointwise::fill_bias(result.as_mut(), self.parameters.bias.as_ref().map(Tensor::as_slice))?;
-        conv::forward(&weights, maps.as_ref(), result.as_mut(), Output::Add, &mut Scratchpad::new())?;
+        let weights = self.packed()?.with_bias(self.parameters.bias.as_ref().map(Tensor::as_slice))?;
+        conv::forward(&weights, maps.as_ref(), result.as_mut(), Output::Overwrite, &mut Scratchpad::new())?;
         let mut output = Tensor::zeros(&extents.output_shape);
         result.as_ref().write_nchw(output.as_mut_slice())?;
         Ok(output)

@@ -122,7 +122,7 @@ impl<T: Scalar> ConvGruCell<T> {
     /// [`Error::ShapeMismatch`] if a gradient does not fit the sequence.
     pub fn backward(
         &self,
-        workspace: &ConvGruWorkspace<T>,
+        workspace: &mut ConvGruWorkspace<T>,
         d_states: CellOutputGradients<'_, T>,
         gradients: &mut CellParameters<T>,
     ) -> Result<CellBackward<T>> {

@@ -1,9 +1,9 @@
 //! Layers on top of each other, forward and backward, in the kernels' layout.
 
-use convgru_kernels::conv::Output;
+use convgru_kernels::conv::{Output, Precision};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
-use crate::cell::{CellParameters, PreparedCell};
+use crate::cell::{CellParameters, GATES, PreparedCell};
 use crate::error::Result;
 use crate::sequence::{LayerBackward, LayerWorkspace};
 
@@ -14,20 +14,27 @@ pub(super) struct PreparedStack<T> {
 }
 
 impl<T: Scalar> PreparedStack<T> {
-    pub(super) fn new(layers: &[CellParameters<T>]) -> Result<Self> {
-        Ok(Self { cells: layers.iter().map(PreparedCell::new).collect::<Result<_>>()? })
+    pub(super) fn new(layers: &[CellParameters<T>], precision: Precision) -> Result<Self> {
+        let cells = layers.iter().map(|layer| PreparedCell::new(layer, precision));
+        Ok(Self { cells: cells.collect::<Result<_>>()? })
     }
 
     /// Memory for `steps` steps of inputs of the extent of one step, `[N, in_channels, H, W]`.
     pub(super) fn workspace(&self, step: Extent, steps: usize) -> Result<StackWorkspace<T>> {
+        let halo_of_input = |index: usize| self.cells.get(index).map_or([0, 0], |cell| cell.shape().halo());
+        let layers = self.cells.iter().enumerate();
         Ok(StackWorkspace {
-            inputs: FeatureMaps::zeros(step.with_batch(step.batch * steps))?,
-            layers: self
-                .cells
-                .iter()
-                .map(|cell| LayerWorkspace::new(cell, step, steps))
+            inputs: FeatureMaps::with_halo(step.with_batch(step.batch * steps), halo_of_input(0))?,
+            layers: layers
+                .map(|(index, cell)| LayerWorkspace::new(cell, step, steps, halo_of_input(index + 1)))
                 .collect::<Result<_>>()?,
         })
+    }
+
+    /// Whether a workspace was made for cells of the same shapes.
+    pub(super) fn owns(&self, workspace: &StackWorkspace<T>) -> bool {
+        let layers = self.cells.iter().zip(&workspace.layers);
+        self.cells.len() == workspace.layers.len() && layers.into_iter().all(|(cell, layer)| layer.fits(cell))
     }
 
     /// The first `steps` steps, layer after layer, each layer's input convolution in one call.
@@ -85,22 +92,59 @@ impl<T: Scalar> StackWorkspace<T> {
         if index == 0 { &self.inputs } else { &self.layers[index - 1].states }
     }
 
+    /// Whether the workspace is the one that [`PreparedStack::workspace`] would make.
+    pub(super) fn fits(&self, step: Extent, steps: usize) -> bool {
+        self.inputs.extent() == step.with_batch(step.batch * steps) && self.top().batch == step.batch
+    }
+
     /// The topmost layer.
     pub(super) fn top(&self) -> &LayerWorkspace<T> {
         self.layers.last().expect("a validated configuration has a layer")
     }
 }
 
-/// The gradients of a stack on the way back through its steps.
+/// Numbers of gradients before the activations that are kept at a time, about: 16 MiB in `f32`,
+/// enough for the convolutions over a block to be large.
+const BLOCK_ELEMENTS: usize = 1 << 22;
+
+/// The gradients of a stack on the way back through its steps, and their memory.
 #[derive(Debug)]
 pub(super) struct StackBackward<T> {
     pub(super) layers: Vec<LayerBackward<T>>,
+    /// Gradients of the sequence each layer reads, `[T N, channels, H, W]`, made when first needed.
+    d_inputs: Vec<Option<FeatureMaps<T>>>,
 }
 
 impl<T: Scalar> StackBackward<T> {
-    /// Starts from zero gradients of the last states.
-    pub(super) fn new(workspace: &StackWorkspace<T>) -> Result<Self> {
-        Ok(Self { layers: workspace.layers.iter().map(LayerBackward::new).collect::<Result<_>>()? })
+    /// Starts from zero gradients of the last states, to go back over a
+    /// [`sequence`](Self::sequence) in blocks of steps.
+    pub(super) fn new(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
+        Self::with_blocks(stack, workspace, |layer| {
+            let gates = (GATES * layer.state_extent().len()).max(1);
+            (BLOCK_ELEMENTS / gates).clamp(1, layer.steps().max(1))
+        })
+    }
+
+    /// Starts from zero gradients of the last states, to go back over all layers
+    /// [`step`](Self::step) by step.
+    pub(super) fn step_by_step(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
+        Self::with_blocks(stack, workspace, LayerWorkspace::steps)
+    }
+
+    fn with_blocks(
+        stack: &PreparedStack<T>,
+        workspace: &StackWorkspace<T>,
+        steps: impl Fn(&LayerWorkspace<T>) -> usize,
+    ) -> Result<Self> {
+        let layers = stack.cells.iter().zip(&workspace.layers);
+        let layers = layers.map(|(cell, layer)| LayerBackward::new(cell, layer, steps(layer)));
+        let d_inputs = stack.cells.iter().map(|_| None).collect();
+        Ok(Self { layers: layers.collect::<Result<_>>()?, d_inputs })
+    }
+
+    /// Starts anew from zero gradients of the last states.
+    pub(super) fn restart(&mut self) {
+        self.layers.iter_mut().for_each(LayerBackward::restart);
     }
 
     /// Goes back over step `t` of all layers. The gradients that enter at the states after
@@ -117,7 +161,7 @@ impl<T: Scalar> StackBackward<T> {
             let (cell, layer) = (&stack.cells[index], &workspace.layers[index]);
             let (below, from) = self.layers.split_at_mut(index);
             let back = &mut from[0];
-            back.step(cell, layer, t, scratch)?;
+            back.step(cell, layer, &(0..layer.steps()), t, scratch)?;
             let images = layer.images(t..t + 1);
             let d_below = match below.last_mut() {
                 Some(below) => Some(below.d_hidden.as_mut()),
@@ -143,43 +187,49 @@ impl<T: Scalar> StackBackward<T> {
         gradients: &mut [CellParameters<T>],
         want_input: bool,
         scratch: &mut Scratchpad<T>,
-    ) -> Result<Option<FeatureMaps<T>>> {
-        let mut from_above: Option<FeatureMaps<T>> = None;
+    ) -> Result<Option<&FeatureMaps<T>>> {
         for index in (0..self.layers.len()).rev() {
             let (cell, layer) = (&stack.cells[index], &workspace.layers[index]);
-            let back = &mut self.layers[index];
-            for t in (0..layer.steps()).rev() {
-                enter(index, t, &mut back.d_hidden)?;
-                if let Some(d_states) = &from_above {
-                    back.d_hidden.as_mut().add(d_states.images(layer.images(t..t + 1)))?;
-                }
-                back.step(cell, layer, t, scratch)?;
-            }
             let input = workspace.input_of(index);
-            back.weight_gradients(cell, layer, input, &mut gradients[index], scratch)?;
-            from_above = None;
-            if index > 0 || want_input {
-                let mut d_input = FeatureMaps::zeros(input.extent())?;
-                let images = 0..input.extent().batch;
-                back.input_gradient(cell, images, d_input.as_mut(), Output::Overwrite, scratch)?;
-                from_above = Some(d_input);
+            let back = &mut self.layers[index];
+            let (below, above) = self.d_inputs.split_at_mut(index + 1);
+            let d_states = above.first().and_then(Option::as_ref);
+            let d_input = &mut below[index];
+            if (index > 0 || want_input) && d_input.is_none() {
+                *d_input = Some(FeatureMaps::zeros(input.extent())?);
+            }
+            for block in back.blocks(layer.steps()) {
+                for t in block.clone().rev() {
+                    enter(index, t, &mut back.d_hidden)?;
+                    if let Some(d_states) = d_states {
+                        back.d_hidden.as_mut().add(d_states.images(layer.images(t..t + 1)))?;
+                    }
+                    back.step(cell, layer, &block, t, scratch)?;
+                }
+                back.weight_gradients(cell, layer, input, &block, &mut gradients[index], scratch)?;
+                if let Some(d_input) = d_input.as_mut().filter(|_| index > 0 || want_input) {
+                    let images = layer.images(block);
+                    let d_images = d_input.images_mut(images.clone());
+                    back.input_gradient(cell, 0..images.len(), d_images, Output::Overwrite, scratch)?;
+                }
             }
         }
-        Ok(from_above)
+        Ok(self.d_inputs.first().and_then(Option::as_ref).filter(|_| want_input))
     }
 
     /// Adds all gradients of weights after [`step`](Self::step) for every step.
     pub(super) fn weight_gradients(
-        &self,
+        &mut self,
         stack: &PreparedStack<T>,
         workspace: &StackWorkspace<T>,
         gradients: &mut [CellParameters<T>],
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        for (index, back) in self.layers.iter().enumerate() {
+        for (index, back) in self.layers.iter_mut().enumerate() {
             let layer = &workspace.layers[index];
             let input = workspace.input_of(index);
-            back.weight_gradients(&stack.cells[index], layer, input, &mut gradients[index], scratch)?;
+            let all = 0..layer.steps();
+            back.weight_gradients(&stack.cells[index], layer, input, &all, &mut gradients[index], scratch)?;
         }
         Ok(())
     }

@@ -9,9 +9,8 @@ use crate::tensor::{Tensor, expect_shape};
 
 /// A [`ConvGru`](super::ConvGru) prepared for frames of one size.
 ///
-/// Weights are packed and all memory is taken when the stream is made: a step allocates
-/// nothing of its own. (The matrix products behind today's convolution take their
-/// packing buffers at each call.)
+/// Weights are packed and all memory is taken and touched when the stream is made, by two frames
+/// of zeros on trial: a step allocates nothing.
 ///
 /// ```
 /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
@@ -48,6 +47,16 @@ impl<T: Scalar> ConvGruStream<'_, T> {
             scratch: Scratchpad::new(),
             network: PhantomData,
         })
+    }
+
+    /// Takes all memory that steps need, by two frames on trial.
+    pub(super) fn warm_up(&mut self) -> Result<()> {
+        for _ in 0..2 {
+            let frame = Tensor::zeros(&self.workspace.inputs.extent().dims());
+            self.step(&frame)?;
+        }
+        self.reset();
+        Ok(())
     }
 
     /// One frame. Returns the state of the topmost layer, `[N, hidden, H, W]`.

@@ -6,52 +6,72 @@ use convgru_kernels::conv::Output;
 use convgru_kernels::{FeatureMaps, FeatureMapsMut, Scalar, Scratchpad};
 
 use super::LayerWorkspace;
-use crate::cell::{CellParameters, PreparedCell, RecurrentImages, StepBackward};
+use crate::cell::{CellParameters, GATES, PreparedCell, RecurrentImages, StepBackward};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// The gradients of a layer on the way back through its steps.
+///
+/// Gradients before the activations are kept for a block of steps at a time: [`step`](Self::step)
+/// for each of them, last to first, then [`weight_gradients`](Self::weight_gradients) and
+/// [`input_gradient`](Self::input_gradient) for the block.
 #[derive(Debug)]
 pub(crate) struct LayerBackward<T> {
-    /// Before the activations, of all steps, `[T N, 3 hidden, H, W]`.
-    pub(crate) d_gates: FeatureMaps<T>,
+    /// Before the activations, of the steps of a block, `[steps N, 3 hidden, H, W]`.
+    d_gates: FeatureMaps<T>,
     /// Of the state after the step that comes next on the way back, `[N, hidden, H, W]`.
     pub(crate) d_hidden: FeatureMaps<T>,
-    /// Scratch for the gradient of `r.h` of one step.
-    d_reset_hidden: FeatureMaps<T>,
+    /// Memory for `r.h` of the steps of a block, `[steps N, hidden, H, W]`.
+    products: FeatureMaps<T>,
+    /// Steps of a block.
+    steps: usize,
 }
 
 impl<T: Scalar> LayerBackward<T> {
-    /// Starts from a zero gradient of the last state.
-    pub(crate) fn new(workspace: &LayerWorkspace<T>) -> Result<Self> {
+    /// Starts from a zero gradient of the last state, with room for blocks of at most `steps` steps.
+    pub(crate) fn new(cell: &PreparedCell<T>, workspace: &LayerWorkspace<T>, steps: usize) -> Result<Self> {
+        let state = workspace.state_extent();
+        let block = state.with_batch(state.batch * steps);
+        let halo = cell.shape().halo();
         Ok(Self {
-            d_gates: FeatureMaps::zeros(workspace.gates.extent())?,
-            d_hidden: FeatureMaps::zeros(workspace.state_extent())?,
-            d_reset_hidden: FeatureMaps::zeros(workspace.state_extent())?,
+            d_gates: FeatureMaps::sectioned(block.with_channels(GATES * state.channels), GATES, halo)?,
+            d_hidden: FeatureMaps::zeros(state)?,
+            products: FeatureMaps::with_halo(block, halo)?,
+            steps,
         })
     }
 
-    /// Goes back over step `t`. The gradients that enter at the state after the step
+    /// Starts anew from a zero gradient of the last state.
+    pub(crate) fn restart(&mut self) {
+        self.d_hidden.set_zero();
+    }
+
+    /// Blocks of steps that cover a sequence, the last one first.
+    pub(crate) fn blocks(&self, steps: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let size = self.steps.max(1);
+        (0..steps.div_ceil(size)).rev().map(move |block| block * size..steps.min((block + 1) * size))
+    }
+
+    /// Goes back over step `t` of a block. The gradients that enter at the state after the step
     /// have been added to `d_hidden`.
     pub(crate) fn step(
         &mut self,
         cell: &PreparedCell<T>,
         workspace: &LayerWorkspace<T>,
+        block: &Range<usize>,
         t: usize,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let images = workspace.images(t..t + 1);
         let step = StepBackward {
-            gates: workspace.gates.images(images.clone()),
+            gates: workspace.gates.images(workspace.images(t..t + 1)),
             hidden: workspace.state_before(t),
             d_hidden: self.d_hidden.as_mut(),
-            d_gates: self.d_gates.images_mut(images),
-            d_reset_hidden: self.d_reset_hidden.as_mut(),
+            d_gates: self.d_gates.images_mut(workspace.images(t - block.start..t + 1 - block.start)),
         };
         cell.recur_backward(step, scratch)
     }
 
-    /// The gradient of the inputs of some steps, after [`step`](Self::step) for them.
+    /// The gradient of the inputs of some steps of a block, after [`step`](Self::step) for them.
     pub(crate) fn input_gradient(
         &self,
         cell: &PreparedCell<T>,
@@ -63,36 +83,43 @@ impl<T: Scalar> LayerBackward<T> {
         cell.input_gradient(self.d_gates.images(images), d_input, mode, scratch)
     }
 
-    /// Adds the gradients of all weights, after [`step`](Self::step) for every step.
-    /// `input` is `[T N, in_channels, H, W]`.
+    /// Adds the gradients of all weights over a block, after [`step`](Self::step) for each of its
+    /// steps. `input` is `[T N, in_channels, H, W]`.
     pub(crate) fn weight_gradients(
-        &self,
+        &mut self,
         cell: &PreparedCell<T>,
         workspace: &LayerWorkspace<T>,
         input: &FeatureMaps<T>,
+        block: &Range<usize>,
         gradients: &mut CellParameters<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        cell.input_weight_gradients(input.as_ref(), self.d_gates.as_ref(), gradients, scratch)?;
+        let all = workspace.images(block.clone());
+        let d_gates = self.d_gates.images(0..all.len());
+        cell.input_weight_gradients(input.images(all.clone()), d_gates, gradients, scratch)?;
         // The first step starts from the initial state, the others from the step before.
-        let (batch, all) = (workspace.batch, workspace.states.extent().batch);
-        if let Some(hidden) = workspace.state_before(0) {
-            let images = RecurrentImages {
-                gates: workspace.gates.images(0..batch),
-                hidden,
-                d_gates: self.d_gates.images(0..batch),
-            };
-            let mut products = FeatureMaps::zeros(images.hidden.extent())?;
-            cell.hidden_weight_gradients(images, products.as_mut(), gradients, scratch)?;
+        let batch = workspace.batch;
+        let mut rest = all.clone();
+        if block.start == 0 {
+            if let Some(hidden) = workspace.state_before(0) {
+                let images = RecurrentImages {
+                    gates: workspace.gates.images(0..batch),
+                    hidden,
+                    d_gates: self.d_gates.images(0..batch),
+                };
+                let products = self.products.images_mut(0..batch);
+                cell.hidden_weight_gradients(images, products, gradients, scratch)?;
+            }
+            rest.start = batch;
         }
-        if all > batch {
+        if !rest.is_empty() {
+            let of_block = rest.start - all.start..rest.end - all.start;
             let images = RecurrentImages {
-                gates: workspace.gates.images(batch..all),
-                hidden: workspace.states.images(0..all - batch),
-                d_gates: self.d_gates.images(batch..all),
+                gates: workspace.gates.images(rest.clone()),
+                hidden: workspace.states.images(rest.start - batch..rest.end - batch),
+                d_gates: self.d_gates.images(of_block.clone()),
             };
-            let mut products = FeatureMaps::zeros(images.hidden.extent())?;
-            cell.hidden_weight_gradients(images, products.as_mut(), gradients, scratch)?;
+            cell.hidden_weight_gradients(images, self.products.images_mut(of_block), gradients, scratch)?;
         }
         Ok(())
     }

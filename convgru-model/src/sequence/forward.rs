@@ -30,17 +30,27 @@ pub(crate) struct LayerWorkspace<T> {
 
 impl<T: Scalar> LayerWorkspace<T> {
     /// Memory for `steps` steps of images of the given extent (whose channels do not matter).
-    pub(crate) fn new(cell: &PreparedCell<T>, step: Extent, steps: usize) -> Result<Self> {
+    ///
+    /// `halo` is what the convolution that reads the states needs around them, besides the cell's own.
+    pub(crate) fn new(cell: &PreparedCell<T>, step: Extent, steps: usize, halo: [usize; 2]) -> Result<Self> {
         let state = step.with_channels(cell.shape().hidden_channels);
         let all = state.with_batch(state.batch * steps);
+        let own = cell.shape().halo();
+        let halo = [0, 1].map(|axis| own[axis].max(halo[axis]));
         Ok(Self {
             batch: step.batch,
-            gates: FeatureMaps::zeros(all.with_channels(GATES * state.channels))?,
-            states: FeatureMaps::zeros(all)?,
-            initial: FeatureMaps::zeros(state)?,
+            gates: FeatureMaps::sectioned(all.with_channels(GATES * state.channels), GATES, [0, 0])?,
+            states: FeatureMaps::with_halo(all, halo)?,
+            initial: FeatureMaps::with_halo(state, halo)?,
             has_initial: false,
-            reset_hidden: FeatureMaps::zeros(state)?,
+            reset_hidden: FeatureMaps::with_halo(state, own)?,
         })
+    }
+
+    /// Whether the workspace was made for a cell of this shape.
+    pub(crate) fn fits(&self, cell: &PreparedCell<T>) -> bool {
+        let own = cell.shape().halo();
+        self.states.extent().channels == cell.shape().hidden_channels && self.reset_hidden.halo() == own
     }
 
     /// Steps the workspace has room for.
@@ -123,8 +133,12 @@ impl<T: Scalar> LayerWorkspace<T> {
 
     /// Makes the state after step `t` the one before the first, to go on with the next block of steps.
     pub(crate) fn carry(&mut self, t: usize) -> Result<()> {
-        let images = self.images(t..t + 1);
-        self.initial.as_mut().copy_from(self.states.images(images))?;
+        if self.steps() == 1 {
+            std::mem::swap(&mut self.initial, &mut self.states);
+        } else {
+            let images = self.images(t..t + 1);
+            self.initial.as_mut().copy_from(self.states.images(images))?;
+        }
         self.has_initial = true;
         Ok(())
     }

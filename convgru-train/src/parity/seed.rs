@@ -22,7 +22,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
     let states = (!states.is_empty()).then_some(states.as_slice());
 
     let mut errors = Errors::default();
-    let (trained, workspace) = network.forward_train(x, states)?;
+    let (trained, mut workspace) = network.forward_train(x, states)?;
     let used = network.forward(x, states, Outputs::AllLayers)?;
     for (layer, outputs) in trained.outputs.iter().zip(&used.outputs).enumerate() {
         let name = format!("h.{layer}");
@@ -38,7 +38,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
             last: vec![None; layers],
         };
         let mut gradients = network.parameters().zeros_like();
-        let back = network.backward(&workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
+        let back = network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
         for (name, gradient) in seed::write(&gradients.layers)? {
             errors.gradient(record, &format!("grad.param.{name}"), &gradient)?;
         }

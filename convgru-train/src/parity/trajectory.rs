@@ -60,7 +60,7 @@ impl Problem<'_> {
     fn pass(&self, trained: &Trained<f64>) -> Result<Pass> {
         let gru = ConvGru::from_parameters(self.gru.clone(), trained.gru.clone())?;
         let head = Conv2d::from_parameters(self.head, trained.head.clone())?;
-        let (states, workspace) = gru.forward_train(self.x, None)?;
+        let (states, mut workspace) = gru.forward_train(self.x, None)?;
         let layers = states.outputs.len();
         let top = &states.outputs[layers - 1];
         let prediction = head.forward(top)?;
@@ -70,7 +70,7 @@ impl Problem<'_> {
         let d_top = head.backward(top, &d_prediction, &mut gradients.head)?;
         let mut d_outputs = ConvGruOutputGradients { outputs: vec![None; layers], last: vec![None; layers] };
         d_outputs.outputs[layers - 1] = Some(&d_top);
-        gru.backward(&workspace, &d_outputs, InputGradient::Skip, &mut gradients.gru)?;
+        gru.backward(&mut workspace, &d_outputs, InputGradient::Skip, &mut gradients.gru)?;
         Ok(Pass { loss, prediction, gradients })
     }
 }

@@ -1,6 +1,6 @@
 //! The backward pass of the stack.
 
-use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
+use convgru_kernels::{FeatureMaps, Scalar};
 
 use super::super::stack::{StackBackward, StackWorkspace};
 use super::{ConvGru, ConvGruParameters, ConvGruWorkspace};
@@ -48,7 +48,7 @@ impl<T: Scalar> ConvGru<T> {
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence.
     pub fn backward(
         &self,
-        workspace: &ConvGruWorkspace<T>,
+        workspace: &mut ConvGruWorkspace<T>,
         d_outputs: &ConvGruOutputGradients<'_, T>,
         input_gradient: InputGradient,
         gradients: &mut ConvGruParameters<T>,
@@ -59,15 +59,22 @@ impl<T: Scalar> ConvGru<T> {
     /// [`backward`](Self::backward) into gradients that lie in a slice.
     pub(in crate::network) fn backward_layers(
         &self,
-        workspace: &ConvGruWorkspace<T>,
+        workspace: &mut ConvGruWorkspace<T>,
         d_outputs: &ConvGruOutputGradients<'_, T>,
         input_gradient: InputGradient,
         gradients: &mut [CellParameters<T>],
     ) -> Result<ConvGruBackward<T>> {
-        let workspace = &workspace.0;
+        let ConvGruWorkspace { forward: workspace, backward, scratch } = workspace;
+        let workspace = &*workspace;
         self.expect_gradients(workspace, d_outputs, gradients)?;
         let stack = self.prepared()?;
-        let mut back = StackBackward::new(workspace)?;
+        let back = match backward {
+            Some(back) => {
+                back.restart();
+                back
+            }
+            None => backward.insert(StackBackward::new(&stack, workspace)?),
+        };
         for (layer, d_last) in back.layers.iter_mut().zip(&d_outputs.last) {
             if let Some(d_last) = d_last {
                 layer.d_hidden.as_mut().read_nchw(d_last.as_slice())?;
@@ -80,17 +87,16 @@ impl<T: Scalar> ConvGru<T> {
             Ok(())
         };
         let want_input = input_gradient == InputGradient::Compute;
-        let mut scratch = Scratchpad::new();
-        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, &mut scratch)?;
+        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, scratch)?;
         let d_input = match d_maps {
-            Some(maps) if want_input => {
+            Some(maps) => {
                 let [images, c, h, w] = maps.extent().dims();
                 let batch = workspace.top().batch;
                 let mut tensor = Tensor::zeros(&[images / batch, batch, c, h, w]);
                 maps.as_ref().write_nchw(tensor.as_mut_slice())?;
                 Some(tensor)
             }
-            _ => None,
+            None => None,
         };
         let given = workspace.top().state_before(0).is_some();
         let d_initial = given

@@ -6,7 +6,7 @@ use convgru_kernels::{Extent, Scalar, Scratchpad};
 
 pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
 
-use super::stack::{PreparedStack, StackWorkspace};
+use super::stack::{PreparedStack, StackBackward, StackWorkspace};
 use super::stream::ConvGruStream;
 use crate::cell::{self, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
@@ -87,9 +87,16 @@ pub struct ConvGruOutput<T> {
 /// What [`ConvGru::forward_train`] keeps for [`ConvGru::backward`].
 ///
 /// It holds the inputs once and, of each layer, four times its hidden states: for `T`
-/// steps of `N` samples `T N H W (in_channels + sum over layers of 4 hidden)` numbers.
+/// steps of `N` samples `T N H W (in_channels + sum over layers of 4 hidden)` numbers, channels
+/// rounded up to a multiple of 16 (`f64`: 8) and a border for the kernels added. The memory of
+/// the backward pass lies beside it, so that training steps of the same shapes take no memory
+/// anew ([`ConvGru::forward_train_into`]).
 #[derive(Debug)]
-pub struct ConvGruWorkspace<T>(StackWorkspace<T>);
+pub struct ConvGruWorkspace<T> {
+    forward: StackWorkspace<T>,
+    backward: Option<StackBackward<T>>,
+    scratch: Scratchpad<T>,
+}
 
 impl<T: Scalar> ConvGru<T> {
     /// A stack with weights drawn as the configuration says, the same for the same seed on
@@ -148,7 +155,7 @@ impl<T: Scalar> ConvGru<T> {
     /// [`Error::ShapeMismatch`] or [`Error::Count`] if an argument does not fit.
     pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
         let extent = self.frame_extent(input.shape(), &["N", "C", "H", "W"])?;
-        let mut stream = self.prepare(extent.batch, extent.height, extent.width)?;
+        let mut stream = ConvGruStream::new(self.prepared()?, extent)?;
         if let Some(states) = states {
             stream.set_states(states)?;
         }
@@ -164,7 +171,9 @@ impl<T: Scalar> ConvGru<T> {
     /// [`Error::Kernel`] if the size is beyond memory addresses.
     pub fn prepare(&self, batch: usize, height: usize, width: usize) -> Result<ConvGruStream<'_, T>> {
         let extent = Extent { batch, channels: self.config.in_channels, height, width };
-        ConvGruStream::new(self.prepared()?, extent)
+        let mut stream = ConvGruStream::new(self.prepared()?, extent)?;
+        stream.warm_up()?;
+        Ok(stream)
     }
 
     /// A whole sequence.
@@ -188,7 +197,7 @@ impl<T: Scalar> ConvGru<T> {
         let block = (BLOCK_ELEMENTS / (3 * widest * step.batch * step.pixels()).max(1)).clamp(1, steps);
         let mut workspace = stack.workspace(step, block)?;
         self.set_initial(&mut workspace, states)?;
-        let first = if outputs == Outputs::Top { self.config.layers() - 1 } else { 0 };
+        let first = self.first_of(outputs);
         let mut results: Vec<Tensor<T>> = (first..self.config.layers())
             .map(|layer| {
                 let [n, c, h, w] = step.with_channels(self.config.hidden_channels[layer]).dims();
@@ -231,27 +240,82 @@ impl<T: Scalar> ConvGru<T> {
         input: &Tensor<T>,
         states: Option<&[Tensor<T>]>,
     ) -> Result<(ConvGruOutput<T>, ConvGruWorkspace<T>)> {
+        let mut workspace = None;
+        let output = self.forward_train_into(input, states, Outputs::AllLayers, &mut workspace)?;
+        Ok((output, workspace.expect("a forward pass leaves a workspace")))
+    }
+
+    /// [`forward_train`](Self::forward_train) into the workspace of a step before, whose memory is
+    /// used again where the shapes are the same; `None` takes memory anew.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Tensor};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let mut gradients = network.parameters().zeros_like();
+    /// let mut workspace = None;
+    /// for _ in 0..3 {
+    ///     let frames = Tensor::zeros(&[5, 1, 2, 6, 7]);
+    ///     let states = network.forward_train_into(&frames, None, Outputs::Top, &mut workspace)?;
+    ///     let d_outputs = ConvGruOutputGradients { outputs: vec![Some(&states.outputs[0])], last: vec![None] };
+    ///     if let Some(workspace) = &mut workspace {
+    ///         network.backward(workspace, &d_outputs, InputGradient::Skip, &mut gradients)?;
+    ///     }
+    /// }
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn forward_train_into(
+        &self,
+        input: &Tensor<T>,
+        states: Option<&[Tensor<T>]>,
+        outputs: Outputs,
+        workspace: &mut Option<ConvGruWorkspace<T>>,
+    ) -> Result<ConvGruOutput<T>> {
         let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
         let stack = self.prepared()?;
-        let mut workspace = stack.workspace(step, steps)?;
-        workspace.inputs.as_mut().read_nchw(input.as_slice())?;
-        self.set_initial(&mut workspace, states)?;
-        stack.forward(&mut workspace, steps, &mut Scratchpad::new())?;
-        let mut outputs = Vec::new();
-        let mut last = Vec::new();
-        for layer in &workspace.layers {
+        let kept =
+            workspace.take().filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps));
+        let mut kept = match kept {
+            Some(kept) => kept,
+            None => ConvGruWorkspace {
+                forward: stack.workspace(step, steps)?,
+                backward: None,
+                scratch: Scratchpad::new(),
+            },
+        };
+        kept.forward.inputs.as_mut().read_nchw(input.as_slice())?;
+        kept.forward.layers.iter_mut().for_each(|layer| layer.clear_initial());
+        self.set_initial(&mut kept.forward, states)?;
+        stack.forward(&mut kept.forward, steps, &mut kept.scratch)?;
+        let first = self.first_of(outputs);
+        let mut result = ConvGruOutput { outputs: Vec::new(), last: Vec::new() };
+        for (index, layer) in kept.forward.layers.iter().enumerate() {
             let [n, c, h, w] = layer.state_extent().dims();
-            let mut output = Tensor::zeros(&[steps, n, c, h, w]);
-            layer.states.as_ref().write_nchw(output.as_mut_slice())?;
-            outputs.push(output);
-            last.push(layer.state_tensor(steps - 1)?);
+            if index >= first {
+                let mut output = Tensor::zeros(&[steps, n, c, h, w]);
+                layer.states.as_ref().write_nchw(output.as_mut_slice())?;
+                result.outputs.push(output);
+            }
+            result.last.push(layer.state_tensor(steps - 1)?);
         }
-        Ok((ConvGruOutput { outputs, last }, ConvGruWorkspace(workspace)))
+        *workspace = Some(kept);
+        Ok(result)
+    }
+
+    /// The lowest layer whose states are returned.
+    fn first_of(&self, outputs: Outputs) -> usize {
+        match outputs {
+            Outputs::AllLayers => 0,
+            Outputs::Top => self.config.layers() - 1,
+        }
     }
 
     fn prepared(&self) -> Result<PreparedStack<T>> {
-        PreparedStack::new(&self.parameters.layers)
+        PreparedStack::new(&self.parameters.layers, self.config.precision.into())
     }
 
     fn set_initial(&self, workspace: &mut StackWorkspace<T>, states: Option<&[Tensor<T>]>) -> Result<()> {

@@ -80,7 +80,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         };
 
         // The forecaster started from the encoder's last states.
-        let mut encoder = StackBackward::new(&workspace.encoder)?;
+        let mut encoder = StackBackward::new(&prepared.encoder, &workspace.encoder)?;
         for (layer, above) in encoder.layers.iter_mut().zip(&forecaster.stack.layers) {
             layer.d_hidden.as_mut().copy_from(above.d_hidden.as_ref())?;
         }
@@ -92,7 +92,7 @@ impl<T: Scalar> EncoderForecaster<T> {
             want_input,
             &mut scratch,
         )?;
-        let Some(d_patches) = d_patches.filter(|_| want_input) else {
+        let Some(d_patches) = d_patches else {
             return Ok(None);
         };
         let [images, channels, height, width] = d_patches.extent().dims();
@@ -150,7 +150,7 @@ impl<T: Scalar> EncoderForecaster<T> {
             Output::Overwrite,
             scratch,
         )?;
-        let mut stack = StackBackward::new(&workspace.forecaster)?;
+        let mut stack = StackBackward::new(&prepared.forecaster, &workspace.forecaster)?;
         let top = workspace.forecaster.layers.len() - 1;
         let enter = |layer: usize, t: usize, d_hidden: &mut FeatureMaps<T>| {
             if layer == top {
@@ -179,7 +179,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         let layer = workspace.forecaster.top();
         let extent = workspace.forecaster.inputs.extent();
         let steps = layer.steps();
-        let mut stack = StackBackward::new(&workspace.forecaster)?;
+        let mut stack = StackBackward::step_by_step(&prepared.forecaster, &workspace.forecaster)?;
         let mut d_logit_maps = FeatureMaps::from_nchw(extent, d_logits.as_slice())?;
         let mut d_input = FeatureMaps::zeros(extent.with_batch(layer.batch))?;
         let mut d_fed_back = vec![T::ZERO; d_input.extent().len()];

@@ -1,7 +1,7 @@
 //! Reading frames and continuing them.
 
 use convgru_kernels::conv::{self, Output};
-use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad, pointwise};
+use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::super::stack::StackWorkspace;
 use super::{EncoderForecaster, Prepared};
@@ -220,11 +220,9 @@ impl<T: Scalar> Prepared<T> {
     fn convolve_head(
         &self,
         states: FeatureMapsRef<'_, T>,
-        mut logits: FeatureMapsMut<'_, T>,
+        logits: FeatureMapsMut<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        pointwise::fill_bias(logits.reborrow(), self.head_bias.as_deref())?;
-        conv::forward(&self.head, states, logits, Output::Add, scratch)?;
-        Ok(())
+        Ok(conv::forward(&self.head, states, logits, Output::Overwrite, scratch)?)
     }
 }

@@ -99,11 +99,12 @@ impl<T: Scalar> EncoderForecaster<T> {
 
     fn prepared(&self) -> Result<Prepared<T>> {
         let head = &self.parameters.head;
+        let precision = self.config.precision.into();
         Ok(Prepared {
-            encoder: PreparedStack::new(&self.parameters.encoder.layers)?,
-            forecaster: PreparedStack::new(&self.parameters.forecaster.layers)?,
-            head: PackedWeights::new(head_config(&self.config).shape(), head.weight.as_slice())?,
-            head_bias: head.bias.as_ref().map(|bias| bias.as_slice().to_vec()),
+            encoder: PreparedStack::new(&self.parameters.encoder.layers, precision)?,
+            forecaster: PreparedStack::new(&self.parameters.forecaster.layers, precision)?,
+            head: PackedWeights::new(head_config(&self.config).shape(), head.weight.as_slice())?
+                .with_bias(head.bias.as_ref().map(Tensor::as_slice))?,
         })
     }
 
@@ -146,7 +147,6 @@ struct Prepared<T> {
     encoder: PreparedStack<T>,
     forecaster: PreparedStack<T>,
     head: PackedWeights<T>,
-    head_bias: Option<Vec<T>>,
 }
 
 /// The convolution from the forecaster's topmost state to the channels of a patch.

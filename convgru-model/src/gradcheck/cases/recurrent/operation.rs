@@ -106,12 +106,12 @@ impl Recurrent {
     ) -> Result<(Tensor<f64>, Vec<Tensor<f64>>)> {
         let cell = Self::cell(parts)?;
         let state = parts.states.map(|states| &states[0]);
-        let (_, workspace) = cell.forward_train(&self.sequence(parts.x)?, state)?;
+        let (_, mut workspace) = cell.forward_train(&self.sequence(parts.x)?, state)?;
         let d_states = match self.drawn.form {
             Form::Cell => CellOutputGradients { output: None, last: Some(&d_outputs[0]) },
             _ => CellOutputGradients { output: Some(&d_outputs[0]), last: None },
         };
-        let back = cell.backward(&workspace, d_states, &mut d_parameters.layers[0])?;
+        let back = cell.backward(&mut workspace, d_states, &mut d_parameters.layers[0])?;
         Ok((back.d_input, back.d_initial.into_iter().collect()))
     }
 
@@ -122,7 +122,7 @@ impl Recurrent {
         d_outputs: &[Tensor<f64>],
         d_parameters: &mut ConvGruParameters<f64>,
     ) -> Result<(Tensor<f64>, Vec<Tensor<f64>>)> {
-        let (_, workspace) = parts.network.forward_train(&self.sequence(parts.x)?, parts.states)?;
+        let (_, mut workspace) = parts.network.forward_train(&self.sequence(parts.x)?, parts.states)?;
         let layers = self.layers();
         let none = || vec![None; layers];
         let d_states = match self.drawn.form {
@@ -137,7 +137,7 @@ impl Recurrent {
             }
             _ => ConvGruOutputGradients { outputs: none(), last: d_outputs.iter().map(Some).collect() },
         };
-        let back = parts.network.backward(&workspace, &d_states, InputGradient::Compute, d_parameters)?;
+        let back = parts.network.backward(&mut workspace, &d_states, InputGradient::Compute, d_parameters)?;
         let d_input = back.d_input.unwrap_or_else(|| Tensor::zeros(&[]));
         Ok((d_input, back.d_initial.unwrap_or_default()))
     }

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::shape::ConvShape;
+use crate::conv::ConvShape;
 use crate::scalar::Scalar;
 
 /// A convolution of one image size.

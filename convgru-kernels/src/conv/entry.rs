@@ -1,0 +1,134 @@
+//! The convolution and its gradients: arguments are checked and go to the algorithm of the shape.
+
+use super::convolve::{convolve, widened};
+use super::epilogue::Store;
+use super::geometry::Geometry;
+use super::plan::Algorithm;
+use super::weights::PackedWeights;
+use super::{ConvShape, Output, direct, strided, winograd};
+use crate::error::Result;
+use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_extent, expect_len};
+use crate::parallel::{Disjoint, for_each_item};
+use crate::scalar::Scalar;
+use crate::scratchpad::Scratchpad;
+
+pub(crate) fn forward<T: Scalar>(
+    weights: &PackedWeights<T>,
+    input: FeatureMapsRef<'_, T>,
+    mut output: FeatureMapsMut<'_, T>,
+    mode: Output,
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    let shape = weights.shape();
+    let extent = shape.output_extent(input.extent())?;
+    expect_extent("output of the convolution", extent, output.extent())?;
+    if let Some(packed) = weights.forward().filter(|_| shape.in_channels > 0) {
+        let store = Store { output: output.rows(), mode, bias: weights.bias() };
+        return convolve(packed, input.rows(), extent, &store, scratch);
+    }
+    if shape.in_channels > 0 {
+        strided::forward(&shape, weights.matrix(), input, output.reborrow(), mode)?;
+    } else if mode == Output::Overwrite {
+        output.set_zero();
+    }
+    if let Some(bias) = weights.bias() {
+        let rows = output.rows();
+        rows.for_each_row(|place| {
+            let bias = &bias[place.block * T::BLOCK..][..T::BLOCK];
+            // SAFETY: every row is visited once.
+            for pixel in unsafe { rows.row(place) }.chunks_exact_mut(T::BLOCK) {
+                pixel.iter_mut().zip(bias).for_each(|(value, &bias)| *value += bias);
+            }
+        });
+    }
+    Ok(())
+}
+
+pub(crate) fn input_gradient<T: Scalar>(
+    weights: &PackedWeights<T>,
+    d_output: FeatureMapsRef<'_, T>,
+    mut d_input: FeatureMapsMut<'_, T>,
+    mode: Output,
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    let shape = weights.shape();
+    let input = d_input.extent();
+    let extent = shape.output_extent(input)?;
+    expect_extent("gradient of the output of the convolution", extent, d_output.extent())?;
+    match weights.backward() {
+        None => strided::input_gradient(&shape, weights.matrix(), d_output, d_input, mode),
+        Some(packed) => {
+            let store = Store { output: d_input.rows(), mode, bias: None };
+            convolve(packed, d_output.rows(), input, &store, scratch)
+        }
+    }
+}
+
+pub(crate) fn weight_gradient<T: Scalar>(
+    algorithm: Algorithm,
+    shape: &ConvShape,
+    input: FeatureMapsRef<'_, T>,
+    d_output: FeatureMapsRef<'_, T>,
+    d_weights: &mut [T],
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    super::weights::expect_computable(shape, algorithm);
+    let extent = shape.output_extent(input.extent())?;
+    expect_extent("gradient of the output of the convolution", extent, d_output.extent())?;
+    expect_len("gradient of the weights", shape.weight_len(), d_weights.len())?;
+    if extent.is_empty() || d_weights.is_empty() {
+        return Ok(());
+    }
+    if algorithm == Algorithm::Patches {
+        return strided::weight_gradient(shape, input, d_output, d_weights);
+    }
+    let geometry = Geometry::forward::<T>(shape);
+    let halo = geometry.halo(input.extent(), [extent.height, extent.width]);
+    let widened = widened(input.rows(), halo)?;
+    let input = widened.as_ref().map_or(input, |maps| maps.as_ref());
+    let isa = scratch.isa();
+    match algorithm {
+        Algorithm::Winograd(tile) => {
+            winograd::weight_gradient(tile, &geometry, isa, input, d_output, d_weights, scratch);
+        }
+        _ => direct::weight_gradient(&geometry, isa, input, d_output, d_weights, scratch),
+    }
+    Ok(())
+}
+
+pub(crate) fn bias_gradient<T: Scalar>(d_output: FeatureMapsRef<'_, T>, d_bias: &mut [T]) -> Result<()> {
+    let extent = d_output.extent();
+    expect_len("gradient of the bias", extent.channels, d_bias.len())?;
+    if extent.is_empty() {
+        return Ok(());
+    }
+    let layout = d_output.layout();
+    let (channels, rows) = (layout.channels(), d_output.rows());
+    let mut lanes = vec![(); rayon::current_num_threads()];
+    let disjoint = Disjoint::new(d_bias);
+    for_each_item(layout.blocks(), extent.len(), &mut lanes, |block, ()| {
+        // Sums of rows in the number type, sums of those in f64.
+        let mut totals = [0.0f64; 16];
+        for image in 0..extent.batch {
+            for row in 0..extent.height {
+                let mut sums = [T::ZERO; 16];
+                for pixel in
+                    rows.row(crate::feature_maps::RowPlace { image, block, row }).chunks_exact(T::BLOCK)
+                {
+                    for (sum, &value) in sums.iter_mut().zip(pixel) {
+                        *sum += value;
+                    }
+                }
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total += sum.to_f64();
+                }
+            }
+        }
+        for (channel, total) in channels.of_block(block).zip(totals) {
+            // SAFETY: each item has the elements of its own channels.
+            let bias = unsafe { disjoint.part(channel..channel + 1) };
+            bias[0] += T::from_f64(total);
+        }
+    });
+    Ok(())
+}

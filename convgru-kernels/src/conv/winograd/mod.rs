@@ -1,0 +1,13 @@
+//! Winograd's minimal filtering: convolutions of transformed tiles are products of matrices,
+//! one for each element of a tile, with two to six times fewer multiplications.
+
+mod forward;
+mod plane;
+mod tiles;
+mod transform;
+mod weight_gradient;
+mod weights;
+
+pub(super) use forward::convolve;
+pub(super) use weight_gradient::weight_gradient;
+pub(super) use weights::pack_panel;

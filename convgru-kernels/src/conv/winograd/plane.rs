@@ -1,0 +1,106 @@
+//! Two-dimensional transforms: along the rows of a tile, then along its columns.
+
+use super::transform::{self, Line};
+use crate::scalar::Scalar;
+use crate::simd::Simd;
+
+/// A one-dimensional transform. A type rather than a closure, because what kernels call must
+/// be inlined into them.
+pub(super) trait Transform<const FROM: usize, const TO: usize> {
+    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector>;
+}
+
+/// `B^T`.
+pub(super) struct Input;
+
+impl<const N: usize> Transform<N, N> for Input {
+    #[inline(always)]
+    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+        transform::input::<T, S, N>(simd, x)
+    }
+}
+
+/// `A^T`.
+pub(super) struct Output;
+
+impl<const N: usize, const M: usize> Transform<N, M> for Output {
+    #[inline(always)]
+    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+        transform::output::<T, S, N, M>(simd, x)
+    }
+}
+
+/// `A`.
+pub(super) struct OutputAdjoint;
+
+impl<const M: usize, const N: usize> Transform<M, N> for OutputAdjoint {
+    #[inline(always)]
+    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+        transform::output_adjoint::<T, S, N, M>(simd, x)
+    }
+}
+
+/// `G`.
+pub(super) struct Kernel;
+
+impl<const R: usize, const N: usize> Transform<R, N> for Kernel {
+    #[inline(always)]
+    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+        transform::kernel::<T, S, N, R>(simd, x)
+    }
+}
+
+/// `G^T`.
+pub(super) struct KernelAdjoint;
+
+impl<const N: usize, const R: usize> Transform<N, R> for KernelAdjoint {
+    #[inline(always)]
+    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+        transform::kernel_adjoint::<T, S, N, R>(simd, x)
+    }
+}
+
+/// Vectors in rows and columns: an address, and the elements from a row and from a column to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Plane<P> {
+    pub(super) start: P,
+    pub(super) row: usize,
+    pub(super) column: usize,
+}
+
+/// Transforms `FROM` x `FROM` vectors to `TO` x `TO`.
+///
+/// # Safety
+/// All vectors of `from` must be valid to read, all of `to` to write.
+#[inline(always)]
+pub(super) unsafe fn transform<T, S, L, const FROM: usize, const TO: usize>(
+    s: S,
+    from: Plane<*const T>,
+    to: Plane<*mut T>,
+) where
+    T: Scalar,
+    S: Simd<T>,
+    L: Transform<FROM, TO>,
+{
+    let zero = s.splat(T::ZERO);
+    let mut rows = [[zero; 8]; FROM];
+    for (row, values) in rows.iter_mut().enumerate() {
+        let mut line = [zero; 8];
+        for (column, value) in line[..FROM].iter_mut().enumerate() {
+            // SAFETY: the caller vouches for the vectors.
+            *value = unsafe { s.load(from.start.add(row * from.row + column * from.column)) };
+        }
+        *values = L::line(s, line);
+    }
+    for column in 0..TO {
+        let mut line = [zero; 8];
+        for (value, row) in line.iter_mut().zip(&rows) {
+            *value = row[column];
+        }
+        let line = L::line(s, line);
+        for (row, &value) in line[..TO].iter().enumerate() {
+            // SAFETY: the caller vouches for the vectors.
+            unsafe { s.store(to.start.add(row * to.row + column * to.column), value) };
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Tiles of images: which there are, and their transforms.
+
+use super::plane::{self, Plane};
+use crate::conv::geometry::Geometry;
+use crate::conv::plan::Tile;
+use crate::feature_maps::{Extent, Rows};
+use crate::scalar::Scalar;
+use crate::simd::{Kernel, Simd};
+
+/// Calls a function with the sizes of a tile as constants: transformed, output, kernel.
+macro_rules! with_tile {
+    ($tile:expr, $function:ident::<$($types:ty),*>($($arguments:expr),*)) => {
+        match ($tile.output, $tile.kernel) {
+            (4, 3) => $function::<$($types),*, 6, 4, 3>($($arguments),*),
+            (6, 3) => $function::<$($types),*, 8, 6, 3>($($arguments),*),
+            (2, 5) => $function::<$($types),*, 6, 2, 5>($($arguments),*),
+            (4, 5) => $function::<$($types),*, 8, 4, 5>($($arguments),*),
+            _ => unreachable!("there are no transforms for {:?}", $tile),
+        }
+    };
+}
+pub(super) use with_tile;
+
+/// The tiles of the output of a convolution, counted over all images.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tiles {
+    pub(super) tile: Tile,
+    pub(super) output: Extent,
+    /// Rows and columns of tiles in an image.
+    counts: [usize; 2],
+}
+
+/// Where a tile of the output begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TilePlace {
+    pub(super) image: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
+}
+
+impl Tiles {
+    pub(super) fn new(tile: Tile, output: Extent) -> Self {
+        let counts = [output.height.div_ceil(tile.output), output.width.div_ceil(tile.output)];
+        Self { tile, output, counts }
+    }
+
+    /// Tiles of all images.
+    pub(super) fn count(&self) -> usize {
+        self.output.batch * self.counts[0] * self.counts[1]
+    }
+
+    pub(super) fn place(&self, index: usize) -> TilePlace {
+        let [rows, columns] = self.counts;
+        let size = self.tile.output;
+        TilePlace {
+            image: index / (rows * columns),
+            row: index / columns % rows * size,
+            column: index % columns * size,
+        }
+    }
+
+    /// Rows and columns of a tile that lie in the image.
+    pub(super) fn inside(&self, place: TilePlace) -> [usize; 2] {
+        let size = self.tile.output;
+        [size.min(self.output.height - place.row), size.min(self.output.width - place.column)]
+    }
+}
+
+/// Transformed tiles: for each element of a tile and each block of channels, the blocks of all tiles.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Transformed {
+    /// Tiles there is room for.
+    pub(super) tiles: usize,
+    /// Elements from an element of the tiles to the next.
+    pub(super) stride: usize,
+}
+
+impl Transformed {
+    pub(super) fn new<T: Scalar>(tiles: usize, blocks: usize) -> Self {
+        // An odd number of cache lines apart, so that a tile's elements fall into different sets.
+        Self { tiles, stride: ((tiles * blocks) | 1) * T::BLOCK }
+    }
+
+    /// Elements of all tiles.
+    pub(super) fn len(&self, tile: Tile) -> usize {
+        tile.transformed().pow(2) * self.stride
+    }
+}
+
+/// Transforms the input of some tiles: `B^T X B`.
+pub(super) struct InputTransform<'a, T> {
+    pub(super) tiles: Tiles,
+    pub(super) geometry: &'a Geometry,
+    pub(super) input: Rows<'a, T>,
+    /// The tiles to transform, and where in `target` the first of them goes.
+    pub(super) first: usize,
+    pub(super) count: usize,
+    pub(super) at: usize,
+    /// `target.len(tile)` elements.
+    pub(super) transformed: Transformed,
+    pub(super) to: *mut T,
+    /// Memory for a window that reaches over the edge of the memory.
+    pub(super) window: &'a mut [T],
+}
+
+impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(mut self, s: S) {
+        match self.tiles.tile.transformed() {
+            6 => self.transform::<S, 6>(s),
+            _ => self.transform::<S, 8>(s),
+        }
+    }
+}
+
+impl<T: Scalar> InputTransform<'_, T> {
+    #[inline(always)]
+    fn transform<S: Simd<T>, const N: usize>(&mut self, s: S) {
+        let layout = self.input.layout;
+        let blocks = self.geometry.input.blocks();
+        for index in 0..self.count {
+            let place = self.tiles.place(self.first + index);
+            let [row, column] = [place.row + layout.halo[0], place.column + layout.halo[1]];
+            let row = (row as isize - self.geometry.before[0]) as usize;
+            let column = (column as isize - self.geometry.before[1]) as usize;
+            let size = [layout.extent.height + 2 * layout.halo[0], layout.extent.width + 2 * layout.halo[1]];
+            let inside = [size[0].saturating_sub(row).min(N), size[1].saturating_sub(column).min(N)];
+            for block in 0..blocks {
+                // SAFETY: the halo is as wide as the kernel asks for, so that the window begins in the
+                // plane; where it ends behind it, the part inside is copied.
+                let (from, stride) = unsafe {
+                    let from = self
+                        .input
+                        .plane(place.image, block)
+                        .add(row * layout.row_stride() + column * T::BLOCK);
+                    if inside == [N, N] {
+                        (from, layout.row_stride())
+                    } else {
+                        copy_window::<T, N>(from, layout.row_stride(), inside, self.window);
+                        (self.window.as_ptr(), N * T::BLOCK)
+                    }
+                };
+                let to = (block * self.transformed.tiles + self.at + index) * T::BLOCK;
+                for lane in (0..T::BLOCK).step_by(S::LANES) {
+                    // SAFETY: the window has N rows of N blocks, and the target an element for each
+                    // element of the tile at its stride.
+                    unsafe {
+                        let (row, column) = (N * self.transformed.stride, self.transformed.stride);
+                        let from = Plane { start: from.add(lane), row: stride, column: T::BLOCK };
+                        let to = Plane { start: self.to.add(to + lane), row, column };
+                        plane::transform::<T, S, plane::Input, N, N>(s, from, to);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies the part of a window that exists, zeros around it.
+///
+/// # Safety
+/// The rows and columns inside must be valid to read.
+#[inline(always)]
+unsafe fn copy_window<T: Scalar, const N: usize>(
+    from: *const T,
+    stride: usize,
+    inside: [usize; 2],
+    window: &mut [T],
+) {
+    window[..N * N * T::BLOCK].fill(T::ZERO);
+    for row in 0..inside[0] {
+        let len = inside[1] * T::BLOCK;
+        // SAFETY: the caller vouches for the rows inside.
+        let values = unsafe { std::slice::from_raw_parts(from.add(row * stride), len) };
+        window[row * N * T::BLOCK..][..len].copy_from_slice(values);
+    }
+}
+
+/// Transforms the gradients of the output of some tiles: `A dY A^T`.
+pub(super) struct GradientTransform<'a, T> {
+    pub(super) tiles: Tiles,
+    pub(super) blocks: usize,
+    pub(super) d_output: Rows<'a, T>,
+    pub(super) first: usize,
+    pub(super) count: usize,
+    pub(super) at: usize,
+    pub(super) transformed: Transformed,
+    pub(super) to: *mut T,
+    pub(super) window: &'a mut [T],
+}
+
+impl<T: Scalar> Kernel<T> for GradientTransform<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+        with_tile!(self.tiles.tile, transform_gradient::<T, S>(self, s));
+    }
+}
+
+#[inline(always)]
+fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+    work: GradientTransform<'_, T>,
+    s: S,
+) {
+    for index in 0..work.count {
+        let place = work.tiles.place(work.first + index);
+        let inside = work.tiles.inside(place);
+        for block in 0..work.blocks {
+            let from = work.d_output.pixel(place.image, block, place.row, place.column);
+            // SAFETY: the part of the tile inside the image is valid to read.
+            let (from, stride) = unsafe {
+                if inside == [M, M] {
+                    (from, work.d_output.layout.row_stride())
+                } else {
+                    copy_window::<T, M>(from, work.d_output.layout.row_stride(), inside, work.window);
+                    (work.window.as_ptr(), M * T::BLOCK)
+                }
+            };
+            let to = (block * work.transformed.tiles + work.at + index) * T::BLOCK;
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                // SAFETY: the window has M rows of M blocks, and the target an element for each
+                // element of the tile at its stride.
+                unsafe {
+                    let (row, column) = (N * work.transformed.stride, work.transformed.stride);
+                    let from = Plane { start: from.add(lane), row: stride, column: T::BLOCK };
+                    let to = Plane { start: work.to.add(to + lane), row, column };
+                    plane::transform::<T, S, plane::OutputAdjoint, M, N>(s, from, to);
+                }
+            }
+        }
+    }
+}

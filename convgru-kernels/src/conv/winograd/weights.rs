@@ -1,0 +1,122 @@
+//! Weights in the transformed domain, and their gradients out of it.
+
+use super::plane::{self, Plane};
+use super::tiles::with_tile;
+use crate::conv::packed::Packed;
+use crate::conv::plan::Tile;
+use crate::scalar::Scalar;
+use crate::simd::{Kernel, Simd};
+
+/// Kernel taps of a block of output channels: 5 x 5 of 16.
+const TAPS: usize = 25 * 16;
+
+/// Fills a panel with transformed weights, `G g G^T`: for each element of a tile and each input
+/// channel a row of output channels.
+pub(in crate::conv) fn pack_panel<T: Scalar>(
+    tile: Tile,
+    packed: &Packed<T>,
+    index: usize,
+    panel: &mut [T],
+    weight: &impl Fn(usize, usize, usize) -> T,
+) {
+    if !T::WINOGRAD {
+        return;
+    }
+    let (input, output) = (&packed.geometry.input, &packed.geometry.output);
+    let blocks = packed.blocks_of(index);
+    let width = blocks.len() * T::BLOCK;
+    let stride = input.blocks() * T::BLOCK * width;
+    for in_block in 0..input.blocks() {
+        for (row, i) in input.of_block(in_block).enumerate() {
+            for (at, block) in blocks.clone().enumerate() {
+                let mut taps = [T::ZERO; TAPS];
+                for (lane, o) in output.of_block(block).enumerate() {
+                    for tap in 0..tile.kernel * tile.kernel {
+                        taps[tap * T::BLOCK + lane] = weight(o, i, tap);
+                    }
+                }
+                let to = &mut panel[(in_block * T::BLOCK + row) * width + at * T::BLOCK..];
+                T::dispatch(packed.isa, KernelTransform { tile, taps: &taps, to, stride });
+            }
+        }
+    }
+}
+
+/// Transforms one kernel for a block of output channels.
+struct KernelTransform<'a, T> {
+    tile: Tile,
+    /// A block of channels for each tap.
+    taps: &'a [T; TAPS],
+    to: &'a mut [T],
+    /// Elements from an element of the tile to the next.
+    stride: usize,
+}
+
+impl<T: Scalar> Kernel<T> for KernelTransform<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+        with_tile!(self.tile, transform_kernel::<T, S>(self, s));
+    }
+}
+
+#[inline(always)]
+fn transform_kernel<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+    work: KernelTransform<'_, T>,
+    s: S,
+) {
+    assert!(work.to.len() >= (N * N - 1) * work.stride + T::BLOCK);
+    let to = work.to.as_mut_ptr();
+    for lane in (0..T::BLOCK).step_by(S::LANES) {
+        let from = Plane { start: work.taps.as_ptr(), row: R * T::BLOCK, column: T::BLOCK };
+        // SAFETY: there are R x R blocks of taps, and the assertion makes room for the elements.
+        unsafe {
+            let from = Plane { start: from.start.add(lane), ..from };
+            let to = Plane { start: to.add(lane), row: N * work.stride, column: work.stride };
+            plane::transform::<T, S, plane::Kernel, R, N>(s, from, to);
+        }
+    }
+}
+
+/// Brings one summed gradient back, `G^T dU G`, for a block of output channels.
+pub(super) struct KernelGradient<'a, T> {
+    pub(super) tile: Tile,
+    pub(super) from: &'a [T],
+    /// Elements from an element of the tile to the next.
+    pub(super) stride: usize,
+    /// A block of channels for each tap.
+    pub(super) taps: &'a mut [T; TAPS],
+}
+
+impl<T: Scalar> KernelGradient<'_, T> {
+    pub(super) fn taps() -> [T; TAPS] {
+        [T::ZERO; TAPS]
+    }
+}
+
+impl<T: Scalar> Kernel<T> for KernelGradient<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+        with_tile!(self.tile, transform_gradient::<T, S>(self, s));
+    }
+}
+
+#[inline(always)]
+fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+    work: KernelGradient<'_, T>,
+    s: S,
+) {
+    assert!(work.from.len() >= (N * N - 1) * work.stride + T::BLOCK && R * R * T::BLOCK <= TAPS);
+    let (from, to) = (work.from.as_ptr(), work.taps.as_mut_ptr());
+    for lane in (0..T::BLOCK).step_by(S::LANES) {
+        // SAFETY: the assertion makes sure of the elements of the tile and of room for R x R blocks.
+        unsafe {
+            let from = Plane { start: from.add(lane), row: N * work.stride, column: work.stride };
+            let to = Plane { start: to.add(lane), row: R * T::BLOCK, column: T::BLOCK };
+            plane::transform::<T, S, plane::KernelAdjoint, N, R>(s, from, to);
+        }
+    }
+}

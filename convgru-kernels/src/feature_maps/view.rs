@@ -1,0 +1,165 @@
+//! Batches of feature maps that belong to somebody else, whole or in part.
+
+use std::ops::Range;
+
+use super::extent::{Extent, expect_extent};
+use super::layout::Layout;
+use super::rows::{Rows, RowsMut};
+use crate::error::Result;
+use crate::scalar::Scalar;
+
+/// A batch of feature maps, a range of its images or some of its sections, to be read.
+#[derive(Debug, Clone, Copy)]
+pub struct FeatureMapsRef<'a, T> {
+    data: &'a [T],
+    layout: Layout,
+}
+
+impl<'a, T: Scalar> FeatureMapsRef<'a, T> {
+    pub(super) fn new(data: &'a [T], layout: Layout) -> Self {
+        Self { data, layout }
+    }
+
+    /// The size of the view.
+    pub fn extent(&self) -> Extent {
+        self.layout.extent
+    }
+
+    /// The images of a range.
+    ///
+    /// # Panics
+    /// If there are fewer images.
+    pub fn images(self, range: Range<usize>) -> Self {
+        let start = (range.start * self.layout.image_stride).min(self.data.len());
+        Self { data: &self.data[start..], layout: self.layout.images(&range) }
+    }
+
+    /// The sections of a range, of every image.
+    ///
+    /// # Panics
+    /// If there are fewer sections.
+    pub fn sections(self, range: Range<usize>) -> Self {
+        let (layout, start) = self.layout.sections(&range);
+        Self { data: &self.data[start.min(self.data.len())..], layout }
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The rows of the view, to be read by kernels.
+    pub(crate) fn rows(&self) -> Rows<'a, T> {
+        Rows::new(self.data, self.layout)
+    }
+}
+
+/// A batch of feature maps, a range of its images or some of its sections, to be written.
+#[derive(Debug)]
+pub struct FeatureMapsMut<'a, T> {
+    data: &'a mut [T],
+    layout: Layout,
+}
+
+impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
+    pub(super) fn new(data: &'a mut [T], layout: Layout) -> Self {
+        Self { data, layout }
+    }
+
+    /// The size of the view.
+    pub fn extent(&self) -> Extent {
+        self.layout.extent
+    }
+
+    /// The same view, for a shorter time.
+    pub fn reborrow(&mut self) -> FeatureMapsMut<'_, T> {
+        FeatureMapsMut { data: self.data, layout: self.layout }
+    }
+
+    /// The same view, to be read.
+    pub fn as_ref(&self) -> FeatureMapsRef<'_, T> {
+        FeatureMapsRef { data: self.data, layout: self.layout }
+    }
+
+    /// The images of a range.
+    ///
+    /// # Panics
+    /// If there are fewer images.
+    pub fn into_images(self, range: Range<usize>) -> Self {
+        let start = (range.start * self.layout.image_stride).min(self.data.len());
+        Self { data: &mut self.data[start..], layout: self.layout.images(&range) }
+    }
+
+    /// The sections of a range, of every image.
+    ///
+    /// # Panics
+    /// If there are fewer sections.
+    pub fn into_sections(self, range: Range<usize>) -> Self {
+        let (layout, start) = self.layout.sections(&range);
+        let start = start.min(self.data.len());
+        Self { data: &mut self.data[start..], layout }
+    }
+
+    /// Copies another view of the same extent.
+    ///
+    /// # Errors
+    /// [`Error::Extent`](crate::Error::Extent) if the extents differ.
+    pub fn copy_from(&mut self, other: FeatureMapsRef<'_, T>) -> Result<()> {
+        T::copy_maps(self, other)
+    }
+
+    /// Copies maps of the same extent and sections.
+    pub(crate) fn copy_rows(&mut self, other: Rows<'_, T>) {
+        self.combine(other, |target, values| target.copy_from_slice(values));
+    }
+
+    /// Adds another view of the same extent, number by number.
+    ///
+    /// # Errors
+    /// [`Error::Extent`](crate::Error::Extent) if the extents differ.
+    pub fn add(&mut self, other: FeatureMapsRef<'_, T>) -> Result<()> {
+        T::add_maps(self, other)
+    }
+
+    /// Sets every number to zero.
+    pub fn set_zero(&mut self) {
+        let rows = self.rows();
+        rows.for_each_row(|place| {
+            // SAFETY: every row is visited once.
+            unsafe { rows.row(place) }.fill(T::ZERO);
+        });
+    }
+
+    fn combine(&mut self, others: Rows<'_, T>, work: impl Fn(&mut [T], &[T]) + Sync) {
+        assert_eq!(self.layout.sections, others.layout.sections, "sections of the same channels");
+        let rows = self.rows();
+        rows.for_each_row(|place| {
+            // SAFETY: every row is visited once.
+            work(unsafe { rows.row(place) }, others.row(place));
+        });
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The rows of the view, to be written by kernels.
+    pub(crate) fn rows(&mut self) -> RowsMut<'_, T> {
+        RowsMut::new(self.data, self.layout)
+    }
+}
+
+pub(crate) fn copy<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, other: FeatureMapsRef<'_, T>) -> Result<()> {
+    expect_extent("feature maps to copy", maps.extent(), other.extent())?;
+    maps.copy_rows(other.rows());
+    Ok(())
+}
+
+pub(crate) fn add<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, other: FeatureMapsRef<'_, T>) -> Result<()> {
+    expect_extent("feature maps to add", maps.extent(), other.extent())?;
+    maps.combine(other.rows(), |target, values| {
+        for (a, &b) in target.iter_mut().zip(values) {
+            *a += b;
+        }
+    });
+    Ok(())
+}

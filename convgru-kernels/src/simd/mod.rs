@@ -1,0 +1,69 @@
+//! Vectors of numbers, one implementation for each instruction set.
+//!
+//! | operation | result, lane by lane |
+//! |---|---|
+//! | `splat(x)` | `x` in every lane |
+//! | `load(p)`, `store(p, a)` | `LANES` numbers from or to memory, any alignment |
+//! | `add`, `sub`, `mul`, `div` | the arithmetic of the type |
+//! | `mul_add(a, b, c)` | `a b + c`; with one rounding where the instruction set has it |
+//! | `min(a, b)` | `a` where `a < b`, else `b`: a NaN in `b` stays |
+//! | `abs`, `copy_sign(a, b)` | without the sign; with the sign of `b` |
+//! | `where_negative(x, a, b)` | `a` where `x < 0`, else `b` |
+//! | `power_of_two(r)` | `2^k` for `r = k + ROUND`, see [`Vectorised::ROUND`] |
+//!
+//! Kernels are written once over [`Simd`] and compiled for each instruction set by
+//! [`Isa::run`](crate::isa::Isa::run). What they call must be inlined into them.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+mod vectorised;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+pub use vectorised::Vectorised;
+
+/// The operations of an instruction set on vectors of `T`. A value of an implementing
+/// type is the proof that the processor has the instructions.
+pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
+    /// A register of numbers.
+    type Vector: Copy;
+    /// Numbers in a register.
+    const LANES: usize;
+
+    /// # Safety
+    /// `from` must be valid to read for `LANES` numbers.
+    unsafe fn load(self, from: *const T) -> Self::Vector;
+    /// # Safety
+    /// `to` must be valid to write for `LANES` numbers.
+    unsafe fn store(self, to: *mut T, a: Self::Vector);
+    fn splat(self, x: T) -> Self::Vector;
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn abs(self, a: Self::Vector) -> Self::Vector;
+    fn copy_sign(self, magnitude: Self::Vector, sign: Self::Vector) -> Self::Vector;
+    fn where_negative(self, x: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+    fn power_of_two(self, rounded: Self::Vector) -> Self::Vector;
+}
+
+/// Work that is compiled for each instruction set.
+///
+/// `ROWS` x `COLUMNS` vectors of sums fit into the registers beside what a matrix
+/// product reads; `BLOCK` vectors hold one block of channels, and `COLUMNS` is a
+/// multiple of it.
+pub(crate) trait Kernel<T> {
+    type Output;
+    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(
+        self,
+        simd: S,
+    ) -> Self::Output;
+}

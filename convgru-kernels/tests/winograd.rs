@@ -1,0 +1,167 @@
+//! Winograd's minimal filtering against the reference, every tile on every instruction set.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
+use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
+use proptest::prelude::*;
+
+/// Largest relative error in the 2-norm of a single convolution, docs/numerics.md.
+fn bound(tile: Tile) -> f64 {
+    if tile.transformed() == 6 { 1e-5 } else { 2e-5 }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Case {
+    tile: Tile,
+    shape: ConvShape,
+    extent: Extent,
+    halo: usize,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let channels = || prop_oneof![1usize..=5, 15usize..=18, 30usize..=35];
+    (0..Tile::ALL.len(), channels(), channels(), 1usize..=2, 1usize..=15, 1usize..=15, 0usize..=3, 1..=2usize)
+        .prop_map(|(tile, inputs, outputs, batch, height, width, halo, sections)| {
+            let tile = Tile::ALL[tile];
+            let shape = ConvShape {
+                precision: Precision::Fast,
+                out_sections: sections,
+                ..ConvShape::same(inputs, sections * outputs, [tile.kernel; 2])
+            };
+            Case { tile, shape, extent: Extent { batch, channels: inputs, height, width }, halo }
+        })
+}
+
+/// Numbers in [-1, 1] that look random and are the same in every run.
+fn noise(len: usize, seed: usize) -> Vec<f32> {
+    (0..len)
+        .map(|i| (((i + seed * 1_000_003).wrapping_mul(2_654_435_761) >> 7) % 20_001) as f32 / 10_000.0 - 1.0)
+        .collect()
+}
+
+fn maps(extent: Extent, sections: usize, halo: usize, values: &[f32]) -> FeatureMaps<f32> {
+    let mut maps = FeatureMaps::sectioned(extent, sections, [halo, halo]).unwrap();
+    maps.as_mut().read_nchw(values).unwrap();
+    maps
+}
+
+fn nchw(maps: &FeatureMaps<f32>) -> Vec<f32> {
+    let mut values = vec![0.0; maps.extent().len()];
+    maps.as_ref().write_nchw(&mut values).unwrap();
+    values
+}
+
+/// Output, input gradient and weight gradient, from NaN-filled memory.
+fn kernels(case: &Case, isa: Isa, data: &[Vec<f32>; 3]) -> [Vec<f32>; 3] {
+    let [x, w, dy] = data;
+    let algorithm = Algorithm::Winograd(case.tile);
+    let out = case.extent.with_channels(case.shape.out_channels);
+    let sections = case.shape.out_sections;
+    let weights = PackedWeights::with_algorithm(case.shape, w, isa, algorithm).unwrap();
+    let input = maps(case.extent, 1, case.halo, x);
+    let d_output = maps(out, sections, case.halo, dy);
+    let mut output = maps(out, sections, 0, &vec![f32::NAN; out.len()]);
+    let mut d_input = maps(case.extent, 1, 1, &vec![f32::NAN; case.extent.len()]);
+    let mut d_weights = vec![0.0; w.len()];
+    let mut scratch = Scratchpad::with_isa(isa);
+    let mode = Output::Overwrite;
+    conv::forward(&weights, input.as_ref(), output.as_mut(), mode, &mut scratch).unwrap();
+    conv::input_gradient(&weights, d_output.as_ref(), d_input.as_mut(), mode, &mut scratch).unwrap();
+    let (x, dy) = (input.as_ref(), d_output.as_ref());
+    conv::weight_gradient_by(algorithm, &case.shape, x, dy, &mut d_weights, &mut scratch).unwrap();
+    [nchw(&output), nchw(&d_input), d_weights]
+}
+
+fn data(case: &Case) -> [Vec<f32>; 3] {
+    let out = case.extent.with_channels(case.shape.out_channels);
+    [noise(case.extent.len(), 1), noise(case.shape.weight_len(), 2), noise(out.len(), 3)]
+}
+
+fn expected(case: &Case, data: &[Vec<f32>; 3]) -> [Vec<f64>; 3] {
+    let [x, w, dy] = [0, 1, 2].map(|i| data[i].iter().map(|&v| f64::from(v)).collect::<Vec<_>>());
+    let (mut y, mut dx, mut dw) = (vec![0.0; dy.len()], vec![0.0; x.len()], vec![0.0; w.len()]);
+    reference::convolution(&case.shape, case.extent, &x, &w, &mut y).unwrap();
+    reference::convolution_input_gradient(&case.shape, case.extent, &w, &dy, &mut dx).unwrap();
+    reference::convolution_weight_gradient(&case.shape, case.extent, &x, &dy, &mut dw).unwrap();
+    [y, dx, dw]
+}
+
+fn relative_error(got: &[f32], exact: &[f64]) -> f64 {
+    let error: f64 = got.iter().zip(exact).map(|(&g, e)| (f64::from(g) - e).powi(2)).sum();
+    let size: f64 = exact.iter().map(|e| e * e).sum();
+    if size == 0.0 { error.sqrt() } else { (error / size).sqrt() }
+}
+
+fn agrees(case: &Case) -> Result<(), TestCaseError> {
+    let data = data(case);
+    let exact = expected(case, &data);
+    for isa in Isa::all() {
+        let got = kernels(case, isa, &data);
+        for (i, what) in ["output", "input gradient", "weight gradient"].into_iter().enumerate() {
+            let error = relative_error(&got[i], &exact[i]);
+            prop_assert!(error < bound(case.tile), "{what} on {isa}: relative error {error:e}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn tiles_agree_with_the_reference(case in cases()) {
+        agrees(&case)?;
+    }
+}
+
+/// Sizes at which images are cut into several items and tiles into several chunks.
+fn large_cases() -> Vec<Case> {
+    let case = |tile: usize, inputs, outputs, [batch, height, width]: [usize; 3]| {
+        let tile = Tile::ALL[tile];
+        let shape =
+            ConvShape { precision: Precision::Fast, ..ConvShape::same(inputs, outputs, [tile.kernel; 2]) };
+        Case { tile, shape, extent: Extent { batch, channels: inputs, height, width }, halo: 2 }
+    };
+    vec![
+        case(0, 70, 50, [3, 37, 41]),
+        case(1, 33, 96, [2, 50, 29]),
+        case(2, 20, 33, [2, 24, 40]),
+        case(3, 64, 17, [1, 45, 52]),
+    ]
+}
+
+#[test]
+fn large_images_agree_with_the_reference() {
+    for case in large_cases() {
+        agrees(&case).unwrap();
+    }
+}
+
+#[test]
+fn the_bits_do_not_depend_on_the_number_of_threads() {
+    for case in large_cases() {
+        let data = data(&case);
+        for isa in Isa::all() {
+            let run = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| {
+                    kernels(&case, isa, &data).map(|v| v.iter().map(|v| v.to_bits()).collect::<Vec<_>>())
+                })
+            };
+            let one = run(1);
+            for threads in [2, 3, 8] {
+                assert!(run(threads) == one, "{threads} threads on {isa}, {case:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn f64_and_exact_convolutions_never_use_it() {
+    let fast = ConvShape { precision: Precision::Fast, ..ConvShape::same(64, 64, [3, 3]) };
+    assert!(matches!(Algorithm::of::<f32>(&fast), Algorithm::Winograd(_)));
+    assert_eq!(Algorithm::of::<f64>(&fast), Algorithm::Direct);
+    assert_eq!(Algorithm::of::<f32>(&ConvShape::same(64, 64, [3, 3])), Algorithm::Direct);
+    assert_eq!(Algorithm::of::<f32>(&ConvShape { stride: [2, 1], ..fast }), Algorithm::Patches);
+}
