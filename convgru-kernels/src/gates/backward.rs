@@ -11,7 +11,7 @@ use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 use crate::simd::Simd;
 
-/// Arguments of [`candidate_backward`].
+/// Arguments of [`gates::candidate_backward`](super::candidate_backward).
 #[derive(Debug)]
 pub struct CandidateBackward<'a, T> {
     /// The gates of the step, `[N, 3 hidden, H, W]`.
@@ -84,7 +84,7 @@ impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
     }
 }
 
-/// Arguments of [`reset_backward`].
+/// Arguments of [`gates::reset_backward`](super::reset_backward).
 #[derive(Debug)]
 pub struct ResetBackward<'a, T> {
     /// `Un`: the convolution of the candidate.

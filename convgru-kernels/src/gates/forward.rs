@@ -12,7 +12,7 @@ use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 use crate::simd::Simd;
 
-/// Arguments of [`update_and_reset`].
+/// Arguments of [`gates::update_and_reset`](super::update_and_reset).
 #[derive(Debug)]
 pub struct UpdateAndReset<'a, T> {
     /// `Uz` and `Ur`: from `hidden` to `2 hidden` channels in two sections.
@@ -84,12 +84,12 @@ impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     }
 }
 
-/// Arguments of [`candidate`].
+/// Arguments of [`gates::candidate`](super::candidate).
 #[derive(Debug)]
 pub struct Candidate<'a, T> {
     /// `Un`: from `hidden` to `hidden` channels.
     pub weights: &'a PackedWeights<T>,
-    /// The gates after [`update_and_reset`]; the candidate section is replaced. `[N, 3 hidden, H, W]`.
+    /// The gates after [`gates::update_and_reset`](super::update_and_reset); the candidate section is replaced. `[N, 3 hidden, H, W]`.
     pub gates: FeatureMapsMut<'a, T>,
     /// The state before the step, `[N, hidden, H, W]`.
     pub hidden: FeatureMapsRef<'a, T>,
