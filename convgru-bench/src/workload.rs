@@ -3,7 +3,7 @@
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutputGradients, Error, InputGradient, Outputs, Parameters, Tensor,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The files of `workloads/`, in the order they are measured in.
 const FILES: [&str; 9] = [
@@ -19,7 +19,7 @@ const FILES: [&str; 9] = [
 ];
 
 /// What a workload does with its network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// One frame from no state, weights prepared.
@@ -71,7 +71,35 @@ impl Workload {
     /// # Errors
     /// [`WorkloadError`] if a file of `workloads/` is not one.
     pub fn all() -> Result<Vec<Self>, WorkloadError> {
-        FILES.iter().map(|text| toml::from_str(text).map_err(WorkloadError)).collect()
+        FILES.iter().map(|text| Self::from_toml(text)).collect()
+    }
+
+    /// A workload from the text of its file.
+    ///
+    /// # Errors
+    /// [`WorkloadError`] if a field is missing, unknown or of the wrong kind.
+    pub fn from_toml(text: &str) -> Result<Self, WorkloadError> {
+        toml::from_str(text).map_err(WorkloadError)
+    }
+
+    /// Checks a file of one's own.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if sizes, steps or operations cannot be or if the network cannot.
+    pub fn check(&self) -> Result<(), Error> {
+        let invalid = |field: &str, reason: String| Err(Error::InvalidConfig { field: field.into(), reason });
+        for (field, value) in [("batch", self.batch), ("height", self.height), ("width", self.width)] {
+            if value == 0 {
+                return invalid(field, "0 where 1 or more is needed".into());
+            }
+        }
+        if self.steps == 0 || (self.kind == Kind::Step && self.steps != 1) {
+            return invalid("steps", format!("{} where a step has 1 and a sequence 1 or more", self.steps));
+        }
+        if !(self.gflop > 0.0 && self.gflop.is_finite()) {
+            return invalid("gflop", format!("{} where more than 0 is needed", self.gflop));
+        }
+        self.network.validate()
     }
 
     /// The network with drawn weights.

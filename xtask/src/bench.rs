@@ -1,29 +1,28 @@
-//! `cargo xtask bench`: the benchmarks of convgru-bench.
+//! `cargo xtask bench`: the program `convgru-bench`.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anyhow::Context;
+
 use crate::process;
 
-pub(crate) const ABOUT: &str = "Measure convolutions, cells, sequences and training steps";
+pub(crate) const ABOUT: &str = "Compare with other libraries, or measure convgru alone";
 
-const HELP: &str = "\
-Measures convgru at the workloads of the field (convgru-bench/workloads/*.toml).
-
-Usage: cargo xtask bench [FILTER] [-- CRITERION OPTIONS]
-
-  FILTER   only benchmarks whose name contains it
-
-Example:
-  cargo xtask bench cell_step";
-
+/// Builds the program with optimisation and passes arguments and exit code on; it has the help.
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        process::say(HELP);
-        return Ok(ExitCode::SUCCESS);
+    let program = |command: &[&str]| {
+        let mut cargo = process::cargo();
+        cargo.args(command).args(["--release", "--package", "convgru-bench", "--bin", "convgru-bench"]);
+        cargo.arg("--manifest-path").arg(process::root().join("Cargo.toml"));
+        cargo
+    };
+    let no_cargo = "cannot start cargo; is it on the PATH?";
+    // Cargo shows how the building goes, and is quiet about starting what it built.
+    if !program(&["build"]).status().context(no_cargo)?.success() {
+        return Ok(ExitCode::FAILURE);
     }
-    let mut cargo = process::cargo();
-    cargo.args(["bench", "--package", "convgru-bench", "--"]).args(arguments.iter().filter(|a| *a != "--"));
-    process::must_succeed("the benchmarks", &mut cargo)?;
-    Ok(ExitCode::SUCCESS)
+    let status = program(&["run", "--quiet"]).arg("--").args(arguments).status().context(no_cargo)?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

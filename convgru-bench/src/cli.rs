@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use convgru_bench::Workload;
+
+use crate::engines::Engine;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench --workload seed_step              ours alone, with 1 and 2 threads
+  cargo xtask bench --install-peers                   once: PyTorch, ONNX Runtime, OpenVINO, JAX, Rust libraries
+  cargo xtask bench --peers --workload raft --threads 2
+  cargo xtask bench --peers --engine openvino --json  one of the others, for a program
+  cargo xtask bench --peers --record                  everything, kept and put into docs/benchmarks.md
+
+Parts of a step (single convolutions, cells) are measured by `cargo bench -p convgru-bench [FILTER]`.
+Who is favoured by what is said in docs/bias.md. CONVGRU_PEERS names another folder for the others than
+target/bench-peers.";
+
+/// Compares convgru with other libraries at the workloads of the field: same frames, same weights,
+/// outputs checked first, then timed in turn.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench", bin_name = "cargo xtask bench", after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Action>,
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// What else the program does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Writes docs/benchmarks.md and docs/benchmarks.svg from the newest records
+    Report,
+    /// Answers the protocol on standard input and output
+    #[command(hide = true)]
+    Engine,
+}
+
+/// What is measured and how.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Options {
+    /// Measure the other libraries too
+    #[arg(long)]
+    pub(crate) peers: bool,
+    /// Install the other libraries; goes on where it was stopped
+    #[arg(long, exclusive = true)]
+    pub(crate) install_peers: bool,
+    /// Only this workload (repeatable); all by default
+    #[arg(long = "workload", value_name = "NAME")]
+    pub(crate) workloads: Vec<String>,
+    /// A workload of your own besides, in the form of convgru-bench/workloads/*.toml (repeatable)
+    #[arg(long = "workload-file", value_name = "FILE")]
+    pub(crate) workload_files: Vec<PathBuf>,
+    /// Only this one of the other libraries (repeatable); all by default
+    #[arg(long = "engine", value_name = "NAME", requires = "peers")]
+    pub(crate) engines: Vec<String>,
+    /// An engine of your own besides: a program without arguments that speaks the protocol of
+    /// convgru-bench/peers/python/protocol.py (repeatable)
+    #[arg(long = "engine-program", value_name = "NAME=PROGRAM", value_parser = engine_program)]
+    pub(crate) engine_programs: Vec<(String, PathBuf)>,
+    /// Threads (repeatable); 1 and 2 by default, as far as there are cores
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Vec<usize>,
+    /// Rounds; in each every engine has a turn of about half a second
+    #[arg(long, value_name = "R", default_value_t = 5)]
+    pub(crate) rounds: usize,
+    /// Print a list of {workload, threads, engine, version, median_ms, gflops, fma_peak_gflops, ratio_to_us} and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Keep the result under convgru-bench/record and write docs/benchmarks.md anew
+    #[arg(long)]
+    pub(crate) record: bool,
+}
+
+fn engine_program(text: &str) -> Result<(String, PathBuf), String> {
+    let usable = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match text.split_once('=') {
+        Some((name, program)) if !name.is_empty() && name.chars().all(usable) && !program.is_empty() => {
+            Ok((name.to_owned(), program.into()))
+        }
+        _ => Err("NAME=PROGRAM is needed, with letters, digits, - and _ in the name".into()),
+    }
+}
+
+impl Options {
+    /// The workloads that were asked for.
+    pub(crate) fn chosen_workloads(&self) -> anyhow::Result<Vec<Workload>> {
+        let all = Workload::all()?;
+        let names: Vec<&str> = all.iter().map(|workload| workload.name.as_str()).collect();
+        for name in &self.workloads {
+            anyhow::ensure!(names.contains(&name.as_str()), unknown("workload", name, &names));
+        }
+        let only_files = self.workloads.is_empty() && !self.workload_files.is_empty();
+        let wanted = |workload: &Workload| {
+            !only_files && (self.workloads.is_empty() || self.workloads.contains(&workload.name))
+        };
+        let mut chosen: Vec<Workload> = all.iter().filter(|workload| wanted(workload)).cloned().collect();
+        for path in &self.workload_files {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+            let workload = Workload::from_toml(&text).with_context(|| path.display().to_string())?;
+            workload.check().with_context(|| path.display().to_string())?;
+            chosen.push(workload);
+        }
+        Ok(chosen)
+    }
+
+    /// Of the other engines those that were asked for.
+    pub(crate) fn chosen_engines(&self, all: Vec<Engine>) -> anyhow::Result<Vec<Engine>> {
+        let names: Vec<&str> = all.iter().map(|engine| engine.name.as_str()).collect();
+        for name in &self.engines {
+            anyhow::ensure!(names.contains(&name.as_str()), unknown("engine", name, &names));
+        }
+        let wanted = |engine: &Engine| self.engines.is_empty() || self.engines.contains(&engine.name);
+        Ok(all.into_iter().filter(wanted).collect())
+    }
+
+    /// The numbers of threads, checked against the machine's cores.
+    pub(crate) fn chosen_threads(&self, cores: usize) -> anyhow::Result<Vec<usize>> {
+        if self.threads.is_empty() {
+            return Ok([1, 2].into_iter().filter(|threads| *threads <= cores).collect());
+        }
+        for threads in &self.threads {
+            anyhow::ensure!(
+                (1..=cores).contains(threads),
+                "--threads {threads}: from 1 to {cores}, the cores of this machine"
+            );
+        }
+        let mut chosen = self.threads.clone();
+        chosen.sort_unstable();
+        chosen.dedup();
+        Ok(chosen)
+    }
+
+    /// The number of rounds.
+    pub(crate) fn chosen_rounds(&self) -> anyhow::Result<usize> {
+        anyhow::ensure!(
+            (1..=1000).contains(&self.rounds),
+            "--rounds {}: from 1 to 1000; five or more even out what a machine does besides",
+            self.rounds
+        );
+        Ok(self.rounds)
+    }
+}
+
+/// What to say about a name that does not exist.
+fn unknown(what: &str, name: &str, names: &[&str]) -> String {
+    let near = names
+        .iter()
+        .map(|other| (strsim::damerau_levenshtein(name, other), other))
+        .filter(|(distance, other)| *distance <= 1 + other.len() / 3)
+        .min();
+    let all = names.join(", ");
+    match near {
+        Some((_, nearest)) => format!("no {what} `{name}`; did you mean `{nearest}`? There are {all}"),
+        None => format!("no {what} `{name}`; there are {all}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Options {
+        Cli::try_parse_from([&["bench"], arguments].concat()).unwrap().options
+    }
+
+    #[test]
+    fn defaults_fit_the_machine() {
+        assert_eq!(options(&[]).chosen_threads(1).unwrap(), [1]);
+        assert_eq!(options(&[]).chosen_threads(64).unwrap(), [1, 2]);
+        assert_eq!(options(&["--threads", "4", "--threads", "1"]).chosen_threads(4).unwrap(), [1, 4]);
+        assert!(options(&["--threads", "5"]).chosen_threads(4).is_err());
+        assert_eq!(options(&[]).chosen_workloads().unwrap().len(), 9);
+        assert_eq!(options(&["--workload", "raft"]).chosen_workloads().unwrap()[0].name, "raft");
+    }
+
+    #[test]
+    fn a_wrong_name_brings_the_nearest() {
+        let error = options(&["--workload", "seed_stp"]).chosen_workloads().unwrap_err().to_string();
+        assert!(error.contains("`seed_step`") && error.contains("nowcast_train"), "{error}");
+        let error = options(&["--workload", "quite-else"]).chosen_workloads().unwrap_err().to_string();
+        assert!(!error.contains("mean") && error.contains("raft"), "{error}");
+        let engines = crate::engines::peers(std::path::Path::new("nowhere"));
+        let error =
+            options(&["--peers", "--engine", "openvno"]).chosen_engines(engines).unwrap_err().to_string();
+        assert!(error.contains("`openvino`"), "{error}");
+        assert!(Cli::try_parse_from(["bench", "--engine-program", "a b=c"]).is_err());
+    }
+}

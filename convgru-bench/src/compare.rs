@@ -1,0 +1,111 @@
+//! The whole comparison: workloads, numbers of threads, engines.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context;
+use convgru_bench::Workload;
+
+use crate::cli::Options;
+use crate::engines::{self, Engine};
+use crate::inputs;
+use crate::machine::Peak;
+use crate::measurement::{self, Measurement};
+use crate::progress::{Progress, note, print};
+use crate::record;
+use crate::report;
+use crate::rounds::Comparison;
+
+const HOW_TO_INSTALL: &str = "`cargo xtask bench --install-peers` installs them";
+
+/// Measures and prints what was asked for.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let workloads = options.chosen_workloads()?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = options.chosen_threads(cores)?;
+    let rounds = options.chosen_rounds()?;
+    let engines = chosen_engines(options)?;
+    let turns: usize = workloads
+        .iter()
+        .map(|workload| engines.iter().filter(|engine| engine.takes(workload.kind)).count())
+        .sum();
+    let mut progress = Progress::new(turns * rounds * threads.len());
+    let peaks: Vec<Peak> = threads.iter().map(|threads| Peak::measure(*threads)).collect();
+    let mut measurements: Vec<Measurement> = Vec::new();
+    for workload in &workloads {
+        let folder = tempfile::Builder::new().prefix("convgru-bench-").tempdir()?;
+        let outputs = inputs::write(workload, folder.path())?;
+        let mut taking: Vec<Engine> =
+            engines.iter().filter(|engine| engine.takes(workload.kind)).cloned().collect();
+        if taking.iter().any(|engine| engine.reads_onnx)
+            && let Err(error) = write_onnx(workload, folder.path())
+        {
+            note(&format!("LEFT OUT of {}: all that read ONNX: {error:#}", workload.name));
+            taking.retain(|engine| !engine.reads_onnx);
+        }
+        for (threads, peak) in threads.iter().zip(&peaks) {
+            let comparison = Comparison {
+                workload,
+                folder: folder.path(),
+                outputs: &outputs,
+                threads: *threads,
+                rounds,
+                fma_peak_gflops: peak.fma_gflops,
+            };
+            measurements.extend(comparison.run(&taking, &mut progress)?);
+        }
+    }
+    if options.json {
+        print(&measurement::json(&measurements)?);
+    } else {
+        print(&measurement::table(&measurements));
+    }
+    if options.record {
+        let path = record::append(&measurements, &threads, &peaks)?;
+        note(&format!("recorded in {}", path.display()));
+        report::write()?;
+    }
+    Ok(())
+}
+
+/// Ours and, of the others, those that are wanted and installed.
+fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
+    let mut engines = vec![Engine::ours()?];
+    if options.peers {
+        let peers = options.chosen_engines(engines::peers(&engines::installed_at()))?;
+        let (installed, missing): (Vec<_>, Vec<_>) = peers.into_iter().partition(Engine::is_installed);
+        let names = missing.iter().map(|engine| engine.name.as_str()).collect::<Vec<_>>().join(", ");
+        anyhow::ensure!(!installed.is_empty(), "not installed: {names}; {HOW_TO_INSTALL}");
+        if !missing.is_empty() {
+            note(&format!("not installed: {names}; {HOW_TO_INSTALL}"));
+        }
+        engines.extend(installed);
+    }
+    for (name, program) in &options.engine_programs {
+        anyhow::ensure!(
+            engines.iter().all(|engine| engine.name != *name),
+            "--engine-program {name}: there is an engine of that name; take another"
+        );
+        engines.push(Engine::other(name, program.clone(), Vec::new()));
+    }
+    if engines.len() == 1 {
+        note("measuring convgru alone; --peers compares it with other libraries");
+    }
+    Ok(engines)
+}
+
+/// Lets Python write the workload's network in ONNX.
+fn write_onnx(workload: &Workload, folder: &Path) -> anyhow::Result<()> {
+    let python = engines::python(&engines::installed_at());
+    let script = engines::sources().join("python").join("onnx_model.py");
+    let output = Command::new(&python)
+        .arg(script)
+        .arg(folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .with_context(|| format!("cannot start {}; {HOW_TO_INSTALL}", python.display()))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let last = errors.lines().last().unwrap_or_default();
+    anyhow::ensure!(output.status.success(), "{}: onnx_model.py: {last}", workload.name);
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Which engines there are and how each is started.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use convgru_bench::Kind;
+
+/// The name of our own engine.
+pub(crate) const OURS: &str = "convgru";
+
+/// The peer that outputs are compared with besides ours.
+pub(crate) const REFERENCE: &str = "pytorch-eager";
+
+/// A program that speaks the protocol.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    /// Its name in tables.
+    pub(crate) name: String,
+    /// What is started.
+    pub(crate) program: PathBuf,
+    /// With these arguments.
+    pub(crate) arguments: Vec<OsString>,
+    /// With this added to the environment.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
+    /// Whether it computes gradients.
+    pub(crate) trains: bool,
+    /// Whether it computes states without them.
+    pub(crate) infers: bool,
+    /// Whether it reads the ONNX files.
+    pub(crate) reads_onnx: bool,
+}
+
+impl Engine {
+    /// Ours: this program.
+    pub(crate) fn ours() -> anyhow::Result<Self> {
+        Ok(Self::other(OURS, std::env::current_exe()?, vec!["engine".into()]))
+    }
+
+    /// One that does everything.
+    pub(crate) fn other(name: &str, program: PathBuf, arguments: Vec<OsString>) -> Self {
+        Self {
+            name: name.to_owned(),
+            program,
+            arguments,
+            environment: Vec::new(),
+            trains: true,
+            infers: true,
+            reads_onnx: false,
+        }
+    }
+
+    /// Whether it takes part in a workload.
+    pub(crate) fn takes(&self, kind: Kind) -> bool {
+        if kind == Kind::Training { self.trains } else { self.infers }
+    }
+
+    /// Whether it has been installed.
+    pub(crate) fn is_installed(&self) -> bool {
+        self.program.exists()
+    }
+}
+
+/// glibc gives memory back to the system and takes it again at every large tensor; a third
+/// of PyTorch's time goes into the page faults. Any of these switches its own adaptation off.
+const KEEP_MEMORY: [(&str, &str); 3] =
+    [("MALLOC_TOP_PAD_", "268435456"), ("MALLOC_TRIM_THRESHOLD_", "17179869184"), ("MALLOC_MMAP_MAX_", "0")];
+
+/// The folder of this crate's peers in the source.
+pub(crate) fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+}
+
+/// Where peers are installed.
+pub(crate) fn installed_at() -> PathBuf {
+    match std::env::var_os("CONVGRU_PEERS") {
+        Some(folder) => folder.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench-peers"),
+    }
+}
+
+/// The interpreter of the Python peers.
+pub(crate) fn python(installed: &Path) -> PathBuf {
+    installed.join("venv").join("bin").join("python")
+}
+
+/// Where cargo puts the Rust peers.
+pub(crate) fn rust_programs(installed: &Path) -> PathBuf {
+    installed.join("rust").join("release")
+}
+
+/// A Rust peer: its name and what it takes part in.
+pub(crate) struct RustPeer {
+    pub(crate) name: &'static str,
+    pub(crate) trains: bool,
+    pub(crate) reads_onnx: bool,
+}
+
+/// The packages of `peers/rust`.
+pub(crate) const RUST_PEERS: &[RustPeer] = &[];
+
+/// Every other engine, installed or not.
+pub(crate) fn peers(installed: &Path) -> Vec<Engine> {
+    let python = python(installed);
+    let script = |name: &str, file: &str, arguments: &[&str]| {
+        let script = sources().join("python").join(file);
+        let arguments = [vec![script.into()], arguments.iter().map(OsString::from).collect()].concat();
+        Engine::other(name, python.clone(), arguments)
+    };
+    let inference = |engine: Engine, reads_onnx: bool| Engine { trains: false, reads_onnx, ..engine };
+    let keeping = |engine: Engine| Engine { environment: KEEP_MEMORY.to_vec(), ..engine };
+    let mut engines = vec![
+        script(REFERENCE, "pytorch.py", &["eager"]),
+        keeping(script("pytorch-by-hand", "pytorch.py", &["by-hand"])),
+        keeping(script("pytorch-compile", "pytorch.py", &["compile"])),
+        inference(script("onnxruntime", "onnxruntime_engine.py", &[]), true),
+        inference(script("openvino", "openvino_engine.py", &[]), true),
+        inference(script("jax", "jax_engine.py", &[]), false),
+    ];
+    for peer in RUST_PEERS {
+        let program = rust_programs(installed).join(format!("peer-{}", peer.name));
+        let engine = Engine::other(peer.name, program, Vec::new());
+        engines.push(Engine { trains: peer.trains, reads_onnx: peer.reads_onnx, ..engine });
+    }
+    engines
+}

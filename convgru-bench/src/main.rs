@@ -1,0 +1,43 @@
+//! `convgru-bench`: compares convgru with other libraries. `cargo xtask bench` builds and
+//! starts it.
+#![forbid(unsafe_code)]
+
+mod agreement;
+mod child;
+mod cli;
+mod compare;
+mod engine;
+mod engines;
+mod inputs;
+mod install;
+mod machine;
+mod measurement;
+mod progress;
+mod protocol;
+mod record;
+mod report;
+mod rounds;
+mod statistics;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Action, Cli};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Action::Engine) => engine::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()),
+        Some(Action::Report) => report::write(),
+        None if cli.options.install_peers => install::run(),
+        None => compare::run(&cli.options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::note(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

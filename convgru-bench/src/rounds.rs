@@ -1,0 +1,192 @@
+//! One workload with one number of threads: engines are started, checked and timed in turn.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use convgru_bench::{Kind, Workload};
+
+use crate::agreement::{self, Written};
+use crate::child::{Running, tell};
+use crate::engines::{Engine, OURS, REFERENCE};
+use crate::inputs::{self, Output};
+use crate::measurement::Measurement;
+use crate::progress::{Progress, note};
+use crate::protocol::{Loaded, Memory, Request, Times};
+use crate::statistics::{median, median_ratio};
+
+/// How long an engine works in a turn, at least one iteration.
+const TURN: Duration = Duration::from_millis(500);
+
+/// Before an engine's turn threads of the one before it go to sleep: OpenMP of some
+/// libraries spins for 200 ms after its work.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// The share of a core that an engine may use while it is not its turn.
+const IDLE: f64 = 0.05;
+
+/// What is compared.
+pub(crate) struct Comparison<'a> {
+    pub(crate) workload: &'a Workload,
+    /// Where its frames and weights are.
+    pub(crate) folder: &'a Path,
+    /// What engines write.
+    pub(crate) outputs: &'a [Output],
+    pub(crate) threads: usize,
+    pub(crate) rounds: usize,
+    pub(crate) fma_peak_gflops: Option<f64>,
+}
+
+/// An engine that is ready, and its times.
+struct Entrant {
+    process: Running,
+    loaded: Loaded,
+    memory_bytes: Option<u64>,
+    difference: f64,
+    iterations: usize,
+    medians: Vec<f64>,
+}
+
+impl Comparison<'_> {
+    /// Measures the engines, ours first. One of the others that does not start is left out
+    /// aloud; one that computes something else ends everything.
+    pub(crate) fn run(
+        &self,
+        engines: &[Engine],
+        progress: &mut Progress,
+    ) -> anyhow::Result<Vec<Measurement>> {
+        let mut entrants = Vec::new();
+        let mut written: Vec<Written> = Vec::new();
+        for engine in engines {
+            progress.say(&format!("{}: {} gets ready", self.title(), engine.name));
+            match self.enter(engine) {
+                Ok((mut entrant, output)) => {
+                    if let Some(ours) = written.first() {
+                        entrant.difference = agreement::difference(&output, ours, self.outputs)?;
+                    }
+                    if let Some(reference) = written.iter().find(|other| other.engine == REFERENCE) {
+                        agreement::difference(&output, reference, self.outputs)?;
+                    }
+                    if matches!(engine.name.as_str(), OURS | REFERENCE) {
+                        written.push(output);
+                    }
+                    entrants.push(entrant);
+                }
+                Err(error) if engine.name == OURS => return Err(error),
+                Err(error) => {
+                    note(&format!("LEFT OUT of {}: {error:#}", self.title()));
+                    progress.advance(self.rounds);
+                }
+            }
+        }
+        for round in 0..self.rounds {
+            progress.say(&format!("{}: round {} of {}", self.title(), round + 1, self.rounds));
+            for turn in 0..entrants.len() {
+                take_turn(&mut entrants, turn)?;
+                progress.advance(1);
+            }
+        }
+        let ours = entrants.first().map(|entrant| entrant.medians.clone()).unwrap_or_default();
+        entrants.iter().map(|entrant| self.measurement(entrant, &ours)).collect()
+    }
+
+    fn title(&self) -> String {
+        let plural = if self.threads == 1 { "" } else { "s" };
+        format!("{}, {} thread{plural}", self.workload.name, self.threads)
+    }
+
+    /// Starts an engine and lets it do the work a few times.
+    fn enter(&self, engine: &Engine) -> anyhow::Result<(Entrant, Written)> {
+        let mut process = Running::start(engine, self.threads, self.folder)?;
+        let load = Request::Load { folder: self.folder.to_path_buf(), threads: self.threads };
+        let loaded: Loaded = process.ask(&load)?;
+        let memory_bytes = match self.workload.kind {
+            Kind::Training => process.ask::<Memory>(&Request::Memory)?.over_base(),
+            _ => None,
+        };
+        let path = self.folder.join(format!("{}.output", engine.name));
+        tell(&mut process, &Request::Check { output: path.clone() })?;
+        let numbers = inputs::read_numbers(&path)
+            .with_context(|| format!("{} said that it wrote its output", engine.name))?;
+        let typical = warm_up(&mut process)?;
+        let iterations = (TURN.as_secs_f64() * 1e3 / typical).ceil().clamp(1.0, 1000.0) as usize;
+        let entrant =
+            Entrant { process, loaded, memory_bytes, difference: 0.0, iterations, medians: Vec::new() };
+        Ok((entrant, Written { engine: engine.name.clone(), numbers }))
+    }
+
+    fn measurement(&self, entrant: &Entrant, ours: &[f64]) -> anyhow::Result<Measurement> {
+        let engine = entrant.process.name();
+        let (Some(median_ms), Some(ratio_to_us)) =
+            (median(&entrant.medians), median_ratio(&entrant.medians, ours))
+        else {
+            anyhow::bail!("{engine}: no rounds");
+        };
+        Ok(Measurement {
+            workload: self.workload.name.clone(),
+            threads: self.threads,
+            engine: engine.to_owned(),
+            version: entrant.loaded.version.clone(),
+            variant: entrant.loaded.variant.clone(),
+            median_ms,
+            gflops: self.workload.gflop / median_ms * 1e3,
+            fma_peak_gflops: self.fma_peak_gflops,
+            ratio_to_us,
+            difference: entrant.difference,
+            memory_bytes: entrant.memory_bytes,
+            rounds: self.rounds,
+        })
+    }
+}
+
+/// Works for half a turn at least, and three times; returns the last median.
+fn warm_up(process: &mut Running) -> anyhow::Result<f64> {
+    let begun = Instant::now();
+    let mut typical = run(process, 1)?;
+    let mut calls = 1;
+    while calls < 3 || begun.elapsed() < TURN / 2 {
+        let left = (TURN.as_secs_f64() * 500.0 / typical).clamp(1.0, 100.0) as usize;
+        typical = run(process, left)?;
+        calls += left;
+    }
+    Ok(typical)
+}
+
+fn take_turn(entrants: &mut [Entrant], turn: usize) -> anyhow::Result<()> {
+    std::thread::sleep(PAUSE);
+    let busy =
+        |entrants: &[Entrant]| entrants.iter().map(|entrant| entrant.process.busy()).collect::<Vec<_>>();
+    let before = busy(entrants);
+    let begun = Instant::now();
+    let Entrant { process, iterations, medians, .. } = &mut entrants[turn];
+    medians.push(run(process, *iterations)?);
+    let took = begun.elapsed();
+    for (index, (before, after)) in before.into_iter().zip(busy(entrants)).enumerate() {
+        let (Some(before), Some(after)) = (before, after) else { continue };
+        let spent = after.saturating_sub(before);
+        if index != turn && spent > took.mul_f64(IDLE) + Duration::from_millis(20) {
+            note(&format!(
+                "CAUTION: {} used a core for {} of the {} ms that were {}'s; the figures of this round are disturbed",
+                entrants[index].process.name(),
+                spent.as_millis(),
+                took.as_millis(),
+                entrants[turn].process.name()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The median of so many iterations in milliseconds.
+fn run(process: &mut Running, iterations: usize) -> anyhow::Result<f64> {
+    let times: Times = process.ask(&Request::Run { iterations })?;
+    let count = times.milliseconds.len();
+    let sound = count == iterations && times.milliseconds.iter().all(|time| *time > 0.0 && time.is_finite());
+    anyhow::ensure!(
+        sound,
+        "{}: asked for {iterations} times above zero, got {count}: {:?}",
+        process.name(),
+        times.milliseconds
+    );
+    median(&times.milliseconds).with_context(|| format!("{}: no times", process.name()))
+}
