@@ -16,6 +16,10 @@ use crate::protocol::{Done, Failed, Request};
 /// Compiling a graph takes minutes on a slow machine; more than this is a hang.
 const PATIENCE: Duration = Duration::from_secs(1200);
 
+/// What libraries read the number of threads from, besides what their scripts set.
+const THREADS: [&str; 5] =
+    ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS", "MATMUL_NUM_THREADS"];
+
 /// Lines of an engine's standard error that an error message repeats.
 const LAST_LINES: usize = 12;
 
@@ -35,7 +39,7 @@ impl Running {
         let errors = File::create(&log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new(&engine.program);
         command.args(&engine.arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
-        for variable in ["OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS"] {
+        for variable in THREADS {
             command.env(variable, threads.to_string());
         }
         // Nothing is left behind in the source.

@@ -74,7 +74,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) json: bool,
     /// Keep the result under convgru-bench/record and write docs/benchmarks.md anew
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["workload_files", "engine_programs"])]
     pub(crate) record: bool,
 }
 

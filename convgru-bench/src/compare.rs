@@ -60,8 +60,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     } else {
         print(&measurement::table(&measurements));
     }
+    let disturbed = progress.disturbances();
+    note(&format!("disturbed turns: {disturbed}"));
     if options.record {
-        let path = record::append(&measurements, &threads, &peaks)?;
+        let path = record::append(&measurements, &threads, &peaks, &disturbed)?;
         note(&format!("recorded in {}", path.display()));
         report::write()?;
     }

@@ -21,6 +21,25 @@ impl Peak {
     }
 }
 
+/// The share of the machine's cores that was at work during something; nothing where the
+/// system does not say.
+pub(crate) fn busy_while(something: impl FnOnce()) -> Option<f64> {
+    let before = core_time();
+    something();
+    let ((idle_before, all_before), (idle, all)) = (before?, core_time()?);
+    let all = all.checked_sub(all_before).filter(|ticks| *ticks > 0)?;
+    Some(1.0 - idle.saturating_sub(idle_before) as f64 / all as f64)
+}
+
+/// Idle time and all time of all cores so far, in the clock's ticks.
+fn core_time() -> Option<(u64, u64)> {
+    let line = first_line("/proc/stat");
+    let fields: Option<Vec<u64>> = line.split_whitespace().skip(1).map(|field| field.parse().ok()).collect();
+    let fields = fields.filter(|fields| fields.len() >= 8)?;
+    // user, nice, system, idle, waiting for disks, ...; guests are counted in user.
+    Some((fields[3] + fields[4], fields[..8].iter().sum()))
+}
+
 /// Facts about the machine and the programs, in the order they are printed.
 pub(crate) fn facts() -> Vec<(&'static str, String)> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -115,6 +134,12 @@ fn first_line(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_share_of_busy_cores_is_a_share() {
+        let pause = || std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(busy_while(pause).is_none_or(|share| (0.0..=1.0).contains(&share)));
+    }
 
     #[test]
     fn a_folder_is_named_for_a_cpu() {

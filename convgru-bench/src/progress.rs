@@ -8,17 +8,31 @@ pub(crate) struct Progress {
     begun: Instant,
     turns: usize,
     done: usize,
+    disturbed: usize,
 }
 
 impl Progress {
     /// For so many turns of an engine.
     pub(crate) fn new(turns: usize) -> Self {
-        Self { begun: Instant::now(), turns, done: 0 }
+        Self { begun: Instant::now(), turns, done: 0, disturbed: 0 }
     }
 
     /// So many turns are over, or will not be taken.
     pub(crate) fn advance(&mut self, turns: usize) {
         self.done += turns;
+    }
+
+    /// Tells what disturbed a turn, if anything did.
+    pub(crate) fn disturbed(&mut self, disturbances: &[String]) {
+        self.disturbed += usize::from(!disturbances.is_empty());
+        for disturbance in disturbances {
+            note(&format!("CAUTION: {disturbance}"));
+        }
+    }
+
+    /// How many turns were disturbed, in words.
+    pub(crate) fn disturbances(&self) -> String {
+        format!("{} of {}", self.disturbed, self.turns)
     }
 
     /// A line with the time left, as far as the turns so far tell.

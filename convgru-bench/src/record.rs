@@ -35,6 +35,7 @@ pub(crate) fn append(
     measurements: &[Measurement],
     threads: &[usize],
     peaks: &[Peak],
+    disturbed: &str,
 ) -> anyhow::Result<PathBuf> {
     let folder = folder().join(machine::slug(&machine::cpu_model()));
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
@@ -47,7 +48,7 @@ pub(crate) fn append(
         fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     };
     save(&path, csv(measurements))?;
-    save(&path.with_extension("txt"), text(measurements, threads, peaks))?;
+    save(&path.with_extension("txt"), text(measurements, threads, peaks, disturbed))?;
     Ok(path)
 }
 
@@ -145,7 +146,7 @@ fn row(line: &str) -> anyhow::Result<Measurement> {
     })
 }
 
-fn text(measurements: &[Measurement], threads: &[usize], peaks: &[Peak]) -> String {
+fn text(measurements: &[Measurement], threads: &[usize], peaks: &[Peak], disturbed: &str) -> String {
     let mut text = String::new();
     for (name, value) in machine::facts() {
         text += &format!("{name}: {value}\n");
@@ -158,6 +159,7 @@ fn text(measurements: &[Measurement], threads: &[usize], peaks: &[Peak]) -> Stri
             number(peak.read_gb_per_s)
         );
     }
+    text += &format!("disturbed turns: {disturbed}\n");
     text + "\n" + &measurement::table(measurements)
 }
 
@@ -206,7 +208,8 @@ pub(crate) mod tests {
         for name in ["2026-01-02-02", "2026-01-02", "2025-12-31"] {
             let kept = [measurement("raft", 1, "convgru", 10.0)];
             fs::write(cpu.join(format!("{name}.csv")), csv(&kept)).unwrap();
-            fs::write(cpu.join(format!("{name}.txt")), text(&kept, &[1], &[Peak::default()])).unwrap();
+            fs::write(cpu.join(format!("{name}.txt")), text(&kept, &[1], &[Peak::default()], "0 of 5"))
+                .unwrap();
         }
         let records = read_all(folder.path()).unwrap();
         let names: Vec<_> = records.iter().map(|record| record.name.as_str()).collect();

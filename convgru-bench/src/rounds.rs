@@ -10,6 +10,7 @@ use crate::agreement::{self, Written};
 use crate::child::{Running, tell};
 use crate::engines::{Engine, OURS, REFERENCE};
 use crate::inputs::{self, Output};
+use crate::machine;
 use crate::measurement::Measurement;
 use crate::progress::{Progress, note};
 use crate::protocol::{Loaded, Memory, Request, Times};
@@ -24,6 +25,9 @@ const PAUSE: Duration = Duration::from_millis(250);
 
 /// The share of a core that an engine may use while it is not its turn.
 const IDLE: f64 = 0.05;
+
+/// The share of the machine that other programs may use.
+const OTHERS: f64 = 0.1;
 
 /// What is compared.
 pub(crate) struct Comparison<'a> {
@@ -82,8 +86,9 @@ impl Comparison<'_> {
         for round in 0..self.rounds {
             progress.say(&format!("{}: round {} of {}", self.title(), round + 1, self.rounds));
             for turn in 0..entrants.len() {
-                take_turn(&mut entrants, turn)?;
+                let disturbances = take_turn(&mut entrants, turn)?;
                 progress.advance(1);
+                progress.disturbed(&disturbances);
             }
         }
         let ours = entrants.first().map(|entrant| entrant.medians.clone()).unwrap_or_default();
@@ -152,8 +157,18 @@ fn warm_up(process: &mut Running) -> anyhow::Result<f64> {
     Ok(typical)
 }
 
-fn take_turn(entrants: &mut [Entrant], turn: usize) -> anyhow::Result<()> {
-    std::thread::sleep(PAUSE);
+/// One engine works; returns what disturbed it.
+fn take_turn(entrants: &mut [Entrant], turn: usize) -> anyhow::Result<Vec<String>> {
+    let mut disturbances = Vec::new();
+    let quiet = machine::busy_while(|| std::thread::sleep(PAUSE));
+    let name = entrants[turn].process.name().to_owned();
+    if let Some(share) = quiet.filter(|share| *share > OTHERS) {
+        disturbances.push(format!(
+            "before the turn of {name} other programs used {:.0} % of the machine, {:.0} % are harmless",
+            share * 100.0,
+            OTHERS * 100.0
+        ));
+    }
     let busy =
         |entrants: &[Entrant]| entrants.iter().map(|entrant| entrant.process.busy()).collect::<Vec<_>>();
     let before = busy(entrants);
@@ -165,16 +180,15 @@ fn take_turn(entrants: &mut [Entrant], turn: usize) -> anyhow::Result<()> {
         let (Some(before), Some(after)) = (before, after) else { continue };
         let spent = after.saturating_sub(before);
         if index != turn && spent > took.mul_f64(IDLE) + Duration::from_millis(20) {
-            note(&format!(
-                "CAUTION: {} used a core for {} of the {} ms that were {}'s; the figures of this round are disturbed",
+            disturbances.push(format!(
+                "{} used a core for {} of the {} ms that were {name}'s",
                 entrants[index].process.name(),
                 spent.as_millis(),
                 took.as_millis(),
-                entrants[turn].process.name()
             ));
         }
     }
-    Ok(())
+    Ok(disturbances)
 }
 
 /// The median of so many iterations in milliseconds.

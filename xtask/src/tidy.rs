@@ -48,6 +48,7 @@ const UNSAFE_FILES: &[&str] = &[
 /// Crate roots that must forbid `unsafe` altogether.
 const SAFE_ROOTS: &[&str] = &[
     "convgru-bench/src/lib.rs",
+    "convgru-bench/src/main.rs",
     "convgru-model/src/lib.rs",
     "convgru-train/src/lib.rs",
     "convgru-train/src/main.rs",

@@ -30,11 +30,17 @@ pub(crate) fn write() -> anyhow::Result<()> {
     let text = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
     let (text, picture) = generate(&text, &records)?;
     fs::write(&page, text).with_context(|| format!("cannot write {}", page.display()))?;
-    if let Some(picture) = picture {
-        let path = docs().join("benchmarks.svg");
-        fs::write(&path, picture).with_context(|| format!("cannot write {}", path.display()))?;
+    let path = docs().join("benchmarks.svg");
+    match picture {
+        Some(picture) => {
+            fs::write(&path, picture).with_context(|| format!("cannot write {}", path.display()))?
+        }
+        None if path.exists() => {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        None => {}
     }
-    note(&format!("{} says what {} records say", page.display(), records.len()));
+    note(&format!("docs/benchmarks.md and its picture show {} records", records.len()));
     Ok(())
 }
 
