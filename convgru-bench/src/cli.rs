@@ -10,15 +10,15 @@ use crate::engines::Engine;
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask bench --workload seed_step              ours alone, with 1 and 2 threads
-  cargo xtask bench --install-peers                   once: PyTorch, ONNX Runtime, OpenVINO, JAX, Rust libraries
+  cargo xtask bench --workload seed_step           ours alone, with 1 and 2 threads
+  cargo xtask bench --install-peers                once: PyTorch, ONNX Runtime, JAX and others
   cargo xtask bench --peers --workload raft --threads 2
-  cargo xtask bench --peers --engine openvino --json  one of the others, for a program
-  cargo xtask bench --peers --record                  everything, kept and put into docs/benchmarks.md
+  cargo xtask bench --peers --engine jax --json    one of the others, for a program
+  cargo xtask bench --peers --record               everything, kept, docs/benchmarks.md made anew
 
-Parts of a step (single convolutions, cells) are measured by `cargo bench -p convgru-bench [FILTER]`.
-Who is favoured by what is said in docs/bias.md. CONVGRU_PEERS names another folder for the others than
-target/bench-peers.";
+Single convolutions, cells and sequences of ours: cargo bench -p convgru-bench [-- FILTER]
+What is unfair to whom: docs/bias.md
+The others are installed into target/bench-peers, or where CONVGRU_PEERS says.";
 
 /// Compares convgru with other libraries at the workloads of the field: same frames, same weights,
 /// outputs checked first, then timed in turn.
@@ -57,7 +57,7 @@ pub(crate) struct Options {
     /// A workload of your own besides, in the form of convgru-bench/workloads/*.toml (repeatable)
     #[arg(long = "workload-file", value_name = "FILE")]
     pub(crate) workload_files: Vec<PathBuf>,
-    /// Only this one of the other libraries (repeatable); all by default
+    /// With --peers, only this one of them (repeatable); all by default
     #[arg(long = "engine", value_name = "NAME", requires = "peers")]
     pub(crate) engines: Vec<String>,
     /// An engine of your own besides: a program without arguments that speaks the protocol of

@@ -96,7 +96,10 @@ pub(crate) struct RustPeer {
 }
 
 /// The packages of `peers/rust`.
-pub(crate) const RUST_PEERS: &[RustPeer] = &[];
+pub(crate) const RUST_PEERS: &[RustPeer] = &[
+    RustPeer { name: "rten", trains: false, reads_onnx: true },
+    RustPeer { name: "tract", trains: false, reads_onnx: true },
+];
 
 /// Every other engine, installed or not.
 pub(crate) fn peers(installed: &Path) -> Vec<Engine> {
