@@ -101,10 +101,10 @@ fn gradients_of_weights_do_not_depend_on_whether_the_input_has_one() {
     let config = EncoderForecasterConfig { patch: 2, hidden_channels: vec![3, 2], ..Default::default() };
     let network = EncoderForecaster::<f64>::new(config, 5).unwrap();
     let mut values = Values::new(12);
-    let (_, workspace) = network.forward_train(&values.tensor(&[3, 1, 1, 4, 6]), 2, None).unwrap();
+    let (_, mut workspace) = network.forward_train(&values.tensor(&[3, 1, 1, 4, 6]), 2, None).unwrap();
     let probe = values.tensor(&[2, 1, 1, 4, 6]);
     let [mut a, mut b] = [(); 2].map(|()| network.parameters().zeros_like());
-    network.backward(&workspace, OutputGradient::Output(&probe), &mut a).unwrap();
-    network.backward_parameters(&workspace, OutputGradient::Output(&probe), &mut b).unwrap();
+    network.backward(&mut workspace, OutputGradient::Output(&probe), &mut a).unwrap();
+    network.backward_parameters(&mut workspace, OutputGradient::Output(&probe), &mut b).unwrap();
     assert_eq!(a, b);
 }

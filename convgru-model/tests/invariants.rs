@@ -7,7 +7,8 @@ use convgru_model::layer::{
 };
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecaster, EncoderForecasterConfig, Error,
-    Feedback, InputGradient, OutputActivation, OutputGradient, Outputs, Parameters, TeacherForcing, Tensor,
+    Feedback, InputGradient, MemoryBudget, OutputActivation, OutputGradient, Outputs, Parameters,
+    TeacherForcing, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
@@ -152,10 +153,10 @@ fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let teacher = TeacherForcing { frames: &target, forced: &[false, true, false] };
-            let (prediction, workspace) = network.forward_train(&input, 3, Some(teacher)).unwrap();
+            let (prediction, mut workspace) = network.forward_train(&input, 3, Some(teacher)).unwrap();
             let mut gradients = network.parameters().zeros_like();
             let d_input = network
-                .backward(&workspace, OutputGradient::Output(&prediction.output), &mut gradients)
+                .backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients)
                 .unwrap();
             let mut all = bits(&d_input);
             gradients.for_each(&mut |_, tensor| all.extend(bits(tensor)));
@@ -196,10 +197,10 @@ fn every_parameter_is_used_and_named_once() {
     for feedback in [Feedback::Predictions, Feedback::Unconditioned] {
         let network = forecaster(feedback);
         let input = noise(&[3, 2, 1, 8, 8], 1);
-        let (prediction, workspace) = network.forward_train(&input, 2, None).unwrap();
+        let (prediction, mut workspace) = network.forward_train(&input, 2, None).unwrap();
         let mut gradients = network.parameters().zeros_like();
         let gradient = OutputGradient::Output(&prediction.output);
-        network.backward_parameters(&workspace, gradient, &mut gradients).unwrap();
+        network.backward_parameters(&mut workspace, gradient, &mut gradients).unwrap();
         let named = gradients.to_named();
         let mut names: Vec<&String> = named.iter().map(|(name, _)| name).collect();
         names.sort();
@@ -260,9 +261,9 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
     let (network, shallow, wide) = (make(&[5, 6]), make(&[5]), make(&[5, 7]));
     let input = noise(&[2, 1, 1, 8, 8], 1);
     let run = |forward: &EncoderForecaster<f32>, gradients: &EncoderForecaster<f32>| {
-        let (prediction, workspace) = forward.forward_train(&input, 2, None).unwrap();
+        let (prediction, mut workspace) = forward.forward_train(&input, 2, None).unwrap();
         let mut gradients = gradients.parameters().zeros_like();
-        network.backward(&workspace, OutputGradient::Output(&prediction.output), &mut gradients).map(drop)
+        network.backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients).map(drop)
     };
     run(&network, &network).unwrap();
     let message = |result: Result<(), Error>| result.unwrap_err().to_string();
@@ -285,4 +286,27 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
     assert_eq!(error, "gradient of bias: shape [] where [3] is needed");
     let error = Activation::LeakyRelu(-0.5).backward(&x, &x).unwrap_err().to_string();
     assert!(error.contains("-0.5"), "{error}");
+}
+
+#[test]
+fn gates_computed_anew_give_the_same_bits() {
+    let config = ConvGruConfig::new(2, &[32, 8]);
+    let mut network = ConvGru::<f32>::new(config, 5).unwrap();
+    // Large enough for a block to be one step.
+    let frames = Tensor::from_fn(&[3, 4, 2, 64, 64], |i| (i % 17) as f32 / 9.0 - 1.0);
+    let mut run = |budget: MemoryBudget| {
+        network.set_memory_budget(budget);
+        let (states, mut workspace) = network.forward_train(&frames, None).unwrap();
+        let d_outputs = ConvGruOutputGradients {
+            outputs: states.outputs.iter().map(Some).collect(),
+            last: vec![None; 2],
+        };
+        let mut gradients = network.parameters().zeros_like();
+        let back =
+            network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients).unwrap();
+        (states.outputs, back.d_input, gradients)
+    };
+    let kept = run(MemoryBudget::Unlimited);
+    let anew = run(MemoryBudget::Bytes(1 << 20));
+    assert!(kept == anew, "gates that were kept and gates computed anew differ");
 }

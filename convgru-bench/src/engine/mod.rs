@@ -41,7 +41,7 @@ fn serve_loaded(
     let Inputs { kind, network, frames } = inputs;
     match kind {
         Kind::Step => answer(requests, replies, pool, Step::new(network, frames)?),
-        Kind::Sequence => answer(requests, replies, pool, Sequence::new(network, frames)),
+        Kind::Sequence => answer(requests, replies, pool, Sequence::new(network, frames)?),
         Kind::Training => answer(requests, replies, pool, Training::new(network, frames)),
     }
 }

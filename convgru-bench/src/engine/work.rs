@@ -1,8 +1,8 @@
 //! What convgru does for each kind of workload, and what of it is timed.
 
 use convgru_model::{
-    ConvGru, ConvGruOutputGradients, ConvGruParameters, ConvGruStream, InputGradient, Outputs, Parameters,
-    Tensor,
+    ConvGru, ConvGruOutputGradients, ConvGruParameters, ConvGruSequences, ConvGruStream, ConvGruWorkspace,
+    InputGradient, Outputs, Parameters, Tensor,
 };
 
 /// Work that is done again and again.
@@ -49,15 +49,16 @@ impl Work for Step<'_> {
     }
 }
 
-/// A sequence, with packing of the weights and memory taken anew each time.
+/// A sequence. The weights are packed beforehand and memory is kept, but for the states that are
+/// returned.
 pub(super) struct Sequence<'a> {
-    network: &'a ConvGru<f32>,
+    network: ConvGruSequences<'a, f32>,
     frames: &'a Tensor<f32>,
 }
 
 impl<'a> Sequence<'a> {
-    pub(super) fn new(network: &'a ConvGru<f32>, frames: &'a Tensor<f32>) -> Self {
-        Self { network, frames }
+    pub(super) fn new(network: &'a ConvGru<f32>, frames: &'a Tensor<f32>) -> anyhow::Result<Self> {
+        Ok(Self { network: network.prepare_sequences()?, frames })
     }
 }
 
@@ -79,20 +80,22 @@ pub(super) struct Training<'a> {
     network: &'a ConvGru<f32>,
     frames: &'a Tensor<f32>,
     ones: Option<Tensor<f32>>,
+    workspace: Option<ConvGruWorkspace<f32>>,
     gradients: ConvGruParameters<f32>,
 }
 
 impl<'a> Training<'a> {
     pub(super) fn new(network: &'a ConvGru<f32>, frames: &'a Tensor<f32>) -> Self {
-        Self { network, frames, ones: None, gradients: network.parameters().zeros_like() }
+        Self { network, frames, ones: None, workspace: None, gradients: network.parameters().zeros_like() }
     }
 
     /// Returns the last state of the topmost layer.
     fn step(&mut self) -> anyhow::Result<Option<Tensor<f32>>> {
         self.gradients.zero();
-        let (mut output, workspace) = self.network.forward_train(self.frames, None)?;
+        let mut output =
+            self.network.forward_train_into(self.frames, None, Outputs::Top, &mut self.workspace)?;
         let layers = self.network.config().layers();
-        let top = &output.outputs[layers - 1];
+        let top = &output.outputs[0];
         let ones = self.ones.get_or_insert_with(|| {
             let mut ones = Tensor::zeros(top.shape());
             ones.fill(1.0);
@@ -101,7 +104,9 @@ impl<'a> Training<'a> {
         let mut outputs = vec![None; layers];
         outputs[layers - 1] = Some(&*ones);
         let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
-        self.network.backward(&workspace, &d_outputs, InputGradient::Skip, &mut self.gradients)?;
+        if let Some(workspace) = &mut self.workspace {
+            self.network.backward(workspace, &d_outputs, InputGradient::Skip, &mut self.gradients)?;
+        }
         Ok(output.last.pop())
     }
 }

@@ -13,9 +13,10 @@ use crate::scalar::Scalar;
 
 /// Weights of a convolution, brought into the order its kernels read them.
 ///
-/// Weights are packed once after each change and then used for any number of
-/// images; packing is what `prepare` of a model does ahead of streaming. What the gradient
-/// of the input needs is packed when it is first asked for.
+/// Weights are packed once after each change and then used for any number of images: for
+/// [`forward`](super::forward) when it is first called, for
+/// [`input_gradient`](super::input_gradient) when that is. `prepare` of a model calls the one
+/// ahead of streaming.
 #[derive(Debug, Clone)]
 pub struct PackedWeights<T> {
     shape: ConvShape,
@@ -23,7 +24,8 @@ pub struct PackedWeights<T> {
     weights: Vec<T>,
     /// One number for each lane of each block of output channels.
     bias: Option<Vec<T>>,
-    forward: Option<Packed<T>>,
+    algorithm: Algorithm,
+    forward: OnceLock<Packed<T>>,
     backward: OnceLock<Packed<T>>,
 }
 
@@ -57,14 +59,9 @@ impl<T: Scalar> PackedWeights<T> {
     /// If the algorithm cannot compute the convolution.
     pub fn with_algorithm(shape: ConvShape, weights: &[T], isa: Isa, algorithm: Algorithm) -> Result<Self> {
         expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
-        let forward = match algorithm {
-            Algorithm::Patches => None,
-            algorithm => {
-                expect_computable(&shape, algorithm);
-                Some(T::pack(&shape, weights, isa, algorithm, false))
-            }
-        };
-        Ok(Self { shape, isa, weights: weights.to_vec(), bias: None, forward, backward: OnceLock::new() })
+        expect_computable(&shape, algorithm);
+        let (forward, backward) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { shape, isa, weights: weights.to_vec(), bias: None, algorithm, forward, backward })
     }
 
     /// Adds a bias to every output of [`forward`](super::forward).
@@ -110,14 +107,17 @@ impl<T: Scalar> PackedWeights<T> {
 
     /// The weights of the convolution; `None` where it has a stride.
     pub(crate) fn forward(&self) -> Option<&Packed<T>> {
-        self.forward.as_ref()
+        self.packed(&self.forward, false)
     }
 
     /// The weights of the gradient of the input; `None` where the convolution has a stride.
     pub(crate) fn backward(&self) -> Option<&Packed<T>> {
-        let forward = self.forward.as_ref()?;
-        let pack = || T::pack(&self.shape, &self.weights, self.isa, forward.algorithm, true);
-        Some(self.backward.get_or_init(pack))
+        self.packed(&self.backward, true)
+    }
+
+    fn packed<'a>(&'a self, place: &'a OnceLock<Packed<T>>, turned: bool) -> Option<&'a Packed<T>> {
+        let pack = || T::pack(&self.shape, &self.weights, self.isa, self.algorithm, turned);
+        (self.algorithm != Algorithm::Patches).then(|| place.get_or_init(pack))
     }
 }
 

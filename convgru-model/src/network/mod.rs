@@ -8,8 +8,8 @@ mod stream;
 
 pub use cell::{CellBackward, CellOutputGradients, ConvGruCell};
 pub use conv_gru::{
-    ConvGru, ConvGruBackward, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters, ConvGruWorkspace,
-    InputGradient, Outputs,
+    ConvGru, ConvGruBackward, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters, ConvGruSequences,
+    ConvGruWorkspace, InputGradient, MemoryBudget, Outputs,
 };
 pub use encoder_forecaster::{
     EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,

@@ -1,5 +1,7 @@
 //! Layers on top of each other, forward and backward, in the kernels' layout.
 
+use std::ops::Range;
+
 use convgru_kernels::conv::{Output, Precision};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
@@ -21,12 +23,22 @@ impl<T: Scalar> PreparedStack<T> {
 
     /// Memory for `steps` steps of inputs of the extent of one step, `[N, in_channels, H, W]`.
     pub(super) fn workspace(&self, step: Extent, steps: usize) -> Result<StackWorkspace<T>> {
+        self.workspace_keeping(step, steps, steps)
+    }
+
+    /// As [`workspace`](Self::workspace), with gates of `kept` steps at a time.
+    pub(super) fn workspace_keeping(
+        &self,
+        step: Extent,
+        steps: usize,
+        kept: usize,
+    ) -> Result<StackWorkspace<T>> {
         let halo_of_input = |index: usize| self.cells.get(index).map_or([0, 0], |cell| cell.shape().halo());
         let layers = self.cells.iter().enumerate();
         Ok(StackWorkspace {
             inputs: FeatureMaps::with_halo(step.with_batch(step.batch * steps), halo_of_input(0))?,
             layers: layers
-                .map(|(index, cell)| LayerWorkspace::new(cell, step, steps, halo_of_input(index + 1)))
+                .map(|(index, cell)| LayerWorkspace::new(cell, step, steps, kept, halo_of_input(index + 1)))
                 .collect::<Result<_>>()?,
         })
     }
@@ -46,10 +58,8 @@ impl<T: Scalar> PreparedStack<T> {
     ) -> Result<()> {
         for (index, cell) in self.cells.iter().enumerate() {
             let (below, layer) = workspace.layer_and_input(index);
-            let images = layer.images(0..steps);
-            layer.convolve_input(cell, below.images(images), 0..steps, scratch)?;
-            for t in 0..steps {
-                layer.recur(cell, t, scratch)?;
+            for block in blocks(steps, layer.kept()) {
+                layer.run(cell, below, block, scratch)?;
             }
         }
         Ok(())
@@ -93,8 +103,11 @@ impl<T: Scalar> StackWorkspace<T> {
     }
 
     /// Whether the workspace is the one that [`PreparedStack::workspace`] would make.
-    pub(super) fn fits(&self, step: Extent, steps: usize) -> bool {
-        self.inputs.extent() == step.with_batch(step.batch * steps) && self.top().batch == step.batch
+    pub(super) fn fits(&self, step: Extent, steps: usize, kept: usize) -> bool {
+        let top = self.top();
+        self.inputs.extent() == step.with_batch(step.batch * steps)
+            && top.batch == step.batch
+            && top.kept() == kept
     }
 
     /// The topmost layer.
@@ -103,43 +116,53 @@ impl<T: Scalar> StackWorkspace<T> {
     }
 }
 
-/// Numbers of gradients before the activations that are kept at a time, about: 16 MiB in `f32`,
+/// Numbers of gradients before the activations that are kept at a time, about: 8 MiB in `f32`,
 /// enough for the convolutions over a block to be large.
-const BLOCK_ELEMENTS: usize = 1 << 22;
+const BLOCK_ELEMENTS: usize = 1 << 21;
+
+/// Blocks of at most `size` steps that cover a sequence.
+fn blocks(steps: usize, size: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
+    let size = size.max(1);
+    (0..steps.div_ceil(size)).map(move |block| block * size..steps.min((block + 1) * size))
+}
+
+/// Steps of a block of a sequence whose widest layer has `hidden` channels.
+pub(super) fn steps_of_block(step: Extent, hidden: usize, steps: usize) -> usize {
+    (BLOCK_ELEMENTS / (GATES * step.with_channels(hidden).len()).max(1)).clamp(1, steps.max(1))
+}
 
 /// The gradients of a stack on the way back through its steps, and their memory.
 #[derive(Debug)]
 pub(super) struct StackBackward<T> {
     pub(super) layers: Vec<LayerBackward<T>>,
-    /// Gradients of the sequence each layer reads, `[T N, channels, H, W]`, made when first needed.
+    /// Gradients of the steps of a block of what each layer reads, `[steps N, channels, H, W]`, but
+    /// those of the lowest layer of all steps, made when first needed.
     d_inputs: Vec<Option<FeatureMaps<T>>>,
+    /// Steps of a block.
+    steps: usize,
 }
 
 impl<T: Scalar> StackBackward<T> {
     /// Starts from zero gradients of the last states, to go back over a
     /// [`sequence`](Self::sequence) in blocks of steps.
     pub(super) fn new(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
-        Self::with_blocks(stack, workspace, |layer| {
-            let gates = (GATES * layer.state_extent().len()).max(1);
-            (BLOCK_ELEMENTS / gates).clamp(1, layer.steps().max(1))
-        })
+        let widest = workspace.layers.iter().map(|layer| layer.state_extent().channels).max();
+        let (step, steps) = (workspace.top().state_extent(), workspace.top().steps());
+        let block = steps_of_block(step, widest.unwrap_or(1), steps);
+        Self::with_blocks(stack, workspace, block.min(workspace.top().kept()))
     }
 
     /// Starts from zero gradients of the last states, to go back over all layers
     /// [`step`](Self::step) by step.
     pub(super) fn step_by_step(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
-        Self::with_blocks(stack, workspace, LayerWorkspace::steps)
+        Self::with_blocks(stack, workspace, workspace.top().steps())
     }
 
-    fn with_blocks(
-        stack: &PreparedStack<T>,
-        workspace: &StackWorkspace<T>,
-        steps: impl Fn(&LayerWorkspace<T>) -> usize,
-    ) -> Result<Self> {
+    fn with_blocks(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>, steps: usize) -> Result<Self> {
         let layers = stack.cells.iter().zip(&workspace.layers);
-        let layers = layers.map(|(cell, layer)| LayerBackward::new(cell, layer, steps(layer)));
+        let layers = layers.map(|(cell, layer)| LayerBackward::new(cell, layer, steps));
         let d_inputs = stack.cells.iter().map(|_| None).collect();
-        Ok(Self { layers: layers.collect::<Result<_>>()?, d_inputs })
+        Ok(Self { layers: layers.collect::<Result<_>>()?, d_inputs, steps })
     }
 
     /// Starts anew from zero gradients of the last states.
@@ -174,7 +197,8 @@ impl<T: Scalar> StackBackward<T> {
         Ok(())
     }
 
-    /// Goes back over all steps, layer after layer, and adds all gradients of weights.
+    /// Goes back over all steps, block after block and in each layer after layer, and adds all
+    /// gradients of weights. Gates that were not kept are computed anew.
     ///
     /// `enter(layer, t, d_hidden)` adds the gradients that enter at the state of a layer
     /// after step `t`. The result is the gradient of the inputs, `[T N, in_channels, H, W]`,
@@ -182,39 +206,53 @@ impl<T: Scalar> StackBackward<T> {
     pub(super) fn sequence(
         &mut self,
         stack: &PreparedStack<T>,
-        workspace: &StackWorkspace<T>,
+        workspace: &mut StackWorkspace<T>,
         mut enter: impl FnMut(usize, usize, &mut FeatureMaps<T>) -> Result<()>,
         gradients: &mut [CellParameters<T>],
         want_input: bool,
         scratch: &mut Scratchpad<T>,
     ) -> Result<Option<&FeatureMaps<T>>> {
-        for index in (0..self.layers.len()).rev() {
-            let (cell, layer) = (&stack.cells[index], &workspace.layers[index]);
-            let input = workspace.input_of(index);
-            let back = &mut self.layers[index];
-            let (below, above) = self.d_inputs.split_at_mut(index + 1);
-            let d_states = above.first().and_then(Option::as_ref);
-            let d_input = &mut below[index];
-            if (index > 0 || want_input) && d_input.is_none() {
-                *d_input = Some(FeatureMaps::zeros(input.extent())?);
-            }
-            for block in back.blocks(layer.steps()) {
+        self.take_memory_of_inputs(workspace, want_input)?;
+        let steps = workspace.top().steps();
+        for block in blocks(steps, self.steps).rev() {
+            for index in (0..self.layers.len()).rev() {
+                let (cell, back) = (&stack.cells[index], &mut self.layers[index]);
+                let (below, layer) = workspace.layer_and_input(index);
+                if layer.kept() < steps {
+                    layer.run(cell, below, block.clone(), scratch)?;
+                }
+                let (of_layer, above) = self.d_inputs.split_at_mut(index + 1);
+                let d_states = above.first().and_then(Option::as_ref);
                 for t in block.clone().rev() {
                     enter(index, t, &mut back.d_hidden)?;
                     if let Some(d_states) = d_states {
-                        back.d_hidden.as_mut().add(d_states.images(layer.images(t..t + 1)))?;
+                        let images = layer.images(t - block.start..t + 1 - block.start);
+                        back.d_hidden.as_mut().add(d_states.images(images))?;
                     }
                     back.step(cell, layer, &block, t, scratch)?;
                 }
-                back.weight_gradients(cell, layer, input, &block, &mut gradients[index], scratch)?;
-                if let Some(d_input) = d_input.as_mut().filter(|_| index > 0 || want_input) {
-                    let images = layer.images(block);
-                    let d_images = d_input.images_mut(images.clone());
-                    back.input_gradient(cell, 0..images.len(), d_images, Output::Overwrite, scratch)?;
+                back.weight_gradients(cell, layer, below, &block, &mut gradients[index], scratch)?;
+                if let Some(d_input) = of_layer[index].as_mut().filter(|_| index > 0 || want_input) {
+                    let images = layer.images(0..block.len());
+                    let target = if index > 0 { images.clone() } else { layer.images(block.clone()) };
+                    let d_images = d_input.images_mut(target);
+                    back.input_gradient(cell, images, d_images, Output::Overwrite, scratch)?;
                 }
             }
         }
         Ok(self.d_inputs.first().and_then(Option::as_ref).filter(|_| want_input))
+    }
+
+    fn take_memory_of_inputs(&mut self, workspace: &StackWorkspace<T>, want_input: bool) -> Result<()> {
+        for (index, d_input) in self.d_inputs.iter_mut().enumerate() {
+            if d_input.is_none() && (index > 0 || want_input) {
+                let extent = workspace.input_of(index).extent();
+                let block = self.steps * workspace.top().batch;
+                let images = if index > 0 { block.min(extent.batch) } else { extent.batch };
+                *d_input = Some(FeatureMaps::zeros(extent.with_batch(images))?);
+            }
+        }
+        Ok(())
     }
 
     /// Adds all gradients of weights after [`step`](Self::step) for every step.

@@ -23,8 +23,6 @@ pub(crate) struct LayerBackward<T> {
     pub(crate) d_hidden: FeatureMaps<T>,
     /// Memory for `r.h` of the steps of a block, `[steps N, hidden, H, W]`.
     products: FeatureMaps<T>,
-    /// Steps of a block.
-    steps: usize,
 }
 
 impl<T: Scalar> LayerBackward<T> {
@@ -37,19 +35,12 @@ impl<T: Scalar> LayerBackward<T> {
             d_gates: FeatureMaps::sectioned(block.with_channels(GATES * state.channels), GATES, halo)?,
             d_hidden: FeatureMaps::zeros(state)?,
             products: FeatureMaps::with_halo(block, halo)?,
-            steps,
         })
     }
 
     /// Starts anew from a zero gradient of the last state.
     pub(crate) fn restart(&mut self) {
         self.d_hidden.set_zero();
-    }
-
-    /// Blocks of steps that cover a sequence, the last one first.
-    pub(crate) fn blocks(&self, steps: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let size = self.steps.max(1);
-        (0..steps.div_ceil(size)).rev().map(move |block| block * size..steps.min((block + 1) * size))
     }
 
     /// Goes back over step `t` of a block. The gradients that enter at the state after the step
@@ -63,7 +54,7 @@ impl<T: Scalar> LayerBackward<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let step = StepBackward {
-            gates: workspace.gates.images(workspace.images(t..t + 1)),
+            gates: workspace.gates.images(workspace.gate_images(workspace.images(t..t + 1))),
             hidden: workspace.state_before(t),
             d_hidden: self.d_hidden.as_mut(),
             d_gates: self.d_gates.images_mut(workspace.images(t - block.start..t + 1 - block.start)),
@@ -103,7 +94,7 @@ impl<T: Scalar> LayerBackward<T> {
         if block.start == 0 {
             if let Some(hidden) = workspace.state_before(0) {
                 let images = RecurrentImages {
-                    gates: workspace.gates.images(0..batch),
+                    gates: workspace.gates.images(workspace.gate_images(0..batch)),
                     hidden,
                     d_gates: self.d_gates.images(0..batch),
                 };
@@ -115,7 +106,7 @@ impl<T: Scalar> LayerBackward<T> {
         if !rest.is_empty() {
             let of_block = rest.start - all.start..rest.end - all.start;
             let images = RecurrentImages {
-                gates: workspace.gates.images(rest.clone()),
+                gates: workspace.gates.images(workspace.gate_images(rest.clone())),
                 hidden: workspace.states.images(rest.start - batch..rest.end - batch),
                 d_gates: self.d_gates.images(of_block.clone()),
             };

@@ -16,7 +16,8 @@ use crate::tensor::Tensor;
 pub(crate) struct LayerWorkspace<T> {
     /// Samples of one step, N.
     pub(crate) batch: usize,
-    /// `[T N, 3 hidden, H, W]`
+    /// Of the steps of a block, `[steps N, 3 hidden, H, W]`; of all steps where none is
+    /// computed anew on the way back.
     pub(crate) gates: FeatureMaps<T>,
     /// `[T N, hidden, H, W]`, after each step.
     pub(crate) states: FeatureMaps<T>,
@@ -32,14 +33,22 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// Memory for `steps` steps of images of the given extent (whose channels do not matter).
     ///
     /// `halo` is what the convolution that reads the states needs around them, besides the cell's own.
-    pub(crate) fn new(cell: &PreparedCell<T>, step: Extent, steps: usize, halo: [usize; 2]) -> Result<Self> {
+    /// Gates are kept for `kept` steps at a time.
+    pub(crate) fn new(
+        cell: &PreparedCell<T>,
+        step: Extent,
+        steps: usize,
+        kept: usize,
+        halo: [usize; 2],
+    ) -> Result<Self> {
         let state = step.with_channels(cell.shape().hidden_channels);
         let all = state.with_batch(state.batch * steps);
+        let gates = state.with_batch(state.batch * kept).with_channels(GATES * state.channels);
         let own = cell.shape().halo();
         let halo = [0, 1].map(|axis| own[axis].max(halo[axis]));
         Ok(Self {
             batch: step.batch,
-            gates: FeatureMaps::sectioned(all.with_channels(GATES * state.channels), GATES, [0, 0])?,
+            gates: FeatureMaps::sectioned(gates, GATES, [0, 0])?,
             states: FeatureMaps::with_halo(all, halo)?,
             initial: FeatureMaps::with_halo(state, halo)?,
             has_initial: false,
@@ -56,6 +65,18 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// Steps the workspace has room for.
     pub(crate) fn steps(&self) -> usize {
         self.states.extent().batch.checked_div(self.batch).unwrap_or(0)
+    }
+
+    /// Steps whose gates are kept at a time.
+    pub(crate) fn kept(&self) -> usize {
+        self.gates.extent().batch.checked_div(self.batch).unwrap_or(0)
+    }
+
+    /// Where the gates of some images are kept: steps follow each other, and begin anew at every
+    /// multiple of [`kept`](Self::kept).
+    pub(crate) fn gate_images(&self, images: Range<usize>) -> Range<usize> {
+        let start = images.start % self.gates.extent().batch.max(1);
+        start..start + images.len()
     }
 
     /// The extent of the state of one step, `[N, hidden, H, W]`.
@@ -105,8 +126,21 @@ impl<T: Scalar> LayerWorkspace<T> {
         steps: Range<usize>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let images = self.images(steps);
+        let images = self.gate_images(self.images(steps));
         cell.convolve_input(input, self.gates.images_mut(images), scratch)
+    }
+
+    /// A block of steps whose inputs are given; `input` is `[T N, in_channels, H, W]`.
+    pub(crate) fn run(
+        &mut self,
+        cell: &PreparedCell<T>,
+        input: &FeatureMaps<T>,
+        block: Range<usize>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let images = self.images(block.clone());
+        self.convolve_input(cell, input.images(images), block.clone(), scratch)?;
+        block.into_iter().try_for_each(|t| self.recur(cell, t, scratch))
     }
 
     /// The recurrence of step `t`, after [`convolve_input`](Self::convolve_input) for it.
@@ -117,13 +151,14 @@ impl<T: Scalar> LayerWorkspace<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let images = self.images(t..t + 1);
+        let gates = self.gate_images(images.clone());
         let (before, after) = self.states.split_at(images.start);
         let hidden = match t {
             0 => self.has_initial.then(|| self.initial.as_ref()),
             _ => Some(before.images(images.start - self.batch..images.start)),
         };
         let step = Step {
-            gates: self.gates.images_mut(images),
+            gates: self.gates.images_mut(gates),
             hidden,
             reset_hidden: self.reset_hidden.as_mut(),
             next: after.into_images(0..self.batch),

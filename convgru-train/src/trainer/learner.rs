@@ -74,7 +74,7 @@ impl Learner {
         let forced = draw_forced(training.seed, cursor.step, probability, steps);
         let teacher = TeacherForcing { frames: &target, forced: &forced };
 
-        let (prediction, workspace) = self.model.forward_train(&input, steps, Some(teacher))?;
+        let (prediction, mut workspace) = self.model.forward_train(&input, steps, Some(teacher))?;
         let on_logits = training.loss.on_logits();
         let compared = if on_logits { &prediction.logits } else { &prediction.output };
         let (loss, gradient) = training.loss.value_and_gradient(compared, &target)?;
@@ -84,7 +84,7 @@ impl Learner {
         self.gradients.zero();
         let gradient =
             if on_logits { OutputGradient::Logits(&gradient) } else { OutputGradient::Output(&gradient) };
-        self.model.backward_parameters(&workspace, gradient, &mut self.gradients)?;
+        self.model.backward_parameters(&mut workspace, gradient, &mut self.gradients)?;
 
         let limit = if training.clip_norm > 0.0 { training.clip_norm } else { f64::INFINITY };
         let gradient_norm = clip_global_norm(&mut self.gradients, limit);

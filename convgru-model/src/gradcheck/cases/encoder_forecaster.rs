@@ -183,13 +183,13 @@ impl Operation for Forecasting {
         gradients: &mut [Tensor<f64>],
     ) -> Result<()> {
         let network = self.network(inputs);
-        let (_, workspace) = network.forward_train(&inputs[0], self.steps, self.teacher())?;
+        let (_, mut workspace) = network.forward_train(&inputs[0], self.steps, self.teacher())?;
         let d_output = match self.kind.probe {
             Probe::Pixels => OutputGradient::Output(&d_outputs[0]),
             Probe::Logits => OutputGradient::Logits(&d_outputs[0]),
         };
         let mut d_parameters = self.parameters(gradients);
-        let d_input = network.backward(&workspace, d_output, &mut d_parameters)?;
+        let d_input = network.backward(&mut workspace, d_output, &mut d_parameters)?;
         gradients[0].add_assign(&d_input)?;
         for (gradient, (_, d_parameter)) in gradients[1..].iter_mut().zip(d_parameters.to_named()) {
             *gradient = d_parameter;

@@ -65,7 +65,6 @@ impl<T: Scalar> ConvGru<T> {
         gradients: &mut [CellParameters<T>],
     ) -> Result<ConvGruBackward<T>> {
         let ConvGruWorkspace { forward: workspace, backward, scratch } = workspace;
-        let workspace = &*workspace;
         self.expect_gradients(workspace, d_outputs, gradients)?;
         let stack = self.prepared()?;
         let back = match backward {

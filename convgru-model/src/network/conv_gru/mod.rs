@@ -1,12 +1,14 @@
 //! The stack of convolutional GRU cells.
 
 mod backward;
+mod sequences;
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
 pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
+pub use sequences::ConvGruSequences;
 
-use super::stack::{PreparedStack, StackBackward, StackWorkspace};
+use super::stack::{PreparedStack, StackBackward, StackWorkspace, steps_of_block};
 use super::stream::ConvGruStream;
 use crate::cell::{self, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
@@ -14,10 +16,6 @@ use crate::error::{Error, Result, expect_count};
 use crate::parameters::Parameters;
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_rank, expect_shape};
-
-/// Numbers of gates computed ahead of the recurrence in inference: enough to
-/// hoist the input convolution, few enough to stay in the cache.
-const BLOCK_ELEMENTS: usize = 1 << 19;
 
 /// The parameters of a [`ConvGru`], or their gradients.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +61,21 @@ impl<T: Scalar> Parameters<T> for ConvGruParameters<T> {
 pub struct ConvGru<T> {
     config: ConvGruConfig,
     parameters: ConvGruParameters<T>,
+    memory_budget: MemoryBudget,
+}
+
+/// How much memory a forward pass may keep for the backward pass.
+///
+/// The gates are three quarters of it. Where they do not fit, those of a block of steps are computed
+/// anew when the backward pass comes to it, with the same bits: a third of the memory for about a
+/// third more time (docs/numerics.md has measured figures).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MemoryBudget {
+    /// Everything is kept.
+    #[default]
+    Unlimited,
+    /// Gates of all steps are kept where all that is kept fits into so many bytes.
+    Bytes(usize),
 }
 
 /// Which layers' states [`ConvGru::forward`] returns for every step.
@@ -112,7 +125,7 @@ impl<T: Scalar> ConvGru<T> {
                 cell::draw(shape, config.bias, config.initializer, &mut Random::new(seed, layer as u64))
             })
             .collect();
-        Ok(Self { config, parameters: ConvGruParameters { layers } })
+        Ok(Self { config, parameters: ConvGruParameters { layers }, memory_budget: MemoryBudget::default() })
     }
 
     /// A stack around existing weights.
@@ -127,7 +140,7 @@ impl<T: Scalar> ConvGru<T> {
             let shape = CellShape::of_layer(&config, index);
             layer.expect(&format!("layers.{index}"), shape, config.bias)?;
         }
-        Ok(Self { config, parameters })
+        Ok(Self { config, parameters, memory_budget: MemoryBudget::default() })
     }
 
     /// What the stack is.
@@ -143,6 +156,21 @@ impl<T: Scalar> ConvGru<T> {
     /// Its weights, to be changed.
     pub fn parameters_mut(&mut self) -> &mut ConvGruParameters<T> {
         &mut self.parameters
+    }
+
+    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
+    pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
+        self.memory_budget = budget;
+    }
+
+    /// Steps whose gates a forward pass keeps for the backward pass.
+    fn kept_steps(&self, step: Extent, steps: usize) -> usize {
+        let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
+        let hidden: usize = self.config.hidden_channels.iter().sum();
+        let channels = self.config.in_channels + (cell::GATES + 1) * hidden;
+        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
+        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
+        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
     }
 
     /// One frame: the states of all layers after it.
@@ -190,42 +218,22 @@ impl<T: Scalar> ConvGru<T> {
         states: Option<&[Tensor<T>]>,
         outputs: Outputs,
     ) -> Result<ConvGruOutput<T>> {
-        let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
-        let steps = input.shape()[0];
-        let stack = self.prepared()?;
-        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
-        let block = (BLOCK_ELEMENTS / (3 * widest * step.batch * step.pixels()).max(1)).clamp(1, steps);
-        let mut workspace = stack.workspace(step, block)?;
-        self.set_initial(&mut workspace, states)?;
-        let first = self.first_of(outputs);
-        let mut results: Vec<Tensor<T>> = (first..self.config.layers())
-            .map(|layer| {
-                let [n, c, h, w] = step.with_channels(self.config.hidden_channels[layer]).dims();
-                Tensor::zeros(&[steps, n, c, h, w])
-            })
-            .collect();
-        let mut scratch = Scratchpad::new();
-        let frame_len = step.len();
-        let mut last = 0;
-        for start in (0..steps).step_by(block) {
-            let count = block.min(steps - start);
-            let frames = &input.as_slice()[start * frame_len..(start + count) * frame_len];
-            workspace.inputs.images_mut(0..count * step.batch).read_nchw(frames)?;
-            if start > 0 {
-                for layer in &mut workspace.layers {
-                    layer.carry(last)?;
-                }
-            }
-            stack.forward(&mut workspace, count, &mut scratch)?;
-            last = count - 1;
-            for (layer, result) in workspace.layers[first..].iter().zip(&mut results) {
-                let len = layer.state_extent().len();
-                let target = &mut result.as_mut_slice()[start * len..(start + count) * len];
-                layer.states.images(layer.images(0..count)).write_nchw(target)?;
-            }
-        }
-        let last = workspace.layers.iter().map(|layer| layer.state_tensor(last)).collect::<Result<_>>()?;
-        Ok(ConvGruOutput { outputs: results, last })
+        self.prepare_sequences()?.forward(input, states, outputs)
+    }
+
+    /// The network with its weights packed for sequences, which keeps its memory between them.
+    ///
+    /// It borrows the network, so its packed weights cannot outlive a change of them.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] if the weights are beyond memory addresses.
+    pub fn prepare_sequences(&self) -> Result<ConvGruSequences<'_, T>> {
+        Ok(ConvGruSequences {
+            network: self,
+            stack: self.prepared()?,
+            workspace: None,
+            scratch: Scratchpad::new(),
+        })
     }
 
     /// A whole sequence, keeping what [`backward`](Self::backward) needs.
@@ -277,12 +285,14 @@ impl<T: Scalar> ConvGru<T> {
         let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
         let stack = self.prepared()?;
-        let kept =
-            workspace.take().filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps));
+        let gates = self.kept_steps(step, steps);
+        let kept = workspace
+            .take()
+            .filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps, gates));
         let mut kept = match kept {
             Some(kept) => kept,
             None => ConvGruWorkspace {
-                forward: stack.workspace(step, steps)?,
+                forward: stack.workspace_keeping(step, steps, gates)?,
                 backward: None,
                 scratch: Scratchpad::new(),
             },

@@ -31,7 +31,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// if the gradient does not fit the prediction, or `gradients` or the workspace the network.
     pub fn backward(
         &self,
-        workspace: &EncoderForecasterWorkspace<T>,
+        workspace: &mut EncoderForecasterWorkspace<T>,
         gradient: OutputGradient<'_, T>,
         gradients: &mut EncoderForecasterParameters<T>,
     ) -> Result<Tensor<T>> {
@@ -47,7 +47,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// As [`backward`](Self::backward).
     pub fn backward_parameters(
         &self,
-        workspace: &EncoderForecasterWorkspace<T>,
+        workspace: &mut EncoderForecasterWorkspace<T>,
         gradient: OutputGradient<'_, T>,
         gradients: &mut EncoderForecasterParameters<T>,
     ) -> Result<()> {
@@ -57,7 +57,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// The gradient of the input is that of its patches, `[T_in, N, C p^2, H/p, W/p]`.
     fn run_backward(
         &self,
-        workspace: &EncoderForecasterWorkspace<T>,
+        workspace: &mut EncoderForecasterWorkspace<T>,
         gradient: OutputGradient<'_, T>,
         gradients: &mut EncoderForecasterParameters<T>,
         want_input: bool,
@@ -86,7 +86,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         }
         let d_patches = encoder.sequence(
             &prepared.encoder,
-            &workspace.encoder,
+            &mut workspace.encoder,
             |_, _, _| Ok(()),
             &mut gradients.encoder.layers,
             want_input,
@@ -133,7 +133,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// No step reads another's prediction: the head goes back over all steps in one call.
     fn unroll_at_once(
         &self,
-        workspace: &EncoderForecasterWorkspace<T>,
+        workspace: &mut EncoderForecasterWorkspace<T>,
         prepared: &Prepared<T>,
         d_logits: Tensor<T>,
         gradients: &mut EncoderForecasterParameters<T>,
@@ -152,15 +152,16 @@ impl<T: Scalar> EncoderForecaster<T> {
         )?;
         let mut stack = StackBackward::new(&prepared.forecaster, &workspace.forecaster)?;
         let top = workspace.forecaster.layers.len() - 1;
+        let batch = workspace.forecaster.top().batch;
         let enter = |layer: usize, t: usize, d_hidden: &mut FeatureMaps<T>| {
             if layer == top {
-                let images = workspace.forecaster.top().images(t..t + 1);
-                d_hidden.as_mut().add(d_states.images(images))?;
+                d_hidden.as_mut().add(d_states.images(t * batch..(t + 1) * batch))?;
             }
             Ok(())
         };
         let layers = &mut gradients.forecaster.layers;
-        stack.sequence(&prepared.forecaster, &workspace.forecaster, enter, layers, false, scratch)?;
+        stack.sequence(&prepared.forecaster, &mut workspace.forecaster, enter, layers, false, scratch)?;
+        let states = &workspace.forecaster.top().states;
         head_gradients(prepared, states, &d_logits, gradients, scratch)?;
         Ok(ForecasterBackward { stack, d_first_input: None })
     }

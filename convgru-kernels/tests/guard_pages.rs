@@ -1,0 +1,174 @@
+//! No kernel touches memory in front of or behind its buffers.
+//!
+//! Every large allocation of this test program lies between two pages that may not be
+//! touched, flush with the one behind or the one in front of it. A kernel that reads or writes one
+//! number too far ends the program.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
+use convgru_kernels::gates::{self, Candidate, CandidateBackward, GATES, ResetBackward, UpdateAndReset};
+use convgru_kernels::{Extent, FeatureMaps, Isa, Scalar, Scratchpad};
+
+/// Whether buffers end at the page behind them; they begin at the page in front otherwise.
+static FLUSH_BEHIND: AtomicBool = AtomicBool::new(true);
+
+const PAGE: usize = 4096;
+
+/// Puts what has the alignment of a cache line, the buffers of the kernels, between guard pages.
+struct Guarded;
+
+/// Address space of an allocation: its pages and one on either side.
+fn pages(layout: Layout) -> usize {
+    layout.size().div_ceil(PAGE) * PAGE + 2 * PAGE
+}
+
+fn guarded(layout: Layout) -> bool {
+    layout.align() == 64 && layout.size() > 0
+}
+
+// SAFETY: memory of cache lines is mapped anew for each allocation, as large and as aligned as asked
+// for (sizes of whole lines keep the end and the start of a page aligned); all else is the system's.
+unsafe impl GlobalAlloc for Guarded {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !guarded(layout) {
+            // SAFETY: the caller's promises are those of this call.
+            return unsafe { System.alloc(layout) };
+        }
+        // SAFETY: a new anonymous mapping of which the inner pages are opened.
+        unsafe {
+            let (len, flags) = (pages(layout), libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+            let start = libc::mmap(std::ptr::null_mut(), len, libc::PROT_NONE, flags, -1, 0);
+            if start == libc::MAP_FAILED {
+                return std::ptr::null_mut();
+            }
+            let inner = start.cast::<u8>().add(PAGE);
+            if libc::mprotect(inner.cast(), len - 2 * PAGE, libc::PROT_READ | libc::PROT_WRITE) != 0 {
+                return std::ptr::null_mut();
+            }
+            let behind = FLUSH_BEHIND.load(Ordering::Relaxed) && layout.size().is_multiple_of(64);
+            if behind { inner.add(len - 2 * PAGE - layout.size()) } else { inner }
+        }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if !guarded(layout) {
+            // SAFETY: the caller's promises are those of this call.
+            return unsafe { System.dealloc(pointer, layout) };
+        }
+        // The mapping begins one page in front of the page the allocation begins in.
+        let start = (pointer as usize / PAGE - 1) * PAGE;
+        // SAFETY: this is the mapping that `alloc` made.
+        unsafe { libc::munmap(start as *mut libc::c_void, pages(layout)) };
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Guarded = Guarded;
+
+fn maps<T: Scalar>(extent: Extent, sections: usize, halo: usize) -> FeatureMaps<T> {
+    let values: Vec<T> = (0..extent.len()).map(|i| T::from_f64((i % 13) as f64 / 7.0 - 0.8)).collect();
+    let mut maps = FeatureMaps::sectioned(extent, sections, [halo, halo]).unwrap();
+    maps.as_mut().read_nchw(&values).unwrap();
+    maps
+}
+
+/// Forward and both gradients by an algorithm.
+fn convolve<T: Scalar>(algorithm: Algorithm, shape: ConvShape, extent: Extent, isa: Isa) {
+    let halo = shape.kernel[0] / 2 * shape.dilation[0];
+    let out = shape.output_extent(extent).unwrap();
+    let weights = vec![T::from_f64(0.1); shape.weight_len()];
+    let packed = PackedWeights::with_algorithm(shape, &weights, isa, algorithm).unwrap();
+    let (input, mut d_input) = (maps::<T>(extent, 1, halo), maps::<T>(extent, 1, 0));
+    let (mut output, d_output) =
+        (maps::<T>(out, shape.out_sections, 0), maps::<T>(out, shape.out_sections, halo));
+    let mut d_weights = vec![T::ZERO; weights.len()];
+    let mut scratch = Scratchpad::with_isa(isa);
+    for mode in [Output::Overwrite, Output::Add] {
+        conv::forward(&packed, input.as_ref(), output.as_mut(), mode, &mut scratch).unwrap();
+        conv::input_gradient(&packed, d_output.as_ref(), d_input.as_mut(), mode, &mut scratch).unwrap();
+    }
+    let (x, dy) = (input.as_ref(), d_output.as_ref());
+    conv::weight_gradient_by(algorithm, &shape, x, dy, &mut d_weights, &mut scratch).unwrap();
+    conv::bias_gradient(dy, &mut vec![T::ZERO; shape.out_channels]).unwrap();
+}
+
+/// One step of a cell, forward and backward.
+fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
+    let channels = extent.channels;
+    let [two, one] = [2, 1].map(|gates| {
+        let shape = ConvShape { out_sections: gates, ..ConvShape::same(channels, gates * channels, [3, 3]) };
+        PackedWeights::with_isa(shape, &vec![T::from_f64(0.1); shape.weight_len()], isa).unwrap()
+    });
+    let gate_extent = extent.with_channels(GATES * channels);
+    let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, 1));
+    let (mut product, mut next) = (maps::<T>(extent, 1, 1), maps::<T>(extent, 1, 1));
+    let (mut d_hidden, mut d_gates) = (maps::<T>(extent, 1, 0), maps::<T>(gate_extent, GATES, 1));
+    let mut scratch = Scratchpad::with_isa(isa);
+    gates::first_step(gates_maps.as_mut(), next.as_mut(), isa).unwrap();
+    let first = UpdateAndReset {
+        weights: &two,
+        gates: gates_maps.as_mut(),
+        hidden: hidden.as_ref(),
+        reset_hidden: product.as_mut(),
+    };
+    gates::update_and_reset(first, &mut scratch).unwrap();
+    let second = Candidate {
+        weights: &one,
+        gates: gates_maps.as_mut(),
+        hidden: hidden.as_ref(),
+        reset_hidden: product.as_ref(),
+        next: next.as_mut(),
+    };
+    gates::candidate(second, &mut scratch).unwrap();
+    gates::reset_hidden(gates_maps.as_ref(), hidden.as_ref(), product.as_mut(), isa).unwrap();
+    let first = CandidateBackward {
+        gates: gates_maps.as_ref(),
+        hidden: Some(hidden.as_ref()),
+        d_hidden: d_hidden.as_mut(),
+        d_gates: d_gates.as_mut(),
+    };
+    gates::candidate_backward(first, isa).unwrap();
+    let second = ResetBackward {
+        weights: &one,
+        gates: gates_maps.as_ref(),
+        hidden: hidden.as_ref(),
+        d_hidden: d_hidden.as_mut(),
+        d_gates: d_gates.as_mut(),
+    };
+    gates::reset_backward(second, &mut scratch).unwrap();
+}
+
+#[test]
+fn no_kernel_leaves_its_buffers() {
+    for behind in [true, false] {
+        FLUSH_BEHIND.store(behind, Ordering::Relaxed);
+        for isa in Isa::all() {
+            for (channels, height, width) in [(1, 1, 1), (3, 5, 7), (16, 4, 8), (17, 9, 13), (40, 6, 15)] {
+                let extent = Extent { batch: 2, channels, height, width };
+                cell_step::<f32>(extent, isa);
+                cell_step::<f64>(extent, isa);
+                for (kernel, dilation) in [(1, 1), (3, 1), (5, 1), (3, 2)] {
+                    let shape = ConvShape {
+                        dilation: [dilation; 2],
+                        padding: conv::Padding::symmetric(kernel / 2 * dilation, kernel / 2 * dilation),
+                        ..ConvShape::same(channels, 2 * channels + 1, [kernel; 2])
+                    };
+                    convolve::<f32>(Algorithm::Direct, shape, extent, isa);
+                    convolve::<f64>(Algorithm::Direct, shape, extent, isa);
+                }
+                for tile in Tile::ALL {
+                    let shape = ConvShape {
+                        precision: Precision::Fast,
+                        ..ConvShape::same(channels, channels + 3, [tile.kernel; 2])
+                    };
+                    convolve::<f32>(Algorithm::Winograd(tile), shape, extent, isa);
+                }
+            }
+        }
+    }
+}

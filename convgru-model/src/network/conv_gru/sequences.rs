@@ -1,0 +1,91 @@
+//! Sequences, one after the other.
+
+use convgru_kernels::{Scalar, Scratchpad};
+
+use super::super::stack::{PreparedStack, StackWorkspace};
+use super::{ConvGru, ConvGruOutput, Outputs};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// Numbers of gates computed ahead of the recurrence: enough for the convolution of the
+/// input to be a large one, few enough to stay in a cache.
+const BLOCK_ELEMENTS: usize = 1 << 22;
+
+/// A [`ConvGru`] prepared for sequences: weights packed once, memory kept between sequences
+/// of the same shape.
+///
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, Outputs, Tensor};
+///
+/// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+/// let mut sequences = network.prepare_sequences()?;
+/// for _ in 0..2 {
+///     let states = sequences.forward(&Tensor::zeros(&[3, 1, 2, 6, 5]), None, Outputs::Top)?;
+///     assert_eq!(states.outputs[0].shape(), [3, 1, 4, 6, 5]);
+/// }
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ConvGruSequences<'a, T> {
+    pub(super) network: &'a ConvGru<T>,
+    pub(super) stack: PreparedStack<T>,
+    pub(super) workspace: Option<StackWorkspace<T>>,
+    pub(super) scratch: Scratchpad<T>,
+}
+
+impl<T: Scalar> ConvGruSequences<'_, T> {
+    /// A whole sequence.
+    ///
+    /// # Shapes
+    /// As [`ConvGru::forward`].
+    ///
+    /// # Errors
+    /// As [`ConvGru::forward`].
+    pub fn forward(
+        &mut self,
+        input: &Tensor<T>,
+        states: Option<&[Tensor<T>]>,
+        outputs: Outputs,
+    ) -> Result<ConvGruOutput<T>> {
+        let config = self.network.config();
+        let step = self.network.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
+        let steps = input.shape()[0];
+        let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);
+        let block = (BLOCK_ELEMENTS / (3 * widest * step.batch * step.pixels()).max(1)).clamp(1, steps);
+        let mut workspace = match self.workspace.take().filter(|kept| kept.fits(step, block, block)) {
+            Some(kept) => kept,
+            None => self.stack.workspace(step, block)?,
+        };
+        workspace.layers.iter_mut().for_each(|layer| layer.clear_initial());
+        self.network.set_initial(&mut workspace, states)?;
+        let first = self.network.first_of(outputs);
+        let mut results: Vec<Tensor<T>> = (first..config.layers())
+            .map(|layer| {
+                let [n, c, h, w] = step.with_channels(config.hidden_channels[layer]).dims();
+                Tensor::zeros(&[steps, n, c, h, w])
+            })
+            .collect();
+        let frame_len = step.len();
+        let mut last = 0;
+        for start in (0..steps).step_by(block) {
+            let count = block.min(steps - start);
+            let frames = &input.as_slice()[start * frame_len..(start + count) * frame_len];
+            workspace.inputs.images_mut(0..count * step.batch).read_nchw(frames)?;
+            if start > 0 {
+                for layer in &mut workspace.layers {
+                    layer.carry(last)?;
+                }
+            }
+            self.stack.forward(&mut workspace, count, &mut self.scratch)?;
+            last = count - 1;
+            for (layer, result) in workspace.layers[first..].iter().zip(&mut results) {
+                let len = layer.state_extent().len();
+                let target = &mut result.as_mut_slice()[start * len..(start + count) * len];
+                layer.states.images(layer.images(0..count)).write_nchw(target)?;
+            }
+        }
+        let last = workspace.layers.iter().map(|layer| layer.state_tensor(last)).collect::<Result<_>>()?;
+        self.workspace = Some(workspace);
+        Ok(ConvGruOutput { outputs: results, last })
+    }
+}
