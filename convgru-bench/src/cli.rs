@@ -14,6 +14,7 @@ Examples:
   cargo xtask bench --install-peers                once: PyTorch, ONNX Runtime, JAX and others
   cargo xtask bench --peers --workload raft --threads 2
   cargo xtask bench --peers --engine jax --json    one of the others, for a program
+  cargo xtask bench --plan 64x128x3@16x16x16       the algorithms of a convolution
   cargo xtask bench --peers --record               everything, kept, docs/benchmarks.md made anew
 
 Single convolutions, cells and sequences of ours: cargo bench -p convgru-bench [-- FILTER]
@@ -51,6 +52,12 @@ pub(crate) struct Options {
     /// Install the other libraries; goes on where it was stopped
     #[arg(long, exclusive = true)]
     pub(crate) install_peers: bool,
+    /// Print which algorithm a convolution gets, beside what each takes here
+    #[arg(long, value_name = "INxOUTxKERNEL@NxHxW", exclusive = true)]
+    pub(crate) plan: Option<String>,
+    /// Print how long a small step of a stream takes: median, 99th percentile, maximum
+    #[arg(long, exclusive = true)]
+    pub(crate) latency: bool,
     /// Only this workload (repeatable); all by default
     #[arg(long = "workload", value_name = "NAME")]
     pub(crate) workloads: Vec<String>,

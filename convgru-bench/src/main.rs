@@ -10,8 +10,10 @@ mod engine;
 mod engines;
 mod inputs;
 mod install;
+mod latency;
 mod machine;
 mod measurement;
+mod plan;
 mod progress;
 mod protocol;
 mod record;
@@ -31,6 +33,8 @@ fn main() -> ExitCode {
         Some(Action::Engine) => engine::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()),
         Some(Action::Report) => report::write(),
         None if cli.options.install_peers => install::run(),
+        None if cli.options.latency => latency::run(),
+        None if cli.options.plan.is_some() => plan::run(cli.options.plan.as_deref().unwrap_or_default()),
         None => compare::run(&cli.options),
     };
     match result {

@@ -60,7 +60,7 @@ pub use config::{
     ConvGruConfig, EncoderForecasterConfig, Feedback, Initializer, KernelSize, KernelSizes, OutputActivation,
     Precision,
 };
-pub use convgru_kernels::Scalar;
+pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
 pub use error::{Error, Result};
 pub use network::*;
 pub use parameters::Parameters;

@@ -1,5 +1,7 @@
 //! How far `f32` is from `f64` after 20 steps, forward and backward: docs/numerics.md.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Precision, Tensor,
 };

@@ -42,7 +42,12 @@ enum Command {
 /// Runs the command of the arguments and says how it ended: 0 for success, 1
 /// for an error, 2 for a wrong command line, 128 plus the signal if one ended it.
 pub(crate) fn run() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let arguments = Arguments::parse();
+    if let Err(error) = convgru_model::Isa::from_environment() {
+        output::report_error(&error.into());
+        return ExitCode::from(2);
+    }
+    let done = match arguments.command {
         Command::Train(train) => train.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
