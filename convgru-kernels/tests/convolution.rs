@@ -123,8 +123,16 @@ fn agrees_with_the_reference<T: Scalar>(case: &Case) {
     }
 }
 
+/// Cases to draw: fewer where `PROPTEST_CASES` says so, for slow processors.
+fn drawn(cases: u32) -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map_or(cases, |few: u32| few.min(cases))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(drawn(256)))]
 
     #[test]
     fn f64_agrees_with_the_reference(case in cases()) {

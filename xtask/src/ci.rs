@@ -10,7 +10,8 @@ pub(crate) const ABOUT: &str = "Everything that must hold before a change goes i
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
-gradients, parity with other implementations, and a short training.
+gradients, parity with other implementations, kernels under AddressSanitizer where there
+is a nightly compiler, and a short training.
 
 Usage: cargo xtask ci [--after-tests]
 
@@ -81,11 +82,32 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     } else {
         process::complain(&format!("SKIPPED: parity, for {parity} is not there"));
     }
+    stages.extend(address_sanitizer());
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
     let mut training = tool("a short training", &["train", "--json", "--set", "training.steps=20", "--out"]);
     training.command.arg(runs);
     stages.push(training);
     stages
+}
+
+/// Kernels under AddressSanitizer, where there is a nightly compiler for it.
+fn address_sanitizer() -> Option<Stage> {
+    let host = "x86_64-unknown-linux-gnu";
+    let nightly = |arguments: &[&str]| {
+        let mut command = Command::new("rustup");
+        command.args(["run", "nightly"]).args(arguments);
+        command
+    };
+    let there = nightly(&["rustc", "--version"]).output().is_ok_and(|output| output.status.success());
+    if !there || !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        process::complain("SKIPPED: AddressSanitizer, which needs a nightly compiler on x86-64 Linux");
+        return None;
+    }
+    let mut command = nightly(&["cargo", "test", "--package", "convgru-kernels", "--target", host]);
+    command.args(["--test", "gates", "--test", "convolution", "--test", "winograd"]);
+    command.env("RUSTFLAGS", "-Zsanitizer=address").env("PROPTEST_CASES", "24");
+    command.env("CARGO_TARGET_DIR", process::root().join("target").join("address-sanitizer"));
+    Some(Stage { name: "address sanitizer", command })
 }
 
 fn announce(name: &str) {

@@ -6,6 +6,7 @@
 
 mod bench;
 mod ci;
+mod emulate;
 mod eval;
 mod gradcheck;
 mod parity;
@@ -31,6 +32,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "gradcheck", about: gradcheck::ABOUT, run: gradcheck::run },
     Command { name: "parity", about: parity::ABOUT, run: parity::run },
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
+    Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },
     Command { name: "ci", about: ci::ABOUT, run: ci::run },
 ];
