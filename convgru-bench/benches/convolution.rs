@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights};
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
 use convgru_kernels::{Extent, FeatureMaps, Scratchpad};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -19,17 +19,24 @@ fn noise(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i.wrapping_mul(2_654_435_761) >> 9) as f32 % 2001.0 / 1000.0 - 1.0).collect()
 }
 
+/// Images with the halo that a kernel of 3x3 reads.
+fn images(extent: Extent) -> FeatureMaps<f32> {
+    let mut maps = FeatureMaps::with_halo(extent, [1, 1]).expect("it fits into memory");
+    maps.as_mut().read_nchw(&noise(extent.len())).expect("the length fits");
+    maps
+}
+
 fn convolution(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("convolution");
     group.sample_size(10);
     for (name, [cin, cout], [batch, height, width]) in SHAPES {
-        let shape = ConvShape::same(cin, cout, [3, 3]);
+        let shape = ConvShape { precision: Precision::Fast, ..ConvShape::same(cin, cout, [3, 3]) };
         let extent = Extent { batch, channels: cin, height, width };
         let out = extent.with_channels(cout);
         group.throughput(Throughput::Elements(2 * (out.len() * shape.reduction()) as u64));
         let weights = PackedWeights::new(shape, &noise(shape.weight_len())).expect("the length fits");
-        let x = FeatureMaps::from_nchw(extent, &noise(extent.len())).expect("the length fits");
-        let dy = FeatureMaps::from_nchw(out, &noise(out.len())).expect("the length fits");
+        let x = images(extent);
+        let dy = images(out);
         let mut y = FeatureMaps::zeros(out).expect("it fits into memory");
         let mut dx = FeatureMaps::zeros(extent).expect("it fits into memory");
         let mut dw = vec![0.0f32; shape.weight_len()];

@@ -87,19 +87,25 @@ fn expected(case: &Case, data: &[Vec<f32>; 3]) -> [Vec<f64>; 3] {
     [y, dx, dw]
 }
 
-fn relative_error(got: &[f32], exact: &[f64]) -> f64 {
-    let error: f64 = got.iter().zip(exact).map(|(&g, e)| (f64::from(g) - e).powi(2)).sum();
-    let size: f64 = exact.iter().map(|e| e * e).sum();
-    if size == 0.0 { error.sqrt() } else { (error / size).sqrt() }
+/// The error in the 2-norm, relative to the result. Where a small result cancels it is relative to
+/// what random signs leave of `terms` products: the norm of their absolute sums over `sqrt(terms)`.
+fn relative_error(got: &[f32], exact: &[f64], sizes: &[f64], terms: usize) -> f64 {
+    let norm = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let errors: Vec<f64> = got.iter().zip(exact).map(|(&g, e)| f64::from(g) - e).collect();
+    norm(&errors) / norm(exact).max(norm(sizes) / (terms as f64).sqrt())
 }
 
 fn agrees(case: &Case) -> Result<(), TestCaseError> {
     let data = data(case);
     let exact = expected(case, &data);
+    let sizes = expected(case, &data.clone().map(|values| values.iter().map(|v| v.abs()).collect()));
+    let taps = case.shape.taps();
+    let pixels = case.extent.batch * case.extent.pixels();
+    let terms = [case.extent.channels * taps, case.shape.out_channels * taps, pixels];
     for isa in Isa::all() {
         let got = kernels(case, isa, &data);
         for (i, what) in ["output", "input gradient", "weight gradient"].into_iter().enumerate() {
-            let error = relative_error(&got[i], &exact[i]);
+            let error = relative_error(&got[i], &exact[i], &sizes[i], terms[i]);
             prop_assert!(error < bound(case.tile), "{what} on {isa}: relative error {error:e}");
         }
     }

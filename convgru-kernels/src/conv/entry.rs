@@ -72,7 +72,7 @@ pub(crate) fn weight_gradient<T: Scalar>(
     d_weights: &mut [T],
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
-    super::weights::expect_computable(shape, algorithm);
+    super::weights::expect_computable::<T>(shape, algorithm);
     let extent = shape.output_extent(input.extent())?;
     expect_extent("gradient of the output of the convolution", extent, d_output.extent())?;
     expect_len("gradient of the weights", shape.weight_len(), d_weights.len())?;

@@ -62,12 +62,7 @@ impl Algorithm {
 
     /// The algorithm for the gradient of the weights.
     pub fn of_weight_gradient<T: Scalar>(shape: &ConvShape) -> Self {
-        match Self::of::<T>(shape) {
-            // A transformed sum over tiles costs one transform of each operand: it needs more
-            // channels to pay.
-            Self::Winograd(tile) => Self::Winograd(tile),
-            other => other,
-        }
+        Self::of::<T>(shape)
     }
 
     fn of_products<T: Scalar>(shape: &ConvShape, geometry: &Geometry) -> Self {

@@ -59,7 +59,7 @@ impl<T: Scalar> PackedWeights<T> {
     /// If the algorithm cannot compute the convolution.
     pub fn with_algorithm(shape: ConvShape, weights: &[T], isa: Isa, algorithm: Algorithm) -> Result<Self> {
         expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
-        expect_computable(&shape, algorithm);
+        expect_computable::<T>(&shape, algorithm);
         let (forward, backward) = (OnceLock::new(), OnceLock::new());
         Ok(Self { shape, isa, weights: weights.to_vec(), bias: None, algorithm, forward, backward })
     }
@@ -142,13 +142,16 @@ pub(crate) fn pack<T: Scalar>(
 }
 
 /// Fails loudly where a convolution is given to an algorithm that is none for it.
-pub(super) fn expect_computable(shape: &ConvShape, algorithm: Algorithm) {
+pub(super) fn expect_computable<T: Scalar>(shape: &ConvShape, algorithm: Algorithm) {
     let possible = match algorithm {
         Algorithm::Patches => true,
         Algorithm::Direct => shape.stride == [1, 1],
         Algorithm::Winograd(tile) => {
-            shape.stride == [1, 1] && shape.dilation == [1, 1] && shape.kernel == [tile.kernel; 2]
+            T::WINOGRAD
+                && shape.stride == [1, 1]
+                && shape.dilation == [1, 1]
+                && shape.kernel == [tile.kernel; 2]
         }
     };
-    assert!(possible, "{algorithm} cannot compute {shape:?}");
+    assert!(possible, "{algorithm} cannot compute {shape:?} in {}", T::NAME);
 }

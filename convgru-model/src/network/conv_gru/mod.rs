@@ -67,8 +67,8 @@ pub struct ConvGru<T> {
 /// How much memory a forward pass may keep for the backward pass.
 ///
 /// The gates are three quarters of it. Where they do not fit, those of a block of steps are computed
-/// anew when the backward pass comes to it, with the same bits: a third of the memory for about a
-/// third more time (docs/numerics.md has measured figures).
+/// anew when the backward pass comes to it, with the same bits: less memory for one more forward
+/// pass (docs/numerics.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MemoryBudget {
     /// Everything is kept.
