@@ -97,6 +97,8 @@ pub(crate) struct RustPeer {
 
 /// The packages of `peers/rust`.
 pub(crate) const RUST_PEERS: &[RustPeer] = &[
+    RustPeer { name: "burn", trains: true, reads_onnx: false },
+    RustPeer { name: "candle", trains: true, reads_onnx: false },
     RustPeer { name: "rten", trains: false, reads_onnx: true },
     RustPeer { name: "tract", trains: false, reads_onnx: true },
 ];
