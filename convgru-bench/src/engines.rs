@@ -61,7 +61,8 @@ impl Engine {
 }
 
 /// glibc gives memory back to the system and takes it again at every large tensor; a third
-/// of PyTorch's time goes into the page faults. Any of these switches its own adaptation off.
+/// of PyTorch's time, and half of candle's, goes into the page faults. Any of these switches
+/// its own adaptation off.
 const KEEP_MEMORY: [(&str, &str); 3] =
     [("MALLOC_TOP_PAD_", "268435456"), ("MALLOC_TRIM_THRESHOLD_", "17179869184"), ("MALLOC_MMAP_MAX_", "0")];
 
@@ -93,14 +94,16 @@ pub(crate) struct RustPeer {
     pub(crate) name: &'static str,
     pub(crate) trains: bool,
     pub(crate) reads_onnx: bool,
+    /// Whether it takes memory anew for every tensor, by the system's allocator.
+    pub(crate) allocates: bool,
 }
 
 /// The packages of `peers/rust`.
 pub(crate) const RUST_PEERS: &[RustPeer] = &[
-    RustPeer { name: "burn", trains: true, reads_onnx: false },
-    RustPeer { name: "candle", trains: true, reads_onnx: false },
-    RustPeer { name: "rten", trains: false, reads_onnx: true },
-    RustPeer { name: "tract", trains: false, reads_onnx: true },
+    RustPeer { name: "burn", trains: true, reads_onnx: false, allocates: true },
+    RustPeer { name: "candle", trains: true, reads_onnx: false, allocates: true },
+    RustPeer { name: "rten", trains: false, reads_onnx: true, allocates: false },
+    RustPeer { name: "tract", trains: false, reads_onnx: true, allocates: false },
 ];
 
 /// Every other engine, installed or not.
@@ -124,6 +127,7 @@ pub(crate) fn peers(installed: &Path) -> Vec<Engine> {
     for peer in RUST_PEERS {
         let program = rust_programs(installed).join(format!("peer-{}", peer.name));
         let engine = Engine::other(peer.name, program, Vec::new());
+        let engine = if peer.allocates { keeping(engine) } else { engine };
         engines.push(Engine { trains: peer.trains, reads_onnx: peer.reads_onnx, ..engine });
     }
     engines

@@ -1,4 +1,5 @@
-//! Burn on its backend Flex: update and reset in one convolution.
+//! Burn on its backend Flex: update and reset in one convolution. The input is convolved step by
+//! step: a convolution of all steps at once is no faster, and its parts have costly gradients.
 #![forbid(unsafe_code)]
 
 use anyhow::Context;

@@ -1,4 +1,5 @@
-//! candle on its own kernels: update and reset in one convolution.
+//! candle: update and reset in one convolution, convolutions as matrix products. The input is
+//! convolved step by step: parts of a convolution of all steps at once have costly gradients.
 #![forbid(unsafe_code)]
 
 mod convolution;
@@ -9,28 +10,35 @@ use candle_core::{Device, Tensor, Var};
 use candle_nn::ops::sigmoid;
 use peer_protocol::{Engine, Kind, Layer, Named, Workload};
 
-use convolution::Convolution;
+use convolution::{Convolution, kernels, matrix};
 
 fn tensor(named: Named) -> candle_core::Result<Tensor> {
     Tensor::from_vec(named.numbers, named.shape, &Device::Cpu)
 }
 
+/// Channels before images, so that gates lie one after the other.
+fn by_channel(named: Named) -> candle_core::Result<Tensor> {
+    tensor(named)?.transpose(0, 1)?.contiguous()
+}
+
 /// The weights of a layer.
 struct Weights {
+    size: usize,
     input: Var,
     gates: Var,
     candidate: Var,
-    /// `[1, 3 hidden, 1, 1]`
+    /// `[3 hidden, 1, 1, 1]`
     bias: Var,
 }
 
 impl Weights {
     fn of(layer: &Layer) -> candle_core::Result<Self> {
         let hidden = layer.hidden();
-        let hidden_weights = tensor(layer.hidden_weights.clone())?;
-        let bias = tensor(layer.bias.clone())?.reshape((1, 3 * hidden, 1, 1))?;
+        let hidden_weights = matrix(&tensor(layer.hidden_weights.clone())?)?;
+        let bias = tensor(layer.bias.clone())?.reshape((3 * hidden, 1, 1, 1))?;
         Ok(Self {
-            input: Var::from_tensor(&tensor(layer.input_weights.clone())?)?,
+            size: layer.hidden_weights.shape[2],
+            input: Var::from_tensor(&matrix(&tensor(layer.input_weights.clone())?)?)?,
             gates: Var::from_tensor(&hidden_weights.narrow(0, 0, 2 * hidden)?.contiguous()?)?,
             candidate: Var::from_tensor(&hidden_weights.narrow(0, 2 * hidden, hidden)?.contiguous()?)?,
             bias: Var::from_tensor(&bias)?,
@@ -41,7 +49,7 @@ impl Weights {
     fn gradients(&self, gradients: &GradStore) -> anyhow::Result<[Tensor; 3]> {
         let of = |var: &Var| gradients.get(var).context("a weight without gradient");
         let hidden = Tensor::cat(&[of(&self.gates)?, of(&self.candidate)?], 0)?;
-        Ok([of(&self.input)?.clone(), hidden, of(&self.bias)?.clone()])
+        Ok([kernels(of(&self.input)?, self.size)?, kernels(&hidden, self.size)?, of(&self.bias)?.clone()])
     }
 }
 
@@ -58,9 +66,9 @@ impl Cell {
     fn new(weights: &Weights, trains: bool, input_has_gradient: bool) -> candle_core::Result<Self> {
         let of = |var: &Var| if trains { var.as_tensor().clone() } else { var.as_detached_tensor() };
         Ok(Self {
-            input: Convolution::new(&of(&weights.input), input_has_gradient)?,
-            gates: Convolution::new(&of(&weights.gates), trains)?,
-            candidate: Convolution::new(&of(&weights.candidate), trains)?,
+            input: Convolution::new(&of(&weights.input), weights.size, input_has_gradient)?,
+            gates: Convolution::new(&of(&weights.gates), weights.size, trains)?,
+            candidate: Convolution::new(&of(&weights.candidate), weights.size, trains)?,
             bias: of(&weights.bias),
             hidden: weights.candidate.dim(0)?,
         })
@@ -69,10 +77,10 @@ impl Cell {
     fn step(&self, frame: &Tensor, state: &Tensor) -> candle_core::Result<Tensor> {
         let hidden = self.hidden;
         let sums = self.input.of(frame)?.broadcast_add(&self.bias)?;
-        let gates = sigmoid(&(sums.narrow(1, 0, 2 * hidden)? + self.gates.of(state)?)?)?;
-        let (update, reset) = (gates.narrow(1, 0, hidden)?, gates.narrow(1, hidden, hidden)?);
+        let gates = sigmoid(&(sums.narrow(0, 0, 2 * hidden)? + self.gates.of(state)?)?)?;
+        let (update, reset) = (gates.narrow(0, 0, hidden)?, gates.narrow(0, hidden, hidden)?);
         let candidate = self.candidate.of(&(state * reset)?)?;
-        let candidate = (sums.narrow(1, 2 * hidden, hidden)? + candidate)?.tanh()?;
+        let candidate = (sums.narrow(0, 2 * hidden, hidden)? + candidate)?.tanh()?;
         state + (update * (candidate - state)?)?
     }
 }
@@ -92,8 +100,8 @@ impl Candle {
         let weights: Vec<_> = workload.layers.iter().map(Weights::of).collect::<Result<_, _>>()?;
         let trains = workload.kind == Kind::Training;
         let cells = if trains { None } else { Some(cells(&weights, false)?) };
-        let frames = (0..workload.steps).map(|step| tensor(workload.frame(step)));
-        let zeros = (0..workload.layers.len()).map(|layer| tensor(workload.zero_state(layer)));
+        let frames = (0..workload.steps).map(|step| by_channel(workload.frame(step)));
+        let zeros = (0..workload.layers.len()).map(|layer| by_channel(workload.zero_state(layer)));
         Ok(Self {
             cells,
             weights,
@@ -105,14 +113,14 @@ impl Candle {
     /// The last top state and, in training, the gradients.
     fn work(&self) -> anyhow::Result<Vec<Tensor>> {
         if let Some(cells) = &self.cells {
-            return Ok(vec![self.tops(cells)?.pop().context("no steps")?]);
+            return Ok(vec![self.tops(cells)?.pop().context("no steps")?.transpose(0, 1)?]);
         }
         let mut tops = self.tops(&cells(&self.weights, true)?)?;
         let mut sum = Tensor::zeros((), candle_core::DType::F32, &Device::Cpu)?;
         for top in &tops {
             sum = (sum + top.sum_all()?)?;
         }
-        let mut results = vec![tops.pop().context("no steps")?];
+        let mut results = vec![tops.pop().context("no steps")?.transpose(0, 1)?];
         let gradients = sum.backward()?;
         for weights in &self.weights {
             results.extend(weights.gradients(&gradients)?);
