@@ -1,5 +1,7 @@
 //! Between the layout of the kernels and `[N, C, H, W]`.
 
+use std::ops::Range;
+
 use super::extent::expect_len;
 use super::rows::{RowPlace, for_each_row};
 use super::view::{FeatureMapsMut, FeatureMapsRef};
@@ -45,10 +47,27 @@ pub(crate) fn write<T: Scalar>(maps: &FeatureMapsRef<'_, T>, images: &mut [T]) -
     let target = Disjoint::new(images);
     for_each_row(&layout, layout.blocks(), |place| {
         let row = rows.row(place);
-        for (lane, start) in nchw_rows(&layout, place).enumerate() {
-            // SAFETY: every row of every channel is visited once.
-            let out = unsafe { target.part(start..start + extent.width) };
-            for (value, pixel) in out.iter_mut().zip(row.chunks_exact(T::BLOCK)) {
+        let channels = ChannelRows::of(&layout, place);
+        // SAFETY: every row of every channel is visited once.
+        let out = |lane| unsafe { target.part(channels.range(lane)) };
+        let quads = channels.count / QUAD * QUAD;
+        for lane in (0..quads).step_by(QUAD) {
+            let mut out = [0, 1, 2, 3].map(|i| out(lane + i));
+            let pixels = row.chunks_exact(QUAD * T::BLOCK);
+            for (at, pixels) in pixels.enumerate() {
+                let block = transposed([0, 1, 2, 3].map(|pixel| quad(pixels, pixel * T::BLOCK + lane)));
+                for (out, values) in out.iter_mut().zip(block) {
+                    out[at * QUAD..][..QUAD].copy_from_slice(&values);
+                }
+            }
+            for column in extent.width / QUAD * QUAD..extent.width {
+                for (i, out) in out.iter_mut().enumerate() {
+                    out[column] = row[column * T::BLOCK + lane + i];
+                }
+            }
+        }
+        for lane in quads..channels.count {
+            for (value, pixel) in out(lane).iter_mut().zip(row.chunks_exact(T::BLOCK)) {
                 *value = pixel[lane];
             }
         }
@@ -79,8 +98,24 @@ fn take<T: Scalar>(
     rows.for_each_row(|place| {
         // SAFETY: every row is visited once.
         let row = unsafe { rows.row(place) };
-        for (lane, start) in nchw_rows(&layout, place).enumerate() {
-            let values = &images[start..start + extent.width];
+        let channels = ChannelRows::of(&layout, place);
+        let quads = channels.count / QUAD * QUAD;
+        for lane in (0..quads).step_by(QUAD) {
+            let from = [0, 1, 2, 3].map(|i| &images[channels.range(lane + i)]);
+            for (at, pixels) in row.chunks_exact_mut(QUAD * T::BLOCK).enumerate() {
+                let block = transposed(from.map(|values| quad(values, at * QUAD)));
+                for (pixel, values) in pixels.chunks_exact_mut(T::BLOCK).zip(block) {
+                    pixel[lane..][..QUAD].iter_mut().zip(values).for_each(|(target, x)| take(target, x));
+                }
+            }
+            for column in extent.width / QUAD * QUAD..extent.width {
+                for (i, values) in from.iter().enumerate() {
+                    take(&mut row[column * T::BLOCK + lane + i], values[column]);
+                }
+            }
+        }
+        for lane in quads..channels.count {
+            let values = &images[channels.range(lane)];
             for (&value, pixel) in values.iter().zip(row.chunks_exact_mut(T::BLOCK)) {
                 take(&mut pixel[lane], value);
             }
@@ -89,11 +124,41 @@ fn take<T: Scalar>(
     Ok(())
 }
 
-/// Where the rows of the channels of a block begin in `[N, C, H, W]` order.
-fn nchw_rows(layout: &super::Layout, place: RowPlace) -> impl Iterator<Item = usize> {
-    let extent = layout.extent;
-    layout
-        .channels()
-        .of_block(place.block)
-        .map(move |c| ((place.image * extent.channels + c) * extent.height + place.row) * extent.width)
+/// Channels and pixels that change places at a time.
+const QUAD: usize = 4;
+
+fn quad<T: Scalar>(values: &[T], at: usize) -> [T; QUAD] {
+    let values = &values[at..at + QUAD];
+    [values[0], values[1], values[2], values[3]]
+}
+
+/// The columns of a block as rows, which compilers make shuffles of.
+fn transposed<T: Scalar>([a, b, c, d]: [[T; QUAD]; QUAD]) -> [[T; QUAD]; QUAD] {
+    [0, 1, 2, 3].map(|i| [a[i], b[i], c[i], d[i]])
+}
+
+/// The rows of the channels of a block in `[N, C, H, W]` order.
+struct ChannelRows {
+    /// Where the row of the first channel begins.
+    start: usize,
+    /// Channels.
+    count: usize,
+    /// Elements from a channel to the next.
+    stride: usize,
+    width: usize,
+}
+
+impl ChannelRows {
+    fn of(layout: &super::Layout, place: RowPlace) -> Self {
+        let extent = layout.extent;
+        let channels = layout.channels().of_block(place.block);
+        let first = (place.image * extent.channels + channels.start) * extent.height + place.row;
+        let stride = extent.height * extent.width;
+        Self { start: first * extent.width, count: channels.len(), stride, width: extent.width }
+    }
+
+    fn range(&self, lane: usize) -> Range<usize> {
+        let start = self.start + lane * self.stride;
+        start..start + self.width
+    }
 }
