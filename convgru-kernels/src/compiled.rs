@@ -7,7 +7,7 @@
 use crate::conv::{self, Algorithm, ConvShape, Output, Packed, PackedWeights};
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef};
-use crate::gates::{self, Candidate, CandidateBackward, ResetBackward, UpdateAndReset};
+use crate::gates::{self, CandidateBackward, FirstStep, ResetBackward, Step};
 use crate::isa::Isa;
 use crate::scratchpad::Scratchpad;
 use crate::{activation, feature_maps};
@@ -41,10 +41,9 @@ entry_points! {
     input_gradient by conv::entry::input_gradient: (weights: &PackedWeights<Self>, d_output: FeatureMapsRef<'_, Self>, d_input: FeatureMapsMut<'_, Self>, mode: Output, scratch: &mut Scratchpad<Self>) -> Result<()>;
     weight_gradient by conv::entry::weight_gradient: (algorithm: Algorithm, shape: &ConvShape, input: FeatureMapsRef<'_, Self>, d_output: FeatureMapsRef<'_, Self>, d_weights: &mut [Self], scratch: &mut Scratchpad<Self>) -> Result<()>;
     bias_gradient by conv::entry::bias_gradient: (d_output: FeatureMapsRef<'_, Self>, d_bias: &mut [Self]) -> Result<()>;
-    update_and_reset by gates::forward::update_and_reset: (arguments: UpdateAndReset<'_, Self>, scratch: &mut Scratchpad<Self>) -> Result<()>;
-    candidate by gates::forward::candidate: (arguments: Candidate<'_, Self>, scratch: &mut Scratchpad<Self>) -> Result<()>;
-    first_step by gates::forward::first_step: (gates: FeatureMapsMut<'_, Self>, next: FeatureMapsMut<'_, Self>, isa: Isa) -> Result<()>;
-    reset_hidden by gates::forward::reset_hidden: (gates: FeatureMapsRef<'_, Self>, hidden: FeatureMapsRef<'_, Self>, reset_hidden: FeatureMapsMut<'_, Self>, isa: Isa) -> Result<()>;
+    step by gates::step::step: (arguments: Step<'_, Self>, scratch: &mut Scratchpad<Self>) -> Result<()>;
+    first_step by gates::first_step::first_step: (arguments: FirstStep<'_, Self>, scratch: &mut Scratchpad<Self>) -> Result<()>;
+    reset_hidden by gates::backward::reset_hidden: (gates: FeatureMapsRef<'_, Self>, hidden: FeatureMapsRef<'_, Self>, reset_hidden: FeatureMapsMut<'_, Self>, isa: Isa) -> Result<()>;
     candidate_backward by gates::backward::candidate_backward: (arguments: CandidateBackward<'_, Self>, isa: Isa) -> Result<()>;
     reset_backward by gates::backward::reset_backward: (arguments: ResetBackward<'_, Self>, scratch: &mut Scratchpad<Self>) -> Result<()>;
     sigmoid_in_place by activation::apply_sigmoid: (values: &mut [Self]);

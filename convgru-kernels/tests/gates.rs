@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_kernels::conv::{ConvShape, PackedWeights};
-use convgru_kernels::gates::{self, Candidate, CandidateBackward, GATES, ResetBackward, UpdateAndReset};
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
+use convgru_kernels::gates::{
+    self, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetBackward, Step,
+};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
 
 fn noise(len: usize, seed: usize) -> Vec<f64> {
@@ -42,52 +44,73 @@ fn gate_places(extent: Extent) -> impl Iterator<Item = (usize, [usize; 3])> {
     })
 }
 
-/// The weights of a cell's two hidden convolutions, plain and packed.
+/// The weights of a cell's convolutions, plain and packed: of the input, of update and reset gate, of
+/// the candidate.
 struct Weights {
-    shapes: [ConvShape; 2],
-    plain: [Vec<f64>; 2],
-    packed: [PackedWeights<f64>; 2],
+    shapes: [ConvShape; 3],
+    plain: [Vec<f64>; 3],
+    packed: [PackedWeights<f64>; 3],
+    bias: Vec<f64>,
 }
 
-fn weights(channels: usize, isa: Isa) -> Weights {
-    let shapes = [2, 1].map(|gates| ConvShape {
+impl Weights {
+    fn cell(&self) -> CellWeights<'_, f64> {
+        let [input, update_and_reset, candidate] = &self.packed;
+        CellWeights { input, update_and_reset, candidate }
+    }
+}
+
+fn weights(inputs: usize, channels: usize, isa: Isa) -> Weights {
+    let shapes = [(inputs, GATES), (channels, 2), (channels, 1)].map(|(inputs, gates)| ConvShape {
         out_sections: gates,
-        ..ConvShape::same(channels, gates * channels, [3, 3])
+        ..ConvShape::same(inputs, gates * channels, [3, 3])
     });
-    let plain = [0, 1].map(|i| {
+    let plain = [0, 1, 2].map(|i| {
         noise(shapes[i].weight_len(), 11 + i).iter().map(|w| w / 10.0 / channels as f64).collect::<Vec<_>>()
     });
-    let packed = [0, 1].map(|i| PackedWeights::with_isa(shapes[i], &plain[i], isa).unwrap());
-    Weights { shapes, plain, packed }
+    let bias = noise(GATES * channels, 17);
+    let packed = [0, 1, 2].map(|i| {
+        let packed = PackedWeights::with_isa(shapes[i], &plain[i], isa).unwrap();
+        packed.with_bias((i == 0).then_some(&bias)).unwrap()
+    });
+    Weights { shapes, plain, packed, bias }
+}
+
+/// `W*x + b` by the reference.
+fn input_part(weights: &Weights, input: Extent, x: &[f64]) -> Vec<f64> {
+    let out = input.with_channels(weights.shapes[0].out_channels);
+    let mut sums = vec![0.0; out.len()];
+    reference::convolution(&weights.shapes[0], input, x, &weights.plain[0], &mut sums).unwrap();
+    let pixels = out.pixels();
+    sums.iter().enumerate().map(|(i, sum)| sum + weights.bias[i / pixels % out.channels]).collect()
 }
 
 #[test]
 fn forward_and_backward_follow_the_equations() {
-    for (extent, isa) in extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa))) {
+    let cases = extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa)));
+    for ((extent, isa), joint) in cases.flat_map(|case| [(case, false), (case, true)]) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
-        let (raw, h) = (noise(gate_extent.len(), 1), noise(extent.len(), 2));
+        let input_extent = extent.with_channels(extent.channels + 3);
+        let weights = weights(input_extent.channels, extent.channels, isa);
+        let (x, h) = (noise(input_extent.len(), 1), noise(extent.len(), 2));
+        let raw = input_part(&weights, input_extent, &x);
         let dh_in = noise(extent.len(), 3);
-        let weights = weights(extent.channels, isa);
         let mut scratch = Scratchpad::with_isa(isa);
-        let mut gates_maps = maps(gate_extent, GATES, &raw);
+        let input = maps(input_extent, 1, &x);
         let hidden = maps(extent, 1, &h);
         let nan = |extent: Extent, sections| maps(extent, sections, &vec![f64::NAN; extent.len()]);
         let (mut product, mut next) = (nan(extent, 1), nan(extent, 1));
-        let first = UpdateAndReset {
-            weights: &weights.packed[0],
+        let mut gates_maps = if joint { nan(gate_extent, GATES) } else { maps(gate_extent, GATES, &raw) };
+        let step = Step {
+            weights: weights.cell(),
+            input: if joint { InputPart::Maps(input.as_ref()) } else { InputPart::InGates },
             gates: gates_maps.as_mut(),
+            keep_gates: true,
             hidden: hidden.as_ref(),
             reset_hidden: product.as_mut(),
-        };
-        gates::update_and_reset(first, &mut scratch).unwrap();
-        let second = Candidate {
-            weights: &weights.packed[1],
-            gates: gates_maps.as_mut(),
-            hidden: hidden.as_ref(),
-            reset_hidden: product.as_ref(),
             next: next.as_mut(),
         };
-        gates::candidate(second, &mut scratch).unwrap();
+        gates::step(step, &mut scratch).unwrap();
         let mut again = nan(extent, 1);
         gates::reset_hidden(gates_maps.as_ref(), hidden.as_ref(), again.as_mut(), isa).unwrap();
 
@@ -101,7 +124,7 @@ fn forward_and_backward_follow_the_equations() {
         };
         gates::candidate_backward(first, isa).unwrap();
         let second = ResetBackward {
-            weights: &weights.packed[1],
+            weights: &weights.packed[2],
             gates: gates_maps.as_ref(),
             hidden: hidden.as_ref(),
             d_hidden: d_hidden.as_mut(),
@@ -115,7 +138,7 @@ fn forward_and_backward_follow_the_equations() {
             assert!((got - exact).abs() <= 1e-14 * (1.0 + exact.abs()), "{extent:?} on {isa}: {got} {exact}");
         };
         let mut sums = vec![0.0; 2 * extent.len()];
-        reference::convolution(&weights.shapes[0], extent, &h, &weights.plain[0], &mut sums).unwrap();
+        reference::convolution(&weights.shapes[1], extent, &h, &weights.plain[1], &mut sums).unwrap();
         let two = 2 * extent.image_len();
         let places: Vec<_> = gate_places(extent).collect();
         let mut rh = vec![0.0; extent.len()];
@@ -128,7 +151,7 @@ fn forward_and_backward_follow_the_equations() {
             close(again[i], rh[i]);
         }
         let mut sums = vec![0.0; extent.len()];
-        reference::convolution(&weights.shapes[1], extent, &rh, &weights.plain[1], &mut sums).unwrap();
+        reference::convolution(&weights.shapes[2], extent, &rh, &weights.plain[2], &mut sums).unwrap();
         let mut a_n = vec![0.0; extent.len()];
         for &(i, [zi, _, ni]) in &places {
             let (z, n) = (gates[zi], (raw[ni] + sums[i]).tanh());
@@ -139,8 +162,8 @@ fn forward_and_backward_follow_the_equations() {
             close(a[zi], dh_in[i] * (n - h[i]) * z * (1.0 - z));
         }
         let mut d_product = vec![0.0; extent.len()];
-        let shape = &weights.shapes[1];
-        reference::convolution_input_gradient(shape, extent, &weights.plain[1], &a_n, &mut d_product)
+        let shape = &weights.shapes[2];
+        reference::convolution_input_gradient(shape, extent, &weights.plain[2], &a_n, &mut d_product)
             .unwrap();
         for &(i, [zi, ri, _]) in &places {
             let (z, r) = (gates[zi], gates[ri]);
@@ -154,31 +177,39 @@ fn forward_and_backward_follow_the_equations() {
 fn a_zero_state_is_the_same_as_no_state() {
     for (extent, isa) in extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa))) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
-        let raw = noise(gate_extent.len(), 1);
         let zero = maps(extent, 1, &vec![0.0; extent.len()]);
-        let weights = weights(extent.channels, isa);
+        let weights = weights(2, extent.channels, isa);
+        let input_extent = extent.with_channels(2);
+        let input = maps(input_extent, 1, &noise(input_extent.len(), 1));
         let mut scratch = Scratchpad::with_isa(isa);
-        let mut run = |with_state: bool| {
-            let mut gates_maps = maps(gate_extent, GATES, &raw);
+        let mut run = |with_state: bool, joint: bool, keep_gates: bool| {
+            let mut gates_maps = maps(gate_extent, GATES, &vec![f64::NAN; gate_extent.len()]);
+            let part = if joint { InputPart::Maps(input.as_ref()) } else { InputPart::InGates };
+            if !joint {
+                let (x, gates, mode) = (input.as_ref(), gates_maps.as_mut(), Output::Overwrite);
+                conv::forward(&weights.packed[0], x, gates, mode, &mut scratch).unwrap();
+            }
             let (mut next, mut product) = (zero.clone(), zero.clone());
             if with_state {
-                let first = UpdateAndReset {
-                    weights: &weights.packed[0],
+                let step = Step {
+                    weights: weights.cell(),
+                    input: part,
                     gates: gates_maps.as_mut(),
+                    keep_gates,
                     hidden: zero.as_ref(),
                     reset_hidden: product.as_mut(),
-                };
-                gates::update_and_reset(first, &mut scratch).unwrap();
-                let second = Candidate {
-                    weights: &weights.packed[1],
-                    gates: gates_maps.as_mut(),
-                    hidden: zero.as_ref(),
-                    reset_hidden: product.as_ref(),
                     next: next.as_mut(),
                 };
-                gates::candidate(second, &mut scratch).unwrap();
+                gates::step(step, &mut scratch).unwrap();
             } else {
-                gates::first_step(gates_maps.as_mut(), next.as_mut(), isa).unwrap();
+                let step = FirstStep {
+                    weights: weights.cell(),
+                    input: part,
+                    gates: gates_maps.as_mut(),
+                    keep_gates,
+                    next: next.as_mut(),
+                };
+                gates::first_step(step, &mut scratch).unwrap();
             }
             let mut d_hidden = maps(extent, 1, &noise(extent.len(), 5));
             let mut d_gates = maps(gate_extent, GATES, &vec![0.0; gate_extent.len()]);
@@ -191,7 +222,12 @@ fn a_zero_state_is_the_same_as_no_state() {
             gates::candidate_backward(back, isa).unwrap();
             [nchw(&next), nchw(&d_hidden), nchw(&d_gates)]
         };
-        assert_eq!(run(true), run(false), "{extent:?} on {isa}");
+        let expected = run(true, false, true);
+        for (with_state, joint) in [(false, false), (true, true), (false, true)] {
+            let what = format!("{extent:?} on {isa}, state {with_state}, joint {joint}");
+            assert_eq!(run(with_state, joint, true), expected, "{what}");
+            assert_eq!(run(with_state, joint, false)[0], expected[0], "{what}, gates not kept");
+        }
     }
 }
 
@@ -200,17 +236,87 @@ fn extents_that_do_not_fit_are_refused() {
     let extent = Extent { batch: 1, channels: 2, height: 3, width: 3 };
     let mut hidden = FeatureMaps::<f64>::zeros(extent).unwrap();
     let mut gates_maps = FeatureMaps::zeros(extent.with_channels(5)).unwrap();
-    let isa = Isa::current();
-    let error = gates::first_step(gates_maps.as_mut(), hidden.as_mut(), isa).unwrap_err();
-    assert_eq!(error.to_string(), "gates: [N, C, H, W] is [1, 5, 3, 3] where [1, 6, 3, 3] is needed");
-    let other = weights(3, isa);
-    let mut gates_maps = FeatureMaps::sectioned(extent.with_channels(6), GATES, [0, 0]).unwrap();
-    let mut product = hidden.clone();
-    let arguments = UpdateAndReset {
-        weights: &other.packed[0],
+    let other = weights(2, 3, Isa::current());
+    let step = FirstStep {
+        weights: other.cell(),
+        input: InputPart::InGates,
         gates: gates_maps.as_mut(),
+        keep_gates: true,
+        next: hidden.as_mut(),
+    };
+    let error = gates::first_step(step, &mut Scratchpad::new()).unwrap_err();
+    assert_eq!(error.to_string(), "gates: [N, C, H, W] is [1, 5, 3, 3] where [1, 6, 3, 3] is needed");
+    let mut gates_maps = FeatureMaps::sectioned(extent.with_channels(6), GATES, [0, 0]).unwrap();
+    let (mut product, mut next) = (hidden.clone(), hidden.clone());
+    let step = Step {
+        weights: other.cell(),
+        input: InputPart::InGates,
+        gates: gates_maps.as_mut(),
+        keep_gates: true,
         hidden: hidden.as_ref(),
         reset_hidden: product.as_mut(),
+        next: next.as_mut(),
     };
-    assert!(gates::update_and_reset(arguments, &mut Scratchpad::new()).is_err());
+    assert!(gates::step(step, &mut Scratchpad::new()).is_err());
+}
+
+/// The states after a step in `f32`, by tiles, of images that are cut into bands of rows.
+fn next_states(
+    weights: CellWeights<'_, f32>,
+    input: &FeatureMaps<f32>,
+    hidden: &FeatureMaps<f32>,
+) -> Vec<f32> {
+    let extent = hidden.extent();
+    let gate_extent = extent.with_channels(GATES * extent.channels);
+    let mut gates_maps = FeatureMaps::sectioned(gate_extent, GATES, [0, 0]).unwrap();
+    let mut product = FeatureMaps::with_halo(extent, [2, 2]).unwrap();
+    let mut next = FeatureMaps::zeros(extent).unwrap();
+    let step = Step {
+        weights,
+        input: InputPart::Maps(input.as_ref()),
+        gates: gates_maps.as_mut(),
+        keep_gates: false,
+        hidden: hidden.as_ref(),
+        reset_hidden: product.as_mut(),
+        next: next.as_mut(),
+    };
+    gates::step(step, &mut Scratchpad::with_isa(weights.candidate.isa())).unwrap();
+    let mut states = vec![0.0; extent.len()];
+    next.as_ref().write_nchw(&mut states).unwrap();
+    states
+}
+
+#[test]
+fn bands_of_rows_do_not_change_the_bits() {
+    // Of eight images a band has 12 rows, of one it has all.
+    let all = Extent { batch: 8, channels: 16, height: 37, width: 131 };
+    for (kernel, isa) in [3, 5].into_iter().flat_map(|k| Isa::all().into_iter().map(move |isa| (k, isa))) {
+        let [input, two, one] = [(9, GATES), (16, 2), (16, 1)].map(|(inputs, gates)| {
+            let precision = Precision::Fast;
+            let same = ConvShape::same(inputs, gates * 16, [kernel; 2]);
+            let shape = ConvShape { out_sections: gates, precision, ..same };
+            let values: Vec<f32> =
+                noise(shape.weight_len(), gates).iter().map(|&w| w as f32 / 40.0).collect();
+            PackedWeights::with_isa(shape, &values, isa).unwrap()
+        });
+        let weights = CellWeights { input: &input, update_and_reset: &two, candidate: &one };
+        let filled = |extent: Extent, seed: usize, skip: usize| {
+            let values: Vec<f32> =
+                noise(extent.len() + skip, seed)[skip..].iter().map(|&x| x as f32).collect();
+            let mut maps = FeatureMaps::with_halo(extent, [2, 2]).unwrap();
+            maps.as_mut().read_nchw(&values).unwrap();
+            maps
+        };
+        let run = |images: std::ops::Range<usize>| {
+            let extent = all.with_batch(images.len());
+            let input_extent = extent.with_channels(9);
+            let x = filled(input_extent, 1, images.start * input_extent.image_len());
+            next_states(weights, &x, &filled(extent, 2, images.start * extent.image_len()))
+        };
+        let together = run(0..8);
+        for image in [0, 7] {
+            let part = &together[image * all.image_len()..][..all.image_len()];
+            assert!(part == run(image..image + 1), "image {image}, {kernel}x{kernel} on {isa}");
+        }
+    }
 }

@@ -11,7 +11,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
-use convgru_kernels::gates::{self, Candidate, CandidateBackward, GATES, ResetBackward, UpdateAndReset};
+use convgru_kernels::gates::{
+    self, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetBackward, Step,
+};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scalar, Scratchpad};
 
 /// Whether buffers end at the page behind them; they begin at the page in front otherwise.
@@ -100,31 +102,32 @@ fn convolve<T: Scalar>(algorithm: Algorithm, shape: ConvShape, extent: Extent, i
 /// One step of a cell, forward and backward.
 fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
     let channels = extent.channels;
-    let [two, one] = [2, 1].map(|gates| {
-        let shape = ConvShape { out_sections: gates, ..ConvShape::same(channels, gates * channels, [3, 3]) };
+    let inputs = 2 * channels;
+    let [of_input, two, one] = [(inputs, GATES), (channels, 2), (channels, 1)].map(|(inputs, gates)| {
+        let shape = ConvShape { out_sections: gates, ..ConvShape::same(inputs, gates * channels, [3, 3]) };
         PackedWeights::with_isa(shape, &vec![T::from_f64(0.1); shape.weight_len()], isa).unwrap()
     });
+    let weights = CellWeights { input: &of_input, update_and_reset: &two, candidate: &one };
+    let input = maps::<T>(extent.with_channels(inputs), 1, 1);
     let gate_extent = extent.with_channels(GATES * channels);
     let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, 1));
     let (mut product, mut next) = (maps::<T>(extent, 1, 1), maps::<T>(extent, 1, 1));
     let (mut d_hidden, mut d_gates) = (maps::<T>(extent, 1, 0), maps::<T>(gate_extent, GATES, 1));
     let mut scratch = Scratchpad::with_isa(isa);
-    gates::first_step(gates_maps.as_mut(), next.as_mut(), isa).unwrap();
-    let first = UpdateAndReset {
-        weights: &two,
-        gates: gates_maps.as_mut(),
-        hidden: hidden.as_ref(),
-        reset_hidden: product.as_mut(),
-    };
-    gates::update_and_reset(first, &mut scratch).unwrap();
-    let second = Candidate {
-        weights: &one,
-        gates: gates_maps.as_mut(),
-        hidden: hidden.as_ref(),
-        reset_hidden: product.as_ref(),
-        next: next.as_mut(),
-    };
-    gates::candidate(second, &mut scratch).unwrap();
+    for (input, keep_gates) in [(InputPart::InGates, true), (InputPart::Maps(input.as_ref()), false)] {
+        let first = FirstStep { weights, input, gates: gates_maps.as_mut(), keep_gates, next: next.as_mut() };
+        gates::first_step(first, &mut scratch).unwrap();
+        let step = Step {
+            weights,
+            input,
+            gates: gates_maps.as_mut(),
+            keep_gates,
+            hidden: hidden.as_ref(),
+            reset_hidden: product.as_mut(),
+            next: next.as_mut(),
+        };
+        gates::step(step, &mut scratch).unwrap();
+    }
     gates::reset_hidden(gates_maps.as_ref(), hidden.as_ref(), product.as_mut(), isa).unwrap();
     let first = CandidateBackward {
         gates: gates_maps.as_ref(),

@@ -56,6 +56,17 @@ impl<T: Scalar> Tensor<T> {
         Self { shape: shape.to_vec(), data: (0..len).map(f).collect() }
     }
 
+    /// Takes on a shape. The elements are of unspecified value; memory is taken where there was less.
+    pub(crate) fn make_room(&mut self, shape: &[usize]) {
+        if self.shape != shape {
+            let len = element_count(shape);
+            if self.data.len() != len {
+                self.data = vec![T::ZERO; len];
+            }
+            self.shape = shape.to_vec();
+        }
+    }
+
     /// The dimensions, outermost first.
     pub fn shape(&self) -> &[usize] {
         &self.shape

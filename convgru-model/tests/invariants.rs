@@ -6,9 +6,9 @@ use convgru_model::layer::{
     Activation, Conv2d, Conv2dConfig, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
 };
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecaster, EncoderForecasterConfig, Error,
-    Feedback, InputGradient, MemoryBudget, OutputActivation, OutputGradient, Outputs, Parameters,
-    TeacherForcing, Tensor,
+    ConvGru, ConvGruConfig, ConvGruOutput, ConvGruOutputGradients, EncoderForecaster,
+    EncoderForecasterConfig, Error, Feedback, InputGradient, MemoryBudget, OutputActivation, OutputGradient,
+    Outputs, Parameters, TeacherForcing, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
@@ -59,6 +59,44 @@ fn streaming_equals_the_sequence_bit_for_bit() {
         for (last, state) in sequence.last.iter().zip(states.unwrap()) {
             assert_eq!(bits(last), bits(&state));
         }
+    }
+}
+
+/// Images so large that the convolutions of input and state are added up.
+#[test]
+fn streaming_and_training_equal_the_sequence_of_large_images() {
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(9, &[8, 10]), 3).unwrap();
+    let (steps, height, width) = (3, 421, 417);
+    let input = noise(&[steps, 1, 9, height, width], 1);
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| network.forward(&input, None, Outputs::Top).unwrap().outputs.remove(0))
+    };
+    let sequence = run(1);
+    assert_eq!(bits(&sequence), bits(&run(3)), "3 threads");
+    let (trained, _) = network.forward_train(&input, None).unwrap();
+    assert_eq!(bits(&sequence), bits(&trained.outputs[1]), "training");
+    let mut stream = network.prepare(1, height, width).unwrap();
+    for t in 0..steps {
+        assert_eq!(bits(stream.step(&input.index(t)).unwrap()), bits(&sequence.index(t)), "step {t}");
+    }
+}
+
+#[test]
+fn a_result_can_be_filled_again_by_sequences_of_any_shape() {
+    let network = network();
+    let mut sequences = network.prepare_sequences().unwrap();
+    let mut result = ConvGruOutput::default();
+    for ([steps, height], outputs) in [
+        ([4, 6], Outputs::AllLayers),
+        ([4, 6], Outputs::AllLayers),
+        ([2, 6], Outputs::Top),
+        ([2, 9], Outputs::Top),
+    ] {
+        let input = noise(&[steps, 2, 3, height, 7], height);
+        sequences.forward_into(&input, None, outputs, &mut result).unwrap();
+        let expected = network.forward(&input, None, outputs).unwrap();
+        assert_eq!((&result.outputs, &result.last), (&expected.outputs, &expected.last));
     }
 }
 

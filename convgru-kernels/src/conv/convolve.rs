@@ -1,34 +1,121 @@
-//! A convolution of stride 1 with anything after it.
+//! Convolutions of stride 1, added up, with anything after them.
+
+use std::ops::Range;
 
 use super::epilogue::Epilogue;
+use super::multiply::Segment;
 use super::packed::Packed;
 use super::plan::Algorithm;
 use super::{direct, winograd};
 use crate::error::Result;
-use crate::feature_maps::{Extent, FeatureMaps, Rows};
+use crate::feature_maps::{Extent, FeatureMaps, Layout, Rows};
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 
-/// Convolves every image and hands the sums to the epilogue. `output` is the extent of the
-/// sums, each pixel of which the epilogue meets once.
+/// Convolutions that are added up at most.
+const MOST: usize = 2;
+
+/// One of the convolutions that are added up: maps, and the panels of weights they meet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a, T> {
+    pub(crate) packed: &'a Packed<T>,
+    /// The panel whose sums belong to the first block of the output.
+    pub(crate) first_panel: usize,
+    pub(crate) input: Rows<'a, T>,
+}
+
+impl<'a, T: Scalar> Source<'a, T> {
+    /// Maps and all of the weights.
+    pub(crate) fn new(packed: &'a Packed<T>, input: Rows<'a, T>) -> Self {
+        Self { packed, first_panel: 0, input }
+    }
+
+    /// Maps and the weights from an output block on, at which a panel must begin.
+    pub(crate) fn from_block(packed: &'a Packed<T>, block: usize, input: Rows<'a, T>) -> Self {
+        assert!(block.is_multiple_of(packed.panel_blocks), "no panel begins at block {block}");
+        Self { packed, first_panel: block / packed.panel_blocks, input }
+    }
+
+    /// The weights that belong to a panel of the output.
+    pub(super) fn panel(&self, panel: usize) -> &'a [T] {
+        self.packed.panel(self.first_panel + panel)
+    }
+
+    /// The blocks of the output for which a panel has weights.
+    pub(super) fn blocks_of(&self, panel: usize) -> Range<usize> {
+        let first = self.first_panel * self.packed.panel_blocks;
+        let blocks = self.packed.blocks_of(self.first_panel + panel);
+        blocks.start - first..blocks.end - first
+    }
+
+    /// Blocks of the input.
+    pub(super) fn blocks(&self) -> usize {
+        self.packed.geometry.input.blocks()
+    }
+}
+
+/// What a convolution computes: blocks of channels of some rows of all images.
+#[derive(Debug, Clone)]
+pub(crate) struct Region {
+    pub(crate) extent: Extent,
+    pub(crate) blocks: usize,
+    pub(crate) rows: Range<usize>,
+}
+
+impl Region {
+    /// Everything.
+    pub(crate) fn all(layout: &Layout) -> Self {
+        Self { extent: layout.extent, blocks: layout.blocks(), rows: 0..layout.extent.height }
+    }
+
+    /// Pixels of all images.
+    pub(super) fn pixels(&self) -> usize {
+        self.extent.batch * self.rows.len() * self.extent.width
+    }
+}
+
+/// Convolves every image, adds the convolutions up and hands the sums to the epilogue, which meets
+/// every pixel of the region once. All sources are packed for the same algorithm and instruction set,
+/// with panels of the same width.
 pub(crate) fn convolve<T: Scalar, E: Epilogue<T>>(
-    packed: &Packed<T>,
-    input: Rows<'_, T>,
-    output: Extent,
+    sources: &[Source<'_, T>],
+    region: &Region,
     epilogue: &E,
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
-    if output.is_empty() {
-        return Ok(());
+    let Some(last) = sources.last().filter(|_| region.pixels() > 0) else { return Ok(()) };
+    assert!(sources.len() <= MOST, "{} convolutions are added up", sources.len());
+    let mut wide: [Option<FeatureMaps<T>>; MOST] = [const { None }; MOST];
+    for (source, wide) in sources.iter().zip(&mut wide) {
+        let output = [region.extent.height, region.extent.width];
+        let halo = source.packed.geometry.halo(source.input.layout.extent, output);
+        *wide = widened(source.input, halo)?;
     }
-    let halo = packed.geometry.halo(input.layout.extent, [output.height, output.width]);
-    let widened = widened(input, halo)?;
-    let input = widened.as_ref().map_or(input, |maps| maps.as_ref().rows());
-    match packed.algorithm {
-        Algorithm::Winograd(tile) => winograd::convolve(tile, packed, input, output, epilogue, scratch),
-        Algorithm::Direct | Algorithm::Patches => direct::convolve(packed, input, output, epilogue, scratch),
+    let mut in_place = [*last; MOST];
+    for ((source, wide), in_place) in sources.iter().zip(&wide).zip(&mut in_place) {
+        let input = wide.as_ref().map_or(source.input, |maps| maps.as_ref().rows());
+        *in_place = Source { input, ..*source };
+    }
+    let sources = &in_place[..sources.len()];
+    match last.packed.algorithm {
+        Algorithm::Winograd(tile) => winograd::convolve(tile, sources, region, epilogue, scratch),
+        Algorithm::Direct | Algorithm::Patches => direct::convolve(sources, region, epilogue, scratch),
     }
     Ok(())
+}
+
+/// The segments of each source, which lie one after the other: `count` of them for each block.
+pub(super) fn segments_of<'a, T: Scalar>(
+    sources: &[Source<'_, T>],
+    segments: &'a [Segment],
+    count: usize,
+) -> [&'a [Segment]; MOST] {
+    let mut rest = segments;
+    let mut parts: [&[Segment]; MOST] = [&[]; MOST];
+    for (source, part) in sources.iter().zip(&mut parts) {
+        (*part, rest) = rest.split_at(count * source.blocks());
+    }
+    parts
 }
 
 /// A copy with a wider halo, where the halo of the maps is too narrow for a kernel.

@@ -1,6 +1,6 @@
 //! The convolution and its gradients: arguments are checked and go to the algorithm of the shape.
 
-use super::convolve::{convolve, widened};
+use super::convolve::{Region, Source, convolve, widened};
 use super::epilogue::Store;
 use super::geometry::Geometry;
 use super::plan::Algorithm;
@@ -23,8 +23,9 @@ pub(crate) fn forward<T: Scalar>(
     let extent = shape.output_extent(input.extent())?;
     expect_extent("output of the convolution", extent, output.extent())?;
     if let Some(packed) = weights.forward().filter(|_| shape.in_channels > 0) {
+        let region = Region::all(&output.layout());
         let store = Store { output: output.rows(), mode, bias: weights.bias() };
-        return convolve(packed, input.rows(), extent, &store, scratch);
+        return convolve(&[Source::new(packed, input.rows())], &region, &store, scratch);
     }
     if shape.in_channels > 0 {
         strided::forward(&shape, weights.matrix(), input, output.reborrow(), mode)?;
@@ -58,8 +59,9 @@ pub(crate) fn input_gradient<T: Scalar>(
     match weights.backward() {
         None => strided::input_gradient(&shape, weights.matrix(), d_output, d_input, mode),
         Some(packed) => {
+            let region = Region::all(&d_input.layout());
             let store = Store { output: d_input.rows(), mode, bias: None };
-            convolve(packed, d_output.rows(), input, &store, scratch)
+            convolve(&[Source::new(packed, d_output.rows())], &region, &store, scratch)
         }
     }
 }

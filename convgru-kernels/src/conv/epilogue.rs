@@ -76,6 +76,8 @@ pub(super) struct Finish<'a, T, E> {
     /// Sums of the first pixel; a pixel holds the blocks of the panel one after the other.
     pub(super) values: *const T,
     /// Blocks of the panel.
+    pub(super) width: usize,
+    /// Those of its blocks that are wanted: the first ones.
     pub(super) blocks: usize,
     /// The first block and row.
     pub(super) place: RowPlace,
@@ -91,7 +93,7 @@ impl<T: Scalar, E: Epilogue<T>> Kernel<T> for Finish<'_, T, E> {
 
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
-        let stride = self.blocks * T::BLOCK;
+        let stride = self.width * T::BLOCK;
         for block in 0..self.blocks {
             for row in 0..self.size[0] {
                 let place =

@@ -20,7 +20,7 @@ mod weights;
 mod winograd;
 
 pub use api::{bias_gradient, forward, input_gradient, weight_gradient, weight_gradient_by};
-pub(crate) use convolve::convolve;
+pub(crate) use convolve::{Region, Source, convolve};
 pub(crate) use multiply::Segment;
 pub(crate) use packed::Packed;
 pub use plan::{Algorithm, Tile};

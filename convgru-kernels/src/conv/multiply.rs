@@ -7,6 +7,9 @@
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Simd};
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 /// Channels of one block that enter a sum: where they lie, and how many there are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment {
@@ -14,18 +17,28 @@ pub(crate) struct Segment {
     pub(super) len: usize,
 }
 
-/// Left rows against one panel: `c[row] = sum over segments and channels of a[row] b`.
+/// Left rows against panels: `c[row] = sum over terms, segments and channels of a[row] b`.
 ///
-/// Row `i` of the left operand lies `i` blocks behind its first; the right operand holds
-/// a whole block of rows for each segment, the result one row of a panel for each row.
+/// The result has one row of a panel for each row.
 pub(super) struct Rows<'a, T> {
     pub(super) rows: usize,
-    pub(super) a: *const T,
-    pub(super) segments: &'a [Segment],
-    pub(super) b: *const T,
+    pub(super) terms: &'a [Term<'a, T>],
     pub(super) c: *mut T,
     /// Blocks of the panel.
     pub(super) blocks: usize,
+}
+
+/// A product that enters the sums of [`Rows`].
+///
+/// Row `i` of the left operand lies `i` blocks behind its first; the right operand holds
+/// a whole block of rows for each segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Term<'a, T> {
+    pub(super) a: *const T,
+    pub(super) segments: &'a [Segment],
+    pub(super) b: *const T,
+    /// The right operand of the next product, brought closer meanwhile. Any address will do.
+    pub(super) next: *const T,
 }
 
 /// Calls a generic function with the number of rows as a constant, up to the 14 of the
@@ -77,13 +90,15 @@ impl<T: Scalar> Rows<'_, T> {
         let mut done = 0;
         while done < self.rows {
             let group = next_group(self.rows - done, ROWS);
+            let lines = T::BLOCK * width * size_of::<T>() / LINE;
+            let ahead = [done * lines / self.rows, (done + group) * lines / self.rows];
             // SAFETY: the group lies among the rows the caller vouches for.
             unsafe {
-                let (a, c) = (self.a.add(done * T::BLOCK), self.c.add(done * width));
+                let c = self.c.add(done * width);
                 if self.blocks * BLOCK == COLUMNS {
-                    with_rows!(group, ROWS, rows::<T, S, BLOCK, COLUMNS>(s, a, self.segments, self.b, c));
+                    with_rows!(group, ROWS, rows::<T, S, BLOCK, COLUMNS>(s, self.terms, done, ahead, c));
                 } else {
-                    with_rows!(group, ROWS, rows::<T, S, BLOCK, BLOCK>(s, a, self.segments, self.b, c));
+                    with_rows!(group, ROWS, rows::<T, S, BLOCK, BLOCK>(s, self.terms, done, ahead, c));
                 }
             }
             done += group;
@@ -91,37 +106,45 @@ impl<T: Scalar> Rows<'_, T> {
     }
 }
 
-/// `ROWS` rows of `COLUMNS` vectors.
+/// `ROWS` rows of `COLUMNS` vectors, from row `first` on. Of each segment's part of the next right
+/// operand the lines of `ahead` are brought closer.
 ///
 /// # Safety
 /// As [`Rows::multiply`].
 #[inline(always)]
 unsafe fn rows<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
-    a: *const T,
-    segments: &[Segment],
-    mut b: *const T,
+    terms: &[Term<'_, T>],
+    first: usize,
+    ahead: [usize; 2],
     c: *mut T,
 ) {
     let width = COLUMNS * S::LANES;
     let mut sums = [[s.splat(T::ZERO); COLUMNS]; ROWS];
-    for segment in segments {
-        // SAFETY: the caller vouches for the rows of every segment and for the panel.
-        unsafe {
-            let a = a.add(segment.offset);
-            for k in 0..segment.len {
-                let mut panel = [s.splat(T::ZERO); COLUMNS];
-                for (v, panel) in panel.iter_mut().enumerate() {
-                    *panel = s.load(b.add(k * width + v * S::LANES));
-                }
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    let x = s.splat(*a.add(row * T::BLOCK + k));
-                    for (sum, &y) in sums.iter_mut().zip(&panel) {
-                        *sum = s.mul_add(x, y, *sum);
+    for term in terms {
+        let (mut b, mut next) = (term.b, term.next);
+        for segment in term.segments {
+            for line in ahead[0]..ahead[1] {
+                s.prefetch(next.wrapping_add(line * (LINE / size_of::<T>())));
+            }
+            next = next.wrapping_add(T::BLOCK * width);
+            // SAFETY: the caller vouches for the rows of every segment and for the panel.
+            unsafe {
+                let a = term.a.add(segment.offset + first * T::BLOCK);
+                for k in 0..segment.len {
+                    let mut panel = [s.splat(T::ZERO); COLUMNS];
+                    for (v, panel) in panel.iter_mut().enumerate() {
+                        *panel = s.load(b.add(k * width + v * S::LANES));
+                    }
+                    for (row, sums) in sums.iter_mut().enumerate() {
+                        let x = s.splat(*a.add(row * T::BLOCK + k));
+                        for (sum, &y) in sums.iter_mut().zip(&panel) {
+                            *sum = s.mul_add(x, y, *sum);
+                        }
                     }
                 }
+                b = b.add(T::BLOCK * width);
             }
-            b = b.add(T::BLOCK * width);
         }
     }
     for (row, sums) in sums.iter().enumerate() {

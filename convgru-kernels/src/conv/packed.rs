@@ -76,11 +76,6 @@ impl<T: Scalar> Packed<T> {
         }
     }
 
-    /// Panels of output channels.
-    pub(super) fn panels(&self) -> usize {
-        self.geometry.output.blocks().div_ceil(self.panel_blocks)
-    }
-
     /// The blocks of output channels of a panel.
     pub(super) fn blocks_of(&self, panel: usize) -> std::ops::Range<usize> {
         let first = panel * self.panel_blocks;

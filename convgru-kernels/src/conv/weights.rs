@@ -95,13 +95,18 @@ impl<T: Scalar> PackedWeights<T> {
         self.isa
     }
 
+    /// The algorithm of the convolution.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
     /// The weights as a matrix `[out_channels, in_channels * kh * kw]`, row-major.
     pub(super) fn matrix(&self) -> &[T] {
         &self.weights
     }
 
     /// The bias, one number for each lane of each block of output channels.
-    pub(super) fn bias(&self) -> Option<&[T]> {
+    pub(crate) fn bias(&self) -> Option<&[T]> {
         self.bias.as_deref()
     }
 

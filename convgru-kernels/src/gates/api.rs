@@ -1,45 +1,41 @@
 //! The fused passes of a cell, as callers see them.
 
-use super::{Candidate, CandidateBackward, ResetBackward, UpdateAndReset};
+use super::{CandidateBackward, CellWeights, FirstStep, ResetBackward, Step};
 use crate::error::Result;
-use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef};
+use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef};
 use crate::isa::Isa;
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 
-/// `z = sigmoid(z + Uz*h)`, `r = sigmoid(r + Ur*h)`, and `r.h` for the candidate.
+/// A step with a state:
+///
+/// ```text
+/// z = sigmoid(Wz*x + bz + Uz*h)     r = sigmoid(Wr*x + br + Ur*h)
+/// n = tanh(Wn*x + bn + Un*(r.h))    h' = h + z.(n - h)
+/// ```
 ///
 /// # Errors
 /// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn update_and_reset<T: Scalar>(
-    arguments: UpdateAndReset<'_, T>,
-    scratch: &mut Scratchpad<T>,
-) -> Result<()> {
-    T::update_and_reset(arguments, scratch)
+pub fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+    T::step(arguments, scratch)
 }
 
-/// `n = tanh(n + Un*(r.h))` and `h' = h + z.(n - h)`.
+/// Whether the convolutions of input and state are to be added up step by step, for states of an
+/// extent `[N, hidden, H, W]`, instead of convolving the inputs of many steps at once.
 ///
-/// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn candidate<T: Scalar>(arguments: Candidate<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
-    T::candidate(arguments, scratch)
+/// A fixed function of weights and images, whatever the batch. The sums differ in their last bits, so that every way to run a
+/// sequence must ask.
+pub fn joins_input<T: Scalar>(weights: CellWeights<'_, T>, state: Extent) -> bool {
+    super::step::joins_input(weights, state)
 }
 
-/// A step from a zero state: `z = sigmoid(z)`, `n = tanh(n)`, `h' = z.n`. There is nothing
-/// to convolve; the reset gate has nothing to reset and keeps the value before the activation.
-///
-/// # Shapes
-/// `gates`: `[N, 3 hidden, H, W]`; `next`: `[N, hidden, H, W]`.
+/// A step from a zero state: `z = sigmoid(Wz*x + bz)`, `n = tanh(Wn*x + bn)`, `h' = z.n`. The reset
+/// gate has nothing to reset, and where the input is given it is not computed.
 ///
 /// # Errors
 /// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
-pub fn first_step<T: Scalar>(
-    gates: FeatureMapsMut<'_, T>,
-    next: FeatureMapsMut<'_, T>,
-    isa: Isa,
-) -> Result<()> {
-    T::first_step(gates, next, isa)
+pub fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+    T::first_step(arguments, scratch)
 }
 
 /// The product `r.h` anew from finished gates, for the weight gradient of the candidate:

@@ -3,7 +3,7 @@
 use super::GATES;
 use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
 use crate::conv::epilogue::{Epilogue, Sums};
-use crate::conv::{PackedWeights, convolve};
+use crate::conv::{PackedWeights, Region, Source, convolve};
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut, expect_extent};
 use crate::isa::Isa;
@@ -84,6 +84,47 @@ impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
     }
 }
 
+pub(crate) fn reset_hidden<T: Scalar>(
+    gates: FeatureMapsRef<'_, T>,
+    hidden: FeatureMapsRef<'_, T>,
+    mut reset_hidden: FeatureMapsMut<'_, T>,
+    isa: Isa,
+) -> Result<()> {
+    let extent = hidden.extent();
+    expect_gates("gates", extent, gates.extent())?;
+    expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
+    let layout = hidden.layout();
+    let work = ResetHidden {
+        blocks: layout.blocks(),
+        gates: gates.rows(),
+        hidden: hidden.rows(),
+        product: reset_hidden.rows(),
+    };
+    for_each_row(isa, &layout, &work);
+    Ok(())
+}
+
+struct ResetHidden<'a, T> {
+    blocks: usize,
+    gates: Rows<'a, T>,
+    hidden: Rows<'a, T>,
+    product: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> RowWork<T> for ResetHidden<'_, T> {
+    #[inline(always)]
+    unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        // SAFETY: the caller makes the pixels exclusive.
+        unsafe {
+            let r = pixels.of_block(self.blocks + pixels.place.block).read(&self.gates);
+            let (h, product) = (pixels.read(&self.hidden), pixels.write(&self.product));
+            for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
+                s.store(product.add(at), s.mul(s.load(r.add(at)), s.load(h.add(at))));
+            }
+        }
+    }
+}
+
 /// Arguments of [`gates::reset_backward`](super::reset_backward).
 #[derive(Debug)]
 pub struct ResetBackward<'a, T> {
@@ -120,7 +161,7 @@ pub(crate) fn reset_backward<T: Scalar>(
         d_hidden: d_hidden.rows(),
         d_gates,
     };
-    convolve(packed, d_candidate, extent, &epilogue, scratch)
+    convolve(&[Source::new(packed, d_candidate)], &Region::all(&hidden.layout()), &epilogue, scratch)
 }
 
 struct ResetEpilogue<'a, T> {

@@ -13,12 +13,15 @@
 
 mod api;
 pub(crate) mod backward;
-pub(crate) mod forward;
+mod epilogues;
+pub(crate) mod first_step;
 mod pass;
+pub(crate) mod step;
 
-pub use api::{candidate, candidate_backward, first_step, reset_backward, reset_hidden, update_and_reset};
+pub use api::{candidate_backward, first_step, joins_input, reset_backward, reset_hidden, step};
 pub use backward::{CandidateBackward, ResetBackward};
-pub use forward::{Candidate, UpdateAndReset};
+pub use first_step::FirstStep;
+pub use step::{CellWeights, InputPart, Step};
 
 /// The number of sections of a buffer of gates.
 pub const GATES: usize = 3;

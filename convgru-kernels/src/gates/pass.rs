@@ -28,6 +28,16 @@ pub(super) fn expect_weights<T: Scalar>(
     expect_extent(what, expected, shape.output_extent(state)?)
 }
 
+/// Fails unless the convolution of an input gives gates of the size of a state.
+pub(super) fn expect_weights_of_input<T: Scalar>(
+    weights: &PackedWeights<T>,
+    input: Extent,
+    state: Extent,
+) -> Result<()> {
+    let expected = state.with_channels(GATES * state.channels);
+    expect_extent("convolution of the input", expected, weights.shape().output_extent(input)?)
+}
+
 /// Some pixels of a row.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pixels {

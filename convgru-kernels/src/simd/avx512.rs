@@ -52,6 +52,11 @@ macro_rules! avx512 {
                 unsafe { $storeu(to, a) }
             }
             #[inline(always)]
+            fn prefetch(self, from: *const $type) {
+                // SAFETY: the token proves the instructions; a prefetch reads nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+            }
+            #[inline(always)]
             fn splat(self, x: $type) -> Self::Vector {
                 // SAFETY: the token proves the instructions.
                 unsafe { $set1(x) }

@@ -2,6 +2,7 @@
 //!
 //! | operation | result, lane by lane |
 //! |---|---|
+//! | `prefetch(p)` | none: memory around `p` will be read soon |
 //! | `splat(x)` | `x` in every lane |
 //! | `load(p)`, `store(p, a)` | `LANES` numbers from or to memory, any alignment |
 //! | `add`, `sub`, `mul`, `div` | the arithmetic of the type |
@@ -42,6 +43,9 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     /// # Safety
     /// `to` must be valid to write for `LANES` numbers.
     unsafe fn store(self, to: *mut T, a: Self::Vector);
+    /// Brings a line closer that will be read soon. Any address will do.
+    #[inline(always)]
+    fn prefetch(self, _: *const T) {}
     fn splat(self, x: T) -> Self::Vector;
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;

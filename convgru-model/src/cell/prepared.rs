@@ -1,8 +1,8 @@
 //! A cell with its weights packed: the two halves of a step and of its backward pass.
 
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
-use convgru_kernels::gates::{self, Candidate, CandidateBackward, ResetBackward, UpdateAndReset};
-use convgru_kernels::{FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
+use convgru_kernels::gates::{self, CandidateBackward, CellWeights, FirstStep, InputPart, ResetBackward};
+use convgru_kernels::{Extent, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::GATES;
 use super::parameters::{CellParameters, CellShape};
@@ -47,26 +47,31 @@ impl<T: Scalar> PreparedCell<T> {
         Ok(conv::forward(&self.input, input, gates, Output::Overwrite, scratch)?)
     }
 
-    /// The recurrent half of a step: adds `U*h` to `gates`, which holds `W*x + b`, turns
-    /// it into the gates, and writes the next state. Without a state no convolution is done.
-    pub(crate) fn recur(&self, step: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
-        let Step { mut gates, hidden, mut reset_hidden, next } = step;
-        let Some(hidden) = hidden else {
-            return Ok(gates::first_step(gates, next, scratch.isa())?);
-        };
-        let first = UpdateAndReset {
-            weights: &self.update_and_reset,
-            gates: gates.reborrow(),
-            hidden,
-            reset_hidden: reset_hidden.reborrow(),
-        };
-        gates::update_and_reset(first, scratch)?;
-        let reset_hidden = reset_hidden.as_ref();
-        let second = Candidate { weights: &self.candidate, gates, hidden, reset_hidden, next };
-        Ok(gates::candidate(second, scratch)?)
+    /// Whether steps read their inputs themselves, instead of finding `W*x + b` in the gates.
+    pub(crate) fn joins_input(&self, state: Extent) -> bool {
+        gates::joins_input(self.weights(), state)
     }
 
-    /// The backward pass of [`recur`](Self::recur).
+    /// A step. Without a state no hidden convolution is done.
+    pub(crate) fn step(&self, step: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+        let Step { input, gates, keep_gates, hidden, reset_hidden, next } = step;
+        let weights = self.weights();
+        let input = input.map_or(InputPart::InGates, InputPart::Maps);
+        Ok(match hidden {
+            Some(hidden) => gates::step(
+                gates::Step { weights, input, gates, keep_gates, hidden, reset_hidden, next },
+                scratch,
+            ),
+            None => gates::first_step(FirstStep { weights, input, gates, keep_gates, next }, scratch),
+        }?)
+    }
+
+    fn weights(&self) -> CellWeights<'_, T> {
+        let Self { input, update_and_reset, candidate, .. } = self;
+        CellWeights { input, update_and_reset, candidate }
+    }
+
+    /// The backward pass of [`step`](Self::step).
     ///
     /// `d_hidden` enters as the gradient of the state after the step and leaves as the
     /// gradient of the state before it; `d_gates` receives the gradients before the
@@ -144,8 +149,12 @@ impl<T: Scalar> PreparedCell<T> {
 
 /// The buffers of one step.
 pub(crate) struct Step<'a, T> {
-    /// `W*x + b` on entry, the gates on return, `[N, 3 hidden, H, W]`.
+    /// The input, `[N, in_channels, H, W]`, unless the gates hold `W*x + b`.
+    pub(crate) input: Option<FeatureMapsRef<'a, T>>,
+    /// `W*x + b` on entry where no input is given, the gates on return, `[N, 3 hidden, H, W]`.
     pub(crate) gates: FeatureMapsMut<'a, T>,
+    /// Whether all gates are written, for the backward pass.
+    pub(crate) keep_gates: bool,
     /// The state before the step, `[N, hidden, H, W]`; `None` is zero.
     pub(crate) hidden: Option<FeatureMapsRef<'a, T>>,
     /// Scratch for `r.h`, `[N, hidden, H, W]`.

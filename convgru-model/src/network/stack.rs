@@ -21,6 +21,13 @@ impl<T: Scalar> PreparedStack<T> {
         Ok(Self { cells: cells.collect::<Result<_>>()? })
     }
 
+    /// As [`workspace`](Self::workspace), for a forward pass that no backward pass follows.
+    pub(super) fn workspace_without_gates(&self, step: Extent, steps: usize) -> Result<StackWorkspace<T>> {
+        let mut workspace = self.workspace(step, steps)?;
+        workspace.layers.iter_mut().for_each(LayerWorkspace::discard_gates);
+        Ok(workspace)
+    }
+
     /// Memory for `steps` steps of inputs of the extent of one step, `[N, in_channels, H, W]`.
     pub(super) fn workspace(&self, step: Extent, steps: usize) -> Result<StackWorkspace<T>> {
         self.workspace_keeping(step, steps, steps)
@@ -74,9 +81,7 @@ impl<T: Scalar> PreparedStack<T> {
     ) -> Result<()> {
         for (index, cell) in self.cells.iter().enumerate() {
             let (below, layer) = workspace.layer_and_input(index);
-            let images = layer.images(t..t + 1);
-            layer.convolve_input(cell, below.images(images), t..t + 1, scratch)?;
-            layer.recur(cell, t, scratch)?;
+            layer.run(cell, below, t..t + 1, scratch)?;
         }
         Ok(())
     }

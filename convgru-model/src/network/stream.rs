@@ -37,7 +37,7 @@ pub struct ConvGruStream<'a, T> {
 
 impl<T: Scalar> ConvGruStream<'_, T> {
     pub(super) fn new(stack: PreparedStack<T>, extent: Extent) -> Result<Self> {
-        let workspace = stack.workspace(extent, 1)?;
+        let workspace = stack.workspace_without_gates(extent, 1)?;
         let output = Tensor::zeros(&workspace.top().state_extent().dims());
         Ok(Self {
             stack,

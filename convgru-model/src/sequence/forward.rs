@@ -19,6 +19,8 @@ pub(crate) struct LayerWorkspace<T> {
     /// Of the steps of a block, `[steps N, 3 hidden, H, W]`; of all steps where none is
     /// computed anew on the way back.
     pub(crate) gates: FeatureMaps<T>,
+    /// Whether they are kept for a backward pass.
+    keep_gates: bool,
     /// `[T N, hidden, H, W]`, after each step.
     pub(crate) states: FeatureMaps<T>,
     /// Memory for the state before the first step, `[N, hidden, H, W]`.
@@ -49,11 +51,17 @@ impl<T: Scalar> LayerWorkspace<T> {
         Ok(Self {
             batch: step.batch,
             gates: FeatureMaps::sectioned(gates, GATES, [0, 0])?,
+            keep_gates: true,
             states: FeatureMaps::with_halo(all, halo)?,
             initial: FeatureMaps::with_halo(state, halo)?,
             has_initial: false,
             reset_hidden: FeatureMaps::with_halo(state, own)?,
         })
+    }
+
+    /// From now on gates are not kept, for want of a backward pass.
+    pub(crate) fn discard_gates(&mut self) {
+        self.keep_gates = false;
     }
 
     /// Whether the workspace was made for a cell of this shape.
@@ -118,36 +126,36 @@ impl<T: Scalar> LayerWorkspace<T> {
         if t == 0 { self.has_initial.then(|| self.initial.as_ref()) } else { Some(self.state(t - 1)) }
     }
 
-    /// `W*x + b` of some steps, whose inputs are given.
-    pub(crate) fn convolve_input(
-        &mut self,
-        cell: &PreparedCell<T>,
-        input: FeatureMapsRef<'_, T>,
-        steps: Range<usize>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()> {
-        let images = self.gate_images(self.images(steps));
-        cell.convolve_input(input, self.gates.images_mut(images), scratch)
-    }
-
-    /// A block of steps whose inputs are given; `input` is `[T N, in_channels, H, W]`.
+    /// Some steps whose inputs are given; `input` is `[T N, in_channels, H, W]`.
+    ///
+    /// `W*x + b` of all of them is one convolution, unless the cell adds it up with the convolution
+    /// of the state or the sequence begins with a single step, which needs no reset gate.
     pub(crate) fn run(
         &mut self,
         cell: &PreparedCell<T>,
         input: &FeatureMaps<T>,
-        block: Range<usize>,
+        mut steps: Range<usize>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let images = self.images(block.clone());
-        self.convolve_input(cell, input.images(images), block.clone(), scratch)?;
-        block.into_iter().try_for_each(|t| self.recur(cell, t, scratch))
+        let first_alone = steps == (0..1) && !self.has_initial;
+        let joint = first_alone || cell.joins_input(self.state_extent());
+        if !joint {
+            let images = self.images(steps.clone());
+            let gates = self.gates.images_mut(self.gate_images(images.clone()));
+            cell.convolve_input(input.images(images), gates, scratch)?;
+        }
+        steps.try_for_each(|t| {
+            let input = joint.then(|| input.images(self.images(t..t + 1)));
+            self.step(cell, t, input, scratch)
+        })
     }
 
-    /// The recurrence of step `t`, after [`convolve_input`](Self::convolve_input) for it.
-    pub(crate) fn recur(
+    /// Step `t`, with its input where the gates do not hold its part.
+    fn step(
         &mut self,
         cell: &PreparedCell<T>,
         t: usize,
+        input: Option<FeatureMapsRef<'_, T>>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let images = self.images(t..t + 1);
@@ -158,12 +166,14 @@ impl<T: Scalar> LayerWorkspace<T> {
             _ => Some(before.images(images.start - self.batch..images.start)),
         };
         let step = Step {
+            input,
             gates: self.gates.images_mut(gates),
+            keep_gates: self.keep_gates,
             hidden,
             reset_hidden: self.reset_hidden.as_mut(),
             next: after.into_images(0..self.batch),
         };
-        cell.recur(step, scratch)
+        cell.step(step, scratch)
     }
 
     /// Makes the state after step `t` the one before the first, to go on with the next block of steps.

@@ -1,55 +1,65 @@
 //! The direct convolution.
 
+use std::ptr;
+
 use super::band_rows;
+use crate::conv::convolve::{Region, Source, segments_of};
 use crate::conv::epilogue::{Epilogue, Finish};
 use crate::conv::geometry::Geometry;
-use crate::conv::multiply::{Rows, Segment};
-use crate::conv::packed::Packed;
-use crate::feature_maps::{Extent, Layout, RowPlace, Rows as FeatureRows};
+use crate::conv::multiply::{Rows, Segment, Term};
+use crate::feature_maps::{Layout, RowPlace};
 use crate::parallel::for_each_item;
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 use crate::simd::{Kernel, Simd};
 
-/// Convolves every image. The halo of the input is as wide as the geometry asks for.
+/// Convolves every image. The halo of the inputs is as wide as the geometry asks for.
 pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
-    packed: &Packed<T>,
-    input: FeatureRows<'_, T>,
-    output: Extent,
+    sources: &[Source<'_, T>],
+    region: &Region,
     epilogue: &E,
     scratch: &mut Scratchpad<T>,
 ) {
-    let (layout, geometry) = (input.layout, &packed.geometry);
-    let row_bytes = layout.row_stride() * layout.blocks() * size_of::<T>();
-    let band = band_rows(output.batch * output.height, row_bytes).min(output.height);
-    let bands = output.height.div_ceil(band);
-    let operations = output.len() * geometry.input.count * geometry.taps();
+    let Some(last) = sources.last() else { return };
+    let packed = last.packed;
+    let (Region { extent: output, rows, .. }, taps) = (region, packed.geometry.taps());
+    let row_bytes = |source: &Source<'_, T>| {
+        let layout = source.input.layout;
+        layout.row_stride() * layout.blocks() * size_of::<T>()
+    };
+    let band = band_rows(output.batch * rows.len(), sources.iter().map(row_bytes).sum()).min(rows.len());
+    let bands = rows.len().div_ceil(band);
+    let channels: usize = sources.iter().map(|source| source.packed.geometry.input.count).sum();
+    let operations = region.pixels() * output.channels * channels * taps;
     let memory = scratch.parts(output.width * packed.panel_width(), 0);
     memory.segments.clear();
-    memory.segments.extend(segments(geometry, &layout));
-    let segments = &*memory.segments;
+    for source in sources {
+        memory.segments.extend(segments(&source.packed.geometry, &source.input.layout));
+    }
+    let segments = segments_of(sources, memory.segments, taps);
     for_each_item(output.batch * bands, operations, memory.lanes, |item, lane| {
-        let (image, first) = (item / bands, item % bands * band);
-        for panel in 0..packed.panels() {
-            let blocks = packed.blocks_of(panel);
-            for row in first..output.height.min(first + band) {
-                let start = geometry.first_tap(&layout, row, 0);
-                // SAFETY: the halo reaches as far as the kernel, so the first tap of the row
-                // lies in the plane.
-                let a = unsafe { input.plane(image, 0).add(start) };
-                let product = Rows {
-                    rows: output.width,
-                    a,
-                    segments,
-                    b: packed.panel(panel).as_ptr(),
-                    c: lane.as_mut_ptr(),
-                    blocks: blocks.len(),
-                };
+        let (image, first) = (item / bands, rows.start + item % bands * band);
+        for panel in 0..region.blocks.div_ceil(packed.panel_blocks) {
+            let blocks = last.blocks_of(panel);
+            for row in first..rows.end.min(first + band) {
+                let mut terms =
+                    [Term { a: ptr::null(), segments: &[], b: ptr::null(), next: ptr::null() }; 2];
+                for ((source, term), segments) in sources.iter().zip(&mut terms).zip(segments) {
+                    let start = source.packed.geometry.first_tap(&source.input.layout, row, 0);
+                    // SAFETY: the halo reaches as far as the kernel, so the first tap of the row
+                    // lies in the plane.
+                    let a = unsafe { source.input.plane(image, 0).add(start) };
+                    let b = source.panel(panel).as_ptr();
+                    *term = Term { a, segments, b, next: b };
+                }
+                let (terms, c) = (&terms[..sources.len()], lane.as_mut_ptr());
+                let product = Rows { rows: output.width, terms, c, blocks: blocks.len() };
                 T::dispatch(packed.isa, OfRow(product));
                 let finish = Finish {
                     epilogue,
                     values: lane.as_ptr(),
-                    blocks: blocks.len(),
+                    width: blocks.len(),
+                    blocks: blocks.len().min(region.blocks - blocks.start),
                     place: RowPlace { image, block: blocks.start, row },
                     column: 0,
                     size: [1, output.width],

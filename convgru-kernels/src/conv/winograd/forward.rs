@@ -1,14 +1,15 @@
 //! A convolution in tiles: transform, multiply, transform back.
 
 use std::ops::Range;
+use std::ptr;
 
 use super::plane::{self, Plane};
 use super::tiles::{InputTransform, Tiles, Transformed, with_tile};
+use crate::conv::convolve::{Region, Source, segments_of};
 use crate::conv::epilogue::{Epilogue, Finish};
-use crate::conv::multiply::{Rows, Segment};
-use crate::conv::packed::Packed;
+use crate::conv::multiply::{Rows, Segment, Term};
 use crate::conv::plan::Tile;
-use crate::feature_maps::{Extent, RowPlace, Rows as FeatureRows};
+use crate::feature_maps::RowPlace;
 use crate::parallel::for_each_item;
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
@@ -33,12 +34,14 @@ impl Cut {
     /// Weights that stay in a cache are read panel by panel, for as many tiles as leave their
     /// transformed input in a second-level cache. Larger ones are read once for each item, element by
     /// element, for as many tiles as leave a part of the products in a third-level cache.
-    fn new<T: Scalar>(packed: &Packed<T>, elements: usize, total: usize) -> Self {
-        let (inputs, outputs) = (packed.geometry.input.blocks(), packed.geometry.output.blocks());
+    fn new<T: Scalar>(sources: &[Source<'_, T>], region: &Region, tiles: &Tiles) -> Self {
+        let inputs: usize = sources.iter().map(Source::blocks).sum();
+        let (outputs, elements, total) = (region.blocks, tiles.tile.transformed().pow(2), tiles.count());
+        let panel_blocks = sources.last().map_or(1, |source| source.packed.panel_blocks);
         let bytes = |blocks: usize| elements * blocks * T::BLOCK * size_of::<T>();
         let large = bytes(inputs) * outputs * T::BLOCK > WEIGHT_BYTES;
         let (most, panels) = match large {
-            true => ((2 << 20) / bytes(inputs.max(outputs)).max(1), packed.panels()),
+            true => ((2 << 20) / bytes(inputs.max(outputs)).max(1), outputs.div_ceil(panel_blocks)),
             false => ((320 << 10) / bytes(inputs).max(1), 1),
         };
         // Items of nearly equal size, an even number of them where there are few.
@@ -48,23 +51,20 @@ impl Cut {
     }
 }
 
-/// Convolves every image. The halo of the input is as wide as the geometry asks for.
+/// Convolves every image. The halo of the inputs is as wide as the geometry asks for.
 pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
     tile: Tile,
-    packed: &Packed<T>,
-    input: FeatureRows<'_, T>,
-    output: Extent,
+    sources: &[Source<'_, T>],
+    region: &Region,
     epilogue: &E,
     scratch: &mut Scratchpad<T>,
 ) {
-    if !T::WINOGRAD {
-        return;
-    }
-    let geometry = &packed.geometry;
-    let tiles = Tiles::new(tile, output);
+    let Some(last) = sources.last().filter(|_| T::WINOGRAD) else { return };
+    let packed = last.packed;
+    let tiles = Tiles::new(tile, region);
     let elements = tile.transformed().pow(2);
-    let in_blocks = geometry.input.blocks();
-    let Cut { tiles: per_item, panels: at_once } = Cut::new(packed, elements, tiles.count());
+    let in_blocks = sources.iter().map(Source::blocks).sum();
+    let Cut { tiles: per_item, panels: at_once } = Cut::new(sources, region, &tiles);
     let transformed = Transformed::new::<T>(per_item, in_blocks);
     let products = Transformed::new::<T>(per_item, packed.panel_blocks);
     let pixels = tile.output * tile.output;
@@ -74,29 +74,48 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
         per_item * pixels * packed.panel_width(),
         elements * T::BLOCK,
     ];
-    let operations = tiles.count() * elements * geometry.input.count * geometry.output.count;
+    let channels: usize = sources.iter().map(|source| source.packed.geometry.input.count).sum();
+    let operations = tiles.count() * elements * channels * region.extent.channels;
     let memory = scratch.parts(sizes.iter().sum(), 0);
     memory.segments.clear();
-    memory.segments.extend((0..in_blocks).map(|block| Segment {
-        offset: block * per_item * T::BLOCK,
-        len: geometry.input.of_block(block).len(),
-    }));
-    let segments = &*memory.segments;
+    let blocks_of_inputs = sources.iter().flat_map(|source| {
+        let input = source.packed.geometry.input;
+        (0..input.blocks()).map(move |block| input.of_block(block).len())
+    });
+    memory.segments.extend(
+        blocks_of_inputs.enumerate().map(|(at, len)| Segment { offset: at * per_item * T::BLOCK, len }),
+    );
+    let segments = segments_of(sources, memory.segments, 1);
     for_each_item(tiles.count().div_ceil(per_item), operations, memory.lanes, |item, lane| {
         let (first, count) = (item * per_item, per_item.min(tiles.count() - item * per_item));
         let (v, rest) = lane.split_at_mut(sizes[0]);
         let (m, rest) = rest.split_at_mut(sizes[1]);
         let (sums, window) = rest.split_at_mut(sizes[2]);
-        let to = v.as_mut_ptr();
-        let transform =
-            InputTransform { tiles, geometry, input, first, count, at: 0, transformed, to, window };
-        T::dispatch(packed.isa, transform);
-        for start in (0..packed.panels()).step_by(at_once) {
-            let panels = start..packed.panels().min(start + at_once);
+        let (to, mut first_block) = (v.as_mut_ptr(), 0);
+        for source in sources {
+            let (input, geometry) = (source.input, &source.packed.geometry);
+            let transform = InputTransform {
+                tiles,
+                geometry,
+                input,
+                first_block,
+                first,
+                count,
+                at: 0,
+                transformed,
+                to,
+                window,
+            };
+            T::dispatch(packed.isa, transform);
+            first_block += source.blocks();
+        }
+        let all = region.blocks.div_ceil(packed.panel_blocks);
+        for start in (0..all).step_by(at_once) {
+            let panels = start..all.min(start + at_once);
             let (v, v_stride, m_stride) = (&*v, transformed.stride, products.stride);
             let product = TileProducts {
                 tile,
-                packed,
+                sources,
                 panels: panels.clone(),
                 count,
                 v,
@@ -107,7 +126,7 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
             };
             T::dispatch(packed.isa, product);
             for panel in panels {
-                let blocks = packed.blocks_of(panel);
+                let blocks = last.blocks_of(panel);
                 let m = &m[(panel - start) * products.len(tile)..][..products.len(tile)];
                 T::dispatch(
                     packed.isa,
@@ -118,7 +137,8 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
                     let finish = Finish {
                         epilogue,
                         values: sums[index * pixels * blocks.len() * T::BLOCK..].as_ptr(),
-                        blocks: blocks.len(),
+                        width: blocks.len(),
+                        blocks: blocks.len().min(region.blocks - blocks.start),
                         place: RowPlace { image: place.image, block: blocks.start, row: place.row },
                         column: place.column,
                         size: tiles.inside(place),
@@ -134,12 +154,12 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
 /// The products of some transformed tiles with some panels.
 struct TileProducts<'a, T> {
     tile: Tile,
-    packed: &'a Packed<T>,
+    sources: &'a [Source<'a, T>],
     panels: Range<usize>,
     count: usize,
     v: &'a [T],
     v_stride: usize,
-    segments: &'a [Segment],
+    segments: [&'a [Segment]; 2],
     /// For each panel the products of each element, `m_stride` apart.
     m: &'a mut [T],
     m_stride: usize,
@@ -153,22 +173,32 @@ impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
         let elements = self.tile.transformed().pow(2);
         assert!(self.v.len() >= elements * self.v_stride);
         assert!(self.m.len() >= self.panels.len() * elements * self.m_stride);
+        let Some(last) = self.sources.last() else { return };
         for element in 0..elements {
             for (index, panel) in self.panels.clone().enumerate() {
-                let blocks = self.packed.blocks_of(panel).len();
-                let slice = self.segments.len() * T::BLOCK * blocks * T::BLOCK;
-                let weights = &self.packed.panel(panel)[element * slice..(element + 1) * slice];
+                let blocks = last.blocks_of(panel).len();
+                // The product after this one: of the next panel, or of the first with the next element.
+                let next = match panel + 1 {
+                    next if next < self.panels.end => (element, next),
+                    _ => ((element + 1) % elements, self.panels.start),
+                };
+                let mut terms =
+                    [Term { a: ptr::null(), segments: &[], b: ptr::null(), next: ptr::null() }; 2];
+                for ((source, term), segments) in self.sources.iter().zip(&mut terms).zip(self.segments) {
+                    let weights = |(element, panel): (usize, usize)| {
+                        let blocks = last.blocks_of(panel).len();
+                        let slice = segments.len() * T::BLOCK * blocks * T::BLOCK;
+                        source.panel(panel)[element * slice..(element + 1) * slice].as_ptr()
+                    };
+                    // SAFETY: the assertions make sure of the tiles of each element.
+                    let a = unsafe { self.v.as_ptr().add(element * self.v_stride) };
+                    *term = Term { a, segments, b: weights((element, panel)), next: weights(next) };
+                }
                 // SAFETY: the assertions make sure that each element of the tiles has its part of
                 // the tiles of every segment and of the products.
                 unsafe {
-                    let product = Rows {
-                        rows: self.count,
-                        a: self.v.as_ptr().add(element * self.v_stride),
-                        segments: self.segments,
-                        b: weights.as_ptr(),
-                        c: self.m.as_mut_ptr().add((index * elements + element) * self.m_stride),
-                        blocks,
-                    };
+                    let c = self.m.as_mut_ptr().add((index * elements + element) * self.m_stride);
+                    let product = Rows { rows: self.count, terms: &terms[..self.sources.len()], c, blocks };
                     product.multiply::<S, ROWS, COLUMNS, BLOCK>(s);
                 }
             }

@@ -1,6 +1,7 @@
 //! Tiles of images: which there are, and their transforms.
 
 use super::plane::{self, Plane};
+use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
 use crate::conv::plan::Tile;
 use crate::feature_maps::{Extent, Rows};
@@ -21,12 +22,14 @@ macro_rules! with_tile {
 }
 pub(super) use with_tile;
 
-/// The tiles of the output of a convolution, counted over all images.
+/// The tiles of some rows of the output of a convolution, counted over all images.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiles {
     pub(super) tile: Tile,
     pub(super) output: Extent,
-    /// Rows and columns of tiles in an image.
+    /// The rows of an image: the first, and the one behind the last.
+    rows: [usize; 2],
+    /// Rows and columns of tiles in those of an image.
     counts: [usize; 2],
 }
 
@@ -39,9 +42,10 @@ pub(super) struct TilePlace {
 }
 
 impl Tiles {
-    pub(super) fn new(tile: Tile, output: Extent) -> Self {
-        let counts = [output.height.div_ceil(tile.output), output.width.div_ceil(tile.output)];
-        Self { tile, output, counts }
+    pub(super) fn new(tile: Tile, region: &Region) -> Self {
+        let (output, rows) = (region.extent, &region.rows);
+        let counts = [rows.len().div_ceil(tile.output), output.width.div_ceil(tile.output)];
+        Self { tile, output, rows: [rows.start, rows.end], counts }
     }
 
     /// Tiles of all images.
@@ -54,7 +58,7 @@ impl Tiles {
         let size = self.tile.output;
         TilePlace {
             image: index / (rows * columns),
-            row: index / columns % rows * size,
+            row: self.rows[0] + index / columns % rows * size,
             column: index % columns * size,
         }
     }
@@ -62,7 +66,7 @@ impl Tiles {
     /// Rows and columns of a tile that lie in the image.
     pub(super) fn inside(&self, place: TilePlace) -> [usize; 2] {
         let size = self.tile.output;
-        [size.min(self.output.height - place.row), size.min(self.output.width - place.column)]
+        [size.min(self.rows[1] - place.row), size.min(self.output.width - place.column)]
     }
 }
 
@@ -87,11 +91,12 @@ impl Transformed {
     }
 }
 
-/// Transforms the input of some tiles: `B^T X B`.
+/// Transforms the input of some tiles: `B^T X B`. Its blocks become those from `first_block` on.
 pub(super) struct InputTransform<'a, T> {
     pub(super) tiles: Tiles,
     pub(super) geometry: &'a Geometry,
     pub(super) input: Rows<'a, T>,
+    pub(super) first_block: usize,
     /// The tiles to transform, and where in `target` the first of them goes.
     pub(super) first: usize,
     pub(super) count: usize,
@@ -142,7 +147,7 @@ impl<T: Scalar> InputTransform<'_, T> {
                         (self.window.as_ptr(), N * T::BLOCK)
                     }
                 };
-                let to = (block * self.transformed.tiles + self.at + index) * T::BLOCK;
+                let to = ((self.first_block + block) * self.transformed.tiles + self.at + index) * T::BLOCK;
                 for lane in (0..T::BLOCK).step_by(S::LANES) {
                     // SAFETY: the window has N rows of N blocks, and the target an element for each
                     // element of the tile at its stride.

@@ -2,6 +2,7 @@
 
 use super::tiles::{GradientTransform, InputTransform, Tiles, Transformed};
 use super::weights::KernelGradient;
+use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
 use crate::conv::multiply::{Outer, Run};
 use crate::conv::packed::PanelBlocks;
@@ -35,7 +36,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
     if !T::WINOGRAD {
         return;
     }
-    let tiles = Tiles::new(tile, d_output.extent());
+    let tiles = Tiles::new(tile, &Region::all(&d_output.layout()));
     let elements = tile.transformed().pow(2);
     let panel_blocks = T::dispatch(isa, PanelBlocks);
     let (in_blocks, out_blocks) = (geometry.input.blocks(), geometry.output.blocks());
@@ -64,7 +65,18 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
             let to = to_x.start();
             T::dispatch(
                 isa,
-                InputTransform { tiles, geometry, input, first, count, at, transformed: x, to, window },
+                InputTransform {
+                    tiles,
+                    geometry,
+                    input,
+                    first_block: 0,
+                    first,
+                    count,
+                    at,
+                    transformed: x,
+                    to,
+                    window,
+                },
             );
             let (blocks, to) = (out_blocks, to_d.start());
             T::dispatch(

@@ -87,8 +87,9 @@ pub enum Outputs {
     Top,
 }
 
-/// The states of a sequence.
-#[derive(Debug, Clone)]
+/// The states of a sequence. The default is that of none, to be filled by
+/// [`ConvGruSequences::forward_into`].
+#[derive(Debug, Clone, Default)]
 pub struct ConvGruOutput<T> {
     /// States after every step, `[T, N, hidden, H, W]`: one tensor for each layer, or the
     /// topmost layer's alone.

@@ -1,0 +1,212 @@
+//! What happens to the sums of the two hidden convolutions of a step.
+
+use super::pass::Pixels;
+use crate::activation::{sigmoid_of, tanh_of};
+use crate::conv::epilogue::{Epilogue, Sums};
+use crate::feature_maps::{Rows, RowsMut};
+use crate::scalar::Scalar;
+use crate::simd::Simd;
+
+/// What both convolutions of a step meet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Values<'a, T> {
+    /// Blocks of the state.
+    pub(super) blocks: usize,
+    /// The gates, where they hold the part of the input with the bias; the sums hold it otherwise.
+    pub(super) of_input: Option<RowsMut<'a, T>>,
+    /// One number for each lane of each block of gates, where the sums lack it.
+    pub(super) bias: Option<&'a [T]>,
+    /// The gates, where they are kept.
+    pub(super) kept: Option<RowsMut<'a, T>>,
+    /// Where the update gate lies until the candidate is there.
+    pub(super) update: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Values<'_, T> {
+    /// What is added to the sums of some pixels of a block of gates.
+    ///
+    /// # Safety
+    /// The pixels must be nobody else's.
+    #[inline(always)]
+    unsafe fn addend(&self, pixels: Pixels) -> Addend<T> {
+        match &self.of_input {
+            // SAFETY: the caller's promise.
+            Some(gates) => Addend::Pixels(unsafe { pixels.write(gates) }),
+            None => match self.bias {
+                Some(bias) => Addend::Lanes(bias[pixels.place.block * T::BLOCK..][..T::BLOCK].as_ptr()),
+                None => Addend::Nothing,
+            },
+        }
+    }
+
+    /// Where some pixels of a block of gates are kept.
+    ///
+    /// # Safety
+    /// The pixels must be nobody else's.
+    #[inline(always)]
+    unsafe fn keep(&self, pixels: Pixels) -> Option<*mut T> {
+        // SAFETY: the caller's promise.
+        self.kept.as_ref().map(|gates| unsafe { pixels.write(gates) })
+    }
+}
+
+/// What is added to sums before an activation.
+#[derive(Clone, Copy)]
+enum Addend<T> {
+    /// A number of its own for each pixel and lane of a block.
+    Pixels(*const T),
+    /// The same for all pixels.
+    Lanes(*const T),
+    Nothing,
+}
+
+impl<T: Scalar> Addend<T> {
+    /// # Safety
+    /// The pixel and the lanes must be among those the value was made for.
+    #[inline(always)]
+    unsafe fn load<S: Simd<T>>(self, s: S, pixel: usize, lane: usize) -> S::Vector {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Self::Pixels(values) => s.load(values.add(pixel * T::BLOCK + lane)),
+                Self::Lanes(bias) => s.load(bias.add(lane)),
+                Self::Nothing => s.splat(T::ZERO),
+            }
+        }
+    }
+}
+
+/// `z = sigmoid(.)`, `r = sigmoid(.)` and `r.h`.
+pub(super) struct UpdateAndResetEpilogue<'a, T> {
+    pub(super) values: Values<'a, T>,
+    pub(super) hidden: Rows<'a, T>,
+    pub(super) reset_hidden: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let (values, block) = (&self.values, sums.place.block);
+        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
+        // all maps hold a block for each of them.
+        unsafe {
+            let addend = values.addend(pixels);
+            if block < values.blocks {
+                let update = pixels.write(&values.update);
+                for lane in (0..T::BLOCK).step_by(S::LANES) {
+                    for pixel in 0..sums.count {
+                        let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
+                        s.store(update.add(pixel * T::BLOCK + lane), sigmoid_of(s, sum));
+                    }
+                }
+                return;
+            }
+            let kept = values.keep(pixels);
+            let pixels = pixels.of_block(block - values.blocks);
+            let (hidden, product) = (pixels.read(&self.hidden), pixels.write(&self.reset_hidden));
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
+                    let r = sigmoid_of(s, sum);
+                    if let Some(gates) = kept {
+                        s.store(gates.add(at), r);
+                    }
+                    s.store(product.add(at), s.mul(r, s.load(hidden.add(at))));
+                }
+            }
+        }
+    }
+}
+
+/// `n = tanh(.)` and `h' = h + z.(n - h)`.
+pub(super) struct CandidateEpilogue<'a, T> {
+    pub(super) values: Values<'a, T>,
+    pub(super) hidden: Rows<'a, T>,
+    pub(super) next: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let values = &self.values;
+        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        let of_candidate = pixels.of_block(2 * values.blocks + sums.place.block);
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
+        // all maps hold a block for each of them. The update gate is read before the next state,
+        // which may lie in the same place, is written.
+        unsafe {
+            let (addend, kept) = (values.addend(of_candidate), values.keep(of_candidate));
+            let update = pixels.write(&values.update).cast_const();
+            let (hidden, next) = (pixels.read(&self.hidden), pixels.write(&self.next));
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
+                    let n = tanh_of(s, sum);
+                    if let Some(gates) = kept {
+                        s.store(gates.add(at), n);
+                    }
+                    let (z, h) = (s.load(update.add(at)), s.load(hidden.add(at)));
+                    s.store(next.add(at), s.mul_add(z, s.sub(n, h), h));
+                }
+            }
+        }
+    }
+}
+
+/// `z = sigmoid(.)` of a step without a state.
+pub(super) struct FirstUpdateEpilogue<'a, T> {
+    pub(super) values: Values<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for FirstUpdateEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        // SAFETY: as for a step with a state.
+        unsafe {
+            let addend = self.values.addend(pixels);
+            let update = pixels.write(&self.values.update);
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
+                    s.store(update.add(pixel * T::BLOCK + lane), sigmoid_of(s, sum));
+                }
+            }
+        }
+    }
+}
+
+/// `n = tanh(.)` and `h' = z.n` of a step without a state.
+pub(super) struct FirstCandidateEpilogue<'a, T> {
+    pub(super) values: Values<'a, T>,
+    pub(super) next: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for FirstCandidateEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let values = &self.values;
+        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        let of_candidate = pixels.of_block(2 * values.blocks + sums.place.block);
+        // SAFETY: as for a step with a state.
+        unsafe {
+            let (addend, kept) = (values.addend(of_candidate), values.keep(of_candidate));
+            let update = pixels.write(&values.update).cast_const();
+            let next = pixels.write(&self.next);
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
+                    let n = tanh_of(s, sum);
+                    if let Some(gates) = kept {
+                        s.store(gates.add(at), n);
+                    }
+                    s.store(next.add(at), s.mul(s.load(update.add(at)), n));
+                }
+            }
+        }
+    }
+}

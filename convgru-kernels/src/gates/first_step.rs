@@ -1,0 +1,94 @@
+//! A step without a state: nothing to convolve but the input, and nothing to reset.
+
+use super::GATES;
+use super::epilogues::{FirstCandidateEpilogue, FirstUpdateEpilogue, Values};
+use super::pass::{Pixels, RowWork, expect_gates, expect_weights_of_input, for_each_row};
+use super::step::{CellWeights, InputPart, bands};
+use crate::activation::{sigmoid_of, tanh_of};
+use crate::conv::{self, Output, Region, Source, convolve};
+use crate::error::Result;
+use crate::feature_maps::{FeatureMapsMut, RowsMut};
+use crate::scalar::Scalar;
+use crate::scratchpad::Scratchpad;
+use crate::simd::Simd;
+
+/// Arguments of [`gates::first_step`](super::first_step).
+#[derive(Debug)]
+pub struct FirstStep<'a, T> {
+    /// The weights of the cell.
+    pub weights: CellWeights<'a, T>,
+    /// The part of the input.
+    pub input: InputPart<'a, T>,
+    /// Receives the gates, `[N, 3 hidden, H, W]`.
+    pub gates: FeatureMapsMut<'a, T>,
+    /// Whether update gate and candidate are written. The reset gate, which has nothing to reset, is
+    /// left in no particular state, and so are the others if they are not kept.
+    pub keep_gates: bool,
+    /// Receives the state after the step, `[N, hidden, H, W]`.
+    pub next: FeatureMapsMut<'a, T>,
+}
+
+pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+    let FirstStep { weights, input, mut gates, keep_gates, mut next } = arguments;
+    let layout = next.layout();
+    let (extent, blocks) = (layout.extent, layout.blocks());
+    expect_gates("gates", extent, gates.extent())?;
+    let of_input = match input {
+        InputPart::InGates => None,
+        InputPart::Maps(maps) => {
+            expect_weights_of_input(weights.input, maps.extent(), extent)?;
+            let packed = weights.input.forward();
+            if packed.is_none() {
+                conv::entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
+            }
+            packed.map(|packed| (packed, maps.rows()))
+        }
+    };
+    let (gates, next) = (gates.rows(), next.rows());
+    let Some((packed, maps)) = of_input else {
+        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, gates, next });
+        return Ok(());
+    };
+    let values = Values {
+        blocks,
+        of_input: None,
+        bias: weights.input.bias(),
+        kept: keep_gates.then_some(gates),
+        update: if keep_gates { gates } else { next },
+    };
+    let first = FirstUpdateEpilogue { values };
+    let second = FirstCandidateEpilogue { values, next };
+    for band in bands(extent, maps.layout.blocks() + 2 * blocks, weights.candidate) {
+        let source = |block| [Source::from_block(packed, block, maps)];
+        convolve(&source(0), &Region { extent, blocks, rows: band.first }, &first, scratch)?;
+        convolve(&source(2 * blocks), &Region { extent, blocks, rows: band.second }, &second, scratch)?;
+    }
+    Ok(())
+}
+
+/// Both activations where the gates hold `W*x + b`.
+struct FirstRows<'a, T> {
+    blocks: usize,
+    gates: RowsMut<'a, T>,
+    next: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
+    #[inline(always)]
+    unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        // SAFETY: the caller makes the pixels exclusive.
+        unsafe {
+            let block = pixels.place.block;
+            let update = pixels.write(&self.gates);
+            let candidate = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
+            let next = pixels.write(&self.next);
+            for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
+                let z = sigmoid_of(s, s.load(update.add(at)));
+                let n = tanh_of(s, s.load(candidate.add(at)));
+                s.store(update.add(at), z);
+                s.store(candidate.add(at), n);
+                s.store(next.add(at), s.mul(z, n));
+            }
+        }
+    }
+}

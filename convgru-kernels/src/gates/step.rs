@@ -1,0 +1,168 @@
+//! A step with a state: both hidden convolutions and everything between them.
+
+use std::ops::Range;
+
+use super::GATES;
+use super::epilogues::{CandidateEpilogue, UpdateAndResetEpilogue, Values};
+use super::pass::{expect_gates, expect_weights, expect_weights_of_input};
+use crate::conv::{self, Algorithm, Output, PackedWeights, Region, Source, convolve};
+use crate::error::Result;
+use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef, expect_extent};
+use crate::scalar::Scalar;
+use crate::scratchpad::Scratchpad;
+
+/// The weights of a cell.
+#[derive(Debug)]
+pub struct CellWeights<'a, T> {
+    /// `W` and `b`: from the input to `3 hidden` channels in three sections.
+    pub input: &'a PackedWeights<T>,
+    /// `Uz` and `Ur`: from `hidden` to `2 hidden` channels in two sections.
+    pub update_and_reset: &'a PackedWeights<T>,
+    /// `Un`: from `hidden` to `hidden` channels.
+    pub candidate: &'a PackedWeights<T>,
+}
+
+impl<T: Scalar> CellWeights<'_, T> {
+    /// Whether the sums of all convolutions can be added up before they are finished.
+    fn add_up(&self) -> bool {
+        let [input, first, second] =
+            [self.input, self.update_and_reset, self.candidate].map(PackedWeights::algorithm);
+        input == first && input == second && input != Algorithm::Patches
+    }
+}
+
+impl<T> Clone for CellWeights<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for CellWeights<'_, T> {}
+
+/// Where a step finds the part of its input.
+#[derive(Debug, Clone, Copy)]
+pub enum InputPart<'a, T> {
+    /// `W*x + b` lies in the buffer of gates.
+    InGates,
+    /// In the input itself, `[N, in_channels, H, W]`: the convolutions of input and state are added
+    /// up as they are computed, where all of them are computed alike.
+    Maps(FeatureMapsRef<'a, T>),
+}
+
+/// Arguments of [`gates::step`](super::step).
+#[derive(Debug)]
+pub struct Step<'a, T> {
+    /// The weights of the cell.
+    pub weights: CellWeights<'a, T>,
+    /// The part of the input.
+    pub input: InputPart<'a, T>,
+    /// Receives the gates, `[N, 3 hidden, H, W]`.
+    pub gates: FeatureMapsMut<'a, T>,
+    /// Whether the gates are written. Otherwise they are left in no particular state.
+    pub keep_gates: bool,
+    /// The state before the step, `[N, hidden, H, W]`.
+    pub hidden: FeatureMapsRef<'a, T>,
+    /// Receives `r.h`, `[N, hidden, H, W]`.
+    pub reset_hidden: FeatureMapsMut<'a, T>,
+    /// Receives the state after the step, `[N, hidden, H, W]`.
+    pub next: FeatureMapsMut<'a, T>,
+}
+
+/// Numbers of the gates of an image from which on its convolutions are added up: they do not stay in
+/// a cache, and there are tiles enough for each step to have its own convolution of the input.
+const JOINT_ELEMENTS: usize = 1 << 22;
+
+/// Numbers that a band of rows reads and writes: they stay in a third-level cache from the
+/// first convolution to the second.
+const BAND_ELEMENTS: usize = 1 << 20;
+
+/// Bands begin at multiples of so many rows, and so at a tile of any size.
+const BAND_ROWS: usize = 12;
+
+pub(crate) fn joins_input<T: Scalar>(weights: CellWeights<'_, T>, state: Extent) -> bool {
+    weights.add_up() && GATES.saturating_mul(state.image_len()) >= JOINT_ELEMENTS
+}
+
+pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+    let Step { weights, input, mut gates, keep_gates, hidden, mut reset_hidden, mut next } = arguments;
+    let layout = hidden.layout();
+    let extent = layout.extent;
+    expect_gates("gates", extent, gates.extent())?;
+    expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
+    expect_extent("next hidden state", extent, next.extent())?;
+    expect_weights("convolution of update and reset gate", weights.update_and_reset, extent, 2)?;
+    expect_weights("convolution of the candidate", weights.candidate, extent, 1)?;
+    let maps = match input {
+        InputPart::InGates => None,
+        InputPart::Maps(maps) => {
+            expect_weights_of_input(weights.input, maps.extent(), extent)?;
+            if weights.add_up() {
+                Some(maps.rows())
+            } else {
+                conv::entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
+                None
+            }
+        }
+    };
+    let (gates, hidden, reset_hidden, next) = (gates.rows(), hidden.rows(), reset_hidden.rows(), next.rows());
+    let blocks = layout.blocks();
+    let values = Values {
+        blocks,
+        of_input: maps.is_none().then_some(gates),
+        bias: weights.input.bias(),
+        kept: keep_gates.then_some(gates),
+        // The next state lies where the update gate was.
+        update: if keep_gates { gates } else { next },
+    };
+    let first = UpdateAndResetEpilogue { values, hidden, reset_hidden };
+    let second = CandidateEpilogue { values, hidden, next };
+    // SAFETY: the first convolution, whose epilogue writes `r.h`, reads the state, and the second,
+    // which reads `r.h`, writes the next state.
+    let products = unsafe { reset_hidden.read_sections(0..1) };
+    // The convolution of the input, for the gates from a block on.
+    let of_input =
+        |block| maps.and_then(|maps| Some(Source::from_block(weights.input.forward()?, block, maps)));
+    let from = usize::from(maps.is_none());
+    let read = maps.map_or(0, |maps| maps.layout.blocks()) + 2 * blocks;
+    for band in bands(extent, read + 2 * blocks, weights.candidate) {
+        if let Some(packed) = weights.update_and_reset.forward() {
+            let state = Source::new(packed, hidden);
+            let sources = [of_input(0).unwrap_or(state), state];
+            let extent = extent.with_channels(2 * extent.channels);
+            let region = Region { extent, blocks: 2 * blocks, rows: band.first };
+            convolve(&sources[from..], &region, &first, scratch)?;
+        }
+        if let Some(packed) = weights.candidate.forward() {
+            let state = Source::new(packed, products);
+            let sources = [of_input(2 * blocks).unwrap_or(state), state];
+            let region = Region { extent, blocks, rows: band.second };
+            convolve(&sources[from..], &region, &second, scratch)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows of the first convolution of a step, and those of the second that can follow it.
+pub(super) struct Band {
+    pub(super) first: Range<usize>,
+    pub(super) second: Range<usize>,
+}
+
+/// Cuts images into bands of rows. The second convolution stays as far behind the first as its kernel
+/// reaches. `blocks`: blocks of channels of all that a step reads and writes.
+pub(super) fn bands<T: Scalar>(
+    extent: Extent,
+    blocks: usize,
+    candidate: &PackedWeights<T>,
+) -> impl Iterator<Item = Band> {
+    let row = (extent.batch * extent.width * blocks * T::BLOCK).max(1);
+    let rows = (BAND_ELEMENTS / row).next_multiple_of(BAND_ROWS).max(BAND_ROWS);
+    let shape = candidate.shape();
+    let behind = (shape.dilation[0] * shape.kernel[0]).next_multiple_of(BAND_ROWS);
+    let height = extent.height;
+    (0..height.div_ceil(rows)).map(move |band| {
+        let (start, end) = (band * rows, height.min((band + 1) * rows));
+        let until = if end == height { height } else { end.saturating_sub(behind) };
+        Band { first: start..end, second: start.saturating_sub(behind)..until }
+    })
+}
