@@ -5,6 +5,7 @@ use std::ops::Range;
 use convgru_kernels::conv::{Output, Precision};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
+use super::state_gradient::StateGradient;
 use crate::cell::{CellParameters, GATES, PreparedCell};
 use crate::error::Result;
 use crate::sequence::{LayerBackward, LayerWorkspace};
@@ -200,14 +201,14 @@ impl<T: Scalar> StackBackward<T> {
     /// Goes back over all steps, block after block and in each layer after layer, and adds all
     /// gradients of weights. Gates that were not kept are computed anew.
     ///
-    /// `enter(layer, t, d_hidden)` adds the gradients that enter at the state of a layer
-    /// after step `t`. The result is the gradient of the inputs, `[T N, in_channels, H, W]`,
-    /// where it is asked for.
+    /// `enter` adds the gradients that enter at a state: it is called for every layer and step once,
+    /// for the steps of a layer from the last to the first. The result is the gradient of the inputs,
+    /// `[T N, in_channels, H, W]`, where it is asked for.
     pub(super) fn sequence(
         &mut self,
         stack: &PreparedStack<T>,
         workspace: &mut StackWorkspace<T>,
-        mut enter: impl FnMut(usize, usize, &mut FeatureMaps<T>) -> Result<()>,
+        mut enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
         gradients: &mut [CellParameters<T>],
         want_input: bool,
         scratch: &mut Scratchpad<T>,
@@ -224,7 +225,8 @@ impl<T: Scalar> StackBackward<T> {
                 let (of_layer, above) = self.d_inputs.split_at_mut(index + 1);
                 let d_states = above.first().and_then(Option::as_ref);
                 for t in block.clone().rev() {
-                    enter(index, t, &mut back.d_hidden)?;
+                    let gradient = back.d_hidden.as_mut();
+                    enter(StateGradient { layer: index, step: t, state: layer.state(t), gradient })?;
                     if let Some(d_states) = d_states {
                         let images = layer.images(t - block.start..t + 1 - block.start);
                         back.d_hidden.as_mut().add(d_states.images(images))?;
