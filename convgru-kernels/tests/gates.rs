@@ -42,14 +42,19 @@ fn gate_places(extent: Extent) -> impl Iterator<Item = (usize, [usize; 3])> {
     })
 }
 
-/// The weights of a cell's two hidden convolutions, plain and packed.
+/// The weights of a cell's two hidden convolutions.
 struct Weights {
     shapes: [ConvShape; 2],
     plain: [Vec<f64>; 2],
-    packed: [PackedWeights<f64>; 2],
 }
 
-fn weights(channels: usize, isa: Isa) -> Weights {
+impl Weights {
+    fn packed(&self, isa: Isa) -> [PackedWeights<'_, f64>; 2] {
+        [0, 1].map(|i| PackedWeights::with_isa(self.shapes[i], &self.plain[i], isa).unwrap())
+    }
+}
+
+fn weights(channels: usize) -> Weights {
     let shapes = [2, 1].map(|gates| ConvShape {
         out_sections: gates,
         ..ConvShape::same(channels, gates * channels, [3, 3])
@@ -57,8 +62,7 @@ fn weights(channels: usize, isa: Isa) -> Weights {
     let plain = [0, 1].map(|i| {
         noise(shapes[i].weight_len(), 11 + i).iter().map(|w| w / 10.0 / channels as f64).collect::<Vec<_>>()
     });
-    let packed = [0, 1].map(|i| PackedWeights::with_isa(shapes[i], &plain[i], isa).unwrap());
-    Weights { shapes, plain, packed }
+    Weights { shapes, plain }
 }
 
 #[test]
@@ -67,21 +71,22 @@ fn forward_and_backward_follow_the_equations() {
         let gate_extent = extent.with_channels(GATES * extent.channels);
         let (raw, h) = (noise(gate_extent.len(), 1), noise(extent.len(), 2));
         let dh_in = noise(extent.len(), 3);
-        let weights = weights(extent.channels, isa);
+        let weights = weights(extent.channels);
+        let packed = weights.packed(isa);
         let mut scratch = Scratchpad::with_isa(isa);
         let mut gates_maps = maps(gate_extent, GATES, &raw);
         let hidden = maps(extent, 1, &h);
         let nan = |extent: Extent, sections| maps(extent, sections, &vec![f64::NAN; extent.len()]);
         let (mut product, mut next) = (nan(extent, 1), nan(extent, 1));
         let first = UpdateAndReset {
-            weights: &weights.packed[0],
+            weights: &packed[0],
             gates: gates_maps.as_mut(),
             hidden: hidden.as_ref(),
             reset_hidden: product.as_mut(),
         };
         gates::update_and_reset(first, &mut scratch).unwrap();
         let second = Candidate {
-            weights: &weights.packed[1],
+            weights: &packed[1],
             gates: gates_maps.as_mut(),
             hidden: hidden.as_ref(),
             reset_hidden: product.as_ref(),
@@ -101,7 +106,7 @@ fn forward_and_backward_follow_the_equations() {
         };
         gates::candidate_backward(first, isa).unwrap();
         let second = ResetBackward {
-            weights: &weights.packed[1],
+            weights: &packed[1],
             gates: gates_maps.as_ref(),
             hidden: hidden.as_ref(),
             d_hidden: d_hidden.as_mut(),
@@ -156,21 +161,22 @@ fn a_zero_state_is_the_same_as_no_state() {
         let gate_extent = extent.with_channels(GATES * extent.channels);
         let raw = noise(gate_extent.len(), 1);
         let zero = maps(extent, 1, &vec![0.0; extent.len()]);
-        let weights = weights(extent.channels, isa);
+        let weights = weights(extent.channels);
+        let packed = weights.packed(isa);
         let mut scratch = Scratchpad::with_isa(isa);
         let mut run = |with_state: bool| {
             let mut gates_maps = maps(gate_extent, GATES, &raw);
             let (mut next, mut product) = (zero.clone(), zero.clone());
             if with_state {
                 let first = UpdateAndReset {
-                    weights: &weights.packed[0],
+                    weights: &packed[0],
                     gates: gates_maps.as_mut(),
                     hidden: zero.as_ref(),
                     reset_hidden: product.as_mut(),
                 };
                 gates::update_and_reset(first, &mut scratch).unwrap();
                 let second = Candidate {
-                    weights: &weights.packed[1],
+                    weights: &packed[1],
                     gates: gates_maps.as_mut(),
                     hidden: zero.as_ref(),
                     reset_hidden: product.as_ref(),
@@ -203,11 +209,12 @@ fn extents_that_do_not_fit_are_refused() {
     let isa = Isa::current();
     let error = gates::first_step(gates_maps.as_mut(), hidden.as_mut(), isa).unwrap_err();
     assert_eq!(error.to_string(), "gates: [N, C, H, W] is [1, 5, 3, 3] where [1, 6, 3, 3] is needed");
-    let other = weights(3, isa);
+    let other = weights(3);
+    let other_packed = other.packed(isa);
     let mut gates_maps = FeatureMaps::sectioned(extent.with_channels(6), GATES, [0, 0]).unwrap();
     let mut product = hidden.clone();
     let arguments = UpdateAndReset {
-        weights: &other.packed[0],
+        weights: &other_packed[0],
         gates: gates_maps.as_mut(),
         hidden: hidden.as_ref(),
         reset_hidden: product.as_mut(),

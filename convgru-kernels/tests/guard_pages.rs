@@ -100,9 +100,10 @@ fn convolve<T: Scalar>(algorithm: Algorithm, shape: ConvShape, extent: Extent, i
 /// One step of a cell, forward and backward.
 fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
     let channels = extent.channels;
+    let plain = vec![T::from_f64(0.1); 2 * channels * channels * 9];
     let [two, one] = [2, 1].map(|gates| {
         let shape = ConvShape { out_sections: gates, ..ConvShape::same(channels, gates * channels, [3, 3]) };
-        PackedWeights::with_isa(shape, &vec![T::from_f64(0.1); shape.weight_len()], isa).unwrap()
+        PackedWeights::with_isa(shape, &plain[..shape.weight_len()], isa).unwrap()
     });
     let gate_extent = extent.with_channels(GATES * channels);
     let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, 1));

@@ -16,7 +16,7 @@ use crate::simd::Simd;
 #[derive(Debug)]
 pub struct UpdateAndReset<'a, T> {
     /// `Uz` and `Ur`: from `hidden` to `2 hidden` channels in two sections.
-    pub weights: &'a PackedWeights<T>,
+    pub weights: &'a PackedWeights<'a, T>,
     /// `W*x + b` on entry; update and reset sections are replaced by the gates. `[N, 3 hidden, H, W]`.
     pub gates: FeatureMapsMut<'a, T>,
     /// The state before the step, `[N, hidden, H, W]`.
@@ -88,7 +88,7 @@ impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
 #[derive(Debug)]
 pub struct Candidate<'a, T> {
     /// `Un`: from `hidden` to `hidden` channels.
-    pub weights: &'a PackedWeights<T>,
+    pub weights: &'a PackedWeights<'a, T>,
     /// The gates after [`gates::update_and_reset`](super::update_and_reset); the candidate section is replaced. `[N, 3 hidden, H, W]`.
     pub gates: FeatureMapsMut<'a, T>,
     /// The state before the step, `[N, hidden, H, W]`.

@@ -12,12 +12,12 @@ use crate::sequence::{LayerBackward, LayerWorkspace};
 
 /// The cells of a stack with their weights packed.
 #[derive(Debug)]
-pub(super) struct PreparedStack<T> {
-    pub(super) cells: Vec<PreparedCell<T>>,
+pub(super) struct PreparedStack<'w, T> {
+    pub(super) cells: Vec<PreparedCell<'w, T>>,
 }
 
-impl<T: Scalar> PreparedStack<T> {
-    pub(super) fn new(layers: &[CellParameters<T>], precision: Precision) -> Result<Self> {
+impl<'w, T: Scalar> PreparedStack<'w, T> {
+    pub(super) fn new(layers: &'w [CellParameters<T>], precision: Precision) -> Result<Self> {
         let cells = layers.iter().map(|layer| PreparedCell::new(layer, precision));
         Ok(Self { cells: cells.collect::<Result<_>>()? })
     }
@@ -61,6 +61,28 @@ impl<T: Scalar> PreparedStack<T> {
             let (below, layer) = workspace.layer_and_input(index);
             for block in blocks(steps, layer.kept()) {
                 layer.run(cell, below, block, scratch)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`forward`](Self::forward), for the last time: packed weights are given back as soon as no step
+    /// needs them.
+    pub(super) fn into_forward(
+        self,
+        workspace: &mut StackWorkspace<T>,
+        steps: usize,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        for (index, mut cell) in self.cells.into_iter().enumerate() {
+            let (below, layer) = workspace.layer_and_input(index);
+            for mut block in blocks(steps, layer.kept()) {
+                let images = layer.images(block.clone());
+                layer.convolve_input(&cell, below.images(images), block.clone(), scratch)?;
+                if block.end == steps {
+                    cell.release_input();
+                }
+                block.try_for_each(|t| layer.recur(&cell, t, scratch))?;
             }
         }
         Ok(())
@@ -146,7 +168,7 @@ pub(super) struct StackBackward<T> {
 impl<T: Scalar> StackBackward<T> {
     /// Starts from zero gradients of the last states, to go back over a
     /// [`sequence`](Self::sequence) in blocks of steps.
-    pub(super) fn new(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
+    pub(super) fn new(stack: &PreparedStack<'_, T>, workspace: &StackWorkspace<T>) -> Result<Self> {
         let widest = workspace.layers.iter().map(|layer| layer.state_extent().channels).max();
         let (step, steps) = (workspace.top().state_extent(), workspace.top().steps());
         let block = steps_of_block(step, widest.unwrap_or(1), steps);
@@ -155,11 +177,15 @@ impl<T: Scalar> StackBackward<T> {
 
     /// Starts from zero gradients of the last states, to go back over all layers
     /// [`step`](Self::step) by step.
-    pub(super) fn step_by_step(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
+    pub(super) fn step_by_step(stack: &PreparedStack<'_, T>, workspace: &StackWorkspace<T>) -> Result<Self> {
         Self::with_blocks(stack, workspace, workspace.top().steps())
     }
 
-    fn with_blocks(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>, steps: usize) -> Result<Self> {
+    fn with_blocks(
+        stack: &PreparedStack<'_, T>,
+        workspace: &StackWorkspace<T>,
+        steps: usize,
+    ) -> Result<Self> {
         let layers = stack.cells.iter().zip(&workspace.layers);
         let layers = layers.map(|(cell, layer)| LayerBackward::new(cell, layer, steps));
         let d_inputs = stack.cells.iter().map(|_| None).collect();
@@ -175,7 +201,7 @@ impl<T: Scalar> StackBackward<T> {
     /// the step have been added; with `d_input` the gradient of the step's input is added to it.
     pub(super) fn step(
         &mut self,
-        stack: &PreparedStack<T>,
+        stack: &PreparedStack<'_, T>,
         workspace: &StackWorkspace<T>,
         t: usize,
         mut d_input: Option<&mut FeatureMaps<T>>,
@@ -206,7 +232,7 @@ impl<T: Scalar> StackBackward<T> {
     /// `[T N, in_channels, H, W]`, where it is asked for.
     pub(super) fn sequence(
         &mut self,
-        stack: &PreparedStack<T>,
+        stack: &PreparedStack<'_, T>,
         workspace: &mut StackWorkspace<T>,
         mut enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
         gradients: &mut [CellParameters<T>],
@@ -260,7 +286,7 @@ impl<T: Scalar> StackBackward<T> {
     /// Adds all gradients of weights after [`step`](Self::step) for every step.
     pub(super) fn weight_gradients(
         &mut self,
-        stack: &PreparedStack<T>,
+        stack: &PreparedStack<'_, T>,
         workspace: &StackWorkspace<T>,
         gradients: &mut [CellParameters<T>],
         scratch: &mut Scratchpad<T>,

@@ -35,7 +35,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// `halo` is what the convolution that reads the states needs around them, besides the cell's own.
     /// Gates are kept for `kept` steps at a time.
     pub(crate) fn new(
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         step: Extent,
         steps: usize,
         kept: usize,
@@ -57,7 +57,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     }
 
     /// Whether the workspace was made for a cell of this shape.
-    pub(crate) fn fits(&self, cell: &PreparedCell<T>) -> bool {
+    pub(crate) fn fits(&self, cell: &PreparedCell<'_, T>) -> bool {
         let own = cell.shape().halo();
         self.states.extent().channels == cell.shape().hidden_channels && self.reset_hidden.halo() == own
     }
@@ -121,7 +121,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// `W*x + b` of some steps, whose inputs are given.
     pub(crate) fn convolve_input(
         &mut self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         input: FeatureMapsRef<'_, T>,
         steps: Range<usize>,
         scratch: &mut Scratchpad<T>,
@@ -133,7 +133,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// A block of steps whose inputs are given; `input` is `[T N, in_channels, H, W]`.
     pub(crate) fn run(
         &mut self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         input: &FeatureMaps<T>,
         block: Range<usize>,
         scratch: &mut Scratchpad<T>,
@@ -146,7 +146,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// The recurrence of step `t`, after [`convolve_input`](Self::convolve_input) for it.
     pub(crate) fn recur(
         &mut self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         t: usize,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {

@@ -206,7 +206,7 @@ impl<T: Scalar> ConvGru<T> {
         }
     }
 
-    fn prepared(&self) -> Result<PreparedStack<T>> {
+    fn prepared(&self) -> Result<PreparedStack<'_, T>> {
         PreparedStack::new(&self.parameters.layers, self.config.precision.into())
     }
 

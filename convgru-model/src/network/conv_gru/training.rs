@@ -154,7 +154,7 @@ impl<T: Scalar> ConvGru<T> {
         kept.forward.inputs.as_mut().read_nchw(input.as_slice())?;
         kept.forward.layers.iter_mut().for_each(|layer| layer.clear_initial());
         self.set_initial(&mut kept.forward, states)?;
-        stack.forward(&mut kept.forward, steps, &mut kept.scratch)?;
+        stack.into_forward(&mut kept.forward, steps, &mut kept.scratch)?;
         let first = self.first_of(outputs);
         let mut result = ConvGruOutput { outputs: Vec::new(), last: Vec::new() };
         for (index, layer) in kept.forward.layers.iter().enumerate() {

@@ -135,7 +135,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     fn unroll_at_once(
         &self,
         workspace: &mut EncoderForecasterWorkspace<T>,
-        prepared: &Prepared<T>,
+        prepared: &Prepared<'_, T>,
         d_logits: Tensor<T>,
         gradients: &mut EncoderForecasterParameters<T>,
         scratch: &mut Scratchpad<T>,
@@ -173,7 +173,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     fn unroll_step_by_step(
         &self,
         workspace: &EncoderForecasterWorkspace<T>,
-        prepared: &Prepared<T>,
+        prepared: &Prepared<'_, T>,
         d_logits: Tensor<T>,
         gradients: &mut EncoderForecasterParameters<T>,
         want_input: bool,
@@ -223,7 +223,7 @@ struct ForecasterBackward<T> {
 }
 
 fn head_gradients<T: Scalar>(
-    prepared: &Prepared<T>,
+    prepared: &Prepared<'_, T>,
     states: &FeatureMaps<T>,
     d_logits: &FeatureMaps<T>,
     gradients: &mut EncoderForecasterParameters<T>,
