@@ -8,7 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
 use convgru_kernels::gates::{self, Candidate, CandidateBackward, GATES, ResetBackward, UpdateAndReset};
@@ -17,9 +17,14 @@ use convgru_kernels::{Extent, FeatureMaps, Isa, Scalar, Scratchpad};
 /// Whether buffers end at the page behind them; they begin at the page in front otherwise.
 static FLUSH_BEHIND: AtomicBool = AtomicBool::new(true);
 
+/// Allocations that were put between guard pages.
+static GUARDED: AtomicUsize = AtomicUsize::new(0);
+
 const PAGE: usize = 4096;
 
-/// Puts what has the alignment of a cache line, the buffers of the kernels, between guard pages.
+const LINE: usize = 64;
+
+/// Puts the buffers of the kernels between guard pages.
 struct Guarded;
 
 /// Address space of an allocation: its pages and one on either side.
@@ -27,12 +32,14 @@ fn pages(layout: Layout) -> usize {
     layout.size().div_ceil(PAGE) * PAGE + 2 * PAGE
 }
 
+/// Whether an allocation has the size of a buffer: numbers in whole lines and a line less one number.
+/// The lines end with it where it is flush with the page behind, and begin with it where it begins a page.
 fn guarded(layout: Layout) -> bool {
-    layout.align() == 64 && layout.size() > 0
+    matches!(layout.align(), 4 | 8) && layout.size() % LINE == LINE - layout.align()
 }
 
-// SAFETY: memory of cache lines is mapped anew for each allocation, as large and as aligned as asked
-// for (sizes of whole lines keep the end and the start of a page aligned); all else is the system's.
+// SAFETY: buffers are mapped anew for each allocation, as large and as aligned as asked for (a whole
+// number of numbers keeps the end and the start of a page aligned); all else is the system's.
 unsafe impl GlobalAlloc for Guarded {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !guarded(layout) {
@@ -50,8 +57,12 @@ unsafe impl GlobalAlloc for Guarded {
             if libc::mprotect(inner.cast(), len - 2 * PAGE, libc::PROT_READ | libc::PROT_WRITE) != 0 {
                 return std::ptr::null_mut();
             }
-            let behind = FLUSH_BEHIND.load(Ordering::Relaxed) && layout.size().is_multiple_of(64);
-            if behind { inner.add(len - 2 * PAGE - layout.size()) } else { inner }
+            GUARDED.fetch_add(1, Ordering::Relaxed);
+            if FLUSH_BEHIND.load(Ordering::Relaxed) {
+                inner.add(len - 2 * PAGE - layout.size())
+            } else {
+                inner
+            }
         }
     }
 
@@ -172,4 +183,5 @@ fn no_kernel_leaves_its_buffers() {
             }
         }
     }
+    assert!(GUARDED.load(Ordering::Relaxed) > 1000, "buffers of kernels have another size");
 }
