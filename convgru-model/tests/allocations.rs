@@ -56,9 +56,9 @@ fn a_training_step_whose_gradients_enter_one_by_one_allocates_nothing_for_its_le
     let network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[6, 5]), 7).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let bytes_of_second_step = |steps: usize| {
-        let frames = Tensor::from_fn(&[steps, 1, 3, 16, 20], |i| (i % 7) as f32 / 7.0);
+        let frames = Tensor::from_fn(&[steps, 1, 3, 64, 80], |i| (i % 7) as f32 / 7.0);
         let mut gradients = network.parameters().zeros_like();
-        let mut state = Tensor::zeros(&[1, 5, 16, 20]);
+        let mut state = Tensor::zeros(&[1, 5, 64, 80]);
         let mut workspace = None;
         let mut step = || {
             let before = BYTES.with(Cell::get);
@@ -77,6 +77,7 @@ fn a_training_step_whose_gradients_enter_one_by_one_allocates_nothing_for_its_le
         step();
         step()
     };
-    let [short, long] = [8, 64].map(|steps| pool.install(|| bytes_of_second_step(steps)));
+    // Both longer than a block of the backward pass.
+    let [short, long] = [16, 40].map(|steps| pool.install(|| bytes_of_second_step(steps)));
     assert_eq!(short, long);
 }

@@ -139,9 +139,9 @@ impl<T: Scalar> StackWorkspace<T> {
     }
 }
 
-/// Numbers of gradients before the activations that are kept at a time, about: 8 MiB in `f32`,
+/// Numbers of gradients before the activations that are kept at a time, about: 4 MiB in `f32`,
 /// enough for the convolutions over a block to be large.
-const BLOCK_ELEMENTS: usize = 1 << 21;
+const BLOCK_ELEMENTS: usize = 1 << 20;
 
 /// Blocks of at most `size` steps that cover a sequence.
 fn blocks(steps: usize, size: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
@@ -190,11 +190,6 @@ impl<T: Scalar> StackBackward<T> {
         let layers = layers.map(|(cell, layer)| LayerBackward::new(cell, layer, steps));
         let d_inputs = stack.cells.iter().map(|_| None).collect();
         Ok(Self { layers: layers.collect::<Result<_>>()?, d_inputs, steps })
-    }
-
-    /// Starts anew from zero gradients of the last states.
-    pub(super) fn restart(&mut self) {
-        self.layers.iter_mut().for_each(LayerBackward::restart);
     }
 
     /// Goes back over step `t` of all layers. The gradients that enter at the states after

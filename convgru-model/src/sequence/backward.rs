@@ -42,11 +42,6 @@ impl<T: Scalar> LayerBackward<T> {
         })
     }
 
-    /// Starts anew from a zero gradient of the last state.
-    pub(crate) fn restart(&mut self) {
-        self.d_hidden.set_zero();
-    }
-
     /// Goes back over step `t` of a block. The gradients that enter at the state after the step
     /// have been added to `d_hidden`.
     pub(crate) fn step(

@@ -1,6 +1,6 @@
 //! The backward pass of the stack.
 
-use convgru_kernels::Scalar;
+use convgru_kernels::{Scalar, Scratchpad};
 
 use super::super::stack::{StackBackward, StackWorkspace};
 use super::super::state_gradient::StateGradient;
@@ -141,17 +141,11 @@ impl<T: Scalar> ConvGru<T> {
         input_gradient: InputGradient,
         gradients: &mut [CellParameters<T>],
     ) -> Result<ConvGruBackward<T>> {
-        let ConvGruWorkspace { forward: workspace, backward, scratch } = workspace;
-        let stack = self.prepared()?;
-        let back = match backward {
-            Some(back) => {
-                back.restart();
-                back
-            }
-            None => backward.insert(StackBackward::new(&stack, workspace)?),
-        };
+        let workspace = &mut workspace.forward;
+        let (stack, mut scratch) = (self.prepared()?, Scratchpad::new());
+        let mut back = StackBackward::new(&stack, workspace)?;
         let want_input = input_gradient == InputGradient::Compute;
-        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, scratch)?;
+        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, &mut scratch)?;
         let d_input = match d_maps {
             Some(maps) => {
                 let [images, c, h, w] = maps.extent().dims();

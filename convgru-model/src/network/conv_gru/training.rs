@@ -2,7 +2,7 @@
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
-use super::super::stack::{StackBackward, StackWorkspace, steps_of_block};
+use super::super::stack::{StackWorkspace, steps_of_block};
 use super::{ConvGru, ConvGruOutput, Outputs};
 use crate::cell;
 use crate::error::Result;
@@ -26,14 +26,12 @@ pub enum MemoryBudget {
 ///
 /// It holds the inputs once and, of each layer, four times its hidden states: for `T`
 /// steps of `N` samples `T N H W (in_channels + sum over layers of 4 hidden)` numbers, channels
-/// rounded up to a multiple of 16 (`f64`: 8) and a border for the kernels added. The memory of
-/// the backward pass lies beside it, so that training steps of the same shapes take no memory
-/// anew ([`ConvGru::forward_train_into`]).
+/// rounded up to a multiple of 16 (`f64`: 8) and a border for the kernels added. Training steps of the
+/// same shapes use it again ([`ConvGru::forward_train_into`]). What a pass needs besides, packed weights
+/// and a few steps of gradients, it takes and gives back, so that the passes do not add up.
 #[derive(Debug)]
 pub struct ConvGruWorkspace<T> {
     pub(super) forward: StackWorkspace<T>,
-    pub(super) backward: Option<StackBackward<T>>,
-    pub(super) scratch: Scratchpad<T>,
 }
 
 impl<T: Scalar> ConvGruWorkspace<T> {
@@ -145,16 +143,12 @@ impl<T: Scalar> ConvGru<T> {
             .filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps, gates));
         let mut kept = match kept {
             Some(kept) => kept,
-            None => ConvGruWorkspace {
-                forward: stack.workspace_keeping(step, steps, gates)?,
-                backward: None,
-                scratch: Scratchpad::new(),
-            },
+            None => ConvGruWorkspace { forward: stack.workspace_keeping(step, steps, gates)? },
         };
         kept.forward.inputs.as_mut().read_nchw(input.as_slice())?;
         kept.forward.layers.iter_mut().for_each(|layer| layer.clear_initial());
         self.set_initial(&mut kept.forward, states)?;
-        stack.into_forward(&mut kept.forward, steps, &mut kept.scratch)?;
+        stack.into_forward(&mut kept.forward, steps, &mut Scratchpad::new())?;
         let first = self.first_of(outputs);
         let mut result = ConvGruOutput { outputs: Vec::new(), last: Vec::new() };
         for (index, layer) in kept.forward.layers.iter().enumerate() {
