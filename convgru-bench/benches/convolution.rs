@@ -34,7 +34,8 @@ fn convolution(criterion: &mut Criterion) {
         let extent = Extent { batch, channels: cin, height, width };
         let out = extent.with_channels(cout);
         group.throughput(Throughput::Elements(2 * (out.len() * shape.reduction()) as u64));
-        let weights = PackedWeights::new(shape, &noise(shape.weight_len())).expect("the length fits");
+        let weights = noise(shape.weight_len());
+        let weights = PackedWeights::new(shape, &weights).expect("the length fits");
         let x = images(extent);
         let dy = images(out);
         let mut y = FeatureMaps::zeros(out).expect("it fits into memory");

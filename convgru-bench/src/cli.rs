@@ -14,6 +14,7 @@ Examples:
   cargo xtask bench --install-peers                once: PyTorch, ONNX Runtime, JAX and others
   cargo xtask bench --peers --workload raft --threads 2
   cargo xtask bench --peers --engine jax --json    one of the others, for a program
+  cargo xtask bench --memory-budget 0              training beside training with the least memory
   cargo xtask bench --plan 64x128x3@16x16x16       the algorithms of a convolution
   cargo xtask bench --peers --record               everything, kept, docs/benchmarks.md made anew
 
@@ -40,7 +41,11 @@ pub(crate) enum Action {
     Report,
     /// Answers the protocol on standard input and output
     #[command(hide = true)]
-    Engine,
+    Engine {
+        /// Bytes that a forward pass may keep for the backward pass
+        #[arg(long, value_name = "BYTES")]
+        memory_budget: Option<usize>,
+    },
 }
 
 /// What is measured and how.
@@ -71,6 +76,9 @@ pub(crate) struct Options {
     /// convgru-bench/peers/python/protocol.py (repeatable)
     #[arg(long = "engine-program", value_name = "NAME=PROGRAM", value_parser = engine_program)]
     pub(crate) engine_programs: Vec<(String, PathBuf)>,
+    /// Train besides with a memory budget of so many bytes: gates that do not fit are computed anew
+    #[arg(long, value_name = "BYTES", conflicts_with = "record")]
+    pub(crate) memory_budget: Option<usize>,
     /// Threads (repeatable); 1 and 2 by default, as far as there are cores
     #[arg(long, value_name = "N")]
     pub(crate) threads: Vec<usize>,

@@ -73,6 +73,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 /// Ours and, of the others, those that are wanted and installed.
 fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
     let mut engines = vec![Engine::ours()?];
+    if let Some(bytes) = options.memory_budget {
+        engines.push(Engine::ours_within(bytes)?);
+    }
     if options.peers {
         let peers = options.chosen_engines(engines::peers(&engines::installed_at()))?;
         let (installed, missing): (Vec<_>, Vec<_>) = peers.into_iter().partition(Engine::is_installed);
@@ -90,7 +93,7 @@ fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
         );
         engines.push(Engine::other(name, program.clone(), Vec::new()));
     }
-    if engines.len() == 1 {
+    if !options.peers && options.engine_programs.is_empty() {
         note("measuring convgru alone; --peers compares it with other libraries");
     }
     Ok(engines)

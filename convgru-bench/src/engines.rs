@@ -8,6 +8,9 @@ use convgru_bench::Kind;
 /// The name of our own engine.
 pub(crate) const OURS: &str = "convgru";
 
+/// The name of our own engine with a memory budget.
+const OURS_WITHIN: &str = "convgru-memory-budget";
+
 /// The peer that outputs are compared with besides ours.
 pub(crate) const REFERENCE: &str = "pytorch-eager";
 
@@ -34,6 +37,13 @@ impl Engine {
     /// Ours: this program.
     pub(crate) fn ours() -> anyhow::Result<Self> {
         Ok(Self::other(OURS, std::env::current_exe()?, vec!["engine".into()]))
+    }
+
+    /// Ours, training with at most so many bytes kept for the backward pass.
+    pub(crate) fn ours_within(bytes: usize) -> anyhow::Result<Self> {
+        let arguments = ["engine", "--memory-budget", &bytes.to_string()].map(OsString::from);
+        let engine = Self::other(OURS_WITHIN, std::env::current_exe()?, arguments.to_vec());
+        Ok(Self { infers: false, ..engine })
     }
 
     /// One that does everything.

@@ -24,13 +24,17 @@ mod statistics;
 use std::process::ExitCode;
 
 use clap::Parser;
+use convgru_model::MemoryBudget;
 
 use cli::{Action, Cli};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
-        Some(Action::Engine) => engine::serve(&mut std::io::stdin().lock(), &mut std::io::stdout().lock()),
+        Some(Action::Engine { memory_budget }) => {
+            let budget = memory_budget.map_or(MemoryBudget::Unlimited, MemoryBudget::Bytes);
+            engine::serve(budget, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
+        }
         Some(Action::Report) => report::write(),
         None if cli.options.install_peers => install::run(),
         None if cli.options.latency => latency::run(),

@@ -1,7 +1,7 @@
 //! What is measured.
 
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, Error, InputGradient, Outputs, Parameters, Tensor,
+    ConvGru, ConvGruConfig, Error, InputGradient, Outputs, Parameters, StateGradient, Tensor,
 };
 use serde::{Deserialize, Serialize};
 
@@ -132,17 +132,23 @@ impl Workload {
     }
 
     fn train(&self, network: &ConvGru<f32>, frames: &Tensor<f32>) -> Result<f32, Error> {
-        let (output, mut workspace) = network.forward_train(frames, None)?;
-        let layers = network.config().layers();
-        let top = &output.outputs[layers - 1];
-        let mut ones = Tensor::zeros(top.shape());
+        let mut workspace = None;
+        network.forward_train_into(frames, None, Outputs::None, &mut workspace)?;
+        let Some(mut workspace) = workspace else { return Ok(0.0) };
+        let layer = workspace.layers() - 1;
+        let mut state = Tensor::zeros(&workspace.state_shape(layer));
+        let mut ones = state.clone();
         ones.fill(1.0);
-        let mut outputs = vec![None; layers];
-        outputs[layers - 1] = Some(&ones);
-        let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
-        let mut gradients = network.parameters().zeros_like();
-        network.backward(&mut workspace, &d_outputs, InputGradient::Skip, &mut gradients)?;
-        let mut total = sum(top);
+        let (mut gradients, mut total) = (network.parameters().zeros_like(), 0.0);
+        let enter = |mut entry: StateGradient<'_, f32>| {
+            if entry.layer() == layer {
+                entry.read_state(&mut state)?;
+                total += sum(&state);
+                entry.add(&ones)?;
+            }
+            Ok(())
+        };
+        network.backward_with(&mut workspace, enter, InputGradient::Skip, &mut gradients)?;
         gradients.for_each(&mut |_, tensor| total += sum(tensor));
         Ok(total)
     }

@@ -48,12 +48,13 @@ impl<T: Scalar> Aligned<T> {
     }
 }
 
-/// The memory of `len` numbers.
+/// The memory of `len` numbers, in whole lines.
 ///
 /// # Panics
 /// If they are beyond memory addresses, which the makers of layouts rule out.
 fn layout<T>(len: usize) -> Layout {
-    let bytes = len.checked_mul(size_of::<T>()).expect("a layout within memory addresses");
+    let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_next_multiple_of(LINE));
+    let bytes = bytes.expect("a layout within memory addresses");
     Layout::from_size_align(bytes, LINE).expect("a layout within memory addresses")
 }
 

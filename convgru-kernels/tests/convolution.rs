@@ -252,7 +252,8 @@ fn adding_starts_from_what_is_there_and_views_leave_their_neighbours_alone() {
 fn arguments_that_do_not_fit_are_refused() {
     let shape = ConvShape::same(2, 3, [3, 3]);
     assert!(PackedWeights::new(shape, &[0.0f32; 5]).is_err());
-    let weights = PackedWeights::new(shape, &vec![0.0f32; shape.weight_len()]).unwrap();
+    let zeros = vec![0.0f32; shape.weight_len()];
+    let weights = PackedWeights::new(shape, &zeros).unwrap();
     let extent = Extent { batch: 1, channels: 2, height: 4, width: 4 };
     let input = FeatureMaps::zeros(extent).unwrap();
     let mut wrong = FeatureMaps::zeros(extent).unwrap();

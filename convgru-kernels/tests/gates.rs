@@ -44,23 +44,27 @@ fn gate_places(extent: Extent) -> impl Iterator<Item = (usize, [usize; 3])> {
     })
 }
 
-/// The weights of a cell's convolutions, plain and packed: of the input, of update and reset gate, of
-/// the candidate.
+/// The weights of a cell's convolutions: of the input, of update and reset gate, of the candidate.
 struct Weights {
     shapes: [ConvShape; 3],
     plain: [Vec<f64>; 3],
-    packed: [PackedWeights<f64>; 3],
     bias: Vec<f64>,
 }
 
 impl Weights {
-    fn cell(&self) -> CellWeights<'_, f64> {
-        let [input, update_and_reset, candidate] = &self.packed;
-        CellWeights { input, update_and_reset, candidate }
+    fn packed(&self, isa: Isa) -> [PackedWeights<'_, f64>; 3] {
+        [0, 1, 2].map(|i| {
+            let packed = PackedWeights::with_isa(self.shapes[i], &self.plain[i], isa).unwrap();
+            packed.with_bias((i == 0).then_some(&self.bias)).unwrap()
+        })
     }
 }
 
-fn weights(inputs: usize, channels: usize, isa: Isa) -> Weights {
+fn cell<'a>([input, update_and_reset, candidate]: &'a [PackedWeights<'a, f64>; 3]) -> CellWeights<'a, f64> {
+    CellWeights { input, update_and_reset, candidate }
+}
+
+fn weights(inputs: usize, channels: usize) -> Weights {
     let shapes = [(inputs, GATES), (channels, 2), (channels, 1)].map(|(inputs, gates)| ConvShape {
         out_sections: gates,
         ..ConvShape::same(inputs, gates * channels, [3, 3])
@@ -69,11 +73,7 @@ fn weights(inputs: usize, channels: usize, isa: Isa) -> Weights {
         noise(shapes[i].weight_len(), 11 + i).iter().map(|w| w / 10.0 / channels as f64).collect::<Vec<_>>()
     });
     let bias = noise(GATES * channels, 17);
-    let packed = [0, 1, 2].map(|i| {
-        let packed = PackedWeights::with_isa(shapes[i], &plain[i], isa).unwrap();
-        packed.with_bias((i == 0).then_some(&bias)).unwrap()
-    });
-    Weights { shapes, plain, packed, bias }
+    Weights { shapes, plain, bias }
 }
 
 /// `W*x + b` by the reference.
@@ -91,7 +91,8 @@ fn forward_and_backward_follow_the_equations() {
     for ((extent, isa), joint) in cases.flat_map(|case| [(case, false), (case, true)]) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
         let input_extent = extent.with_channels(extent.channels + 3);
-        let weights = weights(input_extent.channels, extent.channels, isa);
+        let weights = weights(input_extent.channels, extent.channels);
+        let packed = weights.packed(isa);
         let (x, h) = (noise(input_extent.len(), 1), noise(extent.len(), 2));
         let raw = input_part(&weights, input_extent, &x);
         let dh_in = noise(extent.len(), 3);
@@ -102,7 +103,7 @@ fn forward_and_backward_follow_the_equations() {
         let (mut product, mut next) = (nan(extent, 1), nan(extent, 1));
         let mut gates_maps = if joint { nan(gate_extent, GATES) } else { maps(gate_extent, GATES, &raw) };
         let step = Step {
-            weights: weights.cell(),
+            weights: cell(&packed),
             input: if joint { InputPart::Maps(input.as_ref()) } else { InputPart::InGates },
             gates: gates_maps.as_mut(),
             keep_gates: true,
@@ -124,7 +125,7 @@ fn forward_and_backward_follow_the_equations() {
         };
         gates::candidate_backward(first, isa).unwrap();
         let second = ResetBackward {
-            weights: &weights.packed[2],
+            weights: &packed[2],
             gates: gates_maps.as_ref(),
             hidden: hidden.as_ref(),
             d_hidden: d_hidden.as_mut(),
@@ -178,7 +179,8 @@ fn a_zero_state_is_the_same_as_no_state() {
     for (extent, isa) in extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa))) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
         let zero = maps(extent, 1, &vec![0.0; extent.len()]);
-        let weights = weights(2, extent.channels, isa);
+        let weights = weights(2, extent.channels);
+        let packed = weights.packed(isa);
         let input_extent = extent.with_channels(2);
         let input = maps(input_extent, 1, &noise(input_extent.len(), 1));
         let mut scratch = Scratchpad::with_isa(isa);
@@ -187,12 +189,12 @@ fn a_zero_state_is_the_same_as_no_state() {
             let part = if joint { InputPart::Maps(input.as_ref()) } else { InputPart::InGates };
             if !joint {
                 let (x, gates, mode) = (input.as_ref(), gates_maps.as_mut(), Output::Overwrite);
-                conv::forward(&weights.packed[0], x, gates, mode, &mut scratch).unwrap();
+                conv::forward(&packed[0], x, gates, mode, &mut scratch).unwrap();
             }
             let (mut next, mut product) = (zero.clone(), zero.clone());
             if with_state {
                 let step = Step {
-                    weights: weights.cell(),
+                    weights: cell(&packed),
                     input: part,
                     gates: gates_maps.as_mut(),
                     keep_gates,
@@ -203,7 +205,7 @@ fn a_zero_state_is_the_same_as_no_state() {
                 gates::step(step, &mut scratch).unwrap();
             } else {
                 let step = FirstStep {
-                    weights: weights.cell(),
+                    weights: cell(&packed),
                     input: part,
                     gates: gates_maps.as_mut(),
                     keep_gates,
@@ -236,9 +238,10 @@ fn extents_that_do_not_fit_are_refused() {
     let extent = Extent { batch: 1, channels: 2, height: 3, width: 3 };
     let mut hidden = FeatureMaps::<f64>::zeros(extent).unwrap();
     let mut gates_maps = FeatureMaps::zeros(extent.with_channels(5)).unwrap();
-    let other = weights(2, 3, Isa::current());
+    let other = weights(2, 3);
+    let packed = other.packed(Isa::current());
     let step = FirstStep {
-        weights: other.cell(),
+        weights: cell(&packed),
         input: InputPart::InGates,
         gates: gates_maps.as_mut(),
         keep_gates: true,
@@ -249,7 +252,7 @@ fn extents_that_do_not_fit_are_refused() {
     let mut gates_maps = FeatureMaps::sectioned(extent.with_channels(6), GATES, [0, 0]).unwrap();
     let (mut product, mut next) = (hidden.clone(), hidden.clone());
     let step = Step {
-        weights: other.cell(),
+        weights: cell(&packed),
         input: InputPart::InGates,
         gates: gates_maps.as_mut(),
         keep_gates: true,
@@ -291,13 +294,11 @@ fn bands_of_rows_do_not_change_the_bits() {
     // Of eight images a band has 12 rows, of one it has all.
     let all = Extent { batch: 8, channels: 16, height: 37, width: 131 };
     for (kernel, isa) in [3, 5].into_iter().flat_map(|k| Isa::all().into_iter().map(move |isa| (k, isa))) {
+        let values: Vec<f32> = noise(48 * 16 * kernel * kernel, 3).iter().map(|&w| w as f32 / 40.0).collect();
         let [input, two, one] = [(9, GATES), (16, 2), (16, 1)].map(|(inputs, gates)| {
-            let precision = Precision::Fast;
             let same = ConvShape::same(inputs, gates * 16, [kernel; 2]);
-            let shape = ConvShape { out_sections: gates, precision, ..same };
-            let values: Vec<f32> =
-                noise(shape.weight_len(), gates).iter().map(|&w| w as f32 / 40.0).collect();
-            PackedWeights::with_isa(shape, &values, isa).unwrap()
+            let shape = ConvShape { out_sections: gates, precision: Precision::Fast, ..same };
+            PackedWeights::with_isa(shape, &values[..shape.weight_len()], isa).unwrap()
         });
         let weights = CellWeights { input: &input, update_and_reset: &two, candidate: &one };
         let filled = |extent: Extent, seed: usize, skip: usize| {

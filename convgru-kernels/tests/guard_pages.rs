@@ -8,7 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
 use convgru_kernels::gates::{
@@ -18,6 +18,9 @@ use convgru_kernels::{Extent, FeatureMaps, Isa, Scalar, Scratchpad};
 
 /// Whether buffers end at the page behind them; they begin at the page in front otherwise.
 static FLUSH_BEHIND: AtomicBool = AtomicBool::new(true);
+
+/// Allocations that were put between guard pages.
+static GUARDED: AtomicUsize = AtomicUsize::new(0);
 
 const PAGE: usize = 4096;
 
@@ -52,6 +55,7 @@ unsafe impl GlobalAlloc for Guarded {
             if libc::mprotect(inner.cast(), len - 2 * PAGE, libc::PROT_READ | libc::PROT_WRITE) != 0 {
                 return std::ptr::null_mut();
             }
+            GUARDED.fetch_add(1, Ordering::Relaxed);
             let behind = FLUSH_BEHIND.load(Ordering::Relaxed) && layout.size().is_multiple_of(64);
             if behind { inner.add(len - 2 * PAGE - layout.size()) } else { inner }
         }
@@ -103,9 +107,10 @@ fn convolve<T: Scalar>(algorithm: Algorithm, shape: ConvShape, extent: Extent, i
 fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
     let channels = extent.channels;
     let inputs = 2 * channels;
+    let plain = vec![T::from_f64(0.1); GATES * inputs * channels * 9];
     let [of_input, two, one] = [(inputs, GATES), (channels, 2), (channels, 1)].map(|(inputs, gates)| {
         let shape = ConvShape { out_sections: gates, ..ConvShape::same(inputs, gates * channels, [3, 3]) };
-        PackedWeights::with_isa(shape, &vec![T::from_f64(0.1); shape.weight_len()], isa).unwrap()
+        PackedWeights::with_isa(shape, &plain[..shape.weight_len()], isa).unwrap()
     });
     let weights = CellWeights { input: &of_input, update_and_reset: &two, candidate: &one };
     let input = maps::<T>(extent.with_channels(inputs), 1, 1);
@@ -174,4 +179,5 @@ fn no_kernel_leaves_its_buffers() {
             }
         }
     }
+    assert!(GUARDED.load(Ordering::Relaxed) > 1000, "buffers of kernels have another alignment");
 }

@@ -1,21 +1,23 @@
-//! What a prepared stream allocates for a frame: nothing.
+//! What a prepared stream allocates for a frame, nothing, and what a training step does for a sequence.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+use convgru_model::{ConvGru, ConvGruConfig, InputGradient, Outputs, Parameters, StateGradient, Tensor};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The allocator of the system, counting for each thread.
+/// The allocator of the system, counting calls and bytes for each thread.
 struct Counting;
 
 // SAFETY: every call is passed on unchanged to the allocator of the system.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        BYTES.with(|count| count.set(count.get() + layout.size()));
         // SAFETY: the caller's promises are those of this call.
         unsafe { System.alloc(layout) }
     }
@@ -47,4 +49,35 @@ fn a_step_allocates_nothing() {
     });
     // All memory was taken by `prepare`.
     assert_eq!(counts, [0; 6]);
+}
+
+#[test]
+fn a_training_step_whose_gradients_enter_one_by_one_allocates_nothing_for_its_length() {
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[6, 5]), 7).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let bytes_of_second_step = |steps: usize| {
+        let frames = Tensor::from_fn(&[steps, 1, 3, 64, 80], |i| (i % 7) as f32 / 7.0);
+        let mut gradients = network.parameters().zeros_like();
+        let mut state = Tensor::zeros(&[1, 5, 64, 80]);
+        let mut workspace = None;
+        let mut step = || {
+            let before = BYTES.with(Cell::get);
+            network.forward_train_into(&frames, None, Outputs::None, &mut workspace).unwrap();
+            let enter = |mut entry: StateGradient<'_, f32>| {
+                if entry.layer() == 1 {
+                    entry.read_state(&mut state)?;
+                    entry.add(&state)?;
+                }
+                Ok(())
+            };
+            let workspace = workspace.as_mut().unwrap();
+            network.backward_with(workspace, enter, InputGradient::Skip, &mut gradients).unwrap();
+            BYTES.with(Cell::get) - before
+        };
+        step();
+        step()
+    };
+    // Both longer than a block of the backward pass.
+    let [short, long] = [16, 40].map(|steps| pool.install(|| bytes_of_second_step(steps)));
+    assert_eq!(short, long);
 }

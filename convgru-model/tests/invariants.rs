@@ -8,7 +8,7 @@ use convgru_model::layer::{
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutput, ConvGruOutputGradients, EncoderForecaster,
     EncoderForecasterConfig, Error, Feedback, InputGradient, MemoryBudget, OutputActivation, OutputGradient,
-    Outputs, Parameters, TeacherForcing, Tensor,
+    Outputs, Parameters, StateGradient, TeacherForcing, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
@@ -347,4 +347,58 @@ fn gates_computed_anew_give_the_same_bits() {
     let kept = run(MemoryBudget::Unlimited);
     let anew = run(MemoryBudget::Bytes(1 << 20));
     assert!(kept == anew, "gates that were kept and gates computed anew differ");
+}
+
+#[test]
+fn states_and_gradients_one_step_at_a_time_give_the_bits_of_whole_sequences() {
+    let network = network();
+    let frames = noise(&[5, 2, 3, 9, 7], 1);
+    let initial: Vec<_> = [6, 5, 4].map(|c| noise(&[2, c, 9, 7], c)).to_vec();
+    let d_outputs: Vec<_> = [6, 5, 4].map(|c| noise(&[5, 2, c, 9, 7], 10 + c)).to_vec();
+    let d_last = noise(&[2, 5, 9, 7], 20);
+
+    let (states, mut workspace) = network.forward_train(&frames, Some(&initial)).unwrap();
+    let gradients = || network.parameters().zeros_like();
+    let (mut of_sequences, mut of_steps) = (gradients(), gradients());
+    let whole = ConvGruOutputGradients {
+        outputs: d_outputs.iter().map(Some).collect(),
+        last: vec![None, Some(&d_last), None],
+    };
+    let a = network.backward(&mut workspace, &whole, InputGradient::Compute, &mut of_sequences).unwrap();
+
+    let mut workspace = None;
+    let output = network.forward_train_into(&frames, Some(&initial), Outputs::None, &mut workspace).unwrap();
+    assert!(output.outputs.is_empty() && output.last == states.last);
+    let mut workspace = workspace.unwrap();
+    assert_eq!((workspace.layers(), workspace.steps()), (3, 5));
+    let mut met = Vec::new();
+    let enter = |mut entry: StateGradient<'_, f32>| {
+        let (layer, t) = (entry.layer(), entry.step());
+        let mut state = Tensor::zeros(&entry.shape());
+        entry.read_state(&mut state)?;
+        assert_eq!(bits(&state), bits(&states.outputs[layer].index(t)), "layer {layer}, step {t}");
+        if layer == 1 && t == 4 {
+            entry.add(&d_last)?;
+        }
+        entry.add(&d_outputs[layer].index(t))?;
+        met.push((layer, t));
+        Ok(())
+    };
+    let b = network.backward_with(&mut workspace, enter, InputGradient::Compute, &mut of_steps).unwrap();
+    assert_eq!(bits(&a.d_input.unwrap()), bits(&b.d_input.unwrap()));
+    assert!(a.d_initial == b.d_initial && of_sequences == of_steps);
+    for layer in 0..3 {
+        let steps: Vec<_> = met.iter().filter(|(of, _)| *of == layer).map(|(_, t)| *t).collect();
+        assert_eq!(steps, [4, 3, 2, 1, 0]);
+        let mut state = Tensor::zeros(&workspace.state_shape(layer));
+        workspace.read_state(layer, 2, &mut state).unwrap();
+        assert_eq!(bits(&state), bits(&states.outputs[layer].index(2)));
+    }
+
+    let mut small = Tensor::zeros(&[2, 6, 9, 6]);
+    let error = workspace.read_state(0, 0, &mut small).unwrap_err().to_string();
+    assert_eq!(error, "tensor for the state: shape [2, 6, 9, 6] where [2, 6, 9, 7] is needed");
+    let enter = |mut entry: StateGradient<'_, f32>| entry.add(&small);
+    let error = network.backward_with(&mut workspace, enter, InputGradient::Skip, &mut of_steps).unwrap_err();
+    assert!(error.to_string().starts_with("gradient of the state: shape [2, 6, 9, 6]"), "{error}");
 }

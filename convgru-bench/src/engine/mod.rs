@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use convgru_bench::Kind;
+use convgru_model::MemoryBudget;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::inputs::{self, Inputs};
@@ -15,13 +16,20 @@ use crate::protocol::{Done, Failed, Loaded, Memory, Request, Times};
 use work::{Sequence, Step, Training, Work};
 
 /// Answers requests until told to quit or until there are no more.
-pub(crate) fn serve(requests: &mut impl BufRead, replies: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) fn serve(
+    budget: MemoryBudget,
+    requests: &mut impl BufRead,
+    replies: &mut impl Write,
+) -> anyhow::Result<()> {
     while let Some(request) = next(requests)? {
         match request {
             Request::Load { folder, threads } => {
                 let pool = ThreadPoolBuilder::new().num_threads(threads).build();
                 match pool.map_err(anyhow::Error::from).and_then(|pool| Ok((pool, inputs::read(&folder)?))) {
-                    Ok((pool, inputs)) => return serve_loaded(requests, replies, &pool, &inputs),
+                    Ok((pool, mut inputs)) => {
+                        inputs.network.set_memory_budget(budget);
+                        return serve_loaded(requests, replies, &pool, &inputs);
+                    }
                     Err(error) => refuse(replies, &error)?,
                 }
             }
@@ -125,12 +133,12 @@ mod tests {
     fn what_is_asked_too_early_or_twice_is_refused() {
         let requests = "{\"do\":\"run\",\"iterations\":1}\n{\"do\":\"load\",\"folder\":\"absent\",\"threads\":1}\n{\"do\":\"quit\"}\n";
         let mut replies = Vec::new();
-        serve(&mut requests.as_bytes(), &mut replies).unwrap();
+        serve(MemoryBudget::Unlimited, &mut requests.as_bytes(), &mut replies).unwrap();
         let text = String::from_utf8(replies).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].contains("run before load"), "{text}");
         assert!(lines[1].contains("cannot read absent"), "{text}");
         assert_eq!(lines[2], "{}");
-        assert!(serve(&mut "nonsense\n".as_bytes(), &mut Vec::new()).is_err());
+        assert!(serve(MemoryBudget::Unlimited, &mut "nonsense\n".as_bytes(), &mut Vec::new()).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! What convgru does for each kind of workload, and what of it is timed.
 
 use convgru_model::{
-    ConvGru, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters, ConvGruSequences, ConvGruStream,
-    ConvGruWorkspace, InputGradient, Outputs, Parameters, Tensor,
+    ConvGru, ConvGruOutput, ConvGruParameters, ConvGruSequences, ConvGruStream, ConvGruWorkspace,
+    InputGradient, Outputs, Parameters, StateGradient, Tensor,
 };
 
 /// Work that is done again and again.
@@ -75,38 +75,44 @@ impl Work for Sequence<'_> {
     }
 }
 
-/// Forward and backward of the sum of the top states; weights change from step to step, so
-/// packing them is part of it. The gradients are kept, and zeroed each time.
+/// Forward and backward of the sum of the top states, each of which is read on the way back; weights
+/// change from step to step, so packing them is part of it. The gradients are kept, and zeroed each time.
 pub(super) struct Training<'a> {
     network: &'a ConvGru<f32>,
     frames: &'a Tensor<f32>,
-    ones: Option<Tensor<f32>>,
     workspace: Option<ConvGruWorkspace<f32>>,
+    /// A state of the topmost layer, and the gradient of the sum with respect to it.
+    top: Option<[Tensor<f32>; 2]>,
     gradients: ConvGruParameters<f32>,
 }
 
 impl<'a> Training<'a> {
     pub(super) fn new(network: &'a ConvGru<f32>, frames: &'a Tensor<f32>) -> Self {
-        Self { network, frames, ones: None, workspace: None, gradients: network.parameters().zeros_like() }
+        Self { network, frames, workspace: None, top: None, gradients: network.parameters().zeros_like() }
     }
 
     /// Returns the last state of the topmost layer.
     fn step(&mut self) -> anyhow::Result<Option<Tensor<f32>>> {
         self.gradients.zero();
         let mut output =
-            self.network.forward_train_into(self.frames, None, Outputs::Top, &mut self.workspace)?;
-        let layers = self.network.config().layers();
-        let top = &output.outputs[0];
-        let ones = self.ones.get_or_insert_with(|| {
-            let mut ones = Tensor::zeros(top.shape());
-            ones.fill(1.0);
-            ones
-        });
-        let mut outputs = vec![None; layers];
-        outputs[layers - 1] = Some(&*ones);
-        let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
+            self.network.forward_train_into(self.frames, None, Outputs::None, &mut self.workspace)?;
         if let Some(workspace) = &mut self.workspace {
-            self.network.backward(workspace, &d_outputs, InputGradient::Skip, &mut self.gradients)?;
+            let layer = workspace.layers() - 1;
+            let [state, ones] = self.top.get_or_insert_with(|| {
+                let state = Tensor::zeros(&workspace.state_shape(layer));
+                let mut ones = state.clone();
+                ones.fill(1.0);
+                [state, ones]
+            });
+            let enter = |mut entry: StateGradient<'_, f32>| {
+                if entry.layer() == layer {
+                    entry.read_state(state)?;
+                    std::hint::black_box(&*state);
+                    entry.add(ones)?;
+                }
+                Ok(())
+            };
+            self.network.backward_with(workspace, enter, InputGradient::Skip, &mut self.gradients)?;
         }
         Ok(output.last.pop())
     }

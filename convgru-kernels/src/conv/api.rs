@@ -35,7 +35,7 @@ use crate::scratchpad::Scratchpad;
 /// # Ok::<(), convgru_kernels::Error>(())
 /// ```
 pub fn forward<T: Scalar>(
-    weights: &PackedWeights<T>,
+    weights: &PackedWeights<'_, T>,
     input: FeatureMapsRef<'_, T>,
     output: FeatureMapsMut<'_, T>,
     mode: Output,
@@ -55,7 +55,7 @@ pub fn forward<T: Scalar>(
 /// [`Error::Extent`](crate::Error::Extent) if an extent does not fit, and the errors of
 /// [`ConvShape::output_size`].
 pub fn input_gradient<T: Scalar>(
-    weights: &PackedWeights<T>,
+    weights: &PackedWeights<'_, T>,
     d_output: FeatureMapsRef<'_, T>,
     d_input: FeatureMapsMut<'_, T>,
     mode: Output,

@@ -13,7 +13,7 @@ use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 
 pub(crate) fn forward<T: Scalar>(
-    weights: &PackedWeights<T>,
+    weights: &PackedWeights<'_, T>,
     input: FeatureMapsRef<'_, T>,
     mut output: FeatureMapsMut<'_, T>,
     mode: Output,
@@ -46,7 +46,7 @@ pub(crate) fn forward<T: Scalar>(
 }
 
 pub(crate) fn input_gradient<T: Scalar>(
-    weights: &PackedWeights<T>,
+    weights: &PackedWeights<'_, T>,
     d_output: FeatureMapsRef<'_, T>,
     mut d_input: FeatureMapsMut<'_, T>,
     mode: Output,

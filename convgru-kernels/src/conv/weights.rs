@@ -16,12 +16,12 @@ use crate::scalar::Scalar;
 /// Weights are packed once after each change and then used for any number of images: for
 /// [`forward`](super::forward) when it is first called, for
 /// [`input_gradient`](super::input_gradient) when that is. `prepare` of a model calls the one
-/// ahead of streaming.
+/// ahead of streaming. The weights themselves are borrowed.
 #[derive(Debug, Clone)]
-pub struct PackedWeights<T> {
+pub struct PackedWeights<'w, T> {
     shape: ConvShape,
     isa: Isa,
-    weights: Vec<T>,
+    weights: &'w [T],
     /// One number for each lane of each block of output channels.
     bias: Option<Vec<T>>,
     algorithm: Algorithm,
@@ -29,7 +29,7 @@ pub struct PackedWeights<T> {
     backward: OnceLock<Packed<T>>,
 }
 
-impl<T: Scalar> PackedWeights<T> {
+impl<'w, T: Scalar> PackedWeights<'w, T> {
     /// Packs weights.
     ///
     /// # Shapes
@@ -37,7 +37,7 @@ impl<T: Scalar> PackedWeights<T> {
     ///
     /// # Errors
     /// [`Error::Length`](crate::Error::Length) if the slice has another length.
-    pub fn new(shape: ConvShape, weights: &[T]) -> Result<Self> {
+    pub fn new(shape: ConvShape, weights: &'w [T]) -> Result<Self> {
         Self::with_isa(shape, weights, Isa::current())
     }
 
@@ -45,7 +45,7 @@ impl<T: Scalar> PackedWeights<T> {
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn with_isa(shape: ConvShape, weights: &[T], isa: Isa) -> Result<Self> {
+    pub fn with_isa(shape: ConvShape, weights: &'w [T], isa: Isa) -> Result<Self> {
         Self::with_algorithm(shape, weights, isa, Algorithm::of::<T>(&shape))
     }
 
@@ -57,11 +57,16 @@ impl<T: Scalar> PackedWeights<T> {
     ///
     /// # Panics
     /// If the algorithm cannot compute the convolution.
-    pub fn with_algorithm(shape: ConvShape, weights: &[T], isa: Isa, algorithm: Algorithm) -> Result<Self> {
+    pub fn with_algorithm(
+        shape: ConvShape,
+        weights: &'w [T],
+        isa: Isa,
+        algorithm: Algorithm,
+    ) -> Result<Self> {
         expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
         expect_computable::<T>(&shape, algorithm);
         let (forward, backward) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { shape, isa, weights: weights.to_vec(), bias: None, algorithm, forward, backward })
+        Ok(Self { shape, isa, weights, bias: None, algorithm, forward, backward })
     }
 
     /// Adds a bias to every output of [`forward`](super::forward).
@@ -85,6 +90,11 @@ impl<T: Scalar> PackedWeights<T> {
         Ok(self)
     }
 
+    /// Gives the memory of packed weights back. They are packed again if they are used again.
+    pub fn release(&mut self) {
+        (self.forward, self.backward) = (OnceLock::new(), OnceLock::new());
+    }
+
     /// The convolution the weights belong to.
     pub fn shape(&self) -> ConvShape {
         self.shape
@@ -102,7 +112,7 @@ impl<T: Scalar> PackedWeights<T> {
 
     /// The weights as a matrix `[out_channels, in_channels * kh * kw]`, row-major.
     pub(super) fn matrix(&self) -> &[T] {
-        &self.weights
+        self.weights
     }
 
     /// The bias, one number for each lane of each block of output channels.
@@ -121,7 +131,7 @@ impl<T: Scalar> PackedWeights<T> {
     }
 
     fn packed<'a>(&'a self, place: &'a OnceLock<Packed<T>>, turned: bool) -> Option<&'a Packed<T>> {
-        let pack = || T::pack(&self.shape, &self.weights, self.isa, self.algorithm, turned);
+        let pack = || T::pack(&self.shape, self.weights, self.isa, self.algorithm, turned);
         (self.algorithm != Algorithm::Patches).then(|| place.get_or_init(pack))
     }
 }

@@ -129,7 +129,7 @@ impl<T: Scalar> RowWork<T> for ResetHidden<'_, T> {
 #[derive(Debug)]
 pub struct ResetBackward<'a, T> {
     /// `Un`: the convolution of the candidate.
-    pub weights: &'a PackedWeights<T>,
+    pub weights: &'a PackedWeights<'a, T>,
     /// The gates of the step, `[N, 3 hidden, H, W]`.
     pub gates: FeatureMapsRef<'a, T>,
     /// The state the step started from, `[N, hidden, H, W]`.

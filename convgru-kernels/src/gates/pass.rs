@@ -16,7 +16,7 @@ pub(super) fn expect_gates(what: &'static str, state: Extent, got: Extent) -> Re
 /// Fails unless the convolution keeps the size of images and has the given channels.
 pub(super) fn expect_weights<T: Scalar>(
     what: &'static str,
-    weights: &PackedWeights<T>,
+    weights: &PackedWeights<'_, T>,
     state: Extent,
     gates: usize,
 ) -> Result<()> {
@@ -30,7 +30,7 @@ pub(super) fn expect_weights<T: Scalar>(
 
 /// Fails unless the convolution of an input gives gates of the size of a state.
 pub(super) fn expect_weights_of_input<T: Scalar>(
-    weights: &PackedWeights<T>,
+    weights: &PackedWeights<'_, T>,
     input: Extent,
     state: Extent,
 ) -> Result<()> {

@@ -15,11 +15,11 @@ use crate::scratchpad::Scratchpad;
 #[derive(Debug)]
 pub struct CellWeights<'a, T> {
     /// `W` and `b`: from the input to `3 hidden` channels in three sections.
-    pub input: &'a PackedWeights<T>,
+    pub input: &'a PackedWeights<'a, T>,
     /// `Uz` and `Ur`: from `hidden` to `2 hidden` channels in two sections.
-    pub update_and_reset: &'a PackedWeights<T>,
+    pub update_and_reset: &'a PackedWeights<'a, T>,
     /// `Un`: from `hidden` to `hidden` channels.
-    pub candidate: &'a PackedWeights<T>,
+    pub candidate: &'a PackedWeights<'a, T>,
 }
 
 impl<T: Scalar> CellWeights<'_, T> {
@@ -153,7 +153,7 @@ pub(super) struct Band {
 pub(super) fn bands<T: Scalar>(
     extent: Extent,
     blocks: usize,
-    candidate: &PackedWeights<T>,
+    candidate: &PackedWeights<'_, T>,
 ) -> impl Iterator<Item = Band> {
     let row = (extent.batch * extent.width * blocks * T::BLOCK).max(1);
     let rows = (BAND_ELEMENTS / row).next_multiple_of(BAND_ROWS).max(BAND_ROWS);

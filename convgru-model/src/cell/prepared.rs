@@ -10,15 +10,15 @@ use crate::error::Result;
 
 /// A cell whose weights are packed for the kernels. Valid until the weights change.
 #[derive(Debug)]
-pub(crate) struct PreparedCell<T> {
+pub(crate) struct PreparedCell<'w, T> {
     shape: CellShape,
-    input: PackedWeights<T>,
-    update_and_reset: PackedWeights<T>,
-    candidate: PackedWeights<T>,
+    input: PackedWeights<'w, T>,
+    update_and_reset: PackedWeights<'w, T>,
+    candidate: PackedWeights<'w, T>,
 }
 
-impl<T: Scalar> PreparedCell<T> {
-    pub(crate) fn new(parameters: &CellParameters<T>, precision: Precision) -> Result<Self> {
+impl<'w, T: Scalar> PreparedCell<'w, T> {
+    pub(crate) fn new(parameters: &'w CellParameters<T>, precision: Precision) -> Result<Self> {
         let shape = parameters.shape();
         let [input, two, one] = convolutions(shape, precision);
         let hidden_weights = parameters.hidden_weights.as_slice();
@@ -45,6 +45,11 @@ impl<T: Scalar> PreparedCell<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         Ok(conv::forward(&self.input, input, gates, Output::Overwrite, scratch)?)
+    }
+
+    /// Gives the memory of the packed weights of the input back, which are not needed for a while.
+    pub(crate) fn release_input(&mut self) {
+        self.input.release();
     }
 
     /// Whether steps read their inputs themselves, instead of finding `W*x + b` in the gates.

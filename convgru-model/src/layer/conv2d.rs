@@ -254,7 +254,7 @@ impl<T: Scalar> Conv2d<T> {
         Ok(d_input)
     }
 
-    fn packed(&self) -> Result<PackedWeights<T>> {
+    fn packed(&self) -> Result<PackedWeights<'_, T>> {
         Ok(PackedWeights::new(self.config.shape(), self.parameters.weight.as_slice())?)
     }
 

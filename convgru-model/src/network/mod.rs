@@ -4,6 +4,7 @@ mod cell;
 mod conv_gru;
 mod encoder_forecaster;
 mod stack;
+mod state_gradient;
 mod stream;
 
 pub use cell::{CellBackward, CellOutputGradients, ConvGruCell};
@@ -15,4 +16,5 @@ pub use encoder_forecaster::{
     EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
     TeacherForcing,
 };
+pub use state_gradient::StateGradient;
 pub use stream::ConvGruStream;

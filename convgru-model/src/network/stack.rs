@@ -5,18 +5,19 @@ use std::ops::Range;
 use convgru_kernels::conv::{Output, Precision};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
+use super::state_gradient::StateGradient;
 use crate::cell::{CellParameters, GATES, PreparedCell};
 use crate::error::Result;
 use crate::sequence::{LayerBackward, LayerWorkspace};
 
 /// The cells of a stack with their weights packed.
 #[derive(Debug)]
-pub(super) struct PreparedStack<T> {
-    pub(super) cells: Vec<PreparedCell<T>>,
+pub(super) struct PreparedStack<'w, T> {
+    pub(super) cells: Vec<PreparedCell<'w, T>>,
 }
 
-impl<T: Scalar> PreparedStack<T> {
-    pub(super) fn new(layers: &[CellParameters<T>], precision: Precision) -> Result<Self> {
+impl<'w, T: Scalar> PreparedStack<'w, T> {
+    pub(super) fn new(layers: &'w [CellParameters<T>], precision: Precision) -> Result<Self> {
         let cells = layers.iter().map(|layer| PreparedCell::new(layer, precision));
         Ok(Self { cells: cells.collect::<Result<_>>()? })
     }
@@ -72,6 +73,27 @@ impl<T: Scalar> PreparedStack<T> {
         Ok(())
     }
 
+    /// As [`forward`](Self::forward), for the last time: packed weights are given back as soon as no step
+    /// needs them.
+    pub(super) fn into_forward(
+        self,
+        workspace: &mut StackWorkspace<T>,
+        steps: usize,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        for (index, mut cell) in self.cells.into_iter().enumerate() {
+            let (below, layer) = workspace.layer_and_input(index);
+            for block in blocks(steps, layer.kept()) {
+                let input = layer.convolve_input(&cell, below, block.clone(), scratch)?;
+                if block.end == steps && input.is_none() {
+                    cell.release_input();
+                }
+                layer.recur(&cell, input, block, scratch)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Step `t` of all layers, whose input has been written.
     pub(super) fn step(
         &self,
@@ -121,9 +143,9 @@ impl<T: Scalar> StackWorkspace<T> {
     }
 }
 
-/// Numbers of gradients before the activations that are kept at a time, about: 8 MiB in `f32`,
+/// Numbers of gradients before the activations that are kept at a time, about: 4 MiB in `f32`,
 /// enough for the convolutions over a block to be large.
-const BLOCK_ELEMENTS: usize = 1 << 21;
+const BLOCK_ELEMENTS: usize = 1 << 20;
 
 /// Blocks of at most `size` steps that cover a sequence.
 fn blocks(steps: usize, size: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
@@ -150,7 +172,7 @@ pub(super) struct StackBackward<T> {
 impl<T: Scalar> StackBackward<T> {
     /// Starts from zero gradients of the last states, to go back over a
     /// [`sequence`](Self::sequence) in blocks of steps.
-    pub(super) fn new(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
+    pub(super) fn new(stack: &PreparedStack<'_, T>, workspace: &StackWorkspace<T>) -> Result<Self> {
         let widest = workspace.layers.iter().map(|layer| layer.state_extent().channels).max();
         let (step, steps) = (workspace.top().state_extent(), workspace.top().steps());
         let block = steps_of_block(step, widest.unwrap_or(1), steps);
@@ -159,27 +181,26 @@ impl<T: Scalar> StackBackward<T> {
 
     /// Starts from zero gradients of the last states, to go back over all layers
     /// [`step`](Self::step) by step.
-    pub(super) fn step_by_step(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>) -> Result<Self> {
+    pub(super) fn step_by_step(stack: &PreparedStack<'_, T>, workspace: &StackWorkspace<T>) -> Result<Self> {
         Self::with_blocks(stack, workspace, workspace.top().steps())
     }
 
-    fn with_blocks(stack: &PreparedStack<T>, workspace: &StackWorkspace<T>, steps: usize) -> Result<Self> {
+    fn with_blocks(
+        stack: &PreparedStack<'_, T>,
+        workspace: &StackWorkspace<T>,
+        steps: usize,
+    ) -> Result<Self> {
         let layers = stack.cells.iter().zip(&workspace.layers);
         let layers = layers.map(|(cell, layer)| LayerBackward::new(cell, layer, steps));
         let d_inputs = stack.cells.iter().map(|_| None).collect();
         Ok(Self { layers: layers.collect::<Result<_>>()?, d_inputs, steps })
     }
 
-    /// Starts anew from zero gradients of the last states.
-    pub(super) fn restart(&mut self) {
-        self.layers.iter_mut().for_each(LayerBackward::restart);
-    }
-
     /// Goes back over step `t` of all layers. The gradients that enter at the states after
     /// the step have been added; with `d_input` the gradient of the step's input is added to it.
     pub(super) fn step(
         &mut self,
-        stack: &PreparedStack<T>,
+        stack: &PreparedStack<'_, T>,
         workspace: &StackWorkspace<T>,
         t: usize,
         mut d_input: Option<&mut FeatureMaps<T>>,
@@ -205,14 +226,14 @@ impl<T: Scalar> StackBackward<T> {
     /// Goes back over all steps, block after block and in each layer after layer, and adds all
     /// gradients of weights. Gates that were not kept are computed anew.
     ///
-    /// `enter(layer, t, d_hidden)` adds the gradients that enter at the state of a layer
-    /// after step `t`. The result is the gradient of the inputs, `[T N, in_channels, H, W]`,
-    /// where it is asked for.
+    /// `enter` adds the gradients that enter at a state: it is called for every layer and step once,
+    /// for the steps of a layer from the last to the first. The result is the gradient of the inputs,
+    /// `[T N, in_channels, H, W]`, where it is asked for.
     pub(super) fn sequence(
         &mut self,
-        stack: &PreparedStack<T>,
+        stack: &PreparedStack<'_, T>,
         workspace: &mut StackWorkspace<T>,
-        mut enter: impl FnMut(usize, usize, &mut FeatureMaps<T>) -> Result<()>,
+        mut enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
         gradients: &mut [CellParameters<T>],
         want_input: bool,
         scratch: &mut Scratchpad<T>,
@@ -229,7 +250,8 @@ impl<T: Scalar> StackBackward<T> {
                 let (of_layer, above) = self.d_inputs.split_at_mut(index + 1);
                 let d_states = above.first().and_then(Option::as_ref);
                 for t in block.clone().rev() {
-                    enter(index, t, &mut back.d_hidden)?;
+                    let gradient = back.d_hidden.as_mut();
+                    enter(StateGradient { layer: index, step: t, state: layer.state(t), gradient })?;
                     if let Some(d_states) = d_states {
                         let images = layer.images(t - block.start..t + 1 - block.start);
                         back.d_hidden.as_mut().add(d_states.images(images))?;
@@ -263,7 +285,7 @@ impl<T: Scalar> StackBackward<T> {
     /// Adds all gradients of weights after [`step`](Self::step) for every step.
     pub(super) fn weight_gradients(
         &mut self,
-        stack: &PreparedStack<T>,
+        stack: &PreparedStack<'_, T>,
         workspace: &StackWorkspace<T>,
         gradients: &mut [CellParameters<T>],
         scratch: &mut Scratchpad<T>,

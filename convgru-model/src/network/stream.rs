@@ -1,7 +1,6 @@
 //! Frames that come one at a time.
 
 use convgru_kernels::{Extent, FeatureMapsRef, Scalar, Scratchpad};
-use std::marker::PhantomData;
 
 use super::stack::{PreparedStack, StackWorkspace};
 use crate::error::{Result, expect_count};
@@ -26,27 +25,19 @@ use crate::tensor::{Tensor, expect_shape};
 /// ```
 #[derive(Debug)]
 pub struct ConvGruStream<'a, T> {
-    stack: PreparedStack<T>,
+    stack: PreparedStack<'a, T>,
     workspace: StackWorkspace<T>,
     output: Tensor<T>,
     /// Whether the states before the next step are those in the workspace; zero otherwise.
     started: bool,
     scratch: Scratchpad<T>,
-    network: PhantomData<&'a ()>,
 }
 
-impl<T: Scalar> ConvGruStream<'_, T> {
-    pub(super) fn new(stack: PreparedStack<T>, extent: Extent) -> Result<Self> {
+impl<'a, T: Scalar> ConvGruStream<'a, T> {
+    pub(super) fn new(stack: PreparedStack<'a, T>, extent: Extent) -> Result<Self> {
         let workspace = stack.workspace_without_gates(extent, 1)?;
         let output = Tensor::zeros(&workspace.top().state_extent().dims());
-        Ok(Self {
-            stack,
-            workspace,
-            output,
-            started: false,
-            scratch: Scratchpad::new(),
-            network: PhantomData,
-        })
+        Ok(Self { stack, workspace, output, started: false, scratch: Scratchpad::new() })
     }
 
     /// Takes all memory that steps need, by two frames on trial.

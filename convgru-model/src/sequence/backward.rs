@@ -27,7 +27,11 @@ pub(crate) struct LayerBackward<T> {
 
 impl<T: Scalar> LayerBackward<T> {
     /// Starts from a zero gradient of the last state, with room for blocks of at most `steps` steps.
-    pub(crate) fn new(cell: &PreparedCell<T>, workspace: &LayerWorkspace<T>, steps: usize) -> Result<Self> {
+    pub(crate) fn new(
+        cell: &PreparedCell<'_, T>,
+        workspace: &LayerWorkspace<T>,
+        steps: usize,
+    ) -> Result<Self> {
         let state = workspace.state_extent();
         let block = state.with_batch(state.batch * steps);
         let halo = cell.shape().halo();
@@ -38,16 +42,11 @@ impl<T: Scalar> LayerBackward<T> {
         })
     }
 
-    /// Starts anew from a zero gradient of the last state.
-    pub(crate) fn restart(&mut self) {
-        self.d_hidden.set_zero();
-    }
-
     /// Goes back over step `t` of a block. The gradients that enter at the state after the step
     /// have been added to `d_hidden`.
     pub(crate) fn step(
         &mut self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         workspace: &LayerWorkspace<T>,
         block: &Range<usize>,
         t: usize,
@@ -65,7 +64,7 @@ impl<T: Scalar> LayerBackward<T> {
     /// The gradient of the inputs of some steps of a block, after [`step`](Self::step) for them.
     pub(crate) fn input_gradient(
         &self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         images: Range<usize>,
         d_input: FeatureMapsMut<'_, T>,
         mode: Output,
@@ -78,7 +77,7 @@ impl<T: Scalar> LayerBackward<T> {
     /// steps. `input` is `[T N, in_channels, H, W]`.
     pub(crate) fn weight_gradients(
         &mut self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         workspace: &LayerWorkspace<T>,
         input: &FeatureMaps<T>,
         block: &Range<usize>,

@@ -37,7 +37,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// `halo` is what the convolution that reads the states needs around them, besides the cell's own.
     /// Gates are kept for `kept` steps at a time.
     pub(crate) fn new(
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         step: Extent,
         steps: usize,
         kept: usize,
@@ -65,7 +65,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     }
 
     /// Whether the workspace was made for a cell of this shape.
-    pub(crate) fn fits(&self, cell: &PreparedCell<T>) -> bool {
+    pub(crate) fn fits(&self, cell: &PreparedCell<'_, T>) -> bool {
         let own = cell.shape().halo();
         self.states.extent().channels == cell.shape().hidden_channels && self.reset_hidden.halo() == own
     }
@@ -127,25 +127,48 @@ impl<T: Scalar> LayerWorkspace<T> {
     }
 
     /// Some steps whose inputs are given; `input` is `[T N, in_channels, H, W]`.
-    ///
-    /// `W*x + b` of all of them is one convolution, unless the cell adds it up with the convolution
-    /// of the state or the sequence begins with a single step, which needs no reset gate.
     pub(crate) fn run(
         &mut self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         input: &FeatureMaps<T>,
+        steps: Range<usize>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let input = self.convolve_input(cell, input, steps.clone(), scratch)?;
+        self.recur(cell, input, steps, scratch)
+    }
+
+    /// The first half of [`run`](Self::run): `W*x + b` of all steps in one convolution.
+    ///
+    /// Returns the input where each step convolves its own: where the cell adds it up with the
+    /// convolution of the state, and in a single first step, which needs no reset gate.
+    pub(crate) fn convolve_input<'i>(
+        &mut self,
+        cell: &PreparedCell<'_, T>,
+        input: &'i FeatureMaps<T>,
+        steps: Range<usize>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<Option<&'i FeatureMaps<T>>> {
+        let first_alone = steps == (0..1) && !self.has_initial;
+        if first_alone || cell.joins_input(self.state_extent()) {
+            return Ok(Some(input));
+        }
+        let images = self.images(steps);
+        let gates = self.gates.images_mut(self.gate_images(images.clone()));
+        cell.convolve_input(input.images(images), gates, scratch)?;
+        Ok(None)
+    }
+
+    /// The second half of [`run`](Self::run), with what [`convolve_input`](Self::convolve_input) returned.
+    pub(crate) fn recur(
+        &mut self,
+        cell: &PreparedCell<'_, T>,
+        input: Option<&FeatureMaps<T>>,
         mut steps: Range<usize>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let first_alone = steps == (0..1) && !self.has_initial;
-        let joint = first_alone || cell.joins_input(self.state_extent());
-        if !joint {
-            let images = self.images(steps.clone());
-            let gates = self.gates.images_mut(self.gate_images(images.clone()));
-            cell.convolve_input(input.images(images), gates, scratch)?;
-        }
         steps.try_for_each(|t| {
-            let input = joint.then(|| input.images(self.images(t..t + 1)));
+            let input = input.map(|maps| maps.images(self.images(t..t + 1)));
             self.step(cell, t, input, scratch)
         })
     }
@@ -153,7 +176,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// Step `t`, with its input where the gates do not hold its part.
     fn step(
         &mut self,
-        cell: &PreparedCell<T>,
+        cell: &PreparedCell<'_, T>,
         t: usize,
         input: Option<FeatureMapsRef<'_, T>>,
         scratch: &mut Scratchpad<T>,

@@ -1,5 +1,7 @@
 //! Tiles of images: which there are, and their transforms.
 
+use std::ops::Range;
+
 use super::plane::{self, Plane};
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
@@ -186,7 +188,8 @@ unsafe fn copy_window<T: Scalar, const N: usize>(
 /// Transforms the gradients of the output of some tiles: `A dY A^T`.
 pub(super) struct GradientTransform<'a, T> {
     pub(super) tiles: Tiles,
-    pub(super) blocks: usize,
+    /// The blocks of channels to transform.
+    pub(super) blocks: Range<usize>,
     pub(super) d_output: Rows<'a, T>,
     pub(super) first: usize,
     pub(super) count: usize,
@@ -213,7 +216,7 @@ fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, con
     for index in 0..work.count {
         let place = work.tiles.place(work.first + index);
         let inside = work.tiles.inside(place);
-        for block in 0..work.blocks {
+        for (of_target, block) in work.blocks.clone().enumerate() {
             let from = work.d_output.pixel(place.image, block, place.row, place.column);
             // SAFETY: the part of the tile inside the image is valid to read.
             let (from, stride) = unsafe {
@@ -224,7 +227,7 @@ fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, con
                     (work.window.as_ptr(), M * T::BLOCK)
                 }
             };
-            let to = (block * work.transformed.tiles + work.at + index) * T::BLOCK;
+            let to = (of_target * work.transformed.tiles + work.at + index) * T::BLOCK;
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 // SAFETY: the window has M rows of M blocks, and the target an element for each
                 // element of the tile at its stride.

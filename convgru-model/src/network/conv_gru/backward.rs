@@ -1,8 +1,9 @@
 //! The backward pass of the stack.
 
-use convgru_kernels::{FeatureMaps, Scalar};
+use convgru_kernels::{Scalar, Scratchpad};
 
 use super::super::stack::{StackBackward, StackWorkspace};
+use super::super::state_gradient::StateGradient;
 use super::{ConvGru, ConvGruParameters, ConvGruWorkspace};
 use crate::cell::{CellParameters, CellShape};
 use crate::error::{Result, expect_count};
@@ -56,6 +57,60 @@ impl<T: Scalar> ConvGru<T> {
         self.backward_layers(workspace, d_outputs, input_gradient, &mut gradients.layers)
     }
 
+    /// [`backward`](Self::backward) with gradients of states that enter one after the other: no tensor
+    /// of a whole sequence is needed for them, nor one for the states if they are read here.
+    ///
+    /// `enter` is called for every layer and step once, for the steps of a layer from the last to the
+    /// first. It may read the state and adds the gradient of the loss with respect to it; where it
+    /// adds nothing that is zero.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count)
+    /// if the workspace or `gradients` do not fit the network, and the first error of `enter`, which
+    /// leaves the gradients half added.
+    ///
+    /// The mean of the squares of the top layer's states, one state in memory at a time:
+    ///
+    /// ```
+    /// use convgru_model::{
+    ///     ConvGru, ConvGruConfig, InputGradient, Outputs, Parameters, StateGradient, Tensor,
+    /// };
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[8, 4]), 0)?;
+    /// let mut gradients = network.parameters().zeros_like();
+    /// let (mut workspace, mut loss) = (None, 0.0);
+    /// let frames = Tensor::from_fn(&[5, 1, 2, 6, 7], |i| (i % 7) as f32 / 7.0);
+    /// network.forward_train_into(&frames, None, Outputs::None, &mut workspace)?;
+    /// if let Some(workspace) = &mut workspace {
+    ///     let mut state = Tensor::zeros(&workspace.state_shape(1));
+    ///     let numbers = (workspace.steps() * state.len()) as f32;
+    ///     let enter = |mut entry: StateGradient<'_, f32>| {
+    ///         if entry.layer() == 1 {
+    ///             entry.read_state(&mut state)?;
+    ///             for value in state.as_mut_slice() {
+    ///                 loss += *value * *value / numbers;
+    ///                 *value *= 2.0 / numbers;
+    ///             }
+    ///             entry.add(&state)?;
+    ///         }
+    ///         Ok(())
+    ///     };
+    ///     network.backward_with(workspace, enter, InputGradient::Skip, &mut gradients)?;
+    /// }
+    /// assert!(loss > 0.0);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn backward_with(
+        &self,
+        workspace: &mut ConvGruWorkspace<T>,
+        enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
+        input_gradient: InputGradient,
+        gradients: &mut ConvGruParameters<T>,
+    ) -> Result<ConvGruBackward<T>> {
+        self.expect_layers(&workspace.forward, &gradients.layers)?;
+        self.run_backward(workspace, enter, input_gradient, &mut gradients.layers)
+    }
+
     /// [`backward`](Self::backward) into gradients that lie in a slice.
     pub(in crate::network) fn backward_layers(
         &self,
@@ -64,29 +119,33 @@ impl<T: Scalar> ConvGru<T> {
         input_gradient: InputGradient,
         gradients: &mut [CellParameters<T>],
     ) -> Result<ConvGruBackward<T>> {
-        let ConvGruWorkspace { forward: workspace, backward, scratch } = workspace;
-        self.expect_gradients(workspace, d_outputs, gradients)?;
-        let stack = self.prepared()?;
-        let back = match backward {
-            Some(back) => {
-                back.restart();
-                back
+        self.expect_layers(&workspace.forward, gradients)?;
+        self.expect_output_gradients(&workspace.forward, d_outputs)?;
+        let last = workspace.steps() - 1;
+        let enter = |mut entry: StateGradient<'_, T>| {
+            if let Some(d_last) = d_outputs.last[entry.layer].filter(|_| entry.step == last) {
+                entry.add_images(d_last.as_slice())?;
             }
-            None => backward.insert(StackBackward::new(&stack, workspace)?),
-        };
-        for (layer, d_last) in back.layers.iter_mut().zip(&d_outputs.last) {
-            if let Some(d_last) = d_last {
-                layer.d_hidden.as_mut().read_nchw(d_last.as_slice())?;
-            }
-        }
-        let enter = |layer: usize, t: usize, d_hidden: &mut FeatureMaps<T>| {
-            if let Some(d_output) = d_outputs.outputs[layer] {
-                d_hidden.as_mut().add_nchw(d_output.slice(t))?;
+            if let Some(d_output) = d_outputs.outputs[entry.layer] {
+                entry.add_images(d_output.slice(entry.step))?;
             }
             Ok(())
         };
+        self.run_backward(workspace, enter, input_gradient, gradients)
+    }
+
+    fn run_backward(
+        &self,
+        workspace: &mut ConvGruWorkspace<T>,
+        enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
+        input_gradient: InputGradient,
+        gradients: &mut [CellParameters<T>],
+    ) -> Result<ConvGruBackward<T>> {
+        let workspace = &mut workspace.forward;
+        let (stack, mut scratch) = (self.prepared()?, Scratchpad::new());
+        let mut back = StackBackward::new(&stack, workspace)?;
         let want_input = input_gradient == InputGradient::Compute;
-        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, scratch)?;
+        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, &mut scratch)?;
         let d_input = match d_maps {
             Some(maps) => {
                 let [images, c, h, w] = maps.extent().dims();
@@ -104,17 +163,26 @@ impl<T: Scalar> ConvGru<T> {
         Ok(ConvGruBackward { d_input, d_initial })
     }
 
-    fn expect_gradients(
+    /// Fails unless workspace and gradients are those of a network of the same layers.
+    fn expect_layers(&self, workspace: &StackWorkspace<T>, gradients: &[CellParameters<T>]) -> Result<()> {
+        let layers = self.config.layers();
+        expect_count("layers of the workspace", layers, workspace.layers.len())?;
+        expect_count("layers of the gradients", layers, gradients.len())?;
+        for (index, gradients) in gradients.iter().enumerate() {
+            let shape = CellShape::of_layer(&self.config, index);
+            gradients.expect(&format!("gradients.layers.{index}"), shape, self.config.bias)?;
+        }
+        Ok(())
+    }
+
+    fn expect_output_gradients(
         &self,
         workspace: &StackWorkspace<T>,
         d_outputs: &ConvGruOutputGradients<'_, T>,
-        gradients: &[CellParameters<T>],
     ) -> Result<()> {
         let layers = self.config.layers();
-        expect_count("layers of the workspace", layers, workspace.layers.len())?;
         expect_count("gradients of outputs", layers, d_outputs.outputs.len())?;
         expect_count("gradients of last states", layers, d_outputs.last.len())?;
-        expect_count("layers of the gradients", layers, gradients.len())?;
         for (index, layer) in workspace.layers.iter().enumerate() {
             let [n, c, h, w] = layer.state_extent().dims();
             if let Some(d_output) = d_outputs.outputs[index] {
@@ -122,14 +190,9 @@ impl<T: Scalar> ConvGru<T> {
                 expect_shape(&what, d_output.shape(), &[layer.steps(), n, c, h, w])?;
             }
             if let Some(d_last) = d_outputs.last[index] {
-                expect_shape(
-                    &format!("gradient of the last state of layer {index}"),
-                    d_last.shape(),
-                    &[n, c, h, w],
-                )?;
+                let what = format!("gradient of the last state of layer {index}");
+                expect_shape(&what, d_last.shape(), &[n, c, h, w])?;
             }
-            let shape = CellShape::of_layer(&self.config, index);
-            gradients[index].expect(&format!("gradients.layers.{index}"), shape, self.config.bias)?;
         }
         Ok(())
     }

@@ -2,13 +2,15 @@
 
 mod backward;
 mod sequences;
+mod training;
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
 pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
 pub use sequences::ConvGruSequences;
+pub use training::{ConvGruWorkspace, MemoryBudget};
 
-use super::stack::{PreparedStack, StackBackward, StackWorkspace, steps_of_block};
+use super::stack::{PreparedStack, StackWorkspace};
 use super::stream::ConvGruStream;
 use crate::cell::{self, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
@@ -64,20 +66,6 @@ pub struct ConvGru<T> {
     memory_budget: MemoryBudget,
 }
 
-/// How much memory a forward pass may keep for the backward pass.
-///
-/// The gates are three quarters of it. Where they do not fit, those of a block of steps are computed
-/// anew when the backward pass comes to it, with the same bits: less memory for one more forward
-/// pass (docs/numerics.md).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MemoryBudget {
-    /// Everything is kept.
-    #[default]
-    Unlimited,
-    /// Gates of all steps are kept where all that is kept fits into so many bytes.
-    Bytes(usize),
-}
-
 /// Which layers' states [`ConvGru::forward`] returns for every step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outputs {
@@ -85,31 +73,19 @@ pub enum Outputs {
     AllLayers,
     /// The topmost layer's.
     Top,
+    /// No layer's: the states after the last step alone.
+    None,
 }
 
 /// The states of a sequence. The default is that of none, to be filled by
 /// [`ConvGruSequences::forward_into`].
 #[derive(Debug, Clone, Default)]
 pub struct ConvGruOutput<T> {
-    /// States after every step, `[T, N, hidden, H, W]`: one tensor for each layer, or the
-    /// topmost layer's alone.
+    /// States after every step, `[T, N, hidden, H, W]`: one tensor for each layer, the
+    /// topmost layer's alone, or none.
     pub outputs: Vec<Tensor<T>>,
     /// The state of every layer after the last step, `[N, hidden, H, W]`.
     pub last: Vec<Tensor<T>>,
-}
-
-/// What [`ConvGru::forward_train`] keeps for [`ConvGru::backward`].
-///
-/// It holds the inputs once and, of each layer, four times its hidden states: for `T`
-/// steps of `N` samples `T N H W (in_channels + sum over layers of 4 hidden)` numbers, channels
-/// rounded up to a multiple of 16 (`f64`: 8) and a border for the kernels added. The memory of
-/// the backward pass lies beside it, so that training steps of the same shapes take no memory
-/// anew ([`ConvGru::forward_train_into`]).
-#[derive(Debug)]
-pub struct ConvGruWorkspace<T> {
-    forward: StackWorkspace<T>,
-    backward: Option<StackBackward<T>>,
-    scratch: Scratchpad<T>,
 }
 
 impl<T: Scalar> ConvGru<T> {
@@ -157,21 +133,6 @@ impl<T: Scalar> ConvGru<T> {
     /// Its weights, to be changed.
     pub fn parameters_mut(&mut self) -> &mut ConvGruParameters<T> {
         &mut self.parameters
-    }
-
-    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
-    pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
-        self.memory_budget = budget;
-    }
-
-    /// Steps whose gates a forward pass keeps for the backward pass.
-    fn kept_steps(&self, step: Extent, steps: usize) -> usize {
-        let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
-        let hidden: usize = self.config.hidden_channels.iter().sum();
-        let channels = self.config.in_channels + (cell::GATES + 1) * hidden;
-        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
-        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
-        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
     }
 
     /// One frame: the states of all layers after it.
@@ -237,95 +198,16 @@ impl<T: Scalar> ConvGru<T> {
         })
     }
 
-    /// A whole sequence, keeping what [`backward`](Self::backward) needs.
-    ///
-    /// # Shapes
-    /// As [`forward`](Self::forward); the states of every layer are returned.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_train(
-        &self,
-        input: &Tensor<T>,
-        states: Option<&[Tensor<T>]>,
-    ) -> Result<(ConvGruOutput<T>, ConvGruWorkspace<T>)> {
-        let mut workspace = None;
-        let output = self.forward_train_into(input, states, Outputs::AllLayers, &mut workspace)?;
-        Ok((output, workspace.expect("a forward pass leaves a workspace")))
-    }
-
-    /// [`forward_train`](Self::forward_train) into the workspace of a step before, whose memory is
-    /// used again where the shapes are the same; `None` takes memory anew.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    ///
-    /// ```
-    /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Tensor};
-    ///
-    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-    /// let mut gradients = network.parameters().zeros_like();
-    /// let mut workspace = None;
-    /// for _ in 0..3 {
-    ///     let frames = Tensor::zeros(&[5, 1, 2, 6, 7]);
-    ///     let states = network.forward_train_into(&frames, None, Outputs::Top, &mut workspace)?;
-    ///     let d_outputs = ConvGruOutputGradients { outputs: vec![Some(&states.outputs[0])], last: vec![None] };
-    ///     if let Some(workspace) = &mut workspace {
-    ///         network.backward(workspace, &d_outputs, InputGradient::Skip, &mut gradients)?;
-    ///     }
-    /// }
-    /// # Ok::<(), convgru_model::Error>(())
-    /// ```
-    pub fn forward_train_into(
-        &self,
-        input: &Tensor<T>,
-        states: Option<&[Tensor<T>]>,
-        outputs: Outputs,
-        workspace: &mut Option<ConvGruWorkspace<T>>,
-    ) -> Result<ConvGruOutput<T>> {
-        let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
-        let steps = input.shape()[0];
-        let stack = self.prepared()?;
-        let gates = self.kept_steps(step, steps);
-        let kept = workspace
-            .take()
-            .filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps, gates));
-        let mut kept = match kept {
-            Some(kept) => kept,
-            None => ConvGruWorkspace {
-                forward: stack.workspace_keeping(step, steps, gates)?,
-                backward: None,
-                scratch: Scratchpad::new(),
-            },
-        };
-        kept.forward.inputs.as_mut().read_nchw(input.as_slice())?;
-        kept.forward.layers.iter_mut().for_each(|layer| layer.clear_initial());
-        self.set_initial(&mut kept.forward, states)?;
-        stack.forward(&mut kept.forward, steps, &mut kept.scratch)?;
-        let first = self.first_of(outputs);
-        let mut result = ConvGruOutput { outputs: Vec::new(), last: Vec::new() };
-        for (index, layer) in kept.forward.layers.iter().enumerate() {
-            let [n, c, h, w] = layer.state_extent().dims();
-            if index >= first {
-                let mut output = Tensor::zeros(&[steps, n, c, h, w]);
-                layer.states.as_ref().write_nchw(output.as_mut_slice())?;
-                result.outputs.push(output);
-            }
-            result.last.push(layer.state_tensor(steps - 1)?);
-        }
-        *workspace = Some(kept);
-        Ok(result)
-    }
-
     /// The lowest layer whose states are returned.
     fn first_of(&self, outputs: Outputs) -> usize {
         match outputs {
             Outputs::AllLayers => 0,
             Outputs::Top => self.config.layers() - 1,
+            Outputs::None => self.config.layers(),
         }
     }
 
-    fn prepared(&self) -> Result<PreparedStack<T>> {
+    fn prepared(&self) -> Result<PreparedStack<'_, T>> {
         PreparedStack::new(&self.parameters.layers, self.config.precision.into())
     }
 

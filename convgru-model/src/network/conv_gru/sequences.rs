@@ -28,7 +28,7 @@ const BLOCK_ELEMENTS: usize = 1 << 22;
 #[derive(Debug)]
 pub struct ConvGruSequences<'a, T> {
     pub(super) network: &'a ConvGru<T>,
-    pub(super) stack: PreparedStack<T>,
+    pub(super) stack: PreparedStack<'a, T>,
     pub(super) workspace: Option<StackWorkspace<T>>,
     pub(super) scratch: Scratchpad<T>,
 }

@@ -4,6 +4,7 @@ use convgru_kernels::conv::{self, Output};
 use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
 
 use super::super::stack::StackBackward;
+use super::super::state_gradient::StateGradient;
 use super::{EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, Prepared};
 use crate::config::Feedback;
 use crate::error::{Result, expect_count};
@@ -87,7 +88,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         let d_patches = encoder.sequence(
             &prepared.encoder,
             &mut workspace.encoder,
-            |_, _, _| Ok(()),
+            |_| Ok(()),
             &mut gradients.encoder.layers,
             want_input,
             &mut scratch,
@@ -134,7 +135,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     fn unroll_at_once(
         &self,
         workspace: &mut EncoderForecasterWorkspace<T>,
-        prepared: &Prepared<T>,
+        prepared: &Prepared<'_, T>,
         d_logits: Tensor<T>,
         gradients: &mut EncoderForecasterParameters<T>,
         scratch: &mut Scratchpad<T>,
@@ -153,9 +154,10 @@ impl<T: Scalar> EncoderForecaster<T> {
         let mut stack = StackBackward::new(&prepared.forecaster, &workspace.forecaster)?;
         let top = workspace.forecaster.layers.len() - 1;
         let batch = workspace.forecaster.top().batch;
-        let enter = |layer: usize, t: usize, d_hidden: &mut FeatureMaps<T>| {
-            if layer == top {
-                d_hidden.as_mut().add(d_states.images(t * batch..(t + 1) * batch))?;
+        let enter = |mut entry: StateGradient<'_, T>| {
+            if entry.layer == top {
+                let images = entry.step * batch..(entry.step + 1) * batch;
+                entry.gradient.add(d_states.images(images))?;
             }
             Ok(())
         };
@@ -171,7 +173,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     fn unroll_step_by_step(
         &self,
         workspace: &EncoderForecasterWorkspace<T>,
-        prepared: &Prepared<T>,
+        prepared: &Prepared<'_, T>,
         d_logits: Tensor<T>,
         gradients: &mut EncoderForecasterParameters<T>,
         want_input: bool,
@@ -221,7 +223,7 @@ struct ForecasterBackward<T> {
 }
 
 fn head_gradients<T: Scalar>(
-    prepared: &Prepared<T>,
+    prepared: &Prepared<'_, T>,
     states: &FeatureMaps<T>,
     d_logits: &FeatureMaps<T>,
     gradients: &mut EncoderForecasterParameters<T>,

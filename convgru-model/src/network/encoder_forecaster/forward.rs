@@ -187,7 +187,7 @@ impl Keep {
 
 /// Reads frames `[T_in, N, C p^2, H/p, W/p]`; the last slot of the result holds the last states.
 fn encode<T: Scalar>(
-    prepared: &Prepared<T>,
+    prepared: &Prepared<'_, T>,
     patches: &Tensor<T>,
     extent: Extent,
     keep: Keep,
@@ -215,7 +215,7 @@ fn encode<T: Scalar>(
     Ok(workspace)
 }
 
-impl<T: Scalar> Prepared<T> {
+impl<T: Scalar> Prepared<'_, T> {
     /// From topmost states to values before the activation.
     fn convolve_head(
         &self,

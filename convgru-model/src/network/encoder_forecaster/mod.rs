@@ -97,7 +97,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         &mut self.parameters
     }
 
-    fn prepared(&self) -> Result<Prepared<T>> {
+    fn prepared(&self) -> Result<Prepared<'_, T>> {
         let head = &self.parameters.head;
         let precision = self.config.precision.into();
         Ok(Prepared {
@@ -143,10 +143,10 @@ impl<T: Scalar> EncoderForecaster<T> {
 }
 
 /// The network with its weights packed.
-struct Prepared<T> {
-    encoder: PreparedStack<T>,
-    forecaster: PreparedStack<T>,
-    head: PackedWeights<T>,
+struct Prepared<'w, T> {
+    encoder: PreparedStack<'w, T>,
+    forecaster: PreparedStack<'w, T>,
+    head: PackedWeights<'w, T>,
 }
 
 /// The convolution from the forecaster's topmost state to the channels of a patch.

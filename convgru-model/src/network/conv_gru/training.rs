@@ -1,0 +1,166 @@
+//! The forward pass of training, and what it keeps.
+
+use convgru_kernels::{Extent, Scalar, Scratchpad};
+
+use super::super::stack::{StackWorkspace, steps_of_block};
+use super::{ConvGru, ConvGruOutput, Outputs};
+use crate::cell;
+use crate::error::Result;
+use crate::tensor::{Tensor, expect_shape};
+
+/// How much memory a forward pass may keep for the backward pass.
+///
+/// The gates are three quarters of it. Where they do not fit, those of a block of steps are computed
+/// anew when the backward pass comes to it, with the same bits: less memory for one more forward
+/// pass (docs/numerics.md).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MemoryBudget {
+    /// Everything is kept.
+    #[default]
+    Unlimited,
+    /// Gates of all steps are kept where all that is kept fits into so many bytes.
+    Bytes(usize),
+}
+
+/// What [`ConvGru::forward_train`] keeps for [`ConvGru::backward`].
+///
+/// It holds the inputs once and, of each layer, four times its hidden states: for `T`
+/// steps of `N` samples `T N H W (in_channels + sum over layers of 4 hidden)` numbers, channels
+/// rounded up to a multiple of 16 (`f64`: 8) and a border for the kernels added. Training steps of the
+/// same shapes use it again ([`ConvGru::forward_train_into`]). What a pass needs besides, packed weights
+/// and a few steps of gradients, it takes and gives back, so that the passes do not add up.
+#[derive(Debug)]
+pub struct ConvGruWorkspace<T> {
+    pub(super) forward: StackWorkspace<T>,
+}
+
+impl<T: Scalar> ConvGruWorkspace<T> {
+    /// The number of layers.
+    pub fn layers(&self) -> usize {
+        self.forward.layers.len()
+    }
+
+    /// The number of steps of the sequence.
+    pub fn steps(&self) -> usize {
+        self.forward.top().steps()
+    }
+
+    /// The shape of a layer's state, `[N, hidden, H, W]`.
+    ///
+    /// # Panics
+    /// If there is no such layer, as slices do.
+    pub fn state_shape(&self, layer: usize) -> [usize; 4] {
+        self.forward.layers[layer].state_extent().dims()
+    }
+
+    /// Reads the state of a layer after step `t`.
+    ///
+    /// With [`Outputs::None`] a forward pass writes no sequence of states beside those that are
+    /// kept for the backward pass; whoever needs them one after the other reads them here.
+    ///
+    /// # Shapes
+    /// `state`: `[N, hidden, H, W]`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the tensor has another shape.
+    ///
+    /// # Panics
+    /// If there is no such layer or step, as slices do.
+    pub fn read_state(&self, layer: usize, t: usize, state: &mut Tensor<T>) -> Result<()> {
+        expect_shape("tensor for the state", state.shape(), &self.state_shape(layer))?;
+        Ok(self.forward.layers[layer].state(t).write_nchw(state.as_mut_slice())?)
+    }
+}
+
+impl<T: Scalar> ConvGru<T> {
+    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
+    pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
+        self.memory_budget = budget;
+    }
+
+    /// Steps whose gates a forward pass keeps for the backward pass.
+    fn kept_steps(&self, step: Extent, steps: usize) -> usize {
+        let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
+        let hidden: usize = self.config.hidden_channels.iter().sum();
+        let channels = self.config.in_channels + (cell::GATES + 1) * hidden;
+        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
+        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
+        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
+    }
+
+    /// A whole sequence, keeping what [`backward`](Self::backward) needs.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward); the states of every layer are returned.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_train(
+        &self,
+        input: &Tensor<T>,
+        states: Option<&[Tensor<T>]>,
+    ) -> Result<(ConvGruOutput<T>, ConvGruWorkspace<T>)> {
+        let mut workspace = None;
+        let output = self.forward_train_into(input, states, Outputs::AllLayers, &mut workspace)?;
+        Ok((output, workspace.expect("a forward pass leaves a workspace")))
+    }
+
+    /// [`forward_train`](Self::forward_train) into the workspace of a step before, whose memory is
+    /// used again where the shapes are the same; `None` takes memory anew.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Tensor};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let mut gradients = network.parameters().zeros_like();
+    /// let mut workspace = None;
+    /// for _ in 0..3 {
+    ///     let frames = Tensor::zeros(&[5, 1, 2, 6, 7]);
+    ///     let states = network.forward_train_into(&frames, None, Outputs::Top, &mut workspace)?;
+    ///     let d_outputs = ConvGruOutputGradients { outputs: vec![Some(&states.outputs[0])], last: vec![None] };
+    ///     if let Some(workspace) = &mut workspace {
+    ///         network.backward(workspace, &d_outputs, InputGradient::Skip, &mut gradients)?;
+    ///     }
+    /// }
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn forward_train_into(
+        &self,
+        input: &Tensor<T>,
+        states: Option<&[Tensor<T>]>,
+        outputs: Outputs,
+        workspace: &mut Option<ConvGruWorkspace<T>>,
+    ) -> Result<ConvGruOutput<T>> {
+        let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
+        let steps = input.shape()[0];
+        let stack = self.prepared()?;
+        let gates = self.kept_steps(step, steps);
+        let kept = workspace
+            .take()
+            .filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps, gates));
+        let mut kept = match kept {
+            Some(kept) => kept,
+            None => ConvGruWorkspace { forward: stack.workspace_keeping(step, steps, gates)? },
+        };
+        kept.forward.inputs.as_mut().read_nchw(input.as_slice())?;
+        kept.forward.layers.iter_mut().for_each(|layer| layer.clear_initial());
+        self.set_initial(&mut kept.forward, states)?;
+        stack.into_forward(&mut kept.forward, steps, &mut Scratchpad::new())?;
+        let first = self.first_of(outputs);
+        let mut result = ConvGruOutput { outputs: Vec::new(), last: Vec::new() };
+        for (index, layer) in kept.forward.layers.iter().enumerate() {
+            let [n, c, h, w] = layer.state_extent().dims();
+            if index >= first {
+                let mut output = Tensor::zeros(&[steps, n, c, h, w]);
+                layer.states.as_ref().write_nchw(output.as_mut_slice())?;
+                result.outputs.push(output);
+            }
+            result.last.push(layer.state_tensor(steps - 1)?);
+        }
+        *workspace = Some(kept);
+        Ok(result)
+    }
+}
