@@ -90,7 +90,9 @@ impl<T: Scalar> Rows<'_, T> {
         let mut done = 0;
         while done < self.rows {
             let group = next_group(self.rows - done, ROWS);
-            let lines = T::BLOCK * width * size_of::<T>() / LINE;
+            // Where the next product has the same right operand it is close already.
+            let same = self.terms.iter().all(|term| term.next == term.b);
+            let lines = if same { 0 } else { T::BLOCK * width * size_of::<T>() / LINE };
             let ahead = [done * lines / self.rows, (done + group) * lines / self.rows];
             // SAFETY: the group lies among the rows the caller vouches for.
             unsafe {
