@@ -88,9 +88,13 @@ fn input_part(weights: &Weights, input: Extent, x: &[f64]) -> Vec<f64> {
 #[test]
 fn forward_and_backward_follow_the_equations() {
     let cases = extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa)));
-    for ((extent, isa), joint) in cases.flat_map(|case| [(case, false), (case, true)]) {
+    let ways = |case: (Extent, Isa)| {
+        let inputs = case.0.channels + 3;
+        [(false, inputs), (true, inputs), (true, 0)].map(|(joint, inputs)| (case, joint, inputs))
+    };
+    for ((extent, isa), joint, inputs) in cases.flat_map(ways) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
-        let input_extent = extent.with_channels(extent.channels + 3);
+        let input_extent = extent.with_channels(inputs);
         let weights = weights(input_extent.channels, extent.channels);
         let packed = weights.packed(isa);
         let (x, h) = (noise(input_extent.len(), 1), noise(extent.len(), 2));
@@ -176,12 +180,13 @@ fn forward_and_backward_follow_the_equations() {
 
 #[test]
 fn a_zero_state_is_the_same_as_no_state() {
-    for (extent, isa) in extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa))) {
+    let cases = extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa)));
+    for ((extent, isa), inputs) in cases.flat_map(|case| [(case, 2), (case, 0)]) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
         let zero = maps(extent, 1, &vec![0.0; extent.len()]);
-        let weights = weights(2, extent.channels);
+        let weights = weights(inputs, extent.channels);
         let packed = weights.packed(isa);
-        let input_extent = extent.with_channels(2);
+        let input_extent = extent.with_channels(inputs);
         let input = maps(input_extent, 1, &noise(input_extent.len(), 1));
         let mut scratch = Scratchpad::with_isa(isa);
         let mut run = |with_state: bool, joint: bool, keep_gates: bool| {
@@ -225,8 +230,8 @@ fn a_zero_state_is_the_same_as_no_state() {
             [nchw(&next), nchw(&d_hidden), nchw(&d_gates)]
         };
         let expected = run(true, false, true);
-        for (with_state, joint) in [(false, false), (true, true), (false, true)] {
-            let what = format!("{extent:?} on {isa}, state {with_state}, joint {joint}");
+        for (with_state, joint) in [(true, false), (false, false), (true, true), (false, true)] {
+            let what = format!("{extent:?}, {inputs} inputs on {isa}, state {with_state}, joint {joint}");
             assert_eq!(run(with_state, joint, true), expected, "{what}");
             assert_eq!(run(with_state, joint, false)[0], expected[0], "{what}, gates not kept");
         }
@@ -263,61 +268,91 @@ fn extents_that_do_not_fit_are_refused() {
     assert!(gates::step(step, &mut Scratchpad::new()).is_err());
 }
 
-/// The states after a step in `f32`, by tiles, of images that are cut into bands of rows.
+/// The convolutions of a cell of 8 channels in `f32`, by tiles where they are fast.
+fn fast_weights(values: &[f32], inputs: usize, kernel: usize, isa: Isa) -> [PackedWeights<'_, f32>; 3] {
+    [(inputs, GATES), (8, 2), (8, 1)].map(|(inputs, gates)| {
+        let same = ConvShape::same(inputs, gates * 8, [kernel; 2]);
+        let shape = ConvShape { out_sections: gates, precision: Precision::Fast, ..same };
+        PackedWeights::with_isa(shape, &values[..shape.weight_len()], isa).unwrap()
+    })
+}
+
+/// Random images from one on, of many that are the same in every call.
+fn images(extent: Extent, seed: usize, first: usize) -> FeatureMaps<f32> {
+    let skip = first * extent.image_len();
+    let values: Vec<f32> = noise(extent.len() + skip, seed)[skip..].iter().map(|&x| x as f32).collect();
+    let mut maps = FeatureMaps::with_halo(extent, [2, 2]).unwrap();
+    maps.as_mut().read_nchw(&values).unwrap();
+    maps
+}
+
+/// The states after a step that keeps no gates, with the input given or its part in the gates.
 fn next_states(
-    weights: CellWeights<'_, f32>,
+    packed: &[PackedWeights<'_, f32>; 3],
     input: &FeatureMaps<f32>,
     hidden: &FeatureMaps<f32>,
+    given: bool,
 ) -> Vec<f32> {
     let extent = hidden.extent();
+    let mut scratch = Scratchpad::with_isa(packed[0].isa());
     let gate_extent = extent.with_channels(GATES * extent.channels);
     let mut gates_maps = FeatureMaps::sectioned(gate_extent, GATES, [0, 0]).unwrap();
+    if !given {
+        let (x, gates) = (input.as_ref(), gates_maps.as_mut());
+        conv::forward(&packed[0], x, gates, Output::Overwrite, &mut scratch).unwrap();
+    }
     let mut product = FeatureMaps::with_halo(extent, [2, 2]).unwrap();
     let mut next = FeatureMaps::zeros(extent).unwrap();
     let step = Step {
-        weights,
-        input: InputPart::Maps(input.as_ref()),
+        weights: CellWeights { input: &packed[0], update_and_reset: &packed[1], candidate: &packed[2] },
+        input: if given { InputPart::Maps(input.as_ref()) } else { InputPart::InGates },
         gates: gates_maps.as_mut(),
         keep_gates: false,
         hidden: hidden.as_ref(),
         reset_hidden: product.as_mut(),
         next: next.as_mut(),
     };
-    gates::step(step, &mut Scratchpad::with_isa(weights.candidate.isa())).unwrap();
+    gates::step(step, &mut scratch).unwrap();
     let mut states = vec![0.0; extent.len()];
     next.as_ref().write_nchw(&mut states).unwrap();
     states
 }
 
+fn fast_values() -> Vec<f32> {
+    noise(24 * 9 * 25, 3).iter().map(|&w| w as f32 / 40.0).collect()
+}
+
 #[test]
 fn bands_of_rows_do_not_change_the_bits() {
     // Of eight images a band has 12 rows, of one it has all.
-    let all = Extent { batch: 8, channels: 16, height: 37, width: 131 };
+    let all = Extent { batch: 8, channels: 8, height: 26, width: 131 };
+    let values = fast_values();
     for (kernel, isa) in [3, 5].into_iter().flat_map(|k| Isa::all().into_iter().map(move |isa| (k, isa))) {
-        let values: Vec<f32> = noise(48 * 16 * kernel * kernel, 3).iter().map(|&w| w as f32 / 40.0).collect();
-        let [input, two, one] = [(9, GATES), (16, 2), (16, 1)].map(|(inputs, gates)| {
-            let same = ConvShape::same(inputs, gates * 16, [kernel; 2]);
-            let shape = ConvShape { out_sections: gates, precision: Precision::Fast, ..same };
-            PackedWeights::with_isa(shape, &values[..shape.weight_len()], isa).unwrap()
-        });
-        let weights = CellWeights { input: &input, update_and_reset: &two, candidate: &one };
-        let filled = |extent: Extent, seed: usize, skip: usize| {
-            let values: Vec<f32> =
-                noise(extent.len() + skip, seed)[skip..].iter().map(|&x| x as f32).collect();
-            let mut maps = FeatureMaps::with_halo(extent, [2, 2]).unwrap();
-            maps.as_mut().read_nchw(&values).unwrap();
-            maps
+        let packed = fast_weights(&values, 9, kernel, isa);
+        let run = |which: std::ops::Range<usize>, given: bool| {
+            let extent = all.with_batch(which.len());
+            let (x, h) = (images(extent.with_channels(9), 1, which.start), images(extent, 2, which.start));
+            next_states(&packed, &x, &h, given)
         };
-        let run = |images: std::ops::Range<usize>| {
-            let extent = all.with_batch(images.len());
-            let input_extent = extent.with_channels(9);
-            let x = filled(input_extent, 1, images.start * input_extent.image_len());
-            next_states(weights, &x, &filled(extent, 2, images.start * extent.image_len()))
-        };
-        let together = run(0..8);
-        for image in [0, 7] {
-            let part = &together[image * all.image_len()..][..all.image_len()];
-            assert!(part == run(image..image + 1), "image {image}, {kernel}x{kernel} on {isa}");
+        for given in [true, false] {
+            let together = run(0..8, given);
+            for image in [0, 7] {
+                let part = &together[image * all.image_len()..][..all.image_len()];
+                let alone = run(image..image + 1, given);
+                assert!(part == alone, "image {image}, {kernel}x{kernel} on {isa}, input given: {given}");
+            }
         }
+    }
+}
+
+#[test]
+fn an_input_that_is_convolved_otherwise_is_convolved_first() {
+    // One channel is too few for tiles, which the state's convolutions use.
+    let extent = Extent { batch: 2, channels: 8, height: 9, width: 14 };
+    let values = fast_values();
+    for isa in Isa::all() {
+        let packed = fast_weights(&values, 1, 3, isa);
+        let (x, h) = (images(extent.with_channels(1), 1, 0), images(extent, 2, 0));
+        assert!(next_states(&packed, &x, &h, true) == next_states(&packed, &x, &h, false), "{isa}");
     }
 }

@@ -62,6 +62,26 @@ fn streaming_equals_the_sequence_bit_for_bit() {
     }
 }
 
+/// A network that only goes on from its states, as a forecaster without feedback.
+#[test]
+fn a_network_without_inputs_runs_in_every_way() {
+    let mut network = ConvGru::<f32>::new(ConvGruConfig::new(0, &[4, 9]), 3).unwrap();
+    network.parameters_mut().for_each_mut(&mut |name, tensor| {
+        if name.ends_with("bias") {
+            *tensor = noise(tensor.shape(), 3);
+        }
+    });
+    let input = Tensor::zeros(&[3, 2, 0, 6, 11]);
+    let sequence = network.forward(&input, None, Outputs::Top).unwrap().outputs.remove(0);
+    let (trained, _) = network.forward_train(&input, None).unwrap();
+    assert_eq!(bits(&sequence), bits(&trained.outputs[1]));
+    let mut stream = network.prepare(2, 6, 11).unwrap();
+    for t in 0..3 {
+        assert_eq!(bits(stream.step(&input.index(t)).unwrap()), bits(&sequence.index(t)), "step {t}");
+    }
+    assert!(sequence.as_slice().iter().any(|&v| v != 0.0));
+}
+
 /// Images so large that the convolutions of input and state are added up.
 #[test]
 fn streaming_and_training_equal_the_sequence_of_large_images() {

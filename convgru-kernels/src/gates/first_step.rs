@@ -37,7 +37,8 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
         InputPart::InGates => None,
         InputPart::Maps(maps) => {
             expect_weights_of_input(weights.input, maps.extent(), extent)?;
-            let packed = weights.input.forward();
+            // An input without channels has only its bias to give, which it leaves in the gates.
+            let packed = weights.input.forward().filter(|_| maps.extent().channels > 0);
             if packed.is_none() {
                 conv::entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
             }

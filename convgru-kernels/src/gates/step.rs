@@ -23,11 +23,13 @@ pub struct CellWeights<'a, T> {
 }
 
 impl<T: Scalar> CellWeights<'_, T> {
-    /// Whether the sums of all convolutions can be added up before they are finished.
+    /// Whether the sums of all convolutions can be added up before they are finished. An input
+    /// without channels has nothing to add but its bias.
     fn add_up(&self) -> bool {
         let [input, first, second] =
             [self.input, self.update_and_reset, self.candidate].map(PackedWeights::algorithm);
-        input == first && input == second && input != Algorithm::Patches
+        let alike = input == first && input == second && input != Algorithm::Patches;
+        alike && self.input.shape().in_channels > 0
     }
 }
 
