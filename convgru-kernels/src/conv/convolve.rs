@@ -13,7 +13,7 @@ use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 
 /// Convolutions that are added up at most.
-const MOST: usize = 2;
+pub(super) const MOST: usize = 2;
 
 /// One of the convolutions that are added up: maps, and the panels of weights they meet.
 #[derive(Debug, Clone, Copy)]

@@ -4,6 +4,8 @@
 //! each step of the sum. [`Rows`] is a matrix product whose left rows are pixels or
 //! tiles, one block of channels each; [`Outer`] sums over pixels or tiles instead.
 
+use std::ptr;
+
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Simd};
 
@@ -39,6 +41,11 @@ pub(super) struct Term<'a, T> {
     pub(super) b: *const T,
     /// The right operand of the next product, brought closer meanwhile. Any address will do.
     pub(super) next: *const T,
+}
+
+impl<T> Term<'_, T> {
+    /// Nothing to add.
+    pub(super) const NONE: Self = Self { a: ptr::null(), segments: &[], b: ptr::null(), next: ptr::null() };
 }
 
 /// Calls a generic function with the number of rows as a constant, up to the 14 of the

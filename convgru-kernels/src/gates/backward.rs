@@ -175,7 +175,7 @@ struct ResetEpilogue<'a, T> {
 impl<T: Scalar> Epilogue<T> for ResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        let pixels = Pixels::of(&sums);
         let reset = pixels.of_block(self.blocks + sums.place.block);
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
         // all maps hold a block for each of them.

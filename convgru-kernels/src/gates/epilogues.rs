@@ -1,4 +1,4 @@
-//! What happens to the sums of the two hidden convolutions of a step.
+//! What happens to the sums of the two convolutions of a step.
 
 use super::pass::Pixels;
 use crate::activation::{sigmoid_of, tanh_of};
@@ -48,6 +48,25 @@ impl<T: Scalar> Values<'_, T> {
         // SAFETY: the caller's promise.
         self.kept.as_ref().map(|gates| unsafe { pixels.write(gates) })
     }
+
+    /// Turns sums of a block of the update gate into `z = sigmoid(.)`.
+    ///
+    /// # Safety
+    /// The pixels must be nobody else's, and the sums valid.
+    #[inline(always)]
+    unsafe fn finish_update<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let pixels = Pixels::of(&sums);
+        // SAFETY: the caller's promise; all maps hold a block for each of the pixels.
+        unsafe {
+            let (addend, update) = (self.addend(pixels), pixels.write(&self.update));
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
+                    s.store(update.add(pixel * T::BLOCK + lane), sigmoid_of(s, sum));
+                }
+            }
+        }
+    }
 }
 
 /// What is added to sums before an activation.
@@ -87,22 +106,14 @@ impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
         let (values, block) = (&self.values, sums.place.block);
-        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        let pixels = Pixels::of(&sums);
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
         // all maps hold a block for each of them.
         unsafe {
-            let addend = values.addend(pixels);
             if block < values.blocks {
-                let update = pixels.write(&values.update);
-                for lane in (0..T::BLOCK).step_by(S::LANES) {
-                    for pixel in 0..sums.count {
-                        let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
-                        s.store(update.add(pixel * T::BLOCK + lane), sigmoid_of(s, sum));
-                    }
-                }
-                return;
+                return values.finish_update(s, sums);
             }
-            let kept = values.keep(pixels);
+            let (addend, kept) = (values.addend(pixels), values.keep(pixels));
             let pixels = pixels.of_block(block - values.blocks);
             let (hidden, product) = (pixels.read(&self.hidden), pixels.write(&self.reset_hidden));
             for lane in (0..T::BLOCK).step_by(S::LANES) {
@@ -120,10 +131,21 @@ impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     }
 }
 
-/// `n = tanh(.)` and `h' = h + z.(n - h)`.
+/// `z = sigmoid(.)` alone, of a step without a state.
+pub(super) struct UpdateEpilogue<'a, T>(pub(super) Values<'a, T>);
+
+impl<T: Scalar> Epilogue<T> for UpdateEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums.
+        unsafe { self.0.finish_update(s, sums) }
+    }
+}
+
+/// `n = tanh(.)` and `h' = h + z.(n - h)`; without a state `h' = z.n`.
 pub(super) struct CandidateEpilogue<'a, T> {
     pub(super) values: Values<'a, T>,
-    pub(super) hidden: Rows<'a, T>,
+    pub(super) hidden: Option<Rows<'a, T>>,
     pub(super) next: RowsMut<'a, T>,
 }
 
@@ -131,7 +153,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
         let values = &self.values;
-        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
+        let pixels = Pixels::of(&sums);
         let of_candidate = pixels.of_block(2 * values.blocks + sums.place.block);
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
         // all maps hold a block for each of them. The update gate is read before the next state,
@@ -139,62 +161,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
         unsafe {
             let (addend, kept) = (values.addend(of_candidate), values.keep(of_candidate));
             let update = pixels.write(&values.update).cast_const();
-            let (hidden, next) = (pixels.read(&self.hidden), pixels.write(&self.next));
-            for lane in (0..T::BLOCK).step_by(S::LANES) {
-                for pixel in 0..sums.count {
-                    let at = pixel * T::BLOCK + lane;
-                    let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
-                    let n = tanh_of(s, sum);
-                    if let Some(gates) = kept {
-                        s.store(gates.add(at), n);
-                    }
-                    let (z, h) = (s.load(update.add(at)), s.load(hidden.add(at)));
-                    s.store(next.add(at), s.mul_add(z, s.sub(n, h), h));
-                }
-            }
-        }
-    }
-}
-
-/// `z = sigmoid(.)` of a step without a state.
-pub(super) struct FirstUpdateEpilogue<'a, T> {
-    pub(super) values: Values<'a, T>,
-}
-
-impl<T: Scalar> Epilogue<T> for FirstUpdateEpilogue<'_, T> {
-    #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
-        // SAFETY: as for a step with a state.
-        unsafe {
-            let addend = self.values.addend(pixels);
-            let update = pixels.write(&self.values.update);
-            for lane in (0..T::BLOCK).step_by(S::LANES) {
-                for pixel in 0..sums.count {
-                    let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
-                    s.store(update.add(pixel * T::BLOCK + lane), sigmoid_of(s, sum));
-                }
-            }
-        }
-    }
-}
-
-/// `n = tanh(.)` and `h' = z.n` of a step without a state.
-pub(super) struct FirstCandidateEpilogue<'a, T> {
-    pub(super) values: Values<'a, T>,
-    pub(super) next: RowsMut<'a, T>,
-}
-
-impl<T: Scalar> Epilogue<T> for FirstCandidateEpilogue<'_, T> {
-    #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        let values = &self.values;
-        let pixels = Pixels { place: sums.place, column: sums.column, count: sums.count };
-        let of_candidate = pixels.of_block(2 * values.blocks + sums.place.block);
-        // SAFETY: as for a step with a state.
-        unsafe {
-            let (addend, kept) = (values.addend(of_candidate), values.keep(of_candidate));
-            let update = pixels.write(&values.update).cast_const();
+            let hidden = self.hidden.as_ref().map(|hidden| pixels.read(hidden));
             let next = pixels.write(&self.next);
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 for pixel in 0..sums.count {
@@ -204,7 +171,15 @@ impl<T: Scalar> Epilogue<T> for FirstCandidateEpilogue<'_, T> {
                     if let Some(gates) = kept {
                         s.store(gates.add(at), n);
                     }
-                    s.store(next.add(at), s.mul(s.load(update.add(at)), n));
+                    let z = s.load(update.add(at));
+                    let blend = match hidden {
+                        Some(hidden) => {
+                            let h = s.load(hidden.add(at));
+                            s.mul_add(z, s.sub(n, h), h)
+                        }
+                        None => s.mul(z, n),
+                    };
+                    s.store(next.add(at), blend);
                 }
             }
         }

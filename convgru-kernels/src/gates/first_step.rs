@@ -1,7 +1,7 @@
 //! A step without a state: nothing to convolve but the input, and nothing to reset.
 
 use super::GATES;
-use super::epilogues::{FirstCandidateEpilogue, FirstUpdateEpilogue, Values};
+use super::epilogues::{CandidateEpilogue, UpdateEpilogue, Values};
 use super::pass::{Pixels, RowWork, expect_gates, expect_weights_of_input, for_each_row};
 use super::step::{CellWeights, InputPart, bands};
 use crate::activation::{sigmoid_of, tanh_of};
@@ -57,8 +57,7 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
         kept: keep_gates.then_some(gates),
         update: if keep_gates { gates } else { next },
     };
-    let first = FirstUpdateEpilogue { values };
-    let second = FirstCandidateEpilogue { values, next };
+    let (first, second) = (UpdateEpilogue(values), CandidateEpilogue { values, hidden: None, next });
     for band in bands(extent, maps.layout.blocks() + 2 * blocks, weights.candidate) {
         let source = |block| [Source::from_block(packed, block, maps)];
         convolve(&source(0), &Region { extent, blocks, rows: band.first }, &first, scratch)?;

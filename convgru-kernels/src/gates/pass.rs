@@ -2,6 +2,7 @@
 
 use super::GATES;
 use crate::conv::PackedWeights;
+use crate::conv::epilogue::Sums;
 use crate::error::{Error, Result};
 use crate::feature_maps::{Extent, RowPlace, Rows, RowsMut, expect_extent};
 use crate::isa::Isa;
@@ -47,6 +48,11 @@ pub(super) struct Pixels {
 }
 
 impl Pixels {
+    /// The pixels that sums belong to.
+    pub(super) fn of<T>(sums: &Sums<T>) -> Self {
+        Self { place: sums.place, column: sums.column, count: sums.count }
+    }
+
     /// The same pixels of another block.
     pub(super) fn of_block(self, block: usize) -> Self {
         Self { place: RowPlace { block, ..self.place }, ..self }

@@ -117,7 +117,7 @@ pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T
         update: if keep_gates { gates } else { next },
     };
     let first = UpdateAndResetEpilogue { values, hidden, reset_hidden };
-    let second = CandidateEpilogue { values, hidden, next };
+    let second = CandidateEpilogue { values, hidden: Some(hidden), next };
     // SAFETY: the first convolution, whose epilogue writes `r.h`, reads the state, and the second,
     // which reads `r.h`, writes the next state.
     let products = unsafe { reset_hidden.read_sections(0..1) };

@@ -1,9 +1,7 @@
 //! The direct convolution.
 
-use std::ptr;
-
 use super::band_rows;
-use crate::conv::convolve::{Region, Source, segments_of};
+use crate::conv::convolve::{MOST, Region, Source, segments_of};
 use crate::conv::epilogue::{Epilogue, Finish};
 use crate::conv::geometry::Geometry;
 use crate::conv::multiply::{Rows, Segment, Term};
@@ -42,8 +40,7 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
         for panel in 0..region.blocks.div_ceil(packed.panel_blocks) {
             let blocks = last.blocks_of(panel);
             for row in first..rows.end.min(first + band) {
-                let mut terms =
-                    [Term { a: ptr::null(), segments: &[], b: ptr::null(), next: ptr::null() }; 2];
+                let mut terms = [Term::NONE; MOST];
                 for ((source, term), segments) in sources.iter().zip(&mut terms).zip(segments) {
                     let start = source.packed.geometry.first_tap(&source.input.layout, row, 0);
                     // SAFETY: the halo reaches as far as the kernel, so the first tap of the row

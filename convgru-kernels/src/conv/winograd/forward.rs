@@ -1,11 +1,8 @@
 //! A convolution in tiles: transform, multiply, transform back.
 
-use std::ops::Range;
-use std::ptr;
-
 use super::plane::{self, Plane};
 use super::tiles::{InputTransform, Tiles, Transformed, with_tile};
-use crate::conv::convolve::{Region, Source, segments_of};
+use crate::conv::convolve::{MOST, Region, Source, segments_of};
 use crate::conv::epilogue::{Epilogue, Finish};
 use crate::conv::multiply::{Rows, Segment, Term};
 use crate::conv::plan::Tile;
@@ -14,6 +11,7 @@ use crate::parallel::for_each_item;
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 use crate::simd::{Kernel, Simd};
+use std::ops::Range;
 
 /// Bytes of transformed weights up to which they are read again for every item of work: they stay
 /// in a cache.
@@ -159,7 +157,7 @@ struct TileProducts<'a, T> {
     count: usize,
     v: &'a [T],
     v_stride: usize,
-    segments: [&'a [Segment]; 2],
+    segments: [&'a [Segment]; MOST],
     /// For each panel the products of each element, `m_stride` apart.
     m: &'a mut [T],
     m_stride: usize,
@@ -182,8 +180,7 @@ impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
                     next if next < self.panels.end => (element, next),
                     _ => ((element + 1) % elements, self.panels.start),
                 };
-                let mut terms =
-                    [Term { a: ptr::null(), segments: &[], b: ptr::null(), next: ptr::null() }; 2];
+                let mut terms = [Term::NONE; MOST];
                 for ((source, term), segments) in self.sources.iter().zip(&mut terms).zip(self.segments) {
                     let weights = |(element, panel): (usize, usize)| {
                         let blocks = last.blocks_of(panel).len();
