@@ -1,9 +1,9 @@
-//! The elementwise half of a GRU cell, fused into the convolutions it follows.
+//! A step of a GRU cell, its elementwise half fused into the convolutions it follows, and the way back.
 //!
 //! A buffer of gates has three sections of channels, in this order: update gate `z`,
-//! reset gate `r`, candidate `n`. The convolution of the input leaves its part of the values
-//! before the activation there; the functions of this module add the convolution of the
-//! state and replace the sums by the gates themselves, in one pass over each image.
+//! reset gate `r`, candidate `n`. Either the convolution of the input has left its part of the values
+//! before the activation there, or it is added up with that of the state ([`joins_input`]). A step
+//! goes through large images in bands of rows; the gates are written where a backward pass needs them.
 //!
 //! ```text
 //! z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)

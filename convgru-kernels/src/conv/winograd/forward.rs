@@ -175,8 +175,10 @@ impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
         for element in 0..elements {
             for (index, panel) in self.panels.clone().enumerate() {
                 let blocks = last.blocks_of(panel).len();
-                // The product after this one: of the next panel, or of the first with the next element.
+                // The product after this one, of the next panel or of the first with the next element,
+                // where weights are read from far away.
                 let next = match panel + 1 {
+                    _ if self.panels.len() == 1 => (element, panel),
                     next if next < self.panels.end => (element, next),
                     _ => ((element + 1) % elements, self.panels.start),
                 };

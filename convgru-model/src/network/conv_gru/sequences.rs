@@ -53,7 +53,7 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
     }
 
     /// [`forward`](Self::forward) into the memory of an earlier result: where the shapes are the same,
-    /// nothing is taken anew. Of large sequences, getting memory from the system is a sixth of the time.
+    /// nothing is taken anew, and no time goes into getting memory from the system.
     ///
     /// ```
     /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutput, Outputs, Tensor};
