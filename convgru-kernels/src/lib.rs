@@ -37,6 +37,7 @@ mod scalar;
 mod scratchpad;
 mod simd;
 
+pub use aligned::release_memory;
 pub use error::{Error, Result};
 pub use feature_maps::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef};
 pub use isa::{ISA_VARIABLE, Isa, UnknownIsa};

@@ -16,7 +16,8 @@ const MAX_LINES: usize = 400;
 /// The files that may contain `unsafe`.
 const UNSAFE_FILES: &[&str] = &[
     "convgru-kernels/src/activation/mod.rs",
-    "convgru-kernels/src/aligned.rs",
+    "convgru-kernels/src/aligned/mapping.rs",
+    "convgru-kernels/src/aligned/mod.rs",
     "convgru-kernels/src/conv/direct/forward.rs",
     "convgru-kernels/src/conv/direct/weight_gradient.rs",
     "convgru-kernels/src/conv/entry.rs",

@@ -41,12 +41,13 @@ impl<T: Scalar> Packed<T> {
         let panel_len = slices * geometry.input.blocks() * T::BLOCK * panel_blocks * T::BLOCK;
         let panels = geometry.output.blocks().div_ceil(panel_blocks);
         let mut packed = Self { geometry, algorithm, isa, panel_blocks, panel_len, data: Aligned::default() };
-        let mut data = Aligned::zeros(panels * panel_len);
+        let mut data = Aligned::unspecified(panels * panel_len);
         let parts = Disjoint::new(&mut data);
         for_each_range(panels, panel_len, |range| {
             for index in range {
                 // SAFETY: every panel is visited once.
                 let panel = unsafe { parts.part(index * panel_len..(index + 1) * panel_len) };
+                panel.fill(T::ZERO);
                 match algorithm {
                     Algorithm::Winograd(tile) => winograd::pack_panel(tile, &packed, index, panel, weight),
                     _ => packed.pack_direct(index, panel, weight),

@@ -61,11 +61,9 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
         work.transform_input(tiles.clone(), x_tiles, memory.lanes);
         for first in (0..panels).step_by(cut.panels) {
             let panels = first..panels.min(first + cut.panels);
-            if start == 0 || !all_at_once {
-                sums.fill(T::ZERO);
-            }
+            let sums_of = Sums { panels: panels.clone(), begin: start == 0 || !all_at_once };
             work.transform_gradient(tiles.clone(), work.blocks_of(&panels), d_tiles, memory.lanes);
-            work.add_products(tiles.len(), &panels, [x_tiles, d_tiles], sums, memory.lanes);
+            work.add_products(tiles.len(), &sums_of, [x_tiles, d_tiles], sums, memory.lanes);
             if tiles.end == work.tiles.count() || !all_at_once {
                 work.bring_back(&panels, sums, d_weights);
             }
@@ -97,6 +95,13 @@ impl Cut {
         let chunks = tiles.div_ceil(most.clamp(TILES_PER_ITEM, MAX_TILES));
         Self { panel_blocks, panels: at_once, tiles: tiles.div_ceil(chunks) }
     }
+}
+
+/// What some products are added to.
+struct Sums {
+    panels: Range<usize>,
+    /// Whether these are the first products: the sums are unspecified before.
+    begin: bool,
 }
 
 /// The gradient of the weights of a convolution of some images.
@@ -180,7 +185,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
     fn add_products(
         &self,
         count: usize,
-        panels: &Range<usize>,
+        Sums { panels, begin }: &Sums,
         [x_tiles, d_tiles]: [&[T]; 2],
         sums: &mut [T],
         lanes: &mut [Aligned<T>],
@@ -198,6 +203,9 @@ impl<T: Scalar> WeightGradient<'_, T> {
             let width = blocks.len() * T::BLOCK;
             // SAFETY: each item has a part of the sums of its own.
             let sums = unsafe { sums.part(item * panel_len..(item + 1) * panel_len) };
+            if *begin {
+                sums.fill(T::ZERO);
+            }
             let d_tiles = &d_tiles[element * self.d.stride + (blocks.start - first_block) * block_stride..];
             for in_block in 0..input.blocks() {
                 let x_tiles = &x_tiles[element * self.x.stride + in_block * block_stride..];

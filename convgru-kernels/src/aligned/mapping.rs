@@ -1,0 +1,81 @@
+//! Memory mapped from the system.
+
+use std::ptr::{self, NonNull};
+
+/// Bytes of a large page.
+const LARGE_PAGE: usize = 2 << 20;
+
+/// A multiple of the size of every page that is not large.
+const PAGES: usize = 64 << 10;
+
+/// Memory that begins at a large page and is in such pages where the system has them.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    start: NonNull<u8>,
+    size: usize,
+    zero: bool,
+}
+
+// SAFETY: the value owns its memory, as a `Vec` does.
+unsafe impl Send for Mapping {}
+// SAFETY: shared, it only tells where the memory is.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Bytes of a mapping for so many bytes, where one is used.
+    pub(super) fn size_for(bytes: usize) -> Option<usize> {
+        (bytes >= LARGE_PAGE).then(|| bytes.next_multiple_of(PAGES))
+    }
+
+    /// Zeros from the system, if it has as many; a size of [`size_for`](Self::size_for).
+    pub(super) fn new(size: usize) -> Option<Self> {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping touches no other; it is a large page longer than needed, and what lies
+        // before the first large page and behind the size is given back.
+        unsafe {
+            let start = libc::mmap(ptr::null_mut(), size + LARGE_PAGE, access, kind, -1, 0);
+            if start == libc::MAP_FAILED {
+                return None;
+            }
+            let before = (start as usize).wrapping_neg() % LARGE_PAGE;
+            let (first, behind) = (start.byte_add(before), LARGE_PAGE - before);
+            if before > 0 {
+                libc::munmap(start, before);
+            }
+            if behind > 0 {
+                libc::munmap(first.byte_add(size), behind);
+            }
+            // It may refuse; the memory is the same.
+            libc::madvise(first, size / LARGE_PAGE * LARGE_PAGE, libc::MADV_HUGEPAGE);
+            NonNull::new(first.cast()).map(|start| Self { start, size, zero: true })
+        }
+    }
+
+    /// The first byte.
+    pub(super) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    /// Bytes.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether nobody has had the memory yet, so that all of it is zero.
+    pub(super) fn is_zero(&self) -> bool {
+        self.zero
+    }
+
+    /// The same memory, after somebody had it.
+    pub(super) fn used(self) -> Self {
+        let mapping = std::mem::ManuallyDrop::new(self);
+        Self { start: mapping.start, size: mapping.size, zero: false }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: `new` mapped as many bytes there, and nobody has them any more.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
+    }
+}

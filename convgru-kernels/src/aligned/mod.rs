@@ -1,0 +1,172 @@
+//! Memory that begins at a cache line, in large pages where there is much of it.
+
+#[cfg_attr(not(target_os = "linux"), path = "no_mapping.rs")]
+mod mapping;
+mod store;
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use self::mapping::Mapping;
+use crate::parallel::{Disjoint, for_each_range};
+use crate::scalar::Scalar;
+
+pub use self::store::release_memory;
+
+/// Bytes of a cache line, at which all memory begins.
+const LINE: usize = 64;
+
+/// A run of numbers that begins at a cache line, so that blocks of channels never lie across two.
+///
+/// Two MiB or more are mapped from the system on Linux, which is asked for large pages: a kernel then
+/// meets a five-hundredth of the page faults, and the processor's table of pages holds all of its
+/// weights. What is dropped is kept for the next, which saves clearing it ([`release_memory`]).
+pub(crate) struct Aligned<T> {
+    start: NonNull<T>,
+    len: usize,
+    /// Where the memory comes from, if it is not of the allocator.
+    mapping: Option<Mapping>,
+}
+
+// SAFETY: the value owns its memory, as a `Vec` does.
+unsafe impl<T: Send> Send for Aligned<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Aligned<T> {}
+
+impl<T> Default for Aligned<T> {
+    fn default() -> Self {
+        Self { start: NonNull::dangling(), len: 0, mapping: None }
+    }
+}
+
+impl<T> Aligned<T> {
+    /// As many numbers, whichever.
+    pub(crate) fn unspecified(len: usize) -> Self {
+        if len == 0 {
+            return Self::default();
+        }
+        let layout = layout::<T>(len);
+        if let Some(mapping) = store::take(layout.size()) {
+            return Self { start: mapping.start().cast(), len, mapping: Some(mapping) };
+        }
+        // SAFETY: the layout has a size.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) });
+        Self { start: start.unwrap_or_else(|| handle_alloc_error(layout)).cast(), len, mapping: None }
+    }
+}
+
+impl<T: Scalar> Aligned<T> {
+    /// As many zeros.
+    pub(crate) fn zeros(len: usize) -> Self {
+        let mut memory = Self::unspecified(len);
+        if memory.mapping.as_ref().is_some_and(|mapping| !mapping.is_zero()) {
+            let parts = Disjoint::new(&mut memory);
+            // SAFETY: ranges do not overlap.
+            for_each_range(len, 1, |range| unsafe { parts.part(range).fill(T::ZERO) });
+        }
+        memory
+    }
+
+    /// Makes room for at least `len` numbers, whichever if there was less; nothing is given back.
+    pub(crate) fn grow(&mut self, len: usize) {
+        if len > self.len {
+            // The old memory can serve as a part of the new.
+            *self = Self::default();
+            *self = Self::unspecified(len);
+        }
+    }
+}
+
+/// The memory of `len` numbers, in whole lines.
+///
+/// # Panics
+/// If they are beyond memory addresses, which the makers of layouts rule out.
+fn layout<T>(len: usize) -> Layout {
+    let bytes = len.checked_mul(size_of::<T>()).and_then(|bytes| bytes.checked_next_multiple_of(LINE));
+    let bytes = bytes.expect("a layout within memory addresses");
+    Layout::from_size_align(bytes, LINE).expect("a layout within memory addresses")
+}
+
+impl<T> Drop for Aligned<T> {
+    fn drop(&mut self) {
+        if let Some(mapping) = self.mapping.take() {
+            store::keep(mapping);
+        } else if self.len > 0 {
+            // SAFETY: the memory was allocated for as many numbers, with this layout.
+            unsafe { dealloc(self.start.cast().as_ptr(), layout::<T>(self.len)) };
+        }
+    }
+}
+
+impl<T: Clone> Clone for Aligned<T> {
+    fn clone(&self) -> Self {
+        let copy = Self::unspecified(self.len);
+        for index in 0..self.len {
+            // SAFETY: both have memory for `len` numbers.
+            unsafe {
+                let value = &*self.start.as_ptr().add(index);
+                copy.start.as_ptr().add(index).write(value.clone());
+            }
+        }
+        copy
+    }
+}
+
+impl<T> fmt::Debug for Aligned<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aligned").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl<T: Scalar> Deref for Aligned<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: the memory holds `len` numbers, whose bits are zero at first or those of other numbers; of
+        // none the address may dangle.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Scalar> DerefMut for Aligned<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_begins_at_a_line_and_grows() {
+        let mut memory = Aligned::<f32>::zeros(17);
+        memory[16] = 3.0;
+        memory.grow(5);
+        assert_eq!((memory.len(), memory[16]), (17, 3.0));
+        let copy = memory.clone();
+        memory.grow(100);
+        memory.fill(1.0);
+        assert_eq!((memory.len(), memory.iter().sum::<f32>()), (100, 100.0));
+        assert_eq!(memory.as_ptr() as usize % LINE, 0);
+        assert_eq!((copy.len(), copy[16]), (17, 3.0));
+        assert!(Aligned::<f64>::zeros(0).is_empty());
+    }
+
+    #[test]
+    fn zeros_are_zero_whoever_had_the_memory_before() {
+        for len in [17, (2 << 20) / 4 - 1, (2 << 20) / 4, (6 << 20) / 4 + 3] {
+            for _ in 0..3 {
+                let mut memory = Aligned::<f32>::zeros(len);
+                assert_eq!(memory.as_ptr() as usize % LINE, 0);
+                assert!(memory.iter().all(|&x| x == 0.0));
+                memory.fill(f32::NAN);
+                let copy = memory.clone();
+                assert!(copy.len() == len && copy.iter().all(|x| x.is_nan()));
+            }
+        }
+    }
+}
