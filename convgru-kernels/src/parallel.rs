@@ -17,6 +17,9 @@ const INLINE_OPERATIONS: usize = 100_000;
 /// second-level cache.
 const RANGE_OPERATIONS: usize = 16 * 1024;
 
+/// Shares of the items that threads begin with; of more threads some begin with the same.
+const MOST_SHARES: usize = 32;
+
 /// Runs `work(item, lane)` for every item, with one lane of scratch per thread.
 ///
 /// `operations` estimates the arithmetic of the whole call. With a single lane,
@@ -33,14 +36,21 @@ pub(crate) fn for_each_item<L: Send>(
         }
         return;
     }
-    let next = AtomicUsize::new(0);
-    lanes.par_iter_mut().with_max_len(1).for_each(|lane| {
-        loop {
-            let item = next.fetch_add(1, Ordering::Relaxed);
-            if item >= items {
-                break;
+    // Each lane begins with a share of its own, the same in every call of the same size, so that it finds
+    // what it wrote before in its caches; then it helps the others.
+    let shares = lanes.len().min(MOST_SHARES);
+    let share = |index: usize| index * items / shares..(index + 1) * items / shares;
+    let next: [AtomicUsize; MOST_SHARES] = std::array::from_fn(|index| AtomicUsize::new(share(index).start));
+    lanes.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, lane)| {
+        let own = index % shares;
+        for index in (own..shares).chain(0..own) {
+            loop {
+                let item = next[index].fetch_add(1, Ordering::Relaxed);
+                if item >= share(index).end {
+                    break;
+                }
+                work(item, lane);
             }
-            work(item, lane);
         }
     });
 }
@@ -106,7 +116,7 @@ mod tests {
 
     #[test]
     fn every_item_runs_once_whatever_the_lanes() {
-        for lanes in [1, 2, 7] {
+        for lanes in [1, 2, 7, 40] {
             let mut out = vec![0u32; 1000];
             let parts = Disjoint::new(&mut out);
             for_each_item(1000, usize::MAX, &mut vec![(); lanes], |item, _| {

@@ -1,5 +1,7 @@
 //! Temporary memory is meaningless: whatever an earlier call left there, results are the same.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad};
 
@@ -37,9 +39,12 @@ fn results(shape: &ConvShape, image: f32, scratch: &mut Scratchpad<f32>) -> Vec<
 #[test]
 fn numbers_that_are_none_leave_no_trace_in_temporary_memory() {
     for isa in Isa::all() {
-        for (kernel, stride, precision) in
-            [(3, 1, Precision::Fast), (5, 1, Precision::Fast), (3, 1, Precision::Exact), (3, 2, Precision::Exact)]
-        {
+        for (kernel, stride, precision) in [
+            (3, 1, Precision::Fast),
+            (5, 1, Precision::Fast),
+            (3, 1, Precision::Exact),
+            (3, 2, Precision::Exact),
+        ] {
             let shape = ConvShape { stride: [stride; 2], precision, ..ConvShape::same(19, 37, [kernel; 2]) };
             let fresh = results(&shape, 1.0, &mut Scratchpad::with_isa(isa));
             let mut scratch = Scratchpad::with_isa(isa);

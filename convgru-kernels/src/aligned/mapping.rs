@@ -1,5 +1,6 @@
 //! Memory mapped from the system.
 
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 
 /// Bytes of a large page.
@@ -8,7 +9,7 @@ const LARGE_PAGE: usize = 2 << 20;
 /// A multiple of the size of every page that is not large.
 const PAGES: usize = 64 << 10;
 
-/// Memory that begins at a large page and is in such pages where the system has them.
+/// Memory of the system in large pages where it has such, or a part of that.
 #[derive(Debug)]
 pub(super) struct Mapping {
     start: NonNull<u8>,
@@ -27,7 +28,8 @@ impl Mapping {
         (bytes >= LARGE_PAGE).then(|| bytes.next_multiple_of(PAGES))
     }
 
-    /// Zeros from the system, if it has as many; a size of [`size_for`](Self::size_for).
+    /// Zeros from the system that begin at a large page, if it has as many; a size of
+    /// [`size_for`](Self::size_for).
     pub(super) fn new(size: usize) -> Option<Self> {
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping touches no other; it is a large page longer than needed, and what lies
@@ -68,8 +70,34 @@ impl Mapping {
 
     /// The same memory, after somebody had it.
     pub(super) fn used(self) -> Self {
-        let mapping = std::mem::ManuallyDrop::new(self);
-        Self { start: mapping.start, size: mapping.size, zero: false }
+        let (start, size, _) = self.into_parts();
+        Self { start, size, zero: false }
+    }
+
+    /// The part from byte `at` on, a multiple of [`size_for`](Self::size_for) less than the size. What
+    /// lies before stays here.
+    pub(super) fn split_off(&mut self, at: usize) -> Self {
+        assert!(at > 0 && at < self.size && at.is_multiple_of(PAGES), "{at} of {}", self.size);
+        // SAFETY: the byte lies in the memory.
+        let start = unsafe { self.start.byte_add(at) };
+        let rest = Self { start, size: self.size - at, zero: self.zero };
+        self.size = at;
+        rest
+    }
+
+    /// One mapping of both if the other begins where this one ends, or both back.
+    pub(super) fn join(self, other: Self) -> Result<Self, [Self; 2]> {
+        if self.start.as_ptr() as usize + self.size != other.start.as_ptr() as usize {
+            return Err([self, other]);
+        }
+        let ((start, first, zero), (_, second, other_zero)) = (self.into_parts(), other.into_parts());
+        Ok(Self { start, size: first + second, zero: zero && other_zero })
+    }
+
+    /// Start, size, and whether it is zero; the memory stays mapped.
+    fn into_parts(self) -> (NonNull<u8>, usize, bool) {
+        let mapping = ManuallyDrop::new(self);
+        (mapping.start, mapping.size, mapping.zero)
     }
 }
 

@@ -30,4 +30,12 @@ impl Mapping {
     pub(super) fn used(self) -> Self {
         match self {}
     }
+
+    pub(super) fn split_off(&mut self, _: usize) -> Self {
+        match *self {}
+    }
+
+    pub(super) fn join(self, _: Self) -> Result<Self, [Self; 2]> {
+        match self {}
+    }
 }

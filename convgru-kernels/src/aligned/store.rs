@@ -61,35 +61,54 @@ fn store() -> MutexGuard<'static, Store> {
 }
 
 impl Store {
-    /// A mapping of `size` bytes or somewhat more, counted as used; and those it took the place of.
+    /// A mapping of `size` bytes, counted as used; and those that its like would make too many.
     fn take(&mut self, size: usize) -> (Option<Mapping>, Vec<Mapping>) {
-        let fits = |mapping: &Mapping| (size..=size + size / 4).contains(&mapping.size());
-        let best = (0..self.kept.len()).filter(|&index| fits(&self.kept[index]));
-        if let Some(best) = best.min_by_key(|&index| self.kept[index].size()) {
-            let mapping = self.kept.remove(best);
-            self.use_more(mapping.size());
+        self.used += size;
+        self.most = self.most.max(self.used);
+        let fits = (0..self.kept.len()).filter(|&index| self.kept[index].size() >= size);
+        if let Some(best) = fits.min_by_key(|&index| self.kept[index].size()) {
+            let mut mapping = self.kept.remove(best);
+            if mapping.size() > size {
+                self.kept.insert(best, mapping.split_off(size));
+            }
             return (Some(mapping), Vec::new());
         }
-        self.use_more(size);
-        let mut kept: usize = self.kept.iter().map(Mapping::size).sum();
-        let many = self.kept.iter().take_while(|mapping| {
-            let too_much = self.used + kept > self.most;
-            kept -= mapping.size();
-            too_much
-        });
-        let many = many.count();
-        let dropped = self.kept.drain(..many).collect();
-        (Mapping::new(size), dropped)
+        (Mapping::new(size), self.excess())
     }
 
-    fn use_more(&mut self, bytes: usize) {
-        self.used += bytes;
-        self.most = self.most.max(self.used);
+    /// The oldest of what is kept, as much of it as is too much.
+    fn excess(&mut self) -> Vec<Mapping> {
+        let kept: usize = self.kept.iter().map(Mapping::size).sum();
+        let mut excess = (self.used + kept).saturating_sub(self.most);
+        let mut dropped = Vec::new();
+        while excess > 0 {
+            let oldest = &mut self.kept[0];
+            let part = match oldest.size() > excess {
+                true => oldest.split_off(oldest.size() - excess),
+                false => self.kept.remove(0),
+            };
+            excess -= part.size();
+            dropped.push(part);
+        }
+        dropped
     }
 
+    /// Keeps a mapping, in one with its neighbours.
     fn keep(&mut self, mapping: Mapping) {
         self.used -= mapping.size();
-        self.kept.push(mapping.used());
+        let mut mapping = mapping.used();
+        let mut others = Vec::with_capacity(self.kept.len() + 1);
+        for other in self.kept.drain(..) {
+            mapping = match mapping.join(other).or_else(|[mapping, other]| other.join(mapping)) {
+                Ok(joined) => joined,
+                Err([other, mapping]) => {
+                    others.push(other);
+                    mapping
+                }
+            };
+        }
+        others.push(mapping);
+        self.kept = others;
     }
 }
 
@@ -108,22 +127,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_serves_the_next_of_about_its_size() {
+    fn what_is_kept_serves_the_next_that_fits() {
         let mut store = empty();
         let first = store.take(10 * MIB).0.unwrap();
         let address = first.start();
         assert!(first.is_zero());
         store.keep(first);
-        let (again, dropped) = store.take(9 * MIB);
+        let (again, dropped) = store.take(3 * MIB);
         let again = again.unwrap();
-        assert_eq!((again.start(), again.is_zero(), again.size()), (address, false, 10 * MIB));
+        assert_eq!((again.start(), again.is_zero(), again.size()), (address, false, 3 * MIB));
         assert!(dropped.is_empty());
-        assert_eq!((store.used, store.most), (10 * MIB, 10 * MIB));
+        assert_eq!((store.used, store.most, sizes(&store.kept)), (3 * MIB, 10 * MIB, vec![7]));
+        let other = store.take(7 * MIB).0.unwrap();
+        assert_eq!((other.is_zero(), store.kept.len(), store.used), (false, 0, 10 * MIB));
+        // Parts become one again, whichever comes first.
+        store.keep(other);
         store.keep(again);
-        // Of less than four fifths it would waste too much.
-        let (smaller, dropped) = store.take(7 * MIB);
-        assert!(smaller.unwrap().is_zero());
-        assert_eq!(sizes(&dropped), [10]);
+        assert_eq!(sizes(&store.kept), [10]);
+        assert_eq!(store.take(10 * MIB).0.unwrap().start(), address);
     }
 
     #[test]
@@ -131,14 +152,19 @@ mod tests {
         let mut store = empty();
         let mappings: Vec<Mapping> = [4, 6, 8].map(|size| store.take(size * MIB).0.unwrap()).into();
         mappings.into_iter().for_each(|mapping| store.keep(mapping));
-        assert_eq!((store.used, store.most, sizes(&store.kept)), (0, 18 * MIB, vec![4, 6, 8]));
-        // Ten new ones leave room for eight: the oldest two go.
-        let (new, dropped) = store.take(10 * MIB);
-        assert_eq!((sizes(&dropped), sizes(&store.kept)), (vec![4, 6], vec![8]));
-        assert_eq!((store.used, store.most), (10 * MIB, 18 * MIB));
+        let kept = |store: &Store| store.kept.iter().map(Mapping::size).sum::<usize>();
+        assert_eq!((store.used, store.most, kept(&store)), (0, 18 * MIB, 18 * MIB));
+        // The system may have put them side by side, then they are one.
+        let large = store.kept.iter().map(Mapping::size).max().unwrap();
+        // Something larger than each must be new, and as much of the old goes.
+        let (new, dropped) = store.take(large + MIB);
+        let dropped: usize = dropped.iter().map(Mapping::size).sum();
+        assert!(new.unwrap().is_zero());
+        assert_eq!(dropped + kept(&store), 18 * MIB);
+        assert_eq!(store.used + kept(&store), store.most);
         // More than ever: nothing can be kept.
-        let (more, dropped) = store.take(20 * MIB);
-        assert_eq!((sizes(&dropped), store.most), (vec![8], 30 * MIB));
-        assert!(new.is_some() && more.is_some());
+        let (more, _) = store.take(20 * MIB);
+        assert!(more.is_some() && store.kept.is_empty());
+        assert_eq!(store.most, store.used);
     }
 }
