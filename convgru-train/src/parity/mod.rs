@@ -6,9 +6,9 @@
 //! errors. Everything runs in `f64`, through the code that ships.
 
 mod adam;
+mod cells;
 mod compare;
 mod record;
-mod seed;
 mod trajectory;
 
 use std::path::{Path, PathBuf};
@@ -120,7 +120,7 @@ fn kind_tolerances(case: &str) -> [f64; 2] {
 
 /// What a file holds, where it is something this project has.
 enum Kind {
-    SeedCells,
+    Cells(cells::Recipe),
     Trajectory,
     Adam(adam::Recipe),
 }
@@ -131,18 +131,17 @@ impl Kind {
         let system = record.metadata("system").unwrap_or_default();
         match (system, record.metadata("case").unwrap_or_default()) {
             (_, "trajectory") => Ok(Self::Trajectory),
-            ("jacobkimmel", _) => Ok(Self::SeedCells),
             ("torch.optim.Adam", _) => adam::Recipe::of(record).map(Self::Adam),
             ("", case) => {
                 Err(format!("values of {}", if case.is_empty() { "an unnamed system" } else { case }))
             }
-            (system, _) => Err(format!("the system {system}")),
+            _ => cells::Recipe::of(record).map(Self::Cells),
         }
     }
 
     fn compare(self, record: &Record) -> Result<Errors> {
         match self {
-            Self::SeedCells => seed::compare(record),
+            Self::Cells(recipe) => recipe.compare(record),
             Self::Trajectory => trajectory::compare(record),
             Self::Adam(recipe) => recipe.compare(record),
         }

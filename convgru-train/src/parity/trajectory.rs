@@ -1,6 +1,6 @@
 //! Ten recorded steps of training: a stack, a 1x1 convolution, mean squared error, Adam.
 
-use convgru_model::import::seed;
+use convgru_model::import::layout::Layout;
 use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutputGradients, ConvGruParameters, InputGradient, Parameters, Scalar,
@@ -32,10 +32,10 @@ impl<T: Scalar> Parameters<T> for Trained<T> {
 }
 
 impl Trained<f64> {
-    /// The tensors as the record names them.
-    fn recorded(&self) -> Result<Vec<(String, Tensor<f64>)>> {
-        let gru =
-            seed::write(&self.gru.layers)?.into_iter().map(|(name, tensor)| (format!("gru.{name}"), tensor));
+    /// The tensors as the record names them; `prefixes` are those of the layers.
+    fn recorded(&self, prefixes: &[String]) -> Result<Vec<(String, Tensor<f64>)>> {
+        let gru = Layout::SEED.write(prefixes, &self.gru.layers)?;
+        let gru = gru.into_iter().map(|(name, tensor)| (format!("gru.{name}"), tensor));
         let head = self.head.to_named().into_iter().map(|(name, tensor)| (format!("head.{name}"), tensor));
         Ok(gru.chain(head).collect())
     }
@@ -77,7 +77,7 @@ impl Problem<'_> {
 
 /// Trains as the record says and compares losses, gradients, predictions and parameters.
 pub(super) fn compare(record: &Record) -> Result<Errors> {
-    let stack = seed::read(&record.with_prefix("initial.gru."))?;
+    let stack = Layout::SEED.read(&record.with_prefix("initial.gru."))?;
     let (weight, bias) = (record.tensor("initial.head.weight")?, record.tensor("initial.head.bias")?);
     let &[out_channels, in_channels, kernel_height, kernel_width] = weight.shape() else {
         return Err(record.refuse(format!("`initial.head.weight` has shape {:?}", weight.shape())));
@@ -96,6 +96,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
     let rate = config.learning_rate;
     let mut adam = Adam::new(config, &trained)?;
 
+    let prefixes = stack.prefixes;
     let mut errors = Errors::default();
     let steps = record.tensor("loss")?.len();
     let (mut losses, mut norms) = (Vec::new(), Vec::new());
@@ -108,7 +109,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
         }
         for (recorded, at) in [("grad0", 0), ("grad_last", steps - 1)] {
             if step == at {
-                for (name, gradient) in pass.gradients.recorded()? {
+                for (name, gradient) in pass.gradients.recorded(&prefixes)? {
                     errors.gradient(record, &format!("{recorded}.{name}"), &gradient)?;
                 }
             }
@@ -116,7 +117,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
         adam.step(&mut trained, &pass.gradients, rate)?;
         for (recorded, at) in [("step1", 0), ("final", steps - 1)] {
             if step == at {
-                for (name, parameter) in trained.recorded()? {
+                for (name, parameter) in trained.recorded(&prefixes)? {
                     errors.output(record, &format!("{recorded}.{name}"), &parameter)?;
                 }
             }

@@ -1,0 +1,88 @@
+//! The layouts of systems in use.
+
+use super::Columns::{Input, InputState, State, StateInput};
+use super::Gate::{Candidate, Reset, Update};
+use super::{Blend, Columns, Gate, GateTensor, Layout};
+
+const fn joint(name: &'static str, gates: &'static [Gate], columns: Columns) -> GateTensor {
+    GateTensor { name, gates, columns }
+}
+
+/// Three convolutions over input and state, as the seed and those who took its file.
+const SEPARATE_GATES: &[GateTensor] = &[
+    joint("update_gate", &[Update], InputState),
+    joint("reset_gate", &[Reset], InputState),
+    joint("out_gate", &[Candidate], InputState),
+];
+
+impl Layout {
+    /// jacobkimmel/pytorch_convgru, the first that was published: `ConvGRUCell_00.update_gate.weight`
+    /// and so on.
+    pub const SEED: Self =
+        Self { system: "jacobkimmel", tensors: SEPARATE_GATES, weight: ".weight", blend: Blend::Candidate };
+
+    /// All that are known.
+    pub const ALL: &'static [Self] = &[
+        Self::SEED,
+        // E2VID and FireNet: `...recurrent_block.update_gate.weight`.
+        Self { system: "e2vid", ..Self::SEED },
+        // happyjin/ConvGRU-pytorch: `cell_list.0.conv_gates.weight`; a comment there says the opposite order.
+        Self {
+            system: "happyjin",
+            tensors: &[
+                joint("conv_gates", &[Reset, Update], InputState),
+                joint("conv_can", &[Candidate], InputState),
+            ],
+            ..Self::SEED
+        },
+        // bionick87/ConvGRUCell.
+        Self {
+            system: "bionick87",
+            tensors: &[
+                joint("ConvGates", &[Reset, Update], InputState),
+                joint("Conv_ct", &[Candidate], InputState),
+            ],
+            blend: Blend::State,
+            ..Self::SEED
+        },
+        // RobustVideoMatting: `decoder.decode4.gru.ih.0.weight`.
+        Self {
+            system: "rvm",
+            tensors: &[joint("ih.0", &[Reset, Update], InputState), joint("hh.0", &[Candidate], InputState)],
+            ..Self::SEED
+        },
+        // RAFT's small update block: `module.update_block.gru.convz.weight`.
+        Self {
+            system: "raft",
+            tensors: &[
+                joint("convz", &[Update], StateInput),
+                joint("convr", &[Reset], StateInput),
+                joint("convq", &[Candidate], StateInput),
+            ],
+            ..Self::SEED
+        },
+        // ConvGRU-Ensemble: `combined_gates`, `out_gate`.
+        Self {
+            system: "convgru_ensemble",
+            tensors: &[
+                joint("combined_gates", &[Update, Reset], InputState),
+                joint("out_gate", &[Candidate], InputState),
+            ],
+            ..Self::SEED
+        },
+        // Ballas et al. 2015, GRU-RCN: the names of the paper, no bias.
+        Self {
+            system: "ballas",
+            tensors: &[
+                joint("W_z", &[Update], Input),
+                joint("W_r", &[Reset], Input),
+                joint("W", &[Candidate], Input),
+                joint("U_z", &[Update], State),
+                joint("U_r", &[Reset], State),
+                joint("U", &[Candidate], State),
+            ],
+            weight: "",
+            ..Self::SEED
+        },
+    ];
+}

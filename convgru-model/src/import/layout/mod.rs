@@ -1,0 +1,216 @@
+//! How published ConvGRUs keep their weights, and the way from there to ours and back.
+//!
+//! All these cells compute our equations (docs/conventions.md): the reset gate acts before the
+//! convolution of the state, the candidate is a tanh. What differs is where the numbers lie:
+//! which gates share a tensor and in which order, whether the channels of input or state come first
+//! in a joint kernel, and which of `z` and `1 - z` weighs the candidate:
+//!
+//! ```text
+//! A: h' = (1 - z).h + z.n  (ours)      B: h' = z.h + (1 - z).n
+//! ```
+//! As `1 - sigmoid(a) = sigmoid(-a)`, a cell of one kind becomes one of the other when weights and bias of its
+//! update gate change sign. So a [`Layout`] is a permutation and a sign of numbers, and serves
+//! weights and gradients alike.
+
+mod convert;
+mod known;
+
+use convgru_kernels::Scalar;
+
+use self::convert::Cell;
+use crate::cell::CellParameters;
+use crate::config::{ConvGruConfig, Initializer, KernelSize, KernelSizes, Precision};
+use crate::error::{Error, Result};
+use crate::tensor::{Tensor, expect_shape};
+
+/// A gate of a cell; the values are their places among ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// `z`
+    Update,
+    /// `r`
+    Reset,
+    /// `n`
+    Candidate,
+}
+
+/// What the input channels of a kernel belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// First the input, then the state.
+    InputState,
+    /// First the state, then the input.
+    StateInput,
+    /// The input alone.
+    Input,
+    /// The state alone.
+    State,
+}
+
+/// Which of the old state and the candidate the update gate weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blend {
+    /// `h' = (1 - z).h + z.n`, as here.
+    Candidate,
+    /// `h' = z.h + (1 - z).n`
+    State,
+}
+
+/// A convolution of a published cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateTensor {
+    /// Its name below that of the cell.
+    pub name: &'static str,
+    /// The gates whose kernels it holds, along the output channels in this order.
+    pub gates: &'static [Gate],
+    /// What its input channels belong to.
+    pub columns: Columns,
+}
+
+/// How a published cell keeps its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// The repository or paper.
+    pub system: &'static str,
+    /// Its convolutions; each gate is in one, or in one of the input and one of the state.
+    pub tensors: &'static [GateTensor],
+    /// What follows the name of a convolution in that of its kernel.
+    pub weight: &'static str,
+    /// What the update gate weighs.
+    pub blend: Blend,
+}
+
+/// A stack of published cells, rearranged into ours.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForeignStack<T> {
+    /// Channels, layers and kernels.
+    pub config: ConvGruConfig,
+    /// The parameters (or gradients) of each layer, from the input up.
+    pub layers: Vec<CellParameters<T>>,
+    /// What the names of each layer's tensors begin with.
+    pub prefixes: Vec<String>,
+}
+
+impl Layout {
+    /// The layout of a system, by the name it has in docs/conventions.md.
+    ///
+    /// ```
+    /// use convgru_model::import::layout::Layout;
+    ///
+    /// assert_eq!(Layout::of("raft").map(|layout| layout.tensors.len()), Some(3));
+    /// assert!(Layout::of("a system nobody knows").is_none());
+    /// ```
+    pub fn of(system: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|layout| layout.system == system)
+    }
+
+    /// Rearranges the tensors of a `state_dict`, or gradients with the same names.
+    ///
+    /// Every cell with the convolutions of this layout is a layer, in the order of their names (numbers by
+    /// value). A cell has biases in all its convolutions or in none.
+    ///
+    /// # Shapes
+    /// Kernels `[gates hidden, in, kh, kw]`, biases `[gates hidden]`.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`] if there is no cell or one lacks a tensor, [`Error::UnexpectedTensor`] for
+    /// a tensor that belongs to none, [`Error::ShapeMismatch`] for tensors that do not
+    /// fit together, [`Error::InvalidConfig`] if they fit but make no stack of ours.
+    ///
+    /// ```
+    /// use convgru_model::{Tensor, import::layout::Layout};
+    ///
+    /// let mut tensors = Vec::new();
+    /// for gate in ["update_gate", "reset_gate", "out_gate"] {
+    ///     tensors.push((format!("ConvGRUCell_00.{gate}.weight"), Tensor::<f32>::zeros(&[6, 8 + 6, 3, 3])));
+    ///     tensors.push((format!("ConvGRUCell_00.{gate}.bias"), Tensor::zeros(&[6])));
+    /// }
+    /// let stack = Layout::SEED.read(&tensors)?;
+    /// assert_eq!(stack.config.in_channels, 8);
+    /// assert_eq!(stack.layers[0].hidden_weights.shape(), [3 * 6, 6, 3, 3]);
+    /// assert_eq!(Layout::SEED.write(&stack.prefixes, &stack.layers)?.len(), 6);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn read<T: Scalar>(&self, tensors: &[(String, Tensor<T>)]) -> Result<ForeignStack<T>> {
+        let prefixes = self.prefixes(tensors.iter().map(|(name, _)| name.as_str()));
+        if prefixes.is_empty() {
+            return Err(missing(tensors, self.weight_name("", &self.tensors[0])));
+        }
+        let cells = prefixes.iter().map(|prefix| Cell { layout: self, prefix });
+        let layers = cells.clone().map(|cell| cell.read(tensors)).collect::<Result<Vec<_>>>()?;
+        let known = |name: &str| cells.clone().any(|cell| cell.has(name));
+        if let Some((name, _)) = tensors.iter().find(|(name, _)| !known(name)) {
+            return Err(Error::UnexpectedTensor { name: name.clone() });
+        }
+        let config = config_of(&layers)?;
+        for (layer, (parameters, prefix)) in layers.iter().zip(&prefixes).enumerate() {
+            let shape = parameters.input_weights.shape();
+            let expected = [shape[0], config.input_of_layer(layer), shape[2], shape[3]];
+            expect_shape(&format!("input part of `{prefix}{}`", self.tensors[0].name), shape, &expected)?;
+        }
+        Ok(ForeignStack { config, layers, prefixes })
+    }
+
+    /// Rearranges parameters or gradients of ours into this layout, with names that begin as
+    /// `prefixes` say, one for each layer; the inverse of [`read`](Self::read).
+    ///
+    /// # Errors
+    /// [`Error::Count`] if there is not a prefix for each layer, [`Error::ShapeMismatch`] if the
+    /// tensors of a layer do not fit together.
+    pub fn write<T: Scalar>(
+        &self,
+        prefixes: &[String],
+        layers: &[CellParameters<T>],
+    ) -> Result<Vec<(String, Tensor<T>)>> {
+        crate::error::expect_count("prefixes of names of layers", layers.len(), prefixes.len())?;
+        let mut tensors = Vec::new();
+        for (prefix, parameters) in prefixes.iter().zip(layers) {
+            Cell { layout: self, prefix }.write(parameters, &mut tensors)?;
+        }
+        Ok(tensors)
+    }
+
+    /// What the names of cells begin with that have a tensor of this layout, numbers in their order.
+    fn prefixes<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let prefix = |name: &str| {
+            let ends = self.tensors.iter().map(|tensor| self.weight_name("", tensor));
+            let prefix = ends.filter_map(|end| name.strip_suffix(&end).map(str::to_owned)).next()?;
+            (prefix.is_empty() || prefix.ends_with('.')).then_some(prefix)
+        };
+        let mut prefixes: Vec<String> = names.filter_map(prefix).collect();
+        // Names of the same length compare as their numbers do.
+        prefixes.sort_by_key(|prefix| (prefix.len(), prefix.clone()));
+        prefixes.dedup();
+        prefixes
+    }
+
+    fn weight_name(&self, prefix: &str, tensor: &GateTensor) -> String {
+        format!("{prefix}{}{}", tensor.name, self.weight)
+    }
+}
+
+/// The stack that some layers make.
+fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
+    let kernels = layers.iter().map(|layer| KernelSize::Rectangle(layer.shape().kernel));
+    let config = ConvGruConfig {
+        in_channels: layers[0].input_weights.shape()[1],
+        hidden_channels: layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect(),
+        kernel_size: KernelSizes::PerLayer(kernels.collect()),
+        bias: layers[0].bias.is_some(),
+        initializer: Initializer::Orthogonal,
+        precision: Precision::default(),
+    };
+    config.validate()?;
+    Ok(config)
+}
+
+fn missing<T>(tensors: &[(String, Tensor<T>)], name: String) -> Error {
+    let mut found: Vec<&str> = tensors.iter().map(|(n, _)| n.as_str()).take(6).collect();
+    if tensors.len() > found.len() {
+        found.push("...");
+    }
+    Error::MissingTensor { name, found: found.join(", ") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Stacks of published cells: states after every step and all gradients.
+
+use convgru_model::import::layout::Layout;
+use convgru_model::{
+    ConvGru, ConvGruOutputGradients, ConvGruParameters, InputGradient, Outputs, Parameters, Tensor,
+};
+use serde_json::Value;
+
+use super::{Errors, Record};
+use crate::Result;
+
+/// What a record of cells asks for.
+pub(super) struct Recipe {
+    layout: &'static Layout,
+    /// Whether half the channels of the input go past the cell (RobustVideoMatting's bottleneck).
+    half: bool,
+}
+
+impl Recipe {
+    /// The recipe of a record; `Err` holds what of it is not supported.
+    pub(super) fn of(record: &Record) -> std::result::Result<Self, String> {
+        let system = record.metadata("system").unwrap_or_default();
+        let config: Value =
+            record.metadata("config").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let class = config["cls"].as_str().unwrap_or_default();
+        let layout = Layout::of(system).ok_or_else(|| format!("the system {system}"))?;
+        if class.starts_with("SepConvGRU") || class.contains("FireNet") {
+            return Err(format!("{class} of the system {system}"));
+        }
+        if config["stacked"].as_bool() == Some(true) {
+            return Err(format!("stacked cells of the system {system}"));
+        }
+        Ok(Self { layout, half: config["mode"] == "bottleneck" })
+    }
+
+    /// Computes what the record holds and compares.
+    ///
+    /// The loss of the record is the sum of all states, of every layer at every step, times
+    /// the recorded probes. A record without probes has no gradients.
+    pub(super) fn compare(&self, record: &Record) -> Result<Errors> {
+        let stack = self.layout.read(&record.with_prefix("param."))?;
+        let (layers, prefixes) = (stack.layers.len(), stack.prefixes);
+        let network = ConvGru::from_parameters(stack.config, ConvGruParameters { layers: stack.layers })?;
+        let name = if record.find("x").is_some() { "x" } else { "x.0" };
+        let [past, x] = self.split(record, record.tensor(name)?)?;
+        let states: Vec<Tensor<f64>> =
+            (0..layers).map_while(|layer| record.find(&format!("h0.{layer}")).cloned()).collect();
+        let states = (!states.is_empty()).then_some(states.as_slice());
+
+        let mut errors = Errors::default();
+        let (trained, mut workspace) = network.forward_train(&x, states)?;
+        let used = network.forward(&x, states, Outputs::AllLayers)?;
+        for (layer, outputs) in trained.outputs.iter().zip(&used.outputs).enumerate() {
+            let name = format!("h.{layer}");
+            errors.output(record, &name, outputs.0)?;
+            errors.output(record, &name, outputs.1)?;
+        }
+        if self.half {
+            errors.output(record, "y", &beside(&past, &used.outputs[0])?)?;
+        }
+        if record.find("probe.0").is_none() {
+            return Ok(errors);
+        }
+        let probes: Result<Vec<&Tensor<f64>>> =
+            (0..layers).map(|layer| record.tensor(&format!("probe.{layer}"))).collect();
+        let outputs = probes?.into_iter().map(Some).collect();
+        let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
+        let mut gradients = network.parameters().zeros_like();
+        let back = network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
+        for (name, gradient) in self.layout.write(&prefixes, &gradients.layers)? {
+            errors.gradient(record, &format!("grad.param.{name}"), &gradient)?;
+        }
+        if let Some(d_input) = back.d_input {
+            // What goes past the cell is no part of the loss.
+            let d_past = Tensor::zeros(past.shape());
+            errors.gradient(record, &format!("grad.{name}"), &beside(&d_past, &d_input)?)?;
+        }
+        for (layer, d_state) in back.d_initial.iter().flatten().enumerate() {
+            errors.gradient(record, &format!("grad.h0.{layer}"), d_state)?;
+        }
+        Ok(errors)
+    }
+
+    /// The channels of `[T, N, C, H, W]` that go past the cell, and those that enter it.
+    fn split(&self, record: &Record, x: &Tensor<f64>) -> Result<[Tensor<f64>; 2]> {
+        let &[steps, batch, channels, height, width] = x.shape() else {
+            return Err(record.refuse(format!("the input has shape {:?}", x.shape())));
+        };
+        let past = if self.half { channels / 2 } else { 0 };
+        let pixels = height * width;
+        let part = |range: std::ops::Range<usize>| {
+            let images = x.as_slice().chunks_exact(channels * pixels);
+            let values = images.flat_map(|image| &image[range.start * pixels..range.end * pixels]).copied();
+            Tensor::from_vec(&[steps, batch, range.len(), height, width], values.collect())
+        };
+        Ok([part(0..past)?, part(past..channels)?])
+    }
+}
+
+/// Two of `[T, N, C, H, W]`, side by side along the channels.
+fn beside(a: &Tensor<f64>, b: &Tensor<f64>) -> Result<Tensor<f64>> {
+    let mut shape = b.shape().to_vec();
+    let images: usize = shape[..2].iter().product();
+    shape[2] += a.shape()[2];
+    let size = |tensor: &Tensor<f64>| tensor.len() / images.max(1);
+    let of = |tensor, image: usize| -> &[f64] {
+        let tensor: &Tensor<f64> = tensor;
+        &tensor.as_slice()[image * size(tensor)..(image + 1) * size(tensor)]
+    };
+    let values = (0..images).flat_map(|image| of(a, image).iter().chain(of(b, image))).copied();
+    Ok(Tensor::from_vec(&shape, values.collect())?)
+}
