@@ -7,7 +7,9 @@
 use crate::conv::{self, Algorithm, ConvShape, Output, Packed, PackedWeights};
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef};
-use crate::gates::{self, CandidateBackward, FirstStep, ResetBackward, Step};
+use crate::gates::{
+    self, CandidateBackward, FirstStep, ResetAfterBackward, ResetAfterStep, ResetBackward, Step,
+};
 use crate::isa::Isa;
 use crate::scratchpad::Scratchpad;
 use crate::{activation, feature_maps};
@@ -46,6 +48,8 @@ entry_points! {
     reset_hidden by gates::backward::reset_hidden: (gates: FeatureMapsRef<'_, Self>, hidden: FeatureMapsRef<'_, Self>, reset_hidden: FeatureMapsMut<'_, Self>, isa: Isa) -> Result<()>;
     candidate_backward by gates::backward::candidate_backward: (arguments: CandidateBackward<'_, Self>, isa: Isa) -> Result<()>;
     reset_backward by gates::backward::reset_backward: (arguments: ResetBackward<'_, Self>, scratch: &mut Scratchpad<Self>) -> Result<()>;
+    step_reset_after by gates::reset_after::step: (arguments: ResetAfterStep<'_, Self>, scratch: &mut Scratchpad<Self>) -> Result<()>;
+    reset_after_backward by gates::reset_after::backward: (arguments: ResetAfterBackward<'_, Self>, isa: Isa) -> Result<()>;
     sigmoid_in_place by activation::apply_sigmoid: (values: &mut [Self]);
     tanh_in_place by activation::apply_tanh: (values: &mut [Self]);
     write_nchw by feature_maps::border::write: (maps: &FeatureMapsRef<'_, Self>, images: &mut [Self]) -> Result<()>;

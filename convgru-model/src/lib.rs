@@ -58,7 +58,7 @@ mod tensor;
 pub use cell::CellParameters;
 pub use config::{
     ConvGruConfig, EncoderForecasterConfig, Feedback, Initializer, KernelSize, KernelSizes, OutputActivation,
-    Precision,
+    Precision, ResetGate,
 };
 pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
 pub use error::{Error, Result};

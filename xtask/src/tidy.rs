@@ -37,6 +37,7 @@ const UNSAFE_FILES: &[&str] = &[
     "convgru-kernels/src/gates/epilogues.rs",
     "convgru-kernels/src/gates/first_step.rs",
     "convgru-kernels/src/gates/pass.rs",
+    "convgru-kernels/src/gates/reset_after.rs",
     "convgru-kernels/src/gates/step.rs",
     "convgru-kernels/src/gemm/matrixmultiply.rs",
     "convgru-kernels/src/gemm/mod.rs",

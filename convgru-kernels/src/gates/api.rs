@@ -1,6 +1,8 @@
 //! The fused passes of a cell, as callers see them.
 
-use super::{CandidateBackward, CellWeights, FirstStep, ResetBackward, Step};
+use super::{
+    CandidateBackward, CellWeights, FirstStep, ResetAfterBackward, ResetAfterStep, ResetBackward, Step,
+};
 use crate::error::Result;
 use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef};
 use crate::isa::Isa;
@@ -73,4 +75,31 @@ pub fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>, isa: I
 /// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
 pub fn reset_backward<T: Scalar>(arguments: ResetBackward<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     T::reset_backward(arguments, scratch)
+}
+
+/// A step whose reset gate acts after the convolution of the state, which has a bias of its own:
+///
+/// ```text
+/// z = sigmoid(Wz*x + bz + Uz*h)     r = sigmoid(Wr*x + br + Ur*h)     u = Un*h + cn
+/// n = tanh(Wn*x + bn + r.u)         h' = h + z.(n - h)
+/// ```
+/// From a zero state nothing is convolved.
+///
+/// # Errors
+/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+pub fn step_reset_after<T: Scalar>(
+    arguments: ResetAfterStep<'_, T>,
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    T::step_reset_after(arguments, scratch)
+}
+
+/// Pass 2 of the way back through [`step_reset_after`], after [`candidate_backward`]: through the reset gate.
+///
+/// `du = a_n.r`, `a_r = a_n.u.r.(1 - r)`. What remains are convolutions: `dh += [Uz Ur]^T * [a_z a_r] + Un^T * du`.
+///
+/// # Errors
+/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+pub fn reset_after_backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa) -> Result<()> {
+    T::reset_after_backward(arguments, isa)
 }

@@ -9,18 +9,24 @@
 //! z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)
 //! n = tanh(Wn*x + Un*(r.h) + bn)    h' = h + z.(n - h)
 //! ```
-//! (Ballas et al. 2015, arXiv 1511.06432, with the blend of the published code.)
+//! (Ballas et al. 2015, arXiv 1511.06432, with the blend of the published code.) Where the reset gate
+//! acts after the convolution of the state, as in cuDNN's GRU, [`step_reset_after`] takes the place of a step.
 
 mod api;
 pub(crate) mod backward;
 mod epilogues;
 pub(crate) mod first_step;
 mod pass;
+pub(crate) mod reset_after;
 pub(crate) mod step;
 
-pub use api::{candidate_backward, first_step, joins_input, reset_backward, reset_hidden, step};
+pub use api::{
+    candidate_backward, first_step, joins_input, reset_after_backward, reset_backward, reset_hidden, step,
+    step_reset_after,
+};
 pub use backward::{CandidateBackward, ResetBackward};
 pub use first_step::FirstStep;
+pub use reset_after::{ResetAfterBackward, ResetAfterStep};
 pub use step::{CellWeights, InputPart, Step};
 
 /// The number of sections of a buffer of gates.

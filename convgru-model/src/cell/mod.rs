@@ -4,6 +4,10 @@
 //! z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)
 //! n = tanh(Wn*x + Un*(r.h) + bn)    h' = h + z.(n - h)
 //! ```
+//! or, where the reset gate acts after the convolution of the state, which has a bias of its own then,
+//! ```text
+//! n = tanh(Wn*x + bn + r.u)         u = Un*h + cn
+//! ```
 //! `*` is a same-padded convolution, `.` the elementwise product (Ballas et al. 2015,
 //! arXiv 1511.06432). The backward pass is derived in docs/math.md.
 

@@ -3,8 +3,8 @@
 use convgru_kernels::Scalar;
 
 use super::GATES;
-use crate::config::{ConvGruConfig, Initializer};
-use crate::error::Result;
+use crate::config::{ConvGruConfig, Initializer, ResetGate};
+use crate::error::{Error, Result};
 use crate::init;
 use crate::parameters::Parameters;
 use crate::random::Random;
@@ -16,6 +16,7 @@ pub(crate) struct CellShape {
     pub(crate) in_channels: usize,
     pub(crate) hidden_channels: usize,
     pub(crate) kernel: [usize; 2],
+    pub(crate) reset: ResetGate,
 }
 
 impl CellShape {
@@ -30,6 +31,7 @@ impl CellShape {
             in_channels: config.input_of_layer(layer),
             hidden_channels: config.hidden_channels[layer],
             kernel: config.kernel_size.of_layer(layer),
+            reset: config.reset,
         }
     }
 }
@@ -48,25 +50,44 @@ pub struct CellParameters<T> {
     pub hidden_weights: Tensor<T>,
     /// b: `[3 hidden]`, where the cell has a bias.
     pub bias: Option<Tensor<T>>,
+    /// c: `[hidden]`, the bias of the candidate's convolution of the state, where the cell has a bias and
+    /// its reset gate acts after that convolution.
+    pub hidden_bias: Option<Tensor<T>>,
+    /// Where the reset gate acts.
+    pub reset: ResetGate,
 }
 
 impl<T: Scalar> CellParameters<T> {
     /// Channels and kernel that the tensors imply.
     pub(crate) fn shape(&self) -> CellShape {
         let (w, u) = (self.input_weights.shape(), self.hidden_weights.shape());
-        CellShape { in_channels: w[1], hidden_channels: u[1], kernel: [u[2], u[3]] }
+        CellShape { in_channels: w[1], hidden_channels: u[1], kernel: [u[2], u[3]], reset: self.reset }
     }
 
     /// Checks the tensors against a shape.
     pub(crate) fn expect(&self, name: &str, shape: CellShape, bias: bool) -> Result<()> {
-        let CellShape { in_channels, hidden_channels, kernel: [kh, kw] } = shape;
+        let CellShape { in_channels, hidden_channels, kernel: [kh, kw], reset } = shape;
+        if self.reset != reset {
+            return Err(Error::InvalidConfig {
+                field: format!("{name}.reset"),
+                reason: format!(
+                    "weights of a cell whose reset gate acts {} the convolution of the state are none for \
+                     one where it acts {reset} it, and cannot be converted",
+                    self.reset
+                ),
+            });
+        }
         let rows = GATES * hidden_channels;
         let what = |tensor: &str| format!("{name}.{tensor}");
         expect_shape(&what("input_weights"), self.input_weights.shape(), &[rows, in_channels, kh, kw])?;
         expect_shape(&what("hidden_weights"), self.hidden_weights.shape(), &[rows, hidden_channels, kh, kw])?;
         let got = self.bias.as_ref().map_or(&[][..], Tensor::shape);
         let expected = [rows];
-        expect_shape(&what("bias"), got, if bias { &expected } else { &[] })
+        expect_shape(&what("bias"), got, if bias { &expected } else { &[] })?;
+        let got = self.hidden_bias.as_ref().map_or(&[][..], Tensor::shape);
+        let expected = [hidden_channels];
+        let of_state = bias && reset == ResetGate::After;
+        expect_shape(&what("hidden_bias"), got, if of_state { &expected } else { &[] })
     }
 }
 
@@ -77,6 +98,9 @@ impl<T: Scalar> Parameters<T> for CellParameters<T> {
         if let Some(bias) = &self.bias {
             visit("bias", bias);
         }
+        if let Some(bias) = &self.hidden_bias {
+            visit("hidden_bias", bias);
+        }
     }
 
     fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
@@ -84,6 +108,9 @@ impl<T: Scalar> Parameters<T> for CellParameters<T> {
         visit("hidden_weights", &mut self.hidden_weights);
         if let Some(bias) = &mut self.bias {
             visit("bias", bias);
+        }
+        if let Some(bias) = &mut self.hidden_bias {
+            visit("hidden_bias", bias);
         }
     }
 }
@@ -95,7 +122,7 @@ pub(crate) fn draw<T: Scalar>(
     initializer: Initializer,
     random: &mut Random,
 ) -> CellParameters<T> {
-    let CellShape { in_channels, hidden_channels, kernel: [kh, kw] } = shape;
+    let CellShape { in_channels, hidden_channels, kernel: [kh, kw], reset } = shape;
     let taps = kh * kw;
     let (inner, outer) = (in_channels * taps, hidden_channels * taps);
     let (mut input, mut hidden) = (Vec::new(), Vec::new());
@@ -114,5 +141,7 @@ pub(crate) fn draw<T: Scalar>(
         input_weights: tensor(&[rows, in_channels, kh, kw], input),
         hidden_weights: tensor(&[rows, hidden_channels, kh, kw], hidden),
         bias: bias.then(|| Tensor::zeros(&[rows])),
+        hidden_bias: (bias && reset == ResetGate::After).then(|| Tensor::zeros(&[hidden_channels])),
+        reset,
     }
 }

@@ -1,11 +1,15 @@
 //! A cell with its weights packed: the two halves of a step and of its backward pass.
 
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
-use convgru_kernels::gates::{self, CandidateBackward, CellWeights, FirstStep, InputPart, ResetBackward};
+use convgru_kernels::gates::{
+    self, CandidateBackward, CellWeights, FirstStep, InputPart, ResetAfterBackward, ResetAfterStep,
+    ResetBackward,
+};
 use convgru_kernels::{Extent, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::GATES;
 use super::parameters::{CellParameters, CellShape};
+use crate::config::ResetGate;
 use crate::error::Result;
 
 /// A cell whose weights are packed for the kernels. Valid until the weights change.
@@ -28,7 +32,8 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
             shape,
             input: PackedWeights::new(input, parameters.input_weights.as_slice())?.with_bias(bias)?,
             update_and_reset: PackedWeights::new(two, first)?,
-            candidate: PackedWeights::new(one, last)?,
+            candidate: PackedWeights::new(one, last)?
+                .with_bias(parameters.hidden_bias.as_ref().map(|bias| bias.as_slice()))?,
         })
     }
 
@@ -54,13 +59,23 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
 
     /// Whether steps read their inputs themselves, instead of finding `W*x + b` in the gates.
     pub(crate) fn joins_input(&self, state: Extent) -> bool {
-        gates::joins_input(self.weights(), state)
+        self.shape.reset == ResetGate::Before && gates::joins_input(self.weights(), state)
+    }
+
+    /// Whether a first step without a state reads its input itself: it needs no reset gate then.
+    pub(crate) fn joins_first_input(&self) -> bool {
+        self.shape.reset == ResetGate::Before
     }
 
     /// A step. Without a state no hidden convolution is done.
     pub(crate) fn step(&self, step: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
-        let Step { input, gates, keep_gates, hidden, reset_hidden, next } = step;
+        let Step { input, gates, keep_gates, hidden, reset_hidden, memory, next } = step;
         let weights = self.weights();
+        if let Some(memory) = memory {
+            let CellWeights { update_and_reset, candidate, .. } = weights;
+            let step = ResetAfterStep { update_and_reset, candidate, gates, hidden, memory, next };
+            return Ok(gates::step_reset_after(step, scratch)?);
+        }
         let input = input.map_or(InputPart::InGates, InputPart::Maps);
         Ok(match hidden {
             Some(hidden) => gates::step(
@@ -86,19 +101,29 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         step: StepBackward<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let StepBackward { gates, hidden, mut d_hidden, mut d_gates } = step;
+        let StepBackward { gates, hidden, memory, mut d_hidden, mut d_gates, mut products } = step;
         let first =
             CandidateBackward { gates, hidden, d_hidden: d_hidden.reborrow(), d_gates: d_gates.reborrow() };
         gates::candidate_backward(first, scratch.isa())?;
+        if let Some(memory) = memory {
+            let (d_gates, d_memory) = (d_gates.reborrow(), products.reborrow());
+            let second = ResetAfterBackward { gates, memory, d_gates, d_memory };
+            gates::reset_after_backward(second, scratch.isa())?;
+        }
         let Some(hidden) = hidden else { return Ok(()) };
-        let second = ResetBackward {
-            weights: &self.candidate,
-            gates,
-            hidden,
-            d_hidden: d_hidden.reborrow(),
-            d_gates: d_gates.reborrow(),
-        };
-        gates::reset_backward(second, scratch)?;
+        if memory.is_some() {
+            let (d_memory, d_hidden) = (products.as_ref(), d_hidden.reborrow());
+            conv::input_gradient(&self.candidate, d_memory, d_hidden, Output::Add, scratch)?;
+        } else {
+            let second = ResetBackward {
+                weights: &self.candidate,
+                gates,
+                hidden,
+                d_hidden: d_hidden.reborrow(),
+                d_gates: d_gates.reborrow(),
+            };
+            gates::reset_backward(second, scratch)?;
+        }
         let d_update_and_reset = d_gates.as_ref().sections(0..2);
         conv::input_gradient(&self.update_and_reset, d_update_and_reset, d_hidden, Output::Add, scratch)?;
         Ok(())
@@ -132,9 +157,10 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
     }
 
     /// Adds the gradients of U, of any number of images, each with the state before its
-    /// step: `dUzr += A_zr (x) H`, `dUn += A_n (x) (R.H)`.
+    /// step: `dUzr += A_zr (x) H`, `dUn += A_n (x) (R.H)`, or `dUn += DU (x) H` where the reset gate acts after
+    /// the convolution.
     ///
-    /// `products` is memory for `R.H`, `[N, hidden, H, W]`.
+    /// `products` is memory for `R.H`, `[N, hidden, H, W]`, or holds `DU`.
     pub(crate) fn hidden_weight_gradients(
         &self,
         images: RecurrentImages<'_, T>,
@@ -143,12 +169,30 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let RecurrentImages { gates, hidden, d_gates } = images;
-        gates::reset_hidden(gates, hidden, products.reborrow(), scratch.isa())?;
         let [two, one] = [self.update_and_reset.shape(), self.candidate.shape()];
         let (first, last) = gradients.hidden_weights.as_mut_slice().split_at_mut(two.weight_len());
         conv::weight_gradient(&two, hidden, d_gates.sections(0..2), first, scratch)?;
-        conv::weight_gradient(&one, products.as_ref(), d_gates.sections(2..GATES), last, scratch)?;
+        match self.shape.reset {
+            ResetGate::Before => {
+                gates::reset_hidden(gates, hidden, products.reborrow(), scratch.isa())?;
+                let d_candidate = d_gates.sections(2..GATES);
+                conv::weight_gradient(&one, products.as_ref(), d_candidate, last, scratch)?;
+            }
+            ResetGate::After => conv::weight_gradient(&one, hidden, products.as_ref(), last, scratch)?,
+        }
         Ok(())
+    }
+
+    /// Adds the gradient of the candidate's bias of the state, `dcn += sum DU`, where there is one.
+    pub(crate) fn hidden_bias_gradient(
+        &self,
+        products: FeatureMapsRef<'_, T>,
+        gradients: &mut CellParameters<T>,
+    ) -> Result<()> {
+        match &mut gradients.hidden_bias {
+            Some(d_bias) => Ok(conv::bias_gradient(products, d_bias.as_mut_slice())?),
+            None => Ok(()),
+        }
     }
 }
 
@@ -164,6 +208,8 @@ pub(crate) struct Step<'a, T> {
     pub(crate) hidden: Option<FeatureMapsRef<'a, T>>,
     /// Scratch for `r.h`, `[N, hidden, H, W]`.
     pub(crate) reset_hidden: FeatureMapsMut<'a, T>,
+    /// Receives `u = Un*h + cn` where the reset gate acts after that, `[N, hidden, H, W]`.
+    pub(crate) memory: Option<FeatureMapsMut<'a, T>>,
     /// Receives the state after the step, `[N, hidden, H, W]`.
     pub(crate) next: FeatureMapsMut<'a, T>,
 }
@@ -174,10 +220,14 @@ pub(crate) struct StepBackward<'a, T> {
     pub(crate) gates: FeatureMapsRef<'a, T>,
     /// The state before the step.
     pub(crate) hidden: Option<FeatureMapsRef<'a, T>>,
+    /// `u` of the step, where the reset gate acts after it.
+    pub(crate) memory: Option<FeatureMapsRef<'a, T>>,
     /// Gradient of the state after the step on entry, before it on return.
     pub(crate) d_hidden: FeatureMapsMut<'a, T>,
     /// Receives the gradients before the activations.
     pub(crate) d_gates: FeatureMapsMut<'a, T>,
+    /// Receives the gradient of `u`, where there is one, `[N, hidden, H, W]`.
+    pub(crate) products: FeatureMapsMut<'a, T>,
 }
 
 /// Images of any number of steps with the states they started from.
@@ -194,7 +244,7 @@ pub(crate) struct RecurrentImages<'a, T> {
 /// The convolutions of a cell: of the input for all gates, of the state for update and
 /// reset, of the reset state for the candidate.
 fn convolutions(shape: CellShape, precision: Precision) -> [ConvShape; 3] {
-    let CellShape { in_channels, hidden_channels: hidden, kernel } = shape;
+    let CellShape { in_channels, hidden_channels: hidden, kernel, .. } = shape;
     [(in_channels, GATES), (hidden, 2), (hidden, 1)].map(|(inputs, gates)| ConvShape {
         precision,
         out_sections: gates,

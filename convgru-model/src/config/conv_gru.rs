@@ -18,6 +18,27 @@ pub enum Initializer {
     Xavier,
 }
 
+/// Where the reset gate acts. Weights of one kind are no weights of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResetGate {
+    /// On the state, before its convolution: `n = tanh(Wn*x + bn + Un*(r.h))` (Ballas et al. 2015).
+    #[default]
+    Before,
+    /// On the convolution of the state, which has a bias of its own: `n = tanh(Wn*x + bn + r.(Un*h + cn))`
+    /// (the GRU of cuDNN and PyTorch, as a convolution).
+    After,
+}
+
+impl std::fmt::Display for ResetGate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Before => "before",
+            Self::After => "after",
+        })
+    }
+}
+
 /// How exactly the convolutions of a network are computed in `f32`. `f64` is always exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -62,6 +83,9 @@ pub struct ConvGruConfig {
     /// Whether each gate adds a bias.
     #[serde(default = "yes")]
     pub bias: bool,
+    /// Where the reset gate acts.
+    #[serde(default)]
+    pub reset: ResetGate,
     /// How weights are drawn before training.
     #[serde(default)]
     pub initializer: Initializer,
@@ -82,6 +106,7 @@ impl ConvGruConfig {
             hidden_channels: hidden_channels.to_vec(),
             kernel_size: KernelSizes::default(),
             bias: true,
+            reset: ResetGate::default(),
             initializer: Initializer::default(),
             precision: Precision::default(),
         }
@@ -98,14 +123,15 @@ impl ConvGruConfig {
     }
 
     /// The number of weights and biases of all layers:
-    /// `sum of 3 hidden ((in + hidden) kh kw + 1)`, without the 1 where there is no bias, for a
-    /// configuration that [`validate`](Self::validate) accepts.
+    /// `sum of 3 hidden ((in + hidden) kh kw + 1)`, without the 1 where there is no bias, and `hidden` more
+    /// of each layer whose reset gate acts after a convolution with bias, for a configuration that [`validate`](Self::validate) accepts.
     pub fn parameter_count(&self) -> usize {
         let of_layer = |layer: usize| {
             let [height, width] = self.kernel_size.of_layer(layer);
             let hidden = self.hidden_channels[layer];
             let weights = (self.input_of_layer(layer) + hidden) * height * width;
-            3 * hidden * (weights + usize::from(self.bias))
+            let of_state = self.bias && self.reset == ResetGate::After;
+            3 * hidden * (weights + usize::from(self.bias)) + hidden * usize::from(of_state)
         };
         (0..self.layers()).map(of_layer).sum()
     }
@@ -162,8 +188,10 @@ mod tests {
     #[test]
     fn parameters_are_counted() {
         use crate::{ConvGru, Parameters};
-        for bias in [true, false] {
-            let config = ConvGruConfig { bias, kernel_size: [3, 1].into(), ..ConvGruConfig::new(2, &[4, 5]) };
+        for (bias, reset) in [(true, ResetGate::Before), (true, ResetGate::After), (false, ResetGate::After)]
+        {
+            let config =
+                ConvGruConfig { bias, reset, kernel_size: [3, 1].into(), ..ConvGruConfig::new(2, &[4, 5]) };
             let network = ConvGru::<f32>::new(config.clone(), 0).unwrap();
             assert_eq!(network.parameters().count(), config.parameter_count());
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conv_gru::validate_hidden_channels;
-use super::{ConvGruConfig, Initializer, KernelSizes, Precision, invalid};
+use super::{ConvGruConfig, Initializer, KernelSizes, Precision, ResetGate, invalid};
 use crate::error::Result;
 
 /// What the forecaster reads at each step.
@@ -88,6 +88,7 @@ impl EncoderForecasterConfig {
             hidden_channels: self.hidden_channels.clone(),
             kernel_size: self.kernel_size.clone(),
             bias: self.bias,
+            reset: ResetGate::Before,
             initializer: self.initializer,
             precision: self.precision,
         }

@@ -4,7 +4,7 @@ mod conv_gru;
 mod encoder_forecaster;
 mod kernel_size;
 
-pub use conv_gru::{ConvGruConfig, Initializer, Precision};
+pub use conv_gru::{ConvGruConfig, Initializer, Precision, ResetGate};
 pub use encoder_forecaster::{EncoderForecasterConfig, Feedback, OutputActivation};
 pub use kernel_size::{KernelSize, KernelSizes};
 

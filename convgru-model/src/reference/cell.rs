@@ -4,6 +4,7 @@ use convgru_kernels::conv::ConvShape;
 use convgru_kernels::reference::{self, Number};
 
 use super::array::{Array, NamedArrays};
+use crate::config::ResetGate;
 use crate::error::Result;
 
 /// The parameters of one layer: three gates in the order update, reset, candidate.
@@ -15,11 +16,16 @@ pub struct CellParameters<'a, N> {
     pub hidden_weights: &'a Array<N>,
     /// `[3 * hidden]`, b; none for zeros.
     pub bias: Option<&'a Array<N>>,
+    /// `[hidden]`, c, where the reset gate acts after the convolution of the state; none for zeros.
+    pub hidden_bias: Option<&'a Array<N>>,
+    /// Where the reset gate acts.
+    pub reset: ResetGate,
 }
 
 impl<'a, N: Number> CellParameters<'a, N> {
-    /// The parameters called `{prefix}input_weights`, `{prefix}hidden_weights` and
-    /// `{prefix}bias`. The first and the last may be missing.
+    /// The parameters called `{prefix}input_weights`, `{prefix}hidden_weights`, `{prefix}bias` and
+    /// `{prefix}hidden_bias`, all but the second of which may be missing, of a cell whose reset gate acts
+    /// before the convolution of the state.
     ///
     /// # Errors
     /// [`Error::MissingTensor`](crate::Error::MissingTensor) without hidden weights.
@@ -28,6 +34,8 @@ impl<'a, N: Number> CellParameters<'a, N> {
             input_weights: parameters.find(&format!("{prefix}input_weights")),
             hidden_weights: parameters.get(&format!("{prefix}hidden_weights"))?,
             bias: parameters.find(&format!("{prefix}bias")),
+            hidden_bias: parameters.find(&format!("{prefix}hidden_bias")),
+            reset: ResetGate::Before,
         })
     }
 
@@ -52,6 +60,7 @@ impl<'a, N: Number> CellParameters<'a, N> {
 /// z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)
 /// n = tanh(Wn*x + Un*(r.h) + bn)    h' = h + z.(n - h)
 /// ```
+/// Where the reset gate acts after the convolution, `n = tanh(Wn*x + bn + r.(Un*h + cn))`.
 ///
 /// # Shapes
 /// `input`: `[N, in_channels, H, W]` or none, `state`: `[N, hidden, H, W]`;
@@ -70,8 +79,23 @@ pub fn cell_step<N: Number>(
     let a_r = reset.activate(input, state)?;
     let at = |array: &Array<N>, i: usize| array.as_slice()[i];
     let gates = |i: usize| reference::gates_forward(at(&a_z, i), at(&a_r, i), at(state, i));
-    let reset_state = Array::from_fn(state.shape(), |i| gates(i).reset_state);
-    let a_n = candidate.activate(input, &reset_state)?;
+    let a_n = match cell.reset {
+        ResetGate::Before => {
+            let reset_state = Array::from_fn(state.shape(), |i| gates(i).reset_state);
+            candidate.activate(input, &reset_state)?
+        }
+        ResetGate::After => {
+            let mut memory = candidate.of_state(state)?;
+            if let Some(bias) = cell.hidden_bias {
+                let extent = memory.extent()?;
+                reference::add_bias(extent, bias.as_slice(), memory.as_mut_slice())?;
+            }
+            let reset = |i: usize| gates(i).reset_gate;
+            let mut sum = Array::from_fn(state.shape(), |i| reset(i) * at(&memory, i));
+            candidate.add_input(input, &mut sum)?;
+            sum
+        }
+    };
     let blend = |i: usize| reference::blend_forward(at(&a_n, i), gates(i).update_gate, at(state, i));
     Ok(Array::from_fn(state.shape(), |i| blend(i).hidden_state))
 }
@@ -82,10 +106,22 @@ struct Gate<'a, 'b, N>(&'a CellParameters<'b, N>, usize);
 impl<N: Number> Gate<'_, '_, N> {
     /// The pre-activation `W*x + U*s + b`.
     fn activate(&self, input: Option<&Array<N>>, state: &Array<N>) -> Result<Array<N>> {
+        let mut sum = self.of_state(state)?;
+        self.add_input(input, &mut sum)?;
+        Ok(sum)
+    }
+
+    /// `U*s`
+    fn of_state(&self, state: &Array<N>) -> Result<Array<N>> {
+        let hidden = self.0.hidden_channels();
+        same_convolution(state, &self.0.hidden_weights.range(self.1 * hidden, hidden)?)
+    }
+
+    /// Adds `W*x + b`.
+    fn add_input(&self, input: Option<&Array<N>>, sum: &mut Array<N>) -> Result<()> {
         let Self(cell, place) = *self;
         let hidden = cell.hidden_channels();
         let block = |array: &Array<N>| array.range(place * hidden, hidden);
-        let mut sum = same_convolution(state, &block(cell.hidden_weights)?)?;
         if let (Some(input), Some(weights)) = (input, cell.input_weights) {
             let from_input = same_convolution(input, &block(weights)?)?;
             from_input.expect_shape("input part of a gate", sum.shape())?;
@@ -97,7 +133,7 @@ impl<N: Number> Gate<'_, '_, N> {
             let extent = sum.extent()?;
             reference::add_bias(extent, block(bias)?.as_slice(), sum.as_mut_slice())?;
         }
-        Ok(sum)
+        Ok(())
     }
 }
 

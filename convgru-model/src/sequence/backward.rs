@@ -21,7 +21,8 @@ pub(crate) struct LayerBackward<T> {
     d_gates: FeatureMaps<T>,
     /// Of the state after the step that comes next on the way back, `[N, hidden, H, W]`.
     pub(crate) d_hidden: FeatureMaps<T>,
-    /// Memory for `r.h` of the steps of a block, `[steps N, hidden, H, W]`.
+    /// Memory for `r.h` of the steps of a block, or the gradient of `u` where the reset gate acts
+    /// after that, `[steps N, hidden, H, W]`.
     products: FeatureMaps<T>,
 }
 
@@ -52,11 +53,15 @@ impl<T: Scalar> LayerBackward<T> {
         t: usize,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
+        let images = workspace.images(t..t + 1);
+        let of_block = workspace.images(t - block.start..t + 1 - block.start);
         let step = StepBackward {
-            gates: workspace.gates.images(workspace.gate_images(workspace.images(t..t + 1))),
+            gates: workspace.gates.images(workspace.gate_images(images.clone())),
             hidden: workspace.state_before(t),
+            memory: workspace.memory(images),
             d_hidden: self.d_hidden.as_mut(),
-            d_gates: self.d_gates.images_mut(workspace.images(t - block.start..t + 1 - block.start)),
+            d_gates: self.d_gates.images_mut(of_block.clone()),
+            products: self.products.images_mut(of_block),
         };
         cell.recur_backward(step, scratch)
     }
@@ -87,6 +92,7 @@ impl<T: Scalar> LayerBackward<T> {
         let all = workspace.images(block.clone());
         let d_gates = self.d_gates.images(0..all.len());
         cell.input_weight_gradients(input.images(all.clone()), d_gates, gradients, scratch)?;
+        cell.hidden_bias_gradient(self.products.images(0..all.len()), gradients)?;
         // The first step starts from the initial state, the others from the step before.
         let batch = workspace.batch;
         let mut rest = all.clone();

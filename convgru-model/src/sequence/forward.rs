@@ -5,6 +5,7 @@ use std::ops::Range;
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar, Scratchpad};
 
 use crate::cell::{GATES, PreparedCell, Step};
+use crate::config::ResetGate;
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -19,7 +20,9 @@ pub(crate) struct LayerWorkspace<T> {
     /// Of the steps of a block, `[steps N, 3 hidden, H, W]`; of all steps where none is
     /// computed anew on the way back.
     pub(crate) gates: FeatureMaps<T>,
-    /// Whether they are kept for a backward pass.
+    /// `u` of the same steps, `[steps N, hidden, H, W]`, where the reset gate acts after it.
+    memory: Option<FeatureMaps<T>>,
+    /// Whether the gates are kept for a backward pass.
     keep_gates: bool,
     /// `[T N, hidden, H, W]`, after each step.
     pub(crate) states: FeatureMaps<T>,
@@ -51,6 +54,10 @@ impl<T: Scalar> LayerWorkspace<T> {
         Ok(Self {
             batch: step.batch,
             gates: FeatureMaps::sectioned(gates, GATES, [0, 0])?,
+            memory: match cell.shape().reset {
+                ResetGate::Before => None,
+                ResetGate::After => Some(FeatureMaps::zeros(gates.with_channels(state.channels))?),
+            },
             keep_gates: true,
             states: FeatureMaps::with_halo(all, halo)?,
             initial: FeatureMaps::with_halo(state, halo)?,
@@ -67,7 +74,10 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// Whether the workspace was made for a cell of this shape.
     pub(crate) fn fits(&self, cell: &PreparedCell<'_, T>) -> bool {
         let own = cell.shape().halo();
-        self.states.extent().channels == cell.shape().hidden_channels && self.reset_hidden.halo() == own
+        let after = cell.shape().reset == ResetGate::After;
+        self.states.extent().channels == cell.shape().hidden_channels
+            && self.reset_hidden.halo() == own
+            && self.memory.is_some() == after
     }
 
     /// Steps the workspace has room for.
@@ -90,6 +100,11 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// The extent of the state of one step, `[N, hidden, H, W]`.
     pub(crate) fn state_extent(&self) -> Extent {
         self.states.extent().with_batch(self.batch)
+    }
+
+    /// `u` of some images, where the reset gate acts after it.
+    pub(crate) fn memory(&self, images: Range<usize>) -> Option<FeatureMapsRef<'_, T>> {
+        self.memory.as_ref().map(|memory| memory.images(self.gate_images(images)))
     }
 
     /// The images of some steps.
@@ -149,7 +164,7 @@ impl<T: Scalar> LayerWorkspace<T> {
         steps: Range<usize>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<Option<&'i FeatureMaps<T>>> {
-        let first_alone = steps == (0..1) && !self.has_initial;
+        let first_alone = steps == (0..1) && !self.has_initial && cell.joins_first_input();
         if first_alone || cell.joins_input(self.state_extent()) {
             return Ok(Some(input));
         }
@@ -190,6 +205,7 @@ impl<T: Scalar> LayerWorkspace<T> {
         };
         let step = Step {
             input,
+            memory: self.memory.as_mut().map(|memory| memory.images_mut(gates.clone())),
             gates: self.gates.images_mut(gates),
             keep_gates: self.keep_gates,
             hidden,

@@ -3,7 +3,8 @@
 use convgru_kernels::Scalar;
 
 use super::{Blend, Columns, Gate, GateTensor, Layout, missing};
-use crate::cell::{CellParameters, GATES};
+use crate::cell::{CellParameters, CellShape, GATES};
+use crate::config::ResetGate;
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
@@ -92,6 +93,8 @@ impl Cell<'_> {
             input_weights: Tensor::zeros(&[rows, inputs, kh, kw]),
             hidden_weights: Tensor::zeros(&[rows, hidden, kh, kw]),
             bias: None,
+            hidden_bias: None,
+            reset: ResetGate::Before,
         };
         let with_bias = self.layout.tensors.iter().any(|tensor| find(&self.bias(tensor)).is_some());
         let mut biases = vec![T::ZERO; rows];
@@ -128,11 +131,11 @@ impl Cell<'_> {
         parameters: &CellParameters<T>,
         to: &mut Vec<(String, Tensor<T>)>,
     ) -> Result<()> {
-        let CellParameters { input_weights, hidden_weights, bias } = parameters;
+        let CellParameters { input_weights, hidden_weights, bias, .. } = parameters;
         let what = |part: &str| format!("{part} of `{}`", self.prefix);
         expect_rank(&what("hidden weights"), hidden_weights.shape(), &["3 H", "H", "kh", "kw"])?;
         expect_rank(&what("input weights"), input_weights.shape(), &["3 H", "C", "kh", "kw"])?;
-        let shape = parameters.shape();
+        let shape = CellShape { reset: ResetGate::Before, ..parameters.shape() };
         parameters.expect(self.prefix, shape, bias.is_some())?;
         let (hidden, [kh, kw]) = (shape.hidden_channels, shape.kernel);
         let size = Size { inputs: shape.in_channels, hidden, kernel: shape.kernel };

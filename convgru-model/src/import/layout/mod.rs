@@ -19,7 +19,7 @@ use convgru_kernels::Scalar;
 
 use self::convert::Cell;
 use crate::cell::CellParameters;
-use crate::config::{ConvGruConfig, Initializer, KernelSize, KernelSizes, Precision};
+use crate::config::{ConvGruConfig, Initializer, KernelSize, KernelSizes, Precision, ResetGate};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, expect_shape};
 
@@ -197,6 +197,7 @@ fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
         hidden_channels: layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect(),
         kernel_size: KernelSizes::PerLayer(kernels.collect()),
         bias: layers[0].bias.is_some(),
+        reset: ResetGate::Before,
         initializer: Initializer::Orthogonal,
         precision: Precision::default(),
     };

@@ -5,14 +5,15 @@ mod operation;
 use operation::Recurrent;
 use proptest::prelude::*;
 
-use crate::config::{ConvGruConfig, KernelSize, KernelSizes};
+use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::gradcheck::draw;
 use crate::gradcheck::{Case, Probed};
 
 pub(super) fn cases() -> Vec<Case> {
     let one_layer = || prop::collection::vec((1usize..=3, draw::odd_kernel()), 1);
     let layers = || prop::collection::vec((1usize..=2, draw::odd_kernel()), 2..=3);
-    let case = Drawn { bias: true, given: true, input: true, form: Form::Cell };
+    let case = Drawn { bias: true, given: true, input: true, reset: ResetGate::Before, form: Form::Cell };
+    let after = Drawn { reset: ResetGate::After, ..case };
     vec![
         case.of("cell", one_layer(), draw::image_size()),
         Drawn { given: false, ..case }.of("cell from no state", one_layer(), draw::image_size()),
@@ -48,6 +49,44 @@ pub(super) fn cases() -> Vec<Case> {
         Drawn { form: Form::Top, ..case }.of("sequence, top states", layers(), draw::image_size()),
         Drawn { form: Form::Last, ..case }.of("sequence, last states", layers(), draw::image_size()),
         Drawn { form: Form::Everything, ..case }.of("sequence on one pixel", layers(), draw::one_pixel()),
+        after.of("cell, reset after", one_layer(), draw::image_size()),
+        Drawn { given: false, ..after }.of(
+            "cell from no state, reset after",
+            one_layer(),
+            draw::image_size(),
+        ),
+        Drawn { bias: false, ..after }.of("cell without bias, reset after", one_layer(), draw::image_size()),
+        Drawn { form: Form::CellSequence, ..after }.of(
+            "cell over a sequence, reset after",
+            one_layer(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Step, ..after }.of("stack, reset after", layers(), draw::image_size()),
+        Drawn { form: Form::Everything, ..after }.of(
+            "sequence, every state, reset after",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, given: false, ..after }.of(
+            "sequence from no states, reset after",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, bias: false, ..after }.of(
+            "sequence without bias, reset after",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, input: false, ..after }.of(
+            "sequence without input, reset after",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, ..after }.of(
+            "sequence on one pixel, reset after",
+            layers(),
+            draw::one_pixel(),
+        ),
     ]
 }
 
@@ -86,6 +125,7 @@ struct Drawn {
     given: bool,
     /// Whether there is an input.
     input: bool,
+    reset: ResetGate,
     form: Form,
 }
 
@@ -104,6 +144,7 @@ impl Drawn {
             let config = ConvGruConfig {
                 kernel_size: KernelSizes::PerLayer(kernels.collect()),
                 bias: self.bias,
+                reset: self.reset,
                 ..ConvGruConfig::new(
                     if self.input { inputs } else { 0 },
                     &layers.iter().map(|(hidden, _)| *hidden).collect::<Vec<_>>(),

@@ -209,7 +209,8 @@ impl Operation for Recurrent {
         let first = self.first_parameter();
         let names = self.inputs[first..].iter().map(|(name, _)| name.clone());
         let named = NamedArrays::new(names.zip(inputs[first..].iter().cloned()).collect());
-        let layers = CellParameters::find_stack(&named, "", self.layers())?;
+        let mut layers = CellParameters::find_stack(&named, "", self.layers())?;
+        layers.iter_mut().for_each(|layer| layer.reset = self.network.config().reset);
         let x = match self.drawn.form.is_step() {
             true => Array::stack(&inputs[..1])?,
             false => inputs[0].clone(),

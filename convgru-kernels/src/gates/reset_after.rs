@@ -1,0 +1,231 @@
+//! A step whose reset gate acts after the convolution of the state, and the way back.
+
+use super::GATES;
+use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
+use crate::activation::{sigmoid_of, tanh_of};
+use crate::conv::epilogue::{Epilogue, Sums};
+use crate::conv::{PackedWeights, Region, Source, convolve};
+use crate::error::Result;
+use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut, expect_extent};
+use crate::isa::Isa;
+use crate::scalar::Scalar;
+use crate::scratchpad::Scratchpad;
+use crate::simd::Simd;
+
+/// Arguments of [`gates::step_reset_after`](super::step_reset_after).
+#[derive(Debug)]
+pub struct ResetAfterStep<'a, T> {
+    /// `Uz` and `Ur`: from `hidden` to `2 hidden` channels in two sections.
+    pub update_and_reset: &'a PackedWeights<'a, T>,
+    /// `Un` with the bias `cn`: from `hidden` to `hidden` channels.
+    pub candidate: &'a PackedWeights<'a, T>,
+    /// `W*x + b` on entry, the gates on return, `[N, 3 hidden, H, W]`.
+    pub gates: FeatureMapsMut<'a, T>,
+    /// The state before the step, `[N, hidden, H, W]`; `None` is zero.
+    pub hidden: Option<FeatureMapsRef<'a, T>>,
+    /// Receives `u = Un*h + cn`, `[N, hidden, H, W]`.
+    pub memory: FeatureMapsMut<'a, T>,
+    /// Receives the state after the step, `[N, hidden, H, W]`.
+    pub next: FeatureMapsMut<'a, T>,
+}
+
+pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+    let ResetAfterStep { update_and_reset, candidate, mut gates, hidden, mut memory, mut next } = arguments;
+    let layout = next.layout();
+    let (extent, blocks) = (layout.extent, layout.blocks());
+    expect_gates("gates", extent, gates.extent())?;
+    expect_extent("convolution of the state for the candidate", extent, memory.extent())?;
+    expect_weights("convolution of update and reset gate", update_and_reset, extent, 2)?;
+    expect_weights("convolution of the candidate", candidate, extent, 1)?;
+    let bias = candidate.bias();
+    let (gates, memory, next) = (gates.rows(), memory.rows(), next.rows());
+    let Some(hidden) = hidden else {
+        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, bias, gates, memory, next });
+        return Ok(());
+    };
+    expect_extent("hidden state", extent, hidden.extent())?;
+    let hidden = hidden.rows();
+    if let Some(packed) = update_and_reset.forward() {
+        let extent = extent.with_channels(2 * extent.channels);
+        let region = Region { extent, blocks: 2 * blocks, rows: 0..extent.height };
+        convolve(&[Source::new(packed, hidden)], &region, &GatesEpilogue { gates }, scratch)?;
+    }
+    if let Some(packed) = candidate.forward() {
+        let region = Region { extent, blocks, rows: 0..extent.height };
+        let epilogue = CandidateEpilogue { blocks, bias, gates, hidden, memory, next };
+        convolve(&[Source::new(packed, hidden)], &region, &epilogue, scratch)?;
+    }
+    Ok(())
+}
+
+/// `z = sigmoid(.)` and `r = sigmoid(.)`.
+struct GatesEpilogue<'a, T> {
+    gates: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> Epilogue<T> for GatesEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the gates hold a
+        // block for each of them.
+        unsafe {
+            let gates = Pixels::of(&sums).write(&self.gates);
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                for pixel in 0..sums.count {
+                    let gate = gates.add(pixel * T::BLOCK + lane);
+                    s.store(gate, sigmoid_of(s, s.add(s.load(gate), sums.load(s, pixel, lane))));
+                }
+            }
+        }
+    }
+}
+
+/// `u = . + cn`, `n = tanh(W*x + b + r.u)` and `h' = h + z.(n - h)`.
+struct CandidateEpilogue<'a, T> {
+    blocks: usize,
+    bias: Option<&'a [T]>,
+    gates: RowsMut<'a, T>,
+    hidden: Rows<'a, T>,
+    memory: RowsMut<'a, T>,
+    next: RowsMut<'a, T>,
+}
+
+/// The vector of a bias that belongs to lanes of a block.
+///
+/// # Safety
+/// The lanes must be those of a block of the bias.
+#[inline(always)]
+unsafe fn bias_of<T: Scalar, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize, lane: usize) -> S::Vector {
+    match bias {
+        // SAFETY: the caller's promise; the slice ends the reading of anything else.
+        Some(bias) => unsafe { s.load(bias[block * T::BLOCK + lane..][..S::LANES].as_ptr()) },
+        None => s.splat(T::ZERO),
+    }
+}
+
+impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
+    #[inline(always)]
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        let (pixels, block) = (Pixels::of(&sums), sums.place.block);
+        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; all maps hold a block
+        // for each of them.
+        unsafe {
+            let update = pixels.write(&self.gates).cast_const();
+            let reset = pixels.of_block(self.blocks + block).write(&self.gates).cast_const();
+            let candidate = pixels.of_block(2 * self.blocks + block).write(&self.gates);
+            let (hidden, memory) = (pixels.read(&self.hidden), pixels.write(&self.memory));
+            let next = pixels.write(&self.next);
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                let bias = bias_of(s, self.bias, block, lane);
+                for pixel in 0..sums.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let u = s.add(sums.load(s, pixel, lane), bias);
+                    let (z, h) = (s.load(update.add(at)), s.load(hidden.add(at)));
+                    let sum = s.mul_add(s.load(reset.add(at)), u, s.load(candidate.add(at)));
+                    let n = tanh_of(s, sum);
+                    s.store(memory.add(at), u);
+                    s.store(candidate.add(at), n);
+                    s.store(next.add(at), s.mul_add(z, s.sub(n, h), h));
+                }
+            }
+        }
+    }
+}
+
+/// A step from a zero state, `u = cn`.
+struct FirstRows<'a, T> {
+    blocks: usize,
+    bias: Option<&'a [T]>,
+    gates: RowsMut<'a, T>,
+    memory: RowsMut<'a, T>,
+    next: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
+    #[inline(always)]
+    unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        let block = pixels.place.block;
+        // SAFETY: the caller makes the pixels exclusive.
+        unsafe {
+            let update = pixels.write(&self.gates);
+            let reset = pixels.of_block(self.blocks + block).write(&self.gates);
+            let candidate = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
+            let (memory, next) = (pixels.write(&self.memory), pixels.write(&self.next));
+            for lane in (0..T::BLOCK).step_by(S::LANES) {
+                let u = bias_of(s, self.bias, block, lane);
+                for pixel in 0..pixels.count {
+                    let at = pixel * T::BLOCK + lane;
+                    let z = sigmoid_of(s, s.load(update.add(at)));
+                    let r = sigmoid_of(s, s.load(reset.add(at)));
+                    let n = tanh_of(s, s.mul_add(r, u, s.load(candidate.add(at))));
+                    s.store(update.add(at), z);
+                    s.store(reset.add(at), r);
+                    s.store(memory.add(at), u);
+                    s.store(candidate.add(at), n);
+                    s.store(next.add(at), s.mul(z, n));
+                }
+            }
+        }
+    }
+}
+
+/// Arguments of [`gates::reset_after_backward`](super::reset_after_backward).
+#[derive(Debug)]
+pub struct ResetAfterBackward<'a, T> {
+    /// The gates of the step, `[N, 3 hidden, H, W]`.
+    pub gates: FeatureMapsRef<'a, T>,
+    /// `u` of the step, `[N, hidden, H, W]`.
+    pub memory: FeatureMapsRef<'a, T>,
+    /// Gradients before the activations: the candidate section is read, the reset section written.
+    pub d_gates: FeatureMapsMut<'a, T>,
+    /// Receives the gradient of `u`, `[N, hidden, H, W]`.
+    pub d_memory: FeatureMapsMut<'a, T>,
+}
+
+pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa) -> Result<()> {
+    let ResetAfterBackward { gates, memory, mut d_gates, mut d_memory } = arguments;
+    let layout = memory.layout();
+    expect_gates("gates", layout.extent, gates.extent())?;
+    expect_gates("gradient of the gates", layout.extent, d_gates.extent())?;
+    expect_extent("gradient of the convolution of the state", layout.extent, d_memory.extent())?;
+    let work = BackwardRows {
+        blocks: layout.blocks(),
+        gates: gates.rows(),
+        memory: memory.rows(),
+        d_gates: d_gates.rows(),
+        d_memory: d_memory.rows(),
+    };
+    for_each_row(isa, &layout, &work);
+    Ok(())
+}
+
+struct BackwardRows<'a, T> {
+    blocks: usize,
+    gates: Rows<'a, T>,
+    memory: Rows<'a, T>,
+    d_gates: RowsMut<'a, T>,
+    d_memory: RowsMut<'a, T>,
+}
+
+impl<T: Scalar> RowWork<T> for BackwardRows<'_, T> {
+    #[inline(always)]
+    unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        let (reset, candidate) = (
+            pixels.of_block(self.blocks + pixels.place.block),
+            pixels.of_block(2 * self.blocks + pixels.place.block),
+        );
+        // SAFETY: the caller makes the pixels exclusive.
+        unsafe {
+            let (r, u) = (reset.read(&self.gates), pixels.read(&self.memory));
+            let a_n = candidate.write(&self.d_gates).cast_const();
+            let (a_r, d_u) = (reset.write(&self.d_gates), pixels.write(&self.d_memory));
+            let one = s.splat(T::ONE);
+            for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
+                let (r, a_n) = (s.load(r.add(at)), s.load(a_n.add(at)));
+                let d = s.mul(a_n, r);
+                s.store(d_u.add(at), d);
+                s.store(a_r.add(at), s.mul(s.mul(d, s.load(u.add(at))), s.sub(one, r)));
+            }
+        }
+    }
+}
