@@ -8,7 +8,7 @@ use convgru_model::layer::{
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutput, ConvGruOutputGradients, EncoderForecaster,
     EncoderForecasterConfig, Error, Feedback, InputGradient, MemoryBudget, OutputActivation, OutputGradient,
-    Outputs, Parameters, StateGradient, TeacherForcing, Tensor,
+    Outputs, Parameters, ResetGate, StateGradient, TeacherForcing, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
@@ -16,7 +16,11 @@ fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
 }
 
 fn network() -> ConvGru<f32> {
-    let config = ConvGruConfig { kernel_size: [3, 5, 1].into(), ..ConvGruConfig::new(3, &[6, 5, 4]) };
+    network_with(ResetGate::Before)
+}
+
+fn network_with(reset: ResetGate) -> ConvGru<f32> {
+    let config = ConvGruConfig { kernel_size: [3, 5, 1].into(), reset, ..ConvGruConfig::new(3, &[6, 5, 4]) };
     let mut network = ConvGru::new(config, 7).unwrap();
     network.parameters_mut().for_each_mut(&mut |name, tensor| {
         if name.ends_with("bias") {
@@ -32,8 +36,10 @@ fn bits(tensor: &Tensor<f32>) -> Vec<u32> {
 
 #[test]
 fn streaming_equals_the_sequence_bit_for_bit() {
-    let network = network();
-    for ([height, width], steps) in [([7, 9], 5), ([1, 1], 3), ([40, 70], 4)] {
+    let sizes = [([7, 9], 5), ([1, 1], 3), ([40, 70], 4)];
+    let kinds = [ResetGate::Before, ResetGate::After];
+    for (([height, width], steps), reset) in sizes.into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
+        let network = network_with(reset);
         let input = noise(&[steps, 2, 3, height, width], 1);
         let sequence = network.forward(&input, None, Outputs::AllLayers).unwrap();
         let (trained, _) = network.forward_train(&input, None).unwrap();
@@ -159,7 +165,12 @@ fn samples_of_a_batch_do_not_see_each_other() {
 
 #[test]
 fn a_zero_state_is_the_same_as_no_state() {
-    let network = network();
+    [ResetGate::Before, ResetGate::After]
+        .into_iter()
+        .for_each(|reset| expect_zero_to_be_none(&network_with(reset)));
+}
+
+fn expect_zero_to_be_none(network: &ConvGru<f32>) {
     let input = noise(&[3, 2, 3, 6, 7], 1);
     let zeros: Vec<_> = [6, 5, 4].map(|c| Tensor::zeros(&[2, c, 6, 7])).to_vec();
     let none = network.forward(&input, None, Outputs::AllLayers).unwrap();
@@ -200,6 +211,14 @@ fn prediction_and_training_forward_give_the_same_bits() {
         let (trained, _) = network.forward_train(&input, 3, None).unwrap();
         assert_eq!(bits(&network.forward(&input, 3).unwrap()), bits(&trained.output), "{feedback:?}");
     }
+}
+
+#[test]
+fn weights_of_another_reset_gate_are_refused_with_both_named() {
+    let network = network_with(ResetGate::After);
+    let config = ConvGruConfig { reset: ResetGate::Before, ..network.config().clone() };
+    let error = ConvGru::from_parameters(config, network.parameters().clone()).unwrap_err().to_string();
+    assert!(error.contains("acts after the convolution") && error.contains("acts before it"), "{error}");
 }
 
 #[test]
@@ -348,7 +367,11 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
 
 #[test]
 fn gates_computed_anew_give_the_same_bits() {
-    let config = ConvGruConfig::new(2, &[32, 8]);
+    [ResetGate::Before, ResetGate::After].into_iter().for_each(expect_the_same_bits_anew);
+}
+
+fn expect_the_same_bits_anew(reset: ResetGate) {
+    let config = ConvGruConfig { reset, ..ConvGruConfig::new(2, &[32, 8]) };
     let mut network = ConvGru::<f32>::new(config, 5).unwrap();
     // Large enough for a block to be one step.
     let frames = Tensor::from_fn(&[3, 4, 2, 64, 64], |i| (i % 17) as f32 / 9.0 - 1.0);

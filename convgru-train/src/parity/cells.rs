@@ -1,6 +1,7 @@
 //! Stacks of published cells: states after every step and all gradients.
 
 use convgru_model::import::layout::Layout;
+use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
     ConvGru, ConvGruOutputGradients, ConvGruParameters, InputGradient, Outputs, Parameters, Tensor,
 };
@@ -8,6 +9,11 @@ use serde_json::Value;
 
 use super::{Errors, Record};
 use crate::Result;
+
+/// The convolution that georgeyiasemis' network applies to the last state.
+const HEAD: [&str; 2] = ["conv.weight", "conv.bias"];
+const HEAD_WEIGHT: &str = "param.conv.weight";
+const HEAD_BIAS: &str = "param.conv.bias";
 
 /// What a record of cells asks for.
 pub(super) struct Recipe {
@@ -38,7 +44,7 @@ impl Recipe {
     /// The loss of the record is the sum of all states, of every layer at every step, times
     /// the recorded probes. A record without probes has no gradients.
     pub(super) fn compare(&self, record: &Record) -> Result<Errors> {
-        let stack = self.layout.read(&record.with_prefix("param."))?;
+        let stack = self.layout.read(&self.parameters(record))?;
         let (layers, prefixes) = (stack.layers.len(), stack.prefixes);
         let network = ConvGru::from_parameters(stack.config, ConvGruParameters { layers: stack.layers })?;
         let name = if record.find("x").is_some() { "x" } else { "x.0" };
@@ -58,6 +64,13 @@ impl Recipe {
         if self.half {
             errors.output(record, "y", &beside(&past, &used.outputs[0])?)?;
         }
+        if let (Some(weight), Some(bias)) = (record.find(HEAD_WEIGHT), record.find(HEAD_BIAS)) {
+            let shape = weight.shape();
+            let config = Conv2dConfig::new(shape[1], shape[0], [shape[2], shape[3]]);
+            let parameters = Conv2dParameters { weight: weight.clone(), bias: Some(bias.clone()) };
+            let head = Conv2d::from_parameters(config, parameters)?;
+            errors.output(record, "y", &head.forward(&used.last[layers - 1])?)?;
+        }
         if record.find("probe.0").is_none() {
             return Ok(errors);
         }
@@ -67,7 +80,7 @@ impl Recipe {
         let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
         let mut gradients = network.parameters().zeros_like();
         let back = network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
-        for (name, gradient) in self.layout.write(&prefixes, &gradients.layers)? {
+        for (name, gradient) in self.layout.write_gradients(&prefixes, &gradients.layers)? {
             errors.gradient(record, &format!("grad.param.{name}"), &gradient)?;
         }
         if let Some(d_input) = back.d_input {
@@ -79,6 +92,13 @@ impl Recipe {
             errors.gradient(record, &format!("grad.h0.{layer}"), d_state)?;
         }
         Ok(errors)
+    }
+
+    /// The parameters of the cells: all but those of a head.
+    fn parameters(&self, record: &Record) -> Vec<(String, Tensor<f64>)> {
+        let mut parameters = record.with_prefix("param.");
+        parameters.retain(|(name, _)| !HEAD.contains(&name.as_str()));
+        parameters
     }
 
     /// The channels of `[T, N, C, H, W]` that go past the cell, and those that enter it.

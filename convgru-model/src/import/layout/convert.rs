@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::{Blend, Columns, Gate, GateTensor, Layout, missing};
+use super::{Blend, Columns, Gate, GateTensor, Layout, SecondBias, missing, name_of};
 use crate::cell::{CellParameters, CellShape, GATES};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
@@ -60,11 +60,11 @@ impl Columns {
 
 impl Cell<'_> {
     fn weight(&self, tensor: &GateTensor) -> String {
-        self.layout.weight_name(self.prefix, tensor)
+        name_of(self.layout.weight, self.prefix, tensor.name)
     }
 
     fn bias(&self, tensor: &GateTensor) -> String {
-        format!("{}{}.bias", self.prefix, tensor.name)
+        name_of(self.layout.bias, self.prefix, tensor.name)
     }
 
     /// Whether a tensor of this name belongs to the cell.
@@ -83,29 +83,34 @@ impl Cell<'_> {
         }
     }
 
+    /// The shape of a kernel as the layout keeps it.
+    fn kept_shape(&self, [rows, columns, kh, kw]: [usize; 4]) -> Vec<usize> {
+        if self.layout.matrices && [kh, kw] == [1, 1] {
+            vec![rows, columns]
+        } else {
+            vec![rows, columns, kh, kw]
+        }
+    }
+
     pub(super) fn read<T: Scalar>(&self, tensors: &[(String, Tensor<T>)]) -> Result<CellParameters<T>> {
         let find = |name: &str| tensors.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor);
         let get = |name: String| find(&name).ok_or_else(|| missing(tensors, name));
         let size = self.size(&get)?;
         let Size { inputs, hidden, kernel: [kh, kw] } = size;
-        let (rows, taps) = (GATES * hidden, kh * kw);
+        let (rows, taps, reset) = (GATES * hidden, kh * kw, self.layout.reset);
+        let with_bias = self.layout.tensors.iter().any(|tensor| find(&self.bias(tensor)).is_some());
         let mut parameters = CellParameters {
             input_weights: Tensor::zeros(&[rows, inputs, kh, kw]),
             hidden_weights: Tensor::zeros(&[rows, hidden, kh, kw]),
-            bias: None,
-            hidden_bias: None,
-            reset: ResetGate::Before,
+            bias: with_bias.then(|| Tensor::zeros(&[rows])),
+            hidden_bias: (with_bias && reset == ResetGate::After).then(|| Tensor::zeros(&[hidden])),
+            reset,
         };
-        let with_bias = self.layout.tensors.iter().any(|tensor| find(&self.bias(tensor)).is_some());
-        let mut biases = vec![T::ZERO; rows];
         for tensor in self.layout.tensors {
             let (name, of_gates) = (self.weight(tensor), tensor.gates.len() * hidden);
             let weight = get(name.clone())?;
-            expect_shape(&name, weight.shape(), &[of_gates, tensor.columns.count(size), kh, kw])?;
-            let bias = if with_bias { Some(get(self.bias(tensor))?) } else { None };
-            if let Some(bias) = bias {
-                expect_shape(&self.bias(tensor), bias.shape(), &[of_gates])?;
-            }
+            let shape = self.kept_shape([of_gates, tensor.columns.count(size), kh, kw]);
+            expect_shape(&name, weight.shape(), &shape)?;
             for (row, (gate, place)) in rows_of(tensor, hidden).enumerate() {
                 let sign: T = self.sign(gate);
                 let [input, state] = tensor.columns.split(weight.slice(row), hidden * taps);
@@ -115,13 +120,20 @@ impl Cell<'_> {
                         *to = sign * from;
                     }
                 }
-                if let Some(bias) = bias {
-                    biases[place] = sign * bias.as_slice()[row];
+            }
+            if with_bias {
+                let bias = get(self.bias(tensor))?;
+                expect_shape(&self.bias(tensor), bias.shape(), &[of_gates])?;
+                for (&from, (gate, place)) in bias.as_slice().iter().zip(rows_of(tensor, hidden)) {
+                    let (to, place) = match BiasPlace::of(tensor, gate, place, hidden) {
+                        BiasPlace::Joint(place) => (&mut parameters.bias, place),
+                        BiasPlace::State(place) => (&mut parameters.hidden_bias, place),
+                    };
+                    if let Some(to) = to {
+                        to.as_mut_slice()[place] = to.as_slice()[place] + self.sign::<T>(gate) * from;
+                    }
                 }
             }
-        }
-        if with_bias {
-            parameters.bias = Some(Tensor::from_vec(&[rows], biases)?);
         }
         Ok(parameters)
     }
@@ -129,13 +141,14 @@ impl Cell<'_> {
     pub(super) fn write<T: Scalar>(
         &self,
         parameters: &CellParameters<T>,
+        second: SecondBias,
         to: &mut Vec<(String, Tensor<T>)>,
     ) -> Result<()> {
-        let CellParameters { input_weights, hidden_weights, bias, .. } = parameters;
+        let CellParameters { input_weights, hidden_weights, bias, hidden_bias, .. } = parameters;
         let what = |part: &str| format!("{part} of `{}`", self.prefix);
         expect_rank(&what("hidden weights"), hidden_weights.shape(), &["3 H", "H", "kh", "kw"])?;
         expect_rank(&what("input weights"), input_weights.shape(), &["3 H", "C", "kh", "kw"])?;
-        let shape = CellShape { reset: ResetGate::Before, ..parameters.shape() };
+        let shape = CellShape { reset: self.layout.reset, ..parameters.shape() };
         parameters.expect(self.prefix, shape, bias.is_some())?;
         let (hidden, [kh, kw]) = (shape.hidden_channels, shape.kernel);
         let size = Size { inputs: shape.in_channels, hidden, kernel: shape.kernel };
@@ -145,11 +158,19 @@ impl Cell<'_> {
                 let sign: T = self.sign(gate);
                 let row = tensor.columns.join(input_weights.slice(place), hidden_weights.slice(place));
                 weight.extend(row.into_iter().map(|x| sign * x));
-                of_bias.extend(bias.as_ref().map(|bias| sign * bias.as_slice()[place]));
+                let (bias, place) = match BiasPlace::of(tensor, gate, place, hidden) {
+                    BiasPlace::Joint(place) => (bias, place),
+                    BiasPlace::State(place) => (hidden_bias, place),
+                };
+                let is_second = tensor.columns == Columns::State && gate != Gate::Candidate;
+                of_bias.extend(bias.as_ref().map(|bias| match second {
+                    SecondBias::Zero if is_second => T::ZERO,
+                    _ => sign * bias.as_slice()[place],
+                }));
             }
             let rows = tensor.gates.len() * hidden;
-            let weight = Tensor::from_vec(&[rows, tensor.columns.count(size), kh, kw], weight)?;
-            to.push((self.weight(tensor), weight));
+            let shape = self.kept_shape([rows, tensor.columns.count(size), kh, kw]);
+            to.push((self.weight(tensor), Tensor::from_vec(&shape, weight)?));
             if bias.is_some() {
                 to.push((self.bias(tensor), Tensor::from_vec(&[rows], of_bias)?));
             }
@@ -159,25 +180,18 @@ impl Cell<'_> {
 
     /// The size that the first kernels of state and input have.
     fn size<'t, T: Scalar>(&self, get: &impl Fn(String) -> Result<&'t Tensor<T>>) -> Result<Size> {
-        let of_state = |tensor: &&GateTensor| tensor.columns != Columns::Input;
-        let of_input = |tensor: &&GateTensor| tensor.columns != Columns::State;
-        let kernel = |wanted: &dyn Fn(&&GateTensor) -> bool| -> Result<(&GateTensor, String, [usize; 4])> {
-            let tensor = self.layout.tensors.iter().find(|tensor| wanted(tensor));
+        let kernel = |other: Columns| -> Result<(&GateTensor, [usize; 4])> {
+            let tensor = self.layout.tensors.iter().find(|tensor| tensor.columns != other);
             let tensor = tensor.expect("every layout has kernels of input and state");
-            let name = self.weight(tensor);
-            let weight = get(name.clone())?;
-            let &[rows, columns, kh, kw] = weight.shape() else {
-                return Err(Error::ShapeMismatch {
-                    what: name,
-                    expected: "[gates H, in, kh, kw]".to_owned(),
-                    got: weight.shape().to_vec(),
-                });
-            };
-            Ok((tensor, name, [rows, columns, kh, kw]))
+            match *get(self.weight(tensor))?.shape() {
+                [rows, columns, kh, kw] => Ok((tensor, [rows, columns, kh, kw])),
+                [rows, columns] if self.layout.matrices => Ok((tensor, [rows, columns, 1, 1])),
+                ref shape => Err(self.mismatch(tensor, "[gates H, in, kh, kw]".to_owned(), shape)),
+            }
         };
-        let (tensor, name, shape) = kernel(&of_state)?;
+        let (tensor, shape) = kernel(Columns::Input)?;
         let (hidden, kernel_size) = (shape[0] / tensor.gates.len(), [shape[2], shape[3]]);
-        let (of_input, _, input_shape) = kernel(&of_input)?;
+        let (of_input, input_shape) = kernel(Columns::State)?;
         let inputs = match of_input.columns {
             Columns::Input => Some(input_shape[1]),
             _ => input_shape[1].checked_sub(hidden),
@@ -186,11 +200,31 @@ impl Cell<'_> {
             Some(inputs) if shape[0] % tensor.gates.len() == 0 => {
                 Ok(Size { inputs, hidden, kernel: kernel_size })
             }
-            _ => Err(Error::ShapeMismatch {
-                what: name,
-                expected: format!("[{} H, C + H, kh, kw]", tensor.gates.len()),
-                got: shape.to_vec(),
-            }),
+            _ => {
+                let expected = format!("[{} H, C + H, kh, kw]", tensor.gates.len());
+                Err(self.mismatch(tensor, expected, &shape))
+            }
+        }
+    }
+
+    fn mismatch(&self, tensor: &GateTensor, expected: String, got: &[usize]) -> Error {
+        Error::ShapeMismatch { what: self.weight(tensor), expected, got: got.to_vec() }
+    }
+}
+
+/// Where the bias of a gate in a convolution goes among ours.
+enum BiasPlace {
+    /// In `bias`.
+    Joint(usize),
+    /// In `hidden_bias`: a convolution of the state alone has its own for the candidate.
+    State(usize),
+}
+
+impl BiasPlace {
+    fn of(tensor: &GateTensor, gate: Gate, place: usize, hidden: usize) -> Self {
+        match (tensor.columns, gate) {
+            (Columns::State, Gate::Candidate) => Self::State(place - gate as usize * hidden),
+            _ => Self::Joint(place),
         }
     }
 }

@@ -3,9 +3,15 @@
 use super::Columns::{Input, InputState, State, StateInput};
 use super::Gate::{Candidate, Reset, Update};
 use super::{Blend, Columns, Gate, GateTensor, Layout};
+use crate::config::ResetGate;
 
 const fn joint(name: &'static str, gates: &'static [Gate], columns: Columns) -> GateTensor {
     GateTensor { name, gates, columns }
+}
+
+/// One convolution of the input and one of the state, each with all gates.
+const fn two(input: &'static str, state: &'static str) -> [GateTensor; 2] {
+    [joint(input, &[Reset, Update, Candidate], Input), joint(state, &[Reset, Update, Candidate], State)]
 }
 
 /// Three convolutions over input and state, as the seed and those who took its file.
@@ -18,8 +24,19 @@ const SEPARATE_GATES: &[GateTensor] = &[
 impl Layout {
     /// jacobkimmel/pytorch_convgru, the first that was published: `ConvGRUCell_00.update_gate.weight`
     /// and so on.
-    pub const SEED: Self =
-        Self { system: "jacobkimmel", tensors: SEPARATE_GATES, weight: ".weight", blend: Blend::Candidate };
+    pub const SEED: Self = Self {
+        system: "jacobkimmel",
+        tensors: SEPARATE_GATES,
+        weight: "*.weight",
+        bias: "*.bias",
+        matrices: false,
+        reset: ResetGate::Before,
+        blend: Blend::Candidate,
+    };
+
+    /// Of cells whose reset gate acts after the convolution of the state; all known ones let the
+    /// update gate weigh the state.
+    const AFTER: Self = Self { reset: ResetGate::After, blend: Blend::State, ..Self::SEED };
 
     /// All that are known.
     pub const ALL: &'static [Self] = &[
@@ -81,8 +98,29 @@ impl Layout {
                 joint("U_r", &[Reset], State),
                 joint("U", &[Candidate], State),
             ],
-            weight: "",
+            weight: "*",
             ..Self::SEED
+        },
+        // MetNet's temporal encoder, after aserdega/convlstmgru with tanh: `temporal_enc.rnn.cell_list.0.conv_zr.weight`.
+        Self {
+            system: "metnet",
+            tensors: &[
+                joint("conv_zr", &[Update, Reset], InputState),
+                joint("conv_h1", &[Candidate], Input),
+                joint("conv_h2", &[Candidate], State),
+            ],
+            ..Self::AFTER
+        },
+        // georgeyiasemis/Recurrent-Neural-Networks-from-scratch-using-PyTorch: `rnn_cell_list.0.x2h.weight`.
+        Self { system: "georgeyiasemis", tensors: &two("x2h", "h2h"), ..Self::AFTER },
+        // torch.nn.GRU, as a convolution of one pixel: `weight_ih_l0`.
+        Self {
+            system: "torch_nn_gru_1x1",
+            tensors: &two("ih", "hh"),
+            weight: "weight_*_l#",
+            bias: "bias_*_l#",
+            matrices: true,
+            ..Self::AFTER
         },
     ];
 }

@@ -1,7 +1,7 @@
 //! How published ConvGRUs keep their weights, and the way from there to ours and back.
 //!
-//! All these cells compute our equations (docs/conventions.md): the reset gate acts before the
-//! convolution of the state, the candidate is a tanh. What differs is where the numbers lie:
+//! All these cells compute our equations (docs/conventions.md), with the reset gate before or after the
+//! convolution of the state, which no conversion changes. What differs is where the numbers lie:
 //! which gates share a tensor and in which order, whether the channels of input or state come first
 //! in a joint kernel, and which of `z` and `1 - z` weighs the candidate:
 //!
@@ -74,8 +74,14 @@ pub struct Layout {
     pub system: &'static str,
     /// Its convolutions; each gate is in one, or in one of the input and one of the state.
     pub tensors: &'static [GateTensor],
-    /// What follows the name of a convolution in that of its kernel.
+    /// The name of a kernel: `*` stands for that of the convolution, `#` for the number of the layer.
     pub weight: &'static str,
+    /// The name of a bias, likewise.
+    pub bias: &'static str,
+    /// Whether kernels of one pixel are kept as matrices.
+    pub matrices: bool,
+    /// Where the reset gate acts.
+    pub reset: ResetGate,
     /// What the update gate weighs.
     pub blend: Blend,
 }
@@ -87,7 +93,7 @@ pub struct ForeignStack<T> {
     pub config: ConvGruConfig,
     /// The parameters (or gradients) of each layer, from the input up.
     pub layers: Vec<CellParameters<T>>,
-    /// What the names of each layer's tensors begin with.
+    /// What the names of each layer's tensors begin with, or its number where that is within them.
     pub prefixes: Vec<String>,
 }
 
@@ -110,7 +116,7 @@ impl Layout {
     /// value). A cell has biases in all its convolutions or in none.
     ///
     /// # Shapes
-    /// Kernels `[gates hidden, in, kh, kw]`, biases `[gates hidden]`.
+    /// Kernels `[gates hidden, in, kh, kw]` or matrices `[gates hidden, in]`, biases `[gates hidden]`.
     ///
     /// # Errors
     /// [`Error::MissingTensor`] if there is no cell or one lacks a tensor, [`Error::UnexpectedTensor`] for
@@ -134,7 +140,7 @@ impl Layout {
     pub fn read<T: Scalar>(&self, tensors: &[(String, Tensor<T>)]) -> Result<ForeignStack<T>> {
         let prefixes = self.prefixes(tensors.iter().map(|(name, _)| name.as_str()));
         if prefixes.is_empty() {
-            return Err(missing(tensors, self.weight_name("", &self.tensors[0])));
+            return Err(missing(tensors, name_of(self.weight, "", self.tensors[0].name)));
         }
         let cells = prefixes.iter().map(|prefix| Cell { layout: self, prefix });
         let layers = cells.clone().map(|cell| cell.read(tensors)).collect::<Result<Vec<_>>>()?;
@@ -151,8 +157,9 @@ impl Layout {
         Ok(ForeignStack { config, layers, prefixes })
     }
 
-    /// Rearranges parameters or gradients of ours into this layout, with names that begin as
-    /// `prefixes` say, one for each layer; the inverse of [`read`](Self::read).
+    /// Rearranges parameters of ours into this layout, with names that begin as `prefixes` say, one for
+    /// each layer; the inverse of [`read`](Self::read), but that of two biases which are added up the
+    /// second is zero.
     ///
     /// # Errors
     /// [`Error::Count`] if there is not a prefix for each layer, [`Error::ShapeMismatch`] if the
@@ -162,30 +169,72 @@ impl Layout {
         prefixes: &[String],
         layers: &[CellParameters<T>],
     ) -> Result<Vec<(String, Tensor<T>)>> {
+        self.rearrange(prefixes, layers, SecondBias::Zero)
+    }
+
+    /// As [`write`](Self::write), for gradients: two biases that are added up have the same.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_gradients<T: Scalar>(
+        &self,
+        prefixes: &[String],
+        gradients: &[CellParameters<T>],
+    ) -> Result<Vec<(String, Tensor<T>)>> {
+        self.rearrange(prefixes, gradients, SecondBias::Same)
+    }
+
+    fn rearrange<T: Scalar>(
+        &self,
+        prefixes: &[String],
+        layers: &[CellParameters<T>],
+        second: SecondBias,
+    ) -> Result<Vec<(String, Tensor<T>)>> {
         crate::error::expect_count("prefixes of names of layers", layers.len(), prefixes.len())?;
         let mut tensors = Vec::new();
         for (prefix, parameters) in prefixes.iter().zip(layers) {
-            Cell { layout: self, prefix }.write(parameters, &mut tensors)?;
+            Cell { layout: self, prefix }.write(parameters, second, &mut tensors)?;
         }
         Ok(tensors)
     }
 
     /// What the names of cells begin with that have a tensor of this layout, numbers in their order.
     fn prefixes<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<String> {
-        let prefix = |name: &str| {
-            let ends = self.tensors.iter().map(|tensor| self.weight_name("", tensor));
-            let prefix = ends.filter_map(|end| name.strip_suffix(&end).map(str::to_owned)).next()?;
-            (prefix.is_empty() || prefix.ends_with('.')).then_some(prefix)
-        };
+        let prefix =
+            |name: &str| self.tensors.iter().find_map(|tensor| prefix_of(self.weight, name, tensor.name));
         let mut prefixes: Vec<String> = names.filter_map(prefix).collect();
         // Names of the same length compare as their numbers do.
         prefixes.sort_by_key(|prefix| (prefix.len(), prefix.clone()));
         prefixes.dedup();
         prefixes
     }
+}
 
-    fn weight_name(&self, prefix: &str, tensor: &GateTensor) -> String {
-        format!("{prefix}{}{}", tensor.name, self.weight)
+/// What the second of two biases that are added up becomes.
+#[derive(Debug, Clone, Copy)]
+enum SecondBias {
+    Zero,
+    Same,
+}
+
+/// A name by its pattern.
+fn name_of(pattern: &str, prefix: &str, convolution: &str) -> String {
+    let name = pattern.replace('*', convolution);
+    if pattern.contains('#') { name.replace('#', prefix) } else { format!("{prefix}{name}") }
+}
+
+/// The inverse of [`name_of`]: the prefix or the number of the layer, if the name has the pattern.
+fn prefix_of(pattern: &str, name: &str, convolution: &str) -> Option<String> {
+    let pattern = pattern.replace('*', convolution);
+    match pattern.split_once('#') {
+        Some((before, after)) => {
+            let number = name.strip_prefix(before)?.strip_suffix(after)?;
+            (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then(|| number.into())
+        }
+        None => {
+            let prefix = name.strip_suffix(&pattern)?;
+            (prefix.is_empty() || prefix.ends_with('.')).then(|| prefix.into())
+        }
     }
 }
 
@@ -197,7 +246,7 @@ fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
         hidden_channels: layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect(),
         kernel_size: KernelSizes::PerLayer(kernels.collect()),
         bias: layers[0].bias.is_some(),
-        reset: ResetGate::Before,
+        reset: layers[0].reset,
         initializer: Initializer::Orthogonal,
         precision: Precision::default(),
     };

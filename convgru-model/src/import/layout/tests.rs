@@ -15,10 +15,14 @@ fn tensors(layout: &Layout, cells: &[(&str, [usize; 4])]) -> Tensors {
             let rows = tensor.gates.len() * hidden;
             let first = 1000.0 * (1.0 + tensors.len() as f64);
             let weight = Tensor::from_fn(&[rows, columns, kh, kw], |i| first + i as f64);
-            tensors.push((layout.weight_name(prefix, tensor), weight));
+            let weight = if layout.matrices { weight.reshape(&[rows, columns]).unwrap() } else { weight };
+            tensors.push((name_of(layout.weight, prefix, tensor.name), weight));
             if layout.system != "ballas" {
-                let bias = Tensor::from_fn(&[rows], |i| first + 500.0 + i as f64);
-                tensors.push((format!("{prefix}{}.bias", tensor.name), bias));
+                // The second of two biases that are added up is written as zero.
+                let second =
+                    |i: usize| tensor.columns == Columns::State && i < 2 * hidden && tensor.gates.len() == 3;
+                let bias = |i: usize| if second(i) { 0.0 } else { first + 500.0 + i as f64 };
+                tensors.push((name_of(layout.bias, prefix, tensor.name), Tensor::from_fn(&[rows], bias)));
             }
         }
     }
@@ -70,11 +74,42 @@ fn an_update_gate_that_weighs_the_state_changes_its_sign_and_no_other_does() {
 #[test]
 fn writing_is_the_inverse_of_reading_in_every_layout() {
     for layout in Layout::ALL {
-        let tensors = tensors(layout, &[("cells.9.", [3, 2, 3, 1]), ("cells.10.", [2, 5, 1, 5])]);
+        let (first, second) =
+            if layout.weight.contains('#') { ("9", "10") } else { ("cells.9.", "cells.10.") };
+        let [kernel, other] = if layout.matrices { [[1, 1]; 2] } else { [[3, 1], [1, 5]] };
+        let cells = [(first, [3, 2, kernel[0], kernel[1]]), (second, [2, 5, other[0], other[1]])];
+        let tensors = tensors(layout, &cells);
         let stack = layout.read(&tensors).unwrap();
-        assert_eq!(stack.prefixes, ["cells.9.", "cells.10."], "{}", layout.system);
+        assert_eq!(stack.prefixes, [first, second], "{}", layout.system);
+        assert_eq!(stack.config.reset, layout.reset);
         assert_eq!(layout.write(&stack.prefixes, &stack.layers).unwrap(), tensors, "{}", layout.system);
     }
+}
+
+#[test]
+fn two_biases_are_added_up_where_their_sum_counts_and_kept_apart_where_it_does_not() {
+    let layout = Layout::of("torch_nn_gru_1x1").unwrap();
+    let mut tensors = tensors(layout, &[("0", [2, 1, 1, 1])]);
+    tensors[1].1 = Tensor::from_vec(&[3], vec![1.0, 2.0, 3.0]).unwrap();
+    tensors[3].1 = Tensor::from_vec(&[3], vec![10.0, 20.0, 30.0]).unwrap();
+    let stack = layout.read(&tensors).unwrap();
+    // Theirs are reset, update, candidate; the update gate weighs the state there.
+    assert_eq!(stack.layers[0].bias.as_ref().unwrap().as_slice(), [-22.0, 11.0, 3.0]);
+    assert_eq!(stack.layers[0].hidden_bias.as_ref().unwrap().as_slice(), [30.0]);
+    let written = |tensors: Vec<(String, Tensor<f64>)>| [1, 3].map(|i| tensors[i].1.clone().into_vec());
+    let weights = layout.write(&stack.prefixes, &stack.layers).unwrap();
+    assert_eq!(written(weights), [[11.0, 22.0, 3.0], [0.0, 0.0, 30.0]]);
+    let gradients = layout.write_gradients(&stack.prefixes, &stack.layers).unwrap();
+    assert_eq!(written(gradients), [[11.0, 22.0, 3.0], [11.0, 22.0, 30.0]]);
+}
+
+#[test]
+fn a_reset_before_and_one_after_the_convolution_are_not_converted() {
+    let stack = Layout::SEED.read(&seed()).unwrap();
+    let after = Layout::of("metnet").unwrap();
+    let error = after.write(&stack.prefixes, &stack.layers).unwrap_err().to_string();
+    assert!(error.contains("acts before the convolution") && error.contains("acts after it"), "{error}");
+    assert!(error.contains("cannot be converted"), "{error}");
 }
 
 #[test]

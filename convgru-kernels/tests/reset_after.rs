@@ -1,0 +1,194 @@
+//! Cells whose reset gate acts after the convolution of the state, against the reference formulas on every
+//! instruction set.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights};
+use convgru_kernels::gates::{self, CandidateBackward, GATES, ResetAfterBackward, ResetAfterStep};
+use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
+
+fn noise(len: usize, seed: usize) -> Vec<f64> {
+    (0..len).map(|i| (((i + seed * 7919) * 2_654_435_761) % 4001) as f64 / 1000.0 - 2.0).collect()
+}
+
+fn maps(extent: Extent, sections: usize, values: &[f64]) -> FeatureMaps<f64> {
+    let mut maps = FeatureMaps::sectioned(extent, sections, [1, 1]).unwrap();
+    maps.as_mut().read_nchw(values).unwrap();
+    maps
+}
+
+fn nchw(maps: &FeatureMaps<f64>) -> Vec<f64> {
+    let mut values = vec![0.0; maps.extent().len()];
+    maps.as_ref().write_nchw(&mut values).unwrap();
+    values
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+fn expect_near(what: &str, got: &[f64], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len(), "{what}");
+    for (i, (a, b)) in got.iter().zip(expected).enumerate() {
+        assert!((a - b).abs() <= 1e-12, "{what}: {a} where {b} is right, element {i}");
+    }
+}
+
+/// A cell: the convolutions of the state for update and reset gate and for the candidate, and its bias.
+struct Cell {
+    extent: Extent,
+    shapes: [ConvShape; 2],
+    weights: [Vec<f64>; 2],
+    bias: Vec<f64>,
+}
+
+impl Cell {
+    fn new(extent: Extent) -> Self {
+        let channels = extent.channels;
+        let shapes = [2, 1].map(|gates| ConvShape {
+            out_sections: gates,
+            ..ConvShape::same(channels, gates * channels, [3, 3])
+        });
+        let scale = 10.0 * channels as f64;
+        let weights =
+            [0, 1].map(|i| noise(shapes[i].weight_len(), 5 + i).iter().map(|w| w / scale).collect());
+        Self { extent, shapes, weights, bias: noise(channels, 9) }
+    }
+
+    /// Section `gate` of `[N, 3 hidden, H, W]`.
+    fn section(&self, gates: &[f64], gate: usize) -> Vec<f64> {
+        let len = self.extent.image_len();
+        gates
+            .chunks_exact(GATES * len)
+            .flat_map(|image| &image[gate * len..(gate + 1) * len])
+            .copied()
+            .collect()
+    }
+
+    fn convolve(&self, which: usize, h: &[f64]) -> Vec<f64> {
+        let out = self.extent.with_channels(self.shapes[which].out_channels);
+        let mut sums = vec![0.0; out.len()];
+        reference::convolution(&self.shapes[which], self.extent, h, &self.weights[which], &mut sums).unwrap();
+        sums
+    }
+
+    /// `z`, `r`, `u`, `n`, `h'` by the equations.
+    fn expected(&self, part: &[f64], h: &[f64]) -> [Vec<f64>; 5] {
+        let (len, pixels) = (self.extent.image_len(), self.extent.pixels());
+        let both = self.convolve(0, h);
+        let of_state = |gate: usize| -> Vec<f64> {
+            both.chunks_exact(2 * len)
+                .flat_map(|image| &image[gate * len..(gate + 1) * len])
+                .copied()
+                .collect()
+        };
+        let gate = |gate: usize| -> Vec<f64> {
+            self.section(part, gate).iter().zip(of_state(gate)).map(|(a, b)| sigmoid(a + b)).collect()
+        };
+        let (z, r) = (gate(0), gate(1));
+        let bias = |i: usize| self.bias[i / pixels % self.extent.channels];
+        let u: Vec<f64> = self.convolve(1, h).iter().enumerate().map(|(i, u)| u + bias(i)).collect();
+        let a = self.section(part, 2);
+        let n: Vec<f64> = (0..u.len()).map(|i| (a[i] + r[i] * u[i]).tanh()).collect();
+        let next = (0..u.len()).map(|i| h[i] + z[i] * (n[i] - h[i])).collect();
+        [z, r, u, n, next]
+    }
+}
+
+fn extents() -> impl Iterator<Item = Extent> {
+    [(1, 1, 1, 1), (3, 2, 5, 7), (2, 8, 16, 16), (1, 9, 3, 29), (2, 17, 4, 5)]
+        .into_iter()
+        .map(|(batch, channels, height, width)| Extent { batch, channels, height, width })
+}
+
+#[test]
+fn forward_and_backward_follow_the_equations() {
+    let cases = extents().flat_map(|extent| Isa::all().into_iter().map(move |isa| (extent, isa)));
+    for ((extent, isa), given) in cases.flat_map(|case| [true, false].map(|given| (case, given))) {
+        let cell = Cell::new(extent);
+        let [two, one] =
+            [0, 1].map(|i| PackedWeights::with_isa(cell.shapes[i], &cell.weights[i], isa).unwrap());
+        let one = one.with_bias(Some(&cell.bias)).unwrap();
+        let gate_extent = extent.with_channels(GATES * extent.channels);
+        let part = noise(gate_extent.len(), 1);
+        let h = if given { noise(extent.len(), 2) } else { vec![0.0; extent.len()] };
+        let hidden = maps(extent, 1, &h);
+        let nan = |extent: Extent, sections| maps(extent, sections, &vec![f64::NAN; extent.len()]);
+        let (mut memory, mut next) = (nan(extent, 1), nan(extent, 1));
+        let mut gate_maps = maps(gate_extent, GATES, &part);
+        let mut scratch = Scratchpad::with_isa(isa);
+        let step = ResetAfterStep {
+            update_and_reset: &two,
+            candidate: &one,
+            gates: gate_maps.as_mut(),
+            hidden: given.then(|| hidden.as_ref()),
+            memory: memory.as_mut(),
+            next: next.as_mut(),
+        };
+        gates::step_reset_after(step, &mut scratch).unwrap();
+        let [z, r, u, n, expected] = cell.expected(&part, &h);
+        let got = nchw(&gate_maps);
+        for (gate, expected) in [&z, &r, &n].into_iter().enumerate() {
+            expect_near(&format!("gate {gate} on {isa}"), &cell.section(&got, gate), expected);
+        }
+        expect_near("memory", &nchw(&memory), &u);
+        expect_near("next state", &nchw(&next), &expected);
+
+        let d_next = noise(extent.len(), 3);
+        let mut d_hidden = maps(extent, 1, &d_next);
+        let (mut d_gates, mut d_memory) = (nan(gate_extent, GATES), nan(extent, 1));
+        let first = CandidateBackward {
+            gates: gate_maps.as_ref(),
+            hidden: given.then(|| hidden.as_ref()),
+            d_hidden: d_hidden.as_mut(),
+            d_gates: d_gates.as_mut(),
+        };
+        gates::candidate_backward(first, isa).unwrap();
+        let second = ResetAfterBackward {
+            gates: gate_maps.as_ref(),
+            memory: memory.as_ref(),
+            d_gates: d_gates.as_mut(),
+            d_memory: d_memory.as_mut(),
+        };
+        gates::reset_after_backward(second, isa).unwrap();
+        let a_n: Vec<f64> = (0..u.len()).map(|i| d_next[i] * z[i] * (1.0 - n[i] * n[i])).collect();
+        let d_u: Vec<f64> = (0..u.len()).map(|i| a_n[i] * r[i]).collect();
+        let a_r: Vec<f64> = (0..u.len()).map(|i| d_u[i] * u[i] * (1.0 - r[i])).collect();
+        let got = nchw(&d_gates);
+        expect_near("candidate", &cell.section(&got, 2), &a_n);
+        expect_near("reset gate", &cell.section(&got, 1), &a_r);
+        expect_near("gradient of the memory", &nchw(&d_memory), &d_u);
+        // The halo is still zero: what follows is a convolution that reads it.
+        let mut d_state = FeatureMaps::zeros(extent).unwrap();
+        let (from, to) = (d_memory.as_ref(), d_state.as_mut());
+        conv::input_gradient(&one, from, to, Output::Overwrite, &mut scratch).unwrap();
+        assert!(nchw(&d_state).iter().all(|x| x.is_finite()));
+    }
+}
+
+#[test]
+fn extents_that_do_not_fit_are_refused() {
+    let extent = Extent { batch: 2, channels: 3, height: 4, width: 5 };
+    let cell = Cell::new(extent);
+    let [two, one] = [0, 1].map(|i| PackedWeights::new(cell.shapes[i], &cell.weights[i]).unwrap());
+    let zeros = |extent: Extent| FeatureMaps::<f64>::zeros(extent).unwrap();
+    let gate_extent = extent.with_channels(GATES * extent.channels);
+    let refuse = |gates: Extent, hidden: Extent, memory: Extent, named: &str| {
+        let mut gates = FeatureMaps::<f64>::sectioned(gates, GATES, [0, 0]).unwrap();
+        let (hidden, mut memory, mut next) = (zeros(hidden), zeros(memory), zeros(extent));
+        let step = ResetAfterStep {
+            update_and_reset: &two,
+            candidate: &one,
+            gates: gates.as_mut(),
+            hidden: Some(hidden.as_ref()),
+            memory: memory.as_mut(),
+            next: next.as_mut(),
+        };
+        let error = gates::step_reset_after(step, &mut Scratchpad::new()).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    };
+    let other = Extent { width: 6, ..extent };
+    refuse(Extent { width: 6, ..gate_extent }, extent, extent, "gates");
+    refuse(gate_extent, other, extent, "hidden state");
+    refuse(gate_extent, extent, other, "convolution of the state");
+}
