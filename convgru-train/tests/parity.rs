@@ -60,6 +60,8 @@ fn cells_of_every_known_layout_are_reproduced() {
         ("metnet", 2),
         ("georgeyiasemis", 2),
         ("torch_nn_gru_1x1", 2),
+        ("csd111", 2),
+        ("mxnet_gluon", 2),
     ] {
         let Some(rows) = rows(|row| row.system == system && row.supported) else {
             return;

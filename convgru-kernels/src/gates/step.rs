@@ -23,13 +23,14 @@ pub struct CellWeights<'a, T> {
 }
 
 impl<T: Scalar> CellWeights<'_, T> {
-    /// Whether the sums of all convolutions can be added up before they are finished. An input
-    /// without channels has nothing to add but its bias.
+    /// Whether the sums of all convolutions can be added up before they are finished: kernels are of one
+    /// size. An input without channels has nothing to add but its bias.
     fn add_up(&self) -> bool {
         let [input, first, second] =
             [self.input, self.update_and_reset, self.candidate].map(PackedWeights::algorithm);
         let alike = input == first && input == second && input != Algorithm::Patches;
-        alike && self.input.shape().in_channels > 0
+        let [of_input, of_state] = [self.input.shape(), self.candidate.shape()];
+        alike && of_input.in_channels > 0 && of_input.kernel == of_state.kernel
     }
 }
 

@@ -15,14 +15,22 @@ use crate::tensor::{Tensor, expect_shape};
 pub(crate) struct CellShape {
     pub(crate) in_channels: usize,
     pub(crate) hidden_channels: usize,
+    /// Height and width of the kernels over the state.
     pub(crate) kernel: [usize; 2],
+    /// Height and width of the kernels over the input.
+    pub(crate) input_kernel: [usize; 2],
     pub(crate) reset: ResetGate,
 }
 
 impl CellShape {
-    /// Rows and columns that the kernel reaches over the edge of an image.
+    /// Rows and columns that the kernels over the state reach over the edge of an image.
     pub(crate) fn halo(&self) -> [usize; 2] {
         self.kernel.map(|size| size / 2)
+    }
+
+    /// Rows and columns that the kernels over the input reach over the edge of an image.
+    pub(crate) fn input_halo(&self) -> [usize; 2] {
+        self.input_kernel.map(|size| size / 2)
     }
 
     /// The shape of a layer of a stack.
@@ -31,6 +39,7 @@ impl CellShape {
             in_channels: config.input_of_layer(layer),
             hidden_channels: config.hidden_channels[layer],
             kernel: config.kernel_size.of_layer(layer),
+            input_kernel: config.input_kernel_of_layer(layer),
             reset: config.reset,
         }
     }
@@ -39,8 +48,8 @@ impl CellShape {
 /// The parameters of one cell, or their gradients.
 ///
 /// The first dimension of each tensor holds the gates one after the other, in the
-/// order update, reset, candidate. A joint kernel over `[x, h]` as other codebases
-/// keep it is `input_weights` and `hidden_weights` side by side along the second
+/// order update, reset, candidate. The kernels over input and state may be of different sizes; a joint
+/// kernel over `[x, h]` as other codebases keep it is `input_weights` and `hidden_weights` side by side along the second
 /// dimension.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CellParameters<T> {
@@ -61,12 +70,19 @@ impl<T: Scalar> CellParameters<T> {
     /// Channels and kernel that the tensors imply.
     pub(crate) fn shape(&self) -> CellShape {
         let (w, u) = (self.input_weights.shape(), self.hidden_weights.shape());
-        CellShape { in_channels: w[1], hidden_channels: u[1], kernel: [u[2], u[3]], reset: self.reset }
+        CellShape {
+            in_channels: w[1],
+            hidden_channels: u[1],
+            kernel: [u[2], u[3]],
+            input_kernel: [w[2], w[3]],
+            reset: self.reset,
+        }
     }
 
     /// Checks the tensors against a shape.
     pub(crate) fn expect(&self, name: &str, shape: CellShape, bias: bool) -> Result<()> {
-        let CellShape { in_channels, hidden_channels, kernel: [kh, kw], reset } = shape;
+        let CellShape { in_channels, hidden_channels, kernel: [kh, kw], input_kernel: [ih, iw], reset } =
+            shape;
         if self.reset != reset {
             return Err(Error::InvalidConfig {
                 field: format!("{name}.reset"),
@@ -79,7 +95,7 @@ impl<T: Scalar> CellParameters<T> {
         }
         let rows = GATES * hidden_channels;
         let what = |tensor: &str| format!("{name}.{tensor}");
-        expect_shape(&what("input_weights"), self.input_weights.shape(), &[rows, in_channels, kh, kw])?;
+        expect_shape(&what("input_weights"), self.input_weights.shape(), &[rows, in_channels, ih, iw])?;
         expect_shape(&what("hidden_weights"), self.hidden_weights.shape(), &[rows, hidden_channels, kh, kw])?;
         let got = self.bias.as_ref().map_or(&[][..], Tensor::shape);
         let expected = [rows];
@@ -122,9 +138,9 @@ pub(crate) fn draw<T: Scalar>(
     initializer: Initializer,
     random: &mut Random,
 ) -> CellParameters<T> {
-    let CellShape { in_channels, hidden_channels, kernel: [kh, kw], reset } = shape;
+    let CellShape { in_channels, hidden_channels, kernel: [kh, kw], input_kernel: [ih, iw], reset } = shape;
     let taps = kh * kw;
-    let (inner, outer) = (in_channels * taps, hidden_channels * taps);
+    let (inner, outer) = (in_channels * ih * iw, hidden_channels * taps);
     let (mut input, mut hidden) = (Vec::new(), Vec::new());
     for _gate in 0..GATES {
         let joint: Vec<T> =
@@ -138,7 +154,7 @@ pub(crate) fn draw<T: Scalar>(
     let tensor =
         |shape: &[usize], data| Tensor::from_vec(shape, data).expect("one weight was drawn for each place");
     CellParameters {
-        input_weights: tensor(&[rows, in_channels, kh, kw], input),
+        input_weights: tensor(&[rows, in_channels, ih, iw], input),
         hidden_weights: tensor(&[rows, hidden_channels, kh, kw], hidden),
         bias: bias.then(|| Tensor::zeros(&[rows])),
         hidden_bias: (bias && reset == ResetGate::After).then(|| Tensor::zeros(&[hidden_channels])),

@@ -244,8 +244,9 @@ pub(crate) struct RecurrentImages<'a, T> {
 /// The convolutions of a cell: of the input for all gates, of the state for update and
 /// reset, of the reset state for the candidate.
 fn convolutions(shape: CellShape, precision: Precision) -> [ConvShape; 3] {
-    let CellShape { in_channels, hidden_channels: hidden, kernel, .. } = shape;
-    [(in_channels, GATES), (hidden, 2), (hidden, 1)].map(|(inputs, gates)| ConvShape {
+    let CellShape { in_channels, hidden_channels: hidden, kernel, input_kernel, .. } = shape;
+    let all = [(in_channels, GATES, input_kernel), (hidden, 2, kernel), (hidden, 1, kernel)];
+    all.map(|(inputs, gates, kernel)| ConvShape {
         precision,
         out_sections: gates,
         ..ConvShape::same(inputs, gates * hidden, kernel)

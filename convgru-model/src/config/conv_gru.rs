@@ -80,6 +80,9 @@ pub struct ConvGruConfig {
     /// Kernel sizes, odd; a number serves all layers.
     #[serde(default)]
     pub kernel_size: KernelSizes,
+    /// Kernel sizes of the convolutions of inputs, where they are others than those of states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_kernel_size: Option<KernelSizes>,
     /// Whether each gate adds a bias.
     #[serde(default = "yes")]
     pub bias: bool,
@@ -105,6 +108,7 @@ impl ConvGruConfig {
             in_channels,
             hidden_channels: hidden_channels.to_vec(),
             kernel_size: KernelSizes::default(),
+            input_kernel_size: None,
             bias: true,
             reset: ResetGate::default(),
             initializer: Initializer::default(),
@@ -122,14 +126,20 @@ impl ConvGruConfig {
         if layer == 0 { self.in_channels } else { self.hidden_channels[layer - 1] }
     }
 
+    /// Height and width of the kernels over the input of a layer.
+    pub fn input_kernel_of_layer(&self, layer: usize) -> [usize; 2] {
+        self.input_kernel_size.as_ref().unwrap_or(&self.kernel_size).of_layer(layer)
+    }
+
     /// The number of weights and biases of all layers:
-    /// `sum of 3 hidden ((in + hidden) kh kw + 1)`, without the 1 where there is no bias, and `hidden` more
+    /// `sum of 3 hidden ((in + hidden) kh kw + 1)`, where kernels over input and state are of one size, without the 1 where there is no bias, and `hidden` more
     /// of each layer whose reset gate acts after a convolution with bias, for a configuration that [`validate`](Self::validate) accepts.
     pub fn parameter_count(&self) -> usize {
         let of_layer = |layer: usize| {
-            let [height, width] = self.kernel_size.of_layer(layer);
+            let taps = |[height, width]: [usize; 2]| height * width;
             let hidden = self.hidden_channels[layer];
-            let weights = (self.input_of_layer(layer) + hidden) * height * width;
+            let weights = self.input_of_layer(layer) * taps(self.input_kernel_of_layer(layer))
+                + hidden * taps(self.kernel_size.of_layer(layer));
             let of_state = self.bias && self.reset == ResetGate::After;
             3 * hidden * (weights + usize::from(self.bias)) + hidden * usize::from(of_state)
         };
@@ -147,6 +157,9 @@ impl ConvGruConfig {
         }
         validate_hidden_channels(&self.hidden_channels)?;
         self.kernel_size.validate("kernel_size", layers)?;
+        if let Some(sizes) = &self.input_kernel_size {
+            sizes.validate("input_kernel_size", layers)?;
+        }
         let parameters = self.parameter_count();
         if parameters > MAX_PARAMETERS {
             return invalid(
@@ -188,12 +201,15 @@ mod tests {
     #[test]
     fn parameters_are_counted() {
         use crate::{ConvGru, Parameters};
-        for (bias, reset) in [(true, ResetGate::Before), (true, ResetGate::After), (false, ResetGate::After)]
-        {
-            let config =
-                ConvGruConfig { bias, reset, kernel_size: [3, 1].into(), ..ConvGruConfig::new(2, &[4, 5]) };
-            let network = ConvGru::<f32>::new(config.clone(), 0).unwrap();
-            assert_eq!(network.parameters().count(), config.parameter_count());
+        let kinds = [(true, ResetGate::Before), (true, ResetGate::After), (false, ResetGate::After)];
+        let sizes = [None, Some([1, 5].into())];
+        for (bias, reset) in kinds {
+            for input_kernel_size in sizes.clone() {
+                let config =
+                    ConvGruConfig { bias, reset, input_kernel_size, ..ConvGruConfig::new(2, &[4, 5]) };
+                let network = ConvGru::<f32>::new(config.clone(), 0).unwrap();
+                assert_eq!(network.parameters().count(), config.parameter_count());
+            }
         }
     }
 
@@ -205,6 +221,8 @@ mod tests {
             message(|c| c.kernel_size = KernelSizes::All(4))
                 .starts_with("kernel_size: kernel 4x4 of layer 0")
         );
+        let two = |c: &mut ConvGruConfig| c.input_kernel_size = Some(2.into());
+        assert!(message(two).starts_with("input_kernel_size: kernel 2x2"));
         assert!(message(|c| c.kernel_size = [3, 3, 3].into()).contains("3 sizes for 2 layers"));
         assert!(message(|c| c.in_channels = 1 << 20).starts_with("in_channels: 1048576"));
         assert!(message(|c| c.hidden_channels = vec![60_000, 60_000]).contains("parameters"));

@@ -87,6 +87,7 @@ impl EncoderForecasterConfig {
             in_channels: self.patch_channels(),
             hidden_channels: self.hidden_channels.clone(),
             kernel_size: self.kernel_size.clone(),
+            input_kernel_size: None,
             bias: self.bias,
             reset: ResetGate::Before,
             initializer: self.initializer,

@@ -41,7 +41,8 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
         steps: usize,
         kept: usize,
     ) -> Result<StackWorkspace<T>> {
-        let halo_of_input = |index: usize| self.cells.get(index).map_or([0, 0], |cell| cell.shape().halo());
+        let halo_of_input =
+            |index: usize| self.cells.get(index).map_or([0, 0], |cell| cell.shape().input_halo());
         let layers = self.cells.iter().enumerate();
         Ok(StackWorkspace {
             inputs: FeatureMaps::with_halo(step.with_batch(step.batch * steps), halo_of_input(0))?,

@@ -35,9 +35,10 @@ impl<T: Scalar> LayerBackward<T> {
     ) -> Result<Self> {
         let state = workspace.state_extent();
         let block = state.with_batch(state.batch * steps);
-        let halo = cell.shape().halo();
+        let (halo, of_input) = (cell.shape().halo(), cell.shape().input_halo());
+        let widest = [0, 1].map(|axis| halo[axis].max(of_input[axis]));
         Ok(Self {
-            d_gates: FeatureMaps::sectioned(block.with_channels(GATES * state.channels), GATES, halo)?,
+            d_gates: FeatureMaps::sectioned(block.with_channels(GATES * state.channels), GATES, widest)?,
             d_hidden: FeatureMaps::zeros(state)?,
             products: FeatureMaps::with_halo(block, halo)?,
         })

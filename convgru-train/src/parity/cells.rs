@@ -20,6 +20,8 @@ pub(super) struct Recipe {
     layout: &'static Layout,
     /// Whether half the channels of the input go past the cell (RobustVideoMatting's bottleneck).
     half: bool,
+    /// Whether images are lines: kernels, inputs and states lack the dimension of rows.
+    lines: bool,
 }
 
 impl Recipe {
@@ -36,7 +38,16 @@ impl Recipe {
         if config["stacked"].as_bool() == Some(true) {
             return Err(format!("stacked cells of the system {system}"));
         }
-        Ok(Self { layout, half: config["mode"] == "bottleneck" })
+        // One size for all layers, or one for each.
+        let size = Some(&config["spatial"][0]).filter(|size| size.is_array()).unwrap_or(&config["spatial"]);
+        let dimensions = size.as_array().map_or(2, Vec::len);
+        if dimensions == 3 {
+            return Err(format!("three dimensions of the system {system}"));
+        }
+        if config["stride"].as_array().is_some_and(|strides| strides.iter().any(|stride| *stride != 1)) {
+            return Err(format!("strides of the system {system}"));
+        }
+        Ok(Self { layout, half: config["mode"] == "bottleneck", lines: dimensions == 1 })
     }
 
     /// Computes what the record holds and compares.
@@ -44,13 +55,13 @@ impl Recipe {
     /// The loss of the record is the sum of all states, of every layer at every step, times
     /// the recorded probes. A record without probes has no gradients.
     pub(super) fn compare(&self, record: &Record) -> Result<Errors> {
-        let stack = self.layout.read(&self.parameters(record))?;
+        let stack = self.layout.read(&self.parameters(record)?)?;
         let (layers, prefixes) = (stack.layers.len(), stack.prefixes);
         let network = ConvGru::from_parameters(stack.config, ConvGruParameters { layers: stack.layers })?;
         let name = if record.find("x").is_some() { "x" } else { "x.0" };
-        let [past, x] = self.split(record, record.tensor(name)?)?;
-        let states: Vec<Tensor<f64>> =
-            (0..layers).map_while(|layer| record.find(&format!("h0.{layer}")).cloned()).collect();
+        let [past, x] = self.split(record, &self.with_rows(record.tensor(name)?)?)?;
+        let given = (0..layers).map_while(|layer| record.find(&format!("h0.{layer}")));
+        let states = given.map(|state| self.with_rows(state)).collect::<Result<Vec<_>>>()?;
         let states = (!states.is_empty()).then_some(states.as_slice());
 
         let mut errors = Errors::default();
@@ -58,8 +69,8 @@ impl Recipe {
         let used = network.forward(&x, states, Outputs::AllLayers)?;
         for (layer, outputs) in trained.outputs.iter().zip(&used.outputs).enumerate() {
             let name = format!("h.{layer}");
-            errors.output(record, &name, outputs.0)?;
-            errors.output(record, &name, outputs.1)?;
+            errors.output(record, &name, &self.without_rows(outputs.0)?)?;
+            errors.output(record, &name, &self.without_rows(outputs.1)?)?;
         }
         if self.half {
             errors.output(record, "y", &beside(&past, &used.outputs[0])?)?;
@@ -74,31 +85,54 @@ impl Recipe {
         if record.find("probe.0").is_none() {
             return Ok(errors);
         }
-        let probes: Result<Vec<&Tensor<f64>>> =
-            (0..layers).map(|layer| record.tensor(&format!("probe.{layer}"))).collect();
-        let outputs = probes?.into_iter().map(Some).collect();
+        let probe = |layer: usize| self.with_rows(record.tensor(&format!("probe.{layer}"))?);
+        let probes = (0..layers).map(probe).collect::<Result<Vec<_>>>()?;
+        let outputs = probes.iter().map(Some).collect();
         let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
         let mut gradients = network.parameters().zeros_like();
         let back = network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
         for (name, gradient) in self.layout.write_gradients(&prefixes, &gradients.layers)? {
+            let gradient = if gradient.rank() > 2 { self.without_rows(&gradient)? } else { gradient };
             errors.gradient(record, &format!("grad.param.{name}"), &gradient)?;
         }
         if let Some(d_input) = back.d_input {
             // What goes past the cell is no part of the loss.
             let d_past = Tensor::zeros(past.shape());
-            errors.gradient(record, &format!("grad.{name}"), &beside(&d_past, &d_input)?)?;
+            let d_x = self.without_rows(&beside(&d_past, &d_input)?)?;
+            errors.gradient(record, &format!("grad.{name}"), &d_x)?;
         }
         for (layer, d_state) in back.d_initial.iter().flatten().enumerate() {
-            errors.gradient(record, &format!("grad.h0.{layer}"), d_state)?;
+            errors.gradient(record, &format!("grad.h0.{layer}"), &self.without_rows(d_state)?)?;
         }
         Ok(errors)
     }
 
     /// The parameters of the cells: all but those of a head.
-    fn parameters(&self, record: &Record) -> Vec<(String, Tensor<f64>)> {
+    fn parameters(&self, record: &Record) -> Result<Vec<(String, Tensor<f64>)>> {
         let mut parameters = record.with_prefix("param.");
         parameters.retain(|(name, _)| !HEAD.contains(&name.as_str()));
-        parameters
+        for (_, tensor) in parameters.iter_mut().filter(|(_, tensor)| tensor.rank() > 2) {
+            *tensor = self.with_rows(tensor)?;
+        }
+        Ok(parameters)
+    }
+
+    /// The same with one row, where images are lines.
+    fn with_rows(&self, tensor: &Tensor<f64>) -> Result<Tensor<f64>> {
+        let mut shape = tensor.shape().to_vec();
+        if self.lines && !shape.is_empty() {
+            shape.insert(shape.len() - 1, 1);
+        }
+        Ok(tensor.clone().reshape(&shape)?)
+    }
+
+    /// The inverse of [`with_rows`](Self::with_rows).
+    fn without_rows(&self, tensor: &Tensor<f64>) -> Result<Tensor<f64>> {
+        let mut shape = tensor.shape().to_vec();
+        if self.lines && shape.len() > 1 {
+            shape.remove(shape.len() - 2);
+        }
+        Ok(tensor.clone().reshape(&shape)?)
     }
 
     /// The channels of `[T, N, C, H, W]` that go past the cell, and those that enter it.

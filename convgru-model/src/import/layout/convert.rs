@@ -20,10 +20,18 @@ pub(super) struct Cell<'a> {
 struct Size {
     inputs: usize,
     hidden: usize,
+    /// Of convolutions that read the state.
     kernel: [usize; 2],
+    /// Of convolutions of the input alone.
+    input_kernel: [usize; 2],
 }
 
 impl Columns {
+    /// Whether input and state share a kernel.
+    fn is_joint(self) -> bool {
+        matches!(self, Self::InputState | Self::StateInput)
+    }
+
     /// Input channels of a kernel.
     fn count(self, size: Size) -> usize {
         match self {
@@ -31,6 +39,11 @@ impl Columns {
             Self::Input => size.inputs,
             Self::State => size.hidden,
         }
+    }
+
+    /// Height and width of a kernel.
+    fn kernel(self, size: Size) -> [usize; 2] {
+        if self == Self::Input { size.input_kernel } else { size.kernel }
     }
 
     /// Splits the row of a joint kernel into those of input and state.
@@ -84,7 +97,9 @@ impl Cell<'_> {
     }
 
     /// The shape of a kernel as the layout keeps it.
-    fn kept_shape(&self, [rows, columns, kh, kw]: [usize; 4]) -> Vec<usize> {
+    fn kept_shape(&self, tensor: &GateTensor, size: Size) -> Vec<usize> {
+        let (rows, columns, [kh, kw]) =
+            (tensor.gates.len() * size.hidden, tensor.columns.count(size), tensor.columns.kernel(size));
         if self.layout.matrices && [kh, kw] == [1, 1] {
             vec![rows, columns]
         } else {
@@ -96,11 +111,11 @@ impl Cell<'_> {
         let find = |name: &str| tensors.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor);
         let get = |name: String| find(&name).ok_or_else(|| missing(tensors, name));
         let size = self.size(&get)?;
-        let Size { inputs, hidden, kernel: [kh, kw] } = size;
+        let Size { inputs, hidden, kernel: [kh, kw], input_kernel: [ih, iw] } = size;
         let (rows, taps, reset) = (GATES * hidden, kh * kw, self.layout.reset);
         let with_bias = self.layout.tensors.iter().any(|tensor| find(&self.bias(tensor)).is_some());
         let mut parameters = CellParameters {
-            input_weights: Tensor::zeros(&[rows, inputs, kh, kw]),
+            input_weights: Tensor::zeros(&[rows, inputs, ih, iw]),
             hidden_weights: Tensor::zeros(&[rows, hidden, kh, kw]),
             bias: with_bias.then(|| Tensor::zeros(&[rows])),
             hidden_bias: (with_bias && reset == ResetGate::After).then(|| Tensor::zeros(&[hidden])),
@@ -109,8 +124,7 @@ impl Cell<'_> {
         for tensor in self.layout.tensors {
             let (name, of_gates) = (self.weight(tensor), tensor.gates.len() * hidden);
             let weight = get(name.clone())?;
-            let shape = self.kept_shape([of_gates, tensor.columns.count(size), kh, kw]);
-            expect_shape(&name, weight.shape(), &shape)?;
+            expect_shape(&name, weight.shape(), &self.kept_shape(tensor, size))?;
             for (row, (gate, place)) in rows_of(tensor, hidden).enumerate() {
                 let sign: T = self.sign(gate);
                 let [input, state] = tensor.columns.split(weight.slice(row), hidden * taps);
@@ -150,8 +164,11 @@ impl Cell<'_> {
         expect_rank(&what("input weights"), input_weights.shape(), &["3 H", "C", "kh", "kw"])?;
         let shape = CellShape { reset: self.layout.reset, ..parameters.shape() };
         parameters.expect(self.prefix, shape, bias.is_some())?;
-        let (hidden, [kh, kw]) = (shape.hidden_channels, shape.kernel);
-        let size = Size { inputs: shape.in_channels, hidden, kernel: shape.kernel };
+        let CellShape { in_channels: inputs, hidden_channels: hidden, kernel, input_kernel, .. } = shape;
+        let size = Size { inputs, hidden, kernel, input_kernel };
+        if self.layout.tensors.iter().any(|tensor| tensor.columns.is_joint()) {
+            expect_shape(&what("kernels over the input"), &input_kernel, &kernel)?;
+        }
         for tensor in self.layout.tensors {
             let (mut weight, mut of_bias) = (Vec::new(), Vec::new());
             for (gate, place) in rows_of(tensor, hidden) {
@@ -169,8 +186,7 @@ impl Cell<'_> {
                 }));
             }
             let rows = tensor.gates.len() * hidden;
-            let shape = self.kept_shape([rows, tensor.columns.count(size), kh, kw]);
-            to.push((self.weight(tensor), Tensor::from_vec(&shape, weight)?));
+            to.push((self.weight(tensor), Tensor::from_vec(&self.kept_shape(tensor, size), weight)?));
             if bias.is_some() {
                 to.push((self.bias(tensor), Tensor::from_vec(&[rows], of_bias)?));
             }
@@ -198,7 +214,8 @@ impl Cell<'_> {
         };
         match inputs {
             Some(inputs) if shape[0] % tensor.gates.len() == 0 => {
-                Ok(Size { inputs, hidden, kernel: kernel_size })
+                let input_kernel = [input_shape[2], input_shape[3]];
+                Ok(Size { inputs, hidden, kernel: kernel_size, input_kernel })
             }
             _ => {
                 let expected = format!("[{} H, C + H, kh, kw]", tensor.gates.len());

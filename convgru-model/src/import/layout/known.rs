@@ -113,6 +113,25 @@ impl Layout {
         },
         // georgeyiasemis/Recurrent-Neural-Networks-from-scratch-using-PyTorch: `rnn_cell_list.0.x2h.weight`.
         Self { system: "georgeyiasemis", tensors: &two("x2h", "h2h"), ..Self::AFTER },
+        // csd111/pytorch-convgru in two dimensions, without a stride: the input has as many channels as the state.
+        Self {
+            system: "csd111",
+            tensors: &[
+                joint("ih", &[Update, Reset, Candidate], Input),
+                joint("hh", &[Update, Reset, Candidate], State),
+            ],
+            weight: "weight_*",
+            bias: "bias_*",
+            ..Self::AFTER
+        },
+        // MXNet's gluon.contrib.rnn.Conv2DGRUCell with tanh.
+        Self {
+            system: "mxnet_gluon",
+            tensors: &two("i2h", "h2h"),
+            weight: "*_weight",
+            bias: "*_bias",
+            ..Self::AFTER
+        },
         // torch.nn.GRU, as a convolution of one pixel: `weight_ih_l0`.
         Self {
             system: "torch_nn_gru_1x1",

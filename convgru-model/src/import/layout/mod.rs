@@ -18,7 +18,7 @@ mod known;
 use convgru_kernels::Scalar;
 
 use self::convert::Cell;
-use crate::cell::CellParameters;
+use crate::cell::{CellParameters, CellShape};
 use crate::config::{ConvGruConfig, Initializer, KernelSize, KernelSizes, Precision, ResetGate};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, expect_shape};
@@ -240,11 +240,15 @@ fn prefix_of(pattern: &str, name: &str, convolution: &str) -> Option<String> {
 
 /// The stack that some layers make.
 fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
-    let kernels = layers.iter().map(|layer| KernelSize::Rectangle(layer.shape().kernel));
+    let sizes = |of: fn(CellShape) -> [usize; 2]| {
+        KernelSizes::PerLayer(layers.iter().map(|layer| KernelSize::Rectangle(of(layer.shape()))).collect())
+    };
+    let (kernel_size, of_input) = (sizes(|shape| shape.kernel), sizes(|shape| shape.input_kernel));
     let config = ConvGruConfig {
         in_channels: layers[0].input_weights.shape()[1],
         hidden_channels: layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect(),
-        kernel_size: KernelSizes::PerLayer(kernels.collect()),
+        input_kernel_size: (of_input != kernel_size).then_some(of_input),
+        kernel_size,
         bias: layers[0].bias.is_some(),
         reset: layers[0].reset,
         initializer: Initializer::Orthogonal,

@@ -12,7 +12,14 @@ use crate::gradcheck::{Case, Probed};
 pub(super) fn cases() -> Vec<Case> {
     let one_layer = || prop::collection::vec((1usize..=3, draw::odd_kernel()), 1);
     let layers = || prop::collection::vec((1usize..=2, draw::odd_kernel()), 2..=3);
-    let case = Drawn { bias: true, given: true, input: true, reset: ResetGate::Before, form: Form::Cell };
+    let case = Drawn {
+        bias: true,
+        given: true,
+        input: true,
+        reset: ResetGate::Before,
+        input_kernel: None,
+        form: Form::Cell,
+    };
     let after = Drawn { reset: ResetGate::After, ..case };
     vec![
         case.of("cell", one_layer(), draw::image_size()),
@@ -49,6 +56,21 @@ pub(super) fn cases() -> Vec<Case> {
         Drawn { form: Form::Top, ..case }.of("sequence, top states", layers(), draw::image_size()),
         Drawn { form: Form::Last, ..case }.of("sequence, last states", layers(), draw::image_size()),
         Drawn { form: Form::Everything, ..case }.of("sequence on one pixel", layers(), draw::one_pixel()),
+        Drawn { input_kernel: Some([3, 5]), ..case }.of(
+            "cell, kernels of two sizes",
+            one_layer(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, input_kernel: Some([5, 1]), ..case }.of(
+            "sequence, kernels of two sizes",
+            layers(),
+            draw::image_size(),
+        ),
+        Drawn { form: Form::Everything, input_kernel: Some([1, 3]), ..after }.of(
+            "sequence, kernels of two sizes, reset after",
+            layers(),
+            draw::image_size(),
+        ),
         after.of("cell, reset after", one_layer(), draw::image_size()),
         Drawn { given: false, ..after }.of(
             "cell from no state, reset after",
@@ -126,6 +148,8 @@ struct Drawn {
     /// Whether there is an input.
     input: bool,
     reset: ResetGate,
+    /// The size of kernels over inputs, if it is another than that over states.
+    input_kernel: Option<[usize; 2]>,
     form: Form,
 }
 
@@ -143,6 +167,9 @@ impl Drawn {
             let kernels = layers.iter().map(|(_, kernel)| KernelSize::Rectangle(*kernel));
             let config = ConvGruConfig {
                 kernel_size: KernelSizes::PerLayer(kernels.collect()),
+                input_kernel_size: self
+                    .input_kernel
+                    .map(|kernel| KernelSizes::PerLayer(vec![KernelSize::Rectangle(kernel); layers.len()])),
                 bias: self.bias,
                 reset: self.reset,
                 ..ConvGruConfig::new(
