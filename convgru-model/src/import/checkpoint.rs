@@ -1,0 +1,42 @@
+//! Named tensors of a file, before anything is known about the model they belong to.
+
+use crate::tensor::Tensor;
+
+/// The tensors of a file of weights.
+///
+/// A name is the path through nested dictionaries and modules, joined by dots as in a `state_dict`:
+/// `state_dict.module.update_block.gru.convz.weight`. The name of a file that is one tensor is empty.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Checkpoint {
+    /// Names and tensors, in the order of the file.
+    pub tensors: Vec<(String, Tensor<f64>)>,
+    /// What could not be read as floating point numbers: names and reasons.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl Checkpoint {
+    /// What has names that begin with `prefix`, under the rest of these names.
+    ///
+    /// Networks in `DataParallel` have `module.` before every name, training programs put a `state_dict` beside
+    /// the state of their optimiser.
+    ///
+    /// ```
+    /// use convgru_model::{Tensor, import::Checkpoint};
+    ///
+    /// let names = ["state_dict.module.convz.bias", "optimizer.state.0.exp_avg"];
+    /// let tensors = names.map(|name| (name.to_owned(), Tensor::zeros(&[1]))).into();
+    /// let checkpoint = Checkpoint { tensors, skipped: Vec::new() }.under("state_dict.module.");
+    /// assert_eq!(checkpoint.tensors[0].0, "convz.bias");
+    /// assert_eq!(checkpoint.tensors.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn under(self, prefix: &str) -> Self {
+        fn rest<T>(prefix: &str, (name, value): (String, T)) -> Option<(String, T)> {
+            name.strip_prefix(prefix).map(|rest| (rest.to_owned(), value))
+        }
+        Self {
+            tensors: self.tensors.into_iter().filter_map(|item| rest(prefix, item)).collect(),
+            skipped: self.skipped.into_iter().filter_map(|item| rest(prefix, item)).collect(),
+        }
+    }
+}

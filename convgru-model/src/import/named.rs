@@ -1,0 +1,122 @@
+//! Named tensors of a file in any format that is known.
+
+use safetensors::{Dtype, SafeTensors};
+
+use super::float::Float;
+use super::{Checkpoint, pytorch};
+use crate::error::{Error, Result};
+use crate::tensor::Tensor;
+
+/// Reads all tensors of a file of safetensors or of PyTorch, whichever it is.
+///
+/// Formats are told apart by their first bytes. Numbers have 16 bits (both kinds), 32 or 64 bits;
+/// tensors of other types are listed as skipped.
+///
+/// # Errors
+/// [`Error::WeightFile`] for bytes of another format, or of one of these but damaged.
+///
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, export, import};
+///
+/// let network = ConvGru::<f32>::new(ConvGruConfig::new(1, &[4]), 0)?;
+/// let file = export::to_safetensors(network.parameters(), &[])?;
+/// let checkpoint = import::named_tensors(&file)?;
+/// assert_eq!(checkpoint.tensors.len(), 3);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn named_tensors(bytes: &[u8]) -> Result<Checkpoint> {
+    if is_safetensors(bytes) {
+        return read_safetensors(bytes);
+    }
+    if bytes.starts_with(b"PK") || pytorch::is_legacy(bytes) {
+        return pytorch::read(bytes);
+    }
+    let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let reason = format!(
+        "{} bytes that begin with `{}` are neither safetensors nor written by torch.save{}",
+        bytes.len(),
+        shown.join(" "),
+        hint(bytes)
+    );
+    Err(Error::WeightFile { reason })
+}
+
+/// What else a file may be, and what to do about it.
+fn hint(bytes: &[u8]) -> &'static str {
+    const HINTS: &[(&[u8], &str)] = &[
+        (
+            b"version https://git-lfs",
+            "; it is a pointer of git-lfs: run `git lfs pull` to get the file itself",
+        ),
+        (b"<", "; it looks like a web page: download the file itself"),
+        (b"\x89HDF", "; it is an HDF5 file: save the tensors as safetensors"),
+        (b"\x93NUMPY", "; it is an array of NumPy: save the tensors as safetensors"),
+        (b"\x80", "; it is another pickle: load it where it was written and save the tensors as safetensors"),
+    ];
+    HINTS.iter().find(|(start, _)| bytes.starts_with(start)).map_or("", |(_, hint)| hint)
+}
+
+/// Whether a header of JSON follows its own length.
+fn is_safetensors(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+        return false;
+    };
+    rest.first() == Some(&b'{') && u64::from_le_bytes(*length) <= rest.len() as u64
+}
+
+fn read_safetensors(bytes: &[u8]) -> Result<Checkpoint> {
+    let refused = |error: safetensors::SafeTensorError| Error::WeightFile { reason: error.to_string() };
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(refused)?;
+    let file = SafeTensors::deserialize(bytes).map_err(refused)?;
+    let mut found = Checkpoint::default();
+    for name in header.offset_keys() {
+        let view = file.tensor(&name).map_err(refused)?;
+        let float = match view.dtype() {
+            Dtype::F16 => Float::F16,
+            Dtype::BF16 => Float::Bf16,
+            Dtype::F32 => Float::F32,
+            Dtype::F64 => Float::F64,
+            other => {
+                found.skipped.push((name, format!("{other:?} is no floating point number of 16 to 64 bits")));
+                continue;
+            }
+        };
+        let count = view.data().len() / float.size();
+        let mut data = Vec::with_capacity(count);
+        float.gather(view.data(), false, 0..count, &mut data);
+        found.tensors.push((name, Tensor::from_vec(view.shape(), data)?));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_files_are_told_by_their_first_bytes() {
+        for (bytes, said) in [
+            (&b"version https://git-lfs.github.com/spec/v1\n"[..], "git lfs pull"),
+            (b"<!doctype html>", "web page"),
+            (b"\x80\x02}.", "another pickle"),
+            (b"", "0 bytes that begin with ``"),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff{", "begin with `ff ff ff ff ff ff ff ff`"),
+        ] {
+            let error = named_tensors(bytes).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn half_precision_is_read_and_integers_are_listed() {
+        let header = br#"{"b":{"dtype":"I16","shape":[1],"data_offsets":[4,6]},"a":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]},"h":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}}"#;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header);
+        bytes.extend([0xc0, 0x3f, 0x00, 0x3e, 1, 0]);
+        let found = named_tensors(&bytes).unwrap();
+        let names: Vec<(&str, f64)> =
+            found.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.as_slice()[0])).collect();
+        assert_eq!(names, [("a", 1.5), ("h", 1.5)]);
+        assert_eq!(found.skipped[0].0, "b");
+    }
+}

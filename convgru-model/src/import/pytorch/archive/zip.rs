@@ -1,0 +1,104 @@
+//! The form since PyTorch 1.6: a zip archive with `data.pkl`, `byteorder` and `data/<name of storage>`.
+
+use std::collections::HashMap;
+
+use rawzip::{CompressionMethod, ZipArchive};
+
+use super::super::pickle::Pickle;
+use super::{Archive, refuse};
+use crate::error::Result;
+
+pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
+    let entries = entries(bytes)?;
+    let folder = folder(&entries)?;
+    let entry =
+        |name: &str| entries.get_key_value(&format!("{folder}{name}")).map(|entry| stored(bytes, entry));
+    let big_endian = match entry("byteorder").transpose()? {
+        None | Some((_, b"little")) => false,
+        Some((_, b"big")) => true,
+        Some((at, other)) => {
+            let found = String::from_utf8_lossy(&other[..other.len().min(16)]).into_owned();
+            return Err(refuse(format!(
+                "byte {at}: the order of bytes is `{found}`; little or big is needed"
+            )));
+        }
+    };
+    let (start, data) = entry("data.pkl").transpose()?.unwrap_or_default();
+    // Within the file as it is, so that offsets in errors are those of the file.
+    let (pickle, _) = Pickle::read(&bytes[..start + data.len()], start)?;
+    let mut storages = HashMap::new();
+    for entry in &entries {
+        if let Some(key) = entry.0.strip_prefix(folder).and_then(|name| name.strip_prefix("data/")) {
+            storages.insert(key.to_owned(), stored(bytes, entry)?.1);
+        }
+    }
+    Ok(Archive { pickle, storages, big_endian })
+}
+
+/// What the names of entries begin with.
+fn folder(entries: &Entries) -> Result<&str> {
+    let mut folders = entries.keys().filter_map(|name| {
+        let folder = name.strip_suffix("data.pkl")?;
+        (folder.is_empty() || folder.find('/') == Some(folder.len() - 1)).then_some(folder)
+    });
+    match (folders.next(), folders.next()) {
+        (Some(folder), None) => Ok(folder),
+        (Some(one), Some(other)) => Err(refuse(format!(
+            "the zip archive has both `{one}data.pkl` and `{other}data.pkl`; torch.save writes one"
+        ))),
+        (None, _) => {
+            let mut names: Vec<&str> = entries.keys().map(String::as_str).collect();
+            names.sort_unstable();
+            names.truncate(6);
+            Err(refuse(format!(
+                "the zip archive has no `data.pkl`, so torch.save did not write it; it begins with: {}",
+                names.join(", ")
+            )))
+        }
+    }
+}
+
+/// Where the data of an entry begins and ends, and how it is compressed.
+type Entries = HashMap<String, (usize, usize, CompressionMethod)>;
+
+/// All entries by name. Names that are no UTF-8 belong to nothing that is read.
+fn entries(bytes: &[u8]) -> Result<Entries> {
+    let refused = |error: rawzip::Error| {
+        let length = bytes.len();
+        refuse(format!("the zip archive of {length} bytes is damaged or cut short ({error}); fetch it again"))
+    };
+    let archive = ZipArchive::from_slice(bytes).map_err(refused)?;
+    let mut entries = HashMap::new();
+    let mut directory = archive.entries();
+    while let Some(record) = directory.next_entry().map_err(refused)? {
+        let (start, end) = archive.get_entry(record.wayfinder()).map_err(refused)?.compressed_data_range();
+        let path = record.file_path();
+        let Ok(name) = std::str::from_utf8(path.as_ref()) else {
+            continue;
+        };
+        let entry = (start as usize, end as usize, record.compression_method());
+        if entries.insert(name.to_owned(), entry).is_some() {
+            return Err(refuse(format!("the zip archive has two entries `{name}`")));
+        }
+    }
+    Ok(entries)
+}
+
+/// The bytes of an entry and where they begin. Checksums are not looked at: `torch.save` may leave them out.
+fn stored<'a>(
+    bytes: &'a [u8],
+    (name, &(start, end, compression)): (&String, &(usize, usize, CompressionMethod)),
+) -> Result<(usize, &'a [u8])> {
+    if compression != CompressionMethod::STORE {
+        return Err(refuse(format!(
+            "entry `{name}` is compressed ({compression}); torch.save does not compress, unpack and pack it again \
+             with `zip -0`"
+        )));
+    }
+    match bytes.get(start..end) {
+        Some(data) => Ok((start, data)),
+        None => {
+            Err(refuse(format!("entry `{name}` is said to be in bytes {start} to {end} of {}", bytes.len())))
+        }
+    }
+}

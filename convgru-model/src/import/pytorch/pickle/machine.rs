@@ -1,0 +1,316 @@
+//! The instructions of a pickle, of which none calls anything.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::cursor::{Cursor, decimal, old_text, quoted, signed, text};
+use super::{Id, MAX_INSTRUCTIONS, MAX_NAME, MAX_VALUES, Object, Pickle, Value, refuse};
+use crate::error::{Error, Result};
+
+/// Runs the instructions up to the one that ends the pickle.
+pub(super) fn run(bytes: &[u8], start: usize) -> Result<(Pickle<'_>, usize)> {
+    let mut machine = Machine {
+        cursor: Cursor::new(bytes, start),
+        at: start,
+        values: vec![Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())],
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+    };
+    for _ in 0..MAX_INSTRUCTIONS {
+        machine.at = machine.cursor.at;
+        if machine.step()? {
+            let root = machine.pop()?;
+            if !machine.stack.is_empty() || !machine.marks.is_empty() {
+                return Err(machine.refuse("it ends with more than one value on the stack"));
+            }
+            return Ok((Pickle { values: machine.values, root }, machine.cursor.at));
+        }
+    }
+    Err(machine.refuse(format!("more than {MAX_INSTRUCTIONS} instructions")))
+}
+
+/// Places of the values that every table begins with.
+const NONE: Id = Id(0);
+const FALSE: Id = Id(1);
+const TRUE: Id = Id(2);
+const EMPTY_TUPLE: Id = Id(3);
+
+struct Machine<'a> {
+    cursor: Cursor<'a>,
+    /// Where the instruction began.
+    at: usize,
+    values: Vec<Value<'a>>,
+    stack: Vec<Id>,
+    /// Heights of the stack that instructions come back to.
+    marks: Vec<usize>,
+    memo: HashMap<u64, Id>,
+}
+
+impl<'a> Machine<'a> {
+    /// Runs one instruction and says whether it was the last.
+    fn step(&mut self) -> Result<bool> {
+        let instruction = self.cursor.byte()?;
+        match instruction {
+            b'.' => return Ok(true),
+            // The protocol, and the length of what follows: neither changes what is read.
+            0x80 => {
+                let protocol = self.cursor.byte()?;
+                if protocol > 5 {
+                    return Err(self.refuse(format!("protocol {protocol}; 0 to 5 are read")));
+                }
+            }
+            0x95 => drop(self.cursor.take(8)?),
+            b'(' => self.marks.push(self.stack.len()),
+            // A mark may be on top as well.
+            b'0' if self.stack.len() == self.floor() && !self.marks.is_empty() => drop(self.marks.pop()),
+            b'0' => drop(self.pop()?),
+            b'1' => drop(self.pop_to_mark()?),
+            b'2' => self.stack.push(self.top()?),
+            b'N' => self.stack.push(NONE),
+            0x88 => self.stack.push(TRUE),
+            0x89 => self.stack.push(FALSE),
+            b')' => self.stack.push(EMPTY_TUPLE),
+            b'p' | b'q' | b'r' | 0x94 => self.remember(instruction)?,
+            b'g' | b'h' | b'j' => self.recall(instruction)?,
+            b'P' | b'Q' => self.persistent(instruction)?,
+            b'c' | 0x93 => self.global(instruction)?,
+            b'R' | 0x81 | 0x92 | b'i' | b'o' => self.call(instruction)?,
+            b'b' | b'a' | b'e' | b's' | b'u' | 0x90 => self.fill(instruction)?,
+            b']' | 0x8f => self.push(Value::List(Vec::new()))?,
+            b'}' => self.push(Value::Dict(Vec::new()))?,
+            b't' | b'l' | b'd' | 0x91 | 0x85..=0x87 => self.collect(instruction)?,
+            _ => {
+                let value = self.scalar(instruction)?;
+                self.push(value)?;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Numbers, texts and bytes.
+    fn scalar(&mut self, instruction: u8) -> Result<Value<'a>> {
+        let cursor = &mut self.cursor;
+        let at = cursor.at;
+        Ok(match instruction {
+            b'I' | b'L' => decimal(cursor.text_line()?, at)?,
+            b'K' => Value::Int(cursor.unsigned(1)?.into()),
+            b'M' => Value::Int(cursor.unsigned(2)?.into()),
+            b'J' => Value::Int(i32::from_le_bytes(cursor.array()?).into()),
+            0x8a => signed(cursor.counted(1)?),
+            0x8b => signed(cursor.counted(4)?),
+            b'F' => match cursor.text_line()?.parse() {
+                Ok(number) => Value::Float(number),
+                Err(_) => return Err(refuse(at, "a line is no number")),
+            },
+            b'G' => Value::Float(f64::from_be_bytes(cursor.array()?)),
+            b'S' => quoted(cursor.line()?, at)?,
+            b'U' => old_text(cursor.counted(1)?),
+            b'T' => old_text(cursor.counted(4)?),
+            b'V' => Value::Str(Cow::Borrowed(cursor.text_line()?)),
+            0x8c => Value::Str(Cow::Borrowed(text(cursor.counted(1)?, at + 1)?)),
+            b'X' => Value::Str(Cow::Borrowed(text(cursor.counted(4)?, at + 4)?)),
+            0x8d => Value::Str(Cow::Borrowed(text(cursor.counted(8)?, at + 8)?)),
+            b'C' => Value::Bytes(Cow::Borrowed(cursor.counted(1)?)),
+            b'B' => Value::Bytes(Cow::Borrowed(cursor.counted(4)?)),
+            0x8e | 0x96 => Value::Bytes(Cow::Borrowed(cursor.counted(8)?)),
+            other => {
+                let what = format!("instruction {other:#04x} is none of those that files of PyTorch use");
+                return Err(self.refuse(what));
+            }
+        })
+    }
+
+    fn remember(&mut self, instruction: u8) -> Result<()> {
+        let key = match instruction {
+            0x94 => self.memo.len() as u64,
+            other => self.memo_key(other, b'p', b'q')?,
+        };
+        let top = self.top()?;
+        if self.memo.len() >= MAX_VALUES {
+            return Err(self.refuse(format!("more than {MAX_VALUES} values are kept")));
+        }
+        self.memo.insert(key, top);
+        Ok(())
+    }
+
+    fn recall(&mut self, instruction: u8) -> Result<()> {
+        let key = self.memo_key(instruction, b'g', b'h')?;
+        let Some(&id) = self.memo.get(&key) else {
+            return Err(self.refuse(format!("value {key} is recalled, but was never kept")));
+        };
+        self.stack.push(id);
+        Ok(())
+    }
+
+    /// The key of a value that is kept: a line, one byte or four.
+    fn memo_key(&mut self, instruction: u8, line: u8, byte: u8) -> Result<u64> {
+        if instruction == line {
+            let line = self.cursor.text_line()?;
+            return line.parse().map_err(|_| self.refuse("a key of a kept value is no whole number"));
+        }
+        self.cursor.unsigned(if instruction == byte { 1 } else { 4 })
+    }
+
+    fn persistent(&mut self, instruction: u8) -> Result<()> {
+        let key = if instruction == b'P' {
+            let line = self.cursor.text_line()?;
+            self.add(Value::Str(Cow::Borrowed(line)))?
+        } else {
+            self.pop()?
+        };
+        self.push(Value::Persistent(key))
+    }
+
+    fn global(&mut self, instruction: u8) -> Result<()> {
+        let global = if instruction == b'c' {
+            self.global_of_lines()?
+        } else {
+            let (name, module) = (self.pop()?, self.pop()?);
+            match (&self.values[module.index()], &self.values[name.index()]) {
+                (Value::Str(module), Value::Str(name)) => self.global_named(module, name)?,
+                _ => return Err(self.refuse("the name of a function is no text")),
+            }
+        };
+        self.push(global)
+    }
+
+    fn global_of_lines(&mut self) -> Result<Value<'a>> {
+        let (module, name) = (self.cursor.text_line()?, self.cursor.text_line()?);
+        self.global_named(module, name)
+    }
+
+    fn global_named(&self, module: &str, name: &str) -> Result<Value<'a>> {
+        if module.len() + name.len() > MAX_NAME {
+            return Err(self.refuse(format!("the name of a function has more than {MAX_NAME} bytes")));
+        }
+        Ok(Value::Global(format!("{module}.{name}").into()))
+    }
+
+    /// Writes down a call.
+    fn call(&mut self, instruction: u8) -> Result<()> {
+        let (callee, arguments) = match instruction {
+            // The callee is named here, its arguments lie above the mark.
+            b'i' => {
+                let global = self.global_of_lines()?;
+                let arguments = self.pop_to_mark()?;
+                (self.add(global)?, self.add(Value::Tuple(arguments))?)
+            }
+            // Both lie above the mark.
+            b'o' => {
+                let mut all = self.pop_to_mark()?;
+                if all.is_empty() {
+                    return Err(self.refuse("an object without a class"));
+                }
+                let callee = all.remove(0);
+                (callee, self.add(Value::Tuple(all))?)
+            }
+            // Arguments by position and by name.
+            0x92 => {
+                let (named, arguments, callee) = (self.pop()?, self.pop()?, self.pop()?);
+                (callee, self.add(Value::Tuple(vec![arguments, named]))?)
+            }
+            _ => {
+                let (arguments, callee) = (self.pop()?, self.pop()?);
+                (callee, arguments)
+            }
+        };
+        let object = Object { callee, arguments, state: None, elements: Vec::new(), entries: Vec::new() };
+        self.push(Value::Object(Box::new(object)))
+    }
+
+    /// Puts values into the one below them.
+    fn fill(&mut self, instruction: u8) -> Result<()> {
+        let given = match instruction {
+            b'b' | b'a' => vec![self.pop()?],
+            b's' => {
+                let (value, key) = (self.pop()?, self.pop()?);
+                vec![key, value]
+            }
+            _ => self.pop_to_mark()?,
+        };
+        let keyed = matches!(instruction, b's' | b'u');
+        let pairs = if keyed { self.pairs(&given)? } else { Vec::new() };
+        let target = self.top()?;
+        match &mut self.values[target.index()] {
+            Value::Object(object) if instruction == b'b' => object.state = Some(given[0]),
+            Value::Object(object) if keyed => object.entries.extend(pairs),
+            Value::Object(object) => object.elements.extend(given),
+            Value::Dict(entries) if keyed => entries.extend(pairs),
+            Value::List(elements) if !keyed && instruction != b'b' => elements.extend(given),
+            _ => return Err(self.refuse("values are put into one that holds no others")),
+        }
+        Ok(())
+    }
+
+    /// Makes a tuple, list or dictionary of values on the stack.
+    fn collect(&mut self, instruction: u8) -> Result<()> {
+        let given = match instruction {
+            0x85..=0x87 => {
+                let mut given = Vec::new();
+                for _ in 0..=(instruction - 0x85) {
+                    given.insert(0, self.pop()?);
+                }
+                given
+            }
+            _ => self.pop_to_mark()?,
+        };
+        let value = match instruction {
+            b'l' => Value::List(given),
+            b'd' => Value::Dict(self.pairs(&given)?),
+            _ => Value::Tuple(given),
+        };
+        self.push(value)
+    }
+
+    fn pairs(&self, given: &[Id]) -> Result<Vec<(Id, Id)>> {
+        let (pairs, rest) = given.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err(self.refuse(format!("{} keys and values do not pair up", given.len())));
+        }
+        Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
+    }
+
+    fn add(&mut self, value: Value<'a>) -> Result<Id> {
+        if self.values.len() >= MAX_VALUES {
+            return Err(self.refuse(format!("more than {MAX_VALUES} values")));
+        }
+        self.values.push(value);
+        Ok(Id((self.values.len() - 1) as u32))
+    }
+
+    fn push(&mut self, value: Value<'a>) -> Result<()> {
+        let id = self.add(value)?;
+        self.stack.push(id);
+        Ok(())
+    }
+
+    /// The lowest height an instruction may take values from.
+    fn floor(&self) -> usize {
+        self.marks.last().copied().unwrap_or(0)
+    }
+
+    fn top(&self) -> Result<Id> {
+        match self.stack.last() {
+            Some(&id) if self.stack.len() > self.floor() => Ok(id),
+            _ => Err(self.refuse("an instruction needs a value, but the stack has none")),
+        }
+    }
+
+    fn pop(&mut self) -> Result<Id> {
+        let top = self.top()?;
+        self.stack.pop();
+        Ok(top)
+    }
+
+    fn pop_to_mark(&mut self) -> Result<Vec<Id>> {
+        match self.marks.pop() {
+            Some(height) => Ok(self.stack.split_off(height)),
+            None => Err(self.refuse("an instruction needs a mark, but there is none")),
+        }
+    }
+
+    fn refuse(&self, what: impl std::fmt::Display) -> Error {
+        refuse(self.at, what)
+    }
+}

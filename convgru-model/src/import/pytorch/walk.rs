@@ -1,0 +1,213 @@
+//! Names for the tensors of a pickle: the paths through what was saved.
+
+use std::collections::HashSet;
+
+use super::archive::Archive;
+use super::pickle::{Id, Object, Value};
+use super::storage::StorageRef;
+use super::tensors::{self, Rebuilt};
+use crate::error::{Error, Result};
+use crate::import::Checkpoint;
+
+/// How deep dictionaries and modules may lie in each other.
+const MAX_DEPTH: usize = 200;
+
+/// How much there may be to do, in bytes of names with [`VISIT`] for each value on a path. Values that
+/// are shared are visited once for each path, of which a small file may have very many.
+const MAX_WORK: usize = 1 << 27;
+
+/// What a visit adds to the work, beside the name.
+const VISIT: usize = 64;
+
+/// Elements that a file of any size may have. Tensors may repeat elements of their storage.
+const FREE_ELEMENTS: usize = 1 << 20;
+
+/// Finds all tensors in a file of `length` bytes.
+///
+/// # Errors
+/// [`Error::WeightFile`] for tensors that go beyond the file, and for more than the limits allow.
+pub(super) fn tensors(archive: &Archive<'_>, length: usize) -> Result<Checkpoint> {
+    let mut walk = Walk {
+        archive,
+        path: String::new(),
+        active: vec![false; archive.pickle.values().len()],
+        work: MAX_WORK,
+        room: length.saturating_add(FREE_ELEMENTS),
+        found: Checkpoint::default(),
+    };
+    walk.visit(archive.pickle.root(), 0)?;
+    let mut names = HashSet::new();
+    if let Some((name, _)) = walk.found.tensors.iter().find(|(name, _)| !names.insert(name)) {
+        return Err(refuse(format!("two tensors are named `{name}`")));
+    }
+    Ok(walk.found)
+}
+
+struct Walk<'f> {
+    archive: &'f Archive<'f>,
+    /// The name of what is visited.
+    path: String,
+    /// What is being visited, by its place among the values: values may contain themselves.
+    active: Vec<bool>,
+    /// What remains to be spent.
+    work: usize,
+    /// How many more elements tensors may have.
+    room: usize,
+    found: Checkpoint,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, id: Id, depth: usize) -> Result<()> {
+        let value = self.archive.pickle.get(id);
+        let holds_others = matches!(
+            value,
+            Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Object(_) | Value::Persistent(_)
+        );
+        self.spend(if holds_others { VISIT } else { 1 })?;
+        if !holds_others || self.active[id.index()] {
+            return Ok(());
+        }
+        if depth > MAX_DEPTH {
+            return Err(refuse(format!("`{}` lies more than {MAX_DEPTH} levels deep", self.shown_path())));
+        }
+        self.active[id.index()] = true;
+        match value {
+            Value::List(elements) | Value::Tuple(elements) => self.elements(elements, depth)?,
+            Value::Dict(entries) => self.entries(entries, depth)?,
+            Value::Object(object) => self.object(object, depth)?,
+            Value::Persistent(storage) => {
+                if let Some(storage) = StorageRef::of(&self.archive.pickle, *storage) {
+                    self.skip(format!("storage `{}` is used by no tensor that is known here", storage.key))?;
+                }
+            }
+            _ => {}
+        }
+        self.active[id.index()] = false;
+        Ok(())
+    }
+
+    /// Visits a value under a longer name.
+    fn visit_below(&mut self, name: &str, id: Id, depth: usize) -> Result<()> {
+        self.spend(name.len() + 1)?;
+        let length = self.path.len();
+        if length > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(name);
+        self.visit(id, depth + 1)?;
+        self.path.truncate(length);
+        Ok(())
+    }
+
+    fn elements(&mut self, elements: &[Id], depth: usize) -> Result<()> {
+        elements
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, &id)| self.visit_below(&index.to_string(), id, depth))
+    }
+
+    fn entries(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<()> {
+        for (index, &(key, id)) in entries.iter().enumerate() {
+            match self.archive.pickle.get(key) {
+                Value::Str(name) => self.visit_below(name, id, depth)?,
+                Value::Int(number) => self.visit_below(&number.to_string(), id, depth)?,
+                _ => self.visit_below(&format!("#{index}"), id, depth)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, object: &Object, depth: usize) -> Result<()> {
+        let pickle = &self.archive.pickle;
+        let arguments = pickle.sequence(object.arguments).unwrap_or_default();
+        match pickle.global(object.callee).unwrap_or_default() {
+            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
+                self.tensor(object.arguments)
+            }
+            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
+                arguments.first().map_or(Ok(()), |&data| self.visit(data, depth + 1))
+            }
+            "collections.OrderedDict" => {
+                // Python 2 gives pairs to the call; attributes say nothing about tensors.
+                let pairs = arguments.first().and_then(|&pairs| pickle.sequence(pairs)).unwrap_or_default();
+                let pair = |&pair| match pickle.sequence(pair) {
+                    Some(&[key, value]) => Some((key, value)),
+                    _ => None,
+                };
+                let pairs: Vec<(Id, Id)> = pairs.iter().filter_map(pair).collect();
+                self.entries(&pairs, depth)?;
+                self.entries(&object.entries, depth)
+            }
+            callee if callee.starts_with("torch._utils._rebuild") || callee.starts_with("numpy.") => {
+                self.skip(format!("it is made by `{callee}`, which is not read"))
+            }
+            _ => self.opaque(object, arguments, depth),
+        }
+    }
+
+    /// An object of a class that is not known: a module by what it trains, others by all they hold.
+    fn opaque(&mut self, object: &Object, arguments: &[Id], depth: usize) -> Result<()> {
+        let pickle = &self.archive.pickle;
+        if let Some(state) = object.state
+            && let Value::Dict(entries) = pickle.get(state)
+        {
+            let attribute = |name: &str| {
+                entries
+                    .iter()
+                    .rev()
+                    .find(|&&(key, _)| pickle.text(key) == Some(name))
+                    .map(|&(_, value)| value)
+            };
+            let parts = ["_parameters", "_buffers", "_modules"].map(attribute);
+            if parts[0].is_some() && parts[2].is_some() {
+                return parts.into_iter().flatten().try_for_each(|part| self.visit(part, depth + 1));
+            }
+        }
+        self.elements(arguments, depth)?;
+        self.entries(&object.entries, depth)?;
+        self.elements(&object.elements, depth)?;
+        object.state.map_or(Ok(()), |state| self.visit(state, depth + 1))
+    }
+
+    fn tensor(&mut self, arguments: Id) -> Result<()> {
+        match tensors::rebuild(self.archive, arguments, self.shown_path(), self.room)? {
+            Rebuilt::Tensor(tensor) => {
+                self.spend(self.path.len())?;
+                self.room -= tensor.len();
+                self.found.tensors.push((self.path.clone(), tensor));
+                Ok(())
+            }
+            Rebuilt::Skipped(reason) => self.skip(reason),
+        }
+    }
+
+    fn skip(&mut self, reason: String) -> Result<()> {
+        self.spend(self.path.len() + reason.len())?;
+        self.found.skipped.push((self.path.clone(), reason));
+        Ok(())
+    }
+
+    fn spend(&mut self, work: usize) -> Result<()> {
+        match self.work.checked_sub(work) {
+            Some(rest) => self.work = rest,
+            None => {
+                let what = format!(
+                    "`{}`: values are shared so often that there is no end of names",
+                    self.shown_path()
+                );
+                return Err(refuse(what));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of what is visited, not longer than a line of an error.
+    fn shown_path(&self) -> &str {
+        let end = (0..=self.path.len().min(200)).rev().find(|&end| self.path.is_char_boundary(end));
+        &self.path[..end.unwrap_or(0)]
+    }
+}
+
+fn refuse(what: String) -> Error {
+    Error::WeightFile { reason: format!("pickle: {what}") }
+}

@@ -1,0 +1,154 @@
+//! Weights that PyTorch saved in every form it has, against what it reads from them itself.
+//!
+//! The files are in the folder `formats` of `CONVGRU_PARITY`, by default `../shared/parity` beside the workspace, and
+//! in `CONVGRU_DATA`, by default `../shared/data`. Without them the tests say `SKIPPED` and pass; with
+//! `CONVGRU_REQUIRE_DATA=1` they fail.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "tests fail by panics and say aloud what they skip"
+)]
+
+use std::path::{Path, PathBuf};
+
+use convgru_model::Tensor;
+use convgru_model::import::{Checkpoint, layout::Layout, named_tensors, pytorch};
+
+fn folder(variable: &str, default: &str, below: &str) -> Option<PathBuf> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let name = std::env::var_os(variable).unwrap_or_else(|| default.into());
+    let folder = workspace.join(name).join(below);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    let message = format!("no folder {}; set {variable} to the one above it", folder.display());
+    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
+    assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
+    eprintln!("SKIPPED: {message}");
+    None
+}
+
+fn formats() -> Option<PathBuf> {
+    folder("CONVGRU_PARITY", "../shared/parity", "formats")
+}
+
+fn read(path: &Path) -> Checkpoint {
+    named_tensors(&std::fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn sorted(checkpoint: Checkpoint) -> Vec<(String, Tensor<f64>)> {
+    let mut tensors = checkpoint.tensors;
+    tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
+    tensors
+}
+
+#[test]
+fn every_form_of_a_file_has_the_same_tensors() {
+    let Some(folder) = formats() else {
+        return;
+    };
+    let mut checked = 0;
+    for system in ["jacobkimmel", "raft_sep", "rvm"] {
+        let expected = read(&folder.join(format!("{system}_expected.safetensors")));
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let file = path.file_stem().unwrap().to_str().unwrap();
+            let Some(form) = file.strip_prefix(system).and_then(|rest| rest.strip_prefix('_')) else {
+                continue;
+            };
+            let prefix = match form {
+                "expected" => continue,
+                "dataparallel" => "module.",
+                "wrapped" => "state_dict.",
+                "legacy_wrapped" => "state_dict.module.",
+                "lightning" => "state_dict.model.",
+                _ => "",
+            };
+            let values = match form {
+                "bf16" => "param_bf16.",
+                "f16" => "param_f16.",
+                _ => "param.",
+            };
+            let found = sorted(read(&path).under(prefix));
+            assert!(!found.is_empty(), "{}: nothing under `{prefix}`", path.display());
+            assert_eq!(found, sorted(expected.clone().under(values)), "{}", path.display());
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 29, "files in {}", folder.display());
+}
+
+#[test]
+fn tensors_beside_the_weights_are_named_by_their_paths() {
+    let Some(folder) = formats() else {
+        return;
+    };
+    let found = read(&folder.join("rvm_wrapped.pth"));
+    let names: Vec<&str> = found.tensors.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"state_dict.ih.0.weight"), "{names:?}");
+    assert!(names.contains(&"optimizer.state.0.exp_avg"), "{names:?}");
+}
+
+#[test]
+fn damaged_files_are_read_or_refused_and_nothing_else() {
+    let Some(folder) = formats() else {
+        return;
+    };
+    // A generator of numbers for which any will do.
+    let mut state = 1u64;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let intact = std::fs::read(entry.unwrap().path()).unwrap();
+        for _ in 0..100 {
+            let mut bytes = intact.clone();
+            for _ in 0..1 + draw(8) {
+                // Structure is at the ends of a file, numbers are in the middle.
+                let place = draw(bytes.len().min(4000));
+                let place = if draw(2) == 0 { place } else { bytes.len() - 1 - place };
+                bytes[place] = draw(256) as u8;
+            }
+            let _ = named_tensors(&bytes);
+            let cut = draw(bytes.len());
+            let _ = named_tensors(&bytes[..cut]);
+        }
+    }
+}
+
+#[test]
+fn cells_of_a_published_optical_flow_network_are_read() {
+    let Some(folder) = folder("CONVGRU_DATA", "../shared/data", "weights-raft-small") else {
+        return;
+    };
+    let found = read(&folder.join("raft-small.pth"));
+    assert_eq!((found.tensors.len(), found.skipped.len()), (106, 0));
+    assert_eq!(found.tensors.iter().map(|(_, tensor)| tensor.len()).sum::<usize>(), 990_162);
+    let cell = found.under("module.update_block.gru.");
+    let stack = Layout::of("raft").unwrap().read(&cell.tensors).unwrap();
+    assert_eq!((stack.config.in_channels, &stack.config.hidden_channels[..]), (146, &[96][..]));
+}
+
+#[test]
+fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
+    let Some(folder) = folder("CONVGRU_DATA", "../shared/data", "weights-itermvs") else {
+        return;
+    };
+    let bytes = std::fs::read(folder.join("itermvs_blendedmvs_model_000015.ckpt")).unwrap();
+    let found = pytorch::read(&bytes).unwrap();
+    let model = found.clone().under("model.module.");
+    // The counters of batch normalisation are integers.
+    assert_eq!(model.tensors.len() + model.skipped.len(), 150);
+    assert!(
+        model.skipped.iter().all(|(name, _)| name.ends_with("num_batches_tracked")),
+        "{:?}",
+        model.skipped
+    );
+    let elements: usize = model.tensors.iter().map(|(_, tensor)| tensor.len()).sum();
+    assert_eq!(elements + model.skipped.len(), 344_677);
+    let kernel = model.tensors.iter().find(|(name, _)| name == "iter_mvs.update.gru.convz.weight");
+    assert_eq!(kernel.unwrap().1.shape(), [32, 43, 3, 3]);
+    assert!(found.tensors.iter().any(|(name, _)| name.starts_with("optimizer.state.")));
+}
