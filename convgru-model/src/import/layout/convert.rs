@@ -112,6 +112,11 @@ impl Cell<'_> {
         let get = |name: String| find(&name).ok_or_else(|| missing(tensors, name));
         let size = self.size(&get)?;
         let Size { inputs, hidden, kernel: [kh, kw], input_kernel: [ih, iw] } = size;
+        // Before anything takes as much memory as some of the shapes say.
+        for tensor in self.layout.tensors {
+            let name = self.weight(tensor);
+            expect_shape(&name, get(name.clone())?.shape(), &self.kept_shape(tensor, size))?;
+        }
         let (rows, taps, reset) = (GATES * hidden, kh * kw, self.layout.reset);
         let with_bias = self.layout.tensors.iter().any(|tensor| find(&self.bias(tensor)).is_some());
         let mut parameters = CellParameters {
@@ -122,9 +127,8 @@ impl Cell<'_> {
             reset,
         };
         for tensor in self.layout.tensors {
-            let (name, of_gates) = (self.weight(tensor), tensor.gates.len() * hidden);
-            let weight = get(name.clone())?;
-            expect_shape(&name, weight.shape(), &self.kept_shape(tensor, size))?;
+            let of_gates = tensor.gates.len() * hidden;
+            let weight = get(self.weight(tensor))?;
             for (row, (gate, place)) in rows_of(tensor, hidden).enumerate() {
                 let sign: T = self.sign(gate);
                 let [input, state] = tensor.columns.split(weight.slice(row), hidden * taps);

@@ -13,9 +13,14 @@
 //! weights and gradients alike.
 
 mod convert;
+mod found;
 mod known;
 
+use std::collections::HashSet;
+
 use convgru_kernels::Scalar;
+
+pub use self::found::{Found, FoundStack, find};
 
 use self::convert::Cell;
 use crate::cell::{CellParameters, CellShape};
@@ -196,6 +201,24 @@ impl Layout {
             Cell { layout: self, prefix }.write(parameters, second, &mut tensors)?;
         }
         Ok(tensors)
+    }
+
+    /// What the names of those cells begin with whose kernels are all among `names`, numbers in their order.
+    ///
+    /// ```
+    /// use convgru_model::import::layout::Layout;
+    ///
+    /// let names = ["a.gru.convz.weight", "a.gru.convr.weight", "a.gru.convq.weight", "b.convz.weight"];
+    /// assert_eq!(Layout::of("raft").map(|raft| raft.cells_in(names)), Some(vec!["a.gru.".to_owned()]));
+    /// ```
+    pub fn cells_in<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        let names: HashSet<&str> = names.into_iter().collect();
+        let mut prefixes = self.prefixes(names.iter().copied());
+        prefixes.retain(|prefix| {
+            let of_tensor = |tensor: &GateTensor| name_of(self.weight, prefix, tensor.name);
+            self.tensors.iter().all(|tensor| names.contains(of_tensor(tensor).as_str()))
+        });
+        prefixes
     }
 
     /// What the names of cells begin with that have a tensor of this layout, numbers in their order.

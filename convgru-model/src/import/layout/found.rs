@@ -1,0 +1,258 @@
+//! The cells among the tensors of a whole network.
+
+use std::collections::{HashMap, HashSet};
+
+use convgru_kernels::Scalar;
+
+use super::convert::Cell;
+use super::{ForeignStack, Layout};
+use crate::parameters::Parameters;
+use crate::tensor::Tensor;
+
+/// Cells of one layout that are layers of one stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundStack<T> {
+    /// How the file keeps them.
+    pub layout: &'static Layout,
+    /// What their names in the file begin with.
+    pub name: String,
+    /// The cells, rearranged into ours.
+    pub stack: ForeignStack<T>,
+}
+
+/// What [`find`] found.
+///
+/// As [`Parameters`] its tensors have the names of a [`ConvGru`](crate::ConvGru), `layers.0.input_weights` and so
+/// on, if there is one stack; if there are several, the name of the stack before them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found<T> {
+    /// The stacks, layout by layout.
+    pub stacks: Vec<FoundStack<T>>,
+    /// Tensors that belong to none of them, and why.
+    pub left: Vec<(String, String)>,
+}
+
+/// Names that only networks with other cells have, which share the names of RAFT's: the mark, and what it means.
+const NOT_RAFT: &[(&str, &str)] = &[
+    ("iter_mvs", "IterMVS, whose kernels are dilated"),
+    ("context_zqr_convs", "RAFT-Stereo, whose gates add a context"),
+    ("convz_glo", "DROID-SLAM, whose gates add a global context"),
+];
+
+/// Finds all cells of known layouts among the tensors of a network.
+///
+/// Cells are layers of one stack if their names differ in the last part alone and each takes the channels that
+/// the one before has; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
+/// first is given. Give all tensors of a file: names elsewhere in it tell cells of RAFT from others
+/// that look like them.
+///
+/// ```
+/// use convgru_model::{Tensor, import::layout::find};
+///
+/// let mut tensors = vec![("head.weight".to_owned(), Tensor::<f32>::zeros(&[1, 6]))];
+/// for gate in ["convz", "convr", "convq"] {
+///     tensors.push((format!("update_block.gru.{gate}.weight"), Tensor::zeros(&[6, 6 + 8, 3, 3])));
+/// }
+/// let found = find(&tensors);
+/// assert_eq!((found.stacks[0].layout.system, &found.stacks[0].name[..]), ("raft", "update_block.gru."));
+/// assert_eq!(found.stacks[0].stack.config.in_channels, 8);
+/// assert_eq!(found.left[0].0, "head.weight");
+/// ```
+pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
+    let names = || tensors.iter().map(|(name, _)| name.as_str());
+    let mut search = Search { tensors, stacks: Vec::new(), reasons: HashMap::new(), names: HashSet::new() };
+    for (index, layout) in Layout::ALL.iter().enumerate() {
+        let same = |other: &Layout| Layout { system: layout.system, ..*other } == *layout;
+        if Layout::ALL[..index].iter().any(same) {
+            continue;
+        }
+        let mut cells = layout.cells_in(names());
+        // Within a parent numbers stay in their order.
+        cells.sort_by(|one, other| parent(one).cmp(parent(other)));
+        let other = NOT_RAFT.iter().find(|(mark, _)| names().any(|name| name.contains(mark)));
+        match other {
+            Some((mark, system)) if layout.system == "raft" => {
+                let reason = format!(
+                    "names with `{mark}` tell that its cell is not RAFT's but of {system}; it is not supported"
+                );
+                search.leave(layout, &cells, &reason);
+            }
+            _ => cells
+                .chunk_by(|one, next| parent(one) == parent(next))
+                .for_each(|cells| search.add(layout, cells)),
+        }
+    }
+    search.finish()
+}
+
+/// What a cell's name has before its last part.
+fn parent(prefix: &str) -> &str {
+    let name = prefix.strip_suffix('.').unwrap_or(prefix);
+    name.rfind('.').map_or("", |dot| &name[..=dot])
+}
+
+struct Search<'t, T> {
+    tensors: &'t [(String, Tensor<T>)],
+    stacks: Vec<FoundStack<T>>,
+    /// Why tensors are left out although they look like a cell.
+    reasons: HashMap<&'t str, String>,
+    /// The names of stacks.
+    names: HashSet<String>,
+}
+
+impl<'t, T: Scalar> Search<'t, T> {
+    /// The tensors of some cells.
+    fn of(&self, layout: &Layout, cells: &[String]) -> Vec<&'t (String, Tensor<T>)> {
+        let cells: Vec<Cell<'_>> = cells.iter().map(|prefix| Cell { layout, prefix }).collect();
+        self.tensors.iter().filter(|(name, _)| cells.iter().any(|cell| cell.has(name))).collect()
+    }
+
+    fn leave(&mut self, layout: &Layout, cells: &[String], reason: &str) {
+        for (name, _) in self.of(layout, cells) {
+            self.reasons.insert(name, reason.to_owned());
+        }
+    }
+
+    /// Adds cells as a stack, or each for itself if they make none.
+    fn add(&mut self, layout: &'static Layout, cells: &[String]) {
+        let tensors = self.of(layout, cells);
+        if let Some((name, _)) = tensors.iter().find(|(_, tensor)| tensor.is_empty()) {
+            return self.leave(layout, cells, &format!("`{name}` has no elements"));
+        }
+        let tensors: Vec<(String, Tensor<T>)> = tensors.into_iter().cloned().collect();
+        match layout.read(&tensors) {
+            Ok(stack) => {
+                let shared = parent(&cells[0]).to_owned();
+                let name =
+                    if cells.len() > 1 && !self.names.contains(&shared) { shared } else { cells[0].clone() };
+                self.names.insert(name.clone());
+                self.stacks.push(FoundStack { layout, name, stack });
+            }
+            Err(_) if cells.len() > 1 => cells.chunks(1).for_each(|cell| self.add(layout, cell)),
+            Err(error) => {
+                self.leave(layout, cells, &format!("it looks like {}, but: {error}", layout.system))
+            }
+        }
+    }
+
+    fn finish(mut self) -> Found<T> {
+        let is_taken = |name: &str| {
+            self.stacks.iter().any(|FoundStack { layout, stack, .. }| {
+                stack.prefixes.iter().any(|prefix| Cell { layout, prefix }.has(name))
+            })
+        };
+        let left: Vec<&str> =
+            self.tensors.iter().map(|(name, _)| name.as_str()).filter(|name| !is_taken(name)).collect();
+        let reason = |name: &str| {
+            let parts = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
+            if name.split('.').any(|part| parts.contains(&part)) {
+                "cells in pairs (RAFT's SepConvGRU) are not supported".to_owned()
+            } else {
+                "it belongs to no cell of a known layout".to_owned()
+            }
+        };
+        let left = left
+            .into_iter()
+            .map(|name| (name.to_owned(), self.reasons.remove(name).unwrap_or_else(|| reason(name))));
+        let left = left.collect();
+        Found { stacks: self.stacks, left }
+    }
+}
+
+impl<T: Scalar> Parameters<T> for Found<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        let one = self.stacks.len() == 1;
+        for FoundStack { name, stack, .. } in &self.stacks {
+            let before = if one { "" } else { name };
+            for (index, layer) in stack.layers.iter().enumerate() {
+                layer.for_each(&mut |name, tensor| visit(&format!("{before}layers.{index}.{name}"), tensor));
+            }
+        }
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        let one = self.stacks.len() == 1;
+        for FoundStack { name, stack, .. } in &mut self.stacks {
+            let before = if one { "" } else { name };
+            for (index, layer) in stack.layers.iter_mut().enumerate() {
+                layer.for_each_mut(&mut |name, tensor| {
+                    visit(&format!("{before}layers.{index}.{name}"), tensor)
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::name_of;
+    use super::*;
+
+    type Tensors = Vec<(String, Tensor<f32>)>;
+
+    /// The kernels of cells with one-pixel kernels: prefix, inputs, hidden channels.
+    fn kernels(system: &str, cells: &[(&str, usize, usize)]) -> Tensors {
+        let layout = Layout::of(system).unwrap();
+        let of_cell = |&(prefix, inputs, hidden): &(&str, usize, usize)| {
+            let kernel = move |gates: usize| Tensor::zeros(&[gates * hidden, inputs + hidden, 1, 1]);
+            let tensors = layout.tensors.iter();
+            let named = tensors
+                .map(|tensor| (name_of(layout.weight, prefix, tensor.name), kernel(tensor.gates.len())));
+            named.collect::<Vec<_>>()
+        };
+        cells.iter().flat_map(of_cell).collect()
+    }
+
+    fn names(found: &Found<f32>) -> Vec<(&str, usize)> {
+        found.stacks.iter().map(|stack| (stack.name.as_str(), stack.stack.layers.len())).collect()
+    }
+
+    #[test]
+    fn cells_side_by_side_whose_channels_fit_are_a_stack() {
+        let found = find(&kernels("jacobkimmel", &[("net.cell_00.", 3, 4), ("net.cell_01.", 4, 5)]));
+        assert_eq!(names(&found), [("net.", 2)]);
+        assert_eq!(found.stacks[0].layout.system, "jacobkimmel");
+        assert_eq!(found.left, []);
+        let mut tensors = Vec::new();
+        found.for_each(&mut |name, _| tensors.push(name.to_owned()));
+        assert_eq!(tensors[2], "layers.1.input_weights");
+    }
+
+    #[test]
+    fn other_cells_are_stacks_of_one_layer() {
+        let found =
+            find(&kernels("rvm", &[("d.4.gru.", 6, 6), ("d.3.gru.", 6, 6), ("x.0.", 2, 4), ("x.1.", 3, 4)]));
+        assert_eq!(names(&found), [("d.3.gru.", 1), ("d.4.gru.", 1), ("x.0.", 1), ("x.1.", 1)]);
+        let mut tensors = Vec::new();
+        found.for_each(&mut |name, _| tensors.push(name.to_owned()));
+        assert_eq!(tensors[0], "d.3.gru.layers.0.input_weights");
+    }
+
+    #[test]
+    fn cells_that_look_like_those_of_raft_are_told_apart() {
+        for (mark, system) in [
+            ("iter_mvs.x", "IterMVS"),
+            ("context_zqr_convs.0.weight", "RAFT-Stereo"),
+            ("gru.convz_glo.bias", "DROID"),
+        ] {
+            let mut tensors = kernels("raft", &[("gru.", 3, 4)]);
+            tensors.push((mark.into(), Tensor::zeros(&[1])));
+            let found = find(&tensors);
+            assert_eq!(names(&found), []);
+            assert!(found.left[0].1.contains(system), "{:?}", found.left);
+            assert_eq!(found.left.len(), 4);
+        }
+    }
+
+    #[test]
+    fn what_is_left_has_its_reason() {
+        let mut tensors = kernels("raft", &[("gru.", 3, 4)]);
+        tensors[1].1 = Tensor::zeros(&[4, 9, 1, 1]);
+        tensors.push(("sep.convz1.weight".into(), Tensor::zeros(&[4, 7, 1, 5])));
+        let found = find(&tensors);
+        assert!(found.left[0].1.contains("[4, 9, 1, 1]"), "{:?}", found.left);
+        assert!(found.left[3].1.contains("SepConvGRU"), "{:?}", found.left);
+        tensors[1].1 = Tensor::zeros(&[0, usize::MAX, usize::MAX, 2]);
+        assert!(find(&tensors).left[0].1.contains("`gru.convr.weight` has no elements"));
+    }
+}
