@@ -9,6 +9,7 @@ mod ci;
 mod emulate;
 mod eval;
 mod gradcheck;
+mod import;
 mod parity;
 mod predict;
 mod process;
@@ -31,6 +32,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "predict", about: predict::ABOUT, run: predict::run },
     Command { name: "gradcheck", about: gradcheck::ABOUT, run: gradcheck::run },
     Command { name: "parity", about: parity::ABOUT, run: parity::run },
+    Command { name: "import", about: import::ABOUT, run: import::run },
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },

@@ -3,6 +3,7 @@
 mod eval;
 #[cfg(feature = "gradcheck")]
 mod gradcheck;
+mod import;
 mod output;
 mod parity;
 mod predict;
@@ -37,6 +38,7 @@ enum Command {
         _arguments: Vec<String>,
     },
     Parity(parity::ParityArguments),
+    Import(import::Import),
 }
 
 /// Runs the command of the arguments and says how it ended: 0 for success, 1
@@ -58,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
             "this program was built without its gradient checker; call cargo xtask gradcheck, or build it with --features gradcheck"
         )),
         Command::Parity(arguments) => parity::run(&arguments),
+        Command::Import(import) => import.run(),
     };
     match done {
         Ok(code) => code,

@@ -58,6 +58,8 @@ fn command_lines() {
             ("gradcheck --draws 0", USAGE, &["whole number from 1"]),
             ("gradcheck --seed x", USAGE, &["x"]),
             ("parity --dir missing", ERROR, &["missing"]),
+            ("import", USAGE, &["--input"]),
+            ("import --input MODEL", ERROR, &["no cell of a known layout", "jacobkimmel"]),
         ],
     );
 }

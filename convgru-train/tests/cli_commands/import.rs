@@ -1,0 +1,93 @@
+//! Weights of other programs.
+
+use std::fs;
+use std::path::Path;
+
+use convgru_model::{ConvGru, ConvGruConfig, Tensor, import};
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::program::{convgru, folder};
+
+/// Writes tensors of 64 bits.
+fn write(path: &Path, tensors: &[(String, Tensor<f64>)]) {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, tensor)| tensor.as_slice().iter().flat_map(|x| x.to_le_bytes()).collect())
+        .collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, tensor), bytes)| {
+        (name.as_str(), TensorView::new(Dtype::F64, tensor.shape().to_vec(), bytes).unwrap())
+    });
+    fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+}
+
+/// Two layers as the first published ConvGRU keeps them, and a tensor beside them.
+fn network(scale: f64) -> Vec<(String, Tensor<f64>)> {
+    let mut tensors = vec![("head.weight".to_owned(), Tensor::zeros(&[1, 4]))];
+    for (cell, channels) in [("ConvGRUCell_00", 3 + 2), ("ConvGRUCell_01", 2 + 2)] {
+        for gate in ["update_gate", "reset_gate", "out_gate"] {
+            let weight = Tensor::from_fn(&[2, channels, 3, 3], |i| scale * (i as f64 - 40.0));
+            tensors.push((format!("module.{cell}.{gate}.weight"), weight));
+            tensors.push((format!("module.{cell}.{gate}.bias"), Tensor::from_fn(&[2], |i| scale * i as f64)));
+        }
+    }
+    tensors
+}
+
+#[test]
+fn cells_are_listed_and_written_for_a_network_to_read() {
+    let folder = folder();
+    for (scale, dtype) in [(0.25, Dtype::F32), (0.1, Dtype::F64)] {
+        let tensors = network(scale);
+        write(&folder.path().join("net.safetensors"), &tensors);
+        let ran =
+            convgru(folder.path(), "import --input net.safetensors --output ours.safetensors").succeeded();
+        assert!(ran.stdout.contains("module.  2 cells of jacobkimmel"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, bias"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("left out: 1 tensor (head.weight)"), "{}", ran.stdout);
+
+        let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
+        let metadata = import::safetensors_metadata(&bytes).unwrap();
+        let stacks: serde_json::Value = serde_json::from_str(&metadata["stacks"]).unwrap();
+        let config: ConvGruConfig = serde_json::from_value(stacks[0]["config"].clone()).unwrap();
+        let mut network = ConvGru::<f64>::new(config, 0).unwrap();
+        import::from_safetensors(&bytes, network.parameters_mut()).unwrap();
+        let cells: Vec<_> = tensors.into_iter().filter(|(name, _)| name.contains("Cell")).collect();
+        assert_eq!(network.parameters().layers, import::layout::Layout::SEED.read(&cells).unwrap().layers);
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.tensor("layers.1.bias").unwrap().dtype(), dtype);
+    }
+}
+
+#[test]
+fn json_tells_every_tensor_that_is_left() {
+    let folder = folder();
+    write(&folder.path().join("net.safetensors"), &network(1.0));
+    let json = convgru(folder.path(), "import --input net.safetensors --json").succeeded().json();
+    assert_eq!(json["stacks"][0]["layout"], "jacobkimmel");
+    assert_eq!(json["stacks"][0]["config"]["hidden_channels"], serde_json::json!([2, 2]));
+    assert_eq!(json["left"][0]["name"], "head.weight");
+    assert!(json["output"].is_null());
+}
+
+#[test]
+fn files_without_cells_are_errors_that_say_why() {
+    let folder = folder();
+    let mut tensors: Vec<(String, Tensor<f64>)> = ["convz", "convr", "convq"]
+        .map(|gate| (format!("iter_mvs.gru.{gate}.weight"), Tensor::zeros(&[2, 5, 3, 3])))
+        .into();
+    write(&folder.path().join("mvs.safetensors"), &tensors);
+    tensors.clear();
+    write(&folder.path().join("empty.safetensors"), &tensors);
+    fs::write(folder.path().join("page.pth"), "<html>").unwrap();
+    for (file, words) in [
+        ("mvs.safetensors", "IterMVS, whose kernels are dilated"),
+        ("empty.safetensors", "0 tensors, and among them no cell"),
+        ("page.pth", "page.pth: not a readable weight file: 6 bytes"),
+        ("missing.pth", "cannot read missing.pth"),
+    ] {
+        let ran = convgru(folder.path(), &format!("import --input {file} --output out.safetensors"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(words), "{}", ran.stderr);
+        assert!(!folder.path().join("out.safetensors").exists());
+    }
+}
