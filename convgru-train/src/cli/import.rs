@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 use convgru_model::import::layout::{Found, FoundStack, Layout, find};
 use convgru_model::import::{Checkpoint, named_tensors};
-use convgru_model::{Scalar, Tensor, export};
+use convgru_model::{Parameters, Scalar, Tensor, export};
 use convgru_train::write_atomically;
 use serde_json::{Value, json};
 
@@ -89,12 +89,9 @@ fn write(path: &Path, tensors: &[(String, Tensor<f64>)], found: &Found<f64>) -> 
     let description: Value = found.stacks.iter().map(description).collect();
     let metadata = [(ENTRY.to_owned(), description.to_string())];
     let fits = |&number: &f64| number.is_nan() || f64::from(number as f32) == number;
-    let layers = found.stacks.iter().flat_map(|stack| &stack.stack.layers);
-    let mut numbers = layers.flat_map(|layer| {
-        let bias = layer.bias.as_ref().map_or(&[][..], Tensor::as_slice);
-        [layer.input_weights.as_slice(), layer.hidden_weights.as_slice(), bias].into_iter().flatten()
-    });
-    let bytes = if numbers.all(fits) {
+    let mut all_fit = true;
+    found.for_each(&mut |_, tensor| all_fit &= tensor.as_slice().iter().all(fits));
+    let bytes = if all_fit {
         let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.cast())).collect();
         bytes_of::<f32>(&find(&tensors), &metadata)?
     } else {
@@ -127,9 +124,17 @@ fn listing(found: &Found<f64>) -> String {
         for (prefix, layer) in stack.prefixes.iter().zip(&stack.layers) {
             let (input, hidden) = (layer.input_weights.shape(), layer.hidden_weights.shape());
             let bias = if layer.bias.is_some() { "bias" } else { "no bias" };
+            let kernel = |shape: &[usize]| format!("{} x {}", shape[2], shape[3]);
+            let of_input = match input[2..] == hidden[2..] {
+                true => String::new(),
+                false => format!(" ({} over the input)", kernel(input)),
+            };
             lines.push(format!(
-                "  {prefix}  {} -> {} channels, kernel {} x {}, {bias}",
-                input[1], hidden[1], hidden[2], hidden[3]
+                "  {prefix}  {} -> {} channels, kernel {}{of_input}, {bias}, reset {} the convolution",
+                input[1],
+                hidden[1],
+                kernel(hidden),
+                layer.reset
             ));
         }
     }

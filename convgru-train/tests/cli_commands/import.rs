@@ -42,7 +42,11 @@ fn cells_are_listed_and_written_for_a_network_to_read() {
         let ran =
             convgru(folder.path(), "import --input net.safetensors --output ours.safetensors").succeeded();
         assert!(ran.stdout.contains("module.  2 cells of jacobkimmel"), "{}", ran.stdout);
-        assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, bias"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, bias, reset before the convolution"),
+            "{}",
+            ran.stdout
+        );
         assert!(ran.stdout.contains("left out: 1 tensor (head.weight)"), "{}", ran.stdout);
 
         let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
@@ -56,6 +60,27 @@ fn cells_are_listed_and_written_for_a_network_to_read() {
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(file.tensor("layers.1.bias").unwrap().dtype(), dtype);
     }
+}
+
+/// The only number that 32 bits do not hold is in a bias that not every cell has.
+#[test]
+fn all_numbers_are_kept_whichever_tensor_they_are_in() {
+    let folder = folder();
+    let mut tensors: Vec<(String, Tensor<f64>)> = [("ih", [5, 3]), ("hh", [1, 3])]
+        .map(|(name, kernel)| {
+            (format!("weight_{name}"), Tensor::from_fn(&[6, 2, kernel[0], kernel[1]], |i| i as f64))
+        })
+        .into();
+    tensors.push(("bias_ih".to_owned(), Tensor::zeros(&[6])));
+    tensors.push(("bias_hh".to_owned(), Tensor::from_fn(&[6], |i| if i == 5 { 0.1 } else { 0.0 })));
+    write(&folder.path().join("net.safetensors"), &tensors);
+    let ran = convgru(folder.path(), "import --input net.safetensors --output ours.safetensors").succeeded();
+    let said = "2 -> 2 channels, kernel 1 x 3 (5 x 3 over the input), bias, reset after the convolution";
+    assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
+    let named = import::named_tensors(&bytes).unwrap().tensors;
+    let bias = named.iter().find(|(name, _)| name == "layers.0.hidden_bias").unwrap();
+    assert_eq!(bias.1.as_slice(), [0.0, 0.1]);
 }
 
 #[test]
