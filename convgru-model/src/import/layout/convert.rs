@@ -142,13 +142,13 @@ impl Cell<'_> {
             if with_bias {
                 let bias = get(self.bias(tensor))?;
                 expect_shape(&self.bias(tensor), bias.shape(), &[of_gates])?;
-                for (&from, (gate, place)) in bias.as_slice().iter().zip(rows_of(tensor, hidden)) {
-                    let (to, place) = match BiasPlace::of(tensor, gate, place, hidden) {
+                for (&from, row) in bias.as_slice().iter().zip(rows_of(tensor, hidden)) {
+                    let (to, place) = match BiasPlace::of(reset, tensor, row, hidden) {
                         BiasPlace::Joint(place) => (&mut parameters.bias, place),
                         BiasPlace::State(place) => (&mut parameters.hidden_bias, place),
                     };
                     if let Some(to) = to {
-                        to.as_mut_slice()[place] = to.as_slice()[place] + self.sign::<T>(gate) * from;
+                        to.as_mut_slice()[place] = to.as_slice()[place] + self.sign::<T>(row.0) * from;
                     }
                 }
             }
@@ -179,11 +179,11 @@ impl Cell<'_> {
                 let sign: T = self.sign(gate);
                 let row = tensor.columns.join(input_weights.slice(place), hidden_weights.slice(place));
                 weight.extend(row.into_iter().map(|x| sign * x));
-                let (bias, place) = match BiasPlace::of(tensor, gate, place, hidden) {
-                    BiasPlace::Joint(place) => (bias, place),
-                    BiasPlace::State(place) => (hidden_bias, place),
-                };
-                let is_second = tensor.columns == Columns::State && gate != Gate::Candidate;
+                let (bias, place, is_second) =
+                    match BiasPlace::of(self.layout.reset, tensor, (gate, place), hidden) {
+                        BiasPlace::Joint(place) => (bias, place, tensor.columns == Columns::State),
+                        BiasPlace::State(place) => (hidden_bias, place, false),
+                    };
                 of_bias.extend(bias.as_ref().map(|bias| match second {
                     SecondBias::Zero if is_second => T::ZERO,
                     _ => sign * bias.as_slice()[place],
@@ -237,14 +237,16 @@ impl Cell<'_> {
 enum BiasPlace {
     /// In `bias`.
     Joint(usize),
-    /// In `hidden_bias`: a convolution of the state alone has its own for the candidate.
+    /// In `hidden_bias`: where the reset gate acts after the convolution of the state, that has its own.
     State(usize),
 }
 
 impl BiasPlace {
-    fn of(tensor: &GateTensor, gate: Gate, place: usize, hidden: usize) -> Self {
-        match (tensor.columns, gate) {
-            (Columns::State, Gate::Candidate) => Self::State(place - gate as usize * hidden),
+    fn of(reset: ResetGate, tensor: &GateTensor, (gate, place): (Gate, usize), hidden: usize) -> Self {
+        match (reset, tensor.columns, gate) {
+            (ResetGate::After, Columns::State, Gate::Candidate) => {
+                Self::State(place - gate as usize * hidden)
+            }
             _ => Self::Joint(place),
         }
     }

@@ -14,7 +14,7 @@ use crate::tensor::Tensor;
 pub struct FoundStack<T> {
     /// How the file keeps them.
     pub layout: &'static Layout,
-    /// What their names in the file begin with.
+    /// What their names in the file begin with; the system's where these have only a number within.
     pub name: String,
     /// The cells, rearranged into ours.
     pub stack: ForeignStack<T>,
@@ -122,9 +122,17 @@ impl<'t, T: Scalar> Search<'t, T> {
         let tensors: Vec<(String, Tensor<T>)> = tensors.into_iter().cloned().collect();
         match layout.read(&tensors) {
             Ok(stack) => {
-                let shared = parent(&cells[0]).to_owned();
-                let name =
-                    if cells.len() > 1 && !self.names.contains(&shared) { shared } else { cells[0].clone() };
+                // Numbers of layers name no stack.
+                let (before, after) = if layout.is_numbered() {
+                    (format!("{}.", layout.system), ".")
+                } else {
+                    Default::default()
+                };
+                let shared = format!("{before}{}", parent(&cells[0]));
+                let name = match cells.len() > 1 && !self.names.contains(&shared) {
+                    true => shared,
+                    false => format!("{before}{}{after}", cells[0]),
+                };
                 self.names.insert(name.clone());
                 self.stacks.push(FoundStack { layout, name, stack });
             }
@@ -216,6 +224,19 @@ mod tests {
         let mut tensors = Vec::new();
         found.for_each(&mut |name, _| tensors.push(name.to_owned()));
         assert_eq!(tensors[2], "layers.1.input_weights");
+    }
+
+    #[test]
+    fn layers_that_only_have_a_number_are_named_by_their_system() {
+        let gru = |layer: usize, inputs: usize| {
+            let tensor = |name: &str, shape: &[usize]| (format!("{name}_l{layer}"), Tensor::zeros(shape));
+            [tensor("weight_ih", &[6, inputs]), tensor("weight_hh", &[6, 2])]
+        };
+        let found = find(&[gru(0, 5), gru(1, 2)].concat());
+        assert_eq!(names(&found), [("torch_nn_gru_1x1.", 2)]);
+        // A second layer that reads both directions of the first.
+        let found = find(&[gru(0, 5), gru(1, 4)].concat());
+        assert_eq!(names(&found), [("torch_nn_gru_1x1.0.", 1), ("torch_nn_gru_1x1.1.", 1)]);
     }
 
     #[test]

@@ -9,8 +9,8 @@
 //! A: h' = (1 - z).h + z.n  (ours)      B: h' = z.h + (1 - z).n
 //! ```
 //! As `1 - sigmoid(a) = sigmoid(-a)`, a cell of one kind becomes one of the other when weights and bias of its
-//! update gate change sign. So a [`Layout`] is a permutation and a sign of numbers, and serves
-//! weights and gradients alike.
+//! update gate change sign. So a [`Layout`] is a permutation and a sign of numbers, but for biases: where
+//! input and state have one each, they are added up, and both have the gradient of their sum.
 
 mod convert;
 mod found;
@@ -96,7 +96,7 @@ pub struct Layout {
 pub struct ForeignStack<T> {
     /// Channels, layers and kernels.
     pub config: ConvGruConfig,
-    /// The parameters (or gradients) of each layer, from the input up.
+    /// The parameters of each layer, from the input up.
     pub layers: Vec<CellParameters<T>>,
     /// What the names of each layer's tensors begin with, or its number where that is within them.
     pub prefixes: Vec<String>,
@@ -115,7 +115,7 @@ impl Layout {
         Self::ALL.iter().find(|layout| layout.system == system)
     }
 
-    /// Rearranges the tensors of a `state_dict`, or gradients with the same names.
+    /// Rearranges the tensors of a `state_dict`.
     ///
     /// Every cell with the convolutions of this layout is a layer, in the order of their names (numbers by
     /// value). A cell has biases in all its convolutions or in none.
@@ -219,6 +219,11 @@ impl Layout {
             self.tensors.iter().all(|tensor| names.contains(of_tensor(tensor).as_str()))
         });
         prefixes
+    }
+
+    /// Whether names have the number of their layer within, and nothing before.
+    fn is_numbered(&self) -> bool {
+        self.weight.contains('#')
     }
 
     /// What the names of cells begin with that have a tensor of this layout, numbers in their order.

@@ -104,6 +104,22 @@ fn two_biases_are_added_up_where_their_sum_counts_and_kept_apart_where_it_does_n
 }
 
 #[test]
+fn a_second_bias_of_the_candidate_is_added_up_where_nothing_comes_between_the_two() {
+    let layout = Layout::of("ballas").unwrap();
+    let mut tensors = tensors(layout, &[("", [2, 1, 1, 1])]);
+    for (i, name) in ["W_z", "W_r", "W", "U_z", "U_r", "U"].into_iter().enumerate() {
+        let bias = Tensor::from_fn(&[1], |_| 1.0 + i as f64);
+        tensors.push((format!("{name}.bias"), bias));
+    }
+    let stack = layout.read(&tensors).unwrap();
+    assert_eq!(stack.layers[0].bias.as_ref().unwrap().as_slice(), [5.0, 7.0, 9.0]);
+    assert!(stack.layers[0].hidden_bias.is_none());
+    let written = layout.write(&stack.prefixes, &stack.layers).unwrap();
+    let bias = |name: &str| written.iter().find(|(n, _)| n == name).unwrap().1.as_slice()[0];
+    assert_eq!((bias("W.bias"), bias("U.bias")), (9.0, 0.0));
+}
+
+#[test]
 fn a_reset_before_and_one_after_the_convolution_are_not_converted() {
     let stack = Layout::SEED.read(&seed()).unwrap();
     let after = Layout::of("metnet").unwrap();
