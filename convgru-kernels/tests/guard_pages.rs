@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
 use convgru_kernels::gates::{
-    self, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetBackward, Step,
+    self, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetAfterBackward, ResetAfterStep,
+    ResetBackward, Step,
 };
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scalar, Scratchpad};
 
@@ -151,6 +152,40 @@ fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
     gates::reset_backward(second, &mut scratch).unwrap();
 }
 
+/// One step of a cell whose reset gate acts after the convolution of the state, forward and backward.
+fn reset_after_step<T: Scalar>(extent: Extent, isa: Isa) {
+    let channels = extent.channels;
+    let plain = vec![T::from_f64(0.1); 2 * channels * channels * 9];
+    let [two, one] = [2, 1].map(|gates| {
+        let same = ConvShape::same(channels, gates * channels, [3, 3]);
+        let shape = ConvShape { out_sections: gates, ..same };
+        PackedWeights::with_isa(shape, &plain[..shape.weight_len()], isa).unwrap()
+    });
+    let one = one.with_bias(Some(&plain[..channels])).unwrap();
+    let gate_extent = extent.with_channels(GATES * channels);
+    let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, 1));
+    let (mut memory, mut next) = (maps::<T>(extent, 1, 0), maps::<T>(extent, 1, 1));
+    for hidden in [None, Some(hidden.as_ref())] {
+        let step = ResetAfterStep {
+            update_and_reset: &two,
+            candidate: &one,
+            gates: gates_maps.as_mut(),
+            hidden,
+            memory: memory.as_mut(),
+            next: next.as_mut(),
+        };
+        gates::step_reset_after(step, &mut Scratchpad::with_isa(isa)).unwrap();
+    }
+    let (mut d_gates, mut d_memory) = (maps::<T>(gate_extent, GATES, 1), maps::<T>(extent, 1, 1));
+    let back = ResetAfterBackward {
+        gates: gates_maps.as_ref(),
+        memory: memory.as_ref(),
+        d_gates: d_gates.as_mut(),
+        d_memory: d_memory.as_mut(),
+    };
+    gates::reset_after_backward(back, isa).unwrap();
+}
+
 #[test]
 fn no_kernel_leaves_its_buffers() {
     for behind in [true, false] {
@@ -160,6 +195,8 @@ fn no_kernel_leaves_its_buffers() {
                 let extent = Extent { batch: 2, channels, height, width };
                 cell_step::<f32>(extent, isa);
                 cell_step::<f64>(extent, isa);
+                reset_after_step::<f32>(extent, isa);
+                reset_after_step::<f64>(extent, isa);
                 for (kernel, dilation) in [(1, 1), (3, 1), (5, 1), (3, 2)] {
                     let shape = ConvShape {
                         dilation: [dilation; 2],

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod reset_after;
+
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
 use convgru_kernels::gates::{
     self, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetBackward, Step,
@@ -281,7 +283,7 @@ fn fast_weights(values: &[f32], inputs: usize, kernel: usize, isa: Isa) -> [Pack
 fn images(extent: Extent, seed: usize, first: usize) -> FeatureMaps<f32> {
     let skip = first * extent.image_len();
     let values: Vec<f32> = noise(extent.len() + skip, seed)[skip..].iter().map(|&x| x as f32).collect();
-    let mut maps = FeatureMaps::with_halo(extent, [2, 2]).unwrap();
+    let mut maps = FeatureMaps::with_halo(extent, [3, 3]).unwrap();
     maps.as_mut().read_nchw(&values).unwrap();
     maps
 }
@@ -301,7 +303,7 @@ fn next_states(
         let (x, gates) = (input.as_ref(), gates_maps.as_mut());
         conv::forward(&packed[0], x, gates, Output::Overwrite, &mut scratch).unwrap();
     }
-    let mut product = FeatureMaps::with_halo(extent, [2, 2]).unwrap();
+    let mut product = FeatureMaps::with_halo(extent, [3, 3]).unwrap();
     let mut next = FeatureMaps::zeros(extent).unwrap();
     let step = Step {
         weights: CellWeights { input: &packed[0], update_and_reset: &packed[1], candidate: &packed[2] },
@@ -319,7 +321,7 @@ fn next_states(
 }
 
 fn fast_values() -> Vec<f32> {
-    noise(24 * 9 * 25, 3).iter().map(|&w| w as f32 / 40.0).collect()
+    noise(24 * 9 * 49, 3).iter().map(|&w| w as f32 / 40.0).collect()
 }
 
 #[test]
@@ -344,12 +346,21 @@ fn bands_of_rows_do_not_change_the_bits() {
 
 #[test]
 fn an_input_that_is_convolved_otherwise_is_convolved_first() {
-    // One channel is too few for tiles, which the state's convolutions use.
+    // One channel is too few for tiles, which the state's convolutions use; of a kernel of another size
+    // tiles are others, and so are the taps of a direct convolution.
     let extent = Extent { batch: 2, channels: 8, height: 9, width: 14 };
     let values = fast_values();
     for isa in Isa::all() {
-        let packed = fast_weights(&values, 1, 3, isa);
-        let (x, h) = (images(extent.with_channels(1), 1, 0), images(extent, 2, 0));
-        assert!(next_states(&packed, &x, &h, true) == next_states(&packed, &x, &h, false), "{isa}");
+        let kernels = [(1, 3, 3), (9, 5, 3), (9, 3, 5), (9, 1, 3), (9, 3, 1), (9, 1, 7)];
+        for (channels, of_input, of_state) in kernels {
+            let [input, _, _] = fast_weights(&values, channels, of_input, isa);
+            let [_, first, second] = fast_weights(&values, channels, of_state, isa);
+            let packed = [input, first, second];
+            let (x, h) = (images(extent.with_channels(channels), 1, 0), images(extent, 2, 0));
+            assert!(
+                next_states(&packed, &x, &h, true) == next_states(&packed, &x, &h, false),
+                "{of_input}x{of_input} over the input, {of_state}x{of_state} over the state on {isa}"
+            );
+        }
     }
 }

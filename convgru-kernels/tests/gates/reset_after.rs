@@ -1,31 +1,10 @@
-//! Cells whose reset gate acts after the convolution of the state, against the reference formulas on every
-//! instruction set.
-
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Cells whose reset gate acts after the convolution of the state.
 
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights};
 use convgru_kernels::gates::{self, CandidateBackward, GATES, ResetAfterBackward, ResetAfterStep};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
 
-fn noise(len: usize, seed: usize) -> Vec<f64> {
-    (0..len).map(|i| (((i + seed * 7919) * 2_654_435_761) % 4001) as f64 / 1000.0 - 2.0).collect()
-}
-
-fn maps(extent: Extent, sections: usize, values: &[f64]) -> FeatureMaps<f64> {
-    let mut maps = FeatureMaps::sectioned(extent, sections, [1, 1]).unwrap();
-    maps.as_mut().read_nchw(values).unwrap();
-    maps
-}
-
-fn nchw(maps: &FeatureMaps<f64>) -> Vec<f64> {
-    let mut values = vec![0.0; maps.extent().len()];
-    maps.as_ref().write_nchw(&mut values).unwrap();
-    values
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
+use crate::{extents, maps, nchw, noise, sigmoid};
 
 fn expect_near(what: &str, got: &[f64], expected: &[f64]) {
     assert_eq!(got.len(), expected.len(), "{what}");
@@ -95,15 +74,9 @@ impl Cell {
     }
 }
 
-fn extents() -> impl Iterator<Item = Extent> {
-    [(1, 1, 1, 1), (3, 2, 5, 7), (2, 8, 16, 16), (1, 9, 3, 29), (2, 17, 4, 5)]
-        .into_iter()
-        .map(|(batch, channels, height, width)| Extent { batch, channels, height, width })
-}
-
 #[test]
 fn forward_and_backward_follow_the_equations() {
-    let cases = extents().flat_map(|extent| Isa::all().into_iter().map(move |isa| (extent, isa)));
+    let cases = extents().into_iter().flat_map(|extent| Isa::all().into_iter().map(move |isa| (extent, isa)));
     for ((extent, isa), given) in cases.flat_map(|case| [true, false].map(|given| (case, given))) {
         let cell = Cell::new(extent);
         let [two, one] =
