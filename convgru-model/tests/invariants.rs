@@ -247,6 +247,40 @@ fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
 }
 
 #[test]
+fn the_bits_of_every_kind_of_cell_do_not_depend_on_the_number_of_threads() {
+    for reset in [ResetGate::Before, ResetGate::After] {
+        let config = ConvGruConfig {
+            kernel_size: [3, 5].into(),
+            input_kernel_size: Some([5, 1].into()),
+            reset,
+            ..ConvGruConfig::new(9, &[24, 17])
+        };
+        let network = ConvGru::<f32>::new(config, 5).unwrap();
+        let input = noise(&[3, 2, 9, 40, 46], 1);
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let (output, mut workspace) = network.forward_train(&input, None).unwrap();
+                let outputs = output.outputs.iter().map(Some).collect();
+                let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; 2] };
+                let mut gradients = network.parameters().zeros_like();
+                let back = network
+                    .backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)
+                    .unwrap();
+                let mut all = bits(&back.d_input.unwrap());
+                all.extend(output.outputs.iter().flat_map(bits));
+                gradients.for_each(&mut |_, tensor| all.extend(bits(tensor)));
+                all
+            })
+        };
+        let one = run(1);
+        for threads in [2, 3, 8] {
+            assert!(run(threads) == one, "reset {reset}, {threads} threads");
+        }
+    }
+}
+
+#[test]
 fn gradients_are_added_to_what_is_there() {
     let network = network();
     let input = noise(&[2, 1, 3, 5, 6], 1);

@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Precision, Tensor,
+    ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Precision, ResetGate,
+    Tensor,
 };
 
 /// Largest relative error of the states of a sequence in the 2-norm.
@@ -64,6 +65,16 @@ fn twenty_steps_stay_within_the_stated_errors() {
             "seed",
             ConvGruConfig { kernel_size: [3, 5, 3].into(), ..ConvGruConfig::new(8, &[32, 64, 16]) },
             [20, 1, 12, 12],
+        ),
+        (
+            "reset after",
+            ConvGruConfig { reset: ResetGate::After, ..ConvGruConfig::new(16, &[32, 24]) },
+            [20, 2, 16, 19],
+        ),
+        (
+            "5x5 over the input",
+            ConvGruConfig { input_kernel_size: Some(5.into()), ..ConvGruConfig::new(16, &[32]) },
+            [20, 2, 13, 17],
         ),
     ];
     for (name, config, size) in cases {

@@ -5,6 +5,7 @@ use convgru_kernels::{Extent, Scalar, Scratchpad};
 use super::super::stack::{StackWorkspace, steps_of_block};
 use super::{ConvGru, ConvGruOutput, Outputs};
 use crate::cell;
+use crate::config::ResetGate;
 use crate::error::Result;
 use crate::tensor::{Tensor, expect_shape};
 
@@ -82,7 +83,9 @@ impl<T: Scalar> ConvGru<T> {
     fn kept_steps(&self, step: Extent, steps: usize) -> usize {
         let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
         let hidden: usize = self.config.hidden_channels.iter().sum();
-        let channels = self.config.in_channels + (cell::GATES + 1) * hidden;
+        // Gates and states, and the convolution of the state where the reset gate acts after it.
+        let kept = cell::GATES + 1 + usize::from(self.config.reset == ResetGate::After);
+        let channels = self.config.in_channels + kept * hidden;
         let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
         let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
         if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
