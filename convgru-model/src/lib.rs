@@ -45,12 +45,14 @@ mod error;
 pub mod export;
 #[cfg(feature = "gradcheck")]
 pub mod gradcheck;
+mod graph;
 pub mod import;
 mod init;
 pub mod layer;
 mod network;
 mod parameters;
 mod random;
+pub mod recurrent;
 pub mod reference;
 mod sequence;
 mod tensor;

@@ -11,13 +11,13 @@ pub use kernel_size::{KernelSize, KernelSizes};
 use crate::error::{Error, Result};
 
 /// The largest number of channels a configuration may ask for.
-const MAX_CHANNELS: usize = 65_536;
+pub(crate) const MAX_CHANNELS: usize = 65_536;
 /// The largest number of layers a configuration may ask for.
-const MAX_LAYERS: usize = 64;
+pub(crate) const MAX_LAYERS: usize = 64;
 /// The largest number of parameters a network may have.
-const MAX_PARAMETERS: usize = 1 << 31;
+pub(crate) const MAX_PARAMETERS: usize = 1 << 31;
 
 /// An [`Error::InvalidConfig`].
-fn invalid<T>(field: impl Into<String>, reason: impl Into<String>) -> Result<T> {
+pub(crate) fn invalid<T>(field: impl Into<String>, reason: impl Into<String>) -> Result<T> {
     Err(Error::InvalidConfig { field: field.into(), reason: reason.into() })
 }

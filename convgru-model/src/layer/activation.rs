@@ -23,6 +23,8 @@ pub enum Activation {
     Identity,
     /// `1 / (1 + e^-x)`.
     Sigmoid,
+    /// `x / 6 + 1 / 2` between 0 and 1; the derivative at the kinks is zero.
+    HardSigmoid,
     /// The hyperbolic tangent.
     Tanh,
     /// `max(x, 0)`; the derivative at zero is zero.
@@ -45,6 +47,9 @@ impl Activation {
         match self {
             Self::Identity => {}
             Self::Sigmoid => activation::sigmoid_in_place(values),
+            Self::HardSigmoid => values.iter_mut().for_each(|v| {
+                *v = (*v / T::from_f64(6.0) + T::from_f64(0.5)).max(T::ZERO).min(T::ONE);
+            }),
             Self::Tanh => activation::tanh_in_place(values),
             Self::Relu => values.iter_mut().for_each(|v| *v = if *v > T::ZERO { *v } else { T::ZERO }),
             Self::LeakyRelu(slope) => {
@@ -83,6 +88,10 @@ impl Activation {
         match self {
             Self::Identity => {}
             Self::Sigmoid => pairs.for_each(|(g, &y)| *g *= y * (one - y)),
+            Self::HardSigmoid => {
+                let slope = T::from_f64(1.0 / 6.0);
+                pairs.for_each(|(g, &y)| *g *= if y > T::ZERO && y < one { slope } else { T::ZERO });
+            }
             Self::Tanh => pairs.for_each(|(g, &y)| *g *= one - y * y),
             Self::Relu => pairs.for_each(|(g, &y)| *g *= if y > T::ZERO { one } else { T::ZERO }),
             Self::LeakyRelu(slope) => {

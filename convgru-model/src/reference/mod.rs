@@ -9,8 +9,12 @@ mod array;
 mod cell;
 mod encoder_forecaster;
 mod layer;
+#[cfg(feature = "gradcheck")]
+mod operations;
 
 pub use array::{Array, NamedArrays};
 pub use cell::{CellParameters, cell_step, stack_forward, stack_step, zero_states};
 pub use encoder_forecaster::{Forcing, Forecast, encoder_forecaster};
 pub use layer::{bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
+#[cfg(feature = "gradcheck")]
+pub(crate) use operations::Plain;

@@ -132,6 +132,7 @@ impl Operation for Plain {
             Layer::Activation(activation) => match activation {
                 Activation::Identity => x.clone(),
                 Activation::Sigmoid => x.map(N::sigmoid),
+                Activation::HardSigmoid => x.map(|x| x / N::from_f64(6.0) + N::from_f64(0.5)),
                 Activation::Tanh => x.map(N::tanh),
                 Activation::Relu => x.map(|x| leaky_relu(x, 0.0)),
                 Activation::LeakyRelu(slope) => x.map(|x| leaky_relu(x, slope)),

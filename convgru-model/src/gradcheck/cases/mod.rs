@@ -3,6 +3,7 @@
 mod encoder_forecaster;
 mod layer;
 mod recurrent;
+mod variants;
 
 use super::Case;
 
@@ -19,6 +20,7 @@ use super::Case;
 pub fn cases() -> Vec<Case> {
     let mut cases = recurrent::cases();
     cases.extend(encoder_forecaster::cases());
+    cases.extend(variants::cases());
     cases.extend(layer::cases());
     cases
 }

@@ -1,0 +1,196 @@
+//! Operations on tensors, recorded, and the way back over them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use convgru_kernels::Scalar;
+use convgru_kernels::conv::PackedWeights;
+
+use super::op::{Op, Operands, Sink};
+use super::{Convolution, Operations};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// A tensor on a tape, by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Value(usize);
+
+/// Computes operations on tensors as they are applied, and remembers them.
+#[derive(Debug)]
+pub(crate) struct Tape<'p, T> {
+    parameters: &'p [(String, Tensor<T>)],
+    nodes: Vec<Node<T>>,
+    /// Kernels packed once and used for many steps: by the place of the parameter and its rows.
+    packed: HashMap<(usize, Range<usize>), PackedWeights<'p, T>>,
+}
+
+#[derive(Debug)]
+struct Node<T> {
+    source: Source,
+    /// Nothing for parameters, which lie elsewhere.
+    value: Option<Tensor<T>>,
+    /// Whether a gradient passes through.
+    varies: bool,
+}
+
+#[derive(Debug)]
+enum Source {
+    Parameter(usize),
+    Leaf,
+    Op(Op, Vec<Value>),
+}
+
+/// The gradients of the values of a tape.
+#[derive(Debug)]
+pub(crate) struct Gradients<T>(Vec<Option<Tensor<T>>>);
+
+impl<T: Scalar> Gradients<T> {
+    /// That of a value; none if nothing of the loss depends on it.
+    pub(crate) fn take(&mut self, value: Value) -> Option<Tensor<T>> {
+        self.0[value.0].take()
+    }
+}
+
+impl<'p, T: Scalar> Tape<'p, T> {
+    /// An empty tape for the parameters of a network.
+    pub(crate) fn new(parameters: &'p [(String, Tensor<T>)]) -> Self {
+        let node = |index| Node { source: Source::Parameter(index), value: None, varies: true };
+        Self { parameters, nodes: (0..parameters.len()).map(node).collect(), packed: HashMap::new() }
+    }
+
+    /// The parameters of the network.
+    pub(crate) fn parameters(&self) -> &'p [(String, Tensor<T>)] {
+        self.parameters
+    }
+
+    /// A tensor whose gradient is wanted.
+    pub(crate) fn variable(&mut self, tensor: Tensor<T>) -> Value {
+        self.push(Source::Leaf, Some(tensor), true)
+    }
+
+    fn push(&mut self, source: Source, value: Option<Tensor<T>>, varies: bool) -> Value {
+        self.nodes.push(Node { source, value, varies });
+        Value(self.nodes.len() - 1)
+    }
+
+    /// The tensor of a value.
+    pub(crate) fn tensor(&self, value: Value) -> &Tensor<T> {
+        let node = &self.nodes[value.0];
+        match (&node.value, &node.source) {
+            (Some(tensor), _) => tensor,
+            (None, Source::Parameter(index)) => &self.parameters[*index].1,
+            (None, _) => unreachable!("only parameters lie elsewhere"),
+        }
+    }
+
+    /// Packs the kernel of a convolution if it is a parameter.
+    fn pack(&mut self, convolution: &Convolution, kernel: Value) -> Result<()> {
+        if let Source::Parameter(index) = self.nodes[kernel.0].source {
+            let key = (index, convolution.rows.clone());
+            if !self.packed.contains_key(&key)
+                && let Some(packed) = convolution.pack(&self.parameters[index].1)?
+            {
+                self.packed.insert(key, packed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `work` with the operands of an operation.
+    fn with_operands<R>(
+        &self,
+        op: &Op,
+        inputs: &[Value],
+        work: impl FnOnce(Operands<'_, '_, T>) -> Result<R>,
+    ) -> Result<R> {
+        let values: Vec<&Tensor<T>> = inputs.iter().map(|&input| self.tensor(input)).collect();
+        let (Op::Convolve(convolution), Some(kernel)) = (op, inputs.get(1)) else {
+            return work(Operands { values: &values, packed: None });
+        };
+        match self.nodes[kernel.0].source {
+            Source::Parameter(index) => {
+                let packed = self.packed.get(&(index, convolution.rows.clone()));
+                work(Operands { values: &values, packed })
+            }
+            _ => {
+                let packed = convolution.pack(values[1])?;
+                work(Operands { values: &values, packed: packed.as_ref() })
+            }
+        }
+    }
+
+    /// Goes back from the gradients of some values to those of all variables. Those of parameters are
+    /// added to `parameters`.
+    pub(crate) fn backward(
+        &self,
+        seeds: impl IntoIterator<Item = (Value, Tensor<T>)>,
+        parameters: &mut [(String, Tensor<T>)],
+    ) -> Result<Gradients<T>> {
+        let mut gradients = Gradients((0..self.nodes.len()).map(|_| None).collect());
+        for (value, seed) in seeds {
+            crate::tensor::expect_shape("gradient of a state", seed.shape(), self.tensor(value).shape())?;
+            match &mut gradients.0[value.0] {
+                Some(gradient) => gradient.add_assign(&seed)?,
+                none => *none = Some(seed),
+            }
+        }
+        for index in (self.parameters.len()..self.nodes.len()).rev() {
+            let Source::Op(op, inputs) = &self.nodes[index].source else { continue };
+            let Some(d_result) = gradients.0[index].take() else { continue };
+            let mut sink = TapeSink { tape: self, inputs, gradients: &mut gradients.0, parameters };
+            self.with_operands(op, inputs, |operands| {
+                op.backward(&operands, self.tensor(Value(index)), &d_result, &mut sink)
+            })?;
+        }
+        Ok(gradients)
+    }
+}
+
+impl<T: Scalar> Operations for Tape<'_, T> {
+    type Value = Value;
+
+    fn shape(&self, value: &Value) -> Vec<usize> {
+        self.tensor(*value).shape().to_vec()
+    }
+
+    fn apply(&mut self, op: Op, inputs: &[Value]) -> Result<Value> {
+        if let (Op::Convolve(convolution), Some(&kernel)) = (&op, inputs.get(1)) {
+            self.pack(convolution, kernel)?;
+        }
+        let value = self.with_operands(&op, inputs, |operands| op.forward(&operands))?;
+        let varies = inputs.iter().any(|input| self.nodes[input.0].varies);
+        Ok(self.push(Source::Op(op, inputs.to_vec()), Some(value), varies))
+    }
+
+    fn parameter(&mut self, index: usize) -> Value {
+        Value(index)
+    }
+
+    fn constant(&mut self, tensor: &Tensor<f64>) -> Value {
+        self.push(Source::Leaf, Some(tensor.cast()), false)
+    }
+}
+
+/// Gradients of the operands of one operation.
+struct TapeSink<'a, 'p, T> {
+    tape: &'a Tape<'p, T>,
+    inputs: &'a [Value],
+    gradients: &'a mut [Option<Tensor<T>>],
+    parameters: &'a mut [(String, Tensor<T>)],
+}
+
+impl<T: Scalar> Sink<T> for TapeSink<'_, '_, T> {
+    fn wants(&self, operand: usize) -> bool {
+        self.tape.nodes[self.inputs[operand].0].varies
+    }
+
+    fn gradient(&mut self, operand: usize) -> &mut Tensor<T> {
+        let value = self.inputs[operand];
+        match self.tape.nodes[value.0].source {
+            Source::Parameter(index) => &mut self.parameters[index].1,
+            _ => {
+                self.gradients[value.0].get_or_insert_with(|| Tensor::zeros(self.tape.tensor(value).shape()))
+            }
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Between sequences as users give them and the images the cells work on.
+
+use convgru_kernels::Scalar;
+
+use super::network_config::{RecurrentConfig, Wiring};
+use crate::error::{Error, Result, expect_count};
+use crate::tensor::{Tensor, expect_shape};
+
+/// A sequence and what else a network is given with it.
+///
+/// # Shapes
+/// Frames `[T, N, C, H, W]`, or lines `[T, N, C, W]`, or volumes `[T, N, C, D, H, W]`. States and contexts are as one
+/// step of them, `[N, hidden, H, W]` and `[N, 3 hidden, H, W]`.
+#[derive(Debug, Clone)]
+pub struct Frames<'a, T> {
+    /// The sequence; one for each layer in a [`Wiring::GruRcn`].
+    pub inputs: Vec<&'a Tensor<T>>,
+    /// The states to begin with, those of all cells in order (hidden state and then memory of an LSTM); none is
+    /// zeros, and costs no convolution of them.
+    pub states: Option<&'a [Tensor<T>]>,
+    /// For each cell with [`Context::Additive`](super::Context::Additive) in order what it sees besides: of update gate,
+    /// reset gate and candidate.
+    pub contexts: &'a [Tensor<T>],
+    /// Steps of each sample where they end early: its states stay as they were from then on.
+    pub lengths: Option<&'a [usize]>,
+}
+
+impl<'a, T> Frames<'a, T> {
+    /// A sequence from no states.
+    pub fn new(input: &'a Tensor<T>) -> Self {
+        Self { inputs: vec![input], states: None, contexts: &[], lengths: None }
+    }
+}
+
+/// The dimensions of a sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Border {
+    pub(super) steps: usize,
+    pub(super) batch: usize,
+    pub(super) depth: usize,
+    /// Dimensions of space: 1, 2 or 3.
+    dimensions: usize,
+}
+
+impl Border {
+    pub(super) fn of<T: Scalar>(frames: &Frames<'_, T>, config: &RecurrentConfig) -> Result<Self> {
+        expect_count("inputs", config.inputs(), frames.inputs.len())?;
+        let shape = frames.inputs[0].shape();
+        let depth = if shape.len() == 6 { shape[3] } else { 1 };
+        if !(4..=6).contains(&shape.len()) || shape.iter().enumerate().any(|(i, &d)| d == 0 && i != 2) {
+            return Err(Error::ShapeMismatch {
+                what: "input".into(),
+                expected: "[T, N, C, W], [T, N, C, H, W] or [T, N, C, D, H, W], all at least 1".into(),
+                got: shape.to_vec(),
+            });
+        }
+        let border = Self { steps: shape[0], batch: shape[1], depth, dimensions: shape.len() - 3 };
+        for (index, input) in frames.inputs.iter().enumerate() {
+            let got = input.shape();
+            let mut expected = got.to_vec();
+            if got.len() == shape.len() {
+                expected[..2].copy_from_slice(&shape[..2]);
+                expected[2] = config.in_channels(index);
+            } else {
+                expected = shape.to_vec();
+            }
+            expect_shape(&format!("input {index}"), got, &expected)?;
+        }
+        if let Some(lengths) = frames.lengths {
+            expect_count("lengths of samples", border.batch, lengths.len())?;
+            if let Some((sample, len)) = lengths.iter().enumerate().find(|(_, len)| **len > border.steps) {
+                let reason = format!("{len} steps of sample {sample} in a sequence of {}", border.steps);
+                return Err(Error::InvalidConfig { field: "lengths".into(), reason });
+            }
+        }
+        let contexts = config.cells().filter(|cell| cell.context == super::Context::Additive).count();
+        expect_count("contexts", contexts, frames.contexts.len())?;
+        border.expect_states(frames, config)?;
+        Ok(border)
+    }
+
+    /// Checks states and contexts against the size of each cell's images.
+    fn expect_states<T: Scalar>(&self, frames: &Frames<'_, T>, config: &RecurrentConfig) -> Result<()> {
+        let mut sizes = self.sizes_of_cells(frames, config).into_iter();
+        let mut states = frames.states.map(|states| states.iter());
+        let mut contexts = frames.contexts.iter();
+        for (index, cell) in config.cells().enumerate() {
+            let [_, size] = sizes.next().unwrap_or_default();
+            let shape = |channels: usize| [&[self.batch, channels], &size[..]].concat();
+            for state in 0..cell.states() {
+                if let Some(given) = states.as_mut().map(Iterator::next) {
+                    let got = given.map_or(&[][..], Tensor::shape);
+                    expect_shape(
+                        &format!("state {state} of cell {index}"),
+                        got,
+                        &shape(cell.hidden_channels),
+                    )?;
+                }
+            }
+            if cell.context == super::Context::Additive {
+                let got = contexts.next().map_or(&[][..], Tensor::shape);
+                expect_shape(&format!("context of cell {index}"), got, &shape(3 * cell.hidden_channels))?;
+            }
+        }
+        let left = states.map_or(0, Iterator::count);
+        expect_count("states that no cell has a place for", 0, left)
+    }
+
+    /// The dimensions of space of what each cell reads, and of its state.
+    fn sizes_of_cells<T: Scalar>(
+        &self,
+        frames: &Frames<'_, T>,
+        config: &RecurrentConfig,
+    ) -> Vec<[Vec<usize>; 2]> {
+        let mut size = frames.inputs[0].shape()[3..].to_vec();
+        let mut sizes = Vec::new();
+        let mut cells = 0;
+        for stage in &config.stages {
+            let stride = match stage {
+                super::Stage::Cell(cell) => cell.input_stride,
+                super::Stage::Convolution(config) | super::Stage::Residual(config) => config.stride,
+            };
+            match config.wiring {
+                Wiring::GruRcn { .. } => size = frames.inputs[cells].shape()[3..].to_vec(),
+                Wiring::Levels if cells > 0 => {
+                    let last = size.len().saturating_sub(2);
+                    size[last..].iter_mut().for_each(|size| *size = size.div_ceil(2));
+                }
+                _ => {}
+            }
+            let (axes, input) = (size.len(), size.clone());
+            for (axis, stride) in stride.into_iter().rev().enumerate().take(axes) {
+                size[axes - 1 - axis] = size[axes - 1 - axis].div_ceil(stride);
+            }
+            if matches!(stage, super::Stage::Cell(_)) {
+                sizes.push([input, size.clone()]);
+                cells += 1;
+            }
+        }
+        sizes
+    }
+
+    /// Height and width of the images that each cell reads, and of its states.
+    pub(super) fn sizes_of_images<T: Scalar>(
+        &self,
+        frames: &Frames<'_, T>,
+        config: &RecurrentConfig,
+    ) -> Vec<[[usize; 2]; 2]> {
+        let image = |size: &[usize]| match *size {
+            [width] => [1, width],
+            [.., height, width] => [height, width],
+            [] => [1, 1],
+        };
+        let sizes = self.sizes_of_cells(frames, config);
+        sizes.iter().map(|[input, state]| [image(input), image(state)]).collect()
+    }
+
+    /// `[.., C, space]` as images, the planes of volumes one after the other.
+    pub(super) fn images_of<T: Scalar>(&self, tensor: &Tensor<T>) -> Result<Tensor<T>> {
+        let (shape, values) = self.planes_of(tensor.shape(), tensor.as_slice());
+        Tensor::from_vec(&shape, values)
+    }
+
+    /// The inverse of [`images_of`](Self::images_of), with dimensions before the channels.
+    pub(super) fn tensor_of<T: Scalar>(&self, images: &Tensor<T>, leading: &[usize]) -> Result<Tensor<T>> {
+        let (shape, values) = self.public_of(images.shape(), images.as_slice(), leading);
+        Tensor::from_vec(&shape, values)
+    }
+
+    /// [`images_of`](Self::images_of) of any kind of number: shape and values.
+    pub(super) fn planes_of<V: Copy>(&self, shape: &[usize], values: &[V]) -> (Vec<usize>, Vec<V>) {
+        let (leading, rest) = shape.split_at(shape.len() - self.dimensions - 1);
+        let images: usize = leading.iter().product();
+        match *rest {
+            [channels, width] => (vec![images, channels, 1, width], values.to_vec()),
+            [channels, height, width] => (vec![images, channels, height, width], values.to_vec()),
+            [channels, depth, height, width] => {
+                let values = swap_middle(values, [images, channels, depth, height * width]);
+                (vec![images * depth, channels, height, width], values)
+            }
+            _ => unreachable!("space has one to three dimensions"),
+        }
+    }
+
+    /// [`tensor_of`](Self::tensor_of) of any kind of number: shape and values.
+    pub(super) fn public_of<V: Copy>(
+        &self,
+        images: &[usize],
+        values: &[V],
+        leading: &[usize],
+    ) -> (Vec<usize>, Vec<V>) {
+        let &[count, channels, height, width] = images else { unreachable!("images have four dimensions") };
+        let mut shape = [leading, &[channels]].concat();
+        match self.dimensions {
+            1 => shape.push(width),
+            2 => shape.extend([height, width]),
+            _ => {
+                shape.extend([self.depth, height, width]);
+                let sizes = [count / self.depth, self.depth, channels, height * width];
+                return (shape, swap_middle(values, sizes));
+            }
+        }
+        (shape, values.to_vec())
+    }
+}
+
+/// `[a, b, c, d]` as `[a, c, b, d]`.
+fn swap_middle<V: Copy>(values: &[V], [a, b, c, d]: [usize; 4]) -> Vec<V> {
+    let mut swapped = Vec::with_capacity(values.len());
+    for i in 0..a {
+        for k in 0..c {
+            for j in 0..b {
+                swapped.extend_from_slice(&values[((i * b + j) * c + k) * d..][..d]);
+            }
+        }
+    }
+    swapped
+}

@@ -1,0 +1,337 @@
+//! What a recurrent layer is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Initializer, MAX_CHANNELS, Precision, ResetGate, invalid};
+use crate::error::Result;
+use crate::graph::Edge;
+use crate::layer::Activation;
+
+/// The family a cell is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CellKind {
+    /// The convolutional GRU (Ballas et al. 2015, arXiv 1511.06432).
+    #[default]
+    Gru,
+    /// The convolutional LSTM (Shi et al. 2015, arXiv 1506.04214).
+    Lstm,
+    /// The trajectory GRU, whose state is moved along learned flows (Shi et al. 2017, arXiv 1706.03458).
+    TrajGru,
+}
+
+/// Biases of the gates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bias {
+    /// None.
+    None,
+    /// One for each gate.
+    One,
+    /// One for each gate, and one more for the candidate's convolution of the state where the reset
+    /// gate acts after it; elsewhere two biases are their sum, and this is the same as one.
+    #[default]
+    Two,
+}
+
+/// Normalisation of the sums before each activation.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Normalization {
+    /// None.
+    #[default]
+    None,
+    /// Over each gate as a whole, with scale and shift for each channel (Ba et al. 2016).
+    Layer,
+    /// Over groups of channels (Wu and He 2018): of update and reset gate together, and of the candidate.
+    #[serde(rename_all = "kebab-case")]
+    Group {
+        /// Groups of the channels of update and reset gate, one after the other.
+        gates: usize,
+        /// Groups of the channels of the candidate.
+        candidate: usize,
+    },
+}
+
+/// What the gates see besides input and state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Context {
+    /// Nothing.
+    #[default]
+    None,
+    /// Images given with a sequence, the same at every step, added to the sums of the three gates (RAFT-Stereo).
+    Additive,
+    /// The mean over the image of the state, weighed by a gate of its own (DROID-SLAM):
+    /// `g = mean(sigmoid(Wg*h + bg).h)`; `Gz g`, `Gr g`, `Gn g` are added to the sums.
+    Global,
+}
+
+/// A recurrent layer: kind of cell, channels, kernels and everything that is a choice.
+///
+/// ```
+/// use convgru_model::recurrent::{CellConfig, CellKind};
+/// use convgru_model::layer::Activation;
+///
+/// let config = CellConfig { candidate_activation: Activation::LeakyRelu(0.2), ..CellConfig::new(8, 32) };
+/// config.validate()?;
+/// let lstm = CellConfig { cell: CellKind::Lstm, peephole: true, ..CellConfig::new(8, 32) };
+/// assert_eq!(lstm.states(), 2);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CellConfig {
+    /// The family the cell is of.
+    pub cell: CellKind,
+    /// Channels of the input; zero makes a layer that runs without input.
+    pub in_channels: usize,
+    /// Channels of the state.
+    pub hidden_channels: usize,
+    /// Height and width of the kernels over the state, odd.
+    pub kernel_size: [usize; 2],
+    /// Height and width of the kernels over the input where they are others.
+    pub input_kernel_size: Option<[usize; 2]>,
+    /// Depth of the kernels over the state, for volumes; odd.
+    pub kernel_depth: usize,
+    /// Depth of the kernels over the input, for volumes; odd.
+    pub input_kernel_depth: usize,
+    /// With it the cell is applied twice in each step, to the same input and with weights of its own the second
+    /// time, whose kernels are of this size (the pair 1 x 5, 5 x 1 of RAFT).
+    pub second_kernel_size: Option<[usize; 2]>,
+    /// Distance of the taps of kernels over the state.
+    pub dilation: [usize; 2],
+    /// Distance of the taps of kernels over the input.
+    pub input_dilation: [usize; 2],
+    /// Distance of neighbouring pixels of the state in pixels of the input.
+    pub input_stride: [usize; 2],
+    /// Groups of channels of state and gates that see each other alone; as many as channels: depthwise.
+    pub groups: usize,
+    /// Groups of channels of input and gates.
+    pub input_groups: usize,
+    /// What lies beyond the edges of input and state: rows, columns.
+    pub edges: [Edge; 2],
+    /// Biases.
+    pub bias: Bias,
+    /// Where the reset gate acts.
+    pub reset: ResetGate,
+    /// The function of the candidate, or of cell input and output of an LSTM.
+    pub candidate_activation: Activation,
+    /// The function of the gates.
+    pub gate_activation: Activation,
+    /// Normalisation of sums.
+    pub normalization: Normalization,
+    /// What is added to the variance under the root where sums are normalised.
+    pub normalization_epsilon: f64,
+    /// Whether the kernel of each gate is divided by an estimate of its spectral norm (Miyato et al. 2018).
+    pub spectral_norm: bool,
+    /// What the gates see besides.
+    pub context: Context,
+    /// Channels of the state of the layer below that update and reset gate read in the same step, in a stack
+    /// of [`Wiring::GruRcn`](super::Wiring::GruRcn); zero for none.
+    pub lower_channels: usize,
+    /// Whether the gates of an LSTM read its memory, each channel its own.
+    pub peephole: bool,
+    /// Flows of a trajectory GRU.
+    pub flows: usize,
+    /// Channels of the features its flows are made of.
+    pub flow_channels: usize,
+    /// Part of the state that is not renewed in a step of training (Krueger et al. 2016).
+    pub zoneout: f64,
+    /// Part of input and state that the gates do not see in training, the same in every step (Gal and Ghahramani 2016).
+    pub dropout: f64,
+    /// What the bias of the update gate (of an LSTM: the forget gate) begins with.
+    pub update_bias: f64,
+    /// How kernels are drawn.
+    pub initializer: Initializer,
+    /// How exactly convolutions are computed.
+    pub precision: Precision,
+}
+
+impl Default for CellConfig {
+    fn default() -> Self {
+        Self {
+            cell: CellKind::Gru,
+            in_channels: 1,
+            hidden_channels: 1,
+            kernel_size: [3, 3],
+            input_kernel_size: None,
+            kernel_depth: 1,
+            input_kernel_depth: 1,
+            second_kernel_size: None,
+            dilation: [1, 1],
+            input_dilation: [1, 1],
+            input_stride: [1, 1],
+            groups: 1,
+            input_groups: 1,
+            edges: [Edge::Zeros; 2],
+            bias: Bias::Two,
+            reset: ResetGate::Before,
+            candidate_activation: Activation::Tanh,
+            gate_activation: Activation::Sigmoid,
+            normalization: Normalization::None,
+            normalization_epsilon: 1e-5,
+            spectral_norm: false,
+            context: Context::None,
+            lower_channels: 0,
+            peephole: false,
+            flows: 5,
+            flow_channels: 32,
+            zoneout: 0.0,
+            dropout: 0.0,
+            update_bias: 0.0,
+            initializer: Initializer::Orthogonal,
+            precision: Precision::Fast,
+        }
+    }
+}
+
+impl CellConfig {
+    /// A convolutional GRU with kernels of 3x3.
+    pub fn new(in_channels: usize, hidden_channels: usize) -> Self {
+        Self { in_channels, hidden_channels, ..Self::default() }
+    }
+
+    /// Tensors of state: the hidden state, and the memory of an LSTM.
+    pub fn states(&self) -> usize {
+        if self.cell == CellKind::Lstm { 2 } else { 1 }
+    }
+
+    /// Height and width of the state for those of an input.
+    pub fn state_size(&self, input: [usize; 2]) -> [usize; 2] {
+        [0, 1].map(|axis| input[axis].div_ceil(self.input_stride[axis].max(1)))
+    }
+
+    /// Height and width of the kernels over the input.
+    pub fn input_kernel(&self) -> [usize; 2] {
+        self.input_kernel_size.unwrap_or(self.kernel_size)
+    }
+
+    /// Groups of normalisation, of update and reset gate together and of the candidate.
+    pub(crate) fn normalization_groups(&self) -> Option<[usize; 2]> {
+        match self.normalization {
+            Normalization::None => None,
+            Normalization::Layer => Some([2, 1]),
+            Normalization::Group { gates, candidate } => Some([gates, candidate]),
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and what would be right.
+    pub fn validate(&self) -> Result<()> {
+        let hidden = self.hidden_channels;
+        if hidden == 0 || hidden > MAX_CHANNELS || self.in_channels > MAX_CHANNELS {
+            let reason =
+                format!("{hidden}, of {} inputs; 1 to {MAX_CHANNELS} are possible", self.in_channels);
+            return invalid("hidden_channels", reason);
+        }
+        self.validate_kernels()?;
+        for (field, groups, channels) in
+            [("groups", self.groups, hidden), ("input_groups", self.input_groups, self.in_channels)]
+        {
+            if groups == 0 || !channels.is_multiple_of(groups) || !hidden.is_multiple_of(groups) {
+                let reason = format!("{groups} groups of {channels} channels and of gates of {hidden}");
+                return invalid(field, reason);
+            }
+        }
+        if let Some([gates, candidate]) = self.normalization_groups()
+            && (gates == 0
+                || candidate == 0
+                || !(2 * hidden).is_multiple_of(gates)
+                || !hidden.is_multiple_of(candidate))
+        {
+            let reason = format!("{gates} and {candidate} groups of {} and {hidden} channels", 2 * hidden);
+            return invalid("normalization", reason);
+        }
+        for (field, part) in [("zoneout", self.zoneout), ("dropout", self.dropout)] {
+            if !(0.0..1.0).contains(&part) {
+                return invalid(field, format!("{part} is not within 0 and 1"));
+            }
+        }
+        if !self.update_bias.is_finite() {
+            return invalid("update_bias", format!("{} is no number", self.update_bias));
+        }
+        if let Activation::LeakyRelu(slope) = self.candidate_activation
+            && !(0.0..=1.0).contains(&slope)
+        {
+            return invalid("candidate_activation", format!("a slope of {slope} is not within 0 and 1"));
+        }
+        self.validate_choices()
+    }
+
+    fn validate_kernels(&self) -> Result<()> {
+        let depths = [self.kernel_depth, self.input_kernel_depth];
+        let [kernel, input] = [self.kernel_size, self.input_kernel()];
+        for size in [kernel, input, self.second_kernel_size.unwrap_or([1, 1]), depths] {
+            if size.iter().any(|&k| k % 2 == 0 || k > 255) {
+                return invalid("kernel_size", format!("{size:?}: sizes must be odd, from 1 to 255"));
+            }
+        }
+        let steps = [self.dilation, self.input_dilation, self.input_stride];
+        for (field, step) in ["dilation", "input_dilation", "input_stride"].into_iter().zip(steps) {
+            if step.iter().any(|step| !(1..=255).contains(step)) {
+                return invalid(field, format!("{step:?} is not within 1 and 255"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Choices that exclude each other.
+    fn validate_choices(&self) -> Result<()> {
+        let of_gru = self.cell == CellKind::Gru;
+        let stride = self.input_stride != [1, 1];
+        let volumes = self.kernel_depth.max(self.input_kernel_depth) > 1;
+        let normalized = self.normalization != Normalization::None;
+        let checks = [
+            (
+                "peephole",
+                self.peephole && self.cell != CellKind::Lstm,
+                "only an LSTM has a memory to look at",
+            ),
+            ("flows", self.cell == CellKind::TrajGru && self.flows == 0, "a trajectory GRU needs at least 1"),
+            (
+                "second_kernel_size",
+                self.second_kernel_size.is_some() && !of_gru,
+                "only a GRU is applied twice",
+            ),
+            (
+                "second_kernel_size",
+                self.second_kernel_size.is_some() && stride,
+                "a second pass keeps the size",
+            ),
+            ("normalization", normalized && !of_gru, "only a GRU is normalised"),
+            ("normalization", normalized && volumes, "volumes are not normalised"),
+            (
+                "spectral_norm",
+                self.spectral_norm && !of_gru,
+                "only kernels of a GRU are divided by their norm",
+            ),
+            (
+                "spectral_norm",
+                self.spectral_norm && self.groups * self.input_groups > 1,
+                "kernels in groups have none",
+            ),
+            ("context", self.context != Context::None && !of_gru, "only a GRU sees a context"),
+            ("context", self.context == Context::Global && volumes, "volumes have no global context"),
+            ("lower_channels", self.lower_channels > 0 && !of_gru, "only a GRU reads the state below"),
+            ("cell", self.cell == CellKind::TrajGru && volumes, "volumes do not flow"),
+            ("input_stride", self.cell == CellKind::TrajGru && stride, "flows have the size of the input"),
+            (
+                "cell",
+                self.cell == CellKind::TrajGru && self.reset == ResetGate::Before,
+                "the reset gate of a trajectory GRU acts after the convolution of the state",
+            ),
+            (
+                "gate_activation",
+                !matches!(self.gate_activation, Activation::Sigmoid | Activation::HardSigmoid),
+                "gates are sigmoid or hard-sigmoid",
+            ),
+        ];
+        match checks.into_iter().find(|(_, wrong, _)| *wrong) {
+            Some((field, _, reason)) => invalid(field, reason.to_owned()),
+            None => Ok(()),
+        }
+    }
+}

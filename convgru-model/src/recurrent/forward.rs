@@ -1,0 +1,162 @@
+//! The forward pass in use.
+
+use convgru_kernels::Scalar;
+
+use super::border::{Border, Frames};
+use super::config::{CellConfig, Context};
+use super::network::Recurrent;
+use super::noise::Masks;
+use super::run::{Given, Noise, Run, Runner};
+use crate::error::Result;
+use crate::graph::{Operations, Tape, Value};
+use crate::random::Random;
+use crate::tensor::Tensor;
+
+/// The results of a sequence.
+#[derive(Debug, Clone)]
+pub struct RecurrentOutput<T> {
+    /// The hidden state of each cell after every step, `[T, N, hidden, H, W]`.
+    pub outputs: Vec<Tensor<T>>,
+    /// All states of all cells after the last step, in the order in which [`Frames::states`] takes them.
+    pub last: Vec<Tensor<T>>,
+    /// What the topmost stage gives in every step, `[T, N, C, H, W]`.
+    pub top: Tensor<T>,
+}
+
+impl<T: Scalar> Recurrent<T> {
+    /// A whole sequence.
+    ///
+    /// # Shapes
+    /// As [`Frames`] says; results as [`RecurrentOutput`] says.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch), [`Error::Count`](crate::Error::Count) or
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if anything given does not fit.
+    pub fn forward(&self, frames: &Frames<'_, T>) -> Result<RecurrentOutput<T>> {
+        let border = Border::of(frames, &self.config)?;
+        let mut tape = Tape::new(self.parameters.named());
+        let given = self.give(&mut tape, frames, &border, None)?;
+        let run = self.runner().run(&mut tape, &given)?;
+        collect(&tape, &run, &border)
+    }
+
+    /// One step: all states after it.
+    ///
+    /// # Shapes
+    /// `input`: `[N, C, H, W]`; `states` and result: those of all cells, `[N, hidden, H, W]`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and for a network that reads several inputs or contexts.
+    pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
+        let sequence = input.clone().reshape(&[&[1], input.shape()].concat())?;
+        Ok(self.forward(&Frames { states, ..Frames::new(&sequence) })?.last)
+    }
+
+    pub(super) fn runner(&self) -> Runner<'_> {
+        Runner { config: &self.config, slots: &self.slots }
+    }
+
+    /// Puts what was given on a tape; with a seed the noise of training.
+    pub(super) fn give(
+        &self,
+        tape: &mut Tape<'_, T>,
+        frames: &Frames<'_, T>,
+        border: &Border,
+        noise: Option<u64>,
+    ) -> Result<Given<Value>> {
+        let mut all = |tensors: &mut dyn Iterator<Item = &Tensor<T>>| -> Result<Vec<Value>> {
+            tensors.map(|tensor| Ok(tape.variable(border.images_of(tensor)?))).collect()
+        };
+        let values = Values {
+            inputs: all(&mut frames.inputs.iter().copied())?,
+            states: frames.states.map(|states| all(&mut states.iter())).transpose()?,
+            contexts: all(&mut frames.contexts.iter())?,
+        };
+        Ok(self.arrange(tape, frames, border, values, noise))
+    }
+
+    /// Brings what was given to the cells it is for, and adds the noise of training or what stands for it in use.
+    pub(super) fn arrange<O: Operations>(
+        &self,
+        ops: &mut O,
+        frames: &Frames<'_, T>,
+        border: &Border,
+        values: Values<O::Value>,
+        noise: Option<u64>,
+    ) -> Given<O::Value> {
+        let states = values.states.map(|states| {
+            let mut states = states.into_iter();
+            self.config.cells().map(|cell| states.by_ref().take(cell.states()).collect()).collect()
+        });
+        let mut contexts = values.contexts.into_iter();
+        let context = |cell: &CellConfig| match cell.context {
+            Context::Additive => contexts.next(),
+            _ => None,
+        };
+        Given {
+            steps: border.steps,
+            batch: border.batch,
+            depth: border.depth,
+            inputs: values.inputs,
+            states,
+            contexts: self.config.cells().map(context).collect(),
+            lengths: frames.lengths.map(<[usize]>::to_vec),
+            noises: self.noises(ops, border, frames, noise),
+        }
+    }
+
+    fn noises<O: Operations>(
+        &self,
+        ops: &mut O,
+        border: &Border,
+        frames: &Frames<'_, T>,
+        seed: Option<u64>,
+    ) -> Vec<Noise<O::Value>> {
+        if self.config.cells().all(|cell| cell.zoneout == 0.0 && cell.dropout == 0.0) {
+            return Vec::new();
+        }
+        let sizes = border.sizes_of_images(frames, &self.config);
+        let cells = self.config.cells().zip(sizes).enumerate();
+        cells
+            .map(|(index, (cell, sizes))| {
+                let masks = match seed {
+                    Some(seed) => Masks::draw(cell, border, sizes, &mut Random::new(seed, index as u64)),
+                    None => Masks::expected(cell, border, sizes[1]),
+                };
+                Noise {
+                    input: masks.input.map(|mask| ops.constant(&mask)),
+                    state: masks.state.map(|mask| ops.constant(&mask)),
+                    renewed: masks.renewed.iter().map(|mask| ops.constant(mask)).collect(),
+                }
+            })
+            .collect()
+    }
+}
+
+/// What was given, as images, in the order of [`Frames`].
+pub(super) struct Values<V> {
+    pub(super) inputs: Vec<V>,
+    pub(super) states: Option<Vec<V>>,
+    pub(super) contexts: Vec<V>,
+}
+
+/// The results of a run on a tape.
+pub(super) fn collect<T: Scalar>(
+    tape: &Tape<'_, T>,
+    run: &Run<Value>,
+    border: &Border,
+) -> Result<RecurrentOutput<T>> {
+    let sequence = [border.steps, border.batch];
+    let outputs = run.outputs.iter().map(|steps| {
+        let mut shape = tape.tensor(steps[0]).shape().to_vec();
+        let values = steps.iter().flat_map(|&step| tape.tensor(step).as_slice()).copied().collect();
+        shape[0] *= border.steps;
+        border.tensor_of(&Tensor::from_vec(&shape, values)?, &sequence)
+    });
+    let last = run.last.iter().flatten().map(|&state| border.tensor_of(tape.tensor(state), &[border.batch]));
+    Ok(RecurrentOutput {
+        outputs: outputs.collect::<Result<_>>()?,
+        last: last.collect::<Result<_>>()?,
+        top: border.tensor_of(tape.tensor(run.top), &sequence)?,
+    })
+}

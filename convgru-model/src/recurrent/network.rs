@@ -1,0 +1,177 @@
+//! The network: configuration and parameters.
+
+use convgru_kernels::Scalar;
+
+use super::network_config::{RecurrentConfig, Stage};
+use super::slots::Slot;
+use crate::error::{Error, Result};
+use crate::parameters::Parameters;
+use crate::random::Random;
+use crate::tensor::{Tensor, expect_shape};
+
+/// The parameters of a [`Recurrent`], or their gradients: tensors with names, `stages.0.input_weights` and so on.
+///
+/// The vectors of spectral norms are among them, whose gradients stay zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecurrentParameters<T>(Vec<(String, Tensor<T>)>);
+
+impl<T: Scalar> RecurrentParameters<T> {
+    /// Tensors in the order of the configuration, or another.
+    pub fn new(named: Vec<(String, Tensor<T>)>) -> Self {
+        Self(named)
+    }
+
+    /// Names and tensors, in order.
+    pub fn named(&self) -> &[(String, Tensor<T>)] {
+        &self.0
+    }
+
+    /// The tensor of a name.
+    pub fn find(&self, name: &str) -> Option<&Tensor<T>> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor)
+    }
+
+    pub(super) fn named_mut(&mut self) -> &mut [(String, Tensor<T>)] {
+        &mut self.0
+    }
+}
+
+impl<T: Scalar> Parameters<T> for RecurrentParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        self.0.iter().for_each(|(name, tensor)| visit(name, tensor));
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        self.0.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
+    }
+}
+
+/// A network of recurrent layers of any kind.
+///
+/// ```
+/// use convgru_model::recurrent::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
+/// use convgru_model::Tensor;
+///
+/// // A grid around the globe: west of the first column lies the last.
+/// let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..CellConfig::new(2, 4) };
+/// let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
+/// let weather = Tensor::zeros(&[3, 1, 2, 9, 18]);
+/// assert_eq!(network.forward(&Frames::new(&weather))?.top.shape(), [3, 1, 4, 9, 18]);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Recurrent<T> {
+    pub(super) config: RecurrentConfig,
+    pub(super) slots: Vec<Vec<Slot>>,
+    pub(super) parameters: RecurrentParameters<T>,
+}
+
+impl<T: Scalar> Recurrent<T> {
+    /// A network with weights drawn as the configuration says, the same for the same seed on every machine.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work.
+    pub fn new(config: RecurrentConfig, seed: u64) -> Result<Self> {
+        config.validate()?;
+        let slots = config.slots();
+        let mut named = Vec::new();
+        for (index, (stage, slots)) in config.stages.iter().zip(&slots).enumerate() {
+            let (drawing, mut random) = (stage.drawing(), Random::new(seed, index as u64));
+            for slot in slots {
+                named.push((name_of(index, slot), slot.draw(&drawing, &mut random)));
+            }
+        }
+        Ok(Self { config, slots, parameters: RecurrentParameters(named) })
+    }
+
+    /// A network around existing weights, in any order.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work; [`Error::MissingTensor`],
+    /// [`Error::UnexpectedTensor`] or [`Error::ShapeMismatch`] if the weights do not fit the configuration.
+    pub fn from_parameters(config: RecurrentConfig, parameters: RecurrentParameters<T>) -> Result<Self> {
+        config.validate()?;
+        let slots = config.slots();
+        let mut given = parameters.0;
+        let mut named = Vec::with_capacity(given.len());
+        for (index, slots) in slots.iter().enumerate() {
+            for slot in slots {
+                let name = name_of(index, slot);
+                let Some(place) = given.iter().position(|(other, _)| *other == name) else {
+                    let found: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).take(6).collect();
+                    return Err(Error::MissingTensor { name, found: found.join(", ") });
+                };
+                let (name, tensor) = given.swap_remove(place);
+                expect_shape(&name, tensor.shape(), &slot.shape)?;
+                named.push((name, tensor));
+            }
+        }
+        if let Some((name, _)) = given.pop() {
+            return Err(Error::UnexpectedTensor { name });
+        }
+        Ok(Self { config, slots, parameters: RecurrentParameters(named) })
+    }
+
+    /// What the network is.
+    pub fn config(&self) -> &RecurrentConfig {
+        &self.config
+    }
+
+    /// Its weights.
+    pub fn parameters(&self) -> &RecurrentParameters<T> {
+        &self.parameters
+    }
+
+    /// Its weights, to be changed.
+    pub fn parameters_mut(&mut self) -> &mut RecurrentParameters<T> {
+        &mut self.parameters
+    }
+
+    /// Brings the vectors of spectral norms nearer to those of the kernels as they are: one step of the
+    /// power iteration, `v = W^T u / |W^T u|`, `u = W v / |W v|` (Miyato et al. 2018). Training calls it before each
+    /// forward pass; use takes the vectors as they are.
+    pub fn iterate_spectral_norms(&mut self) {
+        let config = self.config.clone();
+        for (stage, config) in config.stages.iter().enumerate() {
+            let Stage::Cell(cell) = config else { continue };
+            let passes = ["", "second."].into_iter().take(1 + usize::from(cell.second_kernel_size.is_some()));
+            for prefix in passes.filter(|_| cell.spectral_norm) {
+                for (gate, name) in ["update", "reset", "candidate"].into_iter().enumerate() {
+                    let rows = gate * cell.hidden_channels..(gate + 1) * cell.hidden_channels;
+                    self.iterate(&format!("stages.{stage}.{prefix}"), name, rows);
+                }
+            }
+        }
+    }
+
+    fn iterate(&mut self, prefix: &str, gate: &str, rows: std::ops::Range<usize>) {
+        let find = |name: String| self.parameters.0.iter().position(|(other, _)| *other == name);
+        let places = [
+            format!("{prefix}input_weights"),
+            format!("{prefix}hidden_weights"),
+            format!("{prefix}spectral.{gate}.u"),
+            format!("{prefix}spectral.{gate}.v"),
+        ];
+        let [Some(input), Some(state), Some(u), Some(v)] = places.map(find) else { return };
+        let of = |place: usize| &self.parameters.0[place].1;
+        let row = |row: usize| of(input).slice(row).iter().chain(of(state).slice(row)).copied();
+        let mut right = vec![T::ZERO; of(v).len()];
+        for (&u, index) in of(u).as_slice().iter().zip(rows.clone()) {
+            right.iter_mut().zip(row(index)).for_each(|(to, w)| *to += u * w);
+        }
+        normalise(&mut right);
+        let mut left: Vec<T> = rows.map(|index| row(index).zip(&right).map(|(w, &v)| w * v).sum()).collect();
+        normalise(&mut left);
+        self.parameters.0[u].1.as_mut_slice().copy_from_slice(&left);
+        self.parameters.0[v].1.as_mut_slice().copy_from_slice(&right);
+    }
+}
+
+fn normalise<T: Scalar>(values: &mut [T]) {
+    let norm = values.iter().map(|&x| x * x).sum::<T>().sqrt().max(T::from_f64(1e-12));
+    values.iter_mut().for_each(|value| *value /= norm);
+}
+
+fn name_of(stage: usize, slot: &Slot) -> String {
+    format!("stages.{stage}.{}", slot.name)
+}
