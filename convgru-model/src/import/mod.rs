@@ -4,6 +4,7 @@ mod checkpoint;
 mod float;
 pub mod layout;
 mod named;
+pub mod network;
 pub mod pytorch;
 mod safetensors;
 

@@ -116,10 +116,6 @@ impl Border {
         let mut sizes = Vec::new();
         let mut cells = 0;
         for stage in &config.stages {
-            let stride = match stage {
-                super::Stage::Cell(cell) => cell.input_stride,
-                super::Stage::Convolution(config) | super::Stage::Residual(config) => config.stride,
-            };
             match config.wiring {
                 Wiring::GruRcn { .. } => size = frames.inputs[cells].shape()[3..].to_vec(),
                 Wiring::Levels if cells > 0 => {
@@ -128,9 +124,20 @@ impl Border {
                 }
                 _ => {}
             }
-            let (axes, input) = (size.len(), size.clone());
-            for (axis, stride) in stride.into_iter().rev().enumerate().take(axes) {
-                size[axes - 1 - axis] = size[axes - 1 - axis].div_ceil(stride);
+            let input = size.clone();
+            let last = match size[..] {
+                [.., height, width] => [height, width],
+                _ => [1, size[0]],
+            };
+            let [height, width] = match stage {
+                super::Stage::Cell(cell) => cell.state_size(last),
+                super::Stage::Convolution(config) | super::Stage::Residual(config) => {
+                    [0, 1].map(|axis| last[axis].div_ceil(config.stride[axis]))
+                }
+            };
+            match &mut size[..] {
+                [.., rows, columns] => (*rows, *columns) = (height, width),
+                columns => columns[0] = width,
             }
             if matches!(stage, super::Stage::Cell(_)) {
                 sizes.push([input, size.clone()]);

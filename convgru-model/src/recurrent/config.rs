@@ -105,6 +105,9 @@ pub struct CellConfig {
     pub input_dilation: [usize; 2],
     /// Distance of neighbouring pixels of the state in pixels of the input.
     pub input_stride: [usize; 2],
+    /// Rows above and below and columns on either side of the input; half the kernel where it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_padding: Option<[usize; 2]>,
     /// Groups of channels of state and gates that see each other alone; as many as channels: depthwise.
     pub groups: usize,
     /// Groups of channels of input and gates.
@@ -162,6 +165,7 @@ impl Default for CellConfig {
             dilation: [1, 1],
             input_dilation: [1, 1],
             input_stride: [1, 1],
+            input_padding: None,
             groups: 1,
             input_groups: 1,
             edges: [Edge::Zeros; 2],
@@ -197,9 +201,20 @@ impl CellConfig {
         if self.cell == CellKind::Lstm { 2 } else { 1 }
     }
 
-    /// Height and width of the state for those of an input.
+    /// Height and width of the state for those of an input; zero where the kernel does not fit.
     pub fn state_size(&self, input: [usize; 2]) -> [usize; 2] {
-        [0, 1].map(|axis| input[axis].div_ceil(self.input_stride[axis].max(1)))
+        let (kernel, padding) = (self.input_kernel(), self.padding_of_input());
+        [0, 1].map(|axis| {
+            let reach = self.input_dilation[axis] * (kernel[axis] - 1);
+            let padded = input[axis] + 2 * padding[axis];
+            padded.checked_sub(reach + 1).map_or(0, |rest| rest / self.input_stride[axis] + 1)
+        })
+    }
+
+    /// Rows and columns on each side of the input.
+    pub(crate) fn padding_of_input(&self) -> [usize; 2] {
+        let kernel = self.input_kernel();
+        self.input_padding.unwrap_or([0, 1].map(|axis| self.input_dilation[axis] * (kernel[axis] / 2)))
     }
 
     /// Height and width of the kernels over the input.
@@ -317,6 +332,12 @@ impl CellConfig {
             ("context", self.context == Context::Global && volumes, "volumes have no global context"),
             ("lower_channels", self.lower_channels > 0 && !of_gru, "only a GRU reads the state below"),
             ("cell", self.cell == CellKind::TrajGru && volumes, "volumes do not flow"),
+            (
+                "input_padding",
+                self.input_padding.is_some()
+                    && (self.cell == CellKind::TrajGru || self.second_kernel_size.is_some()),
+                "flows and a second pass keep the size",
+            ),
             ("input_stride", self.cell == CellKind::TrajGru && stride, "flows have the size of the input"),
             (
                 "cell",

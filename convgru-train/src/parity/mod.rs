@@ -8,6 +8,7 @@
 mod adam;
 mod cells;
 mod compare;
+mod network;
 mod record;
 mod trajectory;
 
@@ -121,6 +122,7 @@ fn kind_tolerances(case: &str) -> [f64; 2] {
 /// What a file holds, where it is something this project has.
 enum Kind {
     Cells(cells::Recipe),
+    Network(network::Recipe),
     Trajectory,
     Adam(adam::Recipe),
 }
@@ -135,13 +137,17 @@ impl Kind {
             ("", case) => {
                 Err(format!("values of {}", if case.is_empty() { "an unnamed system" } else { case }))
             }
-            _ => cells::Recipe::of(record).map(Self::Cells),
+            _ => match network::Recipe::of(record) {
+                Some(recipe) => Ok(Self::Network(recipe)),
+                None => cells::Recipe::of(record).map(Self::Cells),
+            },
         }
     }
 
     fn compare(self, record: &Record) -> Result<Errors> {
         match self {
             Self::Cells(recipe) => recipe.compare(record),
+            Self::Network(recipe) => recipe.compare(record),
             Self::Trajectory => trajectory::compare(record),
             Self::Adam(recipe) => recipe.compare(record),
         }

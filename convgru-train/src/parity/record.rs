@@ -66,6 +66,11 @@ impl Record {
         })
     }
 
+    /// The names of all tensors.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
     /// The tensors whose names begin with `prefix`, without it.
     pub fn with_prefix(&self, prefix: &str) -> Vec<(String, Tensor<f64>)> {
         let stripped = |(name, tensor): (&String, &Tensor<f64>)| {

@@ -221,6 +221,21 @@ impl Layout {
         prefixes
     }
 
+    /// The name of the kernel of a convolution.
+    pub(in crate::import) fn weight_name(&self, prefix: &str, convolution: &str) -> String {
+        name_of(self.weight, prefix, convolution)
+    }
+
+    /// The name of the bias of a convolution.
+    pub(in crate::import) fn bias_name(&self, prefix: &str, convolution: &str) -> String {
+        name_of(self.bias, prefix, convolution)
+    }
+
+    /// What the names of cells begin with that have a tensor of this layout, numbers in their order.
+    pub(in crate::import) fn cell_prefixes<'a>(&self, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+        self.prefixes(names)
+    }
+
     /// Whether names have the number of their layer within, and nothing before.
     fn is_numbered(&self) -> bool {
         self.weight.contains('#')
@@ -261,7 +276,11 @@ fn prefix_of(pattern: &str, name: &str, convolution: &str) -> Option<String> {
         }
         None => {
             let prefix = name.strip_suffix(&pattern)?;
-            (prefix.is_empty() || prefix.ends_with('.')).then(|| prefix.into())
+            // MXNet separates parts of names by underscores, TensorFlow by slashes.
+            let ends = prefix.ends_with('.')
+                || prefix.ends_with('_') && pattern.contains("h_weight")
+                || prefix.ends_with('/') && pattern.contains('/');
+            (prefix.is_empty() || ends).then(|| prefix.into())
         }
     }
 }

@@ -105,11 +105,15 @@ impl<'c> Layer<'c> {
             Reads::Input => (config.input_dilation, config.input_stride, config.input_groups),
             Reads::State => (config.dilation, [1, 1], config.groups),
         };
+        let kernel_size = [shape[shape.len() - 2], shape[shape.len() - 1]];
         let mut convolution = Convolution::same(&shape, config.precision.into());
         convolution.rows = rows;
         convolution.groups = groups;
         (convolution.dilation, convolution.stride) = (dilation, stride);
-        convolution.padding = [0, 1].map(|axis| dilation[axis] * convolution.padding[axis]);
+        convolution.padding = match reads {
+            Reads::Input if kernel_size == config.input_kernel() => config.padding_of_input(),
+            _ => [0, 1].map(|axis| dilation[axis] * convolution.padding[axis]),
+        };
         if config.edges != [Edge::Zeros; 2] && convolution.padding != [0, 0] {
             let pad = Pad { size: convolution.padding, edges: config.edges };
             x = ops.apply(Op::Pad(pad), &[x])?;

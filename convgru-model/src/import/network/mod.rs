@@ -1,0 +1,117 @@
+//! Networks of published cells that are not [`ConvGru`](crate::ConvGru)'s, as a [`Recurrent`](crate::recurrent::Recurrent).
+//!
+//! Where the numbers of such a network lie is a list of blocks: some rows and columns of a published tensor
+//! are some of ours, with a sign where the update gate weighs the other side. Weights go one way along
+//! the blocks, gradients the other. [`read`] makes the list for a system by the names and shapes of its tensors;
+//! what names and shapes do not tell (dilation, functions) it is told.
+//!
+//! ```
+//! use convgru_model::import::network::{Hints, read};
+//! use convgru_model::Tensor;
+//!
+//! // RAFT's pair of cells: 1 x 5, then 5 x 1.
+//! let mut tensors = Vec::new();
+//! for (pass, kernel) in [(1, [1, 5]), (2, [5, 1])] {
+//!     for gate in ["convz", "convr", "convq"] {
+//!         tensors.push((format!("gru.{gate}{pass}.weight"), Tensor::<f32>::zeros(&[4, 4 + 6, kernel[0], kernel[1]])));
+//!     }
+//! }
+//! let pair = read("raft_sep", &tensors, &Hints::default())?;
+//! let cell = pair.config.cells().next().expect("there is a cell");
+//! assert_eq!((cell.in_channels, cell.second_kernel_size), (6, Some([5, 1])));
+//! # Ok::<(), convgru_model::Error>(())
+//! ```
+
+mod block;
+mod core;
+mod systems;
+
+use convgru_kernels::Scalar;
+
+use self::block::Block;
+use crate::error::Result;
+use crate::layer::Activation;
+use crate::recurrent::{RecurrentConfig, RecurrentParameters, Wiring};
+use crate::tensor::Tensor;
+
+/// What names and shapes of tensors do not tell of a network; what is not given is as the system has it.
+#[derive(Debug, Clone, Default)]
+pub struct Hints {
+    /// The function of the candidate: one of all layers, or one of each.
+    pub activations: Vec<Activation>,
+    /// Distance of the taps of kernels over states.
+    pub dilation: Option<[usize; 2]>,
+    /// Distance of the taps of kernels over inputs.
+    pub input_dilation: Option<[usize; 2]>,
+    /// Distance of neighbouring pixels of the state in pixels of the input.
+    pub input_stride: Option<[usize; 2]>,
+    /// Rows and columns around the input.
+    pub input_padding: Option<[usize; 2]>,
+    /// How layers are wired.
+    pub wiring: Option<Wiring>,
+    /// Where the reset gate acts, in an ONNX GRU: its attribute `linear_before_reset`, 0 or 1.
+    pub linear_before_reset: bool,
+}
+
+/// A published network, rearranged into ours.
+#[derive(Debug, Clone)]
+pub struct Imported<T> {
+    /// What it is.
+    pub config: RecurrentConfig,
+    /// Its weights.
+    pub parameters: RecurrentParameters<T>,
+    /// Where they were.
+    blocks: Vec<Block>,
+    /// Names and shapes of the published tensors.
+    published: Vec<(String, Vec<usize>)>,
+    /// Whether published kernels are `[kh, kw, in, out]`, and not as they stand in `published`.
+    kernels_last: bool,
+}
+
+impl<T: Scalar> Imported<T> {
+    /// Gradients of ours in the form of the published tensors: those of two biases that are added up are the same.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`](crate::Error::MissingTensor) if they are not those of this network.
+    pub fn write_gradients(&self, gradients: &RecurrentParameters<T>) -> Result<Vec<(String, Tensor<T>)>> {
+        let mut tensors: Vec<(String, Tensor<T>)> =
+            self.published.iter().map(|(name, shape)| (name.clone(), Tensor::zeros(shape))).collect();
+        for block in &self.blocks {
+            block.write(gradients, &mut tensors)?;
+        }
+        if self.kernels_last {
+            tensors.iter_mut().for_each(|(_, tensor)| *tensor = with_kernels_last(tensor));
+        }
+        Ok(tensors)
+    }
+
+    /// The names of the published tensors that were read.
+    pub fn published(&self) -> impl Iterator<Item = &str> {
+        self.published.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// `[out, in, kh, kw]` as `[kh, kw, in, out]`; another tensor as it is.
+fn with_kernels_last<T: Scalar>(tensor: &Tensor<T>) -> Tensor<T> {
+    let &[outputs, inputs, kh, kw] = tensor.shape() else { return tensor.clone() };
+    Tensor::from_fn(&[kh, kw, inputs, outputs], |i| {
+        let (tap, input, output) = (i / outputs / inputs, i / outputs % inputs, i % outputs);
+        tensor.as_slice()[(output * inputs + input) * kh * kw + tap]
+    })
+}
+
+/// Rearranges the tensors of a network of a system, by the name it has in docs/conventions.md.
+///
+/// # Errors
+/// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a system that is not known or cells that make no network,
+/// [`Error::MissingTensor`](crate::Error::MissingTensor), [`Error::UnexpectedTensor`](crate::Error::UnexpectedTensor) or
+/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors that are not those of the system.
+pub fn read<T: Scalar>(system: &str, tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Imported<T>> {
+    systems::read(system, tensors, hints)
+}
+
+/// The systems that [`read`] knows besides those of [`Layout`](super::layout::Layout).
+pub const SYSTEMS: &[&str] = systems::NAMES;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,465 @@
+//! The systems: which names, which cells, how they are wired.
+
+use convgru_kernels::Scalar;
+
+use super::core::{Core, Gathering};
+use super::{Hints, Imported};
+use crate::config::{ResetGate, invalid};
+use crate::error::{Error, Result};
+use crate::import::layout::{Blend, Columns, Gate, GateTensor, Layout};
+use crate::layer::Activation;
+use crate::recurrent::{
+    CellConfig, CellKind, Context, ConvolutionConfig, Normalization, RecurrentConfig, Stage, Wiring,
+};
+use crate::tensor::Tensor;
+
+/// Systems that are more than a layout of kernels.
+pub(super) const NAMES: &[&str] = &[
+    "aserdega",
+    "ballas_stacked",
+    "carlthome",
+    "dgmr",
+    "droid",
+    "firenet",
+    "hko7",
+    "hko7_trajgru",
+    "iter_mvs",
+    "jhhuang96",
+    "onnx_gru_1x1",
+    "raft_sep",
+    "raftstereo",
+];
+
+/// HKO-7's slope of the leaky ReLU.
+const HKO7: Activation = Activation::LeakyRelu(0.2);
+
+/// Channels of a group in jhhuang96's normalisation.
+const GROUP_CHANNELS: usize = 32;
+
+const fn joint(name: &'static str, gates: &'static [Gate], columns: Columns) -> GateTensor {
+    GateTensor { name, gates, columns }
+}
+
+/// Cells with the names of RAFT's, the passes of a pair apart.
+const RAFT_PASSES: [&[GateTensor]; 2] = [
+    &[
+        joint("convz1", &[Gate::Update], Columns::StateInput),
+        joint("convr1", &[Gate::Reset], Columns::StateInput),
+        joint("convq1", &[Gate::Candidate], Columns::StateInput),
+    ],
+    &[
+        joint("convz2", &[Gate::Update], Columns::StateInput),
+        joint("convr2", &[Gate::Reset], Columns::StateInput),
+        joint("convq2", &[Gate::Candidate], Columns::StateInput),
+    ],
+];
+
+const DGMR: Layout = Layout {
+    system: "dgmr",
+    tensors: &[
+        joint("update_gate_conv", &[Gate::Update], Columns::InputState),
+        joint("read_gate_conv", &[Gate::Reset], Columns::InputState),
+        joint("output_conv", &[Gate::Candidate], Columns::InputState),
+    ],
+    blend: Blend::State,
+    ..Layout::SEED
+};
+
+const CARLTHOME: Layout = Layout {
+    system: "carlthome",
+    tensors: &[
+        joint("gates", &[Gate::Reset, Gate::Update], Columns::InputState),
+        joint("candidate", &[Gate::Candidate], Columns::InputState),
+    ],
+    weight: "*/kernel",
+    bias: "*/bias",
+    blend: Blend::State,
+    ..Layout::SEED
+};
+
+const JHHUANG96: Layout = Layout {
+    system: "jhhuang96",
+    tensors: &[
+        joint("conv1.0", &[Gate::Update, Gate::Reset], Columns::InputState),
+        joint("conv2.0", &[Gate::Candidate], Columns::InputState),
+    ],
+    ..Layout::SEED
+};
+
+const HKO7_LAYOUT: Layout = Layout {
+    system: "hko7",
+    tensors: &[
+        joint("i2h", &[Gate::Reset, Gate::Update, Gate::Candidate], Columns::Input),
+        joint("h2h", &[Gate::Reset, Gate::Update, Gate::Candidate], Columns::State),
+    ],
+    weight: "*_weight",
+    bias: "*_bias",
+    reset: ResetGate::After,
+    blend: Blend::State,
+    ..Layout::SEED
+};
+
+const ONNX: Layout = Layout {
+    system: "onnx_gru_1x1",
+    tensors: &[
+        joint("W", &[Gate::Update, Gate::Reset, Gate::Candidate], Columns::Input),
+        joint("R", &[Gate::Update, Gate::Reset, Gate::Candidate], Columns::State),
+    ],
+    weight: "*",
+    bias: "B*",
+    matrices: true,
+    blend: Blend::State,
+    ..Layout::SEED
+};
+
+/// The names of cells' weights where a spectral norm is kept beside them: kernel, left and right vector.
+const SPECTRAL: [[&str; 3]; 2] = [
+    [
+        "*.parametrizations.weight.original",
+        "*.parametrizations.weight.0._u",
+        "*.parametrizations.weight.0._v",
+    ],
+    ["*.weight_orig", "*.weight_u", "*.weight_v"],
+];
+
+pub(super) fn read<T: Scalar>(
+    system: &str,
+    tensors: &[(String, Tensor<T>)],
+    hints: &Hints,
+) -> Result<Imported<T>> {
+    let gathering = Gathering::new(tensors);
+    match system {
+        "aserdega" => known("metnet", gathering, hints),
+        "iter_mvs" => {
+            let dilation = hints.dilation.or(Some([2, 2]));
+            let hints = Hints { dilation, input_dilation: dilation, ..hints.clone() };
+            known("raft", gathering, &hints)
+        }
+        "ballas_stacked" => ballas_stacked(gathering, hints),
+        "carlthome" => carlthome(tensors, hints),
+        "dgmr" => dgmr(gathering, hints),
+        "droid" => droid(gathering, hints),
+        "firenet" => firenet(gathering, hints),
+        "hko7" => {
+            let wiring = hints.wiring.or(Some(Wiring::Residual));
+            let hints = Hints { wiring, ..hints.clone() };
+            cells(&HKO7_LAYOUT, gathering, &hints, |_, _, core| {
+                Ok(CellConfig { candidate_activation: HKO7, ..core.config })
+            })
+        }
+        "hko7_trajgru" => cells(&HKO7_LAYOUT, gathering, hints, traj_gru),
+        "jhhuang96" => jhhuang96(gathering, hints),
+        "onnx_gru_1x1" => onnx(tensors, hints),
+        "raft_sep" => raft_sep(gathering, hints),
+        "raftstereo" => raft_stereo(gathering, hints),
+        _ => known(system, gathering, hints),
+    }
+}
+
+/// The names of all tensors.
+fn names<'t, T: Scalar>(gathering: &Gathering<'t, T>) -> impl Iterator<Item = &'t str> {
+    gathering.tensors.iter().map(|(name, _)| name.as_str())
+}
+
+/// Cells of a layout with whatever the hints say.
+fn known<T: Scalar>(system: &str, gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    match Layout::of(system) {
+        Some(layout) => cells(layout, gathering, hints, |_, _, core| Ok(core.config)),
+        None => invalid("system", format!("`{system}` is not known; see docs/conventions.md")),
+    }
+}
+
+/// All cells of a layout, each finished by `finish`, which is given the beginnings of published names and of ours.
+fn cells<T: Scalar>(
+    layout: &Layout,
+    mut gathering: Gathering<'_, T>,
+    hints: &Hints,
+    mut finish: impl FnMut(&mut Gathering<'_, T>, [&str; 2], Core) -> Result<CellConfig>,
+) -> Result<Imported<T>> {
+    let prefixes = layout.cell_prefixes(names(&gathering));
+    if prefixes.is_empty() {
+        gathering.get(&layout.weight_name("", layout.tensors[0].name))?;
+    }
+    let mut configs = Vec::new();
+    for (index, prefix) in prefixes.iter().enumerate() {
+        let ours = format!("stages.{index}.");
+        let core = gathering.core(layout, prefix, &ours)?;
+        let mut config = finish(&mut gathering, [prefix, &ours], core)?;
+        match hints.activations[..] {
+            [activation] => config.candidate_activation = activation,
+            ref each => {
+                config.candidate_activation = each.get(index).copied().unwrap_or(config.candidate_activation);
+            }
+        }
+        config.dilation = hints.dilation.unwrap_or(config.dilation);
+        config.input_dilation = hints.input_dilation.unwrap_or(config.input_dilation);
+        config.input_stride = hints.input_stride.unwrap_or(config.input_stride);
+        config.input_padding = hints.input_padding.filter(|given| *given != config.padding_of_input());
+        configs.push(config);
+    }
+    let wiring = hints.wiring.unwrap_or_default();
+    gathering.finish(RecurrentConfig { wiring, ..RecurrentConfig::chain(configs) })
+}
+
+fn dgmr<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    let parts = |pattern: &str| pattern.trim_start_matches('*').to_owned();
+    let kept =
+        SPECTRAL.iter().find(|[kernel, ..]| names(&gathering).any(|name| name.ends_with(&parts(kernel))));
+    let layout = Layout { weight: kept.map_or(DGMR.weight, |[kernel, ..]| kernel), ..DGMR };
+    cells(&layout, gathering, hints, |gathering, [prefix, ours], core| {
+        let mut config = CellConfig { candidate_activation: Activation::Relu, ..core.config };
+        if let Some([_, u, v]) = kept {
+            config.spectral_norm = true;
+            let gates = ["update_gate_conv", "read_gate_conv", "output_conv"];
+            for (gate, name) in ["update", "reset", "candidate"].into_iter().zip(gates) {
+                let published = |pattern: &str| format!("{prefix}{}", pattern.replace('*', name));
+                // The kernel of the update gate changes its sign, its norm must not.
+                let negated = gate == "update";
+                gathering.copy(&published(u), &format!("{ours}spectral.{gate}.u"), 0, negated)?;
+                gathering.copy(&published(v), &format!("{ours}spectral.{gate}.v"), 0, false)?;
+            }
+        }
+        Ok(config)
+    })
+}
+
+fn jhhuang96<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    cells(&JHHUANG96, gathering, hints, |gathering, [prefix, ours], core| {
+        for (convolution, norm) in [("conv1.1", "gates_norm"), ("conv2.1", "candidate_norm")] {
+            for (name, to) in [("weight", "scale"), ("bias", "shift")] {
+                gathering.copy(
+                    &format!("{prefix}{convolution}.{name}"),
+                    &format!("{ours}{norm}.{to}"),
+                    0,
+                    false,
+                )?;
+            }
+        }
+        let hidden = core.config.hidden_channels;
+        let normalization =
+            Normalization::Group { gates: 2 * hidden / GROUP_CHANNELS, candidate: hidden / GROUP_CHANNELS };
+        Ok(CellConfig { normalization, ..core.config })
+    })
+}
+
+fn droid<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
+    cells(raft, gathering, hints, |gathering, [prefix, ours], core| {
+        let hidden = core.config.hidden_channels;
+        gathering.copy(&format!("{prefix}w.weight"), &format!("{ours}global_weights"), 0, false)?;
+        gathering.copy(&format!("{prefix}w.bias"), &format!("{ours}global_bias"), 0, false)?;
+        for (gate, name) in ["convz_glo", "convr_glo", "convq_glo"].into_iter().enumerate() {
+            let row = gate * hidden;
+            gathering.copy(
+                &format!("{prefix}{name}.weight"),
+                &format!("{ours}context_weights"),
+                row,
+                false,
+            )?;
+            gathering.copy(&format!("{prefix}{name}.bias"), &format!("{ours}context_bias"), row, false)?;
+        }
+        Ok(CellConfig { context: Context::Global, ..core.config })
+    })
+}
+
+fn raft_sep<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
+    let [first, second] = RAFT_PASSES.map(|tensors| Layout { tensors, ..*raft });
+    cells(&first, gathering, hints, |gathering, [prefix, ours], core| {
+        let again = gathering.core(&second, prefix, &format!("{ours}second."))?.config;
+        if [again.in_channels, again.hidden_channels]
+            != [core.config.in_channels, core.config.hidden_channels]
+        {
+            let reason = format!(
+                "the passes of `{prefix}` read {} and {} channels",
+                core.config.in_channels, again.in_channels
+            );
+            return invalid("second_kernel_size", reason);
+        }
+        Ok(CellConfig { second_kernel_size: Some(again.kernel_size), ..core.config })
+    })
+}
+
+fn raft_stereo<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
+    let levels = raft.cell_prefixes(names(&gathering)).len() > 1;
+    let wiring = hints.wiring.unwrap_or(if levels { Wiring::Levels } else { Wiring::Chain });
+    let hints = Hints { wiring: Some(wiring), ..hints.clone() };
+    cells(raft, gathering, &hints, |_, _, core| Ok(CellConfig { context: Context::Additive, ..core.config }))
+}
+
+fn traj_gru<T: Scalar>(
+    gathering: &mut Gathering<'_, T>,
+    [prefix, ours]: [&str; 2],
+    core: Core,
+) -> Result<CellConfig> {
+    let pairs = [
+        ("i2f_conv1_weight", "flow_input_weights"),
+        ("h2f_conv1_weight", "flow_hidden_weights"),
+        ("i2f_conv1_bias", "flow_bias"),
+        ("h2f_conv1_bias", "flow_bias"),
+        ("f_out_weight", "flow_weights"),
+        ("f_out_bias", "flow_shift"),
+    ];
+    for (published, to) in pairs {
+        gathering.copy(&format!("{prefix}{published}"), &format!("{ours}{to}"), 0, false)?;
+    }
+    let features = gathering.get(&format!("{prefix}i2f_conv1_weight"))?.shape()[0];
+    Ok(CellConfig {
+        cell: CellKind::TrajGru,
+        candidate_activation: HKO7,
+        flows: core.state_columns / core.config.hidden_channels,
+        flow_channels: features,
+        kernel_size: core.config.input_kernel(),
+        input_kernel_size: None,
+        ..core.config
+    })
+}
+
+fn ballas_stacked<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    let ballas = Layout::of("ballas").unwrap_or(&Layout::SEED);
+    let wiring = hints.wiring.or(Some(Wiring::GruRcn { pool: false }));
+    let hints = Hints { wiring, ..hints.clone() };
+    let mut below = 0;
+    cells(ballas, gathering, &hints, |gathering, [prefix, ours], core| {
+        let hidden = core.config.hidden_channels;
+        let lower_channels = below;
+        if below > 0 {
+            for (gate, name) in ["W_zl", "W_rl"].into_iter().enumerate() {
+                let to = format!("{ours}lower_weights");
+                gathering.copy(&format!("{prefix}{name}"), &to, gate * hidden, false)?;
+            }
+        }
+        below = hidden;
+        Ok(CellConfig { lower_channels, ..core.config })
+    })
+}
+
+fn firenet<T: Scalar>(mut gathering: Gathering<'_, T>, _hints: &Hints) -> Result<Imported<T>> {
+    let e2vid = Layout::of("e2vid").unwrap_or(&Layout::SEED);
+    let mut stages = Vec::new();
+    // `net.head...`: whatever stands before the head stands before everything.
+    let head = names(&gathering).find_map(|name| name.strip_suffix("head.conv.conv2d.weight"));
+    let before = head.unwrap_or_default().to_owned();
+    let convolution = |gathering: &mut Gathering<'_, T>, names: &[&str], stage: usize, activation| {
+        let weight = gathering.get(&format!("{before}{}.weight", names[0]))?;
+        let &[out_channels, in_channels, kh, kw] = weight.shape() else {
+            return invalid("kernel_size", format!("`{}` has shape {:?}", names[0], weight.shape()));
+        };
+        let parts: &[&str] = if names.len() > 1 { &["first.", "second."] } else { &[""] };
+        for (name, part) in names.iter().zip(parts) {
+            gathering.copy(
+                &format!("{before}{name}.weight"),
+                &format!("stages.{stage}.{part}weight"),
+                0,
+                false,
+            )?;
+            gathering.copy_if_there(
+                &format!("{before}{name}.bias"),
+                &format!("stages.{stage}.{part}bias"),
+                0,
+            )?;
+        }
+        let bias = gathering.find(&format!("{before}{}.bias", names[0])).is_some();
+        let kernel_size = [kh, kw];
+        Ok(ConvolutionConfig {
+            in_channels,
+            out_channels,
+            kernel_size,
+            bias,
+            activation,
+            ..Default::default()
+        })
+    };
+    let relu = Activation::Relu;
+    stages.push(Stage::Convolution(convolution(&mut gathering, &["head.conv.conv2d"], 0, relu)?));
+    let head = gathering.core(e2vid, &format!("{before}head.recurrent_block."), "stages.1.")?;
+    stages.push(Stage::Cell(head.config));
+    for block in 0.. {
+        let inside = format!("resblocks.{block}.");
+        let recurrent = format!("{inside}conv.");
+        let within = |part: &str| gathering.find(&format!("{before}{part}conv1.weight")).is_some();
+        let part = match (within(&recurrent), within(&inside)) {
+            (true, _) => &recurrent,
+            (false, true) => &inside,
+            _ => break,
+        };
+        let pair = [format!("{part}conv1"), format!("{part}conv2")];
+        let stage = stages.len();
+        let config = convolution(&mut gathering, &[&pair[0], &pair[1]], stage, relu)?;
+        stages.push(Stage::Residual(config));
+        if *part == recurrent {
+            let prefix = format!("{before}{inside}recurrent_block.");
+            let core = gathering.core(e2vid, &prefix, &format!("stages.{}.", stages.len()))?;
+            stages.push(Stage::Cell(core.config));
+        }
+    }
+    let stage = stages.len();
+    stages.push(Stage::Convolution(convolution(
+        &mut gathering,
+        &["pred.conv2d"],
+        stage,
+        Activation::Identity,
+    )?));
+    gathering.finish(RecurrentConfig { stages, wiring: Wiring::Chain })
+}
+
+/// TensorFlow's kernels are `[kh, kw, in, out]`.
+fn carlthome<T: Scalar>(tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Imported<T>> {
+    let turned = |(name, tensor): &(String, Tensor<T>)| {
+        let &[kh, kw, inputs, outputs] = tensor.shape() else { return (name.clone(), tensor.clone()) };
+        let taps = kh * kw;
+        let turned = Tensor::from_fn(&[outputs, inputs, kh, kw], |i| {
+            let (output, input, tap) = (i / taps / inputs, i / taps % inputs, i % taps);
+            tensor.as_slice()[(tap * inputs + input) * outputs + output]
+        });
+        (name.clone(), turned)
+    };
+    let turned: Vec<(String, Tensor<T>)> = tensors.iter().map(turned).collect();
+    let mut imported = cells(&CARLTHOME, Gathering::new(&turned), hints, |_, _, core| Ok(core.config))?;
+    imported.kernels_last = true;
+    Ok(imported)
+}
+
+/// One direction of the operator GRU of ONNX: `W [1, 3H, C]`, `R [1, 3H, H]`, and `B [1, 6H]`, two biases one after the
+/// other.
+fn onnx<T: Scalar>(tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Imported<T>> {
+    let layout = Layout {
+        reset: if hints.linear_before_reset { ResetGate::After } else { ResetGate::Before },
+        ..ONNX
+    };
+    let mut apart = Vec::new();
+    for (name, tensor) in tensors {
+        let mut add = |name: &str, shape: &[usize], from: usize| -> Result<()> {
+            let len: usize = shape.iter().product();
+            apart.push((
+                name.to_owned(),
+                Tensor::from_vec(shape, tensor.as_slice()[from..from + len].to_vec())?,
+            ));
+            Ok(())
+        };
+        match (name.as_str(), tensor.shape()) {
+            ("W" | "R", &[1, rows, columns]) => add(name, &[rows, columns], 0)?,
+            ("B", &[1, both]) if both % 2 == 0 => {
+                add("BW", &[both / 2], 0)?;
+                add("BR", &[both / 2], both / 2)?;
+            }
+            _ => return Err(Error::UnexpectedTensor { name: name.clone() }),
+        }
+    }
+    let mut imported = cells(&layout, Gathering::new(&apart), hints, |_, _, core| Ok(core.config))?;
+    let shape = |(name, tensor): &(String, Tensor<T>)| (name.clone(), tensor.shape().to_vec());
+    imported.published = tensors.iter().map(shape).collect();
+    for block in &mut imported.blocks {
+        let place = &mut block.published;
+        match place.name.as_str() {
+            "BW" => "B".clone_into(&mut place.name),
+            "BR" => {
+                place.row += 3 * block.rows;
+                "B".clone_into(&mut place.name);
+            }
+            _ => {}
+        }
+    }
+    Ok(imported)
+}

@@ -1,0 +1,95 @@
+use super::*;
+use crate::Error;
+use crate::recurrent::{Frames, Recurrent};
+
+fn numbered(name: &str, shape: &[usize], first: usize) -> (String, Tensor<f64>) {
+    (name.to_owned(), Tensor::from_fn(shape, |i| ((first + 7 * i) % 23) as f64 / 23.0 - 0.5))
+}
+
+/// A cell of carlthome's: kernels `[kh, kw, in, out]`, 3 channels of input, 2 of state.
+fn carlthome() -> Vec<(String, Tensor<f64>)> {
+    vec![
+        numbered("rnn/gates/kernel", &[3, 1, 5, 4], 1),
+        numbered("rnn/gates/bias", &[4], 2),
+        numbered("rnn/candidate/kernel", &[3, 1, 5, 2], 3),
+        numbered("rnn/candidate/bias", &[2], 4),
+    ]
+}
+
+#[test]
+fn kernels_of_tensorflow_are_turned_and_turned_back() {
+    let tensors = carlthome();
+    let imported = read("carlthome", &tensors, &Hints::default()).unwrap();
+    let input = imported.parameters.find("stages.0.input_weights").unwrap();
+    assert_eq!(input.shape(), [6, 3, 3, 1]);
+    // Output 1 of the reset gate, input 2, tap 0: the gates begin with the reset gate.
+    assert_eq!(input.slice(2 + 1)[2 * 3], tensors[0].1.as_slice()[2 * 4 + 1]);
+    // The update gate weighs the other side.
+    assert_eq!(input.slice(1)[2 * 3], -tensors[0].1.as_slice()[2 * 4 + 2 + 1]);
+    let back = imported.write_gradients(&imported.parameters).unwrap();
+    assert_eq!(back, tensors);
+}
+
+#[test]
+fn every_number_of_a_network_has_one_place() {
+    let tensors = vec![
+        numbered("gru.convz.weight", &[2, 5, 3, 3], 0),
+        numbered("gru.convr.weight", &[2, 5, 3, 3], 1),
+        numbered("gru.convq.weight", &[2, 5, 3, 3], 2),
+        numbered("gru.w.weight", &[2, 2, 1, 1], 3),
+        numbered("gru.w.bias", &[2], 4),
+        numbered("gru.convz_glo.weight", &[2, 2, 1, 1], 5),
+        numbered("gru.convz_glo.bias", &[2], 6),
+        numbered("gru.convr_glo.weight", &[2, 2, 1, 1], 7),
+        numbered("gru.convr_glo.bias", &[2], 8),
+        numbered("gru.convq_glo.weight", &[2, 2, 1, 1], 9),
+        numbered("gru.convq_glo.bias", &[2], 10),
+    ];
+    let imported = read("droid", &tensors, &Hints::default()).unwrap();
+    assert_eq!(imported.write_gradients(&imported.parameters).unwrap(), tensors);
+    assert_eq!(imported.published().count(), tensors.len());
+    let network = Recurrent::from_parameters(imported.config, imported.parameters).unwrap();
+    let frames = Tensor::zeros(&[2, 1, 3, 4, 5]);
+    assert_eq!(network.forward(&Frames::new(&frames)).unwrap().top.shape(), [2, 1, 2, 4, 5]);
+}
+
+#[test]
+fn dilation_is_told_and_that_of_iter_mvs_is_known() {
+    let cell = |gate: &str| numbered(&format!("gru.{gate}.weight"), &[2, 5, 3, 3], 0);
+    let tensors = [cell("convz"), cell("convr"), cell("convq")];
+    let imported = read("iter_mvs", &tensors, &Hints::default()).unwrap();
+    let config = imported.config.cells().next().unwrap().clone();
+    assert_eq!((config.dilation, config.input_dilation), ([2, 2], [2, 2]));
+    let hints = Hints { dilation: Some([1, 3]), ..Hints::default() };
+    let config = read("raft", &tensors, &hints).unwrap().config;
+    assert_eq!(config.cells().next().unwrap().dilation, [1, 3]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let error = |system: &str, tensors: &[(String, Tensor<f64>)]| {
+        read(system, tensors, &Hints::default()).unwrap_err().to_string()
+    };
+    let mut tensors = carlthome();
+    assert!(error("nobody", &tensors).contains("`nobody` is not known"));
+    tensors.push(numbered("rnn/extra", &[1], 0));
+    assert_eq!(
+        error("carlthome", &tensors),
+        Error::UnexpectedTensor { name: "rnn/extra".into() }.to_string()
+    );
+    tensors.truncate(2);
+    assert!(error("carlthome", &tensors).contains("rnn/candidate/kernel"));
+    let mut tensors = carlthome();
+    tensors[1].1 = Tensor::zeros(&[5]);
+    assert!(error("carlthome", &tensors).contains("rnn/gates/bias"));
+    assert!(error("jhhuang96", &carlthome()).contains("conv1.0.weight"));
+    assert!(error("onnx_gru_1x1", &carlthome()).contains("rnn/gates/kernel"));
+}
+
+#[test]
+fn every_system_is_known_and_refuses_nothing_at_all() {
+    for system in SYSTEMS {
+        let error = read::<f32>(system, &[], &Hints::default()).unwrap_err();
+        assert!(!matches!(error, Error::InvalidConfig { .. }), "{system}: {error}");
+    }
+}
