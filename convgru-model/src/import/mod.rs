@@ -3,6 +3,7 @@
 mod checkpoint;
 mod float;
 pub mod layout;
+mod mxnet;
 mod named;
 pub mod network;
 pub mod pytorch;

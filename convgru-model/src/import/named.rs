@@ -3,11 +3,11 @@
 use safetensors::{Dtype, SafeTensors};
 
 use super::float::Float;
-use super::{Checkpoint, pytorch};
+use super::{Checkpoint, mxnet, pytorch};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// Reads all tensors of a file of safetensors or of PyTorch, whichever it is.
+/// Reads all tensors of a file of safetensors, of PyTorch or of MXNet (`.params`), whichever it is.
 ///
 /// Formats are told apart by their first bytes. Numbers have 16 bits (both kinds), 32 or 64 bits;
 /// tensors of other types are listed as skipped.
@@ -31,9 +31,12 @@ pub fn named_tensors(bytes: &[u8]) -> Result<Checkpoint> {
     if bytes.starts_with(b"PK") || pytorch::is_legacy(bytes) {
         return pytorch::read(bytes);
     }
+    if mxnet::is_list(bytes) {
+        return mxnet::read(bytes);
+    }
     let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let reason = format!(
-        "{} bytes that begin with `{}` are neither safetensors nor written by torch.save{}",
+        "{} bytes that begin with `{}` are neither safetensors nor written by torch.save or MXNet{}",
         bytes.len(),
         shown.join(" "),
         hint(bytes)

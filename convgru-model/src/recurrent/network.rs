@@ -3,11 +3,14 @@
 use convgru_kernels::Scalar;
 
 use super::network_config::{RecurrentConfig, Stage};
-use super::slots::Slot;
+use super::slots::{Slot, draw};
 use crate::error::{Error, Result};
 use crate::parameters::Parameters;
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_shape};
+
+/// Steps of the power iteration that spectral norms begin with, as in torch.
+const FIRST_ITERATIONS: usize = 15;
 
 /// The parameters of a [`Recurrent`], or their gradients: tensors with names, `stages.0.input_weights` and so on.
 ///
@@ -76,12 +79,12 @@ impl<T: Scalar> Recurrent<T> {
         let slots = config.slots();
         let mut named = Vec::new();
         for (index, (stage, slots)) in config.stages.iter().zip(&slots).enumerate() {
-            let (drawing, mut random) = (stage.drawing(), Random::new(seed, index as u64));
-            for slot in slots {
-                named.push((name_of(index, slot), slot.draw(&drawing, &mut random)));
-            }
+            let drawn = draw(slots, &stage.drawing(), &mut Random::new(seed, index as u64));
+            named.extend(slots.iter().zip(drawn).map(|(slot, tensor)| (name_of(index, slot), tensor)));
         }
-        Ok(Self { config, slots, parameters: RecurrentParameters(named) })
+        let mut network = Self { config, slots, parameters: RecurrentParameters(named) };
+        (0..FIRST_ITERATIONS).for_each(|_| network.iterate_spectral_norms());
+        Ok(network)
     }
 
     /// A network around existing weights, in any order.

@@ -152,16 +152,59 @@ fn add_traj_gru(config: &CellConfig, slots: &mut Vec<Slot>) {
     slots.push(slot("", "flow_shift", vec![2 * flows], ZERO));
 }
 
+/// Tensors to begin with, one for each slot. The kernels of a gate over input and state are drawn as one, whose rows
+/// are side by side.
+pub(crate) fn draw<T: Scalar>(slots: &[Slot], config: &CellConfig, random: &mut Random) -> Vec<Tensor<T>> {
+    let mut drawn = Vec::with_capacity(slots.len());
+    while let Some(slot) = slots.get(drawn.len()) {
+        let next = slots.get(drawn.len() + 1).filter(|next| {
+            slot.name.ends_with("input_weights")
+                && next.name.ends_with("hidden_weights")
+                && next.start == slot.start
+        });
+        match next {
+            Some(next) => drawn.extend(draw_joint([slot, next], config, random)),
+            None => drawn.push(slot.draw(config, random)),
+        }
+    }
+    drawn
+}
+
+/// The kernels of gates over input and state.
+fn draw_joint<T: Scalar>(slots: [&Slot; 2], config: &CellConfig, random: &mut Random) -> [Tensor<T>; 2] {
+    let widths = slots.map(|slot| slot.shape[1..].iter().product::<usize>());
+    let shape = [slots[0].shape[0], widths[0] + widths[1]];
+    let Start::Kernel { blocks } = slots[0].start else { unreachable!("kernels of gates are drawn") };
+    let joint = draw_kernel(config, shape, blocks, slots[1].shape[2..].iter().product(), random);
+    let joint: Tensor<T> = Tensor::from_vec(&shape, joint).expect("one number was drawn for each place");
+    let part = |range: std::ops::Range<usize>, shape: &[usize]| {
+        let values = (0..shape[0]).flat_map(|row| &joint.slice(row)[range.clone()]).copied();
+        Tensor::from_vec(shape, values.collect()).expect("the rows were drawn side by side")
+    };
+    [part(0..widths[0], &slots[0].shape), part(widths[0]..widths[0] + widths[1], &slots[1].shape)]
+}
+
+/// A kernel as a matrix, each of some blocks of rows drawn for itself; an input reaches so many taps of each output.
+fn draw_kernel<T: Scalar>(
+    config: &CellConfig,
+    [rows, columns]: [usize; 2],
+    blocks: usize,
+    taps: usize,
+    random: &mut Random,
+) -> Vec<T> {
+    let rows = rows / blocks;
+    (0..blocks).flat_map(|_| init::draw(config.initializer, [rows, columns], rows * taps, random)).collect()
+}
+
 impl Slot {
     /// A tensor to begin with.
-    pub(crate) fn draw<T: Scalar>(&self, config: &CellConfig, random: &mut Random) -> Tensor<T> {
+    fn draw<T: Scalar>(&self, config: &CellConfig, random: &mut Random) -> Tensor<T> {
         let len: usize = self.shape.iter().product();
         let values = match self.start {
             Start::Kernel { blocks } => {
-                let (rows, columns) = (self.shape[0] / blocks, self.shape[1..].iter().product());
-                let taps: usize = self.shape[2..].iter().product();
-                let block = |_| init::draw(config.initializer, [rows, columns], rows * taps, random);
-                (0..blocks).flat_map(block).collect()
+                let columns = self.shape[1..].iter().product();
+                let taps = self.shape[2..].iter().product();
+                draw_kernel(config, [self.shape[0], columns], blocks, taps, random)
             }
             Start::Number { first, value, rest } => {
                 (0..len).map(|i| T::from_f64(if i < first { value } else { rest })).collect()

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_model::import::layout::{Found, FoundStack, Layout, find};
-use convgru_model::import::{Checkpoint, named_tensors};
+use convgru_model::import::layout::{Found, FoundStack, Layout};
+use convgru_model::import::network::{FoundNetwork, SYSTEMS};
+use convgru_model::import::{Checkpoint, layout, named_tensors, network};
 use convgru_model::{Parameters, Scalar, Tensor, export};
 use convgru_train::write_atomically;
 use serde_json::{Value, json};
@@ -15,7 +16,10 @@ use serde_json::{Value, json};
 use super::output;
 
 /// The one entry of the metadata of what is written. A single entry keeps the file the same to the byte.
-const ENTRY: &str = "stacks";
+const STACKS: &str = "stacks";
+
+/// The entry where there are networks that are no stacks of a ConvGru.
+const NETWORKS: &str = "networks";
 
 /// Names of a group that are shown before it is cut short.
 const SHOWN: usize = 4;
@@ -30,8 +34,9 @@ const SHOWN: usize = 4;
   convgru import --input raft-small.pth
   convgru import --input raft-small.pth --output raft.safetensors
 
-A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on; of several stacks, each
-has its name before them. The metadata have one entry, `stacks`: names and configurations as JSON.")]
+A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, or of a Recurrent,
+`stages.0.input_weights`; of several, each has its name before them. The metadata have names and
+configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is another among them.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, or .safetensors
     #[arg(long, value_name = "FILE")]
@@ -51,26 +56,28 @@ impl Import {
         let bytes = std::fs::read(&self.input).with_context(|| format!("cannot read {shown}"))?;
         let Checkpoint { tensors, skipped } = named_tensors(&bytes).with_context(|| format!("{shown}"))?;
         drop(bytes);
-        let mut found = find(&tensors);
-        found.left.extend(skipped);
-        if found.stacks.is_empty() {
+        let found = All::find(&tensors, skipped);
+        if found.networks.is_empty() && found.stacks.stacks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
-                "{shown}: {} tensors, and among them no cell of a known layout ({}); {}",
-                found.left.len(),
+                "{shown}: {} tensors, and among them no cell of a known system ({}, {}); {}",
+                found.stacks.left.len(),
                 systems.join(", "),
-                groups(&found.left).join("; ")
+                SYSTEMS.join(", "),
+                groups(&found.stacks.left).join("; ")
             );
         }
         if let Some(path) = &self.output {
             write(path, &tensors, &found)?;
         }
+        let left = &found.stacks.left;
         if self.json {
             let value = json!({
                 "input": self.input,
                 "output": self.output,
-                "stacks": found.stacks.iter().map(description).collect::<Vec<_>>(),
-                "left": found.left.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }))
+                "stacks": found.stacks.stacks.iter().map(description).collect::<Vec<_>>(),
+                "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
+                "left": left.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }))
                     .collect::<Vec<_>>(),
             });
             output::result(&value.to_string())?;
@@ -84,23 +91,80 @@ impl Import {
     }
 }
 
+/// Networks, and the stacks among the other tensors.
+struct All<T> {
+    networks: Vec<FoundNetwork<T>>,
+    stacks: Found<T>,
+}
+
+impl<T: Scalar> All<T> {
+    fn find(tensors: &[(String, Tensor<T>)], skipped: Vec<(String, String)>) -> Self {
+        let network::Networks { networks, rest, reasons } = network::find(tensors);
+        let mut stacks = layout::find(&rest);
+        for (name, reason) in &mut stacks.left {
+            if let Some((_, better)) = reasons.iter().find(|(other, _)| other == name) {
+                reason.clone_from(better);
+            }
+        }
+        stacks.left.extend(skipped);
+        Self { networks, stacks }
+    }
+
+    /// Whether there are several, which then have their names before those of their tensors.
+    fn several(&self) -> bool {
+        self.networks.len() + self.stacks.stacks.len() > 1
+    }
+
+    /// What stands before the names of the stacks' tensors, where these do not bring it.
+    fn before_stacks(&self) -> &str {
+        match &self.stacks.stacks[..] {
+            [one] if self.several() => &one.name,
+            _ => "",
+        }
+    }
+}
+
+impl<T: Scalar> Parameters<T> for All<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        for FoundNetwork { name, imported, .. } in &self.networks {
+            let before = if self.several() { name } else { "" };
+            imported.parameters.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
+        }
+        let before = self.before_stacks();
+        self.stacks.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        let (several, before_stacks) = (self.several(), self.before_stacks().to_owned());
+        for FoundNetwork { name, imported, .. } in &mut self.networks {
+            let before = if several { name.as_str() } else { "" };
+            imported.parameters.for_each_mut(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
+        }
+        self.stacks.for_each_mut(&mut |name, tensor| visit(&format!("{before_stacks}{name}"), tensor));
+    }
+}
+
 /// Writes the stacks, in 32 bits where these hold every number.
-fn write(path: &Path, tensors: &[(String, Tensor<f64>)], found: &Found<f64>) -> anyhow::Result<()> {
-    let description: Value = found.stacks.iter().map(description).collect();
-    let metadata = [(ENTRY.to_owned(), description.to_string())];
+fn write(path: &Path, tensors: &[(String, Tensor<f64>)], found: &All<f64>) -> anyhow::Result<()> {
+    let stacks = found.stacks.stacks.iter().map(description);
+    let (entry, description): (&str, Value) = match found.networks.is_empty() {
+        true => (STACKS, stacks.collect()),
+        false => (NETWORKS, found.networks.iter().map(description_of_network).chain(stacks).collect()),
+    };
+    let metadata = [(entry.to_owned(), description.to_string())];
     let fits = |&number: &f64| number.is_nan() || f64::from(number as f32) == number;
     let mut all_fit = true;
     found.for_each(&mut |_, tensor| all_fit &= tensor.as_slice().iter().all(fits));
     let bytes = if all_fit {
         let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.cast())).collect();
-        bytes_of::<f32>(&find(&tensors), &metadata)?
+        bytes_of::<f32>(&All::find(&tensors, Vec::new()), &metadata)?
     } else {
         bytes_of(found, &metadata)?
     };
     Ok(write_atomically(path, &bytes)?)
 }
 
-fn bytes_of<T: Scalar>(found: &Found<T>, metadata: &[(String, String)]) -> anyhow::Result<Vec<u8>> {
+fn bytes_of<T: Scalar>(found: &All<T>, metadata: &[(String, String)]) -> anyhow::Result<Vec<u8>> {
     Ok(export::to_safetensors(found, metadata)?)
 }
 
@@ -113,10 +177,41 @@ fn description(stack: &FoundStack<f64>) -> Value {
     })
 }
 
+fn description_of_network(network: &FoundNetwork<f64>) -> Value {
+    json!({
+        "name": network.name,
+        "system": network.system,
+        "tensors": network.imported.published().collect::<Vec<_>>(),
+        "config": network.imported.config,
+    })
+}
+
+/// A network and its cells.
+fn lines_of_network(network: &FoundNetwork<f64>) -> Vec<String> {
+    let FoundNetwork { system, name, imported } = network;
+    let cells = imported.config.cells().count();
+    let of = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+    let name = if name.is_empty() { "(no prefix)" } else { name };
+    let mut lines = vec![format!("{name}  {of} of {system}, a network of `recurrent`")];
+    for (index, cell) in imported.config.cells().enumerate() {
+        let [height, width] = cell.kernel_size;
+        let second = cell.second_kernel_size.map(|[h, w]| format!(" then {h} x {w}")).unwrap_or_default();
+        let dilated = match cell.dilation {
+            [1, 1] => String::new(),
+            [rows, columns] => format!(", dilated {rows} x {columns}"),
+        };
+        lines.push(format!(
+            "  cell {index}  {} -> {} channels, kernel {height} x {width}{second}{dilated}, reset {} the convolution",
+            cell.in_channels, cell.hidden_channels, cell.reset
+        ));
+    }
+    lines
+}
+
 /// The stacks with their cells, and what is left by its reason.
-fn listing(found: &Found<f64>) -> String {
-    let mut lines = Vec::new();
-    for FoundStack { layout, name, stack } in &found.stacks {
+fn listing(found: &All<f64>) -> String {
+    let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
+    for FoundStack { layout, name, stack } in &found.stacks.stacks {
         let layers = stack.layers.len();
         let of = if layers == 1 { "1 cell".to_owned() } else { format!("{layers} cells") };
         let name = if name.is_empty() { "(no prefix)" } else { name };
@@ -138,7 +233,7 @@ fn listing(found: &Found<f64>) -> String {
             ));
         }
     }
-    lines.extend(groups(&found.left).into_iter().map(|group| format!("left out: {group}")));
+    lines.extend(groups(&found.stacks.left).into_iter().map(|group| format!("left out: {group}")));
     lines.join("\n")
 }
 

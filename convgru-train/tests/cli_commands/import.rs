@@ -84,6 +84,41 @@ fn all_numbers_are_kept_whichever_tensor_they_are_in() {
 }
 
 #[test]
+fn networks_of_other_cells_are_written_for_recurrent_to_read() {
+    use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
+    let folder = folder();
+    let gates = ["convz", "convr", "convq"];
+    let cell = |scale: f64| Tensor::from_fn(&[2, 5, 3, 3], |i| scale * (i as f64 - 40.0));
+    let mut tensors: Vec<(String, Tensor<f64>)> =
+        gates.map(|gate| (format!("module.iter_mvs.gru.{gate}.weight"), cell(0.25))).into();
+    write(&folder.path().join("mvs.safetensors"), &tensors);
+    let ran = convgru(folder.path(), "import --input mvs.safetensors --output ours.safetensors").succeeded();
+    assert!(ran.stdout.contains("module.iter_mvs.gru.  1 cell of iter_mvs"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, dilated 2 x 2"), "{}", ran.stdout);
+    let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
+    let metadata = import::safetensors_metadata(&bytes).unwrap();
+    let networks: serde_json::Value = serde_json::from_str(&metadata["networks"]).unwrap();
+    let config: RecurrentConfig = serde_json::from_value(networks[0]["config"].clone()).unwrap();
+    let named = import::named_tensors(&bytes).unwrap().tensors;
+    let network = Recurrent::from_parameters(config, RecurrentParameters::new(named)).unwrap();
+    assert_eq!(network.config().cells().next().unwrap().dilation, [2, 2]);
+
+    // Beside a stack each has its name before its tensors.
+    tensors.extend(self::network(0.25));
+    write(&folder.path().join("both.safetensors"), &tensors);
+    let json =
+        convgru(folder.path(), "import --input both.safetensors --output both-ours.safetensors --json");
+    let json = json.succeeded().json();
+    assert_eq!(json["networks"][0]["system"], "iter_mvs");
+    assert_eq!(json["stacks"][0]["layout"], "jacobkimmel");
+    let bytes = fs::read(folder.path().join("both-ours.safetensors")).unwrap();
+    let names: Vec<String> =
+        import::named_tensors(&bytes).unwrap().tensors.into_iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"module.iter_mvs.gru.stages.0.input_weights".to_owned()), "{names:?}");
+    assert!(names.contains(&"module.layers.1.bias".to_owned()), "{names:?}");
+}
+
+#[test]
 fn json_tells_every_tensor_that_is_left() {
     let folder = folder();
     write(&folder.path().join("net.safetensors"), &network(1.0));
@@ -97,15 +132,15 @@ fn json_tells_every_tensor_that_is_left() {
 #[test]
 fn files_without_cells_are_errors_that_say_why() {
     let folder = folder();
-    let mut tensors: Vec<(String, Tensor<f64>)> = ["convz", "convr", "convq"]
-        .map(|gate| (format!("iter_mvs.gru.{gate}.weight"), Tensor::zeros(&[2, 5, 3, 3])))
+    let mut tensors: Vec<(String, Tensor<f64>)> = ["convz", "convr", "convq", "convz_glo"]
+        .map(|gate| (format!("update.gru.{gate}.weight"), Tensor::zeros(&[2, 5, 3, 3])))
         .into();
-    write(&folder.path().join("mvs.safetensors"), &tensors);
+    write(&folder.path().join("slam.safetensors"), &tensors);
     tensors.clear();
     write(&folder.path().join("empty.safetensors"), &tensors);
     fs::write(folder.path().join("page.pth"), "<html>").unwrap();
     for (file, words) in [
-        ("mvs.safetensors", "IterMVS, whose kernels are dilated"),
+        ("slam.safetensors", "it looks like droid, but: the weights have no tensor `update.gru.w.weight`"),
         ("empty.safetensors", "0 tensors, and among them no cell"),
         ("page.pth", "page.pth: not a readable weight file: 6 bytes"),
         ("missing.pth", "cannot read missing.pth"),

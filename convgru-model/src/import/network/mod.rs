@@ -23,10 +23,15 @@
 //! ```
 
 mod block;
+mod containers;
 mod core;
+mod found;
+mod known;
 mod systems;
 
 use convgru_kernels::Scalar;
+
+pub use self::found::{FoundNetwork, Networks, find};
 
 use self::block::Block;
 use crate::error::Result;

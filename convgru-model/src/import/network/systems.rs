@@ -2,11 +2,13 @@
 
 use convgru_kernels::Scalar;
 
+use super::containers::{carlthome, onnx};
 use super::core::{Core, Gathering};
+use super::known::{DGMR, GROUP_CHANNELS, HKO7, HKO7_LAYOUT, JHHUANG96, RAFT_PASSES, SPECTRAL};
 use super::{Hints, Imported};
-use crate::config::{ResetGate, invalid};
-use crate::error::{Error, Result};
-use crate::import::layout::{Blend, Columns, Gate, GateTensor, Layout};
+use crate::config::invalid;
+use crate::error::Result;
+use crate::import::layout::Layout;
 use crate::layer::Activation;
 use crate::recurrent::{
     CellConfig, CellKind, Context, ConvolutionConfig, Normalization, RecurrentConfig, Stage, Wiring,
@@ -28,98 +30,6 @@ pub(super) const NAMES: &[&str] = &[
     "onnx_gru_1x1",
     "raft_sep",
     "raftstereo",
-];
-
-/// HKO-7's slope of the leaky ReLU.
-const HKO7: Activation = Activation::LeakyRelu(0.2);
-
-/// Channels of a group in jhhuang96's normalisation.
-const GROUP_CHANNELS: usize = 32;
-
-const fn joint(name: &'static str, gates: &'static [Gate], columns: Columns) -> GateTensor {
-    GateTensor { name, gates, columns }
-}
-
-/// Cells with the names of RAFT's, the passes of a pair apart.
-const RAFT_PASSES: [&[GateTensor]; 2] = [
-    &[
-        joint("convz1", &[Gate::Update], Columns::StateInput),
-        joint("convr1", &[Gate::Reset], Columns::StateInput),
-        joint("convq1", &[Gate::Candidate], Columns::StateInput),
-    ],
-    &[
-        joint("convz2", &[Gate::Update], Columns::StateInput),
-        joint("convr2", &[Gate::Reset], Columns::StateInput),
-        joint("convq2", &[Gate::Candidate], Columns::StateInput),
-    ],
-];
-
-const DGMR: Layout = Layout {
-    system: "dgmr",
-    tensors: &[
-        joint("update_gate_conv", &[Gate::Update], Columns::InputState),
-        joint("read_gate_conv", &[Gate::Reset], Columns::InputState),
-        joint("output_conv", &[Gate::Candidate], Columns::InputState),
-    ],
-    blend: Blend::State,
-    ..Layout::SEED
-};
-
-const CARLTHOME: Layout = Layout {
-    system: "carlthome",
-    tensors: &[
-        joint("gates", &[Gate::Reset, Gate::Update], Columns::InputState),
-        joint("candidate", &[Gate::Candidate], Columns::InputState),
-    ],
-    weight: "*/kernel",
-    bias: "*/bias",
-    blend: Blend::State,
-    ..Layout::SEED
-};
-
-const JHHUANG96: Layout = Layout {
-    system: "jhhuang96",
-    tensors: &[
-        joint("conv1.0", &[Gate::Update, Gate::Reset], Columns::InputState),
-        joint("conv2.0", &[Gate::Candidate], Columns::InputState),
-    ],
-    ..Layout::SEED
-};
-
-const HKO7_LAYOUT: Layout = Layout {
-    system: "hko7",
-    tensors: &[
-        joint("i2h", &[Gate::Reset, Gate::Update, Gate::Candidate], Columns::Input),
-        joint("h2h", &[Gate::Reset, Gate::Update, Gate::Candidate], Columns::State),
-    ],
-    weight: "*_weight",
-    bias: "*_bias",
-    reset: ResetGate::After,
-    blend: Blend::State,
-    ..Layout::SEED
-};
-
-const ONNX: Layout = Layout {
-    system: "onnx_gru_1x1",
-    tensors: &[
-        joint("W", &[Gate::Update, Gate::Reset, Gate::Candidate], Columns::Input),
-        joint("R", &[Gate::Update, Gate::Reset, Gate::Candidate], Columns::State),
-    ],
-    weight: "*",
-    bias: "B*",
-    matrices: true,
-    blend: Blend::State,
-    ..Layout::SEED
-};
-
-/// The names of cells' weights where a spectral norm is kept beside them: kernel, left and right vector.
-const SPECTRAL: [[&str; 3]; 2] = [
-    [
-        "*.parametrizations.weight.original",
-        "*.parametrizations.weight.0._u",
-        "*.parametrizations.weight.0._v",
-    ],
-    ["*.weight_orig", "*.weight_u", "*.weight_v"],
 ];
 
 pub(super) fn read<T: Scalar>(
@@ -170,7 +80,7 @@ fn known<T: Scalar>(system: &str, gathering: Gathering<'_, T>, hints: &Hints) ->
 }
 
 /// All cells of a layout, each finished by `finish`, which is given the beginnings of published names and of ours.
-fn cells<T: Scalar>(
+pub(super) fn cells<T: Scalar>(
     layout: &Layout,
     mut gathering: Gathering<'_, T>,
     hints: &Hints,
@@ -402,64 +312,4 @@ fn firenet<T: Scalar>(mut gathering: Gathering<'_, T>, _hints: &Hints) -> Result
         Activation::Identity,
     )?));
     gathering.finish(RecurrentConfig { stages, wiring: Wiring::Chain })
-}
-
-/// TensorFlow's kernels are `[kh, kw, in, out]`.
-fn carlthome<T: Scalar>(tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Imported<T>> {
-    let turned = |(name, tensor): &(String, Tensor<T>)| {
-        let &[kh, kw, inputs, outputs] = tensor.shape() else { return (name.clone(), tensor.clone()) };
-        let taps = kh * kw;
-        let turned = Tensor::from_fn(&[outputs, inputs, kh, kw], |i| {
-            let (output, input, tap) = (i / taps / inputs, i / taps % inputs, i % taps);
-            tensor.as_slice()[(tap * inputs + input) * outputs + output]
-        });
-        (name.clone(), turned)
-    };
-    let turned: Vec<(String, Tensor<T>)> = tensors.iter().map(turned).collect();
-    let mut imported = cells(&CARLTHOME, Gathering::new(&turned), hints, |_, _, core| Ok(core.config))?;
-    imported.kernels_last = true;
-    Ok(imported)
-}
-
-/// One direction of the operator GRU of ONNX: `W [1, 3H, C]`, `R [1, 3H, H]`, and `B [1, 6H]`, two biases one after the
-/// other.
-fn onnx<T: Scalar>(tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Imported<T>> {
-    let layout = Layout {
-        reset: if hints.linear_before_reset { ResetGate::After } else { ResetGate::Before },
-        ..ONNX
-    };
-    let mut apart = Vec::new();
-    for (name, tensor) in tensors {
-        let mut add = |name: &str, shape: &[usize], from: usize| -> Result<()> {
-            let len: usize = shape.iter().product();
-            apart.push((
-                name.to_owned(),
-                Tensor::from_vec(shape, tensor.as_slice()[from..from + len].to_vec())?,
-            ));
-            Ok(())
-        };
-        match (name.as_str(), tensor.shape()) {
-            ("W" | "R", &[1, rows, columns]) => add(name, &[rows, columns], 0)?,
-            ("B", &[1, both]) if both % 2 == 0 => {
-                add("BW", &[both / 2], 0)?;
-                add("BR", &[both / 2], both / 2)?;
-            }
-            _ => return Err(Error::UnexpectedTensor { name: name.clone() }),
-        }
-    }
-    let mut imported = cells(&layout, Gathering::new(&apart), hints, |_, _, core| Ok(core.config))?;
-    let shape = |(name, tensor): &(String, Tensor<T>)| (name.clone(), tensor.shape().to_vec());
-    imported.published = tensors.iter().map(shape).collect();
-    for block in &mut imported.blocks {
-        let place = &mut block.published;
-        match place.name.as_str() {
-            "BW" => "B".clone_into(&mut place.name),
-            "BR" => {
-                place.row += 3 * block.rows;
-                "B".clone_into(&mut place.name);
-            }
-            _ => {}
-        }
-    }
-    Ok(imported)
 }
