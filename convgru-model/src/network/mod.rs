@@ -3,6 +3,7 @@
 mod cell;
 mod conv_gru;
 mod encoder_forecaster;
+mod sequence;
 mod stack;
 mod state_gradient;
 mod stream;
@@ -16,5 +17,6 @@ pub use encoder_forecaster::{
     EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
     TeacherForcing,
 };
+pub use sequence::Sequence;
 pub use state_gradient::StateGradient;
 pub use stream::ConvGruStream;

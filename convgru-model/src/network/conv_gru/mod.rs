@@ -10,6 +10,7 @@ pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
 pub use sequences::ConvGruSequences;
 pub use training::{ConvGruWorkspace, MemoryBudget};
 
+use super::sequence::Sequence;
 use super::stack::{PreparedStack, StackWorkspace};
 use super::stream::ConvGruStream;
 use crate::cell::{self, CellParameters, CellShape};
@@ -170,7 +171,8 @@ impl<T: Scalar> ConvGru<T> {
     ///
     /// # Shapes
     /// `input`: `[T, N, in_channels, H, W]`; `states`: for each layer `[N, hidden, H, W]`,
-    /// `None` is zero; outputs: `[T, N, hidden, H, W]`.
+    /// `None` is zero; outputs: `[T, N, hidden, H, W]`. Steps come first: frames that lie as `[N, T, in_channels, H, W]`
+    /// ("batch first") go through [`Tensor::swap_steps_and_batch`] on their way in, and outputs on their way out.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] or [`Error::Count`] if an argument does not fit.
@@ -180,7 +182,31 @@ impl<T: Scalar> ConvGru<T> {
         states: Option<&[Tensor<T>]>,
         outputs: Outputs,
     ) -> Result<ConvGruOutput<T>> {
-        self.prepare_sequences()?.forward(input, states, outputs)
+        self.forward_sequence(Sequence { states, outputs, ..Sequence::new(input) })
+    }
+
+    /// A whole sequence, whose samples may be of different lengths.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward); lengths: one for each sample.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and [`Error::OutOfRange`] for a length of more steps than there are.
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, Sequence, Tensor};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let frames = Tensor::zeros(&[5, 2, 2, 6, 7]);
+    /// let result = network.forward_sequence(Sequence { lengths: Some(&[5, 9]), ..Sequence::new(&frames) });
+    /// let error = result.map(drop).expect_err("there are five frames");
+    /// assert_eq!(error.to_string(), "length of sample 1: 9 given where 0 to 5 is possible");
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn forward_sequence(&self, sequence: Sequence<'_, T>) -> Result<ConvGruOutput<T>> {
+        let mut result = ConvGruOutput::default();
+        self.prepare_sequences()?.forward_sequence(sequence, &mut result)?;
+        Ok(result)
     }
 
     /// The network with its weights packed for sequences, which keeps its memory between them.
