@@ -1,5 +1,6 @@
 //! Networks of recurrent layers.
 
+mod bidirectional;
 mod cell;
 mod conv_gru;
 mod encoder_forecaster;
@@ -8,6 +9,10 @@ mod stack;
 mod state_gradient;
 mod stream;
 
+pub use bidirectional::{
+    BidirectionalBackward, BidirectionalConvGru, BidirectionalConvGruParameters, BidirectionalOutput,
+    BidirectionalOutputGradients, BidirectionalWorkspace, Directions,
+};
 pub use cell::{CellBackward, CellOutputGradients, ConvGruCell};
 pub use conv_gru::{
     ConvGru, ConvGruBackward, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters, ConvGruSequences,

@@ -4,7 +4,7 @@ use convgru_kernels::{Scalar, Scratchpad};
 
 use super::super::sequence::Sequence;
 use super::super::stack::{PreparedStack, StackWorkspace};
-use super::{ConvGru, ConvGruOutput, Outputs};
+use super::{Blueprint, ConvGruOutput, Outputs};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 /// input to be a large one, few enough to stay in a cache.
 const BLOCK_ELEMENTS: usize = 1 << 22;
 
-/// A [`ConvGru`] prepared for sequences: weights packed once, memory kept between sequences
+/// A [`ConvGru`](super::ConvGru) prepared for sequences: weights packed once, memory kept between sequences
 /// of the same shape.
 ///
 /// ```
@@ -28,7 +28,7 @@ const BLOCK_ELEMENTS: usize = 1 << 22;
 /// ```
 #[derive(Debug)]
 pub struct ConvGruSequences<'a, T> {
-    pub(super) network: &'a ConvGru<T>,
+    pub(super) blueprint: &'a Blueprint,
     pub(super) stack: PreparedStack<'a, T>,
     pub(super) workspace: Option<StackWorkspace<T>>,
     pub(super) scratch: Scratchpad<T>,
@@ -38,10 +38,10 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
     /// A whole sequence.
     ///
     /// # Shapes
-    /// As [`ConvGru::forward`].
+    /// As [`ConvGru::forward`](super::ConvGru::forward).
     ///
     /// # Errors
-    /// As [`ConvGru::forward`].
+    /// As [`ConvGru::forward`](super::ConvGru::forward).
     pub fn forward(
         &mut self,
         input: &Tensor<T>,
@@ -71,7 +71,7 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// As [`ConvGru::forward`].
+    /// As [`ConvGru::forward`](super::ConvGru::forward).
     pub fn forward_into(
         &mut self,
         input: &Tensor<T>,
@@ -85,7 +85,7 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
     /// [`forward_into`](Self::forward_into) for a sequence whose samples may be of different lengths.
     ///
     /// # Errors
-    /// As [`ConvGru::forward_sequence`].
+    /// As [`ConvGru::forward_sequence`](super::ConvGru::forward_sequence).
     ///
     /// ```
     /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutput, Sequence, Tensor};
@@ -105,8 +105,8 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
         result: &mut ConvGruOutput<T>,
     ) -> Result<()> {
         let Sequence { input, states, lengths, outputs } = sequence;
-        let config = self.network.config();
-        let step = self.network.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
+        let config = &self.blueprint.config;
+        let step = self.blueprint.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
         sequence.expect_lengths(steps, step.batch)?;
         let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);
@@ -117,8 +117,8 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
         };
         workspace.layers.iter_mut().for_each(|layer| layer.clear_initial());
         workspace.clear_ends();
-        self.network.set_initial(&mut workspace, states)?;
-        let first = self.network.first_of(outputs);
+        self.blueprint.set_initial(&mut workspace, states)?;
+        let first = self.blueprint.first_of(outputs);
         result.outputs.resize_with(config.layers() - first, Tensor::default);
         result.last.resize_with(config.layers(), Tensor::default);
         for (layer, output) in workspace.layers[first..].iter().zip(&mut result.outputs) {

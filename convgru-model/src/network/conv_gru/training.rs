@@ -4,8 +4,8 @@ use convgru_kernels::{Extent, Scalar, Scratchpad};
 
 use super::super::sequence::Sequence;
 use super::super::stack::{StackWorkspace, steps_of_block};
-use super::{ConvGru, ConvGruOutput, Outputs};
-use crate::cell;
+use super::{Blueprint, ConvGru, ConvGruOutput, Outputs};
+use crate::cell::{self, CellParameters};
 use crate::config::ResetGate;
 use crate::error::Result;
 use crate::tensor::{Tensor, expect_shape};
@@ -77,19 +77,7 @@ impl<T: Scalar> ConvGruWorkspace<T> {
 impl<T: Scalar> ConvGru<T> {
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
-        self.memory_budget = budget;
-    }
-
-    /// Steps whose gates a forward pass keeps for the backward pass.
-    fn kept_steps(&self, step: Extent, steps: usize) -> usize {
-        let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
-        let hidden: usize = self.config.hidden_channels.iter().sum();
-        // Gates and states, and the convolution of the state where the reset gate acts after it.
-        let kept = cell::GATES + 1 + usize::from(self.config.reset == ResetGate::After);
-        let channels = self.config.in_channels + kept * hidden;
-        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
-        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
-        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
+        self.blueprint.memory_budget = budget;
     }
 
     /// A whole sequence, keeping what [`backward`](Self::backward) needs.
@@ -174,12 +162,36 @@ impl<T: Scalar> ConvGru<T> {
         sequence: Sequence<'_, T>,
         workspace: &mut Option<ConvGruWorkspace<T>>,
     ) -> Result<ConvGruOutput<T>> {
+        self.blueprint.forward_train(&self.parameters.layers, sequence, workspace)
+    }
+}
+
+impl Blueprint {
+    /// Steps whose gates a forward pass keeps for the backward pass.
+    fn kept_steps<T: Scalar>(&self, step: Extent, steps: usize) -> usize {
+        let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
+        let hidden: usize = self.config.hidden_channels.iter().sum();
+        // Gates and states, and the convolution of the state where the reset gate acts after it.
+        let kept = cell::GATES + 1 + usize::from(self.config.reset == ResetGate::After);
+        let channels = self.config.in_channels + kept * hidden;
+        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
+        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
+        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
+    }
+
+    /// [`ConvGru::forward_train_sequence`] with the given weights.
+    pub(in crate::network) fn forward_train<T: Scalar>(
+        &self,
+        layers: &[CellParameters<T>],
+        sequence: Sequence<'_, T>,
+        workspace: &mut Option<ConvGruWorkspace<T>>,
+    ) -> Result<ConvGruOutput<T>> {
         let Sequence { input, states, lengths, outputs } = sequence;
         let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
         sequence.expect_lengths(steps, step.batch)?;
-        let stack = self.prepared()?;
-        let gates = self.kept_steps(step, steps);
+        let stack = self.prepared(layers)?;
+        let gates = self.kept_steps::<T>(step, steps);
         let kept = workspace
             .take()
             .filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps, gates));
