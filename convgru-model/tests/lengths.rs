@@ -290,6 +290,26 @@ fn blocks_of_steps_give_the_bits_of_the_whole() {
     }
 }
 
+/// Images so large that the convolutions of input and state are added up: each step reads its own frame.
+#[test]
+fn samples_of_large_images_end_as_those_of_small_ones() {
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(9, &[8]), 3).unwrap();
+    let mut input = noise::<f32>(&[3, 2, 9, 421, 417], 1);
+    let expected = network.forward(&alone(&input, 1, 1), None, Outputs::Top).unwrap().last.remove(0);
+    let len = input.index(0).slice(0).len();
+    for t in 1..3 {
+        input.slice_mut(t)[len..].fill(f32::NAN);
+    }
+    let sequence = Sequence { lengths: Some(&[3, 1]), ..Sequence::new(&input) };
+    let trained = network.forward_train_sequence(sequence, &mut None).unwrap();
+    for states in [network.forward_sequence(sequence).unwrap(), trained] {
+        for state in [states.outputs[0].index(0), states.outputs[0].index(2), states.last[0].clone()] {
+            assert_eq!(bits(state.slice(1)), bits(expected.as_slice()));
+            assert!(state.as_slice().iter().all(|v| v.is_finite()));
+        }
+    }
+}
+
 #[test]
 fn a_stream_whose_finished_samples_are_ignored_meets_the_same_states() {
     for reset in [ResetGate::Before, ResetGate::After] {

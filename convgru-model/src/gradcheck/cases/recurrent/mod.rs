@@ -132,7 +132,9 @@ fn cases_of_lengths(before: Drawn, after: Drawn) -> Vec<Case> {
             of(Form::Last, false, " from no states, last states"),
         ]
     });
-    all.into_iter().flatten().collect()
+    let without_input = Drawn { form: Form::Everything, lengths: true, input: false, ..before };
+    let without_input = without_input.of("lengths without input", layers(), draw::image_size());
+    all.into_iter().flatten().chain([without_input]).collect()
 }
 
 /// What runs, and what of it reaches the loss.
