@@ -42,6 +42,16 @@ pub enum Error {
         /// How many were given.
         got: usize,
     },
+    /// A number is larger than it can be.
+    #[error("{what}: {got} given where 0 to {most} is possible")]
+    OutOfRange {
+        /// What the number is.
+        what: String,
+        /// The number given.
+        got: usize,
+        /// The largest that is possible.
+        most: usize,
+    },
     /// A file of weights lacks a tensor.
     #[error("the weights have no tensor `{name}`; they hold: {found}")]
     MissingTensor {

@@ -21,6 +21,8 @@
 //! | what | where |
 //! |---|---|
 //! | one cell, a stack, a stream of frames | [`ConvGruCell`], [`ConvGru`], [`ConvGruStream`] |
+//! | a sequence read from both ends | [`BidirectionalConvGru`] |
+//! | samples of different lengths | [`Sequence`] |
 //! | reading frames and continuing them | [`EncoderForecaster`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | weights in and out | [`import`], [`export`] |
@@ -59,8 +61,8 @@ mod tensor;
 
 pub use cell::CellParameters;
 pub use config::{
-    ConvGruConfig, EncoderForecasterConfig, Feedback, Initializer, KernelSize, KernelSizes, OutputActivation,
-    Precision, ResetGate,
+    BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, Initializer, KernelSize,
+    KernelSizes, Merge, OutputActivation, Precision, ResetGate,
 };
 pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
 pub use error::{Error, Result};

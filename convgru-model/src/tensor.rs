@@ -139,6 +139,46 @@ impl<T: Scalar> Tensor<T> {
         Self { shape: self.shape[1..].to_vec(), data: self.slice(index).to_vec() }
     }
 
+    /// Changes the first two dimensions with each other: sequences `[T, N, ...]` as this crate takes them
+    /// become `[N, T, ...]`, "batch first", as many datasets and other libraries keep them, and back.
+    ///
+    /// # Shapes
+    /// `[A, B, ...]`; result: `[B, A, ...]`.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] if there are fewer than two dimensions.
+    ///
+    /// ```
+    /// use convgru_model::Tensor;
+    ///
+    /// // Two samples of three steps, the sample in the tens.
+    /// let batch_first = Tensor::from_vec(&[2, 3, 1], vec![0.0f32, 1.0, 2.0, 10.0, 11.0, 12.0])?;
+    /// let steps_first = batch_first.swap_steps_and_batch()?;
+    /// assert_eq!(steps_first.shape(), [3, 2, 1]);
+    /// assert_eq!(steps_first.as_slice(), [0.0, 10.0, 1.0, 11.0, 2.0, 12.0]);
+    /// assert_eq!(steps_first.swap_steps_and_batch()?, batch_first);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    #[doc(alias = "batch_first", alias = "transpose")]
+    pub fn swap_steps_and_batch(&self) -> Result<Self> {
+        let [outer, inner, ref rest @ ..] = *self.shape else {
+            return Err(Error::ShapeMismatch {
+                what: "tensor whose first two dimensions change places".into(),
+                expected: "[T, N, ...]".into(),
+                got: self.shape.clone(),
+            });
+        };
+        let size: usize = rest.iter().product();
+        let mut data = Vec::with_capacity(self.data.len());
+        for second in 0..inner {
+            for first in 0..outer {
+                let start = (first * inner + second) * size;
+                data.extend_from_slice(&self.data[start..start + size]);
+            }
+        }
+        Ok(Self { shape: [&[inner, outer], rest].concat(), data })
+    }
+
     /// Sets every element.
     pub fn fill(&mut self, value: T) {
         self.data.fill(value);

@@ -52,6 +52,26 @@ fn a_step_allocates_nothing() {
 }
 
 #[test]
+fn samples_are_reset_without_allocating() {
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[6, 5]), 7).unwrap();
+    let frames = Tensor::from_fn(&[3, 3, 8, 10], |i| (i % 7) as f32 / 7.0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let counts: Vec<usize> = pool.install(|| {
+        let mut stream = network.prepare(3, 8, 10).unwrap();
+        let mut counts = Vec::with_capacity(4);
+        let resets: [&[usize]; 4] = [&[0], &[1, 2], &[2, 1, 0], &[]];
+        for samples in resets {
+            let before = ALLOCATIONS.with(Cell::get);
+            stream.reset_samples(samples).unwrap();
+            stream.step(&frames).unwrap();
+            counts.push(ALLOCATIONS.with(Cell::get) - before);
+        }
+        counts
+    });
+    assert_eq!(counts, [0; 4]);
+}
+
+#[test]
 fn a_training_step_whose_gradients_enter_one_by_one_allocates_nothing_for_its_length() {
     let network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[6, 5]), 7).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();

@@ -1,9 +1,11 @@
 //! Configurations: what a network is, in a form people write in TOML.
 
+mod bidirectional;
 mod conv_gru;
 mod encoder_forecaster;
 mod kernel_size;
 
+pub use bidirectional::{BidirectionalConvGruConfig, Merge};
 pub use conv_gru::{ConvGruConfig, Initializer, Precision, ResetGate};
 pub use encoder_forecaster::{EncoderForecasterConfig, Feedback, OutputActivation};
 pub use kernel_size::{KernelSize, KernelSizes};

@@ -66,6 +66,12 @@ impl Values {
         self.0.next_u64() >> 63 == 1
     }
 
+    /// How many steps of a sequence each sample of a batch takes: 0 to `steps`, and the first at least one.
+    pub fn lengths(&mut self, batch: usize, steps: usize) -> Vec<usize> {
+        let mut below = |count: usize| (self.0.next_u64() % count as u64) as usize;
+        (0..batch).map(|n| if n == 0 { 1 + below(steps) } else { below(steps + 1) }).collect()
+    }
+
     /// A tensor of numbers uniform in `-1..1`.
     pub fn tensor(&mut self, shape: &[usize]) -> Tensor<f64> {
         Tensor::from_fn(shape, |_| self.number())

@@ -1,12 +1,18 @@
 //! Networks of recurrent layers.
 
+mod bidirectional;
 mod cell;
 mod conv_gru;
 mod encoder_forecaster;
+mod sequence;
 mod stack;
 mod state_gradient;
 mod stream;
 
+pub use bidirectional::{
+    BidirectionalBackward, BidirectionalConvGru, BidirectionalConvGruParameters, BidirectionalOutput,
+    BidirectionalOutputGradients, BidirectionalWorkspace, Directions,
+};
 pub use cell::{CellBackward, CellOutputGradients, ConvGruCell};
 pub use conv_gru::{
     ConvGru, ConvGruBackward, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters, ConvGruSequences,
@@ -16,5 +22,6 @@ pub use encoder_forecaster::{
     EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
     TeacherForcing,
 };
+pub use sequence::Sequence;
 pub use state_gradient::StateGradient;
 pub use stream::ConvGruStream;

@@ -125,6 +125,27 @@ impl<T: Scalar> StackWorkspace<T> {
         (below.last().map_or(&self.inputs, |layer| &layer.states), &mut from[0])
     }
 
+    /// Every sample takes all steps.
+    pub(super) fn clear_ends(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.ends.clear());
+    }
+
+    /// Samples of the given lengths, of which `before` steps have gone. Inputs past an end become zero: what was
+    /// read there must not reach a result, not even as a product of zero and a NaN.
+    pub(super) fn set_ends(&mut self, lengths: &[usize], before: usize) {
+        for layer in &mut self.layers {
+            layer.ends.set(lengths, before);
+        }
+        let Self { inputs, layers } = self;
+        let Some(layer) = layers.first() else { return };
+        for t in 0..layer.steps() {
+            for samples in layer.ends.ended(t) {
+                let first = layer.images(t..t + 1).start;
+                inputs.images_mut(first + samples.start..first + samples.end).set_zero();
+            }
+        }
+    }
+
     /// The sequence a layer reads.
     fn input_of(&self, index: usize) -> &FeatureMaps<T> {
         if index == 0 { &self.inputs } else { &self.layers[index - 1].states }

@@ -3,7 +3,7 @@
 use convgru_kernels::{Extent, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::stack::{PreparedStack, StackWorkspace};
-use crate::error::{Result, expect_count};
+use crate::error::{Error, Result, expect_count};
 use crate::tensor::{Tensor, expect_shape};
 
 /// A [`ConvGru`](super::ConvGru) prepared for frames of one size.
@@ -30,6 +30,8 @@ pub struct ConvGruStream<'a, T> {
     output: Tensor<T>,
     /// Whether the states before the next step are those in the workspace; zero otherwise.
     started: bool,
+    /// Whether the state of each sample was set back after the last step.
+    set_back: Vec<bool>,
     scratch: Scratchpad<T>,
 }
 
@@ -37,7 +39,8 @@ impl<'a, T: Scalar> ConvGruStream<'a, T> {
     pub(super) fn new(stack: PreparedStack<'a, T>, extent: Extent) -> Result<Self> {
         let workspace = stack.workspace_without_gates(extent, 1)?;
         let output = Tensor::zeros(&workspace.top().state_extent().dims());
-        Ok(Self { stack, workspace, output, started: false, scratch: Scratchpad::new() })
+        let set_back = vec![false; extent.batch];
+        Ok(Self { stack, workspace, output, started: false, set_back, scratch: Scratchpad::new() })
     }
 
     /// Takes all memory that steps need, by two frames on trial.
@@ -67,6 +70,7 @@ impl<'a, T: Scalar> ConvGruStream<'a, T> {
         }
         self.stack.step(&mut self.workspace, 0, &mut self.scratch)?;
         self.started = true;
+        self.set_back.fill(false);
         self.workspace.top().state(0).write_nchw(self.output.as_mut_slice())?;
         Ok(&self.output)
     }
@@ -109,6 +113,7 @@ impl<'a, T: Scalar> ConvGruStream<'a, T> {
             self.output.as_mut_slice().copy_from_slice(top.as_slice());
         }
         self.started = true;
+        self.set_back.fill(false);
         Ok(())
     }
 
@@ -119,6 +124,49 @@ impl<'a, T: Scalar> ConvGruStream<'a, T> {
         }
         self.output.fill(T::ZERO);
         self.started = false;
+    }
+
+    /// Forgets what it knows of some samples, counted from zero: the next frame is the first of each of them, and
+    /// the others go on. Allocates nothing.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`] for a sample that the batch does not have; nothing has changed then.
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let mut stream = network.prepare(3, 6, 5)?;
+    /// let frames = Tensor::from_fn(&[3, 2, 6, 5], |i| (i % 7) as f32 / 7.0);
+    /// let first = stream.step(&frames)?.clone();
+    /// stream.step(&frames)?;
+    /// stream.reset_samples(&[1])?;
+    /// let third = stream.step(&frames)?;
+    /// assert_eq!(third.slice(1), first.slice(1));
+    /// assert_ne!(third.slice(2), first.slice(2));
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn reset_samples(&mut self, samples: &[usize]) -> Result<()> {
+        let batch = self.set_back.len();
+        if let Some(&sample) = samples.iter().find(|&&sample| sample >= batch) {
+            let what = "sample to reset".to_owned();
+            return Err(Error::OutOfRange { what, got: sample, most: batch.saturating_sub(1) });
+        }
+        if !self.started {
+            return Ok(());
+        }
+        for &sample in samples {
+            for layer in &mut self.workspace.layers {
+                layer.states.images_mut(sample..sample + 1).set_zero();
+            }
+            self.output.slice_mut(sample).fill(T::ZERO);
+            self.set_back[sample] = true;
+        }
+        // A batch without states convolves none.
+        if self.set_back.iter().all(|&set_back| set_back) {
+            self.reset();
+        }
+        Ok(())
     }
 
     fn state(&self, layer: usize) -> Option<FeatureMapsRef<'_, T>> {

@@ -5,7 +5,7 @@ use convgru_kernels::reference::{self, Number};
 
 use super::array::{Array, NamedArrays};
 use crate::config::ResetGate;
-use crate::error::Result;
+use crate::error::{Result, expect_count};
 
 /// The parameters of one layer: three gates in the order update, reset, candidate.
 #[derive(Debug, Clone, Copy)]
@@ -184,6 +184,38 @@ pub fn stack_forward<N: Number>(
     for t in 0..input.shape().first().copied().unwrap_or(0) {
         let before = steps.last().map_or(states, Vec::as_slice);
         let after = stack_step(layers, Some(&input.index(t)?), before)?;
+        steps.push(after);
+    }
+    Ok(steps)
+}
+
+/// A stack over a sequence whose samples are of different lengths: past its end a sample has the state at its end.
+///
+/// # Shapes
+/// As [`stack_forward`]; `lengths`: one for each sample.
+///
+/// # Errors
+/// As [`cell_step`], and [`Error::Count`](crate::Error::Count) without a length for each sample.
+pub fn stack_forward_of_lengths<N: Number>(
+    layers: &[CellParameters<'_, N>],
+    input: &Array<N>,
+    states: &[Array<N>],
+    lengths: &[usize],
+) -> Result<Vec<Vec<Array<N>>>> {
+    let mut steps: Vec<Vec<Array<N>>> = Vec::new();
+    for t in 0..input.shape().first().copied().unwrap_or(0) {
+        let before = steps.last().map_or(states, Vec::as_slice);
+        let mut after = stack_step(layers, Some(&input.index(t)?), before)?;
+        for (after, before) in after.iter_mut().zip(before) {
+            let batch = after.extent()?.batch;
+            expect_count("lengths", batch, lengths.len())?;
+            let image = after.as_slice().len() / batch.max(1);
+            for (i, number) in after.as_mut_slice().iter_mut().enumerate() {
+                if t >= lengths[i / image] {
+                    *number = before.as_slice()[i];
+                }
+            }
+        }
         steps.push(after);
     }
     Ok(steps)

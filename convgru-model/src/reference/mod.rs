@@ -6,6 +6,7 @@
 //! compares the shipped backward passes with them.
 
 mod array;
+mod bidirectional;
 mod cell;
 mod encoder_forecaster;
 mod layer;
@@ -13,7 +14,8 @@ mod layer;
 mod operations;
 
 pub use array::{Array, NamedArrays};
-pub use cell::{CellParameters, cell_step, stack_forward, stack_step, zero_states};
+pub use bidirectional::{Both, BothWays, bidirectional};
+pub use cell::{CellParameters, cell_step, stack_forward, stack_forward_of_lengths, stack_step, zero_states};
 pub use encoder_forecaster::{Forcing, Forecast, encoder_forecaster};
 pub use layer::{bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
 #[cfg(feature = "gradcheck")]

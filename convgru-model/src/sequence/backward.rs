@@ -24,6 +24,9 @@ pub(crate) struct LayerBackward<T> {
     /// Memory for `r.h` of the steps of a block, or the gradient of `u` where the reset gate acts
     /// after that, `[steps N, hidden, H, W]`.
     products: FeatureMaps<T>,
+    /// Memory for the gradients of states that a step leaves as they are, `[N, hidden, H, W]`, where
+    /// samples have ends of their own.
+    held: Option<FeatureMaps<T>>,
 }
 
 impl<T: Scalar> LayerBackward<T> {
@@ -41,11 +44,15 @@ impl<T: Scalar> LayerBackward<T> {
             d_gates: FeatureMaps::sectioned(block.with_channels(GATES * state.channels), GATES, widest)?,
             d_hidden: FeatureMaps::zeros(state)?,
             products: FeatureMaps::with_halo(block, halo)?,
+            held: workspace.ends.are_given().then(|| FeatureMaps::zeros(state)).transpose()?,
         })
     }
 
     /// Goes back over step `t` of a block. The gradients that enter at the state after the step
     /// have been added to `d_hidden`.
+    ///
+    /// For samples that ended before the step, the gradient of the state after it is that of the state before it, and
+    /// to the step itself comes a gradient of zero.
     pub(crate) fn step(
         &mut self,
         cell: &PreparedCell<'_, T>,
@@ -54,6 +61,12 @@ impl<T: Scalar> LayerBackward<T> {
         t: usize,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
+        if let Some(held) = &mut self.held {
+            for samples in workspace.ends.ended(t) {
+                held.images_mut(samples.clone()).copy_from(self.d_hidden.images(samples.clone()))?;
+                self.d_hidden.images_mut(samples).set_zero();
+            }
+        }
         let images = workspace.images(t..t + 1);
         let of_block = workspace.images(t - block.start..t + 1 - block.start);
         let step = StepBackward {
@@ -64,7 +77,13 @@ impl<T: Scalar> LayerBackward<T> {
             d_gates: self.d_gates.images_mut(of_block.clone()),
             products: self.products.images_mut(of_block),
         };
-        cell.recur_backward(step, scratch)
+        cell.recur_backward(step, scratch)?;
+        if let Some(held) = &self.held {
+            for samples in workspace.ends.ended(t) {
+                self.d_hidden.images_mut(samples.clone()).copy_from(held.images(samples))?;
+            }
+        }
+        Ok(())
     }
 
     /// The gradient of the inputs of some steps of a block, after [`step`](Self::step) for them.

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar, Scratchpad};
 
+use super::Ends;
 use crate::cell::{GATES, PreparedCell, Step};
 use crate::config::ResetGate;
 use crate::error::Result;
@@ -32,6 +33,8 @@ pub(crate) struct LayerWorkspace<T> {
     has_initial: bool,
     /// Scratch for `r.h` of one step.
     reset_hidden: FeatureMaps<T>,
+    /// Where samples end whose state stays as it is from there on.
+    pub(crate) ends: Ends,
 }
 
 impl<T: Scalar> LayerWorkspace<T> {
@@ -63,6 +66,7 @@ impl<T: Scalar> LayerWorkspace<T> {
             initial: FeatureMaps::with_halo(state, halo)?,
             has_initial: false,
             reset_hidden: FeatureMaps::with_halo(state, own)?,
+            ends: Ends::default(),
         })
     }
 
@@ -212,7 +216,26 @@ impl<T: Scalar> LayerWorkspace<T> {
             reset_hidden: self.reset_hidden.as_mut(),
             next: after.into_images(0..self.batch),
         };
-        cell.step(step, scratch)
+        cell.step(step, scratch)?;
+        self.freeze(t)
+    }
+
+    /// Gives samples that ended before step `t` the state before it.
+    fn freeze(&mut self, t: usize) -> Result<()> {
+        let start = t * self.batch;
+        for samples in self.ends.ended(t) {
+            let (before, after) = self.states.split_at(start);
+            let mut state = after.into_images(samples.clone());
+            if t > 0 {
+                let from = start - self.batch;
+                state.copy_from(before.images(from + samples.start..from + samples.end))?;
+            } else if self.has_initial {
+                state.copy_from(self.initial.images(samples))?;
+            } else {
+                state.set_zero();
+            }
+        }
+        Ok(())
     }
 
     /// Makes the state after step `t` the one before the first, to go on with the next block of steps.

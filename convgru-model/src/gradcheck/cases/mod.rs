@@ -1,5 +1,6 @@
 //! The gradient checks of everything in this crate that has a backward pass.
 
+mod bidirectional;
 mod encoder_forecaster;
 mod layer;
 mod recurrent;
@@ -19,6 +20,7 @@ use super::Case;
 /// ```
 pub fn cases() -> Vec<Case> {
     let mut cases = recurrent::cases();
+    cases.extend(bidirectional::cases());
     cases.extend(encoder_forecaster::cases());
     cases.extend(variants::cases());
     cases.extend(layer::cases());

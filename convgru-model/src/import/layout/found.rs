@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use convgru_kernels::Scalar;
 
 use super::convert::Cell;
+use super::directions::REVERSE;
 use super::{ForeignStack, Layout};
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
@@ -155,6 +156,9 @@ impl<'t, T: Scalar> Search<'t, T> {
             let parts = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
             if name.split('.').any(|part| parts.contains(&part)) {
                 "cells in pairs (RAFT's SepConvGRU) are not supported".to_owned()
+            } else if name.ends_with(REVERSE) {
+                "it is of the backward direction of a layer, which is read together with the forward one"
+                    .to_owned()
             } else {
                 "it belongs to no cell of a known layout".to_owned()
             }
@@ -237,6 +241,9 @@ mod tests {
         // A second layer that reads both directions of the first.
         let found = find(&[gru(0, 5), gru(1, 4)].concat());
         assert_eq!(names(&found), [("torch_nn_gru_1x1.0.", 1), ("torch_nn_gru_1x1.1.", 1)]);
+        let backward = ("weight_hh_l0_reverse".to_owned(), Tensor::zeros(&[6, 2]));
+        let found = find(&[gru(0, 5).to_vec(), vec![backward]].concat());
+        assert!(found.left[0].1.contains("backward direction"), "{:?}", found.left);
     }
 
     #[test]

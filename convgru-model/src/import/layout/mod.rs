@@ -13,6 +13,7 @@
 //! input and state have one each, they are added up, and both have the gradient of their sum.
 
 mod convert;
+mod directions;
 mod found;
 mod known;
 

@@ -4,7 +4,7 @@ use convgru_kernels::{Scalar, Scratchpad};
 
 use super::super::stack::{StackBackward, StackWorkspace};
 use super::super::state_gradient::StateGradient;
-use super::{ConvGru, ConvGruParameters, ConvGruWorkspace};
+use super::{Blueprint, ConvGru, ConvGruParameters, ConvGruWorkspace};
 use crate::cell::{CellParameters, CellShape};
 use crate::error::{Result, expect_count};
 use crate::tensor::{Tensor, expect_shape};
@@ -107,8 +107,9 @@ impl<T: Scalar> ConvGru<T> {
         input_gradient: InputGradient,
         gradients: &mut ConvGruParameters<T>,
     ) -> Result<ConvGruBackward<T>> {
-        self.expect_layers(&workspace.forward, &gradients.layers)?;
-        self.run_backward(workspace, enter, input_gradient, &mut gradients.layers)
+        self.blueprint.expect_layers(workspace, &gradients.layers)?;
+        let run = BackwardRun { layers: &self.parameters.layers, workspace, input_gradient };
+        self.blueprint.run_backward(run, enter, &mut gradients.layers)
     }
 
     /// [`backward`](Self::backward) into gradients that lie in a slice.
@@ -119,9 +120,29 @@ impl<T: Scalar> ConvGru<T> {
         input_gradient: InputGradient,
         gradients: &mut [CellParameters<T>],
     ) -> Result<ConvGruBackward<T>> {
-        self.expect_layers(&workspace.forward, gradients)?;
-        self.expect_output_gradients(&workspace.forward, d_outputs)?;
-        let last = workspace.steps() - 1;
+        let run = BackwardRun { layers: &self.parameters.layers, workspace, input_gradient };
+        self.blueprint.backward(run, d_outputs, gradients)
+    }
+}
+
+/// A way back through a stack: its weights, what its forward pass kept, and what is asked for.
+pub(in crate::network) struct BackwardRun<'a, T> {
+    pub(in crate::network) layers: &'a [CellParameters<T>],
+    pub(in crate::network) workspace: &'a mut ConvGruWorkspace<T>,
+    pub(in crate::network) input_gradient: InputGradient,
+}
+
+impl Blueprint {
+    /// [`ConvGru::backward`] with the given weights.
+    pub(in crate::network) fn backward<T: Scalar>(
+        &self,
+        run: BackwardRun<'_, T>,
+        d_outputs: &ConvGruOutputGradients<'_, T>,
+        gradients: &mut [CellParameters<T>],
+    ) -> Result<ConvGruBackward<T>> {
+        self.expect_layers(run.workspace, gradients)?;
+        self.expect_output_gradients(&run.workspace.forward, d_outputs)?;
+        let last = run.workspace.steps() - 1;
         let enter = |mut entry: StateGradient<'_, T>| {
             if let Some(d_last) = d_outputs.last[entry.layer].filter(|_| entry.step == last) {
                 entry.add_images(d_last.as_slice())?;
@@ -131,18 +152,18 @@ impl<T: Scalar> ConvGru<T> {
             }
             Ok(())
         };
-        self.run_backward(workspace, enter, input_gradient, gradients)
+        self.run_backward(run, enter, gradients)
     }
 
-    fn run_backward(
+    fn run_backward<T: Scalar>(
         &self,
-        workspace: &mut ConvGruWorkspace<T>,
+        run: BackwardRun<'_, T>,
         enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
-        input_gradient: InputGradient,
         gradients: &mut [CellParameters<T>],
     ) -> Result<ConvGruBackward<T>> {
+        let BackwardRun { layers, workspace, input_gradient } = run;
         let workspace = &mut workspace.forward;
-        let (stack, mut scratch) = (self.prepared()?, Scratchpad::new());
+        let (stack, mut scratch) = (self.prepared(layers)?, Scratchpad::new());
         let mut back = StackBackward::new(&stack, workspace)?;
         let want_input = input_gradient == InputGradient::Compute;
         let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, &mut scratch)?;
@@ -164,9 +185,13 @@ impl<T: Scalar> ConvGru<T> {
     }
 
     /// Fails unless workspace and gradients are those of a network of the same layers.
-    fn expect_layers(&self, workspace: &StackWorkspace<T>, gradients: &[CellParameters<T>]) -> Result<()> {
+    pub(in crate::network) fn expect_layers<T: Scalar>(
+        &self,
+        workspace: &ConvGruWorkspace<T>,
+        gradients: &[CellParameters<T>],
+    ) -> Result<()> {
         let layers = self.config.layers();
-        expect_count("layers of the workspace", layers, workspace.layers.len())?;
+        expect_count("layers of the workspace", layers, workspace.layers())?;
         expect_count("layers of the gradients", layers, gradients.len())?;
         for (index, gradients) in gradients.iter().enumerate() {
             let shape = CellShape::of_layer(&self.config, index);
@@ -175,7 +200,7 @@ impl<T: Scalar> ConvGru<T> {
         Ok(())
     }
 
-    fn expect_output_gradients(
+    fn expect_output_gradients<T: Scalar>(
         &self,
         workspace: &StackWorkspace<T>,
         d_outputs: &ConvGruOutputGradients<'_, T>,

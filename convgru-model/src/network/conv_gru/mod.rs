@@ -1,23 +1,27 @@
 //! The stack of convolutional GRU cells.
 
 mod backward;
+mod blueprint;
 mod sequences;
 mod training;
 
-use convgru_kernels::{Extent, Scalar, Scratchpad};
+use convgru_kernels::{Extent, Scalar};
 
+pub(super) use backward::BackwardRun;
 pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
+pub(super) use blueprint::Blueprint;
 pub use sequences::ConvGruSequences;
 pub use training::{ConvGruWorkspace, MemoryBudget};
 
-use super::stack::{PreparedStack, StackWorkspace};
+use super::sequence::Sequence;
+use super::stack::PreparedStack;
 use super::stream::ConvGruStream;
 use crate::cell::{self, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
-use crate::error::{Error, Result, expect_count};
+use crate::error::Result;
 use crate::parameters::Parameters;
 use crate::random::Random;
-use crate::tensor::{Tensor, expect_rank, expect_shape};
+use crate::tensor::Tensor;
 
 /// The parameters of a [`ConvGru`], or their gradients.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,9 +65,8 @@ impl<T: Scalar> Parameters<T> for ConvGruParameters<T> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct ConvGru<T> {
-    config: ConvGruConfig,
+    blueprint: Blueprint,
     parameters: ConvGruParameters<T>,
-    memory_budget: MemoryBudget,
 }
 
 /// Which layers' states [`ConvGru::forward`] returns for every step.
@@ -93,7 +96,7 @@ impl<T: Scalar> ConvGru<T> {
     /// every machine.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if a field cannot work.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work.
     pub fn new(config: ConvGruConfig, seed: u64) -> Result<Self> {
         config.validate()?;
         let layers = (0..config.layers())
@@ -102,27 +105,24 @@ impl<T: Scalar> ConvGru<T> {
                 cell::draw(shape, config.bias, config.initializer, &mut Random::new(seed, layer as u64))
             })
             .collect();
-        Ok(Self { config, parameters: ConvGruParameters { layers }, memory_budget: MemoryBudget::default() })
+        Ok(Self { blueprint: Blueprint::new(config), parameters: ConvGruParameters { layers } })
     }
 
     /// A stack around existing weights.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`], [`Error::Count`] or [`Error::ShapeMismatch`] if the weights
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), [`Error::Count`](crate::Error::Count) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the weights
     /// do not fit the configuration.
     pub fn from_parameters(config: ConvGruConfig, parameters: ConvGruParameters<T>) -> Result<Self> {
         config.validate()?;
-        expect_count("layers of the weights", config.layers(), parameters.layers.len())?;
-        for (index, layer) in parameters.layers.iter().enumerate() {
-            let shape = CellShape::of_layer(&config, index);
-            layer.expect(&format!("layers.{index}"), shape, config.bias)?;
-        }
-        Ok(Self { config, parameters, memory_budget: MemoryBudget::default() })
+        let blueprint = Blueprint::new(config);
+        blueprint.expect_parameters("", &parameters)?;
+        Ok(Self { blueprint, parameters })
     }
 
     /// What the stack is.
     pub fn config(&self) -> &ConvGruConfig {
-        &self.config
+        &self.blueprint.config
     }
 
     /// Its weights.
@@ -142,9 +142,9 @@ impl<T: Scalar> ConvGru<T> {
     /// `[N, hidden, H, W]`. `None` is a zero state and costs no hidden convolution.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] or [`Error::Count`] if an argument does not fit.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if an argument does not fit.
     pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
-        let extent = self.frame_extent(input.shape(), &["N", "C", "H", "W"])?;
+        let extent = self.blueprint.frame_extent(input.shape(), &["N", "C", "H", "W"])?;
         let mut stream = ConvGruStream::new(self.prepared()?, extent)?;
         if let Some(states) = states {
             stream.set_states(states)?;
@@ -158,9 +158,9 @@ impl<T: Scalar> ConvGru<T> {
     /// The stream borrows the network, so its packed weights cannot outlive a change of them.
     ///
     /// # Errors
-    /// [`Error::Kernel`] if the size is beyond memory addresses.
+    /// [`Error::Kernel`](crate::Error::Kernel) if the size is beyond memory addresses.
     pub fn prepare(&self, batch: usize, height: usize, width: usize) -> Result<ConvGruStream<'_, T>> {
-        let extent = Extent { batch, channels: self.config.in_channels, height, width };
+        let extent = Extent { batch, channels: self.config().in_channels, height, width };
         let mut stream = ConvGruStream::new(self.prepared()?, extent)?;
         stream.warm_up()?;
         Ok(stream)
@@ -170,17 +170,42 @@ impl<T: Scalar> ConvGru<T> {
     ///
     /// # Shapes
     /// `input`: `[T, N, in_channels, H, W]`; `states`: for each layer `[N, hidden, H, W]`,
-    /// `None` is zero; outputs: `[T, N, hidden, H, W]`.
+    /// `None` is zero; outputs: `[T, N, hidden, H, W]`. Steps come first: frames that lie as `[N, T, in_channels, H, W]`
+    /// ("batch first") go through [`Tensor::swap_steps_and_batch`] on their way in, and outputs on their way out.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] or [`Error::Count`] if an argument does not fit.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if an argument does not fit.
     pub fn forward(
         &self,
         input: &Tensor<T>,
         states: Option<&[Tensor<T>]>,
         outputs: Outputs,
     ) -> Result<ConvGruOutput<T>> {
-        self.prepare_sequences()?.forward(input, states, outputs)
+        self.forward_sequence(Sequence { states, outputs, ..Sequence::new(input) })
+    }
+
+    /// A whole sequence, whose samples may be of different lengths.
+    ///
+    /// # Shapes
+    /// As [`forward`](Self::forward); lengths: one for each sample.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward), and [`Error::OutOfRange`](crate::Error::OutOfRange) for a length of more steps than there are.
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, Sequence, Tensor};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let frames = Tensor::zeros(&[5, 2, 2, 6, 7]);
+    /// let result = network.forward_sequence(Sequence { lengths: Some(&[5, 9]), ..Sequence::new(&frames) });
+    /// let error = result.map(drop).expect_err("there are five frames");
+    /// assert_eq!(error.to_string(), "length of sample 1: 9 given where 0 to 5 is possible");
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn forward_sequence(&self, sequence: Sequence<'_, T>) -> Result<ConvGruOutput<T>> {
+        let mut result = ConvGruOutput::default();
+        self.prepare_sequences()?.forward_sequence(sequence, &mut result)?;
+        Ok(result)
     }
 
     /// The network with its weights packed for sequences, which keeps its memory between them.
@@ -188,54 +213,12 @@ impl<T: Scalar> ConvGru<T> {
     /// It borrows the network, so its packed weights cannot outlive a change of them.
     ///
     /// # Errors
-    /// [`Error::Kernel`] if the weights are beyond memory addresses.
+    /// [`Error::Kernel`](crate::Error::Kernel) if the weights are beyond memory addresses.
     pub fn prepare_sequences(&self) -> Result<ConvGruSequences<'_, T>> {
-        Ok(ConvGruSequences {
-            network: self,
-            stack: self.prepared()?,
-            workspace: None,
-            scratch: Scratchpad::new(),
-        })
-    }
-
-    /// The lowest layer whose states are returned.
-    fn first_of(&self, outputs: Outputs) -> usize {
-        match outputs {
-            Outputs::AllLayers => 0,
-            Outputs::Top => self.config.layers() - 1,
-            Outputs::None => self.config.layers(),
-        }
+        self.blueprint.sequences(&self.parameters.layers)
     }
 
     fn prepared(&self) -> Result<PreparedStack<'_, T>> {
-        PreparedStack::new(&self.parameters.layers, self.config.precision.into())
-    }
-
-    fn set_initial(&self, workspace: &mut StackWorkspace<T>, states: Option<&[Tensor<T>]>) -> Result<()> {
-        let Some(states) = states else { return Ok(()) };
-        expect_count("initial states", self.config.layers(), states.len())?;
-        for (index, (layer, state)) in workspace.layers.iter_mut().zip(states).enumerate() {
-            let what = format!("initial state of layer {index}");
-            expect_shape(&what, state.shape(), &layer.state_extent().dims())?;
-            layer.read_initial(state)?;
-        }
-        Ok(())
-    }
-
-    /// The extent of one step of an input of shape `[(T,) N, C, H, W]`.
-    fn frame_extent(&self, shape: &[usize], pattern: &[&str]) -> Result<Extent> {
-        expect_rank("input", shape, pattern)?;
-        let [.., batch, channels, height, width] = *shape else { unreachable!("the rank was checked") };
-        let others_positive = !shape[..shape.len() - 3].contains(&0) && height > 0 && width > 0;
-        if channels != self.config.in_channels || !others_positive {
-            let mut expected: Vec<String> = pattern.iter().map(|name| format!("{name} >= 1")).collect();
-            expected[pattern.len() - 3] = self.config.in_channels.to_string();
-            return Err(Error::ShapeMismatch {
-                what: "input".into(),
-                expected: format!("[{}]", expected.join(", ")),
-                got: shape.to_vec(),
-            });
-        }
-        Ok(Extent { batch, channels, height, width })
+        self.blueprint.prepared(&self.parameters.layers)
     }
 }

@@ -2,8 +2,9 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
+use super::super::sequence::Sequence;
 use super::super::stack::{PreparedStack, StackWorkspace};
-use super::{ConvGru, ConvGruOutput, Outputs};
+use super::{Blueprint, ConvGruOutput, Outputs};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -11,7 +12,7 @@ use crate::tensor::Tensor;
 /// input to be a large one, few enough to stay in a cache.
 const BLOCK_ELEMENTS: usize = 1 << 22;
 
-/// A [`ConvGru`] prepared for sequences: weights packed once, memory kept between sequences
+/// A [`ConvGru`](super::ConvGru) prepared for sequences: weights packed once, memory kept between sequences
 /// of the same shape.
 ///
 /// ```
@@ -27,7 +28,7 @@ const BLOCK_ELEMENTS: usize = 1 << 22;
 /// ```
 #[derive(Debug)]
 pub struct ConvGruSequences<'a, T> {
-    pub(super) network: &'a ConvGru<T>,
+    pub(super) blueprint: &'a Blueprint,
     pub(super) stack: PreparedStack<'a, T>,
     pub(super) workspace: Option<StackWorkspace<T>>,
     pub(super) scratch: Scratchpad<T>,
@@ -37,10 +38,10 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
     /// A whole sequence.
     ///
     /// # Shapes
-    /// As [`ConvGru::forward`].
+    /// As [`ConvGru::forward`](super::ConvGru::forward).
     ///
     /// # Errors
-    /// As [`ConvGru::forward`].
+    /// As [`ConvGru::forward`](super::ConvGru::forward).
     pub fn forward(
         &mut self,
         input: &Tensor<T>,
@@ -70,7 +71,7 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
     /// ```
     ///
     /// # Errors
-    /// As [`ConvGru::forward`].
+    /// As [`ConvGru::forward`](super::ConvGru::forward).
     pub fn forward_into(
         &mut self,
         input: &Tensor<T>,
@@ -78,9 +79,36 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
         outputs: Outputs,
         result: &mut ConvGruOutput<T>,
     ) -> Result<()> {
-        let config = self.network.config();
-        let step = self.network.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
+        self.forward_sequence(Sequence { states, outputs, ..Sequence::new(input) }, result)
+    }
+
+    /// [`forward_into`](Self::forward_into) for a sequence whose samples may be of different lengths.
+    ///
+    /// # Errors
+    /// As [`ConvGru::forward_sequence`](super::ConvGru::forward_sequence).
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutput, Sequence, Tensor};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let mut sequences = network.prepare_sequences()?;
+    /// let (frames, mut states) = (Tensor::zeros(&[3, 2, 2, 6, 5]), ConvGruOutput::default());
+    /// for lengths in [[3, 1], [2, 3]] {
+    ///     sequences.forward_sequence(Sequence { lengths: Some(&lengths), ..Sequence::new(&frames) }, &mut states)?;
+    ///     assert_eq!(states.outputs[0].shape(), [3, 2, 4, 6, 5]);
+    /// }
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn forward_sequence(
+        &mut self,
+        sequence: Sequence<'_, T>,
+        result: &mut ConvGruOutput<T>,
+    ) -> Result<()> {
+        let Sequence { input, states, lengths, outputs } = sequence;
+        let config = &self.blueprint.config;
+        let step = self.blueprint.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
+        sequence.expect_lengths(steps, step.batch)?;
         let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);
         let block = (BLOCK_ELEMENTS / (3 * widest * step.batch * step.pixels()).max(1)).clamp(1, steps);
         let mut workspace = match self.workspace.take().filter(|kept| kept.fits(step, block, block)) {
@@ -88,8 +116,9 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
             None => self.stack.workspace_without_gates(step, block)?,
         };
         workspace.layers.iter_mut().for_each(|layer| layer.clear_initial());
-        self.network.set_initial(&mut workspace, states)?;
-        let first = self.network.first_of(outputs);
+        workspace.clear_ends();
+        self.blueprint.set_initial(&mut workspace, states)?;
+        let first = self.blueprint.first_of(outputs);
         result.outputs.resize_with(config.layers() - first, Tensor::default);
         result.last.resize_with(config.layers(), Tensor::default);
         for (layer, output) in workspace.layers[first..].iter().zip(&mut result.outputs) {
@@ -102,6 +131,9 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
             let count = block.min(steps - start);
             let frames = &input.as_slice()[start * frame_len..(start + count) * frame_len];
             workspace.inputs.images_mut(0..count * step.batch).read_nchw(frames)?;
+            if let Some(lengths) = lengths {
+                workspace.set_ends(lengths, start);
+            }
             if start > 0 {
                 for layer in &mut workspace.layers {
                     layer.carry(last)?;

@@ -2,9 +2,10 @@
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
+use super::super::sequence::Sequence;
 use super::super::stack::{StackWorkspace, steps_of_block};
-use super::{ConvGru, ConvGruOutput, Outputs};
-use crate::cell;
+use super::{Blueprint, ConvGru, ConvGruOutput, Outputs};
+use crate::cell::{self, CellParameters};
 use crate::config::ResetGate;
 use crate::error::Result;
 use crate::tensor::{Tensor, expect_shape};
@@ -76,19 +77,7 @@ impl<T: Scalar> ConvGruWorkspace<T> {
 impl<T: Scalar> ConvGru<T> {
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
-        self.memory_budget = budget;
-    }
-
-    /// Steps whose gates a forward pass keeps for the backward pass.
-    fn kept_steps(&self, step: Extent, steps: usize) -> usize {
-        let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
-        let hidden: usize = self.config.hidden_channels.iter().sum();
-        // Gates and states, and the convolution of the state where the reset gate acts after it.
-        let kept = cell::GATES + 1 + usize::from(self.config.reset == ResetGate::After);
-        let channels = self.config.in_channels + kept * hidden;
-        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
-        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
-        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
+        self.blueprint.memory_budget = budget;
     }
 
     /// A whole sequence, keeping what [`backward`](Self::backward) needs.
@@ -137,10 +126,72 @@ impl<T: Scalar> ConvGru<T> {
         outputs: Outputs,
         workspace: &mut Option<ConvGruWorkspace<T>>,
     ) -> Result<ConvGruOutput<T>> {
+        self.forward_train_sequence(Sequence { states, outputs, ..Sequence::new(input) }, workspace)
+    }
+
+    /// [`forward_train_into`](Self::forward_train_into) for a sequence whose samples may be of different lengths.
+    ///
+    /// The gradients that [`backward`](Self::backward) takes are those of all states of [`Sequence`], past the ends of
+    /// samples too: a state there is the one at the end, to which its gradient goes. A loss over the
+    /// frames that are there gives zeros past the end.
+    ///
+    /// # Errors
+    /// As [`forward_sequence`](Self::forward_sequence).
+    ///
+    /// ```
+    /// use convgru_model::{
+    ///     ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Parameters, Sequence, Tensor,
+    /// };
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let frames = Tensor::from_fn(&[5, 2, 2, 6, 7], |i| (i % 7) as f32 / 7.0);
+    /// let mut workspace = None;
+    /// let sequence = Sequence { lengths: Some(&[5, 3]), ..Sequence::new(&frames) };
+    /// let states = network.forward_train_sequence(sequence, &mut workspace)?;
+    /// if let Some(workspace) = &mut workspace {
+    ///     let mut gradients = network.parameters().zeros_like();
+    ///     let d_outputs = ConvGruOutputGradients { outputs: vec![None], last: vec![Some(&states.last[0])] };
+    ///     let back = network.backward(workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
+    ///     let d_padding = back.d_input.map(|d_input| d_input.index(3).slice(1).to_vec());
+    ///     assert_eq!(d_padding, Some(vec![0.0; 2 * 6 * 7]));
+    /// }
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn forward_train_sequence(
+        &self,
+        sequence: Sequence<'_, T>,
+        workspace: &mut Option<ConvGruWorkspace<T>>,
+    ) -> Result<ConvGruOutput<T>> {
+        self.blueprint.forward_train(&self.parameters.layers, sequence, workspace)
+    }
+}
+
+impl Blueprint {
+    /// Steps whose gates a forward pass keeps for the backward pass.
+    fn kept_steps<T: Scalar>(&self, step: Extent, steps: usize) -> usize {
+        let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
+        let hidden: usize = self.config.hidden_channels.iter().sum();
+        // Gates and states, and the convolution of the state where the reset gate acts after it.
+        let kept = cell::GATES + 1 + usize::from(self.config.reset == ResetGate::After);
+        let channels = self.config.in_channels + kept * hidden;
+        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
+        let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
+        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
+    }
+
+    /// [`ConvGru::forward_train_sequence`] with the given weights.
+    pub(in crate::network) fn forward_train<T: Scalar>(
+        &self,
+        layers: &[CellParameters<T>],
+        sequence: Sequence<'_, T>,
+        workspace: &mut Option<ConvGruWorkspace<T>>,
+    ) -> Result<ConvGruOutput<T>> {
+        let Sequence { input, states, lengths, outputs } = sequence;
         let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
-        let stack = self.prepared()?;
-        let gates = self.kept_steps(step, steps);
+        sequence.expect_lengths(steps, step.batch)?;
+        let stack = self.prepared(layers)?;
+        let gates = self.kept_steps::<T>(step, steps);
         let kept = workspace
             .take()
             .filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps, gates));
@@ -150,6 +201,10 @@ impl<T: Scalar> ConvGru<T> {
         };
         kept.forward.inputs.as_mut().read_nchw(input.as_slice())?;
         kept.forward.layers.iter_mut().for_each(|layer| layer.clear_initial());
+        match lengths {
+            Some(lengths) => kept.forward.set_ends(lengths, 0),
+            None => kept.forward.clear_ends(),
+        }
         self.set_initial(&mut kept.forward, states)?;
         stack.into_forward(&mut kept.forward, steps, &mut Scratchpad::new())?;
         let first = self.first_of(outputs);

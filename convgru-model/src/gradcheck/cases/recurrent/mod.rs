@@ -18,6 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         input: true,
         reset: ResetGate::Before,
         input_kernel: None,
+        lengths: false,
         form: Form::Cell,
     };
     let after = Drawn { reset: ResetGate::After, ..case };
@@ -110,6 +111,30 @@ pub(super) fn cases() -> Vec<Case> {
             draw::one_pixel(),
         ),
     ]
+    .into_iter()
+    .chain(cases_of_lengths(case, after))
+    .collect()
+}
+
+/// Samples of different lengths.
+fn cases_of_lengths(before: Drawn, after: Drawn) -> Vec<Case> {
+    let layers = || prop::collection::vec((1usize..=2, draw::odd_kernel()), 1..=3);
+    let all = [(before, ""), (after, ", reset after")].map(|(case, reset)| {
+        let of = |form: Form, given: bool, name: &str| {
+            let case = Drawn { form, given, lengths: true, ..case };
+            case.of(&format!("lengths{name}{reset}"), layers(), draw::image_size())
+        };
+        [
+            of(Form::Everything, true, ", every state"),
+            of(Form::Everything, false, " from no states"),
+            of(Form::Top, true, ", top states"),
+            of(Form::Last, true, ", last states"),
+            of(Form::Last, false, " from no states, last states"),
+        ]
+    });
+    let without_input = Drawn { form: Form::Everything, lengths: true, input: false, ..before };
+    let without_input = without_input.of("lengths without input", layers(), draw::image_size());
+    all.into_iter().flatten().chain([without_input]).collect()
 }
 
 /// What runs, and what of it reaches the loss.
@@ -150,6 +175,8 @@ struct Drawn {
     reset: ResetGate,
     /// The size of kernels over inputs, if it is another than that over states.
     input_kernel: Option<[usize; 2]>,
+    /// Whether samples are of different lengths.
+    lengths: bool,
     form: Form,
 }
 

@@ -9,10 +9,12 @@ use crate::gradcheck::Operation;
 use crate::gradcheck::draw::Values;
 use crate::network::{
     CellOutputGradients, ConvGru, ConvGruCell, ConvGruOutputGradients, ConvGruParameters, InputGradient,
-    Outputs,
+    Outputs, Sequence,
 };
 use crate::parameters::Parameters;
-use crate::reference::{Array, CellParameters, NamedArrays, stack_forward, zero_states};
+use crate::reference::{
+    Array, CellParameters, NamedArrays, stack_forward, stack_forward_of_lengths, zero_states,
+};
 use crate::tensor::Tensor;
 
 /// A cell or stack with the tensors it is checked at: the input, the initial states if
@@ -21,6 +23,8 @@ pub(super) struct Recurrent {
     drawn: Drawn,
     network: ConvGru<f64>,
     inputs: Vec<(String, Tensor<f64>)>,
+    /// Of the samples, where they differ.
+    lengths: Option<Vec<usize>>,
 }
 
 /// The inputs of a [`Recurrent`] by what they are.
@@ -53,7 +57,8 @@ impl Recurrent {
         for (name, parameter) in network.parameters().to_named() {
             inputs.push((name, values.tensor(parameter.shape())));
         }
-        Ok(Self { drawn, network, inputs })
+        let lengths = drawn.lengths.then(|| values.lengths(batch, steps));
+        Ok(Self { drawn, network, inputs, lengths })
     }
 
     fn layers(&self) -> usize {
@@ -92,6 +97,11 @@ impl Recurrent {
         }
     }
 
+    /// What a stack runs over.
+    fn run<'a>(&'a self, parts: &Parts<'a>, outputs: Outputs) -> Sequence<'a, f64> {
+        Sequence { input: parts.x, states: parts.states, lengths: self.lengths.as_deref(), outputs }
+    }
+
     fn cell(parts: &Parts<'_>) -> Result<ConvGruCell<f64>> {
         let parameters = parts.network.parameters().layers[0].clone();
         ConvGruCell::from_parameters(parts.network.config().clone(), parameters)
@@ -122,7 +132,10 @@ impl Recurrent {
         d_outputs: &[Tensor<f64>],
         d_parameters: &mut ConvGruParameters<f64>,
     ) -> Result<(Tensor<f64>, Vec<Tensor<f64>>)> {
-        let (_, mut workspace) = parts.network.forward_train(&self.sequence(parts.x)?, parts.states)?;
+        let (x, mut kept) = (self.sequence(parts.x)?, None);
+        let sequence = Sequence { input: &x, ..self.run(parts, Outputs::None) };
+        parts.network.forward_train_sequence(sequence, &mut kept)?;
+        let mut workspace = kept.expect("a forward pass leaves a workspace");
         let layers = self.layers();
         let none = || vec![None; layers];
         let d_states = match self.drawn.form {
@@ -151,10 +164,11 @@ impl Operation for Recurrent {
             .map(|[height, width]| format!("{height}x{width}"))
             .collect();
         format!(
-            "x {:?}, hidden {:?}, kernel {}",
+            "x {:?}, hidden {:?}, kernel {}{}",
             self.inputs[0].1.shape(),
             config.hidden_channels,
-            kernels.join(" ")
+            kernels.join(" "),
+            self.lengths.as_ref().map(|lengths| format!(", lengths {lengths:?}")).unwrap_or_default()
         )
     }
 
@@ -165,7 +179,7 @@ impl Operation for Recurrent {
     fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
         let parts = self.parts(inputs)?;
         let state = parts.states.map(|states| &states[0]);
-        let all = |outputs| parts.network.forward(parts.x, parts.states, outputs);
+        let all = |outputs| parts.network.forward_sequence(self.run(&parts, outputs));
         match self.drawn.form {
             Form::Cell => Ok(vec![Self::cell(&parts)?.step(parts.x, state)?]),
             Form::CellSequence => Ok(vec![Self::cell(&parts)?.forward(parts.x, state)?]),
@@ -220,7 +234,10 @@ impl Operation for Recurrent {
             true => inputs[1..first].to_vec(),
             false => zero_states(&layers, image.batch, [image.height, image.width]),
         };
-        let steps = stack_forward(&layers, &x, &states)?;
+        let steps = match &self.lengths {
+            Some(lengths) => stack_forward_of_lengths(&layers, &x, &states, lengths)?,
+            None => stack_forward(&layers, &x, &states)?,
+        };
         let of_layer = |layer: usize| {
             let states: Vec<Array<N>> = steps.iter().map(|states| states[layer].clone()).collect();
             Array::stack(&states)

@@ -1,0 +1,96 @@
+//! A stack without its weights: what it is and how it runs.
+
+use convgru_kernels::{Extent, Scalar, Scratchpad};
+
+use super::{ConvGruParameters, ConvGruSequences, MemoryBudget, Outputs};
+use crate::cell::{CellParameters, CellShape};
+use crate::config::ConvGruConfig;
+use crate::error::{Error, Result, expect_count};
+use crate::network::stack::{PreparedStack, StackWorkspace};
+use crate::tensor::{Tensor, expect_rank, expect_shape};
+
+/// A stack whose weights lie elsewhere: in a [`ConvGru`](super::ConvGru), or beside those of another stack.
+#[derive(Debug, Clone)]
+pub(in crate::network) struct Blueprint {
+    pub(in crate::network) config: ConvGruConfig,
+    pub(in crate::network) memory_budget: MemoryBudget,
+}
+
+impl Blueprint {
+    /// Of a configuration that is valid, with everything kept for backward passes.
+    pub(in crate::network) fn new(config: ConvGruConfig) -> Self {
+        Self { config, memory_budget: MemoryBudget::default() }
+    }
+
+    /// Fails unless weights, whose names begin with `prefix`, are those of such a stack.
+    pub(in crate::network) fn expect_parameters<T: Scalar>(
+        &self,
+        prefix: &str,
+        parameters: &ConvGruParameters<T>,
+    ) -> Result<()> {
+        expect_count("layers of the weights", self.config.layers(), parameters.layers.len())?;
+        for (index, layer) in parameters.layers.iter().enumerate() {
+            let shape = CellShape::of_layer(&self.config, index);
+            layer.expect(&format!("{prefix}layers.{index}"), shape, self.config.bias)?;
+        }
+        Ok(())
+    }
+
+    /// The stack with its weights packed.
+    pub(in crate::network) fn prepared<'w, T: Scalar>(
+        &self,
+        layers: &'w [CellParameters<T>],
+    ) -> Result<PreparedStack<'w, T>> {
+        PreparedStack::new(layers, self.config.precision.into())
+    }
+
+    /// The stack prepared for sequences.
+    pub(in crate::network) fn sequences<'a, T: Scalar>(
+        &'a self,
+        layers: &'a [CellParameters<T>],
+    ) -> Result<ConvGruSequences<'a, T>> {
+        let stack = self.prepared(layers)?;
+        Ok(ConvGruSequences { blueprint: self, stack, workspace: None, scratch: Scratchpad::new() })
+    }
+
+    /// The lowest layer whose states are returned.
+    pub(super) fn first_of(&self, outputs: Outputs) -> usize {
+        match outputs {
+            Outputs::AllLayers => 0,
+            Outputs::Top => self.config.layers() - 1,
+            Outputs::None => self.config.layers(),
+        }
+    }
+
+    pub(super) fn set_initial<T: Scalar>(
+        &self,
+        workspace: &mut StackWorkspace<T>,
+        states: Option<&[Tensor<T>]>,
+    ) -> Result<()> {
+        let Some(states) = states else { return Ok(()) };
+        expect_count("initial states", self.config.layers(), states.len())?;
+        for (index, (layer, state)) in workspace.layers.iter_mut().zip(states).enumerate() {
+            let what = format!("initial state of layer {index}");
+            expect_shape(&what, state.shape(), &layer.state_extent().dims())?;
+            layer.read_initial(state)?;
+        }
+        Ok(())
+    }
+
+    /// The extent of one step of an input of shape `[(T,) N, C, H, W]`.
+    pub(super) fn frame_extent(&self, shape: &[usize], pattern: &[&str]) -> Result<Extent> {
+        expect_rank("input", shape, pattern)?;
+        let [.., batch, channels, height, width] = *shape else { unreachable!("the rank was checked") };
+        let others_positive = !shape[..shape.len() - 3].contains(&0) && height > 0 && width > 0;
+        if channels != self.config.in_channels || !others_positive {
+            let mut expected: Vec<String> = pattern.iter().map(|name| format!("{name} >= 1")).collect();
+            expected[pattern.len() - 3] = self.config.in_channels.to_string();
+            return Err(Error::ShapeMismatch {
+                what: "input".into(),
+                expected: format!("[{}]", expected.join(", ")),
+                got: shape.to_vec(),
+            });
+        }
+        Ok(Extent { batch, channels, height, width })
+    }
+}
