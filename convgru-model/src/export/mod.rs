@@ -3,5 +3,7 @@
 #[cfg(feature = "onnx")]
 pub mod onnx;
 mod safetensors;
+mod state_dict;
 
 pub use safetensors::to_safetensors;
+pub use state_dict::StateDict;
