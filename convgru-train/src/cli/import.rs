@@ -8,14 +8,13 @@ use anyhow::Context;
 use clap::Args;
 use convgru_model::import::layout::{Found, FoundStack, Layout, find};
 use convgru_model::import::{Checkpoint, named_tensors};
-use convgru_model::{Parameters, Scalar, Tensor, export};
 use convgru_train::write_atomically;
 use serde_json::{Value, json};
 
-use super::output;
+use super::{output, smallest};
 
 /// The one entry of the metadata of what is written. A single entry keeps the file the same to the byte.
-const ENTRY: &str = "stacks";
+pub(super) const ENTRY: &str = "stacks";
 
 /// Names of a group that are shown before it is cut short.
 const SHOWN: usize = 4;
@@ -63,7 +62,7 @@ impl Import {
             );
         }
         if let Some(path) = &self.output {
-            write(path, &tensors, &found)?;
+            write(path, &found)?;
         }
         if self.json {
             let value = json!({
@@ -84,24 +83,11 @@ impl Import {
     }
 }
 
-/// Writes the stacks, in 32 bits where these hold every number.
-fn write(path: &Path, tensors: &[(String, Tensor<f64>)], found: &Found<f64>) -> anyhow::Result<()> {
+/// Writes the stacks.
+fn write(path: &Path, found: &Found<f64>) -> anyhow::Result<()> {
     let description: Value = found.stacks.iter().map(description).collect();
-    let metadata = [(ENTRY.to_owned(), description.to_string())];
-    let fits = |&number: &f64| number.is_nan() || f64::from(number as f32) == number;
-    let mut all_fit = true;
-    found.for_each(&mut |_, tensor| all_fit &= tensor.as_slice().iter().all(fits));
-    let bytes = if all_fit {
-        let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.cast())).collect();
-        bytes_of::<f32>(&find(&tensors), &metadata)?
-    } else {
-        bytes_of(found, &metadata)?
-    };
+    let bytes = smallest::safetensors(found, &[(ENTRY.to_owned(), description.to_string())])?;
     Ok(write_atomically(path, &bytes)?)
-}
-
-fn bytes_of<T: Scalar>(found: &Found<T>, metadata: &[(String, String)]) -> anyhow::Result<Vec<u8>> {
-    Ok(export::to_safetensors(found, metadata)?)
 }
 
 fn description(stack: &FoundStack<f64>) -> Value {
