@@ -46,7 +46,7 @@ pub(crate) struct OnnxOptions {
 struct Measured {
     network: String,
     form: String,
-    nodes: usize,
+    nodes: Option<usize>,
     sizes: Vec<String>,
     largest_difference: f64,
 }
@@ -56,7 +56,7 @@ struct Measured {
 struct Row {
     network: String,
     form: String,
-    nodes: usize,
+    nodes: Option<usize>,
     sizes: Vec<String>,
     largest_difference: f64,
     passed: bool,
@@ -107,7 +107,7 @@ fn table(rows: &[Row]) -> String {
             "\n{:network$}  {:form$}  {:>5}  {:>10.1e}  {}{failed}",
             row.network,
             row.form,
-            row.nodes,
+            row.nodes.map_or("-".to_owned(), |nodes| nodes.to_string()),
             row.largest_difference,
             row.sizes.join(", ")
         );
@@ -130,8 +130,13 @@ mod tests {
 
     fn row(largest_difference: f64) -> Row {
         let text = |text: &str| text.to_owned();
-        let measured =
-            Measured { network: text("a"), form: text("step"), nodes: 9, sizes: vec![], largest_difference };
+        let measured = Measured {
+            network: text("a"),
+            form: text("step"),
+            nodes: Some(9),
+            sizes: vec![],
+            largest_difference,
+        };
         Row::from(measured)
     }
 

@@ -1,7 +1,8 @@
 //! The networks that are compared: every kind of cell and stack that can be exported.
 
 use convgru_model::export::onnx::{self, Form, Part};
-use convgru_model::export::to_safetensors;
+use convgru_model::export::{StateDict, to_safetensors};
+use convgru_model::import::layout::Layout;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecaster, EncoderForecasterConfig, Feedback, KernelSize, KernelSizes,
     OutputActivation, Outputs, Parameters, ResetGate, Tensor,
@@ -41,11 +42,12 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
 }
 
 /// Channels from the input up, and kernels.
-fn shapes() -> [(Vec<usize>, KernelSizes, Option<KernelSizes>); 4] {
+fn shapes() -> [(Vec<usize>, KernelSizes, Option<KernelSizes>); 5] {
     let uneven = [KernelSize::Rectangle([1, 3]), KernelSize::Square(5), KernelSize::Rectangle([3, 1])];
     [
         (vec![3, 8], KernelSizes::All(3), None),
         (vec![8, 32, 64, 16], [3, 5, 3].into(), None),
+        (vec![3, 4, 4], KernelSizes::All(1), None),
         (vec![2, 5, 4], KernelSizes::All(5), Some(KernelSizes::All(1))),
         (vec![1, 4, 6, 2], KernelSizes::PerLayer(uneven.to_vec()), Some(KernelSizes::All(3))),
     ]
@@ -103,8 +105,17 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         ("step", onnx::conv_gru(&network, Form::Step)?),
         ("sequence", onnx::conv_gru(&network, Form::Sequence)?),
     ];
-    let weights = to_safetensors(network.parameters(), &[])?;
-    Ok(Network { name, kind: "ConvGru", config: serde_json::to_value(&config)?, weights, models, runs })
+    // What has no place there is no part of the comparison.
+    let gru = Layout::of("torch_nn_gru_1x1").and_then(|layout| StateDict::new(layout, &network, None).ok());
+    Ok(Network {
+        name,
+        kind: "ConvGru",
+        config: serde_json::to_value(&config)?,
+        weights: to_safetensors(network.parameters(), &[])?,
+        torch_gru: gru.map(|gru| to_safetensors(&gru, &[])).transpose()?,
+        models,
+        runs,
+    })
 }
 
 fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network> {
@@ -126,6 +137,13 @@ fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network
         ("forecaster", onnx::encoder_forecaster(&network, Part::ForecasterStep)?),
         ("forecast", onnx::encoder_forecaster(&network, Part::Forecast { steps: PREDICTED[0] })?),
     ];
-    let (weights, config) = (to_safetensors(network.parameters(), &[])?, serde_json::to_value(&config)?);
-    Ok(Network { name, kind: "EncoderForecaster", config, weights, models, runs })
+    Ok(Network {
+        name,
+        kind: "EncoderForecaster",
+        config: serde_json::to_value(&config)?,
+        weights: to_safetensors(network.parameters(), &[])?,
+        torch_gru: None,
+        models,
+        runs,
+    })
 }
