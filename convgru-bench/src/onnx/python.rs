@@ -74,6 +74,7 @@ pub(super) fn start(python: &Path, name: &str, folder: &Path) -> anyhow::Result<
     let mut command = Command::new(python);
     command.arg(script(name)).arg(folder).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().with_context(|| format!("cannot start {}", python.display()))?;
-    anyhow::ensure!(output.status.success(), "{name} failed ({})", output.status);
+    let hint = "a package that is missing is installed by `cargo xtask onnx --install`, PyTorch with --torch";
+    anyhow::ensure!(output.status.success(), "{name} failed ({}); {hint}", output.status);
     String::from_utf8(output.stdout).with_context(|| format!("{name} writes no UTF-8"))
 }

@@ -45,7 +45,7 @@ pub(super) fn write<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Re
             }
             Part::Forecast { .. } => "An encoder-forecaster: frames to the frames that are to follow.",
         },
-        equation: equation(ResetGate::Before),
+        equation: equation(parameters.encoder.layers.first().map_or(ResetGate::Before, |layer| layer.reset)),
         config: super::json(network.config())?,
     };
     let graph = graph.finish();
