@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use convgru_bench::Workload;
 
 use crate::engines::Engine;
+use crate::onnx::OnnxOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +40,8 @@ pub(crate) struct Cli {
 pub(crate) enum Action {
     /// Writes docs/benchmarks.md and docs/benchmarks.svg from the newest records
     Report,
+    /// Compares exported networks with ONNX Runtime (cargo xtask onnx)
+    Onnx(OnnxOptions),
     /// Answers the protocol on standard input and output
     #[command(hide = true)]
     Engine {

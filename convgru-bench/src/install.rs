@@ -66,7 +66,7 @@ fn python_peers(installed: &Path) -> anyhow::Result<()> {
 }
 
 /// A Python that is new enough.
-fn interpreter() -> anyhow::Result<&'static str> {
+pub(crate) fn interpreter() -> anyhow::Result<&'static str> {
     let check = "import sys, venv; sys.exit(sys.version_info < (3, 10))";
     let new_enough = |name: &&str| {
         let mut command = Command::new(name);
@@ -95,7 +95,7 @@ fn rust_peer(installed: &Path, name: &str) -> anyhow::Result<()> {
 }
 
 /// Runs a program whose output goes to standard error.
-fn start(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn start(command: &mut Command) -> anyhow::Result<()> {
     command.stdout(std::io::stderr());
     let name = command.get_program().to_string_lossy().into_owned();
     let status = command.status().with_context(|| format!("cannot start {name}"))?;

@@ -13,6 +13,7 @@ mod install;
 mod latency;
 mod machine;
 mod measurement;
+mod onnx;
 mod plan;
 mod progress;
 mod protocol;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             engine::serve(budget, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
         }
         Some(Action::Report) => report::write(),
+        Some(Action::Onnx(options)) => onnx::run(&options),
         None if cli.options.install_peers => install::run(),
         None if cli.options.latency => latency::run(),
         None if cli.options.plan.is_some() => plan::run(cli.options.plan.as_deref().unwrap_or_default()),

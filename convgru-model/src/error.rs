@@ -72,6 +72,16 @@ pub enum Error {
         /// What the reader found.
         reason: String,
     },
+    /// A network is larger than a file of some format can be.
+    #[error("the {format} file would have {bytes} bytes; the format holds at most {most}")]
+    FileTooLarge {
+        /// The format.
+        format: String,
+        /// Bytes the file would have.
+        bytes: usize,
+        /// Bytes it may have.
+        most: usize,
+    },
     /// A kernel refused its arguments.
     #[error(transparent)]
     Kernel(#[from] convgru_kernels::Error),

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{process, tidy};
+use crate::{onnx, process, tidy};
 
 pub(crate) const ABOUT: &str = "Everything that must hold before a change goes in";
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
-gradients, parity with other implementations, kernels under AddressSanitizer where there
-is a nightly compiler, and a short training.
+gradients, parity with other implementations, exported networks in ONNX Runtime where that is
+installed, kernels under AddressSanitizer where there is a nightly compiler, and a short training.
 
 Usage: cargo xtask ci [--after-tests]
 
@@ -81,6 +81,14 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         stages.push(tool("parity", &["parity", "--dir", &parity]));
     } else {
         process::complain(&format!("SKIPPED: parity, for {parity} is not there"));
+    }
+    if onnx::is_installed() {
+        let bench = ["--release", "--quiet", "--package", "convgru-bench", "--bin", "convgru-bench", "--"];
+        stages.push(stage("exported networks", &[&["run"], &bench[..], &["onnx"]].concat()));
+    } else {
+        process::complain(
+            "SKIPPED: exported networks in ONNX Runtime, which `cargo xtask onnx --install` gets",
+        );
     }
     stages.extend(address_sanitizer());
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));

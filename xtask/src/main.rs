@@ -8,8 +8,10 @@ mod bench;
 mod ci;
 mod emulate;
 mod eval;
+mod export;
 mod gradcheck;
 mod import;
+mod onnx;
 mod parity;
 mod predict;
 mod process;
@@ -33,6 +35,8 @@ const COMMANDS: &[Command] = &[
     Command { name: "gradcheck", about: gradcheck::ABOUT, run: gradcheck::run },
     Command { name: "parity", about: parity::ABOUT, run: parity::run },
     Command { name: "import", about: import::ABOUT, run: import::run },
+    Command { name: "export", about: export::ABOUT, run: export::run },
+    Command { name: "onnx", about: onnx::ABOUT, run: onnx::run },
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },

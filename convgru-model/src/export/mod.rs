@@ -1,5 +1,9 @@
 //! Weights on their way out.
 
+#[cfg(feature = "onnx")]
+pub mod onnx;
 mod safetensors;
+mod state_dict;
 
 pub use safetensors::to_safetensors;
+pub use state_dict::StateDict;

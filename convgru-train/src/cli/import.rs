@@ -9,14 +9,14 @@ use clap::Args;
 use convgru_model::import::layout::{Found, FoundStack, Layout};
 use convgru_model::import::network::{FoundNetwork, SYSTEMS};
 use convgru_model::import::{Checkpoint, layout, named_tensors, network};
-use convgru_model::{Parameters, Scalar, Tensor, export};
+use convgru_model::{Parameters, Scalar, Tensor};
 use convgru_train::write_atomically;
 use serde_json::{Value, json};
 
-use super::output;
+use super::{output, smallest};
 
 /// The one entry of the metadata of what is written. A single entry keeps the file the same to the byte.
-const STACKS: &str = "stacks";
+pub(super) const STACKS: &str = "stacks";
 
 /// The entry where there are networks that are no stacks of a ConvGru.
 const NETWORKS: &str = "networks";
@@ -68,7 +68,7 @@ impl Import {
             );
         }
         if let Some(path) = &self.output {
-            write(path, &tensors, &found)?;
+            write(path, &found)?;
         }
         let left = &found.stacks.left;
         if self.json {
@@ -144,28 +144,15 @@ impl<T: Scalar> Parameters<T> for All<T> {
     }
 }
 
-/// Writes the stacks, in 32 bits where these hold every number.
-fn write(path: &Path, tensors: &[(String, Tensor<f64>)], found: &All<f64>) -> anyhow::Result<()> {
+/// Writes networks and stacks.
+fn write(path: &Path, found: &All<f64>) -> anyhow::Result<()> {
     let stacks = found.stacks.stacks.iter().map(description);
     let (entry, description): (&str, Value) = match found.networks.is_empty() {
         true => (STACKS, stacks.collect()),
         false => (NETWORKS, found.networks.iter().map(description_of_network).chain(stacks).collect()),
     };
-    let metadata = [(entry.to_owned(), description.to_string())];
-    let fits = |&number: &f64| number.is_nan() || f64::from(number as f32) == number;
-    let mut all_fit = true;
-    found.for_each(&mut |_, tensor| all_fit &= tensor.as_slice().iter().all(fits));
-    let bytes = if all_fit {
-        let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor.cast())).collect();
-        bytes_of::<f32>(&All::find(&tensors, Vec::new()), &metadata)?
-    } else {
-        bytes_of(found, &metadata)?
-    };
+    let bytes = smallest::safetensors(found, &[(entry.to_owned(), description.to_string())])?;
     Ok(write_atomically(path, &bytes)?)
-}
-
-fn bytes_of<T: Scalar>(found: &All<T>, metadata: &[(String, String)]) -> anyhow::Result<Vec<u8>> {
-    Ok(export::to_safetensors(found, metadata)?)
 }
 
 fn description(stack: &FoundStack<f64>) -> Value {

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod eval;
+mod export;
 #[cfg(feature = "gradcheck")]
 mod gradcheck;
 mod import;
@@ -8,6 +9,7 @@ mod output;
 mod parity;
 mod predict;
 mod progress;
+mod smallest;
 mod train;
 
 use std::process::ExitCode;
@@ -39,6 +41,7 @@ enum Command {
     },
     Parity(parity::ParityArguments),
     Import(import::Import),
+    Export(export::Export),
 }
 
 /// Runs the command of the arguments and says how it ended: 0 for success, 1
@@ -61,6 +64,7 @@ pub(crate) fn run() -> ExitCode {
         )),
         Command::Parity(arguments) => parity::run(&arguments),
         Command::Import(import) => import.run(),
+        Command::Export(export) => export.run(),
     };
     match done {
         Ok(code) => code,

@@ -88,17 +88,24 @@ impl TrainedModel {
         Ok(Self { model, config, step: checkpoint.cursor.step })
     }
 
-    /// Writes `model.safetensors`: the weights under their names, and the
-    /// configuration and step in the metadata.
+    /// Writes `model.safetensors`.
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        write_atomically(path, &self.to_safetensors()?)
+    }
+
+    /// The bytes of `model.safetensors`: the weights under their names, and the
+    /// configuration and step in the metadata.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the format cannot hold them.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
         let (config, step) = (self.config.to_toml(), self.step);
         let description = serde_json::to_string(&Description { version: VERSION, config, step })
             .expect("texts and numbers are JSON");
         let metadata = [(ENTRY.to_owned(), description)];
-        let bytes = export::to_safetensors(self.model.parameters(), &metadata)?;
-        write_atomically(path, &bytes)
+        Ok(export::to_safetensors(self.model.parameters(), &metadata)?)
     }
 }

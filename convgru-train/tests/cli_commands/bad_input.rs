@@ -59,6 +59,11 @@ fn command_lines() {
             ("gradcheck --seed x", USAGE, &["x"]),
             ("parity --dir missing", ERROR, &["missing"]),
             ("import", USAGE, &["--input"]),
+            ("export --output a.onnx", USAGE, &["--checkpoint", "--weights"]),
+            ("export --checkpoint MODEL", USAGE, &["--output"]),
+            ("export --checkpoint MODEL --weights MODEL --output a.onnx", USAGE, &["cannot be used with"]),
+            ("export --checkpoint MODEL --output a.onnx --frames 0", USAGE, &["whole number from 1"]),
+            ("export --checkpoint MODEL --output a.safetensors --layout nobody", USAGE, &["nobody", "rvm"]),
             ("import --input MODEL", ERROR, &["no cell of a known layout", "jacobkimmel"]),
         ],
     );

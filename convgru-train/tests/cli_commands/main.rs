@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod program;

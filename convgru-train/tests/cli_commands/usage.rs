@@ -12,6 +12,7 @@ fn every_command_explains_itself_with_an_example() {
         ("gradcheck", "--draws"),
         ("parity", "--dir"),
         ("import", "--output"),
+        ("export", "--layout"),
     ] {
         let ran = convgru(folder.path(), &format!("{command} --help")).succeeded();
         assert!(ran.stdout.contains(&format!("  convgru {command}")), "{command}: {}", ran.stdout);

@@ -119,11 +119,13 @@ impl Cell<'_> {
         }
         let (rows, taps, reset) = (GATES * hidden, kh * kw, self.layout.reset);
         let with_bias = self.layout.tensors.iter().any(|tensor| find(&self.bias(tensor)).is_some());
+        // A sum that begins with minus zero keeps the sign of a zero.
+        let sums = |count: usize| Tensor::from_fn(&[count], |_| -T::ZERO);
         let mut parameters = CellParameters {
             input_weights: Tensor::zeros(&[rows, inputs, ih, iw]),
             hidden_weights: Tensor::zeros(&[rows, hidden, kh, kw]),
-            bias: with_bias.then(|| Tensor::zeros(&[rows])),
-            hidden_bias: (with_bias && reset == ResetGate::After).then(|| Tensor::zeros(&[hidden])),
+            bias: with_bias.then(|| sums(rows)),
+            hidden_bias: (with_bias && reset == ResetGate::After).then(|| sums(hidden)),
             reset,
         };
         for tensor in self.layout.tensors {

@@ -1,0 +1,130 @@
+"""Runs exported networks in ONNX Runtime and compares: `onnx_check.py FOLDER`.
+
+The folder holds `networks.json` and the files it names. For each network and form a line of JSON is written:
+network, form, nodes, sizes, largest_difference.
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy
+import onnx
+import onnxruntime
+
+FOLDER = pathlib.Path(sys.argv[1])
+
+
+def tensor(entry):
+    return numpy.fromfile(FOLDER / entry["file"], "<f4").reshape(entry["shape"])
+
+
+def count_nodes(graph):
+    """Those of loops too."""
+    bodies = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return len(graph.node) + sum(count_nodes(body) for body in bodies)
+
+
+class Model:
+    """A file that was checked, ready to run."""
+
+    def __init__(self, file):
+        path = FOLDER / file
+        model = onnx.load(path)
+        onnx.checker.check_model(model, full_check=True)
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+        properties = {entry.key: entry.value for entry in model.metadata_props}
+        assert {"convgru.network", "convgru.form", "convgru.equation", "convgru.config"} == set(properties)
+        self.nodes = count_nodes(model.graph)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.inputs = [value.name for value in self.session.get_inputs()]
+        self.outputs = [value.name for value in self.session.get_outputs()]
+
+    def __call__(self, inputs):
+        return dict(zip(self.outputs, self.session.run(self.outputs, inputs)))
+
+    def states(self, of):
+        """The states for the next call, from those that the last one gave."""
+        return {f"state.{layer}": of[f"next_state.{layer}"] for layer in range(sum("state." in name for name in of))}
+
+
+def named_states(run):
+    return {f"state.{layer}": tensor(state) for layer, state in enumerate(run["states"])}
+
+
+def step_by_step(step, run):
+    """One frame after the other, the states fed back."""
+    frames, states, tops, out = tensor(run["input"]), named_states(run), [], {}
+    for frame in frames:
+        inputs = {"input": frame} if "input" in step.inputs else {}
+        out = step(inputs | states)
+        states = step.states(out)
+        tops.append(out[f"next_state.{len(states) - 1}"])
+    return out | {"output": numpy.stack(tops)}
+
+
+def sequence(model, run):
+    """All frames at once."""
+    first = {"input": tensor(run["input"])} if "input" in model.inputs else {"steps": numpy.array(run["steps"], "i8")}
+    return model(first | named_states(run))
+
+
+def two_steps(encoder, forecaster, hidden, patch, run):
+    """The encoder reads frame after frame, the forecaster continues from its states."""
+    frames = tensor(run["input"])
+    _, batch, _, height, width = frames.shape
+    shape = (height // patch, width // patch)
+    states = {f"state.{layer}": numpy.zeros((batch, n, *shape), "f4") for layer, n in enumerate(hidden)}
+    for frame in frames:
+        states = encoder.states(encoder({"frame": frame} | states))
+    frame, predictions = frames[-1], []
+    for _ in range(run["steps"]):
+        inputs = {"frame": frame} if "frame" in forecaster.inputs else {}
+        out = forecaster(inputs | states)
+        states, frame = forecaster.states(out), out["prediction"]
+        predictions.append(frame)
+    return {"prediction": numpy.stack(predictions)}
+
+
+def forecast(model, run, is_first):
+    """All at once; the first run predicts as many frames as the file says."""
+    steps = {} if is_first else {"steps": numpy.array(run["steps"], "i8")}
+    return model({"frames": tensor(run["input"])} | steps)
+
+
+def difference(expected, got):
+    """The largest of all outputs; NaN where one is."""
+    largest = []
+    for name, entry in expected.items():
+        wanted = tensor(entry)
+        assert got[name].shape == wanted.shape, f"{name}: {got[name].shape} where {wanted.shape} is needed"
+        largest.append(numpy.abs(got[name].astype("f8") - wanted).max())
+    return numpy.max(largest)
+
+
+def compare(network, form, models, compute):
+    """Writes the line of one form of a network."""
+    differences = [difference(run["expected"], compute(run)) for run in network["runs"]]
+    line = {
+        "network": network["name"],
+        "form": form,
+        "nodes": sum(model.nodes for model in models),
+        "sizes": ["x".join(map(str, run["input"]["shape"])) for run in network["runs"]],
+        "largest_difference": float(numpy.max(differences)),
+    }
+    print(json.dumps(line), flush=True)
+
+
+for network in json.loads((FOLDER / "networks.json").read_text()):
+    models = {form: Model(file) for form, file in network["models"].items()}
+    if network["kind"] == "ConvGru":
+        step, whole = models["step"], models["sequence"]
+        compare(network, "step", [step], lambda run: step_by_step(step, run))
+        compare(network, "sequence", [whole], lambda run: sequence(whole, run))
+    else:
+        both, whole, config = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]
+        hidden, patch = config["hidden_channels"], config["patch"]
+        compare(network, "two steps", both, lambda run: two_steps(*both, hidden, patch, run))
+        compare(network, "forecast", [whole], lambda run: forecast(whole, run, run is network["runs"][0]))

@@ -1,0 +1,96 @@
+"""Runs the PyTorch module of docs/export.md with our weights and compares: `torch_check.py FOLDER`.
+
+The folder is that of `onnx_check.py`, and so are the lines that are written.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+import numpy
+import torch
+from safetensors.torch import load_file
+
+FOLDER = pathlib.Path(sys.argv[1])
+DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "export.md"
+
+
+def module():
+    """The names that the longest piece of Python in the document defines."""
+    pieces = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    names = {}
+    exec(compile(max(pieces, key=len), str(DOCUMENT), "exec"), names)
+    return names
+
+
+def tensor(entry):
+    return torch.from_numpy(numpy.fromfile(FOLDER / entry["file"], "<f4").reshape(entry["shape"]))
+
+
+def compute(kind, network, run):
+    """Results by the names they have in the file."""
+    if kind == "EncoderForecaster":
+        return {"prediction": network(tensor(run["input"]), run["steps"])}
+    output, last = network(tensor(run["input"]), [tensor(state) for state in run["states"]])
+    return {"output": output} | {f"next_state.{layer}": state for layer, state in enumerate(last)}
+
+
+def difference(expected, got):
+    """The largest of all outputs; NaN where one is."""
+    differences = []
+    for name, entry in expected.items():
+        wanted = tensor(entry)
+        assert got[name].shape == wanted.shape, f"{name}: {got[name].shape} where {wanted.shape} is needed"
+        differences.append((got[name].double() - wanted).abs().max().item())
+    return numpy.max(differences)
+
+
+def torch_gru(config, weights):
+    """torch.nn.GRU over the pixels of all images."""
+    channels, hidden = config["in_channels"], config["hidden_channels"]
+    gru = torch.nn.GRU(channels, hidden[0], len(hidden), bias=config["bias"])
+    gru.load_state_dict(weights, strict=True)
+
+    def pixels(images):
+        return images.movedim(-3, -1).flatten(-4, -2)
+
+    def compute(run):
+        frames, states = tensor(run["input"]), [tensor(state) for state in run["states"]]
+        output, last = gru(pixels(frames), torch.stack([pixels(state) for state in states]))
+
+        def images(values):
+            n, _, height, width = states[0].shape
+            return values.unflatten(-2, (n, height, width)).movedim(-1, -3)
+
+        return {"output": images(output)} | {f"next_state.{layer}": images(state) for layer, state in enumerate(last)}
+
+    return compute
+
+
+def compare(entry, form, computed):
+    """Writes the line of a network."""
+    runs = entry["runs"]
+    with torch.inference_mode():
+        differences = [difference(run["expected"], computed(run)) for run in runs]
+    line = {
+        "network": entry["name"],
+        "form": form,
+        "nodes": None,
+        "sizes": ["x".join(map(str, run["input"]["shape"])) for run in runs],
+        "largest_difference": float(numpy.max(differences)),
+    }
+    print(json.dumps(line), flush=True)
+
+
+def main():
+    names = module()
+    for entry in json.loads((FOLDER / "networks.json").read_text()):
+        network = names[entry["kind"]](entry["config"])
+        network.load_state_dict(load_file(FOLDER / entry["weights"]), strict=True)
+        compare(entry, "PyTorch", lambda run: compute(entry["kind"], network, run))
+        if entry["torch_gru"]:
+            compare(entry, "torch.nn.GRU", torch_gru(entry["config"], load_file(FOLDER / entry["torch_gru"])))
+
+
+main()

@@ -1,0 +1,149 @@
+//! The networks that are compared: every kind of cell and stack that can be exported.
+
+use convgru_model::export::onnx::{self, Form, Part};
+use convgru_model::export::{StateDict, to_safetensors};
+use convgru_model::import::layout::Layout;
+use convgru_model::{
+    ConvGru, ConvGruConfig, EncoderForecaster, EncoderForecasterConfig, Feedback, KernelSize, KernelSizes,
+    OutputActivation, Outputs, Parameters, ResetGate, Tensor,
+};
+
+use super::written::{Network, Run};
+
+/// Steps, batch, height and width, the latter in patches where there are such.
+const SIZES: [[usize; 4]; 2] = [[3, 1, 6, 10], [5, 3, 9, 4]];
+
+/// Frames that are predicted at each of the sizes.
+const PREDICTED: [usize; 2] = [4, 2];
+
+/// Every network.
+pub(super) fn all() -> anyhow::Result<Vec<Network>> {
+    let mut networks = Vec::new();
+    for reset in [ResetGate::Before, ResetGate::After] {
+        for bias in [true, false] {
+            for (channels, kernels, of_input) in shapes() {
+                let config = ConvGruConfig {
+                    bias,
+                    reset,
+                    kernel_size: kernels,
+                    input_kernel_size: of_input,
+                    ..ConvGruConfig::new(channels[0], &channels[1..])
+                };
+                networks.push(stack(config)?);
+            }
+            let config = ConvGruConfig { bias, reset, ..ConvGruConfig::new(0, &[3, 4]) };
+            networks.push(stack(config)?);
+        }
+    }
+    for config in encoder_forecasters() {
+        networks.push(encoder_forecaster(config)?);
+    }
+    Ok(networks)
+}
+
+/// Channels from the input up, and kernels.
+fn shapes() -> [(Vec<usize>, KernelSizes, Option<KernelSizes>); 5] {
+    let uneven = [KernelSize::Rectangle([1, 3]), KernelSize::Square(5), KernelSize::Rectangle([3, 1])];
+    [
+        (vec![3, 8], KernelSizes::All(3), None),
+        (vec![8, 32, 64, 16], [3, 5, 3].into(), None),
+        (vec![3, 4, 4], KernelSizes::All(1), None),
+        (vec![2, 5, 4], KernelSizes::All(5), Some(KernelSizes::All(1))),
+        (vec![1, 4, 6, 2], KernelSizes::PerLayer(uneven.to_vec()), Some(KernelSizes::All(3))),
+    ]
+}
+
+fn encoder_forecasters() -> [EncoderForecasterConfig; 4] {
+    let config = |image_channels, patch, hidden_channels: &[usize]| EncoderForecasterConfig {
+        image_channels,
+        patch,
+        hidden_channels: hidden_channels.to_vec(),
+        ..EncoderForecasterConfig::default()
+    };
+    [
+        EncoderForecasterConfig { output_activation: OutputActivation::Sigmoid, ..config(1, 4, &[8, 6]) },
+        EncoderForecasterConfig { kernel_size: KernelSizes::All(5), ..config(3, 2, &[7]) },
+        EncoderForecasterConfig { feedback: Feedback::Unconditioned, ..config(2, 2, &[5, 4, 3]) },
+        EncoderForecasterConfig { bias: false, ..config(2, 1, &[4, 4]) },
+    ]
+}
+
+/// Numbers between -1 and 1 without a pattern that a mistake could follow.
+fn numbers(shape: &[usize], seed: usize) -> Tensor<f32> {
+    Tensor::from_fn(shape, |i| ((i + 1) as f64 * (0.754_877_666 + seed as f64 * 0.137) * 997.0).sin() as f32)
+}
+
+/// A bias of zero would hide a file that lacks it.
+fn set_biases(parameters: &mut impl Parameters<f32>) {
+    parameters.for_each_mut(&mut |name, tensor| {
+        if name.ends_with("bias") {
+            let shape = tensor.shape().to_vec();
+            *tensor = numbers(&shape, 5);
+        }
+    });
+}
+
+fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
+    let mut network = ConvGru::<f32>::new(config.clone(), 7)?;
+    set_biases(network.parameters_mut());
+    let bias = if config.bias { "bias" } else { "no bias" };
+    let hidden: Vec<String> = config.hidden_channels.iter().map(usize::to_string).collect();
+    let name =
+        format!("reset {}, {bias}, channels {} -> {}", config.reset, config.in_channels, hidden.join(" -> "));
+    let mut runs = Vec::new();
+    for [steps, batch, height, width] in SIZES {
+        let input = numbers(&[steps, batch, config.in_channels, height, width], 0);
+        let state = |(layer, &hidden): (usize, &usize)| numbers(&[batch, hidden, height, width], layer + 1);
+        let states: Vec<_> = config.hidden_channels.iter().enumerate().map(state).collect();
+        let mut result = network.forward(&input, Some(&states), Outputs::Top)?;
+        let mut expected = vec![("output".to_owned(), result.outputs.swap_remove(0))];
+        let last = result.last.into_iter().enumerate();
+        expected.extend(last.map(|(layer, state)| (format!("next_state.{layer}"), state)));
+        runs.push(Run { input, states, steps, expected });
+    }
+    let models = vec![
+        ("step", onnx::conv_gru(&network, Form::Step)?),
+        ("sequence", onnx::conv_gru(&network, Form::Sequence)?),
+    ];
+    // What has no place there is no part of the comparison.
+    let gru = Layout::of("torch_nn_gru_1x1").and_then(|layout| StateDict::new(layout, &network, None).ok());
+    Ok(Network {
+        name,
+        kind: "ConvGru",
+        config: serde_json::to_value(&config)?,
+        weights: to_safetensors(network.parameters(), &[])?,
+        torch_gru: gru.map(|gru| to_safetensors(&gru, &[])).transpose()?,
+        models,
+        runs,
+    })
+}
+
+fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network> {
+    let mut network = EncoderForecaster::<f32>::new(config.clone(), 7)?;
+    set_biases(network.parameters_mut());
+    let unconditioned = if config.feedback == Feedback::Unconditioned { ", unconditioned" } else { "" };
+    let (channels, patch) = (config.image_channels, config.patch);
+    let name = format!("encoder-forecaster, channels {channels}, patch {patch}{unconditioned}");
+    let mut runs = Vec::new();
+    for ([frames, batch, height, width], steps) in SIZES.into_iter().zip(PREDICTED) {
+        let size = [frames, batch, config.image_channels, height * config.patch, width * config.patch];
+        let input = numbers(&size, 0);
+        let prediction = network.forward(&input, steps)?;
+        let expected = vec![("prediction".to_owned(), prediction)];
+        runs.push(Run { input, states: Vec::new(), steps, expected });
+    }
+    let models = vec![
+        ("encoder", onnx::encoder_forecaster(&network, Part::EncoderStep)?),
+        ("forecaster", onnx::encoder_forecaster(&network, Part::ForecasterStep)?),
+        ("forecast", onnx::encoder_forecaster(&network, Part::Forecast { steps: PREDICTED[0] })?),
+    ];
+    Ok(Network {
+        name,
+        kind: "EncoderForecaster",
+        config: serde_json::to_value(&config)?,
+        weights: to_safetensors(network.parameters(), &[])?,
+        torch_gru: None,
+        models,
+        runs,
+    })
+}

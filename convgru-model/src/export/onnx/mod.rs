@@ -1,0 +1,127 @@
+//! Networks as ONNX files, for runtimes of other languages (feature `onnx`).
+//!
+//! A file is written in operators of version [`OPSET`] and numbers of 32 bits. Batch, height and width are free,
+//! so is the number of steps of a sequence, and the recurrent states are inputs and outputs with names. Its
+//! `doc_string` and its metadata (`convgru.network`, `convgru.form`, `convgru.equation`, `convgru.config`) say
+//! what it is.
+//!
+//! | file | inputs | outputs |
+//! |---|---|---|
+//! | [`conv_gru`], [`Form::Step`] | `input [N, C, H, W]`, `state.0 [N, hidden, H, W]`, ... | `next_state.0`, ... |
+//! | [`conv_gru`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ... | `output [T, N, hidden, H, W]` of the topmost layer, `next_state.0`, ... after the last frame |
+//! | [`encoder_forecaster`], [`Part::EncoderStep`] | `frame [N, C, H, W]`, `state.0 [N, hidden, H/p, W/p]`, ... | `next_state.0`, ... |
+//! | [`encoder_forecaster`], [`Part::ForecasterStep`] | `frame`, `state.0`, ... | `prediction [N, C, H, W]`, `next_state.0`, ... |
+//! | [`encoder_forecaster`], [`Part::Forecast`] | `frames [T, N, C, H, W]`, `steps` (a whole number, may be left out) | `prediction [steps, N, C, H, W]` |
+//!
+//! States before a first frame are zeros. A network without input has none here either, and its sequence takes the
+//! number of `steps` instead; a forecaster that reads nothing has no `frame`.
+
+mod cell;
+mod conv_gru;
+mod encoder_forecaster;
+mod graph;
+mod loops;
+mod model;
+mod proto;
+#[cfg(test)]
+mod tests;
+
+use convgru_kernels::Scalar;
+use serde::Serialize;
+
+pub use model::OPSET;
+
+use crate::error::{Error, Result};
+use crate::network::{ConvGru, EncoderForecaster};
+
+/// What a file of a [`ConvGru`] computes in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// One frame.
+    Step,
+    /// A sequence of any length.
+    Sequence,
+}
+
+impl Form {
+    /// What the metadata say.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Sequence => "sequence",
+        }
+    }
+}
+
+/// What a file of an [`EncoderForecaster`] computes in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// The encoder reads one frame.
+    EncoderStep,
+    /// The forecaster predicts one frame.
+    ForecasterStep,
+    /// Frames are read and continued.
+    Forecast {
+        /// How many frames are predicted where the input `steps` is left out.
+        steps: usize,
+    },
+}
+
+impl Part {
+    /// What the metadata say.
+    fn name(self) -> &'static str {
+        match self {
+            Self::EncoderStep => "encoder step",
+            Self::ForecasterStep => "forecaster step",
+            Self::Forecast { .. } => "forecast",
+        }
+    }
+}
+
+/// The bytes of an ONNX file of a stack of cells.
+///
+/// # Errors
+/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold.
+///
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, export::onnx::{self, Form}};
+///
+/// let network = ConvGru::<f32>::new(ConvGruConfig::new(1, &[4]), 0)?;
+/// let file = onnx::conv_gru(&network, Form::Sequence)?;
+/// assert!(file.len() > 4 * 3 * 4 * (5 * 9 + 1));
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> {
+    conv_gru::write(network, form)
+}
+
+/// The bytes of an ONNX file of an encoder-forecaster or a part of it.
+///
+/// # Errors
+/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::Count`]
+/// for a forecast of no frames.
+///
+/// ```
+/// use convgru_model::{EncoderForecaster, EncoderForecasterConfig, export::onnx::{self, Part}};
+///
+/// let config = EncoderForecasterConfig { hidden_channels: vec![4], ..Default::default() };
+/// let network = EncoderForecaster::<f32>::new(config, 0)?;
+/// let whole = onnx::encoder_forecaster(&network, Part::Forecast { steps: 10 })?;
+/// let encoder = onnx::encoder_forecaster(&network, Part::EncoderStep)?;
+/// assert!(encoder.len() < whole.len());
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn encoder_forecaster<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Result<Vec<u8>> {
+    if part == (Part::Forecast { steps: 0 }) {
+        let what = "frames to predict (at least one)".into();
+        return Err(Error::Count { what, expected: 1, got: 0 });
+    }
+    encoder_forecaster::write(network, part)
+}
+
+fn json(config: &impl Serialize) -> Result<String> {
+    serde_json::to_string(config).map_err(|error| Error::InvalidConfig {
+        field: "the configuration".into(),
+        reason: format!("it cannot be written as JSON: {error}"),
+    })
+}

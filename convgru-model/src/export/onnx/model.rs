@@ -1,0 +1,64 @@
+//! From a graph to the bytes of a file.
+
+use prost::Message;
+
+use super::graph::Constants;
+use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
+use crate::error::{Error, Result};
+
+/// The version of ONNX's operators that all files are written in.
+pub const OPSET: i64 = 17;
+
+/// The version of the file format that came with [`OPSET`].
+const IR_VERSION: i64 = 8;
+
+/// A protobuf message that is larger is refused by most readers.
+const MOST_BYTES: usize = i32::MAX as usize;
+
+/// What a file says about itself.
+#[derive(Debug)]
+pub(super) struct About<'a> {
+    /// Which kind of network it is from.
+    pub(super) network: &'a str,
+    /// Which part or form of it this is.
+    pub(super) form: &'a str,
+    /// What it computes, in a sentence.
+    pub(super) sentence: &'a str,
+    /// The equation of its cells.
+    pub(super) equation: &'a str,
+    /// The network's configuration as JSON.
+    pub(super) config: String,
+}
+
+/// The bytes of a file.
+pub(super) fn encode(about: &About<'_>, graph: GraphProto, constants: Constants) -> Result<Vec<u8>> {
+    let entry = |key: &str, value: &str| StringStringEntryProto { key: key.into(), value: value.into() };
+    let metadata_props = vec![
+        entry("convgru.network", about.network),
+        entry("convgru.form", about.form),
+        entry("convgru.equation", about.equation),
+        entry("convgru.config", &about.config),
+    ];
+    let model = ModelProto {
+        ir_version: IR_VERSION,
+        producer_name: "convgru".into(),
+        producer_version: env!("CARGO_PKG_VERSION").into(),
+        doc_string: format!(
+            "{} Cells: {} (* is a convolution with zeros around the image, . the elementwise product).",
+            about.sentence, about.equation
+        ),
+        graph: Some(GraphProto { initializer: constants.tensors, ..graph }),
+        opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: OPSET }],
+        metadata_props,
+    };
+    expect_size(model.encoded_len())?;
+    Ok(model.encode_to_vec())
+}
+
+/// Fails if a file of so many bytes would be too large.
+pub(super) fn expect_size(bytes: usize) -> Result<()> {
+    if bytes <= MOST_BYTES {
+        return Ok(());
+    }
+    Err(Error::FileTooLarge { format: "ONNX".into(), bytes, most: MOST_BYTES })
+}

@@ -1,0 +1,276 @@
+//! What is written, decoded again. That it computes what it should is seen by `cargo xtask onnx`.
+
+use std::collections::HashSet;
+
+use prost::Message;
+
+use super::graph::{Constants, Graph};
+use super::proto::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
+use super::{Form, OPSET, Part, conv_gru, encoder_forecaster};
+use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, ResetGate};
+use crate::error::Error;
+use crate::network::{ConvGru, EncoderForecaster};
+use crate::parameters::Parameters;
+
+fn stack(config: ConvGruConfig, form: Form) -> ModelProto {
+    let network = ConvGru::<f32>::new(config, 3).unwrap();
+    decode(&conv_gru(&network, form).unwrap())
+}
+
+fn forecaster(config: EncoderForecasterConfig, part: Part) -> ModelProto {
+    let network = EncoderForecaster::<f32>::new(config, 3).unwrap();
+    decode(&encoder_forecaster(&network, part).unwrap())
+}
+
+/// Reads a file and checks what holds of every one.
+fn decode(bytes: &[u8]) -> ModelProto {
+    let model = ModelProto::decode(bytes).unwrap();
+    assert_eq!((model.ir_version, model.opset_import[0].version), (8, OPSET));
+    let keys: Vec<&str> = model.metadata_props.iter().map(|entry| entry.key.as_str()).collect();
+    assert_eq!(keys, ["convgru.network", "convgru.form", "convgru.equation", "convgru.config"]);
+    assert!(model.doc_string.contains(&model.metadata_props[2].value));
+    let graph = graph(&model);
+    for TensorProto { dims, data_type, name, raw_data } in &graph.initializer {
+        let size = match *data_type {
+            data_type::FLOAT => 4,
+            data_type::INT64 => 8,
+            _ => 1,
+        };
+        let bytes = raw_data.as_ref().unwrap().len();
+        assert_eq!(bytes as i64, size * dims.iter().product::<i64>(), "{name}");
+    }
+    let constants = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    every_value_comes_before_its_use(graph, &constants);
+    model
+}
+
+/// Names are given once, also within bodies, and before they are used.
+fn every_value_comes_before_its_use<'a>(graph: &'a GraphProto, around: &HashSet<&'a str>) {
+    let mut known = around.clone();
+    for input in &graph.input {
+        // The one input that has a value of its own is among the constants.
+        assert!(known.insert(&input.name) || input.name == "steps", "{}", input.name);
+    }
+    for node in &graph.node {
+        for input in &node.input {
+            assert!(known.contains(input.as_str()), "{} uses {input} before it is there", node.name);
+        }
+        for body in node.attribute.iter().filter_map(|attribute| attribute.g.as_deref()) {
+            every_value_comes_before_its_use(body, &known);
+        }
+        for output in &node.output {
+            assert!(known.insert(output), "{output} twice");
+        }
+    }
+    for output in &graph.output {
+        assert!(known.contains(output.name.as_str()), "{}", output.name);
+    }
+}
+
+fn graph(model: &ModelProto) -> &GraphProto {
+    model.graph.as_ref().unwrap()
+}
+
+fn kinds(graph: &GraphProto) -> Vec<&str> {
+    graph.node.iter().map(|node| node.op_type.as_str()).collect()
+}
+
+/// Names and sizes: `state.0[batch,4,height,width]`.
+fn values(values: &[ValueInfoProto]) -> Vec<String> {
+    let text = |value: &ValueInfoProto| {
+        let tensor = value.r#type.as_ref().unwrap().tensor_type.as_ref().unwrap();
+        let sizes = tensor.shape.as_ref().unwrap().dim.iter().map(|dim| match dim.value.as_ref().unwrap() {
+            Dimension::Value(number) => number.to_string(),
+            Dimension::Parameter(name) => name.clone(),
+        });
+        format!("{}[{}]", value.name, sizes.collect::<Vec<_>>().join(","))
+    };
+    values.iter().map(text).collect()
+}
+
+fn constant<'a>(graph: &'a GraphProto, name: &str) -> &'a TensorProto {
+    graph.initializer.iter().find(|tensor| tensor.name == name).unwrap()
+}
+
+fn attribute(node: &NodeProto, name: &str) -> Vec<i64> {
+    let found = node.attribute.iter().find(|attribute| attribute.name == name).unwrap();
+    found.i.map_or_else(|| found.ints.clone(), |value| vec![value])
+}
+
+fn body(node: &NodeProto) -> &GraphProto {
+    node.attribute.iter().find(|attribute| attribute.name == "body").unwrap().g.as_deref().unwrap()
+}
+
+fn two_layers(reset: ResetGate) -> ConvGruConfig {
+    ConvGruConfig { reset, input_kernel_size: Some([1, 5].into()), ..ConvGruConfig::new(3, &[4, 2]) }
+}
+
+#[test]
+fn a_step_has_frames_and_states_in_and_states_out() {
+    let model = stack(two_layers(ResetGate::Before), Form::Step);
+    let graph = graph(&model);
+    let (state_0, state_1) = ("state.0[batch,4,height,width]", "state.1[batch,2,height,width]");
+    assert_eq!(values(&graph.input), ["input[batch,3,height,width]", state_0, state_1]);
+    assert_eq!(values(&graph.output), [format!("next_{state_0}"), format!("next_{state_1}")]);
+    let cell = [
+        "Conv", "Split", "Conv", "Add", "Sigmoid", "Split", "Mul", "Conv", "Add", "Tanh", "Sub", "Mul", "Add",
+    ];
+    let last = ["Identity", "Identity"];
+    assert_eq!(kinds(graph), [&cell[..], &cell[..], &last[..]].concat());
+    assert_eq!(constant(graph, "layers.0.input_weights").dims, [12, 3, 1, 1]);
+    assert_eq!(constant(graph, "layers.0.hidden_weights.gates").dims, [8, 4, 3, 3]);
+    assert_eq!(constant(graph, "layers.0.hidden_weights.candidate").dims, [4, 4, 3, 3]);
+    assert_eq!(constant(graph, "layers.1.input_weights").dims, [6, 4, 5, 5]);
+    assert_eq!(constant(graph, "layers.1.bias").dims, [6]);
+    assert_eq!(attribute(&graph.node[13], "pads"), [2, 2, 2, 2]);
+    assert_eq!(attribute(&graph.node[13], "kernel_shape"), [5, 5]);
+    assert!(model.metadata_props[2].value.contains("Un*(r.h)"));
+}
+
+#[test]
+fn where_the_reset_gate_acts_after_one_convolution_reads_the_state() {
+    let model = stack(two_layers(ResetGate::After), Form::Step);
+    let graph = graph(&model);
+    let cell = [
+        "Conv", "Split", "Conv", "Split", "Add", "Sigmoid", "Split", "Mul", "Add", "Tanh", "Sub", "Mul",
+        "Add",
+    ];
+    assert_eq!(kinds(graph)[..13], cell);
+    assert_eq!(constant(graph, "layers.0.hidden_weights").dims, [12, 4, 3, 3]);
+    assert_eq!(constant(graph, "layers.0.hidden_bias").dims, [12]);
+    assert!(model.metadata_props[2].value.contains("r.(Un*h + cn)"));
+    assert_eq!(model.metadata_props[0].value, "ConvGru");
+    let config: ConvGruConfig = serde_json::from_str(&model.metadata_props[3].value).unwrap();
+    assert_eq!(config, two_layers(ResetGate::After));
+}
+
+#[test]
+fn weights_are_written_as_they_are() {
+    let network = ConvGru::<f64>::new(two_layers(ResetGate::Before), 3).unwrap();
+    let model = decode(&conv_gru(&network, Form::Step).unwrap());
+    let numbers = |name: &str| {
+        let bytes = constant(graph(&model), name).raw_data.as_ref().unwrap();
+        bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect::<Vec<_>>()
+    };
+    let layer = &network.parameters().layers[0];
+    let expected: Vec<f32> = layer.hidden_weights.as_slice().iter().map(|&x| x as f32).collect();
+    let parts = ["gates", "candidate"].map(|part| numbers(&format!("layers.0.hidden_weights.{part}")));
+    assert_eq!(parts.concat(), expected);
+    let written: i64 = graph(&model)
+        .initializer
+        .iter()
+        .filter(|tensor| tensor.data_type == data_type::FLOAT)
+        .map(|tensor| tensor.dims.iter().product::<i64>())
+        .sum();
+    assert_eq!(written, network.parameters().count() as i64);
+}
+
+#[test]
+fn a_sequence_is_a_scan_over_its_frames() {
+    let model = stack(two_layers(ResetGate::Before), Form::Sequence);
+    let outer = graph(&model);
+    assert_eq!(values(&outer.input)[0], "input[steps,batch,3,height,width]");
+    assert_eq!(
+        values(&outer.output),
+        [
+            "next_state.0[batch,4,height,width]",
+            "next_state.1[batch,2,height,width]",
+            "output[steps,batch,2,height,width]"
+        ]
+    );
+    assert_eq!(kinds(outer), ["Scan"]);
+    assert_eq!(attribute(&outer.node[0], "num_scan_inputs"), [1]);
+    let step = stack(two_layers(ResetGate::Before), Form::Step);
+    let (inner, step) = (body(&outer.node[0]), graph(&step));
+    assert_eq!(kinds(inner)[..kinds(step).len()], kinds(step));
+    assert_eq!(inner.initializer, []);
+    assert_eq!(outer.initializer, step.initializer);
+}
+
+#[test]
+fn a_network_without_input_is_told_how_often() {
+    for reset in [ResetGate::Before, ResetGate::After] {
+        let config = ConvGruConfig { reset, ..ConvGruConfig::new(0, &[4]) };
+        let step = stack(config.clone(), Form::Step);
+        assert_eq!(values(&graph(&step).input), ["state.0[batch,4,height,width]"]);
+        assert_eq!(constant(graph(&step), "layers.0.bias.candidate").dims, [1, 4, 1, 1]);
+        let model = stack(config, Form::Sequence);
+        assert_eq!(values(&graph(&model).input)[0], "steps[]");
+        assert_eq!(kinds(graph(&model)), ["Loop"]);
+        let inner = body(&graph(&model).node[0]);
+        // Number of the step and condition go in, condition and what is kept come out.
+        assert_eq!(inner.input.len(), inner.output.len());
+    }
+}
+
+#[test]
+fn without_bias_there_is_none() {
+    for reset in [ResetGate::Before, ResetGate::After] {
+        let config = ConvGruConfig { bias: false, ..two_layers(reset) };
+        let model = stack(config, Form::Step);
+        assert!(graph(&model).initializer.iter().all(|tensor| !tensor.name.contains("bias")));
+        let convolutions = graph(&model).node.iter().filter(|node| node.op_type == "Conv");
+        assert!(convolutions.clone().count() > 0 && convolutions.clone().all(|node| node.input.len() == 2));
+    }
+}
+
+#[test]
+fn a_forecast_is_a_scan_and_a_loop_whose_length_may_be_given() {
+    let config = EncoderForecasterConfig { image_channels: 2, patch: 2, ..Default::default() };
+    let model = forecaster(config, Part::Forecast { steps: 7 });
+    let outer = graph(&model);
+    assert_eq!(values(&outer.input), ["frames[input_steps,batch,2,height,width]", "steps[]"]);
+    assert_eq!(values(&outer.output), ["prediction[steps,batch,2,height,width]"]);
+    assert_eq!(constant(outer, "steps").raw_data, Some(7i64.to_le_bytes().to_vec()));
+    assert_eq!(constant(outer, "channels_by_image").dims, [8]);
+    let order = constant(outer, "channels_by_image").raw_data.as_ref().unwrap();
+    let order: Vec<i64> = order.as_chunks().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect();
+    assert_eq!(order, [0, 2, 4, 6, 1, 3, 5, 7]);
+    let kinds_of = kinds(outer);
+    let (scan, repeat) = (kinds_of.iter().position(|kind| *kind == "Scan"), kinds_of.last());
+    assert_eq!(repeat, Some(&"Loop"));
+    let scan = &outer.node[scan.unwrap()];
+    assert_eq!(kinds(body(scan))[..2], ["SpaceToDepth", "Gather"]);
+    let last = body(outer.node.last().unwrap());
+    let (inputs, outputs) = (values(&last.input), values(&last.output));
+    assert_eq!(inputs[..2], ["forecaster_step/iteration[]", "forecaster_step/condition[]"]);
+    assert_eq!(outputs.last().unwrap(), "forecaster_step/prediction[batch,2,height,width]");
+    // Condition, states and patches go from step to step; the prediction is kept.
+    assert_eq!((inputs.len(), outputs.len()), (2 + 2 + 1, 1 + 2 + 1 + 1));
+}
+
+#[test]
+fn the_steps_of_both_stacks_take_and_give_states() {
+    let config = EncoderForecasterConfig { hidden_channels: vec![4], patch: 1, ..Default::default() };
+    let encoder = forecaster(config.clone(), Part::EncoderStep);
+    let (frame, state) = ("frame[batch,1,height,width]", "state.0[batch,4,rows,columns]");
+    assert_eq!(values(&graph(&encoder).input), [frame, state]);
+    assert_eq!(values(&graph(&encoder).output), ["next_state.0[batch,4,rows,columns]"]);
+    let step = forecaster(config.clone(), Part::ForecasterStep);
+    assert_eq!(values(&graph(&step).input), [frame, state]);
+    let outputs = values(&graph(&step).output);
+    assert_eq!(outputs, ["prediction[batch,1,height,width]", "next_state.0[batch,4,rows,columns]"]);
+    let blind = EncoderForecasterConfig { feedback: Feedback::Unconditioned, ..config };
+    let step = forecaster(blind, Part::ForecasterStep);
+    assert_eq!(values(&graph(&step).input), [state]);
+}
+
+#[test]
+fn a_forecast_of_nothing_and_a_file_too_large_are_refused() {
+    let network = EncoderForecaster::<f32>::new(EncoderForecasterConfig::default(), 0).unwrap();
+    let error = encoder_forecaster(&network, Part::Forecast { steps: 0 }).unwrap_err();
+    assert!(matches!(error, Error::Count { got: 0, .. }));
+    assert!(super::model::expect_size(1 << 31).unwrap_err().to_string().contains("2147483648 bytes"));
+    assert!(super::model::expect_size(1 << 30).is_ok());
+}
+
+#[test]
+fn a_constant_is_kept_once() {
+    let mut constants = Constants::default();
+    let mut graph = Graph::new("", &mut constants);
+    for names in [["a", "b"], ["c", "d"]] {
+        graph.split("x", [2, 3], names.map(str::to_owned));
+    }
+    drop(graph);
+    assert_eq!(constants.tensors.len(), 1);
+}

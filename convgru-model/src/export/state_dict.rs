@@ -1,0 +1,284 @@
+//! Weights as other programs keep them: the inverse of [`import::layout`](crate::import::layout).
+
+use convgru_kernels::Scalar;
+
+use crate::cell::{CellParameters, CellShape};
+use crate::error::{Error, Result};
+use crate::import::layout::{Columns, Layout};
+use crate::network::ConvGru;
+use crate::parameters::Parameters;
+use crate::tensor::{Tensor, expect_shape};
+
+/// Systems whose convolutions always have a bias: where ours has none, it is zero there.
+const ALWAYS_WITH_BIAS: &[&str] = &["jacobkimmel", "e2vid", "bionick87", "rvm", "raft"];
+
+/// Systems whose cells read as many channels as their state has.
+const AS_MANY_INPUTS: &[&str] = &["rvm", "csd111"];
+
+/// Systems whose layers all have states of the same channels.
+const SAME_IN_ALL_LAYERS: &[&str] = &["torch_nn_gru_1x1"];
+
+/// What names of cells begin with, where a system has several; `{}` stands for the number of the layer.
+const NAMES_OF_CELLS: &[(&str, &str)] =
+    &[("happyjin", "cell_list.{}."), ("metnet", "cell_list.{}."), ("georgeyiasemis", "rnn_cell_list.{}.")];
+
+/// The tensors of a `state_dict` of another program.
+///
+/// As [`Parameters`] it can be written by [`to_safetensors`](super::to_safetensors).
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateDict<T> {
+    /// How the tensors are laid out.
+    pub layout: &'static Layout,
+    /// What the names of each layer's tensors begin with, or its number where that is within them.
+    pub prefixes: Vec<String>,
+    /// Names and tensors.
+    pub tensors: Vec<(String, Tensor<T>)>,
+}
+
+impl<T: Scalar> StateDict<T> {
+    /// Rearranges the weights of a stack into a layout.
+    ///
+    /// `cells` is what the names of cells begin with: `{}` in it stands for the number of the layer, and a dot is
+    /// added where it ends with none. Without it they have the names of the layout's own repository, as far as that
+    /// names them.
+    ///
+    /// [`Layout::read`] gives the same weights back, bit for bit. Where a system always has a bias and the stack has
+    /// none, zeros are written; where it has two that are added up, the second is zero.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] where the reset gate acts elsewhere, or names of layers would be the same;
+    /// [`Error::ShapeMismatch`] with the numbers where the system has no place for these channels or kernels.
+    ///
+    /// ```
+    /// use convgru_model::export::StateDict;
+    /// use convgru_model::import::layout::Layout;
+    /// use convgru_model::{ConvGru, ConvGruConfig};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4, 3]), 0)?;
+    /// let written = StateDict::new(&Layout::SEED, &network, None)?;
+    /// assert_eq!(written.tensors[0].0, "ConvGRUCell_00.update_gate.weight");
+    /// assert_eq!(Layout::SEED.read(&written.tensors)?.layers, network.parameters().layers);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn new(layout: &'static Layout, network: &ConvGru<T>, cells: Option<&str>) -> Result<Self> {
+        let layers = &network.parameters().layers;
+        for (index, layer) in layers.iter().enumerate() {
+            expect_place(layout, index, layer, layers[0].shape().hidden_channels)?;
+        }
+        let prefixes = prefixes(layout, layers.len(), cells)?;
+        let tensors = if ALWAYS_WITH_BIAS.contains(&layout.system) && !network.config().bias {
+            layout.write(&prefixes, &layers.iter().map(with_zero_bias).collect::<Vec<_>>())?
+        } else {
+            layout.write(&prefixes, layers)?
+        };
+        Ok(Self { layout, prefixes, tensors })
+    }
+}
+
+impl<T: Scalar> Parameters<T> for StateDict<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        self.tensors.iter().for_each(|(name, tensor)| visit(name, tensor));
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        self.tensors.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
+    }
+}
+
+/// Fails if a system has no place for the weights of a layer.
+fn expect_place<T: Scalar>(
+    layout: &Layout,
+    index: usize,
+    layer: &CellParameters<T>,
+    first_hidden: usize,
+) -> Result<()> {
+    let what = |part: &str| format!("{part} of layer {index} for {}", layout.system);
+    if layer.reset != layout.reset {
+        return Err(Error::InvalidConfig {
+            field: format!("reset of layer {index}"),
+            reason: format!(
+                "it acts {} the convolution of the state, that of {} acts {} it; one cannot be converted into \
+                 the other",
+                layer.reset, layout.system, layout.reset
+            ),
+        });
+    }
+    let CellShape { in_channels, hidden_channels, kernel, input_kernel, .. } = layer.shape();
+    if in_channels == 0 {
+        return Err(Error::InvalidConfig {
+            field: "in_channels".into(),
+            reason: format!("0, but cells of {} read an input", layout.system),
+        });
+    }
+    if layout.matrices {
+        expect_shape(&what("kernels over the input"), &input_kernel, &[1, 1])?;
+        expect_shape(&what("kernels over the state"), &kernel, &[1, 1])?;
+    }
+    let is_joint = |columns: Columns| matches!(columns, Columns::InputState | Columns::StateInput);
+    if layout.tensors.iter().any(|tensor| is_joint(tensor.columns)) {
+        expect_shape(
+            &what("kernels over the input, which are one with those over the state,"),
+            &input_kernel,
+            &kernel,
+        )?;
+    }
+    if AS_MANY_INPUTS.contains(&layout.system) {
+        expect_shape(
+            &what("channels of the input, as many as those of the state,"),
+            &[in_channels],
+            &[hidden_channels],
+        )?;
+    }
+    if SAME_IN_ALL_LAYERS.contains(&layout.system) {
+        expect_shape(
+            &what("channels of the state, the same in all layers,"),
+            &[hidden_channels],
+            &[first_hidden],
+        )?;
+    }
+    Ok(())
+}
+
+/// What the names of each layer's tensors begin with.
+fn prefixes(layout: &Layout, layers: usize, cells: Option<&str>) -> Result<Vec<String>> {
+    if layout.weight.contains('#') {
+        return match cells {
+            None => Ok((0..layers).map(|layer| layer.to_string()).collect()),
+            Some(cells) => {
+                refuse_names(cells, &format!("{} has only numbers of layers in its names", layout.system))
+            }
+        };
+    }
+    let default = match NAMES_OF_CELLS.iter().find(|(system, _)| *system == layout.system) {
+        Some((_, names)) => names,
+        None if layers == 1 => "",
+        None => "{}.",
+    };
+    let numbered = |pattern: &str, layer: usize| pattern.replace("{}", &layer.to_string());
+    match cells {
+        None if layout.system == Layout::SEED.system => {
+            Ok((0..layers).map(|layer| format!("ConvGRUCell_{layer:02}.")).collect())
+        }
+        None => Ok((0..layers).map(|layer| numbered(default, layer)).collect()),
+        Some(cells) if layers > 1 && !cells.contains("{}") => {
+            refuse_names(cells, &format!("{layers} layers need `{{}}` in it, where their numbers are"))
+        }
+        Some(cells) => {
+            let dot = if cells.is_empty() || cells.ends_with('.') { "" } else { "." };
+            Ok((0..layers).map(|layer| numbered(cells, layer) + dot).collect())
+        }
+    }
+}
+
+fn refuse_names(cells: &str, reason: &str) -> Result<Vec<String>> {
+    Err(Error::InvalidConfig { field: format!("names of cells `{cells}`"), reason: reason.into() })
+}
+
+fn with_zero_bias<T: Scalar>(layer: &CellParameters<T>) -> CellParameters<T> {
+    let rows = layer.hidden_weights.shape()[0];
+    CellParameters { bias: Some(Tensor::zeros(&[rows])), ..layer.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ConvGruConfig, ResetGate};
+    use crate::import;
+
+    /// A stack that a layout can hold, with numbers that are all different.
+    fn network(layout: &Layout, bias: bool) -> ConvGru<f32> {
+        let mut config = ConvGruConfig { reset: layout.reset, bias, ..ConvGruConfig::new(4, &[4, 4]) };
+        if layout.matrices {
+            config.kernel_size = 1.into();
+        }
+        let mut network = ConvGru::<f32>::new(config, 5).unwrap();
+        network.parameters_mut().for_each_mut(&mut |name, tensor| {
+            if name.ends_with("bias") {
+                let shape = tensor.shape().to_vec();
+                *tensor = Tensor::from_fn(&shape, |i| if i % 3 == 0 { 0.0 } else { 0.37 * i as f32 - 1.0 });
+            }
+        });
+        network
+    }
+
+    fn bits(tensors: &[(String, Tensor<f32>)]) -> Vec<(&str, Vec<u32>)> {
+        let of = |tensor: &Tensor<f32>| tensor.as_slice().iter().map(|x| x.to_bits()).collect();
+        tensors.iter().map(|(name, tensor)| (name.as_str(), of(tensor))).collect()
+    }
+
+    #[test]
+    fn every_layout_gives_back_the_same_bits_and_so_do_its_own_files() {
+        for layout in Layout::ALL {
+            for bias in [true, false] {
+                let network = network(layout, bias);
+                let written = StateDict::new(layout, &network, None).unwrap();
+                let file = crate::export::to_safetensors(&written, &[]).unwrap();
+                let tensors: Vec<(String, Tensor<f32>)> = import::named_tensors(&file)
+                    .unwrap()
+                    .tensors
+                    .into_iter()
+                    .map(|(name, tensor)| (name, tensor.cast()))
+                    .collect();
+                let read = layout.read(&tensors).unwrap();
+                assert_eq!(read.prefixes, written.prefixes, "{}", layout.system);
+                let read_back = ConvGru::from_parameters(
+                    read.config.clone(),
+                    crate::ConvGruParameters { layers: read.layers },
+                )
+                .unwrap();
+                if bias || !ALWAYS_WITH_BIAS.contains(&layout.system) {
+                    let (ours, theirs) = (network.parameters().to_named(), read_back.parameters().to_named());
+                    assert_eq!(bits(&ours), bits(&theirs), "{}", layout.system);
+                }
+                let again = StateDict::new(layout, &read_back, None).unwrap();
+                assert_eq!(bits(&again.tensors), bits(&written.tensors), "{}", layout.system);
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_cells_are_those_of_the_system_or_as_wanted() {
+        let first = |system: &str, cells: Option<&str>| {
+            let layout = Layout::of(system).unwrap();
+            StateDict::new(layout, &network(layout, true), cells).unwrap().tensors.swap_remove(0).0
+        };
+        assert_eq!(first("jacobkimmel", None), "ConvGRUCell_00.update_gate.weight");
+        assert_eq!(first("happyjin", None), "cell_list.0.conv_gates.weight");
+        assert_eq!(first("torch_nn_gru_1x1", None), "weight_ih_l0");
+        assert_eq!(first("rvm", None), "0.ih.0.weight");
+        assert_eq!(first("rvm", Some("decoder.{}.gru")), "decoder.0.gru.ih.0.weight");
+    }
+
+    #[test]
+    fn what_a_system_has_no_place_for_is_named_with_its_numbers() {
+        let refused = |system: &str, change: &dyn Fn(&mut ConvGruConfig), cells: Option<&str>| {
+            let layout = Layout::of(system).unwrap();
+            let mut config = ConvGruConfig { reset: layout.reset, ..ConvGruConfig::new(3, &[3, 3]) };
+            change(&mut config);
+            let network = ConvGru::<f32>::new(config, 0).unwrap();
+            StateDict::new(layout, &network, cells).unwrap_err().to_string()
+        };
+        let after = refused("jacobkimmel", &|config| config.reset = ResetGate::After, None);
+        assert!(after.contains("it acts after") && after.contains("jacobkimmel acts before"), "{after}");
+        let before = refused("metnet", &|config| config.reset = ResetGate::Before, None);
+        assert!(before.contains("it acts before") && before.contains("metnet acts after"), "{before}");
+        let kernels = refused("torch_nn_gru_1x1", &|_| (), None);
+        assert!(kernels.contains("[3, 3] where [1, 1] is needed"), "{kernels}");
+        let uneven = |config: &mut ConvGruConfig| {
+            config.kernel_size = 1.into();
+            config.hidden_channels = vec![3, 5];
+        };
+        let layers = refused("torch_nn_gru_1x1", &uneven, None);
+        assert!(layers.contains("layer 1") && layers.contains("[5] where [3]"), "{layers}");
+        let apart = refused("raft", &|config| config.input_kernel_size = Some(5.into()), None);
+        assert!(apart.contains("[5, 5] where [3, 3]"), "{apart}");
+        let inputs = refused("rvm", &|config| config.in_channels = 7, None);
+        assert!(inputs.contains("layer 0") && inputs.contains("[7] where [3]"), "{inputs}");
+        let none = refused("raft", &|config| config.in_channels = 0, None);
+        assert!(none.contains("in_channels: 0"), "{none}");
+        let names = refused("rvm", &|_| (), Some("gru."));
+        assert!(names.contains("`gru.`") && names.contains("2 layers"), "{names}");
+        let numbers = refused("torch_nn_gru_1x1", &|config| config.kernel_size = 1.into(), Some("gru"));
+        assert!(numbers.contains("only numbers"), "{numbers}");
+    }
+}

@@ -1,0 +1,100 @@
+//! Which options go together.
+
+use convgru_model::import::layout::Layout;
+
+use super::{Export, Form, Part};
+
+/// What is to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Choice {
+    /// A network as ONNX.
+    Onnx(OnnxChoice),
+    /// Weights as safetensors.
+    Weights(WeightsChoice),
+}
+
+/// A network as ONNX.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum OnnxChoice {
+    /// A stack of cells.
+    Stack(Form),
+    /// One step of a part of a trained model.
+    Step(Part),
+    /// The forecast of a trained model, of so many frames if it is told.
+    Forecast(Option<usize>),
+}
+
+/// Weights as safetensors.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct WeightsChoice {
+    /// Of a trained model one part, or all.
+    pub(super) part: Option<Part>,
+    /// The names of another program.
+    pub(super) layout: Option<&'static Layout>,
+    /// What names of cells begin with.
+    pub(super) cells: Option<String>,
+}
+
+impl Choice {
+    /// What the options ask for; an error where one has no meaning beside the others.
+    pub(super) fn of(export: &Export) -> anyhow::Result<Self> {
+        let trained = export.checkpoint.is_some();
+        anyhow::ensure!(
+            trained || export.part.is_none(),
+            "--part: --weights hold stacks of cells, without parts"
+        );
+        let extension = export.output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        match extension.as_deref() {
+            Some("onnx") => Self::onnx(export, trained).map(Self::Onnx),
+            Some("safetensors") => Self::weights(export, trained).map(Self::Weights),
+            other => {
+                let found = other.map_or("no extension".to_owned(), |extension| format!(".{extension}"));
+                anyhow::bail!(
+                    "--output {}: {found}, where .onnx or .safetensors tells what is written",
+                    export.output.display()
+                )
+            }
+        }
+    }
+
+    fn onnx(export: &Export, trained: bool) -> anyhow::Result<OnnxChoice> {
+        anyhow::ensure!(
+            export.layout.is_none(),
+            "--layout is for .safetensors; an .onnx file has one form of cells"
+        );
+        let form = export.form.unwrap_or(Form::Sequence);
+        let frames = export.frames;
+        if !trained {
+            anyhow::ensure!(
+                frames.is_none(),
+                "--frames: a stack of cells predicts no frames; the length of a sequence is free"
+            );
+            return Ok(OnnxChoice::Stack(form));
+        }
+        match (form, export.part) {
+            (Form::Sequence, None) => Ok(OnnxChoice::Forecast(frames)),
+            (Form::Sequence, Some(part)) => anyhow::bail!(
+                "--part {}: the sequence of a trained model is its whole forecast; a part has --form step",
+                part.name()
+            ),
+            (Form::Step, _) if frames.is_some() => {
+                anyhow::bail!("--frames: a step predicts one frame; the whole forecast has --form sequence")
+            }
+            (Form::Step, Some(part)) => Ok(OnnxChoice::Step(part)),
+            (Form::Step, None) => anyhow::bail!(
+                "--form step: a trained model has a step of each of its two parts; choose --part encoder or --part forecaster"
+            ),
+        }
+    }
+
+    fn weights(export: &Export, trained: bool) -> anyhow::Result<WeightsChoice> {
+        anyhow::ensure!(export.form.is_none(), "--form is for .onnx; weights have none");
+        anyhow::ensure!(export.frames.is_none(), "--frames is for .onnx; weights predict none");
+        let layout = export.layout.as_deref().and_then(Layout::of);
+        anyhow::ensure!(
+            !(trained && layout.is_some() && export.part.is_none()),
+            "--layout: a trained model has two stacks; choose --part encoder or --part forecaster"
+        );
+        Ok(WeightsChoice { part: export.part, layout, cells: export.cells.clone() })
+    }
+}

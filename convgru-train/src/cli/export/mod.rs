@@ -1,0 +1,135 @@
+//! `convgru export`: a network for other programs.
+
+mod choice;
+mod onnx;
+mod source;
+mod weights;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::{ArgGroup, Args, ValueEnum};
+use convgru_model::import::layout::Layout;
+use convgru_train::write_atomically;
+use serde_json::json;
+
+use super::output;
+use choice::Choice;
+use source::Source;
+
+/// Writes a network as ONNX, or its weights as another program reads them
+///
+/// The extension of --output tells what is written. .onnx: the network in operators of ONNX, for any batch, height
+/// and width, with its recurrent states as inputs and outputs; of a trained model the whole forecast, or with
+/// --form step the step of one of its parts. .safetensors: the weights under our names, or with --layout under those
+/// of another program. docs/export.md has the names of inputs and outputs, and a PyTorch module for our names.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  convgru export --checkpoint runs/quick/checkpoints/best.ckpt --output model.onnx
+  convgru export --checkpoint runs/quick/model.safetensors --output step.onnx --form step --part encoder
+  convgru export --weights raft.safetensors --output raft.onnx --form step
+  convgru export --weights raft.safetensors --output theirs.safetensors --layout raft --cells update_block.gru")]
+#[command(group(ArgGroup::new("source").args(["checkpoint", "weights"]).required(true)))]
+pub(crate) struct Export {
+    /// A trained model: model.safetensors or a checkpoint (*.ckpt)
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Weights of a stack of cells: .safetensors of `import`, or of this command
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+    /// Where to write: .onnx or .safetensors
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// ONNX: one step with states in and out, or a whole sequence [default: sequence]
+    #[arg(long, value_enum)]
+    form: Option<Form>,
+    /// Of a trained model only this stack
+    #[arg(long, value_enum)]
+    part: Option<Part>,
+    /// ONNX: frames that a trained model predicts where `steps` is left out [default: those of its training]
+    #[arg(long, value_name = "N", value_parser = super::count)]
+    frames: Option<usize>,
+    /// Of several stacks in --weights the one with this name
+    #[arg(long, value_name = "NAME", conflicts_with = "checkpoint")]
+    stack: Option<String>,
+    /// Safetensors: the names and the order of another program
+    #[arg(long, value_parser = layouts())]
+    layout: Option<String>,
+    /// Safetensors: what names of cells begin with in that layout, `{}` for the number of a layer
+    #[arg(long, value_name = "PREFIX", requires = "layout")]
+    cells: Option<String>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What an ONNX file computes in one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// One frame
+    Step,
+    /// A sequence of any length; of a trained model the whole forecast
+    Sequence,
+}
+
+/// A stack of a trained model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The stack that reads frames
+    Encoder,
+    /// The stack that continues them; in ONNX with the layer that turns its state into a frame
+    Forecaster,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder",
+            Self::Forecaster => "forecaster",
+        }
+    }
+}
+
+fn layouts() -> PossibleValuesParser {
+    PossibleValuesParser::new(Layout::ALL.iter().map(|layout| layout.system))
+}
+
+/// What will be written.
+struct Written {
+    bytes: Vec<u8>,
+    /// In words.
+    what: String,
+    /// Further lines.
+    notes: Vec<String>,
+}
+
+impl Export {
+    /// Writes, and says what.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        // What cannot be done is told before anything is read.
+        let choice = Choice::of(&self)?;
+        let source = Source::read(&self)?;
+        let Written { bytes, what, notes } = match choice {
+            Choice::Onnx(wanted) => onnx::write(&source, &wanted)?,
+            Choice::Weights(wanted) => weights::write(&source, &wanted)?,
+        };
+        write_atomically(&self.output, &bytes)?;
+        if self.json {
+            let value = json!({
+                "input": self.checkpoint.as_ref().or(self.weights.as_ref()),
+                "output": self.output,
+                "written": what,
+                "notes": notes,
+                "bytes": bytes.len(),
+            });
+            output::result(&value.to_string())?;
+        } else {
+            output::result(&format!("wrote {}: {what}, {} bytes", self.output.display(), bytes.len()))?;
+            for note in notes {
+                output::result(&format!("  {note}"))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,76 @@
+//! A network as ONNX.
+
+use convgru_model::export::onnx::{self, OPSET};
+
+use super::choice::OnnxChoice;
+use super::source::Source;
+use super::{Form, Part, Written};
+
+/// The file that was chosen.
+pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Written> {
+    match (source, choice) {
+        (Source::Stack(stack), OnnxChoice::Stack(form)) => {
+            let config = stack.network.config();
+            let (form, of) = match form {
+                Form::Step => (onnx::Form::Step, "one step of"),
+                Form::Sequence => (onnx::Form::Sequence, "sequences of"),
+            };
+            let layers = config.layers();
+            let of_layers = if layers == 1 { "1 layer".to_owned() } else { format!("{layers} layers") };
+            Ok(Written {
+                bytes: onnx::conv_gru(&stack.network, form)?,
+                what: format!("{of} {of_layers}, reset {} the convolution, ONNX opset {OPSET}", config.reset),
+                notes: stack_notes(form, config.in_channels, &config.hidden_channels),
+            })
+        }
+        (Source::Trained(trained), OnnxChoice::Step(part)) => {
+            let (bytes, notes) = match part {
+                Part::Encoder => {
+                    (onnx::Part::EncoderStep, ["inputs: frame, state.0, ...", "outputs: next_state.0, ..."])
+                }
+                Part::Forecaster => {
+                    let reads = trained.config.model.forecaster().in_channels > 0;
+                    let inputs = if reads { "inputs: frame, state.0, ..." } else { "inputs: state.0, ..." };
+                    (onnx::Part::ForecasterStep, [inputs, "outputs: prediction, next_state.0, ..."])
+                }
+            };
+            Ok(Written {
+                bytes: onnx::encoder_forecaster(&trained.model, bytes)?,
+                what: format!("one step of the {}, ONNX opset {OPSET}", part.name()),
+                notes: notes.map(str::to_owned).into(),
+            })
+        }
+        (Source::Trained(trained), OnnxChoice::Forecast(frames)) => {
+            let steps = frames.unwrap_or(trained.config.data.output_frames);
+            let channels = trained.config.model.image_channels;
+            Ok(Written {
+                bytes: onnx::encoder_forecaster(&trained.model, onnx::Part::Forecast { steps })?,
+                what: format!("the forecast of a trained model, ONNX opset {OPSET}"),
+                notes: vec![
+                    format!(
+                        "inputs: frames [T, N, {channels}, H, W], steps (a whole number, {steps} where it is left out)"
+                    ),
+                    format!("outputs: prediction [steps, N, {channels}, H, W]"),
+                ],
+            })
+        }
+        _ => anyhow::bail!("--checkpoint holds a trained model, --weights a stack of cells"),
+    }
+}
+
+fn stack_notes(form: onnx::Form, channels: usize, hidden: &[usize]) -> Vec<String> {
+    let states = |name: &str| {
+        let of = |(layer, channels): (usize, &usize)| format!("{name}.{layer} [N, {channels}, H, W]");
+        hidden.iter().enumerate().map(of).collect::<Vec<_>>().join(", ")
+    };
+    let top = hidden.last().copied().unwrap_or(0);
+    let (first, output) = match (form, channels) {
+        (onnx::Form::Step, 0) => (String::new(), String::new()),
+        (onnx::Form::Step, channels) => (format!("input [N, {channels}, H, W], "), String::new()),
+        (_, 0) => ("steps (a whole number), ".into(), format!("output [T, N, {top}, H, W], ")),
+        (_, channels) => {
+            (format!("input [T, N, {channels}, H, W], "), format!("output [T, N, {top}, H, W], "))
+        }
+    };
+    vec![format!("inputs: {first}{}", states("state")), format!("outputs: {output}{}", states("next_state"))]
+}

@@ -1,0 +1,45 @@
+//! Weights as safetensors.
+
+use convgru_model::Tensor;
+use convgru_model::export::StateDict;
+use serde_json::json;
+
+use super::super::import::STACKS;
+use super::super::smallest;
+use super::Written;
+use super::choice::WeightsChoice;
+use super::source::{Source, Stack};
+
+/// The one entry of the metadata of weights in another layout.
+const LAYOUT_ENTRY: &str = "layout";
+
+/// The file that was chosen.
+pub(super) fn write(source: &Source, choice: &WeightsChoice) -> anyhow::Result<Written> {
+    match (source, choice.part) {
+        (Source::Stack(stack), _) => of_stack(stack, choice),
+        (Source::Trained(trained), Some(part)) => of_stack(&Stack::of_part(trained, part)?, choice),
+        (Source::Trained(trained), None) => Ok(Written {
+            bytes: trained.to_safetensors()?,
+            what: "the weights of a trained model".into(),
+            notes: Vec::new(),
+        }),
+    }
+}
+
+fn of_stack(stack: &Stack, choice: &WeightsChoice) -> anyhow::Result<Written> {
+    let Some(layout) = choice.layout else {
+        let described = json!([{ "name": stack.name, "config": stack.network.config() }]);
+        let metadata = [(STACKS.to_owned(), described.to_string())];
+        let bytes = smallest::safetensors(stack.network.parameters(), &metadata)?;
+        return Ok(Written { bytes, what: "the weights of a stack of cells".into(), notes: Vec::new() });
+    };
+    let written = StateDict::new(layout, &stack.network, choice.cells.as_deref())?;
+    let described = json!({ "system": layout.system, "cells": written.prefixes });
+    let metadata = [(LAYOUT_ENTRY.to_owned(), described.to_string())];
+    let shape = |(name, tensor): &(String, Tensor<f64>)| format!("{name} {:?}", tensor.shape());
+    Ok(Written {
+        bytes: smallest::safetensors(&written, &metadata)?,
+        what: format!("the weights as {} keeps them", layout.system),
+        notes: written.tensors.iter().map(shape).collect(),
+    })
+}

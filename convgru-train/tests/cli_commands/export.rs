@@ -1,0 +1,224 @@
+//! Networks for other programs.
+
+use std::fs;
+use std::path::Path;
+
+use convgru_model::export::onnx::{self, Form, Part};
+use convgru_model::import::layout::Layout;
+use convgru_model::import::{self, named_tensors};
+use convgru_model::{ConvGru, ConvGruConfig, Parameters, ResetGate, Tensor, export};
+use convgru_train::trainer::TrainedModel;
+
+use crate::program::{convgru, finished_run, folder, weights};
+
+/// Writes a stack as `import` does.
+fn write_stack(path: &Path, config: ConvGruConfig) -> ConvGru<f32> {
+    let mut network = ConvGru::<f32>::new(config, 4).unwrap();
+    network.parameters_mut().for_each_mut(&mut |name, tensor| {
+        if name.ends_with("bias") {
+            let shape = tensor.shape().to_vec();
+            *tensor = Tensor::from_fn(&shape, |i| 0.25 * i as f32 - 1.0);
+        }
+    });
+    let described = serde_json::json!([{ "name": "net.", "config": network.config() }]);
+    let metadata = [("stacks".to_owned(), described.to_string())];
+    fs::write(path, export::to_safetensors(network.parameters(), &metadata).unwrap()).unwrap();
+    network
+}
+
+fn tensors(path: &Path) -> Vec<(String, Tensor<f32>)> {
+    let tensors = named_tensors(&fs::read(path).unwrap()).unwrap().tensors;
+    tensors.into_iter().map(|(name, tensor)| (name, tensor.cast())).collect()
+}
+
+#[test]
+fn a_trained_model_becomes_its_forecast_or_the_step_of_a_part() {
+    let folder = folder();
+    let best = finished_run().join("runs/tiny/checkpoints/best.ckpt");
+    let trained = TrainedModel::read(&best).unwrap();
+    for (options, part, said) in [
+        ("", Part::Forecast { steps: 2 }, "2 where it is left out"),
+        ("--form sequence --frames 5", Part::Forecast { steps: 5 }, "prediction [steps, N, 1, H, W]"),
+        ("--form step --part encoder", Part::EncoderStep, "outputs: next_state.0"),
+        ("--form step --part forecaster", Part::ForecasterStep, "inputs: state.0"),
+    ] {
+        let arguments = format!("export --checkpoint {} --output model.onnx {options}", best.display());
+        let ran = convgru(folder.path(), &arguments).succeeded();
+        assert!(ran.stdout.starts_with("wrote model.onnx: ") && ran.stdout.contains("opset 17"), "{ran:?}");
+        assert!(ran.stdout.contains(said), "{ran:?}");
+        let written = fs::read(folder.path().join("model.onnx")).unwrap();
+        assert!(written == onnx::encoder_forecaster(&trained.model, part).unwrap(), "{options}");
+    }
+}
+
+#[test]
+fn a_checkpoint_becomes_weights_that_every_command_reads() {
+    let folder = folder();
+    let best = finished_run().join("runs/tiny/checkpoints/best.ckpt");
+    let arguments = format!("export --checkpoint {} --output model.safetensors --json", best.display());
+    let json = convgru(folder.path(), &arguments).succeeded().json();
+    let path = folder.path().join("model.safetensors");
+    assert_eq!(json["bytes"], fs::metadata(&path).unwrap().len());
+    let (read, trained) = (TrainedModel::read(&path).unwrap(), TrainedModel::read(&best).unwrap());
+    assert_eq!(read.model.parameters(), trained.model.parameters());
+    assert_eq!(read.config, trained.config);
+}
+
+#[test]
+fn a_part_of_a_trained_model_is_a_stack_like_others() {
+    let folder = folder();
+    let trained = TrainedModel::read(&weights()).unwrap();
+    let arguments =
+        format!("export --checkpoint {} --output encoder.safetensors --part encoder", weights().display());
+    convgru(folder.path(), &arguments).succeeded();
+    convgru(folder.path(), "export --weights encoder.safetensors --output encoder.onnx --form step")
+        .succeeded();
+    let parameters = trained.model.parameters().encoder.clone();
+    let network = ConvGru::from_parameters(trained.config.model.encoder(), parameters).unwrap();
+    let expected = onnx::conv_gru(&network, Form::Step).unwrap();
+    assert!(fs::read(folder.path().join("encoder.onnx")).unwrap() == expected);
+
+    let arguments = format!(
+        "export --checkpoint {} --output seed.safetensors --part encoder --layout jacobkimmel",
+        weights().display()
+    );
+    let ran = convgru(folder.path(), &arguments).succeeded();
+    assert!(ran.stdout.contains("ConvGRUCell_00.update_gate.weight [4, 8, 3, 3]"), "{}", ran.stdout);
+    let read = Layout::SEED.read(&tensors(&folder.path().join("seed.safetensors"))).unwrap();
+    assert_eq!(read.layers, network.parameters().layers);
+}
+
+#[test]
+fn a_stack_becomes_steps_and_sequences() {
+    let folder = folder();
+    for reset in [ResetGate::Before, ResetGate::After] {
+        let config = ConvGruConfig { reset, ..ConvGruConfig::new(3, &[4, 2]) };
+        let network = write_stack(&folder.path().join("net.safetensors"), config);
+        for (option, form) in [("", Form::Sequence), ("--form step", Form::Step)] {
+            let ran = convgru(
+                folder.path(),
+                &format!("export --weights net.safetensors --output net.onnx {option}"),
+            )
+            .succeeded();
+            assert!(ran.stdout.contains(&format!("2 layers, reset {reset} the convolution")), "{ran:?}");
+            assert!(ran.stdout.contains("state.1 [N, 2, H, W]"), "{ran:?}");
+            let written = fs::read(folder.path().join("net.onnx")).unwrap();
+            assert!(written == onnx::conv_gru(&network, form).unwrap());
+        }
+    }
+}
+
+/// What was imported, exported and imported again has the same bits; so has the file between.
+#[test]
+fn what_is_exported_in_a_layout_is_imported_as_it_was() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    for (layout, cells, reset, kernel) in [
+        ("jacobkimmel", "", ResetGate::Before, 3),
+        ("rvm", " --cells decoder.gru{}", ResetGate::Before, 5),
+        ("bionick87", "", ResetGate::Before, 3),
+        ("metnet", "", ResetGate::After, 3),
+        ("torch_nn_gru_1x1", "", ResetGate::After, 1),
+    ] {
+        let config = ConvGruConfig { reset, kernel_size: kernel.into(), ..ConvGruConfig::new(4, &[4, 4]) };
+        let network = write_stack(&path("ours.safetensors"), config);
+        let export = |from: &str, to: &str| {
+            let arguments = format!("export --weights {from} --output {to} --layout {layout}{cells} --json");
+            convgru(folder.path(), &arguments).succeeded();
+        };
+        export("ours.safetensors", "theirs.safetensors");
+        convgru(folder.path(), "import --input theirs.safetensors --output back.safetensors").succeeded();
+        export("back.safetensors", "again.safetensors");
+        assert!(
+            fs::read(path("theirs.safetensors")).unwrap() == fs::read(path("again.safetensors")).unwrap()
+        );
+        let mut read = network.parameters().zeros_like();
+        import::from_safetensors(&fs::read(path("back.safetensors")).unwrap(), &mut read).unwrap();
+        let bits = |parameters: &convgru_model::ConvGruParameters<f32>| {
+            let mut bits = Vec::new();
+            parameters.for_each(&mut |_, tensor| bits.extend(tensor.as_slice().iter().map(|x| x.to_bits())));
+            bits
+        };
+        assert!(bits(&read) == bits(network.parameters()), "{layout}");
+    }
+}
+
+#[test]
+fn of_several_stacks_one_is_chosen() {
+    let folder = folder();
+    let (one, two) = (ConvGruConfig::new(1, &[2]), ConvGruConfig::new(3, &[4]));
+    let mut tensors = Vec::new();
+    for (name, config) in [("a.", &one), ("b.", &two)] {
+        let network = ConvGru::<f32>::new(config.clone(), 0).unwrap();
+        let named = network.parameters().to_named();
+        tensors.extend(named.into_iter().map(|(tensor, value)| (format!("{name}{tensor}"), value)));
+    }
+    let described = serde_json::json!([{ "name": "a.", "config": one }, { "name": "b.", "config": two }]);
+    let dict = export::StateDict { layout: &Layout::SEED, prefixes: Vec::new(), tensors };
+    let metadata = [("stacks".to_owned(), described.to_string())];
+    fs::write(folder.path().join("two.safetensors"), export::to_safetensors(&dict, &metadata).unwrap())
+        .unwrap();
+    let ran =
+        convgru(folder.path(), "export --weights two.safetensors --output b.onnx --stack b.").succeeded();
+    assert!(ran.stdout.contains("input [T, N, 3, H, W]"), "{}", ran.stdout);
+    let ran = convgru(folder.path(), "export --weights two.safetensors --output c.onnx");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("2 stacks; choose one of `a.`, `b.`"), "{}", ran.stderr);
+    let ran = convgru(folder.path(), "export --weights two.safetensors --output c.onnx --stack c.");
+    assert!(ran.stderr.contains("no stack `c.`"), "{}", ran.stderr);
+    assert!(!folder.path().join("c.onnx").exists());
+}
+
+#[test]
+fn nothing_is_written_where_something_is_wrong() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    write_stack(&path("net.safetensors"), ConvGruConfig::new(3, &[4, 2]));
+    let bytes = fs::read(path("net.safetensors")).unwrap();
+    let at = bytes.len() - 9;
+    fs::write(path("cut.safetensors"), &bytes[..at]).unwrap();
+    let wrong = serde_json::json!([{ "name": "", "config": ConvGruConfig::new(3, &[4, 2, 1]) }]);
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[4, 2]), 0).unwrap();
+    let metadata = [("stacks".to_owned(), wrong.to_string())];
+    fs::write(path("wrong.safetensors"), export::to_safetensors(network.parameters(), &metadata).unwrap())
+        .unwrap();
+    fs::write(path("bare.safetensors"), export::to_safetensors(network.parameters(), &[]).unwrap()).unwrap();
+    fs::create_dir(path("folder.onnx")).unwrap();
+    let before = fs::read_dir(folder.path()).unwrap().count();
+    let model = weights().display().to_string();
+    for (arguments, words) in [
+        ("--checkpoint missing.ckpt --output a.onnx", "cannot read missing.ckpt"),
+        ("--weights missing.safetensors --output a.onnx", "cannot read missing.safetensors"),
+        ("--weights cut.safetensors --output a.onnx", "cut.safetensors: not a readable weight file"),
+        ("--weights wrong.safetensors --output a.onnx", "no tensor `layers.2.input_weights`"),
+        ("--weights bare.safetensors --output a.onnx", "no entry `stacks`"),
+        ("--weights MODEL --output a.onnx", "for --checkpoint"),
+        ("--checkpoint net.safetensors --output a.onnx", "no `convgru`"),
+        ("--weights net.safetensors --output a.pb", "--output a.pb: .pb, where .onnx or .safetensors"),
+        ("--weights net.safetensors --output model", "no extension"),
+        ("--weights net.safetensors --output missing/a.onnx", "cannot write missing/a.onnx"),
+        ("--weights net.safetensors --output folder.onnx", "cannot write folder.onnx"),
+        ("--weights net.safetensors --output a.safetensors --layout metnet", "metnet acts after"),
+        ("--weights net.safetensors --output a.safetensors --layout rvm", "[3] where [4] is needed"),
+        ("--weights net.safetensors --output a.safetensors --layout raft --cells gru", "2 layers need `{}`"),
+        ("--weights net.safetensors --output a.safetensors --form step", "--form is for .onnx"),
+        ("--weights net.safetensors --output a.safetensors --frames 2", "--frames is for .onnx"),
+        ("--weights net.safetensors --output a.onnx --layout raft", "--layout is for .safetensors"),
+        ("--weights net.safetensors --output a.onnx --frames 2", "predicts no frames"),
+        ("--weights net.safetensors --output a.onnx --part encoder", "without parts"),
+        ("--checkpoint MODEL --output a.onnx --form step", "--part encoder or --part forecaster"),
+        ("--checkpoint MODEL --output a.onnx --part encoder", "has --form step"),
+        ("--checkpoint MODEL --output a.onnx --form step --part encoder --frames 2", "predicts one frame"),
+        ("--checkpoint MODEL --output a.safetensors --layout raft", "two stacks"),
+        (
+            "--checkpoint MODEL --output a.safetensors --layout torch_nn_gru_1x1 --part encoder",
+            "acts before the convolution",
+        ),
+    ] {
+        let ran = convgru(folder.path(), &format!("export {}", arguments.replace("MODEL", &model)));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{arguments}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments}: {}", ran.stderr);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{arguments}");
+    }
+}
