@@ -2,8 +2,8 @@
 
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
 use convgru_kernels::gates::{
-    self, CandidateBackward, CellWeights, FirstStep, InputPart, ResetAfterBackward, ResetAfterStep,
-    ResetBackward,
+    self, Activations, CandidateBackward, CellWeights, FirstStep, InputPart, ResetAfterBackward,
+    ResetAfterStep, ResetBackward,
 };
 use convgru_kernels::{Extent, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
@@ -73,7 +73,9 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         let weights = self.weights();
         if let Some(memory) = memory {
             let CellWeights { update_and_reset, candidate, .. } = weights;
-            let step = ResetAfterStep { update_and_reset, candidate, gates, hidden, memory, next };
+            let activations = Activations::default();
+            let step =
+                ResetAfterStep { update_and_reset, candidate, gates, hidden, memory, next, activations };
             return Ok(gates::step_reset_after(step, scratch)?);
         }
         let input = input.map_or(InputPart::InGates, InputPart::Maps);
@@ -88,7 +90,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
 
     fn weights(&self) -> CellWeights<'_, T> {
         let Self { input, update_and_reset, candidate, .. } = self;
-        CellWeights { input, update_and_reset, candidate }
+        CellWeights { input, update_and_reset, candidate, activations: Activations::default() }
     }
 
     /// The backward pass of [`step`](Self::step).
@@ -102,12 +104,18 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let StepBackward { gates, hidden, memory, mut d_hidden, mut d_gates, mut products } = step;
-        let first =
-            CandidateBackward { gates, hidden, d_hidden: d_hidden.reborrow(), d_gates: d_gates.reborrow() };
+        let activations = Activations::default();
+        let first = CandidateBackward {
+            gates,
+            hidden,
+            d_hidden: d_hidden.reborrow(),
+            d_gates: d_gates.reborrow(),
+            activations,
+        };
         gates::candidate_backward(first, scratch.isa())?;
         if let Some(memory) = memory {
             let (d_gates, d_memory) = (d_gates.reborrow(), products.reborrow());
-            let second = ResetAfterBackward { gates, memory, d_gates, d_memory };
+            let second = ResetAfterBackward { gates, memory, d_gates, d_memory, activations };
             gates::reset_after_backward(second, scratch.isa())?;
         }
         let Some(hidden) = hidden else { return Ok(()) };
@@ -121,6 +129,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
                 hidden,
                 d_hidden: d_hidden.reborrow(),
                 d_gates: d_gates.reborrow(),
+                activations,
             };
             gates::reset_backward(second, scratch)?;
         }

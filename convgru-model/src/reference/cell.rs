@@ -1,6 +1,7 @@
 //! The ConvGRU cell and its stack, by the equations.
 
 use convgru_kernels::conv::ConvShape;
+use convgru_kernels::gates::Activations;
 use convgru_kernels::reference::{self, Number};
 
 use super::array::{Array, NamedArrays};
@@ -78,7 +79,8 @@ pub fn cell_step<N: Number>(
     let a_z = update.activate(input, state)?;
     let a_r = reset.activate(input, state)?;
     let at = |array: &Array<N>, i: usize| array.as_slice()[i];
-    let gates = |i: usize| reference::gates_forward(at(&a_z, i), at(&a_r, i), at(state, i));
+    let gates =
+        |i: usize| reference::gates_forward(Activations::default(), at(&a_z, i), at(&a_r, i), at(state, i));
     let a_n = match cell.reset {
         ResetGate::Before => {
             let reset_state = Array::from_fn(state.shape(), |i| gates(i).reset_state);
@@ -96,7 +98,9 @@ pub fn cell_step<N: Number>(
             sum
         }
     };
-    let blend = |i: usize| reference::blend_forward(at(&a_n, i), gates(i).update_gate, at(state, i));
+    let blend = |i: usize| {
+        reference::blend_forward(Activations::default(), at(&a_n, i), gates(i).update_gate, at(state, i))
+    };
     Ok(Array::from_fn(state.shape(), |i| blend(i).hidden_state))
 }
 
