@@ -12,7 +12,7 @@ pub use training::{ConvGruWorkspace, MemoryBudget};
 
 use super::stack::{PreparedStack, StackWorkspace};
 use super::stream::ConvGruStream;
-use crate::cell::{self, CellParameters, CellShape};
+use crate::cell::{self, CellOptions, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
 use crate::error::{Error, Result, expect_count};
 use crate::parameters::Parameters;
@@ -208,7 +208,7 @@ impl<T: Scalar> ConvGru<T> {
     }
 
     fn prepared(&self) -> Result<PreparedStack<'_, T>> {
-        PreparedStack::new(&self.parameters.layers, self.config.precision.into())
+        PreparedStack::new(&self.parameters.layers, CellOptions::of(&self.config)?)
     }
 
     fn set_initial(&self, workspace: &mut StackWorkspace<T>, states: Option<&[Tensor<T>]>) -> Result<()> {
