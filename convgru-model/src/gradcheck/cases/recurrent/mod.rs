@@ -1,5 +1,7 @@
 //! Cells, stacks and sequences.
 
+mod kinds;
+mod kinks;
 mod operation;
 
 use operation::Recurrent;
@@ -8,6 +10,7 @@ use proptest::prelude::*;
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::gradcheck::draw;
 use crate::gradcheck::{Case, Probed};
+use crate::layer::Activation;
 
 pub(super) fn cases() -> Vec<Case> {
     let one_layer = || prop::collection::vec((1usize..=3, draw::odd_kernel()), 1);
@@ -18,10 +21,14 @@ pub(super) fn cases() -> Vec<Case> {
         input: true,
         reset: ResetGate::Before,
         input_kernel: None,
+        gate: Activation::Sigmoid,
+        candidate: Activation::Tanh,
+        dilation: [1, 1],
+        input_dilation: None,
         form: Form::Cell,
     };
     let after = Drawn { reset: ResetGate::After, ..case };
-    vec![
+    let mut cases = vec![
         case.of("cell", one_layer(), draw::image_size()),
         Drawn { given: false, ..case }.of("cell from no state", one_layer(), draw::image_size()),
         Drawn { bias: false, ..case }.of("cell without bias", one_layer(), draw::image_size()),
@@ -109,7 +116,9 @@ pub(super) fn cases() -> Vec<Case> {
             layers(),
             draw::one_pixel(),
         ),
-    ]
+    ];
+    cases.extend(kinds::cases(case));
+    cases
 }
 
 /// What runs, and what of it reaches the loss.
@@ -150,10 +159,18 @@ struct Drawn {
     reset: ResetGate,
     /// The size of kernels over inputs, if it is another than that over states.
     input_kernel: Option<[usize; 2]>,
+    gate: Activation,
+    candidate: Activation,
+    dilation: [usize; 2],
+    input_dilation: Option<[usize; 2]>,
     form: Form,
 }
 
 impl Drawn {
+    fn has_kinks(self) -> bool {
+        [self.gate, self.candidate].into_iter().any(kinks::has_kinks)
+    }
+
     fn of(
         self,
         name: &str,
@@ -170,13 +187,19 @@ impl Drawn {
                 input_kernel_size: self
                     .input_kernel
                     .map(|kernel| KernelSizes::PerLayer(vec![KernelSize::Rectangle(kernel); layers.len()])),
+                dilation: self.dilation,
+                input_dilation: self.input_dilation,
                 bias: self.bias,
+                gate_activation: self.gate,
+                candidate_activation: self.candidate,
                 reset: self.reset,
                 ..ConvGruConfig::new(
                     if self.input { inputs } else { 0 },
                     &layers.iter().map(|(hidden, _)| *hidden).collect::<Vec<_>>(),
                 )
             };
+            // What has kinks is drawn until nothing is near one, which many gates would make long.
+            let (steps, batch) = if self.has_kinks() { (steps.min(3), batch.min(2)) } else { (steps, batch) };
             let steps = if self.form.is_step() { 1 } else { steps };
             Probed::new(Recurrent::new(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
         })
