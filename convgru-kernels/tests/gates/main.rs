@@ -377,7 +377,7 @@ fn bands_of_rows_do_not_change_the_bits() {
         ((5, near), true, 14),
         ((3, near), false, 26),
         ((3, [2, 3]), true, 40),
-        ((3, [7, 1]), true, 50),
+        ((3, [14, 1]), true, 90),
         ((3, [5, 2]), false, 75),
     ];
     for ((taps, given, height), isa) in
