@@ -104,6 +104,8 @@ pub(super) fn bias(values: &mut Values, [gate, candidate]: [Activation; 2], shap
             // Beyond three, or well within.
             Activation::HardSigmoid if values.coin() => 4.0 * number.signum() + 0.4 * number,
             Activation::HardSigmoid => 2.0 * number,
+            // One channel at least is not dead.
+            Activation::Relu if i == of_gates => number.abs() + 0.6,
             _ => number + 0.6 * number.signum(),
         }
     })
