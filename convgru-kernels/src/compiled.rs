@@ -52,6 +52,7 @@ entry_points! {
     reset_after_backward by gates::reset_after::backward: (arguments: ResetAfterBackward<'_, Self>, isa: Isa) -> Result<()>;
     sigmoid_in_place by activation::apply_sigmoid: (values: &mut [Self]);
     tanh_in_place by activation::apply_tanh: (values: &mut [Self]);
+    hard_sigmoid_in_place by activation::apply_hard_sigmoid: (values: &mut [Self]);
     write_nchw by feature_maps::border::write: (maps: &FeatureMapsRef<'_, Self>, images: &mut [Self]) -> Result<()>;
     read_nchw by feature_maps::border::read: (maps: &mut FeatureMapsMut<'_, Self>, images: &[Self]) -> Result<()>;
     add_nchw by feature_maps::border::add: (maps: &mut FeatureMapsMut<'_, Self>, images: &[Self]) -> Result<()>;

@@ -1,7 +1,7 @@
 //! What can be wrong with a call of a kernel.
 
 /// An error of a kernel call. Nothing has been written when one is returned.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A slice has not the number of elements its extent asks for.
@@ -39,6 +39,12 @@ pub enum Error {
         kernel: [usize; 2],
         /// Extent of the padded input, `[height, width]`.
         input: [usize; 2],
+    },
+    /// The values of a leaky rectifier do not tell its derivative.
+    #[error("slope {got} of a leaky rectifier; a finite number of at least 0 is needed")]
+    Slope {
+        /// The slope given.
+        got: f64,
     },
     /// The number of elements does not fit into memory addresses.
     #[error("{what}: the number of elements of {extent:?} overflows")]

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`conv`] | convolution forward, input gradient, weight gradient |
 //! | [`gates`] | the elementwise half of a GRU cell, two fused passes each way |
-//! | [`activation`] | sigmoid and tanh with stated error bounds |
+//! | [`activation`] | sigmoid, tanh and hard sigmoid with stated error bounds |
 //! | [`mod@reference`] | the same things as obvious loops: the specification |
 //! | [`peak`] | what the processor can do at best |
 //! | [`gemm`] | the seam behind which matrices are multiplied |

@@ -10,10 +10,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
+use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Padding, Precision, Tile};
 use convgru_kernels::gates::{
-    self, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetAfterBackward, ResetAfterStep,
-    ResetBackward, Step,
+    self, Activations, CandidateActivation, CandidateBackward, CellWeights, FirstStep, GATES, GateActivation,
+    InputPart, ResetAfterBackward, ResetAfterStep, ResetBackward, Step,
 };
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scalar, Scratchpad};
 
@@ -104,21 +104,38 @@ fn convolve<T: Scalar>(algorithm: Algorithm, shape: ConvShape, extent: Extent, i
     conv::bias_gradient(dy, &mut vec![T::ZERO; shape.out_channels]).unwrap();
 }
 
+/// A cell as all are, and one with the other functions and taps two pixels apart.
+const KINDS: [(Activations, usize); 2] = [
+    (Activations { gate: GateActivation::Sigmoid, candidate: CandidateActivation::Tanh }, 1),
+    (Activations { gate: GateActivation::HardSigmoid, candidate: CandidateActivation::LeakyRelu(0.2) }, 2),
+];
+
+/// A convolution of 3x3 for some gates.
+fn of_gates(inputs: usize, channels: usize, gates: usize, dilation: usize) -> ConvShape {
+    let dilation = [dilation; 2];
+    ConvShape {
+        out_sections: gates,
+        dilation,
+        padding: Padding::same([3, 3], dilation),
+        ..ConvShape::same(inputs, gates * channels, [3, 3])
+    }
+}
+
 /// One step of a cell, forward and backward.
-fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
+fn cell_step<T: Scalar>((activations, dilation): (Activations, usize), extent: Extent, isa: Isa) {
     let channels = extent.channels;
     let inputs = 2 * channels;
     let plain = vec![T::from_f64(0.1); GATES * inputs * channels * 9];
     let [of_input, two, one] = [(inputs, GATES), (channels, 2), (channels, 1)].map(|(inputs, gates)| {
-        let shape = ConvShape { out_sections: gates, ..ConvShape::same(inputs, gates * channels, [3, 3]) };
+        let shape = of_gates(inputs, channels, gates, dilation);
         PackedWeights::with_isa(shape, &plain[..shape.weight_len()], isa).unwrap()
     });
-    let weights = CellWeights { input: &of_input, update_and_reset: &two, candidate: &one };
-    let input = maps::<T>(extent.with_channels(inputs), 1, 1);
+    let weights = CellWeights { input: &of_input, update_and_reset: &two, candidate: &one, activations };
+    let input = maps::<T>(extent.with_channels(inputs), 1, dilation);
     let gate_extent = extent.with_channels(GATES * channels);
-    let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, 1));
-    let (mut product, mut next) = (maps::<T>(extent, 1, 1), maps::<T>(extent, 1, 1));
-    let (mut d_hidden, mut d_gates) = (maps::<T>(extent, 1, 0), maps::<T>(gate_extent, GATES, 1));
+    let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, dilation));
+    let (mut product, mut next) = (maps::<T>(extent, 1, dilation), maps::<T>(extent, 1, dilation));
+    let (mut d_hidden, mut d_gates) = (maps::<T>(extent, 1, 0), maps::<T>(gate_extent, GATES, dilation));
     let mut scratch = Scratchpad::with_isa(isa);
     for (input, keep_gates) in [(InputPart::InGates, true), (InputPart::Maps(input.as_ref()), false)] {
         let first = FirstStep { weights, input, gates: gates_maps.as_mut(), keep_gates, next: next.as_mut() };
@@ -140,6 +157,7 @@ fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
         hidden: Some(hidden.as_ref()),
         d_hidden: d_hidden.as_mut(),
         d_gates: d_gates.as_mut(),
+        activations,
     };
     gates::candidate_backward(first, isa).unwrap();
     let second = ResetBackward {
@@ -148,23 +166,23 @@ fn cell_step<T: Scalar>(extent: Extent, isa: Isa) {
         hidden: hidden.as_ref(),
         d_hidden: d_hidden.as_mut(),
         d_gates: d_gates.as_mut(),
+        activations,
     };
     gates::reset_backward(second, &mut scratch).unwrap();
 }
 
 /// One step of a cell whose reset gate acts after the convolution of the state, forward and backward.
-fn reset_after_step<T: Scalar>(extent: Extent, isa: Isa) {
+fn reset_after_step<T: Scalar>((activations, dilation): (Activations, usize), extent: Extent, isa: Isa) {
     let channels = extent.channels;
     let plain = vec![T::from_f64(0.1); 2 * channels * channels * 9];
     let [two, one] = [2, 1].map(|gates| {
-        let same = ConvShape::same(channels, gates * channels, [3, 3]);
-        let shape = ConvShape { out_sections: gates, ..same };
+        let shape = of_gates(channels, channels, gates, dilation);
         PackedWeights::with_isa(shape, &plain[..shape.weight_len()], isa).unwrap()
     });
     let one = one.with_bias(Some(&plain[..channels])).unwrap();
     let gate_extent = extent.with_channels(GATES * channels);
-    let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, 1));
-    let (mut memory, mut next) = (maps::<T>(extent, 1, 0), maps::<T>(extent, 1, 1));
+    let (mut gates_maps, hidden) = (maps::<T>(gate_extent, GATES, 0), maps::<T>(extent, 1, dilation));
+    let (mut memory, mut next) = (maps::<T>(extent, 1, 0), maps::<T>(extent, 1, dilation));
     for hidden in [None, Some(hidden.as_ref())] {
         let step = ResetAfterStep {
             update_and_reset: &two,
@@ -173,15 +191,18 @@ fn reset_after_step<T: Scalar>(extent: Extent, isa: Isa) {
             hidden,
             memory: memory.as_mut(),
             next: next.as_mut(),
+            activations,
         };
         gates::step_reset_after(step, &mut Scratchpad::with_isa(isa)).unwrap();
     }
-    let (mut d_gates, mut d_memory) = (maps::<T>(gate_extent, GATES, 1), maps::<T>(extent, 1, 1));
+    let (mut d_gates, mut d_memory) =
+        (maps::<T>(gate_extent, GATES, dilation), maps::<T>(extent, 1, dilation));
     let back = ResetAfterBackward {
         gates: gates_maps.as_ref(),
         memory: memory.as_ref(),
         d_gates: d_gates.as_mut(),
         d_memory: d_memory.as_mut(),
+        activations,
     };
     gates::reset_after_backward(back, isa).unwrap();
 }
@@ -193,14 +214,16 @@ fn no_kernel_leaves_its_buffers() {
         for isa in Isa::all() {
             for (channels, height, width) in [(1, 1, 1), (3, 5, 7), (16, 4, 8), (17, 9, 13), (40, 6, 15)] {
                 let extent = Extent { batch: 2, channels, height, width };
-                cell_step::<f32>(extent, isa);
-                cell_step::<f64>(extent, isa);
-                reset_after_step::<f32>(extent, isa);
-                reset_after_step::<f64>(extent, isa);
+                for kind in KINDS {
+                    cell_step::<f32>(kind, extent, isa);
+                    cell_step::<f64>(kind, extent, isa);
+                    reset_after_step::<f32>(kind, extent, isa);
+                    reset_after_step::<f64>(kind, extent, isa);
+                }
                 for (kernel, dilation) in [(1, 1), (3, 1), (5, 1), (3, 2)] {
                     let shape = ConvShape {
                         dilation: [dilation; 2],
-                        padding: conv::Padding::symmetric(kernel / 2 * dilation, kernel / 2 * dilation),
+                        padding: Padding::symmetric(kernel / 2 * dilation, kernel / 2 * dilation),
                         ..ConvShape::same(channels, 2 * channels + 1, [kernel; 2])
                     };
                     convolve::<f32>(Algorithm::Direct, shape, extent, isa);

@@ -20,7 +20,14 @@ fn network() -> ConvGru<f32> {
 }
 
 fn network_with(reset: ResetGate) -> ConvGru<f32> {
-    let config = ConvGruConfig { kernel_size: [3, 5, 1].into(), reset, ..ConvGruConfig::new(3, &[6, 5, 4]) };
+    three_layers(&ConvGruConfig { reset, ..ConvGruConfig::new(1, &[1]) })
+}
+
+/// A network of three layers with the options of a configuration.
+fn three_layers(options: &ConvGruConfig) -> ConvGru<f32> {
+    let (in_channels, hidden_channels) = (3, vec![6, 5, 4]);
+    let config =
+        ConvGruConfig { in_channels, hidden_channels, kernel_size: [3, 5, 1].into(), ..options.clone() };
     let mut network = ConvGru::new(config, 7).unwrap();
     network.parameters_mut().for_each_mut(&mut |name, tensor| {
         if name.ends_with("bias") {
@@ -30,6 +37,36 @@ fn network_with(reset: ResetGate) -> ConvGru<f32> {
     network
 }
 
+/// Options of every kind: where the reset gate acts, the functions of gates and candidate, the distances of taps.
+fn kinds() -> Vec<ConvGruConfig> {
+    use Activation::{HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh};
+    let functions = [(Sigmoid, Tanh), (Sigmoid, Relu), (HardSigmoid, LeakyRelu(0.2))];
+    let distances = [([1, 1], None), ([2, 3], None), ([2, 1], Some([1, 1]))];
+    let mut kinds = Vec::new();
+    for reset in [ResetGate::Before, ResetGate::After] {
+        for (gate_activation, candidate_activation) in functions {
+            for (dilation, input_dilation) in distances {
+                let options = ConvGruConfig::new(1, &[1]);
+                kinds.push(ConvGruConfig {
+                    reset,
+                    gate_activation,
+                    candidate_activation,
+                    dilation,
+                    input_dilation,
+                    ..options
+                });
+            }
+        }
+    }
+    kinds
+}
+
+/// What tells a kind from the others.
+fn name(kind: &ConvGruConfig) -> String {
+    let ConvGruConfig { reset, gate_activation, candidate_activation, dilation, input_dilation, .. } = kind;
+    format!("reset {reset}, {gate_activation}, {candidate_activation}, {dilation:?}, {input_dilation:?}")
+}
+
 fn bits(tensor: &Tensor<f32>) -> Vec<u32> {
     tensor.as_slice().iter().map(|v| v.to_bits()).collect()
 }
@@ -37,9 +74,10 @@ fn bits(tensor: &Tensor<f32>) -> Vec<u32> {
 #[test]
 fn streaming_equals_the_sequence_bit_for_bit() {
     let sizes = [([7, 9], 5), ([1, 1], 3), ([40, 70], 4)];
-    let kinds = [ResetGate::Before, ResetGate::After];
-    for (([height, width], steps), reset) in sizes.into_iter().flat_map(|s| kinds.map(|kind| (s, kind))) {
-        let network = network_with(reset);
+    for (([height, width], steps), kind) in
+        sizes.into_iter().flat_map(|size| kinds().into_iter().map(move |kind| (size, kind)))
+    {
+        let (network, kind) = (three_layers(&kind), name(&kind));
         let input = noise(&[steps, 2, 3, height, width], 1);
         let sequence = network.forward(&input, None, Outputs::AllLayers).unwrap();
         let (trained, _) = network.forward_train(&input, None).unwrap();
@@ -51,12 +89,16 @@ fn streaming_equals_the_sequence_bit_for_bit() {
             let stepped = network.step(&frame, states.as_deref()).unwrap();
             for (layer, state) in stepped.iter().enumerate() {
                 let expected = bits(&sequence.outputs[layer].index(t));
-                assert_eq!(bits(state), expected, "step, layer {layer}, t {t}");
-                assert_eq!(bits(&stream.states().unwrap()[layer]), expected, "stream, layer {layer}, t {t}");
+                assert_eq!(bits(state), expected, "{kind}, step, layer {layer}, t {t}");
+                assert_eq!(
+                    bits(&stream.states().unwrap()[layer]),
+                    expected,
+                    "{kind}, stream, layer {layer}, t {t}"
+                );
                 assert_eq!(
                     bits(&trained.outputs[layer].index(t)),
                     expected,
-                    "training, layer {layer}, t {t}"
+                    "{kind}, training, layer {layer}, t {t}"
                 );
             }
             assert_eq!(top, bits(&stepped[2]));
@@ -91,9 +133,23 @@ fn a_network_without_inputs_runs_in_every_way() {
 /// Images so large that the convolutions of input and state are added up.
 #[test]
 fn streaming_and_training_equal_the_sequence_of_large_images() {
-    let network = ConvGru::<f32>::new(ConvGruConfig::new(9, &[8, 10]), 3).unwrap();
+    expect_streams_of_large_images(ConvGruConfig::new(9, &[8, 10]));
+    // Taps at other distances over the input, so that its convolution is not added up.
+    let hard = ConvGruConfig {
+        dilation: [3, 2],
+        gate_activation: Activation::HardSigmoid,
+        candidate_activation: Activation::Relu,
+        ..ConvGruConfig::new(3, &[8])
+    };
+    expect_streams_of_large_images(ConvGruConfig { input_dilation: Some([1, 1]), ..hard.clone() });
+    expect_streams_of_large_images(hard);
+}
+
+fn expect_streams_of_large_images(config: ConvGruConfig) {
+    let (inputs, top) = (config.in_channels, config.layers() - 1);
+    let network = ConvGru::<f32>::new(config, 3).unwrap();
     let (steps, height, width) = (3, 421, 417);
-    let input = noise(&[steps, 1, 9, height, width], 1);
+    let input = noise(&[steps, 1, inputs, height, width], 1);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| network.forward(&input, None, Outputs::Top).unwrap().outputs.remove(0))
@@ -101,7 +157,7 @@ fn streaming_and_training_equal_the_sequence_of_large_images() {
     let sequence = run(1);
     assert_eq!(bits(&sequence), bits(&run(3)), "3 threads");
     let (trained, _) = network.forward_train(&input, None).unwrap();
-    assert_eq!(bits(&sequence), bits(&trained.outputs[1]), "training");
+    assert_eq!(bits(&sequence), bits(&trained.outputs[top]), "training");
     let mut stream = network.prepare(1, height, width).unwrap();
     for t in 0..steps {
         assert_eq!(bits(stream.step(&input.index(t)).unwrap()), bits(&sequence.index(t)), "step {t}");
@@ -165,9 +221,7 @@ fn samples_of_a_batch_do_not_see_each_other() {
 
 #[test]
 fn a_zero_state_is_the_same_as_no_state() {
-    [ResetGate::Before, ResetGate::After]
-        .into_iter()
-        .for_each(|reset| expect_zero_to_be_none(&network_with(reset)));
+    kinds().iter().for_each(|kind| expect_zero_to_be_none(&three_layers(kind)));
 }
 
 fn expect_zero_to_be_none(network: &ConvGru<f32>) {
@@ -248,13 +302,11 @@ fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
 
 #[test]
 fn the_bits_of_every_kind_of_cell_do_not_depend_on_the_number_of_threads() {
-    for reset in [ResetGate::Before, ResetGate::After] {
-        let config = ConvGruConfig {
-            kernel_size: [3, 5].into(),
-            input_kernel_size: Some([5, 1].into()),
-            reset,
-            ..ConvGruConfig::new(9, &[24, 17])
-        };
+    for kind in kinds() {
+        let (in_channels, hidden_channels) = (9, vec![24, 17]);
+        let (kernel_size, input_kernel_size) = ([3, 5].into(), Some([5, 1].into()));
+        let name = name(&kind);
+        let config = ConvGruConfig { in_channels, hidden_channels, kernel_size, input_kernel_size, ..kind };
         let network = ConvGru::<f32>::new(config, 5).unwrap();
         let input = noise(&[3, 2, 9, 40, 46], 1);
         let run = |threads: usize| {
@@ -275,7 +327,7 @@ fn the_bits_of_every_kind_of_cell_do_not_depend_on_the_number_of_threads() {
         };
         let one = run(1);
         for threads in [2, 3, 8] {
-            assert!(run(threads) == one, "reset {reset}, {threads} threads");
+            assert!(run(threads) == one, "{name}, {threads} threads");
         }
     }
 }
@@ -401,11 +453,11 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
 
 #[test]
 fn gates_computed_anew_give_the_same_bits() {
-    [ResetGate::Before, ResetGate::After].into_iter().for_each(expect_the_same_bits_anew);
+    kinds().into_iter().for_each(expect_the_same_bits_anew);
 }
 
-fn expect_the_same_bits_anew(reset: ResetGate) {
-    let config = ConvGruConfig { reset, ..ConvGruConfig::new(2, &[32, 8]) };
+fn expect_the_same_bits_anew(kind: ConvGruConfig) {
+    let config = ConvGruConfig { in_channels: 2, hidden_channels: vec![32, 8], ..kind };
     let mut network = ConvGru::<f32>::new(config, 5).unwrap();
     // Large enough for a block to be one step.
     let frames = Tensor::from_fn(&[3, 4, 2, 64, 64], |i| (i % 17) as f32 / 9.0 - 1.0);
@@ -423,7 +475,7 @@ fn expect_the_same_bits_anew(reset: ResetGate) {
     };
     let kept = run(MemoryBudget::Unlimited);
     let anew = run(MemoryBudget::Bytes(1 << 20));
-    assert!(kept == anew, "gates that were kept and gates computed anew differ");
+    assert!(kept == anew, "{}: gates that were kept and gates computed anew differ", name(network.config()));
 }
 
 #[test]

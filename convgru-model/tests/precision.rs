@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Precision, ResetGate,
     Tensor,
@@ -69,6 +70,25 @@ fn twenty_steps_stay_within_the_stated_errors() {
         (
             "reset after",
             ConvGruConfig { reset: ResetGate::After, ..ConvGruConfig::new(16, &[32, 24]) },
+            [20, 2, 16, 19],
+        ),
+        (
+            "leaky relu, hard sigmoid",
+            ConvGruConfig {
+                gate_activation: Activation::HardSigmoid,
+                candidate_activation: Activation::LeakyRelu(0.2),
+                ..ConvGruConfig::new(16, &[32, 24])
+            },
+            [20, 2, 16, 19],
+        ),
+        (
+            "relu, dilation, reset after",
+            ConvGruConfig {
+                candidate_activation: Activation::Relu,
+                dilation: [2, 2],
+                reset: ResetGate::After,
+                ..ConvGruConfig::new(16, &[32])
+            },
             [20, 2, 16, 19],
         ),
         (

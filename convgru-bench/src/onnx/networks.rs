@@ -3,6 +3,7 @@
 use convgru_model::export::onnx::{self, Form, Part};
 use convgru_model::export::{StateDict, to_safetensors};
 use convgru_model::import::layout::Layout;
+use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecaster, EncoderForecasterConfig, Feedback, KernelSize, KernelSizes,
     OutputActivation, Outputs, Parameters, ResetGate, Tensor,
@@ -35,6 +36,9 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
             networks.push(stack(config)?);
         }
     }
+    for config in kinds() {
+        networks.push(stack(config)?);
+    }
     for config in encoder_forecasters() {
         networks.push(encoder_forecaster(config)?);
     }
@@ -50,6 +54,18 @@ fn shapes() -> [(Vec<usize>, KernelSizes, Option<KernelSizes>); 5] {
         (vec![3, 4, 4], KernelSizes::All(1), None),
         (vec![2, 5, 4], KernelSizes::All(5), Some(KernelSizes::All(1))),
         (vec![1, 4, 6, 2], KernelSizes::PerLayer(uneven.to_vec()), Some(KernelSizes::All(3))),
+    ]
+}
+
+/// Other functions, and kernels with gaps.
+fn kinds() -> [ConvGruConfig; 4] {
+    let leaky = Activation::LeakyRelu(0.2);
+    let config = ConvGruConfig::new(3, &[8, 4]);
+    [
+        ConvGruConfig { candidate_activation: Activation::Relu, ..config.clone() },
+        ConvGruConfig { candidate_activation: leaky, reset: ResetGate::After, ..config.clone() },
+        ConvGruConfig { gate_activation: Activation::HardSigmoid, ..config.clone() },
+        ConvGruConfig { dilation: [2, 1], input_dilation: Some([1, 2]), ..config },
     ]
 }
 
@@ -88,8 +104,15 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
     set_biases(network.parameters_mut());
     let bias = if config.bias { "bias" } else { "no bias" };
     let hidden: Vec<String> = config.hidden_channels.iter().map(usize::to_string).collect();
-    let name =
-        format!("reset {}, {bias}, channels {} -> {}", config.reset, config.in_channels, hidden.join(" -> "));
+    let name = format!(
+        "reset {}, {} and {}, dilation {:?}, {bias}, channels {} -> {}",
+        config.reset,
+        config.gate_activation,
+        config.candidate_activation,
+        config.dilation,
+        config.in_channels,
+        hidden.join(" -> ")
+    );
     let mut runs = Vec::new();
     for [steps, batch, height, width] in SIZES {
         let input = numbers(&[steps, batch, config.in_channels, height, width], 0);

@@ -1,6 +1,6 @@
-//! Sigmoid and hyperbolic tangent, for vectors of any instruction set.
+//! Activations, for vectors of any instruction set.
 //!
-//! Both rest on one function, `e^x - 1` for `x >= 0`, without branches or tables:
+//! Sigmoid and hyperbolic tangent rest on one function, `e^x - 1` for `x >= 0`, without branches or tables:
 //! `x = k ln 2 + r` with `|r| <= ln 2 / 2`, then `e^x - 1 = 2^k p(r) + (2^k - 1)` where
 //! `p(r)` is the Taylor polynomial of `e^r - 1`, long enough that its remainder lies
 //! below the rounding of the type. The error stays small near zero, where tanh needs it.
@@ -9,8 +9,10 @@
 //! run and over all `f32` in an ignored test.
 
 mod exponential;
+mod functions;
 
 use exponential::{exp_minus_one, exp_of_negative};
+pub(crate) use functions::{Function, HardSigmoid, LeakyRelu, Relu, Sigmoid, Tanh};
 
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_range};
@@ -67,6 +69,22 @@ pub(crate) fn apply_tanh<T: Scalar>(values: &mut [T]) {
     apply(values, Tanh);
 }
 
+/// Replaces every element by `clamp(x / 6 + 1 / 2, 0, 1)`: exactly 0 up to -3 and 1 from 3 on, the error
+/// is at most two units in the last place of the value before that. NaN stays NaN.
+///
+/// ```
+/// let mut values = [-4.0f32, 0.0, 1.5, 3.0];
+/// convgru_kernels::activation::hard_sigmoid_in_place(&mut values);
+/// assert_eq!(values, [0.0, 0.5, 0.75, 1.0]);
+/// ```
+pub fn hard_sigmoid_in_place<T: Scalar>(values: &mut [T]) {
+    T::hard_sigmoid_in_place(values);
+}
+
+pub(crate) fn apply_hard_sigmoid<T: Scalar>(values: &mut [T]) {
+    apply(values, HardSigmoid);
+}
+
 /// [`sigmoid`] of every lane.
 #[inline(always)]
 pub(crate) fn sigmoid_of<T: Scalar, S: Simd<T>>(s: S, x: S::Vector) -> S::Vector {
@@ -84,31 +102,6 @@ pub(crate) fn tanh_of<T: Scalar, S: Simd<T>>(s: S, x: S::Vector) -> S::Vector {
     let magnitude = s.min(s.splat(T::TANH_LIMIT), s.abs(x));
     let e = exp_minus_one(s, s.add(magnitude, magnitude));
     s.copy_sign(s.div(e, s.add(e, s.splat(T::from_f64(2.0)))), x)
-}
-
-/// A function of every lane of a vector.
-trait Function<T>: Copy + Sync {
-    fn of<S: Simd<T>>(self, simd: S, x: S::Vector) -> S::Vector;
-}
-
-#[derive(Clone, Copy)]
-struct Sigmoid;
-
-impl<T: Scalar> Function<T> for Sigmoid {
-    #[inline(always)]
-    fn of<S: Simd<T>>(self, simd: S, x: S::Vector) -> S::Vector {
-        sigmoid_of(simd, x)
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Tanh;
-
-impl<T: Scalar> Function<T> for Tanh {
-    #[inline(always)]
-    fn of<S: Simd<T>>(self, simd: S, x: S::Vector) -> S::Vector {
-        tanh_of(simd, x)
-    }
 }
 
 fn apply<T: Scalar>(values: &mut [T], function: impl Function<T>) {
@@ -223,6 +216,69 @@ mod tests {
         assert_eq!(tanh(0.0f32).to_bits(), 0);
         assert_eq!(tanh(-0.0f64).to_bits(), (-0.0f64).to_bits());
         assert!(sigmoid(f32::NAN).is_nan() && tanh(f64::NAN).is_nan());
+    }
+
+    /// The derivatives of a function where its values are some numbers.
+    struct Derivatives<'a, T, F> {
+        values: &'a mut [T; 16],
+        function: F,
+    }
+
+    impl<T: Scalar, F: Function<T>> Kernel<T> for Derivatives<'_, T, F> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+            for chunk in self.values.chunks_exact_mut(S::LANES) {
+                // SAFETY: the chunk has as many elements as the vector has lanes.
+                unsafe {
+                    let value = s.load(chunk.as_ptr());
+                    s.store(chunk.as_mut_ptr(), self.function.back(s, s.splat(T::ONE), value));
+                }
+            }
+        }
+    }
+
+    /// Points on both sides of every kink, and the ends.
+    const POINTS: [f64; 15] =
+        [-1e30, -4.0, -3.0, -2.99, -1.5, -1e-3, -0.0, 0.0, 1e-3, 0.75, 2.99, 3.0, 4.0, 1e30, f64::INFINITY];
+
+    fn expect_pieces<T: Scalar>(isa: Isa, function: impl Function<T>, pieces: impl Fn(f64) -> [f64; 2]) {
+        let mut values = [T::from_f64(f64::NAN); 16];
+        values.iter_mut().zip(POINTS).for_each(|(value, x)| *value = T::from_f64(x));
+        T::dispatch(isa, Apply { values: &mut values, function });
+        let mut derivatives = values;
+        T::dispatch(isa, Derivatives { values: &mut derivatives, function });
+        for (i, x) in POINTS.into_iter().enumerate() {
+            let [value, derivative] = pieces(T::from_f64(x).to_f64());
+            for (got, exact) in [(values[i], value), (derivatives[i], derivative)] {
+                let close = (got.to_f64() - exact).abs() <= 2.0 * T::EPSILON.to_f64() * exact.abs().max(0.5);
+                assert!(got.to_f64() == exact || close, "{} on {isa}, {x}: {got} {exact}", T::NAME);
+            }
+        }
+        assert!(values[15].to_f64().is_nan(), "NaN became {}", values[15]);
+    }
+
+    #[test]
+    fn functions_of_straight_pieces_meet_their_ends_exactly_on_every_instruction_set() {
+        fn expect<T: Scalar>(isa: Isa) {
+            let leaky = |slope: f64| move |x: f64| if x > 0.0 { [x, 1.0] } else { [slope * x, slope] };
+            expect_pieces::<T>(isa, Relu, |x| if x > 0.0 { [x, 1.0] } else { [0.0, 0.0] });
+            expect_pieces(isa, LeakyRelu::<T>::new(0.25), leaky(0.25));
+            expect_pieces(isa, LeakyRelu::<T>::new(1.5), leaky(1.5));
+            expect_pieces::<T>(isa, HardSigmoid, |x| match x {
+                x if x <= -3.0 => [0.0, 0.0],
+                x if x >= 3.0 => [1.0, 0.0],
+                x => [x / 6.0 + 0.5, 1.0 / 6.0],
+            });
+        }
+        for isa in Isa::all() {
+            expect::<f32>(isa);
+            expect::<f64>(isa);
+        }
+        let mut ends = [-3.0f32, 3.0];
+        hard_sigmoid_in_place(&mut ends);
+        assert_eq!(ends, [0.0, 1.0]);
     }
 
     proptest! {

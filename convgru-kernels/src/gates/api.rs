@@ -15,9 +15,11 @@ use crate::scratchpad::Scratchpad;
 /// z = sigmoid(Wz*x + bz + Uz*h)     r = sigmoid(Wr*x + br + Ur*h)
 /// n = tanh(Wn*x + bn + Un*(r.h))    h' = h + z.(n - h)
 /// ```
+/// with the [`Activations`](super::Activations) of the weights in the place of `sigmoid` and `tanh`.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit, [`Error::Slope`](crate::Error::Slope) if
+/// the activations cannot be.
 pub fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     T::step(arguments, scratch)
 }
@@ -35,7 +37,7 @@ pub fn joins_input<T: Scalar>(weights: CellWeights<'_, T>, state: Extent) -> boo
 /// gate has nothing to reset, and where the input is given it is not computed.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+/// As [`step`].
 pub fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     T::first_step(arguments, scratch)
 }
@@ -59,20 +61,22 @@ pub fn reset_hidden<T: Scalar>(
 
 /// Pass 1: through the blend, the candidate and the update gate.
 ///
-/// `a_n = dh'.z.(1 - n^2)`, `a_z = dh'.(n - h).z.(1 - z)`, `dh = dh'.(1 - z)`.
+/// `a_n = dh'.z.(1 - n^2)`, `a_z = dh'.(n - h).z.(1 - z)`, `dh = dh'.(1 - z)`, or with the derivatives of
+/// other [`Activations`](super::Activations) where their values are `n` and `z`.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+/// As [`step`].
 pub fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>, isa: Isa) -> Result<()> {
     T::candidate_backward(arguments, isa)
 }
 
 /// Pass 2: through the convolution of the candidate and the reset gate.
 ///
-/// `d(rh) = Un^T * a_n`, `a_r = d(rh).h.r.(1 - r)`, `dh += d(rh).r`.
+/// `d(rh) = Un^T * a_n`, `a_r = d(rh).h.r.(1 - r)`, `dh += d(rh).r`, or with the derivative of another
+/// function of the gates where its value is `r`.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+/// As [`step`].
 pub fn reset_backward<T: Scalar>(arguments: ResetBackward<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     T::reset_backward(arguments, scratch)
 }
@@ -83,10 +87,10 @@ pub fn reset_backward<T: Scalar>(arguments: ResetBackward<'_, T>, scratch: &mut 
 /// z = sigmoid(Wz*x + bz + Uz*h)     r = sigmoid(Wr*x + br + Ur*h)     u = Un*h + cn
 /// n = tanh(Wn*x + bn + r.u)         h' = h + z.(n - h)
 /// ```
-/// From a zero state nothing is convolved.
+/// or with other [`Activations`](super::Activations). From a zero state nothing is convolved.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+/// As [`step`].
 pub fn step_reset_after<T: Scalar>(
     arguments: ResetAfterStep<'_, T>,
     scratch: &mut Scratchpad<T>,
@@ -96,10 +100,11 @@ pub fn step_reset_after<T: Scalar>(
 
 /// Pass 2 of the way back through [`step_reset_after`], after [`candidate_backward`]: through the reset gate.
 ///
-/// `du = a_n.r`, `a_r = a_n.u.r.(1 - r)`. What remains are convolutions: `dh += [Uz Ur]^T * [a_z a_r] + Un^T * du`.
+/// `du = a_n.r`, `a_r = a_n.u.r.(1 - r)`, or with the derivative of another function of the gates. What remains
+/// are convolutions: `dh += [Uz Ur]^T * [a_z a_r] + Un^T * du`.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+/// As [`step`].
 pub fn reset_after_backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa) -> Result<()> {
     T::reset_after_backward(arguments, isa)
 }

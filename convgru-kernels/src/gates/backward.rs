@@ -1,7 +1,9 @@
 //! From the gradient of the next state to the gradients before the activations.
 
 use super::GATES;
+use super::activations::{Activations, with_candidate, with_gate};
 use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
+use crate::activation::Function;
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::conv::{PackedWeights, Region, Source, convolve};
 use crate::error::Result;
@@ -24,10 +26,13 @@ pub struct CandidateBackward<'a, T> {
     /// Gradients before the activations, `[N, 3 hidden, H, W]`; update and candidate
     /// sections are written, and the reset section is set to zero where the state is zero.
     pub d_gates: FeatureMapsMut<'a, T>,
+    /// The functions of gates and candidate.
+    pub activations: Activations,
 }
 
 pub(crate) fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>, isa: Isa) -> Result<()> {
-    let CandidateBackward { gates, hidden, mut d_hidden, mut d_gates } = arguments;
+    let CandidateBackward { gates, hidden, mut d_hidden, mut d_gates, activations } = arguments;
+    activations.validate()?;
     let extent = d_hidden.extent();
     expect_gates("gates", extent, gates.extent())?;
     expect_gates("gradient of the gates", extent, d_gates.extent())?;
@@ -41,6 +46,7 @@ pub(crate) fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>,
         hidden: hidden.map(|hidden| hidden.rows()),
         d_hidden: d_hidden.rows(),
         d_gates: d_gates.rows(),
+        activations,
     };
     for_each_row(isa, &layout, &work);
     Ok(())
@@ -52,11 +58,32 @@ struct CandidateWork<'a, T> {
     hidden: Option<Rows<'a, T>>,
     d_hidden: RowsMut<'a, T>,
     d_gates: RowsMut<'a, T>,
+    activations: Activations,
 }
 
 impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
+            // SAFETY: the caller's promise is that of the call.
+            unsafe { self.work_by(s, pixels, gate, candidate) }
+        }));
+    }
+}
+
+impl<T: Scalar> CandidateWork<'_, T> {
+    /// [`work`](RowWork::work) by the functions of a cell.
+    ///
+    /// # Safety
+    /// That of [`work`](RowWork::work).
+    #[inline(always)]
+    unsafe fn work_by<S: Simd<T>>(
+        &self,
+        s: S,
+        pixels: Pixels,
+        gate: impl Function<T>,
+        candidate: impl Function<T>,
+    ) {
         let (block, blocks) = (pixels.place.block, self.blocks);
         let len = pixels.count * T::BLOCK;
         // SAFETY: the caller makes the pixels exclusive.
@@ -76,8 +103,8 @@ impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
                 let (z, n, d) = (s.load(z.add(at)), s.load(n.add(at)), s.load(dh.add(at)));
                 let h = h.map_or(s.splat(T::ZERO), |h| s.load(h.add(at)));
                 let rest = s.sub(one, z);
-                s.store(a_n.add(at), s.mul(s.mul(d, z), s.sub(one, s.mul(n, n))));
-                s.store(a_z.add(at), s.mul(s.mul(s.mul(d, s.sub(n, h)), z), rest));
+                s.store(a_n.add(at), candidate.back(s, s.mul(d, z), n));
+                s.store(a_z.add(at), gate.back(s, s.mul(d, s.sub(n, h)), z));
                 s.store(dh.add(at), s.mul(d, rest));
             }
         }
@@ -138,13 +165,16 @@ pub struct ResetBackward<'a, T> {
     pub d_hidden: FeatureMapsMut<'a, T>,
     /// Gradients before the activations: the candidate section is read, the reset section written.
     pub d_gates: FeatureMapsMut<'a, T>,
+    /// The functions of gates and candidate.
+    pub activations: Activations,
 }
 
 pub(crate) fn reset_backward<T: Scalar>(
     arguments: ResetBackward<'_, T>,
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
-    let ResetBackward { weights, gates, hidden, mut d_hidden, mut d_gates } = arguments;
+    let ResetBackward { weights, gates, hidden, mut d_hidden, mut d_gates, activations } = arguments;
+    activations.validate()?;
     let extent = hidden.extent();
     expect_gates("gates", extent, gates.extent())?;
     expect_gates("gradient of the gates", extent, d_gates.extent())?;
@@ -160,6 +190,7 @@ pub(crate) fn reset_backward<T: Scalar>(
         hidden: hidden.rows(),
         d_hidden: d_hidden.rows(),
         d_gates,
+        activations,
     };
     convolve(&[Source::new(packed, d_candidate)], &Region::all(&hidden.layout()), &epilogue, scratch)
 }
@@ -170,11 +201,24 @@ struct ResetEpilogue<'a, T> {
     hidden: Rows<'a, T>,
     d_hidden: RowsMut<'a, T>,
     d_gates: RowsMut<'a, T>,
+    activations: Activations,
 }
 
 impl<T: Scalar> Epilogue<T> for ResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        // SAFETY: the caller's promises are those of the call.
+        with_gate!(self.activations, gate => unsafe { self.finish_by(s, sums, gate) });
+    }
+}
+
+impl<T: Scalar> ResetEpilogue<'_, T> {
+    /// [`finish`](Epilogue::finish) by the function of the gates.
+    ///
+    /// # Safety
+    /// That of [`finish`](Epilogue::finish).
+    #[inline(always)]
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, gate: impl Function<T>) {
         let pixels = Pixels::of(&sums);
         let reset = pixels.of_block(self.blocks + sums.place.block);
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
@@ -182,13 +226,12 @@ impl<T: Scalar> Epilogue<T> for ResetEpilogue<'_, T> {
         unsafe {
             let (r, h) = (reset.read(&self.gates), pixels.read(&self.hidden));
             let (dh, a_r) = (pixels.write(&self.d_hidden), reset.write(&self.d_gates));
-            let one = s.splat(T::ONE);
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 for pixel in 0..sums.count {
                     let at = pixel * T::BLOCK + lane;
                     let d = sums.load(s, pixel, lane);
                     let (r, h) = (s.load(r.add(at)), s.load(h.add(at)));
-                    s.store(a_r.add(at), s.mul(s.mul(s.mul(d, h), r), s.sub(one, r)));
+                    s.store(a_r.add(at), gate.back(s, s.mul(d, h), r));
                     s.store(dh.add(at), s.mul_add(d, r, s.load(dh.add(at))));
                 }
             }

@@ -1,7 +1,8 @@
 //! What happens to the sums of the two convolutions of a step.
 
+use super::activations::{Activations, with_candidate, with_gate};
 use super::pass::Pixels;
-use crate::activation::{sigmoid_of, tanh_of};
+use crate::activation::Function;
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::feature_maps::{Rows, RowsMut};
 use crate::scalar::Scalar;
@@ -12,6 +13,7 @@ use crate::simd::Simd;
 pub(super) struct Values<'a, T> {
     /// Blocks of the state.
     pub(super) blocks: usize,
+    pub(super) activations: Activations,
     /// The gates, where they hold the part of the input with the bias; the sums hold it otherwise.
     pub(super) of_input: Option<RowsMut<'a, T>>,
     /// One number for each lane of each block of gates, where the sums lack it.
@@ -49,12 +51,12 @@ impl<T: Scalar> Values<'_, T> {
         self.kept.as_ref().map(|gates| unsafe { pixels.write(gates) })
     }
 
-    /// Turns sums of a block of the update gate into `z = sigmoid(.)`.
+    /// Turns sums of a block of the update gate into `z`.
     ///
     /// # Safety
     /// The pixels must be nobody else's, and the sums valid.
     #[inline(always)]
-    unsafe fn finish_update<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+    unsafe fn finish_update<S: Simd<T>>(&self, s: S, sums: Sums<T>, gate: impl Function<T>) {
         let pixels = Pixels::of(&sums);
         // SAFETY: the caller's promise; all maps hold a block for each of the pixels.
         unsafe {
@@ -62,7 +64,7 @@ impl<T: Scalar> Values<'_, T> {
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 for pixel in 0..sums.count {
                     let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
-                    s.store(update.add(pixel * T::BLOCK + lane), sigmoid_of(s, sum));
+                    s.store(update.add(pixel * T::BLOCK + lane), gate.of(s, sum));
                 }
             }
         }
@@ -95,7 +97,7 @@ impl<T: Scalar> Addend<T> {
     }
 }
 
-/// `z = sigmoid(.)`, `r = sigmoid(.)` and `r.h`.
+/// `z = sigmoid(.)`, `r = sigmoid(.)` and `r.h`, or by another function of the gates.
 pub(super) struct UpdateAndResetEpilogue<'a, T> {
     pub(super) values: Values<'a, T>,
     pub(super) hidden: Rows<'a, T>,
@@ -105,13 +107,25 @@ pub(super) struct UpdateAndResetEpilogue<'a, T> {
 impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        // SAFETY: the caller's promises are those of the call.
+        with_gate!(self.values.activations, gate => unsafe { self.finish_by(s, sums, gate) });
+    }
+}
+
+impl<T: Scalar> UpdateAndResetEpilogue<'_, T> {
+    /// [`finish`](Epilogue::finish) by the function of the gates.
+    ///
+    /// # Safety
+    /// That of [`finish`](Epilogue::finish).
+    #[inline(always)]
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, gate: impl Function<T>) {
         let (values, block) = (&self.values, sums.place.block);
         let pixels = Pixels::of(&sums);
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
         // all maps hold a block for each of them.
         unsafe {
             if block < values.blocks {
-                return values.finish_update(s, sums);
+                return values.finish_update(s, sums, gate);
             }
             let (addend, kept) = (values.addend(pixels), values.keep(pixels));
             let pixels = pixels.of_block(block - values.blocks);
@@ -120,7 +134,7 @@ impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
                 for pixel in 0..sums.count {
                     let at = pixel * T::BLOCK + lane;
                     let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
-                    let r = sigmoid_of(s, sum);
+                    let r = gate.of(s, sum);
                     if let Some(gates) = kept {
                         s.store(gates.add(at), r);
                     }
@@ -138,7 +152,7 @@ impl<T: Scalar> Epilogue<T> for UpdateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums.
-        unsafe { self.0.finish_update(s, sums) }
+        with_gate!(self.0.activations, gate => unsafe { self.0.finish_update(s, sums, gate) });
     }
 }
 
@@ -152,6 +166,18 @@ pub(super) struct CandidateEpilogue<'a, T> {
 impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        // SAFETY: the caller's promises are those of the call.
+        with_candidate!(self.values.activations, candidate => unsafe { self.finish_by(s, sums, candidate) });
+    }
+}
+
+impl<T: Scalar> CandidateEpilogue<'_, T> {
+    /// [`finish`](Epilogue::finish) by the function of the candidate.
+    ///
+    /// # Safety
+    /// That of [`finish`](Epilogue::finish).
+    #[inline(always)]
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, candidate: impl Function<T>) {
         let values = &self.values;
         let pixels = Pixels::of(&sums);
         let of_candidate = pixels.of_block(2 * values.blocks + sums.place.block);
@@ -167,7 +193,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
                 for pixel in 0..sums.count {
                     let at = pixel * T::BLOCK + lane;
                     let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
-                    let n = tanh_of(s, sum);
+                    let n = candidate.of(s, sum);
                     if let Some(gates) = kept {
                         s.store(gates.add(at), n);
                     }

@@ -1,10 +1,11 @@
 //! A step without a state: nothing to convolve but the input, and nothing to reset.
 
 use super::GATES;
+use super::activations::{Activations, with_candidate, with_gate};
 use super::epilogues::{CandidateEpilogue, UpdateEpilogue, Values};
 use super::pass::{Pixels, RowWork, expect_gates, expect_weights_of_input, for_each_row};
 use super::step::{CellWeights, InputPart, bands};
-use crate::activation::{sigmoid_of, tanh_of};
+use crate::activation::Function;
 use crate::conv::{self, Output, Region, Source, convolve};
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, RowsMut};
@@ -33,6 +34,8 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
     let layout = next.layout();
     let (extent, blocks) = (layout.extent, layout.blocks());
     expect_gates("gates", extent, gates.extent())?;
+    let activations = weights.activations;
+    activations.validate()?;
     let of_input = match input {
         InputPart::InGates => None,
         InputPart::Maps(maps) => {
@@ -47,11 +50,12 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
     };
     let (gates, next) = (gates.rows(), next.rows());
     let Some((packed, maps)) = of_input else {
-        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, gates, next });
+        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, activations, gates, next });
         return Ok(());
     };
     let values = Values {
         blocks,
+        activations,
         of_input: None,
         bias: weights.input.bias(),
         kept: keep_gates.then_some(gates),
@@ -69,6 +73,7 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
 /// Both activations where the gates hold `W*x + b`.
 struct FirstRows<'a, T> {
     blocks: usize,
+    activations: Activations,
     gates: RowsMut<'a, T>,
     next: RowsMut<'a, T>,
 }
@@ -76,17 +81,37 @@ struct FirstRows<'a, T> {
 impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
+            // SAFETY: the caller's promise is that of the call.
+            unsafe { self.work_by(s, pixels, gate, candidate) }
+        }));
+    }
+}
+
+impl<T: Scalar> FirstRows<'_, T> {
+    /// [`work`](RowWork::work) by the functions of a cell.
+    ///
+    /// # Safety
+    /// That of [`work`](RowWork::work).
+    #[inline(always)]
+    unsafe fn work_by<S: Simd<T>>(
+        &self,
+        s: S,
+        pixels: Pixels,
+        gate: impl Function<T>,
+        candidate: impl Function<T>,
+    ) {
         // SAFETY: the caller makes the pixels exclusive.
         unsafe {
             let block = pixels.place.block;
             let update = pixels.write(&self.gates);
-            let candidate = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
+            let kept = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
             let next = pixels.write(&self.next);
             for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
-                let z = sigmoid_of(s, s.load(update.add(at)));
-                let n = tanh_of(s, s.load(candidate.add(at)));
+                let z = gate.of(s, s.load(update.add(at)));
+                let n = candidate.of(s, s.load(kept.add(at)));
                 s.store(update.add(at), z);
-                s.store(candidate.add(at), n);
+                s.store(kept.add(at), n);
                 s.store(next.add(at), s.mul(z, n));
             }
         }

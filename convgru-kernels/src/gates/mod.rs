@@ -9,9 +9,11 @@
 //! z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)
 //! n = tanh(Wn*x + Un*(r.h) + bn)    h' = h + z.(n - h)
 //! ```
-//! (Ballas et al. 2015, arXiv 1511.06432, with the blend of the published code.) Where the reset gate
+//! (Ballas et al. 2015, arXiv 1511.06432, with the blend of the published code.) Other [`Activations`] than these
+//! take the place of `sigmoid` and `tanh`; derivatives are computed from the gates themselves. Where the reset gate
 //! acts after the convolution of the state, as in cuDNN's GRU, [`step_reset_after`] takes the place of a step.
 
+mod activations;
 mod api;
 pub(crate) mod backward;
 mod epilogues;
@@ -20,6 +22,7 @@ mod pass;
 pub(crate) mod reset_after;
 pub(crate) mod step;
 
+pub use activations::{Activations, CandidateActivation, GateActivation};
 pub use api::{
     candidate_backward, first_step, joins_input, reset_after_backward, reset_backward, reset_hidden, step,
     step_reset_after,

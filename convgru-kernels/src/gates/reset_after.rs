@@ -1,8 +1,9 @@
 //! A step whose reset gate acts after the convolution of the state, and the way back.
 
 use super::GATES;
+use super::activations::{Activations, with_candidate, with_gate};
 use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
-use crate::activation::{sigmoid_of, tanh_of};
+use crate::activation::Function;
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::conv::{PackedWeights, Region, Source, convolve};
 use crate::error::Result;
@@ -27,10 +28,14 @@ pub struct ResetAfterStep<'a, T> {
     pub memory: FeatureMapsMut<'a, T>,
     /// Receives the state after the step, `[N, hidden, H, W]`.
     pub next: FeatureMapsMut<'a, T>,
+    /// The functions of gates and candidate.
+    pub activations: Activations,
 }
 
 pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
-    let ResetAfterStep { update_and_reset, candidate, mut gates, hidden, mut memory, mut next } = arguments;
+    let ResetAfterStep { update_and_reset, candidate, hidden, activations, .. } = arguments;
+    let ResetAfterStep { mut gates, mut memory, mut next, .. } = arguments;
+    activations.validate()?;
     let layout = next.layout();
     let (extent, blocks) = (layout.extent, layout.blocks());
     expect_gates("gates", extent, gates.extent())?;
@@ -40,7 +45,7 @@ pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Sc
     let bias = candidate.bias();
     let (gates, memory, next) = (gates.rows(), memory.rows(), next.rows());
     let Some(hidden) = hidden else {
-        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, bias, gates, memory, next });
+        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, bias, activations, gates, memory, next });
         return Ok(());
     };
     expect_extent("hidden state", extent, hidden.extent())?;
@@ -48,11 +53,11 @@ pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Sc
     if let Some(packed) = update_and_reset.forward() {
         let extent = extent.with_channels(2 * extent.channels);
         let region = Region { extent, blocks: 2 * blocks, rows: 0..extent.height };
-        convolve(&[Source::new(packed, hidden)], &region, &GatesEpilogue { gates }, scratch)?;
+        convolve(&[Source::new(packed, hidden)], &region, &GatesEpilogue { gates, activations }, scratch)?;
     }
     if let Some(packed) = candidate.forward() {
         let region = Region { extent, blocks, rows: 0..extent.height };
-        let epilogue = CandidateEpilogue { blocks, bias, gates, hidden, memory, next };
+        let epilogue = CandidateEpilogue { blocks, bias, activations, gates, hidden, memory, next };
         convolve(&[Source::new(packed, hidden)], &region, &epilogue, scratch)?;
     }
     Ok(())
@@ -61,11 +66,24 @@ pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Sc
 /// `z = sigmoid(.)` and `r = sigmoid(.)`.
 struct GatesEpilogue<'a, T> {
     gates: RowsMut<'a, T>,
+    activations: Activations,
 }
 
 impl<T: Scalar> Epilogue<T> for GatesEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        // SAFETY: the caller's promises are those of the call.
+        with_gate!(self.activations, gate => unsafe { self.finish_by(s, sums, gate) });
+    }
+}
+
+impl<T: Scalar> GatesEpilogue<'_, T> {
+    /// [`finish`](Epilogue::finish) by the function of the gates.
+    ///
+    /// # Safety
+    /// That of [`finish`](Epilogue::finish).
+    #[inline(always)]
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, function: impl Function<T>) {
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the gates hold a
         // block for each of them.
         unsafe {
@@ -73,7 +91,7 @@ impl<T: Scalar> Epilogue<T> for GatesEpilogue<'_, T> {
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 for pixel in 0..sums.count {
                     let gate = gates.add(pixel * T::BLOCK + lane);
-                    s.store(gate, sigmoid_of(s, s.add(s.load(gate), sums.load(s, pixel, lane))));
+                    s.store(gate, function.of(s, s.add(s.load(gate), sums.load(s, pixel, lane))));
                 }
             }
         }
@@ -84,6 +102,7 @@ impl<T: Scalar> Epilogue<T> for GatesEpilogue<'_, T> {
 struct CandidateEpilogue<'a, T> {
     blocks: usize,
     bias: Option<&'a [T]>,
+    activations: Activations,
     gates: RowsMut<'a, T>,
     hidden: Rows<'a, T>,
     memory: RowsMut<'a, T>,
@@ -106,6 +125,18 @@ unsafe fn bias_of<T: Scalar, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize,
 impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
+        // SAFETY: the caller's promises are those of the call.
+        with_candidate!(self.activations, candidate => unsafe { self.finish_by(s, sums, candidate) });
+    }
+}
+
+impl<T: Scalar> CandidateEpilogue<'_, T> {
+    /// [`finish`](Epilogue::finish) by the function of the candidate.
+    ///
+    /// # Safety
+    /// That of [`finish`](Epilogue::finish).
+    #[inline(always)]
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, function: impl Function<T>) {
         let (pixels, block) = (Pixels::of(&sums), sums.place.block);
         // SAFETY: the caller makes the pixels exclusive and vouches for the sums; all maps hold a block
         // for each of them.
@@ -122,7 +153,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
                     let u = s.add(sums.load(s, pixel, lane), bias);
                     let (z, h) = (s.load(update.add(at)), s.load(hidden.add(at)));
                     let sum = s.mul_add(s.load(reset.add(at)), u, s.load(candidate.add(at)));
-                    let n = tanh_of(s, sum);
+                    let n = function.of(s, sum);
                     s.store(memory.add(at), u);
                     s.store(candidate.add(at), n);
                     s.store(next.add(at), s.mul_add(z, s.sub(n, h), h));
@@ -136,6 +167,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
 struct FirstRows<'a, T> {
     blocks: usize,
     bias: Option<&'a [T]>,
+    activations: Activations,
     gates: RowsMut<'a, T>,
     memory: RowsMut<'a, T>,
     next: RowsMut<'a, T>,
@@ -144,6 +176,26 @@ struct FirstRows<'a, T> {
 impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
+            // SAFETY: the caller's promise is that of the call.
+            unsafe { self.work_by(s, pixels, gate, candidate) }
+        }));
+    }
+}
+
+impl<T: Scalar> FirstRows<'_, T> {
+    /// [`work`](RowWork::work) by the functions of a cell.
+    ///
+    /// # Safety
+    /// That of [`work`](RowWork::work).
+    #[inline(always)]
+    unsafe fn work_by<S: Simd<T>>(
+        &self,
+        s: S,
+        pixels: Pixels,
+        gate: impl Function<T>,
+        function: impl Function<T>,
+    ) {
         let block = pixels.place.block;
         // SAFETY: the caller makes the pixels exclusive.
         unsafe {
@@ -155,9 +207,9 @@ impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
                 let u = bias_of(s, self.bias, block, lane);
                 for pixel in 0..pixels.count {
                     let at = pixel * T::BLOCK + lane;
-                    let z = sigmoid_of(s, s.load(update.add(at)));
-                    let r = sigmoid_of(s, s.load(reset.add(at)));
-                    let n = tanh_of(s, s.mul_add(r, u, s.load(candidate.add(at))));
+                    let z = gate.of(s, s.load(update.add(at)));
+                    let r = gate.of(s, s.load(reset.add(at)));
+                    let n = function.of(s, s.mul_add(r, u, s.load(candidate.add(at))));
                     s.store(update.add(at), z);
                     s.store(reset.add(at), r);
                     s.store(memory.add(at), u);
@@ -180,10 +232,13 @@ pub struct ResetAfterBackward<'a, T> {
     pub d_gates: FeatureMapsMut<'a, T>,
     /// Receives the gradient of `u`, `[N, hidden, H, W]`.
     pub d_memory: FeatureMapsMut<'a, T>,
+    /// The functions of gates and candidate.
+    pub activations: Activations,
 }
 
 pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa) -> Result<()> {
-    let ResetAfterBackward { gates, memory, mut d_gates, mut d_memory } = arguments;
+    let ResetAfterBackward { gates, memory, mut d_gates, mut d_memory, activations } = arguments;
+    activations.validate()?;
     let layout = memory.layout();
     expect_gates("gates", layout.extent, gates.extent())?;
     expect_gates("gradient of the gates", layout.extent, d_gates.extent())?;
@@ -194,6 +249,7 @@ pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa
         memory: memory.rows(),
         d_gates: d_gates.rows(),
         d_memory: d_memory.rows(),
+        activations,
     };
     for_each_row(isa, &layout, &work);
     Ok(())
@@ -205,11 +261,24 @@ struct BackwardRows<'a, T> {
     memory: Rows<'a, T>,
     d_gates: RowsMut<'a, T>,
     d_memory: RowsMut<'a, T>,
+    activations: Activations,
 }
 
 impl<T: Scalar> RowWork<T> for BackwardRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
+        // SAFETY: the caller's promise is that of the call.
+        with_gate!(self.activations, gate => unsafe { self.work_by(s, pixels, gate) });
+    }
+}
+
+impl<T: Scalar> BackwardRows<'_, T> {
+    /// [`work`](RowWork::work) by the function of the gates.
+    ///
+    /// # Safety
+    /// That of [`work`](RowWork::work).
+    #[inline(always)]
+    unsafe fn work_by<S: Simd<T>>(&self, s: S, pixels: Pixels, gate: impl Function<T>) {
         let (reset, candidate) = (
             pixels.of_block(self.blocks + pixels.place.block),
             pixels.of_block(2 * self.blocks + pixels.place.block),
@@ -219,12 +288,11 @@ impl<T: Scalar> RowWork<T> for BackwardRows<'_, T> {
             let (r, u) = (reset.read(&self.gates), pixels.read(&self.memory));
             let a_n = candidate.write(&self.d_gates).cast_const();
             let (a_r, d_u) = (reset.write(&self.d_gates), pixels.write(&self.d_memory));
-            let one = s.splat(T::ONE);
             for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
                 let (r, a_n) = (s.load(r.add(at)), s.load(a_n.add(at)));
                 let d = s.mul(a_n, r);
                 s.store(d_u.add(at), d);
-                s.store(a_r.add(at), s.mul(s.mul(d, s.load(u.add(at))), s.sub(one, r)));
+                s.store(a_r.add(at), gate.back_of_product(s, [a_n, s.load(u.add(at))], d, r));
             }
         }
     }

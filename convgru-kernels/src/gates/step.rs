@@ -3,15 +3,16 @@
 use std::ops::Range;
 
 use super::GATES;
+use super::activations::Activations;
 use super::epilogues::{CandidateEpilogue, UpdateAndResetEpilogue, Values};
 use super::pass::{expect_gates, expect_weights, expect_weights_of_input};
-use crate::conv::{self, Algorithm, Output, PackedWeights, Region, Source, convolve};
+use crate::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Region, Source, convolve};
 use crate::error::Result;
 use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef, expect_extent};
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 
-/// The weights of a cell.
+/// The weights of a cell, and what follows their sums.
 #[derive(Debug)]
 pub struct CellWeights<'a, T> {
     /// `W` and `b`: from the input to `3 hidden` channels in three sections.
@@ -20,17 +21,22 @@ pub struct CellWeights<'a, T> {
     pub update_and_reset: &'a PackedWeights<'a, T>,
     /// `Un`: from `hidden` to `hidden` channels.
     pub candidate: &'a PackedWeights<'a, T>,
+    /// The functions of gates and candidate.
+    pub activations: Activations,
 }
 
 impl<T: Scalar> CellWeights<'_, T> {
     /// Whether the sums of all convolutions can be added up before they are finished: kernels are of one
-    /// size. An input without channels has nothing to add but its bias.
+    /// size and their taps equally far apart. An input without channels has nothing to add but its bias.
     fn add_up(&self) -> bool {
         let [input, first, second] =
             [self.input, self.update_and_reset, self.candidate].map(PackedWeights::algorithm);
         let alike = input == first && input == second && input != Algorithm::Patches;
-        let [of_input, of_state] = [self.input.shape(), self.candidate.shape()];
-        alike && of_input.in_channels > 0 && of_input.kernel == of_state.kernel
+        let [of_input, of_gates, of_candidate] =
+            [self.input, self.update_and_reset, self.candidate].map(PackedWeights::shape);
+        let taps = |shape: &ConvShape| (shape.kernel, shape.dilation);
+        let alike = alike && taps(&of_input) == taps(&of_gates) && taps(&of_input) == taps(&of_candidate);
+        alike && of_input.in_channels > 0
     }
 }
 
@@ -95,6 +101,7 @@ pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T
     expect_extent("next hidden state", extent, next.extent())?;
     expect_weights("convolution of update and reset gate", weights.update_and_reset, extent, 2)?;
     expect_weights("convolution of the candidate", weights.candidate, extent, 1)?;
+    weights.activations.validate()?;
     let maps = match input {
         InputPart::InGates => None,
         InputPart::Maps(maps) => {
@@ -111,6 +118,7 @@ pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T
     let blocks = layout.blocks();
     let values = Values {
         blocks,
+        activations: weights.activations,
         of_input: maps.is_none().then_some(gates),
         bias: weights.input.bias(),
         kept: keep_gates.then_some(gates),

@@ -11,8 +11,10 @@
 //! n = tanh(a_n)      a_n = Wn*x + Un*(r.h) + bn
 //! h' = h + z.(n - h)
 //! ```
+//! Where the [`Activations`] are others, they take the place of `sigmoid` and `tanh`.
 
 use super::Number;
+use crate::gates::Activations;
 
 /// First half of the forward pass: the two gates, and what the candidate's
 /// hidden convolution reads.
@@ -55,34 +57,34 @@ pub struct ResetGradients<N> {
     pub d_hidden_state: N,
 }
 
-/// Forward, part 1: `z = sigmoid(a_z)`, `r = sigmoid(a_r)`, `r.h`.
-pub fn gates_forward<N: Number>(a_z: N, a_r: N, h: N) -> Gates<N> {
-    let (update_gate, reset_gate) = (a_z.sigmoid(), a_r.sigmoid());
+/// Forward, part 1: `z = sigmoid(a_z)`, `r = sigmoid(a_r)`, `r.h`, or another function of the gates.
+pub fn gates_forward<N: Number>(functions: Activations, a_z: N, a_r: N, h: N) -> Gates<N> {
+    let (update_gate, reset_gate) = (functions.gate_at(a_z), functions.gate_at(a_r));
     Gates { update_gate, reset_gate, reset_state: reset_gate * h }
 }
 
-/// Forward, part 2: `n = tanh(a_n)`, `h' = h + z.(n - h)`.
-pub fn blend_forward<N: Number>(a_n: N, z: N, h: N) -> Blend<N> {
-    let candidate = a_n.tanh();
+/// Forward, part 2: `n = tanh(a_n)`, `h' = h + z.(n - h)`, or another function of the candidate.
+pub fn blend_forward<N: Number>(functions: Activations, a_n: N, z: N, h: N) -> Blend<N> {
+    let candidate = functions.candidate_at(a_n);
     Blend { candidate, hidden_state: h + z * (candidate - h) }
 }
 
 /// Backward, part 1, given the gradient of the new state:
-/// `da_n = dh'.z.(1 - n^2)`, `da_z = dh'.(n - h).z.(1 - z)`, `dh = dh'.(1 - z)`.
-pub fn blend_backward<N: Number>(d_new: N, z: N, n: N, h: N) -> BlendGradients<N> {
-    let one = N::from_f64(1.0);
+/// `da_n = dh'.z.tanh'`, `da_z = dh'.(n - h).sigmoid'`, `dh = dh'.(1 - z)`, with the derivatives where the
+/// values are `n` and `z`.
+pub fn blend_backward<N: Number>(functions: Activations, d_new: N, [z, n, h]: [N; 3]) -> BlendGradients<N> {
     BlendGradients {
-        d_candidate: d_new * z * (one - n * n),
-        d_update: d_new * (n - h) * z * (one - z),
-        d_hidden_state: d_new * (one - z),
+        d_candidate: d_new * z * functions.candidate_derivative(n),
+        d_update: d_new * (n - h) * functions.gate_derivative(z),
+        d_hidden_state: d_new * (N::from_f64(1.0) - z),
     }
 }
 
 /// Backward, part 2, given the gradient of `r.h`:
-/// `da_r = d(rh).h.r.(1 - r)`, `dh += d(rh).r`.
-pub fn gates_backward<N: Number>(d_reset_state: N, r: N, h: N) -> ResetGradients<N> {
+/// `da_r = d(rh).h.sigmoid'`, `dh += d(rh).r`, with the derivative where the value is `r`.
+pub fn gates_backward<N: Number>(functions: Activations, d_reset_state: N, r: N, h: N) -> ResetGradients<N> {
     ResetGradients {
-        d_reset: d_reset_state * h * r * (N::from_f64(1.0) - r),
+        d_reset: d_reset_state * h * functions.gate_derivative(r),
         d_hidden_state: d_reset_state * r,
     }
 }
@@ -90,20 +92,29 @@ pub fn gates_backward<N: Number>(d_reset_state: N, r: N, h: N) -> ResetGradients
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gates::{CandidateActivation, GateActivation};
 
     /// One pixel with a 1x1 candidate convolution of weight `u`.
-    fn cell([a_z, a_r, a_n, h]: [f64; 4], u: f64) -> f64 {
-        let gates = gates_forward(a_z, a_r, h);
-        blend_forward(a_n + u * gates.reset_state, gates.update_gate, h).hidden_state
+    fn cell(f: Activations, [a_z, a_r, a_n, h]: [f64; 4], u: f64) -> f64 {
+        let gates = gates_forward(f, a_z, a_r, h);
+        blend_forward(f, a_n + u * gates.reset_state, gates.update_gate, h).hidden_state
     }
 
     #[test]
     fn the_backward_pass_of_a_pixel_agrees_with_differences() {
-        let (point, u) = ([0.3, -0.4, 0.2, 0.7], 1.3);
-        let gates = gates_forward(point[0], point[1], point[3]);
-        let blend = blend_forward(point[2] + u * gates.reset_state, gates.update_gate, point[3]);
-        let part_1 = blend_backward(1.0, gates.update_gate, blend.candidate, point[3]);
-        let part_2 = gates_backward(u * part_1.d_candidate, gates.reset_gate, point[3]);
+        let plain = Activations::default();
+        let leaky = CandidateActivation::LeakyRelu(0.2);
+        let hard = Activations { gate: GateActivation::HardSigmoid, candidate: leaky };
+        for (functions, a_n) in [(plain, 0.2), (hard, 0.2), (hard, -1.5)] {
+            expect_differences(functions, [0.3, -0.4, a_n, 0.7], 1.3);
+        }
+    }
+
+    fn expect_differences(f: Activations, point: [f64; 4], u: f64) {
+        let gates = gates_forward(f, point[0], point[1], point[3]);
+        let blend = blend_forward(f, point[2] + u * gates.reset_state, gates.update_gate, point[3]);
+        let part_1 = blend_backward(f, 1.0, [gates.update_gate, blend.candidate, point[3]]);
+        let part_2 = gates_backward(f, u * part_1.d_candidate, gates.reset_gate, point[3]);
         let analytic = [
             part_1.d_update,
             part_2.d_reset,
@@ -115,7 +126,7 @@ mod tests {
             let at = |k: f64| {
                 let mut moved = point;
                 moved[i] += k * h;
-                cell(moved, u)
+                cell(f, moved, u)
             };
             let pair = |k: f64| at(k) - at(-k);
             let difference = (45.0 * pair(1.0) - 9.0 * pair(2.0) + pair(3.0)) / (60.0 * h);
@@ -125,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_closed_update_gate_keeps_the_state() {
-        assert_eq!(blend_forward(5.0, 0.0, 0.25).hidden_state, 0.25);
-        assert_eq!(blend_forward(0.0, 1.0, 0.25).hidden_state, 0.0);
+        let plain = Activations::default();
+        assert_eq!(blend_forward(plain, 5.0, 0.0, 0.25).hidden_state, 0.25);
+        assert_eq!(blend_forward(plain, 0.0, 1.0, 0.25).hidden_state, 0.0);
     }
 }

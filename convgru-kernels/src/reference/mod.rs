@@ -8,7 +8,10 @@ mod convolution;
 mod gates;
 mod number;
 
-pub use activation::{leaky_relu, leaky_relu_derivative, sigmoid, sigmoid_derivative, tanh, tanh_derivative};
+pub use activation::{
+    hard_sigmoid, hard_sigmoid_derivative, leaky_relu, leaky_relu_derivative, sigmoid, sigmoid_derivative,
+    tanh, tanh_derivative,
+};
 pub use convolution::{
     add_bias, bias_gradient, convolution, convolution_input_gradient, convolution_weight_gradient,
 };

@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod kinds;
 mod reset_after;
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding, Precision};
 use convgru_kernels::gates::{
-    self, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetBackward, Step,
+    self, Activations, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetBackward, Step,
 };
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
+
+use kinds::Kind;
 
 fn noise(len: usize, seed: usize) -> Vec<f64> {
     (0..len).map(|i| (((i + seed * 7919) * 2_654_435_761) % 4001) as f64 / 1000.0 - 2.0).collect()
@@ -24,10 +27,6 @@ fn nchw(maps: &FeatureMaps<f64>) -> Vec<f64> {
     let mut values = vec![0.0; maps.extent().len()];
     maps.as_ref().write_nchw(&mut values).unwrap();
     values
-}
-
-fn sigmoid(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
 }
 
 /// Extents with channels around the edges of blocks and rows of all lengths.
@@ -62,19 +61,34 @@ impl Weights {
     }
 }
 
-fn cell<'a>([input, update_and_reset, candidate]: &'a [PackedWeights<'a, f64>; 3]) -> CellWeights<'a, f64> {
-    CellWeights { input, update_and_reset, candidate }
+fn cell<'a>(
+    [input, update_and_reset, candidate]: &'a [PackedWeights<'a, f64>; 3],
+    activations: Activations,
+) -> CellWeights<'a, f64> {
+    CellWeights { input, update_and_reset, candidate, activations }
 }
 
-fn weights(inputs: usize, channels: usize) -> Weights {
-    let shapes = [(inputs, GATES), (channels, 2), (channels, 1)].map(|(inputs, gates)| ConvShape {
+/// A convolution of 3x3 for some gates, its taps some pixels apart.
+fn dilated(inputs: usize, channels: usize, gates: usize, dilation: [usize; 2]) -> ConvShape {
+    ConvShape {
         out_sections: gates,
+        dilation,
+        padding: Padding::same([3, 3], dilation),
         ..ConvShape::same(inputs, gates * channels, [3, 3])
-    });
+    }
+}
+
+fn weights(kind: Kind, inputs: usize, channels: usize) -> Weights {
+    let shapes = [
+        dilated(inputs, channels, GATES, kind.input_dilation),
+        dilated(channels, channels, 2, kind.dilation),
+        dilated(channels, channels, 1, kind.dilation),
+    ];
     let plain = [0, 1, 2].map(|i| {
         noise(shapes[i].weight_len(), 11 + i).iter().map(|w| w / 10.0 / channels as f64).collect::<Vec<_>>()
     });
-    let bias = noise(GATES * channels, 17);
+    // Some gates are out of the range in which a hard sigmoid moves.
+    let bias = noise(GATES * channels, 17).iter().map(|b| 2.0 * b).collect();
     Weights { shapes, plain, bias }
 }
 
@@ -92,12 +106,14 @@ fn forward_and_backward_follow_the_equations() {
     let cases = extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa)));
     let ways = |case: (Extent, Isa)| {
         let inputs = case.0.channels + 3;
-        [(false, inputs), (true, inputs), (true, 0)].map(|(joint, inputs)| (case, joint, inputs))
+        let inputs = [(false, inputs), (true, inputs), (true, 0)];
+        inputs.into_iter().flat_map(move |way| Kind::all().into_iter().map(move |kind| (case, way, kind)))
     };
-    for ((extent, isa), joint, inputs) in cases.flat_map(ways) {
+    for ((extent, isa), (joint, inputs), kind) in cases.flat_map(ways) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
         let input_extent = extent.with_channels(inputs);
-        let weights = weights(input_extent.channels, extent.channels);
+        let weights = weights(kind, input_extent.channels, extent.channels);
+        let f = kind.activations;
         let packed = weights.packed(isa);
         let (x, h) = (noise(input_extent.len(), 1), noise(extent.len(), 2));
         let raw = input_part(&weights, input_extent, &x);
@@ -109,7 +125,7 @@ fn forward_and_backward_follow_the_equations() {
         let (mut product, mut next) = (nan(extent, 1), nan(extent, 1));
         let mut gates_maps = if joint { nan(gate_extent, GATES) } else { maps(gate_extent, GATES, &raw) };
         let step = Step {
-            weights: cell(&packed),
+            weights: cell(&packed, f),
             input: if joint { InputPart::Maps(input.as_ref()) } else { InputPart::InGates },
             gates: gates_maps.as_mut(),
             keep_gates: true,
@@ -128,6 +144,7 @@ fn forward_and_backward_follow_the_equations() {
             hidden: Some(hidden.as_ref()),
             d_hidden: d_hidden.as_mut(),
             d_gates: d_gates.as_mut(),
+            activations: f,
         };
         gates::candidate_backward(first, isa).unwrap();
         let second = ResetBackward {
@@ -136,13 +153,17 @@ fn forward_and_backward_follow_the_equations() {
             hidden: hidden.as_ref(),
             d_hidden: d_hidden.as_mut(),
             d_gates: d_gates.as_mut(),
+            activations: f,
         };
         gates::reset_backward(second, &mut scratch).unwrap();
 
         let [gates, next, product, again, dh, a] =
             [&gates_maps, &next, &product, &again, &d_hidden, &d_gates].map(nchw);
         let close = |got: f64, exact: f64| {
-            assert!((got - exact).abs() <= 1e-14 * (1.0 + exact.abs()), "{extent:?} on {isa}: {got} {exact}");
+            assert!(
+                (got - exact).abs() <= 1e-14 * (1.0 + exact.abs()),
+                "{extent:?}, {kind:?} on {isa}: {got} {exact}"
+            );
         };
         let mut sums = vec![0.0; 2 * extent.len()];
         reference::convolution(&weights.shapes[1], extent, &h, &weights.plain[1], &mut sums).unwrap();
@@ -151,8 +172,8 @@ fn forward_and_backward_follow_the_equations() {
         let mut rh = vec![0.0; extent.len()];
         for &(i, [zi, ri, _]) in &places {
             let at = i / extent.image_len() * two + i % extent.image_len();
-            close(gates[zi], sigmoid(raw[zi] + sums[at]));
-            close(gates[ri], sigmoid(raw[ri] + sums[at + extent.image_len()]));
+            close(gates[zi], f.gate_at(raw[zi] + sums[at]));
+            close(gates[ri], f.gate_at(raw[ri] + sums[at + extent.image_len()]));
             rh[i] = gates[ri] * h[i];
             close(product[i], rh[i]);
             close(again[i], rh[i]);
@@ -161,12 +182,14 @@ fn forward_and_backward_follow_the_equations() {
         reference::convolution(&weights.shapes[2], extent, &rh, &weights.plain[2], &mut sums).unwrap();
         let mut a_n = vec![0.0; extent.len()];
         for &(i, [zi, _, ni]) in &places {
-            let (z, n) = (gates[zi], (raw[ni] + sums[i]).tanh());
-            close(gates[ni], n);
+            // Values tell the derivatives, and sums that round otherwise may be on the other side of a kink.
+            let (z, n) = (gates[zi], gates[ni]);
+            close(n, f.candidate_at(raw[ni] + sums[i]));
+            let gradients = reference::blend_backward(f, dh_in[i], [z, n, h[i]]);
             close(next[i], (1.0 - z) * h[i] + z * n);
-            a_n[i] = dh_in[i] * z * (1.0 - n * n);
+            a_n[i] = gradients.d_candidate;
             close(a[ni], a_n[i]);
-            close(a[zi], dh_in[i] * (n - h[i]) * z * (1.0 - z));
+            close(a[zi], gradients.d_update);
         }
         let mut d_product = vec![0.0; extent.len()];
         let shape = &weights.shapes[2];
@@ -174,8 +197,9 @@ fn forward_and_backward_follow_the_equations() {
             .unwrap();
         for &(i, [zi, ri, _]) in &places {
             let (z, r) = (gates[zi], gates[ri]);
-            close(a[ri], d_product[i] * h[i] * r * (1.0 - r));
-            close(dh[i], dh_in[i] * (1.0 - z) + d_product[i] * r);
+            let gradients = reference::gates_backward(f, d_product[i], r, h[i]);
+            close(a[ri], gradients.d_reset);
+            close(dh[i], dh_in[i] * (1.0 - z) + gradients.d_hidden_state);
         }
     }
 }
@@ -183,10 +207,11 @@ fn forward_and_backward_follow_the_equations() {
 #[test]
 fn a_zero_state_is_the_same_as_no_state() {
     let cases = extents().into_iter().flat_map(|e| Isa::all().into_iter().map(move |isa| (e, isa)));
-    for ((extent, isa), inputs) in cases.flat_map(|case| [(case, 2), (case, 0)]) {
+    let kinds = |case: ((Extent, Isa), usize)| Kind::all().into_iter().map(move |kind| (case, kind));
+    for (((extent, isa), inputs), kind) in cases.flat_map(|case| [(case, 2), (case, 0)]).flat_map(kinds) {
         let gate_extent = extent.with_channels(GATES * extent.channels);
         let zero = maps(extent, 1, &vec![0.0; extent.len()]);
-        let weights = weights(inputs, extent.channels);
+        let weights = weights(kind, inputs, extent.channels);
         let packed = weights.packed(isa);
         let input_extent = extent.with_channels(inputs);
         let input = maps(input_extent, 1, &noise(input_extent.len(), 1));
@@ -201,7 +226,7 @@ fn a_zero_state_is_the_same_as_no_state() {
             let (mut next, mut product) = (zero.clone(), zero.clone());
             if with_state {
                 let step = Step {
-                    weights: cell(&packed),
+                    weights: cell(&packed, kind.activations),
                     input: part,
                     gates: gates_maps.as_mut(),
                     keep_gates,
@@ -212,7 +237,7 @@ fn a_zero_state_is_the_same_as_no_state() {
                 gates::step(step, &mut scratch).unwrap();
             } else {
                 let step = FirstStep {
-                    weights: cell(&packed),
+                    weights: cell(&packed, kind.activations),
                     input: part,
                     gates: gates_maps.as_mut(),
                     keep_gates,
@@ -227,13 +252,15 @@ fn a_zero_state_is_the_same_as_no_state() {
                 hidden: with_state.then(|| zero.as_ref()),
                 d_hidden: d_hidden.as_mut(),
                 d_gates: d_gates.as_mut(),
+                activations: kind.activations,
             };
             gates::candidate_backward(back, isa).unwrap();
             [nchw(&next), nchw(&d_hidden), nchw(&d_gates)]
         };
         let expected = run(true, false, true);
         for (with_state, joint) in [(true, false), (false, false), (true, true), (false, true)] {
-            let what = format!("{extent:?}, {inputs} inputs on {isa}, state {with_state}, joint {joint}");
+            let what =
+                format!("{extent:?}, {inputs} inputs, {kind:?} on {isa}, state {with_state}, joint {joint}");
             assert_eq!(run(with_state, joint, true), expected, "{what}");
             assert_eq!(run(with_state, joint, false)[0], expected[0], "{what}, gates not kept");
         }
@@ -245,10 +272,10 @@ fn extents_that_do_not_fit_are_refused() {
     let extent = Extent { batch: 1, channels: 2, height: 3, width: 3 };
     let mut hidden = FeatureMaps::<f64>::zeros(extent).unwrap();
     let mut gates_maps = FeatureMaps::zeros(extent.with_channels(5)).unwrap();
-    let other = weights(2, 3);
+    let other = weights(Kind::PLAIN, 2, 3);
     let packed = other.packed(Isa::current());
     let step = FirstStep {
-        weights: cell(&packed),
+        weights: cell(&packed, Kind::PLAIN.activations),
         input: InputPart::InGates,
         gates: gates_maps.as_mut(),
         keep_gates: true,
@@ -259,7 +286,7 @@ fn extents_that_do_not_fit_are_refused() {
     let mut gates_maps = FeatureMaps::sectioned(extent.with_channels(6), GATES, [0, 0]).unwrap();
     let (mut product, mut next) = (hidden.clone(), hidden.clone());
     let step = Step {
-        weights: cell(&packed),
+        weights: cell(&packed, Kind::PLAIN.activations),
         input: InputPart::InGates,
         gates: gates_maps.as_mut(),
         keep_gates: true,
@@ -270,11 +297,21 @@ fn extents_that_do_not_fit_are_refused() {
     assert!(gates::step(step, &mut Scratchpad::new()).is_err());
 }
 
+/// Rows and columns of a kernel, and the distance of its taps.
+type Taps = (usize, [usize; 2]);
+
 /// The convolutions of a cell of 8 channels in `f32`, by tiles where they are fast.
-fn fast_weights(values: &[f32], inputs: usize, kernel: usize, isa: Isa) -> [PackedWeights<'_, f32>; 3] {
+fn fast_weights(
+    values: &[f32],
+    inputs: usize,
+    (kernel, dilation): Taps,
+    isa: Isa,
+) -> [PackedWeights<'_, f32>; 3] {
     [(inputs, GATES), (8, 2), (8, 1)].map(|(inputs, gates)| {
         let same = ConvShape::same(inputs, gates * 8, [kernel; 2]);
-        let shape = ConvShape { out_sections: gates, precision: Precision::Fast, ..same };
+        let padding = Padding::same([kernel; 2], dilation);
+        let out_sections = gates;
+        let shape = ConvShape { dilation, padding, out_sections, precision: Precision::Fast, ..same };
         PackedWeights::with_isa(shape, &values[..shape.weight_len()], isa).unwrap()
     })
 }
@@ -306,7 +343,12 @@ fn next_states(
     let mut product = FeatureMaps::with_halo(extent, [3, 3]).unwrap();
     let mut next = FeatureMaps::zeros(extent).unwrap();
     let step = Step {
-        weights: CellWeights { input: &packed[0], update_and_reset: &packed[1], candidate: &packed[2] },
+        weights: CellWeights {
+            input: &packed[0],
+            update_and_reset: &packed[1],
+            candidate: &packed[2],
+            activations: Activations::default(),
+        },
         input: if given { InputPart::Maps(input.as_ref()) } else { InputPart::InGates },
         gates: gates_maps.as_mut(),
         keep_gates: false,
@@ -328,38 +370,54 @@ fn fast_values() -> Vec<f32> {
 fn bands_of_rows_do_not_change_the_bits() {
     // Of eight images a band has 12 rows with the input and 24 without, of one it has all.
     let values = fast_values();
-    let cases = [(3, true, 14), (5, true, 14), (3, false, 26)];
-    for ((kernel, given, height), isa) in
+    // Taps that are far apart keep the second convolution further behind.
+    let near = [1, 1];
+    let cases = [
+        ((3, near), true, 14),
+        ((5, near), true, 14),
+        ((3, near), false, 26),
+        ((3, [2, 3]), true, 40),
+        ((3, [14, 1]), true, 90),
+        ((3, [5, 2]), false, 75),
+    ];
+    for ((taps, given, height), isa) in
         cases.into_iter().flat_map(|case| Isa::all().into_iter().map(move |isa| (case, isa)))
     {
         let all = Extent { batch: 8, channels: 8, height, width: 131 };
-        let packed = fast_weights(&values, 9, kernel, isa);
+        let packed = fast_weights(&values, 9, taps, isa);
         let run = |which: std::ops::Range<usize>| {
             let extent = all.with_batch(which.len());
             let (x, h) = (images(extent.with_channels(9), 1, which.start), images(extent, 2, which.start));
             next_states(&packed, &x, &h, given)
         };
         let last = &run(0..8)[7 * all.image_len()..];
-        assert!(last == run(7..8), "{kernel}x{kernel} on {isa}, input given: {given}");
+        assert!(last == run(7..8), "{taps:?} on {isa}, input given: {given}");
     }
 }
 
 #[test]
 fn an_input_that_is_convolved_otherwise_is_convolved_first() {
     // One channel is too few for tiles, which the state's convolutions use; of a kernel of another size
-    // tiles are others, and so are the taps of a direct convolution.
+    // tiles are others, and so are the taps of a direct convolution, which may also be at other distances.
     let extent = Extent { batch: 2, channels: 8, height: 9, width: 14 };
     let values = fast_values();
     for isa in Isa::all() {
-        let kernels = [(1, 3, 3), (9, 5, 3), (9, 3, 5), (9, 1, 3), (9, 3, 1), (9, 1, 7)];
-        for (channels, of_input, of_state) in kernels {
+        let near = |(channels, of_input, of_state)| (channels, (of_input, [1, 1]), (of_state, [1, 1]));
+        let sizes = [(1, 3, 3), (9, 5, 3), (9, 3, 5), (9, 1, 3), (9, 3, 1), (9, 1, 7)].map(near);
+        let distances = [
+            (9, (3, [1, 1]), (3, [2, 2])),
+            (9, (3, [2, 2]), (3, [1, 1])),
+            (9, (3, [2, 1]), (3, [1, 2])),
+            (9, (7, [1, 3]), (7, [3, 1])),
+        ];
+        for (channels, of_input, of_state) in sizes.into_iter().chain(distances) {
             let [input, _, _] = fast_weights(&values, channels, of_input, isa);
             let [_, first, second] = fast_weights(&values, channels, of_state, isa);
             let packed = [input, first, second];
             let (x, h) = (images(extent.with_channels(channels), 1, 0), images(extent, 2, 0));
             assert!(
                 next_states(&packed, &x, &h, true) == next_states(&packed, &x, &h, false),
-                "{of_input}x{of_input} over the input, {of_state}x{of_state} over the state on {isa}"
+                "{of_input:?} over the input, {of_state:?} over the state on {isa}"
             );
         }
     }

@@ -4,7 +4,8 @@ use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights};
 use convgru_kernels::gates::{self, CandidateBackward, GATES, ResetAfterBackward, ResetAfterStep};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
 
-use crate::{extents, maps, nchw, noise, sigmoid};
+use crate::kinds::Kind;
+use crate::{dilated, extents, maps, nchw, noise};
 
 fn expect_near(what: &str, got: &[f64], expected: &[f64]) {
     assert_eq!(got.len(), expected.len(), "{what}");
@@ -15,6 +16,7 @@ fn expect_near(what: &str, got: &[f64], expected: &[f64]) {
 
 /// A cell: the convolutions of the state for update and reset gate and for the candidate, and its bias.
 struct Cell {
+    kind: Kind,
     extent: Extent,
     shapes: [ConvShape; 2],
     weights: [Vec<f64>; 2],
@@ -22,16 +24,13 @@ struct Cell {
 }
 
 impl Cell {
-    fn new(extent: Extent) -> Self {
+    fn new(kind: Kind, extent: Extent) -> Self {
         let channels = extent.channels;
-        let shapes = [2, 1].map(|gates| ConvShape {
-            out_sections: gates,
-            ..ConvShape::same(channels, gates * channels, [3, 3])
-        });
+        let shapes = [2, 1].map(|gates| dilated(channels, channels, gates, kind.dilation));
         let scale = 10.0 * channels as f64;
         let weights =
             [0, 1].map(|i| noise(shapes[i].weight_len(), 5 + i).iter().map(|w| w / scale).collect());
-        Self { extent, shapes, weights, bias: noise(channels, 9) }
+        Self { kind, extent, shapes, weights, bias: noise(channels, 9) }
     }
 
     /// Section `gate` of `[N, 3 hidden, H, W]`.
@@ -53,6 +52,7 @@ impl Cell {
 
     /// `z`, `r`, `u`, `n`, `h'` by the equations.
     fn expected(&self, part: &[f64], h: &[f64]) -> [Vec<f64>; 5] {
+        let f = self.kind.activations;
         let (len, pixels) = (self.extent.image_len(), self.extent.pixels());
         let both = self.convolve(0, h);
         let of_state = |gate: usize| -> Vec<f64> {
@@ -62,13 +62,13 @@ impl Cell {
                 .collect()
         };
         let gate = |gate: usize| -> Vec<f64> {
-            self.section(part, gate).iter().zip(of_state(gate)).map(|(a, b)| sigmoid(a + b)).collect()
+            self.section(part, gate).iter().zip(of_state(gate)).map(|(a, b)| f.gate_at(a + b)).collect()
         };
         let (z, r) = (gate(0), gate(1));
         let bias = |i: usize| self.bias[i / pixels % self.extent.channels];
         let u: Vec<f64> = self.convolve(1, h).iter().enumerate().map(|(i, u)| u + bias(i)).collect();
         let a = self.section(part, 2);
-        let n: Vec<f64> = (0..u.len()).map(|i| (a[i] + r[i] * u[i]).tanh()).collect();
+        let n: Vec<f64> = (0..u.len()).map(|i| f.candidate_at(a[i] + r[i] * u[i])).collect();
         let next = (0..u.len()).map(|i| h[i] + z[i] * (n[i] - h[i])).collect();
         [z, r, u, n, next]
     }
@@ -77,13 +77,16 @@ impl Cell {
 #[test]
 fn forward_and_backward_follow_the_equations() {
     let cases = extents().into_iter().flat_map(|extent| Isa::all().into_iter().map(move |isa| (extent, isa)));
-    for ((extent, isa), given) in cases.flat_map(|case| [true, false].map(|given| (case, given))) {
-        let cell = Cell::new(extent);
+    let kinds = |case: ((Extent, Isa), bool)| Kind::all().into_iter().map(move |kind| (case, kind));
+    let cases = cases.flat_map(|case| [true, false].map(|given| (case, given)));
+    for (((extent, isa), given), kind) in cases.flat_map(kinds) {
+        let cell = Cell::new(kind, extent);
+        let activations = kind.activations;
         let [two, one] =
             [0, 1].map(|i| PackedWeights::with_isa(cell.shapes[i], &cell.weights[i], isa).unwrap());
         let one = one.with_bias(Some(&cell.bias)).unwrap();
         let gate_extent = extent.with_channels(GATES * extent.channels);
-        let part = noise(gate_extent.len(), 1);
+        let part: Vec<f64> = noise(gate_extent.len(), 1).iter().map(|x| 2.0 * x).collect();
         let h = if given { noise(extent.len(), 2) } else { vec![0.0; extent.len()] };
         let hidden = maps(extent, 1, &h);
         let nan = |extent: Extent, sections| maps(extent, sections, &vec![f64::NAN; extent.len()]);
@@ -97,6 +100,7 @@ fn forward_and_backward_follow_the_equations() {
             hidden: given.then(|| hidden.as_ref()),
             memory: memory.as_mut(),
             next: next.as_mut(),
+            activations,
         };
         gates::step_reset_after(step, &mut scratch).unwrap();
         let [z, r, u, n, expected] = cell.expected(&part, &h);
@@ -115,6 +119,7 @@ fn forward_and_backward_follow_the_equations() {
             hidden: given.then(|| hidden.as_ref()),
             d_hidden: d_hidden.as_mut(),
             d_gates: d_gates.as_mut(),
+            activations,
         };
         gates::candidate_backward(first, isa).unwrap();
         let second = ResetAfterBackward {
@@ -122,11 +127,17 @@ fn forward_and_backward_follow_the_equations() {
             memory: memory.as_ref(),
             d_gates: d_gates.as_mut(),
             d_memory: d_memory.as_mut(),
+            activations,
         };
         gates::reset_after_backward(second, isa).unwrap();
-        let a_n: Vec<f64> = (0..u.len()).map(|i| d_next[i] * z[i] * (1.0 - n[i] * n[i])).collect();
+        // Values tell the derivatives: those of the kernels, for sums near a kink round otherwise.
+        let at = |gate: usize| cell.section(&got, gate);
+        let (z, r, n) = (at(0), at(1), at(2));
+        let blend = |i: usize| reference::blend_backward(activations, d_next[i], [z[i], n[i], h[i]]);
+        let a_n: Vec<f64> = (0..u.len()).map(|i| blend(i).d_candidate).collect();
         let d_u: Vec<f64> = (0..u.len()).map(|i| a_n[i] * r[i]).collect();
-        let a_r: Vec<f64> = (0..u.len()).map(|i| d_u[i] * u[i] * (1.0 - r[i])).collect();
+        let of_gate = |i: usize| reference::gates_backward(activations, a_n[i], r[i], u[i]);
+        let a_r: Vec<f64> = (0..u.len()).map(|i| of_gate(i).d_reset).collect();
         let got = nchw(&d_gates);
         expect_near("candidate", &cell.section(&got, 2), &a_n);
         expect_near("reset gate", &cell.section(&got, 1), &a_r);
@@ -142,7 +153,7 @@ fn forward_and_backward_follow_the_equations() {
 #[test]
 fn extents_that_do_not_fit_are_refused() {
     let extent = Extent { batch: 2, channels: 3, height: 4, width: 5 };
-    let cell = Cell::new(extent);
+    let cell = Cell::new(Kind::PLAIN, extent);
     let [two, one] = [0, 1].map(|i| PackedWeights::new(cell.shapes[i], &cell.weights[i]).unwrap());
     let zeros = |extent: Extent| FeatureMaps::<f64>::zeros(extent).unwrap();
     let gate_extent = extent.with_channels(GATES * extent.channels);
@@ -156,6 +167,7 @@ fn extents_that_do_not_fit_are_refused() {
             hidden: Some(hidden.as_ref()),
             memory: memory.as_mut(),
             next: next.as_mut(),
+            activations: Kind::PLAIN.activations,
         };
         let error = gates::step_reset_after(step, &mut Scratchpad::new()).unwrap_err().to_string();
         assert!(error.contains(named), "{error}");

@@ -8,12 +8,15 @@
 //! ```text
 //! n = tanh(Wn*x + bn + r.u)         u = Un*h + cn
 //! ```
+//! Other functions may take the place of `sigmoid` and `tanh`, and the taps of kernels may be some pixels apart.
 //! `*` is a same-padded convolution, `.` the elementwise product (Ballas et al. 2015,
 //! arXiv 1511.06432). The backward pass is derived in docs/math.md.
 
+mod options;
 mod parameters;
 mod prepared;
 
+pub(crate) use options::CellOptions;
 pub use parameters::CellParameters;
 pub(crate) use parameters::{CellShape, draw};
 pub(crate) use prepared::{PreparedCell, RecurrentImages, Step, StepBackward};

@@ -23,16 +23,6 @@ pub(crate) struct CellShape {
 }
 
 impl CellShape {
-    /// Rows and columns that the kernels over the state reach over the edge of an image.
-    pub(crate) fn halo(&self) -> [usize; 2] {
-        self.kernel.map(|size| size / 2)
-    }
-
-    /// Rows and columns that the kernels over the input reach over the edge of an image.
-    pub(crate) fn input_halo(&self) -> [usize; 2] {
-        self.input_kernel.map(|size| size / 2)
-    }
-
     /// The shape of a layer of a stack.
     pub(crate) fn of_layer(config: &ConvGruConfig, layer: usize) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! A cell with its weights packed: the two halves of a step and of its backward pass.
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
+use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding};
 use convgru_kernels::gates::{
     self, CandidateBackward, CellWeights, FirstStep, InputPart, ResetAfterBackward, ResetAfterStep,
     ResetBackward,
@@ -8,6 +8,7 @@ use convgru_kernels::gates::{
 use convgru_kernels::{Extent, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::GATES;
+use super::options::CellOptions;
 use super::parameters::{CellParameters, CellShape};
 use crate::config::ResetGate;
 use crate::error::Result;
@@ -16,20 +17,22 @@ use crate::error::Result;
 #[derive(Debug)]
 pub(crate) struct PreparedCell<'w, T> {
     shape: CellShape,
+    options: CellOptions,
     input: PackedWeights<'w, T>,
     update_and_reset: PackedWeights<'w, T>,
     candidate: PackedWeights<'w, T>,
 }
 
 impl<'w, T: Scalar> PreparedCell<'w, T> {
-    pub(crate) fn new(parameters: &'w CellParameters<T>, precision: Precision) -> Result<Self> {
+    pub(crate) fn new(parameters: &'w CellParameters<T>, options: CellOptions) -> Result<Self> {
         let shape = parameters.shape();
-        let [input, two, one] = convolutions(shape, precision);
+        let [input, two, one] = convolutions(shape, options);
         let hidden_weights = parameters.hidden_weights.as_slice();
         let (first, last) = hidden_weights.split_at(two.weight_len());
         let bias = parameters.bias.as_ref().map(|bias| bias.as_slice());
         Ok(Self {
             shape,
+            options,
             input: PackedWeights::new(input, parameters.input_weights.as_slice())?.with_bias(bias)?,
             update_and_reset: PackedWeights::new(two, first)?,
             candidate: PackedWeights::new(one, last)?
@@ -40,6 +43,16 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
     /// Channels and kernel.
     pub(crate) fn shape(&self) -> CellShape {
         self.shape
+    }
+
+    /// Rows and columns that the kernels over the state reach over the edge of an image.
+    pub(crate) fn halo(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.options.dilation[axis] * (self.shape.kernel[axis] / 2))
+    }
+
+    /// Rows and columns that the kernels over the input reach over the edge of an image.
+    pub(crate) fn input_halo(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.options.input_dilation[axis] * (self.shape.input_kernel[axis] / 2))
     }
 
     /// The input half of all gates, `W*x + b`, of any number of images.
@@ -73,7 +86,9 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         let weights = self.weights();
         if let Some(memory) = memory {
             let CellWeights { update_and_reset, candidate, .. } = weights;
-            let step = ResetAfterStep { update_and_reset, candidate, gates, hidden, memory, next };
+            let activations = self.options.activations;
+            let step =
+                ResetAfterStep { update_and_reset, candidate, gates, hidden, memory, next, activations };
             return Ok(gates::step_reset_after(step, scratch)?);
         }
         let input = input.map_or(InputPart::InGates, InputPart::Maps);
@@ -87,8 +102,8 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
     }
 
     fn weights(&self) -> CellWeights<'_, T> {
-        let Self { input, update_and_reset, candidate, .. } = self;
-        CellWeights { input, update_and_reset, candidate }
+        let Self { options, input, update_and_reset, candidate, .. } = self;
+        CellWeights { input, update_and_reset, candidate, activations: options.activations }
     }
 
     /// The backward pass of [`step`](Self::step).
@@ -102,12 +117,18 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let StepBackward { gates, hidden, memory, mut d_hidden, mut d_gates, mut products } = step;
-        let first =
-            CandidateBackward { gates, hidden, d_hidden: d_hidden.reborrow(), d_gates: d_gates.reborrow() };
+        let activations = self.options.activations;
+        let first = CandidateBackward {
+            gates,
+            hidden,
+            d_hidden: d_hidden.reborrow(),
+            d_gates: d_gates.reborrow(),
+            activations,
+        };
         gates::candidate_backward(first, scratch.isa())?;
         if let Some(memory) = memory {
             let (d_gates, d_memory) = (d_gates.reborrow(), products.reborrow());
-            let second = ResetAfterBackward { gates, memory, d_gates, d_memory };
+            let second = ResetAfterBackward { gates, memory, d_gates, d_memory, activations };
             gates::reset_after_backward(second, scratch.isa())?;
         }
         let Some(hidden) = hidden else { return Ok(()) };
@@ -121,6 +142,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
                 hidden,
                 d_hidden: d_hidden.reborrow(),
                 d_gates: d_gates.reborrow(),
+                activations,
             };
             gates::reset_backward(second, scratch)?;
         }
@@ -243,11 +265,15 @@ pub(crate) struct RecurrentImages<'a, T> {
 
 /// The convolutions of a cell: of the input for all gates, of the state for update and
 /// reset, of the reset state for the candidate.
-fn convolutions(shape: CellShape, precision: Precision) -> [ConvShape; 3] {
+fn convolutions(shape: CellShape, options: CellOptions) -> [ConvShape; 3] {
     let CellShape { in_channels, hidden_channels: hidden, kernel, input_kernel, .. } = shape;
-    let all = [(in_channels, GATES, input_kernel), (hidden, 2, kernel), (hidden, 1, kernel)];
-    all.map(|(inputs, gates, kernel)| ConvShape {
+    let CellOptions { dilation, input_dilation, precision, .. } = options;
+    let (of_input, of_state) = ((input_kernel, input_dilation), (kernel, dilation));
+    let all = [(in_channels, GATES, of_input), (hidden, 2, of_state), (hidden, 1, of_state)];
+    all.map(|(inputs, gates, (kernel, dilation))| ConvShape {
         precision,
+        dilation,
+        padding: Padding::same(kernel, dilation),
         out_sections: gates,
         ..ConvShape::same(inputs, gates * hidden, kernel)
     })

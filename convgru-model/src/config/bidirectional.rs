@@ -26,7 +26,7 @@ pub enum Merge {
 /// let config = BidirectionalConvGruConfig { merge: Merge::Sum, ..config };
 /// assert_eq!(config.out_channels(1), 16);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BidirectionalConvGruConfig {
     /// Each of the two stacks.

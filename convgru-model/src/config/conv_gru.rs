@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{KernelSizes, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, invalid};
+use super::kernel_size::MAX_KERNEL;
+use super::{KernelSizes, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, activations, invalid};
 use crate::error::Result;
+use crate::layer::Activation;
+use convgru_kernels::gates::Activations;
 
 /// How weights are drawn before training. Biases start at zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,7 +73,24 @@ impl From<Precision> for convgru_kernels::conv::Precision {
 /// assert_eq!(config.layers(), 3);
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// Cells with a rectifier, a hard sigmoid and kernels over the state whose taps are two pixels apart:
+///
+/// ```
+/// use convgru_model::{ConvGru, ConvGruConfig, Tensor, layer::Activation};
+///
+/// let config = ConvGruConfig {
+///     gate_activation: Activation::HardSigmoid,
+///     candidate_activation: Activation::LeakyRelu(0.2),
+///     dilation: [2, 2],
+///     input_dilation: Some([1, 1]),
+///     ..ConvGruConfig::new(3, &[8])
+/// };
+/// let network = ConvGru::<f32>::new(config, 0)?;
+/// assert_eq!(network.step(&Tensor::zeros(&[1, 3, 7, 9]), None)?[0].shape(), [1, 8, 7, 9]);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvGruConfig {
     /// Channels of the input; zero makes a network that runs without input.
@@ -83,9 +103,21 @@ pub struct ConvGruConfig {
     /// Kernel sizes of the convolutions of inputs, where they are others than those of states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_kernel_size: Option<KernelSizes>,
+    /// Rows and columns from tap to tap of the kernels over states.
+    #[serde(default = "side_by_side", skip_serializing_if = "is_side_by_side")]
+    pub dilation: [usize; 2],
+    /// Rows and columns from tap to tap of the kernels over inputs, where they are others than over states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_dilation: Option<[usize; 2]>,
     /// Whether each gate adds a bias.
     #[serde(default = "yes")]
     pub bias: bool,
+    /// The function of update and reset gate: the sigmoid or the hard sigmoid.
+    #[serde(default = "activations::gate", skip_serializing_if = "activations::is_gate")]
+    pub gate_activation: Activation,
+    /// The function of the candidate: tanh, ReLU, or leaky ReLU with a slope of at least 0.
+    #[serde(default = "activations::candidate", skip_serializing_if = "activations::is_candidate")]
+    pub candidate_activation: Activation,
     /// Where the reset gate acts.
     #[serde(default)]
     pub reset: ResetGate,
@@ -101,15 +133,27 @@ fn yes() -> bool {
     true
 }
 
+fn side_by_side() -> [usize; 2] {
+    [1, 1]
+}
+
+fn is_side_by_side(dilation: &[usize; 2]) -> bool {
+    *dilation == side_by_side()
+}
+
 impl ConvGruConfig {
-    /// Kernels of 3x3, bias, orthogonal weights.
+    /// Kernels of 3x3, bias, orthogonal weights, gates by the sigmoid and candidates by tanh.
     pub fn new(in_channels: usize, hidden_channels: &[usize]) -> Self {
         Self {
             in_channels,
             hidden_channels: hidden_channels.to_vec(),
             kernel_size: KernelSizes::default(),
             input_kernel_size: None,
+            dilation: side_by_side(),
+            input_dilation: None,
             bias: true,
+            gate_activation: activations::GATE,
+            candidate_activation: activations::CANDIDATE,
             reset: ResetGate::default(),
             initializer: Initializer::default(),
             precision: Precision::default(),
@@ -129,6 +173,16 @@ impl ConvGruConfig {
     /// Height and width of the kernels over the input of a layer.
     pub fn input_kernel_of_layer(&self, layer: usize) -> [usize; 2] {
         self.input_kernel_size.as_ref().unwrap_or(&self.kernel_size).of_layer(layer)
+    }
+
+    /// Rows and columns from tap to tap of the kernels over inputs.
+    pub fn dilation_of_input(&self) -> [usize; 2] {
+        self.input_dilation.unwrap_or(self.dilation)
+    }
+
+    /// The functions of the cells as the kernels name them.
+    pub(crate) fn activations(&self) -> Result<Activations> {
+        activations::of_cell(self.gate_activation, self.candidate_activation)
     }
 
     /// The number of weights and biases of all layers:
@@ -160,6 +214,13 @@ impl ConvGruConfig {
         if let Some(sizes) = &self.input_kernel_size {
             sizes.validate("input_kernel_size", layers)?;
         }
+        for layer in 0..layers {
+            let kernel = self.kernel_size.of_layer(layer);
+            validate_dilation("dilation", self.dilation, kernel, layer)?;
+            let (dilation, kernel) = (self.dilation_of_input(), self.input_kernel_of_layer(layer));
+            validate_dilation("input_dilation", dilation, kernel, layer)?;
+        }
+        self.activations()?;
         let parameters = self.parameter_count();
         if parameters > MAX_PARAMETERS {
             return invalid(
@@ -169,6 +230,25 @@ impl ConvGruConfig {
         }
         Ok(())
     }
+}
+
+/// Checks that the kernel of a layer reaches no further than the largest kernel there is.
+fn validate_dilation(field: &str, dilation: [usize; 2], kernel: [usize; 2], layer: usize) -> Result<()> {
+    let [down, across] = dilation;
+    if dilation.iter().any(|distance| !(1..=MAX_KERNEL).contains(distance)) {
+        return invalid(
+            field,
+            format!("{down}x{across} pixels from tap to tap; 1 to {MAX_KERNEL} are possible"),
+        );
+    }
+    let [height, width] = [0, 1].map(|axis| dilation[axis] * (kernel[axis] - 1) + 1);
+    if height.max(width) > MAX_KERNEL {
+        let reason = format!(
+            "a kernel of layer {layer} would reach over {height}x{width} pixels; {MAX_KERNEL} are possible"
+        );
+        return invalid(field, reason);
+    }
+    Ok(())
 }
 
 /// Checks the list of hidden channels of a stack.
@@ -223,6 +303,21 @@ mod tests {
         );
         let two = |c: &mut ConvGruConfig| c.input_kernel_size = Some(2.into());
         assert!(message(two).starts_with("input_kernel_size: kernel 2x2"));
+        assert!(message(|c| c.dilation = [1, 0]).starts_with("dilation: 1x0 pixels from tap to tap"));
+        assert!(message(|c| c.dilation = [128, 1]).contains("layer 0 would reach over 257x3 pixels"));
+        let far = |c: &mut ConvGruConfig| c.input_dilation = Some([1, usize::MAX]);
+        assert!(message(far).starts_with("input_dilation: 1x18446744073709551615"));
+        let wide = |c: &mut ConvGruConfig| {
+            (c.dilation, c.input_kernel_size) = ([2, 2], Some([3, 201].into()));
+        };
+        assert!(message(wide).starts_with("input_dilation: a kernel of layer 1 would reach over 401x401"));
+        assert!(message(|c| c.gate_activation = Activation::Tanh).starts_with("gate_activation: tanh is no"));
+        let set = |function| message(|c| c.candidate_activation = function);
+        assert!(set(Activation::Sigmoid).starts_with("candidate_activation: sigmoid is no function of"));
+        for slope in [-0.5, f64::NAN, f64::INFINITY] {
+            let expected = format!("candidate_activation: the slope {slope} of leaky-relu");
+            assert!(set(Activation::LeakyRelu(slope)).starts_with(&expected));
+        }
         assert!(message(|c| c.kernel_size = [3, 3, 3].into()).contains("3 sizes for 2 layers"));
         assert!(message(|c| c.in_channels = 1 << 20).starts_with("in_channels: 1048576"));
         assert!(message(|c| c.hidden_channels = vec![60_000, 60_000]).contains("parameters"));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conv_gru::validate_hidden_channels;
-use super::{ConvGruConfig, Initializer, KernelSizes, Precision, ResetGate, invalid};
+use super::{ConvGruConfig, Initializer, KernelSizes, Precision, invalid};
 use crate::error::Result;
 
 /// What the forecaster reads at each step.
@@ -84,14 +84,11 @@ impl EncoderForecasterConfig {
     /// The encoder stack.
     pub fn encoder(&self) -> ConvGruConfig {
         ConvGruConfig {
-            in_channels: self.patch_channels(),
-            hidden_channels: self.hidden_channels.clone(),
             kernel_size: self.kernel_size.clone(),
-            input_kernel_size: None,
             bias: self.bias,
-            reset: ResetGate::Before,
             initializer: self.initializer,
             precision: self.precision,
+            ..ConvGruConfig::new(self.patch_channels(), &self.hidden_channels)
         }
     }
 

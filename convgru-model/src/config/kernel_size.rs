@@ -6,7 +6,7 @@ use super::invalid;
 use crate::error::Result;
 
 /// The largest height or width of a kernel.
-const MAX_KERNEL: usize = 255;
+pub(super) const MAX_KERNEL: usize = 255;
 
 /// The size of one kernel: a number for a square, or `[height, width]`.
 ///

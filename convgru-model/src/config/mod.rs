@@ -1,5 +1,6 @@
 //! Configurations: what a network is, in a form people write in TOML.
 
+mod activations;
 mod bidirectional;
 mod conv_gru;
 mod encoder_forecaster;

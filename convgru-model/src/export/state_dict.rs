@@ -3,6 +3,7 @@
 use convgru_kernels::Scalar;
 
 use crate::cell::{CellParameters, CellShape};
+use crate::config::ConvGruConfig;
 use crate::error::{Error, Result};
 use crate::import::layout::{Columns, Layout};
 use crate::network::ConvGru;
@@ -61,6 +62,7 @@ impl<T: Scalar> StateDict<T> {
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
     pub fn new(layout: &'static Layout, network: &ConvGru<T>, cells: Option<&str>) -> Result<Self> {
+        expect_functions(layout, network.config())?;
         let layers = &network.parameters().layers;
         for (index, layer) in layers.iter().enumerate() {
             expect_place(layout, index, layer, layers[0].shape().hidden_channels)?;
@@ -82,6 +84,35 @@ impl<T: Scalar> Parameters<T> for StateDict<T> {
 
     fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
         self.tensors.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
+    }
+}
+
+/// Fails if cells compute another function of their weights than a system does: all of them are of sigmoid and tanh, without
+/// dilation.
+fn expect_functions(layout: &Layout, config: &ConvGruConfig) -> Result<()> {
+    let plain = ConvGruConfig::new(config.in_channels, &config.hidden_channels);
+    let differ = [
+        (config.gate_activation != plain.gate_activation).then(|| {
+            (
+                "gate_activation",
+                format!("{} where {} has {}", config.gate_activation, layout.system, plain.gate_activation),
+            )
+        }),
+        (config.candidate_activation != plain.candidate_activation).then(|| {
+            let expected = plain.candidate_activation;
+            (
+                "candidate_activation",
+                format!("{} where {} has {expected}", config.candidate_activation, layout.system),
+            )
+        }),
+        ([config.dilation, config.dilation_of_input()] != [[1, 1]; 2]).then(|| {
+            let reason = format!("{:?} where {} has kernels without gaps", config.dilation, layout.system);
+            ("dilation", reason)
+        }),
+    ];
+    match differ.into_iter().flatten().next() {
+        Some((field, reason)) => Err(Error::InvalidConfig { field: field.into(), reason }),
+        None => Ok(()),
     }
 }
 
@@ -204,6 +235,27 @@ mod tests {
     fn bits(tensors: &[(String, Tensor<f32>)]) -> Vec<(&str, Vec<u32>)> {
         let of = |tensor: &Tensor<f32>| tensor.as_slice().iter().map(|x| x.to_bits()).collect();
         tensors.iter().map(|(name, tensor)| (name.as_str(), of(tensor))).collect()
+    }
+
+    #[test]
+    fn other_functions_and_gaps_are_refused_by_name() {
+        use crate::layer::Activation;
+        let plain = ConvGruConfig::new(2, &[3]);
+        for (config, words) in [
+            (
+                ConvGruConfig { candidate_activation: Activation::Relu, ..plain.clone() },
+                "candidate_activation: relu where jacobkimmel has tanh",
+            ),
+            (
+                ConvGruConfig { gate_activation: Activation::HardSigmoid, ..plain.clone() },
+                "gate_activation: hard-sigmoid where jacobkimmel has sigmoid",
+            ),
+            (ConvGruConfig { dilation: [2, 1], ..plain }, "dilation: [2, 1] where jacobkimmel"),
+        ] {
+            let network = ConvGru::<f32>::new(config, 0).unwrap();
+            let error = StateDict::new(&Layout::SEED, &network, None).unwrap_err().to_string();
+            assert!(error.starts_with(words), "{error}");
+        }
     }
 
     #[test]

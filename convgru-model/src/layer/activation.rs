@@ -1,5 +1,7 @@
 //! Elementwise functions.
 
+use std::fmt;
+
 use convgru_kernels::{Scalar, activation};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,7 @@ use crate::tensor::{Tensor, expect_shape};
 ///
 /// let x = Tensor::from_vec(&[3], vec![-2.0f32, 0.0, 2.0])?;
 /// assert_eq!(Activation::LeakyRelu(0.5).forward(&x).as_slice(), [-1.0, 0.0, 2.0]);
+/// assert_eq!(Activation::HardSigmoid.forward(&x).as_slice()[1], 0.5);
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -23,7 +26,8 @@ pub enum Activation {
     Identity,
     /// `1 / (1 + e^-x)`.
     Sigmoid,
-    /// `x / 6 + 1 / 2` between 0 and 1; the derivative at the kinks is zero.
+    /// `x / 6 + 1 / 2`, 0 where that is less and 1 where it is more (torch.nn.Hardsigmoid); the derivative is
+    /// 0 at both ends.
     HardSigmoid,
     /// The hyperbolic tangent.
     Tanh,
@@ -32,6 +36,19 @@ pub enum Activation {
     /// `x` for `x > 0` and `slope * x` elsewhere. A slope of zero or more has a
     /// [`backward`](Activation::backward) pass, which tells the sides apart by the output.
     LeakyRelu(f64),
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Identity => f.write_str("identity"),
+            Self::Sigmoid => f.write_str("sigmoid"),
+            Self::HardSigmoid => f.write_str("hard-sigmoid"),
+            Self::Tanh => f.write_str("tanh"),
+            Self::Relu => f.write_str("relu"),
+            Self::LeakyRelu(slope) => write!(f, "leaky-relu of slope {slope}"),
+        }
+    }
 }
 
 impl Activation {
@@ -47,9 +64,7 @@ impl Activation {
         match self {
             Self::Identity => {}
             Self::Sigmoid => activation::sigmoid_in_place(values),
-            Self::HardSigmoid => values.iter_mut().for_each(|v| {
-                *v = (*v / T::from_f64(6.0) + T::from_f64(0.5)).max(T::ZERO).min(T::ONE);
-            }),
+            Self::HardSigmoid => activation::hard_sigmoid_in_place(values),
             Self::Tanh => activation::tanh_in_place(values),
             Self::Relu => values.iter_mut().for_each(|v| *v = if *v > T::ZERO { *v } else { T::ZERO }),
             Self::LeakyRelu(slope) => {
@@ -89,8 +104,8 @@ impl Activation {
             Self::Identity => {}
             Self::Sigmoid => pairs.for_each(|(g, &y)| *g *= y * (one - y)),
             Self::HardSigmoid => {
-                let slope = T::from_f64(1.0 / 6.0);
-                pairs.for_each(|(g, &y)| *g *= if y > T::ZERO && y < one { slope } else { T::ZERO });
+                let sixth = T::from_f64(1.0 / 6.0);
+                pairs.for_each(|(g, &y)| *g *= if y > T::ZERO && y < one { sixth } else { T::ZERO });
             }
             Self::Tanh => pairs.for_each(|(g, &y)| *g *= one - y * y),
             Self::Relu => pairs.for_each(|(g, &y)| *g *= if y > T::ZERO { one } else { T::ZERO }),

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use convgru_kernels::conv::{Output, Precision};
+use convgru_kernels::conv::Output;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use super::state_gradient::StateGradient;
-use crate::cell::{CellParameters, GATES, PreparedCell};
+use crate::cell::{CellOptions, CellParameters, GATES, PreparedCell};
 use crate::error::Result;
 use crate::sequence::{LayerBackward, LayerWorkspace};
 
@@ -17,8 +17,8 @@ pub(super) struct PreparedStack<'w, T> {
 }
 
 impl<'w, T: Scalar> PreparedStack<'w, T> {
-    pub(super) fn new(layers: &'w [CellParameters<T>], precision: Precision) -> Result<Self> {
-        let cells = layers.iter().map(|layer| PreparedCell::new(layer, precision));
+    pub(super) fn new(layers: &'w [CellParameters<T>], options: CellOptions) -> Result<Self> {
+        let cells = layers.iter().map(|layer| PreparedCell::new(layer, options));
         Ok(Self { cells: cells.collect::<Result<_>>()? })
     }
 
@@ -41,8 +41,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
         steps: usize,
         kept: usize,
     ) -> Result<StackWorkspace<T>> {
-        let halo_of_input =
-            |index: usize| self.cells.get(index).map_or([0, 0], |cell| cell.shape().input_halo());
+        let halo_of_input = |index: usize| self.cells.get(index).map_or([0, 0], |cell| cell.input_halo());
         let layers = self.cells.iter().enumerate();
         Ok(StackWorkspace {
             inputs: FeatureMaps::with_halo(step.with_batch(step.batch * steps), halo_of_input(0))?,

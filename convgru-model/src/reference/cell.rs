@@ -1,11 +1,49 @@
 //! The ConvGRU cell and its stack, by the equations.
 
-use convgru_kernels::conv::ConvShape;
+use convgru_kernels::conv::{ConvShape, Padding};
 use convgru_kernels::reference::{self, Number};
 
 use super::array::{Array, NamedArrays};
-use crate::config::ResetGate;
+use super::layer::activation;
+use crate::config::{ConvGruConfig, ResetGate};
 use crate::error::{Result, expect_count};
+use crate::layer::Activation;
+
+/// What a cell computes with its parameters. The default are sigmoid, tanh and kernels without gaps.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellOptions {
+    /// The function of update and reset gate.
+    pub gate_activation: Activation,
+    /// The function of the candidate.
+    pub candidate_activation: Activation,
+    /// Rows and columns from tap to tap of the kernels over the state.
+    pub dilation: [usize; 2],
+    /// Rows and columns from tap to tap of the kernels over the input.
+    pub input_dilation: [usize; 2],
+}
+
+impl Default for CellOptions {
+    fn default() -> Self {
+        Self {
+            gate_activation: Activation::Sigmoid,
+            candidate_activation: Activation::Tanh,
+            dilation: [1, 1],
+            input_dilation: [1, 1],
+        }
+    }
+}
+
+impl CellOptions {
+    /// Those of a configuration.
+    pub fn of(config: &ConvGruConfig) -> Self {
+        Self {
+            gate_activation: config.gate_activation,
+            candidate_activation: config.candidate_activation,
+            dilation: config.dilation,
+            input_dilation: config.input_dilation.unwrap_or(config.dilation),
+        }
+    }
+}
 
 /// The parameters of one layer: three gates in the order update, reset, candidate.
 #[derive(Debug, Clone, Copy)]
@@ -20,12 +58,14 @@ pub struct CellParameters<'a, N> {
     pub hidden_bias: Option<&'a Array<N>>,
     /// Where the reset gate acts.
     pub reset: ResetGate,
+    /// What the cell computes with them.
+    pub options: CellOptions,
 }
 
 impl<'a, N: Number> CellParameters<'a, N> {
     /// The parameters called `{prefix}input_weights`, `{prefix}hidden_weights`, `{prefix}bias` and
     /// `{prefix}hidden_bias`, all but the second of which may be missing, of a cell whose reset gate acts
-    /// before the convolution of the state.
+    /// before the convolution of the state, with the default options.
     ///
     /// # Errors
     /// [`Error::MissingTensor`](crate::Error::MissingTensor) without hidden weights.
@@ -36,6 +76,7 @@ impl<'a, N: Number> CellParameters<'a, N> {
             bias: parameters.find(&format!("{prefix}bias")),
             hidden_bias: parameters.find(&format!("{prefix}hidden_bias")),
             reset: ResetGate::Before,
+            options: CellOptions::default(),
         })
     }
 
@@ -60,7 +101,8 @@ impl<'a, N: Number> CellParameters<'a, N> {
 /// z = sigmoid(Wz*x + Uz*h + bz)     r = sigmoid(Wr*x + Ur*h + br)
 /// n = tanh(Wn*x + Un*(r.h) + bn)    h' = h + z.(n - h)
 /// ```
-/// Where the reset gate acts after the convolution, `n = tanh(Wn*x + bn + r.(Un*h + cn))`.
+/// Where the reset gate acts after the convolution, `n = tanh(Wn*x + bn + r.(Un*h + cn))`. The options may have
+/// other functions in the place of `sigmoid` and `tanh`.
 ///
 /// # Shapes
 /// `input`: `[N, in_channels, H, W]` or none, `state`: `[N, hidden, H, W]`;
@@ -74,38 +116,65 @@ pub fn cell_step<N: Number>(
     input: Option<&Array<N>>,
     state: &Array<N>,
 ) -> Result<Array<N>> {
-    let [update, reset, candidate] = [Gate(cell, 0), Gate(cell, 1), Gate(cell, 2)];
-    let a_z = update.activate(input, state)?;
-    let a_r = reset.activate(input, state)?;
+    let CellGates { update, candidate, .. } = cell_gates(cell, input, state)?;
     let at = |array: &Array<N>, i: usize| array.as_slice()[i];
-    let gates = |i: usize| reference::gates_forward(at(&a_z, i), at(&a_r, i), at(state, i));
+    let blend = |i: usize, h: N| h + at(&update, i) * (at(&candidate, i) - h);
+    Ok(Array::from_fn(state.shape(), |i| blend(i, at(state, i))))
+}
+
+/// The gates of a step, `[N, hidden, H, W]` each.
+#[derive(Debug, Clone)]
+pub struct CellGates<N> {
+    /// z
+    pub update: Array<N>,
+    /// r
+    pub reset: Array<N>,
+    /// n
+    pub candidate: Array<N>,
+}
+
+/// The gates of one [step](cell_step) of a cell.
+///
+/// # Shapes
+/// `input`: `[N, in_channels, H, W]` or none, `state`: `[N, hidden, H, W]`.
+///
+/// # Errors
+/// As [`cell_step`].
+pub fn cell_gates<N: Number>(
+    cell: &CellParameters<'_, N>,
+    input: Option<&Array<N>>,
+    state: &Array<N>,
+) -> Result<CellGates<N>> {
+    let CellOptions { gate_activation, candidate_activation, .. } = cell.options;
+    let of_gate = |a: N| activation(gate_activation, a);
+    let update = Gate(cell, 0).sum(input, state)?.map(of_gate);
+    let reset = Gate(cell, 1).sum(input, state)?.map(of_gate);
+    let candidate = Gate(cell, 2);
+    let times_reset =
+        |array: &Array<N>| Array::from_fn(state.shape(), |i| reset.as_slice()[i] * array.as_slice()[i]);
     let a_n = match cell.reset {
-        ResetGate::Before => {
-            let reset_state = Array::from_fn(state.shape(), |i| gates(i).reset_state);
-            candidate.activate(input, &reset_state)?
-        }
+        ResetGate::Before => candidate.sum(input, &times_reset(state))?,
         ResetGate::After => {
             let mut memory = candidate.of_state(state)?;
             if let Some(bias) = cell.hidden_bias {
                 let extent = memory.extent()?;
                 reference::add_bias(extent, bias.as_slice(), memory.as_mut_slice())?;
             }
-            let reset = |i: usize| gates(i).reset_gate;
-            let mut sum = Array::from_fn(state.shape(), |i| reset(i) * at(&memory, i));
+            let mut sum = times_reset(&memory);
             candidate.add_input(input, &mut sum)?;
             sum
         }
     };
-    let blend = |i: usize| reference::blend_forward(at(&a_n, i), gates(i).update_gate, at(state, i));
-    Ok(Array::from_fn(state.shape(), |i| blend(i).hidden_state))
+    let candidate = a_n.map(|a| activation(candidate_activation, a));
+    Ok(CellGates { update, reset, candidate })
 }
 
 /// One of the three gates: the cell and the gate's place in the order.
 struct Gate<'a, 'b, N>(&'a CellParameters<'b, N>, usize);
 
 impl<N: Number> Gate<'_, '_, N> {
-    /// The pre-activation `W*x + U*s + b`.
-    fn activate(&self, input: Option<&Array<N>>, state: &Array<N>) -> Result<Array<N>> {
+    /// `W*x + U*s + b`
+    fn sum(&self, input: Option<&Array<N>>, state: &Array<N>) -> Result<Array<N>> {
         let mut sum = self.of_state(state)?;
         self.add_input(input, &mut sum)?;
         Ok(sum)
@@ -114,7 +183,8 @@ impl<N: Number> Gate<'_, '_, N> {
     /// `U*s`
     fn of_state(&self, state: &Array<N>) -> Result<Array<N>> {
         let hidden = self.0.hidden_channels();
-        same_convolution(state, &self.0.hidden_weights.range(self.1 * hidden, hidden)?)
+        let weights = self.0.hidden_weights.range(self.1 * hidden, hidden)?;
+        same_convolution(state, &weights, self.0.options.dilation)
     }
 
     /// Adds `W*x + b`.
@@ -123,7 +193,7 @@ impl<N: Number> Gate<'_, '_, N> {
         let hidden = cell.hidden_channels();
         let block = |array: &Array<N>| array.range(place * hidden, hidden);
         if let (Some(input), Some(weights)) = (input, cell.input_weights) {
-            let from_input = same_convolution(input, &block(weights)?)?;
+            let from_input = same_convolution(input, &block(weights)?, cell.options.input_dilation)?;
             from_input.expect_shape("input part of a gate", sum.shape())?;
             for (a, &b) in sum.as_mut_slice().iter_mut().zip(from_input.as_slice()) {
                 *a = *a + b;
@@ -138,9 +208,15 @@ impl<N: Number> Gate<'_, '_, N> {
 }
 
 /// The convolution that keeps height and width.
-fn same_convolution<N: Number>(input: &Array<N>, weights: &Array<N>) -> Result<Array<N>> {
+fn same_convolution<N: Number>(
+    input: &Array<N>,
+    weights: &Array<N>,
+    dilation: [usize; 2],
+) -> Result<Array<N>> {
     let (image, kernel) = (input.extent()?, weights.extent()?);
-    let shape = ConvShape::same(kernel.channels, kernel.batch, [kernel.height, kernel.width]);
+    let size = [kernel.height, kernel.width];
+    let padding = Padding::same(size, dilation);
+    let shape = ConvShape { dilation, padding, ..ConvShape::same(kernel.channels, kernel.batch, size) };
     let mut output = Array::zeros(&shape.output_extent(image)?.dims());
     reference::convolution(&shape, image, input.as_slice(), weights.as_slice(), output.as_mut_slice())?;
     Ok(output)

@@ -5,6 +5,7 @@ use convgru_kernels::reference::{self, Number};
 
 use super::array::Array;
 use crate::error::{Error, Result};
+use crate::layer::Activation;
 
 /// A convolution with an optional bias.
 ///
@@ -27,6 +28,18 @@ pub fn conv2d<N: Number>(
         reference::add_bias(out, bias.as_slice(), output.as_mut_slice())?;
     }
     Ok(output)
+}
+
+/// An elementwise function of a number, by its definition.
+pub fn activation<N: Number>(function: Activation, x: N) -> N {
+    match function {
+        Activation::Identity => x,
+        Activation::Sigmoid => reference::sigmoid(x),
+        Activation::HardSigmoid => reference::hard_sigmoid(x),
+        Activation::Tanh => reference::tanh(x),
+        Activation::Relu => reference::leaky_relu(x, 0.0),
+        Activation::LeakyRelu(slope) => reference::leaky_relu(x, slope),
+    }
 }
 
 /// Depth to space (Shi et al., "Real-Time Single Image and Video Super-Resolution

@@ -15,8 +15,11 @@ mod operations;
 
 pub use array::{Array, NamedArrays};
 pub use bidirectional::{Both, BothWays, bidirectional};
-pub use cell::{CellParameters, cell_step, stack_forward, stack_forward_of_lengths, stack_step, zero_states};
+pub use cell::{
+    CellGates, CellOptions, CellParameters, cell_gates, cell_step, stack_forward, stack_forward_of_lengths,
+    stack_step, zero_states,
+};
 pub use encoder_forecaster::{Forcing, Forecast, encoder_forecaster};
-pub use layer::{bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
+pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
 #[cfg(feature = "gradcheck")]
 pub(crate) use operations::Plain;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use convgru_kernels::reference::Number;
 
 use super::array::Array;
+use super::layer::activation;
 use crate::error::Result;
 use crate::graph::{Convolution, Op, Operations, Pad, Pooling, Resize};
 use crate::layer::Activation;
@@ -86,7 +87,7 @@ impl<N: Number> Operations for Plain<N> {
         Ok(Rc::new(match op {
             Op::Convolve(convolution) => convolve(&convolution, inputs)?,
             Op::Pad(pad) => pad_images(&pad, first)?,
-            Op::Activate(activation) => first.map(|x| activate(activation, x)),
+            Op::Activate(function) => first.map(|x| activation(function, x)),
             Op::Add => zip(&|a, b| a + b),
             Op::Multiply => zip(&|a, b| a * b),
             Op::Blend => {
@@ -169,21 +170,6 @@ fn by_channel<N: Number>(x: &Array<N>, f: impl Fn(N, usize, usize, usize) -> N) 
         let [n, c, ..] = position(index, &shape);
         f(x.as_slice()[index], n, c, shape[1])
     })
-}
-
-fn activate<N: Number>(activation: Activation, x: N) -> N {
-    let zero = N::from_f64(0.0);
-    match activation {
-        Activation::Identity => x,
-        Activation::Sigmoid => x.sigmoid(),
-        Activation::Tanh => x.tanh(),
-        Activation::HardSigmoid if x.value() <= -3.0 => zero,
-        Activation::HardSigmoid if x.value() >= 3.0 => N::from_f64(1.0),
-        Activation::HardSigmoid => x / N::from_f64(6.0) + N::from_f64(0.5),
-        Activation::Relu | Activation::LeakyRelu(_) if x.value() > 0.0 => x,
-        Activation::Relu => zero,
-        Activation::LeakyRelu(slope) => x * N::from_f64(slope),
-    }
 }
 
 fn convolve<N: Number>(convolution: &Convolution, inputs: &[Rc<Array<N>>]) -> Result<Array<N>> {

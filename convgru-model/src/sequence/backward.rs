@@ -38,7 +38,7 @@ impl<T: Scalar> LayerBackward<T> {
     ) -> Result<Self> {
         let state = workspace.state_extent();
         let block = state.with_batch(state.batch * steps);
-        let (halo, of_input) = (cell.shape().halo(), cell.shape().input_halo());
+        let (halo, of_input) = (cell.halo(), cell.input_halo());
         let widest = [0, 1].map(|axis| halo[axis].max(of_input[axis]));
         Ok(Self {
             d_gates: FeatureMaps::sectioned(block.with_channels(GATES * state.channels), GATES, widest)?,

@@ -52,7 +52,7 @@ impl<T: Scalar> LayerWorkspace<T> {
         let state = step.with_channels(cell.shape().hidden_channels);
         let all = state.with_batch(state.batch * steps);
         let gates = state.with_batch(state.batch * kept).with_channels(GATES * state.channels);
-        let own = cell.shape().halo();
+        let own = cell.halo();
         let halo = [0, 1].map(|axis| own[axis].max(halo[axis]));
         Ok(Self {
             batch: step.batch,
@@ -77,7 +77,7 @@ impl<T: Scalar> LayerWorkspace<T> {
 
     /// Whether the workspace was made for a cell of this shape.
     pub(crate) fn fits(&self, cell: &PreparedCell<'_, T>) -> bool {
-        let own = cell.shape().halo();
+        let own = cell.halo();
         let after = cell.shape().reset == ResetGate::After;
         self.states.extent().channels == cell.shape().hidden_channels
             && self.reset_hidden.halo() == own

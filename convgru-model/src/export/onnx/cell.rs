@@ -4,19 +4,31 @@ use convgru_kernels::Scalar;
 
 use super::graph::{Graph, Kernel, Size, rows};
 use crate::cell::{CellParameters, GATES};
-use crate::config::ResetGate;
+use crate::config::{ConvGruConfig, ResetGate};
+use crate::layer::Activation;
 
 /// The equation of a cell.
-pub(super) fn equation(reset: ResetGate) -> &'static str {
-    match reset {
-        ResetGate::Before => {
-            "z = sigmoid(Wz*x + Uz*h + bz); r = sigmoid(Wr*x + Ur*h + br); \
-             n = tanh(Wn*x + Un*(r.h) + bn); h' = (1 - z).h + z.n"
-        }
-        ResetGate::After => {
-            "z = sigmoid(Wz*x + Uz*h + bz); r = sigmoid(Wr*x + Ur*h + br); \
-             n = tanh(Wn*x + bn + r.(Un*h + cn)); h' = (1 - z).h + z.n"
-        }
+pub(super) fn equation(config: &ConvGruConfig) -> String {
+    let gate = name_of(config.gate_activation);
+    let candidate = name_of(config.candidate_activation);
+    let sum = match config.reset {
+        ResetGate::Before => "Wn*x + Un*(r.h) + bn",
+        ResetGate::After => "Wn*x + bn + r.(Un*h + cn)",
+    };
+    format!(
+        "z = {gate}(Wz*x + Uz*h + bz); r = {gate}(Wr*x + Ur*h + br); n = {candidate}({sum}); \
+         h' = (1 - z).h + z.n"
+    )
+}
+
+fn name_of(activation: Activation) -> String {
+    match activation {
+        Activation::Identity => "identity".to_owned(),
+        Activation::Sigmoid => "sigmoid".to_owned(),
+        Activation::HardSigmoid => "hard sigmoid".to_owned(),
+        Activation::Tanh => "tanh".to_owned(),
+        Activation::Relu => "relu".to_owned(),
+        Activation::LeakyRelu(slope) => format!("leaky relu of {slope}"),
     }
 }
 
@@ -24,6 +36,8 @@ pub(super) fn equation(reset: ResetGate) -> &'static str {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stack<'a, T> {
     pub(super) layers: &'a [CellParameters<T>],
+    /// What its cells compute.
+    pub(super) config: &'a ConvGruConfig,
     pub(super) prefix: &'a str,
 }
 
@@ -53,7 +67,7 @@ impl<T: Scalar> Stack<'_, T> {
         for (index, (layer, state)) in self.layers.iter().zip(states).enumerate() {
             let name = format!("{}layers.{index}", self.prefix);
             let below = new.last().map(String::as_str).or(input);
-            new.push(Cell { parameters: layer, name: &name }.step(graph, below, state));
+            new.push(Cell { parameters: layer, config: self.config, name: &name }.step(graph, below, state));
         }
         new
     }
@@ -62,6 +76,7 @@ impl<T: Scalar> Stack<'_, T> {
 /// A cell, and what the names of its parameters begin with.
 struct Cell<'a, T> {
     parameters: &'a CellParameters<T>,
+    config: &'a ConvGruConfig,
     name: &'a str,
 }
 
@@ -87,7 +102,7 @@ impl<T: Scalar> Cell<'_, T> {
             Some((gates, _)) => graph.node("Add", &self.named("gate_sums"), &[gates, &of_gates], Vec::new()),
             None => of_gates,
         };
-        let gates = graph.node("Sigmoid", &self.named("gates"), &[&sum], Vec::new());
+        let gates = graph.activate(self.config.gate_activation, &self.named("gates"), &sum);
         let names = ["update_gate", "reset_gate"].map(|name| self.named(name));
         let [update, reset] = graph.split(&gates, [hidden, hidden], names);
         let of_candidate = match memory {
@@ -104,7 +119,7 @@ impl<T: Scalar> Cell<'_, T> {
             }
             None => of_candidate,
         };
-        let candidate = graph.node("Tanh", &self.named("candidate"), &[&sum], Vec::new());
+        let candidate = graph.activate(self.config.candidate_activation, &self.named("candidate"), &sum);
         let change = graph.node("Sub", &self.named("change"), &[&candidate, state], Vec::new());
         let taken = graph.node("Mul", &self.named("taken_change"), &[&update, &change], Vec::new());
         graph.node("Add", &self.named("new_state"), &[state, &taken], Vec::new())
@@ -120,7 +135,8 @@ impl<T: Scalar> Cell<'_, T> {
                 graph.constants.floats(&self.named("input_weights"), weights.shape(), weights.as_slice());
             let bias =
                 bias.map(|bias| graph.constants.floats(&self.named("bias"), bias.shape(), bias.as_slice()));
-            let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size: shape.input_kernel };
+            let (size, dilation) = (shape.input_kernel, self.config.dilation_of_input());
+            let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size, dilation };
             let sum = graph.convolve(&self.named("from_input"), input, kernel);
             return Some(self.split(graph, &sum, "input"));
         }
@@ -148,7 +164,8 @@ impl<T: Scalar> Cell<'_, T> {
             let padded = [&vec![T::ZERO; 2 * hidden], bias.as_slice()].concat();
             graph.constants.floats(&self.named("hidden_bias"), &[padded.len()], &padded)
         });
-        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size: shape.kernel };
+        let (size, dilation) = (shape.kernel, self.config.dilation);
+        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size, dilation };
         graph.convolve(&self.named(section.sum()), state, kernel)
     }
 

@@ -18,7 +18,7 @@ const IMAGE: [Size; 2] = [Size::Free("height"), Size::Free("width")];
 pub(super) fn write<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> {
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);
-    let stack = Stack { layers: &network.parameters().layers, prefix: "" };
+    let stack = Stack { layers: &network.parameters().layers, config: network.config(), prefix: "" };
     let channels = network.config().in_channels;
     match form {
         Form::Step => step(&mut graph, stack, channels),
@@ -35,7 +35,7 @@ pub(super) fn write<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u
                  topmost layer after every frame and of all layers after the last."
             }
         },
-        equation: equation(network.config().reset),
+        equation: &equation(network.config()),
         config: super::json(network.config())?,
     };
     let graph = graph.finish();

@@ -8,7 +8,7 @@ use super::graph::{Constants, Graph, Kernel, Size, integer, text, zero};
 use super::loops;
 use super::model::{About, encode};
 use super::proto::data_type;
-use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation, ResetGate};
+use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
 use crate::layer::Conv2dParameters;
 use crate::network::EncoderForecaster;
@@ -21,10 +21,15 @@ const STATE: [Size; 2] = [Size::Free("rows"), Size::Free("columns")];
 /// The bytes of the file.
 pub(super) fn write<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Result<Vec<u8>> {
     let parameters = network.parameters();
+    let (encoder, forecaster) = (network.config().encoder(), network.config().forecaster());
     let parts = Parts {
         config: network.config(),
-        encoder: Stack { layers: &parameters.encoder.layers, prefix: "encoder." },
-        forecaster: Stack { layers: &parameters.forecaster.layers, prefix: "forecaster." },
+        encoder: Stack { layers: &parameters.encoder.layers, config: &encoder, prefix: "encoder." },
+        forecaster: Stack {
+            layers: &parameters.forecaster.layers,
+            config: &forecaster,
+            prefix: "forecaster.",
+        },
         head: &parameters.head,
     };
     let mut constants = Constants::default();
@@ -45,7 +50,7 @@ pub(super) fn write<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Re
             }
             Part::Forecast { .. } => "An encoder-forecaster: frames to the frames that are to follow.",
         },
-        equation: equation(parameters.encoder.layers.first().map_or(ResetGate::Before, |layer| layer.reset)),
+        equation: &equation(&encoder),
         config: super::json(network.config())?,
     };
     let graph = graph.finish();
@@ -181,7 +186,7 @@ impl<T: Scalar> Parts<'_, T> {
         let weights = graph.constants.floats("head.weight", weight.shape(), weight.as_slice());
         let bias =
             bias.as_ref().map(|bias| graph.constants.floats("head.bias", bias.shape(), bias.as_slice()));
-        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size: [1, 1] };
+        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size: [1, 1], dilation: [1, 1] };
         let top = states.last().map_or("", String::as_str);
         let logits = graph.convolve("head.logits", top, kernel);
         match self.config.output_activation {

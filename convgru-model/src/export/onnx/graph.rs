@@ -8,6 +8,7 @@ use super::proto::{
     AttributeProto, Dimension, DimensionProto, GraphProto, NodeProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto, attribute_type, data_type,
 };
+use crate::layer::Activation;
 use crate::tensor::Tensor;
 
 /// The constants of a model, which its graph and the graphs within it share.
@@ -171,13 +172,29 @@ impl<'c> Graph<'c> {
 
     /// The convolution that keeps height and width.
     pub(super) fn convolve(&mut self, name: &str, value: &str, kernel: Kernel<'_>) -> String {
-        let pads = [kernel.size[0] / 2, kernel.size[1] / 2].map(|pad| pad as i64);
-        let attributes = vec![
+        let pads = [0, 1].map(|axis| (kernel.dilation[axis] * (kernel.size[axis] / 2)) as i64);
+        let mut attributes = vec![
             integers("kernel_shape", &kernel.size.map(|size| size as i64)),
             integers("pads", &[pads, pads].concat()),
         ];
+        if kernel.dilation != [1, 1] {
+            attributes.push(integers("dilations", &kernel.dilation.map(|step| step as i64)));
+        }
         let inputs: Vec<&str> = [value, kernel.weights].into_iter().chain(kernel.bias).collect();
         self.node("Conv", name, &inputs, attributes)
+    }
+
+    /// An elementwise function.
+    pub(super) fn activate(&mut self, activation: Activation, name: &str, value: &str) -> String {
+        let (operator, attributes) = match activation {
+            Activation::Identity => ("Identity", Vec::new()),
+            Activation::Sigmoid => ("Sigmoid", Vec::new()),
+            Activation::HardSigmoid => ("HardSigmoid", vec![number("alpha", 1.0 / 6.0), number("beta", 0.5)]),
+            Activation::Tanh => ("Tanh", Vec::new()),
+            Activation::Relu => ("Relu", Vec::new()),
+            Activation::LeakyRelu(slope) => ("LeakyRelu", vec![number("alpha", slope)]),
+        };
+        self.node(operator, name, &[value], attributes)
     }
 
     /// The message, without the constants.
@@ -195,6 +212,8 @@ pub(super) struct Kernel<'a> {
     pub(super) bias: Option<&'a str>,
     /// Height and width.
     pub(super) size: [usize; 2],
+    /// Rows and columns from tap to tap.
+    pub(super) dilation: [usize; 2],
 }
 
 /// Rows of a tensor from one of the first dimension on.
@@ -212,6 +231,11 @@ pub(super) fn integer(name: &str, value: i64) -> AttributeProto {
 /// An attribute that is a list of whole numbers.
 pub(super) fn integers(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto { ints: values.to_vec(), ..attribute(name, attribute_type::INTS) }
+}
+
+/// An attribute that is a number.
+pub(super) fn number(name: &str, value: f64) -> AttributeProto {
+    AttributeProto { f: Some(value as f32), ..attribute(name, attribute_type::FLOAT) }
 }
 
 /// An attribute that is a text.

@@ -1,6 +1,6 @@
 //! Layers: convolution, activations, shuffling and resampling of pixels.
 
-use convgru_kernels::reference::{Number, leaky_relu};
+use convgru_kernels::reference::Number;
 use proptest::prelude::*;
 
 use crate::error::Result;
@@ -39,6 +39,7 @@ pub(super) fn cases() -> Vec<Case> {
     for (name, activation) in [
         ("identity", Activation::Identity),
         ("sigmoid", Activation::Sigmoid),
+        ("hard sigmoid", Activation::HardSigmoid),
         ("tanh", Activation::Tanh),
         ("relu", Activation::Relu),
         ("leaky relu", Activation::LeakyRelu(0.2)),
@@ -79,7 +80,13 @@ struct Plain {
 }
 
 fn plain(layer: Layer, shape: [usize; 4], seed: u64) -> Result<Probed<Plain>> {
-    let input = Values::new(seed).away_from_zero(&shape);
+    let mut input = Values::new(seed).away_from_zero(&shape);
+    if matches!(layer, Layer::Activation(Activation::HardSigmoid)) {
+        // On both sides of the kinks at three, but not near them.
+        for x in input.as_mut_slice() {
+            *x *= if (5.0 * x.abs() - 3.0).abs() < 0.05 { 5.5 } else { 5.0 };
+        }
+    }
     Probed::new(Plain { layer, input }, seed ^ 1)
 }
 
@@ -129,14 +136,7 @@ impl Operation for Plain {
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Vec<Array<N>>> {
         let x = &inputs[0];
         let output = match self.layer {
-            Layer::Activation(activation) => match activation {
-                Activation::Identity => x.clone(),
-                Activation::Sigmoid => x.map(N::sigmoid),
-                Activation::HardSigmoid => x.map(|x| x / N::from_f64(6.0) + N::from_f64(0.5)),
-                Activation::Tanh => x.map(N::tanh),
-                Activation::Relu => x.map(|x| leaky_relu(x, 0.0)),
-                Activation::LeakyRelu(slope) => x.map(|x| leaky_relu(x, slope)),
-            },
+            Layer::Activation(activation) => x.map(|x| reference::activation(activation, x)),
             Layer::Shuffle(shuffle) => reference::pixel_shuffle(x, shuffle.factor)?,
             Layer::Unshuffle(unshuffle) => reference::pixel_unshuffle(x, unshuffle.factor)?,
             Layer::Resample(Resample { method: ResampleMethod::Nearest, size }) => {

@@ -25,7 +25,7 @@ pub use self::found::{Found, FoundStack, find};
 
 use self::convert::Cell;
 use crate::cell::{CellParameters, CellShape};
-use crate::config::{ConvGruConfig, Initializer, KernelSize, KernelSizes, Precision, ResetGate};
+use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, expect_shape};
 
@@ -292,15 +292,13 @@ fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
         KernelSizes::PerLayer(layers.iter().map(|layer| KernelSize::Rectangle(of(layer.shape()))).collect())
     };
     let (kernel_size, of_input) = (sizes(|shape| shape.kernel), sizes(|shape| shape.input_kernel));
+    let hidden_channels: Vec<_> = layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect();
     let config = ConvGruConfig {
-        in_channels: layers[0].input_weights.shape()[1],
-        hidden_channels: layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect(),
         input_kernel_size: (of_input != kernel_size).then_some(of_input),
         kernel_size,
         bias: layers[0].bias.is_some(),
         reset: layers[0].reset,
-        initializer: Initializer::Orthogonal,
-        precision: Precision::default(),
+        ..ConvGruConfig::new(layers[0].input_weights.shape()[1], &hidden_channels)
     };
     config.validate()?;
     Ok(config)

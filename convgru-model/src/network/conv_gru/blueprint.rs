@@ -3,7 +3,7 @@
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
 use super::{ConvGruParameters, ConvGruSequences, MemoryBudget, Outputs};
-use crate::cell::{CellParameters, CellShape};
+use crate::cell::{CellOptions, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
 use crate::error::{Error, Result, expect_count};
 use crate::network::stack::{PreparedStack, StackWorkspace};
@@ -41,7 +41,7 @@ impl Blueprint {
         &self,
         layers: &'w [CellParameters<T>],
     ) -> Result<PreparedStack<'w, T>> {
-        PreparedStack::new(layers, self.config.precision.into())
+        PreparedStack::new(layers, CellOptions::of(&self.config)?)
     }
 
     /// The stack prepared for sequences.

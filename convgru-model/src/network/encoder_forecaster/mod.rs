@@ -11,6 +11,7 @@ pub use forward::{EncoderForecasterWorkspace, Prediction, TeacherForcing};
 
 use super::conv_gru::{ConvGru, ConvGruParameters};
 use super::stack::PreparedStack;
+use crate::cell::CellOptions;
 use crate::config::{EncoderForecasterConfig, OutputActivation};
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig, Conv2dParameters};
@@ -99,10 +100,10 @@ impl<T: Scalar> EncoderForecaster<T> {
 
     fn prepared(&self) -> Result<Prepared<'_, T>> {
         let head = &self.parameters.head;
-        let precision = self.config.precision.into();
+        let options = CellOptions::of(&self.config.encoder())?;
         Ok(Prepared {
-            encoder: PreparedStack::new(&self.parameters.encoder.layers, precision)?,
-            forecaster: PreparedStack::new(&self.parameters.forecaster.layers, precision)?,
+            encoder: PreparedStack::new(&self.parameters.encoder.layers, options)?,
+            forecaster: PreparedStack::new(&self.parameters.forecaster.layers, options)?,
             head: PackedWeights::new(head_config(&self.config).shape(), head.weight.as_slice())?
                 .with_bias(head.bias.as_ref().map(Tensor::as_slice))?,
         })

@@ -1,5 +1,7 @@
 //! Cells, stacks and sequences.
 
+mod kinds;
+mod kinks;
 mod operation;
 
 use operation::Recurrent;
@@ -8,6 +10,7 @@ use proptest::prelude::*;
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::gradcheck::draw;
 use crate::gradcheck::{Case, Probed};
+use crate::layer::Activation;
 
 pub(super) fn cases() -> Vec<Case> {
     let one_layer = || prop::collection::vec((1usize..=3, draw::odd_kernel()), 1);
@@ -19,10 +22,14 @@ pub(super) fn cases() -> Vec<Case> {
         reset: ResetGate::Before,
         input_kernel: None,
         lengths: false,
+        gate: Activation::Sigmoid,
+        candidate: Activation::Tanh,
+        dilation: [1, 1],
+        input_dilation: None,
         form: Form::Cell,
     };
     let after = Drawn { reset: ResetGate::After, ..case };
-    vec![
+    let mut cases = vec![
         case.of("cell", one_layer(), draw::image_size()),
         Drawn { given: false, ..case }.of("cell from no state", one_layer(), draw::image_size()),
         Drawn { bias: false, ..case }.of("cell without bias", one_layer(), draw::image_size()),
@@ -110,10 +117,10 @@ pub(super) fn cases() -> Vec<Case> {
             layers(),
             draw::one_pixel(),
         ),
-    ]
-    .into_iter()
-    .chain(cases_of_lengths(case, after))
-    .collect()
+    ];
+    cases.extend(kinds::cases(case));
+    cases.extend(cases_of_lengths(case, after));
+    cases
 }
 
 /// Samples of different lengths.
@@ -177,10 +184,18 @@ struct Drawn {
     input_kernel: Option<[usize; 2]>,
     /// Whether samples are of different lengths.
     lengths: bool,
+    gate: Activation,
+    candidate: Activation,
+    dilation: [usize; 2],
+    input_dilation: Option<[usize; 2]>,
     form: Form,
 }
 
 impl Drawn {
+    fn has_kinks(self) -> bool {
+        [self.gate, self.candidate].into_iter().any(kinks::has_kinks)
+    }
+
     fn of(
         self,
         name: &str,
@@ -197,13 +212,19 @@ impl Drawn {
                 input_kernel_size: self
                     .input_kernel
                     .map(|kernel| KernelSizes::PerLayer(vec![KernelSize::Rectangle(kernel); layers.len()])),
+                dilation: self.dilation,
+                input_dilation: self.input_dilation,
                 bias: self.bias,
+                gate_activation: self.gate,
+                candidate_activation: self.candidate,
                 reset: self.reset,
                 ..ConvGruConfig::new(
                     if self.input { inputs } else { 0 },
                     &layers.iter().map(|(hidden, _)| *hidden).collect::<Vec<_>>(),
                 )
             };
+            // What has kinks is drawn until nothing is near one, which many gates would make long.
+            let (steps, batch) = if self.has_kinks() { (steps.min(3), batch.min(2)) } else { (steps, batch) };
             let steps = if self.form.is_step() { 1 } else { steps };
             Probed::new(Recurrent::new(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
         })

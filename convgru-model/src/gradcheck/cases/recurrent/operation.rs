@@ -2,7 +2,7 @@
 
 use convgru_kernels::reference::Number;
 
-use super::{Drawn, Form};
+use super::{Drawn, Form, kinks};
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::gradcheck::Operation;
@@ -13,7 +13,7 @@ use crate::network::{
 };
 use crate::parameters::Parameters;
 use crate::reference::{
-    Array, CellParameters, NamedArrays, stack_forward, stack_forward_of_lengths, zero_states,
+    Array, CellOptions, CellParameters, NamedArrays, stack_forward, stack_forward_of_lengths, zero_states,
 };
 use crate::tensor::Tensor;
 
@@ -58,7 +58,74 @@ impl Recurrent {
             inputs.push((name, values.tensor(parameter.shape())));
         }
         let lengths = drawn.lengths.then(|| values.lengths(batch, steps));
-        Ok(Self { drawn, network, inputs, lengths })
+        let mut recurrent = Self { drawn, network, inputs, lengths };
+        if drawn.has_kinks() {
+            let draw = |scale| recurrent.drawn_again(&mut values, scale);
+            recurrent.inputs = kinks::find(draw, |point| recurrent.sides(point))?;
+        }
+        Ok(recurrent)
+    }
+
+    /// Other inputs of the same shapes, with weights of a scale and the bias of the gates away from kinks.
+    fn drawn_again(&self, values: &mut Values, scale: f64) -> Vec<(String, Tensor<f64>)> {
+        let first = self.first_parameter();
+        let draw = |(place, (name, tensor)): (usize, &(String, Tensor<f64>))| {
+            let drawn = if place < first {
+                values.tensor(tensor.shape())
+            } else if name.ends_with(".bias") {
+                kinks::bias(values, [self.drawn.gate, self.drawn.candidate], tensor.shape())
+            } else {
+                Tensor::from_fn(tensor.shape(), |_| scale * values.number())
+            };
+            (name.clone(), drawn)
+        };
+        self.inputs.iter().enumerate().map(draw).collect()
+    }
+
+    /// On which side of their kinks all gates lie.
+    fn sides(&self, point: &[Tensor<f64>]) -> Result<Vec<u8>> {
+        let inputs: Vec<Array<f64>> = point.iter().map(Array::constant).collect();
+        let named = self.named(&inputs);
+        let layers = self.reference_layers(&named)?;
+        let (x, states) = self.reference_start(&layers, &inputs)?;
+        kinks::sides_of_stack(&layers, &x, &states)
+    }
+
+    /// The parameters by name, for the reference.
+    fn named<N: Number>(&self, inputs: &[Array<N>]) -> NamedArrays<N> {
+        let first = self.first_parameter();
+        let names = self.inputs[first..].iter().map(|(name, _)| name.clone());
+        NamedArrays::new(names.zip(inputs[first..].iter().cloned()).collect())
+    }
+
+    fn reference_layers<'a, N: Number>(
+        &self,
+        named: &'a NamedArrays<N>,
+    ) -> Result<Vec<CellParameters<'a, N>>> {
+        let config = self.network.config();
+        let mut layers = CellParameters::find_stack(named, "", self.layers())?;
+        for layer in &mut layers {
+            (layer.reset, layer.options) = (config.reset, CellOptions::of(config));
+        }
+        Ok(layers)
+    }
+
+    /// The input with a dimension of steps, and the states before the first.
+    fn reference_start<N: Number>(
+        &self,
+        layers: &[CellParameters<'_, N>],
+        inputs: &[Array<N>],
+    ) -> Result<(Array<N>, Vec<Array<N>>)> {
+        let x = match self.drawn.form.is_step() {
+            true => Array::stack(&inputs[..1])?,
+            false => inputs[0].clone(),
+        };
+        let image = x.index(0)?.extent()?;
+        let states = match self.drawn.given {
+            true => inputs[1..self.first_parameter()].to_vec(),
+            false => zero_states(layers, image.batch, [image.height, image.width]),
+        };
+        Ok((x, states))
     }
 
     fn layers(&self) -> usize {
@@ -220,20 +287,9 @@ impl Operation for Recurrent {
     }
 
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Vec<Array<N>>> {
-        let first = self.first_parameter();
-        let names = self.inputs[first..].iter().map(|(name, _)| name.clone());
-        let named = NamedArrays::new(names.zip(inputs[first..].iter().cloned()).collect());
-        let mut layers = CellParameters::find_stack(&named, "", self.layers())?;
-        layers.iter_mut().for_each(|layer| layer.reset = self.network.config().reset);
-        let x = match self.drawn.form.is_step() {
-            true => Array::stack(&inputs[..1])?,
-            false => inputs[0].clone(),
-        };
-        let image = x.index(0)?.extent()?;
-        let states = match self.drawn.given {
-            true => inputs[1..first].to_vec(),
-            false => zero_states(&layers, image.batch, [image.height, image.width]),
-        };
+        let named = self.named(inputs);
+        let layers = self.reference_layers(&named)?;
+        let (x, states) = self.reference_start(&layers, inputs)?;
         let steps = match &self.lengths {
             Some(lengths) => stack_forward_of_lengths(&layers, &x, &states, lengths)?,
             None => stack_forward(&layers, &x, &states)?,
