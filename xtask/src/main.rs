@@ -9,6 +9,7 @@ mod ci;
 mod emulate;
 mod eval;
 mod export;
+mod fuzz;
 mod gradcheck;
 mod import;
 mod onnx;
@@ -39,6 +40,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "onnx", about: onnx::ABOUT, run: onnx::run },
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
+    Command { name: "fuzz", about: fuzz::ABOUT, run: fuzz::run },
     Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },
     Command { name: "ci", about: ci::ABOUT, run: ci::run },
 ];

@@ -54,21 +54,26 @@ def named_states(run):
     return {f"state.{layer}": tensor(state) for layer, state in enumerate(run["states"])}
 
 
+def beside(run):
+    """What every step is given."""
+    return {name: tensor(entry) for name, entry in run["beside"].items()}
+
+
 def step_by_step(step, run):
     """One frame after the other, the states fed back."""
     frames, states, tops, out = tensor(run["input"]), named_states(run), [], {}
     for frame in frames:
         inputs = {"input": frame} if "input" in step.inputs else {}
-        out = step(inputs | states)
+        out = step(inputs | states | beside(run))
         states = step.states(out)
-        tops.append(out[f"next_state.{len(states) - 1}"])
+        tops.append(out.get("output", out[f"next_state.{len(states) - 1}"]))
     return out | {"output": numpy.stack(tops)}
 
 
 def sequence(model, run):
     """All frames at once."""
     first = {"input": tensor(run["input"])} if "input" in model.inputs else {"steps": numpy.array(run["steps"], "i8")}
-    return model(first | named_states(run))
+    return model(first | named_states(run) | beside(run))
 
 
 def two_steps(encoder, forecaster, hidden, patch, run):
@@ -119,7 +124,7 @@ def compare(network, form, models, compute):
 
 for network in json.loads((FOLDER / "networks.json").read_text()):
     models = {form: Model(file) for form, file in network["models"].items()}
-    if network["kind"] == "ConvGru":
+    if network["kind"] in ("ConvGru", "Recurrent"):
         step, whole = models["step"], models["sequence"]
         compare(network, "step", [step], lambda run: step_by_step(step, run))
         compare(network, "sequence", [whole], lambda run: sequence(whole, run))

@@ -86,6 +86,8 @@ def compare(entry, form, computed):
 def main():
     names = module()
     for entry in json.loads((FOLDER / "networks.json").read_text()):
+        if entry["kind"] not in names:
+            continue
         network = names[entry["kind"]](entry["config"])
         network.load_state_dict(load_file(FOLDER / entry["weights"]), strict=True)
         compare(entry, "PyTorch", lambda run: compute(entry["kind"], network, run))

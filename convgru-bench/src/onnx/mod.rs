@@ -2,6 +2,7 @@
 
 mod networks;
 mod python;
+mod recurrent;
 mod written;
 
 use anyhow::Context;

@@ -9,10 +9,11 @@ use convgru_model::{
     OutputActivation, Outputs, Parameters, ResetGate, Tensor,
 };
 
+use super::recurrent;
 use super::written::{Network, Run};
 
 /// Steps, batch, height and width, the latter in patches where there are such.
-const SIZES: [[usize; 4]; 2] = [[3, 1, 6, 10], [5, 3, 9, 4]];
+pub(super) const SIZES: [[usize; 4]; 2] = [[3, 1, 6, 10], [5, 3, 9, 4]];
 
 /// Frames that are predicted at each of the sizes.
 const PREDICTED: [usize; 2] = [4, 2];
@@ -41,6 +42,9 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
     }
     for config in encoder_forecasters() {
         networks.push(encoder_forecaster(config)?);
+    }
+    for (name, config) in recurrent::all() {
+        networks.push(recurrent::network(name, config)?);
     }
     Ok(networks)
 }
@@ -85,7 +89,7 @@ fn encoder_forecasters() -> [EncoderForecasterConfig; 4] {
 }
 
 /// Numbers between -1 and 1 without a pattern that a mistake could follow.
-fn numbers(shape: &[usize], seed: usize) -> Tensor<f32> {
+pub(super) fn numbers(shape: &[usize], seed: usize) -> Tensor<f32> {
     Tensor::from_fn(shape, |i| ((i + 1) as f64 * (0.754_877_666 + seed as f64 * 0.137) * 997.0).sin() as f32)
 }
 
@@ -122,7 +126,7 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         let mut expected = vec![("output".to_owned(), result.outputs.swap_remove(0))];
         let last = result.last.into_iter().enumerate();
         expected.extend(last.map(|(layer, state)| (format!("next_state.{layer}"), state)));
-        runs.push(Run { input, states, steps, expected });
+        runs.push(Run { input, states, beside: Vec::new(), steps, expected });
     }
     let models = vec![
         ("step", onnx::conv_gru(&network, Form::Step)?),
@@ -153,7 +157,7 @@ fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network
         let input = numbers(&size, 0);
         let prediction = network.forward(&input, steps)?;
         let expected = vec![("prediction".to_owned(), prediction)];
-        runs.push(Run { input, states: Vec::new(), steps, expected });
+        runs.push(Run { input, states: Vec::new(), beside: Vec::new(), steps, expected });
     }
     let models = vec![
         ("encoder", onnx::encoder_forecaster(&network, Part::EncoderStep)?),

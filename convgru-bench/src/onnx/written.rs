@@ -34,6 +34,8 @@ pub(super) struct Run {
     pub(super) input: Tensor<f32>,
     /// The states before.
     pub(super) states: Vec<Tensor<f32>>,
+    /// What is given besides, by its names in the files: the same in every step.
+    pub(super) beside: Vec<(String, Tensor<f32>)>,
     /// How many steps are computed.
     pub(super) steps: usize,
     /// Our results by their names in the files.
@@ -55,6 +57,7 @@ struct NetworkEntry<'a> {
 struct RunEntry<'a> {
     input: TensorEntry,
     states: Vec<TensorEntry>,
+    beside: BTreeMap<&'a str, TensorEntry>,
     steps: usize,
     expected: BTreeMap<&'a str, TensorEntry>,
 }
@@ -96,7 +99,11 @@ impl Files<'_> {
         for (name, tensor) in &run.expected {
             expected.insert(name.as_str(), self.tensor(tensor)?);
         }
-        Ok(RunEntry { input: self.tensor(&run.input)?, states, steps: run.steps, expected })
+        let mut beside = BTreeMap::new();
+        for (name, tensor) in &run.beside {
+            beside.insert(name.as_str(), self.tensor(tensor)?);
+        }
+        Ok(RunEntry { input: self.tensor(&run.input)?, states, beside, steps: run.steps, expected })
     }
 }
 

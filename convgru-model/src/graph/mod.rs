@@ -14,7 +14,11 @@ mod tape;
 use std::ops::Range;
 
 pub use op::Edge;
-pub(crate) use op::{Convolution, Op, Pad, Pooling, Resize};
+#[cfg(feature = "onnx")]
+pub(crate) use op::Operands;
+#[cfg(feature = "gradcheck")]
+pub(crate) use op::Resize;
+pub(crate) use op::{Convolution, Op, Pad, Pooling};
 pub(crate) use tape::{Tape, Value};
 
 use crate::error::Result;

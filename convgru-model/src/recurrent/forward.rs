@@ -52,7 +52,7 @@ impl<T: Scalar> Recurrent<T> {
         Ok(self.forward(&Frames { states, ..Frames::new(&sequence) })?.last)
     }
 
-    pub(super) fn runner(&self) -> Runner<'_> {
+    pub(crate) fn runner(&self) -> Runner<'_> {
         Runner { config: &self.config, slots: &self.slots }
     }
 
@@ -103,6 +103,17 @@ impl<T: Scalar> Recurrent<T> {
             lengths: frames.lengths.map(<[usize]>::to_vec),
             noises: self.noises(ops, border, frames, noise),
         }
+    }
+
+    /// What stands for the noise of training in one step of use, for images of any size.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn expected_noises<O: Operations>(&self, ops: &mut O) -> Vec<Noise<O::Value>> {
+        let noise = |cell: &CellConfig| {
+            let part = Tensor::from_fn(&[1], |_| 1.0 - cell.zoneout);
+            let renewed = (cell.zoneout > 0.0).then(|| ops.constant(&part));
+            Noise { renewed: renewed.into_iter().collect(), ..Noise::default() }
+        };
+        self.config.cells().map(noise).collect()
     }
 
     fn noises<O: Operations>(

@@ -43,3 +43,5 @@ pub use network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 pub use crate::graph::Edge;
 #[cfg(feature = "gradcheck")]
 pub(crate) use reference::reference;
+#[cfg(feature = "onnx")]
+pub(crate) use run::{Given, Run};

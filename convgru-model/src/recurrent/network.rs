@@ -120,6 +120,14 @@ impl<T: Scalar> Recurrent<T> {
         &self.config
     }
 
+    /// Channels of what the topmost stage gives.
+    pub fn top_channels(&self) -> usize {
+        match self.config.wiring {
+            super::Wiring::Levels => self.config.cells().next().map_or(0, |cell| cell.hidden_channels),
+            _ => self.config.stages.last().map_or(0, |stage| stage.channels()[1]),
+        }
+    }
+
     /// Its weights.
     pub fn parameters(&self) -> &RecurrentParameters<T> {
         &self.parameters

@@ -218,7 +218,7 @@ impl RecurrentConfig {
 
 impl Stage {
     /// Channels in and out.
-    fn channels(&self) -> [usize; 2] {
+    pub(super) fn channels(&self) -> [usize; 2] {
         match self {
             Self::Cell(cell) => [cell.in_channels, cell.hidden_channels],
             Self::Convolution(config) | Self::Residual(config) => [config.in_channels, config.out_channels],

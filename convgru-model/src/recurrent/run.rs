@@ -5,7 +5,7 @@ use super::config::CellConfig;
 use super::network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 use super::slots::Slot;
 use crate::error::Result;
-use crate::graph::{Convolution, Op, Operations, Pooling, Resize};
+use crate::graph::{Convolution, Op, Operations, Pooling};
 use crate::tensor::Tensor;
 
 /// What a run is given; images of all steps lie one after the other.
@@ -183,9 +183,8 @@ impl<'c> Runner<'c> {
                     _ => vec![ops.apply(Op::Pool(Pooling::Average3), &states[index - 1][..1])?],
                 };
                 if let Some(coarser) = states.get(index + 1) {
-                    let shape = ops.shape(&states[index][0]);
-                    let resize = Resize { size: [shape[2], shape[3]] };
-                    reads.push(ops.apply(Op::Resize(resize), &coarser[..1])?);
+                    let like = states[index][0].clone();
+                    reads.push(ops.apply(Op::Resize, &[coarser[0].clone(), like])?);
                 }
                 let x = ops.join_channels(&reads)?;
                 let parts = worker.cell.input_parts(ops, &x)?;

@@ -125,7 +125,7 @@ impl<N: Number> Operations for Plain<N> {
                 Array::from_fn(&[e.batch, e.channels, 1, 1], |plane| mean(all(plane).copied()))
             }
             Op::Pool(pooling) => pool(pooling, first)?,
-            Op::Resize(resize) => resized(resize, first)?,
+            Op::Resize => resized(&inputs[1], first)?,
             Op::Warp => warp(first, &inputs[1])?,
             Op::UnfoldDepth { depth, kernel } => {
                 let mut shape = first.shape().to_vec();
@@ -271,9 +271,9 @@ fn pool<N: Number>(pooling: Pooling, x: &Array<N>) -> Result<Array<N>> {
     }))
 }
 
-fn resized<N: Number>(resize: Resize, x: &Array<N>) -> Result<Array<N>> {
-    let e = x.extent()?;
-    let shape = [e.batch, e.channels, resize.size[0], resize.size[1]];
+fn resized<N: Number>(like: &Array<N>, x: &Array<N>) -> Result<Array<N>> {
+    let (e, size) = (x.extent()?, like.extent()?);
+    let shape = [e.batch, e.channels, size.height, size.width];
     Ok(Array::from_fn(&shape, |index| {
         let [n, c, i, j] = position(index, &shape);
         let mut sum = N::from_f64(0.0);

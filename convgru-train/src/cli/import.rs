@@ -19,7 +19,7 @@ use super::{output, smallest};
 pub(super) const STACKS: &str = "stacks";
 
 /// The entry where there are networks that are no stacks of a ConvGru.
-const NETWORKS: &str = "networks";
+pub(super) const NETWORKS: &str = "networks";
 
 /// Names of a group that are shown before it is cut short.
 const SHOWN: usize = 4;

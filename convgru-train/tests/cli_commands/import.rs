@@ -103,6 +103,24 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
     let network = Recurrent::from_parameters(config, RecurrentParameters::new(named)).unwrap();
     assert_eq!(network.config().cells().next().unwrap().dilation, [2, 2]);
 
+    // Out again: as ONNX in both forms, under our names to the byte, and in no layout.
+    for (form, said) in
+        [("step", "one step of a network with 1 cell"), ("sequence", "sequences of a network")]
+    {
+        let command = format!("export --weights ours.safetensors --output {form}.onnx --form {form}");
+        let ran = convgru(folder.path(), &command).succeeded();
+        assert!(ran.stdout.contains(said), "{}", ran.stdout);
+    }
+    convgru(folder.path(), "export --weights ours.safetensors --output again.safetensors").succeeded();
+    let tensors_of =
+        |file: &str| import::named_tensors(&fs::read(folder.path().join(file)).unwrap()).unwrap().tensors;
+    assert_eq!(tensors_of("again.safetensors"), tensors_of("ours.safetensors"));
+    let refused = "export --weights ours.safetensors --output no.safetensors --layout raft";
+    let ran = convgru(folder.path(), refused);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("has no place in --layout"), "{}", ran.stderr);
+    assert!(!folder.path().join("no.safetensors").exists());
+
     // Beside a stack each has its name before its tensors.
     tensors.extend(self::network(0.25));
     write(&folder.path().join("both.safetensors"), &tensors);

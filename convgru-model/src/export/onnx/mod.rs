@@ -13,6 +13,9 @@
 //! | [`encoder_forecaster`], [`Part::ForecasterStep`] | `frame`, `state.0`, ... | `prediction [N, C, H, W]`, `next_state.0`, ... |
 //! | [`encoder_forecaster`], [`Part::Forecast`] | `frames [T, N, C, H, W]`, `steps` (a whole number, may be left out) | `prediction [steps, N, C, H, W]` |
 //!
+//! | [`recurrent`], [`Form::Step`] | `input [N, C, H, W]` (of several `input.0`, ...), `state.0`, ..., `context.i [N, 3 hidden, H, W]` of cell i | `next_state.0`, ..., `output` of the topmost stage |
+//! | [`recurrent`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ..., `context.i` | `output [T, N, C, H, W]` of the topmost stage, `next_state.0`, ... after the last frame |
+//!
 //! States before a first frame are zeros. A network without input has none here either, and its sequence takes the
 //! number of `steps` instead; a forecaster that reads nothing has no `frame`.
 
@@ -22,7 +25,9 @@ mod encoder_forecaster;
 mod graph;
 mod loops;
 mod model;
+mod operators;
 mod proto;
+mod recurrent;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +38,7 @@ pub use model::OPSET;
 
 use crate::error::{Error, Result};
 use crate::network::{ConvGru, EncoderForecaster};
+use crate::recurrent::Recurrent;
 
 /// What a file of a [`ConvGru`] computes in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -93,6 +99,26 @@ impl Part {
 /// ```
 pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> {
     conv_gru::write(network, form)
+}
+
+/// The bytes of an ONNX file of a network of recurrent layers, spectral norms folded into the kernels.
+///
+/// # Errors
+/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::InvalidConfig`] for kernels over
+/// volumes, and for a sequence of a network that reads several inputs or none.
+///
+/// ```
+/// use convgru_model::export::onnx::{self, Form};
+/// use convgru_model::recurrent::{CellConfig, CellKind, Recurrent, RecurrentConfig};
+///
+/// let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(1, 4) };
+/// let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
+/// let file = onnx::recurrent(&network, Form::Step)?;
+/// assert!(file.len() > 4 * 4 * 4 * (5 * 9 + 1));
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8>> {
+    recurrent::write(network, form)
 }
 
 /// The bytes of an ONNX file of an encoder-forecaster or a part of it.

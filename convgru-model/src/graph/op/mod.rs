@@ -60,8 +60,8 @@ pub(crate) enum Op {
     MeanOfPixels,
     /// Pooling to fewer pixels.
     Pool(Pooling),
-    /// Interpolation to another size.
-    Resize(Resize),
+    /// Interpolation of the first operand to the size of the second, linear, the corners of both on each other.
+    Resize,
     /// Images moved along a flow `[M, 2, H, W]`, in pixels, x first: `y(i, j) = h(i - dy, j - dx)`.
     Warp,
     /// Neighbouring planes of volumes as channels.
@@ -111,7 +111,7 @@ impl Op {
             }
             Self::MeanOfPixels => pooling::mean(values[0]),
             Self::Pool(pooling) => pooling.forward(values[0]),
-            Self::Resize(resize) => resize.forward(values[0]),
+            Self::Resize => Resize::to(values[1]).forward(values[0]),
             Self::Warp => warp::forward(values[0], values[1]),
             Self::UnfoldDepth { depth, kernel } => depth::unfold(values[0], *depth, *kernel),
             Self::SpectralNorm => spectral::norm(values),
@@ -147,7 +147,7 @@ impl Op {
             }
             Self::MeanOfPixels => pooling::mean_backward(d_result, sink),
             Self::Pool(pooling) => pooling.backward(values[0], d_result, sink),
-            Self::Resize(resize) => resize.backward(d_result, sink),
+            Self::Resize => Resize::to(values[1]).backward(d_result, sink),
             Self::Warp => warp::backward(values[0], values[1], d_result, sink),
             Self::UnfoldDepth { depth, kernel } => depth::unfold_backward(*depth, *kernel, d_result, sink),
             Self::SpectralNorm => spectral::norm_backward(values, d_result, sink),
@@ -166,6 +166,7 @@ impl Op {
             | Self::ScaleChannels
             | Self::Choose(_)
             | Self::Warp
+            | Self::Resize
             | Self::Divide => 2,
             Self::Blend | Self::GroupNorm { .. } => 3,
             Self::SpectralNorm => 4,

@@ -115,6 +115,12 @@ pub(crate) struct Resize {
 }
 
 impl Resize {
+    /// To the size of other images.
+    pub(super) fn to<T: Scalar>(like: &Tensor<T>) -> Self {
+        let size = |axis: usize| like.shape().get(axis).copied().unwrap_or(0);
+        Self { size: [size(2), size(3)] }
+    }
+
     /// The two pixels of a line of `from` that pixel `at` of a line of `to` lies between, and how much of each.
     pub(crate) fn between(at: usize, to: usize, from: usize) -> [(usize, f64); 2] {
         let position = if to > 1 { at as f64 * (from - 1) as f64 / (to - 1) as f64 } else { 0.0 };

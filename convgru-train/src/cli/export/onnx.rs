@@ -23,6 +23,22 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                 notes: stack_notes(form, config.in_channels, &config.hidden_channels),
             })
         }
+        (Source::Network(network), OnnxChoice::Stack(form)) => {
+            let (form, of) = match form {
+                Form::Step => (onnx::Form::Step, "one step of"),
+                Form::Sequence => (onnx::Form::Sequence, "sequences of"),
+            };
+            let cells = network.network.config().cells().count();
+            let of_cells = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+            Ok(Written {
+                bytes: onnx::recurrent(&network.network, form)?,
+                what: format!("{of} a network with {of_cells}, ONNX opset {OPSET}"),
+                notes: vec![
+                    "inputs: input, state.0, ..., context.i where cell i sees one".to_owned(),
+                    "outputs: output of the topmost stage, next_state.0, ...".to_owned(),
+                ],
+            })
+        }
         (Source::Trained(trained), OnnxChoice::Step(part)) => {
             let (bytes, notes) = match part {
                 Part::Encoder => {

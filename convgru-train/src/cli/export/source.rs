@@ -4,13 +4,14 @@ use std::path::Path;
 
 use anyhow::Context;
 use convgru_model::import::{named_tensors, safetensors_metadata};
+use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
 use convgru_model::{
     CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, Error, Parameters, ResetGate, Tensor,
 };
 use convgru_train::trainer::TrainedModel;
 use serde::Deserialize;
 
-use super::super::import::STACKS;
+use super::super::import::{NETWORKS, STACKS};
 use super::{Export, Part};
 
 /// What is exported.
@@ -19,6 +20,14 @@ pub(super) enum Source {
     Trained(Box<TrainedModel>),
     /// A stack of cells.
     Stack(Box<Stack>),
+    /// A network of other cells.
+    Network(Box<Network>),
+}
+
+/// A network of other cells with its name.
+pub(super) struct Network {
+    pub(super) name: String,
+    pub(super) network: Recurrent<f64>,
 }
 
 /// A stack of cells with its name.
@@ -43,11 +52,12 @@ impl Stack {
     }
 }
 
-/// A stack as the metadata of a file describe it.
+/// A stack or a network as the metadata of a file describe it.
 #[derive(Deserialize)]
 struct Described {
     name: String,
-    config: ConvGruConfig,
+    /// That of a ConvGru or of a Recurrent.
+    config: serde_json::Value,
 }
 
 impl Source {
@@ -56,18 +66,18 @@ impl Source {
         match (&export.checkpoint, &export.weights) {
             (Some(checkpoint), _) => Ok(Self::Trained(Box::new(TrainedModel::read(checkpoint)?))),
             (None, Some(weights)) => {
-                let stack = read_stack(weights, export.stack.as_deref());
-                Ok(Self::Stack(Box::new(stack.with_context(|| weights.display().to_string())?)))
+                read_weights(weights, export.stack.as_deref()).with_context(|| weights.display().to_string())
             }
             (None, None) => anyhow::bail!("--checkpoint or --weights is needed"),
         }
     }
 }
 
-fn read_stack(path: &Path, wanted: Option<&str>) -> anyhow::Result<Stack> {
+fn read_weights(path: &Path, wanted: Option<&str>) -> anyhow::Result<Source> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let metadata = safetensors_metadata(&bytes)?;
-    let Some(entry) = metadata.get(STACKS) else {
+    let entry = [STACKS, NETWORKS].into_iter().find_map(|entry| Some((entry, metadata.get(entry)?)));
+    let Some((entry, text)) = entry else {
         let program = super::output::program();
         let hint = if metadata.contains_key("convgru") {
             "it is a trained model, for --checkpoint".to_owned()
@@ -76,23 +86,30 @@ fn read_stack(path: &Path, wanted: Option<&str>) -> anyhow::Result<Stack> {
         };
         anyhow::bail!("the metadata have no entry `{STACKS}`; {hint}");
     };
-    let mut stacks: Vec<Described> =
-        serde_json::from_str(entry).with_context(|| format!("the entry `{STACKS}` of the metadata"))?;
-    let names: Vec<String> = stacks.iter().map(|stack| format!("`{}`", stack.name)).collect();
+    let mut all: Vec<Described> =
+        serde_json::from_str(text).with_context(|| format!("the entry `{entry}` of the metadata"))?;
+    let names: Vec<String> = all.iter().map(|described| format!("`{}`", described.name)).collect();
     let names = names.join(", ");
-    let several = stacks.len() > 1;
+    let several = all.len() > 1;
     let at = match wanted {
-        None if stacks.len() == 1 => 0,
-        None => anyhow::bail!("{} stacks; choose one of {names} by --stack", stacks.len()),
-        Some(wanted) => stacks
+        None if all.len() == 1 => 0,
+        None => anyhow::bail!("{} stacks; choose one of {names} by --stack", all.len()),
+        Some(wanted) => all
             .iter()
-            .position(|stack| stack.name == wanted)
+            .position(|described| described.name == wanted)
             .with_context(|| format!("no stack `{wanted}`; there are {names}"))?,
     };
-    let Described { name, config } = stacks.swap_remove(at);
+    let Described { name, config } = all.swap_remove(at);
     let checkpoint = named_tensors(&bytes)?;
     let tensors = if several { checkpoint.under(&name) } else { checkpoint }.tensors;
-    Ok(Stack { name, network: network(config, tensors)? })
+    let of = || format!("the configuration of `{name}`");
+    if config.get("stages").is_some() {
+        let config: RecurrentConfig = serde_json::from_value(config).with_context(of)?;
+        let network = Recurrent::from_parameters(config, RecurrentParameters::new(tensors))?;
+        return Ok(Source::Network(Box::new(Network { name, network })));
+    }
+    let config: ConvGruConfig = serde_json::from_value(config).with_context(of)?;
+    Ok(Source::Stack(Box::new(Stack { network: network(config, tensors)?, name })))
 }
 
 /// A network of the tensors that a file has under our names.

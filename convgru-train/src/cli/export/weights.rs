@@ -4,7 +4,7 @@ use convgru_model::Tensor;
 use convgru_model::export::StateDict;
 use serde_json::json;
 
-use super::super::import::STACKS;
+use super::super::import::{NETWORKS, STACKS};
 use super::super::smallest;
 use super::Written;
 use super::choice::WeightsChoice;
@@ -17,6 +17,17 @@ const LAYOUT_ENTRY: &str = "layout";
 pub(super) fn write(source: &Source, choice: &WeightsChoice) -> anyhow::Result<Written> {
     match (source, choice.part) {
         (Source::Stack(stack), _) => of_stack(stack, choice),
+        (Source::Network(network), _) => {
+            anyhow::ensure!(
+                choice.layout.is_none(),
+                "a network of other cells has no place in --layout; it can be written as .onnx or under our names"
+            );
+            let config = network.network.config();
+            let described = json!([{ "name": network.name, "config": config }]);
+            let metadata = [(NETWORKS.to_owned(), described.to_string())];
+            let bytes = smallest::safetensors(network.network.parameters(), &metadata)?;
+            Ok(Written { bytes, what: "the weights of a network".into(), notes: Vec::new() })
+        }
         (Source::Trained(trained), Some(part)) => of_stack(&Stack::of_part(trained, part)?, choice),
         (Source::Trained(trained), None) => Ok(Written {
             bytes: trained.to_safetensors()?,

@@ -1,0 +1,164 @@
+//! Networks of every other cell, compared in ONNX Runtime.
+
+use convgru_model::export::onnx::{self, Form};
+use convgru_model::export::to_safetensors;
+use convgru_model::layer::Activation;
+use convgru_model::recurrent::{
+    CellConfig, CellKind, Context, ConvolutionConfig, Edge, Frames, Normalization, Recurrent,
+    RecurrentConfig, RecurrentParameters, Stage, Wiring,
+};
+use convgru_model::{ResetGate, Tensor};
+
+use super::networks::{SIZES, numbers};
+use super::written::{Network, Run};
+
+/// Two layers of a cell.
+fn two(cell: &CellConfig) -> RecurrentConfig {
+    let above = CellConfig { in_channels: cell.hidden_channels, hidden_channels: 4, ..cell.clone() };
+    RecurrentConfig::chain([cell.clone(), above])
+}
+
+/// Networks with every operation that can be written.
+pub(super) fn all() -> Vec<(&'static str, RecurrentConfig)> {
+    let gru = CellConfig::new(3, 4);
+    let after = CellConfig { reset: ResetGate::After, ..gru.clone() };
+    let leaky = Activation::LeakyRelu(0.2);
+    let edges = |rows, columns| CellConfig { edges: [rows, columns], kernel_size: [5, 3], ..gru.clone() };
+    let group = Normalization::Group { gates: 4, candidate: 2 };
+    vec![
+        ("gru", two(&gru)),
+        ("gru, reset after, leaky", two(&CellConfig { candidate_activation: leaky, ..after.clone() })),
+        ("gru, hard sigmoid, dilated", {
+            let gate_activation = Activation::HardSigmoid;
+            two(&CellConfig { gate_activation, dilation: [2, 1], input_dilation: [1, 2], ..gru.clone() })
+        }),
+        ("gru, groups and a strided input", {
+            let below = CellConfig { groups: 2, input_stride: [2, 1], ..gru.clone() };
+            RecurrentConfig::chain([
+                below,
+                CellConfig { in_channels: 4, groups: 4, input_groups: 2, ..gru.clone() },
+            ])
+        }),
+        ("gru, edges replicated and wrapped around", two(&edges(Edge::Replicate, Edge::Circular))),
+        ("gru, edges mirrored", two(&edges(Edge::Reflect, Edge::Zeros))),
+        ("gru, group norm", two(&CellConfig { normalization: group, ..gru.clone() })),
+        ("gru, layer norm, reset after", {
+            two(&CellConfig { normalization: Normalization::Layer, ..after.clone() })
+        }),
+        ("gru, spectral norm", two(&CellConfig { spectral_norm: true, ..gru.clone() })),
+        ("gru, global context", two(&CellConfig { context: Context::Global, ..gru.clone() })),
+        ("gru, additive context", two(&CellConfig { context: Context::Additive, ..gru.clone() })),
+        (
+            "gru in pairs, zoneout",
+            two(&CellConfig { second_kernel_size: Some([5, 1]), zoneout: 0.3, ..gru.clone() }),
+        ),
+        ("lstm with peepholes", two(&CellConfig { cell: CellKind::Lstm, peephole: true, ..gru.clone() })),
+        ("trajectory gru", {
+            let cell = CellConfig { cell: CellKind::TrajGru, flows: 3, flow_channels: 6, ..after.clone() };
+            two(&CellConfig { candidate_activation: leaky, ..cell })
+        }),
+        ("stack with residual links", {
+            let above = CellConfig { in_channels: 4, ..after };
+            RecurrentConfig { wiring: Wiring::Residual, ..RecurrentConfig::chain([gru.clone(), above]) }
+        }),
+        (
+            "levels",
+            RecurrentConfig {
+                wiring: Wiring::Levels,
+                ..RecurrentConfig::chain([
+                    CellConfig { in_channels: 3 + 5, context: Context::Additive, ..gru.clone() },
+                    CellConfig {
+                        in_channels: 4 + 2,
+                        hidden_channels: 5,
+                        context: Context::Additive,
+                        ..gru.clone()
+                    },
+                    CellConfig { in_channels: 5, hidden_channels: 2, ..gru.clone() },
+                ])
+            },
+        ),
+        ("cells between convolutions", {
+            let convolution = |in_channels, out_channels| ConvolutionConfig {
+                in_channels,
+                out_channels,
+                activation: Activation::Relu,
+                ..ConvolutionConfig::default()
+            };
+            RecurrentConfig {
+                stages: vec![
+                    Stage::Convolution(convolution(3, 3)),
+                    Stage::Cell(gru),
+                    Stage::Residual(convolution(4, 4)),
+                    Stage::Convolution(ConvolutionConfig { bias: false, ..convolution(4, 2) }),
+                ],
+                wiring: Wiring::Chain,
+            }
+        }),
+    ]
+}
+
+pub(super) fn network(name: &str, config: RecurrentConfig) -> anyhow::Result<Network> {
+    let drawn = Recurrent::<f32>::new(config.clone(), 7)?;
+    // Zeros and ones would hide a file that lacks them; flows of some pixels, and norms as they were drawn.
+    let named = drawn.parameters().named().iter().map(|(name, tensor)| {
+        let set = tensor.rank() == 1 && !name.contains(".spectral.") || name.ends_with("flow_weights");
+        let values = numbers(tensor.shape(), 5);
+        (name.clone(), if set { values } else { tensor.clone() })
+    });
+    let parameters = RecurrentParameters::new(named.collect());
+    let network = Recurrent::from_parameters(config, parameters)?;
+    let runs = SIZES.into_iter().map(|size| run(&network, size)).collect::<anyhow::Result<_>>()?;
+    let models = vec![
+        ("step", onnx::recurrent(&network, Form::Step)?),
+        ("sequence", onnx::recurrent(&network, Form::Sequence)?),
+    ];
+    Ok(Network {
+        name: format!("recurrent: {name}"),
+        kind: "Recurrent",
+        config: serde_json::to_value(network.config())?,
+        weights: to_safetensors(network.parameters(), &[])?,
+        torch_gru: None,
+        models,
+        runs,
+    })
+}
+
+/// A sequence from states that are not zero.
+fn run(network: &Recurrent<f32>, [steps, batch, height, width]: [usize; 4]) -> anyhow::Result<Run> {
+    let config = network.config();
+    let input = numbers(&[steps, batch, config.in_channels(0), height, width], 0);
+    // A step from zeros tells the shapes of the states.
+    let first = input.index(0).reshape(&[1, batch, config.in_channels(0), height, width])?;
+    let contexts = |shapes: &[Tensor<f32>]| -> Vec<(String, Tensor<f32>)> {
+        let cells = config.cells().enumerate().filter(|(_, cell)| cell.context == Context::Additive);
+        cells
+            .map(|(index, _)| {
+                let mut shape = shapes[index].shape().to_vec();
+                shape[1] *= 3;
+                (format!("context.{index}"), numbers(&shape, index + 3))
+            })
+            .collect()
+    };
+    let tensors =
+        |named: &[(String, Tensor<f32>)]| named.iter().map(|(_, tensor)| tensor.clone()).collect::<Vec<_>>();
+    let mut sizes = Vec::new();
+    let mut size = [height, width];
+    for (index, cell) in config.cells().enumerate() {
+        if config.wiring == Wiring::Levels && index > 0 {
+            size = size.map(|size| size.div_ceil(2));
+        }
+        size = cell.state_size(size);
+        sizes.push(Tensor::zeros(&[batch, cell.hidden_channels, size[0], size[1]]));
+    }
+    let beside = contexts(&sizes);
+    let given = tensors(&beside);
+    let zeros = network.forward(&Frames { contexts: &given, ..Frames::new(&first) })?.last;
+    let states: Vec<Tensor<f32>> =
+        zeros.iter().enumerate().map(|(index, state)| numbers(state.shape(), index + 1)).collect();
+    let result =
+        network.forward(&Frames { contexts: &given, states: Some(&states), ..Frames::new(&input) })?;
+    let mut expected = vec![("output".to_owned(), result.top)];
+    let last = result.last.into_iter().enumerate();
+    expected.extend(last.map(|(index, state)| (format!("next_state.{index}"), state)));
+    Ok(Run { input, states, beside, steps, expected })
+}
