@@ -10,10 +10,10 @@ use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, peak};
 use crate::statistics::median;
 
 /// Rounds, in each of which every algorithm has a turn.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 15;
 
 /// Seconds of a turn.
-const TURN: f64 = 0.1;
+const TURN: f64 = 0.03;
 
 /// A convolution in the form `64x128x3@16x16x16`: channels in and out, kernel, batch, height, width.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +69,17 @@ pub(crate) fn run(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
-        "{text} on {isa}, 1 thread, GFLOP/s of the direct algorithm; FMA peak {:.0}",
-        peak::fma_gflops(1)
+        "{text} on {isa}, 1 thread: GFLOP/s as the direct algorithm counts them, and parts of the FMA peak"
     )?;
-    writeln!(out, "{:12} {:>9} {:>15} {:>16}", "", "forward", "input gradient", "weight gradient")?;
+    writeln!(out, "{:12} {:>15} {:>17} {:>17}", "", "forward", "input gradient", "weight gradient")?;
     for line in lines {
         writeln!(out, "{line}")?;
     }
     writeln!(out, "* chosen, by a fixed function of the shape: convgru-kernels/src/conv/plan.rs")?;
+    writeln!(
+        out,
+        "Medians of {ROUNDS} turns, of each turn the fastest call; the peak is measured before each turn, the same way."
+    )?;
     Ok(())
 }
 
@@ -100,44 +103,56 @@ fn measure(shape: &Shape, isa: Isa) -> anyhow::Result<Vec<String>> {
     let packed =
         algorithms.iter().map(|&algorithm| PackedWeights::with_algorithm(*conv, &weights, isa, algorithm));
     let packed: Vec<_> = packed.collect::<Result<_, _>>()?;
-    let mut seconds = vec![[const { Vec::new() }; 3]; algorithms.len()];
+    let gflop = 2e-9 * (output.len() * conv.reduction()) as f64;
+    // Rates, and parts of the peak as it was at that time: the clock changes with what else the machine does.
+    let mut rates = vec![[const { (Vec::new(), Vec::new()) }; 3]; algorithms.len()];
+    let mut push = |(index, pass): (usize, usize), call: &mut dyn FnMut() -> convgru_kernels::Result<()>| {
+        let peak = peak::fma_gflops(1);
+        let rate = gflop / fastest(call)?;
+        rates[index][pass].0.push(rate);
+        rates[index][pass].1.push(rate / peak);
+        anyhow::Ok(())
+    };
     for _ in 0..ROUNDS {
         for (index, weights) in packed.iter().enumerate() {
             let mode = Output::Overwrite;
-            seconds[index][0]
-                .push(turn(|| conv::forward(weights, x.as_ref(), y.as_mut(), mode, &mut scratch))?);
-            seconds[index][1]
-                .push(turn(|| conv::input_gradient(weights, dy.as_ref(), dx.as_mut(), mode, &mut scratch))?);
+            push((index, 0), &mut || conv::forward(weights, x.as_ref(), y.as_mut(), mode, &mut scratch))?;
+            push((index, 1), &mut || {
+                conv::input_gradient(weights, dy.as_ref(), dx.as_mut(), mode, &mut scratch)
+            })?;
             let (x, dy, algorithm) = (x.as_ref(), dy.as_ref(), algorithms[index]);
-            seconds[index][2]
-                .push(turn(|| conv::weight_gradient_by(algorithm, conv, x, dy, &mut dw, &mut scratch))?);
+            push((index, 2), &mut || {
+                conv::weight_gradient_by(algorithm, conv, x, dy, &mut dw, &mut scratch)
+            })?;
         }
     }
-    let gflop = 2e-9 * (output.len() * conv.reduction()) as f64;
     let chosen =
         [Algorithm::of::<f32>(conv), Algorithm::of::<f32>(conv), Algorithm::of_weight_gradient::<f32>(conv)];
     Ok(algorithms
         .iter()
-        .zip(seconds)
-        .map(|(algorithm, seconds)| {
-            let cell = |index: usize| {
-                let mark = if chosen[index] == *algorithm { "*" } else { " " };
-                format!("{:.0}{mark}", gflop / median(&seconds[index]).unwrap_or(f64::INFINITY))
+        .zip(rates)
+        .map(|(algorithm, rates)| {
+            let cell = |pass: usize| {
+                let mark = if chosen[pass] == *algorithm { "*" } else { " " };
+                let (rates, parts) = &rates[pass];
+                let [rate, part] = [rates, parts].map(|values| median(values).unwrap_or(f64::NAN));
+                format!("{rate:.0} ({:.0} %){mark}", 100.0 * part)
             };
-            format!("{:12} {:>10} {:>15} {:>16}", algorithm.to_string(), cell(0), cell(1), cell(2))
+            format!("{:12} {:>16} {:>17} {:>17}", algorithm.to_string(), cell(0), cell(1), cell(2))
         })
         .collect())
 }
 
-/// Seconds of one call, averaged over a turn.
-fn turn<E>(mut call: impl FnMut() -> Result<(), E>) -> Result<f64, E> {
-    let start = Instant::now();
-    let mut calls = 0;
-    while calls == 0 || start.elapsed().as_secs_f64() < TURN {
+/// Seconds of the fastest call of a turn.
+fn fastest(call: &mut dyn FnMut() -> convgru_kernels::Result<()>) -> convgru_kernels::Result<f64> {
+    let turn = Instant::now();
+    let mut fastest = f64::INFINITY;
+    while fastest.is_infinite() || turn.elapsed().as_secs_f64() < TURN {
+        let start = Instant::now();
         call()?;
-        calls += 1;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
     }
-    Ok(start.elapsed().as_secs_f64() / f64::from(calls))
+    Ok(fastest)
 }
 
 #[cfg(test)]
