@@ -153,6 +153,30 @@ fn a_plain_cell_is_that_of_conv_gru() {
     }
 }
 
+/// What a ConvGru computes too it computes the same; what it does not is named.
+#[test]
+fn networks_become_stacks_of_the_fused_engine_where_it_has_them() {
+    let x = frames(&[4, 2, 3, 7, 9]);
+    let mut fused = 0;
+    for (name, config) in networks() {
+        let network = Recurrent::<f64>::new(config, 5).unwrap();
+        match network.to_conv_gru() {
+            Ok(stack) => {
+                fused += 1;
+                let expected = network.forward(&Frames::new(&x)).unwrap().top;
+                let got =
+                    stack.forward(&x, None, convgru_model::Outputs::Top).unwrap().outputs.swap_remove(0);
+                let pairs = got.as_slice().iter().zip(expected.as_slice());
+                let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                assert!(worst < 1e-12, "{name}: {worst}");
+            }
+            Err(error) => assert!(error.to_string().contains("a ConvGru does not compute this"), "{error}"),
+        }
+    }
+    // gru, reset after, relu, dilated, spectral.
+    assert_eq!(fused, 5);
+}
+
 /// The power iteration brings `u . W v` to the largest singular value, which no direction exceeds.
 #[test]
 fn spectral_norms_converge_and_bound_the_kernel() {

@@ -25,6 +25,7 @@ mod border;
 mod cell;
 mod config;
 mod forward;
+mod fused;
 mod network;
 mod network_config;
 mod noise;

@@ -39,6 +39,8 @@ impl<N: Number> Plain<N> {
             Op::Activate(Activation::HardSigmoid) => {
                 values(0).map(|x| (x.abs() - 3.0).abs()).fold(f64::INFINITY, f64::min)
             }
+            // No kink, but differences go wrong where the divisor comes near zero.
+            Op::Divide => values(1).map(|x| 0.1 * x.abs()).fold(f64::INFINITY, f64::min),
             Op::Warp => values(1).map(|x| (x - x.round()).abs()).fold(f64::INFINITY, f64::min),
             Op::Pool(Pooling::Max2) => {
                 let e = inputs[0].extent()?;
