@@ -143,7 +143,7 @@ mod tests {
             ("training.steps=1.5", &["1.5", "whole number"]),
             ("training.steps=-1", &["-1"]),
             ("training.steps=", &["whole number"]),
-            ("training.loss=huber", &["huber", "mse"]),
+            ("training.loss=hinge", &["hinge", "mse"]),
             ("training.steps=\"3\"", &["text", "whole number"]),
             ("model.hidden_channels=[1, true]", &["true"]),
             ("model.hidden_channels={a = 1}", &["section", "list"]),

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use preset::Preset;
 
 use crate::dataset::DataConfig;
-use crate::loss::Loss;
+use crate::loss::{Criterion, Loss, LossConstants, Reduction};
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 
@@ -58,6 +58,8 @@ pub struct LoopConfig {
     pub batch_size: usize,
     /// What is minimised.
     pub loss: Loss,
+    /// The constants of the losses that have any.
+    pub loss_constants: LossConstants,
     /// Gradients are scaled down to this norm; 0 leaves them as they are.
     pub clip_norm: f64,
     /// Which norm: 1 for the sum of absolute values, 2 for the Euclidean length, `inf`
@@ -103,6 +105,13 @@ impl TeacherForcingConfig {
     }
 }
 
+impl LoopConfig {
+    /// The loss with its constants, the mean over all elements.
+    pub fn criterion(&self) -> Criterion {
+        Criterion { loss: self.loss, constants: self.loss_constants, reduction: Reduction::Mean }
+    }
+}
+
 impl Default for TeacherForcingConfig {
     fn default() -> Self {
         Self { start: 1.0, end: 0.0, until: 0.5 }
@@ -115,6 +124,7 @@ impl Default for LoopConfig {
             steps: 400,
             batch_size: 8,
             loss: Loss::Mse,
+            loss_constants: LossConstants::default(),
             clip_norm: 1.0,
             clip_norm_type: 2.0,
             clip_value: 0.0,

@@ -85,6 +85,7 @@ impl LoopConfig {
     fn validate(&self) -> Result<()> {
         at_least_one("training.steps", self.steps)?;
         at_least_one("training.batch_size", self.batch_size as u64)?;
+        self.loss_constants.validate()?;
         if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
             return refuse(
                 "training.clip_norm",
@@ -166,6 +167,9 @@ mod tests {
             "optimizer.learning_rate=-0.1",
             "optimizer.learning_rate=nan",
             "optimizer.learning_rate=inf",
+            "training.loss_constants.delta=0",
+            "training.loss_constants.beta=-1",
+            "training.loss_constants.pos_weight=nan",
             "training.clip_norm=-1",
             "training.clip_norm_type=0.5",
             "training.clip_norm_type=nan",

@@ -92,7 +92,7 @@ impl Learner {
         let (prediction, mut workspace) = self.model.forward_train(&input, steps, Some(teacher))?;
         let on_logits = training.loss.on_logits();
         let compared = if on_logits { &prediction.logits } else { &prediction.output };
-        let (loss, gradient) = training.loss.value_and_gradient(compared, &target)?;
+        let (loss, gradient) = training.criterion().value_and_gradient(compared, &target)?;
         if !loss.is_finite() {
             return Err(not_finite("the loss", cursor, self.config.optimizer.learning_rate));
         }

@@ -254,7 +254,7 @@ impl<'a> Session<'a> {
             input_frames: self.config.data.input_frames,
             batch_size: self.config.training.batch_size,
             mean_frame: Some(&self.parts.mean_frame),
-            loss: Some(self.config.training.loss),
+            loss: Some(self.config.training.criterion()),
             interrupt: self.interrupt,
         };
         let Some(assessment) = assessor.assess(&self.parts.learner.model, observer)? else {

@@ -157,6 +157,8 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
         &["schedule.kind=plateau", "schedule.plateau.metric=ssim", "schedule.plateau.patience=0"],
         &["schedule.kind=cosine", "schedule.warmup.steps=2", "training.clip_value=1e-3"],
         &["training.clip_norm=0.1", "training.clip_norm_type=inf"],
+        &["training.loss=smooth-l1", "training.loss_constants.beta=0.1"],
+        &["training.loss_constants.pos_weight=3"],
     ] {
         let mut config = tiny();
         for setting in settings {
