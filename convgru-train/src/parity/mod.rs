@@ -8,6 +8,7 @@
 mod cells;
 mod clipping;
 mod compare;
+mod metrics;
 mod network;
 mod optimizers;
 mod record;
@@ -129,6 +130,7 @@ enum Kind {
     Optimizer(optimizers::Recipe),
     Schedules(schedules::Recipe),
     Clipping(clipping::Recipe),
+    Metrics,
 }
 
 impl Kind {
@@ -137,6 +139,7 @@ impl Kind {
         let system = record.metadata("system").unwrap_or_default();
         match (system, record.metadata("case").unwrap_or_default()) {
             (_, "trajectory") => Ok(Self::Trajectory),
+            (_, "metrics") => Ok(Self::Metrics),
             ("torch.optim.lr_scheduler", _) => schedules::Recipe::of(record).map(Self::Schedules),
             (system, _) if system.starts_with("torch.optim.") => {
                 optimizers::Recipe::of(record).map(Self::Optimizer)
@@ -162,6 +165,7 @@ impl Kind {
             Self::Optimizer(recipe) => recipe.compare(record),
             Self::Schedules(recipe) => recipe.compare(record),
             Self::Clipping(recipe) => recipe.compare(record),
+            Self::Metrics => metrics::compare(record),
         }
     }
 }
