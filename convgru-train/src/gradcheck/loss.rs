@@ -87,3 +87,14 @@ impl Subject for LossOfFrames {
         Ok(Some(reference(&self.criterion, inputs[0].as_slice(), self.target.as_slice(), weight)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_loss_passes_many_draws() {
+        let cases = super::cases();
+        assert_eq!(cases.len(), 2 * crate::loss::Loss::ALL.len());
+        let report = crate::gradcheck::run(&cases, 40, 11);
+        assert!(report.passed(), "{report}");
+    }
+}
