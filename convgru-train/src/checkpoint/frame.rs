@@ -15,8 +15,10 @@
 
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
-/// The version of frame and record that this build writes and reads.
-pub const VERSION: u32 = 1;
+/// The version of frame and record that this build writes.
+pub const VERSION: u32 = 2;
+/// The oldest version that this build reads.
+pub const OLDEST_VERSION: u32 = 1;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
 /// What is wrong with the bytes of a checkpoint.
@@ -30,7 +32,7 @@ pub enum Fault {
         found: Vec<u8>,
     },
     /// The file is of another version of this program.
-    #[error("checkpoint of version {found}, but this program reads version {VERSION}")]
+    #[error("checkpoint of version {found}, but this program reads versions {OLDEST_VERSION} to {VERSION}")]
     Version {
         /// The version in the file.
         found: u32,
@@ -73,11 +75,11 @@ pub(super) fn seal(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The payload of a frame, verified.
+/// The version and the payload of a frame, verified.
 ///
 /// # Errors
 /// A [`Fault`] other than [`Fault::Record`].
-pub(super) fn open(bytes: &[u8]) -> Result<&[u8], Fault> {
+pub(super) fn open(bytes: &[u8]) -> Result<(u32, &[u8]), Fault> {
     let begins = bytes.len().min(MAGIC.len());
     if bytes[..begins] != MAGIC[..begins] || bytes.is_empty() {
         return Err(Fault::Magic { found: bytes[..begins].to_vec() });
@@ -87,7 +89,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<&[u8], Fault> {
         return Err(Fault::Truncated { expected: HEADER as u64, got });
     };
     let version = u32::from_le_bytes(array(&header[8..12]));
-    if version != VERSION {
+    if !(OLDEST_VERSION..=VERSION).contains(&version) {
         return Err(Fault::Version { found: version });
     }
     let length = u64::from_le_bytes(array(&header[12..20]));
@@ -100,7 +102,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<&[u8], Fault> {
     if blake3::hash(payload) != blake3::Hash::from_bytes(array(&header[20..52])) {
         return Err(Fault::Hash);
     }
-    Ok(payload)
+    Ok((version, payload))
 }
 
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn what_was_sealed_opens() {
         for payload in [&b""[..], b"x", b"some longer payload"] {
-            assert_eq!(open(&seal(payload)).unwrap(), payload);
+            assert_eq!(open(&seal(payload)).unwrap(), (VERSION, payload));
         }
     }
 

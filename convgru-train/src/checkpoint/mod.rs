@@ -12,8 +12,9 @@ mod record;
 mod store;
 #[cfg(test)]
 mod tests;
+mod version1;
 
-pub use frame::{Fault, MAGIC, VERSION};
+pub use frame::{Fault, MAGIC, OLDEST_VERSION, VERSION};
 pub use history::{History, StepRecord, ValidationRecord};
 pub use record::{Checkpoint, Cursor, NamedTensor};
 pub use store::{CheckpointStore, FEWEST_GENERATIONS, Loaded, Rejected};

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{self, Fault};
 use super::history::History;
-use crate::optimizer::AdamState;
+use super::version1;
+use crate::optimizer::OptimizerState;
 use crate::{Error, Result};
 
 /// No record is larger: 16 GiB.
@@ -33,8 +34,8 @@ pub struct Checkpoint {
     pub cursor: Cursor,
     /// The parameters of the model, in their order.
     pub parameters: Vec<NamedTensor>,
-    /// The moments of the optimiser.
-    pub optimizer: AdamState<f32>,
+    /// What the optimiser remembers.
+    pub optimizer: OptimizerState<f32>,
     /// What was measured so far.
     pub history: History,
 }
@@ -102,9 +103,14 @@ impl Checkpoint {
     /// # Errors
     /// What is wrong with the bytes.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, Fault> {
-        let payload = frame::open(bytes)?;
-        let (checkpoint, used) = bincode::serde::decode_from_slice(payload, format())
-            .map_err(|error| Fault::Record { reason: error.to_string() })?;
+        let (version, payload) = frame::open(bytes)?;
+        let decoded = match version {
+            frame::OLDEST_VERSION => bincode::serde::decode_from_slice(payload, format())
+                .map(|(record, used): (version1::Record, usize)| (record.into(), used)),
+            _ => bincode::serde::decode_from_slice(payload, format()),
+        };
+        let (checkpoint, used): (Self, usize) =
+            decoded.map_err(|error| Fault::Record { reason: error.to_string() })?;
         if used != payload.len() {
             let reason = format!("{} bytes are left after the record", payload.len() - used);
             return Err(Fault::Record { reason });

@@ -8,7 +8,7 @@ use convgru_model::{Parameters, Tensor};
 use super::*;
 use crate::Error;
 use crate::metric::Metrics;
-use crate::optimizer::AdamState;
+use crate::optimizer::OptimizerState;
 
 fn checkpoint(step: u64) -> Checkpoint {
     let values = [f32::NAN, -0.0, 1.0e-45, step as f32];
@@ -18,7 +18,7 @@ fn checkpoint(step: u64) -> Checkpoint {
         seed: 7,
         cursor: Cursor::at(step, 3),
         parameters: vec![NamedTensor { name: "w".into(), shape: vec![2, 2], values: values.to_vec() }],
-        optimizer: AdamState { step, first: vec![vec![0.5; 4]], second: vec![vec![f32::INFINITY; 4]] },
+        optimizer: OptimizerState { step, moments: vec![vec![vec![0.5; 4]], vec![vec![f32::INFINITY; 4]]] },
         history: History {
             steps: vec![StepRecord {
                 step: 1,
@@ -90,7 +90,7 @@ fn intact_frames_around_nonsense_are_refused() {
         assert!(matches!(fault, Fault::Record { .. }), "{fault}");
     }
     let bytes = checkpoint(5).to_bytes().unwrap();
-    let mut payload = frame::open(&bytes).unwrap().to_vec();
+    let mut payload = frame::open(&bytes).unwrap().1.to_vec();
     payload.push(0);
     let fault = Checkpoint::from_bytes(&frame::seal(&payload)).unwrap_err();
     assert!(fault.to_string().contains("1 bytes are left"), "{fault}");

@@ -26,6 +26,7 @@ use super::progress::Progress;
 #[command(after_help = "Examples:
   convgru train
   convgru train --set training.steps=1000 --set model.hidden_channels=[64,64]
+  convgru train --set optimizer.kind=adamw --set optimizer.weight_decay=0.01 --set schedule.kind=cosine
   convgru train --preset moving-mnist --data ../shared/data/mnist
   convgru train --resume")]
 pub(crate) struct Train {

@@ -4,6 +4,7 @@ use toml::{Table, Value};
 
 use super::TrainingConfig;
 use super::read::{one_line, unknown};
+use super::renamed::present;
 use super::suggest::{join, paths};
 use crate::{Error, Result};
 
@@ -35,7 +36,7 @@ impl TrainingConfig {
         let (path, text) = (path.trim(), text.trim());
         let refuse = |reason: String| Error::Config { field: path.to_owned(), reason };
         let mut table = Self::table_of(self);
-        let field = find(&mut table, path).ok_or_else(|| refuse(unknown(path)))?;
+        let field = find(&mut table, &present(path)).ok_or_else(|| refuse(unknown(path)))?;
         if let Value::Table(section) = field {
             let fields: Vec<_> = paths(section).iter().map(|name| join(path, name)).collect();
             return Err(refuse(format!("this is a section; its fields are {}", fields.join(", "))));
@@ -142,7 +143,7 @@ mod tests {
             ("training.steps=1.5", &["1.5", "whole number"]),
             ("training.steps=-1", &["-1"]),
             ("training.steps=", &["whole number"]),
-            ("training.loss=huber", &["huber", "mse"]),
+            ("training.loss=hinge", &["hinge", "mse"]),
             ("training.steps=\"3\"", &["text", "whole number"]),
             ("model.hidden_channels=[1, true]", &["true"]),
             ("model.hidden_channels={a = 1}", &["section", "list"]),

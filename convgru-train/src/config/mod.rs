@@ -3,6 +3,7 @@
 mod assign;
 mod preset;
 mod read;
+mod renamed;
 mod suggest;
 mod validate;
 
@@ -14,8 +15,8 @@ use serde::{Deserialize, Serialize};
 pub use preset::Preset;
 
 use crate::dataset::DataConfig;
-use crate::loss::Loss;
-use crate::optimizer::AdamConfig;
+use crate::loss::{Criterion, Loss, LossConstants, Reduction};
+use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 
 /// Everything that decides the result of a run.
@@ -42,7 +43,7 @@ pub struct TrainingConfig {
     /// The training loop.
     pub training: LoopConfig,
     /// The optimiser, with the highest learning rate.
-    pub optimizer: AdamConfig,
+    pub optimizer: OptimizerConfig,
     /// How the learning rate rises and falls.
     pub schedule: ScheduleConfig,
 }
@@ -57,8 +58,16 @@ pub struct LoopConfig {
     pub batch_size: usize,
     /// What is minimised.
     pub loss: Loss,
+    /// The constants of the losses that have any.
+    pub loss_constants: LossConstants,
     /// Gradients are scaled down to this norm; 0 leaves them as they are.
     pub clip_norm: f64,
+    /// Which norm: 1 for the sum of absolute values, 2 for the Euclidean length, `inf`
+    /// for the largest absolute value, or anything between.
+    pub clip_norm_type: f64,
+    /// After that, each element of the gradients is bounded by this; 0 leaves them as
+    /// they are.
+    pub clip_value: f64,
     /// Seed of the parameters, the samples and their order, below 2^63.
     pub seed: u64,
     /// Steps between validations; 0 validates at the end only.
@@ -96,6 +105,13 @@ impl TeacherForcingConfig {
     }
 }
 
+impl LoopConfig {
+    /// The loss with its constants, the mean over all elements.
+    pub fn criterion(&self) -> Criterion {
+        Criterion { loss: self.loss, constants: self.loss_constants, reduction: Reduction::Mean }
+    }
+}
+
 impl Default for TeacherForcingConfig {
     fn default() -> Self {
         Self { start: 1.0, end: 0.0, until: 0.5 }
@@ -108,7 +124,10 @@ impl Default for LoopConfig {
             steps: 400,
             batch_size: 8,
             loss: Loss::Mse,
+            loss_constants: LossConstants::default(),
             clip_norm: 1.0,
+            clip_norm_type: 2.0,
+            clip_value: 0.0,
             seed: 0,
             validate_every: 100,
             checkpoint_every: 100,
@@ -127,7 +146,7 @@ impl Default for TrainingConfig {
             data: DataConfig::default(),
             model: EncoderForecasterConfig::default(),
             training: LoopConfig::default(),
-            optimizer: AdamConfig::default(),
+            optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
         }
     }
@@ -204,6 +223,20 @@ mod tests {
         for preset in Preset::ALL {
             let config = TrainingConfig::preset(preset);
             assert_eq!(TrainingConfig::from_toml(&config.to_toml()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn examples_of_the_documentation_are_valid() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/training.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
+        assert!(examples.len() >= 4, "only {} examples", examples.len());
+        for example in examples {
+            let example = example.split("```").next().unwrap();
+            let config = TrainingConfig::from_toml(example).unwrap();
+            config.validate().unwrap();
+            assert_ne!(config, TrainingConfig::default(), "{example}");
         }
     }
 

@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::TrainingConfig;
+use super::renamed;
 use super::suggest::{join, nearest, paths};
 use crate::{Error, Result};
 
@@ -33,7 +34,8 @@ impl TrainingConfig {
         let known = Self::table_of(&Self::default());
         check_names(text, document.get_ref(), &known, "")?;
         toml::from_str::<Self>(text).map_err(located)?;
-        let overlay: Table = toml::from_str(text).map_err(located)?;
+        let mut overlay: Table = toml::from_str(text).map_err(located)?;
+        renamed::update(&mut overlay);
         let mut table = Self::table_of(self);
         merge(&mut table, overlay);
         Self::from_table(table).map_err(|error| one_line(&error.to_string()))
@@ -59,7 +61,9 @@ fn check_names(
 ) -> std::result::Result<(), String> {
     for (key, value) in table {
         let path = join(section, key.get_ref());
-        match (known.get(key.get_ref().as_ref()), value.get_ref()) {
+        let name = renamed::present(&path);
+        let name = name.rsplit('.').next().unwrap_or_default();
+        match (known.get(name), value.get_ref()) {
             (Some(Value::Table(inner)), DeValue::Table(table)) => check_names(text, table, inner, &path)?,
             (Some(_), _) => {}
             (None, _) => {

@@ -4,6 +4,8 @@ use convgru_model::OutputActivation;
 
 use super::{LoopConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
+use crate::optimizer::NormType;
+use crate::schedule::{Schedule, ScheduleKind};
 use crate::trainer::MOST_THREADS;
 use crate::{Error, Result};
 
@@ -45,7 +47,18 @@ impl TrainingConfig {
         }
         self.training.validate()?;
         self.optimizer.validate()?;
-        self.schedule.validate()?;
+        Schedule::new(&self.schedule, self.optimizer.learning_rate, self.training.steps)?;
+        if self.schedule.kind == ScheduleKind::Plateau && self.training.validate_every == 0 {
+            return refuse(
+                "schedule.kind",
+                "plateau listens to validations, but training.validate_every = 0 leaves none before the end"
+                    .to_owned(),
+            );
+        }
+        if let Err(error) = toml::Table::try_from(self) {
+            let reason = format!("cannot be written as TOML, whose numbers are below 2^63: {error}");
+            return refuse("training", reason);
+        }
         if self.training.loss.on_logits() && self.model.output_activation == OutputActivation::Identity {
             return refuse(
                 "training.loss",
@@ -72,10 +85,20 @@ impl LoopConfig {
     fn validate(&self) -> Result<()> {
         at_least_one("training.steps", self.steps)?;
         at_least_one("training.batch_size", self.batch_size as u64)?;
+        self.loss_constants.validate()?;
         if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
             return refuse(
                 "training.clip_norm",
                 format!("{} must be above 0, or 0 for no clipping", self.clip_norm),
+            );
+        }
+        if let Err(Error::Data { reason, .. }) = NormType::new(self.clip_norm_type) {
+            return refuse("training.clip_norm_type", reason);
+        }
+        if !(self.clip_value.is_finite() && self.clip_value >= 0.0) {
+            return refuse(
+                "training.clip_value",
+                format!("{} must be above 0, or 0 for no clipping", self.clip_value),
             );
         }
         if i64::try_from(self.seed).is_err() {
@@ -144,7 +167,14 @@ mod tests {
             "optimizer.learning_rate=-0.1",
             "optimizer.learning_rate=nan",
             "optimizer.learning_rate=inf",
+            "training.loss_constants.delta=0",
+            "training.loss_constants.beta=-1",
+            "training.loss_constants.pos_weight=nan",
             "training.clip_norm=-1",
+            "training.clip_norm_type=0.5",
+            "training.clip_norm_type=nan",
+            "training.clip_value=-1",
+            "training.clip_value=inf",
             "training.keep_checkpoints=1",
             "training.threads=100000",
             "training.teacher_forcing.start=1.5",
@@ -152,7 +182,22 @@ mod tests {
             "training.teacher_forcing.until=0",
             "training.loss=bce-with-logits",
             "schedule.pct_start=2",
+            "schedule.warmup.steps=400",
+            "schedule.warmup.start_factor=0",
+            "schedule.step.step_size=0",
+            "schedule.step.gamma=1.5",
+            "schedule.multi_step.milestones=[5, 3]",
+            "schedule.exponential.gamma=0",
+            "schedule.linear.end_factor=2",
+            "schedule.polynomial.power=-1",
+            "schedule.cosine.eta_min=-1",
+            "schedule.cosine_restarts.t_0=0",
+            "schedule.cosine_restarts.t_mult=0",
+            "schedule.plateau.factor=1",
+            "schedule.plateau.threshold=nan",
             "optimizer.beta1=1",
+            "optimizer.momentum=0.9",
+            "optimizer.nesterov=true",
             "model.patch=0",
             "model.patch=7",
             "model.hidden_channels=[]",
@@ -162,5 +207,13 @@ mod tests {
             let error = config.with(assignment).unwrap().validate().unwrap_err().to_string();
             assert!(error.contains(field), "{assignment} gave {error:?}");
         }
+        let mut endless = config.clone();
+        endless.schedule.step.step_size = u64::MAX;
+        let error = endless.validate().unwrap_err().to_string();
+        assert!(error.contains("below 2^63"), "{error}");
+        let deaf = config.with("schedule.kind=plateau").unwrap();
+        deaf.validate().unwrap();
+        let error = deaf.with("training.validate_every=0").unwrap().validate().unwrap_err().to_string();
+        assert!(error.contains("schedule.kind") && error.contains("validate_every = 0"), "{error}");
     }
 }

@@ -6,34 +6,53 @@ use convgru_model::gradcheck::draw::{self, Values};
 use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
 
-use crate::loss::{Loss, reference};
+use crate::loss::{Criterion, Loss, LossConstants, Reduction, reference};
 use crate::{Error, Result};
 
+/// Constants other than the defaults, which are 1 and would hide a missing factor.
+const CONSTANTS: LossConstants = LossConstants { delta: 0.7, beta: 0.3, pos_weight: 2.5 };
+
 pub(super) fn cases() -> Vec<Case> {
-    let of_loss = |loss: Loss| {
-        let shape = (draw::steps(), draw::batch(), draw::image_size(), draw::seed());
-        Case::new(&format!("loss {}", loss.name()), shape, move |(steps, batch, [height, width], seed)| {
-            Ok(LossOfFrames::new(loss, &[steps, batch, 1, height, width], seed))
-        })
-    };
-    Loss::ALL.into_iter().map(of_loss).collect()
+    let mut cases = Vec::new();
+    for loss in Loss::ALL {
+        let plain = Criterion::from(loss);
+        cases.push(case(&format!("loss {}", loss.name()), plain, false));
+        let other = Criterion { constants: CONSTANTS, reduction: Reduction::Sum, ..plain };
+        cases.push(case(&format!("loss {}, sum, weights", loss.name()), other, true));
+    }
+    cases
+}
+
+fn case(name: &str, criterion: Criterion, weighted: bool) -> Case {
+    let shape = (draw::steps(), draw::batch(), draw::image_size(), draw::seed());
+    Case::new(name, shape, move |(steps, batch, [height, width], seed)| {
+        Ok(LossOfFrames::new(criterion, weighted, &[steps, batch, 1, height, width], seed))
+    })
 }
 
 /// A loss of predicted frames against fixed true frames.
 struct LossOfFrames {
-    loss: Loss,
+    criterion: Criterion,
     prediction: Tensor<f64>,
     target: Tensor<f64>,
+    weight: Option<Tensor<f64>>,
 }
 
 impl LossOfFrames {
-    fn new(loss: Loss, shape: &[usize], seed: u64) -> Self {
+    fn new(criterion: Criterion, weighted: bool, shape: &[usize], seed: u64) -> Self {
         let mut values = Values::new(seed);
         let target = Tensor::from_fn(shape, |_| 0.5 + 0.5 * values.number());
-        // The absolute error has a kink where prediction and target meet.
+        // The absolute error has a kink where prediction and target meet, and where the
+        // others go from square to line differences are wrong.
         let distance = values.away_from_zero(shape);
-        let prediction = Tensor::from_fn(shape, |i| target.as_slice()[i] + 2.0 * distance.as_slice()[i]);
-        Self { loss, prediction, target }
+        let bends = [criterion.constants.delta, criterion.constants.beta];
+        let prediction = Tensor::from_fn(shape, |i| {
+            let distance = 2.0 * distance.as_slice()[i];
+            let near = bends.iter().any(|bend| (distance.abs() - bend).abs() < 0.05);
+            target.as_slice()[i] + if near { 1.5 * distance } else { distance }
+        });
+        let weight = weighted.then(|| Tensor::from_fn(shape, |_| 1.0 + values.number()));
+        Self { criterion, prediction, target, weight }
     }
 }
 
@@ -49,15 +68,33 @@ impl Subject for LossOfFrames {
     }
 
     fn loss(&self, inputs: &[Tensor<f64>]) -> Result<f64> {
-        self.loss.value(&inputs[0], &self.target)
+        match &self.weight {
+            Some(weight) => Ok(self.criterion.weighted(&inputs[0], &self.target, weight)?.0),
+            None => self.criterion.value(&inputs[0], &self.target),
+        }
     }
 
     fn add_gradients(&self, inputs: &[Tensor<f64>], gradients: &mut [Tensor<f64>]) -> Result<()> {
-        let (_, gradient) = self.loss.value_and_gradient(&inputs[0], &self.target)?;
+        let (_, gradient) = match &self.weight {
+            Some(weight) => self.criterion.weighted(&inputs[0], &self.target, weight)?,
+            None => self.criterion.value_and_gradient(&inputs[0], &self.target)?,
+        };
         Ok(gradients[0].add_assign(&gradient)?)
     }
 
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Option<N>> {
-        Ok(Some(reference(self.loss, inputs[0].as_slice(), self.target.as_slice())))
+        let weight = self.weight.as_ref().map_or(&[][..], Tensor::as_slice);
+        Ok(Some(reference(&self.criterion, inputs[0].as_slice(), self.target.as_slice(), weight)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_loss_passes_many_draws() {
+        let cases = super::cases();
+        assert_eq!(cases.len(), 2 * crate::loss::Loss::ALL.len());
+        let report = crate::gradcheck::run(&cases, 40, 11);
+        assert!(report.passed(), "{report}");
     }
 }

@@ -1,35 +1,38 @@
 //! Losses: how far a prediction is from the truth, and the derivative of that.
 //!
-//! Every loss is the mean over all elements, the default reduction of
-//! `torch.nn.functional`. Per element `x` of the prediction and `y` of the target:
+//! Per element `x` of the prediction and `y` of the target, with `d = x - y`, in the
+//! arithmetic of `torch.nn.functional`:
 //!
 //! | loss | value | derivative by `x` |
 //! |---|---|---|
-//! | [`Loss::Mse`] | `(x - y)^2` | `2 (x - y)` |
-//! | [`Loss::L1`] | `\|x - y\|` | `sign(x - y)`, zero at zero |
+//! | [`Loss::Mse`] | `d^2` | `2 d` |
+//! | [`Loss::L1`] | `\|d\|` | `sign(d)`, zero at zero |
+//! | [`Loss::Huber`] | `d^2 / 2`; from `\|d\| = delta` on `delta (\|d\| - delta / 2)` | `d`; `delta sign(d)` |
+//! | [`Loss::SmoothL1`] | `d^2 / (2 beta)`; from `\|d\| = beta` on `\|d\| - beta / 2` | `d / beta`; `sign(d)` |
 //! | [`Loss::BceWithLogits`] | `max(x, 0) - x y + ln(1 + e^-\|x\|)` | `sigmoid(x) - y` |
 //!
-//! The derivatives of the mean carry a further factor `1 / elements`.
+//! With the weight `w` of the positive class the last is `(1 - y) x + (1 + (w - 1) y)
+//! ln(1 + e^-x)`. A [`Criterion`] takes the mean over all elements, or the sum; the
+//! derivatives of the mean carry a further factor `1 / elements`.
 
-use convgru_model::{Scalar, Tensor};
-use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-
-use crate::{Error, Result};
-
+mod criterion;
+mod pointwise;
+mod reduce;
 mod reference;
 #[cfg(test)]
 mod tests;
 
+use convgru_model::{Scalar, Tensor};
+use serde::{Deserialize, Serialize};
+
+pub use criterion::{Criterion, LossConstants, Reduction};
 pub use reference::reference;
 
-/// Elements per piece of work. It depends on nothing, so the order of the
-/// summation, and with it every bit of the value, is that of one thread.
-const CHUNK: usize = 4096;
+use crate::Result;
 
 /// A loss, the mean over all elements.
 ///
-/// In TOML and JSON: `"mse"`, `"l1"`, `"bce-with-logits"`.
+/// In TOML and JSON: `"mse"`, `"l1"`, `"huber"`, `"smooth-l1"`, `"bce-with-logits"`.
 ///
 /// ```
 /// use convgru_model::Tensor;
@@ -49,6 +52,12 @@ pub enum Loss {
     Mse,
     /// Mean absolute error.
     L1,
+    /// Squared error of small differences, absolute error of large ones: Huber, "Robust
+    /// estimation of a location parameter", 1964.
+    Huber,
+    /// The same divided by its constant: Girshick, "Fast R-CNN", 2015.
+    #[serde(rename = "smooth-l1")]
+    SmoothL1,
     /// Binary cross-entropy between `sigmoid(prediction)` and targets in
     /// `0..=1`, computed from the logits: finite for every finite logit.
     BceWithLogits,
@@ -56,13 +65,15 @@ pub enum Loss {
 
 impl Loss {
     /// All losses, for tests and tables.
-    pub const ALL: [Self; 3] = [Self::Mse, Self::L1, Self::BceWithLogits];
+    pub const ALL: [Self; 5] = [Self::Mse, Self::L1, Self::Huber, Self::SmoothL1, Self::BceWithLogits];
 
     /// The name in configurations.
     pub fn name(self) -> &'static str {
         match self {
             Self::Mse => "mse",
             Self::L1 => "l1",
+            Self::Huber => "huber",
+            Self::SmoothL1 => "smooth-l1",
             Self::BceWithLogits => "bce-with-logits",
         }
     }
@@ -73,10 +84,7 @@ impl Loss {
         self == Self::BceWithLogits
     }
 
-    /// The loss of a prediction.
-    ///
-    /// Differences and sums are formed in `f64` whatever `T` is. NaN and
-    /// infinities in the prediction make the value NaN or infinite.
+    /// The loss of a prediction, with the default constants: [`Criterion::value`].
     ///
     /// # Shapes
     /// prediction, target: any, the same
@@ -84,19 +92,11 @@ impl Loss {
     /// # Errors
     /// If the shapes differ or there are no elements.
     pub fn value<T: Scalar>(self, prediction: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
-        check(prediction, target)?;
-        let (x, y) = (prediction.as_slice(), target.as_slice());
-        let sum = match self {
-            Self::Mse => sum(x, y, squared),
-            Self::L1 => sum(x, y, absolute),
-            Self::BceWithLogits => sum(x, y, cross_entropy),
-        };
-        Ok(sum / x.len() as f64)
+        Criterion::from(self).value(prediction, target)
     }
 
-    /// The loss of a prediction and its gradient with respect to the prediction.
-    ///
-    /// The value has the same bits as [`Loss::value`], for any number of threads.
+    /// The loss of a prediction and its gradient with respect to the prediction, with the
+    /// default constants: [`Criterion::value_and_gradient`].
     ///
     /// # Shapes
     /// prediction, target: any, the same; gradient: the same
@@ -108,92 +108,6 @@ impl Loss {
         prediction: &Tensor<T>,
         target: &Tensor<T>,
     ) -> Result<(f64, Tensor<T>)> {
-        check(prediction, target)?;
-        let (x, y) = (prediction.as_slice(), target.as_slice());
-        let mut gradient = Tensor::zeros(prediction.shape());
-        let dx = gradient.as_mut_slice();
-        let sum = match self {
-            Self::Mse => sum_and_gradient(x, y, dx, squared),
-            Self::L1 => sum_and_gradient(x, y, dx, absolute),
-            Self::BceWithLogits => sum_and_gradient(x, y, dx, cross_entropy),
-        };
-        Ok((sum / x.len() as f64, gradient))
+        Criterion::from(self).value_and_gradient(prediction, target)
     }
-}
-
-/// `(x - y)^2` and its derivative by `x`.
-#[inline(always)]
-fn squared(x: f64, y: f64) -> (f64, f64) {
-    let d = x - y;
-    (d * d, 2.0 * d)
-}
-
-/// `|x - y|` and its derivative by `x`, zero where `x = y`.
-#[inline(always)]
-fn absolute(x: f64, y: f64) -> (f64, f64) {
-    let d = x - y;
-    let sign = if d == 0.0 { 0.0 } else { d.signum() };
-    (d.abs(), sign)
-}
-
-/// `-y ln s - (1 - y) ln(1 - s)` with `s = sigmoid(x)`, and its derivative `s - y`.
-///
-/// Both logarithms are written with the one exponential that cannot overflow:
-/// `ln s = min(x, 0) - ln(1 + e^-|x|)`, `ln(1 - s) = ln s - x`; `s - y` for
-/// positive `x` is `(1 - y) - (1 - s)`, which keeps the digits of `1 - s`.
-#[inline(always)]
-fn cross_entropy(x: f64, y: f64) -> (f64, f64) {
-    let e = (-x.abs()).exp();
-    let value = x.max(0.0) - x * y + e.ln_1p();
-    let derivative = if x >= 0.0 { (1.0 - y) - e / (1.0 + e) } else { e / (1.0 + e) - y };
-    (value, derivative)
-}
-
-/// The sum of `f(x, y).0`: chunk by chunk, then over the chunks in order.
-fn sum<T: Scalar>(x: &[T], y: &[T], f: impl Fn(f64, f64) -> (f64, f64) + Sync) -> f64 {
-    let chunks = x.par_chunks(CHUNK).zip(y.par_chunks(CHUNK));
-    let sums: Vec<f64> = chunks
-        .map(|(x, y)| x.iter().zip(y).fold(0.0, |sum, (x, y)| sum + f(x.to_f64(), y.to_f64()).0))
-        .collect();
-    sums.iter().sum()
-}
-
-/// As [`sum`]; writes `f(x, y).1 / elements` into `dx`.
-fn sum_and_gradient<T: Scalar>(
-    x: &[T],
-    y: &[T],
-    dx: &mut [T],
-    f: impl Fn(f64, f64) -> (f64, f64) + Sync,
-) -> f64 {
-    let scale = 1.0 / x.len() as f64;
-    let chunks = x.par_chunks(CHUNK).zip(y.par_chunks(CHUNK)).zip(dx.par_chunks_mut(CHUNK));
-    let sums: Vec<f64> = chunks
-        .map(|((x, y), dx)| {
-            let mut sum = 0.0;
-            for ((x, y), dx) in x.iter().zip(y).zip(dx) {
-                let (value, derivative) = f(x.to_f64(), y.to_f64());
-                sum += value;
-                *dx = T::from_f64(derivative * scale);
-            }
-            sum
-        })
-        .collect();
-    sums.iter().sum()
-}
-
-fn check<T: Scalar>(prediction: &Tensor<T>, target: &Tensor<T>) -> Result<()> {
-    if prediction.shape() != target.shape() {
-        return Err(Error::Model(convgru_model::Error::ShapeMismatch {
-            what: "the prediction of a loss".into(),
-            expected: format!("the target's {:?}", target.shape()),
-            got: prediction.shape().to_vec(),
-        }));
-    }
-    if prediction.is_empty() {
-        return Err(Error::Data {
-            what: "the prediction of a loss".into(),
-            reason: format!("shape {:?} has no elements to take the mean of", prediction.shape()),
-        });
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::mae::absolute_error;
 use super::mse::squared_error;
 use super::psnr::peak_signal_noise_ratio;
-use super::ssim::{PlaneSize, mean_similarity};
+use super::ssim::{PlaneSize, SsimWindow, Window, mean_similarity};
 use super::{Metrics, check, pixels};
 use crate::{Error, Result};
 
@@ -153,7 +153,7 @@ fn frame_metrics<T: Scalar>(prediction: &[T], truth: &[T], size: PlaneSize) -> M
         mse: squared_error(&x, &y),
         mae: absolute_error(&x, &y),
         psnr: peak_signal_noise_ratio(&clamped, &y),
-        ssim: mean_similarity(&clamped, &y, size),
+        ssim: mean_similarity(&Window::of(SsimWindow::Gaussian), &clamped, &y, size),
     }
 }
 

@@ -12,9 +12,15 @@
 //! 4096 times the mean over its pixels. Pixel values run from 0 to 1.
 //! [`Evaluation`] takes the mean over all frames, and over the frames of each
 //! lead time.
+//!
+//! Forecasts of rain are scored by events: [`Contingency`] (CSI, POD, FAR, HSS and others
+//! at a threshold) and [`FractionsSkillScore`] (events nearby count); ensembles by [`crps`].
 
 mod baseline;
+mod categorical;
+mod crps;
 mod evaluation;
+mod fss;
 mod mae;
 mod mse;
 mod psnr;
@@ -24,11 +30,14 @@ use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use baseline::{MeanFrame, copy_last, mean};
+pub use categorical::{Contingency, Event};
+pub use crps::{Spread, crps};
 pub use evaluation::{Evaluation, Scores};
+pub use fss::FractionsSkillScore;
 pub use mae::mae;
 pub use mse::mse;
 pub use psnr::{PSNR_CAP, psnr};
-pub use ssim::{SSIM_WINDOW, ssim, ssim_map};
+pub use ssim::{SSIM_WINDOW, SsimWindow, ssim, ssim_map};
 
 use crate::{Error, Result};
 

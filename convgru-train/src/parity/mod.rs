@@ -5,11 +5,14 @@
 //! system. [`run`] computes the same with this project's code and reports the largest
 //! errors. Everything runs in `f64`, through the code that ships.
 
-mod adam;
 mod cells;
+mod clipping;
 mod compare;
+mod metrics;
 mod network;
+mod optimizers;
 mod record;
+mod schedules;
 mod trajectory;
 
 use std::path::{Path, PathBuf};
@@ -124,7 +127,10 @@ enum Kind {
     Cells(cells::Recipe),
     Network(network::Recipe),
     Trajectory,
-    Adam(adam::Recipe),
+    Optimizer(optimizers::Recipe),
+    Schedules(schedules::Recipe),
+    Clipping(clipping::Recipe),
+    Metrics,
 }
 
 impl Kind {
@@ -133,7 +139,14 @@ impl Kind {
         let system = record.metadata("system").unwrap_or_default();
         match (system, record.metadata("case").unwrap_or_default()) {
             (_, "trajectory") => Ok(Self::Trajectory),
-            ("torch.optim.Adam", _) => adam::Recipe::of(record).map(Self::Adam),
+            (_, "metrics") => Ok(Self::Metrics),
+            ("torch.optim.lr_scheduler", _) => schedules::Recipe::of(record).map(Self::Schedules),
+            (system, _) if system.starts_with("torch.optim.") => {
+                optimizers::Recipe::of(record).map(Self::Optimizer)
+            }
+            (system, _) if system.starts_with("torch.nn.utils.clip_grad") => {
+                clipping::Recipe::of(record).map(Self::Clipping)
+            }
             ("", case) => {
                 Err(format!("values of {}", if case.is_empty() { "an unnamed system" } else { case }))
             }
@@ -149,7 +162,10 @@ impl Kind {
             Self::Cells(recipe) => recipe.compare(record),
             Self::Network(recipe) => recipe.compare(record),
             Self::Trajectory => trajectory::compare(record),
-            Self::Adam(recipe) => recipe.compare(record),
+            Self::Optimizer(recipe) => recipe.compare(record),
+            Self::Schedules(recipe) => recipe.compare(record),
+            Self::Clipping(recipe) => recipe.compare(record),
+            Self::Metrics => metrics::compare(record),
         }
     }
 }

@@ -10,7 +10,7 @@ use convgru_model::{
 use super::{Errors, Record};
 use crate::Result;
 use crate::loss::Loss;
-use crate::optimizer::{Adam, AdamConfig, global_norm};
+use crate::optimizer::{NormType, Optimizer, OptimizerConfig, global_norm};
 
 /// The parameters that are trained, or their gradients.
 #[derive(Clone)]
@@ -92,9 +92,9 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
         gru: ConvGruParameters { layers: stack.layers },
         head: Conv2dParameters { weight: weight.clone(), bias: Some(bias.clone()) },
     };
-    let config = AdamConfig { learning_rate: 1e-3, ..AdamConfig::default() };
+    let config = OptimizerConfig { learning_rate: 1e-3, ..OptimizerConfig::default() };
     let rate = config.learning_rate;
-    let mut adam = Adam::new(config, &trained)?;
+    let mut adam = Optimizer::new(config, &trained)?;
 
     let prefixes = stack.prefixes;
     let mut errors = Errors::default();
@@ -103,7 +103,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
     for step in 0..steps {
         let pass = problem.pass(&trained)?;
         losses.push(pass.loss);
-        norms.push(global_norm(&pass.gradients));
+        norms.push(global_norm(&pass.gradients, NormType::EUCLIDEAN));
         if step == 0 {
             errors.output(record, "prediction.initial", &pass.prediction)?;
         }

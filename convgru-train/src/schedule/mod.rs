@@ -1,124 +1,55 @@
 //! Schedules: the learning rate of every step.
+//!
+//! | `schedule.kind` | type | in the arithmetic of |
+//! |---|---|---|
+//! | `"one-cycle"` | [`OneCycle`] | `OneCycleLR` |
+//! | `"constant"` | | |
+//! | `"step"` | [`Step`] | `StepLR` |
+//! | `"multi-step"` | [`MultiStep`] | `MultiStepLR` |
+//! | `"exponential"` | [`Exponential`] | `ExponentialLR` |
+//! | `"linear"` | [`Linear`] | `LinearLR` |
+//! | `"polynomial"` | [`Polynomial`] | `PolynomialLR` |
+//! | `"cosine"` | [`Cosine`] | `CosineAnnealingLR` |
+//! | `"cosine-restarts"` | [`CosineRestarts`] | `CosineAnnealingWarmRestarts` |
+//! | `"plateau"` | [`Plateau`] | `ReduceLROnPlateau` |
+//!
+//! The right column is in `torch.optim.lr_scheduler`, stepped once after every optimiser
+//! step. `schedule.warmup` puts a linear rise before any of them, as `SequentialLR` does.
+//! All but the plateau are functions of the step; the plateau also hears the results of
+//! validations, so that a run that resumes tells it those again.
 
+mod config;
+mod cosine;
+mod decay;
 mod one_cycle;
+mod plateau;
+mod ramp;
 
-use serde::{Deserialize, Serialize};
-
+pub use config::{Anneal, ScheduleConfig, ScheduleKind, WarmupConfig};
+pub use cosine::{Cosine, CosineConfig, CosineRestarts, CosineRestartsConfig};
+pub use decay::{Exponential, ExponentialConfig, MultiStep, MultiStepConfig, Step, StepConfig};
 pub use one_cycle::OneCycle;
+pub use plateau::{Mode, Plateau, PlateauConfig, ThresholdMode, Watched};
+pub use ramp::{Linear, LinearConfig, Polynomial, PolynomialConfig};
 
 use crate::{Error, Result};
 
 #[cfg(test)]
 mod tests;
 
-/// The kind of a schedule. In TOML: `"one-cycle"`, `"constant"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ScheduleKind {
-    /// Up to the highest rate, then down to almost nothing: [`OneCycle`].
-    #[default]
-    OneCycle,
-    /// The same rate at every step.
-    Constant,
-}
-
-/// How a rate moves between the ends of a phase. In TOML: `"cosine"`, `"linear"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Anneal {
-    /// Along half a period of a cosine: slow, fast, slow.
-    #[default]
-    Cosine,
-    /// Along a straight line.
-    Linear,
-}
-
-/// The fields of a schedule. All but `kind` shape the one cycle and mean
-/// nothing to a constant rate; their names and defaults are those of
-/// `torch.optim.lr_scheduler.OneCycleLR`, but that beta1 is not cycled.
-///
-/// ```
-/// use convgru_train::schedule::{Schedule, ScheduleConfig};
-///
-/// let schedule = Schedule::new(&ScheduleConfig::default(), 1e-3, 100)?;
-/// assert!((schedule.learning_rate(0) - 1e-3 / 25.0).abs() < 1e-15);
-/// assert!((schedule.learning_rate(29) - 1e-3).abs() < 1e-15);
-/// assert!(schedule.learning_rate(99) < 1e-8);
-/// # Ok::<(), convgru_train::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct ScheduleConfig {
-    /// One cycle or constant.
-    pub kind: ScheduleKind,
-    /// The share of the steps in which the rate rises; from 0 to 1, with
-    /// three phases to 0.5.
-    pub pct_start: f64,
-    /// The shape of the rise and the fall.
-    pub anneal: Anneal,
-    /// The first rate is the highest divided by this; at least 1.
-    pub div_factor: f64,
-    /// The last rate is the first divided by this; at least 1.
-    pub final_div_factor: f64,
-    /// Whether the rate falls as long as it rose, to where it started, and
-    /// only then to its end.
-    pub three_phase: bool,
-    /// Whether Adam's beta1 moves against the rate.
-    pub cycle_beta1: bool,
-    /// beta1 where the rate is highest; from 0 to below 1.
-    pub base_beta1: f64,
-    /// beta1 at the start and the end; from `base_beta1` to below 1.
-    pub max_beta1: f64,
-}
-
-impl Default for ScheduleConfig {
-    fn default() -> Self {
-        Self {
-            kind: ScheduleKind::OneCycle,
-            pct_start: 0.3,
-            anneal: Anneal::Cosine,
-            div_factor: 25.0,
-            final_div_factor: 1e4,
-            three_phase: false,
-            cycle_beta1: false,
-            base_beta1: 0.85,
-            max_beta1: 0.95,
-        }
-    }
-}
-
-impl ScheduleConfig {
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the name of the first field out of its range.
-    pub fn validate(&self) -> Result<()> {
-        let most = if self.three_phase { 0.5 } else { 1.0 };
-        if !(0.0..=most).contains(&self.pct_start) {
-            let phases = if self.three_phase { " (with three phases)" } else { "" };
-            let reason = format!("{} is not from 0 to {most}{phases}", self.pct_start);
-            return Err(invalid("pct_start", reason));
-        }
-        for (field, value) in [("div_factor", self.div_factor), ("final_div_factor", self.final_div_factor)] {
-            if !(value >= 1.0 && value.is_finite()) {
-                return Err(invalid(field, format!("{value} is not a number from 1 up")));
-            }
-        }
-        if !(0.0..1.0).contains(&self.base_beta1) {
-            return Err(invalid("base_beta1", format!("{} is not from 0 to below 1", self.base_beta1)));
-        }
-        if !(self.base_beta1..1.0).contains(&self.max_beta1) {
-            let reason =
-                format!("{} is not from base_beta1 ({}) to below 1", self.max_beta1, self.base_beta1);
-            return Err(invalid("max_beta1", reason));
-        }
-        Ok(())
-    }
-}
-
 /// The learning rate as a function of the step.
 ///
-/// It has no state: a run that resumes asks for the step it is at.
+/// ```
+/// use convgru_train::schedule::{Schedule, ScheduleConfig, ScheduleKind, WarmupConfig};
+///
+/// let warmup = WarmupConfig { steps: 10, ..WarmupConfig::default() };
+/// let config = ScheduleConfig { kind: ScheduleKind::Cosine, warmup, ..ScheduleConfig::default() };
+/// let schedule = Schedule::new(&config, 0.1, 100)?;
+/// assert!(schedule.learning_rate(0) < schedule.learning_rate(9));
+/// assert_eq!(schedule.learning_rate(10), 0.1);
+/// assert!(schedule.learning_rate(99) < 1e-4);
+/// # Ok::<(), convgru_train::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Schedule {
     /// The same rate at every step.
@@ -128,6 +59,31 @@ pub enum Schedule {
     },
     /// Up and down.
     OneCycle(OneCycle),
+    /// Down by a factor every so many steps.
+    Step(Step),
+    /// Down by a factor at given steps.
+    MultiStep(MultiStep),
+    /// Down by a factor at every step.
+    Exponential(Exponential),
+    /// Along a line.
+    Linear(Linear),
+    /// Down along a power.
+    Polynomial(Polynomial),
+    /// Down along a cosine.
+    Cosine(Cosine),
+    /// Down along a cosine, again and again.
+    CosineRestarts(CosineRestarts),
+    /// Down where validations do not improve.
+    Plateau(Plateau),
+    /// One schedule, then another.
+    Sequential {
+        /// The first steps.
+        first: Box<Schedule>,
+        /// How many they are.
+        steps: u64,
+        /// All later steps, counted from the first of them.
+        then: Box<Schedule>,
+    },
 }
 
 impl Schedule {
@@ -145,30 +101,123 @@ impl Schedule {
                 reason: format!("{learning_rate} is not a positive number"),
             });
         }
-        match config.kind {
-            ScheduleKind::Constant => Ok(Self::Constant { learning_rate }),
-            ScheduleKind::OneCycle => OneCycle::new(config, learning_rate, total_steps).map(Self::OneCycle),
+        let warmup = &config.warmup;
+        if warmup.steps == 0 {
+            return Self::of_kind(config, learning_rate, total_steps);
         }
+        if warmup.steps >= total_steps {
+            let reason = format!("{} steps leave none of {total_steps} for what follows", warmup.steps);
+            return Err(invalid("warmup.steps", reason));
+        }
+        let rise = LinearConfig { start_factor: warmup.start_factor, end_factor: 1.0, total_iters: 0 };
+        Ok(Self::Sequential {
+            first: Box::new(Self::Linear(Linear::new(&rise, learning_rate, warmup.steps)?)),
+            steps: warmup.steps,
+            then: Box::new(Self::of_kind(config, learning_rate, total_steps - warmup.steps)?),
+        })
     }
 
-    /// The learning rate of step `step`, counted from 0. A step after the last
-    /// has the rate of the last.
+    /// The schedule without its warm-up.
+    fn of_kind(config: &ScheduleConfig, learning_rate: f64, steps: u64) -> Result<Self> {
+        Ok(match config.kind {
+            ScheduleKind::Constant => Self::Constant { learning_rate },
+            ScheduleKind::OneCycle => Self::OneCycle(OneCycle::new(config, learning_rate, steps)?),
+            ScheduleKind::Step => Self::Step(Step::new(&config.step, learning_rate)?),
+            ScheduleKind::MultiStep => Self::MultiStep(MultiStep::new(&config.multi_step, learning_rate)?),
+            ScheduleKind::Exponential => {
+                Self::Exponential(Exponential::new(&config.exponential, learning_rate)?)
+            }
+            ScheduleKind::Linear => Self::Linear(Linear::new(&config.linear, learning_rate, steps)?),
+            ScheduleKind::Polynomial => {
+                Self::Polynomial(Polynomial::new(&config.polynomial, learning_rate, steps)?)
+            }
+            ScheduleKind::Cosine => Self::Cosine(Cosine::new(&config.cosine, learning_rate, steps)?),
+            ScheduleKind::CosineRestarts => {
+                Self::CosineRestarts(CosineRestarts::new(&config.cosine_restarts, learning_rate)?)
+            }
+            ScheduleKind::Plateau => {
+                let mode = config.plateau.metric.mode();
+                Self::Plateau(Plateau::new(&config.plateau, mode, learning_rate)?)
+            }
+        })
+    }
+
+    /// The learning rate of step `step`, counted from 0. The one cycle keeps its last
+    /// rate after the last step, others go on as their equation says.
     pub fn learning_rate(&self, step: u64) -> f64 {
         match self {
             Self::Constant { learning_rate } => *learning_rate,
-            Self::OneCycle(cycle) => cycle.learning_rate(step),
+            Self::OneCycle(schedule) => schedule.learning_rate(step),
+            Self::Step(schedule) => schedule.learning_rate(step),
+            Self::MultiStep(schedule) => schedule.learning_rate(step),
+            Self::Exponential(schedule) => schedule.learning_rate(step),
+            Self::Linear(schedule) => schedule.learning_rate(step),
+            Self::Polynomial(schedule) => schedule.learning_rate(step),
+            Self::Cosine(schedule) => schedule.learning_rate(step),
+            Self::CosineRestarts(schedule) => schedule.learning_rate(step),
+            Self::Plateau(schedule) => schedule.learning_rate(),
+            Self::Sequential { first, steps, .. } if step < *steps => first.learning_rate(step),
+            Self::Sequential { steps, then, .. } => then.learning_rate(step - steps),
         }
     }
 
-    /// Adam's beta1 at step `step`, counted from 0, for
-    /// [`Adam::set_beta1`](crate::optimizer::Adam::set_beta1); `None` if the
-    /// schedule leaves it alone.
-    pub fn beta1(&self, step: u64) -> Option<f64> {
+    /// The momentum of step `step`, counted from 0, for
+    /// [`Optimizer::set_momentum`](crate::optimizer::Optimizer::set_momentum); `None` if
+    /// the schedule leaves it alone.
+    pub fn momentum(&self, step: u64) -> Option<f64> {
         match self {
-            Self::Constant { .. } => None,
-            Self::OneCycle(cycle) => cycle.beta1(step),
+            Self::OneCycle(cycle) => cycle.momentum(step),
+            // Before the cycle begins, what it begins with.
+            Self::Sequential { steps, then, .. } => then.momentum(step.saturating_sub(*steps)),
+            _ => None,
         }
     }
+
+    /// Tells the result of a validation; only a [`Plateau`] listens.
+    pub fn observe(&mut self, metric: f64) {
+        match self {
+            Self::Plateau(plateau) => plateau.observe(metric),
+            Self::Sequential { then, .. } => then.observe(metric),
+            _ => {}
+        }
+    }
+}
+
+/// The steps a length stands for, which is that of the whole run where it is 0.
+fn length(given: u64, run: u64) -> f64 {
+    (if given == 0 { run } else { given }) as f64
+}
+
+/// Fails unless a rate that is never undercut is from 0 to the learning rate.
+fn check_floor(field: &str, floor: f64, learning_rate: f64) -> Result<()> {
+    if (0.0..=learning_rate).contains(&floor) {
+        return Ok(());
+    }
+    Err(invalid(field, format!("{floor} is not from 0 to the learning rate, {learning_rate}")))
+}
+
+/// Fails unless a number is zero or positive.
+fn check_not_negative(field: &str, value: f64) -> Result<()> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    Err(invalid(field, format!("{value} is not zero or a positive number")))
+}
+
+/// Fails unless a factor is above 0 and at most 1.
+fn check_factor(field: &str, factor: f64) -> Result<()> {
+    if factor > 0.0 && factor <= 1.0 {
+        return Ok(());
+    }
+    Err(invalid(field, format!("{factor} is not above 0 and at most 1")))
+}
+
+/// Fails unless a number of steps is at least 1.
+fn check_steps(field: &str, steps: u64) -> Result<()> {
+    if steps > 0 {
+        return Ok(());
+    }
+    Err(invalid(field, "0 steps are too few; at least 1 is needed".to_owned()))
 }
 
 fn invalid(field: &str, reason: String) -> Error {

@@ -23,14 +23,14 @@ use crate::{Error, Result};
 /// not be whole. A position below 0 or one that coincides with the previous is
 /// passed over, so a run of a single step has the rate `end`, as in PyTorch.
 ///
-/// beta1, if cycled, is `max_beta1` where the rate is `low` or `end` and
-/// `base_beta1` where it is `high`.
+/// The momentum, if cycled, is `max_momentum` where the rate is `low` or `end` and
+/// `base_momentum` where it is `high`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OneCycle {
     phases: Vec<Phase>,
     anneal: Anneal,
     last_step: u64,
-    cycles_beta1: bool,
+    cycles_momentum: bool,
 }
 
 /// A stretch of steps. Its values are those of its last step.
@@ -44,7 +44,7 @@ struct Phase {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Point {
     learning_rate: f64,
-    beta1: f64,
+    momentum: f64,
 }
 
 impl OneCycle {
@@ -61,9 +61,9 @@ impl OneCycle {
             });
         };
         let low_rate = learning_rate / config.div_factor;
-        let high = Point { learning_rate, beta1: config.base_beta1 };
-        let low = Point { learning_rate: low_rate, beta1: config.max_beta1 };
-        let end = Point { learning_rate: low_rate / config.final_div_factor, beta1: config.max_beta1 };
+        let high = Point { learning_rate, momentum: config.base_momentum };
+        let low = Point { learning_rate: low_rate, momentum: config.max_momentum };
+        let end = Point { learning_rate: low_rate / config.final_div_factor, momentum: config.max_momentum };
         let rising = config.pct_start * total_steps as f64;
         let mut phases = vec![Phase { end_step: rising - 1.0, from: low, to: high }];
         let last = last_step as f64;
@@ -73,7 +73,7 @@ impl OneCycle {
         } else {
             phases.push(Phase { end_step: last, from: high, to: end });
         }
-        Ok(Self { phases, anneal: config.anneal, last_step, cycles_beta1: config.cycle_beta1 })
+        Ok(Self { phases, anneal: config.anneal, last_step, cycles_momentum: config.cycle_momentum })
     }
 
     /// The learning rate of step `step`, counted from 0; after the last step, that of the last.
@@ -82,10 +82,10 @@ impl OneCycle {
         self.between(phase.from.learning_rate, phase.to.learning_rate, share)
     }
 
-    /// Adam's beta1 at step `step`, counted from 0, if it is cycled.
-    pub fn beta1(&self, step: u64) -> Option<f64> {
+    /// The momentum of step `step`, counted from 0, if it is cycled.
+    pub fn momentum(&self, step: u64) -> Option<f64> {
         let (phase, share) = self.position(step);
-        self.cycles_beta1.then(|| self.between(phase.from.beta1, phase.to.beta1, share))
+        self.cycles_momentum.then(|| self.between(phase.from.momentum, phase.to.momentum, share))
     }
 
     /// The phase a step is in and the share of it that has passed, in `0..=1`.

@@ -4,15 +4,24 @@ use super::*;
 use crate::fixtures::{parity_file, worst_difference};
 
 fn one_cycle() -> ScheduleConfig {
-    ScheduleConfig { cycle_beta1: true, ..ScheduleConfig::default() }
+    ScheduleConfig { cycle_momentum: true, ..ScheduleConfig::default() }
+}
+
+fn warmup(steps: u64) -> WarmupConfig {
+    WarmupConfig { steps, ..WarmupConfig::default() }
+}
+
+fn cosine_down_to(eta_min: f64) -> ScheduleConfig {
+    let cosine = CosineConfig { t_max: 0, eta_min };
+    ScheduleConfig { kind: ScheduleKind::Cosine, cosine, ..ScheduleConfig::default() }
 }
 
 fn rates(schedule: &Schedule, steps: usize) -> Vec<f64> {
     (0..steps as u64).map(|step| schedule.learning_rate(step)).collect()
 }
 
-fn beta1(schedule: &Schedule, steps: usize) -> Vec<f64> {
-    (0..steps as u64).map(|step| schedule.beta1(step).unwrap()).collect()
+fn momenta(schedule: &Schedule, steps: usize) -> Vec<f64> {
+    (0..steps as u64).map(|step| schedule.momentum(step).unwrap()).collect()
 }
 
 #[test]
@@ -30,7 +39,7 @@ fn one_cycles_are_those_of_torch() {
         let off = worst_difference(&rates(&schedule, expected.len()), expected);
         assert!(off <= 1e-12, "{name}: rate off by {off}");
         let expected = file.values(&format!("momentum.{name}"));
-        let off = worst_difference(&beta1(&schedule, expected.len()), expected);
+        let off = worst_difference(&momenta(&schedule, expected.len()), expected);
         assert!(off <= 1e-12, "{name}: beta1 off by {off}");
     }
 }
@@ -47,8 +56,118 @@ fn three_linear_phases_are_those_of_torch() {
     assert!(off <= 1e-12, "rate off by {off}");
     let off = worst_difference(&rates(&schedule, steps + 1)[1..], file.values("lr_after"));
     assert!(off <= 1e-12, "next rate off by {off}");
-    let off = worst_difference(&beta1(&schedule, steps), file.values("beta1"));
+    let off = worst_difference(&momenta(&schedule, steps), file.values("beta1"));
     assert!(off <= 1e-12, "beta1 off by {off}");
+}
+
+/// The fields as a user writes them, against the recorded rates of 40 steps.
+#[test]
+fn configured_schedules_are_those_of_torch() {
+    let Some(file) = parity_file("optim_lr_schedules.safetensors") else {
+        return;
+    };
+    for (name, text) in [
+        ("step", "kind = 'step'\nstep.step_size = 7\nstep.gamma = 0.7"),
+        ("multistep", "kind = 'multi-step'\nmulti_step.milestones = [5, 6, 20]\nmulti_step.gamma = 0.3"),
+        ("exponential", "kind = 'exponential'\nexponential.gamma = 0.93"),
+        ("linear_warmup", "kind = 'linear'\nlinear.start_factor = 0.1\nlinear.total_iters = 9"),
+        ("linear_warmup", "kind = 'constant'\nwarmup.steps = 9\nwarmup.start_factor = 0.1"),
+        ("polynomial", "kind = 'polynomial'\npolynomial.total_iters = 25\npolynomial.power = 2.0"),
+        ("cosine", "kind = 'cosine'\ncosine.t_max = 15\ncosine.eta_min = 0.001"),
+        (
+            "cosine_restarts",
+            "kind = 'cosine-restarts'\ncosine_restarts = { t_0 = 5, t_mult = 2, eta_min = 0.001 }",
+        ),
+        ("warmup_cosine", "kind = 'cosine'\nwarmup.steps = 6\ncosine.eta_min = 1e-4"),
+    ] {
+        let config: ScheduleConfig = toml::from_str(text).unwrap();
+        let schedule = Schedule::new(&config, 0.1, 40).unwrap();
+        let off = worst_difference(&rates(&schedule, 40), file.values(&format!("lr.{name}")));
+        assert!(off <= 1e-12, "{text}: off by {off}");
+    }
+}
+
+#[test]
+fn plateaus_are_those_of_torch() {
+    let max = PlateauConfig {
+        factor: 0.2,
+        patience: 0,
+        threshold: 0.05,
+        threshold_mode: ThresholdMode::Abs,
+        ..PlateauConfig::default()
+    };
+    let min = PlateauConfig {
+        factor: 0.5,
+        patience: 1,
+        threshold: 0.01,
+        cooldown: 1,
+        min_lr: 0.02,
+        ..PlateauConfig::default()
+    };
+    for (name, config, mode, rate) in [("max_sgd", max, Mode::Max, 0.4), ("rmsprop", min, Mode::Min, 0.1)] {
+        let Some(file) = parity_file(&format!("optim_plateau_{name}.safetensors")) else {
+            return;
+        };
+        let after = |config: &PlateauConfig| {
+            let mut plateau = Plateau::new(config, mode, rate).unwrap();
+            let metrics = file.values("metric").iter();
+            metrics.map(|&metric| (plateau.observe(metric), plateau.learning_rate()).1).collect::<Vec<_>>()
+        };
+        assert!(worst_difference(&after(&config), file.values("lr_after")) <= 1e-12, "{name}");
+        let patient = PlateauConfig { patience: config.patience + 1, ..config };
+        assert!(worst_difference(&after(&patient), file.values("lr_after")) > 1e-3, "{name}");
+    }
+}
+
+#[test]
+fn a_plateau_of_numbers_that_are_none_is_one() {
+    let config = PlateauConfig { patience: 0, ..PlateauConfig::default() };
+    let mut plateau = Plateau::new(&config, Mode::Max, 1.0).unwrap();
+    plateau.observe(f64::NAN);
+    assert!((plateau.learning_rate() - 0.1).abs() < 1e-12);
+}
+
+#[test]
+fn a_warmup_rises_and_hands_over() {
+    let config = ScheduleConfig { warmup: warmup(4), ..one_cycle() };
+    let schedule = Schedule::new(&config, 1.0, 24).unwrap();
+    let alone = Schedule::new(&one_cycle(), 1.0, 20).unwrap();
+    assert_eq!(schedule.learning_rate(0), 0.05);
+    assert!(rates(&schedule, 4).windows(2).all(|pair| pair[0] < pair[1]));
+    for step in 0..20 {
+        assert_eq!(schedule.learning_rate(step + 4), alone.learning_rate(step));
+        assert_eq!(schedule.momentum(step + 4), alone.momentum(step));
+    }
+    assert_eq!(schedule.momentum(1), alone.momentum(0));
+
+    let kind = ScheduleKind::Plateau;
+    let plateau = PlateauConfig { patience: 0, ..PlateauConfig::default() };
+    let config = ScheduleConfig { warmup: warmup(4), kind, plateau, ..ScheduleConfig::default() };
+    let mut schedule = Schedule::new(&config, 1.0, 24).unwrap();
+    schedule.observe(f64::NAN);
+    assert_eq!(schedule.learning_rate(0), 0.05);
+    assert!((schedule.learning_rate(4) - 0.1).abs() < 1e-12);
+}
+
+/// Lengths of 0 are those of the run, and steps far beyond it have a rate.
+#[test]
+fn schedules_follow_the_run_and_have_no_end() {
+    for kind in ["linear", "polynomial", "cosine", "cosine-restarts", "step", "multi-step", "exponential"] {
+        let config: ScheduleConfig = toml::from_str(&format!(
+            "kind = '{kind}'\nlinear.total_iters = 0\nlinear.start_factor = 1.0\nlinear.end_factor = 0.0"
+        ))
+        .unwrap();
+        let schedule = Schedule::new(&config, 0.5, 80).unwrap();
+        assert_eq!(schedule.learning_rate(0), 0.5, "{kind}");
+        if matches!(kind, "linear" | "polynomial" | "cosine") {
+            assert!((schedule.learning_rate(40) - 0.25).abs() < 1e-12, "{kind}");
+            assert!(schedule.learning_rate(80) < 1e-15, "{kind}");
+        }
+        for step in [1 << 20, 1 << 40, u64::MAX] {
+            let rate = schedule.learning_rate(step);
+            assert!((0.0..=0.5).contains(&rate), "{kind}: {rate} at {step}");
+        }
+    }
 }
 
 #[test]
@@ -56,9 +175,9 @@ fn a_constant_rate_is_constant() {
     let config = ScheduleConfig { kind: ScheduleKind::Constant, ..one_cycle() };
     let schedule = Schedule::new(&config, 0.02, 10).unwrap();
     assert!(rates(&schedule, 20).iter().all(|&rate| rate == 0.02));
-    assert_eq!(schedule.beta1(3), None);
-    let leaves_beta1 = Schedule::new(&ScheduleConfig::default(), 0.02, 10).unwrap();
-    assert_eq!(leaves_beta1.beta1(3), None);
+    assert_eq!(schedule.momentum(3), None);
+    let leaves_momentum = Schedule::new(&ScheduleConfig::default(), 0.02, 10).unwrap();
+    assert_eq!(leaves_momentum.momentum(3), None);
 }
 
 #[test]
@@ -94,8 +213,18 @@ fn fields_out_of_range_are_named() {
         ("pct_start", ScheduleConfig { pct_start: 0.6, three_phase: true, ..ok.clone() }),
         ("div_factor", ScheduleConfig { div_factor: 0.5, ..ok.clone() }),
         ("final_div_factor", ScheduleConfig { final_div_factor: f64::INFINITY, ..ok.clone() }),
-        ("base_beta1", ScheduleConfig { base_beta1: 1.0, ..ok.clone() }),
-        ("max_beta1", ScheduleConfig { max_beta1: 0.5, ..ok.clone() }),
+        ("base_momentum", ScheduleConfig { base_momentum: 1.0, ..ok.clone() }),
+        ("max_momentum", ScheduleConfig { max_momentum: 0.5, ..ok.clone() }),
+        ("warmup.steps", ScheduleConfig { warmup: warmup(10), ..ok.clone() }),
+        ("cosine.eta_min", cosine_down_to(2e-3)),
+        (
+            "plateau.min_lr",
+            ScheduleConfig {
+                kind: ScheduleKind::Plateau,
+                plateau: PlateauConfig { min_lr: 0.01, ..PlateauConfig::default() },
+                ..ok.clone()
+            },
+        ),
     ] {
         let error = Schedule::new(&config, 1e-3, 10).unwrap_err().to_string();
         assert!(error.contains(&format!("`schedule.{field}`")), "{error}");
@@ -114,7 +243,7 @@ fn configurations_are_readable() {
     let text = toml::to_string(&ScheduleConfig::default()).unwrap();
     assert!(text.contains("kind = \"one-cycle\"") && text.contains("anneal = \"cosine\""), "{text}");
     assert_eq!(toml::from_str::<ScheduleConfig>(&text).unwrap(), ScheduleConfig::default());
-    assert!(toml::from_str::<ScheduleConfig>("warmup = 3").is_err());
+    assert!(toml::from_str::<ScheduleConfig>("warm = 3").is_err());
 }
 
 proptest! {
@@ -131,7 +260,7 @@ proptest! {
         let schedule = Schedule::new(&config, 0.5, total).unwrap();
         let end = 0.5 / 25.0 / 1e4;
         for step in 0..total + 3 {
-            let (rate, beta1) = (schedule.learning_rate(step), schedule.beta1(step).unwrap());
+            let (rate, beta1) = (schedule.learning_rate(step), schedule.momentum(step).unwrap());
             prop_assert!((end - 1e-15..=0.5 + 1e-15).contains(&rate), "step {}: {}", step, rate);
             prop_assert!((0.85 - 1e-15..=0.95 + 1e-15).contains(&beta1), "step {}: {}", step, beta1);
         }

@@ -7,7 +7,7 @@ use super::observer::{Event, Observer};
 use crate::Result;
 use crate::dataset::{SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
-use crate::loss::Loss;
+use crate::loss::Criterion;
 use crate::metric::{self, Evaluation, MeanFrame, Metrics, Scores};
 
 /// Training sequences whose frames make the mean frame.
@@ -40,7 +40,7 @@ pub struct Assessor<'a> {
     /// The mean frame, `[C, H, W]`, for the baseline that predicts it.
     pub mean_frame: Option<&'a Tensor<f32>>,
     /// The loss to measure besides the metrics.
-    pub loss: Option<Loss>,
+    pub loss: Option<Criterion>,
     /// Ends the assessment early.
     pub interrupt: &'a Interrupt,
 }
@@ -94,12 +94,12 @@ impl Assessor<'_> {
         truth: &Tensor<f32>,
     ) -> Result<(Tensor<f32>, f64)> {
         let steps = truth.shape()[0];
-        let Some(loss) = self.loss else {
+        let Some(criterion) = self.loss else {
             return Ok((model.forward(input, steps)?, 0.0));
         };
         let (prediction, _) = model.forward_train(input, steps, None)?;
-        let compared = if loss.on_logits() { &prediction.logits } else { &prediction.output };
-        let value = loss.value(compared, truth)?;
+        let compared = if criterion.loss.on_logits() { &prediction.logits } else { &prediction.output };
+        let value = criterion.value(compared, truth)?;
         Ok((prediction.output, value))
     }
 }

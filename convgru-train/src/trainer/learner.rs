@@ -1,4 +1,4 @@
-//! One optimiser step: forward, loss, backward, clip, Adam.
+//! One optimiser step: forward, loss, backward, clip, optimiser.
 
 use convgru_model::{
     EncoderForecaster, EncoderForecasterParameters, OutputGradient, Parameters, TeacherForcing, Tensor,
@@ -6,10 +6,10 @@ use convgru_model::{
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::checkpoint::{Checkpoint, Cursor, History, NamedTensor, StepRecord};
+use crate::checkpoint::{Checkpoint, Cursor, History, NamedTensor, StepRecord, ValidationRecord};
 use crate::config::TrainingConfig;
-use crate::optimizer::{Adam, clip_global_norm};
-use crate::schedule::Schedule;
+use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
+use crate::schedule::{Schedule, Watched};
 use crate::{Error, Result};
 
 /// Sets the random numbers of teacher forcing apart from those of the data.
@@ -18,7 +18,7 @@ const TEACHER_FORCING_SEED: u64 = 0x7465_6163_6865_7221;
 /// The model with all that its training changes.
 pub(super) struct Learner {
     pub(super) model: EncoderForecaster<f32>,
-    optimizer: Adam<f32>,
+    optimizer: Optimizer<f32>,
     gradients: EncoderForecasterParameters<f32>,
     schedule: Schedule,
     config: TrainingConfig,
@@ -30,8 +30,8 @@ impl Learner {
         let model = EncoderForecaster::new(config.model.clone(), config.training.seed)?;
         Ok(Self {
             gradients: model.parameters().zeros_like(),
-            optimizer: Adam::new(config.optimizer.clone(), model.parameters())?,
-            schedule: Schedule::new(&config.schedule, config.optimizer.learning_rate, config.training.steps)?,
+            optimizer: Optimizer::new(config.optimizer.clone(), model.parameters())?,
+            schedule: schedule(config)?,
             config: config.clone(),
             model,
         })
@@ -41,8 +41,23 @@ impl Learner {
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         checkpoint.restore(self.model.parameters_mut())?;
         let state = checkpoint.optimizer.clone();
-        self.optimizer = Adam::from_state(self.config.optimizer.clone(), state, self.model.parameters())?;
+        self.optimizer =
+            Optimizer::from_state(self.config.optimizer.clone(), state, self.model.parameters())?;
+        self.schedule = schedule(&self.config)?;
+        checkpoint.history.validations.iter().for_each(|validation| self.validated(validation));
         Ok(())
+    }
+
+    /// Tells the schedule what a validation measured.
+    pub(super) fn validated(&mut self, validation: &ValidationRecord) {
+        let metrics = &validation.metrics;
+        self.schedule.observe(match self.config.schedule.plateau.metric {
+            Watched::Loss => validation.loss,
+            Watched::Mse => metrics.mse,
+            Watched::Mae => metrics.mae,
+            Watched::Psnr => metrics.psnr,
+            Watched::Ssim => metrics.ssim,
+        });
     }
 
     /// Everything at this moment, as a checkpoint.
@@ -77,7 +92,7 @@ impl Learner {
         let (prediction, mut workspace) = self.model.forward_train(&input, steps, Some(teacher))?;
         let on_logits = training.loss.on_logits();
         let compared = if on_logits { &prediction.logits } else { &prediction.output };
-        let (loss, gradient) = training.loss.value_and_gradient(compared, &target)?;
+        let (loss, gradient) = training.criterion().value_and_gradient(compared, &target)?;
         if !loss.is_finite() {
             return Err(not_finite("the loss", cursor, self.config.optimizer.learning_rate));
         }
@@ -87,12 +102,16 @@ impl Learner {
         self.model.backward_parameters(&mut workspace, gradient, &mut self.gradients)?;
 
         let limit = if training.clip_norm > 0.0 { training.clip_norm } else { f64::INFINITY };
-        let gradient_norm = clip_global_norm(&mut self.gradients, limit);
+        let norm_type = NormType::new(training.clip_norm_type)?;
+        let gradient_norm = clip_global_norm(&mut self.gradients, limit, norm_type);
         if !gradient_norm.is_finite() {
             return Err(not_finite("the gradient", cursor, self.config.optimizer.learning_rate));
         }
-        if let Some(beta1) = self.schedule.beta1(cursor.step) {
-            self.optimizer.set_beta1(beta1)?;
+        if training.clip_value > 0.0 {
+            clip_value(&mut self.gradients, training.clip_value);
+        }
+        if let Some(momentum) = self.schedule.momentum(cursor.step) {
+            self.optimizer.set_momentum(momentum)?;
         }
         let learning_rate = self.schedule.learning_rate(cursor.step);
         self.optimizer.step(self.model.parameters_mut(), &self.gradients, learning_rate)?;
@@ -105,6 +124,11 @@ impl Learner {
             teacher_forcing: probability,
         })
     }
+}
+
+/// The schedule before the first step.
+fn schedule(config: &TrainingConfig) -> Result<Schedule> {
+    Schedule::new(&config.schedule, config.optimizer.learning_rate, config.training.steps)
 }
 
 fn not_finite(what: &'static str, cursor: Cursor, learning_rate: f64) -> Error {

@@ -254,7 +254,7 @@ impl<'a> Session<'a> {
             input_frames: self.config.data.input_frames,
             batch_size: self.config.training.batch_size,
             mean_frame: Some(&self.parts.mean_frame),
-            loss: Some(self.config.training.loss),
+            loss: Some(self.config.training.criterion()),
             interrupt: self.interrupt,
         };
         let Some(assessment) = assessor.assess(&self.parts.learner.model, observer)? else {
@@ -263,6 +263,7 @@ impl<'a> Session<'a> {
         let record = validation_record(self.cursor.step, &assessment);
         self.history.seconds = self.seconds();
         let best = self.history.record(record);
+        self.parts.learner.validated(&record);
         if best {
             self.store.save_best(&self.parts.learner.checkpoint(self.cursor, &self.history))?;
         }
@@ -313,8 +314,12 @@ fn verify(config: &TrainingConfig, checkpoint: &Checkpoint, path: &Path) -> Resu
     if checkpoint.config_hash == config.hash() {
         return Ok(());
     }
+    // A checkpoint may lack fields that have come since, which have their defaults then.
     let differences = TrainingConfig::from_toml(&checkpoint.config_toml)
         .map_or_else(|reason| vec![reason], |theirs| theirs.differences(config));
+    if differences.is_empty() {
+        return Ok(());
+    }
     let reason = format!(
         "it was trained with another configuration ({}: checkpoint, now); go on without these changes, or start a new run without --resume",
         differences.join("; ")

@@ -145,6 +145,55 @@ fn bits(model: &TrainedModel) -> Vec<u32> {
     bits
 }
 
+/// Whatever the optimiser remembers and the schedule has heard, a run that is stopped
+/// between two validations and after one goes on with the same bits.
+#[test]
+fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
+    for settings in [
+        &["optimizer.kind=sgd", "optimizer.momentum=0.9", "schedule.cycle_momentum=true"][..],
+        &["optimizer.kind=adamw", "optimizer.weight_decay=0.1", "optimizer.amsgrad=true"],
+        &["optimizer.kind=rmsprop", "optimizer.momentum=0.5", "optimizer.centered=true"],
+        &["schedule.kind=plateau", "schedule.plateau.patience=0", "schedule.plateau.threshold=0.9"],
+        &["schedule.kind=plateau", "schedule.plateau.metric=ssim", "schedule.plateau.patience=0"],
+        &["schedule.kind=cosine", "schedule.warmup.steps=2", "training.clip_value=1e-3"],
+        &["training.clip_norm=0.1", "training.clip_norm_type=inf"],
+        &["training.loss=smooth-l1", "training.loss_constants.beta=0.1"],
+        &["training.loss_constants.pos_weight=3"],
+    ] {
+        let mut config = tiny();
+        for setting in settings {
+            config = config.with(setting).unwrap();
+        }
+        let out = tempfile::tempdir().unwrap();
+        let (whole, parts, plain) =
+            (out.path().join("whole"), out.path().join("parts"), out.path().join("plain"));
+        train(&config, &whole, 0).unwrap();
+        for stop in [3, 5, 0] {
+            train(&config, &parts, stop).unwrap();
+        }
+        assert_eq!(log(&parts), log(&whole), "{settings:?}");
+        assert!(weights(&parts) == weights(&whole), "{settings:?}: the files differ");
+        train(&tiny(), &plain, 0).unwrap();
+        assert_ne!(log(&plain), log(&whole), "{settings:?} change nothing");
+    }
+}
+
+#[test]
+fn a_plateau_lowers_the_rate_after_validations_without_improvement() {
+    let out = tempfile::tempdir().unwrap();
+    let mut config = tiny();
+    for setting in ["schedule.kind=plateau", "schedule.plateau.patience=0", "schedule.plateau.threshold=0.9"]
+    {
+        config = config.with(setting).unwrap();
+    }
+    train(&config, out.path(), 0).unwrap();
+    let steps = log(out.path()).into_iter().filter(|line| line["kind"] == "step");
+    let rates: Vec<f64> = steps.map(|line| line["learning_rate"].as_f64().unwrap()).collect();
+    let expected = [0.01, 0.01, 0.01, 0.01, 0.001, 0.001];
+    assert!(rates.iter().zip(expected).all(|(rate, e)| (rate - e).abs() < 1e-15), "{rates:?}");
+    assert_eq!(rates.len(), expected.len());
+}
+
 #[test]
 fn weights_of_a_resumed_run_are_the_same_file() {
     let out = tempfile::tempdir().unwrap();

@@ -1,0 +1,199 @@
+//! An optimiser: state, checks, and the way over the tensors.
+
+use convgru_model::{Parameters, Scalar, Tensor};
+use rayon::prelude::*;
+
+use super::adam::Adam;
+use super::config::share;
+use super::rmsprop::RmsProp;
+use super::rule::{MOMENTS, Piece, Rule};
+use super::sgd::Sgd;
+use super::state::{Moment, most_moments};
+use super::{OptimizerConfig, OptimizerKind, OptimizerState};
+use crate::{Error, Result};
+
+/// Elements per piece of work. Elements do not meet, so it changes no bit.
+const CHUNK: usize = 8192;
+
+/// An optimiser of the kind its configuration names, in the arithmetic of `torch.optim`.
+///
+/// The equations are at [`OptimizerKind`]. Constants are formed in `f64`, elements in
+/// `T`. The bits do not depend on the number of threads.
+///
+/// ```
+/// use convgru_model::{Parameters, Tensor};
+/// use convgru_train::optimizer::{Optimizer, OptimizerConfig};
+///
+/// struct Weights(Tensor<f32>);
+/// impl Parameters<f32> for Weights {
+///     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<f32>)) {
+///         visit("weights", &self.0);
+///     }
+///     fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<f32>)) {
+///         visit("weights", &mut self.0);
+///     }
+/// }
+///
+/// let mut weights = Weights(Tensor::from_vec(&[2], vec![1.0, 1.0])?);
+/// let gradients = Weights(Tensor::from_vec(&[2], vec![0.5, -2.0])?);
+/// let mut adam = Optimizer::new(OptimizerConfig::default(), &weights)?;
+/// adam.step(&mut weights, &gradients, 0.1)?;
+/// // The first step of Adam has the length of the learning rate, whatever the gradient's.
+/// assert!((weights.0.as_slice()[0] - 0.9).abs() < 1e-6);
+/// assert!((weights.0.as_slice()[1] - 1.1).abs() < 1e-6);
+/// # Ok::<(), convgru_train::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Optimizer<T> {
+    config: OptimizerConfig,
+    state: OptimizerState<T>,
+    gradients: Vec<T>,
+}
+
+impl<T: Scalar> Optimizer<T> {
+    /// An optimiser that has taken no step.
+    ///
+    /// # Errors
+    /// If the configuration is not valid.
+    pub fn new<P: Parameters<T>>(config: OptimizerConfig, parameters: &P) -> Result<Self> {
+        config.validate()?;
+        let state = OptimizerState::new(&config, parameters);
+        Ok(Self { config, state, gradients: Vec::new() })
+    }
+
+    /// An optimiser that continues from a state, as read from a checkpoint.
+    ///
+    /// # Errors
+    /// If the configuration is not valid or the state is that of another kind or of
+    /// parameters with other sizes.
+    pub fn from_state<P: Parameters<T>>(
+        config: OptimizerConfig,
+        state: OptimizerState<T>,
+        parameters: &P,
+    ) -> Result<Self> {
+        config.validate()?;
+        state.check(&config, parameters)?;
+        Ok(Self { config, state, gradients: Vec::new() })
+    }
+
+    /// The constants.
+    pub fn config(&self) -> &OptimizerConfig {
+        &self.config
+    }
+
+    /// What a checkpoint must keep.
+    pub fn state(&self) -> &OptimizerState<T> {
+        &self.state
+    }
+
+    /// Changes the momentum from the next step on, for schedules that cycle it: beta1 of
+    /// Adam and AdamW, the momentum of SGD and RMSprop; from 0 to below 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is out of its range.
+    pub fn set_momentum(&mut self, momentum: f64) -> Result<()> {
+        let betas = self.config.kind.has_betas();
+        let field = if betas { "beta1" } else { "momentum" };
+        share(field, momentum)?;
+        *(if betas { &mut self.config.beta1 } else { &mut self.config.momentum }) = momentum;
+        Ok(())
+    }
+
+    /// Changes the parameters against their gradients.
+    ///
+    /// `learning_rate` is that of this step alone; zero moves nothing but the
+    /// moments. Gradients that are not finite spoil the moments for good:
+    /// look at the norm that
+    /// [`clip_global_norm`](super::clip_global_norm) returns before this call.
+    ///
+    /// # Errors
+    /// If the gradients or the parameters differ in their tensors' sizes from
+    /// those the optimiser was made for, or the learning rate is negative or
+    /// not finite; nothing is changed then.
+    pub fn step<P: Parameters<T>>(
+        &mut self,
+        parameters: &mut P,
+        gradients: &P,
+        learning_rate: f64,
+    ) -> Result<()> {
+        if !(learning_rate >= 0.0 && learning_rate.is_finite()) {
+            return Err(Error::Data {
+                what: "the learning rate of a step".into(),
+                reason: format!("{learning_rate} is not zero or a positive number"),
+            });
+        }
+        self.state.check(&self.config, parameters)?;
+        check_sizes(parameters, gradients)?;
+        let (config, state) = (&self.config, &mut self.state);
+        state.step = state.step.saturating_add(1);
+        let begins = state.moments.is_empty();
+        if !config.kind.has_betas() && config.momentum != 0.0 {
+            state.grow(most_moments(config), parameters);
+        }
+        let flat = &mut self.gradients;
+        flat.clear();
+        gradients.for_each(&mut |_, tensor| flat.extend_from_slice(tensor.as_slice()));
+        let moments = state.moments.as_mut_slice();
+        match config.kind {
+            OptimizerKind::Adam | OptimizerKind::AdamW => {
+                apply(&Adam::new(config, state.step, learning_rate), parameters, flat, moments);
+            }
+            OptimizerKind::Sgd => apply(&Sgd::new(config, begins, learning_rate), parameters, flat, moments),
+            OptimizerKind::RmsProp => apply(&RmsProp::new(config, learning_rate), parameters, flat, moments),
+        }
+        Ok(())
+    }
+}
+
+/// Fails unless gradients have the sizes of the parameters.
+fn check_sizes<T: Scalar, P: Parameters<T>>(parameters: &P, gradients: &P) -> Result<()> {
+    let mut expected = Vec::new();
+    parameters.for_each(&mut |_, tensor| expected.push(tensor.len()));
+    let (mut tensors, mut wrong) = (0, None);
+    gradients.for_each(&mut |name, tensor| {
+        let (has, needs) = (tensor.len(), expected.get(tensors).copied());
+        if let Some(needs) = needs.filter(|needs| *needs != has && wrong.is_none()) {
+            wrong = Some(format!("`{name}` has {has} numbers where the parameters have {needs}"));
+        }
+        tensors += 1;
+    });
+    if tensors != expected.len() && wrong.is_none() {
+        wrong = Some(format!("there are {tensors} tensors where the parameters have {}", expected.len()));
+    }
+    wrong.map_or(Ok(()), |reason| Err(Error::Data { what: "the gradients of a step".into(), reason }))
+}
+
+/// Takes one step: a rule on every piece of every tensor.
+fn apply<T: Scalar, P: Parameters<T>>(
+    rule: &impl Rule<T>,
+    parameters: &mut P,
+    mut gradients: &[T],
+    moments: &mut [Moment<T>],
+) {
+    let mut tensors: Vec<_> = moments.iter_mut().map(|moment| moment.iter_mut()).collect();
+    parameters.for_each_mut(&mut |_, tensor: &mut Tensor<T>| {
+        let mut moments: [&mut [T]; MOMENTS] = Default::default();
+        for (slot, moment) in moments.iter_mut().zip(&mut tensors) {
+            *slot = moment.next().expect("one entry per tensor, as checked");
+        }
+        let (gradient, after) = gradients.split_at(tensor.len());
+        gradients = after;
+        let whole = Piece { parameters: tensor.as_mut_slice(), gradients: gradient, moments };
+        pieces(whole).into_par_iter().for_each(|piece| rule.apply(piece));
+    });
+}
+
+/// The same in pieces of [`CHUNK`] elements.
+fn pieces<T>(mut whole: Piece<'_, T>) -> Vec<Piece<'_, T>> {
+    let mut pieces = Vec::with_capacity(whole.parameters.len().div_ceil(CHUNK));
+    while whole.parameters.len() > CHUNK {
+        let (parameters, rest) = whole.parameters.split_at_mut(CHUNK);
+        let (gradients, later) = whole.gradients.split_at(CHUNK);
+        let [(a, a_rest), (b, b_rest), (c, c_rest)] =
+            whole.moments.map(|moment| moment.split_at_mut(CHUNK.min(moment.len())));
+        pieces.push(Piece { parameters, gradients, moments: [a, b, c] });
+        whole = Piece { parameters: rest, gradients: later, moments: [a_rest, b_rest, c_rest] };
+    }
+    pieces.push(whole);
+    pieces
+}
