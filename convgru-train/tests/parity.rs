@@ -12,7 +12,9 @@
 
 use std::path::{Path, PathBuf};
 
-use convgru_train::parity::{self, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE, Row, TRAJECTORY_TOLERANCE};
+use convgru_train::parity::{
+    self, GRADIENT_TOLERANCE, OUTPUT_TOLERANCE, Row, SINGLE_TOLERANCE, TRAJECTORY_TOLERANCE,
+};
 use safetensors::tensor::{Dtype, TensorView};
 
 fn folder() -> Option<PathBuf> {
@@ -77,6 +79,7 @@ fn cells_of_every_known_layout_are_reproduced() {
         for row in &rows {
             assert!(row.passed, "{row:?}");
             assert!(row.worst_gradient_error.is_some_and(|error| error <= GRADIENT_TOLERANCE), "{row:?}");
+            assert!(row.worst_single_error.is_some_and(|error| error <= SINGLE_TOLERANCE), "{row:?}");
         }
     }
 }

@@ -11,7 +11,7 @@ use super::output;
 /// Reproduces recorded outputs and gradients of other implementations
 ///
 /// Reads every *.safetensors file in a folder of recorded values and computes the same in
-/// f64. Files about something convgru does not have are listed as not passed, but only a
+/// f64, and the states of cells in f32 too. Files about something convgru does not have are listed as not passed, but only a
 /// file that should be reproduced and is not makes the command end with exit code 1.
 #[derive(Args)]
 #[command(after_help = "Example:
@@ -45,8 +45,8 @@ fn table(rows: &[Row]) -> String {
     let (file_width, system_width) = (width(|row| &row.file), width(|row| &row.system));
     let error = |error: Option<f64>| error.map_or("-".to_owned(), |error| format!("{error:.1e}"));
     let mut text = format!(
-        "{:file_width$}  {:system_width$}  {:>8}  {:>8}  result",
-        "file", "system", "output", "gradient"
+        "{:file_width$}  {:system_width$}  {:>8}  {:>8}  {:>8}  result",
+        "file", "system", "output", "gradient", "32 bits"
     );
     for row in rows {
         let result = match (row.passed, row.supported) {
@@ -55,11 +55,12 @@ fn table(rows: &[Row]) -> String {
             (false, false) => "-",
         };
         text += &format!(
-            "\n{:file_width$}  {:system_width$}  {:>8}  {:>8}  {result}",
+            "\n{:file_width$}  {:system_width$}  {:>8}  {:>8}  {:>8}  {result}",
             row.file,
             row.system,
             error(row.worst_output_error),
-            error(row.worst_gradient_error)
+            error(row.worst_gradient_error),
+            error(row.worst_single_error)
         );
         if let Some(note) = &row.note {
             text += &format!(" ({note})");

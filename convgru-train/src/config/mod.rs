@@ -241,6 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn examples_of_networks_in_the_documentation_are_valid_and_round_trip() {
+        use convgru_model::recurrent::{Recurrent, RecurrentConfig};
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cells.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
+        assert!(examples.len() >= 2, "only {} examples", examples.len());
+        for example in examples {
+            let example = example.split("```").next().unwrap();
+            let config: RecurrentConfig = toml::from_str(example).unwrap();
+            Recurrent::<f32>::new(config.clone(), 0).unwrap();
+            let written = toml::to_string(&config).unwrap();
+            assert_eq!(toml::from_str::<RecurrentConfig>(&written).unwrap(), config);
+        }
+    }
+
+    #[test]
     fn the_hash_sees_what_decides_the_result_and_nothing_else() {
         let config = TrainingConfig::default();
         for neutral in ["name=other", "training.threads=3", "training.checkpoint_every=5"] {

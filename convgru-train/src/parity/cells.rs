@@ -3,7 +3,8 @@
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
-    ConvGru, ConvGruOutputGradients, ConvGruParameters, InputGradient, Outputs, Parameters, Tensor,
+    CellParameters, ConvGru, ConvGruOutputGradients, ConvGruParameters, InputGradient, Outputs, Parameters,
+    Tensor,
 };
 use serde_json::Value;
 
@@ -71,6 +72,12 @@ impl Recipe {
             let name = format!("h.{layer}");
             errors.output(record, &name, &self.without_rows(outputs.0)?)?;
             errors.output(record, &name, &self.without_rows(outputs.1)?)?;
+        }
+        let single = single(&network)?;
+        let states: Option<Vec<Tensor<f32>>> = states.map(|states| states.iter().map(Tensor::cast).collect());
+        let used_single = single.forward(&x.cast(), states.as_deref(), Outputs::AllLayers)?;
+        for (layer, outputs) in used_single.outputs.iter().enumerate() {
+            errors.single(record, &format!("h.{layer}"), &self.without_rows(&outputs.cast())?.cast())?;
         }
         if self.half {
             errors.output(record, "y", &beside(&past, &used.outputs[0])?)?;
@@ -149,6 +156,19 @@ impl Recipe {
         };
         Ok([part(0..past)?, part(past..channels)?])
     }
+}
+
+/// The same network in 32 bits.
+fn single(network: &ConvGru<f64>) -> Result<ConvGru<f32>> {
+    let layer = |layer: &CellParameters<f64>| CellParameters {
+        input_weights: layer.input_weights.cast(),
+        hidden_weights: layer.hidden_weights.cast(),
+        bias: layer.bias.as_ref().map(Tensor::cast),
+        hidden_bias: layer.hidden_bias.as_ref().map(Tensor::cast),
+        reset: layer.reset,
+    };
+    let layers = network.parameters().layers.iter().map(layer).collect();
+    Ok(ConvGru::from_parameters(network.config().clone(), ConvGruParameters { layers })?)
 }
 
 /// Two of `[T, N, C, H, W]`, side by side along the channels.

@@ -12,6 +12,8 @@ pub struct Errors {
     pub output: Option<f64>,
     /// Of gradients, relative to the largest entry of each tensor.
     pub gradient: Option<f64>,
+    /// Of outputs computed in 32 bits, relative to the largest entry of each tensor where that is above 1.
+    pub single: Option<f64>,
 }
 
 impl Errors {
@@ -36,11 +38,33 @@ impl Errors {
         Ok(())
     }
 
-    /// Whether something was compared, and nothing is off by more than allowed.
-    pub fn within(&self, output: f64, gradient: f64) -> bool {
-        self.output.is_some_and(|error| error <= output)
-            && self.gradient.is_none_or(|error| error <= gradient)
+    /// Compares an output computed in 32 bits with the recorded tensor `name`.
+    ///
+    /// # Errors
+    /// As [`output`](Self::output).
+    pub fn single(&mut self, record: &Record, name: &str, got: &Tensor<f32>) -> Result<()> {
+        let (error, scale) = largest(record, name, &got.cast())?;
+        self.single = Some(worse(self.single, error / scale.max(1.0)));
+        Ok(())
     }
+
+    /// Whether something was compared, and nothing is off by more than allowed.
+    pub fn within(&self, allowed: Tolerances) -> bool {
+        self.output.is_some_and(|error| error <= allowed.output)
+            && self.gradient.is_none_or(|error| error <= allowed.gradient)
+            && self.single.is_none_or(|error| error <= allowed.single)
+    }
+}
+
+/// The largest errors that are allowed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerances {
+    /// Of outputs, absolute.
+    pub output: f64,
+    /// Of gradients, relative.
+    pub gradient: f64,
+    /// Of outputs in 32 bits.
+    pub single: f64,
 }
 
 /// The larger error; a NaN is larger than anything.
@@ -67,10 +91,13 @@ mod tests {
 
     #[test]
     fn nothing_compared_is_not_within() {
-        assert!(!Errors::default().within(1.0, 1.0));
-        assert!(Errors { output: Some(0.5), gradient: None }.within(1.0, 1.0));
-        assert!(!Errors { output: Some(0.5), gradient: Some(2.0) }.within(1.0, 1.0));
-        assert!(!Errors { output: Some(f64::NAN), gradient: None }.within(1.0, 1.0));
+        let allowed = Tolerances { output: 1.0, gradient: 1.0, single: 1.0 };
+        let within = |output, gradient, single| Errors { output, gradient, single }.within(allowed);
+        assert!(!within(None, None, None));
+        assert!(within(Some(0.5), None, None));
+        assert!(!within(Some(0.5), Some(2.0), None));
+        assert!(!within(Some(0.5), None, Some(2.0)));
+        assert!(!within(Some(f64::NAN), None, None));
     }
 
     #[test]

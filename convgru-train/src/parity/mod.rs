@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::Serialize;
 
-pub use compare::Errors;
+pub use compare::{Errors, Tolerances};
 pub use record::Record;
 
 use crate::{Error, Result};
@@ -30,6 +30,10 @@ pub const OUTPUT_TOLERANCE: f64 = 1e-11;
 
 /// Largest error allowed of a gradient, relative to the largest entry of its tensor.
 pub const GRADIENT_TOLERANCE: f64 = 1e-11;
+
+/// Largest error allowed of an output computed in 32 bits, relative to the largest entry of its tensor where that is
+/// above 1.
+pub const SINGLE_TOLERANCE: f64 = 1e-5;
 
 /// Largest error allowed of anything over recorded steps of training.
 pub const TRAJECTORY_TOLERANCE: f64 = 1e-9;
@@ -45,6 +49,9 @@ pub struct Row {
     pub worst_output_error: Option<f64>,
     /// Largest relative error of a gradient; none if the file holds none or nothing was computed.
     pub worst_gradient_error: Option<f64>,
+    /// Largest error of an output computed in 32 bits, relative to the largest entry where that is above 1; none if
+    /// nothing was.
+    pub worst_single_error: Option<f64>,
     /// Whether all errors are within their tolerance.
     pub passed: bool,
     /// Whether this project has what the file is about.
@@ -85,6 +92,7 @@ pub fn check(path: &Path) -> Row {
         system: String::new(),
         worst_output_error: None,
         worst_gradient_error: None,
+        worst_single_error: None,
         passed: false,
         supported: true,
         note: None,
@@ -97,8 +105,8 @@ pub fn check(path: &Path) -> Row {
     };
     let case = record.metadata("case").unwrap_or_default();
     row.system = record.metadata("system").unwrap_or(case).to_owned();
-    let (errors, [output, gradient]) = match Kind::of(&record) {
-        Ok(kind) => (kind.compare(&record), kind_tolerances(case)),
+    let (errors, allowed) = match Kind::of(&record) {
+        Ok(kind) => (kind.compare(&record), tolerances(case)),
         Err(missing) => {
             return Row { supported: false, note: Some(format!("not supported yet: {missing}")), ..row };
         }
@@ -107,19 +115,23 @@ pub fn check(path: &Path) -> Row {
         Ok(errors) => {
             row.worst_output_error = errors.output;
             row.worst_gradient_error = errors.gradient;
-            row.passed = errors.within(output, gradient);
-            row.note = (!row.passed).then(|| format!("allowed are {output:.0e} and {gradient:.0e}"));
+            row.worst_single_error = errors.single;
+            row.passed = errors.within(allowed);
+            let Tolerances { output, gradient, single } = allowed;
+            row.note = (!row.passed)
+                .then(|| format!("allowed are {output:.0e}, {gradient:.0e} and in 32 bits {single:.0e}"));
         }
         Err(error) => row.note = Some(error.to_string()),
     }
     row
 }
 
-fn kind_tolerances(case: &str) -> [f64; 2] {
-    match case {
+fn tolerances(case: &str) -> Tolerances {
+    let [output, gradient] = match case {
         "trajectory" => [TRAJECTORY_TOLERANCE; 2],
         _ => [OUTPUT_TOLERANCE, GRADIENT_TOLERANCE],
-    }
+    };
+    Tolerances { output, gradient, single: SINGLE_TOLERANCE }
 }
 
 /// What a file holds, where it is something this project has.

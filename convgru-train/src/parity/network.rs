@@ -4,7 +4,7 @@ use convgru_model::import::layout::Layout;
 use convgru_model::import::network::{Hints, read};
 use convgru_model::layer::Activation;
 use convgru_model::recurrent::{
-    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, Wiring,
+    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters, Wiring,
 };
 use convgru_model::{Parameters, Tensor};
 use serde_json::Value;
@@ -89,6 +89,9 @@ impl Recipe {
             errors.output(record, &format!("h.{cell}"), trained)?;
             errors.output(record, &format!("h.{cell}"), used)?;
         }
+        for (cell, single) in single(&network, &given)?.iter().enumerate() {
+            errors.single(record, &format!("h.{cell}"), single)?;
+        }
         for name in ["y".to_owned(), format!("y.{}", cells - 1)] {
             if record.find(&name).is_some() {
                 errors.output(record, &name, &used.top)?;
@@ -125,6 +128,23 @@ impl Recipe {
             None => Ok(errors),
         }
     }
+}
+
+/// The states of all cells, computed in 32 bits.
+fn single(network: &Recurrent<f64>, given: &Given) -> Result<Vec<Tensor<f32>>> {
+    let named = network.parameters().named().iter().map(|(name, tensor)| (name.clone(), tensor.cast()));
+    let parameters = RecurrentParameters::new(named.collect());
+    let network = Recurrent::<f32>::from_parameters(network.config().clone(), parameters)?;
+    let cast = |tensors: &[Tensor<f64>]| tensors.iter().map(Tensor::cast).collect::<Vec<Tensor<f32>>>();
+    let (inputs, contexts) = (cast(&given.inputs), cast(&given.contexts));
+    let states = given.states.as_deref().map(cast);
+    let frames = Frames {
+        inputs: inputs.iter().collect(),
+        states: states.as_deref(),
+        contexts: &contexts,
+        lengths: None,
+    };
+    Ok(network.forward(&frames)?.outputs)
 }
 
 /// The names of contexts: of update gate, reset gate, candidate.
