@@ -11,7 +11,7 @@ use super::output;
 /// Reproduces recorded outputs and gradients of other implementations
 ///
 /// Reads every *.safetensors file in a folder of recorded values and computes the same in
-/// f64, and the states of cells in f32 too. Files about something convgru does not have are listed as not passed, but only a
+/// f64, and the states of cells in f32 (`precision = "exact"`) too. Files about something convgru does not have are listed as not passed, but only a
 /// file that should be reproduced and is not makes the command end with exit code 1.
 #[derive(Args)]
 #[command(after_help = "Example:

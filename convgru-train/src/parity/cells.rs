@@ -3,8 +3,8 @@
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
-    CellParameters, ConvGru, ConvGruOutputGradients, ConvGruParameters, InputGradient, Outputs, Parameters,
-    Tensor,
+    CellParameters, ConvGru, ConvGruConfig, ConvGruOutputGradients, ConvGruParameters, InputGradient,
+    Outputs, Parameters, Precision, Tensor,
 };
 use serde_json::Value;
 
@@ -158,7 +158,7 @@ impl Recipe {
     }
 }
 
-/// The same network in 32 bits.
+/// The same network in 32 bits, products and sums as in the definition.
 fn single(network: &ConvGru<f64>) -> Result<ConvGru<f32>> {
     let layer = |layer: &CellParameters<f64>| CellParameters {
         input_weights: layer.input_weights.cast(),
@@ -168,7 +168,8 @@ fn single(network: &ConvGru<f64>) -> Result<ConvGru<f32>> {
         reset: layer.reset,
     };
     let layers = network.parameters().layers.iter().map(layer).collect();
-    Ok(ConvGru::from_parameters(network.config().clone(), ConvGruParameters { layers })?)
+    let config = ConvGruConfig { precision: Precision::Exact, ..network.config().clone() };
+    Ok(ConvGru::from_parameters(config, ConvGruParameters { layers })?)
 }
 
 /// Two of `[T, N, C, H, W]`, side by side along the channels.

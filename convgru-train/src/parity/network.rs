@@ -4,9 +4,9 @@ use convgru_model::import::layout::Layout;
 use convgru_model::import::network::{Hints, read};
 use convgru_model::layer::Activation;
 use convgru_model::recurrent::{
-    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters, Wiring,
+    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters, Stage, Wiring,
 };
-use convgru_model::{Parameters, Tensor};
+use convgru_model::{Parameters, Precision, Tensor};
 use serde_json::Value;
 
 use super::{Errors, Record};
@@ -130,11 +130,18 @@ impl Recipe {
     }
 }
 
-/// The states of all cells, computed in 32 bits.
+/// The states of all cells, computed in 32 bits, products and sums as in the definition.
 fn single(network: &Recurrent<f64>, given: &Given) -> Result<Vec<Tensor<f32>>> {
     let named = network.parameters().named().iter().map(|(name, tensor)| (name.clone(), tensor.cast()));
     let parameters = RecurrentParameters::new(named.collect());
-    let network = Recurrent::<f32>::from_parameters(network.config().clone(), parameters)?;
+    let mut config = network.config().clone();
+    for stage in &mut config.stages {
+        match stage {
+            Stage::Cell(cell) => cell.precision = Precision::Exact,
+            Stage::Convolution(config) | Stage::Residual(config) => config.precision = Precision::Exact,
+        }
+    }
+    let network = Recurrent::<f32>::from_parameters(config, parameters)?;
     let cast = |tensors: &[Tensor<f64>]| tensors.iter().map(Tensor::cast).collect::<Vec<Tensor<f32>>>();
     let (inputs, contexts) = (cast(&given.inputs), cast(&given.contexts));
     let states = given.states.as_deref().map(cast);
