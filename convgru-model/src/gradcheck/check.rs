@@ -25,7 +25,7 @@ const LANES: usize = 16;
 /// Distance of the points of the central difference. The error of the formula
 /// shrinks with its sixth power, that of rounding grows with its inverse; for
 /// losses of order one both are below 1e-11 here.
-const STEP: f64 = 5e-3;
+const STEP: f64 = 4e-3;
 
 /// The points of the central difference, in steps, with their coefficients.
 const POINTS: [(f64, f64); 6] =

@@ -41,7 +41,8 @@ impl<N: Number> Plain<N> {
             }
             // No kink, but differences go wrong where the divisor comes near zero.
             Op::Divide => values(1).map(|x| 0.1 * x.abs()).fold(f64::INFINITY, f64::min),
-            Op::Warp => values(1).map(|x| (x - x.round()).abs()).fold(f64::INFINITY, f64::min),
+            // Differences move a flow by more than its own parameters.
+            Op::Warp => values(1).map(|x| 0.5 * (x - x.round()).abs()).fold(f64::INFINITY, f64::min),
             Op::Pool(Pooling::Max2) => {
                 let e = inputs[0].extent()?;
                 let [height, width] = Pooling::Max2.pooled([e.height, e.width]);
