@@ -219,6 +219,10 @@ fn configurations_survive_json_and_say_what_is_wrong() {
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<RecurrentConfig>(&text).unwrap(), config, "{name}");
     }
+    let traj = |cell: &mut CellConfig, change: &dyn Fn(&mut CellConfig)| {
+        (cell.cell, cell.reset) = (CellKind::TrajGru, ResetGate::After);
+        change(cell);
+    };
     let message = |change: &dyn Fn(&mut CellConfig)| {
         let mut cell = CellConfig::new(2, 4);
         change(&mut cell);
@@ -240,10 +244,24 @@ fn configurations_survive_json_and_say_what_is_wrong() {
         (&|c| c.lower_channels = 2, "lower_channels: 2 of cell 0, which reads 0"),
         (&|c| c.hidden_channels = 0, "hidden_channels: 0"),
         (&|c| (c.bias, c.update_bias) = (Bias::One, f64::NAN), "update_bias: NaN"),
+        (&|c| c.input_padding = Some([usize::MAX, 1]), "is more than 65025"),
+        (&|c| c.lower_channels = usize::MAX, "lower_channels: 18446744073709551615 is more"),
+        (&|c| (c.cell, c.reset) = (CellKind::Lstm, ResetGate::After), "reset: an LSTM has no reset gate"),
+        (&|c| traj(c, &|c| c.flows = usize::MAX), "18446744073709551615 flows of 32 features"),
+        (&|c| traj(c, &|c| c.flow_channels = 0), "5 flows of 0 features"),
+        (&|c| traj(c, &|c| c.groups = 2), "groups: flows see all channels"),
+        (&|c| traj(c, &|c| c.edges = [Edge::Circular; 2]), "edges: flows have the size"),
+        (&|c| traj(c, &|c| c.bias = Bias::None), "bias: a trajectory GRU has two"),
     ] {
         let message = message(change);
         assert!(message.contains(words), "{message}");
     }
+    let levels = RecurrentConfig {
+        wiring: Wiring::Levels,
+        ..RecurrentConfig::chain([CellConfig { input_stride: [2, 2], ..CellConfig::new(2, 4) }])
+    };
+    let error = Recurrent::<f32>::new(levels, 0).unwrap_err().to_string();
+    assert!(error.contains("a level has the size of what it reads"), "{error}");
     let chain = RecurrentConfig::chain([CellConfig::new(2, 4), CellConfig::new(3, 4)]);
     let error = Recurrent::<f32>::new(chain, 0).unwrap_err().to_string();
     assert_eq!(error, "in_channels: stage 1 reads 3 channels, stage 0 gives 4");

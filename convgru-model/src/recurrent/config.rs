@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Initializer, MAX_CHANNELS, Precision, ResetGate, invalid};
-use crate::error::Result;
+use crate::config::{Initializer, Precision, ResetGate};
 use crate::graph::Edge;
 use crate::layer::Activation;
 
@@ -228,131 +227,6 @@ impl CellConfig {
             Normalization::None => None,
             Normalization::Layer => Some([2, 1]),
             Normalization::Group { gates, candidate } => Some([gates, candidate]),
-        }
-    }
-
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and what would be right.
-    pub fn validate(&self) -> Result<()> {
-        let hidden = self.hidden_channels;
-        if hidden == 0 || hidden > MAX_CHANNELS || self.in_channels > MAX_CHANNELS {
-            let reason =
-                format!("{hidden}, of {} inputs; 1 to {MAX_CHANNELS} are possible", self.in_channels);
-            return invalid("hidden_channels", reason);
-        }
-        self.validate_kernels()?;
-        for (field, groups, channels) in
-            [("groups", self.groups, hidden), ("input_groups", self.input_groups, self.in_channels)]
-        {
-            if groups == 0 || !channels.is_multiple_of(groups) || !hidden.is_multiple_of(groups) {
-                let reason = format!("{groups} groups of {channels} channels and of gates of {hidden}");
-                return invalid(field, reason);
-            }
-        }
-        if let Some([gates, candidate]) = self.normalization_groups()
-            && (gates == 0
-                || candidate == 0
-                || !(2 * hidden).is_multiple_of(gates)
-                || !hidden.is_multiple_of(candidate))
-        {
-            let reason = format!("{gates} and {candidate} groups of {} and {hidden} channels", 2 * hidden);
-            return invalid("normalization", reason);
-        }
-        for (field, part) in [("zoneout", self.zoneout), ("dropout", self.dropout)] {
-            if !(0.0..1.0).contains(&part) {
-                return invalid(field, format!("{part} is not within 0 and 1"));
-            }
-        }
-        if !self.update_bias.is_finite() {
-            return invalid("update_bias", format!("{} is no number", self.update_bias));
-        }
-        if let Activation::LeakyRelu(slope) = self.candidate_activation
-            && !(0.0..=1.0).contains(&slope)
-        {
-            return invalid("candidate_activation", format!("a slope of {slope} is not within 0 and 1"));
-        }
-        self.validate_choices()
-    }
-
-    fn validate_kernels(&self) -> Result<()> {
-        let depths = [self.kernel_depth, self.input_kernel_depth];
-        let [kernel, input] = [self.kernel_size, self.input_kernel()];
-        for size in [kernel, input, self.second_kernel_size.unwrap_or([1, 1]), depths] {
-            if size.iter().any(|&k| k % 2 == 0 || k > 255) {
-                return invalid("kernel_size", format!("{size:?}: sizes must be odd, from 1 to 255"));
-            }
-        }
-        let steps = [self.dilation, self.input_dilation, self.input_stride];
-        for (field, step) in ["dilation", "input_dilation", "input_stride"].into_iter().zip(steps) {
-            if step.iter().any(|step| !(1..=255).contains(step)) {
-                return invalid(field, format!("{step:?} is not within 1 and 255"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Choices that exclude each other.
-    fn validate_choices(&self) -> Result<()> {
-        let of_gru = self.cell == CellKind::Gru;
-        let stride = self.input_stride != [1, 1];
-        let volumes = self.kernel_depth.max(self.input_kernel_depth) > 1;
-        let normalized = self.normalization != Normalization::None;
-        let checks = [
-            (
-                "peephole",
-                self.peephole && self.cell != CellKind::Lstm,
-                "only an LSTM has a memory to look at",
-            ),
-            ("flows", self.cell == CellKind::TrajGru && self.flows == 0, "a trajectory GRU needs at least 1"),
-            (
-                "second_kernel_size",
-                self.second_kernel_size.is_some() && !of_gru,
-                "only a GRU is applied twice",
-            ),
-            (
-                "second_kernel_size",
-                self.second_kernel_size.is_some() && stride,
-                "a second pass keeps the size",
-            ),
-            ("normalization", normalized && !of_gru, "only a GRU is normalised"),
-            ("normalization", normalized && volumes, "volumes are not normalised"),
-            (
-                "spectral_norm",
-                self.spectral_norm && !of_gru,
-                "only kernels of a GRU are divided by their norm",
-            ),
-            (
-                "spectral_norm",
-                self.spectral_norm && self.groups * self.input_groups > 1,
-                "kernels in groups have none",
-            ),
-            ("context", self.context != Context::None && !of_gru, "only a GRU sees a context"),
-            ("context", self.context == Context::Global && volumes, "volumes have no global context"),
-            ("lower_channels", self.lower_channels > 0 && !of_gru, "only a GRU reads the state below"),
-            ("cell", self.cell == CellKind::TrajGru && volumes, "volumes do not flow"),
-            (
-                "input_padding",
-                self.input_padding.is_some()
-                    && (self.cell == CellKind::TrajGru || self.second_kernel_size.is_some()),
-                "flows and a second pass keep the size",
-            ),
-            ("input_stride", self.cell == CellKind::TrajGru && stride, "flows have the size of the input"),
-            (
-                "cell",
-                self.cell == CellKind::TrajGru && self.reset == ResetGate::Before,
-                "the reset gate of a trajectory GRU acts after the convolution of the state",
-            ),
-            (
-                "gate_activation",
-                !matches!(self.gate_activation, Activation::Sigmoid | Activation::HardSigmoid),
-                "gates are sigmoid or hard-sigmoid",
-            ),
-        ];
-        match checks.into_iter().find(|(_, wrong, _)| *wrong) {
-            Some((field, _, reason)) => invalid(field, reason.to_owned()),
-            None => Ok(()),
         }
     }
 }

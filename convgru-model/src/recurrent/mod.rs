@@ -33,6 +33,7 @@ mod noise;
 mod reference;
 mod run;
 mod slots;
+mod validate;
 
 pub use backward::{RecurrentBackward, RecurrentOutputGradients, RecurrentWorkspace};
 pub use border::Frames;

@@ -200,10 +200,15 @@ impl RecurrentConfig {
             }
             Wiring::GruRcn { .. } if only_cells => Ok(()),
             Wiring::Levels if only_cells => {
+                let keeps = |cell: &&&CellConfig| cell.state_size([1 << 10, 1 << 11]) == [1 << 10, 1 << 11];
+                if let Some(cell) = cells.iter().find(|cell| !keeps(cell)) {
+                    let reason = format!("{:?}: a level has the size of what it reads", cell.input_stride);
+                    return invalid("input_stride", reason);
+                }
                 for (index, cell) in cells.iter().enumerate().skip(1) {
                     let coarser = cells.get(index + 1).map_or(0, |cell| cell.hidden_channels);
                     let expected = cells[index - 1].hidden_channels + coarser;
-                    if cell.in_channels != expected || cell.input_stride != [1, 1] {
+                    if cell.in_channels != expected {
                         let reason =
                             format!("level {index} reads {expected} channels, not {}", cell.in_channels);
                         return invalid("in_channels", reason);
@@ -239,6 +244,11 @@ impl Stage {
         }
         if config.kernel_size.iter().any(|&k| k % 2 == 0 || k > 255) {
             return invalid("kernel_size", format!("{:?}: sizes must be odd, to 255", config.kernel_size));
+        }
+        if let Activation::LeakyRelu(slope) = config.activation
+            && !(0.0..=1.0).contains(&slope)
+        {
+            return invalid("activation", format!("a slope of {slope} is not within 0 and 1"));
         }
         let residual = matches!(self, Self::Residual(_));
         if residual && (config.in_channels != config.out_channels || config.stride != [1, 1]) {
