@@ -177,6 +177,36 @@ fn networks_become_stacks_of_the_fused_engine_where_it_has_them() {
     assert_eq!(fused, 5);
 }
 
+/// A globe that is turned gives a turned result in every layer, and one too small to be halved an error.
+#[test]
+fn stacked_layers_wrap_the_state_below_around_too() {
+    let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..CellConfig::new(2, 3) };
+    let above = CellConfig { lower_channels: 3, ..cell.clone() };
+    let stack = |pool| RecurrentConfig {
+        wiring: Wiring::GruRcn { pool },
+        ..RecurrentConfig::chain([cell.clone(), above.clone()])
+    };
+    let network = Recurrent::<f64>::new(stack(false), 3).unwrap();
+    let (columns, turn) = (6, 2);
+    let x = frames(&[2, 2, 2, 5, columns]);
+    let turned = |tensor: &Tensor<f64>| {
+        Tensor::from_fn(tensor.shape(), |i| tensor.as_slice()[i / columns * columns + (i + turn) % columns])
+    };
+    let y = turned(&x);
+    let run = |x: &Tensor<f64>| {
+        let both = Frames { inputs: vec![x, x], ..Frames::new(x) };
+        network.forward(&both).unwrap().top
+    };
+    let (straight, of_turned) = (turned(&run(&x)), run(&y));
+    let pairs = straight.as_slice().iter().zip(of_turned.as_slice());
+    assert!(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) < 1e-14);
+
+    let network = Recurrent::<f64>::new(stack(true), 3).unwrap();
+    let line = frames(&[1, 1, 2, 1, columns]);
+    let half = frames(&[1, 1, 2, 1, columns / 2]);
+    network.forward(&Frames { inputs: vec![&line, &half], ..Frames::new(&line) }).unwrap_err();
+}
+
 /// The power iteration brings `u . W v` to the largest singular value, which no direction exceeds.
 #[test]
 fn spectral_norms_converge_and_bound_the_kernel() {

@@ -59,6 +59,8 @@ pub(super) struct Layer<'c> {
 enum Reads {
     Input,
     State,
+    /// The state of the layer below.
+    Lower,
 }
 
 impl<'c> Layer<'c> {
@@ -104,6 +106,7 @@ impl<'c> Layer<'c> {
         let (dilation, stride, groups) = match reads {
             Reads::Input => (config.input_dilation, config.input_stride, config.input_groups),
             Reads::State => (config.dilation, [1, 1], config.groups),
+            Reads::Lower => ([1, 1], [1, 1], 1),
         };
         let kernel_size = [shape[shape.len() - 2], shape[shape.len() - 1]];
         let mut convolution = Convolution::same(&shape, config.precision.into());
@@ -147,7 +150,7 @@ impl<'c> Layer<'c> {
     ) -> Result<O::Value> {
         let hidden = self.config.hidden_channels;
         let kernel = self.get(ops, "lower_weights");
-        let added = self.convolve_plainly(ops, lower, &kernel, None)?;
+        let added = self.convolve(ops, Reads::Lower, lower, &kernel, 0..2 * hidden, None)?;
         let gates = ops.channels(part, 0..2 * hidden)?;
         let gates = ops.add(&gates, &added)?;
         let candidate = ops.channels(part, 2 * hidden..3 * hidden)?;

@@ -160,6 +160,11 @@ pub(super) fn cases() -> Vec<Case> {
         wiring: Wiring::GruRcn { pool: false },
         ..chain([s.gru(), CellConfig { lower_channels: s.hidden, hidden_channels: 2, ..s.gru() }])
     });
+    add("stacked gru-rcn, edges wrapped around", plain, |s| {
+        let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], kernel_size: [3, 3], ..s.gru() };
+        let above = CellConfig { lower_channels: s.hidden, hidden_channels: 2, ..cell.clone() };
+        RecurrentConfig { wiring: Wiring::GruRcn { pool: false }, ..chain([cell, above]) }
+    });
     add("stacked gru-rcn, pooled", Setup { wide: true, ..unbounded }, |s| RecurrentConfig {
         wiring: Wiring::GruRcn { pool: true },
         ..chain([s.gru(), CellConfig { lower_channels: s.hidden, hidden_channels: 1, ..s.gru() }])
