@@ -68,6 +68,8 @@ pub(super) enum Size {
     Fixed(usize),
     /// Any number, the same wherever the name is.
     Free(&'static str),
+    /// Any number.
+    Any,
 }
 
 /// A graph, or the body of a loop within one.
@@ -261,10 +263,11 @@ fn attribute(name: &str, r#type: i32) -> AttributeProto {
 
 fn value_info(name: &str, elem_type: i32, sizes: &[Size]) -> ValueInfoProto {
     let dimension = |size: &Size| match *size {
-        Size::Fixed(number) => Dimension::Value(number as i64),
-        Size::Free(name) => Dimension::Parameter(name.to_owned()),
+        Size::Fixed(number) => Some(Dimension::Value(number as i64)),
+        Size::Free(name) => Some(Dimension::Parameter(name.to_owned())),
+        Size::Any => None,
     };
-    let dim = sizes.iter().map(|size| DimensionProto { value: Some(dimension(size)) }).collect();
+    let dim = sizes.iter().map(|size| DimensionProto { value: dimension(size) }).collect();
     let tensor_type = Some(TensorTypeProto { elem_type, shape: Some(TensorShapeProto { dim }) });
     ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type }) }
 }

@@ -10,8 +10,11 @@ use super::operators::{Value, Writer};
 use crate::error::{Error, Result};
 use crate::recurrent::{Context, Given, Recurrent, RecurrentConfig, Run};
 
-/// Height and width of an input, and of each cell's states, which may be others.
-const IMAGES: [[&str; 2]; 2] = [["height", "width"], ["rows", "columns"]];
+/// Height and width of the first input.
+const IMAGE: [Size; 2] = [Size::Free("height"), Size::Free("width")];
+
+/// Those of states and whatever else may have another size.
+const OTHER: [Size; 2] = [Size::Any, Size::Any];
 
 /// The bytes of the file.
 pub(super) fn write<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8>> {
@@ -50,28 +53,20 @@ pub(super) fn write<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec
     encode(&about, graph, constants)
 }
 
-/// `[N, C, H, W]` of images that have the size of an input, or another.
-fn sizes(channels: usize, image: [&'static str; 2]) -> [Size; 4] {
-    [Size::Free("batch"), Size::Fixed(channels), Size::Free(image[0]), Size::Free(image[1])]
+/// `[N, C, H, W]`
+fn sizes(channels: usize, [height, width]: [Size; 2]) -> [Size; 4] {
+    [Size::Free("batch"), Size::Fixed(channels), height, width]
 }
 
-/// Names and channels of all states.
+/// Channels of all states.
 fn states(config: &RecurrentConfig) -> Vec<usize> {
     config.cells().flat_map(|cell| vec![cell.hidden_channels; cell.states()]).collect()
-}
-
-/// Sizes of the states of a cell are free each for itself.
-fn state_image(index: usize) -> [&'static str; 2] {
-    // Only layers that keep the size of the input share its names; the checker wants no more than that names agree.
-    const NAMES: [[&str; 2]; 4] =
-        [["rows_0", "columns_0"], ["rows_1", "columns_1"], ["rows_2", "columns_2"], ["rows_3", "columns_3"]];
-    NAMES.get(index).copied().unwrap_or(IMAGES[1])
 }
 
 fn declare_states(graph: &mut Graph<'_>, config: &RecurrentConfig) -> Vec<String> {
     let channels = states(config).into_iter().enumerate();
     channels
-        .map(|(index, channels)| graph.input(&format!("state.{index}"), &sizes(channels, state_image(index))))
+        .map(|(index, channels)| graph.input(&format!("state.{index}"), &sizes(channels, OTHER)))
         .collect()
 }
 
@@ -80,7 +75,7 @@ fn declare_contexts(graph: &mut Graph<'_>, config: &RecurrentConfig) -> Vec<Stri
     let cells = config.cells().enumerate().filter(|(_, cell)| cell.context == Context::Additive);
     cells
         .map(|(index, cell)| {
-            graph.input(&format!("context.{index}"), &sizes(3 * cell.hidden_channels, state_image(index)))
+            graph.input(&format!("context.{index}"), &sizes(3 * cell.hidden_channels, OTHER))
         })
         .collect()
 }
@@ -119,14 +114,14 @@ fn run<T: Scalar>(
 
 fn declare_next(graph: &mut Graph<'_>, config: &RecurrentConfig, new: &[String]) {
     for (index, (state, channels)) in new.iter().zip(states(config)).enumerate() {
-        graph.output(state, &format!("next_state.{index}"), &sizes(channels, state_image(index)));
+        graph.output(state, &format!("next_state.{index}"), &sizes(channels, OTHER));
     }
 }
 
 fn step<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<()> {
     let config = network.config();
     let name = |input: usize| if config.inputs() > 1 { format!("input.{input}") } else { "input".to_owned() };
-    let image = |input: usize| if input == 0 { IMAGES[0] } else { state_image(input) };
+    let image = |input: usize| if input == 0 { IMAGE } else { OTHER };
     let inputs: Vec<String> = (0..config.inputs())
         .map(|input| graph.input(&name(input), &sizes(config.in_channels(input), image(input))))
         .collect();
@@ -134,18 +129,18 @@ fn step<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<()> 
     let contexts = declare_contexts(graph, config);
     let (new, top) = run(graph, network, inputs, &states, &contexts)?;
     declare_next(graph, config, &new);
-    graph.output(&top, "output", &sizes(network.top_channels(), ["output_height", "output_width"]));
+    graph.output(&top, "output", &sizes(network.top_channels(), OTHER));
     Ok(())
 }
 
 fn sequence<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<()> {
     let config = network.config();
-    let frame = sizes(config.in_channels(0), IMAGES[0]);
+    let frame = sizes(config.in_channels(0), IMAGE);
     let frames = graph.input("input", &[&[Size::Free("steps")], &frame[..]].concat());
     let before = declare_states(graph, config);
     // A body sees the values around it.
     let contexts = declare_contexts(graph, config);
-    let top_sizes = sizes(network.top_channels(), ["output_height", "output_width"]);
+    let top_sizes = sizes(network.top_channels(), OTHER);
     let mut body = graph.body("step");
     let inside = declare_states(&mut body, config);
     let input = body.input("input", &frame);
@@ -154,8 +149,8 @@ fn sequence<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<
     body.output(&top, "output", &top_sizes);
     let body = body.finish();
     let mut outputs: Vec<String> = (0..new.len()).map(|index| format!("next_state.{index}")).collect();
-    for (index, (name, channels)) in outputs.iter().zip(states(config)).enumerate() {
-        graph.output_as_is(name, &sizes(channels, state_image(index)));
+    for (name, channels) in outputs.iter().zip(states(config)) {
+        graph.output_as_is(name, &sizes(channels, OTHER));
     }
     graph.output_as_is("output", &[&[Size::Free("steps")], &top_sizes[..]].concat());
     outputs.push("output".to_owned());
