@@ -26,7 +26,7 @@ const SHOWN: usize = 4;
 
 /// Finds the cells in weights of another program, and rearranges them
 ///
-/// Reads files of PyTorch (*.pth, *.pt, *.ckpt; nothing in them is executed) and safetensors, lists the cells
+/// Reads files of PyTorch (*.pth, *.pt, *.ckpt; nothing in them is executed), MXNet (*.params) and safetensors, lists the cells
 /// of known layouts with their channels and kernels, and why every other tensor is left out. Without a cell
 /// the command ends with exit code 1.
 #[derive(Args)]
@@ -38,7 +38,7 @@ A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so o
 `stages.0.input_weights`; of several, each has its name before them. The metadata have names and
 configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is another among them.")]
 pub(crate) struct Import {
-    /// Weights: .pth, .pt or .ckpt of PyTorch, or .safetensors
+    /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// Where to write the cells in our layout, as safetensors

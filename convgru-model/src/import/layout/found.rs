@@ -45,7 +45,8 @@ const NOT_RAFT: &[(&str, &str)] = &[
 /// Cells are layers of one stack if their names differ in the last part alone and each takes the channels that
 /// the one before has; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
 /// first is given. Give all tensors of a file: names elsewhere in it tell cells of RAFT from others
-/// that look like them.
+/// that look like them. Networks of other cells are found by [`network::find`](crate::import::network::find), which comes
+/// first and leaves the rest for this.
 ///
 /// ```
 /// use convgru_model::{Tensor, import::layout::find};
@@ -74,7 +75,7 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
         match other {
             Some((mark, system)) if layout.system == "raft" => {
                 let reason = format!(
-                    "names with `{mark}` tell that its cell is not RAFT's but of {system}; it is not supported"
+                    "names with `{mark}` tell that its cell is not RAFT's but of {system}; `import::network` reads it"
                 );
                 search.leave(layout, &cells, &reason);
             }
@@ -155,7 +156,7 @@ impl<'t, T: Scalar> Search<'t, T> {
         let reason = |name: &str| {
             let parts = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
             if name.split('.').any(|part| parts.contains(&part)) {
-                "cells in pairs (RAFT's SepConvGRU) are not supported".to_owned()
+                "cells in pairs (RAFT's SepConvGRU) are read by `import::network`".to_owned()
             } else if name.ends_with(REVERSE) {
                 "it is of the backward direction of a layer, which is read together with the forward one"
                     .to_owned()

@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::core::Gathering;
+use super::gathering::Gathering;
 use super::known::{CARLTHOME, ONNX};
 use super::systems::cells;
 use super::{Hints, Imported};

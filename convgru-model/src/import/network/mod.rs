@@ -24,8 +24,8 @@
 
 mod block;
 mod containers;
-mod core;
 mod found;
+mod gathering;
 mod known;
 mod systems;
 

@@ -3,7 +3,7 @@
 use convgru_kernels::Scalar;
 
 use super::containers::{carlthome, onnx};
-use super::core::{Core, Gathering};
+use super::gathering::{Core, Gathering};
 use super::known::{DGMR, GROUP_CHANNELS, HKO7, HKO7_LAYOUT, JHHUANG96, RAFT_PASSES, SPECTRAL};
 use super::{Hints, Imported};
 use crate::config::invalid;

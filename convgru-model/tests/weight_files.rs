@@ -1,4 +1,4 @@
-//! Weights that PyTorch saved in every form it has, against what it reads from them itself.
+//! Weights that PyTorch and MXNet saved, in every form these have, against what they read from them themselves.
 //!
 //! The files are in the folder `formats` of `CONVGRU_PARITY`, by default `../shared/parity` beside the workspace, and
 //! in `CONVGRU_DATA`, by default `../shared/data`. Without them the tests say `SKIPPED` and pass; with
@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 
 use convgru_model::Tensor;
-use convgru_model::import::{Checkpoint, layout::Layout, named_tensors, pytorch};
+use convgru_model::import::{Checkpoint, layout::Layout, named_tensors, network, pytorch};
 
 fn folder(variable: &str, default: &str, below: &str) -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -77,6 +77,24 @@ fn every_form_of_a_file_has_the_same_tensors() {
         }
     }
     assert_eq!(checked, 29, "files in {}", folder.display());
+}
+
+#[test]
+fn parameters_of_mxnet_are_those_it_computed_with() {
+    let Some(folder) = formats() else {
+        return;
+    };
+    let found = read(&folder.join("hko7_convgru_k5.params"));
+    let recorded = sorted(read(&folder.join("../hko7_convgru_k5.safetensors")).under("param."));
+    assert_eq!(found.tensors.len(), 4);
+    for ((name, tensor), (expected_name, expected)) in sorted(found.clone()).iter().zip(&recorded) {
+        assert_eq!((name, tensor.shape()), (expected_name, expected.shape()));
+        // MXNet computed and saved in 32 bits.
+        let pairs = tensor.as_slice().iter().zip(expected.as_slice());
+        assert!(pairs.clone().all(|(a, b)| (a - b).abs() <= 6e-8 * b.abs()), "{name}");
+    }
+    let networks = network::find(&found.tensors).networks;
+    assert_eq!((networks[0].system, &networks[0].name[..]), ("hko7", "ebrnn1_0_"));
 }
 
 #[test]
@@ -151,4 +169,11 @@ fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
     let kernel = model.tensors.iter().find(|(name, _)| name == "iter_mvs.update.gru.convz.weight");
     assert_eq!(kernel.unwrap().1.shape(), [32, 43, 3, 3]);
     assert!(found.tensors.iter().any(|(name, _)| name.starts_with("optimizer.state.")));
+    // Its cell is that of RAFT by the names of its kernels, and is not.
+    let network::Networks { networks, rest, .. } = network::find(&found.tensors);
+    let [cell] = &networks[..] else { panic!("{} networks", networks.len()) };
+    assert_eq!((cell.system, &cell.name[..]), ("iter_mvs", "model.module.iter_mvs.update.gru."));
+    let config = cell.imported.config.cells().next().unwrap();
+    assert_eq!((config.in_channels, config.hidden_channels, config.dilation), (11, 32, [2, 2]));
+    assert_eq!(rest.len() + cell.imported.published().count(), found.tensors.len());
 }
