@@ -2,17 +2,20 @@
 //!
 //! The fused engine behind [`ConvGru`](crate::ConvGru) computes one cell as fast as the machine can. The
 //! other cells of the field ([`recurrent`](crate::recurrent)) are written once, as functions over
-//! [`Operations`], and run on whatever implements that: [`Tape`] computes with tensors and goes
-//! back over what it recorded; the reference computes with any number, dual numbers included.
+//! [`Operations`], and run on whatever implements that: [`Eager`] computes with tensors, [`Tape`] goes
+//! back over what it recorded besides; the reference computes with any number, dual numbers included.
 //!
 //! Values are images `[M, C, H, W]`, one after the other whatever they belong to (steps, samples,
 //! planes of a volume), or the tensors of parameters.
 
+mod eager;
+mod kernels;
 mod op;
 mod tape;
 
 use std::ops::Range;
 
+pub(crate) use eager::Eager;
 pub use op::Edge;
 #[cfg(feature = "onnx")]
 pub(crate) use op::Operands;

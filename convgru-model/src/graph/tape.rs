@@ -1,13 +1,10 @@
 //! Operations on tensors, recorded, and the way back over them.
 
-use std::collections::HashMap;
-use std::ops::Range;
-
 use convgru_kernels::Scalar;
-use convgru_kernels::conv::PackedWeights;
 
+use super::Operations;
+use super::kernels::Kernels;
 use super::op::{Op, Operands, Sink};
-use super::{Convolution, Operations};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -18,10 +15,8 @@ pub(crate) struct Value(usize);
 /// Computes operations on tensors as they are applied, and remembers them.
 #[derive(Debug)]
 pub(crate) struct Tape<'p, T> {
-    parameters: &'p [(String, Tensor<T>)],
+    kernels: Kernels<'p, T>,
     nodes: Vec<Node<T>>,
-    /// Kernels packed once and used for many steps: by the place of the parameter and its rows.
-    packed: HashMap<(usize, Range<usize>), PackedWeights<'p, T>>,
 }
 
 #[derive(Debug)]
@@ -55,12 +50,12 @@ impl<'p, T: Scalar> Tape<'p, T> {
     /// An empty tape for the parameters of a network.
     pub(crate) fn new(parameters: &'p [(String, Tensor<T>)]) -> Self {
         let node = |index| Node { source: Source::Parameter(index), value: None, varies: true };
-        Self { parameters, nodes: (0..parameters.len()).map(node).collect(), packed: HashMap::new() }
+        Self { kernels: Kernels::new(parameters), nodes: (0..parameters.len()).map(node).collect() }
     }
 
     /// The parameters of the network.
     pub(crate) fn parameters(&self) -> &'p [(String, Tensor<T>)] {
-        self.parameters
+        self.kernels.parameters
     }
 
     /// A tensor whose gradient is wanted.
@@ -78,22 +73,17 @@ impl<'p, T: Scalar> Tape<'p, T> {
         let node = &self.nodes[value.0];
         match (&node.value, &node.source) {
             (Some(tensor), _) => tensor,
-            (None, Source::Parameter(index)) => &self.parameters[*index].1,
+            (None, Source::Parameter(index)) => &self.kernels.parameters[*index].1,
             (None, _) => unreachable!("only parameters lie elsewhere"),
         }
     }
 
-    /// Packs the kernel of a convolution if it is a parameter.
-    fn pack(&mut self, convolution: &Convolution, kernel: Value) -> Result<()> {
-        if let Source::Parameter(index) = self.nodes[kernel.0].source {
-            let key = (index, convolution.rows.clone());
-            if !self.packed.contains_key(&key)
-                && let Some(packed) = convolution.pack(&self.parameters[index].1)?
-            {
-                self.packed.insert(key, packed);
-            }
+    /// The place of the second operand, if that is a parameter.
+    fn kernel(&self, inputs: &[Value]) -> Option<usize> {
+        match self.nodes[inputs.get(1)?.0].source {
+            Source::Parameter(index) => Some(index),
+            _ => None,
         }
-        Ok(())
     }
 
     /// Calls `work` with the operands of an operation.
@@ -104,19 +94,7 @@ impl<'p, T: Scalar> Tape<'p, T> {
         work: impl FnOnce(Operands<'_, '_, T>) -> Result<R>,
     ) -> Result<R> {
         let values: Vec<&Tensor<T>> = inputs.iter().map(|&input| self.tensor(input)).collect();
-        let (Op::Convolve(convolution), Some(kernel)) = (op, inputs.get(1)) else {
-            return work(Operands { values: &values, packed: None });
-        };
-        match self.nodes[kernel.0].source {
-            Source::Parameter(index) => {
-                let packed = self.packed.get(&(index, convolution.rows.clone()));
-                work(Operands { values: &values, packed })
-            }
-            _ => {
-                let packed = convolution.pack(values[1])?;
-                work(Operands { values: &values, packed: packed.as_ref() })
-            }
-        }
+        self.kernels.with_operands(op, &values, self.kernel(inputs), work)
     }
 
     /// Goes back from the gradients of some values to those of all variables. Those of parameters are
@@ -134,7 +112,7 @@ impl<'p, T: Scalar> Tape<'p, T> {
                 none => *none = Some(seed),
             }
         }
-        for index in (self.parameters.len()..self.nodes.len()).rev() {
+        for index in (self.kernels.parameters.len()..self.nodes.len()).rev() {
             let Source::Op(op, inputs) = &self.nodes[index].source else { continue };
             let Some(d_result) = gradients.0[index].take() else { continue };
             let mut sink = TapeSink { tape: self, inputs, gradients: &mut gradients.0, parameters };
@@ -154,9 +132,8 @@ impl<T: Scalar> Operations for Tape<'_, T> {
     }
 
     fn apply(&mut self, op: Op, inputs: &[Value]) -> Result<Value> {
-        if let (Op::Convolve(convolution), Some(&kernel)) = (&op, inputs.get(1)) {
-            self.pack(convolution, kernel)?;
-        }
+        let kernel = self.kernel(inputs);
+        self.kernels.pack(&op, kernel)?;
         let value = self.with_operands(&op, inputs, |operands| op.forward(&operands))?;
         let varies = inputs.iter().any(|input| self.nodes[input.0].varies);
         Ok(self.push(Source::Op(op, inputs.to_vec()), Some(value), varies))

@@ -72,9 +72,9 @@ impl<T: Scalar> Recurrent<T> {
     ) -> Result<(RecurrentOutput<T>, RecurrentWorkspace<'_, T>)> {
         let border = Border::of(frames, &self.config)?;
         let mut tape = Tape::new(self.parameters.named());
-        let given = self.give(&mut tape, frames, &border, noise)?;
+        let given = self.give(&mut tape, Tape::variable, frames, &border, noise)?;
         let run = self.runner().run(&mut tape, &given)?;
-        let output = collect(&tape, &run, &border)?;
+        let output = collect(|&value| tape.tensor(value), &run, &border)?;
         Ok((output, RecurrentWorkspace { tape, border, given, run }))
     }
 }

@@ -8,7 +8,7 @@ use super::network::Recurrent;
 use super::noise::Masks;
 use super::run::{Given, Noise, Run, Runner};
 use crate::error::Result;
-use crate::graph::{Operations, Tape, Value};
+use crate::graph::{Eager, Operations};
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -34,10 +34,10 @@ impl<T: Scalar> Recurrent<T> {
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if anything given does not fit.
     pub fn forward(&self, frames: &Frames<'_, T>) -> Result<RecurrentOutput<T>> {
         let border = Border::of(frames, &self.config)?;
-        let mut tape = Tape::new(self.parameters.named());
-        let given = self.give(&mut tape, frames, &border, None)?;
-        let run = self.runner().run(&mut tape, &given)?;
-        collect(&tape, &run, &border)
+        let mut eager = Eager::new(self.parameters.named());
+        let given = self.give(&mut eager, |_, tensor| Eager::hold(tensor), frames, &border, None)?;
+        let run = self.runner().run(&mut eager, &given)?;
+        collect(|value| eager.tensor(value), &run, &border)
     }
 
     /// One step: all states after it.
@@ -56,23 +56,24 @@ impl<T: Scalar> Recurrent<T> {
         Runner { config: &self.config, slots: &self.slots }
     }
 
-    /// Puts what was given on a tape; with a seed the noise of training.
-    pub(super) fn give(
+    /// Makes values of what was given, by `put`; with a seed the noise of training.
+    pub(super) fn give<O: Operations>(
         &self,
-        tape: &mut Tape<'_, T>,
+        ops: &mut O,
+        put: impl Fn(&mut O, Tensor<T>) -> O::Value,
         frames: &Frames<'_, T>,
         border: &Border,
         noise: Option<u64>,
-    ) -> Result<Given<Value>> {
-        let mut all = |tensors: &mut dyn Iterator<Item = &Tensor<T>>| -> Result<Vec<Value>> {
-            tensors.map(|tensor| Ok(tape.variable(border.images_of(tensor)?))).collect()
+    ) -> Result<Given<O::Value>> {
+        let mut all = |tensors: &mut dyn Iterator<Item = &Tensor<T>>| -> Result<Vec<O::Value>> {
+            tensors.map(|tensor| Ok(put(ops, border.images_of(tensor)?))).collect()
         };
         let values = Values {
             inputs: all(&mut frames.inputs.iter().copied())?,
             states: frames.states.map(|states| all(&mut states.iter())).transpose()?,
             contexts: all(&mut frames.contexts.iter())?,
         };
-        Ok(self.arrange(tape, frames, border, values, noise))
+        Ok(self.arrange(ops, frames, border, values, noise))
     }
 
     /// Brings what was given to the cells it is for, and adds the noise of training or what stands for it in use.
@@ -151,23 +152,23 @@ pub(super) struct Values<V> {
     pub(super) contexts: Vec<V>,
 }
 
-/// The results of a run on a tape.
-pub(super) fn collect<T: Scalar>(
-    tape: &Tape<'_, T>,
-    run: &Run<Value>,
+/// The results of a run, whose values have tensors.
+pub(super) fn collect<'v, T: Scalar, V>(
+    tensor: impl Fn(&'v V) -> &'v Tensor<T>,
+    run: &'v Run<V>,
     border: &Border,
 ) -> Result<RecurrentOutput<T>> {
     let sequence = [border.steps, border.batch];
     let outputs = run.outputs.iter().map(|steps| {
-        let mut shape = tape.tensor(steps[0]).shape().to_vec();
-        let values = steps.iter().flat_map(|&step| tape.tensor(step).as_slice()).copied().collect();
+        let mut shape = tensor(&steps[0]).shape().to_vec();
+        let values = steps.iter().flat_map(|step| tensor(step).as_slice()).copied().collect();
         shape[0] *= border.steps;
         border.tensor_of(&Tensor::from_vec(&shape, values)?, &sequence)
     });
-    let last = run.last.iter().flatten().map(|&state| border.tensor_of(tape.tensor(state), &[border.batch]));
+    let last = run.last.iter().flatten().map(|state| border.tensor_of(tensor(state), &[border.batch]));
     Ok(RecurrentOutput {
         outputs: outputs.collect::<Result<_>>()?,
         last: last.collect::<Result<_>>()?,
-        top: border.tensor_of(tape.tensor(run.top), &sequence)?,
+        top: border.tensor_of(tensor(&run.top), &sequence)?,
     })
 }

@@ -13,7 +13,7 @@ use crate::network::{ConvGru, ConvGruParameters};
 use crate::tensor::Tensor;
 
 impl<T: Scalar> Recurrent<T> {
-    /// The same network as a [`ConvGru`], which computes it two to three times as fast: a chain of GRUs that
+    /// The same network as a [`ConvGru`], which computes it faster (docs/cells.md): a chain of GRUs that
     /// differ from layer to layer in channels and kernels alone. Spectral norms are folded into the kernels.
     ///
     /// # Errors
