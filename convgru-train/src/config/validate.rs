@@ -4,6 +4,7 @@ use convgru_model::OutputActivation;
 
 use super::{LoopConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
+use crate::dataset::SequenceDataset;
 use crate::optimizer::NormType;
 use crate::schedule::{Schedule, ScheduleKind};
 use crate::trainer::MOST_THREADS;
@@ -29,21 +30,8 @@ impl TrainingConfig {
             }
             other => other.into(),
         })?;
-        if !self.data.size.is_multiple_of(self.model.patch) {
-            return refuse(
-                "model.patch",
-                format!(
-                    "frames of {size} x {size} pixels cannot be cut into patches of {patch}; choose a divisor of {size}",
-                    size = self.data.size,
-                    patch = self.model.patch
-                ),
-            );
-        }
-        if self.model.image_channels != 1 {
-            return refuse(
-                "model.image_channels",
-                format!("is {}, but the frames of the digits have 1 channel", self.model.image_channels),
-            );
+        if let Some(frame) = self.data.frame_shape() {
+            self.expect_frame(frame)?;
         }
         self.training.validate()?;
         self.optimizer.validate()?;
@@ -79,6 +67,44 @@ impl TrainingConfig {
         }
         Ok(())
     }
+
+    /// Checks that the model can read the frames of a data set.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field of the model.
+    pub fn expect_frames(&self, dataset: &dyn SequenceDataset) -> Result<()> {
+        self.expect_frame(dataset.frame_shape())
+    }
+
+    fn expect_frame(&self, [channels, height, width]: [usize; 3]) -> Result<()> {
+        let patch = self.model.patch;
+        if !(height.is_multiple_of(patch) && width.is_multiple_of(patch)) {
+            let common = common_divisor(height, width);
+            return refuse(
+                "model.patch",
+                format!(
+                    "frames of {height} x {width} pixels cannot be cut into patches of {patch}; choose a divisor \
+                     of {common}"
+                ),
+            );
+        }
+        if self.model.image_channels != channels {
+            let plural = if channels == 1 { "" } else { "s" };
+            return refuse(
+                "model.image_channels",
+                format!(
+                    "is {}, but the frames of the data have {channels} channel{plural}",
+                    self.model.image_channels
+                ),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The greatest common divisor.
+fn common_divisor(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
 impl LoopConfig {

@@ -113,6 +113,11 @@ impl DataConfig {
         }
     }
 
+    /// The shape of a frame, `[C, H, W]`, where the configuration alone decides it.
+    pub fn frame_shape(&self) -> Option<[usize; 3]> {
+        Some([1, self.size, self.size])
+    }
+
     /// The pixels a digit may travel along one axis: `size - digit_size`.
     pub(super) fn free_canvas(&self) -> usize {
         self.size - self.digit_size

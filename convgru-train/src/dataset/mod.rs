@@ -1,11 +1,13 @@
 //! Data sets of image sequences, and batches of them.
 
+mod batch;
 mod config;
 mod idx;
 mod mnist;
 mod moving_digits;
 mod npy_file;
 mod order;
+mod quantity;
 mod random;
 mod resample;
 mod strokes;
@@ -13,13 +15,12 @@ mod trajectory;
 
 use std::path::Path;
 
-use convgru_model::Tensor;
-use rayon::prelude::*;
-
+pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, Source};
 pub use moving_digits::MovingDigits;
 pub use npy_file::NpyFile;
 pub use order::order;
+pub use quantity::{Quantity, Reflectivity, Transform};
 
 use crate::{Error, Result};
 
@@ -75,64 +76,30 @@ pub trait SequenceDataset: Send + Sync {
     /// Frames per sequence: those to read and those to predict.
     fn steps(&self) -> usize;
 
-    /// Writes one sequence, values 0 to 1. The same epoch and index give the
+    /// What a value of a pixel means; grey levels unless said otherwise.
+    fn quantity(&self) -> Quantity {
+        Quantity::intensity()
+    }
+
+    /// Whether pixels may be missing, so that batches have
+    /// [`valid`](Batch::valid).
+    fn has_missing(&self) -> bool {
+        false
+    }
+
+    /// What to call a sequence in reports: the time of its first frame where that is known.
+    /// Of a training set that draws anew in every epoch, the first epoch's.
+    fn label(&self, index: usize) -> String {
+        format!("sequence {index}")
+    }
+
+    /// Writes one sequence over whatever was there. The same epoch and index give the
     /// same bits at any time and from any thread.
     ///
-    /// # Shapes
-    /// `frames`: `[T, C, H, W]`
-    ///
     /// # Errors
-    /// [`Error::Data`] if `index` is not below [`len`](Self::len) or `frames` has
+    /// [`Error::Data`] if `index` is not below [`len`](Self::len) or `into` has
     /// another length; [`Error::Io`] and [`Error::Format`] where a file is read.
-    fn sequence(&self, epoch: u64, index: usize, frames: &mut [f32]) -> Result<()>;
-}
-
-/// Some sequences of an epoch as one tensor. They are made in parallel; the
-/// number of threads changes no bit.
-///
-/// # Shapes
-/// returns `[T, N, C, H, W]`, N the number of indices
-///
-/// # Errors
-/// [`Error::Data`] if there are no indices or one is not below the length of the
-/// data set, and the errors of [`SequenceDataset::sequence`].
-///
-/// ```
-/// use convgru_train::dataset::{DataConfig, Split, batch, open, order};
-///
-/// let config = DataConfig { train_sequences: 100, ..DataConfig::default() };
-/// let dataset = open(&config, None, Split::Train, 0)?;
-/// let epoch = order(0, 0, dataset.len());
-/// let frames = batch(&*dataset, 0, &epoch[..8])?;
-/// assert_eq!(frames.shape(), [20, 8, 1, 64, 64]);
-/// # Ok::<(), convgru_train::Error>(())
-/// ```
-pub fn batch(dataset: &dyn SequenceDataset, epoch: u64, indices: &[usize]) -> Result<Tensor<f32>> {
-    if indices.is_empty() {
-        return Err(Error::Data {
-            what: format!("batch of {}", dataset.name()),
-            reason: "has no sequences; at least 1 is needed".into(),
-        });
-    }
-    let [channels, height, width] = dataset.frame_shape();
-    let (steps, frame) = (dataset.steps(), channels * height * width);
-    let mut tensor = Tensor::zeros(&[steps, indices.len(), channels, height, width]);
-    // The places of each sequence's frames in the tensor, one per step.
-    let mut places: Vec<Vec<&mut [f32]>> = indices.iter().map(|_| Vec::with_capacity(steps)).collect();
-    for (at, place) in tensor.as_mut_slice().chunks_exact_mut(frame).enumerate() {
-        places[at % indices.len()].push(place);
-    }
-    places.par_iter_mut().zip(indices).try_for_each_init(
-        || vec![0.0; steps * frame],
-        |sequence, (places, &index)| {
-            dataset.sequence(epoch, index, sequence)?;
-            for (place, made) in places.iter_mut().zip(sequence.chunks_exact(frame)) {
-                place.copy_from_slice(made);
-            }
-            Ok::<(), Error>(())
-        },
-    )?;
-    Ok(tensor)
+    fn sequence(&self, epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()>;
 }
 
 /// Opens the data set of a split.
@@ -183,20 +150,29 @@ fn open_file(config: &DataConfig, path: &Path, split: Split) -> Result<Box<dyn S
     Ok(Box::new(file))
 }
 
-/// Fails unless the index exists and the buffer has the size of a sequence.
-fn check_request(dataset: &dyn SequenceDataset, index: usize, values: usize) -> Result<()> {
+/// Fails unless the index exists and the buffers have the size of a sequence.
+fn check_request(dataset: &dyn SequenceDataset, index: usize, into: &SequenceMut<'_>) -> Result<()> {
     let error = |reason| Err(Error::Data { what: dataset.name().to_string(), reason });
     if index >= dataset.len() {
         return error(format!("sequence {index} was asked for, but there are {} (from 0)", dataset.len()));
     }
     let [channels, height, width] = dataset.frame_shape();
     let needed = dataset.steps() * channels * height * width;
-    if values != needed {
-        return error(format!(
-            "the buffer holds {values} values, but a sequence of shape [{}, {channels}, {height}, \
-             {width}] has {needed}",
-            dataset.steps()
-        ));
+    for (what, values) in
+        [("buffer", Some(into.frames.len())), ("mask", into.valid.as_ref().map(|v| v.len()))]
+    {
+        if let Some(values) = values.filter(|&values| values != needed) {
+            return error(format!(
+                "the {what} holds {values} values, but a sequence of shape [{}, {channels}, {height}, \
+                 {width}] has {needed}",
+                dataset.steps()
+            ));
+        }
+    }
+    if into.valid.is_some() != dataset.has_missing() {
+        return error(
+            "a mask of missing pixels is written for data sets that may miss some, and for no other".into(),
+        );
     }
     Ok(())
 }

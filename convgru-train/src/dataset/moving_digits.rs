@@ -9,7 +9,7 @@ use super::mnist::MnistDigits;
 use super::random::{Purpose, SampleKey, generator};
 use super::strokes::StrokeDigits;
 use super::trajectory::Trajectory;
-use super::{SequenceDataset, Split, check_request};
+use super::{SequenceDataset, SequenceMut, Split, check_request};
 use crate::{Error, Result};
 
 /// Where the images of single digits come from.
@@ -28,11 +28,11 @@ pub(super) trait DigitSource: Send + Sync {
 /// validation and the test split are the same in every epoch.
 ///
 /// ```
-/// use convgru_train::dataset::{DataConfig, MovingDigits, SequenceDataset, Split};
+/// use convgru_train::dataset::{DataConfig, MovingDigits, SequenceDataset, SequenceMut, Split};
 ///
 /// let digits = MovingDigits::from_strokes(&DataConfig::default(), Split::Train, 0)?;
 /// let mut frames = vec![0.0; 20 * 64 * 64];
-/// digits.sequence(0, 123, &mut frames)?;
+/// digits.sequence(0, 123, &mut SequenceMut { frames: &mut frames, valid: None })?;
 /// assert!(frames.iter().all(|value| (0.0..=1.0).contains(value)));
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
@@ -104,8 +104,9 @@ impl SequenceDataset for MovingDigits {
         self.config.steps()
     }
 
-    fn sequence(&self, epoch: u64, index: usize, frames: &mut [f32]) -> Result<()> {
-        check_request(self, index, frames.len())?;
+    fn sequence(&self, epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {
+        check_request(self, index, into)?;
+        let frames = &mut *into.frames;
         let epoch = if self.split == Split::Train { epoch } else { 0 };
         let sample = SampleKey { seed: self.seed, split: self.split, epoch, index: index as u64 };
         let mut random = generator(Purpose::Digits, sample);
@@ -192,7 +193,7 @@ mod tests {
     fn sequence(dataset: &MovingDigits, epoch: u64, index: usize) -> Vec<f32> {
         let [c, h, w] = dataset.frame_shape();
         let mut frames = vec![f32::NAN; dataset.steps() * c * h * w];
-        dataset.sequence(epoch, index, &mut frames).unwrap();
+        dataset.sequence(epoch, index, &mut SequenceMut { frames: &mut frames, valid: None }).unwrap();
         frames
     }
 
@@ -304,9 +305,14 @@ mod tests {
     #[test]
     fn requests_that_cannot_be_met_are_errors() {
         let dataset = MovingDigits::from_strokes(&DataConfig::default(), Split::Test, 0).unwrap();
-        let error = dataset.sequence(0, 1000, &mut [0.0; 20 * 64 * 64]).unwrap_err().to_string();
+        let message = |index, values| {
+            let mut frames = vec![0.0; values];
+            let mut into = SequenceMut { frames: &mut frames, valid: None };
+            dataset.sequence(0, index, &mut into).unwrap_err().to_string()
+        };
+        let error = message(1000, 20 * 64 * 64);
         assert!(error.contains("1000"), "{error}");
-        let error = dataset.sequence(0, 0, &mut [0.0; 10]).unwrap_err().to_string();
+        let error = message(0, 10);
         assert!(error.contains("81920") && error.contains("10"), "{error}");
     }
 

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::{SequenceDataset, check_request};
+use super::{SequenceDataset, SequenceMut, check_request};
 use crate::npy_header::{Element, NpyHeader};
 use crate::{Error, Result};
 
@@ -118,11 +118,11 @@ impl SequenceDataset for NpyFile {
         self.steps
     }
 
-    fn sequence(&self, _epoch: u64, index: usize, frames: &mut [f32]) -> Result<()> {
-        check_request(self, index, frames.len())?;
+    fn sequence(&self, _epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {
+        check_request(self, index, into)?;
         let size: usize = self.frame_shape.iter().product();
         let mut bytes = vec![0; size * self.element.bytes()];
-        for (step, frame) in frames.chunks_exact_mut(size).enumerate() {
+        for (step, frame) in into.frames.chunks_exact_mut(size).enumerate() {
             let place = self.data_start + ((step * self.sequences + index) * bytes.len()) as u64;
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(place))
@@ -164,6 +164,10 @@ mod tests {
         NpyFile::open(file.path())
     }
 
+    fn read(file: &NpyFile, index: usize, frames: &mut [f32]) -> Result<()> {
+        file.sequence(7, index, &mut SequenceMut { frames, valid: None })
+    }
+
     fn reason(bytes: &[u8]) -> String {
         match opened(bytes).unwrap_err() {
             Error::Format { reason, .. } => reason,
@@ -180,11 +184,11 @@ mod tests {
         let file = opened(&npy(&[2, 3, 2, 2], Order::C, &values)).unwrap();
         assert_eq!((file.steps(), file.len(), file.frame_shape()), (2, 3, [1, 2, 2]));
         let mut frames = [f32::NAN; 8];
-        file.sequence(7, 1, &mut frames).unwrap();
+        read(&file, 1, &mut frames).unwrap();
         let expected = [10, 11, 12, 13, 110, 111, 112, 113].map(|v: u8| f32::from(v) / 255.0);
         assert_eq!(frames, expected);
-        assert!(file.sequence(0, 3, &mut frames).unwrap_err().to_string().contains('3'));
-        assert!(file.sequence(0, 0, &mut frames[..7]).unwrap_err().to_string().contains('7'));
+        assert!(read(&file, 3, &mut frames).unwrap_err().to_string().contains('3'));
+        assert!(read(&file, 0, &mut frames[..7]).unwrap_err().to_string().contains('7'));
     }
 
     #[test]
@@ -193,12 +197,12 @@ mod tests {
         let file = opened(&npy(&[2, 2, 3, 1, 2], Order::C, &values)).unwrap();
         assert_eq!((file.steps(), file.len(), file.frame_shape()), (2, 2, [3, 1, 2]));
         let mut frames = [f32::NAN; 12];
-        file.sequence(0, 1, &mut frames).unwrap();
+        read(&file, 1, &mut frames).unwrap();
         assert_eq!(frames[..6], values[6..12]);
         assert_eq!(frames[6..], values[18..]);
         let doubles: Vec<f64> = values.iter().map(|&value| value.into()).collect();
         let file = opened(&npy(&[2, 2, 3, 1, 2], Order::C, &doubles)).unwrap();
-        file.sequence(0, 0, &mut frames).unwrap();
+        read(&file, 0, &mut frames).unwrap();
         assert_eq!(frames[..6], values[..6]);
     }
 
@@ -206,7 +210,7 @@ mod tests {
     fn floats_beyond_the_range_are_named() {
         for wrong in [1.5, -0.1, f32::NAN, f32::INFINITY] {
             let file = opened(&npy(&[2, 1, 1, 2], Order::C, &[0.0, 1.0, 0.5, wrong])).unwrap();
-            let error = file.sequence(0, 0, &mut [0.0; 4]).unwrap_err().to_string();
+            let error = read(&file, 0, &mut [0.0; 4]).unwrap_err().to_string();
             assert!(error.contains(&format!("{wrong} in frame 1 of sequence 0")), "{error}");
         }
     }

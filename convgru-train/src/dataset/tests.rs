@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use convgru_model::Tensor;
+
 use super::*;
 
 /// Value = step + 100 index + 10000 epoch + pixel / 100.
@@ -24,10 +26,17 @@ impl SequenceDataset for Counting {
         5
     }
 
-    fn sequence(&self, epoch: u64, index: usize, frames: &mut [f32]) -> Result<()> {
-        check_request(self, index, frames.len())?;
-        for (at, value) in frames.iter_mut().enumerate() {
+    fn has_missing(&self) -> bool {
+        true
+    }
+
+    fn sequence(&self, epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {
+        check_request(self, index, into)?;
+        for (at, value) in into.frames.iter_mut().enumerate() {
             *value = (at / 24 + 100 * index) as f32 + 10_000.0 * epoch as f32 + (at % 24) as f32 / 100.0;
+        }
+        for (at, valid) in into.valid.iter_mut().flat_map(|valid| valid.iter_mut()).enumerate() {
+            *valid = ((at + index) % 3).min(1) as f32;
         }
         Ok(())
     }
@@ -36,15 +45,45 @@ impl SequenceDataset for Counting {
 #[test]
 fn a_batch_has_time_first_and_then_the_sequences() {
     let indices = [7, 0, 49];
-    let tensor = batch(&Counting, 1, &indices).unwrap();
-    assert_eq!(tensor.shape(), [5, 3, 2, 3, 4]);
+    let Batch { frames: tensor, valid } = batch(&Counting, 1, &indices).unwrap();
+    let valid = valid.unwrap();
+    assert_eq!((tensor.shape(), valid.shape()), (&[5, 3, 2, 3, 4][..], &[5, 3, 2, 3, 4][..]));
     for (n, &index) in indices.iter().enumerate() {
-        let mut frames = vec![0.0; 5 * 24];
-        Counting.sequence(1, index, &mut frames).unwrap();
+        let (mut frames, mut mask) = (vec![0.0; 5 * 24], vec![0.5; 5 * 24]);
+        let mut into = SequenceMut { frames: &mut frames, valid: Some(&mut mask) };
+        Counting.sequence(1, index, &mut into).unwrap();
         for step in 0..5 {
+            assert_eq!(valid.slice(step)[n * 24..(n + 1) * 24], mask[step * 24..(step + 1) * 24]);
             assert_eq!(tensor.slice(step)[n * 24..(n + 1) * 24], frames[step * 24..(step + 1) * 24]);
         }
     }
+}
+
+#[test]
+fn a_batch_is_split_with_its_mask() {
+    let whole = batch(&Counting, 0, &[3, 4]).unwrap();
+    let (input, truth) = whole.split(2).unwrap();
+    assert_eq!((input.frames.shape()[0], truth.frames.shape()[0]), (2, 3));
+    let valid = [input.valid.as_ref().unwrap(), truth.valid.as_ref().unwrap()];
+    for step in 0..5 {
+        let (part, at) = if step < 2 { (0, step) } else { (1, step - 2) };
+        assert_eq!([&input, &truth][part].frames.slice(at), whole.frames.slice(step));
+        assert_eq!(valid[part].slice(at), whole.valid.as_ref().unwrap().slice(step));
+    }
+    let ones = truth.measured(Tensor::from_fn(truth.frames.shape(), |_| 1.0));
+    assert_eq!(&ones, valid[1]);
+    let error = whole.split(5).unwrap_err().to_string();
+    assert!(error.contains("5 frames"), "{error}");
+}
+
+#[test]
+fn a_mask_goes_with_data_that_may_miss_pixels() {
+    let mut frames = vec![0.0; 5 * 24];
+    let error = Counting.sequence(0, 0, &mut SequenceMut { frames: &mut frames, valid: None });
+    assert!(error.unwrap_err().to_string().contains("mask"));
+    let mut mask = [0.0; 7];
+    let error = Counting.sequence(0, 0, &mut SequenceMut { frames: &mut frames, valid: Some(&mut mask) });
+    assert!(error.unwrap_err().to_string().contains("the mask holds 7 values"));
 }
 
 #[test]
@@ -61,14 +100,14 @@ fn the_number_of_threads_changes_no_bit() {
     let indices: Vec<usize> = order(11, 2, dataset.len())[..13].to_vec();
     let with_threads = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| batch(&*dataset, 2, &indices).unwrap())
+        pool.install(|| batch(&*dataset, 2, &indices).unwrap().frames)
     };
     let bits = |tensor: &Tensor<f32>| tensor.as_slice().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     let one = bits(&with_threads(1));
     for threads in [2, 3, 8] {
         assert_eq!(bits(&with_threads(threads)), one, "{threads} threads");
     }
-    let single = batch(&*dataset, 2, &indices[4..5]).unwrap();
+    let single = batch(&*dataset, 2, &indices[4..5]).unwrap().frames;
     let frame = 64 * 64;
     for step in 0..20 {
         assert_eq!(bits(&single)[step * frame..(step + 1) * frame], one[(step * 13 + 4) * frame..][..frame]);
@@ -110,7 +149,7 @@ fn a_file_of_sequences_is_opened_as_a_test_set() {
     writer.finish().unwrap();
     let dataset = open(&DataConfig::default(), Some(&path), Split::Test, 0).unwrap();
     assert_eq!((dataset.name(), dataset.len(), dataset.steps()), ("sequences.npy", 3, 20));
-    let tensor = batch(&*dataset, 0, &[0, 1, 2]).unwrap();
+    let tensor = batch(&*dataset, 0, &[0, 1, 2]).unwrap().frames;
     assert_eq!(tensor.shape(), [20, 3, 1, 6, 10]);
     // The axes of the file and of the batch agree, so that the values do, too.
     let same = tensor.as_slice().iter().enumerate().all(|(i, &v)| v == (i % 251) as f32 / 255.0);

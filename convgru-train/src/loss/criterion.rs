@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reduce::Elements;
 use super::{Loss, pointwise};
+use crate::dataset::Batch;
 use crate::{Error, Result};
 
 /// The constants of losses; each means nothing to the others.
@@ -157,6 +158,24 @@ impl Criterion {
         weight: &Tensor<T>,
     ) -> Result<(f64, Tensor<T>)> {
         self.gradient_of(prediction, target, Some(weight))
+    }
+
+    /// As [`value_and_gradient`](Self::value_and_gradient) over the measured pixels of a
+    /// batch alone: a missing one has no part in the value, nor in what a mean is taken over, and a gradient of 0.
+    /// Where nothing was measured the value is 0.
+    ///
+    /// # Errors
+    /// As [`value`](Self::value).
+    pub fn measured(&self, prediction: &Tensor<f32>, target: &Batch) -> Result<(f64, Tensor<f32>)> {
+        let Some(valid) = &target.valid else {
+            return self.value_and_gradient(prediction, &target.frames);
+        };
+        let sum = Self { reduction: Reduction::Sum, ..*self };
+        let (value, mut gradient) = sum.weighted(prediction, &target.frames, valid)?;
+        let measured = valid.as_slice().iter().filter(|&&valid| valid > 0.0).count().max(1);
+        let scale = self.reduced(1.0, measured);
+        gradient.as_mut_slice().iter_mut().for_each(|g| *g = (f64::from(*g) * scale) as f32);
+        Ok((value * scale, gradient))
     }
 
     fn gradient_of<T: Scalar>(

@@ -221,3 +221,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn missing_pixels_have_no_part_in_the_loss() {
+    use crate::dataset::Batch;
+    let frames = Tensor::from_vec(&[4], vec![0.5f32, 0.0, 0.25, 0.0]).unwrap();
+    let valid = Tensor::from_vec(&[4], vec![1.0f32, 0.0, 1.0, 0.0]).unwrap();
+    let prediction = Tensor::from_vec(&[4], vec![1.0f32, 9.0, 0.0, -7.0]).unwrap();
+    let batch = Batch { frames: frames.clone(), valid: Some(valid) };
+    let [measured_x, measured_y] =
+        [vec![1.0f32, 0.0], vec![0.5, 0.25]].map(|v| Tensor::from_vec(&[2], v).unwrap());
+    for loss in Loss::ALL {
+        for reduction in [Reduction::Mean, Reduction::Sum] {
+            let criterion = Criterion { reduction, ..Criterion::from(loss) };
+            let (value, gradient) = criterion.measured(&prediction, &batch).unwrap();
+            let (expected, slopes) = criterion.value_and_gradient(&measured_x, &measured_y).unwrap();
+            assert!((value - expected).abs() < 1e-12, "{loss:?}");
+            let slopes = slopes.as_slice();
+            assert_eq!(gradient.as_slice(), [slopes[0], 0.0, slopes[1], 0.0], "{loss:?}");
+            let whole = Batch { frames: frames.clone(), valid: None };
+            let plain = criterion.value_and_gradient(&prediction, &frames).unwrap();
+            assert_eq!(criterion.measured(&prediction, &whole).unwrap(), plain);
+        }
+    }
+    let nothing = Batch { frames: Tensor::zeros(&[4]), valid: Some(Tensor::zeros(&[4])) };
+    let (value, gradient) = Criterion::from(Loss::Mse).measured(&prediction, &nothing).unwrap();
+    assert_eq!((value, gradient), (0.0, Tensor::zeros(&[4])));
+}

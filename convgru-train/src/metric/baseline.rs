@@ -51,7 +51,7 @@ pub fn mean<T: Scalar>(mean_frame: &Tensor<T>, steps: usize, batch: usize) -> Re
 /// use convgru_train::metric::MeanFrame;
 ///
 /// let mut mean = MeanFrame::new([1, 1, 2]);
-/// mean.add(&Tensor::from_vec(&[2, 1, 1, 1, 2], vec![0.0f32, 1.0, 1.0, 1.0])?)?;
+/// mean.add(&Tensor::from_vec(&[2, 1, 1, 1, 2], vec![0.0f32, 1.0, 1.0, 1.0])?, None)?;
 /// assert_eq!(mean.frame::<f32>()?.as_slice(), [0.5, 1.0]);
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
@@ -59,55 +59,64 @@ pub fn mean<T: Scalar>(mean_frame: &Tensor<T>, steps: usize, batch: usize) -> Re
 pub struct MeanFrame {
     shape: [usize; 3],
     sums: Vec<f64>,
-    frames: usize,
+    /// How often each pixel was measured.
+    counts: Vec<u64>,
 }
 
 impl MeanFrame {
     /// Starts with no frames of the shape `[C, H, W]`.
     pub fn new(frame_shape: [usize; 3]) -> Self {
-        Self { shape: frame_shape, sums: vec![0.0; frame_shape.iter().product()], frames: 0 }
+        let pixels = frame_shape.iter().product();
+        Self { shape: frame_shape, sums: vec![0.0; pixels], counts: vec![0; pixels] }
     }
 
-    /// Adds all frames of a batch, in order.
+    /// Adds all frames of a batch, in order; with `valid` those pixels alone where it is
+    /// above 0.
     ///
     /// # Shapes
-    /// frames: `[T, N, C, H, W]`
+    /// frames, valid: `[T, N, C, H, W]`
     ///
     /// # Errors
-    /// If the shape is another.
-    pub fn add<T: Scalar>(&mut self, frames: &Tensor<T>) -> Result<()> {
-        match *frames.shape() {
-            [t, n, c, h, w] if [c, h, w] == self.shape => self.frames += t * n,
-            _ => {
-                let [c, h, w] = self.shape;
-                let expected = format!("[T, N, {c}, {h}, {w}]");
-                return Err(shape_mismatch("the frames of a mean frame", &expected, frames));
+    /// If a shape is another.
+    pub fn add<T: Scalar>(&mut self, frames: &Tensor<T>, valid: Option<&Tensor<T>>) -> Result<()> {
+        for tensor in [Some(frames), valid].into_iter().flatten() {
+            match *tensor.shape() {
+                [_, _, c, h, w] if [c, h, w] == self.shape && tensor.shape() == frames.shape() => {}
+                _ => {
+                    let [c, h, w] = self.shape;
+                    let expected = format!("[T, N, {c}, {h}, {w}]");
+                    return Err(shape_mismatch("the frames of a mean frame", &expected, tensor));
+                }
             }
         }
-        for frame in frames.as_slice().chunks_exact(self.sums.len().max(1)) {
-            for (sum, value) in self.sums.iter_mut().zip(frame) {
-                *sum += value.to_f64();
+        let pixels = self.sums.len().max(1);
+        for (at, frame) in frames.as_slice().chunks_exact(pixels).enumerate() {
+            let valid = valid.map(|valid| &valid.as_slice()[at * pixels..][..pixels]);
+            for (pixel, value) in frame.iter().enumerate() {
+                if valid.is_none_or(|valid| valid[pixel].to_f64() > 0.0) {
+                    self.sums[pixel] += value.to_f64();
+                    self.counts[pixel] += 1;
+                }
             }
         }
         Ok(())
     }
 
-    /// The mean over all frames added so far.
+    /// The mean over all frames added so far; 0 where a pixel was never measured.
     ///
     /// # Shapes
     /// mean frame: `[C, H, W]`
     ///
     /// # Errors
-    /// If no frame has been added.
+    /// If no pixel has been added.
     pub fn frame<T: Scalar>(&self) -> Result<Tensor<T>> {
-        if self.frames == 0 {
+        if self.counts.iter().all(|&count| count == 0) {
             return Err(Error::Data {
                 what: "the mean frame".into(),
-                reason: "no frame was added, so there is no mean".into(),
+                reason: "no frame was added, or none with a measured pixel, so there is no mean".into(),
             });
         }
-        let frames = self.frames as f64;
-        Ok(Tensor::from_fn(&self.shape, |i| T::from_f64(self.sums[i] / frames)))
+        Ok(Tensor::from_fn(&self.shape, |i| T::from_f64(self.sums[i] / self.counts[i].max(1) as f64)))
     }
 }
 
@@ -140,13 +149,23 @@ mod tests {
     #[test]
     fn the_mean_frame_fills_every_step() {
         let mut gathered = MeanFrame::new([1, 2, 1]);
-        gathered.add(&Tensor::<f32>::from_fn(&[2, 2, 1, 2, 1], |i| i as f32)).unwrap();
-        gathered.add(&Tensor::<f32>::from_fn(&[1, 1, 1, 2, 1], |_| 8.0)).unwrap();
+        gathered.add(&Tensor::<f32>::from_fn(&[2, 2, 1, 2, 1], |i| i as f32), None).unwrap();
+        gathered.add(&Tensor::<f32>::from_fn(&[1, 1, 1, 2, 1], |_| 8.0), None).unwrap();
         let frame = gathered.frame::<f64>().unwrap();
         assert_eq!(frame.as_slice(), [4.0, 4.8]);
         let prediction = mean(&frame, 3, 2).unwrap();
         assert_eq!(prediction.shape(), [3, 2, 1, 2, 1]);
         assert!(prediction.as_slice().chunks(2).all(|pair| pair == [4.0, 4.8]));
+    }
+
+    #[test]
+    fn missing_pixels_are_no_part_of_the_mean() {
+        let mut gathered = MeanFrame::new([1, 1, 3]);
+        let frames = Tensor::from_vec(&[2, 1, 1, 1, 3], vec![1.0f64, 2.0, 0.0, 3.0, 0.0, 0.0]).unwrap();
+        let valid = Tensor::from_vec(&[2, 1, 1, 1, 3], vec![1.0, 1.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
+        gathered.add(&frames, Some(&valid)).unwrap();
+        assert_eq!(gathered.frame::<f64>().unwrap().as_slice(), [2.0, 2.0, 0.0]);
+        assert!(gathered.add(&frames, Some(&Tensor::zeros(&[1, 1, 1, 1, 3]))).is_err());
     }
 
     #[test]
@@ -157,7 +176,7 @@ mod tests {
         assert!(mean(&Tensor::<f32>::zeros(&[2, 2]), 3, 1).is_err());
         let mut gathered = MeanFrame::new([1, 2, 2]);
         assert!(gathered.frame::<f32>().is_err());
-        let error = gathered.add(&Tensor::<f32>::zeros(&[1, 1, 1, 2, 3])).unwrap_err().to_string();
+        let error = gathered.add(&Tensor::<f32>::zeros(&[1, 1, 1, 2, 3]), None).unwrap_err().to_string();
         assert!(error.contains("[T, N, 1, 2, 2]"), "{error}");
     }
 }

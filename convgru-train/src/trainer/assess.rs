@@ -2,10 +2,9 @@
 
 use convgru_model::{EncoderForecaster, Tensor};
 
-use super::learner::split;
 use super::observer::{Event, Observer};
 use crate::Result;
-use crate::dataset::{SequenceDataset, Split, batch};
+use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::loss::Criterion;
 use crate::metric::{self, Evaluation, MeanFrame, Metrics, Scores};
@@ -64,13 +63,16 @@ impl Assessor<'_> {
         let mut done = 0;
         while done < total {
             let chunk: Vec<usize> = (done..total.min(done + self.batch_size.max(1))).collect();
-            let (input, truth) = split(&batch(self.dataset, 0, &chunk)?, self.input_frames)?;
-            let (prediction, loss) = self.predict(model, &input, &truth)?;
+            let (input, truth) = batch(self.dataset, 0, &chunk)?.split(self.input_frames)?;
+            let (prediction, loss) = self.predict(model, &input.frames, &truth)?;
             loss_sum += loss * chunk.len() as f64;
-            scored.add(&prediction, &truth)?;
-            copy_last.add(&metric::copy_last(&input, steps)?, &truth)?;
+            // A missing pixel is 0 in the truth, and in what is compared with it.
+            scored.add(&truth.measured(prediction), &truth.frames)?;
+            let repeated = metric::copy_last(&input.frames, steps)?;
+            copy_last.add(&truth.measured(repeated), &truth.frames)?;
             if let Some(frame) = self.mean_frame {
-                mean.add(&metric::mean(frame, steps, chunk.len())?, &truth)?;
+                let frames = metric::mean(frame, steps, chunk.len())?;
+                mean.add(&truth.measured(frames), &truth.frames)?;
             }
             done += chunk.len();
             observer.observe(&Event::Evaluating { split: self.split, done, total });
@@ -91,15 +93,15 @@ impl Assessor<'_> {
         &self,
         model: &EncoderForecaster<f32>,
         input: &Tensor<f32>,
-        truth: &Tensor<f32>,
+        truth: &Batch,
     ) -> Result<(Tensor<f32>, f64)> {
-        let steps = truth.shape()[0];
+        let steps = truth.frames.shape()[0];
         let Some(criterion) = self.loss else {
             return Ok((model.forward(input, steps)?, 0.0));
         };
         let (prediction, _) = model.forward_train(input, steps, None)?;
         let compared = if criterion.loss.on_logits() { &prediction.logits } else { &prediction.output };
-        let value = criterion.value(compared, truth)?;
+        let (value, _) = criterion.measured(compared, truth)?;
         Ok((prediction.output, value))
     }
 }
@@ -131,7 +133,8 @@ pub fn mean_frame(train: &dyn SequenceDataset, batch_size: usize) -> Result<Tens
     let mut gathered = MeanFrame::new(train.frame_shape());
     let indices: Vec<usize> = (0..train.len().min(SEQUENCES_OF_THE_MEAN)).collect();
     for chunk in indices.chunks(batch_size.max(1)) {
-        gathered.add(&batch(train, 0, chunk)?)?;
+        let batch = batch(train, 0, chunk)?;
+        gathered.add(&batch.frames, batch.valid.as_ref())?;
     }
     gathered.frame()
 }

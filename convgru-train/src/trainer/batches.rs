@@ -1,11 +1,9 @@
 //! The batches of the training set, each found by its position alone.
 
-use convgru_model::Tensor;
-
 use crate::Result;
 use crate::checkpoint::Cursor;
 use crate::config::TrainingConfig;
-use crate::dataset::{SequenceDataset, batch, order};
+use crate::dataset::{Batch, SequenceDataset, batch, order};
 
 /// The training set cut into batches: epoch after epoch, each in an order of its own.
 /// Sequences that do not fill a batch at the end of an epoch are left out of it.
@@ -32,11 +30,11 @@ impl Batches {
         Cursor::at(step, (self.dataset.len() / self.size).max(1) as u64)
     }
 
-    /// The batch at a position, `[T, N, C, H, W]`.
+    /// The batch at a position.
     ///
     /// # Errors
     /// Those of the data set.
-    pub(super) fn at(&mut self, cursor: Cursor) -> Result<Tensor<f32>> {
+    pub(super) fn at(&mut self, cursor: Cursor) -> Result<Batch> {
         let order = match self.order.take() {
             Some((epoch, order)) if epoch == cursor.epoch => order,
             _ => order(self.seed, cursor.epoch, self.dataset.len()),

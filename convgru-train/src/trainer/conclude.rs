@@ -7,7 +7,6 @@ use convgru_model::{Parameters, Tensor};
 
 use super::assess::{Assessment, Assessor};
 use super::folder::RunFolder;
-use super::learner::split;
 use super::observer::Observer;
 use super::session::Trained;
 use crate::dataset::{Split, batch, open};
@@ -81,7 +80,9 @@ impl Trained {
         let config = &self.model.config;
         let dataset = open(&config.data, config.data_folder(), Split::Validation, config.training.seed)?;
         let indices: Vec<usize> = (0..dataset.len().min(SEQUENCES_SHOWN)).collect();
-        let (input, truth) = split(&batch(dataset.as_ref(), 0, &indices)?, config.data.input_frames)?;
+        let batch = batch(dataset.as_ref(), 0, &indices)?;
+        let (input, truth) = batch.split(config.data.input_frames)?;
+        let (input, truth) = (input.frames, truth.frames);
         let prediction = self.model.model.forward(&input, truth.shape()[0])?;
         let panel = |&index: &usize| {
             Ok(SequencePanel {
@@ -161,14 +162,13 @@ impl Trained {
     fn facts(&self, assessment: &Assessment, data: &str) -> Vec<(String, String)> {
         let config = &self.model.config;
         let sequences = self.history.steps.len() * config.training.batch_size;
+        let [channels, height, width] = [0, 1, 2].map(|axis| self.mean_frame.shape()[axis]);
+        let plural = if channels == 1 { "" } else { "s" };
         let facts = [
             ("Parameters", self.model.model.parameters().count().to_string()),
             ("Hidden channels", format!("{:?}", config.model.hidden_channels)),
             ("Data", data.to_owned()),
-            (
-                "Frame",
-                format!("{0} x {0} pixels, {1} channel", config.data.size, config.model.image_channels),
-            ),
+            ("Frame", format!("{height} x {width} pixels, {channels} channel{plural}")),
             ("Trained", format!("{} steps, {sequences} sequences", self.history.steps.len())),
             ("Time", format!("{:.0} seconds", self.history.seconds)),
             ("Model shown", format!("step {}, the best validation", self.model.step)),

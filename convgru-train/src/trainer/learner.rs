@@ -1,13 +1,14 @@
 //! One optimiser step: forward, loss, backward, clip, optimiser.
 
 use convgru_model::{
-    EncoderForecaster, EncoderForecasterParameters, OutputGradient, Parameters, TeacherForcing, Tensor,
+    EncoderForecaster, EncoderForecasterParameters, OutputGradient, Parameters, TeacherForcing,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use crate::checkpoint::{Checkpoint, Cursor, History, NamedTensor, StepRecord, ValidationRecord};
 use crate::config::TrainingConfig;
+use crate::dataset::Batch;
 use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
 use crate::schedule::{Schedule, Watched};
 use crate::{Error, Result};
@@ -73,26 +74,24 @@ impl Learner {
         }
     }
 
-    /// Learns from one batch.
-    ///
-    /// # Shapes
-    /// `frames`: `[T_in + T_out, N, C, H, W]`.
+    /// Learns from one batch of `T_in + T_out` frames. Missing pixels of the truth have no
+    /// part in the loss.
     ///
     /// # Errors
     /// [`Error::NotFinite`] if loss or gradient is infinite or NaN; the
     /// parameters are then as before the step.
-    pub(super) fn step(&mut self, frames: &Tensor<f32>, cursor: Cursor) -> Result<StepRecord> {
+    pub(super) fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<StepRecord> {
         let training = &self.config.training;
-        let (input, target) = split(frames, self.config.data.input_frames)?;
-        let steps = target.shape()[0];
+        let (input, target) = batch.split(self.config.data.input_frames)?;
+        let steps = target.frames.shape()[0];
         let probability = training.teacher_forcing.probability(cursor.step, training.steps);
         let forced = draw_forced(training.seed, cursor.step, probability, steps);
-        let teacher = TeacherForcing { frames: &target, forced: &forced };
+        let teacher = TeacherForcing { frames: &target.frames, forced: &forced };
 
-        let (prediction, mut workspace) = self.model.forward_train(&input, steps, Some(teacher))?;
+        let (prediction, mut workspace) = self.model.forward_train(&input.frames, steps, Some(teacher))?;
         let on_logits = training.loss.on_logits();
         let compared = if on_logits { &prediction.logits } else { &prediction.output };
-        let (loss, gradient) = training.criterion().value_and_gradient(compared, &target)?;
+        let (loss, gradient) = training.criterion().measured(compared, &target)?;
         if !loss.is_finite() {
             return Err(not_finite("the loss", cursor, self.config.optimizer.learning_rate));
         }
@@ -138,22 +137,6 @@ fn not_finite(what: &'static str, cursor: Cursor, learning_rate: f64) -> Error {
     Error::NotFinite { what, step: cursor.step + 1, advice }
 }
 
-/// The first `input_frames` frames and the rest.
-///
-/// # Shapes
-/// `frames`: `[T, N, C, H, W]`, split along `T`.
-pub(super) fn split(frames: &Tensor<f32>, input_frames: usize) -> Result<(Tensor<f32>, Tensor<f32>)> {
-    let shape = frames.shape();
-    let frame: usize = shape[1..].iter().product();
-    let (head, tail) = frames.as_slice().split_at(input_frames * frame);
-    let part = |data: &[f32], steps: usize| {
-        let mut part = shape.to_vec();
-        part[0] = steps;
-        Tensor::from_vec(&part, data.to_vec())
-    };
-    Ok((part(head, input_frames)?, part(tail, shape[0] - input_frames)?))
-}
-
 /// Which output steps read the truth: each with the given probability, drawn
 /// from the seed and the number of the optimiser step alone.
 fn draw_forced(seed: u64, step: u64, probability: f64, steps: usize) -> Vec<bool> {
@@ -177,13 +160,5 @@ mod tests {
         assert_ne!(draw_forced(1, 2, 0.5, 50), draw_forced(2, 2, 0.5, 50));
         let share = draw_forced(7, 7, 0.3, 10_000).iter().filter(|&&f| f).count();
         assert!((2_800..3_200).contains(&share), "{share}");
-    }
-
-    #[test]
-    fn frames_are_split_along_time() {
-        let frames = Tensor::from_fn(&[3, 2, 1, 1, 2], |i| i as f32);
-        let (input, target) = split(&frames, 1).unwrap();
-        assert_eq!((input.shape(), target.shape()), (&[1, 2, 1, 1, 2][..], &[2, 2, 1, 1, 2][..]));
-        assert_eq!(target.as_slice(), [4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
     }
 }

@@ -8,19 +8,20 @@ use crate::{Error, Result};
 
 const GIB: f64 = (1u64 << 30) as f64;
 
-/// Fails if a step would need more memory than the machine has, as far as that is known.
+/// Fails if a step with frames `[C, H, W]` would need more memory than the machine has, as
+/// far as that is known.
 ///
 /// # Errors
 /// [`Error::Config`] with both numbers.
-pub(super) fn expect_enough(config: &TrainingConfig) -> Result<()> {
+pub(super) fn expect_enough(config: &TrainingConfig, frame: [usize; 3]) -> Result<()> {
     match machine() {
-        Some(available) if needed(config) > available => Err(Error::Config {
+        Some(available) if needed(config, frame) > available => Err(Error::Config {
             field: "training.batch_size".to_owned(),
             reason: format!(
                 "a step of {} sequences needs about {:.1} GiB, but this machine has {:.1}; take a smaller \
                  batch, fewer or smaller frames or fewer hidden channels",
                 config.training.batch_size,
-                needed(config) / GIB,
+                needed(config, frame) / GIB,
                 available / GIB
             ),
         }),
@@ -30,9 +31,10 @@ pub(super) fn expect_enough(config: &TrainingConfig) -> Result<()> {
 
 /// Bytes that training needs, about: what the forward pass keeps for the backward pass,
 /// gradients, frames, and parameters with their moments.
-fn needed(config: &TrainingConfig) -> f64 {
+fn needed(config: &TrainingConfig, [_, height, width]: [usize; 3]) -> f64 {
     let (data, model) = (&config.data, &config.model);
-    let pixels = (config.training.batch_size * (data.size / model.patch).pow(2)) as f64;
+    let patches = (height / model.patch) * (width / model.patch);
+    let pixels = config.training.batch_size as f64 * patches as f64;
     let [inputs, outputs] = [data.input_frames, data.output_frames].map(|frames| frames as f64);
     let patch = model.patch_channels() as f64;
     // Of every layer and step: three gates and the state, gradients of the gates and of the input.
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn what_no_machine_has_is_refused_with_the_numbers() {
         let preset = TrainingConfig::preset(Preset::Quick);
-        expect_enough(&preset).unwrap();
+        expect_enough(&preset, [1, 64, 64]).unwrap();
         if machine().is_none() {
             eprintln!("SKIPPED: this system does not tell how much memory it has");
             return;
@@ -80,7 +82,7 @@ mod tests {
         let huge = preset.with("data.train_sequences=10000000").unwrap();
         let huge = huge.with("training.batch_size=10000000").unwrap();
         huge.validate().unwrap();
-        let error = expect_enough(&huge).unwrap_err().to_string();
+        let error = expect_enough(&huge, [1, 64, 64]).unwrap_err().to_string();
         assert!(error.contains("training.batch_size") && error.contains("GiB"), "{error}");
     }
 

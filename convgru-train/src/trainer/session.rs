@@ -15,7 +15,7 @@ use super::observer::{Event, Observer};
 use super::weights::TrainedModel;
 use crate::checkpoint::{Checkpoint, CheckpointStore, Cursor, History, Loaded, ValidationRecord};
 use crate::config::TrainingConfig;
-use crate::dataset::{SequenceDataset, Split, open};
+use crate::dataset::{Batch, SequenceDataset, Split, open};
 use crate::interrupt::{Interrupt, Signal};
 use crate::{Error, Result, write_atomically};
 
@@ -44,9 +44,10 @@ struct Parts {
 impl Parts {
     fn assemble(config: &TrainingConfig) -> Result<Self> {
         config.validate()?;
-        memory::expect_enough(config)?;
         let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
         let batches = Batches::new(dataset(Split::Train)?, config);
+        config.expect_frames(batches.dataset())?;
+        memory::expect_enough(config, batches.dataset().frame_shape())?;
         Ok(Self {
             mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
             learner: Learner::new(config)?,
@@ -186,7 +187,7 @@ impl<'a> Session<'a> {
             batch_size: training.batch_size,
         });
         self.began = Instant::now();
-        let mut upcoming: Option<Tensor<f32>> = None;
+        let mut upcoming: Option<Batch> = None;
         loop {
             if self.validation_is_due() && !self.validate(observer)? {
                 return self.stop(observer);
@@ -201,11 +202,11 @@ impl<'a> Session<'a> {
                 let path = self.save()?;
                 observer.observe(&Event::Saved { path: &path });
             }
-            let frames = match upcoming.take() {
-                Some(frames) => frames,
+            let batch = match upcoming.take() {
+                Some(batch) => batch,
                 None => self.parts.batches.at(self.cursor)?,
             };
-            upcoming = self.advance(&frames, observer)?;
+            upcoming = self.advance(&batch, observer)?;
         }
         let path = self.save()?;
         observer.observe(&Event::Saved { path: &path });
@@ -213,12 +214,12 @@ impl<'a> Session<'a> {
     }
 
     /// Takes one step and prepares the batch of the following one meanwhile.
-    fn advance(&mut self, frames: &Tensor<f32>, observer: &mut dyn Observer) -> Result<Option<Tensor<f32>>> {
+    fn advance(&mut self, batch: &Batch, observer: &mut dyn Observer) -> Result<Option<Batch>> {
         let Parts { batches, learner, .. } = &mut self.parts;
         let (cursor, next) = (self.cursor, batches.cursor(self.cursor.step + 1));
         let more = next.step < self.config.training.steps;
         let (record, upcoming) =
-            rayon::join(|| learner.step(frames, cursor), || more.then(|| batches.at(next)).transpose());
+            rayon::join(|| learner.step(batch, cursor), || more.then(|| batches.at(next)).transpose());
         let record = record?;
         self.cursor = next;
         self.history.steps.push(record);

@@ -1,0 +1,158 @@
+//! Some sequences of a data set as tensors.
+
+use convgru_model::Tensor;
+use rayon::prelude::*;
+
+use super::SequenceDataset;
+use crate::{Error, Result};
+
+/// Sequences, and which of their pixels were measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// `[T, N, C, H, W]`, values 0 to 1, 0 where a pixel is missing.
+    pub frames: Tensor<f32>,
+    /// The same shape, 1 where a pixel was measured and 0 where it is missing. Absent
+    /// where data sets have no missing pixels.
+    pub valid: Option<Tensor<f32>>,
+}
+
+impl Batch {
+    /// The first `steps` frames and the rest.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are no more than `steps` frames.
+    ///
+    /// ```
+    /// use convgru_model::Tensor;
+    /// use convgru_train::dataset::Batch;
+    ///
+    /// let batch = Batch { frames: Tensor::from_fn(&[3, 1, 1, 1, 1], |i| i as f32), valid: None };
+    /// let (input, truth) = batch.split(2)?;
+    /// assert_eq!((input.frames.as_slice(), truth.frames.as_slice()), (&[0.0, 1.0][..], &[2.0][..]));
+    /// # Ok::<(), convgru_train::Error>(())
+    /// ```
+    pub fn split(&self, steps: usize) -> Result<(Self, Self)> {
+        let all = self.frames.shape()[0];
+        if steps >= all {
+            return Err(Error::Data {
+                what: "a batch".into(),
+                reason: format!("has {all} frames, so that none is left after {steps} to read"),
+            });
+        }
+        let (head, tail) = split(&self.frames, steps)?;
+        let (head_valid, tail_valid) = match &self.valid {
+            Some(valid) => {
+                let (head, tail) = split(valid, steps)?;
+                (Some(head), Some(tail))
+            }
+            None => (None, None),
+        };
+        Ok((Self { frames: head, valid: head_valid }, Self { frames: tail, valid: tail_valid }))
+    }
+
+    /// Values of the same shape with 0 where a pixel is missing.
+    pub fn measured(&self, mut values: Tensor<f32>) -> Tensor<f32> {
+        if let Some(valid) = &self.valid {
+            for (value, &valid) in values.as_mut_slice().iter_mut().zip(valid.as_slice()) {
+                *value = if valid > 0.0 { *value } else { 0.0 };
+            }
+        }
+        values
+    }
+}
+
+/// A tensor `[T, ...]` cut along its first axis, `steps < T`.
+fn split(tensor: &Tensor<f32>, steps: usize) -> Result<(Tensor<f32>, Tensor<f32>)> {
+    let shape = tensor.shape();
+    let (head, tail) = tensor.as_slice().split_at(steps * shape[1..].iter().product::<usize>());
+    let part = |data: &[f32], steps: usize| {
+        let mut part = shape.to_vec();
+        part[0] = steps;
+        Tensor::from_vec(&part, data.to_vec())
+    };
+    Ok((part(head, steps)?, part(tail, shape[0] - steps)?))
+}
+
+/// Where a data set writes one sequence.
+pub struct SequenceMut<'a> {
+    /// `[T, C, H, W]`: values 0 to 1, 0 where a pixel is missing.
+    pub frames: &'a mut [f32],
+    /// `[T, C, H, W]`: 1 where a pixel was measured, 0 where it is missing. Present
+    /// exactly for data sets that [may miss pixels](SequenceDataset::has_missing).
+    pub valid: Option<&'a mut [f32]>,
+}
+
+/// Some sequences of an epoch as tensors. They are made in parallel; the
+/// number of threads changes no bit.
+///
+/// # Shapes
+/// returns `[T, N, C, H, W]`, N the number of indices
+///
+/// # Errors
+/// [`Error::Data`] if there are no indices or one is not below the length of the
+/// data set, and the errors of [`SequenceDataset::sequence`].
+///
+/// ```
+/// use convgru_train::dataset::{DataConfig, Split, batch, open, order};
+///
+/// let config = DataConfig { train_sequences: 100, ..DataConfig::default() };
+/// let dataset = open(&config, None, Split::Train, 0)?;
+/// let epoch = order(0, 0, dataset.len());
+/// let batch = batch(&*dataset, 0, &epoch[..8])?;
+/// assert_eq!(batch.frames.shape(), [20, 8, 1, 64, 64]);
+/// assert!(batch.valid.is_none());
+/// # Ok::<(), convgru_train::Error>(())
+/// ```
+pub fn batch(dataset: &dyn SequenceDataset, epoch: u64, indices: &[usize]) -> Result<Batch> {
+    if indices.is_empty() {
+        return Err(Error::Data {
+            what: format!("batch of {}", dataset.name()),
+            reason: "has no sequences; at least 1 is needed".into(),
+        });
+    }
+    let [channels, height, width] = dataset.frame_shape();
+    let (steps, frame) = (dataset.steps(), channels * height * width);
+    let shape = [steps, indices.len(), channels, height, width];
+    let mut frames = Tensor::zeros(&shape);
+    let mut valid = dataset.has_missing().then(|| Tensor::zeros(&shape));
+    let mut places = Places::of(frames.as_mut_slice(), frame, indices.len());
+    let mut masks = match &mut valid {
+        Some(valid) => Places::of(valid.as_mut_slice(), frame, indices.len()).into_iter().map(Some).collect(),
+        None => indices.iter().map(|_| None).collect::<Vec<_>>(),
+    };
+    let with_masks = places.par_iter_mut().zip(&mut masks).zip(indices);
+    with_masks.try_for_each_init(
+        || (vec![0.0; steps * frame], vec![0.0; if dataset.has_missing() { steps * frame } else { 0 }]),
+        |(frames, valid), ((places, mask), &index)| {
+            let valid = mask.is_some().then_some(&mut valid[..]);
+            let mut into = SequenceMut { frames, valid };
+            dataset.sequence(epoch, index, &mut into)?;
+            places.fill(into.frames);
+            if let (Some(mask), Some(valid)) = (mask, &into.valid) {
+                mask.fill(valid);
+            }
+            Ok::<(), Error>(())
+        },
+    )?;
+    Ok(Batch { frames, valid })
+}
+
+/// The places of one sequence's frames in a tensor, one per step.
+struct Places<'a>(Vec<&'a mut [f32]>);
+
+impl<'a> Places<'a> {
+    fn of(tensor: &'a mut [f32], frame: usize, sequences: usize) -> Vec<Self> {
+        let mut places: Vec<Self> = (0..sequences).map(|_| Self(Vec::new())).collect();
+        for (at, place) in tensor.chunks_exact_mut(frame).enumerate() {
+            places[at % sequences].0.push(place);
+        }
+        places
+    }
+
+    fn fill(&mut self, sequence: &[f32]) {
+        let frame = self.0.first().map_or(1, |place| place.len());
+        for (place, made) in self.0.iter_mut().zip(sequence.chunks_exact(frame)) {
+            place.copy_from_slice(made);
+        }
+    }
+}
