@@ -41,10 +41,25 @@ impl TrainingConfig {
             let fields: Vec<_> = paths(section).iter().map(|name| join(path, name)).collect();
             return Err(refuse(format!("this is a section; its fields are {}", fields.join(", "))));
         }
-        *field = parse(text, field).map_err(refuse)?;
+        *field = match list(path, text) {
+            Some(list) => list,
+            None if NAME_OR_LIST.contains(&path) => {
+                parse(text, &Value::String(String::new())).map_err(refuse)?
+            }
+            None => parse(text, field).map_err(refuse)?,
+        };
         Self::from_table(table)
             .map_err(|error| refuse(format!("`{text}` does not fit: {}", one_line(error.message()))))
     }
+}
+
+/// Fields that are a name or a list.
+const NAME_OR_LIST: [&str; 2] = ["training.loss", "training.lead_weights"];
+
+/// The list that `text` spells, where the field may be one.
+fn list(path: &str, text: &str) -> Option<Value> {
+    let value = text.parse().ok().filter(Value::is_array)?;
+    NAME_OR_LIST.contains(&path).then_some(value)
 }
 
 fn find<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Value> {
@@ -121,6 +136,8 @@ mod tests {
             ("optimizer.learning_rate=1", "optimizer.learning_rate", Value::from(1.0)),
             ("optimizer.learning_rate = 2e-3", "optimizer.learning_rate", Value::from(2e-3)),
             ("training.loss=l1", "training.loss", Value::from("l1")),
+            ("training.loss=[{ kind = \"l1\" }]", "training.loss", Value::from("l1")),
+            ("training.lead_weights=[0.5, 1.0]", "training.lead_weights", Value::from(vec![0.5, 1.0])),
             ("model.hidden_channels=[3, 4]", "model.hidden_channels", Value::from(vec![3, 4])),
             ("model.kernel_size=[3, 5]", "model.kernel_size", Value::from(vec![3, 5])),
         ] {
@@ -144,6 +161,8 @@ mod tests {
             ("training.steps=-1", &["-1"]),
             ("training.steps=", &["whole number"]),
             ("training.loss=hinge", &["hinge", "mse"]),
+            ("training.loss=[{ kynd = \"l1\" }]", &["kynd", "kind"]),
+            ("training.lead_weights=falling", &["falling", "linear"]),
             ("training.steps=\"3\"", &["text", "whole number"]),
             ("model.hidden_channels=[1, true]", &["true"]),
             ("model.hidden_channels={a = 1}", &["section", "list"]),

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use preset::Preset;
 
-use crate::dataset::DataConfig;
-use crate::loss::{Criterion, Loss, LossConstants, Reduction};
+use crate::dataset::{DataConfig, Transform};
+use crate::loss::{LeadWeights, Loss, LossConstants, LossTerms, Objective, RainWeights};
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 
@@ -56,10 +56,14 @@ pub struct LoopConfig {
     pub steps: u64,
     /// Sequences per step, at least 1.
     pub batch_size: usize,
-    /// What is minimised.
-    pub loss: Loss,
+    /// What is minimised: the name of a loss, or a list of losses with weights.
+    pub loss: LossTerms,
     /// The constants of the losses that have any.
     pub loss_constants: LossConstants,
+    /// How much each lead time counts in the loss.
+    pub lead_weights: LeadWeights,
+    /// The weights of pixels in the balanced losses, by their true value.
+    pub rain: RainWeights,
     /// Gradients are scaled down to this norm; 0 leaves them as they are.
     pub clip_norm: f64,
     /// Which norm: 1 for the sum of absolute values, 2 for the Euclidean length, `inf`
@@ -106,9 +110,14 @@ impl TeacherForcingConfig {
 }
 
 impl LoopConfig {
-    /// The loss with its constants, the mean over all elements.
-    pub fn criterion(&self) -> Criterion {
-        Criterion { loss: self.loss, constants: self.loss_constants, reduction: Reduction::Mean }
+    /// What is minimised, of data whose values mean what `transform` says.
+    pub fn objective(&self, transform: &Transform) -> Objective {
+        Objective {
+            terms: self.loss.clone(),
+            constants: self.loss_constants,
+            rain: self.rain.over_values(transform),
+            lead_weights: self.lead_weights.clone(),
+        }
     }
 }
 
@@ -123,8 +132,10 @@ impl Default for LoopConfig {
         Self {
             steps: 400,
             batch_size: 8,
-            loss: Loss::Mse,
+            loss: Loss::Mse.into(),
             loss_constants: LossConstants::default(),
+            lead_weights: LeadWeights::default(),
+            rain: RainWeights::default(),
             clip_norm: 1.0,
             clip_norm_type: 2.0,
             clip_value: 0.0,

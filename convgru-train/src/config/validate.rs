@@ -4,7 +4,8 @@ use convgru_model::OutputActivation;
 
 use super::{LoopConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
-use crate::dataset::SequenceDataset;
+use crate::dataset::{Quantity, SequenceDataset};
+use crate::loss::LossKind;
 use crate::optimizer::NormType;
 use crate::schedule::{Schedule, ScheduleKind};
 use crate::trainer::MOST_THREADS;
@@ -52,10 +53,11 @@ impl TrainingConfig {
                 "training.loss",
                 format!(
                     "{} compares probabilities; set model.output_activation to \"sigmoid\"",
-                    self.training.loss.name()
+                    self.training.loss
                 ),
             );
         }
+        self.training.lead_weights.weights(self.data.output_frames)?;
         if self.training.batch_size > self.data.train_sequences {
             return refuse(
                 "training.batch_size",
@@ -88,6 +90,16 @@ impl TrainingConfig {
                 ),
             );
         }
+        let window = self.training.loss_constants.ssim_window.side();
+        if self.training.loss.0.iter().any(|term| term.kind == LossKind::Ssim) && height.min(width) < window {
+            return refuse(
+                "training.loss",
+                format!(
+                    "ssim looks at windows of {window} x {window} pixels, but frames have {height} x {width}; take \
+                     larger frames or another loss"
+                ),
+            );
+        }
         if self.model.image_channels != channels {
             let plural = if channels == 1 { "" } else { "s" };
             return refuse(
@@ -111,7 +123,8 @@ impl LoopConfig {
     fn validate(&self) -> Result<()> {
         at_least_one("training.steps", self.steps)?;
         at_least_one("training.batch_size", self.batch_size as u64)?;
-        self.loss_constants.validate()?;
+        self.rain.validate()?;
+        self.objective(&Quantity::intensity().transform).validate()?;
         if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
             return refuse(
                 "training.clip_norm",
@@ -207,6 +220,12 @@ mod tests {
             "training.teacher_forcing.end=nan",
             "training.teacher_forcing.until=0",
             "training.loss=bce-with-logits",
+            "training.loss=[]",
+            "training.loss=[{ kind = \"mse\", weight = -1.0 }]",
+            "training.loss_constants.alpha=0.5",
+            "training.lead_weights=[1, 2]",
+            "training.rain.weights=[1.0]",
+            "training.rain.thresholds=[4.0, 3.0, 2.0, 1.0]",
             "schedule.pct_start=2",
             "schedule.warmup.steps=400",
             "schedule.warmup.start_factor=0",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reduce::Elements;
 use super::{Loss, pointwise};
-use crate::dataset::Batch;
+use crate::metric::SsimWindow;
 use crate::{Error, Result};
 
 /// The constants of losses; each means nothing to the others.
@@ -18,11 +18,15 @@ pub struct LossConstants {
     pub beta: f64,
     /// BCE with logits: factor of the positive class; above 0.
     pub pos_weight: f64,
+    /// Gradient difference: the exponent of each difference; at least 1.
+    pub alpha: f64,
+    /// Structural similarity: the window.
+    pub ssim_window: SsimWindow,
 }
 
 impl Default for LossConstants {
     fn default() -> Self {
-        Self { delta: 1.0, beta: 1.0, pos_weight: 1.0 }
+        Self { delta: 1.0, beta: 1.0, pos_weight: 1.0, alpha: 1.0, ssim_window: SsimWindow::Gaussian }
     }
 }
 
@@ -42,6 +46,12 @@ impl LossConstants {
                 let field = format!("training.loss_constants.{field}");
                 return Err(Error::Config { field, reason: format!("{value} is not {needed}") });
             }
+        }
+        if !(self.alpha >= 1.0 && self.alpha.is_finite()) {
+            return Err(Error::Config {
+                field: "training.loss_constants.alpha".to_owned(),
+                reason: format!("{} is no exponent from 1 on, where the loss has a derivative", self.alpha),
+            });
         }
         Ok(())
     }
@@ -101,7 +111,7 @@ impl Criterion {
     /// If the shapes differ, there are no elements or a constant is out of its range.
     pub fn value<T: Scalar>(&self, prediction: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
         let elements = self.elements(prediction, target, None)?;
-        let LossConstants { delta, beta, pos_weight } = self.constants;
+        let LossConstants { delta, beta, pos_weight, .. } = self.constants;
         let sum = match self.loss {
             Loss::Mse => elements.sum(pointwise::squared),
             Loss::L1 => elements.sum(pointwise::absolute),
@@ -132,7 +142,7 @@ impl Criterion {
     /// As [`value_and_gradient`](Self::value_and_gradient), with a factor for the loss of
     /// each element, as the argument `weight` of
     /// `torch.nn.functional.binary_cross_entropy_with_logits`; a mean is still over all
-    /// elements.
+    /// elements. Of weight 0 an element counts nothing, not even where it is no number.
     ///
     /// ```
     /// use convgru_model::Tensor;
@@ -160,24 +170,6 @@ impl Criterion {
         self.gradient_of(prediction, target, Some(weight))
     }
 
-    /// As [`value_and_gradient`](Self::value_and_gradient) over the measured pixels of a
-    /// batch alone: a missing one has no part in the value, nor in what a mean is taken over, and a gradient of 0.
-    /// Where nothing was measured the value is 0.
-    ///
-    /// # Errors
-    /// As [`value`](Self::value).
-    pub fn measured(&self, prediction: &Tensor<f32>, target: &Batch) -> Result<(f64, Tensor<f32>)> {
-        let Some(valid) = &target.valid else {
-            return self.value_and_gradient(prediction, &target.frames);
-        };
-        let sum = Self { reduction: Reduction::Sum, ..*self };
-        let (value, mut gradient) = sum.weighted(prediction, &target.frames, valid)?;
-        let measured = valid.as_slice().iter().filter(|&&valid| valid > 0.0).count().max(1);
-        let scale = self.reduced(1.0, measured);
-        gradient.as_mut_slice().iter_mut().for_each(|g| *g = (f64::from(*g) * scale) as f32);
-        Ok((value * scale, gradient))
-    }
-
     fn gradient_of<T: Scalar>(
         &self,
         prediction: &Tensor<T>,
@@ -185,7 +177,7 @@ impl Criterion {
         weight: Option<&Tensor<T>>,
     ) -> Result<(f64, Tensor<T>)> {
         let elements = self.elements(prediction, target, weight)?;
-        let LossConstants { delta, beta, pos_weight } = self.constants;
+        let LossConstants { delta, beta, pos_weight, .. } = self.constants;
         let mut gradient = Tensor::zeros(prediction.shape());
         let dx = gradient.as_mut_slice();
         let scale = self.reduced(1.0, prediction.len());
@@ -226,7 +218,8 @@ impl Criterion {
     }
 }
 
-fn check<T: Scalar>(prediction: &Tensor<T>, other: &Tensor<T>, whose: &str) -> Result<()> {
+/// Fails unless the shapes agree and there are elements.
+pub(super) fn check<T: Scalar>(prediction: &Tensor<T>, other: &Tensor<T>, whose: &str) -> Result<()> {
     if prediction.shape() != other.shape() {
         return Err(Error::Model(convgru_model::Error::ShapeMismatch {
             what: "the prediction of a loss".into(),

@@ -14,11 +14,31 @@
 //! With the weight `w` of the positive class the last is `(1 - y) x + (1 + (w - 1) y)
 //! ln(1 + e^-x)`. A [`Criterion`] takes the mean over all elements, or the sum; the
 //! derivatives of the mean carry a further factor `1 / elements`.
+//!
+//! An [`Objective`] is what a run minimises: a weighted sum of these and of losses
+//! ([`LossKind`]) that weigh an element by its truth or look at its neighbours, over lead
+//! times of different weight and pixels whose truth is known:
+//!
+//! | loss | the mean of |
+//! |---|---|
+//! | `BalancedMse`, `BalancedMae` | `w(y) d^2` and `w(y) \|d\|` with the steps `w` of [`RainWeights`] |
+//! | `GradientDifference` | `\| \|y_b - y_a\| - \|x_b - x_a\| \|^alpha` over pairs of neighbours `a`, `b` (Mathieu et al. 2016, arXiv 1511.05440) |
+//! | `Ssim` | `1 - S` over windows inside the frame, `S` as in [`metric::ssim`](crate::metric::ssim()) |
+//!
+//! [`EnsembleScore`] is the loss of several forecasts of the same frames.
 
 mod criterion;
+mod ensemble;
+mod gradient_difference;
+mod kind;
+mod lead;
+mod objective;
+mod planes;
 mod pointwise;
+mod rain;
 mod reduce;
 mod reference;
+mod similarity;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +46,12 @@ use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use criterion::{Criterion, LossConstants, Reduction};
-pub use reference::reference;
+pub use ensemble::EnsembleScore;
+pub use kind::{LossKind, LossTerm, LossTerms};
+pub use lead::LeadWeights;
+pub use objective::{Forecast, FrameGradient, Objective, PartCounts, Truth};
+pub use rain::RainWeights;
+pub use reference::{ensemble_reference, objective_reference, reference};
 
 use crate::Result;
 

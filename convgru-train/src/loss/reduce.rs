@@ -25,12 +25,13 @@ impl<'a, T: Scalar> Elements<'a, T> {
         Self { x: part(self.x), y: part(self.y), weight: part(self.weight) }
     }
 
-    /// Value and derivative of each element.
+    /// Value and derivative of each element; of weight 0 both are 0, whatever it holds.
     fn each(self, f: impl Fn(f64, f64) -> (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
         self.x.iter().zip(self.y).enumerate().map(move |(i, (x, y))| {
             let (value, derivative) = f(x.to_f64(), y.to_f64());
-            match self.weight.get(i) {
-                Some(weight) => (value * weight.to_f64(), derivative * weight.to_f64()),
+            match self.weight.get(i).map(|weight| weight.to_f64()) {
+                Some(0.0) => (0.0, 0.0),
+                Some(weight) => (value * weight, derivative * weight),
                 None => (value, derivative),
             }
         })
@@ -44,7 +45,7 @@ impl<'a, T: Scalar> Elements<'a, T> {
         sums.iter().sum()
     }
 
-    /// As [`sum`](Self::sum); writes `scale f(x, y).1` into `dx`.
+    /// As [`sum`](Self::sum); adds `scale f(x, y).1` to `dx`.
     pub(super) fn sum_and_gradient(
         self,
         dx: &mut [T],
@@ -56,11 +57,24 @@ impl<'a, T: Scalar> Elements<'a, T> {
             let mut sum = 0.0;
             for ((value, derivative), dx) in self.chunk(index).each(&f).zip(dx) {
                 sum += value;
-                *dx = T::from_f64(derivative * scale);
+                *dx = T::from_f64(dx.to_f64() + derivative * scale);
             }
             sum
         };
         let sums: Vec<f64> = chunks.map(sum).collect();
         sums.iter().sum()
+    }
+
+    /// The sum of `f(x, y).0`; where there is room for a gradient with its factor, as
+    /// [`sum_and_gradient`](Self::sum_and_gradient).
+    pub(super) fn reduce(
+        self,
+        gradient: Option<(&mut [T], f64)>,
+        f: impl Fn(f64, f64) -> (f64, f64) + Sync,
+    ) -> f64 {
+        match gradient {
+            None => self.sum(f),
+            Some((dx, scale)) => self.sum_and_gradient(dx, scale, f),
+        }
     }
 }

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixtures::{parity_file, worst_difference};
+use crate::metric::SsimWindow;
 
 fn tensor(values: &[f64]) -> Tensor<f64> {
     Tensor::from_vec(&[values.len()], values.to_vec()).unwrap()
@@ -81,7 +82,7 @@ fn weights_of_elements_are_those_of_torch() {
 /// Where the square becomes a line, both have the same value and slope.
 #[test]
 fn squares_go_over_into_lines() {
-    let constants = LossConstants { delta: 0.5, beta: 0.25, pos_weight: 1.0 };
+    let constants = LossConstants { delta: 0.5, beta: 0.25, ..LossConstants::default() };
     for (loss, bend, slope) in [(Loss::Huber, 0.5, 0.5), (Loss::SmoothL1, 0.25, 1.0)] {
         let criterion = Criterion { constants, ..loss.into() };
         let at = |x: f64| {
@@ -106,6 +107,7 @@ fn constants_out_of_range_are_named() {
         ("delta", LossConstants { delta: 0.0, ..ok }),
         ("beta", LossConstants { beta: -0.1, ..ok }),
         ("pos_weight", LossConstants { pos_weight: f64::INFINITY, ..ok }),
+        ("alpha", LossConstants { alpha: 0.5, ..ok }),
     ] {
         let criterion = Criterion { constants, ..Loss::Huber.into() };
         let error = criterion.value(&tensor(&[1.0]), &tensor(&[1.0])).unwrap_err().to_string();
@@ -222,29 +224,153 @@ proptest! {
     }
 }
 
+/// Frames whose elements are those of one flat prediction.
+fn frames(shape: [usize; 5], f: impl FnMut(usize) -> f64) -> Tensor<f64> {
+    Tensor::from_fn(&shape, f)
+}
+
+fn objective_of(kind: LossKind) -> Objective {
+    Objective {
+        constants: LossConstants { ssim_window: SsimWindow::Uniform, ..Default::default() },
+        ..kind.into()
+    }
+}
+
 #[test]
-fn missing_pixels_have_no_part_in_the_loss() {
-    use crate::dataset::Batch;
-    let frames = Tensor::from_vec(&[4], vec![0.5f32, 0.0, 0.25, 0.0]).unwrap();
-    let valid = Tensor::from_vec(&[4], vec![1.0f32, 0.0, 1.0, 0.0]).unwrap();
-    let prediction = Tensor::from_vec(&[4], vec![1.0f32, 9.0, 0.0, -7.0]).unwrap();
-    let batch = Batch { frames: frames.clone(), valid: Some(valid) };
-    let [measured_x, measured_y] =
-        [vec![1.0f32, 0.0], vec![0.5, 0.25]].map(|v| Tensor::from_vec(&[2], v).unwrap());
+fn an_objective_of_one_loss_is_its_criterion() {
+    let (x, y) = (frames([2, 2, 1, 3, 4], |i| (i as f64).sin()), frames([2, 2, 1, 3, 4], |i| (i % 2) as f64));
+    let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
     for loss in Loss::ALL {
-        for reduction in [Reduction::Mean, Reduction::Sum] {
-            let criterion = Criterion { reduction, ..Criterion::from(loss) };
-            let (value, gradient) = criterion.measured(&prediction, &batch).unwrap();
-            let (expected, slopes) = criterion.value_and_gradient(&measured_x, &measured_y).unwrap();
-            assert!((value - expected).abs() < 1e-12, "{loss:?}");
-            let slopes = slopes.as_slice();
-            assert_eq!(gradient.as_slice(), [slopes[0], 0.0, slopes[1], 0.0], "{loss:?}");
-            let whole = Batch { frames: frames.clone(), valid: None };
-            let plain = criterion.value_and_gradient(&prediction, &frames).unwrap();
-            assert_eq!(criterion.measured(&prediction, &whole).unwrap(), plain);
+        let objective = Objective::from(loss);
+        let counts = objective.counts(&truth).unwrap();
+        let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
+        let (expected, slopes) = loss.value_and_gradient(&x, &y).unwrap();
+        assert!((value - expected).abs() < 1e-14, "{loss:?}: {value} instead of {expected}");
+        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        assert!(worst_difference(gradient.as_slice(), slopes.as_slice()) < 1e-15, "{loss:?}");
+    }
+}
+
+/// With the pixels of HKO-7: Shi et al. 2017, equations of B-MSE and B-MAE.
+#[test]
+fn balanced_losses_weigh_by_the_true_rate() {
+    let rates = [0.0, 1.9, 2.0, 7.0, 10.0, 29.0, 30.0, 100.0];
+    let weights = [1.0, 1.0, 2.0, 5.0, 10.0, 10.0, 30.0, 30.0];
+    let y = frames([1, 1, 1, 2, 4], |i| rates[i]);
+    let x = frames([1, 1, 1, 2, 4], |i| rates[i] + if i % 2 == 0 { 0.5 } else { -2.0 });
+    let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+    let square: f64 = weights.iter().enumerate().map(|(i, w)| w * if i % 2 == 0 { 0.25 } else { 4.0 }).sum();
+    let absolute: f64 = weights.iter().enumerate().map(|(i, w)| w * if i % 2 == 0 { 0.5 } else { 2.0 }).sum();
+    let value = |kind: LossKind| Objective::from(kind).value(&forecast, &truth).unwrap();
+    assert!((value(LossKind::BalancedMse) - square / 8.0).abs() < 1e-13);
+    assert!((value(LossKind::BalancedMae) - absolute / 8.0).abs() < 1e-13);
+}
+
+#[test]
+fn the_similarity_of_a_loss_is_that_of_the_metric() {
+    let x = frames([1, 2, 1, 13, 15], |i| 0.5 + 0.5 * (i as f64 * 0.7).sin());
+    let y = frames([1, 2, 1, 13, 15], |i| 0.5 + 0.5 * (i as f64 * 0.3).cos());
+    let plane = |tensor: &Tensor<f64>, n: usize| {
+        Tensor::from_vec(&[13, 15], tensor.as_slice()[n * 195..][..195].to_vec()).unwrap()
+    };
+    for window in [SsimWindow::Gaussian, SsimWindow::Uniform] {
+        let constants = LossConstants { ssim_window: window, ..LossConstants::default() };
+        let objective = Objective { constants, ..LossKind::Ssim.into() };
+        let value = objective
+            .value(&Forecast { output: &x, logits: &x }, &Truth { frames: &y, valid: None })
+            .unwrap();
+        let mean: f64 =
+            [0, 1].map(|n| window.ssim(&plane(&x, n), &plane(&y, n)).unwrap()).iter().sum::<f64>() / 2.0;
+        assert!((value - (1.0 - mean)).abs() < 1e-13, "{window:?}: {value} instead of {}", 1.0 - mean);
+    }
+}
+
+/// What is in unknown pixels reaches nothing, and pieces of a batch add up to the whole.
+#[test]
+fn unknown_pixels_count_nothing_and_pieces_add_up() {
+    let shape = [2, 2, 1, 9, 9];
+    let valid = frames(shape, |i| if i % 81 > 74 || (i < 162 && i % 9 == 0) { 0.0 } else { 1.0 });
+    let hidden = |value: f64, seed: f64| {
+        let known = &valid;
+        move |i: usize| if known.as_slice()[i] == 0.0 { value } else { (i as f64 * seed).sin() }
+    };
+    let piece = |tensor: &Tensor<f64>, n: usize| {
+        let values = (0..2).flat_map(|t| tensor.slice(t)[n * 81..][..81].to_vec()).collect();
+        Tensor::from_vec(&[2, 1, 1, 9, 9], values).unwrap()
+    };
+    for kind in LossKind::ALL {
+        let objective = Objective { lead_weights: LeadWeights::Linear, ..objective_of(kind) };
+        let run = |x: &Tensor<f64>, y: &Tensor<f64>, valid: &Tensor<f64>, counts: Option<&PartCounts>| {
+            let truth = Truth { frames: y, valid: Some(valid) };
+            let own = objective.counts(&truth).unwrap();
+            let forecast = Forecast { output: x, logits: x };
+            objective.value_and_gradient(&forecast, &truth, counts.unwrap_or(&own)).unwrap()
+        };
+        let (x, y) = (frames(shape, hidden(f64::NAN, 0.7)), frames(shape, hidden(f64::NAN, 0.3)));
+        let (other_x, other_y) = (frames(shape, hidden(9.0, 0.7)), frames(shape, hidden(-5.0, 0.3)));
+        let whole = run(&x, &y, &valid, None);
+        assert_eq!(whole, run(&other_x, &other_y, &valid, None), "{kind:?}");
+        assert!(whole.0.is_finite() && whole.0 != 0.0, "{kind:?}: {}", whole.0);
+
+        let counts = objective.counts(&Truth { frames: &y, valid: Some(&valid) }).unwrap();
+        let sum: f64 = [0, 1]
+            .map(|n| run(&piece(&x, n), &piece(&y, n), &piece(&valid, n), Some(&counts)).0)
+            .iter()
+            .sum();
+        assert!((sum - whole.0).abs() < 1e-13, "{kind:?}: {sum} instead of {}", whole.0);
+
+        let (value, gradient) = run(&x, &y, &Tensor::zeros(&shape), None);
+        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        assert!(value == 0.0 && gradient.as_slice().iter().all(|slope| *slope == 0.0), "{kind:?}");
+    }
+}
+
+#[test]
+fn thread_counts_do_not_change_a_bit_of_an_objective() {
+    let x = Tensor::<f32>::from_fn(&[2, 3, 1, 61, 67], |i| (i as f32 * 0.37).sin());
+    let y = Tensor::<f32>::from_fn(x.shape(), |i| (i % 3) as f32 * 0.5);
+    for kind in LossKind::ALL {
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+            let objective = objective_of(kind);
+            pool.install(|| {
+                let counts = objective.counts(&truth).unwrap();
+                objective.value_and_gradient(&forecast, &truth, &counts).unwrap()
+            })
+        };
+        let (value, gradient) = run(1);
+        for threads in [2, 7] {
+            let (other, slopes) = run(threads);
+            assert!(
+                value.to_bits() == other.to_bits() && gradient == slopes,
+                "{kind:?} on {threads} threads"
+            );
         }
     }
-    let nothing = Batch { frames: Tensor::zeros(&[4]), valid: Some(Tensor::zeros(&[4])) };
-    let (value, gradient) = Criterion::from(Loss::Mse).measured(&prediction, &nothing).unwrap();
-    assert_eq!((value, gradient), (0.0, Tensor::zeros(&[4])));
+}
+
+#[test]
+fn objectives_that_cannot_work_are_refused() {
+    let frames = Tensor::<f32>::zeros(&[2, 1, 1, 2, 2]);
+    let truth = Truth { frames: &frames, valid: None };
+    let forecast = Forecast { output: &frames, logits: &frames };
+    for (objective, words) in [
+        (Objective::from(LossTerms(vec![])), "`training.loss`"),
+        (Objective { lead_weights: LeadWeights::List(vec![1.0]), ..Loss::Mse.into() }, "2 frames"),
+        (
+            Objective { rain: RainWeights { weights: vec![], ..Default::default() }, ..Loss::Mse.into() },
+            "rain",
+        ),
+    ] {
+        let error = objective.value(&forecast, &truth).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let flat = Tensor::<f32>::zeros(&[8]);
+    let truth = Truth { frames: &flat, valid: None };
+    let error = Objective::from(Loss::Mse).value(&Forecast { output: &flat, logits: &flat }, &truth);
+    assert!(error.unwrap_err().to_string().contains("[T, N, C, H, W]"));
+    let valid = Tensor::zeros(&[1]);
+    let truth = Truth { frames: &frames, valid: Some(&valid) };
+    assert!(Objective::from(Loss::Mse).value(&forecast, &truth).unwrap_err().to_string().contains("mask"));
 }

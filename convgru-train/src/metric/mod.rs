@@ -37,6 +37,7 @@ pub use fss::FractionsSkillScore;
 pub use mae::mae;
 pub use mse::mse;
 pub use psnr::{PSNR_CAP, psnr};
+pub(crate) use ssim::{C1, C2, Window, weighted_sum};
 pub use ssim::{SSIM_WINDOW, SsimWindow, ssim, ssim_map};
 
 use crate::{Error, Result};

@@ -6,7 +6,7 @@ use super::observer::{Event, Observer};
 use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
-use crate::loss::Criterion;
+use crate::loss::{Forecast, Objective, Truth};
 use crate::metric::{self, Evaluation, MeanFrame, Metrics, Scores};
 
 /// Training sequences whose frames make the mean frame.
@@ -39,7 +39,7 @@ pub struct Assessor<'a> {
     /// The mean frame, `[C, H, W]`, for the baseline that predicts it.
     pub mean_frame: Option<&'a Tensor<f32>>,
     /// The loss to measure besides the metrics.
-    pub loss: Option<Criterion>,
+    pub loss: Option<&'a Objective>,
     /// Ends the assessment early.
     pub interrupt: &'a Interrupt,
 }
@@ -96,12 +96,12 @@ impl Assessor<'_> {
         truth: &Batch,
     ) -> Result<(Tensor<f32>, f64)> {
         let steps = truth.frames.shape()[0];
-        let Some(criterion) = self.loss else {
+        let Some(objective) = self.loss else {
             return Ok((model.forward(input, steps)?, 0.0));
         };
         let (prediction, _) = model.forward_train(input, steps, None)?;
-        let compared = if criterion.loss.on_logits() { &prediction.logits } else { &prediction.output };
-        let (value, _) = criterion.measured(compared, truth)?;
+        let forecast = Forecast { output: &prediction.output, logits: &prediction.logits };
+        let value = objective.value(&forecast, &Truth::from(truth))?;
         Ok((prediction.output, value))
     }
 }

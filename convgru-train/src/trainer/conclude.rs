@@ -115,7 +115,7 @@ impl Trained {
             ),
             facts: self.facts(assessment, data),
             config_toml: config.to_toml(),
-            loss_name: config.training.loss.name().to_owned(),
+            loss_name: config.training.loss.to_string(),
             curve: self
                 .history
                 .steps

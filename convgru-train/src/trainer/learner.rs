@@ -8,7 +8,8 @@ use rand_core::{Rng, SeedableRng};
 
 use crate::checkpoint::{Checkpoint, Cursor, History, NamedTensor, StepRecord, ValidationRecord};
 use crate::config::TrainingConfig;
-use crate::dataset::Batch;
+use crate::dataset::{Batch, Transform};
+use crate::loss::{Forecast, FrameGradient, Objective, Truth};
 use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
 use crate::schedule::{Schedule, Watched};
 use crate::{Error, Result};
@@ -22,17 +23,19 @@ pub(super) struct Learner {
     optimizer: Optimizer<f32>,
     gradients: EncoderForecasterParameters<f32>,
     schedule: Schedule,
+    pub(super) objective: Objective,
     config: TrainingConfig,
 }
 
 impl Learner {
-    /// A learner before its first step.
-    pub(super) fn new(config: &TrainingConfig) -> Result<Self> {
+    /// A learner before its first step, of data whose values mean what `transform` says.
+    pub(super) fn new(config: &TrainingConfig, transform: &Transform) -> Result<Self> {
         let model = EncoderForecaster::new(config.model.clone(), config.training.seed)?;
         Ok(Self {
             gradients: model.parameters().zeros_like(),
             optimizer: Optimizer::new(config.optimizer.clone(), model.parameters())?,
             schedule: schedule(config)?,
+            objective: config.training.objective(transform),
             config: config.clone(),
             model,
         })
@@ -89,15 +92,18 @@ impl Learner {
         let teacher = TeacherForcing { frames: &target.frames, forced: &forced };
 
         let (prediction, mut workspace) = self.model.forward_train(&input.frames, steps, Some(teacher))?;
-        let on_logits = training.loss.on_logits();
-        let compared = if on_logits { &prediction.logits } else { &prediction.output };
-        let (loss, gradient) = training.criterion().measured(compared, &target)?;
+        let forecast = Forecast { output: &prediction.output, logits: &prediction.logits };
+        let truth = Truth::from(&target);
+        let counts = self.objective.counts(&truth)?;
+        let (loss, gradient) = self.objective.value_and_gradient(&forecast, &truth, &counts)?;
         if !loss.is_finite() {
             return Err(not_finite("the loss", cursor, self.config.optimizer.learning_rate));
         }
         self.gradients.zero();
-        let gradient =
-            if on_logits { OutputGradient::Logits(&gradient) } else { OutputGradient::Output(&gradient) };
+        let gradient = match &gradient {
+            FrameGradient::Output(gradient) => OutputGradient::Output(gradient),
+            FrameGradient::Logits(gradient) => OutputGradient::Logits(gradient),
+        };
         self.model.backward_parameters(&mut workspace, gradient, &mut self.gradients)?;
 
         let limit = if training.clip_norm > 0.0 { training.clip_norm } else { f64::INFINITY };

@@ -50,7 +50,7 @@ impl Parts {
         memory::expect_enough(config, batches.dataset().frame_shape())?;
         Ok(Self {
             mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
-            learner: Learner::new(config)?,
+            learner: Learner::new(config, &batches.dataset().quantity().transform)?,
             validation: dataset(Split::Validation)?,
             batches,
         })
@@ -255,7 +255,7 @@ impl<'a> Session<'a> {
             input_frames: self.config.data.input_frames,
             batch_size: self.config.training.batch_size,
             mean_frame: Some(&self.parts.mean_frame),
-            loss: Some(self.config.training.criterion()),
+            loss: Some(&self.parts.learner.objective),
             interrupt: self.interrupt,
         };
         let Some(assessment) = assessor.assess(&self.parts.learner.model, observer)? else {

@@ -159,6 +159,11 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
         &["training.clip_norm=0.1", "training.clip_norm_type=inf"],
         &["training.loss=smooth-l1", "training.loss_constants.beta=0.1"],
         &["training.loss_constants.pos_weight=3"],
+        &[
+            "training.loss=[{ kind = \"mse\" }, { kind = \"ssim\", weight = 0.1 }]",
+            "training.lead_weights=linear",
+        ],
+        &["training.loss=balanced-mae", "training.rain.thresholds=[0.1, 0.2, 0.3, 0.5]"],
     ] {
         let mut config = tiny();
         for setting in settings {
@@ -242,7 +247,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints() {
     let mut config = tiny();
     config.optimizer.learning_rate = 1e38;
     config.model.output_activation = convgru_model::OutputActivation::Identity;
-    config.training.loss = crate::loss::Loss::Mse;
+    config.training.loss = crate::loss::Loss::Mse.into();
     config.schedule.kind = crate::schedule::ScheduleKind::Constant;
     let Err(error) = train(&config, &folder, 0) else { panic!("1e38 is no learning rate") };
     assert!(matches!(error, crate::Error::NotFinite { .. }), "{error}");

@@ -24,16 +24,16 @@ use convgru_model::{Scalar, Tensor};
 use super::{check, pixels};
 use crate::{Error, Result};
 
+use window::RADIUS;
 pub use window::SsimWindow;
-pub(super) use window::Window;
-use window::{RADIUS, weighted_sum};
+pub(crate) use window::{Window, weighted_sum};
 
 /// The side of the Gaussian window in pixels, and so of the smallest frame
 /// with a structural similarity.
 pub const SSIM_WINDOW: usize = 2 * RADIUS + 1;
 
-const C1: f64 = 0.01 * 0.01;
-const C2: f64 = 0.03 * 0.03;
+pub(crate) const C1: f64 = 0.01 * 0.01;
+pub(crate) const C2: f64 = 0.03 * 0.03;
 
 /// The structural similarity of one frame, from -1 to 1, for values from 0 to
 /// 1: the mean of `S` over the pixels whose window lies inside the frame,

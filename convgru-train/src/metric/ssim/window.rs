@@ -1,5 +1,7 @@
 //! Windows of the structural similarity.
 
+use serde::{Deserialize, Serialize};
+
 /// Pixels on each side of the centre of the Gaussian window.
 pub(super) const RADIUS: usize = 5;
 const SIGMA: f64 = 1.5;
@@ -7,7 +9,10 @@ const SIGMA: f64 = 1.5;
 const UNIFORM_RADIUS: usize = 3;
 
 /// The neighbourhood whose means, variances and covariance enter the similarity of a pixel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// In TOML and JSON: `"gaussian"`, `"uniform"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SsimWindow {
     /// 11 x 11 pixels, a Gaussian with a standard deviation of 1.5 pixels: the window of
     /// the original paper and of the tables of the field.
@@ -29,15 +34,15 @@ impl SsimWindow {
 }
 
 /// A separable window: the weights of a row and of a column, symmetric, of odd number.
-pub(in crate::metric) struct Window {
-    pub(super) weights: Vec<f64>,
+pub(crate) struct Window {
+    pub(crate) weights: Vec<f64>,
     /// Factor of variances and covariance.
-    pub(super) covariance_factor: f64,
+    pub(crate) covariance_factor: f64,
 }
 
 impl Window {
     /// The numbers of a window.
-    pub(in crate::metric) fn of(window: SsimWindow) -> Self {
+    pub(crate) fn of(window: SsimWindow) -> Self {
         match window {
             SsimWindow::Gaussian => Self { weights: gaussian(), covariance_factor: 1.0 },
             SsimWindow::Uniform => {
@@ -50,7 +55,7 @@ impl Window {
     }
 
     /// Pixels on each side of the centre.
-    pub(super) fn radius(&self) -> usize {
+    pub(crate) fn radius(&self) -> usize {
         self.weights.len() / 2
     }
 }
@@ -68,7 +73,7 @@ fn gaussian() -> Vec<f64> {
 
 /// `out = sum over k of weights[k] part(k)`, element by element, for
 /// symmetric weights.
-pub(super) fn weighted_sum<'a>(weights: &[f64], out: &mut [f64], part: impl Fn(usize) -> &'a [f64]) {
+pub(crate) fn weighted_sum<'a>(weights: &[f64], out: &mut [f64], part: impl Fn(usize) -> &'a [f64]) {
     let radius = weights.len() / 2;
     for (out, &centre) in out.iter_mut().zip(part(radius)) {
         *out = weights[radius] * centre;

@@ -1,4 +1,4 @@
-//! The losses.
+//! The losses of elements.
 
 use convgru_kernels::reference::Number;
 use convgru_model::Tensor;
@@ -7,10 +7,12 @@ use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
 
 use crate::loss::{Criterion, Loss, LossConstants, Reduction, reference};
+use crate::metric::SsimWindow;
 use crate::{Error, Result};
 
 /// Constants other than the defaults, which are 1 and would hide a missing factor.
-const CONSTANTS: LossConstants = LossConstants { delta: 0.7, beta: 0.3, pos_weight: 2.5 };
+const CONSTANTS: LossConstants =
+    LossConstants { delta: 0.7, beta: 0.3, pos_weight: 2.5, alpha: 1.5, ssim_window: SsimWindow::Uniform };
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();

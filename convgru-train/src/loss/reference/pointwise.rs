@@ -1,8 +1,8 @@
-//! The losses once more, as the obvious loop over any kind of number.
+//! The losses of elements by their definition.
 
 use convgru_kernels::reference::Number;
 
-use super::{Criterion, Loss, Reduction};
+use crate::loss::{Criterion, Loss, Reduction};
 
 /// The loss of a prediction: the specification of [`Criterion::value`] and, with a factor
 /// for each element, of [`Criterion::weighted`].
@@ -36,7 +36,8 @@ pub fn reference<N: Number>(criterion: &Criterion, prediction: &[N], target: &[f
     }
 }
 
-fn element<N: Number>(criterion: &Criterion, x: N, y: N) -> N {
+/// The loss of one element.
+pub(super) fn element<N: Number>(criterion: &Criterion, x: N, y: N) -> N {
     let constants = &criterion.constants;
     let (half, one) = (N::from_f64(0.5), N::from_f64(1.0));
     let d = x - y;

@@ -1,0 +1,215 @@
+//! The score of an ensemble of forecasts as a loss.
+
+use convgru_model::{Scalar, Tensor};
+use rayon::prelude::*;
+
+use crate::metric::Spread;
+use crate::{Error, Result};
+
+/// The continuous ranked probability score of `K` forecasts of the same frames, the mean over
+/// the elements whose truth is known: [`metric::crps`](crate::metric::crps()) with its gradient.
+///
+/// ```text
+/// L = sum over k of |X_k - y| / K  -  sum over j < k of |X_j - X_k| / c
+/// c = K^2, or K (K - 1) for Spread::Fair
+/// dL/dX_k = sign(X_k - y) / K  -  sum over j of sign(X_k - X_j) / c,  each sign zero at zero
+/// ```
+///
+/// The forecasts lie in groups of channels, as a head with `K` times the channels gives them:
+/// channels `k C` to `(k + 1) C` are those of member `k`.
+///
+/// ```
+/// use convgru_model::Tensor;
+/// use convgru_train::loss::EnsembleScore;
+/// use convgru_train::metric::Spread;
+///
+/// let members = Tensor::from_vec(&[1, 1, 2, 1, 1], vec![1.0f64, 3.0])?;
+/// let truth = Tensor::from_vec(&[1, 1, 1, 1, 1], vec![2.0])?;
+/// let score = EnsembleScore { members: 2, spread: Spread::Ensemble };
+/// let (value, gradient) = score.value_and_gradient(&members, &truth, None)?;
+/// assert_eq!(value, 1.0 - 0.5);
+/// assert_eq!(gradient.as_slice(), [-0.5 + 0.25, 0.5 - 0.25]);
+/// # Ok::<(), convgru_train::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnsembleScore {
+    /// Members of the ensemble, at least 1, or 2 for [`Spread::Fair`].
+    pub members: usize,
+    /// How the spread is estimated.
+    pub spread: Spread,
+}
+
+impl EnsembleScore {
+    /// The score and its gradient with respect to the members. An element counts where `valid`
+    /// is not 0; without such elements the score is 0. The bits are the same for any number of
+    /// threads.
+    ///
+    /// # Shapes
+    /// prediction: `[T, N, K C, H, W]`; target, valid: `[T, N, C, H, W]`; gradient: as the
+    /// prediction
+    ///
+    /// # Errors
+    /// If the shapes do not fit or there are too few members for the spread.
+    pub fn value_and_gradient<T: Scalar>(
+        &self,
+        prediction: &Tensor<T>,
+        target: &Tensor<T>,
+        valid: Option<&Tensor<T>>,
+    ) -> Result<(f64, Tensor<T>)> {
+        self.check(prediction, target, valid)?;
+        let mut gradient = Tensor::zeros(prediction.shape());
+        let sample: usize = target.shape()[2..].iter().product();
+        let known = |index: usize| valid.is_none_or(|valid| valid.as_slice()[index].to_f64() != 0.0);
+        let count = (0..target.len()).filter(|&index| known(index)).count();
+        if count == 0 {
+            return Ok((0.0, gradient));
+        }
+        let scale = 1.0 / count as f64;
+        // An item is a sample of a lead time: its members lie one after the other.
+        let items = gradient.as_mut_slice().par_chunks_exact_mut(self.members * sample).enumerate();
+        let sum = |(item, gradient): (usize, &mut [T])| {
+            let members = &prediction.as_slice()[item * self.members * sample..][..self.members * sample];
+            let mut x = vec![0.0; self.members];
+            let mut sum = 0.0;
+            for element in (0..sample).filter(|element| known(item * sample + element)) {
+                x.iter_mut().enumerate().for_each(|(k, x)| *x = members[k * sample + element].to_f64());
+                let y = target.as_slice()[item * sample + element].to_f64();
+                sum += self.of_element(&x, y, |k, slope| {
+                    gradient[k * sample + element] = T::from_f64(slope * scale);
+                });
+            }
+            sum
+        };
+        let sums: Vec<f64> = items.map(sum).collect();
+        Ok((sums.iter().sum::<f64>() * scale, gradient))
+    }
+
+    /// The score of one element; calls `visit` with the derivative by each member.
+    fn of_element(&self, x: &[f64], y: f64, mut visit: impl FnMut(usize, f64)) -> f64 {
+        let (members, pairs) = (self.members as f64, self.pairs());
+        let mut value = 0.0;
+        for (k, &member) in x.iter().enumerate() {
+            let mut slope = sign(member - y) / members;
+            value += (member - y).abs() / members;
+            for (j, &other) in x.iter().enumerate() {
+                slope -= sign(member - other) / pairs;
+                if j < k {
+                    value -= (member - other).abs() / pairs;
+                }
+            }
+            visit(k, slope);
+        }
+        value
+    }
+
+    /// What the differences of pairs are divided by; one member has no pair.
+    pub(super) fn pairs(&self) -> f64 {
+        let members = self.members as f64;
+        match self.spread {
+            Spread::Ensemble => members * members,
+            Spread::Fair => members * (members - 1.0),
+        }
+    }
+
+    fn check<T: Scalar>(
+        &self,
+        prediction: &Tensor<T>,
+        target: &Tensor<T>,
+        valid: Option<&Tensor<T>>,
+    ) -> Result<()> {
+        let mismatch = |what: &str, expected: String, got: &Tensor<T>| {
+            let got = got.shape().to_vec();
+            Err(Error::Model(convgru_model::Error::ShapeMismatch { what: what.into(), expected, got }))
+        };
+        let &[steps, batch, channels, height, width] = target.shape() else {
+            return mismatch("the truth of an ensemble", "[T, N, C, H, W]".into(), target);
+        };
+        let expected = [steps, batch, self.members * channels, height, width];
+        if prediction.shape() != expected {
+            return mismatch("the ensemble of forecasts", format!("{expected:?}"), prediction);
+        }
+        if let Some(valid) = valid.filter(|valid| valid.shape() != target.shape()) {
+            return mismatch("the mask of an ensemble's truth", format!("{:?}", target.shape()), valid);
+        }
+        let needed = if self.spread == Spread::Fair { 2 } else { 1 };
+        if self.members < needed || target.is_empty() {
+            return Err(Error::Data {
+                what: "the ensemble of forecasts".into(),
+                reason: format!(
+                    "{} members of {} numbers where at least {needed} members of 1 are needed",
+                    self.members,
+                    target.len()
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The sign, and zero of zero.
+fn sign(d: f64) -> f64 {
+    if d == 0.0 { 0.0 } else { d.signum() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::crps;
+
+    #[test]
+    fn scores_are_those_of_the_metric() {
+        let ensemble = Tensor::<f64>::from_fn(&[4, 6], |i| ((i * 7) % 11) as f64 * 0.3);
+        let observed = Tensor::<f64>::from_fn(&[6], |i| i as f64 * 0.5);
+        for spread in [Spread::Ensemble, Spread::Fair] {
+            let expected: f64 =
+                crps(&ensemble, &observed, spread).unwrap().as_slice().iter().sum::<f64>() / 6.0;
+            let score = EnsembleScore { members: 4, spread };
+            let members = ensemble.clone().reshape(&[1, 1, 4, 2, 3]).unwrap();
+            let truth = observed.clone().reshape(&[1, 1, 1, 2, 3]).unwrap();
+            let (value, _) = score.value_and_gradient(&members, &truth, None).unwrap();
+            assert!((value - expected).abs() < 1e-13, "{value} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn unknown_elements_count_nothing() {
+        let members = Tensor::<f64>::from_fn(&[1, 1, 2, 1, 2], |i| [1.0, f64::NAN, 3.0, 5.0][i]);
+        let truth = Tensor::from_vec(&[1, 1, 1, 1, 2], vec![2.0, f64::NAN]).unwrap();
+        let valid = Tensor::from_vec(truth.shape(), vec![1.0, 0.0]).unwrap();
+        let score = EnsembleScore { members: 2, spread: Spread::Fair };
+        let (value, gradient) = score.value_and_gradient(&members, &truth, Some(&valid)).unwrap();
+        assert_eq!((value, gradient.as_slice()), (0.0, &[0.0, 0.0, 0.0, 0.0][..]));
+        let none = Tensor::zeros(truth.shape());
+        assert_eq!(score.value_and_gradient(&members, &truth, Some(&none)).unwrap().0, 0.0);
+    }
+
+    #[test]
+    fn shapes_and_numbers_of_members_are_checked() {
+        let truth = Tensor::<f32>::zeros(&[2, 1, 1, 2, 3]);
+        let of = |members, spread, shape: &[usize]| {
+            let score = EnsembleScore { members, spread };
+            score.value_and_gradient(&Tensor::zeros(shape), &truth, None).map(drop)
+        };
+        of(3, Spread::Fair, &[2, 1, 3, 2, 3]).unwrap();
+        let error = of(3, Spread::Fair, &[2, 1, 2, 2, 3]).unwrap_err().to_string();
+        assert!(error.contains("[2, 1, 2, 2, 3]") && error.contains("[2, 1, 3, 2, 3]"), "{error}");
+        let error = of(1, Spread::Fair, &[2, 1, 1, 2, 3]).unwrap_err().to_string();
+        assert!(error.contains("1 members") && error.contains("at least 2"), "{error}");
+    }
+
+    #[test]
+    fn thread_counts_do_not_change_a_bit() {
+        let members = Tensor::<f32>::from_fn(&[3, 2, 6, 17, 19], |i| (i as f32 * 0.37).sin());
+        let truth = Tensor::<f32>::from_fn(&[3, 2, 2, 17, 19], |i| (i as f32 * 0.11).cos());
+        let score = EnsembleScore { members: 3, spread: Spread::Fair };
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| score.value_and_gradient(&members, &truth, None).unwrap())
+        };
+        let (value, gradient) = run(1);
+        for threads in [2, 5] {
+            let other = run(threads);
+            assert_eq!((value.to_bits(), &gradient), (other.0.to_bits(), &other.1));
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Weights of pixels by how much it really rained there.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Transform;
+use crate::{Error, Result};
+
+/// Steps of the weight of a pixel over its true value: Shi et al., "Deep learning for
+/// precipitation nowcasting: a benchmark and a new model", 2017 (arXiv 1706.03458).
+///
+/// Below `thresholds[0]` a pixel weighs `weights[0]`, from `thresholds[i]` on
+/// `weights[i + 1]`. The defaults are those of the paper: 1, 2, 5, 10 and 30 below 2, 5, 10
+/// and 30 mm/h and above.
+///
+/// ```
+/// use convgru_train::loss::RainWeights;
+///
+/// let rain = RainWeights::default();
+/// assert_eq!([0.0, 2.0, 9.9, 80.0].map(|rate| rain.of(rate)), [1.0, 2.0, 5.0, 30.0]);
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RainWeights {
+    /// Where the weight changes, in the unit of the data, rising.
+    pub thresholds: Vec<f64>,
+    /// The weights between them, one more; not negative, not all zero.
+    pub weights: Vec<f64>,
+}
+
+impl Default for RainWeights {
+    fn default() -> Self {
+        Self { thresholds: vec![2.0, 5.0, 10.0, 30.0], weights: vec![1.0, 2.0, 5.0, 10.0, 30.0] }
+    }
+}
+
+impl RainWeights {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the name of the first field out of its range.
+    pub fn validate(&self) -> Result<()> {
+        let refuse =
+            |field: &str, reason| Err(Error::Config { field: format!("training.rain.{field}"), reason });
+        let Self { thresholds, weights } = self;
+        if weights.len() != thresholds.len() + 1 {
+            let needed = thresholds.len() + 1;
+            let reason =
+                format!("{} weights where {needed} are needed, one more than thresholds", weights.len());
+            return refuse("weights", reason);
+        }
+        if let Some(weight) = weights.iter().find(|weight| !(**weight >= 0.0 && weight.is_finite())) {
+            return refuse("weights", format!("{weight} is not zero or a positive number"));
+        }
+        if weights.iter().all(|weight| *weight == 0.0) {
+            return refuse("weights", "all are 0; nothing would be learned".to_owned());
+        }
+        let rises = thresholds.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rises || thresholds.iter().any(|threshold| !threshold.is_finite()) {
+            return refuse("thresholds", format!("{thresholds:?} do not rise"));
+        }
+        Ok(())
+    }
+
+    /// The same steps over the values of pixels that stand for numbers of the unit. Thresholds
+    /// beyond the range of values are never reached.
+    pub fn over_values(&self, transform: &Transform) -> Self {
+        let steps = self.thresholds.iter().zip(self.weights.iter().skip(1));
+        let reached = steps.filter_map(|(&threshold, &weight)| {
+            let value = transform.from_units(threshold);
+            let off = (transform.to_units(value) - threshold).abs();
+            // What lies beyond the range was clamped to its end.
+            (off <= 1e-6 * threshold.abs().max(1e-6)).then_some((value, weight))
+        });
+        let (thresholds, above): (Vec<f64>, Vec<f64>) = reached.unzip();
+        Self { thresholds, weights: self.weights.iter().take(1).copied().chain(above).collect() }
+    }
+
+    /// The weight of a pixel of this true value.
+    pub fn of(&self, truth: f64) -> f64 {
+        let step = self.thresholds.partition_point(|threshold| truth >= *threshold);
+        self.weights.get(step).copied().unwrap_or(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weight_changes_at_the_thresholds() {
+        let rain = RainWeights::default();
+        for (rate, weight) in [(-1.0, 1.0), (1.999, 1.0), (2.0, 2.0), (5.0, 5.0), (10.0, 10.0), (30.0, 30.0)]
+        {
+            assert_eq!(rain.of(rate), weight, "{rate} mm/h");
+        }
+        assert_eq!(RainWeights { thresholds: vec![], weights: vec![3.0] }.of(1.0), 3.0);
+    }
+
+    #[test]
+    fn thresholds_of_a_unit_become_those_of_values() {
+        let rain = RainWeights::default();
+        let transform = Transform::Logarithm { knee: 1.0, highest: 20.0 };
+        let values = rain.over_values(&transform);
+        assert_eq!(values.weights, [1.0, 2.0, 5.0, 10.0], "30 mm/h lie beyond the range");
+        for rate in [0.5, 1.9, 2.1, 6.0, 11.0, 19.0] {
+            assert_eq!(values.of(transform.from_units(rate)), rain.of(rate), "{rate} mm/h");
+        }
+        values.validate().unwrap();
+        let plain = Transform::Linear { scale: 1.0, offset: 0.0 };
+        assert_eq!(rain.over_values(&plain), rain);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_by_name() {
+        let ok = RainWeights::default();
+        ok.validate().unwrap();
+        for (rain, field) in [
+            (RainWeights { weights: vec![1.0], ..ok.clone() }, "rain.weights"),
+            (RainWeights { weights: vec![1.0, -1.0, 1.0, 1.0, 1.0], ..ok.clone() }, "rain.weights"),
+            (RainWeights { weights: vec![0.0; 5], ..ok.clone() }, "rain.weights"),
+            (RainWeights { thresholds: vec![2.0, 2.0, 3.0, 4.0], ..ok.clone() }, "rain.thresholds"),
+            (RainWeights { thresholds: vec![2.0, 3.0, 4.0, f64::NAN], ..ok.clone() }, "rain.thresholds"),
+        ] {
+            let error = rain.validate().unwrap_err().to_string();
+            assert!(error.contains(field), "{error}");
+        }
+    }
+}

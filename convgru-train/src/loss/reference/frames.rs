@@ -1,0 +1,139 @@
+//! An objective by its definition: part by part, windows in two dimensions.
+
+use convgru_kernels::reference::Number;
+
+use super::pointwise::element;
+use crate::loss::{Loss, LossKind, Objective, Reduction};
+use crate::metric::{C1, C2, Window};
+
+/// The specification of [`Objective::value`].
+///
+/// # Shapes
+/// output, logits, target, valid: `[T, N, C, H, W]`, valid 1 or 0
+///
+/// # Panics
+/// If the objective is invalid or nothing is known.
+pub fn objective_reference<N: Number>(
+    objective: &Objective,
+    [output, logits]: [&[N]; 2],
+    [target, valid]: [&[f64]; 2],
+    shape: [usize; 5],
+) -> N {
+    let leads = objective.lead_weights.weights(shape[0]).expect("a valid objective");
+    let [height, width] = [shape[3], shape[4]];
+    let mut total = N::from_f64(0.0);
+    for term in &objective.terms.0 {
+        let x = if term.kind.on_logits() { logits } else { output };
+        let (mut sum, mut count) = (N::from_f64(0.0), 0.0);
+        let planes = x.len() / (height * width);
+        for plane in 0..planes {
+            let lead = leads[plane / (planes / shape[0])];
+            let range = plane * height * width..(plane + 1) * height * width;
+            let frame = Frame {
+                x: &x[range.clone()],
+                y: &target[range.clone()],
+                valid: &valid[range],
+                height,
+                width,
+            };
+            for part in frame.parts(objective, term.kind) {
+                sum = sum + N::from_f64(lead) * part;
+                count += lead;
+            }
+        }
+        total = total + N::from_f64(term.weight / count) * sum;
+    }
+    total
+}
+
+/// One plane.
+struct Frame<'a, N> {
+    x: &'a [N],
+    y: &'a [f64],
+    valid: &'a [f64],
+    height: usize,
+    width: usize,
+}
+
+impl<N: Number> Frame<'_, N> {
+    /// The loss of each part whose truth is known.
+    fn parts(&self, objective: &Objective, kind: LossKind) -> Vec<N> {
+        let constants = &objective.constants;
+        let each = |loss: Loss, weighted: bool| {
+            let criterion = crate::loss::Criterion { loss, constants: *constants, reduction: Reduction::Sum };
+            let known = (0..self.x.len()).filter(|&i| self.valid[i] != 0.0);
+            let part = |i: usize| {
+                let weight = if weighted { objective.rain.of(self.y[i]) } else { 1.0 };
+                N::from_f64(weight) * element(&criterion, self.x[i], N::from_f64(self.y[i]))
+            };
+            known.map(part).collect()
+        };
+        match kind {
+            LossKind::Mse => each(Loss::Mse, false),
+            LossKind::L1 => each(Loss::L1, false),
+            LossKind::Huber => each(Loss::Huber, false),
+            LossKind::SmoothL1 => each(Loss::SmoothL1, false),
+            LossKind::BceWithLogits => each(Loss::BceWithLogits, false),
+            LossKind::BalancedMse => each(Loss::Mse, true),
+            LossKind::BalancedMae => each(Loss::L1, true),
+            LossKind::GradientDifference => self.gradient_differences(constants.alpha),
+            LossKind::Ssim => self.dissimilarities(&Window::of(constants.ssim_window)),
+        }
+    }
+
+    fn gradient_differences(&self, alpha: f64) -> Vec<N> {
+        let mut parts = Vec::new();
+        for row in 0..self.height {
+            for column in 0..self.width {
+                let here = row * self.width + column;
+                let above = (row > 0).then(|| here - self.width);
+                let left = (column > 0).then(|| here - 1);
+                for there in above.into_iter().chain(left) {
+                    if self.valid[here] == 0.0 || self.valid[there] == 0.0 {
+                        continue;
+                    }
+                    let truth = N::from_f64((self.y[here] - self.y[there]).abs());
+                    let difference = (truth - (self.x[here] - self.x[there]).abs()).abs();
+                    // d^alpha = e^(alpha ln d)
+                    let logarithm = (difference - N::from_f64(1.0)).ln_1p();
+                    parts.push((N::from_f64(alpha) * logarithm).exp());
+                }
+            }
+        }
+        parts
+    }
+
+    fn dissimilarities(&self, window: &Window) -> Vec<N> {
+        let side = window.weights.len();
+        let mut parts = Vec::new();
+        for top in 0..(self.height + 1).saturating_sub(side) {
+            for left in 0..(self.width + 1).saturating_sub(side) {
+                let mut e = [N::from_f64(0.0); 5];
+                let mut whole = true;
+                for (dy, row) in window.weights.iter().enumerate() {
+                    for (dx, column) in window.weights.iter().enumerate() {
+                        let at = (top + dy) * self.width + left + dx;
+                        whole &= self.valid[at] != 0.0;
+                        let (x, y) = (self.x[at], N::from_f64(self.y[at]));
+                        for (e, value) in e.iter_mut().zip([x, y, x * x, y * y, x * y]) {
+                            *e = *e + N::from_f64(row * column) * value;
+                        }
+                    }
+                }
+                if whole {
+                    parts.push(dissimilarity(e, window.covariance_factor));
+                }
+            }
+        }
+        parts
+    }
+}
+
+fn dissimilarity<N: Number>([mx, my, mxx, myy, mxy]: [N; 5], factor: f64) -> N {
+    let (c1, c2, two) = (N::from_f64(C1), N::from_f64(C2), N::from_f64(2.0));
+    let covariance = |product: N, a: N, b: N| N::from_f64(factor) * (product - a * b);
+    let [vx, vy, vxy] = [covariance(mxx, mx, mx), covariance(myy, my, my), covariance(mxy, mx, my)];
+    let above = (two * mx * my + c1) * (two * vxy + c2);
+    let below = (mx * mx + my * my + c1) * (vx + vy + c2);
+    N::from_f64(1.0) - above / below
+}

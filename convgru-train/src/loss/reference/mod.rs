@@ -1,0 +1,9 @@
+//! The losses once more, as the obvious loops over any kind of number.
+
+mod ensemble;
+mod frames;
+mod pointwise;
+
+pub use ensemble::ensemble_reference;
+pub use frames::objective_reference;
+pub use pointwise::reference;
