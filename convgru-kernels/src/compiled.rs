@@ -58,4 +58,8 @@ entry_points! {
     add_nchw by feature_maps::border::add: (maps: &mut FeatureMapsMut<'_, Self>, images: &[Self]) -> Result<()>;
     copy_maps by feature_maps::view::copy: (maps: &mut FeatureMapsMut<'_, Self>, other: FeatureMapsRef<'_, Self>) -> Result<()>;
     add_maps by feature_maps::view::add: (maps: &mut FeatureMapsMut<'_, Self>, other: FeatureMapsRef<'_, Self>) -> Result<()>;
+    space_to_depth by feature_maps::depth::space_to_depth: (deep: &mut FeatureMapsMut<'_, Self>, flat: FeatureMapsRef<'_, Self>, factor: usize) -> Result<()>;
+    depth_to_space by feature_maps::depth::depth_to_space: (flat: &mut FeatureMapsMut<'_, Self>, deep: FeatureMapsRef<'_, Self>, factor: usize) -> Result<()>;
+    leaky_relu by feature_maps::rectifier::leaky_relu: (maps: &mut FeatureMapsMut<'_, Self>, slope: Self);
+    leaky_relu_backward by feature_maps::rectifier::leaky_relu_backward: (gradient: &mut FeatureMapsMut<'_, Self>, output: FeatureMapsRef<'_, Self>, slope: Self) -> Result<()>;
 }

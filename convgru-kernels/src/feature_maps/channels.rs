@@ -33,4 +33,10 @@ impl Channels {
         let (channels, first) = (self.of_section(), block * self.lanes);
         section * channels + first..section * channels + channels.min(first + self.lanes)
     }
+
+    /// The block of a channel, counted over all sections, and its lane there.
+    pub(crate) fn place_of(&self, channel: usize) -> (usize, usize) {
+        let (section, within) = (channel / self.of_section(), channel % self.of_section());
+        (section * self.section_blocks() + within / self.lanes, within % self.lanes)
+    }
 }

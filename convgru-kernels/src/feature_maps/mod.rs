@@ -6,8 +6,10 @@
 
 pub(crate) mod border;
 mod channels;
+pub(crate) mod depth;
 mod extent;
 mod layout;
+pub(crate) mod rectifier;
 mod rows;
 pub(crate) mod view;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::extent::{Extent, expect_extent};
 use super::layout::Layout;
-use super::rows::{Rows, RowsMut};
+use super::rows::{RowPlace, Rows, RowsMut};
 use crate::error::Result;
 use crate::scalar::Scalar;
 
@@ -122,20 +122,21 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
 
     /// Sets every number to zero.
     pub fn set_zero(&mut self) {
+        self.write_rows(|_, row| row.fill(T::ZERO));
+    }
+
+    /// Calls `work` once with each row of each block of each image, from several threads.
+    pub(super) fn write_rows(&mut self, work: impl Fn(RowPlace, &mut [T]) + Sync) {
         let rows = self.rows();
         rows.for_each_row(|place| {
             // SAFETY: every row is visited once.
-            unsafe { rows.row(place) }.fill(T::ZERO);
+            work(place, unsafe { rows.row(place) });
         });
     }
 
-    fn combine(&mut self, others: Rows<'_, T>, work: impl Fn(&mut [T], &[T]) + Sync) {
+    pub(super) fn combine(&mut self, others: Rows<'_, T>, work: impl Fn(&mut [T], &[T]) + Sync) {
         assert_eq!(self.layout.sections, others.layout.sections, "sections of the same channels");
-        let rows = self.rows();
-        rows.for_each_row(|place| {
-            // SAFETY: every row is visited once.
-            work(unsafe { rows.row(place) }, others.row(place));
-        });
+        self.write_rows(|place, row| work(row, others.row(place)));
     }
 
     pub(crate) fn layout(&self) -> Layout {

@@ -1,0 +1,66 @@
+//! The leaky rectifier on maps.
+
+use super::extent::expect_extent;
+use super::view::{FeatureMapsMut, FeatureMapsRef};
+use crate::error::Result;
+use crate::scalar::Scalar;
+
+impl<T: Scalar> FeatureMapsMut<'_, T> {
+    /// Applies the leaky rectifier to every number: `x` above zero, `slope x` elsewhere.
+    pub fn leaky_relu(&mut self, slope: T) {
+        T::leaky_relu(self, slope);
+    }
+
+    /// Turns gradients of outputs of [`leaky_relu`](Self::leaky_relu) into those of its inputs: the derivative is
+    /// 1 where the output is above zero and `slope` elsewhere, for slopes of zero or more.
+    ///
+    /// # Errors
+    /// [`Error::Extent`](crate::Error::Extent) if the extents differ.
+    pub fn leaky_relu_backward(&mut self, output: FeatureMapsRef<'_, T>, slope: T) -> Result<()> {
+        T::leaky_relu_backward(self, output, slope)
+    }
+}
+
+pub(crate) fn leaky_relu<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, slope: T) {
+    maps.write_rows(|_, row| {
+        for x in row {
+            *x = if *x > T::ZERO { *x } else { slope * *x };
+        }
+    });
+}
+
+pub(crate) fn leaky_relu_backward<T: Scalar>(
+    gradient: &mut FeatureMapsMut<'_, T>,
+    output: FeatureMapsRef<'_, T>,
+    slope: T,
+) -> Result<()> {
+    expect_extent("output of the rectifier", gradient.extent(), output.extent())?;
+    gradient.combine(output.rows(), |gradient, output| {
+        for (d, &y) in gradient.iter_mut().zip(output) {
+            *d *= if y > T::ZERO { T::ONE } else { slope };
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Extent, FeatureMaps};
+
+    #[test]
+    fn both_sides_of_zero_are_scaled_as_they_should() {
+        let extent = Extent { batch: 1, channels: 3, height: 1, width: 2 };
+        let mut maps = FeatureMaps::from_nchw(extent, &[1.0, -2.0, 0.0, 4.0, -8.0, 0.5]).unwrap();
+        maps.as_mut().leaky_relu(0.25);
+        let mut gradient = FeatureMaps::with_halo(extent, [1, 1]).unwrap();
+        gradient.as_mut().read_nchw(&[3.0; 6]).unwrap();
+        gradient.as_mut().leaky_relu_backward(maps.as_ref(), 0.25).unwrap();
+        let mut out = [0.0; 6];
+        maps.as_ref().write_nchw(&mut out).unwrap();
+        assert_eq!(out, [1.0, -0.5, 0.0, 4.0, -2.0, 0.5]);
+        gradient.as_ref().write_nchw(&mut out).unwrap();
+        assert_eq!(out, [3.0, 0.75, 0.75, 3.0, 0.75, 3.0]);
+        let other = FeatureMaps::zeros(extent.with_channels(2)).unwrap();
+        assert!(gradient.as_mut().leaky_relu_backward(other.as_ref(), 0.25).is_err());
+    }
+}
