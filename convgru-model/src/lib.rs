@@ -23,7 +23,7 @@
 //! | one cell, a stack, a stream of frames | [`ConvGruCell`], [`ConvGru`], [`ConvGruStream`] |
 //! | a sequence read from both ends | [`BidirectionalConvGru`] |
 //! | samples of different lengths | [`Sequence`] |
-//! | reading frames and continuing them | [`EncoderForecaster`] |
+//! | reading frames and continuing them | [`EncoderForecaster`], at several scales [`Pyramid`], of any kind [`Forecaster`], a stream of frames [`ForecastStream`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | weights in and out | [`import`], [`export`] |
 //! | checking gradients, also of your own layers | [`gradcheck`] |
@@ -61,8 +61,9 @@ mod tensor;
 
 pub use cell::CellParameters;
 pub use config::{
-    BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, Initializer, KernelSize,
-    KernelSizes, Merge, OutputActivation, Precision, ResetGate,
+    BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
+    Initializer, KernelSize, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale,
+    ResetGate, Residual,
 };
 pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
 pub use error::{Error, Result};

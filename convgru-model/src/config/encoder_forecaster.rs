@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::conv_gru::validate_hidden_channels;
 use super::{ConvGruConfig, Initializer, KernelSizes, Precision, invalid};
 use crate::error::Result;
+use crate::layer::Activation;
 
 /// What the forecaster reads at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,6 +27,15 @@ pub enum OutputActivation {
     Identity,
     /// Pixels are the sigmoid of the output, between 0 and 1.
     Sigmoid,
+}
+
+impl From<OutputActivation> for Activation {
+    fn from(activation: OutputActivation) -> Self {
+        match activation {
+            OutputActivation::Identity => Self::Identity,
+            OutputActivation::Sigmoid => Self::Sigmoid,
+        }
+    }
 }
 
 /// An encoder stack that reads frames and a forecaster stack that continues them.
@@ -99,6 +109,24 @@ impl EncoderForecasterConfig {
             Feedback::Unconditioned => 0,
         };
         ConvGruConfig { in_channels, ..self.encoder() }
+    }
+
+    /// The number of parameters.
+    pub fn parameter_count(&self) -> usize {
+        let head = self.hidden_channels.last().map_or(0, |top| (top + 1) * self.patch_channels());
+        self.encoder()
+            .parameter_count()
+            .saturating_add(self.forecaster().parameter_count())
+            .saturating_add(head)
+    }
+
+    /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
+    pub(super) fn numbers_per_pixel(&self) -> [f64; 2] {
+        let (patch, pixels) = (self.patch_channels() as f64, (self.patch * self.patch) as f64);
+        // Of every layer and step: three gates and the state, gradients of the gates and of the input.
+        let states = 8.0 * self.hidden_channels.iter().sum::<usize>() as f64;
+        let forecaster = self.forecaster().in_channels as f64 + 3.0 * patch;
+        [(patch + states) / pixels, (forecaster + states) / pixels]
     }
 
     /// Checks every field.

@@ -4,12 +4,16 @@ mod activations;
 mod bidirectional;
 mod conv_gru;
 mod encoder_forecaster;
+mod forecaster;
 mod kernel_size;
+mod pyramid;
 
 pub use bidirectional::{BidirectionalConvGruConfig, Merge};
 pub use conv_gru::{ConvGruConfig, Initializer, Precision, ResetGate};
 pub use encoder_forecaster::{EncoderForecasterConfig, Feedback, OutputActivation};
+pub use forecaster::ForecasterConfig;
 pub use kernel_size::{KernelSize, KernelSizes};
+pub use pyramid::{PyramidConfig, PyramidScale, Residual};
 
 use crate::error::{Error, Result};
 

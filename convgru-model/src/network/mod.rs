@@ -4,6 +4,8 @@ mod bidirectional;
 mod cell;
 mod conv_gru;
 mod encoder_forecaster;
+mod forecaster;
+mod pyramid;
 mod sequence;
 mod stack;
 mod state_gradient;
@@ -21,6 +23,12 @@ pub use conv_gru::{
 pub use encoder_forecaster::{
     EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
     TeacherForcing,
+};
+pub use forecaster::{ForecastStream, Forecaster, ForecasterParameters, ForecasterWorkspace};
+pub(crate) use pyramid::NEAREST_TO_ZERO;
+pub use pyramid::{
+    EncoderScaleParameters, ForecasterScaleParameters, HeadParameters, Pyramid, PyramidParameters,
+    PyramidWorkspace,
 };
 pub use sequence::Sequence;
 pub use state_gradient::StateGradient;

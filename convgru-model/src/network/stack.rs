@@ -291,6 +291,12 @@ impl<T: Scalar> StackBackward<T> {
         Ok(self.d_inputs.first().and_then(Option::as_ref).filter(|_| want_input))
     }
 
+    /// The gradient of the inputs that [`sequence`](Self::sequence) computed, to be kept.
+    pub(super) fn into_input_gradient(mut self) -> (Option<FeatureMaps<T>>, Vec<LayerBackward<T>>) {
+        let d_input = self.d_inputs.first_mut().and_then(Option::take);
+        (d_input, self.layers)
+    }
+
     fn take_memory_of_inputs(&mut self, workspace: &StackWorkspace<T>, want_input: bool) -> Result<()> {
         for (index, d_input) in self.d_inputs.iter_mut().enumerate() {
             if d_input.is_none() && (index > 0 || want_input) {

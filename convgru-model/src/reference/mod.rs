@@ -12,6 +12,7 @@ mod encoder_forecaster;
 mod layer;
 #[cfg(feature = "gradcheck")]
 mod operations;
+mod pyramid;
 
 pub use array::{Array, NamedArrays};
 pub use bidirectional::{Both, BothWays, bidirectional};
@@ -23,3 +24,4 @@ pub use encoder_forecaster::{Forcing, Forecast, encoder_forecaster};
 pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
 #[cfg(feature = "gradcheck")]
 pub(crate) use operations::Plain;
+pub use pyramid::{PyramidForecast, pyramid};

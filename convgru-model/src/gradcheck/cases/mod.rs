@@ -3,6 +3,7 @@
 mod bidirectional;
 mod encoder_forecaster;
 mod layer;
+mod pyramid;
 mod recurrent;
 mod variants;
 
@@ -22,6 +23,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = recurrent::cases();
     cases.extend(bidirectional::cases());
     cases.extend(encoder_forecaster::cases());
+    cases.extend(pyramid::cases());
     cases.extend(variants::cases());
     cases.extend(layer::cases());
     cases

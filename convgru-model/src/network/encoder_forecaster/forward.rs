@@ -1,7 +1,7 @@
 //! Reading frames and continuing them.
 
 use convgru_kernels::conv::{self, Output};
-use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
+use convgru_kernels::{FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::super::stack::StackWorkspace;
 use super::{EncoderForecaster, Prepared};
@@ -54,8 +54,14 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// [`Error::ShapeMismatch`] for frames of other channels or of a size that is no multiple of
     /// the patch, [`Error::Count`] for no steps.
     pub fn forward(&self, input: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
-        let (prediction, _) = self.run(input, steps, None, Keep::LastStep)?;
-        Ok(prediction.output)
+        let extent = self.patch_extent("input frames", input.shape())?;
+        expect_steps(steps)?;
+        let size = [extent.height, extent.width].map(|size| size * self.config().patch);
+        let mut stream = self.stream(extent.batch, size)?;
+        for t in 0..input.shape()[0] {
+            stream.read(input.slice(t))?;
+        }
+        stream.forecast(steps)
     }
 
     /// Continues frames, keeping what [`backward`](Self::backward) needs.
@@ -71,24 +77,8 @@ impl<T: Scalar> EncoderForecaster<T> {
         steps: usize,
         teacher: Option<TeacherForcing<'_, T>>,
     ) -> Result<(Prediction<T>, EncoderForecasterWorkspace<T>)> {
-        self.run(input, steps, teacher, Keep::EveryStep)
-    }
-
-    fn run(
-        &self,
-        input: &Tensor<T>,
-        steps: usize,
-        teacher: Option<TeacherForcing<'_, T>>,
-        keep: Keep,
-    ) -> Result<(Prediction<T>, EncoderForecasterWorkspace<T>)> {
         let extent = self.patch_extent("input frames", input.shape())?;
-        if steps == 0 {
-            return Err(Error::Count {
-                what: "frames to predict (at least one)".into(),
-                expected: 1,
-                got: 0,
-            });
-        }
+        expect_steps(steps)?;
         let unshuffle = PixelUnshuffle { factor: self.config().patch };
         let patches = unshuffle.forward(input)?;
         let teacher = match teacher {
@@ -97,42 +87,35 @@ impl<T: Scalar> EncoderForecaster<T> {
         };
         let prepared = self.prepared()?;
         let mut scratch = Scratchpad::new();
-        let encoder = encode(&prepared, &patches, extent, keep, &mut scratch)?;
+        let read = patches.shape()[0];
+        let mut encoder = prepared.encoder.workspace(extent, read)?;
+        encoder.inputs.as_mut().read_nchw(patches.as_slice())?;
+        prepared.encoder.forward(&mut encoder, read, &mut scratch)?;
 
         let step = extent.with_channels(self.config().forecaster().in_channels);
-        let mut forecaster = prepared.forecaster.workspace(step, keep.slots(steps))?;
+        let mut forecaster = prepared.forecaster.workspace(step, steps)?;
         for (layer, below) in forecaster.layers.iter_mut().zip(&encoder.layers) {
             layer.set_initial(below.state(below.steps() - 1))?;
         }
         let mut logits = FeatureMaps::zeros(extent.with_batch(steps * extent.batch))?;
         let mut predictions =
             Tensor::zeros(&[steps, extent.batch, extent.channels, extent.height, extent.width]);
-        let unconditioned = self.config().feedback == Feedback::Unconditioned;
-        if unconditioned && keep == Keep::EveryStep {
+        if self.config().feedback == Feedback::Unconditioned {
             prepared.forecaster.forward(&mut forecaster, steps, &mut scratch)?;
             prepared.convolve_head(forecaster.top().states.as_ref(), logits.as_mut(), &mut scratch)?;
             logits.as_ref().write_nchw(predictions.as_mut_slice())?;
             self.activation().apply(predictions.as_mut_slice());
         } else {
             for t in 0..steps {
-                let slot = if keep == Keep::EveryStep { t } else { 0 };
-                if keep == Keep::LastStep && t > 0 {
-                    for layer in &mut forecaster.layers {
-                        layer.carry(0)?;
-                    }
-                }
-                if !unconditioned {
-                    let frame = match &teacher {
-                        _ if t == 0 => patches.slice(patches.shape()[0] - 1),
-                        Some((frames, forced)) if forced[t] => frames.slice(t - 1),
-                        _ => predictions.slice(t - 1),
-                    };
-                    let images = forecaster.top().images(slot..slot + 1);
-                    forecaster.inputs.images_mut(images).read_nchw(frame)?;
-                }
-                prepared.forecaster.step(&mut forecaster, slot, &mut scratch)?;
-                let images = t * extent.batch..(t + 1) * extent.batch;
-                let state = forecaster.top().state(slot);
+                let frame = match &teacher {
+                    _ if t == 0 => patches.slice(patches.shape()[0] - 1),
+                    Some((frames, forced)) if forced[t] => frames.slice(t - 1),
+                    _ => predictions.slice(t - 1),
+                };
+                let images = forecaster.top().images(t..t + 1);
+                forecaster.inputs.images_mut(images.clone()).read_nchw(frame)?;
+                prepared.forecaster.step(&mut forecaster, t, &mut scratch)?;
+                let state = forecaster.top().state(t);
                 prepared.convolve_head(state, logits.images_mut(images.clone()), &mut scratch)?;
                 let prediction = predictions.slice_mut(t);
                 logits.images(images).write_nchw(prediction)?;
@@ -169,55 +152,17 @@ impl<T: Scalar> EncoderForecaster<T> {
     }
 }
 
-/// Which steps' activations a run keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keep {
-    EveryStep,
-    LastStep,
-}
-
-impl Keep {
-    fn slots(self, steps: usize) -> usize {
-        match self {
-            Self::EveryStep => steps,
-            Self::LastStep => 1,
-        }
+/// Fails where no frame is asked for.
+pub(in crate::network) fn expect_steps(steps: usize) -> Result<()> {
+    if steps > 0 {
+        return Ok(());
     }
-}
-
-/// Reads frames `[T_in, N, C p^2, H/p, W/p]`; the last slot of the result holds the last states.
-fn encode<T: Scalar>(
-    prepared: &Prepared<'_, T>,
-    patches: &Tensor<T>,
-    extent: Extent,
-    keep: Keep,
-    scratch: &mut Scratchpad<T>,
-) -> Result<StackWorkspace<T>> {
-    let steps = patches.shape()[0];
-    let mut workspace = prepared.encoder.workspace(extent, keep.slots(steps))?;
-    match keep {
-        Keep::EveryStep => {
-            workspace.inputs.as_mut().read_nchw(patches.as_slice())?;
-            prepared.encoder.forward(&mut workspace, steps, scratch)?;
-        }
-        Keep::LastStep => {
-            for t in 0..steps {
-                if t > 0 {
-                    for layer in &mut workspace.layers {
-                        layer.carry(0)?;
-                    }
-                }
-                workspace.inputs.as_mut().read_nchw(patches.slice(t))?;
-                prepared.encoder.step(&mut workspace, 0, scratch)?;
-            }
-        }
-    }
-    Ok(workspace)
+    Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
 }
 
 impl<T: Scalar> Prepared<'_, T> {
     /// From topmost states to values before the activation.
-    fn convolve_head(
+    pub(super) fn convolve_head(
         &self,
         states: FeatureMapsRef<'_, T>,
         logits: FeatureMapsMut<'_, T>,

@@ -2,17 +2,20 @@
 
 mod backward;
 mod forward;
+mod stream;
 
 use convgru_kernels::conv::PackedWeights;
 use convgru_kernels::{Extent, Scalar};
 
 pub use backward::OutputGradient;
+pub(super) use forward::expect_steps;
 pub use forward::{EncoderForecasterWorkspace, Prediction, TeacherForcing};
+pub(super) use stream::EncoderForecasterStream;
 
 use super::conv_gru::{ConvGru, ConvGruParameters};
 use super::stack::PreparedStack;
 use crate::cell::CellOptions;
-use crate::config::{EncoderForecasterConfig, OutputActivation};
+use crate::config::EncoderForecasterConfig;
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig, Conv2dParameters};
 use crate::parameters::Parameters;
@@ -110,10 +113,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     }
 
     fn activation(&self) -> Activation {
-        match self.config.output_activation {
-            OutputActivation::Identity => Activation::Identity,
-            OutputActivation::Sigmoid => Activation::Sigmoid,
-        }
+        self.config.output_activation.into()
     }
 
     /// The extent of one step of frames `[T, N, C, H, W]` after patches became channels.
@@ -144,6 +144,7 @@ impl<T: Scalar> EncoderForecaster<T> {
 }
 
 /// The network with its weights packed.
+#[derive(Debug)]
 struct Prepared<'w, T> {
     encoder: PreparedStack<'w, T>,
     forecaster: PreparedStack<'w, T>,

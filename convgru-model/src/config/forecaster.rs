@@ -1,0 +1,201 @@
+//! The configuration of a network that continues frames, of any kind.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{EncoderForecasterConfig, Feedback, OutputActivation, PyramidConfig};
+use crate::error::{Error, Result};
+
+/// What a [`Forecaster`](crate::Forecaster) is: the field `kind` says which of the configurations the others are those of, and
+/// is `encoder-forecaster` where it is left out.
+///
+/// ```
+/// use convgru_model::ForecasterConfig;
+///
+/// let text = r#"{"kind": "pyramid", "scales": [{"channels": 16, "down": 4}, {"channels": 32}]}"#;
+/// let config: ForecasterConfig = serde_json::from_str(text)?;
+/// assert_eq!((config.kind(), config.frame_multiple()), ("pyramid", 1));
+/// let config: ForecasterConfig = serde_json::from_str(r#"{"patch": 8}"#)?;
+/// assert_eq!((config.kind(), config.frame_multiple()), ("encoder-forecaster", 8));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ForecasterConfig {
+    /// Two stacks at one scale.
+    EncoderForecaster(EncoderForecasterConfig),
+    /// Cells at several scales.
+    Pyramid(PyramidConfig),
+}
+
+impl Default for ForecasterConfig {
+    fn default() -> Self {
+        Self::EncoderForecaster(EncoderForecasterConfig::default())
+    }
+}
+
+impl From<EncoderForecasterConfig> for ForecasterConfig {
+    fn from(config: EncoderForecasterConfig) -> Self {
+        Self::EncoderForecaster(config)
+    }
+}
+
+impl From<PyramidConfig> for ForecasterConfig {
+    fn from(config: PyramidConfig) -> Self {
+        Self::Pyramid(config)
+    }
+}
+
+impl<'de> Deserialize<'de> for ForecasterConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut fields = serde_json::Map::deserialize(deserializer)?;
+        let kind = fields.remove("kind").unwrap_or_else(|| Self::default().kind().into());
+        let config = match kind.as_str().and_then(Self::of_kind) {
+            Some(Self::EncoderForecaster(_)) => {
+                serde_json::from_value(fields.into()).map(Self::EncoderForecaster)
+            }
+            Some(Self::Pyramid(_)) => serde_json::from_value(fields.into()).map(Self::Pyramid),
+            None => {
+                let kinds = Self::KINDS.join(" and ");
+                return Err(D::Error::custom(format!("there is no kind {kind} of networks; {kinds} are")));
+            }
+        };
+        config.map_err(D::Error::custom)
+    }
+}
+
+impl ForecasterConfig {
+    /// The names of all kinds.
+    pub const KINDS: [&'static str; 2] = ["encoder-forecaster", "pyramid"];
+
+    /// The default configuration of a kind.
+    pub fn of_kind(kind: &str) -> Option<Self> {
+        [Self::default(), Self::Pyramid(PyramidConfig::default())]
+            .into_iter()
+            .find(|config| config.kind() == kind)
+    }
+
+    /// The name of its kind.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::EncoderForecaster(_) => Self::KINDS[0],
+            Self::Pyramid(_) => Self::KINDS[1],
+        }
+    }
+
+    /// Channels of a frame.
+    pub fn image_channels(&self) -> usize {
+        match self {
+            Self::EncoderForecaster(config) => config.image_channels,
+            Self::Pyramid(config) => config.image_channels,
+        }
+    }
+
+    /// What turns the output into pixels.
+    pub fn output_activation(&self) -> OutputActivation {
+        match self {
+            Self::EncoderForecaster(config) => config.output_activation,
+            Self::Pyramid(config) => config.output_activation,
+        }
+    }
+
+    /// Height and width of frames must be multiples of this.
+    pub fn frame_multiple(&self) -> usize {
+        match self {
+            Self::EncoderForecaster(config) => config.patch,
+            Self::Pyramid(_) => 1,
+        }
+    }
+
+    /// Whether the forecaster reads its own predictions, and teacher forcing has something to replace.
+    pub fn reads_predictions(&self) -> bool {
+        match self {
+            Self::EncoderForecaster(config) => config.feedback == Feedback::Predictions,
+            Self::Pyramid(_) => false,
+        }
+    }
+
+    /// The number of parameters.
+    pub fn parameter_count(&self) -> usize {
+        match self {
+            Self::EncoderForecaster(config) => config.parameter_count(),
+            Self::Pyramid(config) => config.parameter_count(),
+        }
+    }
+
+    /// Numbers that a training step keeps for its way back or needs on it, about, for a pixel of a frame that is read and
+    /// for one that is predicted.
+    pub fn numbers_per_pixel(&self) -> [f64; 2] {
+        match self {
+            Self::EncoderForecaster(config) => config.numbers_per_pixel(),
+            Self::Pyramid(config) => config.numbers_per_pixel(),
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] with the name of the field, its value and what would be right.
+    pub fn validate(&self) -> Result<()> {
+        match self {
+            Self::EncoderForecaster(config) => config.validate(),
+            Self::Pyramid(config) => config.validate(),
+        }
+    }
+
+    /// Checks that frames of a height and width can be read.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] for a size that is no multiple of [`frame_multiple`](Self::frame_multiple).
+    pub fn validate_frame(&self, [height, width]: [usize; 2]) -> Result<()> {
+        let patch = self.frame_multiple().max(1);
+        if height.is_multiple_of(patch) && width.is_multiple_of(patch) {
+            return Ok(());
+        }
+        let divisor = if height == width {
+            format!("choose a divisor of {height}")
+        } else {
+            format!("choose a divisor of both {height} and {width}")
+        };
+        let reason =
+            format!("frames of {height} x {width} pixels cannot be cut into patches of {patch}; {divisor}");
+        Err(Error::InvalidConfig { field: "patch".into(), reason })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_of_each_kind_comes_back() {
+        for kind in ForecasterConfig::KINDS {
+            let config = ForecasterConfig::of_kind(kind).unwrap();
+            config.validate().unwrap();
+            assert_eq!(config.kind(), kind);
+            let text = serde_json::to_string(&config).unwrap();
+            assert!(text.starts_with(&format!(r#"{{"kind":"{kind}""#)), "{text}");
+            assert_eq!(serde_json::from_str::<ForecasterConfig>(&text).unwrap(), config);
+        }
+        assert_eq!(ForecasterConfig::of_kind("pyramids"), None);
+    }
+
+    #[test]
+    fn fields_of_another_kind_and_unknown_kinds_are_refused() {
+        let error = |text: &str| serde_json::from_str::<ForecasterConfig>(text).unwrap_err().to_string();
+        assert!(error(r#"{"kind": "pyramid", "patch": 4}"#).contains("unknown field `patch`"));
+        assert!(error(r#"{"scales": []}"#).contains("unknown field `scales`"));
+        let unknown = error(r#"{"kind": "unet"}"#);
+        assert!(unknown.contains("unet") && unknown.contains("encoder-forecaster and pyramid"), "{unknown}");
+        assert!(error(r#"{"kind": 3}"#).contains("no kind 3"));
+    }
+
+    #[test]
+    fn frames_that_cannot_be_cut_into_patches_are_refused() {
+        let config = ForecasterConfig::default();
+        config.validate_frame([64, 96]).unwrap();
+        let error = config.validate_frame([64, 65]).unwrap_err().to_string();
+        assert!(error.starts_with("patch: frames of 64 x 65 pixels"), "{error}");
+        ForecasterConfig::of_kind("pyramid").unwrap().validate_frame([7, 13]).unwrap();
+    }
+}

@@ -1,0 +1,350 @@
+//! The configuration of a pyramid.
+
+use serde::{Deserialize, Serialize};
+
+use super::activations;
+use super::{
+    ConvGruConfig, Initializer, KernelSize, KernelSizes, MAX_CHANNELS, MAX_PARAMETERS, OutputActivation,
+    Precision, ResetGate, invalid,
+};
+use crate::error::{Error, Result};
+use crate::layer::{Activation, Conv2dConfig};
+
+/// The most scales of a pyramid.
+const MOST_SCALES: usize = 8;
+/// The largest factor between neighbouring scales, and of all of them together.
+const LARGEST_FACTOR: usize = 256;
+
+/// What is added to the output before its activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Residual {
+    /// Nothing.
+    #[default]
+    None,
+    /// The last frame that was read: the network learns what changes. Where the output activation is the sigmoid, the
+    /// frame is added as `ln(x / (1 - x))` of its numbers, brought between 0.01 and 0.99.
+    LastFrame,
+}
+
+/// One scale of a pyramid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PyramidScale {
+    /// Channels of the hidden states.
+    pub channels: usize,
+    /// Rows and columns of the scale below, or of the frame, that are one here.
+    #[serde(default = "two")]
+    pub down: usize,
+    /// Channels of what the cells read: the output of the convolution from the scale below, and of that from the scale
+    /// above. As many as the states have where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<usize>,
+    /// ConvGRUs on top of each other.
+    #[serde(default = "one")]
+    pub layers: usize,
+    /// The kernels of the cells, odd.
+    #[serde(default = "square_of_three")]
+    pub kernel_size: KernelSize,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn two() -> usize {
+    2
+}
+
+fn square_of_three() -> KernelSize {
+    KernelSize::Square(3)
+}
+
+impl PyramidScale {
+    /// One ConvGRU with kernels of 3x3 that reads as many channels as it has.
+    pub fn new(channels: usize, down: usize) -> Self {
+        Self { channels, down, features: None, layers: one(), kernel_size: square_of_three() }
+    }
+
+    /// Channels of what the cells read.
+    pub fn features(&self) -> usize {
+        self.features.unwrap_or(self.channels)
+    }
+}
+
+/// An encoder-forecaster with ConvGRUs at several scales (Shi et al. 2017, arXiv 1706.03458).
+///
+/// ```text
+/// encoder, from fine to coarse:     x_0 = frame,  x_i = f(down_i * patches(s_(i-1)))   s_i = ConvGRU_i(x_i, s_i)
+/// forecaster, from coarse to fine:  u_i = f(pixels(up_(i+1) * g_(i+1)) [+ x_i])        g_i = ConvGRU'_i(u_i, g_i)
+/// output:                           output * f(hidden * g_0), patches back to pixels [+ last frame]
+/// ```
+/// `f` is a leaky rectifier, `*` a convolution, `patches` turns squares of `down` pixels into channels and `pixels`
+/// is its inverse. The forecaster starts from the encoder's last states, and its coarsest cell reads nothing. Frames of any
+/// height and width are continued with zeros below and to the right up to a multiple of
+/// [`factor`](Self::factor), and predictions are cut back.
+///
+/// ```
+/// use convgru_model::{PyramidConfig, PyramidScale};
+///
+/// let config = PyramidConfig { scales: vec![PyramidScale::new(32, 4), PyramidScale::new(64, 2)], ..Default::default() };
+/// config.validate()?;
+/// assert_eq!(config.factor(), 8);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PyramidConfig {
+    /// Channels of a frame.
+    pub image_channels: usize,
+    /// The scales, the finest first.
+    pub scales: Vec<PyramidScale>,
+    /// The kernels of the convolutions between scales and of the output, odd.
+    pub link_kernel_size: KernelSize,
+    /// The slope of the leaky rectifiers below zero, 0 to 1.
+    pub slope: f64,
+    /// Channels between the two convolutions of the output; with 0 there is one convolution.
+    pub head_channels: usize,
+    /// Whether convolutions add a bias.
+    pub bias: bool,
+    /// The function of the candidate of the cells: tanh, ReLU or leaky ReLU.
+    pub candidate_activation: Activation,
+    /// Where the reset gate of the cells acts.
+    pub reset: ResetGate,
+    /// How weights of cells are drawn before training.
+    pub initializer: Initializer,
+    /// How exactly convolutions are computed.
+    pub precision: Precision,
+    /// What is added to the output.
+    pub residual: Residual,
+    /// Whether the forecaster reads at each scale but the coarsest what the encoder read of the last frame, too.
+    pub skip: bool,
+    /// What turns the output into pixels.
+    pub output_activation: OutputActivation,
+    /// Whether training keeps no gates and computes them anew on the way back, with the same bits: less memory for more
+    /// time.
+    pub recompute: bool,
+}
+
+impl Default for PyramidConfig {
+    fn default() -> Self {
+        Self {
+            image_channels: 1,
+            scales: vec![PyramidScale::new(32, 4), PyramidScale::new(64, 2)],
+            link_kernel_size: square_of_three(),
+            slope: 0.2,
+            head_channels: 32,
+            bias: true,
+            candidate_activation: activations::CANDIDATE,
+            reset: ResetGate::default(),
+            initializer: Initializer::default(),
+            precision: Precision::default(),
+            residual: Residual::default(),
+            skip: false,
+            output_activation: OutputActivation::default(),
+            recompute: false,
+        }
+    }
+}
+
+impl PyramidConfig {
+    /// Rows and columns of a frame that are one at the coarsest scale.
+    pub fn factor(&self) -> usize {
+        self.scales.iter().map(|scale| scale.down).product()
+    }
+
+    /// Channels of a frame whose patches became channels of the finest scale.
+    pub fn patch_channels(&self) -> usize {
+        let patch = self.scales.first().map_or(1, |scale| scale.down);
+        self.image_channels * patch * patch
+    }
+
+    /// The stack of the encoder at a scale.
+    ///
+    /// # Panics
+    /// If there is no such scale, as slices do.
+    pub fn encoder(&self, scale: usize) -> ConvGruConfig {
+        let PyramidScale { channels, layers, kernel_size, .. } = self.scales[scale];
+        ConvGruConfig {
+            kernel_size: KernelSizes::PerLayer(vec![kernel_size; layers]),
+            bias: self.bias,
+            candidate_activation: self.candidate_activation,
+            reset: self.reset,
+            initializer: self.initializer,
+            precision: self.precision,
+            ..ConvGruConfig::new(self.scales[scale].features(), &vec![channels; layers])
+        }
+    }
+
+    /// The stack of the forecaster at a scale.
+    ///
+    /// # Panics
+    /// If there is no such scale, as slices do.
+    pub fn forecaster(&self, scale: usize) -> ConvGruConfig {
+        let coarsest = scale + 1 == self.scales.len();
+        let in_channels = if coarsest { 0 } else { self.scales[scale].features() };
+        ConvGruConfig { in_channels, ..self.encoder(scale) }
+    }
+
+    /// The convolution to a scale from the patches of the scale below or of frames.
+    pub(crate) fn down(&self, scale: usize) -> Conv2dConfig {
+        let below = if scale == 0 { self.image_channels } else { self.scales[scale - 1].channels };
+        let PyramidScale { down, .. } = self.scales[scale];
+        self.link(below * down * down, self.scales[scale].features())
+    }
+
+    /// The convolution from a scale to the patches of the scale below.
+    pub(crate) fn up(&self, scale: usize) -> Conv2dConfig {
+        let PyramidScale { channels, down, .. } = self.scales[scale];
+        self.link(channels, self.scales[scale - 1].features() * down * down)
+    }
+
+    /// The first convolution of the output, where there are two.
+    pub(crate) fn head_hidden(&self) -> Option<Conv2dConfig> {
+        (self.head_channels > 0).then(|| self.link(self.finest_channels(), self.head_channels))
+    }
+
+    /// The last convolution of the output.
+    pub(crate) fn head_output(&self) -> Conv2dConfig {
+        let channels = if self.head_channels > 0 { self.head_channels } else { self.finest_channels() };
+        self.link(channels, self.patch_channels())
+    }
+
+    fn finest_channels(&self) -> usize {
+        self.scales.first().map_or(1, |scale| scale.channels)
+    }
+
+    fn link(&self, from: usize, to: usize) -> Conv2dConfig {
+        Conv2dConfig { bias: self.bias, ..Conv2dConfig::new(from, to, self.link_kernel_size.size()) }
+    }
+
+    /// The number of parameters.
+    pub fn parameter_count(&self) -> usize {
+        let count =
+            |link: Conv2dConfig| link.shape().weight_len() + usize::from(link.bias) * link.out_channels;
+        let of_scale = |scale: usize| {
+            let up = if scale > 0 { count(self.up(scale)) } else { 0 };
+            let cells = self.encoder(scale).parameter_count() + self.forecaster(scale).parameter_count();
+            cells.saturating_add(count(self.down(scale)) + up)
+        };
+        let scales = (0..self.scales.len()).map(of_scale).fold(0, usize::saturating_add);
+        scales + count(self.head_output()) + self.head_hidden().map_or(0, count)
+    }
+
+    /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
+    pub(super) fn numbers_per_pixel(&self) -> [f64; 2] {
+        let gates = if self.recompute { 0.0 } else { 3.0 };
+        let (mut read, mut predicted, mut pixels) = (0.0, 0.0, 1.0);
+        let mut coming_up = 0.0;
+        for scale in &self.scales {
+            pixels *= (scale.down * scale.down) as f64;
+            // What is read and its gradient, gates and states of each layer, and the gradient of the topmost.
+            let states = scale.channels as f64 * ((1.0 + gates) * scale.layers as f64 + 1.0);
+            let of_scale = (states + 2.0 * scale.features() as f64) / pixels;
+            read += of_scale;
+            predicted += of_scale + coming_up;
+            coming_up = scale.features() as f64 / pixels;
+        }
+        let patches = self.patch_channels() as f64;
+        let finest = self.scales.first().map_or(1.0, |scale| (scale.down * scale.down) as f64);
+        [
+            read + 2.0 * patches / finest,
+            predicted + (2.0 * patches + 2.0 * self.head_channels as f64) / finest,
+        ]
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] with the name of the field, its value and what would be right.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=64).contains(&self.image_channels) {
+            return invalid("image_channels", format!("{} is not between 1 and 64", self.image_channels));
+        }
+        if !(1..=MOST_SCALES).contains(&self.scales.len()) {
+            return invalid(
+                "scales",
+                format!("{} scales; 1 to {MOST_SCALES} are possible", self.scales.len()),
+            );
+        }
+        if !(0.0..=1.0).contains(&self.slope) {
+            return invalid("slope", format!("{} is not between 0 and 1", self.slope));
+        }
+        if self.head_channels > MAX_CHANNELS {
+            return invalid("head_channels", format!("{} is more than {MAX_CHANNELS}", self.head_channels));
+        }
+        KernelSizes::PerLayer(vec![self.link_kernel_size]).validate("link_kernel_size", 1)?;
+        let mut factor = 1usize;
+        for (index, scale) in self.scales.iter().enumerate() {
+            let field = |name: &str| format!("scales[{index}].{name}");
+            factor = factor.saturating_mul(scale.down);
+            if scale.down == 0 || factor > LARGEST_FACTOR {
+                let reason = format!(
+                    "{} makes one pixel of {factor}x{factor} of a frame; 1 to {LARGEST_FACTOR} are possible",
+                    scale.down
+                );
+                return invalid(field("down"), reason);
+            }
+            if !(1..=MAX_CHANNELS).contains(&scale.features()) {
+                let reason = format!("{} is not between 1 and {MAX_CHANNELS}", scale.features());
+                return invalid(field("features"), reason);
+            }
+            if !(1..=16).contains(&scale.layers) {
+                return invalid(field("layers"), format!("{} is not between 1 and 16", scale.layers));
+            }
+            self.encoder(index).validate().map_err(|error| match error {
+                Error::InvalidConfig { field: name, reason } if name == "candidate_activation" => {
+                    Error::InvalidConfig { field: name, reason }
+                }
+                Error::InvalidConfig { field: name, reason } => {
+                    let name = if name == "hidden_channels" { "channels".to_owned() } else { name };
+                    Error::InvalidConfig { field: field(&name), reason }
+                }
+                other => other,
+            })?;
+        }
+        let parameters = self.parameter_count();
+        if parameters > MAX_PARAMETERS {
+            return invalid(
+                "scales",
+                format!("the network would have {parameters} parameters, more than {MAX_PARAMETERS}"),
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(change: impl FnOnce(&mut PyramidConfig)) -> String {
+        let mut config = PyramidConfig::default();
+        change(&mut config);
+        config.validate().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_value() {
+        assert!(message(|c| c.scales.clear()).starts_with("scales: 0 scales"));
+        assert!(message(|c| c.scales[1].down = 0).starts_with("scales[1].down: 0 makes"));
+        assert!(message(|c| c.scales[1].down = 100).contains("400x400"));
+        assert!(message(|c| c.scales[0].channels = 0).starts_with("scales[0].features: 0"));
+        let none = |c: &mut PyramidConfig| (c.scales[0].channels, c.scales[0].features) = (0, Some(3));
+        assert!(message(none).starts_with("scales[0].channels: layer 0 has 0 channels"));
+        assert!(message(|c| c.scales[1].layers = 0).starts_with("scales[1].layers: 0"));
+        assert!(
+            message(|c| c.scales[1].kernel_size = KernelSize::Square(2)).starts_with("scales[1].kernel_size")
+        );
+        assert!(
+            message(|c| c.link_kernel_size = KernelSize::Square(4))
+                .starts_with("link_kernel_size: kernel 4x4")
+        );
+        assert!(message(|c| c.slope = f64::NAN).starts_with("slope: NaN"));
+        assert!(
+            message(|c| c.candidate_activation = Activation::Sigmoid).starts_with("candidate_activation")
+        );
+        assert!(message(|c| c.head_channels = usize::MAX).starts_with("head_channels"));
+        assert!(message(|c| c.scales = vec![PyramidScale::new(60_000, 1); 3]).contains("parameters"));
+    }
+}

@@ -1,0 +1,225 @@
+//! The pyramid as a whole.
+
+use convgru_kernels::reference::Number;
+use proptest::prelude::*;
+
+use crate::config::{KernelSize, OutputActivation, PyramidConfig, PyramidScale, ResetGate, Residual};
+use crate::error::Result;
+use crate::gradcheck::draw::{self, Values};
+use crate::gradcheck::{Case, Operation, Probed};
+use crate::network::{OutputGradient, Pyramid, PyramidParameters};
+use crate::parameters::Parameters;
+use crate::reference::{self, Array, NamedArrays, PyramidForecast};
+use crate::tensor::Tensor;
+
+/// A number this near to a kink may cross it in a difference.
+const NEAR: f64 = 0.03;
+/// Draws that are tried to stay away from kinks.
+const TRIES: u64 = 2000;
+
+pub(super) fn cases() -> Vec<Case> {
+    // Rectifiers of slope 1 have no kinks, which lets shapes be larger.
+    let plain = |config: fn(PyramidConfig) -> PyramidConfig| Kind { config, logits: false, kinks: false };
+    let smooth: [(&str, Kind); 7] = [
+        ("pyramid", plain(|c| c)),
+        (
+            "pyramid without bias, one convolution at the end",
+            plain(|c| PyramidConfig { bias: false, head_channels: 0, ..c }),
+        ),
+        ("pyramid, skip", plain(|c| PyramidConfig { skip: true, ..c })),
+        (
+            "pyramid, residual, reset after",
+            plain(|c| PyramidConfig { residual: Residual::LastFrame, reset: ResetGate::After, ..c }),
+        ),
+        (
+            "pyramid, sigmoid, recomputed",
+            plain(|c| PyramidConfig { output_activation: OutputActivation::Sigmoid, recompute: true, ..c }),
+        ),
+        (
+            "pyramid, residual of logits, skip",
+            plain(|c| PyramidConfig {
+                output_activation: OutputActivation::Sigmoid,
+                residual: Residual::LastFrame,
+                skip: true,
+                ..c
+            }),
+        ),
+        (
+            "pyramid, sigmoid, loss on logits",
+            Kind {
+                logits: true,
+                ..plain(|c| PyramidConfig { output_activation: OutputActivation::Sigmoid, ..c })
+            },
+        ),
+    ];
+    let leaky = Kind { kinks: true, ..plain(|c| PyramidConfig { slope: 0.2, skip: true, ..c }) };
+    let mut cases: Vec<Case> = smooth.into_iter().map(|(name, kind)| case(name, kind)).collect();
+    cases.push(case("pyramid, leaky rectifiers", leaky));
+    cases
+}
+
+/// What a case fixes; shapes are drawn.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    config: fn(PyramidConfig) -> PyramidConfig,
+    /// Whether the loss is taken before the output activation.
+    logits: bool,
+    kinks: bool,
+}
+
+fn case(name: &str, kind: Kind) -> Case {
+    let kernel = || prop::sample::select(vec![[1usize, 3usize], [3, 1], [3, 3], [1, 1]]);
+    let scale = (1usize..=2, 1usize..=2, 1usize..=2, 1usize..=2, kernel());
+    let scales = prop::collection::vec(scale, 1..=3);
+    let size = (1usize..=4, 1usize..=5).prop_filter("H != W", |(h, w)| h != w);
+    let frames = (1usize..=3, 1usize..=3).prop_filter("T_in != T_out", |(inputs, outputs)| inputs != outputs);
+    let drawn = (scales, kernel(), 1usize..=2, size, 1usize..=2, frames, draw::seed());
+    Case::new(name, drawn, move |(scales, link, image_channels, (h, w), batch, (inputs, outputs), seed)| {
+        let most = if kind.kinks { 2 } else { 3 };
+        let of_scale = |(channels, down, features, layers, kernel)| PyramidScale {
+            features: Some(features),
+            layers: if kind.kinks { 1 } else { layers },
+            kernel_size: KernelSize::Rectangle(kernel),
+            ..PyramidScale::new(channels, down)
+        };
+        let config = (kind.config)(PyramidConfig {
+            image_channels,
+            scales: scales.into_iter().take(most).map(of_scale).collect(),
+            link_kernel_size: KernelSize::Rectangle(link),
+            slope: 1.0,
+            head_channels: 2,
+            ..Default::default()
+        });
+        let frame =
+            if kind.kinks { [1, image_channels, h.min(2), w.min(3)] } else { [batch, image_channels, h, w] };
+        let steps = if kind.kinks { [inputs.min(2), outputs.min(2)] } else { [inputs, outputs] };
+        Probed::new(Forecasting::new(kind, config, steps, frame, seed)?, seed ^ 1)
+    })
+}
+
+struct Forecasting {
+    kind: Kind,
+    network: Pyramid<f64>,
+    inputs: Vec<(String, Tensor<f64>)>,
+    steps: usize,
+}
+
+impl Forecasting {
+    fn new(
+        kind: Kind,
+        config: PyramidConfig,
+        [frames, steps]: [usize; 2],
+        [n, c, h, w]: [usize; 4],
+        seed: u64,
+    ) -> Result<Self> {
+        let (added, network) = (config.residual == Residual::LastFrame, Pyramid::new(config, seed)?);
+        let draw = |seed: u64| {
+            let mut values = Values::new(seed);
+            let mut frames = values.tensor(&[frames, n, c, h, w]);
+            if added && network.config().output_activation == OutputActivation::Sigmoid {
+                // Logits are steep near the ends: between 0.2 and 0.8, and some beyond them.
+                let at = |x: f64| if x > 0.9 { 1.2 * x } else { 0.5 + 0.3 * x };
+                frames.as_mut_slice().iter_mut().for_each(|x| *x = at(*x));
+            }
+            let mut inputs = vec![("x".to_owned(), frames)];
+            for (name, parameter) in network.parameters().to_named() {
+                inputs.push((name, values.tensor(parameter.shape())));
+            }
+            inputs
+        };
+        let mut forecasting = Self { kind, inputs: draw(seed), steps, network: network.clone() };
+        let mut best = forecasting.nearest_kink(&forecasting.inputs)?;
+        for attempt in (1..TRIES).take_while(|_| kind.kinks) {
+            if best > NEAR {
+                break;
+            }
+            let inputs = draw(seed.wrapping_add(attempt));
+            let nearest = forecasting.nearest_kink(&inputs)?;
+            if nearest > best {
+                (best, forecasting.inputs) = (nearest, inputs);
+            }
+        }
+        Ok(forecasting)
+    }
+
+    fn nearest_kink(&self, inputs: &[(String, Tensor<f64>)]) -> Result<f64> {
+        let arrays: Vec<Array<f64>> = inputs.iter().map(|(_, tensor)| Array::constant(tensor)).collect();
+        Ok(self.run_reference(&arrays)?.nearest_kink)
+    }
+
+    fn run_reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<PyramidForecast<N>> {
+        let names = self.inputs[1..].iter().map(|(name, _)| name.clone());
+        let named = NamedArrays::new(names.zip(inputs[1..].iter().cloned()).collect());
+        reference::pyramid(self.network.config(), &named, &inputs[0], self.steps)
+    }
+
+    fn parameters(&self, tensors: &[Tensor<f64>]) -> PyramidParameters<f64> {
+        let mut parameters = self.network.parameters().clone();
+        let mut given = tensors[1..].iter();
+        parameters.for_each_mut(&mut |_, parameter| {
+            if let Some(tensor) = given.next() {
+                parameter.clone_from(tensor);
+            }
+        });
+        parameters
+    }
+
+    fn network(&self, inputs: &[Tensor<f64>]) -> Pyramid<f64> {
+        let mut network = self.network.clone();
+        *network.parameters_mut() = self.parameters(inputs);
+        network
+    }
+}
+
+impl Operation for Forecasting {
+    fn describe(&self) -> String {
+        let config = self.network.config();
+        let scale = |scale: &PyramidScale| {
+            let [height, width] = scale.kernel_size.size();
+            let (layers, channels, features) = (scale.layers, scale.channels, scale.features());
+            format!("down {}, {features} to {layers} x {channels}, {height}x{width}", scale.down)
+        };
+        let scales: Vec<String> = config.scales.iter().map(scale).collect();
+        let [height, width] = config.link_kernel_size.size();
+        let shape = self.inputs[0].1.shape();
+        format!("x {shape:?} to {}, scales [{}], links {height}x{width}", self.steps, scales.join("; "))
+    }
+
+    fn inputs(&self) -> Vec<(String, Tensor<f64>)> {
+        self.inputs.clone()
+    }
+
+    fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
+        let network = self.network(inputs);
+        if self.kind.logits {
+            return Ok(vec![network.forward_train(&inputs[0], self.steps)?.0.logits]);
+        }
+        Ok(vec![network.forward(&inputs[0], self.steps)?])
+    }
+
+    fn add_gradients(
+        &self,
+        inputs: &[Tensor<f64>],
+        d_outputs: &[Tensor<f64>],
+        gradients: &mut [Tensor<f64>],
+    ) -> Result<()> {
+        let network = self.network(inputs);
+        let (_, mut workspace) = network.forward_train(&inputs[0], self.steps)?;
+        let d_output = match self.kind.logits {
+            true => OutputGradient::Logits(&d_outputs[0]),
+            false => OutputGradient::Output(&d_outputs[0]),
+        };
+        let mut d_parameters = self.parameters(gradients);
+        let d_input = network.backward(&mut workspace, d_output, &mut d_parameters)?;
+        gradients[0].add_assign(&d_input)?;
+        for (gradient, (_, d_parameter)) in gradients[1..].iter_mut().zip(d_parameters.to_named()) {
+            *gradient = d_parameter;
+        }
+        Ok(())
+    }
+
+    fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Vec<Array<N>>> {
+        let forecast = self.run_reference(inputs)?.frames;
+        Ok(vec![if self.kind.logits { forecast.logits } else { forecast.output }])
+    }
+}

@@ -1,0 +1,88 @@
+//! Frames that come one at a time, and what comes after them at any moment.
+
+use convgru_kernels::Scalar;
+
+use super::super::encoder_forecaster::EncoderForecasterStream;
+use super::super::pyramid::PyramidStream;
+use super::Forecaster;
+use crate::error::{Error, Result};
+use crate::tensor::{Tensor, expect_shape};
+
+/// A [`Forecaster`] prepared for frames of one size: its weights are packed, and it keeps the states of its encoder after the
+/// frames so far. Forecasts leave them as they are: one can be made after every frame, of any number of steps.
+///
+/// What it predicts has the bits of [`Forecaster::forward`] over the frames since the beginning.
+///
+/// ```
+/// use convgru_model::{Forecaster, PyramidConfig, Tensor};
+///
+/// let network = Forecaster::<f32>::new(PyramidConfig::default().into(), 0)?;
+/// let frames = Tensor::from_fn(&[4, 1, 1, 20, 30], |i| (i % 7) as f32 / 7.0);
+/// let mut stream = network.prepare(1, 20, 30)?;
+/// for t in 0..4 {
+///     stream.read(&frames.index(t))?;
+/// }
+/// assert_eq!(stream.forecast(2)?, network.forward(&frames, 2)?);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ForecastStream<'a, T>(Kind<'a, T>);
+
+#[derive(Debug)]
+enum Kind<'a, T> {
+    EncoderForecaster(EncoderForecasterStream<'a, T>),
+    Pyramid(PyramidStream<'a, T>),
+}
+
+/// The same expression for a stream of each kind.
+macro_rules! of_each {
+    ($value:expr, $stream:ident => $result:expr) => {
+        match $value {
+            Kind::EncoderForecaster($stream) => $result,
+            Kind::Pyramid($stream) => $result,
+        }
+    };
+}
+
+impl<'a, T: Scalar> ForecastStream<'a, T> {
+    pub(super) fn new(network: &'a Forecaster<T>, [batch, height, width]: [usize; 3]) -> Result<Self> {
+        Ok(Self(match network {
+            Forecaster::EncoderForecaster(network) => {
+                Kind::EncoderForecaster(network.stream(batch, [height, width])?)
+            }
+            Forecaster::Pyramid(network) => Kind::Pyramid(network.stream(batch, [height, width])?),
+        }))
+    }
+
+    /// Reads one frame.
+    ///
+    /// # Shapes
+    /// `frame`: `[N, C, H, W]` as the stream was prepared for.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`] for a frame of another shape; the states stay as they were.
+    pub fn read(&mut self, frame: &Tensor<T>) -> Result<()> {
+        expect_shape("frame", frame.shape(), &of_each!(&self.0, stream => stream.frame_shape()))?;
+        of_each!(&mut self.0, stream => stream.read(frame.as_slice()))
+    }
+
+    /// The frames that come next, after the output activation.
+    ///
+    /// # Shapes
+    /// result: `[steps, N, C, H, W]`
+    ///
+    /// # Errors
+    /// [`Error::Count`] for no steps, and before the first frame.
+    pub fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
+        if !of_each!(&self.0, stream => stream.has_started()) {
+            let what = "frames that were read before a forecast (at least one)".into();
+            return Err(Error::Count { what, expected: 1, got: 0 });
+        }
+        of_each!(&mut self.0, stream => stream.forecast(steps))
+    }
+
+    /// Forgets everything: the next frame is the first.
+    pub fn reset(&mut self) {
+        of_each!(&mut self.0, stream => stream.reset());
+    }
+}

@@ -1,0 +1,146 @@
+//! The parameters of a pyramid.
+
+use convgru_kernels::Scalar;
+
+use crate::config::{PyramidConfig, Residual};
+use crate::error::Result;
+use crate::layer::{Conv2dConfig, Conv2dParameters, draw_conv2d};
+use crate::network::conv_gru::{ConvGru, ConvGruParameters};
+use crate::parameters::Parameters;
+use crate::random::Random;
+use crate::tensor::Tensor;
+
+/// The parameters of a [`Pyramid`](super::Pyramid), or their gradients; scales from the finest on.
+///
+/// Their names are `encoder.0.down.weight`, `encoder.0.layers.0.input_weights`, `forecaster.1.up.weight`,
+/// `forecaster.1.layers.0.hidden_weights`, `head.output.weight` and so on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PyramidParameters<T> {
+    /// The encoder at each scale.
+    pub encoder: Vec<EncoderScaleParameters<T>>,
+    /// The forecaster at each scale.
+    pub forecaster: Vec<ForecasterScaleParameters<T>>,
+    /// From the forecaster's finest states to pixels.
+    pub head: HeadParameters<T>,
+}
+
+/// The encoder at one scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EncoderScaleParameters<T> {
+    /// The convolution of the patches of the scale below: `[features, below down^2, k, k]`.
+    pub down: Conv2dParameters<T>,
+    /// The cells.
+    pub cells: ConvGruParameters<T>,
+}
+
+/// The forecaster at one scale.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForecasterScaleParameters<T> {
+    /// The convolution to patches of the scale below, `[down^2 features, channels, k, k]`; none at the finest scale.
+    pub up: Option<Conv2dParameters<T>>,
+    /// The cells.
+    pub cells: ConvGruParameters<T>,
+}
+
+/// The convolutions of the output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeadParameters<T> {
+    /// The first of two.
+    pub hidden: Option<Conv2dParameters<T>>,
+    /// The last, to the patches of a frame: `[down^2 image_channels, channels, k, k]`.
+    pub output: Conv2dParameters<T>,
+}
+
+impl<T: Scalar> PyramidParameters<T> {
+    /// Weights drawn as a configuration says.
+    ///
+    /// All pixels of a patch begin with the same weights, so that what is up-sampled shows no pattern of patches
+    /// (Aitken et al. 2017, arXiv 1707.02937). What is added to a frame begins with zeros.
+    pub(super) fn draw(config: &PyramidConfig, seed: u64) -> Result<Self> {
+        let mut parts = 0;
+        let mut next = || {
+            parts += 1;
+            seed.wrapping_mul(64).wrapping_add(parts)
+        };
+        let link = |config: Conv2dConfig, seed| draw_conv2d(&config, &mut Random::new(seed, 0));
+        let encoder = (0..config.scales.len()).map(|scale| {
+            Ok(EncoderScaleParameters {
+                down: link(config.down(scale), next()),
+                cells: ConvGru::new(config.encoder(scale), next())?.parameters().clone(),
+            })
+        });
+        let encoder = encoder.collect::<Result<_>>()?;
+        let forecaster = (0..config.scales.len()).map(|scale| {
+            let taps = config.scales[scale].down.pow(2);
+            Ok(ForecasterScaleParameters {
+                up: (scale > 0).then(|| draw_alike(config.up(scale), taps, next())),
+                cells: ConvGru::new(config.forecaster(scale), next())?.parameters().clone(),
+            })
+        });
+        let forecaster = forecaster.collect::<Result<_>>()?;
+        let taps = config.scales[0].down.pow(2);
+        let mut head = HeadParameters {
+            hidden: config.head_hidden().map(|config| link(config, next())),
+            output: draw_alike(config.head_output(), taps, next()),
+        };
+        if config.residual == Residual::LastFrame {
+            head.output.zero();
+        }
+        Ok(Self { encoder, forecaster, head })
+    }
+}
+
+/// Weights of a convolution to patches, the same for each of `taps` pixels.
+fn draw_alike<T: Scalar>(config: Conv2dConfig, taps: usize, seed: u64) -> Conv2dParameters<T> {
+    let one = Conv2dConfig { out_channels: config.out_channels / taps, ..config };
+    let Conv2dParameters { weight, .. } = draw_conv2d::<T>(&one, &mut Random::new(seed, 0));
+    let [kh, kw] = config.kernel_size;
+    let all = weight.as_slice().repeat(taps);
+    Conv2dParameters {
+        weight: Tensor::from_vec(&[config.out_channels, config.in_channels, kh, kw], all)
+            .expect("weights were drawn for one pixel of a patch and repeated for each"),
+        bias: config.bias.then(|| Tensor::zeros(&[config.out_channels])),
+    }
+}
+
+impl<T: Scalar> Parameters<T> for PyramidParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        let mut under = |prefix: String, part: &dyn Parameters<T>| {
+            part.for_each(&mut |name, tensor| visit(&format!("{prefix}.{name}"), tensor));
+        };
+        for (scale, EncoderScaleParameters { down, cells }) in self.encoder.iter().enumerate() {
+            under(format!("encoder.{scale}.down"), down);
+            under(format!("encoder.{scale}"), cells);
+        }
+        for (scale, ForecasterScaleParameters { up, cells }) in self.forecaster.iter().enumerate() {
+            if let Some(up) = up {
+                under(format!("forecaster.{scale}.up"), up);
+            }
+            under(format!("forecaster.{scale}"), cells);
+        }
+        if let Some(hidden) = &self.head.hidden {
+            under("head.hidden".to_owned(), hidden);
+        }
+        under("head.output".to_owned(), &self.head.output);
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        let mut under = |prefix: String, part: &mut dyn Parameters<T>| {
+            part.for_each_mut(&mut |name, tensor| visit(&format!("{prefix}.{name}"), tensor));
+        };
+        for (scale, EncoderScaleParameters { down, cells }) in self.encoder.iter_mut().enumerate() {
+            under(format!("encoder.{scale}.down"), down);
+            under(format!("encoder.{scale}"), cells);
+        }
+        for (scale, ForecasterScaleParameters { up, cells }) in self.forecaster.iter_mut().enumerate() {
+            if let Some(up) = up {
+                under(format!("forecaster.{scale}.up"), up);
+            }
+            under(format!("forecaster.{scale}"), cells);
+        }
+        if let Some(hidden) = &mut self.head.hidden {
+            under("head.hidden".to_owned(), hidden);
+        }
+        under("head.output".to_owned(), &mut self.head.output);
+    }
+}

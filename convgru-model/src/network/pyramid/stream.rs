@@ -1,0 +1,159 @@
+//! Frames that come one at a time, and what comes after them at any moment.
+
+use convgru_kernels::{Scalar, Scratchpad};
+
+use super::super::encoder_forecaster::expect_steps;
+use super::super::stack::{StackWorkspace, steps_of_block};
+use super::forward::last_read;
+use super::{Frames, Prepared, Pyramid, outputs};
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// A pyramid prepared for frames of one size: the states of the encoder after the frames so far.
+#[derive(Debug)]
+pub(in crate::network) struct PyramidStream<'a, T> {
+    network: &'a Pyramid<T>,
+    prepared: Prepared<'a, T>,
+    frames: Frames,
+    encoder: Vec<StackWorkspace<T>>,
+    /// Of the forecaster, for blocks of steps; made when first needed.
+    forecaster: Option<Vec<StackWorkspace<T>>>,
+    last_frame: Vec<T>,
+    /// Whether a frame was read.
+    started: bool,
+    scratch: Scratchpad<T>,
+}
+
+impl<T: Scalar> Pyramid<T> {
+    pub(super) fn stream_of(&self, frames: Frames) -> Result<PyramidStream<'_, T>> {
+        let prepared = self.prepared()?;
+        let encoder = prepared.encoder.iter().enumerate().map(|(scale, part)| {
+            part.cells.workspace_without_gates(prepared.step_of_encoder(&frames, scale), 1)
+        });
+        Ok(PyramidStream {
+            encoder: encoder.collect::<Result<_>>()?,
+            network: self,
+            prepared,
+            frames,
+            forecaster: None,
+            last_frame: Vec::new(),
+            started: false,
+            scratch: Scratchpad::new(),
+        })
+    }
+
+    /// The network prepared for frames `[N, C, H, W]`.
+    pub(in crate::network) fn stream(
+        &self,
+        batch: usize,
+        [height, width]: [usize; 2],
+    ) -> Result<PyramidStream<'_, T>> {
+        let shape = [batch, self.config.image_channels, height, width];
+        self.stream_of(Frames::new(&self.config, "frames of a stream", shape, &shape)?)
+    }
+}
+
+impl<T: Scalar> PyramidStream<'_, T> {
+    /// The shape of a frame, `[N, C, H, W]`.
+    pub(in crate::network) fn frame_shape(&self) -> [usize; 4] {
+        self.frames.extent.dims()
+    }
+
+    /// Whether a frame was read.
+    pub(in crate::network) fn has_started(&self) -> bool {
+        self.started
+    }
+
+    /// Reads one frame.
+    pub(in crate::network) fn read(&mut self, frame: &[T]) -> Result<()> {
+        let Self { prepared, encoder, scratch, .. } = self;
+        let patches = self.frames.to_patches(frame, prepared.encoder[0].down.halo())?;
+        for scale in 0..encoder.len() {
+            let (below, from) = encoder.split_at_mut(scale);
+            let stack = &mut from[0];
+            if self.started {
+                for layer in &mut stack.layers {
+                    layer.carry(0)?;
+                }
+            }
+            let below = match below.last() {
+                Some(below) => Some(prepared.patches_below(scale, &below.top().states)?),
+                None => None,
+            };
+            prepared.descend(scale, below.as_ref().unwrap_or(&patches), &mut stack.inputs, scratch)?;
+            prepared.encoder[scale].cells.step(stack, 0, scratch)?;
+        }
+        self.started = true;
+        self.last_frame.clear();
+        self.last_frame.extend_from_slice(frame);
+        Ok(())
+    }
+
+    /// The frames that come next, `[steps, N, C, H, W]`, of a stream that has read one; its states stay as they are.
+    pub(in crate::network) fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
+        expect_steps(steps)?;
+        let block = self.block(steps);
+        let mut stacks = match self.forecaster.take().filter(|stacks| stacks[0].top().steps() == block) {
+            Some(stacks) => stacks,
+            None => self.workspaces(block)?,
+        };
+        let Self { prepared, encoder, scratch, frames, .. } = self;
+        let mut output = Tensor::zeros(&frames.shape(steps));
+        let image = frames.extent.len();
+        for start in (0..steps).step_by(block) {
+            let count = block.min(steps - start);
+            for scale in (0..stacks.len()).rev() {
+                let (from, above) = stacks.split_at_mut(scale + 1);
+                let stack = &mut from[scale];
+                for (layer, read) in stack.layers.iter_mut().zip(&encoder[scale].layers) {
+                    if start == 0 {
+                        layer.set_initial(read.state(0))?;
+                    } else {
+                        layer.carry(block - 1)?;
+                    }
+                }
+                let images = stack.top().images(0..count);
+                if let Some(above) = above.first() {
+                    let states = above.top().states.images(images.clone());
+                    let skip = prepared.config.skip.then(|| last_read(&encoder[scale]));
+                    let inputs = stack.inputs.images_mut(images);
+                    prepared.ascend(scale + 1, states, skip, inputs, scratch)?;
+                }
+                prepared.forecaster[scale].cells.forward(stack, count, scratch)?;
+            }
+            let states = &stacks[0].top().states;
+            let (_, patches) = prepared.head(states.images(stacks[0].top().images(0..count)), scratch)?;
+            let added = self.network.addition().map(|addition| (addition, &self.last_frame[..]));
+            let part = outputs(frames, &patches, count, added)?;
+            output.as_mut_slice()[start * image..][..part.len()].copy_from_slice(part.as_slice());
+        }
+        self.network.activation().apply(output.as_mut_slice());
+        self.forecaster = Some(stacks);
+        Ok(output)
+    }
+
+    /// Forgets everything: the next frame is the first.
+    pub(in crate::network) fn reset(&mut self) {
+        for layer in self.encoder.iter_mut().flat_map(|stack| &mut stack.layers) {
+            layer.clear_initial();
+        }
+        self.started = false;
+    }
+
+    /// Steps that are computed one scale after the other, together.
+    fn block(&self, steps: usize) -> usize {
+        let of_scale = |(scale, part): (usize, &crate::config::PyramidScale)| {
+            let step = self.prepared.step_of_encoder(&self.frames, scale);
+            steps_of_block(step, part.channels.max(part.features()), steps)
+        };
+        self.prepared.config.scales.iter().enumerate().map(of_scale).min().unwrap_or(1)
+    }
+
+    fn workspaces(&self, steps: usize) -> Result<Vec<StackWorkspace<T>>> {
+        let of_scale = |(scale, part): (usize, &super::ForecasterScale<'_, T>)| {
+            let step = self.prepared.step_of_forecaster(&self.frames, scale);
+            part.cells.workspace_without_gates(step, steps)
+        };
+        self.prepared.forecaster.iter().enumerate().map(of_scale).collect()
+    }
+}

@@ -1,0 +1,207 @@
+//! The pyramid, by its definition.
+
+use convgru_kernels::reference::Number;
+
+use super::array::{Array, NamedArrays};
+use super::cell::{CellOptions, CellParameters, stack_step, zero_states};
+use super::encoder_forecaster::Forecast;
+use super::layer::{activation, conv2d};
+use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
+use crate::error::Result;
+use crate::layer::{Activation, Conv2dConfig};
+use crate::network::NEAREST_TO_ZERO;
+
+/// What a pyramid computes.
+#[derive(Debug, Clone)]
+pub struct PyramidForecast<N> {
+    /// The frames.
+    pub frames: Forecast<N>,
+    /// How far the number that is nearest to a kink of its function is away from it.
+    pub nearest_kink: f64,
+}
+
+/// Reads a sequence and continues it by `steps` frames.
+///
+/// Frames are continued by zeros below and to the right. At each step each scale of the encoder reads the patches of
+/// the new state below, as channels, through a convolution and a leaky rectifier. The forecaster starts from its
+/// last states; at each step the coarsest scale goes on alone, and each finer one reads the new state above through a
+/// convolution to patches of pixels and the rectifier, and with `skip` what the encoder read of the last frame, added before
+/// the rectifier.
+///
+/// # Shapes
+/// `input`: `[T, N, C, H, W]`, T at least 1.
+///
+/// # Errors
+/// [`Error::MissingTensor`](crate::Error::MissingTensor) for a parameter that is not there; shape errors as the layers.
+pub fn pyramid<N: Number>(
+    config: &PyramidConfig,
+    parameters: &NamedArrays<N>,
+    input: &Array<N>,
+    steps: usize,
+) -> Result<PyramidForecast<N>> {
+    let scales = config.scales.len();
+    let stacks = |side: &str, of: &dyn Fn(usize) -> ConvGruConfig| {
+        let stack = |scale: usize| {
+            let config = of(scale);
+            let cells = CellParameters::find_stack(parameters, &format!("{side}.{scale}."), config.layers());
+            let with =
+                |cell| CellParameters { reset: config.reset, options: CellOptions::of(&config), ..cell };
+            cells.map(|cells| cells.into_iter().map(with).collect::<Vec<_>>())
+        };
+        (0..scales).map(stack).collect::<Result<Vec<_>>>()
+    };
+    let encoder = stacks("encoder", &|scale| config.encoder(scale))?;
+    let forecaster = stacks("forecaster", &|scale| config.forecaster(scale))?;
+    let mut links = Links { parameters, slope: config.slope, nearest_kink: f64::INFINITY };
+
+    let (mut states, mut read): (Vec<Vec<Array<N>>>, Vec<Array<N>>) = (Vec::new(), Vec::new());
+    let frames = input.shape().first().copied().unwrap_or(0);
+    for t in 0..frames {
+        let (mut new, mut below) = (Vec::new(), extended(&input.index(t)?, config.factor())?);
+        read.clear();
+        for (scale, cells) in encoder.iter().enumerate() {
+            let patches = space_to_depth(&below, config.scales[scale].down)?;
+            let sum = links.convolve(&config.down(scale), &format!("encoder.{scale}.down"), &patches)?;
+            let features = links.rectified(&sum);
+            let image = features.extent()?;
+            let zeros = zero_states(cells, image.batch, [image.height, image.width]);
+            let after = stack_step(cells, Some(&features), states.get(scale).unwrap_or(&zeros))?;
+            below.clone_from(&after[after.len() - 1]);
+            new.push(after);
+            read.push(features);
+        }
+        states = new;
+    }
+
+    let last_frame = input.index(frames.saturating_sub(1))?;
+    let (mut logits, mut outputs) = (Vec::new(), Vec::new());
+    for _ in 0..steps {
+        let mut above: Option<Array<N>> = None;
+        for scale in (0..scales).rev() {
+            let features = match &above {
+                None => None,
+                Some(above) => {
+                    let name = format!("forecaster.{}.up", scale + 1);
+                    let patches = links.convolve(&config.up(scale + 1), &name, above)?;
+                    let mut sum = depth_to_space(&patches, config.scales[scale + 1].down)?;
+                    if config.skip {
+                        sum = plus(&sum, &read[scale]);
+                    }
+                    Some(links.rectified(&sum))
+                }
+            };
+            states[scale] = stack_step(&forecaster[scale], features.as_ref(), &states[scale])?;
+            above = states[scale].last().cloned();
+        }
+        let mut top = states[0][states[0].len() - 1].clone();
+        if let Some(hidden) = config.head_hidden() {
+            let sum = links.convolve(&hidden, "head.hidden", &top)?;
+            top = links.rectified(&sum);
+        }
+        let patches = links.convolve(&config.head_output(), "head.output", &top)?;
+        let frame = cropped(&depth_to_space(&patches, config.scales[0].down)?, last_frame.shape());
+        let frame = match (config.residual, config.output_activation) {
+            (Residual::None, _) => frame,
+            (Residual::LastFrame, OutputActivation::Identity) => plus(&frame, &last_frame),
+            (Residual::LastFrame, OutputActivation::Sigmoid) => plus(&frame, &links.logits(&last_frame)),
+        };
+        outputs.push(match config.output_activation {
+            OutputActivation::Identity => frame.clone(),
+            OutputActivation::Sigmoid => frame.map(N::sigmoid),
+        });
+        logits.push(frame);
+    }
+    let frames = Forecast { logits: Array::stack(&logits)?, output: Array::stack(&outputs)? };
+    Ok(PyramidForecast { frames, nearest_kink: links.nearest_kink })
+}
+
+/// The convolutions, and how near to kinks numbers came.
+struct Links<'a, N> {
+    parameters: &'a NamedArrays<N>,
+    slope: f64,
+    nearest_kink: f64,
+}
+
+impl<N: Number> Links<'_, N> {
+    fn convolve(&self, config: &Conv2dConfig, name: &str, input: &Array<N>) -> Result<Array<N>> {
+        let weight = self.parameters.get(&format!("{name}.weight"))?;
+        conv2d(&config.shape(), input, weight, self.parameters.find(&format!("{name}.bias")))
+    }
+
+    fn rectified(&mut self, sum: &Array<N>) -> Array<N> {
+        if self.slope < 1.0 {
+            self.meet(sum, 0.0);
+        }
+        sum.map(|x| activation(Activation::LeakyRelu(self.slope), x))
+    }
+
+    fn logits(&mut self, frame: &Array<N>) -> Array<N> {
+        let (low, high) = (NEAREST_TO_ZERO, 1.0 - NEAREST_TO_ZERO);
+        self.meet(frame, low);
+        self.meet(frame, high);
+        let one = N::from_f64(1.0);
+        frame.map(|x| {
+            let x =
+                if x.value() < low || x.value() > high { N::from_f64(x.value().clamp(low, high)) } else { x };
+            (x - one).ln_1p() - (-x).ln_1p()
+        })
+    }
+
+    fn meet(&mut self, numbers: &Array<N>, kink: f64) {
+        let distances = numbers.as_slice().iter().map(|x| (x.value() - kink).abs());
+        self.nearest_kink = distances.fold(self.nearest_kink, f64::min);
+    }
+}
+
+fn plus<N: Number>(a: &Array<N>, b: &Array<N>) -> Array<N> {
+    Array::from_fn(a.shape(), |i| a.as_slice()[i] + b.as_slice()[i])
+}
+
+/// The four indices of a place in memory.
+fn position(index: usize, shape: &[usize]) -> [usize; 4] {
+    let (pixel, x) = (index / shape[3], index % shape[3]);
+    [pixel / shape[2] / shape[1], pixel / shape[2] % shape[1], pixel % shape[2], x]
+}
+
+/// The number at four indices, zero beyond the image.
+fn at<N: Number>(array: &Array<N>, [n, c, y, x]: [usize; 4]) -> N {
+    let [channels, height, width] = [1, 2, 3].map(|axis| array.shape()[axis]);
+    if y >= height || x >= width {
+        return N::from_f64(0.0);
+    }
+    array.as_slice()[((n * channels + c) * height + y) * width + x]
+}
+
+/// The images with zeros below and to the right up to a multiple of `factor`.
+fn extended<N: Number>(images: &Array<N>, factor: usize) -> Result<Array<N>> {
+    let e = images.extent()?;
+    let shape = [e.batch, e.channels, e.height.div_ceil(factor) * factor, e.width.div_ceil(factor) * factor];
+    Ok(Array::from_fn(&shape, |index| at(images, position(index, &shape))))
+}
+
+/// The part of the images that a smaller shape has.
+fn cropped<N: Number>(images: &Array<N>, shape: &[usize]) -> Array<N> {
+    Array::from_fn(shape, |index| at(images, position(index, shape)))
+}
+
+/// `y[n, (i r + j) C + c, p, q] = x[n, c, p r + i, q r + j]`
+fn space_to_depth<N: Number>(images: &Array<N>, r: usize) -> Result<Array<N>> {
+    let e = images.extent()?;
+    let shape = [e.batch, e.channels * r * r, e.height / r, e.width / r];
+    Ok(Array::from_fn(&shape, |index| {
+        let [n, depth, p, q] = position(index, &shape);
+        let (tap, c) = (depth / e.channels, depth % e.channels);
+        at(images, [n, c, p * r + tap / r, q * r + tap % r])
+    }))
+}
+
+/// The inverse of [`space_to_depth`].
+fn depth_to_space<N: Number>(images: &Array<N>, r: usize) -> Result<Array<N>> {
+    let e = images.extent()?;
+    let channels = e.channels / (r * r);
+    let shape = [e.batch, channels, e.height * r, e.width * r];
+    Ok(Array::from_fn(&shape, |index| {
+        let [n, c, y, x] = position(index, &shape);
+        at(images, [n, (y % r * r + x % r) * channels + c, y / r, x / r])
+    }))
+}
