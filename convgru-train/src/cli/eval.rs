@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_train::dataset::{DataConfig, Source, Split, open};
+use convgru_train::dataset::{DataConfig, Split, detect, open};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::metric::Metrics;
 use convgru_train::trainer::{Assessment, Assessor, TrainedModel, with_threads};
@@ -17,7 +17,8 @@ use super::progress::Progress;
 /// Measures a trained model on test sequences
 ///
 /// Without --data on the test sequences of its own training; with a folder on
-/// moving digits made of MNIST's test images in it; with a .npy file, such as
+/// moving digits made of MNIST's test images in it, or on the events to test on
+/// of radar images; with a .npy file, such as
 /// mnist_test_seq.npy ([20, N, 64, 64], uint8), on the sequences in it.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -27,7 +28,7 @@ pub(crate) struct Eval {
     /// model.safetensors or a checkpoint (*.ckpt)
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// Folder with MNIST's idx files, or a .npy file of sequences [default: the data of the training]
+    /// Folder with MNIST's idx files or radar images, or a .npy file of sequences [default: the data of the training]
     #[arg(long, value_name = "DIR|FILE.npy")]
     data: Option<PathBuf>,
     /// Sequences per batch
@@ -68,7 +69,10 @@ impl Eval {
             }
             None => config.data_folder(),
         };
-        let source = if self.data.is_some() { Source::Mnist } else { config.data.source };
+        let source = match &self.data {
+            Some(path) => detect(path).with_context(|| format!("--data {}", path.display()))?,
+            None => config.data.source,
+        };
         let data = DataConfig { source, ..config.data.clone() };
         let dataset = open(&data, path, Split::Test, config.training.seed)?;
         let assessor = Assessor {

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use convgru_train::Error;
 use convgru_train::config::{Preset, TrainingConfig};
-use convgru_train::dataset::Source;
+use convgru_train::dataset::{Source, detect};
 use convgru_train::interrupt::{Interrupt, Signal};
 use convgru_train::trainer::{Conclusion, Outcome, RunFolder, Session, Trained, with_threads};
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::output;
 use super::progress::Progress;
 
-/// Trains a network to continue moving digits
+/// Trains a network to continue sequences of images
 ///
 /// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
 /// model.safetensors, report.html, prediction.gif and example.gif. Ctrl-C saves
@@ -28,16 +28,17 @@ use super::progress::Progress;
   convgru train --set training.steps=1000 --set model.hidden_channels=[64,64]
   convgru train --set optimizer.kind=adamw --set optimizer.weight_decay=0.01 --set schedule.kind=cosine
   convgru train --preset moving-mnist --data ../shared/data/mnist
+  convgru train --data ../shared/data/radar-fmi --set data.radar.downsample=2
   convgru train --resume")]
 pub(crate) struct Train {
-    /// Configuration to start from [default: quick]
+    /// Configuration to start from [default: quick; radar if --data holds radar images]
     #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
         .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
     preset: Option<Preset>,
     /// TOML file with fields that differ from the preset
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Folder with MNIST's idx files, plain or .gz
+    /// Folder with MNIST's idx files or radar images; what it holds is seen from its files
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Folder for the folders of runs
@@ -72,8 +73,7 @@ impl Train {
 
     /// The configuration, and the folder of the run to go on with, if any.
     fn configuration(&self) -> anyhow::Result<(TrainingConfig, Option<RunFolder>)> {
-        let preset = TrainingConfig::preset(self.preset.unwrap_or_default());
-        let fresh = self.overlaid(preset)?;
+        let fresh = self.overlaid(TrainingConfig::preset(self.start()?))?;
         let Some(run) = &self.resume else {
             return Ok((fresh, None));
         };
@@ -87,6 +87,20 @@ impl Train {
         Ok((self.overlaid(stored)?, Some(folder)))
     }
 
+    /// The preset that is named, or that goes with the data.
+    fn start(&self) -> anyhow::Result<Preset> {
+        match (self.preset, &self.data) {
+            (Some(preset), _) => Ok(preset),
+            (None, Some(data)) if self.held(data)? == Source::Radar => Ok(Preset::Radar),
+            (None, _) => Ok(Preset::default()),
+        }
+    }
+
+    /// What --data holds.
+    fn held(&self, data: &Path) -> anyhow::Result<Source> {
+        detect(data).with_context(|| format!("--data {}", data.display()))
+    }
+
     /// The configuration with what the command line says laid over it.
     fn overlaid(&self, mut config: TrainingConfig) -> anyhow::Result<TrainingConfig> {
         if let Some(path) = &self.config {
@@ -94,17 +108,18 @@ impl Train {
         }
         if let Some(data) = &self.data {
             config.data_folder = std::fs::canonicalize(data)
-                .with_context(|| format!("--data {}: give the folder with MNIST's files", data.display()))?;
-            config.data.source = Source::Mnist;
+                .with_context(|| format!("--data {}: give the folder with the data", data.display()))?;
+            config.data.source = self.held(data)?;
         }
         for assignment in &self.set {
             config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
         }
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.threads = self.threads.unwrap_or(config.training.threads);
-        if config.data.source == Source::Mnist && config.data_folder().is_none() {
+        if config.data.source != Source::Strokes && config.data_folder().is_none() {
             anyhow::bail!(
-                "data.source is \"mnist\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits"
+                "data.source is \"{}\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits",
+                config.data.source.name()
             );
         }
         Ok(config)

@@ -10,17 +10,20 @@ pub enum Preset {
     Quick,
     /// Moving MNIST with the real digits.
     MovingMnist,
+    /// Rain seen by radars.
+    Radar,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 2] = [Self::Quick, Self::MovingMnist];
+    pub const ALL: [Self; 3] = [Self::Quick, Self::MovingMnist, Self::Radar];
 
     /// The name on the command line and of the run.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
             Self::MovingMnist => "moving-mnist",
+            Self::Radar => "radar",
         }
     }
 
@@ -34,6 +37,7 @@ impl Preset {
         match self {
             Self::Quick => include_str!("../../config/presets/quick.toml"),
             Self::MovingMnist => include_str!("../../config/presets/moving-mnist.toml"),
+            Self::Radar => include_str!("../../config/presets/radar.toml"),
         }
     }
 }

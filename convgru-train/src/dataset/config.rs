@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Split;
+use super::radar::RadarConfig;
 use crate::{Error, Result};
 
-/// Where the digits come from.
+/// Where sequences come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
@@ -15,6 +16,19 @@ pub enum Source {
     /// The images of MNIST (or of a data set with its file names and format)
     /// from a folder.
     Mnist,
+    /// Rain seen by radars, from a folder.
+    Radar,
+}
+
+/// What happens when a file of a recording is damaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnCorrupt {
+    /// The file is named, and nothing begins.
+    #[default]
+    Stop,
+    /// The file is named in a warning, and its frames are missing.
+    Skip,
 }
 
 impl Source {
@@ -23,11 +37,13 @@ impl Source {
         match self {
             Self::Strokes => "strokes",
             Self::Mnist => "mnist",
+            Self::Radar => "radar",
         }
     }
 }
 
-/// Moving digits: how many, how large, how fast, how many frames and sequences.
+/// Sequences: where they come from, how many, of how many frames; and what moving digits
+/// look like. Radar images have a section of their own.
 ///
 /// The defaults are those of Moving MNIST (Srivastava et al. 2015): two digits
 /// of 28 x 28 pixels in frames of 64 x 64, ten frames in, ten frames to
@@ -47,7 +63,7 @@ impl Source {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Where the digits come from: `"strokes"` or `"mnist"`.
+    /// Where sequences come from: `"strokes"`, `"mnist"` or `"radar"`.
     pub source: Source,
     /// Digits per sequence, 1 to 16.
     pub digits: usize,
@@ -67,11 +83,18 @@ pub struct DataConfig {
     pub output_frames: usize,
     /// Sequences per training epoch. Every epoch draws new ones.
     pub train_sequences: usize,
-    /// Sequences of the validation set, the same in every epoch.
+    /// Sequences of the validation set, the same in every epoch; of recordings at most so many,
+    /// evenly over time.
     pub validation_sequences: usize,
-    /// Sequences of the test set, the same in every evaluation. The standard
-    /// test file of Moving MNIST has 10,000.
+    /// Sequences of the test set, the same in every evaluation; of recordings at most so
+    /// many. The standard test file of Moving MNIST has 10,000.
     pub test_sequences: usize,
+    /// What happens when a file of a recording is damaged: `"stop"` or `"skip"`.
+    pub on_corrupt: OnCorrupt,
+    /// MiB of memory that the frames of one split of a recording may take.
+    pub memory_mib: usize,
+    /// Radar images, for the source `"radar"`.
+    pub radar: RadarConfig,
 }
 
 impl Default for DataConfig {
@@ -88,6 +111,9 @@ impl Default for DataConfig {
             train_sequences: 10_000,
             validation_sequences: 500,
             test_sequences: 1_000,
+            on_corrupt: OnCorrupt::Stop,
+            memory_mib: 4096,
+            radar: RadarConfig::default(),
         }
     }
 }
@@ -115,7 +141,13 @@ impl DataConfig {
 
     /// The shape of a frame, `[C, H, W]`, where the configuration alone decides it.
     pub fn frame_shape(&self) -> Option<[usize; 3]> {
-        Some([1, self.size, self.size])
+        match self.source {
+            Source::Strokes | Source::Mnist => Some([1, self.size, self.size]),
+            Source::Radar => {
+                let [height, width] = self.radar.crop;
+                (height > 0).then_some([1, height, width])
+            }
+        }
     }
 
     /// The pixels a digit may travel along one axis: `size - digit_size`.
@@ -129,6 +161,30 @@ impl DataConfig {
     /// [`Error::Config`] for the first field that cannot work, with its value
     /// and the values that can.
     pub fn validate(&self) -> Result<()> {
+        within("input_frames", self.input_frames, 1, 1000)?;
+        within("output_frames", self.output_frames, 1, 1000)?;
+        match self.source {
+            Source::Strokes | Source::Mnist => self.validate_digits()?,
+            Source::Radar => self.radar.validate()?,
+        }
+        let values = self.frame_shape().map_or(0, |frame| self.steps() * frame.iter().product::<usize>());
+        if values > LARGEST_SEQUENCE {
+            let [_, height, width] = self.frame_shape().unwrap_or_default();
+            return Err(invalid(
+                if self.source == Source::Radar { "radar.crop" } else { "size" },
+                format!(
+                    "is too large: a sequence of {} frames of {height} x {width} has {values} values, but at most {LARGEST_SEQUENCE} are possible; take smaller or fewer frames",
+                    self.steps()
+                ),
+            ));
+        }
+        within("train_sequences", self.train_sequences, 1, MOST_SEQUENCES)?;
+        within("validation_sequences", self.validation_sequences, 1, MOST_SEQUENCES)?;
+        within("test_sequences", self.test_sequences, 1, MOST_SEQUENCES)?;
+        within("memory_mib", self.memory_mib, 1, 1 << 20)
+    }
+
+    fn validate_digits(&self) -> Result<()> {
         within("digits", self.digits, 1, 16)?;
         within("digit_size", self.digit_size, 8, 1023)?;
         if self.size <= self.digit_size {
@@ -141,24 +197,7 @@ impl DataConfig {
             ));
         }
         within("size", self.size, 9, 1024)?;
-        within("input_frames", self.input_frames, 1, 1000)?;
-        within("output_frames", self.output_frames, 1, 1000)?;
-        let values = self.steps() * self.size * self.size;
-        if values > LARGEST_SEQUENCE {
-            return Err(invalid(
-                "size",
-                format!(
-                    "is {0}, so that a sequence of {1} frames of {0} x {0} has {values} values, but at most \
-                     {LARGEST_SEQUENCE} are possible; take smaller or fewer frames",
-                    self.size,
-                    self.steps()
-                ),
-            ));
-        }
-        self.validate_speed()?;
-        within("train_sequences", self.train_sequences, 1, MOST_SEQUENCES)?;
-        within("validation_sequences", self.validation_sequences, 1, MOST_SEQUENCES)?;
-        within("test_sequences", self.test_sequences, 1, MOST_SEQUENCES)
+        self.validate_speed()
     }
 
     fn validate_speed(&self) -> Result<()> {
@@ -183,11 +222,11 @@ impl DataConfig {
     }
 }
 
-fn invalid(field: &str, reason: String) -> Error {
+pub(super) fn invalid(field: &str, reason: String) -> Error {
     Error::Config { field: format!("data.{field}"), reason }
 }
 
-fn within(field: &str, value: usize, low: usize, high: usize) -> Result<()> {
+pub(super) fn within(field: &str, value: usize, low: usize, high: usize) -> Result<()> {
     if (low..=high).contains(&value) {
         return Ok(());
     }

@@ -95,6 +95,12 @@ fn names(split: Split) -> [&'static str; 4] {
     }
 }
 
+/// Whether a file has the name of MNIST's images.
+pub(super) fn is_images(path: &Path) -> bool {
+    let known = |split| names(split).iter().any(|name| path.file_name().is_some_and(|file| file == *name));
+    known(Split::Train) || known(Split::Test)
+}
+
 fn find(folder: &Path, split: Split) -> Result<PathBuf> {
     std::fs::read_dir(folder).map_err(Error::io("open the data folder", folder))?;
     names(split).iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| Error::Data {

@@ -4,11 +4,15 @@ mod batch;
 mod config;
 mod idx;
 mod mnist;
+mod moment;
 mod moving_digits;
 mod npy_file;
+mod npz;
 mod order;
 mod quantity;
+mod radar;
 mod random;
+mod recording;
 mod resample;
 mod strokes;
 mod trajectory;
@@ -16,11 +20,12 @@ mod trajectory;
 use std::path::Path;
 
 pub use batch::{Batch, SequenceMut, batch};
-pub use config::{DataConfig, Source};
+pub use config::{DataConfig, OnCorrupt, Source};
 pub use moving_digits::MovingDigits;
 pub use npy_file::NpyFile;
 pub use order::order;
 pub use quantity::{Quantity, Reflectivity, Transform};
+pub use radar::{Events, RadarConfig, RadarScale};
 
 use crate::{Error, Result};
 
@@ -93,6 +98,11 @@ pub trait SequenceDataset: Send + Sync {
         format!("sequence {index}")
     }
 
+    /// What the user should know although the data can be used, such as files left out.
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
     /// Writes one sequence over whatever was there. The same epoch and index give the
     /// same bits at any time and from any thread.
     ///
@@ -107,7 +117,7 @@ pub trait SequenceDataset: Send + Sync {
 /// Without a path the digits are drawn from strokes; with the path of a folder
 /// they are those of MNIST's files in it, and `config.source` must say so. The
 /// path of a `.npy` file stands for its sequences, whatever the source, and is
-/// a test set.
+/// a test set. Radar images are read from a folder when `config.source` says so.
 ///
 /// # Errors
 /// [`Error::Config`] if the configuration is invalid or its source does not go
@@ -120,10 +130,41 @@ pub fn open(
     seed: u64,
 ) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
-    match path.filter(|path| path.is_file() || is_npy(path)) {
-        Some(file) => open_file(config, file, split),
-        None => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
+    match (config.source, path.filter(|path| path.is_file() || is_npy(path))) {
+        (Source::Radar, _) => {
+            let folder = path.ok_or_else(|| Error::Config {
+                field: "data.source".into(),
+                reason: "is \"radar\", which reads files, but no data folder is given; name it with --data"
+                    .into(),
+            })?;
+            Ok(Box::new(radar::open(config, folder, split, seed)?))
+        }
+        (_, Some(file)) => open_file(config, file, split),
+        (_, None) => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
     }
+}
+
+/// The source that the files in a folder, or a file, are for.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::Data`] if no file is of a known kind.
+pub fn detect(path: &Path) -> Result<Source> {
+    std::fs::metadata(path).map_err(Error::io("find", path))?;
+    let files = radar::files_in(path)?;
+    if files.iter().any(|file| radar::is_radar(file)) {
+        return Ok(Source::Radar);
+    }
+    if files.iter().any(|file| mnist::is_images(file) || is_npy(file)) {
+        return Ok(Source::Mnist);
+    }
+    Err(Error::Data {
+        what: path.display().to_string(),
+        reason: format!(
+            "holds none of what is read among its {} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
+             (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet)",
+            files.len()
+        ),
+    })
 }
 
 fn is_npy(path: &Path) -> bool {

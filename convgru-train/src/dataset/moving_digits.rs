@@ -160,6 +160,10 @@ pub(super) fn open(
                 folder.display()
             ),
         }),
+        (Source::Radar, _) => Err(Error::Config {
+            field: "data.source".into(),
+            reason: "is \"radar\", but digits are asked for; set it to \"strokes\" or \"mnist\"".into(),
+        }),
         (Source::Mnist, None) => Err(Error::Config {
             field: "data.source".into(),
             reason:

@@ -13,6 +13,8 @@ pub(super) enum Purpose {
     Digits,
     /// The order of an epoch.
     Order,
+    /// The window, place and symmetry of a part of a recording.
+    Parts,
 }
 
 impl Purpose {
@@ -20,6 +22,7 @@ impl Purpose {
         match self {
             Self::Digits => *b"digits\0\0",
             Self::Order => *b"order\0\0\0",
+            Self::Parts => *b"parts\0\0\0",
         }
     }
 }
@@ -57,6 +60,11 @@ pub(super) fn generator(purpose: Purpose, sample: SampleKey) -> ChaCha8Rng {
 /// Uniform in `[0, 1)`: 53 random bits times 2^-53.
 pub(super) fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// True or false, each with probability 1/2.
+pub(super) fn coin(random: &mut ChaCha8Rng) -> bool {
+    random.next_u64() >> 63 == 1
 }
 
 /// Uniform between `low` and `high`.
@@ -114,6 +122,7 @@ mod tests {
         let mut seen = vec![
             first(Purpose::Digits, SAMPLE),
             first(Purpose::Order, SAMPLE),
+            first(Purpose::Parts, SAMPLE),
             first(Purpose::Digits, SampleKey { seed: 2, ..SAMPLE }),
             first(Purpose::Digits, SampleKey { seed: 1 << 40, ..SAMPLE }),
             first(Purpose::Digits, SampleKey { split: Split::Validation, ..SAMPLE }),

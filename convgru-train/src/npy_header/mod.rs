@@ -31,6 +31,10 @@ const TOLERANCE: f64 = 1e-6;
 pub(crate) enum Element {
     /// `uint8`.
     Byte,
+    /// `uint16`.
+    Word(ByteOrder),
+    /// `int16`.
+    Short(ByteOrder),
     /// `float32`.
     Single(ByteOrder),
     /// `float64`.
@@ -57,6 +61,8 @@ impl Element {
         };
         match kind {
             "u1" => Some(Self::Byte),
+            "u2" => Some(Self::Word(order)),
+            "i2" => Some(Self::Short(order)),
             "f4" => Some(Self::Single(order)),
             "f8" => Some(Self::Double(order)),
             _ => None,
@@ -67,16 +73,19 @@ impl Element {
     pub(crate) fn bytes(self) -> usize {
         match self {
             Self::Byte => 1,
+            Self::Word(_) | Self::Short(_) => 2,
             Self::Single(_) => 4,
             Self::Double(_) => 8,
         }
     }
 
-    /// The brightness that a number stands for: `uint8` is divided by 255, others are
+    /// The brightness that a number stands for: `uint8` is divided by 255, `uint16` by 65535, others are
     /// within 0..=1 up to rounding. `None` if they are not.
     pub(crate) fn brightness(self, number: f64) -> Option<f32> {
-        if self == Self::Byte {
-            return Some((number / 255.0) as f32);
+        match self {
+            Self::Byte => return Some((number / 255.0) as f32),
+            Self::Word(_) => return Some((number / 65535.0) as f32),
+            Self::Short(_) | Self::Single(_) | Self::Double(_) => {}
         }
         (-TOLERANCE..=1.0 + TOLERANCE).contains(&number).then(|| number.clamp(0.0, 1.0) as f32)
     }
@@ -85,6 +94,14 @@ impl Element {
     pub(crate) fn numbers<'a>(self, data: &'a [u8]) -> Box<dyn Iterator<Item = f64> + 'a> {
         match self {
             Self::Byte => Box::new(data.iter().map(|&byte| f64::from(byte))),
+            Self::Word(order) => Box::new(data.as_chunks().0.iter().map(move |&two| match order {
+                ByteOrder::Little => f64::from(u16::from_le_bytes(two)),
+                ByteOrder::Big => f64::from(u16::from_be_bytes(two)),
+            })),
+            Self::Short(order) => Box::new(data.as_chunks().0.iter().map(move |&two| match order {
+                ByteOrder::Little => f64::from(i16::from_le_bytes(two)),
+                ByteOrder::Big => f64::from(i16::from_be_bytes(two)),
+            })),
             Self::Single(ByteOrder::Little) => {
                 Box::new(data.as_chunks().0.iter().map(|&four| f64::from(f32::from_le_bytes(four))))
             }
@@ -147,7 +164,7 @@ impl NpyHeader {
             .map_err(|problem| format!("has a damaged header ({problem}): {}", shortened(text)))?;
         let element = Element::named(array.descr).ok_or_else(|| {
             format!(
-                "holds values of type '{}', but '|u1' (uint8), '<f4' (float32) or '<f8' (float64) is needed",
+                "holds values of type '{}', but '|u1' (uint8), '<u2' (uint16), '<i2' (int16), '<f4' (float32) or '<f8' (float64) is needed",
                 array.descr
             )
         })?;

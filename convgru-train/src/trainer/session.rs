@@ -46,12 +46,14 @@ impl Parts {
         config.validate()?;
         let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
         let batches = Batches::new(dataset(Split::Train)?, config);
+        let validation = dataset(Split::Validation)?;
         config.expect_frames(batches.dataset())?;
+        config.expect_frames(validation.as_ref())?;
         memory::expect_enough(config, batches.dataset().frame_shape())?;
         Ok(Self {
             mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
             learner: Learner::new(config, &batches.dataset().quantity().transform)?,
-            validation: dataset(Split::Validation)?,
+            validation,
             batches,
         })
     }
@@ -186,6 +188,9 @@ impl<'a> Session<'a> {
             steps: training.steps,
             batch_size: training.batch_size,
         });
+        for data in [self.parts.batches.dataset(), self.parts.validation.as_ref()] {
+            data.warnings().iter().for_each(|warning| observer.observe(&Event::Warning(warning)));
+        }
         self.began = Instant::now();
         let mut upcoming: Option<Batch> = None;
         loop {

@@ -1,0 +1,127 @@
+//! Archives of arrays, `.npz`: a zip archive of `.npy` files, read frame by frame.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::DeflateDecoder;
+use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder};
+
+use crate::npy_header::NpyHeader;
+use crate::{Error, Result};
+
+/// No archive may have more members.
+const MOST_MEMBERS: usize = 4096;
+/// No frame may have more numbers.
+const LARGEST_FRAME: usize = 1 << 27;
+
+/// An archive of arrays.
+pub(super) struct Npz {
+    path: PathBuf,
+    archive: ZipArchive<rawzip::FileReader>,
+    members: Vec<Member>,
+}
+
+struct Member {
+    name: String,
+    method: CompressionMethod,
+    place: ZipArchiveEntryWayfinder,
+}
+
+impl Npz {
+    /// Opens an archive and reads its list of members.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be opened, [`Error::Format`] if it is no archive.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let damaged = |error: rawzip::Error| Error::Format {
+            path: path.into(),
+            reason: format!("is no intact .npz archive ({error})"),
+        };
+        let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
+        let archive = ZipArchive::from_file(file, &mut buffer).map_err(damaged)?;
+        let mut members = Vec::new();
+        let mut entries = archive.entries(&mut buffer);
+        while let Some(entry) = entries.next_entry().map_err(damaged)? {
+            if members.len() >= MOST_MEMBERS {
+                let reason = format!("has more than {MOST_MEMBERS} members");
+                return Err(Error::Format { path: path.into(), reason });
+            }
+            let name = String::from_utf8_lossy(entry.file_path().as_ref()).into_owned();
+            members.push(Member { name, method: entry.compression_method(), place: entry.wayfinder() });
+        }
+        Ok(Self { path: path.into(), archive, members })
+    }
+
+    /// The names of the members.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.name.as_str())
+    }
+
+    fn format(&self, reason: String) -> Error {
+        Error::Format { path: self.path.clone(), reason }
+    }
+
+    /// Calls `work` with the unpacked bytes of a member.
+    fn unpacked<R>(&self, name: &str, work: impl FnOnce(&mut dyn Read) -> Result<R>) -> Result<R> {
+        let member = self.members.iter().find(|member| member.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.names().take(20).collect();
+            self.format(format!("has no member {name}; it has {}", names.join(", ")))
+        })?;
+        let entry = self.archive.get_entry(member.place);
+        let entry = entry.map_err(|error| self.format(format!("{name} cannot be found ({error})")))?;
+        match member.method {
+            CompressionMethod::STORE => work(&mut entry.reader()),
+            CompressionMethod::DEFLATE => work(&mut DeflateDecoder::new(entry.reader())),
+            other => Err(self.format(format!(
+                "{name} is compressed by {other:?}, but stored or deflated members are read"
+            ))),
+        }
+    }
+
+    /// The header of a member.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if there is no such member, or it is no array.
+    pub(super) fn header(&self, name: &str) -> Result<NpyHeader> {
+        self.unpacked(name, |source| self.header_of(name, source))
+    }
+
+    fn header_of(&self, name: &str, source: &mut dyn Read) -> Result<NpyHeader> {
+        NpyHeader::read(&mut &mut *source).map_err(|reason| self.format(format!("{name} {reason}")))
+    }
+
+    /// Calls `visit` with the numbers of some frames of `size` numbers, in ascending order of `wanted`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the member ends before them or is damaged; frames before the damage have
+    /// been visited.
+    pub(super) fn frames(
+        &self,
+        name: &str,
+        size: usize,
+        wanted: impl Iterator<Item = usize>,
+        visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>),
+    ) -> Result<()> {
+        if size > LARGEST_FRAME {
+            let reason = format!("{name} has frames of {size} numbers, but {LARGEST_FRAME} are possible");
+            return Err(self.format(reason));
+        }
+        self.unpacked(name, |source| {
+            let element = self.header_of(name, source)?.element;
+            let mut bytes = vec![0; size * element.bytes()];
+            let mut at = 0;
+            for index in wanted {
+                while at <= index {
+                    source.read_exact(&mut bytes).map_err(|error| {
+                        self.format(format!("{name} is damaged or ends within frame {at} ({error})"))
+                    })?;
+                    at += 1;
+                }
+                visit(element.numbers(&bytes));
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! The radar files of a folder: which there are, when their frames were seen, and reading one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::events::{Recorded, Series};
+use super::field::Field;
+use super::meteonet::RainFile;
+use super::pgm::{self, Pgm};
+use crate::dataset::moment::Moment;
+use crate::{Error, Result};
+
+/// How deep folders may lie in folders.
+const DEEPEST: usize = 6;
+/// No recording may have more files.
+const MOST_FILES: usize = 2_000_000;
+
+/// What radar files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Format {
+    /// Composites of the Finnish Meteorological Institute, `*.pgm` and `*.pgm.gz`.
+    FmiPgm,
+    /// Rain of MeteoNet, `rainfall_*.npz` with `*_dates.txt` beside it.
+    MeteoNet,
+}
+
+impl Format {
+    /// The format that the name of a file announces.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+        if name.ends_with(".pgm") || name.ends_with(".pgm.gz") {
+            Some(Self::FmiPgm)
+        } else if name.starts_with("rainfall_") && name.ends_with(".npz") {
+            Some(Self::MeteoNet)
+        } else {
+            None
+        }
+    }
+
+    /// What it is called in reports.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::FmiPgm => "FMI composites",
+            Self::MeteoNet => "MeteoNet rain",
+        }
+    }
+
+    /// Reads frames of one file, in the order asked for.
+    ///
+    /// # Errors
+    /// Those of the file; one for each frame.
+    pub(super) fn read(self, file: &Path, indices: &[usize], zr: &super::RadarConfig) -> Vec<Result<Field>> {
+        match self {
+            Self::FmiPgm => indices.iter().map(|_| fmi_field(file, zr)).collect(),
+            Self::MeteoNet => RainFile::read(file, indices),
+        }
+    }
+}
+
+/// Rain rates of an image of the Finnish Meteorological Institute: `dBZ = (v - 64) / 2`,
+/// 0 for no echo, 255 outside of what radars reach.
+fn fmi_field(path: &Path, config: &super::RadarConfig) -> Result<Field> {
+    let Pgm { height, width, pixels } = Pgm::read(path)?;
+    let relation = config.reflectivity();
+    let rates: Vec<f32> = (0..=255u8)
+        .map(|level| match level {
+            0 => 0.0,
+            255 => f32::NAN,
+            _ => relation.rate((f64::from(level) - 64.0) / 2.0) as f32,
+        })
+        .collect();
+    let rates = pixels.into_iter().map(|level| rates[usize::from(level)]).collect();
+    Ok(Field { height, width, rates })
+}
+
+/// The series of a folder, all of one format.
+///
+/// # Errors
+/// [`Error::Data`] if there are none, or several formats; [`Error::Format`] if a file says
+/// nowhere when it was seen.
+pub(super) fn find(folder: &Path) -> Result<(Format, Vec<Series>)> {
+    let mut found: BTreeMap<Format, Vec<PathBuf>> = BTreeMap::new();
+    for path in files_in(folder)? {
+        if let Some(format) = Format::of(&path) {
+            found.entry(format).or_default().push(path);
+        }
+    }
+    let error = |reason| Error::Data { what: folder.display().to_string(), reason };
+    if found.len() > 1 {
+        let formats: Vec<String> =
+            found.iter().map(|(format, files)| format!("{} {}", files.len(), format.name())).collect();
+        return Err(error(format!(
+            "holds {}; give a folder with files of one format",
+            formats.join(" and ")
+        )));
+    }
+    let Some((format, files)) = found.pop_first() else {
+        return Err(error(
+            "holds no radar files; looked for *.pgm and *.pgm.gz (FMI composites) and rainfall_*.npz (MeteoNet) in it \
+             and the folders below"
+                .into(),
+        ));
+    };
+    let series = match format {
+        Format::FmiPgm => images(folder, files)?,
+        Format::MeteoNet => {
+            let series = |file: &PathBuf| {
+                Ok(Series { folder: folder_name(folder, file), frames: RainFile::frames(file)? })
+            };
+            files.iter().map(series).collect::<Result<_>>()?
+        }
+    };
+    Ok((format, series))
+}
+
+/// A series for each folder of images.
+fn images(root: &Path, files: Vec<PathBuf>) -> Result<Vec<Series>> {
+    let recorded: Vec<Recorded> = files
+        .into_par_iter()
+        .map(|file| {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let time = match Moment::in_text(&name) {
+                Some(time) => Some(time),
+                None => pgm::observed(&file)?,
+            };
+            let time = time.ok_or_else(|| Error::Format {
+                path: file.clone(),
+                reason: "says nowhere when it was seen; its name (201609281445...) or a line `# obstime 201609281445` \
+                         in it must"
+                    .into(),
+            })?;
+            Ok(Recorded { file, index: 0, time })
+        })
+        .collect::<Result<_>>()?;
+    let mut series: BTreeMap<String, Vec<Recorded>> = BTreeMap::new();
+    for frame in recorded {
+        series.entry(folder_name(root, &frame.file)).or_default().push(frame);
+    }
+    Ok(series.into_iter().map(|(folder, frames)| Series { folder, frames }).collect())
+}
+
+/// The path from the root to the folder of a file; the root's own name if it lies there.
+fn folder_name(root: &Path, file: &Path) -> String {
+    let folder = file.parent().unwrap_or(root);
+    let below = folder.strip_prefix(root).unwrap_or(folder);
+    let shown =
+        if below.as_os_str().is_empty() { Path::new(root.file_name().unwrap_or_default()) } else { below };
+    shown.display().to_string()
+}
+
+/// All files in a folder and those below, in the order of their paths. A file is its own.
+pub(in crate::dataset) fn files_in(root: &Path) -> Result<Vec<PathBuf>> {
+    if root.is_file() {
+        return Ok(vec![root.to_path_buf()]);
+    }
+    let mut files = Vec::new();
+    let mut folders = vec![(root.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(Error::io("open the data folder", &folder))?;
+        for entry in entries {
+            let path = entry.map_err(Error::io("read the data folder", &folder))?.path();
+            if !path.is_dir() {
+                files.push(path);
+            } else if depth < DEEPEST {
+                folders.push((path, depth + 1));
+            }
+        }
+        if files.len() > MOST_FILES {
+            let reason = format!("holds more than {MOST_FILES} files; give a folder with fewer");
+            return Err(Error::Data { what: root.display().to_string(), reason });
+        }
+    }
+    files.sort();
+    Ok(files)
+}

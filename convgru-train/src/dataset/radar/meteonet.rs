@@ -1,0 +1,108 @@
+//! Rain of MeteoNet: an archive `rainfall_*.npz` whose member `data.npy` holds rain in 1/100 mm per
+//! five minutes, and the times of its frames in `rainfall_*_dates.txt` beside it.
+
+use std::path::{Path, PathBuf};
+
+use super::events::Recorded;
+use super::field::Field;
+use crate::dataset::moment::Moment;
+use crate::dataset::npz::Npz;
+use crate::npy_header::NpyHeader;
+use crate::{Error, Result};
+
+/// The member with the rain.
+const MEMBER: &str = "data.npy";
+/// Times are read from files of at most so many bytes.
+const LONGEST_DATES: u64 = 1 << 26;
+/// mm/h of a number: 1/100 mm in 1/12 hour.
+const RATE_OF_ONE: f32 = 0.12;
+
+/// One file of rain.
+pub(super) struct RainFile;
+
+impl RainFile {
+    /// The frames of a file with their times.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the times are missing, or are not as many as frames.
+    pub(super) fn frames(file: &Path) -> Result<Vec<Recorded>> {
+        let dates = dates_file(file);
+        let length =
+            std::fs::metadata(&dates).map_err(Error::io("find the times of the rain in", &dates))?.len();
+        if length > LONGEST_DATES {
+            let reason = format!("has {length} bytes, more than the {LONGEST_DATES} that times may have");
+            return Err(Error::Format { path: dates, reason });
+        }
+        let text = std::fs::read_to_string(&dates).map_err(Error::io("read", &dates))?;
+        let times = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let times: Vec<Moment> = times
+            .map(|(at, line)| {
+                Moment::in_text(line).ok_or_else(|| Error::Format {
+                    path: dates.clone(),
+                    reason: format!("has no time such as 2016-08-28 10:00 in line {}", at + 1),
+                })
+            })
+            .collect::<Result<_>>()?;
+        if let Some(at) = times.windows(2).position(|two| two[0] >= two[1]) {
+            let reason = format!("has {} after {}; times must ascend", times[at + 1], times[at]);
+            return Err(Error::Format { path: dates, reason });
+        }
+        let [frames, ..] = shape(file, &Npz::open(file)?.header(MEMBER)?)?;
+        if frames != times.len() {
+            let reason = format!("has {} times, but {} has {frames} frames", times.len(), file.display());
+            return Err(Error::Format { path: dates, reason });
+        }
+        let recorded = times.into_iter().enumerate();
+        Ok(recorded.map(|(index, time)| Recorded { file: file.into(), index, time }).collect())
+    }
+
+    /// Some frames of a file, in ascending order, as rain rates, each or what is wrong with it.
+    pub(super) fn read(file: &Path, indices: &[usize]) -> Vec<Result<Field>> {
+        let mut fields = Vec::new();
+        let outcome = Self::read_all(file, indices, &mut fields);
+        let mut results: Vec<Result<Field>> = fields.into_iter().map(Ok).collect();
+        if let Err(error) = outcome {
+            // What comes before the damage is intact; all after it is lost.
+            let reason = error.to_string();
+            results.push(Err(error));
+            while results.len() < indices.len() {
+                results.push(Err(Error::Format { path: file.into(), reason: reason.clone() }));
+            }
+        }
+        results
+    }
+
+    fn read_all(file: &Path, indices: &[usize], fields: &mut Vec<Field>) -> Result<()> {
+        let archive = Npz::open(file)?;
+        let header = archive.header(MEMBER)?;
+        let [frames, height, width] = shape(file, &header)?;
+        let wanted = indices.iter().copied();
+        archive.frames(MEMBER, height * width, wanted, &mut |values| {
+            let rates = values.map(|value| if value < 0.0 { f32::NAN } else { value as f32 * RATE_OF_ONE });
+            fields.push(Field { height, width, rates: rates.collect() });
+        })?;
+        if fields.len() < indices.len() {
+            let reason = format!("has {frames} frames, fewer than its times");
+            return Err(Error::Format { path: file.into(), reason });
+        }
+        Ok(())
+    }
+}
+
+/// `rainfall_X.npz` has its times in `rainfall_X_dates.txt`.
+fn dates_file(file: &Path) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    file.with_file_name(format!("{stem}_dates.txt"))
+}
+
+fn shape(file: &Path, header: &NpyHeader) -> Result<[usize; 3]> {
+    match header.shape[..] {
+        [frames, height, width] if !header.fortran_order && height > 0 && width > 0 => {
+            Ok([frames, height, width])
+        }
+        _ => Err(Error::Format {
+            path: file.into(),
+            reason: format!("{MEMBER} has shape {:?}, but [T, H, W] in C order is needed", header.shape),
+        }),
+    }
+}
