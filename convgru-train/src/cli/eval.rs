@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_train::dataset::{DataConfig, Split, detect, open};
+use convgru_train::dataset::{DataConfig, Source, Split, detect, open};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::metric::Metrics;
 use convgru_train::trainer::{Assessment, Assessor, TrainedModel, with_threads};
@@ -70,6 +70,8 @@ impl Eval {
             None => config.data_folder(),
         };
         let source = match &self.data {
+            // A whole file of sequences is measured, whatever part of it training would leave for it.
+            Some(path) if path.is_file() => Source::Mnist,
             Some(path) => detect(path).with_context(|| format!("--data {}", path.display()))?,
             None => config.data.source,
         };

@@ -38,8 +38,8 @@ pub(crate) struct Train {
     /// TOML file with fields that differ from the preset
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Folder with MNIST's idx files or radar images; what it holds is seen from its files
-    #[arg(long, value_name = "DIR")]
+    /// MNIST's idx files, radar images or sequences of your own (.npy, .npz, .gif, folders of .png)
+    #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
     /// Folder for the folders of runs
     #[arg(long, value_name = "DIR", default_value = "runs")]

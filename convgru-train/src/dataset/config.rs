@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Split;
+use super::frames::FramesConfig;
 use super::radar::RadarConfig;
 use crate::{Error, Result};
 
@@ -18,6 +19,8 @@ pub enum Source {
     Mnist,
     /// Rain seen by radars, from a folder.
     Radar,
+    /// Sequences of one's own: arrays, GIFs, folders of images.
+    Frames,
 }
 
 /// What happens when a file of a recording is damaged.
@@ -38,6 +41,7 @@ impl Source {
             Self::Strokes => "strokes",
             Self::Mnist => "mnist",
             Self::Radar => "radar",
+            Self::Frames => "frames",
         }
     }
 }
@@ -63,7 +67,7 @@ impl Source {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DataConfig {
-    /// Where sequences come from: `"strokes"`, `"mnist"` or `"radar"`.
+    /// Where sequences come from: `"strokes"`, `"mnist"`, `"radar"` or `"frames"`.
     pub source: Source,
     /// Digits per sequence, 1 to 16.
     pub digits: usize,
@@ -95,6 +99,8 @@ pub struct DataConfig {
     pub memory_mib: usize,
     /// Radar images, for the source `"radar"`.
     pub radar: RadarConfig,
+    /// Sequences of one's own, for the source `"frames"`.
+    pub frames: FramesConfig,
 }
 
 impl Default for DataConfig {
@@ -114,6 +120,7 @@ impl Default for DataConfig {
             on_corrupt: OnCorrupt::Stop,
             memory_mib: 4096,
             radar: RadarConfig::default(),
+            frames: FramesConfig::default(),
         }
     }
 }
@@ -147,6 +154,7 @@ impl DataConfig {
                 let [height, width] = self.radar.crop;
                 (height > 0).then_some([1, height, width])
             }
+            Source::Frames => None,
         }
     }
 
@@ -166,6 +174,7 @@ impl DataConfig {
         match self.source {
             Source::Strokes | Source::Mnist => self.validate_digits()?,
             Source::Radar => self.radar.validate()?,
+            Source::Frames => self.frames.validate()?,
         }
         let values = self.frame_shape().map_or(0, |frame| self.steps() * frame.iter().product::<usize>());
         if values > LARGEST_SEQUENCE {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod config;
+mod frames;
 mod idx;
 mod mnist;
 mod moment;
@@ -21,6 +22,7 @@ use std::path::Path;
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt, Source};
+pub use frames::{Axes, FramesConfig};
 pub use moving_digits::MovingDigits;
 pub use npy_file::NpyFile;
 pub use order::order;
@@ -117,7 +119,8 @@ pub trait SequenceDataset: Send + Sync {
 /// Without a path the digits are drawn from strokes; with the path of a folder
 /// they are those of MNIST's files in it, and `config.source` must say so. The
 /// path of a `.npy` file stands for its sequences, whatever the source, and is
-/// a test set. Radar images are read from a folder when `config.source` says so.
+/// a test set. Radar images and frames of one's own are read from the path when `config.source`
+/// says so.
 ///
 /// # Errors
 /// [`Error::Config`] if the configuration is invalid or its source does not go
@@ -131,17 +134,22 @@ pub fn open(
 ) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
     match (config.source, path.filter(|path| path.is_file() || is_npy(path))) {
-        (Source::Radar, _) => {
-            let folder = path.ok_or_else(|| Error::Config {
-                field: "data.source".into(),
-                reason: "is \"radar\", which reads files, but no data folder is given; name it with --data"
-                    .into(),
-            })?;
-            Ok(Box::new(radar::open(config, folder, split, seed)?))
-        }
+        (Source::Radar, _) => Ok(Box::new(radar::open(config, given(config, path)?, split, seed)?)),
+        (Source::Frames, _) => Ok(Box::new(frames::open(config, given(config, path)?, split)?)),
         (_, Some(file)) => open_file(config, file, split),
         (_, None) => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
     }
+}
+
+/// The path, which sources with files need.
+fn given<'a>(config: &DataConfig, path: Option<&'a Path>) -> Result<&'a Path> {
+    path.ok_or_else(|| Error::Config {
+        field: "data.source".into(),
+        reason: format!(
+            "is \"{}\", which reads files, but no data folder is given; name it with --data",
+            config.source.name()
+        ),
+    })
 }
 
 /// The source that the files in a folder, or a file, are for.
@@ -154,14 +162,17 @@ pub fn detect(path: &Path) -> Result<Source> {
     if files.iter().any(|file| radar::is_radar(file)) {
         return Ok(Source::Radar);
     }
-    if files.iter().any(|file| mnist::is_images(file) || is_npy(file)) {
+    if files.iter().any(|file| mnist::is_images(file)) {
         return Ok(Source::Mnist);
+    }
+    if files.iter().any(|file| frames::is_frames(file)) {
+        return Ok(Source::Frames);
     }
     Err(Error::Data {
         what: path.display().to_string(),
         reason: format!(
             "holds none of what is read among its {} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-             (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet)",
+             (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet), frames (*.npy, *.npz, *.gif, *.png)",
             files.len()
         ),
     })

@@ -160,9 +160,12 @@ pub(super) fn open(
                 folder.display()
             ),
         }),
-        (Source::Radar, _) => Err(Error::Config {
+        (source @ (Source::Radar | Source::Frames), _) => Err(Error::Config {
             field: "data.source".into(),
-            reason: "is \"radar\", but digits are asked for; set it to \"strokes\" or \"mnist\"".into(),
+            reason: format!(
+                "is \"{}\", but digits are asked for; set it to \"strokes\" or \"mnist\"",
+                source.name()
+            ),
         }),
         (Source::Mnist, None) => Err(Error::Config {
             field: "data.source".into(),

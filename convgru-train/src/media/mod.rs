@@ -16,7 +16,7 @@
 mod gif_file;
 mod image;
 mod limits;
-mod natural_order;
+pub(crate) mod natural_order;
 mod npy;
 mod png_folder;
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// Compares names, taking each run of digits as one number of any length.
 /// Names that differ in leading zeros only are ordered as plain text.
-pub(super) fn compare(a: &str, b: &str) -> Ordering {
+pub(crate) fn compare(a: &str, b: &str) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     while !rest_a.is_empty() && !rest_b.is_empty() {
         let (part_a, after_a) = split_part(rest_a);

@@ -26,7 +26,6 @@ pub(in crate::dataset) struct Clock {
 
 /// Pixels as they are kept: codes that [`Levels`] give a meaning, or values.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "rain is kept in words; tests keep all kinds"))]
 pub(in crate::dataset) enum Samples {
     /// A code of 8 bits a pixel.
     Bytes(Vec<u8>),

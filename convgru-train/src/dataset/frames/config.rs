@@ -1,0 +1,142 @@
+//! The section `[data.frames]` of a configuration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::config::{invalid, within};
+use crate::dataset::{Quantity, Transform};
+use crate::{Error, Result};
+
+/// What the axes of an array are, the outermost first: N sequences, T frames, C channels,
+/// H rows, W columns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Axes {
+    /// Three axes are `thw`, four `nthw` and five `ntchw`; `[20, N, 64, 64]`, the shape of the test file of
+    /// Moving MNIST, is `tnhw`.
+    #[default]
+    Auto,
+    /// One sequence of grey frames.
+    Thw,
+    /// One sequence of frames with channels.
+    Tchw,
+    /// Sequences of grey frames.
+    Nthw,
+    /// Sequences of frames with channels.
+    Ntchw,
+    /// As `nthw` with time first.
+    Tnhw,
+    /// As `ntchw` with time first.
+    Tnchw,
+}
+
+/// Sequences of frames from a folder or a file: arrays, GIFs, folders of PNG images.
+///
+/// ```
+/// use convgru_train::dataset::{DataConfig, Source};
+///
+/// let mut config = DataConfig { source: Source::Frames, ..DataConfig::default() };
+/// config.frames.range = [-20.0, 60.0];
+/// assert!(config.validate().is_ok());
+/// config.frames.shares = [0.9, 0.2, 0.1];
+/// assert!(config.validate().unwrap_err().to_string().contains("data.frames.shares"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FramesConfig {
+    /// What the axes of arrays are.
+    pub axes: Axes,
+    /// The member of `.npz` files with the frames; empty where there is one alone.
+    pub member: String,
+    /// The numbers that become the values 0 and 1. `[0, 0]` for the range of the type: 0 to 255 of `uint8`, 0
+    /// to 65535 of `uint16`, 0 to 1 of floating-point numbers.
+    pub range: [f64; 2],
+    /// Height and width that frames are brought to by the mean over areas; `[0, 0]` leaves them, and refuses frames of
+    /// several sizes.
+    pub resize: [usize; 2],
+    /// 1 for grey, 3 for colour, 0 for what is found.
+    pub channels: usize,
+    /// Frames from the beginning of a sequence to that of the next one in the same file.
+    pub stride: usize,
+    /// The shares of training, validation and test where no folders of these names tell. Of three files (or sequences of a file) or more
+    /// each belongs to one of them; fewer are split in time.
+    pub shares: [f64; 3],
+    /// What values are, for reports.
+    pub quantity: String,
+    /// Its unit, for reports.
+    pub unit: String,
+    /// Minutes from a frame to the next, for reports; 0 where unknown.
+    pub minutes_per_step: f64,
+}
+
+impl Default for FramesConfig {
+    fn default() -> Self {
+        Self {
+            axes: Axes::Auto,
+            member: String::new(),
+            range: [0.0, 0.0],
+            resize: [0, 0],
+            channels: 0,
+            stride: 1,
+            shares: [0.8, 0.1, 0.1],
+            quantity: "intensity".into(),
+            unit: String::new(),
+            minutes_per_step: 0.0,
+        }
+    }
+}
+
+impl FramesConfig {
+    /// The range of numbers, where one is given.
+    pub(super) fn explicit_range(&self) -> Option<[f64; 2]> {
+        (self.range != [0.0, 0.0]).then_some(self.range)
+    }
+
+    /// What values mean.
+    pub(super) fn meaning(&self) -> Quantity {
+        let [low, high] = self.explicit_range().unwrap_or([0.0, 1.0]);
+        Quantity {
+            name: self.quantity.clone(),
+            unit: self.unit.clone(),
+            minutes_per_step: (self.minutes_per_step > 0.0).then_some(self.minutes_per_step),
+            transform: Transform::Linear { scale: high - low, offset: low },
+        }
+    }
+
+    /// Checks every field.
+    pub(in crate::dataset) fn validate(&self) -> Result<()> {
+        let [low, high] = self.explicit_range().unwrap_or([0.0, 1.0]);
+        if !(low < high && low.is_finite() && high.is_finite()) {
+            return Err(refused(
+                "range",
+                format!("is [{low}, {high}], but the second number must be larger"),
+            ));
+        }
+        let [height, width] = self.resize;
+        if (height == 0) != (width == 0) || height > 4096 || width > 4096 {
+            let reason =
+                format!("is [{height}, {width}], but must be a height and a width of 1 to 4096, or [0, 0]");
+            return Err(refused("resize", reason));
+        }
+        if !matches!(self.channels, 0 | 1 | 3) {
+            let reason =
+                format!("is {}, but must be 1 for grey, 3 for colour or 0 for what is found", self.channels);
+            return Err(refused("channels", reason));
+        }
+        within("frames.stride", self.stride, 1, 1_000_000)?;
+        let sum: f64 = self.shares.iter().sum();
+        if !(self.shares.iter().all(|&share| share > 0.0) && (sum - 1.0).abs() < 1e-6) {
+            let reason =
+                format!("is {:?}, but must be three numbers above 0 with the sum 1, not {sum}", self.shares);
+            return Err(refused("shares", reason));
+        }
+        if !(self.minutes_per_step >= 0.0 && self.minutes_per_step.is_finite()) {
+            let reason = format!("is {}, but must be 0 or more", self.minutes_per_step);
+            return Err(refused("minutes_per_step", reason));
+        }
+        Ok(())
+    }
+}
+
+fn refused(field: &str, reason: String) -> Error {
+    invalid(&format!("frames.{field}"), reason)
+}

@@ -1,0 +1,176 @@
+//! Which files of a folder hold sequences, and which split each belongs to.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::array::ArrayFile;
+use super::config::FramesConfig;
+use crate::dataset::Split;
+use crate::media::natural_order;
+use crate::{Error, Result};
+
+/// What holds sequences: a file of arrays, a GIF, or a folder of images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Holder {
+    pub(super) path: PathBuf,
+    /// How many sequences.
+    pub(super) sequences: usize,
+}
+
+/// The sequences of a split.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Portion {
+    /// Files with the range of their sequences that belong to the split.
+    pub(super) holders: Vec<(PathBuf, Range<usize>)>,
+    /// Which part of their time belongs to it, as shares of it.
+    pub(super) time: Range<f64>,
+}
+
+/// The folders that hold a split, by name.
+fn names(split: Split) -> &'static [&'static str] {
+    match split {
+        Split::Train => &["train", "training"],
+        Split::Validation => &["validation", "val", "valid"],
+        Split::Test => &["test", "testing"],
+    }
+}
+
+/// The sequences of a split of what a path holds.
+///
+/// # Errors
+/// [`Error::Data`] if there are none, and those of the files' headers.
+pub(super) fn portion(root: &Path, split: Split, config: &FramesConfig) -> Result<Portion> {
+    let folder = |split: Split| names(split).iter().map(|name| root.join(name)).find(|path| path.is_dir());
+    let everything = 0.0..1.0;
+    if let (Some(train), Some(test)) = (folder(Split::Train), folder(Split::Test)) {
+        let (path, shares) = match (split, folder(Split::Validation)) {
+            (Split::Test, _) => (test, None),
+            (Split::Validation, Some(validation)) => (validation, None),
+            (Split::Train, Some(_)) => (train, None),
+            // Validation is the end of training.
+            (Split::Train | Split::Validation, None) => {
+                let [train_share, validation_share, _] = config.shares;
+                let total = train_share + validation_share;
+                (train, Some([train_share / total, validation_share / total, 0.0]))
+            }
+        };
+        let holders = holders(&path, config)?;
+        return Ok(match shares {
+            Some(shares) => shared(&holders, split, shares),
+            None => Portion {
+                holders: holders.into_iter().map(|h| (h.path, 0..h.sequences)).collect(),
+                time: everything,
+            },
+        });
+    }
+    Ok(shared(&holders(root, config)?, split, config.shares))
+}
+
+/// Splits sequences by shares; too few to give each split one are split in time.
+fn shared(holders: &[Holder], split: Split, shares: [f64; 3]) -> Portion {
+    let total: usize = holders.iter().map(|holder| holder.sequences).sum();
+    let parts = shares.iter().filter(|&&share| share > 0.0).count();
+    let ends = [shares[0], shares[0] + shares[1], 1.0];
+    let at = match split {
+        Split::Train => 0,
+        Split::Validation => 1,
+        Split::Test => 2,
+    };
+    if total < parts {
+        let begin = if at == 0 { 0.0 } else { ends[at - 1] };
+        let end = if at + 1 == parts { 1.0 } else { ends[at] };
+        let holders = holders.iter().map(|holder| (holder.path.clone(), 0..holder.sequences)).collect();
+        return Portion { holders, time: begin..end };
+    }
+    // Each split has one sequence at least.
+    let last = |at: usize| {
+        ((ends[at] * total as f64).round() as usize).clamp(at + 1, total - (parts - 1 - at.min(parts - 1)))
+    };
+    let range = (if at == 0 { 0 } else { last(at - 1) })..last(at);
+    let mut before = 0;
+    let mut chosen = Vec::new();
+    for holder in holders {
+        let own = before..before + holder.sequences;
+        let (start, end) = (range.start.max(own.start), range.end.min(own.end));
+        if start < end {
+            chosen.push((holder.path.clone(), start - before..end - before));
+        }
+        before = own.end;
+    }
+    Portion { holders: chosen, time: 0.0..1.0 }
+}
+
+/// What holds sequences in a folder, in natural order; a file holds its own.
+fn holders(path: &Path, config: &FramesConfig) -> Result<Vec<Holder>> {
+    if let Some(sequences) = sequences_in(path, config)? {
+        return Ok(vec![Holder { path: path.into(), sequences }]);
+    }
+    let mut entries = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
+            entries.push(entry.map_err(Error::io("read the data folder", path))?.path());
+        }
+    }
+    entries.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
+    let mut found = Vec::new();
+    for entry in entries {
+        if let Some(sequences) = sequences_in(&entry, config)? {
+            found.push(Holder { path: entry, sequences });
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::Data {
+            what: path.display().to_string(),
+            reason: "holds no sequences; looked for *.npy, *.npz, *.gif, *.png, and folders of *.png".into(),
+        });
+    }
+    Ok(found)
+}
+
+/// How many sequences a file or a folder of images holds; `None` if it is neither.
+fn sequences_in(path: &Path, config: &FramesConfig) -> Result<Option<usize>> {
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(Error::io("open the data folder", path))?;
+        let images = entries.flatten().any(|entry| super::has_extension(&entry.path(), "png"));
+        return Ok(images.then_some(1));
+    }
+    if super::has_extension(path, "npy") || super::has_extension(path, "npz") {
+        return Ok(Some(ArrayFile::open(path, config)?.sequences));
+    }
+    Ok(super::has_extension(path, "gif").then_some(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn each_sequence_belongs_to_one_split(counts in proptest::collection::vec(1usize..6, 1..6), train in 0.1f64..0.8) {
+            let holders: Vec<Holder> = counts
+                .iter()
+                .enumerate()
+                .map(|(at, &sequences)| Holder { path: format!("{at}").into(), sequences })
+                .collect();
+            let total: usize = counts.iter().sum();
+            let shares = [train, (1.0 - train) / 2.0, (1.0 - train) / 2.0];
+            let parts = [Split::Train, Split::Validation, Split::Test].map(|split| shared(&holders, split, shares));
+            if total >= 3 {
+                let mut all: Vec<(PathBuf, usize)> = Vec::new();
+                for part in &parts {
+                    prop_assert!(!part.holders.is_empty());
+                    all.extend(part.holders.iter().flat_map(|(path, range)| range.clone().map(|n| (path.clone(), n))));
+                }
+                let expected: Vec<(PathBuf, usize)> =
+                    holders.iter().flat_map(|h| (0..h.sequences).map(|n| (h.path.clone(), n))).collect();
+                prop_assert_eq!(all, expected);
+            } else {
+                prop_assert_eq!(parts[0].time.start, 0.0);
+                prop_assert_eq!(parts[0].time.end, parts[1].time.start);
+                prop_assert_eq!(parts[1].time.end, parts[2].time.start);
+                prop_assert_eq!(parts[2].time.end, 1.0);
+            }
+        }
+    }
+}
