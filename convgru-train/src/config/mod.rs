@@ -239,15 +239,17 @@ mod tests {
 
     #[test]
     fn examples_of_the_documentation_are_valid() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/training.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
-        assert!(examples.len() >= 4, "only {} examples", examples.len());
-        for example in examples {
-            let example = example.split("```").next().unwrap();
-            let config = TrainingConfig::from_toml(example).unwrap();
-            config.validate().unwrap();
-            assert_ne!(config, TrainingConfig::default(), "{example}");
+        for (page, fewest) in [("training.md", 4), ("data.md", 4)] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+            let text = std::fs::read_to_string(path).unwrap();
+            let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
+            assert!(examples.len() >= fewest, "only {} examples in {page}", examples.len());
+            for example in examples {
+                let example = example.split("```").next().unwrap();
+                let config = TrainingConfig::from_toml(example).unwrap();
+                config.validate().unwrap();
+                assert_ne!(config, TrainingConfig::default(), "{example}");
+            }
         }
     }
 

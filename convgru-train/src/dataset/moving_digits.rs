@@ -338,4 +338,18 @@ mod tests {
             assert!(frames.chunks_exact(64 * 64).all(|frame| (sum(frame) - first).abs() < 1e-9));
         }
     }
+
+    #[test]
+    fn garments_move_as_digits_do() {
+        let Some(folder) = crate::fixtures::data_folder("fashion-mnist") else {
+            return;
+        };
+        let config = DataConfig { digits: 1, size: 48, digit_size: 28, ..DataConfig::default() };
+        let dataset = MovingDigits::from_mnist(&config, &folder, Split::Test, 0).unwrap();
+        let frames = sequence(&dataset, 0, 3);
+        let sum = |frame: &[f32]| frame.iter().map(|&v| f64::from(v)).sum::<f64>();
+        let first = sum(&frames[..48 * 48]);
+        assert!(first > 10.0);
+        assert!(frames.chunks_exact(48 * 48).all(|frame| (sum(frame) - first).abs() < 1e-9));
+    }
 }
