@@ -48,19 +48,61 @@ pub fn encoder_forecaster<N: Number>(
     steps: usize,
     forcing: Option<Forcing<'_, N>>,
 ) -> Result<Forecast<N>> {
+    forecast_from(config, parameters, None, input, steps, forcing)
+}
+
+/// The states of the encoder after a sequence, one for each layer: where a truncation cuts.
+///
+/// # Shapes
+/// `input`: `[T, N, C, H, W]`, T at least 1; states: `[N, hidden, H/p, W/p]`
+///
+/// # Errors
+/// As [`encoder_forecaster`].
+pub fn encode<N: Number>(
+    config: &EncoderForecasterConfig,
+    parameters: &NamedArrays<N>,
+    input: &Array<N>,
+) -> Result<Vec<Array<N>>> {
+    let encoder = CellParameters::find_stack(parameters, "encoder.", config.hidden_channels.len())?;
+    let patches = patches(config, input)?;
+    let image = patches.index(0)?.extent()?;
+    let zeros = zero_states(&encoder, image.batch, [image.height, image.width]);
+    Ok(stack_forward(&encoder, &patches, &zeros)?.pop().unwrap_or(zeros))
+}
+
+fn patches<N: Number>(config: &EncoderForecasterConfig, input: &Array<N>) -> Result<Array<N>> {
+    let frames = input.shape().first().copied().unwrap_or(0);
+    let patches: Result<Vec<Array<N>>> =
+        (0..frames).map(|t| pixel_unshuffle(&input.index(t)?, config.patch)).collect();
+    Array::stack(&patches?)
+}
+
+/// As [`encoder_forecaster`], where the encoder starts from states.
+///
+/// # Errors
+/// As [`encoder_forecaster`].
+pub fn forecast_from<N: Number>(
+    config: &EncoderForecasterConfig,
+    parameters: &NamedArrays<N>,
+    states: Option<&[Array<N>]>,
+    input: &Array<N>,
+    steps: usize,
+    forcing: Option<Forcing<'_, N>>,
+) -> Result<Forecast<N>> {
     let layers = config.hidden_channels.len();
     let encoder = CellParameters::find_stack(parameters, "encoder.", layers)?;
     let forecaster = CellParameters::find_stack(parameters, "forecaster.", layers)?;
     let (weight, bias) = (parameters.get("head.weight")?, parameters.find("head.bias"));
 
     let frames = input.shape().first().copied().unwrap_or(0);
-    let patches: Result<Vec<Array<N>>> =
-        (0..frames).map(|t| pixel_unshuffle(&input.index(t)?, config.patch)).collect();
-    let patches = Array::stack(&patches?)?;
+    let patches = patches(config, input)?;
     let mut read = patches.index(frames.saturating_sub(1))?;
     let image = read.extent()?;
-    let zeros = zero_states(&encoder, image.batch, [image.height, image.width]);
-    let mut states = stack_forward(&encoder, &patches, &zeros)?.pop().unwrap_or(zeros);
+    let initial = match states {
+        Some(states) => states.to_vec(),
+        None => zero_states(&encoder, image.batch, [image.height, image.width]),
+    };
+    let mut states = stack_forward(&encoder, &patches, &initial)?.pop().unwrap_or(initial);
 
     let (mut logits, mut outputs) = (Vec::new(), Vec::new());
     for t in 0..steps {

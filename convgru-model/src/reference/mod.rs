@@ -20,7 +20,7 @@ pub use cell::{
     CellGates, CellOptions, CellParameters, cell_gates, cell_step, stack_forward, stack_forward_of_lengths,
     stack_step, zero_states,
 };
-pub use encoder_forecaster::{Forcing, Forecast, encoder_forecaster};
+pub use encoder_forecaster::{Forcing, Forecast, encode, encoder_forecaster, forecast_from};
 pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
 #[cfg(feature = "gradcheck")]
 pub(crate) use operations::Plain;

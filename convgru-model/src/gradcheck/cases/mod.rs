@@ -5,6 +5,7 @@ mod encoder_forecaster;
 mod layer;
 mod pyramid;
 mod recurrent;
+mod truncated;
 mod variants;
 
 use super::Case;
@@ -24,6 +25,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(bidirectional::cases());
     cases.extend(encoder_forecaster::cases());
     cases.extend(pyramid::cases());
+    cases.extend(truncated::cases());
     cases.extend(variants::cases());
     cases.extend(layer::cases());
     cases

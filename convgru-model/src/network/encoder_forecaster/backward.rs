@@ -22,7 +22,8 @@ pub enum OutputGradient<'a, T> {
 }
 
 impl<T: Scalar> EncoderForecaster<T> {
-    /// Adds the gradients of all parameters and returns that of the input frames.
+    /// Adds the gradients of all parameters and returns that of the input frames: zero of those
+    /// before a [truncation](Self::set_truncation).
     ///
     /// # Shapes
     /// result: `[T_in, N, C, H, W]`
@@ -98,9 +99,10 @@ impl<T: Scalar> EncoderForecaster<T> {
         };
         let [images, channels, height, width] = d_patches.extent().dims();
         let batch = workspace.encoder.top().batch;
-        let steps = images / batch;
+        let steps = workspace.frames;
         let mut d_input = Tensor::zeros(&[steps, batch, channels, height, width]);
-        d_patches.as_ref().write_nchw(d_input.as_mut_slice())?;
+        let before = (steps - images / batch) * batch * channels * height * width;
+        d_patches.as_ref().write_nchw(&mut d_input.as_mut_slice()[before..])?;
         if let Some(d_first) = &forecaster.d_first_input {
             let mut d_frame = vec![T::ZERO; d_first.extent().len()];
             d_first.as_ref().write_nchw(&mut d_frame)?;

@@ -42,6 +42,8 @@ pub struct EncoderForecasterWorkspace<T> {
     pub(super) predictions: Tensor<T>,
     /// For each step whether it read a true frame.
     pub(super) forced: Vec<bool>,
+    /// Frames that were read; the encoder's workspace is that of the last of them.
+    pub(super) frames: usize,
 }
 
 impl<T: Scalar> EncoderForecaster<T> {
@@ -87,13 +89,14 @@ impl<T: Scalar> EncoderForecaster<T> {
         };
         let prepared = self.prepared()?;
         let mut scratch = Scratchpad::new();
-        let read = patches.shape()[0];
-        let mut encoder = prepared.encoder.workspace(extent, read)?;
-        encoder.inputs.as_mut().read_nchw(patches.as_slice())?;
-        prepared.encoder.forward(&mut encoder, read, &mut scratch)?;
+        let frames = patches.shape()[0];
+        let last = self.frames_with_gradient(frames);
+        let [kept, kept_of_forecaster] = self.kept_steps(extent, [last, steps]);
+        let mut encoder = prepared.encoder.workspace_keeping(extent, last, kept)?;
+        prepared.encode(&mut encoder, &patches, &mut scratch)?;
 
         let step = extent.with_channels(self.config().forecaster().in_channels);
-        let mut forecaster = prepared.forecaster.workspace(step, steps)?;
+        let mut forecaster = prepared.forecaster.workspace_keeping(step, steps, kept_of_forecaster)?;
         for (layer, below) in forecaster.layers.iter_mut().zip(&encoder.layers) {
             layer.set_initial(below.state(below.steps() - 1))?;
         }
@@ -132,7 +135,7 @@ impl<T: Scalar> EncoderForecaster<T> {
             Some((_, forced)) => forced.to_vec(),
             None => vec![false; steps],
         };
-        Ok((prediction, EncoderForecasterWorkspace { encoder, forecaster, predictions, forced }))
+        Ok((prediction, EncoderForecasterWorkspace { encoder, forecaster, predictions, forced, frames }))
     }
 
     fn teacher_patches<'a>(
@@ -161,6 +164,37 @@ pub(in crate::network) fn expect_steps(steps: usize) -> Result<()> {
 }
 
 impl<T: Scalar> Prepared<'_, T> {
+    /// Reads frames `[T_in, N, C p^2, H/p, W/p]`. The workspace is that of the last frames; its
+    /// last slot then holds the last states, and where it begins the states of those before.
+    fn encode(
+        &self,
+        workspace: &mut StackWorkspace<T>,
+        patches: &Tensor<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let last = workspace.top().steps();
+        let (before, frame) = (patches.shape()[0] - last, patches.shape()[1..].iter().product::<usize>());
+        if before > 0 {
+            let [_, batch, channels, height, width] = [0, 1, 2, 3, 4].map(|axis| patches.shape()[axis]);
+            let mut stream =
+                self.encoder.workspace_without_gates(Extent { batch, channels, height, width }, 1)?;
+            for t in 0..before {
+                if t > 0 {
+                    for layer in &mut stream.layers {
+                        layer.carry(0)?;
+                    }
+                }
+                stream.inputs.as_mut().read_nchw(patches.slice(t))?;
+                self.encoder.step(&mut stream, 0, scratch)?;
+            }
+            for (layer, stream) in workspace.layers.iter_mut().zip(&stream.layers) {
+                layer.set_initial(stream.state(0))?;
+            }
+        }
+        workspace.inputs.as_mut().read_nchw(&patches.as_slice()[before * frame..])?;
+        self.encoder.forward(workspace, last, scratch)
+    }
+
     /// From topmost states to values before the activation.
     pub(super) fn convolve_head(
         &self,

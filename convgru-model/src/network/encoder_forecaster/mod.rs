@@ -2,6 +2,7 @@
 
 mod backward;
 mod forward;
+mod limits;
 mod stream;
 
 use convgru_kernels::conv::PackedWeights;
@@ -11,6 +12,8 @@ pub use backward::OutputGradient;
 pub(super) use forward::expect_steps;
 pub use forward::{EncoderForecasterWorkspace, Prediction, TeacherForcing};
 pub(super) use stream::EncoderForecasterStream;
+
+use limits::Limits;
 
 use super::conv_gru::{ConvGru, ConvGruParameters};
 use super::stack::PreparedStack;
@@ -66,6 +69,7 @@ impl<T: Scalar> Parameters<T> for EncoderForecasterParameters<T> {
 pub struct EncoderForecaster<T> {
     config: EncoderForecasterConfig,
     parameters: EncoderForecasterParameters<T>,
+    limits: Limits,
 }
 
 impl<T: Scalar> EncoderForecaster<T> {
@@ -83,7 +87,7 @@ impl<T: Scalar> EncoderForecaster<T> {
             forecaster: ConvGru::new(config.forecaster(), forecaster)?.parameters().clone(),
             head: crate::layer::draw_conv2d(&head_config(&config), &mut Random::new(head, 0)),
         };
-        Ok(Self { config, parameters })
+        Ok(Self { config, parameters, limits: Limits::default() })
     }
 
     /// What the network is.

@@ -1,0 +1,80 @@
+//! Training steps that keep less, or whose gradients go less far back.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::num::NonZeroUsize;
+
+use convgru_model::{
+    EncoderForecaster, EncoderForecasterConfig, EncoderForecasterParameters, Feedback, MemoryBudget,
+    OutputGradient, Parameters, Prediction, Tensor,
+};
+
+fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
+    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
+}
+
+fn network(feedback: Feedback) -> EncoderForecaster<f32> {
+    let config =
+        EncoderForecasterConfig { patch: 2, hidden_channels: vec![5, 3], feedback, ..Default::default() };
+    EncoderForecaster::new(config, 3).unwrap()
+}
+
+/// A training step: what is predicted, and the gradients of frames and parameters.
+fn step(
+    network: &EncoderForecaster<f32>,
+    frames: &Tensor<f32>,
+) -> (Prediction<f32>, Tensor<f32>, EncoderForecasterParameters<f32>) {
+    let (prediction, mut workspace) = network.forward_train(frames, 4, None).unwrap();
+    let mut gradients = network.parameters().zeros_like();
+    let gradient = noise(prediction.output.shape(), 9);
+    let d_frames =
+        network.backward(&mut workspace, OutputGradient::Output(&gradient), &mut gradients).unwrap();
+    (prediction, d_frames, gradients)
+}
+
+fn same_bits(a: &Tensor<f32>, b: &Tensor<f32>) -> bool {
+    a.shape() == b.shape() && a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| a.to_bits() == b.to_bits())
+}
+
+#[test]
+fn a_truncation_changes_no_prediction_and_cuts_what_came_before() {
+    for feedback in [Feedback::Predictions, Feedback::Unconditioned] {
+        let (mut network, frames) = (network(feedback), noise(&[6, 2, 1, 12, 10], 1));
+        let (whole, d_whole, gradients) = step(&network, &frames);
+        for last in 1..=8 {
+            network.set_truncation(NonZeroUsize::new(last));
+            let (prediction, d_frames, cut) = step(&network, &frames);
+            assert!(same_bits(&prediction.output, &whole.output), "{feedback:?}, last {last}");
+            assert!(same_bits(&prediction.logits, &whole.logits), "{feedback:?}, last {last}");
+            assert_eq!(cut == gradients, last >= 6, "{feedback:?}, last {last}");
+            for t in 0..6 {
+                let zero = d_frames.slice(t).iter().all(|slope| *slope == 0.0);
+                assert_eq!(zero, t + last < 6, "{feedback:?}, last {last}, frame {t}");
+            }
+            if last >= 6 {
+                assert!(same_bits(&d_frames, &d_whole), "{feedback:?}, last {last}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_memory_budget_changes_no_prediction_and_gradients_by_rounding_alone() {
+    for feedback in [Feedback::Predictions, Feedback::Unconditioned] {
+        // So large that a block of steps is shorter than the sequence.
+        let (mut network, frames) = (network(feedback), noise(&[5, 1, 1, 400, 400], 2));
+        let (whole, d_whole, gradients) = step(&network, &frames);
+        network.set_memory_budget(MemoryBudget::Bytes(0));
+        let (prediction, d_frames, less) = step(&network, &frames);
+        assert!(same_bits(&prediction.output, &whole.output), "{feedback:?}");
+        let near = |a: &Tensor<f32>, b: &Tensor<f32>, what: &str| {
+            let scale = b.as_slice().iter().fold(1e-6f32, |scale, value| scale.max(value.abs()));
+            let worst = a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(worst <= 1e-5 * scale, "{feedback:?}: {what} off by {worst} of {scale}");
+        };
+        near(&d_frames, &d_whole, "the gradient of the frames");
+        for ((name, a), (_, b)) in less.to_named().into_iter().zip(gradients.to_named()) {
+            near(&a, &b, &name);
+        }
+    }
+}
