@@ -4,6 +4,7 @@
 
 use std::num::NonZeroUsize;
 
+use convgru_model::gradcheck::{self, Report};
 use convgru_model::{
     EncoderForecaster, EncoderForecasterConfig, EncoderForecasterParameters, Feedback, MemoryBudget,
     OutputGradient, Parameters, Prediction, Tensor,
@@ -77,4 +78,14 @@ fn a_memory_budget_changes_no_prediction_and_gradients_by_rounding_alone() {
             near(&a, &b, &name);
         }
     }
+}
+
+/// Against dual numbers through a graph that is cut where the truncation cuts.
+#[test]
+fn a_truncation_has_the_gradients_of_the_cut_graph() {
+    let cases: Vec<_> =
+        gradcheck::cases().into_iter().filter(|case| case.name().contains("truncated")).collect();
+    let rows = cases.iter().flat_map(|case| (0..10).map(|draw| case.run(6, draw))).collect();
+    let report = Report::new(rows, cases.iter().all(|case| case.catches_broken_gradient(6)));
+    assert!(report.passed() && cases.len() == 2, "{report}");
 }

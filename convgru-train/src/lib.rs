@@ -20,6 +20,7 @@ pub mod parity;
 pub mod report;
 pub mod schedule;
 pub mod trainer;
+pub mod tune;
 
 pub use atomic_file::write_atomically;
 pub use error::{Error, Result};

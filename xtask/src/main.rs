@@ -18,6 +18,7 @@ mod predict;
 mod process;
 mod tidy;
 mod train;
+mod tune;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -31,6 +32,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "train", about: train::ABOUT, run: train::run },
+    Command { name: "tune", about: tune::ABOUT, run: tune::run },
     Command { name: "eval", about: eval::ABOUT, run: eval::run },
     Command { name: "predict", about: predict::ABOUT, run: predict::run },
     Command { name: "gradcheck", about: gradcheck::ABOUT, run: gradcheck::run },

@@ -6,7 +6,7 @@
 //! 0       8      magic "CGRUCKPT"
 //! 8       4      version, little-endian
 //! 12      8      length of the payload, little-endian
-//! 20      32     blake3 of the payload
+//! 20      32     blake3 of the version and the payload; of the payload alone up to version 2
 //! 52      length payload
 //! ```
 //!
@@ -16,7 +16,7 @@
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
 /// The version of frame and record that this build writes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// The oldest version that this build reads.
 pub const OLDEST_VERSION: u32 = 1;
 const HEADER: usize = 8 + 4 + 8 + 32;
@@ -70,7 +70,7 @@ pub(super) fn seal(payload: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&VERSION.to_le_bytes());
     bytes.extend_from_slice(&(payload.len() as u64).to_le_bytes());
-    bytes.extend_from_slice(blake3::hash(payload).as_bytes());
+    bytes.extend_from_slice(digest(VERSION, payload).as_bytes());
     bytes.extend_from_slice(payload);
     bytes
 }
@@ -99,10 +99,20 @@ pub(super) fn open(bytes: &[u8]) -> Result<(u32, &[u8]), Fault> {
         std::cmp::Ordering::Greater => return Err(Fault::TooLong { expected, got }),
         std::cmp::Ordering::Equal => {}
     }
-    if blake3::hash(payload) != blake3::Hash::from_bytes(array(&header[20..52])) {
+    if digest(version, payload) != blake3::Hash::from_bytes(array(&header[20..52])) {
         return Err(Fault::Hash);
     }
     Ok((version, payload))
+}
+
+/// The hash in the header. With the version in it, a flipped bit makes no record of one version
+/// into that of another.
+fn digest(version: u32, payload: &[u8]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    if version > 2 {
+        hasher.update(&version.to_le_bytes());
+    }
+    hasher.update(payload).finalize()
 }
 
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -139,7 +149,7 @@ mod tests {
             open(&bytes).unwrap_err()
         };
         assert!(matches!(broken(0), Fault::Magic { .. }));
-        assert_eq!(broken(8), Fault::Version { found: VERSION ^ 1 });
+        assert_eq!(broken(9), Fault::Version { found: VERSION ^ 256 });
         assert_eq!(broken(20), Fault::Hash);
         assert_eq!(broken(52), Fault::Hash);
         assert_eq!(broken(19), Fault::Truncated { expected: (1 << 56) + 63, got: 63 });

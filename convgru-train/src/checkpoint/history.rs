@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metrics;
+use crate::schedule::Watched;
 
 /// The measurements of a run, from its first step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,39 @@ pub struct History {
     pub best: Option<(u64, f64)>,
     /// Seconds spent training, over all sessions of the run.
     pub seconds: f64,
+    /// One record per step that was skipped.
+    pub skipped: Vec<SkippedRecord>,
+}
+
+/// A step that was not taken because a number of it was infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedRecord {
+    /// Number of the step, from 1.
+    pub step: u64,
+    /// Epoch of its batch, from 0.
+    pub epoch: u64,
+    /// What was no number.
+    pub part: NotFinitePart,
+}
+
+/// What is infinite or NaN in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NotFinitePart {
+    /// The loss.
+    Loss,
+    /// The norm of the gradients.
+    Gradient,
+}
+
+impl NotFinitePart {
+    /// The name in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "the loss",
+            Self::Gradient => "the gradient",
+        }
+    }
 }
 
 /// What one optimiser step measured.
@@ -49,7 +83,26 @@ pub struct ValidationRecord {
     pub mse_mean: f64,
 }
 
+impl ValidationRecord {
+    /// The result that a schedule or the end of a run depends on.
+    pub fn watched(&self, metric: Watched) -> f64 {
+        match metric {
+            Watched::Loss => self.loss,
+            Watched::Mse => self.metrics.mse,
+            Watched::Mae => self.metrics.mae,
+            Watched::Psnr => self.metrics.psnr,
+            Watched::Ssim => self.metrics.ssim,
+        }
+    }
+}
+
 impl History {
+    /// How many of the last steps were skipped, one after the other.
+    pub fn skipped_in_a_row(&self) -> u64 {
+        let taken = self.steps.last().map_or(0, |record| record.step);
+        self.skipped.iter().rev().take_while(|record| record.step > taken).count() as u64
+    }
+
     /// Notes a validation; true if it is the best so far.
     pub fn record(&mut self, validation: ValidationRecord) -> bool {
         self.validations.push(validation);

@@ -13,8 +13,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod version1;
+mod version2;
 
 pub use frame::{Fault, MAGIC, OLDEST_VERSION, VERSION};
-pub use history::{History, StepRecord, ValidationRecord};
+pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord};
 pub use record::{Checkpoint, Cursor, NamedTensor};
 pub use store::{CheckpointStore, FEWEST_GENERATIONS, Loaded, Rejected};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{self, Fault};
 use super::history::History;
-use super::version1;
+use super::{version1, version2};
 use crate::optimizer::OptimizerState;
 use crate::{Error, Result};
 
@@ -36,6 +36,8 @@ pub struct Checkpoint {
     pub parameters: Vec<NamedTensor>,
     /// What the optimiser remembers.
     pub optimizer: OptimizerState<f32>,
+    /// The moving average of the parameters, where the run keeps one.
+    pub average: Option<Vec<NamedTensor>>,
     /// What was measured so far.
     pub history: History,
 }
@@ -105,8 +107,10 @@ impl Checkpoint {
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, Fault> {
         let (version, payload) = frame::open(bytes)?;
         let decoded = match version {
-            frame::OLDEST_VERSION => bincode::serde::decode_from_slice(payload, format())
+            1 => bincode::serde::decode_from_slice(payload, format())
                 .map(|(record, used): (version1::Record, usize)| (record.into(), used)),
+            2 => bincode::serde::decode_from_slice(payload, format())
+                .map(|(record, used): (version2::Record, usize)| (record.into(), used)),
             _ => bincode::serde::decode_from_slice(payload, format()),
         };
         let (checkpoint, used): (Self, usize) =
@@ -133,30 +137,44 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Checkpoint`] if names or shapes differ; nothing is changed then.
     pub fn restore(&self, parameters: &mut impl Parameters<f32>) -> Result<()> {
-        let mut expected = Vec::new();
-        parameters.for_each(&mut |name, tensor| {
-            let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
-            expected.push((name.to_owned(), shape));
-        });
-        let refuse = |reason| Err(Error::Checkpoint { path: "checkpoint".into(), reason });
-        if expected.len() != self.parameters.len() {
-            let got = self.parameters.len();
-            return refuse(format!("it holds {got} tensors, the model has {}", expected.len()));
-        }
-        for ((name, shape), stored) in expected.iter().zip(&self.parameters) {
-            let elements = shape.iter().product::<u64>();
-            if (name, shape) != (&stored.name, &stored.shape) || elements != stored.values.len() as u64 {
-                return refuse(format!(
-                    "it holds `{}` {:?} where the model has `{name}` {shape:?}",
-                    stored.name, stored.shape
-                ));
-            }
-        }
-        let mut stored = self.parameters.iter();
-        parameters.for_each_mut(&mut |_, tensor| {
-            let source = stored.next().expect("the number of tensors was compared above");
-            tensor.as_mut_slice().copy_from_slice(&source.values);
-        });
-        Ok(())
+        fill(parameters, &self.parameters)
     }
+
+    /// Puts the average of the parameters into a model's; the parameters themselves where
+    /// there is none. This is the model that was measured.
+    ///
+    /// # Errors
+    /// As [`restore`](Self::restore).
+    pub fn restore_average(&self, parameters: &mut impl Parameters<f32>) -> Result<()> {
+        fill(parameters, self.average.as_ref().unwrap_or(&self.parameters))
+    }
+}
+
+/// Copies stored tensors into those of a model.
+fn fill(parameters: &mut impl Parameters<f32>, tensors: &[NamedTensor]) -> Result<()> {
+    let mut expected = Vec::new();
+    parameters.for_each(&mut |name, tensor| {
+        let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
+        expected.push((name.to_owned(), shape));
+    });
+    let refuse = |reason| Err(Error::Checkpoint { path: "checkpoint".into(), reason });
+    if expected.len() != tensors.len() {
+        let got = tensors.len();
+        return refuse(format!("it holds {got} tensors, the model has {}", expected.len()));
+    }
+    for ((name, shape), stored) in expected.iter().zip(tensors) {
+        let elements = shape.iter().product::<u64>();
+        if (name, shape) != (&stored.name, &stored.shape) || elements != stored.values.len() as u64 {
+            return refuse(format!(
+                "it holds `{}` {:?} where the model has `{name}` {shape:?}",
+                stored.name, stored.shape
+            ));
+        }
+    }
+    let mut stored = tensors.iter();
+    parameters.for_each_mut(&mut |_, tensor| {
+        let source = stored.next().expect("the number of tensors was compared above");
+        tensor.as_mut_slice().copy_from_slice(&source.values);
+    });
+    Ok(())
 }

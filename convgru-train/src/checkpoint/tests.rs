@@ -19,6 +19,7 @@ fn checkpoint(step: u64) -> Checkpoint {
         cursor: Cursor::at(step, 3),
         parameters: vec![NamedTensor { name: "w".into(), shape: vec![2, 2], values: values.to_vec() }],
         optimizer: OptimizerState { step, moments: vec![vec![vec![0.5; 4]], vec![vec![f32::INFINITY; 4]]] },
+        average: Some(vec![NamedTensor { name: "w".into(), shape: vec![1], values: vec![0.5] }]),
         history: History {
             steps: vec![StepRecord {
                 step: 1,
@@ -37,6 +38,7 @@ fn checkpoint(step: u64) -> Checkpoint {
             }],
             best: Some((1, 1.0)),
             seconds: 2.5,
+            skipped: vec![SkippedRecord { step: 2, epoch: 0, part: NotFinitePart::Gradient }],
         },
     }
 }

@@ -11,6 +11,7 @@ mod predict;
 mod progress;
 mod smallest;
 mod train;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -28,6 +29,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Train>),
+    Tune(tune::Tune),
     Eval(eval::Eval),
     Predict(predict::Predict),
     #[cfg(feature = "gradcheck")]
@@ -54,6 +56,7 @@ pub(crate) fn run() -> ExitCode {
     }
     let done = match arguments.command {
         Command::Train(train) => train.run(),
+        Command::Tune(tune) => tune.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
         #[cfg(feature = "gradcheck")]

@@ -119,6 +119,16 @@ impl Observer for Progress {
                 );
                 self.above(|| output::note(&text));
             }
+            Event::Skipped { record, total } => {
+                let (step, part) = (record.step, record.part.name());
+                let text = format!("step {step} was skipped: {part} is not finite ({total} skipped so far)");
+                self.above(|| output::warn(&text));
+            }
+            Event::EarlyStop { step, validations } => {
+                let text =
+                    format!("stopping early at step {step}: {validations} validations without improvement");
+                self.above(|| output::note(&text));
+            }
             Event::Warning(text) => self.above(|| output::warn(text)),
             _ => {}
         }

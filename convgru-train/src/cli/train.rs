@@ -199,9 +199,13 @@ impl Train {
     ) -> anyhow::Result<()> {
         let assessment = &conclusion.assessment;
         let steps = trained.history.steps.len();
+        let skipped = match trained.history.skipped.len() {
+            0 => String::new(),
+            number => format!(" ({number} more were skipped: their loss or gradient was no number)"),
+        };
         let text = format!(
             "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({} test sequences).\n\
-             {steps} steps in {}; the model is that of step {}, the best validation.\n\n\
+             {steps} steps{skipped} in {}; the model is that of step {}, the best validation.\n\n\
              report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}\n\nnext:\n  {}",
             output::table(&assessment.overall()),
             assessment.ratio(),
@@ -228,6 +232,7 @@ impl Train {
             "mse_mean": assessment.mean.as_ref().map(|mean| mean.overall.mse),
             "seconds": trained.history.seconds,
             "steps": steps,
+            "skipped": trained.history.skipped.len(),
             "report": conclusion.report,
             "checkpoint": trained.checkpoint,
             "run": folder.path(),

@@ -1,10 +1,12 @@
 //! The configuration of a run: data, model and training, as TOML.
 
 mod assign;
+mod early_stopping;
 mod preset;
 mod read;
 mod renamed;
 mod suggest;
+mod teacher_forcing;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -12,7 +14,9 @@ use std::path::{Path, PathBuf};
 use convgru_model::EncoderForecasterConfig;
 use serde::{Deserialize, Serialize};
 
+pub use early_stopping::EarlyStoppingConfig;
 pub use preset::Preset;
+pub use teacher_forcing::{ForcingDecay, TeacherForcingConfig};
 
 use crate::dataset::{DataConfig, Transform};
 use crate::loss::{LeadWeights, Loss, LossConstants, LossTerms, Objective, RainWeights};
@@ -56,6 +60,9 @@ pub struct LoopConfig {
     pub steps: u64,
     /// Sequences per step, at least 1.
     pub batch_size: usize,
+    /// Pieces of a batch that are learned from one after the other, to take less memory; the
+    /// gradients of all are added up before the step. At least 1, at most `batch_size`.
+    pub accumulate: usize,
     /// What is minimised: the name of a loss, or a list of losses with weights.
     pub loss: LossTerms,
     /// The constants of the losses that have any.
@@ -84,29 +91,20 @@ pub struct LoopConfig {
     pub threads: usize,
     /// How often the forecaster reads the truth instead of its own prediction.
     pub teacher_forcing: TeacherForcingConfig,
-}
-
-/// The probability of teacher forcing: it goes linearly from `start` to `end`
-/// over the first part of the training and stays there.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TeacherForcingConfig {
-    /// Probability at the first step, 0 to 1.
-    pub start: f64,
-    /// Probability once `until` is reached, 0 to 1.
-    pub end: f64,
-    /// The share of all steps after which `end` is reached, above 0, at most 1.
-    pub until: f64,
-}
-
-impl TeacherForcingConfig {
-    /// The probability at `step` (from 0) of `steps`.
-    ///
-    /// `p = start + (end - start) min(1, step / (until steps))`
-    pub fn probability(&self, step: u64, steps: u64) -> f64 {
-        let progress = step as f64 / (self.until * steps as f64).max(1.0);
-        self.start + (self.end - self.start) * progress.min(1.0)
-    }
+    /// Frames of the input, the last ones, through which gradients flow; what is known of those
+    /// before is a constant in each step. 0 lets them flow through all.
+    pub truncate: usize,
+    /// MiB for what a piece of a batch keeps for its backward pass; where more would be needed,
+    /// gates are computed anew on the way back. 0 keeps everything.
+    pub memory_budget: usize,
+    /// Decay of the moving average of the parameters, which is then what is measured and
+    /// exported, from 0 to below 1; 0 keeps none.
+    pub ema_decay: f64,
+    /// How many steps in a row may be skipped because their loss or gradient is no number; one
+    /// more ends the run.
+    pub stop_after_nonfinite: u64,
+    /// When the run ends before its last step.
+    pub early_stopping: EarlyStoppingConfig,
 }
 
 impl LoopConfig {
@@ -121,17 +119,12 @@ impl LoopConfig {
     }
 }
 
-impl Default for TeacherForcingConfig {
-    fn default() -> Self {
-        Self { start: 1.0, end: 0.0, until: 0.5 }
-    }
-}
-
 impl Default for LoopConfig {
     fn default() -> Self {
         Self {
             steps: 400,
             batch_size: 8,
+            accumulate: 1,
             loss: Loss::Mse.into(),
             loss_constants: LossConstants::default(),
             lead_weights: LeadWeights::default(),
@@ -145,6 +138,11 @@ impl Default for LoopConfig {
             keep_checkpoints: 2,
             threads: 0,
             teacher_forcing: TeacherForcingConfig::default(),
+            truncate: 0,
+            memory_budget: 0,
+            ema_decay: 0.0,
+            stop_after_nonfinite: 10,
+            early_stopping: EarlyStoppingConfig::default(),
         }
     }
 }
@@ -282,13 +280,5 @@ mod tests {
         }
         let difference = &config.differences(&config.with("training.seed=5").unwrap())[0];
         assert_eq!(difference, "training.seed: 0, 5");
-    }
-
-    #[test]
-    fn teacher_forcing_goes_linearly_and_stays() {
-        let config = TeacherForcingConfig { start: 1.0, end: 0.2, until: 0.5 };
-        for (step, expected) in [(0, 1.0), (25, 0.6), (50, 0.2), (99, 0.2)] {
-            assert!((config.probability(step, 100) - expected).abs() < 1e-12, "step {step}");
-        }
     }
 }

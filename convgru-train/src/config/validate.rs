@@ -44,6 +44,13 @@ impl TrainingConfig {
                     .to_owned(),
             );
         }
+        if self.training.early_stopping.patience > 0 && self.training.validate_every == 0 {
+            return refuse(
+                "training.early_stopping.patience",
+                "it counts validations, but training.validate_every = 0 leaves none before the end"
+                    .to_owned(),
+            );
+        }
         if let Err(error) = toml::Table::try_from(self) {
             let reason = format!("cannot be written as TOML, whose numbers are below 2^63: {error}");
             return refuse("training", reason);
@@ -158,19 +165,20 @@ impl LoopConfig {
                 format!("{} is above {MOST_THREADS}; 0 means one per core", self.threads),
             );
         }
-        let forcing = &self.teacher_forcing;
-        for (name, probability) in [("start", forcing.start), ("end", forcing.end)] {
-            if !(0.0..=1.0).contains(&probability) {
-                let field = format!("training.teacher_forcing.{name}");
-                return refuse(&field, format!("{probability} is no probability between 0 and 1"));
-            }
-        }
-        if !(forcing.until > 0.0 && forcing.until <= 1.0) {
+        if !(1..=self.batch_size).contains(&self.accumulate) {
             return refuse(
-                "training.teacher_forcing.until",
-                format!("{} is no share of the steps above 0 and at most 1", forcing.until),
+                "training.accumulate",
+                format!(
+                    "{} pieces cannot be made of {} sequences per batch",
+                    self.accumulate, self.batch_size
+                ),
             );
         }
+        if !(0.0..1.0).contains(&self.ema_decay) {
+            return refuse("training.ema_decay", format!("{} is not from 0 to below 1", self.ema_decay));
+        }
+        self.early_stopping.validate()?;
+        self.teacher_forcing.validate()?;
         Ok(())
     }
 }
@@ -219,6 +227,12 @@ mod tests {
             "training.teacher_forcing.start=1.5",
             "training.teacher_forcing.end=nan",
             "training.teacher_forcing.until=0",
+            "training.teacher_forcing.k=0.5",
+            "training.accumulate=0",
+            "training.accumulate=9",
+            "training.ema_decay=1",
+            "training.early_stopping.min_delta=-1",
+            "training.early_stopping.patience=3",
             "training.loss=bce-with-logits",
             "training.loss=[]",
             "training.loss=[{ kind = \"mse\", weight = -1.0 }]",
@@ -249,6 +263,10 @@ mod tests {
             "data.size=0",
         ] {
             let field = assignment.split('=').next().unwrap();
+            let config = match field.contains("patience") {
+                true => config.with("training.validate_every=0").unwrap(),
+                false => config.clone(),
+            };
             let error = config.with(assignment).unwrap().validate().unwrap_err().to_string();
             assert!(error.contains(field), "{assignment} gave {error:?}");
         }

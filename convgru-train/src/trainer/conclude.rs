@@ -170,6 +170,7 @@ impl Trained {
             ("Data", data.to_owned()),
             ("Frame", format!("{height} x {width} pixels, {channels} channel{plural}")),
             ("Trained", format!("{} steps, {sequences} sequences", self.history.steps.len())),
+            ("Skipped", format!("{} steps whose loss or gradient was no number", self.history.skipped.len())),
             ("Time", format!("{:.0} seconds", self.history.seconds)),
             ("Model shown", format!("step {}, the best validation", self.model.step)),
             ("Measured on", format!("{} test sequences", assessment.model.sequences)),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::checkpoint::{StepRecord, ValidationRecord};
+use crate::checkpoint::{SkippedRecord, StepRecord, ValidationRecord};
 use crate::{Error, Result, write_atomically};
 
 /// The open log of a run.
@@ -44,6 +44,17 @@ impl Log {
             "learning_rate": record.learning_rate,
             "gradient_norm": record.gradient_norm,
             "teacher_forcing": record.teacher_forcing,
+            "seconds": seconds,
+        }))
+    }
+
+    /// Appends the line of a step that was skipped.
+    pub(super) fn skipped(&mut self, record: &SkippedRecord, seconds: f64) -> Result<()> {
+        self.append(json!({
+            "kind": "skipped",
+            "step": record.step,
+            "epoch": record.epoch,
+            "not_finite": record.part,
             "seconds": seconds,
         }))
     }

@@ -34,7 +34,9 @@ pub(super) fn expect_enough(config: &TrainingConfig, frame: [usize; 3]) -> Resul
 fn needed(config: &TrainingConfig, [_, height, width]: [usize; 3]) -> f64 {
     let (data, model) = (&config.data, &config.model);
     let patches = (height / model.patch) * (width / model.patch);
-    let pixels = config.training.batch_size as f64 * patches as f64;
+    let training = &config.training;
+    let pixels = training.batch_size as f64 * patches as f64;
+    let pixels_at_once = training.batch_size.div_ceil(training.accumulate.max(1)) as f64 * patches as f64;
     let [inputs, outputs] = [data.input_frames, data.output_frames].map(|frames| frames as f64);
     let patch = model.patch_channels() as f64;
     // Of every layer and step: three gates and the state, gradients of the gates and of the input.
@@ -42,7 +44,8 @@ fn needed(config: &TrainingConfig, [_, height, width]: [usize; 3]) -> f64 {
     let forecaster = model.forecaster().in_channels as f64 + 3.0 * patch;
     // This batch, the next one, and their parts.
     let frames = 6.0 * patch * (inputs + outputs);
-    let kept = pixels * (inputs * (patch + states) + outputs * (forecaster + states) + frames);
+    let read = if training.truncate == 0 { inputs } else { inputs.min(training.truncate as f64) };
+    let kept = pixels_at_once * (read * (patch + states) + outputs * (forecaster + states)) + pixels * frames;
     size_of::<f32>() as f64 * (kept + 8.0 * parameters(model))
 }
 

@@ -6,13 +6,16 @@
 //! [`Trained::conclude`] then measures the model and writes the report.
 
 mod assess;
+mod average;
 mod batches;
 mod conclude;
 mod folder;
+mod forcing;
 mod learner;
 mod log;
 mod memory;
 mod observer;
+mod pieces;
 mod session;
 #[cfg(test)]
 mod tests;

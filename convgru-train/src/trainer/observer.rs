@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::checkpoint::{StepRecord, ValidationRecord};
+use crate::checkpoint::{SkippedRecord, StepRecord, ValidationRecord};
 use crate::dataset::Split;
 
 /// Something that happened in a run.
@@ -24,6 +24,20 @@ pub enum Event<'a> {
     },
     /// An optimiser step is done.
     Step(&'a StepRecord),
+    /// A step was skipped: its loss or gradient was no number.
+    Skipped {
+        /// What was found.
+        record: &'a SkippedRecord,
+        /// Steps of the run that were skipped so far.
+        total: usize,
+    },
+    /// The run ends before its last step: validations were without improvement for too long.
+    EarlyStop {
+        /// Steps done.
+        step: u64,
+        /// Validations without improvement.
+        validations: u64,
+    },
     /// A batch of an evaluation is done.
     Evaluating {
         /// What the sequences are used for.

@@ -8,12 +8,14 @@ use convgru_model::{Parameters, Tensor};
 use super::assess::{Assessment, Assessor, mean_frame};
 use super::batches::Batches;
 use super::folder::RunFolder;
-use super::learner::Learner;
+use super::learner::{Learner, Step};
 use super::log::Log;
 use super::memory;
 use super::observer::{Event, Observer};
 use super::weights::TrainedModel;
-use crate::checkpoint::{Checkpoint, CheckpointStore, Cursor, History, Loaded, ValidationRecord};
+use crate::checkpoint::{
+    Checkpoint, CheckpointStore, Cursor, History, Loaded, SkippedRecord, ValidationRecord,
+};
 use crate::config::TrainingConfig;
 use crate::dataset::{Batch, SequenceDataset, Split, open};
 use crate::interrupt::{Interrupt, Signal};
@@ -174,11 +176,16 @@ impl<'a> Session<'a> {
         &self.folder
     }
 
+    /// The validations of the run so far.
+    pub fn validations(&self) -> &[ValidationRecord] {
+        &self.history.validations
+    }
+
     /// Trains to the last step or until a signal.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if loss or gradient is no number, and those of the
-    /// data and files. The checkpoints written before stay usable.
+    /// [`Error::NotFinite`] if loss or gradient is no number too often in a row, and those of
+    /// the data and files. The checkpoints written before stay usable.
     pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let training = self.config.training.clone();
         observer.observe(&Event::Begin {
@@ -197,7 +204,7 @@ impl<'a> Session<'a> {
             if self.validation_is_due() && !self.validate(observer)? {
                 return self.stop(observer);
             }
-            if self.cursor.step >= training.steps {
+            if self.cursor.step >= training.steps || self.is_stopped_early(observer) {
                 break;
             }
             if self.interrupt.raised().is_some() {
@@ -225,13 +232,39 @@ impl<'a> Session<'a> {
         let more = next.step < self.config.training.steps;
         let (record, upcoming) =
             rayon::join(|| learner.step(batch, cursor), || more.then(|| batches.at(next)).transpose());
-        let record = record?;
+        let step = record?;
         self.cursor = next;
-        self.history.steps.push(record);
         self.history.seconds = self.seconds();
-        self.log.step(&record, self.history.seconds)?;
-        observer.observe(&Event::Step(&record));
+        match step {
+            Step::Taken(record) => {
+                self.history.steps.push(record);
+                self.log.step(&record, self.history.seconds)?;
+                observer.observe(&Event::Step(&record));
+            }
+            Step::Skipped(record) => self.skip(record, observer)?,
+        }
         upcoming
+    }
+
+    /// Counts a step that was skipped.
+    fn skip(&mut self, record: SkippedRecord, observer: &mut dyn Observer) -> Result<()> {
+        self.history.skipped.push(record);
+        self.log.skipped(&record, self.history.seconds)?;
+        observer.observe(&Event::Skipped { record: &record, total: self.history.skipped.len() });
+        let in_a_row = self.history.skipped_in_a_row();
+        if in_a_row > self.config.training.stop_after_nonfinite {
+            return Err(self.parts.learner.not_finite(&record, in_a_row));
+        }
+        Ok(())
+    }
+
+    fn is_stopped_early(&self, observer: &mut dyn Observer) -> bool {
+        let stopping = &self.config.training.early_stopping;
+        let reached = stopping.is_reached(&self.history.validations);
+        if reached {
+            observer.observe(&Event::EarlyStop { step: self.cursor.step, validations: stopping.patience });
+        }
+        reached
     }
 
     /// Seconds of training, over all sessions of the run.
@@ -239,17 +272,22 @@ impl<'a> Session<'a> {
         self.earlier_seconds + self.began.elapsed().as_secs_f64()
     }
 
+    /// Whether the model is to be measured now; not while steps are skipped, which leave it as it
+    /// was, except at the end.
     fn validation_is_due(&self) -> bool {
         let (step, training) = (self.cursor.step, &self.config.training);
-        let regular = training.validate_every > 0 && step.is_multiple_of(training.validate_every);
+        let every = training.validate_every;
+        let regular = every > 0 && step.is_multiple_of(every) && self.history.skipped_in_a_row() == 0;
         let done = self.history.validations.last().is_some_and(|last| last.step >= step);
         step > 0 && (regular || step >= training.steps) && !done
     }
 
     /// Whether the regular checkpoint of this step is due. Looked at after the
-    /// validation of the same step, so that the checkpoint knows its result.
+    /// validation of the same step, so that the checkpoint knows its result. While steps are
+    /// skipped none is: what may end the run drives out no generation from before.
     fn save_is_due(&self, every: u64) -> bool {
-        every > 0 && self.cursor.step > 0 && self.cursor.step.is_multiple_of(every)
+        let step = self.cursor.step;
+        every > 0 && step > 0 && step.is_multiple_of(every) && self.history.skipped_in_a_row() == 0
     }
 
     /// Measures the model; false if a signal ended it early.
@@ -263,7 +301,7 @@ impl<'a> Session<'a> {
             loss: Some(&self.parts.learner.objective),
             interrupt: self.interrupt,
         };
-        let Some(assessment) = assessor.assess(&self.parts.learner.model, observer)? else {
+        let Some(assessment) = assessor.assess(&self.parts.learner.evaluated(), observer)? else {
             return Ok(false);
         };
         let record = validation_record(self.cursor.step, &assessment);
@@ -309,7 +347,8 @@ impl<'a> Session<'a> {
             }
         }
         let (step, checkpoint) = chosen;
-        let model = TrainedModel { model: self.parts.learner.model, config: self.config, step };
+        let model = self.parts.learner.evaluated().into_owned();
+        let model = TrainedModel { model, config: self.config, step };
         let trained = Trained { model, checkpoint, mean_frame: self.parts.mean_frame, history: self.history };
         Ok(Outcome::Finished(Box::new(trained)))
     }

@@ -163,6 +163,14 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
             "training.loss=[{ kind = \"mse\" }, { kind = \"ssim\", weight = 0.1 }]",
             "training.lead_weights=linear",
         ],
+        &["training.ema_decay=0.9", "training.accumulate=2"],
+        &["training.teacher_forcing.decay=inverse-sigmoid"],
+        &[
+            "training.truncate=1",
+            "training.teacher_forcing.decay=exponential",
+            "training.teacher_forcing.k=0.8",
+        ],
+        &["training.early_stopping.patience=1", "training.early_stopping.min_delta=1e9"],
         &["training.loss=balanced-mae", "training.rain.thresholds=[0.1, 0.2, 0.3, 0.5]"],
     ] {
         let mut config = tiny();
@@ -249,14 +257,48 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints() {
     config.model.output_activation = convgru_model::OutputActivation::Identity;
     config.training.loss = crate::loss::Loss::Mse.into();
     config.schedule.kind = crate::schedule::ScheduleKind::Constant;
+    config.training.stop_after_nonfinite = 2;
     let Err(error) = train(&config, &folder, 0) else { panic!("1e38 is no learning rate") };
     assert!(matches!(error, crate::Error::NotFinite { .. }), "{error}");
     assert!(error.to_string().contains("optimizer.learning_rate"), "{error}");
+    assert!(error.to_string().contains("3 in a row"), "{error}");
+    let skipped: Vec<_> = log(&folder).into_iter().filter(|line| line["kind"] == "skipped").collect();
+    assert_eq!(skipped.len(), 3);
+    assert!(skipped.iter().all(|line| line["not_finite"] == "loss" || line["not_finite"] == "gradient"));
     let store = CheckpointStore::new(run(&folder).join("checkpoints"), 2);
     let loaded = store.load_newest().unwrap();
     assert_eq!(loaded.rejected, []);
     let values = loaded.checkpoint.parameters.iter().flat_map(|tensor| &tensor.values);
     assert!(values.clone().count() > 0 && loaded.checkpoint.cursor.step < 6);
+}
+
+#[test]
+fn a_run_stops_early_and_stays_stopped() {
+    let out = tempfile::tempdir().unwrap();
+    let mut config = tiny();
+    for setting in ["training.early_stopping.patience=1", "training.early_stopping.min_delta=1e9"] {
+        config = config.with(setting).unwrap();
+    }
+    // The first validation improves on nothing before it, the second does not.
+    for _ in 0..2 {
+        let (outcome, _) = train(&config, out.path(), 0).unwrap();
+        let Outcome::Finished(trained) = outcome else { panic!("no signal was sent") };
+        assert_eq!((trained.history.steps.len(), trained.history.validations.len()), (4, 2));
+    }
+}
+
+#[test]
+fn the_average_is_the_model_of_the_run() {
+    let out = tempfile::tempdir().unwrap();
+    let (outcome, _) = train(&tiny().with("training.ema_decay=0.999").unwrap(), out.path(), 0).unwrap();
+    let Outcome::Finished(trained) = outcome else { panic!("no signal was sent") };
+    let checkpoint = crate::checkpoint::Checkpoint::read(&trained.checkpoint).unwrap();
+    let mut plain = trained.model.model.clone();
+    checkpoint.restore(plain.parameters_mut()).unwrap();
+    assert_ne!(plain.parameters(), trained.model.model.parameters());
+    for path in [&trained.checkpoint, &run(out.path()).join("model.safetensors")] {
+        assert_eq!(bits(&TrainedModel::read(path).unwrap()), bits(&trained.model), "{}", path.display());
+    }
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl TrainedModel {
             reason: format!("the configuration in the checkpoint: {reason}"),
         })?;
         let mut model = EncoderForecaster::new(config.model.clone(), 0)?;
-        checkpoint.restore(model.parameters_mut())?;
+        checkpoint.restore_average(model.parameters_mut())?;
         Ok(Self { model, config, step: checkpoint.cursor.step })
     }
 

@@ -1,7 +1,7 @@
 //! Reading frames and continuing them.
 
 use convgru_kernels::conv::{self, Output};
-use convgru_kernels::{FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
+use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::super::stack::StackWorkspace;
 use super::{EncoderForecaster, Prepared};

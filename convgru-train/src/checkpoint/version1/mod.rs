@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::history::History;
 use super::record::{Checkpoint, Cursor, NamedTensor};
+use super::version2::Measurements;
 use crate::optimizer::OptimizerState;
 
 /// A record of version 1, field by field.
@@ -15,7 +15,7 @@ pub(super) struct Record {
     cursor: Cursor,
     parameters: Vec<NamedTensor>,
     optimizer: Adam,
-    history: History,
+    history: Measurements,
 }
 
 /// The state of Adam in it.
@@ -36,7 +36,8 @@ impl From<Record> for Checkpoint {
             cursor: record.cursor,
             parameters: record.parameters,
             optimizer: OptimizerState { step, moments: vec![first, second] },
-            history: record.history,
+            average: None,
+            history: record.history.into(),
         }
     }
 }
@@ -46,6 +47,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::checkpoint::History;
     use crate::config::TrainingConfig;
     use crate::interrupt::Interrupt;
     use crate::trainer::{Outcome, RunFolder, Session, Silent};

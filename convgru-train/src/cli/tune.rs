@@ -1,0 +1,147 @@
+//! `convgru tune`: a random search over configurations.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use convgru_train::config::{Preset, TrainingConfig};
+use convgru_train::dataset::Source;
+use convgru_train::interrupt::Interrupt;
+use convgru_train::trainer::with_threads;
+use convgru_train::tune::{Ending, Search, SearchConfig, SearchOutcome, Trial};
+
+use super::output;
+use super::progress::Progress;
+
+/// Tries configurations drawn from ranges, each in a short run
+///
+/// Writes OUT/tune.json and a folder for the run of each trial. Ctrl-C saves and ends; the same
+/// command goes on to the same results.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  convgru tune --ranges tune.toml --set training.steps=200
+  convgru tune --ranges tune.toml --trials 50 --out runs/tune-wide --json
+
+A file of ranges:
+  trials = 20
+  median_stopping = true
+  [ranges]
+  \"optimizer.learning_rate\" = { log = [1e-4, 1e-2] }
+  \"training.batch_size\" = { int = [4, 16] }
+  \"model.hidden_channels\" = [[16], [32], [32, 32]]")]
+pub(crate) struct Tune {
+    /// TOML file with the ranges and how they are searched
+    #[arg(long, value_name = "FILE.toml")]
+    ranges: PathBuf,
+    /// Configuration to start from [default: quick]
+    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
+        .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
+    preset: Option<Preset>,
+    /// TOML file with fields that differ from the preset
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// Folder with MNIST's idx files, plain or .gz
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder of the search
+    #[arg(long, value_name = "DIR", default_value = "runs/tune")]
+    out: PathBuf,
+    /// Change a field of the configuration; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Configurations to try [default: that of the file of ranges]
+    #[arg(long, value_name = "N", value_parser = super::count)]
+    trials: Option<usize>,
+    /// Threads, 0 for one per core; the result does not depend on it [default: 0]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Print the trials as one line of JSON, the best first
+    #[arg(long)]
+    json: bool,
+}
+
+impl Tune {
+    /// Searches, and prints what was found.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let interrupt = Interrupt::on_signals()?;
+        let mut search = SearchConfig::read(&self.ranges)?;
+        search.trials = self.trials.unwrap_or(search.trials);
+        let base = self.base()?;
+        let threads = base.training.threads;
+        with_threads(threads, || self.search(search, base, &interrupt))?
+    }
+
+    fn base(&self) -> anyhow::Result<TrainingConfig> {
+        let mut config = TrainingConfig::preset(self.preset.unwrap_or_default());
+        if let Some(path) = &self.config {
+            config = config.overlaid_by_file(path)?;
+        }
+        if let Some(data) = &self.data {
+            config.data_folder = std::fs::canonicalize(data)
+                .with_context(|| format!("--data {}: give the folder with MNIST's files", data.display()))?;
+            config.data.source = Source::Mnist;
+        }
+        for assignment in &self.set {
+            config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
+        }
+        config.training.threads = self.threads.unwrap_or(config.training.threads);
+        Ok(config)
+    }
+
+    fn search(
+        &self,
+        search: SearchConfig,
+        base: TrainingConfig,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<ExitCode> {
+        let trials = search.trials;
+        let mut search = Search::open(search, base, &self.out)?;
+        let mut progress = Progress::new();
+        let outcome = search.run(interrupt, &mut progress, |number, settings| {
+            let settings: Vec<_> = settings.iter().map(|(field, value)| format!("{field}={value}")).collect();
+            output::note(&format!("trial {}/{trials}: {}", number + 1, settings.join(" ")));
+        })?;
+        drop(progress);
+        let ranked = search.ranked();
+        if self.json {
+            output::result(&serde_json::to_string(&ranked)?)?;
+        } else if !ranked.is_empty() {
+            output::result(&table(&ranked))?;
+        }
+        Ok(match outcome {
+            SearchOutcome::Finished => ExitCode::SUCCESS,
+            SearchOutcome::Interrupted(signal) => {
+                let done = search.trials().len();
+                output::note(&format!(
+                    "{}: {done} of {trials} trials are done; the same command goes on",
+                    signal.name()
+                ));
+                ExitCode::from(signal.exit_code())
+            }
+        })
+    }
+}
+
+/// The trials, a line each.
+fn table(trials: &[&Trial]) -> String {
+    let mut text = format!("{:>5}{:>12}{:>8}  {:<10}settings", "trial", "best", "steps", "ended");
+    for trial in trials {
+        let best = trial.best.map_or_else(|| "-".to_owned(), |best| format!("{best:.4}"));
+        let ended = match trial.ending {
+            Ending::Finished => "finished",
+            Ending::Behind => "behind",
+            Ending::Failed(_) => "failed",
+        };
+        let settings: Vec<_> =
+            trial.settings.iter().map(|(field, value)| format!("{field}={value}")).collect();
+        text += &format!(
+            "\n{:>5}{best:>12}{:>8}  {ended:<10}{}",
+            trial.number + 1,
+            trial.steps,
+            settings.join(" ")
+        );
+    }
+    text
+}

@@ -1,0 +1,218 @@
+//! One optimiser step: forward, loss, backward, clip, optimiser.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::num::NonZeroUsize;
+
+use convgru_model::{
+    EncoderForecaster, EncoderForecasterParameters, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
+};
+
+use super::average::Average;
+use super::forcing::draw_forced;
+use super::pieces::pieces;
+use crate::checkpoint::{
+    Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord,
+};
+use crate::config::TrainingConfig;
+use crate::dataset::{Batch, Transform};
+use crate::loss::{Forecast, FrameGradient, Objective, PartCounts, Truth};
+use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
+use crate::schedule::Schedule;
+use crate::{Error, Result};
+
+/// The model with all that its training changes.
+pub(super) struct Learner {
+    pub(super) model: EncoderForecaster<f32>,
+    optimizer: Optimizer<f32>,
+    gradients: EncoderForecasterParameters<f32>,
+    schedule: Schedule,
+    pub(super) objective: Objective,
+    average: Option<Average>,
+    config: TrainingConfig,
+}
+
+/// What became of a batch.
+pub(super) enum Step {
+    /// The model learned from it.
+    Taken(StepRecord),
+    /// Loss or gradient was no number; nothing has changed.
+    Skipped(SkippedRecord),
+}
+
+impl Learner {
+    /// A learner before its first step, of data whose values mean what `transform` says.
+    pub(super) fn new(config: &TrainingConfig, transform: &Transform) -> Result<Self> {
+        let mut model = EncoderForecaster::new(config.model.clone(), config.training.seed)?;
+        model.set_truncation(NonZeroUsize::new(config.training.truncate));
+        if config.training.memory_budget > 0 {
+            let bytes = config.training.memory_budget.saturating_mul(1 << 20);
+            model.set_memory_budget(MemoryBudget::Bytes(bytes));
+        }
+        let decay = config.training.ema_decay;
+        Ok(Self {
+            gradients: model.parameters().zeros_like(),
+            optimizer: Optimizer::new(config.optimizer.clone(), model.parameters())?,
+            schedule: schedule(config)?,
+            objective: config.training.objective(transform),
+            average: (decay > 0.0).then(|| Average::new(model.parameters(), decay)),
+            config: config.clone(),
+            model,
+        })
+    }
+
+    /// Takes over the parameters, their average and the moments of a checkpoint.
+    pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.restore(self.model.parameters_mut())?;
+        if let Some(average) = &mut self.average {
+            checkpoint.restore_average(&mut average.parameters)?;
+        }
+        let state = checkpoint.optimizer.clone();
+        self.optimizer =
+            Optimizer::from_state(self.config.optimizer.clone(), state, self.model.parameters())?;
+        self.schedule = schedule(&self.config)?;
+        checkpoint.history.validations.iter().for_each(|validation| self.validated(validation));
+        Ok(())
+    }
+
+    /// Tells the schedule what a validation measured.
+    pub(super) fn validated(&mut self, validation: &ValidationRecord) {
+        self.schedule.observe(validation.watched(self.config.schedule.plateau.metric));
+    }
+
+    /// The model that is measured and exported: with the average of the parameters, if there
+    /// is one.
+    pub(super) fn evaluated(&self) -> Cow<'_, EncoderForecaster<f32>> {
+        let Some(average) = &self.average else {
+            return Cow::Borrowed(&self.model);
+        };
+        let mut model = self.model.clone();
+        model.parameters_mut().clone_from(&average.parameters);
+        Cow::Owned(model)
+    }
+
+    /// Everything at this moment, as a checkpoint.
+    pub(super) fn checkpoint(&self, cursor: Cursor, history: &History) -> Checkpoint {
+        Checkpoint {
+            config_toml: self.config.to_toml(),
+            config_hash: self.config.hash(),
+            seed: self.config.training.seed,
+            cursor,
+            parameters: NamedTensor::collect(self.model.parameters()),
+            optimizer: self.optimizer.state().clone(),
+            average: self.average.as_ref().map(|average| NamedTensor::collect(&average.parameters)),
+            history: history.clone(),
+        }
+    }
+
+    /// Learns from one batch of `T_in + T_out` frames, a piece of it after the other. Missing
+    /// pixels of the truth have no part in the loss.
+    ///
+    /// Where loss or gradient is infinite or NaN, nothing changes: neither parameters nor
+    /// moments nor average, nor where the schedule stands, which goes by the steps taken.
+    ///
+    /// # Errors
+    /// Those of the model.
+    pub(super) fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<Step> {
+        let training = &self.config.training;
+        let skip =
+            |part| Ok(Step::Skipped(SkippedRecord { step: cursor.step + 1, epoch: cursor.epoch, part }));
+        let probability = training.teacher_forcing.probability(cursor.step, training.steps);
+        let steps = self.config.data.output_frames;
+        let forced = draw_forced(training.seed, cursor.step, probability, steps);
+        let (clip_norm, clip_bound) = (training.clip_norm, training.clip_value);
+        let norm_type = NormType::new(training.clip_norm_type)?;
+
+        let loss = self.accumulate(batch, &forced)?;
+        if !loss.is_finite() {
+            return skip(NotFinitePart::Loss);
+        }
+        let limit = if clip_norm > 0.0 { clip_norm } else { f64::INFINITY };
+        let gradient_norm = clip_global_norm(&mut self.gradients, limit, norm_type);
+        if !gradient_norm.is_finite() {
+            return skip(NotFinitePart::Gradient);
+        }
+        if clip_bound > 0.0 {
+            clip_value(&mut self.gradients, clip_bound);
+        }
+        let taken = self.optimizer.state().step;
+        if let Some(momentum) = self.schedule.momentum(taken) {
+            self.optimizer.set_momentum(momentum)?;
+        }
+        let learning_rate = self.schedule.learning_rate(taken);
+        self.optimizer.step(self.model.parameters_mut(), &self.gradients, learning_rate)?;
+        if let Some(average) = &mut self.average {
+            average.update(self.model.parameters(), taken);
+        }
+        Ok(Step::Taken(StepRecord {
+            step: cursor.step + 1,
+            epoch: cursor.epoch,
+            loss,
+            learning_rate,
+            gradient_norm,
+            teacher_forcing: probability,
+        }))
+    }
+
+    /// The loss of a batch, and its gradients in `self.gradients`. A piece whose loss is no
+    /// number ends it.
+    fn accumulate(&mut self, batch: &Batch, forced: &[bool]) -> Result<f64> {
+        self.gradients.zero();
+        let input_frames = self.config.data.input_frames;
+        if self.config.training.accumulate == 1 {
+            let (input, target) = batch.split(input_frames)?;
+            let counts = self.objective.counts(&Truth::from(&target))?;
+            return self.backpropagate(&input, &target, &counts, forced);
+        }
+        let counts = self.objective.counts(&Truth::from(&batch.split(input_frames)?.1))?;
+        let mut loss = 0.0;
+        for piece in pieces(batch, self.config.training.accumulate)? {
+            let (input, target) = piece.split(input_frames)?;
+            loss += self.backpropagate(&input, &target, &counts, forced)?;
+            if !loss.is_finite() {
+                break;
+            }
+        }
+        Ok(loss)
+    }
+
+    /// The share of some samples in the loss; adds that in its gradients.
+    fn backpropagate(
+        &mut self,
+        input: &Batch,
+        target: &Batch,
+        counts: &PartCounts,
+        forced: &[bool],
+    ) -> Result<f64> {
+        let teacher = TeacherForcing { frames: &target.frames, forced };
+        let (prediction, mut workspace) =
+            self.model.forward_train(&input.frames, forced.len(), Some(teacher))?;
+        let forecast = Forecast { output: &prediction.output, logits: &prediction.logits };
+        let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
+        if loss.is_finite() {
+            let gradient = match &gradient {
+                FrameGradient::Output(gradient) => OutputGradient::Output(gradient),
+                FrameGradient::Logits(gradient) => OutputGradient::Logits(gradient),
+            };
+            self.model.backward_parameters(&mut workspace, gradient, &mut self.gradients)?;
+        }
+        Ok(loss)
+    }
+
+    /// The error of a run that meets too many such steps in a row.
+    pub(super) fn not_finite(&self, skipped: &SkippedRecord, in_a_row: u64) -> Error {
+        let advice = format!(
+            "{in_a_row} in a row, and training.stop_after_nonfinite bears {}; lower optimizer.learning_rate ({}) or \
+             training.clip_norm; the last checkpoint is intact",
+            self.config.training.stop_after_nonfinite, self.config.optimizer.learning_rate
+        );
+        Error::NotFinite { what: skipped.part.name(), step: skipped.step, advice }
+    }
+}
+
+/// The schedule before the first step.
+fn schedule(config: &TrainingConfig) -> Result<Schedule> {
+    Schedule::new(&config.schedule, config.optimizer.learning_rate, config.training.steps)
+}

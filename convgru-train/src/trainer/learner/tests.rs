@@ -1,0 +1,114 @@
+//! What must hold for one step: nothing changes by a batch that cannot be learned from, and
+//! pieces of a batch teach what the whole does.
+
+use convgru_model::Tensor;
+
+use super::*;
+
+fn config(settings: &[&str]) -> TrainingConfig {
+    let text = "[data]\nsize = 8\ndigit_size = 4\nmin_speed = 1.0\nmax_speed = 2.0\ninput_frames = 2\n\
+                output_frames = 2\n[model]\npatch = 2\nhidden_channels = [3]\n[training]\nsteps = 9\nloss = \"mse\"";
+    settings.iter().fold(TrainingConfig::from_toml(text).unwrap(), |config, set| config.with(set).unwrap())
+}
+
+fn new(config: &TrainingConfig) -> Result<Learner> {
+    Learner::new(config, &crate::dataset::Quantity::intensity().transform)
+}
+
+fn batch(number: usize) -> Batch {
+    let frames = Tensor::from_fn(&[4, 3, 1, 8, 8], |i| 0.5 + 0.5 * ((i * (number + 3)) as f32 * 0.37).sin());
+    Batch { frames, valid: None }
+}
+
+fn at(step: u64) -> Cursor {
+    Cursor::at(step, 4)
+}
+
+/// Everything a learner knows, but for where it stands.
+fn state(learner: &Learner) -> Vec<u8> {
+    learner.checkpoint(at(0), &History::default()).to_bytes().unwrap()
+}
+
+fn taken(step: Step) -> StepRecord {
+    match step {
+        Step::Taken(record) => record,
+        Step::Skipped(record) => panic!("{record:?}"),
+    }
+}
+
+/// A pixel that is no number, and a gradient that overflows although the loss does not.
+fn poisoned() -> [(NotFinitePart, f32); 3] {
+    [(NotFinitePart::Loss, f32::NAN), (NotFinitePart::Loss, f32::INFINITY), (NotFinitePart::Gradient, 1e38)]
+}
+
+#[test]
+fn a_batch_that_is_no_number_changes_nothing() {
+    let config = config(&["training.ema_decay=0.9", "training.loss=[{ kind = \"mse\", weight = 1e10 }]"]);
+    for (part, value) in poisoned() {
+        let (mut spoiled, mut plain) = (new(&config).unwrap(), new(&config).unwrap());
+        for learner in [&mut spoiled, &mut plain] {
+            taken(learner.step(&batch(0), at(0)).unwrap());
+        }
+        let before = state(&spoiled);
+        let mut bad = batch(1);
+        // In the last frame, which is predicted.
+        *bad.frames.as_mut_slice().last_mut().unwrap() = value;
+        for step in [1, 2] {
+            let Step::Skipped(record) = spoiled.step(&bad, at(step)).unwrap() else {
+                panic!("{value} was learned from")
+            };
+            assert_eq!(record, SkippedRecord { step: step + 1, epoch: 0, part });
+            assert!(state(&spoiled) == before, "a batch with {value} changed something");
+        }
+        // The schedule stands where it stood: the next step is that of a run without those.
+        let (a, b) = (spoiled.step(&batch(2), at(3)).unwrap(), plain.step(&batch(2), at(3)).unwrap());
+        let (a, b) = (taken(a), taken(b));
+        assert_eq!(a, b);
+        assert!(a.learning_rate != plain.schedule.learning_rate(3), "a constant rate would prove nothing");
+        assert!(state(&spoiled) == state(&plain));
+    }
+}
+
+#[test]
+fn pieces_of_a_batch_teach_what_the_whole_does() {
+    let mut masked = batch(5);
+    masked.valid = Some(Tensor::from_fn(masked.frames.shape(), |i| if i % 5 < i / 400 { 0.0 } else { 1.0 }));
+    for batch in [batch(4), masked] {
+        let run = |accumulate: usize| {
+            let mut learner = new(&config(&[
+                &format!("training.accumulate={accumulate}"),
+                "optimizer.kind=sgd",
+                "training.loss=[{ kind = \"mse\" }, { kind = \"gradient-difference\", weight = 0.5 }]",
+            ]))
+            .unwrap();
+            let record = taken(learner.step(&batch, at(0)).unwrap());
+            let mut values = Vec::new();
+            learner.gradients.for_each(&mut |_, tensor| values.extend_from_slice(tensor.as_slice()));
+            (record, values)
+        };
+        let (whole, gradients) = run(1);
+        let scale = gradients.iter().fold(0.0f32, |scale, g| scale.max(g.abs()));
+        for accumulate in [2, 3] {
+            let (record, pieces) = run(accumulate);
+            assert!((record.loss - whole.loss).abs() < 1e-6 * whole.loss, "{accumulate}: {}", record.loss);
+            for (a, b) in pieces.iter().zip(&gradients) {
+                assert!((a - b).abs() <= 1e-5 * scale, "{a} in {accumulate} pieces instead of {b}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_average_is_measured_and_kept() {
+    let mut learner = new(&config(&["training.ema_decay=0.5"])).unwrap();
+    for step in 0..3 {
+        taken(learner.step(&batch(step), at(step as u64)).unwrap());
+    }
+    assert_ne!(learner.evaluated().parameters(), learner.model.parameters());
+    let checkpoint = learner.checkpoint(at(3), &History::default());
+    let mut again = new(&learner.config).unwrap();
+    again.restore(&checkpoint).unwrap();
+    assert_eq!(again.evaluated().parameters(), learner.evaluated().parameters());
+    let plain = new(&config(&[])).unwrap();
+    assert!(matches!(plain.evaluated(), Cow::Borrowed(_)));
+}
