@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::num::NonZeroUsize;
+
 use convgru_model::gradcheck::{self, Report};
+use convgru_model::reference::{self, Array, NamedArrays};
 use convgru_model::{
-    EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, OutputActivation, OutputGradient,
-    Parameters, Pyramid, PyramidConfig, PyramidScale, Residual, Scalar, Tensor, export, import,
+    EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, MemoryBudget, OutputActivation,
+    OutputGradient, Parameters, Pyramid, PyramidConfig, PyramidScale, Residual, Scalar, Tensor, export,
+    import,
 };
 use rayon::prelude::*;
 
@@ -75,11 +79,70 @@ fn a_prediction_has_the_bits_of_the_training_pass() {
 fn what_is_computed_anew_and_by_more_threads_has_the_same_bits() {
     let (input, kept) = (frames(5), network::<f32>(config()));
     let expected = gradients(&kept, &input, 40);
-    let anew = network(PyramidConfig { recompute: true, ..config() });
+    let mut anew = kept.clone();
+    anew.set_memory_budget(MemoryBudget::Bytes(0));
     for threads in [1, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         for network in [&kept, &anew] {
             assert!(pool.install(|| gradients(network, &input, 40)) == expected, "{threads} threads");
+        }
+    }
+}
+
+#[test]
+fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
+    let small = PyramidConfig {
+        scales: vec![PyramidScale::new(3, 2), PyramidScale::new(2, 2)],
+        // Rectifiers without kinks, for the differences below.
+        slope: 1.0,
+        head_channels: 2,
+        ..config()
+    };
+    let mut network = network::<f64>(small.clone());
+    let input = Tensor::from_fn(&[5, 1, 1, 6, 7], |i| (i * 7919 % 101) as f64 / 101.0);
+    let whole = gradients(&network, &input, 2);
+    let expected = network.forward_train(&input, 2).unwrap().0;
+    network.set_truncation(NonZeroUsize::new(9));
+    assert!(gradients(&network, &input, 2) == whole);
+    network.set_truncation(NonZeroUsize::new(2));
+    assert!(network.forward_train(&input, 2).unwrap().0.logits == expected.logits);
+    let cut = gradients(&network, &input, 2);
+    for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
+        // The frames after the cut and the forecaster see no difference.
+        if name == "input" {
+            assert!((0..5).all(|t| cut.slice(t).iter().all(|&d| d == 0.0) == (t < 3)));
+            assert!((3..5).all(|t| cut.slice(t) == whole.slice(t)));
+        } else {
+            assert_eq!(cut == whole, !name.starts_with("encoder"), "{name}");
+        }
+    }
+
+    // Differences of the reference that starts from the states at the cut.
+    let named = |parameters: &[(String, Tensor<f64>)]| {
+        let arrays = parameters.iter().map(|(name, tensor)| (name.clone(), Array::constant(tensor)));
+        NamedArrays::new(arrays.collect())
+    };
+    let frames = |range: std::ops::Range<usize>| {
+        let frames: Vec<_> = range.map(|t| Array::constant(&input.index(t))).collect();
+        Array::stack(&frames).unwrap()
+    };
+    let parameters = network.parameters().to_named();
+    let before = reference::pyramid(&small, &named(&parameters), None, &frames(0..3), 1).unwrap();
+    let loss = |parameters: &[(String, Tensor<f64>)]| {
+        let start = Some(before.encoder_states.clone());
+        let forecast = reference::pyramid(&small, &named(parameters), start, &frames(3..5), 2).unwrap();
+        forecast.frames.output.dot(&expected.output).unwrap()
+    };
+    for (index, (name, gradient)) in cut.iter().take(parameters.len()).enumerate() {
+        for element in (0..gradient.len()).step_by(gradient.len().div_ceil(3).max(1)) {
+            let at = |distance: f64| {
+                let mut moved = parameters.clone();
+                moved[index].1.as_mut_slice()[element] += distance;
+                loss(&moved)
+            };
+            let difference = (8.0 * (at(1e-3) - at(-1e-3)) - (at(2e-3) - at(-2e-3))) / 12e-3;
+            let got = gradient.as_slice()[element];
+            assert!((got - difference).abs() < 1e-8, "{name}[{element}]: {got} instead of {difference}");
         }
     }
 }

@@ -93,6 +93,29 @@ def two_steps(encoder, forecaster, hidden, patch, run):
     return {"prediction": numpy.stack(predictions)}
 
 
+def pyramid_steps(encoder, forecaster, scales, run):
+    """The encoder reads frame after frame; the forecaster continues from its states, and sees what stays of the last frame."""
+    frames = tensor(run["input"])
+    _, batch, _, *size = frames.shape
+    factor = numpy.prod([scale["down"] for scale in scales])
+    shape, states = [-(-pixels // factor) * factor for pixels in size], []
+    for scale in scales:
+        shape = [pixels // scale["down"] for pixels in shape]
+        states += scale["layers"] * [numpy.zeros((batch, scale["channels"], *shape), "f4")]
+    states, out = {f"state.{place}": state for place, state in enumerate(states)}, {}
+    for frame in frames:
+        out = encoder({"frame": frame} | states)
+        states = encoder.states(out)
+    stays = {"frame": frames[-1]} | out
+    stays = {name: stays[name] for name in forecaster.inputs if not name.startswith("state.")}
+    predictions = []
+    for _ in range(run["steps"]):
+        out = forecaster(stays | states)
+        states = forecaster.states(out)
+        predictions.append(out["prediction"][..., : size[0], : size[1]])
+    return {"prediction": numpy.stack(predictions)}
+
+
 def forecast(model, run, is_first):
     """All at once; the first run predicts as many frames as the file says."""
     steps = {} if is_first else {"steps": numpy.array(run["steps"], "i8")}
@@ -128,6 +151,10 @@ for network in json.loads((FOLDER / "networks.json").read_text()):
         step, whole = models["step"], models["sequence"]
         compare(network, "step", [step], lambda run: step_by_step(step, run))
         compare(network, "sequence", [whole], lambda run: sequence(whole, run))
+    elif network["kind"] == "Pyramid":
+        both, whole, scales = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]["scales"]
+        compare(network, "two steps", both, lambda run: pyramid_steps(*both, scales, run))
+        compare(network, "forecast", [whole], lambda run: forecast(whole, run, run is network["runs"][0]))
     else:
         both, whole, config = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]
         hidden, patch = config["hidden_channels"], config["patch"]

@@ -6,7 +6,7 @@ use convgru_model::import::layout::Layout;
 use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecaster, EncoderForecasterConfig, Feedback, KernelSize, KernelSizes,
-    OutputActivation, Outputs, Parameters, ResetGate, Tensor,
+    OutputActivation, Outputs, Parameters, Pyramid, PyramidConfig, PyramidScale, ResetGate, Residual, Tensor,
 };
 
 use super::recurrent;
@@ -43,6 +43,9 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
     for config in encoder_forecasters() {
         networks.push(encoder_forecaster(config)?);
     }
+    for (name, config) in pyramids() {
+        networks.push(pyramid(name, config)?);
+    }
     for (name, config) in recurrent::all() {
         networks.push(recurrent::network(name, config)?);
     }
@@ -70,6 +73,69 @@ fn kinds() -> [ConvGruConfig; 4] {
         ConvGruConfig { candidate_activation: leaky, reset: ResetGate::After, ..config.clone() },
         ConvGruConfig { gate_activation: Activation::HardSigmoid, ..config.clone() },
         ConvGruConfig { dilation: [2, 1], input_dilation: Some([1, 2]), ..config },
+    ]
+}
+
+fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
+    let mut network = Pyramid::<f32>::new(config.clone(), 7)?;
+    set_biases(network.parameters_mut());
+    // The last convolution of a residual begins with zeros.
+    let output = &mut network.parameters_mut().head.output.weight;
+    *output = numbers(output.shape(), 3);
+    let mut runs = Vec::new();
+    for ([frames, batch, height, width], steps) in SIZES.into_iter().zip(PREDICTED) {
+        // Widths that are no multiple of the factor.
+        let down = config.scales[0].down;
+        let size = [frames, batch, config.image_channels, height * down, width * down - frames / 5];
+        let input = numbers(&size, 0);
+        let prediction = network.forward(&input, steps)?;
+        let expected = vec![("prediction".to_owned(), prediction)];
+        runs.push(Run { input, states: Vec::new(), beside: Vec::new(), steps, expected });
+    }
+    let models = vec![
+        ("encoder", onnx::pyramid(&network, Part::EncoderStep)?),
+        ("forecaster", onnx::pyramid(&network, Part::ForecasterStep)?),
+        ("forecast", onnx::pyramid(&network, Part::Forecast { steps: PREDICTED[0] })?),
+    ];
+    Ok(Network {
+        name: format!("pyramid, {name}"),
+        kind: "Pyramid",
+        config: serde_json::to_value(&config)?,
+        weights: to_safetensors(network.parameters(), &[])?,
+        torch_gru: None,
+        models,
+        runs,
+    })
+}
+
+fn pyramids() -> [(&'static str, PyramidConfig); 4] {
+    let scales = |list: &[(usize, usize)]| {
+        list.iter().map(|&(channels, down)| PyramidScale::new(channels, down)).collect::<Vec<_>>()
+    };
+    let plain = PyramidConfig { scales: scales(&[(8, 2), (12, 2)]), head_channels: 6, ..Default::default() };
+    let sigmoid = PyramidConfig { output_activation: OutputActivation::Sigmoid, ..plain.clone() };
+    let wide = PyramidConfig {
+        image_channels: 2,
+        scales: vec![
+            PyramidScale { layers: 2, ..PyramidScale::new(6, 1) },
+            PyramidScale { features: Some(5), kernel_size: KernelSize::Square(5), ..PyramidScale::new(8, 3) },
+            PyramidScale::new(4, 2),
+        ],
+        skip: true,
+        residual: Residual::LastFrame,
+        reset: ResetGate::After,
+        candidate_activation: Activation::LeakyRelu(0.2),
+        head_channels: 0,
+        ..plain.clone()
+    };
+    [
+        ("two scales", plain),
+        ("residual of logits, skip", PyramidConfig { residual: Residual::LastFrame, skip: true, ..sigmoid }),
+        ("three scales, residual, skip, reset after", wide),
+        (
+            "one scale, without bias",
+            PyramidConfig { scales: scales(&[(8, 4)]), bias: false, ..Default::default() },
+        ),
     ]
 }
 

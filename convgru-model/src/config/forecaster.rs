@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{EncoderForecasterConfig, Feedback, OutputActivation, PyramidConfig};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What a [`Forecaster`](crate::Forecaster) is: the field `kind` says which of the configurations the others are those of, and
 /// is `encoder-forecaster` where it is left out.
@@ -115,6 +115,24 @@ impl ForecasterConfig {
         }
     }
 
+    /// Height and width of the state of the topmost or coarsest cells are those of a frame divided by this, rounded up.
+    pub fn factor(&self) -> usize {
+        match self {
+            Self::EncoderForecaster(config) => config.patch,
+            Self::Pyramid(config) => config.factor(),
+        }
+    }
+
+    /// Channels of the hidden states of each layer, in the order a frame meets them.
+    pub fn hidden_channels(&self) -> Vec<usize> {
+        match self {
+            Self::EncoderForecaster(config) => config.hidden_channels.clone(),
+            Self::Pyramid(config) => {
+                config.scales.iter().flat_map(|scale| vec![scale.channels; scale.layers]).collect()
+            }
+        }
+    }
+
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
         match self {
@@ -135,31 +153,12 @@ impl ForecasterConfig {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] with the name of the field, its value and what would be right.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and what would be right.
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::EncoderForecaster(config) => config.validate(),
             Self::Pyramid(config) => config.validate(),
         }
-    }
-
-    /// Checks that frames of a height and width can be read.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] for a size that is no multiple of [`frame_multiple`](Self::frame_multiple).
-    pub fn validate_frame(&self, [height, width]: [usize; 2]) -> Result<()> {
-        let patch = self.frame_multiple().max(1);
-        if height.is_multiple_of(patch) && width.is_multiple_of(patch) {
-            return Ok(());
-        }
-        let divisor = if height == width {
-            format!("choose a divisor of {height}")
-        } else {
-            format!("choose a divisor of both {height} and {width}")
-        };
-        let reason =
-            format!("frames of {height} x {width} pixels cannot be cut into patches of {patch}; {divisor}");
-        Err(Error::InvalidConfig { field: "patch".into(), reason })
     }
 }
 
@@ -188,14 +187,5 @@ mod tests {
         let unknown = error(r#"{"kind": "unet"}"#);
         assert!(unknown.contains("unet") && unknown.contains("encoder-forecaster and pyramid"), "{unknown}");
         assert!(error(r#"{"kind": 3}"#).contains("no kind 3"));
-    }
-
-    #[test]
-    fn frames_that_cannot_be_cut_into_patches_are_refused() {
-        let config = ForecasterConfig::default();
-        config.validate_frame([64, 96]).unwrap();
-        let error = config.validate_frame([64, 65]).unwrap_err().to_string();
-        assert!(error.starts_with("patch: frames of 64 x 65 pixels"), "{error}");
-        ForecasterConfig::of_kind("pyramid").unwrap().validate_frame([7, 13]).unwrap();
     }
 }

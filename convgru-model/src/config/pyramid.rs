@@ -121,9 +121,6 @@ pub struct PyramidConfig {
     pub skip: bool,
     /// What turns the output into pixels.
     pub output_activation: OutputActivation,
-    /// Whether training keeps no gates and computes them anew on the way back, with the same bits: less memory for more
-    /// time.
-    pub recompute: bool,
 }
 
 impl Default for PyramidConfig {
@@ -142,7 +139,6 @@ impl Default for PyramidConfig {
             residual: Residual::default(),
             skip: false,
             output_activation: OutputActivation::default(),
-            recompute: false,
         }
     }
 }
@@ -233,13 +229,12 @@ impl PyramidConfig {
 
     /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
     pub(super) fn numbers_per_pixel(&self) -> [f64; 2] {
-        let gates = if self.recompute { 0.0 } else { 3.0 };
         let (mut read, mut predicted, mut pixels) = (0.0, 0.0, 1.0);
         let mut coming_up = 0.0;
         for scale in &self.scales {
             pixels *= (scale.down * scale.down) as f64;
             // What is read and its gradient, gates and states of each layer, and the gradient of the topmost.
-            let states = scale.channels as f64 * ((1.0 + gates) * scale.layers as f64 + 1.0);
+            let states = scale.channels as f64 * (4.0 * scale.layers as f64 + 1.0);
             let of_scale = (states + 2.0 * scale.features() as f64) / pixels;
             read += of_scale;
             predicted += of_scale + coming_up;

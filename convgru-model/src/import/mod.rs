@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod float;
+mod forecaster;
 pub mod layout;
 mod mxnet;
 mod named;
@@ -10,5 +11,6 @@ pub mod pytorch;
 mod safetensors;
 
 pub use checkpoint::Checkpoint;
+pub use forecaster::{FORECASTER_ENTRY, forecaster};
 pub use named::named_tensors;
 pub use safetensors::{from_safetensors, safetensors_metadata};

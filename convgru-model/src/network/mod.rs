@@ -5,6 +5,7 @@ mod cell;
 mod conv_gru;
 mod encoder_forecaster;
 mod forecaster;
+mod limits;
 mod pyramid;
 mod sequence;
 mod stack;

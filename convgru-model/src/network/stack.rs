@@ -292,9 +292,13 @@ impl<T: Scalar> StackBackward<T> {
     }
 
     /// The gradient of the inputs that [`sequence`](Self::sequence) computed, to be kept.
-    pub(super) fn into_input_gradient(mut self) -> (Option<FeatureMaps<T>>, Vec<LayerBackward<T>>) {
-        let d_input = self.d_inputs.first_mut().and_then(Option::take);
-        (d_input, self.layers)
+    pub(super) fn take_input_gradient(&mut self) -> Option<FeatureMaps<T>> {
+        self.d_inputs.first_mut().and_then(Option::take)
+    }
+
+    /// The gradients of the states before the first step, at the end of the way back.
+    pub(super) fn into_initial_gradients(self) -> Vec<FeatureMaps<T>> {
+        self.layers.into_iter().map(|layer| layer.d_hidden).collect()
     }
 
     fn take_memory_of_inputs(&mut self, workspace: &StackWorkspace<T>, want_input: bool) -> Result<()> {

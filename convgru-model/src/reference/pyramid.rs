@@ -16,6 +16,8 @@ use crate::network::NEAREST_TO_ZERO;
 pub struct PyramidForecast<N> {
     /// The frames.
     pub frames: Forecast<N>,
+    /// The states of the encoder after the last frame, of each scale and layer.
+    pub encoder_states: Vec<Vec<Array<N>>>,
     /// How far the number that is nearest to a kink of its function is away from it.
     pub nearest_kink: f64,
 }
@@ -28,6 +30,8 @@ pub struct PyramidForecast<N> {
 /// convolution to patches of pixels and the rectifier, and with `skip` what the encoder read of the last frame, added before
 /// the rectifier.
 ///
+/// The states that the encoder starts from are zeros where none are given.
+///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
 ///
@@ -36,6 +40,7 @@ pub struct PyramidForecast<N> {
 pub fn pyramid<N: Number>(
     config: &PyramidConfig,
     parameters: &NamedArrays<N>,
+    start: Option<Vec<Vec<Array<N>>>>,
     input: &Array<N>,
     steps: usize,
 ) -> Result<PyramidForecast<N>> {
@@ -54,7 +59,7 @@ pub fn pyramid<N: Number>(
     let forecaster = stacks("forecaster", &|scale| config.forecaster(scale))?;
     let mut links = Links { parameters, slope: config.slope, nearest_kink: f64::INFINITY };
 
-    let (mut states, mut read): (Vec<Vec<Array<N>>>, Vec<Array<N>>) = (Vec::new(), Vec::new());
+    let (mut states, mut read): (_, Vec<Array<N>>) = (start.unwrap_or_default(), Vec::new());
     let frames = input.shape().first().copied().unwrap_or(0);
     for t in 0..frames {
         let (mut new, mut below) = (Vec::new(), extended(&input.index(t)?, config.factor())?);
@@ -73,6 +78,7 @@ pub fn pyramid<N: Number>(
         states = new;
     }
 
+    let encoder_states = states.clone();
     let last_frame = input.index(frames.saturating_sub(1))?;
     let (mut logits, mut outputs) = (Vec::new(), Vec::new());
     for _ in 0..steps {
@@ -112,7 +118,7 @@ pub fn pyramid<N: Number>(
         logits.push(frame);
     }
     let frames = Forecast { logits: Array::stack(&logits)?, output: Array::stack(&outputs)? };
-    Ok(PyramidForecast { frames, nearest_kink: links.nearest_kink })
+    Ok(PyramidForecast { frames, encoder_states, nearest_kink: links.nearest_kink })
 }
 
 /// The convolutions, and how near to kinks numbers came.

@@ -45,7 +45,7 @@ impl Predict {
     /// Predicts, and says what was written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let trained = TrainedModel::read(&self.checkpoint)?;
-        let channels = trained.config.model.image_channels;
+        let channels = trained.config.model.image_channels();
         let input = with_channels(&read_frames(&self.input)?, channels)?;
         let read = input.shape().to_vec();
         let prediction = with_threads(self.threads, || self.predict(&trained, input))??;

@@ -35,6 +35,11 @@ impl TrainingConfig {
         };
         let (path, text) = (path.trim(), text.trim());
         let refuse = |reason: String| Error::Config { field: path.to_owned(), reason };
+        if let Some(of_kind) =
+            (path == "model.kind").then(|| self.of_model_kind(text.trim_matches('"'))).flatten()
+        {
+            return Ok(of_kind);
+        }
         let mut table = Self::table_of(self);
         let field = find(&mut table, &present(path)).ok_or_else(|| refuse(unknown(path)))?;
         if let Value::Table(section) = field {

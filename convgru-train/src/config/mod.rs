@@ -11,7 +11,7 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 
-use convgru_model::EncoderForecasterConfig;
+use convgru_model::ForecasterConfig;
 use serde::{Deserialize, Serialize};
 
 pub use early_stopping::EarlyStoppingConfig;
@@ -43,7 +43,7 @@ pub struct TrainingConfig {
     /// The sequences to learn from.
     pub data: DataConfig,
     /// The network.
-    pub model: EncoderForecasterConfig,
+    pub model: ForecasterConfig,
     /// The training loop.
     pub training: LoopConfig,
     /// The optimiser, with the highest learning rate.
@@ -153,7 +153,7 @@ impl Default for TrainingConfig {
             name: "run".to_owned(),
             data_folder: PathBuf::new(),
             data: DataConfig::default(),
-            model: EncoderForecasterConfig::default(),
+            model: ForecasterConfig::default(),
             training: LoopConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),

@@ -8,6 +8,8 @@ pub enum Preset {
     /// Drawn digits, a small network, minutes: the default.
     #[default]
     Quick,
+    /// Drawn digits and a network of two scales.
+    Digits,
     /// Moving MNIST with the real digits.
     MovingMnist,
     /// Rain seen by radars.
@@ -16,12 +18,13 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 3] = [Self::Quick, Self::MovingMnist, Self::Radar];
+    pub const ALL: [Self; 4] = [Self::Quick, Self::Digits, Self::MovingMnist, Self::Radar];
 
     /// The name on the command line and of the run.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quick => "quick",
+            Self::Digits => "digits",
             Self::MovingMnist => "moving-mnist",
             Self::Radar => "radar",
         }
@@ -36,6 +39,7 @@ impl Preset {
     pub fn text(self) -> &'static str {
         match self {
             Self::Quick => include_str!("../../config/presets/quick.toml"),
+            Self::Digits => include_str!("../../config/presets/digits.toml"),
             Self::MovingMnist => include_str!("../../config/presets/moving-mnist.toml"),
             Self::Radar => include_str!("../../config/presets/radar.toml"),
         }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use convgru_model::ForecasterConfig;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
@@ -31,14 +32,25 @@ impl TrainingConfig {
             at + &one_line(error.message())
         };
         let document = DeTable::parse(text).map_err(located)?;
-        let known = Self::table_of(&Self::default());
-        check_names(text, document.get_ref(), &known, "")?;
-        toml::from_str::<Self>(text).map_err(located)?;
         let mut overlay: Table = toml::from_str(text).map_err(located)?;
+        let kind = overlay.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
+        let base = match kind {
+            Some(kind) => self.of_model_kind(kind).unwrap_or_else(|| self.clone()),
+            None => self.clone(),
+        };
+        check_names(text, document.get_ref(), &Self::table_of(&base), "")?;
+        toml::from_str::<Self>(text).map_err(located)?;
         renamed::update(&mut overlay);
-        let mut table = Self::table_of(self);
+        let mut table = Self::table_of(&base);
         merge(&mut table, overlay);
         Self::from_table(table).map_err(|error| one_line(&error.to_string()))
+    }
+
+    /// This configuration with the model of a kind: its default where it is another than now.
+    pub(super) fn of_model_kind(&self, kind: &str) -> Option<Self> {
+        let model = ForecasterConfig::of_kind(kind)?;
+        let stays = model.kind() == self.model.kind();
+        Some(Self { model: if stays { self.model.clone() } else { model }, ..self.clone() })
     }
 
     /// All fields as a TOML table.
@@ -77,7 +89,9 @@ fn check_names(
 
 /// What to say about a field that does not exist.
 pub(super) fn unknown(path: &str) -> String {
-    let known = paths(&TrainingConfig::table_of(&TrainingConfig::default()));
+    let of_kind = |kind| TrainingConfig::default().of_model_kind(kind);
+    let configs = ForecasterConfig::KINDS.into_iter().filter_map(of_kind);
+    let known: Vec<String> = configs.flat_map(|config| paths(&TrainingConfig::table_of(&config))).collect();
     match nearest(path, &known) {
         Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),
         None => format!("there is no field `{path}`"),
@@ -123,6 +137,33 @@ mod tests {
         let mut expected = TrainingConfig::default();
         expected.training.steps = 7;
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn the_kind_of_the_model_decides_its_fields() {
+        let config =
+            overlay("[model]\nkind = \"pyramid\"\nslope = 0.1\n[[model.scales]]\nchannels = 5").unwrap();
+        let ForecasterConfig::Pyramid(pyramid) = &config.model else { panic!("{:?}", config.model) };
+        assert_eq!((pyramid.slope, pyramid.scales.len(), pyramid.scales[0].channels), (0.1, 1, 5));
+        assert_eq!(TrainingConfig::from_toml(&config.to_toml()).unwrap(), config);
+        // What is laid over a model of the kind keeps its other fields.
+        let wider = config.overlaid_by("[model]\nkind = \"pyramid\"\nhead_channels = 7").unwrap();
+        let ForecasterConfig::Pyramid(wider) = wider.model else { panic!("{:?}", wider.model) };
+        assert_eq!((wider.slope, wider.head_channels), (0.1, 7));
+        let set = TrainingConfig::default().with("model.kind=pyramid").unwrap();
+        assert_eq!(set.model, ForecasterConfig::of_kind("pyramid").unwrap());
+        let set = set.with("model.scales=[{ channels = 8, down = 4 }]").unwrap();
+        assert_eq!(set.model.factor(), 4);
+        let old = overlay("[model]\npatch = 8").unwrap();
+        assert_eq!((old.model.kind(), old.model.factor()), ("encoder-forecaster", 8));
+        for (text, words) in [
+            ("[model]\nkind = \"pyramid\"\npatch = 4", &["line 3", "`model.patch`"][..]),
+            ("[model]\nkind = \"unet\"", &["unet", "encoder-forecaster and pyramid"]),
+            ("[model]\nscales = []", &["line 2", "`model.scales`"]),
+        ] {
+            let error = overlay(text).unwrap_err();
+            assert!(words.iter().all(|word| error.contains(word)), "{text:?} gave {error:?}");
+        }
     }
 
     #[test]

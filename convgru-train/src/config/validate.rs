@@ -55,7 +55,7 @@ impl TrainingConfig {
             let reason = format!("cannot be written as TOML, whose numbers are below 2^63: {error}");
             return refuse("training", reason);
         }
-        if self.training.loss.on_logits() && self.model.output_activation == OutputActivation::Identity {
+        if self.training.loss.on_logits() && self.model.output_activation() == OutputActivation::Identity {
             return refuse(
                 "training.loss",
                 format!(
@@ -86,7 +86,7 @@ impl TrainingConfig {
     }
 
     fn expect_frame(&self, [channels, height, width]: [usize; 3]) -> Result<()> {
-        let patch = self.model.patch;
+        let patch = self.model.frame_multiple();
         if !(height.is_multiple_of(patch) && width.is_multiple_of(patch)) {
             let common = common_divisor(height, width);
             return refuse(
@@ -107,13 +107,13 @@ impl TrainingConfig {
                 ),
             );
         }
-        if self.model.image_channels != channels {
+        if self.model.image_channels() != channels {
             let plural = if channels == 1 { "" } else { "s" };
             return refuse(
                 "model.image_channels",
                 format!(
                     "is {}, but the frames of the data have {channels} channel{plural}",
-                    self.model.image_channels
+                    self.model.image_channels()
                 ),
             );
         }

@@ -110,10 +110,10 @@ impl<T: Scalar> Optimizer<T> {
     /// If the gradients or the parameters differ in their tensors' sizes from
     /// those the optimiser was made for, or the learning rate is negative or
     /// not finite; nothing is changed then.
-    pub fn step<P: Parameters<T>>(
+    pub fn step<P: Parameters<T>, G: Parameters<T>>(
         &mut self,
         parameters: &mut P,
-        gradients: &P,
+        gradients: &G,
         learning_rate: f64,
     ) -> Result<()> {
         if !(learning_rate >= 0.0 && learning_rate.is_finite()) {
@@ -146,7 +146,7 @@ impl<T: Scalar> Optimizer<T> {
 }
 
 /// Fails unless gradients have the sizes of the parameters.
-fn check_sizes<T: Scalar, P: Parameters<T>>(parameters: &P, gradients: &P) -> Result<()> {
+fn check_sizes<T: Scalar, P: Parameters<T>, G: Parameters<T>>(parameters: &P, gradients: &G) -> Result<()> {
     let mut expected = Vec::new();
     parameters.for_each(&mut |_, tensor| expected.push(tensor.len()));
     let (mut tensors, mut wrong) = (0, None);

@@ -1,6 +1,6 @@
 //! A model and the two baselines measured over a data set.
 
-use convgru_model::{EncoderForecaster, Tensor};
+use convgru_model::{Forecaster, Tensor};
 
 use super::observer::{Event, Observer};
 use crate::Result;
@@ -49,11 +49,7 @@ impl Assessor<'_> {
     ///
     /// # Errors
     /// Those of the data set and of the model.
-    pub fn assess(
-        &self,
-        model: &EncoderForecaster<f32>,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<Assessment>> {
+    pub fn assess(&self, model: &Forecaster<f32>, observer: &mut dyn Observer) -> Result<Option<Assessment>> {
         let total = self.dataset.len();
         let steps = self.dataset.steps().saturating_sub(self.input_frames);
         let mut scored = Evaluation::new(steps);
@@ -91,7 +87,7 @@ impl Assessor<'_> {
     /// Predicted frames and the loss, 0 where none was asked for.
     fn predict(
         &self,
-        model: &EncoderForecaster<f32>,
+        model: &Forecaster<f32>,
         input: &Tensor<f32>,
         truth: &Batch,
     ) -> Result<(Tensor<f32>, f64)> {

@@ -165,8 +165,9 @@ impl Trained {
         let [channels, height, width] = [0, 1, 2].map(|axis| self.mean_frame.shape()[axis]);
         let plural = if channels == 1 { "" } else { "s" };
         let facts = [
-            ("Parameters", self.model.model.parameters().count().to_string()),
-            ("Hidden channels", format!("{:?}", config.model.hidden_channels)),
+            ("Parameters", self.model.model.count().to_string()),
+            ("Network", config.model.kind().to_owned()),
+            ("Hidden channels", format!("{:?}", config.model.hidden_channels())),
             ("Data", data.to_owned()),
             ("Frame", format!("{height} x {width} pixels, {channels} channel{plural}")),
             ("Trained", format!("{} steps, {sequences} sequences", self.history.steps.len())),

@@ -1,8 +1,6 @@
 //! Whether a training step fits into the memory of the machine: the system would
 //! end a run that outgrows it without a word.
 
-use convgru_model::EncoderForecasterConfig;
-
 use crate::config::TrainingConfig;
 use crate::{Error, Result};
 
@@ -32,26 +30,18 @@ pub(super) fn expect_enough(config: &TrainingConfig, frame: [usize; 3]) -> Resul
 /// Bytes that training needs, about: what the forward pass keeps for the backward pass,
 /// gradients, frames, and parameters with their moments.
 fn needed(config: &TrainingConfig, [_, height, width]: [usize; 3]) -> f64 {
-    let (data, model) = (&config.data, &config.model);
-    let patches = (height / model.patch) * (width / model.patch);
-    let training = &config.training;
-    let pixels = training.batch_size as f64 * patches as f64;
-    let pixels_at_once = training.batch_size.div_ceil(training.accumulate.max(1)) as f64 * patches as f64;
+    let (data, model, training) = (&config.data, &config.model, &config.training);
+    let rounded_up = |size: usize| size.next_multiple_of(model.factor().max(1)) as f64;
+    let pixels_of = |sequences: usize| sequences as f64 * rounded_up(height) * rounded_up(width);
+    let at_once = training.batch_size.div_ceil(training.accumulate.max(1));
     let [inputs, outputs] = [data.input_frames, data.output_frames].map(|frames| frames as f64);
-    let patch = model.patch_channels() as f64;
-    // Of every layer and step: three gates and the state, gradients of the gates and of the input.
-    let states = 8.0 * model.hidden_channels.iter().sum::<usize>() as f64;
-    let forecaster = model.forecaster().in_channels as f64 + 3.0 * patch;
+    let with_gradient = if training.truncate == 0 { inputs } else { inputs.min(training.truncate as f64) };
+    let [read, predicted] = model.numbers_per_pixel();
+    let kept = pixels_of(at_once) * (with_gradient * read + outputs * predicted);
     // This batch, the next one, and their parts.
-    let frames = 6.0 * patch * (inputs + outputs);
-    let read = if training.truncate == 0 { inputs } else { inputs.min(training.truncate as f64) };
-    let kept = pixels_at_once * (read * (patch + states) + outputs * (forecaster + states)) + pixels * frames;
-    size_of::<f32>() as f64 * (kept + 8.0 * parameters(model))
-}
-
-fn parameters(model: &EncoderForecasterConfig) -> f64 {
-    let head = model.hidden_channels.last().copied().unwrap_or(0) * model.patch_channels();
-    (model.encoder().parameter_count() + model.forecaster().parameter_count() + head) as f64
+    let frames = 6.0 * model.image_channels() as f64 * (inputs + outputs);
+    let numbers = kept + pixels_of(training.batch_size) * frames + 8.0 * model.parameter_count() as f64;
+    size_of::<f32>() as f64 * numbers
 }
 
 /// Bytes of memory of the machine or of the group of processes this one is in,

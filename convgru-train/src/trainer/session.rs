@@ -190,7 +190,7 @@ impl<'a> Session<'a> {
         let training = self.config.training.clone();
         observer.observe(&Event::Begin {
             folder: self.folder.path(),
-            parameters: self.parts.learner.model.parameters().count(),
+            parameters: self.parts.learner.model.count(),
             done: self.cursor.step,
             steps: training.steps,
             batch_size: training.batch_size,
@@ -301,7 +301,7 @@ impl<'a> Session<'a> {
             loss: Some(&self.parts.learner.objective),
             interrupt: self.interrupt,
         };
-        let Some(assessment) = assessor.assess(&self.parts.learner.evaluated(), observer)? else {
+        let Some(assessment) = assessor.assess(self.parts.learner.evaluated(), observer)? else {
             return Ok(false);
         };
         let record = validation_record(self.cursor.step, &assessment);
@@ -347,7 +347,7 @@ impl<'a> Session<'a> {
             }
         }
         let (step, checkpoint) = chosen;
-        let model = self.parts.learner.evaluated().into_owned();
+        let model = self.parts.learner.evaluated().clone();
         let model = TrainedModel { model, config: self.config, step };
         let trained = Trained { model, checkpoint, mean_frame: self.parts.mean_frame, history: self.history };
         Ok(Outcome::Finished(Box::new(trained)))

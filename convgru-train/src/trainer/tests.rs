@@ -139,7 +139,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
 
 fn bits(model: &TrainedModel) -> Vec<u32> {
     let mut bits = Vec::new();
-    convgru_model::Parameters::for_each(model.model.parameters(), &mut |_, tensor| {
+    convgru_model::Parameters::for_each(&model.model, &mut |_, tensor| {
         bits.extend(tensor.as_slice().iter().map(|value| value.to_bits()));
     });
     bits
@@ -254,7 +254,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints() {
     let folder = out.path().join("run");
     let mut config = tiny();
     config.optimizer.learning_rate = 1e38;
-    config.model.output_activation = convgru_model::OutputActivation::Identity;
+    config = config.with("model.output_activation=identity").unwrap();
     config.training.loss = crate::loss::Loss::Mse.into();
     config.schedule.kind = crate::schedule::ScheduleKind::Constant;
     config.training.stop_after_nonfinite = 2;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use convgru_model::{EncoderForecaster, export, import};
+use convgru_model::{Forecaster, ForecasterConfig, export, import};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC};
@@ -12,7 +12,7 @@ use crate::{Error, Result, write_atomically};
 
 /// The one entry of the metadata of `model.safetensors`. A single entry keeps
 /// the file the same to the byte, which an unordered map of several would not.
-const ENTRY: &str = "convgru";
+const ENTRY: &str = import::FORECASTER_ENTRY;
 
 /// What the entry holds, as JSON.
 #[derive(Serialize, Deserialize)]
@@ -23,6 +23,9 @@ struct Description {
     config: String,
     /// Optimiser steps the model learned.
     step: u64,
+    /// What the model is, for programs that only run it; files of earlier versions lack it.
+    #[serde(default)]
+    model: Option<ForecasterConfig>,
 }
 
 const VERSION: u32 = 1;
@@ -30,7 +33,7 @@ const VERSION: u32 = 1;
 /// A trained model with the configuration it was trained with.
 pub struct TrainedModel {
     /// The model.
-    pub model: EncoderForecaster<f32>,
+    pub model: Forecaster<f32>,
     /// The configuration of its run.
     pub config: TrainingConfig,
     /// Optimiser steps it learned.
@@ -70,9 +73,8 @@ impl TrainedModel {
         }
         let config = TrainingConfig::from_toml(&description.config)
             .map_err(|reason| refuse(format!("the configuration in the metadata: {reason}")))?;
-        let mut model = EncoderForecaster::new(config.model.clone(), 0)?;
-        import::from_safetensors(&bytes, model.parameters_mut())
-            .map_err(|error| refuse(error.to_string()))?;
+        let mut model = Forecaster::new(config.model.clone(), 0)?;
+        import::from_safetensors(&bytes, &mut model).map_err(|error| refuse(error.to_string()))?;
         Ok(Self { model, config, step: description.step })
     }
 
@@ -83,8 +85,8 @@ impl TrainedModel {
             path: path.into(),
             reason: format!("the configuration in the checkpoint: {reason}"),
         })?;
-        let mut model = EncoderForecaster::new(config.model.clone(), 0)?;
-        checkpoint.restore_average(model.parameters_mut())?;
+        let mut model = Forecaster::new(config.model.clone(), 0)?;
+        checkpoint.restore_average(&mut model)?;
         Ok(Self { model, config, step: checkpoint.cursor.step })
     }
 
@@ -102,10 +104,10 @@ impl TrainedModel {
     /// # Errors
     /// [`Error::Model`] if the format cannot hold them.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let (config, step) = (self.config.to_toml(), self.step);
-        let description = serde_json::to_string(&Description { version: VERSION, config, step })
+        let (config, step, model) = (self.config.to_toml(), self.step, Some(self.config.model.clone()));
+        let description = serde_json::to_string(&Description { version: VERSION, config, step, model })
             .expect("texts and numbers are JSON");
         let metadata = [(ENTRY.to_owned(), description)];
-        Ok(export::to_safetensors(self.model.parameters(), &metadata)?)
+        Ok(export::to_safetensors(&self.model, &metadata)?)
     }
 }

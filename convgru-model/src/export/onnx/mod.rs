@@ -12,12 +12,16 @@
 //! | [`encoder_forecaster`], [`Part::EncoderStep`] | `frame [N, C, H, W]`, `state.0 [N, hidden, H/p, W/p]`, ... | `next_state.0`, ... |
 //! | [`encoder_forecaster`], [`Part::ForecasterStep`] | `frame`, `state.0`, ... | `prediction [N, C, H, W]`, `next_state.0`, ... |
 //! | [`encoder_forecaster`], [`Part::Forecast`] | `frames [T, N, C, H, W]`, `steps` (a whole number, may be left out) | `prediction [steps, N, C, H, W]` |
+//! | [`pyramid`], [`Part::EncoderStep`] | `frame`, `state.0`, ... from the finest scale on | `next_state.0`, ..., with skips `features.0`, ... of all scales but the coarsest |
+//! | [`pyramid`], [`Part::ForecasterStep`] | `state.0`, ..., with a residual `frame`, with skips `features.0`, ... | `prediction`, `next_state.0`, ... |
+//! | [`pyramid`], [`Part::Forecast`] | `frames`, `steps` | `prediction` |
 //!
 //! | [`recurrent`], [`Form::Step`] | `input [N, C, H, W]` (of several `input.0`, ...), `state.0`, ..., `context.i [N, 3 hidden, H, W]` of cell i | `next_state.0`, ..., `output` of the topmost stage |
 //! | [`recurrent`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ..., `context.i` | `output [T, N, C, H, W]` of the topmost stage, `next_state.0`, ... after the last frame |
 //!
 //! States before a first frame are zeros. A network without input has none here either, and its sequence takes the
-//! number of `steps` instead; a forecaster that reads nothing has no `frame`.
+//! number of `steps` instead; a forecaster that reads nothing has no `frame`. A step of a pyramid's forecaster without a `frame` does not know
+//! the size of frames: its prediction is as large as the states say, a multiple of the factor.
 
 mod cell;
 mod conv_gru;
@@ -27,6 +31,7 @@ mod loops;
 mod model;
 mod operators;
 mod proto;
+mod pyramid;
 mod recurrent;
 #[cfg(test)]
 mod tests;
@@ -37,7 +42,7 @@ use serde::Serialize;
 pub use model::OPSET;
 
 use crate::error::{Error, Result};
-use crate::network::{ConvGru, EncoderForecaster};
+use crate::network::{ConvGru, EncoderForecaster, Forecaster, Pyramid};
 use crate::recurrent::Recurrent;
 
 /// What a file of a [`ConvGru`] computes in one call.
@@ -59,7 +64,7 @@ impl Form {
     }
 }
 
-/// What a file of an [`EncoderForecaster`] computes in one call.
+/// What a file of an [`EncoderForecaster`] or a [`Pyramid`] computes in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The encoder reads one frame.
@@ -138,11 +143,45 @@ pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 pub fn encoder_forecaster<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Result<Vec<u8>> {
-    if part == (Part::Forecast { steps: 0 }) {
-        let what = "frames to predict (at least one)".into();
-        return Err(Error::Count { what, expected: 1, got: 0 });
-    }
+    expect_frames(part)?;
     encoder_forecaster::write(network, part)
+}
+
+/// The bytes of an ONNX file of a pyramid or a part of it.
+///
+/// # Errors
+/// As [`encoder_forecaster`].
+///
+/// ```
+/// use convgru_model::{Pyramid, PyramidConfig, export::onnx::{self, Part}};
+///
+/// let network = Pyramid::<f32>::new(PyramidConfig::default(), 0)?;
+/// let whole = onnx::pyramid(&network, Part::Forecast { steps: 10 })?;
+/// let encoder = onnx::pyramid(&network, Part::EncoderStep)?;
+/// assert!(encoder.len() < whole.len());
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn pyramid<T: Scalar>(network: &Pyramid<T>, part: Part) -> Result<Vec<u8>> {
+    expect_frames(part)?;
+    pyramid::write(network, part)
+}
+
+/// The bytes of an ONNX file of a network that continues frames, or a part of it.
+///
+/// # Errors
+/// As [`encoder_forecaster`].
+pub fn forecaster<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<u8>> {
+    match network {
+        Forecaster::EncoderForecaster(network) => encoder_forecaster(network, part),
+        Forecaster::Pyramid(network) => pyramid(network, part),
+    }
+}
+
+fn expect_frames(part: Part) -> Result<()> {
+    if part != (Part::Forecast { steps: 0 }) {
+        return Ok(());
+    }
+    Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
 }
 
 fn json(config: &impl Serialize) -> Result<String> {

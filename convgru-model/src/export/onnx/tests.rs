@@ -6,10 +6,12 @@ use prost::Message;
 
 use super::graph::{Constants, Graph};
 use super::proto::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
-use super::{Form, OPSET, Part, conv_gru, encoder_forecaster};
-use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, ResetGate};
+use super::{Form, OPSET, Part, conv_gru, encoder_forecaster, pyramid};
+use crate::config::{
+    ConvGruConfig, EncoderForecasterConfig, Feedback, PyramidConfig, PyramidScale, ResetGate, Residual,
+};
 use crate::error::Error;
-use crate::network::{ConvGru, EncoderForecaster};
+use crate::network::{ConvGru, EncoderForecaster, Pyramid};
 use crate::parameters::Parameters;
 
 fn stack(config: ConvGruConfig, form: Form) -> ModelProto {
@@ -253,6 +255,35 @@ fn the_steps_of_both_stacks_take_and_give_states() {
     let blind = EncoderForecasterConfig { feedback: Feedback::Unconditioned, ..config };
     let step = forecaster(blind, Part::ForecasterStep);
     assert_eq!(values(&graph(&step).input), [state]);
+}
+
+#[test]
+fn the_parts_of_a_pyramid_take_and_give_what_their_options_need() {
+    let scales = vec![PyramidScale::new(4, 2), PyramidScale { features: Some(3), ..PyramidScale::new(6, 1) }];
+    let plain = PyramidConfig { scales, ..Default::default() };
+    let write = |config: &PyramidConfig, part: Part| {
+        let network = Pyramid::<f32>::new(config.clone(), 3).unwrap();
+        decode(&pyramid(&network, part).unwrap())
+    };
+    let (frame, states) = (
+        "frame[batch,1,height,width]",
+        ["state.0[batch,4,rows.0,columns.0]", "state.1[batch,6,rows.1,columns.1]"],
+    );
+    let encoder = write(&plain, Part::EncoderStep);
+    assert_eq!(values(&graph(&encoder).input), [frame, states[0], states[1]]);
+    assert_eq!(graph(&encoder).output.len(), 2);
+    let step = write(&plain, Part::ForecasterStep);
+    assert_eq!(values(&graph(&step).input), states);
+    let whole = PyramidConfig { skip: true, residual: Residual::LastFrame, ..plain };
+    let encoder = write(&whole, Part::EncoderStep);
+    assert_eq!(values(&graph(&encoder).output)[2], "features.0[batch,4,rows.0,columns.0]");
+    let step = write(&whole, Part::ForecasterStep);
+    let inputs = values(&graph(&step).input);
+    assert_eq!(inputs, [frame, states[0], states[1], "features.0[batch,4,rows.0,columns.0]"]);
+    assert_eq!(values(&graph(&step).output)[0], "prediction[batch,1,height,width]");
+    let forecast = write(&whole, Part::Forecast { steps: 7 });
+    assert_eq!(values(&graph(&forecast).input), ["frames[input_steps,batch,1,height,width]", "steps[]"]);
+    assert_eq!(kinds(graph(&forecast)).last(), Some(&"Loop"));
 }
 
 #[test]

@@ -31,10 +31,7 @@ pub(super) fn cases() -> Vec<Case> {
             "pyramid, residual, reset after",
             plain(|c| PyramidConfig { residual: Residual::LastFrame, reset: ResetGate::After, ..c }),
         ),
-        (
-            "pyramid, sigmoid, recomputed",
-            plain(|c| PyramidConfig { output_activation: OutputActivation::Sigmoid, recompute: true, ..c }),
-        ),
+        ("pyramid, sigmoid", plain(|c| PyramidConfig { output_activation: OutputActivation::Sigmoid, ..c })),
         (
             "pyramid, residual of logits, skip",
             plain(|c| PyramidConfig {
@@ -150,7 +147,7 @@ impl Forecasting {
     fn run_reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<PyramidForecast<N>> {
         let names = self.inputs[1..].iter().map(|(name, _)| name.clone());
         let named = NamedArrays::new(names.zip(inputs[1..].iter().cloned()).collect());
-        reference::pyramid(self.network.config(), &named, &inputs[0], self.steps)
+        reference::pyramid(self.network.config(), &named, None, &inputs[0], self.steps)
     }
 
     fn parameters(&self, tensors: &[Tensor<f64>]) -> PyramidParameters<f64> {

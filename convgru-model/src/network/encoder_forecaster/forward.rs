@@ -90,7 +90,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         let prepared = self.prepared()?;
         let mut scratch = Scratchpad::new();
         let frames = patches.shape()[0];
-        let last = self.frames_with_gradient(frames);
+        let last = self.limits.frames_with_gradient(frames);
         let [kept, kept_of_forecaster] = self.kept_steps(extent, [last, steps]);
         let mut encoder = prepared.encoder.workspace_keeping(extent, last, kept)?;
         prepared.encode(&mut encoder, &patches, &mut scratch)?;

@@ -10,14 +10,6 @@ use super::EncoderForecaster;
 use crate::cell::GATES;
 use crate::config::{ConvGruConfig, Feedback};
 
-/// The limits of a training step; results of a forward pass do not depend on them.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Limits {
-    memory: MemoryBudget,
-    /// The last frames of the input through which gradients flow; all without a number.
-    truncation: Option<NonZeroUsize>,
-}
-
 impl<T: Scalar> EncoderForecaster<T> {
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where both
     /// stacks would need more, gates of some steps at a time are kept, and computed anew on the
@@ -33,11 +25,6 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// Predictions are the same to the bit. Of the frames before, a training step keeps nothing.
     pub fn set_truncation(&mut self, frames: Option<NonZeroUsize>) {
         self.limits.truncation = frames;
-    }
-
-    /// How many of `frames` frames of the input gradients flow through.
-    pub(super) fn frames_with_gradient(&self, frames: usize) -> usize {
-        self.limits.truncation.map_or(frames, |last| last.get().min(frames))
     }
 
     /// Steps whose gates are kept at a time, of the encoder and of the forecaster, which take

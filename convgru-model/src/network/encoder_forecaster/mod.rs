@@ -13,9 +13,8 @@ pub(super) use forward::expect_steps;
 pub use forward::{EncoderForecasterWorkspace, Prediction, TeacherForcing};
 pub(super) use stream::EncoderForecasterStream;
 
-use limits::Limits;
-
 use super::conv_gru::{ConvGru, ConvGruParameters};
+use super::limits::Limits;
 use super::stack::PreparedStack;
 use crate::cell::CellOptions;
 use crate::config::EncoderForecasterConfig;

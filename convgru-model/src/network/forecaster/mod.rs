@@ -2,10 +2,13 @@
 
 mod stream;
 
+use std::num::NonZeroUsize;
+
 use convgru_kernels::Scalar;
 
 pub use stream::ForecastStream;
 
+use super::conv_gru::MemoryBudget;
 use super::encoder_forecaster::{
     EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
     TeacherForcing,
@@ -104,6 +107,18 @@ impl<T: Scalar> Forecaster<T> {
     /// What the network is.
     pub fn config(&self) -> ForecasterConfig {
         of_each!(self, network => network.config().clone().into())
+    }
+
+    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: gates that would not fit are
+    /// computed anew on the way back.
+    pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
+        of_each!(self, network => network.set_memory_budget(budget));
+    }
+
+    /// Lets gradients flow through the last `frames` frames of the input alone; `None` lets them flow through all.
+    /// Predictions do not depend on it.
+    pub fn set_truncation(&mut self, frames: Option<NonZeroUsize>) {
+        of_each!(self, network => network.set_truncation(frames));
     }
 
     /// Zeros with the names and shapes of the weights: where gradients gather.

@@ -30,8 +30,8 @@ pub struct ForecastStream<'a, T>(Kind<'a, T>);
 
 #[derive(Debug)]
 enum Kind<'a, T> {
-    EncoderForecaster(EncoderForecasterStream<'a, T>),
-    Pyramid(PyramidStream<'a, T>),
+    EncoderForecaster(Box<EncoderForecasterStream<'a, T>>),
+    Pyramid(Box<PyramidStream<'a, T>>),
 }
 
 /// The same expression for a stream of each kind.
@@ -48,9 +48,9 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
     pub(super) fn new(network: &'a Forecaster<T>, [batch, height, width]: [usize; 3]) -> Result<Self> {
         Ok(Self(match network {
             Forecaster::EncoderForecaster(network) => {
-                Kind::EncoderForecaster(network.stream(batch, [height, width])?)
+                Kind::EncoderForecaster(Box::new(network.stream(batch, [height, width])?))
             }
-            Forecaster::Pyramid(network) => Kind::Pyramid(network.stream(batch, [height, width])?),
+            Forecaster::Pyramid(network) => Kind::Pyramid(Box::new(network.stream(batch, [height, width])?)),
         }))
     }
 

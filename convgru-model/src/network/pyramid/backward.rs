@@ -9,11 +9,11 @@ use super::{Prepared, Pyramid, PyramidParameters, PyramidWorkspace};
 use crate::cell::CellParameters;
 use crate::error::{Result, expect_count};
 use crate::parameters::expect_gradients;
-use crate::sequence::LayerBackward;
 use crate::tensor::{Tensor, expect_shape};
 
 impl<T: Scalar> Pyramid<T> {
-    /// Adds the gradients of all parameters and returns that of the input frames.
+    /// Adds the gradients of all parameters and returns that of the input frames: zero of those before a
+    /// [truncation](Self::set_truncation).
     ///
     /// # Shapes
     /// result: `[T_in, N, C, H, W]`
@@ -65,9 +65,11 @@ impl<T: Scalar> Pyramid<T> {
         let d_patches =
             prepared.encoder_backward(workspace, d_starts, gradients, want_input, &mut scratch)?;
         let Some(d_patches) = d_patches else { return Ok(None) };
-        let steps = workspace.steps_read();
+        let steps = workspace.frames_read;
         let mut d_input = Tensor::zeros(&workspace.frames.shape(steps));
-        workspace.frames.from_patches(&d_patches, d_input.as_mut_slice())?;
+        let before = steps - workspace.encoder[0].top().steps();
+        let with_gradient = &mut d_input.as_mut_slice()[before * workspace.frames.extent.len()..];
+        workspace.frames.to_frames(&d_patches, with_gradient)?;
         if let Some(addition) = self.addition() {
             addition.backward(&workspace.last_frame, &d_logits, d_input.slice_mut(steps - 1));
         }
@@ -98,8 +100,8 @@ impl<T: Scalar> Pyramid<T> {
 
 /// What enters a scale of the encoder from the forecaster.
 struct Start<T> {
-    /// Its `d_hidden` are the gradients of the encoder's last states.
-    layers: Vec<LayerBackward<T>>,
+    /// Of the encoder's last state of each layer.
+    last: Vec<FeatureMaps<T>>,
     /// Of what the encoder read of the last frame.
     d_read: Option<FeatureMaps<T>>,
 }
@@ -143,8 +145,9 @@ impl<T: Scalar> Prepared<'_, T> {
             let (stack, d_top) = (&mut workspace.forecaster[scale], Some(&d_states));
             let layers = &mut gradients.forecaster[scale].cells.layers;
             let way = Way { d_top, last: &[], want_input: above.is_some() };
-            let (d_inputs, layers) = way.back(&of_scale.cells, stack, layers, scratch)?;
-            let mut start = Start { layers, d_read: None };
+            let mut back = way.back(&of_scale.cells, stack, layers, scratch)?;
+            let d_inputs = back.take_input_gradient();
+            let mut start = Start { last: back.into_initial_gradients(), d_read: None };
             if let (Some(up), Some(mut d_inputs)) = (above, d_inputs) {
                 d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
                 if self.config.skip {
@@ -176,9 +179,10 @@ impl<T: Scalar> Prepared<'_, T> {
             let of_scale = &self.encoder[scale];
             let stack = &mut workspace.encoder[scale];
             let of_parameters = &mut gradients.encoder[scale];
-            let way = Way { d_top: d_states.as_ref(), last: &start.layers, want_input: true };
-            let (d_inputs, _) = way.back(&of_scale.cells, stack, &mut of_parameters.cells.layers, scratch)?;
-            let mut d_inputs = d_inputs.expect("the gradient of what is read was asked for");
+            let way = Way { d_top: d_states.as_ref(), last: &start.last, want_input: true };
+            let mut back = way.back(&of_scale.cells, stack, &mut of_parameters.cells.layers, scratch)?;
+            let mut d_inputs =
+                back.take_input_gradient().expect("the gradient of what is read was asked for");
             if let Some(d_read) = &start.d_read {
                 let layer = stack.top();
                 let last = layer.images(layer.steps() - 1..layer.steps());
@@ -229,22 +233,22 @@ struct Way<'a, T> {
     /// Of all states of the topmost layer.
     d_top: Option<&'a FeatureMaps<T>>,
     /// Of the last state of each layer.
-    last: &'a [LayerBackward<T>],
+    last: &'a [FeatureMaps<T>],
     want_input: bool,
 }
 
 impl<T: Scalar> Way<'_, T> {
-    /// Goes back; the gradient of the inputs of all steps, and the layers with those of their first states.
+    /// Goes back over all steps.
     fn back(
         &self,
         cells: &PreparedStack<'_, T>,
         stack: &mut StackWorkspace<T>,
         gradients: &mut [CellParameters<T>],
         scratch: &mut Scratchpad<T>,
-    ) -> Result<(Option<FeatureMaps<T>>, Vec<LayerBackward<T>>)> {
+    ) -> Result<StackBackward<T>> {
         let mut back = StackBackward::new(cells, stack)?;
         for (layer, last) in back.layers.iter_mut().zip(self.last) {
-            layer.d_hidden.as_mut().copy_from(last.d_hidden.as_ref())?;
+            layer.d_hidden.as_mut().copy_from(last.as_ref())?;
         }
         let (top, batch) = (stack.layers.len() - 1, stack.top().batch);
         let enter = |mut entry: StateGradient<'_, T>| {
@@ -255,7 +259,7 @@ impl<T: Scalar> Way<'_, T> {
             Ok(())
         };
         back.sequence(cells, stack, enter, gradients, self.want_input, scratch)?;
-        Ok(back.into_input_gradient())
+        Ok(back)
     }
 }
 

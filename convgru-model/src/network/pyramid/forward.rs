@@ -10,12 +10,14 @@ use crate::tensor::Tensor;
 
 /// What [`Pyramid::forward_train`] keeps for [`Pyramid::backward`].
 ///
-/// At each scale what the cells read and four times the hidden states of every step (with
-/// [`recompute`](crate::PyramidConfig::recompute) once and the gates of some steps), and the predictions once.
+/// At each scale what the cells read and four times the hidden states of every step (beyond a
+/// [budget](Pyramid::set_memory_budget) once and the gates of some steps), and the predictions once.
 #[derive(Debug)]
 pub struct PyramidWorkspace<T> {
     pub(super) frames: Frames,
-    /// Of the input frames.
+    /// Frames that were read; what the encoder keeps is of the last of them.
+    pub(super) frames_read: usize,
+    /// Of the last frames that were read.
     pub(super) patches: FeatureMaps<T>,
     pub(super) encoder: Vec<StackWorkspace<T>>,
     pub(super) forecaster: Vec<StackWorkspace<T>>,
@@ -25,13 +27,6 @@ pub struct PyramidWorkspace<T> {
     pub(super) output: Tensor<T>,
     /// The last frame that was read.
     pub(super) last_frame: Vec<T>,
-}
-
-impl<T: Scalar> PyramidWorkspace<T> {
-    /// Steps that were read.
-    pub(super) fn steps_read(&self) -> usize {
-        self.encoder.first().map_or(0, |stack| stack.top().steps())
-    }
 }
 
 impl<T: Scalar> Pyramid<T> {
@@ -68,9 +63,17 @@ impl<T: Scalar> Pyramid<T> {
         expect_steps(steps)?;
         let (prepared, mut scratch) = (self.prepared()?, Scratchpad::new());
         let read = input.shape()[0];
-        let patches = frames.to_patches(input.as_slice(), prepared.encoder[0].down.halo())?;
-        let encoder = encode(&prepared, &frames, &patches, read, &mut scratch)?;
-        let forecaster = forecast(&prepared, &frames, &encoder, steps, &mut scratch)?;
+        let last = self.limits.frames_with_gradient(read);
+        let before = self.states_after(&frames, input, read - last)?;
+        let kept = &input.as_slice()[(read - last) * frames.extent.len()..];
+        let patches = frames.to_patches(kept, prepared.encoder[0].down.halo())?;
+        let training = Training {
+            prepared: &prepared,
+            frames: &frames,
+            keeps_gates: self.keeps_gates(&frames, [last, steps]),
+        };
+        let encoder = training.encode(before.as_deref(), &patches, last, &mut scratch)?;
+        let forecaster = training.forecast(&encoder, steps, &mut scratch)?;
         let states = forecaster[0].top().states.as_ref();
         let (hidden, deep) = prepared.head(states, &mut scratch)?;
         let last_frame = input.slice(read - 1).to_vec();
@@ -78,72 +81,113 @@ impl<T: Scalar> Pyramid<T> {
         let logits = outputs(&frames, &deep, steps, added)?;
         let output = self.activation().forward(&logits);
         let prediction = Prediction { output: output.clone(), logits };
-        let workspace = PyramidWorkspace { frames, patches, encoder, forecaster, hidden, output, last_frame };
+        let workspace = PyramidWorkspace {
+            frames,
+            frames_read: read,
+            patches,
+            encoder,
+            forecaster,
+            hidden,
+            output,
+            last_frame,
+        };
         Ok((prediction, workspace))
     }
+
+    /// What the encoder keeps of one step after the first `count` frames, where there are such.
+    fn states_after(
+        &self,
+        frames: &Frames,
+        input: &Tensor<T>,
+        count: usize,
+    ) -> Result<Option<Vec<StackWorkspace<T>>>> {
+        if count == 0 {
+            return Ok(None);
+        }
+        let mut stream = self.stream_of(frames.clone())?;
+        for t in 0..count {
+            stream.read(input.slice(t))?;
+        }
+        Ok(Some(stream.into_encoder()))
+    }
 }
 
-/// Reads all frames, one scale after the other.
-fn encode<T: Scalar>(
-    prepared: &Prepared<'_, T>,
-    frames: &Frames,
-    patches: &FeatureMaps<T>,
-    steps: usize,
-    scratch: &mut Scratchpad<T>,
-) -> Result<Vec<StackWorkspace<T>>> {
-    let mut stacks: Vec<StackWorkspace<T>> = Vec::new();
-    for (scale, EncoderScale { cells, .. }) in prepared.encoder.iter().enumerate() {
-        let mut stack = workspace(prepared, cells, prepared.step_of_encoder(frames, scale), steps)?;
-        let below = match stacks.last() {
-            Some(below) => Some(prepared.patches_below(scale, &below.top().states)?),
-            None => None,
-        };
-        prepared.descend(scale, below.as_ref().unwrap_or(patches), &mut stack.inputs, scratch)?;
-        cells.forward(&mut stack, steps, scratch)?;
-        stacks.push(stack);
-    }
-    Ok(stacks)
+/// A network with its weights packed, and what of its passes is kept.
+struct Training<'a, 'w, T> {
+    prepared: &'a Prepared<'w, T>,
+    frames: &'a Frames,
+    keeps_gates: bool,
 }
 
-/// Continues them by all steps, one scale after the other from the coarsest on; the result begins with the finest.
-fn forecast<T: Scalar>(
-    prepared: &Prepared<'_, T>,
-    frames: &Frames,
-    encoder: &[StackWorkspace<T>],
-    steps: usize,
-    scratch: &mut Scratchpad<T>,
-) -> Result<Vec<StackWorkspace<T>>> {
-    let mut stacks: Vec<StackWorkspace<T>> = Vec::new();
-    for (scale, ForecasterScale { cells, .. }) in prepared.forecaster.iter().enumerate().rev() {
-        let mut stack = workspace(prepared, cells, prepared.step_of_forecaster(frames, scale), steps)?;
-        for (layer, read) in stack.layers.iter_mut().zip(&encoder[scale].layers) {
-            layer.set_initial(read.state(read.steps() - 1))?;
+impl<T: Scalar> Training<'_, '_, T> {
+    /// Reads frames, one scale after the other, from the states after those before.
+    fn encode(
+        &self,
+        before: Option<&[StackWorkspace<T>]>,
+        patches: &FeatureMaps<T>,
+        steps: usize,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<Vec<StackWorkspace<T>>> {
+        let prepared = self.prepared;
+        let mut stacks: Vec<StackWorkspace<T>> = Vec::new();
+        for (scale, EncoderScale { cells, .. }) in prepared.encoder.iter().enumerate() {
+            let mut stack = self.workspace(cells, prepared.step_of_encoder(self.frames, scale), steps)?;
+            if let Some(before) = before {
+                for (layer, before) in stack.layers.iter_mut().zip(&before[scale].layers) {
+                    layer.set_initial(before.state(0))?;
+                }
+            }
+            let below = match stacks.last() {
+                Some(below) => Some(prepared.patches_below(scale, &below.top().states)?),
+                None => None,
+            };
+            prepared.descend(scale, below.as_ref().unwrap_or(patches), &mut stack.inputs, scratch)?;
+            cells.forward(&mut stack, steps, scratch)?;
+            stacks.push(stack);
         }
-        if let Some(above) = stacks.last() {
-            let states = above.top().states.as_ref();
-            let skip = prepared.config.skip.then(|| last_read(&encoder[scale]));
-            prepared.ascend(scale + 1, states, skip, stack.inputs.as_mut(), scratch)?;
-        }
-        cells.forward(&mut stack, steps, scratch)?;
-        stacks.push(stack);
+        Ok(stacks)
     }
-    stacks.reverse();
-    Ok(stacks)
+
+    /// Continues them by all steps, one scale after the other from the coarsest on; the result begins with the finest.
+    fn forecast(
+        &self,
+        encoder: &[StackWorkspace<T>],
+        steps: usize,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<Vec<StackWorkspace<T>>> {
+        let prepared = self.prepared;
+        let mut stacks: Vec<StackWorkspace<T>> = Vec::new();
+        for (scale, ForecasterScale { cells, .. }) in prepared.forecaster.iter().enumerate().rev() {
+            let mut stack = self.workspace(cells, prepared.step_of_forecaster(self.frames, scale), steps)?;
+            for (layer, read) in stack.layers.iter_mut().zip(&encoder[scale].layers) {
+                layer.set_initial(read.state(read.steps() - 1))?;
+            }
+            if let Some(above) = stacks.last() {
+                let states = above.top().states.as_ref();
+                let skip = prepared.config.skip.then(|| last_read(&encoder[scale]));
+                prepared.ascend(scale + 1, states, skip, stack.inputs.as_mut(), scratch)?;
+            }
+            cells.forward(&mut stack, steps, scratch)?;
+            stacks.push(stack);
+        }
+        stacks.reverse();
+        Ok(stacks)
+    }
+
+    fn workspace(
+        &self,
+        cells: &PreparedStack<'_, T>,
+        step: Extent,
+        steps: usize,
+    ) -> Result<StackWorkspace<T>> {
+        let widest = cells.cells.iter().map(|cell| cell.shape().hidden_channels).max().unwrap_or(1);
+        let kept = if self.keeps_gates { steps } else { steps_of_block(step, widest, steps) };
+        cells.workspace_keeping(step, steps, kept)
+    }
 }
 
 /// What the cells of the encoder read of the last frame.
 pub(super) fn last_read<T: Scalar>(stack: &StackWorkspace<T>) -> FeatureMapsRef<'_, T> {
     let layer = stack.top();
     stack.inputs.images(layer.images(layer.steps() - 1..layer.steps()))
-}
-
-fn workspace<T: Scalar>(
-    prepared: &Prepared<'_, T>,
-    cells: &PreparedStack<'_, T>,
-    step: Extent,
-    steps: usize,
-) -> Result<StackWorkspace<T>> {
-    let widest = cells.cells.iter().map(|cell| cell.shape().hidden_channels).max().unwrap_or(1);
-    let kept = if prepared.config.recompute { steps_of_block(step, widest, steps) } else { steps };
-    cells.workspace_keeping(step, steps, kept)
 }

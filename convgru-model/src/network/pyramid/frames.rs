@@ -80,7 +80,7 @@ impl Frames {
     }
 
     /// The frames of patches: the part that is not beyond them.
-    pub(super) fn from_patches<T: Scalar>(&self, maps: &FeatureMaps<T>, frames: &mut [T]) -> Result<()> {
+    pub(super) fn to_frames<T: Scalar>(&self, maps: &FeatureMaps<T>, frames: &mut [T]) -> Result<()> {
         let mut images = vec![T::ZERO; maps.extent().len()];
         maps.as_ref().write_nchw(&mut images)?;
         self.for_each_row(frames.len(), |frame, deep, stride| {

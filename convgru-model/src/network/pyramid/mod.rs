@@ -3,6 +3,7 @@
 mod backward;
 mod forward;
 mod frames;
+mod limits;
 mod link;
 mod parameters;
 mod stream;
@@ -16,6 +17,7 @@ use link::Link;
 pub use parameters::{EncoderScaleParameters, ForecasterScaleParameters, HeadParameters, PyramidParameters};
 pub(super) use stream::PyramidStream;
 
+use super::limits::Limits;
 use super::stack::PreparedStack;
 use crate::cell::CellOptions;
 use crate::config::PyramidConfig;
@@ -40,6 +42,7 @@ use crate::tensor::Tensor;
 pub struct Pyramid<T> {
     config: PyramidConfig,
     parameters: PyramidParameters<T>,
+    limits: Limits,
 }
 
 impl<T: Scalar> Pyramid<T> {
@@ -49,7 +52,7 @@ impl<T: Scalar> Pyramid<T> {
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work.
     pub fn new(config: PyramidConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        Ok(Self { parameters: PyramidParameters::draw(&config, seed)?, config })
+        Ok(Self { parameters: PyramidParameters::draw(&config, seed)?, config, limits: Limits::default() })
     }
 
     /// What the network is.
@@ -220,7 +223,7 @@ fn outputs<T: Scalar>(
     added: Option<(Addition, &[T])>,
 ) -> Result<Tensor<T>> {
     let mut outputs = Tensor::zeros(&frames.shape(steps));
-    frames.from_patches(patches, outputs.as_mut_slice())?;
+    frames.to_frames(patches, outputs.as_mut_slice())?;
     if let Some((addition, frame)) = added {
         addition.add(frame, outputs.as_mut_slice());
     }

@@ -132,6 +132,11 @@ impl<T: Scalar> PyramidStream<'_, T> {
         Ok(output)
     }
 
+    /// What the encoder keeps of the last step, the finest scale first.
+    pub(super) fn into_encoder(self) -> Vec<StackWorkspace<T>> {
+        self.encoder
+    }
+
     /// Forgets everything: the next frame is the first.
     pub(in crate::network) fn reset(&mut self) {
         for layer in self.encoder.iter_mut().flat_map(|stack| &mut stack.layers) {

@@ -1,6 +1,7 @@
 //! A network as ONNX.
 
 use convgru_model::export::onnx::{self, OPSET};
+use convgru_model::{ForecasterConfig, Residual};
 
 use super::choice::OnnxChoice;
 use super::source::Source;
@@ -40,27 +41,21 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
             })
         }
         (Source::Trained(trained), OnnxChoice::Step(part)) => {
-            let (bytes, notes) = match part {
-                Part::Encoder => {
-                    (onnx::Part::EncoderStep, ["inputs: frame, state.0, ...", "outputs: next_state.0, ..."])
-                }
-                Part::Forecaster => {
-                    let reads = trained.config.model.forecaster().in_channels > 0;
-                    let inputs = if reads { "inputs: frame, state.0, ..." } else { "inputs: state.0, ..." };
-                    (onnx::Part::ForecasterStep, [inputs, "outputs: prediction, next_state.0, ..."])
-                }
+            let (of_part, notes) = match part {
+                Part::Encoder => (onnx::Part::EncoderStep, encoder_notes(&trained.config.model)),
+                Part::Forecaster => (onnx::Part::ForecasterStep, forecaster_notes(&trained.config.model)),
             };
             Ok(Written {
-                bytes: onnx::encoder_forecaster(&trained.model, bytes)?,
+                bytes: onnx::forecaster(&trained.model, of_part)?,
                 what: format!("one step of the {}, ONNX opset {OPSET}", part.name()),
-                notes: notes.map(str::to_owned).into(),
+                notes: notes.into(),
             })
         }
         (Source::Trained(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
-            let channels = trained.config.model.image_channels;
+            let channels = trained.config.model.image_channels();
             Ok(Written {
-                bytes: onnx::encoder_forecaster(&trained.model, onnx::Part::Forecast { steps })?,
+                bytes: onnx::forecaster(&trained.model, onnx::Part::Forecast { steps })?,
                 what: format!("the forecast of a trained model, ONNX opset {OPSET}"),
                 notes: vec![
                     format!(
@@ -72,6 +67,26 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
         }
         _ => anyhow::bail!("--checkpoint holds a trained model, --weights a stack of cells"),
     }
+}
+
+/// Whether a network hands what it read of the last frame on to its forecaster.
+fn skips(model: &ForecasterConfig) -> bool {
+    matches!(model, ForecasterConfig::Pyramid(pyramid) if pyramid.skip && pyramid.scales.len() > 1)
+}
+
+fn encoder_notes(model: &ForecasterConfig) -> [String; 2] {
+    let features = if skips(model) { ", features.0, ..." } else { "" };
+    ["inputs: frame, state.0, ...".into(), format!("outputs: next_state.0, ...{features}")]
+}
+
+fn forecaster_notes(model: &ForecasterConfig) -> [String; 2] {
+    let reads = match model {
+        ForecasterConfig::EncoderForecaster(_) => model.reads_predictions(),
+        ForecasterConfig::Pyramid(pyramid) => pyramid.residual == Residual::LastFrame,
+    };
+    let (frame, features) =
+        (if reads { "frame, " } else { "" }, if skips(model) { ", features.0, ..." } else { "" });
+    [format!("inputs: {frame}state.0, ...{features}"), "outputs: prediction, next_state.0, ...".into()]
 }
 
 fn stack_notes(form: onnx::Form, channels: usize, hidden: &[usize]) -> Vec<String> {

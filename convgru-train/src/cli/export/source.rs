@@ -6,7 +6,8 @@ use anyhow::Context;
 use convgru_model::import::{named_tensors, safetensors_metadata};
 use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
 use convgru_model::{
-    CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, Error, Parameters, ResetGate, Tensor,
+    CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, Error, ForecasterConfig, Parameters,
+    ResetGate, Tensor,
 };
 use convgru_train::trainer::TrainedModel;
 use serde::Deserialize;
@@ -39,13 +40,21 @@ pub(super) struct Stack {
 impl Stack {
     /// The stack of a part of a trained model.
     pub(super) fn of_part(trained: &TrainedModel, part: Part) -> anyhow::Result<Self> {
+        let ForecasterConfig::EncoderForecaster(model) = &trained.config.model else {
+            anyhow::bail!(
+                "--part {}: a network of the kind {} has stacks at several scales; without --part all its weights are \
+                 written",
+                part.name(),
+                trained.config.model.kind()
+            )
+        };
         let config = match part {
-            Part::Encoder => trained.config.model.encoder(),
-            Part::Forecaster => trained.config.model.forecaster(),
+            Part::Encoder => model.encoder(),
+            Part::Forecaster => model.forecaster(),
         };
         let prefix = format!("{}.", part.name());
         let mut tensors = Vec::new();
-        trained.model.parameters().for_each(&mut |name, tensor| {
+        trained.model.for_each(&mut |name, tensor| {
             tensors.extend(name.strip_prefix(&prefix).map(|name| (name.to_owned(), tensor.cast())));
         });
         Ok(Self { name: part.name().to_owned(), network: network(config, tensors)? })

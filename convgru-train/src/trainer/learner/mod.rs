@@ -3,11 +3,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    EncoderForecaster, EncoderForecasterParameters, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
+    Forecaster, ForecasterParameters, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
 };
 
 use super::average::Average;
@@ -25,9 +24,9 @@ use crate::{Error, Result};
 
 /// The model with all that its training changes.
 pub(super) struct Learner {
-    pub(super) model: EncoderForecaster<f32>,
+    pub(super) model: Forecaster<f32>,
     optimizer: Optimizer<f32>,
-    gradients: EncoderForecasterParameters<f32>,
+    gradients: ForecasterParameters<f32>,
     schedule: Schedule,
     pub(super) objective: Objective,
     average: Option<Average>,
@@ -45,7 +44,7 @@ pub(super) enum Step {
 impl Learner {
     /// A learner before its first step, of data whose values mean what `transform` says.
     pub(super) fn new(config: &TrainingConfig, transform: &Transform) -> Result<Self> {
-        let mut model = EncoderForecaster::new(config.model.clone(), config.training.seed)?;
+        let mut model = Forecaster::new(config.model.clone(), config.training.seed)?;
         model.set_truncation(NonZeroUsize::new(config.training.truncate));
         if config.training.memory_budget > 0 {
             let bytes = config.training.memory_budget.saturating_mul(1 << 20);
@@ -53,11 +52,11 @@ impl Learner {
         }
         let decay = config.training.ema_decay;
         Ok(Self {
-            gradients: model.parameters().zeros_like(),
-            optimizer: Optimizer::new(config.optimizer.clone(), model.parameters())?,
+            gradients: model.zero_gradients(),
+            optimizer: Optimizer::new(config.optimizer.clone(), &model)?,
             schedule: schedule(config)?,
             objective: config.training.objective(transform),
-            average: (decay > 0.0).then(|| Average::new(model.parameters(), decay)),
+            average: (decay > 0.0).then(|| Average::new(&model, decay)),
             config: config.clone(),
             model,
         })
@@ -65,13 +64,12 @@ impl Learner {
 
     /// Takes over the parameters, their average and the moments of a checkpoint.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        checkpoint.restore(self.model.parameters_mut())?;
+        checkpoint.restore(&mut self.model)?;
         if let Some(average) = &mut self.average {
-            checkpoint.restore_average(&mut average.parameters)?;
+            checkpoint.restore_average(&mut average.model)?;
         }
         let state = checkpoint.optimizer.clone();
-        self.optimizer =
-            Optimizer::from_state(self.config.optimizer.clone(), state, self.model.parameters())?;
+        self.optimizer = Optimizer::from_state(self.config.optimizer.clone(), state, &self.model)?;
         self.schedule = schedule(&self.config)?;
         checkpoint.history.validations.iter().for_each(|validation| self.validated(validation));
         Ok(())
@@ -84,13 +82,8 @@ impl Learner {
 
     /// The model that is measured and exported: with the average of the parameters, if there
     /// is one.
-    pub(super) fn evaluated(&self) -> Cow<'_, EncoderForecaster<f32>> {
-        let Some(average) = &self.average else {
-            return Cow::Borrowed(&self.model);
-        };
-        let mut model = self.model.clone();
-        model.parameters_mut().clone_from(&average.parameters);
-        Cow::Owned(model)
+    pub(super) fn evaluated(&self) -> &Forecaster<f32> {
+        self.average.as_ref().map_or(&self.model, |average| &average.model)
     }
 
     /// Everything at this moment, as a checkpoint.
@@ -100,9 +93,9 @@ impl Learner {
             config_hash: self.config.hash(),
             seed: self.config.training.seed,
             cursor,
-            parameters: NamedTensor::collect(self.model.parameters()),
+            parameters: NamedTensor::collect(&self.model),
             optimizer: self.optimizer.state().clone(),
-            average: self.average.as_ref().map(|average| NamedTensor::collect(&average.parameters)),
+            average: self.average.as_ref().map(|average| NamedTensor::collect(&average.model)),
             history: history.clone(),
         }
     }
@@ -142,9 +135,9 @@ impl Learner {
             self.optimizer.set_momentum(momentum)?;
         }
         let learning_rate = self.schedule.learning_rate(taken);
-        self.optimizer.step(self.model.parameters_mut(), &self.gradients, learning_rate)?;
+        self.optimizer.step(&mut self.model, &self.gradients, learning_rate)?;
         if let Some(average) = &mut self.average {
-            average.update(self.model.parameters(), taken);
+            average.update(&self.model, taken);
         }
         Ok(Step::Taken(StepRecord {
             step: cursor.step + 1,
