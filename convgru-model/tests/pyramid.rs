@@ -128,7 +128,7 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
     };
     let parameters = network.parameters().to_named();
     let before = reference::pyramid(&small, &named(&parameters), None, &frames(0..3), 1).unwrap();
-    let loss = |parameters: &[(String, Tensor<f64>)]| {
+    let loss = |parameters: &[(String, Tensor<f64>)]| -> f64 {
         let start = Some(before.encoder_states.clone());
         let forecast = reference::pyramid(&small, &named(parameters), start, &frames(3..5), 2).unwrap();
         forecast.frames.output.dot(&expected.output).unwrap()

@@ -224,7 +224,7 @@ mod tests {
         assert!((70..130).contains(&small), "{small} of 200 in the lower half of the logarithm");
         let count = |size: usize| configs.iter().filter(|config| config.training.batch_size == size).count();
         assert!([2, 3, 4].iter().all(|&size| count(size) > 40) && count(2) + count(3) + count(4) == 200);
-        let wide = configs.iter().filter(|config| config.model.hidden_channels == [8, 8]).count();
+        let wide = configs.iter().filter(|config| config.model.hidden_channels() == [8, 8]).count();
         assert!((70..130).contains(&wide), "{wide} of 200");
         assert!(configs.iter().all(|config| (0.0..0.5).contains(&config.optimizer.weight_decay)));
         assert_eq!(configs[7].name, "trial-0007");
