@@ -8,6 +8,7 @@ use convgru_bench::Workload;
 
 use crate::engines::Engine;
 use crate::onnx::OnnxOptions;
+use crate::retrain::RetrainOptions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -42,6 +43,8 @@ pub(crate) enum Action {
     Report,
     /// Compares exported networks with ONNX Runtime (cargo xtask onnx)
     Onnx(OnnxOptions),
+    /// Trains a network twice, by convgru and by PyTorch (cargo xtask retrain)
+    Retrain(RetrainOptions),
     /// Answers the protocol on standard input and output
     #[command(hide = true)]
     Engine {

@@ -19,6 +19,7 @@ mod progress;
 mod protocol;
 mod record;
 mod report;
+mod retrain;
 mod rounds;
 mod statistics;
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         }
         Some(Action::Report) => report::write(),
         Some(Action::Onnx(options)) => onnx::run(&options),
+        Some(Action::Retrain(options)) => retrain::run(&options),
         None if cli.options.install_peers => install::run(),
         None if cli.options.latency => latency::run(),
         None if cli.options.plan.is_some() => plan::run(cli.options.plan.as_deref().unwrap_or_default()),

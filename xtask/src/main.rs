@@ -16,6 +16,7 @@ mod onnx;
 mod parity;
 mod predict;
 mod process;
+mod retrain;
 mod tidy;
 mod train;
 mod tune;
@@ -40,6 +41,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "import", about: import::ABOUT, run: import::run },
     Command { name: "export", about: export::ABOUT, run: export::run },
     Command { name: "onnx", about: onnx::ABOUT, run: onnx::run },
+    Command { name: "retrain", about: retrain::ABOUT, run: retrain::run },
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "fuzz", about: fuzz::ABOUT, run: fuzz::run },

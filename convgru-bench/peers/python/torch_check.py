@@ -5,23 +5,15 @@ The folder is that of `onnx_check.py`, and so are the lines that are written.
 
 import json
 import pathlib
-import re
 import sys
 
 import numpy
 import torch
 from safetensors.torch import load_file
 
+from document import module
+
 FOLDER = pathlib.Path(sys.argv[1])
-DOCUMENT = pathlib.Path(__file__).parents[3] / "docs" / "export.md"
-
-
-def module():
-    """The names that the longest piece of Python in the document defines."""
-    pieces = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    names = {}
-    exec(compile(max(pieces, key=len), str(DOCUMENT), "exec"), names)
-    return names
 
 
 def tensor(entry):

@@ -1,7 +1,7 @@
 //! Exported networks in ONNX Runtime, compared with ours: `cargo xtask onnx`.
 
 mod networks;
-mod python;
+pub(crate) mod python;
 mod recurrent;
 mod written;
 

@@ -26,7 +26,7 @@ fn program(environment: &Path) -> PathBuf {
 }
 
 /// The interpreter that was asked for, or that of our environment.
-pub(super) fn find(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
+pub(crate) fn find(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(chosen) = chosen {
         return Ok(chosen.to_path_buf());
     }

@@ -7,7 +7,7 @@ use crate::dataset::{Batch, SequenceDataset, batch, order};
 
 /// The training set cut into batches: epoch after epoch, each in an order of its own.
 /// Sequences that do not fill a batch at the end of an epoch are left out of it.
-pub(super) struct Batches {
+pub struct Batches {
     dataset: Box<dyn SequenceDataset>,
     seed: u64,
     size: usize,
@@ -16,17 +16,18 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) fn new(dataset: Box<dyn SequenceDataset>, config: &TrainingConfig) -> Self {
+    /// The batches of a training set.
+    pub fn new(dataset: Box<dyn SequenceDataset>, config: &TrainingConfig) -> Self {
         Self { dataset, seed: config.training.seed, size: config.training.batch_size, order: None }
     }
 
     /// The training set.
-    pub(super) fn dataset(&self) -> &dyn SequenceDataset {
+    pub fn dataset(&self) -> &dyn SequenceDataset {
         self.dataset.as_ref()
     }
 
     /// The position after `step` steps.
-    pub(super) fn cursor(&self, step: u64) -> Cursor {
+    pub fn cursor(&self, step: u64) -> Cursor {
         Cursor::at(step, (self.dataset.len() / self.size).max(1) as u64)
     }
 
@@ -34,7 +35,7 @@ impl Batches {
     ///
     /// # Errors
     /// Those of the data set.
-    pub(super) fn at(&mut self, cursor: Cursor) -> Result<Batch> {
+    pub fn at(&mut self, cursor: Cursor) -> Result<Batch> {
         let order = match self.order.take() {
             Some((epoch, order)) if epoch == cursor.epoch => order,
             _ => order(self.seed, cursor.epoch, self.dataset.len()),

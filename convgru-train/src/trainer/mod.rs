@@ -22,8 +22,10 @@ mod tests;
 mod weights;
 
 pub use assess::{Assessment, Assessor, mean_frame};
+pub use batches::Batches;
 pub use conclude::Conclusion;
 pub use folder::RunFolder;
+pub use learner::{Learner, Step};
 pub use observer::{Event, Observer, Silent};
 pub use session::{Outcome, Session, Trained};
 pub use weights::TrainedModel;

@@ -23,7 +23,7 @@ use crate::schedule::Schedule;
 use crate::{Error, Result};
 
 /// The model with all that its training changes.
-pub(super) struct Learner {
+pub struct Learner {
     pub(super) model: Forecaster<f32>,
     optimizer: Optimizer<f32>,
     gradients: ForecasterParameters<f32>,
@@ -34,7 +34,7 @@ pub(super) struct Learner {
 }
 
 /// What became of a batch.
-pub(super) enum Step {
+pub enum Step {
     /// The model learned from it.
     Taken(StepRecord),
     /// Loss or gradient was no number; nothing has changed.
@@ -43,7 +43,10 @@ pub(super) enum Step {
 
 impl Learner {
     /// A learner before its first step, of data whose values mean what `transform` says.
-    pub(super) fn new(config: &TrainingConfig, transform: &Transform) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Model`] if a field of the configuration is out of its range.
+    pub fn new(config: &TrainingConfig, transform: &Transform) -> Result<Self> {
         let mut model = Forecaster::new(config.model.clone(), config.training.seed)?;
         model.set_truncation(NonZeroUsize::new(config.training.truncate));
         if config.training.memory_budget > 0 {
@@ -82,7 +85,7 @@ impl Learner {
 
     /// The model that is measured and exported: with the average of the parameters, if there
     /// is one.
-    pub(super) fn evaluated(&self) -> &Forecaster<f32> {
+    pub fn evaluated(&self) -> &Forecaster<f32> {
         self.average.as_ref().map_or(&self.model, |average| &average.model)
     }
 
@@ -108,7 +111,7 @@ impl Learner {
     ///
     /// # Errors
     /// Those of the model.
-    pub(super) fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<Step> {
+    pub fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<Step> {
         let training = &self.config.training;
         let skip =
             |part| Ok(Step::Skipped(SkippedRecord { step: cursor.step + 1, epoch: cursor.epoch, part }));
