@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use convgru_model::recurrent::{CellConfig, Recurrent, RecurrentConfig};
 use convgru_model::{ConvGru, ConvGruConfig, InputGradient, Outputs, Parameters, StateGradient, Tensor};
 
 thread_local! {
@@ -69,6 +70,28 @@ fn samples_are_reset_without_allocating() {
         counts
     });
     assert_eq!(counts, [0; 4]);
+}
+
+#[test]
+fn a_step_of_a_stream_of_another_cell_takes_the_same_memory_every_time() {
+    let cell = CellConfig { dilation: [2, 2], ..CellConfig::new(3, 6) };
+    let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 7).unwrap();
+    let frame = Tensor::from_fn(&[1, 3, 32, 40], |i| (i % 7) as f32 / 7.0);
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+    let bytes: Vec<usize> = pool.install(|| {
+        let mut stream = network.prepare(&[&[1, 3, 32, 40]], &[]).unwrap();
+        // The first step reads no state.
+        stream.step(&[&frame]).unwrap();
+        let mut bytes = Vec::with_capacity(5);
+        for _ in 0..5 {
+            let before = BYTES.with(Cell::get);
+            stream.step(&[&frame]).unwrap();
+            bytes.push(BYTES.with(Cell::get) - before);
+        }
+        bytes
+    });
+    // No kernel is packed again, and nothing gathers.
+    assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]), "{bytes:?}");
 }
 
 #[test]

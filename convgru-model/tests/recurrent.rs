@@ -6,7 +6,7 @@ use convgru_model::recurrent::{
     RecurrentOutput, RecurrentOutputGradients, RecurrentParameters, Wiring,
 };
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruParameters, InputGradient, Parameters, ResetGate, Tensor,
+    ConvGru, ConvGruConfig, ConvGruParameters, InputGradient, MemoryBudget, Parameters, ResetGate, Tensor,
 };
 
 fn frames(shape: &[usize]) -> Tensor<f64> {
@@ -109,6 +109,43 @@ fn any_number_of_threads_gives_the_same_bits() {
         let expected = pool(1).install(run);
         for threads in [2, 3, 8] {
             assert!(pool(threads).install(run) == expected, "{name}: {threads} threads");
+        }
+    }
+}
+
+/// What a memory budget does not let a forward pass keep is computed anew, with the same results.
+#[test]
+fn a_memory_budget_changes_no_state_and_no_gradient_but_by_rounding() {
+    let x = frames(&[7, 3, 3, 5, 6]);
+    let lengths = [2, 7, 4];
+    for (name, config) in networks() {
+        let mut network = Recurrent::<f64>::new(config, 5).unwrap();
+        let given = Frames { lengths: Some(&lengths), ..Frames::new(&x) };
+        let run = |network: &Recurrent<f64>| {
+            let (output, workspace) = network.forward_train(&given, Some(3)).unwrap();
+            let mut gradients = network.parameters().zeros_like();
+            let d = RecurrentOutputGradients {
+                outputs: vec![Some(&output.outputs[0])],
+                last: output.last.iter().map(Some).collect(),
+                top: Some(&output.top),
+            };
+            let back = workspace.backward(&d, &mut gradients).unwrap();
+            (workspace.bytes(), output, gradients, back.d_inputs)
+        };
+        let (all, expected, d_expected, d_inputs) = run(&network);
+        for part in [1, 3, 5] {
+            network.set_memory_budget(MemoryBudget::Bytes(all * part / 7));
+            let (bytes, output, gradients, d) = run(&network);
+            assert!(bytes < all, "{name}: {bytes} of {all}");
+            assert!(same_bits(&output, &expected), "{name}");
+            let near = |a: &Tensor<f64>, b: &Tensor<f64>| {
+                let largest = b.as_slice().iter().fold(1.0f64, |most, x| most.max(x.abs()));
+                a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| (a - b).abs() < 1e-12 * largest)
+            };
+            assert!(near(&d[0], &d_inputs[0]), "{name}");
+            for ((tensor, one), (_, other)) in gradients.named().iter().zip(d_expected.named()) {
+                assert!(near(one, other), "{name}: {tensor}");
+            }
         }
     }
 }

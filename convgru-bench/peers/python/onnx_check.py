@@ -59,11 +59,18 @@ def beside(run):
     return {name: tensor(entry) for name, entry in run["beside"].items()}
 
 
+def sequences(model, run):
+    """The inputs by their names."""
+    if run["more"]:
+        return {f"input.{index}": tensor(entry) for index, entry in enumerate([run["input"], *run["more"]])}
+    return {"input": tensor(run["input"])} if "input" in model.inputs else {}
+
+
 def step_by_step(step, run):
     """One frame after the other, the states fed back."""
-    frames, states, tops, out = tensor(run["input"]), named_states(run), [], {}
-    for frame in frames:
-        inputs = {"input": frame} if "input" in step.inputs else {}
+    frames, states, tops, out = sequences(step, run), named_states(run), [], {}
+    for t in range(run["steps"]):
+        inputs = {name: values[t] for name, values in frames.items()}
         out = step(inputs | states | beside(run))
         states = step.states(out)
         tops.append(out.get("output", out[f"next_state.{len(states) - 1}"]))
@@ -72,7 +79,7 @@ def step_by_step(step, run):
 
 def sequence(model, run):
     """All frames at once."""
-    first = {"input": tensor(run["input"])} if "input" in model.inputs else {"steps": numpy.array(run["steps"], "i8")}
+    first = sequences(model, run) or {"steps": numpy.array(run["steps"], "i8")}
     return model(first | named_states(run) | beside(run))
 
 
@@ -148,9 +155,11 @@ def compare(network, form, models, compute):
 for network in json.loads((FOLDER / "networks.json").read_text()):
     models = {form: Model(file) for form, file in network["models"].items()}
     if network["kind"] in ("ConvGru", "Recurrent"):
-        step, whole = models["step"], models["sequence"]
+        step, whole = models["step"], models.get("sequence")
         compare(network, "step", [step], lambda run: step_by_step(step, run))
-        compare(network, "sequence", [whole], lambda run: sequence(whole, run))
+        # A network of several inputs is written as one step.
+        if whole:
+            compare(network, "sequence", [whole], lambda run: sequence(whole, run))
     elif network["kind"] == "Pyramid":
         both, whole, scales = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]["scales"]
         compare(network, "two steps", both, lambda run: pyramid_steps(*both, scales, run))

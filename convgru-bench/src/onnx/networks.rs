@@ -90,7 +90,7 @@ fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
         let input = numbers(&size, 0);
         let prediction = network.forward(&input, steps)?;
         let expected = vec![("prediction".to_owned(), prediction)];
-        runs.push(Run { input, states: Vec::new(), beside: Vec::new(), steps, expected });
+        runs.push(Run { input, more: Vec::new(), states: Vec::new(), beside: Vec::new(), steps, expected });
     }
     let models = vec![
         ("encoder", onnx::pyramid(&network, Part::EncoderStep)?),
@@ -192,7 +192,7 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         let mut expected = vec![("output".to_owned(), result.outputs.swap_remove(0))];
         let last = result.last.into_iter().enumerate();
         expected.extend(last.map(|(layer, state)| (format!("next_state.{layer}"), state)));
-        runs.push(Run { input, states, beside: Vec::new(), steps, expected });
+        runs.push(Run { input, more: Vec::new(), states, beside: Vec::new(), steps, expected });
     }
     let models = vec![
         ("step", onnx::conv_gru(&network, Form::Step)?),
@@ -223,7 +223,7 @@ fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network
         let input = numbers(&size, 0);
         let prediction = network.forward(&input, steps)?;
         let expected = vec![("prediction".to_owned(), prediction)];
-        runs.push(Run { input, states: Vec::new(), beside: Vec::new(), steps, expected });
+        runs.push(Run { input, more: Vec::new(), states: Vec::new(), beside: Vec::new(), steps, expected });
     }
     let models = vec![
         ("encoder", onnx::encoder_forecaster(&network, Part::EncoderStep)?),

@@ -1,5 +1,6 @@
 //! Networks of every other cell, compared in ONNX Runtime.
 
+use anyhow::Context as _;
 use convgru_model::export::onnx::{self, Form};
 use convgru_model::export::to_safetensors;
 use convgru_model::layer::Activation;
@@ -16,6 +17,15 @@ use super::written::{Network, Run};
 fn two(cell: &CellConfig) -> RecurrentConfig {
     let above = CellConfig { in_channels: cell.hidden_channels, hidden_channels: 4, ..cell.clone() };
     RecurrentConfig::chain([cell.clone(), above])
+}
+
+/// Three layers, each with an input of its own.
+fn gru_rcn(pool: bool) -> RecurrentConfig {
+    let layer =
+        |inputs, lower_channels, hidden| CellConfig { lower_channels, ..CellConfig::new(inputs, hidden) };
+    let above = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..layer(4, 3, 2) };
+    let cells = [layer(3, 0, 3), above, CellConfig { normalization: Normalization::Layer, ..layer(2, 2, 4) }];
+    RecurrentConfig { wiring: Wiring::GruRcn { pool }, ..RecurrentConfig::chain(cells) }
 }
 
 /// Networks with every operation that can be written.
@@ -77,6 +87,8 @@ pub(super) fn all() -> Vec<(&'static str, RecurrentConfig)> {
                 ])
             },
         ),
+        ("stacked gru-rcn", gru_rcn(false)),
+        ("stacked gru-rcn, pooled", gru_rcn(true)),
         ("cells between convolutions", {
             let convolution = |in_channels, out_channels| ConvolutionConfig {
                 in_channels,
@@ -108,10 +120,10 @@ pub(super) fn network(name: &str, config: RecurrentConfig) -> anyhow::Result<Net
     let parameters = RecurrentParameters::new(named.collect());
     let network = Recurrent::from_parameters(config, parameters)?;
     let runs = SIZES.into_iter().map(|size| run(&network, size)).collect::<anyhow::Result<_>>()?;
-    let models = vec![
-        ("step", onnx::recurrent(&network, Form::Step)?),
-        ("sequence", onnx::recurrent(&network, Form::Sequence)?),
-    ];
+    let mut models = vec![("step", onnx::recurrent(&network, Form::Step)?)];
+    if network.config().inputs() == 1 {
+        models.push(("sequence", onnx::recurrent(&network, Form::Sequence)?));
+    }
     Ok(Network {
         name: format!("recurrent: {name}"),
         kind: "Recurrent",
@@ -126,9 +138,16 @@ pub(super) fn network(name: &str, config: RecurrentConfig) -> anyhow::Result<Net
 /// A sequence from states that are not zero.
 fn run(network: &Recurrent<f32>, [steps, batch, height, width]: [usize; 4]) -> anyhow::Result<Run> {
     let config = network.config();
-    let input = numbers(&[steps, batch, config.in_channels(0), height, width], 0);
+    let halvings = |input: usize| if config.wiring == (Wiring::GruRcn { pool: true }) { input } else { 0 };
+    let inputs: Vec<Tensor<f32>> = (0..config.inputs())
+        .map(|input| {
+            let [height, width] = [height, width].map(|size| size >> halvings(input));
+            numbers(&[steps, batch, config.in_channels(input), height, width], 7 * input)
+        })
+        .collect();
     // A step from zeros tells the shapes of the states.
-    let first = input.index(0).reshape(&[1, batch, config.in_channels(0), height, width])?;
+    let first = inputs.iter().map(|input| input.index(0).reshape(&[&[1], &input.shape()[1..]].concat()));
+    let first = first.collect::<Result<Vec<_>, _>>()?;
     let contexts = |shapes: &[Tensor<f32>]| -> Vec<(String, Tensor<f32>)> {
         let cells = config.cells().enumerate().filter(|(_, cell)| cell.context == Context::Additive);
         cells
@@ -152,13 +171,15 @@ fn run(network: &Recurrent<f32>, [steps, batch, height, width]: [usize; 4]) -> a
     }
     let beside = contexts(&sizes);
     let given = tensors(&beside);
-    let zeros = network.forward(&Frames { contexts: &given, ..Frames::new(&first) })?.last;
+    let frames = |inputs| Frames { inputs, states: None, contexts: &given, lengths: None };
+    let zeros = network.forward(&frames(first.iter().collect()))?.last;
     let states: Vec<Tensor<f32>> =
         zeros.iter().enumerate().map(|(index, state)| numbers(state.shape(), index + 1)).collect();
-    let result =
-        network.forward(&Frames { contexts: &given, states: Some(&states), ..Frames::new(&input) })?;
+    let result = network.forward(&Frames { states: Some(&states), ..frames(inputs.iter().collect()) })?;
     let mut expected = vec![("output".to_owned(), result.top)];
     let last = result.last.into_iter().enumerate();
     expected.extend(last.map(|(index, state)| (format!("next_state.{index}"), state)));
-    Ok(Run { input, states, beside, steps, expected })
+    let mut inputs = inputs.into_iter();
+    let input = inputs.next().context("a network reads an input")?;
+    Ok(Run { input, more: inputs.collect(), states, beside, steps, expected })
 }

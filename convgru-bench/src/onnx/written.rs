@@ -32,6 +32,8 @@ pub(super) struct Network {
 pub(super) struct Run {
     /// `[T, N, C, H, W]`
     pub(super) input: Tensor<f32>,
+    /// The other inputs of a network that reads several.
+    pub(super) more: Vec<Tensor<f32>>,
     /// The states before.
     pub(super) states: Vec<Tensor<f32>>,
     /// What is given besides, by its names in the files: the same in every step.
@@ -56,6 +58,7 @@ struct NetworkEntry<'a> {
 #[derive(Serialize)]
 struct RunEntry<'a> {
     input: TensorEntry,
+    more: Vec<TensorEntry>,
     states: Vec<TensorEntry>,
     beside: BTreeMap<&'a str, TensorEntry>,
     steps: usize,
@@ -94,6 +97,7 @@ impl Files<'_> {
     }
 
     fn run<'a>(&mut self, run: &'a Run) -> anyhow::Result<RunEntry<'a>> {
+        let more = run.more.iter().map(|input| self.tensor(input)).collect::<anyhow::Result<_>>()?;
         let states = run.states.iter().map(|state| self.tensor(state)).collect::<anyhow::Result<_>>()?;
         let mut expected = BTreeMap::new();
         for (name, tensor) in &run.expected {
@@ -103,7 +107,7 @@ impl Files<'_> {
         for (name, tensor) in &run.beside {
             beside.insert(name.as_str(), self.tensor(tensor)?);
         }
-        Ok(RunEntry { input: self.tensor(&run.input)?, states, beside, steps: run.steps, expected })
+        Ok(RunEntry { input: self.tensor(&run.input)?, more, states, beside, steps: run.steps, expected })
     }
 }
 

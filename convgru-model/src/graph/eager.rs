@@ -1,17 +1,17 @@
 //! Operations on tensors, each forgotten with the last use of its result.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
 use super::Operations;
 use super::kernels::Kernels;
-use super::op::Op;
+use super::op::{Gate, Op};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// A tensor, or a parameter by its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Held<T> {
     Parameter(usize),
     Tensor(Tensor<T>),
@@ -28,8 +28,8 @@ impl<'p, T: Scalar> Eager<'p, T> {
     }
 
     /// A value of a tensor.
-    pub(crate) fn hold(tensor: Tensor<T>) -> Rc<Held<T>> {
-        Rc::new(Held::Tensor(tensor))
+    pub(crate) fn hold(tensor: Tensor<T>) -> Arc<Held<T>> {
+        Arc::new(Held::Tensor(tensor))
     }
 
     /// The tensor of a value.
@@ -45,14 +45,18 @@ impl<'p, T: Scalar> Eager<'p, T> {
 }
 
 impl<T: Scalar> Operations for Eager<'_, T> {
-    type Value = Rc<Held<T>>;
+    type Value = Arc<Held<T>>;
 
     fn shape(&self, value: &Self::Value) -> Vec<usize> {
         self.tensor(value).shape().to_vec()
     }
 
+    fn gate(&mut self, gate: Gate, sums: &[Self::Value]) -> Result<Self::Value> {
+        self.apply(Op::Gate(gate), sums)
+    }
+
     fn parameter(&mut self, index: usize) -> Self::Value {
-        Rc::new(Held::Parameter(index))
+        Arc::new(Held::Parameter(index))
     }
 
     fn constant(&mut self, tensor: &Tensor<f64>) -> Self::Value {

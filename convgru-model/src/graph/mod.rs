@@ -12,16 +12,17 @@ mod eager;
 mod kernels;
 mod op;
 mod tape;
+mod weight_gradients;
 
 use std::ops::Range;
 
-pub(crate) use eager::Eager;
+pub(crate) use eager::{Eager, Held};
 pub use op::Edge;
 #[cfg(feature = "onnx")]
 pub(crate) use op::Operands;
 #[cfg(feature = "gradcheck")]
 pub(crate) use op::Resize;
-pub(crate) use op::{Convolution, Op, Pad, Pooling};
+pub(crate) use op::{Convolution, Gate, Op, Pad, Pooling};
 pub(crate) use tape::{Tape, Value};
 
 use crate::error::Result;
@@ -63,6 +64,17 @@ pub(crate) trait Operations {
     /// An elementwise function.
     fn activate(&mut self, activation: Activation, a: &Self::Value) -> Result<Self::Value> {
         self.apply(Op::Activate(activation), std::slice::from_ref(a))
+    }
+
+    /// The function of a gate, of one operand or of the sum of two: by its definition, unless that is an operation of its
+    /// own.
+    fn gate(&mut self, gate: Gate, sums: &[Self::Value]) -> Result<Self::Value> {
+        let mut sum = self.channels(&sums[0], gate.first)?;
+        if let Some(other) = sums.get(1) {
+            let other = self.channels(other, gate.second)?;
+            sum = self.add(&sum, &other)?;
+        }
+        self.activate(gate.activation, &sum)
     }
 
     /// Some of the channels.

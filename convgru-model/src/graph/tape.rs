@@ -1,10 +1,14 @@
 //! Operations on tensors, recorded, and the way back over them.
 
-use convgru_kernels::Scalar;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use convgru_kernels::{Extent, FeatureMaps, Scalar};
 
 use super::Operations;
 use super::kernels::Kernels;
-use super::op::{Op, Operands, Sink};
+use super::op::{Convolution, Gate, Op, Operands, Sink};
+use super::weight_gradients::{Call, Destination, WeightGradients};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -53,9 +57,10 @@ impl<'p, T: Scalar> Tape<'p, T> {
         Self { kernels: Kernels::new(parameters), nodes: (0..parameters.len()).map(node).collect() }
     }
 
-    /// The parameters of the network.
-    pub(crate) fn parameters(&self) -> &'p [(String, Tensor<T>)] {
-        self.kernels.parameters
+    /// Bytes of all values but parameters.
+    pub(crate) fn bytes(&self) -> usize {
+        let values = self.nodes.iter().filter_map(|node| node.value.as_ref());
+        values.map(|value| value.len() * size_of::<T>()).sum()
     }
 
     /// A tensor whose gradient is wanted.
@@ -112,17 +117,45 @@ impl<'p, T: Scalar> Tape<'p, T> {
                 none => *none = Some(seed),
             }
         }
+        let uses = self.uses_of_kernels();
+        let mut later = WeightGradients::new();
         for index in (self.kernels.parameters.len()..self.nodes.len()).rev() {
+            let mut to = Destination { gradients: &mut gradients, parameters };
+            // A kernel that was computed comes before all convolutions by it.
+            later.finish_all(self, Some(Value(index)), &mut to)?;
             let Source::Op(op, inputs) = &self.nodes[index].source else { continue };
-            let Some(d_result) = gradients.0[index].take() else { continue };
-            let mut sink = TapeSink { tape: self, inputs, gradients: &mut gradients.0, parameters };
+            let Some(d_result) = to.gradients.0[index].take() else { continue };
+            let mut sink = TapeSink { tape: self, inputs, uses: &uses, to, later: &mut later };
             self.with_operands(op, inputs, |operands| {
                 op.backward(&operands, self.tensor(Value(index)), &d_result, &mut sink)
             })?;
         }
+        later.finish_all(self, None, &mut Destination { gradients: &mut gradients, parameters })?;
         Ok(gradients)
     }
+
+    /// How often kernels are convolved with, by their rows.
+    fn uses_of_kernels(&self) -> Uses {
+        let mut uses = Uses::new();
+        for node in &self.nodes {
+            if let Source::Op(Op::Convolve(convolution), inputs) = &node.source {
+                *uses.entry((inputs[1], convolution.rows.clone())).or_default() += 1;
+            }
+        }
+        uses
+    }
+
+    /// The gradient of a value so far.
+    pub(super) fn gradient_of<'t>(&self, value: Value, to: &'t mut Destination<'_, T>) -> &'t mut Tensor<T> {
+        match self.nodes[value.0].source {
+            Source::Parameter(index) => &mut to.parameters[index].1,
+            _ => to.gradients.0[value.0].get_or_insert_with(|| Tensor::zeros(self.tensor(value).shape())),
+        }
+    }
 }
+
+/// How often rows of a kernel are convolved with.
+type Uses = HashMap<(Value, Range<usize>), usize>;
 
 impl<T: Scalar> Operations for Tape<'_, T> {
     type Value = Value;
@@ -139,6 +172,10 @@ impl<T: Scalar> Operations for Tape<'_, T> {
         Ok(self.push(Source::Op(op, inputs.to_vec()), Some(value), varies))
     }
 
+    fn gate(&mut self, gate: Gate, sums: &[Value]) -> Result<Value> {
+        self.apply(Op::Gate(gate), sums)
+    }
+
     fn parameter(&mut self, index: usize) -> Value {
         Value(index)
     }
@@ -152,8 +189,9 @@ impl<T: Scalar> Operations for Tape<'_, T> {
 struct TapeSink<'a, 'p, T> {
     tape: &'a Tape<'p, T>,
     inputs: &'a [Value],
-    gradients: &'a mut [Option<Tensor<T>>],
-    parameters: &'a mut [(String, Tensor<T>)],
+    uses: &'a Uses,
+    to: Destination<'a, T>,
+    later: &'a mut WeightGradients<T>,
 }
 
 impl<T: Scalar> Sink<T> for TapeSink<'_, '_, T> {
@@ -162,12 +200,28 @@ impl<T: Scalar> Sink<T> for TapeSink<'_, '_, T> {
     }
 
     fn gradient(&mut self, operand: usize) -> &mut Tensor<T> {
+        self.tape.gradient_of(self.inputs[operand], &mut self.to)
+    }
+
+    fn give(&mut self, operand: usize, gradient: Tensor<T>) -> Result<()> {
         let value = self.inputs[operand];
-        match self.tape.nodes[value.0].source {
-            Source::Parameter(index) => &mut self.parameters[index].1,
-            _ => {
-                self.gradients[value.0].get_or_insert_with(|| Tensor::zeros(self.tape.tensor(value).shape()))
-            }
+        let is_parameter = matches!(self.tape.nodes[value.0].source, Source::Parameter(_));
+        match &mut self.to.gradients.0[value.0] {
+            none @ None if !is_parameter => *none = Some(gradient),
+            _ => self.gradient(operand).add_assign(&gradient)?,
         }
+        Ok(())
+    }
+
+    fn weight_gradient(
+        &mut self,
+        convolution: &Convolution,
+        extents: [Extent; 2],
+        d_result: FeatureMaps<T>,
+    ) -> Result<()> {
+        let [input, kernel] = [self.inputs[0], self.inputs[1]];
+        let uses = self.uses.get(&(kernel, convolution.rows.clone())).copied().unwrap_or(1);
+        let call = Call { kernel, convolution: convolution.clone(), extents };
+        self.later.put(self.tape, (call, uses), input, d_result, &mut self.to)
     }
 }

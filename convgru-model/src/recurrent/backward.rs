@@ -3,23 +3,30 @@
 use convgru_kernels::Scalar;
 
 use super::border::{Border, Frames};
-use super::forward::{RecurrentOutput, collect};
+use super::forward::RecurrentOutput;
 use super::network::{Recurrent, RecurrentParameters};
-use super::run::{Given, Run};
-use crate::error::{Result, expect_count};
-use crate::graph::{Tape, Value};
+use super::noise::Seed;
+use super::recorded::Recorded;
+use super::segments::Segments;
+use crate::error::Result;
+use crate::network::MemoryBudget;
 use crate::parameters::expect_gradients;
-use crate::tensor::{Tensor, expect_shape};
+use crate::tensor::Tensor;
 
-/// What [`Recurrent::forward_train`] keeps for the way back: every intermediate result.
+/// What [`Recurrent::forward_train`] keeps for the way back: every intermediate result, or as many steps of them as fit
+/// into the memory budget at a time ([`Recurrent::set_memory_budget`]).
 ///
 /// It borrows the network, so that its weights are those of the forward pass.
 #[derive(Debug)]
 pub struct RecurrentWorkspace<'p, T> {
-    tape: Tape<'p, T>,
-    border: Border,
-    given: Given<Value>,
-    run: Run<Value>,
+    network: &'p Recurrent<T>,
+    kept: Kept<'p, T>,
+}
+
+#[derive(Debug)]
+enum Kept<'p, T> {
+    Everything(Recorded<'p, T>),
+    Segments(Segments<'p, T>),
 }
 
 /// The gradients of the loss with respect to the results of a sequence; what is missing is zero.
@@ -70,16 +77,49 @@ impl<T: Scalar> Recurrent<T> {
         frames: &Frames<'_, T>,
         noise: Option<u64>,
     ) -> Result<(RecurrentOutput<T>, RecurrentWorkspace<'_, T>)> {
-        let border = Border::of(frames, &self.config)?;
-        let mut tape = Tape::new(self.parameters.named());
-        let given = self.give(&mut tape, Tape::variable, frames, &border, noise)?;
-        let run = self.runner().run(&mut tape, &given)?;
-        let output = collect(|&value| tape.tensor(value), &run, &border)?;
-        Ok((output, RecurrentWorkspace { tape, border, given, run }))
+        let steps = Border::of(frames, &self.config)?.steps;
+        let noise = noise.map(Seed::of_sequence);
+        let size = self.steps_of_segment(frames, noise, steps)?;
+        if size < steps {
+            let (output, segments) = Segments::forward(self, frames, noise, size)?;
+            return Ok((output, RecurrentWorkspace { network: self, kept: Kept::Segments(segments) }));
+        }
+        let recorded = self.record(frames, noise)?;
+        Ok((recorded.output()?, RecurrentWorkspace { network: self, kept: Kept::Everything(recorded) }))
+    }
+
+    /// Limits what [`forward_train`](Self::forward_train) keeps for the way back.
+    ///
+    /// Where the intermediate results of all steps do not fit into so many bytes, about, those of as many steps as do are
+    /// computed anew when the way back comes to them: less memory for one more forward pass. Beside them lie inputs,
+    /// and all states once for each such part. States have the same bits; gradients of weights are added up in
+    /// other groups, and are the same to rounding.
+    ///
+    /// ```
+    /// use convgru_model::recurrent::{CellConfig, Frames, Recurrent, RecurrentConfig};
+    /// use convgru_model::{MemoryBudget, Tensor};
+    ///
+    /// let mut network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(2, 3)]), 0)?;
+    /// let frames = Tensor::zeros(&[20, 1, 2, 16, 16]);
+    /// let all = network.forward_train(&Frames::new(&frames), None)?.1.bytes();
+    /// network.set_memory_budget(MemoryBudget::Bytes(all / 4));
+    /// assert!(network.forward_train(&Frames::new(&frames), None)?.1.bytes() < all / 2);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
+        self.memory_budget = budget;
     }
 }
 
 impl<T: Scalar> RecurrentWorkspace<'_, T> {
+    /// Bytes that it keeps: intermediate results, or inputs and states of the parts that are computed anew.
+    pub fn bytes(&self) -> usize {
+        match &self.kept {
+            Kept::Everything(recorded) => recorded.bytes(),
+            Kept::Segments(segments) => segments.bytes(),
+        }
+    }
+
     /// Adds the gradients of all weights and returns those of what was given.
     ///
     /// # Errors
@@ -90,64 +130,10 @@ impl<T: Scalar> RecurrentWorkspace<'_, T> {
         d_outputs: &RecurrentOutputGradients<'_, T>,
         gradients: &mut RecurrentParameters<T>,
     ) -> Result<RecurrentBackward<T>> {
-        expect_gradients(&RecurrentParameters::new(self.tape.parameters().to_vec()), gradients)?;
-        let seeds = self.seeds(d_outputs)?;
-        let mut all = self.tape.backward(seeds, gradients.named_mut())?;
-        let mut take = |value: Value, leading: &[usize]| {
-            let zeros = || Tensor::zeros(self.tape.tensor(value).shape());
-            self.border.tensor_of(&all.take(value).unwrap_or_else(zeros), leading)
-        };
-        let Border { steps, batch, .. } = self.border;
-        let d_inputs =
-            self.given.inputs.iter().map(|&input| take(input, &[steps, batch])).collect::<Result<_>>()?;
-        let d_states = match &self.given.states {
-            Some(states) => {
-                let states = states.iter().flatten();
-                Some(states.map(|&state| take(state, &[batch])).collect::<Result<_>>()?)
-            }
-            None => None,
-        };
-        let contexts = self.given.contexts.iter().flatten();
-        let d_contexts = contexts.map(|&context| take(context, &[batch])).collect::<Result<_>>()?;
-        Ok(RecurrentBackward { d_inputs, d_states, d_contexts })
-    }
-
-    /// Gradients of results, each with the value it belongs to.
-    fn seeds(&self, d: &RecurrentOutputGradients<'_, T>) -> Result<Vec<(Value, Tensor<T>)>> {
-        let Border { steps, batch, depth, .. } = self.border;
-        let mut seeds = Vec::new();
-        let last: Vec<Value> = self.run.last.iter().flatten().copied().collect();
-        for (what, there, given) in
-            [("outputs", self.run.outputs.len(), d.outputs.len()), ("last", last.len(), d.last.len())]
-        {
-            if given > there {
-                expect_count(&format!("gradients of {what}"), there, given)?;
-            }
+        expect_gradients(self.network.parameters(), gradients)?;
+        match &self.kept {
+            Kept::Everything(recorded) => recorded.backward(d_outputs, gradients),
+            Kept::Segments(segments) => segments.backward(d_outputs, gradients),
         }
-        let images = |what: &str, value: Value, d: &Tensor<T>, leading: &[usize]| {
-            let expected = self.border.tensor_of(self.tape.tensor(value), &leading[leading.len() - 1..]);
-            let expected = [&leading[..leading.len() - 1], expected?.shape()].concat();
-            expect_shape(what, d.shape(), &expected)?;
-            self.border.images_of(d)
-        };
-        for (cell, values) in self.run.outputs.iter().enumerate() {
-            let Some(d) = d.outputs.get(cell).copied().flatten() else { continue };
-            let d = images(&format!("gradient of the states of cell {cell}"), values[0], d, &[steps, batch])?;
-            for (t, &value) in values.iter().enumerate() {
-                let rows = t * batch * depth..(t + 1) * batch * depth;
-                let step = rows.flat_map(|image| d.slice(image)).copied().collect();
-                seeds.push((value, Tensor::from_vec(self.tape.tensor(value).shape(), step)?));
-            }
-        }
-        for (index, &value) in last.iter().enumerate() {
-            let Some(d) = d.last.get(index).copied().flatten() else { continue };
-            seeds.push((value, images(&format!("gradient of state {index}"), value, d, &[batch])?));
-        }
-        if let Some(d) = d.top {
-            let expected = self.border.tensor_of(self.tape.tensor(self.run.top), &[steps, batch])?;
-            expect_shape("gradient of the top", d.shape(), expected.shape())?;
-            seeds.push((self.run.top, self.border.images_of(d)?));
-        }
-        Ok(seeds)
     }
 }

@@ -174,6 +174,15 @@ impl Border {
         Tensor::from_vec(&shape, values)
     }
 
+    /// [`tensor_of`](Self::tensor_of) of images that are not needed any more.
+    pub(super) fn public_tensor<T: Scalar>(&self, images: Tensor<T>, leading: &[usize]) -> Result<Tensor<T>> {
+        if self.dimensions == 3 {
+            return self.tensor_of(&images, leading);
+        }
+        let shape = self.shape_of(images.shape(), leading);
+        images.reshape(&shape)
+    }
+
     /// [`images_of`](Self::images_of) of any kind of number: shape and values.
     pub(super) fn planes_of<V: Copy>(&self, shape: &[usize], values: &[V]) -> (Vec<usize>, Vec<V>) {
         let (leading, rest) = shape.split_at(shape.len() - self.dimensions - 1);
@@ -189,6 +198,17 @@ impl Border {
         }
     }
 
+    /// The shape of images as users give and get them, with dimensions before the channels.
+    pub(super) fn shape_of(&self, images: &[usize], leading: &[usize]) -> Vec<usize> {
+        let &[_, channels, height, width] = images else { unreachable!("images have four dimensions") };
+        let space = match self.dimensions {
+            1 => vec![width],
+            2 => vec![height, width],
+            _ => vec![self.depth, height, width],
+        };
+        [leading, &[channels], &space[..]].concat()
+    }
+
     /// [`tensor_of`](Self::tensor_of) of any kind of number: shape and values.
     pub(super) fn public_of<V: Copy>(
         &self,
@@ -196,18 +216,14 @@ impl Border {
         values: &[V],
         leading: &[usize],
     ) -> (Vec<usize>, Vec<V>) {
-        let &[count, channels, height, width] = images else { unreachable!("images have four dimensions") };
-        let mut shape = [leading, &[channels]].concat();
+        let shape = self.shape_of(images, leading);
         match self.dimensions {
-            1 => shape.push(width),
-            2 => shape.extend([height, width]),
+            1 | 2 => (shape, values.to_vec()),
             _ => {
-                shape.extend([self.depth, height, width]);
-                let sizes = [count / self.depth, self.depth, channels, height * width];
-                return (shape, swap_middle(values, sizes));
+                let sizes = [images[0] / self.depth, self.depth, images[1], images[2] * images[3]];
+                (shape, swap_middle(values, sizes))
             }
         }
-        (shape, values.to_vec())
     }
 }
 

@@ -5,11 +5,10 @@ use convgru_kernels::Scalar;
 use super::border::{Border, Frames};
 use super::config::{CellConfig, Context};
 use super::network::Recurrent;
-use super::noise::Masks;
+use super::noise::{Masks, Seed};
 use super::run::{Given, Noise, Run, Runner};
 use crate::error::Result;
 use crate::graph::{Eager, Operations};
-use crate::random::Random;
 use crate::tensor::Tensor;
 
 /// The results of a sequence.
@@ -33,10 +32,19 @@ impl<T: Scalar> Recurrent<T> {
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch), [`Error::Count`](crate::Error::Count) or
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if anything given does not fit.
     pub fn forward(&self, frames: &Frames<'_, T>) -> Result<RecurrentOutput<T>> {
+        self.forward_with(frames, None)
+    }
+
+    /// A whole sequence or a part of it, with the noise of training where there is a seed.
+    pub(super) fn forward_with(
+        &self,
+        frames: &Frames<'_, T>,
+        noise: Option<Seed>,
+    ) -> Result<RecurrentOutput<T>> {
         let border = Border::of(frames, &self.config)?;
         let mut eager = Eager::new(self.parameters.named());
-        let given = self.give(&mut eager, |_, tensor| Eager::hold(tensor), frames, &border, None)?;
-        let run = self.runner().run(&mut eager, &given)?;
+        let given = self.give(&mut eager, |_, tensor| Eager::hold(tensor), frames, &border, noise)?;
+        let run = self.runner(&mut eager, border.depth)?.run(&mut eager, &given)?;
         collect(|value| eager.tensor(value), &run, &border)
     }
 
@@ -52,8 +60,9 @@ impl<T: Scalar> Recurrent<T> {
         Ok(self.forward(&Frames { states, ..Frames::new(&sequence) })?.last)
     }
 
-    pub(crate) fn runner(&self) -> Runner<'_> {
-        Runner { config: &self.config, slots: &self.slots }
+    /// The network with its weights at hand, for volumes of some planes (images: 1).
+    pub(crate) fn runner<O: Operations>(&self, ops: &mut O, depth: usize) -> Result<Runner<'_, O::Value>> {
+        Runner::new(ops, &self.config, &self.slots, depth)
     }
 
     /// Makes values of what was given, by `put`; with a seed the noise of training.
@@ -63,7 +72,7 @@ impl<T: Scalar> Recurrent<T> {
         put: impl Fn(&mut O, Tensor<T>) -> O::Value,
         frames: &Frames<'_, T>,
         border: &Border,
-        noise: Option<u64>,
+        noise: Option<Seed>,
     ) -> Result<Given<O::Value>> {
         let mut all = |tensors: &mut dyn Iterator<Item = &Tensor<T>>| -> Result<Vec<O::Value>> {
             tensors.map(|tensor| Ok(put(ops, border.images_of(tensor)?))).collect()
@@ -83,7 +92,7 @@ impl<T: Scalar> Recurrent<T> {
         frames: &Frames<'_, T>,
         border: &Border,
         values: Values<O::Value>,
-        noise: Option<u64>,
+        noise: Option<Seed>,
     ) -> Given<O::Value> {
         let states = values.states.map(|states| {
             let mut states = states.into_iter();
@@ -122,7 +131,7 @@ impl<T: Scalar> Recurrent<T> {
         ops: &mut O,
         border: &Border,
         frames: &Frames<'_, T>,
-        seed: Option<u64>,
+        seed: Option<Seed>,
     ) -> Vec<Noise<O::Value>> {
         if self.config.cells().all(|cell| cell.zoneout == 0.0 && cell.dropout == 0.0) {
             return Vec::new();
@@ -132,7 +141,7 @@ impl<T: Scalar> Recurrent<T> {
         cells
             .map(|(index, (cell, sizes))| {
                 let masks = match seed {
-                    Some(seed) => Masks::draw(cell, border, sizes, &mut Random::new(seed, index as u64)),
+                    Some(seed) => Masks::draw(cell, border, sizes, (seed, index)),
                     None => Masks::expected(cell, border, sizes[1]),
                 };
                 Noise {
@@ -161,9 +170,10 @@ pub(super) fn collect<'v, T: Scalar, V>(
     let sequence = [border.steps, border.batch];
     let outputs = run.outputs.iter().map(|steps| {
         let mut shape = tensor(&steps[0]).shape().to_vec();
-        let values = steps.iter().flat_map(|step| tensor(step).as_slice()).copied().collect();
+        let mut values = Vec::with_capacity(steps.len() * tensor(&steps[0]).len());
+        steps.iter().for_each(|step| values.extend_from_slice(tensor(step).as_slice()));
         shape[0] *= border.steps;
-        border.tensor_of(&Tensor::from_vec(&shape, values)?, &sequence)
+        border.public_tensor(Tensor::from_vec(&shape, values)?, &sequence)
     });
     let last = run.last.iter().flatten().map(|state| border.tensor_of(tensor(state), &[border.batch]));
     Ok(RecurrentOutput {

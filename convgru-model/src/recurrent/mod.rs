@@ -29,10 +29,13 @@ mod fused;
 mod network;
 mod network_config;
 mod noise;
+mod recorded;
 #[cfg(feature = "gradcheck")]
 mod reference;
 mod run;
+mod segments;
 mod slots;
+mod stream;
 mod validate;
 
 pub use backward::{RecurrentBackward, RecurrentOutputGradients, RecurrentWorkspace};
@@ -41,6 +44,7 @@ pub use config::{Bias, CellConfig, CellKind, Context, Normalization};
 pub use forward::RecurrentOutput;
 pub use network::{Recurrent, RecurrentParameters};
 pub use network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
+pub use stream::RecurrentStream;
 
 pub use crate::graph::Edge;
 #[cfg(feature = "gradcheck")]

@@ -5,6 +5,7 @@ use convgru_kernels::Scalar;
 use super::network_config::{RecurrentConfig, Stage};
 use super::slots::{Slot, draw};
 use crate::error::{Error, Result};
+use crate::network::MemoryBudget;
 use crate::parameters::Parameters;
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_shape};
@@ -67,6 +68,7 @@ pub struct Recurrent<T> {
     pub(super) config: RecurrentConfig,
     pub(super) slots: Vec<Vec<Slot>>,
     pub(super) parameters: RecurrentParameters<T>,
+    pub(super) memory_budget: MemoryBudget,
 }
 
 impl<T: Scalar> Recurrent<T> {
@@ -82,7 +84,8 @@ impl<T: Scalar> Recurrent<T> {
             let drawn = draw(slots, &stage.drawing(), &mut Random::new(seed, index as u64));
             named.extend(slots.iter().zip(drawn).map(|(slot, tensor)| (name_of(index, slot), tensor)));
         }
-        let mut network = Self { config, slots, parameters: RecurrentParameters(named) };
+        let parameters = RecurrentParameters(named);
+        let mut network = Self { config, slots, parameters, memory_budget: MemoryBudget::default() };
         (0..FIRST_ITERATIONS).for_each(|_| network.iterate_spectral_norms());
         Ok(network)
     }
@@ -112,7 +115,8 @@ impl<T: Scalar> Recurrent<T> {
         if let Some((name, _)) = given.pop() {
             return Err(Error::UnexpectedTensor { name });
         }
-        Ok(Self { config, slots, parameters: RecurrentParameters(named) })
+        let parameters = RecurrentParameters(named);
+        Ok(Self { config, slots, parameters, memory_budget: MemoryBudget::default() })
     }
 
     /// What the network is.

@@ -5,6 +5,21 @@ use super::config::CellConfig;
 use crate::random::Random;
 use crate::tensor::Tensor;
 
+/// Where the noise of a part of a sequence comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seed {
+    pub(crate) seed: u64,
+    /// Steps of the sequence before the part.
+    pub(crate) before: usize,
+}
+
+impl Seed {
+    /// Of a whole sequence.
+    pub(crate) fn of_sequence(seed: u64) -> Self {
+        Self { seed, before: 0 }
+    }
+}
+
 /// The masks of a cell over a sequence.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Masks {
@@ -17,13 +32,14 @@ pub(crate) struct Masks {
 }
 
 impl Masks {
-    /// The masks of training.
+    /// The masks of training, of the cell at a place among others.
     pub(crate) fn draw(
         config: &CellConfig,
         border: &Border,
         [input, state]: [[usize; 2]; 2],
-        random: &mut Random,
+        (seed, cell): (Seed, usize),
     ) -> Self {
+        let mut random = Random::new(seed.seed, cell as u64);
         let images = border.batch * border.depth;
         let mut mask = |channels: usize, [height, width]: [usize; 2], hidden: f64, kept: f64| {
             Tensor::from_fn(&[images, channels, height, width], |_| {
@@ -38,7 +54,8 @@ impl Masks {
         }
         if config.zoneout > 0.0 {
             let of_step = |_| mask(config.hidden_channels, state, config.zoneout, 1.0);
-            masks.renewed = (0..border.steps).map(of_step).collect();
+            // Those before are drawn too, so that a step has its own whatever part it belongs to.
+            masks.renewed = (0..seed.before + border.steps).map(of_step).skip(seed.before).collect();
         }
         masks
     }

@@ -7,6 +7,7 @@ use convgru_kernels::reference::Number;
 use super::border::{Border, Frames};
 use super::forward::Values;
 use super::network::Recurrent;
+use super::noise::Seed;
 use crate::error::Result;
 use crate::reference::{Array, Plain};
 
@@ -39,8 +40,8 @@ pub(crate) fn reference<N: Number>(
         contexts: images.collect(),
     };
     let mut plain = Plain::new(parameters);
-    let given = network.arrange(&mut plain, frames, &border, values, noise);
-    let run = network.runner().run(&mut plain, &given)?;
+    let given = network.arrange(&mut plain, frames, &border, values, noise.map(Seed::of_sequence));
+    let run = network.runner(&mut plain, border.depth)?.run(&mut plain, &given)?;
     let public = |images: &Array<N>, leading: &[usize]| {
         let (shape, values) = border.public_of(images.shape(), images.as_slice(), leading);
         Array::from_fn(&shape, |i| values[i])

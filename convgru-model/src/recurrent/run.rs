@@ -1,7 +1,6 @@
 //! A network over a sequence, on whatever computes it.
 
-use super::cell::{Beside, Cell, Layer};
-use super::config::CellConfig;
+use super::cell::{AnyCell, Beside, Cell, Layer};
 use super::network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 use super::slots::Slot;
 use crate::error::Result;
@@ -55,26 +54,42 @@ pub(crate) struct Run<V> {
     pub(crate) top: V,
 }
 
-/// A network and where its parameters are.
-pub(crate) struct Runner<'c> {
-    pub(crate) config: &'c RecurrentConfig,
-    pub(crate) slots: &'c [Vec<Slot>],
+/// A network whose cells have their weights at hand.
+#[derive(Debug)]
+pub(crate) struct Runner<'c, V> {
+    config: &'c RecurrentConfig,
+    slots: &'c [Vec<Slot>],
+    workers: Vec<Worker<'c, V>>,
 }
 
 /// A cell at work.
-struct Worker<'c, O: Operations> {
+#[derive(Debug)]
+struct Worker<'c, V> {
     layer: Layer<'c>,
-    cell: Box<dyn Cell<O> + 'c>,
+    cell: AnyCell<'c, V>,
     /// Which of the cells it is.
     index: usize,
 }
 
-impl<'c> Runner<'c> {
+impl<'c, V: Clone> Runner<'c, V> {
+    /// Takes the weights of all cells, for volumes of some planes (images: 1).
+    pub(crate) fn new<O: Operations<Value = V>>(
+        ops: &mut O,
+        config: &'c RecurrentConfig,
+        slots: &'c [Vec<Slot>],
+        depth: usize,
+    ) -> Result<Self> {
+        let mut workers = Vec::new();
+        for (stage, of_stage) in config.stages.iter().enumerate() {
+            let Stage::Cell(config) = of_stage else { continue };
+            let layer = Layer { config, slots: &slots[stage], first: first(slots, stage), depth };
+            workers.push(Worker { layer, cell: layer.cell(ops)?, index: workers.len() });
+        }
+        Ok(Self { config, slots, workers })
+    }
+
     /// Runs the network.
-    pub(crate) fn run<O: Operations>(&self, ops: &mut O, given: &Given<O::Value>) -> Result<Run<O::Value>>
-    where
-        O::Value: 'c,
-    {
+    pub(crate) fn run<O: Operations<Value = V>>(&self, ops: &mut O, given: &Given<V>) -> Result<Run<V>> {
         match self.config.wiring {
             Wiring::Chain | Wiring::Residual => self.run_chain(ops, given),
             Wiring::GruRcn { pool } => self.run_gru_rcn(ops, given, pool),
@@ -82,37 +97,14 @@ impl<'c> Runner<'c> {
         }
     }
 
-    /// The place of the first parameter of a stage.
-    fn first(&self, stage: usize) -> usize {
-        self.slots[..stage].iter().map(Vec::len).sum()
-    }
-
-    fn worker<O: Operations>(
-        &self,
-        ops: &mut O,
-        config: &'c CellConfig,
-        stage: usize,
-        index: usize,
-        depth: usize,
-    ) -> Result<Worker<'c, O>>
-    where
-        O::Value: 'c,
-    {
-        let layer = Layer { config, slots: &self.slots[stage], first: self.first(stage), depth };
-        Ok(Worker { layer, cell: layer.cell(ops)?, index })
-    }
-
-    fn run_chain<O: Operations>(&self, ops: &mut O, given: &Given<O::Value>) -> Result<Run<O::Value>>
-    where
-        O::Value: 'c,
-    {
+    fn run_chain<O: Operations<Value = V>>(&self, ops: &mut O, given: &Given<V>) -> Result<Run<V>> {
         let mut run = Run { outputs: Vec::new(), last: Vec::new(), top: given.inputs[0].clone() };
         for (stage, config) in self.config.stages.iter().enumerate() {
-            let first = self.first(stage);
+            let first = first(self.slots, stage);
             match config {
-                Stage::Cell(config) => {
+                Stage::Cell(_) => {
                     let index = run.outputs.len();
-                    let worker = self.worker(ops, config, stage, index, given.depth)?;
+                    let worker = &self.workers[index];
                     let below = run.top.clone();
                     let parts = worker.input_parts(ops, &below, given)?;
                     let outputs = worker.run(ops, &parts, given, &mut run)?;
@@ -138,18 +130,14 @@ impl<'c> Runner<'c> {
         Ok(run)
     }
 
-    fn run_gru_rcn<O: Operations>(
+    fn run_gru_rcn<O: Operations<Value = V>>(
         &self,
         ops: &mut O,
-        given: &Given<O::Value>,
+        given: &Given<V>,
         pool: bool,
-    ) -> Result<Run<O::Value>>
-    where
-        O::Value: 'c,
-    {
+    ) -> Result<Run<V>> {
         let mut run = Run { outputs: Vec::new(), last: Vec::new(), top: given.inputs[0].clone() };
-        for (index, config) in self.config.cells().enumerate() {
-            let worker = self.worker(ops, config, index, index, given.depth)?;
+        for (index, worker) in self.workers.iter().enumerate() {
             let mut parts = worker.input_parts(ops, &given.inputs[index], given)?;
             if index > 0 {
                 let lower = match pool {
@@ -164,19 +152,12 @@ impl<'c> Runner<'c> {
         Ok(run)
     }
 
-    fn run_levels<O: Operations>(&self, ops: &mut O, given: &Given<O::Value>) -> Result<Run<O::Value>>
-    where
-        O::Value: 'c,
-    {
-        let configs = self.config.cells().enumerate();
-        let workers: Vec<Worker<'c, O>> = configs
-            .map(|(index, config)| self.worker(ops, config, index, index, given.depth))
-            .collect::<Result<_>>()?;
+    fn run_levels<O: Operations<Value = V>>(&self, ops: &mut O, given: &Given<V>) -> Result<Run<V>> {
         let images = given.batch * given.depth;
         let mut states = self.states_of_levels(ops, given)?;
-        let mut outputs: Vec<Vec<O::Value>> = workers.iter().map(|_| Vec::new()).collect();
+        let mut outputs: Vec<Vec<V>> = self.workers.iter().map(|_| Vec::new()).collect();
         for t in 0..given.steps {
-            for worker in workers.iter().rev() {
+            for worker in self.workers.iter().rev() {
                 let index = worker.index;
                 let mut reads = match index {
                     0 => vec![ops.images(&given.inputs[0], t * images..(t + 1) * images)?],
@@ -199,11 +180,11 @@ impl<'c> Runner<'c> {
     }
 
     /// The states that levels begin with: those given, or zeros at sizes halved from one to the next.
-    fn states_of_levels<O: Operations>(
+    fn states_of_levels<O: Operations<Value = V>>(
         &self,
         ops: &mut O,
-        given: &Given<O::Value>,
-    ) -> Result<Vec<Vec<O::Value>>> {
+        given: &Given<V>,
+    ) -> Result<Vec<Vec<V>>> {
         if let Some(states) = &given.states {
             return Ok(states.clone());
         }
@@ -219,9 +200,9 @@ impl<'c> Runner<'c> {
     }
 }
 
-impl<'c, O: Operations> Worker<'c, O> {
+impl<V: Clone> Worker<'_, V> {
     /// What depends on the inputs of all steps alone.
-    fn input_parts(&self, ops: &mut O, x: &O::Value, given: &Given<O::Value>) -> Result<Vec<O::Value>> {
+    fn input_parts<O: Operations<Value = V>>(&self, ops: &mut O, x: &V, given: &Given<V>) -> Result<Vec<V>> {
         match given.noises.get(self.index).and_then(|noise| noise.input.as_ref()) {
             Some(part) => {
                 let parts = vec![part.clone(); given.steps];
@@ -233,7 +214,7 @@ impl<'c, O: Operations> Worker<'c, O> {
         }
     }
 
-    fn beside(&self, given: &Given<O::Value>, t: usize) -> Beside<O::Value> {
+    fn beside(&self, given: &Given<V>, t: usize) -> Beside<V> {
         let noise = given.noises.get(self.index);
         Beside {
             context: given.contexts.get(self.index).cloned().flatten(),
@@ -243,13 +224,13 @@ impl<'c, O: Operations> Worker<'c, O> {
     }
 
     /// All steps; the states after each of them.
-    fn run(
+    fn run<O: Operations<Value = V>>(
         &self,
         ops: &mut O,
-        parts: &[O::Value],
-        given: &Given<O::Value>,
-        run: &mut Run<O::Value>,
-    ) -> Result<Vec<O::Value>> {
+        parts: &[V],
+        given: &Given<V>,
+        run: &mut Run<V>,
+    ) -> Result<Vec<V>> {
         let images = given.batch * given.depth;
         let mut states = given.states.as_ref().map(|states| states[self.index].clone());
         let mut outputs = Vec::with_capacity(given.steps);
@@ -267,14 +248,14 @@ impl<'c, O: Operations> Worker<'c, O> {
     }
 
     /// The new states, but the old ones of samples that have ended.
-    fn freeze(
+    fn freeze<O: Operations<Value = V>>(
         &self,
         ops: &mut O,
-        new: Vec<O::Value>,
-        old: Option<&[O::Value]>,
-        given: &Given<O::Value>,
+        new: Vec<V>,
+        old: Option<&[V]>,
+        given: &Given<V>,
         t: usize,
-    ) -> Result<Vec<O::Value>> {
+    ) -> Result<Vec<V>> {
         let Some(lengths) = given.lengths.as_ref().filter(|lengths| lengths.iter().any(|&len| len <= t))
         else {
             return Ok(new);
@@ -294,6 +275,11 @@ impl<'c, O: Operations> Worker<'c, O> {
         }
         Ok(states)
     }
+}
+
+/// The place of the first parameter of a stage.
+fn first(slots: &[Vec<Slot>], stage: usize) -> usize {
+    slots[..stage].iter().map(Vec::len).sum()
 }
 
 /// The convolution of a stage whose first parameter is at a place.

@@ -98,6 +98,7 @@ impl<N: Number> Operations for Plain<N> {
                 let one = N::from_f64(1.0);
                 Array::from_fn(first.shape(), |i| (one - of(0, i)) * of(2, i) + of(0, i) * of(1, i))
             }
+            Op::Gate(gate) => return self.gate(gate, inputs),
             Op::AddToPixels => {
                 by_channel(first, |x, n, c, channels| x + inputs[1].as_slice()[n * channels + c])
             }

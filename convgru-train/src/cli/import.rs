@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_model::import::layout::{Found, FoundStack, Layout};
+use convgru_model::import::layout::{Direction, Found, FoundStack, Layout};
 use convgru_model::import::network::{FoundNetwork, SYSTEMS};
 use convgru_model::import::{Checkpoint, layout, named_tensors, network};
 use convgru_model::{Parameters, Scalar, Tensor};
@@ -36,7 +36,8 @@ const SHOWN: usize = 4;
 
 A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, or of a Recurrent,
 `stages.0.input_weights`; of several, each has its name before them. The metadata have names and
-configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is another among them.")]
+configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is another among them.
+Both directions of a torch.nn.GRU are two stacks, `forward.` and `backward.` at the end of their names.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
     #[arg(long, value_name = "FILE")]
@@ -156,12 +157,16 @@ fn write(path: &Path, found: &All<f64>) -> anyhow::Result<()> {
 }
 
 fn description(stack: &FoundStack<f64>) -> Value {
-    json!({
+    let mut description = json!({
         "name": stack.name,
         "layout": stack.layout.system,
         "cells": stack.stack.prefixes,
         "config": stack.stack.config,
-    })
+    });
+    if let Some(direction) = stack.direction {
+        description["direction"] = direction.name().into();
+    }
+    description
 }
 
 fn description_of_network(network: &FoundNetwork<f64>) -> Value {
@@ -198,11 +203,16 @@ fn lines_of_network(network: &FoundNetwork<f64>) -> Vec<String> {
 /// The stacks with their cells, and what is left by its reason.
 fn listing(found: &All<f64>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
-    for FoundStack { layout, name, stack } in &found.stacks.stacks {
+    for FoundStack { layout, name, direction, stack } in &found.stacks.stacks {
         let layers = stack.layers.len();
         let of = if layers == 1 { "1 cell".to_owned() } else { format!("{layers} cells") };
         let name = if name.is_empty() { "(no prefix)" } else { name };
-        lines.push(format!("{name}  {of} of {}", layout.system));
+        let direction = match direction {
+            Some(Direction::Forward) => ", from the first frame on",
+            Some(Direction::Backward) => ", from the last frame back",
+            None => "",
+        };
+        lines.push(format!("{name}  {of} of {}{direction}", layout.system));
         for (prefix, layer) in stack.prefixes.iter().zip(&stack.layers) {
             let (input, hidden) = (layer.input_weights.shape(), layer.hidden_weights.shape());
             let bias = if layer.bias.is_some() { "bias" } else { "no bias" };

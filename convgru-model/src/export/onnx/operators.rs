@@ -280,6 +280,7 @@ impl<T: Scalar> Operations for Writer<'_, '_, T> {
                 let taken = self.push("Mul", &[&z, &change], Vec::new());
                 (self.push("Add", &[&h, &taken], Vec::new()), channels(&inputs[2]))
             }
+            Op::Gate(gate) => return self.gate(gate.clone(), inputs),
             Op::ScaleChannels => {
                 let (name, scale) = (self.name(&inputs[0]), self.of_channels(&inputs[1])?);
                 (self.push("Mul", &[&name, &scale], Vec::new()), channels(&inputs[0]))

@@ -107,7 +107,7 @@ fn run<T: Scalar>(
     let noises = network.expected_noises(&mut writer);
     let given =
         Given { steps: 1, batch: 1, depth: 1, inputs, states: Some(states), contexts, lengths: None, noises };
-    let Run { last, top, .. } = network.runner().run(&mut writer, &given)?;
+    let Run { last, top, .. } = network.runner(&mut writer, 1)?.run(&mut writer, &given)?;
     let last = last.iter().flatten().map(|state| writer.name(state).to_string()).collect();
     Ok((last, writer.name(&top).to_string()))
 }

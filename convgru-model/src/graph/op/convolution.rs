@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding, Precision};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
+use rayon::prelude::*;
 
+use super::pointwise::CHUNK;
 use super::{Operands, Sink, grouped, images_of};
 use crate::error::Result;
 use crate::tensor::{Tensor, expect_shape};
@@ -59,7 +61,7 @@ impl Convolution {
     }
 
     /// Where the rows lie in the kernel.
-    fn elements(&self, kernel: &[usize]) -> Range<usize> {
+    pub(crate) fn elements(&self, kernel: &[usize]) -> Range<usize> {
         let size: usize = kernel[1..].iter().product();
         self.rows.start * size..self.rows.end * size
     }
@@ -90,10 +92,11 @@ impl Convolution {
         if let Some(bias) = operands.values.get(2) {
             expect_shape("bias of a convolution", bias.shape(), &[self.rows.len()])?;
             let pixels = of_output.pixels().max(1);
-            let planes = output.as_mut_slice().chunks_exact_mut(pixels);
-            for (plane, &bias) in planes.zip(bias.as_slice().iter().cycle()) {
-                plane.iter_mut().for_each(|value| *value += bias);
-            }
+            let planes = output.as_mut_slice().par_chunks_exact_mut(pixels).enumerate();
+            planes.with_min_len(CHUNK.div_ceil(pixels)).for_each(|(plane, values)| {
+                let bias = bias.as_slice()[plane % self.rows.len()];
+                values.iter_mut().for_each(|value| *value += bias);
+            });
         }
         Ok(output)
     }
@@ -133,20 +136,17 @@ impl Convolution {
             }
             return Ok(());
         };
-        let scratch = &mut Scratchpad::new();
         let d_result = FeatureMaps::from_nchw(of_output, d_output.as_slice())?;
-        if sink.wants(1) {
-            let maps = FeatureMaps::from_nchw(of_input, x.as_slice())?;
-            let shape = self.shape(kernel.shape());
-            let d_kernel = &mut sink.gradient(1).as_mut_slice()[self.elements(kernel.shape())];
-            conv::weight_gradient(&shape, maps.as_ref(), d_result.as_ref(), d_kernel, scratch)?;
-        }
         if sink.wants(0) {
+            let scratch = &mut Scratchpad::new();
             let mut d_maps = FeatureMaps::zeros(of_input)?;
             conv::input_gradient(packed, d_result.as_ref(), d_maps.as_mut(), Output::Overwrite, scratch)?;
             let mut d_x = Tensor::zeros(x.shape());
             d_maps.as_ref().write_nchw(d_x.as_mut_slice())?;
-            sink.gradient(0).add_assign(&d_x)?;
+            sink.give(0, d_x)?;
+        }
+        if sink.wants(1) {
+            sink.weight_gradient(self, extents, d_result)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod convolution;
 mod depth;
+mod gate;
 mod grouped;
 mod normalization;
 mod padding;
@@ -13,10 +14,11 @@ mod warp;
 
 use std::ops::Range;
 
-use convgru_kernels::Scalar;
 use convgru_kernels::conv::PackedWeights;
+use convgru_kernels::{Extent, FeatureMaps, Scalar};
 
 pub(crate) use convolution::Convolution;
+pub(crate) use gate::Gate;
 pub use padding::Edge;
 pub(crate) use padding::Pad;
 pub(crate) use pooling::{Pooling, Resize};
@@ -40,6 +42,8 @@ pub(crate) enum Op {
     Multiply,
     /// `h + z.(n - h)` of z, n, h.
     Blend,
+    /// An elementwise function of some channels, or of the sums of some channels of both operands.
+    Gate(Gate),
     /// Adds one number for each channel of each image, `[M, C, 1, 1]`, to all its pixels.
     AddToPixels,
     /// Multiplies each channel by a number of its own: x and `[C]`.
@@ -84,6 +88,18 @@ pub(crate) trait Sink<T: Scalar> {
     fn wants(&self, operand: usize) -> bool;
     /// The gradient so far, to be added to.
     fn gradient(&mut self, operand: usize) -> &mut Tensor<T>;
+    /// Adds a gradient.
+    fn give(&mut self, operand: usize, gradient: Tensor<T>) -> Result<()> {
+        self.gradient(operand).add_assign(&gradient)
+    }
+    /// Adds the gradient of a kernel, the second operand of a convolution, from that of the result: now, or later with
+    /// those of other results.
+    fn weight_gradient(
+        &mut self,
+        convolution: &Convolution,
+        extents: [Extent; 2],
+        d_result: FeatureMaps<T>,
+    ) -> Result<()>;
 }
 
 impl Op {
@@ -99,6 +115,7 @@ impl Op {
             Self::Add => pointwise::add(values[0], values[1]),
             Self::Multiply => pointwise::multiply(values[0], values[1]),
             Self::Blend => pointwise::blend([values[0], values[1], values[2]]),
+            Self::Gate(gate) => gate.forward(values),
             Self::AddToPixels => pointwise::add_to_pixels(values[0], values[1]),
             Self::ScaleChannels => pointwise::scale_channels(values[0], values[1]),
             Self::Channels(range) => slices::channels(values[0], range),
@@ -135,6 +152,7 @@ impl Op {
             Self::Add => pointwise::add_backward(d_result, sink),
             Self::Multiply => pointwise::multiply_backward(values[0], values[1], d_result, sink),
             Self::Blend => pointwise::blend_backward([values[0], values[1], values[2]], d_result, sink),
+            Self::Gate(gate) => gate.backward(values.len(), result, d_result, sink),
             Self::AddToPixels => pointwise::add_to_pixels_backward(d_result, sink),
             Self::ScaleChannels => pointwise::scale_channels_backward(values[0], values[1], d_result, sink),
             Self::Channels(range) => slices::channels_backward(range, d_result, sink),
@@ -159,6 +177,7 @@ impl Op {
     fn operands(&self, given: usize) -> usize {
         match self {
             Self::Convolve(_) => given.clamp(2, 3),
+            Self::Gate(_) => given.clamp(1, 2),
             Self::JoinChannels | Self::JoinImages => given.max(1),
             Self::Add
             | Self::Multiply

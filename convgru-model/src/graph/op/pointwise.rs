@@ -1,23 +1,61 @@
 //! One number after the other.
 
 use convgru_kernels::Scalar;
+use rayon::prelude::*;
 
 use super::{Sink, images_of};
 use crate::error::Result;
 use crate::layer::Activation;
 use crate::tensor::{Tensor, expect_shape};
 
-fn zip<T: Scalar>(a: &Tensor<T>, b: &Tensor<T>, f: impl Fn(T, T) -> T) -> Result<Tensor<T>> {
-    expect_shape("second operand", b.shape(), a.shape())?;
-    let values = a.as_slice().iter().zip(b.as_slice()).map(|(&a, &b)| f(a, b));
-    Tensor::from_vec(a.shape(), values.collect())
+/// Numbers that a thread takes at a time.
+pub(super) const CHUNK: usize = 1 << 14;
+
+/// Calls `work` with parts of two slices of the same length, on threads where there are many.
+pub(super) fn in_chunks<T: Scalar>(to: &mut [T], from: &[T], work: impl Fn(&mut [T], &[T]) + Sync) {
+    match to.len() <= 2 * CHUNK {
+        true => work(to, from),
+        false => {
+            to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| work(to, from));
+        }
+    }
 }
 
-/// Adds the products of two tensors to a gradient.
-fn add_products<T: Scalar>(to: &mut Tensor<T>, a: &Tensor<T>, b: &Tensor<T>) {
-    for ((to, &a), &b) in to.as_mut_slice().iter_mut().zip(a.as_slice()).zip(b.as_slice()) {
-        *to += a * b;
+/// Calls `work` with parts of three slices of the same length, on threads where there are many.
+fn in_triples<T: Scalar>(to: &mut [T], a: &[T], b: &[T], work: impl Fn(&mut [T], &[T], &[T]) + Sync) {
+    match to.len() <= 2 * CHUNK {
+        true => work(to, a, b),
+        false => {
+            let parts = to.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK));
+            parts.for_each(|((to, a), b)| work(to, a, b));
+        }
     }
+}
+
+/// Adds numbers.
+pub(super) fn add_to<T: Scalar>(to: &mut [T], from: &[T]) {
+    in_chunks(to, from, |to, from| to.iter_mut().zip(from).for_each(|(to, &x)| *to += x));
+}
+
+/// Writes `f` of each pair of numbers.
+pub(super) fn write<T: Scalar>(to: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) {
+    in_triples(to, a, b, |to, a, b| {
+        to.iter_mut().zip(a).zip(b).for_each(|((to, &a), &b)| *to = f(a, b));
+    });
+}
+
+fn zip<T: Scalar>(a: &Tensor<T>, b: &Tensor<T>, f: impl Fn(T, T) -> T + Sync) -> Result<Tensor<T>> {
+    expect_shape("second operand", b.shape(), a.shape())?;
+    let mut values = Tensor::zeros(a.shape());
+    write(values.as_mut_slice(), a.as_slice(), b.as_slice(), f);
+    Ok(values)
+}
+
+/// Adds `f` of each pair of numbers to a gradient.
+fn add_each<T: Scalar>(to: &mut Tensor<T>, a: &Tensor<T>, b: &Tensor<T>, f: impl Fn(T, T) -> T + Sync) {
+    in_triples(to.as_mut_slice(), a.as_slice(), b.as_slice(), |to, a, b| {
+        to.iter_mut().zip(a).zip(b).for_each(|((to, &a), &b)| *to += f(a, b));
+    });
 }
 
 pub(super) fn add<T: Scalar>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>> {
@@ -27,7 +65,7 @@ pub(super) fn add<T: Scalar>(a: &Tensor<T>, b: &Tensor<T>) -> Result<Tensor<T>> 
 pub(super) fn add_backward<T: Scalar>(d: &Tensor<T>, sink: &mut impl Sink<T>) -> Result<()> {
     for operand in 0..2 {
         if sink.wants(operand) {
-            sink.gradient(operand).add_assign(d)?;
+            add_to(sink.gradient(operand).as_mut_slice(), d.as_slice());
         }
     }
     Ok(())
@@ -44,10 +82,10 @@ pub(super) fn multiply_backward<T: Scalar>(
     sink: &mut impl Sink<T>,
 ) -> Result<()> {
     if sink.wants(0) {
-        add_products(sink.gradient(0), b, d);
+        add_each(sink.gradient(0), b, d, |b, d| b * d);
     }
     if sink.wants(1) {
-        add_products(sink.gradient(1), a, d);
+        add_each(sink.gradient(1), a, d, |a, d| a * d);
     }
     Ok(())
 }
@@ -55,8 +93,11 @@ pub(super) fn multiply_backward<T: Scalar>(
 pub(super) fn blend<T: Scalar>([z, n, h]: [&Tensor<T>; 3]) -> Result<Tensor<T>> {
     expect_shape("candidate", n.shape(), z.shape())?;
     expect_shape("state", h.shape(), z.shape())?;
-    let triples = z.as_slice().iter().zip(n.as_slice()).zip(h.as_slice());
-    Tensor::from_vec(z.shape(), triples.map(|((&z, &n), &h)| h + z * (n - h)).collect())
+    let mut new = h.clone();
+    in_triples(new.as_mut_slice(), z.as_slice(), n.as_slice(), |new, z, n| {
+        new.iter_mut().zip(z).zip(n).for_each(|((h, &z), &n)| *h += z * (n - *h));
+    });
+    Ok(new)
 }
 
 pub(super) fn blend_backward<T: Scalar>(
@@ -64,17 +105,16 @@ pub(super) fn blend_backward<T: Scalar>(
     d: &Tensor<T>,
     sink: &mut impl Sink<T>,
 ) -> Result<()> {
-    let (z, n, h, d) = (z.as_slice(), n.as_slice(), h.as_slice(), d.as_slice());
-    let mut each = |operand: usize, of: &dyn Fn(usize) -> T| {
-        if sink.wants(operand) {
-            for (i, to) in sink.gradient(operand).as_mut_slice().iter_mut().enumerate() {
-                *to += of(i);
-            }
-        }
-    };
-    each(0, &|i| d[i] * (n[i] - h[i]));
-    each(1, &|i| d[i] * z[i]);
-    each(2, &|i| d[i] * (T::ONE - z[i]));
+    if sink.wants(0) {
+        let change = zip(n, h, |n, h| n - h)?;
+        add_each(sink.gradient(0), d, &change, |d, change| d * change);
+    }
+    if sink.wants(1) {
+        add_each(sink.gradient(1), d, z, |d, z| d * z);
+    }
+    if sink.wants(2) {
+        add_each(sink.gradient(2), d, z, |d, z| d * (T::ONE - z));
+    }
     Ok(())
 }
 
@@ -85,7 +125,7 @@ pub(super) fn activate_backward<T: Scalar>(
     sink: &mut impl Sink<T>,
 ) -> Result<()> {
     if sink.wants(0) {
-        sink.gradient(0).add_assign(&activation.backward(result, d)?)?;
+        sink.give(0, activation.backward(result, d)?)?;
     }
     Ok(())
 }

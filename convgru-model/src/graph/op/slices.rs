@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use convgru_kernels::Scalar;
 
+use super::pointwise::add_to;
 use super::{Sink, images_of};
 use crate::error::{Error, Result, expect_count};
 use crate::tensor::{Tensor, expect_shape};
@@ -13,7 +14,7 @@ fn size_of<T: Scalar>(tensor: &Tensor<T>) -> usize {
     tensor.shape()[1..].iter().product()
 }
 
-fn expect_range(what: &str, range: &Range<usize>, there: usize) -> Result<()> {
+pub(super) fn expect_range(what: &str, range: &Range<usize>, there: usize) -> Result<()> {
     if range.end <= there {
         return Ok(());
     }
@@ -35,8 +36,7 @@ pub(super) fn images_backward<T: Scalar>(
 ) -> Result<()> {
     if sink.wants(0) {
         let start = range.start * size_of(d);
-        let to = sink.gradient(0).as_mut_slice()[start..].iter_mut();
-        to.zip(d.as_slice()).for_each(|(to, &d)| *to += d);
+        add_to(&mut sink.gradient(0).as_mut_slice()[start..start + d.len()], d.as_slice());
     }
     Ok(())
 }
@@ -62,8 +62,7 @@ pub(super) fn join_images_backward<T: Scalar>(
     for (operand, part) in parts.iter().enumerate() {
         let (d, after) = rest.split_at(part.len());
         if sink.wants(operand) {
-            let to = sink.gradient(operand).as_mut_slice().iter_mut();
-            to.zip(d).for_each(|(to, &d)| *to += d);
+            add_to(sink.gradient(operand).as_mut_slice(), d);
         }
         rest = after;
     }
@@ -76,8 +75,9 @@ pub(super) fn channels<T: Scalar>(x: &Tensor<T>, range: &Range<usize>) -> Result
     let pixels = height * width;
     let of_image = |image: usize| (image * channels + range.start) * pixels;
     let len = range.len() * pixels;
-    let values = (0..images).flat_map(|image| &x.as_slice()[of_image(image)..of_image(image) + len]);
-    Tensor::from_vec(&[images, range.len(), height, width], values.copied().collect())
+    let mut values = Vec::with_capacity(images * len);
+    (0..images).for_each(|image| values.extend_from_slice(&x.as_slice()[of_image(image)..][..len]));
+    Tensor::from_vec(&[images, range.len(), height, width], values)
 }
 
 pub(super) fn channels_backward<T: Scalar>(
@@ -91,8 +91,7 @@ pub(super) fn channels_backward<T: Scalar>(
         let (pixels, len) = (height * width, range.len() * height * width);
         for image in 0..images {
             let start = (image * channels + range.start) * pixels;
-            let to = to.as_mut_slice()[start..start + len].iter_mut();
-            to.zip(&d.as_slice()[image * len..]).for_each(|(to, &d)| *to += d);
+            add_to(&mut to.as_mut_slice()[start..start + len], &d.as_slice()[image * len..][..len]);
         }
     }
     Ok(())
@@ -126,7 +125,7 @@ pub(super) fn join_channels_backward<T: Scalar>(
             let to = sink.gradient(operand);
             for image in 0..part.shape()[0] {
                 let d = &d.as_slice()[image * of_image + start..][..len];
-                to.slice_mut(image).iter_mut().zip(d).for_each(|(to, &d)| *to += d);
+                add_to(to.slice_mut(image), d);
             }
         }
         start += len;
@@ -153,7 +152,7 @@ pub(super) fn choose_backward<T: Scalar>(
         if sink.wants(operand) {
             let to = sink.gradient(operand);
             for (image, _) in first.iter().enumerate().filter(|(_, first)| **first == wanted) {
-                to.slice_mut(image).iter_mut().zip(d.slice(image)).for_each(|(to, &d)| *to += d);
+                add_to(to.slice_mut(image), d.slice(image));
             }
         }
     }

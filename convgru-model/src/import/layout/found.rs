@@ -7,6 +7,7 @@ use convgru_kernels::Scalar;
 use super::convert::Cell;
 use super::directions::REVERSE;
 use super::{ForeignStack, Layout};
+use crate::network::Directions;
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
@@ -15,10 +16,33 @@ use crate::tensor::Tensor;
 pub struct FoundStack<T> {
     /// How the file keeps them.
     pub layout: &'static Layout,
-    /// What their names in the file begin with; the system's where these have only a number within.
+    /// What their names in the file begin with; the system's where these have only a number within. Of both directions of
+    /// time it goes on with `forward.` and `backward.`.
     pub name: String,
+    /// The direction it reads a sequence in, where the file has cells of both: the stack of the other one follows or
+    /// comes before. Together they are a [`BidirectionalConvGru`](crate::BidirectionalConvGru).
+    pub direction: Option<Direction>,
     /// The cells, rearranged into ours.
     pub stack: ForeignStack<T>,
+}
+
+/// A direction of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The first frame first.
+    Forward,
+    /// The last frame first.
+    Backward,
+}
+
+impl Direction {
+    /// Its name as it is written before those of tensors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        }
+    }
 }
 
 /// What [`find`] found.
@@ -46,7 +70,7 @@ const NOT_RAFT: &[(&str, &str)] = &[
 /// the one before has; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
 /// first is given. Give all tensors of a file: names elsewhere in it tell cells of RAFT from others
 /// that look like them. Networks of other cells are found by [`network::find`](crate::import::network::find), which comes
-/// first and leaves the rest for this.
+/// first and leaves the rest for this. Cells of both directions of time are two stacks.
 ///
 /// ```
 /// use convgru_model::{Tensor, import::layout::find};
@@ -121,22 +145,37 @@ impl<'t, T: Scalar> Search<'t, T> {
         if let Some((name, _)) = tensors.iter().find(|(_, tensor)| tensor.is_empty()) {
             return self.leave(layout, cells, &format!("`{name}` has no elements"));
         }
+        let backward = self.backward_of(layout, cells);
+        if cells.len() > 1 && !backward.is_empty() {
+            return cells.chunks(1).for_each(|cell| self.add(layout, cell));
+        }
         let tensors: Vec<(String, Tensor<T>)> = tensors.into_iter().cloned().collect();
+        if !backward.is_empty() {
+            match layout.read_bidirectional(&[&tensors[..], &backward].concat()) {
+                Ok(Directions { forward, backward }) => {
+                    let name = self.new_name(layout, cells);
+                    for (direction, stack) in [(Direction::Forward, forward), (Direction::Backward, backward)]
+                    {
+                        let name = format!("{name}{}.", direction.name());
+                        self.stacks.push(FoundStack { layout, name, direction: Some(direction), stack });
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let names = backward.iter().map(|(name, _)| name.as_str());
+                    let names: HashSet<&str> = names.collect();
+                    let reason =
+                        format!("it looks like the backward direction of {}, but: {error}", layout.system);
+                    for (name, _) in self.tensors.iter().filter(|(name, _)| names.contains(&name[..])) {
+                        self.reasons.insert(name, reason.clone());
+                    }
+                }
+            }
+        }
         match layout.read(&tensors) {
             Ok(stack) => {
-                // Numbers of layers name no stack.
-                let (before, after) = if layout.is_numbered() {
-                    (format!("{}.", layout.system), ".")
-                } else {
-                    Default::default()
-                };
-                let shared = format!("{before}{}", parent(&cells[0]));
-                let name = match cells.len() > 1 && !self.names.contains(&shared) {
-                    true => shared,
-                    false => format!("{before}{}{after}", cells[0]),
-                };
-                self.names.insert(name.clone());
-                self.stacks.push(FoundStack { layout, name, stack });
+                let name = self.new_name(layout, cells);
+                self.stacks.push(FoundStack { layout, name, direction: None, stack });
             }
             Err(_) if cells.len() > 1 => cells.chunks(1).for_each(|cell| self.add(layout, cell)),
             Err(error) => {
@@ -145,10 +184,38 @@ impl<'t, T: Scalar> Search<'t, T> {
         }
     }
 
+    /// The tensors of the backward direction of some cells.
+    fn backward_of(&self, layout: &Layout, cells: &[String]) -> Vec<(String, Tensor<T>)> {
+        let cells: Vec<Cell<'_>> = cells.iter().map(|prefix| Cell { layout, prefix }).collect();
+        let is_of = |name: &str| {
+            name.strip_suffix(REVERSE).is_some_and(|name| cells.iter().any(|cell| cell.has(name)))
+        };
+        self.tensors.iter().filter(|(name, _)| is_of(name)).cloned().collect()
+    }
+
+    /// The name of a stack, which no other has.
+    fn new_name(&mut self, layout: &Layout, cells: &[String]) -> String {
+        // Numbers of layers name no stack.
+        let (before, after) =
+            if layout.is_numbered() { (format!("{}.", layout.system), ".") } else { Default::default() };
+        let shared = format!("{before}{}", parent(&cells[0]));
+        let name = match cells.len() > 1 && !self.names.contains(&shared) {
+            true => shared,
+            false => format!("{before}{}{after}", cells[0]),
+        };
+        self.names.insert(name.clone());
+        name
+    }
+
     fn finish(mut self) -> Found<T> {
         let is_taken = |name: &str| {
-            self.stacks.iter().any(|FoundStack { layout, stack, .. }| {
-                stack.prefixes.iter().any(|prefix| Cell { layout, prefix }.has(name))
+            self.stacks.iter().any(|FoundStack { layout, stack, direction, .. }| {
+                let name = match direction {
+                    Some(Direction::Backward) => name.strip_suffix(REVERSE),
+                    _ => Some(name),
+                };
+                let has = |prefix, name| Cell { layout, prefix }.has(name);
+                name.is_some_and(|name| stack.prefixes.iter().any(|prefix| has(prefix, name)))
             })
         };
         let left: Vec<&str> =
@@ -242,8 +309,39 @@ mod tests {
         // A second layer that reads both directions of the first.
         let found = find(&[gru(0, 5), gru(1, 4)].concat());
         assert_eq!(names(&found), [("torch_nn_gru_1x1.0.", 1), ("torch_nn_gru_1x1.1.", 1)]);
-        let backward = ("weight_hh_l0_reverse".to_owned(), Tensor::zeros(&[6, 2]));
-        let found = find(&[gru(0, 5).to_vec(), vec![backward]].concat());
+    }
+
+    #[test]
+    fn both_directions_of_a_layer_are_two_stacks() {
+        let gru = |layer: usize, inputs: usize, end: &str| {
+            let tensor =
+                |name: &str, shape: &[usize]| (format!("{name}_l{layer}{end}"), Tensor::zeros(shape));
+            vec![tensor("weight_ih", &[6, inputs]), tensor("weight_hh", &[6, 2])]
+        };
+        // torch.nn.GRU(5, 2, num_layers=2, bidirectional=True)
+        let layers =
+            [(0, 5), (1, 4)].map(|(layer, inputs)| [gru(layer, inputs, ""), gru(layer, inputs, REVERSE)]);
+        let tensors = layers.concat().concat();
+        let found = find(&tensors);
+        let expected = ["0.forward.", "0.backward.", "1.forward.", "1.backward."];
+        assert_eq!(
+            names(&found),
+            expected.map(|name| format!("torch_nn_gru_1x1.{name}")).each_ref().map(|name| (&name[..], 1))
+        );
+        assert_eq!(found.left, []);
+        assert_eq!(found.stacks[1].direction, Some(Direction::Backward));
+        assert_eq!(found.stacks[2].stack.config.in_channels, 4);
+        // The numbers of a direction are its own; the update gate, which weighs the state there, changes its sign.
+        let mut marked = tensors.clone();
+        marked[2].1.fill(1.0);
+        let found = find(&marked);
+        let first = |stack: usize| found.stacks[stack].stack.layers[0].input_weights.as_slice()[0];
+        assert_eq!([first(0), first(1)], [0.0, -1.0]);
+        // Half of a direction is left, and the other one a stack as ever.
+        let found = find(&[gru(0, 5, ""), gru(0, 5, REVERSE)[1..].to_vec()].concat());
+        assert_eq!(names(&found), [("torch_nn_gru_1x1.0.", 1)]);
+        assert!(found.left[0].1.contains("no tensor `weight_ih_l0_reverse`"), "{:?}", found.left);
+        let found = find(&gru(0, 5, REVERSE));
         assert!(found.left[0].1.contains("backward direction"), "{:?}", found.left);
     }
 

@@ -21,7 +21,7 @@ use std::collections::HashSet;
 
 use convgru_kernels::Scalar;
 
-pub use self::found::{Found, FoundStack, find};
+pub use self::found::{Direction, Found, FoundStack, find};
 
 use self::convert::Cell;
 use crate::cell::{CellParameters, CellShape};

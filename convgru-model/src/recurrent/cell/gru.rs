@@ -9,16 +9,21 @@
 //! with normalisation `N`, contexts `c` and functions `s` and `f` as the configuration says (Ballas et
 //! al. 2015 and those who followed; docs/conventions.md).
 
+use std::ops::Range;
+
 use super::{Beside, Cell, Layer, Reads};
 use crate::config::ResetGate;
 use crate::error::Result;
-use crate::graph::{Op, Operations};
+use crate::graph::{Gate, Op, Operations};
+use crate::layer::Activation;
 use crate::tensor::Tensor;
 
 /// A GRU: one pass over the input, or two.
-pub(super) struct Gru<'c, V>(Vec<Pass<'c, V>>);
+#[derive(Debug)]
+pub(in crate::recurrent) struct Gru<'c, V>(Vec<Pass<'c, V>>);
 
 /// One GRU update with weights of its own.
+#[derive(Debug)]
 struct Pass<'c, V> {
     layer: Layer<'c>,
     input: V,
@@ -115,25 +120,53 @@ impl<'c, V: Clone> Pass<'c, V> {
         }
         let seen = state.map(|state| self.layer.seen(ops, state, beside)).transpose()?;
 
-        let mut gates = ops.channels(&part, 0..2 * hidden)?;
-        if let Some(seen) = &seen {
-            let of_state = self.layer.convolve(ops, Reads::State, seen, &self.hidden, 0..2 * hidden, None)?;
-            gates = ops.add(&gates, &of_state)?;
-        }
-        let gates = self.normalised(ops, gates, 0)?;
-        let gates = ops.activate(config.gate_activation, &gates)?;
-        let (update, reset) = (ops.channels(&gates, 0..hidden)?, ops.channels(&gates, hidden..2 * hidden)?);
-
-        let mut sum = ops.channels(&part, 2 * hidden..3 * hidden)?;
-        if let Some(memory) = self.memory(ops, &reset, seen.as_ref())? {
-            sum = ops.add(&sum, &memory)?;
-        }
-        let sum = self.normalised(ops, sum, 1)?;
-        let candidate = ops.activate(config.candidate_activation, &sum)?;
+        let of_state = match &seen {
+            Some(seen) => {
+                Some(self.layer.convolve(ops, Reads::State, seen, &self.hidden, 0..2 * hidden, None)?)
+            }
+            None => None,
+        };
+        let [update, reset] = self.gates(ops, &part, of_state)?;
+        let memory = self.memory(ops, &reset, seen.as_ref())?;
+        let candidate = self.candidate(ops, &part, memory)?;
         match state {
             Some(state) => ops.blend(&update, &candidate, state),
             None => ops.multiply(&update, &candidate),
         }
+    }
+
+    /// Update and reset gate, of what they see of the input and of the state.
+    fn gates<O: Operations<Value = V>>(&self, ops: &mut O, part: &V, of_state: Option<V>) -> Result<[V; 2]> {
+        let (hidden, activation) = (self.layer.config.hidden_channels, self.layer.config.gate_activation);
+        let both = Gate { first: 0..2 * hidden, second: 0..2 * hidden, activation };
+        let mut sums = vec![part.clone()];
+        sums.extend(of_state);
+        let ranges = [0..hidden, hidden..2 * hidden];
+        if self.norms.is_some() {
+            let sum = ops.gate(Gate { activation: Activation::Identity, ..both }, &sums)?;
+            let sum = self.normalised(ops, sum, 0)?;
+            let gates = ops.activate(activation, &sum)?;
+            let [update, reset] = ranges.map(|range| ops.channels(&gates, range));
+            return Ok([update?, reset?]);
+        }
+        let gate = |range: Range<usize>| Gate { first: range.clone(), second: range, activation };
+        let [update, reset] = ranges.map(|range| ops.gate(gate(range), &sums));
+        Ok([update?, reset?])
+    }
+
+    /// The candidate, of what it sees of the input and of the state.
+    fn candidate<O: Operations<Value = V>>(&self, ops: &mut O, part: &V, memory: Option<V>) -> Result<V> {
+        let (hidden, activation) =
+            (self.layer.config.hidden_channels, self.layer.config.candidate_activation);
+        let gate = Gate { first: 2 * hidden..3 * hidden, second: 0..hidden, activation };
+        let mut sums = vec![part.clone()];
+        sums.extend(memory);
+        if self.norms.is_none() {
+            return ops.gate(gate, &sums);
+        }
+        let sum = ops.gate(Gate { activation: Activation::Identity, ..gate }, &sums)?;
+        let sum = self.normalised(ops, sum, 1)?;
+        ops.activate(activation, &sum)
     }
 
     /// What the candidate sees of the state through the reset gate.

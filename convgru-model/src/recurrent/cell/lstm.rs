@@ -8,9 +8,11 @@
 
 use super::{Beside, Cell, Layer, Reads};
 use crate::error::Result;
-use crate::graph::{Op, Operations};
+use crate::graph::{Gate, Op, Operations};
+use crate::layer::Activation;
 
-pub(super) struct Lstm<'c, V> {
+#[derive(Debug)]
+pub(in crate::recurrent) struct Lstm<'c, V> {
     layer: Layer<'c>,
     input: V,
     hidden: V,
@@ -42,18 +44,26 @@ impl<'c, V: Clone> Lstm<'c, V> {
     fn gate<O: Operations<Value = V>>(
         &self,
         ops: &mut O,
-        sums: &V,
+        sums: &[V],
         place: usize,
         peephole: usize,
         memory: Option<&V>,
     ) -> Result<V> {
+        let activation = self.layer.config.gate_activation;
+        let (Some(peepholes), Some(memory)) = (&self.peepholes, memory) else {
+            return ops.gate(self.place(place, activation), sums);
+        };
+        let sum = ops.gate(self.place(place, Activation::Identity), sums)?;
+        let seen = ops.apply(Op::ScaleChannels, &[memory.clone(), peepholes[peephole].clone()])?;
+        let sum = ops.add(&sum, &seen)?;
+        ops.activate(activation, &sum)
+    }
+
+    /// The channels of a gate among those of all, in what is seen of the input and of the state.
+    fn place(&self, place: usize, activation: Activation) -> Gate {
         let hidden = self.layer.config.hidden_channels;
-        let mut sum = ops.channels(sums, place * hidden..(place + 1) * hidden)?;
-        if let (Some(peepholes), Some(memory)) = (&self.peepholes, memory) {
-            let seen = ops.apply(Op::ScaleChannels, &[memory.clone(), peepholes[peephole].clone()])?;
-            sum = ops.add(&sum, &seen)?;
-        }
-        ops.activate(self.layer.config.gate_activation, &sum)
+        let range = place * hidden..(place + 1) * hidden;
+        Gate { first: range.clone(), second: range, activation }
     }
 }
 
@@ -74,15 +84,13 @@ impl<O: Operations> Cell<O> for Lstm<'_, O::Value> {
         let (layer, activation) = (self.layer, self.layer.config.candidate_activation);
         let hidden = layer.config.hidden_channels;
         let (state, memory) = (states.map(|states| &states[0]), states.map(|states| &states[1]));
-        let mut sums = parts[0].clone();
+        let mut sums = vec![parts[0].clone()];
         if let Some(state) = state {
             let seen = layer.seen(ops, state, beside)?;
-            let of_state = layer.convolve(ops, Reads::State, &seen, &self.hidden, 0..4 * hidden, None)?;
-            sums = ops.add(&sums, &of_state)?;
+            sums.push(layer.convolve(ops, Reads::State, &seen, &self.hidden, 0..4 * hidden, None)?);
         }
         let input = self.gate(ops, &sums, 1, 1, memory)?;
-        let sum = ops.channels(&sums, 2 * hidden..3 * hidden)?;
-        let candidate = ops.activate(activation, &sum)?;
+        let candidate = ops.gate(self.place(2, activation), &sums)?;
         let mut new = ops.multiply(&input, &candidate)?;
         if let Some(memory) = memory {
             let forget = self.gate(ops, &sums, 0, 0, Some(memory))?;

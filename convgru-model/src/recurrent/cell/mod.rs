@@ -26,6 +26,38 @@ pub(super) trait Cell<O: Operations> {
     ) -> Result<Vec<O::Value>>;
 }
 
+/// A cell of any kind.
+#[derive(Debug)]
+pub(super) enum AnyCell<'c, V> {
+    Gru(gru::Gru<'c, V>),
+    Lstm(lstm::Lstm<'c, V>),
+    TrajGru(traj_gru::TrajGru<'c, V>),
+}
+
+impl<O: Operations> Cell<O> for AnyCell<'_, O::Value> {
+    fn input_parts(&self, ops: &mut O, x: &O::Value) -> Result<Vec<O::Value>> {
+        match self {
+            Self::Gru(cell) => cell.input_parts(ops, x),
+            Self::Lstm(cell) => cell.input_parts(ops, x),
+            Self::TrajGru(cell) => cell.input_parts(ops, x),
+        }
+    }
+
+    fn step(
+        &self,
+        ops: &mut O,
+        parts: &[O::Value],
+        states: Option<&[O::Value]>,
+        beside: &Beside<O::Value>,
+    ) -> Result<Vec<O::Value>> {
+        match self {
+            Self::Gru(cell) => cell.step(ops, parts, states, beside),
+            Self::Lstm(cell) => cell.step(ops, parts, states, beside),
+            Self::TrajGru(cell) => cell.step(ops, parts, states, beside),
+        }
+    }
+}
+
 /// What a step sees besides input and state.
 #[derive(Debug, Clone)]
 pub(super) struct Beside<V> {
@@ -65,14 +97,11 @@ enum Reads {
 
 impl<'c> Layer<'c> {
     /// The cell of the layer.
-    pub(super) fn cell<O: Operations>(self, ops: &mut O) -> Result<Box<dyn Cell<O> + 'c>>
-    where
-        O::Value: 'c,
-    {
+    pub(super) fn cell<O: Operations>(self, ops: &mut O) -> Result<AnyCell<'c, O::Value>> {
         Ok(match self.config.cell {
-            CellKind::Gru => Box::new(gru::Gru::new(self, ops)?),
-            CellKind::Lstm => Box::new(lstm::Lstm::new(self, ops)?),
-            CellKind::TrajGru => Box::new(traj_gru::TrajGru::new(self, ops)?),
+            CellKind::Gru => AnyCell::Gru(gru::Gru::new(self, ops)?),
+            CellKind::Lstm => AnyCell::Lstm(lstm::Lstm::new(self, ops)?),
+            CellKind::TrajGru => AnyCell::TrajGru(traj_gru::TrajGru::new(self, ops)?),
         })
     }
 

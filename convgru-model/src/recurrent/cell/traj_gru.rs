@@ -6,11 +6,14 @@
 //! ```
 //! and the rest as in a GRU whose reset gate acts after the convolution of the state.
 
+use std::ops::Range;
+
 use super::{Beside, Cell, Layer, Reads};
 use crate::error::Result;
-use crate::graph::{Op, Operations};
+use crate::graph::{Gate, Op, Operations};
 
-pub(super) struct TrajGru<'c, V> {
+#[derive(Debug)]
+pub(in crate::recurrent) struct TrajGru<'c, V> {
     layer: Layer<'c>,
     input: V,
     hidden: V,
@@ -68,27 +71,32 @@ impl<O: Operations> Cell<O> for TrajGru<'_, O::Value> {
         let config = self.layer.config;
         let hidden = config.hidden_channels;
         let state = states.map(|states| &states[0]);
-        let mut gates = ops.channels(&parts[0], 0..2 * hidden)?;
-        let of_candidate = ops.channels(&parts[0], 2 * hidden..3 * hidden)?;
-        let mut memory = None;
+        let mut sums = vec![parts[0].clone()];
         if let Some(state) = state {
             let seen = self.layer.seen(ops, state, beside)?;
             let moved = self.moved(ops, &parts[1], &seen)?;
-            let sums = self.layer.convolve_plainly(ops, &moved, &self.hidden, None)?;
-            let of_gates = ops.channels(&sums, 0..2 * hidden)?;
-            gates = ops.add(&gates, &of_gates)?;
-            memory = Some(ops.channels(&sums, 2 * hidden..3 * hidden)?);
+            sums.push(self.layer.convolve_plainly(ops, &moved, &self.hidden, None)?);
         }
-        let gates = ops.activate(config.gate_activation, &gates)?;
-        let (update, reset) = (ops.channels(&gates, 0..hidden)?, ops.channels(&gates, hidden..2 * hidden)?);
+        let gate = |range: Range<usize>| Gate {
+            first: range.clone(),
+            second: range,
+            activation: config.gate_activation,
+        };
+        let update = ops.gate(gate(0..hidden), &sums)?;
+        let reset = ops.gate(gate(hidden..2 * hidden), &sums)?;
         // r.(u + d) = r.u + r.d
         let mut sum = ops.apply(Op::ScaleChannels, &[reset.clone(), self.hidden_bias.clone()])?;
-        if let Some(memory) = memory {
+        if let Some(sums) = sums.get(1) {
+            let memory = ops.channels(sums, 2 * hidden..3 * hidden)?;
             let memory = ops.multiply(&reset, &memory)?;
             sum = ops.add(&sum, &memory)?;
         }
-        let sum = ops.add(&of_candidate, &sum)?;
-        let candidate = ops.activate(config.candidate_activation, &sum)?;
+        let of_candidate = Gate {
+            first: 2 * hidden..3 * hidden,
+            second: 0..hidden,
+            activation: config.candidate_activation,
+        };
+        let candidate = ops.gate(of_candidate, &[parts[0].clone(), sum])?;
         let new = match state {
             Some(state) => ops.blend(&update, &candidate, state)?,
             None => ops.multiply(&update, &candidate)?,

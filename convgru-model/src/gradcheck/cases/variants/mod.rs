@@ -61,6 +61,13 @@ pub(super) fn cases() -> Vec<Case> {
     add("gru of lengths from no state", Setup { lengths: true, given: false, ..plain }, |s| {
         chain([s.gru(), s.above(s.after())])
     });
+    let anew = Setup { anew: true, noise: true, ..plain };
+    add("gru, computed anew", Setup { lengths: true, ..anew }, |s| {
+        chain([CellConfig { zoneout: 0.2, dropout: 0.2, ..s.gru() }, s.above(s.after())])
+    });
+    add("lstm from no state, computed anew", Setup { given: false, ..anew }, |s| {
+        chain([CellConfig { cell: CellKind::Lstm, peephole: true, zoneout: 0.2, ..s.gru() }])
+    });
     add("gru, relu", unbounded, |s| {
         chain([CellConfig { candidate_activation: Activation::Relu, ..s.gru() }])
     });

@@ -5,6 +5,7 @@ use convgru_kernels::reference::Number;
 use crate::error::Result;
 use crate::gradcheck::Operation;
 use crate::gradcheck::draw::Values;
+use crate::network::MemoryBudget;
 use crate::parameters::Parameters;
 use crate::recurrent::{
     Context, Frames, Recurrent, RecurrentConfig, RecurrentOutput, RecurrentOutputGradients,
@@ -22,6 +23,8 @@ pub(super) struct Setup {
     pub(super) lengths: bool,
     /// Whether it runs with the noise of training.
     pub(super) noise: bool,
+    /// Whether every step is computed anew on the way back.
+    pub(super) anew: bool,
     /// Dimensions of space.
     pub(super) dimensions: usize,
     /// Whether images have twice the size.
@@ -32,7 +35,15 @@ pub(super) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { given: true, lengths: false, noise: false, dimensions: 2, wide: false, away_from_kinks: false }
+        Self {
+            given: true,
+            lengths: false,
+            noise: false,
+            anew: false,
+            dimensions: 2,
+            wide: false,
+            away_from_kinks: false,
+        }
     }
 }
 
@@ -47,6 +58,7 @@ pub(super) struct Variant {
     network: Recurrent<f64>,
     lengths: Option<Vec<usize>>,
     noise: Option<u64>,
+    budget: MemoryBudget,
     inputs: Vec<(String, Tensor<f64>)>,
     /// Inputs, states, contexts.
     counts: [usize; 3],
@@ -69,6 +81,7 @@ impl Variant {
         let mut variant = Self {
             lengths,
             noise: setup.noise.then_some(seed),
+            budget: if setup.anew { MemoryBudget::Bytes(1) } else { MemoryBudget::Unlimited },
             inputs: Vec::new(),
             counts: [network.config().inputs(), 0, 0],
             given: setup.given,
@@ -181,7 +194,10 @@ impl Variant {
         for (&place, tensor) in self.checked.iter().zip(&inputs[self.first_parameter()..]) {
             named[place].1.clone_from(tensor);
         }
-        Recurrent::from_parameters(self.network.config().clone(), RecurrentParameters::new(named))
+        let config = self.network.config().clone();
+        let mut network = Recurrent::from_parameters(config, RecurrentParameters::new(named))?;
+        network.set_memory_budget(self.budget);
+        Ok(network)
     }
 
     fn frames<'a>(&'a self, inputs: &'a [Tensor<f64>]) -> Frames<'a, f64> {
