@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use convgru_bench::Workload;
 
 use crate::engines::Engine;
+use crate::nowcasts::NowcastOptions;
 use crate::onnx::OnnxOptions;
 
 const EXAMPLES: &str = "\
@@ -42,6 +43,8 @@ pub(crate) enum Action {
     Report,
     /// Compares exported networks with ONNX Runtime (cargo xtask onnx)
     Onnx(OnnxOptions),
+    /// Compares extrapolation of rain with pysteps (cargo xtask nowcasts)
+    Nowcasts(NowcastOptions),
     /// Answers the protocol on standard input and output
     #[command(hide = true)]
     Engine {

@@ -12,10 +12,13 @@ mod export;
 mod fuzz;
 mod gradcheck;
 mod import;
+mod look;
+mod nowcasts;
 mod onnx;
 mod parity;
 mod predict;
 mod process;
+mod runs;
 mod tidy;
 mod train;
 mod tune;
@@ -32,6 +35,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "train", about: train::ABOUT, run: train::run },
+    Command { name: "runs", about: runs::ABOUT, run: runs::run },
     Command { name: "tune", about: tune::ABOUT, run: tune::run },
     Command { name: "eval", about: eval::ABOUT, run: eval::run },
     Command { name: "predict", about: predict::ABOUT, run: predict::run },
@@ -40,6 +44,8 @@ const COMMANDS: &[Command] = &[
     Command { name: "import", about: import::ABOUT, run: import::run },
     Command { name: "export", about: export::ABOUT, run: export::run },
     Command { name: "onnx", about: onnx::ABOUT, run: onnx::run },
+    Command { name: "look", about: look::ABOUT, run: look::run },
+    Command { name: "nowcasts", about: nowcasts::ABOUT, run: nowcasts::run },
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "fuzz", about: fuzz::ABOUT, run: fuzz::run },
