@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use convgru_bench::Workload;
 
 use crate::engines::Engine;
+use crate::nowcasts::NowcastOptions;
 use crate::onnx::OnnxOptions;
 use crate::retrain::RetrainOptions;
 
@@ -45,6 +46,8 @@ pub(crate) enum Action {
     Onnx(OnnxOptions),
     /// Trains a network twice, by convgru and by PyTorch (cargo xtask retrain)
     Retrain(RetrainOptions),
+    /// Compares extrapolation of rain with pysteps (cargo xtask nowcasts)
+    Nowcasts(NowcastOptions),
     /// Answers the protocol on standard input and output
     #[command(hide = true)]
     Engine {

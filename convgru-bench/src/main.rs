@@ -13,6 +13,7 @@ mod install;
 mod latency;
 mod machine;
 mod measurement;
+mod nowcasts;
 mod onnx;
 mod plan;
 mod progress;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Some(Action::Report) => report::write(),
         Some(Action::Onnx(options)) => onnx::run(&options),
         Some(Action::Retrain(options)) => retrain::run(&options),
+        Some(Action::Nowcasts(options)) => nowcasts::run(&options),
         None if cli.options.install_peers => install::run(),
         None if cli.options.latency => latency::run(),
         None if cli.options.plan.is_some() => plan::run(cli.options.plan.as_deref().unwrap_or_default()),

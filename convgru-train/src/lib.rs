@@ -14,6 +14,7 @@ pub mod interrupt;
 pub mod loss;
 pub mod media;
 pub mod metric;
+pub mod nowcast;
 mod npy_header;
 pub mod optimizer;
 pub mod parity;

@@ -4,14 +4,15 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{onnx, process, tidy};
+use crate::{look, onnx, process, tidy};
 
 pub(crate) const ABOUT: &str = "Everything that must hold before a change goes in";
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
 gradients, parity with other implementations, exported networks in ONNX Runtime where that is
-installed, kernels under AddressSanitizer where there is a nightly compiler, and a short training.
+installed, kernels under AddressSanitizer where there is a nightly compiler, and a short training,
+with its report in a browser where there is one.
 
 Usage: cargo xtask ci [--after-tests]
 
@@ -93,8 +94,15 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     stages.extend(address_sanitizer());
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
     let mut training = tool("a short training", &["train", "--json", "--set", "training.steps=20", "--out"]);
-    training.command.arg(runs);
+    training.command.arg(&runs);
     stages.push(training);
+    if look::browser().is_some() {
+        let mut report = stage("its report in a browser", &["xtask", "look"]);
+        report.command.arg(runs.join("quick").join("report.html"));
+        stages.push(report);
+    } else {
+        process::complain("SKIPPED: a report in a browser, which `cargo xtask look --install` gets");
+    }
     stages
 }
 

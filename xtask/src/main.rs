@@ -12,11 +12,14 @@ mod export;
 mod fuzz;
 mod gradcheck;
 mod import;
+mod look;
+mod nowcasts;
 mod onnx;
 mod parity;
 mod predict;
 mod process;
 mod retrain;
+mod runs;
 mod tidy;
 mod train;
 mod tune;
@@ -33,6 +36,7 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command { name: "train", about: train::ABOUT, run: train::run },
+    Command { name: "runs", about: runs::ABOUT, run: runs::run },
     Command { name: "tune", about: tune::ABOUT, run: tune::run },
     Command { name: "eval", about: eval::ABOUT, run: eval::run },
     Command { name: "predict", about: predict::ABOUT, run: predict::run },
@@ -42,6 +46,8 @@ const COMMANDS: &[Command] = &[
     Command { name: "export", about: export::ABOUT, run: export::run },
     Command { name: "onnx", about: onnx::ABOUT, run: onnx::run },
     Command { name: "retrain", about: retrain::ABOUT, run: retrain::run },
+    Command { name: "look", about: look::ABOUT, run: look::run },
+    Command { name: "nowcasts", about: nowcasts::ABOUT, run: nowcasts::run },
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "fuzz", about: fuzz::ABOUT, run: fuzz::run },

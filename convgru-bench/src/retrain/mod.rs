@@ -147,6 +147,7 @@ fn validation_mse(trained: &TrainedModel) -> anyhow::Result<f64> {
         batch_size: config.training.batch_size,
         mean_frame: None,
         loss: None,
+        nowcasts: None,
         interrupt: &interrupt,
     };
     let assessment = assessor.assess(&trained.model, &mut Silent)?.context("nothing interrupts this")?;

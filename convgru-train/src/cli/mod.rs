@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod configuration;
 mod eval;
 mod export;
 #[cfg(feature = "gradcheck")]
@@ -9,6 +10,7 @@ mod output;
 mod parity;
 mod predict;
 mod progress;
+mod runs;
 mod smallest;
 mod train;
 mod tune;
@@ -30,6 +32,7 @@ struct Arguments {
 enum Command {
     Train(Box<train::Train>),
     Tune(tune::Tune),
+    Runs(runs::Runs),
     Eval(eval::Eval),
     Predict(predict::Predict),
     #[cfg(feature = "gradcheck")]
@@ -57,6 +60,7 @@ pub(crate) fn run() -> ExitCode {
     let done = match arguments.command {
         Command::Train(train) => train.run(),
         Command::Tune(tune) => tune.run(),
+        Command::Runs(runs) => runs.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
         #[cfg(feature = "gradcheck")]

@@ -50,12 +50,34 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// The text in bold and a colour, on a terminal and unless `NO_COLOR` is set.
 fn coloured(text: &str, colour: &str) -> String {
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if wanted && std::io::stderr().is_terminal() {
+    if is_colour_wanted() && std::io::stderr().is_terminal() {
         format!("\x1b[1;{colour}m{text}\x1b[0m")
     } else {
         text.to_owned()
     }
+}
+
+/// Where text goes.
+#[derive(Clone, Copy)]
+pub(crate) enum Stream {
+    /// Results.
+    Stdout,
+    /// Everything else.
+    Stderr,
+}
+
+/// Makes text stand out, on a terminal and unless `NO_COLOR` is set.
+pub(crate) fn highlighter(stream: Stream) -> impl Fn(&str) -> String {
+    let terminal = match stream {
+        Stream::Stdout => std::io::stdout().is_terminal(),
+        Stream::Stderr => std::io::stderr().is_terminal(),
+    };
+    let wanted = terminal && is_colour_wanted();
+    move |text| if wanted { format!("\x1b[1;32m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn is_colour_wanted() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The metrics as a table with a header.

@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     began: Instant,
     began_at: u64,
     last_line: Option<Instant>,
+    /// When the first sequences of a measurement were done, and how many.
+    measuring: Option<(Instant, usize)>,
 }
 
 impl Progress {
@@ -35,6 +37,7 @@ impl Progress {
             began: Instant::now(),
             began_at: 0,
             last_line: None,
+            measuring: None,
         }
     }
 
@@ -80,13 +83,24 @@ impl Progress {
         if self.terminal && self.bar.is_none() {
             self.show_bar("sequence", 0, total as u64);
         }
+        let (began, first) = *self.measuring.get_or_insert((Instant::now(), done));
+        if done == total {
+            self.measuring = None;
+        }
         match &self.bar {
             // Within a training the bar counts steps.
             Some(bar) if self.steps > 0 => bar.set_message(format!("{split} {done}/{total}")),
             Some(bar) => bar.set_position(done as u64),
             None if self.line_is_due() => {
                 self.last_line = Some(Instant::now());
-                output::note(&format!("{split} {done}/{total} sequences"));
+                let left = match done.checked_sub(first) {
+                    Some(measured @ 1..) => {
+                        let each = began.elapsed().as_secs_f64() / measured as f64;
+                        format!("  {} left", output::duration(each * (total - done) as f64))
+                    }
+                    _ => String::new(),
+                };
+                output::note(&format!("{split} {done}/{total} sequences{left}"));
             }
             None => {}
         }

@@ -3,16 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use convgru_train::Error;
-use convgru_train::config::{Preset, TrainingConfig};
-use convgru_train::dataset::{Source, detect};
+use convgru_train::config::TrainingConfig;
 use convgru_train::interrupt::{Interrupt, Signal};
 use convgru_train::trainer::{Conclusion, Outcome, RunFolder, Session, Trained, with_threads};
 use serde_json::json;
 
+use super::configuration::ConfigurationArguments;
 use super::output;
 use super::progress::Progress;
 
@@ -31,31 +29,14 @@ use super::progress::Progress;
   convgru train --data ../shared/data/radar-fmi --set data.radar.downsample=2
   convgru train --resume")]
 pub(crate) struct Train {
-    /// Configuration to start from [default: quick; radar if --data holds radar images]
-    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
-        .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
-    preset: Option<Preset>,
-    /// TOML file with fields that differ from the preset
-    #[arg(long, value_name = "FILE.toml")]
-    config: Option<PathBuf>,
-    /// MNIST's idx files, radar images or sequences of your own (.npy, .npz, .gif, folders of .png)
-    #[arg(long, value_name = "DIR|FILE")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    configuration: ConfigurationArguments,
     /// Folder for the folders of runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
     /// Go on with the newest run (of the name, if one is given), or with RUN in --out
     #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     resume: Option<String>,
-    /// Change a field of the configuration; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// Seed of all random numbers [default: that of the configuration, 0]
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-    /// Threads, 0 for one per core; the result does not depend on it [default: 0]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -73,56 +54,18 @@ impl Train {
 
     /// The configuration, and the folder of the run to go on with, if any.
     fn configuration(&self) -> anyhow::Result<(TrainingConfig, Option<RunFolder>)> {
-        let fresh = self.overlaid(TrainingConfig::preset(self.start()?))?;
+        let fresh = self.configuration.fresh()?;
         let Some(run) = &self.resume else {
             return Ok((fresh, None));
         };
-        let named = self.preset.is_some() || self.config.is_some() || self.set.iter().any(|s| names_run(s));
+        let named = self.configuration.names_a_run();
         let folder = if run.is_empty() {
             RunFolder::newest(&self.out, named.then_some(fresh.name.as_str()))?
         } else {
             RunFolder::open(&self.out.join(run))?
         };
         let stored = TrainingConfig::default().overlaid_by_file(&folder.config())?;
-        Ok((self.overlaid(stored)?, Some(folder)))
-    }
-
-    /// The preset that is named, or that goes with the data.
-    fn start(&self) -> anyhow::Result<Preset> {
-        match (self.preset, &self.data) {
-            (Some(preset), _) => Ok(preset),
-            (None, Some(data)) if self.held(data)? == Source::Radar => Ok(Preset::Radar),
-            (None, _) => Ok(Preset::default()),
-        }
-    }
-
-    /// What --data holds.
-    fn held(&self, data: &Path) -> anyhow::Result<Source> {
-        detect(data).with_context(|| format!("--data {}", data.display()))
-    }
-
-    /// The configuration with what the command line says laid over it.
-    fn overlaid(&self, mut config: TrainingConfig) -> anyhow::Result<TrainingConfig> {
-        if let Some(path) = &self.config {
-            config = config.overlaid_by_file(path)?;
-        }
-        if let Some(data) = &self.data {
-            config.data_folder = std::fs::canonicalize(data)
-                .with_context(|| format!("--data {}: give the folder with the data", data.display()))?;
-            config.data.source = self.held(data)?;
-        }
-        for assignment in &self.set {
-            config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
-        }
-        config.training.seed = self.seed.unwrap_or(config.training.seed);
-        config.training.threads = self.threads.unwrap_or(config.training.threads);
-        if config.data.source != Source::Strokes && config.data_folder().is_none() {
-            anyhow::bail!(
-                "data.source is \"{}\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits",
-                config.data.source.name()
-            );
-        }
-        Ok(config)
+        Ok((self.configuration.laid_over(stored)?, Some(folder)))
     }
 
     fn train(
@@ -239,11 +182,6 @@ impl Train {
         });
         output::result(&value.to_string())
     }
-}
-
-/// Whether `--set` changes the name of the run.
-fn names_run(assignment: &str) -> bool {
-    assignment.split('=').next().is_some_and(|key| key.trim() == "name")
 }
 
 /// What can be done with the model.

@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use convgru_train::config::{Preset, TrainingConfig};
-use convgru_train::dataset::Source;
+use convgru_train::config::TrainingConfig;
 use convgru_train::interrupt::Interrupt;
 use convgru_train::trainer::with_threads;
 use convgru_train::tune::{Ending, Search, SearchConfig, SearchOutcome, Trial};
 
+use super::configuration::ConfigurationArguments;
 use super::output;
 use super::progress::Progress;
 
@@ -35,28 +33,14 @@ pub(crate) struct Tune {
     /// TOML file with the ranges and how they are searched
     #[arg(long, value_name = "FILE.toml")]
     ranges: PathBuf,
-    /// Configuration to start from [default: quick]
-    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
-        .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
-    preset: Option<Preset>,
-    /// TOML file with fields that differ from the preset
-    #[arg(long, value_name = "FILE.toml")]
-    config: Option<PathBuf>,
-    /// Folder with MNIST's idx files, plain or .gz
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    configuration: ConfigurationArguments,
     /// Folder of the search
     #[arg(long, value_name = "DIR", default_value = "runs/tune")]
     out: PathBuf,
-    /// Change a field of the configuration; may be given several times
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
     /// Configurations to try [default: that of the file of ranges]
     #[arg(long, value_name = "N", value_parser = super::count)]
     trials: Option<usize>,
-    /// Threads, 0 for one per core; the result does not depend on it [default: 0]
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
     /// Print the trials as one line of JSON, the best first
     #[arg(long)]
     json: bool,
@@ -68,26 +52,9 @@ impl Tune {
         let interrupt = Interrupt::on_signals()?;
         let mut search = SearchConfig::read(&self.ranges)?;
         search.trials = self.trials.unwrap_or(search.trials);
-        let base = self.base()?;
+        let base = self.configuration.fresh()?;
         let threads = base.training.threads;
         with_threads(threads, || self.search(search, base, &interrupt))?
-    }
-
-    fn base(&self) -> anyhow::Result<TrainingConfig> {
-        let mut config = TrainingConfig::preset(self.preset.unwrap_or_default());
-        if let Some(path) = &self.config {
-            config = config.overlaid_by_file(path)?;
-        }
-        if let Some(data) = &self.data {
-            config.data_folder = std::fs::canonicalize(data)
-                .with_context(|| format!("--data {}: give the folder with MNIST's files", data.display()))?;
-            config.data.source = Source::Mnist;
-        }
-        for assignment in &self.set {
-            config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
-        }
-        config.training.threads = self.threads.unwrap_or(config.training.threads);
-        Ok(config)
     }
 
     fn search(

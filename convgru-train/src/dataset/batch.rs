@@ -3,7 +3,7 @@
 use convgru_model::Tensor;
 use rayon::prelude::*;
 
-use super::SequenceDataset;
+use super::{Quantity, SequenceDataset};
 use crate::{Error, Result};
 
 /// Sequences, and which of their pixels were measured.
@@ -48,6 +48,32 @@ impl Batch {
             None => (None, None),
         };
         Ok((Self { frames: head, valid: head_valid }, Self { frames: tail, valid: tail_valid }))
+    }
+
+    /// The frames in units, NaN where a pixel is missing.
+    ///
+    /// # Shapes
+    /// result: that of the frames
+    ///
+    /// ```
+    /// use convgru_model::Tensor;
+    /// use convgru_train::dataset::{Batch, Quantity};
+    ///
+    /// let one = |values: [f32; 2]| Tensor::from_vec(&[1, 1, 1, 1, 2], values.to_vec());
+    /// let batch = Batch { frames: one([0.5, 0.0])?, valid: Some(one([1.0, 0.0])?) };
+    /// let units = batch.in_units(&Quantity::intensity());
+    /// assert_eq!(units.as_slice()[0], 0.5);
+    /// assert!(units.as_slice()[1].is_nan());
+    /// # Ok::<(), convgru_train::Error>(())
+    /// ```
+    pub fn in_units(&self, quantity: &Quantity) -> Tensor<f32> {
+        let mut units = quantity.in_units(&self.frames);
+        if let Some(valid) = &self.valid {
+            for (value, &valid) in units.as_mut_slice().iter_mut().zip(valid.as_slice()) {
+                *value = if valid > 0.0 { *value } else { f32::NAN };
+            }
+        }
+        units
     }
 
     /// Values of the same shape with 0 where a pixel is missing.

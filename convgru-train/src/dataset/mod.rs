@@ -100,6 +100,11 @@ pub trait SequenceDataset: Send + Sync {
         format!("sequence {index}")
     }
 
+    /// The times on the clock of the frames of a sequence; empty where they are not known.
+    fn times(&self, _index: usize) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What the user should know although the data can be used, such as files left out.
     fn warnings(&self) -> &[String] {
         &[]
@@ -138,6 +143,19 @@ pub fn open(
         (Source::Frames, _) => Ok(Box::new(frames::open(config, given(config, path)?, split)?)),
         (_, Some(file)) => open_file(config, file, split),
         (_, None) => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
+    }
+}
+
+/// Opens everything at a path as a test set, for data that nothing was trained on: of radar images all
+/// events, of anything else what [`open`] takes for the test.
+///
+/// # Errors
+/// Those of [`open`].
+pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn SequenceDataset>> {
+    config.validate()?;
+    match config.source {
+        Source::Radar => Ok(Box::new(radar::open_whole(config, path)?)),
+        _ => open(config, Some(path), Split::Test, seed),
     }
 }
 

@@ -1,5 +1,8 @@
 //! What the values of pixels mean.
 
+use convgru_model::Tensor;
+use rayon::prelude::*;
+
 /// What a value of a pixel, 0 to 1, stands for.
 ///
 /// ```
@@ -32,6 +35,21 @@ impl Quantity {
             minutes_per_step: None,
             transform: Transform::Linear { scale: 1.0, offset: 0.0 },
         }
+    }
+
+    /// Whether it is a rain rate in mm/h.
+    pub fn is_rain(&self) -> bool {
+        self.unit == "mm/h"
+    }
+
+    /// Values of pixels as numbers of the unit.
+    ///
+    /// # Shapes
+    /// values: any; result: the same
+    pub fn in_units(&self, values: &Tensor<f32>) -> Tensor<f32> {
+        let units = |&value: &f32| self.transform.to_units(f64::from(value)) as f32;
+        let units = values.as_slice().par_iter().map(units).collect();
+        Tensor::from_vec(values.shape(), units).expect("the shape is the same")
     }
 }
 

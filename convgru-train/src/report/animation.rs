@@ -1,11 +1,11 @@
-//! The sequences as an animated GIF: input, truth and prediction side by side,
-//! one row for each sequence.
+//! The sequences as an animated GIF: input, truth and prediction side by side, or what was
+//! observed beside all forecasts of rain; one row for each sequence.
 
 use gif::{Encoder, Frame, Repeat};
 
 use super::glyphs::{GLYPH_HEIGHT, text_pixels, text_width};
-use super::sprite::colour;
-use super::{Layout, SequencePanel};
+use super::rain::{CLASSES, DRY, MISSING};
+use super::{Layout, SequencePanel, Shades};
 use crate::error::{Error, Result};
 
 /// The most sequences drawn.
@@ -58,6 +58,7 @@ enum Ink {
 ///     input: Tensor::zeros(&[3, 1, 32, 32]),
 ///     truth: Tensor::zeros(&[2, 1, 32, 32]),
 ///     prediction: Tensor::zeros(&[2, 1, 32, 32]),
+///     ..SequencePanel::default()
 /// };
 /// assert!(animation(&[panel])?.starts_with(b"GIF89a"));
 /// # Ok::<(), convgru_train::Error>(())
@@ -78,7 +79,8 @@ pub fn animation(panels: &[SequencePanel]) -> Result<Vec<u8>> {
     let failed = |error: gif::EncodingError| refuse(error.to_string());
 
     let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, width, height, &palette(layout.channels)).map_err(failed)?;
+    let mut encoder =
+        Encoder::new(&mut bytes, width, height, &Colours::of(layout).palette()).map_err(failed)?;
     encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
     for frame in 0..layout.frames() {
         let last = frame + 1 == layout.frames();
@@ -95,36 +97,69 @@ pub fn animation(panels: &[SequencePanel]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Colours of the frames, then those of [`INKS`].
-fn palette(channels: usize) -> Vec<u8> {
-    let mut palette: Vec<u8> = if channels == 1 {
-        (0..GREYS).flat_map(|level| [(level * 255 / (GREYS - 1)) as u8; 3]).collect()
-    } else {
-        let level = |i: usize| (i * 255 / (CUBE - 1)) as u8;
-        (0..CUBE.pow(3))
-            .flat_map(|i| [level(i / CUBE.pow(2)), level(i / CUBE % CUBE), level(i % CUBE)])
-            .collect()
-    };
-    palette.extend(INKS.iter().flatten());
-    palette
+/// The colours of frames.
+#[derive(Clone, Copy)]
+enum Colours {
+    Grey,
+    Rgb,
+    Rain,
 }
 
-/// The place of a colour in [`palette`].
-fn index(channels: usize, colour: [u8; 3]) -> u8 {
-    let nearest = |value: u8, levels: usize| (usize::from(value) * (levels - 1) + 127) / 255;
-    let [red, green, blue] = colour;
-    let index = if channels == 1 {
-        nearest(red, GREYS)
-    } else {
-        (nearest(red, CUBE) * CUBE + nearest(green, CUBE)) * CUBE + nearest(blue, CUBE)
-    };
-    index as u8
+impl Colours {
+    fn of(layout: Layout) -> Self {
+        match (layout.shades, layout.channels) {
+            (Shades::Rain, _) => Self::Rain,
+            (Shades::Intensity, 1) => Self::Grey,
+            (Shades::Intensity, _) => Self::Rgb,
+        }
+    }
+
+    /// All of them.
+    fn list(self) -> Vec<[u8; 3]> {
+        let level = |i: usize| (i * 255 / (CUBE - 1)) as u8;
+        match self {
+            Self::Grey => (0..GREYS).map(|level| [(level * 255 / (GREYS - 1)) as u8; 3]).collect(),
+            Self::Rgb => (0..CUBE.pow(3))
+                .map(|i| [level(i / CUBE.pow(2)), level(i / CUBE % CUBE), level(i % CUBE)])
+                .collect(),
+            Self::Rain => {
+                let rates = CLASSES.iter().map(|(_, colour)| *colour);
+                let bright: Vec<_> = [DRY, MISSING].into_iter().chain(rates).collect();
+                let dimmed = bright.iter().map(|colour| dimmed(*colour)).collect();
+                [bright, dimmed].concat()
+            }
+        }
+    }
+
+    /// The bytes of the palette: these, then those of [`INKS`].
+    fn palette(self) -> Vec<u8> {
+        self.list().iter().chain(&INKS).flatten().copied().collect()
+    }
+
+    /// The place of a colour in the palette.
+    fn index(self, colour: [u8; 3]) -> u8 {
+        let nearest = |value: u8, levels: usize| (usize::from(value) * (levels - 1) + 127) / 255;
+        let [red, green, blue] = colour;
+        let index = match self {
+            Self::Grey => nearest(red, GREYS),
+            Self::Rgb => (nearest(red, CUBE) * CUBE + nearest(green, CUBE)) * CUBE + nearest(blue, CUBE),
+            Self::Rain => self.list().iter().position(|listed| *listed == colour).unwrap_or(0),
+        };
+        index as u8
+    }
+}
+
+fn dimmed(colour: [u8; 3]) -> [u8; 3] {
+    colour.map(|value| (u16::from(value) * DIMMED / 256) as u8)
 }
 
 /// Where everything is.
 struct Drawing<'a> {
     panels: &'a [SequencePanel],
     layout: Layout,
+    colours: Colours,
+    /// What the panes show.
+    labels: Vec<String>,
     /// Size of a pixel of a frame.
     scale: usize,
     /// Size of a pixel of a letter.
@@ -135,12 +170,21 @@ struct Drawing<'a> {
 
 impl<'a> Drawing<'a> {
     fn new(panels: &'a [SequencePanel], layout: Layout) -> Self {
+        let labels: Vec<String> = match panels.first() {
+            Some(first) if layout.baselines > 0 => ["OBSERVED", "CONVGRU"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(first.baselines.iter().map(|(name, _)| name.to_uppercase()))
+                .collect(),
+            _ => ["INPUT", "TRUTH", "PREDICTION"].map(str::to_owned).into(),
+        };
         // Twice as large, larger if the labels need it, and as it is from 256 pixels on.
-        let label = text_width("PREDICTION");
+        let label = labels.iter().map(|label| text_width(label)).max().unwrap_or(0);
         let scale = if layout.width >= 256 { 1 } else { label.div_ceil(layout.width).max(2) };
         let text_scale = if layout.width * scale >= 2 * label { 2 } else { 1 };
-        let mut drawing = Self { panels, layout, scale, text_scale, width: 0, height: 0 };
-        drawing.width = GAP + 3 * (drawing.pane_width() + GAP);
+        let colours = Colours::of(layout);
+        let mut drawing = Self { panels, layout, colours, labels, scale, text_scale, width: 0, height: 0 };
+        drawing.width = GAP + drawing.labels.len() * (drawing.pane_width() + GAP);
         drawing.height = drawing.row(panels.len()) + BAR + GAP + drawing.text_height() + GAP;
         drawing
     }
@@ -166,12 +210,12 @@ impl<'a> Drawing<'a> {
     /// The pixels of one frame of the animation, as places in the palette.
     fn frame(&self, frame: usize) -> Vec<u8> {
         let mut pixels = vec![self.ink(Ink::Background); self.width * self.height];
-        for (pane, label) in ["INPUT", "TRUTH", "PREDICTION"].into_iter().enumerate() {
+        for (pane, label) in self.labels.iter().enumerate() {
             let centred = (self.pane_width().saturating_sub(text_width(label) * self.text_scale)) / 2;
             self.write(&mut pixels, label, self.column(pane) + centred, GAP, Ink::Text);
         }
         for (sequence, panel) in self.panels.iter().enumerate() {
-            for pane in 0..3 {
+            for pane in 0..self.labels.len() {
                 self.draw_pane(&mut pixels, sequence, pane, &self.source(panel, pane, frame));
             }
         }
@@ -186,17 +230,24 @@ impl<'a> Drawing<'a> {
         pane: usize,
         frame: usize,
     ) -> Box<dyn Fn(usize) -> u8 + 'p> {
-        let channels = self.layout.channels;
-        let show = move |frames, frame, pixel| index(channels, colour(frames, frame, pixel));
+        let (shades, colours) = (self.layout.shades, self.colours);
+        let show = move |frames: &'p _, frame| -> Box<dyn Fn(usize) -> u8 + 'p> {
+            Box::new(move |pixel| colours.index(shades.colour(frames, frame, pixel)))
+        };
+        let last = self.layout.inputs - 1;
+        let compared = self.layout.baselines > 0;
         match (pane, frame.checked_sub(self.layout.inputs)) {
-            (0, None) => Box::new(move |pixel| show(&panel.input, frame, pixel)),
-            (0, Some(_)) => Box::new(move |pixel| {
-                let colour = colour(&panel.input, self.layout.inputs - 1, pixel);
-                index(channels, colour.map(|value| (u16::from(value) * DIMMED / 256) as u8))
-            }),
+            (0, None) => show(&panel.input, frame),
+            (0, Some(lead)) if compared => show(&panel.truth, lead),
+            (0, Some(_)) => {
+                Box::new(move |pixel| colours.index(dimmed(shades.colour(&panel.input, last, pixel))))
+            }
             (_, None) => Box::new(|_| self.ink(Ink::Empty)),
-            (1, Some(lead)) => Box::new(move |pixel| show(&panel.truth, lead, pixel)),
-            (_, Some(lead)) => Box::new(move |pixel| show(&panel.prediction, lead, pixel)),
+            (1, Some(lead)) if !compared => show(&panel.truth, lead),
+            (pane, Some(lead)) => match pane.checked_sub(2).and_then(|at| panel.baselines.get(at)) {
+                Some((_, frames)) => show(frames, lead),
+                None => show(&panel.prediction, lead),
+            },
         }
     }
 
@@ -226,10 +277,37 @@ impl<'a> Drawing<'a> {
                 pixels[y * self.width + GAP + x] = self.ink(ink);
             }
         }
-        let (word, ink) =
-            if frame < self.layout.inputs { ("INPUT", Ink::Past) } else { ("PREDICTION", Ink::Future) };
+        let (word, ink) = match (frame < self.layout.inputs, self.layout.shades) {
+            (true, Shades::Intensity) => ("INPUT", Ink::Past),
+            (true, Shades::Rain) => ("OBSERVED", Ink::Past),
+            (false, Shades::Intensity) => ("PREDICTION", Ink::Future),
+            (false, Shades::Rain) => ("FORECAST", Ink::Future),
+        };
         let caption = format!("{word} {}", self.layout.time(frame));
-        self.write(pixels, &caption, GAP, top + BAR + GAP, ink);
+        let top = top + BAR + GAP;
+        self.write(pixels, &caption, GAP, top, ink);
+        if matches!(self.colours, Colours::Rain) {
+            self.draw_legend(pixels, GAP + text_width(&caption) * self.text_scale, top);
+        }
+    }
+
+    /// The classes of rain rates with their lower ends, and what grey means, right of `left`, as many as there is room for.
+    fn draw_legend(&self, pixels: &mut [u8], left: usize, top: usize) {
+        let side = self.text_height();
+        let classes = CLASSES.iter().map(|(from, colour)| (from.to_string(), *colour));
+        let ends = [("MM/H".to_owned(), DRY)].into_iter().chain(classes);
+        let mut left = left + 4 * GAP;
+        for (label, colour) in ends.chain([("NOT MEASURED".to_owned(), MISSING)]) {
+            let width = side + GAP / 2 + text_width(&label) * self.text_scale;
+            if left + width + GAP > self.width {
+                return;
+            }
+            for at in 0..side * side {
+                pixels[(top + at / side) * self.width + left + at % side] = self.colours.index(colour);
+            }
+            self.write(pixels, &label, left + side + GAP / 2, top, Ink::Text);
+            left += width + GAP;
+        }
     }
 
     /// Draws a line of text, cut off at the right edge.
@@ -246,7 +324,6 @@ impl<'a> Drawing<'a> {
     }
 
     fn ink(&self, ink: Ink) -> u8 {
-        let colours = if self.layout.channels == 1 { GREYS } else { CUBE.pow(3) };
-        (colours + ink as usize) as u8
+        (self.colours.list().len() + ink as usize) as u8
     }
 }

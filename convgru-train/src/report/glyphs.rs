@@ -1,4 +1,4 @@
-//! Letters for images: capitals, digits and the signs of times, five by seven
+//! Letters for images: capitals, digits and the signs of times and rates, five by seven
 //! pixels each.
 
 /// The width of a letter.
@@ -10,6 +10,20 @@ pub(super) const GLYPH_HEIGHT: usize = 7;
 /// that are not drawn are blank.
 fn rows(letter: char) -> [u8; GLYPH_HEIGHT] {
     match letter {
+        'A' => [0b01110, 0b10001, 0b10001, 0b11111, 0b10001, 0b10001, 0b10001],
+        'B' => [0b11110, 0b10001, 0b10001, 0b11110, 0b10001, 0b10001, 0b11110],
+        'F' => [0b11111, 0b10000, 0b10000, 0b11110, 0b10000, 0b10000, 0b10000],
+        'G' => [0b01110, 0b10001, 0b10000, 0b10111, 0b10001, 0b10001, 0b01111],
+        'L' => [0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b10000, 0b11111],
+        'M' => [0b10001, 0b11011, 0b10101, 0b10101, 0b10001, 0b10001, 0b10001],
+        'S' => [0b01111, 0b10000, 0b10000, 0b01110, 0b00001, 0b00001, 0b11110],
+        'V' => [0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b01010, 0b00100],
+        'W' => [0b10001, 0b10001, 0b10001, 0b10101, 0b10101, 0b10101, 0b01010],
+        'i' => [0b00100, 0b00000, 0b01100, 0b00100, 0b00100, 0b00100, 0b01110],
+        'm' => [0b00000, 0b00000, 0b11010, 0b10101, 0b10101, 0b10101, 0b10101],
+        'n' => [0b00000, 0b00000, 0b10110, 0b11001, 0b10001, 0b10001, 0b10001],
+        '.' => [0b00000, 0b00000, 0b00000, 0b00000, 0b00000, 0b01100, 0b01100],
+        '/' => [0b00001, 0b00001, 0b00010, 0b00100, 0b01000, 0b10000, 0b10000],
         'C' => [0b01110, 0b10001, 0b10000, 0b10000, 0b10000, 0b10001, 0b01110],
         'D' => [0b11110, 0b10001, 0b10001, 0b10001, 0b10001, 0b10001, 0b11110],
         'E' => [0b11111, 0b10000, 0b10000, 0b11110, 0b10000, 0b10000, 0b11111],
@@ -61,7 +75,7 @@ mod tests {
 
     #[test]
     fn every_letter_in_use_is_drawn_and_no_two_alike() {
-        let letters: Vec<char> = "INPUTRHEDCO0123456789t+-".chars().collect();
+        let letters: Vec<char> = "INPUTRHEDCOABFGLMSVW0123456789timn+-./".chars().collect();
         for (i, &a) in letters.iter().enumerate() {
             assert!(rows(a).iter().any(|&row| row != 0), "{a}");
             assert!(rows(a).iter().all(|&row| row < 32), "{a}");

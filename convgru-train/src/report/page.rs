@@ -7,7 +7,7 @@ use super::chart::{Chart, Line, range, smoothed, thinned};
 use super::escape::escape;
 use super::number::compact;
 use super::player::player;
-use super::{Layout, Report, tables};
+use super::{Layout, Report, ScoreChart, tables};
 use crate::error::Result;
 
 const STYLE: &str = include_str!("assets/report.css");
@@ -65,6 +65,7 @@ pub fn html(report: &Report) -> Result<String> {
         section(&mut page, "Metrics", &tables::metrics(&report.table));
     }
     section(&mut page, "Error by lead time", &lead_times(report));
+    section(&mut page, "Scores by lead time", &scores(report));
     section(&mut page, "Loss", &loss(report));
     section(&mut page, "Facts", &pairs(&report.facts));
     section(&mut page, "Files", &pairs(&report.files));
@@ -186,6 +187,40 @@ fn loss(report: &Report) -> String {
         );
     }
     html
+}
+
+/// A small chart for each score.
+fn scores(report: &Report) -> String {
+    let charts: Vec<String> =
+        report.scores.iter().enumerate().filter_map(|(at, chart)| score(at, chart)).collect();
+    if charts.is_empty() {
+        return String::new();
+    }
+    format!("<div class=\"small-charts\">{}</div>", charts.concat())
+}
+
+fn score(at: usize, chart: &ScoreChart) -> Option<String> {
+    let line = |(i, (name, values)): (usize, &(String, Vec<f64>))| Line {
+        name: name.clone(),
+        class: tables::line_class(i),
+        points: chart.leads.iter().copied().zip(values.iter().copied()).filter(|p| is_drawn(p.1)).collect(),
+        markers: true,
+        in_legend: true,
+    };
+    let lines: Vec<Line> = chart.series.iter().enumerate().map(line).collect();
+    let (low, high) = range(&lines)?;
+    let (first, last) = (chart.leads.first()?, chart.leads.last()?);
+    let drawn = Chart {
+        id: &format!("score-{at}"),
+        description: &format!("{} by lead time", chart.name),
+        x_name: &chart.lead_name,
+        y_name: &chart.value_name,
+        x: Axis::whole(*first, *last, 6),
+        y: Axis::linear(low.min(0.0), high.max(0.0), 4),
+        lines: &lines,
+        height: 380.0,
+    };
+    Some(format!("<div><h3>{}</h3>{}</div>", escape(&chart.name), drawn.draw()))
 }
 
 /// The chart of error by lead time, its numbers folded under it.

@@ -14,6 +14,7 @@ fn panel(inputs: usize, outputs: usize, [channels, height, width]: [usize; 3]) -
         input: frames(0, inputs, 0),
         truth: frames(inputs, outputs, 0),
         prediction: frames(inputs, outputs, 1),
+        ..SequencePanel::default()
     }
 }
 
@@ -38,6 +39,13 @@ fn report(sequences: Vec<SequencePanel>) -> Report {
             LeadTimeSeries { name: "model".into(), mse: vec![20.0, 40.0] },
             LeadTimeSeries { name: HOSTILE.into(), mse: vec![80.0, 240.0] },
         ],
+        scores: vec![ScoreChart {
+            name: HOSTILE.into(),
+            value_name: "CSI".into(),
+            lead_name: HOSTILE.into(),
+            leads: vec![5.0, 10.0],
+            series: vec![("model".into(), vec![0.8, f64::NAN]), (HOSTILE.into(), vec![0.7, 0.6])],
+        }],
         sequences,
         files: vec![("checkpoint".into(), HOSTILE.into())],
         next: vec![HOSTILE.into()],
@@ -82,9 +90,16 @@ fn the_page_says_what_it_is_told() {
     assert!(page.contains("data-times=\"input t−2|input t−1|input t|prediction t+1|prediction t+2\""));
     assert!(page.contains(" (log)"), "a loss over three decades is drawn on a logarithmic axis");
     assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
-    for heading in
-        ["Predictions", "Metrics", "Error by lead time", "Loss", "Facts", "Files", "What to run next"]
-    {
+    for heading in [
+        "Predictions",
+        "Metrics",
+        "Error by lead time",
+        "Scores by lead time",
+        "Loss",
+        "Facts",
+        "Files",
+        "What to run next",
+    ] {
         assert!(page.contains(&format!("<h2>{heading}</h2>")), "{heading}");
     }
     // Each column of the truth differs by 0.9 in two pixels of eight: 2 x 0.81 x 8 rows.
@@ -223,4 +238,63 @@ fn panes_of_the_animation_show_their_frames() {
             assert!(at(3, 0) < 0.4, "the last input is dimmed");
         }
     }
+}
+
+/// Rain that moves right, the left column never measured.
+fn rain() -> SequencePanel {
+    let frames = |first: usize, count: usize| {
+        Tensor::from_fn(&[count, 1, 4, 8], |i| match (i % 8, first + i / 32) {
+            (0, _) => f32::NAN,
+            (x, step) if x == 1 + step => 3.0,
+            _ => 0.0,
+        })
+    };
+    SequencePanel {
+        name: HOSTILE.into(),
+        shades: Shades::Rain,
+        minutes_per_step: Some(5.0),
+        times: (0..5).map(|step| format!("12:{:02}", 5 * step)).collect(),
+        input: frames(0, 2),
+        truth: frames(2, 3),
+        prediction: frames(1, 3),
+        baselines: vec![("optical flow".into(), frames(2, 3)), ("persistence".into(), frames(0, 3))],
+    }
+}
+
+#[test]
+fn rain_has_its_colours_its_clock_and_its_baselines() {
+    let page = html(&Report { sequences: vec![rain()], ..Report::default() }).unwrap();
+    let (info, pixels) = sheet_of(&page);
+    assert_eq!((info.width, info.height), (5 * 10, 4 * 6));
+    let at = |row: usize, frame: usize, x: usize| {
+        let start = ((row * 6 + 1) * 50 + frame * 10 + x + 1) * 3;
+        [pixels[start], pixels[start + 1], pixels[start + 2]]
+    };
+    for (row, moved) in [(0, 3), (1, 2), (2, 3), (3, 1)] {
+        assert_eq!(at(row, 2, 0), rain::MISSING, "row {row}");
+        assert_eq!(at(row, 2, moved), rain::rain_colour(3.0), "row {row}");
+        assert_eq!(at(row, 2, 7), rain::DRY, "row {row}");
+    }
+    assert!(page.contains("data-times=\"observed −5 min|observed 0 min|forecast +5 min|forecast +10 min|"));
+    assert!(page.contains("data-times=\"12:00|12:05|12:10|12:15|12:20\""));
+    assert!(page.contains("<span>persistence</span>") && page.contains("not measured"));
+    // Two pixels of seven are wrong by 3 mm/h.
+    assert!(page.contains("convgru 0.86, optical flow 0.00, persistence 0.86"), "{page}");
+}
+
+#[test]
+fn rain_is_animated_beside_its_baselines() {
+    let bytes = animation(&[rain(), rain()]).unwrap();
+    let mut decoder = gif::DecodeOptions::new().read_info(&bytes[..]).unwrap();
+    let mut frames = 0;
+    while decoder.read_next_frame().unwrap().is_some() {
+        frames += 1;
+    }
+    assert_eq!(frames, 5);
+    let mut other = rain();
+    other.baselines[0].0 = "another".into();
+    let error = animation(&[rain(), other]).unwrap_err().to_string();
+    assert!(error.contains("another"), "{error}");
+    let wrong_times = SequencePanel { times: vec![String::new()], ..rain() };
+    assert!(animation(&[wrong_times]).unwrap_err().to_string().contains("1 times for 5 frames"));
 }

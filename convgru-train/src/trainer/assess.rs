@@ -1,7 +1,9 @@
 //! A model and the two baselines measured over a data set.
 
 use convgru_model::{Forecaster, Tensor};
+use serde_json::{Map, Value, json};
 
+use super::nowcasts::{NowcastAssessment, NowcastOptions};
 use super::observer::{Event, Observer};
 use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
@@ -23,6 +25,8 @@ pub struct Assessment {
     pub mean: Option<Scores>,
     /// Loss of the model's predictions, where one was asked for.
     pub loss: Option<f64>,
+    /// The model beside persistence and optical flow, where that was asked for.
+    pub nowcasts: Option<NowcastAssessment>,
 }
 
 /// What is measured, and how.
@@ -40,6 +44,8 @@ pub struct Assessor<'a> {
     pub mean_frame: Option<&'a Tensor<f32>>,
     /// The loss to measure besides the metrics.
     pub loss: Option<&'a Objective>,
+    /// How it is compared with persistence and optical flow, if it is.
+    pub nowcasts: Option<&'a NowcastOptions>,
     /// Ends the assessment early.
     pub interrupt: &'a Interrupt,
 }
@@ -55,6 +61,8 @@ impl Assessor<'_> {
         let mut scored = Evaluation::new(steps);
         let mut copy_last = Evaluation::new(steps);
         let mut mean = Evaluation::new(steps);
+        let new = |options| NowcastAssessment::new(options, self.dataset, steps);
+        let mut nowcasts = self.nowcasts.map(new).transpose()?;
         let mut loss_sum = 0.0;
         let mut done = 0;
         while done < total {
@@ -62,6 +70,9 @@ impl Assessor<'_> {
             let (input, truth) = batch(self.dataset, 0, &chunk)?.split(self.input_frames)?;
             let (prediction, loss) = self.predict(model, &input.frames, &truth)?;
             loss_sum += loss * chunk.len() as f64;
+            if let (Some(nowcasts), Some(options)) = (&mut nowcasts, self.nowcasts) {
+                nowcasts.add(options, &input, &truth, &prediction)?;
+            }
             // A missing pixel is 0 in the truth, and in what is compared with it.
             scored.add(&truth.measured(prediction), &truth.frames)?;
             let repeated = metric::copy_last(&input.frames, steps)?;
@@ -81,6 +92,7 @@ impl Assessor<'_> {
             copy_last: copy_last.scores()?,
             mean: self.mean_frame.map(|_| mean.scores()).transpose()?,
             loss: self.loss.map(|_| loss_sum / total as f64),
+            nowcasts,
         }))
     }
 
@@ -106,6 +118,23 @@ impl Assessment {
     /// Error of the model as a share of the error of repeating the last frame.
     pub fn ratio(&self) -> f64 {
         self.model.overall.mse / self.copy_last.overall.mse
+    }
+
+    /// For programs: `mse`, `mae`, `ssim`, `psnr` of the model over all frames, `mse_copy_last`, `sequences`,
+    /// the four metrics by lead time in `per_step`, and the keys of [`NowcastAssessment::to_json`] where there is one.
+    pub fn to_json(&self) -> Map<String, Value> {
+        let metrics = |metrics: &Metrics| {
+            let Metrics { mse, mae, psnr, ssim } = *metrics;
+            let parts = [("mse", mse), ("mae", mae), ("ssim", ssim), ("psnr", psnr)];
+            parts.map(|(key, value)| (key.to_owned(), json!(value))).into_iter().collect::<Map<_, _>>()
+        };
+        let mut value = metrics(&self.model.overall);
+        value.insert("mse_copy_last".to_owned(), json!(self.copy_last.overall.mse));
+        value.insert("sequences".to_owned(), json!(self.model.sequences));
+        let per_step = self.model.per_step.iter().map(metrics).map(Value::Object).collect();
+        value.insert("per_step".to_owned(), per_step);
+        value.extend(self.nowcasts.iter().flat_map(NowcastAssessment::to_json));
+        value
     }
 
     /// The rows of the table: name and scores, the model first.

@@ -3,13 +3,16 @@
 
 use std::path::PathBuf;
 
-use convgru_model::{Parameters, Tensor};
+use convgru_model::Parameters;
+use serde_json::Value;
 
 use super::assess::{Assessment, Assessor};
 use super::folder::RunFolder;
+use super::nowcasts::NowcastOptions;
 use super::observer::Observer;
 use super::session::Trained;
-use crate::dataset::{Split, batch, open};
+use super::shown::{self, Showing};
+use crate::dataset::{SequenceDataset, Split, batch, open};
 use crate::interrupt::Interrupt;
 use crate::media::write_frames;
 use crate::report::{self, CurvePoint, LeadTimeSeries, MetricRow, Report, SequencePanel, ValidationPoint};
@@ -47,6 +50,8 @@ impl Trained {
         self.model.write(&folder.weights())?;
         let config = &self.model.config;
         let dataset = open(&config.data, config.data_folder(), Split::Test, config.training.seed)?;
+        let quantity = dataset.quantity();
+        let nowcasts = quantity.is_rain().then(|| NowcastOptions::suited_to(&quantity));
         let assessor = Assessor {
             dataset: dataset.as_ref(),
             split: Split::Test,
@@ -54,16 +59,18 @@ impl Trained {
             batch_size: config.training.batch_size,
             mean_frame: Some(&self.mean_frame),
             loss: None,
+            nowcasts: nowcasts.as_ref(),
             interrupt,
         };
         let Some(assessment) = assessor.assess(&self.model.model, observer)? else {
             return Ok(None);
         };
-        let panels = self.panels()?;
+        write_atomically(&folder.test(), format!("{}\n", Value::Object(assessment.to_json())).as_bytes())?;
+        let validation = open(&config.data, config.data_folder(), Split::Validation, config.training.seed)?;
+        let panels = self.panels(validation.as_ref())?;
         write_atomically(&folder.animation(), &report::animation(&panels)?)?;
-        if let Some(first) = panels.first() {
-            write_frames(folder.example(), &first.input)?;
-        }
+        let (first, _) = batch(validation.as_ref(), 0, &[0])?.split(config.data.input_frames)?;
+        write_frames(folder.example(), &shown::sequence(&first.frames, 0)?)?;
         let conclusion = Conclusion {
             assessment,
             weights: folder.weights(),
@@ -75,23 +82,12 @@ impl Trained {
         Ok(Some(conclusion))
     }
 
-    /// The first validation sequences with their predictions.
-    fn panels(&self) -> Result<Vec<SequencePanel>> {
-        let config = &self.model.config;
-        let dataset = open(&config.data, config.data_folder(), Split::Validation, config.training.seed)?;
-        let indices: Vec<usize> = (0..dataset.len().min(SEQUENCES_SHOWN)).collect();
-        let batch = batch(dataset.as_ref(), 0, &indices)?;
-        let (input, truth) = batch.split(config.data.input_frames)?;
-        let (input, truth) = (input.frames, truth.frames);
-        let prediction = self.model.model.forward(&input, truth.shape()[0])?;
-        let panel = |&index: &usize| {
-            Ok(SequencePanel {
-                input: sequence(&input, index)?,
-                truth: sequence(&truth, index)?,
-                prediction: sequence(&prediction, index)?,
-            })
-        };
-        indices.iter().map(panel).collect()
+    /// Validation sequences with their predictions, evenly over all of them: neighbours show the same rain.
+    fn panels(&self, dataset: &dyn SequenceDataset) -> Result<Vec<SequencePanel>> {
+        let most = dataset.len().min(SEQUENCES_SHOWN);
+        let indices: Vec<usize> = (0..most).map(|at| at * dataset.len() / most).collect();
+        let input_frames = self.model.config.data.input_frames;
+        Showing { model: &self.model.model, dataset, input_frames }.panels(&indices)
     }
 
     fn report(
@@ -105,7 +101,7 @@ impl Trained {
         let config = &self.model.config;
         let [inputs, outputs] = [config.data.input_frames, config.data.output_frames];
         let assessment = &conclusion.assessment;
-        let shown = |path: &PathBuf| path.display().to_string();
+        let path = |path: &PathBuf| path.display().to_string();
         Report {
             title: folder.name(),
             summary: format!(
@@ -147,13 +143,16 @@ impl Trained {
                     mse: scores.per_step.iter().map(|m| m.mse).collect(),
                 })
                 .collect(),
+            scores: assessment.nowcasts.iter().flat_map(shown::score_charts).collect(),
             sequences,
             files: vec![
-                ("weights".into(), shown(&conclusion.weights)),
-                ("checkpoint".into(), shown(&self.checkpoint)),
-                ("animation".into(), shown(&conclusion.animation)),
-                ("metrics".into(), shown(&folder.metrics())),
-                ("configuration".into(), shown(&folder.config())),
+                ("weights".into(), path(&conclusion.weights)),
+                ("checkpoint".into(), path(&self.checkpoint)),
+                ("animation".into(), path(&conclusion.animation)),
+                ("metrics".into(), path(&folder.metrics())),
+                ("curves for TensorBoard".into(), path(&folder.events())),
+                ("test scores".into(), path(&folder.test())),
+                ("configuration".into(), path(&folder.config())),
             ],
             next: next.to_vec(),
         }
@@ -179,27 +178,5 @@ impl Trained {
             ("Seed", config.training.seed.to_string()),
         ];
         facts.map(|(label, value)| (label.to_owned(), value)).to_vec()
-    }
-}
-
-/// Sequence `index` of `[T, N, C, H, W]` as `[T, C, H, W]`.
-fn sequence(frames: &Tensor<f32>, index: usize) -> Result<Tensor<f32>> {
-    let (steps, shape) = (frames.shape()[0], &frames.shape()[2..]);
-    let size: usize = shape.iter().product();
-    let data = (0..steps).flat_map(|step| &frames.slice(step)[index * size..][..size]).copied().collect();
-    let shape = [&[steps], shape].concat();
-    Ok(Tensor::from_vec(&shape, data)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sequence_is_cut_out_of_its_batch() {
-        let frames = Tensor::from_fn(&[2, 3, 1, 1, 2], |i| i as f32);
-        let cut = sequence(&frames, 1).unwrap();
-        assert_eq!(cut.shape(), [2, 1, 1, 2]);
-        assert_eq!(cut.as_slice(), [2.0, 3.0, 8.0, 9.0]);
     }
 }

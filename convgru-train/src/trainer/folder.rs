@@ -9,8 +9,8 @@ use crate::{Error, Result};
 const CHECKPOINTS: &str = "checkpoints";
 const MOST_RUNS_OF_A_NAME: usize = 100_000;
 
-/// The folder of one run: `config.toml`, `metrics.jsonl`, `checkpoints/`,
-/// `model.safetensors`, `report.html`, `prediction.gif` and `example.gif`.
+/// The folder of one run: `config.toml`, `metrics.jsonl`, `events.out.tfevents.convgru`, `checkpoints/`,
+/// `model.safetensors`, `test.json`, `report.html`, `prediction.gif` and `example.gif`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
@@ -112,6 +112,11 @@ impl RunFolder {
         self.path.join("metrics.jsonl")
     }
 
+    /// `events.out.tfevents.convgru`: the same curves for TensorBoard.
+    pub fn events(&self) -> PathBuf {
+        self.path.join(super::event_file::NAME)
+    }
+
     /// `checkpoints/`: what a run continues from.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join(CHECKPOINTS)
@@ -127,7 +132,12 @@ impl RunFolder {
         self.path.join("report.html")
     }
 
-    /// `prediction.gif`: input, truth and prediction side by side.
+    /// `test.json`: the figures on the test set, as `eval --json` prints them.
+    pub fn test(&self) -> PathBuf {
+        self.path.join("test.json")
+    }
+
+    /// `prediction.gif`: input, truth and prediction side by side, rain beside its baselines.
     pub fn animation(&self) -> PathBuf {
         self.path.join("prediction.gif")
     }

@@ -1,12 +1,15 @@
-//! `metrics.jsonl`: one JSON object per line, appended as the run goes on.
+//! `metrics.jsonl`: one JSON object per line, appended as the run goes on; and the same for TensorBoard.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::event_file::EventFile;
+use super::folder::RunFolder;
 use crate::checkpoint::{SkippedRecord, StepRecord, ValidationRecord};
+use crate::report::{SequencePanel, contact_sheet};
 use crate::{Error, Result, write_atomically};
 
 /// The open log of a run.
@@ -14,12 +17,15 @@ use crate::{Error, Result, write_atomically};
 pub(super) struct Log {
     path: PathBuf,
     file: File,
+    events: EventFile,
 }
 
 impl Log {
     /// Opens the log to go on after `step`: lines of later steps, which a crash
     /// left behind, are removed, and so is a line that was cut short.
-    pub(super) fn resume(path: &Path, step: u64) -> Result<Self> {
+    pub(super) fn resume(folder: &RunFolder, step: u64) -> Result<Self> {
+        let events = EventFile::resume(&folder.events(), step)?;
+        let path = &folder.metrics();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -31,7 +37,7 @@ impl Log {
         }
         let file =
             OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("open", path))?;
-        Ok(Self { path: path.into(), file })
+        Ok(Self { path: path.into(), file, events })
     }
 
     /// Appends the line of a step.
@@ -75,7 +81,24 @@ impl Log {
         }))
     }
 
+    /// Adds a picture of a validation to what TensorBoard shows.
+    pub(super) fn picture(&mut self, step: u64, panel: &SequencePanel) -> Result<()> {
+        self.events.picture(step, "validation/sequence", contact_sheet(panel)?)
+    }
+
     fn append(&mut self, value: Value) -> Result<()> {
+        let (kind, step) = (value["kind"].as_str().unwrap_or_default(), value["step"].as_u64().unwrap_or(0));
+        let numbers: Vec<(String, f64)> = value
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| !["step", "epoch", "seconds"].contains(&key.as_str()))
+            .filter_map(|(key, number)| Some((format!("{kind}/{key}"), number.as_f64()?)))
+            .collect();
+        if !numbers.is_empty() {
+            let numbers: Vec<_> = numbers.iter().map(|(key, number)| (key.as_str(), *number)).collect();
+            self.events.scalars(step, &numbers)?;
+        }
         // One write per line, so that a crash cuts at most the last one.
         self.file.write_all(format!("{value}\n").as_bytes()).map_err(Error::io("write", &self.path))
     }
@@ -93,8 +116,9 @@ mod tests {
 
     #[test]
     fn resuming_removes_later_and_broken_lines() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("metrics.jsonl");
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "run").unwrap();
+        let path = folder.metrics();
         let text = "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"st";
         std::fs::write(&path, text).unwrap();
         let record = StepRecord {
@@ -105,7 +129,7 @@ mod tests {
             gradient_norm: 2.0,
             teacher_forcing: 0.5,
         };
-        Log::resume(&path, 2).unwrap().step(&record, 0.25).unwrap();
+        Log::resume(&folder, 2).unwrap().step(&record, 0.25).unwrap();
         let lines: Vec<Value> = std::fs::read_to_string(&path)
             .unwrap()
             .lines()
@@ -114,5 +138,6 @@ mod tests {
         let steps: Vec<_> = lines.iter().map(|line| line["step"].as_u64().unwrap()).collect();
         assert_eq!(steps, [1, 2, 3]);
         assert_eq!(lines[2]["seconds"], 0.25);
+        assert!(folder.events().is_file());
     }
 }

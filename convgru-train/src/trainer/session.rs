@@ -12,6 +12,7 @@ use super::learner::{Learner, Step};
 use super::log::Log;
 use super::memory;
 use super::observer::{Event, Observer};
+use super::shown::Showing;
 use super::weights::TrainedModel;
 use crate::checkpoint::{
     Checkpoint, CheckpointStore, Cursor, History, Loaded, SkippedRecord, ValidationRecord,
@@ -159,7 +160,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         Ok(Self {
             store: CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints),
-            log: Log::resume(&folder.metrics(), step)?,
+            log: Log::resume(&folder, step)?,
             cursor: parts.batches.cursor(step),
             history: History::default(),
             began: Instant::now(),
@@ -299,11 +300,19 @@ impl<'a> Session<'a> {
             batch_size: self.config.training.batch_size,
             mean_frame: Some(&self.parts.mean_frame),
             loss: Some(&self.parts.learner.objective),
+            nowcasts: None,
             interrupt: self.interrupt,
         };
-        let Some(assessment) = assessor.assess(self.parts.learner.evaluated(), observer)? else {
+        let model = self.parts.learner.evaluated();
+        let Some(assessment) = assessor.assess(model, observer)? else {
             return Ok(false);
         };
+        let showing = Showing {
+            model,
+            dataset: self.parts.validation.as_ref(),
+            input_frames: self.config.data.input_frames,
+        };
+        let shown = showing.panels(&[0])?;
         let record = validation_record(self.cursor.step, &assessment);
         self.history.seconds = self.seconds();
         let best = self.history.record(record);
@@ -312,6 +321,7 @@ impl<'a> Session<'a> {
             self.store.save_best(&self.parts.learner.checkpoint(self.cursor, &self.history))?;
         }
         self.log.validation(&record, self.history.seconds)?;
+        shown.iter().try_for_each(|panel| self.log.picture(record.step, panel))?;
         observer.observe(&Event::Validation { record: &record, best });
         Ok(true)
     }

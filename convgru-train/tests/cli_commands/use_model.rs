@@ -51,6 +51,41 @@ fn eval_reads_a_file_of_sequences() {
 }
 
 #[test]
+fn eval_measures_beside_baselines() {
+    let folder = folder();
+    // A column of light that moves a pixel and a half a frame, which optical flow follows.
+    let frames = Tensor::from_fn(&[5, 2, 1, 16, 24], |i| {
+        let (t, x) = (i / (2 * 16 * 24), i % 24);
+        (-((x as f32 - 6.0 - 1.5 * t as f32) / 3.0).powi(2)).exp()
+    });
+    write_frames(folder.path().join("moving.npy"), &frames).unwrap();
+    let arguments = format!(
+        "eval --checkpoint {} --data moving.npy --baselines --threshold 0.5 --threshold 0.2 --threshold 0.5",
+        weights().display()
+    );
+    let value = convgru(folder.path(), &format!("{arguments} --json --fss-window 3")).succeeded().json();
+    assert_eq!(value["thresholds"], serde_json::json!([0.2, 0.5]));
+    assert_eq!(value["lead_minutes"], serde_json::json!([1.0, 2.0]));
+    assert_eq!(value["sequences"], 2);
+    assert!(value["mse"].is_number() && value["per_step"].is_array());
+    let last = |model: &str| value["models"][model]["csi"][1][1].as_f64().unwrap();
+    assert!(last("optical_flow") > 0.7 && last("optical_flow") > last("persistence"), "{value}");
+    assert_eq!(value["models"]["convgru"]["mae"].as_array().unwrap().len(), 2);
+
+    let report = convgru(folder.path(), &arguments).succeeded();
+    assert!(
+        report.stdout.contains("from 0.2") && report.stdout.contains("optical flow"),
+        "{}",
+        report.stdout
+    );
+    assert!(!report.stdout.contains('\x1b'), "colours where there is no terminal");
+    for (wrong, needle) in [("--threshold 1", "--baselines"), ("--baselines --threshold nan", "finite")] {
+        let ran = convgru(folder.path(), &format!("eval --checkpoint {} {wrong}", weights().display()));
+        assert!(ran.code != Some(0) && ran.stderr.contains(needle), "{wrong}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn predict_reads_and_writes_every_kind_of_file() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);

@@ -18,7 +18,8 @@ pub(super) use files::files_in;
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
-use self::split::Parts;
+use self::files::Format;
+use self::split::{Part, Parts};
 use super::config::DataConfig;
 use super::recording::{Choice, Draws, Levels, Material, Recordings, Turning, Worth};
 use super::{SequenceDataset, Split};
@@ -35,85 +36,115 @@ pub(super) fn is_radar(path: &Path) -> bool {
 /// [`Error::Data`] if there are no such files or they hold no sequence, [`Error::Config`]
 /// if events are named that are not there, [`Error::Format`] if a file is damaged.
 pub(super) fn open(data: &DataConfig, folder: &Path, split: Split, seed: u64) -> Result<Recordings> {
-    let config = &data.radar;
-    let what = folder.display().to_string();
-    let (format, series) = files::find(folder)?;
-    let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
-    let parts = Parts::new(&timeline, config, data.steps(), &what)?;
-    let decoder = Decoder {
-        format,
-        config,
-        on_corrupt: data.on_corrupt,
-        most_bytes: data.memory_mib.saturating_mul(1 << 20),
-        step: timeline.step,
-    };
-    let decoded = decoder.decode(parts.of(split))?;
-    let strips: Vec<_> = decoded.strips.into_iter().filter(|strip| strip.len() >= data.steps()).collect();
-    let error = |reason| Err(Error::Data { what: what.clone(), reason });
-    let Some(first) = strips.first() else {
-        return error(format!(
-            "the {split} split has no {} frames in a row once {} damaged frames are left out",
-            data.steps(),
-            decoded.skipped.len()
-        ));
-    };
-    let size = if config.crop == [0, 0] { [first.shape[1], first.shape[2]] } else { config.crop };
-    if let Some(strip) = strips.iter().find(|strip| strip.shape[1] < size[0] || strip.shape[2] < size[1]) {
-        return error(format!(
-            "{} has frames of {} x {} pixels after downsampling by {}, smaller than the {} x {} of data.radar.crop; take \
+    let found = Found::new(&data.radar, folder)?;
+    let parts = Parts::new(&found.timeline, &data.radar, data.steps(), &folder.display().to_string())?;
+    found.recordings(data, parts.of(split), split, seed)
+}
+
+/// Opens all events of the radar files in a folder as a test set.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_whole(data: &DataConfig, folder: &Path) -> Result<Recordings> {
+    let found = Found::new(&data.radar, folder)?;
+    let part = Parts::whole(&found.timeline, data.steps(), &folder.display().to_string())?;
+    found.recordings(data, &part, Split::Test, 0)
+}
+
+/// The radar files of a folder.
+struct Found<'a> {
+    folder: &'a Path,
+    format: Format,
+    timeline: Timeline,
+}
+
+impl<'a> Found<'a> {
+    fn new(config: &RadarConfig, folder: &'a Path) -> Result<Self> {
+        let (format, series) = files::find(folder)?;
+        let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
+        Ok(Self { folder, format, timeline })
+    }
+
+    /// The sequences of some of their frames, as those of a split are chosen.
+    fn recordings(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<Recordings> {
+        let (config, folder, format, timeline) = (&data.radar, self.folder, self.format, &self.timeline);
+        let what = folder.display().to_string();
+        let decoder = Decoder {
+            format,
+            config,
+            on_corrupt: data.on_corrupt,
+            most_bytes: data.memory_mib.saturating_mul(1 << 20),
+            step: timeline.step,
+        };
+        let decoded = decoder.decode(part)?;
+        let strips: Vec<_> = decoded.strips.into_iter().filter(|strip| strip.len() >= data.steps()).collect();
+        let error = |reason| Err(Error::Data { what: what.clone(), reason });
+        let Some(first) = strips.first() else {
+            return error(format!(
+                "the {split} split has no {} frames in a row once {} damaged frames are left out",
+                data.steps(),
+                decoded.skipped.len()
+            ));
+        };
+        let size = if config.crop == [0, 0] { [first.shape[1], first.shape[2]] } else { config.crop };
+        if let Some(strip) = strips.iter().find(|strip| strip.shape[1] < size[0] || strip.shape[2] < size[1])
+        {
+            return error(format!(
+                "{} has frames of {} x {} pixels after downsampling by {}, smaller than the {} x {} of data.radar.crop; take \
              smaller parts or a smaller data.radar.downsample",
-            strip.name, strip.shape[1], strip.shape[2], config.downsample, size[0], size[1]
-        ));
-    }
-    if config.crop == [0, 0]
-        && let Some(strip) = strips.iter().find(|strip| strip.shape[1..] != size)
-    {
-        return error(format!(
-            "{} has frames of {} x {} pixels and {} of {} x {}; set data.radar.crop to a size that fits in both",
-            first.name, size[0], size[1], strip.name, strip.shape[1], strip.shape[2]
-        ));
-    }
-    let material =
-        Material { strips, levels: Levels::fine(), steps: data.steps(), size, stride: config.stride };
-    let worth = Worth {
-        measured: config.minimum_measured,
-        rain: config.minimum_rain,
-        importance: config.rain_importance,
-    };
-    let choice = match split {
-        Split::Train => Choice::Drawn(Draws {
-            seed,
-            split,
-            sequences: data.train_sequences,
-            worth,
-            turning: Turning { flips: config.flips, rotations: config.rotations },
-        }),
-        Split::Validation | Split::Test => {
-            let listed = material.listed(&worth, data.sequences(split));
-            if listed.is_empty() {
-                return error(format!(
-                    "no sequence of the {split} split has a share of {} of measured pixels and of {} with rain; lower \
-                     data.radar.minimum_measured or data.radar.minimum_rain",
-                    worth.measured, worth.rain
-                ));
-            }
-            Choice::Listed(listed)
+                strip.name, strip.shape[1], strip.shape[2], config.downsample, size[0], size[1]
+            ));
         }
-    };
-    let mut recordings = Recordings {
-        name: String::new(),
-        material,
-        choice,
-        quantity: config.quantity(Some(timeline.step as f64)),
-        has_missing: true,
-        warnings: decoded
-            .skipped
-            .into_iter()
-            .map(|reason| format!("left out a frame of the {split} split: {reason}"))
-            .collect(),
-    };
-    recordings.name = described(&recordings, format.name(), &short(folder), split);
-    Ok(recordings)
+        if config.crop == [0, 0]
+            && let Some(strip) = strips.iter().find(|strip| strip.shape[1..] != size)
+        {
+            return error(format!(
+                "{} has frames of {} x {} pixels and {} of {} x {}; set data.radar.crop to a size that fits in both",
+                first.name, size[0], size[1], strip.name, strip.shape[1], strip.shape[2]
+            ));
+        }
+        let material =
+            Material { strips, levels: Levels::fine(), steps: data.steps(), size, stride: config.stride };
+        let worth = Worth {
+            measured: config.minimum_measured,
+            rain: config.minimum_rain,
+            importance: config.rain_importance,
+        };
+        let choice = match split {
+            Split::Train => Choice::Drawn(Draws {
+                seed,
+                split,
+                sequences: data.train_sequences,
+                worth,
+                turning: Turning { flips: config.flips, rotations: config.rotations },
+            }),
+            Split::Validation | Split::Test => {
+                let listed = material.listed(&worth, data.sequences(split));
+                if listed.is_empty() {
+                    return error(format!(
+                        "no sequence of the {split} split has a share of {} of measured pixels and of {} with rain; lower \
+                     data.radar.minimum_measured or data.radar.minimum_rain",
+                        worth.measured, worth.rain
+                    ));
+                }
+                Choice::Listed(listed)
+            }
+        };
+        let mut recordings = Recordings {
+            name: String::new(),
+            material,
+            choice,
+            quantity: config.quantity(Some(timeline.step as f64)),
+            has_missing: true,
+            warnings: decoded
+                .skipped
+                .into_iter()
+                .map(|reason| format!("left out a frame of the {split} split: {reason}"))
+                .collect(),
+        };
+        recordings.name = described(&recordings, format.name(), &short(folder), split);
+        Ok(recordings)
+    }
 }
 
 /// What a data set is called: format, folder, split, its events, and how much of it there is.

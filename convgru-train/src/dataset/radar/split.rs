@@ -27,14 +27,7 @@ impl Parts {
     pub(super) fn new(timeline: &Timeline, config: &RadarConfig, steps: usize, folder: &str) -> Result<Self> {
         let events = &timeline.events;
         let error = |reason| Error::Data { what: folder.to_string(), reason };
-        let longest = events.iter().map(Event::longest).max().unwrap_or(0);
-        if longest < steps {
-            return Err(error(format!(
-                "its longest run without a gap has {longest} frames ({} minutes apart), but data.input_frames + \
-                 data.output_frames = {steps} are needed; take fewer, or give longer recordings",
-                timeline.step
-            )));
-        }
+        expect_long_enough(timeline, steps, folder)?;
         for (field, names) in [
             ("train_events", &config.train_events),
             ("validation_events", &config.validation_events),
@@ -82,6 +75,15 @@ impl Parts {
         Ok(parts)
     }
 
+    /// All frames, whatever split they would be in.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if they hold no sequence of `steps` frames.
+    pub(super) fn whole(timeline: &Timeline, steps: usize, folder: &str) -> Result<Part> {
+        expect_long_enough(timeline, steps, folder)?;
+        Ok(runs(timeline.events.iter()))
+    }
+
     /// The frames of a split.
     pub(super) fn of(&self, split: Split) -> &Part {
         match split {
@@ -119,6 +121,21 @@ fn held_back(part: Part, share: f64, steps: usize) -> (Part, Part) {
         }
     }
     (before, after)
+}
+
+fn expect_long_enough(timeline: &Timeline, steps: usize, folder: &str) -> Result<()> {
+    let longest = timeline.events.iter().map(Event::longest).max().unwrap_or(0);
+    if longest >= steps {
+        return Ok(());
+    }
+    Err(Error::Data {
+        what: folder.to_string(),
+        reason: format!(
+            "its longest run without a gap has {longest} frames ({} minutes apart), but data.input_frames + \
+             data.output_frames = {steps} are needed; take fewer, or give longer recordings",
+            timeline.step
+        ),
+    })
 }
 
 fn expect_known(field: &str, names: &[String], events: &[Event]) -> Result<()> {

@@ -106,6 +106,18 @@ impl SequenceDataset for Recordings {
         format!("{time}, row {}, column {}", sample.top, sample.left)
     }
 
+    fn times(&self, index: usize) -> Vec<String> {
+        if index >= self.len() {
+            return Vec::new();
+        }
+        let sample = self.sample(0, index);
+        let strip = &self.material.strips[sample.strip];
+        match strip.clock {
+            Some(_) => (0..self.steps()).map(|step| strip.label(sample.first + step)).collect(),
+            None => Vec::new(),
+        }
+    }
+
     fn sequence(&self, epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {
         check_request(self, index, into)?;
         let sample = self.sample(epoch, index);

@@ -5,6 +5,7 @@
   const slider = document.getElementById("frame");
   const time = document.getElementById("time");
   const times = player.dataset.times.split("|");
+  const clocks = [...player.querySelectorAll(".clock")].map((place) => [place, place.dataset.times.split("|")]);
   const last = times.length - 1;
   const inputs = Number(player.style.getPropertyValue("--inputs"));
   let frame = 0;
@@ -16,6 +17,7 @@
     slider.value = frame;
     slider.setAttribute("aria-valuetext", times[frame]);
     time.textContent = times[frame];
+    for (const [place, clock] of clocks) place.textContent = clock[frame];
   }
   function advance() {
     show(frame === last ? 0 : frame + 1);

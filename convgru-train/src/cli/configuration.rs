@@ -1,0 +1,84 @@
+//! The arguments that make the configuration of a training.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use convgru_train::config::{Preset, TrainingConfig};
+use convgru_train::dataset::{Source, detect};
+
+/// A preset, and what is laid over it.
+#[derive(Args)]
+pub(super) struct ConfigurationArguments {
+    /// Configuration to start from [default: quick; radar if --data holds radar images]
+    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
+        .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
+    preset: Option<Preset>,
+    /// TOML file with fields that differ from the preset
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// MNIST's idx files, radar images or sequences of your own (.npy, .npz, .gif, folders of .png)
+    #[arg(long, value_name = "DIR|FILE")]
+    data: Option<PathBuf>,
+    /// Change a field of the configuration; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Seed of all random numbers [default: that of the configuration, 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads, 0 for one per core; the result does not depend on it [default: 0]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+}
+
+impl ConfigurationArguments {
+    /// The preset that is named, or that goes with the data, with what the command line says laid over it.
+    pub(super) fn fresh(&self) -> anyhow::Result<TrainingConfig> {
+        let preset = match (self.preset, &self.data) {
+            (Some(preset), _) => preset,
+            (None, Some(data)) if held(data)? == Source::Radar => Preset::Radar,
+            (None, _) => Preset::default(),
+        };
+        self.laid_over(TrainingConfig::preset(preset))
+    }
+
+    /// The configuration with what the command line says laid over it.
+    pub(super) fn laid_over(&self, mut config: TrainingConfig) -> anyhow::Result<TrainingConfig> {
+        if let Some(path) = &self.config {
+            config = config.overlaid_by_file(path)?;
+        }
+        if let Some(data) = &self.data {
+            config.data_folder = std::fs::canonicalize(data)
+                .with_context(|| format!("--data {}: give the folder with the data", data.display()))?;
+            config.data.source = held(data)?;
+        }
+        for assignment in &self.set {
+            config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
+        }
+        config.training.seed = self.seed.unwrap_or(config.training.seed);
+        config.training.threads = self.threads.unwrap_or(config.training.threads);
+        if config.data.source != Source::Strokes && config.data_folder().is_none() {
+            anyhow::bail!(
+                "data.source is \"{}\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits",
+                config.data.source.name()
+            );
+        }
+        Ok(config)
+    }
+
+    /// Whether anything but the data could have chosen the name of the run.
+    pub(super) fn names_a_run(&self) -> bool {
+        self.preset.is_some() || self.config.is_some() || self.set.iter().any(|set| names_run(set))
+    }
+}
+
+/// What a path holds.
+fn held(data: &Path) -> anyhow::Result<Source> {
+    detect(data).with_context(|| format!("--data {}", data.display()))
+}
+
+/// Whether `--set` changes the name of the run.
+fn names_run(assignment: &str) -> bool {
+    assignment.split('=').next().is_some_and(|key| key.trim() == "name")
+}

@@ -1,0 +1,157 @@
+//! `convgru eval`: measure a trained model.
+
+mod baselines;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use convgru_train::dataset::{DataConfig, SequenceDataset, Source, Split, detect, open, open_whole};
+use convgru_train::interrupt::Interrupt;
+use convgru_train::trainer::{Assessment, Assessor, NowcastOptions, TrainedModel, with_threads};
+
+use super::output::{self, Stream};
+use super::progress::Progress;
+
+/// Measures a trained model on test sequences
+///
+/// Without --data on the test sequences of its own training; with a folder on
+/// moving digits made of MNIST's test images in it, or on radar images: all events
+/// in it, or those to test on if it is the folder of the training; with a .npy file, such as
+/// mnist_test_seq.npy ([20, N, 64, 64], uint8), on the sequences in it.
+///
+/// With --baselines it is measured beside persistence (the last frame stays) and
+/// optical flow (the last frame moves on): CSI, POD, FAR, HSS and FSS by threshold
+/// and lead time, and the mean absolute error, on the pixels that were measured. What flows in
+/// from beyond an edge is no rain. The JSON then has besides {thresholds, lead_minutes, sequences,
+/// models: {convgru, persistence, optical_flow: {csi, pod, far, hss, fss: [threshold][lead],
+/// mae: [lead]}}}: each of the three models has all six, mae in units by lead time; a score that is
+/// undefined for want of events is null. `mae` outside of `models` is that of pixels' values, summed over a frame.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  convgru eval --checkpoint runs/quick/model.safetensors
+  convgru eval --checkpoint runs/quick/checkpoints/best.ckpt --data mnist_test_seq.npy --json
+  convgru eval --checkpoint runs/radar/checkpoints/best.ckpt --baselines
+  convgru eval --checkpoint runs/radar/model.safetensors --baselines --data other_radar --threshold 1 --threshold 10")]
+pub(crate) struct Eval {
+    /// model.safetensors or a checkpoint (*.ckpt)
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// Folder with MNIST's idx files or radar images, or a .npy file of sequences [default: the data of the training]
+    #[arg(long, value_name = "DIR|FILE.npy")]
+    data: Option<PathBuf>,
+    /// Compare with persistence and optical flow, in units of what was measured
+    #[arg(long)]
+    baselines: bool,
+    /// An event is this much or more; may be given several times [default: 0.5, 2 and 5 mm/h of rain, or half of what values reach]
+    #[arg(long = "threshold", value_name = "UNITS", requires = "baselines")]
+    thresholds: Vec<f64>,
+    /// Side in pixels of the window of FSS
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "baselines", value_parser = super::count)]
+    fss_window: usize,
+    /// Sequences per batch
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = super::count)]
+    batch_size: usize,
+    /// Threads, 0 for one per core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Eval {
+    /// Measures, and prints the figures.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let interrupt = Interrupt::on_signals()?;
+        let trained = TrainedModel::read(&self.checkpoint)?;
+        let measured = with_threads(self.threads, || self.measure(&trained, &interrupt))??;
+        match (measured, interrupt.raised()) {
+            (Some(measured), _) => {
+                self.report(&trained, &measured)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            (None, signal) => {
+                output::note("stopped before all sequences were measured; there is no result");
+                Ok(signal.map_or(ExitCode::FAILURE, |signal| ExitCode::from(signal.exit_code())))
+            }
+        }
+    }
+
+    fn measure(&self, trained: &TrainedModel, interrupt: &Interrupt) -> anyhow::Result<Option<Assessment>> {
+        let dataset = self.dataset(trained)?;
+        for warning in dataset.warnings() {
+            output::warn(warning);
+        }
+        let nowcasts = self.baselines.then(|| self.nowcasts(dataset.as_ref()));
+        let assessor = Assessor {
+            dataset: dataset.as_ref(),
+            split: Split::Test,
+            input_frames: trained.config.data.input_frames,
+            batch_size: self.batch_size,
+            mean_frame: None,
+            loss: None,
+            nowcasts: nowcasts.as_ref(),
+            interrupt,
+        };
+        Ok(assessor.assess(&trained.model, &mut Progress::new())?)
+    }
+
+    fn dataset(&self, trained: &TrainedModel) -> anyhow::Result<Box<dyn SequenceDataset>> {
+        let config = &trained.config;
+        let seed = config.training.seed;
+        let Some(path) = &self.data else {
+            return Ok(open(&config.data, config.data_folder(), Split::Test, seed)?);
+        };
+        let what = || format!("--data {}", path.display());
+        let found = path.canonicalize().with_context(what)?;
+        let source = match path.is_file() {
+            // A whole file of sequences is measured, whatever part of it training would leave for it.
+            true => Source::Mnist,
+            false => detect(path).with_context(what)?,
+        };
+        let data = DataConfig { source, ..config.data.clone() };
+        let of_training = config.data_folder().and_then(|folder| folder.canonicalize().ok());
+        if of_training.is_some_and(|folder| folder == found) {
+            return Ok(open(&data, Some(path), Split::Test, seed)?);
+        }
+        Ok(open_whole(&data, path, seed)?)
+    }
+
+    /// What it is compared with; events are what was asked for, or what suits the quantity.
+    fn nowcasts(&self, dataset: &dyn SequenceDataset) -> NowcastOptions {
+        let mut options = NowcastOptions::suited_to(&dataset.quantity());
+        options.events.window = self.fss_window;
+        if !self.thresholds.is_empty() {
+            options.events.thresholds.clone_from(&self.thresholds);
+            options.events.thresholds.sort_by(f64::total_cmp);
+            options.events.thresholds.dedup();
+        }
+        options
+    }
+
+    fn report(&self, trained: &TrainedModel, assessment: &Assessment) -> anyhow::Result<()> {
+        let scores = &assessment.model;
+        let mut rows = assessment.overall();
+        let lead_times: Vec<String> = (1..=scores.per_step.len()).map(|t| format!("  frame {t}")).collect();
+        rows.extend(lead_times.iter().map(String::as_str).zip(scores.per_step.iter().copied()));
+        let mut text = format!(
+            "{} of step {} on {} sequences\n\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame.",
+            self.checkpoint.display(),
+            trained.step,
+            scores.sequences,
+            output::table(&rows),
+            assessment.ratio()
+        );
+        if let Some(nowcasts) = &assessment.nowcasts {
+            let best = output::highlighter(if self.json { Stream::Stderr } else { Stream::Stdout });
+            text += &format!("\n\n{}", baselines::table(nowcasts, &best));
+        }
+        if !self.json {
+            return output::result(&text);
+        }
+        output::note(&text);
+        output::result(&serde_json::to_string(&assessment.to_json())?)
+    }
+}

@@ -1,0 +1,200 @@
+//! Nowcasts without a model: frames that move on as they moved.
+//!
+//! The baseline of rain nowcasting, Lagrangian persistence: the movement is estimated from the
+//! last frames, and the last one is carried on along it.
+
+mod advection;
+mod flow;
+mod plane;
+#[cfg(test)]
+mod tests;
+
+use convgru_model::{Scalar, Tensor};
+use rayon::prelude::*;
+
+use crate::{Error, Result};
+use advection::Origins;
+use flow::{Frame, Search};
+use plane::Plane;
+
+/// Extrapolation along the optical flow.
+///
+/// * **Movement**: Lucas and Kanade, "An iterative image registration technique with an application
+///   to stereo vision" (1981), at every pixel under a Gaussian window, of all pairs of the last
+///   frames together, coarse to fine; a level without contrast keeps the movement of the one above.
+/// * **Advection**: the last frame along it, backward and semi-Lagrangian (Germann and Zawadzki
+///   2002), interpolated linearly. What comes from beyond an edge or from where nothing was
+///   measured is [`outside`](Self::outside).
+///
+/// ```
+/// use convgru_model::Tensor;
+/// use convgru_train::nowcast::OpticalFlow;
+///
+/// // A soft blob that moves a pixel and a half to the right per frame.
+/// let blob = |t: usize, y: usize, x: usize| {
+///     let (y, x) = (y as f32 - 24.0, x as f32 - 16.0 - 1.5 * t as f32);
+///     (-(y * y + x * x) / 40.0).exp()
+/// };
+/// let frames = Tensor::from_fn(&[7, 1, 1, 48, 48], |i| blob(i / 2304, i % 2304 / 48, i % 48));
+/// let input = Tensor::from_vec(&[4, 1, 1, 48, 48], frames.as_slice()[..4 * 2304].to_vec())?;
+/// let nowcast = OpticalFlow::default().extrapolate(&input, None, 3)?;
+/// for t in 0..3 {
+///     let apart = nowcast.slice(t).iter().zip(frames.slice(4 + t)).map(|(a, b)| (a - b).abs());
+///     assert!(apart.fold(0.0, f32::max) < 0.1);
+/// }
+/// # Ok::<(), convgru_train::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OpticalFlow {
+    /// How many of the last frames show the movement, at least 2.
+    pub frames: usize,
+    /// Standard deviation of the window in pixels, above 0.
+    pub window: f32,
+    /// How often each level is refined, at least 1.
+    pub iterations: usize,
+    /// How strongly a level keeps to the movement of the coarser one, as a part of its mean
+    /// contrast; above 0.
+    pub damping: f32,
+    /// What comes from beyond an edge, or from where nothing was measured.
+    pub outside: Outside,
+}
+
+/// What is not known because nothing was measured where it comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outside {
+    /// 0, such as no rain.
+    #[default]
+    Zero,
+    /// NaN: it is missing, and scores leave it out.
+    Missing,
+}
+
+impl Default for OpticalFlow {
+    fn default() -> Self {
+        Self { frames: 4, window: 8.0, iterations: 4, damping: 0.1, outside: Outside::Zero }
+    }
+}
+
+impl OpticalFlow {
+    /// Continues frames. Each channel moves for itself. With `valid`, pixels where it is 0 were
+    /// not measured. The result has the same bits for any number of threads.
+    ///
+    /// # Shapes
+    /// input, valid: `[T, N, C, H, W]`, at least two frames; result: `[steps, N, C, H, W]`
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a field is out of its range or there are too few frames,
+    /// [`Error::Model`] if shapes do not fit.
+    pub fn extrapolate<T: Scalar>(
+        &self,
+        input: &Tensor<T>,
+        valid: Option<&Tensor<T>>,
+        steps: usize,
+    ) -> Result<Tensor<T>> {
+        self.extrapolate_values(input, input, valid, steps)
+    }
+
+    /// Continues `carried`, whose movement `seen` shows: rain moves as its reflectivity does, and
+    /// is carried on as a rate.
+    ///
+    /// # Shapes
+    /// seen, carried, valid: `[T, N, C, H, W]`; result: `[steps, N, C, H, W]`
+    ///
+    /// # Errors
+    /// As [`extrapolate`](Self::extrapolate).
+    pub fn extrapolate_values<T: Scalar>(
+        &self,
+        seen: &Tensor<T>,
+        carried: &Tensor<T>,
+        valid: Option<&Tensor<T>>,
+        steps: usize,
+    ) -> Result<Tensor<T>> {
+        let shape = self.check(seen, carried, valid)?;
+        let [frames, n, c, height, width] = shape;
+        let planes: Vec<Vec<Plane<T>>> = (0..n * c)
+            .into_par_iter()
+            .map(|at| {
+                let plane = |tensor: &Tensor<T>, t: usize| {
+                    let values = &tensor.slice(t)[at * height * width..][..height * width];
+                    Plane::new(height, width, values.to_vec())
+                };
+                let is_measured = |&valid: &T| if valid > T::ZERO { T::ONE } else { T::ZERO };
+                let measured = |t: usize| match valid {
+                    Some(valid) => plane(valid, t).map(is_measured),
+                    None => Plane::from_fn(height, width, |_, _| T::ONE),
+                };
+                // What was not measured may be any number, or none.
+                let only = |value: T, valid: T| if valid > T::ZERO { value } else { T::ZERO };
+                let first = frames - self.frames.min(frames);
+                let frame = |tensor: &Tensor<T>, t: usize| {
+                    let valid = measured(t);
+                    Frame { values: plane(tensor, t).zip(&valid, only), valid }
+                };
+                let shown: Vec<_> = (first..frames).map(|t| frame(seen, t)).collect();
+                self.continued(&shown, &frame(carried, frames - 1), steps)
+            })
+            .collect();
+        let mut result = Tensor::zeros(&[steps, n, c, height, width]);
+        for t in 0..steps {
+            for (place, planes) in result.slice_mut(t).chunks_exact_mut(height * width).zip(&planes) {
+                place.copy_from_slice(&planes[t].values);
+            }
+        }
+        Ok(result)
+    }
+
+    fn continued<T: Scalar>(&self, shown: &[Frame<T>], last: &Frame<T>, steps: usize) -> Vec<Plane<T>> {
+        let search = Search { window: self.window, iterations: self.iterations, damping: self.damping };
+        let flow = search.run(shown);
+        let mut origins = Origins::here(last.values.height, last.values.width);
+        let outside = match self.outside {
+            Outside::Zero => T::ZERO,
+            Outside::Missing => T::from_f32(f32::NAN),
+        };
+        (0..steps)
+            .map(|_| {
+                origins.step_back(&flow);
+                origins.values(last, outside)
+            })
+            .collect()
+    }
+
+    fn check<T: Scalar>(
+        &self,
+        seen: &Tensor<T>,
+        carried: &Tensor<T>,
+        valid: Option<&Tensor<T>>,
+    ) -> Result<[usize; 5]> {
+        let refuse = |reason| Err(Error::Data { what: "optical flow".into(), reason });
+        let positive = |value: f32| value > 0.0 && value.is_finite();
+        if self.frames < 2 || self.iterations == 0 || !positive(self.window) || !positive(self.damping) {
+            return refuse(format!(
+                "{} frames (at least 2), {} iterations (at least 1), a window of {} and a damping of {} (above 0)",
+                self.frames, self.iterations, self.window, self.damping
+            ));
+        }
+        let mismatch = |what: &str, expected: String, got: &Tensor<T>| {
+            Err(Error::Model(convgru_model::Error::ShapeMismatch {
+                what: what.into(),
+                expected,
+                got: got.shape().to_vec(),
+            }))
+        };
+        let &[t, n, c, height, width] = seen.shape() else {
+            return mismatch("the frames of optical flow", "[T, N, C, H, W]".into(), seen);
+        };
+        for (what, other) in
+            [("the frames that are carried on", Some(carried)), ("the mask of optical flow", valid)]
+        {
+            if let Some(other) = other.filter(|other| other.shape() != seen.shape()) {
+                return mismatch(what, format!("{:?}", seen.shape()), other);
+            }
+        }
+        if t < 2 || height == 0 || width == 0 {
+            return refuse(format!(
+                "{t} frames of {height} x {width} pixels show no movement; at least 2 are needed"
+            ));
+        }
+        Ok([t, n, c, height, width])
+    }
+}

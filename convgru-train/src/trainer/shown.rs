@@ -1,0 +1,106 @@
+//! Sequences and scores as reports show them.
+
+use convgru_model::{Forecaster, Tensor};
+
+use super::nowcasts::{NowcastAssessment, NowcastOptions};
+use crate::Result;
+use crate::dataset::{SequenceDataset, batch};
+use crate::metric::{ForecastScores, copy_last};
+use crate::report::{ScoreChart, SequencePanel, Shades};
+
+/// A model with what it shows itself on.
+#[derive(Clone, Copy)]
+pub(super) struct Showing<'a> {
+    pub(super) model: &'a Forecaster<f32>,
+    pub(super) dataset: &'a dyn SequenceDataset,
+    pub(super) input_frames: usize,
+}
+
+impl Showing<'_> {
+    /// Some sequences with the model's predictions; rain in mm/h and beside its baselines.
+    ///
+    /// # Errors
+    /// Those of the data set and the model.
+    pub(super) fn panels(&self, indices: &[usize]) -> Result<Vec<SequencePanel>> {
+        let quantity = self.dataset.quantity();
+        let (input, truth) = batch(self.dataset, 0, indices)?.split(self.input_frames)?;
+        let leads = truth.frames.shape()[0];
+        let prediction = self.model.forward(&input.frames, leads)?;
+        let is_rain = quantity.is_rain() && self.dataset.frame_shape()[0] == 1;
+        let (observed, truth, prediction) = match is_rain {
+            true => (input.in_units(&quantity), truth.in_units(&quantity), quantity.in_units(&prediction)),
+            false => (input.frames.clone(), truth.frames, prediction),
+        };
+        let mut baselines = Vec::new();
+        if is_rain {
+            let moved = NowcastOptions::suited_to(&quantity).moved_on(&input, &quantity, leads)?;
+            baselines.push(("optical flow", moved));
+            baselines.push(("persistence", copy_last(&quantity.in_units(&input.frames), leads)?));
+        }
+        let panel = |(at, &index): (usize, &usize)| {
+            let baseline =
+                |(name, frames): &(&str, Tensor<f32>)| Ok(((*name).to_owned(), sequence(frames, at)?));
+            Ok(SequencePanel {
+                name: if is_rain { self.dataset.label(index) } else { String::new() },
+                shades: if is_rain { Shades::Rain } else { Shades::Intensity },
+                minutes_per_step: quantity.minutes_per_step,
+                times: self.dataset.times(index),
+                input: sequence(&observed, at)?,
+                truth: sequence(&truth, at)?,
+                prediction: sequence(&prediction, at)?,
+                baselines: baselines.iter().map(baseline).collect::<Result<_>>()?,
+            })
+        };
+        indices.iter().enumerate().map(panel).collect()
+    }
+}
+
+/// CSI and FSS for each threshold, and the mean absolute error.
+pub(super) fn score_charts(nowcasts: &NowcastAssessment) -> Vec<ScoreChart> {
+    let known = nowcasts.quantity.minutes_per_step.is_some();
+    // In the order of the panes of sequences.
+    let models = [
+        ("convgru", &nowcasts.convgru),
+        ("optical flow", &nowcasts.optical_flow),
+        ("persistence", &nowcasts.persistence),
+    ];
+    let chart = |name: String, value_name: &str, of: &dyn Fn(&ForecastScores) -> Vec<f64>| ScoreChart {
+        name,
+        value_name: value_name.to_owned(),
+        lead_name: if known { "minutes ahead" } else { "frames ahead" }.to_owned(),
+        leads: nowcasts.lead_minutes.clone(),
+        series: models.iter().map(|(name, scores)| ((*name).to_owned(), of(scores))).collect(),
+    };
+    let unit = &nowcasts.quantity.unit;
+    let mut charts = Vec::new();
+    for (at, threshold) in nowcasts.thresholds.iter().enumerate() {
+        let from = |score| format!("{score} from {threshold} {unit}").trim_end().to_owned();
+        charts.push(chart(from("CSI"), "CSI", &|scores| scores.csi().swap_remove(at)));
+        charts.push(chart(from("FSS"), "FSS", &|scores| scores.fss().swap_remove(at)));
+    }
+    let name = format!("Mean absolute error, {unit}");
+    charts.push(chart(name.trim_end_matches([',', ' ']).to_owned(), "MAE", &ForecastScores::mae));
+    charts
+}
+
+/// Sequence `index` of `[T, N, C, H, W]` as `[T, C, H, W]`.
+pub(super) fn sequence(frames: &Tensor<f32>, index: usize) -> Result<Tensor<f32>> {
+    let (steps, shape) = (frames.shape()[0], &frames.shape()[2..]);
+    let size: usize = shape.iter().product();
+    let data = (0..steps).flat_map(|step| &frames.slice(step)[index * size..][..size]).copied().collect();
+    let shape = [&[steps], shape].concat();
+    Ok(Tensor::from_vec(&shape, data)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_is_cut_out_of_its_batch() {
+        let frames = Tensor::from_fn(&[2, 3, 1, 1, 2], |i| i as f32);
+        let cut = sequence(&frames, 1).unwrap();
+        assert_eq!(cut.shape(), [2, 1, 1, 2]);
+        assert_eq!(cut.as_slice(), [2.0, 3.0, 8.0, 9.0]);
+    }
+}

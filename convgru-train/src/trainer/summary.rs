@@ -1,0 +1,225 @@
+//! What the folders of runs say about them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::folder::RunFolder;
+use crate::config::TrainingConfig;
+use crate::{Error, Result};
+
+/// A run in a line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunSummary {
+    /// The name of its folder.
+    pub name: String,
+    /// The hash of everything that decides its result.
+    pub config_hash: String,
+    /// Steps done, and steps there are to do.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Steps that were skipped because loss or gradient was no number.
+    pub skipped: u64,
+    /// Seconds of training, over all sessions.
+    pub seconds: f64,
+    /// The loss of the last step.
+    pub loss: Option<f64>,
+    /// The validation with the least MSE.
+    pub best: Option<BestValidation>,
+    /// The figures on the test set, of a run that is finished.
+    pub test: Option<TestScores>,
+}
+
+/// The figures of a finished run on its test set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TestScores {
+    /// Sequences of the test set.
+    pub sequences: u64,
+    /// Squared error summed over a frame, see [`mse`](crate::metric::mse()).
+    pub mse: f64,
+    /// Structural similarity.
+    pub ssim: f64,
+    /// The MSE as a share of that of repeating the last frame.
+    pub ratio: f64,
+    /// Of rain: thresholds in mm/h, and the model's critical success index of each, the mean over the lead times that
+    /// have one.
+    pub csi: Vec<(f64, Option<f64>)>,
+}
+
+/// What is read of `test.json`.
+#[derive(Deserialize)]
+struct TestFile {
+    sequences: u64,
+    mse: f64,
+    ssim: f64,
+    mse_copy_last: f64,
+    #[serde(default)]
+    thresholds: Vec<f64>,
+    models: Option<TestModels>,
+}
+
+#[derive(Deserialize)]
+struct TestModels {
+    convgru: TestModel,
+}
+
+#[derive(Deserialize)]
+struct TestModel {
+    csi: Vec<Vec<Option<f64>>>,
+}
+
+impl From<TestFile> for TestScores {
+    fn from(file: TestFile) -> Self {
+        let mean = |leads: &Vec<Option<f64>>| {
+            let known: Vec<f64> = leads.iter().flatten().copied().collect();
+            (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
+        };
+        let csi = file.models.iter().flat_map(|models| models.convgru.csi.iter().map(mean));
+        Self {
+            sequences: file.sequences,
+            mse: file.mse,
+            ssim: file.ssim,
+            ratio: file.mse / file.mse_copy_last,
+            csi: file.thresholds.iter().copied().zip(csi).collect(),
+        }
+    }
+}
+
+/// The validation with the least MSE.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct BestValidation {
+    /// Steps done before it.
+    pub step: u64,
+    /// Squared error summed over a frame, see [`mse`](crate::metric::mse()).
+    pub mse: f64,
+    /// Structural similarity.
+    pub ssim: f64,
+    /// The MSE as a share of that of repeating the last frame.
+    pub ratio: f64,
+}
+
+/// What is read of a line of `metrics.jsonl`.
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Line {
+    Step { step: u64, loss: Option<f64>, seconds: f64 },
+    Skipped { step: u64, seconds: f64 },
+    Validation { step: u64, mse: f64, ssim: f64, mse_copy_last: f64, seconds: f64 },
+}
+
+impl RunSummary {
+    /// Reads `config.toml`, `metrics.jsonl` and, of a finished run, `test.json`. A last line that was cut short is left out.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read, [`Error::Format`] if the configuration or the figures are none.
+    pub fn read(folder: &RunFolder) -> Result<Self> {
+        let path = folder.config();
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let config = TrainingConfig::from_toml(&text).map_err(|reason| Error::Format { path, reason })?;
+        let mut summary = Self {
+            name: folder.name(),
+            config_hash: config.hash(),
+            step: 0,
+            steps: config.training.steps,
+            skipped: 0,
+            seconds: 0.0,
+            loss: None,
+            best: None,
+            test: read_test(folder)?,
+        };
+        let path = folder.metrics();
+        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(|line| summary.add(line));
+        Ok(summary)
+    }
+
+    /// All runs in a folder, by name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be listed, and those of [`read`](Self::read).
+    pub fn all(out: &Path) -> Result<Vec<Self>> {
+        let entries = std::fs::read_dir(out).map_err(Error::io("list", out))?;
+        let mut runs = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(Error::io("list", out))?.path();
+            if let Ok(folder) = RunFolder::open(&path) {
+                runs.push(Self::read(&folder)?);
+            }
+        }
+        runs.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(runs)
+    }
+
+    fn add(&mut self, line: Line) {
+        let (step, seconds) = match line {
+            Line::Step { step, loss, seconds } => {
+                self.loss = loss;
+                (step, seconds)
+            }
+            Line::Skipped { step, seconds } => {
+                self.skipped += 1;
+                (step, seconds)
+            }
+            Line::Validation { step, mse, ssim, mse_copy_last, seconds } => {
+                if self.best.is_none_or(|best| mse < best.mse) {
+                    self.best = Some(BestValidation { step, mse, ssim, ratio: mse / mse_copy_last });
+                }
+                (step, seconds)
+            }
+        };
+        self.step = self.step.max(step);
+        self.seconds = self.seconds.max(seconds);
+    }
+}
+
+/// The figures on the test set, where there are any yet.
+fn read_test(folder: &RunFolder) -> Result<Option<TestScores>> {
+    let path = folder.test();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("read", &path)(error)),
+    };
+    let file: TestFile = serde_json::from_str(&text)
+        .map_err(|error| Error::Format { path, reason: format!("are no figures of a test: {error}") })?;
+    Ok(Some(file.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_summed_up_and_other_folders_left_out() {
+        let out = tempfile::tempdir().unwrap();
+        std::fs::create_dir(out.path().join("other")).unwrap();
+        let folder = RunFolder::create(out.path(), "a").unwrap();
+        let config = TrainingConfig::default();
+        std::fs::write(folder.config(), config.to_toml()).unwrap();
+        let validation = |step: u64, mse: f64| {
+            format!(
+                "{{\"kind\":\"validation\",\"step\":{step},\"mse\":{mse},\"ssim\":0.5,\"mse_copy_last\":8.0,\"seconds\":{step}}}\n"
+            )
+        };
+        let mut text = String::from("{\"kind\":\"step\",\"step\":1,\"loss\":0.5,\"seconds\":0.25}\n");
+        text += &[validation(2, 4.0), validation(3, 2.0), validation(4, 3.0)].concat();
+        text += "{\"kind\":\"skipped\",\"step\":5,\"seconds\":5.5}\n{\"kind\":\"st";
+        std::fs::write(folder.metrics(), text).unwrap();
+        let test = r#"{"sequences":3,"mse":2.0,"ssim":0.5,"mse_copy_last":8.0,"thresholds":[0.5,2.0],
+            "models":{"convgru":{"csi":[[0.5,null,0.75],[null,null,null]]}}}"#;
+        std::fs::write(folder.test(), test).unwrap();
+        let runs = RunSummary::all(out.path()).unwrap();
+        assert_eq!(runs.len(), 1);
+        let run = &runs[0];
+        assert_eq!((run.step, run.skipped, run.seconds, run.loss), (5, 1, 5.5, Some(0.5)));
+        assert_eq!(run.best, Some(BestValidation { step: 3, mse: 2.0, ssim: 0.5, ratio: 0.25 }));
+        let scores = run.test.as_ref().unwrap();
+        assert_eq!((scores.sequences, scores.ratio), (3, 0.25));
+        assert_eq!(scores.csi, [(0.5, Some(0.625)), (2.0, None)]);
+        std::fs::write(folder.test(), "{").unwrap();
+        let error = RunSummary::all(out.path()).unwrap_err().to_string();
+        assert!(error.contains("test.json"), "{error}");
+        assert_eq!(run.config_hash, config.hash());
+    }
+}
