@@ -70,7 +70,8 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     for (name, size, options) in PICTURES {
         let picture = out.join(format!("{name}.png"));
         let mut command = headless(&browser);
-        command.args(options).arg(format!("--window-size={size}"));
+        // A reader who wants no motion sees a frame of the forecast, at rest.
+        command.args(options).args(["--force-prefers-reduced-motion", &format!("--window-size={size}")]);
         command.arg(format!("--screenshot={}", picture.display())).arg(&report);
         finished(&mut command)?;
         anyhow::ensure!(picture.is_file(), "{} took no picture", browser.display());
@@ -123,7 +124,6 @@ fn headless(browser: &Path) -> Command {
     let mut command = Command::new(browser);
     command.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--incognito"]);
     command.args(["--host-resolver-rules=MAP * ~NOTFOUND", "--disable-background-networking"]);
-    // Enough of the page's own time for the forecast to be on the screen.
     command.arg("--virtual-time-budget=2500");
     command
 }

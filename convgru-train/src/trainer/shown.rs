@@ -27,7 +27,7 @@ impl Showing<'_> {
         let leads = truth.frames.shape()[0];
         let prediction = self.model.forward(&input.frames, leads)?;
         let is_rain = quantity.is_rain() && self.dataset.frame_shape()[0] == 1;
-        let (observed, truth, prediction) = match is_rain {
+        let (observed, truth, mut prediction) = match is_rain {
             true => (input.in_units(&quantity), truth.in_units(&quantity), quantity.in_units(&prediction)),
             false => (input.frames.clone(), truth.frames, prediction),
         };
@@ -36,6 +36,9 @@ impl Showing<'_> {
             let moved = NowcastOptions::suited_to(&quantity).moved_on(&input, &quantity, leads)?;
             baselines.push(("optical flow", moved));
             baselines.push(("persistence", copy_last(&quantity.in_units(&input.frames), leads)?));
+            // What was not measured is grey everywhere: nothing is scored there.
+            let forecasts = baselines.iter_mut().map(|(_, frames)| frames);
+            forecasts.chain([&mut prediction]).for_each(|frames| hide_missing(frames, &truth));
         }
         let panel = |(at, &index): (usize, &usize)| {
             let baseline =
@@ -58,18 +61,12 @@ impl Showing<'_> {
 /// CSI and FSS for each threshold, and the mean absolute error.
 pub(super) fn score_charts(nowcasts: &NowcastAssessment) -> Vec<ScoreChart> {
     let known = nowcasts.quantity.minutes_per_step.is_some();
-    // In the order of the panes of sequences.
-    let models = [
-        ("convgru", &nowcasts.convgru),
-        ("optical flow", &nowcasts.optical_flow),
-        ("persistence", &nowcasts.persistence),
-    ];
     let chart = |name: String, value_name: &str, of: &dyn Fn(&ForecastScores) -> Vec<f64>| ScoreChart {
         name,
         value_name: value_name.to_owned(),
         lead_name: if known { "minutes ahead" } else { "frames ahead" }.to_owned(),
         leads: nowcasts.lead_minutes.clone(),
-        series: models.iter().map(|(name, scores)| ((*name).to_owned(), of(scores))).collect(),
+        series: nowcasts.models().map(|(name, scores)| (name.replace('_', " "), of(scores))).into(),
     };
     let unit = &nowcasts.quantity.unit;
     let mut charts = Vec::new();
@@ -81,6 +78,13 @@ pub(super) fn score_charts(nowcasts: &NowcastAssessment) -> Vec<ScoreChart> {
     let name = format!("Mean absolute error, {unit}");
     charts.push(chart(name.trim_end_matches([',', ' ']).to_owned(), "MAE", &ForecastScores::mae));
     charts
+}
+
+/// Makes a forecast NaN where the truth is.
+fn hide_missing(forecast: &mut Tensor<f32>, truth: &Tensor<f32>) {
+    for (value, &truth) in forecast.as_mut_slice().iter_mut().zip(truth.as_slice()) {
+        *value = if truth.is_nan() { f32::NAN } else { *value };
+    }
 }
 
 /// Sequence `index` of `[T, N, C, H, W]` as `[T, C, H, W]`.
@@ -95,6 +99,16 @@ pub(super) fn sequence(frames: &Tensor<f32>, index: usize) -> Result<Tensor<f32>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_shown_where_the_truth_is_missing() {
+        let one = |values: [f32; 3]| Tensor::from_vec(&[1, 1, 1, 1, 3], values.to_vec()).unwrap();
+        let mut forecast = one([1.0, 2.0, 3.0]);
+        hide_missing(&mut forecast, &one([0.0, f32::NAN, 9.0]));
+        assert_eq!(forecast.as_slice()[0], 1.0);
+        assert!(forecast.as_slice()[1].is_nan());
+        assert_eq!(forecast.as_slice()[2], 3.0);
+    }
 
     #[test]
     fn a_sequence_is_cut_out_of_its_batch() {
