@@ -24,9 +24,9 @@ use super::progress::Progress;
 /// With --baselines it is measured beside persistence (the last frame stays) and
 /// optical flow (the last frame moves on): CSI, POD, FAR, HSS and FSS by threshold
 /// and lead time, and the mean absolute error, on the pixels that were measured. What flows in
-/// from beyond an edge is no rain. The JSON then has besides {thresholds, lead_minutes, sequences,
-/// models: {convgru, persistence, optical_flow: {csi, pod, far, hss, fss: [threshold][lead],
-/// mae: [lead]}}}: each of the three models has all six, mae in units by lead time; a score that is
+/// from beyond an edge is no rain. The JSON then has besides thresholds, lead_minutes, sequences and
+/// models, in which each of convgru, persistence and optical_flow has csi, pod, far, hss and fss, a list
+/// over lead times for each threshold, and mae by lead time, in units; a score that is
 /// undefined for want of events is null. `mae` outside of `models` is that of pixels' values, summed over a frame.
 #[derive(Args)]
 #[command(after_help = "Examples:
