@@ -21,7 +21,8 @@ use plane::Plane;
 ///
 /// * **Movement**: Lucas and Kanade, "An iterative image registration technique with an application
 ///   to stereo vision" (1981), at every pixel under a Gaussian window, of all pairs of the last
-///   frames together, coarse to fine; a level without contrast keeps the movement of the one above.
+///   frames together, coarse to fine; a level without contrast keeps the movement of the one above. A
+///   single frame shows no movement, and stays.
 /// * **Advection**: the last frame along it, backward and semi-Lagrangian (Germann and Zawadzki
 ///   2002), interpolated linearly. What comes from beyond an edge or from where nothing was
 ///   measured is [`outside`](Self::outside).
@@ -46,7 +47,7 @@ use plane::Plane;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OpticalFlow {
-    /// How many of the last frames show the movement, at least 2.
+    /// How many of the last frames show the movement, at least 2; fewer where there are fewer.
     pub frames: usize,
     /// Standard deviation of the window in pixels, above 0.
     pub window: f32,
@@ -80,10 +81,10 @@ impl OpticalFlow {
     /// not measured. The result has the same bits for any number of threads.
     ///
     /// # Shapes
-    /// input, valid: `[T, N, C, H, W]`, at least two frames; result: `[steps, N, C, H, W]`
+    /// input, valid: `[T, N, C, H, W]`, at least one frame; result: `[steps, N, C, H, W]`
     ///
     /// # Errors
-    /// [`Error::Data`] if a field is out of its range or there are too few frames,
+    /// [`Error::Data`] if a field is out of its range or there are no frames,
     /// [`Error::Model`] if shapes do not fit.
     pub fn extrapolate<T: Scalar>(
         &self,
@@ -190,9 +191,9 @@ impl OpticalFlow {
                 return mismatch(what, format!("{:?}", seen.shape()), other);
             }
         }
-        if t < 2 || height == 0 || width == 0 {
+        if t == 0 || height == 0 || width == 0 {
             return refuse(format!(
-                "{t} frames of {height} x {width} pixels show no movement; at least 2 are needed"
+                "there is nothing to carry on in {t} frames of {height} x {width} pixels"
             ));
         }
         Ok([t, n, c, height, width])

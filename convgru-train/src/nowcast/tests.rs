@@ -145,10 +145,17 @@ fn threads_change_no_bit() {
 }
 
 #[test]
-fn what_shows_no_movement_is_refused() {
+fn a_single_frame_stays() {
+    let input = frames(1, |_, y, x| (y, x));
+    let nowcast = OpticalFlow::default().extrapolate(&input, None, 2).unwrap();
+    assert!((0..2).all(|t| nowcast.slice(t) == input.slice(0)));
+}
+
+#[test]
+fn what_cannot_be_carried_on_is_refused() {
     let flow = OpticalFlow::default();
-    let error = flow.extrapolate(&Tensor::<f32>::zeros(&[1, 1, 1, 8, 8]), None, 2).unwrap_err().to_string();
-    assert!(error.contains("1 frames"), "{error}");
+    let error = flow.extrapolate(&Tensor::<f32>::zeros(&[0, 1, 1, 8, 8]), None, 2).unwrap_err().to_string();
+    assert!(error.contains("0 frames"), "{error}");
     assert!(flow.extrapolate(&Tensor::<f32>::zeros(&[2, 8, 8]), None, 2).is_err());
     let frames = Tensor::<f32>::zeros(&[2, 1, 1, 8, 8]);
     assert!(flow.extrapolate(&frames, Some(&Tensor::zeros(&[2, 1, 1, 8, 9])), 2).is_err());
