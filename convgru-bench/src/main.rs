@@ -18,6 +18,7 @@ mod onnx;
 mod plan;
 mod progress;
 mod protocol;
+mod python;
 mod record;
 mod report;
 mod retrain;

@@ -4,7 +4,7 @@ mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::Context;
 use clap::Args;
@@ -14,9 +14,8 @@ use convgru_train::metric::{Events, ForecastScores, copy_last};
 use convgru_train::nowcast::OpticalFlow;
 use serde_json::json;
 
-use crate::engines;
-use crate::install::{interpreter, start};
 use crate::progress::{Progress, note, print};
+use crate::python;
 use table::Comparison;
 
 const EXAMPLES: &str = "\
@@ -61,7 +60,7 @@ const WINDOW: usize = 5;
 /// Installs or compares.
 pub(crate) fn run(options: &NowcastOptions) -> anyhow::Result<()> {
     if options.install {
-        return install();
+        return python::PYSTEPS.install(&["pysteps.txt"], "pysteps, cv2");
     }
     let folder = options.data.as_deref().context("--data DIR is needed")?;
     let comparison = compare(options, folder)?;
@@ -90,7 +89,7 @@ fn compare(options: &NowcastOptions, folder: &Path) -> anyhow::Result<Comparison
         sequences: dataset.len(),
         models: ["convgru's optical flow", "pysteps", "persistence"].map(|name| (name, empty.clone())).into(),
     };
-    let python = python(options.python.as_deref())?;
+    let python = python::PYSTEPS.interpreter(options.python.as_deref())?;
     let mut progress = Progress::new(dataset.len());
     for index in 0..dataset.len() {
         let (input, truth) = batch(dataset.as_ref(), 0, &[index])?.split(HOUR)?;
@@ -121,10 +120,8 @@ fn pysteps(python: &Path, rain: &Tensor<f32>, frames: usize, z_r: [f64; 2]) -> a
     fs::write(folder.path().join("plan.json"), plan.to_string())?;
     let bytes: Vec<u8> = rain.as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
     fs::write(folder.path().join("rain.f32"), bytes)?;
-    let mut command = Command::new(python);
-    command.arg(engines::sources().join("python").join("pysteps_check.py")).arg(folder.path());
-    let status =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).env("PYTHONDONTWRITEBYTECODE", "1").status();
+    let mut command = python::command(python, "pysteps_check.py", folder.path());
+    let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
     let status = status.with_context(|| format!("cannot start {}", python.display()))?;
     anyhow::ensure!(
         status.success(),
@@ -134,38 +131,4 @@ fn pysteps(python: &Path, rain: &Tensor<f32>, frames: usize, z_r: [f64; 2]) -> a
     let (numbers, _) = bytes.as_chunks::<4>();
     let values = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     Ok(Tensor::from_vec(&[HOUR, 1, 1, height, width], values)?)
-}
-
-fn environment() -> PathBuf {
-    match std::env::var_os("CONVGRU_PYSTEPS_PYTHON") {
-        Some(folder) => folder.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pysteps-python"),
-    }
-}
-
-fn python(chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let python = chosen.map_or_else(|| environment().join("bin").join("python"), Path::to_path_buf);
-    anyhow::ensure!(
-        chosen.is_some() || python.exists(),
-        "no Python environment in {}; make one with `cargo xtask nowcasts --install`",
-        environment().display()
-    );
-    Ok(python)
-}
-
-fn install() -> anyhow::Result<()> {
-    let environment = environment();
-    note(&format!("installing into {}", environment.display()));
-    let python = environment.join("bin").join("python");
-    if !python.exists() {
-        start(Command::new(interpreter()?).args(["-m", "venv"]).arg(&environment))?;
-    }
-    let requirements = engines::sources().join("python").join("requirements").join("pysteps.txt");
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--requirement"]).arg(requirements);
-    start(&mut pip)?;
-    start(Command::new(&python).args(["-c", "import pysteps, cv2"]))
-        .context("pysteps was installed and cannot be loaded")?;
-    note("installed; `cargo xtask nowcasts --data DIR` compares");
-    Ok(())
 }

@@ -1,15 +1,18 @@
 //! Exported networks in ONNX Runtime, compared with ours: `cargo xtask onnx`.
 
 mod networks;
-pub(crate) mod python;
 mod recurrent;
 mod written;
+
+use std::path::Path;
+use std::process::Stdio;
 
 use anyhow::Context;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::progress::{note, print};
+use crate::python;
 
 /// The largest difference of a number that is accepted, `f32` to `f32`.
 const TOLERANCE: f64 = 1e-5;
@@ -75,16 +78,16 @@ impl From<Measured> for Row {
 /// Installs or compares.
 pub(crate) fn run(options: &OnnxOptions) -> anyhow::Result<()> {
     if options.install {
-        return python::install(options.torch);
+        return install(options.torch);
     }
-    let python = python::find(options.python.as_deref())?;
+    let python = python::ONNX.interpreter(options.python.as_deref())?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     written::write(&networks::all()?, folder.path())?;
     let scripts: &[&str] =
         if options.torch { &["onnx_check.py", "torch_check.py"] } else { &["onnx_check.py"] };
     let mut rows = Vec::new();
     for script in scripts {
-        for line in python::start(&python, script, folder.path())?.lines() {
+        for line in written_by(&python, script, folder.path())?.lines() {
             let measured: Measured =
                 serde_json::from_str(line).with_context(|| format!("{script} wrote: {line}"))?;
             rows.push(Row::from(measured));
@@ -96,6 +99,25 @@ pub(crate) fn run(options: &OnnxOptions) -> anyhow::Result<()> {
         print(&table(&rows));
     }
     verdict(&rows)
+}
+
+fn install(torch: bool) -> anyhow::Result<()> {
+    match torch {
+        true => {
+            python::ONNX.install(&["onnx.txt", "onnx_torch.txt"], "onnx, onnxruntime, torch, safetensors")
+        }
+        false => python::ONNX.install(&["onnx.txt"], "onnx, onnxruntime"),
+    }
+}
+
+/// What a script writes about the files of a folder.
+fn written_by(python: &Path, script: &str, folder: &Path) -> anyhow::Result<String> {
+    let mut command = python::command(python, script, folder);
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("cannot start {}", python.display()))?;
+    let hint = "a package that is missing is installed by `cargo xtask onnx --install`, PyTorch with --torch";
+    anyhow::ensure!(output.status.success(), "{script} failed ({}); {hint}", output.status);
+    String::from_utf8(output.stdout).with_context(|| format!("{script} writes no UTF-8"))
 }
 
 fn table(rows: &[Row]) -> String {

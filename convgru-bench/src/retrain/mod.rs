@@ -14,8 +14,8 @@ use convgru_train::dataset::{Split, open};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::trainer::{self, Assessor, Batches, Learner, Silent, TrainedModel, with_threads};
 
-use crate::onnx::python;
 use crate::progress::{Progress, note, print};
+use crate::python;
 use comparison::{Comparison, Step};
 use peer::Peer;
 use plan::Plan;
@@ -92,7 +92,8 @@ fn compare(options: &RetrainOptions, config: &TrainingConfig) -> anyhow::Result<
     );
     let plan = Plan::new(config, first.frames.shape(), options.compile)?;
     let first = TrainedModel { model: learner.evaluated().clone(), config: config.clone(), step: 0 };
-    let mut peer = Peer::start(&python::find(options.python.as_deref())?, &plan, &first.to_safetensors()?)?;
+    let python = python::ONNX.interpreter(options.python.as_deref())?;
+    let mut peer = Peer::start(&python, &plan, &first.to_safetensors()?)?;
 
     let mut steps = Vec::new();
     let mut progress = Progress::new(usize::try_from(options.steps)?);

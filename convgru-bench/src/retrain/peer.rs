@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use anyhow::Context;
 use convgru_model::import;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use super::plan::Plan;
-use crate::engines;
+use crate::python;
 
 /// The process; it ends when its input does.
 pub(super) struct Peer {
@@ -36,10 +36,7 @@ impl Peer {
         let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
         fs::write(folder.path().join("plan.json"), serde_json::to_vec(plan)?)?;
         fs::write(folder.path().join("weights.safetensors"), weights)?;
-        let mut process = Command::new(python)
-            .arg(engines::sources().join("python").join("retrain.py"))
-            .arg(folder.path())
-            .env("PYTHONDONTWRITEBYTECODE", "1")
+        let mut process = python::command(python, "retrain.py", folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
