@@ -90,7 +90,7 @@ fn a_step_of_a_stream_of_another_cell_takes_the_same_memory_every_time() {
         }
         bytes
     });
-    // No kernel is packed again, and nothing gathers.
+    // Nothing gathers.
     assert!(bytes.windows(2).all(|pair| pair[0] == pair[1]), "{bytes:?}");
 }
 

@@ -13,6 +13,8 @@ pub use conv_gru::{ConvGruConfig, Initializer, Precision, ResetGate};
 pub use encoder_forecaster::{EncoderForecasterConfig, Feedback, OutputActivation};
 pub use forecaster::ForecasterConfig;
 pub use kernel_size::{KernelSize, KernelSizes};
+#[cfg(feature = "onnx")]
+pub(crate) use pyramid::MOST_SCALES;
 pub use pyramid::{PyramidConfig, PyramidScale, Residual};
 
 use crate::error::{Error, Result};

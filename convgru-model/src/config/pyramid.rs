@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig};
 
 /// The most scales of a pyramid.
-const MOST_SCALES: usize = 8;
+pub(crate) const MOST_SCALES: usize = 8;
 /// The largest factor between neighbouring scales, and of all of them together.
 const LARGEST_FACTOR: usize = 256;
 

@@ -18,7 +18,8 @@ type States<T> = Vec<Vec<Value<T>>>;
 
 /// A [`Recurrent`] prepared for frames of one size.
 ///
-/// Kernels are packed, spectral norms folded into them and contexts given once; the states stay inside. Zoneout is as in
+/// Kernels are packed and contexts given once; kernels with a spectral norm are folded once and packed in each
+/// step. The states stay inside. Zoneout is as in
 /// use: as much of a state is renewed as on average. A step takes the time and gives the bits of a step of
 /// [`Recurrent::forward`]. Unlike a [`ConvGruStream`](crate::ConvGruStream) it takes memory for intermediate results
 /// and gives it back.

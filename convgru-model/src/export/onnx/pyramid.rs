@@ -8,7 +8,7 @@ use super::graph::{Constants, Graph, Kernel, Size, integer, zero};
 use super::loops;
 use super::model::{About, encode};
 use super::proto::data_type;
-use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
+use crate::config::{ConvGruConfig, MOST_SCALES, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
 use crate::layer::{Activation, Conv2dParameters};
 use crate::network::{NEAREST_TO_ZERO, Pyramid};
@@ -16,7 +16,7 @@ use crate::network::{NEAREST_TO_ZERO, Pyramid};
 /// Height and width of frames.
 const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];
 /// Height and width at each scale.
-const SCALES: [[&str; 2]; 8] = [
+const SCALES: [[&str; 2]; MOST_SCALES] = [
     ["rows.0", "columns.0"],
     ["rows.1", "columns.1"],
     ["rows.2", "columns.2"],

@@ -22,6 +22,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
+    /// Of the same channels of both operands.
+    pub(crate) fn of(range: Range<usize>, activation: Activation) -> Self {
+        Self { first: range.clone(), second: range, activation }
+    }
+
     /// The channels that an operand gives.
     fn range(&self, operand: usize) -> &Range<usize> {
         if operand == 0 { &self.first } else { &self.second }

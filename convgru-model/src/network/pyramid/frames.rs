@@ -34,7 +34,15 @@ impl Frames {
             });
         }
         let factor = config.factor();
-        let mut size = [height, width].map(|size| size.div_ceil(factor) * factor);
+        let [Some(rows), Some(columns)] = [height, width].map(|size| size.checked_next_multiple_of(factor))
+        else {
+            return Err(Error::ShapeMismatch {
+                what: what.into(),
+                expected: format!("a height and a width that a multiple of {factor} can follow"),
+                got: shape.to_vec(),
+            });
+        };
+        let mut size = [rows, columns];
         let sizes = config.scales.iter().map(|scale| {
             size = size.map(|size| size / scale.down);
             size

@@ -9,8 +9,6 @@
 //! with normalisation `N`, contexts `c` and functions `s` and `f` as the configuration says (Ballas et
 //! al. 2015 and those who followed; docs/conventions.md).
 
-use std::ops::Range;
-
 use super::{Beside, Cell, Layer, Reads};
 use crate::config::ResetGate;
 use crate::error::Result;
@@ -138,7 +136,7 @@ impl<'c, V: Clone> Pass<'c, V> {
     /// Update and reset gate, of what they see of the input and of the state.
     fn gates<O: Operations<Value = V>>(&self, ops: &mut O, part: &V, of_state: Option<V>) -> Result<[V; 2]> {
         let (hidden, activation) = (self.layer.config.hidden_channels, self.layer.config.gate_activation);
-        let both = Gate { first: 0..2 * hidden, second: 0..2 * hidden, activation };
+        let both = Gate::of(0..2 * hidden, activation);
         let mut sums = vec![part.clone()];
         sums.extend(of_state);
         let ranges = [0..hidden, hidden..2 * hidden];
@@ -149,8 +147,7 @@ impl<'c, V: Clone> Pass<'c, V> {
             let [update, reset] = ranges.map(|range| ops.channels(&gates, range));
             return Ok([update?, reset?]);
         }
-        let gate = |range: Range<usize>| Gate { first: range.clone(), second: range, activation };
-        let [update, reset] = ranges.map(|range| ops.gate(gate(range), &sums));
+        let [update, reset] = ranges.map(|range| ops.gate(Gate::of(range, activation), &sums));
         Ok([update?, reset?])
     }
 

@@ -62,8 +62,7 @@ impl<'c, V: Clone> Lstm<'c, V> {
     /// The channels of a gate among those of all, in what is seen of the input and of the state.
     fn place(&self, place: usize, activation: Activation) -> Gate {
         let hidden = self.layer.config.hidden_channels;
-        let range = place * hidden..(place + 1) * hidden;
-        Gate { first: range.clone(), second: range, activation }
+        Gate::of(place * hidden..(place + 1) * hidden, activation)
     }
 }
 

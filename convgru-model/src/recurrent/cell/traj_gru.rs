@@ -77,11 +77,7 @@ impl<O: Operations> Cell<O> for TrajGru<'_, O::Value> {
             let moved = self.moved(ops, &parts[1], &seen)?;
             sums.push(self.layer.convolve_plainly(ops, &moved, &self.hidden, None)?);
         }
-        let gate = |range: Range<usize>| Gate {
-            first: range.clone(),
-            second: range,
-            activation: config.gate_activation,
-        };
+        let gate = |range: Range<usize>| Gate::of(range, config.gate_activation);
         let update = ops.gate(gate(0..hidden), &sums)?;
         let reset = ops.gate(gate(hidden..2 * hidden), &sums)?;
         // r.(u + d) = r.u + r.d
