@@ -200,6 +200,7 @@ impl TrainingConfig {
         let mut config = self.clone();
         config.name = String::new();
         config.data_folder = PathBuf::new();
+        config.data.memory_mib = 0;
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
         config.training.keep_checkpoints = 0;

@@ -62,16 +62,21 @@ impl RainWeights {
     }
 
     /// The same steps over the values of pixels that stand for numbers of the unit. Thresholds
-    /// beyond the range of values are never reached.
+    /// beyond the range of values are never reached; those below it by every value above 0.
     pub fn over_values(&self, transform: &Transform) -> Self {
-        let steps = self.thresholds.iter().zip(self.weights.iter().skip(1));
-        let reached = steps.filter_map(|(&threshold, &weight)| {
+        let mut reached: Vec<(f64, f64)> = Vec::new();
+        for (&threshold, &weight) in self.thresholds.iter().zip(self.weights.iter().skip(1)) {
             let value = transform.from_units(threshold);
             let off = (transform.to_units(value) - threshold).abs();
-            // What lies beyond the range was clamped to its end.
-            (off <= 1e-6 * threshold.abs().max(1e-6)).then_some((value, weight))
-        });
-        let (thresholds, above): (Vec<f64>, Vec<f64>) = reached.unzip();
+            // What lies beyond the range was clamped to one of its ends.
+            if off <= 1e-6 * threshold.abs().max(1e-6) {
+                reached.push((value, weight));
+            } else if value <= 0.0 {
+                reached.retain(|(value, _)| *value < f64::MIN_POSITIVE);
+                reached.push((f64::MIN_POSITIVE, weight));
+            }
+        }
+        let (thresholds, above): (Vec<f64>, Vec<f64>) = reached.into_iter().unzip();
         Self { thresholds, weights: self.weights.iter().take(1).copied().chain(above).collect() }
     }
 
@@ -85,6 +90,7 @@ impl RainWeights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Reflectivity;
 
     #[test]
     fn the_weight_changes_at_the_thresholds() {
@@ -108,6 +114,15 @@ mod tests {
         values.validate().unwrap();
         let plain = Transform::Linear { scale: 1.0, offset: 0.0 };
         assert_eq!(rain.over_values(&plain), rain);
+        // 2 and 5 mm/h lie below 35 dBZ, where values begin.
+        let strong = Reflectivity { low: 38.0, high: 60.0, a: 223.0, b: 1.53 };
+        let transform = Transform::Reflectivity(strong);
+        let values = rain.over_values(&transform);
+        values.validate().unwrap();
+        assert_eq!(values.of(0.0), 1.0, "no rain");
+        for value in [0.01, 0.2, 0.9] {
+            assert_eq!(values.of(value), rain.of(transform.to_units(value)), "{value}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The sequences as an animated GIF: input, truth and prediction side by side, or what was
 //! observed beside all forecasts of rain; one row for each sequence.
 
+use std::sync::LazyLock;
+
 use gif::{Encoder, Frame, Repeat};
 
 use super::glyphs::{GLYPH_HEIGHT, text_pixels, text_width};
@@ -122,12 +124,16 @@ impl Colours {
             Self::Rgb => (0..CUBE.pow(3))
                 .map(|i| [level(i / CUBE.pow(2)), level(i / CUBE % CUBE), level(i % CUBE)])
                 .collect(),
-            Self::Rain => {
-                let rates = CLASSES.iter().map(|(_, colour)| *colour);
-                let bright: Vec<_> = [DRY, MISSING].into_iter().chain(rates).collect();
-                let dimmed = bright.iter().map(|colour| dimmed(*colour)).collect();
-                [bright, dimmed].concat()
-            }
+            Self::Rain => RAIN.clone(),
+        }
+    }
+
+    /// How many there are.
+    fn count(self) -> usize {
+        match self {
+            Self::Grey => GREYS,
+            Self::Rgb => CUBE.pow(3),
+            Self::Rain => RAIN.len(),
         }
     }
 
@@ -143,11 +149,19 @@ impl Colours {
         let index = match self {
             Self::Grey => nearest(red, GREYS),
             Self::Rgb => (nearest(red, CUBE) * CUBE + nearest(green, CUBE)) * CUBE + nearest(blue, CUBE),
-            Self::Rain => self.list().iter().position(|listed| *listed == colour).unwrap_or(0),
+            Self::Rain => RAIN.iter().position(|listed| *listed == colour).unwrap_or(0),
         };
         index as u8
     }
 }
+
+/// Colours of maps of rain, and the same dimmed.
+static RAIN: LazyLock<Vec<[u8; 3]>> = LazyLock::new(|| {
+    let rates = CLASSES.iter().map(|(_, colour)| *colour);
+    let bright: Vec<_> = [DRY, MISSING].into_iter().chain(rates).collect();
+    let dimmed = bright.iter().map(|colour| dimmed(*colour)).collect();
+    [bright, dimmed].concat()
+});
 
 fn dimmed(colour: [u8; 3]) -> [u8; 3] {
     colour.map(|value| (u16::from(value) * DIMMED / 256) as u8)
@@ -324,6 +338,6 @@ impl<'a> Drawing<'a> {
     }
 
     fn ink(&self, ink: Ink) -> u8 {
-        (self.colours.list().len() + ink as usize) as u8
+        (self.colours.count() + ink as usize) as u8
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::assess::{Assessment, Assessor};
 use super::folder::RunFolder;
 use super::nowcasts::NowcastOptions;
-use super::observer::Observer;
+use super::observer::{Event, Observer};
 use super::session::Trained;
 use super::shown::{self, Showing};
 use crate::dataset::{SequenceDataset, Split, batch, open};
@@ -50,13 +50,16 @@ impl Trained {
         self.model.write(&folder.weights())?;
         let config = &self.model.config;
         let dataset = open(&config.data, config.data_folder(), Split::Test, config.training.seed)?;
+        for warning in dataset.warnings() {
+            observer.observe(&Event::Warning(warning));
+        }
         let quantity = dataset.quantity();
         let nowcasts = quantity.is_rain().then(|| NowcastOptions::suited_to(&quantity));
         let assessor = Assessor {
             dataset: dataset.as_ref(),
             split: Split::Test,
             input_frames: config.data.input_frames,
-            batch_size: config.training.batch_size,
+            batch_size: config.training.batch_size.div_ceil(config.training.accumulate.max(1)),
             mean_frame: Some(&self.mean_frame),
             loss: None,
             nowcasts: nowcasts.as_ref(),

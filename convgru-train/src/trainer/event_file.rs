@@ -68,10 +68,18 @@ struct Image {
     encoded_image_string: Vec<u8>,
 }
 
+impl Event {
+    fn is_of_a_validation(&self) -> bool {
+        let values = self.summary.iter().flat_map(|summary| &summary.value);
+        values.into_iter().any(|value| value.tag.starts_with("validation/"))
+    }
+}
+
 impl EventFile {
     /// Opens the file to go on after `step`: events of later steps, which a crash left behind, are
-    /// removed, and so is one that was cut short or damaged, with all behind it.
-    pub(super) fn resume(path: &Path, step: u64) -> Result<Self> {
+    /// removed, and so is one that was cut short or damaged, with all behind it. Of validations those up
+    /// to `validated` stay.
+    pub(super) fn resume(path: &Path, step: u64, validated: u64) -> Result<Self> {
         let bytes = match std::fs::read(path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -79,8 +87,11 @@ impl EventFile {
         };
         let mut kept = Vec::new();
         for payload in payloads(&bytes) {
-            if Event::decode(payload).is_ok_and(|event| u64::try_from(event.step).is_ok_and(|at| at <= step))
-            {
+            let belongs = |event: Event| {
+                let last = if event.is_of_a_validation() { validated } else { step };
+                u64::try_from(event.step).is_ok_and(|at| at <= last)
+            };
+            if Event::decode(payload).is_ok_and(belongs) {
                 kept.extend(record(payload));
             }
         }
@@ -176,7 +187,7 @@ mod tests {
     fn numbers_come_back_under_their_names() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        let mut file = EventFile::resume(&path, 0).unwrap();
+        let mut file = EventFile::resume(&path, 0, 0).unwrap();
         file.scalars(3, &[("step/loss", 0.25), ("step/learning_rate", 1e-3)]).unwrap();
         let picture = Picture { width: 7, height: 5, png: vec![1, 2, 3] };
         file.picture(4, "validation/sequence", picture).unwrap();
@@ -193,21 +204,21 @@ mod tests {
     fn resuming_removes_later_and_broken_events() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        let mut file = EventFile::resume(&path, 0).unwrap();
+        let mut file = EventFile::resume(&path, 0, 0).unwrap();
         for step in 1..=4 {
             file.scalars(step, &[("step/loss", step as f64)]).unwrap();
         }
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.truncate(bytes.len() - 3);
         std::fs::write(&path, &bytes).unwrap();
-        EventFile::resume(&path, 2).unwrap().scalars(3, &[("step/loss", 3.0)]).unwrap();
+        EventFile::resume(&path, 2, 2).unwrap().scalars(3, &[("step/loss", 3.0)]).unwrap();
         assert_eq!(events(&path).iter().map(|event| event.step).collect::<Vec<_>>(), [0, 1, 2, 3]);
         // A damaged byte ends what is believed.
         let mut bytes = std::fs::read(&path).unwrap();
         let last = bytes.len() - 6;
         bytes[last] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        EventFile::resume(&path, 9).unwrap();
+        EventFile::resume(&path, 9, 9).unwrap();
         assert_eq!(events(&path).len(), 3);
     }
 

@@ -22,16 +22,17 @@ pub(super) struct Log {
 
 impl Log {
     /// Opens the log to go on after `step`: lines of later steps, which a crash
-    /// left behind, are removed, and so is a line that was cut short.
-    pub(super) fn resume(folder: &RunFolder, step: u64) -> Result<Self> {
-        let events = EventFile::resume(&folder.events(), step)?;
+    /// left behind, are removed, and so is a line that was cut short. Of validations those up to
+    /// `validated` stay, the last that the checkpoint knows.
+    pub(super) fn resume(folder: &RunFolder, step: u64, validated: u64) -> Result<Self> {
+        let events = EventFile::resume(&folder.events(), step, validated)?;
         let path = &folder.metrics();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(Error::io("read", path)(error)),
         };
-        let kept: String = text.split_inclusive('\n').filter(|line| belongs(line, step)).collect();
+        let kept: String = text.split_inclusive('\n').filter(|line| belongs(line, step, validated)).collect();
         if kept != text {
             write_atomically(path, kept.as_bytes())?;
         }
@@ -104,10 +105,13 @@ impl Log {
     }
 }
 
-/// Whether a line is whole and of a step up to `step`.
-fn belongs(line: &str, step: u64) -> bool {
+/// Whether a line is whole and of a step up to `step`, of a validation up to `validated`.
+fn belongs(line: &str, step: u64, validated: u64) -> bool {
     let parsed = line.strip_suffix('\n').and_then(|line| serde_json::from_str::<Value>(line).ok());
-    parsed.and_then(|value| value.get("step")?.as_u64()).is_some_and(|of| of <= step)
+    parsed.is_some_and(|value| {
+        let last = if value["kind"] == "validation" { validated } else { step };
+        value["step"].as_u64().is_some_and(|of| of <= last)
+    })
 }
 
 #[cfg(test)]
@@ -129,7 +133,7 @@ mod tests {
             gradient_norm: 2.0,
             teacher_forcing: 0.5,
         };
-        Log::resume(&folder, 2).unwrap().step(&record, 0.25).unwrap();
+        Log::resume(&folder, 2, 2).unwrap().step(&record, 0.25).unwrap();
         let lines: Vec<Value> = std::fs::read_to_string(&path)
             .unwrap()
             .lines()
@@ -139,5 +143,12 @@ mod tests {
         assert_eq!(steps, [1, 2, 3]);
         assert_eq!(lines[2]["seconds"], 0.25);
         assert!(folder.events().is_file());
+    }
+
+    #[test]
+    fn a_validation_that_the_checkpoint_does_not_know_is_removed() {
+        let line = |kind: &str, step: u64| format!("{{\"kind\":\"{kind}\",\"step\":{step}}}\n");
+        assert!(belongs(&line("validation", 50), 50, 50) && !belongs(&line("validation", 50), 50, 0));
+        assert!(belongs(&line("step", 50), 50, 0) && !belongs(&line("step", 51), 50, 50));
     }
 }

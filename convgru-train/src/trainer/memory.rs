@@ -38,6 +38,15 @@ fn needed(config: &TrainingConfig, [_, height, width]: [usize; 3]) -> f64 {
     let with_gradient = if training.truncate == 0 { inputs } else { inputs.min(training.truncate as f64) };
     let [read, predicted] = model.numbers_per_pixel();
     let kept = pixels_of(at_once) * (with_gradient * read + outputs * predicted);
+    // Gates are three quarters of it. Those beyond a budget are computed anew, but where predictions are read.
+    let kept = match training.memory_budget {
+        0 => kept,
+        _ if model.reads_predictions() => kept,
+        mebibytes => {
+            let budget = mebibytes as f64 * f64::from(1 << 20) / size_of::<f32>() as f64;
+            kept / 4.0 + (kept * 3.0 / 4.0).min(budget)
+        }
+    };
     // This batch, the next one, and their parts.
     let frames = 6.0 * model.image_channels() as f64 * (inputs + outputs);
     let numbers = kept + pixels_of(training.batch_size) * frames + 8.0 * model.parameter_count() as f64;
@@ -77,6 +86,18 @@ mod tests {
         huge.validate().unwrap();
         let error = expect_enough(&huge, [1, 64, 64]).unwrap_err().to_string();
         assert!(error.contains("training.batch_size") && error.contains("GiB"), "{error}");
+    }
+
+    #[test]
+    fn a_memory_budget_and_pieces_of_batches_need_less() {
+        let preset = TrainingConfig::preset(Preset::Quick);
+        let all = needed(&preset, [1, 64, 64]);
+        for setting in ["training.memory_budget=1", "training.accumulate=4"] {
+            let less = needed(&preset.with(setting).unwrap(), [1, 64, 64]);
+            assert!(less < 0.7 * all, "{setting}: {less} of {all}");
+        }
+        let wide = needed(&preset.with("training.memory_budget=100000").unwrap(), [1, 64, 64]);
+        assert_eq!(wide, all);
     }
 
     #[test]

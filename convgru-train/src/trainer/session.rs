@@ -52,6 +52,8 @@ impl Parts {
         let validation = dataset(Split::Validation)?;
         config.expect_frames(batches.dataset())?;
         config.expect_frames(validation.as_ref())?;
+        expect_pieces(config, batches.dataset())?;
+        expect_pictures(batches.dataset())?;
         memory::expect_enough(config, batches.dataset().frame_shape())?;
         Ok(Self {
             mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
@@ -59,6 +61,31 @@ impl Parts {
             validation,
             batches,
         })
+    }
+}
+
+/// Fails if a batch has fewer sequences than pieces.
+fn expect_pieces(config: &TrainingConfig, dataset: &dyn SequenceDataset) -> Result<()> {
+    let (pieces, batch) = (config.training.accumulate, dataset.len().min(config.training.batch_size));
+    if pieces <= batch {
+        return Ok(());
+    }
+    let reason =
+        format!("is {pieces}, but a batch of {} has {batch} sequences; take fewer pieces", dataset.name());
+    Err(Error::Config { field: "training.accumulate".into(), reason })
+}
+
+/// Fails unless frames can be drawn in the report and in pictures for TensorBoard.
+fn expect_pictures(dataset: &dyn SequenceDataset) -> Result<()> {
+    match dataset.frame_shape()[0] {
+        1 | 3 => Ok(()),
+        channels => Err(Error::Data {
+            what: dataset.name().to_owned(),
+            reason: format!(
+                "has frames of {channels} channels, and a run draws pictures of 1 (grey) or 3 (red, green, blue); set \
+                 data.frames.channels to one of these"
+            ),
+        }),
     }
 }
 
@@ -101,7 +128,7 @@ impl<'a> Session<'a> {
         let parts = Parts::assemble(&config)?;
         let folder = RunFolder::create(out, &config.name)?;
         write_atomically(&folder.config(), config.to_toml().as_bytes())?;
-        let session = Self::at(0, config, parts, folder, interrupt)?;
+        let session = Self::at([0, 0], config, parts, folder, interrupt)?;
         session.save()?;
         Ok(session)
     }
@@ -132,7 +159,8 @@ impl<'a> Session<'a> {
                 checkpoint.cursor.step
             )));
         }
-        let mut session = Self::at(checkpoint.cursor.step, config, parts, folder, interrupt)?;
+        let validated = checkpoint.history.validations.last().map_or(0, |last| last.step);
+        let mut session = Self::at([checkpoint.cursor.step, validated], config, parts, folder, interrupt)?;
         if session.cursor != checkpoint.cursor {
             let reason = format!(
                 "it stands at epoch {}, batch {}, but step {} of this data is epoch {}, batch {}",
@@ -150,9 +178,10 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    /// A session that goes on after `step` steps, with nothing learned yet.
+    /// A session that goes on after `step` steps, the last validation after `validated`, with nothing
+    /// learned yet.
     fn at(
-        step: u64,
+        [step, validated]: [u64; 2],
         config: TrainingConfig,
         parts: Parts,
         folder: RunFolder,
@@ -160,7 +189,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self> {
         Ok(Self {
             store: CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints),
-            log: Log::resume(&folder, step)?,
+            log: Log::resume(&folder, step, validated)?,
             cursor: parts.batches.cursor(step),
             history: History::default(),
             began: Instant::now(),
@@ -297,7 +326,7 @@ impl<'a> Session<'a> {
             dataset: self.parts.validation.as_ref(),
             split: Split::Validation,
             input_frames: self.config.data.input_frames,
-            batch_size: self.config.training.batch_size,
+            batch_size: self.config.training.batch_size.div_ceil(self.config.training.accumulate.max(1)),
             mean_frame: Some(&self.parts.mean_frame),
             loss: Some(&self.parts.learner.objective),
             nowcasts: None,

@@ -129,7 +129,12 @@ impl RunSummary {
             test: read_test(folder)?,
         };
         let path = folder.metrics();
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            // The run ended before it wrote anything.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(Error::io("read", &path)(error)),
+        };
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(|line| summary.add(line));
         Ok(summary)
     }

@@ -170,13 +170,8 @@ fn read(path: &Path, sequences: Range<usize>, data: &DataConfig, time: &Range<f6
             read.push(Read { name, frames });
         }
     } else {
-        let mut frames = read_frames(path)?;
-        if let Some([low, high]) = config.explicit_range() {
-            let scaled =
-                |value: &mut f32| *value = ((f64::from(*value) - low) / (high - low)).clamp(0.0, 1.0) as f32;
-            frames.as_mut_slice().iter_mut().for_each(scaled);
-        }
-        read.push(Read { name: stem, frames });
+        // Brightness is 0 to 1 as it is; a range says which numbers it stands for.
+        read.push(Read { name: stem, frames: read_frames(path)? });
     }
     read.into_iter()
         .map(|read| Ok(Read { frames: resized(part(&read.frames, time)?, config)?, ..read }))
