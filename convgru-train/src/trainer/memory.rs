@@ -94,7 +94,7 @@ mod tests {
         let all = needed(&preset, [1, 64, 64]);
         for setting in ["training.memory_budget=1", "training.accumulate=4"] {
             let less = needed(&preset.with(setting).unwrap(), [1, 64, 64]);
-            assert!(less < 0.7 * all, "{setting}: {less} of {all}");
+            assert!(less < 0.75 * all, "{setting}: {less} of {all}");
         }
         let wide = needed(&preset.with("training.memory_budget=100000").unwrap(), [1, 64, 64]);
         assert_eq!(wide, all);
