@@ -41,7 +41,7 @@ pub(crate) fn for_each_item<L: Send>(
     let shares = lanes.len().min(MOST_SHARES);
     let share = |index: usize| index * items / shares..(index + 1) * items / shares;
     let next: [AtomicUsize; MOST_SHARES] = std::array::from_fn(|index| AtomicUsize::new(share(index).start));
-    lanes.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, lane)| {
+    in_parallel(lanes, &|index, lane| {
         let own = index % shares;
         for index in (own..shares).chain(0..own) {
             loop {
@@ -55,6 +55,12 @@ pub(crate) fn for_each_item<L: Send>(
     });
 }
 
+/// Runs `work(index, lane)` for every lane. What rayon becomes is compiled for a type of lanes,
+/// not for each of the many callers.
+fn in_parallel<L: Send>(lanes: &mut [L], work: &(dyn Fn(usize, &mut L) + Sync)) {
+    lanes.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, lane)| work(index, lane));
+}
+
 /// Runs `work(range)` over ranges that cover `0..len` once. An element of `len` stands for
 /// `operations` elementary operations, and a range for about [`RANGE_OPERATIONS`].
 pub(crate) fn for_each_range(len: usize, operations: usize, work: impl Fn(Range<usize>) + Sync) {
@@ -64,8 +70,13 @@ pub(crate) fn for_each_range(len: usize, operations: usize, work: impl Fn(Range<
     if items <= 1 || len.saturating_mul(operations) < INLINE_OPERATIONS / 8 {
         (0..items).for_each(|item| work(range(item)));
     } else {
-        (0..items).into_par_iter().for_each(|item| work(range(item)));
+        each_in_parallel(items, &|item| work(range(item)));
     }
+}
+
+/// Runs `work(item)` for every item; compiled once, as [`in_parallel`] for its lanes.
+fn each_in_parallel(items: usize, work: &(dyn Fn(usize) + Sync)) {
+    (0..items).into_par_iter().for_each(work);
 }
 
 /// A slice of which several items write disjoint parts at the same time.

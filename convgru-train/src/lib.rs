@@ -17,6 +17,7 @@ pub mod metric;
 pub mod nowcast;
 mod npy_header;
 pub mod optimizer;
+mod parallel;
 pub mod parity;
 pub mod report;
 pub mod schedule;

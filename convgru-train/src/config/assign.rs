@@ -53,7 +53,7 @@ impl TrainingConfig {
             }
             None => parse(text, field).map_err(refuse)?,
         };
-        Self::from_table(table)
+        Self::from_table(&table)
             .map_err(|error| refuse(format!("`{text}` does not fit: {}", one_line(error.message()))))
     }
 }

@@ -43,7 +43,7 @@ impl TrainingConfig {
         renamed::update(&mut overlay);
         let mut table = Self::table_of(&base);
         merge(&mut table, overlay);
-        Self::from_table(table).map_err(|error| one_line(&error.to_string()))
+        Self::from_table(&table).map_err(|error| one_line(error.message()))
     }
 
     /// This configuration with the model of a kind: its default where it is another than now.
@@ -54,13 +54,16 @@ impl TrainingConfig {
     }
 
     /// All fields as a TOML table.
+    ///
+    /// Tables come from text and become text: a second way to read and write every section
+    /// would be a tenth of what compiling this crate takes.
     pub(super) fn table_of(config: &Self) -> Table {
-        Table::try_from(config).expect("every field of a configuration is a TOML value")
+        config.to_toml().parse().expect("what was written as TOML is TOML")
     }
 
     /// The configuration in a table.
-    pub(super) fn from_table(table: Table) -> std::result::Result<Self, toml::de::Error> {
-        Value::Table(table).try_into()
+    pub(super) fn from_table(table: &Table) -> std::result::Result<Self, toml::de::Error> {
+        toml::from_str(&table.to_string())
     }
 }
 

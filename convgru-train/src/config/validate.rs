@@ -51,7 +51,7 @@ impl TrainingConfig {
                     .to_owned(),
             );
         }
-        if let Err(error) = toml::Table::try_from(self) {
+        if let Err(error) = toml::to_string(self) {
             let reason = format!("cannot be written as TOML, whose numbers are below 2^63: {error}");
             return refuse("training", reason);
         }

@@ -1,10 +1,9 @@
 //! The score of an ensemble of forecasts as a loss.
 
 use convgru_model::{Scalar, Tensor};
-use rayon::prelude::*;
 
 use crate::metric::Spread;
-use crate::{Error, Result};
+use crate::{Error, Result, parallel};
 
 /// The continuous ranked probability score of `K` forecasts of the same frames, the mean over
 /// the elements whose truth is known: [`metric::crps`](crate::metric::crps()) with its gradient.
@@ -66,8 +65,7 @@ impl EnsembleScore {
         }
         let scale = 1.0 / count as f64;
         // An item is a sample of a lead time: its members lie one after the other.
-        let items = gradient.as_mut_slice().par_chunks_exact_mut(self.members * sample).enumerate();
-        let sum = |(item, gradient): (usize, &mut [T])| {
+        let sum = parallel::sum_parts(gradient.as_mut_slice(), self.members * sample, &|item, gradient| {
             let members = &prediction.as_slice()[item * self.members * sample..][..self.members * sample];
             let mut x = vec![0.0; self.members];
             let mut sum = 0.0;
@@ -79,9 +77,8 @@ impl EnsembleScore {
                 });
             }
             sum
-        };
-        let sums: Vec<f64> = items.map(sum).collect();
-        Ok((sums.iter().sum::<f64>() * scale, gradient))
+        });
+        Ok((sum * scale, gradient))
     }
 
     /// The score of one element; calls `visit` with the derivative by each member.

@@ -1,7 +1,8 @@
 //! The frames of one lead time as planes of numbers, for losses that look at neighbours.
 
 use convgru_model::Scalar;
-use rayon::prelude::*;
+
+use crate::parallel;
 
 /// The planes of one lead time.
 #[derive(Clone, Copy)]
@@ -60,9 +61,7 @@ impl<T: Scalar> Planes<'_, T> {
 
     /// The sum of `f` over the planes, which are taken in parallel and added in order.
     pub(super) fn sum(&self, f: impl Fn(&Plane) -> f64 + Sync) -> f64 {
-        let planes = 0..self.x.len() / self.size.area();
-        let sums: Vec<f64> = planes.into_par_iter().map(|index| f(&self.plane(index))).collect();
-        sums.iter().sum()
+        parallel::sum(self.x.len() / self.size.area(), &|index| f(&self.plane(index)))
     }
 
     /// As [`sum`](Self::sum); `f` also adds the derivative by `x` to zeros, which is added to
@@ -73,16 +72,13 @@ impl<T: Scalar> Planes<'_, T> {
         scale: f64,
         f: impl Fn(&Plane, &mut [f64]) -> f64 + Sync,
     ) -> f64 {
-        let planes = dx.par_chunks_exact_mut(self.size.area()).enumerate();
-        let sum = |(index, dx): (usize, &mut [T])| {
+        parallel::sum_parts(dx, self.size.area(), &|index, dx| {
             let mut derivative = vec![0.0; dx.len()];
             let sum = f(&self.plane(index), &mut derivative);
             for (dx, derivative) in dx.iter_mut().zip(derivative) {
                 *dx = T::from_f64(dx.to_f64() + derivative * scale);
             }
             sum
-        };
-        let sums: Vec<f64> = planes.map(sum).collect();
-        sums.iter().sum()
+        })
     }
 }

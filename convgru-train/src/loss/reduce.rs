@@ -1,7 +1,8 @@
 //! Sums of the losses of elements, and their gradients, on several threads.
 
 use convgru_model::Scalar;
-use rayon::prelude::*;
+
+use crate::parallel;
 
 /// Elements per piece of work. It depends on nothing, so the order of the
 /// summation, and with it every bit of the value, is that of one thread.
@@ -39,10 +40,9 @@ impl<'a, T: Scalar> Elements<'a, T> {
 
     /// The sum of `f(x, y).0`: chunk by chunk, then over the chunks in order.
     pub(super) fn sum(self, f: impl Fn(f64, f64) -> (f64, f64) + Sync) -> f64 {
-        let chunks = 0..self.x.len().div_ceil(CHUNK);
-        let sum = |index| self.chunk(index).each(&f).fold(0.0, |sum, (value, _)| sum + value);
-        let sums: Vec<f64> = chunks.into_par_iter().map(sum).collect();
-        sums.iter().sum()
+        parallel::sum(self.x.len().div_ceil(CHUNK), &|index| {
+            self.chunk(index).each(&f).fold(0.0, |sum, (value, _)| sum + value)
+        })
     }
 
     /// As [`sum`](Self::sum); adds `scale f(x, y).1` to `dx`.
@@ -52,17 +52,14 @@ impl<'a, T: Scalar> Elements<'a, T> {
         scale: f64,
         f: impl Fn(f64, f64) -> (f64, f64) + Sync,
     ) -> f64 {
-        let chunks = dx.par_chunks_mut(CHUNK).enumerate();
-        let sum = |(index, dx): (usize, &mut [T])| {
+        parallel::sum_parts(dx, CHUNK, &|index, dx| {
             let mut sum = 0.0;
             for ((value, derivative), dx) in self.chunk(index).each(&f).zip(dx) {
                 sum += value;
                 *dx = T::from_f64(dx.to_f64() + derivative * scale);
             }
             sum
-        };
-        let sums: Vec<f64> = chunks.map(sum).collect();
-        sums.iter().sum()
+        })
     }
 
     /// The sum of `f(x, y).0`; where there is room for a gradient with its factor, as

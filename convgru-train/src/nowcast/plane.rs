@@ -1,7 +1,8 @@
 //! Images of one channel: interpolation, smoothing, halving.
 
 use convgru_model::Scalar;
-use rayon::prelude::*;
+
+use crate::parallel;
 
 /// Numbers in rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,7 @@ impl<T: Scalar> Plane<T> {
     /// Each pixel by its row and column, in parallel.
     pub(super) fn from_fn(height: usize, width: usize, pixel: impl Fn(usize, usize) -> T + Sync) -> Self {
         let mut values = vec![T::ZERO; height * width];
-        values.par_chunks_mut(width.max(1)).enumerate().for_each(|(y, row)| {
+        parallel::map_parts(&mut values, width, &|y, row| {
             for (x, value) in row.iter_mut().enumerate() {
                 *value = pixel(y, x);
             }

@@ -1,9 +1,8 @@
 //! Bounding the gradient: its length, or each of its elements.
 
 use convgru_model::{Parameters, Scalar};
-use rayon::prelude::*;
 
-use crate::{Error, Result};
+use crate::{Error, Result, parallel};
 
 /// Elements per partial sum of the norm; fixed, so that the order of the
 /// summation does not depend on the number of threads.
@@ -161,10 +160,11 @@ pub fn clip_value<T: Scalar, P: Parameters<T>>(gradients: &mut P, limit: f64) {
 fn total<T: Scalar, P: Parameters<T>>(gradients: &P, f: impl Fn(f64) -> f64 + Sync) -> f64 {
     let mut sum = 0.0;
     gradients.for_each(&mut |_, tensor| {
-        let chunks = tensor.as_slice().par_chunks(CHUNK);
-        let sums: Vec<f64> =
-            chunks.map(|chunk| chunk.iter().fold(0.0, |sum, value| sum + f(value.to_f64()))).collect();
-        sum += sums.iter().sum::<f64>();
+        let values = tensor.as_slice();
+        sum += parallel::sum(values.len().div_ceil(CHUNK), &|index| {
+            let chunk = &values[index * CHUNK..values.len().min((index + 1) * CHUNK)];
+            chunk.iter().fold(0.0, |sum, value| sum + f(value.to_f64()))
+        });
     });
     sum
 }

@@ -15,9 +15,7 @@ pub(super) const CHUNK: usize = 1 << 14;
 pub(super) fn in_chunks<T: Scalar>(to: &mut [T], from: &[T], work: impl Fn(&mut [T], &[T]) + Sync) {
     match to.len() <= 2 * CHUNK {
         true => work(to, from),
-        false => {
-            to.par_chunks_mut(CHUNK).zip(from.par_chunks(CHUNK)).for_each(|(to, from)| work(to, from));
-        }
+        false => in_parallel(to, &|start, to| work(to, &from[start..start + to.len()])),
     }
 }
 
@@ -25,11 +23,17 @@ pub(super) fn in_chunks<T: Scalar>(to: &mut [T], from: &[T], work: impl Fn(&mut 
 fn in_triples<T: Scalar>(to: &mut [T], a: &[T], b: &[T], work: impl Fn(&mut [T], &[T], &[T]) + Sync) {
     match to.len() <= 2 * CHUNK {
         true => work(to, a, b),
-        false => {
-            let parts = to.par_chunks_mut(CHUNK).zip(a.par_chunks(CHUNK)).zip(b.par_chunks(CHUNK));
-            parts.for_each(|((to, a), b)| work(to, a, b));
-        }
+        false => in_parallel(to, &|start, to| {
+            let range = start..start + to.len();
+            work(to, &a[range.clone()], &b[range]);
+        }),
     }
+}
+
+/// Calls `work` with parts of a slice and where they start; compiled once for a type, not for
+/// each operation.
+fn in_parallel<T: Scalar>(to: &mut [T], work: &(dyn Fn(usize, &mut [T]) + Sync)) {
+    to.par_chunks_mut(CHUNK).enumerate().for_each(|(index, to)| work(index * CHUNK, to));
 }
 
 /// Adds numbers.
