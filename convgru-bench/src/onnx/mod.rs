@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::progress::{note, print};
 use crate::python;
 
-/// The largest difference of a number that is accepted, `f32` to `f32`.
+/// The largest difference of a number that is accepted, `f32` to `f32`; where an output has numbers beyond 1,
+/// as a part of the largest of them.
 const TOLERANCE: f64 = 1e-5;
 
 const EXAMPLES: &str = "\
@@ -27,7 +28,8 @@ Examples:
 The environment is made in target/onnx-python, or where CONVGRU_ONNX_PYTHON says.";
 
 /// Exports random networks, checks the files with ONNX, runs them in ONNX Runtime at two sizes and
-/// compares with our own results; exit code 1 where a number differs by more than 1e-5
+/// compares with our own results; exit code 1 where a number differs by more than 1e-5,
+/// in outputs with numbers beyond 1 by more than 1e-5 of the largest of them
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES, override_usage = "cargo xtask onnx [OPTIONS]")]
 pub(crate) struct OnnxOptions {
