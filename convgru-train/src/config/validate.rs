@@ -51,7 +51,8 @@ impl TrainingConfig {
                     .to_owned(),
             );
         }
-        if let Err(error) = toml::to_string(self) {
+        // The text is written with numbers of 64 bits without a sign, and read without them.
+        if let Err(error) = toml::Table::try_from(self) {
             let reason = format!("cannot be written as TOML, whose numbers are below 2^63: {error}");
             return refuse("training", reason);
         }
