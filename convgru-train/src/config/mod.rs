@@ -177,7 +177,7 @@ impl TrainingConfig {
 
     /// The blake3 hash, in hexadecimal, of all fields that decide the result:
     /// two runs of the same hash end with the same bits. The name, the folder
-    /// of the data, the threads and how often the run is saved do not count.
+    /// of the data, the threads, the batches made ahead and how often the run is saved do not count.
     pub fn hash(&self) -> String {
         blake3::hash(self.decisive().to_toml().as_bytes()).to_hex().to_string()
     }
@@ -201,6 +201,7 @@ impl TrainingConfig {
         config.name = String::new();
         config.data_folder = PathBuf::new();
         config.data.memory_mib = 0;
+        config.data.prefetch = 0;
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
         config.training.keep_checkpoints = 0;
@@ -271,7 +272,8 @@ mod tests {
     #[test]
     fn the_hash_sees_what_decides_the_result_and_nothing_else() {
         let config = TrainingConfig::default();
-        for neutral in ["name=other", "training.threads=3", "training.checkpoint_every=5"] {
+        for neutral in ["name=other", "training.threads=3", "training.checkpoint_every=5", "data.prefetch=7"]
+        {
             assert_eq!(config.with(neutral).unwrap().hash(), config.hash(), "{neutral}");
         }
         for decisive in ["training.seed=5", "training.steps=5", "model.patch=2", "schedule.pct_start=0.2"] {

@@ -175,6 +175,7 @@ impl Trained {
             ("Trained", format!("{} steps, {sequences} sequences", self.history.steps.len())),
             ("Skipped", format!("{} steps whose loss or gradient was no number", self.history.skipped.len())),
             ("Time", format!("{:.0} seconds", self.history.seconds)),
+            ("Waiting for data", format!("{:.1} % of the time of its steps", 100.0 * self.data_wait)),
             ("Model shown", format!("step {}, the best validation", self.model.step)),
             ("Measured on", format!("{} test sequences", assessment.model.sequences)),
             ("Threads", rayon::current_num_threads().to_string()),

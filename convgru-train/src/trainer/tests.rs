@@ -91,7 +91,11 @@ fn log(out: &Path) -> Vec<Value> {
     text.lines()
         .map(|line| {
             let mut value: Value = serde_json::from_str(line).unwrap();
-            value.as_object_mut().unwrap().remove("seconds").expect("every line has its time");
+            let fields = value.as_object_mut().unwrap();
+            fields.remove("seconds").expect("every line has its time");
+            let waited = fields.remove("data_wait").map(|share| share.as_f64().unwrap());
+            assert_eq!(waited.is_some(), fields["kind"] != "validation");
+            assert!(waited.is_none_or(|share| (0.0..=1.0).contains(&share)), "{waited:?}");
             value
         })
         .collect()
@@ -112,12 +116,13 @@ fn a_resumed_run_ends_with_the_same_bits() {
     assert_eq!(expected.iter().filter(|line| line["kind"] == "validation").count(), 3);
 
     // Stopped within an epoch, at its end, and on a step that is validated; every
-    // time with another number of threads.
+    // time with another number of threads and of batches made ahead.
     for (number, stops) in [&[3][..], &[4], &[2, 5], &[1, 2, 3, 4, 5, 6]].into_iter().enumerate() {
         let folder = out.path().join(format!("parts{number}"));
         let mut config = tiny();
         for (part, &stop) in stops.iter().enumerate() {
             config.training.threads = part % 3 + 1;
+            config.data.prefetch = [0, 1, 7][(part + number) % 3];
             let (outcome, _) = train(&config, &folder, stop).unwrap();
             match outcome {
                 Outcome::Interrupted { step, signal, checkpoint } => {
@@ -129,6 +134,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
             }
         }
         config.training.threads = 3;
+        config.data.prefetch = number;
         let (outcome, _) = train(&config, &folder, 0).unwrap();
         assert!(matches!(outcome, Outcome::Finished(_)));
         assert_eq!(log(&folder), expected, "stops {stops:?}");
