@@ -35,6 +35,11 @@ impl Plan {
                 config.model.kind()
             );
         };
+        anyhow::ensure!(
+            model.members == 1,
+            "PyTorch's module predicts one future, and this one {}; set model.members to 1",
+            model.members
+        );
         let forcing = training.teacher_forcing;
         anyhow::ensure!(
             !config.model.reads_predictions() || (forcing.start == 0.0 && forcing.end == 0.0),

@@ -169,6 +169,7 @@ impl Trained {
         let facts = [
             ("Parameters", self.model.model.count().to_string()),
             ("Network", config.model.kind().to_owned()),
+            ("Members", config.model.members().to_string()),
             ("Hidden channels", format!("{:?}", config.model.hidden_channels())),
             ("Data", data.to_owned()),
             ("Frame", format!("{height} x {width} pixels, {channels} channel{plural}")),

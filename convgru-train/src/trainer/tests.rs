@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convgru_model::Parameters;
+use convgru_model::{Forecaster, Parameters};
 use serde_json::Value;
 
 use super::*;
 use crate::checkpoint::CheckpointStore;
 use crate::config::TrainingConfig;
+use crate::dataset::{Split, open};
 use crate::interrupt::{Interrupt, Signal};
 
 /// Six steps of two sequences, four batches per epoch: step 6 is in the middle
@@ -171,6 +172,13 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
             "training.lead_weights=linear",
         ],
         &["training.ema_decay=0.9", "training.accumulate=2"],
+        &[
+            "model.feedback=unconditioned",
+            "model.members=3",
+            "training.loss=[{ kind = \"crps\" }, { kind = \"l1\", weight = 0.1 }]",
+            "training.loss_constants.crps_spread=fair",
+            "training.accumulate=2",
+        ],
         &["training.teacher_forcing.decay=inverse-sigmoid"],
         &[
             "training.truncate=1",
@@ -315,6 +323,43 @@ fn the_average_is_the_model_of_the_run() {
     for path in [&trained.checkpoint, &run(out.path()).join("model.safetensors")] {
         assert_eq!(bits(&TrainedModel::read(path).unwrap()), bits(&trained.model), "{}", path.display());
     }
+}
+
+#[test]
+fn training_with_crps_lowers_the_score_of_an_ensemble() {
+    let mut config = tiny();
+    for setting in [
+        "model.feedback=unconditioned",
+        "model.members=3",
+        "training.loss=crps",
+        "training.steps=80",
+        "training.validate_every=0",
+    ] {
+        config = config.with(setting).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    let (outcome, _) = train(&config, out.path(), 0).unwrap();
+    let Outcome::Finished(trained) = outcome else { panic!("no signal was sent") };
+    let dataset = open(&config.data, None, Split::Test, config.training.seed).unwrap();
+    let assess = |model: &Forecaster<f32>| {
+        let assessor = Assessor {
+            dataset: dataset.as_ref(),
+            split: Split::Test,
+            input_frames: config.data.input_frames,
+            batch_size: 2,
+            mean_frame: None,
+            loss: None,
+            nowcasts: None,
+            interrupt: &Interrupt::manual(),
+        };
+        assessor.assess(model, &mut Silent).unwrap().unwrap()
+    };
+    let before = assess(&Forecaster::new(config.model.clone(), config.training.seed).unwrap());
+    let after = assess(&trained.model.model);
+    let [before, after] = [before, after].map(|assessment| assessment.ensemble.unwrap());
+    assert!(after.overall.crps < 0.5 * before.overall.crps, "{after:?} after {before:?}");
+    assert_eq!((after.members, after.per_step.len()), (3, 2));
+    assert!(after.per_step.iter().all(|step| step.spread > 0.0 && step.fair_crps < step.crps), "{after:?}");
 }
 
 #[test]
