@@ -91,6 +91,9 @@ pub struct LoopConfig {
     pub threads: usize,
     /// How often the forecaster reads the truth instead of its own prediction.
     pub teacher_forcing: TeacherForcingConfig,
+    /// How often the network reads its own prediction instead of a frame of the input after the first: reverse
+    /// scheduled sampling. Never, unless `start` or `end` are above 0.
+    pub reverse_sampling: TeacherForcingConfig,
     /// Frames of the input, the last ones, through which gradients flow; what is known of those
     /// before is a constant in each step. 0 lets them flow through all.
     pub truncate: usize,
@@ -138,6 +141,7 @@ impl Default for LoopConfig {
             keep_checkpoints: 2,
             threads: 0,
             teacher_forcing: TeacherForcingConfig::default(),
+            reverse_sampling: TeacherForcingConfig { start: 0.0, ..TeacherForcingConfig::default() },
             truncate: 0,
             memory_budget: 0,
             ema_decay: 0.0,

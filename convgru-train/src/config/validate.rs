@@ -198,7 +198,8 @@ impl LoopConfig {
             return refuse("training.ema_decay", format!("{} is not from 0 to below 1", self.ema_decay));
         }
         self.early_stopping.validate()?;
-        self.teacher_forcing.validate()?;
+        self.teacher_forcing.validate("training.teacher_forcing")?;
+        self.reverse_sampling.validate("training.reverse_sampling")?;
         Ok(())
     }
 }
@@ -248,6 +249,7 @@ mod tests {
             "training.teacher_forcing.end=nan",
             "training.teacher_forcing.until=0",
             "training.teacher_forcing.k=0.5",
+            "training.reverse_sampling.start=-0.5",
             "training.accumulate=0",
             "training.accumulate=9",
             "training.ema_decay=1",

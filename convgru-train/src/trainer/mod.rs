@@ -21,6 +21,7 @@ mod observer;
 mod parts;
 mod pieces;
 mod prefetch;
+mod reverse;
 mod session;
 mod shown;
 mod summary;

@@ -180,6 +180,7 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
             "training.accumulate=2",
         ],
         &["training.teacher_forcing.decay=inverse-sigmoid"],
+        &["training.reverse_sampling.start=0.8", "training.accumulate=2"],
         &[
             "training.truncate=1",
             "training.teacher_forcing.decay=exponential",
