@@ -129,8 +129,11 @@ fn pyramids() -> [(&'static str, PyramidConfig); 5] {
         ..plain.clone()
     };
     [
-        ("three members, residual", PyramidConfig { members: 3, ..wide.clone() }),
         ("two scales", plain),
+        (
+            "residual of logits, three members",
+            PyramidConfig { residual: Residual::LastFrame, members: 3, image_channels: 2, ..sigmoid.clone() },
+        ),
         ("residual of logits, skip", PyramidConfig { residual: Residual::LastFrame, skip: true, ..sigmoid }),
         ("three scales, residual, skip, reset after", wide),
         (
