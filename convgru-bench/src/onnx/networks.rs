@@ -108,7 +108,7 @@ fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
     })
 }
 
-fn pyramids() -> [(&'static str, PyramidConfig); 4] {
+fn pyramids() -> [(&'static str, PyramidConfig); 5] {
     let scales = |list: &[(usize, usize)]| {
         list.iter().map(|&(channels, down)| PyramidScale::new(channels, down)).collect::<Vec<_>>()
     };
@@ -130,6 +130,10 @@ fn pyramids() -> [(&'static str, PyramidConfig); 4] {
     };
     [
         ("two scales", plain),
+        (
+            "residual of logits, three members",
+            PyramidConfig { residual: Residual::LastFrame, members: 3, image_channels: 2, ..sigmoid.clone() },
+        ),
         ("residual of logits, skip", PyramidConfig { residual: Residual::LastFrame, skip: true, ..sigmoid }),
         ("three scales, residual, skip, reset after", wide),
         (
@@ -139,7 +143,7 @@ fn pyramids() -> [(&'static str, PyramidConfig); 4] {
     ]
 }
 
-fn encoder_forecasters() -> [EncoderForecasterConfig; 4] {
+fn encoder_forecasters() -> [EncoderForecasterConfig; 5] {
     let config = |image_channels, patch, hidden_channels: &[usize]| EncoderForecasterConfig {
         image_channels,
         patch,
@@ -150,6 +154,7 @@ fn encoder_forecasters() -> [EncoderForecasterConfig; 4] {
         EncoderForecasterConfig { output_activation: OutputActivation::Sigmoid, ..config(1, 4, &[8, 6]) },
         EncoderForecasterConfig { kernel_size: KernelSizes::All(5), ..config(3, 2, &[7]) },
         EncoderForecasterConfig { feedback: Feedback::Unconditioned, ..config(2, 2, &[5, 4, 3]) },
+        EncoderForecasterConfig { feedback: Feedback::Unconditioned, members: 3, ..config(2, 4, &[6]) },
         EncoderForecasterConfig { bias: false, ..config(2, 1, &[4, 4]) },
     ]
 }
@@ -216,7 +221,8 @@ fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network
     set_biases(network.parameters_mut());
     let unconditioned = if config.feedback == Feedback::Unconditioned { ", unconditioned" } else { "" };
     let (channels, patch) = (config.image_channels, config.patch);
-    let name = format!("encoder-forecaster, channels {channels}, patch {patch}{unconditioned}");
+    let members = if config.members > 1 { format!(", {} members", config.members) } else { String::new() };
+    let name = format!("encoder-forecaster, channels {channels}, patch {patch}{unconditioned}{members}");
     let mut runs = Vec::new();
     for ([frames, batch, height, width], steps) in SIZES.into_iter().zip(PREDICTED) {
         let size = [frames, batch, config.image_channels, height * config.patch, width * config.patch];

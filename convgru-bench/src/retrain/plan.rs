@@ -35,6 +35,19 @@ impl Plan {
                 config.model.kind()
             );
         };
+        anyhow::ensure!(
+            model.members == 1,
+            "PyTorch's module predicts one future, and this one {}; set model.members to 1",
+            model.members
+        );
+        let own = training.reverse_sampling;
+        anyhow::ensure!(
+            own.start == 0.0 && own.end == 0.0,
+            "PyTorch's training reads true frames, and this one replaces some with a probability from {} to {}; set \
+             training.reverse_sampling.start and .end to 0",
+            own.start,
+            own.end
+        );
         let forcing = training.teacher_forcing;
         anyhow::ensure!(
             !config.model.reads_predictions() || (forcing.start == 0.0 && forcing.end == 0.0),

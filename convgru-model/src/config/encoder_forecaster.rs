@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::conv_gru::validate_hidden_channels;
-use super::{ConvGruConfig, Initializer, KernelSizes, Precision, invalid};
+use super::{ConvGruConfig, Initializer, KernelSizes, MAX_PARAMETERS, Precision, invalid, validate_members};
 use crate::error::Result;
 use crate::layer::Activation;
 
@@ -67,6 +67,9 @@ pub struct EncoderForecasterConfig {
     pub feedback: Feedback,
     /// What turns the last layer's output into pixels.
     pub output_activation: OutputActivation,
+    /// Predictions that are made at once, 1 to 64: an ensemble of heads on one trunk. More than one need
+    /// [`Feedback::Unconditioned`].
+    pub members: usize,
 }
 
 impl Default for EncoderForecasterConfig {
@@ -81,6 +84,7 @@ impl Default for EncoderForecasterConfig {
             precision: Precision::default(),
             feedback: Feedback::default(),
             output_activation: OutputActivation::default(),
+            members: 1,
         }
     }
 }
@@ -89,6 +93,11 @@ impl EncoderForecasterConfig {
     /// Channels of a frame after its patches became channels.
     pub fn patch_channels(&self) -> usize {
         self.image_channels * self.patch * self.patch
+    }
+
+    /// Channels of what the head emits: those of the patches of every member.
+    pub(crate) fn output_patch_channels(&self) -> usize {
+        self.patch_channels() * self.members
     }
 
     /// The encoder stack.
@@ -113,7 +122,10 @@ impl EncoderForecasterConfig {
 
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
-        let head = self.hidden_channels.last().map_or(0, |top| (top + 1) * self.patch_channels());
+        let head = self
+            .hidden_channels
+            .last()
+            .map_or(0, |top| top.saturating_add(1).saturating_mul(self.output_patch_channels()));
         self.encoder()
             .parameter_count()
             .saturating_add(self.forecaster().parameter_count())
@@ -125,7 +137,7 @@ impl EncoderForecasterConfig {
         let (patch, pixels) = (self.patch_channels() as f64, (self.patch * self.patch) as f64);
         // Of every layer and step: three gates and the state, gradients of the gates and of the input.
         let states = 8.0 * self.hidden_channels.iter().sum::<usize>() as f64;
-        let forecaster = self.forecaster().in_channels as f64 + 3.0 * patch;
+        let forecaster = self.forecaster().in_channels as f64 + 3.0 * self.output_patch_channels() as f64;
         [(patch + states) / pixels, (forecaster + states) / pixels]
     }
 
@@ -140,7 +152,61 @@ impl EncoderForecasterConfig {
         if !(1..=32).contains(&self.patch) {
             return invalid("patch", format!("{} is not between 1 and 32", self.patch));
         }
+        validate_members(self.members)?;
+        if self.members > 1 && self.feedback == Feedback::Predictions {
+            let reason = format!(
+                "is {}, but a forecaster that reads its own prediction has one to read; set feedback = \"unconditioned\", \
+                 or members = 1",
+                self.members
+            );
+            return invalid("members", reason);
+        }
         validate_hidden_channels(&self.hidden_channels)?;
-        self.encoder().validate()
+        self.encoder().validate()?;
+        let parameters = self.parameter_count();
+        if parameters > MAX_PARAMETERS {
+            let reason =
+                format!("the network would have {parameters} parameters, more than {MAX_PARAMETERS}");
+            return invalid("hidden_channels", reason);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_need_a_forecaster_that_reads_nothing() {
+        let config = |members, feedback| EncoderForecasterConfig { members, feedback, ..Default::default() };
+        config(1, Feedback::Predictions).validate().unwrap();
+        config(64, Feedback::Unconditioned).validate().unwrap();
+        let error = config(4, Feedback::Predictions).validate().unwrap_err().to_string();
+        assert!(error.contains("members: is 4") && error.contains("unconditioned"), "{error}");
+        for members in [0, 65, usize::MAX] {
+            let error = config(members, Feedback::Unconditioned).validate().unwrap_err().to_string();
+            assert!(error.contains(&format!("members: {members} is not between 1 and 64")), "{error}");
+        }
+        let huge = EncoderForecasterConfig {
+            image_channels: 64,
+            patch: 32,
+            hidden_channels: vec![600],
+            ..config(64, Feedback::Unconditioned)
+        };
+        assert!(huge.validate().unwrap_err().to_string().contains("parameters, more than"));
+    }
+
+    #[test]
+    fn members_make_the_head_wider_and_nothing_else() {
+        let config = |members| EncoderForecasterConfig {
+            members,
+            feedback: Feedback::Unconditioned,
+            ..Default::default()
+        };
+        let (one, three) = (config(1), config(3));
+        assert_eq!(three.parameter_count() - one.parameter_count(), 2 * 16 * 33);
+        assert_eq!(one.numbers_per_pixel()[0], three.numbers_per_pixel()[0]);
+        assert!(one.numbers_per_pixel()[1] < three.numbers_per_pixel()[1]);
     }
 }

@@ -91,6 +91,14 @@ impl ForecasterConfig {
         }
     }
 
+    /// Predictions that are made at once.
+    pub fn members(&self) -> usize {
+        match self {
+            Self::EncoderForecaster(config) => config.members,
+            Self::Pyramid(config) => config.members,
+        }
+    }
+
     /// What turns the output into pixels.
     pub fn output_activation(&self) -> OutputActivation {
         match self {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::activations;
 use super::{
     ConvGruConfig, Initializer, KernelSize, KernelSizes, MAX_CHANNELS, MAX_PARAMETERS, OutputActivation,
-    Precision, ResetGate, invalid,
+    Precision, ResetGate, invalid, validate_members,
 };
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig};
@@ -121,6 +121,8 @@ pub struct PyramidConfig {
     pub skip: bool,
     /// What turns the output into pixels.
     pub output_activation: OutputActivation,
+    /// Predictions that are made at once, 1 to 64: an ensemble of heads on one trunk.
+    pub members: usize,
 }
 
 impl Default for PyramidConfig {
@@ -139,6 +141,7 @@ impl Default for PyramidConfig {
             residual: Residual::default(),
             skip: false,
             output_activation: OutputActivation::default(),
+            members: 1,
         }
     }
 }
@@ -203,7 +206,7 @@ impl PyramidConfig {
     /// The last convolution of the output.
     pub(crate) fn head_output(&self) -> Conv2dConfig {
         let channels = if self.head_channels > 0 { self.head_channels } else { self.finest_channels() };
-        self.link(channels, self.patch_channels())
+        self.link(channels, self.patch_channels().saturating_mul(self.members))
     }
 
     fn finest_channels(&self) -> usize {
@@ -244,7 +247,7 @@ impl PyramidConfig {
         let finest = self.scales.first().map_or(1.0, |scale| (scale.down * scale.down) as f64);
         [
             read + 2.0 * patches / finest,
-            predicted + (2.0 * patches + 2.0 * self.head_channels as f64) / finest,
+            predicted + 2.0 * (patches * self.members as f64 + self.head_channels as f64) / finest,
         ]
     }
 
@@ -256,6 +259,7 @@ impl PyramidConfig {
         if !(1..=64).contains(&self.image_channels) {
             return invalid("image_channels", format!("{} is not between 1 and 64", self.image_channels));
         }
+        validate_members(self.members)?;
         if !(1..=MOST_SCALES).contains(&self.scales.len()) {
             return invalid(
                 "scales",
@@ -335,6 +339,7 @@ mod tests {
             message(|c| c.link_kernel_size = KernelSize::Square(4))
                 .starts_with("link_kernel_size: kernel 4x4")
         );
+        assert!(message(|c| c.members = 0).starts_with("members: 0 is not"));
         assert!(message(|c| c.slope = f64::NAN).starts_with("slope: NaN"));
         assert!(
             message(|c| c.candidate_activation = Activation::Sigmoid).starts_with("candidate_activation")

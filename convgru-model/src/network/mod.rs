@@ -25,7 +25,9 @@ pub use encoder_forecaster::{
     EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
     TeacherForcing,
 };
-pub use forecaster::{ForecastStream, Forecaster, ForecasterParameters, ForecasterWorkspace};
+pub use forecaster::{
+    ForecastStream, Forecaster, ForecasterParameters, ForecasterWorkspace, mean_of_members,
+};
 pub(crate) use pyramid::NEAREST_TO_ZERO;
 pub use pyramid::{
     EncoderScaleParameters, ForecasterScaleParameters, HeadParameters, Pyramid, PyramidParameters,

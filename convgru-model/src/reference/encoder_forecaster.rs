@@ -21,7 +21,7 @@ pub struct Forcing<'a, N> {
 /// What an encoder-forecaster computes.
 #[derive(Debug, Clone)]
 pub struct Forecast<N> {
-    /// Before the output activation, `[steps, N, C, H, W]`.
+    /// Before the output activation, `[steps, N, K C, H, W]`: of each member its own channels.
     pub logits: Array<N>,
     /// After it.
     pub output: Array<N>,
@@ -113,7 +113,7 @@ pub fn forecast_from<N: Number>(
         let step_input = (config.feedback == Feedback::Predictions).then_some(&read);
         states = stack_step(&forecaster, step_input, &states)?;
         let Some(top) = states.last() else { break };
-        let head = ConvShape::same(top.extent()?.channels, config.patch_channels(), [1, 1]);
+        let head = ConvShape::same(top.extent()?.channels, config.patch_channels() * config.members, [1, 1]);
         let frame = pixel_shuffle(&conv2d(&head, top, weight, bias)?, config.patch)?;
         let output = match config.output_activation {
             OutputActivation::Identity => frame.clone(),

@@ -105,11 +105,12 @@ pub fn pyramid<N: Number>(
             top = links.rectified(&sum);
         }
         let patches = links.convolve(&config.head_output(), "head.output", &top)?;
-        let frame = cropped(&depth_to_space(&patches, config.scales[0].down)?, last_frame.shape());
+        let size = of_members(&last_frame, config.members);
+        let frame = cropped(&depth_to_space(&patches, config.scales[0].down)?, size.shape());
         let frame = match (config.residual, config.output_activation) {
             (Residual::None, _) => frame,
-            (Residual::LastFrame, OutputActivation::Identity) => plus(&frame, &last_frame),
-            (Residual::LastFrame, OutputActivation::Sigmoid) => plus(&frame, &links.logits(&last_frame)),
+            (Residual::LastFrame, OutputActivation::Identity) => plus(&frame, &size),
+            (Residual::LastFrame, OutputActivation::Sigmoid) => plus(&frame, &links.logits(&size)),
         };
         outputs.push(match config.output_activation {
             OutputActivation::Identity => frame.clone(),
@@ -183,6 +184,16 @@ fn extended<N: Number>(images: &Array<N>, factor: usize) -> Result<Array<N>> {
     let e = images.extent()?;
     let shape = [e.batch, e.channels, e.height.div_ceil(factor) * factor, e.width.div_ceil(factor) * factor];
     Ok(Array::from_fn(&shape, |index| at(images, position(index, &shape))))
+}
+
+/// The same image for each member: `y[n, k C + c] = x[n, c]`.
+fn of_members<N: Number>(images: &Array<N>, members: usize) -> Array<N> {
+    let [batch, channels, height, width] = [0, 1, 2, 3].map(|axis| images.shape()[axis]);
+    let shape = [batch, members * channels, height, width];
+    Array::from_fn(&shape, |index| {
+        let [n, c, y, x] = position(index, &shape);
+        at(images, [n, c % channels, y, x])
+    })
 }
 
 /// The part of the images that a smaller shape has.

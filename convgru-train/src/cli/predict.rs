@@ -15,7 +15,8 @@ use super::output;
 ///
 /// Reads all frames of the input (.npy, .gif or a folder of .png) and writes
 /// the frames that the model expects to follow. Height and width may differ
-/// from those of the training; they must be multiples of the model's patch.
+/// from those of the training; they must be multiples of the model's patch. Of an
+/// ensemble the mean over its members is written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
@@ -76,7 +77,7 @@ impl Predict {
             );
         };
         let sequence = input.reshape(&[steps, 1, c, h, w])?;
-        let mut prediction = trained.model.forward(&sequence, self.frames)?;
+        let mut prediction = trained.model.forward_mean(&sequence, self.frames)?;
         for value in prediction.as_mut_slice() {
             *value = value.clamp(0.0, 1.0);
         }

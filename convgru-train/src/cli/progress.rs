@@ -13,6 +13,9 @@ use super::output;
 /// Time between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
+/// The share of the time that waiting for data is worth a word from on.
+const WORTH_A_WORD: f64 = 0.05;
+
 /// Shows how far a run is.
 pub(crate) struct Progress {
     terminal: bool,
@@ -22,6 +25,8 @@ pub(crate) struct Progress {
     began: Instant,
     began_at: u64,
     last_line: Option<Instant>,
+    /// The share of the time in which steps waited for data.
+    waiting: f64,
     /// When the first sequences of a measurement were done, and how many.
     measuring: Option<(Instant, usize)>,
 }
@@ -37,6 +42,7 @@ impl Progress {
             began: Instant::now(),
             began_at: 0,
             last_line: None,
+            waiting: 0.0,
             measuring: None,
         }
     }
@@ -68,7 +74,11 @@ impl Progress {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-9);
         let done = record.step.saturating_sub(self.began_at).max(1) as f64;
         let speed = done * self.batch_size as f64 / seconds;
-        let message = format!("loss {:.5}  {speed:.1} sequences/s", record.loss);
+        let waiting = match self.waiting {
+            share if share > WORTH_A_WORD => format!("  {:.0} % waiting for data", 100.0 * share),
+            _ => String::new(),
+        };
+        let message = format!("loss {:.5}  {speed:.1} sequences/s{waiting}", record.loss);
         if let Some(bar) = &self.bar {
             bar.set_message(message);
             bar.set_position(record.step);
@@ -122,6 +132,7 @@ impl Observer for Progress {
                 self.began = Instant::now();
                 self.show_bar("step", done, steps);
             }
+            Event::Waiting { share } => self.waiting = share,
             Event::Step(record) => self.step(record),
             Event::Evaluating { split, done, total } => self.evaluating(split, done, total),
             Event::Validation { record, best } => {

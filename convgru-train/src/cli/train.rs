@@ -148,12 +148,14 @@ impl Train {
         };
         let text = format!(
             "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({} test sequences).\n\
-             {steps} steps{skipped} in {}; the model is that of step {}, the best validation.\n\n\
+             {steps} steps{skipped} in {}, {:.1} % of their time waiting for data; the model is that of step {}, the best \
+             validation.\n\n\
              report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}\n\nnext:\n  {}",
             output::table(&assessment.overall()),
             assessment.ratio(),
             assessment.model.sequences,
             output::duration(trained.history.seconds),
+            100.0 * trained.data_wait,
             trained.model.step,
             conclusion.report.display(),
             conclusion.animation.display(),
@@ -174,6 +176,7 @@ impl Train {
             "mse_copy_last": assessment.copy_last.overall.mse,
             "mse_mean": assessment.mean.as_ref().map(|mean| mean.overall.mse),
             "seconds": trained.history.seconds,
+            "data_wait": trained.data_wait,
             "steps": steps,
             "skipped": trained.history.skipped.len(),
             "report": conclusion.report,

@@ -91,6 +91,9 @@ pub struct LoopConfig {
     pub threads: usize,
     /// How often the forecaster reads the truth instead of its own prediction.
     pub teacher_forcing: TeacherForcingConfig,
+    /// How often the network reads its own prediction instead of a frame of the input after the first: reverse
+    /// scheduled sampling. Never, unless `start` or `end` are above 0.
+    pub reverse_sampling: TeacherForcingConfig,
     /// Frames of the input, the last ones, through which gradients flow; what is known of those
     /// before is a constant in each step. 0 lets them flow through all.
     pub truncate: usize,
@@ -138,6 +141,7 @@ impl Default for LoopConfig {
             keep_checkpoints: 2,
             threads: 0,
             teacher_forcing: TeacherForcingConfig::default(),
+            reverse_sampling: TeacherForcingConfig { start: 0.0, ..TeacherForcingConfig::default() },
             truncate: 0,
             memory_budget: 0,
             ema_decay: 0.0,
@@ -177,7 +181,7 @@ impl TrainingConfig {
 
     /// The blake3 hash, in hexadecimal, of all fields that decide the result:
     /// two runs of the same hash end with the same bits. The name, the folder
-    /// of the data, the threads and how often the run is saved do not count.
+    /// of the data, the threads, the batches made ahead and how often the run is saved do not count.
     pub fn hash(&self) -> String {
         blake3::hash(self.decisive().to_toml().as_bytes()).to_hex().to_string()
     }
@@ -201,6 +205,7 @@ impl TrainingConfig {
         config.name = String::new();
         config.data_folder = PathBuf::new();
         config.data.memory_mib = 0;
+        config.data.prefetch = 0;
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
         config.training.keep_checkpoints = 0;
@@ -271,7 +276,8 @@ mod tests {
     #[test]
     fn the_hash_sees_what_decides_the_result_and_nothing_else() {
         let config = TrainingConfig::default();
-        for neutral in ["name=other", "training.threads=3", "training.checkpoint_every=5"] {
+        for neutral in ["name=other", "training.threads=3", "training.checkpoint_every=5", "data.prefetch=7"]
+        {
             assert_eq!(config.with(neutral).unwrap().hash(), config.hash(), "{neutral}");
         }
         for decisive in ["training.seed=5", "training.steps=5", "model.patch=2", "schedule.pct_start=0.2"] {

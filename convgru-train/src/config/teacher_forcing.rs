@@ -1,4 +1,4 @@
-//! How often the forecaster reads the truth in training.
+//! How often a frame is read in training that is not the one that comes by itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,8 +22,8 @@ pub enum ForcingDecay {
     InverseSigmoid,
 }
 
-/// The probability of teacher forcing: it goes from `start` to `end` over the first part of
-/// the training and stays there.
+/// The probability of teacher forcing, or of reverse scheduled sampling: it goes from `start` to `end`
+/// over the first part of the training and stays there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TeacherForcingConfig {
@@ -62,14 +62,12 @@ impl TeacherForcingConfig {
         self.end + (self.start - self.end) * left
     }
 
-    /// Checks every field.
+    /// Checks every field; `section` is what errors call them by, such as `"training.teacher_forcing"`.
     ///
     /// # Errors
     /// [`Error::Config`] with the name of the first field out of its range.
-    pub fn validate(&self) -> Result<()> {
-        let refuse = |name: &str, reason| {
-            Err(Error::Config { field: format!("training.teacher_forcing.{name}"), reason })
-        };
+    pub fn validate(&self, section: &str) -> Result<()> {
+        let refuse = |name: &str, reason| Err(Error::Config { field: format!("{section}.{name}"), reason });
         for (name, probability) in [("start", self.start), ("end", self.end)] {
             if !(0.0..=1.0).contains(&probability) {
                 return refuse(name, format!("{probability} is no probability between 0 and 1"));
@@ -156,9 +154,9 @@ mod tests {
             (ForcingDecay::InverseSigmoid, 0.5),
             (ForcingDecay::InverseSigmoid, f64::NAN),
         ] {
-            let error =
-                TeacherForcingConfig { decay, k, ..Default::default() }.validate().unwrap_err().to_string();
-            assert!(error.contains("teacher_forcing.k"), "{error}");
+            let config = TeacherForcingConfig { decay, k, ..Default::default() };
+            let error = config.validate("training.teacher_forcing").unwrap_err().to_string();
+            assert!(error.contains("`training.teacher_forcing.k`"), "{error}");
         }
     }
 }

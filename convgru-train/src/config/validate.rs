@@ -51,7 +51,8 @@ impl TrainingConfig {
                     .to_owned(),
             );
         }
-        if let Err(error) = toml::to_string(self) {
+        // The text is written with numbers of 64 bits without a sign, and read without them.
+        if let Err(error) = toml::Table::try_from(self) {
             let reason = format!("cannot be written as TOML, whose numbers are below 2^63: {error}");
             return refuse("training", reason);
         }
@@ -64,6 +65,7 @@ impl TrainingConfig {
                 ),
             );
         }
+        self.expect_members()?;
         self.training.lead_weights.weights(self.data.output_frames)?;
         if self.training.batch_size > self.data.train_sequences {
             return refuse(
@@ -75,6 +77,24 @@ impl TrainingConfig {
             );
         }
         Ok(())
+    }
+
+    /// Checks that the losses are those of as many members as the model has.
+    fn expect_members(&self) -> Result<()> {
+        let (loss, members) = (&self.training.loss, self.model.members());
+        let refuse = |reason| refuse("training.loss", reason);
+        let on_members = loss.0.iter().any(|term| term.kind == LossKind::Crps);
+        match members {
+            1 if on_members => refuse(
+                "crps scores the members of an ensemble, but model.members is 1; set it to 2 or more, or take the loss l1, \
+                 which crps is of one member"
+                    .to_owned(),
+            ),
+            2.. if loss.on_logits() => refuse(format!(
+                "{loss} compares logits, but the mean of model.members = {members} has none; take crps, mse or another loss"
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that the model can read the frames of a data set.
@@ -178,7 +198,8 @@ impl LoopConfig {
             return refuse("training.ema_decay", format!("{} is not from 0 to below 1", self.ema_decay));
         }
         self.early_stopping.validate()?;
-        self.teacher_forcing.validate()?;
+        self.teacher_forcing.validate("training.teacher_forcing")?;
+        self.reverse_sampling.validate("training.reverse_sampling")?;
         Ok(())
     }
 }
@@ -228,12 +249,16 @@ mod tests {
             "training.teacher_forcing.end=nan",
             "training.teacher_forcing.until=0",
             "training.teacher_forcing.k=0.5",
+            "training.reverse_sampling.start=-0.5",
             "training.accumulate=0",
             "training.accumulate=9",
             "training.ema_decay=1",
             "training.early_stopping.min_delta=-1",
             "training.early_stopping.patience=3",
             "training.loss=bce-with-logits",
+            "training.loss=crps",
+            "model.members=2",
+            "model.members=0",
             "training.loss=[]",
             "training.loss=[{ kind = \"mse\", weight = -1.0 }]",
             "training.loss_constants.alpha=0.5",

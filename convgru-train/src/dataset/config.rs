@@ -97,6 +97,9 @@ pub struct DataConfig {
     pub on_corrupt: OnCorrupt,
     /// MiB of memory that the frames of one split of a recording may take.
     pub memory_mib: usize,
+    /// Batches of a training that are made ahead, while steps are taken: 0 to 1000, 0 for none. The
+    /// result does not depend on it.
+    pub prefetch: usize,
     /// Radar images, for the source `"radar"`.
     pub radar: RadarConfig,
     /// Sequences of one's own, for the source `"frames"`.
@@ -119,6 +122,7 @@ impl Default for DataConfig {
             test_sequences: 1_000,
             on_corrupt: OnCorrupt::Stop,
             memory_mib: 4096,
+            prefetch: 2,
             radar: RadarConfig::default(),
             frames: FramesConfig::default(),
         }
@@ -190,6 +194,7 @@ impl DataConfig {
         within("train_sequences", self.train_sequences, 1, MOST_SEQUENCES)?;
         within("validation_sequences", self.validation_sequences, 1, MOST_SEQUENCES)?;
         within("test_sequences", self.test_sequences, 1, MOST_SEQUENCES)?;
+        within("prefetch", self.prefetch, 0, 1000)?;
         within("memory_mib", self.memory_mib, 1, 1 << 20)
     }
 
@@ -267,7 +272,7 @@ mod tests {
     #[test]
     fn each_field_has_limits_that_name_it() {
         type Change = fn(&mut DataConfig);
-        let changes: [(&str, Change); 18] = [
+        let changes: [(&str, Change); 19] = [
             ("digits", |c| c.digits = 0),
             ("digits", |c| c.digits = 17),
             ("digit_size", |c| c.digit_size = 7),
@@ -286,6 +291,7 @@ mod tests {
             ("train_sequences", |c| c.train_sequences = 0),
             ("validation_sequences", |c| c.validation_sequences = 0),
             ("test_sequences", |c| c.test_sequences = usize::MAX),
+            ("prefetch", |c| c.prefetch = usize::MAX),
         ];
         for (name, change) in changes {
             let mut config = DataConfig::default();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reduce::Elements;
 use super::{Loss, pointwise};
-use crate::metric::SsimWindow;
+use crate::metric::{Spread, SsimWindow};
 use crate::{Error, Result};
 
 /// The constants of losses; each means nothing to the others.
@@ -22,11 +22,20 @@ pub struct LossConstants {
     pub alpha: f64,
     /// Structural similarity: the window.
     pub ssim_window: SsimWindow,
+    /// CRPS: how the spread of an ensemble is estimated.
+    pub crps_spread: Spread,
 }
 
 impl Default for LossConstants {
     fn default() -> Self {
-        Self { delta: 1.0, beta: 1.0, pos_weight: 1.0, alpha: 1.0, ssim_window: SsimWindow::Gaussian }
+        Self {
+            delta: 1.0,
+            beta: 1.0,
+            pos_weight: 1.0,
+            alpha: 1.0,
+            ssim_window: SsimWindow::Gaussian,
+            crps_spread: Spread::Ensemble,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use convgru_model::{Scalar, Tensor};
 
+use super::reduce::Elements;
 use crate::metric::Spread;
 use crate::{Error, Result, parallel};
 
@@ -64,21 +65,48 @@ impl EnsembleScore {
             return Ok((0.0, gradient));
         }
         let scale = 1.0 / count as f64;
+        let each = Elements {
+            x: prediction.as_slice(),
+            y: target.as_slice(),
+            weight: valid.map_or(&[][..], Tensor::as_slice),
+        };
+        let sum = self.sum(each, sample, Some((gradient.as_mut_slice(), scale)));
+        Ok((sum * scale, gradient))
+    }
+
+    /// The sum of the scores of known elements; adds their derivatives with a factor. Predictions are those of the members of
+    /// one sample of `sample` elements after the other.
+    pub(super) fn sum<T: Scalar>(
+        &self,
+        each: Elements<'_, T>,
+        sample: usize,
+        gradient: Option<(&mut [T], f64)>,
+    ) -> f64 {
+        let all = self.members * sample;
         // An item is a sample of a lead time: its members lie one after the other.
-        let sum = parallel::sum_parts(gradient.as_mut_slice(), self.members * sample, &|item, gradient| {
-            let members = &prediction.as_slice()[item * self.members * sample..][..self.members * sample];
+        let of_item = |item: usize, mut gradient: Option<(&mut [T], f64)>| {
+            let members = &each.x[item * all..][..all];
+            let known = |element: &usize| {
+                each.weight.get(item * sample + element).is_none_or(|weight| weight.to_f64() != 0.0)
+            };
             let mut x = vec![0.0; self.members];
             let mut sum = 0.0;
-            for element in (0..sample).filter(|element| known(item * sample + element)) {
+            for element in (0..sample).filter(known) {
                 x.iter_mut().enumerate().for_each(|(k, x)| *x = members[k * sample + element].to_f64());
-                let y = target.as_slice()[item * sample + element].to_f64();
+                let y = each.y[item * sample + element].to_f64();
                 sum += self.of_element(&x, y, |k, slope| {
-                    gradient[k * sample + element] = T::from_f64(slope * scale);
+                    if let Some((dx, scale)) = &mut gradient {
+                        let dx = &mut dx[k * sample + element];
+                        *dx = T::from_f64(dx.to_f64() + slope * *scale);
+                    }
                 });
             }
             sum
-        });
-        Ok((sum * scale, gradient))
+        };
+        match gradient {
+            None => parallel::sum(each.x.len() / all, &|item| of_item(item, None)),
+            Some((dx, scale)) => parallel::sum_parts(dx, all, &|item, dx| of_item(item, Some((dx, scale)))),
+        }
     }
 
     /// The score of one element; calls `visit` with the derivative by each member.

@@ -29,11 +29,14 @@ pub enum LossKind {
     GradientDifference,
     /// One minus the structural similarity of [`metric::ssim`](crate::metric::ssim()).
     Ssim,
+    /// The score of an [`EnsembleScore`](super::EnsembleScore): of the members of an ensemble, all other losses are
+    /// of their mean. Of one forecast it is the absolute error.
+    Crps,
 }
 
 impl LossKind {
     /// All kinds, for tests and tables.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Mse,
         Self::L1,
         Self::Huber,
@@ -43,6 +46,7 @@ impl LossKind {
         Self::BalancedMae,
         Self::GradientDifference,
         Self::Ssim,
+        Self::Crps,
     ];
 
     /// The name in configurations.
@@ -57,6 +61,7 @@ impl LossKind {
             Self::BalancedMae => "balanced-mae",
             Self::GradientDifference => "gradient-difference",
             Self::Ssim => "ssim",
+            Self::Crps => "crps",
         }
     }
 

@@ -24,14 +24,14 @@
 //! | `BalancedMse`, `BalancedMae` | `w(y) d^2` and `w(y) \|d\|` with the steps `w` of [`RainWeights`] |
 //! | `GradientDifference` | `\| \|y_b - y_a\| - \|x_b - x_a\| \|^alpha` over pairs of neighbours `a`, `b` (Mathieu et al. 2016, arXiv 1511.05440) |
 //! | `Ssim` | `1 - S` over windows inside the frame, `S` as in [`metric::ssim`](crate::metric::ssim()) |
-//!
-//! [`EnsembleScore`] is the loss of several forecasts of the same frames.
+//! | `Crps` | the score of an [`EnsembleScore`] over elements, of several forecasts of the same frames |
 
 mod criterion;
 mod ensemble;
 mod gradient_difference;
 mod kind;
 mod lead;
+mod members;
 mod objective;
 mod planes;
 mod pointwise;
@@ -41,6 +41,7 @@ mod reference;
 mod similarity;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};

@@ -1,12 +1,10 @@
 //! What a run minimises: a weighted sum of losses over lead times and known pixels.
 
-use convgru_model::{Scalar, Tensor};
+use convgru_model::{Scalar, Tensor, mean_of_members};
 
-use super::criterion::check;
-use super::planes::{PlaneSize, Planes};
-use super::reduce::Elements;
-use super::{LeadWeights, LossConstants, LossKind, LossTerm, LossTerms, RainWeights};
-use super::{gradient_difference, pointwise, similarity};
+use super::members::{members_of, share_out};
+use super::work::Work;
+use super::{LeadWeights, LossConstants, LossKind, LossTerms, RainWeights};
 use crate::dataset::Batch;
 use crate::{Error, Result};
 
@@ -19,6 +17,10 @@ use crate::{Error, Result};
 /// ```
 ///
 /// where a part counts if the truth of all its pixels is known. A loss without such parts is 0.
+///
+/// Of an ensemble, whose prediction has `K` times the channels of the truth, all losses are those of the mean over the members
+/// but for [`LossKind::Crps`], which is that of the members. A loss of logits is none of an ensemble: the mean of
+/// probabilities has no logits that the network computed.
 ///
 /// ```
 /// use convgru_model::Tensor;
@@ -62,7 +64,7 @@ impl<L: Into<LossTerms>> From<L> for Objective {
     }
 }
 
-/// Predicted frames, `[T, N, C, H, W]`.
+/// Predicted frames, `[T, N, C, H, W]`, or `[T, N, K C, H, W]` of `K` members, the channels of the first one first.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast<'a, T> {
     /// After the output activation.
@@ -98,7 +100,7 @@ impl PartCounts {
     }
 }
 
-/// The gradient of an objective with respect to the predicted frames.
+/// The gradient of an objective with respect to the predicted frames, in their shape.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FrameGradient<T> {
     /// After the output activation.
@@ -129,7 +131,7 @@ impl Objective {
     /// # Errors
     /// If the shapes do not fit or a field is out of its range.
     pub fn counts<T: Scalar>(&self, truth: &Truth<'_, T>) -> Result<PartCounts> {
-        let work = Work::new(self, truth.frames, truth)?;
+        let work = Work::new(self, truth.frames, truth, 1)?;
         let count = |kind| work.steps().map(|(t, lead)| lead * work.count(t, kind)).sum();
         Ok(PartCounts(self.terms.0.iter().map(|term| count(term.kind)).collect()))
     }
@@ -159,13 +161,19 @@ impl Objective {
         truth: &Truth<'_, T>,
         counts: &PartCounts,
     ) -> Result<(f64, FrameGradient<T>)> {
-        let zeros = |wanted: bool| wanted.then(|| Tensor::zeros(forecast.output.shape()));
-        let on_logits = |term: &LossTerm| term.kind.on_logits();
+        let any = |of: &dyn Fn(LossKind) -> bool| self.terms.0.iter().any(|term| of(term.kind));
+        let zeros = |wanted: bool, of: &Tensor<T>| wanted.then(|| Tensor::zeros(of.shape()));
+        let members = members_of(forecast.output, truth.frames);
+        let of_mean = members > 1 && any(&|kind| kind != LossKind::Crps);
         let mut gradients = Gradients {
-            output: zeros(!self.terms.0.iter().all(on_logits)),
-            logits: zeros(self.terms.0.iter().any(on_logits)),
+            output: zeros(any(&|kind| !kind.on_logits()), forecast.output),
+            mean: zeros(of_mean, truth.frames),
+            logits: zeros(any(&LossKind::on_logits), forecast.logits),
         };
         let value = self.evaluate(forecast, truth, counts, Some(&mut gradients))?;
+        if let (Some(output), Some(mean)) = (&mut gradients.output, &gradients.mean) {
+            share_out(mean, output, members);
+        }
         let gradient = match (gradients.output, gradients.logits) {
             (output, None) => {
                 FrameGradient::Output(output.unwrap_or_else(|| Tensor::zeros(forecast.output.shape())))
@@ -190,17 +198,27 @@ impl Objective {
         counts: &PartCounts,
         mut gradients: Option<&mut Gradients<T>>,
     ) -> Result<f64> {
+        let members = members_of(forecast.output, truth.frames);
+        if members > 1 && self.terms.on_logits() {
+            let reason =
+                format!("{} compares logits, but the mean of {members} members has none", self.terms);
+            return Err(Error::Config { field: "training.loss".to_owned(), reason });
+        }
+        let mean = (members > 1).then(|| mean_of_members(forecast.output.clone(), members)).transpose()?;
         let mut value = 0.0;
         for (index, term) in self.terms.0.iter().enumerate() {
-            let on_logits = term.kind.on_logits();
-            let prediction = if on_logits { forecast.logits } else { forecast.output };
-            let work = Work::new(self, prediction, truth)?;
+            let (prediction, of) = match &mean {
+                _ if term.kind.on_logits() => (forecast.logits, 1),
+                Some(mean) if term.kind != LossKind::Crps => (mean, 1),
+                _ => (forecast.output, members),
+            };
+            let work = Work::new(self, prediction, truth, of)?;
             let count = counts.0.get(index).copied().unwrap_or(0.0);
             if count == 0.0 {
                 continue;
             }
             let share = term.weight / count;
-            let mut gradient = gradients.as_mut().and_then(|gradients| gradients.of(on_logits));
+            let mut gradient = gradients.as_mut().and_then(|gradients| gradients.of(term.kind));
             let mut sum = 0.0;
             for (t, lead) in work.steps() {
                 let slot = gradient.as_mut().map(|gradient| (gradient.slice_mut(t), share * lead));
@@ -215,97 +233,17 @@ impl Objective {
 /// Those gradients that a sum of losses has.
 struct Gradients<T> {
     output: Option<Tensor<T>>,
+    /// Of the mean over members, where there are several.
+    mean: Option<Tensor<T>>,
     logits: Option<Tensor<T>>,
 }
 
 impl<T> Gradients<T> {
-    fn of(&mut self, logits: bool) -> Option<&mut Tensor<T>> {
-        if logits { self.logits.as_mut() } else { self.output.as_mut() }
-    }
-}
-
-/// Predicted and true frames of an objective, one lead time at a time.
-struct Work<'a, T> {
-    objective: &'a Objective,
-    prediction: &'a Tensor<T>,
-    truth: &'a Truth<'a, T>,
-    leads: Vec<f64>,
-    size: PlaneSize,
-}
-
-impl<'a, T: Scalar> Work<'a, T> {
-    fn new(objective: &'a Objective, prediction: &'a Tensor<T>, truth: &'a Truth<'a, T>) -> Result<Self> {
-        objective.validate()?;
-        check(prediction, truth.frames, "the target's")?;
-        if let Some(valid) = truth.valid {
-            check(prediction, valid, "the mask's")?;
-        }
-        let &[steps, _, _, height, width] = prediction.shape() else {
-            return Err(Error::Model(convgru_model::Error::ShapeMismatch {
-                what: "the prediction of a loss".into(),
-                expected: "[T, N, C, H, W]".into(),
-                got: prediction.shape().to_vec(),
-            }));
-        };
-        let leads = objective.lead_weights.weights(steps)?;
-        Ok(Self { objective, prediction, truth, leads, size: PlaneSize { height, width } })
-    }
-
-    /// The lead times that count, with their weights.
-    fn steps(&self) -> impl Iterator<Item = (usize, f64)> + '_ {
-        self.leads.iter().copied().enumerate().filter(|(_, lead)| *lead > 0.0)
-    }
-
-    fn planes(&self, t: usize) -> Planes<'a, T> {
-        let valid = self.truth.valid.map_or(&[][..], |valid| valid.slice(t));
-        Planes { x: self.prediction.slice(t), y: self.truth.frames.slice(t), valid, size: self.size }
-    }
-
-    /// The number of parts of a loss at a lead time.
-    fn count(&self, t: usize, kind: LossKind) -> f64 {
-        let planes = self.planes(t);
-        match kind {
-            LossKind::GradientDifference => planes.sum(gradient_difference::count),
-            LossKind::Ssim => {
-                planes.sum(|plane| similarity::count(plane, self.objective.constants.ssim_window))
-            }
-            _ if planes.valid.is_empty() => planes.x.len() as f64,
-            _ => planes.valid.iter().filter(|valid| valid.to_f64() != 0.0).count() as f64,
-        }
-    }
-
-    /// The sum of a loss over its parts at a lead time; adds its derivatives with a factor.
-    fn sum(&self, t: usize, kind: LossKind, gradient: Option<(&mut [T], f64)>) -> f64 {
-        let planes = self.planes(t);
-        let LossConstants { delta, beta, pos_weight, alpha, ssim_window } = self.objective.constants;
-        let rain = &self.objective.rain;
-        let balanced = |y, (value, derivative): (f64, f64)| {
-            let weight = rain.of(y);
-            (weight * value, weight * derivative)
-        };
-        let each = Elements { x: planes.x, y: planes.y, weight: planes.valid };
-        match kind {
-            LossKind::Mse => each.reduce(gradient, pointwise::squared),
-            LossKind::L1 => each.reduce(gradient, pointwise::absolute),
-            LossKind::Huber => each.reduce(gradient, |x, y| pointwise::huber(x, y, delta)),
-            LossKind::SmoothL1 => each.reduce(gradient, |x, y| pointwise::smooth_absolute(x, y, beta)),
-            LossKind::BceWithLogits => {
-                each.reduce(gradient, |x, y| pointwise::cross_entropy(x, y, pos_weight))
-            }
-            LossKind::BalancedMse => each.reduce(gradient, |x, y| balanced(y, pointwise::squared(x, y))),
-            LossKind::BalancedMae => each.reduce(gradient, |x, y| balanced(y, pointwise::absolute(x, y))),
-            LossKind::GradientDifference => match gradient {
-                None => planes.sum(|plane| gradient_difference::sum(plane, alpha)),
-                Some((dx, scale)) => planes.sum_and_gradient(dx, scale, |plane, dx| {
-                    gradient_difference::sum_and_gradient(plane, alpha, dx)
-                }),
-            },
-            LossKind::Ssim => match gradient {
-                None => planes.sum(|plane| similarity::sum(plane, ssim_window)),
-                Some((dx, scale)) => planes.sum_and_gradient(dx, scale, |plane, dx| {
-                    similarity::sum_and_gradient(plane, ssim_window, dx)
-                }),
-            },
+    fn of(&mut self, kind: LossKind) -> Option<&mut Tensor<T>> {
+        match &mut self.mean {
+            _ if kind.on_logits() => self.logits.as_mut(),
+            Some(mean) if kind != LossKind::Crps => Some(mean),
+            _ => self.output.as_mut(),
         }
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::fixtures::{parity_file, worst_difference};
-use crate::metric::SsimWindow;
+use crate::metric::{Spread, SsimWindow};
 
 fn tensor(values: &[f64]) -> Tensor<f64> {
     Tensor::from_vec(&[values.len()], values.to_vec()).unwrap()
@@ -373,4 +373,58 @@ fn objectives_that_cannot_work_are_refused() {
     let valid = Tensor::zeros(&[1]);
     let truth = Truth { frames: &frames, valid: Some(&valid) };
     assert!(Objective::from(Loss::Mse).value(&forecast, &truth).unwrap_err().to_string().contains("mask"));
+}
+
+/// Members of two samples of two channels, some of whose true pixels are unknown.
+fn ensemble(members: usize) -> [Tensor<f64>; 3] {
+    let truth = frames([2, 2, 2, 5, 6], |i| (i as f64 * 0.3).sin());
+    let valid = frames([2, 2, 2, 5, 6], |i| if i % 7 == 3 { 0.0 } else { 1.0 });
+    let predicted = Tensor::from_fn(&[2, 2, 2 * members, 5, 6], |i| (i as f64 * 0.7).cos());
+    [predicted, truth, valid]
+}
+
+#[test]
+fn the_score_of_an_ensemble_is_that_of_its_members_and_other_losses_are_of_their_mean() {
+    let [predicted, truth, valid] = ensemble(3);
+    let mean = convgru_model::mean_of_members(predicted.clone(), 3).unwrap();
+    let truth = Truth { frames: &truth, valid: Some(&valid) };
+    let run = |objective: &Objective, output: &Tensor<f64>| {
+        let counts = objective.counts(&truth).unwrap();
+        let forecast = Forecast { output, logits: output };
+        let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
+        assert_eq!(objective.value(&forecast, &truth).unwrap(), value);
+        let FrameGradient::Output(gradient) = gradient else { panic!("no loss is of logits") };
+        assert_eq!(gradient.shape(), output.shape());
+        (value, gradient)
+    };
+    let of = objective_of;
+    for spread in [Spread::Ensemble, Spread::Fair] {
+        let mut objective = of(LossKind::Crps);
+        objective.constants.crps_spread = spread;
+        let score = EnsembleScore { members: 3, spread };
+        let (expected, slopes) = score.value_and_gradient(&predicted, truth.frames, truth.valid).unwrap();
+        let (value, gradient) = run(&objective, &predicted);
+        assert!((value - expected).abs() < 1e-14);
+        for (a, b) in gradient.as_slice().iter().zip(slopes.as_slice()) {
+            assert!((a - b).abs() < 1e-16);
+        }
+    }
+    for kind in [LossKind::Mse, LossKind::GradientDifference, LossKind::BalancedMae] {
+        let (value, gradient) = run(&of(kind), &predicted);
+        let (expected, slopes) = run(&of(kind), &mean);
+        assert_eq!(value, expected, "{kind:?}");
+        for (i, slope) in gradient.as_slice().iter().enumerate() {
+            let of_mean = slopes.as_slice()[i / (6 * 30) * 60 + i % 60];
+            assert!((slope - of_mean / 3.0).abs() < 1e-16, "{kind:?}");
+        }
+    }
+    // Of one forecast it is the absolute error.
+    assert_eq!(run(&of(LossKind::Crps), &mean), run(&of(LossKind::L1), &mean));
+    let error =
+        of(LossKind::BceWithLogits).value(&Forecast { output: &predicted, logits: &predicted }, &truth);
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("3 members") && error.contains("training.loss"), "{error}");
+    let odd = Tensor::zeros(&[2, 2, 5, 5, 6]);
+    let error = of(LossKind::Crps).value(&Forecast { output: &odd, logits: &odd }, &truth).unwrap_err();
+    assert!(error.to_string().contains("[2, 2, 5, 5, 6]"), "{error}");
 }

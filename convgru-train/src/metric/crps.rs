@@ -2,11 +2,15 @@
 
 use convgru_model::{Scalar, Tensor};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// How the spread of an ensemble is estimated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// In TOML and JSON: `"ensemble"` or `"fair"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Spread {
     /// Over all pairs, each member with itself too: the score of the ensemble as it is,
     /// `properscoring.crps_ensemble`.
@@ -82,16 +86,22 @@ pub fn crps<T: Scalar>(ensemble: &Tensor<T>, observed: &Tensor<T>, spread: Sprea
 /// The score of one element.
 fn score(mut x: Vec<f64>, y: f64, spread: Spread) -> f64 {
     let members = x.len() as f64;
-    let error = x.iter().map(|x| (x - y).abs()).sum::<f64>() / members;
-    // Of sorted members, the sum of |X_j - X_k| over pairs j < k is that of (2 k - K + 1) X_k.
-    x.sort_by(f64::total_cmp);
-    let ranked = x.iter().enumerate().map(|(k, x)| (2.0 * k as f64 - members + 1.0) * x);
-    let pairs = ranked.sum::<f64>();
+    let [error, pairs] = error_and_pairs(&mut x, y);
     let count = match spread {
         Spread::Ensemble => members * members,
         Spread::Fair => members * (members - 1.0),
     };
     error - pairs / count
+}
+
+/// The mean of `|X_k - y|` and the sum of `|X_j - X_k|` over pairs `j < k`; sorts the members.
+pub(super) fn error_and_pairs(x: &mut [f64], y: f64) -> [f64; 2] {
+    let members = x.len() as f64;
+    let error = x.iter().map(|x| (x - y).abs()).sum::<f64>() / members;
+    // Of sorted members that sum is that of (2 k - K + 1) X_k.
+    x.sort_by(f64::total_cmp);
+    let ranked = x.iter().enumerate().map(|(k, x)| (2.0 * k as f64 - members + 1.0) * x);
+    [error, ranked.sum()]
 }
 
 #[cfg(test)]

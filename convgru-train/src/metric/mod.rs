@@ -14,11 +14,13 @@
 //! lead time.
 //!
 //! Forecasts of rain are scored by events: [`Contingency`] (CSI, POD, FAR, HSS and others
-//! at a threshold) and [`FractionsSkillScore`] (events nearby count); ensembles by [`crps`].
+//! at a threshold) and [`FractionsSkillScore`] (events nearby count); ensembles by [`crps`], by lead time in an
+//! [`EnsembleEvaluation`].
 
 mod baseline;
 mod categorical;
 mod crps;
+mod ensemble;
 mod evaluation;
 mod forecast;
 mod fss;
@@ -33,6 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use baseline::{MeanFrame, copy_last, mean};
 pub use categorical::{Contingency, Event};
 pub use crps::{Spread, crps};
+pub use ensemble::{EnsembleEvaluation, EnsembleMetrics, EnsembleScores};
 pub use evaluation::{Evaluation, Scores};
 pub use forecast::{EVENT_SCORES, EventScore, Events, ForecastScores};
 pub use fss::FractionsSkillScore;

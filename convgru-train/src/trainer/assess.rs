@@ -1,6 +1,6 @@
 //! A model and the two baselines measured over a data set.
 
-use convgru_model::{Forecaster, Tensor};
+use convgru_model::{Forecaster, Tensor, mean_of_members};
 use serde_json::{Map, Value, json};
 
 use super::nowcasts::{NowcastAssessment, NowcastOptions};
@@ -9,7 +9,7 @@ use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::loss::{Forecast, Objective, Truth};
-use crate::metric::{self, Evaluation, MeanFrame, Metrics, Scores};
+use crate::metric::{self, EnsembleEvaluation, EnsembleScores, Evaluation, MeanFrame, Metrics, Scores};
 
 /// Training sequences whose frames make the mean frame.
 const SEQUENCES_OF_THE_MEAN: usize = 256;
@@ -17,8 +17,10 @@ const SEQUENCES_OF_THE_MEAN: usize = 256;
 /// A model beside the baselines on the same sequences.
 #[derive(Clone, Debug)]
 pub struct Assessment {
-    /// The model.
+    /// The model; of an ensemble the mean over its members.
     pub model: Scores,
+    /// The members, where the model is an ensemble.
+    pub ensemble: Option<EnsembleScores>,
     /// Repeating the last input frame.
     pub copy_last: Scores,
     /// Predicting the mean frame, where one was given.
@@ -61,6 +63,8 @@ impl Assessor<'_> {
         let mut scored = Evaluation::new(steps);
         let mut copy_last = Evaluation::new(steps);
         let mut mean = Evaluation::new(steps);
+        let members = model.members();
+        let mut ensemble = (members > 1).then(|| EnsembleEvaluation::new(members, steps));
         let new = |options| NowcastAssessment::new(options, self.dataset, steps);
         let mut nowcasts = self.nowcasts.map(new).transpose()?;
         let mut loss_sum = 0.0;
@@ -70,6 +74,10 @@ impl Assessor<'_> {
             let (input, truth) = batch(self.dataset, 0, &chunk)?.split(self.input_frames)?;
             let (prediction, loss) = self.predict(model, &input.frames, &truth)?;
             loss_sum += loss * chunk.len() as f64;
+            if let Some(ensemble) = &mut ensemble {
+                ensemble.add(&prediction, &truth.frames, truth.valid.as_ref())?;
+            }
+            let prediction = mean_of_members(prediction, members)?;
             if let (Some(nowcasts), Some(options)) = (&mut nowcasts, self.nowcasts) {
                 nowcasts.add(options, &input, &truth, &prediction)?;
             }
@@ -89,6 +97,7 @@ impl Assessor<'_> {
         }
         Ok(Some(Assessment {
             model: scored.scores()?,
+            ensemble: ensemble.map(|ensemble| ensemble.scores()),
             copy_last: copy_last.scores()?,
             mean: self.mean_frame.map(|_| mean.scores()).transpose()?,
             loss: self.loss.map(|_| loss_sum / total as f64),
@@ -96,7 +105,7 @@ impl Assessor<'_> {
         }))
     }
 
-    /// Predicted frames and the loss, 0 where none was asked for.
+    /// Predicted frames of all members and the loss, 0 where none was asked for.
     fn predict(
         &self,
         model: &Forecaster<f32>,
@@ -121,7 +130,9 @@ impl Assessment {
     }
 
     /// For programs: `mse`, `mae`, `ssim`, `psnr` of the model over all frames, `mse_copy_last`, `sequences`,
-    /// the four metrics by lead time in `per_step`, and the keys of [`NowcastAssessment::to_json`] where there is one.
+    /// the four metrics by lead time in `per_step`, and the keys of [`NowcastAssessment::to_json`] where there is one. Of
+    /// an ensemble besides `crps`, an object of `members`, `crps`, `fair_crps` and `spread` over all frames and, by lead time,
+    /// in `per_step`.
     pub fn to_json(&self) -> Map<String, Value> {
         let metrics = |metrics: &Metrics| {
             let Metrics { mse, mae, psnr, ssim } = *metrics;
@@ -133,6 +144,7 @@ impl Assessment {
         value.insert("sequences".to_owned(), json!(self.model.sequences));
         let per_step = self.model.per_step.iter().map(metrics).map(Value::Object).collect();
         value.insert("per_step".to_owned(), per_step);
+        value.extend(self.ensemble.iter().map(|scores| ("crps".to_owned(), json!(scores))));
         value.extend(self.nowcasts.iter().flat_map(NowcastAssessment::to_json));
         value
     }

@@ -1,14 +1,18 @@
 //! The batches of the training set, each found by its position alone.
 
+use std::sync::Arc;
+
 use crate::Result;
 use crate::checkpoint::Cursor;
 use crate::config::TrainingConfig;
 use crate::dataset::{Batch, SequenceDataset, batch, order};
 
 /// The training set cut into batches: epoch after epoch, each in an order of its own.
-/// Sequences that do not fill a batch at the end of an epoch are left out of it.
+/// Sequences that do not fill a batch at the end of an epoch are left out of it. Clones share the
+/// data.
+#[derive(Clone)]
 pub struct Batches {
-    dataset: Box<dyn SequenceDataset>,
+    dataset: Arc<dyn SequenceDataset>,
     seed: u64,
     size: usize,
     /// The order of the epoch that was asked for last.
@@ -18,7 +22,8 @@ pub struct Batches {
 impl Batches {
     /// The batches of a training set.
     pub fn new(dataset: Box<dyn SequenceDataset>, config: &TrainingConfig) -> Self {
-        Self { dataset, seed: config.training.seed, size: config.training.batch_size, order: None }
+        let (seed, size) = (config.training.seed, config.training.batch_size);
+        Self { dataset: dataset.into(), seed, size, order: None }
     }
 
     /// The training set.

@@ -20,6 +20,15 @@ pub(super) struct Log {
     events: EventFile,
 }
 
+/// How long a step took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timing {
+    /// Seconds of training when it was done, over all sessions.
+    pub(super) seconds: f64,
+    /// The share of its time in which it waited for its batch, 0 to 1.
+    pub(super) data_wait: f64,
+}
+
 impl Log {
     /// Opens the log to go on after `step`: lines of later steps, which a crash
     /// left behind, are removed, and so is a line that was cut short. Of validations those up to
@@ -42,7 +51,7 @@ impl Log {
     }
 
     /// Appends the line of a step.
-    pub(super) fn step(&mut self, record: &StepRecord, seconds: f64) -> Result<()> {
+    pub(super) fn step(&mut self, record: &StepRecord, timing: Timing) -> Result<()> {
         self.append(json!({
             "kind": "step",
             "step": record.step,
@@ -51,18 +60,20 @@ impl Log {
             "learning_rate": record.learning_rate,
             "gradient_norm": record.gradient_norm,
             "teacher_forcing": record.teacher_forcing,
-            "seconds": seconds,
+            "data_wait": timing.data_wait,
+            "seconds": timing.seconds,
         }))
     }
 
     /// Appends the line of a step that was skipped.
-    pub(super) fn skipped(&mut self, record: &SkippedRecord, seconds: f64) -> Result<()> {
+    pub(super) fn skipped(&mut self, record: &SkippedRecord, timing: Timing) -> Result<()> {
         self.append(json!({
             "kind": "skipped",
             "step": record.step,
             "epoch": record.epoch,
             "not_finite": record.part,
-            "seconds": seconds,
+            "data_wait": timing.data_wait,
+            "seconds": timing.seconds,
         }))
     }
 
@@ -133,7 +144,7 @@ mod tests {
             gradient_norm: 2.0,
             teacher_forcing: 0.5,
         };
-        Log::resume(&folder, 2, 2).unwrap().step(&record, 0.25).unwrap();
+        Log::resume(&folder, 2, 2).unwrap().step(&record, Timing { seconds: 0.25, data_wait: 0.5 }).unwrap();
         let lines: Vec<Value> = std::fs::read_to_string(&path)
             .unwrap()
             .lines()
@@ -141,7 +152,7 @@ mod tests {
             .collect();
         let steps: Vec<_> = lines.iter().map(|line| line["step"].as_u64().unwrap()).collect();
         assert_eq!(steps, [1, 2, 3]);
-        assert_eq!(lines[2]["seconds"], 0.25);
+        assert_eq!((&lines[2]["seconds"], &lines[2]["data_wait"]), (&json!(0.25), &json!(0.5)));
         assert!(folder.events().is_file());
     }
 

@@ -47,8 +47,9 @@ fn needed(config: &TrainingConfig, [_, height, width]: [usize; 3]) -> f64 {
             kept / 4.0 + (kept * 3.0 / 4.0).min(budget)
         }
     };
-    // This batch, the next one, and their parts.
-    let frames = 6.0 * model.image_channels() as f64 * (inputs + outputs);
+    // This batch, its parts and those made ahead, each with what is known of its pixels.
+    let batches = 2.0 + data.prefetch as f64;
+    let frames = 2.0 * batches * model.image_channels() as f64 * (inputs + outputs);
     let numbers = kept + pixels_of(training.batch_size) * frames + 8.0 * model.parameter_count() as f64;
     size_of::<f32>() as f64 * numbers
 }
@@ -98,6 +99,17 @@ mod tests {
         }
         let wide = needed(&preset.with("training.memory_budget=100000").unwrap(), [1, 64, 64]);
         assert_eq!(wide, all);
+    }
+
+    #[test]
+    fn batches_made_ahead_count() {
+        let needed = |ahead: usize| {
+            let config = TrainingConfig::preset(Preset::Quick);
+            needed(&config.with(&format!("data.prefetch={ahead}")).unwrap(), [1, 64, 64])
+        };
+        let config = TrainingConfig::preset(Preset::Quick);
+        let batch = config.training.batch_size * config.data.steps() * 64 * 64 * size_of::<f32>();
+        assert_eq!(needed(3) - needed(0), 2.0 * 3.0 * batch as f64);
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub enum Event<'a> {
         /// Sequences per step.
         batch_size: usize,
     },
+    /// How long steps wait for data; told before each [`Step`](Self::Step).
+    Waiting {
+        /// The share of the time of all steps since the run began or went on, 0 to 1.
+        share: f64,
+    },
     /// An optimiser step is done.
     Step(&'a StepRecord),
     /// A step was skipped: its loss or gradient was no number.

@@ -5,20 +5,19 @@ use std::time::Instant;
 
 use convgru_model::{Parameters, Tensor};
 
-use super::assess::{Assessment, Assessor, mean_frame};
-use super::batches::Batches;
+use super::assess::{Assessment, Assessor};
 use super::folder::RunFolder;
-use super::learner::{Learner, Step};
-use super::log::Log;
-use super::memory;
+use super::learner::Step;
+use super::log::{Log, Timing};
 use super::observer::{Event, Observer};
+use super::parts::Parts;
 use super::shown::Showing;
 use super::weights::TrainedModel;
 use crate::checkpoint::{
     Checkpoint, CheckpointStore, Cursor, History, Loaded, SkippedRecord, ValidationRecord,
 };
 use crate::config::TrainingConfig;
-use crate::dataset::{Batch, SequenceDataset, Split, open};
+use crate::dataset::Split;
 use crate::interrupt::{Interrupt, Signal};
 use crate::{Error, Result, write_atomically};
 
@@ -34,59 +33,6 @@ pub struct Session<'a> {
     began: Instant,
     earlier_seconds: f64,
     interrupt: &'a Interrupt,
-}
-
-/// What a session works with, all of it made from the configuration alone.
-struct Parts {
-    batches: Batches,
-    validation: Box<dyn SequenceDataset>,
-    mean_frame: Tensor<f32>,
-    learner: Learner,
-}
-
-impl Parts {
-    fn assemble(config: &TrainingConfig) -> Result<Self> {
-        config.validate()?;
-        let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
-        let batches = Batches::new(dataset(Split::Train)?, config);
-        let validation = dataset(Split::Validation)?;
-        config.expect_frames(batches.dataset())?;
-        config.expect_frames(validation.as_ref())?;
-        expect_pieces(config, batches.dataset())?;
-        expect_pictures(batches.dataset())?;
-        memory::expect_enough(config, batches.dataset().frame_shape())?;
-        Ok(Self {
-            mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
-            learner: Learner::new(config, &batches.dataset().quantity().transform)?,
-            validation,
-            batches,
-        })
-    }
-}
-
-/// Fails if a batch has fewer sequences than pieces.
-fn expect_pieces(config: &TrainingConfig, dataset: &dyn SequenceDataset) -> Result<()> {
-    let (pieces, batch) = (config.training.accumulate, dataset.len().min(config.training.batch_size));
-    if pieces <= batch {
-        return Ok(());
-    }
-    let reason =
-        format!("is {pieces}, but a batch of {} has {batch} sequences; take fewer pieces", dataset.name());
-    Err(Error::Config { field: "training.accumulate".into(), reason })
-}
-
-/// Fails unless frames can be drawn in the report and in pictures for TensorBoard.
-fn expect_pictures(dataset: &dyn SequenceDataset) -> Result<()> {
-    match dataset.frame_shape()[0] {
-        1 | 3 => Ok(()),
-        channels => Err(Error::Data {
-            what: dataset.name().to_owned(),
-            reason: format!(
-                "has frames of {channels} channels, and a run draws pictures of 1 (grey) or 3 (red, green, blue); set \
-                 data.frames.channels to one of these"
-            ),
-        }),
-    }
 }
 
 /// How a session ended.
@@ -114,6 +60,8 @@ pub struct Trained {
     pub mean_frame: Tensor<f32>,
     /// Everything measured on the way.
     pub history: History,
+    /// The share of the time of this session's steps in which they waited for data, 0 to 1.
+    pub data_wait: f64,
 }
 
 impl<'a> Session<'a> {
@@ -190,7 +138,7 @@ impl<'a> Session<'a> {
         Ok(Self {
             store: CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints),
             log: Log::resume(&folder, step, validated)?,
-            cursor: parts.batches.cursor(step),
+            cursor: parts.feed.cursor(step),
             history: History::default(),
             began: Instant::now(),
             earlier_seconds: 0.0,
@@ -225,11 +173,10 @@ impl<'a> Session<'a> {
             steps: training.steps,
             batch_size: training.batch_size,
         });
-        for data in [self.parts.batches.dataset(), self.parts.validation.as_ref()] {
+        for data in [self.parts.feed.dataset(), self.parts.validation.as_ref()] {
             data.warnings().iter().for_each(|warning| observer.observe(&Event::Warning(warning)));
         }
         self.began = Instant::now();
-        let mut upcoming: Option<Batch> = None;
         loop {
             if self.validation_is_due() && !self.validate(observer)? {
                 return self.stop(observer);
@@ -244,42 +191,44 @@ impl<'a> Session<'a> {
                 let path = self.save()?;
                 observer.observe(&Event::Saved { path: &path });
             }
-            let batch = match upcoming.take() {
-                Some(batch) => batch,
-                None => self.parts.batches.at(self.cursor)?,
-            };
-            upcoming = self.advance(&batch, observer)?;
+            self.advance(observer)?;
         }
         let path = self.save()?;
         observer.observe(&Event::Saved { path: &path });
         self.finish(path, observer)
     }
 
-    /// Takes one step and prepares the batch of the following one meanwhile.
-    fn advance(&mut self, batch: &Batch, observer: &mut dyn Observer) -> Result<Option<Batch>> {
-        let Parts { batches, learner, .. } = &mut self.parts;
-        let (cursor, next) = (self.cursor, batches.cursor(self.cursor.step + 1));
-        let more = next.step < self.config.training.steps;
-        let (record, upcoming) =
-            rayon::join(|| learner.step(batch, cursor), || more.then(|| batches.at(next)).transpose());
-        let step = record?;
-        self.cursor = next;
+    /// Takes one step.
+    fn advance(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        let began = Instant::now();
+        let Parts { feed, learner, .. } = &mut self.parts;
+        let batch = feed.at(self.cursor)?;
+        let ready = Instant::now();
+        let step = learner.step(&batch, self.cursor)?;
+        feed.waiting.count(began, ready);
+        self.cursor = feed.cursor(self.cursor.step + 1);
+        observer.observe(&Event::Waiting { share: feed.waiting.of_all_steps() });
         self.history.seconds = self.seconds();
         match step {
             Step::Taken(record) => {
                 self.history.steps.push(record);
-                self.log.step(&record, self.history.seconds)?;
+                self.log.step(&record, self.timing())?;
                 observer.observe(&Event::Step(&record));
             }
             Step::Skipped(record) => self.skip(record, observer)?,
         }
-        upcoming
+        Ok(())
+    }
+
+    /// When the last step ended, and how long it waited.
+    fn timing(&self) -> Timing {
+        Timing { seconds: self.history.seconds, data_wait: self.parts.feed.waiting.of_last_step() }
     }
 
     /// Counts a step that was skipped.
     fn skip(&mut self, record: SkippedRecord, observer: &mut dyn Observer) -> Result<()> {
         self.history.skipped.push(record);
-        self.log.skipped(&record, self.history.seconds)?;
+        self.log.skipped(&record, self.timing())?;
         observer.observe(&Event::Skipped { record: &record, total: self.history.skipped.len() });
         let in_a_row = self.history.skipped_in_a_row();
         if in_a_row > self.config.training.stop_after_nonfinite {
@@ -388,7 +337,9 @@ impl<'a> Session<'a> {
         let (step, checkpoint) = chosen;
         let model = self.parts.learner.evaluated().clone();
         let model = TrainedModel { model, config: self.config, step };
-        let trained = Trained { model, checkpoint, mean_frame: self.parts.mean_frame, history: self.history };
+        let data_wait = self.parts.feed.waiting.of_all_steps();
+        let mean_frame = self.parts.mean_frame;
+        let trained = Trained { model, checkpoint, mean_frame, history: self.history, data_wait };
         Ok(Outcome::Finished(Box::new(trained)))
     }
 }

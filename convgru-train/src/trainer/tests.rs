@@ -4,12 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use convgru_model::Parameters;
+use convgru_model::{Forecaster, Parameters};
 use serde_json::Value;
 
 use super::*;
 use crate::checkpoint::CheckpointStore;
 use crate::config::TrainingConfig;
+use crate::dataset::{Split, open};
 use crate::interrupt::{Interrupt, Signal};
 
 /// Six steps of two sequences, four batches per epoch: step 6 is in the middle
@@ -91,7 +92,11 @@ fn log(out: &Path) -> Vec<Value> {
     text.lines()
         .map(|line| {
             let mut value: Value = serde_json::from_str(line).unwrap();
-            value.as_object_mut().unwrap().remove("seconds").expect("every line has its time");
+            let fields = value.as_object_mut().unwrap();
+            fields.remove("seconds").expect("every line has its time");
+            let waited = fields.remove("data_wait").map(|share| share.as_f64().unwrap());
+            assert_eq!(waited.is_some(), fields["kind"] != "validation");
+            assert!(waited.is_none_or(|share| (0.0..=1.0).contains(&share)), "{waited:?}");
             value
         })
         .collect()
@@ -112,12 +117,13 @@ fn a_resumed_run_ends_with_the_same_bits() {
     assert_eq!(expected.iter().filter(|line| line["kind"] == "validation").count(), 3);
 
     // Stopped within an epoch, at its end, and on a step that is validated; every
-    // time with another number of threads.
+    // time with another number of threads and of batches made ahead.
     for (number, stops) in [&[3][..], &[4], &[2, 5], &[1, 2, 3, 4, 5, 6]].into_iter().enumerate() {
         let folder = out.path().join(format!("parts{number}"));
         let mut config = tiny();
         for (part, &stop) in stops.iter().enumerate() {
             config.training.threads = part % 3 + 1;
+            config.data.prefetch = [0, 1, 7][(part + number) % 3];
             let (outcome, _) = train(&config, &folder, stop).unwrap();
             match outcome {
                 Outcome::Interrupted { step, signal, checkpoint } => {
@@ -129,6 +135,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
             }
         }
         config.training.threads = 3;
+        config.data.prefetch = number;
         let (outcome, _) = train(&config, &folder, 0).unwrap();
         assert!(matches!(outcome, Outcome::Finished(_)));
         assert_eq!(log(&folder), expected, "stops {stops:?}");
@@ -165,7 +172,15 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
             "training.lead_weights=linear",
         ],
         &["training.ema_decay=0.9", "training.accumulate=2"],
+        &[
+            "model.feedback=unconditioned",
+            "model.members=3",
+            "training.loss=[{ kind = \"crps\" }, { kind = \"l1\", weight = 0.1 }]",
+            "training.loss_constants.crps_spread=fair",
+            "training.accumulate=2",
+        ],
         &["training.teacher_forcing.decay=inverse-sigmoid"],
+        &["training.reverse_sampling.start=0.8", "training.accumulate=2"],
         &[
             "training.truncate=1",
             "training.teacher_forcing.decay=exponential",
@@ -309,6 +324,43 @@ fn the_average_is_the_model_of_the_run() {
     for path in [&trained.checkpoint, &run(out.path()).join("model.safetensors")] {
         assert_eq!(bits(&TrainedModel::read(path).unwrap()), bits(&trained.model), "{}", path.display());
     }
+}
+
+#[test]
+fn training_with_crps_lowers_the_score_of_an_ensemble() {
+    let mut config = tiny();
+    for setting in [
+        "model.feedback=unconditioned",
+        "model.members=3",
+        "training.loss=crps",
+        "training.steps=80",
+        "training.validate_every=0",
+    ] {
+        config = config.with(setting).unwrap();
+    }
+    let out = tempfile::tempdir().unwrap();
+    let (outcome, _) = train(&config, out.path(), 0).unwrap();
+    let Outcome::Finished(trained) = outcome else { panic!("no signal was sent") };
+    let dataset = open(&config.data, None, Split::Test, config.training.seed).unwrap();
+    let assess = |model: &Forecaster<f32>| {
+        let assessor = Assessor {
+            dataset: dataset.as_ref(),
+            split: Split::Test,
+            input_frames: config.data.input_frames,
+            batch_size: 2,
+            mean_frame: None,
+            loss: None,
+            nowcasts: None,
+            interrupt: &Interrupt::manual(),
+        };
+        assessor.assess(model, &mut Silent).unwrap().unwrap()
+    };
+    let before = assess(&Forecaster::new(config.model.clone(), config.training.seed).unwrap());
+    let after = assess(&trained.model.model);
+    let [before, after] = [before, after].map(|assessment| assessment.ensemble.unwrap());
+    assert!(after.overall.crps < 0.5 * before.overall.crps, "{after:?} after {before:?}");
+    assert_eq!((after.members, after.per_step.len()), (3, 2));
+    assert!(after.per_step.iter().all(|step| step.spread > 0.0 && step.fair_crps < step.crps), "{after:?}");
 }
 
 #[test]

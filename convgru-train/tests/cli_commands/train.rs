@@ -16,7 +16,7 @@ fn json_holds_what_was_promised() {
     let folder = folder();
     let ran = convgru(folder.path(), "train --config tiny.toml --seed 3 --threads 2 --json").succeeded();
     let value = ran.json();
-    for key in ["mse", "mae", "ssim", "psnr", "mse_copy_last", "mse_mean", "seconds", "steps"] {
+    for key in ["mse", "mae", "ssim", "psnr", "mse_copy_last", "mse_mean", "seconds", "data_wait", "steps"] {
         assert!(value[key].is_number(), "{key}: {value}");
     }
     assert_eq!(value["steps"], 6);
@@ -41,6 +41,7 @@ fn people_get_a_table_the_paths_and_what_to_run_next() {
         "copy last frame",
         "predict the mean",
         "of that of copying the last frame",
+        "% of their time waiting for data",
         "here/tiny/report.html",
         "here/tiny/prediction.gif",
         "convgru eval --checkpoint here/tiny/model.safetensors",
@@ -198,7 +199,9 @@ fn log(out: &Path) -> Vec<Value> {
     let text = fs::read_to_string(out.join("tiny/metrics.jsonl")).unwrap();
     let parsed = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let timeless = parsed.map(|mut value| {
-        value.as_object_mut().unwrap().remove("seconds").unwrap();
+        let fields = value.as_object_mut().unwrap();
+        fields.remove("seconds").unwrap();
+        assert_eq!(fields.remove("data_wait").is_some(), fields["kind"] == "step");
         value
     });
     timeless.collect()

@@ -86,6 +86,44 @@ fn eval_measures_beside_baselines() {
 }
 
 #[test]
+fn an_ensemble_is_trained_scored_continued_and_exported() {
+    let folder = folder();
+    let train = "train --config tiny.toml --set model.feedback=unconditioned --set model.members=3 \
+                 --set training.loss=crps --json";
+    assert_eq!(convgru(folder.path(), train).succeeded().json()["steps"], 6);
+    let model = "runs/tiny/model.safetensors";
+    let value = convgru(folder.path(), &format!("eval --checkpoint {model} --json")).succeeded().json();
+    let plain = convgru(folder.path(), &format!("eval --checkpoint {} --json", weights().display()));
+    let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let without: Vec<String> = keys(&value).into_iter().filter(|key| key != "crps").collect();
+    assert_eq!((without.len() + 1, without), (keys(&value).len(), keys(&plain.succeeded().json())));
+    assert_eq!(value["crps"]["members"], 3);
+    let steps = value["crps"]["per_step"].as_array().unwrap();
+    assert_eq!(steps.len(), 2);
+    for scores in steps.iter().chain([&value["crps"]]) {
+        for key in ["crps", "fair_crps", "spread"] {
+            assert!(scores[key].as_f64().unwrap() > 0.0, "{key}: {scores}");
+        }
+    }
+    let report = convgru(folder.path(), &format!("eval --checkpoint {model}")).succeeded();
+    assert!(report.stdout.contains("3 members") && report.stdout.contains("spread"), "{}", report.stdout);
+
+    write_frames(folder.path().join("in.npy"), &Tensor::from_fn(&[4, 1, 16, 16], |i| (i % 5) as f32 / 4.0))
+        .unwrap();
+    let predict = format!("predict --checkpoint {model} --input in.npy --frames 3 --out out.npy --json");
+    let shape = serde_json::json!([3, 1, 16, 16]);
+    assert_eq!(convgru(folder.path(), &predict).succeeded().json()["shape"], shape);
+    let export = convgru(folder.path(), &format!("export --checkpoint {model} --output model.onnx"));
+    let stdout = export.succeeded().stdout;
+    assert!(stdout.contains("prediction [steps, N, 3, H, W]: 3 members"), "{stdout}");
+    let wrong =
+        "train --config tiny.toml --set model.feedback=predictions --set model.members=3 --out refused";
+    let ran = convgru(folder.path(), wrong);
+    assert!(ran.code != Some(0) && ran.stderr.contains("unconditioned"), "{}", ran.stderr);
+    assert!(!folder.path().join("refused").exists());
+}
+
+#[test]
 fn predict_reads_and_writes_every_kind_of_file() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);

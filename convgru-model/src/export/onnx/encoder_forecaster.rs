@@ -75,6 +75,11 @@ impl<T: Scalar> Parts<'_, T> {
         [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
     }
 
+    fn prediction_sizes(&self) -> [Size; 4] {
+        let channels = self.config.image_channels * self.config.members;
+        [Size::Free("batch"), Size::Fixed(channels), FRAME[0], FRAME[1]]
+    }
+
     fn patch_sizes(&self) -> [Size; 4] {
         [Size::Free("batch"), Size::Fixed(self.config.patch_channels()), STATE[0], STATE[1]]
     }
@@ -94,13 +99,13 @@ impl<T: Scalar> Parts<'_, T> {
         let new = self.forecaster.step(graph, patches.as_deref(), &states);
         let predicted = self.predict(graph, &new);
         let prediction = self.to_frame(graph, &predicted);
-        graph.output(&prediction, "prediction", &self.frame_sizes());
+        graph.output(&prediction, "prediction", &self.prediction_sizes());
         self.forecaster.state_outputs(graph, &new, STATE);
     }
 
     fn forecast(&self, graph: &mut Graph<'_>, steps: usize) {
-        let over = |steps: &'static str| [&[Size::Free(steps)], &self.frame_sizes()[..]].concat();
-        let frames = graph.input("frames", &over("input_steps"));
+        let over = |steps: &'static str, sizes: [Size; 4]| [&[Size::Free(steps)], &sizes[..]].concat();
+        let frames = graph.input("frames", &over("input_steps", self.frame_sizes()));
         let count = graph.scalar_input("steps", data_type::INT64);
         // An input with a value of its own need not be given.
         graph.constants.integer("steps", steps as i64);
@@ -126,7 +131,7 @@ impl<T: Scalar> Parts<'_, T> {
         }
         outputs.push("prediction".into());
         let body = loops::counted_body(graph, "forecaster_step", |body| self.forecaster_body(body));
-        graph.output_as_is("prediction", &over("steps"));
+        graph.output_as_is("prediction", &over("steps", self.prediction_sizes()));
         loops::repeat(graph, body, [&[count], &carried], &outputs);
     }
 
@@ -140,7 +145,7 @@ impl<T: Scalar> Parts<'_, T> {
         if self.feeds_back() {
             body.output(&predicted, "next_patches", &self.patch_sizes());
         }
-        body.output(&prediction, "prediction", &self.frame_sizes());
+        body.output(&prediction, "prediction", &self.prediction_sizes());
     }
 
     /// States of zeros for frames `[T, N, C, H, W]`.

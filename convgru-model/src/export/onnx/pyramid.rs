@@ -85,6 +85,12 @@ impl<T: Scalar> Writer<'_, T> {
         [Size::Free("batch"), Size::Fixed(self.config().image_channels), FRAME[0], FRAME[1]]
     }
 
+    /// Of the channels of every member.
+    fn prediction_sizes(&self, [height, width]: [Size; 2]) -> [Size; 4] {
+        let channels = self.config().image_channels * self.config().members;
+        [Size::Free("batch"), Size::Fixed(channels), height, width]
+    }
+
     fn sizes(&self, scale: usize, channels: usize) -> [Size; 4] {
         let [rows, columns] = SCALES[scale].map(Size::Free);
         [Size::Free("batch"), Size::Fixed(channels), rows, columns]
@@ -146,16 +152,16 @@ impl<T: Scalar> Writer<'_, T> {
         let prediction = self.head(graph, &after, add.as_deref(), size.as_deref());
         // Without a frame nobody says how much of the states is one.
         let sizes = match size {
-            Some(_) => self.frame_sizes(),
-            None => [Size::Free("batch"), Size::Fixed(self.config().image_channels), Size::Any, Size::Any],
+            Some(_) => self.prediction_sizes(FRAME),
+            None => self.prediction_sizes([Size::Any, Size::Any]),
         };
         graph.output(&prediction, "prediction", &sizes);
         self.state_outputs(graph, &after);
     }
 
     fn forecast(&self, graph: &mut Graph<'_>, steps: usize) {
-        let over = |steps: &'static str| [&[Size::Free(steps)], &self.frame_sizes()[..]].concat();
-        let frames = graph.input("frames", &over("input_steps"));
+        let over = |steps: &'static str, sizes: [Size; 4]| [&[Size::Free(steps)], &sizes[..]].concat();
+        let frames = graph.input("frames", &over("input_steps", self.frame_sizes()));
         let count = graph.scalar_input("steps", data_type::INT64);
         // An input with a value of its own need not be given.
         graph.constants.integer("steps", steps as i64);
@@ -189,9 +195,9 @@ impl<T: Scalar> Writer<'_, T> {
             let after = self.predict(body, &before, &features);
             let prediction = self.head(body, &after, add.as_deref(), Some(&last.size));
             self.state_outputs(body, &after);
-            body.output(&prediction, "prediction", &self.frame_sizes());
+            body.output(&prediction, "prediction", &self.prediction_sizes(FRAME));
         });
-        graph.output_as_is("prediction", &over("steps"));
+        graph.output_as_is("prediction", &over("steps", self.prediction_sizes(FRAME)));
         loops::repeat(graph, body, [&[count], &carried], &outputs);
     }
 
@@ -333,8 +339,19 @@ impl<T: Scalar> Writer<'_, T> {
         }
     }
 
-    /// What is added to the output of the last frame.
+    /// What is added to the output of every member.
     fn to_add(&self, graph: &mut Graph<'_>, frame: &str) -> String {
+        let added = self.added_to_one(graph, frame);
+        match self.config().members {
+            1 => added,
+            members => {
+                let all = vec![added.as_str(); members];
+                graph.node("Concat", "residual.of_members", &all, vec![integer("axis", 1)])
+            }
+        }
+    }
+
+    fn added_to_one(&self, graph: &mut Graph<'_>, frame: &str) -> String {
         if self.config().output_activation == OutputActivation::Identity {
             return frame.to_owned();
         }

@@ -287,6 +287,32 @@ fn the_parts_of_a_pyramid_take_and_give_what_their_options_need() {
 }
 
 #[test]
+fn an_ensemble_predicts_the_channels_of_all_members() {
+    let flat = EncoderForecasterConfig {
+        image_channels: 2,
+        feedback: Feedback::Unconditioned,
+        members: 3,
+        ..Default::default()
+    };
+    let step = forecaster(flat.clone(), Part::ForecasterStep);
+    assert_eq!(values(&graph(&step).output)[0], "prediction[batch,6,height,width]");
+    let forecast = forecaster(flat, Part::Forecast { steps: 2 });
+    assert_eq!(values(&graph(&forecast).output), ["prediction[steps,batch,6,height,width]"]);
+    let inner = body(graph(&forecast).node.last().unwrap());
+    assert_eq!(values(&inner.output).last().unwrap(), "forecaster_step/prediction[batch,6,height,width]");
+
+    let config = PyramidConfig { members: 3, residual: Residual::LastFrame, ..Default::default() };
+    let network = Pyramid::<f32>::new(config, 3).unwrap();
+    let step = decode(&pyramid(&network, Part::ForecasterStep).unwrap());
+    assert_eq!(values(&graph(&step).output)[0], "prediction[batch,3,height,width]");
+    // The last frame is added to each member.
+    let repeated = graph(&step).node.iter().find(|node| node.op_type == "Concat").unwrap();
+    assert_eq!(repeated.input, ["frame"; 3]);
+    let forecast = decode(&pyramid(&network, Part::Forecast { steps: 2 }).unwrap());
+    assert_eq!(values(&graph(&forecast).output), ["prediction[steps,batch,3,height,width]"]);
+}
+
+#[test]
 fn a_forecast_of_nothing_and_a_file_too_large_are_refused() {
     let network = EncoderForecaster::<f32>::new(EncoderForecasterConfig::default(), 0).unwrap();
     let error = encoder_forecaster(&network, Part::Forecast { steps: 0 }).unwrap_err();

@@ -19,6 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         probe: Probe::Pixels,
         teacher: false,
         bias: true,
+        members: 1,
     };
     let sigmoid = Kind { activation: OutputActivation::Sigmoid, ..case };
     let blind = Kind { feedback: Feedback::Unconditioned, ..case };
@@ -39,6 +40,7 @@ pub(super) fn cases() -> Vec<Case> {
             "encoder-forecaster, unconditioned, loss on logits",
             Kind { activation: OutputActivation::Sigmoid, probe: Probe::Logits, ..blind },
         ),
+        ("encoder-forecaster, three members", Kind { members: 3, ..blind }),
     ]
     .map(|(name, kind)| {
         let kernels = prop::sample::select(vec![[1, 3], [3, 1], [3, 3], [1, 5]]);
@@ -59,6 +61,7 @@ pub(super) fn cases() -> Vec<Case> {
                 bias: kind.bias,
                 feedback: kind.feedback,
                 output_activation: kind.activation,
+                members: kind.members,
                 ..Default::default()
             };
             let frame = [batch, channels, h * patch, w * patch];
@@ -86,6 +89,7 @@ struct Kind {
     probe: Probe,
     teacher: bool,
     bias: bool,
+    members: usize,
 }
 
 struct Forecasting {

@@ -20,7 +20,7 @@ const TRIES: u64 = 2000;
 pub(super) fn cases() -> Vec<Case> {
     // Rectifiers of slope 1 have no kinks, which lets shapes be larger.
     let plain = |config: fn(PyramidConfig) -> PyramidConfig| Kind { config, logits: false, kinks: false };
-    let smooth: [(&str, Kind); 7] = [
+    let smooth: [(&str, Kind); 8] = [
         ("pyramid", plain(|c| c)),
         (
             "pyramid without bias, one convolution at the end",
@@ -38,6 +38,15 @@ pub(super) fn cases() -> Vec<Case> {
                 output_activation: OutputActivation::Sigmoid,
                 residual: Residual::LastFrame,
                 skip: true,
+                ..c
+            }),
+        ),
+        (
+            "pyramid, residual of logits, two members",
+            plain(|c| PyramidConfig {
+                output_activation: OutputActivation::Sigmoid,
+                residual: Residual::LastFrame,
+                members: 2,
                 ..c
             }),
         ),

@@ -12,7 +12,7 @@ use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::parameters::expect_gradients;
 use crate::tensor::{Tensor, expect_shape};
 
-/// The gradient of the loss with respect to the predicted frames, `[T_out, N, C, H, W]`.
+/// The gradient of the loss with respect to the predicted frames, `[T_out, N, K C, H, W]` of `K` members.
 #[derive(Debug, Clone, Copy)]
 pub enum OutputGradient<'a, T> {
     /// With respect to the pixels, after the output activation.
@@ -114,7 +114,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     }
 
     /// The gradient before the activation as far as it comes from the loss, patches as
-    /// channels: `[T_out, N, C p^2, H/p, W/p]`.
+    /// channels: `[T_out, N, K C p^2, H/p, W/p]`.
     fn d_logits(
         &self,
         workspace: &EncoderForecasterWorkspace<T>,
@@ -122,9 +122,8 @@ impl<T: Scalar> EncoderForecaster<T> {
     ) -> Result<Tensor<T>> {
         let (OutputGradient::Output(given) | OutputGradient::Logits(given)) = gradient;
         let patches = workspace.predictions.shape();
-        let patch = self.config().patch;
-        let expected =
-            [patches[0], patches[1], self.config().image_channels, patches[3] * patch, patches[4] * patch];
+        let (patch, channels) = (self.config().patch, self.config().image_channels * self.config().members);
+        let expected = [patches[0], patches[1], channels, patches[3] * patch, patches[4] * patch];
         expect_shape("gradient of the predicted frames", given.shape(), &expected)?;
         let mut d_logits = PixelUnshuffle { factor: patch }.forward(given)?;
         if matches!(gradient, OutputGradient::Output(_)) {
@@ -143,7 +142,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<ForecasterBackward<T>> {
         let states = &workspace.forecaster.top().states;
-        let extent = states.extent().with_channels(self.config().patch_channels());
+        let extent = states.extent().with_channels(self.config().output_patch_channels());
         let d_logits = FeatureMaps::from_nchw(extent, d_logits.as_slice())?;
         let mut d_states = FeatureMaps::zeros(states.extent())?;
         conv::input_gradient(

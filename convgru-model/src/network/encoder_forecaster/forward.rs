@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::tensor::{Tensor, expect_shape};
 
-/// Predicted frames, `[T_out, N, C, H, W]`.
+/// Predicted frames, `[T_out, N, K C, H, W]`: the channels of the first of `K` members, then those of the next.
 #[derive(Debug, Clone)]
 pub struct Prediction<T> {
     /// After the output activation: pixels.
@@ -38,7 +38,7 @@ pub struct TeacherForcing<'a, T> {
 pub struct EncoderForecasterWorkspace<T> {
     pub(super) encoder: StackWorkspace<T>,
     pub(super) forecaster: StackWorkspace<T>,
-    /// Predictions after the activation, patches as channels, `[T_out, N, C p^2, H/p, W/p]`.
+    /// Predictions after the activation, patches as channels, `[T_out, N, K C p^2, H/p, W/p]`.
     pub(super) predictions: Tensor<T>,
     /// For each step whether it read a true frame.
     pub(super) forced: Vec<bool>,
@@ -50,7 +50,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// Continues frames.
     ///
     /// # Shapes
-    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, C, H, W]`, after the output activation.
+    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, K C, H, W]` of `K` members, after the output activation.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for frames of other channels or of a size that is no multiple of
@@ -69,7 +69,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// Continues frames, keeping what [`backward`](Self::backward) needs.
     ///
     /// # Shapes
-    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, C, H, W]`.
+    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, K C, H, W]` of `K` members.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and for true frames that do not fit.
@@ -100,9 +100,10 @@ impl<T: Scalar> EncoderForecaster<T> {
         for (layer, below) in forecaster.layers.iter_mut().zip(&encoder.layers) {
             layer.set_initial(below.state(below.steps() - 1))?;
         }
-        let mut logits = FeatureMaps::zeros(extent.with_batch(steps * extent.batch))?;
-        let mut predictions =
-            Tensor::zeros(&[steps, extent.batch, extent.channels, extent.height, extent.width]);
+        let predicted = extent.with_channels(self.config().output_patch_channels());
+        let mut logits = FeatureMaps::zeros(predicted.with_batch(steps * extent.batch))?;
+        let [n, c, h, w] = predicted.dims();
+        let mut predictions = Tensor::zeros(&[steps, n, c, h, w]);
         if self.config().feedback == Feedback::Unconditioned {
             prepared.forecaster.forward(&mut forecaster, steps, &mut scratch)?;
             prepared.convolve_head(forecaster.top().states.as_ref(), logits.as_mut(), &mut scratch)?;

@@ -53,7 +53,8 @@ impl<T: Scalar> Parameters<T> for EncoderForecasterParameters<T> {
 /// emits `T_out` frames.
 ///
 /// The numbers of frames and the size of the images are those of the call; height and
-/// width must be multiples of the patch.
+/// width must be multiples of the patch. Of an ensemble of `K` members predictions have `K C` channels, those of the
+/// first member first; `K` is 1 unless [`members`](EncoderForecasterConfig::members) says otherwise.
 ///
 /// ```
 /// use convgru_model::{EncoderForecaster, EncoderForecasterConfig, Tensor};
@@ -154,8 +155,8 @@ struct Prepared<'w, T> {
     head: PackedWeights<'w, T>,
 }
 
-/// The convolution from the forecaster's topmost state to the channels of a patch.
+/// The convolution from the forecaster's topmost state to the channels of a patch of every member.
 fn head_config(config: &EncoderForecasterConfig) -> Conv2dConfig {
     let top = config.hidden_channels.last().copied().unwrap_or(1);
-    Conv2dConfig::new(top, config.patch_channels(), [1, 1])
+    Conv2dConfig::new(top, config.output_patch_channels(), [1, 1])
 }

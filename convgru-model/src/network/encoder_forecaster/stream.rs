@@ -81,7 +81,7 @@ impl<T: Scalar> EncoderForecasterStream<'_, T> {
         Ok(())
     }
 
-    /// The frames that come next, `[steps, N, C, H, W]`, of a stream that has read one; its states stay as they are.
+    /// The frames that come next, `[steps, N, K C, H, W]`, of a stream that has read one; its states stay as they are.
     pub(in crate::network) fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
         expect_steps(steps)?;
         let unconditioned = self.network.config().feedback == Feedback::Unconditioned;
@@ -95,10 +95,11 @@ impl<T: Scalar> EncoderForecasterStream<'_, T> {
                 self.prepared.forecaster.workspace_without_gates(step, block)?
             }
         };
-        let Self { prepared, encoder, scratch, extent, .. } = self;
+        let predicted = self.extent.with_channels(config.output_patch_channels());
+        let Self { prepared, encoder, scratch, .. } = self;
         let activation = self.network.activation();
-        let mut logits = FeatureMaps::zeros(extent.with_batch(block * extent.batch))?;
-        let [n, c, h, w] = extent.dims();
+        let mut logits = FeatureMaps::zeros(predicted.with_batch(block * predicted.batch))?;
+        let [n, c, h, w] = predicted.dims();
         let mut predictions = Tensor::zeros(&[steps, n, c, h, w]);
         for start in (0..steps).step_by(block) {
             let count = block.min(steps - start);
@@ -118,7 +119,8 @@ impl<T: Scalar> EncoderForecasterStream<'_, T> {
             let images = forecaster.top().images(0..count);
             let states = forecaster.top().states.images(images.clone());
             prepared.convolve_head(states, logits.images_mut(images.clone()), scratch)?;
-            let target = &mut predictions.as_mut_slice()[start * extent.len()..][..count * extent.len()];
+            let target =
+                &mut predictions.as_mut_slice()[start * predicted.len()..][..count * predicted.len()];
             logits.images(images).write_nchw(target)?;
             activation.apply(target);
         }

@@ -1,11 +1,13 @@
 //! A network that continues frames, of any kind.
 
+mod members;
 mod stream;
 
 use std::num::NonZeroUsize;
 
 use convgru_kernels::Scalar;
 
+pub use members::mean_of_members;
 pub use stream::ForecastStream;
 
 use super::conv_gru::MemoryBudget;
@@ -131,10 +133,11 @@ impl<T: Scalar> Forecaster<T> {
         }
     }
 
-    /// Continues frames.
+    /// Continues frames: with the predictions of all members of an ensemble, the channels of one after those of
+    /// the other.
     ///
     /// # Shapes
-    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, C, H, W]`, after the output activation.
+    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, K C, H, W]` of `K` members, after the output activation.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for frames of other channels or of a size the network cannot read, [`Error::Count`] for no
@@ -143,11 +146,38 @@ impl<T: Scalar> Forecaster<T> {
         of_each!(self, network => network.forward(input, steps))
     }
 
+    /// Continues frames by one forecast: of an ensemble its mean, see [`mean_of_members`].
+    ///
+    /// ```
+    /// use convgru_model::{Forecaster, PyramidConfig, Tensor};
+    ///
+    /// let config = PyramidConfig { members: 4, ..Default::default() };
+    /// let network = Forecaster::<f32>::new(config.into(), 0)?;
+    /// let frames = Tensor::zeros(&[5, 1, 1, 16, 24]);
+    /// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 1, 4, 16, 24]);
+    /// assert_eq!(network.forward_mean(&frames, 3)?.shape(), [3, 1, 1, 16, 24]);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    ///
+    /// # Shapes
+    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, C, H, W]`, after the output activation.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_mean(&self, input: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
+        mean_of_members(self.forward(input, steps)?, self.members())
+    }
+
+    /// Predictions that are made at once.
+    pub fn members(&self) -> usize {
+        of_each!(self, network => network.config().members)
+    }
+
     /// Continues frames, keeping what [`backward`](Self::backward) needs. True frames are for networks that
     /// read their own predictions; others leave them aside.
     ///
     /// # Shapes
-    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, C, H, W]`.
+    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, K C, H, W]` of `K` members.
     ///
     /// # Errors
     /// As [`forward`](Self::forward), and for true frames that do not fit.

@@ -69,7 +69,7 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
     /// The frames that come next, after the output activation.
     ///
     /// # Shapes
-    /// result: `[steps, N, C, H, W]`
+    /// result: `[steps, N, K C, H, W]` of `K` members
     ///
     /// # Errors
     /// [`Error::Count`] for no steps, and before the first frame.

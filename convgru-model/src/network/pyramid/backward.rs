@@ -115,7 +115,8 @@ impl<T: Scalar> Prepared<'_, T> {
         gradients: &mut PyramidParameters<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<FeatureMaps<T>> {
-        let d_patches = workspace.frames.to_patches(d_logits.as_slice(), self.output.halo())?;
+        let predicted = workspace.frames.of_members(self.config.members);
+        let d_patches = predicted.to_patches(d_logits.as_slice(), self.output.halo())?;
         let states = workspace.forecaster[0].top().states.as_ref();
         let head = &mut gradients.head;
         let read = workspace.hidden.as_ref().map_or(states, FeatureMaps::as_ref);

@@ -23,7 +23,7 @@ pub struct PyramidWorkspace<T> {
     pub(super) forecaster: Vec<StackWorkspace<T>>,
     /// Between the two convolutions of the output.
     pub(super) hidden: Option<FeatureMaps<T>>,
-    /// After the output activation, `[T_out, N, C, H, W]`.
+    /// After the output activation, `[T_out, N, K C, H, W]` of `K` members.
     pub(super) output: Tensor<T>,
     /// The last frame that was read.
     pub(super) last_frame: Vec<T>,
@@ -33,7 +33,7 @@ impl<T: Scalar> Pyramid<T> {
     /// Continues frames.
     ///
     /// # Shapes
-    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, C, H, W]`, after the output activation.
+    /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, K C, H, W]` of `K` members, after the output activation.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for frames of other channels or none at all, [`Error::Count`](crate::Error::Count) for no steps.
@@ -50,7 +50,7 @@ impl<T: Scalar> Pyramid<T> {
     /// Continues frames, keeping what [`backward`](Self::backward) needs.
     ///
     /// # Shapes
-    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, C, H, W]`.
+    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, K C, H, W]` of `K` members.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -78,7 +78,7 @@ impl<T: Scalar> Pyramid<T> {
         let (hidden, deep) = prepared.head(states, &mut scratch)?;
         let last_frame = input.slice(read - 1).to_vec();
         let added = self.addition().map(|addition| (addition, &last_frame[..]));
-        let logits = outputs(&frames, &deep, steps, added)?;
+        let logits = outputs(&frames.of_members(self.config.members), &deep, steps, added)?;
         let output = self.activation().forward(&logits);
         let prediction = Prediction { output: output.clone(), logits };
         let workspace = PyramidWorkspace {

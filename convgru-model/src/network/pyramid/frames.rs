@@ -58,6 +58,12 @@ impl Frames {
         Self::new(config, "input frames", [shape[1], shape[2], shape[3], shape[4]], shape)
     }
 
+    /// The frames that `members` members predict: the channels of one after those of the other.
+    pub(super) fn of_members(&self, members: usize) -> Self {
+        let extent = self.extent.with_channels(self.extent.channels * members);
+        Self { extent, ..self.clone() }
+    }
+
     /// `steps` steps of maps of a scale.
     pub(super) fn of_scale(&self, scale: usize, channels: usize, steps: usize) -> Extent {
         let [height, width] = self.sizes[scale];
@@ -117,31 +123,53 @@ impl Frames {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addition {
     as_logits: bool,
+    /// Members whose outputs it is added to.
+    members: usize,
+    image_channels: usize,
 }
 
 impl Addition {
     /// What a configuration adds.
     pub(super) fn of(config: &PyramidConfig, activation: Activation) -> Option<Self> {
         let added = config.residual == Residual::LastFrame;
-        added.then_some(Self { as_logits: activation == Activation::Sigmoid })
+        added.then_some(Self {
+            as_logits: activation == Activation::Sigmoid,
+            members: config.members,
+            image_channels: config.image_channels,
+        })
     }
 
-    /// Adds a frame to each of some steps of an output.
-    pub(super) fn add<T: Scalar>(self, frame: &[T], outputs: &mut [T]) {
+    /// Adds a frame `[N, C, H, W]` to each member of each of some steps of an output, `[T, N, K C, H, W]`.
+    pub(super) fn add<T: Scalar>(self, frame: &[T], outputs: &mut Tensor<T>) {
         let added: Vec<T> =
             if self.as_logits { frame.iter().map(|&x| logit(x)).collect() } else { frame.to_vec() };
-        for output in outputs.chunks_exact_mut(frame.len()) {
-            output.iter_mut().zip(&added).for_each(|(y, &x)| *y += x);
+        let sample = self.sample(outputs);
+        for (index, output) in outputs.as_mut_slice().chunks_exact_mut(sample).enumerate() {
+            let added = &added[self.place(index, sample, frame.len())..][..sample];
+            output.iter_mut().zip(added).for_each(|(y, &x)| *y += x);
         }
     }
 
     /// Adds the gradient of the frame from those of the outputs.
     pub(super) fn backward<T: Scalar>(self, frame: &[T], d_outputs: &Tensor<T>, d_frame: &mut [T]) {
-        for d_output in d_outputs.as_slice().chunks_exact(frame.len()) {
-            for ((d, &dy), &x) in d_frame.iter_mut().zip(d_output).zip(frame) {
+        let sample = self.sample(d_outputs);
+        for (index, d_output) in d_outputs.as_slice().chunks_exact(sample).enumerate() {
+            let at = self.place(index, sample, frame.len());
+            for ((d, &dy), &x) in d_frame[at..].iter_mut().zip(d_output).zip(&frame[at..]) {
                 *d += if self.as_logits { dy * slope_of_logit(x) } else { dy };
             }
         }
+    }
+
+    /// Numbers of a frame of one sample and member.
+    fn sample<T: Scalar>(self, outputs: &Tensor<T>) -> usize {
+        self.image_channels * outputs.shape()[3..].iter().product::<usize>()
+    }
+
+    /// Where the sample begins in a frame of `len` numbers to which part `index` of the outputs belongs: members of a
+    /// sample follow each other.
+    fn place(self, index: usize, sample: usize, len: usize) -> usize {
+        index / self.members * sample % len
     }
 }
 

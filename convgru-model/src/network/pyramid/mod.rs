@@ -27,7 +27,8 @@ use crate::tensor::Tensor;
 
 /// An encoder-forecaster that sees and predicts movement at several scales: see [`PyramidConfig`] for the equations.
 ///
-/// The numbers of frames and the size of the images are those of the call.
+/// The numbers of frames and the size of the images are those of the call. Of an ensemble of `K` members predictions have
+/// `K C` channels, those of the first member first; `K` is 1 unless [`members`](PyramidConfig::members) says otherwise.
 ///
 /// ```
 /// use convgru_model::{Pyramid, PyramidConfig, PyramidScale, Tensor};
@@ -215,7 +216,7 @@ impl<T: Scalar> Prepared<'_, T> {
     }
 }
 
-/// A tensor of frames from the patches of an output, with what is added to it, before the activation.
+/// A tensor of predicted frames from the patches of an output, with what is added to it, before the activation.
 fn outputs<T: Scalar>(
     frames: &Frames,
     patches: &FeatureMaps<T>,
@@ -225,7 +226,7 @@ fn outputs<T: Scalar>(
     let mut outputs = Tensor::zeros(&frames.shape(steps));
     frames.to_frames(patches, outputs.as_mut_slice())?;
     if let Some((addition, frame)) = added {
-        addition.add(frame, outputs.as_mut_slice());
+        addition.add(frame, &mut outputs);
     }
     Ok(outputs)
 }

@@ -47,7 +47,7 @@ pub struct ForecasterScaleParameters<T> {
 pub struct HeadParameters<T> {
     /// The first of two.
     pub hidden: Option<Conv2dParameters<T>>,
-    /// The last, to the patches of a frame: `[down^2 image_channels, channels, k, k]`.
+    /// The last, to the patches of a frame of every member: `[down^2 members image_channels, channels, k, k]`.
     pub output: Conv2dParameters<T>,
 }
 
@@ -55,7 +55,8 @@ impl<T: Scalar> PyramidParameters<T> {
     /// Weights drawn as a configuration says.
     ///
     /// All pixels of a patch begin with the same weights, so that what is up-sampled shows no pattern of patches
-    /// (Aitken et al. 2017, arXiv 1707.02937). What is added to a frame begins with zeros.
+    /// (Aitken et al. 2017, arXiv 1707.02937). What is added to a frame begins with zeros; of several members, which would
+    /// then learn the same for ever, with small numbers.
     pub(super) fn draw(config: &PyramidConfig, seed: u64) -> Result<Self> {
         let mut parts = 0;
         let mut next = || {
@@ -84,11 +85,17 @@ impl<T: Scalar> PyramidParameters<T> {
             output: draw_alike(config.head_output(), taps, next()),
         };
         if config.residual == Residual::LastFrame {
-            head.output.zero();
+            match config.members {
+                1 => head.output.zero(),
+                _ => head.output.weight.as_mut_slice().iter_mut().for_each(|w| *w *= T::from_f64(SMALL)),
+            }
         }
         Ok(Self { encoder, forecaster, head })
     }
 }
+
+/// The share of drawn weights with which members begin that are added to a frame.
+const SMALL: f64 = 0.1;
 
 /// Weights of a convolution to patches, the same for each of `taps` pixels.
 fn draw_alike<T: Scalar>(config: Conv2dConfig, taps: usize, seed: u64) -> Conv2dParameters<T> {

@@ -89,7 +89,7 @@ impl<T: Scalar> PyramidStream<'_, T> {
         Ok(())
     }
 
-    /// The frames that come next, `[steps, N, C, H, W]`, of a stream that has read one; its states stay as they are.
+    /// The frames that come next, `[steps, N, K C, H, W]`, of a stream that has read one; its states stay as they are.
     pub(in crate::network) fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
         expect_steps(steps)?;
         let block = self.block(steps);
@@ -97,9 +97,10 @@ impl<T: Scalar> PyramidStream<'_, T> {
             Some(stacks) => stacks,
             None => self.workspaces(block)?,
         };
-        let Self { prepared, encoder, scratch, frames, .. } = self;
-        let mut output = Tensor::zeros(&frames.shape(steps));
-        let image = frames.extent.len();
+        let predicted = self.frames.of_members(self.network.config.members);
+        let Self { prepared, encoder, scratch, .. } = self;
+        let mut output = Tensor::zeros(&predicted.shape(steps));
+        let image = predicted.extent.len();
         for start in (0..steps).step_by(block) {
             let count = block.min(steps - start);
             for scale in (0..stacks.len()).rev() {
@@ -124,7 +125,7 @@ impl<T: Scalar> PyramidStream<'_, T> {
             let states = &stacks[0].top().states;
             let (_, patches) = prepared.head(states.images(stacks[0].top().images(0..count)), scratch)?;
             let added = self.network.addition().map(|addition| (addition, &self.last_frame[..]));
-            let part = outputs(frames, &patches, count, added)?;
+            let part = outputs(&predicted, &patches, count, added)?;
             output.as_mut_slice()[start * image..][..part.len()].copy_from_slice(part.as_slice());
         }
         self.network.activation().apply(output.as_mut_slice());

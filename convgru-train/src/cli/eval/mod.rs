@@ -1,6 +1,7 @@
 //! `convgru eval`: measure a trained model.
 
 mod baselines;
+mod ensemble;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +29,10 @@ use super::progress::Progress;
 /// models, in which each of convgru, persistence and optical_flow has csi, pod, far, hss and fss, a list
 /// over lead times for each threshold, and mae by lead time, in units; a score that is
 /// undefined for want of events is null. `mae` outside of `models` is that of pixels' values, summed over a frame.
+///
+/// Of an ensemble the figures are those of the mean over its members; besides there are
+/// the CRPS of its members, as they are and fair, and their spread, by lead time: in the JSON
+/// in `crps`.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru eval --checkpoint runs/quick/model.safetensors
@@ -144,6 +149,9 @@ impl Eval {
             output::table(&rows),
             assessment.ratio()
         );
+        if let Some(ensemble) = &assessment.ensemble {
+            text += &format!("\n\n{}", ensemble::table(ensemble));
+        }
         if let Some(nowcasts) = &assessment.nowcasts {
             let best = output::highlighter(if self.json { Stream::Stderr } else { Stream::Stdout });
             text += &format!("\n\n{}", baselines::table(nowcasts, &best));

@@ -54,6 +54,11 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
         (Source::Trained(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
             let channels = trained.config.model.image_channels();
+            let predicted = channels * trained.config.model.members();
+            let of_members = match trained.config.model.members() {
+                1 => String::new(),
+                members => format!(": {members} members, the channels of one after those of the other"),
+            };
             Ok(Written {
                 bytes: onnx::forecaster(&trained.model, onnx::Part::Forecast { steps })?,
                 what: format!("the forecast of a trained model, ONNX opset {OPSET}"),
@@ -61,7 +66,7 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                     format!(
                         "inputs: frames [T, N, {channels}, H, W], steps (a whole number, {steps} where it is left out)"
                     ),
-                    format!("outputs: prediction [steps, N, {channels}, H, W]"),
+                    format!("outputs: prediction [steps, N, {predicted}, H, W]{of_members}"),
                 ],
             })
         }

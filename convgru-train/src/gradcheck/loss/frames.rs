@@ -36,7 +36,14 @@ fn case(name: &str, terms: &[(LossKind, f64)], largest: [usize; 2]) -> Case {
         let ssim_window = if seed % 2 == 0 { SsimWindow::Uniform } else { SsimWindow::Gaussian };
         let objective = Objective {
             terms: terms.clone(),
-            constants: LossConstants { delta: 0.7, beta: 0.3, pos_weight: 2.5, alpha: 1.5, ssim_window },
+            constants: LossConstants {
+                delta: 0.7,
+                beta: 0.3,
+                pos_weight: 2.5,
+                alpha: 1.5,
+                ssim_window,
+                ..LossConstants::default()
+            },
             rain: RainWeights { thresholds: vec![0.2, 0.6], weights: vec![0.5, 1.0, 4.0] },
             lead_weights: LeadWeights::List([0.5, 2.0][..steps].to_vec()),
         };

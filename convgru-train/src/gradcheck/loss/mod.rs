@@ -2,6 +2,7 @@
 
 mod ensemble;
 mod frames;
+mod heads;
 mod pointwise;
 
 use convgru_model::gradcheck::Case;
@@ -10,5 +11,6 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = pointwise::cases();
     cases.extend(frames::cases());
     cases.extend(ensemble::cases());
+    cases.extend(heads::cases());
     cases
 }

@@ -7,12 +7,18 @@ use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
 
 use crate::loss::{Criterion, Loss, LossConstants, Reduction, reference};
-use crate::metric::SsimWindow;
+use crate::metric::{Spread, SsimWindow};
 use crate::{Error, Result};
 
 /// Constants other than the defaults, which are 1 and would hide a missing factor.
-const CONSTANTS: LossConstants =
-    LossConstants { delta: 0.7, beta: 0.3, pos_weight: 2.5, alpha: 1.5, ssim_window: SsimWindow::Uniform };
+const CONSTANTS: LossConstants = LossConstants {
+    delta: 0.7,
+    beta: 0.3,
+    pos_weight: 2.5,
+    alpha: 1.5,
+    ssim_window: SsimWindow::Uniform,
+    crps_spread: Spread::Fair,
+};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();

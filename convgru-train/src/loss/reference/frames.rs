@@ -2,14 +2,15 @@
 
 use convgru_kernels::reference::Number;
 
+use super::ensemble::{of_element, place};
 use super::pointwise::element;
-use crate::loss::{Loss, LossKind, Objective, Reduction};
+use crate::loss::{EnsembleScore, Loss, LossKind, Objective, Reduction};
 use crate::metric::{C1, C2, Window};
 
 /// The specification of [`Objective::value`].
 ///
 /// # Shapes
-/// output, logits, target, valid: `[T, N, C, H, W]`, valid 1 or 0
+/// logits, target, valid: `[T, N, C, H, W]`, valid 1 or 0; output: as they are, or `[T, N, K C, H, W]` of `K` members
 ///
 /// # Panics
 /// If the objective is invalid or nothing is known.
@@ -21,9 +22,28 @@ pub fn objective_reference<N: Number>(
 ) -> N {
     let leads = objective.lead_weights.weights(shape[0]).expect("a valid objective");
     let [height, width] = [shape[3], shape[4]];
+    let (members, sample) = (output.len() / target.len(), shape[2..].iter().product());
+    let of_members = |i: usize| (0..members).map(move |k| output[place(i, k, members, sample)]);
+    let mean = |i: usize| {
+        let sum = of_members(i).fold(N::from_f64(0.0), |sum, x| sum + x);
+        sum / N::from_f64(members as f64)
+    };
+    let mean: Vec<N> = (0..target.len()).map(mean).collect();
     let mut total = N::from_f64(0.0);
     for term in &objective.terms.0 {
-        let x = if term.kind.on_logits() { logits } else { output };
+        if term.kind == LossKind::Crps && members > 1 {
+            let score = EnsembleScore { members, spread: objective.constants.crps_spread };
+            let (mut sum, mut count) = (N::from_f64(0.0), 0.0);
+            for i in (0..target.len()).filter(|&i| valid[i] != 0.0) {
+                let lead = leads[i / (target.len() / shape[0])];
+                let values: Vec<N> = of_members(i).collect();
+                sum = sum + N::from_f64(lead) * of_element(&score, &values, target[i]);
+                count += lead;
+            }
+            total = total + N::from_f64(term.weight / count) * sum;
+            continue;
+        }
+        let x = if term.kind.on_logits() { logits } else { &mean };
         let (mut sum, mut count) = (N::from_f64(0.0), 0.0);
         let planes = x.len() / (height * width);
         for plane in 0..planes {
@@ -70,7 +90,8 @@ impl<N: Number> Frame<'_, N> {
         };
         match kind {
             LossKind::Mse => each(Loss::Mse, false),
-            LossKind::L1 => each(Loss::L1, false),
+            // Of one forecast the score of an ensemble is the absolute error.
+            LossKind::L1 | LossKind::Crps => each(Loss::L1, false),
             LossKind::Huber => each(Loss::Huber, false),
             LossKind::SmoothL1 => each(Loss::SmoothL1, false),
             LossKind::BceWithLogits => each(Loss::BceWithLogits, false),

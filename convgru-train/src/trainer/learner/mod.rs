@@ -12,6 +12,7 @@ use convgru_model::{
 use super::average::Average;
 use super::forcing::draw_forced;
 use super::pieces::pieces;
+use super::reverse::OwnFrames;
 use crate::checkpoint::{
     Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord,
 };
@@ -31,6 +32,14 @@ pub struct Learner {
     pub(super) objective: Objective,
     average: Option<Average>,
     config: TrainingConfig,
+}
+
+/// Which frames a step reads that are not what comes by itself.
+struct Sampling {
+    /// Predicted frames whose truth the forecaster reads.
+    forced: Vec<bool>,
+    /// Frames of the input that are predicted.
+    own: OwnFrames,
 }
 
 /// What became of a batch.
@@ -121,7 +130,11 @@ impl Learner {
         let (clip_norm, clip_bound) = (training.clip_norm, training.clip_value);
         let norm_type = NormType::new(training.clip_norm_type)?;
 
-        let loss = self.accumulate(batch, &forced)?;
+        let replaced = training.reverse_sampling.probability(cursor.step, training.steps);
+        let read = [batch.frames.shape().get(1).copied().unwrap_or(0), self.config.data.input_frames];
+        let sampling = Sampling { forced, own: OwnFrames::draw(training.seed, cursor.step, replaced, read) };
+
+        let loss = self.accumulate(batch, &sampling)?;
         if !loss.is_finite() {
             return skip(NotFinitePart::Loss);
         }
@@ -154,19 +167,23 @@ impl Learner {
 
     /// The loss of a batch, and its gradients in `self.gradients`. A piece whose loss is no
     /// number ends it.
-    fn accumulate(&mut self, batch: &Batch, forced: &[bool]) -> Result<f64> {
+    fn accumulate(&mut self, batch: &Batch, sampling: &Sampling) -> Result<f64> {
         self.gradients.zero();
         let input_frames = self.config.data.input_frames;
         if self.config.training.accumulate == 1 {
             let (input, target) = batch.split(input_frames)?;
             let counts = self.objective.counts(&Truth::from(&target))?;
-            return self.backpropagate(&input, &target, &counts, forced);
+            let input = sampling.own.in_place_of(&self.model, input, 0)?;
+            return self.backpropagate(&input, &target, &counts, &sampling.forced);
         }
         let counts = self.objective.counts(&Truth::from(&batch.split(input_frames)?.1))?;
-        let mut loss = 0.0;
+        let (mut loss, mut first) = (0.0, 0);
         for piece in pieces(batch, self.config.training.accumulate)? {
             let (input, target) = piece.split(input_frames)?;
-            loss += self.backpropagate(&input, &target, &counts, forced)?;
+            let samples = input.frames.shape()[1];
+            let input = sampling.own.in_place_of(&self.model, input, first)?;
+            first += samples;
+            loss += self.backpropagate(&input, &target, &counts, &sampling.forced)?;
             if !loss.is_finite() {
                 break;
             }

@@ -78,6 +78,7 @@ fn pieces_of_a_batch_teach_what_the_whole_does() {
             let mut learner = new(&config(&[
                 &format!("training.accumulate={accumulate}"),
                 "optimizer.kind=sgd",
+                "training.reverse_sampling.start=0.5",
                 "training.loss=[{ kind = \"mse\" }, { kind = \"gradient-difference\", weight = 0.5 }]",
             ]))
             .unwrap();
@@ -96,6 +97,23 @@ fn pieces_of_a_batch_teach_what_the_whole_does() {
             }
         }
     }
+}
+
+#[test]
+fn a_step_that_reads_its_own_frames_is_that_of_a_batch_that_has_them() {
+    let read = batch(4);
+    let plain = config(&["optimizer.kind=sgd"]);
+    let mut replacing = new(&plain.with("training.reverse_sampling.start=1").unwrap()).unwrap();
+    let mut given = new(&plain).unwrap();
+    let frame = 3 * 64;
+    let first = Tensor::from_vec(&[1, 3, 1, 8, 8], read.frames.slice(0).to_vec()).unwrap();
+    let mut replaced = read.clone();
+    let own = given.model.forward_mean(&first, 1).unwrap();
+    replaced.frames.as_mut_slice()[frame..2 * frame].copy_from_slice(own.as_slice());
+    let expected = taken(given.step(&replaced, at(0)).unwrap());
+    assert_eq!(taken(replacing.step(&read, at(0)).unwrap()), expected);
+    assert!(replacing.model.to_named() == given.model.to_named());
+    assert_ne!(taken(new(&plain).unwrap().step(&read, at(0)).unwrap()).loss, expected.loss);
 }
 
 #[test]
