@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod frames;
+mod hdf5;
 mod idx;
 mod mnist;
 mod moment;
@@ -190,7 +191,7 @@ pub fn detect(path: &Path) -> Result<Source> {
         what: path.display().to_string(),
         reason: format!(
             "holds none of what is read among its {} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-             (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet), frames (*.npy, *.npz, *.gif, *.png)",
+             (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)",
             files.len()
         ),
     })

@@ -61,6 +61,31 @@ fn people_get_a_table_the_paths_and_what_to_run_next() {
     assert!(folder.path().join("here/tiny/continued.gif").is_file());
 }
 
+#[cfg(feature = "hdf5")]
+#[test]
+fn composites_of_radars_are_seen_and_trained_on() {
+    let folder = folder();
+    for data in ["odim", "frames_new.h5"] {
+        let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5").join(data);
+        let sizes = match data {
+            "odim" => "--set data.radar.downsample=1 --set data.radar.crop=[12,10] --set model.patch=2",
+            _ => "--set model.patch=1 --set data.frames.variable=group/rain",
+        };
+        let ran = convgru(
+            folder.path(),
+            &format!(
+                "train --preset quick --config tiny.toml --data {} --set data.input_frames=2 --set data.output_frames=1 {sizes} \
+                 --set training.steps=2 --set name={} --json",
+                written.display(),
+                data.trim_end_matches(".h5")
+            ),
+        );
+        let value = ran.succeeded().json();
+        assert_eq!(value["steps"], 2, "{value}");
+        assert!(value["mse"].as_f64().is_some_and(f64::is_finite), "{value}");
+    }
+}
+
 #[test]
 fn an_existing_run_gets_a_neighbour() {
     let folder = folder();

@@ -1,13 +1,10 @@
-//! Sequences in `.npy` and `.npz` files.
+//! Sequences in arrays of files.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::config::{Axes, FramesConfig};
-use crate::dataset::npz::Npz;
-use crate::npy_header::NpyHeader;
+use super::source::Source;
 use crate::{Error, Result};
 
 /// No frame may have more numbers.
@@ -18,9 +15,9 @@ const MOVING_MNIST: [usize; 3] = [20, 64, 64];
 /// An array of frames in a file.
 pub(super) struct ArrayFile {
     path: PathBuf,
-    /// In an archive, its name there.
-    member: Option<String>,
-    header: NpyHeader,
+    source: Source,
+    /// How many axes lie outside of a frame.
+    leading: usize,
     time_first: bool,
     pub(super) sequences: usize,
     pub(super) steps: usize,
@@ -36,31 +33,16 @@ impl ArrayFile {
     /// hold frames.
     pub(super) fn open(path: &Path, config: &FramesConfig) -> Result<Self> {
         let refuse = |reason| Error::Format { path: path.into(), reason };
-        let (header, member) = if super::has_extension(path, "npz") {
-            let archive = Npz::open(path)?;
-            let member = member(&archive, &config.member).map_err(refuse)?;
-            (archive.header(&member)?, Some(member))
-        } else {
-            let file = File::open(path).map_err(Error::io("open", path))?;
-            let length = file.metadata().map_err(Error::io("read", path))?.len();
-            let header = NpyHeader::read(&mut BufReader::new(file)).map_err(refuse)?;
-            header.expect_file_length(length).map_err(refuse)?;
-            (header, None)
-        };
-        if header.fortran_order {
-            let reason =
-                "is in Fortran order, but C order is needed; save it again with numpy.ascontiguousarray";
-            return Err(refuse(reason.into()));
-        }
-        let shape = &header.shape;
-        let axes = match (config.axes, &shape[..]) {
+        let source = Source::open(path, config)?;
+        let shape = source.shape();
+        let axes = match (config.axes, shape) {
             (Axes::Auto, [t, _, h, w]) if [*t, *h, *w] == MOVING_MNIST => Axes::Tnhw,
             (Axes::Auto, [_, _, _]) => Axes::Thw,
             (Axes::Auto, [_, _, _, _]) => Axes::Nthw,
             (Axes::Auto, _) => Axes::Ntchw,
             (axes, _) => axes,
         };
-        let (sequences, steps, frame) = match (axes, &shape[..]) {
+        let (sequences, steps, frame) = match (axes, shape) {
             (Axes::Thw, &[t, h, w]) => (1, t, [1, h, w]),
             (Axes::Tchw, &[t, c, h, w]) => (1, t, [c, h, w]),
             (Axes::Nthw, &[n, t, h, w]) | (Axes::Tnhw, &[t, n, h, w]) => (n, t, [1, h, w]),
@@ -79,7 +61,8 @@ impl ArrayFile {
             )));
         }
         let time_first = matches!(axes, Axes::Tnhw | Axes::Tnchw);
-        Ok(Self { path: path.into(), member, header, time_first, sequences, steps, frame })
+        let leading = if matches!(axes, Axes::Thw | Axes::Tchw) { 1 } else { 2 };
+        Ok(Self { path: path.into(), source, leading, time_first, sequences, steps, frame })
     }
 
     /// The frames of some sequences, `[N, T, C, H, W]`, values 0 to 1, NaN where a pixel is missing.
@@ -100,7 +83,8 @@ impl ArrayFile {
         let mut values = vec![0.0; count * self.steps * size];
         let mut visited = 0;
         let mut wrong = None;
-        self.visit(places.iter().map(|&(from, _)| from), size, &mut |numbers| {
+        let wanted = places.iter().map(|&(from, _)| from);
+        self.source.visit(&self.path, [self.leading, size], wanted, &mut |numbers| {
             let (from, to) = places[visited];
             visited += 1;
             for (value, number) in values[to * size..][..size].iter_mut().zip(numbers) {
@@ -136,56 +120,11 @@ impl ArrayFile {
             return Some(f32::NAN);
         }
         match config.explicit_range() {
-            None => self.header.element.brightness(number),
+            None => self.source.brightness(number),
             Some([low, high]) => {
                 let value = (number - low) / (high - low);
                 (-1e-6..=1.0 + 1e-6).contains(&value).then(|| value.clamp(0.0, 1.0) as f32)
             }
         }
     }
-
-    fn visit(
-        &self,
-        wanted: impl Iterator<Item = usize>,
-        size: usize,
-        visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>),
-    ) -> Result<()> {
-        if let Some(member) = &self.member {
-            return Npz::open(&self.path)?.frames(member, size, wanted, visit);
-        }
-        let io = |source| Error::io("read", &self.path)(source);
-        let mut file = BufReader::new(File::open(&self.path).map_err(Error::io("open", &self.path))?);
-        let element = self.header.element;
-        let mut bytes = vec![0; size * element.bytes()];
-        let mut next = 0;
-        file.seek_relative(self.header.bytes as i64).map_err(io)?;
-        for index in wanted {
-            file.seek_relative(((index - next) * bytes.len()) as i64).map_err(io)?;
-            file.read_exact(&mut bytes).map_err(io)?;
-            next = index + 1;
-            visit(element.numbers(&bytes));
-        }
-        Ok(())
-    }
-}
-
-/// The member of an archive that holds the frames.
-fn member(archive: &Npz, named: &str) -> std::result::Result<String, String> {
-    let arrays: Vec<&str> = archive.names().filter(|name| name.ends_with(".npy")).collect();
-    let shown =
-        || arrays.iter().take(20).map(|name| name.trim_end_matches(".npy")).collect::<Vec<_>>().join(", ");
-    let found = match (named, &arrays[..]) {
-        ("", [only]) => Some(*only),
-        ("", _) => None,
-        _ => arrays
-            .iter()
-            .copied()
-            .find(|name| name.trim_end_matches(".npy") == named.trim_end_matches(".npy")),
-    };
-    found.map(str::to_owned).ok_or_else(|| {
-        format!(
-            "holds the arrays {}; set data.frames.member to the one with the frames (it is \"{named}\")",
-            shown()
-        )
-    })
 }

@@ -47,8 +47,11 @@ pub struct FramesConfig {
     pub axes: Axes,
     /// The member of `.npz` files with the frames; empty where there is one alone.
     pub member: String,
+    /// The dataset of HDF5 and netCDF files with the frames, such as `rain` or `group/rain`; empty where there is one alone with
+    /// numbers and as many axes as frames have.
+    pub variable: String,
     /// The numbers that become the values 0 and 1. `[0, 0]` for the range of the type: 0 to 255 of `uint8`, 0
-    /// to 65535 of `uint16`, 0 to 1 of floating-point numbers.
+    /// to 65535 of `uint16`, 0 to 1 of floating-point numbers and of those with a `scale_factor`.
     pub range: [f64; 2],
     /// Height and width that frames are brought to by the mean over areas; `[0, 0]` leaves them, and refuses frames of
     /// several sizes.
@@ -73,6 +76,7 @@ impl Default for FramesConfig {
         Self {
             axes: Axes::Auto,
             member: String::new(),
+            variable: String::new(),
             range: [0.0, 0.0],
             resize: [0, 0],
             channels: 0,

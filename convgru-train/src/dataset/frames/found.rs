@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::array::ArrayFile;
 use super::config::FramesConfig;
+use super::source::Source;
 use crate::dataset::Split;
 use crate::media::natural_order;
 use crate::{Error, Result};
@@ -121,7 +122,7 @@ fn holders(path: &Path, config: &FramesConfig) -> Result<Vec<Holder>> {
     if found.is_empty() {
         return Err(Error::Data {
             what: path.display().to_string(),
-            reason: "holds no sequences; looked for *.npy, *.npz, *.gif, *.png, and folders of *.png".into(),
+            reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.gif, *.png, and folders of *.png".into(),
         });
     }
     Ok(found)
@@ -134,7 +135,7 @@ fn sequences_in(path: &Path, config: &FramesConfig) -> Result<Option<usize>> {
         let images = entries.flatten().any(|entry| super::has_extension(&entry.path(), "png"));
         return Ok(images.then_some(1));
     }
-    if super::has_extension(path, "npy") || super::has_extension(path, "npz") {
+    if Source::is_named(path) {
         return Ok(Some(ArrayFile::open(path, config)?.sequences));
     }
     Ok(super::has_extension(path, "gif").then_some(1))

@@ -1,9 +1,10 @@
-//! Sequences of a user's own: arrays, GIFs and folders of PNG images.
+//! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs and folders of PNG images.
 
 mod area;
 mod array;
 mod config;
 mod found;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use rayon::prelude::*;
 pub use config::{Axes, FramesConfig};
 
 use self::array::ArrayFile;
+use self::source::Source;
 use super::config::{DataConfig, OnCorrupt};
 use super::recording::{Choice, Levels, Material, Recordings, Samples, Strip, Worth};
 use super::{SequenceDataset, Split};
@@ -24,7 +26,7 @@ use crate::{Error, Result};
 
 /// Whether a file holds frames by its name.
 pub(super) fn is_frames(path: &Path) -> bool {
-    ["npy", "npz", "gif", "png"].iter().any(|extension| has_extension(path, extension))
+    Source::is_named(path) || ["gif", "png"].iter().any(|extension| has_extension(path, extension))
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
@@ -155,7 +157,7 @@ fn read(path: &Path, sequences: Range<usize>, data: &DataConfig, time: &Range<f6
     let config = &data.frames;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut read = Vec::new();
-    if has_extension(path, "npy") || has_extension(path, "npz") {
+    if Source::is_named(path) {
         let file = ArrayFile::open(path, config)?;
         let [channels, height, width] = file.frame;
         let size = channels * height * width;

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::composite::{self, Model};
 use super::events::{Recorded, Series};
 use super::field::Field;
 use super::meteonet::RainFile;
 use super::pgm::{self, Pgm};
+use crate::dataset::hdf5;
 use crate::dataset::moment::Moment;
 use crate::{Error, Result};
 
@@ -24,11 +26,25 @@ pub(super) enum Format {
     FmiPgm,
     /// Rain of MeteoNet, `rainfall_*.npz` with `*_dates.txt` beside it.
     MeteoNet,
+    /// Composites in HDF5.
+    Hdf5(Model),
+}
+
+/// Whether a file holds radar images: by its name, or if that is one of HDF5, by what lies in it.
+pub(super) fn is_radar(path: &Path) -> bool {
+    Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path)
+}
+
+/// Whether a file may be a composite in HDF5. Those of netCDF are not called so.
+fn is_candidate(path: &Path) -> bool {
+    let netcdf = ["nc", "nc4"];
+    let extension = path.extension().unwrap_or_default();
+    hdf5::is_named(path) && !netcdf.iter().any(|one| extension.eq_ignore_ascii_case(one))
 }
 
 impl Format {
     /// The format that the name of a file announces.
-    pub(super) fn of(path: &Path) -> Option<Self> {
+    fn named(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?.to_ascii_lowercase();
         if name.ends_with(".pgm") || name.ends_with(".pgm.gz") {
             Some(Self::FmiPgm)
@@ -44,6 +60,8 @@ impl Format {
         match self {
             Self::FmiPgm => "FMI composites",
             Self::MeteoNet => "MeteoNet rain",
+            Self::Hdf5(Model::Odim) => "ODIM composites",
+            Self::Hdf5(Model::Knmi) => "KNMI composites",
         }
     }
 
@@ -55,6 +73,7 @@ impl Format {
         match self {
             Self::FmiPgm => indices.iter().map(|_| fmi_field(file, zr)).collect(),
             Self::MeteoNet => RainFile::read(file, indices),
+            Self::Hdf5(model) => indices.iter().map(|_| composite::field(file, model, zr)).collect(),
         }
     }
 }
@@ -82,10 +101,25 @@ fn fmi_field(path: &Path, config: &super::RadarConfig) -> Result<Field> {
 /// nowhere when it was seen.
 pub(super) fn find(folder: &Path) -> Result<(Format, Vec<Series>)> {
     let mut found: BTreeMap<Format, Vec<PathBuf>> = BTreeMap::new();
+    let mut candidates = Vec::new();
     for path in files_in(folder)? {
-        if let Some(format) = Format::of(&path) {
-            found.entry(format).or_default().push(path);
+        match Format::named(&path) {
+            Some(format) => found.entry(format).or_default().push(path),
+            None if is_candidate(&path) => candidates.push(path),
+            None => {}
         }
+    }
+    let other = candidates.first().cloned();
+    let mut composites: BTreeMap<Format, Vec<Recorded>> = BTreeMap::new();
+    let seen: Result<Vec<_>> = candidates
+        .into_par_iter()
+        .map(|file| {
+            Ok(composite::seen(&file)?.map(|(model, time)| (model, Recorded { file, index: 0, time })))
+        })
+        .collect();
+    for (model, frame) in seen?.into_iter().flatten() {
+        found.entry(Format::Hdf5(model)).or_default().push(frame.file.clone());
+        composites.entry(Format::Hdf5(model)).or_default().push(frame);
     }
     let error = |reason| Error::Data { what: folder.display().to_string(), reason };
     if found.len() > 1 {
@@ -97,14 +131,20 @@ pub(super) fn find(folder: &Path) -> Result<(Format, Vec<Series>)> {
         )));
     }
     let Some((format, files)) = found.pop_first() else {
-        return Err(error(
-            "holds no radar files; looked for *.pgm and *.pgm.gz (FMI composites) and rainfall_*.npz (MeteoNet) in it \
-             and the folders below"
-                .into(),
-        ));
+        let other = other.map_or(String::new(), |file| {
+            format!(
+                "; {} is HDF5, but of neither model",
+                file.file_name().unwrap_or_default().to_string_lossy()
+            )
+        });
+        return Err(error(format!(
+            "holds no radar files; looked for *.pgm and *.pgm.gz (FMI composites), rainfall_*.npz (MeteoNet), *.h5, *.hdf5 and \
+             *.hdf (composites of ODIM and KNMI) in it and the folders below{other}"
+        )));
     };
     let series = match format {
         Format::FmiPgm => images(folder, files)?,
+        Format::Hdf5(_) => by_folder(folder, composites.remove(&format).unwrap_or_default()),
         Format::MeteoNet => {
             let series = |file: &PathBuf| {
                 Ok(Series { folder: folder_name(folder, file), frames: RainFile::frames(file)? })
@@ -134,11 +174,16 @@ fn images(root: &Path, files: Vec<PathBuf>) -> Result<Vec<Series>> {
             Ok(Recorded { file, index: 0, time })
         })
         .collect::<Result<_>>()?;
+    Ok(by_folder(root, recorded))
+}
+
+/// A series for each folder of frames.
+fn by_folder(root: &Path, recorded: Vec<Recorded>) -> Vec<Series> {
     let mut series: BTreeMap<String, Vec<Recorded>> = BTreeMap::new();
     for frame in recorded {
         series.entry(folder_name(root, &frame.file)).or_default().push(frame);
     }
-    Ok(series.into_iter().map(|(folder, frames)| Series { folder, frames }).collect())
+    series.into_iter().map(|(folder, frames)| Series { folder, frames }).collect()
 }
 
 /// The path from the root to the folder of a file; the root's own name if it lies there.

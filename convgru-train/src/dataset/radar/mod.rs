@@ -1,5 +1,6 @@
 //! Rain seen by radars: files, events, splits, and sequences of parts of the images.
 
+mod composite;
 mod config;
 mod decode;
 mod events;
@@ -27,7 +28,7 @@ use crate::{Error, Result};
 
 /// Whether a file is of a format that is read here.
 pub(super) fn is_radar(path: &Path) -> bool {
-    files::Format::of(path).is_some()
+    files::is_radar(path)
 }
 
 /// Opens a split of the radar files in a folder.

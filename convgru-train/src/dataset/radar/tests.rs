@@ -194,6 +194,45 @@ impl Batched {
     }
 }
 
+#[cfg(feature = "hdf5")]
+#[test]
+fn composites_of_hdf5_have_their_times_and_gaps() {
+    use crate::dataset::hdf5::tests::written;
+    let mut config = small();
+    config.radar.downsample = 1;
+    assert_eq!(crate::dataset::detect(&written("odim")).unwrap(), Source::Radar);
+    assert_eq!(crate::dataset::detect(&written("odim_rate.h5")).unwrap(), Source::Radar);
+    assert_eq!(crate::dataset::detect(&written("frames_old.h5")).unwrap(), Source::Frames);
+    assert_eq!(crate::dataset::detect(&written("packed.nc")).unwrap(), Source::Frames);
+    // Eight times, an hour's gap between the first ones, eight times.
+    let whole = open_whole(&config, &written("odim")).unwrap();
+    let lengths = |data: &Recordings| -> Vec<usize> {
+        data.material.strips.iter().map(super::super::recording::Strip::len).collect()
+    };
+    assert_eq!(lengths(&whole), [8, 8]);
+    assert_eq!(whole.quantity().minutes_per_step, Some(5.0));
+    assert_eq!(
+        whole.times(0),
+        ["2018-06-07 12:00", "2018-06-07 12:05", "2018-06-07 12:10", "2018-06-07 12:15"]
+    );
+    assert!(whole.name().contains("ODIM composites of odim"), "{}", whole.name());
+    let test = open(&config, &written("odim"), Split::Test, 0).unwrap();
+    assert!(test.label(0).starts_with("2018-06-07 13:00"), "{}", test.label(0));
+    // 12:20 is missing.
+    let whole = open_whole(&config, &written("knmi")).unwrap();
+    assert_eq!(lengths(&whole), [4]);
+    assert!(whole.name().contains("KNMI composites of knmi"), "{}", whole.name());
+    let message = |path: &Path| open_whole(&config, path).err().expect("refused").to_string();
+    let both = message(&written(""));
+    assert!(both.contains("ODIM composites and") && both.contains("KNMI composites"), "{both}");
+    assert!(message(&written("frames_old.h5")).contains("frames_old.h5 is HDF5, but of neither model"));
+    // A damaged file is not overlooked.
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(written("odim/composite00.h5")).unwrap();
+    std::fs::write(folder.path().join("cut.h5"), &bytes[..bytes.len() / 4]).unwrap();
+    assert!(message(folder.path()).contains("cut.h5"));
+}
+
 #[test]
 fn meteonet_has_its_gaps() {
     let Some(folder) = data_folder("radar-meteonet") else { return };

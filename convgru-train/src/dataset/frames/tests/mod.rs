@@ -2,6 +2,9 @@
 
 use npyz::WriterBuilder;
 
+#[cfg(feature = "hdf5")]
+mod hdf5;
+
 use super::*;
 use crate::dataset::{Source, batch};
 use crate::media::write_frames;

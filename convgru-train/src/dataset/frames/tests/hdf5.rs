@@ -1,0 +1,99 @@
+//! Frames in HDF5 and netCDF files.
+
+use super::*;
+use crate::dataset::hdf5::tests::{damage, written};
+
+#[test]
+fn the_only_dataset_with_the_axes_of_frames_is_found() {
+    for file in ["frames_old.h5", "frames_new.h5"] {
+        let parts = [Split::Train, Split::Validation, Split::Test]
+            .map(|split| open(&config(2, 1), &written(file), split).unwrap());
+        assert_eq!(parts.each_ref().map(|part| part.len()), [2, 1, 1]);
+        assert!(!parts[0].has_missing());
+        let last = batch(&parts[2], 0, &[0]).unwrap();
+        assert_eq!(last.frames.shape(), [3, 1, 1, 5, 6]);
+        let expected = (270..360).map(|i| (i % 251) as f32 / 255.0);
+        assert!(last.frames.as_slice().iter().copied().eq(expected));
+    }
+    let mut named = config(2, 1);
+    named.frames.variable = "/group/rain".into();
+    assert_eq!(open(&named, &written("frames_old.h5"), Split::Train).unwrap().len(), 2);
+    // Time before sequences, whose second window begins at frame 1.
+    named.frames.axes = Axes::Tnhw;
+    let train = open(&named, &written("frames_old.h5"), Split::Train).unwrap();
+    let frames = batch(&train, 0, &[1]).unwrap().frames;
+    for step in 0..3 {
+        assert_eq!(frames.slice(step)[0], ((step * 90 + 90) % 251) as f32 / 255.0);
+    }
+}
+
+#[test]
+fn of_several_datasets_one_must_be_named() {
+    let error = message(&config(1, 1), &written("types_old.h5"));
+    for words in
+        ["f4_big [4, 2, 3] float32", "u1_little [4, 2, 3] uint8", "data.frames.variable", "one of 16"]
+    {
+        assert!(error.contains(words), "{error}");
+    }
+    let mut data = config(1, 1);
+    data.frames.variable = "rain".into();
+    let error = message(&data, &written("frames_old.h5"));
+    assert!(error.contains("group/rain [4, 3, 5, 6] uint8, mask") && error.contains("\"rain\""), "{error}");
+    data.frames.variable = "mask".into();
+    let error = message(&data, &written("frames_old.h5"));
+    assert!(error.contains("[5, 6]") && error.contains("[T, H, W]"), "{error}");
+    data.frames.variable = "f4_big".into();
+    data.frames.range = [0.0, 24.0];
+    data.frames.shares = [0.5, 0.25, 0.25];
+    data.output_frames = 1;
+    let train = open(&data, &written("types_new.h5"), Split::Train).unwrap();
+    let frames = batch(&train, 0, &[0]).unwrap().frames;
+    assert_eq!(frames.as_slice()[..3], [0.0, 1.0, 2.0].map(|v| v / 24.0));
+}
+
+#[test]
+fn scales_are_applied_and_fill_values_are_missing() {
+    let mut data = config(1, 1);
+    data.frames.range = [10.0, 30.0];
+    let error = message(&config(1, 1), &written("packed.nc"));
+    assert!(error.contains("the number 10 in frame 0") && error.contains("data.frames.range"), "{error}");
+    let train = open(&data, &written("packed.nc"), Split::Train).unwrap();
+    assert!(train.has_missing());
+    assert_eq!(train.quantity().transform.to_units(0.5), 20.0);
+    let batch = batch(&train, 0, &[0]).unwrap();
+    let valid = batch.valid.unwrap();
+    for pixel in 0..24 {
+        let missing = matches!(pixel, 1 | 11);
+        assert_eq!(valid.as_slice()[pixel], f32::from(!missing));
+        let number = 10.0 + 0.5 * (pixel % 41) as f64;
+        let expected = if missing { 0.0 } else { (number - 10.0) / 20.0 };
+        assert!((f64::from(batch.frames.as_slice()[pixel]) - expected).abs() < 1e-6, "{pixel}");
+    }
+}
+
+#[test]
+fn bytes_without_a_sign_may_be_stored_with_one() {
+    let mut data = config(1, 1);
+    data.frames.shares = [0.5, 0.25, 0.25];
+    let train = open(&data, &written("unsigned.nc"), Split::Train).unwrap();
+    let batch = batch(&train, 0, &[0]).unwrap();
+    let expected = [0.0, 1.0, 127.0, 128.0, 254.0, 0.0, 5.0, 5.0].map(|v| v / 255.0);
+    assert_eq!(batch.frames.as_slice(), expected);
+    assert_eq!(batch.valid.unwrap().as_slice(), [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+}
+
+#[test]
+fn damaged_files_are_refused_or_left_out() {
+    let mut data = DataConfig { memory_mib: 1, ..config(1, 1) };
+    data.frames.range = [-1e9, 1e9];
+    for name in ["frames_old.h5", "frames_new.h5", "packed.nc", "unsigned.nc"] {
+        damage(name, 37, |path| {
+            let _ = open(&data, path, Split::Train);
+        });
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(written("frames_new.h5")).unwrap();
+    std::fs::write(folder.path().join("cut.h5"), &whole[..whole.len() / 2]).unwrap();
+    let error = message(&config(1, 1), folder.path());
+    assert!(error.contains("cut.h5"), "{error}");
+}

@@ -1,0 +1,142 @@
+//! A file and the tree in it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hdf5_reader::group::Group;
+use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
+
+use super::number::kind;
+use super::{Attributes, Listed, Variable, expect_hdf5};
+use crate::{Error, Result};
+
+/// How deep groups may lie in groups.
+const DEEPEST: usize = 16;
+/// Datasets of a file that are looked at.
+const MOST_DATASETS: usize = 10_000;
+/// Bytes that one reading may take: a frame of the largest size as `f64`.
+const MOST_BYTES: usize = 1 << 30;
+/// Bytes of chunks that are kept unpacked, since neighbouring frames may share them.
+const KEPT_CHUNKS: usize = 1 << 26;
+
+/// A file of HDF5.
+pub(in crate::dataset) struct Hdf5 {
+    path: PathBuf,
+    file: Hdf5File,
+}
+
+impl Hdf5 {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is no HDF5.
+    pub(in crate::dataset) fn open(path: &Path) -> Result<Self> {
+        expect_hdf5(path)?;
+        let options = OpenOptions::default()
+            .with_max_read_bytes(MOST_BYTES)
+            .with_max_chunk_bytes(MOST_BYTES)
+            .with_chunk_cache_bytes(KEPT_CHUNKS);
+        let file = FileStorage::open(path)
+            .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
+            .map_err(|error| damaged(path, "", error))?;
+        Ok(Self { path: path.into(), file })
+    }
+
+    /// The path of the file.
+    pub(in crate::dataset) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The attributes of a group; `None` where there is no such group.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(in crate::dataset) fn attributes(&self, group: &str) -> Result<Option<Attributes>> {
+        let Some(found) = self.group(group)? else { return Ok(None) };
+        let attributes = found.attributes().map_err(|error| damaged(&self.path, group, error))?;
+        Ok(Some(Attributes::new(&self.path, group, attributes)))
+    }
+
+    /// The names of the groups in a group, in natural order; none where there is no such group.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(in crate::dataset) fn groups(&self, group: &str) -> Result<Vec<String>> {
+        let Some(found) = self.group(group)? else { return Ok(Vec::new()) };
+        let (mut names, _) = found.member_names().map_err(|error| damaged(&self.path, group, error))?;
+        names.sort_by(|a, b| crate::media::natural_order::compare(a, b));
+        Ok(names)
+    }
+
+    /// All datasets of the file, in the order of their paths.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged, or has more than can be looked at.
+    pub(in crate::dataset) fn datasets(&self) -> Result<Vec<Listed>> {
+        let root = self.file.root_group().map_err(|error| damaged(&self.path, "", error))?;
+        let mut listed = Vec::new();
+        let mut seen = HashSet::from([root.address()]);
+        let mut groups = vec![(String::new(), root, 0)];
+        while let Some((prefix, group, depth)) = groups.pop() {
+            let (inner, datasets) = group.members().map_err(|error| damaged(&self.path, &prefix, error))?;
+            for dataset in datasets {
+                let path = format!("{prefix}{}", last(dataset.name()));
+                let shape = dataset.shape().iter().map(|&axis| usize::try_from(axis)).collect();
+                let Ok(shape) = shape else { continue };
+                listed.push(Listed { path, shape, kind: kind(dataset.dtype()) });
+            }
+            if listed.len() > MOST_DATASETS {
+                let reason = format!("holds more than {MOST_DATASETS} datasets; give a file with fewer");
+                return Err(Error::Format { path: self.path.clone(), reason });
+            }
+            // A group may be linked into itself.
+            let new = inner.into_iter().filter(|group| depth < DEEPEST && seen.insert(group.address()));
+            groups.extend(new.map(|group| (format!("{prefix}{}/", last(group.name())), group, depth + 1)));
+        }
+        listed.sort_by(|a, b| crate::media::natural_order::compare(&a.path, &b.path));
+        Ok(listed)
+    }
+
+    /// A dataset of numbers by its path.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if there is none, or it holds no numbers.
+    pub(in crate::dataset) fn variable(&self, path: &str) -> Result<Variable> {
+        let dataset = self.file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
+        Variable::new(&self.path, path, dataset)
+    }
+
+    fn group(&self, path: &str) -> Result<Option<Group>> {
+        match self.file.group(path) {
+            Ok(group) => Ok(Some(group)),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(damaged(&self.path, path, error)),
+        }
+    }
+}
+
+/// Names may come with the path before them.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn is_absence(error: &hdf5_reader::error::Error) -> bool {
+    use hdf5_reader::error::Error as Cause;
+    match error {
+        Cause::GroupNotFound(_) | Cause::DatasetNotFound(_) => true,
+        Cause::Context { source, .. } => is_absence(source),
+        _ => false,
+    }
+}
+
+/// The error for what cannot be read at a path in a file.
+pub(super) fn damaged(file: &Path, place: &str, error: hdf5_reader::error::Error) -> Error {
+    let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
+    Error::Format {
+        path: file.into(),
+        reason: format!(
+            "cannot be read{place} ({error}); if `h5dump` can, write it anew with `h5repack`, otherwise fetch it again"
+        ),
+    }
+}

@@ -1,0 +1,133 @@
+//! A dataset of numbers.
+
+use std::path::{Path, PathBuf};
+
+use hdf5_reader::{Dataset, SliceInfo, SliceInfoElem};
+
+use super::file::damaged;
+use super::number::{Number, kind};
+use super::{Attributes, Kind};
+use crate::{Error, Result};
+
+/// Numbers that are read at once, where more than one frame is.
+const AT_ONCE: usize = 1 << 22;
+
+/// A dataset of numbers in a file.
+pub(in crate::dataset) struct Variable {
+    file: PathBuf,
+    name: String,
+    dataset: Dataset,
+    kind: Kind,
+    shape: Vec<usize>,
+}
+
+impl Variable {
+    /// A dataset the library opened.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it holds no numbers, or more than there can be.
+    pub(super) fn new(file: &Path, name: &str, dataset: Dataset) -> Result<Self> {
+        let refuse = |reason| Error::Format { path: file.into(), reason };
+        let Some(kind) = kind(dataset.dtype()) else {
+            return Err(refuse(format!("{name} holds no numbers that are read, but {:?}", dataset.dtype())));
+        };
+        let shape: Option<Vec<usize>> =
+            dataset.shape().iter().map(|&axis| usize::try_from(axis).ok()).collect();
+        // The product of the axes is a number of elements that everything below may compute with.
+        let elements = shape.as_ref().and_then(|shape| {
+            shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis.max(1)))
+        });
+        match (shape, elements) {
+            (Some(shape), Some(1..=0xff_ffff_ffff_ffff)) => {
+                Ok(Self { file: file.into(), name: name.into(), dataset, kind, shape })
+            }
+            _ => Err(refuse(format!(
+                "{name} announces the shape {:?}, which no file can hold",
+                dataset.shape()
+            ))),
+        }
+    }
+
+    /// Its shape, the outermost axis first.
+    pub(in crate::dataset) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// How its numbers are stored.
+    pub(in crate::dataset) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its attributes.
+    pub(in crate::dataset) fn attributes(&self) -> Attributes {
+        Attributes::new(&self.file, &self.name, self.dataset.attributes())
+    }
+
+    /// All numbers as they are stored. They are few enough to be held.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(in crate::dataset) fn numbers(&self) -> Result<Vec<f64>> {
+        self.slice(self.shape.iter().map(|&axis| (0, axis)).collect())
+    }
+
+    /// Calls `visit` with the stored numbers of some frames: what the axes after the first `leading` ones span, counted
+    /// over the first ones, in ascending order of `wanted`.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(in crate::dataset) fn frames(
+        &self,
+        leading: usize,
+        wanted: impl Iterator<Item = usize>,
+        visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>),
+    ) -> Result<()> {
+        let (outer, frame) = self.shape.split_at(leading.min(self.shape.len()));
+        let size: usize = frame.iter().product();
+        let inner = outer.last().copied().unwrap_or(1).max(1);
+        let most = (AT_ONCE / size.max(1)).max(1);
+        let mut wanted = wanted.peekable();
+        while let Some(first) = wanted.next() {
+            // Frames that follow each other on the last of the outer axes are read together.
+            let mut count = 1;
+            while count < most
+                && (first + count) % inner != 0
+                && wanted.next_if_eq(&(first + count)).is_some()
+            {
+                count += 1;
+            }
+            let mut rest = first;
+            let mut ranges: Vec<(usize, usize)> = Vec::with_capacity(self.shape.len());
+            for (at, &axis) in outer.iter().enumerate().rev() {
+                let place = rest % axis.max(1);
+                rest /= axis.max(1);
+                ranges.push(if at + 1 == outer.len() { (place, place + count) } else { (place, place + 1) });
+            }
+            ranges.reverse();
+            ranges.extend(frame.iter().map(|&axis| (0, axis)));
+            let numbers = self.slice(ranges)?;
+            for numbers in numbers.chunks_exact(size.max(1)) {
+                visit(Box::new(numbers.iter().copied()));
+            }
+        }
+        Ok(())
+    }
+
+    /// The numbers between a beginning and an end on each axis.
+    fn slice(&self, ranges: Vec<(usize, usize)>) -> Result<Vec<f64>> {
+        let needed = ranges.iter().fold(1usize, |product, (start, end)| product.saturating_mul(end - start));
+        let range = |(start, end): (usize, usize)| SliceInfoElem::Slice {
+            start: start as u64,
+            end: end as u64,
+            step: 1,
+        };
+        let selection = SliceInfo { selections: ranges.into_iter().map(range).collect() };
+        let read = self.dataset.read_slice::<Number>(&selection);
+        let read = read.map_err(|error| damaged(&self.file, &self.name, error))?;
+        if read.len() != needed {
+            let reason = format!("{} gave {} numbers of {needed}", self.name, read.len());
+            return Err(Error::Format { path: self.file.clone(), reason });
+        }
+        Ok(read.iter().map(|number| number.0).collect())
+    }
+}

@@ -1,0 +1,190 @@
+"""Makes the files beside it, which the tests of HDF5 and netCDF read: small arrays of known numbers, written by the
+library of the HDF Group in its oldest and its newest form.
+
+    python3 -m venv VENV && VENV/bin/pip install h5py netCDF4 numpy && VENV/bin/python make.py
+
+Two runs write the same bytes but for times of change, which are left out where the library can.
+"""
+
+from pathlib import Path
+
+import h5py
+import netCDF4
+import numpy as np
+
+HERE = Path(__file__).parent
+BOTH = {"old": "earliest", "new": "latest"}
+
+
+def counted(shape, dtype, modulus=251):
+    return (np.arange(np.prod(shape)) % modulus).reshape(shape).astype(dtype)
+
+
+def attribute(group, name, text, length=None):
+    """A text of fixed length, as files of radars have them."""
+    data = np.bytes_(text) if length is None else np.array([text], dtype=f"S{length}")
+    group.attrs.create(name, data)
+
+
+def frames(suffix, libver):
+    """One dataset [N, T, H, W] beside others with fewer axes, chunked, shuffled, deflated."""
+    with h5py.File(HERE / f"frames_{suffix}.h5", "w", libver=libver) as file:
+        rain = file.create_dataset(
+            "group/rain", data=counted((4, 3, 5, 6), "u1"), chunks=(1, 2, 5, 4), compression=6, shuffle=True
+        )
+        rain.attrs["units"] = "mm/h"
+        file["mask"] = np.ones((5, 6), "u1")
+        file["names"] = np.array([b"one", b"two"])
+        file["group/link"] = h5py.SoftLink("/nowhere")
+        file["group/itself"] = file["group"]
+
+
+def several(suffix, libver):
+    """Every type in both orders of bytes, [T, H, W]; the whole of it negative where it can be."""
+    with h5py.File(HERE / f"types_{suffix}.h5", "w", libver=libver) as file:
+        for kind in ["u1", "i1", "u2", "i2", "u4", "i4", "i8", "f4", "f8"]:
+            for order, name in [("<", "little"), (">", "big")]:
+                if kind.endswith("1") and order == ">":
+                    continue
+                data = counted((4, 2, 3), f"{order}{kind}", 25) * (-1 if kind[0] == "i" else 1)
+                chunked = {"chunks": (3, 2, 2), "compression": 4, "shuffle": True} if kind in ("i2", "f4") else {}
+                file.create_dataset(f"{kind}_{name}", data=data.astype(f"{order}{kind}"), **chunked)
+
+
+def packed():
+    """netCDF-4 with a scale, an offset, a fill value and an unlimited axis of time."""
+    with netCDF4.Dataset(HERE / "packed.nc", "w", format="NETCDF4") as file:
+        file.createDimension("time", None)
+        file.createDimension("y", 3)
+        file.createDimension("x", 4)
+        time = file.createVariable("time", "f8", ("time",))
+        time.units = "minutes since 2020-01-01 00:00"
+        air = file.createVariable("air", "i2", ("time", "y", "x"), zlib=True, shuffle=True, fill_value=-999)
+        air.scale_factor = 0.5
+        air.add_offset = 10.0
+        air.missing_value = np.int16(-998)
+        air.long_name = "temperature"
+        air.set_auto_maskandscale(False)
+        stored = counted((8, 3, 4), "i2", 41)
+        stored[0, 0, 1], stored[0, 2, 3] = -999, -998
+        time[:] = np.arange(8)
+        air[:] = stored
+    with netCDF4.Dataset(HERE / "unsigned.nc", "w", format="NETCDF4") as file:
+        for name, length in [("time", 4), ("y", 2), ("x", 2)]:
+            file.createDimension(name, length)
+        count = file.createVariable("count", "i1", ("time", "y", "x"), fill_value=-1)
+        count.setncattr("_Unsigned", "true")
+        count.set_auto_maskandscale(False)
+        count[:] = np.array([0, 1, 127, -128, -2, -1] + [5] * 10, "i1").reshape(4, 2, 2)
+    with netCDF4.Dataset(HERE / "classic.nc", "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("x", 2)
+        file.createVariable("x", "f4", ("x",))[:] = [1, 2]
+
+
+def odim(path, minute, libver, quantity, dtype, image, gain, offset, nodata, undetect, strings="fixed", kept="data"):
+    """A composite of ODIM_H5; `kept` says whether data1 or dataset1 has the attributes."""
+    with h5py.File(path, "w", libver=libver) as file:
+        def text(group, name, value):
+            if strings == "fixed":
+                attribute(group, name, value)
+            else:
+                group.attrs[name] = value
+
+        text(file, "Conventions", "ODIM_H5/V2_2")
+        what = file.create_group("what")
+        for name, value in [("object", "COMP"), ("version", "H5rad 2.2"), ("date", "20180607")]:
+            text(what, name, value)
+        text(what, "time", f"{12 + minute // 60:02}{minute % 60:02}00")
+        text(what, "source", "ORG:247")
+        dataset = file.create_group("dataset1")
+        data = dataset.create_group("data1")
+        own = data.create_group("what")
+        outer = dataset.create_group("what")
+        text(outer, "product", "COMP")
+        for name, before in [("start", 15), ("end", 0)]:
+            at = 12 * 60 + minute - before
+            text(outer, f"{name}date", "20180607")
+            text(outer, f"{name}time", f"{at // 60:02}{at % 60:02}00")
+        place = own if kept == "data" else outer
+        text(place, "quantity", quantity)
+        for name, value in [("gain", gain), ("offset", offset), ("nodata", nodata), ("undetect", undetect)]:
+            place.attrs[name] = np.float64(value)
+        stored = data.create_dataset("data", data=image.astype(dtype), compression=6, chunks=image.shape)
+        attribute(stored, "CLASS", "IMAGE")
+        # What describes quality is no rain.
+        quality = dataset.create_group("quality1")
+        quality.create_dataset("data", data=np.zeros(image.shape, "u1"), compression=6)
+
+
+def rain(time, shape=(12, 10)):
+    """dBZ = 0.5 v - 32: echoes of 20 to 45 dBZ, a column outside (255), a row without any (0)."""
+    image = 104 + (time * 7 + np.arange(np.prod(shape))) % 50
+    image = image.reshape(shape)
+    image[:, 0] = 255
+    image[0, 1:] = 0
+    return image
+
+
+def odim_folders():
+    """Eight times of five minutes and, after a gap, eight more."""
+    folder = HERE / "odim"
+    folder.mkdir(exist_ok=True)
+    for at, minute in enumerate([5 * i for i in range(8)] + [60 + 5 * i for i in range(8)]):
+        odim(
+            folder / f"composite{at:02}.h5", minute, BOTH["old" if at in (1, 12) else "new"], "DBZH", "u1", rain(at), 0.5,
+            -32.0, 255.0, 0.0, "variable" if at in (1, 6) else "fixed",
+        )
+    image = np.array([[0.25, 1.5, -9999000.0], [-8888000.0, 100.0, 0.0]])
+    odim(HERE / "odim_rate.h5", 5, "latest", "RATE", "f8", image, 1.0, 0.0, -9999000.0, -8888000.0, "fixed", "dataset")
+    image = np.array([[0, 1, 10], [65535, 65534, 400]])
+    odim(HERE / "odim_sum.h5", 30, "earliest", "ACRR", ">u2", image, 0.01, 0.0, 65535, 0, "variable")
+    odim(HERE / "odim_height.h5", 30, "earliest", "HGHT", "u1", image, 0.01, 0.0, 255, 0)
+    with h5py.File(HERE / "odim_volume.h5", "w", libver="earliest") as file:
+        what = file.create_group("what")
+        for name, value in [("object", "PVOL"), ("date", "20180607"), ("time", "120000")]:
+            attribute(what, name, value)
+
+
+def knmi(path, libver, end, start, parameter, formula, missing, outside, image):
+    with h5py.File(path, "w", libver=libver) as file:
+        overview = file.create_group("overview")
+        attribute(overview, "product_datetime_start", start, 25)
+        attribute(overview, "product_datetime_end", end, 25)
+        overview.attrs["number_image_groups"] = np.array([1], "i4")
+        group = file.create_group("image1")
+        attribute(group, "image_geo_parameter", parameter, len(parameter) + 1)
+        calibration = group.create_group("calibration")
+        attribute(calibration, "calibration_flag", "Y", 2)
+        attribute(calibration, "calibration_formulas", formula, len(formula) + 1)
+        calibration.attrs["calibration_missing_data"] = np.array([missing], "i4")
+        calibration.attrs["calibration_out_of_image"] = np.array([outside], "i4")
+        group.create_dataset("image_data", data=image, compression=9, chunks=image.shape)
+
+
+def knmi_files():
+    folder = HERE / "knmi"
+    folder.mkdir(exist_ok=True)
+    for at, minute in enumerate([0, 5, 10, 15, 25]):
+        time = f"07-JUN-2018;12:{minute:02}:00.000"
+        knmi(
+            folder / f"reflectivity{at}.h5", BOTH["old" if at % 2 else "new"], time, time, "REFLECTIVITY_[DBZ]",
+            "GEO = 0.500000 * PV + -32.000000", 0, 255, rain(at).astype("u1"),
+        )
+    image = np.array([[0, 1, 100], [65535, 65534, 50]], "u2")
+    for name, start in [("sum", "07-JUN-2018;11:55:00.000"), ("hour", "07-JUN-2018;11:00:00.000")]:
+        knmi(
+            HERE / f"knmi_{name}.h5", "earliest", "07-JUN-2018;12:00:00.000", start, "PRECIP_[MM]",
+            "GEO=0.010000*PV+0.000000", 65534, 65535, image,
+        )
+    knmi(
+        HERE / "knmi_tops.h5", "earliest", "07-JUN-2018;12:00:00.000", "07-JUN-2018;12:00:00.000", "ECHOTOP_[KM]",
+        "GEO = 0.1 * PV + 0", 0, 255, image.astype("u1"),
+    )
+
+
+for suffix, libver in BOTH.items():
+    frames(suffix, libver)
+    several(suffix, libver)
+packed()
+odim_folders()
+knmi_files()
