@@ -65,6 +65,14 @@ impl TrainingConfig {
                 ),
             );
         }
+        let own = &self.training.reverse_sampling;
+        if (own.start > 0.0 || own.end > 0.0) && self.data.input_frames == 1 {
+            return refuse(
+                "training.reverse_sampling",
+                "replaces frames after the first, but data.input_frames = 1 leaves none; set start and end to 0"
+                    .to_owned(),
+            );
+        }
         self.expect_members()?;
         self.training.lead_weights.weights(self.data.output_frames)?;
         if self.training.batch_size > self.data.train_sequences {
@@ -299,6 +307,10 @@ mod tests {
         endless.schedule.step.step_size = u64::MAX;
         let error = endless.validate().unwrap_err().to_string();
         assert!(error.contains("below 2^63"), "{error}");
+        let single = config.with("data.input_frames=1").unwrap();
+        single.validate().unwrap();
+        let error = single.with("training.reverse_sampling.start=0.5").unwrap().validate().unwrap_err();
+        assert!(error.to_string().contains("training.reverse_sampling"), "{error}");
         let deaf = config.with("schedule.kind=plateau").unwrap();
         deaf.validate().unwrap();
         let error = deaf.with("training.validate_every=0").unwrap().validate().unwrap_err().to_string();
