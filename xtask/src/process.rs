@@ -42,7 +42,7 @@ fn program(cargo_command: &[&str], command: &str) -> Command {
     cargo.arg("--manifest-path").arg(root().join("Cargo.toml"));
     // The gradient checker is a quarter of the time it takes to build, and one command needs it.
     if command != "gradcheck" {
-        cargo.arg("--no-default-features");
+        cargo.args(["--no-default-features", "--features", "hdf5"]);
     }
     cargo
 }

@@ -13,17 +13,23 @@ pub(in crate::dataset) fn written(name: &str) -> PathBuf {
 pub(in crate::dataset) fn damage(name: &str, step: usize, mut read: impl FnMut(&Path)) {
     let bytes = std::fs::read(written(name)).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(Path::new(name).file_name().unwrap());
-    for eighth in 0..8 {
-        std::fs::write(&path, &bytes[..bytes.len() * eighth / 8]).unwrap();
+    // A new file each time: some systems wait for the disk when a file is written anew.
+    let mut count = 0;
+    let mut given = |bytes: &[u8]| {
+        count += 1;
+        let path = folder.path().join(format!("{count}_{}", name.replace('/', "_")));
+        std::fs::write(&path, bytes).unwrap();
         read(&path);
+        std::fs::remove_file(path).unwrap();
+    };
+    for eighth in 0..8 {
+        given(&bytes[..bytes.len() * eighth / 8]);
     }
     for at in (0..bytes.len()).step_by(step) {
         for flip in [0xff, 0x01, 0x80] {
             let mut changed = bytes.clone();
             changed[at] ^= flip;
-            std::fs::write(&path, changed).unwrap();
-            read(&path);
+            given(&changed);
         }
     }
 }
@@ -119,7 +125,7 @@ fn other_files_are_refused_by_what_they_are() {
 #[test]
 fn no_damage_is_a_panic() {
     for name in ["types_new.h5", "types_old.h5", "frames_new.h5", "frames_old.h5", "packed.nc"] {
-        damage(name, 31, |path| {
+        damage(name, 61, |path| {
             let Ok(file) = Hdf5::open(path) else { return };
             for dataset in file.datasets().unwrap_or_default() {
                 // Damage may announce a larger array, which readers refuse by its shape.

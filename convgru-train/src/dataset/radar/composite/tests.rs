@@ -88,7 +88,7 @@ fn what_is_no_rain_is_refused_by_its_name() {
 #[test]
 fn no_damage_is_a_panic() {
     for name in ["odim/composite00.h5", "odim/composite01.h5", "knmi/reflectivity0.h5", "knmi_sum.h5"] {
-        damage(name, 13, |path| {
+        damage(name, 23, |path| {
             if let Ok(Some((model, _))) = seen(path) {
                 let _ = field(path, model, &RadarConfig::default());
             }
