@@ -1,7 +1,8 @@
 //! Frames that move on as they moved: nowcasts without a network.
 //!
 //! Lagrangian persistence of rain: the movement is estimated from the last frames, and the last
-//! one is carried on along it. It is the baseline of rain nowcasting.
+//! one is carried on along it. It is the baseline of rain nowcasting, and what a
+//! [`Pyramid`](crate::Pyramid) with [`Residual::Motion`](crate::Residual::Motion) adds to its output.
 
 mod advection;
 mod flow;
