@@ -25,6 +25,7 @@
 //! | samples of different lengths | [`Sequence`] |
 //! | reading frames and continuing them | [`EncoderForecaster`], at several scales [`Pyramid`], of any kind [`Forecaster`], a stream of frames [`ForecastStream`] |
 //! | layers between recurrent networks | [`layer`] |
+//! | frames that move on as they moved | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |
 //! | checking gradients, also of your own layers | [`gradcheck`] |
 //! | the same models as obvious loops | [`mod@reference`] |
@@ -51,7 +52,9 @@ mod graph;
 pub mod import;
 mod init;
 pub mod layer;
+pub mod motion;
 mod network;
+mod parallel;
 mod parameters;
 mod random;
 pub mod recurrent;

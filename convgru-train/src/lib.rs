@@ -14,7 +14,6 @@ pub mod interrupt;
 pub mod loss;
 pub mod media;
 pub mod metric;
-pub mod nowcast;
 mod npy_header;
 pub mod optimizer;
 mod parallel;

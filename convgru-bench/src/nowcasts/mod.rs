@@ -9,9 +9,9 @@ use std::process::Stdio;
 use anyhow::Context;
 use clap::Args;
 use convgru_model::Tensor;
+use convgru_model::motion::OpticalFlow;
 use convgru_train::dataset::{DataConfig, Source, batch, open_whole};
 use convgru_train::metric::{Events, ForecastScores, copy_last};
-use convgru_train::nowcast::OpticalFlow;
 use serde_json::json;
 
 use crate::progress::{Progress, note, print};

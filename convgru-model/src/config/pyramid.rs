@@ -25,6 +25,11 @@ pub enum Residual {
     /// The last frame that was read: the network learns what changes. Where the output activation is the sigmoid, the
     /// frame is added as `ln(x / (1 - x))` of its numbers, brought between 0.01 and 0.99.
     LastFrame,
+    /// The last frame carried on to each step along the movement of the last frames, as
+    /// [`OpticalFlow::default`](crate::motion::OpticalFlow) does: the network learns what else happens. Added as `LastFrame`
+    /// is; all pixels count as measured, and no gradient comes through it. With [`skip`](PyramidConfig::skip) the finest
+    /// scale of the forecaster reads at each step what the encoder's first convolution reads of that step's frame.
+    Motion,
 }
 
 /// One scale of a pyramid.
@@ -77,11 +82,12 @@ impl PyramidScale {
 /// ```text
 /// encoder, from fine to coarse:     x_0 = frame,  x_i = f(down_i * patches(s_(i-1)))   s_i = ConvGRU_i(x_i, s_i)
 /// forecaster, from coarse to fine:  u_i = f(pixels(up_(i+1) * g_(i+1)) [+ x_i])        g_i = ConvGRU'_i(u_i, g_i)
-/// output:                           output * f(hidden * g_0), patches back to pixels [+ last frame]
+/// output:                           output * f(hidden * g_0), patches back to pixels [+ last frame, or m]
 /// ```
 /// `f` is a leaky rectifier, `*` a convolution, `patches` turns squares of `down` pixels into channels and `pixels`
-/// is its inverse. The forecaster starts from the encoder's last states, and its coarsest cell reads nothing. Frames of any
-/// height and width are continued with zeros below and to the right up to a multiple of
+/// is its inverse. The forecaster starts from the encoder's last states, and its coarsest cell reads nothing. `m` is the
+/// last frame carried on to the step ([`Residual::Motion`]), and the forecaster then reads `f(down_0 * patches(m))` in
+/// place of `x_0`. Frames of any height and width are continued with zeros below and to the right up to a multiple of
 /// [`factor`](Self::factor), and predictions are cut back.
 ///
 /// ```
@@ -117,7 +123,8 @@ pub struct PyramidConfig {
     pub precision: Precision,
     /// What is added to the output.
     pub residual: Residual,
-    /// Whether the forecaster reads at each scale but the coarsest what the encoder read of the last frame, too.
+    /// Whether the forecaster reads at each scale but the coarsest what the encoder read of the last frame, too; with
+    /// [`Residual::Motion`] at the finest what it reads of that frame carried on.
     pub skip: bool,
     /// What turns the output into pixels.
     pub output_activation: OutputActivation,
@@ -209,6 +216,11 @@ impl PyramidConfig {
         self.link(channels, self.patch_channels().saturating_mul(self.members))
     }
 
+    /// Whether the forecaster reads the frames that are carried on.
+    pub(crate) fn reads_carried(&self) -> bool {
+        self.residual == Residual::Motion && self.skip && self.scales.len() > 1
+    }
+
     fn finest_channels(&self) -> usize {
         self.scales.first().map_or(1, |scale| scale.channels)
     }
@@ -245,6 +257,12 @@ impl PyramidConfig {
         }
         let patches = self.patch_channels() as f64;
         let finest = self.scales.first().map_or(1.0, |scale| (scale.down * scale.down) as f64);
+        if self.residual == Residual::Motion {
+            predicted += self.image_channels as f64;
+        }
+        if self.reads_carried() {
+            predicted += (patches + self.scales[0].features() as f64) / finest;
+        }
         [
             read + 2.0 * patches / finest,
             predicted + 2.0 * (patches * self.members as f64 + self.head_channels as f64) / finest,

@@ -9,7 +9,9 @@ use super::layer::{activation, conv2d};
 use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
 use crate::layer::{Activation, Conv2dConfig};
+use crate::motion::OpticalFlow;
 use crate::network::NEAREST_TO_ZERO;
+use crate::tensor::Tensor;
 
 /// What a pyramid computes.
 #[derive(Debug, Clone)]
@@ -28,7 +30,8 @@ pub struct PyramidForecast<N> {
 /// the new state below, as channels, through a convolution and a leaky rectifier. The forecaster starts from its
 /// last states; at each step the coarsest scale goes on alone, and each finer one reads the new state above through a
 /// convolution to patches of pixels and the rectifier, and with `skip` what the encoder read of the last frame, added before
-/// the rectifier.
+/// the rectifier. With [`Residual::Motion`] the finest scale sees there what the encoder's first convolution makes of the
+/// last frame carried on to that step, which is a constant: only its value counts, not what the input depends on.
 ///
 /// The states that the encoder starts from are zeros where none are given.
 ///
@@ -65,9 +68,7 @@ pub fn pyramid<N: Number>(
         let (mut new, mut below) = (Vec::new(), extended(&input.index(t)?, config.factor())?);
         read.clear();
         for (scale, cells) in encoder.iter().enumerate() {
-            let patches = space_to_depth(&below, config.scales[scale].down)?;
-            let sum = links.convolve(&config.down(scale), &format!("encoder.{scale}.down"), &patches)?;
-            let features = links.rectified(&sum);
+            let features = links.features(config, scale, &below)?;
             let image = features.extent()?;
             let zeros = zero_states(cells, image.batch, [image.height, image.width]);
             let after = stack_step(cells, Some(&features), states.get(scale).unwrap_or(&zeros))?;
@@ -80,8 +81,10 @@ pub fn pyramid<N: Number>(
 
     let encoder_states = states.clone();
     let last_frame = input.index(frames.saturating_sub(1))?;
+    let carried = carried(config, input, steps)?;
     let (mut logits, mut outputs) = (Vec::new(), Vec::new());
-    for _ in 0..steps {
+    for t in 0..steps {
+        let added = carried.as_ref().map_or(&last_frame, |carried| &carried[t]);
         let mut above: Option<Array<N>> = None;
         for scale in (0..scales).rev() {
             let features = match &above {
@@ -90,7 +93,10 @@ pub fn pyramid<N: Number>(
                     let name = format!("forecaster.{}.up", scale + 1);
                     let patches = links.convolve(&config.up(scale + 1), &name, above)?;
                     let mut sum = depth_to_space(&patches, config.scales[scale + 1].down)?;
-                    if config.skip {
+                    if config.skip && scale == 0 && carried.is_some() {
+                        let frame = extended(added, config.factor())?;
+                        sum = plus(&sum, &links.features(config, 0, &frame)?);
+                    } else if config.skip {
                         sum = plus(&sum, &read[scale]);
                     }
                     Some(links.rectified(&sum))
@@ -105,12 +111,14 @@ pub fn pyramid<N: Number>(
             top = links.rectified(&sum);
         }
         let patches = links.convolve(&config.head_output(), "head.output", &top)?;
-        let size = of_members(&last_frame, config.members);
-        let frame = cropped(&depth_to_space(&patches, config.scales[0].down)?, size.shape());
+        let added = of_members(added, config.members);
+        let frame = cropped(&depth_to_space(&patches, config.scales[0].down)?, added.shape());
         let frame = match (config.residual, config.output_activation) {
             (Residual::None, _) => frame,
-            (Residual::LastFrame, OutputActivation::Identity) => plus(&frame, &size),
-            (Residual::LastFrame, OutputActivation::Sigmoid) => plus(&frame, &links.logits(&size)),
+            (Residual::LastFrame | Residual::Motion, OutputActivation::Identity) => plus(&frame, &added),
+            (Residual::LastFrame | Residual::Motion, OutputActivation::Sigmoid) => {
+                plus(&frame, &links.logits(&added))
+            }
         };
         outputs.push(match config.output_activation {
             OutputActivation::Identity => frame.clone(),
@@ -133,6 +141,13 @@ impl<N: Number> Links<'_, N> {
     fn convolve(&self, config: &Conv2dConfig, name: &str, input: &Array<N>) -> Result<Array<N>> {
         let weight = self.parameters.get(&format!("{name}.weight"))?;
         conv2d(&config.shape(), input, weight, self.parameters.find(&format!("{name}.bias")))
+    }
+
+    /// What the cells of the encoder read at a scale of the states below, or of a frame.
+    fn features(&mut self, config: &PyramidConfig, scale: usize, below: &Array<N>) -> Result<Array<N>> {
+        let patches = space_to_depth(below, config.scales[scale].down)?;
+        let sum = self.convolve(&config.down(scale), &format!("encoder.{scale}.down"), &patches)?;
+        Ok(self.rectified(&sum))
     }
 
     fn rectified(&mut self, sum: &Array<N>) -> Array<N> {
@@ -158,6 +173,20 @@ impl<N: Number> Links<'_, N> {
         let distances = numbers.as_slice().iter().map(|x| (x.value() - kink).abs());
         self.nearest_kink = distances.fold(self.nearest_kink, f64::min);
     }
+}
+
+/// The last frame carried on to each step, where that is added: constants of the values of `input`.
+fn carried<N: Number>(
+    config: &PyramidConfig,
+    input: &Array<N>,
+    steps: usize,
+) -> Result<Option<Vec<Array<N>>>> {
+    if config.residual != Residual::Motion {
+        return Ok(None);
+    }
+    let values = Tensor::from_fn(input.shape(), |i| input.as_slice()[i].value());
+    let frames = OpticalFlow::default().extrapolate(&values, None, steps)?;
+    Ok(Some((0..steps).map(|t| Array::constant(&frames.index(t))).collect()))
 }
 
 fn plus<N: Number>(a: &Array<N>, b: &Array<N>) -> Array<N> {

@@ -1,12 +1,12 @@
 //! A forecast beside persistence and optical flow, scored as forecasts of rain are.
 
 use convgru_model::Tensor;
+use convgru_model::motion::OpticalFlow;
 use serde_json::{Map, Value, json};
 
 use crate::Result;
 use crate::dataset::{Batch, Quantity, SequenceDataset};
 use crate::metric::{EVENT_SCORES, EventScore, Events, ForecastScores, copy_last};
-use crate::nowcast::OpticalFlow;
 
 /// What a model is compared with, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,8 @@ impl NowcastOptions {
     /// Those of [`OpticalFlow::extrapolate_values`].
     pub fn moved_on(&self, input: &Batch, quantity: &Quantity, leads: usize) -> Result<Tensor<f32>> {
         let carried = quantity.in_units(&input.frames);
-        self.optical_flow.extrapolate_values(&input.frames, &carried, input.valid.as_ref(), leads)
+        let valid = input.valid.as_ref();
+        Ok(self.optical_flow.extrapolate_values(&input.frames, &carried, valid, leads)?)
     }
 }
 

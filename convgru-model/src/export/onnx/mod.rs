@@ -41,6 +41,7 @@ use serde::Serialize;
 
 pub use model::OPSET;
 
+use crate::config::Residual;
 use crate::error::{Error, Result};
 use crate::network::{ConvGru, EncoderForecaster, Forecaster, Pyramid};
 use crate::recurrent::Recurrent;
@@ -150,7 +151,7 @@ pub fn encoder_forecaster<T: Scalar>(network: &EncoderForecaster<T>, part: Part)
 /// The bytes of an ONNX file of a pyramid or a part of it.
 ///
 /// # Errors
-/// As [`encoder_forecaster`].
+/// As [`encoder_forecaster`], and [`Error::InvalidConfig`] for [`Residual::Motion`](crate::Residual::Motion).
 ///
 /// ```
 /// use convgru_model::{Pyramid, PyramidConfig, export::onnx::{self, Part}};
@@ -163,13 +164,21 @@ pub fn encoder_forecaster<T: Scalar>(network: &EncoderForecaster<T>, part: Part)
 /// ```
 pub fn pyramid<T: Scalar>(network: &Pyramid<T>, part: Part) -> Result<Vec<u8>> {
     expect_frames(part)?;
+    if network.config().residual == Residual::Motion {
+        return Err(Error::InvalidConfig {
+            field: "residual".into(),
+            reason: "\"motion\" carries frames on along an optical flow that ONNX files do not hold; a network trained \
+                     with residual = \"last-frame\" can be exported"
+                .into(),
+        });
+    }
     pyramid::write(network, part)
 }
 
 /// The bytes of an ONNX file of a network that continues frames, or a part of it.
 ///
 /// # Errors
-/// As [`encoder_forecaster`].
+/// As [`encoder_forecaster`] and [`pyramid()`].
 pub fn forecaster<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<u8>> {
     match network {
         Forecaster::EncoderForecaster(network) => encoder_forecaster(network, part),

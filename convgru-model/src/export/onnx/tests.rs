@@ -313,6 +313,16 @@ fn an_ensemble_predicts_the_channels_of_all_members() {
 }
 
 #[test]
+fn movement_is_refused_with_what_to_do() {
+    let config = PyramidConfig { residual: Residual::Motion, ..Default::default() };
+    let network = Pyramid::<f32>::new(config, 3).unwrap();
+    for part in [Part::EncoderStep, Part::ForecasterStep, Part::Forecast { steps: 2 }] {
+        let error = pyramid(&network, part).unwrap_err().to_string();
+        assert!(error.contains("residual = \"last-frame\""), "{error}");
+    }
+}
+
+#[test]
 fn a_forecast_of_nothing_and_a_file_too_large_are_refused() {
     let network = EncoderForecaster::<f32>::new(EncoderForecasterConfig::default(), 0).unwrap();
     let error = encoder_forecaster(&network, Part::Forecast { steps: 0 }).unwrap_err();

@@ -20,7 +20,7 @@ const TRIES: u64 = 2000;
 pub(super) fn cases() -> Vec<Case> {
     // Rectifiers of slope 1 have no kinks, which lets shapes be larger.
     let plain = |config: fn(PyramidConfig) -> PyramidConfig| Kind { config, logits: false, kinks: false };
-    let smooth: [(&str, Kind); 8] = [
+    let smooth: [(&str, Kind); 10] = [
         ("pyramid", plain(|c| c)),
         (
             "pyramid without bias, one convolution at the end",
@@ -50,6 +50,17 @@ pub(super) fn cases() -> Vec<Case> {
                 ..c
             }),
         ),
+        ("pyramid, motion, skip", plain(|c| PyramidConfig { residual: Residual::Motion, skip: true, ..c })),
+        (
+            "pyramid, motion of logits, skip, two members",
+            plain(|c| PyramidConfig {
+                output_activation: OutputActivation::Sigmoid,
+                residual: Residual::Motion,
+                skip: true,
+                members: 2,
+                ..c
+            }),
+        ),
         (
             "pyramid, sigmoid, loss on logits",
             Kind {
@@ -59,8 +70,10 @@ pub(super) fn cases() -> Vec<Case> {
         ),
     ];
     let leaky = Kind { kinks: true, ..plain(|c| PyramidConfig { slope: 0.2, skip: true, ..c }) };
+    let moving = |c| PyramidConfig { slope: 0.2, skip: true, residual: Residual::Motion, ..c };
     let mut cases: Vec<Case> = smooth.into_iter().map(|(name, kind)| case(name, kind)).collect();
     cases.push(case("pyramid, leaky rectifiers", leaky));
+    cases.push(case("pyramid, motion, leaky rectifiers", Kind { kinks: true, ..plain(moving) }));
     cases
 }
 
@@ -96,9 +109,18 @@ fn case(name: &str, kind: Kind) -> Case {
             head_channels: 2,
             ..Default::default()
         });
-        let frame =
-            if kind.kinks { [1, image_channels, h.min(2), w.min(3)] } else { [batch, image_channels, h, w] };
-        let steps = if kind.kinks { [inputs.min(2), outputs.min(2)] } else { [inputs, outputs] };
+        let moves = config.residual == Residual::Motion;
+        let frame = match (kind.kinks, moves) {
+            (true, _) => [1, image_channels, h.min(2), w.min(3)],
+            (false, true) => [batch, image_channels, 2 * h - 1, 2 * w - 1],
+            (false, false) => [batch, image_channels, h, w],
+        };
+        let steps = match (kind.kinks, moves) {
+            (true, _) => [inputs.min(2), outputs.min(2)],
+            // Up to one more frame than shows the movement.
+            (false, true) => [inputs + 2, outputs],
+            (false, false) => [inputs, outputs],
+        };
         Probed::new(Forecasting::new(kind, config, steps, frame, seed)?, seed ^ 1)
     })
 }
@@ -106,7 +128,10 @@ fn case(name: &str, kind: Kind) -> Case {
 struct Forecasting {
     kind: Kind,
     network: Pyramid<f64>,
+    /// The frames, unless they are fixed, and all parameters.
     inputs: Vec<(String, Tensor<f64>)>,
+    /// Frames that move, and what is carried on of them is constant: they are not probed.
+    fixed: Option<Tensor<f64>>,
     steps: usize,
 }
 
@@ -118,7 +143,9 @@ impl Forecasting {
         [n, c, h, w]: [usize; 4],
         seed: u64,
     ) -> Result<Self> {
-        let (added, network) = (config.residual == Residual::LastFrame, Pyramid::new(config, seed)?);
+        let (added, moves) = (config.residual == Residual::LastFrame, config.residual == Residual::Motion);
+        let network = Pyramid::new(config, seed)?;
+        let fixed = moves.then(|| moving(&[frames, n, c, h, w], seed));
         let draw = |seed: u64| {
             let mut values = Values::new(seed);
             let mut frames = values.tensor(&[frames, n, c, h, w]);
@@ -127,13 +154,18 @@ impl Forecasting {
                 let at = |x: f64| if x > 0.9 { 1.2 * x } else { 0.5 + 0.3 * x };
                 frames.as_mut_slice().iter_mut().for_each(|x| *x = at(*x));
             }
-            let mut inputs = vec![("x".to_owned(), frames)];
+            let mut inputs = if moves { Vec::new() } else { vec![("x".to_owned(), frames)] };
             for (name, parameter) in network.parameters().to_named() {
-                inputs.push((name, values.tensor(parameter.shape())));
+                let mut drawn = values.tensor(parameter.shape());
+                if moves {
+                    // More frames and pixels make weights of other cases too steep for differences.
+                    drawn.as_mut_slice().iter_mut().for_each(|weight| *weight *= 0.5);
+                }
+                inputs.push((name, drawn));
             }
             inputs
         };
-        let mut forecasting = Self { kind, inputs: draw(seed), steps, network: network.clone() };
+        let mut forecasting = Self { kind, inputs: draw(seed), fixed, steps, network: network.clone() };
         let mut best = forecasting.nearest_kink(&forecasting.inputs)?;
         for attempt in (1..TRIES).take_while(|_| kind.kinks) {
             if best > NEAR {
@@ -154,14 +186,26 @@ impl Forecasting {
     }
 
     fn run_reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<PyramidForecast<N>> {
-        let names = self.inputs[1..].iter().map(|(name, _)| name.clone());
-        let named = NamedArrays::new(names.zip(inputs[1..].iter().cloned()).collect());
-        reference::pyramid(self.network.config(), &named, None, &inputs[0], self.steps)
+        let first = self.probed_frames();
+        let names = self.inputs[first..].iter().map(|(name, _)| name.clone());
+        let named = NamedArrays::new(names.zip(inputs[first..].iter().cloned()).collect());
+        let fixed = self.fixed.as_ref().map(Array::constant);
+        let frames = fixed.as_ref().unwrap_or(&inputs[0]);
+        reference::pyramid(self.network.config(), &named, None, frames, self.steps)
+    }
+
+    /// How many of the inputs are frames.
+    fn probed_frames(&self) -> usize {
+        usize::from(self.fixed.is_none())
+    }
+
+    fn frames<'a>(&'a self, inputs: &'a [Tensor<f64>]) -> &'a Tensor<f64> {
+        self.fixed.as_ref().unwrap_or(&inputs[0])
     }
 
     fn parameters(&self, tensors: &[Tensor<f64>]) -> PyramidParameters<f64> {
         let mut parameters = self.network.parameters().clone();
-        let mut given = tensors[1..].iter();
+        let mut given = tensors[self.probed_frames()..].iter();
         parameters.for_each_mut(&mut |_, parameter| {
             if let Some(tensor) = given.next() {
                 parameter.clone_from(tensor);
@@ -187,7 +231,7 @@ impl Operation for Forecasting {
         };
         let scales: Vec<String> = config.scales.iter().map(scale).collect();
         let [height, width] = config.link_kernel_size.size();
-        let shape = self.inputs[0].1.shape();
+        let shape = self.fixed.as_ref().unwrap_or(&self.inputs[0].1).shape();
         format!("x {shape:?} to {}, scales [{}], links {height}x{width}", self.steps, scales.join("; "))
     }
 
@@ -198,9 +242,9 @@ impl Operation for Forecasting {
     fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
         let network = self.network(inputs);
         if self.kind.logits {
-            return Ok(vec![network.forward_train(&inputs[0], self.steps)?.0.logits]);
+            return Ok(vec![network.forward_train(self.frames(inputs), self.steps)?.0.logits]);
         }
-        Ok(vec![network.forward(&inputs[0], self.steps)?])
+        Ok(vec![network.forward(self.frames(inputs), self.steps)?])
     }
 
     fn add_gradients(
@@ -210,15 +254,18 @@ impl Operation for Forecasting {
         gradients: &mut [Tensor<f64>],
     ) -> Result<()> {
         let network = self.network(inputs);
-        let (_, mut workspace) = network.forward_train(&inputs[0], self.steps)?;
+        let (_, mut workspace) = network.forward_train(self.frames(inputs), self.steps)?;
         let d_output = match self.kind.logits {
             true => OutputGradient::Logits(&d_outputs[0]),
             false => OutputGradient::Output(&d_outputs[0]),
         };
         let mut d_parameters = self.parameters(gradients);
         let d_input = network.backward(&mut workspace, d_output, &mut d_parameters)?;
-        gradients[0].add_assign(&d_input)?;
-        for (gradient, (_, d_parameter)) in gradients[1..].iter_mut().zip(d_parameters.to_named()) {
+        let (of_frames, of_parameters) = gradients.split_at_mut(self.probed_frames());
+        if let Some(gradient) = of_frames.first_mut() {
+            gradient.add_assign(&d_input)?;
+        }
+        for (gradient, (_, d_parameter)) in of_parameters.iter_mut().zip(d_parameters.to_named()) {
             *gradient = d_parameter;
         }
         Ok(())
@@ -228,4 +275,16 @@ impl Operation for Forecasting {
         let forecast = self.run_reference(inputs)?.frames;
         Ok(vec![if self.kind.logits { forecast.logits } else { forecast.output }])
     }
+}
+
+/// Waves that move, each channel in a direction of its own; some numbers are beyond those that have logits.
+fn moving(shape: &[usize; 5], seed: u64) -> Tensor<f64> {
+    let &[_, n, c, height, width] = shape;
+    Tensor::from_fn(shape, |index| {
+        let (t, image) = (index / (n * c * height * width), index / (height * width) % (n * c));
+        let (y, x) = (index / width % height, index % width);
+        let [t, image, y, x] = [t, image, y, x].map(|number| number as f64);
+        let phase = (seed % 97) as f64 + 1.3 * image;
+        0.5 + 0.55 * (0.9 * (y - 0.6 * t) + 0.7 * (x - (0.8 - 0.5 * image) * t) + phase).sin()
+    })
 }

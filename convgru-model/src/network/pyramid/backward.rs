@@ -5,15 +5,17 @@ use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
 use super::super::encoder_forecaster::OutputGradient;
 use super::super::stack::{PreparedStack, StackBackward, StackWorkspace};
 use super::super::state_gradient::StateGradient;
+use super::carried::CarriedRead;
 use super::{Prepared, Pyramid, PyramidParameters, PyramidWorkspace};
 use crate::cell::CellParameters;
+use crate::config::Residual;
 use crate::error::{Result, expect_count};
 use crate::parameters::expect_gradients;
 use crate::tensor::{Tensor, expect_shape};
 
 impl<T: Scalar> Pyramid<T> {
     /// Adds the gradients of all parameters and returns that of the input frames: zero of those before a
-    /// [truncation](Self::set_truncation).
+    /// [truncation](Self::set_truncation). What [`Residual::Motion`] carries on is constant: no gradient comes through it.
     ///
     /// # Shapes
     /// result: `[T_in, N, C, H, W]`
@@ -70,7 +72,7 @@ impl<T: Scalar> Pyramid<T> {
         let before = steps - workspace.encoder[0].top().steps();
         let with_gradient = &mut d_input.as_mut_slice()[before * workspace.frames.extent.len()..];
         workspace.frames.to_frames(&d_patches, with_gradient)?;
-        if let Some(addition) = self.addition() {
+        if let Some(addition) = self.addition().filter(|_| self.config.residual == Residual::LastFrame) {
             addition.backward(&workspace.last_frame, &d_logits, d_input.slice_mut(steps - 1));
         }
         Ok(Some(d_input))
@@ -93,6 +95,8 @@ impl<T: Scalar> Pyramid<T> {
         }
         let patches = workspace.patches.extent().channels;
         expect_count("channels of patches in the workspace", self.config.patch_channels(), patches)?;
+        let carried = [self.config.reads_carried(), workspace.carried.is_some()].map(usize::from);
+        expect_count("sequences of carried frames in the workspace", carried[0], carried[1])?;
         let hidden = workspace.hidden.as_ref().map_or(0, |maps| maps.extent().channels);
         expect_count("channels of the output in the workspace", self.config.head_channels, hidden)
     }
@@ -151,7 +155,8 @@ impl<T: Scalar> Prepared<'_, T> {
             let mut start = Start { last: back.into_initial_gradients(), d_read: None };
             if let (Some(up), Some(mut d_inputs)) = (above, d_inputs) {
                 d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
-                if self.config.skip {
+                let carried = workspace.carried.as_deref().filter(|_| scale == 0);
+                if self.config.skip && carried.is_none() {
                     start.d_read = Some(sum_over_steps(&d_inputs, stack.top().batch)?);
                 }
                 let states = &workspace.forecaster[scale + 1].top().states;
@@ -160,6 +165,12 @@ impl<T: Scalar> Prepared<'_, T> {
                     up.weight_gradients(states.as_ref(), d_deep.as_ref(), gradients, scratch)?;
                 }
                 d_states = up.input_gradient(d_deep.as_ref(), scratch)?;
+                if let Some(CarriedRead { patches, features }) = carried {
+                    d_inputs.as_mut().leaky_relu_backward(features.as_ref(), self.slope())?;
+                    let gradients = &mut gradients.encoder[0].down;
+                    let down = &self.encoder[0].down;
+                    down.weight_gradients(patches.as_ref(), d_inputs.as_ref(), gradients, scratch)?;
+                }
             }
             starts.push(start);
         }

@@ -4,6 +4,7 @@ use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::super::encoder_forecaster::{Prediction, expect_steps};
 use super::super::stack::{PreparedStack, StackWorkspace, steps_of_block};
+use super::carried::CarriedRead;
 use super::{EncoderScale, ForecasterScale, Frames, Prepared, Pyramid, outputs};
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -27,6 +28,8 @@ pub struct PyramidWorkspace<T> {
     pub(super) output: Tensor<T>,
     /// The last frame that was read.
     pub(super) last_frame: Vec<T>,
+    /// What the forecaster read of it at each step, carried on.
+    pub(super) carried: Option<Box<CarriedRead<T>>>,
 }
 
 impl<T: Scalar> Pyramid<T> {
@@ -73,11 +76,14 @@ impl<T: Scalar> Pyramid<T> {
             keeps_gates: self.keeps_gates(&frames, [last, steps]),
         };
         let encoder = training.encode(before.as_deref(), &patches, last, &mut scratch)?;
-        let forecaster = training.forecast(&encoder, steps, &mut scratch)?;
+        let moved = self.carried(input, steps)?;
+        let carried = prepared.read_carried(&frames, moved.as_ref().map(Tensor::as_slice), &mut scratch)?;
+        let forecaster = training.forecast(&encoder, carried.as_ref(), steps, &mut scratch)?;
         let states = forecaster[0].top().states.as_ref();
         let (hidden, deep) = prepared.head(states, &mut scratch)?;
         let last_frame = input.slice(read - 1).to_vec();
-        let added = self.addition().map(|addition| (addition, &last_frame[..]));
+        let added = moved.as_ref().map_or(&last_frame[..], Tensor::as_slice);
+        let added = self.addition().map(|addition| (addition, added));
         let logits = outputs(&frames.of_members(self.config.members), &deep, steps, added)?;
         let output = self.activation().forward(&logits);
         let prediction = Prediction { output: output.clone(), logits };
@@ -90,6 +96,7 @@ impl<T: Scalar> Pyramid<T> {
             hidden,
             output,
             last_frame,
+            carried: carried.map(Box::new),
         };
         Ok((prediction, workspace))
     }
@@ -152,6 +159,7 @@ impl<T: Scalar> Training<'_, '_, T> {
     fn forecast(
         &self,
         encoder: &[StackWorkspace<T>],
+        carried: Option<&CarriedRead<T>>,
         steps: usize,
         scratch: &mut Scratchpad<T>,
     ) -> Result<Vec<StackWorkspace<T>>> {
@@ -164,7 +172,7 @@ impl<T: Scalar> Training<'_, '_, T> {
             }
             if let Some(above) = stacks.last() {
                 let states = above.top().states.as_ref();
-                let skip = prepared.config.skip.then(|| last_read(&encoder[scale]));
+                let skip = prepared.config.skip.then(|| handed_across(scale, &encoder[scale], carried));
                 prepared.ascend(scale + 1, states, skip, stack.inputs.as_mut(), scratch)?;
             }
             cells.forward(&mut stack, steps, scratch)?;
@@ -186,8 +194,16 @@ impl<T: Scalar> Training<'_, '_, T> {
     }
 }
 
-/// What the cells of the encoder read of the last frame.
-pub(super) fn last_read<T: Scalar>(stack: &StackWorkspace<T>) -> FeatureMapsRef<'_, T> {
+/// What the forecaster reads of frames at a scale: at the finest of carried ones, where there are such, and else what the
+/// cells of the encoder read of the last frame.
+pub(super) fn handed_across<'a, T: Scalar>(
+    scale: usize,
+    stack: &'a StackWorkspace<T>,
+    carried: Option<&'a CarriedRead<T>>,
+) -> FeatureMapsRef<'a, T> {
+    if let Some(carried) = carried.filter(|_| scale == 0) {
+        return carried.features.as_ref();
+    }
     let layer = stack.top();
     stack.inputs.images(layer.images(layer.steps() - 1..layer.steps()))
 }

@@ -119,7 +119,7 @@ impl Frames {
     }
 }
 
-/// The frame that is added to the output, and the way back through it.
+/// The frames that are added to the output, and the way back through the last one that was read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Addition {
     as_logits: bool,
@@ -131,7 +131,7 @@ pub(super) struct Addition {
 impl Addition {
     /// What a configuration adds.
     pub(super) fn of(config: &PyramidConfig, activation: Activation) -> Option<Self> {
-        let added = config.residual == Residual::LastFrame;
+        let added = config.residual != Residual::None;
         added.then_some(Self {
             as_logits: activation == Activation::Sigmoid,
             members: config.members,
@@ -139,18 +139,18 @@ impl Addition {
         })
     }
 
-    /// Adds a frame `[N, C, H, W]` to each member of each of some steps of an output, `[T, N, K C, H, W]`.
-    pub(super) fn add<T: Scalar>(self, frame: &[T], outputs: &mut Tensor<T>) {
+    /// Adds a frame `[N, C, H, W]`, or one for each step, to each member of some steps of an output, `[T, N, K C, H, W]`.
+    pub(super) fn add<T: Scalar>(self, frames: &[T], outputs: &mut Tensor<T>) {
         let added: Vec<T> =
-            if self.as_logits { frame.iter().map(|&x| logit(x)).collect() } else { frame.to_vec() };
+            if self.as_logits { frames.iter().map(|&x| logit(x)).collect() } else { frames.to_vec() };
         let sample = self.sample(outputs);
         for (index, output) in outputs.as_mut_slice().chunks_exact_mut(sample).enumerate() {
-            let added = &added[self.place(index, sample, frame.len())..][..sample];
+            let added = &added[self.place(index, sample, frames.len())..][..sample];
             output.iter_mut().zip(added).for_each(|(y, &x)| *y += x);
         }
     }
 
-    /// Adds the gradient of the frame from those of the outputs.
+    /// Adds the gradient of a frame that was added to all steps from those of the outputs.
     pub(super) fn backward<T: Scalar>(self, frame: &[T], d_outputs: &Tensor<T>, d_frame: &mut [T]) {
         let sample = self.sample(d_outputs);
         for (index, d_output) in d_outputs.as_slice().chunks_exact(sample).enumerate() {
@@ -166,7 +166,7 @@ impl Addition {
         self.image_channels * outputs.shape()[3..].iter().product::<usize>()
     }
 
-    /// Where the sample begins in a frame of `len` numbers to which part `index` of the outputs belongs: members of a
+    /// Where the sample begins in frames of `len` numbers to which part `index` of the outputs belongs: members of a
     /// sample follow each other.
     fn place(self, index: usize, sample: usize, len: usize) -> usize {
         index / self.members * sample % len

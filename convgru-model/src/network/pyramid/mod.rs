@@ -1,6 +1,7 @@
 //! An encoder-forecaster with cells at several scales.
 
 mod backward;
+mod carried;
 mod forward;
 mod frames;
 mod limits;

@@ -84,7 +84,7 @@ impl<T: Scalar> PyramidParameters<T> {
             hidden: config.head_hidden().map(|config| link(config, next())),
             output: draw_alike(config.head_output(), taps, next()),
         };
-        if config.residual == Residual::LastFrame {
+        if config.residual != Residual::None {
             match config.members {
                 1 => head.output.zero(),
                 _ => head.output.weight.as_mut_slice().iter_mut().for_each(|w| *w *= T::from_f64(SMALL)),

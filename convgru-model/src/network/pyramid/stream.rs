@@ -4,7 +4,7 @@ use convgru_kernels::{Scalar, Scratchpad};
 
 use super::super::encoder_forecaster::expect_steps;
 use super::super::stack::{StackWorkspace, steps_of_block};
-use super::forward::last_read;
+use super::forward::handed_across;
 use super::{Frames, Prepared, Pyramid, outputs};
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -18,7 +18,8 @@ pub(in crate::network) struct PyramidStream<'a, T> {
     encoder: Vec<StackWorkspace<T>>,
     /// Of the forecaster, for blocks of steps; made when first needed.
     forecaster: Option<Vec<StackWorkspace<T>>>,
-    last_frame: Vec<T>,
+    /// The last frames that were read, as many as a forecast needs.
+    last_frames: Vec<T>,
     /// Whether a frame was read.
     started: bool,
     scratch: Scratchpad<T>,
@@ -36,7 +37,7 @@ impl<T: Scalar> Pyramid<T> {
             prepared,
             frames,
             forecaster: None,
-            last_frame: Vec::new(),
+            last_frames: Vec::new(),
             started: false,
             scratch: Scratchpad::new(),
         })
@@ -84,8 +85,9 @@ impl<T: Scalar> PyramidStream<'_, T> {
             prepared.encoder[scale].cells.step(stack, 0, scratch)?;
         }
         self.started = true;
-        self.last_frame.clear();
-        self.last_frame.extend_from_slice(frame);
+        let before = (self.network.frames_needed() - 1) * frame.len();
+        self.last_frames.drain(..self.last_frames.len().saturating_sub(before));
+        self.last_frames.extend_from_slice(frame);
         Ok(())
     }
 
@@ -98,11 +100,14 @@ impl<T: Scalar> PyramidStream<'_, T> {
             None => self.workspaces(block)?,
         };
         let predicted = self.frames.of_members(self.network.config.members);
-        let Self { prepared, encoder, scratch, .. } = self;
+        let carried = self.carried(steps)?;
+        let Self { prepared, encoder, scratch, frames, .. } = self;
         let mut output = Tensor::zeros(&predicted.shape(steps));
-        let image = predicted.extent.len();
+        let (image, frame) = (predicted.extent.len(), frames.extent.len());
         for start in (0..steps).step_by(block) {
             let count = block.min(steps - start);
+            let moved = carried.as_ref().map(|frames| &frames.as_slice()[start * frame..][..count * frame]);
+            let carried = prepared.read_carried(frames, moved, scratch)?;
             for scale in (0..stacks.len()).rev() {
                 let (from, above) = stacks.split_at_mut(scale + 1);
                 let stack = &mut from[scale];
@@ -116,7 +121,8 @@ impl<T: Scalar> PyramidStream<'_, T> {
                 let images = stack.top().images(0..count);
                 if let Some(above) = above.first() {
                     let states = above.top().states.images(images.clone());
-                    let skip = prepared.config.skip.then(|| last_read(&encoder[scale]));
+                    let skip =
+                        prepared.config.skip.then(|| handed_across(scale, &encoder[scale], carried.as_ref()));
                     let inputs = stack.inputs.images_mut(images);
                     prepared.ascend(scale + 1, states, skip, inputs, scratch)?;
                 }
@@ -124,13 +130,24 @@ impl<T: Scalar> PyramidStream<'_, T> {
             }
             let states = &stacks[0].top().states;
             let (_, patches) = prepared.head(states.images(stacks[0].top().images(0..count)), scratch)?;
-            let added = self.network.addition().map(|addition| (addition, &self.last_frame[..]));
+            let last_frame = &self.last_frames[self.last_frames.len() - frame..];
+            let added = self.network.addition().map(|addition| (addition, moved.unwrap_or(last_frame)));
             let part = outputs(&predicted, &patches, count, added)?;
             output.as_mut_slice()[start * image..][..part.len()].copy_from_slice(part.as_slice());
         }
         self.network.activation().apply(output.as_mut_slice());
         self.forecaster = Some(stacks);
         Ok(output)
+    }
+
+    /// The last frame carried on, where it is.
+    fn carried(&self, steps: usize) -> Result<Option<Tensor<T>>> {
+        if !self.network.moves() {
+            return Ok(None);
+        }
+        let count = self.last_frames.len() / self.frames.extent.len();
+        let read = Tensor::from_vec(&self.frames.shape(count), self.last_frames.clone())?;
+        self.network.carried(&read, steps)
     }
 
     /// What the encoder keeps of the last step, the finest scale first.
@@ -144,6 +161,7 @@ impl<T: Scalar> PyramidStream<'_, T> {
             layer.clear_initial();
         }
         self.started = false;
+        self.last_frames.clear();
     }
 
     /// Steps that are computed one scale after the other, together.

@@ -1,6 +1,6 @@
 //! Images of one channel: interpolation, smoothing, halving.
 
-use convgru_model::Scalar;
+use convgru_kernels::Scalar;
 
 use crate::parallel;
 
@@ -21,7 +21,7 @@ impl<T: Scalar> Plane<T> {
     /// Each pixel by its row and column, in parallel.
     pub(super) fn from_fn(height: usize, width: usize, pixel: impl Fn(usize, usize) -> T + Sync) -> Self {
         let mut values = vec![T::ZERO; height * width];
-        parallel::map_parts(&mut values, width, &|y, row| {
+        parallel::for_each_part(&mut values, width, &|y, row| {
             for (x, value) in row.iter_mut().enumerate() {
                 *value = pixel(y, x);
             }

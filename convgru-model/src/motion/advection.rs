@@ -1,6 +1,6 @@
 //! Moving a frame along a flow that stays as it is.
 
-use convgru_model::Scalar;
+use convgru_kernels::Scalar;
 
 use super::flow::{Flow, Frame};
 use super::plane::Plane;

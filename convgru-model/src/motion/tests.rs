@@ -1,4 +1,3 @@
-use convgru_model::Tensor;
 use proptest::prelude::*;
 
 use super::*;
@@ -155,10 +154,12 @@ fn a_single_frame_stays() {
 fn what_cannot_be_carried_on_is_refused() {
     let flow = OpticalFlow::default();
     let error = flow.extrapolate(&Tensor::<f32>::zeros(&[0, 1, 1, 8, 8]), None, 2).unwrap_err().to_string();
-    assert!(error.contains("0 frames"), "{error}");
+    assert!(error.contains("[T >= 1, N, C, H >= 1, W >= 1]"), "{error}");
     assert!(flow.extrapolate(&Tensor::<f32>::zeros(&[2, 8, 8]), None, 2).is_err());
     let frames = Tensor::<f32>::zeros(&[2, 1, 1, 8, 8]);
     assert!(flow.extrapolate(&frames, Some(&Tensor::zeros(&[2, 1, 1, 8, 9])), 2).is_err());
     let error = OpticalFlow { window: 0.0, ..flow }.extrapolate(&frames, None, 2).unwrap_err().to_string();
-    assert!(error.contains("a window of 0"), "{error}");
+    assert!(error.contains("window: 0 is not"), "{error}");
+    let error = OpticalFlow { frames: 1, ..flow }.extrapolate(&frames, None, 2).unwrap_err().to_string();
+    assert!(error.contains("frames: 1 is less than 2"), "{error}");
 }

@@ -1,7 +1,8 @@
-//! Nowcasts without a model: frames that move on as they moved.
+//! Frames that move on as they moved: nowcasts without a network.
 //!
-//! The baseline of rain nowcasting, Lagrangian persistence: the movement is estimated from the
-//! last frames, and the last one is carried on along it.
+//! Lagrangian persistence of rain: the movement is estimated from the last frames, and the last
+//! one is carried on along it. It is the baseline of rain nowcasting, and what a
+//! [`Pyramid`](crate::Pyramid) with [`Residual::Motion`](crate::Residual::Motion) adds to its output.
 
 mod advection;
 mod flow;
@@ -9,10 +10,11 @@ mod plane;
 #[cfg(test)]
 mod tests;
 
-use convgru_model::{Scalar, Tensor};
-use rayon::prelude::*;
+use convgru_kernels::Scalar;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
+use crate::parallel;
+use crate::tensor::Tensor;
 use advection::Origins;
 use flow::{Frame, Search};
 use plane::Plane;
@@ -29,7 +31,7 @@ use plane::Plane;
 ///
 /// ```
 /// use convgru_model::Tensor;
-/// use convgru_train::nowcast::OpticalFlow;
+/// use convgru_model::motion::OpticalFlow;
 ///
 /// // A soft blob that moves a pixel and a half to the right per frame.
 /// let blob = |t: usize, y: usize, x: usize| {
@@ -43,7 +45,7 @@ use plane::Plane;
 ///     let apart = nowcast.slice(t).iter().zip(frames.slice(4 + t)).map(|(a, b)| (a - b).abs());
 ///     assert!(apart.fold(0.0, f32::max) < 0.1);
 /// }
-/// # Ok::<(), convgru_train::Error>(())
+/// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OpticalFlow {
@@ -84,8 +86,8 @@ impl OpticalFlow {
     /// input, valid: `[T, N, C, H, W]`, at least one frame; result: `[steps, N, C, H, W]`
     ///
     /// # Errors
-    /// [`Error::Data`] if a field is out of its range or there are no frames,
-    /// [`Error::Model`] if shapes do not fit.
+    /// [`Error::InvalidConfig`] if a field is out of its range, [`Error::ShapeMismatch`] if shapes do not fit or
+    /// there are no frames.
     pub fn extrapolate<T: Scalar>(
         &self,
         input: &Tensor<T>,
@@ -112,29 +114,26 @@ impl OpticalFlow {
     ) -> Result<Tensor<T>> {
         let shape = self.check(seen, carried, valid)?;
         let [frames, n, c, height, width] = shape;
-        let planes: Vec<Vec<Plane<T>>> = (0..n * c)
-            .into_par_iter()
-            .map(|at| {
-                let plane = |tensor: &Tensor<T>, t: usize| {
-                    let values = &tensor.slice(t)[at * height * width..][..height * width];
-                    Plane::new(height, width, values.to_vec())
-                };
-                let is_measured = |&valid: &T| if valid > T::ZERO { T::ONE } else { T::ZERO };
-                let measured = |t: usize| match valid {
-                    Some(valid) => plane(valid, t).map(is_measured),
-                    None => Plane::from_fn(height, width, |_, _| T::ONE),
-                };
-                // What was not measured may be any number, or none.
-                let only = |value: T, valid: T| if valid > T::ZERO { value } else { T::ZERO };
-                let first = frames - self.frames.min(frames);
-                let frame = |tensor: &Tensor<T>, t: usize| {
-                    let valid = measured(t);
-                    Frame { values: plane(tensor, t).zip(&valid, only), valid }
-                };
-                let shown: Vec<_> = (first..frames).map(|t| frame(seen, t)).collect();
-                self.continued(&shown, &frame(carried, frames - 1), steps)
-            })
-            .collect();
+        let planes: Vec<Vec<Plane<T>>> = parallel::map(n * c, &|at| {
+            let plane = |tensor: &Tensor<T>, t: usize| {
+                let values = &tensor.slice(t)[at * height * width..][..height * width];
+                Plane::new(height, width, values.to_vec())
+            };
+            let is_measured = |&valid: &T| if valid > T::ZERO { T::ONE } else { T::ZERO };
+            let measured = |t: usize| match valid {
+                Some(valid) => plane(valid, t).map(is_measured),
+                None => Plane::from_fn(height, width, |_, _| T::ONE),
+            };
+            // What was not measured may be any number, or none.
+            let only = |value: T, valid: T| if valid > T::ZERO { value } else { T::ZERO };
+            let first = frames - self.frames.min(frames);
+            let frame = |tensor: &Tensor<T>, t: usize| {
+                let valid = measured(t);
+                Frame { values: plane(tensor, t).zip(&valid, only), valid }
+            };
+            let shown: Vec<_> = (first..frames).map(|t| frame(seen, t)).collect();
+            self.continued(&shown, &frame(carried, frames - 1), steps)
+        });
         let mut result = Tensor::zeros(&[steps, n, c, height, width]);
         for t in 0..steps {
             for (place, planes) in result.slice_mut(t).chunks_exact_mut(height * width).zip(&planes) {
@@ -166,35 +165,33 @@ impl OpticalFlow {
         carried: &Tensor<T>,
         valid: Option<&Tensor<T>>,
     ) -> Result<[usize; 5]> {
-        let refuse = |reason| Err(Error::Data { what: "optical flow".into(), reason });
-        let positive = |value: f32| value > 0.0 && value.is_finite();
-        if self.frames < 2 || self.iterations == 0 || !positive(self.window) || !positive(self.damping) {
-            return refuse(format!(
-                "{} frames (at least 2), {} iterations (at least 1), a window of {} and a damping of {} (above 0)",
-                self.frames, self.iterations, self.window, self.damping
-            ));
+        let invalid = |field: &str, reason: String| Err(Error::InvalidConfig { field: field.into(), reason });
+        for (field, value, least) in [("frames", self.frames, 2), ("iterations", self.iterations, 1)] {
+            if value < least {
+                return invalid(field, format!("{value} is less than {least}"));
+            }
+        }
+        for (field, value) in [("window", self.window), ("damping", self.damping)] {
+            if value <= 0.0 || !value.is_finite() {
+                return invalid(field, format!("{value} is not a number above 0"));
+            }
         }
         let mismatch = |what: &str, expected: String, got: &Tensor<T>| {
-            Err(Error::Model(convgru_model::Error::ShapeMismatch {
-                what: what.into(),
-                expected,
-                got: got.shape().to_vec(),
-            }))
+            Err(Error::ShapeMismatch { what: what.into(), expected, got: got.shape().to_vec() })
         };
+        let needed = || "[T >= 1, N, C, H >= 1, W >= 1]".to_owned();
         let &[t, n, c, height, width] = seen.shape() else {
-            return mismatch("the frames of optical flow", "[T, N, C, H, W]".into(), seen);
+            return mismatch("the frames of optical flow", needed(), seen);
         };
+        if t == 0 || height == 0 || width == 0 {
+            return mismatch("the frames of optical flow", needed(), seen);
+        }
         for (what, other) in
             [("the frames that are carried on", Some(carried)), ("the mask of optical flow", valid)]
         {
             if let Some(other) = other.filter(|other| other.shape() != seen.shape()) {
                 return mismatch(what, format!("{:?}", seen.shape()), other);
             }
-        }
-        if t == 0 || height == 0 || width == 0 {
-            return refuse(format!(
-                "there is nothing to carry on in {t} frames of {height} x {width} pixels"
-            ));
         }
         Ok([t, n, c, height, width])
     }
