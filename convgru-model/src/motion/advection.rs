@@ -4,6 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::flow::{Flow, Frame};
 use super::plane::Plane;
+use crate::parallel;
 
 /// How often the movement half a step back is looked up.
 const ITERATIONS: usize = 3;
@@ -15,36 +16,32 @@ const ITERATIONS: usize = 3;
 /// predictability of precipitation from continental radar images", 2002).
 #[derive(Clone, Debug)]
 pub(super) struct Origins<T> {
-    down: Plane<T>,
-    right: Plane<T>,
+    width: usize,
+    /// Row and column of each pixel's origin.
+    points: Vec<[T; 2]>,
 }
 
 impl<T: Scalar> Origins<T> {
     /// Every pixel where it is.
     pub(super) fn here(height: usize, width: usize) -> Self {
-        Self {
-            down: Plane::from_fn(height, width, |y, _| T::from_f32(y as f32)),
-            right: Plane::from_fn(height, width, |_, x| T::from_f32(x as f32)),
-        }
+        let point = |at: usize| [at / width, at % width].map(|at| T::from_f32(at as f32));
+        Self { width, points: (0..height * width).map(point).collect() }
     }
 
     /// One step further back.
     pub(super) fn step_back(&mut self, flow: &Flow<T>) {
-        let origin = |y: usize, x: usize| {
-            let (y, x) = (self.down.at(y, x), self.right.at(y, x));
+        let origin = |[y, x]: [T; 2]| {
             let (mut down, mut right) = (T::ZERO, T::ZERO);
             let half = T::from_f32(0.5);
             for _ in 0..ITERATIONS {
-                let (middle_y, middle_x) = (y - half * down, x - half * right);
-                down = flow.down.interpolated(middle_y, middle_x);
-                right = flow.right.interpolated(middle_y, middle_x);
+                let middle = flow.down.place(y - half * down, x - half * right);
+                (down, right) = (flow.down.mixed(&middle), flow.right.mixed(&middle));
             }
-            (y - down, x - right)
+            [y - down, x - right]
         };
-        let (height, width) = (self.down.height, self.down.width);
-        let down = Plane::from_fn(height, width, |y, x| origin(y, x).0);
-        let right = Plane::from_fn(height, width, |y, x| origin(y, x).1);
-        (self.down, self.right) = (down, right);
+        parallel::for_each_part(&mut self.points, self.width, &|_, row| {
+            row.iter_mut().for_each(|point| *point = origin(*point));
+        });
     }
 
     /// What a frame shows there, and `outside` beyond its edges and where it was not measured; of
@@ -52,12 +49,13 @@ impl<T: Scalar> Origins<T> {
     pub(super) fn values(&self, frame: &Frame<T>, outside: T) -> Plane<T> {
         let Frame { values, valid } = frame;
         Plane::from_fn(values.height, values.width, |y, x| {
-            let (y, x) = (self.down.at(y, x), self.right.at(y, x));
+            let [y, x] = self.points[y * self.width + x];
             if !values.holds(y, x) {
                 return outside;
             }
-            let share = valid.interpolated(y, x);
-            if share > T::ZERO { values.interpolated(y, x) / share } else { outside }
+            let place = values.place(y, x);
+            let share = valid.mixed(&place);
+            if share > T::ZERO { values.mixed(&place) / share } else { outside }
         })
     }
 }

@@ -12,6 +12,17 @@ pub(super) struct Plane<T> {
     pub(super) values: Vec<T>,
 }
 
+/// A point between four pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<T> {
+    /// Distances from the pixel above and from the one to the left.
+    y: T,
+    x: T,
+    /// The indices of the pixels to the left and right, above and below.
+    top: [usize; 2],
+    bottom: [usize; 2],
+}
+
 impl<T: Scalar> Plane<T> {
     pub(super) fn new(height: usize, width: usize, values: Vec<T>) -> Self {
         assert_eq!(values.len(), height * width, "a plane of {height} x {width}");
@@ -36,10 +47,24 @@ impl<T: Scalar> Plane<T> {
     /// The value at a point between pixels, by the four around it; points outside have that
     /// of the nearest edge.
     pub(super) fn interpolated(&self, y: T, x: T) -> T {
+        self.mixed(&self.place(y, x))
+    }
+
+    /// Where a point lies, in all planes of this size.
+    pub(super) fn place(&self, y: T, x: T) -> Place<T> {
         let (y, top, bottom) = between(y, self.height);
         let (x, left, right) = between(x, self.width);
-        let row = |row| self.at(row, left) + x * (self.at(row, right) - self.at(row, left));
-        row(top) + y * (row(bottom) - row(top))
+        let [top, bottom] = [top, bottom].map(|row| [left, right].map(|column| row * self.width + column));
+        Place { y, x, top, bottom }
+    }
+
+    /// The value at a place, as [`interpolated`](Self::interpolated) has it.
+    pub(super) fn mixed(&self, place: &Place<T>) -> T {
+        let row = |[left, right]: [usize; 2]| {
+            self.values[left] + place.x * (self.values[right] - self.values[left])
+        };
+        let top = row(place.top);
+        top + place.y * (row(place.bottom) - top)
     }
 
     /// Whether a point lies on the image, whose pixels reach half a pixel from their centres.
@@ -52,19 +77,20 @@ impl<T: Scalar> Plane<T> {
     pub(super) fn smoothed(&self, deviation: f32) -> Self {
         let weights = gaussian::<T>(deviation);
         let along = |plane: &Self| {
-            // Transposed on the way, so that twice along rows is once along each axis.
-            Self::from_fn(plane.width, plane.height, |x, y| {
+            let mut sums = plane.values.clone();
+            parallel::for_each_part(&mut sums, plane.width, &|y, sums| {
                 let row = &plane.values[y * plane.width..][..plane.width];
-                let reach = weights.len() - 1;
-                let mut sum = weights[0] * row[x];
-                for d in 1..=reach.min(x) {
-                    sum += weights[d] * row[x - d];
+                sums.iter_mut().for_each(|sum| *sum *= weights[0]);
+                // Weight by weight, so that neighbouring pixels are summed at once.
+                for (d, &weight) in weights.iter().enumerate().take(plane.width).skip(1) {
+                    add_scaled(&mut sums[d..], row, weight);
                 }
-                for d in 1..=reach.min(plane.width - 1 - x) {
-                    sum += weights[d] * row[x + d];
+                for (d, &weight) in weights.iter().enumerate().take(plane.width).skip(1) {
+                    add_scaled(sums, &row[d..], weight);
                 }
-                sum
-            })
+            });
+            // Transposed, so that twice along rows is once along each axis.
+            Self::from_fn(plane.width, plane.height, |x, y| sums[y * plane.width + x])
         };
         along(&along(self))
     }
@@ -94,6 +120,11 @@ impl<T: Scalar> Plane<T> {
         let values = self.values.iter().zip(&other.values).map(|(&a, &b)| combine(a, b)).collect();
         Self::new(self.height, self.width, values)
     }
+}
+
+/// Adds a multiple of values, as far as both go.
+fn add_scaled<T: Scalar>(sums: &mut [T], values: &[T], weight: T) {
+    sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += weight * value);
 }
 
 /// The distance from the pixel before, that pixel and the one after it.

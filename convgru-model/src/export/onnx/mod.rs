@@ -151,7 +151,7 @@ pub fn encoder_forecaster<T: Scalar>(network: &EncoderForecaster<T>, part: Part)
 /// The bytes of an ONNX file of a pyramid or a part of it.
 ///
 /// # Errors
-/// As [`encoder_forecaster`], and [`Error::InvalidConfig`] for [`Residual::Motion`](crate::Residual::Motion).
+/// As [`encoder_forecaster`], and [`Error::InvalidConfig`] for [`Residual::Motion`].
 ///
 /// ```
 /// use convgru_model::{Pyramid, PyramidConfig, export::onnx::{self, Part}};
