@@ -20,7 +20,7 @@ Usage: cargo xtask look [--install] [--out DIR] [REPORT.html]
   --install    gets Debian's package chromium, which asks for root
   --out DIR    where the pictures go [default: target/look]
 
-Without a report: that of the newest run in ./runs. The browser is CONVGRU_CHROMIUM, or chromium or
+Without a report: that of the newest run in ./runs, or with --install none. The browser is CONVGRU_CHROMIUM, or chromium or
 google-chrome on the PATH.
 
 Example:
@@ -29,16 +29,31 @@ Example:
 /// Names of the browser on the PATH.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
-/// A picture: its name, the size of the window, and what else the browser is told.
-const PICTURES: [(&str, &str, &[&str]); 4] = [
-    ("wide", "1200,3600", &[]),
-    ("narrow", "500,5200", &[]),
-    ("dark", "1200,3600", &["--blink-settings=preferredColorScheme=0"]),
-    ("no-scripts", "1200,1600", &["--blink-settings=scriptEnabled=false"]),
+/// A picture of a page.
+struct Picture {
+    name: &'static str,
+    /// Of the window in pixels: width and height.
+    size: &'static str,
+    /// What else the browser is told.
+    options: &'static [&'static str],
+    scripts: bool,
+}
+
+const PICTURES: [Picture; 4] = [
+    Picture { name: "wide", size: "1200,3600", options: &[], scripts: true },
+    Picture { name: "narrow", size: "500,5200", options: &[], scripts: true },
+    Picture {
+        name: "dark",
+        size: "1200,3600",
+        options: &["--blink-settings=preferredColorScheme=0"],
+        scripts: true,
+    },
+    Picture { name: "no-scripts", size: "1200,1600", options: &[], scripts: false },
 ];
 
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let (mut report, mut out) = (None, process::root().join("target").join("look"));
+    let mut installed = false;
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.to_str() {
@@ -50,6 +65,7 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
                 let mut apt = Command::new("apt-get");
                 apt.args(["install", "--yes", "--no-install-recommends", "chromium"]);
                 process::must_succeed("installing chromium (as root, on Debian)", &mut apt)?;
+                installed = true;
             }
             Some("--out") => out = rest.next().context("--out: a folder is needed")?.into(),
             Some(option) if option.starts_with('-') => {
@@ -62,22 +78,36 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let browser = browser().context("no Chromium found; `cargo xtask look --install` gets Debian's")?;
     let report = match report {
         Some(report) => report,
+        None if installed => return Ok(ExitCode::SUCCESS),
         None => newest(Path::new("runs"))?,
     };
     let report = report.canonicalize().with_context(|| format!("no report {}", report.display()))?;
     std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     check(&browser, &report)?;
-    for (name, size, options) in PICTURES {
+    for Picture { name, size, options, scripts } in PICTURES {
         let picture = out.join(format!("{name}.png"));
+        let page = if scripts { report.clone() } else { without_scripts(&report, &out)? };
         let mut command = headless(&browser);
         // A reader who wants no motion sees a frame of the forecast, at rest.
         command.args(options).args(["--force-prefers-reduced-motion", &format!("--window-size={size}")]);
-        command.arg(format!("--screenshot={}", picture.display())).arg(&report);
+        command.arg(format!("--screenshot={}", picture.display())).arg(&page);
         finished(&mut command)?;
         anyhow::ensure!(picture.is_file(), "{} took no picture", browser.display());
         process::say(&picture.display().to_string());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A copy of the page whose scripts no browser runs: one that is told to run none takes no pictures either.
+fn without_scripts(report: &Path, out: &Path) -> anyhow::Result<PathBuf> {
+    let page =
+        std::fs::read_to_string(report).with_context(|| format!("cannot read {}", report.display()))?;
+    let policy = "<head><meta http-equiv=\"Content-Security-Policy\" content=\"script-src 'none'\">";
+    let (head, copy) = ("<head>", out.join("no-scripts.html"));
+    anyhow::ensure!(page.contains(head), "{} has no {head}", report.display());
+    std::fs::write(&copy, page.replacen(head, policy, 1))
+        .with_context(|| format!("cannot write {}", copy.display()))?;
+    copy.canonicalize().with_context(|| format!("no page {}", copy.display()))
 }
 
 /// The browser that was named, or the first on the PATH.
