@@ -10,26 +10,19 @@ pub(crate) fn map<R: Send>(items: usize, work: &(dyn Fn(usize) -> R + Sync)) -> 
     (0..items).into_par_iter().map(work).collect()
 }
 
-/// The results of `work` of each part of `values` and its index, in order; parts have `size`
-/// elements, the last one what remains.
-pub(crate) fn map_parts<T: Send, R: Send>(
-    values: &mut [T],
-    size: usize,
-    work: &(dyn Fn(usize, &mut [T]) -> R + Sync),
-) -> Vec<R> {
-    values.par_chunks_mut(size.max(1)).enumerate().map(|(index, part)| work(index, part)).collect()
-}
-
 /// The sum of `work` of each number below `items`, added in order.
 pub(crate) fn sum(items: usize, work: &(dyn Fn(usize) -> f64 + Sync)) -> f64 {
     map(items, work).iter().sum()
 }
 
-/// The sum of `work` of each part, as [`map_parts`] gives them, added in order.
+/// The sum of `work` of each part of `values` and its index, added in order; parts have `size`
+/// elements, the last one what remains.
 pub(crate) fn sum_parts<T: Send>(
     values: &mut [T],
     size: usize,
     work: &(dyn Fn(usize, &mut [T]) -> f64 + Sync),
 ) -> f64 {
-    map_parts(values, size, work).iter().sum()
+    let parts = values.par_chunks_mut(size.max(1)).enumerate();
+    let sums: Vec<f64> = parts.map(|(index, part)| work(index, part)).collect();
+    sums.iter().sum()
 }

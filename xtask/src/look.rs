@@ -20,8 +20,8 @@ Usage: cargo xtask look [--install] [--out DIR] [REPORT.html]
   --install    gets Debian's package chromium, which asks for root
   --out DIR    where the pictures go [default: target/look]
 
-Without a report: that of the newest run in ./runs, or with --install none. The browser is CONVGRU_CHROMIUM, or chromium or
-google-chrome on the PATH.
+Without a report: that of the newest run in ./runs, or with --install none. The browser is
+CONVGRU_CHROMIUM, or chromium or google-chrome on the PATH.
 
 Example:
   cargo xtask look runs/radar/report.html";

@@ -2,6 +2,7 @@
 
 use convgru_model::OutputActivation;
 
+use super::read::one_line;
 use super::{LoopConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
 use crate::dataset::{Quantity, SequenceDataset};
@@ -52,7 +53,9 @@ impl TrainingConfig {
             );
         }
         // The text is written with numbers of 64 bits without a sign, and read without them.
-        if let Err(error) = toml::Table::try_from(self) {
+        let written = toml::to_string(self).map_err(|error| error.to_string());
+        let read = |text: String| text.parse::<toml::Table>().map_err(|error| one_line(error.message()));
+        if let Err(error) = written.and_then(read) {
             let reason = format!("cannot be written as TOML, whose numbers are below 2^63: {error}");
             return refuse("training", reason);
         }
