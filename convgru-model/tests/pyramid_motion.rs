@@ -79,6 +79,39 @@ fn an_untrained_network_is_optical_flow() {
 }
 
 #[test]
+fn logarithms_of_rates_are_carried_on_as_rates() {
+    let exponent = 5.0;
+    let config = PyramidConfig { carried_exponent: exponent, ..config() };
+    let rate = |x: f64| (exponent * x).exp_m1();
+    let input = frames::<f64>(4);
+    let rates = Tensor::from_fn(input.shape(), |i| rate(input.as_slice()[i]));
+    let flow = OpticalFlow::default().extrapolate_values(&input, &rates, None, 3).unwrap();
+    let untrained = Pyramid::new(config.clone(), 0).unwrap().forward(&input, 3).unwrap();
+    let pairs = untrained.as_slice().iter().zip(flow.as_slice());
+    assert!(pairs.into_iter().all(|(x, expected)| (rate(*x) - expected).abs() < 1e-9));
+    let plain = OpticalFlow::default().extrapolate(&input, None, 3).unwrap();
+    let higher =
+        untrained.as_slice().iter().zip(plain.as_slice()).map(|(x, of_logarithms)| x - of_logarithms);
+    assert!(higher.clone().all(|above| above >= -1e-12), "a mean of powers is higher");
+    assert!(higher.fold(0.0, f64::max) > 1e-3);
+
+    let huge = Tensor::from_fn(&[4, 1, 2, 8, 8], |i| if i % 7 == 0 { 1e30f32 } else { 0.0 });
+    let forecast = Pyramid::new(config, 0).unwrap().forward(&huge, 2).unwrap();
+    assert!(forecast.as_slice().iter().all(|x| x.is_finite()));
+}
+
+#[test]
+fn an_exponent_is_for_what_is_carried_on() {
+    let refused = |config: PyramidConfig| Pyramid::<f32>::new(config, 0).unwrap_err().to_string();
+    let message = refused(PyramidConfig { carried_exponent: 2.0, residual: Residual::LastFrame, ..config() });
+    assert!(message.contains("carried_exponent") && message.contains("motion"), "{message}");
+    for exponent in [-1.0, 20.5, f64::NAN] {
+        let message = refused(PyramidConfig { carried_exponent: exponent, ..config() });
+        assert!(message.contains("carried_exponent") && message.contains("20"), "{message}");
+    }
+}
+
+#[test]
 fn logits_are_added_where_the_output_is_a_sigmoid_and_to_each_member() {
     let sigmoid = PyramidConfig { output_activation: OutputActivation::Sigmoid, members: 2, ..config() };
     let mut network = Pyramid::<f64>::new(sigmoid, 0).unwrap();

@@ -14,6 +14,8 @@ use crate::layer::{Activation, Conv2dConfig};
 pub(crate) const MOST_SCALES: usize = 8;
 /// The largest factor between neighbouring scales, and of all of them together.
 const LARGEST_FACTOR: usize = 256;
+/// The largest exponent in which frames are carried on.
+const LARGEST_EXPONENT: f64 = 20.0;
 
 /// What is added to the output before its activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -126,6 +128,10 @@ pub struct PyramidConfig {
     /// Whether the forecaster reads at each scale but the coarsest what the encoder read of the last frame, too; with
     /// [`Residual::Motion`] at the finest what it reads of that frame carried on.
     pub skip: bool,
+    /// The exponent `s`, 0 to 20, of what [`Residual::Motion`] carries on: `exp(s x) - 1` of each number `x`, which counts
+    /// between two pixels, and then `x` again. Numbers that are logarithms of rain rates, `x = ln(1 + R / k) / s`, are so
+    /// carried on as rates: a peak keeps more of its height. With 0 numbers are carried on as they are.
+    pub carried_exponent: f64,
     /// What turns the output into pixels.
     pub output_activation: OutputActivation,
     /// Predictions that are made at once, 1 to 64: an ensemble of heads on one trunk.
@@ -147,6 +153,7 @@ impl Default for PyramidConfig {
             precision: Precision::default(),
             residual: Residual::default(),
             skip: false,
+            carried_exponent: 0.0,
             output_activation: OutputActivation::default(),
             members: 1,
         }
@@ -286,6 +293,17 @@ impl PyramidConfig {
         }
         if !(0.0..=1.0).contains(&self.slope) {
             return invalid("slope", format!("{} is not between 0 and 1", self.slope));
+        }
+        if !(0.0..=LARGEST_EXPONENT).contains(&self.carried_exponent) {
+            let reason = format!("{} is not between 0 and {LARGEST_EXPONENT}", self.carried_exponent);
+            return invalid("carried_exponent", reason);
+        }
+        if self.carried_exponent > 0.0 && self.residual != Residual::Motion {
+            let reason = format!(
+                "is {}, but only the residual \"motion\" carries frames on: set residual = \"motion\" or leave it out",
+                self.carried_exponent
+            );
+            return invalid("carried_exponent", reason);
         }
         if self.head_channels > MAX_CHANNELS {
             return invalid("head_channels", format!("{} is more than {MAX_CHANNELS}", self.head_channels));

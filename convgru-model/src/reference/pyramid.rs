@@ -31,7 +31,8 @@ pub struct PyramidForecast<N> {
 /// last states; at each step the coarsest scale goes on alone, and each finer one reads the new state above through a
 /// convolution to patches of pixels and the rectifier, and with `skip` what the encoder read of the last frame, added before
 /// the rectifier. With [`Residual::Motion`] the finest scale sees there what the encoder's first convolution makes of the
-/// last frame carried on to that step, which is a constant: only its value counts, not what the input depends on.
+/// last frame carried on to that step, which is a constant: only its value counts, not what the input depends on. With an
+/// exponent `s`, `exp(s x) - 1` of its numbers is carried on.
 ///
 /// The states that the encoder starts from are zeros where none are given.
 ///
@@ -184,8 +185,16 @@ fn carried<N: Number>(
     if config.residual != Residual::Motion {
         return Ok(None);
     }
-    let values = Tensor::from_fn(input.shape(), |i| input.as_slice()[i].value());
-    let frames = OpticalFlow::default().extrapolate(&values, None, steps)?;
+    let seen = Tensor::from_fn(input.shape(), |i| input.as_slice()[i].value());
+    let exponent = config.carried_exponent;
+    let mut carried = seen.clone();
+    if exponent > 0.0 {
+        carried.as_mut_slice().iter_mut().for_each(|x| *x = (exponent * *x).exp_m1());
+    }
+    let mut frames = OpticalFlow::default().extrapolate_values(&seen, &carried, None, steps)?;
+    if exponent > 0.0 {
+        frames.as_mut_slice().iter_mut().for_each(|y| *y = y.ln_1p() / exponent);
+    }
     Ok(Some((0..steps).map(|t| Array::constant(&frames.index(t))).collect()))
 }
 

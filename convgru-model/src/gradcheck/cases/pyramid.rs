@@ -20,7 +20,7 @@ const TRIES: u64 = 2000;
 pub(super) fn cases() -> Vec<Case> {
     // Rectifiers of slope 1 have no kinks, which lets shapes be larger.
     let plain = |config: fn(PyramidConfig) -> PyramidConfig| Kind { config, logits: false, kinks: false };
-    let smooth: [(&str, Kind); 10] = [
+    let smooth: [(&str, Kind); 11] = [
         ("pyramid", plain(|c| c)),
         (
             "pyramid without bias, one convolution at the end",
@@ -51,6 +51,10 @@ pub(super) fn cases() -> Vec<Case> {
             }),
         ),
         ("pyramid, motion, skip", plain(|c| PyramidConfig { residual: Residual::Motion, skip: true, ..c })),
+        (
+            "pyramid, motion of powers, skip",
+            plain(|c| PyramidConfig { residual: Residual::Motion, carried_exponent: 3.0, skip: true, ..c }),
+        ),
         (
             "pyramid, motion of logits, skip, two members",
             plain(|c| PyramidConfig {

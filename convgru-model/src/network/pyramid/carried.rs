@@ -8,6 +8,9 @@ use crate::error::Result;
 use crate::motion::OpticalFlow;
 use crate::tensor::Tensor;
 
+/// The largest power of e that frames are carried on as.
+const LARGEST_POWER: f64 = 80.0;
+
 /// What the encoder's first convolution reads of carried frames.
 #[derive(Debug)]
 pub(super) struct CarriedRead<T> {
@@ -32,8 +35,25 @@ impl<T: Scalar> Pyramid<T> {
     /// # Shapes
     /// `input`: `[T, N, C, H, W]`; result: `[steps, N, C, H, W]`
     pub(super) fn carried(&self, input: &Tensor<T>, steps: usize) -> Result<Option<Tensor<T>>> {
-        self.moves().then(|| OpticalFlow::default().extrapolate(input, None, steps)).transpose()
+        if !self.moves() {
+            return Ok(None);
+        }
+        let flow = OpticalFlow::default();
+        let exponent = self.config.carried_exponent;
+        if exponent == 0.0 {
+            return flow.extrapolate(input, None, steps).map(Some);
+        }
+        // Larger powers are no numbers of single precision any more.
+        let power = |x: f64| (exponent * x).min(LARGEST_POWER).exp_m1();
+        let grown = mapped(input.clone(), power);
+        let moved = flow.extrapolate_values(input, &grown, None, steps)?;
+        Ok(Some(mapped(moved, |grown| grown.ln_1p() / exponent)))
     }
+}
+
+fn mapped<T: Scalar>(mut frames: Tensor<T>, function: impl Fn(f64) -> f64) -> Tensor<T> {
+    frames.as_mut_slice().iter_mut().for_each(|number| *number = T::from_f64(function(number.to_f64())));
+    frames
 }
 
 impl<T: Scalar> Prepared<'_, T> {
