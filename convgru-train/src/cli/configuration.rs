@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use convgru_train::config::{Preset, TrainingConfig};
 use convgru_train::dataset::{Source, detect};
 
@@ -12,7 +12,7 @@ use convgru_train::dataset::{Source, detect};
 #[derive(Args)]
 pub(super) struct ConfigurationArguments {
     /// Configuration to start from [default: quick; radar if --data holds radar images]
-    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
+    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(possible))
         .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
     preset: Option<Preset>,
     /// TOML file with fields that differ from the preset
@@ -71,6 +71,11 @@ impl ConfigurationArguments {
     pub(super) fn names_a_run(&self) -> bool {
         self.preset.is_some() || self.config.is_some() || self.set.iter().any(|set| names_run(set))
     }
+}
+
+/// A preset as a value of `--preset`, by all of its names.
+fn possible(preset: Preset) -> PossibleValue {
+    PossibleValue::new(preset.name()).aliases(preset.aliases())
 }
 
 /// What a path holds.

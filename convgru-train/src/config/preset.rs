@@ -30,9 +30,17 @@ impl Preset {
         }
     }
 
-    /// The preset of this name.
+    /// Other names on the command line.
+    pub fn aliases(self) -> &'static [&'static str] {
+        match self {
+            Self::Quick => &["digits-small"],
+            Self::Digits | Self::MovingMnist | Self::Radar => &[],
+        }
+    }
+
+    /// The preset of this name, or of this other name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|preset| preset.name() == name)
+        Self::ALL.into_iter().find(|preset| preset.name() == name || preset.aliases().contains(&name))
     }
 
     /// The TOML text of the preset.
@@ -64,5 +72,19 @@ mod tests {
             config.validate().unwrap();
             assert_eq!(config.name, preset.name());
         }
+    }
+
+    #[test]
+    fn every_name_is_that_of_one_preset() {
+        let names = |preset: Preset| std::iter::once(preset.name()).chain(preset.aliases().iter().copied());
+        let mut seen = std::collections::HashSet::new();
+        for preset in Preset::ALL {
+            for name in names(preset) {
+                assert_eq!(Preset::named(name), Some(preset), "{name}");
+                assert!(seen.insert(name), "{name}");
+            }
+        }
+        assert_eq!(Preset::named("digits-small"), Some(Preset::Quick));
+        assert_eq!(Preset::named("small"), None);
     }
 }
