@@ -34,6 +34,28 @@ pub enum OnCorrupt {
     Skip,
 }
 
+impl OnCorrupt {
+    /// What could be read. Errors are gathered in `left_out`, or the first one ends it.
+    ///
+    /// # Errors
+    /// That of the first outcome that is one, where a damaged file is to stop everything.
+    pub(super) fn kept<T>(
+        self,
+        outcomes: impl IntoIterator<Item = Result<T>>,
+        left_out: &mut Vec<Error>,
+    ) -> Result<Vec<T>> {
+        let mut kept = Vec::new();
+        for outcome in outcomes {
+            match (outcome, self) {
+                (Ok(read), _) => kept.push(read),
+                (Err(error), Self::Stop) => return Err(error),
+                (Err(error), Self::Skip) => left_out.push(error),
+            }
+        }
+        Ok(kept)
+    }
+}
+
 impl Source {
     /// The name in a configuration.
     pub fn name(self) -> &'static str {

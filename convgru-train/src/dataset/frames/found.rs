@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::array::ArrayFile;
 use super::config::FramesConfig;
 use super::source::Source;
-use crate::dataset::Split;
+use crate::dataset::{DataConfig, Split};
 use crate::media::natural_order;
 use crate::{Error, Result};
 
@@ -36,11 +36,18 @@ fn names(split: Split) -> &'static [&'static str] {
     }
 }
 
-/// The sequences of a split of what a path holds.
+/// The sequences of a split of what a path holds. Files whose headers cannot be read end it or are gathered in `left_out`,
+/// after `data.on_corrupt`.
 ///
 /// # Errors
 /// [`Error::Data`] if there are none, and those of the files' headers.
-pub(super) fn portion(root: &Path, split: Split, config: &FramesConfig) -> Result<Portion> {
+pub(super) fn portion(
+    root: &Path,
+    split: Split,
+    data: &DataConfig,
+    left_out: &mut Vec<Error>,
+) -> Result<Portion> {
+    let config = &data.frames;
     let folder = |split: Split| names(split).iter().map(|name| root.join(name)).find(|path| path.is_dir());
     let everything = 0.0..1.0;
     if let (Some(train), Some(test)) = (folder(Split::Train), folder(Split::Test)) {
@@ -55,7 +62,7 @@ pub(super) fn portion(root: &Path, split: Split, config: &FramesConfig) -> Resul
                 (train, Some([train_share / total, validation_share / total, 0.0]))
             }
         };
-        let holders = holders(&path, config)?;
+        let holders = holders(&path, data, left_out)?;
         return Ok(match shares {
             Some(shares) => shared(&holders, split, shares),
             None => Portion {
@@ -64,7 +71,7 @@ pub(super) fn portion(root: &Path, split: Split, config: &FramesConfig) -> Resul
             },
         });
     }
-    Ok(shared(&holders(root, config)?, split, config.shares))
+    Ok(shared(&holders(root, data, left_out)?, split, config.shares))
 }
 
 /// Splits sequences by shares; too few to give each split one are split in time.
@@ -102,8 +109,8 @@ fn shared(holders: &[Holder], split: Split, shares: [f64; 3]) -> Portion {
 }
 
 /// What holds sequences in a folder, in natural order; a file holds its own.
-fn holders(path: &Path, config: &FramesConfig) -> Result<Vec<Holder>> {
-    if let Some(sequences) = sequences_in(path, config)? {
+fn holders(path: &Path, data: &DataConfig, left_out: &mut Vec<Error>) -> Result<Vec<Holder>> {
+    if let Some(sequences) = sequences_in(path, &data.frames)? {
         return Ok(vec![Holder { path: path.into(), sequences }]);
     }
     let mut entries = Vec::new();
@@ -113,13 +120,16 @@ fn holders(path: &Path, config: &FramesConfig) -> Result<Vec<Holder>> {
         }
     }
     entries.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
-    let mut found = Vec::new();
-    for entry in entries {
-        if let Some(sequences) = sequences_in(&entry, config)? {
-            found.push(Holder { path: entry, sequences });
-        }
-    }
+    let holder = |path: PathBuf| {
+        let sequences = sequences_in(&path, &data.frames)?;
+        Ok(sequences.map(|sequences| Holder { path, sequences }))
+    };
+    let found = data.on_corrupt.kept(entries.into_iter().map(holder), left_out)?;
+    let found: Vec<Holder> = found.into_iter().flatten().collect();
     if found.is_empty() {
+        if !left_out.is_empty() {
+            return Err(left_out.swap_remove(0));
+        }
         return Err(Error::Data {
             what: path.display().to_string(),
             reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.gif, *.png, and folders of *.png".into(),

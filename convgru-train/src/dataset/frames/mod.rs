@@ -18,7 +18,7 @@ pub use config::{Axes, FramesConfig};
 
 use self::array::ArrayFile;
 use self::source::Source;
-use super::config::{DataConfig, OnCorrupt};
+use super::config::DataConfig;
 use super::recording::{Choice, Levels, Material, Recordings, Samples, Strip, Worth};
 use super::{SequenceDataset, Split};
 use crate::media::{read_frames, with_channels};
@@ -44,27 +44,23 @@ struct Read {
 ///
 /// # Errors
 /// [`Error::Data`] if there are none of the length that is needed, or they take too much memory;
-/// [`Error::Format`] with file and shape if a file cannot be used.
+/// [`Error::Format`] with file and shape if a file cannot be used, or none can.
 pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recordings> {
     let config = &data.frames;
-    let portion = found::portion(path, split, config)?;
+    let mut left_out = Vec::new();
+    let portion = found::portion(path, split, data, &mut left_out)?;
     let error = |reason| Error::Data { what: path.display().to_string(), reason };
-    let outcomes: Vec<(PathBuf, Result<Vec<Read>>)> = portion
+    let outcomes: Vec<Result<Vec<(PathBuf, Read)>>> = portion
         .holders
         .into_par_iter()
         .map(|(path, sequences)| {
-            let read = read(&path, sequences, data, &portion.time);
-            (path, read)
+            let read = read(&path, sequences, data, &portion.time)?;
+            Ok(read.into_iter().map(|read| (path.clone(), read)).collect())
         })
         .collect();
-    let mut warnings = Vec::new();
-    let mut strips = Vec::new();
-    for (path, outcome) in outcomes {
-        match (outcome, data.on_corrupt) {
-            (Ok(read), _) => strips.extend(read.into_iter().map(|read| (path.clone(), read))),
-            (Err(error), OnCorrupt::Stop) => return Err(error),
-            (Err(error), OnCorrupt::Skip) => warnings.push(format!("left out of the {split} split: {error}")),
-        }
+    let strips: Vec<_> = data.on_corrupt.kept(outcomes, &mut left_out)?.into_iter().flatten().collect();
+    if strips.is_empty() && !left_out.is_empty() {
+        return Err(left_out.swap_remove(0));
     }
     let channels = match config.channels {
         0 => strips.iter().map(|(_, read)| read.frames.shape()[1]).max().unwrap_or(1),
@@ -116,7 +112,7 @@ pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recor
         choice: Choice::Listed(listed),
         quantity: config.meaning(),
         has_missing,
-        warnings,
+        warnings: left_out.iter().map(|error| format!("left out of the {split} split: {error}")).collect(),
     };
     recordings.name = format!(
         "frames of {} ({split}: {} sequences of {:?}, {:.1} MiB)",

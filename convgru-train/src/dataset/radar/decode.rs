@@ -28,7 +28,7 @@ pub(super) struct Decoder<'a> {
 pub(super) struct Decoded {
     pub(super) strips: Vec<Strip>,
     /// What was wrong with the frames that were left out.
-    pub(super) skipped: Vec<String>,
+    pub(super) skipped: Vec<Error>,
 }
 
 /// A frame in memory.
@@ -80,7 +80,7 @@ impl Decoder<'_> {
     }
 
     /// The frames of a run that can be read.
-    fn run(&self, run: &Run, skipped: &mut Vec<String>) -> Result<Vec<Kept>> {
+    fn run(&self, run: &Run, skipped: &mut Vec<Error>) -> Result<Vec<Kept>> {
         let encoder = Encoder::new(self.config);
         let of_one_file = run.0.chunk_by(|a, b| a.file == b.file).collect::<Vec<_>>();
         let outcomes: Vec<Result<Kept>> = of_one_file
@@ -97,15 +97,7 @@ impl Decoder<'_> {
                 frames.iter().zip(fields).map(keep).collect::<Vec<_>>()
             })
             .collect();
-        let mut kept = Vec::with_capacity(outcomes.len());
-        for outcome in outcomes {
-            match (outcome, self.on_corrupt) {
-                (Ok(frame), _) => kept.push(frame),
-                (Err(error), OnCorrupt::Stop) => return Err(error),
-                (Err(error), OnCorrupt::Skip) => skipped.push(error.to_string()),
-            }
-        }
-        Ok(kept)
+        self.on_corrupt.kept(outcomes, skipped)
     }
 
     /// Strips of frames; a frame that is left out is a gap.

@@ -10,8 +10,8 @@ use super::events::{Recorded, Series};
 use super::field::Field;
 use super::meteonet::RainFile;
 use super::pgm::{self, Pgm};
-use crate::dataset::hdf5;
 use crate::dataset::moment::Moment;
+use crate::dataset::{OnCorrupt, hdf5};
 use crate::{Error, Result};
 
 /// How deep folders may lie in folders.
@@ -94,12 +94,16 @@ fn fmi_field(path: &Path, config: &super::RadarConfig) -> Result<Field> {
     Ok(Field { height, width, rates })
 }
 
-/// The series of a folder, all of one format.
+/// The series of a folder, all of one format. Files that cannot be opened, or say nowhere when they were seen, end it or are
+/// gathered in `left_out`.
 ///
 /// # Errors
-/// [`Error::Data`] if there are none, or several formats; [`Error::Format`] if a file says
-/// nowhere when it was seen.
-pub(super) fn find(folder: &Path) -> Result<(Format, Vec<Series>)> {
+/// [`Error::Data`] if there are none, or several formats; [`Error::Format`] for such a file, or if there is no other.
+pub(super) fn find(
+    folder: &Path,
+    on_corrupt: OnCorrupt,
+    left_out: &mut Vec<Error>,
+) -> Result<(Format, Vec<Series>)> {
     let mut found: BTreeMap<Format, Vec<PathBuf>> = BTreeMap::new();
     let mut candidates = Vec::new();
     for path in files_in(folder)? {
@@ -111,13 +115,13 @@ pub(super) fn find(folder: &Path) -> Result<(Format, Vec<Series>)> {
     }
     let other = candidates.first().cloned();
     let mut composites: BTreeMap<Format, Vec<Recorded>> = BTreeMap::new();
-    let seen: Result<Vec<_>> = candidates
+    let seen: Vec<Result<_>> = candidates
         .into_par_iter()
         .map(|file| {
             Ok(composite::seen(&file)?.map(|(model, time)| (model, Recorded { file, index: 0, time })))
         })
         .collect();
-    for (model, frame) in seen?.into_iter().flatten() {
+    for (model, frame) in on_corrupt.kept(seen, left_out)?.into_iter().flatten() {
         found.entry(Format::Hdf5(model)).or_default().push(frame.file.clone());
         composites.entry(Format::Hdf5(model)).or_default().push(frame);
     }
@@ -131,6 +135,9 @@ pub(super) fn find(folder: &Path) -> Result<(Format, Vec<Series>)> {
         )));
     }
     let Some((format, files)) = found.pop_first() else {
+        if !left_out.is_empty() {
+            return Err(left_out.swap_remove(0));
+        }
         let other = other.map_or(String::new(), |file| {
             format!(
                 "; {} is HDF5, but of neither model",
@@ -143,21 +150,24 @@ pub(super) fn find(folder: &Path) -> Result<(Format, Vec<Series>)> {
         )));
     };
     let series = match format {
-        Format::FmiPgm => images(folder, files)?,
+        Format::FmiPgm => by_folder(folder, on_corrupt.kept(images(files), left_out)?),
         Format::Hdf5(_) => by_folder(folder, composites.remove(&format).unwrap_or_default()),
         Format::MeteoNet => {
             let series = |file: &PathBuf| {
                 Ok(Series { folder: folder_name(folder, file), frames: RainFile::frames(file)? })
             };
-            files.iter().map(series).collect::<Result<_>>()?
+            on_corrupt.kept(files.iter().map(series), left_out)?
         }
     };
+    if series.is_empty() && !left_out.is_empty() {
+        return Err(left_out.swap_remove(0));
+    }
     Ok((format, series))
 }
 
-/// A series for each folder of images.
-fn images(root: &Path, files: Vec<PathBuf>) -> Result<Vec<Series>> {
-    let recorded: Vec<Recorded> = files
+/// The times of images.
+fn images(files: Vec<PathBuf>) -> Vec<Result<Recorded>> {
+    files
         .into_par_iter()
         .map(|file| {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -173,8 +183,7 @@ fn images(root: &Path, files: Vec<PathBuf>) -> Result<Vec<Series>> {
             })?;
             Ok(Recorded { file, index: 0, time })
         })
-        .collect::<Result<_>>()?;
-    Ok(by_folder(root, recorded))
+        .collect()
 }
 
 /// A series for each folder of frames.

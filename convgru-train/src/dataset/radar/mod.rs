@@ -37,7 +37,7 @@ pub(super) fn is_radar(path: &Path) -> bool {
 /// [`Error::Data`] if there are no such files or they hold no sequence, [`Error::Config`]
 /// if events are named that are not there, [`Error::Format`] if a file is damaged.
 pub(super) fn open(data: &DataConfig, folder: &Path, split: Split, seed: u64) -> Result<Recordings> {
-    let found = Found::new(&data.radar, folder)?;
+    let found = Found::new(data, folder)?;
     let parts = Parts::new(&found.timeline, &data.radar, data.steps(), &folder.display().to_string())?;
     found.recordings(data, parts.of(split), split, seed)
 }
@@ -47,7 +47,7 @@ pub(super) fn open(data: &DataConfig, folder: &Path, split: Split, seed: u64) ->
 /// # Errors
 /// As [`open`].
 pub(super) fn open_whole(data: &DataConfig, folder: &Path) -> Result<Recordings> {
-    let found = Found::new(&data.radar, folder)?;
+    let found = Found::new(data, folder)?;
     let part = Parts::whole(&found.timeline, data.steps(), &folder.display().to_string())?;
     found.recordings(data, &part, Split::Test, 0)
 }
@@ -57,13 +57,16 @@ struct Found<'a> {
     folder: &'a Path,
     format: Format,
     timeline: Timeline,
+    /// What was wrong with the files that were left out.
+    left_out: Vec<Error>,
 }
 
 impl<'a> Found<'a> {
-    fn new(config: &RadarConfig, folder: &'a Path) -> Result<Self> {
-        let (format, series) = files::find(folder)?;
-        let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
-        Ok(Self { folder, format, timeline })
+    fn new(data: &DataConfig, folder: &'a Path) -> Result<Self> {
+        let mut left_out = Vec::new();
+        let (format, series) = files::find(folder, data.on_corrupt, &mut left_out)?;
+        let timeline = Timeline::new(series, i64::from(data.radar.minutes_per_step), data.radar.events)?;
+        Ok(Self { folder, format, timeline, left_out })
     }
 
     /// The sequences of some of their frames, as those of a split are chosen.
@@ -82,9 +85,9 @@ impl<'a> Found<'a> {
         let error = |reason| Err(Error::Data { what: what.clone(), reason });
         let Some(first) = strips.first() else {
             return error(format!(
-                "the {split} split has no {} frames in a row once {} damaged frames are left out",
+                "the {split} split has no {} frames in a row once {} damaged frames and files are left out",
                 data.steps(),
-                decoded.skipped.len()
+                decoded.skipped.len() + self.left_out.len()
             ));
         };
         let size = if config.crop == [0, 0] { [first.shape[1], first.shape[2]] } else { config.crop };
@@ -131,17 +134,17 @@ impl<'a> Found<'a> {
                 Choice::Listed(listed)
             }
         };
+        let files_left_out =
+            self.left_out.iter().map(|error| format!("left out of the {split} split: {error}"));
+        let frames_left_out =
+            decoded.skipped.iter().map(|error| format!("left out a frame of the {split} split: {error}"));
         let mut recordings = Recordings {
             name: String::new(),
             material,
             choice,
             quantity: config.quantity(Some(timeline.step as f64)),
             has_missing: true,
-            warnings: decoded
-                .skipped
-                .into_iter()
-                .map(|reason| format!("left out a frame of the {split} split: {reason}"))
-                .collect(),
+            warnings: files_left_out.chain(frames_left_out).collect(),
         };
         recordings.name = described(&recordings, format.name(), &short(folder), split);
         Ok(recordings)

@@ -116,6 +116,52 @@ fn damaged_frames_end_it_or_are_gaps() {
 }
 
 #[test]
+fn files_that_say_no_time_end_it_or_are_left_out() {
+    let folder = two_events();
+    std::fs::write(folder.path().join("b/nameless.pgm"), b"P5 broken").unwrap();
+    let skip = DataConfig { on_corrupt: OnCorrupt::Skip, ..small() };
+    let error = open(&small(), folder.path(), Split::Test, 0).err().expect("refused").to_string();
+    assert!(error.contains("nameless.pgm"), "{error}");
+    for split in [Split::Train, Split::Validation, Split::Test] {
+        let part = open(&skip, folder.path(), split, 0).unwrap();
+        let [warning] = part.warnings() else { panic!("{:?}", part.warnings()) };
+        assert!(warning.contains("nameless.pgm"), "{warning}");
+    }
+    let alone = folder.path().join("b/nameless.pgm");
+    let error = open(&skip, &alone, Split::Test, 0).err().expect("refused").to_string();
+    assert!(error.contains("nameless.pgm"), "{error}");
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn composites_with_a_damaged_header_end_it_or_are_left_out() {
+    use crate::dataset::hdf5::tests::written;
+    let folder = tempfile::tempdir().unwrap();
+    for time in 0..16 {
+        let name = format!("composite{time:02}.h5");
+        let mut bytes = std::fs::read(written("odim").join(&name)).unwrap();
+        if time == 3 {
+            bytes[8..64].fill(0xff);
+        }
+        std::fs::write(folder.path().join(&name), bytes).unwrap();
+    }
+    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), Source::Radar);
+    let mut config = small();
+    config.radar.downsample = 1;
+    let error = open_whole(&config, folder.path()).err().expect("refused").to_string();
+    assert!(error.contains("composite03.h5") && error.contains("h5repack"), "{error}");
+    config.on_corrupt = OnCorrupt::Skip;
+    let whole = open_whole(&config, folder.path()).unwrap();
+    let lengths: Vec<usize> = whole.material.strips.iter().map(super::super::recording::Strip::len).collect();
+    // Three frames before the gap are fewer than a sequence.
+    assert_eq!(lengths, [4, 8]);
+    let [warning] = whole.warnings() else { panic!("{:?}", whole.warnings()) };
+    assert!(warning.contains("composite03.h5"), "{warning}");
+    let error = open_whole(&config, &folder.path().join("composite03.h5")).err().expect("refused");
+    assert!(error.to_string().contains("composite03.h5"), "{error}");
+}
+
+#[test]
 fn what_does_not_fit_is_refused_with_what_to_do() {
     let folder = two_events();
     let message = |change: &dyn Fn(&mut DataConfig)| {

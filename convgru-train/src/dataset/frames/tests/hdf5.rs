@@ -97,3 +97,25 @@ fn damaged_files_are_refused_or_left_out() {
     let error = message(&config(1, 1), folder.path());
     assert!(error.contains("cut.h5"), "{error}");
 }
+
+#[test]
+fn a_file_with_a_damaged_header_ends_it_or_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(written("frames_new.h5")).unwrap();
+    let mut changed = whole.clone();
+    changed[8..64].fill(0xff);
+    std::fs::write(folder.path().join("header.h5"), &changed).unwrap();
+    let skip = DataConfig { on_corrupt: OnCorrupt::Skip, ..config(1, 1) };
+    // Nothing but damage is an error all the same.
+    for data in [&config(1, 1), &skip] {
+        let error = message(data, folder.path());
+        assert!(error.contains("header.h5") && error.contains("h5repack"), "{error}");
+    }
+    std::fs::write(folder.path().join("whole.h5"), &whole).unwrap();
+    assert!(message(&config(1, 1), folder.path()).contains("header.h5"));
+    let alone = open(&skip, &written("frames_new.h5"), Split::Train).unwrap();
+    let train = open(&skip, folder.path(), Split::Train).unwrap();
+    assert_eq!((train.len(), train.label(0)), (alone.len(), "whole 0, frame 0".into()));
+    let [warning] = train.warnings() else { panic!("{:?}", train.warnings()) };
+    assert!(warning.contains("header.h5") && warning.contains("train split"), "{warning}");
+}

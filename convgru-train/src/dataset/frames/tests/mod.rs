@@ -6,7 +6,7 @@ use npyz::WriterBuilder;
 mod hdf5;
 
 use super::*;
-use crate::dataset::{Source, batch};
+use crate::dataset::{OnCorrupt, Source, batch};
 use crate::media::write_frames;
 
 fn config(input: usize, output: usize) -> DataConfig {
@@ -130,6 +130,23 @@ fn folders_of_images_and_gifs_are_sequences() {
     data.on_corrupt = OnCorrupt::Skip;
     let train = open(&data, folder.path(), Split::Train).unwrap();
     assert_eq!((train.len(), train.warnings().len()), (7, 1));
+}
+
+#[test]
+fn a_file_without_a_readable_header_ends_it_or_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("b.npy"), b"\x93NUMPY nothing").unwrap();
+    for name in ["a.npy", "c.npy", "d.npy"] {
+        npy(&folder.path().join(name), &[4, 2, 2], &counting(16));
+    }
+    assert!(message(&config(1, 1), folder.path()).contains("b.npy"));
+    let data = DataConfig { on_corrupt: OnCorrupt::Skip, ..config(1, 1) };
+    for (split, label) in [(Split::Train, "a"), (Split::Validation, "c"), (Split::Test, "d")] {
+        let part = open(&data, folder.path(), split).unwrap();
+        assert_eq!((part.len(), part.label(0)), (3, format!("{label}, frame 0")));
+        let [warning] = part.warnings() else { panic!("{:?}", part.warnings()) };
+        assert!(warning.contains("b.npy"), "{warning}");
+    }
 }
 
 #[test]
