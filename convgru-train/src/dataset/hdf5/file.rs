@@ -7,8 +7,10 @@ use std::sync::Arc;
 use hdf5_reader::group::Group;
 use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
 
+use super::classic::Classic;
+use super::form::Form;
 use super::number::kind;
-use super::{Attributes, Listed, Variable, expect_hdf5};
+use super::{Attributes, Listed, Variable};
 use crate::{Error, Result};
 
 /// How deep groups may lie in groups.
@@ -20,19 +22,29 @@ const MOST_BYTES: usize = 1 << 30;
 /// Bytes of chunks that are kept unpacked, since neighbouring frames may share them.
 const KEPT_CHUNKS: usize = 1 << 26;
 
-/// A file of HDF5.
+/// A file of HDF5 or netCDF.
 pub(in crate::dataset) struct Hdf5 {
     path: PathBuf,
-    file: Hdf5File,
+    content: Content,
+}
+
+/// A file as its library opened it.
+enum Content {
+    Hdf5(Hdf5File),
+    /// One group, whose path is empty.
+    Classic(Arc<Classic>),
 }
 
 impl Hdf5 {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is no HDF5.
+    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is neither HDF5 nor netCDF, or damaged.
     pub(in crate::dataset) fn open(path: &Path) -> Result<Self> {
-        expect_hdf5(path)?;
+        if let Form::Classic(format) = Form::of(path)? {
+            let content = Content::Classic(Arc::new(Classic::open(path, format)?));
+            return Ok(Self { path: path.into(), content });
+        }
         let options = OpenOptions::default()
             .with_max_read_bytes(MOST_BYTES)
             .with_max_chunk_bytes(MOST_BYTES)
@@ -40,7 +52,7 @@ impl Hdf5 {
         let file = FileStorage::open(path)
             .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
             .map_err(|error| damaged(path, "", error))?;
-        Ok(Self { path: path.into(), file })
+        Ok(Self { path: path.into(), content: Content::Hdf5(file) })
     }
 
     /// The path of the file.
@@ -53,7 +65,14 @@ impl Hdf5 {
     /// # Errors
     /// [`Error::Format`] if the file is damaged.
     pub(in crate::dataset) fn attributes(&self, group: &str) -> Result<Option<Attributes>> {
-        let Some(found) = self.group(group)? else { return Ok(None) };
+        let found = match &self.content {
+            Content::Hdf5(file) => self.group(file, group)?,
+            Content::Classic(classic) => {
+                let own = || Attributes::new(&self.path, group, classic.attributes().iter().cloned());
+                return Ok(group.is_empty().then(own));
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
         let attributes = found.attributes().map_err(|error| damaged(&self.path, group, error))?;
         Ok(Some(Attributes::new(&self.path, group, attributes)))
     }
@@ -63,7 +82,8 @@ impl Hdf5 {
     /// # Errors
     /// [`Error::Format`] if the file is damaged.
     pub(in crate::dataset) fn groups(&self, group: &str) -> Result<Vec<String>> {
-        let Some(found) = self.group(group)? else { return Ok(Vec::new()) };
+        let Content::Hdf5(file) = &self.content else { return Ok(Vec::new()) };
+        let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
         let (mut names, _) = found.member_names().map_err(|error| damaged(&self.path, group, error))?;
         names.sort_by(|a, b| crate::media::natural_order::compare(a, b));
         Ok(names)
@@ -74,7 +94,17 @@ impl Hdf5 {
     /// # Errors
     /// [`Error::Format`] if the file is damaged, or has more than can be looked at.
     pub(in crate::dataset) fn datasets(&self) -> Result<Vec<Listed>> {
-        let root = self.file.root_group().map_err(|error| damaged(&self.path, "", error))?;
+        let mut listed = match &self.content {
+            Content::Hdf5(file) => self.walked(file)?,
+            Content::Classic(classic) => classic.variables().collect(),
+        };
+        listed.sort_by(|a, b| crate::media::natural_order::compare(&a.path, &b.path));
+        Ok(listed)
+    }
+
+    /// The datasets of a tree of groups, in any order.
+    fn walked(&self, file: &Hdf5File) -> Result<Vec<Listed>> {
+        let root = file.root_group().map_err(|error| damaged(&self.path, "", error))?;
         let mut listed = Vec::new();
         let mut seen = HashSet::from([root.address()]);
         let mut groups = vec![(String::new(), root, 0)];
@@ -94,7 +124,6 @@ impl Hdf5 {
             let new = inner.into_iter().filter(|group| depth < DEEPEST && seen.insert(group.address()));
             groups.extend(new.map(|group| (format!("{prefix}{}/", last(group.name())), group, depth + 1)));
         }
-        listed.sort_by(|a, b| crate::media::natural_order::compare(&a.path, &b.path));
         Ok(listed)
     }
 
@@ -103,12 +132,17 @@ impl Hdf5 {
     /// # Errors
     /// [`Error::Format`] if there is none, or it holds no numbers.
     pub(in crate::dataset) fn variable(&self, path: &str) -> Result<Variable> {
-        let dataset = self.file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
-        Variable::new(&self.path, path, dataset)
+        match &self.content {
+            Content::Hdf5(file) => {
+                let dataset = file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
+                Variable::of_hdf5(&self.path, path, dataset)
+            }
+            Content::Classic(classic) => Variable::of_classic(&self.path, path, classic.clone()),
+        }
     }
 
-    fn group(&self, path: &str) -> Result<Option<Group>> {
-        match self.file.group(path) {
+    fn group(&self, file: &Hdf5File, path: &str) -> Result<Option<Group>> {
+        match file.group(path) {
             Ok(group) => Ok(Some(group)),
             Err(error) if is_absence(&error) => Ok(None),
             Err(error) => Err(damaged(&self.path, path, error)),

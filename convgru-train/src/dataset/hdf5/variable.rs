@@ -1,12 +1,14 @@
 //! A dataset of numbers.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hdf5_reader::{Dataset, SliceInfo, SliceInfoElem};
 
+use super::classic::Classic;
 use super::file::damaged;
-use super::number::{Number, kind};
-use super::{Attributes, Kind};
+use super::number::Number;
+use super::{Attributes, Kind, classic, number};
 use crate::{Error, Result};
 
 /// Numbers that are read at once, where more than one frame is.
@@ -16,35 +18,64 @@ const AT_ONCE: usize = 1 << 22;
 pub(in crate::dataset) struct Variable {
     file: PathBuf,
     name: String,
-    dataset: Dataset,
+    content: Content,
     kind: Kind,
     shape: Vec<usize>,
 }
 
+/// Where a library reads the numbers.
+enum Content {
+    Hdf5(Box<Dataset>),
+    /// In a file, by the variable's name.
+    Classic(Arc<Classic>),
+}
+
 impl Variable {
-    /// A dataset the library opened.
+    /// A dataset of HDF5.
     ///
     /// # Errors
     /// [`Error::Format`] if it holds no numbers, or more than there can be.
-    pub(super) fn new(file: &Path, name: &str, dataset: Dataset) -> Result<Self> {
+    pub(super) fn of_hdf5(file: &Path, name: &str, dataset: Dataset) -> Result<Self> {
+        let kind = number::kind(dataset.dtype()).ok_or_else(|| format!("{:?}", dataset.dtype()));
+        let axes = dataset.shape().to_vec();
+        Self::new(file, name, Content::Hdf5(Box::new(dataset)), kind, &axes)
+    }
+
+    /// A variable of classic netCDF.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if there is none, it holds no numbers, or more than the file does.
+    pub(super) fn of_classic(file: &Path, name: &str, classic: Arc<Classic>) -> Result<Self> {
+        let variable = classic.variable(name)?;
+        let kind = classic::kind(&variable.dtype).ok_or_else(|| format!("{:?}", variable.dtype));
+        if let Ok(kind) = kind {
+            classic.expect_whole(name, kind)?;
+        }
+        let axes = variable.shape();
+        Self::new(file, name, Content::Classic(classic), kind, &axes)
+    }
+
+    /// A dataset with the kind of its numbers, or what they are instead, and its axes.
+    fn new(
+        file: &Path,
+        name: &str,
+        content: Content,
+        kind: std::result::Result<Kind, String>,
+        axes: &[u64],
+    ) -> Result<Self> {
         let refuse = |reason| Error::Format { path: file.into(), reason };
-        let Some(kind) = kind(dataset.dtype()) else {
-            return Err(refuse(format!("{name} holds no numbers that are read, but {:?}", dataset.dtype())));
-        };
-        let shape: Option<Vec<usize>> =
-            dataset.shape().iter().map(|&axis| usize::try_from(axis).ok()).collect();
+        let kind =
+            kind.map_err(|other| refuse(format!("{name} holds no numbers that are read, but {other}")))?;
+        let shape: Option<Vec<usize>> = axes.iter().map(|&axis| usize::try_from(axis).ok()).collect();
         // The product of the axes is a number of elements that everything below may compute with.
         let elements = shape.as_ref().and_then(|shape| {
             shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis.max(1)))
         });
         match (shape, elements) {
             (Some(shape), Some(1..=0xff_ffff_ffff_ffff)) => {
-                Ok(Self { file: file.into(), name: name.into(), dataset, kind, shape })
+                Ok(Self { file: file.into(), name: name.into(), content, kind, shape })
             }
-            _ => Err(refuse(format!(
-                "{name} announces the shape {:?}, which no file can hold",
-                dataset.shape()
-            ))),
+            _ => Err(refuse(format!("{name} announces the shape {axes:?}, which no file can hold"))),
         }
     }
 
@@ -60,7 +91,13 @@ impl Variable {
 
     /// Its attributes.
     pub(in crate::dataset) fn attributes(&self) -> Attributes {
-        Attributes::new(&self.file, &self.name, self.dataset.attributes())
+        match &self.content {
+            Content::Hdf5(dataset) => Attributes::new(&self.file, &self.name, dataset.attributes()),
+            Content::Classic(classic) => {
+                let own = classic.variable(&self.name).map_or(&[][..], |variable| &variable.attributes);
+                Attributes::new(&self.file, &self.name, own.iter().cloned())
+            }
+        }
     }
 
     /// All numbers as they are stored. They are few enough to be held.
@@ -116,18 +153,21 @@ impl Variable {
     /// The numbers between a beginning and an end on each axis.
     fn slice(&self, ranges: Vec<(usize, usize)>) -> Result<Vec<f64>> {
         let needed = ranges.iter().fold(1usize, |product, (start, end)| product.saturating_mul(end - start));
-        let range = |(start, end): (usize, usize)| SliceInfoElem::Slice {
-            start: start as u64,
-            end: end as u64,
-            step: 1,
+        let ranges = ranges.into_iter().map(|(start, end)| (start as u64, end as u64));
+        let read: Vec<f64> = match &self.content {
+            Content::Hdf5(dataset) => {
+                let range = |(start, end)| SliceInfoElem::Slice { start, end, step: 1 };
+                let selection = SliceInfo { selections: ranges.map(range).collect() };
+                let read = dataset.read_slice::<Number>(&selection);
+                let read = read.map_err(|error| damaged(&self.file, &self.name, error))?;
+                read.iter().map(|number| number.0).collect()
+            }
+            Content::Classic(classic) => classic.slice(&self.name, ranges)?,
         };
-        let selection = SliceInfo { selections: ranges.into_iter().map(range).collect() };
-        let read = self.dataset.read_slice::<Number>(&selection);
-        let read = read.map_err(|error| damaged(&self.file, &self.name, error))?;
         if read.len() != needed {
             let reason = format!("{} gave {} numbers of {needed}", self.name, read.len());
             return Err(Error::Format { path: self.file.clone(), reason });
         }
-        Ok(read.iter().map(|number| number.0).collect())
+        Ok(read)
     }
 }

@@ -1,7 +1,7 @@
 """Makes the files beside it, which the tests of HDF5 and netCDF read: small arrays of known numbers, written by the
-library of the HDF Group in its oldest and its newest form.
+library of the HDF Group in its oldest and its newest form, and classic netCDF by the libraries of Unidata and SciPy.
 
-    python3 -m venv VENV && VENV/bin/pip install h5py netCDF4 numpy && VENV/bin/python make.py
+    python3 -m venv VENV && VENV/bin/pip install h5py netCDF4 numpy scipy && VENV/bin/python make.py
 
 Two runs write the same bytes but for times of change, which are left out where the library can.
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 import h5py
 import netCDF4
 import numpy as np
+import scipy.io
 
 HERE = Path(__file__).parent
 BOTH = {"old": "earliest", "new": "latest"}
+NETCDF = {"": "NETCDF4", "_cdf1": "NETCDF3_CLASSIC", "_cdf2": "NETCDF3_64BIT_OFFSET", "_cdf5": "NETCDF3_64BIT_DATA"}
 
 
 def counted(shape, dtype, modulus=251):
@@ -51,15 +53,16 @@ def several(suffix, libver):
                 file.create_dataset(f"{kind}_{name}", data=data.astype(f"{order}{kind}"), **chunked)
 
 
-def packed():
-    """netCDF-4 with a scale, an offset, a fill value and an unlimited axis of time."""
-    with netCDF4.Dataset(HERE / "packed.nc", "w", format="NETCDF4") as file:
+def packed(name, form):
+    """netCDF with a scale, an offset, a fill value and an unlimited axis of time."""
+    with netCDF4.Dataset(HERE / name, "w", format=form) as file:
         file.createDimension("time", None)
         file.createDimension("y", 3)
         file.createDimension("x", 4)
         time = file.createVariable("time", "f8", ("time",))
         time.units = "minutes since 2020-01-01 00:00"
-        air = file.createVariable("air", "i2", ("time", "y", "x"), zlib=True, shuffle=True, fill_value=-999)
+        filters = {"zlib": True, "shuffle": True} if form == "NETCDF4" else {}
+        air = file.createVariable("air", "i2", ("time", "y", "x"), fill_value=-999, **filters)
         air.scale_factor = 0.5
         air.add_offset = 10.0
         air.missing_value = np.int16(-998)
@@ -69,16 +72,37 @@ def packed():
         stored[0, 0, 1], stored[0, 2, 3] = -999, -998
         time[:] = np.arange(8)
         air[:] = stored
-    with netCDF4.Dataset(HERE / "unsigned.nc", "w", format="NETCDF4") as file:
-        for name, length in [("time", 4), ("y", 2), ("x", 2)]:
-            file.createDimension(name, length)
+        if form != "NETCDF4":
+            # A byte a time, which is filled up to four where there are several variables.
+            file.createVariable("quality", "i1", ("time",))[:] = np.arange(8)
+
+
+def unsigned(name, form):
+    """Bytes without a sign, stored with one."""
+    with netCDF4.Dataset(HERE / name, "w", format=form) as file:
+        for axis, length in [("time", 4), ("y", 2), ("x", 2)]:
+            file.createDimension(axis, length)
         count = file.createVariable("count", "i1", ("time", "y", "x"), fill_value=-1)
         count.setncattr("_Unsigned", "true")
         count.set_auto_maskandscale(False)
         count[:] = np.array([0, 1, 127, -128, -2, -1] + [5] * 10, "i1").reshape(4, 2, 2)
-    with netCDF4.Dataset(HERE / "classic.nc", "w", format="NETCDF3_CLASSIC") as file:
-        file.createDimension("x", 2)
-        file.createVariable("x", "f4", ("x",))[:] = [1, 2]
+
+
+def classic():
+    """Every type of classic netCDF as `several`, and a file of another library with one variable over an unlimited axis,
+    whose 15 bytes a time are not filled up."""
+    with netCDF4.Dataset(HERE / "types_cdf5.nc", "w", format="NETCDF3_64BIT_DATA") as file:
+        for axis, length in [("time", 4), ("y", 2), ("x", 3)]:
+            file.createDimension(axis, length)
+        file.title = "every type"
+        file.createVariable("names", "S1", ("time", "x"))[:] = np.full((4, 3), b"n")
+        for kind in ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]:
+            data = counted((4, 2, 3), kind, 25) * (-1 if kind[0] == "i" else 1)
+            file.createVariable(kind, kind, ("time", "y", "x"))[:] = data.astype(kind)
+    with scipy.io.netcdf_file(HERE / "one_record.nc", "w", version=1) as file:
+        for axis, length in [("time", None), ("y", 3), ("x", 5)]:
+            file.createDimension(axis, length)
+        file.createVariable("rain", "i1", ("time", "y", "x"))[:] = counted((8, 3, 5), "i1", 120)
 
 
 def odim(path, minute, libver, quantity, dtype, image, gain, offset, nodata, undetect, strings="fixed", kept="data"):
@@ -185,6 +209,10 @@ def knmi_files():
 for suffix, libver in BOTH.items():
     frames(suffix, libver)
     several(suffix, libver)
-packed()
+for suffix, form in NETCDF.items():
+    packed(f"packed{suffix}.nc", form)
+    if suffix in ("", "_cdf1"):
+        unsigned(f"unsigned{suffix}.nc", form)
+classic()
 odim_folders()
 knmi_files()

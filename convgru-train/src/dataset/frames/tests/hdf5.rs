@@ -53,41 +53,83 @@ fn of_several_datasets_one_must_be_named() {
 
 #[test]
 fn scales_are_applied_and_fill_values_are_missing() {
-    let mut data = config(1, 1);
-    data.frames.range = [10.0, 30.0];
-    let error = message(&config(1, 1), &written("packed.nc"));
-    assert!(error.contains("the number 10 in frame 0") && error.contains("data.frames.range"), "{error}");
-    let train = open(&data, &written("packed.nc"), Split::Train).unwrap();
-    assert!(train.has_missing());
-    assert_eq!(train.quantity().transform.to_units(0.5), 20.0);
-    let batch = batch(&train, 0, &[0]).unwrap();
-    let valid = batch.valid.unwrap();
-    for pixel in 0..24 {
-        let missing = matches!(pixel, 1 | 11);
-        assert_eq!(valid.as_slice()[pixel], f32::from(!missing));
-        let number = 10.0 + 0.5 * (pixel % 41) as f64;
-        let expected = if missing { 0.0 } else { (number - 10.0) / 20.0 };
-        assert!((f64::from(batch.frames.as_slice()[pixel]) - expected).abs() < 1e-6, "{pixel}");
+    for name in ["packed.nc", "packed_cdf1.nc", "packed_cdf2.nc", "packed_cdf5.nc"] {
+        let mut data = config(1, 1);
+        data.frames.range = [10.0, 30.0];
+        let error = message(&config(1, 1), &written(name));
+        assert!(error.contains("the number 10 in frame 0") && error.contains("data.frames.range"), "{error}");
+        let train = open(&data, &written(name), Split::Train).unwrap();
+        assert!(train.has_missing());
+        assert_eq!(train.quantity().transform.to_units(0.5), 20.0);
+        let batch = batch(&train, 0, &[0]).unwrap();
+        let valid = batch.valid.unwrap();
+        for pixel in 0..24 {
+            let missing = matches!(pixel, 1 | 11);
+            assert_eq!(valid.as_slice()[pixel], f32::from(!missing));
+            let number = 10.0 + 0.5 * (pixel % 41) as f64;
+            let expected = if missing { 0.0 } else { (number - 10.0) / 20.0 };
+            assert!((f64::from(batch.frames.as_slice()[pixel]) - expected).abs() < 1e-6, "{name} {pixel}");
+        }
     }
 }
 
 #[test]
 fn bytes_without_a_sign_may_be_stored_with_one() {
+    for name in ["unsigned.nc", "unsigned_cdf1.nc"] {
+        let mut data = config(1, 1);
+        data.frames.shares = [0.5, 0.25, 0.25];
+        let train = open(&data, &written(name), Split::Train).unwrap();
+        let batch = batch(&train, 0, &[0]).unwrap();
+        let expected = [0.0, 1.0, 127.0, 128.0, 254.0, 0.0, 5.0, 5.0].map(|v| v / 255.0);
+        assert_eq!(batch.frames.as_slice(), expected, "{name}");
+        assert_eq!(batch.valid.unwrap().as_slice(), [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0], "{name}");
+    }
+}
+
+#[test]
+fn classic_netcdf_holds_frames_as_hdf5_does() {
     let mut data = config(1, 1);
+    let error = message(&data, &written("types_cdf5.nc"));
+    assert!(error.contains("f4 [4, 2, 3] float32") && error.contains("one of 10"), "{error}");
+    data.frames.variable = "f4".into();
+    data.frames.range = [0.0, 24.0];
     data.frames.shares = [0.5, 0.25, 0.25];
-    let train = open(&data, &written("unsigned.nc"), Split::Train).unwrap();
-    let batch = batch(&train, 0, &[0]).unwrap();
-    let expected = [0.0, 1.0, 127.0, 128.0, 254.0, 0.0, 5.0, 5.0].map(|v| v / 255.0);
-    assert_eq!(batch.frames.as_slice(), expected);
-    assert_eq!(batch.valid.unwrap().as_slice(), [1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+    let train = open(&data, &written("types_cdf5.nc"), Split::Train).unwrap();
+    let frames = batch(&train, 0, &[0]).unwrap().frames;
+    assert!(frames.as_slice().iter().copied().eq((0..12).map(|v| v as f32 / 24.0)));
+    // By what lies in it, not by its name; no radar's image.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rain.h5");
+    std::fs::copy(written("one_record.nc"), &path).unwrap();
+    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), Source::Frames);
+    data.frames.variable.clear();
+    data.frames.range = [0.0, 120.0];
+    let test = open(&data, folder.path(), Split::Test).unwrap();
+    let frames = batch(&test, 0, &[0]).unwrap().frames;
+    assert!(frames.as_slice().iter().copied().eq((90..120).map(|v| v as f32 / 120.0)));
+    // A file that is cut is damage like any other.
+    let whole = std::fs::read(written("one_record.nc")).unwrap();
+    std::fs::write(folder.path().join("cut.nc"), &whole[..whole.len() - 1]).unwrap();
+    assert!(message(&data, folder.path()).contains("cut.nc"));
+    data.on_corrupt = OnCorrupt::Skip;
+    let train = open(&data, folder.path(), Split::Train).unwrap();
+    let [warning] = train.warnings() else { panic!("{:?}", train.warnings()) };
+    assert!(warning.contains("cut.nc"), "{warning}");
 }
 
 #[test]
 fn damaged_files_are_refused_or_left_out() {
     let mut data = DataConfig { memory_mib: 1, ..config(1, 1) };
     data.frames.range = [-1e9, 1e9];
-    for name in ["frames_old.h5", "frames_new.h5", "packed.nc", "unsigned.nc"] {
-        damage(name, 37, |path| {
+    for (name, step) in [
+        ("frames_old.h5", 37),
+        ("frames_new.h5", 37),
+        ("packed.nc", 37),
+        ("unsigned.nc", 37),
+        ("packed_cdf1.nc", 9),
+        ("packed_cdf5.nc", 9),
+    ] {
+        damage(name, step, |path| {
             let _ = open(&data, path, Split::Train);
         });
     }
