@@ -22,7 +22,7 @@ def tensor(entry):
 
 def compute(kind, network, run):
     """Results by the names they have in the file."""
-    if kind == "EncoderForecaster":
+    if kind in ("EncoderForecaster", "Pyramid"):
         return {"prediction": network(tensor(run["input"]), run["steps"])}
     output, last = network(tensor(run["input"]), [tensor(state) for state in run["states"]])
     return {"output": output} | {f"next_state.{layer}": state for layer, state in enumerate(last)}
