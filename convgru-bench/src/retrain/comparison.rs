@@ -16,6 +16,37 @@ pub(super) struct Step {
     pub(super) ms_pytorch: f64,
 }
 
+/// How many steps have to agree; further on, what is rounded another way may drive any two trainings apart.
+const FIRST_STEPS: u64 = 10;
+
+/// How far apart losses may be there, as a share of the larger.
+const ACCEPTED: f64 = 1e-4;
+
+/// The same for norms of gradients. Where a frame is black, rectifiers read little more than their bias, which begins
+/// as zero: the rounding of Winograd's filtering chooses a side of their kink, 3e-4 of the first gradient of a small pyramid.
+const ACCEPTED_OF_GRADIENTS: f64 = 1e-2;
+
+impl Step {
+    /// Fails where this is one of the first steps and loss or gradient differ: the two do not train the same then.
+    pub(super) fn expect_agreement(&self) -> anyhow::Result<()> {
+        for (what, ours, theirs, accepted) in [
+            ("loss", self.loss, self.loss_pytorch, ACCEPTED),
+            ("norm of the gradient", self.gradient_norm, self.gradient_norm_pytorch, ACCEPTED_OF_GRADIENTS),
+        ] {
+            let apart = apart(ours, theirs);
+            // Written so that NaN is no agreement.
+            let agrees = self.step > FIRST_STEPS || apart <= accepted;
+            anyhow::ensure!(
+                agrees,
+                "convgru and PyTorch do not train the same: the {what} of step {} is {ours:.8} and {theirs:.8}, {apart:.1e} \
+                 apart, and {accepted:.0e} is accepted in the first {FIRST_STEPS} steps; the comparison ends here",
+                self.step
+            );
+        }
+        Ok(())
+    }
+}
+
 /// All steps, and the results.
 #[derive(Debug, Serialize)]
 pub(super) struct Comparison {
@@ -51,8 +82,10 @@ impl Comparison {
         let (ours, theirs): (Vec<f64>, Vec<f64>) =
             timed.iter().map(|step| (step.ms, step.ms_pytorch)).unzip();
         let number = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        let (furthest, at) = self.furthest_apart();
+        text += &format!("\n\nlosses of all steps: at most {furthest:.1e} apart, in step {at}");
         text += &format!(
-            "\n\nmean loss of the last tenth: {:.8} and {:.8}, {:.1e} apart",
+            "\nmean loss of the last tenth: {:.8} and {:.8}, {:.1e} apart",
             self.mean_of_last(|step| step.loss),
             self.mean_of_last(|step| step.loss_pytorch),
             apart(self.mean_of_last(|step| step.loss), self.mean_of_last(|step| step.loss_pytorch))
@@ -71,6 +104,12 @@ impl Comparison {
             self.steps.iter().map(|step| step.ms_pytorch).sum::<f64>() / 1e3
         );
         text
+    }
+
+    /// The largest difference of two losses, and its step.
+    fn furthest_apart(&self) -> (f64, u64) {
+        let differences = self.steps.iter().map(|step| (apart(step.loss, step.loss_pytorch), step.step));
+        differences.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((f64::NAN, 0))
     }
 
     fn mean_of_last(&self, value: fn(&Step) -> f64) -> f64 {
@@ -99,9 +138,8 @@ mod tests {
         assert_eq!(shown, [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]);
     }
 
-    #[test]
-    fn the_table_has_losses_ratios_and_results() {
-        let step = |step| Step {
+    fn step(step: u64) -> Step {
+        Step {
             step,
             loss: 0.5,
             loss_pytorch: 0.25,
@@ -109,13 +147,33 @@ mod tests {
             gradient_norm_pytorch: 1.0,
             ms: 10.0,
             ms_pytorch: 25.0,
-        };
-        let steps = (1..=12).map(step).collect();
+        }
+    }
+
+    #[test]
+    fn the_first_steps_have_to_agree() {
+        let error = |step: Step| step.expect_agreement().unwrap_err().to_string();
+        let said = error(step(1));
+        assert!(said.contains("the loss of step 1 is 0.50000000 and 0.25000000, 5.0e-1 apart"), "{said}");
+        assert!(said.contains("1e-4 is accepted in the first 10 steps"), "{said}");
+        let agreeing = |number| Step { loss_pytorch: 0.50004, ..step(number) };
+        agreeing(1).expect_agreement().unwrap();
+        step(11).expect_agreement().unwrap();
+        let said = error(Step { gradient_norm_pytorch: 1.02, ..agreeing(10) });
+        assert!(said.contains("norm of the gradient of step 10"), "{said}");
+        assert!(error(Step { loss: f64::NAN, ..agreeing(2) }).contains("NaN"));
+    }
+
+    #[test]
+    fn the_table_has_losses_ratios_and_results() {
+        let mut steps: Vec<_> = (1..=12).map(step).collect();
+        steps[2].loss_pytorch = 0.05;
         let comparison = Comparison { threads: 2, steps, validation_mse: 3.0, validation_mse_pytorch: 4.0 };
         let table = comparison.table();
         assert!(table.contains("PyTorch / convgru 2.50"), "{table}");
         assert!(table.contains("3.0000 and 4.0000"), "{table}");
         assert!(table.contains("5.0e-1"), "{table}");
+        assert!(table.contains("at most 9.0e-1 apart, in step 3"), "{table}");
         assert_eq!(table.lines().filter(|line| line.trim_start().starts_with("12 ")).count(), 1, "{table}");
     }
 }

@@ -1,6 +1,7 @@
 //! A training of ours repeated by PyTorch: `cargo xtask retrain`.
 
 mod comparison;
+mod configuration;
 mod peer;
 mod plan;
 
@@ -17,29 +18,31 @@ use convgru_train::trainer::{self, Assessor, Batches, Learner, Silent, TrainedMo
 use crate::progress::{Progress, note, print};
 use crate::python;
 use comparison::{Comparison, Step};
+use configuration::ConfigurationOptions;
 use peer::Peer;
 use plan::Plan;
 
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask onnx --install --torch     once: a Python environment with PyTorch
+  cargo xtask retrain --preset digits --steps 20
+  cargo xtask retrain --preset digits --data ../shared/data/mnist --steps 300 --threads 1
+  cargo xtask retrain --preset digits --set model.skip=true --set model.residual=last-frame
   cargo xtask train --preset quick
-  cargo xtask retrain --config runs/quick/config.toml
-  cargo xtask retrain --config runs/quick/config.toml --steps 1500 --threads 1 --json
+  cargo xtask retrain --config runs/quick/config.toml --steps 1500 --json
 
-`config.toml` in the folder of a run has every field of its training.";
+`config.toml` in the folder of a run has every field of its training. What PyTorch's side does
+not do, such as model.residual = \"motion\" or several members, is refused by the name of its field.
+The comparison ends where one of the first ten steps differs: in the loss by more than 1e-4 of it,
+in the norm of the gradient by more than 1e-2.";
 
 /// Trains a network twice, by convgru and by PyTorch in turn, step by step: the same first weights,
 /// the same batches; losses side by side, the time of a step, and both results on validation sequences
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES, override_usage = "cargo xtask retrain --config FILE.toml [OPTIONS]")]
+#[command(after_help = EXAMPLES, override_usage = "cargo xtask retrain <--preset NAME|--config FILE.toml> [OPTIONS]")]
 pub(crate) struct RetrainOptions {
-    /// The configuration of the training
-    #[arg(long, value_name = "FILE.toml")]
-    config: PathBuf,
-    /// Folder with the data, in place of that of the configuration
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    configuration: ConfigurationOptions,
     /// Optimiser steps of each, at most those of the configuration
     #[arg(long, value_name = "N", default_value_t = 200)]
     steps: u64,
@@ -59,29 +62,20 @@ pub(crate) struct RetrainOptions {
 
 /// Trains both and compares.
 pub(crate) fn run(options: &RetrainOptions) -> anyhow::Result<()> {
-    let config = configuration(options)?;
+    let config = options.configuration.read()?;
+    anyhow::ensure!(
+        (1..=config.training.steps).contains(&options.steps),
+        "--steps {}: the configuration trains {} steps, and its schedule is made for them; give 1 to {1}",
+        options.steps,
+        config.training.steps
+    );
     let comparison = with_threads(options.threads, || compare(options, &config))??;
     print(&if options.json { serde_json::to_string(&comparison)? } else { comparison.table() });
     Ok(())
 }
 
-fn configuration(options: &RetrainOptions) -> anyhow::Result<TrainingConfig> {
-    let mut config = TrainingConfig::default().overlaid_by_file(&options.config)?;
-    if let Some(data) = &options.data {
-        let missing = || format!("--data {}: give the folder with the data", data.display());
-        config.data_folder = std::fs::canonicalize(data).with_context(missing)?;
-    }
-    config.validate()?;
-    anyhow::ensure!(
-        (1..=config.training.steps).contains(&options.steps),
-        "--steps {}: the configuration trains {} steps, and its schedule is made for them; give 1 to {0}",
-        config.training.steps,
-        options.steps
-    );
-    Ok(config)
-}
-
 fn compare(options: &RetrainOptions, config: &TrainingConfig) -> anyhow::Result<Comparison> {
+    let mut plan = Plan::new(config, options.compile)?;
     let training = open(&config.data, config.data_folder(), Split::Train, config.training.seed)?;
     let mut learner = Learner::new(config, &training.quantity().transform)?;
     let mut batches = Batches::new(training, config);
@@ -90,7 +84,7 @@ fn compare(options: &RetrainOptions, config: &TrainingConfig) -> anyhow::Result<
         first.valid.is_none(),
         "PyTorch's training knows no missing pixels, and this data may have some"
     );
-    let plan = Plan::new(config, first.frames.shape(), options.compile)?;
+    plan.shape = first.frames.shape().to_vec();
     let first = TrainedModel { model: learner.evaluated().clone(), config: config.clone(), step: 0 };
     let python = python::ONNX.interpreter(options.python.as_deref())?;
     let mut peer = Peer::start(&python, &plan, &first.to_safetensors()?)?;
@@ -110,7 +104,7 @@ fn compare(options: &RetrainOptions, config: &TrainingConfig) -> anyhow::Result<
             );
         };
         let theirs = peer.step(ours.learning_rate, batch.frames.as_slice())?;
-        steps.push(Step {
+        let both = Step {
             step: step + 1,
             loss: ours.loss,
             loss_pytorch: theirs.loss,
@@ -118,7 +112,9 @@ fn compare(options: &RetrainOptions, config: &TrainingConfig) -> anyhow::Result<
             gradient_norm_pytorch: theirs.gradient_norm,
             ms: seconds * 1e3,
             ms_pytorch: theirs.seconds * 1e3,
-        });
+        };
+        both.expect_agreement()?;
+        steps.push(both);
         progress.advance(1);
         if (step + 1).is_multiple_of(50) {
             progress.say(&format!("step {}: loss {:.6} and {:.6}", step + 1, ours.loss, theirs.loss));

@@ -14,10 +14,10 @@ use tempfile::TempDir;
 use super::plan::Plan;
 use crate::python;
 
-/// The process; it ends when its input does.
+/// The process. It ends when its input does, and is ended where nothing is wanted of it any more.
 pub(super) struct Peer {
     process: Child,
-    input: ChildStdin,
+    input: Option<ChildStdin>,
     lines: BufReader<ChildStdout>,
     folder: TempDir,
 }
@@ -43,14 +43,15 @@ impl Peer {
             .with_context(|| format!("cannot start {}", python.display()))?;
         let (input, output) = (process.stdin.take(), process.stdout.take());
         let (input, output) = input.zip(output).context("no pipes to the process")?;
-        Ok(Self { process, input, lines: BufReader::new(output), folder })
+        Ok(Self { process, input: Some(input), lines: BufReader::new(output), folder })
     }
 
     /// One step.
     pub(super) fn step(&mut self, learning_rate: f64, frames: &[f32]) -> anyhow::Result<Taken> {
         let mut bytes = learning_rate.to_le_bytes().to_vec();
         bytes.extend(frames.iter().flat_map(|value| value.to_le_bytes()));
-        let sent = self.input.write_all(&bytes).and_then(|()| self.input.flush());
+        let input = self.input.as_mut().context("the process has been ended")?;
+        let sent = input.write_all(&bytes).and_then(|()| input.flush());
         let mut line = String::new();
         let answered = sent.and_then(|()| self.lines.read_line(&mut line));
         anyhow::ensure!(
@@ -62,12 +63,20 @@ impl Peer {
 
     /// Ends it; our network with its weights.
     pub(super) fn finish(mut self, ours: &TrainedModel) -> anyhow::Result<TrainedModel> {
-        drop(self.input);
+        drop(self.input.take());
         let status = self.process.wait()?;
         anyhow::ensure!(status.success(), "retrain.py failed ({status})");
         let bytes = fs::read(self.folder.path().join("retrained.safetensors"))?;
         let mut model = ours.model.clone();
         import::from_safetensors(&bytes, &mut model)?;
         Ok(TrainedModel { model, config: ours.config.clone(), step: ours.step })
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Both fail where it has ended by itself.
+        drop(self.process.kill());
+        drop(self.process.wait());
     }
 }
