@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use convgru_train::config::{Preset, TrainingConfig};
 use convgru_train::dataset::detect;
 
@@ -26,12 +26,16 @@ pub(super) struct ConfigurationOptions {
 #[group(required = true, multiple = true)]
 struct Start {
     /// The training of a preset
-    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::name))
+    #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(possible))
         .map(|name| Preset::named(&name).expect("the parser allows only names of presets")))]
     preset: Option<Preset>,
     /// The configuration of the training; with --preset, fields that differ from it
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
+}
+
+fn possible(preset: Preset) -> PossibleValue {
+    PossibleValue::new(preset.name()).aliases(preset.aliases())
 }
 
 impl ConfigurationOptions {
