@@ -58,7 +58,7 @@ fn gradients<T: Scalar>(network: &Pyramid<T>, input: &Tensor<T>, steps: usize) -
 fn every_gradient_is_right() {
     let cases: Vec<_> =
         gradcheck::cases().into_iter().filter(|case| case.name().starts_with("pyramid")).collect();
-    assert_eq!(cases.len(), 12);
+    assert_eq!(cases.len(), 13);
     let rows = cases.par_iter().flat_map(|case| (0..6).map(|draw| case.run(11, draw)).collect::<Vec<_>>());
     let report = Report::new(rows.collect(), true);
     assert!(report.passed(), "{report}");
