@@ -18,4 +18,5 @@ mod version2;
 pub use frame::{Fault, MAGIC, OLDEST_VERSION, VERSION};
 pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord};
 pub use record::{Checkpoint, Cursor, NamedTensor};
+pub(crate) use store::BEST;
 pub use store::{CheckpointStore, FEWEST_GENERATIONS, Loaded, Rejected};

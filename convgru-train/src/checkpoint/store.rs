@@ -8,7 +8,7 @@ use crate::{Error, Result, write_atomically};
 
 /// Fewer generations would leave nothing to fall back on.
 pub const FEWEST_GENERATIONS: usize = 2;
-const BEST: &str = "best.ckpt";
+pub(crate) const BEST: &str = "best.ckpt";
 
 /// The checkpoints of one run: the newest generations as
 /// `step_00000120.ckpt`, and `best.ckpt`, a full copy of the one with the

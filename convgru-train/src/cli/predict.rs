@@ -22,8 +22,8 @@ use super::output;
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/")]
 pub(crate) struct Predict {
-    /// model.safetensors or a checkpoint (*.ckpt)
-    #[arg(long, value_name = "FILE")]
+    /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
+    #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
     /// Frames to continue: .npy ([T, H, W] or [T, C, H, W]), .gif or a folder of .png
     #[arg(long, value_name = "FILE|DIR")]

@@ -56,6 +56,19 @@ impl RunFolder {
         Err(Error::Checkpoint { path: path.into(), reason: reason.to_owned() })
     }
 
+    /// The file that a path stands for where a trained model is asked for: of a run's folder its weights, or its best
+    /// checkpoint while there are none, and of `RUN/best.ckpt`, if there is no such file, `RUN/checkpoints/best.ckpt`. Any
+    /// other path is itself.
+    pub fn model_at(path: &Path) -> PathBuf {
+        if let Ok(run) = Self::open(path) {
+            let best = run.checkpoints().join(crate::checkpoint::BEST);
+            return if !run.weights().is_file() && best.is_file() { best } else { run.weights() };
+        }
+        let run = path.parent().filter(|_| !path.exists()).and_then(|parent| Self::open(parent).ok());
+        let kept = run.zip(path.file_name()).map(|(run, name)| run.checkpoints().join(name));
+        kept.filter(|kept| kept.is_file()).unwrap_or_else(|| path.into())
+    }
+
     /// The run in `out` that saved a checkpoint last; with a name, only runs of
     /// that name or of that name with a number.
     ///
@@ -184,6 +197,25 @@ mod tests {
         assert_eq!(newest(Some("quick")).unwrap(), "quick");
         assert_eq!(newest(None).unwrap(), "quick-wide");
         assert!(newest(Some("slow")).unwrap_err().to_string().contains("`slow`"));
+    }
+
+    #[test]
+    fn a_model_is_found_by_its_run() {
+        let out = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(out.path(), "radar").unwrap();
+        fs::write(run.config(), "").unwrap();
+        let [best, short] = [run.checkpoints().join("best.ckpt"), run.path().join("best.ckpt")];
+        assert_eq!(RunFolder::model_at(run.path()), run.weights());
+        assert_eq!(RunFolder::model_at(&short), short, "there is none");
+        fs::write(&best, "").unwrap();
+        assert_eq!(RunFolder::model_at(run.path()), best);
+        assert_eq!(RunFolder::model_at(&short), best);
+        assert_eq!(RunFolder::model_at(&best), best);
+        fs::write(run.weights(), "").unwrap();
+        assert_eq!(RunFolder::model_at(run.path()), run.weights());
+        fs::write(&short, "").unwrap();
+        assert_eq!(RunFolder::model_at(&short), short);
+        assert_eq!(RunFolder::model_at(out.path()), out.path(), "no run");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC};
 use crate::config::TrainingConfig;
+use crate::trainer::RunFolder;
 use crate::{Error, Result, write_atomically};
 
 /// The one entry of the metadata of `model.safetensors`. A single entry keeps
@@ -41,13 +42,15 @@ pub struct TrainedModel {
 }
 
 impl TrainedModel {
-    /// Reads a checkpoint or a `model.safetensors`; the content decides which.
+    /// Reads a checkpoint or a `model.safetensors`; the content decides which. A run's folder and names of its
+    /// checkpoints in it stand for files ([`RunFolder::model_at`]).
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::DamagedCheckpoint`] if
     /// it is a checkpoint that is not intact, [`Error::Format`] if it is neither
     /// or lacks the configuration.
     pub fn read(path: &Path) -> Result<Self> {
+        let path = &RunFolder::model_at(path);
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
         if bytes.starts_with(&MAGIC) {
             return Self::from_checkpoint(&bytes, path);

@@ -40,8 +40,8 @@ use super::progress::Progress;
   convgru eval --checkpoint runs/radar/checkpoints/best.ckpt --baselines
   convgru eval --checkpoint runs/radar/model.safetensors --baselines --data other_radar --threshold 1 --threshold 10")]
 pub(crate) struct Eval {
-    /// model.safetensors or a checkpoint (*.ckpt)
-    #[arg(long, value_name = "FILE")]
+    /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
+    #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
     /// Folder with MNIST's idx files or radar images, or a .npy file of sequences [default: the data of the training]
     #[arg(long, value_name = "DIR|FILE.npy")]

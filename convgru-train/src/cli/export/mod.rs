@@ -32,8 +32,8 @@ use source::Source;
   convgru export --weights raft.safetensors --output theirs.safetensors --layout raft --cells update_block.gru")]
 #[command(group(ArgGroup::new("source").args(["checkpoint", "weights"]).required(true)))]
 pub(crate) struct Export {
-    /// A trained model: model.safetensors or a checkpoint (*.ckpt)
-    #[arg(long, value_name = "FILE")]
+    /// A trained model: model.safetensors, a checkpoint (*.ckpt) or the folder of a run
+    #[arg(long, value_name = "FILE|RUN")]
     checkpoint: Option<PathBuf>,
     /// Weights of a stack of cells: .safetensors of `import`, or of this command
     #[arg(long, value_name = "FILE")]
