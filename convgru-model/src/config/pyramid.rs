@@ -300,7 +300,7 @@ impl PyramidConfig {
         }
         if self.carried_exponent > 0.0 && self.residual != Residual::Motion {
             let reason = format!(
-                "is {}, but only the residual \"motion\" carries frames on: set residual = \"motion\" or leave it out",
+                "is {}, but only the residual \"motion\" carries frames on: set residual = \"motion\" or carried_exponent = 0",
                 self.carried_exponent
             );
             return invalid("carried_exponent", reason);
