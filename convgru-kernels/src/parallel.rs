@@ -1,4 +1,4 @@
-//! Work cut into items by shape alone, so that the bits never depend on threads.
+//! Work cut into items, so that the bits never depend on threads.
 //!
 //! Every item writes its own part of the output and nothing else, and an item
 //! computes the same numbers whichever thread takes it, in whichever order.
@@ -20,6 +20,9 @@ const RANGE_OPERATIONS: usize = 16 * 1024;
 /// Shares of the items that threads begin with; of more threads some begin with the same.
 const MOST_SHARES: usize = 32;
 
+/// Turns of waiting for the others, of some ten nanoseconds each.
+const LINGER: u32 = 2000;
+
 /// Runs `work(item, lane)` for every item, with one lane of scratch per thread.
 ///
 /// `operations` estimates the arithmetic of the whole call. With a single lane,
@@ -36,22 +39,10 @@ pub(crate) fn for_each_item<L: Send>(
         }
         return;
     }
-    // Each lane begins with a share of its own, the same in every call of the same size, so that it finds
-    // what it wrote before in its caches; then it helps the others.
-    let shares = lanes.len().min(MOST_SHARES);
-    let share = |index: usize| index * items / shares..(index + 1) * items / shares;
-    let next: [AtomicUsize; MOST_SHARES] = std::array::from_fn(|index| AtomicUsize::new(share(index).start));
+    let items = Items::new(items, lanes.len());
     in_parallel(lanes, &|index, lane| {
-        let own = index % shares;
-        for index in (own..shares).chain(0..own) {
-            loop {
-                let item = next[index].fetch_add(1, Ordering::Relaxed);
-                if item >= share(index).end {
-                    break;
-                }
-                work(item, lane);
-            }
-        }
+        items.take(index, |item| work(item, lane));
+        items.linger();
     });
 }
 
@@ -59,6 +50,58 @@ pub(crate) fn for_each_item<L: Send>(
 /// not for each of the many callers.
 fn in_parallel<L: Send>(lanes: &mut [L], work: &(dyn Fn(usize, &mut L) + Sync)) {
     lanes.par_iter_mut().with_max_len(1).enumerate().for_each(|(index, lane)| work(index, lane));
+}
+
+/// Items that threads take until none are left.
+struct Items {
+    count: usize,
+    shares: usize,
+    /// Of each share the item that is taken next.
+    next: [Counter; MOST_SHARES],
+    done: Counter,
+}
+
+/// A number in a cache line of its own: threads count without waiting for each other's.
+#[repr(align(64))]
+struct Counter(AtomicUsize);
+
+impl Items {
+    /// Each lane begins with a share of its own, the same in every call of the same size, so that it finds
+    /// what it wrote before in its caches; then it helps the others.
+    fn new(count: usize, lanes: usize) -> Self {
+        let shares = lanes.clamp(1, MOST_SHARES);
+        let next = std::array::from_fn(|share| Counter(AtomicUsize::new(share * count / shares)));
+        Self { count, shares, next, done: Counter(AtomicUsize::new(0)) }
+    }
+
+    /// Does what is left, beginning with the share of a lane.
+    fn take(&self, lane: usize, mut work: impl FnMut(usize)) {
+        let own = lane % self.shares;
+        let mut done = 0;
+        for share in (own..self.shares).chain(0..own) {
+            let end = (share + 1) * self.count / self.shares;
+            loop {
+                let item = self.next[share].0.fetch_add(1, Ordering::Relaxed);
+                if item >= end {
+                    break;
+                }
+                work(item);
+                done += 1;
+            }
+        }
+        self.done.0.fetch_add(done, Ordering::Relaxed);
+    }
+
+    /// Stays awake until the others are done as well, though not for long: a thread that sleeps takes longer to
+    /// wake than many a call lasts, and the next call comes soon.
+    fn linger(&self) {
+        for _ in 0..LINGER {
+            if self.done.0.load(Ordering::Relaxed) >= self.count {
+                break;
+            }
+            std::hint::spin_loop();
+        }
+    }
 }
 
 /// Runs `work(range)` over ranges that cover `0..len` once. An element of `len` stands for
@@ -70,13 +113,10 @@ pub(crate) fn for_each_range(len: usize, operations: usize, work: impl Fn(Range<
     if items <= 1 || len.saturating_mul(operations) < INLINE_OPERATIONS / 8 {
         (0..items).for_each(|item| work(range(item)));
     } else {
-        each_in_parallel(items, &|item| work(range(item)));
+        let mut lanes = [(); MOST_SHARES];
+        let threads = rayon::current_num_threads().min(MOST_SHARES);
+        for_each_item(items, usize::MAX, &mut lanes[..threads], |item, ()| work(range(item)));
     }
-}
-
-/// Runs `work(item)` for every item; compiled once, as [`in_parallel`] for its lanes.
-fn each_in_parallel(items: usize, work: &(dyn Fn(usize) + Sync)) {
-    (0..items).into_par_iter().for_each(work);
 }
 
 /// A slice of which several items write disjoint parts at the same time.

@@ -143,15 +143,16 @@ impl<'a, T: Scalar> RowsMut<'a, T> {
     }
 }
 
-/// Calls `work` once for each row of each of `blocks` blocks of each image, from several threads.
+/// Calls `work` once for each row of each of `blocks` blocks of each image, from several threads: all blocks of a row
+/// before the next, so that threads have the rows they have in a convolution.
 pub(crate) fn for_each_row(layout: &Layout, blocks: usize, work: impl Fn(RowPlace) + Sync) {
     let (height, width) = (layout.extent.height, layout.extent.width);
     let rows = layout.extent.batch * blocks * height;
     let elements = width * layout.lanes;
     for_each_range(rows, elements, |range| {
         for index in range {
-            let (row, rest) = (index % height, index / height);
-            work(RowPlace { image: rest / blocks, block: rest % blocks, row });
+            let (block, rest) = (index % blocks, index / blocks);
+            work(RowPlace { image: rest / height, block, row: rest % height });
         }
     });
 }
