@@ -154,11 +154,6 @@ impl<'a, T> Disjoint<'a, T> {
         // exclusively, and the caller keeps live parts apart.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
-
-    /// The address of the first element, for kernels that write scattered elements.
-    pub(crate) fn start(&self) -> *mut T {
-        self.start
-    }
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ fn large_cases() -> Vec<Case> {
         case(0, 70, 50, [3, 37, 41]),
         case(1, 33, 96, [2, 50, 29]),
         // Sums of all its weights are not held at a time.
-        case(1, 80, 112, [3, 43, 29]),
+        case(1, 112, 176, [1, 37, 29]),
         case(2, 20, 33, [2, 24, 40]),
         case(3, 64, 17, [1, 45, 52]),
     ]

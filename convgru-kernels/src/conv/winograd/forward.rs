@@ -1,7 +1,7 @@
 //! A convolution in tiles: transform, multiply, transform back.
 
 use super::plane::{self, Plane};
-use super::tiles::{InputTransform, Tiles, Transformed, with_tile};
+use super::tiles::{Columns, InputTransform, Tiles, Transformed, with_tile};
 use crate::conv::convolve::{MOST, Region, Source, segments_of};
 use crate::conv::epilogue::{Epilogue, Finish};
 use crate::conv::multiply::{Rows, Segment, Term};
@@ -96,10 +96,11 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
                 tiles,
                 geometry,
                 input,
+                blocks: 0..source.blocks(),
                 first_block,
                 first,
                 count,
-                at: 0,
+                columns: Columns::All,
                 transformed,
                 to,
                 window,

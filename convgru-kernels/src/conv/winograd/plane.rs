@@ -82,6 +82,33 @@ pub(super) unsafe fn transform<T, S, L, const FROM: usize, const TO: usize>(
     S: Simd<T>,
     L: Transform<FROM, TO>,
 {
+    // SAFETY: the caller's promise is that of the call.
+    unsafe { transform_part::<T, S, L, FROM, TO, 0, 1>(s, from, to) }
+}
+
+/// Transforms `FROM` x `FROM` vectors to the columns of part `PART` of `PARTS` equal ones of `TO` x `TO`,
+/// the first of which goes to the first column of `to`.
+///
+/// # Safety
+/// All vectors of `from` must be valid to read, those columns of `to` to write.
+#[inline(always)]
+pub(super) unsafe fn transform_part<
+    T,
+    S,
+    L,
+    const FROM: usize,
+    const TO: usize,
+    const PART: usize,
+    const PARTS: usize,
+>(
+    s: S,
+    from: Plane<*const T>,
+    to: Plane<*mut T>,
+) where
+    T: Scalar,
+    S: Simd<T>,
+    L: Transform<FROM, TO>,
+{
     let zero = s.splat(T::ZERO);
     let mut rows = [[zero; 8]; FROM];
     for (row, values) in rows.iter_mut().enumerate() {
@@ -92,10 +119,10 @@ pub(super) unsafe fn transform<T, S, L, const FROM: usize, const TO: usize>(
         }
         *values = L::line(s, line);
     }
-    for column in 0..TO {
+    for column in 0..TO / PARTS {
         let mut line = [zero; 8];
         for (value, row) in line.iter_mut().zip(&rows) {
-            *value = row[column];
+            *value = row[PART * (TO / PARTS) + column];
         }
         let line = L::line(s, line);
         for (row, &value) in line[..TO].iter().enumerate() {

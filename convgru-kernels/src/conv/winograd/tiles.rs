@@ -72,6 +72,31 @@ impl Tiles {
     }
 }
 
+/// Columns of the elements of a transformed tile. The sides are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Columns {
+    All,
+    Left,
+    Right,
+}
+
+impl Columns {
+    /// Columns of all, or of each of both sides.
+    pub(super) fn of_sides(sides: usize) -> &'static [Self] {
+        if sides == 1 { &[Self::All] } else { &[Self::Left, Self::Right] }
+    }
+
+    /// The columns of a tile.
+    pub(super) fn of(self, tile: Tile) -> Range<usize> {
+        let all = tile.transformed();
+        match self {
+            Self::All => 0..all,
+            Self::Left => 0..all / 2,
+            Self::Right => all / 2..all,
+        }
+    }
+}
+
 /// Transformed tiles: for each element of a tile and each block of channels, the blocks of all tiles.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Transformed {
@@ -89,7 +114,12 @@ impl Transformed {
 
     /// Elements of all tiles.
     pub(super) fn len(&self, tile: Tile) -> usize {
-        tile.transformed().pow(2) * self.stride
+        self.len_of(tile, Columns::All)
+    }
+
+    /// Elements of some columns of all tiles.
+    pub(super) fn len_of(&self, tile: Tile, columns: Columns) -> usize {
+        tile.transformed() * columns.of(tile).len() * self.stride
     }
 }
 
@@ -98,12 +128,15 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) tiles: Tiles,
     pub(super) geometry: &'a Geometry,
     pub(super) input: Rows<'a, T>,
+    /// The blocks of channels to transform.
+    pub(super) blocks: Range<usize>,
     pub(super) first_block: usize,
-    /// The tiles to transform, and where in `target` the first of them goes.
+    /// The tiles to transform.
     pub(super) first: usize,
     pub(super) count: usize,
-    pub(super) at: usize,
-    /// `target.len(tile)` elements.
+    /// The elements that are wanted.
+    pub(super) columns: Columns,
+    /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
     pub(super) to: *mut T,
     /// Memory for a window that reaches over the edge of the memory.
@@ -115,18 +148,21 @@ impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(mut self, s: S) {
-        match self.tiles.tile.transformed() {
-            6 => self.transform::<S, 6>(s),
-            _ => self.transform::<S, 8>(s),
+        match (self.tiles.tile.transformed(), self.columns) {
+            (6, Columns::All) => self.transform::<S, 6, 0, 1>(s),
+            (6, Columns::Left) => self.transform::<S, 6, 0, 2>(s),
+            (6, Columns::Right) => self.transform::<S, 6, 1, 2>(s),
+            (_, Columns::All) => self.transform::<S, 8, 0, 1>(s),
+            (_, Columns::Left) => self.transform::<S, 8, 0, 2>(s),
+            (_, Columns::Right) => self.transform::<S, 8, 1, 2>(s),
         }
     }
 }
 
 impl<T: Scalar> InputTransform<'_, T> {
     #[inline(always)]
-    fn transform<S: Simd<T>, const N: usize>(&mut self, s: S) {
+    fn transform<S: Simd<T>, const N: usize, const PART: usize, const PARTS: usize>(&mut self, s: S) {
         let layout = self.input.layout;
-        let blocks = self.geometry.input.blocks();
         for index in 0..self.count {
             let place = self.tiles.place(self.first + index);
             let [row, column] = [place.row + layout.halo[0], place.column + layout.halo[1]];
@@ -134,7 +170,7 @@ impl<T: Scalar> InputTransform<'_, T> {
             let column = (column as isize - self.geometry.before[1]) as usize;
             let size = [layout.extent.height + 2 * layout.halo[0], layout.extent.width + 2 * layout.halo[1]];
             let inside = [size[0].saturating_sub(row).min(N), size[1].saturating_sub(column).min(N)];
-            for block in 0..blocks {
+            for (of_target, block) in self.blocks.clone().enumerate() {
                 // SAFETY: the halo is as wide as the kernel asks for, so that the window begins in the
                 // plane; where it ends behind it, the part inside is copied.
                 let (from, stride) = unsafe {
@@ -149,15 +185,15 @@ impl<T: Scalar> InputTransform<'_, T> {
                         (self.window.as_ptr(), N * T::BLOCK)
                     }
                 };
-                let to = ((self.first_block + block) * self.transformed.tiles + self.at + index) * T::BLOCK;
+                let to = ((self.first_block + of_target) * self.transformed.tiles + index) * T::BLOCK;
                 for lane in (0..T::BLOCK).step_by(S::LANES) {
                     // SAFETY: the window has N rows of N blocks, and the target an element for each
                     // element of the tile at its stride.
                     unsafe {
-                        let (row, column) = (N * self.transformed.stride, self.transformed.stride);
+                        let (row, column) = (N / PARTS * self.transformed.stride, self.transformed.stride);
                         let from = Plane { start: from.add(lane), row: stride, column: T::BLOCK };
                         let to = Plane { start: self.to.add(to + lane), row, column };
-                        plane::transform::<T, S, plane::Input, N, N>(s, from, to);
+                        plane::transform_part::<T, S, plane::Input, N, N, PART, PARTS>(s, from, to);
                     }
                 }
             }
@@ -193,7 +229,9 @@ pub(super) struct GradientTransform<'a, T> {
     pub(super) d_output: Rows<'a, T>,
     pub(super) first: usize,
     pub(super) count: usize,
-    pub(super) at: usize,
+    /// The elements that are wanted.
+    pub(super) columns: Columns,
+    /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
     pub(super) to: *mut T,
     pub(super) window: &'a mut [T],
@@ -204,12 +242,31 @@ impl<T: Scalar> Kernel<T> for GradientTransform<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
-        with_tile!(self.tiles.tile, transform_gradient::<T, S>(self, s));
+        with_tile!(self.tiles.tile, transform_columns::<T, S>(self, s));
     }
 }
 
 #[inline(always)]
-fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_columns<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+    work: GradientTransform<'_, T>,
+    s: S,
+) {
+    match work.columns {
+        Columns::All => transform_gradient::<T, S, N, M, 0, 1>(work, s),
+        Columns::Left => transform_gradient::<T, S, N, M, 0, 2>(work, s),
+        Columns::Right => transform_gradient::<T, S, N, M, 1, 2>(work, s),
+    }
+}
+
+#[inline(always)]
+fn transform_gradient<
+    T: Scalar,
+    S: Simd<T>,
+    const N: usize,
+    const M: usize,
+    const PART: usize,
+    const PARTS: usize,
+>(
     work: GradientTransform<'_, T>,
     s: S,
 ) {
@@ -227,15 +284,15 @@ fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, con
                     (work.window.as_ptr(), M * T::BLOCK)
                 }
             };
-            let to = (of_target * work.transformed.tiles + work.at + index) * T::BLOCK;
+            let to = (of_target * work.transformed.tiles + index) * T::BLOCK;
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 // SAFETY: the window has M rows of M blocks, and the target an element for each
                 // element of the tile at its stride.
                 unsafe {
-                    let (row, column) = (N * work.transformed.stride, work.transformed.stride);
+                    let (row, column) = (N / PARTS * work.transformed.stride, work.transformed.stride);
                     let from = Plane { start: from.add(lane), row: stride, column: T::BLOCK };
                     let to = Plane { start: work.to.add(to + lane), row, column };
-                    plane::transform::<T, S, plane::OutputAdjoint, M, N>(s, from, to);
+                    plane::transform_part::<T, S, plane::OutputAdjoint, M, N, PART, PARTS>(s, from, to);
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::tiles::{GradientTransform, InputTransform, Tiles, Transformed};
+use super::tiles::{Columns, GradientTransform, InputTransform, Tiles, Transformed};
 use super::weights::KernelGradient;
 use crate::aligned::Aligned;
 use crate::conv::convolve::Region;
@@ -16,18 +16,18 @@ use crate::parallel::{Disjoint, for_each_item, for_each_range};
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 
-/// Bytes of transformed tiles that are held at a time: a part of a third-level cache.
-const TRANSFORMED_BYTES: usize = 4 << 20;
+/// Bytes of transformed tiles that a thread holds at a time: a part of a second-level cache.
+const TRANSFORMED_BYTES: usize = 512 << 10;
 
 /// Bytes of sums that are held at a time. In the transformed domain they are four times the weights.
-const SUMS_BYTES: usize = 2 << 20;
+const SUMS_BYTES: usize = 4 << 20;
 
 /// Most tiles that are held: a block of channels of all of them fits into a first-level cache
 /// beside another.
 const MAX_TILES: usize = 192;
 
-/// Tiles that an item of work transforms.
-const TILES_PER_ITEM: usize = 12;
+/// Fewest tiles that are held: sums are read and written once for so many.
+const MIN_TILES: usize = 12;
 
 /// Adds the gradient of the weights. The halo of the input is as wide as the geometry asks for.
 pub(in crate::conv) fn weight_gradient<T: Scalar>(
@@ -43,65 +43,68 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
         return;
     }
     let tiles = Tiles::new(tile, &Region::all(&d_output.layout()));
-    let cut = Cut::new::<T>(tile, geometry, T::dispatch(isa, PanelBlocks), tiles.count());
-    let x = Transformed::new::<T>(cut.tiles, geometry.input.blocks());
-    let d = Transformed::new::<T>(cut.tiles, cut.panels * cut.panel_blocks);
+    let panel_blocks = T::dispatch(isa, PanelBlocks);
+    let cut = Cut::new::<T>(tile, geometry, panel_blocks, tiles.count(), rayon::current_num_threads());
+    let x = Transformed::new::<T>(cut.tiles, cut.inputs_of_item);
+    let d = Transformed::new::<T>(cut.tiles, cut.panels_of_item * panel_blocks);
     let (input, d_output) = (input.rows(), d_output.rows());
     let work = WeightGradient { tile, geometry, isa, tiles, cut, input, d_output, x, d };
 
     let elements = tile.transformed().pow(2);
-    let sums_len = elements * cut.panels * work.panel_len();
-    let memory = scratch.parts(elements * T::BLOCK, x.len(tile) + d.len(tile) + sums_len);
-    let (x_tiles, rest) = memory.shared.split_at_mut(x.len(tile));
-    let (d_tiles, sums) = rest.split_at_mut(d.len(tile));
-    let panels = geometry.output.blocks().div_ceil(cut.panel_blocks);
-    let all_at_once = panels <= cut.panels;
-    for start in (0..tiles.count()).step_by(cut.tiles) {
-        let tiles = start..tiles.count().min(start + cut.tiles);
-        work.transform_input(tiles.clone(), x_tiles, memory.lanes);
-        for first in (0..panels).step_by(cut.panels) {
-            let panels = first..panels.min(first + cut.panels);
-            let sums_of = Sums { panels: panels.clone(), begin: start == 0 || !all_at_once };
-            work.transform_gradient(tiles.clone(), work.blocks_of(&panels), d_tiles, memory.lanes);
-            work.add_products(tiles.len(), &sums_of, [x_tiles, d_tiles], sums, memory.lanes);
-            if tiles.end == work.tiles.count() || !all_at_once {
-                work.bring_back(&panels, sums, d_weights);
-            }
-        }
+    let widest = Columns::of_sides(cut.sides)[0];
+    let lane = x.len_of(tile, widest) + d.len_of(tile, widest) + elements * T::BLOCK;
+    let memory = scratch.parts(lane, elements * cut.panels * work.panel_len());
+    let panels = geometry.output.blocks().div_ceil(panel_blocks);
+    for first in (0..panels).step_by(cut.panels) {
+        let panels = first..panels.min(first + cut.panels);
+        work.add_up(&panels, memory.shared, memory.lanes);
+        work.bring_back(&panels, memory.shared, d_weights);
     }
 }
 
-/// How the sums over tiles are cut: a function of the shape alone, for the bits depend on it.
+/// How the work is cut. Every sum is that of all tiles in their order, so that bits do not depend on it.
+///
+/// What a thread transforms it multiplies itself: transformed tiles are many times as large as what they are made
+/// from, and would have to go from the caches of one thread into those of another.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     /// Blocks of output channels of a panel.
     panel_blocks: usize,
-    /// Panels whose sums are held at a time. Where these are not all, the sums over a number of tiles
-    /// are brought back before those of the next panels begin.
+    /// Panels whose sums are held at a time.
     panels: usize,
-    /// Tiles that are transformed at a time.
+    /// Parts into which the elements of tiles are cut, of different items.
+    sides: usize,
+    /// Of the panels, those of an item.
+    panels_of_item: usize,
+    /// Blocks of input channels of an item.
+    inputs_of_item: usize,
+    /// Tiles that an item transforms at a time.
     tiles: usize,
 }
 
 impl Cut {
-    fn new<T: Scalar>(tile: Tile, geometry: &Geometry, panel_blocks: usize, tiles: usize) -> Self {
+    fn new<T: Scalar>(
+        tile: Tile,
+        geometry: &Geometry,
+        panel_blocks: usize,
+        tiles: usize,
+        threads: usize,
+    ) -> Self {
         let bytes = |blocks: usize| tile.transformed().pow(2) * blocks * T::BLOCK * size_of::<T>();
         let inputs = geometry.input.blocks();
-        // Both in parts of nearly equal size.
+        // All in parts of nearly equal size: the elements of tiles first, of more threads the panels, then the inputs.
+        let sides = threads.min(2);
         let panels = geometry.output.blocks().div_ceil(panel_blocks);
-        let most = (SUMS_BYTES / (bytes(panel_blocks) * inputs * T::BLOCK)).max(1);
+        let most = (SUMS_BYTES / (bytes(panel_blocks) * inputs * T::BLOCK)).max(threads.div_ceil(sides));
         let at_once = panels.div_ceil(panels.div_ceil(most));
-        let most = TRANSFORMED_BYTES / bytes(inputs + at_once * panel_blocks);
-        let chunks = tiles.div_ceil(most.clamp(TILES_PER_ITEM, MAX_TILES));
-        Self { panel_blocks, panels: at_once, tiles: tiles.div_ceil(chunks) }
+        let panels_of_item = at_once.div_ceil(threads.div_ceil(sides));
+        let items = sides * at_once.div_ceil(panels_of_item);
+        let inputs_of_item = inputs.div_ceil(threads.div_ceil(items));
+        let most = sides * TRANSFORMED_BYTES / bytes(inputs_of_item + panels_of_item * panel_blocks);
+        let chunks = tiles.div_ceil(most.clamp(MIN_TILES, MAX_TILES));
+        let tiles = tiles.div_ceil(chunks);
+        Self { panel_blocks, panels: at_once, sides, panels_of_item, inputs_of_item, tiles }
     }
-}
-
-/// What some products are added to.
-struct Sums {
-    panels: Range<usize>,
-    /// Whether these are the first products: the sums are unspecified before.
-    begin: bool,
 }
 
 /// The gradient of the weights of a convolution of some images.
@@ -115,8 +118,20 @@ struct WeightGradient<'a, T> {
     d_output: Rows<'a, T>,
     /// Transformed tiles of the input.
     x: Transformed,
-    /// Transformed tiles of the gradient of the output, of the blocks of some panels.
+    /// Transformed tiles of the gradient of the output, of the blocks of the panels of an item.
     d: Transformed,
+}
+
+/// What an item adds up.
+struct Part {
+    /// The elements of a tile.
+    columns: Columns,
+    /// Blocks of input channels.
+    inputs: Range<usize>,
+    /// The panels, and their place among those whose sums are held.
+    panels: Range<usize>,
+    first: usize,
+    held: usize,
 }
 
 impl<T: Scalar> WeightGradient<'_, T> {
@@ -136,92 +151,105 @@ impl<T: Scalar> WeightGradient<'_, T> {
         start..self.geometry.output.blocks().min(end)
     }
 
-    fn transform_input(&self, of: Range<usize>, to: &mut [T], lanes: &mut [Aligned<T>]) {
-        let &Self { tiles, geometry, input, x: transformed, .. } = self;
-        let operations = of.len() * self.elements() * geometry.input.count;
-        let to = Disjoint::new(to);
-        for_each_item(of.len().div_ceil(TILES_PER_ITEM), operations, lanes, |item, window| {
-            let at = item * TILES_PER_ITEM;
-            let (first, count) = (of.start + at, TILES_PER_ITEM.min(of.len() - at));
-            let to = to.start();
-            let work = InputTransform {
-                tiles,
-                geometry,
-                input,
-                first_block: 0,
-                first,
-                count,
-                at,
-                transformed,
-                to,
-                window,
-            };
-            T::dispatch(self.isa, work);
-        });
-    }
-
-    fn transform_gradient(
-        &self,
-        of: Range<usize>,
-        blocks: Range<usize>,
-        to: &mut [T],
-        lanes: &mut [Aligned<T>],
-    ) {
-        let &Self { tiles, d_output, d: transformed, .. } = self;
-        let operations = of.len() * self.elements() * blocks.len() * T::BLOCK;
-        let to = Disjoint::new(to);
-        for_each_item(of.len().div_ceil(TILES_PER_ITEM), operations, lanes, |item, window| {
-            let at = item * TILES_PER_ITEM;
-            let (first, count) = (of.start + at, TILES_PER_ITEM.min(of.len() - at));
-            let (blocks, to) = (blocks.clone(), to.start());
-            let work =
-                GradientTransform { tiles, blocks, d_output, first, count, at, transformed, to, window };
-            T::dispatch(self.isa, work);
-        });
-    }
-
-    /// Adds the products of the first `count` tiles that are transformed, `[input, gradient]`, to the
-    /// sums of some panels.
-    fn add_products(
-        &self,
-        count: usize,
-        Sums { panels, begin }: &Sums,
-        [x_tiles, d_tiles]: [&[T]; 2],
-        sums: &mut [T],
-        lanes: &mut [Aligned<T>],
-    ) {
-        let (input, panel_len) = (&self.geometry.input, self.panel_len());
-        let first_block = self.blocks_of(panels).start;
-        let operations =
-            count * self.elements() * input.count * panels.len() * self.cut.panel_blocks * T::BLOCK;
-        let (block_stride, runs) = (self.cut.tiles * T::BLOCK, [Run { a: 0, b: 0, len: count }]);
+    /// The sums of some panels over all tiles.
+    fn add_up(&self, panels: &Range<usize>, sums: &mut [T], lanes: &mut [Aligned<T>]) {
+        let sides = Columns::of_sides(self.cut.sides);
+        let in_blocks = self.geometry.input.blocks();
+        let of_panels = panels.len().div_ceil(self.cut.panels_of_item);
+        let items = sides.len() * of_panels * in_blocks.div_ceil(self.cut.inputs_of_item);
+        let outputs = panels.len() * self.cut.panel_blocks * T::BLOCK;
+        let operations = self.tiles.count() * self.elements() * self.geometry.input.count * outputs;
         let sums = Disjoint::new(sums);
-        for_each_item(self.elements() * panels.len(), operations, lanes, |item, _| {
-            let (element, of_panels) = (item / panels.len(), item % panels.len());
-            let panel = panels.start + of_panels;
-            let blocks = self.blocks_of(&(panel..panel + 1));
-            let width = blocks.len() * T::BLOCK;
-            // SAFETY: each item has a part of the sums of its own.
-            let sums = unsafe { sums.part(item * panel_len..(item + 1) * panel_len) };
-            if *begin {
-                sums.fill(T::ZERO);
-            }
-            let d_tiles = &d_tiles[element * self.d.stride + (blocks.start - first_block) * block_stride..];
-            for in_block in 0..input.blocks() {
-                let x_tiles = &x_tiles[element * self.x.stride + in_block * block_stride..];
-                let outer = Outer {
-                    channels: input.of_block(in_block).len(),
-                    a: x_tiles[..count * T::BLOCK].as_ptr(),
-                    b: d_tiles.as_ptr(),
-                    b_block_stride: block_stride,
-                    runs: &runs,
-                    c: sums[in_block * T::BLOCK * width..][..T::BLOCK * width].as_mut_ptr(),
-                    c_stride: width,
-                    blocks: blocks.len(),
-                };
-                T::dispatch(self.isa, outer);
+        for_each_item(items, operations, lanes, |item, lane| {
+            let (columns, rest) = (sides[item % sides.len()], item / sides.len());
+            let first = panels.start + rest % of_panels * self.cut.panels_of_item;
+            let input = rest / of_panels * self.cut.inputs_of_item;
+            let part = Part {
+                columns,
+                inputs: input..in_blocks.min(input + self.cut.inputs_of_item),
+                panels: first..panels.end.min(first + self.cut.panels_of_item),
+                first: panels.start,
+                held: panels.len(),
+            };
+            let (x, rest) = lane.split_at_mut(self.x.len_of(self.tile, part.columns));
+            let (d, window) = rest.split_at_mut(self.d.len_of(self.tile, part.columns));
+            for start in (0..self.tiles.count()).step_by(self.cut.tiles) {
+                let tiles = start..self.tiles.count().min(start + self.cut.tiles);
+                self.transform(&part, tiles.clone(), [x, d], window);
+                self.add_products(&part, tiles, [x, d], sums);
             }
         });
+    }
+
+    /// Transforms the input and the gradient of some tiles.
+    fn transform(&self, part: &Part, of: Range<usize>, [x, d]: [&mut [T]; 2], window: &mut [T]) {
+        let (first, count) = (of.start, of.len());
+        let input = InputTransform {
+            tiles: self.tiles,
+            geometry: self.geometry,
+            input: self.input,
+            blocks: part.inputs.clone(),
+            first_block: 0,
+            first,
+            count,
+            columns: part.columns,
+            transformed: self.x,
+            to: x.as_mut_ptr(),
+            window,
+        };
+        T::dispatch(self.isa, input);
+        let gradient = GradientTransform {
+            tiles: self.tiles,
+            blocks: self.blocks_of(&part.panels),
+            d_output: self.d_output,
+            first,
+            count,
+            columns: part.columns,
+            transformed: self.d,
+            to: d.as_mut_ptr(),
+            window,
+        };
+        T::dispatch(self.isa, gradient);
+    }
+
+    /// Adds the products of some transformed tiles to the sums, the first of which they replace.
+    fn add_products(&self, part: &Part, of: Range<usize>, [x, d]: [&[T]; 2], sums: Disjoint<'_, T>) {
+        let (input, panel_len) = (&self.geometry.input, self.panel_len());
+        let first_block = self.blocks_of(&part.panels).start;
+        let block_stride = self.cut.tiles * T::BLOCK;
+        let runs = [Run { a: 0, b: 0, len: of.len() }];
+        let columns = part.columns.of(self.tile);
+        for index in 0..self.tile.transformed() * columns.len() {
+            let (row, column) = (index / columns.len(), columns.start + index % columns.len());
+            let element = row * self.tile.transformed() + column;
+            for panel in part.panels.clone() {
+                let blocks = self.blocks_of(&(panel..panel + 1));
+                let width = blocks.len() * T::BLOCK;
+                let rows_len = T::BLOCK * width;
+                let start = (element * part.held + panel - part.first) * panel_len;
+                let rows = start + part.inputs.start * rows_len..start + part.inputs.end * rows_len;
+                // SAFETY: each item has a part of the sums of its own.
+                let sums = unsafe { sums.part(rows) };
+                if of.start == 0 {
+                    sums.fill(T::ZERO);
+                }
+                let d = &d[index * self.d.stride + (blocks.start - first_block) * block_stride..];
+                for (at, in_block) in part.inputs.clone().enumerate() {
+                    let x = &x[index * self.x.stride + at * block_stride..];
+                    let outer = Outer {
+                        channels: input.of_block(in_block).len(),
+                        a: x[..of.len() * T::BLOCK].as_ptr(),
+                        b: d.as_ptr(),
+                        b_block_stride: block_stride,
+                        runs: &runs,
+                        c: sums[at * rows_len..][..rows_len].as_mut_ptr(),
+                        c_stride: width,
+                        blocks: blocks.len(),
+                    };
+                    T::dispatch(self.isa, outer);
+                }
+            }
+        }
     }
 
     /// Adds the sums of some panels to the gradient of the weights.
