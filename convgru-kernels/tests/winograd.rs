@@ -170,6 +170,8 @@ fn large_cases() -> Vec<Case> {
     vec![
         case(0, 70, 50, [3, 37, 41]),
         case(1, 33, 96, [2, 50, 29]),
+        // Each half of the tiles has sums of its own.
+        case(0, 20, 33, [3, 77, 72]),
         // Sums of all its weights are not held at a time.
         case(1, 112, 176, [1, 37, 29]),
         case(2, 20, 33, [2, 24, 40]),

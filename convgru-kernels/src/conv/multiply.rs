@@ -180,6 +180,8 @@ pub(super) struct Outer<'a, T> {
     pub(super) c_stride: usize,
     /// Blocks of the right operand, at most a panel.
     pub(super) blocks: usize,
+    /// Whether the result is unspecified before, and the sum replaces it.
+    pub(super) begin: bool,
 }
 
 /// Pixels that lie one after the other in both operands.
@@ -226,9 +228,11 @@ unsafe fn outer<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize,
     unsafe {
         let c = operands.c.add(first * operands.c_stride);
         let mut sums = [[s.splat(T::ZERO); COLUMNS]; ROWS];
-        for (row, sums) in sums.iter_mut().enumerate() {
-            for (v, sum) in sums.iter_mut().enumerate() {
-                *sum = s.load(c.add(row * operands.c_stride + v * S::LANES));
+        if !operands.begin {
+            for (row, sums) in sums.iter_mut().enumerate() {
+                for (v, sum) in sums.iter_mut().enumerate() {
+                    *sum = s.load(c.add(row * operands.c_stride + v * S::LANES));
+                }
             }
         }
         for run in operands.runs {

@@ -73,6 +73,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
                     c: sums[tap * T::BLOCK * width..][..T::BLOCK * width].as_mut_ptr(),
                     c_stride: width,
                     blocks: blocks.len(),
+                    begin: false,
                 };
                 T::dispatch(isa, outer);
             }

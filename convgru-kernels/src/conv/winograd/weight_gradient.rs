@@ -26,6 +26,12 @@ const SUMS_BYTES: usize = 4 << 20;
 /// beside another.
 const MAX_TILES: usize = 192;
 
+/// Tiles from which on each half of them has sums of its own, so that two threads share neither.
+const TILES_OF_HALVES: usize = 1024;
+
+/// Most input channels of a block.
+const MOST_ROWS: usize = 16;
+
 /// Fewest tiles that are held: sums are read and written once for so many.
 const MIN_TILES: usize = 12;
 
@@ -53,16 +59,33 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
     let elements = tile.transformed().pow(2);
     let widest = Columns::of_sides(cut.sides)[0];
     let lane = x.len_of(tile, widest) + d.len_of(tile, widest) + elements * T::BLOCK;
-    let memory = scratch.parts(lane, elements * cut.panels * work.panel_len());
+    let memory = scratch.parts(lane, cut.halves * elements * cut.panels * work.panel_len());
     let panels = geometry.output.blocks().div_ceil(panel_blocks);
     for first in (0..panels).step_by(cut.panels) {
         let panels = first..panels.min(first + cut.panels);
-        work.add_up(&panels, memory.shared, memory.lanes);
-        work.bring_back(&panels, memory.shared, d_weights);
+        let sums = &mut memory.shared[..cut.halves * elements * panels.len() * work.panel_len()];
+        work.add_up(&panels, sums, memory.lanes);
+        if cut.halves > 1 {
+            let (sums, others) = sums.split_at_mut(sums.len() / 2);
+            add(sums, others);
+        }
+        work.bring_back(&panels, sums, d_weights);
     }
 }
 
-/// How the work is cut. Every sum is that of all tiles in their order, so that bits do not depend on it.
+/// Adds the second to the first.
+fn add<T: Scalar>(sums: &mut [T], others: &[T]) {
+    let len = sums.len();
+    let sums = Disjoint::new(sums);
+    for_each_range(len, 1, |range| {
+        // SAFETY: ranges do not overlap.
+        let part = unsafe { sums.part(range.clone()) };
+        part.iter_mut().zip(&others[range]).for_each(|(sum, &other)| *sum += other);
+    });
+}
+
+/// How the work is cut. Halves are a function of the shape. All else changes no bit, for every sum is that of all
+/// tiles of a half in their order.
 ///
 /// What a thread transforms it multiplies itself: transformed tiles are many times as large as what they are made
 /// from, and would have to go from the caches of one thread into those of another.
@@ -72,6 +95,8 @@ struct Cut {
     panel_blocks: usize,
     /// Panels whose sums are held at a time.
     panels: usize,
+    /// Parts of the tiles with sums of their own.
+    halves: usize,
     /// Parts into which the elements of tiles are cut, of different items.
     sides: usize,
     /// Of the panels, those of an item.
@@ -92,18 +117,22 @@ impl Cut {
     ) -> Self {
         let bytes = |blocks: usize| tile.transformed().pow(2) * blocks * T::BLOCK * size_of::<T>();
         let inputs = geometry.input.blocks();
-        // All in parts of nearly equal size: the elements of tiles first, of more threads the panels, then the inputs.
-        let sides = threads.min(2);
         let panels = geometry.output.blocks().div_ceil(panel_blocks);
-        let most = (SUMS_BYTES / (bytes(panel_blocks) * inputs * T::BLOCK)).max(threads.div_ceil(sides));
+        let sums = bytes(panel_blocks) * inputs * T::BLOCK;
+        let halves = if tiles >= TILES_OF_HALVES && 2 * panels * sums <= SUMS_BYTES { 2 } else { 1 };
+        // All in parts of nearly equal size. Threads share out halves of the tiles, then the elements of tiles,
+        // panels, and inputs.
+        let threads = threads.div_ceil(halves);
+        let sides = threads.min(2);
+        let most = (SUMS_BYTES / (halves * sums)).max(threads.div_ceil(sides));
         let at_once = panels.div_ceil(panels.div_ceil(most));
         let panels_of_item = at_once.div_ceil(threads.div_ceil(sides));
         let items = sides * at_once.div_ceil(panels_of_item);
         let inputs_of_item = inputs.div_ceil(threads.div_ceil(items));
         let most = sides * TRANSFORMED_BYTES / bytes(inputs_of_item + panels_of_item * panel_blocks);
-        let chunks = tiles.div_ceil(most.clamp(MIN_TILES, MAX_TILES));
-        let tiles = tiles.div_ceil(chunks);
-        Self { panel_blocks, panels: at_once, sides, panels_of_item, inputs_of_item, tiles }
+        let chunks = tiles.div_ceil(halves).div_ceil(most.clamp(MIN_TILES, MAX_TILES));
+        let tiles = tiles.div_ceil(halves).div_ceil(chunks);
+        Self { panel_blocks, panels: at_once, halves, sides, panels_of_item, inputs_of_item, tiles }
     }
 }
 
@@ -124,6 +153,7 @@ struct WeightGradient<'a, T> {
 
 /// What an item adds up.
 struct Part {
+    tiles: Range<usize>,
     /// The elements of a tile.
     columns: Columns,
     /// Blocks of input channels.
@@ -132,6 +162,8 @@ struct Part {
     panels: Range<usize>,
     first: usize,
     held: usize,
+    /// Where the sums of the half begin.
+    sums: usize,
 }
 
 impl<T: Scalar> WeightGradient<'_, T> {
@@ -156,25 +188,30 @@ impl<T: Scalar> WeightGradient<'_, T> {
         let sides = Columns::of_sides(self.cut.sides);
         let in_blocks = self.geometry.input.blocks();
         let of_panels = panels.len().div_ceil(self.cut.panels_of_item);
-        let items = sides.len() * of_panels * in_blocks.div_ceil(self.cut.inputs_of_item);
+        let items_of_half = sides.len() * of_panels * in_blocks.div_ceil(self.cut.inputs_of_item);
+        let tiles = self.tiles.count().div_ceil(self.cut.halves);
+        let sums_of_half = self.elements() * panels.len() * self.panel_len();
         let outputs = panels.len() * self.cut.panel_blocks * T::BLOCK;
         let operations = self.tiles.count() * self.elements() * self.geometry.input.count * outputs;
         let sums = Disjoint::new(sums);
-        for_each_item(items, operations, lanes, |item, lane| {
+        for_each_item(self.cut.halves * items_of_half, operations, lanes, |item, lane| {
+            let (half, item) = (item / items_of_half, item % items_of_half);
             let (columns, rest) = (sides[item % sides.len()], item / sides.len());
             let first = panels.start + rest % of_panels * self.cut.panels_of_item;
             let input = rest / of_panels * self.cut.inputs_of_item;
             let part = Part {
+                tiles: half * tiles..self.tiles.count().min((half + 1) * tiles),
                 columns,
                 inputs: input..in_blocks.min(input + self.cut.inputs_of_item),
                 panels: first..panels.end.min(first + self.cut.panels_of_item),
                 first: panels.start,
                 held: panels.len(),
+                sums: half * sums_of_half,
             };
             let (x, rest) = lane.split_at_mut(self.x.len_of(self.tile, part.columns));
             let (d, window) = rest.split_at_mut(self.d.len_of(self.tile, part.columns));
-            for start in (0..self.tiles.count()).step_by(self.cut.tiles) {
-                let tiles = start..self.tiles.count().min(start + self.cut.tiles);
+            for start in part.tiles.clone().step_by(self.cut.tiles) {
+                let tiles = start..part.tiles.end.min(start + self.cut.tiles);
                 self.transform(&part, tiles.clone(), [x, d], window);
                 self.add_products(&part, tiles, [x, d], sums);
             }
@@ -226,13 +263,10 @@ impl<T: Scalar> WeightGradient<'_, T> {
                 let blocks = self.blocks_of(&(panel..panel + 1));
                 let width = blocks.len() * T::BLOCK;
                 let rows_len = T::BLOCK * width;
-                let start = (element * part.held + panel - part.first) * panel_len;
+                let start = part.sums + (element * part.held + panel - part.first) * panel_len;
                 let rows = start + part.inputs.start * rows_len..start + part.inputs.end * rows_len;
                 // SAFETY: each item has a part of the sums of its own.
                 let sums = unsafe { sums.part(rows) };
-                if of.start == 0 {
-                    sums.fill(T::ZERO);
-                }
                 let d = &d[index * self.d.stride + (blocks.start - first_block) * block_stride..];
                 for (at, in_block) in part.inputs.clone().enumerate() {
                     let x = &x[index * self.x.stride + at * block_stride..];
@@ -245,6 +279,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
                         c: sums[at * rows_len..][..rows_len].as_mut_ptr(),
                         c_stride: width,
                         blocks: blocks.len(),
+                        begin: of.start == part.tiles.start,
                     };
                     T::dispatch(self.isa, outer);
                 }
@@ -264,19 +299,21 @@ impl<T: Scalar> WeightGradient<'_, T> {
                 let panel = panels.start + of_panels;
                 let blocks = self.blocks_of(&(panel..panel + 1));
                 let width = blocks.len() * T::BLOCK;
-                for (row, i) in geometry.input.of_block(in_block).enumerate() {
-                    for (at, block) in blocks.clone().enumerate() {
+                let rows = geometry.input.of_block(in_block);
+                for (at, block) in blocks.clone().enumerate() {
+                    let mut gradients = [KernelGradient::taps(); MOST_ROWS];
+                    for (row, gradient) in gradients.iter_mut().enumerate().take(rows.len()) {
                         let row = (in_block * T::BLOCK + row) * width + at * T::BLOCK;
                         let from = &sums[of_panels * panel_len + row..];
-                        let mut gradient = KernelGradient::taps();
-                        T::dispatch(self.isa, KernelGradient { tile, from, stride, taps: &mut gradient });
-                        for (lane, o) in geometry.output.of_block(block).enumerate() {
-                            let start = (o * geometry.input.count + i) * taps;
-                            // SAFETY: every pair of channels is visited once.
-                            let weights = unsafe { d_weights.part(start..start + taps) };
-                            for (tap, weight) in weights.iter_mut().enumerate() {
-                                *weight += gradient[tap * T::BLOCK + lane];
-                            }
+                        T::dispatch(self.isa, KernelGradient { tile, from, stride, taps: gradient });
+                    }
+                    for (lane, o) in geometry.output.of_block(block).enumerate() {
+                        let start = (o * geometry.input.count + rows.start) * taps;
+                        // SAFETY: every pair of channels is visited once.
+                        let weights = unsafe { d_weights.part(start..start + rows.len() * taps) };
+                        for (weights, gradient) in weights.chunks_exact_mut(taps).zip(&gradients) {
+                            let of_lane = gradient[lane..].iter().step_by(T::BLOCK);
+                            weights.iter_mut().zip(of_lane).for_each(|(weight, &value)| *weight += value);
                         }
                     }
                 }
