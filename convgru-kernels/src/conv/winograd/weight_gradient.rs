@@ -26,14 +26,14 @@ const SUMS_BYTES: usize = 4 << 20;
 /// beside another.
 const MAX_TILES: usize = 192;
 
-/// Tiles from which on each half of them has sums of its own, so that two threads share neither.
+/// Fewest tiles that are held: sums are read and written once for so many.
+const MIN_TILES: usize = 12;
+
+/// Tiles from which on each half of them has sums of its own, so that each of two threads reads half of the maps.
 const TILES_OF_HALVES: usize = 1024;
 
 /// Most input channels of a block.
 const MOST_ROWS: usize = 16;
-
-/// Fewest tiles that are held: sums are read and written once for so many.
-const MIN_TILES: usize = 12;
 
 /// Adds the gradient of the weights. The halo of the input is as wide as the geometry asks for.
 pub(in crate::conv) fn weight_gradient<T: Scalar>(
@@ -153,16 +153,17 @@ struct WeightGradient<'a, T> {
 
 /// What an item adds up.
 struct Part {
+    /// Those of all images.
     tiles: Range<usize>,
     /// The elements of a tile.
     columns: Columns,
     /// Blocks of input channels.
     inputs: Range<usize>,
-    /// The panels, and their place among those whose sums are held.
+    /// The panels, the first of those whose sums are held, and how many these are.
     panels: Range<usize>,
     first: usize,
     held: usize,
-    /// Where the sums of the half begin.
+    /// Where the sums of the half of the tiles begin.
     sums: usize,
 }
 
