@@ -20,6 +20,9 @@ const RANGE_OPERATIONS: usize = 16 * 1024;
 /// Shares of the items that threads begin with; of more threads some begin with the same.
 const MOST_SHARES: usize = 32;
 
+/// Threads that share out ranges at most. Lanes without memory take no room.
+const MOST_THREADS: usize = 4096;
+
 /// Turns of waiting for the others, of some ten nanoseconds each.
 const LINGER: u32 = 2000;
 
@@ -113,8 +116,8 @@ pub(crate) fn for_each_range(len: usize, operations: usize, work: impl Fn(Range<
     if items <= 1 || len.saturating_mul(operations) < INLINE_OPERATIONS / 8 {
         (0..items).for_each(|item| work(range(item)));
     } else {
-        let mut lanes = [(); MOST_SHARES];
-        let threads = rayon::current_num_threads().min(MOST_SHARES);
+        let mut lanes = [(); MOST_THREADS];
+        let threads = rayon::current_num_threads().min(MOST_THREADS);
         for_each_item(items, usize::MAX, &mut lanes[..threads], |item, ()| work(range(item)));
     }
 }

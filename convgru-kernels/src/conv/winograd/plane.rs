@@ -109,6 +109,7 @@ pub(super) unsafe fn transform_part<
     S: Simd<T>,
     L: Transform<FROM, TO>,
 {
+    const { assert!(TO.is_multiple_of(PARTS) && PART < PARTS, "the parts are equal") };
     let zero = s.splat(T::ZERO);
     let mut rows = [[zero; 8]; FROM];
     for (row, values) in rows.iter_mut().enumerate() {
