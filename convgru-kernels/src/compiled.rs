@@ -38,7 +38,7 @@ macro_rules! entry_points {
 }
 
 entry_points! {
-    pack by conv::pack: (shape: &ConvShape, weights: &[Self], isa: Isa, algorithm: Algorithm, turned: bool) -> Packed<Self>;
+    pack by conv::pack: (shape: &ConvShape, weights: &[Self], isa: Isa, algorithm: Algorithm, turned: bool) -> Result<Packed<Self>>;
     forward by conv::entry::forward: (weights: &PackedWeights<'_, Self>, input: FeatureMapsRef<'_, Self>, output: FeatureMapsMut<'_, Self>, mode: Output, scratch: &mut Scratchpad<Self>) -> Result<()>;
     input_gradient by conv::entry::input_gradient: (weights: &PackedWeights<'_, Self>, d_output: FeatureMapsRef<'_, Self>, d_input: FeatureMapsMut<'_, Self>, mode: Output, scratch: &mut Scratchpad<Self>) -> Result<()>;
     weight_gradient by conv::entry::weight_gradient: (algorithm: Algorithm, shape: &ConvShape, input: FeatureMapsRef<'_, Self>, d_output: FeatureMapsRef<'_, Self>, d_weights: &mut [Self], scratch: &mut Scratchpad<Self>) -> Result<()>;

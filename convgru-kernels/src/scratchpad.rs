@@ -2,6 +2,7 @@
 
 use crate::aligned::Aligned;
 use crate::conv::Segment;
+use crate::error::Result;
 use crate::isa::Isa;
 use crate::scalar::Scalar;
 
@@ -51,14 +52,19 @@ impl<T: Scalar> Scratchpad<T> {
 
     /// A lane of at least `lane` elements for each thread of the current pool, and `shared`
     /// elements beside them.
-    pub(crate) fn parts(&mut self, lane: usize, shared: usize) -> Parts<'_, T> {
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) if the system does not give the memory.
+    pub(crate) fn parts(&mut self, lane: usize, shared: usize) -> Result<Parts<'_, T>> {
         let threads = rayon::current_num_threads();
         if self.lanes.len() < threads {
             self.lanes.resize_with(threads, Aligned::default);
         }
         let lanes = &mut self.lanes[..threads];
-        lanes.iter_mut().for_each(|lane_of_thread| lane_of_thread.grow(lane));
-        self.shared.grow(shared);
-        Parts { lanes, shared: &mut self.shared[..shared], segments: &mut self.segments }
+        for lane_of_thread in &mut *lanes {
+            lane_of_thread.grow("temporary memory of a thread", lane)?;
+        }
+        self.shared.grow("temporary memory", shared)?;
+        Ok(Parts { lanes, shared: &mut self.shared[..shared], segments: &mut self.segments })
     }
 }

@@ -25,17 +25,18 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Bytes of a mapping for so many bytes, where one is used.
     pub(super) fn size_for(bytes: usize) -> Option<usize> {
-        (bytes >= LARGE_PAGE).then(|| bytes.next_multiple_of(PAGES))
+        if bytes >= LARGE_PAGE { bytes.checked_next_multiple_of(PAGES) } else { None }
     }
 
     /// Zeros from the system that begin at a large page, if it has as many; a size of
     /// [`size_for`](Self::size_for).
     pub(super) fn new(size: usize) -> Option<Self> {
+        let len = size.checked_add(LARGE_PAGE)?;
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping touches no other; it is a large page longer than needed, and what lies
         // before the first large page and behind the size is given back.
         unsafe {
-            let start = libc::mmap(ptr::null_mut(), size + LARGE_PAGE, access, kind, -1, 0);
+            let start = libc::mmap(ptr::null_mut(), len, access, kind, -1, 0);
             if start == libc::MAP_FAILED {
                 return None;
             }
@@ -78,7 +79,7 @@ impl Mapping {
     /// lies before stays here.
     pub(super) fn split_off(&mut self, at: usize) -> Self {
         assert!(at > 0 && at < self.size && at.is_multiple_of(PAGES), "{at} of {}", self.size);
-        // SAFETY: the byte lies in the memory.
+        // SAFETY: the assertion keeps the byte inside the memory.
         let start = unsafe { self.start.byte_add(at) };
         let rest = Self { start, size: self.size - at, zero: self.zero };
         self.size = at;

@@ -24,10 +24,6 @@ pub(super) fn take(bytes: usize) -> Option<Mapping> {
     let (mapping, dropped) = store().take(size);
     // Outside the lock: giving memory back to the system takes time.
     drop(dropped);
-    if mapping.is_none() {
-        // More of it is needed than the system has.
-        store().used -= size;
-    }
     mapping
 }
 
@@ -63,7 +59,8 @@ fn store() -> MutexGuard<'static, Store> {
 impl Store {
     /// A mapping of `size` bytes, counted as used; and those that its like would make too many.
     fn take(&mut self, size: usize) -> (Option<Mapping>, Vec<Mapping>) {
-        self.used += size;
+        let before = (self.used, self.most);
+        self.used = self.used.saturating_add(size);
         self.most = self.most.max(self.used);
         let fits = (0..self.kept.len()).filter(|&index| self.kept[index].size() >= size);
         if let Some(best) = fits.min_by_key(|&index| self.kept[index].size()) {
@@ -73,7 +70,12 @@ impl Store {
             }
             return (Some(mapping), Vec::new());
         }
-        (Mapping::new(size), self.excess())
+        let (mapping, dropped) = (Mapping::new(size), self.excess());
+        if mapping.is_none() {
+            // More of it is needed than the system has.
+            (self.used, self.most) = before;
+        }
+        (mapping, dropped)
     }
 
     /// The oldest of what is kept, as much of it as is too much.
@@ -166,5 +168,15 @@ mod tests {
         let (more, _) = store.take(20 * MIB);
         assert!(more.is_some() && store.kept.is_empty());
         assert_eq!(store.most, store.used);
+    }
+
+    #[test]
+    fn what_the_system_does_not_give_is_not_counted() {
+        let mut store = empty();
+        let first = store.take(4 * MIB).0.unwrap();
+        assert!(store.take(1 << 60).0.is_none());
+        assert_eq!((store.used, store.most), (4 * MIB, 4 * MIB));
+        store.keep(first);
+        assert_eq!((store.used, sizes(&store.kept)), (0, vec![4]));
     }
 }

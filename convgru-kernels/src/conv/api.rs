@@ -16,8 +16,8 @@ use crate::scratchpad::Scratchpad;
 /// [`ConvShape::output_size`] gives, in [`ConvShape::out_sections`] sections.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if an extent does not fit, and the errors of
-/// [`ConvShape::output_size`].
+/// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if maps do not fit, and
+/// the errors of [`ConvShape::output_size`].
 ///
 /// ```
 /// use convgru_kernels::{Extent, FeatureMaps, Scratchpad, conv::{self, ConvShape, Output, PackedWeights}};
@@ -49,11 +49,12 @@ pub fn forward<T: Scalar>(
 /// The adjoint of [`forward`]: `<w * x, dy> = <x, w^T * dy>`.
 ///
 /// # Shapes
-/// `d_output`: `[N, out_channels, H', W']`; `d_input`: `[N, in_channels, H, W]`.
+/// `d_output`: `[N, out_channels, H', W']` in [`ConvShape::out_sections`] sections; `d_input`:
+/// `[N, in_channels, H, W]`.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if an extent does not fit, and the errors of
-/// [`ConvShape::output_size`].
+/// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if maps do not fit, and
+/// the errors of [`ConvShape::output_size`].
 pub fn input_gradient<T: Scalar>(
     weights: &PackedWeights<'_, T>,
     d_output: FeatureMapsRef<'_, T>,
@@ -67,12 +68,13 @@ pub fn input_gradient<T: Scalar>(
 /// Adds the gradient of the weights: `dw += dy (x) x`, summed over images and pixels.
 ///
 /// # Shapes
-/// `input`: `[N, in_channels, H, W]`; `d_output`: `[N, out_channels, H', W']`;
-/// `d_weights`: `[out_channels, in_channels, kh, kw]` in memory order.
+/// `input`: `[N, in_channels, H, W]`; `d_output`: `[N, out_channels, H', W']` in
+/// [`ConvShape::out_sections`] sections; `d_weights`: `[out_channels, in_channels, kh, kw]` in memory order.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) or [`Error::Length`](crate::Error::Length) if an
-/// argument does not fit, and the errors of [`ConvShape::output_size`].
+/// [`Error::Extent`](crate::Error::Extent), [`Error::Sections`](crate::Error::Sections) or
+/// [`Error::Length`](crate::Error::Length) if an argument does not fit, and the errors of
+/// [`ConvShape::output_size`].
 pub fn weight_gradient<T: Scalar>(
     shape: &ConvShape,
     input: FeatureMapsRef<'_, T>,
@@ -88,10 +90,8 @@ pub fn weight_gradient<T: Scalar>(
 /// chooses, to measure or check it.
 ///
 /// # Errors
-/// As [`weight_gradient`].
-///
-/// # Panics
-/// If the algorithm cannot compute the convolution.
+/// As [`weight_gradient`], and [`Error::Algorithm`](crate::Error::Algorithm) if the algorithm cannot compute
+/// the convolution.
 pub fn weight_gradient_by<T: Scalar>(
     algorithm: Algorithm,
     shape: &ConvShape,
@@ -106,7 +106,7 @@ pub fn weight_gradient_by<T: Scalar>(
 /// Adds the gradient of the bias: `db += dy`, summed over images and pixels.
 ///
 /// # Shapes
-/// `d_output`: `[N, out_channels, H', W']`; `d_bias`: `[out_channels]`.
+/// `d_output`: `[N, out_channels, H', W']`, in any sections; `d_bias`: `[out_channels]`.
 ///
 /// # Errors
 /// [`Error::Length`](crate::Error::Length) if `d_bias` has another length.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::epilogue::Epilogue;
-use super::multiply::Segment;
+use super::multiply::{Segment, Segments};
 use super::packed::Packed;
 use super::plan::Algorithm;
 use super::{direct, winograd};
@@ -65,7 +65,8 @@ pub(crate) struct Region {
 impl Region {
     /// Everything.
     pub(crate) fn all(layout: &Layout) -> Self {
-        Self { extent: layout.extent, blocks: layout.blocks(), rows: 0..layout.extent.height }
+        let extent = layout.extent();
+        Self { extent, blocks: layout.blocks(), rows: 0..extent.height }
     }
 
     /// Pixels of all images.
@@ -75,9 +76,17 @@ impl Region {
 }
 
 /// Convolves every image, adds the convolutions up and hands the sums to the epilogue, which meets
-/// every pixel of the region once. All sources are packed for the same algorithm and instruction set,
-/// with panels of the same width.
-pub(crate) fn convolve<T: Scalar, E: Epilogue<T>>(
+/// every pixel of the region once.
+///
+/// # Safety
+/// While the call lasts nothing else may read or write what the epilogue writes.
+///
+/// # Errors
+/// [`Error::Memory`](crate::Error::Memory) if the system does not give the temporary memory.
+///
+/// # Panics
+/// If the sources are not packed for the same algorithm and instruction set.
+pub(crate) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
     sources: &[Source<'_, T>],
     region: &Region,
     epilogue: &E,
@@ -85,10 +94,13 @@ pub(crate) fn convolve<T: Scalar, E: Epilogue<T>>(
 ) -> Result<()> {
     let Some(last) = sources.last().filter(|_| region.pixels() > 0) else { return Ok(()) };
     assert!(sources.len() <= MOST, "{} convolutions are added up", sources.len());
+    let (algorithm, isa) = (last.packed.algorithm, last.packed.isa);
+    let alike = |packed: &Packed<T>| packed.algorithm == algorithm && packed.isa.name() == isa.name();
+    assert!(sources.iter().all(|source| alike(source.packed)), "convolutions that are computed otherwise");
     let mut wide: [Option<FeatureMaps<T>>; MOST] = [const { None }; MOST];
     for (source, wide) in sources.iter().zip(&mut wide) {
         let output = [region.extent.height, region.extent.width];
-        let halo = source.packed.geometry.halo(source.input.layout.extent, output);
+        let halo = source.packed.geometry.halo(source.input.layout().extent(), output);
         *wide = widened(source.input, halo)?;
     }
     let mut in_place = [*last; MOST];
@@ -97,11 +109,13 @@ pub(crate) fn convolve<T: Scalar, E: Epilogue<T>>(
         *in_place = Source { input, ..*source };
     }
     let sources = &in_place[..sources.len()];
-    match last.packed.algorithm {
-        Algorithm::Winograd(tile) => winograd::convolve(tile, sources, region, epilogue, scratch),
-        Algorithm::Direct | Algorithm::Patches => direct::convolve(sources, region, epilogue, scratch),
+    // SAFETY: the contract of both is that of this function.
+    unsafe {
+        match algorithm {
+            Algorithm::Winograd(tile) => winograd::convolve(tile, sources, region, epilogue, scratch),
+            Algorithm::Direct | Algorithm::Patches => direct::convolve(sources, region, epilogue, scratch),
+        }
     }
-    Ok(())
 }
 
 /// The segments of each source, which lie one after the other: `count` of them for each block.
@@ -109,22 +123,23 @@ pub(super) fn segments_of<'a, T: Scalar>(
     sources: &[Source<'_, T>],
     segments: &'a [Segment],
     count: usize,
-) -> [&'a [Segment]; MOST] {
+) -> [Segments<'a>; MOST] {
     let mut rest = segments;
-    let mut parts: [&[Segment]; MOST] = [&[]; MOST];
+    let mut parts = [Segments::NONE; MOST];
     for (source, part) in sources.iter().zip(&mut parts) {
-        (*part, rest) = rest.split_at(count * source.blocks());
+        let (of_source, others) = rest.split_at(count * source.blocks());
+        (*part, rest) = (Segments::new(of_source), others);
     }
     parts
 }
 
 /// A copy with a wider halo, where the halo of the maps is too narrow for a kernel.
 pub(super) fn widened<T: Scalar>(maps: Rows<'_, T>, halo: [usize; 2]) -> Result<Option<FeatureMaps<T>>> {
-    let layout = maps.layout;
-    if layout.halo[0] >= halo[0] && layout.halo[1] >= halo[1] {
+    let layout = maps.layout();
+    if layout.halo()[0] >= halo[0] && layout.halo()[1] >= halo[1] {
         return Ok(None);
     }
-    let mut copy = FeatureMaps::sectioned(layout.extent, layout.sections, halo)?;
-    copy.as_mut().copy_rows(maps);
+    let mut copy = FeatureMaps::sectioned(layout.extent(), layout.sections(), halo)?;
+    copy.as_mut().copy_rows(maps)?;
     Ok(Some(copy))
 }

@@ -7,7 +7,7 @@ use super::plan::Algorithm;
 use super::weights::PackedWeights;
 use super::{ConvShape, Output, direct, strided, winograd};
 use crate::error::Result;
-use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_extent, expect_len};
+use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_layout, expect_len};
 use crate::parallel::{Disjoint, for_each_item};
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
@@ -21,11 +21,18 @@ pub(crate) fn forward<T: Scalar>(
 ) -> Result<()> {
     let shape = weights.shape();
     let extent = shape.output_extent(input.extent())?;
-    expect_extent("output of the convolution", extent, output.extent())?;
-    if let Some(packed) = weights.forward().filter(|_| shape.in_channels > 0) {
+    expect_layout("input of the convolution", &input.layout(), input.extent(), 1)?;
+    expect_layout("output of the convolution", &output.layout(), extent, shape.out_sections)?;
+    if extent.is_empty() {
+        return Ok(());
+    }
+    if shape.in_channels > 0
+        && let Some(packed) = weights.forward()?
+    {
         let region = Region::all(&output.layout());
         let store = Store { output: output.rows(), mode, bias: weights.bias() };
-        return convolve(&[Source::new(packed, input.rows())], &region, &store, scratch);
+        // SAFETY: the output is borrowed exclusively, and the epilogue alone has its rows.
+        return unsafe { convolve(&[Source::new(packed, input.rows())], &region, &store, scratch) };
     }
     if shape.in_channels > 0 {
         strided::forward(&shape, weights.matrix(), input, output.reborrow(), mode)?;
@@ -36,7 +43,7 @@ pub(crate) fn forward<T: Scalar>(
         let rows = output.rows();
         rows.for_each_row(|place| {
             let bias = &bias[place.block * T::BLOCK..][..T::BLOCK];
-            // SAFETY: every row is visited once.
+            // SAFETY: `for_each_row` visits every row once, and the handle is of this call alone.
             for pixel in unsafe { rows.row(place) }.chunks_exact_mut(T::BLOCK) {
                 pixel.iter_mut().zip(bias).for_each(|(value, &bias)| *value += bias);
             }
@@ -55,13 +62,19 @@ pub(crate) fn input_gradient<T: Scalar>(
     let shape = weights.shape();
     let input = d_input.extent();
     let extent = shape.output_extent(input)?;
-    expect_extent("gradient of the output of the convolution", extent, d_output.extent())?;
-    match weights.backward() {
+    let what = "gradient of the output of the convolution";
+    expect_layout(what, &d_output.layout(), extent, shape.out_sections)?;
+    expect_layout("gradient of the input of the convolution", &d_input.layout(), input, 1)?;
+    if input.is_empty() {
+        return Ok(());
+    }
+    match weights.backward()? {
         None => strided::input_gradient(&shape, weights.matrix(), d_output, d_input, mode),
         Some(packed) => {
             let region = Region::all(&d_input.layout());
             let store = Store { output: d_input.rows(), mode, bias: None };
-            convolve(&[Source::new(packed, d_output.rows())], &region, &store, scratch)
+            // SAFETY: the gradient of the input is borrowed exclusively, and the epilogue alone has its rows.
+            unsafe { convolve(&[Source::new(packed, d_output.rows())], &region, &store, scratch) }
         }
     }
 }
@@ -74,9 +87,11 @@ pub(crate) fn weight_gradient<T: Scalar>(
     d_weights: &mut [T],
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
-    super::weights::expect_computable::<T>(shape, algorithm);
+    algorithm.expect_computable::<T>("gradient of the weights", shape)?;
     let extent = shape.output_extent(input.extent())?;
-    expect_extent("gradient of the output of the convolution", extent, d_output.extent())?;
+    let what = "gradient of the output of the convolution";
+    expect_layout("input of the convolution", &input.layout(), input.extent(), 1)?;
+    expect_layout(what, &d_output.layout(), extent, shape.out_sections)?;
     expect_len("gradient of the weights", shape.weight_len(), d_weights.len())?;
     if extent.is_empty() || d_weights.is_empty() {
         return Ok(());
@@ -91,11 +106,10 @@ pub(crate) fn weight_gradient<T: Scalar>(
     let isa = scratch.isa();
     match algorithm {
         Algorithm::Winograd(tile) => {
-            winograd::weight_gradient(tile, &geometry, isa, input, d_output, d_weights, scratch);
+            winograd::weight_gradient(tile, &geometry, isa, input, d_output, d_weights, scratch)
         }
         _ => direct::weight_gradient(&geometry, isa, input, d_output, d_weights, scratch),
     }
-    Ok(())
 }
 
 pub(crate) fn bias_gradient<T: Scalar>(d_output: FeatureMapsRef<'_, T>, d_bias: &mut [T]) -> Result<()> {
@@ -127,7 +141,7 @@ pub(crate) fn bias_gradient<T: Scalar>(d_output: FeatureMapsRef<'_, T>, d_bias: 
             }
         }
         for (channel, total) in channels.of_block(block).zip(totals) {
-            // SAFETY: each item has the elements of its own channels.
+            // SAFETY: `for_each_item` runs each block once, and the channels of blocks differ.
             let bias = unsafe { disjoint.part(channel..channel + 1) };
             bias[0] += T::from_f64(total);
         }

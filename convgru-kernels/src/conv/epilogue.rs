@@ -5,36 +5,69 @@ use crate::feature_maps::{RowPlace, RowsMut};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Simd};
 
-/// Sums of some neighbouring output pixels: one block of channels each, `stride` elements apart.
+/// Sums of some neighbouring output pixels: one block of channels each.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sums<T> {
-    pub(crate) values: *const T,
-    pub(crate) stride: usize,
-    pub(crate) place: RowPlace,
-    pub(crate) column: usize,
-    pub(crate) count: usize,
+pub(crate) struct Sums<'a, T> {
+    values: &'a [T],
+    stride: usize,
+    place: RowPlace,
+    column: usize,
+    count: usize,
 }
 
-impl<T: Scalar> Sums<T> {
+impl<'a, T: Scalar> Sums<'a, T> {
+    /// The sums of `count` pixels from a column on, `stride` elements apart.
+    ///
+    /// # Panics
+    /// If there are fewer values.
+    #[inline(always)]
+    fn new(values: &'a [T], stride: usize, place: RowPlace, column: usize, count: usize) -> Self {
+        let behind = count.saturating_sub(1).saturating_mul(stride);
+        assert!(values.len() >= behind.saturating_add(T::BLOCK), "sums of {count} pixels");
+        Self { values, stride, place, column, count }
+    }
+
+    /// The row and the block of the pixels.
+    #[inline(always)]
+    pub(crate) fn place(&self) -> RowPlace {
+        self.place
+    }
+
+    /// The column of the first pixel.
+    #[inline(always)]
+    pub(crate) fn column(&self) -> usize {
+        self.column
+    }
+
+    /// Pixels.
+    #[inline(always)]
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
     /// The vector at `lane` of the block of pixel `pixel`.
     ///
     /// # Safety
     /// The pixel must be below the count, and the lanes within the block.
     #[inline(always)]
     pub(crate) unsafe fn load<S: Simd<T>>(&self, s: S, pixel: usize, lane: usize) -> S::Vector {
-        // SAFETY: the maker of the sums vouches for `count` blocks behind `values`.
-        unsafe { s.load(self.values.add(pixel * self.stride + lane)) }
+        debug_assert!(pixel < self.count && lane + S::LANES <= T::BLOCK);
+        // SAFETY: `new` found a block for each of `count` pixels in the values.
+        unsafe { s.load(self.values.as_ptr().add(pixel * self.stride + lane)) }
     }
 }
 
 /// What a convolution does with its sums.
+///
+/// An implementation reads and writes the pixels of the sums alone, and of each call blocks that no call for
+/// another block touches.
 pub(crate) trait Epilogue<T: Scalar>: Sync {
     /// Takes the sums of some pixels of a row of one block.
     ///
     /// # Safety
-    /// The sums must be valid to read, and the pixels they belong to must be nobody
-    /// else's while the call lasts.
-    unsafe fn finish<S: Simd<T>>(&self, simd: S, sums: Sums<T>);
+    /// No other call for the same block of these pixels may run at the same time, and nothing else may read or
+    /// write what the epilogue writes.
+    unsafe fn finish<S: Simd<T>>(&self, simd: S, sums: Sums<'_, T>);
 }
 
 /// Stores sums, with a bias or to what is there.
@@ -48,13 +81,15 @@ pub(super) struct Store<'a, T> {
 
 impl<T: Scalar> Epilogue<T> for Store<'_, T> {
     #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        // SAFETY: the caller makes the pixels exclusive and vouches for the sums.
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
+        let out = self.output.address(sums.place, sums.column, sums.count);
+        let bias = self.bias.map(|bias| &bias[sums.place.block * T::BLOCK..][..T::BLOCK]);
+        // SAFETY: `address` found a block for each of the pixels in the output, the bias is a block as well, and
+        // pixels and lanes are those of the sums. By the contract no other thread has the pixels.
         unsafe {
-            let out = self.output.part(sums.place, sums.column, sums.count).as_mut_ptr();
             for lane in (0..T::BLOCK).step_by(S::LANES) {
-                let bias = match self.bias {
-                    Some(bias) => s.load(bias[sums.place.block * T::BLOCK..][..T::BLOCK].as_ptr().add(lane)),
+                let bias = match bias {
+                    Some(bias) => s.load(bias.as_ptr().add(lane)),
                     None => s.splat(T::ZERO),
                 };
                 for pixel in 0..sums.count {
@@ -70,11 +105,9 @@ impl<T: Scalar> Epilogue<T> for Store<'_, T> {
     }
 }
 
-/// Runs an epilogue on every block of a panel, for some pixels of some rows.
-pub(super) struct Finish<'a, T, E> {
-    pub(super) epilogue: &'a E,
-    /// Sums of the first pixel; a pixel holds the blocks of the panel one after the other.
-    pub(super) values: *const T,
+/// Some pixels of some rows, for which a panel has sums.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finished {
     /// Blocks of the panel.
     pub(super) width: usize,
     /// Those of its blocks that are wanted: the first ones.
@@ -88,23 +121,41 @@ pub(super) struct Finish<'a, T, E> {
     pub(super) row_columns: usize,
 }
 
+/// Runs an epilogue on every block of a panel, for some pixels of some rows.
+pub(super) struct Finish<'a, T, E> {
+    epilogue: &'a E,
+    /// Sums of the first pixel; a pixel holds the blocks of the panel one after the other.
+    values: &'a [T],
+    pixels: Finished,
+}
+
+impl<'a, T, E> Finish<'a, T, E> {
+    /// # Safety
+    /// While the value is used, no other may stand for one of the same blocks of the same pixels of the epilogue,
+    /// and nothing else may read or write what the epilogue writes.
+    #[inline(always)]
+    pub(super) unsafe fn new(epilogue: &'a E, values: &'a [T], pixels: Finished) -> Self {
+        Self { epilogue, values, pixels }
+    }
+}
+
 impl<T: Scalar, E: Epilogue<T>> Kernel<T> for Finish<'_, T, E> {
     type Output = ();
 
+    /// # Panics
+    /// If there are fewer sums.
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
-        let stride = self.width * T::BLOCK;
-        for block in 0..self.blocks {
-            for row in 0..self.size[0] {
-                let place =
-                    RowPlace { block: self.place.block + block, row: self.place.row + row, ..self.place };
-                // SAFETY: the maker of the value vouches for the sums of these pixels and
-                // that they are its own.
-                unsafe {
-                    let values = self.values.add(row * self.row_columns * stride + block * T::BLOCK);
-                    let (column, count) = (self.column, self.size[1]);
-                    self.epilogue.finish(s, Sums { values, stride, place, column, count });
-                }
+        let Finished { width, blocks, place, column, size: [rows, count], row_columns } = self.pixels;
+        let stride = width * T::BLOCK;
+        for block in 0..blocks {
+            for row in 0..rows {
+                let place = RowPlace { block: place.block + block, row: place.row + row, ..place };
+                let values = &self.values[row * row_columns * stride + block * T::BLOCK..];
+                let sums = Sums::new(values, stride, place, column, count);
+                // SAFETY: `new` was told that these blocks of these pixels are of this value alone, and it
+                // takes one after the other.
+                unsafe { self.epilogue.finish(s, sums) }
             }
         }
     }

@@ -58,9 +58,9 @@ impl Geometry {
     /// Where in its plane the first tap of output pixel `(row, column)` lies, the halo included.
     pub(super) fn first_tap(&self, layout: &Layout, row: usize, column: usize) -> usize {
         let place =
-            |position: usize, axis: usize| (position + layout.halo[axis]) as isize - self.before[axis];
+            |position: usize, axis: usize| (position + layout.halo()[axis]) as isize - self.before[axis];
         let (row, column) = (place(row, 0), place(column, 1));
         debug_assert!(row >= 0 && column >= 0, "the halo is too narrow");
-        row as usize * layout.row_stride() + column as usize * layout.lanes
+        row as usize * layout.row_stride() + column as usize * layout.lanes()
     }
 }

@@ -19,14 +19,37 @@ pub(crate) struct Segment {
     pub(super) len: usize,
 }
 
+/// The segments of a product, and where the last of their channels ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Segments<'a> {
+    all: &'a [Segment],
+    end: usize,
+}
+
+impl<'a> Segments<'a> {
+    /// No segments.
+    pub(super) const NONE: Self = Self { all: &[], end: 0 };
+
+    pub(super) fn new(all: &'a [Segment]) -> Self {
+        let ends = all.iter().map(|segment| segment.offset.saturating_add(segment.len));
+        Self { all, end: ends.max().unwrap_or(0) }
+    }
+
+    /// How many there are.
+    #[inline(always)]
+    pub(super) fn count(&self) -> usize {
+        self.all.len()
+    }
+}
+
 /// Left rows against panels: `c[row] = sum over terms, segments and channels of a[row] b`.
 ///
 /// The result has one row of a panel for each row.
 pub(super) struct Rows<'a, T> {
     pub(super) rows: usize,
     pub(super) terms: &'a [Term<'a, T>],
-    pub(super) c: *mut T,
-    /// Blocks of the panel.
+    pub(super) c: &'a mut [T],
+    /// Blocks of the panel: one, or as many as fit into the registers.
     pub(super) blocks: usize,
 }
 
@@ -36,16 +59,16 @@ pub(super) struct Rows<'a, T> {
 /// a whole block of rows for each segment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Term<'a, T> {
-    pub(super) a: *const T,
-    pub(super) segments: &'a [Segment],
-    pub(super) b: *const T,
+    pub(super) a: &'a [T],
+    pub(super) segments: Segments<'a>,
+    pub(super) b: &'a [T],
     /// The right operand of the next product, brought closer meanwhile. Any address will do.
     pub(super) next: *const T,
 }
 
 impl<T> Term<'_, T> {
     /// Nothing to add.
-    pub(super) const NONE: Self = Self { a: ptr::null(), segments: &[], b: ptr::null(), next: ptr::null() };
+    pub(super) const NONE: Self = Self { a: &[], segments: Segments::NONE, b: &[], next: ptr::null() };
 }
 
 /// Calls a generic function with the number of rows as a constant, up to the 14 of the
@@ -85,26 +108,36 @@ fn next_group(left: usize, most: usize) -> usize {
 }
 
 impl<T: Scalar> Rows<'_, T> {
-    /// # Safety
-    /// All that the fields describe must be valid to read, and `rows` rows of the panel
-    /// behind `c` to write.
+    /// # Panics
+    /// If an operand or the result is shorter than the rows, the segments and the panel ask for.
     #[inline(always)]
-    pub(super) unsafe fn multiply<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(
-        &self,
+    pub(super) fn multiply<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(
+        self,
         s: S,
     ) {
-        let width = self.blocks * T::BLOCK;
+        let (width, whole) = (self.blocks * T::BLOCK, self.blocks * BLOCK == COLUMNS);
+        assert!(whole || self.blocks == 1, "a panel of {} blocks", self.blocks);
+        assert!(self.c.len() >= self.rows.saturating_mul(width), "the result is too short");
+        let behind = self.rows.saturating_sub(1).saturating_mul(T::BLOCK);
+        for term in self.terms {
+            let Segments { all, end } = term.segments;
+            assert!(term.a.len() >= end.saturating_add(behind), "the left operand is too short");
+            assert!(term.b.len() >= all.len() * T::BLOCK * width, "the right operand is too short");
+        }
         let mut done = 0;
         while done < self.rows {
             let group = next_group(self.rows - done, ROWS);
             // Where the next product has the same right operand it is close already.
-            let same = self.terms.iter().all(|term| term.next == term.b);
+            let same = self.terms.iter().all(|term| term.next == term.b.as_ptr());
             let lines = if same { 0 } else { T::BLOCK * width * size_of::<T>() / LINE };
             let ahead = [done * lines / self.rows, (done + group) * lines / self.rows];
-            // SAFETY: the group lies among the rows the caller vouches for.
+            // SAFETY: rows `done` to `done + group` are among `self.rows`; the assertions made sure that for
+            // each of these the left operands hold the channels of every segment and `c` a row of the panel,
+            // and that the right operands hold a block of rows of the panel for every segment. The panel has
+            // as many blocks as the vectors of the function that is called.
             unsafe {
-                let c = self.c.add(done * width);
-                if self.blocks * BLOCK == COLUMNS {
+                let c = self.c.as_mut_ptr().add(done * width);
+                if whole {
                     with_rows!(group, ROWS, rows::<T, S, BLOCK, COLUMNS>(s, self.terms, done, ahead, c));
                 } else {
                     with_rows!(group, ROWS, rows::<T, S, BLOCK, BLOCK>(s, self.terms, done, ahead, c));
@@ -119,7 +152,9 @@ impl<T: Scalar> Rows<'_, T> {
 /// operand the lines of `ahead` are brought closer.
 ///
 /// # Safety
-/// As [`Rows::multiply`].
+/// The left operands must hold the channels of every segment for rows `first` to `first + ROWS`, the right ones
+/// `BLOCK` numbers times `COLUMNS` vectors for every segment, and `c` must be valid to write for `ROWS` rows of
+/// `COLUMNS` vectors.
 #[inline(always)]
 unsafe fn rows<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
@@ -131,15 +166,16 @@ unsafe fn rows<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, 
     let width = COLUMNS * S::LANES;
     let mut sums = [[s.splat(T::ZERO); COLUMNS]; ROWS];
     for term in terms {
-        let (mut b, mut next) = (term.b, term.next);
-        for segment in term.segments {
+        let (mut b, mut next) = (term.b.as_ptr(), term.next);
+        for segment in term.segments.all {
             for line in ahead[0]..ahead[1] {
                 s.prefetch(next.wrapping_add(line * (LINE / size_of::<T>())));
             }
             next = next.wrapping_add(T::BLOCK * width);
-            // SAFETY: the caller vouches for the rows of every segment and for the panel.
+            // SAFETY: by the contract the left operand holds `segment.len` channels of rows `first` to
+            // `first + ROWS`, a block apart, and the right one a block of rows of the panel for the segment.
             unsafe {
-                let a = term.a.add(segment.offset + first * T::BLOCK);
+                let a = term.a.as_ptr().add(segment.offset + first * T::BLOCK);
                 for k in 0..segment.len {
                     let mut panel = [s.splat(T::ZERO); COLUMNS];
                     for (v, panel) in panel.iter_mut().enumerate() {
@@ -158,7 +194,7 @@ unsafe fn rows<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, 
     }
     for (row, sums) in sums.iter().enumerate() {
         for (v, &sum) in sums.iter().enumerate() {
-            // SAFETY: the caller vouches for the rows of the result.
+            // SAFETY: by the contract `c` has `ROWS` rows of `COLUMNS` vectors.
             unsafe { s.store(c.add(row * width + v * S::LANES), sum) };
         }
     }
@@ -169,16 +205,17 @@ unsafe fn rows<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, 
 /// Channels of the left operand lie next to each other, pixels of both operands a block
 /// apart; the result has one row of `blocks` blocks for each left channel.
 pub(super) struct Outer<'a, T> {
+    /// Left channels, at most a block.
     pub(super) channels: usize,
-    pub(super) a: *const T,
-    pub(super) b: *const T,
+    pub(super) a: &'a [T],
+    pub(super) b: &'a [T],
     /// Elements from a block of the right operand to the next.
     pub(super) b_block_stride: usize,
     pub(super) runs: &'a [Run],
-    pub(super) c: *mut T,
+    pub(super) c: &'a mut [T],
     /// Elements from a row of the result to the next.
     pub(super) c_stride: usize,
-    /// Blocks of the right operand, at most a panel.
+    /// Blocks of the right operand: one, or as many as fit into the registers.
     pub(super) blocks: usize,
     /// Whether the result is unspecified before, and the sum replaces it.
     pub(super) begin: bool,
@@ -192,21 +229,46 @@ pub(super) struct Run {
     pub(super) len: usize,
 }
 
+impl<T: Scalar> Outer<'_, T> {
+    /// Fails loudly where an operand or the result is too short.
+    #[inline(always)]
+    fn expect_within(&self) {
+        let (last, width) = (self.channels.saturating_sub(1), self.blocks.saturating_mul(T::BLOCK));
+        let result = last.saturating_mul(self.c_stride).saturating_add(width);
+        assert!(self.c.len() >= result, "the result is too short");
+        let blocks = self.blocks.saturating_sub(1).saturating_mul(self.b_block_stride);
+        for run in self.runs {
+            let behind = run.len.saturating_sub(1).saturating_mul(T::BLOCK);
+            let (a, b) = (run.a.saturating_add(behind), run.b.saturating_add(behind));
+            let a = a.saturating_add(self.channels);
+            let b = b.saturating_add(blocks).saturating_add(T::BLOCK);
+            assert!(run.len == 0 || a <= self.a.len() && b <= self.b.len(), "an operand is too short");
+        }
+    }
+}
+
 impl<T: Scalar> Kernel<T> for Outer<'_, T> {
     type Output = ();
 
-    /// All that the fields describe must be valid, which their makers see to.
+    /// # Panics
+    /// If an operand or the result is shorter than the fields say.
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+        let whole = self.blocks * BLOCK == COLUMNS;
+        assert!(whole || self.blocks == 1, "a panel of {} blocks", self.blocks);
+        self.expect_within();
+        let c = self.c.as_mut_ptr();
         let mut done = 0;
         while done < self.channels {
             let group = next_group(self.channels - done, ROWS);
-            // SAFETY: the group lies among the channels that the maker of the value vouches for.
+            // SAFETY: channels `done` to `done + group` are among `self.channels`. For as many `expect_within`
+            // found every pixel of every run and every row of the result within the slices, and the blocks of
+            // the right operand are those of the vectors of the function that is called.
             unsafe {
-                if self.blocks * BLOCK == COLUMNS {
-                    with_rows!(group, ROWS, outer::<T, S, BLOCK, COLUMNS>(s, &self, done));
+                if whole {
+                    with_rows!(group, ROWS, outer::<T, S, BLOCK, COLUMNS>(s, &self, c, done));
                 } else {
-                    with_rows!(group, ROWS, outer::<T, S, BLOCK, BLOCK>(s, &self, done));
+                    with_rows!(group, ROWS, outer::<T, S, BLOCK, BLOCK>(s, &self, c, done));
                 }
             }
             done += group;
@@ -217,16 +279,18 @@ impl<T: Scalar> Kernel<T> for Outer<'_, T> {
 /// `ROWS` channels from `first` on against `COLUMNS` vectors.
 ///
 /// # Safety
-/// As the fields of [`Outer`] say.
+/// Channels `first` to `first + ROWS` and `COLUMNS` vectors of every pixel of every run must lie in the operands,
+/// and `c` must be valid to read and write for as many rows of as many vectors.
 #[inline(always)]
 unsafe fn outer<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
     operands: &Outer<'_, T>,
+    c: *mut T,
     first: usize,
 ) {
-    // SAFETY: the caller vouches for all that the operands describe.
+    // SAFETY: by the contract all pixels of all runs lie in the operands, and all rows in the result.
     unsafe {
-        let c = operands.c.add(first * operands.c_stride);
+        let c = c.add(first * operands.c_stride);
         let mut sums = [[s.splat(T::ZERO); COLUMNS]; ROWS];
         if !operands.begin {
             for (row, sums) in sums.iter_mut().enumerate() {
@@ -236,8 +300,8 @@ unsafe fn outer<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize,
             }
         }
         for run in operands.runs {
-            let a = operands.a.add(run.a + first);
-            let b = operands.b.add(run.b);
+            let a = operands.a.as_ptr().wrapping_add(run.a + first);
+            let b = operands.b.as_ptr().wrapping_add(run.b);
             for k in 0..run.len {
                 let mut panel = [s.splat(T::ZERO); COLUMNS];
                 for (v, panel) in panel.iter_mut().enumerate() {

@@ -4,6 +4,7 @@ use super::geometry::Geometry;
 use super::plan::Algorithm;
 use super::winograd;
 use crate::aligned::Aligned;
+use crate::error::Result;
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_range};
 use crate::scalar::Scalar;
@@ -27,12 +28,15 @@ pub(crate) struct Packed<T> {
 
 impl<T: Scalar> Packed<T> {
     /// Packs weights; `weight(output, input, tap)` is one of them.
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) if the system does not give the memory.
     pub(super) fn new(
         geometry: Geometry,
         algorithm: Algorithm,
         isa: Isa,
         weight: &(impl Fn(usize, usize, usize) -> T + Sync),
-    ) -> Self {
+    ) -> Result<Self> {
         let panel_blocks = T::dispatch(isa, PanelBlocks);
         let slices = match algorithm {
             Algorithm::Winograd(tile) => tile.transformed().pow(2),
@@ -41,11 +45,11 @@ impl<T: Scalar> Packed<T> {
         let panel_len = slices * geometry.input.blocks() * T::BLOCK * panel_blocks * T::BLOCK;
         let panels = geometry.output.blocks().div_ceil(panel_blocks);
         let mut packed = Self { geometry, algorithm, isa, panel_blocks, panel_len, data: Aligned::default() };
-        let mut data = Aligned::unspecified(panels * panel_len);
+        let mut data = Aligned::unspecified("packed weights", panels * panel_len)?;
         let parts = Disjoint::new(&mut data);
         for_each_range(panels, panel_len, |range| {
             for index in range {
-                // SAFETY: every panel is visited once.
+                // SAFETY: the ranges of `for_each_range` do not overlap, so that every panel is visited once.
                 let panel = unsafe { parts.part(index * panel_len..(index + 1) * panel_len) };
                 panel.fill(T::ZERO);
                 match algorithm {
@@ -55,7 +59,7 @@ impl<T: Scalar> Packed<T> {
             }
         });
         packed.data = data;
-        packed
+        Ok(packed)
     }
 
     fn pack_direct(&self, index: usize, panel: &mut [T], weight: &impl Fn(usize, usize, usize) -> T) {

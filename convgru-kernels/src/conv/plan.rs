@@ -3,7 +3,9 @@
 use std::fmt;
 
 use super::geometry::Geometry;
-use super::shape::{ConvShape, Precision};
+use super::shape::{ConvShape, Padding, Precision};
+use crate::error::{Error, Result};
+use crate::feature_maps::count;
 use crate::scalar::Scalar;
 
 /// How a convolution is computed.
@@ -52,9 +54,10 @@ impl fmt::Display for Algorithm {
 }
 
 impl Algorithm {
-    /// The algorithm for the convolution and the gradient of its input.
+    /// The algorithm for the convolution and the gradient of its input. Those with a stride, and those that reach
+    /// further than 256 pixels over the edge of an image, go by patches.
     pub fn of<T: Scalar>(shape: &ConvShape) -> Self {
-        if shape.stride != [1, 1] {
+        if shape.stride != [1, 1] || !is_near(shape) {
             return Self::Patches;
         }
         Self::of_products::<T>(shape, &Geometry::forward::<T>(shape))
@@ -63,6 +66,26 @@ impl Algorithm {
     /// The algorithm for the gradient of the weights.
     pub fn of_weight_gradient<T: Scalar>(shape: &ConvShape) -> Self {
         Self::of::<T>(shape)
+    }
+
+    /// Fails unless there is such a convolution and the algorithm can compute it.
+    pub(super) fn expect_computable<T: Scalar>(self, what: &'static str, shape: &ConvShape) -> Result<()> {
+        shape.validate()?;
+        let possible = match self {
+            Self::Patches => true,
+            Self::Direct => shape.stride == [1, 1] && is_near(shape),
+            Self::Winograd(tile) => {
+                T::WINOGRAD
+                    && Tile::ALL.contains(&tile)
+                    && shape.stride == [1, 1]
+                    && is_near(shape)
+                    && shape.dilation == [1, 1]
+                    && shape.kernel == [tile.kernel; 2]
+            }
+        };
+        let &ConvShape { kernel, stride, dilation, .. } = shape;
+        let refused = Error::Algorithm { what, algorithm: self, kernel, stride, dilation, number: T::NAME };
+        if possible { Ok(()) } else { Err(refused) }
     }
 
     fn of_products<T: Scalar>(shape: &ConvShape, geometry: &Geometry) -> Self {
@@ -79,6 +102,17 @@ impl Algorithm {
         }
     }
 }
+
+/// Whether kernels that read maps where they lie can compute a convolution: a wider halo would take more memory than
+/// the maps.
+fn is_near(shape: &ConvShape) -> bool {
+    let Padding { top, bottom, left, right } = shape.padding;
+    let reach = [0, 1].map(|axis| count(&[shape.dilation[axis], shape.kernel[axis].saturating_sub(1)]));
+    [top, bottom, left, right].iter().chain(&reach).all(|&pixels| pixels <= MOST_HALO)
+}
+
+/// Most rows or columns of zeros that kernels read around a map.
+const MOST_HALO: usize = 256;
 
 /// Channels on both sides from which on Winograd's filtering is faster.
 const MIN_CHANNELS: usize = 8;

@@ -1,7 +1,7 @@
 //! What a convolution is, apart from its data.
 
 use crate::error::{Error, Result};
-use crate::feature_maps::Extent;
+use crate::feature_maps::{Extent, count};
 
 /// Rows and columns of zeros around an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -19,9 +19,11 @@ pub struct Padding {
 impl Padding {
     /// The padding that keeps height and width at stride 1.
     ///
-    /// For an even dilated kernel the odd row or column goes below and to the right.
+    /// For an even dilated kernel the odd row or column goes below and to the right. Of a kernel that reaches
+    /// over more pixels than can be counted the padding is too large for every convolution
+    /// ([`ConvShape::validate`]).
     pub fn same(kernel: [usize; 2], dilation: [usize; 2]) -> Self {
-        let [rows, columns] = [0, 1].map(|axis| dilation[axis] * kernel[axis].saturating_sub(1));
+        let [rows, columns] = [0, 1].map(|axis| count(&[dilation[axis], kernel[axis].saturating_sub(1)]));
         Self { top: rows / 2, bottom: rows - rows / 2, left: columns / 2, right: columns - columns / 2 }
     }
 
@@ -88,37 +90,101 @@ impl ConvShape {
         }
     }
 
-    /// The number of weights: `out_channels * in_channels * kh * kw`.
+    /// Most rows or columns of a kernel with what lies between its taps, of a stride, a dilation or a padding.
+    pub const MOST_PIXELS: usize = 1 << 24;
+
+    /// The number of weights: `out_channels * in_channels * kh * kw`, or `usize::MAX` where that is more.
     pub fn weight_len(&self) -> usize {
-        self.out_channels * self.reduction()
+        count(&[self.out_channels, self.in_channels, self.kernel[0], self.kernel[1]])
     }
 
-    /// The number of products that are summed into one output: `in_channels * kh * kw`.
+    /// The number of products that are summed into one output: `in_channels * kh * kw`, or `usize::MAX` where
+    /// that is more.
     pub fn reduction(&self) -> usize {
-        self.in_channels * self.taps()
+        count(&[self.in_channels, self.kernel[0], self.kernel[1]])
     }
 
-    /// The number of kernel taps: `kh * kw`.
+    /// The number of kernel taps: `kh * kw`, or `usize::MAX` where that is more.
     pub fn taps(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
+        count(&self.kernel)
+    }
+
+    /// Fails unless there is such a convolution. Every call that takes a convolution asks this; what passes has
+    /// sizes that can be counted, in whatever order kernels hold its weights.
+    ///
+    /// # Errors
+    /// [`Error::Geometry`] if a kernel size, stride or dilation is zero, or one of them, the distance of the outer
+    /// taps or a padding is more than [`MOST_PIXELS`](Self::MOST_PIXELS); [`Error::Channels`] if there is no output
+    /// channel; [`Error::Division`] if the output channels are not `out_sections` equal parts;
+    /// [`Error::Overflow`] if there are more weights than memory has addresses.
+    ///
+    /// ```
+    /// use convgru_kernels::conv::ConvShape;
+    ///
+    /// assert!(ConvShape::same(3, 8, [5, 5]).validate().is_ok());
+    /// let error = ConvShape { dilation: [1 << 57, 1], ..ConvShape::same(1, 1, [129, 1]) }.validate().unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "dilation of a convolution is [144115188075855872, 1]; both values must be from 1 to 16777216"
+    /// );
+    /// ```
+    pub fn validate(&self) -> Result<()> {
+        let Self { in_channels, out_channels, kernel, stride, dilation, padding, out_sections, .. } = *self;
+        let [rows, columns] = [0, 1].map(|axis| self.reach(axis));
+        let ranges = [
+            ("kernel", kernel, 1),
+            ("stride", stride, 1),
+            ("dilation", dilation, 1),
+            ("the reach of the kernel", [rows, columns], 1),
+            ("the padding above and below", [padding.top, padding.bottom], 0),
+            ("the padding left and right", [padding.left, padding.right], 0),
+        ];
+        for (field, got, least) in ranges {
+            if got.iter().any(|&value| value < least || value > Self::MOST_PIXELS) {
+                return Err(Error::Geometry { field, got, least, most: Self::MOST_PIXELS });
+            }
+        }
+        if out_channels == 0 {
+            return Err(Error::Channels { in_channels, out_channels });
+        }
+        if out_sections == 0 || !out_channels.is_multiple_of(out_sections) {
+            let what = "output of a convolution";
+            return Err(Error::Division { what, channels: out_channels, sections: out_sections });
+        }
+        // Whole blocks and panels of channels, and the taps of a kernel or the elements of a tile, in 8 bytes each.
+        let whole = |channels: usize, sections: usize| {
+            let of_section = (channels / sections).checked_next_multiple_of(16)?;
+            of_section.checked_mul(sections)?.checked_add(4 * 16)
+        };
+        let sizes =
+            [whole(in_channels, 1), whole(out_channels, out_sections), Some(self.taps().max(64)), Some(8)];
+        let bytes = sizes.into_iter().try_fold(1usize, |bytes, size| bytes.checked_mul(size?));
+        if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
+            let extent = [out_channels, in_channels, kernel[0], kernel[1]];
+            return Err(Error::Overflow { what: "weights of the convolution", extent });
+        }
+        Ok(())
+    }
+
+    /// Rows or columns from the first tap to the last, both included.
+    fn reach(&self, axis: usize) -> usize {
+        count(&[self.dilation[axis], self.kernel[axis].saturating_sub(1)]).saturating_add(1)
     }
 
     /// Height and width of the output for an input of the given height and width.
     ///
     /// # Errors
-    /// [`Error::Geometry`] if kernel, stride or dilation has a zero,
-    /// [`Error::KernelTooLarge`] if the kernel does not fit into the padded input.
+    /// Those of [`validate`](Self::validate), [`Error::KernelTooLarge`] if the kernel does not fit into the padded
+    /// input, and [`Error::Overflow`] if the padded input has more rows or columns than can be counted.
     pub fn output_size(&self, input: [usize; 2]) -> Result<[usize; 2]> {
-        for (field, got) in [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)] {
-            if got.contains(&0) {
-                return Err(Error::Geometry { field, got });
-            }
-        }
-        let padded = [
-            input[0] + self.padding.top + self.padding.bottom,
-            input[1] + self.padding.left + self.padding.right,
-        ];
-        let reach = [0, 1].map(|axis| self.dilation[axis] * (self.kernel[axis] - 1) + 1);
+        self.validate()?;
+        let Padding { top, bottom, left, right } = self.padding;
+        let (height, width) = (input[0].checked_add(top + bottom), input[1].checked_add(left + right));
+        let Some((height, width)) = height.zip(width) else {
+            let extent = [1, self.in_channels, input[0], input[1]];
+            return Err(Error::Overflow { what: "padded input of the convolution", extent });
+        };
+        let (padded, reach) = ([height, width], [0, 1].map(|axis| self.reach(axis)));
         if reach[0] > padded[0] || reach[1] > padded[1] {
             return Err(Error::KernelTooLarge { kernel: reach, input: padded });
         }
@@ -167,5 +233,49 @@ mod tests {
         );
         shape.stride = [0, 1];
         assert!(matches!(shape.output_size([8, 8]), Err(Error::Geometry { field: "stride", .. })));
+    }
+
+    #[test]
+    fn convolutions_that_cannot_be_are_refused_with_their_numbers() {
+        let same = ConvShape::same(2, 6, [3, 3]);
+        let padding = |padding| ConvShape { padding, ..same };
+        let wrapped = Padding { top: usize::MAX, bottom: 3, ..Padding::default() };
+        let cases = [
+            (ConvShape { out_channels: 0, ..same }, "from 2 to 0 channels"),
+            (ConvShape { out_sections: 0, ..same }, "6 channels cannot be 0 equal sections"),
+            (ConvShape { out_sections: 4, ..same }, "6 channels cannot be 4 equal sections"),
+            (ConvShape { stride: [1, 0], ..same }, "stride of a convolution is [1, 0]"),
+            (
+                ConvShape { stride: [usize::MAX, 1], ..same },
+                "stride of a convolution is [18446744073709551615, 1]",
+            ),
+            (ConvShape { kernel: [129, 1], dilation: [1 << 57, 1], ..same }, "dilation of a convolution"),
+            (ConvShape { kernel: [1 << 20, 1], dilation: [1 << 20, 1], ..same }, "the reach of the kernel"),
+            (padding(wrapped), "the padding above and below"),
+            (
+                padding(Padding { right: isize::MAX as usize, ..Padding::default() }),
+                "the padding left and right",
+            ),
+            (padding(Padding::same([usize::MAX; 2], [usize::MAX; 2])), "the padding above and below"),
+            (
+                ConvShape { in_channels: 1 << 62, ..same },
+                "weights of the convolution: the number of elements",
+            ),
+            (ConvShape { in_channels: 0, out_channels: 1 << 62, ..same }, "weights of the convolution"),
+            (ConvShape { in_channels: usize::MAX, out_sections: 3, ..same }, "weights of the convolution"),
+            (
+                ConvShape { kernel: [1 << 24, 1 << 24], in_channels: 1 << 20, ..same },
+                "weights of the convolution",
+            ),
+        ];
+        for (shape, says) in cases {
+            let error = shape.validate().unwrap_err();
+            assert!(error.to_string().contains(says), "{shape:?}: {error}");
+            assert_eq!(shape.output_size([5, 5]), Err(error));
+        }
+        let error = same.output_size([usize::MAX, 5]).unwrap_err();
+        assert!(matches!(error, Error::Overflow { what: "padded input of the convolution", .. }), "{error}");
+        let huge = ConvShape { in_channels: 1 << 60, kernel: [1 << 20, 1 << 20], ..same };
+        assert_eq!([huge.weight_len(), huge.reduction(), huge.taps()], [usize::MAX, usize::MAX, 1 << 40]);
     }
 }

@@ -36,7 +36,8 @@ impl<'w, T: Scalar> PackedWeights<'w, T> {
     /// `weights`: `[out_channels, in_channels, kh, kw]` in memory order.
     ///
     /// # Errors
-    /// [`Error::Length`](crate::Error::Length) if the slice has another length.
+    /// [`Error::Length`](crate::Error::Length) if the slice has another length, and those of
+    /// [`ConvShape::validate`].
     pub fn new(shape: ConvShape, weights: &'w [T]) -> Result<Self> {
         Self::with_isa(shape, weights, Isa::current())
     }
@@ -53,18 +54,16 @@ impl<'w, T: Scalar> PackedWeights<'w, T> {
     /// measure or check it.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
-    ///
-    /// # Panics
-    /// If the algorithm cannot compute the convolution.
+    /// As [`new`](Self::new), and [`Error::Algorithm`](crate::Error::Algorithm) if the algorithm cannot compute
+    /// the convolution.
     pub fn with_algorithm(
         shape: ConvShape,
         weights: &'w [T],
         isa: Isa,
         algorithm: Algorithm,
     ) -> Result<Self> {
+        algorithm.expect_computable::<T>("weights of the convolution", &shape)?;
         expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
-        expect_computable::<T>(&shape, algorithm);
         let (forward, backward) = (OnceLock::new(), OnceLock::new());
         Ok(Self { shape, isa, weights, bias: None, algorithm, forward, backward })
     }
@@ -120,19 +119,27 @@ impl<'w, T: Scalar> PackedWeights<'w, T> {
         self.bias.as_deref()
     }
 
-    /// The weights of the convolution; `None` where it has a stride.
-    pub(crate) fn forward(&self) -> Option<&Packed<T>> {
+    /// The weights of the convolution; `None` where it goes by patches.
+    pub(crate) fn forward(&self) -> Result<Option<&Packed<T>>> {
         self.packed(&self.forward, false)
     }
 
-    /// The weights of the gradient of the input; `None` where the convolution has a stride.
-    pub(crate) fn backward(&self) -> Option<&Packed<T>> {
+    /// The weights of the gradient of the input; `None` where the convolution goes by patches.
+    pub(crate) fn backward(&self) -> Result<Option<&Packed<T>>> {
         self.packed(&self.backward, true)
     }
 
-    fn packed<'a>(&'a self, place: &'a OnceLock<Packed<T>>, turned: bool) -> Option<&'a Packed<T>> {
-        let pack = || T::pack(&self.shape, self.weights, self.isa, self.algorithm, turned);
-        (self.algorithm != Algorithm::Patches).then(|| place.get_or_init(pack))
+    fn packed<'a>(&'a self, place: &'a OnceLock<Packed<T>>, turned: bool) -> Result<Option<&'a Packed<T>>> {
+        if self.algorithm == Algorithm::Patches {
+            return Ok(None);
+        }
+        if let Some(packed) = place.get() {
+            return Ok(Some(packed));
+        }
+        // Outside the lock: a thread that waits for its share of the packing may take up another task, which waits
+        // for the lock. Threads that pack at the same time pack the same, and one result stays.
+        let packed = T::pack(&self.shape, self.weights, self.isa, self.algorithm, turned)?;
+        Ok(Some(place.get_or_init(|| packed)))
     }
 }
 
@@ -143,7 +150,7 @@ pub(crate) fn pack<T: Scalar>(
     isa: Isa,
     algorithm: Algorithm,
     turned: bool,
-) -> Packed<T> {
+) -> Result<Packed<T>> {
     let (inputs, taps) = (shape.in_channels, shape.taps());
     if turned {
         Packed::new(Geometry::backward::<T>(shape), algorithm, isa, &|i, o, tap| {
@@ -154,19 +161,4 @@ pub(crate) fn pack<T: Scalar>(
             weights[(o * inputs + i) * taps + tap]
         })
     }
-}
-
-/// Fails loudly where a convolution is given to an algorithm that is none for it.
-pub(super) fn expect_computable<T: Scalar>(shape: &ConvShape, algorithm: Algorithm) {
-    let possible = match algorithm {
-        Algorithm::Patches => true,
-        Algorithm::Direct => shape.stride == [1, 1],
-        Algorithm::Winograd(tile) => {
-            T::WINOGRAD
-                && shape.stride == [1, 1]
-                && shape.dilation == [1, 1]
-                && shape.kernel == [tile.kernel; 2]
-        }
-    };
-    assert!(possible, "{algorithm} cannot compute {shape:?} in {}", T::NAME);
 }

@@ -48,7 +48,8 @@ pub(crate) fn write<T: Scalar>(maps: &FeatureMapsRef<'_, T>, images: &mut [T]) -
     for_each_row(&layout, layout.blocks(), |place| {
         let row = rows.row(place);
         let channels = ChannelRows::of(&layout, place);
-        // SAFETY: every row of every channel is visited once.
+        // SAFETY: rows of channels do not overlap, `for_each_row` visits the row of a block once, and the
+        // channels of blocks differ.
         let out = |lane| unsafe { target.part(channels.range(lane)) };
         let quads = channels.count / QUAD * QUAD;
         for lane in (0..quads).step_by(QUAD) {
@@ -96,7 +97,7 @@ fn take<T: Scalar>(
     let layout = maps.layout();
     let rows = maps.rows();
     rows.for_each_row(|place| {
-        // SAFETY: every row is visited once.
+        // SAFETY: `for_each_row` visits every row once, and the handle is of this call alone.
         let row = unsafe { rows.row(place) };
         let channels = ChannelRows::of(&layout, place);
         let quads = channels.count / QUAD * QUAD;
@@ -150,7 +151,7 @@ struct ChannelRows {
 
 impl ChannelRows {
     fn of(layout: &super::Layout, place: RowPlace) -> Self {
-        let extent = layout.extent;
+        let extent = layout.extent();
         let channels = layout.channels().of_block(place.block);
         let first = (place.image * extent.channels + channels.start) * extent.height + place.row;
         let stride = extent.height * extent.width;

@@ -4,7 +4,7 @@ use super::extent::{Extent, expect_extent};
 use super::layout::Layout;
 use super::rows::RowPlace;
 use super::view::{FeatureMapsMut, FeatureMapsRef};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scalar::Scalar;
 
 impl<T: Scalar> FeatureMapsMut<'_, T> {
@@ -12,10 +12,11 @@ impl<T: Scalar> FeatureMapsMut<'_, T> {
     /// the operator `SpaceToDepth` of ONNX.
     ///
     /// # Shapes
-    /// `flat`: `[N, C, H r, W r]`; these: `[N, r^2 C, H, W]`, in one section or in `r^2`.
+    /// `flat`: `[N, C, H r, W r]`; these: `[N, r^2 C, H, W]`, in any sections.
     ///
     /// # Errors
-    /// [`Error::Extent`](crate::Error::Extent) if the extents do not belong together.
+    /// [`Error::Extent`](crate::Error::Extent) if the extents do not belong together,
+    /// [`Error::Factor`](crate::Error::Factor) for patches without pixels or with more than can be counted.
     ///
     /// ```
     /// use convgru_kernels::{Extent, FeatureMaps};
@@ -36,10 +37,11 @@ impl<T: Scalar> FeatureMapsMut<'_, T> {
     /// The inverse of [`space_to_depth`](Self::space_to_depth): `y[c, h r + i, w r + j] = x[(i r + j) C + c, h, w]`.
     ///
     /// # Shapes
-    /// `deep`: `[N, r^2 C, H, W]`, in one section or in `r^2`; these: `[N, C, H r, W r]`.
+    /// `deep`: `[N, r^2 C, H, W]`, in any sections; these: `[N, C, H r, W r]`.
     ///
     /// # Errors
-    /// [`Error::Extent`](crate::Error::Extent) if the extents do not belong together.
+    /// [`Error::Extent`](crate::Error::Extent) if the extents do not belong together,
+    /// [`Error::Factor`](crate::Error::Factor) for patches without pixels or with more than can be counted.
     pub fn depth_to_space(&mut self, deep: FeatureMapsRef<'_, T>, factor: usize) -> Result<()> {
         T::depth_to_space(self, deep, factor)
     }
@@ -108,15 +110,21 @@ pub(crate) fn depth_to_space<T: Scalar>(
 
 /// Whether blocks of channels stay together: each group of the deep maps begins at a block.
 fn moves_whole(deep: &Layout, flat: &Layout, factor: usize) -> bool {
-    let groups = deep.sections == factor * factor;
-    flat.sections == 1 && (groups || deep.sections == 1 && flat.extent.channels.is_multiple_of(flat.lanes))
+    let groups = deep.sections() == factor * factor;
+    let whole = deep.sections() == 1 && flat.extent().channels.is_multiple_of(flat.lanes());
+    flat.sections() == 1 && (groups || whole)
 }
 
 /// Fails unless the extents are those of maps and of their patches.
 fn expect_pair(deep: Extent, flat: Extent, factor: usize) -> Result<()> {
-    let channels = flat.channels * factor * factor;
-    let (height, width) = (deep.height * factor, deep.width * factor);
-    expect_extent("maps of patches", flat.with_channels(channels), Extent { height, width, ..deep })
+    let of_patch = factor.checked_mul(factor).and_then(|taps| flat.channels.checked_mul(taps));
+    let Some(channels) = of_patch.filter(|_| factor > 0) else {
+        return Err(Error::Factor { factor, channels: flat.channels });
+    };
+    let expected = flat.with_channels(channels);
+    let sides = deep.height.checked_mul(factor).zip(deep.width.checked_mul(factor));
+    let (height, width) = sides.unwrap_or((usize::MAX, usize::MAX));
+    expect_extent("maps of patches", expected, Extent { height, width, ..deep })
 }
 
 #[cfg(test)]
@@ -171,6 +179,21 @@ mod tests {
         for (channels, height, factor) in [(8, 2, 3), (4, 2, 2), (8, 1, 2), (8, 2, 0)] {
             let mut deep = FeatureMaps::zeros(Extent { batch: 1, channels, height, width: 3 }).unwrap();
             assert!(deep.as_mut().space_to_depth(flat.as_ref(), factor).is_err());
+        }
+        // Factors whose square wraps to what would fit, and those of maps without numbers.
+        for extent in [extent, Extent { height: 0, width: 0, ..extent }] {
+            let flat = FeatureMaps::<f32>::zeros(extent).unwrap();
+            for factor in [0, 1 << 32, (1 << 32) + 1, 1 << 63, usize::MAX] {
+                for channels in [0, 2] {
+                    let mut deep = FeatureMaps::zeros(extent.with_channels(channels)).unwrap();
+                    let error = deep.as_mut().space_to_depth(flat.as_ref(), factor).unwrap_err();
+                    assert!(matches!(error, Error::Factor { .. }), "{factor}: {error}");
+                    assert_eq!(
+                        FeatureMaps::zeros(extent).unwrap().as_mut().depth_to_space(deep.as_ref(), factor),
+                        Err(error)
+                    );
+                }
+            }
         }
     }
 }

@@ -21,19 +21,28 @@ impl Extent {
         [self.batch, self.channels, self.height, self.width]
     }
 
-    /// Pixels of one channel of one image: `H * W`.
+    /// Pixels of one channel of one image: `H * W`, or `usize::MAX` where that is more.
     pub fn pixels(self) -> usize {
-        self.height * self.width
+        count(&[self.height, self.width])
     }
 
-    /// Numbers in one image: `C * H * W`.
+    /// Numbers in one image: `C * H * W`, or `usize::MAX` where that is more.
     pub fn image_len(self) -> usize {
-        self.channels * self.pixels()
+        count(&[self.channels, self.height, self.width])
     }
 
-    /// Numbers in the batch: `N * C * H * W`.
+    /// Numbers in the batch: `N * C * H * W`, or `usize::MAX` where that is more. No memory holds as many, so
+    /// that every call that compares this with a length fails.
+    ///
+    /// ```
+    /// use convgru_kernels::Extent;
+    ///
+    /// let extent = Extent { batch: 2, channels: 3, height: 4, width: 5 };
+    /// assert_eq!(extent.len(), 120);
+    /// assert_eq!(extent.with_batch(usize::MAX).len(), usize::MAX);
+    /// ```
     pub fn len(self) -> usize {
-        self.batch * self.image_len()
+        count(&self.dims())
     }
 
     /// Whether the batch holds no number at all.
@@ -52,6 +61,11 @@ impl Extent {
     }
 }
 
+/// The product of some sizes, or `usize::MAX` where that is more.
+pub(crate) fn count(sizes: &[usize]) -> usize {
+    if sizes.contains(&0) { 0 } else { sizes.iter().fold(1, |product, &size| product.saturating_mul(size)) }
+}
+
 /// Fails unless the extents agree.
 pub(crate) fn expect_extent(what: &'static str, expected: Extent, got: Extent) -> Result<()> {
     if expected == got {
@@ -63,4 +77,18 @@ pub(crate) fn expect_extent(what: &'static str, expected: Extent, got: Extent) -
 /// Fails unless a slice has the expected length.
 pub(crate) fn expect_len(what: &'static str, expected: usize, got: usize) -> Result<()> {
     if expected == got { Ok(()) } else { Err(Error::Length { what, expected, got }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_end_at_the_largest_number_instead_of_wrapping() {
+        let extent = Extent { batch: 1 << 20, channels: 1 << 20, height: 1 << 20, width: 1 << 20 };
+        assert_eq!((extent.pixels(), extent.image_len(), extent.len()), (1 << 40, 1 << 60, usize::MAX));
+        assert_eq!(extent.with_batch(0).len(), 0);
+        let tall = Extent { height: usize::MAX, width: 3, ..extent };
+        assert_eq!((tall.pixels(), tall.image_len(), tall.with_batch(0).len()), (usize::MAX, usize::MAX, 0));
+    }
 }

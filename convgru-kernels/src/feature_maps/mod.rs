@@ -17,8 +17,8 @@ use std::ops::Range;
 
 pub(crate) use channels::Channels;
 pub use extent::Extent;
-pub(crate) use extent::{expect_extent, expect_len};
-pub(crate) use layout::Layout;
+pub(crate) use extent::{count, expect_extent, expect_len};
+pub(crate) use layout::{Layout, expect_layout};
 pub(crate) use rows::{RowPlace, Rows, RowsMut, for_each_row};
 pub use view::{FeatureMapsMut, FeatureMapsRef};
 
@@ -41,7 +41,8 @@ impl<T: Scalar> FeatureMaps<T> {
     /// A batch of zeros without a halo.
     ///
     /// # Errors
-    /// [`Error::Overflow`](crate::Error::Overflow) if the extent has more elements than memory has addresses.
+    /// [`Error::Overflow`](crate::Error::Overflow) if the extent has more elements than memory has addresses,
+    /// [`Error::Memory`](crate::Error::Memory) if the system does not give as much.
     pub fn zeros(extent: Extent) -> Result<Self> {
         Self::sectioned(extent, 1, [0, 0])
     }
@@ -58,13 +59,11 @@ impl<T: Scalar> FeatureMaps<T> {
     /// apart ([`FeatureMapsRef::sections`]), as the gates of a cell.
     ///
     /// # Errors
-    /// As [`zeros`](Self::zeros).
-    ///
-    /// # Panics
-    /// If the channels cannot be divided into as many parts.
+    /// As [`zeros`](Self::zeros), and [`Error::Division`](crate::Error::Division) if the channels cannot be
+    /// divided into as many parts.
     pub fn sectioned(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
         let layout = Layout::new::<T>(extent, sections, halo)?;
-        Ok(Self { layout, data: Aligned::zeros(layout.len()) })
+        Ok(Self { layout, data: Aligned::zeros("feature maps", layout.len())? })
     }
 
     /// A batch holding the given images, without a halo.
@@ -73,8 +72,10 @@ impl<T: Scalar> FeatureMaps<T> {
     /// `images`: `[N, C, H, W]` in memory order.
     ///
     /// # Errors
-    /// [`Error::Length`](crate::Error::Length) if the slice has another length than the extent.
+    /// [`Error::Length`](crate::Error::Length) if the slice has another length than the extent, and those of
+    /// [`zeros`](Self::zeros).
     pub fn from_nchw(extent: Extent, images: &[T]) -> Result<Self> {
+        expect_len("images to read", extent.len(), images.len())?;
         let mut maps = Self::zeros(extent)?;
         maps.as_mut().read_nchw(images)?;
         Ok(maps)
@@ -82,12 +83,12 @@ impl<T: Scalar> FeatureMaps<T> {
 
     /// The size of the batch.
     pub fn extent(&self) -> Extent {
-        self.layout.extent
+        self.layout.extent()
     }
 
     /// Rows and columns of zeros on each side of each channel.
     pub fn halo(&self) -> [usize; 2] {
-        self.layout.halo
+        self.layout.halo()
     }
 
     /// Sets every number to zero.
@@ -106,24 +107,32 @@ impl<T: Scalar> FeatureMaps<T> {
     }
 
     /// The images of a range, to be read.
+    ///
+    /// # Panics
+    /// As a slice does, if the range ends before it begins or behind the last image.
     pub fn images(&self, range: Range<usize>) -> FeatureMapsRef<'_, T> {
         self.as_ref().images(range)
     }
 
     /// The images of a range, to be written.
+    ///
+    /// # Panics
+    /// As a slice does, if the range ends before it begins or behind the last image.
     pub fn images_mut(&mut self, range: Range<usize>) -> FeatureMapsMut<'_, T> {
         self.as_mut().into_images(range)
     }
 
     /// Two ranges of images at once: those before `middle`, to be read, and those
     /// from `middle` on, to be written. A recurrence reads one step and writes the next.
+    ///
+    /// # Panics
+    /// As a slice does, if there are fewer images than `middle`.
     pub fn split_at(&mut self, middle: usize) -> (FeatureMapsRef<'_, T>, FeatureMapsMut<'_, T>) {
-        let batch = self.layout.extent.batch;
-        let (before, after) = self.data.split_at_mut(middle * self.layout.image_stride);
-        (
-            FeatureMapsRef::new(before, self.layout.images(&(0..middle))),
-            FeatureMapsMut::new(after, self.layout.images(&(middle..batch))),
-        )
+        let batch = self.layout.extent().batch;
+        let ((first, _), (second, start)) =
+            (self.layout.images_of(&(0..middle)), self.layout.images_of(&(middle..batch)));
+        let (before, after) = self.data.split_at_mut(start);
+        (FeatureMapsRef::new(before, first), FeatureMapsMut::new(after, second))
     }
 }
 

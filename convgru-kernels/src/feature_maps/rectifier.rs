@@ -1,8 +1,7 @@
 //! The leaky rectifier on maps.
 
-use super::extent::expect_extent;
 use super::view::{FeatureMapsMut, FeatureMapsRef};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scalar::Scalar;
 
 impl<T: Scalar> FeatureMapsMut<'_, T> {
@@ -12,10 +11,12 @@ impl<T: Scalar> FeatureMapsMut<'_, T> {
     }
 
     /// Turns gradients of outputs of [`leaky_relu`](Self::leaky_relu) into those of its inputs: the derivative is
-    /// 1 where the output is above zero and `slope` elsewhere, for slopes of zero or more.
+    /// 1 where the output is above zero and `slope` elsewhere.
     ///
     /// # Errors
-    /// [`Error::Extent`](crate::Error::Extent) if the extents differ.
+    /// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if those of the
+    /// maps differ, [`Error::Slope`](crate::Error::Slope) for a slope that is negative, infinite or no number:
+    /// outputs do not tell the derivative then.
     pub fn leaky_relu_backward(&mut self, output: FeatureMapsRef<'_, T>, slope: T) -> Result<()> {
         T::leaky_relu_backward(self, output, slope)
     }
@@ -34,13 +35,14 @@ pub(crate) fn leaky_relu_backward<T: Scalar>(
     output: FeatureMapsRef<'_, T>,
     slope: T,
 ) -> Result<()> {
-    expect_extent("output of the rectifier", gradient.extent(), output.extent())?;
-    gradient.combine(output.rows(), |gradient, output| {
+    if !slope.is_finite() || slope < T::ZERO {
+        return Err(Error::Slope { got: slope.to_f64() });
+    }
+    gradient.combine("output of the rectifier", output.rows(), |gradient, output| {
         for (d, &y) in gradient.iter_mut().zip(output) {
             *d *= if y > T::ZERO { T::ONE } else { slope };
         }
-    });
-    Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -62,5 +64,15 @@ mod tests {
         assert_eq!(out, [3.0, 0.75, 0.75, 3.0, 0.75, 3.0]);
         let other = FeatureMaps::zeros(extent.with_channels(2)).unwrap();
         assert!(gradient.as_mut().leaky_relu_backward(other.as_ref(), 0.25).is_err());
+        let apart = FeatureMaps::sectioned(extent, 3, [0, 0]).unwrap();
+        let error = gradient.as_mut().leaky_relu_backward(apart.as_ref(), 0.25).unwrap_err();
+        assert!(
+            error.to_string().starts_with("output of the rectifier: 3 channels in 3 sections"),
+            "{error}"
+        );
+        for slope in [-0.5, f64::NAN, f64::INFINITY] {
+            let error = gradient.as_mut().leaky_relu_backward(maps.as_ref(), slope).unwrap_err();
+            assert!(matches!(error, crate::Error::Slope { .. }), "{error}");
+        }
     }
 }

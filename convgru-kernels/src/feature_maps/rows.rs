@@ -18,12 +18,12 @@ pub(crate) struct RowPlace {
 /// Feature maps of which kernels read rows.
 ///
 /// It holds an address and no slice, so that other sections of the same memory can be written
-/// meanwhile ([`RowsMut::read_sections`]).
+/// meanwhile ([`RowsMut::read_sections`]): slices that it gives hold its own sections alone.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rows<'a, T> {
     start: *const T,
     len: usize,
-    pub(crate) layout: Layout,
+    layout: Layout,
     borrow: PhantomData<&'a [T]>,
 }
 
@@ -37,10 +37,16 @@ impl<'a, T: Scalar> Rows<'a, T> {
         Self { start: data.as_ptr(), len: data.len(), layout, borrow: PhantomData }
     }
 
+    /// Where the numbers lie.
+    #[inline(always)]
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// The pixels of a row, a block of channels each.
     #[inline(always)]
     pub(crate) fn row(&self, place: RowPlace) -> &'a [T] {
-        self.part(place, 0, self.layout.extent.width)
+        self.part(place, 0, self.layout.extent().width)
     }
 
     /// Some pixels of a row, a block of channels each.
@@ -50,48 +56,44 @@ impl<'a, T: Scalar> Rows<'a, T> {
     #[inline(always)]
     pub(crate) fn part(&self, place: RowPlace, column: usize, count: usize) -> &'a [T] {
         let start = self.layout.offset(place.image, place.block, place.row, column);
-        let len = count * self.layout.lanes;
-        assert!(start + len <= self.len, "pixels outside of the feature maps");
-        // SAFETY: the assertion keeps the slice inside the memory this handle borrows, and what
-        // it borrows is not written while it lives.
+        self.slice(start, count * self.layout.lanes())
+    }
+
+    /// All planes of an image, their halos included.
+    ///
+    /// # Panics
+    /// If there are fewer images.
+    #[inline(always)]
+    pub(crate) fn image(&self, image: usize) -> &'a [T] {
+        let layout = &self.layout;
+        self.slice(image * layout.image_stride(), layout.blocks() * layout.block_stride())
+    }
+
+    #[inline(always)]
+    fn slice(&self, start: usize, len: usize) -> &'a [T] {
+        assert!(start <= self.len && len <= self.len - start, "pixels outside of the feature maps");
+        // SAFETY: the assertion keeps the slice inside the memory of the borrow that `new` or `read_sections`
+        // took, and nobody writes what lies in these sections while it lasts.
         unsafe { std::slice::from_raw_parts(self.start.add(start), len) }
-    }
-
-    /// The address of a block of channels at a pixel.
-    ///
-    /// # Panics
-    /// If the pixel does not lie in the maps.
-    #[inline(always)]
-    pub(crate) fn pixel(&self, image: usize, block: usize, row: usize, column: usize) -> *const T {
-        self.part(RowPlace { image, block, row }, column, 1).as_ptr()
-    }
-
-    /// The address of the first number of the plane of a block, its halo included.
-    ///
-    /// # Panics
-    /// If the plane does not lie in the maps.
-    #[inline(always)]
-    pub(crate) fn plane(&self, image: usize, block: usize) -> *const T {
-        let start = image * self.layout.image_stride + block * self.layout.block_stride();
-        assert!(start + self.layout.block_stride() <= self.len, "a plane outside of the feature maps");
-        // SAFETY: the assertion keeps the address inside the memory this handle borrows.
-        unsafe { self.start.add(start) }
     }
 }
 
 /// Feature maps of which several items of work write rows at the same time.
+///
+/// It gives addresses, all of them derived from one exclusive borrow, and no slices: several handles of the same
+/// maps may read and write the same pixels one after the other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RowsMut<'a, T> {
     start: *mut T,
     len: usize,
-    pub(crate) layout: Layout,
+    layout: Layout,
     borrow: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the value stands for the exclusive borrow it was made from; the contract of
-// its methods keeps the parts that threads see apart.
+// SAFETY: the value stands for the exclusive borrow it was made from. Sending it sends addresses: what reads
+// or writes there says itself why no other thread does.
 unsafe impl<T: Send> Send for RowsMut<'_, T> {}
-// SAFETY: as above; sharing the handle gives no access without that contract.
+// SAFETY: as above.
 unsafe impl<T: Send> Sync for RowsMut<'_, T> {}
 
 impl<'a, T: Scalar> RowsMut<'a, T> {
@@ -102,39 +104,43 @@ impl<'a, T: Scalar> RowsMut<'a, T> {
     /// The pixels of a row, a block of channels each.
     ///
     /// # Safety
-    /// While the returned slice lives, nobody else may hold a part of the row.
+    /// While the returned slice lives, nobody else may read or write the row.
+    #[inline(always)]
     pub(crate) unsafe fn row(&self, place: RowPlace) -> &'a mut [T] {
-        // SAFETY: the caller's promise is that of `part`.
-        unsafe { self.part(place, 0, self.layout.extent.width) }
+        let width = self.layout.extent().width;
+        let start = self.address(place, 0, width);
+        // SAFETY: `address` checked that `width` pixels from there on lie in the exclusive borrow this handle
+        // stands for, and the caller keeps everybody else away.
+        unsafe { std::slice::from_raw_parts_mut(start, width * self.layout.lanes()) }
     }
 
-    /// Some pixels of a row, a block of channels each.
-    ///
-    /// # Safety
-    /// While the returned slice lives, nobody else may hold one of its pixels.
+    /// The address of some pixels of a row, a block of channels each: `count` blocks from there on lie in
+    /// the maps.
     ///
     /// # Panics
     /// If the pixels do not lie in the maps.
-    pub(crate) unsafe fn part(&self, place: RowPlace, column: usize, count: usize) -> &'a mut [T] {
+    #[inline(always)]
+    pub(crate) fn address(&self, place: RowPlace, column: usize, count: usize) -> *mut T {
         let start = self.layout.offset(place.image, place.block, place.row, column);
-        let len = count * self.layout.lanes;
-        assert!(start + len <= self.len, "pixels outside of the feature maps");
-        // SAFETY: the assertion keeps the slice inside the exclusive borrow this handle
-        // stands for, and the caller keeps live parts apart.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
+        let len = count * self.layout.lanes();
+        assert!(start <= self.len && len <= self.len - start, "pixels outside of the feature maps");
+        // SAFETY: the assertion keeps the address inside the exclusive borrow this handle stands for.
+        unsafe { self.start.add(start) }
     }
 
     /// Some sections, to be read while others are written.
     ///
     /// # Safety
-    /// While the result lives, nobody may write these sections.
+    /// While the result and the slices it gives live, nobody may write these sections.
+    ///
+    /// # Panics
+    /// If there are fewer sections.
     pub(crate) unsafe fn read_sections(&self, range: Range<usize>) -> Rows<'a, T> {
-        let (layout, start) = self.layout.sections(&range);
-        assert!(start <= self.len);
-        // SAFETY: the assertion keeps the address inside the memory of the exclusive borrow this
-        // handle stands for.
-        let start_address = unsafe { self.start.add(start) };
-        Rows { start: start_address, len: self.len - start, layout, borrow: PhantomData }
+        let (layout, start) = self.layout.sections_of(&range);
+        let start = start.min(self.len);
+        // SAFETY: the address lies in the memory of the exclusive borrow this handle stands for, or at its end.
+        let first = unsafe { self.start.add(start) };
+        Rows { start: first, len: self.len - start, layout, borrow: PhantomData }
     }
 
     /// Calls `work` once for each row of each block of each image, from several threads.
@@ -146,9 +152,9 @@ impl<'a, T: Scalar> RowsMut<'a, T> {
 /// Calls `work` once for each row of each of `blocks` blocks of each image, from several threads: all blocks of a row
 /// before the next, so that threads have the rows they have in a convolution.
 pub(crate) fn for_each_row(layout: &Layout, blocks: usize, work: impl Fn(RowPlace) + Sync) {
-    let (height, width) = (layout.extent.height, layout.extent.width);
-    let rows = layout.extent.batch * blocks * height;
-    let elements = width * layout.lanes;
+    let (height, width) = (layout.extent().height, layout.extent().width);
+    let rows = layout.extent().batch * blocks * height;
+    let elements = width * layout.lanes();
     for_each_range(rows, elements, |range| {
         for index in range {
             let (block, rest) = (index % blocks, index / blocks);

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::extent::{Extent, expect_extent};
-use super::layout::Layout;
+use super::extent::Extent;
+use super::layout::{Layout, expect_layout};
 use super::rows::{RowPlace, Rows, RowsMut};
 use crate::error::Result;
 use crate::scalar::Scalar;
@@ -22,24 +22,24 @@ impl<'a, T: Scalar> FeatureMapsRef<'a, T> {
 
     /// The size of the view.
     pub fn extent(&self) -> Extent {
-        self.layout.extent
+        self.layout.extent()
     }
 
     /// The images of a range.
     ///
     /// # Panics
-    /// If there are fewer images.
+    /// As a slice does, if the range ends before it begins or behind the last image.
     pub fn images(self, range: Range<usize>) -> Self {
-        let start = (range.start * self.layout.image_stride).min(self.data.len());
-        Self { data: &self.data[start..], layout: self.layout.images(&range) }
+        let (layout, start) = self.layout.images_of(&range);
+        Self { data: &self.data[start.min(self.data.len())..], layout }
     }
 
     /// The sections of a range, of every image.
     ///
     /// # Panics
-    /// If there are fewer sections.
+    /// As a slice does, if the range ends before it begins or behind the last section.
     pub fn sections(self, range: Range<usize>) -> Self {
-        let (layout, start) = self.layout.sections(&range);
+        let (layout, start) = self.layout.sections_of(&range);
         Self { data: &self.data[start.min(self.data.len())..], layout }
     }
 
@@ -67,7 +67,7 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
 
     /// The size of the view.
     pub fn extent(&self) -> Extent {
-        self.layout.extent
+        self.layout.extent()
     }
 
     /// The same view, for a shorter time.
@@ -83,39 +83,43 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
     /// The images of a range.
     ///
     /// # Panics
-    /// If there are fewer images.
+    /// As a slice does, if the range ends before it begins or behind the last image.
     pub fn into_images(self, range: Range<usize>) -> Self {
-        let start = (range.start * self.layout.image_stride).min(self.data.len());
-        Self { data: &mut self.data[start..], layout: self.layout.images(&range) }
+        let (layout, start) = self.layout.images_of(&range);
+        let start = start.min(self.data.len());
+        Self { data: &mut self.data[start..], layout }
     }
 
     /// The sections of a range, of every image.
     ///
     /// # Panics
-    /// If there are fewer sections.
+    /// As a slice does, if the range ends before it begins or behind the last section.
     pub fn into_sections(self, range: Range<usize>) -> Self {
-        let (layout, start) = self.layout.sections(&range);
+        let (layout, start) = self.layout.sections_of(&range);
         let start = start.min(self.data.len());
         Self { data: &mut self.data[start..], layout }
     }
 
-    /// Copies another view of the same extent.
+    /// Copies another view of the same extent and sections.
     ///
     /// # Errors
-    /// [`Error::Extent`](crate::Error::Extent) if the extents differ.
+    /// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if they differ.
     pub fn copy_from(&mut self, other: FeatureMapsRef<'_, T>) -> Result<()> {
         T::copy_maps(self, other)
     }
 
     /// Copies maps of the same extent and sections.
-    pub(crate) fn copy_rows(&mut self, other: Rows<'_, T>) {
-        self.combine(other, |target, values| target.copy_from_slice(values));
-    }
-
-    /// Adds another view of the same extent, number by number.
     ///
     /// # Errors
-    /// [`Error::Extent`](crate::Error::Extent) if the extents differ.
+    /// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if they differ.
+    pub(crate) fn copy_rows(&mut self, other: Rows<'_, T>) -> Result<()> {
+        self.combine("feature maps to copy", other, |target, values| target.copy_from_slice(values))
+    }
+
+    /// Adds another view of the same extent and sections, number by number.
+    ///
+    /// # Errors
+    /// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if they differ.
     pub fn add(&mut self, other: FeatureMapsRef<'_, T>) -> Result<()> {
         T::add_maps(self, other)
     }
@@ -129,14 +133,24 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
     pub(super) fn write_rows(&mut self, work: impl Fn(RowPlace, &mut [T]) + Sync) {
         let rows = self.rows();
         rows.for_each_row(|place| {
-            // SAFETY: every row is visited once.
+            // SAFETY: `for_each_row` visits every row once, and the handle is of this call alone.
             work(place, unsafe { rows.row(place) });
         });
     }
 
-    pub(super) fn combine(&mut self, others: Rows<'_, T>, work: impl Fn(&mut [T], &[T]) + Sync) {
-        assert_eq!(self.layout.sections, others.layout.sections, "sections of the same channels");
+    /// Calls `work` once with each row and the same row of maps of the same extent and sections.
+    ///
+    /// # Errors
+    /// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if they differ.
+    pub(super) fn combine(
+        &mut self,
+        what: &'static str,
+        others: Rows<'_, T>,
+        work: impl Fn(&mut [T], &[T]) + Sync,
+    ) -> Result<()> {
+        expect_layout(what, others.layout(), self.layout.extent(), self.layout.sections())?;
         self.write_rows(|place, row| work(row, others.row(place)));
+        Ok(())
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -150,17 +164,13 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
 }
 
 pub(crate) fn copy<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, other: FeatureMapsRef<'_, T>) -> Result<()> {
-    expect_extent("feature maps to copy", maps.extent(), other.extent())?;
-    maps.copy_rows(other.rows());
-    Ok(())
+    maps.copy_rows(other.rows())
 }
 
 pub(crate) fn add<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, other: FeatureMapsRef<'_, T>) -> Result<()> {
-    expect_extent("feature maps to add", maps.extent(), other.extent())?;
-    maps.combine(other.rows(), |target, values| {
+    maps.combine("feature maps to add", other.rows(), |target, values| {
         for (a, &b) in target.iter_mut().zip(values) {
             *a += b;
         }
-    });
-    Ok(())
+    })
 }

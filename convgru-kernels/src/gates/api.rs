@@ -18,8 +18,9 @@ use crate::scratchpad::Scratchpad;
 /// with the [`Activations`](super::Activations) of the weights in the place of `sigmoid` and `tanh`.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit, [`Error::Slope`](crate::Error::Slope) if
-/// the activations cannot be.
+/// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if maps or weights do not
+/// fit, [`Error::Algorithm`](crate::Error::Algorithm) if the weights of the state are packed for patches,
+/// [`Error::Slope`](crate::Error::Slope) if the activations cannot be.
 pub fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     T::step(arguments, scratch)
 }
@@ -49,7 +50,7 @@ pub fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut Scratchp
 /// `gates`: `[N, 3 hidden, H, W]`; `hidden`, `reset_hidden`: `[N, hidden, H, W]`.
 ///
 /// # Errors
-/// [`Error::Extent`](crate::Error::Extent) if the extents do not fit.
+/// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if maps do not fit.
 pub fn reset_hidden<T: Scalar>(
     gates: FeatureMapsRef<'_, T>,
     hidden: FeatureMapsRef<'_, T>,

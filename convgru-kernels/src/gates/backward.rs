@@ -2,12 +2,12 @@
 
 use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};
-use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
+use super::pass::{Pixels, RowWork, expect_gates, expect_state, expect_weights, for_each_row};
 use crate::activation::Function;
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::conv::{PackedWeights, Region, Source, convolve};
 use crate::error::Result;
-use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut, expect_extent};
+use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut};
 use crate::isa::Isa;
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
@@ -33,13 +33,14 @@ pub struct CandidateBackward<'a, T> {
 pub(crate) fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>, isa: Isa) -> Result<()> {
     let CandidateBackward { gates, hidden, mut d_hidden, mut d_gates, activations } = arguments;
     activations.validate()?;
-    let extent = d_hidden.extent();
-    expect_gates("gates", extent, gates.extent())?;
-    expect_gates("gradient of the gates", extent, d_gates.extent())?;
-    if let Some(hidden) = &hidden {
-        expect_extent("hidden state", extent, hidden.extent())?;
-    }
     let layout = d_hidden.layout();
+    let extent = layout.extent();
+    expect_state("gradient of the hidden state", extent, &layout)?;
+    expect_gates("gates", extent, &gates.layout())?;
+    expect_gates("gradient of the gates", extent, &d_gates.layout())?;
+    if let Some(hidden) = &hidden {
+        expect_state("hidden state", extent, &hidden.layout())?;
+    }
     let work = CandidateWork {
         blocks: layout.blocks(),
         gates: gates.rows(),
@@ -48,7 +49,9 @@ pub(crate) fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>,
         d_gates: d_gates.rows(),
         activations,
     };
-    for_each_row(isa, &layout, &work);
+    // SAFETY: both gradients are borrowed exclusively, and the work alone has their rows. Their extents and sections
+    // are those of the layout, as was asked above.
+    unsafe { for_each_row(isa, &layout, &work) };
     Ok(())
 }
 
@@ -65,7 +68,7 @@ impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
-            // SAFETY: the caller's promise is that of the call.
+            // SAFETY: the contract of `work` is that of the call.
             unsafe { self.work_by(s, pixels, gate, candidate) }
         }));
     }
@@ -86,16 +89,17 @@ impl<T: Scalar> CandidateWork<'_, T> {
     ) {
         let (block, blocks) = (pixels.place.block, self.blocks);
         let len = pixels.count * T::BLOCK;
-        // SAFETY: the caller makes the pixels exclusive.
+        let z = pixels.read(&self.gates);
+        let n = pixels.of_block(2 * blocks + block).read(&self.gates);
+        let h = self.hidden.as_ref().map(|hidden| pixels.read(hidden));
+        let dh = pixels.write(&self.d_hidden);
+        let a_z = pixels.write(&self.d_gates);
+        let a_r = pixels.of_block(blocks + block).write(&self.d_gates);
+        let a_n = pixels.of_block(2 * blocks + block).write(&self.d_gates);
+        // SAFETY: `read` and `write` found a block for each of the pixels in the maps, `len` numbers, and by the
+        // contract of `work` no other thread has them. The sections of the gradient do not overlap.
         unsafe {
-            let z = pixels.read(&self.gates);
-            let n = pixels.of_block(2 * blocks + block).read(&self.gates);
-            let h = self.hidden.as_ref().map(|hidden| pixels.read(hidden));
-            let dh = pixels.write(&self.d_hidden);
-            let a_z = pixels.write(&self.d_gates);
-            let a_n = pixels.of_block(2 * blocks + block).write(&self.d_gates);
             if h.is_none() {
-                let a_r = pixels.of_block(blocks + block).write(&self.d_gates);
                 std::slice::from_raw_parts_mut(a_r, len).fill(T::ZERO);
             }
             let one = s.splat(T::ONE);
@@ -117,17 +121,20 @@ pub(crate) fn reset_hidden<T: Scalar>(
     mut reset_hidden: FeatureMapsMut<'_, T>,
     isa: Isa,
 ) -> Result<()> {
-    let extent = hidden.extent();
-    expect_gates("gates", extent, gates.extent())?;
-    expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
     let layout = hidden.layout();
+    let extent = layout.extent();
+    expect_state("hidden state", extent, &layout)?;
+    expect_gates("gates", extent, &gates.layout())?;
+    expect_state("reset gate times hidden state", extent, &reset_hidden.layout())?;
     let work = ResetHidden {
         blocks: layout.blocks(),
         gates: gates.rows(),
         hidden: hidden.rows(),
         product: reset_hidden.rows(),
     };
-    for_each_row(isa, &layout, &work);
+    // SAFETY: the product is borrowed exclusively, and the work alone has its rows. Its extent and sections are
+    // those of the layout, as was asked above.
+    unsafe { for_each_row(isa, &layout, &work) };
     Ok(())
 }
 
@@ -141,10 +148,11 @@ struct ResetHidden<'a, T> {
 impl<T: Scalar> RowWork<T> for ResetHidden<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
-        // SAFETY: the caller makes the pixels exclusive.
+        let r = pixels.of_block(self.blocks + pixels.place.block).read(&self.gates);
+        let (h, product) = (pixels.read(&self.hidden), pixels.write(&self.product));
+        // SAFETY: `read` and `write` found a block for each of the pixels in the maps, and by the contract of `work`
+        // no other thread has them.
         unsafe {
-            let r = pixels.of_block(self.blocks + pixels.place.block).read(&self.gates);
-            let (h, product) = (pixels.read(&self.hidden), pixels.write(&self.product));
             for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
                 s.store(product.add(at), s.mul(s.load(r.add(at)), s.load(h.add(at))));
             }
@@ -175,24 +183,30 @@ pub(crate) fn reset_backward<T: Scalar>(
 ) -> Result<()> {
     let ResetBackward { weights, gates, hidden, mut d_hidden, mut d_gates, activations } = arguments;
     activations.validate()?;
-    let extent = hidden.extent();
-    expect_gates("gates", extent, gates.extent())?;
-    expect_gates("gradient of the gates", extent, d_gates.extent())?;
-    expect_extent("gradient of the hidden state", extent, d_hidden.extent())?;
+    let layout = hidden.layout();
+    let extent = layout.extent();
+    expect_state("hidden state", extent, &layout)?;
+    expect_gates("gates", extent, &gates.layout())?;
+    expect_gates("gradient of the gates", extent, &d_gates.layout())?;
+    expect_state("gradient of the hidden state", extent, &d_hidden.layout())?;
     expect_weights("convolution of the candidate", weights, extent, 1)?;
-    let Some(packed) = weights.backward() else { return Ok(()) };
+    // It is there, for weights that go by patches were refused.
+    let Some(packed) = weights.backward()? else { return Ok(()) };
     let d_gates = d_gates.rows();
-    // SAFETY: the epilogue writes the reset section alone.
+    // SAFETY: the gradient of the gates is borrowed exclusively and has three sections, of which the epilogue writes
+    // the second alone.
     let d_candidate = unsafe { d_gates.read_sections(2..GATES) };
     let epilogue = ResetEpilogue {
-        blocks: hidden.layout().blocks(),
+        blocks: layout.blocks(),
         gates: gates.rows(),
         hidden: hidden.rows(),
         d_hidden: d_hidden.rows(),
         d_gates,
         activations,
     };
-    convolve(&[Source::new(packed, d_candidate)], &Region::all(&hidden.layout()), &epilogue, scratch)
+    // SAFETY: both gradients are borrowed exclusively; the epilogue alone has the rows of that of the state and the
+    // reset section of that of the gates, and the convolution reads the candidate section.
+    unsafe { convolve(&[Source::new(packed, d_candidate)], &Region::all(&layout), &epilogue, scratch) }
 }
 
 struct ResetEpilogue<'a, T> {
@@ -206,8 +220,8 @@ struct ResetEpilogue<'a, T> {
 
 impl<T: Scalar> Epilogue<T> for ResetEpilogue<'_, T> {
     #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        // SAFETY: the caller's promises are those of the call.
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
+        // SAFETY: the contract of `finish` is that of the call.
         with_gate!(self.activations, gate => unsafe { self.finish_by(s, sums, gate) });
     }
 }
@@ -218,16 +232,16 @@ impl<T: Scalar> ResetEpilogue<'_, T> {
     /// # Safety
     /// That of [`finish`](Epilogue::finish).
     #[inline(always)]
-    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, gate: impl Function<T>) {
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, gate: impl Function<T>) {
         let pixels = Pixels::of(&sums);
-        let reset = pixels.of_block(self.blocks + sums.place.block);
-        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
-        // all maps hold a block for each of them.
+        let reset = pixels.of_block(self.blocks + sums.place().block);
+        let (r, h) = (reset.read(&self.gates), pixels.read(&self.hidden));
+        let (dh, a_r) = (pixels.write(&self.d_hidden), reset.write(&self.d_gates));
+        // SAFETY: `read` and `write` found a block for each of the pixels in the maps; pixels and lanes are those of the
+        // sums. By the contract of `finish` no other thread has these pixels.
         unsafe {
-            let (r, h) = (reset.read(&self.gates), pixels.read(&self.hidden));
-            let (dh, a_r) = (pixels.write(&self.d_hidden), reset.write(&self.d_gates));
             for lane in (0..T::BLOCK).step_by(S::LANES) {
-                for pixel in 0..sums.count {
+                for pixel in 0..sums.count() {
                     let at = pixel * T::BLOCK + lane;
                     let d = sums.load(s, pixel, lane);
                     let (r, h) = (s.load(r.add(at)), s.load(h.add(at)));

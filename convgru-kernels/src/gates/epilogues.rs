@@ -26,14 +26,10 @@ pub(super) struct Values<'a, T> {
 
 impl<T: Scalar> Values<'_, T> {
     /// What is added to the sums of some pixels of a block of gates.
-    ///
-    /// # Safety
-    /// The pixels must be nobody else's.
     #[inline(always)]
-    unsafe fn addend(&self, pixels: Pixels) -> Addend<T> {
+    fn addend(&self, pixels: Pixels) -> Addend<T> {
         match &self.of_input {
-            // SAFETY: the caller's promise.
-            Some(gates) => Addend::Pixels(unsafe { pixels.write(gates) }),
+            Some(gates) => Addend::Pixels(pixels.write(gates)),
             None => match self.bias {
                 Some(bias) => Addend::Lanes(bias[pixels.place.block * T::BLOCK..][..T::BLOCK].as_ptr()),
                 None => Addend::Nothing,
@@ -42,27 +38,25 @@ impl<T: Scalar> Values<'_, T> {
     }
 
     /// Where some pixels of a block of gates are kept.
-    ///
-    /// # Safety
-    /// The pixels must be nobody else's.
     #[inline(always)]
-    unsafe fn keep(&self, pixels: Pixels) -> Option<*mut T> {
-        // SAFETY: the caller's promise.
-        self.kept.as_ref().map(|gates| unsafe { pixels.write(gates) })
+    fn keep(&self, pixels: Pixels) -> Option<*mut T> {
+        self.kept.as_ref().map(|gates| pixels.write(gates))
     }
 
     /// Turns sums of a block of the update gate into `z`.
     ///
     /// # Safety
-    /// The pixels must be nobody else's, and the sums valid.
+    /// That of [`Epilogue::finish`].
     #[inline(always)]
-    unsafe fn finish_update<S: Simd<T>>(&self, s: S, sums: Sums<T>, gate: impl Function<T>) {
+    unsafe fn finish_update<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, gate: impl Function<T>) {
         let pixels = Pixels::of(&sums);
-        // SAFETY: the caller's promise; all maps hold a block for each of the pixels.
+        let (addend, update) = (self.addend(pixels), pixels.write(&self.update));
+        // SAFETY: `addend` and `write` found a block for each of the pixels in their maps; pixels and lanes are
+        // those of the sums. By the contract of `finish` no other thread has these pixels. Gates that are read
+        // and written are read through the addresses they are written through.
         unsafe {
-            let (addend, update) = (self.addend(pixels), pixels.write(&self.update));
             for lane in (0..T::BLOCK).step_by(S::LANES) {
-                for pixel in 0..sums.count {
+                for pixel in 0..sums.count() {
                     let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
                     s.store(update.add(pixel * T::BLOCK + lane), gate.of(s, sum));
                 }
@@ -83,10 +77,11 @@ enum Addend<T> {
 
 impl<T: Scalar> Addend<T> {
     /// # Safety
-    /// The pixel and the lanes must be among those the value was made for.
+    /// The pixel must be among those the value was made for, the lanes within a block, and no other thread may
+    /// write the pixel.
     #[inline(always)]
     unsafe fn load<S: Simd<T>>(self, s: S, pixel: usize, lane: usize) -> S::Vector {
-        // SAFETY: the caller's promise.
+        // SAFETY: by the contract the addresses are those of a block for each pixel, or of one.
         unsafe {
             match self {
                 Self::Pixels(values) => s.load(values.add(pixel * T::BLOCK + lane)),
@@ -106,8 +101,8 @@ pub(super) struct UpdateAndResetEpilogue<'a, T> {
 
 impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        // SAFETY: the caller's promises are those of the call.
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
+        // SAFETY: the contract of `finish` is that of the call.
         with_gate!(self.values.activations, gate => unsafe { self.finish_by(s, sums, gate) });
     }
 }
@@ -118,20 +113,22 @@ impl<T: Scalar> UpdateAndResetEpilogue<'_, T> {
     /// # Safety
     /// That of [`finish`](Epilogue::finish).
     #[inline(always)]
-    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, gate: impl Function<T>) {
-        let (values, block) = (&self.values, sums.place.block);
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, gate: impl Function<T>) {
+        let (values, block) = (&self.values, sums.place().block);
         let pixels = Pixels::of(&sums);
-        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
-        // all maps hold a block for each of them.
+        if block < values.blocks {
+            // SAFETY: the contract of `finish` is that of the call.
+            return unsafe { values.finish_update(s, sums, gate) };
+        }
+        let (addend, kept) = (values.addend(pixels), values.keep(pixels));
+        let pixels = pixels.of_block(block - values.blocks);
+        let (hidden, product) = (pixels.read(&self.hidden), pixels.write(&self.reset_hidden));
+        // SAFETY: `addend`, `keep`, `read` and `write` found a block for each of the pixels in their maps; pixels and
+        // lanes are those of the sums. By the contract of `finish` no other thread has these pixels; what is
+        // both read and written is so through addresses, number after number.
         unsafe {
-            if block < values.blocks {
-                return values.finish_update(s, sums, gate);
-            }
-            let (addend, kept) = (values.addend(pixels), values.keep(pixels));
-            let pixels = pixels.of_block(block - values.blocks);
-            let (hidden, product) = (pixels.read(&self.hidden), pixels.write(&self.reset_hidden));
             for lane in (0..T::BLOCK).step_by(S::LANES) {
-                for pixel in 0..sums.count {
+                for pixel in 0..sums.count() {
                     let at = pixel * T::BLOCK + lane;
                     let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
                     let r = gate.of(s, sum);
@@ -150,8 +147,8 @@ pub(super) struct UpdateEpilogue<'a, T>(pub(super) Values<'a, T>);
 
 impl<T: Scalar> Epilogue<T> for UpdateEpilogue<'_, T> {
     #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        // SAFETY: the caller makes the pixels exclusive and vouches for the sums.
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
+        // SAFETY: the contract of `finish` is that of the call.
         with_gate!(self.0.activations, gate => unsafe { self.0.finish_update(s, sums, gate) });
     }
 }
@@ -165,8 +162,8 @@ pub(super) struct CandidateEpilogue<'a, T> {
 
 impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        // SAFETY: the caller's promises are those of the call.
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
+        // SAFETY: the contract of `finish` is that of the call.
         with_candidate!(self.values.activations, candidate => unsafe { self.finish_by(s, sums, candidate) });
     }
 }
@@ -177,20 +174,21 @@ impl<T: Scalar> CandidateEpilogue<'_, T> {
     /// # Safety
     /// That of [`finish`](Epilogue::finish).
     #[inline(always)]
-    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, candidate: impl Function<T>) {
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, candidate: impl Function<T>) {
         let values = &self.values;
         let pixels = Pixels::of(&sums);
-        let of_candidate = pixels.of_block(2 * values.blocks + sums.place.block);
-        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the pixels of
-        // all maps hold a block for each of them. The update gate is read before the next state,
-        // which may lie in the same place, is written.
+        let of_candidate = pixels.of_block(2 * values.blocks + sums.place().block);
+        let (addend, kept) = (values.addend(of_candidate), values.keep(of_candidate));
+        let update = pixels.write(&values.update).cast_const();
+        let hidden = self.hidden.as_ref().map(|hidden| pixels.read(hidden));
+        let next = pixels.write(&self.next);
+        // SAFETY: `addend`, `keep`, `read` and `write` found a block for each of the pixels in their maps; pixels and
+        // lanes are those of the sums. By the contract of `finish` no other thread has these pixels. The update
+        // gate is read before the next state, which may lie in the same place, is written, both through
+        // addresses.
         unsafe {
-            let (addend, kept) = (values.addend(of_candidate), values.keep(of_candidate));
-            let update = pixels.write(&values.update).cast_const();
-            let hidden = self.hidden.as_ref().map(|hidden| pixels.read(hidden));
-            let next = pixels.write(&self.next);
             for lane in (0..T::BLOCK).step_by(S::LANES) {
-                for pixel in 0..sums.count {
+                for pixel in 0..sums.count() {
                     let at = pixel * T::BLOCK + lane;
                     let sum = s.add(addend.load(s, pixel, lane), sums.load(s, pixel, lane));
                     let n = candidate.of(s, sum);

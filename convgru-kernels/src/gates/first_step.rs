@@ -3,7 +3,7 @@
 use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};
 use super::epilogues::{CandidateEpilogue, UpdateEpilogue, Values};
-use super::pass::{Pixels, RowWork, expect_gates, expect_weights_of_input, for_each_row};
+use super::pass::{Pixels, RowWork, expect_gates, expect_state, expect_weights_of_input, for_each_row};
 use super::step::{CellWeights, InputPart, bands};
 use crate::activation::Function;
 use crate::conv::{self, Output, Region, Source, convolve};
@@ -32,16 +32,17 @@ pub struct FirstStep<'a, T> {
 pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     let FirstStep { weights, input, mut gates, keep_gates, mut next } = arguments;
     let layout = next.layout();
-    let (extent, blocks) = (layout.extent, layout.blocks());
-    expect_gates("gates", extent, gates.extent())?;
+    let (extent, blocks) = (layout.extent(), layout.blocks());
+    expect_state("next hidden state", extent, &layout)?;
+    expect_gates("gates", extent, &gates.layout())?;
     let activations = weights.activations;
     activations.validate()?;
     let of_input = match input {
         InputPart::InGates => None,
         InputPart::Maps(maps) => {
-            expect_weights_of_input(weights.input, maps.extent(), extent)?;
+            expect_weights_of_input(weights.input, &maps.layout(), extent)?;
             // An input without channels has only its bias to give, which it leaves in the gates.
-            let packed = weights.input.forward().filter(|_| maps.extent().channels > 0);
+            let packed = weights.input.forward()?.filter(|_| maps.extent().channels > 0);
             if packed.is_none() {
                 conv::entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
             }
@@ -50,7 +51,9 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
     };
     let (gates, next) = (gates.rows(), next.rows());
     let Some((packed, maps)) = of_input else {
-        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, activations, gates, next });
+        let work = FirstRows { blocks, activations, gates, next };
+        // SAFETY: gates and next state are borrowed exclusively, and the work alone has their rows.
+        unsafe { for_each_row(scratch.isa(), &layout, &work) };
         return Ok(());
     };
     let values = Values {
@@ -62,10 +65,15 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
         update: if keep_gates { gates } else { next },
     };
     let (first, second) = (UpdateEpilogue(values), CandidateEpilogue { values, hidden: None, next });
-    for band in bands(extent, maps.layout.blocks() + 2 * blocks, weights.candidate) {
+    for band in bands(extent, maps.layout().blocks() + 2 * blocks, weights.candidate) {
         let source = |block| [Source::from_block(packed, block, maps)];
-        convolve(&source(0), &Region { extent, blocks, rows: band.first }, &first, scratch)?;
-        convolve(&source(2 * blocks), &Region { extent, blocks, rows: band.second }, &second, scratch)?;
+        let [of_update, of_candidate] = [band.first, band.second].map(|rows| Region { extent, blocks, rows });
+        // SAFETY: gates and next state are borrowed exclusively, and have the extents and sections that were
+        // asked for above. Of the two convolutions one runs after the other.
+        unsafe {
+            convolve(&source(0), &of_update, &first, scratch)?;
+            convolve(&source(2 * blocks), &of_candidate, &second, scratch)?;
+        }
     }
     Ok(())
 }
@@ -82,7 +90,7 @@ impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
-            // SAFETY: the caller's promise is that of the call.
+            // SAFETY: the contract of `work` is that of the call.
             unsafe { self.work_by(s, pixels, gate, candidate) }
         }));
     }
@@ -101,12 +109,13 @@ impl<T: Scalar> FirstRows<'_, T> {
         gate: impl Function<T>,
         candidate: impl Function<T>,
     ) {
-        // SAFETY: the caller makes the pixels exclusive.
+        let block = pixels.place.block;
+        let update = pixels.write(&self.gates);
+        let kept = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
+        let next = pixels.write(&self.next);
+        // SAFETY: `write` found a block for each of the pixels in the maps, and by the contract of `work` no other
+        // thread has them.
         unsafe {
-            let block = pixels.place.block;
-            let update = pixels.write(&self.gates);
-            let kept = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
-            let next = pixels.write(&self.next);
             for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
                 let z = gate.of(s, s.load(update.add(at)));
                 let n = candidate.of(s, s.load(kept.add(at)));

@@ -2,12 +2,12 @@
 
 use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};
-use super::pass::{Pixels, RowWork, expect_gates, expect_weights, for_each_row};
+use super::pass::{Pixels, RowWork, expect_gates, expect_state, expect_weights, for_each_row};
 use crate::activation::Function;
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::conv::{PackedWeights, Region, Source, convolve};
 use crate::error::Result;
-use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut, expect_extent};
+use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut};
 use crate::isa::Isa;
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
@@ -37,30 +37,39 @@ pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Sc
     let ResetAfterStep { mut gates, mut memory, mut next, .. } = arguments;
     activations.validate()?;
     let layout = next.layout();
-    let (extent, blocks) = (layout.extent, layout.blocks());
-    expect_gates("gates", extent, gates.extent())?;
-    expect_extent("convolution of the state for the candidate", extent, memory.extent())?;
+    let (extent, blocks) = (layout.extent(), layout.blocks());
+    expect_state("next hidden state", extent, &layout)?;
+    expect_gates("gates", extent, &gates.layout())?;
+    expect_state("convolution of the state for the candidate", extent, &memory.layout())?;
+    if let Some(hidden) = &hidden {
+        expect_state("hidden state", extent, &hidden.layout())?;
+    }
     expect_weights("convolution of update and reset gate", update_and_reset, extent, 2)?;
     expect_weights("convolution of the candidate", candidate, extent, 1)?;
     let bias = candidate.bias();
     let (gates, memory, next) = (gates.rows(), memory.rows(), next.rows());
     let Some(hidden) = hidden else {
-        for_each_row(scratch.isa(), &layout, &FirstRows { blocks, bias, activations, gates, memory, next });
+        let work = FirstRows { blocks, bias, activations, gates, memory, next };
+        // SAFETY: gates, memory and next state are borrowed exclusively, and the work alone has their rows. Their
+        // extents and sections are those of the layout, as was asked above.
+        unsafe { for_each_row(scratch.isa(), &layout, &work) };
         return Ok(());
     };
-    expect_extent("hidden state", extent, hidden.extent())?;
     let hidden = hidden.rows();
-    if let Some(packed) = update_and_reset.forward() {
-        let extent = extent.with_channels(2 * extent.channels);
-        let region = Region { extent, blocks: 2 * blocks, rows: 0..extent.height };
-        convolve(&[Source::new(packed, hidden)], &region, &GatesEpilogue { gates, activations }, scratch)?;
-    }
-    if let Some(packed) = candidate.forward() {
-        let region = Region { extent, blocks, rows: 0..extent.height };
-        let epilogue = CandidateEpilogue { blocks, bias, activations, gates, hidden, memory, next };
-        convolve(&[Source::new(packed, hidden)], &region, &epilogue, scratch)?;
-    }
-    Ok(())
+    // Both are there, for weights that go by patches were refused.
+    let (Some(of_gates), Some(of_candidate)) = (update_and_reset.forward()?, candidate.forward()?) else {
+        return Ok(());
+    };
+    let both = extent.with_channels(2 * extent.channels);
+    let region = Region { extent: both, blocks: 2 * blocks, rows: 0..extent.height };
+    let first = GatesEpilogue { gates, activations };
+    // SAFETY: the gates are borrowed exclusively, and the epilogue alone has their rows.
+    unsafe { convolve(&[Source::new(of_gates, hidden)], &region, &first, scratch)? };
+    let region = Region { extent, blocks, rows: 0..extent.height };
+    let second = CandidateEpilogue { blocks, bias, activations, gates, hidden, memory, next };
+    // SAFETY: gates, memory and next state are borrowed exclusively, and the epilogue alone has their rows: the first
+    // convolution is done.
+    unsafe { convolve(&[Source::new(of_candidate, hidden)], &region, &second, scratch) }
 }
 
 /// `z = sigmoid(.)` and `r = sigmoid(.)`.
@@ -71,8 +80,8 @@ struct GatesEpilogue<'a, T> {
 
 impl<T: Scalar> Epilogue<T> for GatesEpilogue<'_, T> {
     #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        // SAFETY: the caller's promises are those of the call.
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
+        // SAFETY: the contract of `finish` is that of the call.
         with_gate!(self.activations, gate => unsafe { self.finish_by(s, sums, gate) });
     }
 }
@@ -83,13 +92,13 @@ impl<T: Scalar> GatesEpilogue<'_, T> {
     /// # Safety
     /// That of [`finish`](Epilogue::finish).
     #[inline(always)]
-    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, function: impl Function<T>) {
-        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; the gates hold a
-        // block for each of them.
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, function: impl Function<T>) {
+        let gates = Pixels::of(&sums).write(&self.gates);
+        // SAFETY: `write` found a block for each of the pixels in the gates; pixels and lanes are those of the sums. By
+        // the contract of `finish` no other thread has these pixels.
         unsafe {
-            let gates = Pixels::of(&sums).write(&self.gates);
             for lane in (0..T::BLOCK).step_by(S::LANES) {
-                for pixel in 0..sums.count {
+                for pixel in 0..sums.count() {
                     let gate = gates.add(pixel * T::BLOCK + lane);
                     s.store(gate, function.of(s, s.add(s.load(gate), sums.load(s, pixel, lane))));
                 }
@@ -111,12 +120,12 @@ struct CandidateEpilogue<'a, T> {
 
 /// The vector of a bias that belongs to lanes of a block.
 ///
-/// # Safety
-/// The lanes must be those of a block of the bias.
+/// # Panics
+/// If the bias has no such block.
 #[inline(always)]
-unsafe fn bias_of<T: Scalar, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize, lane: usize) -> S::Vector {
+fn bias_of<T: Scalar, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize, lane: usize) -> S::Vector {
     match bias {
-        // SAFETY: the caller's promise; the slice ends the reading of anything else.
+        // SAFETY: the slice has the numbers of a vector.
         Some(bias) => unsafe { s.load(bias[block * T::BLOCK + lane..][..S::LANES].as_ptr()) },
         None => s.splat(T::ZERO),
     }
@@ -124,8 +133,8 @@ unsafe fn bias_of<T: Scalar, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize,
 
 impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
-    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<T>) {
-        // SAFETY: the caller's promises are those of the call.
+    unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
+        // SAFETY: the contract of `finish` is that of the call.
         with_candidate!(self.activations, candidate => unsafe { self.finish_by(s, sums, candidate) });
     }
 }
@@ -136,19 +145,19 @@ impl<T: Scalar> CandidateEpilogue<'_, T> {
     /// # Safety
     /// That of [`finish`](Epilogue::finish).
     #[inline(always)]
-    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<T>, function: impl Function<T>) {
-        let (pixels, block) = (Pixels::of(&sums), sums.place.block);
-        // SAFETY: the caller makes the pixels exclusive and vouches for the sums; all maps hold a block
-        // for each of them.
+    unsafe fn finish_by<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>, function: impl Function<T>) {
+        let (pixels, block) = (Pixels::of(&sums), sums.place().block);
+        let update = pixels.write(&self.gates).cast_const();
+        let reset = pixels.of_block(self.blocks + block).write(&self.gates).cast_const();
+        let candidate = pixels.of_block(2 * self.blocks + block).write(&self.gates);
+        let (hidden, memory) = (pixels.read(&self.hidden), pixels.write(&self.memory));
+        let next = pixels.write(&self.next);
+        // SAFETY: `read` and `write` found a block for each of the pixels in the maps; pixels and lanes are those of the
+        // sums. By the contract of `finish` no other thread has these pixels.
         unsafe {
-            let update = pixels.write(&self.gates).cast_const();
-            let reset = pixels.of_block(self.blocks + block).write(&self.gates).cast_const();
-            let candidate = pixels.of_block(2 * self.blocks + block).write(&self.gates);
-            let (hidden, memory) = (pixels.read(&self.hidden), pixels.write(&self.memory));
-            let next = pixels.write(&self.next);
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 let bias = bias_of(s, self.bias, block, lane);
-                for pixel in 0..sums.count {
+                for pixel in 0..sums.count() {
                     let at = pixel * T::BLOCK + lane;
                     let u = s.add(sums.load(s, pixel, lane), bias);
                     let (z, h) = (s.load(update.add(at)), s.load(hidden.add(at)));
@@ -177,7 +186,7 @@ impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
-            // SAFETY: the caller's promise is that of the call.
+            // SAFETY: the contract of `work` is that of the call.
             unsafe { self.work_by(s, pixels, gate, candidate) }
         }));
     }
@@ -197,12 +206,13 @@ impl<T: Scalar> FirstRows<'_, T> {
         function: impl Function<T>,
     ) {
         let block = pixels.place.block;
-        // SAFETY: the caller makes the pixels exclusive.
+        let update = pixels.write(&self.gates);
+        let reset = pixels.of_block(self.blocks + block).write(&self.gates);
+        let candidate = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
+        let (memory, next) = (pixels.write(&self.memory), pixels.write(&self.next));
+        // SAFETY: `write` found a block for each of the pixels in the maps, and by the contract of `work` no other
+        // thread has them.
         unsafe {
-            let update = pixels.write(&self.gates);
-            let reset = pixels.of_block(self.blocks + block).write(&self.gates);
-            let candidate = pixels.of_block((GATES - 1) * self.blocks + block).write(&self.gates);
-            let (memory, next) = (pixels.write(&self.memory), pixels.write(&self.next));
             for lane in (0..T::BLOCK).step_by(S::LANES) {
                 let u = bias_of(s, self.bias, block, lane);
                 for pixel in 0..pixels.count {
@@ -240,9 +250,11 @@ pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa
     let ResetAfterBackward { gates, memory, mut d_gates, mut d_memory, activations } = arguments;
     activations.validate()?;
     let layout = memory.layout();
-    expect_gates("gates", layout.extent, gates.extent())?;
-    expect_gates("gradient of the gates", layout.extent, d_gates.extent())?;
-    expect_extent("gradient of the convolution of the state", layout.extent, d_memory.extent())?;
+    let extent = layout.extent();
+    expect_state("convolution of the state", extent, &layout)?;
+    expect_gates("gates", extent, &gates.layout())?;
+    expect_gates("gradient of the gates", extent, &d_gates.layout())?;
+    expect_state("gradient of the convolution of the state", extent, &d_memory.layout())?;
     let work = BackwardRows {
         blocks: layout.blocks(),
         gates: gates.rows(),
@@ -251,7 +263,9 @@ pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa
         d_memory: d_memory.rows(),
         activations,
     };
-    for_each_row(isa, &layout, &work);
+    // SAFETY: both gradients are borrowed exclusively, and the work alone has their rows. Their extents and sections
+    // are those of the layout, as was asked above.
+    unsafe { for_each_row(isa, &layout, &work) };
     Ok(())
 }
 
@@ -267,7 +281,7 @@ struct BackwardRows<'a, T> {
 impl<T: Scalar> RowWork<T> for BackwardRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
-        // SAFETY: the caller's promise is that of the call.
+        // SAFETY: the contract of `work` is that of the call.
         with_gate!(self.activations, gate => unsafe { self.work_by(s, pixels, gate) });
     }
 }
@@ -283,11 +297,12 @@ impl<T: Scalar> BackwardRows<'_, T> {
             pixels.of_block(self.blocks + pixels.place.block),
             pixels.of_block(2 * self.blocks + pixels.place.block),
         );
-        // SAFETY: the caller makes the pixels exclusive.
+        let (r, u) = (reset.read(&self.gates), pixels.read(&self.memory));
+        let a_n = candidate.write(&self.d_gates).cast_const();
+        let (a_r, d_u) = (reset.write(&self.d_gates), pixels.write(&self.d_memory));
+        // SAFETY: `read` and `write` found a block for each of the pixels in the maps, and by the contract of `work` no
+        // other thread has them.
         unsafe {
-            let (r, u) = (reset.read(&self.gates), pixels.read(&self.memory));
-            let a_n = candidate.write(&self.d_gates).cast_const();
-            let (a_r, d_u) = (reset.write(&self.d_gates), pixels.write(&self.d_memory));
             for at in (0..pixels.count * T::BLOCK).step_by(S::LANES) {
                 let (r, a_n) = (s.load(r.add(at)), s.load(a_n.add(at)));
                 let d = s.mul(a_n, r);

@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::GATES;
 use super::activations::Activations;
 use super::epilogues::{CandidateEpilogue, UpdateAndResetEpilogue, Values};
-use super::pass::{expect_gates, expect_weights, expect_weights_of_input};
+use super::pass::{expect_gates, expect_state, expect_weights, expect_weights_of_input};
 use crate::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Region, Source, convolve};
 use crate::error::Result;
-use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef, expect_extent};
+use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef};
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
 
@@ -27,7 +27,8 @@ pub struct CellWeights<'a, T> {
 
 impl<T: Scalar> CellWeights<'_, T> {
     /// Whether the sums of all convolutions can be added up before they are finished: kernels are of one
-    /// size and their taps equally far apart. An input without channels has nothing to add but its bias.
+    /// size, their taps equally far apart, and packed for the same instruction set. An input without channels has
+    /// nothing to add but its bias.
     fn add_up(&self) -> bool {
         let [input, first, second] =
             [self.input, self.update_and_reset, self.candidate].map(PackedWeights::algorithm);
@@ -36,7 +37,10 @@ impl<T: Scalar> CellWeights<'_, T> {
             [self.input, self.update_and_reset, self.candidate].map(PackedWeights::shape);
         let taps = |shape: &ConvShape| (shape.kernel, shape.dilation);
         let alike = alike && taps(&of_input) == taps(&of_gates) && taps(&of_input) == taps(&of_candidate);
-        alike && of_input.in_channels > 0
+        let isa = |weights: &PackedWeights<'_, T>| weights.isa().name();
+        let packed_alike =
+            isa(self.input) == isa(self.update_and_reset) && isa(self.input) == isa(self.candidate);
+        alike && packed_alike && of_input.in_channels > 0
     }
 }
 
@@ -95,17 +99,18 @@ pub(crate) fn joins_input<T: Scalar>(weights: CellWeights<'_, T>, state: Extent)
 pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     let Step { weights, input, mut gates, keep_gates, hidden, mut reset_hidden, mut next } = arguments;
     let layout = hidden.layout();
-    let extent = layout.extent;
-    expect_gates("gates", extent, gates.extent())?;
-    expect_extent("reset gate times hidden state", extent, reset_hidden.extent())?;
-    expect_extent("next hidden state", extent, next.extent())?;
+    let extent = layout.extent();
+    expect_state("hidden state", extent, &layout)?;
+    expect_gates("gates", extent, &gates.layout())?;
+    expect_state("reset gate times hidden state", extent, &reset_hidden.layout())?;
+    expect_state("next hidden state", extent, &next.layout())?;
     expect_weights("convolution of update and reset gate", weights.update_and_reset, extent, 2)?;
     expect_weights("convolution of the candidate", weights.candidate, extent, 1)?;
     weights.activations.validate()?;
     let maps = match input {
         InputPart::InGates => None,
         InputPart::Maps(maps) => {
-            expect_weights_of_input(weights.input, maps.extent(), extent)?;
+            expect_weights_of_input(weights.input, &maps.layout(), extent)?;
             if weights.add_up() {
                 Some(maps.rows())
             } else {
@@ -127,28 +132,34 @@ pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T
     };
     let first = UpdateAndResetEpilogue { values, hidden, reset_hidden };
     let second = CandidateEpilogue { values, hidden: Some(hidden), next };
-    // SAFETY: the first convolution, whose epilogue writes `r.h`, reads the state, and the second,
-    // which reads `r.h`, writes the next state.
-    let products = unsafe { reset_hidden.read_sections(0..1) };
-    // The convolution of the input, for the gates from a block on.
-    let of_input =
-        |block| maps.and_then(|maps| Some(Source::from_block(weights.input.forward()?, block, maps)));
-    let from = usize::from(maps.is_none());
-    let read = maps.map_or(0, |maps| maps.layout.blocks()) + 2 * blocks;
+    // Both are there, for weights that go by patches were refused.
+    let (Some(of_gates), Some(of_candidate)) =
+        (weights.update_and_reset.forward()?, weights.candidate.forward()?)
+    else {
+        return Ok(());
+    };
+    // The maps of the input with their weights, where the sums are added up.
+    let joint = maps.zip(if maps.is_some() { weights.input.forward()? } else { None });
+    let of_input = |block| joint.map(|(maps, packed)| Source::from_block(packed, block, maps));
+    let from = usize::from(joint.is_none());
+    let read = maps.map_or(0, |maps| maps.layout().blocks()) + 2 * blocks;
     for band in bands(extent, read + 2 * blocks, weights.candidate) {
-        if let Some(packed) = weights.update_and_reset.forward() {
-            let state = Source::new(packed, hidden);
-            let sources = [of_input(0).unwrap_or(state), state];
-            let extent = extent.with_channels(2 * extent.channels);
-            let region = Region { extent, blocks: 2 * blocks, rows: band.first };
-            convolve(&sources[from..], &region, &first, scratch)?;
-        }
-        if let Some(packed) = weights.candidate.forward() {
-            let state = Source::new(packed, products);
-            let sources = [of_input(2 * blocks).unwrap_or(state), state];
-            let region = Region { extent, blocks, rows: band.second };
-            convolve(&sources[from..], &region, &second, scratch)?;
-        }
+        let state = Source::new(of_gates, hidden);
+        let sources = [of_input(0).unwrap_or(state), state];
+        let both = extent.with_channels(2 * extent.channels);
+        let region = Region { extent: both, blocks: 2 * blocks, rows: band.first };
+        // SAFETY: gates, `r.h` and the next state are borrowed exclusively, and the epilogue alone has their rows:
+        // the convolution reads the state and the input.
+        unsafe { convolve(&sources[from..], &region, &first, scratch)? };
+        // SAFETY: what the first convolution wrote is there to be read until the next band; the second
+        // convolution, for which alone this lives, writes gates and the next state.
+        let products = unsafe { reset_hidden.read_sections(0..1) };
+        let state = Source::new(of_candidate, products);
+        let sources = [of_input(2 * blocks).unwrap_or(state), state];
+        let region = Region { extent, blocks, rows: band.second };
+        // SAFETY: gates and the next state are borrowed exclusively, and the epilogue alone has their rows: the
+        // convolution reads `r.h` and the input.
+        unsafe { convolve(&sources[from..], &region, &second, scratch)? };
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use super::band_rows;
 use crate::conv::geometry::Geometry;
 use crate::conv::multiply::{Outer, Run};
 use crate::conv::packed::PanelBlocks;
-use crate::feature_maps::FeatureMapsRef;
+use crate::error::Result;
+use crate::feature_maps::{FeatureMapsRef, count};
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_item};
 use crate::scalar::Scalar;
@@ -25,7 +26,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
     d_output: FeatureMapsRef<'_, T>,
     d_weights: &mut [T],
     scratch: &mut Scratchpad<T>,
-) {
+) -> Result<()> {
     let (extent, taps) = (d_output.extent(), geometry.taps());
     let (in_layout, out_layout) = (input.layout(), d_output.layout());
     let panel_blocks = T::dispatch(isa, PanelBlocks);
@@ -36,8 +37,8 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
     let parts = MIN_ITEMS.div_ceil(tiles).min(extent.batch * extent.height);
     let row_bytes = (in_layout.row_stride() + out_layout.row_stride()) * size_of::<T>();
     let band = band_rows(usize::MAX, row_bytes * 4).min(RUNS);
-    let operations = extent.len() * geometry.input.count * taps;
-    let memory = scratch.parts(0, parts * tiles * tile_len);
+    let operations = count(&[extent.len(), geometry.input.count, taps]);
+    let memory = scratch.parts(0, parts * tiles * tile_len)?;
     memory.shared.fill(T::ZERO);
     let (sums, x, dy) = (Disjoint::new(memory.shared), input.rows(), d_output.rows());
 
@@ -48,36 +49,36 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
         let blocks = panel * panel_blocks..out_blocks.min((panel + 1) * panel_blocks);
         let channels = geometry.input.of_block(in_block).len();
         let width = blocks.len() * T::BLOCK;
-        // SAFETY: each item has a tile of its own.
+        // SAFETY: `for_each_item` runs each item once, and the tiles of items do not overlap.
         let sums = unsafe { sums.part(item * tile_len..(item + 1) * tile_len) };
         let mut row = part * rows / parts;
         let end = (part + 1) * rows / parts;
         while row < end {
             let (image, first) = (row / extent.height, row % extent.height);
-            let count = band.min(end - row).min(extent.height - first);
+            let rows = band.min(end - row).min(extent.height - first);
             for tap in 0..taps {
                 let [u, v] = [tap / geometry.kernel[1], tap % geometry.kernel[1]];
                 let shift = u * geometry.dilation[0] * in_layout.row_stride()
-                    + v * geometry.dilation[1] * in_layout.lanes;
+                    + v * geometry.dilation[1] * in_layout.lanes();
                 let mut runs = [Run { a: 0, b: 0, len: extent.width }; RUNS];
-                for (index, run) in runs[..count].iter_mut().enumerate() {
+                for (index, run) in runs[..rows].iter_mut().enumerate() {
                     run.a = geometry.first_tap(&in_layout, first + index, 0) + shift;
                     run.b = index * out_layout.row_stride();
                 }
                 let outer = Outer {
                     channels,
-                    a: x.plane(image, in_block),
-                    b: dy.pixel(image, blocks.start, first, 0),
+                    a: &x.image(image)[in_block * in_layout.block_stride()..][..in_layout.block_stride()],
+                    b: &dy.image(image)[out_layout.offset(0, blocks.start, first, 0)..],
                     b_block_stride: out_layout.block_stride(),
-                    runs: &runs[..count],
-                    c: sums[tap * T::BLOCK * width..][..T::BLOCK * width].as_mut_ptr(),
+                    runs: &runs[..rows],
+                    c: &mut sums[tap * T::BLOCK * width..][..T::BLOCK * width],
                     c_stride: width,
                     blocks: blocks.len(),
                     begin: false,
                 };
                 T::dispatch(isa, outer);
             }
-            row += count;
+            row += rows;
         }
     });
 
@@ -98,4 +99,5 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
             }
         }
     }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use super::PixelChunks;
 use super::im2col::Patches;
 use crate::conv::{ConvShape, Output};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef};
 use crate::gemm::{self, Matrix, MatrixMut};
 use crate::parallel::{Disjoint, for_each_item};
@@ -24,18 +24,18 @@ pub(in crate::conv) fn forward<T: Scalar>(
     let (extent, reduction) = (output.extent(), shape.reduction());
     let (patches, images) = (Patches::new(shape, input.extent(), extent), nchw(input)?);
     let chunks = PixelChunks::new(extent.pixels(), reduction);
-    let mut result = vec![T::ZERO; extent.len()];
+    let mut result = zeros(extent.len())?;
     let (in_len, out_len) = (input.extent().image_len(), extent.image_len());
     let items = Disjoint::new(&mut result);
-    let mut lanes = lanes(reduction * chunks.chunk);
-    for_each_item(extent.batch, extent.len() * reduction, &mut lanes, |n, lane| {
+    let mut lanes = lanes(reduction * chunks.chunk)?;
+    for_each_item(extent.batch, extent.len().saturating_mul(reduction), &mut lanes, |n, lane| {
         let image = &images[n * in_len..(n + 1) * in_len];
         for pixels in chunks.ranges() {
             let gathered = &mut lane[..reduction * pixels.len()];
             patches.gather(image, 0..shape.in_channels, pixels.clone(), gathered);
             let columns = Matrix::new(gathered, reduction, pixels.len());
             let kernel = Matrix::new(weights, shape.out_channels, reduction);
-            // SAFETY: each item writes an image of its own.
+            // SAFETY: `for_each_item` runs each item once, and item `n` writes image `n`.
             let image = unsafe { items.part(n * out_len..(n + 1) * out_len) };
             let size = [shape.out_channels, pixels.len()];
             let mut out = MatrixMut::with_row_stride(&mut image[pixels.start..], size, extent.pixels());
@@ -56,13 +56,13 @@ pub(in crate::conv) fn input_gradient<T: Scalar>(
     let (extent, input, reduction) = (d_output.extent(), d_input.extent(), shape.reduction());
     let (patches, d_images) = (Patches::new(shape, input, extent), nchw(d_output)?);
     let chunks = PixelChunks::new(extent.pixels(), reduction);
-    let mut result = vec![T::ZERO; input.len()];
+    let mut result = zeros(input.len())?;
     let (in_len, out_len) = (input.image_len(), extent.image_len());
     let items = Disjoint::new(&mut result);
-    let mut lanes = lanes(reduction * chunks.chunk);
-    for_each_item(extent.batch, extent.len() * reduction, &mut lanes, |n, lane| {
+    let mut lanes = lanes(reduction * chunks.chunk)?;
+    for_each_item(extent.batch, extent.len().saturating_mul(reduction), &mut lanes, |n, lane| {
         let d_image = &d_images[n * out_len..(n + 1) * out_len];
-        // SAFETY: each item writes an image of its own.
+        // SAFETY: `for_each_item` runs each item once, and item `n` writes image `n`.
         let planes = unsafe { items.part(n * in_len..(n + 1) * in_len) };
         let kernel = Matrix::new(weights, shape.out_channels, reduction);
         for pixels in chunks.ranges() {
@@ -90,11 +90,11 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
     let chunks = PixelChunks::new(extent.pixels(), reduction);
     let (in_len, out_len, len) = (input.extent().image_len(), extent.image_len(), d_weights.len());
     let sums = extent.batch.min(PARTIAL_SUMS);
-    let mut partial = vec![T::ZERO; sums * len];
+    let mut partial = zeros(sums * len)?;
     let items = Disjoint::new(&mut partial);
-    let mut lanes = lanes(reduction * chunks.chunk);
-    for_each_item(sums, extent.len() * reduction, &mut lanes, |item, lane| {
-        // SAFETY: each item has a partial sum of its own.
+    let mut lanes = lanes(reduction * chunks.chunk)?;
+    for_each_item(sums, extent.len().saturating_mul(reduction), &mut lanes, |item, lane| {
+        // SAFETY: `for_each_item` runs each item once, and the sums of items do not overlap.
         let sum = unsafe { items.part(item * len..(item + 1) * len) };
         let mut sum = MatrixMut::new(sum, shape.out_channels, reduction);
         for n in item * extent.batch / sums..(item + 1) * extent.batch / sums {
@@ -123,12 +123,21 @@ impl Patches {
     }
 }
 
-fn lanes<T: Scalar>(len: usize) -> Vec<Vec<T>> {
-    (0..rayon::current_num_threads()).map(|_| vec![T::ZERO; len]).collect()
+fn lanes<T: Scalar>(len: usize) -> Result<Vec<Vec<T>>> {
+    (0..rayon::current_num_threads()).map(|_| zeros(len)).collect()
+}
+
+/// As many zeros, if the system gives the memory.
+fn zeros<T: Scalar>(len: usize) -> Result<Vec<T>> {
+    let mut memory = Vec::new();
+    let bytes = len.saturating_mul(size_of::<T>());
+    memory.try_reserve_exact(len).map_err(|_| Error::Memory { what: "images and patches", bytes })?;
+    memory.resize(len, T::ZERO);
+    Ok(memory)
 }
 
 fn nchw<T: Scalar>(maps: FeatureMapsRef<'_, T>) -> Result<Vec<T>> {
-    let mut images = vec![T::ZERO; maps.extent().len()];
+    let mut images = zeros(maps.extent().len())?;
     maps.write_nchw(&mut images)?;
     Ok(images)
 }

@@ -3,10 +3,11 @@
 use super::plane::{self, Plane};
 use super::tiles::{Columns, InputTransform, Tiles, Transformed, with_tile};
 use crate::conv::convolve::{MOST, Region, Source, segments_of};
-use crate::conv::epilogue::{Epilogue, Finish};
-use crate::conv::multiply::{Rows, Segment, Term};
+use crate::conv::epilogue::{Epilogue, Finish, Finished};
+use crate::conv::multiply::{Rows, Segment, Segments, Term};
 use crate::conv::plan::Tile;
-use crate::feature_maps::RowPlace;
+use crate::error::Result;
+use crate::feature_maps::{RowPlace, count};
 use crate::parallel::for_each_item;
 use crate::scalar::Scalar;
 use crate::scratchpad::Scratchpad;
@@ -50,14 +51,17 @@ impl Cut {
 }
 
 /// Convolves every image. The halo of the inputs is as wide as the geometry asks for.
-pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
+///
+/// # Safety
+/// While the call lasts nothing else may read or write what the epilogue writes.
+pub(in crate::conv) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
     tile: Tile,
     sources: &[Source<'_, T>],
     region: &Region,
     epilogue: &E,
     scratch: &mut Scratchpad<T>,
-) {
-    let Some(last) = sources.last().filter(|_| T::WINOGRAD) else { return };
+) -> Result<()> {
+    let Some(last) = sources.last().filter(|_| T::WINOGRAD) else { return Ok(()) };
     let packed = last.packed;
     let tiles = Tiles::new(tile, region);
     let elements = tile.transformed().pow(2);
@@ -73,8 +77,8 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
         elements * T::BLOCK,
     ];
     let channels: usize = sources.iter().map(|source| source.packed.geometry.input.count).sum();
-    let operations = tiles.count() * elements * channels * region.extent.channels;
-    let memory = scratch.parts(sizes.iter().sum(), 0);
+    let operations = count(&[tiles.count(), elements, channels, region.extent.channels]);
+    let memory = scratch.parts(sizes.iter().sum(), 0)?;
     memory.segments.clear();
     let blocks_of_inputs = sources.iter().flat_map(|source| {
         let input = source.packed.geometry.input;
@@ -89,7 +93,7 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
         let (v, rest) = lane.split_at_mut(sizes[0]);
         let (m, rest) = rest.split_at_mut(sizes[1]);
         let (sums, window) = rest.split_at_mut(sizes[2]);
-        let (to, mut first_block) = (v.as_mut_ptr(), 0);
+        let mut first_block = 0;
         for source in sources {
             let (input, geometry) = (source.input, &source.packed.geometry);
             let transform = InputTransform {
@@ -102,8 +106,8 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
                 count,
                 columns: Columns::All,
                 transformed,
-                to,
-                window,
+                to: &mut *v,
+                window: &mut *window,
             };
             T::dispatch(packed.isa, transform);
             first_block += source.blocks();
@@ -120,7 +124,7 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
                 v,
                 v_stride,
                 segments,
-                m,
+                m: &mut *m,
                 m_stride,
             };
             T::dispatch(packed.isa, product);
@@ -129,13 +133,11 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
                 let m = &m[(panel - start) * products.len(tile)..][..products.len(tile)];
                 T::dispatch(
                     packed.isa,
-                    TransformBack { tile, count, m, m_stride, blocks: blocks.len(), sums },
+                    TransformBack { tile, count, m, m_stride, blocks: blocks.len(), sums: &mut *sums },
                 );
                 for index in 0..count {
                     let place = tiles.place(first + index);
-                    let finish = Finish {
-                        epilogue,
-                        values: sums[index * pixels * blocks.len() * T::BLOCK..].as_ptr(),
+                    let finished = Finished {
                         width: blocks.len(),
                         blocks: blocks.len().min(region.blocks - blocks.start),
                         place: RowPlace { image: place.image, block: blocks.start, row: place.row },
@@ -143,11 +145,17 @@ pub(in crate::conv) fn convolve<T: Scalar, E: Epilogue<T>>(
                         size: tiles.inside(place),
                         row_columns: tile.output,
                     };
+                    let values = &sums[index * pixels * blocks.len() * T::BLOCK..];
+                    // SAFETY: `for_each_item` runs each item once, an item has tiles that no other has, and it
+                    // meets each of them once for each panel. By the contract nothing but the epilogue has
+                    // what it writes.
+                    let finish = unsafe { Finish::new(epilogue, values, finished) };
                     T::dispatch(packed.isa, finish);
                 }
             }
         }
     });
+    Ok(())
 }
 
 /// The products of some transformed tiles with some panels.
@@ -158,7 +166,7 @@ struct TileProducts<'a, T> {
     count: usize,
     v: &'a [T],
     v_stride: usize,
-    segments: [&'a [Segment]; MOST],
+    segments: [Segments<'a>; MOST],
     /// For each panel the products of each element, `m_stride` apart.
     m: &'a mut [T],
     m_stride: usize,
@@ -170,8 +178,6 @@ impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
         let elements = self.tile.transformed().pow(2);
-        assert!(self.v.len() >= elements * self.v_stride);
-        assert!(self.m.len() >= self.panels.len() * elements * self.m_stride);
         let Some(last) = self.sources.last() else { return };
         for element in 0..elements {
             for (index, panel) in self.panels.clone().enumerate() {
@@ -187,20 +193,16 @@ impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
                 for ((source, term), segments) in self.sources.iter().zip(&mut terms).zip(self.segments) {
                     let weights = |(element, panel): (usize, usize)| {
                         let blocks = last.blocks_of(panel).len();
-                        let slice = segments.len() * T::BLOCK * blocks * T::BLOCK;
-                        source.panel(panel)[element * slice..(element + 1) * slice].as_ptr()
+                        let slice = segments.count() * T::BLOCK * blocks * T::BLOCK;
+                        &source.panel(panel)[element * slice..(element + 1) * slice]
                     };
-                    // SAFETY: the assertions make sure of the tiles of each element.
-                    let a = unsafe { self.v.as_ptr().add(element * self.v_stride) };
-                    *term = Term { a, segments, b: weights((element, panel)), next: weights(next) };
+                    let a = &self.v[element * self.v_stride..][..self.v_stride];
+                    let next = weights(next).as_ptr();
+                    *term = Term { a, segments, b: weights((element, panel)), next };
                 }
-                // SAFETY: the assertions make sure that each element of the tiles has its part of
-                // the tiles of every segment and of the products.
-                unsafe {
-                    let c = self.m.as_mut_ptr().add((index * elements + element) * self.m_stride);
-                    let product = Rows { rows: self.count, terms: &terms[..self.sources.len()], c, blocks };
-                    product.multiply::<S, ROWS, COLUMNS, BLOCK>(s);
-                }
+                let c = &mut self.m[(index * elements + element) * self.m_stride..][..self.m_stride];
+                let product = Rows { rows: self.count, terms: &terms[..self.sources.len()], c, blocks };
+                product.multiply::<S, ROWS, COLUMNS, BLOCK>(s);
             }
         }
     }
@@ -233,12 +235,13 @@ fn transform_back<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R
     s: S,
 ) {
     let width = work.blocks * T::BLOCK;
-    assert!(work.sums.len() >= work.count * M * M * width && work.m.len() >= N * N * work.m_stride);
+    let (products, pixels) = (work.count * width, work.count * M * M * width);
+    assert!(work.sums.len() >= pixels && work.m_stride >= products && work.m.len() >= N * N * work.m_stride);
     let (from, to) = (work.m.as_ptr(), work.sums.as_mut_ptr());
     for tile in 0..work.count {
         for lane in (0..width).step_by(S::LANES) {
-            // SAFETY: the assertion makes sure of every element, tile and lane of the products and
-            // of the pixels of every tile.
+            // SAFETY: the assertion found N x N elements of the products `m_stride` apart, each with a row of the
+            // panel for every tile, and M x M rows of the panel for every tile in the sums.
             unsafe {
                 let (row, column) = (N * work.m_stride, work.m_stride);
                 let from = Plane { start: from.add(tile * width + lane), row, column };

@@ -82,7 +82,7 @@ pub(super) unsafe fn transform<T, S, L, const FROM: usize, const TO: usize>(
     S: Simd<T>,
     L: Transform<FROM, TO>,
 {
-    // SAFETY: the caller's promise is that of the call.
+    // SAFETY: the one part of one has all columns, and the contract of the call is that of this function.
     unsafe { transform_part::<T, S, L, FROM, TO, 0, 1>(s, from, to) }
 }
 
@@ -115,7 +115,7 @@ pub(super) unsafe fn transform_part<
     for (row, values) in rows.iter_mut().enumerate() {
         let mut line = [zero; 8];
         for (column, value) in line[..FROM].iter_mut().enumerate() {
-            // SAFETY: the caller vouches for the vectors.
+            // SAFETY: by the contract the vector of each row and column of `from` is valid to read.
             *value = unsafe { s.load(from.start.add(row * from.row + column * from.column)) };
         }
         *values = L::line(s, line);
@@ -127,7 +127,7 @@ pub(super) unsafe fn transform_part<
         }
         let line = L::line(s, line);
         for (row, &value) in line[..TO].iter().enumerate() {
-            // SAFETY: the caller vouches for the vectors.
+            // SAFETY: by the contract the vector of each row and of the columns of the part is valid to write.
             unsafe { s.store(to.start.add(row * to.row + column * to.column), value) };
         }
     }

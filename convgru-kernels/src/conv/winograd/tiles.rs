@@ -121,6 +121,16 @@ impl Transformed {
     pub(super) fn len_of(&self, tile: Tile, columns: Columns) -> usize {
         tile.transformed() * columns.of(tile).len() * self.stride
     }
+
+    /// Fails loudly where memory has no block for each of some elements, blocks of channels and tiles.
+    #[inline(always)]
+    fn expect_within<T: Scalar>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
+        assert!(
+            tiles <= self.tiles && blocks * self.tiles * T::BLOCK <= self.stride,
+            "more tiles than there is room"
+        );
+        assert!(elements * self.stride <= memory.len(), "too little memory for {elements} elements");
+    }
 }
 
 /// Transforms the input of some tiles: `B^T X B`. Its blocks become those from `first_block` on.
@@ -138,7 +148,7 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) columns: Columns,
     /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
-    pub(super) to: *mut T,
+    pub(super) to: &'a mut [T],
     /// Memory for a window that reaches over the edge of the memory.
     pub(super) window: &'a mut [T],
 }
@@ -162,37 +172,36 @@ impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
 impl<T: Scalar> InputTransform<'_, T> {
     #[inline(always)]
     fn transform<S: Simd<T>, const N: usize, const PART: usize, const PARTS: usize>(&mut self, s: S) {
-        let layout = self.input.layout;
+        let layout = *self.input.layout();
+        let (halo, extent, row_stride) = (layout.halo(), layout.extent(), layout.row_stride());
+        let size = [extent.height + 2 * halo[0], extent.width + 2 * halo[1]];
+        let blocks = self.first_block + self.blocks.len();
+        self.transformed.expect_within::<T>(N * N / PARTS, blocks, self.count, self.to);
         for index in 0..self.count {
             let place = self.tiles.place(self.first + index);
-            let [row, column] = [place.row + layout.halo[0], place.column + layout.halo[1]];
-            let row = (row as isize - self.geometry.before[0]) as usize;
-            let column = (column as isize - self.geometry.before[1]) as usize;
-            let size = [layout.extent.height + 2 * layout.halo[0], layout.extent.width + 2 * layout.halo[1]];
+            let begin = |position: usize, axis: usize| {
+                (position + halo[axis]).checked_add_signed(-self.geometry.before[axis]).unwrap_or(size[axis])
+            };
+            let (row, column) = (begin(place.row, 0), begin(place.column, 1));
             let inside = [size[0].saturating_sub(row).min(N), size[1].saturating_sub(column).min(N)];
+            let image = self.input.image(place.image);
             for (of_target, block) in self.blocks.clone().enumerate() {
-                // SAFETY: the halo is as wide as the kernel asks for, so that the window begins in the
-                // plane; where it ends behind it, the part inside is copied.
-                let (from, stride) = unsafe {
-                    let from = self
-                        .input
-                        .plane(place.image, block)
-                        .add(row * layout.row_stride() + column * T::BLOCK);
-                    if inside == [N, N] {
-                        (from, layout.row_stride())
-                    } else {
-                        copy_window::<T, N>(from, layout.row_stride(), inside, self.window);
-                        (self.window.as_ptr(), N * T::BLOCK)
-                    }
+                let window = &image[block * layout.block_stride() + row * row_stride + column * T::BLOCK..];
+                let (from, stride) = if inside == [N, N] {
+                    (window, row_stride)
+                } else {
+                    copy_window::<T, N>(window, row_stride, inside, self.window);
+                    (&*self.window, N * T::BLOCK)
                 };
+                assert!(from.len() >= (N - 1) * stride + N * T::BLOCK, "a window outside of the maps");
                 let to = ((self.first_block + of_target) * self.transformed.tiles + index) * T::BLOCK;
                 for lane in (0..T::BLOCK).step_by(S::LANES) {
-                    // SAFETY: the window has N rows of N blocks, and the target an element for each
-                    // element of the tile at its stride.
+                    // SAFETY: the assertion found N rows of N blocks in the window, and `expect_within` a block for
+                    // each element of the part, block of channels and tile in the target.
                     unsafe {
                         let (row, column) = (N / PARTS * self.transformed.stride, self.transformed.stride);
-                        let from = Plane { start: from.add(lane), row: stride, column: T::BLOCK };
-                        let to = Plane { start: self.to.add(to + lane), row, column };
+                        let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
+                        let to = Plane { start: self.to.as_mut_ptr().add(to + lane), row, column };
                         plane::transform_part::<T, S, plane::Input, N, N, PART, PARTS>(s, from, to);
                     }
                 }
@@ -201,23 +210,16 @@ impl<T: Scalar> InputTransform<'_, T> {
     }
 }
 
-/// Copies the part of a window that exists, zeros around it.
+/// Copies the part of a window that exists, zeros around it. Rows of it lie `stride` elements apart.
 ///
-/// # Safety
-/// The rows and columns inside must be valid to read.
+/// # Panics
+/// If the rows and columns inside do not lie in the slice.
 #[inline(always)]
-unsafe fn copy_window<T: Scalar, const N: usize>(
-    from: *const T,
-    stride: usize,
-    inside: [usize; 2],
-    window: &mut [T],
-) {
+fn copy_window<T: Scalar, const N: usize>(from: &[T], stride: usize, inside: [usize; 2], window: &mut [T]) {
     window[..N * N * T::BLOCK].fill(T::ZERO);
     for row in 0..inside[0] {
         let len = inside[1] * T::BLOCK;
-        // SAFETY: the caller vouches for the rows inside.
-        let values = unsafe { std::slice::from_raw_parts(from.add(row * stride), len) };
-        window[row * N * T::BLOCK..][..len].copy_from_slice(values);
+        window[row * N * T::BLOCK..][..len].copy_from_slice(&from[row * stride..][..len]);
     }
 }
 
@@ -233,7 +235,7 @@ pub(super) struct GradientTransform<'a, T> {
     pub(super) columns: Columns,
     /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
-    pub(super) to: *mut T,
+    pub(super) to: &'a mut [T],
     pub(super) window: &'a mut [T],
 }
 
@@ -270,28 +272,30 @@ fn transform_gradient<
     work: GradientTransform<'_, T>,
     s: S,
 ) {
+    let layout = work.d_output.layout();
+    let row_stride = layout.row_stride();
+    work.transformed.expect_within::<T>(N * N / PARTS, work.blocks.len(), work.count, work.to);
     for index in 0..work.count {
         let place = work.tiles.place(work.first + index);
         let inside = work.tiles.inside(place);
+        let image = work.d_output.image(place.image);
         for (of_target, block) in work.blocks.clone().enumerate() {
-            let from = work.d_output.pixel(place.image, block, place.row, place.column);
-            // SAFETY: the part of the tile inside the image is valid to read.
-            let (from, stride) = unsafe {
-                if inside == [M, M] {
-                    (from, work.d_output.layout.row_stride())
-                } else {
-                    copy_window::<T, M>(from, work.d_output.layout.row_stride(), inside, work.window);
-                    (work.window.as_ptr(), M * T::BLOCK)
-                }
+            let tile = &image[layout.offset(0, block, place.row, place.column)..];
+            let (from, stride) = if inside == [M, M] {
+                (tile, row_stride)
+            } else {
+                copy_window::<T, M>(tile, row_stride, inside, work.window);
+                (&*work.window, M * T::BLOCK)
             };
+            assert!(from.len() >= (M - 1) * stride + M * T::BLOCK, "a tile outside of the maps");
             let to = (of_target * work.transformed.tiles + index) * T::BLOCK;
             for lane in (0..T::BLOCK).step_by(S::LANES) {
-                // SAFETY: the window has M rows of M blocks, and the target an element for each
-                // element of the tile at its stride.
+                // SAFETY: the assertion found M rows of M blocks in the tile, and `expect_within` a block for each
+                // element of the part, block of channels and tile in the target.
                 unsafe {
                     let (row, column) = (N / PARTS * work.transformed.stride, work.transformed.stride);
-                    let from = Plane { start: from.add(lane), row: stride, column: T::BLOCK };
-                    let to = Plane { start: work.to.add(to + lane), row, column };
+                    let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
+                    let to = Plane { start: work.to.as_mut_ptr().add(to + lane), row, column };
                     plane::transform_part::<T, S, plane::OutputAdjoint, M, N, PART, PARTS>(s, from, to);
                 }
             }

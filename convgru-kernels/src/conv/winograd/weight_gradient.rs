@@ -10,7 +10,8 @@ use crate::conv::geometry::Geometry;
 use crate::conv::multiply::{Outer, Run};
 use crate::conv::packed::PanelBlocks;
 use crate::conv::plan::Tile;
-use crate::feature_maps::{FeatureMapsRef, Rows};
+use crate::error::Result;
+use crate::feature_maps::{FeatureMapsRef, Rows, count};
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_item, for_each_range};
 use crate::scalar::Scalar;
@@ -44,9 +45,9 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
     d_output: FeatureMapsRef<'_, T>,
     d_weights: &mut [T],
     scratch: &mut Scratchpad<T>,
-) {
+) -> Result<()> {
     if !T::WINOGRAD {
-        return;
+        return Ok(());
     }
     let tiles = Tiles::new(tile, &Region::all(&d_output.layout()));
     let panel_blocks = T::dispatch(isa, PanelBlocks);
@@ -59,7 +60,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
     let elements = tile.transformed().pow(2);
     let widest = Columns::of_sides(cut.sides)[0];
     let lane = x.len_of(tile, widest) + d.len_of(tile, widest) + elements * T::BLOCK;
-    let memory = scratch.parts(lane, cut.halves * elements * cut.panels * work.panel_len());
+    let memory = scratch.parts(lane, cut.halves * elements * cut.panels * work.panel_len())?;
     let panels = geometry.output.blocks().div_ceil(panel_blocks);
     for first in (0..panels).step_by(cut.panels) {
         let panels = first..panels.min(first + cut.panels);
@@ -71,6 +72,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
         }
         work.bring_back(&panels, sums, d_weights);
     }
+    Ok(())
 }
 
 /// Adds the second to the first.
@@ -78,7 +80,7 @@ fn add<T: Scalar>(sums: &mut [T], others: &[T]) {
     let len = sums.len();
     let sums = Disjoint::new(sums);
     for_each_range(len, 1, |range| {
-        // SAFETY: ranges do not overlap.
+        // SAFETY: the ranges of `for_each_range` do not overlap.
         let part = unsafe { sums.part(range.clone()) };
         part.iter_mut().zip(&others[range]).for_each(|(sum, &other)| *sum += other);
     });
@@ -193,7 +195,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
         let tiles = self.tiles.count().div_ceil(self.cut.halves);
         let sums_of_half = self.elements() * panels.len() * self.panel_len();
         let outputs = panels.len() * self.cut.panel_blocks * T::BLOCK;
-        let operations = self.tiles.count() * self.elements() * self.geometry.input.count * outputs;
+        let operations = count(&[self.tiles.count(), self.elements(), self.geometry.input.count, outputs]);
         let sums = Disjoint::new(sums);
         for_each_item(self.cut.halves * items_of_half, operations, lanes, |item, lane| {
             let (half, item) = (item / items_of_half, item % items_of_half);
@@ -232,8 +234,8 @@ impl<T: Scalar> WeightGradient<'_, T> {
             count,
             columns: part.columns,
             transformed: self.x,
-            to: x.as_mut_ptr(),
-            window,
+            to: x,
+            window: &mut *window,
         };
         T::dispatch(self.isa, input);
         let gradient = GradientTransform {
@@ -244,7 +246,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
             count,
             columns: part.columns,
             transformed: self.d,
-            to: d.as_mut_ptr(),
+            to: d,
             window,
         };
         T::dispatch(self.isa, gradient);
@@ -266,18 +268,19 @@ impl<T: Scalar> WeightGradient<'_, T> {
                 let rows_len = T::BLOCK * width;
                 let start = part.sums + (element * part.held + panel - part.first) * panel_len;
                 let rows = start + part.inputs.start * rows_len..start + part.inputs.end * rows_len;
-                // SAFETY: each item has a part of the sums of its own.
+                // SAFETY: `for_each_item` runs each item once. Items differ in the half, the elements, the panels or
+                // the inputs, and so do the parts of the sums.
                 let sums = unsafe { sums.part(rows) };
                 let d = &d[index * self.d.stride + (blocks.start - first_block) * block_stride..];
                 for (at, in_block) in part.inputs.clone().enumerate() {
                     let x = &x[index * self.x.stride + at * block_stride..];
                     let outer = Outer {
                         channels: input.of_block(in_block).len(),
-                        a: x[..of.len() * T::BLOCK].as_ptr(),
-                        b: d.as_ptr(),
+                        a: &x[..of.len() * T::BLOCK],
+                        b: d,
                         b_block_stride: block_stride,
                         runs: &runs,
-                        c: sums[at * rows_len..][..rows_len].as_mut_ptr(),
+                        c: &mut sums[at * rows_len..][..rows_len],
                         c_stride: width,
                         blocks: blocks.len(),
                         begin: of.start == part.tiles.start,
@@ -310,7 +313,8 @@ impl<T: Scalar> WeightGradient<'_, T> {
                     }
                     for (lane, o) in geometry.output.of_block(block).enumerate() {
                         let start = (o * geometry.input.count + rows.start) * taps;
-                        // SAFETY: every pair of channels is visited once.
+                        // SAFETY: the ranges of `for_each_range` do not overlap, and pairs of a panel and a block of
+                        // inputs have no weights in common.
                         let weights = unsafe { d_weights.part(start..start + rows.len() * taps) };
                         for (weights, gradient) in weights.chunks_exact_mut(taps).zip(&gradients) {
                             let of_lane = gradient[lane..].iter().step_by(T::BLOCK);

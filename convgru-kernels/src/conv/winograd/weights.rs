@@ -66,11 +66,11 @@ fn transform_kernel<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const
     work: KernelTransform<'_, T>,
     s: S,
 ) {
-    assert!(work.to.len() >= (N * N - 1) * work.stride + T::BLOCK);
+    assert!(work.to.len() >= (N * N - 1) * work.stride + T::BLOCK && R * R * T::BLOCK <= TAPS);
     let to = work.to.as_mut_ptr();
     for lane in (0..T::BLOCK).step_by(S::LANES) {
         let from = Plane { start: work.taps.as_ptr(), row: R * T::BLOCK, column: T::BLOCK };
-        // SAFETY: there are R x R blocks of taps, and the assertion makes room for the elements.
+        // SAFETY: the assertions found R x R blocks of taps, and N x N blocks `stride` apart to write.
         unsafe {
             let from = Plane { start: from.start.add(lane), ..from };
             let to = Plane { start: to.add(lane), row: N * work.stride, column: work.stride };
@@ -112,7 +112,7 @@ fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, con
     assert!(work.from.len() >= (N * N - 1) * work.stride + T::BLOCK && R * R * T::BLOCK <= TAPS);
     let (from, to) = (work.from.as_ptr(), work.taps.as_mut_ptr());
     for lane in (0..T::BLOCK).step_by(S::LANES) {
-        // SAFETY: the assertion makes sure of the elements of the tile and of room for R x R blocks.
+        // SAFETY: the assertion found N x N blocks `stride` apart to read, and room for R x R blocks of taps.
         unsafe {
             let from = Plane { start: from.add(lane), row: N * work.stride, column: work.stride };
             let to = Plane { start: to.add(lane), row: R * T::BLOCK, column: T::BLOCK };
