@@ -1,6 +1,6 @@
 //! Weights as safetensors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 use safetensors::Dtype;
@@ -37,6 +37,10 @@ pub fn to_safetensors<T: Scalar, P: Parameters<T>>(
         let bytes = tensor.as_slice().iter().flat_map(|value| bytes_of(dtype, value.to_f64())).collect();
         tensors.push((name.to_owned(), tensor.shape().to_vec(), bytes));
     });
+    let mut names = HashSet::new();
+    if let Some((name, ..)) = tensors.iter().find(|(name, ..)| !names.insert(name.as_str())) {
+        return Err(Error::WeightFile { reason: format!("two tensors have the name `{name}`") });
+    }
     let mut views = Vec::with_capacity(tensors.len());
     for (name, shape, bytes) in &tensors {
         views.push((name, TensorView::new(dtype, shape.clone(), bytes).map_err(refused)?));
