@@ -57,6 +57,20 @@ impl<T: Scalar> Pyramid<T> {
         Ok(Self { parameters: PyramidParameters::draw(&config, seed)?, config, limits: Limits::default() })
     }
 
+    /// A network whose weights are asked for one by one, by name and shape, in the order of its
+    /// [`Parameters`](crate::Parameters).
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
+    pub fn from_tensors(
+        config: PyramidConfig,
+        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
+    ) -> Result<Self> {
+        config.validate()?;
+        Ok(Self { parameters: PyramidParameters::take(&config, take)?, config, limits: Limits::default() })
+    }
+
     /// What the network is.
     pub fn config(&self) -> &PyramidConfig {
         &self.config
