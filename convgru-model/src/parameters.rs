@@ -7,6 +7,9 @@ use convgru_kernels::Scalar;
 use crate::error::{Error, Result};
 use crate::tensor::{Tensor, expect_shape};
 
+/// Gives the tensor of a name and shape: where the weights of a network come from that are not drawn.
+pub(crate) type Take<'t, T> = dyn FnMut(&str, &[usize]) -> Result<Tensor<T>> + 't;
+
 /// A named set of tensors in a fixed order.
 ///
 /// A model's parameters and their gradients are two values of the same type,

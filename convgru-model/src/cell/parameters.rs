@@ -6,7 +6,7 @@ use super::GATES;
 use crate::config::{ConvGruConfig, Initializer, ResetGate};
 use crate::error::{Error, Result, expect_count};
 use crate::init;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Take};
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_shape};
 
@@ -130,6 +130,24 @@ pub(crate) fn expect_layers<T: Scalar>(
     expect_count(&format!("{prefix}layers"), config.layers(), layers.len())?;
     layers.iter().enumerate().try_for_each(|(index, layer)| {
         layer.expect(&format!("{prefix}layers.{index}"), CellShape::of_layer(config, index), config.bias)
+    })
+}
+
+/// Takes the parameters of a cell.
+pub(crate) fn take<T: Scalar>(
+    shape: CellShape,
+    bias: bool,
+    take: &mut Take<'_, T>,
+) -> Result<CellParameters<T>> {
+    let CellShape { in_channels, hidden_channels, kernel: [kh, kw], input_kernel: [ih, iw], reset } = shape;
+    let rows = GATES * hidden_channels;
+    let of_state = bias && reset == ResetGate::After;
+    Ok(CellParameters {
+        input_weights: take("input_weights", &[rows, in_channels, ih, iw])?,
+        hidden_weights: take("hidden_weights", &[rows, hidden_channels, kh, kw])?,
+        bias: bias.then(|| take("bias", &[rows])).transpose()?,
+        hidden_bias: of_state.then(|| take("hidden_bias", &[hidden_channels])).transpose()?,
+        reset,
     })
 }
 

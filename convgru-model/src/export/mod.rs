@@ -5,5 +5,5 @@ pub mod onnx;
 mod safetensors;
 mod state_dict;
 
-pub use safetensors::to_safetensors;
+pub use safetensors::{to_safetensors, to_smallest_safetensors};
 pub use state_dict::StateDict;

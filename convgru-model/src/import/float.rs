@@ -13,7 +13,7 @@ pub(super) enum Float {
 
 impl Float {
     /// The bytes of one number.
-    pub(super) fn size(self) -> usize {
+    pub(super) const fn size(self) -> usize {
         match self {
             Self::F16 | Self::Bf16 => 2,
             Self::F32 => 4,

@@ -3,7 +3,7 @@
 use convgru_kernels::Scalar;
 use serde::Deserialize;
 
-use super::safetensors::{from_safetensors, safetensors_metadata};
+use super::safetensors::SafetensorsWeights;
 use crate::config::ForecasterConfig;
 use crate::error::{Error, Result};
 use crate::network::Forecaster;
@@ -21,7 +21,7 @@ struct Description {
 /// The trained network in the bytes of a `model.safetensors`, with its weights.
 ///
 /// # Errors
-/// [`Error::WeightFile`] for bytes that are no such file, and the errors of [`from_safetensors`] where weights and
+/// [`Error::WeightFile`] for bytes that are no such file, and the errors of [`SafetensorsWeights`] where weights and
 /// description do not belong together.
 ///
 /// ```
@@ -37,8 +37,8 @@ struct Description {
 /// ```
 pub fn forecaster<T: Scalar>(bytes: &[u8]) -> Result<Forecaster<T>> {
     let refuse = |reason: String| Error::WeightFile { reason };
-    let metadata = safetensors_metadata(bytes)?;
-    let entry = metadata.get(FORECASTER_ENTRY).ok_or_else(|| {
+    let mut file = SafetensorsWeights::open(bytes)?;
+    let entry = file.metadata().get(FORECASTER_ENTRY).ok_or_else(|| {
         refuse(format!("the metadata have no entry `{FORECASTER_ENTRY}`, which says what the network is"))
     })?;
     let description: Description = serde_json::from_str(entry)
@@ -48,8 +48,8 @@ pub fn forecaster<T: Scalar>(bytes: &[u8]) -> Result<Forecaster<T>> {
             "the entry `{FORECASTER_ENTRY}` of the metadata has no field `model`; `convgru export` writes the file anew with it"
         ))
     })?;
-    let mut network = Forecaster::new(config, 0)?;
-    from_safetensors(bytes, &mut network)?;
+    let network = Forecaster::from_tensors(config, &mut |name, shape| file.take(name, shape))?;
+    file.expect_all_taken()?;
     Ok(network)
 }
 

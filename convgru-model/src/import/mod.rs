@@ -8,9 +8,9 @@ mod mxnet;
 mod named;
 pub mod network;
 pub mod pytorch;
-mod safetensors;
+pub(crate) mod safetensors;
 
 pub use checkpoint::Checkpoint;
 pub use forecaster::{FORECASTER_ENTRY, forecaster};
 pub use named::named_tensors;
-pub use safetensors::{from_safetensors, safetensors_metadata};
+pub use safetensors::{SafetensorsWeights, from_safetensors, safetensors_metadata};

@@ -18,6 +18,9 @@ const VERSIONS: [u32; 3] = [0xF993_FAC8, 0xF993_FAC9, 0xF993_FACA];
 /// More dimensions than any array has.
 const MAX_DIMENSIONS: u32 = 32;
 
+/// The most arrays of a list.
+const MAX_ARRAYS: u64 = 1 << 16;
+
 /// Whether bytes begin as a list of arrays does.
 pub(super) fn is_list(bytes: &[u8]) -> bool {
     bytes.starts_with(&[LIST.to_le_bytes(), [0; 8]].concat())
@@ -30,6 +33,9 @@ pub(super) fn is_list(bytes: &[u8]) -> bool {
 pub(super) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     let mut cursor = Cursor { bytes, at: 16 };
     let count = cursor.count("arrays", 16)?;
+    if count > MAX_ARRAYS {
+        return Err(cursor.refuse(format!("{count} arrays; at most {MAX_ARRAYS} are read")));
+    }
     let mut arrays = Vec::new();
     for _ in 0..count {
         arrays.push(cursor.array()?);

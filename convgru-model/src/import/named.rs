@@ -1,8 +1,6 @@
 //! Named tensors of a file in any format that is known.
 
-use safetensors::{Dtype, SafeTensors};
-
-use super::float::Float;
+use super::safetensors::File;
 use super::{Checkpoint, mxnet, pytorch};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -68,26 +66,20 @@ fn is_safetensors(bytes: &[u8]) -> bool {
 }
 
 fn read_safetensors(bytes: &[u8]) -> Result<Checkpoint> {
-    let refused = |error: safetensors::SafeTensorError| Error::WeightFile { reason: error.to_string() };
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(refused)?;
-    let file = SafeTensors::deserialize(bytes).map_err(refused)?;
-    let mut found = Checkpoint::default();
-    for name in header.offset_keys() {
-        let view = file.tensor(&name).map_err(refused)?;
-        let float = match view.dtype() {
-            Dtype::F16 => Float::F16,
-            Dtype::BF16 => Float::Bf16,
-            Dtype::F32 => Float::F32,
-            Dtype::F64 => Float::F64,
-            other => {
-                found.skipped.push((name, format!("{other:?} is no floating point number of 16 to 64 bits")));
-                continue;
-            }
+    let file = File::open(bytes)?;
+    let mut found = Checkpoint { tensors: Vec::with_capacity(file.entries.len()), skipped: Vec::new() };
+    for entry in &file.entries {
+        let name = entry.name.clone().into_owned();
+        let Some(float) = entry.dtype.float else {
+            let reason = format!("{} is no floating point number of 16 to 64 bits", entry.dtype.name);
+            found.skipped.push((name, reason));
+            continue;
         };
-        let count = view.data().len() / float.size();
+        let bytes = file.data(entry);
+        let count = bytes.len() / float.size();
         let mut data = Vec::with_capacity(count);
-        float.gather(view.data(), false, 0..count, &mut data);
-        found.tensors.push((name, Tensor::from_vec(view.shape(), data)?));
+        float.gather(bytes, false, 0..count, &mut data);
+        found.tensors.push((name, Tensor::from_vec(&entry.shape, data)?));
     }
     Ok(found)
 }

@@ -9,7 +9,7 @@ use crate::config::{Initializer, MAX_PARAMETERS, invalid};
 use crate::error::{Error, Result};
 use crate::init;
 use crate::memory;
-use crate::parameters::{Parameters, expect_gradients};
+use crate::parameters::{Parameters, Take, expect_gradients};
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_shape};
 
@@ -319,6 +319,20 @@ struct Extents {
     input: Extent,
     output: Extent,
     output_shape: Vec<usize>,
+}
+
+/// Takes the parameters of a convolution.
+pub(crate) fn take<T: Scalar>(config: &Conv2dConfig, take: &mut Take<'_, T>) -> Result<Conv2dParameters<T>> {
+    let [kh, kw] = config.kernel_size;
+    let mut fitting = |name: &str, shape: &[usize]| -> Result<Tensor<T>> {
+        let tensor = take(name, shape)?;
+        expect_shape(name, tensor.shape(), shape)?;
+        Ok(tensor)
+    };
+    Ok(Conv2dParameters {
+        weight: fitting("weight", &[config.out_channels, config.in_channels, kh, kw])?,
+        bias: config.bias.then(|| fitting("bias", &[config.out_channels])).transpose()?,
+    })
 }
 
 /// Xavier weights and zero bias for a convolution.

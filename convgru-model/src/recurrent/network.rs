@@ -1,5 +1,7 @@
 //! The network: configuration and parameters.
 
+use std::collections::HashMap;
+
 use convgru_kernels::Scalar;
 
 use super::network_config::{RecurrentConfig, Stage};
@@ -102,21 +104,28 @@ impl<T: Scalar> Recurrent<T> {
     pub fn from_parameters(config: RecurrentConfig, parameters: RecurrentParameters<T>) -> Result<Self> {
         config.validate()?;
         let slots = config.slots();
-        let mut given = parameters.0;
+        let found: Vec<&str> = parameters.0.iter().map(|(name, _)| name.as_str()).take(6).collect();
+        let found = found.join(", ");
+        let mut given: HashMap<String, Tensor<T>> = HashMap::with_capacity(parameters.0.len());
+        for (name, tensor) in parameters.0 {
+            // One of two tensors of one name has no place.
+            if let Some((name, _)) = given.get_key_value(&name) {
+                return Err(Error::UnexpectedTensor { name: name.clone() });
+            }
+            given.insert(name, tensor);
+        }
         let mut named = Vec::with_capacity(given.len());
         for (index, slots) in slots.iter().enumerate() {
             for slot in slots {
                 let name = name_of(index, slot);
-                let Some(place) = given.iter().position(|(other, _)| *other == name) else {
-                    let found: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).take(6).collect();
-                    return Err(Error::MissingTensor { name, found: found.join(", ") });
+                let Some(tensor) = given.remove(&name) else {
+                    return Err(Error::MissingTensor { name, found });
                 };
-                let (name, tensor) = given.swap_remove(place);
                 expect_shape(&name, tensor.shape(), &slot.shape)?;
                 named.push((name, tensor));
             }
         }
-        if let Some((name, _)) = given.pop() {
+        if let Some(name) = given.into_keys().next() {
             return Err(Error::UnexpectedTensor { name });
         }
         let parameters = RecurrentParameters(named);

@@ -73,6 +73,16 @@ pub struct NamedTensor {
 }
 
 impl NamedTensor {
+    /// Whether it has this name and shape, and a number for each place.
+    pub(crate) fn is(&self, name: &str, shape: &[usize]) -> bool {
+        let same = |(&stored, &size): (&u64, &usize)| stored == size as u64;
+        let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+        self.name == name
+            && self.shape.len() == shape.len()
+            && self.shape.iter().zip(shape).all(same)
+            && count == Some(self.values.len())
+    }
+
     /// Copies of all parameters.
     pub fn collect(parameters: &impl Parameters<f32>) -> Vec<Self> {
         let mut tensors = Vec::new();

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use convgru_model::export::to_smallest_safetensors;
 use convgru_model::import::layout::{Direction, Found, FoundStack, Incomplete, Layout};
 use convgru_model::import::network::{FoundNetwork, SYSTEMS};
 use convgru_model::import::{Checkpoint, layout, named_tensors, network};
@@ -13,9 +14,9 @@ use convgru_model::{Parameters, Scalar, Tensor};
 use convgru_train::write_atomically;
 use serde_json::{Value, json};
 
-use super::{output, smallest};
+use super::output;
 
-/// The one entry of the metadata of what is written. A single entry keeps the file the same to the byte.
+/// The entry of the metadata of what is written.
 pub(super) const STACKS: &str = "stacks";
 
 /// The entry where there are networks that are no stacks of a ConvGru.
@@ -168,7 +169,7 @@ fn write(path: &Path, found: &All<f64>) -> anyhow::Result<()> {
         true => (STACKS, stacks.collect()),
         false => (NETWORKS, found.networks.iter().map(description_of_network).chain(stacks).collect()),
     };
-    let bytes = smallest::safetensors(found, &[(entry.to_owned(), description.to_string())])?;
+    let bytes = to_smallest_safetensors(found, &[(entry.to_owned(), description.to_string())])?;
     Ok(write_atomically(path, &bytes)?)
 }
 

@@ -11,7 +11,6 @@ mod parity;
 mod predict;
 mod progress;
 mod runs;
-mod smallest;
 mod train;
 mod tune;
 

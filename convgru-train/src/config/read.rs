@@ -1,5 +1,6 @@
 //! Configurations from TOML text: files laid over another configuration.
 
+use std::io::Read;
 use std::path::Path;
 
 use convgru_model::ForecasterConfig;
@@ -11,6 +12,12 @@ use super::renamed;
 use super::suggest::{join, nearest, paths};
 use crate::{Error, Result};
 
+/// The longest configuration, in bytes. All fields written out take some two thousand.
+const MAX_TEXT: usize = 1 << 18;
+
+/// The most dots in a line: tables lie as deep in each other as a key has parts.
+const MAX_PARTS: usize = 1 << 10;
+
 impl TrainingConfig {
     /// Reads a TOML file. Fields that it does not name keep their value from
     /// `self`.
@@ -20,7 +27,9 @@ impl TrainingConfig {
     /// column if it is no TOML, names an unknown field or gives a field a value
     /// of the wrong type.
     pub fn overlaid_by_file(&self, path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let mut text = String::new();
+        let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
+        file.take(MAX_TEXT as u64 + 1).read_to_string(&mut text).map_err(Error::io("read", path))?;
         self.overlaid_by(&text).map_err(|reason| Error::Format { path: path.into(), reason })
     }
 
@@ -31,6 +40,15 @@ impl TrainingConfig {
             let at = error.span().map_or(String::new(), |span| position(text, span.start));
             at + &one_line(error.message())
         };
+        if text.len() > MAX_TEXT {
+            return Err(format!("more than {MAX_TEXT} bytes, the most that a configuration may have"));
+        }
+        if let Some(at) = deep_key(text) {
+            let at = position(text, at);
+            return Err(format!(
+                "{at}a key of more than {MAX_PARTS} parts; no field of a configuration has as many"
+            ));
+        }
         let document = DeTable::parse(text).map_err(located)?;
         let mut overlay: Table = toml::from_str(text).map_err(located)?;
         let kind = overlay.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
@@ -65,6 +83,19 @@ impl TrainingConfig {
     pub(super) fn from_table(table: &Table) -> std::result::Result<Self, toml::de::Error> {
         toml::from_str(&table.to_string())
     }
+}
+
+/// Where a key of too many parts begins. Dots in texts and numbers count as well: a line of so many is none of a
+/// configuration.
+fn deep_key(text: &str) -> Option<usize> {
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if line.bytes().filter(|&byte| byte == b'.').count() > MAX_PARTS {
+            return Some(start);
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// Fails with the position of the first key that is not in `known`.

@@ -3,16 +3,16 @@
 
 use std::path::Path;
 
-use convgru_model::{Forecaster, ForecasterConfig, export, import};
+use convgru_model::import::{self, SafetensorsWeights};
+use convgru_model::{Forecaster, ForecasterConfig, Tensor, export};
 use serde::{Deserialize, Serialize};
 
-use crate::checkpoint::{Checkpoint, MAGIC};
+use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
 use crate::config::TrainingConfig;
 use crate::trainer::RunFolder;
 use crate::{Error, Result, write_atomically};
 
-/// The one entry of the metadata of `model.safetensors`. A single entry keeps
-/// the file the same to the byte, which an unordered map of several would not.
+/// The entry of the metadata of `model.safetensors` that describes the model.
 const ENTRY: &str = import::FORECASTER_ENTRY;
 
 /// What the entry holds, as JSON.
@@ -47,8 +47,8 @@ impl TrainedModel {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::DamagedCheckpoint`] if
-    /// it is a checkpoint that is not intact, [`Error::Format`] if it is neither
-    /// or lacks the configuration.
+    /// it is a checkpoint that is not intact, [`Error::Checkpoint`] if it is one whose tensors are not those of its
+    /// configuration, [`Error::Format`] if it is neither, was changed since it was written or lacks the configuration.
     pub fn read(path: &Path) -> Result<Self> {
         let path = &RunFolder::model_at(path);
         let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
@@ -56,12 +56,12 @@ impl TrainedModel {
             return Self::from_checkpoint(&bytes, path);
         }
         let refuse = |reason: String| Error::Format { path: path.into(), reason };
-        let metadata = import::safetensors_metadata(&bytes).map_err(|error| {
+        let mut file = SafetensorsWeights::open(&bytes).map_err(|error| {
             refuse(format!(
                 "neither a checkpoint nor a safetensors file ({error}); give a file such as runs/quick/model.safetensors"
             ))
         })?;
-        let entry = metadata.get(ENTRY).ok_or_else(|| {
+        let entry = file.metadata().get(ENTRY).ok_or_else(|| {
             refuse(format!(
                 "the metadata has no `{ENTRY}`; only models saved by this program can be used here"
             ))
@@ -76,8 +76,10 @@ impl TrainedModel {
         }
         let config = TrainingConfig::from_toml(&description.config)
             .map_err(|reason| refuse(format!("the configuration in the metadata: {reason}")))?;
-        let mut model = Forecaster::new(config.model.clone(), 0)?;
-        import::from_safetensors(&bytes, &mut model).map_err(|error| refuse(error.to_string()))?;
+        // The tensors are looked for first: a file cannot name a network that it does not hold.
+        let model = Forecaster::from_tensors(config.model.clone(), &mut |name, shape| file.take(name, shape));
+        let model = model.map_err(|error| refuse(error.to_string()))?;
+        file.expect_all_taken().map_err(|error| refuse(error.to_string()))?;
         Ok(Self { model, config, step: description.step })
     }
 
@@ -88,9 +90,26 @@ impl TrainedModel {
             path: path.into(),
             reason: format!("the configuration in the checkpoint: {reason}"),
         })?;
-        let mut model = Forecaster::new(config.model.clone(), 0)?;
-        checkpoint.restore_average(&mut model)?;
-        Ok(Self { model, config, step: checkpoint.cursor.step })
+        let step = checkpoint.cursor.step;
+        let mut tensors = checkpoint.average.unwrap_or(checkpoint.parameters).into_iter();
+        let model = Forecaster::from_tensors(config.model.clone(), &mut |name, shape| {
+            let reason = match tensors.next() {
+                Some(stored) if stored.is(name, shape) => return Tensor::from_vec(shape, stored.values),
+                Some(NamedTensor { name, shape, .. }) => {
+                    format!("the checkpoint holds `{name}` {shape:?} in its place")
+                }
+                None => "the checkpoint holds no more tensors".to_owned(),
+            };
+            Err(convgru_model::Error::WeightFile { reason: format!("tensor `{name}` {shape:?}: {reason}") })
+        });
+        let refuse = |reason: String| Error::Checkpoint { path: path.into(), reason };
+        let model = model.map_err(|error| refuse(error.to_string()))?;
+        match tensors.next() {
+            Some(stored) => {
+                Err(refuse(format!("it holds a tensor `{}` that the model has not", stored.name)))
+            }
+            None => Ok(Self { model, config, step }),
+        }
     }
 
     /// Writes `model.safetensors`.
@@ -102,7 +121,7 @@ impl TrainedModel {
     }
 
     /// The bytes of `model.safetensors`: the weights under their names, and the
-    /// configuration and step in the metadata.
+    /// configuration and step in the metadata, with a hash of all of it.
     ///
     /// # Errors
     /// [`Error::Model`] if the format cannot hold them.

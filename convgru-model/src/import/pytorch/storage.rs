@@ -14,8 +14,9 @@ pub(super) enum Number {
 
 impl Number {
     /// The type of a class of storages, `torch.FloatStorage` and so on.
-    fn of(class: &str) -> Option<Self> {
-        let name = class.strip_prefix("torch.")?.rsplit('.').next()?;
+    fn of([module, name]: [&str; 2]) -> Option<Self> {
+        (module == "torch" || module.starts_with("torch.")).then_some(())?;
+        let name = name.rsplit('.').next()?;
         Some(match name {
             "HalfStorage" => Self::Float(Float::F16),
             "BFloat16Storage" => Self::Float(Float::Bf16),
@@ -41,11 +42,14 @@ impl Number {
     }
 }
 
+/// The longest name of a storage, in bytes: it is looked up for each tensor.
+const MAX_KEY: usize = 256;
+
 /// A storage as it is named in a pickle: `("storage", class, key, place, number of elements)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct StorageRef<'p> {
     /// The class of the storage.
-    pub(super) class: &'p str,
+    pub(super) class: [&'p str; 2],
     /// The type of its numbers, if the class is known.
     pub(super) number: Option<Number>,
     /// Its name in the file.
@@ -65,7 +69,7 @@ impl<'p> StorageRef<'p> {
             return None;
         }
         let class = pickle.global(class)?;
-        let key = pickle.text(key)?;
+        let key = pickle.text(key).filter(|key| key.len() <= MAX_KEY)?;
         let (offset, elements) = match rest.first().map(|&view| pickle.get(view)) {
             None | Some(Value::None) => (0, None),
             Some(Value::Tuple(view)) => {

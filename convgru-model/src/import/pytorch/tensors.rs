@@ -41,10 +41,15 @@ pub(super) fn rebuild(archive: &Archive<'_>, arguments: Id, name: &str, room: us
         Some(Number::Other(_)) => {
             return Ok(Rebuilt::Skipped(format!(
                 "a `{}` has no floating point numbers of 16 to 64 bits",
-                storage.class
+                storage.class.join(".")
             )));
         }
-        None => return Ok(Rebuilt::Skipped(format!("`{}` is no storage that is known here", storage.class))),
+        None => {
+            return Ok(Rebuilt::Skipped(format!(
+                "`{}` is no storage that is known here",
+                storage.class.join(".")
+            )));
+        }
     };
     let Some(bytes) = archive.storages.get(storage.key) else {
         return Err(refuse(format!("its storage `{}` is not in the file", storage.key)));
@@ -117,9 +122,12 @@ impl View {
             float.gather(storage, big_endian, self.offset..self.offset + self.count, &mut data);
             return data;
         }
+        // Dimensions of one element lead nowhere, and there may be many.
+        let dimensions = self.shape.iter().copied().zip(self.strides.iter().copied());
+        let dimensions: Vec<(usize, usize)> = dimensions.filter(|(dimension, _)| *dimension > 1).collect();
         let place = |mut element: usize| {
             let mut place = self.offset;
-            for (&dimension, &stride) in self.shape.iter().zip(&self.strides).rev() {
+            for &(dimension, stride) in dimensions.iter().rev() {
                 place += element % dimension * stride;
                 element /= dimension;
             }

@@ -8,19 +8,33 @@ use super::storage::StorageRef;
 use super::tensors::{self, Rebuilt};
 use crate::error::{Error, Result};
 use crate::import::Checkpoint;
+use crate::tensor::Tensor;
 
 /// How deep dictionaries and modules may lie in each other.
 const MAX_DEPTH: usize = 200;
 
-/// How much there may be to do, in bytes of names with [`VISIT`] for each value on a path. Values that
-/// are shared are visited once for each path, of which a small file may have very many.
-const MAX_WORK: usize = 1 << 27;
+/// How much there may be to do for each byte of a file, and for a file of any size: each value that is looked at costs
+/// [`VISIT`], each name its bytes. Values that are shared are visited once for each path, of which a small file may have
+/// very many.
+const WORK: usize = 16;
+const FREE_WORK: usize = 1 << 24;
 
-/// What a visit adds to the work, beside the name.
-const VISIT: usize = 64;
+/// What looking at a value adds to the work, beside the name.
+const VISIT: usize = 16;
 
-/// Elements that a file of any size may have. Tensors may repeat elements of their storage.
-const FREE_ELEMENTS: usize = 1 << 20;
+/// Elements that a file may have beyond one for two bytes, which those of 16 bits take. Tensors may repeat elements of
+/// their storage.
+const FREE_ELEMENTS: usize = 1 << 21;
+
+/// The longest name of a tensor, in bytes.
+const MAX_PATH: usize = 1 << 16;
+
+/// The most memory for names and reasons, in bytes: those of 40,000 tensors.
+const MAX_NAMES: usize = 12 << 20;
+
+/// What a tensor takes beside its name and its numbers, in a list that may have room for as many again and moves when it
+/// grows, and in the search for names that are there twice.
+const ENTRY: usize = 4 * size_of::<(String, Tensor<f64>)>();
 
 /// Finds all tensors in a file of `length` bytes.
 ///
@@ -30,9 +44,10 @@ pub(super) fn tensors(archive: &Archive<'_>, length: usize) -> Result<Checkpoint
     let mut walk = Walk {
         archive,
         path: String::new(),
-        active: vec![false; archive.pickle.values().len()],
-        work: MAX_WORK,
-        room: length.saturating_add(FREE_ELEMENTS),
+        active: vec![false; archive.pickle.len()],
+        work: length.saturating_mul(WORK).saturating_add(FREE_WORK),
+        room: length / 2 + FREE_ELEMENTS,
+        names: MAX_NAMES,
         found: Checkpoint::default(),
     };
     walk.visit(archive.pickle.root(), 0)?;
@@ -53,6 +68,8 @@ struct Walk<'f> {
     work: usize,
     /// How many more elements tensors may have.
     room: usize,
+    /// The bytes that names may still take.
+    names: usize,
     found: Checkpoint,
 }
 
@@ -73,7 +90,7 @@ impl Walk<'_> {
         self.active[id.index()] = true;
         match value {
             Value::List(elements) | Value::Tuple(elements) => self.elements(elements, depth)?,
-            Value::Dict(entries) => self.entries(entries, depth)?,
+            Value::Dict(entries) => self.entries(entries.iter().copied().map(Some), depth)?,
             Value::Object(object) => self.object(object, depth)?,
             Value::Persistent(storage) => {
                 if let Some(storage) = StorageRef::of(&self.archive.pickle, *storage) {
@@ -90,6 +107,10 @@ impl Walk<'_> {
     fn visit_below(&mut self, name: &str, id: Id, depth: usize) -> Result<()> {
         self.spend(name.len() + 1)?;
         let length = self.path.len();
+        if length + name.len() >= MAX_PATH {
+            let shown = self.shown_path();
+            return Err(refuse(format!("a name below `{shown}` has more than {MAX_PATH} bytes")));
+        }
         if length > 0 {
             self.path.push('.');
         }
@@ -106,13 +127,18 @@ impl Walk<'_> {
             .try_for_each(|(index, &id)| self.visit_below(&index.to_string(), id, depth))
     }
 
-    fn entries(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<()> {
-        for (index, &(key, id)) in entries.iter().enumerate() {
+    /// Visits values under their keys. What is no pair is looked at and left.
+    fn entries(&mut self, pairs: impl Iterator<Item = Option<(Id, Id)>>, depth: usize) -> Result<()> {
+        let mut index = 0;
+        for pair in pairs {
+            self.spend(1)?;
+            let Some((key, id)) = pair else { continue };
             match self.archive.pickle.get(key) {
                 Value::Str(name) => self.visit_below(name, id, depth)?,
                 Value::Int(number) => self.visit_below(&number.to_string(), id, depth)?,
                 _ => self.visit_below(&format!("#{index}"), id, depth)?,
             }
+            index += 1;
         }
         Ok(())
     }
@@ -121,25 +147,26 @@ impl Walk<'_> {
         let pickle = &self.archive.pickle;
         let arguments = pickle.sequence(object.arguments).unwrap_or_default();
         match pickle.global(object.callee).unwrap_or_default() {
-            "torch._utils._rebuild_tensor_v2" | "torch._utils._rebuild_tensor" => {
-                self.tensor(object.arguments)
-            }
-            "torch._utils._rebuild_parameter" | "torch._utils._rebuild_parameter_with_state" => {
+            ["torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor"] => self.tensor(object.arguments),
+            ["torch._utils", "_rebuild_parameter" | "_rebuild_parameter_with_state"] => {
                 arguments.first().map_or(Ok(()), |&data| self.visit(data, depth + 1))
             }
-            "collections.OrderedDict" => {
+            ["collections", "OrderedDict"] => {
                 // Python 2 gives pairs to the call; attributes say nothing about tensors.
                 let pairs = arguments.first().and_then(|&pairs| pickle.sequence(pairs)).unwrap_or_default();
                 let pair = |&pair| match pickle.sequence(pair) {
                     Some(&[key, value]) => Some((key, value)),
                     _ => None,
                 };
-                let pairs: Vec<(Id, Id)> = pairs.iter().filter_map(pair).collect();
-                self.entries(&pairs, depth)?;
-                self.entries(&object.entries, depth)
+                self.entries(pairs.iter().map(pair), depth)?;
+                self.entries(object.entries.iter().copied().map(Some), depth)
             }
-            callee if callee.starts_with("torch._utils._rebuild") || callee.starts_with("numpy.") => {
-                self.skip(format!("it is made by `{callee}`, which is not read"))
+            [module, name]
+                if module == "numpy"
+                    || module.starts_with("numpy.")
+                    || module == "torch._utils" && name.starts_with("_rebuild") =>
+            {
+                self.skip(format!("it is made by `{module}.{name}`, which is not read"))
             }
             _ => self.opaque(object, arguments, depth),
         }
@@ -151,6 +178,7 @@ impl Walk<'_> {
         if let Some(state) = object.state
             && let Value::Dict(entries) = pickle.get(state)
         {
+            self.spend(VISIT * entries.len())?;
             let attribute = |name: &str| {
                 entries
                     .iter()
@@ -164,7 +192,7 @@ impl Walk<'_> {
             }
         }
         self.elements(arguments, depth)?;
-        self.entries(&object.entries, depth)?;
+        self.entries(object.entries.iter().copied().map(Some), depth)?;
         self.elements(&object.elements, depth)?;
         object.state.map_or(Ok(()), |state| self.visit(state, depth + 1))
     }
@@ -172,7 +200,7 @@ impl Walk<'_> {
     fn tensor(&mut self, arguments: Id) -> Result<()> {
         match tensors::rebuild(self.archive, arguments, self.shown_path(), self.room)? {
             Rebuilt::Tensor(tensor) => {
-                self.spend(self.path.len())?;
+                self.name(0)?;
                 self.room -= tensor.len();
                 self.found.tensors.push((self.path.clone(), tensor));
                 Ok(())
@@ -182,8 +210,22 @@ impl Walk<'_> {
     }
 
     fn skip(&mut self, reason: String) -> Result<()> {
-        self.spend(self.path.len() + reason.len())?;
+        self.name(reason.len())?;
         self.found.skipped.push((self.path.clone(), reason));
+        Ok(())
+    }
+
+    /// Takes memory for the name of what is visited, and for so many bytes of a reason.
+    fn name(&mut self, reason: usize) -> Result<()> {
+        match self.names.checked_sub(ENTRY + self.path.len() + reason) {
+            Some(rest) => self.names = rest,
+            None => {
+                let most = MAX_NAMES >> 20;
+                return Err(refuse(format!(
+                    "names of tensors take more than {most} MiB; values may be shared"
+                )));
+            }
+        }
         Ok(())
     }
 

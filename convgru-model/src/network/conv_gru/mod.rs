@@ -122,6 +122,24 @@ impl<T: Scalar> ConvGru<T> {
         Ok(Self { blueprint, parameters })
     }
 
+    /// A stack whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
+    pub fn from_tensors(
+        config: ConvGruConfig,
+        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
+    ) -> Result<Self> {
+        config.validate()?;
+        let layers = (0..config.layers()).map(|layer| {
+            let mut under = |name: &str, shape: &[usize]| take(&format!("layers.{layer}.{name}"), shape);
+            cell::take(CellShape::of_layer(&config, layer), config.bias, &mut under)
+        });
+        let layers = layers.collect::<Result<_>>()?;
+        Self::from_parameters(config, ConvGruParameters { layers })
+    }
+
     /// What the stack is.
     pub fn config(&self) -> &ConvGruConfig {
         &self.blueprint.config
@@ -130,6 +148,11 @@ impl<T: Scalar> ConvGru<T> {
     /// Its weights.
     pub fn parameters(&self) -> &ConvGruParameters<T> {
         &self.parameters
+    }
+
+    /// Its weights, without it.
+    pub(super) fn into_parameters(self) -> ConvGruParameters<T> {
+        self.parameters
     }
 
     /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.

@@ -17,9 +17,9 @@ use super::conv_gru::{ConvGru, ConvGruParameters};
 use super::limits::Limits;
 use super::stack::PreparedStack;
 use crate::cell::expect_layers;
-use crate::config::EncoderForecasterConfig;
+use crate::config::{ConvGruConfig, EncoderForecasterConfig};
 use crate::error::{Error, Result};
-use crate::layer::{Activation, Conv2dConfig, Conv2dParameters};
+use crate::layer::{Activation, Conv2dConfig, Conv2dParameters, take_conv2d};
 use crate::memory;
 use crate::parameters::{Parameters, Stamp};
 use crate::random::Random;
@@ -85,10 +85,33 @@ impl<T: Scalar> EncoderForecaster<T> {
         // Streams of random numbers: one seed for each stack, and one for the head.
         let [encoder, forecaster, head] = [0, 1, 2].map(|part| seed.wrapping_mul(3).wrapping_add(part));
         let parameters = EncoderForecasterParameters {
-            encoder: ConvGru::new(config.encoder(), encoder)?.parameters().clone(),
-            forecaster: ConvGru::new(config.forecaster(), forecaster)?.parameters().clone(),
+            encoder: ConvGru::new(config.encoder(), encoder)?.into_parameters(),
+            forecaster: ConvGru::new(config.forecaster(), forecaster)?.into_parameters(),
             head: crate::layer::draw_conv2d(&head_config(&config), &mut Random::new(head, 0)),
         };
+        Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
+    }
+
+    /// A network whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the
+    /// errors of `take`.
+    pub fn from_tensors(
+        config: EncoderForecasterConfig,
+        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
+    ) -> Result<Self> {
+        config.validate()?;
+        let mut stack = |part: &str, stack: ConvGruConfig| {
+            let stack =
+                ConvGru::from_tensors(stack, &mut |name, shape| take(&format!("{part}.{name}"), shape))?;
+            Ok::<_, Error>(stack.into_parameters())
+        };
+        let encoder = stack("encoder", config.encoder())?;
+        let forecaster = stack("forecaster", config.forecaster())?;
+        let head =
+            take_conv2d(&head_config(&config), &mut |name, shape| take(&format!("head.{name}"), shape))?;
+        let parameters = EncoderForecasterParameters { encoder, forecaster, head };
         Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
     }
 

@@ -106,6 +106,24 @@ impl<T: Scalar> Forecaster<T> {
         })
     }
 
+    /// A network whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`]: it takes no
+    /// memory and no time for weights that are not there.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the
+    /// errors of `take`.
+    pub fn from_tensors(
+        config: ForecasterConfig,
+        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
+    ) -> Result<Self> {
+        Ok(match config {
+            ForecasterConfig::EncoderForecaster(config) => {
+                Self::EncoderForecaster(EncoderForecaster::from_tensors(config, take)?)
+            }
+            ForecasterConfig::Pyramid(config) => Self::Pyramid(Pyramid::from_tensors(config, take)?),
+        })
+    }
+
     /// What the network is.
     pub fn config(&self) -> ForecasterConfig {
         of_each!(self, network => network.config().clone().into())

@@ -59,6 +59,21 @@ impl<T: Scalar> Pyramid<T> {
         Ok(Self { parameters, config, limits: Limits::default(), stamp: Stamp::new() })
     }
 
+    /// A network whose weights are asked for one by one, by name and shape, in the order of its
+    /// [`Parameters`](crate::Parameters).
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
+    pub fn from_tensors(
+        config: PyramidConfig,
+        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
+    ) -> Result<Self> {
+        config.validate()?;
+        let parameters = PyramidParameters::take(&config, take)?;
+        Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
+    }
+
     /// What the network is.
     pub fn config(&self) -> &PyramidConfig {
         &self.config

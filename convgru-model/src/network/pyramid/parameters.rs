@@ -3,11 +3,11 @@
 use convgru_kernels::Scalar;
 
 use crate::cell::expect_layers;
-use crate::config::{PyramidConfig, Residual};
-use crate::error::{Result, expect_count};
-use crate::layer::{Conv2dConfig, Conv2dParameters, draw_conv2d};
+use crate::config::{ConvGruConfig, PyramidConfig, Residual};
+use crate::error::{Error, Result, expect_count};
+use crate::layer::{Conv2dConfig, Conv2dParameters, draw_conv2d, take_conv2d};
 use crate::network::conv_gru::{ConvGru, ConvGruParameters};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Take};
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -68,7 +68,7 @@ impl<T: Scalar> PyramidParameters<T> {
         let encoder = (0..config.scales.len()).map(|scale| {
             Ok(EncoderScaleParameters {
                 down: link(config.down(scale), next()),
-                cells: ConvGru::new(config.encoder(scale), next())?.parameters().clone(),
+                cells: ConvGru::new(config.encoder(scale), next())?.into_parameters(),
             })
         });
         let encoder = encoder.collect::<Result<_>>()?;
@@ -76,7 +76,7 @@ impl<T: Scalar> PyramidParameters<T> {
             let taps = config.scales[scale].down.pow(2);
             Ok(ForecasterScaleParameters {
                 up: (scale > 0).then(|| draw_alike(config.up(scale), taps, next())),
-                cells: ConvGru::new(config.forecaster(scale), next())?.parameters().clone(),
+                cells: ConvGru::new(config.forecaster(scale), next())?.into_parameters(),
             })
         });
         let forecaster = forecaster.collect::<Result<_>>()?;
@@ -91,6 +91,40 @@ impl<T: Scalar> PyramidParameters<T> {
                 _ => head.output.weight.as_mut_slice().iter_mut().for_each(|w| *w *= T::from_f64(SMALL)),
             }
         }
+        Ok(Self { encoder, forecaster, head })
+    }
+
+    /// Weights that are given one by one.
+    pub(super) fn take(config: &PyramidConfig, take: &mut Take<'_, T>) -> Result<Self> {
+        let link = |part: &str, config: Conv2dConfig, take: &mut Take<'_, T>| {
+            take_conv2d(&config, &mut |name, shape| take(&format!("{part}.{name}"), shape))
+        };
+        let cells = |part: &str, config: ConvGruConfig, take: &mut Take<'_, T>| {
+            let cells =
+                ConvGru::from_tensors(config, &mut |name, shape| take(&format!("{part}.{name}"), shape))?;
+            Ok::<_, Error>(cells.into_parameters())
+        };
+        let (mut encoder, mut forecaster) = (Vec::new(), Vec::new());
+        for scale in 0..config.scales.len() {
+            let part = format!("encoder.{scale}");
+            encoder.push(EncoderScaleParameters {
+                down: link(&format!("{part}.down"), config.down(scale), take)?,
+                cells: cells(&part, config.encoder(scale), take)?,
+            });
+        }
+        for scale in 0..config.scales.len() {
+            let part = format!("forecaster.{scale}");
+            let up = match scale {
+                0 => None,
+                _ => Some(link(&format!("{part}.up"), config.up(scale), take)?),
+            };
+            forecaster
+                .push(ForecasterScaleParameters { up, cells: cells(&part, config.forecaster(scale), take)? });
+        }
+        let head = HeadParameters {
+            hidden: config.head_hidden().map(|config| link("head.hidden", config, take)).transpose()?,
+            output: link("head.output", config.head_output(), take)?,
+        };
         Ok(Self { encoder, forecaster, head })
     }
 }

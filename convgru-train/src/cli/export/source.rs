@@ -1,14 +1,12 @@
 //! What is exported: a trained model or a stack of cells.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Context;
 use convgru_model::import::{named_tensors, safetensors_metadata};
 use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
-use convgru_model::{
-    CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, Error, ForecasterConfig, Parameters,
-    ResetGate, Tensor,
-};
+use convgru_model::{ConvGru, ConvGruConfig, Error, ForecasterConfig, Parameters, Tensor};
 use convgru_train::trainer::TrainedModel;
 use serde::Deserialize;
 
@@ -122,29 +120,17 @@ fn read_weights(path: &Path, wanted: Option<&str>) -> anyhow::Result<Source> {
 }
 
 /// A network of the tensors that a file has under our names.
-fn network(config: ConvGruConfig, mut tensors: Vec<(String, Tensor<f64>)>) -> anyhow::Result<ConvGru<f64>> {
-    config.validate()?;
-    let found: Vec<String> = tensors.iter().take(8).map(|(name, _)| name.clone()).collect();
-    let mut take = |name: String| {
-        let at = tensors.iter().position(|(other, _)| *other == name);
-        let missing = Error::MissingTensor { name, found: found.join(", ") };
-        at.map(|at| tensors.swap_remove(at).1).ok_or(missing)
-    };
-    let mut layers = Vec::new();
-    for layer in 0..config.layers() {
-        let name = |tensor: &str| format!("layers.{layer}.{tensor}");
-        layers.push(CellParameters {
-            input_weights: take(name("input_weights"))?,
-            hidden_weights: take(name("hidden_weights"))?,
-            bias: config.bias.then(|| take(name("bias"))).transpose()?,
-            hidden_bias: (config.bias && config.reset == ResetGate::After)
-                .then(|| take(name("hidden_bias")))
-                .transpose()?,
-            reset: config.reset,
-        });
+fn network(config: ConvGruConfig, tensors: Vec<(String, Tensor<f64>)>) -> anyhow::Result<ConvGru<f64>> {
+    let found: Vec<&str> = tensors.iter().take(8).map(|(name, _)| name.as_str()).collect();
+    let found = found.join(", ");
+    let mut tensors: HashMap<String, Tensor<f64>> = tensors.into_iter().collect();
+    let network = ConvGru::from_tensors(config, &mut |name, _| {
+        tensors
+            .remove(name)
+            .ok_or_else(|| Error::MissingTensor { name: name.to_owned(), found: found.clone() })
+    })?;
+    match tensors.into_keys().next() {
+        Some(name) => Err(Error::UnexpectedTensor { name }.into()),
+        None => Ok(network),
     }
-    if let Some((name, _)) = tensors.into_iter().next() {
-        return Err(Error::UnexpectedTensor { name }.into());
-    }
-    Ok(ConvGru::from_parameters(config, ConvGruParameters { layers })?)
 }

@@ -1,16 +1,15 @@
 //! Weights as safetensors.
 
 use convgru_model::Tensor;
-use convgru_model::export::StateDict;
+use convgru_model::export::{StateDict, to_smallest_safetensors};
 use serde_json::json;
 
 use super::super::import::{NETWORKS, STACKS};
-use super::super::smallest;
 use super::Written;
 use super::choice::WeightsChoice;
 use super::source::{Source, Stack};
 
-/// The one entry of the metadata of weights in another layout.
+/// The entry of the metadata of weights in another layout.
 const LAYOUT_ENTRY: &str = "layout";
 
 /// The file that was chosen.
@@ -25,7 +24,7 @@ pub(super) fn write(source: &Source, choice: &WeightsChoice) -> anyhow::Result<W
             let config = network.network.config();
             let described = json!([{ "name": network.name, "config": config }]);
             let metadata = [(NETWORKS.to_owned(), described.to_string())];
-            let bytes = smallest::safetensors(network.network.parameters(), &metadata)?;
+            let bytes = to_smallest_safetensors(network.network.parameters(), &metadata)?;
             Ok(Written { bytes, what: "the weights of a network".into(), notes: Vec::new() })
         }
         (Source::Trained(trained), Some(part)) => of_stack(&Stack::of_part(trained, part)?, choice),
@@ -41,7 +40,7 @@ fn of_stack(stack: &Stack, choice: &WeightsChoice) -> anyhow::Result<Written> {
     let Some(layout) = choice.layout else {
         let described = json!([{ "name": stack.name, "config": stack.network.config() }]);
         let metadata = [(STACKS.to_owned(), described.to_string())];
-        let bytes = smallest::safetensors(stack.network.parameters(), &metadata)?;
+        let bytes = to_smallest_safetensors(stack.network.parameters(), &metadata)?;
         return Ok(Written { bytes, what: "the weights of a stack of cells".into(), notes: Vec::new() });
     };
     let written = StateDict::new(layout, &stack.network, choice.cells.as_deref())?;
@@ -49,7 +48,7 @@ fn of_stack(stack: &Stack, choice: &WeightsChoice) -> anyhow::Result<Written> {
     let metadata = [(LAYOUT_ENTRY.to_owned(), described.to_string())];
     let shape = |(name, tensor): &(String, Tensor<f64>)| format!("{name} {:?}", tensor.shape());
     Ok(Written {
-        bytes: smallest::safetensors(&written, &metadata)?,
+        bytes: to_smallest_safetensors(&written, &metadata)?,
         what: format!("the weights as {} keeps them", layout.system),
         notes: written.tensors.iter().map(shape).collect(),
     })

@@ -3,7 +3,7 @@
 //! The pickles are a magic number, the version of the form, facts about the machine, what was saved, and the names of
 //! the storages. Each storage is its number of elements in eight bytes, then the elements, low bytes first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::super::pickle::{Pickle, Value};
 use super::super::storage::StorageRef;
@@ -25,20 +25,26 @@ pub(in crate::import) fn is_legacy(bytes: &[u8]) -> bool {
 
 pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     let (_, at) = Pickle::read(bytes, 0)?;
-    let (version, at) = Pickle::read(bytes, at)?;
-    if *version.get(version.root()) != Value::Int(VERSION) {
-        return Err(refuse(format!("byte {at}: the form of the file has another version than {VERSION}")));
-    }
+    let at = {
+        let (version, at) = Pickle::read(bytes, at)?;
+        if *version.get(version.root()) != Value::Int(VERSION) {
+            return Err(refuse(format!(
+                "byte {at}: the form of the file has another version than {VERSION}"
+            )));
+        }
+        at
+    };
     let (_, at) = Pickle::read(bytes, at)?;
     let (pickle, at) = Pickle::read(bytes, at)?;
     let (keys, mut at) = Pickle::read(bytes, at)?;
     let sizes = element_sizes(&pickle);
-    let mut storages = HashMap::new();
+    let mut storages = BTreeMap::new();
     for &key in keys.sequence(keys.root()).unwrap_or_default() {
-        let Some(key) = keys.text(key) else {
+        let Value::Str(key) = keys.get(key) else {
             return Err(refuse(format!("byte {at}: the name of a storage is no text")));
         };
-        let Some(&size) = sizes.get(key) else {
+        let Some(&size) = sizes.get(key.as_ref()) else {
+            let key = shown(key);
             return Err(refuse(format!(
                 "byte {at}: storage `{key}` belongs to no tensor, so its size is unknown"
             )));
@@ -52,9 +58,16 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
             )));
         };
         at += 8 + data.len();
-        storages.insert(key.to_owned(), data);
+        if storages.insert(key.clone(), data).is_some() {
+            return Err(refuse(format!("byte {at}: two storages are named `{key}`")));
+        }
     }
     Ok(Archive { pickle, storages, big_endian: false })
+}
+
+/// The beginning of a text, for an error.
+fn shown(text: &str) -> &str {
+    text.char_indices().nth(200).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The bytes of a storage after the number of its elements.

@@ -5,7 +5,8 @@ mod zip;
 
 pub(in crate::import) use legacy::is_legacy;
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::pickle::Pickle;
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ pub(super) struct Archive<'a> {
     /// What was saved, with names of storages in place of numbers.
     pub(super) pickle: Pickle<'a>,
     /// The numbers: names of storages and their bytes.
-    pub(super) storages: HashMap<String, &'a [u8]>,
+    pub(super) storages: BTreeMap<Cow<'a, str>, &'a [u8]>,
     /// Whether numbers have their high bytes first.
     pub(super) big_endian: bool,
 }

@@ -1,6 +1,7 @@
 //! The form since PyTorch 1.6: a zip archive with `data.pkl`, `byteorder` and `data/<name of storage>`.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use rawzip::{CompressionMethod, ZipArchive};
 
@@ -12,7 +13,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     let entries = entries(bytes)?;
     let folder = folder(&entries)?;
     let entry =
-        |name: &str| entries.get_key_value(&format!("{folder}{name}")).map(|entry| stored(bytes, entry));
+        |name: &str| entries.get_key_value(&*format!("{folder}{name}")).map(|entry| stored(bytes, entry));
     let big_endian = match entry("byteorder").transpose()? {
         None | Some((_, b"little")) => false,
         Some((_, b"big")) => true,
@@ -26,10 +27,10 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     let (start, data) = entry("data.pkl").transpose()?.unwrap_or_default();
     // Within the file as it is, so that offsets in errors are those of the file.
     let (pickle, _) = Pickle::read(&bytes[..start + data.len()], start)?;
-    let mut storages = HashMap::new();
+    let mut storages = BTreeMap::new();
     for entry in &entries {
         if let Some(key) = entry.0.strip_prefix(folder).and_then(|name| name.strip_prefix("data/")) {
-            storages.insert(key.to_owned(), stored(bytes, entry)?.1);
+            storages.insert(Cow::Owned(key.to_owned()), stored(bytes, entry)?.1);
         }
     }
     Ok(Archive { pickle, storages, big_endian })
@@ -47,9 +48,7 @@ fn folder(entries: &Entries) -> Result<&str> {
             "the zip archive has both `{one}data.pkl` and `{other}data.pkl`; torch.save writes one"
         ))),
         (None, _) => {
-            let mut names: Vec<&str> = entries.keys().map(String::as_str).collect();
-            names.sort_unstable();
-            names.truncate(6);
+            let names: Vec<&str> = entries.keys().map(|name| &**name).take(6).collect();
             Err(refuse(format!(
                 "the zip archive has no `data.pkl`, so torch.save did not write it; it begins with: {}",
                 names.join(", ")
@@ -59,7 +58,7 @@ fn folder(entries: &Entries) -> Result<&str> {
 }
 
 /// Where the data of an entry begins and ends, and how it is compressed.
-type Entries = HashMap<String, (usize, usize, CompressionMethod)>;
+type Entries = BTreeMap<Box<str>, (usize, usize, CompressionMethod)>;
 
 /// All entries by name. Names that are no UTF-8 belong to nothing that is read.
 fn entries(bytes: &[u8]) -> Result<Entries> {
@@ -68,7 +67,7 @@ fn entries(bytes: &[u8]) -> Result<Entries> {
         refuse(format!("the zip archive of {length} bytes is damaged or cut short ({error}); fetch it again"))
     };
     let archive = ZipArchive::from_slice(bytes).map_err(refused)?;
-    let mut entries = HashMap::new();
+    let mut entries = BTreeMap::new();
     let mut directory = archive.entries();
     while let Some(record) = directory.next_entry().map_err(refused)? {
         let (start, end) = archive.get_entry(record.wayfinder()).map_err(refused)?.compressed_data_range();
@@ -77,7 +76,7 @@ fn entries(bytes: &[u8]) -> Result<Entries> {
             continue;
         };
         let entry = (start as usize, end as usize, record.compression_method());
-        if entries.insert(name.to_owned(), entry).is_some() {
+        if entries.insert(name.into(), entry).is_some() {
             return Err(refuse(format!("the zip archive has two entries `{name}`")));
         }
     }
@@ -87,7 +86,7 @@ fn entries(bytes: &[u8]) -> Result<Entries> {
 /// The bytes of an entry and where they begin. Checksums are not looked at: `torch.save` may leave them out.
 fn stored<'a>(
     bytes: &'a [u8],
-    (name, &(start, end, compression)): (&String, &(usize, usize, CompressionMethod)),
+    (name, &(start, end, compression)): (&Box<str>, &(usize, usize, CompressionMethod)),
 ) -> Result<(usize, &'a [u8])> {
     if compression != CompressionMethod::STORE {
         return Err(refuse(format!(

@@ -1,10 +1,10 @@
 //! The instructions of a pickle, of which none calls anything.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::cursor::{Cursor, decimal, old_text, quoted, signed, text};
-use super::{Id, MAX_INSTRUCTIONS, MAX_NAME, MAX_VALUES, Object, Pickle, Value, refuse};
+use super::{Id, MAX_MARKS, MAX_MEMORY, MAX_NAME, MAX_STACK, Object, Pickle, Table, Value, refuse};
 use crate::error::{Error, Result};
 
 /// Runs the instructions up to the one that ends the pickle.
@@ -12,12 +12,17 @@ pub(super) fn run(bytes: &[u8], start: usize) -> Result<(Pickle<'_>, usize)> {
     let mut machine = Machine {
         cursor: Cursor::new(bytes, start),
         at: start,
-        values: vec![Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())],
+        values: Table::default(),
+        room: MAX_MEMORY,
         stack: Vec::new(),
         marks: Vec::new(),
-        memo: HashMap::new(),
+        memo: BTreeMap::new(),
     };
-    for _ in 0..MAX_INSTRUCTIONS {
+    for value in [Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())] {
+        machine.values.push(value);
+    }
+    // Each instruction takes at least a byte, and time for the bytes and values that it takes.
+    loop {
         machine.at = machine.cursor.at;
         if machine.step()? {
             let root = machine.pop()?;
@@ -27,7 +32,6 @@ pub(super) fn run(bytes: &[u8], start: usize) -> Result<(Pickle<'_>, usize)> {
             return Ok((Pickle { values: machine.values, root }, machine.cursor.at));
         }
     }
-    Err(machine.refuse(format!("more than {MAX_INSTRUCTIONS} instructions")))
 }
 
 /// Places of the values that every table begins with.
@@ -40,12 +44,21 @@ struct Machine<'a> {
     cursor: Cursor<'a>,
     /// Where the instruction began.
     at: usize,
-    values: Vec<Value<'a>>,
+    values: Table<'a>,
+    /// The bytes that values may still take.
+    room: usize,
     stack: Vec<Id>,
     /// Heights of the stack that instructions come back to.
     marks: Vec<usize>,
-    memo: HashMap<u64, Id>,
+    memo: BTreeMap<u64, Id>,
 }
+
+/// What a list takes for its first element, and for each: it may have room for as many again, and moves when it grows.
+const LIST: usize = 4 * size_of::<Id>();
+const ELEMENT: usize = 3 * size_of::<Id>();
+
+/// What a value that is kept takes in the map of these.
+const KEPT: usize = 32;
 
 impl<'a> Machine<'a> {
     /// Runs one instruction and says whether it was the last.
@@ -61,16 +74,16 @@ impl<'a> Machine<'a> {
                 }
             }
             0x95 => drop(self.cursor.take(8)?),
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => self.mark()?,
             // A mark may be on top as well.
             b'0' if self.stack.len() == self.floor() && !self.marks.is_empty() => drop(self.marks.pop()),
             b'0' => drop(self.pop()?),
             b'1' => drop(self.pop_to_mark()?),
-            b'2' => self.stack.push(self.top()?),
-            b'N' => self.stack.push(NONE),
-            0x88 => self.stack.push(TRUE),
-            0x89 => self.stack.push(FALSE),
-            b')' => self.stack.push(EMPTY_TUPLE),
+            b'2' => self.put(self.top()?)?,
+            b'N' => self.put(NONE)?,
+            0x88 => self.put(TRUE)?,
+            0x89 => self.put(FALSE)?,
+            b')' => self.put(EMPTY_TUPLE)?,
             b'p' | b'q' | b'r' | 0x94 => self.remember(instruction)?,
             b'g' | b'h' | b'j' => self.recall(instruction)?,
             b'P' | b'Q' => self.persistent(instruction)?,
@@ -127,9 +140,7 @@ impl<'a> Machine<'a> {
             other => self.memo_key(other, b'p', b'q')?,
         };
         let top = self.top()?;
-        if self.memo.len() >= MAX_VALUES {
-            return Err(self.refuse(format!("more than {MAX_VALUES} values are kept")));
-        }
+        self.charge(KEPT)?;
         self.memo.insert(key, top);
         Ok(())
     }
@@ -139,8 +150,7 @@ impl<'a> Machine<'a> {
         let Some(&id) = self.memo.get(&key) else {
             return Err(self.refuse(format!("value {key} is recalled, but was never kept")));
         };
-        self.stack.push(id);
-        Ok(())
+        self.put(id)
     }
 
     /// The key of a value that is kept: a line, one byte or four.
@@ -167,24 +177,29 @@ impl<'a> Machine<'a> {
             self.global_of_lines()?
         } else {
             let (name, module) = (self.pop()?, self.pop()?);
-            match (&self.values[module.index()], &self.values[name.index()]) {
-                (Value::Str(module), Value::Str(name)) => self.global_named(module, name)?,
-                _ => return Err(self.refuse("the name of a function is no text")),
-            }
+            self.global_named(module, name)?
         };
         self.push(global)
     }
 
     fn global_of_lines(&mut self) -> Result<Value<'a>> {
         let (module, name) = (self.cursor.text_line()?, self.cursor.text_line()?);
+        let module = self.add(Value::Str(Cow::Borrowed(module)))?;
+        let name = self.add(Value::Str(Cow::Borrowed(name)))?;
         self.global_named(module, name)
     }
 
-    fn global_named(&self, module: &str, name: &str) -> Result<Value<'a>> {
-        if module.len() + name.len() > MAX_NAME {
+    /// The name of a function by its parts, which are not joined: a file may name many functions by few texts.
+    fn global_named(&self, module: Id, name: Id) -> Result<Value<'a>> {
+        let (Value::Str(of_module), Value::Str(of_function)) =
+            (self.values.get(module), self.values.get(name))
+        else {
+            return Err(self.refuse("the name of a function is no text"));
+        };
+        if of_module.len() + of_function.len() > MAX_NAME {
             return Err(self.refuse(format!("the name of a function has more than {MAX_NAME} bytes")));
         }
-        Ok(Value::Global(format!("{module}.{name}").into()))
+        Ok(Value::Global(module, name))
     }
 
     /// Writes down a call.
@@ -194,7 +209,7 @@ impl<'a> Machine<'a> {
             b'i' => {
                 let global = self.global_of_lines()?;
                 let arguments = self.pop_to_mark()?;
-                (self.add(global)?, self.add(Value::Tuple(arguments))?)
+                (self.add(global)?, self.add_tuple(arguments)?)
             }
             // Both lie above the mark.
             b'o' => {
@@ -203,18 +218,19 @@ impl<'a> Machine<'a> {
                     return Err(self.refuse("an object without a class"));
                 }
                 let callee = all.remove(0);
-                (callee, self.add(Value::Tuple(all))?)
+                (callee, self.add_tuple(all)?)
             }
             // Arguments by position and by name.
             0x92 => {
                 let (named, arguments, callee) = (self.pop()?, self.pop()?, self.pop()?);
-                (callee, self.add(Value::Tuple(vec![arguments, named]))?)
+                (callee, self.add_tuple(vec![arguments, named])?)
             }
             _ => {
                 let (arguments, callee) = (self.pop()?, self.pop()?);
                 (callee, arguments)
             }
         };
+        self.charge(size_of::<Object>())?;
         let object = Object { callee, arguments, state: None, elements: Vec::new(), entries: Vec::new() };
         self.push(Value::Object(Box::new(object)))
     }
@@ -232,7 +248,8 @@ impl<'a> Machine<'a> {
         let keyed = matches!(instruction, b's' | b'u');
         let pairs = if keyed { self.pairs(&given)? } else { Vec::new() };
         let target = self.top()?;
-        match &mut self.values[target.index()] {
+        self.charge(LIST + given.len() * ELEMENT)?;
+        match self.values.get_mut(target) {
             Value::Object(object) if instruction == b'b' => object.state = Some(given[0]),
             Value::Object(object) if keyed => object.entries.extend(pairs),
             Value::Object(object) => object.elements.extend(given),
@@ -255,6 +272,7 @@ impl<'a> Machine<'a> {
             }
             _ => self.pop_to_mark()?,
         };
+        self.charge(LIST + given.len() * ELEMENT)?;
         let value = match instruction {
             b'l' => Value::List(given),
             b'd' => Value::Dict(self.pairs(&given)?),
@@ -271,17 +289,49 @@ impl<'a> Machine<'a> {
         Ok(pairs.iter().map(|&[key, value]| (key, value)).collect())
     }
 
+    fn add_tuple(&mut self, elements: Vec<Id>) -> Result<Id> {
+        self.charge(LIST + elements.len() * ELEMENT)?;
+        self.add(Value::Tuple(elements))
+    }
+
     fn add(&mut self, value: Value<'a>) -> Result<Id> {
-        if self.values.len() >= MAX_VALUES {
-            return Err(self.refuse(format!("more than {MAX_VALUES} values")));
-        }
-        self.values.push(value);
-        Ok(Id((self.values.len() - 1) as u32))
+        let owned = match &value {
+            Value::Str(Cow::Owned(text)) => text.capacity(),
+            Value::Bytes(Cow::Owned(bytes)) => bytes.capacity(),
+            _ => 0,
+        };
+        self.charge(size_of::<Value<'_>>() + owned)?;
+        Ok(self.values.push(value))
     }
 
     fn push(&mut self, value: Value<'a>) -> Result<()> {
         let id = self.add(value)?;
+        self.put(id)
+    }
+
+    /// Puts a value of the table on the stack.
+    fn put(&mut self, id: Id) -> Result<()> {
+        if self.stack.len() == MAX_STACK {
+            return Err(self.refuse(format!("more than {MAX_STACK} values on the stack")));
+        }
         self.stack.push(id);
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Result<()> {
+        if self.marks.len() == MAX_MARKS {
+            return Err(self.refuse(format!("more than {MAX_MARKS} marks on the stack")));
+        }
+        self.marks.push(self.stack.len());
+        Ok(())
+    }
+
+    /// Takes memory for what is read.
+    fn charge(&mut self, bytes: usize) -> Result<()> {
+        match self.room.checked_sub(bytes) {
+            Some(rest) => self.room = rest,
+            None => return Err(self.refuse(format!("its values take more than {} MiB", MAX_MEMORY >> 20))),
+        }
         Ok(())
     }
 

@@ -14,11 +14,16 @@ use std::borrow::Cow;
 
 use crate::error::{Error, Result};
 
-/// The most values a pickle may have. Checkpoints of large models have some hundred thousand.
-const MAX_VALUES: usize = 1 << 21;
+/// The most memory that the values of a pickle may take: half a million of them. Checkpoints of large models have some
+/// hundred thousand.
+const MAX_MEMORY: usize = 36 << 20;
 
-/// The most instructions a pickle may have.
-const MAX_INSTRUCTIONS: usize = 1 << 24;
+/// The most values on the stack, and the most marks among them.
+const MAX_STACK: usize = 1 << 20;
+const MAX_MARKS: usize = 1 << 16;
+
+/// Values of a part of the table. A table in parts never takes memory twice, as one that moves when it grows does.
+const PART: usize = 1 << 12;
 
 /// The longest name of a function or class, in bytes.
 const MAX_NAME: usize = 512;
@@ -59,8 +64,8 @@ pub(super) enum Value<'a> {
     Dict(Vec<(Id, Id)>),
     /// Something kept outside the pickle, under this identifier.
     Persistent(Id),
-    /// The name of a function or class, `module.name`.
-    Global(Box<str>),
+    /// The name of a function or class: two texts, of its module and within it.
+    Global(Id, Id),
     /// A call that was not made.
     Object(Box<Object>),
 }
@@ -83,8 +88,42 @@ pub(super) struct Object {
 /// The values of a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
-    values: Vec<Value<'a>>,
+    values: Table<'a>,
     root: Id,
+}
+
+/// Values by their places.
+#[derive(Debug, Default)]
+struct Table<'a> {
+    /// All but the last have [`PART`] values.
+    parts: Vec<Vec<Value<'a>>>,
+}
+
+impl<'a> Table<'a> {
+    fn len(&self) -> usize {
+        self.parts.last().map_or(0, |last| (self.parts.len() - 1) * PART + last.len())
+    }
+
+    fn push(&mut self, value: Value<'a>) -> Id {
+        let id = Id(self.len() as u32);
+        match self.parts.last_mut() {
+            Some(last) if last.len() < PART => last.push(value),
+            _ => {
+                let mut part = Vec::with_capacity(PART);
+                part.push(value);
+                self.parts.push(part);
+            }
+        }
+        id
+    }
+
+    fn get(&self, id: Id) -> &Value<'a> {
+        &self.parts[id.index() / PART][id.index() % PART]
+    }
+
+    fn get_mut(&mut self, id: Id) -> &mut Value<'a> {
+        &mut self.parts[id.index() / PART][id.index() % PART]
+    }
 }
 
 impl<'a> Pickle<'a> {
@@ -103,12 +142,17 @@ impl<'a> Pickle<'a> {
 
     /// The value at a place of the table.
     pub(super) fn get(&self, id: Id) -> &Value<'a> {
-        &self.values[id.index()]
+        self.values.get(id)
     }
 
     /// All values, in the order in which they appear.
-    pub(super) fn values(&self) -> &[Value<'a>] {
-        &self.values
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value<'a>> {
+        self.values.parts.iter().flatten()
+    }
+
+    /// The number of values.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
     }
 
     /// The elements of a list or tuple.
@@ -127,10 +171,10 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// The name of a function or class.
-    pub(super) fn global(&self, id: Id) -> Option<&str> {
+    /// The module and the name of a function or class, which have at most [`MAX_NAME`] bytes.
+    pub(super) fn global(&self, id: Id) -> Option<[&str; 2]> {
         match self.get(id) {
-            Value::Global(name) => Some(name),
+            Value::Global(module, name) => Some([self.text(*module)?, self.text(*name)?]),
             _ => None,
         }
     }

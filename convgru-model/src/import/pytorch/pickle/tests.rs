@@ -29,7 +29,7 @@ fn shown(pickle: &Pickle<'_>, id: Id) -> String {
         Value::Tuple(ids) => format!("({})", list(ids)),
         Value::Dict(entries) => format!("{{{}}}", pairs(entries)),
         Value::Persistent(id) => format!("<{}>", shown(pickle, *id)),
-        Value::Global(name) => name.to_string(),
+        Value::Global(..) => pickle.global(id).unwrap().join("."),
         Value::Object(object) => {
             let call = format!("{}{}", shown(pickle, object.callee), shown(pickle, object.arguments));
             let state =
@@ -154,16 +154,19 @@ fn errors_name_the_byte() {
 
 #[test]
 fn deep_and_long_pickles_use_no_more_than_their_limits() {
-    // A million lists in each other: neither reading nor dropping goes deeper for them.
-    let mut bytes = b"]".repeat(1_000_000);
-    bytes.extend(b"a".repeat(999_999));
+    // Half a million lists in each other: neither reading nor dropping goes deeper for them.
+    let mut bytes = b"]".repeat(500_000);
+    bytes.extend(b"a".repeat(499_999));
     bytes.push(b'.');
     drop(read(&bytes));
-    let mut values = b"]0".repeat(MAX_VALUES + 1);
-    assert!(error(&values).contains("more than 2097152 values"));
-    values = b"2".repeat(MAX_INSTRUCTIONS);
-    values.insert(0, b'N');
-    assert!(error(&values).contains("more than 16777216 instructions"));
+    assert!(error(&b"]0".repeat(2_000_000)).contains("its values take more than 36 MiB"));
+    assert!(
+        error(&[b"N", &b"2".repeat(MAX_STACK)[..]].concat())
+            .contains("more than 1048576 values on the stack")
+    );
+    assert!(error(&b"(".repeat(MAX_MARKS + 1)).contains("more than 65536 marks"));
+    // Instructions that leave nothing behind may be as many as the file has bytes.
+    drop(read(&[b"N", &b"20".repeat(5_000_000)[..], b"."].concat()));
     let name = "m".repeat(MAX_NAME);
     assert!(error(format!("c{name}\nC\n.").as_bytes()).contains("more than 512 bytes"));
 }
