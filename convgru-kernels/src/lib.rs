@@ -19,7 +19,8 @@
 //! * Gradients of weights and biases are added to what is there; callers zero them.
 //! * A caller's own thread pool is used when the call is made inside
 //!   `rayon::ThreadPool::install`.
-//! * Wrong extents are errors, not panics.
+//! * Calls whose descriptors do not fit are errors with the numbers in them, not panics, and have written nothing.
+//!   Views of a range ([`FeatureMapsRef::images`] and the like) panic as slices do.
 
 pub mod activation;
 mod aligned;

@@ -2,6 +2,8 @@
 //!
 //! Every item writes its own part of the output and nothing else, and an item
 //! computes the same numbers whichever thread takes it, in whichever order.
+//!
+//! Unsafe: Parts of a slice are compared with its length; who takes one knows that no other overlaps it.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -130,8 +132,8 @@ pub(crate) struct Disjoint<'a, T> {
     borrow: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a `Disjoint` stands for the exclusive borrow it was made from; the
-// contract of its methods keeps the parts that threads see apart.
+// SAFETY: a `Disjoint` stands for the exclusive borrow it was made from; by the
+// contract of `part` the parts that threads see are apart.
 unsafe impl<T: Send> Send for Disjoint<'_, T> {}
 // SAFETY: as above; sharing the handle gives no access without that contract.
 unsafe impl<T: Send> Sync for Disjoint<'_, T> {}
@@ -154,7 +156,7 @@ impl<'a, T> Disjoint<'a, T> {
     pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
         assert!(range.start <= range.end && range.end <= self.len);
         // SAFETY: the assertion puts the range inside the slice this handle borrows
-        // exclusively, and the caller keeps live parts apart.
+        // exclusively, and by the contract no live part overlaps it.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
     }
 }

@@ -1,4 +1,6 @@
 //! What the processor can do at best: the measure of every kernel.
+//!
+//! Unsafe: Vectors are loaded from chunks and stored to arrays of at least as many numbers.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -7,16 +9,20 @@ use std::time::Instant;
 use crate::isa::Isa;
 use crate::simd::{Kernel, Simd, Vectorised};
 
+/// Threads that measure at most.
+const MOST_THREADS: usize = 1024;
+
 /// Repetitions of a measurement, of which the best counts.
 const REPETITIONS: usize = 5;
 
 /// Fused multiplications and additions in `f32`, in 10^9 floating-point operations per second
-/// (two for each lane), by as many threads at once, on the current instruction set.
+/// (two for each lane), by as many threads at once (1 to 1024), on the current instruction set.
 ///
 /// ```
 /// assert!(convgru_kernels::peak::fma_gflops(1) > 0.1);
 /// ```
 pub fn fma_gflops(threads: usize) -> f64 {
+    let threads = threads.clamp(1, MOST_THREADS);
     const ROUNDS: usize = 1 << 20;
     let isa = Isa::current();
     let operations = f32::dispatch(isa, FmaLoop { rounds: 1 });
@@ -26,8 +32,10 @@ pub fn fma_gflops(threads: usize) -> f64 {
     operations * ROUNDS as f64 * threads as f64 / seconds * 1e-9
 }
 
-/// Reading memory that fits into no cache, in 10^9 bytes per second, by as many threads at once.
+/// Reading memory that fits into no cache, in 10^9 bytes per second, by as many threads at once (1 to
+/// 1024).
 pub fn read_gb_per_s(threads: usize) -> f64 {
+    let threads = threads.clamp(1, MOST_THREADS);
     const BYTES: usize = 256 << 20;
     let isa = Isa::current();
     let memory = vec![1.0f32; BYTES / size_of::<f32>()];

@@ -23,6 +23,7 @@ mod runs;
 mod tidy;
 mod train;
 mod tune;
+mod unsafe_docs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "fuzz", about: fuzz::ABOUT, run: fuzz::run },
     Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },
+    Command { name: "unsafe-docs", about: unsafe_docs::ABOUT, run: unsafe_docs::run },
     Command { name: "ci", about: ci::ABOUT, run: ci::run },
 ];
 

@@ -7,47 +7,12 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::process;
+use crate::unsafe_docs::{self, KEYWORD, uses_unsafe};
 
 pub(crate) const ABOUT: &str = "Plain-text rules: file sizes, where unsafe may be, crate headers";
 
 /// Lines a source file may have, tests apart.
 const MAX_LINES: usize = 400;
-
-/// The files that may contain `unsafe`.
-const UNSAFE_FILES: &[&str] = &[
-    "convgru-kernels/src/activation/mod.rs",
-    "convgru-kernels/src/aligned/mapping.rs",
-    "convgru-kernels/src/aligned/mod.rs",
-    "convgru-kernels/src/conv/direct/forward.rs",
-    "convgru-kernels/src/conv/direct/weight_gradient.rs",
-    "convgru-kernels/src/conv/entry.rs",
-    "convgru-kernels/src/conv/epilogue.rs",
-    "convgru-kernels/src/conv/multiply.rs",
-    "convgru-kernels/src/conv/packed.rs",
-    "convgru-kernels/src/conv/strided/product.rs",
-    "convgru-kernels/src/conv/winograd/forward.rs",
-    "convgru-kernels/src/conv/winograd/plane.rs",
-    "convgru-kernels/src/conv/winograd/tiles.rs",
-    "convgru-kernels/src/conv/winograd/weight_gradient.rs",
-    "convgru-kernels/src/conv/winograd/weights.rs",
-    "convgru-kernels/src/feature_maps/border.rs",
-    "convgru-kernels/src/feature_maps/rows.rs",
-    "convgru-kernels/src/feature_maps/view.rs",
-    "convgru-kernels/src/gates/backward.rs",
-    "convgru-kernels/src/gates/epilogues.rs",
-    "convgru-kernels/src/gates/first_step.rs",
-    "convgru-kernels/src/gates/pass.rs",
-    "convgru-kernels/src/gates/reset_after.rs",
-    "convgru-kernels/src/gates/step.rs",
-    "convgru-kernels/src/gemm/matrixmultiply.rs",
-    "convgru-kernels/src/gemm/mod.rs",
-    "convgru-kernels/src/parallel.rs",
-    "convgru-kernels/src/peak.rs",
-    "convgru-kernels/src/simd/avx2.rs",
-    "convgru-kernels/src/simd/avx512.rs",
-    "convgru-kernels/src/simd/mod.rs",
-    "convgru-kernels/src/simd/portable.rs",
-];
 
 /// Crate roots that must forbid `unsafe` altogether.
 const SAFE_ROOTS: &[&str] = &[
@@ -64,7 +29,8 @@ const EMPTY_NAMES: &[&str] = &["utils", "util", "helpers", "helper", "common", "
 
 const HELP: &str = "\
 Checks rules about the text of the project: no source file over 400 lines, `unsafe` only in
-listed files, safe crates forbid it, no folder named utils or the like, no tabs or trailing spaces.
+listed files whose invariants docs/unsafe.md has (cargo xtask unsafe-docs), safe crates forbid it,
+no folder named utils or the like, no tabs or trailing spaces.
 
 Usage: cargo xtask tidy
 
@@ -93,12 +59,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
         found.extend(violations(&name, &text));
     }
-    for listed in UNSAFE_FILES {
-        let used = std::fs::read_to_string(root.join(listed)).is_ok_and(|text| text.lines().any(uses_unsafe));
-        if !used {
-            found.push(format!("{listed}: listed for {KEYWORD} code, but has none; take it off the list"));
-        }
-    }
+    found.extend(unsafe_docs::violations(root)?);
     for root_file in SAFE_ROOTS {
         let text = std::fs::read_to_string(root.join(root_file))
             .with_context(|| format!("cannot read {root_file}"))?;
@@ -110,23 +71,6 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The keyword, written so that this file does not seem to use it.
-const KEYWORD: &str = concat!("uns", "afe");
-
-/// Whether a line uses the keyword as one: before a block, an item or an attribute, and
-/// neither in a comment nor as a part of another word.
-fn uses_unsafe(line: &str) -> bool {
-    let code = line.split("//").next().unwrap_or("");
-    code.match_indices(KEYWORD).any(|(at, _)| {
-        let before = code[..at].chars().next_back();
-        let after = code[at + KEYWORD.len()..].trim_start();
-        let begins = ["{", "(", "fn ", "impl ", "impl<", "trait ", "extern "]
-            .iter()
-            .any(|next| after.starts_with(next));
-        begins && !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
-    })
-}
-
 /// What is wrong with one file.
 fn violations(name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -135,7 +79,7 @@ fn violations(name: &str, text: &str) -> Vec<String> {
     if lines > MAX_LINES && !is_test {
         found.push(format!("{name}: {lines} lines; split it, {MAX_LINES} are the limit"));
     }
-    if text.lines().any(uses_unsafe) && !UNSAFE_FILES.contains(&name) && !is_test {
+    if text.lines().any(uses_unsafe) && !unsafe_docs::FILES.contains(&name) && !is_test {
         found.push(format!("{name}: {KEYWORD} code outside the listed files"));
     }
     for word in name.trim_end_matches(".rs").split('/').filter(|word| EMPTY_NAMES.contains(word)) {

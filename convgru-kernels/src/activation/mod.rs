@@ -7,6 +7,9 @@
 //!
 //! The bounds in units in the last place (ULP) are checked over samples in every test
 //! run and over all `f32` in an ignored test.
+//!
+//! Unsafe: A vector is loaded from and stored to a chunk or a padded array of as many numbers as it has lanes;
+//! threads take ranges of a slice that do not overlap.
 
 mod exponential;
 mod functions;

@@ -1,4 +1,7 @@
 //! Memory mapped from the system.
+//!
+//! Unsafe: A mapping owns the pages that `mmap` gave it, parts and unions of mappings own theirs, and each page is
+//! unmapped once.
 
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};

@@ -1,4 +1,7 @@
 //! Memory that begins at a cache line, in large pages where there is much of it.
+//!
+//! Unsafe: Memory is allocated for `len` numbers, by the allocator with `layout(len)` or as a mapping, and holds
+//! numbers from the start, for every bit pattern is one.
 
 #[cfg_attr(not(target_os = "linux"), path = "no_mapping.rs")]
 mod mapping;

@@ -1,4 +1,7 @@
 //! Convolutions of stride 1, added up, with anything after them.
+//!
+//! Unsafe: A convolution hands the sums of each pixel of a region to the epilogue once; who starts it knows that
+//! the epilogue alone has what it writes.
 
 use std::ops::Range;
 

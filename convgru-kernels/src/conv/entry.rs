@@ -1,4 +1,7 @@
 //! The convolution and its gradients: arguments are checked and go to the algorithm of the shape.
+//!
+//! Unsafe: Outputs are borrowed exclusively and have the extent and the sections of the convolution; rows and
+//! channels are visited once.
 
 use super::convolve::{Region, Source, convolve, widened};
 use super::epilogue::Store;

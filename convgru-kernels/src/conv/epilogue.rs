@@ -1,4 +1,7 @@
 //! What happens to the sums of a convolution before they are stored.
+//!
+//! Unsafe: Sums hold a block for each of their pixels, which is checked when they are made; an epilogue touches the
+//! pixels and blocks of its sums alone.
 
 use super::Output;
 use crate::feature_maps::{RowPlace, RowsMut};

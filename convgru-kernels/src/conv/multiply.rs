@@ -3,6 +3,9 @@
 //! Both read one number of the left operand and a panel of vectors of the right one for
 //! each step of the sum. [`Rows`] is a matrix product whose left rows are pixels or
 //! tiles, one block of channels each; [`Outer`] sums over pixels or tiles instead.
+//!
+//! Unsafe: Operands and results are slices whose lengths are compared with rows, segments, runs and panels before
+//! the first product.
 
 use std::ptr;
 

@@ -1,4 +1,6 @@
 //! Weights in the order a kernel reads them.
+//!
+//! Unsafe: Threads fill panels that do not overlap.
 
 use super::geometry::Geometry;
 use super::plan::Algorithm;

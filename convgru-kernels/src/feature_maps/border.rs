@@ -1,4 +1,6 @@
 //! Between the layout of the kernels and `[N, C, H, W]`.
+//!
+//! Unsafe: Rows of maps and of channels are visited once.
 
 use std::ops::Range;
 

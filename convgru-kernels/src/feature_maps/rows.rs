@@ -1,4 +1,7 @@
 //! Rows of feature maps, as kernels address them.
+//!
+//! Unsafe: Handles stand for the borrow they are made of; slices and addresses they give are compared with its
+//! length, and addresses to be written derive from one exclusive borrow.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -13,6 +16,15 @@ pub(crate) struct RowPlace {
     pub(crate) image: usize,
     pub(crate) block: usize,
     pub(crate) row: usize,
+}
+
+impl RowPlace {
+    /// Whether some pixels of the row lie in maps, and not in a row or a block beside it.
+    fn is_in(self, layout: &Layout, column: usize, count: usize) -> bool {
+        let extent = layout.extent();
+        let row = self.image < extent.batch && self.block < layout.blocks() && self.row < extent.height;
+        row && column + count <= extent.width
+    }
 }
 
 /// Feature maps of which kernels read rows.
@@ -55,6 +67,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
     /// If the pixels do not lie in the maps.
     #[inline(always)]
     pub(crate) fn part(&self, place: RowPlace, column: usize, count: usize) -> &'a [T] {
+        debug_assert!(place.is_in(&self.layout, column, count), "{place:?}, {count} from {column}");
         let start = self.layout.offset(place.image, place.block, place.row, column);
         self.slice(start, count * self.layout.lanes())
     }
@@ -110,7 +123,7 @@ impl<'a, T: Scalar> RowsMut<'a, T> {
         let width = self.layout.extent().width;
         let start = self.address(place, 0, width);
         // SAFETY: `address` checked that `width` pixels from there on lie in the exclusive borrow this handle
-        // stands for, and the caller keeps everybody else away.
+        // stands for, and by the contract nobody else has them.
         unsafe { std::slice::from_raw_parts_mut(start, width * self.layout.lanes()) }
     }
 
@@ -121,6 +134,7 @@ impl<'a, T: Scalar> RowsMut<'a, T> {
     /// If the pixels do not lie in the maps.
     #[inline(always)]
     pub(crate) fn address(&self, place: RowPlace, column: usize, count: usize) -> *mut T {
+        debug_assert!(place.is_in(&self.layout, column, count), "{place:?}, {count} from {column}");
         let start = self.layout.offset(place.image, place.block, place.row, column);
         let len = count * self.layout.lanes();
         assert!(start <= self.len && len <= self.len - start, "pixels outside of the feature maps");
@@ -150,10 +164,10 @@ impl<'a, T: Scalar> RowsMut<'a, T> {
 }
 
 /// Calls `work` once for each row of each of `blocks` blocks of each image, from several threads: all blocks of a row
-/// before the next, so that threads have the rows they have in a convolution.
+/// before the next, so that threads have the rows they have in a convolution. Rows without pixels are left out.
 pub(crate) fn for_each_row(layout: &Layout, blocks: usize, work: impl Fn(RowPlace) + Sync) {
     let (height, width) = (layout.extent().height, layout.extent().width);
-    let rows = layout.extent().batch * blocks * height;
+    let rows = if width == 0 { 0 } else { layout.extent().batch * blocks * height };
     let elements = width * layout.lanes();
     for_each_range(rows, elements, |range| {
         for index in range {

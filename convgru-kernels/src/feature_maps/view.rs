@@ -1,4 +1,6 @@
 //! Batches of feature maps that belong to somebody else, whole or in part.
+//!
+//! Unsafe: Rows are visited once by a handle that nobody else has.
 
 use std::ops::Range;
 

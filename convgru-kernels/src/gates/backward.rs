@@ -1,4 +1,7 @@
 //! From the gradient of the next state to the gradients before the activations.
+//!
+//! Unsafe: Gradients are borrowed exclusively and have the extents and sections that are asked for; a pass meets
+//! each row once, and reads the section of the candidate while it writes that of the reset gate.
 
 use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};

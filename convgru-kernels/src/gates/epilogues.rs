@@ -1,4 +1,7 @@
 //! What happens to the sums of the two convolutions of a step.
+//!
+//! Unsafe: An epilogue touches the pixels and blocks of its sums alone, through addresses that the maps have
+//! checked.
 
 use super::activations::{Activations, with_candidate, with_gate};
 use super::pass::Pixels;

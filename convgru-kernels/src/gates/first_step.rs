@@ -1,4 +1,7 @@
 //! A step without a state: nothing to convolve but the input, and nothing to reset.
+//!
+//! Unsafe: Gates and next state are borrowed exclusively and have the extents and sections that are asked for; a
+//! pass meets each row once.
 
 use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};

@@ -1,4 +1,6 @@
 //! What the passes over gates share.
+//!
+//! Unsafe: Rows of a layout are visited once; who starts a pass knows that the work alone has what it writes.
 
 use super::GATES;
 use crate::conv::epilogue::Sums;

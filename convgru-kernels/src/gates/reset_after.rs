@@ -1,4 +1,7 @@
 //! A step whose reset gate acts after the convolution of the state, and the way back.
+//!
+//! Unsafe: Gates, memory and states are borrowed exclusively and have the extents and sections that are asked for;
+//! a pass meets each row once.
 
 use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};

@@ -1,4 +1,7 @@
 //! A step with a state: both hidden convolutions and everything between them.
+//!
+//! Unsafe: Gates, products and states are borrowed exclusively and have the extents and sections that are asked
+//! for; of two convolutions one runs after the other, and products are read only while nobody writes them.
 
 use std::ops::Range;
 

@@ -1,10 +1,12 @@
 //! Matrix products by the crate `matrixmultiply`.
+//!
+//! Unsafe: The contract of the library is that of `Gemm::gemm`.
 
 use super::{Gemm, GemmSize, Operand, OperandMut};
 
 impl Gemm for f32 {
     unsafe fn gemm(size: GemmSize, a: Operand<f32>, b: Operand<f32>, beta: f32, c: OperandMut<f32>) {
-        // SAFETY: the caller vouches for the three operands (contract of `Gemm::gemm`),
+        // SAFETY: the contract of `Gemm::gemm` has every element of the three operands valid and apart,
         // which is all that `sgemm` asks for.
         unsafe {
             matrixmultiply::sgemm(
@@ -29,7 +31,7 @@ impl Gemm for f32 {
 
 impl Gemm for f64 {
     unsafe fn gemm(size: GemmSize, a: Operand<f64>, b: Operand<f64>, beta: f64, c: OperandMut<f64>) {
-        // SAFETY: the caller vouches for the three operands (contract of `Gemm::gemm`),
+        // SAFETY: the contract of `Gemm::gemm` has every element of the three operands valid and apart,
         // which is all that `dgemm` asks for.
         unsafe {
             matrixmultiply::dgemm(

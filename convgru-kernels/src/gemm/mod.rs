@@ -3,6 +3,9 @@
 //! Kernels describe their operands as `Matrix` and `MatrixMut` and call
 //! `multiply`; which code does the arithmetic is the business of the
 //! implementations of [`Gemm`], one file each.
+//!
+//! Unsafe: Matrices are made from slices whose lengths are compared with rows, columns and stride, and the result
+//! is borrowed exclusively.
 
 mod matrix;
 mod matrixmultiply;

@@ -1,4 +1,7 @@
 //! AVX-512: the foundation, and DQ for the sign bits.
+//!
+//! Unsafe: A value of the type is made only where the processor has the instructions; loads and stores have the
+//! contract of the trait.
 
 use std::arch::x86_64::*;
 
@@ -43,12 +46,12 @@ macro_rules! avx512 {
 
             #[inline(always)]
             unsafe fn load(self, from: *const $type) -> Self::Vector {
-                // SAFETY: the token proves the instructions, the caller vouches for the memory.
+                // SAFETY: the token proves the instructions, and by the contract the memory holds the lanes.
                 unsafe { $loadu(from) }
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut $type, a: Self::Vector) {
-                // SAFETY: the token proves the instructions, the caller vouches for the memory.
+                // SAFETY: the token proves the instructions, and by the contract the memory holds the lanes.
                 unsafe { $storeu(to, a) }
             }
             #[inline(always)]

@@ -14,6 +14,8 @@
 //!
 //! Kernels are written once over [`Simd`] and compiled for each instruction set by
 //! [`Isa::run`](crate::isa::Isa::run). What they call must be inlined into them.
+//!
+//! Unsafe: Loads and stores of vectors need memory for as many numbers as there are lanes; everything else is safe.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

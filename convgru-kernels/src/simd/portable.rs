@@ -1,4 +1,6 @@
 //! Fixed-width lanes that a compiler turns into the vectors of any processor.
+//!
+//! Unsafe: Vectors are arrays of numbers, read and written where the contract of the trait has as many.
 
 use super::{Simd, Vectorised};
 
@@ -14,12 +16,12 @@ macro_rules! portable {
 
             #[inline(always)]
             unsafe fn load(self, from: *const $type) -> Self::Vector {
-                // SAFETY: the caller vouches for the lanes; arrays have the alignment of their elements.
+                // SAFETY: by the contract the memory holds the lanes; arrays have the alignment of their elements.
                 unsafe { from.cast::<Self::Vector>().read() }
             }
             #[inline(always)]
             unsafe fn store(self, to: *mut $type, a: Self::Vector) {
-                // SAFETY: the caller vouches for the lanes; arrays have the alignment of their elements.
+                // SAFETY: by the contract the memory holds the lanes; arrays have the alignment of their elements.
                 unsafe { to.cast::<Self::Vector>().write(a) }
             }
             #[inline(always)]

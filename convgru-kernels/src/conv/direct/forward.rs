@@ -1,4 +1,6 @@
 //! The direct convolution.
+//!
+//! Unsafe: Items of work have rows that no other has, so that the epilogue meets each pixel of each block once.
 
 use super::band_rows;
 use crate::conv::convolve::{MOST, Region, Source, segments_of};

@@ -1,4 +1,6 @@
 //! The gradient of the weights of a direct convolution.
+//!
+//! Unsafe: Items of work have tiles of sums that do not overlap.
 
 use super::band_rows;
 use crate::conv::geometry::Geometry;

@@ -1,4 +1,6 @@
 //! The three products of patches, weights and gradients.
+//!
+//! Unsafe: Items of work write images, or partial sums, that do not overlap.
 
 use super::PixelChunks;
 use super::im2col::Patches;

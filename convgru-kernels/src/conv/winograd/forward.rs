@@ -1,4 +1,7 @@
 //! A convolution in tiles: transform, multiply, transform back.
+//!
+//! Unsafe: Items of work have tiles that no other has, so that the epilogue meets each pixel of each block once;
+//! products and sums are slices whose lengths are compared before a transform.
 
 use super::plane::{self, Plane};
 use super::tiles::{Columns, InputTransform, Tiles, Transformed, with_tile};

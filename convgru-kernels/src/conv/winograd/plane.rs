@@ -1,4 +1,7 @@
 //! Two-dimensional transforms: along the rows of a tile, then along its columns.
+//!
+//! Unsafe: A transform reads and writes vectors in rows and columns; who calls it has compared their places with
+//! the lengths of slices.
 
 use super::transform::{self, Line};
 use crate::scalar::Scalar;

@@ -1,4 +1,6 @@
 //! Tiles of images: which there are, and their transforms.
+//!
+//! Unsafe: Windows and targets are slices whose lengths are compared with a tile before its transform.
 
 use std::ops::Range;
 

@@ -1,4 +1,6 @@
 //! The gradient of the weights, summed over tiles in the transformed domain.
+//!
+//! Unsafe: Items of work have parts of the sums, and pairs of channels of the weights, that do not overlap.
 
 use std::ops::Range;
 

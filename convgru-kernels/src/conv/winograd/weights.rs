@@ -1,4 +1,6 @@
 //! Weights in the transformed domain, and their gradients out of it.
+//!
+//! Unsafe: Taps and elements of a tile are slices whose lengths are compared before a transform.
 
 use super::plane::{self, Plane};
 use super::tiles::with_tile;
