@@ -52,6 +52,51 @@ pub enum Error {
         /// The largest that is possible.
         most: usize,
     },
+    /// A call would need more memory than the machine has.
+    #[error("{what} would need {bytes} bytes of memory; {most} are the most that this machine has")]
+    TooLarge {
+        /// What the memory is for.
+        what: String,
+        /// Bytes needed.
+        bytes: u128,
+        /// Bytes a call may ask for: the memory of the machine with what it swaps to, or 1 TiB where the system does
+        /// not tell it.
+        most: u128,
+    },
+    /// Numbers that must be finite are not.
+    #[error(
+        "{what}: {count} of {of} numbers are NaN or infinite, the first at {first:?}; leave the frame out or fill it in"
+    )]
+    NotFinite {
+        /// Which argument.
+        what: String,
+        /// How many are not finite.
+        count: usize,
+        /// How many there are.
+        of: usize,
+        /// Where the first of them is, along each dimension.
+        first: Vec<usize>,
+    },
+    /// What a forward pass kept is not of this network with the weights that it has.
+    #[error("the workspace is not of this network with its weights as they are: {reason}")]
+    Workspace {
+        /// What differs, and what to do.
+        reason: String,
+    },
+    /// Tensors come in another order than those of the network.
+    #[error(
+        "tensor {place} of the {what} is `{got}` where `{expected}` is needed; `zeros_like` of the parameters has the order"
+    )]
+    TensorOrder {
+        /// Of what they are.
+        what: String,
+        /// The place in the order, counted from zero.
+        place: usize,
+        /// The name needed there.
+        expected: String,
+        /// The name given there.
+        got: String,
+    },
     /// A file of weights lacks a tensor.
     #[error("the weights have no tensor `{name}`; they hold: {found}")]
     MissingTensor {

@@ -39,7 +39,8 @@
 //! * Backward passes add to the gradients; the caller zeroes them.
 //! * One frame at a time gives the same bits as the whole sequence.
 //! * Results are the same bits for any number of threads.
-//! * Any height and width at run time. Bad input is an error that names the numbers.
+//! * Any height and width at run time. Bad input is an error that names the numbers, and changes nothing.
+//! * A call that would need more memory than the machine has is [`Error::TooLarge`], before any is taken.
 #![forbid(unsafe_code)]
 
 mod cell;
@@ -52,6 +53,7 @@ mod graph;
 pub mod import;
 mod init;
 pub mod layer;
+mod memory;
 pub mod motion;
 mod network;
 mod parallel;

@@ -1,5 +1,7 @@
 //! Walking over the parameters of a model, for optimisers and weight files.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use convgru_kernels::Scalar;
 
 use crate::error::{Error, Result};
@@ -49,7 +51,8 @@ pub trait Parameters<T: Scalar> {
     }
 }
 
-/// Fails unless `gradients` has the tensors of `parameters`, by name and shape.
+/// Fails unless `gradients` has the tensors of `parameters`, by name and shape and in their order: gradients are written
+/// by place.
 pub(crate) fn expect_gradients<T: Scalar, P: Parameters<T>>(parameters: &P, gradients: &P) -> Result<()> {
     let shapes = |tensors: &P| {
         let mut shapes = Vec::new();
@@ -61,8 +64,43 @@ pub(crate) fn expect_gradients<T: Scalar, P: Parameters<T>>(parameters: &P, grad
         let got = given.iter().find(|(other, _)| other == name).map_or(&[][..], |(_, shape)| shape);
         expect_shape(&format!("gradient of {name}"), got, shape)?;
     }
-    if given.len() == expected.len() {
-        return Ok(());
+    let names = |tensors: &[(String, Vec<usize>)]| tensors.iter().map(|(name, _)| name.clone()).collect();
+    expect_names("gradients", names(&expected), names(&given))
+}
+
+/// Fails unless tensors have these names in this order.
+pub(crate) fn expect_names(what: &str, expected: Vec<String>, given: Vec<String>) -> Result<()> {
+    let (needed, got) = (expected.len(), given.len());
+    if needed != got {
+        return Err(Error::Count { what: format!("tensors of {what}"), expected: needed, got });
     }
-    Err(Error::Count { what: "tensors of gradients".into(), expected: expected.len(), got: given.len() })
+    let differs = |(_, (expected, got)): &(usize, (String, String))| expected != got;
+    match expected.into_iter().zip(given).enumerate().find(differs) {
+        Some((place, (expected, got))) => {
+            Err(Error::TensorOrder { what: what.to_owned(), place, expected, got })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Which network's weights these are, as they are: it changes when they may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// One that nothing else has.
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Fails unless what a forward pass kept has the stamp of the network.
+    pub(crate) fn expect(self, workspace: Self) -> Result<()> {
+        if self == workspace {
+            return Ok(());
+        }
+        let reason = "another network made it, or the weights were given out to be changed since; run the forward \
+                      pass again";
+        Err(Error::Workspace { reason: reason.into() })
+    }
 }

@@ -3,6 +3,7 @@
 use convgru_kernels::Scalar;
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// A contiguous, row-major tensor.
 ///
@@ -26,9 +27,28 @@ impl<T: Scalar> Tensor<T> {
     /// A tensor of zeros. Any dimension may be zero.
     ///
     /// # Panics
-    /// If the shape has more elements than memory has addresses, as vectors do.
+    /// If the shape has more elements than memory has addresses, as vectors do. Where a size comes from a user or a file,
+    /// take [`try_zeros`](Self::try_zeros).
     pub fn zeros(shape: &[usize]) -> Self {
         Self { shape: shape.to_vec(), data: vec![T::ZERO; element_count(shape)] }
+    }
+
+    /// A tensor of zeros of a size that may be anything, such as one that a user or a file gave.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if it would need more memory than the machine has.
+    ///
+    /// ```
+    /// use convgru_model::Tensor;
+    ///
+    /// assert_eq!(Tensor::<f32>::try_zeros(&[2, 3])?, Tensor::zeros(&[2, 3]));
+    /// let error = Tensor::<f32>::try_zeros(&[1 << 40, 1 << 40]).expect_err("no machine has as much");
+    /// assert!(error.to_string().contains("would need 4835703278458516698824704 bytes"));
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn try_zeros(shape: &[usize]) -> Result<Self> {
+        let len = room_for::<T>(shape)?;
+        Ok(Self { shape: shape.to_vec(), data: vec![T::ZERO; len] })
     }
 
     /// A tensor of the given shape around existing data, in row-major order.
@@ -57,14 +77,15 @@ impl<T: Scalar> Tensor<T> {
     }
 
     /// Takes on a shape. The elements are of unspecified value; memory is taken where there was less.
-    pub(crate) fn make_room(&mut self, shape: &[usize]) {
+    pub(crate) fn make_room(&mut self, shape: &[usize]) -> Result<()> {
         if self.shape != shape {
-            let len = element_count(shape);
+            let len = room_for::<T>(shape)?;
             if self.data.len() != len {
                 self.data = vec![T::ZERO; len];
             }
             self.shape = shape.to_vec();
         }
+        Ok(())
     }
 
     /// The dimensions, outermost first.
@@ -116,8 +137,8 @@ impl<T: Scalar> Tensor<T> {
     /// # Panics
     /// If `index` is not below the first dimension, as slices do.
     pub fn slice(&self, index: usize) -> &[T] {
-        let size: usize = self.shape[1..].iter().product();
         assert!(index < self.shape[0], "index {index} of {} along the first dimension", self.shape[0]);
+        let size: usize = self.shape[1..].iter().product();
         &self.data[index * size..(index + 1) * size]
     }
 
@@ -126,8 +147,8 @@ impl<T: Scalar> Tensor<T> {
     /// # Panics
     /// If `index` is not below the first dimension, as slices do.
     pub fn slice_mut(&mut self, index: usize) -> &mut [T] {
-        let size: usize = self.shape[1..].iter().product();
         assert!(index < self.shape[0], "index {index} of {} along the first dimension", self.shape[0]);
+        let size: usize = self.shape[1..].iter().product();
         &mut self.data[index * size..(index + 1) * size]
     }
 
@@ -168,6 +189,10 @@ impl<T: Scalar> Tensor<T> {
                 got: self.shape.clone(),
             });
         };
+        let shape = [&[inner, outer], rest].concat();
+        if self.data.is_empty() {
+            return Ok(Self { shape, data: Vec::new() });
+        }
         let size: usize = rest.iter().product();
         let mut data = Vec::with_capacity(self.data.len());
         for second in 0..inner {
@@ -176,7 +201,35 @@ impl<T: Scalar> Tensor<T> {
                 data.extend_from_slice(&self.data[start..start + size]);
             }
         }
-        Ok(Self { shape: [&[inner, outer], rest].concat(), data })
+        Ok(Self { shape, data })
+    }
+
+    /// Whether every element is a finite number: none is NaN or infinite.
+    ///
+    /// ```
+    /// use convgru_model::Tensor;
+    ///
+    /// assert!(Tensor::from_vec(&[2], vec![0.0f32, -1.5])?.is_finite());
+    /// assert!(!Tensor::from_vec(&[2], vec![0.0f32, f32::NAN])?.is_finite());
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn is_finite(&self) -> bool {
+        self.data.iter().all(|value| value.is_finite())
+    }
+
+    /// Fails unless every element is finite.
+    pub(crate) fn expect_finite(&self, what: &str) -> Result<()> {
+        if self.is_finite() {
+            return Ok(());
+        }
+        let spoilt = |value: &T| !value.is_finite();
+        let mut place = self.data.iter().position(spoilt).unwrap_or_default();
+        let mut first = vec![0; self.rank()];
+        for (index, &size) in first.iter_mut().zip(&self.shape).rev() {
+            (*index, place) = (place % size, place / size);
+        }
+        let count = self.data.iter().filter(|value| spoilt(value)).count();
+        Err(Error::NotFinite { what: what.into(), count, of: self.len(), first })
     }
 
     /// Sets every element.
@@ -219,6 +272,18 @@ fn element_count(shape: &[usize]) -> usize {
     count.unwrap_or_else(|| panic!("a tensor of shape {shape:?} has more elements than memory has addresses"))
 }
 
+/// The number of elements of a shape, if there is memory for them.
+fn room_for<T>(shape: &[usize]) -> Result<usize> {
+    let what = || format!("a tensor of shape {shape:?}");
+    let bytes = memory::bytes_of::<T>(shape);
+    let count = shape.iter().try_fold(1usize, |count, &dimension| count.checked_mul(dimension));
+    let Some(count) = count else {
+        return Err(Error::TooLarge { what: what(), bytes, most: memory::most_bytes() });
+    };
+    memory::expect_room::<T>(&what(), count)?;
+    Ok(count)
+}
+
 /// Fails unless `got` is exactly `expected`.
 pub(crate) fn expect_shape(what: &str, got: &[usize], expected: &[usize]) -> Result<()> {
     if got == expected {
@@ -253,6 +318,26 @@ mod tests {
     #[test]
     fn overflowing_shapes_are_refused() {
         assert!(Tensor::from_vec(&[usize::MAX, 2], vec![0.0f32; 2]).is_err());
+    }
+
+    #[test]
+    fn tensors_without_elements_have_no_size_too_large_to_turn() {
+        let empty = Tensor::from_vec(&[0, usize::MAX, usize::MAX], Vec::<f32>::new()).unwrap();
+        assert_eq!(empty.swap_steps_and_batch().unwrap().shape(), [usize::MAX, 0, usize::MAX]);
+    }
+
+    #[test]
+    fn the_first_number_that_is_not_finite_is_named() {
+        let mut t = Tensor::<f32>::zeros(&[2, 3, 4]);
+        t.as_mut_slice()[17] = f32::NAN;
+        t.as_mut_slice()[20] = f32::NEG_INFINITY;
+        let error = t.expect_finite("frame").unwrap_err().to_string();
+        assert!(
+            error.starts_with("frame: 2 of 24 numbers are NaN or infinite, the first at [1, 1, 1]"),
+            "{error}"
+        );
+        t.fill(f32::MAX);
+        t.expect_finite("frame").unwrap();
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod prepared;
 
 pub(crate) use options::CellOptions;
 pub use parameters::CellParameters;
-pub(crate) use parameters::{CellShape, draw, take};
+pub(crate) use parameters::{CellShape, draw, expect_layers, take};
 pub(crate) use prepared::{PreparedCell, RecurrentImages, Step, StepBackward};
 
 /// The number of gates: update, reset, candidate.

@@ -4,7 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::GATES;
 use crate::config::{ConvGruConfig, Initializer, ResetGate};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::init;
 use crate::parameters::{Parameters, Take};
 use crate::random::Random;
@@ -136,6 +136,18 @@ pub(crate) fn take<T: Scalar>(
         bias: bias.then(|| take("bias", &[rows])).transpose()?,
         hidden_bias: of_state.then(|| take("hidden_bias", &[hidden_channels])).transpose()?,
         reset,
+    })
+}
+
+/// Fails unless layers, whose names begin with `prefix`, are those of a stack.
+pub(crate) fn expect_layers<T: Scalar>(
+    prefix: &str,
+    config: &ConvGruConfig,
+    layers: &[CellParameters<T>],
+) -> Result<()> {
+    expect_count(&format!("{prefix}layers"), config.layers(), layers.len())?;
+    layers.iter().enumerate().try_for_each(|(index, layer)| {
+        layer.expect(&format!("{prefix}layers.{index}"), CellShape::of_layer(config, index), config.bias)
     })
 }
 

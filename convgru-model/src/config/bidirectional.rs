@@ -49,7 +49,7 @@ impl BidirectionalConvGruConfig {
     pub fn out_channels(&self, layer: usize) -> usize {
         let hidden = self.stack.hidden_channels[layer];
         match self.merge {
-            Merge::Concatenate => 2 * hidden,
+            Merge::Concatenate => hidden.saturating_mul(2),
             Merge::Sum => hidden,
         }
     }

@@ -190,14 +190,17 @@ impl ConvGruConfig {
     /// of each layer whose reset gate acts after a convolution with bias, for a configuration that [`validate`](Self::validate) accepts.
     pub fn parameter_count(&self) -> usize {
         let of_layer = |layer: usize| {
-            let taps = |[height, width]: [usize; 2]| height * width;
+            let taps = |[height, width]: [usize; 2]| height.saturating_mul(width);
             let hidden = self.hidden_channels[layer];
-            let weights = self.input_of_layer(layer) * taps(self.input_kernel_of_layer(layer))
-                + hidden * taps(self.kernel_size.of_layer(layer));
+            let of_input = self.input_of_layer(layer).saturating_mul(taps(self.input_kernel_of_layer(layer)));
+            let weights =
+                of_input.saturating_add(hidden.saturating_mul(taps(self.kernel_size.of_layer(layer))));
             let of_state = self.bias && self.reset == ResetGate::After;
-            3 * hidden * (weights + usize::from(self.bias)) + hidden * usize::from(of_state)
+            let columns = weights.saturating_add(usize::from(self.bias));
+            let rows = hidden.saturating_mul(3).saturating_mul(columns);
+            rows.saturating_add(if of_state { hidden } else { 0 })
         };
-        (0..self.layers()).map(of_layer).sum()
+        (0..self.layers()).map(of_layer).fold(0, usize::saturating_add)
     }
 
     /// Checks every field.

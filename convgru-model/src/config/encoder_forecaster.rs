@@ -92,12 +92,12 @@ impl Default for EncoderForecasterConfig {
 impl EncoderForecasterConfig {
     /// Channels of a frame after its patches became channels.
     pub fn patch_channels(&self) -> usize {
-        self.image_channels * self.patch * self.patch
+        self.image_channels.saturating_mul(self.patch).saturating_mul(self.patch)
     }
 
     /// Channels of what the head emits: those of the patches of every member.
     pub(crate) fn output_patch_channels(&self) -> usize {
-        self.patch_channels() * self.members
+        self.patch_channels().saturating_mul(self.members)
     }
 
     /// The encoder stack.
@@ -134,9 +134,9 @@ impl EncoderForecasterConfig {
 
     /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
     pub(super) fn numbers_per_pixel(&self) -> [f64; 2] {
-        let (patch, pixels) = (self.patch_channels() as f64, (self.patch * self.patch) as f64);
+        let (patch, pixels) = (self.patch_channels() as f64, (self.patch as f64).powi(2));
         // Of every layer and step: three gates and the state, gradients of the gates and of the input.
-        let states = 8.0 * self.hidden_channels.iter().sum::<usize>() as f64;
+        let states = 8.0 * self.hidden_channels.iter().map(|&channels| channels as f64).sum::<f64>();
         let forecaster = self.forecaster().in_channels as f64 + 3.0 * self.output_patch_channels() as f64;
         [(patch + states) / pixels, (forecaster + states) / pixels]
     }

@@ -136,7 +136,8 @@ impl ForecasterConfig {
         match self {
             Self::EncoderForecaster(config) => config.hidden_channels.clone(),
             Self::Pyramid(config) => {
-                config.scales.iter().flat_map(|scale| vec![scale.channels; scale.layers]).collect()
+                let scales = config.scales.iter().enumerate();
+                scales.flat_map(|(scale, _)| config.encoder(scale).hidden_channels).collect()
             }
         }
     }

@@ -12,6 +12,8 @@ use crate::layer::{Activation, Conv2dConfig};
 
 /// The most scales of a pyramid.
 pub(crate) const MOST_SCALES: usize = 8;
+/// The most layers of a scale.
+const MOST_LAYERS: usize = 16;
 /// The largest factor between neighbouring scales, and of all of them together.
 const LARGEST_FACTOR: usize = 256;
 /// The largest exponent in which frames are carried on.
@@ -163,13 +165,13 @@ impl Default for PyramidConfig {
 impl PyramidConfig {
     /// Rows and columns of a frame that are one at the coarsest scale.
     pub fn factor(&self) -> usize {
-        self.scales.iter().map(|scale| scale.down).product()
+        self.scales.iter().map(|scale| scale.down).fold(1, usize::saturating_mul)
     }
 
     /// Channels of a frame whose patches became channels of the finest scale.
     pub fn patch_channels(&self) -> usize {
         let patch = self.scales.first().map_or(1, |scale| scale.down);
-        self.image_channels * patch * patch
+        self.image_channels.saturating_mul(patch).saturating_mul(patch)
     }
 
     /// The stack of the encoder at a scale.
@@ -178,6 +180,8 @@ impl PyramidConfig {
     /// If there is no such scale, as slices do.
     pub fn encoder(&self, scale: usize) -> ConvGruConfig {
         let PyramidScale { channels, layers, kernel_size, .. } = self.scales[scale];
+        // One more than there can be is refused as well.
+        let layers = layers.min(MOST_LAYERS + 1);
         ConvGruConfig {
             kernel_size: KernelSizes::PerLayer(vec![kernel_size; layers]),
             bias: self.bias,
@@ -203,13 +207,13 @@ impl PyramidConfig {
     pub(crate) fn down(&self, scale: usize) -> Conv2dConfig {
         let below = if scale == 0 { self.image_channels } else { self.scales[scale - 1].channels };
         let PyramidScale { down, .. } = self.scales[scale];
-        self.link(below * down * down, self.scales[scale].features())
+        self.link(deep(below, down), self.scales[scale].features())
     }
 
     /// The convolution from a scale to the patches of the scale below.
     pub(crate) fn up(&self, scale: usize) -> Conv2dConfig {
         let PyramidScale { channels, down, .. } = self.scales[scale];
-        self.link(channels, self.scales[scale - 1].features() * down * down)
+        self.link(channels, deep(self.scales[scale - 1].features(), down))
     }
 
     /// The first convolution of the output, where there are two.
@@ -238,15 +242,19 @@ impl PyramidConfig {
 
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
-        let count =
-            |link: Conv2dConfig| link.shape().weight_len() + usize::from(link.bias) * link.out_channels;
+        let sum = |counts: &[usize]| counts.iter().copied().fold(0, usize::saturating_add);
+        let count = |link: Conv2dConfig| {
+            let sizes = [link.in_channels, link.out_channels, link.kernel_size[0], link.kernel_size[1]];
+            let weights = sizes.into_iter().fold(1, usize::saturating_mul);
+            sum(&[weights, if link.bias { link.out_channels } else { 0 }])
+        };
         let of_scale = |scale: usize| {
             let up = if scale > 0 { count(self.up(scale)) } else { 0 };
-            let cells = self.encoder(scale).parameter_count() + self.forecaster(scale).parameter_count();
-            cells.saturating_add(count(self.down(scale)) + up)
+            let (encoder, forecaster) = (self.encoder(scale), self.forecaster(scale));
+            sum(&[encoder.parameter_count(), forecaster.parameter_count(), count(self.down(scale)), up])
         };
         let scales = (0..self.scales.len()).map(of_scale).fold(0, usize::saturating_add);
-        scales + count(self.head_output()) + self.head_hidden().map_or(0, count)
+        sum(&[scales, count(self.head_output()), self.head_hidden().map_or(0, count)])
     }
 
     /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
@@ -254,7 +262,7 @@ impl PyramidConfig {
         let (mut read, mut predicted, mut pixels) = (0.0, 0.0, 1.0);
         let mut coming_up = 0.0;
         for scale in &self.scales {
-            pixels *= (scale.down * scale.down) as f64;
+            pixels *= (scale.down as f64).powi(2);
             // What is read and its gradient, gates and states of each layer, and the gradient of the topmost.
             let states = scale.channels as f64 * (4.0 * scale.layers as f64 + 1.0);
             let of_scale = (states + 2.0 * scale.features() as f64) / pixels;
@@ -263,7 +271,7 @@ impl PyramidConfig {
             coming_up = scale.features() as f64 / pixels;
         }
         let patches = self.patch_channels() as f64;
-        let finest = self.scales.first().map_or(1.0, |scale| (scale.down * scale.down) as f64);
+        let finest = self.scales.first().map_or(1.0, |scale| (scale.down as f64).powi(2));
         if self.residual == Residual::Motion {
             predicted += self.image_channels as f64;
         }
@@ -324,8 +332,9 @@ impl PyramidConfig {
                 let reason = format!("{} is not between 1 and {MAX_CHANNELS}", scale.features());
                 return invalid(field("features"), reason);
             }
-            if !(1..=16).contains(&scale.layers) {
-                return invalid(field("layers"), format!("{} is not between 1 and 16", scale.layers));
+            if !(1..=MOST_LAYERS).contains(&scale.layers) {
+                let reason = format!("{} is not between 1 and {MOST_LAYERS}", scale.layers);
+                return invalid(field("layers"), reason);
             }
             self.encoder(index).validate().map_err(|error| match error {
                 Error::InvalidConfig { field: name, reason } if name == "candidate_activation" => {
@@ -347,6 +356,11 @@ impl PyramidConfig {
         }
         Ok(())
     }
+}
+
+/// Channels of images whose squares of `down` pixels became channels.
+fn deep(channels: usize, down: usize) -> usize {
+    channels.saturating_mul(down).saturating_mul(down)
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ impl<T: Scalar> StateDict<T> {
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
     pub fn new(layout: &'static Layout, network: &ConvGru<T>, cells: Option<&str>) -> Result<Self> {
+        network.check()?;
         expect_functions(layout, network.config())?;
         let layers = &network.parameters().layers;
         for (index, layer) in layers.iter().enumerate() {

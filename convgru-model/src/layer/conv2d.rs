@@ -5,9 +5,10 @@ use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use serde::{Deserialize, Serialize};
 
 use super::{images, with_image};
-use crate::config::Initializer;
+use crate::config::{Initializer, MAX_PARAMETERS, invalid};
 use crate::error::{Error, Result};
 use crate::init;
+use crate::memory;
 use crate::parameters::{Parameters, Take, expect_gradients};
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_shape};
@@ -88,15 +89,36 @@ impl Conv2dConfig {
         ];
         for (field, values) in positive {
             if values.iter().any(|v| !(1..=65_536).contains(v)) {
-                return Err(Error::InvalidConfig {
-                    field: field.into(),
-                    reason: format!("{values:?} is not within 1 to 65536"),
-                });
+                return invalid(field, format!("{values:?} is not within 1 to {MOST}"));
             }
+        }
+        if let PaddingMode::Explicit(padding) = self.padding
+            && padding.iter().any(|&side| side > MOST)
+        {
+            return invalid("padding", format!("{padding:?} is not within 0 to {MOST}"));
+        }
+        // None of these products overflows: each factor is below 2^17.
+        let [rows, columns] = [0, 1].map(|axis| self.dilation[axis] * (self.kernel_size[axis] - 1) + 1);
+        if rows.max(columns) > MOST {
+            let reason = format!(
+                "{:?} pixels from tap to tap of a kernel of {:?} reach over {rows}x{columns} pixels; {MOST} are possible",
+                self.dilation, self.kernel_size
+            );
+            return invalid("dilation", reason);
+        }
+        let [kh, kw] = self.kernel_size;
+        let sizes = [self.out_channels, self.in_channels, kh, kw];
+        let weights = sizes.iter().try_fold(1usize, |n, &size| n.checked_mul(size));
+        if weights.is_none_or(|weights| weights > MAX_PARAMETERS) {
+            let reason = format!("weights of {sizes:?} are more than {MAX_PARAMETERS} numbers");
+            return invalid("out_channels", reason);
         }
         Ok(())
     }
 }
+
+/// The largest number of channels, rows and columns of anything about a convolution.
+const MOST: usize = 65_536;
 
 /// Weights and bias of a [`Conv2d`].
 #[derive(Debug, Clone, PartialEq)]
@@ -105,6 +127,24 @@ pub struct Conv2dParameters<T> {
     pub weight: Tensor<T>,
     /// `[out_channels]`
     pub bias: Option<Tensor<T>>,
+}
+
+impl<T: Scalar> Conv2dParameters<T> {
+    /// Fails unless they are those of a configuration; `name` is that of the convolution, if it has one.
+    pub(crate) fn expect(&self, name: &str, config: &Conv2dConfig) -> Result<()> {
+        let what = |part: &str| if name.is_empty() { part.to_owned() } else { format!("{name}.{part}") };
+        let [kh, kw] = config.kernel_size;
+        let expected = [config.out_channels, config.in_channels, kh, kw];
+        expect_shape(&what("weight"), self.weight.shape(), &expected)?;
+        match &self.bias {
+            Some(bias) if config.bias => expect_shape(&what("bias"), bias.shape(), &[config.out_channels]),
+            None if !config.bias => Ok(()),
+            other => {
+                let have = if other.is_some() { "have" } else { "lack" };
+                invalid(what("bias"), format!("{} but the weights {have} a bias", config.bias))
+            }
+        }
+    }
 }
 
 impl<T: Scalar> Parameters<T> for Conv2dParameters<T> {
@@ -147,6 +187,9 @@ impl<T: Scalar> Conv2d<T> {
     /// [`Error::InvalidConfig`] if a field cannot work.
     pub fn new(config: Conv2dConfig, seed: u64) -> Result<Self> {
         config.validate()?;
+        let [kh, kw] = config.kernel_size;
+        let sizes = [config.out_channels, config.in_channels, kh, kw];
+        memory::expect_bytes("the weights", memory::bytes_of::<T>(&sizes))?;
         let mut random = Random::new(seed, 0);
         Ok(Self { config, parameters: draw(&config, &mut random) })
     }
@@ -157,21 +200,7 @@ impl<T: Scalar> Conv2d<T> {
     /// [`Error::InvalidConfig`] or [`Error::ShapeMismatch`] if configuration and weights do not fit.
     pub fn from_parameters(config: Conv2dConfig, parameters: Conv2dParameters<T>) -> Result<Self> {
         config.validate()?;
-        let [kh, kw] = config.kernel_size;
-        let expected = [config.out_channels, config.in_channels, kh, kw];
-        expect_shape("weight", parameters.weight.shape(), &expected)?;
-        match &parameters.bias {
-            Some(bias) if config.bias => expect_shape("bias", bias.shape(), &[config.out_channels])?,
-            None if !config.bias => {}
-            other => {
-                let reason = format!(
-                    "{} but the weights {} a bias",
-                    config.bias,
-                    if other.is_some() { "have" } else { "lack" }
-                );
-                return Err(Error::InvalidConfig { field: "bias".into(), reason });
-            }
-        }
+        parameters.expect("", &config)?;
         Ok(Self { config, parameters })
     }
 
@@ -204,7 +233,7 @@ impl<T: Scalar> Conv2d<T> {
         let mut result = FeatureMaps::zeros(extents.output)?;
         let weights = self.packed()?.with_bias(self.parameters.bias.as_ref().map(Tensor::as_slice))?;
         conv::forward(&weights, maps.as_ref(), result.as_mut(), Output::Overwrite, &mut Scratchpad::new())?;
-        let mut output = Tensor::zeros(&extents.output_shape);
+        let mut output = Tensor::try_zeros(&extents.output_shape)?;
         result.as_ref().write_nchw(output.as_mut_slice())?;
         Ok(output)
     }
@@ -225,6 +254,7 @@ impl<T: Scalar> Conv2d<T> {
         gradients: &mut Conv2dParameters<T>,
     ) -> Result<Tensor<T>> {
         expect_gradients(&self.parameters, gradients)?;
+        let packed = self.packed()?;
         let extents = self.extents(input.shape())?;
         expect_shape("gradient of the output of the convolution", d_output.shape(), &extents.output_shape)?;
         let maps = FeatureMaps::from_nchw(extents.input, input.as_slice())?;
@@ -242,20 +272,30 @@ impl<T: Scalar> Conv2d<T> {
             conv::bias_gradient(d_result.as_ref(), d_bias.as_mut_slice())?;
         }
         let mut d_maps = maps;
-        conv::input_gradient(
-            &self.packed()?,
-            d_result.as_ref(),
-            d_maps.as_mut(),
-            Output::Overwrite,
-            &mut scratch,
-        )?;
+        conv::input_gradient(&packed, d_result.as_ref(), d_maps.as_mut(), Output::Overwrite, &mut scratch)?;
         let mut d_input = Tensor::zeros(input.shape());
         d_maps.as_ref().write_nchw(d_input.as_mut_slice())?;
         Ok(d_input)
     }
 
     fn packed(&self) -> Result<PackedWeights<'_, T>> {
+        self.parameters.expect("", &self.config)?;
         Ok(PackedWeights::new(self.config.shape(), self.parameters.weight.as_slice())?)
+    }
+
+    /// Fails if the images with their padding, or what comes of them, are more than the machine can hold.
+    fn expect_memory(&self, input: Extent) -> Result<()> {
+        let padding = match self.config.padding {
+            PaddingMode::Same => Padding::same(self.config.kernel_size, self.config.dilation),
+            PaddingMode::Explicit([top, bottom, left, right]) => Padding { top, bottom, left, right },
+        };
+        let height = input.height.saturating_add(padding.top + padding.bottom);
+        let width = input.width.saturating_add(padding.left + padding.right);
+        let most = |size: usize, stride: usize| size.div_ceil(stride);
+        let [rows, columns] = [most(height, self.config.stride[0]), most(width, self.config.stride[1])];
+        let padded = memory::bytes_of::<T>(&[input.batch, input.channels, height, width]);
+        let output = memory::bytes_of::<T>(&[input.batch, self.config.out_channels, rows, columns]);
+        memory::expect_bytes("a convolution", padded.max(output))
     }
 
     fn extents(&self, shape: &[usize]) -> Result<Extents> {
@@ -268,6 +308,7 @@ impl<T: Scalar> Conv2d<T> {
             });
         }
         let input = Extent { batch, channels, height, width };
+        self.expect_memory(input)?;
         let output = self.config.shape().output_extent(input)?;
         let output_shape = with_image(shape, [output.channels, output.height, output.width]);
         Ok(Extents { input, output, output_shape })

@@ -40,19 +40,23 @@ impl PixelShuffle {
     /// `[.., C r^2, H, W] -> [.., C, H r, W r]`
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] if the channels are no multiple of `r^2`.
+    /// [`Error::ShapeMismatch`] if the channels are no multiple of `r^2`, or height or width times `r` are beyond any number.
     pub fn forward<T: Scalar>(&self, input: &Tensor<T>) -> Result<Tensor<T>> {
         let (_, [channels, height, width]) = images("input of the pixel shuffle", input.shape())?;
         let factor = self.factor;
-        if factor == 0 || channels % (factor * factor) != 0 {
-            return Err(Error::ShapeMismatch {
-                what: "input of the pixel shuffle".into(),
-                expected: format!("[.., a multiple of {}, H, W]", factor * factor),
-                got: input.shape().to_vec(),
-            });
-        }
-        let image = [channels / (factor * factor), height * factor, width * factor];
-        let mut output = Tensor::zeros(&with_image(input.shape(), image));
+        let mismatch = |expected: String| Error::ShapeMismatch {
+            what: "input of the pixel shuffle".into(),
+            expected,
+            got: input.shape().to_vec(),
+        };
+        let Some(taps) = factor.checked_mul(factor).filter(|taps| *taps > 0 && channels % taps == 0) else {
+            return Err(mismatch(format!("[.., a multiple of {factor} x {factor}, H, W]")));
+        };
+        let [Some(rows), Some(columns)] = [height, width].map(|size| size.checked_mul(factor)) else {
+            return Err(mismatch(format!("[.., C, H, W] that can be {factor} times as high and wide")));
+        };
+        let image = [channels / taps, rows, columns];
+        let mut output = Tensor::try_zeros(&with_image(input.shape(), image))?;
         let (from, to) = (input.as_slice(), output.as_mut_slice());
         for_each_pair(input.len(), [channels, height, width], factor, |deep, flat| to[flat] = from[deep]);
         Ok(output)
@@ -88,8 +92,16 @@ impl PixelUnshuffle {
                 got: input.shape().to_vec(),
             });
         }
-        let image = [channels * factor * factor, height / factor, width / factor];
-        let mut output = Tensor::zeros(&with_image(input.shape(), image));
+        let taps = factor.checked_mul(factor).and_then(|taps| channels.checked_mul(taps));
+        let Some(deep) = taps else {
+            return Err(Error::ShapeMismatch {
+                what: "input of the pixel unshuffle".into(),
+                expected: format!("[.., C, H, W] whose channels can be {factor} x {factor} times as many"),
+                got: input.shape().to_vec(),
+            });
+        };
+        let image = [deep, height / factor, width / factor];
+        let mut output = Tensor::try_zeros(&with_image(input.shape(), image))?;
         let (from, to) = (input.as_slice(), output.as_mut_slice());
         for_each_pair(input.len(), image, factor, |deep, flat| to[deep] = from[flat]);
         Ok(output)
@@ -114,10 +126,10 @@ fn for_each_pair(
     factor: usize,
     mut visit: impl FnMut(usize, usize),
 ) {
-    let plane = height * width;
-    if plane == 0 {
+    if len == 0 {
         return;
     }
+    let plane = height * width;
     let planes = len / plane;
     for deep_plane in 0..planes {
         let (image, channel) = (deep_plane / channels, deep_plane % channels);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{images, with_image};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::tensor::{Tensor, expect_shape};
 
 /// How values between pixels are found.
@@ -53,11 +54,16 @@ impl Resample {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if the input has less than three dimensions, and
-    /// [`Error::InvalidConfig`] if an input or output size is zero.
+    /// [`Error::InvalidConfig`] if an input or output size is zero, [`Error::TooLarge`] if the output would need more memory than
+    /// the machine has.
     pub fn forward<T: Scalar>(&self, input: &Tensor<T>) -> Result<Tensor<T>> {
         let (_, [channels, height, width]) = images("input of the resampling", input.shape())?;
+        let size = [channels, self.size[0], self.size[1]];
+        let mut output = Tensor::try_zeros(&with_image(input.shape(), size))?;
         let [rows, columns] = self.mixes([height, width])?;
-        let mut output = Tensor::zeros(&with_image(input.shape(), [channels, self.size[0], self.size[1]]));
+        if output.is_empty() {
+            return Ok(output);
+        }
         let planes = input.as_slice().chunks_exact(height * width);
         for (plane, out) in planes.zip(output.as_mut_slice().chunks_exact_mut(self.size[0] * self.size[1])) {
             for (row, line) in rows.iter().zip(out.chunks_exact_mut(self.size[1])) {
@@ -79,10 +85,13 @@ impl Resample {
     /// belong to an input of shape `input_shape`.
     pub fn backward<T: Scalar>(&self, input_shape: &[usize], d_output: &Tensor<T>) -> Result<Tensor<T>> {
         let (_, [channels, height, width]) = images("input of the resampling", input_shape)?;
-        let [rows, columns] = self.mixes([height, width])?;
         let expected = with_image(input_shape, [channels, self.size[0], self.size[1]]);
         expect_shape("gradient of the output of the resampling", d_output.shape(), &expected)?;
-        let mut d_input = Tensor::zeros(input_shape);
+        let [rows, columns] = self.mixes([height, width])?;
+        let mut d_input = Tensor::try_zeros(input_shape)?;
+        if d_input.is_empty() {
+            return Ok(d_input);
+        }
         let planes = d_output.as_slice().chunks_exact(self.size[0] * self.size[1]);
         for (d_out, plane) in planes.zip(d_input.as_mut_slice().chunks_exact_mut(height * width)) {
             for (row, line) in rows.iter().zip(d_out.chunks_exact(self.size[1])) {
@@ -106,6 +115,7 @@ impl Resample {
                 reason: format!("resampling {input:?} to {:?}; every size must be at least 1", self.size),
             });
         }
+        self.size.iter().try_for_each(|&size| memory::expect_room::<Mix>("resampling", size))?;
         Ok([0, 1]
             .map(|axis| (0..self.size[axis]).map(|i| self.mix(i, input[axis], self.size[axis])).collect()))
     }
@@ -113,7 +123,8 @@ impl Resample {
     fn mix(&self, index: usize, input: usize, output: usize) -> Mix {
         match self.method {
             ResampleMethod::Nearest => {
-                let at = (index * input / output).min(input - 1);
+                let position = index as u128 * input as u128 / output as u128;
+                let at = (position as usize).min(input - 1);
                 Mix { at: [at, at], weights: [1.0, 0.0] }
             }
             ResampleMethod::Bilinear => {

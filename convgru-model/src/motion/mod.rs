@@ -13,6 +13,7 @@ mod tests;
 use convgru_kernels::Scalar;
 
 use crate::error::{Error, Result};
+use crate::network::expect_steps;
 use crate::parallel;
 use crate::tensor::Tensor;
 use advection::Origins;
@@ -51,16 +52,25 @@ use plane::Plane;
 pub struct OpticalFlow {
     /// How many of the last frames show the movement, at least 2; fewer where there are fewer.
     pub frames: usize,
-    /// Standard deviation of the window in pixels, above 0.
+    /// Standard deviation of the window in pixels, above 0, to 1024.
     pub window: f32,
-    /// How often each level is refined, at least 1.
+    /// How often each level is refined, 1 to 100.
     pub iterations: usize,
     /// How strongly a level keeps to the movement of the coarser one, as a part of its mean
-    /// contrast; above 0.
+    /// contrast; above 0, to a million.
     pub damping: f32,
     /// What comes from beyond an edge, or from where nothing was measured.
     pub outside: Outside,
 }
+
+/// The most refinements of a level.
+const MOST_ITERATIONS: usize = 100;
+
+/// The widest window in pixels: a Gaussian of it covers more than three thousand of them on each side.
+const WIDEST_WINDOW: f32 = 1024.0;
+
+/// The strongest damping: nothing moves.
+const MOST_DAMPING: f32 = 1e6;
 
 /// What is not known because nothing was measured where it comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,7 +97,8 @@ impl OpticalFlow {
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] if a field is out of its range, [`Error::ShapeMismatch`] if shapes do not fit or
-    /// there are no frames.
+    /// there are no frames, [`Error::OutOfRange`] for more than 65536 steps, [`Error::TooLarge`] for steps that need more
+    /// memory than the machine has.
     pub fn extrapolate<T: Scalar>(
         &self,
         input: &Tensor<T>,
@@ -112,8 +123,9 @@ impl OpticalFlow {
         valid: Option<&Tensor<T>>,
         steps: usize,
     ) -> Result<Tensor<T>> {
-        let shape = self.check(seen, carried, valid)?;
+        let shape = self.check(seen, carried, valid, steps)?;
         let [frames, n, c, height, width] = shape;
+        let mut result = Tensor::try_zeros(&[steps, n, c, height, width])?;
         let planes: Vec<Vec<Plane<T>>> = parallel::map(n * c, &|at| {
             let plane = |tensor: &Tensor<T>, t: usize| {
                 let values = &tensor.slice(t)[at * height * width..][..height * width];
@@ -134,7 +146,6 @@ impl OpticalFlow {
             let shown: Vec<_> = (first..frames).map(|t| frame(seen, t)).collect();
             self.continued(&shown, &frame(carried, frames - 1), steps)
         });
-        let mut result = Tensor::zeros(&[steps, n, c, height, width]);
         for t in 0..steps {
             for (place, planes) in result.slice_mut(t).chunks_exact_mut(height * width).zip(&planes) {
                 place.copy_from_slice(&planes[t].values);
@@ -164,18 +175,27 @@ impl OpticalFlow {
         seen: &Tensor<T>,
         carried: &Tensor<T>,
         valid: Option<&Tensor<T>>,
+        steps: usize,
     ) -> Result<[usize; 5]> {
         let invalid = |field: &str, reason: String| Err(Error::InvalidConfig { field: field.into(), reason });
-        for (field, value, least) in [("frames", self.frames, 2), ("iterations", self.iterations, 1)] {
-            if value < least {
-                return invalid(field, format!("{value} is less than {least}"));
+        if self.frames < 2 {
+            return invalid("frames", format!("{} is less than 2", self.frames));
+        }
+        if !(1..=MOST_ITERATIONS).contains(&self.iterations) {
+            return invalid(
+                "iterations",
+                format!("{} is not within 1 to {MOST_ITERATIONS}", self.iterations),
+            );
+        }
+        for (field, value, most) in
+            [("window", self.window, WIDEST_WINDOW), ("damping", self.damping, MOST_DAMPING)]
+        {
+            // A NaN is no number above 0 either.
+            if !(value > 0.0 && value <= most) {
+                return invalid(field, format!("{value} is not a number above 0, to {most}"));
             }
         }
-        for (field, value) in [("window", self.window), ("damping", self.damping)] {
-            if value <= 0.0 || !value.is_finite() {
-                return invalid(field, format!("{value} is not a number above 0"));
-            }
-        }
+        expect_steps("steps of optical flow", steps)?;
         let mismatch = |what: &str, expected: String, got: &Tensor<T>| {
             Err(Error::ShapeMismatch { what: what.into(), expected, got: got.shape().to_vec() })
         };

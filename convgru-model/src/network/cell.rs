@@ -72,7 +72,7 @@ impl<T: Scalar> ConvGruCell<T> {
         &self.0.parameters().layers[0]
     }
 
-    /// Its weights, to be changed.
+    /// Its weights, to be changed. Workspaces of forward passes before are no longer this cell's.
     pub fn parameters_mut(&mut self) -> &mut CellParameters<T> {
         &mut self.0.parameters_mut().layers[0]
     }

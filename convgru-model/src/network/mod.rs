@@ -34,5 +34,6 @@ pub use pyramid::{
     PyramidWorkspace,
 };
 pub use sequence::Sequence;
+pub(crate) use sequence::expect_steps;
 pub use state_gradient::StateGradient;
 pub use stream::ConvGruStream;

@@ -36,6 +36,17 @@ pub struct Sequence<'a, T> {
     pub outputs: Outputs,
 }
 
+/// The most steps that no frame is given for: forecasts, and networks without input.
+const MOST_STEPS: usize = 1 << 16;
+
+/// Fails for more steps than a call takes that no frame is given for.
+pub(crate) fn expect_steps(what: &str, steps: usize) -> Result<()> {
+    if steps <= MOST_STEPS {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { what: what.to_owned(), got: steps, most: MOST_STEPS })
+}
+
 impl<'a, T: Scalar> Sequence<'a, T> {
     /// Frames from zero states on, all of every sample, and the states of the topmost layer.
     pub fn new(input: &'a Tensor<T>) -> Self {

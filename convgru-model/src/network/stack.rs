@@ -6,8 +6,10 @@ use convgru_kernels::conv::Output;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use super::state_gradient::StateGradient;
-use crate::cell::{CellOptions, CellParameters, GATES, PreparedCell};
+use crate::cell::{CellOptions, CellParameters, GATES, PreparedCell, expect_layers};
+use crate::config::ConvGruConfig;
 use crate::error::Result;
+use crate::memory;
 use crate::sequence::{LayerBackward, LayerWorkspace};
 
 /// The cells of a stack with their weights packed.
@@ -17,7 +19,10 @@ pub(super) struct PreparedStack<'w, T> {
 }
 
 impl<'w, T: Scalar> PreparedStack<'w, T> {
-    pub(super) fn new(layers: &'w [CellParameters<T>], options: CellOptions) -> Result<Self> {
+    /// Of layers whose names begin with `prefix`, which must be those of the configuration.
+    pub(super) fn new(prefix: &str, layers: &'w [CellParameters<T>], config: &ConvGruConfig) -> Result<Self> {
+        expect_layers(prefix, config, layers)?;
+        let options = CellOptions::of(config)?;
         let cells = layers.iter().map(|layer| PreparedCell::new(layer, options));
         Ok(Self { cells: cells.collect::<Result<_>>()? })
     }
@@ -41,6 +46,7 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
         steps: usize,
         kept: usize,
     ) -> Result<StackWorkspace<T>> {
+        memory::expect_bytes("what a network keeps of its steps", self.bytes_of(step, steps, kept))?;
         let halo_of_input = |index: usize| self.cells.get(index).map_or([0, 0], |cell| cell.input_halo());
         let layers = self.cells.iter().enumerate();
         Ok(StackWorkspace {
@@ -49,6 +55,20 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
                 .map(|(index, cell)| LayerWorkspace::new(cell, step, steps, kept, halo_of_input(index + 1)))
                 .collect::<Result<_>>()?,
         })
+    }
+
+    /// Bytes of a workspace, but for borders around images.
+    fn bytes_of(&self, step: Extent, steps: usize, kept: usize) -> u128 {
+        let bytes = |channels: usize, steps: usize| {
+            let step = step.with_channels(channels).dims();
+            memory::bytes_of::<T>(&step).saturating_mul(steps as u128)
+        };
+        let of_cell = |cell: &PreparedCell<'_, T>| {
+            let hidden = cell.shape().hidden_channels;
+            bytes(hidden, steps).saturating_add(bytes(hidden, kept).saturating_mul(GATES as u128))
+        };
+        let layers = self.cells.iter().map(of_cell).fold(0, u128::saturating_add);
+        layers.saturating_add(bytes(step.channels, steps))
     }
 
     /// Whether a workspace was made for cells of the same shapes.
@@ -176,7 +196,9 @@ fn blocks(steps: usize, size: usize) -> impl DoubleEndedIterator<Item = Range<us
 
 /// Steps of a block of a sequence whose widest layer has `hidden` channels.
 pub(super) fn steps_of_block(step: Extent, hidden: usize, steps: usize) -> usize {
-    (BLOCK_ELEMENTS / (GATES * step.with_channels(hidden).len()).max(1)).clamp(1, steps.max(1))
+    let [batch, hidden, height, width] = step.with_channels(hidden).dims();
+    let numbers = [batch, hidden, height, width].iter().fold(GATES, |n, &size| n.saturating_mul(size));
+    (BLOCK_ELEMENTS / numbers.max(1)).clamp(1, steps.max(1))
 }
 
 /// The gradients of a stack on the way back through its steps, and their memory.

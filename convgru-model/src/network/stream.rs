@@ -4,6 +4,7 @@ use convgru_kernels::{Extent, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::stack::{PreparedStack, StackWorkspace};
 use crate::error::{Error, Result, expect_count};
+use crate::memory;
 use crate::tensor::{Tensor, expect_shape};
 
 /// A [`ConvGru`](super::ConvGru) prepared for frames of one size.
@@ -32,36 +33,66 @@ pub struct ConvGruStream<'a, T> {
     started: bool,
     /// Whether the state of each sample was set back after the last step.
     set_back: Vec<bool>,
+    /// Whether what is given must be finite.
+    checks_finite: bool,
     scratch: Scratchpad<T>,
 }
 
 impl<'a, T: Scalar> ConvGruStream<'a, T> {
     pub(super) fn new(stack: PreparedStack<'a, T>, extent: Extent) -> Result<Self> {
+        memory::expect_room::<bool>("samples of a stream", extent.batch)?;
         let workspace = stack.workspace_without_gates(extent, 1)?;
-        let output = Tensor::zeros(&workspace.top().state_extent().dims());
-        let set_back = vec![false; extent.batch];
-        Ok(Self { stack, workspace, output, started: false, set_back, scratch: Scratchpad::new() })
+        let output = Tensor::try_zeros(&workspace.top().state_extent().dims())?;
+        let (set_back, scratch) = (vec![false; extent.batch], Scratchpad::new());
+        Ok(Self { stack, workspace, output, started: false, set_back, checks_finite: false, scratch })
     }
 
     /// Takes all memory that steps need, by two frames on trial.
     pub(super) fn warm_up(&mut self) -> Result<()> {
         for _ in 0..2 {
-            let frame = Tensor::zeros(&self.workspace.inputs.extent().dims());
+            let frame = Tensor::try_zeros(&self.workspace.inputs.extent().dims())?;
             self.step(&frame)?;
         }
         self.reset();
         Ok(())
     }
 
+    /// With `check` frames and states that hold a NaN or an infinite number are refused, by [`Error::NotFinite`]. Without it, which is
+    /// so at first, a single such pixel spreads over all states and stays there until a [`reset`](Self::reset).
+    ///
+    /// ```
+    /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+    ///
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let mut stream = network.prepare(1, 6, 5)?;
+    /// stream.set_check_finite(true);
+    /// let before = stream.step(&Tensor::zeros(&[1, 2, 6, 5]))?.clone();
+    /// let mut frame = Tensor::zeros(&[1, 2, 6, 5]);
+    /// frame.as_mut_slice()[7] = f32::NAN;
+    /// assert!(stream.step(&frame).is_err());
+    /// assert_eq!(stream.output(), &before);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn set_check_finite(&mut self, check: bool) {
+        self.checks_finite = check;
+    }
+
     /// One frame. Returns the state of the topmost layer, `[N, hidden, H, W]`.
+    ///
+    /// A pixel that is NaN makes all states NaN within a few steps, until a [`reset`](Self::reset):
+    /// [`set_check_finite`](Self::set_check_finite) refuses such frames.
     ///
     /// # Shapes
     /// `frame`: `[N, in_channels, H, W]` as the stream was prepared for.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for a frame of another shape; the states stay as they were.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for a frame of another shape, [`Error::NotFinite`] where that is
+    /// [asked for](Self::set_check_finite); the states stay as they were.
     pub fn step(&mut self, frame: &Tensor<T>) -> Result<&Tensor<T>> {
         expect_shape("frame", frame.shape(), &self.workspace.inputs.extent().dims())?;
+        if self.checks_finite {
+            frame.expect_finite("frame")?;
+        }
         self.workspace.inputs.as_mut().read_nchw(frame.as_slice())?;
         if self.started {
             for layer in &mut self.workspace.layers {
@@ -99,12 +130,16 @@ impl<'a, T: Scalar> ConvGruStream<'a, T> {
     /// Goes on from given states, `[N, hidden, H, W]` of each layer.
     ///
     /// # Errors
-    /// [`Error::Count`](crate::Error::Count) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if they do not fit; nothing has changed then.
+    /// [`Error::Count`](crate::Error::Count) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if they do not fit, [`Error::NotFinite`] where
+    /// that is [asked for](Self::set_check_finite); nothing has changed then.
     pub fn set_states(&mut self, states: &[Tensor<T>]) -> Result<()> {
         let layers = &mut self.workspace.layers;
         expect_count("states", layers.len(), states.len())?;
         for (index, (layer, state)) in layers.iter().zip(states).enumerate() {
             expect_shape(&format!("state of layer {index}"), state.shape(), &layer.state_extent().dims())?;
+            if self.checks_finite {
+                state.expect_finite(&format!("state of layer {index}"))?;
+            }
         }
         for (layer, state) in layers.iter_mut().zip(states) {
             layer.states.as_mut().read_nchw(state.as_slice())?;

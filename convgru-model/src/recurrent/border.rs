@@ -4,6 +4,8 @@ use convgru_kernels::Scalar;
 
 use super::network_config::{RecurrentConfig, Wiring};
 use crate::error::{Error, Result, expect_count};
+use crate::memory;
+use crate::network::expect_steps;
 use crate::tensor::{Tensor, expect_shape};
 
 /// A sequence and what else a network is given with it.
@@ -75,8 +77,26 @@ impl Border {
         }
         let contexts = config.cells().filter(|cell| cell.context == super::Context::Additive).count();
         expect_count("contexts", contexts, frames.contexts.len())?;
+        border.expect_memory(frames, config)?;
         border.expect_states(frames, config)?;
         Ok(border)
+    }
+
+    /// Fails for sequences whose states the machine cannot hold, or that are given by their size alone and too long.
+    fn expect_memory<T: Scalar>(&self, frames: &Frames<'_, T>, config: &RecurrentConfig) -> Result<()> {
+        for input in &frames.inputs {
+            if input.shape()[2] == 0 {
+                expect_steps("steps without input", self.steps)?;
+            }
+            let pixels = [&input.shape()[..2], &input.shape()[3..]].concat();
+            memory::expect_bytes("input", memory::bytes_of::<T>(&pixels))?;
+        }
+        let mut bytes = 0u128;
+        for ([_, state], cell) in self.sizes_of_cells(frames, config).iter().zip(config.cells()) {
+            let shape = [&[self.steps, self.batch, cell.hidden_channels], &state[..]].concat();
+            bytes = bytes.saturating_add(memory::bytes_of::<T>(&shape));
+        }
+        memory::expect_bytes("the states of a sequence", bytes)
     }
 
     /// Checks states and contexts against the size of each cell's images.

@@ -204,16 +204,18 @@ impl CellConfig {
     pub fn state_size(&self, input: [usize; 2]) -> [usize; 2] {
         let (kernel, padding) = (self.input_kernel(), self.padding_of_input());
         [0, 1].map(|axis| {
-            let reach = self.input_dilation[axis] * (kernel[axis] - 1);
-            let padded = input[axis] + 2 * padding[axis];
-            padded.checked_sub(reach + 1).map_or(0, |rest| rest / self.input_stride[axis] + 1)
+            let reach = self.input_dilation[axis].saturating_mul(kernel[axis].saturating_sub(1));
+            let padded = input[axis].saturating_add(padding[axis].saturating_mul(2));
+            let rest = padded.checked_sub(reach.saturating_add(1));
+            rest.map_or(0, |rest| (rest / self.input_stride[axis].max(1)).saturating_add(1))
         })
     }
 
     /// Rows and columns on each side of the input.
     pub(crate) fn padding_of_input(&self) -> [usize; 2] {
         let kernel = self.input_kernel();
-        self.input_padding.unwrap_or([0, 1].map(|axis| self.input_dilation[axis] * (kernel[axis] / 2)))
+        let half = |axis: usize| self.input_dilation[axis].saturating_mul(kernel[axis] / 2);
+        self.input_padding.unwrap_or([half(0), half(1)])
     }
 
     /// Height and width of the kernels over the input.

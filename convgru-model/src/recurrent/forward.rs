@@ -30,7 +30,8 @@ impl<T: Scalar> Recurrent<T> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch), [`Error::Count`](crate::Error::Count) or
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if anything given does not fit.
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if anything given does not fit,
+    /// [`Error::TooLarge`](crate::Error::TooLarge) where its states need more memory than the machine has.
     pub fn forward(&self, frames: &Frames<'_, T>) -> Result<RecurrentOutput<T>> {
         self.forward_with(frames, None)
     }
@@ -62,6 +63,7 @@ impl<T: Scalar> Recurrent<T> {
 
     /// The network with its weights at hand, for volumes of some planes (images: 1).
     pub(crate) fn runner<O: Operations>(&self, ops: &mut O, depth: usize) -> Result<Runner<'_, O::Value>> {
+        self.check()?;
         Runner::new(ops, &self.config, &self.slots, depth)
     }
 

@@ -7,8 +7,9 @@ use convgru_kernels::Scalar;
 use super::network_config::{RecurrentConfig, Stage};
 use super::slots::{Slot, draw};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::network::MemoryBudget;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, expect_names};
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_shape};
 
@@ -22,7 +23,8 @@ const FIRST_ITERATIONS: usize = 15;
 pub struct RecurrentParameters<T>(Vec<(String, Tensor<T>)>);
 
 impl<T: Scalar> RecurrentParameters<T> {
-    /// Tensors in the order of the configuration, or another.
+    /// Tensors in any order: [`Recurrent::from_parameters`] brings them in that of the configuration. Gradients are written by
+    /// place: take those of [`zeros_like`](Parameters::zeros_like) of a network's parameters, others are refused.
     pub fn new(named: Vec<(String, Tensor<T>)>) -> Self {
         Self(named)
     }
@@ -81,6 +83,8 @@ impl<T: Scalar> Recurrent<T> {
     pub fn new(config: RecurrentConfig, seed: u64) -> Result<Self> {
         config.validate()?;
         let slots = config.slots();
+        let bytes = slots.iter().flatten().map(|slot| memory::bytes_of::<T>(&slot.shape));
+        memory::expect_bytes("the weights", bytes.fold(0, u128::saturating_add))?;
         let mut named = Vec::new();
         for (index, (stage, slots)) in config.stages.iter().zip(&slots).enumerate() {
             let drawn = draw(slots, &stage.drawing(), &mut Random::new(seed, index as u64));
@@ -88,7 +92,7 @@ impl<T: Scalar> Recurrent<T> {
         }
         let parameters = RecurrentParameters(named);
         let mut network = Self { config, slots, parameters, memory_budget: MemoryBudget::default() };
-        (0..FIRST_ITERATIONS).for_each(|_| network.iterate_spectral_norms());
+        (0..FIRST_ITERATIONS).try_for_each(|_| network.iterate_spectral_norms())?;
         Ok(network)
     }
 
@@ -146,15 +150,34 @@ impl<T: Scalar> Recurrent<T> {
         &self.parameters
     }
 
-    /// Its weights, to be changed.
+    /// Its weights, to be changed. Their names, order and shapes stay: a network whose weights have others is refused by every call.
     pub fn parameters_mut(&mut self) -> &mut RecurrentParameters<T> {
         &mut self.parameters
+    }
+
+    /// Fails unless the weights are those of the configuration, in its order.
+    pub(crate) fn check(&self) -> Result<()> {
+        let stages = self.slots.iter().enumerate();
+        let slots: Vec<_> = stages
+            .flat_map(|(stage, slots)| slots.iter().map(move |slot| (name_of(stage, slot), slot)))
+            .collect();
+        let named = &self.parameters.0;
+        let names = slots.iter().map(|(name, _)| name.clone()).collect();
+        expect_names("weights", names, named.iter().map(|(name, _)| name.clone()).collect())?;
+        slots
+            .iter()
+            .zip(named)
+            .try_for_each(|((name, slot), (_, tensor))| expect_shape(name, tensor.shape(), &slot.shape))
     }
 
     /// Brings the vectors of spectral norms nearer to those of the kernels as they are: one step of the
     /// power iteration, `v = W^T u / |W^T u|`, `u = W v / |W v|` (Miyato et al. 2018). Training calls it before each
     /// forward pass; use takes the vectors as they are.
-    pub fn iterate_spectral_norms(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`], [`Error::Count`] or [`Error::TensorOrder`] if the weights are not those of the configuration.
+    pub fn iterate_spectral_norms(&mut self) -> Result<()> {
+        self.check()?;
         let config = self.config.clone();
         for (stage, config) in config.stages.iter().enumerate() {
             let Stage::Cell(cell) = config else { continue };
@@ -166,6 +189,7 @@ impl<T: Scalar> Recurrent<T> {
                 }
             }
         }
+        Ok(())
     }
 
     fn iterate(&mut self, prefix: &str, gate: &str, rows: std::ops::Range<usize>) {

@@ -53,6 +53,8 @@ pub struct RecurrentStream<'a, T> {
     /// Whether a sample has a state: without one it costs no convolution.
     started: Vec<bool>,
     output: Tensor<T>,
+    /// Whether what is given must be finite.
+    checks_finite: bool,
 }
 
 impl<T: Scalar> Recurrent<T> {
@@ -66,9 +68,10 @@ impl<T: Scalar> Recurrent<T> {
     /// `contexts`: as [`Frames::contexts`].
     ///
     /// # Errors
-    /// As [`forward`](Self::forward), and [`Error::InvalidConfig`] for more numbers than memory has addresses.
+    /// As [`forward`](Self::forward).
     pub fn prepare(&self, shapes: &[&[usize]], contexts: &[Tensor<T>]) -> Result<RecurrentStream<'_, T>> {
-        let frames = shapes.iter().map(|shape| frame_of_zeros(shape)).collect::<Result<Vec<_>>>()?;
+        let frame = |shape: &&[usize]| Tensor::try_zeros(&[&[1], *shape].concat());
+        let frames = shapes.iter().map(frame).collect::<Result<Vec<_>>>()?;
         expect_count("inputs", self.config.inputs(), frames.len())?;
         let frames = Frames { inputs: frames.iter().collect(), states: None, contexts, lengths: None };
         let border = Border::of(&frames, &self.config)?;
@@ -88,6 +91,7 @@ impl<T: Scalar> Recurrent<T> {
             runner,
             border,
             given,
+            checks_finite: false,
         };
         stream.reset();
         Ok(stream)
@@ -95,18 +99,39 @@ impl<T: Scalar> Recurrent<T> {
 }
 
 impl<T: Scalar> RecurrentStream<'_, T> {
+    /// With `check` frames, states and contexts that hold a NaN or an infinite number are refused, by
+    /// [`Error::NotFinite`]. Without it, which is so at first, a single such pixel spreads over all states and stays there until
+    /// a [`reset`](Self::reset).
+    pub fn set_check_finite(&mut self, check: bool) {
+        self.checks_finite = check;
+    }
+
+    /// Fails for numbers that are not finite, where they are looked at.
+    fn expect_finite<'t>(&self, what: &str, tensors: impl Iterator<Item = &'t Tensor<T>>) -> Result<()>
+    where
+        T: 't,
+    {
+        let mut tensors = tensors.filter(|_| self.checks_finite).enumerate();
+        tensors.try_for_each(|(index, tensor)| tensor.expect_finite(&format!("{what} {index}")))
+    }
+
     /// One frame of each input. Returns what the topmost stage gives, `[N, C, H, W]`.
+    ///
+    /// A pixel that is NaN makes all states NaN within a few steps, until a [`reset`](Self::reset):
+    /// [`set_check_finite`](Self::set_check_finite) refuses such frames.
     ///
     /// # Shapes
     /// `inputs`: as the stream was prepared for.
     ///
     /// # Errors
-    /// [`Error::Count`] or [`Error::ShapeMismatch`] for other frames; the states stay as they were.
+    /// [`Error::Count`] or [`Error::ShapeMismatch`] for other frames, [`Error::NotFinite`] where that is
+    /// [asked for](Self::set_check_finite); the states stay as they were.
     pub fn step(&mut self, inputs: &[&Tensor<T>]) -> Result<&Tensor<T>> {
         expect_count("inputs", self.shapes.len(), inputs.len())?;
         for (index, (input, shape)) in inputs.iter().zip(&self.shapes).enumerate() {
             expect_shape(&format!("input {index}"), input.shape(), shape)?;
         }
+        self.expect_finite("input", inputs.iter().copied())?;
         let images = inputs.iter().map(|input| Ok(Eager::hold(self.border.images_of(input)?)));
         self.given.inputs = images.collect::<Result<_>>()?;
         // What each group of samples is given; without states those that have none.
@@ -296,6 +321,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
         let there: Vec<&Value<T>> = there.collect();
         expect_count(&format!("{what}s"), there.len(), tensors.len())?;
         let mut values = Vec::with_capacity(tensors.len());
+        self.expect_finite(what, tensors.iter())?;
         for (index, (value, tensor)) in there.into_iter().zip(tensors).enumerate() {
             let expected = self.border.shape_of(self.eager.tensor(value).shape(), &[self.border.batch]);
             expect_shape(&format!("{what} {index}"), tensor.shape(), &expected)?;
@@ -303,14 +329,4 @@ impl<T: Scalar> RecurrentStream<'_, T> {
         }
         Ok(values)
     }
-}
-
-/// A sequence of one frame of zeros.
-fn frame_of_zeros<T: Scalar>(shape: &[usize]) -> Result<Tensor<T>> {
-    let bytes = shape.iter().try_fold(size_of::<T>(), |bytes, &size| bytes.checked_mul(size));
-    if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
-        let reason = format!("frames of {shape:?} have more numbers than memory has addresses");
-        return Err(Error::InvalidConfig { field: "shapes".into(), reason });
-    }
-    Ok(Tensor::zeros(&[&[1], shape].concat()))
 }

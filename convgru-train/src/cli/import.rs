@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use convgru_model::export::to_smallest_safetensors;
-use convgru_model::import::layout::{Direction, Found, FoundStack, Layout};
+use convgru_model::import::layout::{Direction, Found, FoundStack, Incomplete, Layout};
 use convgru_model::import::network::{FoundNetwork, SYSTEMS};
 use convgru_model::import::{Checkpoint, layout, named_tensors, network};
 use convgru_model::{Parameters, Scalar, Tensor};
@@ -28,8 +28,8 @@ const SHOWN: usize = 4;
 /// Finds the cells in weights of another program, and rearranges them
 ///
 /// Reads files of PyTorch (*.pth, *.pt, *.ckpt; nothing in them is executed), MXNet (*.params) and safetensors, lists the cells
-/// of known layouts with their channels and kernels, and why every other tensor is left out. Without a cell
-/// the command ends with exit code 1.
+/// of known layouts with their channels and kernels, and why every other tensor is left out. Without a cell, with a cell
+/// that lacks a tensor, and with layers between numbered cells the command ends with exit code 1 and writes nothing.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru import --input raft-small.pth
@@ -46,6 +46,10 @@ pub(crate) struct Import {
     /// Where to write the cells in our layout, as safetensors
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Take what is there: cells one by one where other layers can lie between them, and networks without the cells
+    /// that lack tensors
+    #[arg(long)]
+    partial: bool,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -59,6 +63,12 @@ impl Import {
         let Checkpoint { tensors, skipped } = named_tensors(&bytes).with_context(|| format!("{shown}"))?;
         drop(bytes);
         let found = All::find(&tensors, skipped);
+        if !found.incomplete.is_empty() && !self.partial {
+            anyhow::bail!(
+                "{shown}: {}; nothing was imported. With --partial what is there is imported, cell by cell",
+                reasons(&found.incomplete).join("; ")
+            );
+        }
         if found.networks.is_empty() && found.stacks.stacks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
@@ -79,6 +89,9 @@ impl Import {
                 "output": self.output,
                 "stacks": found.stacks.stacks.iter().map(description).collect::<Vec<_>>(),
                 "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
+                "incomplete": found.incomplete.iter().map(|incomplete| json!({
+                    "cells": incomplete.cells, "reason": incomplete.reason,
+                })).collect::<Vec<_>>(),
                 "left": left.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }))
                     .collect::<Vec<_>>(),
             });
@@ -97,11 +110,13 @@ impl Import {
 struct All<T> {
     networks: Vec<FoundNetwork<T>>,
     stacks: Found<T>,
+    /// What of both is not whole.
+    incomplete: Vec<Incomplete>,
 }
 
 impl<T: Scalar> All<T> {
     fn find(tensors: &[(String, Tensor<T>)], skipped: Vec<(String, String)>) -> Self {
-        let network::Networks { networks, rest, reasons } = network::find(tensors);
+        let network::Networks { networks, rest, reasons, mut incomplete } = network::find(tensors);
         let mut stacks = layout::find(&rest);
         for (name, reason) in &mut stacks.left {
             if let Some((_, better)) = reasons.iter().find(|(other, _)| other == name) {
@@ -109,7 +124,8 @@ impl<T: Scalar> All<T> {
             }
         }
         stacks.left.extend(skipped);
-        Self { networks, stacks }
+        incomplete.append(&mut stacks.incomplete);
+        Self { networks, stacks, incomplete }
     }
 
     /// Whether there are several, which then have their names before those of their tensors.
@@ -231,8 +247,18 @@ fn listing(found: &All<f64>) -> String {
             ));
         }
     }
+    lines.extend(reasons(&found.incomplete).into_iter().map(|reason| format!("not whole: {reason}")));
     lines.extend(groups(&found.stacks.left).into_iter().map(|group| format!("left out: {group}")));
     lines.join("\n")
+}
+
+/// What is not whole: cells and why.
+fn reasons(incomplete: &[Incomplete]) -> Vec<String> {
+    let name = |cell: &String| if cell.is_empty() { "(no prefix)".to_owned() } else { cell.clone() };
+    let line = |incomplete: &Incomplete| {
+        format!("{}: {}", incomplete.cells.iter().map(name).collect::<Vec<_>>().join(", "), incomplete.reason)
+    };
+    incomplete.iter().map(line).collect()
 }
 
 /// Tensors that are left, by their reason, with some of their names.

@@ -47,6 +47,8 @@ const CHUNK: usize = 8192;
 pub struct Optimizer<T> {
     config: OptimizerConfig,
     state: OptimizerState<T>,
+    /// Of the parameters it was made for.
+    shapes: Shapes,
     gradients: Vec<T>,
 }
 
@@ -58,7 +60,7 @@ impl<T: Scalar> Optimizer<T> {
     pub fn new<P: Parameters<T>>(config: OptimizerConfig, parameters: &P) -> Result<Self> {
         config.validate()?;
         let state = OptimizerState::new(&config, parameters);
-        Ok(Self { config, state, gradients: Vec::new() })
+        Ok(Self { config, state, shapes: shapes_of(parameters), gradients: Vec::new() })
     }
 
     /// An optimiser that continues from a state, as read from a checkpoint.
@@ -73,7 +75,7 @@ impl<T: Scalar> Optimizer<T> {
     ) -> Result<Self> {
         config.validate()?;
         state.check(&config, parameters)?;
-        Ok(Self { config, state, gradients: Vec::new() })
+        Ok(Self { config, state, shapes: shapes_of(parameters), gradients: Vec::new() })
     }
 
     /// The constants.
@@ -107,9 +109,9 @@ impl<T: Scalar> Optimizer<T> {
     /// [`clip_global_norm`](super::clip_global_norm) returns before this call.
     ///
     /// # Errors
-    /// If the gradients or the parameters differ in their tensors' sizes from
-    /// those the optimiser was made for, or the learning rate is negative or
-    /// not finite; nothing is changed then.
+    /// If the gradients have not the names and shapes of the parameters in their order, the parameters
+    /// not those the optimiser was made for, or the learning rate is negative or not finite; nothing is
+    /// changed then.
     pub fn step<P: Parameters<T>, G: Parameters<T>>(
         &mut self,
         parameters: &mut P,
@@ -122,8 +124,10 @@ impl<T: Scalar> Optimizer<T> {
                 reason: format!("{learning_rate} is not zero or a positive number"),
             });
         }
+        let shapes = shapes_of(parameters);
         self.state.check(&self.config, parameters)?;
-        check_sizes(parameters, gradients)?;
+        check_shapes("the parameters of a step", &shapes, &self.shapes, "the optimiser was made for")?;
+        check_shapes("the gradients of a step", &shapes_of(gradients), &shapes, "the parameters have")?;
         let (config, state) = (&self.config, &mut self.state);
         state.step = state.step.saturating_add(1);
         let begins = state.moments.is_empty();
@@ -145,22 +149,34 @@ impl<T: Scalar> Optimizer<T> {
     }
 }
 
-/// Fails unless gradients have the sizes of the parameters.
-fn check_sizes<T: Scalar, P: Parameters<T>, G: Parameters<T>>(parameters: &P, gradients: &G) -> Result<()> {
-    let mut expected = Vec::new();
-    parameters.for_each(&mut |_, tensor| expected.push(tensor.len()));
-    let (mut tensors, mut wrong) = (0, None);
-    gradients.for_each(&mut |name, tensor| {
-        let (has, needs) = (tensor.len(), expected.get(tensors).copied());
-        if let Some(needs) = needs.filter(|needs| *needs != has && wrong.is_none()) {
-            wrong = Some(format!("`{name}` has {has} numbers where the parameters have {needs}"));
+/// Names and shapes of tensors, in their order.
+type Shapes = Vec<(String, Vec<usize>)>;
+
+fn shapes_of<T: Scalar, P: Parameters<T>>(tensors: &P) -> Shapes {
+    let mut shapes = Vec::new();
+    tensors.for_each(&mut |name, tensor| shapes.push((name.to_owned(), tensor.shape().to_vec())));
+    shapes
+}
+
+/// Fails unless tensors have the names and shapes they should have, in their order: steps go by place.
+fn check_shapes(what: &str, given: &Shapes, expected: &Shapes, of: &str) -> Result<()> {
+    let refuse = |reason| Err(Error::Data { what: what.to_owned(), reason });
+    for (place, ((name, shape), (needed, as_needed))) in given.iter().zip(expected).enumerate() {
+        let [has, needs] = [shape, as_needed].map(|shape| shape.iter().product::<usize>());
+        if name != needed {
+            return refuse(format!("tensor {place} is `{name}` where {of} `{needed}`"));
         }
-        tensors += 1;
-    });
-    if tensors != expected.len() && wrong.is_none() {
-        wrong = Some(format!("there are {tensors} tensors where the parameters have {}", expected.len()));
+        if has != needs {
+            return refuse(format!("`{name}` has {has} numbers where {of} {needs}"));
+        }
+        if shape != as_needed {
+            return refuse(format!("`{name}` is of shape {shape:?} where {of} {as_needed:?}"));
+        }
     }
-    wrong.map_or(Ok(()), |reason| Err(Error::Data { what: "the gradients of a step".into(), reason }))
+    if given.len() == expected.len() {
+        return Ok(());
+    }
+    refuse(format!("there are {} tensors where {of} {}", given.len(), expected.len()))
 }
 
 /// Takes one step: a rule on every piece of every tensor.

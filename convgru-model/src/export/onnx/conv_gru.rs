@@ -16,6 +16,7 @@ const IMAGE: [Size; 2] = [Size::Free("height"), Size::Free("width")];
 
 /// The bytes of the file.
 pub(super) fn write<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> {
+    network.check()?;
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);
     let stack = Stack { layers: &network.parameters().layers, config: network.config(), prefix: "" };
@@ -93,15 +94,15 @@ fn keep_top<T: Scalar>(body: &mut Graph<'_>, stack: Stack<'_, T>, states: &[Stri
     }
 }
 
-/// Declares the outputs of a sequence; the order is that in which a loop gives them.
+/// Declares the outputs of a sequence. The result has the order in which a loop gives them: carried values first.
 fn declare_outputs<T: Scalar>(graph: &mut Graph<'_>, stack: Stack<'_, T>) -> Vec<String> {
     let sizes = stack.state_sizes(IMAGE);
+    if let Some(&top) = sizes.last() {
+        graph.output_as_is("output", &over_steps(top));
+    }
     let mut outputs: Vec<String> = (0..sizes.len()).map(|layer| format!("next_state.{layer}")).collect();
     for (name, sizes) in outputs.iter().zip(&sizes) {
         graph.output_as_is(name, sizes);
-    }
-    if let Some(&top) = sizes.last() {
-        graph.output_as_is("output", &over_steps(top));
     }
     outputs.push("output".to_owned());
     outputs

@@ -32,6 +32,7 @@ pub(super) fn write<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Re
         },
         head: &parameters.head,
     };
+    network.check()?;
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);
     match part {

@@ -15,11 +15,10 @@
 //! | [`pyramid`], [`Part::EncoderStep`] | `frame`, `state.0`, ... from the finest scale on | `next_state.0`, ..., with skips `features.0`, ... of all scales but the coarsest |
 //! | [`pyramid`], [`Part::ForecasterStep`] | `state.0`, ..., with a residual `frame`, with skips `features.0`, ... | `prediction`, `next_state.0`, ... |
 //! | [`pyramid`], [`Part::Forecast`] | `frames`, `steps` | `prediction` |
-//!
-//! | [`recurrent`], [`Form::Step`] | `input [N, C, H, W]` (of several `input.0`, ...), `state.0`, ..., `context.i [N, 3 hidden, H, W]` of cell i | `next_state.0`, ..., `output` of the topmost stage |
+//! | [`recurrent`], [`Form::Step`] | `input [N, C, H, W]` (of several `input.0`, ...), `state.0`, ..., `context.i [N, 3 hidden, H, W]` of cell i | `output` of the topmost stage, `next_state.0`, ... |
 //! | [`recurrent`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ..., `context.i` | `output [T, N, C, H, W]` of the topmost stage, `next_state.0`, ... after the last frame |
 //!
-//! States before a first frame are zeros. A network without input has none here either, and its sequence takes the
+//! Inputs and outputs have the order of the table. States before a first frame are zeros. A network without input has none here either, and its sequence takes the
 //! number of `steps` instead; a forecaster that reads nothing has no `frame`. A step of a pyramid's forecaster without a `frame` does not know
 //! the size of frames: its prediction is as large as the states say, a multiple of the factor.
 
@@ -43,7 +42,7 @@ pub use model::OPSET;
 
 use crate::config::Residual;
 use crate::error::{Error, Result};
-use crate::network::{ConvGru, EncoderForecaster, Forecaster, Pyramid};
+use crate::network::{ConvGru, EncoderForecaster, Forecaster, Pyramid, expect_steps};
 use crate::recurrent::Recurrent;
 
 /// What a file of a [`ConvGru`] computes in one call.
@@ -131,7 +130,7 @@ pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8
 ///
 /// # Errors
 /// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::Count`]
-/// for a forecast of no frames.
+/// for a forecast of no frames, [`Error::OutOfRange`] for more than 65536.
 ///
 /// ```
 /// use convgru_model::{EncoderForecaster, EncoderForecasterConfig, export::onnx::{self, Part}};
@@ -187,10 +186,13 @@ pub fn forecaster<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<
 }
 
 fn expect_frames(part: Part) -> Result<()> {
-    if part != (Part::Forecast { steps: 0 }) {
-        return Ok(());
+    match part {
+        Part::Forecast { steps: 0 } => {
+            Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
+        }
+        Part::Forecast { steps } => expect_steps("frames to predict", steps),
+        _ => Ok(()),
     }
-    Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
 }
 
 fn json(config: &impl Serialize) -> Result<String> {

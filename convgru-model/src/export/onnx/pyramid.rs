@@ -36,6 +36,7 @@ pub(super) fn write<T: Scalar>(network: &Pyramid<T>, part: Part) -> Result<Vec<u
         encoder: scales.clone().map(|scale| config.encoder(scale)).collect(),
         forecaster: scales.map(|scale| config.forecaster(scale)).collect(),
     };
+    network.check()?;
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);
     match part {

@@ -27,6 +27,7 @@ pub(super) fn write<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec
         let reason = "a network of several inputs or of none is written as one step".to_owned();
         return Err(Error::InvalidConfig { field: "form".into(), reason });
     }
+    network.check()?;
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);
     match form {
@@ -128,8 +129,8 @@ fn step<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<()> 
     let states = declare_states(graph, config);
     let contexts = declare_contexts(graph, config);
     let (new, top) = run(graph, network, inputs, &states, &contexts)?;
-    declare_next(graph, config, &new);
     graph.output(&top, "output", &sizes(network.top_channels(), OTHER));
+    declare_next(graph, config, &new);
     Ok(())
 }
 
@@ -148,11 +149,12 @@ fn sequence<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<
     declare_next(&mut body, config, &new);
     body.output(&top, "output", &top_sizes);
     let body = body.finish();
+    graph.output_as_is("output", &[&[Size::Free("steps")], &top_sizes[..]].concat());
     let mut outputs: Vec<String> = (0..new.len()).map(|index| format!("next_state.{index}")).collect();
     for (name, channels) in outputs.iter().zip(states(config)) {
         graph.output_as_is(name, &sizes(channels, OTHER));
     }
-    graph.output_as_is("output", &[&[Size::Free("steps")], &top_sizes[..]].concat());
+    // A loop gives the carried values first.
     outputs.push("output".to_owned());
     loops::scan(graph, body, [&before, &[frames]], &outputs);
     Ok(())

@@ -13,6 +13,7 @@ use crate::config::{
 use crate::error::Error;
 use crate::network::{ConvGru, EncoderForecaster, Pyramid};
 use crate::parameters::Parameters;
+use crate::tensor::Tensor;
 
 fn stack(config: ConvGruConfig, form: Form) -> ModelProto {
     let network = ConvGru::<f32>::new(config, 3).unwrap();
@@ -75,6 +76,11 @@ fn graph(model: &ModelProto) -> &GraphProto {
 
 fn kinds(graph: &GraphProto) -> Vec<&str> {
     graph.node.iter().map(|node| node.op_type.as_str()).collect()
+}
+
+/// Names alone.
+fn names(values: &[ValueInfoProto]) -> Vec<&str> {
+    values.iter().map(|value| value.name.as_str()).collect()
 }
 
 /// Names and sizes: `state.0[batch,4,height,width]`.
@@ -167,6 +173,67 @@ fn weights_are_written_as_they_are() {
     assert_eq!(written, network.parameters().count() as i64);
 }
 
+/// Outputs have the order that is documented, whatever the cells are and whichever order a loop has.
+#[test]
+fn the_output_comes_before_the_states() {
+    use super::recurrent;
+    use crate::recurrent::{
+        CellConfig, CellKind, ConvolutionConfig, Recurrent, RecurrentConfig, Stage, Wiring,
+    };
+    let plain = CellConfig::new(3, 3);
+    let after = CellConfig { reset: ResetGate::After, ..plain.clone() };
+    let traj = CellConfig { cell: CellKind::TrajGru, ..after.clone() };
+    let lstm = CellConfig { cell: CellKind::Lstm, ..plain.clone() };
+    let pair = CellConfig { second_kernel_size: Some([5, 1]), kernel_size: [1, 5], ..plain.clone() };
+    let convolution = ConvolutionConfig { in_channels: 3, out_channels: 3, ..Default::default() };
+    let mixed = RecurrentConfig {
+        stages: vec![
+            Stage::Convolution(convolution.clone()),
+            Stage::Cell(plain.clone()),
+            Stage::Residual(convolution),
+            Stage::Cell(lstm.clone()),
+        ],
+        wiring: Wiring::Chain,
+    };
+    let chain = |cells: &[&CellConfig]| RecurrentConfig::chain(cells.iter().map(|&cell| cell.clone()));
+    for (config, states) in [
+        (chain(&[&plain]), 1),
+        (chain(&[&plain, &after]), 2),
+        (chain(&[&lstm, &plain]), 3),
+        (chain(&[&traj]), 1),
+        (chain(&[&pair, &pair]), 2),
+        (RecurrentConfig { wiring: Wiring::Residual, ..chain(&[&plain, &plain, &plain]) }, 3),
+        (mixed, 3),
+    ] {
+        let network = Recurrent::<f32>::new(config, 3).unwrap();
+        for form in [Form::Step, Form::Sequence] {
+            let model = decode(&recurrent(&network, form).unwrap());
+            let next = (0..states).map(|state| format!("next_state.{state}"));
+            let expected: Vec<String> = std::iter::once("output".to_owned()).chain(next).collect();
+            assert_eq!(names(&graph(&model).output), expected, "{form:?} of {:?}", network.config());
+        }
+    }
+    for in_channels in [0, 3] {
+        let model = stack(ConvGruConfig::new(in_channels, &[4, 2]), Form::Sequence);
+        assert_eq!(names(&graph(&model).output), ["output", "next_state.0", "next_state.1"]);
+    }
+}
+
+#[test]
+fn networks_whose_weights_were_replaced_by_others_are_not_written() {
+    let mut network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[4]), 3).unwrap();
+    network.parameters_mut().layers[0].input_weights = Tensor::zeros(&[7]);
+    conv_gru(&network, Form::Step).unwrap_err();
+    let mut network = EncoderForecaster::<f32>::new(EncoderForecasterConfig::default(), 3).unwrap();
+    network.parameters_mut().head.weight = Tensor::zeros(&[32, 16, 1, 1]);
+    encoder_forecaster(&network, Part::Forecast { steps: 3 }).unwrap_err();
+    let mut network = Pyramid::<f32>::new(PyramidConfig::default(), 3).unwrap();
+    network.parameters_mut().encoder.swap(0, 1);
+    pyramid(&network, Part::EncoderStep).unwrap_err();
+    let network = Pyramid::<f32>::new(PyramidConfig::default(), 3).unwrap();
+    pyramid(&network, Part::Forecast { steps: usize::MAX }).unwrap_err();
+}
+
 #[test]
 fn a_sequence_is_a_scan_over_its_frames() {
     let model = stack(two_layers(ResetGate::Before), Form::Sequence);
@@ -175,9 +242,9 @@ fn a_sequence_is_a_scan_over_its_frames() {
     assert_eq!(
         values(&outer.output),
         [
+            "output[steps,batch,2,height,width]",
             "next_state.0[batch,4,height,width]",
-            "next_state.1[batch,2,height,width]",
-            "output[steps,batch,2,height,width]"
+            "next_state.1[batch,2,height,width]"
         ]
     );
     assert_eq!(kinds(outer), ["Scan"]);

@@ -78,7 +78,7 @@ impl Convolution {
     pub(super) fn forward<T: Scalar>(&self, operands: &Operands<'_, '_, T>) -> Result<Tensor<T>> {
         let (x, kernel) = (operands.values[0], operands.values[1]);
         let [of_input, of_output] = self.extents(x, kernel)?;
-        let mut output = Tensor::zeros(&of_output.dims());
+        let mut output = Tensor::try_zeros(&of_output.dims())?;
         match operands.packed {
             Some(packed) => {
                 let maps = FeatureMaps::from_nchw(of_input, x.as_slice())?;

@@ -96,7 +96,7 @@ impl Pad {
     pub(super) fn forward<T: Scalar>(&self, x: &Tensor<T>) -> Result<Tensor<T>> {
         let [images, channels, height, width] = images_of("images to pad", x)?;
         let [rows, columns] = self.padded([height, width])?;
-        let mut padded = Tensor::zeros(&[images, channels, rows, columns]);
+        let mut padded = Tensor::try_zeros(&[images, channels, rows, columns])?;
         let planes = padded.as_mut_slice().chunks_exact_mut((rows * columns).max(1));
         for (to, from) in planes.zip(x.as_slice().chunks_exact((height * width).max(1))) {
             self.for_each([height, width], |place, source| to[place] = from[source]);

@@ -4,9 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
+use super::chain::{Incomplete, between, cells_with_gaps, numbered};
 use super::convert::Cell;
 use super::directions::REVERSE;
 use super::{ForeignStack, Layout};
+use crate::error::Error;
 use crate::network::Directions;
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
@@ -55,6 +57,9 @@ pub struct Found<T> {
     pub stacks: Vec<FoundStack<T>>,
     /// Tensors that belong to none of them, and why.
     pub left: Vec<(String, String)>,
+    /// Cells between which other layers can lie, each of which is a stack of one layer, and cells that lack tensors: with one of
+    /// them `stacks` is not what the file was meant to hold.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// Names that only networks with other cells have, which share the names of RAFT's: the mark, and what it means.
@@ -66,8 +71,8 @@ const NOT_RAFT: &[(&str, &str)] = &[
 
 /// Finds all cells of known layouts among the tensors of a network.
 ///
-/// Cells are layers of one stack if their names differ in the last part alone and each takes the channels that
-/// the one before has; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
+/// Cells are layers of one stack if their names differ in their number alone, the numbers follow each other, each takes the
+/// channels that the one before has, and no other module beside them can lie between; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
 /// first is given. Give all tensors of a file: names elsewhere in it tell cells of RAFT from others
 /// that look like them. Networks of other cells are found by [`network::find`](crate::import::network::find), which comes
 /// first and leaves the rest for this. Cells of both directions of time are two stacks.
@@ -86,15 +91,23 @@ const NOT_RAFT: &[(&str, &str)] = &[
 /// ```
 pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
     let names = || tensors.iter().map(|(name, _)| name.as_str());
-    let mut search = Search { tensors, stacks: Vec::new(), reasons: HashMap::new(), names: HashSet::new() };
+    let mut search = Search {
+        tensors,
+        stacks: Vec::new(),
+        reasons: HashMap::new(),
+        names: HashSet::new(),
+        complete: HashSet::new(),
+        incomplete: Vec::new(),
+    };
     for (index, layout) in Layout::ALL.iter().enumerate() {
         let same = |other: &Layout| Layout { system: layout.system, ..*other } == *layout;
         if Layout::ALL[..index].iter().any(same) {
             continue;
         }
         let mut cells = layout.cells_in(names());
-        // Within a parent numbers stay in their order.
-        cells.sort_by(|one, other| parent(one).cmp(parent(other)));
+        search.complete.extend(cells.iter().cloned());
+        // Numbers stay in their order.
+        cells.sort_by(|one, other| numbered(one).0.cmp(numbered(other).0));
         let other = NOT_RAFT.iter().find(|(mark, _)| names().any(|name| name.contains(mark)));
         match other {
             Some((mark, system)) if layout.system == "raft" => {
@@ -104,7 +117,7 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
                 search.leave(layout, &cells, &reason);
             }
             _ => cells
-                .chunk_by(|one, next| parent(one) == parent(next))
+                .chunk_by(|one, next| numbered(one).0 == numbered(next).0)
                 .for_each(|cells| search.add(layout, cells)),
         }
     }
@@ -112,7 +125,7 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
 }
 
 /// What a cell's name has before its last part.
-fn parent(prefix: &str) -> &str {
+pub(super) fn parent(prefix: &str) -> &str {
     let name = prefix.strip_suffix('.').unwrap_or(prefix);
     name.rfind('.').map_or("", |dot| &name[..=dot])
 }
@@ -124,6 +137,9 @@ struct Search<'t, T> {
     reasons: HashMap<&'t str, String>,
     /// The names of stacks.
     names: HashSet<String>,
+    /// Cells that have all kernels.
+    complete: HashSet<String>,
+    incomplete: Vec<Incomplete>,
 }
 
 impl<'t, T: Scalar> Search<'t, T> {
@@ -174,13 +190,53 @@ impl<'t, T: Scalar> Search<'t, T> {
         }
         match layout.read(&tensors) {
             Ok(stack) => {
-                let name = self.new_name(layout, cells);
-                self.stacks.push(FoundStack { layout, name, direction: None, stack });
+                let mut found = FoundStack { layout, name: String::new(), direction: None, stack };
+                if let Some(incomplete) = between(self.tensors, &found) {
+                    self.incomplete.push(incomplete);
+                    return cells.chunks(1).for_each(|cell| self.add(layout, cell));
+                }
+                found.name = self.new_name(layout, cells);
+                self.stacks.push(found);
             }
-            Err(_) if cells.len() > 1 => cells.chunks(1).for_each(|cell| self.add(layout, cell)),
+            Err(_) if cells.len() > 1 => {
+                let before = self.stacks.len();
+                cells.chunks(1).for_each(|cell| self.add(layout, cell));
+                let read = &self.stacks[before..];
+                let is_read = |cell: &String| read.iter().any(|found| found.stack.prefixes.contains(cell));
+                if !read.is_empty() {
+                    let damaged: Vec<String> = cells.iter().filter(|cell| !is_read(cell)).cloned().collect();
+                    self.add_damaged(layout, &damaged);
+                }
+            }
             Err(error) => {
+                if matches!(error, Error::MissingTensor { .. }) {
+                    let reason = format!("it looks like a cell of {}, but: {error}", layout.system);
+                    self.incomplete.push(Incomplete { cells: cells.to_vec(), reason });
+                }
                 self.leave(layout, cells, &format!("it looks like {}, but: {error}", layout.system))
             }
+        }
+    }
+
+    /// Cells that are none, beside such that are.
+    fn add_damaged(&mut self, layout: &Layout, cells: &[String]) {
+        for cell in cells {
+            if self.incomplete.iter().any(|incomplete| incomplete.cells.contains(cell)) {
+                continue;
+            }
+            let of_cell = self.of(layout, std::slice::from_ref(cell));
+            let reason = of_cell.iter().find_map(|(name, _)| self.reasons.get(&name[..]));
+            let reason = reason.cloned().unwrap_or_default();
+            self.incomplete.push(Incomplete { cells: vec![cell.clone()], reason });
+        }
+    }
+
+    /// Says of cells that lack kernels which these are.
+    fn add_gaps(&mut self) {
+        let names = self.tensors.iter().map(|(name, _)| name.as_str()).collect();
+        for (incomplete, layout) in cells_with_gaps(&names, &self.complete) {
+            self.leave(layout, &incomplete.cells, &incomplete.reason);
+            self.incomplete.push(incomplete);
         }
     }
 
@@ -208,6 +264,7 @@ impl<'t, T: Scalar> Search<'t, T> {
     }
 
     fn finish(mut self) -> Found<T> {
+        self.add_gaps();
         let is_taken = |name: &str| {
             self.stacks.iter().any(|FoundStack { layout, stack, direction, .. }| {
                 let name = match direction {
@@ -235,7 +292,7 @@ impl<'t, T: Scalar> Search<'t, T> {
             .into_iter()
             .map(|name| (name.to_owned(), self.reasons.remove(name).unwrap_or_else(|| reason(name))));
         let left = left.collect();
-        Found { stacks: self.stacks, left }
+        Found { stacks: self.stacks, left, incomplete: self.incomplete }
     }
 }
 

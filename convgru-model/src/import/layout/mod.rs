@@ -12,6 +12,7 @@
 //! update gate change sign. So a [`Layout`] is a permutation and a sign of numbers, but for biases: where
 //! input and state have one each, they are added up, and both have the gradient of their sum.
 
+mod chain;
 mod convert;
 mod directions;
 mod found;
@@ -21,6 +22,7 @@ use std::collections::HashSet;
 
 use convgru_kernels::Scalar;
 
+pub use self::chain::Incomplete;
 pub use self::found::{Direction, Found, FoundStack, find};
 
 use self::convert::Cell;

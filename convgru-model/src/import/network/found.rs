@@ -3,6 +3,8 @@
 use convgru_kernels::Scalar;
 
 use super::{Hints, Imported, read};
+use crate::error::Error;
+use crate::import::layout::Incomplete;
 use crate::tensor::Tensor;
 
 /// A network that was found.
@@ -25,6 +27,8 @@ pub struct Networks<T> {
     pub rest: Vec<(String, Tensor<T>)>,
     /// Tensors among these that look like a network but are none, and why.
     pub reasons: Vec<(String, String)>,
+    /// Networks that lack tensors.
+    pub incomplete: Vec<Incomplete>,
 }
 
 /// How a system is known by the names of its tensors.
@@ -142,6 +146,9 @@ const PATTERNS: &[Pattern] = &[
     },
 ];
 
+/// The system whose names many networks have that are none of its.
+const COMMON: &str = "jhhuang96";
+
 impl Pattern {
     /// Whether a name after its prefix is one of a cell.
     fn has(&self, rest: &str) -> bool {
@@ -182,7 +189,12 @@ impl Pattern {
 /// assert!(found.rest.is_empty());
 /// ```
 pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Networks<T> {
-    let mut found = Networks { networks: Vec::new(), rest: tensors.to_vec(), reasons: Vec::new() };
+    let mut found = Networks {
+        networks: Vec::new(),
+        rest: tensors.to_vec(),
+        reasons: Vec::new(),
+        incomplete: Vec::new(),
+    };
     for pattern in PATTERNS {
         for prefixes in pattern.prefixes(tensors) {
             let is_part = |name: &str| {
@@ -201,6 +213,10 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Networks<T> {
                 }
                 Err(error) => {
                     let reason = format!("it looks like {}, but: {error}", pattern.system);
+                    if pattern.system != COMMON && matches!(error, Error::MissingTensor { .. }) {
+                        let cells = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
+                        found.incomplete.push(Incomplete { cells, reason: reason.clone() });
+                    }
                     found.reasons.extend(of_network.into_iter().map(|(name, _)| (name, reason.clone())));
                 }
             }

@@ -31,7 +31,9 @@ impl<T: Scalar> BidirectionalConvGru<T> {
     /// those of [`forward_train`](Self::forward_train).
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence,
+    /// [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of weights that were changed since. Nothing
+    /// has changed then.
     ///
     /// ```
     /// use convgru_model::{
@@ -104,7 +106,7 @@ impl<T: Scalar> BidirectionalConvGru<T> {
     ) -> Result<()> {
         let layers = self.config.stack.layers();
         let kept = &workspace.directions.forward;
-        expect_count("layers of the workspace", layers, kept.layers())?;
+        self.blueprint.stamp.expect(workspace.stamp)?;
         expect_count("gradients of outputs", layers, d_outputs.outputs.len())?;
         let Directions { forward, backward } = &d_outputs.last;
         expect_count("gradients of last states of the forward direction", layers, forward.len())?;

@@ -7,7 +7,8 @@ use super::{BidirectionalConvGru, Directions};
 use crate::error::{Result, expect_count};
 use crate::network::conv_gru::{ConvGruOutput, ConvGruWorkspace};
 use crate::network::sequence::Sequence;
-use crate::tensor::{Tensor, expect_rank};
+use crate::parameters::Stamp;
+use crate::tensor::Tensor;
 
 /// The states of a sequence that was read in both directions.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub struct BidirectionalWorkspace<T> {
     pub(super) directions: Directions<ConvGruWorkspace<T>>,
     /// Of the samples, where they differ.
     pub(super) lengths: Option<Vec<usize>>,
+    /// Of the weights of the forward pass.
+    pub(super) stamp: Stamp,
 }
 
 impl<T: Scalar> BidirectionalWorkspace<T> {
@@ -109,8 +112,8 @@ impl<T: Scalar> BidirectionalConvGru<T> {
             self.blueprint.forward_train(&backward.layers, both.backward(sequence), &mut kept_backward)?;
         if let (Some(forward), Some(backward)) = (kept_forward, kept_backward) {
             let lengths = sequence.lengths.map(<[usize]>::to_vec);
-            *workspace =
-                Some(BidirectionalWorkspace { directions: Directions { forward, backward }, lengths });
+            let (directions, stamp) = (Directions { forward, backward }, self.blueprint.stamp);
+            *workspace = Some(BidirectionalWorkspace { directions, lengths, stamp });
         }
         Ok(self.merged(both.reversal, forward, backward))
     }
@@ -118,7 +121,7 @@ impl<T: Scalar> BidirectionalConvGru<T> {
     /// A sequence as both directions read it.
     fn both<'a>(&self, sequence: Sequence<'a, T>) -> Result<Both<'a, T>> {
         let shape = sequence.input.shape();
-        expect_rank("input", shape, &["T", "N", "C", "H", "W"])?;
+        self.blueprint.frame_extent(shape, &["T", "N", "C", "H", "W"])?;
         sequence.expect_lengths(shape[0], shape[1])?;
         let layers = self.config.stack.layers();
         if let Some(states) = sequence.states {

@@ -12,7 +12,7 @@ pub use forward::{BidirectionalOutput, BidirectionalWorkspace};
 use super::conv_gru::{Blueprint, ConvGru, ConvGruParameters, MemoryBudget};
 use crate::config::BidirectionalConvGruConfig;
 use crate::error::Result;
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Stamp};
 use crate::tensor::Tensor;
 
 /// Something of both directions of time.
@@ -114,8 +114,9 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         &self.parameters
     }
 
-    /// Its weights, to be changed.
+    /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
     pub fn parameters_mut(&mut self) -> &mut BidirectionalConvGruParameters<T> {
+        self.blueprint.stamp = Stamp::new();
         &mut self.parameters
     }
 

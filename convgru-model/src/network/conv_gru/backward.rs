@@ -5,7 +5,7 @@ use convgru_kernels::{Scalar, Scratchpad};
 use super::super::stack::{StackBackward, StackWorkspace};
 use super::super::state_gradient::StateGradient;
 use super::{Blueprint, ConvGru, ConvGruParameters, ConvGruWorkspace};
-use crate::cell::{CellParameters, CellShape};
+use crate::cell::{CellParameters, expect_layers};
 use crate::error::{Result, expect_count};
 use crate::tensor::{Tensor, expect_shape};
 
@@ -46,7 +46,9 @@ impl<T: Scalar> ConvGru<T> {
     /// are one convolution over all steps. The weights must be those of `forward_train`.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence,
+    /// [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of weights that were changed since. Nothing
+    /// has changed then.
     pub fn backward(
         &self,
         workspace: &mut ConvGruWorkspace<T>,
@@ -66,8 +68,8 @@ impl<T: Scalar> ConvGru<T> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count)
-    /// if the workspace or `gradients` do not fit the network, and the first error of `enter`, which
-    /// leaves the gradients half added.
+    /// if `gradients` do not fit the network, [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of
+    /// weights that were changed since, and the first error of `enter`, which alone leaves the gradients half added.
     ///
     /// The mean of the squares of the top layer's states, one state in memory at a time:
     ///
@@ -184,7 +186,7 @@ impl Blueprint {
         Ok(ConvGruBackward { d_input, d_initial })
     }
 
-    /// Fails unless workspace and gradients are those of a network of the same layers.
+    /// Fails unless the workspace is of this network with its weights as they are, and the gradients of its layers.
     pub(in crate::network) fn expect_layers<T: Scalar>(
         &self,
         workspace: &ConvGruWorkspace<T>,
@@ -192,12 +194,8 @@ impl Blueprint {
     ) -> Result<()> {
         let layers = self.config.layers();
         expect_count("layers of the workspace", layers, workspace.layers())?;
-        expect_count("layers of the gradients", layers, gradients.len())?;
-        for (index, gradients) in gradients.iter().enumerate() {
-            let shape = CellShape::of_layer(&self.config, index);
-            gradients.expect(&format!("gradients.layers.{index}"), shape, self.config.bias)?;
-        }
-        Ok(())
+        self.stamp.expect(workspace.stamp)?;
+        expect_layers("gradients.", &self.config, gradients)
     }
 
     fn expect_output_gradients<T: Scalar>(

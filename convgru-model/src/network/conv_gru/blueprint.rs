@@ -3,10 +3,12 @@
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
 use super::{ConvGruParameters, ConvGruSequences, MemoryBudget, Outputs};
-use crate::cell::{CellOptions, CellParameters, CellShape};
+use crate::cell::{CellParameters, expect_layers};
 use crate::config::ConvGruConfig;
 use crate::error::{Error, Result, expect_count};
+use crate::memory;
 use crate::network::stack::{PreparedStack, StackWorkspace};
+use crate::parameters::Stamp;
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
 /// A stack whose weights lie elsewhere: in a [`ConvGru`](super::ConvGru), or beside those of another stack.
@@ -14,12 +16,14 @@ use crate::tensor::{Tensor, expect_rank, expect_shape};
 pub(in crate::network) struct Blueprint {
     pub(in crate::network) config: ConvGruConfig,
     pub(in crate::network) memory_budget: MemoryBudget,
+    /// Of the weights.
+    pub(in crate::network) stamp: Stamp,
 }
 
 impl Blueprint {
     /// Of a configuration that is valid, with everything kept for backward passes.
     pub(in crate::network) fn new(config: ConvGruConfig) -> Self {
-        Self { config, memory_budget: MemoryBudget::default() }
+        Self { config, memory_budget: MemoryBudget::default(), stamp: Stamp::new() }
     }
 
     /// Fails unless weights, whose names begin with `prefix`, are those of such a stack.
@@ -28,12 +32,7 @@ impl Blueprint {
         prefix: &str,
         parameters: &ConvGruParameters<T>,
     ) -> Result<()> {
-        expect_count("layers of the weights", self.config.layers(), parameters.layers.len())?;
-        for (index, layer) in parameters.layers.iter().enumerate() {
-            let shape = CellShape::of_layer(&self.config, index);
-            layer.expect(&format!("{prefix}layers.{index}"), shape, self.config.bias)?;
-        }
-        Ok(())
+        expect_layers(prefix, &self.config, &parameters.layers)
     }
 
     /// The stack with its weights packed.
@@ -41,7 +40,7 @@ impl Blueprint {
         &self,
         layers: &'w [CellParameters<T>],
     ) -> Result<PreparedStack<'w, T>> {
-        PreparedStack::new(layers, CellOptions::of(&self.config)?)
+        PreparedStack::new("", layers, &self.config)
     }
 
     /// The stack prepared for sequences.
@@ -62,23 +61,29 @@ impl Blueprint {
         }
     }
 
+    /// Fails unless initial states, where there are any, are those of sequences of such steps.
+    pub(super) fn expect_initial<T: Scalar>(&self, step: Extent, states: Option<&[Tensor<T>]>) -> Result<()> {
+        let Some(states) = states else { return Ok(()) };
+        expect_count("initial states", self.config.layers(), states.len())?;
+        for (index, (&hidden, state)) in self.config.hidden_channels.iter().zip(states).enumerate() {
+            let what = format!("initial state of layer {index}");
+            expect_shape(&what, state.shape(), &step.with_channels(hidden).dims())?;
+        }
+        Ok(())
+    }
+
+    /// Sets initial states after [`expect_initial`](Self::expect_initial).
     pub(super) fn set_initial<T: Scalar>(
         &self,
         workspace: &mut StackWorkspace<T>,
         states: Option<&[Tensor<T>]>,
     ) -> Result<()> {
-        let Some(states) = states else { return Ok(()) };
-        expect_count("initial states", self.config.layers(), states.len())?;
-        for (index, (layer, state)) in workspace.layers.iter_mut().zip(states).enumerate() {
-            let what = format!("initial state of layer {index}");
-            expect_shape(&what, state.shape(), &layer.state_extent().dims())?;
-            layer.read_initial(state)?;
-        }
-        Ok(())
+        let states = states.unwrap_or_default();
+        workspace.layers.iter_mut().zip(states).try_for_each(|(layer, state)| layer.read_initial(state))
     }
 
     /// The extent of one step of an input of shape `[(T,) N, C, H, W]`.
-    pub(super) fn frame_extent(&self, shape: &[usize], pattern: &[&str]) -> Result<Extent> {
+    pub(in crate::network) fn frame_extent(&self, shape: &[usize], pattern: &[&str]) -> Result<Extent> {
         expect_rank("input", shape, pattern)?;
         let [.., batch, channels, height, width] = *shape else { unreachable!("the rank was checked") };
         let others_positive = !shape[..shape.len() - 3].contains(&0) && height > 0 && width > 0;
@@ -91,6 +96,11 @@ impl Blueprint {
                 got: shape.to_vec(),
             });
         }
-        Ok(Extent { batch, channels, height, width })
+        let extent = Extent { batch, channels, height, width };
+        memory::expect_bytes(
+            "input",
+            memory::bytes_of::<f32>(&extent.with_channels(channels.max(1)).dims()),
+        )?;
+        Ok(extent)
     }
 }

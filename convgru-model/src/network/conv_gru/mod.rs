@@ -19,7 +19,8 @@ use super::stream::ConvGruStream;
 use crate::cell::{self, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
 use crate::error::Result;
-use crate::parameters::Parameters;
+use crate::memory;
+use crate::parameters::{Parameters, Stamp};
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -99,6 +100,7 @@ impl<T: Scalar> ConvGru<T> {
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work.
     pub fn new(config: ConvGruConfig, seed: u64) -> Result<Self> {
         config.validate()?;
+        memory::expect_bytes("the weights", memory::bytes_of::<T>(&[config.parameter_count()]))?;
         let layers = (0..config.layers())
             .map(|layer| {
                 let shape = CellShape::of_layer(&config, layer);
@@ -153,9 +155,15 @@ impl<T: Scalar> ConvGru<T> {
         self.parameters
     }
 
-    /// Its weights, to be changed.
+    /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
     pub fn parameters_mut(&mut self) -> &mut ConvGruParameters<T> {
+        self.blueprint.stamp = Stamp::new();
         &mut self.parameters
+    }
+
+    /// Fails unless the weights are those of the configuration.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.blueprint.expect_parameters("", &self.parameters)
     }
 
     /// One frame: the states of all layers after it.
@@ -181,7 +189,7 @@ impl<T: Scalar> ConvGru<T> {
     /// The stream borrows the network, so its packed weights cannot outlive a change of them.
     ///
     /// # Errors
-    /// [`Error::Kernel`](crate::Error::Kernel) if the size is beyond memory addresses.
+    /// [`Error::TooLarge`](crate::Error::TooLarge) if frames of the size would need more memory than the machine has.
     pub fn prepare(&self, batch: usize, height: usize, width: usize) -> Result<ConvGruStream<'_, T>> {
         let extent = Extent { batch, channels: self.config().in_channels, height, width };
         let mut stream = ConvGruStream::new(self.prepared()?, extent)?;

@@ -2,7 +2,7 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::super::sequence::Sequence;
+use super::super::sequence::{Sequence, expect_steps};
 use super::super::stack::{PreparedStack, StackWorkspace};
 use super::{Blueprint, ConvGruOutput, Outputs};
 use crate::error::Result;
@@ -109,8 +109,14 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
         let step = self.blueprint.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
         sequence.expect_lengths(steps, step.batch)?;
+        if step.channels == 0 {
+            expect_steps("steps without input", steps)?;
+        }
+        self.blueprint.expect_initial(step, states)?;
         let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);
-        let block = (BLOCK_ELEMENTS / (3 * widest * step.batch * step.pixels()).max(1)).clamp(1, steps);
+        let sizes = [3, widest, step.batch, step.height, step.width];
+        let numbers = sizes.iter().fold(1usize, |n, &size| n.saturating_mul(size));
+        let block = (BLOCK_ELEMENTS / numbers.max(1)).clamp(1, steps);
         let mut workspace = match self.workspace.take().filter(|kept| kept.fits(step, block, block)) {
             Some(kept) => kept,
             None => self.stack.workspace_without_gates(step, block)?,
@@ -123,7 +129,7 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
         result.last.resize_with(config.layers(), Tensor::default);
         for (layer, output) in workspace.layers[first..].iter().zip(&mut result.outputs) {
             let [n, c, h, w] = layer.state_extent().dims();
-            output.make_room(&[steps, n, c, h, w]);
+            output.make_room(&[steps, n, c, h, w])?;
         }
         let frame_len = step.len();
         let mut last = 0;
@@ -148,7 +154,7 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
             }
         }
         for (layer, state) in workspace.layers.iter().zip(&mut result.last) {
-            state.make_room(&layer.state_extent().dims());
+            state.make_room(&layer.state_extent().dims())?;
             layer.state(last).write_nchw(state.as_mut_slice())?;
         }
         self.workspace = Some(workspace);

@@ -2,12 +2,14 @@
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
-use super::super::sequence::Sequence;
+use super::super::sequence::{Sequence, expect_steps};
 use super::super::stack::{StackWorkspace, steps_of_block};
 use super::{Blueprint, ConvGru, ConvGruOutput, Outputs};
 use crate::cell::{self, CellParameters};
 use crate::config::ResetGate;
 use crate::error::Result;
+use crate::memory;
+use crate::parameters::Stamp;
 use crate::tensor::{Tensor, expect_shape};
 
 /// How much memory a forward pass may keep for the backward pass.
@@ -34,6 +36,8 @@ pub enum MemoryBudget {
 #[derive(Debug)]
 pub struct ConvGruWorkspace<T> {
     pub(super) forward: StackWorkspace<T>,
+    /// Of the weights of the forward pass.
+    pub(super) stamp: Stamp,
 }
 
 impl<T: Scalar> ConvGruWorkspace<T> {
@@ -174,9 +178,10 @@ impl Blueprint {
         // Gates and states, and the convolution of the state where the reset gate acts after it.
         let kept = cell::GATES + 1 + usize::from(self.config.reset == ResetGate::After);
         let channels = self.config.in_channels + kept * hidden;
-        let needed = step.with_channels(channels).len().saturating_mul(steps * size_of::<T>());
+        let of_step = memory::bytes_of::<T>(&step.with_channels(channels).dims());
+        let needed = of_step.saturating_mul(steps as u128);
         let widest = self.config.hidden_channels.iter().max().copied().unwrap_or(1);
-        if needed <= bytes { steps } else { steps_of_block(step, widest, steps) }
+        if needed <= bytes as u128 { steps } else { steps_of_block(step, widest, steps) }
     }
 
     /// [`ConvGru::forward_train_sequence`] with the given weights.
@@ -190,15 +195,27 @@ impl Blueprint {
         let step = self.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
         let steps = input.shape()[0];
         sequence.expect_lengths(steps, step.batch)?;
+        if step.channels == 0 {
+            expect_steps("steps without input", steps)?;
+        }
         let stack = self.prepared(layers)?;
+        self.expect_initial(step, states)?;
+        let first = self.first_of(outputs);
+        let mut result = ConvGruOutput { outputs: Vec::new(), last: Vec::new() };
+        for hidden in &self.config.hidden_channels[first..] {
+            result.outputs.push(Tensor::try_zeros(&[steps, step.batch, *hidden, step.height, step.width])?);
+        }
         let gates = self.kept_steps::<T>(step, steps);
         let kept = workspace
             .take()
             .filter(|kept| stack.owns(&kept.forward) && kept.forward.fits(step, steps, gates));
         let mut kept = match kept {
             Some(kept) => kept,
-            None => ConvGruWorkspace { forward: stack.workspace_keeping(step, steps, gates)? },
+            None => {
+                ConvGruWorkspace { forward: stack.workspace_keeping(step, steps, gates)?, stamp: self.stamp }
+            }
         };
+        kept.stamp = self.stamp;
         kept.forward.inputs.as_mut().read_nchw(input.as_slice())?;
         kept.forward.layers.iter_mut().for_each(|layer| layer.clear_initial());
         match lengths {
@@ -207,15 +224,10 @@ impl Blueprint {
         }
         self.set_initial(&mut kept.forward, states)?;
         stack.into_forward(&mut kept.forward, steps, &mut Scratchpad::new())?;
-        let first = self.first_of(outputs);
-        let mut result = ConvGruOutput { outputs: Vec::new(), last: Vec::new() };
-        for (index, layer) in kept.forward.layers.iter().enumerate() {
-            let [n, c, h, w] = layer.state_extent().dims();
-            if index >= first {
-                let mut output = Tensor::zeros(&[steps, n, c, h, w]);
-                layer.states.as_ref().write_nchw(output.as_mut_slice())?;
-                result.outputs.push(output);
-            }
+        for (layer, output) in kept.forward.layers[first..].iter().zip(&mut result.outputs) {
+            layer.states.as_ref().write_nchw(output.as_mut_slice())?;
+        }
+        for layer in &kept.forward.layers {
             result.last.push(layer.state_tensor(steps - 1)?);
         }
         *workspace = Some(kept);

@@ -7,7 +7,7 @@ use super::super::stack::StackBackward;
 use super::super::state_gradient::StateGradient;
 use super::{EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, Prepared};
 use crate::config::Feedback;
-use crate::error::{Result, expect_count};
+use crate::error::Result;
 use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::parameters::expect_gradients;
 use crate::tensor::{Tensor, expect_shape};
@@ -30,7 +30,9 @@ impl<T: Scalar> EncoderForecaster<T> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count)
-    /// if the gradient does not fit the prediction, or `gradients` or the workspace the network.
+    /// if the gradient does not fit the prediction, or `gradients` the network;
+    /// [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of weights that were changed since. Nothing has
+    /// changed then.
     pub fn backward(
         &self,
         workspace: &mut EncoderForecasterWorkspace<T>,
@@ -65,10 +67,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         want_input: bool,
     ) -> Result<Option<Tensor<T>>> {
         expect_gradients(self.parameters(), gradients)?;
-        for (what, stack) in [("encoder", &workspace.encoder), ("forecaster", &workspace.forecaster)] {
-            let what = format!("layers of the {what} in the workspace");
-            expect_count(&what, self.config().hidden_channels.len(), stack.layers.len())?;
-        }
+        self.stamp.expect(workspace.stamp)?;
         let d_logits = self.d_logits(workspace, gradient)?;
         let prepared = self.prepared()?;
         let mut scratch = Scratchpad::new();

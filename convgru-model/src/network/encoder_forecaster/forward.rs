@@ -3,11 +3,13 @@
 use convgru_kernels::conv::{self, Output};
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
+use super::super::sequence::expect_steps;
 use super::super::stack::StackWorkspace;
 use super::{EncoderForecaster, Prepared};
 use crate::config::Feedback;
 use crate::error::{Error, Result};
 use crate::layer::{PixelShuffle, PixelUnshuffle};
+use crate::parameters::Stamp;
 use crate::tensor::{Tensor, expect_shape};
 
 /// Predicted frames, `[T_out, N, K C, H, W]`: the channels of the first of `K` members, then those of the next.
@@ -44,6 +46,8 @@ pub struct EncoderForecasterWorkspace<T> {
     pub(super) forced: Vec<bool>,
     /// Frames that were read; the encoder's workspace is that of the last of them.
     pub(super) frames: usize,
+    /// Of the weights of the forward pass.
+    pub(super) stamp: Stamp,
 }
 
 impl<T: Scalar> EncoderForecaster<T> {
@@ -54,10 +58,11 @@ impl<T: Scalar> EncoderForecaster<T> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for frames of other channels or of a size that is no multiple of
-    /// the patch, [`Error::Count`] for no steps.
+    /// the patch, [`Error::Count`] for no steps, [`Error::OutOfRange`] for more than 65536, [`Error::TooLarge`] for frames that need
+    /// more memory than the machine has.
     pub fn forward(&self, input: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
         let extent = self.patch_extent("input frames", input.shape())?;
-        expect_steps(steps)?;
+        expect_frames(steps)?;
         let size = [extent.height, extent.width].map(|size| size * self.config().patch);
         let mut stream = self.stream(extent.batch, size)?;
         for t in 0..input.shape()[0] {
@@ -80,7 +85,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         teacher: Option<TeacherForcing<'_, T>>,
     ) -> Result<(Prediction<T>, EncoderForecasterWorkspace<T>)> {
         let extent = self.patch_extent("input frames", input.shape())?;
-        expect_steps(steps)?;
+        expect_frames(steps)?;
         let unshuffle = PixelUnshuffle { factor: self.config().patch };
         let patches = unshuffle.forward(input)?;
         let teacher = match teacher {
@@ -101,9 +106,9 @@ impl<T: Scalar> EncoderForecaster<T> {
             layer.set_initial(below.state(below.steps() - 1))?;
         }
         let predicted = extent.with_channels(self.config().output_patch_channels());
-        let mut logits = FeatureMaps::zeros(predicted.with_batch(steps * extent.batch))?;
         let [n, c, h, w] = predicted.dims();
-        let mut predictions = Tensor::zeros(&[steps, n, c, h, w]);
+        let mut predictions = Tensor::try_zeros(&[steps, n, c, h, w])?;
+        let mut logits = FeatureMaps::zeros(predicted.with_batch(steps * extent.batch))?;
         if self.config().feedback == Feedback::Unconditioned {
             prepared.forecaster.forward(&mut forecaster, steps, &mut scratch)?;
             prepared.convolve_head(forecaster.top().states.as_ref(), logits.as_mut(), &mut scratch)?;
@@ -136,7 +141,10 @@ impl<T: Scalar> EncoderForecaster<T> {
             Some((_, forced)) => forced.to_vec(),
             None => vec![false; steps],
         };
-        Ok((prediction, EncoderForecasterWorkspace { encoder, forecaster, predictions, forced, frames }))
+        let stamp = self.stamp;
+        let workspace =
+            EncoderForecasterWorkspace { encoder, forecaster, predictions, forced, frames, stamp };
+        Ok((prediction, workspace))
     }
 
     fn teacher_patches<'a>(
@@ -156,10 +164,10 @@ impl<T: Scalar> EncoderForecaster<T> {
     }
 }
 
-/// Fails where no frame is asked for.
-pub(in crate::network) fn expect_steps(steps: usize) -> Result<()> {
+/// Fails where no frame is asked for, or more than a forecast has.
+pub(in crate::network) fn expect_frames(steps: usize) -> Result<()> {
     if steps > 0 {
-        return Ok(());
+        return expect_steps("frames to predict", steps);
     }
     Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
 }

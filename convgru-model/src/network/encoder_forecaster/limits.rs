@@ -9,6 +9,7 @@ use super::super::stack::steps_of_block;
 use super::EncoderForecaster;
 use crate::cell::GATES;
 use crate::config::{ConvGruConfig, Feedback};
+use crate::memory;
 
 impl<T: Scalar> EncoderForecaster<T> {
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where both
@@ -35,11 +36,11 @@ impl<T: Scalar> EncoderForecaster<T> {
         let elements = |stack: ConvGruConfig, steps: usize| {
             let hidden: usize = stack.hidden_channels.iter().sum();
             let channels = stack.in_channels + (GATES + 1) * hidden;
-            step.with_channels(channels).len().saturating_mul(steps)
+            memory::bytes_of::<T>(&step.with_channels(channels).dims()).saturating_mul(steps as u128)
         };
         let needed =
             elements(config.encoder(), steps[0]).saturating_add(elements(config.forecaster(), steps[1]));
-        if needed.saturating_mul(size_of::<T>()) <= bytes {
+        if needed <= bytes as u128 {
             return steps;
         }
         let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);

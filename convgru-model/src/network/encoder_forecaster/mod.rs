@@ -9,18 +9,19 @@ use convgru_kernels::conv::PackedWeights;
 use convgru_kernels::{Extent, Scalar};
 
 pub use backward::OutputGradient;
-pub(super) use forward::expect_steps;
+pub(super) use forward::expect_frames;
 pub use forward::{EncoderForecasterWorkspace, Prediction, TeacherForcing};
 pub(super) use stream::EncoderForecasterStream;
 
 use super::conv_gru::{ConvGru, ConvGruParameters};
 use super::limits::Limits;
 use super::stack::PreparedStack;
-use crate::cell::CellOptions;
+use crate::cell::expect_layers;
 use crate::config::{ConvGruConfig, EncoderForecasterConfig};
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig, Conv2dParameters, take_conv2d};
-use crate::parameters::Parameters;
+use crate::memory;
+use crate::parameters::{Parameters, Stamp};
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_rank};
 
@@ -70,6 +71,7 @@ pub struct EncoderForecaster<T> {
     config: EncoderForecasterConfig,
     parameters: EncoderForecasterParameters<T>,
     limits: Limits,
+    stamp: Stamp,
 }
 
 impl<T: Scalar> EncoderForecaster<T> {
@@ -87,7 +89,7 @@ impl<T: Scalar> EncoderForecaster<T> {
             forecaster: ConvGru::new(config.forecaster(), forecaster)?.into_parameters(),
             head: crate::layer::draw_conv2d(&head_config(&config), &mut Random::new(head, 0)),
         };
-        Ok(Self { config, parameters, limits: Limits::default() })
+        Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
     }
 
     /// A network whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`].
@@ -110,7 +112,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         let head =
             take_conv2d(&head_config(&config), &mut |name, shape| take(&format!("head.{name}"), shape))?;
         let parameters = EncoderForecasterParameters { encoder, forecaster, head };
-        Ok(Self { config, parameters, limits: Limits::default() })
+        Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
     }
 
     /// What the network is.
@@ -123,17 +125,26 @@ impl<T: Scalar> EncoderForecaster<T> {
         &self.parameters
     }
 
-    /// Its weights, to be changed.
+    /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
     pub fn parameters_mut(&mut self) -> &mut EncoderForecasterParameters<T> {
+        self.stamp = Stamp::new();
         &mut self.parameters
+    }
+
+    /// Fails unless the weights are those of the configuration.
+    pub(crate) fn check(&self) -> Result<()> {
+        expect_layers("encoder.", &self.config.encoder(), &self.parameters.encoder.layers)?;
+        expect_layers("forecaster.", &self.config.forecaster(), &self.parameters.forecaster.layers)?;
+        self.parameters.head.expect("head", &head_config(&self.config))
     }
 
     fn prepared(&self) -> Result<Prepared<'_, T>> {
         let head = &self.parameters.head;
-        let options = CellOptions::of(&self.config.encoder())?;
+        head.expect("head", &head_config(&self.config))?;
+        let (encoder, forecaster) = (&self.parameters.encoder.layers, &self.parameters.forecaster.layers);
         Ok(Prepared {
-            encoder: PreparedStack::new(&self.parameters.encoder.layers, options)?,
-            forecaster: PreparedStack::new(&self.parameters.forecaster.layers, options)?,
+            encoder: PreparedStack::new("encoder.", encoder, &self.config.encoder())?,
+            forecaster: PreparedStack::new("forecaster.", forecaster, &self.config.forecaster())?,
             head: PackedWeights::new(head_config(&self.config).shape(), head.weight.as_slice())?
                 .with_bias(head.bias.as_ref().map(Tensor::as_slice))?,
         })
@@ -161,6 +172,7 @@ impl<T: Scalar> EncoderForecaster<T> {
                 got: shape.to_vec(),
             });
         }
+        memory::expect_bytes(what, memory::bytes_of::<T>(&shape[1..]))?;
         Ok(Extent {
             batch: shape[1],
             channels: self.config.patch_channels(),

@@ -3,7 +3,7 @@
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use super::super::stack::{StackWorkspace, steps_of_block};
-use super::forward::expect_steps;
+use super::forward::expect_frames;
 use super::{EncoderForecaster, Prepared};
 use crate::config::Feedback;
 use crate::error::Result;
@@ -43,7 +43,7 @@ impl<T: Scalar> EncoderForecaster<T> {
             prepared,
             extent,
             forecaster: None,
-            last_frame: Tensor::zeros(&extent.dims()),
+            last_frame: Tensor::try_zeros(&extent.dims())?,
             started: false,
             scratch: Scratchpad::new(),
         })
@@ -83,11 +83,14 @@ impl<T: Scalar> EncoderForecasterStream<'_, T> {
 
     /// The frames that come next, `[steps, N, K C, H, W]`, of a stream that has read one; its states stay as they are.
     pub(in crate::network) fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
-        expect_steps(steps)?;
+        expect_frames(steps)?;
         let unconditioned = self.network.config().feedback == Feedback::Unconditioned;
         let config = self.network.config();
         let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);
         let block = if unconditioned { steps_of_block(self.extent, widest, steps) } else { 1 };
+        let predicted = self.extent.with_channels(config.output_patch_channels());
+        let [n, c, h, w] = predicted.dims();
+        let mut predictions = Tensor::try_zeros(&[steps, n, c, h, w])?;
         let mut forecaster = match self.forecaster.take().filter(|kept| kept.top().steps() == block) {
             Some(kept) => kept,
             None => {
@@ -95,12 +98,9 @@ impl<T: Scalar> EncoderForecasterStream<'_, T> {
                 self.prepared.forecaster.workspace_without_gates(step, block)?
             }
         };
-        let predicted = self.extent.with_channels(config.output_patch_channels());
         let Self { prepared, encoder, scratch, .. } = self;
         let activation = self.network.activation();
         let mut logits = FeatureMaps::zeros(predicted.with_batch(block * predicted.batch))?;
-        let [n, c, h, w] = predicted.dims();
-        let mut predictions = Tensor::zeros(&[steps, n, c, h, w]);
         for start in (0..steps).step_by(block) {
             let count = block.min(steps - start);
             for (layer, read) in forecaster.layers.iter_mut().zip(&encoder.layers) {

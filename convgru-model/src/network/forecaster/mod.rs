@@ -159,7 +159,7 @@ impl<T: Scalar> Forecaster<T> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] for frames of other channels or of a size the network cannot read, [`Error::Count`] for no
-    /// steps.
+    /// steps, [`Error::OutOfRange`] for more than 65536, [`Error::TooLarge`] for frames that need more memory than the machine has.
     pub fn forward(&self, input: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
         of_each!(self, network => network.forward(input, steps))
     }
@@ -223,8 +223,9 @@ impl<T: Scalar> Forecaster<T> {
     /// result: `[T_in, N, C, H, W]`
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] or [`Error::Count`] if the gradient does not fit the prediction, or `gradients` or the
-    /// workspace the network; [`Error::InvalidConfig`] if they are those of another kind.
+    /// [`Error::ShapeMismatch`] or [`Error::Count`] if the gradient does not fit the prediction, or `gradients` the network;
+    /// [`Error::Workspace`] for a workspace of another network or of weights that were changed since;
+    /// [`Error::InvalidConfig`] if they are those of another kind. Nothing has changed then.
     pub fn backward(
         &self,
         workspace: &mut ForecasterWorkspace<T>,
@@ -272,7 +273,8 @@ impl<T: Scalar> Forecaster<T> {
     /// The network prepared for frames of one size that come one at a time.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for frames that the network cannot read.
+    /// [`Error::ShapeMismatch`] for frames that the network cannot read, [`Error::TooLarge`] for frames that need more memory than the
+    /// machine has.
     ///
     /// ```
     /// use convgru_model::{Forecaster, ForecasterConfig, Tensor};

@@ -26,7 +26,11 @@ use crate::tensor::{Tensor, expect_shape};
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct ForecastStream<'a, T>(Kind<'a, T>);
+pub struct ForecastStream<'a, T> {
+    of_kind: Kind<'a, T>,
+    /// Whether frames must be finite.
+    checks_finite: bool,
+}
 
 #[derive(Debug)]
 enum Kind<'a, T> {
@@ -46,24 +50,38 @@ macro_rules! of_each {
 
 impl<'a, T: Scalar> ForecastStream<'a, T> {
     pub(super) fn new(network: &'a Forecaster<T>, [batch, height, width]: [usize; 3]) -> Result<Self> {
-        Ok(Self(match network {
+        let of_kind = match network {
             Forecaster::EncoderForecaster(network) => {
                 Kind::EncoderForecaster(Box::new(network.stream(batch, [height, width])?))
             }
             Forecaster::Pyramid(network) => Kind::Pyramid(Box::new(network.stream(batch, [height, width])?)),
-        }))
+        };
+        Ok(Self { of_kind, checks_finite: false })
+    }
+
+    /// With `check` frames that hold a NaN or an infinite number are refused, by [`Error::NotFinite`]. Without it, which is so at
+    /// first, a single such pixel spreads over all states and all forecasts until a [`reset`](Self::reset).
+    pub fn set_check_finite(&mut self, check: bool) {
+        self.checks_finite = check;
     }
 
     /// Reads one frame.
+    ///
+    /// A pixel that is NaN makes all forecasts NaN, until a [`reset`](Self::reset):
+    /// [`set_check_finite`](Self::set_check_finite) refuses such frames.
     ///
     /// # Shapes
     /// `frame`: `[N, C, H, W]` as the stream was prepared for.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for a frame of another shape; the states stay as they were.
+    /// [`Error::ShapeMismatch`] for a frame of another shape, [`Error::NotFinite`] where that is
+    /// [asked for](Self::set_check_finite); the states stay as they were.
     pub fn read(&mut self, frame: &Tensor<T>) -> Result<()> {
-        expect_shape("frame", frame.shape(), &of_each!(&self.0, stream => stream.frame_shape()))?;
-        of_each!(&mut self.0, stream => stream.read(frame.as_slice()))
+        expect_shape("frame", frame.shape(), &of_each!(&self.of_kind, stream => stream.frame_shape()))?;
+        if self.checks_finite {
+            frame.expect_finite("frame")?;
+        }
+        of_each!(&mut self.of_kind, stream => stream.read(frame.as_slice()))
     }
 
     /// The frames that come next, after the output activation.
@@ -72,17 +90,18 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
     /// result: `[steps, N, K C, H, W]` of `K` members
     ///
     /// # Errors
-    /// [`Error::Count`] for no steps, and before the first frame.
+    /// [`Error::Count`] for no steps, and before the first frame; [`Error::OutOfRange`] for more than 65536 steps,
+    /// [`Error::TooLarge`] for frames that need more memory than the machine has.
     pub fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
-        if !of_each!(&self.0, stream => stream.has_started()) {
+        if !of_each!(&self.of_kind, stream => stream.has_started()) {
             let what = "frames that were read before a forecast (at least one)".into();
             return Err(Error::Count { what, expected: 1, got: 0 });
         }
-        of_each!(&mut self.0, stream => stream.forecast(steps))
+        of_each!(&mut self.of_kind, stream => stream.forecast(steps))
     }
 
     /// Forgets everything: the next frame is the first.
     pub fn reset(&mut self) {
-        of_each!(&mut self.0, stream => stream.reset());
+        of_each!(&mut self.of_kind, stream => stream.reset());
     }
 }

@@ -2,11 +2,12 @@
 
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar, Scratchpad};
 
-use super::super::encoder_forecaster::{Prediction, expect_steps};
+use super::super::encoder_forecaster::{Prediction, expect_frames};
 use super::super::stack::{PreparedStack, StackWorkspace, steps_of_block};
 use super::carried::CarriedRead;
 use super::{EncoderScale, ForecasterScale, Frames, Prepared, Pyramid, outputs};
 use crate::error::Result;
+use crate::parameters::Stamp;
 use crate::tensor::Tensor;
 
 /// What [`Pyramid::forward_train`] keeps for [`Pyramid::backward`].
@@ -30,6 +31,8 @@ pub struct PyramidWorkspace<T> {
     pub(super) last_frame: Vec<T>,
     /// What the forecaster read of it at each step, carried on.
     pub(super) carried: Option<Box<CarriedRead<T>>>,
+    /// Of the weights of the forward pass.
+    pub(super) stamp: Stamp,
 }
 
 impl<T: Scalar> Pyramid<T> {
@@ -39,10 +42,12 @@ impl<T: Scalar> Pyramid<T> {
     /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, K C, H, W]` of `K` members, after the output activation.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for frames of other channels or none at all, [`Error::Count`](crate::Error::Count) for no steps.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for frames of other channels or none at all, [`Error::Count`](crate::Error::Count) for no
+    /// steps, [`Error::OutOfRange`](crate::Error::OutOfRange) for more than 65536, [`Error::TooLarge`](crate::Error::TooLarge) for frames
+    /// that need more memory than the machine has.
     pub fn forward(&self, input: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
         let frames = Frames::of_sequence(&self.config, input.shape())?;
-        expect_steps(steps)?;
+        expect_frames(steps)?;
         let mut stream = self.stream_of(frames)?;
         for t in 0..input.shape()[0] {
             stream.read(input.slice(t))?;
@@ -63,7 +68,7 @@ impl<T: Scalar> Pyramid<T> {
         steps: usize,
     ) -> Result<(Prediction<T>, PyramidWorkspace<T>)> {
         let frames = Frames::of_sequence(&self.config, input.shape())?;
-        expect_steps(steps)?;
+        expect_frames(steps)?;
         let (prepared, mut scratch) = (self.prepared()?, Scratchpad::new());
         let read = input.shape()[0];
         let last = self.limits.frames_with_gradient(read);
@@ -97,6 +102,7 @@ impl<T: Scalar> Pyramid<T> {
             output,
             last_frame,
             carried: carried.map(Box::new),
+            stamp: self.stamp,
         };
         Ok((prediction, workspace))
     }

@@ -5,6 +5,7 @@ use convgru_kernels::{Extent, FeatureMaps, Scalar};
 use crate::config::{PyramidConfig, Residual};
 use crate::error::{Error, Result};
 use crate::layer::Activation;
+use crate::memory;
 use crate::tensor::{Tensor, expect_rank};
 
 /// The smallest number of a frame that is added as its logit; the largest is as far from one.
@@ -33,6 +34,7 @@ impl Frames {
                 got: shape.to_vec(),
             });
         }
+        memory::expect_bytes(what, memory::bytes_of::<f32>(&step))?;
         let factor = config.factor();
         let [Some(rows), Some(columns)] = [height, width].map(|size| size.checked_next_multiple_of(factor))
         else {

@@ -7,6 +7,7 @@ use convgru_kernels::Scalar;
 use super::super::conv_gru::MemoryBudget;
 use super::{Frames, Pyramid};
 use crate::cell::GATES;
+use crate::memory;
 
 impl<T: Scalar> Pyramid<T> {
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all scales would need more,
@@ -28,9 +29,10 @@ impl<T: Scalar> Pyramid<T> {
         let MemoryBudget::Bytes(bytes) = self.limits.memory else { return true };
         let of_scale = |(index, scale): (usize, &crate::config::PyramidScale)| {
             let channels = scale.features() + scale.layers * (GATES + 1) * scale.channels;
-            frames.of_scale(index, channels, steps[0].saturating_add(steps[1])).len()
+            let step = memory::bytes_of::<T>(&frames.of_scale(index, channels, 1).dims());
+            step.saturating_mul(steps[0].saturating_add(steps[1]) as u128)
         };
-        let numbers = self.config.scales.iter().enumerate().map(of_scale).fold(0, usize::saturating_add);
-        numbers.saturating_mul(size_of::<T>()) <= bytes
+        let needed = self.config.scales.iter().enumerate().map(of_scale).fold(0, u128::saturating_add);
+        needed <= bytes as u128
     }
 }

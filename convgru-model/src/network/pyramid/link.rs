@@ -6,6 +6,7 @@ use convgru_kernels::{FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scrat
 use crate::config::Precision;
 use crate::error::Result;
 use crate::layer::{Conv2dConfig, Conv2dParameters};
+use crate::memory;
 use crate::tensor::Tensor;
 
 /// A convolution whose weights are packed for the kernels.
@@ -52,6 +53,7 @@ impl<'w, T: Scalar> Link<'w, T> {
     ) -> Result<FeatureMaps<T>> {
         let shape = self.weights.shape();
         let extent = input.extent().with_channels(shape.out_channels);
+        memory::expect_bytes("the output of a convolution", memory::bytes_of::<T>(&extent.dims()))?;
         let mut output = FeatureMaps::sectioned(extent, shape.out_sections, halo)?;
         self.forward(input, output.as_mut(), scratch)?;
         Ok(output)
@@ -64,6 +66,7 @@ impl<'w, T: Scalar> Link<'w, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<FeatureMaps<T>> {
         let extent = d_output.extent().with_channels(self.weights.shape().in_channels);
+        memory::expect_bytes("the gradient of a convolution", memory::bytes_of::<T>(&extent.dims()))?;
         let mut d_input = FeatureMaps::zeros(extent)?;
         conv::input_gradient(&self.weights, d_output, d_input.as_mut(), Output::Overwrite, scratch)?;
         Ok(d_input)

@@ -20,10 +20,10 @@ pub(super) use stream::PyramidStream;
 
 use super::limits::Limits;
 use super::stack::PreparedStack;
-use crate::cell::CellOptions;
 use crate::config::PyramidConfig;
 use crate::error::Result;
 use crate::layer::Activation;
+use crate::parameters::Stamp;
 use crate::tensor::Tensor;
 
 /// An encoder-forecaster that sees and predicts movement at several scales: see [`PyramidConfig`] for the equations.
@@ -45,6 +45,7 @@ pub struct Pyramid<T> {
     config: PyramidConfig,
     parameters: PyramidParameters<T>,
     limits: Limits,
+    stamp: Stamp,
 }
 
 impl<T: Scalar> Pyramid<T> {
@@ -54,7 +55,8 @@ impl<T: Scalar> Pyramid<T> {
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work.
     pub fn new(config: PyramidConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        Ok(Self { parameters: PyramidParameters::draw(&config, seed)?, config, limits: Limits::default() })
+        let parameters = PyramidParameters::draw(&config, seed)?;
+        Ok(Self { parameters, config, limits: Limits::default(), stamp: Stamp::new() })
     }
 
     /// A network whose weights are asked for one by one, by name and shape, in the order of its
@@ -68,7 +70,8 @@ impl<T: Scalar> Pyramid<T> {
         take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
     ) -> Result<Self> {
         config.validate()?;
-        Ok(Self { parameters: PyramidParameters::take(&config, take)?, config, limits: Limits::default() })
+        let parameters = PyramidParameters::take(&config, take)?;
+        Ok(Self { parameters, config, limits: Limits::default(), stamp: Stamp::new() })
     }
 
     /// What the network is.
@@ -81,8 +84,9 @@ impl<T: Scalar> Pyramid<T> {
         &self.parameters
     }
 
-    /// Its weights, to be changed.
+    /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
     pub fn parameters_mut(&mut self) -> &mut PyramidParameters<T> {
+        self.stamp = Stamp::new();
         &mut self.parameters
     }
 
@@ -94,13 +98,19 @@ impl<T: Scalar> Pyramid<T> {
         Addition::of(&self.config, self.activation())
     }
 
+    /// Fails unless the weights are those of the configuration.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.parameters.expect(&self.config)
+    }
+
     fn prepared(&self) -> Result<Prepared<'_, T>> {
+        self.check()?;
         let (config, parameters) = (&self.config, &self.parameters);
         let precision = config.precision;
         let encoder = parameters.encoder.iter().enumerate().map(|(scale, part)| {
             Ok(EncoderScale {
                 down: Link::new(config.down(scale), &part.down, 1, precision)?,
-                cells: PreparedStack::new(&part.cells.layers, CellOptions::of(&config.encoder(scale))?)?,
+                cells: PreparedStack::new("", &part.cells.layers, &config.encoder(scale))?,
             })
         });
         let forecaster = parameters.forecaster.iter().enumerate().map(|(scale, part)| {
@@ -108,7 +118,7 @@ impl<T: Scalar> Pyramid<T> {
             let up = part.up.as_ref().map(|up| Link::new(config.up(scale), up, patch, precision));
             Ok(ForecasterScale {
                 up: up.transpose()?,
-                cells: PreparedStack::new(&part.cells.layers, CellOptions::of(&config.forecaster(scale))?)?,
+                cells: PreparedStack::new("", &part.cells.layers, &config.forecaster(scale))?,
             })
         });
         let hidden = match (config.head_hidden(), &parameters.head.hidden) {

@@ -2,8 +2,9 @@
 
 use convgru_kernels::Scalar;
 
+use crate::cell::expect_layers;
 use crate::config::{ConvGruConfig, PyramidConfig, Residual};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::layer::{Conv2dConfig, Conv2dParameters, draw_conv2d, take_conv2d};
 use crate::network::conv_gru::{ConvGru, ConvGruParameters};
 use crate::parameters::{Parameters, Take};
@@ -125,6 +126,38 @@ impl<T: Scalar> PyramidParameters<T> {
             output: link("head.output", config.head_output(), take)?,
         };
         Ok(Self { encoder, forecaster, head })
+    }
+}
+
+impl<T: Scalar> PyramidParameters<T> {
+    /// Fails unless they are those of a configuration.
+    pub(super) fn expect(&self, config: &PyramidConfig) -> Result<()> {
+        let scales = config.scales.len();
+        expect_count("encoder", scales, self.encoder.len())?;
+        expect_count("forecaster", scales, self.forecaster.len())?;
+        for (scale, EncoderScaleParameters { down, cells }) in self.encoder.iter().enumerate() {
+            down.expect(&format!("encoder.{scale}.down"), &config.down(scale))?;
+            expect_layers(&format!("encoder.{scale}."), &config.encoder(scale), &cells.layers)?;
+        }
+        for (scale, ForecasterScaleParameters { up, cells }) in self.forecaster.iter().enumerate() {
+            let expected = (scale > 0).then(|| config.up(scale));
+            expect_link(&format!("forecaster.{scale}.up"), up.as_ref(), expected)?;
+            expect_layers(&format!("forecaster.{scale}."), &config.forecaster(scale), &cells.layers)?;
+        }
+        expect_link("head.hidden", self.head.hidden.as_ref(), config.head_hidden())?;
+        self.head.output.expect("head.output", &config.head_output())
+    }
+}
+
+/// Fails unless there is a convolution exactly where there should be one, and it is that.
+fn expect_link<T: Scalar>(
+    name: &str,
+    link: Option<&Conv2dParameters<T>>,
+    expected: Option<Conv2dConfig>,
+) -> Result<()> {
+    match (link, expected) {
+        (Some(link), Some(config)) => link.expect(name, &config),
+        (link, expected) => expect_count(name, usize::from(expected.is_some()), usize::from(link.is_some())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::super::encoder_forecaster::expect_steps;
+use super::super::encoder_forecaster::expect_frames;
 use super::super::stack::{StackWorkspace, steps_of_block};
 use super::forward::handed_across;
 use super::{Frames, Prepared, Pyramid, outputs};
@@ -93,16 +93,16 @@ impl<T: Scalar> PyramidStream<'_, T> {
 
     /// The frames that come next, `[steps, N, K C, H, W]`, of a stream that has read one; its states stay as they are.
     pub(in crate::network) fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
-        expect_steps(steps)?;
+        expect_frames(steps)?;
         let block = self.block(steps);
+        let predicted = self.frames.of_members(self.network.config.members);
+        let mut output = Tensor::try_zeros(&predicted.shape(steps))?;
         let mut stacks = match self.forecaster.take().filter(|stacks| stacks[0].top().steps() == block) {
             Some(stacks) => stacks,
             None => self.workspaces(block)?,
         };
-        let predicted = self.frames.of_members(self.network.config.members);
         let carried = self.carried(steps)?;
         let Self { prepared, encoder, scratch, frames, .. } = self;
-        let mut output = Tensor::zeros(&predicted.shape(steps));
         let (image, frame) = (predicted.extent.len(), frames.extent.len());
         for start in (0..steps).step_by(block) {
             let count = block.min(steps - start);
