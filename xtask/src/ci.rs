@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{look, onnx, process, tidy};
+use crate::{fuzz, look, onnx, process, tidy};
 
 pub(crate) const ABOUT: &str = "Everything that must hold before a change goes in";
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
 gradients, parity with other implementations, exported networks in ONNX Runtime where that is
-installed, kernels under AddressSanitizer where there is a nightly compiler, and a short training,
-with its report in a browser where there is one.
+installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
+and a short training, with its report in a browser where there is one.
 
 Usage: cargo xtask ci [--after-tests]
 
@@ -92,6 +92,7 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         );
     }
     stages.extend(address_sanitizer());
+    stages.extend(fuzzers());
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
     let mut training = tool("a short training", &["train", "--json", "--set", "training.steps=20", "--out"]);
     training.command.arg(&runs);
@@ -127,6 +128,18 @@ fn address_sanitizer() -> Option<Stage> {
     command.env("ASAN_OPTIONS", "allocator_may_return_null=1");
     command.env("CARGO_TARGET_DIR", process::root().join("target").join("address-sanitizer"));
     Some(Stage { name: "address sanitizer", command })
+}
+
+/// Every reader a minute on files made up by a fuzzer, where there is a nightly compiler for that. Gets cargo-fuzz where
+/// it is missing.
+fn fuzzers() -> Option<Stage> {
+    if !fuzz::has_compiler() || !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
+        process::complain("SKIPPED: fuzzers, which need a nightly compiler on x86-64 Linux");
+        return None;
+    }
+    let mut command = process::cargo();
+    command.args(["xtask", "fuzz", "--install", "--seconds", "60"]);
+    Some(Stage { name: "fuzzers", command })
 }
 
 fn announce(name: &str) {

@@ -121,18 +121,6 @@ impl<T: Scalar> Parameters<T> for CellParameters<T> {
     }
 }
 
-/// Fails unless layers, whose names begin with `prefix`, are those of a stack.
-pub(crate) fn expect_layers<T: Scalar>(
-    prefix: &str,
-    config: &ConvGruConfig,
-    layers: &[CellParameters<T>],
-) -> Result<()> {
-    expect_count(&format!("{prefix}layers"), config.layers(), layers.len())?;
-    layers.iter().enumerate().try_for_each(|(index, layer)| {
-        layer.expect(&format!("{prefix}layers.{index}"), CellShape::of_layer(config, index), config.bias)
-    })
-}
-
 /// Takes the parameters of a cell.
 pub(crate) fn take<T: Scalar>(
     shape: CellShape,
@@ -148,6 +136,18 @@ pub(crate) fn take<T: Scalar>(
         bias: bias.then(|| take("bias", &[rows])).transpose()?,
         hidden_bias: of_state.then(|| take("hidden_bias", &[hidden_channels])).transpose()?,
         reset,
+    })
+}
+
+/// Fails unless layers, whose names begin with `prefix`, are those of a stack.
+pub(crate) fn expect_layers<T: Scalar>(
+    prefix: &str,
+    config: &ConvGruConfig,
+    layers: &[CellParameters<T>],
+) -> Result<()> {
+    expect_count(&format!("{prefix}layers"), config.layers(), layers.len())?;
+    layers.iter().enumerate().try_for_each(|(index, layer)| {
+        layer.expect(&format!("{prefix}layers.{index}"), CellShape::of_layer(config, index), config.bias)
     })
 }
 

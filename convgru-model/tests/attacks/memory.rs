@@ -35,7 +35,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// The result of a call, and the most bytes that it held at once.
-pub fn peak_of<R>(call: impl FnOnce() -> R) -> (R, usize) {
+pub(crate) fn peak_of<R>(call: impl FnOnce() -> R) -> (R, usize) {
     let before = HELD.with(Cell::get);
     PEAK.with(|peak| peak.set(before));
     let result = call();
@@ -45,7 +45,7 @@ pub fn peak_of<R>(call: impl FnOnce() -> R) -> (R, usize) {
 
 /// Fails unless a reader of a file keeps the rule of SECURITY.md: at most four times the bytes of the file and 64 MiB.
 #[track_caller]
-pub fn within_the_rule<R>(file: &[u8], read: impl FnOnce(&[u8]) -> R) -> R {
+pub(crate) fn within_the_rule<R>(file: &[u8], read: impl FnOnce(&[u8]) -> R) -> R {
     let (result, peak) = peak_of(|| read(file));
     let most = 4 * file.len() + (64 << 20);
     assert!(peak <= most, "{peak} bytes for a file of {}; {most} are allowed", file.len());

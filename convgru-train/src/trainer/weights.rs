@@ -51,12 +51,21 @@ impl TrainedModel {
     /// configuration, [`Error::Format`] if it is neither, was changed since it was written or lacks the configuration.
     pub fn read(path: &Path) -> Result<Self> {
         let path = &RunFolder::model_at(path);
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Self::from_bytes(&std::fs::read(path).map_err(Error::io("read", path))?, path)
+    }
+
+    /// The model in the bytes of a checkpoint or of a `model.safetensors`; `path` is for errors.
+    ///
+    /// The tensors are looked for before a network is made, and take at most the memory of the bytes.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
         if bytes.starts_with(&MAGIC) {
-            return Self::from_checkpoint(&bytes, path);
+            return Self::from_checkpoint(bytes, path);
         }
         let refuse = |reason: String| Error::Format { path: path.into(), reason };
-        let mut file = SafetensorsWeights::open(&bytes).map_err(|error| {
+        let mut file = SafetensorsWeights::open(bytes).map_err(|error| {
             refuse(format!(
                 "neither a checkpoint nor a safetensors file ({error}); give a file such as runs/quick/model.safetensors"
             ))

@@ -71,7 +71,7 @@ impl<T: Scalar> Pyramid<T> {
     ) -> Result<Self> {
         config.validate()?;
         let parameters = PyramidParameters::take(&config, take)?;
-        Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
+        Ok(Self { parameters, config, limits: Limits::default(), stamp: Stamp::new() })
     }
 
     /// What the network is.
