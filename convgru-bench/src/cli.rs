@@ -6,6 +6,9 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use convgru_bench::Workload;
 
+#[cfg(unix)]
+use crate::crash::CrashOptions;
+use crate::determinism::{DeterminismOptions, QuantitiesOptions};
 use crate::engines::Engine;
 use crate::nowcasts::NowcastOptions;
 use crate::onnx::OnnxOptions;
@@ -48,6 +51,14 @@ pub(crate) enum Action {
     Retrain(RetrainOptions),
     /// Compares extrapolation of rain with pysteps (cargo xtask nowcasts)
     Nowcasts(NowcastOptions),
+    /// Kills a training at every call of the file system (cargo xtask crash-test)
+    #[cfg(unix)]
+    CrashTest(CrashOptions),
+    /// Compares bits over threads, repeats, builds and instruction sets (cargo xtask determinism)
+    Determinism(DeterminismOptions),
+    /// Writes outputs and gradients of some networks
+    #[command(hide = true)]
+    Quantities(QuantitiesOptions),
     /// Answers the protocol on standard input and output
     #[command(hide = true)]
     Engine {

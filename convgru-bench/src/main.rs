@@ -6,6 +6,9 @@ mod agreement;
 mod child;
 mod cli;
 mod compare;
+#[cfg(unix)]
+mod crash;
+mod determinism;
 mod engine;
 mod engines;
 mod inputs;
@@ -43,6 +46,10 @@ fn main() -> ExitCode {
         Some(Action::Onnx(options)) => onnx::run(&options),
         Some(Action::Retrain(options)) => retrain::run(&options),
         Some(Action::Nowcasts(options)) => nowcasts::run(&options),
+        Some(Action::Determinism(options)) => determinism::run(&options),
+        Some(Action::Quantities(options)) => determinism::compute(&options),
+        #[cfg(unix)]
+        Some(Action::CrashTest(options)) => crash::run(&options),
         None if cli.options.install_peers => install::run(),
         None if cli.options.latency => latency::run(),
         None if cli.options.plan.is_some() => plan::run(cli.options.plan.as_deref().unwrap_or_default()),

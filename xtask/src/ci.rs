@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{fuzz, look, onnx, process, tidy};
+use crate::{crash_test, fuzz, look, onnx, process, supply_chain, tidy};
 
 pub(crate) const ABOUT: &str = "Everything that must hold before a change goes in";
 
@@ -12,11 +12,15 @@ const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
 gradients, parity with other implementations, exported networks in ONNX Runtime where that is
 installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
-and a short training, with its report in a browser where there is one.
+the crates that come with ours, the same bits over threads, builds and instruction sets, a training
+that is killed at every call of the file system where strace is installed, and a short training, with
+its report in a browser where there is one.
 
-Usage: cargo xtask ci [--after-tests]
+Usage: cargo xtask ci [--after-tests] [--install]
 
   --after-tests   leaves out `cargo test --workspace`, which has just been run
+  --install       gets strace (by apt, as root) and cargo-deny (by cargo install) where they are missing; what
+                  cannot be had is skipped aloud
 
 Tests that need recorded data skip aloud where it is absent; with
 CONVGRU_REQUIRE_DATA=1 in the environment its absence is a failure.
@@ -35,11 +39,18 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         process::say(HELP);
         return Ok(ExitCode::SUCCESS);
     }
-    let after_tests = arguments.iter().any(|argument| argument == "--after-tests");
-    if let Some(unknown) = arguments.iter().find(|argument| *argument != "--after-tests") {
-        anyhow::bail!("no option `{}`; see cargo xtask ci --help", unknown.display());
+    let (mut after_tests, mut with_install) = (false, false);
+    for argument in arguments {
+        match argument.to_str() {
+            Some("--after-tests") => after_tests = true,
+            Some("--install") => with_install = true,
+            _ => anyhow::bail!("no option `{}`; see cargo xtask ci --help", argument.display()),
+        }
     }
     let begun = Instant::now();
+    if with_install {
+        install();
+    }
     announce("tidy");
     tidy::check(&process::root())?;
     for stage in stages(after_tests) {
@@ -93,6 +104,15 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     }
     stages.extend(address_sanitizer());
     stages.extend(fuzzers());
+    stages.push(stage("supply chain", &["xtask", "supply-chain"]));
+    stages.push(stage("determinism", &["xtask", "determinism", "--quick"]));
+    if crash_test::is_installed() {
+        stages.push(stage("crash test", &["xtask", "crash-test", "--quick"]));
+    } else {
+        process::complain(
+            "SKIPPED: crash test, which needs strace: `cargo xtask crash-test --install` gets it",
+        );
+    }
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
     let mut training = tool("a short training", &["train", "--json", "--set", "training.steps=20", "--out"]);
     training.command.arg(&runs);
@@ -106,6 +126,28 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     }
     stages
 }
+
+/// Gets what stages need and is missing. What cannot be had is named here, and its stage is skipped.
+fn install() {
+    let tools: [Tool; 2] = [
+        ("strace", crash_test::is_installed, crash_test::install),
+        ("cargo-deny", supply_chain::is_installed, supply_chain::install),
+    ];
+    for (name, is_installed, install) in tools {
+        if is_installed() {
+            continue;
+        }
+        announce(&format!("installing {name}"));
+        let start = Instant::now();
+        match install() {
+            Ok(()) => process::complain(&format!("    installed in {:.0} s", start.elapsed().as_secs_f64())),
+            Err(error) => process::complain(&format!("{name} cannot be had: {error:#}")),
+        }
+    }
+}
+
+/// A program that stages use: its name, whether it is there, and how it is got.
+type Tool = (&'static str, fn() -> bool, fn() -> anyhow::Result<()>);
 
 /// Kernels under AddressSanitizer, where there is a nightly compiler for it.
 fn address_sanitizer() -> Option<Stage> {

@@ -6,6 +6,8 @@
 
 mod bench;
 mod ci;
+mod crash_test;
+mod determinism;
 mod emulate;
 mod eval;
 mod export;
@@ -13,6 +15,7 @@ mod fuzz;
 mod gradcheck;
 mod import;
 mod look;
+mod mutants;
 mod nowcasts;
 mod onnx;
 mod parity;
@@ -20,6 +23,7 @@ mod predict;
 mod process;
 mod retrain;
 mod runs;
+mod supply_chain;
 mod tidy;
 mod train;
 mod tune;
@@ -52,6 +56,10 @@ const COMMANDS: &[Command] = &[
     Command { name: "bench", about: bench::ABOUT, run: bench::run },
     Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
     Command { name: "fuzz", about: fuzz::ABOUT, run: fuzz::run },
+    Command { name: "crash-test", about: crash_test::ABOUT, run: crash_test::run },
+    Command { name: "determinism", about: determinism::ABOUT, run: determinism::run },
+    Command { name: "mutants", about: mutants::ABOUT, run: mutants::run },
+    Command { name: "supply-chain", about: supply_chain::ABOUT, run: supply_chain::run },
     Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },
     Command { name: "unsafe-docs", about: unsafe_docs::ABOUT, run: unsafe_docs::run },
     Command { name: "ci", about: ci::ABOUT, run: ci::run },
@@ -81,7 +89,7 @@ fn main() -> ExitCode {
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask <command> [arguments]\n\nCommands:\n");
     for command in COMMANDS {
-        text += &format!("  {:<10} {}\n", command.name, command.about);
+        text += &format!("  {:<12} {}\n", command.name, command.about);
     }
     text + "\nEach command has --help with an example.\n\nExample:\n  cargo xtask train --preset quick\n"
 }

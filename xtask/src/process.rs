@@ -18,6 +18,18 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Builds `convgru` and `convgru-bench` beside each other.
+pub(crate) fn build_programs(options: &[&str]) -> anyhow::Result<()> {
+    let mut cargo = cargo();
+    cargo.args(["build", "--package", "convgru-train", "--package", "convgru-bench", "--bins"]).args(options);
+    must_succeed("building convgru", &mut cargo)
+}
+
 /// Builds the program `convgru` with optimisation and runs one of its commands in the
 /// caller's folder.
 pub(crate) fn convgru(command: &str, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
