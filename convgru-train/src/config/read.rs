@@ -1,5 +1,7 @@
 //! Configurations from TOML text: files laid over another configuration.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use convgru_model::ForecasterConfig;
@@ -20,7 +22,7 @@ impl TrainingConfig {
     /// column if it is no TOML, names an unknown field or gives a field a value
     /// of the wrong type.
     pub fn overlaid_by_file(&self, path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = text(path)?;
         self.overlaid_by(&text).map_err(|reason| Error::Format { path: path.into(), reason })
     }
 
@@ -31,6 +33,7 @@ impl TrainingConfig {
             let at = error.span().map_or(String::new(), |span| position(text, span.start));
             at + &one_line(error.message())
         };
+        expect_short(text.len())?;
         let document = DeTable::parse(text).map_err(located)?;
         let mut overlay: Table = toml::from_str(text).map_err(located)?;
         let kind = overlay.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
@@ -64,6 +67,31 @@ impl TrainingConfig {
     /// The configuration in a table.
     pub(super) fn from_table(table: &Table) -> std::result::Result<Self, toml::de::Error> {
         toml::from_str(&table.to_string())
+    }
+}
+
+/// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
+const LONGEST: usize = 1 << 17;
+
+/// The text of a TOML file.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is no text or longer than a configuration may be.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    let refuse = |reason| Error::Format { path: path.into(), reason };
+    expect_short(bytes.len()).map_err(refuse)?;
+    String::from_utf8(bytes).map_err(|error| {
+        refuse(format!("is no text in UTF-8: byte {} is not", error.utf8_error().valid_up_to()))
+    })
+}
+
+fn expect_short(bytes: usize) -> std::result::Result<(), String> {
+    match bytes <= LONGEST {
+        true => Ok(()),
+        false => Err(format!("is longer than the {LONGEST} bytes that a configuration may have")),
     }
 }
 
