@@ -25,6 +25,7 @@ use crate::{Error, Result};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let _whole = crate::interrupt::writing();
     let temporary = temporary_name(path)?;
     let written = fill(&temporary, bytes)
         .map_err(Error::io("write", path))

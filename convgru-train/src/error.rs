@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::shown::shown;
+
 /// An error of this crate. It names the file or field and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a file operation.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}", shown(path))]
     Io {
         /// What was tried, such as "read" or "create".
         action: &'static str,
@@ -17,7 +19,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file is not what its format demands.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {reason}", shown(path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -40,8 +42,27 @@ pub enum Error {
         /// What is wrong, with the numbers.
         reason: String,
     },
+    /// Reading a file would take more memory than is allowed.
+    #[error(
+        "{}: needs {} of memory besides the {held} that are held, but {setting} allows {limit} ({} MiB); raise {setting}{advice}",
+        shown(path), counted(*asked), limit >> 20
+    )]
+    Memory {
+        /// The file that is read.
+        path: PathBuf,
+        /// The bytes that it needs.
+        asked: u64,
+        /// The bytes that are held for others.
+        held: u64,
+        /// The bytes that are allowed.
+        limit: u64,
+        /// What raises the limit, such as `data.memory_mib`.
+        setting: String,
+        /// What else helps, as the end of the sentence; may be empty.
+        advice: String,
+    },
     /// No usable checkpoint.
-    #[error("no usable checkpoint in {}: {reason}", path.display())]
+    #[error("no usable checkpoint in {}: {reason}", shown(path))]
     Checkpoint {
         /// The file or folder looked at.
         path: PathBuf,
@@ -49,7 +70,7 @@ pub enum Error {
         reason: String,
     },
     /// A checkpoint file is not intact.
-    #[error("{}: {fault}", path.display())]
+    #[error("{}: {fault}", shown(path))]
     DamagedCheckpoint {
         /// The file.
         path: PathBuf,
@@ -83,6 +104,11 @@ pub enum Error {
     /// The model refused its input or configuration.
     #[error(transparent)]
     Model(#[from] convgru_model::Error),
+}
+
+/// A number of bytes in words.
+fn counted(bytes: u64) -> String {
+    format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" })
 }
 
 impl Error {

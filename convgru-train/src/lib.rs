@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod atomic_file;
+mod budget;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
@@ -20,8 +21,10 @@ mod parallel;
 pub mod parity;
 pub mod report;
 pub mod schedule;
+pub mod shown;
 pub mod trainer;
 pub mod tune;
 
 pub use atomic_file::write_atomically;
+pub use budget::MemoryBudget;
 pub use error::{Error, Result};

@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use convgru_train::config::{Preset, TrainingConfig};
 use convgru_train::dataset::{Source, detect};
+use convgru_train::shown::shown;
 
 /// A preset, and what is laid over it.
 #[derive(Args)]
@@ -50,7 +51,7 @@ impl ConfigurationArguments {
         }
         if let Some(data) = &self.data {
             config.data_folder = std::fs::canonicalize(data)
-                .with_context(|| format!("--data {}: give the folder with the data", data.display()))?;
+                .with_context(|| format!("--data {}: give the folder with the data", shown(data)))?;
             config.data.source = held(data)?;
         }
         for assignment in &self.set {
@@ -80,7 +81,7 @@ fn possible(preset: Preset) -> PossibleValue {
 
 /// What a path holds.
 fn held(data: &Path) -> anyhow::Result<Source> {
-    detect(data).with_context(|| format!("--data {}", data.display()))
+    detect(data).with_context(|| format!("--data {}", shown(data)))
 }
 
 /// Whether `--set` changes the name of the run.

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &GradcheckArguments) -> anyhow::Result<ExitCode> {
     );
     if arguments.json {
         output::note(&text);
-        output::result(&serde_json::to_string(&report)?)?;
+        output::json(&report)?;
     } else {
         output::result(&text)?;
     }

@@ -11,6 +11,7 @@ use convgru_model::import::layout::{Direction, Found, FoundStack, Incomplete, La
 use convgru_model::import::network::{FoundNetwork, SYSTEMS};
 use convgru_model::import::{Checkpoint, layout, named_tensors, network};
 use convgru_model::{Parameters, Scalar, Tensor};
+use convgru_train::shown::shown;
 use convgru_train::write_atomically;
 use serde_json::{Value, json};
 
@@ -58,7 +59,7 @@ pub(crate) struct Import {
 impl Import {
     /// Lists, and writes if that is wanted.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let shown = self.input.display();
+        let shown = shown(&self.input);
         let bytes = std::fs::read(&self.input).with_context(|| format!("cannot read {shown}"))?;
         let Checkpoint { tensors, skipped } = named_tensors(&bytes).with_context(|| format!("{shown}"))?;
         drop(bytes);
@@ -85,8 +86,8 @@ impl Import {
         let left = &found.stacks.left;
         if self.json {
             let value = json!({
-                "input": self.input,
-                "output": self.output,
+                "input": self.input.to_string_lossy(),
+                "output": self.output.as_deref().map(Path::to_string_lossy),
                 "stacks": found.stacks.stacks.iter().map(description).collect::<Vec<_>>(),
                 "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
@@ -95,11 +96,11 @@ impl Import {
                 "left": left.iter().map(|(name, reason)| json!({ "name": name, "reason": reason }))
                     .collect::<Vec<_>>(),
             });
-            output::result(&value.to_string())?;
+            output::json(&value)?;
         } else {
             output::result(&listing(&found))?;
             if let Some(path) = &self.output {
-                output::result(&format!("wrote {}", path.display()))?;
+                output::result(&format!("wrote {}", convgru_train::shown::shown(path)))?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -17,6 +17,7 @@ mod tune;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use convgru_train::interrupt::Interrupt;
 
 /// Train convolutional GRUs to continue videos, and use what they learned.
 #[derive(Parser)]
@@ -56,9 +57,25 @@ pub(crate) fn run() -> ExitCode {
         output::report_error(&error.into());
         return ExitCode::from(2);
     }
-    let done = match arguments.command {
-        Command::Train(train) => train.run(),
-        Command::Tune(tune) => tune.run(),
+    let done = Interrupt::on_signals().map_err(Into::into).and_then(|interrupt| match arguments.command {
+        Command::Train(train) => train.run(&interrupt),
+        Command::Tune(tune) => tune.run(&interrupt),
+        other => interrupt.at_once("there is no result", || result(other)),
+    });
+    match done {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::report_error(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs a command that leaves nothing behind but its result.
+fn result(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Train(_) | Command::Tune(_) => unreachable!("they look at signals themselves"),
         Command::Runs(runs) => runs.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
@@ -71,14 +88,6 @@ pub(crate) fn run() -> ExitCode {
         Command::Parity(arguments) => parity::run(&arguments),
         Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),
-    };
-    match done {
-        Ok(code) => code,
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::report_error(&error);
-            ExitCode::FAILURE
-        }
     }
 }
 
@@ -90,5 +99,16 @@ fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=MOST) => Ok(number),
         _ => Err(format!("a whole number from 1 to {MOST} is needed")),
+    }
+}
+
+/// The largest number of MiB on the command line, as in a configuration.
+const MOST_MEBIBYTES: usize = 1 << 20;
+
+/// A number of MiB from 1 to [`MOST_MEBIBYTES`] on the command line.
+fn mebibytes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=MOST_MEBIBYTES) => Ok(number),
+        _ => Err(format!("a whole number from 1 to {MOST_MEBIBYTES} is needed")),
     }
 }

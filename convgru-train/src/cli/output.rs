@@ -4,28 +4,54 @@
 use std::io::{IsTerminal, Write};
 
 use convgru_train::metric::Metrics;
+use convgru_train::shown::{escaped, escaped_json, escaped_lines};
+use serde::Serialize;
 
-/// Writes lines to stdout.
+/// Writes lines to stdout. Names out of files and paths among them do nothing to a terminal.
 pub(crate) fn result(text: &str) -> anyhow::Result<()> {
+    to_stdout(&escaped_lines(text))
+}
+
+/// Writes one line of JSON to stdout.
+pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    to_stdout(&escaped_json(&serde_json::to_string(value)?))
+}
+
+/// Writes lines with [highlights](highlighter), in which names are [shown](convgru_train::shown) already.
+pub(crate) fn highlighted(stream: Stream, text: &str) -> anyhow::Result<()> {
+    match stream {
+        Stream::Stdout => to_stdout(text),
+        Stream::Stderr => {
+            to_stderr(text);
+            Ok(())
+        }
+    }
+}
+
+/// Writes lines to stderr, if anybody reads them. Names out of files and paths among them do nothing to a terminal.
+pub(crate) fn note(text: &str) {
+    to_stderr(&escaped_lines(text));
+}
+
+fn to_stdout(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}")?;
     stdout.flush()?;
     Ok(())
 }
 
-/// Writes a line to stderr, if anybody reads it.
-pub(crate) fn note(text: &str) {
+fn to_stderr(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Writes a warning to stderr.
 pub(crate) fn warn(text: &str) {
-    note(&format!("{} {text}", coloured("warning:", "33")));
+    to_stderr(&format!("{} {}", coloured("warning:", "33"), escaped_lines(text)));
 }
 
 /// Writes the error, with its causes, as one line to stderr.
 pub(crate) fn report_error(error: &anyhow::Error) {
-    note(&format!("{} {}", coloured("error:", "31"), causes(error)));
+    to_stderr(&format!("{} {}", coloured("error:", "31"), escaped(&causes(error))));
 }
 
 /// The error and its causes in one line; a cause that the text already tells is left out.

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &ParityArguments) -> anyhow::Result<ExitCode> {
     let text = table(&rows);
     if arguments.json {
         output::note(&text);
-        output::result(&serde_json::to_string(&rows)?)?;
+        output::json(&rows)?;
     } else {
         output::result(&text)?;
     }

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use convgru_model::Tensor;
+use convgru_train::MemoryBudget;
 use convgru_train::media::{read_frames, with_channels, write_frames};
+use convgru_train::shown::shown;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
 
@@ -34,6 +36,9 @@ pub(crate) struct Predict {
     /// Where to write them: .npy, .gif or a folder for .png
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
+    /// MiB of memory that reading the frames may take
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
+    memory_mib: usize,
     /// Threads, 0 for one per core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
@@ -47,13 +52,14 @@ impl Predict {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let trained = TrainedModel::read(&self.checkpoint)?;
         let channels = trained.config.model.image_channels();
-        let input = with_channels(&read_frames(&self.input)?, channels)?;
+        let budget = MemoryBudget::new(self.memory_mib, "--memory-mib");
+        let input = with_channels(read_frames(&self.input, &budget)?, channels)?;
         let read = input.shape().to_vec();
         let prediction = with_threads(self.threads, || self.predict(&trained, input))??;
         write_frames(&self.out, &prediction)?;
         if self.json {
-            let value = json!({ "out": self.out, "input_shape": read, "shape": prediction.shape() });
-            output::result(&value.to_string())?;
+            let value = json!({ "out": self.out.to_string_lossy(), "input_shape": read, "shape": prediction.shape() });
+            output::json(&value)?;
         } else {
             output::result(&format!(
                 "read {} frames of {} x {} pixels, wrote the next {} to {}",
@@ -61,7 +67,7 @@ impl Predict {
                 read[2],
                 read[3],
                 self.frames,
-                self.out.display()
+                shown(&self.out)
             ))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -72,7 +78,7 @@ impl Predict {
         let &[steps, c, h, w] = input.shape() else {
             anyhow::bail!(
                 "{}: frames of shape {:?} where [T, C, H, W] is needed",
-                self.input.display(),
+                shown(&self.input),
                 input.shape()
             );
         };

@@ -66,7 +66,7 @@ impl Runs {
             Order::Time => runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds)),
         }
         if self.json {
-            return output::result(&serde_json::to_string(&runs)?);
+            return output::json(&runs);
         }
         if runs.is_empty() {
             return output::result(&format!(
@@ -87,9 +87,7 @@ impl Runs {
         let [(first, of_first), (second, of_second)] = [config(&names[0])?, config(&names[1])?];
         let differences = of_first.differences(&of_second);
         if self.json {
-            return output::result(
-                &json!({ "runs": [first, second], "differences": differences }).to_string(),
-            );
+            return output::json(&json!({ "runs": [first, second], "differences": differences }));
         }
         let verdict = match differences.is_empty() {
             true => "the same configuration: the same results".to_owned(),

@@ -44,12 +44,11 @@ pub(crate) struct Train {
 
 impl Train {
     /// Trains, and says how it ended.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let interrupt = Interrupt::on_signals()?;
-        let (config, earlier) = self.configuration()?;
+    pub(crate) fn run(self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
+        let (config, earlier) = interrupt.at_once("nothing was trained", || self.configuration())?;
         config.validate()?;
         let threads = config.training.threads;
-        with_threads(threads, || self.train(config, earlier, &interrupt))?
+        with_threads(threads, || self.train(config, earlier, interrupt))?
     }
 
     /// The configuration, and the folder of the run to go on with, if any.
@@ -183,7 +182,7 @@ impl Train {
             "checkpoint": trained.checkpoint,
             "run": folder.path(),
         });
-        output::result(&value.to_string())
+        output::json(&value)
     }
 }
 

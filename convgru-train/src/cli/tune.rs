@@ -48,13 +48,13 @@ pub(crate) struct Tune {
 
 impl Tune {
     /// Searches, and prints what was found.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let interrupt = Interrupt::on_signals()?;
-        let mut search = SearchConfig::read(&self.ranges)?;
+    pub(crate) fn run(self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
+        let read =
+            || Ok::<_, anyhow::Error>((SearchConfig::read(&self.ranges)?, self.configuration.fresh()?));
+        let (mut search, base) = interrupt.at_once("no trial was begun", read)?;
         search.trials = self.trials.unwrap_or(search.trials);
-        let base = self.configuration.fresh()?;
         let threads = base.training.threads;
-        with_threads(threads, || self.search(search, base, &interrupt))?
+        with_threads(threads, || self.search(search, base, interrupt))?
     }
 
     fn search(
@@ -73,7 +73,7 @@ impl Tune {
         drop(progress);
         let ranked = search.ranked();
         if self.json {
-            output::result(&serde_json::to_string(&ranked)?)?;
+            output::json(&ranked)?;
         } else if !ranked.is_empty() {
             output::result(&table(&ranked))?;
         }

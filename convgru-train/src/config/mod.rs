@@ -2,6 +2,7 @@
 
 mod assign;
 mod early_stopping;
+pub(crate) mod path_text;
 mod preset;
 mod read;
 mod renamed;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use convgru_model::ForecasterConfig;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::read::text;
 pub use early_stopping::EarlyStoppingConfig;
 pub use preset::Preset;
 pub use teacher_forcing::{ForcingDecay, TeacherForcingConfig};
@@ -38,7 +40,8 @@ use crate::schedule::ScheduleConfig;
 pub struct TrainingConfig {
     /// Name of the run and of its folder.
     pub name: String,
-    /// Folder with MNIST's files for `data.source = "mnist"`; empty for none.
+    /// Folder with MNIST's files for `data.source = "mnist"`; empty for none. A path that is no text is a list of bytes in TOML.
+    #[serde(with = "path_text")]
     pub data_folder: PathBuf,
     /// The sequences to learn from.
     pub data: DataConfig,

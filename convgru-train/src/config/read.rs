@@ -1,5 +1,6 @@
 //! Configurations from TOML text: files laid over another configuration.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use super::renamed;
 use super::suggest::{join, nearest, paths};
 use crate::{Error, Result};
 
-/// The longest configuration, in bytes. All fields written out take some two thousand.
-const MAX_TEXT: usize = 1 << 18;
+/// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
+const LONGEST: usize = 1 << 17;
 
 /// The most dots in a line: tables lie as deep in each other as a key has parts.
 const MAX_PARTS: usize = 1 << 10;
@@ -27,9 +28,7 @@ impl TrainingConfig {
     /// column if it is no TOML, names an unknown field or gives a field a value
     /// of the wrong type.
     pub fn overlaid_by_file(&self, path: &Path) -> Result<Self> {
-        let mut text = String::new();
-        let file = std::fs::File::open(path).map_err(Error::io("open", path))?;
-        file.take(MAX_TEXT as u64 + 1).read_to_string(&mut text).map_err(Error::io("read", path))?;
+        let text = text(path)?;
         self.overlaid_by(&text).map_err(|reason| Error::Format { path: path.into(), reason })
     }
 
@@ -40,9 +39,7 @@ impl TrainingConfig {
             let at = error.span().map_or(String::new(), |span| position(text, span.start));
             at + &one_line(error.message())
         };
-        if text.len() > MAX_TEXT {
-            return Err(format!("more than {MAX_TEXT} bytes, the most that a configuration may have"));
-        }
+        expect_short(text.len())?;
         if let Some(at) = deep_key(text) {
             let at = position(text, at);
             return Err(format!(
@@ -96,6 +93,28 @@ fn deep_key(text: &str) -> Option<usize> {
         start += line.len();
     }
     None
+}
+
+/// The text of a TOML file.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is no text or longer than a configuration may be.
+pub(crate) fn text(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
+    let refuse = |reason| Error::Format { path: path.into(), reason };
+    expect_short(bytes.len()).map_err(refuse)?;
+    String::from_utf8(bytes).map_err(|error| {
+        refuse(format!("is no text in UTF-8: byte {} is not", error.utf8_error().valid_up_to()))
+    })
+}
+
+fn expect_short(bytes: usize) -> std::result::Result<(), String> {
+    match bytes <= LONGEST {
+        true => Ok(()),
+        false => Err(format!("is longer than the {LONGEST} bytes that a configuration may have")),
+    }
 }
 
 /// Fails with the position of the first key that is not in `known`.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Split;
 use super::frames::FramesConfig;
 use super::radar::RadarConfig;
-use crate::{Error, Result};
+use crate::{Error, MemoryBudget, Result};
 
 /// Where sequences come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,8 @@ pub enum OnCorrupt {
 }
 
 impl OnCorrupt {
-    /// What could be read. Errors are gathered in `left_out`, or the first one ends it.
+    /// What could be read. Errors are gathered in `left_out`, or the first one ends it. Memory that is not allowed always
+    /// does: it is no damage of a file.
     ///
     /// # Errors
     /// That of the first outcome that is one, where a damaged file is to stop everything.
@@ -48,7 +49,7 @@ impl OnCorrupt {
         for outcome in outcomes {
             match (outcome, self) {
                 (Ok(read), _) => kept.push(read),
-                (Err(error), Self::Stop) => return Err(error),
+                (Err(error @ Error::Memory { .. }), _) | (Err(error), Self::Stop) => return Err(error),
                 (Err(error), Self::Skip) => left_out.push(error),
             }
         }
@@ -117,7 +118,8 @@ pub struct DataConfig {
     pub test_sequences: usize,
     /// What happens when a file of a recording is damaged: `"stop"` or `"skip"`.
     pub on_corrupt: OnCorrupt,
-    /// MiB of memory that the frames of one split of a recording may take.
+    /// MiB of memory that the images of MNIST, or the frames of one split of a recording, may take: the numbers, and what is kept for each
+    /// file, sequence and frame. While files are decoded, as much is taken besides.
     pub memory_mib: usize,
     /// Batches of a training that are made ahead, while steps are taken: 0 to 1000, 0 for none. The
     /// result does not depend on it.
@@ -187,6 +189,16 @@ impl DataConfig {
     /// The pixels a digit may travel along one axis: `size - digit_size`.
     pub(super) fn free_canvas(&self) -> usize {
         self.size - self.digit_size
+    }
+
+    /// The budget of one reading, and what helps where it is too small.
+    pub(super) fn budget(&self) -> MemoryBudget {
+        let advice = match self.source {
+            Source::Radar => ", raise data.radar.downsample, or choose fewer events",
+            Source::Frames => ", or set data.frames.resize",
+            Source::Strokes | Source::Mnist => "",
+        };
+        MemoryBudget::with_advice(self.memory_mib, "data.memory_mib", advice)
     }
 
     /// Checks every field.

@@ -18,3 +18,8 @@ pub(super) fn mnist_folder() -> Option<PathBuf> {
     eprintln!("SKIPPED: {} is no folder; set CONVGRU_DATA", folder.display());
     None
 }
+
+/// Enough memory for every file of these tests.
+pub(in crate::dataset) fn budget() -> crate::MemoryBudget {
+    crate::MemoryBudget::new(512, "a test")
+}

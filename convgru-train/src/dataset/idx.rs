@@ -4,19 +4,15 @@
 //! digits"): four big-endian 32-bit numbers, 0x00000803, images, rows and
 //! columns, then one byte per pixel, row by row.
 
-use std::fs::File;
-use std::io::{BufReader, Cursor, Read};
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
-use crate::{Error, Result};
+use super::gzip::{Unpacked, read_at_most};
+use crate::{Error, MemoryBudget, Result};
 
 /// The first four bytes: two zeros, 8 for unsigned bytes, 3 dimensions.
 const MAGIC: u32 = 0x0000_0803;
-/// The first two bytes of a gzip stream.
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const HEADER_BYTES: usize = 16;
 /// No side of an image may be longer.
 const LONGEST_SIDE: usize = 1024;
@@ -38,29 +34,20 @@ impl IdxImages {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] unless it is
     /// exactly what its header announces.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let io = |source| Error::io("read", path)(source);
-        let mut file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
-        let mut start = Vec::with_capacity(2);
-        file.by_ref().take(2).read_to_end(&mut start).map_err(io)?;
-        let compressed = start == GZIP_MAGIC;
-        let whole = Cursor::new(start).chain(file);
-        let outcome = if compressed {
-            Self::parse(MultiGzDecoder::new(BufReader::new(whole)))
-        } else {
-            Self::parse(whole)
-        };
-        outcome.map_err(|problem| match problem {
+    pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<Self> {
+        let mut source = Unpacked::open(path)?;
+        Self::parse(&mut source, path, budget).map_err(|problem| match problem {
             Problem::Content(reason) => Error::Format { path: path.to_path_buf(), reason },
-            Problem::Read(source) if compressed => Error::Format {
-                path: path.to_path_buf(),
-                reason: format!("the gzip stream is damaged or incomplete ({source}); fetch the file again"),
-            },
-            Problem::Read(source) => io(source),
+            Problem::Read(error) => source.failed(path, error),
+            Problem::Memory(error) => error,
         })
     }
 
-    fn parse(mut source: impl Read) -> std::result::Result<Self, Problem> {
+    fn parse(
+        mut source: impl Read,
+        path: &Path,
+        budget: &MemoryBudget,
+    ) -> std::result::Result<Self, Problem> {
         let mut header = Vec::with_capacity(HEADER_BYTES);
         source.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header)?;
         if header.len() < HEADER_BYTES {
@@ -95,8 +82,8 @@ impl IdxImages {
         // Grows with what is there, not with what the header announces. One
         // byte more than needed shows trailing data, and lets the decoder
         // reach the checksum at the end.
-        let mut pixels = Vec::new();
-        source.take(needed as u64 + 1).read_to_end(&mut pixels)?;
+        budget.keep(path, needed as u64).map_err(Problem::Memory)?.stay();
+        let pixels = read_at_most(source, needed + 1)?;
         match pixels.len() {
             n if n == needed => Ok(Self { rows, columns, pixels }),
             n if n < needed => Err(Problem::Content(format!(
@@ -121,11 +108,13 @@ impl IdxImages {
         &self.pixels[index * size..(index + 1) * size]
     }
 
-    /// Some of the images.
-    pub(super) fn part(&self, range: Range<usize>) -> Self {
+    /// Some of the images, where the others were.
+    pub(super) fn part(mut self, range: Range<usize>) -> Self {
         let size = self.rows * self.columns;
-        let pixels = self.pixels[range.start * size..range.end * size].to_vec();
-        Self { rows: self.rows, columns: self.columns, pixels }
+        self.pixels.truncate(range.end * size);
+        self.pixels.drain(..range.start * size);
+        self.pixels.shrink_to_fit();
+        self
     }
 }
 
@@ -133,6 +122,7 @@ impl IdxImages {
 enum Problem {
     Content(String),
     Read(std::io::Error),
+    Memory(Error),
 }
 
 impl From<std::io::Error> for Problem {
@@ -144,6 +134,7 @@ impl From<std::io::Error> for Problem {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::dataset::fixtures::budget;
     use std::io::Write;
 
     /// An idx file of images that count up.
@@ -163,7 +154,7 @@ pub(super) mod tests {
     fn read(bytes: &[u8]) -> Result<IdxImages> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        IdxImages::read(file.path())
+        IdxImages::read(file.path(), &budget())
     }
 
     fn reason(bytes: &[u8]) -> String {
@@ -179,8 +170,8 @@ pub(super) mod tests {
         let images = read(&bytes).unwrap();
         assert_eq!((images.len(), images.rows, images.columns), (3, 2, 4));
         assert_eq!(images.image(1), [8, 9, 10, 11, 12, 13, 14, 15]);
-        assert_eq!(images.part(1..3).image(0), images.image(1));
-        assert_eq!(images.part(1..3).len(), 2);
+        assert_eq!(images.clone().part(1..3).image(0), images.image(1));
+        assert_eq!(images.clone().part(1..3).len(), 2);
         assert_eq!(read(&gzip(&bytes)).unwrap(), images);
     }
 
@@ -242,7 +233,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = IdxImages::read(Path::new("nowhere/images")).unwrap_err().to_string();
+        let error = IdxImages::read(Path::new("nowhere/images"), &budget()).unwrap_err().to_string();
         assert!(error.starts_with("cannot open nowhere/images"), "{error}");
     }
 }

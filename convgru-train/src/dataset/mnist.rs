@@ -10,7 +10,8 @@ use super::idx::IdxImages;
 use super::moving_digits::DigitSource;
 use super::random::below;
 use super::resample::Resampler;
-use crate::{Error, Result};
+use crate::shown::shown;
+use crate::{Error, MemoryBudget, Result};
 
 /// Of the training images, one in twelve is held back for validation: the last
 /// 5,000 of MNIST's 60,000.
@@ -30,9 +31,9 @@ impl MnistDigits {
     /// # Errors
     /// [`Error::Data`] if the folder has no such file, [`Error::Io`] and
     /// [`Error::Format`] if the file cannot be used.
-    pub(super) fn open(folder: &Path, split: Split, size: usize) -> Result<Self> {
+    pub(super) fn open(folder: &Path, split: Split, size: usize, budget: &MemoryBudget) -> Result<Self> {
         let path = find(folder, split)?;
-        let all = IdxImages::read(&path)?;
+        let all = IdxImages::read(&path, budget)?;
         if all.rows != all.columns {
             return Err(Error::Format {
                 path,
@@ -104,7 +105,7 @@ pub(super) fn is_images(path: &Path) -> bool {
 fn find(folder: &Path, split: Split) -> Result<PathBuf> {
     std::fs::read_dir(folder).map_err(Error::io("open the data folder", folder))?;
     names(split).iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| Error::Data {
-        what: folder.display().to_string(),
+        what: shown(folder),
         reason: format!(
             "has no MNIST {split} images; looked for {}. Put MNIST's files there under their own names, or \
              train without files by data.source = \"strokes\"",
@@ -117,6 +118,7 @@ fn find(folder: &Path, split: Split) -> Result<PathBuf> {
 mod tests {
     use super::*;
     use crate::dataset::fixtures;
+    use crate::dataset::fixtures::budget;
     use crate::dataset::idx::tests::counting;
     use crate::dataset::random::{Purpose, SampleKey, generator};
 
@@ -125,7 +127,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("train-images.idx3-ubyte"), counting(24, 2, 2)).unwrap();
         std::fs::write(folder.path().join("t10k-images-idx3-ubyte"), counting(5, 2, 2)).unwrap();
-        let open = |split| MnistDigits::open(folder.path(), split, 2).unwrap();
+        let open = |split| MnistDigits::open(folder.path(), split, 2, &budget()).unwrap();
         let train = open(Split::Train);
         let validation = open(Split::Validation);
         assert_eq!((train.len(), validation.len(), open(Split::Test).len()), (22, 2, 5));
@@ -141,7 +143,7 @@ mod tests {
     fn every_image_can_be_drawn_and_is_scaled() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("t10k-images-idx3-ubyte"), counting(5, 2, 2)).unwrap();
-        let digits = MnistDigits::open(folder.path(), Split::Test, 2).unwrap();
+        let digits = MnistDigits::open(folder.path(), Split::Test, 2, &budget()).unwrap();
         let sample = SampleKey { seed: 0, split: Split::Test, epoch: 0, index: 0 };
         let mut random = generator(Purpose::Digits, sample);
         let mut seen = std::collections::BTreeSet::new();
@@ -151,7 +153,7 @@ mod tests {
             seen.insert(image);
         }
         assert_eq!(seen.len(), 5);
-        let larger = MnistDigits::open(folder.path(), Split::Test, 8).unwrap();
+        let larger = MnistDigits::open(folder.path(), Split::Test, 8, &budget()).unwrap();
         let mut image = [255; 64];
         larger.draw(&mut random, &mut image);
         assert!(image.iter().all(|&v| v < 20) && image.windows(2).any(|pair| pair[0] != pair[1]));
@@ -160,11 +162,13 @@ mod tests {
     #[test]
     fn a_folder_without_the_files_lists_their_names() {
         let folder = tempfile::tempdir().unwrap();
-        let error = MnistDigits::open(folder.path(), Split::Test, 28).unwrap_err().to_string();
+        let error = MnistDigits::open(folder.path(), Split::Test, 28, &budget()).unwrap_err().to_string();
         for name in names(Split::Test) {
             assert!(error.contains(name), "{error}");
         }
-        let error = MnistDigits::open(&folder.path().join("none"), Split::Test, 28).unwrap_err().to_string();
+        let error = MnistDigits::open(&folder.path().join("none"), Split::Test, 28, &budget())
+            .unwrap_err()
+            .to_string();
         assert!(error.starts_with("cannot open the data folder"), "{error}");
     }
 
@@ -173,10 +177,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("train-images-idx3-ubyte");
         std::fs::write(&path, counting(3, 2, 4)).unwrap();
-        let error = MnistDigits::open(folder.path(), Split::Train, 28).unwrap_err().to_string();
+        let error = MnistDigits::open(folder.path(), Split::Train, 28, &budget()).unwrap_err().to_string();
         assert!(error.contains("2 x 4"), "{error}");
         std::fs::write(&path, counting(1, 2, 2)).unwrap();
-        let error = MnistDigits::open(folder.path(), Split::Train, 28).unwrap_err().to_string();
+        let error = MnistDigits::open(folder.path(), Split::Train, 28, &budget()).unwrap_err().to_string();
         assert!(error.contains("at least 2"), "{error}");
     }
 
@@ -186,7 +190,7 @@ mod tests {
             return;
         };
         for (split, count) in [(Split::Train, 55_000), (Split::Validation, 5_000), (Split::Test, 10_000)] {
-            let digits = MnistDigits::open(&folder, split, 28).unwrap();
+            let digits = MnistDigits::open(&folder, split, 28, &budget()).unwrap();
             assert_eq!((digits.len(), digits.images.rows, digits.images.columns), (count, 28, 28));
             let sum: u64 = (0..count).flat_map(|i| digits.images.image(i)).map(|&v| u64::from(v)).sum();
             // The published mean grey level of MNIST is 0.1307 (training) and 0.1325 (test).

@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod frames;
+mod gzip;
 mod hdf5;
 mod idx;
 mod mnist;
@@ -30,7 +31,8 @@ pub use order::order;
 pub use quantity::{Quantity, Reflectivity, Transform};
 pub use radar::{Events, RadarConfig, RadarScale};
 
-use crate::{Error, Result};
+use crate::shown::shown;
+use crate::{Error, Result, budget};
 
 /// What sequences are used for. The splits share no digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,24 +179,27 @@ fn given<'a>(config: &DataConfig, path: Option<&'a Path>) -> Result<&'a Path> {
 /// [`Error::Io`] if it cannot be read, [`Error::Data`] if no file is of a known kind.
 pub fn detect(path: &Path) -> Result<Source> {
     std::fs::metadata(path).map_err(Error::io("find", path))?;
-    let files = radar::files_in(path)?;
-    if files.iter().any(|file| radar::is_radar(file)) {
-        return Ok(Source::Radar);
+    let budget = DataConfig::default().budget();
+    let (mut count, [mut radar, mut mnist, mut frames]) = (0, [false; 3]);
+    radar::each_file(path, &mut |file| {
+        count += 1;
+        radar = radar || radar::is_radar(&file, &budget);
+        mnist = mnist || mnist::is_images(&file);
+        frames = frames || frames::is_frames(&file);
+        Ok(())
+    })?;
+    match [radar, mnist, frames] {
+        [true, _, _] => Ok(Source::Radar),
+        [_, true, _] => Ok(Source::Mnist),
+        [_, _, true] => Ok(Source::Frames),
+        [false, false, false] => Err(Error::Data {
+            what: shown(path),
+            reason: format!(
+                "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
+                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)"
+            ),
+        }),
     }
-    if files.iter().any(|file| mnist::is_images(file)) {
-        return Ok(Source::Mnist);
-    }
-    if files.iter().any(|file| frames::is_frames(file)) {
-        return Ok(Source::Frames);
-    }
-    Err(Error::Data {
-        what: path.display().to_string(),
-        reason: format!(
-            "holds none of what is read among its {} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-             (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)",
-            files.len()
-        ),
-    })
 }
 
 fn is_npy(path: &Path) -> bool {
@@ -210,7 +215,7 @@ fn open_file(config: &DataConfig, path: &Path, split: Split) -> Result<Box<dyn S
     }
     if split != Split::Test {
         return Err(Error::Data {
-            what: path.display().to_string(),
+            what: shown(path),
             reason: format!(
                 "is a test set and cannot serve as the {split} split; give the folder with MNIST's files"
             ),
@@ -218,6 +223,9 @@ fn open_file(config: &DataConfig, path: &Path, split: Split) -> Result<Box<dyn S
     }
     let file = NpyFile::open(path)?;
     file.expect_steps(config.input_frames, config.output_frames)?;
+    let sequence =
+        budget::bytes_of(size_of::<f32>(), &file.frame_shape()).saturating_mul(file.steps() as u64);
+    config.budget().keep(path, sequence)?;
     Ok(Box::new(file))
 }
 

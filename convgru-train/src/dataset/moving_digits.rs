@@ -10,6 +10,7 @@ use super::random::{Purpose, SampleKey, generator};
 use super::strokes::StrokeDigits;
 use super::trajectory::Trajectory;
 use super::{SequenceDataset, SequenceMut, Split, check_request};
+use crate::shown::shown;
 use crate::{Error, Result};
 
 /// Where the images of single digits come from.
@@ -67,7 +68,7 @@ impl MovingDigits {
     pub fn from_mnist(config: &DataConfig, folder: &Path, split: Split, seed: u64) -> Result<Self> {
         config.validate()?;
         let config = DataConfig { source: Source::Mnist, ..config.clone() };
-        let source = Box::new(MnistDigits::open(folder, split, config.digit_size)?);
+        let source = Box::new(MnistDigits::open(folder, split, config.digit_size, &config.budget())?);
         Ok(Self::new(config, split, seed, source))
     }
 
@@ -157,7 +158,7 @@ pub(super) fn open(
             reason: format!(
                 "is \"strokes\", which reads no files, but the data folder {} is given; set it to \"mnist\" \
                  or leave the folder out",
-                folder.display()
+                shown(folder)
             ),
         }),
         (source @ (Source::Radar | Source::Frames), _) => Err(Error::Config {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::{SequenceDataset, SequenceMut, check_request};
 use crate::npy_header::{Element, NpyHeader};
+use crate::shown::shown_name;
 use crate::{Error, Result};
 
 /// The sequences of a `.npy` file with axes `[T, N, H, W]` or `[T, N, C, H, W]`
@@ -59,7 +60,7 @@ impl NpyFile {
             return Err(format(reason.into()));
         }
         header.expect_file_length(length).map_err(format)?;
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let name = shown_name(path.file_name().unwrap_or(path.as_os_str()));
         let (data_start, element) = (header.bytes, header.element);
         let file = Mutex::new(file);
         Ok(Self { name, path, file, data_start, element, steps, sequences, frame_shape })

@@ -8,6 +8,7 @@ use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder};
 
 use crate::npy_header::NpyHeader;
+use crate::shown::escaped;
 use crate::{Error, Result};
 
 /// No archive may have more members.
@@ -60,13 +61,13 @@ impl Npz {
     }
 
     fn format(&self, reason: String) -> Error {
-        Error::Format { path: self.path.clone(), reason }
+        Error::Format { path: self.path.clone(), reason: escaped(&reason).into_owned() }
     }
 
     /// Calls `work` with the unpacked bytes of a member.
     fn unpacked<R>(&self, name: &str, work: impl FnOnce(&mut dyn Read) -> Result<R>) -> Result<R> {
         let member = self.members.iter().find(|member| member.name == name).ok_or_else(|| {
-            let names: Vec<&str> = self.names().take(20).collect();
+            let names: Vec<String> = self.names().take(20).map(short).collect();
             self.format(format!("has no member {name}; it has {}", names.join(", ")))
         })?;
         let entry = self.archive.get_entry(member.place);
@@ -124,4 +125,10 @@ impl Npz {
             Ok(())
         })
     }
+}
+
+/// A name in an archive as it is printed, as long as one can read it.
+pub(super) fn short(name: &str) -> String {
+    const LONGEST: usize = 200;
+    escaped(&name.chars().take(LONGEST).collect::<String>()).into_owned()
 }

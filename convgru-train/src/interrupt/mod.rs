@@ -1,11 +1,15 @@
 //! Ctrl-C and SIGTERM: the first asks the run to save and stop, the second
 //! ends the program at once.
 
+mod watch;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use self::watch::AtOnce;
+pub(crate) use self::watch::writing;
 use crate::{Error, Result};
 
 /// A signal that asked a run to stop.
@@ -48,6 +52,7 @@ impl Signal {
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt {
     raised: Arc<AtomicUsize>,
+    at_once: Arc<AtOnce>,
 }
 
 impl Interrupt {
@@ -74,7 +79,22 @@ impl Interrupt {
                 .and_then(|_| signal_hook::flag::register(signal, armed.clone()))
                 .map_err(|source| Error::Signal { source })?;
         }
+        watch::start(interrupt.clone())?;
         Ok(interrupt)
+    }
+
+    /// Does some work during which nothing has to be saved: a signal ends the program within a fraction of a second, wherever it
+    /// is, with the exit code of the signal, and tells `told`. A file that is being written then is written to its end.
+    ///
+    /// A flag that is not that of signals changes nothing.
+    pub fn at_once<R>(&self, told: &str, work: impl FnOnce() -> R) -> R {
+        self.at_once.during(told, work)
+    }
+
+    /// A flag of its own for a part of the work. Signals do not raise it, but while it is used with
+    /// [`at_once`](Self::at_once) they end the program as they do with this one.
+    pub fn apart(&self) -> Self {
+        Self { raised: Arc::default(), at_once: self.at_once.clone() }
     }
 
     /// Raises the flag as the signal would.

@@ -1,47 +1,86 @@
 //! Animated GIF files.
 
 use std::fs::File;
+use std::io::BufReader;
 use std::num::NonZeroU64;
 use std::path::Path;
 
 use convgru_model::Tensor;
 use gif::{ColorOutput, DecodeOptions, DisposalMethod, Encoder, Frame, MemoryLimit, Repeat};
 
+use super::Decoded;
 use super::image::{Image, interleaved, stack};
 use super::limits::{MAX_IMAGE_PIXELS, check_image, check_sequence};
+use crate::budget::{MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 
 /// The bytes a decoded frame may take: red, green, blue and opacity.
 const FRAME_BYTES: NonZeroU64 = NonZeroU64::new(4 * MAX_IMAGE_PIXELS).expect("the limit is above zero");
+/// Bytes of a pixel of each frame: three colours of 16 bits, and then as `f32`.
+const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
+/// Bytes of a pixel of what frames are drawn with: the canvas, as it was before, and the frame itself.
+const CANVAS_BYTES: usize = 3 + 3 + 4 + 4;
 
 /// Reads every frame of a GIF as a viewer shows it.
 ///
 /// # Shapes
 /// returns: `[T, C, H, W]`
-pub(super) fn read(path: &Path) -> Result<Tensor<f32>> {
-    let damaged = |error: gif::DecodingError| Error::Format {
-        path: path.into(),
-        reason: format!("damaged GIF: {error}"),
-    };
-    let file = File::open(path).map_err(Error::io("read", path))?;
-    let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::RGBA);
-    options.check_frame_consistency(true);
-    options.set_memory_limit(MemoryLimit::Bytes(FRAME_BYTES));
-    let mut decoder = options.read_info(file).map_err(damaged)?;
-    let (width, height) = (decoder.width(), decoder.height());
-    check_image(path, width.into(), height.into())?;
+pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<Decoded> {
+    let damaged = |error: gif::DecodingError| damaged(path, &error);
+    let [count, width, height] = size(path)?;
+    let canvas = bytes_of(CANVAS_BYTES, &[width, height]);
+    let working = budget.work(path, bytes_of(PIXEL_BYTES, &[count, width, height]).saturating_add(canvas))?;
 
-    let mut canvas = Canvas::new(width.into(), height.into());
-    let mut images = Vec::new();
-    while let Some(frame) = decoder.read_next_frame().map_err(damaged)? {
-        check_sequence(path, images.len() + 1, width.into(), height.into())?;
+    let mut options = options();
+    options.set_color_output(ColorOutput::RGBA);
+    let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+    let mut canvas = Canvas::new(width, height);
+    let mut images = Vec::with_capacity(count);
+    while images.len() < count
+        && let Some(frame) = decoder.read_next_frame().map_err(damaged)?
+    {
         images.push(canvas.show(frame));
     }
-    if images.is_empty() {
+    if images.len() < count {
+        let reason =
+            format!("had {count} frames, and now has {}; it was changed while it was read", images.len());
+        return Err(Error::Format { path: path.into(), reason });
+    }
+    Ok(Decoded { frames: stack(images), working })
+}
+
+/// How many frames there are, and their width and height; no frame is decoded.
+fn size(path: &Path) -> Result<[usize; 3]> {
+    let damaged = |error: gif::DecodingError| damaged(path, &error);
+    let mut options = options();
+    options.skip_frame_decoding(true);
+    let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+    let (width, height) = (decoder.width(), decoder.height());
+    check_image(path, width.into(), height.into())?;
+    let mut count = 0;
+    while decoder.next_frame_info().map_err(damaged)?.is_some() {
+        count += 1;
+        check_sequence(path, count, width.into(), height.into())?;
+    }
+    if count == 0 {
         return Err(Error::Format { path: path.into(), reason: "a GIF without frames".into() });
     }
-    Ok(stack(&images))
+    Ok([count, width.into(), height.into()])
+}
+
+fn options() -> DecodeOptions {
+    let mut options = DecodeOptions::new();
+    options.check_frame_consistency(true);
+    options.set_memory_limit(MemoryLimit::Bytes(FRAME_BYTES));
+    options
+}
+
+fn opened(path: &Path) -> Result<BufReader<File>> {
+    Ok(BufReader::new(File::open(path).map_err(Error::io("read", path))?))
+}
+
+fn damaged(path: &Path, error: &gif::DecodingError) -> Error {
+    Error::Format { path: path.into(), reason: format!("damaged GIF: {error}") }
 }
 
 /// What a viewer has on its screen while frames come in.

@@ -24,11 +24,11 @@ impl Image {
 ///
 /// # Shapes
 /// returns: `[T, C, H, W]`
-pub(super) fn stack(images: &[Image]) -> Tensor<f32> {
+pub(super) fn stack(images: Vec<Image>) -> Tensor<f32> {
     let (width, height) = images.first().map_or((0, 0), |image| (image.width, image.height));
     let channels = if images.iter().all(Image::is_grey) { 1 } else { 3 };
     let mut frames = Tensor::zeros(&[images.len(), channels, height, width]);
-    for (index, image) in images.iter().enumerate() {
+    for (index, image) in images.into_iter().enumerate() {
         for (channel, plane) in frames.slice_mut(index).chunks_exact_mut(width * height).enumerate() {
             for (value, pixel) in plane.iter_mut().zip(image.rgb.chunks_exact(3)) {
                 *value = f32::from(pixel[channel]) / 65535.0;
@@ -106,17 +106,17 @@ pub(crate) fn encode_png(width: usize, height: usize, channels: usize, pixels: &
 /// use convgru_train::media::with_channels;
 ///
 /// let grey = Tensor::from_vec(&[1, 1, 1, 2], vec![0.25f32, 0.5])?;
-/// let rgb = with_channels(&grey, 3)?;
+/// let rgb = with_channels(grey, 3)?;
 /// assert_eq!(rgb.as_slice(), [0.25, 0.5, 0.25, 0.5, 0.25, 0.5]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn with_channels(frames: &Tensor<f32>, channels: usize) -> Result<Tensor<f32>> {
+pub fn with_channels(frames: Tensor<f32>, channels: usize) -> Result<Tensor<f32>> {
     let refuse = |reason: String| Err(Error::Data { what: "channels of the frames".into(), reason });
     let &[ref outer @ .., found, height, width] = frames.shape() else {
         return refuse(format!("frames are [.., C, H, W], got {:?}", frames.shape()));
     };
     if found == channels {
-        return Ok(frames.clone());
+        return Ok(frames);
     }
     let area = height * width;
     let shape: Vec<usize> = outer.iter().copied().chain([channels, height, width]).collect();

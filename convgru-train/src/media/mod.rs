@@ -30,6 +30,7 @@ pub(crate) use image::{byte, encode_png};
 pub use limits::{MAX_ARRAY_ELEMENTS, MAX_IMAGE_PIXELS, MAX_SEQUENCE_VALUES};
 
 use crate::atomic_file::write_atomically;
+use crate::budget::{MemoryBudget, Working, bytes_of};
 use crate::error::{Error, Result};
 
 /// The time each frame of a GIF is shown when nothing else is asked for, in
@@ -60,7 +61,8 @@ enum Kind {
 /// unknown kind, is damaged, is empty, holds frames of several sizes or more
 /// than one sequence, has values outside 0..=1, or is larger than
 /// [`MAX_IMAGE_PIXELS`], [`MAX_SEQUENCE_VALUES`] or [`MAX_ARRAY_ELEMENTS`]
-/// allow. Sizes are checked before memory is asked for.
+/// allow. [`Error::Memory`] if the frames, or what it takes to decode them, are more than `budget` allows. Sizes are
+/// compared before memory is asked for. What is returned stays counted in the budget.
 ///
 /// # Example
 /// ```
@@ -71,27 +73,42 @@ enum Kind {
 /// let path = folder.path().join("ramp.gif");
 /// let frames = Tensor::from_fn(&[3, 1, 4, 5], |i| (i % 5) as f32 / 5.0);
 /// media::write_frames(&path, &frames)?;
-/// assert_eq!(media::read_frames(&path)?, frames);
+/// let budget = convgru_train::MemoryBudget::new(64, "--memory-mib");
+/// assert_eq!(media::read_frames(&path, &budget)?, frames);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn read_frames(path: impl AsRef<Path>) -> Result<Tensor<f32>> {
+pub fn read_frames(path: impl AsRef<Path>, budget: &MemoryBudget) -> Result<Tensor<f32>> {
     let path = path.as_ref();
+    let Decoded { frames, working } = decode_frames(path, budget)?;
+    budget.keep(path, bytes_of(size_of::<f32>(), frames.shape()))?.stay();
+    drop(working);
+    Ok(frames)
+}
+
+/// Frames that were decoded, with the working memory they are counted in.
+pub(crate) struct Decoded {
+    pub(crate) frames: Tensor<f32>,
+    pub(crate) working: Working,
+}
+
+/// As [`read_frames`]; the frames are counted as working memory.
+pub(crate) fn decode_frames(path: &Path, budget: &MemoryBudget) -> Result<Decoded> {
     match readable_kind(path)? {
-        Kind::Gif => gif_file::read(path),
-        Kind::Folder => png_folder::read(path),
+        Kind::Gif => gif_file::read(path, budget),
+        Kind::Folder => png_folder::read(path, budget),
         Kind::Npy => {
-            let sequences = npy::read(path)?;
-            let &[steps, count, channels, height, width] = sequences.shape() else {
+            let Decoded { frames, working } = npy::read(path, budget)?;
+            let &[steps, count, channels, height, width] = frames.shape() else {
                 unreachable!("npy::read returns [T, N, C, H, W]")
             };
             if count != 1 {
                 let reason = format!(
                     "holds {count} sequences ([T, N, C, H, W] = {:?}) where one is needed; save the one you mean, for example array[:, 0]",
-                    sequences.shape()
+                    frames.shape()
                 );
                 return Err(Error::Format { path: path.into(), reason });
             }
-            Ok(sequences.reshape(&[steps, channels, height, width])?)
+            Ok(Decoded { frames: frames.reshape(&[steps, channels, height, width])?, working })
         }
     }
 }
@@ -107,17 +124,19 @@ pub fn read_frames(path: impl AsRef<Path>) -> Result<Tensor<f32>> {
 ///
 /// # Errors
 /// As [`read_frames`], except that several sequences are welcome.
-pub fn read_sequences(path: impl AsRef<Path>) -> Result<Tensor<f32>> {
+pub fn read_sequences(path: impl AsRef<Path>, budget: &MemoryBudget) -> Result<Tensor<f32>> {
     let path = path.as_ref();
-    let frames = match readable_kind(path)? {
-        Kind::Npy => return npy::read(path),
-        Kind::Gif => gif_file::read(path)?,
-        Kind::Folder => png_folder::read(path)?,
+    let Decoded { frames, working } = match readable_kind(path)? {
+        Kind::Npy => npy::read(path, budget)?,
+        Kind::Gif => gif_file::read(path, budget)?,
+        Kind::Folder => png_folder::read(path, budget)?,
     };
-    let &[steps, channels, height, width] = frames.shape() else {
-        unreachable!("GIF and folder readers return [T, C, H, W]")
-    };
-    Ok(frames.reshape(&[steps, 1, channels, height, width])?)
+    budget.keep(path, bytes_of(size_of::<f32>(), frames.shape()))?.stay();
+    drop(working);
+    match *frames.shape() {
+        [steps, channels, height, width] => Ok(frames.reshape(&[steps, 1, channels, height, width])?),
+        _ => Ok(frames),
+    }
 }
 
 /// Writes frames to `name.npy`, `name.gif` (at [`DEFAULT_DELAY`]) or a folder

@@ -6,19 +6,24 @@ use std::path::Path;
 
 use convgru_model::Tensor;
 
+use super::Decoded;
 use super::limits::MAX_ARRAY_ELEMENTS;
+use crate::budget::{MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 use crate::npy_header::NpyHeader;
 
 /// A second dimension up to this size counts as channels, above as sequences.
 const MAX_CHANNELS: usize = 4;
 
+/// Bytes of a file that are decoded at once, a multiple of every element's.
+const AT_ONCE: usize = 1 << 16;
+
 /// Reads sequences of frames; see [`read_frames`](super::read_frames) for the
 /// meaning of the dimensions.
 ///
 /// # Shapes
 /// returns: `[T, N, C, H, W]`
-pub(super) fn read(path: &Path) -> Result<Tensor<f32>> {
+pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<Decoded> {
     let refuse = |reason: String| Error::Format { path: path.into(), reason };
     let file = File::open(path).map_err(Error::io("read", path))?;
     let file_bytes = file.metadata().map_err(Error::io("read", path))?.len();
@@ -32,8 +37,8 @@ pub(super) fn read(path: &Path) -> Result<Tensor<f32>> {
         )));
     }
     header.expect_file_length(file_bytes).map_err(refuse)?;
-    let mut bytes = vec![0; elements * header.element.bytes()];
-    reader.read_exact(&mut bytes).map_err(Error::io("read", path))?;
+    let copies = if header.fortran_order { 2 } else { 1 };
+    let working = budget.work(path, bytes_of(size_of::<f32>(), &[elements, copies]))?;
     let brightness = |number: f64| {
         header.element.brightness(number).ok_or_else(|| {
             refuse(format!(
@@ -42,9 +47,17 @@ pub(super) fn read(path: &Path) -> Result<Tensor<f32>> {
             ))
         })
     };
-    let data: Vec<f32> = header.element.numbers(&bytes).map(brightness).collect::<Result<_>>()?;
+    let mut data: Vec<f32> = Vec::with_capacity(elements);
+    let mut bytes = vec![0; AT_ONCE.min(elements * header.element.bytes())];
+    while data.len() < elements {
+        let wanted = ((elements - data.len()) * header.element.bytes()).min(bytes.len());
+        reader.read_exact(&mut bytes[..wanted]).map_err(Error::io("read", path))?;
+        for number in header.element.numbers(&bytes[..wanted]) {
+            data.push(brightness(number)?);
+        }
+    }
     let data = if header.fortran_order { row_major(&header.shape, &data) } else { data };
-    Ok(Tensor::from_vec(&sequences, data)?)
+    Ok(Decoded { frames: Tensor::from_vec(&sequences, data)?, working })
 }
 
 /// What an array of frames of the given shape is as `[T, N, C, H, W]`.

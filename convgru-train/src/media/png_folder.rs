@@ -7,46 +7,62 @@ use std::path::{Path, PathBuf};
 use convgru_model::Tensor;
 use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
+use super::Decoded;
 use super::image::{Image, encode_png, interleaved, stack};
-use super::limits::{MAX_IMAGE_PIXELS, check_image, check_sequence};
+use super::limits::{check_image, check_sequence};
 use super::natural_order;
 use crate::atomic_file::folder_of;
+use crate::budget::{Kept, MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::shown::{shown, shown_name};
+
+/// Bytes of a pixel of each frame: three colours of 16 bits, and then as `f32`.
+const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
+/// Bytes of a pixel of an image that is being decoded: up to four channels of sixteen bits, twice, and three of them.
+const DECODED_BYTES: usize = 8 + 8 + 6;
+/// Bytes of an image that are not pixels: palettes, rows, the decoder itself.
+const OTHER_BYTES: usize = 1 << 20;
+/// Bytes of a name in a list of files, besides its characters.
+const NAME_BYTES: usize = 64;
 
 /// Reads the `*.png` of a folder in natural order; other files are left alone.
 ///
 /// # Shapes
 /// returns: `[T, C, H, W]`
-pub(super) fn read(folder: &Path) -> Result<Tensor<f32>> {
-    let paths = image_paths(folder)?;
-    let mut images: Vec<Image> = Vec::new();
+pub(super) fn read(folder: &Path, budget: &MemoryBudget) -> Result<Decoded> {
+    let (paths, _names) = image_paths(folder, budget)?;
+    let size = opened(&paths[0])?.1;
+    check_sequence(folder, paths.len(), size[0] as u64, size[1] as u64)?;
+    let once = bytes_of(DECODED_BYTES, &size).saturating_add(OTHER_BYTES as u64);
+    let working = bytes_of(PIXEL_BYTES, &[paths.len(), size[0], size[1]]).saturating_add(once);
+    let working = budget.work(folder, working)?;
+    let mut images: Vec<Image> = Vec::with_capacity(paths.len());
     for path in &paths {
-        let image = read_image(path)?;
-        if let Some(first) =
-            images.first().filter(|first| (first.width, first.height) != (image.width, image.height))
-        {
+        let (decoder, [width, height]) = opened(path)?;
+        if [width, height] != size {
             let reason = format!(
-                "an image of {} x {} pixels among images of {} x {} (the first is {}); all frames must have one size",
-                image.width,
-                image.height,
-                first.width,
-                first.height,
-                paths[0].display()
+                "an image of {width} x {height} pixels among images of {} x {} (the first is {}); all frames must have one size",
+                size[0],
+                size[1],
+                shown(&paths[0])
             );
             return Err(Error::Format { path: path.clone(), reason });
         }
-        check_sequence(folder, images.len() + 1, image.width as u64, image.height as u64)?;
-        images.push(image);
+        images.push(image(path, decoder)?);
     }
-    Ok(stack(&images))
+    Ok(Decoded { frames: stack(images), working })
 }
 
-fn image_paths(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The images of a folder in natural order, at least one.
+fn image_paths(folder: &Path, budget: &MemoryBudget) -> Result<(Vec<PathBuf>, Kept)> {
+    let mut names = budget.keep(folder, 0)?;
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !hidden && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+            names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
             paths.push(path);
         }
     }
@@ -55,26 +71,32 @@ fn image_paths(folder: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::Format { path: folder.into(), reason });
     }
     paths.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
-    Ok(paths)
+    Ok((paths, names))
 }
 
-/// Reads one PNG of any colour type and depth. Palettes are expanded, opacity
-/// is laid over black.
-fn read_image(path: &Path) -> Result<Image> {
-    let damaged = |error: png::DecodingError| Error::Format {
-        path: path.into(),
-        reason: format!("damaged PNG: {error}"),
-    };
+fn damaged(path: &Path, error: &png::DecodingError) -> Error {
+    Error::Format { path: path.into(), reason: format!("damaged PNG: {error}") }
+}
+
+/// A PNG whose header was read, with its width and height.
+fn opened(path: &Path) -> Result<(Decoder<BufReader<File>>, [usize; 2])> {
     let file = File::open(path).map_err(Error::io("read", path))?;
-    // Eight bytes is the largest pixel: four channels of sixteen bits.
-    let limits = Limits { bytes: 8 * MAX_IMAGE_PIXELS as usize };
-    let mut decoder = Decoder::new_with_limits(BufReader::new(file), limits);
+    let mut decoder = Decoder::new_with_limits(BufReader::new(file), Limits { bytes: OTHER_BYTES });
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
-    let header = decoder.read_header_info().map_err(damaged)?;
+    let header = decoder.read_header_info().map_err(|error| damaged(path, &error))?;
     check_image(path, header.width.into(), header.height.into())?;
+    let size = [header.width as usize, header.height as usize];
+    // Eight bytes is the largest pixel: four channels of sixteen bits.
+    decoder.set_limits(Limits { bytes: 8 * size[0] * size[1] + OTHER_BYTES });
+    Ok((decoder, size))
+}
 
+/// Decodes a PNG of any colour type and depth. Palettes are expanded, opacity
+/// is laid over black.
+fn image(path: &Path, decoder: Decoder<BufReader<File>>) -> Result<Image> {
+    let damaged = |error: png::DecodingError| damaged(path, &error);
     let mut reader = decoder.read_info().map_err(damaged)?;
     let size = reader.output_buffer_size().ok_or_else(|| Error::Format {
         path: path.into(),
@@ -117,9 +139,11 @@ pub(super) fn write(folder: &Path, frames: &Tensor<f32>) -> Result<()> {
     let (channels, height, width) = (frames.shape()[1], frames.shape()[2], frames.shape()[3]);
     check_replaceable(folder)?;
 
+    let writing = interrupt::writing();
     let staging = temporary_beside(folder)?;
     let digits = (pixels.len() - 1).to_string().len().max(3);
     for (index, pixels) in pixels.iter().enumerate() {
+        writing.expect_time().map_err(Error::io("write", folder))?;
         let path = staging.path().join(format!("frame_{index:0digits$}.png"));
         std::fs::write(&path, encode_png(width, height, channels, pixels)?)
             .map_err(Error::io("write", &path))?;
@@ -161,8 +185,7 @@ fn check_replaceable(folder: &Path) -> Result<()> {
         return Ok(());
     }
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let name = entry.map_err(Error::io("read", folder))?.file_name();
-        let name = name.to_string_lossy();
+        let name = shown_name(entry.map_err(Error::io("read", folder))?.file_name());
         let number = name.strip_prefix("frame_").and_then(|rest| rest.strip_suffix(".png"));
         if !number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())) {
             let reason = format!(

@@ -4,6 +4,11 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// Enough for every file of these tests.
+fn budget() -> crate::MemoryBudget {
+    crate::MemoryBudget::new(512, "a test")
+}
+
 /// A file of the given bytes in a folder that vanishes with the test.
 fn file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -66,8 +71,8 @@ fn every_kind_gives_back_what_was_written() {
         for name in ["a.npy", "a.gif", "a.GIF", "a"] {
             let path = folder.path().join(name);
             write_frames(&path, &frames).unwrap();
-            assert_eq!(read_frames(&path).unwrap(), frames, "{name} {shape:?}");
-            let sequences = read_sequences(&path).unwrap();
+            assert_eq!(read_frames(&path, &budget()).unwrap(), frames, "{name} {shape:?}");
+            let sequences = read_sequences(&path, &budget()).unwrap();
             assert_eq!(sequences.shape(), [shape[0], 1, shape[1], shape[2], shape[3]]);
         }
     }
@@ -79,11 +84,11 @@ fn arrays_keep_many_channels_and_sequences() {
     let path = folder.path().join("a.npy");
     let frames = levels(&[2, 8, 3, 4]);
     write_frames(&path, &frames).unwrap();
-    assert_eq!(read_frames(&path).unwrap(), frames);
+    assert_eq!(read_frames(&path, &budget()).unwrap(), frames);
     let sequences = levels(&[2, 3, 1, 4, 5]);
     write_frames(&path, &sequences).unwrap();
-    assert_eq!(read_sequences(&path).unwrap(), sequences);
-    assert!(message(read_frames(&path)).contains("holds 3 sequences"));
+    assert_eq!(read_sequences(&path, &budget()).unwrap(), sequences);
+    assert!(message(read_frames(&path, &budget())).contains("holds 3 sequences"));
 }
 
 #[test]
@@ -97,7 +102,7 @@ fn the_number_of_dimensions_of_an_array_has_a_meaning() {
         ("(2, 2, 2, 4, 8)", [2, 2, 2, 4, 8]),
     ] {
         let (_folder, path) = npy_of("|u1", false, shape, &data);
-        let sequences = read_sequences(&path).unwrap();
+        let sequences = read_sequences(&path, &budget()).unwrap();
         assert_eq!(sequences.shape(), expected, "{shape}");
         assert!(
             sequences.as_slice().iter().zip(&data).all(|(&value, &byte)| value == f32::from(byte) / 255.0)
@@ -117,11 +122,11 @@ fn number_types_byte_orders_and_memory_orders_are_read() {
     ];
     for (descr, data) in encodings {
         let (_folder, path) = npy_of(descr, false, "(1, 2, 3)", &data);
-        assert_eq!(read_frames(&path).unwrap(), expected, "{descr}");
+        assert_eq!(read_frames(&path, &budget()).unwrap(), expected, "{descr}");
     }
     // The first dimension of (3, 2, 1) runs fastest: element [t, y, 0] is at t + 3 y.
     let (_folder, path) = npy_of("|u1", true, "(3, 2, 1)", &[0, 51, 102, 153, 204, 255]);
-    assert_eq!(read_frames(&path).unwrap().as_slice(), [0.0, 0.6, 0.2, 0.8, 0.4, 1.0]);
+    assert_eq!(read_frames(&path, &budget()).unwrap().as_slice(), [0.0, 0.6, 0.2, 0.8, 0.4, 1.0]);
 }
 
 #[test]
@@ -144,7 +149,7 @@ fn arrays_that_cannot_be_frames_say_why() {
         ("|u1", "[1, 2, 2]", vec![0; 4], "damaged header"),
     ] {
         let (_folder, path) = npy_of(descr, false, shape, &data);
-        let error = message(read_sequences(&path));
+        let error = message(read_sequences(&path, &budget()));
         assert!(error.contains(needle) && error.contains("frames.npy"), "{descr} {shape}: {error}");
     }
 }
@@ -163,10 +168,10 @@ fn prefixes_of_files_are_errors() {
         }
         let whole = std::fs::read(&path).unwrap();
         let target = if name.ends_with("png") { path.parent().unwrap() } else { &path };
-        assert!(read_frames(target).is_ok());
+        assert!(read_frames(target, &budget()).is_ok());
         for end in 0..whole.len() {
             std::fs::write(&path, &whole[..end]).unwrap();
-            let error = message(read_frames(target));
+            let error = message(read_frames(target, &budget()));
             assert!(error.contains('a') && error.len() > 20, "{name} cut at {end}: {error}");
         }
     }
@@ -193,7 +198,7 @@ fn changed_bytes_never_panic() {
                 let mut bytes = whole.clone();
                 bytes[at] ^= change;
                 std::fs::write(&path, &bytes).unwrap();
-                if let Ok(frames) = read_frames(target) {
+                if let Ok(frames) = read_frames(target, &budget()) {
                     assert!(frames.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
                 }
             }
@@ -207,7 +212,7 @@ fn small_files_that_claim_a_large_image_are_refused() {
     gif.extend_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x80, 0, 0, 0, 0, 0, 255, 255, 255]);
     gif.extend_from_slice(&[0x2c, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 2, 2, 0x4c, 1, 0, 0x3b]);
     let (_folder, path) = file("huge.gif", &gif);
-    assert!(message(read_frames(&path)).contains("65535 x 65535 pixels is above the limit"));
+    assert!(message(read_frames(&path, &budget())).contains("65535 x 65535 pixels is above the limit"));
 
     let png = png_bytes((1, 1), png::ColorType::Grayscale, png::BitDepth::Eight, &[], &[0]);
     let mut header = png[..33].to_vec();
@@ -218,7 +223,9 @@ fn small_files_that_claim_a_large_image_are_refused() {
     header[29..33].copy_from_slice(&crc.to_be_bytes());
     header.extend_from_slice(&png[33..]);
     let (folder, _path) = file("huge.png", &header);
-    assert!(message(read_frames(folder.path())).contains("100000 x 100000 pixels is above the limit"));
+    assert!(
+        message(read_frames(folder.path(), &budget())).contains("100000 x 100000 pixels is above the limit")
+    );
 }
 
 /// The CRC of the PNG specification, annex D, bit by bit.
@@ -249,11 +256,11 @@ fn paths_that_hold_no_frames_say_what_is_supported() {
         ("a.gif", "damaged GIF"),
         ("a.npy", "no .npy file"),
     ] {
-        let error = message(read_frames(at(name)));
+        let error = message(read_frames(at(name), &budget()));
         assert!(error.contains(needle) && error.contains(name), "{name}: {error}");
     }
     let empty = tempfile::tempdir().unwrap();
-    assert!(message(read_frames(empty.path())).contains("without a .png"));
+    assert!(message(read_frames(empty.path(), &budget())).contains("without a .png"));
     let frames = levels(&[1, 1, 2, 2]);
     assert!(message(write_frames(at("clip.avi"), &frames)).contains(".avi"));
     assert!(message(write_frames(at("no/such/a.gif"), &frames)).contains("a.gif"));
@@ -285,7 +292,7 @@ fn values_outside_the_range_are_clamped() {
     for name in ["a.npy", "a.gif", "a"] {
         let path = folder.path().join(name);
         write_frames(&path, &frames).unwrap();
-        assert_eq!(read_frames(&path).unwrap().as_slice(), [0.0, 1.0, 0.2], "{name}");
+        assert_eq!(read_frames(&path, &budget()).unwrap().as_slice(), [0.0, 1.0, 0.2], "{name}");
     }
 }
 
@@ -301,7 +308,7 @@ fn png_of_every_kind_is_read() {
     };
     let read = |bytes: &[u8]| {
         let (folder, _path) = file("a.png", bytes);
-        read_frames(folder.path()).unwrap()
+        read_frames(folder.path(), &budget()).unwrap()
     };
     let size = (2, 2);
     near(
@@ -340,9 +347,9 @@ fn folders_are_read_in_natural_order_and_must_hold_one_size() {
     {
         std::fs::write(folder.path().join(name), encode_png(1, 1, 1, &[value]).unwrap()).unwrap();
     }
-    assert_eq!(read_frames(folder.path()).unwrap().as_slice(), [0.2, 0.4, 1.0]);
+    assert_eq!(read_frames(folder.path(), &budget()).unwrap().as_slice(), [0.2, 0.4, 1.0]);
     std::fs::write(folder.path().join("f11.png"), encode_png(2, 1, 1, &[0, 0]).unwrap()).unwrap();
-    let error = message(read_frames(folder.path()));
+    let error = message(read_frames(folder.path(), &budget()));
     assert!(error.contains("2 x 1") && error.contains("1 x 1") && error.contains("f11.png"), "{error}");
 }
 
@@ -377,7 +384,7 @@ fn gif_frames_are_composited_as_viewers_do() {
     add(1, &[1], None, DisposalMethod::Any); // black red
     drop(encoder);
     let (_folder, path) = file("a.gif", &bytes);
-    let frames = read_frames(&path).unwrap();
+    let frames = read_frames(&path, &budget()).unwrap();
     assert_eq!(frames.shape(), [4, 3, 1, 2]);
     let (red, white, black) = ([1.0, 0.0, 0.0], [1.0; 3], [0.0; 3]);
     for (step, [left, right]) in
@@ -403,9 +410,9 @@ fn a_gif_repeats_with_the_delay_asked_for() {
 #[test]
 fn channels_change_where_it_has_a_meaning() {
     let rgb = Tensor::from_vec(&[1, 3, 1, 1], vec![1.0, 0.0, 0.5]).unwrap();
-    let grey = with_channels(&rgb, 1).unwrap();
+    let grey = with_channels(rgb.clone(), 1).unwrap();
     assert!((grey.as_slice()[0] - 0.356).abs() < 1e-6);
-    assert_eq!(with_channels(&rgb, 3).unwrap(), rgb);
-    assert!(message(with_channels(&rgb, 2)).contains("3 channels cannot become 2"));
-    assert_eq!(with_channels(&levels(&[2, 5, 1, 2, 2]), 4).unwrap().shape(), [2, 5, 4, 2, 2]);
+    assert_eq!(with_channels(rgb.clone(), 3).unwrap(), rgb);
+    assert!(message(with_channels(rgb.clone(), 2)).contains("3 channels cannot become 2"));
+    assert_eq!(with_channels(levels(&[2, 5, 1, 2, 2]), 4).unwrap().shape(), [2, 5, 4, 2, 2]);
 }

@@ -49,7 +49,11 @@ impl Trained {
     ) -> Result<Option<Conclusion>> {
         self.model.write(&folder.weights())?;
         let config = &self.model.config;
-        let dataset = open(&config.data, config.data_folder(), Split::Test, config.training.seed)?;
+        let opened = |split| {
+            let open = || open(&config.data, config.data_folder(), split, config.training.seed);
+            interrupt.at_once("the run is trained and saved; resume it for its results", open)
+        };
+        let dataset = opened(Split::Test)?;
         for warning in dataset.warnings() {
             observer.observe(&Event::Warning(warning));
         }
@@ -69,7 +73,7 @@ impl Trained {
             return Ok(None);
         };
         write_atomically(&folder.test(), format!("{}\n", Value::Object(assessment.to_json())).as_bytes())?;
-        let validation = open(&config.data, config.data_folder(), Split::Validation, config.training.seed)?;
+        let validation = opened(Split::Validation)?;
         let panels = self.panels(validation.as_ref())?;
         write_atomically(&folder.animation(), &report::animation(&panels)?)?;
         let (first, _) = batch(validation.as_ref(), 0, &[0])?.split(config.data.input_frames)?;

@@ -73,7 +73,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of the configuration, the data and the files.
     pub fn begin(config: TrainingConfig, out: &Path, interrupt: &'a Interrupt) -> Result<Self> {
-        let parts = Parts::assemble(&config)?;
+        let parts = interrupt.at_once("no run was begun", || Parts::assemble(&config))?;
         let folder = RunFolder::create(out, &config.name)?;
         write_atomically(&folder.config(), config.to_toml().as_bytes())?;
         let session = Self::at([0, 0], config, parts, folder, interrupt)?;
@@ -96,7 +96,8 @@ impl<'a> Session<'a> {
         let store = CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints);
         let Loaded { checkpoint, path, rejected } = store.load_newest()?;
         verify(&config, &checkpoint, &path)?;
-        let parts = Parts::assemble(&config)?;
+        let parts =
+            interrupt.at_once("the run stands as it was saved; resume it", || Parts::assemble(&config))?;
         for rejected in rejected {
             let aside = rejected.set_aside()?;
             observer.observe(&Event::Warning(&format!(

@@ -97,7 +97,7 @@ impl SearchConfig {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is no search.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        let text = crate::config::text(path)?;
         let search = Self::from_toml(&text);
         let search = search.map_err(|reason| Error::Format { path: path.into(), reason })?;
         search.validate().map_err(|error| Error::Format { path: path.into(), reason: error.to_string() })?;

@@ -39,6 +39,7 @@ pub struct Trial {
     /// Steps up to its last validation.
     pub steps: u64,
     /// The folder of its run, if one was made.
+    #[serde(default, with = "crate::config::path_text::optional")]
     pub run: Option<PathBuf>,
     /// Each validation: the step, and the result with the sign that makes lower better.
     pub curve: Vec<(u64, f64)>,
@@ -155,7 +156,7 @@ impl Search {
         observer: &mut dyn Observer,
     ) -> Result<Option<Trial>> {
         let config = self.search.apply(&self.base, number)?;
-        let own = Interrupt::manual();
+        let own = interrupt.apart();
         let mut watch =
             Watch { search: self, interrupt, own: &own, inner: observer, curve: Vec::new(), behind: false };
         let mut trial = Trial {

@@ -7,9 +7,13 @@ mod export;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod names;
+#[cfg(test)]
 mod program;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod train;
 #[cfg(test)]

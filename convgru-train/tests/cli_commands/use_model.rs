@@ -3,6 +3,7 @@
 use std::fs;
 
 use convgru_model::Tensor;
+use convgru_train::MemoryBudget;
 use convgru_train::media::{read_frames, write_frames};
 
 use crate::program::{convgru, finished_run, folder, weights};
@@ -127,10 +128,11 @@ fn an_ensemble_is_trained_scored_continued_and_exported() {
 fn predict_reads_and_writes_every_kind_of_file() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
+    let budget = MemoryBudget::new(64, "a test");
     // Other sizes than in the training are welcome.
     let frames = Tensor::from_fn(&[4, 1, 12, 20], |i| (i % 7) as f32 / 6.0);
     write_frames(path("in.npy"), &frames).unwrap();
-    write_frames(path("in.gif"), &read_frames(path("in.npy")).unwrap()).unwrap();
+    write_frames(path("in.gif"), &read_frames(path("in.npy"), &budget).unwrap()).unwrap();
     write_frames(path("in"), &frames).unwrap();
     for input in ["in.npy", "in.gif", "in"] {
         for out in ["out.npy", "out.gif", "out"] {
@@ -140,7 +142,7 @@ fn predict_reads_and_writes_every_kind_of_file() {
             );
             let value = convgru(folder.path(), &arguments).succeeded().json();
             assert_eq!(value["shape"], serde_json::json!([7, 1, 12, 20]), "{input} to {out}");
-            let written = read_frames(path(out)).unwrap();
+            let written = read_frames(path(out), &budget).unwrap();
             assert_eq!(written.shape(), [7, 1, 12, 20], "{input} to {out}");
             assert!(written.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
         }

@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use convgru_train::dataset::{DataConfig, SequenceDataset, Source, Split, detect, open, open_whole};
 use convgru_train::interrupt::Interrupt;
+use convgru_train::shown::shown;
 use convgru_train::trainer::{Assessment, Assessor, NowcastOptions, TrainedModel, with_threads};
 
 use super::output::{self, Stream};
@@ -55,6 +56,9 @@ pub(crate) struct Eval {
     /// Side in pixels of the window of FSS
     #[arg(long, value_name = "N", default_value_t = 5, requires = "baselines", value_parser = super::count)]
     fss_window: usize,
+    /// MiB of memory that reading the data may take [default: data.memory_mib of the training, 4096 unless set]
+    #[arg(long, value_name = "MIB", value_parser = super::mebibytes)]
+    memory_mib: Option<usize>,
     /// Sequences per batch
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = super::count)]
     batch_size: usize,
@@ -69,22 +73,13 @@ pub(crate) struct Eval {
 impl Eval {
     /// Measures, and prints the figures.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let interrupt = Interrupt::on_signals()?;
         let trained = TrainedModel::read(&self.checkpoint)?;
-        let measured = with_threads(self.threads, || self.measure(&trained, &interrupt))??;
-        match (measured, interrupt.raised()) {
-            (Some(measured), _) => {
-                self.report(&trained, &measured)?;
-                Ok(ExitCode::SUCCESS)
-            }
-            (None, signal) => {
-                output::note("stopped before all sequences were measured; there is no result");
-                Ok(signal.map_or(ExitCode::FAILURE, |signal| ExitCode::from(signal.exit_code())))
-            }
-        }
+        let measured = with_threads(self.threads, || self.measure(&trained))??;
+        self.report(&trained, &measured)?;
+        Ok(ExitCode::SUCCESS)
     }
 
-    fn measure(&self, trained: &TrainedModel, interrupt: &Interrupt) -> anyhow::Result<Option<Assessment>> {
+    fn measure(&self, trained: &TrainedModel) -> anyhow::Result<Assessment> {
         let dataset = self.dataset(trained)?;
         for warning in dataset.warnings() {
             output::warn(warning);
@@ -98,18 +93,20 @@ impl Eval {
             mean_frame: None,
             loss: None,
             nowcasts: nowcasts.as_ref(),
-            interrupt,
+            interrupt: &Interrupt::manual(),
         };
-        Ok(assessor.assess(&trained.model, &mut Progress::new())?)
+        let assessment = assessor.assess(&trained.model, &mut Progress::new())?;
+        assessment.context("the measuring was ended early")
     }
 
     fn dataset(&self, trained: &TrainedModel) -> anyhow::Result<Box<dyn SequenceDataset>> {
-        let config = &trained.config;
+        let mut config = trained.config.clone();
+        config.data.memory_mib = self.memory_mib.unwrap_or(config.data.memory_mib);
         let seed = config.training.seed;
         let Some(path) = &self.data else {
             return Ok(open(&config.data, config.data_folder(), Split::Test, seed)?);
         };
-        let what = || format!("--data {}", path.display());
+        let what = || format!("--data {}", shown(path));
         let found = path.canonicalize().with_context(what)?;
         let source = match path.is_file() {
             // A whole file of sequences is measured, whatever part of it training would leave for it.
@@ -137,13 +134,14 @@ impl Eval {
     }
 
     fn report(&self, trained: &TrainedModel, assessment: &Assessment) -> anyhow::Result<()> {
+        let stream = if self.json { Stream::Stderr } else { Stream::Stdout };
         let scores = &assessment.model;
         let mut rows = assessment.overall();
         let lead_times: Vec<String> = (1..=scores.per_step.len()).map(|t| format!("  frame {t}")).collect();
         rows.extend(lead_times.iter().map(String::as_str).zip(scores.per_step.iter().copied()));
         let mut text = format!(
             "{} of step {} on {} sequences\n\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame.",
-            self.checkpoint.display(),
+            shown(&self.checkpoint),
             trained.step,
             scores.sequences,
             output::table(&rows),
@@ -153,13 +151,10 @@ impl Eval {
             text += &format!("\n\n{}", ensemble::table(ensemble));
         }
         if let Some(nowcasts) = &assessment.nowcasts {
-            let best = output::highlighter(if self.json { Stream::Stderr } else { Stream::Stdout });
+            let best = output::highlighter(stream);
             text += &format!("\n\n{}", baselines::table(nowcasts, &best));
         }
-        if !self.json {
-            return output::result(&text);
-        }
-        output::note(&text);
-        output::result(&serde_json::to_string(&assessment.to_json())?)
+        output::highlighted(stream, &text)?;
+        if self.json { output::json(&assessment.to_json()) } else { Ok(()) }
     }
 }

@@ -2,6 +2,8 @@
 
 use convgru_model::import::layout::Layout;
 
+use convgru_train::shown::shown;
+
 use super::{Export, Form, Part};
 
 /// What is to be written.
@@ -51,7 +53,7 @@ impl Choice {
                 let found = other.map_or("no extension".to_owned(), |extension| format!(".{extension}"));
                 anyhow::bail!(
                     "--output {}: {found}, where .onnx or .safetensors tells what is written",
-                    export.output.display()
+                    shown(&export.output)
                 )
             }
         }

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, ValueEnum};
 use convgru_model::import::layout::Layout;
+use convgru_train::shown::shown;
 use convgru_train::write_atomically;
 use serde_json::json;
 
@@ -117,15 +118,15 @@ impl Export {
         write_atomically(&self.output, &bytes)?;
         if self.json {
             let value = json!({
-                "input": self.checkpoint.as_ref().or(self.weights.as_ref()),
-                "output": self.output,
+                "input": self.checkpoint.as_ref().or(self.weights.as_ref()).map(|path| path.to_string_lossy()),
+                "output": self.output.to_string_lossy(),
                 "written": what,
                 "notes": notes,
                 "bytes": bytes.len(),
             });
-            output::result(&value.to_string())?;
+            output::json(&value)?;
         } else {
-            output::result(&format!("wrote {}: {what}, {} bytes", self.output.display(), bytes.len()))?;
+            output::result(&format!("wrote {}: {what}, {} bytes", shown(&self.output), bytes.len()))?;
             for note in notes {
                 output::result(&format!("  {note}"))?;
             }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use convgru_model::import::{named_tensors, safetensors_metadata};
 use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
 use convgru_model::{ConvGru, ConvGruConfig, Error, ForecasterConfig, Parameters, Tensor};
+use convgru_train::shown::shown;
 use convgru_train::trainer::TrainedModel;
 use serde::Deserialize;
 
@@ -73,7 +74,7 @@ impl Source {
         match (&export.checkpoint, &export.weights) {
             (Some(checkpoint), _) => Ok(Self::Trained(Box::new(TrainedModel::read(checkpoint)?))),
             (None, Some(weights)) => {
-                read_weights(weights, export.stack.as_deref()).with_context(|| weights.display().to_string())
+                read_weights(weights, export.stack.as_deref()).with_context(|| shown(weights))
             }
             (None, None) => anyhow::bail!("--checkpoint or --weights is needed"),
         }
@@ -81,7 +82,7 @@ impl Source {
 }
 
 fn read_weights(path: &Path, wanted: Option<&str>) -> anyhow::Result<Source> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", shown(path)))?;
     let metadata = safetensors_metadata(&bytes)?;
     let entry = [STACKS, NETWORKS].into_iter().find_map(|entry| Some((entry, metadata.get(entry)?)));
     let Some((entry, text)) = entry else {

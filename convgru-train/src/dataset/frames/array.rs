@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::config::{Axes, FramesConfig};
 use super::source::Source;
+use crate::budget::{MemoryBudget, bytes_of};
 use crate::{Error, Result};
 
 /// No frame may have more numbers.
 const LARGEST_FRAME: usize = 1 << 27;
+/// Bytes that are kept for a sequence while it is read, besides its numbers.
+const SEQUENCE_BYTES: usize = 64;
 /// The shape of the standard test file of Moving MNIST but for the number of sequences.
 const MOVING_MNIST: [usize; 3] = [20, 64, 64];
 
@@ -31,9 +34,9 @@ impl ArrayFile {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] with shape and type if it does not
     /// hold frames.
-    pub(super) fn open(path: &Path, config: &FramesConfig) -> Result<Self> {
+    pub(super) fn open(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Self> {
         let refuse = |reason| Error::Format { path: path.into(), reason };
-        let source = Source::open(path, config)?;
+        let source = Source::open(path, config, budget)?;
         let shape = source.shape();
         let axes = match (config.axes, shape) {
             (Axes::Auto, [t, _, h, w]) if [*t, *h, *w] == MOVING_MNIST => Axes::Tnhw,
@@ -65,34 +68,46 @@ impl ArrayFile {
         Ok(Self { path: path.into(), source, leading, time_first, sequences, steps, frame })
     }
 
-    /// The frames of some sequences, `[N, T, C, H, W]`, values 0 to 1, NaN where a pixel is missing.
+    /// The working memory that reading some sequences takes.
+    pub(super) fn working(&self, sequences: usize) -> u64 {
+        let numbers = bytes_of(size_of::<f32>(), &[sequences, self.steps]).saturating_mul(self.size() as u64);
+        let records = bytes_of(SEQUENCE_BYTES, &[sequences]);
+        numbers.saturating_add(records).saturating_add(self.source.working(self.leading, self.size()))
+    }
+
+    /// The numbers of a frame.
+    fn size(&self) -> usize {
+        self.frame.iter().product()
+    }
+
+    /// The frames of some sequences, each `[T, C, H, W]`, values 0 to 1, NaN where a pixel is missing.
     ///
     /// # Errors
     /// [`Error::Format`] with the place of a number out of the range, or if the file is damaged.
-    pub(super) fn read(&self, sequences: Range<usize>, config: &FramesConfig) -> Result<Vec<f32>> {
-        let size: usize = self.frame.iter().product();
+    pub(super) fn read(&self, sequences: Range<usize>, config: &FramesConfig) -> Result<Vec<Vec<f32>>> {
+        let size = self.size();
         let (count, first) = (sequences.len(), sequences.start);
-        // The frames of the file that are wanted, in its order, and their places.
-        let places: Vec<(usize, usize)> = match self.time_first {
-            true => (0..self.steps)
-                .flat_map(|t| (0..count).map(move |n| (t, n)))
-                .map(|(t, n)| (t * self.sequences + first + n, n * self.steps + t))
-                .collect(),
-            false => (0..count * self.steps).map(|at| (first * self.steps + at, at)).collect(),
+        // Sequence and step of the frames that are wanted, in the order of the file, and where they lie there.
+        let place = |at: usize| {
+            if self.time_first { (at % count, at / count) } else { (at / self.steps, at % self.steps) }
         };
-        let mut values = vec![0.0; count * self.steps * size];
+        let frame = |at: usize| match (self.time_first, place(at)) {
+            (true, (n, t)) => t * self.sequences + first + n,
+            (false, (n, t)) => (first + n) * self.steps + t,
+        };
+        let mut values: Vec<Vec<f32>> = (0..count).map(|_| vec![0.0; self.steps * size]).collect();
         let mut visited = 0;
         let mut wrong = None;
-        let wanted = places.iter().map(|&(from, _)| from);
+        let wanted = (0..count * self.steps).map(frame);
         self.source.visit(&self.path, [self.leading, size], wanted, &mut |numbers| {
-            let (from, to) = places[visited];
-            visited += 1;
-            for (value, number) in values[to * size..][..size].iter_mut().zip(numbers) {
+            let (n, t) = place(visited);
+            for (value, number) in values[n][t * size..][..size].iter_mut().zip(numbers) {
                 match self.value(number, config) {
                     Some(number) => *value = number,
-                    None => wrong = wrong.or(Some((from, number))),
+                    None => wrong = wrong.or(Some((frame(visited), number))),
                 }
             }
+            visited += 1;
         })?;
         match wrong {
             None => Ok(values),

@@ -6,9 +6,14 @@ use std::path::{Path, PathBuf};
 use super::array::ArrayFile;
 use super::config::FramesConfig;
 use super::source::Source;
+use crate::budget::MemoryBudget;
 use crate::dataset::{DataConfig, Split};
 use crate::media::natural_order;
+use crate::shown::shown;
 use crate::{Error, Result};
+
+/// Bytes that are kept for a file or folder while it is read, besides its name: also the reason why it is left out.
+const HOLDER_BYTES: usize = 1024;
 
 /// What holds sequences: a file of arrays, a GIF, or a folder of images.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +50,11 @@ pub(super) fn portion(
     root: &Path,
     split: Split,
     data: &DataConfig,
+    budget: &MemoryBudget,
     left_out: &mut Vec<Error>,
 ) -> Result<Portion> {
     let config = &data.frames;
+    let holders = |path: &Path, left_out: &mut Vec<Error>| holders(path, data, budget, left_out);
     let folder = |split: Split| names(split).iter().map(|name| root.join(name)).find(|path| path.is_dir());
     let everything = 0.0..1.0;
     if let (Some(train), Some(test)) = (folder(Split::Train), folder(Split::Test)) {
@@ -62,7 +69,7 @@ pub(super) fn portion(
                 (train, Some([train_share / total, validation_share / total, 0.0]))
             }
         };
-        let holders = holders(&path, data, left_out)?;
+        let holders = holders(&path, left_out)?;
         return Ok(match shares {
             Some(shares) => shared(&holders, split, shares),
             None => Portion {
@@ -71,7 +78,7 @@ pub(super) fn portion(
             },
         });
     }
-    Ok(shared(&holders(root, data, left_out)?, split, config.shares))
+    Ok(shared(&holders(root, left_out)?, split, config.shares))
 }
 
 /// Splits sequences by shares; too few to give each split one are split in time.
@@ -109,19 +116,30 @@ fn shared(holders: &[Holder], split: Split, shares: [f64; 3]) -> Portion {
 }
 
 /// What holds sequences in a folder, in natural order; a file holds its own.
-fn holders(path: &Path, data: &DataConfig, left_out: &mut Vec<Error>) -> Result<Vec<Holder>> {
-    if let Some(sequences) = sequences_in(path, &data.frames)? {
+fn holders(
+    path: &Path,
+    data: &DataConfig,
+    budget: &MemoryBudget,
+    left_out: &mut Vec<Error>,
+) -> Result<Vec<Holder>> {
+    if let Some(sequences) = sequences_in(path, &data.frames, budget)? {
         return Ok(vec![Holder { path: path.into(), sequences }]);
     }
+    let mut names = budget.keep(path, 0)?;
     let mut entries = Vec::new();
     if path.is_dir() {
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
-            entries.push(entry.map_err(Error::io("read the data folder", path))?.path());
+            let entry = entry.map_err(Error::io("read the data folder", path))?.path();
+            if entry.is_dir() || super::is_frames(&entry) {
+                names.more(path, (HOLDER_BYTES + 4 * entry.as_os_str().len()) as u64)?;
+                entries.push(entry);
+            }
         }
     }
+    names.stay();
     entries.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
     let holder = |path: PathBuf| {
-        let sequences = sequences_in(&path, &data.frames)?;
+        let sequences = sequences_in(&path, &data.frames, budget)?;
         Ok(sequences.map(|sequences| Holder { path, sequences }))
     };
     let found = data.on_corrupt.kept(entries.into_iter().map(holder), left_out)?;
@@ -131,7 +149,7 @@ fn holders(path: &Path, data: &DataConfig, left_out: &mut Vec<Error>) -> Result<
             return Err(left_out.swap_remove(0));
         }
         return Err(Error::Data {
-            what: path.display().to_string(),
+            what: shown(path),
             reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.gif, *.png, and folders of *.png".into(),
         });
     }
@@ -139,14 +157,14 @@ fn holders(path: &Path, data: &DataConfig, left_out: &mut Vec<Error>) -> Result<
 }
 
 /// How many sequences a file or a folder of images holds; `None` if it is neither.
-fn sequences_in(path: &Path, config: &FramesConfig) -> Result<Option<usize>> {
+fn sequences_in(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Option<usize>> {
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(Error::io("open the data folder", path))?;
         let images = entries.flatten().any(|entry| super::has_extension(&entry.path(), "png"));
         return Ok(images.then_some(1));
     }
     if Source::is_named(path) {
-        return Ok(Some(ArrayFile::open(path, config)?.sequences));
+        return Ok(Some(ArrayFile::open(path, config, budget)?.sequences));
     }
     Ok(super::has_extension(path, "gif").then_some(1))
 }

@@ -21,7 +21,9 @@ use self::source::Source;
 use super::config::DataConfig;
 use super::recording::{Choice, Levels, Material, Recordings, Samples, Strip, Worth};
 use super::{SequenceDataset, Split};
-use crate::media::{read_frames, with_channels};
+use crate::budget::{MemoryBudget, bytes_of};
+use crate::media::{Decoded, decode_frames, with_channels};
+use crate::shown::{shown, shown_name};
 use crate::{Error, Result};
 
 /// Whether a file holds frames by its name.
@@ -33,6 +35,9 @@ fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension))
 }
 
+/// Bytes that are kept for a sequence, besides its numbers and its name.
+const SEQUENCE_BYTES: usize = 512;
+
 /// One sequence of a file, as long as the file has it.
 struct Read {
     name: String,
@@ -43,37 +48,24 @@ struct Read {
 /// Opens a split of the sequences at a path.
 ///
 /// # Errors
-/// [`Error::Data`] if there are none of the length that is needed, or they take too much memory;
+/// [`Error::Data`] if there are none of the length that is needed; [`Error::Memory`] if they take more than is allowed;
 /// [`Error::Format`] with file and shape if a file cannot be used, or none can.
 pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recordings> {
     let config = &data.frames;
+    let budget = &data.budget();
     let mut left_out = Vec::new();
-    let portion = found::portion(path, split, data, &mut left_out)?;
-    let error = |reason| Error::Data { what: path.display().to_string(), reason };
-    let outcomes: Vec<Result<Vec<(PathBuf, Read)>>> = portion
+    let portion = found::portion(path, split, data, budget, &mut left_out)?;
+    let error = |reason| Error::Data { what: shown(path), reason };
+    let outcomes: Vec<Result<(PathBuf, Vec<Read>)>> = portion
         .holders
         .into_par_iter()
-        .map(|(path, sequences)| {
-            let read = read(&path, sequences, data, &portion.time)?;
-            Ok(read.into_iter().map(|read| (path.clone(), read)).collect())
-        })
+        .map(|(path, sequences)| Ok((path.clone(), read(&path, sequences, data, &portion.time, budget)?)))
         .collect();
-    let strips: Vec<_> = data.on_corrupt.kept(outcomes, &mut left_out)?.into_iter().flatten().collect();
-    if strips.is_empty() && !left_out.is_empty() {
+    let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
+    if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
         return Err(left_out.swap_remove(0));
     }
-    let channels = match config.channels {
-        0 => strips.iter().map(|(_, read)| read.frames.shape()[1]).max().unwrap_or(1),
-        channels => channels,
-    };
-    let strips = strips.into_iter().map(|(path, read)| {
-        let frames = with_channels(&read.frames, channels).map_err(|error| Error::Format {
-            path,
-            reason: format!("cannot be brought to {channels} channels ({error}); set data.frames.channels"),
-        })?;
-        Ok(Read { frames, ..read })
-    });
-    let strips: Vec<Read> = strips.collect::<Result<_>>()?;
+    let strips = of_equal_channels(read, config.channels, budget)?;
     let longest = strips.iter().map(|read| read.frames.shape()[0]).max().unwrap_or(0);
     if longest < data.steps() {
         return Err(error(format!(
@@ -91,21 +83,12 @@ pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recor
             strips[0].name
         )));
     }
-    let bytes: usize = strips.iter().map(|read| 4 * read.frames.len()).sum();
-    if bytes > data.memory_mib.saturating_mul(1 << 20) {
-        return Err(error(too_large(bytes, data)));
-    }
     let has_missing = strips.iter().any(|read| read.frames.as_slice().iter().any(|value| value.is_nan()));
     let kept = kept(strips);
-    let material = Material {
-        strips: kept,
-        levels: Levels::of_codes(8, |code| f32::from(code) / 255.0),
-        steps: data.steps(),
-        size: [shape[1], shape[2]],
-        stride: config.stride,
-    };
+    let levels = Levels::of_codes(8, |code| f32::from(code) / 255.0);
+    let material = Material::new(kept, levels, data.steps(), [shape[1], shape[2]], config.stride);
     let any = Worth { measured: 0.0, rain: 0.0, importance: 0.0 };
-    let listed = material.listed(&any, data.sequences(split));
+    let listed = material.listed(&any, data.sequences(split), path, budget)?;
     let mut recordings = Recordings {
         name: String::new(),
         material,
@@ -116,7 +99,7 @@ pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recor
     };
     recordings.name = format!(
         "frames of {} ({split}: {} sequences of {:?}, {:.1} MiB)",
-        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy(),
+        shown_name(path.file_name().unwrap_or(path.as_os_str())),
         recordings.len(),
         recordings.frame_shape(),
         recordings.bytes() as f64 / f64::from(1 << 20)
@@ -124,12 +107,36 @@ pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recor
     Ok(recordings)
 }
 
-fn too_large(bytes: usize, data: &DataConfig) -> String {
-    format!(
-        "its frames take {} MiB, but data.memory_mib = {} are allowed; raise it, or set data.frames.resize",
-        bytes >> 20,
-        data.memory_mib
-    )
+/// The sequences with one number of channels, the largest there is where it is 0.
+///
+/// # Errors
+/// [`Error::Format`] with the file whose frames cannot be brought to it.
+fn of_equal_channels(
+    read: Vec<(PathBuf, Vec<Read>)>,
+    channels: usize,
+    budget: &MemoryBudget,
+) -> Result<Vec<Read>> {
+    let found = |read: &Read| read.frames.shape()[1];
+    let channels = match channels {
+        0 => read.iter().flat_map(|(_, read)| read).map(found).max().unwrap_or(1),
+        channels => channels,
+    };
+    let mut strips = Vec::with_capacity(read.iter().map(|(_, read)| read.len()).sum());
+    for (path, sequences) in read {
+        for Read { name, frames } in sequences {
+            let had = frames.shape()[1].max(1);
+            let more = bytes_of(size_of::<f32>(), &[frames.len() / had, channels.saturating_sub(had)]);
+            budget.keep(&path, more)?.stay();
+            let frames = with_channels(frames, channels).map_err(|error| Error::Format {
+                path: path.clone(),
+                reason: format!(
+                    "cannot be brought to {channels} channels ({error}); set data.frames.channels"
+                ),
+            })?;
+            strips.push(Read { name, frames });
+        }
+    }
+    Ok(strips)
 }
 
 /// Frames as bytes where all of them came from bytes.
@@ -149,38 +156,60 @@ fn kept(strips: Vec<Read>) -> Vec<Strip> {
 }
 
 /// Some sequences of a file or folder, the given part of their time, in the size that is asked for.
-fn read(path: &Path, sequences: Range<usize>, data: &DataConfig, time: &Range<f64>) -> Result<Vec<Read>> {
+fn read(
+    path: &Path,
+    sequences: Range<usize>,
+    data: &DataConfig,
+    time: &Range<f64>,
+    budget: &MemoryBudget,
+) -> Result<Vec<Read>> {
     let config = &data.frames;
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let mut read = Vec::new();
-    if Source::is_named(path) {
-        let file = ArrayFile::open(path, config)?;
-        let [channels, height, width] = file.frame;
-        let size = channels * height * width;
-        let bytes = sequences.len().saturating_mul(file.steps).saturating_mul(4 * size);
-        if bytes > data.memory_mib.saturating_mul(1 << 20) {
-            return Err(Error::Data { what: path.display().to_string(), reason: too_large(bytes, data) });
-        }
-        let values = file.read(sequences.clone(), config)?;
-        for (number, frames) in sequences.zip(values.chunks_exact(file.steps * size)) {
-            let frames = Tensor::from_vec(&[file.steps, channels, height, width], frames.to_vec())?;
-            let name = if file.sequences > 1 { format!("{stem} {number}") } else { stem.clone() };
-            read.push(Read { name, frames });
-        }
-    } else {
+    let stem = shown_name(path.file_stem().unwrap_or_default());
+    if !Source::is_named(path) {
         // Brightness is 0 to 1 as it is; a range says which numbers it stands for.
-        read.push(Read { name: stem, frames: read_frames(path)? });
+        let Decoded { frames, working } = decode_frames(path, budget)?;
+        let kept = kept_bytes([0, 1, 2, 3].map(|axis| frames.shape()[axis]), time, config);
+        budget.keep(path, kept + (SEQUENCE_BYTES + stem.len()) as u64)?.stay();
+        let frames = resized(part(frames, time)?, config)?;
+        drop(working);
+        return Ok(vec![Read { name: stem, frames }]);
     }
-    read.into_iter()
-        .map(|read| Ok(Read { frames: resized(part(&read.frames, time)?, config)?, ..read }))
-        .collect()
+    let file = ArrayFile::open(path, config, budget)?;
+    let [channels, height, width] = file.frame;
+    let shape = [file.steps, channels, height, width];
+    let working = budget.work(path, file.working(sequences.len()))?;
+    let each = kept_bytes(shape, time, config).saturating_add((SEQUENCE_BYTES + stem.len()) as u64);
+    let kept = budget.keep(path, each.saturating_mul(sequences.len() as u64))?;
+    let values = file.read(sequences.clone(), config)?;
+    let mut read = Vec::with_capacity(values.len());
+    for (number, frames) in sequences.zip(values) {
+        let frames = resized(part(Tensor::from_vec(&shape, frames)?, time)?, config)?;
+        let name = if file.sequences > 1 { format!("{stem} {number}") } else { stem.clone() };
+        read.push(Read { name, frames });
+    }
+    kept.stay();
+    drop(working);
+    Ok(read)
+}
+
+/// The bytes of a sequence `[T, C, H, W]` once it is cut to a part of its time and resized.
+fn kept_bytes([steps, channels, height, width]: [usize; 4], time: &Range<f64>, config: &FramesConfig) -> u64 {
+    let [height, width] = if config.resize == [0, 0] { [height, width] } else { config.resize };
+    bytes_of(size_of::<f32>(), &[places(steps, time).len(), channels, height, width])
 }
 
 /// The frames between two shares of the time.
-fn part(frames: &Tensor<f32>, time: &Range<f64>) -> Result<Tensor<f32>> {
-    let steps = frames.shape()[0];
+fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
     let place = |share: f64| ((share * steps as f64).round() as usize).min(steps);
-    let range = place(time.start)..place(time.end);
+    place(time.start)..place(time.end)
+}
+
+fn part(frames: Tensor<f32>, time: &Range<f64>) -> Result<Tensor<f32>> {
+    let steps = frames.shape()[0];
+    let range = places(steps, time);
+    if range == (0..steps) {
+        return Ok(frames);
+    }
     let size: usize = frames.shape()[1..].iter().product();
     let mut shape = frames.shape().to_vec();
     shape[0] = range.len();
@@ -192,8 +221,9 @@ fn resized(frames: Tensor<f32>, config: &FramesConfig) -> Result<Tensor<f32>> {
     if config.resize == [0, 0] || config.resize == [height, width] {
         return Ok(frames);
     }
-    let planes = frames.as_slice().chunks_exact(height * width);
-    let made: Vec<f32> =
-        planes.flat_map(|plane| area::resized(plane, [height, width], config.resize)).collect();
+    let mut made = Vec::with_capacity(steps * channels * config.resize[0] * config.resize[1]);
+    for plane in frames.as_slice().chunks_exact(height * width) {
+        made.extend(area::resized(plane, [height, width], config.resize));
+    }
     Ok(Tensor::from_vec(&[steps, channels, config.resize[0], config.resize[1]], made)?)
 }

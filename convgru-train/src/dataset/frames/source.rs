@@ -5,8 +5,9 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::config::{Axes, FramesConfig};
+use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::hdf5::{self, Hdf5, Kind, Packing, Variable};
-use crate::dataset::npz::Npz;
+use crate::dataset::npz::{Npz, short};
 use crate::npy_header::{ByteOrder, Element, NpyHeader};
 use crate::{Error, Result};
 
@@ -30,10 +31,10 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if there is none or several, with those there are.
-    pub(super) fn open(path: &Path, config: &FramesConfig) -> Result<Self> {
+    pub(super) fn open(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Self> {
         let refuse = |reason| Error::Format { path: path.into(), reason };
         if hdf5::is_named(path) {
-            let file = Hdf5::open(path)?;
+            let file = Hdf5::open(path, budget)?;
             let variable = file.variable(&chosen(&file, config)?)?;
             let packing = Packing::of(&variable.attributes(), variable.kind())?;
             return Ok(Self::Hdf5(Box::new(variable), packing));
@@ -65,6 +66,14 @@ impl Source {
         match self {
             Self::Npy(header) | Self::Npz(_, header) => &header.shape,
             Self::Hdf5(variable, _) => variable.shape(),
+        }
+    }
+
+    /// Working memory of [`visit`](Self::visit), for frames of `size` numbers after the first `leading` axes.
+    pub(super) fn working(&self, leading: usize, size: usize) -> u64 {
+        match self {
+            Self::Npy(header) | Self::Npz(_, header) => bytes_of(header.element.bytes(), &[size]),
+            Self::Hdf5(variable, _) => variable.working(leading),
         }
     }
 
@@ -123,8 +132,9 @@ impl Source {
 /// The member of an archive that holds the frames.
 fn member(archive: &Npz, named: &str) -> std::result::Result<String, String> {
     let arrays: Vec<&str> = archive.names().filter(|name| name.ends_with(".npy")).collect();
-    let shown =
-        || arrays.iter().take(20).map(|name| name.trim_end_matches(".npy")).collect::<Vec<_>>().join(", ");
+    let shown = || {
+        arrays.iter().take(20).map(|name| short(name.trim_end_matches(".npy"))).collect::<Vec<_>>().join(", ")
+    };
     let found = match (named, &arrays[..]) {
         ("", [only]) => Some(*only),
         ("", _) => None,

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use super::{Kind, Listed};
-use crate::{Error, Result};
+use crate::{Error, MemoryBudget, Result};
 
 /// A file of HDF5; there is none.
 pub(in crate::dataset) struct Hdf5(Infallible);
@@ -20,7 +20,7 @@ impl Hdf5 {
     ///
     /// # Errors
     /// [`Error::Format`] with how to build a program that reads it.
-    pub(in crate::dataset) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::dataset) fn open(path: &Path, _budget: &MemoryBudget) -> Result<Self> {
         let reason =
             "is HDF5 or netCDF, which this program was built without; build it with `--features hdf5`";
         Err(Error::Format { path: path.into(), reason: reason.into() })
@@ -75,6 +75,10 @@ impl Variable {
     }
 
     pub(in crate::dataset) fn numbers(&self) -> Result<Vec<f64>> {
+        match self.0 {}
+    }
+
+    pub(in crate::dataset) fn working(&self, _leading: usize) -> u64 {
         match self.0 {}
     }
 

@@ -14,9 +14,9 @@ use super::{Kind, Listed, number};
 use crate::{Error, Result};
 
 /// Bytes in which the header is looked for, one after the other.
-const HEADERS: [u64; 3] = [1 << 16, 1 << 20, 1 << 23];
-/// Names of axes may have as many bytes. The library that writes them allows 256.
-const LONGEST_NAME: u64 = 1 << 10;
+const HEADERS: [u64; 2] = [1 << 16, 1 << 20];
+/// Names of axes may have as many bytes, as many as the library allows that writes them.
+const LONGEST_NAME: u64 = 256;
 
 /// A file of classic netCDF.
 pub(super) struct Classic {

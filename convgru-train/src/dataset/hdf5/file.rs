@@ -10,21 +10,20 @@ use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
 use super::classic::Classic;
 use super::form::Form;
 use super::number::kind;
-use super::{Attributes, Listed, Variable};
-use crate::{Error, Result};
+use super::{Attributes, Listed, Variable, variable};
+use crate::{Error, MemoryBudget, Result};
 
 /// How deep groups may lie in groups.
 const DEEPEST: usize = 16;
-/// Datasets of a file that are looked at.
+/// Groups and datasets of a file that are looked at.
 const MOST_DATASETS: usize = 10_000;
-/// Bytes that one reading may take: a frame of the largest size as `f64`.
-const MOST_BYTES: usize = 1 << 30;
-/// Bytes of chunks that are kept unpacked, since neighbouring frames may share them.
-const KEPT_CHUNKS: usize = 1 << 26;
+/// Bytes of the header of an object: its attributes, shape and type. Those of real files are a few KiB.
+const LONGEST_HEADER: usize = 1 << 22;
 
 /// A file of HDF5 or netCDF.
 pub(in crate::dataset) struct Hdf5 {
     path: PathBuf,
+    budget: MemoryBudget,
     content: Content,
 }
 
@@ -40,19 +39,21 @@ impl Hdf5 {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is neither HDF5 nor netCDF, or damaged.
-    pub(in crate::dataset) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::dataset) fn open(path: &Path, budget: &MemoryBudget) -> Result<Self> {
         if let Form::Classic(format) = Form::of(path)? {
             let content = Content::Classic(Arc::new(Classic::open(path, format)?));
-            return Ok(Self { path: path.into(), content });
+            return Ok(Self { path: path.into(), budget: budget.clone(), content });
         }
+        let most = usize::try_from(budget.most_working()).unwrap_or(usize::MAX);
         let options = OpenOptions::default()
-            .with_max_read_bytes(MOST_BYTES)
-            .with_max_chunk_bytes(MOST_BYTES)
-            .with_chunk_cache_bytes(KEPT_CHUNKS);
+            .with_max_read_bytes(most)
+            .with_max_chunk_bytes(most)
+            .with_max_object_header_bytes(LONGEST_HEADER)
+            .with_chunk_cache_bytes(variable::kept_chunks(budget));
         let file = FileStorage::open(path)
             .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
             .map_err(|error| damaged(path, "", error))?;
-        Ok(Self { path: path.into(), content: Content::Hdf5(file) })
+        Ok(Self { path: path.into(), budget: budget.clone(), content: Content::Hdf5(file) })
     }
 
     /// The path of the file.
@@ -109,6 +110,8 @@ impl Hdf5 {
         let mut seen = HashSet::from([root.address()]);
         let mut groups = vec![(String::new(), root, 0)];
         while let Some((prefix, group, depth)) = groups.pop() {
+            let names = group.member_names().map_err(|error| damaged(&self.path, &prefix, error))?;
+            self.expect_few(listed.len() + names.0.len() + names.1.len())?;
             let (inner, datasets) = group.members().map_err(|error| damaged(&self.path, &prefix, error))?;
             for dataset in datasets {
                 let path = format!("{prefix}{}", last(dataset.name()));
@@ -116,15 +119,21 @@ impl Hdf5 {
                 let Ok(shape) = shape else { continue };
                 listed.push(Listed { path, shape, kind: kind(dataset.dtype()) });
             }
-            if listed.len() > MOST_DATASETS {
-                let reason = format!("holds more than {MOST_DATASETS} datasets; give a file with fewer");
-                return Err(Error::Format { path: self.path.clone(), reason });
-            }
             // A group may be linked into itself.
             let new = inner.into_iter().filter(|group| depth < DEEPEST && seen.insert(group.address()));
             groups.extend(new.map(|group| (format!("{prefix}{}/", last(group.name())), group, depth + 1)));
+            self.expect_few(groups.len() + listed.len())?;
         }
         Ok(listed)
+    }
+
+    /// Refuses a file with more groups and datasets than are looked at.
+    fn expect_few(&self, count: usize) -> Result<()> {
+        if count <= MOST_DATASETS {
+            return Ok(());
+        }
+        let reason = format!("holds more than {MOST_DATASETS} groups and datasets; give a file with fewer");
+        Err(Error::Format { path: self.path.clone(), reason })
     }
 
     /// A dataset of numbers by its path.
@@ -135,7 +144,7 @@ impl Hdf5 {
         match &self.content {
             Content::Hdf5(file) => {
                 let dataset = file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
-                Variable::of_hdf5(&self.path, path, dataset)
+                Variable::of_hdf5(&self.path, path, dataset, &self.budget)
             }
             Content::Classic(classic) => Variable::of_classic(&self.path, path, classic.clone()),
         }

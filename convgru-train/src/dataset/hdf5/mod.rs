@@ -21,6 +21,8 @@ mod absent;
 
 use std::path::Path;
 
+use crate::shown::escaped;
+
 #[cfg(not(feature = "hdf5"))]
 pub(super) use absent::{Attributes, Hdf5, Variable};
 #[cfg(feature = "hdf5")]
@@ -74,10 +76,16 @@ pub(super) struct Listed {
 impl std::fmt::Display for Listed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
-            Some(kind) => write!(f, "{} {:?} {kind}", self.path, self.shape),
-            None => write!(f, "{} {:?} without numbers", self.path, self.shape),
+            Some(kind) => write!(f, "{} {:?} {kind}", short(&self.path), self.shape),
+            None => write!(f, "{} {:?} without numbers", short(&self.path), self.shape),
         }
     }
+}
+
+/// A path in a file as it is printed, as long as one can read it.
+fn short(path: &str) -> String {
+    const LONGEST: usize = 200;
+    escaped(&path.chars().take(LONGEST).collect::<String>()).into_owned()
 }
 
 /// Datasets in a message, as many as one can read.

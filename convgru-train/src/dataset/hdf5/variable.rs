@@ -9,10 +9,22 @@ use super::classic::Classic;
 use super::file::damaged;
 use super::number::Number;
 use super::{Attributes, Kind, classic, number};
-use crate::{Error, Result};
+use crate::budget::bytes_of;
+use crate::{Error, MemoryBudget, Result};
 
 /// Numbers that are read at once, where more than one frame is.
-const AT_ONCE: usize = 1 << 22;
+const AT_ONCE: usize = 1 << 20;
+/// Bytes of a number while it is read: as it is stored, as the libraries convert it, and as `f64`.
+const NUMBER_BYTES: usize = 32;
+/// Buffers of the size of a chunk while it is unpacked: before and after a filter, and assembled.
+const CHUNK_BUFFERS: usize = 3;
+/// Bytes of chunks that are kept unpacked, since neighbouring frames may share them.
+const KEPT_CHUNKS: usize = 1 << 26;
+
+/// The bytes of unpacked chunks that a file may keep.
+pub(super) fn kept_chunks(budget: &MemoryBudget) -> usize {
+    usize::try_from(budget.limit() / 8).unwrap_or(usize::MAX).min(KEPT_CHUNKS)
+}
 
 /// A dataset of numbers in a file.
 pub(in crate::dataset) struct Variable {
@@ -21,6 +33,8 @@ pub(in crate::dataset) struct Variable {
     content: Content,
     kind: Kind,
     shape: Vec<usize>,
+    /// Bytes that reading takes besides the numbers: of chunks.
+    chunks: u64,
 }
 
 /// Where a library reads the numbers.
@@ -35,10 +49,13 @@ impl Variable {
     ///
     /// # Errors
     /// [`Error::Format`] if it holds no numbers, or more than there can be.
-    pub(super) fn of_hdf5(file: &Path, name: &str, dataset: Dataset) -> Result<Self> {
-        let kind = number::kind(dataset.dtype()).ok_or_else(|| format!("{:?}", dataset.dtype()));
+    pub(super) fn of_hdf5(file: &Path, name: &str, dataset: Dataset, budget: &MemoryBudget) -> Result<Self> {
+        let kind = number::kind(dataset.dtype()).ok_or_else(|| other(&format!("{:?}", dataset.dtype())));
         let axes = dataset.shape().to_vec();
-        Self::new(file, name, Content::Hdf5(Box::new(dataset)), kind, &axes)
+        let chunk: Vec<usize> = dataset.chunks().into_iter().flatten().map(|side| side as usize).collect();
+        let chunks = if chunk.is_empty() { 0 } else { bytes_of(size_of::<f64>() * CHUNK_BUFFERS, &chunk) };
+        let chunks = chunks.saturating_add(kept_chunks(budget) as u64);
+        Ok(Self { chunks, ..Self::new(file, name, Content::Hdf5(Box::new(dataset)), kind, &axes)? })
     }
 
     /// A variable of classic netCDF.
@@ -47,7 +64,7 @@ impl Variable {
     /// [`Error::Format`] if there is none, it holds no numbers, or more than the file does.
     pub(super) fn of_classic(file: &Path, name: &str, classic: Arc<Classic>) -> Result<Self> {
         let variable = classic.variable(name)?;
-        let kind = classic::kind(&variable.dtype).ok_or_else(|| format!("{:?}", variable.dtype));
+        let kind = classic::kind(&variable.dtype).ok_or_else(|| other(&format!("{:?}", variable.dtype)));
         if let Ok(kind) = kind {
             classic.expect_whole(name, kind)?;
         }
@@ -73,10 +90,17 @@ impl Variable {
         });
         match (shape, elements) {
             (Some(shape), Some(1..=0xff_ffff_ffff_ffff)) => {
-                Ok(Self { file: file.into(), name: name.into(), content, kind, shape })
+                Ok(Self { file: file.into(), name: name.into(), content, kind, shape, chunks: 0 })
             }
             _ => Err(refuse(format!("{name} announces the shape {axes:?}, which no file can hold"))),
         }
+    }
+
+    /// The working memory of [`frames`](Self::frames) after the first `leading` axes; of [`numbers`](Self::numbers) if they are 0.
+    pub(in crate::dataset) fn working(&self, leading: usize) -> u64 {
+        let frame = bytes_of(1, self.shape.get(leading..).unwrap_or_default());
+        let numbers = if leading == 0 { frame } else { frame.max(AT_ONCE as u64) };
+        numbers.saturating_mul(NUMBER_BYTES as u64).saturating_add(self.chunks)
     }
 
     /// Its shape, the outermost axis first.
@@ -170,4 +194,10 @@ impl Variable {
         }
         Ok(read)
     }
+}
+
+/// A type that is not read, as long as one can read it.
+fn other(described: &str) -> String {
+    const LONGEST: usize = 200;
+    described.chars().take(LONGEST).collect()
 }

@@ -9,8 +9,10 @@ use super::events::{Recorded, Run, cut};
 use super::field::Encoder;
 use super::files::Format;
 use super::split::Part;
+use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::config::OnCorrupt;
 use crate::dataset::recording::{Clock, Samples, Strip};
+use crate::shown::shown_name;
 use crate::{Error, Result};
 
 /// How frames are read.
@@ -18,8 +20,8 @@ pub(super) struct Decoder<'a> {
     pub(super) format: Format,
     pub(super) config: &'a RadarConfig,
     pub(super) on_corrupt: OnCorrupt,
-    /// Bytes that the frames may take.
-    pub(super) most_bytes: usize,
+    /// Memory that the frames may take.
+    pub(super) budget: &'a MemoryBudget,
     /// Minutes from a frame to the next.
     pub(super) step: i64,
 }
@@ -43,12 +45,10 @@ impl Decoder<'_> {
     /// Reads the frames of a split. One that cannot be read is a gap, or ends it.
     ///
     /// # Errors
-    /// [`Error::Data`] if the frames would take more memory than they may, [`Error::Format`] if
+    /// [`Error::Memory`] if the frames take more memory than they may, [`Error::Format`] if
     /// frames of a run differ in size, and those of the files.
     pub(super) fn decode(&self, part: &Part) -> Result<Decoded> {
-        let frames: usize = part.iter().map(|(_, run)| run.0.len()).sum();
         let mut decoded = Decoded { strips: Vec::new(), skipped: Vec::new() };
-        let mut bytes = 0;
         for (event, run) in part {
             let kept = self.run(run, &mut decoded.skipped)?;
             let sizes: Vec<[usize; 2]> = kept.iter().map(|kept| [kept.height, kept.width]).collect();
@@ -62,42 +62,45 @@ impl Decoder<'_> {
                     ),
                 });
             }
-            bytes += kept.iter().map(|kept| 2 * kept.codes.len()).sum::<usize>();
-            if bytes > self.most_bytes {
-                return Err(Error::Data {
-                    what: "the radar frames".into(),
-                    reason: format!(
-                        "of the {frames} frames of a split the first ones take {} MiB already, but data.memory_mib = {} \
-                         are allowed; raise it, raise data.radar.downsample, or choose fewer events",
-                        bytes >> 20,
-                        self.most_bytes >> 20
-                    ),
-                });
-            }
             decoded.strips.extend(self.strips(event, kept));
         }
         Ok(decoded)
     }
 
-    /// The frames of a run that can be read.
+    /// The frames of a run that can be read. Of a file that is damaged these are the frames before the damage.
     fn run(&self, run: &Run, skipped: &mut Vec<Error>) -> Result<Vec<Kept>> {
         let encoder = Encoder::new(self.config);
         let of_one_file = run.0.chunk_by(|a, b| a.file == b.file).collect::<Vec<_>>();
-        let outcomes: Vec<Result<Kept>> = of_one_file
-            .into_par_iter()
-            .flat_map_iter(|frames| {
-                let indices: Vec<usize> = frames.iter().map(|frame| frame.index).collect();
-                let fields = self.format.read(&frames[0].file, &indices, self.config);
-                let keep = |(frame, field): (&Recorded, Result<_>)| {
-                    let field: super::field::Field = field?;
-                    let field = field.coarser(self.config.downsample);
-                    let codes = encoder.codes(&field);
-                    Ok(Kept { frame: frame.clone(), height: field.height, width: field.width, codes })
-                };
-                frames.iter().zip(fields).map(keep).collect::<Vec<_>>()
-            })
-            .collect();
-        self.on_corrupt.kept(outcomes, skipped)
+        let outcomes: Vec<(Vec<Kept>, Result<()>)> =
+            of_one_file.into_par_iter().map(|frames| self.file(frames, &encoder)).collect();
+        let mut kept = Vec::new();
+        for (frames, outcome) in outcomes {
+            kept.extend(frames);
+            self.on_corrupt.kept([outcome], skipped)?;
+        }
+        Ok(kept)
+    }
+
+    /// Frames of one file, and what ended them.
+    fn file(&self, frames: &[Recorded], encoder: &Encoder) -> (Vec<Kept>, Result<()>) {
+        let file = &frames[0].file;
+        let indices: Vec<usize> = frames.iter().map(|frame| frame.index).collect();
+        let mut kept = Vec::new();
+        let outcome = self.format.read(file, &indices, self.config, self.budget, &mut |field| {
+            let field = field.coarser(self.config.downsample);
+            self.budget.keep(file, bytes_of(size_of::<u16>(), &[field.rates.len()]))?.stay();
+            let (frame, codes) = (frames[kept.len()].clone(), encoder.codes(&field));
+            kept.push(Kept { frame, height: field.height, width: field.width, codes });
+            Ok(())
+        });
+        let lost = frames.len() - kept.len();
+        let outcome = outcome.map_err(|error| match error {
+            Error::Format { path, reason } if lost > 1 => {
+                Error::Format { path, reason: format!("{reason}; {lost} frames are lost") }
+            }
+            error => error,
+        });
+        (kept, outcome)
     }
 
     /// Strips of frames; a frame that is left out is a gap.
@@ -107,6 +110,8 @@ impl Decoder<'_> {
         let strip = |Run(frames): Run| {
             let mut shape = [1, 1, 1];
             let mut codes = Vec::new();
+            let size = kept.as_slice().first().map_or(0, |first| first.codes.len());
+            codes.reserve_exact(size * frames.len());
             for kept in kept.by_ref().take(frames.len()) {
                 shape = [1, kept.height, kept.width];
                 codes.extend(kept.codes);
@@ -120,5 +125,5 @@ impl Decoder<'_> {
 
 /// The last part of a path, for names.
 pub(super) fn short(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    shown_name(path.file_name().unwrap_or(path.as_os_str()))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::config::Events;
 use crate::dataset::moment::Moment;
+use crate::shown::shown;
 use crate::{Error, Result};
 
 /// A frame that a file holds.
@@ -79,7 +80,7 @@ impl Timeline {
                     reason: format!(
                         "holds the time {}, as does {}; keep one of the two",
                         two[1].time,
-                        two[0].file.display()
+                        shown(&two[0].file)
                     ),
                 });
             }

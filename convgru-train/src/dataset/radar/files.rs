@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::RadarConfig;
 use super::composite::{self, Model};
 use super::events::{Recorded, Series};
 use super::field::Field;
@@ -12,12 +13,17 @@ use super::meteonet::RainFile;
 use super::pgm::{self, Pgm};
 use crate::dataset::moment::Moment;
 use crate::dataset::{OnCorrupt, hdf5};
-use crate::{Error, Result};
+use crate::shown::{shown, shown_name};
+use crate::{Error, MemoryBudget, Result};
 
 /// How deep folders may lie in folders.
 const DEEPEST: usize = 6;
 /// No recording may have more files.
 const MOST_FILES: usize = 2_000_000;
+/// No folder may have more folders in it that are still to be looked at.
+const MOST_FOLDERS: usize = 50_000;
+/// Bytes that are kept for a file, besides its name: its frame, in lists of files, events and splits, and why it is left out.
+const FILE_BYTES: usize = 1536;
 
 /// What radar files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +37,8 @@ pub(super) enum Format {
 }
 
 /// Whether a file holds radar images: by its name, or if that is one of HDF5, by what lies in it.
-pub(super) fn is_radar(path: &Path) -> bool {
-    Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path)
+pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> bool {
+    Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path, budget)
 }
 
 /// Whether a file may be a composite in HDF5. Those of netCDF are not called so.
@@ -65,23 +71,37 @@ impl Format {
         }
     }
 
-    /// Reads frames of one file, in the order asked for.
+    /// Reads frames of one file, in the order asked for, and gives each to `visit` while the memory it takes is counted.
     ///
     /// # Errors
-    /// Those of the file; one for each frame.
-    pub(super) fn read(self, file: &Path, indices: &[usize], zr: &super::RadarConfig) -> Vec<Result<Field>> {
+    /// Those of the file, after the frames before it were visited, and those of `visit`.
+    pub(super) fn read(
+        self,
+        file: &Path,
+        indices: &[usize],
+        config: &RadarConfig,
+        budget: &MemoryBudget,
+        visit: &mut dyn FnMut(Field) -> Result<()>,
+    ) -> Result<()> {
         match self {
-            Self::FmiPgm => indices.iter().map(|_| fmi_field(file, zr)).collect(),
-            Self::MeteoNet => RainFile::read(file, indices),
-            Self::Hdf5(model) => indices.iter().map(|_| composite::field(file, model, zr)).collect(),
+            Self::FmiPgm => {
+                let (image, _working) = Pgm::read(file, budget)?;
+                let field = fmi_field(image, config);
+                indices.iter().try_for_each(|_| visit(field.clone()))
+            }
+            Self::MeteoNet => RainFile::read(file, indices, budget, visit),
+            Self::Hdf5(model) => {
+                let (field, _working) = composite::field(file, model, config, budget)?;
+                indices.iter().try_for_each(|_| visit(field.clone()))
+            }
         }
     }
 }
 
 /// Rain rates of an image of the Finnish Meteorological Institute: `dBZ = (v - 64) / 2`,
 /// 0 for no echo, 255 outside of what radars reach.
-fn fmi_field(path: &Path, config: &super::RadarConfig) -> Result<Field> {
-    let Pgm { height, width, pixels } = Pgm::read(path)?;
+fn fmi_field(image: Pgm, config: &RadarConfig) -> Field {
+    let Pgm { height, width, pixels } = image;
     let relation = config.reflectivity();
     let rates: Vec<f32> = (0..=255u8)
         .map(|level| match level {
@@ -90,8 +110,9 @@ fn fmi_field(path: &Path, config: &super::RadarConfig) -> Result<Field> {
             _ => relation.rate((f64::from(level) - 64.0) / 2.0) as f32,
         })
         .collect();
-    let rates = pixels.into_iter().map(|level| rates[usize::from(level)]).collect();
-    Ok(Field { height, width, rates })
+    let mut field = Vec::with_capacity(pixels.len());
+    field.extend(pixels.into_iter().map(|level| rates[usize::from(level)]));
+    Field { height, width, rates: field }
 }
 
 /// The series of a folder, all of one format. Files that cannot be opened, or say nowhere when they were seen, end it or are
@@ -102,30 +123,40 @@ fn fmi_field(path: &Path, config: &super::RadarConfig) -> Result<Field> {
 pub(super) fn find(
     folder: &Path,
     on_corrupt: OnCorrupt,
+    budget: &MemoryBudget,
     left_out: &mut Vec<Error>,
 ) -> Result<(Format, Vec<Series>)> {
     let mut found: BTreeMap<Format, Vec<PathBuf>> = BTreeMap::new();
     let mut candidates = Vec::new();
-    for path in files_in(folder)? {
-        match Format::named(&path) {
+    let mut names = budget.keep(folder, 0)?;
+    each_file(folder, &mut |path| {
+        let format = Format::named(&path);
+        if format.is_some() || is_candidate(&path) {
+            names.more(folder, (FILE_BYTES + 6 * path.as_os_str().len()) as u64)?;
+        }
+        match format {
             Some(format) => found.entry(format).or_default().push(path),
             None if is_candidate(&path) => candidates.push(path),
             None => {}
         }
-    }
+        Ok(())
+    })?;
+    names.stay();
+    found.values_mut().chain([&mut candidates]).for_each(|files| files.sort());
     let other = candidates.first().cloned();
     let mut composites: BTreeMap<Format, Vec<Recorded>> = BTreeMap::new();
     let seen: Vec<Result<_>> = candidates
         .into_par_iter()
         .map(|file| {
-            Ok(composite::seen(&file)?.map(|(model, time)| (model, Recorded { file, index: 0, time })))
+            Ok(composite::seen(&file, budget)?
+                .map(|(model, time)| (model, Recorded { file, index: 0, time })))
         })
         .collect();
     for (model, frame) in on_corrupt.kept(seen, left_out)?.into_iter().flatten() {
         found.entry(Format::Hdf5(model)).or_default().push(frame.file.clone());
         composites.entry(Format::Hdf5(model)).or_default().push(frame);
     }
-    let error = |reason| Error::Data { what: folder.display().to_string(), reason };
+    let error = |reason| Error::Data { what: shown(folder), reason };
     if found.len() > 1 {
         let formats: Vec<String> =
             found.iter().map(|(format, files)| format!("{} {}", files.len(), format.name())).collect();
@@ -139,10 +170,7 @@ pub(super) fn find(
             return Err(left_out.swap_remove(0));
         }
         let other = other.map_or(String::new(), |file| {
-            format!(
-                "; {} is HDF5, but of neither model",
-                file.file_name().unwrap_or_default().to_string_lossy()
-            )
+            format!("; {} is HDF5, but of neither model", shown_name(file.file_name().unwrap_or_default()))
         });
         return Err(error(format!(
             "holds no radar files; looked for *.pgm and *.pgm.gz (FMI composites), rainfall_*.npz (MeteoNet), *.h5, *.hdf5 and \
@@ -154,7 +182,7 @@ pub(super) fn find(
         Format::Hdf5(_) => by_folder(folder, composites.remove(&format).unwrap_or_default()),
         Format::MeteoNet => {
             let series = |file: &PathBuf| {
-                Ok(Series { folder: folder_name(folder, file), frames: RainFile::frames(file)? })
+                Ok(Series { folder: folder_name(folder, file), frames: RainFile::frames(file, budget)? })
             };
             on_corrupt.kept(files.iter().map(series), left_out)?
         }
@@ -199,33 +227,38 @@ fn by_folder(root: &Path, recorded: Vec<Recorded>) -> Vec<Series> {
 fn folder_name(root: &Path, file: &Path) -> String {
     let folder = file.parent().unwrap_or(root);
     let below = folder.strip_prefix(root).unwrap_or(folder);
-    let shown =
+    let name =
         if below.as_os_str().is_empty() { Path::new(root.file_name().unwrap_or_default()) } else { below };
-    shown.display().to_string()
+    shown(name)
 }
 
-/// All files in a folder and those below, in the order of their paths. A file is its own.
-pub(in crate::dataset) fn files_in(root: &Path) -> Result<Vec<PathBuf>> {
+/// Calls `visit` with each file in a folder and those below, in any order. A file is its own.
+///
+/// # Errors
+/// [`Error::Io`] if a folder cannot be read, [`Error::Data`] if there is too much in it, and those of `visit`.
+pub(in crate::dataset) fn each_file(root: &Path, visit: &mut dyn FnMut(PathBuf) -> Result<()>) -> Result<()> {
     if root.is_file() {
-        return Ok(vec![root.to_path_buf()]);
+        return visit(root.to_path_buf());
     }
-    let mut files = Vec::new();
+    let mut count = 0;
     let mut folders = vec![(root.to_path_buf(), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let entries = std::fs::read_dir(&folder).map_err(Error::io("open the data folder", &folder))?;
         for entry in entries {
             let path = entry.map_err(Error::io("read the data folder", &folder))?.path();
+            count += 1;
+            if count > MOST_FILES || folders.len() > MOST_FOLDERS {
+                let reason = format!(
+                    "holds more than {MOST_FILES} files or {MOST_FOLDERS} folders; give a folder with fewer"
+                );
+                return Err(Error::Data { what: shown(root), reason });
+            }
             if !path.is_dir() {
-                files.push(path);
+                visit(path)?;
             } else if depth < DEEPEST {
                 folders.push((path, depth + 1));
             }
         }
-        if files.len() > MOST_FILES {
-            let reason = format!("holds more than {MOST_FILES} files; give a folder with fewer");
-            return Err(Error::Data { what: root.display().to_string(), reason });
-        }
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }

@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 
 use super::events::Recorded;
 use super::field::Field;
+use crate::budget::bytes_of;
 use crate::dataset::moment::Moment;
 use crate::dataset::npz::Npz;
 use crate::npy_header::NpyHeader;
-use crate::{Error, Result};
+use crate::shown::shown;
+use crate::{Error, MemoryBudget, Result};
 
 /// The member with the rain.
 const MEMBER: &str = "data.npy";
 /// Times are read from files of at most so many bytes.
 const LONGEST_DATES: u64 = 1 << 26;
+/// Bytes that are kept for a frame in lists of events and splits, besides the name of its file.
+const FRAME_BYTES: usize = 512;
 /// mm/h of a number: 1/100 mm in 1/12 hour.
 const RATE_OF_ONE: f32 = 0.12;
 
@@ -25,7 +29,7 @@ impl RainFile {
     ///
     /// # Errors
     /// [`Error::Format`] if the times are missing, or are not as many as frames.
-    pub(super) fn frames(file: &Path) -> Result<Vec<Recorded>> {
+    pub(super) fn frames(file: &Path, budget: &MemoryBudget) -> Result<Vec<Recorded>> {
         let dates = dates_file(file);
         let length =
             std::fs::metadata(&dates).map_err(Error::io("find the times of the rain in", &dates))?.len();
@@ -33,8 +37,12 @@ impl RainFile {
             let reason = format!("has {length} bytes, more than the {LONGEST_DATES} that times may have");
             return Err(Error::Format { path: dates, reason });
         }
+        let _text = budget.work(&dates, length)?;
         let text = std::fs::read_to_string(&dates).map_err(Error::io("read", &dates))?;
         let times = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let each = (FRAME_BYTES + 3 * file.as_os_str().len()) as u64;
+        let lines = text.bytes().filter(|&byte| byte == b'\n').count() as u64 + 1;
+        let kept = budget.keep(&dates, lines.saturating_mul(each))?;
         let times: Vec<Moment> = times
             .map(|(at, line)| {
                 Moment::in_text(line).ok_or_else(|| Error::Format {
@@ -49,39 +57,42 @@ impl RainFile {
         }
         let [frames, ..] = shape(file, &Npz::open(file)?.header(MEMBER)?)?;
         if frames != times.len() {
-            let reason = format!("has {} times, but {} has {frames} frames", times.len(), file.display());
+            let reason = format!("has {} times, but {} has {frames} frames", times.len(), shown(file));
             return Err(Error::Format { path: dates, reason });
         }
+        kept.stay();
         let recorded = times.into_iter().enumerate();
         Ok(recorded.map(|(index, time)| Recorded { file: file.into(), index, time }).collect())
     }
 
-    /// Some frames of a file, in ascending order, as rain rates, each or what is wrong with it.
-    pub(super) fn read(file: &Path, indices: &[usize]) -> Vec<Result<Field>> {
-        let mut fields = Vec::new();
-        let outcome = Self::read_all(file, indices, &mut fields);
-        let mut results: Vec<Result<Field>> = fields.into_iter().map(Ok).collect();
-        if let Err(error) = outcome {
-            // What comes before the damage is intact; all after it is lost.
-            let reason = error.to_string();
-            results.push(Err(error));
-            while results.len() < indices.len() {
-                results.push(Err(Error::Format { path: file.into(), reason: reason.clone() }));
-            }
-        }
-        results
-    }
-
-    fn read_all(file: &Path, indices: &[usize], fields: &mut Vec<Field>) -> Result<()> {
+    /// Some frames of a file, in ascending order, as rain rates.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged, after what comes before the damage was visited.
+    pub(super) fn read(
+        file: &Path,
+        indices: &[usize],
+        budget: &MemoryBudget,
+        visit: &mut dyn FnMut(Field) -> Result<()>,
+    ) -> Result<()> {
         let archive = Npz::open(file)?;
         let header = archive.header(MEMBER)?;
         let [frames, height, width] = shape(file, &header)?;
-        let wanted = indices.iter().copied();
-        archive.frames(MEMBER, height * width, wanted, &mut |values| {
-            let rates = values.map(|value| if value < 0.0 { f32::NAN } else { value as f32 * RATE_OF_ONE });
-            fields.push(Field { height, width, rates: rates.collect() });
+        // A frame as it is stored, its rain rates, and the means of some of them.
+        let number = header.element.bytes() + 2 * size_of::<f32>();
+        let _working = budget.work(file, bytes_of(number, &[height, width]))?;
+        let (mut visited, mut outcome) = (0, Ok(()));
+        archive.frames(MEMBER, height * width, indices.iter().copied(), &mut |values| {
+            visited += 1;
+            if outcome.is_err() {
+                return;
+            }
+            let mut rates = Vec::with_capacity(height * width);
+            rates.extend(values.map(|value| if value < 0.0 { f32::NAN } else { value as f32 * RATE_OF_ONE }));
+            outcome = visit(Field { height, width, rates });
         })?;
-        if fields.len() < indices.len() {
+        outcome?;
+        if visited < indices.len() {
             let reason = format!("has {frames} frames, fewer than its times");
             return Err(Error::Format { path: file.into(), reason });
         }
@@ -91,8 +102,9 @@ impl RainFile {
 
 /// `rainfall_X.npz` has its times in `rainfall_X_dates.txt`.
 fn dates_file(file: &Path) -> PathBuf {
-    let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    file.with_file_name(format!("{stem}_dates.txt"))
+    let mut name = file.file_stem().unwrap_or_default().to_os_string();
+    name.push("_dates.txt");
+    file.with_file_name(name)
 }
 
 fn shape(file: &Path, header: &NpyHeader) -> Result<[usize; 3]> {

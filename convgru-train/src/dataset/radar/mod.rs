@@ -15,7 +15,7 @@ mod tests;
 use std::path::Path;
 
 pub use config::{Events, RadarConfig, RadarScale};
-pub(super) use files::files_in;
+pub(super) use files::each_file;
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
@@ -24,11 +24,12 @@ use self::split::{Part, Parts};
 use super::config::DataConfig;
 use super::recording::{Choice, Draws, Levels, Material, Recordings, Turning, Worth};
 use super::{SequenceDataset, Split};
-use crate::{Error, Result};
+use crate::shown::shown;
+use crate::{Error, MemoryBudget, Result};
 
 /// Whether a file is of a format that is read here.
-pub(super) fn is_radar(path: &Path) -> bool {
-    files::is_radar(path)
+pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> bool {
+    files::is_radar(path, budget)
 }
 
 /// Opens a split of the radar files in a folder.
@@ -38,7 +39,7 @@ pub(super) fn is_radar(path: &Path) -> bool {
 /// if events are named that are not there, [`Error::Format`] if a file is damaged.
 pub(super) fn open(data: &DataConfig, folder: &Path, split: Split, seed: u64) -> Result<Recordings> {
     let found = Found::new(data, folder)?;
-    let parts = Parts::new(&found.timeline, &data.radar, data.steps(), &folder.display().to_string())?;
+    let parts = Parts::new(&found.timeline, &data.radar, data.steps(), &shown(folder))?;
     found.recordings(data, parts.of(split), split, seed)
 }
 
@@ -48,7 +49,7 @@ pub(super) fn open(data: &DataConfig, folder: &Path, split: Split, seed: u64) ->
 /// As [`open`].
 pub(super) fn open_whole(data: &DataConfig, folder: &Path) -> Result<Recordings> {
     let found = Found::new(data, folder)?;
-    let part = Parts::whole(&found.timeline, data.steps(), &folder.display().to_string())?;
+    let part = Parts::whole(&found.timeline, data.steps(), &shown(folder))?;
     found.recordings(data, &part, Split::Test, 0)
 }
 
@@ -57,6 +58,7 @@ struct Found<'a> {
     folder: &'a Path,
     format: Format,
     timeline: Timeline,
+    budget: MemoryBudget,
     /// What was wrong with the files that were left out.
     left_out: Vec<Error>,
 }
@@ -64,20 +66,21 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn new(data: &DataConfig, folder: &'a Path) -> Result<Self> {
         let mut left_out = Vec::new();
-        let (format, series) = files::find(folder, data.on_corrupt, &mut left_out)?;
+        let budget = data.budget();
+        let (format, series) = files::find(folder, data.on_corrupt, &budget, &mut left_out)?;
         let timeline = Timeline::new(series, i64::from(data.radar.minutes_per_step), data.radar.events)?;
-        Ok(Self { folder, format, timeline, left_out })
+        Ok(Self { folder, format, timeline, budget, left_out })
     }
 
     /// The sequences of some of their frames, as those of a split are chosen.
     fn recordings(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<Recordings> {
         let (config, folder, format, timeline) = (&data.radar, self.folder, self.format, &self.timeline);
-        let what = folder.display().to_string();
+        let what = shown(folder);
         let decoder = Decoder {
             format,
             config,
             on_corrupt: data.on_corrupt,
-            most_bytes: data.memory_mib.saturating_mul(1 << 20),
+            budget: &self.budget,
             step: timeline.step,
         };
         let decoded = decoder.decode(part)?;
@@ -107,8 +110,7 @@ impl<'a> Found<'a> {
                 first.name, size[0], size[1], strip.name, strip.shape[1], strip.shape[2]
             ));
         }
-        let material =
-            Material { strips, levels: Levels::fine(), steps: data.steps(), size, stride: config.stride };
+        let material = Material::new(strips, Levels::fine(), data.steps(), size, config.stride);
         let worth = Worth {
             measured: config.minimum_measured,
             rain: config.minimum_rain,
@@ -123,7 +125,7 @@ impl<'a> Found<'a> {
                 turning: Turning { flips: config.flips, rotations: config.rotations },
             }),
             Split::Validation | Split::Test => {
-                let listed = material.listed(&worth, data.sequences(split));
+                let listed = material.listed(&worth, data.sequences(split), folder, &self.budget)?;
                 if listed.is_empty() {
                     return error(format!(
                         "no sequence of the {split} split has a share of {} of measured pixels and of {} with rain; lower \

@@ -5,12 +5,11 @@
 //! white space and by lines that begin with `#`, one white space, and a byte for each
 //! pixel, row by row.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
+use crate::budget::{MemoryBudget, Working, bytes_of};
+use crate::dataset::gzip::{Unpacked, read_at_most};
 use crate::dataset::moment::Moment;
 use crate::{Error, Result};
 
@@ -20,8 +19,8 @@ const LONGEST_SIDE: usize = 1 << 14;
 const MOST_PIXELS: usize = 1 << 26;
 /// Bytes of the header, comments among them.
 const LONGEST_HEADER: usize = 1 << 16;
-/// The first two bytes of a gzip stream.
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+/// Bytes of a pixel while it is read: its level, its rain rate, and the mean of several.
+const PIXEL_BYTES: usize = 1 + 4 + 4;
 
 /// A grey image of 8 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,29 +32,41 @@ pub(super) struct Pgm {
 }
 
 impl Pgm {
-    /// Reads a file.
+    /// Reads a file; what it takes is counted as working memory, with what rain rates of it take.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] unless it is exactly what its
-    /// header announces.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let bytes = contents(path, LONGEST_HEADER + MOST_PIXELS + 1)?;
-        Self::parse(bytes).map_err(|reason| Error::Format { path: path.into(), reason })
-    }
-
-    fn parse(mut bytes: Vec<u8>) -> std::result::Result<Self, String> {
-        let header = Header::parse(&bytes)?;
-        let (needed, there) = (header.height * header.width, bytes.len() - header.bytes);
+    /// header announces, [`Error::Memory`] if that takes more than is allowed.
+    pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<(Self, Working)> {
+        let format = |reason| Error::Format { path: path.into(), reason };
+        let mut source = Unpacked::open(path)?;
+        let mut start =
+            read_at_most(&mut source, LONGEST_HEADER).map_err(|error| source.failed(path, error))?;
+        let header = Header::parse(&start).map_err(format)?;
+        let needed = header.height * header.width;
+        let working = budget.work(path, bytes_of(PIXEL_BYTES, &[needed]))?;
+        // One byte more than needed shows what follows.
+        let rest = (header.bytes + needed + 1).saturating_sub(start.len());
+        start.reserve_exact(rest);
+        source
+            .by_ref()
+            .take(rest as u64)
+            .read_to_end(&mut start)
+            .map_err(|error| source.failed(path, error))?;
+        let there = start.len() - header.bytes;
         if there != needed {
-            let state = if there < needed { "truncated" } else { "followed by other data" };
-            return Err(format!(
+            let (state, there) = match there < needed {
+                true => ("truncated", there.to_string()),
+                false => ("followed by other data", "more".into()),
+            };
+            return Err(format(format!(
                 "announces {} x {} pixels (width x height), which are {needed} bytes, but has {there} after its header; \
                  it is {state}",
                 header.width, header.height
-            ));
+            )));
         }
-        bytes.drain(..header.bytes);
-        Ok(Self { height: header.height, width: header.width, pixels: bytes })
+        start.drain(..header.bytes);
+        Ok((Self { height: header.height, width: header.width, pixels: start }, working))
     }
 }
 
@@ -64,7 +75,8 @@ impl Pgm {
 /// # Errors
 /// As [`Pgm::read`].
 pub(super) fn observed(path: &Path) -> Result<Option<Moment>> {
-    let bytes = contents(path, LONGEST_HEADER)?;
+    let mut source = Unpacked::open(path)?;
+    let bytes = read_at_most(&mut source, LONGEST_HEADER).map_err(|error| source.failed(path, error))?;
     let header = Header::parse(&bytes).map_err(|reason| Error::Format { path: path.into(), reason })?;
     let text = String::from_utf8_lossy(&bytes[..header.bytes]);
     let line = text.lines().find(|line| line.starts_with('#') && line.contains("obstime"));
@@ -128,32 +140,10 @@ fn number_at(bytes: &[u8], mut at: usize) -> Option<(usize, usize)> {
     Some((text.parse().ok()?, at + digits))
 }
 
-/// At most `most` bytes of a file, unpacked if it is compressed.
-fn contents(path: &Path, most: usize) -> Result<Vec<u8>> {
-    let io = |source| Error::io("read", path)(source);
-    let mut file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
-    let mut start = Vec::with_capacity(2);
-    file.by_ref().take(2).read_to_end(&mut start).map_err(io)?;
-    let compressed = start == GZIP_MAGIC;
-    let whole = std::io::Cursor::new(start).chain(file);
-    let mut bytes = Vec::new();
-    if !compressed {
-        whole.take(most as u64).read_to_end(&mut bytes).map_err(io)?;
-        return Ok(bytes);
-    }
-    let unpacked = MultiGzDecoder::new(BufReader::new(whole)).take(most as u64).read_to_end(&mut bytes);
-    match unpacked {
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(Error::Format {
-            path: path.into(),
-            reason: format!("the gzip stream is damaged or incomplete ({error}); fetch the file again"),
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::fixtures::budget;
     use proptest::prelude::*;
     use std::io::Write;
 
@@ -172,22 +162,26 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn parsed(bytes: &[u8]) -> std::result::Result<Pgm, String> {
+        Pgm::read(file(bytes).path(), &budget()).map(|(image, _)| image).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn comments_lie_anywhere_in_the_header() {
         for bytes in [SMALL.to_vec(), gzip(SMALL)] {
             let file = file(&bytes);
-            let image = Pgm::read(file.path()).unwrap();
+            let image = Pgm::read(file.path(), &budget()).unwrap().0;
             assert_eq!((image.width, image.height), (3, 2));
             assert_eq!(image.pixels, *b"\x00\x40\xff123");
             assert_eq!(observed(file.path()).unwrap().unwrap().to_string(), "2016-09-28 14:45");
         }
         // A pixel that looks like white space belongs to the image.
-        assert_eq!(Pgm::parse(b"P5 1 1 255\n\n".to_vec()).unwrap().pixels, b"\n");
+        assert_eq!(parsed(b"P5 1 1 255\n\n").unwrap().pixels, b"\n");
     }
 
     #[test]
     fn what_is_no_image_is_named() {
-        let reason = |bytes: &[u8]| Pgm::parse(bytes.to_vec()).unwrap_err();
+        let reason = |bytes: &[u8]| parsed(bytes).unwrap_err();
         assert!(reason(b"P2 1 1 255\n0").contains("P5"));
         assert!(reason(b"P5 0 1 255\n").contains("0 x 1"));
         assert!(reason(b"P5 99999 99999 255\n").contains("99999 x 99999"));
@@ -199,19 +193,19 @@ mod tests {
         assert!(reason(b"P5 2 2 255\nabc").contains("truncated"));
         assert!(reason(b"P5 2 2 255\nabcde").contains("followed"));
         assert!(reason(b"P5 # no end").contains("width"));
-        let error = Pgm::read(file(&gzip(SMALL)[..40]).path()).unwrap_err().to_string();
+        let error = parsed(&gzip(SMALL)[..40]).unwrap_err();
         assert!(error.contains("gzip"), "{error}");
     }
 
     proptest! {
         #[test]
         fn no_file_is_a_panic(cut in 0usize..SMALL.len(), at in 0usize..SMALL.len(), byte: u8) {
-            prop_assert!(Pgm::parse(SMALL[..cut].to_vec()).is_err());
+            prop_assert!(parsed(&SMALL[..cut]).is_err());
             let mut changed = SMALL.to_vec();
             changed[at] = byte;
-            let _ = Pgm::parse(changed.clone());
+            let _ = parsed(&changed);
             let packed = gzip(SMALL);
-            prop_assert!(Pgm::read(file(&packed[..cut.min(packed.len() - 1)]).path()).is_err());
+            prop_assert!(parsed(&packed[..cut.min(packed.len() - 1)]).is_err());
             let _ = observed(file(&changed).path());
         }
     }

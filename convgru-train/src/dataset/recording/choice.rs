@@ -1,10 +1,14 @@
 //! Which sequences of a recording make a data set.
 
+use std::path::Path;
+
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::sample::{Sample, Survey, Symmetry, View};
 use super::strip::{Levels, Strip};
+use crate::Result;
+use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::random::{Purpose, SampleKey, below, coin, generator, unit};
 
 /// Draws of a sequence before the best of them is taken.
@@ -17,11 +21,13 @@ pub(in crate::dataset) struct Material {
     pub(in crate::dataset) strips: Vec<Strip>,
     pub(in crate::dataset) levels: Levels,
     /// Frames of a sequence.
-    pub(in crate::dataset) steps: usize,
+    steps: usize,
     /// Height and width of a sequence; strips have frames at least as large.
     pub(in crate::dataset) size: [usize; 2],
     /// Frames from the beginning of a window to that of the next, at least 1.
-    pub(in crate::dataset) stride: usize,
+    stride: usize,
+    /// The windows of each strip and of all before it.
+    ends: Vec<usize>,
 }
 
 /// What a sequence needs to be worth looking at.
@@ -50,61 +56,117 @@ impl Worth {
 }
 
 impl Material {
-    /// The number of windows of a strip.
-    fn windows_of(&self, strip: &Strip) -> usize {
-        (strip.len() + 1).checked_sub(self.steps).map_or(0, |places| places.div_ceil(self.stride))
+    /// Strips for sequences of some frames of a size, `stride` frames from each window to the next.
+    pub(in crate::dataset) fn new(
+        strips: Vec<Strip>,
+        levels: Levels,
+        steps: usize,
+        size: [usize; 2],
+        stride: usize,
+    ) -> Self {
+        let windows = |strip: &Strip| {
+            (strip.len() + 1).checked_sub(steps).map_or(0, |places| places.div_ceil(stride.max(1)))
+        };
+        let before = |sum: &mut usize, strip: &Strip| {
+            *sum += windows(strip);
+            Some(*sum)
+        };
+        let ends = strips.iter().scan(0, before).collect();
+        Self { strips, levels, steps, size, stride, ends }
+    }
+
+    /// Frames of a sequence.
+    pub(in crate::dataset) fn steps(&self) -> usize {
+        self.steps
     }
 
     /// The number of windows of all strips.
     pub(in crate::dataset) fn windows(&self) -> usize {
-        self.strips.iter().map(|strip| self.windows_of(strip)).sum()
+        self.ends.last().copied().unwrap_or(0)
     }
 
     /// Strip and first frame of a window.
-    fn window(&self, mut number: usize) -> (usize, usize) {
-        for (index, strip) in self.strips.iter().enumerate() {
-            let windows = self.windows_of(strip);
-            if number < windows {
-                return (index, number * self.stride);
-            }
-            number -= windows;
-        }
-        unreachable!("windows are numbered below their count")
+    fn window(&self, number: usize) -> (usize, usize) {
+        let strip = self.ends.partition_point(|&end| end <= number);
+        let before = strip.checked_sub(1).map_or(0, |before| self.ends[before]);
+        (strip, (number - before) * self.stride)
     }
 
     pub(super) fn view(&self, sample: Sample) -> View<'_> {
         View { strip: &self.strips[sample.strip], levels: &self.levels, steps: self.steps, size: self.size }
     }
 
-    /// Places beside each other that cover the frames of a strip but for a border.
-    fn places(&self, strip: &Strip) -> Vec<[usize; 2]> {
-        let [_, height, width] = strip.shape;
-        let along = |length: usize, size: usize| {
-            let count = length / size;
-            let border = (length - count * size) / 2;
-            (0..count).map(move |at| border + at * size)
-        };
-        let columns: Vec<usize> = along(width, self.size[1]).collect();
-        along(height, self.size[0]).flat_map(|top| columns.iter().map(move |&left| [top, left])).collect()
+    /// How many parts lie beside each other in the frames of a strip, along height and width.
+    fn grid(&self, strip: &Strip) -> [usize; 2] {
+        [0, 1].map(|axis| strip.shape[1 + axis] / self.size[axis].max(1))
+    }
+
+    /// The part at a place of the grid of a window.
+    fn placed(&self, window: usize, place: usize) -> Sample {
+        let (strip, first) = self.window(window);
+        let [rows, columns] = self.grid(&self.strips[strip]);
+        let at = [place / columns.max(1), place % columns.max(1)];
+        let [top, left] = [0, 1].map(|axis| {
+            let border = (self.strips[strip].shape[1 + axis] - [rows, columns][axis] * self.size[axis]) / 2;
+            border + at[axis] * self.size[axis]
+        });
+        Sample { strip, first, top, left, symmetry: Symmetry::default() }
     }
 
     /// At most `most` sequences, evenly over time, of those that are worth it; in the order
     /// of time and place.
-    pub(in crate::dataset) fn listed(&self, worth: &Worth, most: usize) -> Vec<Sample> {
-        let mut candidates = Vec::new();
-        for number in 0..self.windows() {
-            let (strip, first) = self.window(number);
-            for [top, left] in self.places(&self.strips[strip]) {
-                candidates.push(Sample { strip, first, top, left, symmetry: Symmetry::default() });
-            }
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory), with the path, if their list takes more than the budget allows.
+    pub(in crate::dataset) fn listed(
+        &self,
+        worth: &Worth,
+        most: usize,
+        path: &Path,
+        budget: &MemoryBudget,
+    ) -> Result<Vec<Sample>> {
+        let _counts = budget.keep(path, bytes_of(size_of::<usize>(), &[self.strips.len()]))?;
+        // Candidates of each strip and of all before it.
+        let mut ends = Vec::with_capacity(self.strips.len());
+        let (mut sum, mut windows) = (0usize, 0);
+        for (strip, &end) in self.strips.iter().zip(&self.ends) {
+            let [rows, columns] = self.grid(strip);
+            sum = sum.saturating_add((end - windows).saturating_mul(rows * columns));
+            windows = end;
+            ends.push(sum);
         }
-        let candidates = thinned(candidates, most.saturating_mul(CANDIDATES));
+        let candidate = |number: usize| {
+            let strip = ends.partition_point(|&end| end <= number);
+            let before = |ends: &[usize]| strip.checked_sub(1).map_or(0, |before| ends[before]);
+            let [rows, columns] = self.grid(&self.strips[strip]);
+            let (number, places) = (number - before(&ends), rows * columns);
+            self.placed(before(&self.ends) + number / places, number % places)
+        };
+        let tried = most.saturating_mul(CANDIDATES).min(sum);
+        let listed = budget.keep(path, bytes_of(size_of::<Sample>(), &[most.min(tried)]))?;
         let everything = *worth == Worth { measured: 0.0, rain: 0.0, importance: worth.importance };
-        let worthy: Vec<Sample> = candidates
-            .into_par_iter()
-            .filter(|&sample| everything || worth.is_met(self.view(sample).survey(sample)))
-            .collect();
-        thinned(worthy, most)
+        let samples = if everything {
+            let kept = most.min(tried);
+            (0..kept).map(|at| candidate(thinned(thinned(at, tried, kept), sum, tried))).collect()
+        } else {
+            let _marks = budget.keep(path, tried as u64)?;
+            let is_worthy = |at: usize| {
+                let sample = candidate(thinned(at, sum, tried));
+                worth.is_met(self.view(sample).survey(sample))
+            };
+            let worthy: Vec<bool> = (0..tried).into_par_iter().map(is_worthy).collect();
+            let count = worthy.iter().filter(|&&worthy| worthy).count();
+            let kept = most.min(count);
+            // The worthy ones that are taken, by their number among them.
+            let mut taken = (0..kept).map(|at| thinned(at, count, kept)).peekable();
+            let chosen = (0..tried).filter(|&at| worthy[at]).enumerate();
+            let chosen = chosen.filter(|(number, _)| taken.next_if_eq(number).is_some());
+            let mut samples = Vec::with_capacity(kept);
+            samples.extend(chosen.map(|(_, at)| candidate(thinned(at, sum, tried))));
+            samples
+        };
+        listed.stay();
+        Ok(samples)
     }
 
     /// The sequence of a key: a window, a place and a symmetry, each uniform among those
@@ -146,18 +208,9 @@ impl Material {
     }
 }
 
-/// At most `most` of some things, evenly spaced, the first among them.
-fn thinned<T>(things: Vec<T>, most: usize) -> Vec<T> {
-    let count = things.len();
-    if count <= most {
-        return things;
-    }
-    // The thing `i` is taken where the rounded-down `i most / count` grows.
-    let place = |i: usize| (i as u128 * most as u128) / count as u128;
-    things
-        .into_iter()
-        .enumerate()
-        .filter(|(i, _)| *i == 0 || place(*i) != place(i - 1))
-        .map(|(_, x)| x)
-        .collect()
+/// The number of the thing that is taken at a place, where `kept` of `count` things are taken evenly spaced, the first
+/// among them.
+fn thinned(at: usize, count: usize, kept: usize) -> usize {
+    // The first thing `i` for which the rounded-down `i kept / count` is `at`.
+    (at as u128 * count as u128).div_ceil(kept.max(1) as u128) as usize
 }

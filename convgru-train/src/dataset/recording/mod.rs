@@ -78,7 +78,7 @@ impl SequenceDataset for Recordings {
     }
 
     fn steps(&self) -> usize {
-        self.material.steps
+        self.material.steps()
     }
 
     fn quantity(&self) -> Quantity {

@@ -1,8 +1,11 @@
 //! Windows, places and draws.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::dataset::fixtures::budget;
 
 fn material(lengths: &[usize], steps: usize, stride: usize) -> Material {
     let strip = |&frames: &usize| Strip {
@@ -11,13 +14,8 @@ fn material(lengths: &[usize], steps: usize, stride: usize) -> Material {
         shape: [1, 5, 7],
         samples: Samples::Bytes((0..frames * 35).map(|i| (i % 11) as u8).collect()),
     };
-    Material {
-        strips: lengths.iter().map(strip).collect(),
-        levels: Levels::of_codes(8, |code| if code == 10 { f32::NAN } else { f32::from(code) / 10.0 }),
-        steps,
-        size: [2, 3],
-        stride,
-    }
+    let levels = Levels::of_codes(8, |code| if code == 10 { f32::NAN } else { f32::from(code) / 10.0 });
+    Material::new(lengths.iter().map(strip).collect(), levels, steps, [2, 3], stride)
 }
 
 const ANY: Worth = Worth { measured: 0.0, rain: 0.0, importance: 0.0 };
@@ -31,7 +29,7 @@ proptest! {
         let material = material(&lengths, steps, stride);
         let expected: usize = lengths.iter().map(|&n| (0..n).step_by(stride).filter(|at| at + steps <= n).count()).sum();
         prop_assert_eq!(material.windows(), expected);
-        let listed = material.listed(&ANY, most);
+        let listed = material.listed(&ANY, most, Path::new("x"), &budget()).unwrap();
         prop_assert_eq!(listed.len(), most.min(expected * 4));
         for sample in &listed {
             prop_assert!(sample.first + steps <= lengths[sample.strip]);
@@ -88,7 +86,7 @@ fn rain_is_sought_and_seen_more_often_than_it_falls() {
     let strip =
         Strip { name: String::new(), clock: None, shape: [1, 8, 16], samples: Samples::Bytes(pixels) };
     let levels = Levels::of_codes(8, |code| f32::from(code) / 10.0);
-    let material = Material { strips: vec![strip], levels, steps: 2, size: [8, 4], stride: 1 };
+    let material = Material::new(vec![strip], levels, 2, [8, 4], 1);
     let mean_share = |worth: Worth| {
         let key = |index| SampleKey { seed: 1, split: Split::Train, epoch: 0, index };
         let share = |index| {
@@ -102,6 +100,6 @@ fn rain_is_sought_and_seen_more_often_than_it_falls() {
     // Of a share s uniform in {0, 0, ..., 1}, weighted by s.
     assert!(mean_share(Worth { importance: 1.0, ..ANY }) > 0.85);
     assert_eq!(mean_share(Worth { rain: 1.0, ..ANY }), 1.0);
-    let listed = material.listed(&Worth { rain: 0.5, ..ANY }, 1000);
+    let listed = material.listed(&Worth { rain: 0.5, ..ANY }, 1000, Path::new("x"), &budget()).unwrap();
     assert!(listed.iter().all(|sample| sample.left >= 8) && listed.len() == 9 * 2);
 }

@@ -1,5 +1,6 @@
 //! Classic netCDF, whole and damaged.
 
+use crate::dataset::fixtures::budget;
 use proptest::prelude::*;
 
 use super::*;
@@ -9,7 +10,7 @@ fn outcome(bytes: &[u8], variable: &str) -> std::result::Result<Vec<f64>, String
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.nc");
     std::fs::write(&path, bytes).unwrap();
-    let read = Hdf5::open(&path).and_then(|file| file.variable(variable)?.numbers());
+    let read = Hdf5::open(&path, &budget()).and_then(|file| file.variable(variable)?.numbers());
     read.map_err(|error| {
         let text = error.to_string();
         assert!(text.contains("a.nc"), "{text}");
@@ -31,7 +32,7 @@ fn place(bytes: &[u8], name: &str) -> usize {
 #[test]
 fn records_are_read_between_those_of_other_variables() {
     for name in ["packed_cdf1.nc", "packed_cdf2.nc", "packed_cdf5.nc"] {
-        let file = Hdf5::open(&written(name)).unwrap();
+        let file = Hdf5::open(&written(name), &budget()).unwrap();
         let listed = file.datasets().unwrap();
         assert_eq!(shown(&listed), "air [8, 3, 4] int16, quality [8] int8, time [8] float64", "{name}");
         let numbers = |name: &str| file.variable(name).unwrap().numbers().unwrap();
@@ -60,7 +61,7 @@ fn records_are_read_between_those_of_other_variables() {
 
 #[test]
 fn there_is_one_group_with_the_attributes_of_the_file() {
-    let file = Hdf5::open(&written("types_cdf5.nc")).unwrap();
+    let file = Hdf5::open(&written("types_cdf5.nc"), &budget()).unwrap();
     let own = file.attributes("").unwrap().unwrap();
     assert_eq!(own.text("title").unwrap().as_deref(), Some("every type"));
     assert!(file.attributes("what").unwrap().is_none());
@@ -168,7 +169,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.nc");
         std::fs::write(&path, &bytes).unwrap();
-        match Hdf5::open(&path) {
+        match Hdf5::open(&path, &budget()) {
             Ok(_) => read_all(&path),
             Err(error) => prop_assert!(error.to_string().contains("a.nc"), "{error}"),
         }

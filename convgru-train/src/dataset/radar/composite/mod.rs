@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::config::RadarConfig;
 use super::field::Field;
+use crate::budget::{MemoryBudget, Working, bytes_of};
 use crate::dataset::hdf5::{Hdf5, Kind, Variable};
 use crate::dataset::moment::Moment;
 use crate::{Error, Result};
@@ -48,8 +49,8 @@ impl Model {
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`] if it cannot be read, or says no time.
-pub(super) fn seen(path: &Path) -> Result<Option<(Model, Moment)>> {
-    let file = Hdf5::open(path)?;
+pub(super) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, Moment)>> {
+    let file = Hdf5::open(path, budget)?;
     let Some(model) = Model::of(&file)? else { return Ok(None) };
     let time = match model {
         Model::Odim => odim::time(&file)?,
@@ -59,21 +60,28 @@ pub(super) fn seen(path: &Path) -> Result<Option<(Model, Moment)>> {
 }
 
 /// Whether a file holds a radar composite, as far as it can be read.
-pub(super) fn is_composite(path: &Path) -> bool {
-    Hdf5::open(path).and_then(|file| Model::of(&file)).is_ok_and(|model| model.is_some())
+pub(super) fn is_composite(path: &Path, budget: &MemoryBudget) -> bool {
+    Hdf5::open(path, budget).and_then(|file| Model::of(&file)).is_ok_and(|model| model.is_some())
 }
 
-/// The rain rates of a file's image.
+/// The rain rates of a file's image, and the working memory they are counted in.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`] if it cannot be read, or its image is of something else than rain.
-pub(super) fn field(path: &Path, model: Model, config: &RadarConfig) -> Result<Field> {
-    let file = Hdf5::open(path)?;
+pub(super) fn field(
+    path: &Path,
+    model: Model,
+    config: &RadarConfig,
+    budget: &MemoryBudget,
+) -> Result<(Field, Working)> {
+    let file = Hdf5::open(path, budget)?;
     let image = match model {
         Model::Odim => odim::image(&file)?,
         Model::Knmi => knmi::image(&file)?,
     };
-    image.field(path, config)
+    let rates = bytes_of(2 * size_of::<f32>(), image.variable.shape());
+    let working = budget.work(path, image.variable.working(0).saturating_add(rates))?;
+    Ok((image.field(path, config)?, working))
 }
 
 /// What numbers stand for.

@@ -1,19 +1,20 @@
 //! Composites that the library of the HDF Group wrote, whole and damaged.
 
 use super::*;
+use crate::dataset::fixtures::budget;
 use crate::dataset::hdf5::tests::{damage, written};
 
 /// The rain rates of a file.
 fn rates(name: &str, config: &RadarConfig) -> Field {
     let path = written(name);
-    let (model, _) = seen(&path).unwrap().unwrap();
-    field(&path, model, config).unwrap()
+    let (model, _) = seen(&path, &budget()).unwrap().unwrap();
+    field(&path, model, config, &budget()).unwrap().0
 }
 
 fn refusal(name: &str) -> String {
     let path = written(name);
-    let (model, _) = seen(&path).unwrap().unwrap();
-    field(&path, model, &RadarConfig::default()).unwrap_err().to_string()
+    let (model, _) = seen(&path, &budget()).unwrap().unwrap();
+    field(&path, model, &RadarConfig::default(), &budget()).map(|(field, _)| field).unwrap_err().to_string()
 }
 
 #[test]
@@ -25,12 +26,12 @@ fn times_are_those_of_the_metadata() {
         ("knmi/reflectivity4.h5", Model::Knmi, "2018-06-07 12:25"),
         ("knmi_sum.h5", Model::Knmi, "2018-06-07 12:00"),
     ] {
-        let (found, moment) = seen(&written(name)).unwrap().unwrap();
+        let (found, moment) = seen(&written(name), &budget()).unwrap().unwrap();
         assert_eq!((found, moment.to_string().as_str()), (model, time), "{name}");
     }
     for name in ["types_old.h5", "packed.nc"] {
-        assert!(seen(&written(name)).unwrap().is_none(), "{name}");
-        assert!(!is_composite(&written(name)), "{name}");
+        assert!(seen(&written(name), &budget()).unwrap().is_none(), "{name}");
+        assert!(!is_composite(&written(name), &budget()), "{name}");
     }
 }
 
@@ -89,8 +90,8 @@ fn what_is_no_rain_is_refused_by_its_name() {
 fn no_damage_is_a_panic() {
     for name in ["odim/composite00.h5", "odim/composite01.h5", "knmi/reflectivity0.h5", "knmi_sum.h5"] {
         damage(name, 23, |path| {
-            if let Ok(Some((model, _))) = seen(path) {
-                let _ = field(path, model, &RadarConfig::default());
+            if let Ok(Some((model, _))) = seen(path, &budget()) {
+                let _ = field(path, model, &RadarConfig::default(), &budget());
             }
         });
     }
