@@ -101,9 +101,9 @@ fn sizes_that_wrap_are_refused() {
     ] {
         assert!(matches!(FeatureMaps::<f32>::zeros(extent), Err(Error::Overflow { .. })), "{extent:?}");
     }
-    let much = Extent { batch: 1, channels: 16, height: 1 << 20, width: 1 << 20 };
+    let much = Extent { batch: 1, channels: 16, height: 1 << 22, width: 1 << 22 };
     let error = FeatureMaps::<f32>::zeros(much).unwrap_err();
-    assert_eq!(error, Error::Memory { what: "feature maps", bytes: 1 << 46 });
+    assert_eq!(error, Error::Memory { what: "feature maps", bytes: 1 << 50 });
 }
 
 #[test]

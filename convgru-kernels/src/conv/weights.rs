@@ -151,6 +151,9 @@ pub(crate) fn pack<T: Scalar>(
     algorithm: Algorithm,
     turned: bool,
 ) -> Result<Packed<T>> {
+    // This is an entry of its own, for all that knows the number type.
+    algorithm.expect_computable::<T>("weights of the convolution", shape)?;
+    expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
     let (inputs, taps) = (shape.in_channels, shape.taps());
     if turned {
         Packed::new(Geometry::backward::<T>(shape), algorithm, isa, &|i, o, tap| {

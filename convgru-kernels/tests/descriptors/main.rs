@@ -5,7 +5,11 @@
 //! long runs). Descriptors begin as ones that fit; then some of their numbers are replaced, many by such as are near
 //! the ends of their types.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it called"
+)]
 
 mod convolution;
 mod described;
@@ -39,11 +43,11 @@ impl Tally {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut total = 0;
         for (entry, [computed, refused]) in counts.iter() {
-            println!("{entry:28} {computed:9} computed {refused:9} refused");
+            eprintln!("{entry:28} {computed:9} computed {refused:9} refused");
             assert!(*computed > 0 && *refused > 0, "{entry}: {computed} computed, {refused} refused");
             total += computed + refused;
         }
-        println!("{:28} {total:9}", "calls");
+        eprintln!("{:28} {total:9}", "calls");
     }
 }
 
