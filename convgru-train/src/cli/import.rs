@@ -61,7 +61,7 @@ impl Import {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let shown = shown(&self.input);
         let bytes = std::fs::read(&self.input).with_context(|| format!("cannot read {shown}"))?;
-        let Checkpoint { tensors, skipped } = named_tensors(&bytes).with_context(|| format!("{shown}"))?;
+        let Checkpoint { tensors, skipped } = named_tensors(&bytes).with_context(|| shown.clone())?;
         drop(bytes);
         let found = All::find(&tensors, skipped);
         if !found.incomplete.is_empty() && !self.partial {

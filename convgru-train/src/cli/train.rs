@@ -178,9 +178,9 @@ impl Train {
             "data_wait": trained.data_wait,
             "steps": steps,
             "skipped": trained.history.skipped.len(),
-            "report": conclusion.report,
-            "checkpoint": trained.checkpoint,
-            "run": folder.path(),
+            "report": conclusion.report.to_string_lossy(),
+            "checkpoint": trained.checkpoint.to_string_lossy(),
+            "run": folder.path().to_string_lossy(),
         });
         output::json(&value)
     }

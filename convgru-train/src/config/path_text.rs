@@ -85,8 +85,8 @@ mod tests {
     fn folders_of_any_bytes_survive_toml() {
         use std::os::unix::ffi::OsStrExt;
         for bytes in [&b"runs/data"[..], b"", b"d\xff\xfe/\x1b[31m\n", "gr\u{fc}n".as_bytes()] {
-            let mut config = TrainingConfig::default();
-            config.data_folder = std::ffi::OsStr::from_bytes(bytes).into();
+            let data_folder = std::ffi::OsStr::from_bytes(bytes).into();
+            let config = TrainingConfig { data_folder, ..TrainingConfig::default() };
             let again = TrainingConfig::from_toml(&config.to_toml()).unwrap();
             assert_eq!(again, config);
             assert_eq!(again.hash(), TrainingConfig::default().hash());

@@ -44,7 +44,7 @@ fn runs_read_data_from_any_folder() {
     std::fs::create_dir(&data).unwrap();
     frames(&data.join("a.npy"));
     let set = "--set training.steps=2 --set data.input_frames=2 --set data.output_frames=1 --set model.patch=2 \
-               --set model.hidden_channels=[2] --set training.batch_size=1 --set training.accumulate=1";
+               --set model.hidden_channels=[2] --set training.batch_size=1 --set data.frames.axes=tchw";
     let out = folder.path().join(OsStr::from_bytes(b"runs\xfe"));
     run(folder.path(), &format!("train --preset quick {set} --json"), &[("--data", &data), ("--out", &out)])
         .succeeded();

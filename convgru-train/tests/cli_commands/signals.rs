@@ -117,12 +117,12 @@ fn sequences(path: &Path, [steps, count, height, width]: [u64; 4]) {
 fn measuring_and_predicting_end() {
     let folder = folder();
     sequences(&folder.path().join("many.npy"), [5, 4_000_000, 16, 16]);
-    sequences(&folder.path().join("large.npy"), [5, 1, 4096, 4096]);
+    sequences(&folder.path().join("large.npy"), [5, 1, 1024, 1024]);
     let weights = weights().display().to_string();
     for arguments in [
         format!("eval --checkpoint {weights} --data many.npy"),
         format!("eval --checkpoint {weights} --data many.npy --baselines --json"),
-        format!("predict --checkpoint {weights} --input large.npy --memory-mib 4096 --frames 100 --out out"),
+        format!("predict --checkpoint {weights} --input large.npy --frames 300 --out out"),
     ] {
         let (code, told) = Running::start(folder.path(), &arguments).settle().end("-TERM");
         assert_eq!(code, Some(143), "{arguments}: {told}");

@@ -10,13 +10,11 @@ use std::path::{Path, PathBuf};
 use netcdf_reader::classic::{ClassicFile, header};
 use netcdf_reader::{NcFormat, NcSliceInfo, NcSliceInfoElem, NcType, NcVariable};
 
-use super::{Kind, Listed, number};
+use super::{Kind, Listed, axes, number};
 use crate::{Error, Result};
 
 /// Bytes in which the header is looked for, one after the other.
-const HEADERS: [u64; 2] = [1 << 16, 1 << 20];
-/// Names of axes may have as many bytes, as many as the library allows that writes them.
-const LONGEST_NAME: u64 = 256;
+const HEADERS: [u64; 3] = [1 << 16, 1 << 20, 1 << 23];
 
 /// A file of classic netCDF.
 pub(super) struct Classic {
@@ -117,9 +115,7 @@ fn expect_header(path: &Path, file: &mut File, length: u64, format: NcFormat) ->
     for most in HEADERS {
         let rest = most - start.len() as u64;
         file.by_ref().take(rest).read_to_end(&mut start).map_err(Error::io("read", path))?;
-        if let Some(name) = axis_names(&start, format).find(|&length| length > LONGEST_NAME) {
-            return refuse(format!("has a name of {name} bytes, but at most {LONGEST_NAME} are possible"));
-        }
+        axes::expect_few(&start, format).or_else(refuse)?;
         match header::parse_header(&start, format) {
             Ok(_) => return Ok(()),
             Err(error) if start.len() as u64 >= length => return Err(damaged(path, "", error)),
@@ -143,28 +139,6 @@ pub(super) fn kind(kind: &NcType) -> Option<Kind> {
         NcType::Float => Kind::Float(4),
         NcType::Double => Kind::Float(8),
         _ => return None,
-    })
-}
-
-/// The lengths of the names of axes at the beginning of a file, as far as they can be found. The library gives each axis of
-/// each variable a copy of its name.
-fn axis_names(start: &[u8], format: NcFormat) -> impl Iterator<Item = u64> {
-    let width = if format == NcFormat::Cdf5 { 8 } else { 4 };
-    let number = move |at: usize| {
-        let bytes = start.get(at..at.checked_add(width)?)?;
-        Some(bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte)))
-    };
-    // Behind the first bytes, the number of records, and what says that axes follow.
-    let mut at = 4 + width + 4;
-    let count = number(at).unwrap_or(0);
-    at += width;
-    (0..count).map_while(move |_| {
-        let length = number(at)?;
-        // The name, filled up to a multiple of four, and the axis' length.
-        at = at
-            .checked_add(2 * width)?
-            .checked_add(usize::try_from(length).ok()?.checked_next_multiple_of(4)?)?;
-        Some(length)
     })
 }
 

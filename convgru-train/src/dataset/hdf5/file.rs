@@ -9,6 +9,7 @@ use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
 
 use super::classic::Classic;
 use super::form::Form;
+use super::inflate::Limit;
 use super::number::kind;
 use super::{Attributes, Listed, Variable, variable};
 use crate::{Error, MemoryBudget, Result};
@@ -29,7 +30,8 @@ pub(in crate::dataset) struct Hdf5 {
 
 /// A file as its library opened it.
 enum Content {
-    Hdf5(Hdf5File),
+    /// With what the filters of its chunks may make of them.
+    Hdf5(Hdf5File, Limit),
     /// One group, whose path is empty.
     Classic(Arc<Classic>),
 }
@@ -44,16 +46,18 @@ impl Hdf5 {
             let content = Content::Classic(Arc::new(Classic::open(path, format)?));
             return Ok(Self { path: path.into(), budget: budget.clone(), content });
         }
+        let limit = Limit::default();
         let most = usize::try_from(budget.most_working()).unwrap_or(usize::MAX);
         let options = OpenOptions::default()
             .with_max_read_bytes(most)
             .with_max_chunk_bytes(most)
             .with_max_object_header_bytes(LONGEST_HEADER)
+            .with_filter_registry(limit.filters())
             .with_chunk_cache_bytes(variable::kept_chunks(budget));
         let file = FileStorage::open(path)
             .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
             .map_err(|error| damaged(path, "", error))?;
-        Ok(Self { path: path.into(), budget: budget.clone(), content: Content::Hdf5(file) })
+        Ok(Self { path: path.into(), budget: budget.clone(), content: Content::Hdf5(file, limit) })
     }
 
     /// The path of the file.
@@ -67,7 +71,7 @@ impl Hdf5 {
     /// [`Error::Format`] if the file is damaged.
     pub(in crate::dataset) fn attributes(&self, group: &str) -> Result<Option<Attributes>> {
         let found = match &self.content {
-            Content::Hdf5(file) => self.group(file, group)?,
+            Content::Hdf5(file, _) => self.group(file, group)?,
             Content::Classic(classic) => {
                 let own = || Attributes::new(&self.path, group, classic.attributes().iter().cloned());
                 return Ok(group.is_empty().then(own));
@@ -83,7 +87,7 @@ impl Hdf5 {
     /// # Errors
     /// [`Error::Format`] if the file is damaged.
     pub(in crate::dataset) fn groups(&self, group: &str) -> Result<Vec<String>> {
-        let Content::Hdf5(file) = &self.content else { return Ok(Vec::new()) };
+        let Content::Hdf5(file, _) = &self.content else { return Ok(Vec::new()) };
         let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
         let (mut names, _) = found.member_names().map_err(|error| damaged(&self.path, group, error))?;
         names.sort_by(|a, b| crate::media::natural_order::compare(a, b));
@@ -96,7 +100,7 @@ impl Hdf5 {
     /// [`Error::Format`] if the file is damaged, or has more than can be looked at.
     pub(in crate::dataset) fn datasets(&self) -> Result<Vec<Listed>> {
         let mut listed = match &self.content {
-            Content::Hdf5(file) => self.walked(file)?,
+            Content::Hdf5(file, _) => self.walked(file)?,
             Content::Classic(classic) => classic.variables().collect(),
         };
         listed.sort_by(|a, b| crate::media::natural_order::compare(&a.path, &b.path));
@@ -142,9 +146,9 @@ impl Hdf5 {
     /// [`Error::Format`] if there is none, or it holds no numbers.
     pub(in crate::dataset) fn variable(&self, path: &str) -> Result<Variable> {
         match &self.content {
-            Content::Hdf5(file) => {
+            Content::Hdf5(file, limit) => {
                 let dataset = file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
-                Variable::of_hdf5(&self.path, path, dataset, &self.budget)
+                Variable::of_hdf5(&self.path, path, dataset, (&self.budget, limit))
             }
             Content::Classic(classic) => Variable::of_classic(&self.path, path, classic.clone()),
         }

@@ -5,11 +5,15 @@
 #[cfg(feature = "hdf5")]
 mod attributes;
 #[cfg(feature = "hdf5")]
+mod axes;
+#[cfg(feature = "hdf5")]
 mod classic;
 #[cfg(feature = "hdf5")]
 mod file;
 #[cfg(feature = "hdf5")]
 mod form;
+#[cfg(feature = "hdf5")]
+mod inflate;
 #[cfg(feature = "hdf5")]
 mod number;
 mod packing;

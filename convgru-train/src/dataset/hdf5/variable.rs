@@ -7,6 +7,7 @@ use hdf5_reader::{Dataset, SliceInfo, SliceInfoElem};
 
 use super::classic::Classic;
 use super::file::damaged;
+use super::inflate::Limit;
 use super::number::Number;
 use super::{Attributes, Kind, classic, number};
 use crate::budget::bytes_of;
@@ -49,10 +50,17 @@ impl Variable {
     ///
     /// # Errors
     /// [`Error::Format`] if it holds no numbers, or more than there can be.
-    pub(super) fn of_hdf5(file: &Path, name: &str, dataset: Dataset, budget: &MemoryBudget) -> Result<Self> {
+    pub(super) fn of_hdf5(
+        file: &Path,
+        name: &str,
+        dataset: Dataset,
+        (budget, limit): (&MemoryBudget, &Limit),
+    ) -> Result<Self> {
         let kind = number::kind(dataset.dtype()).ok_or_else(|| other(&format!("{:?}", dataset.dtype())));
         let axes = dataset.shape().to_vec();
-        let chunk: Vec<usize> = dataset.chunks().into_iter().flatten().map(|side| side as usize).collect();
+        let chunk: Vec<usize> =
+            dataset.chunks().into_iter().flatten().take(axes.len()).map(|side| side as usize).collect();
+        limit.allow_chunk(bytes_of(size_of::<f64>(), &chunk));
         let chunks = if chunk.is_empty() { 0 } else { bytes_of(size_of::<f64>() * CHUNK_BUFFERS, &chunk) };
         let chunks = chunks.saturating_add(kept_chunks(budget) as u64);
         Ok(Self { chunks, ..Self::new(file, name, Content::Hdf5(Box::new(dataset)), kind, &axes)? })

@@ -143,6 +143,8 @@ fn headers_may_be_long_but_not_without_end() {
         assert_eq!(outcome(&header(2, text, 1), "x"), Ok(vec![7.0]));
     }
     assert!(outcome(&header(2, 1 << 23, 1), "x").unwrap_err().contains("longer than 8388608 bytes"));
+    let error = outcome(&header(1000, 0, 100_000), "x").unwrap_err();
+    assert!(error.contains("so many axes"), "{error}");
     // Copies of this name would take 10 GB.
     let error = outcome(&header(100_000, 0, 100_000), "x").unwrap_err();
     assert!(error.contains("a name of 100000 bytes"), "{error}");
