@@ -82,6 +82,10 @@ impl Cell<'_> {
 
     /// Whether a tensor of this name belongs to the cell.
     pub(super) fn has(&self, name: &str) -> bool {
+        // Most names are those of others, which is seen at once.
+        if !self.layout.is_numbered() && !name.starts_with(self.prefix) {
+            return false;
+        }
         self.layout
             .tensors
             .iter()

@@ -9,6 +9,7 @@ use super::convert::Cell;
 use super::directions::REVERSE;
 use super::{ForeignStack, Layout};
 use crate::error::Error;
+use crate::import::expect_search;
 use crate::network::Directions;
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
@@ -99,6 +100,11 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
         complete: HashSet::new(),
         incomplete: Vec::new(),
     };
+    let cells: usize = Layout::ALL.iter().map(|layout| layout.prefixes(names()).len()).sum();
+    if let Err(reason) = expect_search(cells, tensors.len()) {
+        let left = names().map(|name| (name.to_owned(), reason.clone())).collect();
+        return Found { stacks: Vec::new(), left, incomplete: Vec::new() };
+    }
     for (index, layout) in Layout::ALL.iter().enumerate() {
         let same = |other: &Layout| Layout { system: layout.system, ..*other } == *layout;
         if Layout::ALL[..index].iter().any(same) {

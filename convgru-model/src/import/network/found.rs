@@ -4,6 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::{Hints, Imported, read};
 use crate::error::Error;
+use crate::import::expect_search;
 use crate::import::layout::Incomplete;
 use crate::tensor::Tensor;
 
@@ -195,6 +196,11 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Networks<T> {
         reasons: Vec::new(),
         incomplete: Vec::new(),
     };
+    let cells = PATTERNS.iter().flat_map(|pattern| pattern.prefixes(tensors)).map(|prefixes| prefixes.len()).sum();
+    if let Err(reason) = expect_search(cells, tensors.len()) {
+        found.reasons = tensors.iter().map(|(name, _)| (name.clone(), reason.clone())).collect();
+        return found;
+    }
     for pattern in PATTERNS {
         for prefixes in pattern.prefixes(tensors) {
             let is_part = |name: &str| {
