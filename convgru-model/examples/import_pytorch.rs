@@ -49,7 +49,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             writeln!(out, "  three frames give {:?}", run.top.shape())?;
         }
     }
-    for stack in layout::find(&found.rest).stacks {
+    let cells = layout::find(&found.rest);
+    for incomplete in found.incomplete.iter().chain(&cells.incomplete) {
+        writeln!(out, "not whole: {}: {}", incomplete.cells.join(", "), incomplete.reason)?;
+    }
+    for stack in cells.stacks {
         let parameters = ConvGruParameters { layers: stack.stack.layers };
         let gru = ConvGru::from_parameters(stack.stack.config, parameters)?;
         let channels = gru.config().in_channels;

@@ -364,37 +364,4 @@ fn deep(channels: usize, down: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(change: impl FnOnce(&mut PyramidConfig)) -> String {
-        let mut config = PyramidConfig::default();
-        change(&mut config);
-        config.validate().unwrap_err().to_string()
-    }
-
-    #[test]
-    fn errors_name_the_field_and_the_value() {
-        assert!(message(|c| c.scales.clear()).starts_with("scales: 0 scales"));
-        assert!(message(|c| c.scales[1].down = 0).starts_with("scales[1].down: 0 makes"));
-        assert!(message(|c| c.scales[1].down = 100).contains("400x400"));
-        assert!(message(|c| c.scales[0].channels = 0).starts_with("scales[0].features: 0"));
-        let none = |c: &mut PyramidConfig| (c.scales[0].channels, c.scales[0].features) = (0, Some(3));
-        assert!(message(none).starts_with("scales[0].channels: layer 0 has 0 channels"));
-        assert!(message(|c| c.scales[1].layers = 0).starts_with("scales[1].layers: 0"));
-        assert!(
-            message(|c| c.scales[1].kernel_size = KernelSize::Square(2)).starts_with("scales[1].kernel_size")
-        );
-        assert!(
-            message(|c| c.link_kernel_size = KernelSize::Square(4))
-                .starts_with("link_kernel_size: kernel 4x4")
-        );
-        assert!(message(|c| c.members = 0).starts_with("members: 0 is not"));
-        assert!(message(|c| c.slope = f64::NAN).starts_with("slope: NaN"));
-        assert!(
-            message(|c| c.candidate_activation = Activation::Sigmoid).starts_with("candidate_activation")
-        );
-        assert!(message(|c| c.head_channels = usize::MAX).starts_with("head_channels"));
-        assert!(message(|c| c.scales = vec![PyramidScale::new(60_000, 1); 3]).contains("parameters"));
-    }
-}
+mod tests;

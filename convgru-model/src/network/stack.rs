@@ -57,10 +57,10 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
         })
     }
 
-    /// Bytes of a workspace, but for borders around images.
+    /// Bytes of a workspace, but for borders around images. Channels lie in blocks of 64 bytes.
     fn bytes_of(&self, step: Extent, steps: usize, kept: usize) -> u128 {
         let bytes = |channels: usize, steps: usize| {
-            let step = step.with_channels(channels).dims();
+            let step = step.with_channels(channels.next_multiple_of(64 / size_of::<T>())).dims();
             memory::bytes_of::<T>(&step).saturating_mul(steps as u128)
         };
         let of_cell = |cell: &PreparedCell<'_, T>| {

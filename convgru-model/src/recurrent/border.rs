@@ -94,7 +94,9 @@ impl Border {
         let mut bytes = 0u128;
         for ([_, state], cell) in self.sizes_of_cells(frames, config).iter().zip(config.cells()) {
             let shape = [&[self.steps, self.batch, cell.hidden_channels], &state[..]].concat();
-            bytes = bytes.saturating_add(memory::bytes_of::<T>(&shape));
+            // A state of each step, and before it what the input adds to at least three gates.
+            let parts = if cell.in_channels > 0 { 1 + 3 } else { 1 };
+            bytes = bytes.saturating_add(memory::bytes_of::<T>(&shape).saturating_mul(parts));
         }
         memory::expect_bytes("the states of a sequence", bytes)
     }

@@ -1,3 +1,4 @@
+use convgru_model::recurrent::RecurrentParameters;
 use convgru_model::{Parameters, Scalar, Tensor};
 use proptest::prelude::*;
 
@@ -256,6 +257,30 @@ fn a_learning_rate_of_zero_moves_no_parameter() {
     adam.step(&mut parameters, &large(0.3), 0.0).unwrap();
     assert_eq!(parameters, large(1.0));
     assert!(adam.state().moments[0][0].iter().any(|&m| m != 0.0));
+}
+
+/// Tensors of one size in another order would exchange gradients, or moments.
+#[test]
+fn another_order_is_refused_and_changes_nothing() {
+    let named = |names: [&str; 2], values: [f32; 2]| {
+        let tensor = |value| Tensor::from_fn(&[2, 3], |_| value);
+        let tensors = names.into_iter().zip(values).map(|(name, value)| (name.to_owned(), tensor(value)));
+        RecurrentParameters::new(tensors.collect())
+    };
+    let mut parameters = named(["a", "b"], [1.0, 2.0]);
+    let mut adam = Optimizer::new(OptimizerConfig::default(), &parameters).unwrap();
+    adam.step(&mut parameters, &named(["a", "b"], [0.5, 0.1]), 0.1).unwrap();
+    let before = (parameters.clone(), adam.state().clone());
+    let error = adam.step(&mut parameters, &named(["b", "a"], [0.1, 0.5]), 0.1).unwrap_err().to_string();
+    assert_eq!(error, "the gradients of a step: tensor 0 is `b` where the parameters have `a`");
+    let mut other = named(["b", "a"], [2.0, 1.0]);
+    let error = adam.step(&mut other, &named(["b", "a"], [0.1, 0.5]), 0.1).unwrap_err().to_string();
+    assert_eq!(error, "the parameters of a step: tensor 0 is `b` where the optimiser was made for `a`");
+    let turned = Tensor::zeros(&[3, 2]);
+    let turned = RecurrentParameters::new(vec![("a".into(), turned.clone()), ("b".into(), turned)]);
+    adam.step(&mut parameters, &turned, 0.1).unwrap_err();
+    adam.step(&mut turned.clone(), &turned, 0.1).unwrap_err();
+    assert_eq!((&parameters, adam.state()), (&before.0, &before.1));
 }
 
 #[test]

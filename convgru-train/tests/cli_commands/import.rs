@@ -169,3 +169,31 @@ fn files_without_cells_are_errors_that_say_why() {
         assert!(!folder.path().join("out.safetensors").exists());
     }
 }
+
+/// Cells with other layers between them, and cells that lack a tensor.
+#[test]
+fn what_is_not_whole_is_refused_and_imported_cell_by_cell_where_that_is_asked_for() {
+    let folder = folder();
+    let mut interrupted = network(0.25);
+    interrupted.push(("module.norm.weight".to_owned(), Tensor::zeros(&[2])));
+    write(&folder.path().join("interrupted.safetensors"), &interrupted);
+    let missing: Vec<_> =
+        network(0.25).into_iter().filter(|(name, _)| !name.ends_with("Cell_01.reset_gate.weight")).collect();
+    write(&folder.path().join("missing.safetensors"), &missing);
+    for (file, words, cells) in [
+        ("interrupted.safetensors", "`module.norm` can lie between `module.ConvGRUCell_00.`", 2),
+        ("missing.safetensors", "there is no tensor `module.ConvGRUCell_01.reset_gate.weight`", 1),
+    ] {
+        let command = format!("import --input {file} --output out.safetensors");
+        let ran = convgru(folder.path(), &command);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("--partial"), "{}", ran.stderr);
+        assert!(!folder.path().join("out.safetensors").exists());
+        let ran = convgru(folder.path(), &format!("{command} --partial")).succeeded();
+        assert!(ran.stdout.contains("not whole: ") && ran.stdout.contains(words), "{}", ran.stdout);
+        let json = convgru(folder.path(), &format!("{command} --partial --json")).succeeded().json();
+        assert_eq!(json["stacks"].as_array().unwrap().len(), cells);
+        assert_eq!(json["incomplete"].as_array().unwrap().len(), 1);
+        fs::remove_file(folder.path().join("out.safetensors")).unwrap();
+    }
+}

@@ -5,7 +5,7 @@ mod blueprint;
 mod sequences;
 mod training;
 
-use convgru_kernels::{Extent, Scalar};
+use convgru_kernels::Scalar;
 
 pub(super) use backward::BackwardRun;
 pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
@@ -189,9 +189,11 @@ impl<T: Scalar> ConvGru<T> {
     /// The stream borrows the network, so its packed weights cannot outlive a change of them.
     ///
     /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if a size is zero,
     /// [`Error::TooLarge`](crate::Error::TooLarge) if frames of the size would need more memory than the machine has.
     pub fn prepare(&self, batch: usize, height: usize, width: usize) -> Result<ConvGruStream<'_, T>> {
-        let extent = Extent { batch, channels: self.config().in_channels, height, width };
+        let frame = [batch, self.config().in_channels, height, width];
+        let extent = self.blueprint.frame_extent(&frame, &["N", "C", "H", "W"])?;
         let mut stream = ConvGruStream::new(self.prepared()?, extent)?;
         stream.warm_up()?;
         Ok(stream)

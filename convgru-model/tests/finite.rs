@@ -1,0 +1,105 @@
+//! Frames with pixels that are no numbers: streams refuse them where that is asked for, and keep their states.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use convgru_model::recurrent::{CellConfig, CellKind, Context, Recurrent, RecurrentConfig};
+use convgru_model::{
+    ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, PyramidConfig,
+    Residual, Tensor,
+};
+
+fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
+    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
+}
+
+/// Frames with one number that is none.
+fn spoilt(shape: &[usize]) -> Vec<Tensor<f32>> {
+    let put = |value: f32, place: usize| {
+        let mut frame = noise(shape, 3);
+        frame.as_mut_slice()[place] = value;
+        frame
+    };
+    let last = shape.iter().product::<usize>() - 1;
+    vec![put(f32::NAN, 0), put(f32::INFINITY, last / 2), put(f32::NEG_INFINITY, last)]
+}
+
+fn is_refused<R>(result: Result<R, Error>) -> bool {
+    matches!(result, Err(Error::NotFinite { count: 1, .. }))
+}
+
+#[test]
+fn a_stack_refuses_them_and_goes_on_with_the_same_bits() {
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4, 3]), 1).unwrap();
+    let shape = [2, 2, 6, 5];
+    let (mut stream, mut other) = (network.prepare(2, 6, 5).unwrap(), network.prepare(2, 6, 5).unwrap());
+    stream.set_check_finite(true);
+    for t in 0..3 {
+        for frame in spoilt(&shape) {
+            let before = (stream.states().unwrap(), stream.output().clone());
+            assert!(is_refused(stream.step(&frame).map(drop)));
+            assert_eq!((stream.states().unwrap(), stream.output().clone()), before);
+        }
+        let frame = noise(&shape, t);
+        assert_eq!(stream.step(&frame).unwrap(), other.step(&frame).unwrap());
+    }
+    let states = [noise(&[2, 4, 6, 5], 1), spoilt(&[2, 3, 6, 5]).swap_remove(0)];
+    assert!(is_refused(stream.set_states(&states)));
+    assert_eq!(stream.states().unwrap(), other.states().unwrap());
+    // Without the guard one pixel spoils all that comes.
+    other.step(&spoilt(&shape)[0]).unwrap();
+    for _ in 0..6 {
+        other.step(&noise(&shape, 1)).unwrap();
+    }
+    assert!(other.output().slice(0).iter().all(|value| value.is_nan()));
+    assert!(other.output().slice(1).iter().all(|value| value.is_finite()));
+    other.reset();
+    assert!(other.step(&noise(&shape, 1)).unwrap().is_finite());
+}
+
+#[test]
+fn other_cells_refuse_them_in_frames_states_and_contexts() {
+    let cell = CellConfig { context: Context::Additive, ..CellConfig::new(2, 3) };
+    let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(3, 3) };
+    let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell, lstm]), 1).unwrap();
+    let contexts = [noise(&[1, 9, 6, 5], 8)];
+    let mut streams = [(); 2].map(|()| network.prepare(&[&[1, 2, 6, 5]], &contexts).unwrap());
+    let [stream, other] = &mut streams;
+    stream.set_check_finite(true);
+    for t in 0..3 {
+        let before = (stream.states().unwrap(), stream.output().clone());
+        for frame in spoilt(&[1, 2, 6, 5]) {
+            assert!(is_refused(stream.step(&[&frame]).map(drop)));
+        }
+        assert!(is_refused(stream.set_contexts(&spoilt(&[1, 9, 6, 5])[..1])));
+        let mut states = stream.states().unwrap();
+        states[2] = spoilt(&[1, 3, 6, 5]).swap_remove(1);
+        assert!(is_refused(stream.set_states(&states)));
+        assert_eq!((stream.states().unwrap(), stream.output().clone()), before);
+        let frame = noise(&[1, 2, 6, 5], t);
+        assert_eq!(stream.step(&[&frame]).unwrap(), other.step(&[&frame]).unwrap());
+    }
+}
+
+#[test]
+fn forecasts_are_those_of_the_frames_that_were_taken() {
+    let configs: [ForecasterConfig; 3] = [
+        EncoderForecasterConfig::default().into(),
+        PyramidConfig::default().into(),
+        PyramidConfig { residual: Residual::Motion, skip: true, ..Default::default() }.into(),
+    ];
+    for config in configs {
+        let network = Forecaster::<f32>::new(config, 1).unwrap();
+        let mut streams = [(); 2].map(|()| network.prepare(1, 16, 24).unwrap());
+        let [stream, other] = &mut streams;
+        stream.set_check_finite(true);
+        for t in 0..3 {
+            let frame = noise(&[1, 1, 16, 24], t);
+            stream.read(&frame).unwrap();
+            other.read(&frame).unwrap();
+            for frame in spoilt(&[1, 1, 16, 24]) {
+                assert!(is_refused(stream.read(&frame)));
+            }
+            assert_eq!(stream.forecast(2).unwrap(), other.forecast(2).unwrap());
+        }
+    }
+}
