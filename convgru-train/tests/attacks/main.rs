@@ -18,7 +18,12 @@ fn convgru(arguments: &[&str], file: &Path) -> Output {
         // Of memory that is written to: data and anonymous mappings, in KiB.
         let most = (4 * length + (64 << 20) + PROGRAM) / 1024;
         let line = format!("ulimit -d {most}; exec \"$0\" \"$@\"");
-        Command::new("sh").args(["-c", &line, program]).args(arguments).arg(file).env("RAYON_NUM_THREADS", "1").output()
+        Command::new("sh")
+            .args(["-c", &line, program])
+            .args(arguments)
+            .arg(file)
+            .env("RAYON_NUM_THREADS", "1")
+            .output()
     } else {
         Command::new(program).args(arguments).arg(file).output()
     };
@@ -91,7 +96,8 @@ fn names_of_many_cells_are_not_searched_for_hours() {
     let file = folder.path().join("weights.safetensors");
     let gates = ["convz", "convr", "convq"];
     let names = (0..20_000).flat_map(|cell| gates.map(|gate| format!("c{cell}.{gate}.weight")));
-    let item = |name: String| (name, serde_json::json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}));
+    let item =
+        |name: String| (name, serde_json::json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}));
     let header = serde_json::Value::Object(names.map(item).collect()).to_string();
     std::fs::write(&file, [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()).unwrap();
     let error = refused(&["import", "--input"], &file);

@@ -143,7 +143,9 @@ impl<'t> Others<'t> {
         }
         let (mut reached, mut next) = (HashSet::new(), vec![channels]);
         while let Some(start) = next.pop() {
-            next.extend(from.remove(&start).unwrap_or_default().into_iter().filter(|&end| reached.insert(end)));
+            next.extend(
+                from.remove(&start).unwrap_or_default().into_iter().filter(|&end| reached.insert(end)),
+            );
         }
         reached
     }

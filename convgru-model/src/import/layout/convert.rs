@@ -111,8 +111,8 @@ impl Cell<'_> {
         }
     }
 
-    pub(super) fn read<T: Scalar>(&self, tensors: &[(String, Tensor<T>)]) -> Result<CellParameters<T>> {
-        let find = |name: &str| tensors.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor);
+    pub(super) fn read<T: Scalar>(&self, tensors: &[(&str, &Tensor<T>)]) -> Result<CellParameters<T>> {
+        let find = |name: &str| tensors.iter().find(|(n, _)| *n == name).map(|&(_, tensor)| tensor);
         let get = |name: String| find(&name).ok_or_else(|| missing(tensors, name));
         let size = self.size(&get)?;
         let Size { inputs, hidden, kernel: [kh, kw], input_kernel: [ih, iw] } = size;

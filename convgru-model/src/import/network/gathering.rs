@@ -202,9 +202,14 @@ impl<'t, T: Scalar> Gathering<'t, T> {
             return Err(Error::UnexpectedTensor { name: name.clone() });
         }
         let shapes = config.parameter_shapes()?;
-        let elements = |shape: &Vec<usize>| shape.iter().fold(1usize, |count, &size| count.saturating_mul(size));
+        let elements =
+            |shape: &Vec<usize>| shape.iter().fold(1usize, |count, &size| count.saturating_mul(size));
         let needed = shapes.iter().map(|(_, shape)| elements(shape)).fold(0, usize::saturating_add);
-        let given = self.blocks.iter().map(|block| block.rows.saturating_mul(block.len)).fold(0, usize::saturating_add);
+        let given = self
+            .blocks
+            .iter()
+            .map(|block| block.rows.saturating_mul(block.len))
+            .fold(0, usize::saturating_add);
         // Every number of ours is one that was published.
         if needed > given {
             return Err(Error::Count { what: "numbers of the network".into(), expected: needed, got: given });
