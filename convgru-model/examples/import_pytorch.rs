@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "{} tensors, {} skipped", checkpoint.tensors.len(), checkpoint.skipped.len())?;
 
     // First the systems that are more than a layout of kernels, then cells of known layouts.
-    let found = network::find(&checkpoint.tensors);
+    let found = network::find(checkpoint.tensors);
     for network in found.networks {
         let recurrent = Recurrent::from_parameters(network.imported.config, network.imported.parameters)?;
         let channels = recurrent.config().in_channels(0);

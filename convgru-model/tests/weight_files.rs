@@ -93,7 +93,7 @@ fn parameters_of_mxnet_are_those_it_computed_with() {
         let pairs = tensor.as_slice().iter().zip(expected.as_slice());
         assert!(pairs.clone().all(|(a, b)| (a - b).abs() <= 6e-8 * b.abs()), "{name}");
     }
-    let networks = network::find(&found.tensors).networks;
+    let networks = network::find(found.tensors.clone()).networks;
     assert_eq!((networks[0].system, &networks[0].name[..]), ("hko7", "ebrnn1_0_"));
 }
 
@@ -170,7 +170,7 @@ fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
     assert_eq!(kernel.unwrap().1.shape(), [32, 43, 3, 3]);
     assert!(found.tensors.iter().any(|(name, _)| name.starts_with("optimizer.state.")));
     // Its cell is that of RAFT by the names of its kernels, and is not.
-    let network::Networks { networks, rest, .. } = network::find(&found.tensors);
+    let network::Networks { networks, rest, .. } = network::find(found.tensors.clone());
     let [cell] = &networks[..] else { panic!("{} networks", networks.len()) };
     assert_eq!((cell.system, &cell.name[..]), ("iter_mvs", "model.module.iter_mvs.update.gru."));
     let config = cell.imported.config.cells().next().unwrap();

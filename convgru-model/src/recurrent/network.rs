@@ -220,6 +220,21 @@ fn normalise<T: Scalar>(values: &mut [T]) {
     values.iter_mut().for_each(|value| *value /= norm);
 }
 
+impl RecurrentConfig {
+    /// Names and shapes of the parameters, in their order.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work.
+    pub(crate) fn parameter_shapes(&self) -> Result<Vec<(String, Vec<usize>)>> {
+        self.validate()?;
+        let slots = self.slots();
+        let named = slots.into_iter().enumerate().flat_map(|(stage, slots)| {
+            slots.into_iter().map(move |slot| (name_of(stage, &slot), slot.shape))
+        });
+        Ok(named.collect())
+    }
+}
+
 fn name_of(stage: usize, slot: &Slot) -> String {
     format!("stages.{stage}.{}", slot.name)
 }

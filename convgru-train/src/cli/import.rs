@@ -1,6 +1,6 @@
 //! `convgru import`: the cells in a file of weights of another program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -63,7 +63,7 @@ impl Import {
         let bytes = std::fs::read(&self.input).with_context(|| format!("cannot read {shown}"))?;
         let Checkpoint { tensors, skipped } = named_tensors(&bytes).with_context(|| shown.clone())?;
         drop(bytes);
-        let found = All::find(&tensors, skipped);
+        let found = All::find(tensors, skipped);
         if !found.incomplete.is_empty() && !self.partial {
             anyhow::bail!(
                 "{shown}: {}; nothing was imported. With --partial what is there is imported, cell by cell",
@@ -116,11 +116,13 @@ struct All<T> {
 }
 
 impl<T: Scalar> All<T> {
-    fn find(tensors: &[(String, Tensor<T>)], skipped: Vec<(String, String)>) -> Self {
+    fn find(tensors: Vec<(String, Tensor<T>)>, skipped: Vec<(String, String)>) -> Self {
         let network::Networks { networks, rest, reasons, mut incomplete } = network::find(tensors);
         let mut stacks = layout::find(&rest);
+        // The first reason is that of the system which is more particular.
+        let better: HashMap<String, String> = reasons.into_iter().rev().collect();
         for (name, reason) in &mut stacks.left {
-            if let Some((_, better)) = reasons.iter().find(|(other, _)| other == name) {
+            if let Some(better) = better.get(name) {
                 reason.clone_from(better);
             }
         }

@@ -3,6 +3,7 @@
 
 mod counting;
 mod files;
+mod weights;
 
 use std::path::Path;
 

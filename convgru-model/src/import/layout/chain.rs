@@ -3,7 +3,7 @@
 //! Names and shapes do not tell what a network does between its cells. Cells that are numbered alike and whose channels fit
 //! are layers of one stack only where nothing else can lie between them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
@@ -137,13 +137,15 @@ impl<'t> Others<'t> {
         channels: usize,
         ends: impl Fn(&(&'t str, usize, usize)) -> (usize, usize),
     ) -> HashSet<usize> {
+        let mut from: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (start, end) in self.ways.iter().map(ends) {
+            from.entry(start).or_default().push(end);
+        }
         let (mut reached, mut next) = (HashSet::new(), vec![channels]);
-        while let Some(from) = next.pop() {
-            for (start, end) in self.ways.iter().map(&ends) {
-                if start == from && reached.insert(end) {
-                    next.push(end);
-                }
-            }
+        while let Some(start) = next.pop() {
+            next.extend(
+                from.remove(&start).unwrap_or_default().into_iter().filter(|&end| reached.insert(end)),
+            );
         }
         reached
     }
@@ -156,6 +158,7 @@ pub(super) fn cells_with_gaps(
 ) -> Vec<(Incomplete, &'static Layout)> {
     let mut gaps: Vec<(Incomplete, &Layout)> = Vec::new();
     for layout in Layout::ALL {
+        let cells: HashSet<String> = layout.cells_in(names.iter().copied()).into_iter().collect();
         for prefix in layout.prefixes(names.iter().copied()) {
             let known = |(incomplete, _): &(Incomplete, &Layout)| incomplete.cells[0] == prefix;
             if complete.contains(&prefix) || gaps.iter().any(known) {
@@ -168,7 +171,7 @@ pub(super) fn cells_with_gaps(
                 *other != prefix
                     && numbered(other).1.is_some()
                     && numbered(other).0 == numbered(&prefix).0
-                    && layout.cells_in(names.iter().copied()).contains(other)
+                    && cells.contains(other)
             };
             if 2 * there >= layout.tensors.len() || there > 0 && complete.iter().any(beside) {
                 let names = missing.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

@@ -82,6 +82,10 @@ impl Cell<'_> {
 
     /// Whether a tensor of this name belongs to the cell.
     pub(super) fn has(&self, name: &str) -> bool {
+        // Most names are those of others, which is seen at once.
+        if !self.layout.is_numbered() && !name.starts_with(self.prefix) {
+            return false;
+        }
         self.layout
             .tensors
             .iter()
@@ -107,8 +111,8 @@ impl Cell<'_> {
         }
     }
 
-    pub(super) fn read<T: Scalar>(&self, tensors: &[(String, Tensor<T>)]) -> Result<CellParameters<T>> {
-        let find = |name: &str| tensors.iter().find(|(n, _)| n == name).map(|(_, tensor)| tensor);
+    pub(super) fn read<T: Scalar>(&self, tensors: &[(&str, &Tensor<T>)]) -> Result<CellParameters<T>> {
+        let find = |name: &str| tensors.iter().find(|(n, _)| *n == name).map(|&(_, tensor)| tensor);
         let get = |name: String| find(&name).ok_or_else(|| missing(tensors, name));
         let size = self.size(&get)?;
         let Size { inputs, hidden, kernel: [kh, kw], input_kernel: [ih, iw] } = size;

@@ -51,15 +51,25 @@ impl Layout {
         &self,
         tensors: &[(String, Tensor<T>)],
     ) -> Result<Directions<ForeignStack<T>>> {
+        let named: Vec<(&str, &Tensor<T>)> =
+            tensors.iter().map(|(name, tensor)| (&name[..], tensor)).collect();
+        self.read_both(&named)
+    }
+
+    /// As [`read_bidirectional`](Self::read_bidirectional), of tensors that lie elsewhere.
+    pub(super) fn read_both<T: Scalar>(
+        &self,
+        tensors: &[(&str, &Tensor<T>)],
+    ) -> Result<Directions<ForeignStack<T>>> {
         let (mut forward, mut backward) = (Vec::new(), Vec::new());
-        for (name, tensor) in tensors {
+        for &(name, tensor) in tensors {
             match name.strip_suffix(REVERSE) {
-                Some(name) => backward.push((name.to_owned(), tensor.clone())),
-                None => forward.push((name.clone(), tensor.clone())),
+                Some(name) => backward.push((name, tensor)),
+                None => forward.push((name, tensor)),
             }
         }
-        let forward = self.read(&forward)?;
-        let backward = self.read(&backward).map_err(of_backward)?;
+        let forward = self.read_named(&forward)?;
+        let backward = self.read_named(&backward).map_err(of_backward)?;
         if forward.config != backward.config || forward.prefixes != backward.prefixes {
             let of = |stack: &ForeignStack<T>| {
                 let ForeignStack { config, prefixes, .. } = stack;

@@ -9,6 +9,7 @@ use super::convert::Cell;
 use super::directions::REVERSE;
 use super::{ForeignStack, Layout};
 use crate::error::Error;
+use crate::import::expect_search;
 use crate::network::Directions;
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
@@ -99,6 +100,11 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
         complete: HashSet::new(),
         incomplete: Vec::new(),
     };
+    let cells: usize = Layout::ALL.iter().map(|layout| layout.prefixes(names()).len()).sum();
+    if let Err(reason) = expect_search(cells, tensors.len()) {
+        let left = names().map(|name| (name.to_owned(), reason.clone())).collect();
+        return Found { stacks: Vec::new(), left, incomplete: Vec::new() };
+    }
     for (index, layout) in Layout::ALL.iter().enumerate() {
         let same = |other: &Layout| Layout { system: layout.system, ..*other } == *layout;
         if Layout::ALL[..index].iter().any(same) {
@@ -144,9 +150,10 @@ struct Search<'t, T> {
 
 impl<'t, T: Scalar> Search<'t, T> {
     /// The tensors of some cells.
-    fn of(&self, layout: &Layout, cells: &[String]) -> Vec<&'t (String, Tensor<T>)> {
+    fn of(&self, layout: &Layout, cells: &[String]) -> Vec<(&'t str, &'t Tensor<T>)> {
         let cells: Vec<Cell<'_>> = cells.iter().map(|prefix| Cell { layout, prefix }).collect();
-        self.tensors.iter().filter(|(name, _)| cells.iter().any(|cell| cell.has(name))).collect()
+        let named = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        named.filter(|(name, _)| cells.iter().any(|cell| cell.has(name))).collect()
     }
 
     fn leave(&mut self, layout: &Layout, cells: &[String], reason: &str) {
@@ -165,9 +172,8 @@ impl<'t, T: Scalar> Search<'t, T> {
         if cells.len() > 1 && !backward.is_empty() {
             return cells.chunks(1).for_each(|cell| self.add(layout, cell));
         }
-        let tensors: Vec<(String, Tensor<T>)> = tensors.into_iter().cloned().collect();
         if !backward.is_empty() {
-            match layout.read_bidirectional(&[&tensors[..], &backward].concat()) {
+            match layout.read_both(&[&tensors[..], &backward].concat()) {
                 Ok(Directions { forward, backward }) => {
                     let name = self.new_name(layout, cells);
                     for (direction, stack) in [(Direction::Forward, forward), (Direction::Backward, backward)]
@@ -178,17 +184,15 @@ impl<'t, T: Scalar> Search<'t, T> {
                     return;
                 }
                 Err(error) => {
-                    let names = backward.iter().map(|(name, _)| name.as_str());
-                    let names: HashSet<&str> = names.collect();
                     let reason =
                         format!("it looks like the backward direction of {}, but: {error}", layout.system);
-                    for (name, _) in self.tensors.iter().filter(|(name, _)| names.contains(&name[..])) {
+                    for (name, _) in backward {
                         self.reasons.insert(name, reason.clone());
                     }
                 }
             }
         }
-        match layout.read(&tensors) {
+        match layout.read_named(&tensors) {
             Ok(stack) => {
                 let mut found = FoundStack { layout, name: String::new(), direction: None, stack };
                 if let Some(incomplete) = between(self.tensors, &found) {
@@ -225,7 +229,7 @@ impl<'t, T: Scalar> Search<'t, T> {
                 continue;
             }
             let of_cell = self.of(layout, std::slice::from_ref(cell));
-            let reason = of_cell.iter().find_map(|(name, _)| self.reasons.get(&name[..]));
+            let reason = of_cell.iter().find_map(|(name, _)| self.reasons.get(name));
             let reason = reason.cloned().unwrap_or_default();
             self.incomplete.push(Incomplete { cells: vec![cell.clone()], reason });
         }
@@ -241,12 +245,13 @@ impl<'t, T: Scalar> Search<'t, T> {
     }
 
     /// The tensors of the backward direction of some cells.
-    fn backward_of(&self, layout: &Layout, cells: &[String]) -> Vec<(String, Tensor<T>)> {
+    fn backward_of(&self, layout: &Layout, cells: &[String]) -> Vec<(&'t str, &'t Tensor<T>)> {
         let cells: Vec<Cell<'_>> = cells.iter().map(|prefix| Cell { layout, prefix }).collect();
         let is_of = |name: &str| {
             name.strip_suffix(REVERSE).is_some_and(|name| cells.iter().any(|cell| cell.has(name)))
         };
-        self.tensors.iter().filter(|(name, _)| is_of(name)).cloned().collect()
+        let named = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        named.filter(|(name, _)| is_of(name)).collect()
     }
 
     /// The name of a stack, which no other has.

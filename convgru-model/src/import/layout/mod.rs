@@ -146,7 +146,14 @@ impl Layout {
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
     pub fn read<T: Scalar>(&self, tensors: &[(String, Tensor<T>)]) -> Result<ForeignStack<T>> {
-        let prefixes = self.prefixes(tensors.iter().map(|(name, _)| name.as_str()));
+        let named: Vec<(&str, &Tensor<T>)> =
+            tensors.iter().map(|(name, tensor)| (&name[..], tensor)).collect();
+        self.read_named(&named)
+    }
+
+    /// As [`read`](Self::read), of tensors that lie elsewhere.
+    fn read_named<T: Scalar>(&self, tensors: &[(&str, &Tensor<T>)]) -> Result<ForeignStack<T>> {
+        let prefixes = self.prefixes(tensors.iter().map(|(name, _)| *name));
         if prefixes.is_empty() {
             return Err(missing(tensors, name_of(self.weight, "", self.tensors[0].name)));
         }
@@ -154,7 +161,7 @@ impl Layout {
         let layers = cells.clone().map(|cell| cell.read(tensors)).collect::<Result<Vec<_>>>()?;
         let known = |name: &str| cells.clone().any(|cell| cell.has(name));
         if let Some((name, _)) = tensors.iter().find(|(name, _)| !known(name)) {
-            return Err(Error::UnexpectedTensor { name: name.clone() });
+            return Err(Error::UnexpectedTensor { name: (*name).to_owned() });
         }
         let config = config_of(&layers)?;
         for (layer, (parameters, prefix)) in layers.iter().zip(&prefixes).enumerate() {
@@ -306,8 +313,8 @@ fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
     Ok(config)
 }
 
-fn missing<T>(tensors: &[(String, Tensor<T>)], name: String) -> Error {
-    let mut found: Vec<&str> = tensors.iter().map(|(n, _)| n.as_str()).take(6).collect();
+fn missing<T>(tensors: &[(&str, &Tensor<T>)], name: String) -> Error {
+    let mut found: Vec<&str> = tensors.iter().map(|(n, _)| *n).take(6).collect();
     if tensors.len() > found.len() {
         found.push("...");
     }

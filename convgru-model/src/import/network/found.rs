@@ -4,6 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::{Hints, Imported, read};
 use crate::error::Error;
+use crate::import::expect_search;
 use crate::import::layout::Incomplete;
 use crate::tensor::Tensor;
 
@@ -184,53 +185,65 @@ impl Pattern {
 ///
 /// let gate = |gate: &str| (format!("cell.{gate}.weight"), Tensor::<f32>::zeros(&[4, 4 + 6, 3, 3]));
 /// let tensors = ["read_gate_conv", "update_gate_conv", "output_conv"].map(gate);
-/// let found = find(&tensors);
+/// let found = find(tensors.into());
 /// assert_eq!((found.networks[0].system, &found.networks[0].name[..]), ("dgmr", "cell."));
 /// assert!(found.rest.is_empty());
 /// ```
-pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Networks<T> {
-    let mut found = Networks {
-        networks: Vec::new(),
-        rest: tensors.to_vec(),
-        reasons: Vec::new(),
-        incomplete: Vec::new(),
-    };
-    for pattern in PATTERNS {
-        for prefixes in pattern.prefixes(tensors) {
-            let is_part = |name: &str| {
-                prefixes.iter().any(|prefix| name.strip_prefix(prefix).is_some_and(|rest| pattern.has(rest)))
-            };
-            let of_network: Vec<(String, Tensor<T>)> =
-                found.rest.iter().filter(|(name, _)| is_part(name)).cloned().collect();
-            if of_network.is_empty() {
-                continue;
+pub fn find<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Networks<T> {
+    let mut found =
+        Networks { networks: Vec::new(), rest: Vec::new(), reasons: Vec::new(), incomplete: Vec::new() };
+    let groups: Vec<(&Pattern, Vec<&str>)> = PATTERNS
+        .iter()
+        .flat_map(|pattern| pattern.prefixes(&tensors).into_iter().map(move |prefixes| (pattern, prefixes)))
+        .collect();
+    let cells = groups.iter().map(|(_, prefixes)| prefixes.len()).sum();
+    if let Err(reason) = expect_search(cells, tensors.len()) {
+        found.reasons = tensors.iter().map(|(name, _)| (name.clone(), reason.clone())).collect();
+        found.rest = tensors;
+        return found;
+    }
+    let owned = |prefixes: &[&str]| prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
+    let groups: Vec<(&Pattern, Vec<String>)> =
+        groups.into_iter().map(|(pattern, prefixes)| (pattern, owned(&prefixes))).collect();
+    // What is found leaves the rest, and what is not comes back to its place.
+    let mut rest: Vec<(usize, (String, Tensor<T>))> = tensors.into_iter().enumerate().collect();
+    for (pattern, prefixes) in groups {
+        let is_part = |(_, (name, _)): &(usize, (String, Tensor<T>))| {
+            prefixes.iter().any(|prefix| name.strip_prefix(&prefix[..]).is_some_and(|rest| pattern.has(rest)))
+        };
+        let (of_network, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_part);
+        rest = others;
+        if of_network.is_empty() {
+            continue;
+        }
+        let (places, of_network): (Vec<usize>, Vec<(String, Tensor<T>)>) = of_network.into_iter().unzip();
+        match read(pattern.system, &of_network, &Hints::default()) {
+            Ok(imported) => {
+                let name = common(&prefixes).to_owned();
+                found.networks.push(FoundNetwork { system: pattern.system, name, imported });
             }
-            match read(pattern.system, &of_network, &Hints::default()) {
-                Ok(imported) => {
-                    found.rest.retain(|(name, _)| !is_part(name));
-                    let name = common(&prefixes).to_owned();
-                    found.networks.push(FoundNetwork { system: pattern.system, name, imported });
+            Err(error) => {
+                let reason = format!("it looks like {}, but: {error}", pattern.system);
+                let names = of_network.iter().map(|(name, _)| (name.clone(), reason.clone()));
+                found.reasons.extend(names);
+                if pattern.system != COMMON && matches!(error, Error::MissingTensor { .. }) {
+                    found.incomplete.push(Incomplete { cells: prefixes, reason });
                 }
-                Err(error) => {
-                    let reason = format!("it looks like {}, but: {error}", pattern.system);
-                    if pattern.system != COMMON && matches!(error, Error::MissingTensor { .. }) {
-                        let cells = prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
-                        found.incomplete.push(Incomplete { cells, reason: reason.clone() });
-                    }
-                    found.reasons.extend(of_network.into_iter().map(|(name, _)| (name, reason.clone())));
-                }
+                rest.extend(places.into_iter().zip(of_network));
+                rest.sort_by_key(|(place, _)| *place);
             }
         }
     }
     // Gradients and averages of a network that is there have its names after others.
     let whole = |name: &str| found.networks.iter().any(|network| name.ends_with(&network.name));
     found.incomplete.retain(|incomplete| !incomplete.cells.iter().all(|cell| whole(cell)));
+    found.rest = rest.into_iter().map(|(_, named)| named).collect();
     found
 }
 
 /// What all prefixes begin with.
-fn common<'p>(prefixes: &[&'p str]) -> &'p str {
-    let first = prefixes.first().copied().unwrap_or_default();
+fn common(prefixes: &[String]) -> &str {
+    let first = prefixes.first().map_or("", String::as_str);
     let shared = |len: &usize| prefixes.iter().all(|prefix| prefix.get(..*len) == first.get(..*len));
     first.get(..(0..=first.len()).rev().find(shared).unwrap_or(0)).unwrap_or_default()
 }
@@ -249,16 +262,16 @@ mod tests {
     fn cells_with_raft_s_names_are_told_apart() {
         let gates = ["gru.convz.weight", "gru.convr.weight", "gru.convq.weight"];
         let plain = zeros(&gates, &[4, 10, 3, 3]);
-        assert!(find(&plain).networks.is_empty());
+        assert!(find(plain.clone()).networks.is_empty());
         let dilated = [plain.clone(), zeros(&["iter_mvs.head"], &[1])].concat();
-        let found = find(&dilated);
+        let found = find(dilated);
         assert_eq!(found.networks[0].system, "iter_mvs");
         assert_eq!(found.rest[0].0, "iter_mvs.head");
         let pair = ["convz", "convr", "convq"]
             .into_iter()
             .flat_map(|gate| [1, 2].map(|pass| format!("g.{gate}{pass}.weight")));
         let pair: Tensors = pair.map(|name| (name, Tensor::zeros(&[4, 10, 1, 5]))).collect();
-        assert_eq!(find(&pair).networks[0].system, "raft_sep");
+        assert_eq!(find(pair).networks[0].system, "raft_sep");
     }
 
     #[test]
@@ -268,7 +281,7 @@ mod tests {
             tensors.push((format!("{layer}_i2h_weight"), Tensor::<f32>::zeros(&[6, inputs, 3, 3])));
             tensors.push((format!("{layer}_h2h_weight"), Tensor::zeros(&[6, 2, 5, 5])));
         }
-        let found = find(&tensors);
+        let found = find(tensors);
         let names: Vec<(&str, usize)> = found
             .networks
             .iter()
@@ -298,7 +311,7 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_network_is_left_with_a_reason() {
-        let found = find(&zeros(&["block.conv2.1.weight", "block.conv1.0.weight"], &[4, 3, 3, 3]));
+        let found = find(zeros(&["block.conv2.1.weight", "block.conv1.0.weight"], &[4, 3, 3, 3]));
         assert!(found.networks.is_empty());
         assert_eq!(found.rest.len(), 2);
         assert!(found.reasons[0].1.starts_with("it looks like jhhuang96, but: "), "{:?}", found.reasons);

@@ -9,7 +9,7 @@ use super::block::{Block, Place};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
 use crate::import::layout::{Blend, Columns, Gate, Layout};
-use crate::recurrent::{Bias, CellConfig, Recurrent, RecurrentConfig, RecurrentParameters};
+use crate::recurrent::{Bias, CellConfig, RecurrentConfig, RecurrentParameters};
 use crate::tensor::Tensor;
 
 /// Gathers blocks for the tensors of a network.
@@ -201,9 +201,21 @@ impl<'t, T: Scalar> Gathering<'t, T> {
         if let Some((name, _)) = self.tensors.iter().find(|(name, _)| !used.contains(name.as_str())) {
             return Err(Error::UnexpectedTensor { name: name.clone() });
         }
-        let drawn = Recurrent::<T>::new(config.clone(), 0)?;
-        let mut named: Vec<(String, Tensor<T>)> = drawn.parameters().named().to_vec();
-        named.iter_mut().for_each(|(_, tensor)| tensor.fill(T::ZERO));
+        let shapes = config.parameter_shapes()?;
+        let elements =
+            |shape: &Vec<usize>| shape.iter().fold(1usize, |count, &size| count.saturating_mul(size));
+        let needed = shapes.iter().map(|(_, shape)| elements(shape)).fold(0, usize::saturating_add);
+        let given = self
+            .blocks
+            .iter()
+            .map(|block| block.rows.saturating_mul(block.len))
+            .fold(0, usize::saturating_add);
+        // Every number of ours is one that was published.
+        if needed > given {
+            return Err(Error::Count { what: "numbers of the network".into(), expected: needed, got: given });
+        }
+        let mut named: Vec<(String, Tensor<T>)> =
+            shapes.into_iter().map(|(name, shape)| (name, Tensor::zeros(&shape))).collect();
         for block in &self.blocks {
             block.read(self.tensors, &mut named)?;
         }

@@ -1,0 +1,105 @@
+//! Files of weights that are made to take memory or time, given to the program. Each is made here, of some lines.
+//!
+//! What a process held at most is what Linux says of it; elsewhere it is not known, and only the answers are compared.
+
+#![expect(clippy::unwrap_used, reason = "tests fail by panics")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Bytes that the program itself takes: code, libraries, stacks of threads.
+const PROGRAM: usize = 64 << 20;
+
+/// Runs the program with the memory that the rule of SECURITY.md allows for a file: more is refused by the system.
+fn convgru(arguments: &[&str], file: &Path) -> Output {
+    let length = std::fs::metadata(file).unwrap().len() as usize;
+    let program = env!("CARGO_BIN_EXE_convgru");
+    let output = if cfg!(target_os = "linux") {
+        // Of memory that is written to: data and anonymous mappings, in KiB.
+        let most = (4 * length + (64 << 20) + PROGRAM) / 1024;
+        let line = format!("ulimit -d {most}; exec \"$0\" \"$@\"");
+        Command::new("sh")
+            .args(["-c", &line, program])
+            .args(arguments)
+            .arg(file)
+            .env("RAYON_NUM_THREADS", "1")
+            .output()
+    } else {
+        Command::new(program).args(arguments).arg(file).output()
+    };
+    output.unwrap()
+}
+
+/// The error of a file that is refused with exit code 1.
+#[track_caller]
+fn refused(arguments: &[&str], file: &Path) -> String {
+    let output = convgru(arguments, file);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    error
+}
+
+fn safetensors(metadata: &serde_json::Value) -> Vec<u8> {
+    let header = serde_json::json!({ "__metadata__": metadata }).to_string();
+    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()
+}
+
+#[test]
+fn a_model_of_some_bytes_names_no_large_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.safetensors");
+    let config = "[model]\nhidden_channels = [1024, 1024]\nkernel_size = 5";
+    let description = serde_json::json!({ "version": 1, "config": config, "step": 1 }).to_string();
+    std::fs::write(&file, safetensors(&serde_json::json!({ "convgru": description }))).unwrap();
+    for command in [&["eval", "--checkpoint"][..], &["export", "--output", "x.onnx", "--checkpoint"]] {
+        let error = refused(command, &file);
+        assert!(error.contains("no tensor `encoder.layers.0.input_weights`"), "{error}");
+    }
+}
+
+#[test]
+fn weights_of_some_bytes_name_no_large_stack() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    let stack = serde_json::json!({ "in_channels": 60000, "hidden_channels": [60000], "kernel_size": 1 });
+    let cell = serde_json::json!({ "cell": { "in_channels": 60000, "hidden_channels": 60000 } });
+    for (entry, config) in [("stacks", stack), ("networks", serde_json::json!({ "stages": [cell] }))] {
+        let described = serde_json::json!([{ "name": "", "config": config }]).to_string();
+        std::fs::write(&file, safetensors(&serde_json::json!({ entry: described }))).unwrap();
+        let error = refused(&["export", "--output", "x.safetensors", "--weights"], &file);
+        assert!(!error.contains("panicked"), "{error}");
+    }
+}
+
+#[test]
+fn a_pickle_that_shares_its_values_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.pth");
+    let begin = &b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.}."[..];
+    // Names of functions that are joined of two texts, and dictionaries within each other.
+    let long = format!("X\u{fa}\0\0\0{}", "m".repeat(250)).into_bytes();
+    let long: Vec<u8> = [b"X\xfa\0\0\0", &long[long.len() - 250..]].concat();
+    let names = [&long[..], b"q\x00q\x010", &b"h\x00h\x01\x930".repeat(1_700_000), b"N"].concat();
+    let list = [&b"]("[..], &b"N".repeat(150_000), b"e"].concat();
+    let dictionary = [b"ccollections\nOrderedDict\n", &list[..], b"\x85Rq\x030"].concat();
+    let nested = [&dictionary[..], b"](", &b"h\x03".repeat(150_000), b"e"].concat();
+    for pickle in [names, nested] {
+        std::fs::write(&file, [begin, &pickle, b".]."].concat()).unwrap();
+        let error = refused(&["import", "--input"], &file);
+        assert!(error.contains("pickle"), "{error}");
+    }
+}
+
+#[test]
+fn names_of_many_cells_are_not_searched_for_hours() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    let gates = ["convz", "convr", "convq"];
+    let names = (0..20_000).flat_map(|cell| gates.map(|gate| format!("c{cell}.{gate}.weight")));
+    let item =
+        |name: String| (name, serde_json::json!({"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}));
+    let header = serde_json::Value::Object(names.map(item).collect()).to_string();
+    std::fs::write(&file, [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()).unwrap();
+    let error = refused(&["import", "--input"], &file);
+    assert!(error.contains("more than are looked for"), "{error}");
+}
