@@ -207,3 +207,61 @@ impl State {
         Ok(state)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEIGHTS: &str = "model.safetensors";
+
+    /// A recorded checkpoint at another step, after so many seconds.
+    fn checkpoint(step: u64, seconds: f64) -> Vec<u8> {
+        let recorded =
+            include_bytes!("../../../convgru-train/src/checkpoint/version2/step_00000002.ckpt").as_slice();
+        let mut checkpoint = Checkpoint::from_bytes(recorded).unwrap();
+        checkpoint.cursor.step = step;
+        checkpoint.history.seconds = seconds;
+        checkpoint.to_bytes().unwrap()
+    }
+
+    fn files(weights: &str, lines: &str, record: Vec<u8>) -> Files {
+        let text = |text: &str| text.as_bytes().to_vec();
+        let all = [(WEIGHTS, text(weights)), ("metrics.jsonl", text(lines)), ("a.ckpt", record)];
+        Files(all.into_iter().map(|(name, bytes)| (name.into(), bytes)).collect())
+    }
+
+    fn expected() -> Expected {
+        let one = files("w", "{\"step\":1,\"seconds\":1}\n{\"step\":2,\"seconds\":2}\n", checkpoint(2, 1.0));
+        let other =
+            files("w", "{\"step\":1,\"seconds\":3}\n{\"step\":2,\"seconds\":2}\n", checkpoint(2, 9.0));
+        Expected::of(&one, &other).unwrap()
+    }
+
+    #[test]
+    fn times_may_differ_and_nothing_else() {
+        let lines = "{\"step\":1,\"seconds\":7}\n{\"step\":2,\"seconds\":7}\n";
+        let differences = |files: &Files| expected().differences(files).unwrap();
+        assert_eq!(differences(&files("w", lines, checkpoint(2, 5.0))), Vec::<String>::new());
+        assert_eq!(
+            differences(&files("v", lines, checkpoint(2, 5.0))),
+            ["model.safetensors has other bytes"]
+        );
+        assert_eq!(differences(&files("w", lines, checkpoint(3, 5.0))), ["a.ckpt holds another record"]);
+        assert_eq!(differences(&files("w", lines, b"cut".to_vec())), ["a.ckpt holds another record"]);
+        let twice = format!("{lines}{lines}");
+        let found = differences(&files("w", &twice, checkpoint(2, 5.0)));
+        assert_eq!(found, ["metrics.jsonl: 4 lines where 2 are expected"]);
+        let found = differences(&files("w", &lines.replace("\"step\":2", "\"step\":3"), checkpoint(2, 5.0)));
+        assert_eq!(found, ["metrics.jsonl: line 2 differs"]);
+    }
+
+    #[test]
+    fn a_file_too_many_and_one_too_few_are_found() {
+        let lines = "{\"step\":1,\"seconds\":7}\n{\"step\":2,\"seconds\":7}\n";
+        let mut files = files("w", lines, checkpoint(2, 5.0));
+        files.0.insert(".a.ckpt.tmp".into(), Vec::new());
+        assert_eq!(expected().extra(&files), [Path::new(".a.ckpt.tmp")]);
+        files.0.remove(Path::new(WEIGHTS));
+        assert_eq!(expected().differences(&files).unwrap(), ["model.safetensors is missing"]);
+    }
+}

@@ -14,6 +14,8 @@ use super::fault::{Call, Point};
 /// Longer than this a run has not lasted by far: it hangs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+const SIGKILL: i32 = 9;
+
 /// How a run of the program ended.
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
@@ -45,9 +47,13 @@ impl Ended {
         self.code == Some(0)
     }
 
-    /// Whether the program broke in place of answering: a panic, an abort, a hang.
+    /// Whether the program broke in place of answering: a panic, an abort, a hang. SIGKILL is the fault itself.
     pub(super) fn broke(&self) -> bool {
-        self.hung || self.stderr.contains("panicked at") || !matches!(self.code, Some(0..=2) | None)
+        let aborted = self.signal.is_some_and(|signal| signal != SIGKILL);
+        self.hung
+            || aborted
+            || self.code.is_some_and(|code| code > 100)
+            || self.stderr.contains("panicked at")
     }
 }
 
@@ -193,6 +199,26 @@ mmap(NULL, 9, PROT_READ, MAP_PRIVATE, 3</runs/quick/config.toml>, 0) = 0x7f
         let calls = touching(&[LOG.to_owned()], Path::new("/runs"));
         let call = |name: &str, ordinal| Call { name: name.to_owned(), ordinal };
         assert_eq!(calls, [call("openat", 2), call("write", 2)]);
+    }
+
+    #[test]
+    fn a_panic_and_an_abort_are_no_answers() {
+        let ended = |code, signal, stderr: &str| Ended {
+            code,
+            signal,
+            hung: false,
+            stdout: String::new(),
+            stderr: stderr.into(),
+        };
+        assert!(!ended(Some(1), None, "error: cannot write").broke());
+        assert!(!ended(None, Some(SIGKILL), "").broke());
+        assert!(ended(Some(101), None, "").broke());
+        assert!(ended(None, Some(6), "").broke());
+        assert!(ended(Some(0), None, "thread panicked at a.rs").broke());
+        assert_eq!(
+            ended(Some(1), None, "step 3\nerror: full\n").describe(),
+            "ended with exit code 1: error: full"
+        );
     }
 
     #[test]
