@@ -20,6 +20,7 @@ mod parallel;
 pub mod parity;
 pub mod report;
 pub mod schedule;
+mod storage;
 pub mod trainer;
 pub mod tune;
 

@@ -16,7 +16,7 @@
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
 /// The version of frame and record that this build writes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The oldest version that this build reads.
 pub const OLDEST_VERSION: u32 = 1;
 const HEADER: usize = 8 + 4 + 8 + 32;
@@ -31,8 +31,8 @@ pub enum Fault {
         /// The first bytes, at most eight.
         found: Vec<u8>,
     },
-    /// The file is of another version of this program.
-    #[error("checkpoint of version {found}, but this program reads versions {OLDEST_VERSION} to {VERSION}")]
+    /// The file is intact, and of a later version of this program.
+    #[error("checkpoint of version {found}, but this program reads versions {OLDEST_VERSION} to {VERSION}; use the program that wrote it")]
     Version {
         /// The version in the file.
         found: u32,
@@ -89,8 +89,8 @@ pub(super) fn open(bytes: &[u8]) -> Result<(u32, &[u8]), Fault> {
         return Err(Fault::Truncated { expected: HEADER as u64, got });
     };
     let version = u32::from_le_bytes(array(&header[8..12]));
-    if !(OLDEST_VERSION..=VERSION).contains(&version) {
-        return Err(Fault::Version { found: version });
+    if version < OLDEST_VERSION {
+        return Err(Fault::Hash);
     }
     let length = u64::from_le_bytes(array(&header[12..20]));
     let expected = length.saturating_add(HEADER as u64);
@@ -102,7 +102,17 @@ pub(super) fn open(bytes: &[u8]) -> Result<(u32, &[u8]), Fault> {
     if digest(version, payload) != blake3::Hash::from_bytes(array(&header[20..52])) {
         return Err(Fault::Hash);
     }
+    // Only the version of an intact file is one.
+    if version > VERSION {
+        return Err(Fault::Version { found: version });
+    }
     Ok((version, payload))
+}
+
+/// The beginning of the payload in the beginning of a file that looks like one of this version.
+pub(super) fn glance(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, payload) = bytes.split_at_checked(HEADER)?;
+    (header[..8] == MAGIC && header[8..12] == VERSION.to_le_bytes()).then_some(payload)
 }
 
 /// The hash in the header. With the version in it, a flipped bit makes no record of one version
@@ -149,7 +159,11 @@ mod tests {
             open(&bytes).unwrap_err()
         };
         assert!(matches!(broken(0), Fault::Magic { .. }));
-        assert_eq!(broken(9), Fault::Version { found: VERSION ^ 256 });
+        assert_eq!(broken(8), Fault::Hash, "a flipped bit makes no other version");
+        let hash = digest(9, b"the payload");
+        let later =
+            [&sealed[..8], &9u32.to_le_bytes(), &sealed[12..20], hash.as_bytes(), b"the payload"].concat();
+        assert_eq!(open(&later).unwrap_err(), Fault::Version { found: 9 });
         assert_eq!(broken(20), Fault::Hash);
         assert_eq!(broken(52), Fault::Hash);
         assert_eq!(broken(19), Fault::Truncated { expected: (1 << 56) + 63, got: 63 });

@@ -18,6 +18,28 @@ pub struct History {
     pub seconds: f64,
     /// One record per step that was skipped.
     pub skipped: Vec<SkippedRecord>,
+    /// When each of them was made.
+    pub timings: Timings,
+}
+
+/// When the records of a [`History`] were made: as many entries as there are records, in their order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Of the steps.
+    pub steps: Vec<Timing>,
+    /// Of the validations.
+    pub validations: Vec<Timing>,
+    /// Of the steps that were skipped.
+    pub skipped: Vec<Timing>,
+}
+
+/// When a record was made; checkpoints of versions 1 to 3 do not know it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Seconds of training up to then, over all sessions of the run.
+    pub seconds: Option<f64>,
+    /// Of a step the share of its time in which it waited for its batch, 0 to 1.
+    pub data_wait: Option<f64>,
 }
 
 /// A step that was not taken because a number of it was infinite or NaN.
@@ -96,16 +118,32 @@ impl ValidationRecord {
     }
 }
 
+impl Timings {
+    /// Of a history whose timings are not known.
+    pub(super) fn unknown(steps: usize, validations: usize, skipped: usize) -> Self {
+        let unknown = |count| vec![Timing::default(); count];
+        Self { steps: unknown(steps), validations: unknown(validations), skipped: unknown(skipped) }
+    }
+}
+
 impl History {
+    /// Whether there is a timing for each record.
+    pub(super) fn is_timed(&self) -> bool {
+        let Timings { steps, validations, skipped } = &self.timings;
+        let timings = [steps.len(), validations.len(), skipped.len()];
+        timings == [self.steps.len(), self.validations.len(), self.skipped.len()]
+    }
+
     /// How many of the last steps were skipped, one after the other.
     pub fn skipped_in_a_row(&self) -> u64 {
         let taken = self.steps.last().map_or(0, |record| record.step);
         self.skipped.iter().rev().take_while(|record| record.step > taken).count() as u64
     }
 
-    /// Notes a validation; true if it is the best so far.
+    /// Notes a validation, made at [`seconds`](Self::seconds); true if it is the best so far.
     pub fn record(&mut self, validation: ValidationRecord) -> bool {
         self.validations.push(validation);
+        self.timings.validations.push(Timing { seconds: Some(self.seconds), data_wait: None });
         let mse = validation.metrics.mse;
         let best = self.best.is_none_or(|(_, lowest)| mse < lowest);
         if best {

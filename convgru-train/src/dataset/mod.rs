@@ -2,6 +2,7 @@
 
 mod batch;
 mod config;
+mod fingerprint;
 mod frames;
 mod hdf5;
 mod idx;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt, Source};
+pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{Axes, FramesConfig};
 pub use moving_digits::MovingDigits;
 pub use npy_file::NpyFile;

@@ -2,18 +2,23 @@
 
 use serde::Deserialize;
 
-use super::history::{History, StepRecord, ValidationRecord};
+use super::bounded;
+use super::history::{History, StepRecord, Timings, ValidationRecord};
 use super::record::{Checkpoint, Cursor, NamedTensor};
 use crate::optimizer::OptimizerState;
 
 /// A record of version 2, field by field.
 #[derive(Deserialize)]
 pub(super) struct Record {
+    #[serde(deserialize_with = "bounded::text")]
     config_toml: String,
+    #[serde(deserialize_with = "bounded::text")]
     config_hash: String,
     seed: u64,
     cursor: Cursor,
+    #[serde(deserialize_with = "bounded::tensors")]
     parameters: Vec<NamedTensor>,
+    #[serde(deserialize_with = "bounded::state")]
     optimizer: OptimizerState<f32>,
     history: Measurements,
 }
@@ -29,7 +34,8 @@ pub(super) struct Measurements {
 
 impl From<Measurements> for History {
     fn from(Measurements { steps, validations, best, seconds }: Measurements) -> Self {
-        Self { steps, validations, best, seconds, skipped: Vec::new() }
+        let timings = Timings::unknown(steps.len(), validations.len(), 0);
+        Self { steps, validations, best, seconds, skipped: Vec::new(), timings }
     }
 }
 
@@ -43,6 +49,8 @@ impl From<Record> for Checkpoint {
             parameters: record.parameters,
             optimizer: record.optimizer,
             average: None,
+            saved: None,
+            data: None,
             history: record.history.into(),
         }
     }
