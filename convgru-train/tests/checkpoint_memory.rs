@@ -4,7 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use convgru_train::checkpoint::{
-    Checkpoint, Cursor, History, NamedTensor, StepRecord, Timing, Timings, VERSION,
+    Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings,
+    VERSION,
 };
 use convgru_train::dataset::{DataConfig, Fingerprint};
 use convgru_train::optimizer::OptimizerState;
@@ -47,10 +48,17 @@ fn read(bytes: &[u8]) -> (bool, usize) {
 
 fn checkpoint() -> Checkpoint {
     let tensor = |values: Vec<f32>| NamedTensor { name: "w".into(), shape: vec![1, 4], values };
-    let step =
-        StepRecord { step: 1, epoch: 0, loss: 0.1, learning_rate: 0.2, gradient_norm: 0.3, teacher_forcing: 0.4 };
+    let step = StepRecord {
+        step: 1,
+        epoch: 0,
+        loss: 0.1,
+        learning_rate: 0.2,
+        gradient_norm: 0.3,
+        teacher_forcing: 0.4,
+    };
     let mut data = Fingerprint::of(&DataConfig::default(), None).expect("drawn digits need no file");
-    let file = convgru_train::dataset::FileFingerprint { name: "a".into(), size: 1, modified: 2, samples: [3; 16] };
+    let file =
+        convgru_train::dataset::FileFingerprint { name: "a".into(), size: 1, modified: 2, samples: [3; 16] };
     data.files.push(file);
     Checkpoint {
         saved: Some(5),
@@ -64,9 +72,18 @@ fn checkpoint() -> Checkpoint {
         average: Some(vec![tensor(vec![2.0; 4])]),
         history: History {
             steps: vec![step],
-            timings: Timings { steps: vec![Timing::default()], ..Timings::default() },
+            timings: Timings { steps: vec![Timing::UNKNOWN], ..Timings::default() },
             ..History::default()
         },
+    }
+}
+
+/// Timings of some steps and skipped steps.
+fn times(steps: usize, skipped: usize) -> Timings {
+    Timings {
+        steps: vec![Timing::UNKNOWN; steps],
+        skipped: vec![Timing::UNKNOWN; skipped],
+        ..Timings::default()
     }
 }
 
@@ -121,7 +138,10 @@ fn many_empty_elements_take_no_more_memory_than_their_bytes_allow() {
         for changed in [
             Checkpoint { parameters: vec![empty.clone(); count], ..base.clone() },
             Checkpoint { average: Some(vec![empty.clone(); count]), ..base.clone() },
-            Checkpoint { optimizer: OptimizerState { step: 1, moments: vec![vec![vec![]; count]] }, ..base.clone() },
+            Checkpoint {
+                optimizer: OptimizerState { step: 1, moments: vec![vec![vec![]; count]] },
+                ..base.clone()
+            },
         ] {
             let bytes = changed.to_bytes().unwrap();
             let (is_read, peak) = read(&bytes);
@@ -129,7 +149,27 @@ fn many_empty_elements_take_no_more_memory_than_their_bytes_allow() {
             assert!(peak <= 3 * bytes.len() + (64 << 20), "{count}: {peak} bytes of {}", bytes.len());
         }
     }
+    // Lists of any length, about 64 MiB each; the timings are refused, for there are no such records.
+    let history = base.history.clone();
+    let skipped = SkippedRecord { step: 1, epoch: 0, part: NotFinitePart::Loss };
+    let timings = |timings| History { timings, ..history.clone() };
+    for (history, is_good) in [
+        (History { skipped: vec![skipped; 3_000_001], ..timings(times(1, 3_000_001)) }, true),
+        (History { steps: vec![history.steps[0]; 1_100_001], ..timings(times(1_100_001, 0)) }, true),
+        (timings(times(4_200_001, 0)), false),
+        (timings(times(1, 4_200_001)), false),
+    ] {
+        let bytes = Checkpoint { history, ..base.clone() }.to_bytes().unwrap();
+        let (is_read, peak) = read(&bytes);
+        assert_eq!(is_read, is_good);
+        assert!(peak <= 3 * bytes.len(), "{peak} bytes of {}", bytes.len());
+    }
+    let values = vec![1.0; (1 << 24) + 1];
+    let tensor = NamedTensor { name: String::new(), shape: Vec::new(), values };
+    let bytes = Checkpoint { parameters: vec![tensor], ..base.clone() }.to_bytes().unwrap();
+    let (is_read, peak) = read(&bytes);
+    assert!(is_read && peak <= 3 * bytes.len(), "{peak} bytes of {}", bytes.len());
     let moments = vec![vec![]; 1 << 20];
     let many = Checkpoint { optimizer: OptimizerState { step: 1, moments }, ..base };
-    assert_eq!(read(&many.to_bytes().unwrap()).0, false);
+    assert!(!read(&many.to_bytes().unwrap()).0);
 }

@@ -1,7 +1,8 @@
 //! Parts of a record whose memory is bounded by the bytes that are there, whatever lengths stand in them.
 //!
-//! A list takes memory as its elements are read: serde reserves at most 1 MiB ahead. Texts are read as lists of
-//! bytes for that reason, and lists of which an empty element takes more memory than bytes have a greatest length.
+//! A list grows by a quarter as its elements are read, so that it and the list it grew from take at most 2.25 times
+//! the memory of the elements. Texts are read as lists of bytes, and lists of which an empty element takes more memory
+//! than bytes have a greatest length.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,18 +10,31 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 
 use super::record::NamedTensor;
+use crate::dataset::{FileFingerprint, MOST_FILES};
 use crate::optimizer::OptimizerState;
 
 /// Tensors of a model, of one moment.
 const MOST_TENSORS: usize = 1 << 16;
 /// Moments of an optimiser.
 const MOST_MOMENTS: usize = 16;
+/// Elements by which a list grows at least.
+const LEAST_GROWTH: usize = 16;
 /// Dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 16;
 
 /// A text.
-pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    String::from_utf8(Vec::<u8>::deserialize(from)?).map_err(D::Error::custom)
+pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    String::from_utf8(long(from)?).map_err(D::Error::custom)
+}
+
+/// A list of any length, of elements that take hardly more memory than bytes.
+pub(crate) fn long<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Ok(List::<T, { usize::MAX }>::deserialize(from)?.0)
+}
+
+/// Files of a fingerprint.
+pub(crate) fn files<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<FileFingerprint>, D::Error> {
+    Ok(List::<FileFingerprint, MOST_FILES>::deserialize(from)?.0)
 }
 
 /// The tensors of a model.
@@ -40,7 +54,7 @@ pub(super) fn shape<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::E
 
 /// One moment of an optimiser.
 pub(super) fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<f32>>, D::Error> {
-    Ok(List::<Vec<f32>, MOST_TENSORS>::deserialize(from)?.0)
+    Ok(values(List::<Values, MOST_TENSORS>::deserialize(from)?))
 }
 
 /// The state of an optimiser.
@@ -48,10 +62,17 @@ pub(super) fn state<'de, D: Deserializer<'de>>(from: D) -> Result<OptimizerState
     #[derive(serde::Deserialize)]
     struct State {
         step: u64,
-        moments: List<List<Vec<f32>, MOST_TENSORS>, MOST_MOMENTS>,
+        moments: List<List<Values, MOST_TENSORS>, MOST_MOMENTS>,
     }
     let State { step, moments } = State::deserialize(from)?;
-    Ok(OptimizerState { step, moments: moments.0.into_iter().map(|moment| moment.0).collect() })
+    Ok(OptimizerState { step, moments: moments.0.into_iter().map(values).collect() })
+}
+
+/// The elements of a tensor.
+type Values = List<f32, { usize::MAX }>;
+
+fn values(tensors: List<Values, MOST_TENSORS>) -> Vec<Vec<f32>> {
+    tensors.0.into_iter().map(|tensor| tensor.0).collect()
 }
 
 /// A list of at most `MOST` elements.
@@ -74,10 +95,15 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for Elements<T, M
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
         if let Some(length) = from.size_hint().filter(|&length| length > MOST) {
-            return Err(A::Error::custom(format!("a list has {length} elements, at most {MOST} are possible")));
+            return Err(A::Error::custom(format!(
+                "a list has {length} elements, at most {MOST} are possible"
+            )));
         }
         let mut elements = Vec::new();
         while let Some(element) = from.next_element()? {
+            if elements.len() == elements.capacity() {
+                elements.reserve_exact((elements.len() / 4).max(LEAST_GROWTH));
+            }
             elements.push(element);
         }
         Ok(elements)

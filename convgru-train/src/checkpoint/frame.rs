@@ -32,7 +32,9 @@ pub enum Fault {
         found: Vec<u8>,
     },
     /// The file is intact, and of a later version of this program.
-    #[error("checkpoint of version {found}, but this program reads versions {OLDEST_VERSION} to {VERSION}; use the program that wrote it")]
+    #[error(
+        "checkpoint of version {found}, but this program reads versions {OLDEST_VERSION} to {VERSION}; use the program that wrote it"
+    )]
     Version {
         /// The version in the file.
         found: u32,

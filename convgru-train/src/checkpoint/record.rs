@@ -82,6 +82,7 @@ pub struct NamedTensor {
     #[serde(deserialize_with = "bounded::shape")]
     pub shape: Vec<u64>,
     /// Elements in memory order.
+    #[serde(deserialize_with = "bounded::long")]
     pub values: Vec<f32>,
 }
 

@@ -152,8 +152,10 @@ impl CheckpointStore {
     /// left half-written, are no generations.
     fn generations(&self) -> Result<Vec<PathBuf>> {
         let found = self.storage.list(&self.folder).map_err(Error::io("list", &self.folder))?;
-        let mut generations: Vec<_> =
-            found.into_iter().filter_map(|path| Some((step_of(path.file_name()?.to_str()?)?, path))).collect();
+        let mut generations: Vec<_> = found
+            .into_iter()
+            .filter_map(|path| Some((step_of(path.file_name()?.to_str()?)?, path)))
+            .collect();
         generations.sort();
         Ok(generations.into_iter().map(|(_, path)| path).collect())
     }

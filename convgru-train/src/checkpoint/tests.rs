@@ -45,9 +45,9 @@ pub(crate) fn checkpoint(step: u64) -> Checkpoint {
             seconds: 2.5,
             skipped: vec![SkippedRecord { step: 2, epoch: 0, part: NotFinitePart::Gradient }],
             timings: Timings {
-                steps: vec![Timing { seconds: Some(1.5), data_wait: Some(0.25) }],
-                validations: vec![Timing { seconds: Some(1.75), data_wait: None }],
-                skipped: vec![Timing::default()],
+                steps: vec![Timing { seconds: 1.5, data_wait: 0.25 }],
+                validations: vec![Timing::at(1.75)],
+                skipped: vec![Timing::UNKNOWN],
             },
         },
     }
@@ -191,7 +191,11 @@ fn any_call_that_fails_keeps_the_old_generations() {
             assert!(matches!(error, Error::Io { .. }), "{error}");
             let newest = if at < 4 { 2 } else { 3 };
             let loaded = good.load_newest().unwrap();
-            assert_eq!((loaded.checkpoint.cursor.step, loaded.rejected.len()), (newest, 0), "{errno:?} at {at}");
+            assert_eq!(
+                (loaded.checkpoint.cursor.step, loaded.rejected.len()),
+                (newest, 0),
+                "{errno:?} at {at}"
+            );
             assert!(names(folder.path()).iter().all(|name| name.ends_with(".ckpt")), "{errno:?} at {at}");
         }
     }
@@ -226,7 +230,8 @@ fn a_checkpoint_of_a_later_version_is_no_damage() {
     let payload = &bytes[52..];
     let mut hasher = blake3::Hasher::new();
     hasher.update(&77u32.to_le_bytes()).update(payload);
-    let later = [&bytes[..8], &77u32.to_le_bytes(), &bytes[12..20], hasher.finalize().as_bytes(), payload].concat();
+    let later =
+        [&bytes[..8], &77u32.to_le_bytes(), &bytes[12..20], hasher.finalize().as_bytes(), payload].concat();
     fs::write(&path, &later).unwrap();
     let error = store.load_newest().unwrap_err().to_string();
     assert!(error.contains("version 77") && error.contains("step_00000002.ckpt"), "{error}");

@@ -141,9 +141,11 @@ mod tests {
     #[test]
     fn paths_survive_the_shell() {
         use std::os::unix::ffi::OsStrExt;
-        for (bytes, text) in
-            [(&b"runs/a b"[..], "'runs/a b'"), (b"r\xff/\x1b[31m'\\", r"$'r\xff/\x1b[31m\'\\'"), (b"\xc3\xa9", "'\u{e9}'")]
-        {
+        for (bytes, text) in [
+            (&b"runs/a b"[..], "'runs/a b'"),
+            (b"r\xff/\x1b[31m'\\", r"$'r\xff/\x1b[31m\'\\'"),
+            (b"\xc3\xa9", "'\u{e9}'"),
+        ] {
             assert_eq!(shell_path(std::ffi::OsStr::from_bytes(bytes).as_ref()), text);
         }
     }

@@ -1,5 +1,6 @@
 //! `convgru train`: train, or go on with a run.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -36,7 +37,7 @@ pub(crate) struct Train {
     out: PathBuf,
     /// Go on with the newest run (of the name, if one is given), or with RUN in --out
     #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    resume: Option<PathBuf>,
+    resume: Option<OsString>,
     /// With --resume: go on although the data are not those that the run was trained on
     #[arg(long, requires = "resume")]
     allow_changed_data: bool,
@@ -62,9 +63,12 @@ impl Train {
             return Ok((fresh, None));
         };
         let named = self.configuration.names_a_run();
-        let folder = if run.as_os_str().is_empty() {
+        let folder = if run.is_empty() {
             let newest = RunFolder::newest(&self.out, named.then_some(fresh.name.as_str()))?;
-            newest.passed_over.iter().for_each(|reason| output::warn(&format!("a later run is passed over: {reason}")));
+            newest
+                .passed_over
+                .iter()
+                .for_each(|reason| output::warn(&format!("a later run is passed over: {reason}")));
             newest.folder
         } else {
             RunFolder::open(&self.out.join(run))?
@@ -104,17 +108,13 @@ impl Train {
             }
             Err(error) => {
                 drop(progress);
-                if matches!(error, Error::Io { .. }) {
-                    let again = self.resume_command(&folder);
-                    output::note(&format!("what was saved before is intact; continue with: {again}"));
-                }
-                return Err(error.into());
+                return Err(self.with_advice(error, &folder));
             }
         };
         let next = next_commands(&trained, &folder);
-        let concluded = trained.conclude(&next, interrupt, &mut progress)?;
+        let concluded = trained.conclude(&next, interrupt, &mut progress);
         drop(progress);
-        match concluded {
+        match concluded.map_err(|error| self.with_advice(error, &folder))? {
             Some(conclusion) => self.report(&trained, &conclusion, &folder, &next)?,
             None => {
                 let signal = interrupt.raised().unwrap_or(Signal::Interrupt);
@@ -123,6 +123,15 @@ impl Train {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The error, after how to go on if a file could not be read or written.
+    fn with_advice(&self, error: Error, folder: &RunFolder) -> anyhow::Error {
+        if matches!(error, Error::Io { .. }) {
+            let again = self.resume_command(folder);
+            output::note(&format!("what was saved before is intact; continue with: {again}"));
+        }
+        error.into()
     }
 
     fn stopped(&self, signal: Signal, step: u64, checkpoint: &Path, folder: &RunFolder) -> ExitCode {

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{DataConfig, Source, frames, mnist, radar};
+use crate::checkpoint::bounded;
 use crate::{Error, Result};
 
 /// The longest file of which every byte is looked at, in bytes.
@@ -18,7 +19,7 @@ const SAMPLE: u64 = 4096;
 /// Samples of a longer file, evenly over it: the first begins at its start, the last ends at its end.
 const SAMPLES: u64 = 16;
 /// Files that are remembered one by one.
-const MOST_FILES: usize = 1 << 16;
+pub(crate) const MOST_FILES: usize = 1 << 16;
 /// Changes that are told one by one.
 const MOST_TOLD: usize = 5;
 
@@ -30,14 +31,17 @@ const MOST_TOLD: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// The source, as in the configuration.
+    #[serde(deserialize_with = "bounded::text")]
     pub source: String,
     /// Number of files.
     pub count: u64,
     /// Bytes of all files.
     pub bytes: u64,
     /// The blake3 hash, in hexadecimal, of names, sizes and samples of all files.
+    #[serde(deserialize_with = "bounded::text")]
     pub hash: String,
     /// The files in the order of their names; empty if there are more than 65,536.
+    #[serde(deserialize_with = "bounded::files")]
     pub files: Vec<FileFingerprint>,
 }
 
@@ -45,6 +49,7 @@ pub struct Fingerprint {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFingerprint {
     /// Its path from the folder of the data on; empty if the data are one file.
+    #[serde(deserialize_with = "bounded::text")]
     pub name: String,
     /// Its size in bytes.
     pub size: u64,
@@ -143,7 +148,8 @@ fn told(then: &[FileFingerprint], now: &[FileFingerprint]) -> Vec<String> {
 fn files(source: Source, path: &Path) -> Result<Vec<FileFingerprint>> {
     let found = radar::files_in(path)?;
     let is_single = path.is_file();
-    let read = found.par_iter().filter(|file| is_single || is_read(source, file, path));
+    // Anything else than a file, such as a pipe, might never end.
+    let read = found.par_iter().filter(|file| (is_single || is_read(source, file, path)) && file.is_file());
     let mut files = read.map(|file| FileFingerprint::of(file, path)).collect::<Result<Vec<_>>>()?;
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
@@ -288,7 +294,12 @@ mod tests {
     fn drawn_digits_have_one_fingerprint_and_other_sources_another() {
         let drawn = Fingerprint::of(&config(Source::Strokes), None).unwrap();
         assert_eq!(drawn, Fingerprint::of(&config(Source::Strokes), Some(Path::new("anywhere"))).unwrap());
-        assert!(drawn.changes(&frames(folder().path())).join("; ").contains("the source was strokes and is frames"));
+        assert!(
+            drawn
+                .changes(&frames(folder().path()))
+                .join("; ")
+                .contains("the source was strokes and is frames")
+        );
     }
 
     #[test]
@@ -296,7 +307,10 @@ mod tests {
         assert_eq!(starts(WHOLE), [0]);
         for size in [WHOLE + 1, 1 << 20, 1 << 40, u64::MAX] {
             let starts = starts(size);
-            assert_eq!((starts.len() as u64, starts[0], starts[starts.len() - 1]), (SAMPLES, 0, size - SAMPLE));
+            assert_eq!(
+                (starts.len() as u64, starts[0], starts[starts.len() - 1]),
+                (SAMPLES, 0, size - SAMPLE)
+            );
             assert!(starts.is_sorted());
         }
     }

@@ -24,6 +24,7 @@ use std::path::Path;
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt, Source};
+pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{Axes, FramesConfig};
 pub use moving_digits::MovingDigits;

@@ -101,7 +101,9 @@ impl Interrupt {
     /// The last signal since the start, if any.
     pub fn raised(&self) -> Option<Signal> {
         let number = self.raised.load(Ordering::SeqCst);
-        [Signal::Interrupt, Signal::Terminate, Signal::Hangup].into_iter().find(|signal| signal.number() == number)
+        [Signal::Interrupt, Signal::Terminate, Signal::Hangup]
+            .into_iter()
+            .find(|signal| signal.number() == number)
     }
 }
 
@@ -140,7 +142,9 @@ mod tests {
             signal_hook::low_level::raise(signal_hook::consts::SIGHUP).unwrap();
         }
         assert_eq!(interrupt.raised().map(Signal::exit_code), Some(129));
-        assert!(ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\n") && !ignores_hangup("SigIgn:\t1000\n"));
+        assert!(
+            ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\n") && !ignores_hangup("SigIgn:\t1000\n")
+        );
         assert!(!ignores_hangup(""));
     }
 

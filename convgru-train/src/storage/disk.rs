@@ -65,7 +65,11 @@ impl Storage for Disk {
             return Ok(());
         }
         match File::open(folder)?.sync_all() {
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) =>
+            {
+                Ok(())
+            }
             synced => synced,
         }
     }
@@ -79,6 +83,10 @@ impl Storage for Disk {
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(fs::TryLockError::WouldBlock) => Ok(None),
+            // A file system without locks can still be trained on.
+            Err(fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+                Ok(Some(file))
+            }
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
     }

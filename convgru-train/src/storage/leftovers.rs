@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::disk::{RANDOM, SUFFIX};
 use super::Storage;
+use super::disk::{RANDOM, SUFFIX};
 use crate::{Error, Result};
 
 /// Removes the temporary files that earlier processes left in a folder on the way to files of which `is_ours` is true.
@@ -33,7 +33,9 @@ pub(crate) fn remove_leftovers(
 fn target(name: &str) -> Option<&str> {
     let inner = name.strip_prefix('.')?.strip_suffix(SUFFIX)?;
     match inner.rsplit_once('.') {
-        Some((target, random)) if random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+        Some((target, random))
+            if random.len() == RANDOM && random.bytes().all(|b| b.is_ascii_alphanumeric()) =>
+        {
             Some(target)
         }
         _ => Some(inner),
@@ -51,7 +53,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (kept, _) = Disk.create_temporary(&folder.path().join("notes.txt")).unwrap();
         let (ours, _) = Disk.create_temporary(&folder.path().join("best.ckpt")).unwrap();
-        for name in [".best.ckpt.tmp", "best.ckpt", ".best.ckpt", ".notes.tmp", "best.ckpt.tmp", ".best.ckpt.x.tmp"] {
+        for name in
+            [".best.ckpt.tmp", "best.ckpt", ".best.ckpt", ".notes.tmp", "best.ckpt.tmp", ".best.ckpt.x.tmp"]
+        {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         std::fs::create_dir(folder.path().join(".best.ckpt.A1b2C3d4E5f6.tmp")).unwrap();

@@ -99,7 +99,8 @@ mod tests {
         assert_eq!(lock.stale, None);
         let written = std::fs::read(&path).unwrap();
         let error = Lock::take(&Disk, &path).unwrap_err().to_string();
-        let [process, host] = [std::process::id().to_string(), gethostname::gethostname().to_string_lossy().into()];
+        let [process, host] =
+            [std::process::id().to_string(), gethostname::gethostname().to_string_lossy().into()];
         for words in [format!("process {process} "), host, "since 20".to_owned()] {
             assert!(error.contains(&words), "{error} lacks {words}");
         }
@@ -113,7 +114,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.lock");
         std::fs::write(&path, "process 7 on \x1b[31mdesk, since then\nmore").unwrap();
-        assert_eq!(Lock::take(&Disk, &path).unwrap().stale.as_deref(), Some("process 7 on [31mdesk, since then"));
+        assert_eq!(
+            Lock::take(&Disk, &path).unwrap().stale.as_deref(),
+            Some("process 7 on [31mdesk, since then")
+        );
         std::fs::write(&path, [0xff; 5000]).unwrap();
         let lock = Lock::take(&Disk, &path).unwrap();
         assert!(lock.stale.as_ref().is_some_and(|text| text.chars().count() <= 1024));

@@ -2,10 +2,10 @@
 //! make any call fail and lose whatever was not synced.
 
 mod disk;
-mod leftovers;
-mod lock;
 #[cfg(test)]
 pub(crate) mod faults;
+mod leftovers;
+mod lock;
 #[cfg(test)]
 pub(crate) mod power_cut;
 

@@ -177,14 +177,23 @@ impl State {
                 let node = self.names.remove(from).expect("it was created");
                 self.names.insert(to.clone(), node);
                 let folder = folder_of(to).to_path_buf();
-                self.pending.push(NameChange { folder, gone: Some(from.clone()), come: Some((to.clone(), node)) });
+                self.pending.push(NameChange {
+                    folder,
+                    gone: Some(from.clone()),
+                    come: Some((to.clone(), node)),
+                });
             }
             Call::Remove(path) => {
                 self.names.remove(path);
-                self.pending.push(NameChange { folder: folder_of(path).into(), gone: Some(path.clone()), come: None });
+                self.pending.push(NameChange {
+                    folder: folder_of(path).into(),
+                    gone: Some(path.clone()),
+                    come: None,
+                });
             }
             Call::SyncFolder(folder) => {
-                let (synced, pending) = std::mem::take(&mut self.pending).into_iter().partition(|p| &p.folder == folder);
+                let (synced, pending) =
+                    std::mem::take(&mut self.pending).into_iter().partition(|p| &p.folder == folder);
                 self.pending = pending;
                 let synced: Vec<NameChange> = synced;
                 synced.into_iter().for_each(|change| change.apply(&mut self.durable_names));
@@ -195,7 +204,11 @@ impl State {
 
     fn come(&mut self, path: &Path, node: Node) {
         self.names.insert(path.into(), node);
-        self.pending.push(NameChange { folder: folder_of(path).into(), gone: None, come: Some((path.into(), node)) });
+        self.pending.push(NameChange {
+            folder: folder_of(path).into(),
+            gone: None,
+            come: Some((path.into(), node)),
+        });
     }
 
     fn content(&mut self, number: usize) -> &mut Content {

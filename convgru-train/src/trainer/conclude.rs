@@ -11,9 +11,9 @@ use super::nowcasts::NowcastOptions;
 use super::observer::{Event, Observer};
 use super::session::Trained;
 use super::shown::{self, Showing};
+use crate::Result;
 use crate::dataset::{SequenceDataset, Split, batch, open};
 use crate::interrupt::Interrupt;
-use crate::Result;
 use crate::media::{DEFAULT_DELAY, encode_gif};
 use crate::report::{self, CurvePoint, LeadTimeSeries, MetricRow, Report, SequencePanel, ValidationPoint};
 

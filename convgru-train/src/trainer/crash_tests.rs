@@ -107,7 +107,8 @@ fn left_over(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(left_over(&path));
-        } else if path.extension().is_some_and(|e| e == "tmp") || path.to_string_lossy().contains(".damaged") {
+        } else if path.extension().is_some_and(|e| e == "tmp") || path.to_string_lossy().contains(".damaged")
+        {
             found.push(path);
         }
     }

@@ -6,8 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
-use crate::report::Picture;
 use crate::atomic_file::write_to;
+use crate::report::Picture;
 use crate::storage::{Storage, StorageFile, read_if_there};
 use crate::{Error, Result};
 

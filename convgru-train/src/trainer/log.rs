@@ -166,7 +166,10 @@ impl Found {
     fn read(bytes: &[u8]) -> Self {
         let parsed = bytes.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
         let timed = parsed.map(|line: Value| {
-            let timing = Timing { seconds: line["seconds"].as_f64(), data_wait: line["data_wait"].as_f64() };
+            let timing = Timing {
+                seconds: line["seconds"].as_f64().unwrap_or(f64::NAN),
+                data_wait: line["data_wait"].as_f64().unwrap_or(f64::NAN),
+            };
             ((kind_of(&line).to_owned(), step_of(&line)), timing)
         });
         Self(timed.collect())
@@ -175,7 +178,7 @@ impl Found {
     /// Fills in the timings that a history does not know.
     fn complete(&self, history: &mut History) {
         let fill = |timing: &mut Timing, kind: &str, step: u64| {
-            if timing.seconds.is_none()
+            if timing.seconds.is_nan()
                 && let Some(found) = self.0.get(&(kind.to_owned(), step))
             {
                 *timing = *found;
@@ -183,7 +186,11 @@ impl Found {
         };
         let History { steps, validations, skipped, timings, .. } = history;
         timings.steps.iter_mut().zip(steps).for_each(|(timing, record)| fill(timing, "step", record.step));
-        timings.skipped.iter_mut().zip(skipped).for_each(|(timing, record)| fill(timing, "skipped", record.step));
+        timings
+            .skipped
+            .iter_mut()
+            .zip(skipped)
+            .for_each(|(timing, record)| fill(timing, "skipped", record.step));
         let measured = timings.validations.iter_mut().zip(validations);
         measured.for_each(|(timing, record)| fill(timing, "validation", record.step));
     }
@@ -195,11 +202,18 @@ mod tests {
     use crate::checkpoint::Timings;
 
     fn record(step: u64) -> StepRecord {
-        StepRecord { step, epoch: 0, loss: 1.0 / step as f64, learning_rate: 0.1, gradient_norm: 2.0, teacher_forcing: 0.5 }
+        StepRecord {
+            step,
+            epoch: 0,
+            loss: 1.0 / step as f64,
+            learning_rate: 0.1,
+            gradient_norm: 2.0,
+            teacher_forcing: 0.5,
+        }
     }
 
     fn timing(seconds: f64) -> Timing {
-        Timing { seconds: Some(seconds), data_wait: Some(0.5) }
+        Timing { seconds, data_wait: 0.5 }
     }
 
     /// Two steps, of which the second was validated, and one that was skipped.
@@ -207,11 +221,17 @@ mod tests {
         let metrics = crate::metric::Metrics { mse: 1.0, mae: 2.0, psnr: 3.0, ssim: 0.5 };
         History {
             steps: vec![record(1), record(2)],
-            validations: vec![ValidationRecord { step: 2, loss: 0.5, metrics, mse_copy_last: 4.0, mse_mean: 5.0 }],
+            validations: vec![ValidationRecord {
+                step: 2,
+                loss: 0.5,
+                metrics,
+                mse_copy_last: 4.0,
+                mse_mean: 5.0,
+            }],
             skipped: vec![SkippedRecord { step: 3, epoch: 0, part: crate::checkpoint::NotFinitePart::Loss }],
             timings: Timings {
                 steps: vec![timing(0.25), timing(0.5)],
-                validations: vec![Timing { seconds: Some(0.75), data_wait: None }],
+                validations: vec![Timing::at(0.75)],
                 skipped: vec![timing(1.0)],
             },
             ..History::default()
@@ -230,7 +250,8 @@ mod tests {
         let mut known = history();
         Log::resume(&folder, &mut known).unwrap();
         let expected = std::fs::read(folder.metrics()).unwrap();
-        let kinds: Vec<_> = parsed(&folder).iter().map(|line| (kind_of(line).to_owned(), step_of(line))).collect();
+        let kinds: Vec<_> =
+            parsed(&folder).iter().map(|line| (kind_of(line).to_owned(), step_of(line))).collect();
         let order = [("step", 1), ("step", 2), ("validation", 2), ("skipped", 3)];
         assert_eq!(kinds, order.map(|(kind, step)| (kind.to_owned(), step)));
         let with_later = [&expected[..], b"{\"kind\":\"step\",\"step\":4}\n{\"st"].concat();
@@ -243,7 +264,11 @@ mod tests {
         Log::resume(&folder, &mut known).unwrap().step(&record(4), timing(1.5)).unwrap();
         let last = parsed(&folder).pop().unwrap();
         assert_eq!((&last["seconds"], &last["data_wait"]), (&json!(1.5), &json!(0.5)));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "checkpoints/, run.lock and both logs");
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            4,
+            "checkpoints/, run.lock and both logs"
+        );
     }
 
     #[test]
@@ -253,14 +278,17 @@ mod tests {
         let mut known = history();
         Log::resume(&folder, &mut known).unwrap();
         let mut unknown = history();
-        unknown.timings.steps = vec![Timing::default(); 2];
-        unknown.timings.validations = vec![Timing::default()];
+        unknown.timings.steps = vec![Timing::UNKNOWN; 2];
+        unknown.timings.validations = vec![Timing::UNKNOWN];
         Log::resume(&folder, &mut unknown).unwrap();
         assert_eq!(unknown, known);
         std::fs::remove_file(folder.metrics()).unwrap();
-        unknown.timings.steps = vec![Timing::default(); 2];
+        unknown.timings.steps = vec![Timing::UNKNOWN; 2];
         Log::resume(&folder, &mut unknown).unwrap();
-        assert_eq!((&parsed(&folder)[0]["seconds"], &parsed(&folder)[0]["loss"]), (&Value::Null, &json!(1.0)));
+        assert_eq!(
+            (&parsed(&folder)[0]["seconds"], &parsed(&folder)[0]["loss"]),
+            (&Value::Null, &json!(1.0))
+        );
     }
 
     #[test]

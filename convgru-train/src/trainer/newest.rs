@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -13,6 +13,8 @@ use crate::{Error, Result};
 
 /// Bytes of a checkpoint that tell when it was saved.
 const GLANCE: u64 = 100;
+/// How often a run is looked at again whose files change meanwhile.
+const RETRIES: usize = 3;
 
 /// The run that was saved last.
 #[derive(Clone, Debug)]
@@ -102,7 +104,18 @@ fn written(path: &Path) -> Option<u64> {
 /// When a run was saved, if it can be resumed.
 fn saved(folder: &RunFolder) -> Result<u64> {
     TrainingConfig::default().overlaid_by_file(&folder.config())?;
-    let loaded = folder.store(FEWEST_GENERATIONS).load_newest()?;
+    let store = folder.store(FEWEST_GENERATIONS);
+    let mut loaded = store.load_newest();
+    for _ in 0..RETRIES {
+        // Another process trains there, and removed an old generation that was still listed.
+        let is_gone =
+            |error: &Error| matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+        if !loaded.as_ref().is_err_and(is_gone) {
+            break;
+        }
+        loaded = store.load_newest();
+    }
+    let loaded = loaded?;
     Ok(loaded.checkpoint.saved.or_else(|| written(&loaded.path)).unwrap_or(0))
 }
 
@@ -129,7 +142,10 @@ mod tests {
         let folder = RunFolder::create(out, name).unwrap();
         fs::write(folder.config(), "").unwrap();
         for (step, minute) in saved {
-            let checkpoint = Checkpoint { saved: minute.map(|m| m * 60_000), ..crate::checkpoint::tests::checkpoint(*step) };
+            let checkpoint = Checkpoint {
+                saved: minute.map(|m| m * 60_000),
+                ..crate::checkpoint::tests::checkpoint(*step)
+            };
             CheckpointStore::new(folder.checkpoints(), 9).save(&checkpoint).unwrap();
         }
         RunFolder::open(folder.path()).unwrap()
@@ -193,7 +209,8 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         for (name, minute) in [("a", 5), ("b", 4)] {
             let folder = run(out.path(), name, &[(1, None)]);
-            let file = File::options().write(true).open(folder.checkpoints().join("step_00000001.ckpt")).unwrap();
+            let file =
+                File::options().write(true).open(folder.checkpoints().join("step_00000001.ckpt")).unwrap();
             file.set_modified(UNIX_EPOCH + Duration::from_secs(60 * minute)).unwrap();
         }
         assert_eq!(newest(out.path(), None), "a");

@@ -28,7 +28,6 @@ impl Parts {
     /// Those of the configuration and the data.
     pub(super) fn assemble(config: &TrainingConfig) -> Result<Self> {
         config.validate()?;
-        let data = Fingerprint::of(&config.data, config.data_folder())?;
         let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
         let batches = Batches::new(dataset(Split::Train)?, config);
         let validation = dataset(Split::Validation)?;
@@ -38,7 +37,7 @@ impl Parts {
         expect_pictures(batches.dataset())?;
         memory::expect_enough(config, batches.dataset().frame_shape())?;
         Ok(Self {
-            data,
+            data: Fingerprint::of(&config.data, config.data_folder())?,
             mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
             learner: Learner::new(config, &batches.dataset().quantity().transform)?,
             validation,

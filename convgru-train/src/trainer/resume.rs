@@ -45,7 +45,8 @@ impl<'a> Session<'a> {
         let Resumption { folder, allow_changed_data } = run.into();
         let folder = folder.locked()?;
         if let Some(holder) = folder.killed_holder() {
-            let text = format!("{} was held by {holder}, which did not end by itself", folder.path().display());
+            let text =
+                format!("{} was held by {holder}, which did not end by itself", folder.path().display());
             observer.observe(&Event::Warning(&text));
         }
         let store = folder.store(config.training.keep_checkpoints);

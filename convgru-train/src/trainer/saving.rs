@@ -55,7 +55,11 @@ mod tests {
     use super::*;
 
     fn saving(every: u64, seconds: u64) -> Saving {
-        Saving::new(&LoopConfig { checkpoint_every: every, checkpoint_seconds: seconds, ..LoopConfig::default() })
+        Saving::new(&LoopConfig {
+            checkpoint_every: every,
+            checkpoint_seconds: seconds,
+            ..LoopConfig::default()
+        })
     }
 
     #[test]
@@ -73,7 +77,9 @@ mod tests {
     fn saving_that_takes_long_is_done_less_often() {
         let mut slow = saving(0, 60);
         slow.took = Duration::from_secs(10);
-        assert!(!slow.is_due_after(9, Duration::from_secs(199)) && slow.is_due_after(9, Duration::from_secs(200)));
+        assert!(
+            !slow.is_due_after(9, Duration::from_secs(199)) && slow.is_due_after(9, Duration::from_secs(200))
+        );
     }
 
     #[test]

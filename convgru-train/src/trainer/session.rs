@@ -15,7 +15,9 @@ use super::parts::Parts;
 use super::saving::Saving;
 use super::shown::Showing;
 use super::weights::TrainedModel;
-use crate::checkpoint::{Checkpoint, CheckpointStore, Cursor, History, SkippedRecord, Timing, ValidationRecord};
+use crate::checkpoint::{
+    Checkpoint, CheckpointStore, Cursor, History, SkippedRecord, Timing, ValidationRecord,
+};
 use crate::config::TrainingConfig;
 use crate::dataset::Split;
 use crate::interrupt::{Interrupt, Signal};
@@ -195,8 +197,7 @@ impl<'a> Session<'a> {
 
     /// When the last step ended, and how long it waited.
     fn timing(&self) -> Timing {
-        let data_wait = Some(self.parts.feed.waiting.of_last_step());
-        Timing { seconds: Some(self.history.seconds), data_wait }
+        Timing { seconds: self.history.seconds, data_wait: self.parts.feed.waiting.of_last_step() }
     }
 
     /// Counts a step that was skipped.
@@ -265,7 +266,7 @@ impl<'a> Session<'a> {
         if best {
             self.store.save_best(&self.checkpoint())?;
         }
-        self.log.validation(&record, Timing { seconds: Some(self.history.seconds), data_wait: None })?;
+        self.log.validation(&record, Timing::at(self.history.seconds))?;
         shown.iter().try_for_each(|panel| self.log.picture(record.step, panel))?;
         observer.observe(&Event::Validation { record: &record, best });
         Ok(true)

@@ -235,7 +235,10 @@ mod tests {
         assert_eq!(run.config_hash, config.hash());
         let damaged = |words: &str| {
             let list = RunSummary::all(out.path()).unwrap();
-            assert!(list.runs.is_empty() && list.damaged.len() == 1 && list.damaged[0].contains(words), "{list:?}");
+            assert!(
+                list.runs.is_empty() && list.damaged.len() == 1 && list.damaged[0].contains(words),
+                "{list:?}"
+            );
         };
         std::fs::write(folder.test(), "{").unwrap();
         damaged("test.json");
@@ -251,8 +254,10 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), "a").unwrap();
         std::fs::write(folder.config(), TrainingConfig::default().to_toml()).unwrap();
-        let line = |step: u64| format!("{{\"kind\":\"step\",\"step\":{step},\"loss\":0.5,\"seconds\":null}}\n");
-        std::fs::write(folder.metrics(), [line(1).as_bytes(), b"\xff\xfe\n", line(2).as_bytes()].concat()).unwrap();
+        let line =
+            |step: u64| format!("{{\"kind\":\"step\",\"step\":{step},\"loss\":0.5,\"seconds\":null}}\n");
+        std::fs::write(folder.metrics(), [line(1).as_bytes(), b"\xff\xfe\n", line(2).as_bytes()].concat())
+            .unwrap();
         assert_eq!(RunSummary::read(&folder).unwrap().step, 2);
     }
 }

@@ -194,7 +194,13 @@ impl Search {
             Ok(Outcome::Finished(_)) => {}
             Ok(Outcome::Interrupted { .. }) if watch.behind => trial.ending = Ending::Behind,
             Ok(Outcome::Interrupted { .. }) => return Ok(None),
-            Err(error @ (Error::Io { .. } | Error::Locked { .. } | Error::ChangedData { .. })) => return Err(error),
+            // What says nothing about the trial.
+            Err(
+                error @ (Error::Io { .. }
+                | Error::Locked { .. }
+                | Error::ChangedData { .. }
+                | Error::DamagedCheckpoint { .. }),
+            ) => return Err(error),
             Err(error) => trial.ending = Ending::Failed(error.to_string()),
         }
         // JSON has no number that is none.

@@ -9,6 +9,8 @@ mod import;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod train;

@@ -26,7 +26,9 @@ pub(super) struct Record {
 /// The history in records of versions 1 and 2.
 #[derive(Deserialize)]
 pub(super) struct Measurements {
+    #[serde(deserialize_with = "bounded::long")]
     steps: Vec<StepRecord>,
+    #[serde(deserialize_with = "bounded::long")]
     validations: Vec<ValidationRecord>,
     best: Option<(u64, f64)>,
     seconds: f64,

@@ -28,10 +28,13 @@ pub(super) struct Record {
 /// The history in records of version 3.
 #[derive(Deserialize)]
 struct Measurements {
+    #[serde(deserialize_with = "bounded::long")]
     steps: Vec<StepRecord>,
+    #[serde(deserialize_with = "bounded::long")]
     validations: Vec<ValidationRecord>,
     best: Option<(u64, f64)>,
     seconds: f64,
+    #[serde(deserialize_with = "bounded::long")]
     skipped: Vec<SkippedRecord>,
 }
 
@@ -85,7 +88,10 @@ mod tests {
     #[test]
     fn a_run_of_version_3_goes_on_as_it_would_have_and_says_what_is_not_known() {
         let (half, last) = (Checkpoint::from_bytes(STEP_2).unwrap(), Checkpoint::from_bytes(STEP_4).unwrap());
-        assert_eq!((half.cursor.step, half.average.is_some(), half.saved, &half.data), (2, true, None, &None));
+        assert_eq!(
+            (half.cursor.step, half.average.is_some(), half.saved, &half.data),
+            (2, true, None, &None)
+        );
         assert_eq!((half.history.steps.len(), half.history.timings.steps.len()), (2, 2));
         let config = TrainingConfig::from_toml(&last.config_toml).unwrap();
         let out = tempfile::tempdir().unwrap();
@@ -103,7 +109,9 @@ mod tests {
         assert!(lines[0]["seconds"].is_null() && lines[0]["loss"].is_number(), "{text}");
         let second = lines.iter().find(|line| line["kind"] == "step" && line["step"] == 2).unwrap();
         assert_eq!((&second["seconds"], &second["data_wait"]), (&0.75.into(), &0.5.into()), "{text}");
-        let Outcome::Finished(trained) = session.run(&mut warnings).unwrap() else { panic!("no signal was sent") };
+        let Outcome::Finished(trained) = session.run(&mut warnings).unwrap() else {
+            panic!("no signal was sent")
+        };
         // The instruction set of the machine that wrote the file may have been another.
         for (now, then) in trained.history.steps.iter().zip(&last.history.steps) {
             assert_eq!(now.learning_rate, then.learning_rate);
