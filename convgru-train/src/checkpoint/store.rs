@@ -100,7 +100,9 @@ impl CheckpointStore {
                 Ok(checkpoint) => {
                     return Ok(Loaded { checkpoint, path, rejected });
                 }
-                Err(Error::DamagedCheckpoint { fault, .. }) if !matches!(fault, Fault::Version { .. }) => {
+                Err(Error::DamagedCheckpoint { fault, .. })
+                    if !matches!(fault, Fault::Version { is_intact: true, .. }) =>
+                {
                     rejected.push(Rejected { path, reason: fault.to_string() });
                 }
                 Err(error) => return Err(error),

@@ -2,13 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, Source, frames, mnist, radar};
+use super::{DataConfig, OnCorrupt, Source, frames, mnist, radar};
 use crate::checkpoint::bounded;
 use crate::{Error, Result};
 
@@ -67,7 +67,7 @@ impl Fingerprint {
     /// [`Error::Io`] if a file cannot be read.
     pub fn of(config: &DataConfig, path: Option<&Path>) -> Result<Self> {
         let files = match path {
-            Some(path) if config.source != Source::Strokes => files(config.source, path)?,
+            Some(path) if config.source != Source::Strokes => files(config, path)?,
             _ => Vec::new(),
         };
         let mut hasher = blake3::Hasher::new();
@@ -145,12 +145,18 @@ fn told(then: &[FileFingerprint], now: &[FileFingerprint]) -> Vec<String> {
 }
 
 /// The files that a source reads at a path, in the order of their names.
-fn files(source: Source, path: &Path) -> Result<Vec<FileFingerprint>> {
+fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
     let found = radar::files_in(path)?;
     let is_single = path.is_file();
     // Anything else than a file, such as a pipe, might never end.
-    let read = found.par_iter().filter(|file| (is_single || is_read(source, file, path)) && file.is_file());
-    let mut files = read.map(|file| FileFingerprint::of(file, path)).collect::<Result<Vec<_>>>()?;
+    let read =
+        found.par_iter().filter(|file| (is_single || is_read(config.source, file, path)) && file.is_file());
+    let one = |file: &PathBuf| match FileFingerprint::of(file, path) {
+        // The data set leaves it out.
+        Err(_) if config.on_corrupt == OnCorrupt::Skip => Ok(FileFingerprint::unreadable(file, path)),
+        read => read,
+    };
+    let mut files = read.map(one).collect::<Result<Vec<_>>>()?;
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }
@@ -179,14 +185,14 @@ impl FileFingerprint {
         }
         let mut samples = [0; 16];
         samples.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        let modified = modified.map_or(0, |time| time.as_secs());
+        Ok(Self { size: metadata.len(), modified, samples, ..Self::unreadable(path, folder) })
+    }
+
+    fn unreadable(path: &Path, folder: &Path) -> Self {
         let inside = path.strip_prefix(folder).unwrap_or(path);
         let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        Ok(Self {
-            name: parts.join("/"),
-            size: metadata.len(),
-            modified: modified.map_or(0, |time| time.as_secs()),
-            samples,
-        })
+        Self { name: parts.join("/"), size: 0, modified: 0, samples: [0; 16] }
     }
 }
 

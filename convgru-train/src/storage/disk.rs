@@ -19,6 +19,10 @@ pub(crate) struct Disk;
 
 impl Storage for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        // Reading a pipe might never end.
+        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file"));
+        }
         fs::read(path)
     }
 

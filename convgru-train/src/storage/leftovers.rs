@@ -18,14 +18,18 @@ pub(crate) fn remove_leftovers(
 ) -> Result<Vec<PathBuf>> {
     let mut removed = Vec::new();
     for path in storage.list(folder).map_err(Error::io("list", folder))? {
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(target);
-        // Neither a folder nor anything in it can be ours.
-        if name.is_some_and(&is_ours) && std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
+        if is_leftover(&path, &is_ours) {
             storage.remove(&path).map_err(Error::io("remove", &path))?;
             removed.push(path);
         }
     }
     Ok(removed)
+}
+
+/// Whether a path is that of a temporary file on the way to a file of which `is_ours` is true. A folder is none.
+pub(crate) fn is_leftover(path: &Path, is_ours: impl Fn(&str) -> bool) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(target);
+    name.is_some_and(is_ours) && std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_dir())
 }
 
 /// The file that a temporary file would have become: `.name.A1b2C3d4E5f6.tmp`, or `.name.tmp` as the first versions

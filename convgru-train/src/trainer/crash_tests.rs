@@ -35,10 +35,12 @@ impl Observer for Told {
     }
 }
 
-/// A run in `out` from its beginning to its end.
-fn begin(storage: Arc<dyn Storage>, out: &Path, observer: &mut dyn Observer) -> Result<()> {
+/// A run in `out` from its beginning to its end; its folder.
+fn begin(storage: Arc<dyn Storage>, out: &Path, observer: &mut dyn Observer) -> Result<PathBuf> {
     let interrupt = Interrupt::manual();
-    finish(Session::begin_on(storage, config(), out, &interrupt)?, observer)
+    let session = Session::begin_on(storage, config(), out, &interrupt)?;
+    let folder = session.folder().path().to_path_buf();
+    finish(session, observer).map(|()| folder)
 }
 
 /// The run in `out` from where it stands to its end.
@@ -65,10 +67,7 @@ fn next_start(out: &Path) -> (u64, PathBuf) {
         }
         Err(Error::Checkpoint { .. }) => {
             fs::create_dir_all(out).unwrap();
-            let before = fs::read_dir(out).unwrap().count();
-            begin(Arc::new(Disk), out, &mut Silent).unwrap();
-            let name = if before == 0 { "tiny" } else { "tiny-2" };
-            (0, out.join(name))
+            (0, begin(Arc::new(Disk), out, &mut Silent).unwrap())
         }
         Err(error) => panic!("{error}"),
     }
@@ -195,6 +194,12 @@ fn any_call_that_fails_leaves_a_run_that_goes_on() {
                 assert!(matches!(error, Error::Io { .. }), "{failing:?}: {error}");
             }
             check(&folder, &expected, &format!("{failing:?}"));
+            assert_eq!(
+                fs::read_dir(&folder).unwrap().count(),
+                1,
+                "{failing:?}: a run that never began is in the way"
+            );
+            assert_eq!(left_over(&folder), Vec::<PathBuf>::new(), "{failing:?}");
             fs::remove_dir_all(&folder).unwrap();
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::atomic_file::{folder_of, write_to};
 use crate::checkpoint::{CheckpointStore, is_checkpoint};
-use crate::storage::{self, Lock, Storage, create_folders, remove_leftovers};
+use crate::storage::{self, Lock, Storage, create_folders, is_leftover, remove_leftovers};
 use crate::{Error, Result};
 
 const CHECKPOINTS: &str = "checkpoints";
@@ -35,7 +35,8 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// Creates and locks `out/name`, or `out/name-2`, `-3` and so on if that exists.
+    /// Creates and locks `out/name`, or `out/name-2`, `-3` and so on if that exists. A folder in which a run was killed
+    /// before its first checkpoint is taken over.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be created.
@@ -51,19 +52,50 @@ impl RunFolder {
                 1 => out.join(name),
                 _ => out.join(format!("{name}-{number}")),
             };
-            match storage.create_folder(&path) {
-                Ok(()) => return Self { path, storage, lock: None }.locked()?.with_checkpoints(),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            let is_new = match storage.create_folder(&path) {
+                Ok(()) => true,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
                 Err(error) => return Err(Error::io("create the folder", &path)(error)),
+            };
+            let folder = Self { path, storage: storage.clone(), lock: None };
+            if !is_new && !folder.never_began().unwrap_or(false) {
+                continue;
+            }
+            match folder.locked() {
+                // Unless somebody began meanwhile.
+                Ok(folder) if folder.never_began()? => return folder.with_checkpoints(),
+                Ok(_) | Err(Error::Locked { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         Err(Error::io("create the folder", out.join(name))(source))
     }
 
+    /// Whether there is nothing in the folder but what a run that was killed before its first checkpoint left.
+    fn never_began(&self) -> Result<bool> {
+        let list = |folder: &Path| self.storage.list(folder).map_err(Error::io("list", folder));
+        let found = list(&self.path)?;
+        let (lock, checkpoints) = (self.path.join(LOCK), self.checkpoints());
+        let known = [&lock, &checkpoints, &self.config(), &self.metrics(), &self.events()];
+        let is_known =
+            |path: &PathBuf| known.contains(&path) || is_leftover(path, |name| FILES.contains(&name));
+        // Without a lock it was made by somebody else.
+        if !(found.is_empty() || found.contains(&lock)) || !found.iter().all(is_known) {
+            return Ok(false);
+        }
+        let saved = if found.contains(&checkpoints) { list(&checkpoints)? } else { Vec::new() };
+        Ok(saved.iter().all(|path| is_leftover(path, is_checkpoint)))
+    }
+
     fn with_checkpoints(self) -> Result<Self> {
         let checkpoints = self.checkpoints();
-        self.storage.create_folder(&checkpoints).map_err(Error::io("create the folder", &checkpoints))?;
+        match self.storage.create_folder(&checkpoints) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create the folder", &checkpoints)(error)),
+        }
+        self.remove_leftovers()?;
         self.sync()?;
         Ok(self)
     }
@@ -213,8 +245,41 @@ mod tests {
     #[test]
     fn an_existing_run_is_never_overwritten() {
         let out = tempfile::tempdir().unwrap();
-        let names: Vec<_> = (0..3).map(|_| RunFolder::create(out.path(), "quick").unwrap().name()).collect();
-        assert_eq!(names, ["quick", "quick-2", "quick-3"]);
+        let made: Vec<_> = (0..3).map(|_| RunFolder::create(out.path(), "quick").unwrap()).collect();
+        assert!(made.iter().map(RunFolder::name).eq(["quick", "quick-2", "quick-3"]));
+    }
+
+    #[test]
+    fn a_run_that_never_began_is_taken_over_and_nothing_else_is() {
+        let out = tempfile::tempdir().unwrap();
+        let create = |name: &str| RunFolder::create(out.path(), name).unwrap().name();
+        // Killed before its first checkpoint.
+        let run = RunFolder::create(out.path(), "killed").unwrap();
+        fs::write(run.config(), "half").unwrap();
+        let temporary = [run.config(), run.checkpoints().join("step_00000000.ckpt")];
+        let temporary = temporary.map(|path| run.storage().create_temporary(&path).unwrap().0);
+        assert_eq!(create("killed"), "killed-2", "it is locked");
+        drop(run);
+        assert_eq!(create("killed"), "killed");
+        assert!(temporary.iter().all(|path| !path.exists()));
+        // What somebody made, or began.
+        for file in
+            ["config.toml", "notes.txt", "checkpoints/step_00000000.ckpt", "checkpoints/best.ckpt.damaged"]
+        {
+            let name = file.replace('/', "-");
+            let run = RunFolder::create(out.path(), &name).unwrap();
+            fs::write(run.path().join(file), "precious").unwrap();
+            drop(run);
+            if file == "config.toml" {
+                fs::remove_file(out.path().join(&name).join(LOCK)).unwrap();
+            }
+            assert_eq!(create(&name), format!("{name}-2"));
+            assert_eq!(fs::read(out.path().join(&name).join(file)).unwrap(), b"precious");
+        }
+        fs::write(out.path().join("file"), "").unwrap();
+        assert_eq!(create("file"), "file-2");
+        fs::create_dir(out.path().join("empty")).unwrap();
+        assert_eq!(create("empty"), "empty");
     }
 
     #[test]
