@@ -1,17 +1,16 @@
 //! Writing a file so that a crash leaves the old one or the new one, never a
 //! part of one.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::storage::{Disk, Storage};
 use crate::{Error, Result};
 
 /// Writes `bytes` to `path` in one step as far as any reader can tell:
-/// temporary file in the same folder, fsync, rename, fsync of the folder.
+/// temporary file of a random name in the same folder, fsync, rename, fsync of the folder.
 ///
-/// A file that was there before stays untouched unless everything succeeded.
+/// A file that was there before stays untouched unless everything succeeded; a link in its place is replaced, and
+/// what it points to stays as it is. The file may be read by whom the umask allows.
 ///
 /// # Errors
 /// [`Error::Io`] naming the file, for example when the disk is full; the
@@ -25,36 +24,21 @@ use crate::{Error, Result};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_to(&Disk, path, bytes)
+}
+
+/// As [`write_atomically`], on any storage.
+pub(crate) fn write_to(storage: &dyn Storage, path: &Path, bytes: &[u8]) -> Result<()> {
     let _whole = crate::interrupt::writing();
-    let temporary = temporary_name(path)?;
-    let written = fill(&temporary, bytes)
-        .map_err(Error::io("write", path))
-        .and_then(|()| fs::rename(&temporary, path).map_err(Error::io("write", path)));
-    if written.is_err() {
-        // The error to report is the one of the write; a leftover is ignored
-        // by every reader and overwritten by the next write.
-        let _ = fs::remove_file(&temporary);
-        return written;
+    let (temporary, mut file) = storage.create_temporary(path).map_err(Error::io("write", path))?;
+    let filled = file.write(bytes).and_then(|()| file.sync());
+    drop(file);
+    if let Err(error) = filled.and_then(|()| storage.rename(&temporary, path)) {
+        // The error to report is the one of the write. A file that stays is removed at the next start of its run.
+        let _ = storage.remove(&temporary);
+        return Err(Error::io("write", path)(error));
     }
-    sync_folder(folder_of(path)).map_err(Error::io("write", path))
-}
-
-fn fill(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// `folder/name` becomes `folder/.name.tmp`.
-fn temporary_name(path: &Path) -> Result<PathBuf> {
-    let Some(name) = path.file_name() else {
-        let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path names no file");
-        return Err(Error::io("write", path)(source));
-    };
-    let mut temporary = OsString::from(".");
-    temporary.push(name);
-    temporary.push(".tmp");
-    Ok(path.with_file_name(temporary))
+    storage.sync_folder(folder_of(path)).map_err(Error::io("write", path))
 }
 
 /// The folder a path lies in; `.` for a bare name.
@@ -65,15 +49,12 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes the renaming durable. Only Unix can open a folder as a file; other
-/// systems order the operations themselves.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::storage::faults::{Errno, Failing};
 
     #[test]
     fn a_file_is_replaced_and_nothing_is_left_over() {
@@ -110,16 +91,47 @@ mod tests {
         assert!(write_atomically(Path::new("/"), b"").unwrap_err().to_string().contains("names no file"));
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
-    fn a_full_disk_leaves_the_old_file() {
+    fn any_call_that_fails_leaves_the_old_file_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
-        write_atomically(&path, b"old").unwrap();
-        std::os::unix::fs::symlink("/dev/full", folder.path().join(".a.tmp")).unwrap();
-        let error = write_atomically(&path, b"new").unwrap_err().to_string();
-        assert!(error.contains("No space left"), "{error}");
-        assert!(error.contains(path.to_str().unwrap()), "{error}");
-        assert_eq!(fs::read(&path).unwrap(), b"old");
+        // Create, write, sync, rename.
+        for at in 0..4 {
+            write_atomically(&path, b"old").unwrap();
+            let error = write_to(&Failing::once(at, Errno::NoSpace), &path, b"new").unwrap_err().to_string();
+            assert!(error.contains("No space left"), "{error}");
+            assert!(error.contains(path.to_str().unwrap()), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), b"old", "call {at}");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "call {at}");
+        }
+        write_to(&Failing::once(4, Errno::NoSpace), &path, b"new").unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"new", "the name alone may not be durable");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let victim = folder.path().join("victim");
+        fs::write(&victim, b"precious").unwrap();
+        for link in ["a", ".a.tmp"] {
+            std::os::unix::fs::symlink(&victim, folder.path().join(link)).unwrap();
+        }
+        let path = folder.path().join("a");
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_can_be_written() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff"));
+        write_atomically(&path, b"x").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

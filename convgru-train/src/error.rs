@@ -77,8 +77,25 @@ pub enum Error {
         /// What is wrong with it.
         fault: crate::checkpoint::Fault,
     },
+    /// Another process writes in the folder.
+    #[error("{} is held by {holder}; wait until it ends, or end it", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// The process, its host and its start, as far as the lock file tells.
+        holder: String,
+    },
+    /// The data are not those that a run was trained on.
+    #[error(
+        "the data have changed since the checkpoint was written: {}; give the data it was trained on, or --allow-changed-data to go on with these",
+        changes.join("; ")
+    )]
+    ChangedData {
+        /// What changed, a file or a fact each.
+        changes: Vec<String>,
+    },
     /// The system refused to install a signal handler.
-    #[error("cannot watch for Ctrl-C and SIGTERM: {source}")]
+    #[error("cannot watch for Ctrl-C, SIGTERM and SIGHUP: {source}")]
     Signal {
         /// The reason of the operating system.
         source: std::io::Error,

@@ -22,6 +22,7 @@ pub mod parity;
 pub mod report;
 pub mod schedule;
 pub mod shown;
+mod storage;
 pub mod trainer;
 pub mod tune;
 

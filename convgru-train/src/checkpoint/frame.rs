@@ -16,7 +16,7 @@
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
 /// The version of frame and record that this build writes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// The oldest version that this build reads.
 pub const OLDEST_VERSION: u32 = 1;
 const HEADER: usize = 8 + 4 + 8 + 32;
@@ -32,10 +32,12 @@ pub enum Fault {
         found: Vec<u8>,
     },
     /// The file is of another version of this program.
-    #[error("checkpoint of version {found}, but this program reads versions {OLDEST_VERSION} to {VERSION}")]
+    #[error("checkpoint of version {found}, but this program reads versions {OLDEST_VERSION} to {VERSION}{}", advice(*is_intact))]
     Version {
         /// The version in the file.
         found: u32,
+        /// Whether the content matches its hash, so that this is the version and not damage.
+        is_intact: bool,
     },
     /// The file ends early.
     #[error("truncated: {got} bytes of {expected}")]
@@ -89,9 +91,6 @@ pub(super) fn open(bytes: &[u8]) -> Result<(u32, &[u8]), Fault> {
         return Err(Fault::Truncated { expected: HEADER as u64, got });
     };
     let version = u32::from_le_bytes(array(&header[8..12]));
-    if !(OLDEST_VERSION..=VERSION).contains(&version) {
-        return Err(Fault::Version { found: version });
-    }
     let length = u64::from_le_bytes(array(&header[12..20]));
     let expected = length.saturating_add(HEADER as u64);
     match got.cmp(&expected) {
@@ -99,10 +98,25 @@ pub(super) fn open(bytes: &[u8]) -> Result<(u32, &[u8]), Fault> {
         std::cmp::Ordering::Greater => return Err(Fault::TooLong { expected, got }),
         std::cmp::Ordering::Equal => {}
     }
-    if digest(version, payload) != blake3::Hash::from_bytes(array(&header[20..52])) {
+    let is_intact = digest(version, payload) == blake3::Hash::from_bytes(array(&header[20..52]));
+    if !(OLDEST_VERSION..=VERSION).contains(&version) {
+        return Err(Fault::Version { found: version, is_intact: is_intact && version > VERSION });
+    }
+    if !is_intact {
         return Err(Fault::Hash);
     }
     Ok((version, payload))
+}
+
+/// What to do about a file of another version.
+fn advice(is_intact: bool) -> &'static str {
+    if is_intact { "; use the program that wrote it" } else { ", and its content does not match its hash" }
+}
+
+/// The beginning of the payload in the beginning of a file that looks like one of this version.
+pub(super) fn glance(bytes: &[u8]) -> Option<&[u8]> {
+    let (header, payload) = bytes.split_at_checked(HEADER)?;
+    (header[..8] == MAGIC && header[8..12] == VERSION.to_le_bytes()).then_some(payload)
 }
 
 /// The hash in the header. With the version in it, a flipped bit makes no record of one version
@@ -149,7 +163,11 @@ mod tests {
             open(&bytes).unwrap_err()
         };
         assert!(matches!(broken(0), Fault::Magic { .. }));
-        assert_eq!(broken(9), Fault::Version { found: VERSION ^ 256 });
+        assert_eq!(broken(9), Fault::Version { found: VERSION ^ 256, is_intact: false });
+        let hash = digest(9, b"the payload");
+        let later =
+            [&sealed[..8], &9u32.to_le_bytes(), &sealed[12..20], hash.as_bytes(), b"the payload"].concat();
+        assert_eq!(open(&later).unwrap_err(), Fault::Version { found: 9, is_intact: true });
         assert_eq!(broken(20), Fault::Hash);
         assert_eq!(broken(52), Fault::Hash);
         assert_eq!(broken(19), Fault::Truncated { expected: (1 << 56) + 63, got: 63 });

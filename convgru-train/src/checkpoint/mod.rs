@@ -6,17 +6,19 @@
 //! safely on the disk, so a crash at any moment leaves the generations that
 //! were there before.
 
+pub(crate) mod bounded;
 mod frame;
 mod history;
 mod record;
 mod store;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod version1;
 mod version2;
+mod version3;
 
 pub use frame::{Fault, MAGIC, OLDEST_VERSION, VERSION};
-pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord};
+pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings, ValidationRecord};
 pub use record::{Checkpoint, Cursor, NamedTensor};
-pub(crate) use store::BEST;
+pub(crate) use store::{BEST, is_checkpoint};
 pub use store::{CheckpointStore, FEWEST_GENERATIONS, Loaded, Rejected};

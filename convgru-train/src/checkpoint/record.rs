@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{self, Fault};
 use super::history::History;
-use super::{version1, version2};
+use super::{bounded, version1, version2, version3};
+use crate::dataset::Fingerprint;
 use crate::optimizer::OptimizerState;
+use crate::storage::{Disk, Storage};
 use crate::{Error, Result};
 
-/// No record is larger: 16 GiB.
+/// No record is larger: 16 GiB. What reading one takes is bounded by its bytes, see [`bounded`].
 const LIMIT: usize = 1 << 34;
 
 fn format() -> impl bincode::config::Config {
@@ -24,19 +26,28 @@ fn format() -> impl bincode::config::Config {
 /// samples and the teacher forcing all derive from the seed and the cursor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
+    /// When it was saved, in milliseconds since 1970; versions 1 to 3 do not know it.
+    pub saved: Option<u64>,
     /// The whole configuration of the run as TOML.
+    #[serde(deserialize_with = "bounded::text")]
     pub config_toml: String,
     /// Hash of the part of the configuration that decides the result.
+    #[serde(deserialize_with = "bounded::text")]
     pub config_hash: String,
     /// Seed of all random numbers.
     pub seed: u64,
     /// Where the next step continues.
     pub cursor: Cursor,
+    /// The data that the run learns from; versions 1 to 3 do not know them.
+    pub data: Option<Fingerprint>,
     /// The parameters of the model, in their order.
+    #[serde(deserialize_with = "bounded::tensors")]
     pub parameters: Vec<NamedTensor>,
     /// What the optimiser remembers.
+    #[serde(deserialize_with = "bounded::state")]
     pub optimizer: OptimizerState<f32>,
     /// The moving average of the parameters, where the run keeps one.
+    #[serde(deserialize_with = "bounded::average")]
     pub average: Option<Vec<NamedTensor>>,
     /// What was measured so far.
     pub history: History,
@@ -65,10 +76,13 @@ impl Cursor {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NamedTensor {
     /// Name as in a weight file.
+    #[serde(deserialize_with = "bounded::text")]
     pub name: String,
     /// Dimensions, outermost first.
+    #[serde(deserialize_with = "bounded::shape")]
     pub shape: Vec<u64>,
     /// Elements in memory order.
+    #[serde(deserialize_with = "bounded::long")]
     pub values: Vec<f32>,
 }
 
@@ -121,6 +135,8 @@ impl Checkpoint {
                 .map(|(record, used): (version1::Record, usize)| (record.into(), used)),
             2 => bincode::serde::decode_from_slice(payload, format())
                 .map(|(record, used): (version2::Record, usize)| (record.into(), used)),
+            3 => bincode::serde::decode_from_slice(payload, format())
+                .map(|(record, used): (version3::Record, usize)| (record.into(), used)),
             _ => bincode::serde::decode_from_slice(payload, format()),
         };
         let (checkpoint, used): (Self, usize) =
@@ -129,7 +145,18 @@ impl Checkpoint {
             let reason = format!("{} bytes are left after the record", payload.len() - used);
             return Err(Fault::Record { reason });
         }
+        if !checkpoint.history.is_timed() {
+            return Err(Fault::Record { reason: "the timings are not those of the history".to_owned() });
+        }
         Ok(checkpoint)
+    }
+
+    /// When the checkpoint in these bytes was saved, in milliseconds since 1970, as far as that can be seen without
+    /// looking at the hash; the first 100 bytes of a file are enough.
+    pub(crate) fn saved_at_a_glance(bytes: &[u8]) -> Option<u64> {
+        let record = frame::glance(bytes)?;
+        let (saved, _) = bincode::serde::decode_from_slice::<Option<u64>, _>(record, format()).ok()?;
+        saved
     }
 
     /// Reads a checkpoint file.
@@ -138,7 +165,12 @@ impl Checkpoint {
     /// [`Error::Io`] if it cannot be read, [`Error::DamagedCheckpoint`] if it is
     /// not intact.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        Self::read_from(&Disk, path)
+    }
+
+    /// As [`read`](Self::read), from any storage.
+    pub(crate) fn read_from(storage: &dyn Storage, path: &Path) -> Result<Self> {
+        let bytes = storage.read(path).map_err(Error::io("read", path))?;
         Self::from_bytes(&bytes).map_err(|fault| Error::DamagedCheckpoint { path: path.into(), fault })
     }
 

@@ -1,10 +1,13 @@
 //! The generations of checkpoints in the folder of a run.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::frame::Fault;
 use super::record::Checkpoint;
-use crate::{Error, Result, write_atomically};
+use crate::atomic_file::write_to;
+use crate::storage::{self, Storage};
+use crate::{Error, Result};
 
 /// Fewer generations would leave nothing to fall back on.
 pub const FEWEST_GENERATIONS: usize = 2;
@@ -15,6 +18,7 @@ pub(crate) const BEST: &str = "best.ckpt";
 /// lowest validation error.
 #[derive(Clone, Debug)]
 pub struct CheckpointStore {
+    storage: Arc<dyn Storage>,
     folder: PathBuf,
     keep: usize,
 }
@@ -40,25 +44,15 @@ pub struct Rejected {
     pub reason: String,
 }
 
-impl Rejected {
-    /// Renames the file to `*.damaged`, so that it neither counts as a
-    /// generation nor is lost, and returns the new path.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be renamed.
-    pub fn set_aside(&self) -> Result<PathBuf> {
-        let mut name = self.path.clone().into_os_string();
-        name.push(".damaged");
-        let aside = PathBuf::from(name);
-        fs::rename(&self.path, &aside).map_err(Error::io("rename", &self.path))?;
-        Ok(aside)
-    }
-}
-
 impl CheckpointStore {
     /// A store in `folder` that keeps `keep` generations, at least two.
     pub fn new(folder: impl Into<PathBuf>, keep: usize) -> Self {
-        Self { folder: folder.into(), keep: keep.max(FEWEST_GENERATIONS) }
+        Self::on(storage::disk(), folder.into(), keep)
+    }
+
+    /// As [`new`](Self::new), on any storage.
+    pub(crate) fn on(storage: Arc<dyn Storage>, folder: PathBuf, keep: usize) -> Self {
+        Self { storage, folder, keep: keep.max(FEWEST_GENERATIONS) }
     }
 
     /// Where the checkpoint of the lowest validation error is.
@@ -73,11 +67,11 @@ impl CheckpointStore {
     /// [`Error::Io`] if it cannot be written; older generations stay as they are.
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let path = self.folder.join(format!("step_{:08}.ckpt", checkpoint.cursor.step));
-        write_atomically(&path, &checkpoint.to_bytes()?)?;
+        write_to(self.storage.as_ref(), &path, &checkpoint.to_bytes()?)?;
         let generations = self.generations()?;
         for old in &generations[..generations.len().saturating_sub(self.keep)] {
             if *old != path {
-                fs::remove_file(old).map_err(Error::io("remove", old))?;
+                self.storage.remove(old).map_err(Error::io("remove", old))?;
             }
         }
         Ok(path)
@@ -89,30 +83,29 @@ impl CheckpointStore {
     /// [`Error::Io`] if it cannot be written; the old one stays as it is.
     pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let path = self.best_path();
-        write_atomically(&path, &checkpoint.to_bytes()?)?;
+        write_to(self.storage.as_ref(), &path, &checkpoint.to_bytes()?)?;
         Ok(path)
     }
 
     /// The newest checkpoint that is intact; `best.ckpt` is the last resort.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if there is none, with the fault of each file.
+    /// [`Error::Checkpoint`] if there is none, with the fault of each file. [`Error::Io`] if a file cannot be read now,
+    /// and [`Error::DamagedCheckpoint`] if one is of a later version of this program: neither is damage, and an older
+    /// generation would not be the newest.
     pub fn load_newest(&self) -> Result<Loaded> {
-        let mut candidates = self.generations()?;
-        candidates.reverse();
-        if self.best_path().exists() {
-            candidates.push(self.best_path());
-        }
         let mut rejected = Vec::new();
-        for path in candidates {
-            match Checkpoint::read(&path) {
+        for path in self.newest_first()? {
+            match Checkpoint::read_from(self.storage.as_ref(), &path) {
                 Ok(checkpoint) => {
                     return Ok(Loaded { checkpoint, path, rejected });
                 }
-                Err(Error::DamagedCheckpoint { fault, .. }) => {
+                Err(Error::DamagedCheckpoint { fault, .. })
+                    if !matches!(fault, Fault::Version { is_intact: true, .. }) =>
+                {
                     rejected.push(Rejected { path, reason: fault.to_string() });
                 }
-                Err(error) => rejected.push(Rejected { path, reason: error.to_string() }),
+                Err(error) => return Err(error),
             }
         }
         let reason = if rejected.is_empty() {
@@ -124,25 +117,59 @@ impl CheckpointStore {
         Err(Error::Checkpoint { path: self.folder.clone(), reason })
     }
 
+    /// Renames a damaged file to `*.damaged`, so that it neither counts as a generation nor is lost, and returns the
+    /// new path. An earlier file of that name stays.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be renamed.
+    pub fn set_aside(&self, damaged: &Rejected) -> Result<PathBuf> {
+        let named = |ending: String| {
+            let mut name = damaged.path.clone().into_os_string();
+            name.push(ending);
+            PathBuf::from(name)
+        };
+        let mut aside = named(".damaged".to_owned());
+        for number in 2.. {
+            if aside.symlink_metadata().is_err() {
+                break;
+            }
+            aside = named(format!(".damaged-{number}"));
+        }
+        self.storage.rename(&damaged.path, &aside).map_err(Error::io("rename", &damaged.path))?;
+        self.storage.sync_folder(&self.folder).map_err(Error::io("sync the folder", &self.folder))?;
+        Ok(aside)
+    }
+
+    /// All checkpoints, the newest generation first and `best.ckpt` last.
+    pub(crate) fn newest_first(&self) -> Result<Vec<PathBuf>> {
+        let mut found = self.generations()?;
+        found.reverse();
+        if self.best_path().symlink_metadata().is_ok() {
+            found.push(self.best_path());
+        }
+        Ok(found)
+    }
+
     /// The files `step_*.ckpt`, oldest first. Other files, such as what a crash
     /// left half-written, are no generations.
     fn generations(&self) -> Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(&self.folder).map_err(Error::io("list", &self.folder))?;
-        let mut generations = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(Error::io("list", &self.folder))?.path();
-            if let Some(step) = step_of(&path) {
-                generations.push((step, path));
-            }
-        }
+        let found = self.storage.list(&self.folder).map_err(Error::io("list", &self.folder))?;
+        let mut generations: Vec<_> = found
+            .into_iter()
+            .filter_map(|path| Some((step_of(path.file_name()?.to_str()?)?, path)))
+            .collect();
         generations.sort();
         Ok(generations.into_iter().map(|(_, path)| path).collect())
     }
 }
 
-fn step_of(path: &Path) -> Option<u64> {
-    let digits = path.file_name()?.to_str()?.strip_prefix("step_")?.strip_suffix(".ckpt")?;
-    digits.parse().ok()
+/// Whether a file of this name is a checkpoint of a store.
+pub(crate) fn is_checkpoint(name: &str) -> bool {
+    name == BEST || step_of(name).is_some()
+}
+
+fn step_of(name: &str) -> Option<u64> {
+    name.strip_prefix("step_")?.strip_suffix(".ckpt")?.parse().ok()
 }
 
 fn file_name(path: &Path) -> String {

@@ -2,17 +2,22 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use convgru_model::{Parameters, Tensor};
 
 use super::*;
 use crate::Error;
+use crate::dataset::{DataConfig, Fingerprint};
 use crate::metric::Metrics;
 use crate::optimizer::OptimizerState;
+use crate::storage::faults::{Errno, Failing};
 
-fn checkpoint(step: u64) -> Checkpoint {
+pub(crate) fn checkpoint(step: u64) -> Checkpoint {
     let values = [f32::NAN, -0.0, 1.0e-45, step as f32];
     Checkpoint {
+        saved: Some(1_700_000_000_000 + step),
+        data: Some(Fingerprint::of(&DataConfig::default(), None).unwrap()),
         config_toml: "name = \"é\"".into(),
         config_hash: "ab".into(),
         seed: 7,
@@ -39,6 +44,11 @@ fn checkpoint(step: u64) -> Checkpoint {
             best: Some((1, 1.0)),
             seconds: 2.5,
             skipped: vec![SkippedRecord { step: 2, epoch: 0, part: NotFinitePart::Gradient }],
+            timings: Timings {
+                steps: vec![Timing { seconds: 1.5, data_wait: 0.25 }],
+                validations: vec![Timing::at(1.75)],
+                skipped: vec![Timing::UNKNOWN],
+            },
         },
     }
 }
@@ -127,7 +137,7 @@ fn a_damaged_generation_falls_back_and_is_reported() {
     assert_eq!(loaded.rejected[0].path, newer);
     assert!(loaded.rejected[0].reason.contains("hash"), "{}", loaded.rejected[0].reason);
 
-    loaded.rejected[0].set_aside().unwrap();
+    store.set_aside(&loaded.rejected[0]).unwrap();
     fs::write(&older, b"CGRU").unwrap();
     let loaded = store.load_newest().unwrap();
     assert_eq!(loaded.path, store.best_path());
@@ -153,19 +163,81 @@ fn what_a_crash_leaves_is_ignored() {
     assert_eq!(store.load_newest().unwrap().checkpoint.cursor.step, 9);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_keeps_the_old_generations() {
+fn a_damaged_file_never_takes_the_place_of_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    for text in ["first", "second"] {
+        let path = folder.path().join("best.ckpt");
+        fs::write(&path, text).unwrap();
+        store.set_aside(&Rejected { path, reason: String::new() }).unwrap();
+    }
+    let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!([read("best.ckpt.damaged"), read("best.ckpt.damaged-2")], ["first", "second"]);
+}
+
+#[test]
+fn any_call_that_fails_keeps_the_old_generations() {
+    for errno in Errno::ALL {
+        // Create, write, sync, rename, sync the folder, list, remove.
+        for at in 0..7 {
+            let folder = tempfile::tempdir().unwrap();
+            let good = store(folder.path());
+            good.save(&checkpoint(1)).unwrap();
+            good.save(&checkpoint(2)).unwrap();
+            let failing = Arc::new(Failing::once(at, errno));
+            let bad = CheckpointStore::on(failing, folder.path().into(), 2);
+            let error = bad.save(&checkpoint(3)).unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{error}");
+            let newest = if at < 4 { 2 } else { 3 };
+            let loaded = good.load_newest().unwrap();
+            assert_eq!(
+                (loaded.checkpoint.cursor.step, loaded.rejected.len()),
+                (newest, 0),
+                "{errno:?} at {at}"
+            );
+            assert!(names(folder.path()).iter().all(|name| name.ends_with(".ckpt")), "{errno:?} at {at}");
+        }
+    }
+}
+
+#[test]
+fn an_error_of_the_system_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = store(folder.path());
+    good.save(&checkpoint(1)).unwrap();
+    good.save(&checkpoint(2)).unwrap();
+    good.save_best(&checkpoint(1)).unwrap();
+    let before = names(folder.path());
+    for errno in Errno::ALL {
+        for at in 0..2 {
+            let failing = Arc::new(Failing::once(at, errno));
+            let error = CheckpointStore::on(failing, folder.path().into(), 2).load_newest().unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{errno:?} at {at}: {error}");
+            assert_eq!(names(folder.path()), before);
+        }
+    }
+    assert_eq!(good.load_newest().unwrap().checkpoint.cursor.step, 2);
+}
+
+#[test]
+fn a_checkpoint_of_a_later_version_is_no_damage() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     store.save(&checkpoint(1)).unwrap();
-    store.save(&checkpoint(2)).unwrap();
-    let temporary = folder.path().join(".step_00000003.ckpt.tmp");
-    std::os::unix::fs::symlink("/dev/full", temporary).unwrap();
-    let error = store.save(&checkpoint(3)).unwrap_err().to_string();
-    assert!(error.contains("No space left") && error.contains("step_00000003.ckpt"), "{error}");
-    assert_eq!(names(folder.path()), ["step_00000001.ckpt", "step_00000002.ckpt"]);
-    assert_eq!(store.load_newest().unwrap().checkpoint.cursor.step, 2);
+    let path = store.save(&checkpoint(2)).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let payload = &bytes[52..];
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&77u32.to_le_bytes()).update(payload);
+    let later =
+        [&bytes[..8], &77u32.to_le_bytes(), &bytes[12..20], hasher.finalize().as_bytes(), payload].concat();
+    fs::write(&path, &later).unwrap();
+    let error = store.load_newest().unwrap_err().to_string();
+    assert!(error.contains("version 77") && error.contains("step_00000002.ckpt"), "{error}");
+    // What only looks like one is damaged.
+    fs::write(&path, [&bytes[..8], &77u32.to_le_bytes(), &bytes[12..]].concat()).unwrap();
+    assert_eq!(store.load_newest().unwrap().rejected.len(), 1);
 }
 
 #[test]

@@ -142,9 +142,39 @@ pub(crate) fn shell(argument: &str) -> String {
     }
 }
 
+/// A path as a shell takes it. Bytes that are no text, and characters that a terminal would act on, are written as
+/// numbers, which bash, zsh and ksh read.
+pub(crate) fn shell_path(path: &std::path::Path) -> String {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    match path.to_str() {
+        Some(text) if !text.chars().any(char::is_control) => shell(text),
+        _ => {
+            let escaped = |byte: &u8| match byte {
+                b'\'' | b'\\' => format!("\\{}", char::from(*byte)),
+                0x20..=0x7e => char::from(*byte).to_string(),
+                _ => format!("\\x{byte:02x}"),
+            };
+            format!("$'{}'", bytes.iter().map(escaped).collect::<String>())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_survive_the_shell() {
+        use std::os::unix::ffi::OsStrExt;
+        for (bytes, text) in [
+            (&b"runs/a b"[..], "'runs/a b'"),
+            (b"r\xff/\x1b[31m'\\", r"$'r\xff/\x1b[31m\'\\'"),
+            (b"\xc3\xa9", "'\u{e9}'"),
+        ] {
+            assert_eq!(shell_path(std::ffi::OsStr::from_bytes(bytes).as_ref()), text);
+        }
+    }
 
     #[test]
     fn durations_read_well() {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use convgru_train::config::TrainingConfig;
-use convgru_train::trainer::{RunFolder, RunSummary};
+use convgru_train::trainer::{RunFolder, RunList, RunSummary};
 use serde_json::json;
 
 use super::output;
@@ -26,7 +26,7 @@ pub(crate) struct Runs {
     sort: Order,
     /// The fields in which the configurations of two runs lead to different results
     #[arg(long, num_args = 2, value_names = ["RUN", "RUN"])]
-    compare: Option<Vec<String>>,
+    compare: Option<Vec<PathBuf>>,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
@@ -52,8 +52,9 @@ impl Runs {
     }
 
     fn list(&self) -> anyhow::Result<()> {
-        let mut runs = RunSummary::all(&self.out)
+        let RunList { mut runs, damaged } = RunSummary::all(&self.out)
             .with_context(|| format!("--out {}: give the folder that holds runs", self.out.display()))?;
+        damaged.iter().for_each(|reason| output::warn(&format!("a run is left out: {reason}")));
         // A run without a validation comes last.
         let mse = |run: &RunSummary| run.best.map_or(f64::INFINITY, |best| best.mse);
         match self.sort {
@@ -78,8 +79,8 @@ impl Runs {
         output::result(&table(&runs))
     }
 
-    fn compare(&self, names: &[String]) -> anyhow::Result<()> {
-        let config = |name: &String| -> anyhow::Result<(RunSummary, TrainingConfig)> {
+    fn compare(&self, names: &[PathBuf]) -> anyhow::Result<()> {
+        let config = |name: &PathBuf| -> anyhow::Result<(RunSummary, TrainingConfig)> {
             let folder = RunFolder::open(&self.out.join(name))?;
             let config = TrainingConfig::default().overlaid_by_file(&folder.config())?;
             Ok((RunSummary::read(&folder)?, config))
@@ -91,7 +92,7 @@ impl Runs {
         }
         let verdict = match differences.is_empty() {
             true => "the same configuration: the same results".to_owned(),
-            false => format!("different ({}, {}):\n  {}", names[0], names[1], differences.join("\n  ")),
+            false => format!("different ({}, {}):\n  {}", first.name, second.name, differences.join("\n  ")),
         };
         output::result(&format!("{}\n\n{verdict}", table(&[first, second])))
     }

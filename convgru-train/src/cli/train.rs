@@ -1,5 +1,6 @@
 //! `convgru train`: train, or go on with a run.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,7 +8,7 @@ use clap::Args;
 use convgru_train::Error;
 use convgru_train::config::TrainingConfig;
 use convgru_train::interrupt::{Interrupt, Signal};
-use convgru_train::trainer::{Conclusion, Outcome, RunFolder, Session, Trained, with_threads};
+use convgru_train::trainer::{Conclusion, Outcome, Resumption, RunFolder, Session, Trained, with_threads};
 use serde_json::json;
 
 use super::configuration::ConfigurationArguments;
@@ -19,7 +20,7 @@ use super::progress::Progress;
 /// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
 /// model.safetensors, report.html, prediction.gif and example.gif. Ctrl-C saves
 /// a checkpoint and ends; --resume goes on to the same bits as if nothing had
-/// happened.
+/// happened. One process at a time works in the folder of a run.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru train
@@ -36,7 +37,10 @@ pub(crate) struct Train {
     out: PathBuf,
     /// Go on with the newest run (of the name, if one is given), or with RUN in --out
     #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    resume: Option<String>,
+    resume: Option<OsString>,
+    /// With --resume: go on although the data are not those that the run was trained on
+    #[arg(long, requires = "resume")]
+    allow_changed_data: bool,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -59,7 +63,12 @@ impl Train {
         };
         let named = self.configuration.names_a_run();
         let folder = if run.is_empty() {
-            RunFolder::newest(&self.out, named.then_some(fresh.name.as_str()))?
+            let newest = RunFolder::newest(&self.out, named.then_some(fresh.name.as_str()))?;
+            newest
+                .passed_over
+                .iter()
+                .for_each(|reason| output::warn(&format!("a later run is passed over: {reason}")));
+            newest.folder
         } else {
             RunFolder::open(&self.out.join(run))?
         };
@@ -76,7 +85,10 @@ impl Train {
         let mut progress = Progress::new();
         let name = config.name.clone();
         let session = match earlier {
-            Some(folder) => Session::resume(config, folder, interrupt, &mut progress)?,
+            Some(folder) => {
+                let run = Resumption { folder, allow_changed_data: self.allow_changed_data };
+                Session::resume(config, run, interrupt, &mut progress)?
+            }
             None => Session::begin(config, &self.out, interrupt)?,
         };
         let folder = session.folder().clone();
@@ -95,17 +107,13 @@ impl Train {
             }
             Err(error) => {
                 drop(progress);
-                if matches!(error, Error::Io { .. }) {
-                    let again = self.resume_command(&folder);
-                    output::note(&format!("what was saved before is intact; continue with: {again}"));
-                }
-                return Err(error.into());
+                return Err(self.with_advice(error, &folder));
             }
         };
         let next = next_commands(&trained, &folder);
-        let concluded = trained.conclude(&folder, &next, interrupt, &mut progress)?;
+        let concluded = trained.conclude(&next, interrupt, &mut progress);
         drop(progress);
-        match concluded {
+        match concluded.map_err(|error| self.with_advice(error, &folder))? {
             Some(conclusion) => self.report(&trained, &conclusion, &folder, &next)?,
             None => {
                 let signal = interrupt.raised().unwrap_or(Signal::Interrupt);
@@ -114,6 +122,15 @@ impl Train {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The error, after how to go on if a file could not be read or written.
+    fn with_advice(&self, error: Error, folder: &RunFolder) -> anyhow::Error {
+        if matches!(error, Error::Io { .. }) {
+            let again = self.resume_command(folder);
+            output::note(&format!("what was saved before is intact; continue with: {again}"));
+        }
+        error.into()
     }
 
     fn stopped(&self, signal: Signal, step: u64, checkpoint: &Path, folder: &RunFolder) -> ExitCode {
@@ -128,8 +145,9 @@ impl Train {
 
     /// The command that goes on with a run.
     fn resume_command(&self, folder: &RunFolder) -> String {
-        let out = output::shell(&self.out.display().to_string());
-        format!("{} train --out {out} --resume={}", output::program(), output::shell(&folder.name()))
+        let out = output::shell_path(&self.out);
+        let name = folder.path().file_name().map_or(folder.path(), Path::new);
+        format!("{} train --out {out} --resume={}", output::program(), output::shell_path(name))
     }
 
     fn report(
@@ -189,9 +207,9 @@ impl Train {
 /// What can be done with the model.
 fn next_commands(trained: &Trained, folder: &RunFolder) -> Vec<String> {
     let program = output::program();
-    let weights = output::shell(&folder.weights().display().to_string());
-    let example = output::shell(&folder.example().display().to_string());
-    let continued = output::shell(&folder.path().join("continued.gif").display().to_string());
+    let weights = output::shell_path(&folder.weights());
+    let example = output::shell_path(&folder.example());
+    let continued = output::shell_path(&folder.path().join("continued.gif"));
     let steps = trained.model.config.data.output_frames;
     vec![
         format!("{program} eval --checkpoint {weights}"),

@@ -41,6 +41,9 @@ pub(crate) struct Tune {
     /// Configurations to try [default: that of the file of ranges]
     #[arg(long, value_name = "N", value_parser = super::count)]
     trials: Option<usize>,
+    /// Go on with a trial although the data are not those that it was trained on
+    #[arg(long)]
+    allow_changed_data: bool,
     /// Print the trials as one line of JSON, the best first
     #[arg(long)]
     json: bool,
@@ -65,6 +68,7 @@ impl Tune {
     ) -> anyhow::Result<ExitCode> {
         let trials = search.trials;
         let mut search = Search::open(search, base, &self.out)?;
+        search.allow_changed_data = self.allow_changed_data;
         let mut progress = Progress::new();
         let outcome = search.run(interrupt, &mut progress, |number, settings| {
             let settings: Vec<_> = settings.iter().map(|(field, value)| format!("{field}={value}")).collect();

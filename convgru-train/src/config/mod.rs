@@ -86,8 +86,11 @@ pub struct LoopConfig {
     pub seed: u64,
     /// Steps between validations; 0 validates at the end only.
     pub validate_every: u64,
-    /// Steps between checkpoints; 0 saves at the end only.
+    /// Steps between checkpoints; 0 saves by time and at the end only.
     pub checkpoint_every: u64,
+    /// Seconds after which a checkpoint is written whatever the step; 0 for never. Where saving takes long the time
+    /// is longer, so that at most a twentieth of a run goes into it.
+    pub checkpoint_seconds: u64,
     /// Generations of checkpoints to keep, at least 2.
     pub keep_checkpoints: usize,
     /// Threads; 0 means one per core. The result does not depend on it.
@@ -141,6 +144,7 @@ impl Default for LoopConfig {
             seed: 0,
             validate_every: 100,
             checkpoint_every: 100,
+            checkpoint_seconds: 60,
             keep_checkpoints: 2,
             threads: 0,
             teacher_forcing: TeacherForcingConfig::default(),
@@ -211,6 +215,7 @@ impl TrainingConfig {
         config.data.prefetch = 0;
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
+        config.training.checkpoint_seconds = 0;
         config.training.keep_checkpoints = 0;
         config
     }
@@ -279,8 +284,8 @@ mod tests {
     #[test]
     fn the_hash_sees_what_decides_the_result_and_nothing_else() {
         let config = TrainingConfig::default();
-        for neutral in ["name=other", "training.threads=3", "training.checkpoint_every=5", "data.prefetch=7"]
-        {
+        let saving = ["training.checkpoint_every=5", "training.checkpoint_seconds=5"];
+        for neutral in ["name=other", "training.threads=3", "data.prefetch=7"].into_iter().chain(saving) {
             assert_eq!(config.with(neutral).unwrap().hash(), config.hash(), "{neutral}");
         }
         for decisive in ["training.seed=5", "training.steps=5", "model.patch=2", "schedule.pct_start=0.2"] {

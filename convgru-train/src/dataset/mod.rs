@@ -2,6 +2,7 @@
 
 mod batch;
 mod config;
+mod fingerprint;
 mod frames;
 mod gzip;
 mod hdf5;
@@ -24,6 +25,8 @@ use std::path::Path;
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt, Source};
+pub(crate) use fingerprint::MOST_FILES;
+pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{Axes, FramesConfig};
 pub use moving_digits::MovingDigits;
 pub use npy_file::NpyFile;

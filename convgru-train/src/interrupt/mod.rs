@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first asks the run to save and stop, the second
+//! Ctrl-C, SIGTERM and SIGHUP: the first asks the run to save and stop, the second Ctrl-C or SIGTERM
 //! ends the program at once.
 
 mod watch;
@@ -19,6 +19,8 @@ pub enum Signal {
     Interrupt,
     /// A polite request to end, as `kill` sends by default.
     Terminate,
+    /// The terminal went away, or the connection to it.
+    Hangup,
 }
 
 impl Signal {
@@ -27,7 +29,13 @@ impl Signal {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
+            Self::Hangup => 129,
         }
+    }
+
+    /// The number of the signal.
+    fn number(self) -> usize {
+        usize::from(self.exit_code()) - 128
     }
 
     /// What the user did.
@@ -35,6 +43,7 @@ impl Signal {
         match self {
             Self::Interrupt => "interrupted (Ctrl-C)",
             Self::Terminate => "asked to end (SIGTERM)",
+            Self::Hangup => "the terminal went away (SIGHUP)",
         }
     }
 }
@@ -61,8 +70,9 @@ impl Interrupt {
         Self::default()
     }
 
-    /// A flag that SIGINT and SIGTERM raise; a second signal ends the program
-    /// with its exit code without saving.
+    /// A flag that SIGINT, SIGTERM and SIGHUP raise; a second SIGINT or SIGTERM ends the program
+    /// with its exit code without saving. A terminal that goes away may send more than one SIGHUP, so that none of
+    /// them ends anything. A program that was started to ignore SIGHUP, as `nohup` does, goes on ignoring it.
     ///
     /// # Errors
     /// [`Error::Signal`] if the system refuses the handlers.
@@ -77,6 +87,12 @@ impl Interrupt {
             signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, armed.clone())
                 .and_then(|_| signal_hook::flag::register_usize(signal, raised, number))
                 .and_then(|_| signal_hook::flag::register(signal, armed.clone()))
+                .map_err(|source| Error::Signal { source })?;
+        }
+        #[cfg(unix)]
+        if !is_hangup_ignored() {
+            let raised = interrupt.raised.clone();
+            signal_hook::flag::register_usize(signal_hook::consts::SIGHUP, raised, Signal::Hangup.number())
                 .map_err(|source| Error::Signal { source })?;
         }
         watch::start(interrupt.clone())?;
@@ -99,18 +115,30 @@ impl Interrupt {
 
     /// Raises the flag as the signal would.
     pub fn raise(&self, signal: Signal) {
-        let number = if signal == Signal::Interrupt { SIGINT } else { SIGTERM };
-        self.raised.store(usize::try_from(number).expect("signal numbers are positive"), Ordering::SeqCst);
+        self.raised.store(signal.number(), Ordering::SeqCst);
     }
 
     /// The last signal since the start, if any.
     pub fn raised(&self) -> Option<Signal> {
-        match self.raised.load(Ordering::SeqCst) {
-            0 => None,
-            number if i32::try_from(number) == Ok(SIGTERM) => Some(Signal::Terminate),
-            _ => Some(Signal::Interrupt),
-        }
+        let number = self.raised.load(Ordering::SeqCst);
+        [Signal::Interrupt, Signal::Terminate, Signal::Hangup]
+            .into_iter()
+            .find(|signal| signal.number() == number)
     }
+}
+
+/// Whether this process was started to ignore SIGHUP; only Linux tells.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    ignores_hangup(&status)
+}
+
+/// Whether the first bit, SIGHUP's, is set in the mask of ignored signals.
+#[cfg(unix)]
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(test)]
@@ -124,6 +152,20 @@ mod tests {
         signal_hook::low_level::raise(SIGTERM).unwrap();
         assert_eq!(interrupt.raised(), Some(Signal::Terminate));
         assert_eq!(interrupt.raised().map(Signal::exit_code), Some(143));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn any_number_of_hangups_is_one() {
+        let interrupt = Interrupt::on_signals().unwrap();
+        for _ in 0..3 {
+            signal_hook::low_level::raise(signal_hook::consts::SIGHUP).unwrap();
+        }
+        assert_eq!(interrupt.raised().map(Signal::exit_code), Some(129));
+        assert!(
+            ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\n") && !ignores_hangup("SigIgn:\t1000\n")
+        );
+        assert!(!ignores_hangup(""));
     }
 
     #[test]

@@ -7,16 +7,15 @@ use convgru_model::Parameters;
 use serde_json::Value;
 
 use super::assess::{Assessment, Assessor};
-use super::folder::RunFolder;
 use super::nowcasts::NowcastOptions;
 use super::observer::{Event, Observer};
 use super::session::Trained;
 use super::shown::{self, Showing};
+use crate::Result;
 use crate::dataset::{SequenceDataset, Split, batch, open};
 use crate::interrupt::Interrupt;
-use crate::media::write_frames;
+use crate::media::{DEFAULT_DELAY, encode_gif};
 use crate::report::{self, CurvePoint, LeadTimeSeries, MetricRow, Report, SequencePanel, ValidationPoint};
-use crate::{Result, write_atomically};
 
 /// Sequences shown in the report and the animation.
 const SEQUENCES_SHOWN: usize = 6;
@@ -42,12 +41,12 @@ impl Trained {
     /// Those of the data and files.
     pub fn conclude(
         &self,
-        folder: &RunFolder,
         next: &[String],
         interrupt: &Interrupt,
         observer: &mut dyn Observer,
     ) -> Result<Option<Conclusion>> {
-        self.model.write(&folder.weights())?;
+        let folder = &self.folder;
+        folder.write(&folder.weights(), &self.model.to_safetensors()?)?;
         let config = &self.model.config;
         let opened = |split| {
             let open = || open(&config.data, config.data_folder(), split, config.training.seed);
@@ -72,20 +71,21 @@ impl Trained {
         let Some(assessment) = assessor.assess(&self.model.model, observer)? else {
             return Ok(None);
         };
-        write_atomically(&folder.test(), format!("{}\n", Value::Object(assessment.to_json())).as_bytes())?;
+        folder.write(&folder.test(), format!("{}\n", Value::Object(assessment.to_json())).as_bytes())?;
         let validation = opened(Split::Validation)?;
         let panels = self.panels(validation.as_ref())?;
-        write_atomically(&folder.animation(), &report::animation(&panels)?)?;
+        folder.write(&folder.animation(), &report::animation(&panels)?)?;
         let (first, _) = batch(validation.as_ref(), 0, &[0])?.split(config.data.input_frames)?;
-        write_frames(folder.example(), &shown::sequence(&first.frames, 0)?)?;
+        let example = encode_gif(&shown::sequence(&first.frames, 0)?, DEFAULT_DELAY)?;
+        folder.write(&folder.example(), &example)?;
         let conclusion = Conclusion {
             assessment,
             weights: folder.weights(),
             report: folder.report(),
             animation: folder.animation(),
         };
-        let page = report::html(&self.report(folder, &conclusion, panels, next, dataset.name()))?;
-        write_atomically(&folder.report(), page.as_bytes())?;
+        let page = report::html(&self.report(&conclusion, panels, next, dataset.name()))?;
+        folder.write(&folder.report(), page.as_bytes())?;
         Ok(Some(conclusion))
     }
 
@@ -99,13 +99,12 @@ impl Trained {
 
     fn report(
         &self,
-        folder: &RunFolder,
         conclusion: &Conclusion,
         sequences: Vec<SequencePanel>,
         next: &[String],
         data: &str,
     ) -> Report {
-        let config = &self.model.config;
+        let (config, folder) = (&self.model.config, &self.folder);
         let [inputs, outputs] = [config.data.input_frames, config.data.output_frames];
         let assessment = &conclusion.assessment;
         let path = |path: &PathBuf| path.display().to_string();

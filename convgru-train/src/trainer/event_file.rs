@@ -1,14 +1,15 @@
 //! `events.out.tfevents.convgru`: the curves of a run for TensorBoard.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use prost::Message;
 
+use crate::atomic_file::write_to;
 use crate::report::Picture;
-use crate::{Error, Result, write_atomically};
+use crate::storage::{Storage, StorageFile, read_if_there};
+use crate::{Error, Result};
 
 /// TensorBoard reads every file whose name holds `tfevents`.
 pub(super) const NAME: &str = "events.out.tfevents.convgru";
@@ -20,7 +21,9 @@ const FILE_VERSION: &str = "brain.Event:2";
 #[derive(Debug)]
 pub(super) struct EventFile {
     path: PathBuf,
-    file: File,
+    file: Box<dyn StorageFile>,
+    /// Numbers that were in the file when it was opened: what they are of, and the step.
+    found: BTreeSet<(String, u64)>,
 }
 
 /// The parts of TensorFlow's `event.proto` that are written.
@@ -73,26 +76,29 @@ impl Event {
         let values = self.summary.iter().flat_map(|summary| &summary.value);
         values.into_iter().any(|value| value.tag.starts_with("validation/"))
     }
+
+    /// What the numbers of the event are of, and their step; `None` if it has no numbers.
+    fn numbers(&self) -> Option<(String, u64)> {
+        let value = self.summary.as_ref()?.value.iter().find(|value| value.simple_value.is_some())?;
+        let (kind, _) = value.tag.split_once('/')?;
+        Some((kind.to_owned(), u64::try_from(self.step).ok()?))
+    }
 }
 
 impl EventFile {
     /// Opens the file to go on after `step`: events of later steps, which a crash left behind, are
     /// removed, and so is one that was cut short or damaged, with all behind it. Of validations those up
     /// to `validated` stay.
-    pub(super) fn resume(path: &Path, step: u64, validated: u64) -> Result<Self> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(Error::io("read", path)(error)),
-        };
-        let mut kept = Vec::new();
-        for payload in payloads(&bytes) {
-            let belongs = |event: Event| {
-                let last = if event.is_of_a_validation() { validated } else { step };
-                u64::try_from(event.step).is_ok_and(|at| at <= last)
-            };
-            if Event::decode(payload).is_ok_and(belongs) {
+    pub(super) fn resume(storage: &dyn Storage, path: &Path, step: u64, validated: u64) -> Result<Self> {
+        let there = read_if_there(storage, path)?;
+        let bytes = there.as_deref().unwrap_or_default();
+        let (mut kept, mut found) = (Vec::new(), BTreeSet::new());
+        for payload in payloads(bytes) {
+            let Ok(event) = Event::decode(payload) else { continue };
+            let last = if event.is_of_a_validation() { validated } else { step };
+            if u64::try_from(event.step).is_ok_and(|at| at <= last) {
                 kept.extend(record(payload));
+                found.extend(event.numbers());
             }
         }
         if kept.is_empty() {
@@ -100,11 +106,22 @@ impl EventFile {
                 Event { wall_time: now(), file_version: Some(FILE_VERSION.into()), ..Event::default() };
             kept = record(&first.encode_to_vec());
         }
-        if kept != bytes {
-            write_atomically(path, &kept)?;
+        let is_link = path.symlink_metadata().is_ok_and(|found| !found.is_file());
+        if is_link || kept != bytes {
+            write_to(storage, path, &kept)?;
         }
-        let file = OpenOptions::new().append(true).open(path).map_err(Error::io("open", path))?;
-        Ok(Self { path: path.into(), file })
+        let file = storage.append(path).map_err(Error::io("open", path))?;
+        Ok(Self { path: path.into(), file, found })
+    }
+
+    /// The numbers that were in the file when it was opened: what they are of (`step`, `validation`), and the step.
+    pub(super) fn take_found(&mut self) -> BTreeSet<(String, u64)> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Makes everything appended durable.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        self.file.sync().map_err(Error::io("write", &self.path))
     }
 
     /// Appends numbers of a step under their names; a `/` makes groups.
@@ -137,7 +154,7 @@ impl EventFile {
             ..Event::default()
         };
         // One write for each event, so that a crash cuts at most the last one.
-        self.file.write_all(&record(&event.encode_to_vec())).map_err(Error::io("write", &self.path))
+        self.file.write(&record(&event.encode_to_vec())).map_err(Error::io("write", &self.path))
     }
 }
 
@@ -177,6 +194,7 @@ fn checksum(bytes: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::Disk;
 
     fn events(path: &Path) -> Vec<Event> {
         let bytes = std::fs::read(path).unwrap();
@@ -187,7 +205,7 @@ mod tests {
     fn numbers_come_back_under_their_names() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        let mut file = EventFile::resume(&path, 0, 0).unwrap();
+        let mut file = EventFile::resume(&Disk, &path, 0, 0).unwrap();
         file.scalars(3, &[("step/loss", 0.25), ("step/learning_rate", 1e-3)]).unwrap();
         let picture = Picture { width: 7, height: 5, png: vec![1, 2, 3] };
         file.picture(4, "validation/sequence", picture).unwrap();
@@ -204,21 +222,21 @@ mod tests {
     fn resuming_removes_later_and_broken_events() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
-        let mut file = EventFile::resume(&path, 0, 0).unwrap();
+        let mut file = EventFile::resume(&Disk, &path, 0, 0).unwrap();
         for step in 1..=4 {
             file.scalars(step, &[("step/loss", step as f64)]).unwrap();
         }
         let mut bytes = std::fs::read(&path).unwrap();
         bytes.truncate(bytes.len() - 3);
         std::fs::write(&path, &bytes).unwrap();
-        EventFile::resume(&path, 2, 2).unwrap().scalars(3, &[("step/loss", 3.0)]).unwrap();
+        EventFile::resume(&Disk, &path, 2, 2).unwrap().scalars(3, &[("step/loss", 3.0)]).unwrap();
         assert_eq!(events(&path).iter().map(|event| event.step).collect::<Vec<_>>(), [0, 1, 2, 3]);
         // A damaged byte ends what is believed.
         let mut bytes = std::fs::read(&path).unwrap();
         let last = bytes.len() - 6;
         bytes[last] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        EventFile::resume(&path, 9, 9).unwrap();
+        EventFile::resume(&Disk, &path, 9, 9).unwrap();
         assert_eq!(events(&path).len(), 3);
     }
 

@@ -1,46 +1,157 @@
 //! The folder of a run and the files in it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
 
+use crate::atomic_file::{folder_of, write_to};
+use crate::checkpoint::{CheckpointStore, is_checkpoint};
+use crate::storage::{self, Lock, Storage, create_folders, is_leftover, remove_leftovers};
 use crate::{Error, Result};
 
 const CHECKPOINTS: &str = "checkpoints";
+const CONFIG: &str = "config.toml";
+const METRICS: &str = "metrics.jsonl";
+const WEIGHTS: &str = "model.safetensors";
+const REPORT: &str = "report.html";
+const TEST: &str = "test.json";
+const ANIMATION: &str = "prediction.gif";
+const EXAMPLE: &str = "example.gif";
+const LOCK: &str = "run.lock";
+/// The files beside the checkpoints that a run writes.
+const FILES: [&str; 8] =
+    [CONFIG, METRICS, super::event_file::NAME, WEIGHTS, REPORT, TEST, ANIMATION, EXAMPLE];
 const MOST_RUNS_OF_A_NAME: usize = 100_000;
 
 /// The folder of one run: `config.toml`, `metrics.jsonl`, `events.out.tfevents.convgru`, `checkpoints/`,
-/// `model.safetensors`, `test.json`, `report.html`, `prediction.gif` and `example.gif`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `model.safetensors`, `test.json`, `report.html`, `prediction.gif`, `example.gif` and `run.lock`.
+///
+/// A folder that was created, or that a [`Session`](super::Session) goes on in, is locked for other processes until
+/// the last clone of it is dropped.
+#[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    storage: Arc<dyn Storage>,
+    lock: Option<Arc<Lock>>,
 }
 
 impl RunFolder {
-    /// Creates `out/name`, or `out/name-2`, `-3` and so on if that exists.
+    /// Creates and locks `out/name`, or `out/name-2`, `-3` and so on if that exists. A folder in which a run was killed
+    /// before its first checkpoint is taken over.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be created.
     pub fn create(out: &Path, name: &str) -> Result<Self> {
-        fs::create_dir_all(out).map_err(Error::io("create the folder", out))?;
+        Self::create_on(storage::disk(), out, name)
+    }
+
+    /// As [`create`](Self::create), on any storage.
+    pub(super) fn create_on(storage: Arc<dyn Storage>, out: &Path, name: &str) -> Result<Self> {
+        create_folders(storage.as_ref(), out)?;
         for number in 1..MOST_RUNS_OF_A_NAME {
             let path = match number {
                 1 => out.join(name),
                 _ => out.join(format!("{name}-{number}")),
             };
-            match fs::create_dir(&path) {
-                Ok(()) => {
-                    let folder = Self { path };
-                    let checkpoints = folder.checkpoints();
-                    fs::create_dir(&checkpoints).map_err(Error::io("create the folder", &checkpoints))?;
-                    return Ok(folder);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            let is_new = match storage.create_folder(&path) {
+                Ok(()) => true,
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => false,
                 Err(error) => return Err(Error::io("create the folder", &path)(error)),
+            };
+            let folder = Self { path, storage: storage.clone(), lock: None };
+            if !is_new && !folder.never_began().unwrap_or(false) {
+                continue;
+            }
+            match folder.locked() {
+                // Unless somebody began meanwhile.
+                Ok(folder) if folder.never_began()? => return folder.with_checkpoints(),
+                Ok(_) | Err(Error::Locked { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         let source = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         Err(Error::io("create the folder", out.join(name))(source))
+    }
+
+    /// Whether there is nothing in the folder but what a run that was killed before its first checkpoint left.
+    fn never_began(&self) -> Result<bool> {
+        let list = |folder: &Path| self.storage.list(folder).map_err(Error::io("list", folder));
+        let found = list(&self.path)?;
+        let (lock, checkpoints) = (self.path.join(LOCK), self.checkpoints());
+        let known = [&lock, &checkpoints, &self.config(), &self.metrics(), &self.events()];
+        let is_known =
+            |path: &PathBuf| known.contains(&path) || is_leftover(path, |name| FILES.contains(&name));
+        // Without a lock it was made by somebody else.
+        if !(found.is_empty() || found.contains(&lock)) || !found.iter().all(is_known) {
+            return Ok(false);
+        }
+        let saved = if found.contains(&checkpoints) { list(&checkpoints)? } else { Vec::new() };
+        Ok(saved.iter().all(|path| is_leftover(path, is_checkpoint)))
+    }
+
+    fn with_checkpoints(self) -> Result<Self> {
+        let checkpoints = self.checkpoints();
+        match self.storage.create_folder(&checkpoints) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Error::io("create the folder", &checkpoints)(error)),
+        }
+        self.remove_leftovers()?;
+        self.sync()?;
+        Ok(self)
+    }
+
+    /// Locks the folder for other processes, unless this is locked already.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] with the holder if another process has the folder; nothing is changed then.
+    pub(super) fn locked(self) -> Result<Self> {
+        if self.lock.is_some() {
+            return Ok(self);
+        }
+        let lock = Lock::take(self.storage.as_ref(), &self.path.join(LOCK))?;
+        Ok(Self { lock: Some(Arc::new(lock)), ..self })
+    }
+
+    /// The process that had the folder and was killed, if this is locked and there was one.
+    pub(super) fn killed_holder(&self) -> Option<&str> {
+        self.lock.as_ref()?.stale.as_deref()
+    }
+
+    /// Makes the names of the run's files durable, and the name of the folder.
+    pub(super) fn sync(&self) -> Result<()> {
+        for folder in [&self.path, folder_of(&self.path)] {
+            self.storage.sync_folder(folder).map_err(Error::io("sync the folder", folder))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a kill left of files that were being written. The folder must be locked.
+    pub(super) fn remove_leftovers(&self) -> Result<()> {
+        debug_assert!(self.lock.is_some(), "another process may be writing");
+        remove_leftovers(self.storage.as_ref(), &self.path, |name| FILES.contains(&name))?;
+        remove_leftovers(self.storage.as_ref(), &self.checkpoints(), is_checkpoint)?;
+        Ok(())
+    }
+
+    /// Writes a file of the run, whole or not at all.
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
+        write_to(self.storage.as_ref(), path, bytes)
+    }
+
+    /// Where the files are.
+    pub(super) fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
+    /// The checkpoints, of which `keep` generations are kept.
+    pub(super) fn store(&self, keep: usize) -> CheckpointStore {
+        CheckpointStore::on(self.storage.clone(), self.checkpoints(), keep)
+    }
+
+    /// The same folder on another storage.
+    #[cfg(test)]
+    pub(super) fn on(self, storage: Arc<dyn Storage>) -> Self {
+        Self { storage, ..self }
     }
 
     /// The folder of an earlier run.
@@ -48,7 +159,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Checkpoint`] if the folder holds no run.
     pub fn open(path: &Path) -> Result<Self> {
-        let folder = Self { path: path.to_path_buf() };
+        let folder = Self { path: path.to_path_buf(), storage: storage::disk(), lock: None };
         if folder.checkpoints().is_dir() && folder.config().is_file() {
             return Ok(folder);
         }
@@ -69,42 +180,6 @@ impl RunFolder {
         kept.filter(|kept| kept.is_file()).unwrap_or_else(|| path.into())
     }
 
-    /// The run in `out` that saved a checkpoint last; with a name, only runs of
-    /// that name or of that name with a number.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`] if there is none.
-    pub fn newest(out: &Path, name: Option<&str>) -> Result<Self> {
-        let named = name.map_or_else(String::new, |name| format!(" named `{name}`"));
-        let none = || Error::Checkpoint {
-            path: out.to_path_buf(),
-            reason: format!("there is no run{named} to resume; start one without --resume"),
-        };
-        let entries = match fs::read_dir(out) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(none()),
-            Err(error) => return Err(Error::io("list", out)(error)),
-        };
-        let mut newest: Option<(SystemTime, String, Self)> = None;
-        for entry in entries {
-            let path = entry.map_err(Error::io("list", out))?.path();
-            let Some(file_name) = path.file_name().and_then(|n| n.to_str()).map(str::to_owned) else {
-                continue;
-            };
-            if name.is_some_and(|name| !is_run_of(&file_name, name)) {
-                continue;
-            }
-            let Ok(folder) = Self::open(&path) else { continue };
-            // Each save renames a file within this folder, which sets its time.
-            let saved = fs::metadata(folder.checkpoints()).and_then(|m| m.modified());
-            let saved = saved.map_err(Error::io("look at", folder.checkpoints()))?;
-            if newest.as_ref().is_none_or(|(time, name, _)| (*time, name) < (saved, &file_name)) {
-                newest = Some((saved, file_name, folder));
-            }
-        }
-        newest.map(|(_, _, folder)| folder).ok_or_else(none)
-    }
-
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
@@ -117,12 +192,12 @@ impl RunFolder {
 
     /// `config.toml`: the whole configuration of the run.
     pub fn config(&self) -> PathBuf {
-        self.path.join("config.toml")
+        self.path.join(CONFIG)
     }
 
     /// `metrics.jsonl`: one line per step and per validation.
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS)
     }
 
     /// `events.out.tfevents.convgru`: the same curves for TensorBoard.
@@ -137,66 +212,106 @@ impl RunFolder {
 
     /// `model.safetensors`: the weights, with the configuration in the metadata.
     pub fn weights(&self) -> PathBuf {
-        self.path.join("model.safetensors")
+        self.path.join(WEIGHTS)
     }
 
     /// `report.html`: curves, tables and pictures in one file.
     pub fn report(&self) -> PathBuf {
-        self.path.join("report.html")
+        self.path.join(REPORT)
     }
 
     /// `test.json`: the figures on the test set, as `eval --json` prints them.
     pub fn test(&self) -> PathBuf {
-        self.path.join("test.json")
+        self.path.join(TEST)
     }
 
     /// `prediction.gif`: input, truth and prediction side by side, rain beside its baselines.
     pub fn animation(&self) -> PathBuf {
-        self.path.join("prediction.gif")
+        self.path.join(ANIMATION)
     }
 
     /// `example.gif`: frames of one sequence, to try a prediction on.
     pub fn example(&self) -> PathBuf {
-        self.path.join("example.gif")
+        self.path.join(EXAMPLE)
     }
-}
-
-/// Whether `folder` is `name` or `name-7`.
-fn is_run_of(folder: &str, name: &str) -> bool {
-    let Some(rest) = folder.strip_prefix(name) else {
-        return false;
-    };
-    let number =
-        rest.strip_prefix('-').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    rest.is_empty() || number
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
     fn an_existing_run_is_never_overwritten() {
         let out = tempfile::tempdir().unwrap();
-        let names: Vec<_> = (0..3).map(|_| RunFolder::create(out.path(), "quick").unwrap().name()).collect();
-        assert_eq!(names, ["quick", "quick-2", "quick-3"]);
+        let made: Vec<_> = (0..3).map(|_| RunFolder::create(out.path(), "quick").unwrap()).collect();
+        assert!(made.iter().map(RunFolder::name).eq(["quick", "quick-2", "quick-3"]));
     }
 
     #[test]
-    fn the_newest_run_of_a_name_is_found() {
+    fn a_run_that_never_began_is_taken_over_and_nothing_else_is() {
         let out = tempfile::tempdir().unwrap();
-        assert!(RunFolder::newest(out.path(), None).unwrap_err().to_string().contains("no run to resume"));
-        for (name, minute) in [("quick", 3), ("quick-2", 2), ("quick-wide", 9), ("other", 8)] {
-            let folder = RunFolder::create(out.path(), name).unwrap();
-            fs::write(folder.config(), "").unwrap();
-            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(60 * minute);
-            fs::File::open(folder.checkpoints()).unwrap().set_modified(time).unwrap();
+        let create = |name: &str| RunFolder::create(out.path(), name).unwrap().name();
+        // Killed before its first checkpoint.
+        let run = RunFolder::create(out.path(), "killed").unwrap();
+        fs::write(run.config(), "half").unwrap();
+        let temporary = [run.config(), run.checkpoints().join("step_00000000.ckpt")];
+        let temporary = temporary.map(|path| run.storage().create_temporary(&path).unwrap().0);
+        assert_eq!(create("killed"), "killed-2", "it is locked");
+        drop(run);
+        assert_eq!(create("killed"), "killed");
+        assert!(temporary.iter().all(|path| !path.exists()));
+        // What somebody made, or began.
+        for file in
+            ["config.toml", "notes.txt", "checkpoints/step_00000000.ckpt", "checkpoints/best.ckpt.damaged"]
+        {
+            let name = file.replace('/', "-");
+            let run = RunFolder::create(out.path(), &name).unwrap();
+            fs::write(run.path().join(file), "precious").unwrap();
+            drop(run);
+            if file == "config.toml" {
+                fs::remove_file(out.path().join(&name).join(LOCK)).unwrap();
+            }
+            assert_eq!(create(&name), format!("{name}-2"));
+            assert_eq!(fs::read(out.path().join(&name).join(file)).unwrap(), b"precious");
         }
-        fs::write(out.path().join("stray file"), "").unwrap();
-        let newest = |name| RunFolder::newest(out.path(), name).map(|folder| folder.name());
-        assert_eq!(newest(Some("quick")).unwrap(), "quick");
-        assert_eq!(newest(None).unwrap(), "quick-wide");
-        assert!(newest(Some("slow")).unwrap_err().to_string().contains("`slow`"));
+        fs::write(out.path().join("file"), "").unwrap();
+        assert_eq!(create("file"), "file-2");
+        fs::create_dir(out.path().join("empty")).unwrap();
+        assert_eq!(create("empty"), "empty");
+    }
+
+    #[test]
+    fn a_folder_is_locked_until_its_last_clone_is_dropped() {
+        let out = tempfile::tempdir().unwrap();
+        let made = RunFolder::create(out.path(), "run").unwrap();
+        fs::write(made.config(), "").unwrap();
+        let again = || RunFolder::open(made.path()).and_then(RunFolder::locked);
+        let clone = made.clone();
+        assert!(matches!(again(), Err(Error::Locked { .. })));
+        let opened = RunFolder::open(made.path()).unwrap();
+        drop(made);
+        assert!(matches!(opened.clone().locked(), Err(Error::Locked { .. })));
+        drop(clone);
+        opened.locked().unwrap();
+    }
+
+    #[test]
+    fn leftovers_of_every_file_are_removed() {
+        let out = tempfile::tempdir().unwrap();
+        let run = RunFolder::create(out.path(), "run").unwrap();
+        let files = FILES.map(|name| run.path().join(name));
+        let checkpoints = ["best.ckpt", "step_00000007.ckpt"].map(|name| run.checkpoints().join(name));
+        for file in files.iter().chain(&checkpoints) {
+            run.storage().create_temporary(file).unwrap();
+        }
+        let (others, _) = run.storage().create_temporary(&run.path().join("notes.txt")).unwrap();
+        run.remove_leftovers().unwrap();
+        assert!(others.is_file());
+        assert_eq!(fs::read_dir(run.checkpoints()).unwrap().count(), 0);
+        // checkpoints/, run.lock and the file of somebody else.
+        assert_eq!(fs::read_dir(run.path()).unwrap().count(), 3);
     }
 
     #[test]

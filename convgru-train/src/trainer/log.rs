@@ -1,96 +1,72 @@
 //! `metrics.jsonl`: one JSON object per line, appended as the run goes on; and the same for TensorBoard.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::event_file::EventFile;
 use super::folder::RunFolder;
-use crate::checkpoint::{SkippedRecord, StepRecord, ValidationRecord};
+use crate::checkpoint::{History, SkippedRecord, StepRecord, Timing, ValidationRecord};
 use crate::report::{SequencePanel, contact_sheet};
-use crate::{Error, Result, write_atomically};
+use crate::storage::{StorageFile, read_if_there};
+use crate::{Error, Result};
 
 /// The open log of a run.
 #[derive(Debug)]
 pub(super) struct Log {
-    path: PathBuf,
-    file: File,
+    path: std::path::PathBuf,
+    file: Box<dyn StorageFile>,
     events: EventFile,
 }
 
-/// How long a step took.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Timing {
-    /// Seconds of training when it was done, over all sessions.
-    pub(super) seconds: f64,
-    /// The share of its time in which it waited for its batch, 0 to 1.
-    pub(super) data_wait: f64,
-}
-
 impl Log {
-    /// Opens the log to go on after `step`: lines of later steps, which a crash
-    /// left behind, are removed, and so is a line that was cut short. Of validations those up to
-    /// `validated` stay, the last that the checkpoint knows.
-    pub(super) fn resume(folder: &RunFolder, step: u64, validated: u64) -> Result<Self> {
-        let events = EventFile::resume(&folder.events(), step, validated)?;
-        let path = &folder.metrics();
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Error::io("read", path)(error)),
-        };
-        let kept: String = text.split_inclusive('\n').filter(|line| belongs(line, step, validated)).collect();
-        if kept != text {
-            write_atomically(path, kept.as_bytes())?;
+    /// Opens the log to go on after what a checkpoint knows: the file is written anew where it is not what follows from
+    /// the history, so that lines of later steps go, and damaged and lost ones come back. When a record was made, and
+    /// the history does not know it, is looked up in the lines there are.
+    pub(super) fn resume(folder: &RunFolder, history: &mut History) -> Result<Self> {
+        let (storage, path) = (folder.storage(), folder.metrics());
+        let there = read_if_there(storage, &path)?;
+        let found = Found::read(there.as_deref().unwrap_or_default());
+        found.complete(history);
+        let lines = lines(history);
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let is_link = path.symlink_metadata().is_ok_and(|found| !found.is_file());
+        if is_link || there.is_none_or(|there| there != text.as_bytes()) {
+            folder.write(&path, text.as_bytes())?;
         }
-        let file =
-            OpenOptions::new().create(true).append(true).open(path).map_err(Error::io("open", path))?;
-        Ok(Self { path: path.into(), file, events })
+        let step = lines.iter().filter(|line| line["kind"] != "validation").map(step_of).max().unwrap_or(0);
+        let validated = history.validations.last().map_or(0, |last| last.step);
+        let mut log = Self {
+            file: storage.append(&path).map_err(Error::io("open", &path))?,
+            path,
+            events: EventFile::resume(storage, &folder.events(), step, validated)?,
+        };
+        let known: BTreeSet<_> = log.events.take_found();
+        for line in lines.iter().filter(|line| !known.contains(&(kind_of(line).to_owned(), step_of(line)))) {
+            log.show(line)?;
+        }
+        Ok(log)
     }
 
     /// Appends the line of a step.
     pub(super) fn step(&mut self, record: &StepRecord, timing: Timing) -> Result<()> {
-        self.append(json!({
-            "kind": "step",
-            "step": record.step,
-            "epoch": record.epoch,
-            "loss": record.loss,
-            "learning_rate": record.learning_rate,
-            "gradient_norm": record.gradient_norm,
-            "teacher_forcing": record.teacher_forcing,
-            "data_wait": timing.data_wait,
-            "seconds": timing.seconds,
-        }))
+        self.append(&step_line(record, timing))
     }
 
     /// Appends the line of a step that was skipped.
     pub(super) fn skipped(&mut self, record: &SkippedRecord, timing: Timing) -> Result<()> {
-        self.append(json!({
-            "kind": "skipped",
-            "step": record.step,
-            "epoch": record.epoch,
-            "not_finite": record.part,
-            "data_wait": timing.data_wait,
-            "seconds": timing.seconds,
-        }))
+        self.append(&skipped_line(record, timing))
     }
 
     /// Appends the line of a validation.
-    pub(super) fn validation(&mut self, record: &ValidationRecord, seconds: f64) -> Result<()> {
-        self.append(json!({
-            "kind": "validation",
-            "step": record.step,
-            "loss": record.loss,
-            "mse": record.metrics.mse,
-            "mae": record.metrics.mae,
-            "psnr": record.metrics.psnr,
-            "ssim": record.metrics.ssim,
-            "mse_copy_last": record.mse_copy_last,
-            "mse_mean": record.mse_mean,
-            "seconds": seconds,
-        }))
+    pub(super) fn validation(&mut self, record: &ValidationRecord, timing: Timing) -> Result<()> {
+        self.append(&validation_line(record, timing))
+    }
+
+    /// Makes everything appended durable.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        self.file.sync().map_err(Error::io("write", &self.path))?;
+        self.events.sync()
     }
 
     /// Adds a picture of a validation to what TensorBoard shows.
@@ -98,68 +74,254 @@ impl Log {
         self.events.picture(step, "validation/sequence", contact_sheet(panel)?)
     }
 
-    fn append(&mut self, value: Value) -> Result<()> {
-        let (kind, step) = (value["kind"].as_str().unwrap_or_default(), value["step"].as_u64().unwrap_or(0));
-        let numbers: Vec<(String, f64)> = value
+    fn append(&mut self, line: &Value) -> Result<()> {
+        self.show(line)?;
+        // One write per line, so that a crash cuts at most the last one.
+        self.file.write(format!("{line}\n").as_bytes()).map_err(Error::io("write", &self.path))
+    }
+
+    /// Adds the numbers of a line to what TensorBoard shows.
+    fn show(&mut self, line: &Value) -> Result<()> {
+        let kind = kind_of(line);
+        let numbers: Vec<(String, f64)> = line
             .as_object()
             .into_iter()
             .flatten()
             .filter(|(key, _)| !["step", "epoch", "seconds"].contains(&key.as_str()))
             .filter_map(|(key, number)| Some((format!("{kind}/{key}"), number.as_f64()?)))
             .collect();
-        if !numbers.is_empty() {
-            let numbers: Vec<_> = numbers.iter().map(|(key, number)| (key.as_str(), *number)).collect();
-            self.events.scalars(step, &numbers)?;
+        if numbers.is_empty() {
+            return Ok(());
         }
-        // One write per line, so that a crash cuts at most the last one.
-        self.file.write_all(format!("{value}\n").as_bytes()).map_err(Error::io("write", &self.path))
+        let numbers: Vec<_> = numbers.iter().map(|(key, number)| (key.as_str(), *number)).collect();
+        self.events.scalars(step_of(line), &numbers)
     }
 }
 
-/// Whether a line is whole and of a step up to `step`, of a validation up to `validated`.
-fn belongs(line: &str, step: u64, validated: u64) -> bool {
-    let parsed = line.strip_suffix('\n').and_then(|line| serde_json::from_str::<Value>(line).ok());
-    parsed.is_some_and(|value| {
-        let last = if value["kind"] == "validation" { validated } else { step };
-        value["step"].as_u64().is_some_and(|of| of <= last)
+fn kind_of(line: &Value) -> &str {
+    line["kind"].as_str().unwrap_or_default()
+}
+
+fn step_of(line: &Value) -> u64 {
+    line["step"].as_u64().unwrap_or(0)
+}
+
+fn step_line(record: &StepRecord, timing: Timing) -> Value {
+    json!({
+        "kind": "step",
+        "step": record.step,
+        "epoch": record.epoch,
+        "loss": record.loss,
+        "learning_rate": record.learning_rate,
+        "gradient_norm": record.gradient_norm,
+        "teacher_forcing": record.teacher_forcing,
+        "data_wait": timing.data_wait,
+        "seconds": timing.seconds,
     })
+}
+
+fn skipped_line(record: &SkippedRecord, timing: Timing) -> Value {
+    json!({
+        "kind": "skipped",
+        "step": record.step,
+        "epoch": record.epoch,
+        "not_finite": record.part,
+        "data_wait": timing.data_wait,
+        "seconds": timing.seconds,
+    })
+}
+
+fn validation_line(record: &ValidationRecord, timing: Timing) -> Value {
+    json!({
+        "kind": "validation",
+        "step": record.step,
+        "loss": record.loss,
+        "mse": record.metrics.mse,
+        "mae": record.metrics.mae,
+        "psnr": record.metrics.psnr,
+        "ssim": record.metrics.ssim,
+        "mse_copy_last": record.mse_copy_last,
+        "mse_mean": record.mse_mean,
+        "seconds": timing.seconds,
+    })
+}
+
+/// All lines of a history in the order in which they were appended.
+fn lines(history: &History) -> Vec<Value> {
+    let History { steps, validations, skipped, timings, .. } = history;
+    let taken = steps.iter().zip(&timings.steps).map(|(record, timing)| step_line(record, *timing));
+    let left = skipped.iter().zip(&timings.skipped).map(|(record, timing)| skipped_line(record, *timing));
+    let measured = validations.iter().zip(&timings.validations);
+    let measured = measured.map(|(record, timing)| validation_line(record, *timing));
+    let mut lines: Vec<_> = taken.chain(left).chain(measured).collect();
+    lines.sort_by_key(|line| (step_of(line), line["kind"] == "validation"));
+    lines
+}
+
+/// When the lines of a file were written, by kind and step.
+struct Found(BTreeMap<(String, u64), Timing>);
+
+impl Found {
+    /// Of all lines that are whole; a file may hold anything.
+    fn read(bytes: &[u8]) -> Self {
+        let parsed = bytes.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
+        let timed = parsed.map(|line: Value| {
+            let timing = Timing {
+                seconds: line["seconds"].as_f64().unwrap_or(f64::NAN),
+                data_wait: line["data_wait"].as_f64().unwrap_or(f64::NAN),
+            };
+            ((kind_of(&line).to_owned(), step_of(&line)), timing)
+        });
+        Self(timed.collect())
+    }
+
+    /// Fills in the timings that a history does not know.
+    fn complete(&self, history: &mut History) {
+        let fill = |timing: &mut Timing, kind: &str, step: u64| {
+            if timing.seconds.is_nan()
+                && let Some(found) = self.0.get(&(kind.to_owned(), step))
+            {
+                *timing = *found;
+            }
+        };
+        let History { steps, validations, skipped, timings, .. } = history;
+        timings.steps.iter_mut().zip(steps).for_each(|(timing, record)| fill(timing, "step", record.step));
+        timings
+            .skipped
+            .iter_mut()
+            .zip(skipped)
+            .for_each(|(timing, record)| fill(timing, "skipped", record.step));
+        let measured = timings.validations.iter_mut().zip(validations);
+        measured.for_each(|(timing, record)| fill(timing, "validation", record.step));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Timings;
 
-    #[test]
-    fn resuming_removes_later_and_broken_lines() {
-        let out = tempfile::tempdir().unwrap();
-        let folder = RunFolder::create(out.path(), "run").unwrap();
-        let path = folder.metrics();
-        let text = "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n{\"st";
-        std::fs::write(&path, text).unwrap();
-        let record = StepRecord {
-            step: 3,
+    fn record(step: u64) -> StepRecord {
+        StepRecord {
+            step,
             epoch: 0,
-            loss: 1.0,
+            loss: 1.0 / step as f64,
             learning_rate: 0.1,
             gradient_norm: 2.0,
             teacher_forcing: 0.5,
-        };
-        Log::resume(&folder, 2, 2).unwrap().step(&record, Timing { seconds: 0.25, data_wait: 0.5 }).unwrap();
-        let lines: Vec<Value> = std::fs::read_to_string(&path)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
-        let steps: Vec<_> = lines.iter().map(|line| line["step"].as_u64().unwrap()).collect();
-        assert_eq!(steps, [1, 2, 3]);
-        assert_eq!((&lines[2]["seconds"], &lines[2]["data_wait"]), (&json!(0.25), &json!(0.5)));
-        assert!(folder.events().is_file());
+        }
+    }
+
+    fn timing(seconds: f64) -> Timing {
+        Timing { seconds, data_wait: 0.5 }
+    }
+
+    /// Two steps, of which the second was validated, and one that was skipped.
+    fn history() -> History {
+        let metrics = crate::metric::Metrics { mse: 1.0, mae: 2.0, psnr: 3.0, ssim: 0.5 };
+        History {
+            steps: vec![record(1), record(2)],
+            validations: vec![ValidationRecord {
+                step: 2,
+                loss: 0.5,
+                metrics,
+                mse_copy_last: 4.0,
+                mse_mean: 5.0,
+            }],
+            skipped: vec![SkippedRecord { step: 3, epoch: 0, part: crate::checkpoint::NotFinitePart::Loss }],
+            timings: Timings {
+                steps: vec![timing(0.25), timing(0.5)],
+                validations: vec![Timing::at(0.75)],
+                skipped: vec![timing(1.0)],
+            },
+            ..History::default()
+        }
+    }
+
+    fn parsed(folder: &RunFolder) -> Vec<Value> {
+        let text = std::fs::read_to_string(folder.metrics()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     #[test]
-    fn a_validation_that_the_checkpoint_does_not_know_is_removed() {
-        let line = |kind: &str, step: u64| format!("{{\"kind\":\"{kind}\",\"step\":{step}}}\n");
-        assert!(belongs(&line("validation", 50), 50, 50) && !belongs(&line("validation", 50), 50, 0));
-        assert!(belongs(&line("step", 50), 50, 0) && !belongs(&line("step", 51), 50, 50));
+    fn the_log_is_rebuilt_from_the_history_whatever_is_in_the_file() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "run").unwrap();
+        let mut known = history();
+        Log::resume(&folder, &mut known).unwrap();
+        let expected = std::fs::read(folder.metrics()).unwrap();
+        let kinds: Vec<_> =
+            parsed(&folder).iter().map(|line| (kind_of(line).to_owned(), step_of(line))).collect();
+        let order = [("step", 1), ("step", 2), ("validation", 2), ("skipped", 3)];
+        assert_eq!(kinds, order.map(|(kind, step)| (kind.to_owned(), step)));
+        let with_later = [&expected[..], b"{\"kind\":\"step\",\"step\":4}\n{\"st"].concat();
+        let lost = expected.split_inclusive(|&b| b == b'\n').skip(1).flatten().copied().collect();
+        for damaged in [vec![], vec![0xff; 99], with_later, lost, expected[..expected.len() - 9].to_vec()] {
+            std::fs::write(folder.metrics(), damaged).unwrap();
+            Log::resume(&folder, &mut known).unwrap();
+            assert!(std::fs::read(folder.metrics()).unwrap() == expected);
+        }
+        Log::resume(&folder, &mut known).unwrap().step(&record(4), timing(1.5)).unwrap();
+        let last = parsed(&folder).pop().unwrap();
+        assert_eq!((&last["seconds"], &last["data_wait"]), (&json!(1.5), &json!(0.5)));
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            4,
+            "checkpoints/, run.lock and both logs"
+        );
+    }
+
+    #[test]
+    fn times_that_the_history_does_not_know_are_taken_from_the_lines() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "run").unwrap();
+        let mut known = history();
+        Log::resume(&folder, &mut known).unwrap();
+        let mut unknown = history();
+        unknown.timings.steps = vec![Timing::UNKNOWN; 2];
+        unknown.timings.validations = vec![Timing::UNKNOWN];
+        Log::resume(&folder, &mut unknown).unwrap();
+        assert_eq!(unknown, known);
+        std::fs::remove_file(folder.metrics()).unwrap();
+        unknown.timings.steps = vec![Timing::UNKNOWN; 2];
+        Log::resume(&folder, &mut unknown).unwrap();
+        assert_eq!(
+            (&parsed(&folder)[0]["seconds"], &parsed(&folder)[0]["loss"]),
+            (&Value::Null, &json!(1.0))
+        );
+    }
+
+    #[test]
+    fn numbers_that_tensorboard_lost_come_back() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "run").unwrap();
+        let mut known = history();
+        Log::resume(&folder, &mut known).unwrap();
+        let seen = || EventFile::resume(folder.storage(), &folder.events(), 9, 9).unwrap().take_found();
+        let expected = seen();
+        assert_eq!(expected.len(), 4, "{expected:?}");
+        let bytes = std::fs::read(folder.events()).unwrap();
+        for length in [0, 40, bytes.len() / 2, bytes.len() - 1] {
+            std::fs::write(folder.events(), &bytes[..length]).unwrap();
+            Log::resume(&folder, &mut known).unwrap();
+            assert_eq!(seen(), expected, "{length} bytes were left");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_place_of_the_logs_are_replaced() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "run").unwrap();
+        let victim = out.path().join("victim");
+        for text in ["", "precious"] {
+            std::fs::write(&victim, text).unwrap();
+            for log in [folder.metrics(), folder.events()] {
+                let _ = std::fs::remove_file(&log);
+                std::os::unix::fs::symlink(&victim, log).unwrap();
+            }
+            Log::resume(&folder, &mut History::default()).unwrap().step(&record(1), timing(1.0)).unwrap();
+            assert_eq!(std::fs::read_to_string(&victim).unwrap(), text);
+        }
     }
 }

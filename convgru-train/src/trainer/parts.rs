@@ -8,11 +8,13 @@ use super::feed::Feed;
 use super::learner::Learner;
 use super::memory;
 use crate::config::TrainingConfig;
-use crate::dataset::{SequenceDataset, Split, open};
+use crate::dataset::{Fingerprint, SequenceDataset, Split, open};
 use crate::{Error, Result};
 
 /// What a session works with, all of it made from the configuration alone.
 pub(super) struct Parts {
+    /// What tells the data apart from others.
+    pub(super) data: Fingerprint,
     pub(super) feed: Feed,
     pub(super) validation: Box<dyn SequenceDataset>,
     pub(super) mean_frame: Tensor<f32>,
@@ -35,6 +37,7 @@ impl Parts {
         expect_pictures(batches.dataset())?;
         memory::expect_enough(config, batches.dataset().frame_shape())?;
         Ok(Self {
+            data: Fingerprint::of(&config.data, config.data_folder())?,
             mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
             learner: Learner::new(config, &batches.dataset().quantity().transform)?,
             validation,

@@ -1,34 +1,38 @@
 //! The training loop.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use convgru_model::{Parameters, Tensor};
 
 use super::assess::{Assessment, Assessor};
 use super::folder::RunFolder;
 use super::learner::Step;
-use super::log::{Log, Timing};
+use super::log::Log;
 use super::observer::{Event, Observer};
 use super::parts::Parts;
+use super::saving::Saving;
 use super::shown::Showing;
 use super::weights::TrainedModel;
 use crate::checkpoint::{
-    Checkpoint, CheckpointStore, Cursor, History, Loaded, SkippedRecord, ValidationRecord,
+    Checkpoint, CheckpointStore, Cursor, History, SkippedRecord, Timing, ValidationRecord,
 };
 use crate::config::TrainingConfig;
 use crate::dataset::Split;
 use crate::interrupt::{Interrupt, Signal};
-use crate::{Error, Result, write_atomically};
+use crate::storage::{self, Storage};
+use crate::{Error, Result};
 
 /// A run from its first or next step to its end.
 pub struct Session<'a> {
     config: TrainingConfig,
     folder: RunFolder,
-    parts: Parts,
+    pub(super) parts: Parts,
     store: CheckpointStore,
     log: Log,
-    cursor: Cursor,
+    saving: Saving,
+    pub(super) cursor: Cursor,
     history: History,
     began: Instant,
     earlier_seconds: f64,
@@ -56,6 +60,8 @@ pub struct Trained {
     pub model: TrainedModel,
     /// Its checkpoint.
     pub checkpoint: PathBuf,
+    /// The folder of the run, locked for other processes.
+    pub folder: RunFolder,
     /// The mean frame of the training data, `[C, H, W]`.
     pub mean_frame: Tensor<f32>,
     /// Everything measured on the way.
@@ -73,76 +79,41 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of the configuration, the data and the files.
     pub fn begin(config: TrainingConfig, out: &Path, interrupt: &'a Interrupt) -> Result<Self> {
+        Self::begin_on(storage::disk(), config, out, interrupt)
+    }
+
+    /// As [`begin`](Self::begin), on any storage.
+    pub(super) fn begin_on(
+        storage: Arc<dyn Storage>,
+        config: TrainingConfig,
+        out: &Path,
+        interrupt: &'a Interrupt,
+    ) -> Result<Self> {
         let parts = interrupt.at_once("no run was begun", || Parts::assemble(&config))?;
-        let folder = RunFolder::create(out, &config.name)?;
-        write_atomically(&folder.config(), config.to_toml().as_bytes())?;
-        let session = Self::at([0, 0], config, parts, folder, interrupt)?;
+        let folder = RunFolder::create_on(storage, out, &config.name)?;
+        folder.write(&folder.config(), config.to_toml().as_bytes())?;
+        let mut session = Self::at(0, History::default(), config, parts, folder, interrupt)?;
         session.save()?;
         Ok(session)
     }
 
-    /// Goes on with a run from its newest intact checkpoint. Newer files that
-    /// are damaged are reported as warnings and renamed to `*.damaged`.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`] if no checkpoint is intact or if it was trained
-    /// with another configuration, naming the fields that differ.
-    pub fn resume(
-        config: TrainingConfig,
-        folder: RunFolder,
-        interrupt: &'a Interrupt,
-        observer: &mut dyn Observer,
-    ) -> Result<Self> {
-        let store = CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints);
-        let Loaded { checkpoint, path, rejected } = store.load_newest()?;
-        verify(&config, &checkpoint, &path)?;
-        let parts =
-            interrupt.at_once("the run stands as it was saved; resume it", || Parts::assemble(&config))?;
-        for rejected in rejected {
-            let aside = rejected.set_aside()?;
-            observer.observe(&Event::Warning(&format!(
-                "checkpoint {} is unusable ({}); it is now {}, and the run goes on from step {}",
-                rejected.path.display(),
-                rejected.reason,
-                aside.display(),
-                checkpoint.cursor.step
-            )));
-        }
-        let validated = checkpoint.history.validations.last().map_or(0, |last| last.step);
-        let mut session = Self::at([checkpoint.cursor.step, validated], config, parts, folder, interrupt)?;
-        if session.cursor != checkpoint.cursor {
-            let reason = format!(
-                "it stands at epoch {}, batch {}, but step {} of this data is epoch {}, batch {}",
-                checkpoint.cursor.epoch,
-                checkpoint.cursor.batch,
-                checkpoint.cursor.step,
-                session.cursor.epoch,
-                session.cursor.batch
-            );
-            return Err(Error::Checkpoint { path, reason });
-        }
-        session.parts.learner.restore(&checkpoint)?;
-        session.earlier_seconds = checkpoint.history.seconds;
-        session.history = checkpoint.history;
-        Ok(session)
-    }
-
-    /// A session that goes on after `step` steps, the last validation after `validated`, with nothing
-    /// learned yet.
-    fn at(
-        [step, validated]: [u64; 2],
+    /// A session that goes on after `step` steps with what was measured in them, and nothing learned yet.
+    pub(super) fn at(
+        step: u64,
+        mut history: History,
         config: TrainingConfig,
         parts: Parts,
         folder: RunFolder,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
         Ok(Self {
-            store: CheckpointStore::new(folder.checkpoints(), config.training.keep_checkpoints),
-            log: Log::resume(&folder, step, validated)?,
+            store: folder.store(config.training.keep_checkpoints),
+            log: Log::resume(&folder, &mut history)?,
+            saving: Saving::new(&config.training),
             cursor: parts.feed.cursor(step),
-            history: History::default(),
             began: Instant::now(),
-            earlier_seconds: 0.0,
+            earlier_seconds: history.seconds,
+            history,
             parts,
             config,
             folder,
@@ -188,7 +159,9 @@ impl<'a> Session<'a> {
             if self.interrupt.raised().is_some() {
                 return self.stop(observer);
             }
-            if self.save_is_due(training.checkpoint_every) {
+            // While steps are skipped nothing is saved: what may end the run drives out no generation from before. After
+            // the validation of the same step, so that the checkpoint knows its result.
+            if self.saving.is_due(self.cursor.step) && self.history.skipped_in_a_row() == 0 {
                 let path = self.save()?;
                 observer.observe(&Event::Saved { path: &path });
             }
@@ -213,6 +186,7 @@ impl<'a> Session<'a> {
         match step {
             Step::Taken(record) => {
                 self.history.steps.push(record);
+                self.history.timings.steps.push(self.timing());
                 self.log.step(&record, self.timing())?;
                 observer.observe(&Event::Step(&record));
             }
@@ -229,6 +203,7 @@ impl<'a> Session<'a> {
     /// Counts a step that was skipped.
     fn skip(&mut self, record: SkippedRecord, observer: &mut dyn Observer) -> Result<()> {
         self.history.skipped.push(record);
+        self.history.timings.skipped.push(self.timing());
         self.log.skipped(&record, self.timing())?;
         observer.observe(&Event::Skipped { record: &record, total: self.history.skipped.len() });
         let in_a_row = self.history.skipped_in_a_row();
@@ -262,14 +237,6 @@ impl<'a> Session<'a> {
         step > 0 && (regular || step >= training.steps) && !done
     }
 
-    /// Whether the regular checkpoint of this step is due. Looked at after the
-    /// validation of the same step, so that the checkpoint knows its result. While steps are
-    /// skipped none is: what may end the run drives out no generation from before.
-    fn save_is_due(&self, every: u64) -> bool {
-        let step = self.cursor.step;
-        every > 0 && step > 0 && step.is_multiple_of(every) && self.history.skipped_in_a_row() == 0
-    }
-
     /// Measures the model; false if a signal ended it early.
     fn validate(&mut self, observer: &mut dyn Observer) -> Result<bool> {
         let assessor = Assessor {
@@ -297,23 +264,48 @@ impl<'a> Session<'a> {
         let best = self.history.record(record);
         self.parts.learner.validated(&record);
         if best {
-            self.store.save_best(&self.parts.learner.checkpoint(self.cursor, &self.history))?;
+            self.store.save_best(&self.checkpoint())?;
         }
-        self.log.validation(&record, self.history.seconds)?;
+        self.log.validation(&record, Timing::at(self.history.seconds))?;
         shown.iter().try_for_each(|panel| self.log.picture(record.step, panel))?;
         observer.observe(&Event::Validation { record: &record, best });
         Ok(true)
     }
 
-    fn save(&self) -> Result<PathBuf> {
-        self.store.save(&self.parts.learner.checkpoint(self.cursor, &self.history))
+    fn checkpoint(&self) -> Checkpoint {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Checkpoint {
+            saved: now.ok().and_then(|time| u64::try_from(time.as_millis()).ok()),
+            data: Some(self.parts.data.clone()),
+            ..self.parts.learner.checkpoint(self.cursor, &self.history)
+        }
     }
 
-    fn stop(self, observer: &mut dyn Observer) -> Result<Outcome> {
+    /// Saves a generation, and makes durable what belongs to it.
+    fn save(&mut self) -> Result<PathBuf> {
+        let began = Instant::now();
+        self.log.sync()?;
+        self.folder.sync()?;
+        let path = self.store.save(&self.checkpoint())?;
+        self.saving.saved(self.cursor.step, began);
+        Ok(path)
+    }
+
+    fn stop(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let signal = self.interrupt.raised().unwrap_or(Signal::Interrupt);
         let checkpoint = self.save()?;
         observer.observe(&Event::Saved { path: &checkpoint });
         Ok(Outcome::Interrupted { signal, step: self.cursor.step, checkpoint })
+    }
+
+    /// Takes over the checkpoint of the best validation, which is of step `best`.
+    fn restore_best(&mut self, best: u64, path: &Path) -> Result<()> {
+        let checkpoint = Checkpoint::read_from(self.folder.storage(), path)?;
+        if checkpoint.cursor.step != best {
+            let reason = format!("it is of step {}, not {best}", checkpoint.cursor.step);
+            return Err(Error::Checkpoint { path: path.into(), reason });
+        }
+        self.parts.learner.restore(&checkpoint)
     }
 
     /// Chooses the model of the best validation.
@@ -321,15 +313,10 @@ impl<'a> Session<'a> {
         let mut chosen = (self.cursor.step, last);
         if let Some((best, _)) = self.history.best.filter(|(best, _)| *best != self.cursor.step) {
             let path = self.store.best_path();
-            let restored = Checkpoint::read(&path).and_then(|checkpoint| {
-                if checkpoint.cursor.step != best {
-                    let reason = format!("it is of step {}, not {best}", checkpoint.cursor.step);
-                    return Err(Error::Checkpoint { path: path.clone(), reason });
-                }
-                self.parts.learner.restore(&checkpoint)
-            });
-            match restored {
+            match self.restore_best(best, &path) {
                 Ok(()) => chosen = (best, path),
+                // It may be there the next time.
+                Err(error @ Error::Io { .. }) => return Err(error),
                 Err(error) => observer.observe(&Event::Warning(&format!(
                     "the best model, of step {best}, cannot be used ({error}); the last one takes its place"
                 ))),
@@ -340,27 +327,10 @@ impl<'a> Session<'a> {
         let model = TrainedModel { model, config: self.config, step };
         let data_wait = self.parts.feed.waiting.of_all_steps();
         let mean_frame = self.parts.mean_frame;
-        let trained = Trained { model, checkpoint, mean_frame, history: self.history, data_wait };
+        let folder = self.folder;
+        let trained = Trained { model, checkpoint, folder, mean_frame, history: self.history, data_wait };
         Ok(Outcome::Finished(Box::new(trained)))
     }
-}
-
-/// Fails if the checkpoint was trained with a configuration that leads elsewhere.
-fn verify(config: &TrainingConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
-    if checkpoint.config_hash == config.hash() {
-        return Ok(());
-    }
-    // A checkpoint may lack fields that have come since, which have their defaults then.
-    let differences = TrainingConfig::from_toml(&checkpoint.config_toml)
-        .map_or_else(|reason| vec![reason], |theirs| theirs.differences(config));
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let reason = format!(
-        "it was trained with another configuration ({}: checkpoint, now); go on without these changes, or start a new run without --resume",
-        differences.join("; ")
-    );
-    Err(Error::Checkpoint { path: path.into(), reason })
 }
 
 fn validation_record(step: u64, assessment: &Assessment) -> ValidationRecord {

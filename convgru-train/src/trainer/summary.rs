@@ -6,7 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use super::folder::RunFolder;
 use crate::config::TrainingConfig;
+use crate::storage::{Disk, read_if_there};
 use crate::{Error, Result};
+
+/// The runs in a folder.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunList {
+    /// Those that can be read, by name.
+    pub runs: Vec<RunSummary>,
+    /// What is wrong with each of the others.
+    pub damaged: Vec<String>,
+}
 
 /// A run in a line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -103,13 +113,14 @@ pub struct BestValidation {
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Line {
-    Step { step: u64, loss: Option<f64>, seconds: f64 },
-    Skipped { step: u64, seconds: f64 },
-    Validation { step: u64, mse: f64, ssim: f64, mse_copy_last: f64, seconds: f64 },
+    Step { step: u64, loss: Option<f64>, seconds: Option<f64> },
+    Skipped { step: u64, seconds: Option<f64> },
+    Validation { step: u64, mse: f64, ssim: f64, mse_copy_last: f64, seconds: Option<f64> },
 }
 
 impl RunSummary {
-    /// Reads `config.toml`, `metrics.jsonl` and, of a finished run, `test.json`. A last line that was cut short is left out.
+    /// Reads `config.toml`, `metrics.jsonl` and, of a finished run, `test.json`. Lines that were cut short or damaged are
+    /// left out.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be read, [`Error::Format`] if the configuration or the figures are none.
@@ -128,32 +139,35 @@ impl RunSummary {
             best: None,
             test: read_test(folder)?,
         };
-        let path = folder.metrics();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            // The run ended before it wrote anything.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).for_each(|line| summary.add(line));
+        // There is no such file where the run ended before it wrote anything.
+        let bytes = read_if_there(&Disk, &folder.metrics())?.unwrap_or_default();
+        let lines = bytes.split(|&byte| byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|line| summary.add(line));
         Ok(summary)
     }
 
     /// All runs in a folder, by name.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be listed, and those of [`read`](Self::read).
-    pub fn all(out: &Path) -> Result<Vec<Self>> {
+    /// [`Error::Io`] if the folder cannot be listed. What is wrong with a run is in [`RunList::damaged`].
+    pub fn all(out: &Path) -> Result<RunList> {
         let entries = std::fs::read_dir(out).map_err(Error::io("list", out))?;
-        let mut runs = Vec::new();
+        let mut list = RunList { runs: Vec::new(), damaged: Vec::new() };
         for entry in entries {
             let path = entry.map_err(Error::io("list", out))?.path();
-            if let Ok(folder) = RunFolder::open(&path) {
-                runs.push(Self::read(&folder)?);
+            match RunFolder::open(&path).map(|folder| Self::read(&folder)) {
+                Ok(Ok(run)) => list.runs.push(run),
+                Ok(Err(error)) => list.damaged.push(error.to_string()),
+                Err(_) if path.join("checkpoints").is_dir() => {
+                    list.damaged.push(format!("{} holds checkpoints, but no config.toml", path.display()));
+                }
+                // No run at all.
+                Err(_) => {}
             }
         }
-        runs.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(runs)
+        list.runs.sort_by(|a, b| a.name.cmp(&b.name));
+        list.damaged.sort();
+        Ok(list)
     }
 
     fn add(&mut self, line: Line) {
@@ -174,19 +188,15 @@ impl RunSummary {
             }
         };
         self.step = self.step.max(step);
-        self.seconds = self.seconds.max(seconds);
+        self.seconds = self.seconds.max(seconds.unwrap_or(0.0));
     }
 }
 
 /// The figures on the test set, where there are any yet.
 fn read_test(folder: &RunFolder) -> Result<Option<TestScores>> {
     let path = folder.test();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::io("read", &path)(error)),
-    };
-    let file: TestFile = serde_json::from_str(&text)
+    let Some(bytes) = read_if_there(&Disk, &path)? else { return Ok(None) };
+    let file: TestFile = serde_json::from_slice(&bytes)
         .map_err(|error| Error::Format { path, reason: format!("are no figures of a test: {error}") })?;
     Ok(Some(file.into()))
 }
@@ -214,17 +224,40 @@ mod tests {
         let test = r#"{"sequences":3,"mse":2.0,"ssim":0.5,"mse_copy_last":8.0,"thresholds":[0.5,2.0],
             "models":{"convgru":{"csi":[[0.5,null,0.75],[null,null,null]]}}}"#;
         std::fs::write(folder.test(), test).unwrap();
-        let runs = RunSummary::all(out.path()).unwrap();
-        assert_eq!(runs.len(), 1);
+        let RunList { runs, damaged } = RunSummary::all(out.path()).unwrap();
+        assert_eq!((runs.len(), damaged.len()), (1, 0));
         let run = &runs[0];
         assert_eq!((run.step, run.skipped, run.seconds, run.loss), (5, 1, 5.5, Some(0.5)));
         assert_eq!(run.best, Some(BestValidation { step: 3, mse: 2.0, ssim: 0.5, ratio: 0.25 }));
         let scores = run.test.as_ref().unwrap();
         assert_eq!((scores.sequences, scores.ratio), (3, 0.25));
         assert_eq!(scores.csi, [(0.5, Some(0.625)), (2.0, None)]);
-        std::fs::write(folder.test(), "{").unwrap();
-        let error = RunSummary::all(out.path()).unwrap_err().to_string();
-        assert!(error.contains("test.json"), "{error}");
         assert_eq!(run.config_hash, config.hash());
+        let damaged = |words: &str| {
+            let list = RunSummary::all(out.path()).unwrap();
+            assert!(
+                list.runs.is_empty() && list.damaged.len() == 1 && list.damaged[0].contains(words),
+                "{list:?}"
+            );
+        };
+        std::fs::write(folder.test(), "{").unwrap();
+        damaged("test.json");
+        std::fs::remove_file(folder.test()).unwrap();
+        std::fs::write(folder.config(), [0xff]).unwrap();
+        damaged("config.toml");
+        std::fs::remove_file(folder.config()).unwrap();
+        damaged("no config.toml");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_cost_their_lines_alone() {
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), "a").unwrap();
+        std::fs::write(folder.config(), TrainingConfig::default().to_toml()).unwrap();
+        let line =
+            |step: u64| format!("{{\"kind\":\"step\",\"step\":{step},\"loss\":0.5,\"seconds\":null}}\n");
+        std::fs::write(folder.metrics(), [line(1).as_bytes(), b"\xff\xfe\n", line(2).as_bytes()].concat())
+            .unwrap();
+        assert_eq!(RunSummary::read(&folder).unwrap().step, 2);
     }
 }

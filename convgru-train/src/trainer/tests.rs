@@ -79,8 +79,7 @@ fn train(config: &TrainingConfig, out: &Path, stop: u64) -> Result<(Outcome, Vec
         };
         let outcome = session.run(&mut observer)?;
         if let Outcome::Finished(trained) = &outcome {
-            let folder = RunFolder::open(&run(out))?;
-            trained.conclude(&folder, &[], &Interrupt::manual(), &mut Silent)?;
+            trained.conclude(&[], &Interrupt::manual(), &mut Silent)?;
         }
         Ok((outcome, observer.warnings))
     })?

@@ -10,8 +10,12 @@ use super::ranges::SearchConfig;
 use crate::config::TrainingConfig;
 use crate::interrupt::{Interrupt, Signal};
 use crate::schedule::{Mode, Watched};
-use crate::trainer::{Event, Observer, Outcome, RunFolder, Session};
+use crate::storage::{Disk, Lock, create_folders, remove_leftovers};
+use crate::trainer::{Event, Observer, Outcome, Resumption, RunFolder, Session};
 use crate::{Error, Result, write_atomically};
+
+/// The file that holds what is done.
+const RECORD: &str = "tune.json";
 
 /// How a trial ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +55,10 @@ pub struct Search {
     base: TrainingConfig,
     folder: PathBuf,
     trials: Vec<Trial>,
+    /// Whether a trial goes on although the data have changed since it was stopped.
+    pub allow_changed_data: bool,
+    /// Held until the search is dropped.
+    _lock: Lock,
 }
 
 /// How a session of a search ended.
@@ -75,15 +83,24 @@ impl Search {
     /// Begins a search in a folder, or goes on with the one in it.
     ///
     /// # Errors
-    /// [`Error::Config`] if no trial could be made of the ranges, [`Error::Format`] if the folder
-    /// holds another search, and those of the files.
+    /// [`Error::Config`] if no trial could be made of the ranges, [`Error::Locked`] if another process searches in the
+    /// folder, [`Error::Format`] if the folder holds another search, and those of the files.
     pub fn open(search: SearchConfig, base: TrainingConfig, folder: &Path) -> Result<Self> {
         search.validate()?;
         // Every trial must exist before the first is trained.
         (0..search.trials).try_for_each(|number| search.apply(&base, number)?.validate())?;
-        std::fs::create_dir_all(folder).map_err(Error::io("create the folder", folder))?;
-        let path = folder.join("tune.json");
-        let mut opened = Self { search, base, folder: folder.to_path_buf(), trials: Vec::new() };
+        create_folders(&Disk, folder)?;
+        let lock = Lock::take(&Disk, &folder.join("tune.lock"))?;
+        remove_leftovers(&Disk, folder, |name| name == RECORD)?;
+        let path = folder.join(RECORD);
+        let mut opened = Self {
+            search,
+            base,
+            folder: folder.to_path_buf(),
+            trials: Vec::new(),
+            allow_changed_data: false,
+            _lock: lock,
+        };
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let refuse = |reason: String| Error::Format { path: path.clone(), reason };
@@ -177,7 +194,13 @@ impl Search {
             Ok(Outcome::Finished(_)) => {}
             Ok(Outcome::Interrupted { .. }) if watch.behind => trial.ending = Ending::Behind,
             Ok(Outcome::Interrupted { .. }) => return Ok(None),
-            Err(error @ Error::Io { .. }) => return Err(error),
+            // What says nothing about the trial.
+            Err(
+                error @ (Error::Io { .. }
+                | Error::Locked { .. }
+                | Error::ChangedData { .. }
+                | Error::DamagedCheckpoint { .. }),
+            ) => return Err(error),
             Err(error) => trial.ending = Ending::Failed(error.to_string()),
         }
         // JSON has no number that is none.
@@ -198,6 +221,7 @@ impl Search {
             Ok(run) => run,
             Err(_) => return Session::begin(config, &self.folder, own),
         };
+        let run = Resumption { folder: run, allow_changed_data: self.allow_changed_data };
         match Session::resume(config.clone(), run, own, observer) {
             // Killed before its first checkpoint.
             Err(Error::Checkpoint { .. }) => Session::begin(config, &self.folder, own),
@@ -209,7 +233,7 @@ impl Search {
         let record =
             Record { search: self.search.clone(), base: self.base.to_toml(), trials: self.trials.clone() };
         let text = serde_json::to_string_pretty(&record).expect("texts and numbers are JSON");
-        write_atomically(&self.folder.join("tune.json"), text.as_bytes())
+        write_atomically(&self.folder.join(RECORD), text.as_bytes())
     }
 }
 

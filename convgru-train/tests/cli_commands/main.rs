@@ -11,6 +11,8 @@ mod names;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod runs;
 #[cfg(test)]
 mod signals;

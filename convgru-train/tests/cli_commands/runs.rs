@@ -36,3 +36,31 @@ fn folders_that_are_no_runs_are_named() {
     let unknown = convgru(folder.path(), "runs --compare a b");
     assert!(unknown.code == Some(1) && unknown.stderr.contains('a'), "{}", unknown.stderr);
 }
+
+#[test]
+fn damaged_runs_are_left_out_and_named() {
+    let folder = folder();
+    for name in ["a", "b", "c", "d"] {
+        let train = format!("train --config tiny.toml --set name={name} --set training.steps=1");
+        convgru(folder.path(), &train).succeeded();
+    }
+    let at = |path: &str| folder.path().join("runs").join(path);
+    std::fs::write(at("a/config.toml"), [0xff, 0xfe]).unwrap();
+    std::fs::write(at("b/test.json"), "{").unwrap();
+    std::fs::write(at("c/metrics.jsonl"), [0xff, 0xfe]).unwrap();
+    for arguments in ["runs --json", "runs --json --sort mse"] {
+        let listed = convgru(folder.path(), arguments).succeeded();
+        let runs = listed.json();
+        let mut names: Vec<_> =
+            runs.as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["c", "d"], "{}", listed.stderr);
+        for file in ["a/config.toml", "b/test.json"] {
+            assert!(
+                listed.stderr.contains("warning: a run is left out") && listed.stderr.contains(file),
+                "{}",
+                listed.stderr
+            );
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::bounded;
 use super::record::{Checkpoint, Cursor, NamedTensor};
 use super::version2::Measurements;
 use crate::optimizer::OptimizerState;
@@ -9,10 +10,13 @@ use crate::optimizer::OptimizerState;
 /// A record of version 1, field by field.
 #[derive(Deserialize)]
 pub(super) struct Record {
+    #[serde(deserialize_with = "bounded::text")]
     config_toml: String,
+    #[serde(deserialize_with = "bounded::text")]
     config_hash: String,
     seed: u64,
     cursor: Cursor,
+    #[serde(deserialize_with = "bounded::tensors")]
     parameters: Vec<NamedTensor>,
     optimizer: Adam,
     history: Measurements,
@@ -22,7 +26,9 @@ pub(super) struct Record {
 #[derive(Deserialize)]
 struct Adam {
     step: u64,
+    #[serde(deserialize_with = "bounded::moment")]
     first: Vec<Vec<f32>>,
+    #[serde(deserialize_with = "bounded::moment")]
     second: Vec<Vec<f32>>,
 }
 
@@ -37,6 +43,8 @@ impl From<Record> for Checkpoint {
             parameters: record.parameters,
             optimizer: OptimizerState { step, moments: vec![first, second] },
             average: None,
+            saved: None,
+            data: None,
             history: record.history.into(),
         }
     }

@@ -2,18 +2,23 @@
 
 use serde::Deserialize;
 
-use super::history::{History, StepRecord, ValidationRecord};
+use super::bounded;
+use super::history::{History, StepRecord, Timings, ValidationRecord};
 use super::record::{Checkpoint, Cursor, NamedTensor};
 use crate::optimizer::OptimizerState;
 
 /// A record of version 2, field by field.
 #[derive(Deserialize)]
 pub(super) struct Record {
+    #[serde(deserialize_with = "bounded::text")]
     config_toml: String,
+    #[serde(deserialize_with = "bounded::text")]
     config_hash: String,
     seed: u64,
     cursor: Cursor,
+    #[serde(deserialize_with = "bounded::tensors")]
     parameters: Vec<NamedTensor>,
+    #[serde(deserialize_with = "bounded::state")]
     optimizer: OptimizerState<f32>,
     history: Measurements,
 }
@@ -21,7 +26,9 @@ pub(super) struct Record {
 /// The history in records of versions 1 and 2.
 #[derive(Deserialize)]
 pub(super) struct Measurements {
+    #[serde(deserialize_with = "bounded::long")]
     steps: Vec<StepRecord>,
+    #[serde(deserialize_with = "bounded::long")]
     validations: Vec<ValidationRecord>,
     best: Option<(u64, f64)>,
     seconds: f64,
@@ -29,7 +36,8 @@ pub(super) struct Measurements {
 
 impl From<Measurements> for History {
     fn from(Measurements { steps, validations, best, seconds }: Measurements) -> Self {
-        Self { steps, validations, best, seconds, skipped: Vec::new() }
+        let timings = Timings::unknown(steps.len(), validations.len(), 0);
+        Self { steps, validations, best, seconds, skipped: Vec::new(), timings }
     }
 }
 
@@ -43,6 +51,8 @@ impl From<Record> for Checkpoint {
             parameters: record.parameters,
             optimizer: record.optimizer,
             average: None,
+            saved: None,
+            data: None,
             history: record.history.into(),
         }
     }

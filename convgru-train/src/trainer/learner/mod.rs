@@ -98,9 +98,11 @@ impl Learner {
         self.average.as_ref().map_or(&self.model, |average| &average.model)
     }
 
-    /// Everything at this moment, as a checkpoint.
+    /// Everything at this moment, as a checkpoint; neither the time nor the data are known here.
     pub(super) fn checkpoint(&self, cursor: Cursor, history: &History) -> Checkpoint {
         Checkpoint {
+            saved: None,
+            data: None,
             config_toml: self.config.to_toml(),
             config_hash: self.config.hash(),
             seed: self.config.training.seed,

@@ -1,0 +1,333 @@
+//! Whether data are still those that a run was trained on.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::{DataConfig, OnCorrupt, Source, frames, mnist, radar};
+use crate::checkpoint::bounded;
+use crate::{Error, MemoryBudget, Result};
+
+/// The longest file of which every byte is looked at, in bytes.
+const WHOLE: u64 = 1 << 16;
+/// Bytes of a sample of a longer file.
+const SAMPLE: u64 = 4096;
+/// Samples of a longer file, evenly over it: the first begins at its start, the last ends at its end.
+const SAMPLES: u64 = 16;
+/// Files that are remembered one by one.
+pub(crate) const MOST_FILES: usize = 1 << 16;
+/// Bytes that are kept for a file, besides its name.
+const FILE_BYTES: usize = 128;
+/// Changes that are told one by one.
+const MOST_TOLD: usize = 5;
+
+/// What tells data apart without reading all of them: names, sizes and bytes of the files that a source reads.
+///
+/// Of files up to 64 KiB all bytes count, of longer ones 16 samples of 4 KiB, among them the last bytes, in which gzip,
+/// zip and PNG files have checksums of their content. Names count from the folder of the data on, so that a folder
+/// that was moved or copied has the same fingerprint. A time alone is no change: bytes beat times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The source, as in the configuration.
+    #[serde(deserialize_with = "bounded::text")]
+    pub source: String,
+    /// Number of files.
+    pub count: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
+    /// The blake3 hash, in hexadecimal, of names, sizes and samples of all files.
+    #[serde(deserialize_with = "bounded::text")]
+    pub hash: String,
+    /// The files in the order of their names; empty if there are more than 65,536.
+    #[serde(deserialize_with = "bounded::files")]
+    pub files: Vec<FileFingerprint>,
+}
+
+/// What tells a file apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFingerprint {
+    /// Its path from the folder of the data on; empty if the data are one file.
+    #[serde(deserialize_with = "bounded::text")]
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last changed, in seconds since 1970; 0 if that is not known.
+    pub modified: u64,
+    /// The first 16 bytes of the blake3 hash of its samples.
+    pub samples: [u8; 16],
+}
+
+impl Fingerprint {
+    /// The fingerprint of what a source reads at a path. Digits that are drawn come with the program and always have
+    /// the same.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if a file cannot be read.
+    pub fn of(config: &DataConfig, path: Option<&Path>) -> Result<Self> {
+        let files = match path {
+            Some(path) if config.source != Source::Strokes => files(config, path)?,
+            _ => Vec::new(),
+        };
+        let mut hasher = blake3::Hasher::new();
+        for file in &files {
+            hasher.update(&(file.name.len() as u64).to_le_bytes()).update(file.name.as_bytes());
+            hasher.update(&file.size.to_le_bytes()).update(&file.samples);
+        }
+        Ok(Self {
+            source: config.source.name().to_owned(),
+            count: files.len() as u64,
+            bytes: files.iter().map(|file| file.size).fold(0, u64::saturating_add),
+            hash: hasher.finalize().to_hex().to_string(),
+            files: if files.len() > MOST_FILES { Vec::new() } else { files },
+        })
+    }
+
+    /// What changed from these data to others, in words; empty if nothing did.
+    pub fn changes(&self, now: &Self) -> Vec<String> {
+        if (&self.source, &self.hash) == (&now.source, &now.hash) {
+            return Vec::new();
+        }
+        let mut changes = Vec::new();
+        if self.source != now.source {
+            changes.push(format!("the source was {} and is {}", self.source, now.source));
+        }
+        if (self.count, self.bytes) != (now.count, now.bytes) {
+            changes.push(format!(
+                "there were {} files of {} bytes, now there are {} of {}",
+                self.count, self.bytes, now.count, now.bytes
+            ));
+        }
+        let known = |one: &Self| one.files.len() as u64 == one.count;
+        let told = if known(self) && known(now) { told(&self.files, &now.files) } else { Vec::new() };
+        let more = told.len().saturating_sub(MOST_TOLD);
+        changes.extend(told.into_iter().take(MOST_TOLD));
+        if more > 0 {
+            changes.push(format!("{more} more files changed"));
+        }
+        if changes.is_empty() {
+            changes.push("names or contents of files differ".to_owned());
+        }
+        changes
+    }
+
+    /// Of data without [`changes`](Self::changes): files of which only samples were compared and whose time differs.
+    pub fn only_times_differ(&self, now: &Self) -> usize {
+        let pairs = self.files.iter().zip(&now.files);
+        pairs.filter(|(then, now)| now.size > WHOLE && then.modified != now.modified).count()
+    }
+}
+
+/// Each file that is in one list and not the same in the other; both are sorted by name.
+fn told(then: &[FileFingerprint], now: &[FileFingerprint]) -> Vec<String> {
+    let find = |files: &[FileFingerprint], name: &str| {
+        files.binary_search_by(|file| file.name.as_str().cmp(name)).ok()
+    };
+    let shown = |name: &str| if name.is_empty() { "the file".to_owned() } else { format!("{name:?}") };
+    let mut told = Vec::new();
+    for old in then {
+        let name = shown(&old.name);
+        match find(now, &old.name).map(|at| &now[at]) {
+            None => told.push(format!("{name} is gone")),
+            Some(new) if new.size != old.size => {
+                told.push(format!("{name} had {} bytes and has {}", old.size, new.size));
+            }
+            Some(new) if new.samples != old.samples => {
+                told.push(format!("{name} has other content of the same size"));
+            }
+            Some(_) => {}
+        }
+    }
+    let added = now.iter().filter(|new| find(then, &new.name).is_none());
+    told.extend(added.map(|new| format!("{} is new", shown(&new.name))));
+    told
+}
+
+/// The files that a source reads at a path, in the order of their names.
+fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
+    let budget = config.budget();
+    let mut names = budget.keep(path, 0)?;
+    let mut found = Vec::new();
+    radar::each_file(path, &mut |file| {
+        names.more(path, (FILE_BYTES + 2 * file.as_os_str().len()) as u64)?;
+        found.push(file);
+        Ok(())
+    })?;
+    let is_single = path.is_file();
+    // Anything else than a file, such as a pipe, might never end.
+    let read = found
+        .par_iter()
+        .filter(|file| (is_single || is_read(config.source, file, path, &budget)) && file.is_file());
+    let one = |file: &PathBuf| match FileFingerprint::of(file, path) {
+        // The data set leaves it out.
+        Err(_) if config.on_corrupt == OnCorrupt::Skip => Ok(FileFingerprint::unreadable(file, path)),
+        read => read,
+    };
+    let mut files = read.map(one).collect::<Result<Vec<_>>>()?;
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
+}
+
+/// Whether a source reads a file of this name and kind in a folder.
+fn is_read(source: Source, file: &Path, folder: &Path, budget: &MemoryBudget) -> bool {
+    match source {
+        Source::Strokes => false,
+        Source::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
+        Source::Radar => radar::is_radar(file, budget),
+        Source::Frames => frames::is_frames(file),
+    }
+}
+
+impl FileFingerprint {
+    fn of(path: &Path, folder: &Path) -> Result<Self> {
+        let io = || Error::io("read", path);
+        let mut file = File::open(path).map_err(io())?;
+        let metadata = file.metadata().map_err(io())?;
+        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let mut hasher = blake3::Hasher::new();
+        for start in starts(metadata.len()) {
+            file.seek(SeekFrom::Start(start)).map_err(io())?;
+            let length = if metadata.len() <= WHOLE { WHOLE } else { SAMPLE };
+            std::io::copy(&mut file.by_ref().take(length), &mut hasher).map_err(io())?;
+        }
+        let mut samples = [0; 16];
+        samples.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        let modified = modified.map_or(0, |time| time.as_secs());
+        Ok(Self { size: metadata.len(), modified, samples, ..Self::unreadable(path, folder) })
+    }
+
+    fn unreadable(path: &Path, folder: &Path) -> Self {
+        let inside = path.strip_prefix(folder).unwrap_or(path);
+        let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        Self { name: parts.join("/"), size: 0, modified: 0, samples: [0; 16] }
+    }
+}
+
+/// Where samples of a file begin.
+fn starts(size: u64) -> Vec<u64> {
+    if size <= WHOLE {
+        return vec![0];
+    }
+    let last = size - SAMPLE;
+    (0..SAMPLES).map(|at| (u128::from(last) * u128::from(at) / u128::from(SAMPLES - 1)) as u64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn config(source: Source) -> DataConfig {
+        DataConfig { source, ..DataConfig::default() }
+    }
+
+    fn frames(path: &Path) -> Fingerprint {
+        Fingerprint::of(&config(Source::Frames), Some(path)).unwrap()
+    }
+
+    /// A folder with three arrays; the content means nothing here.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("b")).unwrap();
+        fs::write(folder.path().join("a.npy"), [1; 100]).unwrap();
+        fs::write(folder.path().join("b/c.npy"), [2; 200]).unwrap();
+        fs::write(folder.path().join("long.npy"), vec![3; 1 << 20]).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_folder_that_was_moved_touched_or_has_a_readme_is_the_same() {
+        let folder = folder();
+        let before = frames(folder.path());
+        assert_eq!((before.count, before.bytes), (3, 300 + (1 << 20)));
+        let names: Vec<_> = before.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["a.npy", "b/c.npy", "long.npy"]);
+        fs::write(folder.path().join("README.md"), "notes").unwrap();
+        let long = File::options().write(true).open(folder.path().join("long.npy")).unwrap();
+        long.set_modified(UNIX_EPOCH + std::time::Duration::from_secs(77)).unwrap();
+        let other = tempfile::tempdir().unwrap();
+        let moved = other.path().join("elsewhere");
+        fs::rename(folder.path(), &moved).unwrap();
+        let after = frames(&moved);
+        assert_eq!(before.changes(&after), Vec::<String>::new());
+        assert_eq!(before.only_times_differ(&after), 1);
+        fs::create_dir(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn every_change_is_told_by_file() {
+        let folder = folder();
+        let before = frames(folder.path());
+        let change = |name: &str, bytes: Option<&[u8]>| {
+            let path = folder.path().join(name);
+            let old = fs::read(&path).ok();
+            match bytes {
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            let changes = before.changes(&frames(folder.path())).join("; ");
+            match old {
+                Some(old) => fs::write(&path, old).unwrap(),
+                None => fs::remove_file(&path).unwrap(),
+            }
+            changes
+        };
+        assert!(change("a.npy", None).contains("\"a.npy\" is gone"));
+        assert!(change("d.npy", Some(b"x")).contains("\"d.npy\" is new"));
+        assert!(change("b/c.npy", Some(&[2; 201])).contains("\"b/c.npy\" had 200 bytes and has 201"));
+        assert_eq!(change("a.npy", Some(&[9; 100])), "\"a.npy\" has other content of the same size");
+        // The last byte of a long file, where archives have their checksums; and a part in the middle.
+        let mut long = vec![3; 1 << 20];
+        *long.last_mut().unwrap() = 4;
+        assert!(change("long.npy", Some(&long)).contains("other content"));
+        let mut long = vec![3; 1 << 20];
+        long[400_000..480_000].fill(5);
+        assert!(change("long.npy", Some(&long)).contains("other content"));
+        assert_eq!(before.changes(&frames(folder.path())), Vec::<String>::new());
+        for number in 0..9 {
+            fs::write(folder.path().join(format!("new{number}.npy")), "").unwrap();
+        }
+        assert!(before.changes(&frames(folder.path())).join("; ").ends_with("4 more files changed"));
+    }
+
+    #[test]
+    fn one_file_is_the_same_under_another_name() {
+        let folder = folder();
+        let before = frames(&folder.path().join("a.npy"));
+        assert_eq!(before.count, 1);
+        fs::rename(folder.path().join("a.npy"), folder.path().join("z.npy")).unwrap();
+        assert_eq!(before, frames(&folder.path().join("z.npy")));
+        fs::write(folder.path().join("z.npy"), "y").unwrap();
+        let changes = before.changes(&frames(&folder.path().join("z.npy"))).join("; ");
+        assert!(changes.contains("the file had 100 bytes and has 1"), "{changes}");
+    }
+
+    #[test]
+    fn drawn_digits_have_one_fingerprint_and_other_sources_another() {
+        let drawn = Fingerprint::of(&config(Source::Strokes), None).unwrap();
+        assert_eq!(drawn, Fingerprint::of(&config(Source::Strokes), Some(Path::new("anywhere"))).unwrap());
+        assert!(
+            drawn
+                .changes(&frames(folder().path()))
+                .join("; ")
+                .contains("the source was strokes and is frames")
+        );
+    }
+
+    #[test]
+    fn samples_reach_from_the_first_byte_to_the_last() {
+        assert_eq!(starts(WHOLE), [0]);
+        for size in [WHOLE + 1, 1 << 20, 1 << 40, u64::MAX] {
+            let starts = starts(size);
+            assert_eq!(
+                (starts.len() as u64, starts[0], starts[starts.len() - 1]),
+                (SAMPLES, 0, size - SAMPLE)
+            );
+            assert!(starts.is_sorted());
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The file system as a run uses it: every file of a run is read and written through [`Storage`], so that tests can
+//! make any call fail and lose whatever was not synced.
+
+mod disk;
+#[cfg(test)]
+pub(crate) mod faults;
+mod leftovers;
+mod lock;
+#[cfg(test)]
+pub(crate) mod power_cut;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(crate) use disk::Disk;
+pub(crate) use leftovers::{is_leftover, remove_leftovers};
+pub(crate) use lock::Lock;
+
+use crate::atomic_file::folder_of;
+use crate::{Error, Result};
+
+/// The calls to the file system that a run makes.
+pub(crate) trait Storage: std::fmt::Debug + Send + Sync {
+    /// The bytes of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The paths of what is in a folder, in any order.
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Creates one folder; fails if there is something of the name.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Creates a file of a new random name beside `path`, and never opens one that is there.
+    fn create_temporary(&self, path: &Path) -> io::Result<(PathBuf, Box<dyn StorageFile>)>;
+    /// Opens a file that is there, to write at its end.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
+    /// Gives a file another name in the same folder; a file that has it is replaced.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file, or a link instead of what it points to.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Locks a file for as long as it stays open, and creates it if there is none. `None` where another process
+    /// holds the lock.
+    fn lock(&self, path: &Path) -> io::Result<Option<std::fs::File>>;
+}
+
+/// A file that is open for writing.
+pub(crate) trait StorageFile: std::fmt::Debug + Send {
+    /// Writes all bytes.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes everything written durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The file system of the machine.
+pub(crate) fn disk() -> Arc<dyn Storage> {
+    Arc::new(Disk)
+}
+
+/// The bytes of a file, `None` if there is no such file.
+pub(crate) fn read_if_there(storage: &dyn Storage, path: &Path) -> Result<Option<Vec<u8>>> {
+    match storage.read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+/// Creates a folder with all folders above it, each of them durable.
+///
+/// # Errors
+/// [`Error::Io`] with the folder that cannot be created.
+pub(crate) fn create_folders(storage: &dyn Storage, path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = folder_of(path);
+    if above != path && !above.is_dir() {
+        create_folders(storage, above)?;
+    }
+    match storage.create_folder(path) {
+        Ok(()) => {}
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) => return Err(Error::io("create the folder", path)(error)),
+    }
+    storage.sync_folder(above).map_err(Error::io("sync the folder", above))
+}

@@ -1,0 +1,136 @@
+//! Going on with a run.
+
+use std::path::Path;
+
+use super::folder::RunFolder;
+use super::observer::{Event, Observer};
+use super::parts::Parts;
+use super::session::Session;
+use crate::checkpoint::{Checkpoint, Loaded};
+use crate::config::TrainingConfig;
+use crate::dataset::Fingerprint;
+use crate::interrupt::Interrupt;
+use crate::{Error, Result};
+
+/// The run that a session goes on with.
+#[derive(Clone, Debug)]
+pub struct Resumption {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// Whether it goes on although the data have changed.
+    pub allow_changed_data: bool,
+}
+
+impl From<RunFolder> for Resumption {
+    fn from(folder: RunFolder) -> Self {
+        Self { folder, allow_changed_data: false }
+    }
+}
+
+impl<'a> Session<'a> {
+    /// Goes on with a run from its newest intact checkpoint. Newer files that
+    /// are damaged are reported as warnings and renamed to `*.damaged`; what a kill left of files that were being
+    /// written is removed, and `metrics.jsonl` is what follows from the checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process works in the folder, [`Error::Checkpoint`] if no checkpoint is intact or if
+    /// it was trained with another configuration, naming the fields that differ, [`Error::ChangedData`] if it was
+    /// trained on other data, and [`Error::Io`] if a file cannot be read now. Nothing is lost then.
+    pub fn resume(
+        config: TrainingConfig,
+        run: impl Into<Resumption>,
+        interrupt: &'a Interrupt,
+        observer: &mut dyn Observer,
+    ) -> Result<Self> {
+        let Resumption { folder, allow_changed_data } = run.into();
+        let folder = folder.locked()?;
+        if let Some(holder) = folder.killed_holder() {
+            let text =
+                format!("{} was held by {holder}, which did not end by itself", folder.path().display());
+            observer.observe(&Event::Warning(&text));
+        }
+        let store = folder.store(config.training.keep_checkpoints);
+        let Loaded { checkpoint, path, rejected } = store.load_newest()?;
+        verify(&config, &checkpoint, &path)?;
+        let mut parts =
+            interrupt.at_once("the run stands as it was saved; resume it", || Parts::assemble(&config))?;
+        let are_same = same_data(checkpoint.data.as_ref(), &parts.data, allow_changed_data, observer)?;
+        let cursor = parts.feed.cursor(checkpoint.cursor.step);
+        if are_same && cursor != checkpoint.cursor {
+            let reason = format!(
+                "it stands at epoch {}, batch {}, but step {} of this data is epoch {}, batch {}",
+                checkpoint.cursor.epoch,
+                checkpoint.cursor.batch,
+                checkpoint.cursor.step,
+                cursor.epoch,
+                cursor.batch
+            );
+            return Err(Error::Checkpoint { path, reason });
+        }
+        parts.learner.restore(&checkpoint)?;
+        // Only what can go on changes anything.
+        folder.remove_leftovers()?;
+        for rejected in rejected {
+            let aside = store.set_aside(&rejected)?;
+            observer.observe(&Event::Warning(&format!(
+                "checkpoint {} is unusable ({}); it is now {}, and the run goes on from step {}",
+                rejected.path.display(),
+                rejected.reason,
+                aside.display(),
+                checkpoint.cursor.step
+            )));
+        }
+        folder.sync()?;
+        Self::at(checkpoint.cursor.step, checkpoint.history, config, parts, folder, interrupt)
+    }
+}
+
+/// Whether the data are those of a checkpoint, as far as that is known; tells of any doubt.
+///
+/// # Errors
+/// [`Error::ChangedData`] if they are not, unless that is allowed.
+fn same_data(
+    then: Option<&Fingerprint>,
+    now: &Fingerprint,
+    is_change_allowed: bool,
+    observer: &mut dyn Observer,
+) -> Result<bool> {
+    let Some(then) = then else {
+        let text = "the checkpoint is of an earlier version and has no fingerprint of the data; whether they have changed is not known";
+        observer.observe(&Event::Warning(text));
+        return Ok(true);
+    };
+    let changes = then.changes(now);
+    if changes.is_empty() {
+        let touched = then.only_times_differ(now);
+        if touched > 0 {
+            observer.observe(&Event::Warning(&format!(
+                "{touched} files of the data have another time than when the checkpoint was written; their sizes and the bytes looked at are the same"
+            )));
+        }
+        return Ok(true);
+    }
+    if !is_change_allowed {
+        return Err(Error::ChangedData { changes });
+    }
+    observer.observe(&Event::Warning(&format!("the run goes on with changed data: {}", changes.join("; "))));
+    Ok(false)
+}
+
+/// Fails if the checkpoint was trained with a configuration that leads elsewhere.
+fn verify(config: &TrainingConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+    if checkpoint.config_hash == config.hash() {
+        return Ok(());
+    }
+    // A checkpoint may lack fields that have come since, which have their defaults then.
+    let differences = TrainingConfig::from_toml(&checkpoint.config_toml)
+        .map_or_else(|reason| vec![reason], |theirs| theirs.differences(config));
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let reason = format!(
+        "it was trained with another configuration ({}: checkpoint, now); go on without these changes, or start a new run without --resume",
+        differences.join("; ")
+    );
+    Err(Error::Checkpoint { path: path.into(), reason })
+}
