@@ -20,7 +20,7 @@ use crate::cell::{self, CellParameters, CellShape};
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::memory;
-use crate::parameters::{Parameters, Stamp};
+use crate::parameters::{Parameters, Stamp, Take};
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -127,10 +127,7 @@ impl<T: Scalar> ConvGru<T> {
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
-    pub fn from_tensors(
-        config: ConvGruConfig,
-        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
-    ) -> Result<Self> {
+    pub fn from_tensors(config: ConvGruConfig, take: &mut Take<'_, T>) -> Result<Self> {
         config.validate()?;
         let layers = (0..config.layers()).map(|layer| {
             let mut under = |name: &str, shape: &[usize]| take(&format!("layers.{layer}.{name}"), shape);

@@ -21,7 +21,7 @@ use crate::config::{ConvGruConfig, EncoderForecasterConfig};
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig, Conv2dParameters, take_conv2d};
 use crate::memory;
-use crate::parameters::{Parameters, Stamp};
+use crate::parameters::{Parameters, Stamp, Take};
 use crate::random::Random;
 use crate::tensor::{Tensor, expect_rank};
 
@@ -97,10 +97,7 @@ impl<T: Scalar> EncoderForecaster<T> {
     /// # Errors
     /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the
     /// errors of `take`.
-    pub fn from_tensors(
-        config: EncoderForecasterConfig,
-        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
-    ) -> Result<Self> {
+    pub fn from_tensors(config: EncoderForecasterConfig, take: &mut Take<'_, T>) -> Result<Self> {
         config.validate()?;
         let mut stack = |part: &str, stack: ConvGruConfig| {
             let stack =
@@ -139,8 +136,8 @@ impl<T: Scalar> EncoderForecaster<T> {
     }
 
     fn prepared(&self) -> Result<Prepared<'_, T>> {
+        self.check()?;
         let head = &self.parameters.head;
-        head.expect("head", &head_config(&self.config))?;
         let (encoder, forecaster) = (&self.parameters.encoder.layers, &self.parameters.forecaster.layers);
         Ok(Prepared {
             encoder: PreparedStack::new("encoder.", encoder, &self.config.encoder())?,

@@ -18,7 +18,7 @@ use super::encoder_forecaster::{
 use super::pyramid::{Pyramid, PyramidParameters, PyramidWorkspace};
 use crate::config::ForecasterConfig;
 use crate::error::{Error, Result};
-use crate::parameters::Parameters;
+use crate::parameters::{Parameters, Take};
 use crate::tensor::Tensor;
 
 /// A network that reads frames and continues them: what programs use that leave the kind to a configuration. It is a set
@@ -112,10 +112,7 @@ impl<T: Scalar> Forecaster<T> {
     /// # Errors
     /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the
     /// errors of `take`.
-    pub fn from_tensors(
-        config: ForecasterConfig,
-        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
-    ) -> Result<Self> {
+    pub fn from_tensors(config: ForecasterConfig, take: &mut Take<'_, T>) -> Result<Self> {
         Ok(match config {
             ForecasterConfig::EncoderForecaster(config) => {
                 Self::EncoderForecaster(EncoderForecaster::from_tensors(config, take)?)

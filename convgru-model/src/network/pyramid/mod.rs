@@ -23,7 +23,7 @@ use super::stack::PreparedStack;
 use crate::config::PyramidConfig;
 use crate::error::Result;
 use crate::layer::Activation;
-use crate::parameters::Stamp;
+use crate::parameters::{Stamp, Take};
 use crate::tensor::Tensor;
 
 /// An encoder-forecaster that sees and predicts movement at several scales: see [`PyramidConfig`] for the equations.
@@ -65,10 +65,7 @@ impl<T: Scalar> Pyramid<T> {
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
-    pub fn from_tensors(
-        config: PyramidConfig,
-        take: &mut dyn FnMut(&str, &[usize]) -> Result<Tensor<T>>,
-    ) -> Result<Self> {
+    pub fn from_tensors(config: PyramidConfig, take: &mut Take<'_, T>) -> Result<Self> {
         config.validate()?;
         let parameters = PyramidParameters::take(&config, take)?;
         Ok(Self { parameters, config, limits: Limits::default(), stamp: Stamp::new() })

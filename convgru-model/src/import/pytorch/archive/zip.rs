@@ -12,8 +12,9 @@ use crate::error::Result;
 pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     let entries = entries(bytes)?;
     let folder = folder(&entries)?;
-    let entry =
-        |name: &str| entries.get_key_value(&*format!("{folder}{name}")).map(|entry| stored(bytes, entry));
+    let entry = |name: &str| {
+        entries.get_key_value(&*format!("{folder}{name}")).map(|(name, &place)| stored(bytes, name, place))
+    };
     let big_endian = match entry("byteorder").transpose()? {
         None | Some((_, b"little")) => false,
         Some((_, b"big")) => true,
@@ -28,9 +29,9 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     // Within the file as it is, so that offsets in errors are those of the file.
     let (pickle, _) = Pickle::read(&bytes[..start + data.len()], start)?;
     let mut storages = BTreeMap::new();
-    for entry in &entries {
-        if let Some(key) = entry.0.strip_prefix(folder).and_then(|name| name.strip_prefix("data/")) {
-            storages.insert(Cow::Owned(key.to_owned()), stored(bytes, entry)?.1);
+    for (name, &place) in &entries {
+        if let Some(key) = name.strip_prefix(folder).and_then(|name| name.strip_prefix("data/")) {
+            storages.insert(Cow::Owned(key.to_owned()), stored(bytes, name, place)?.1);
         }
     }
     Ok(Archive { pickle, storages, big_endian })
@@ -58,7 +59,10 @@ fn folder(entries: &Entries) -> Result<&str> {
 }
 
 /// Where the data of an entry begins and ends, and how it is compressed.
-type Entries = BTreeMap<Box<str>, (usize, usize, CompressionMethod)>;
+type Place = (usize, usize, CompressionMethod);
+
+/// The places of entries by name.
+type Entries = BTreeMap<Box<str>, Place>;
 
 /// All entries by name. Names that are no UTF-8 belong to nothing that is read.
 fn entries(bytes: &[u8]) -> Result<Entries> {
@@ -84,10 +88,7 @@ fn entries(bytes: &[u8]) -> Result<Entries> {
 }
 
 /// The bytes of an entry and where they begin. Checksums are not looked at: `torch.save` may leave them out.
-fn stored<'a>(
-    bytes: &'a [u8],
-    (name, &(start, end, compression)): (&Box<str>, &(usize, usize, CompressionMethod)),
-) -> Result<(usize, &'a [u8])> {
+fn stored<'a>(bytes: &'a [u8], name: &str, (start, end, compression): Place) -> Result<(usize, &'a [u8])> {
     if compression != CompressionMethod::STORE {
         return Err(refuse(format!(
             "entry `{name}` is compressed ({compression}); torch.save does not compress, unpack and pack it again \
