@@ -45,20 +45,20 @@ fn errors(what: &str, config: &DataConfig, path: &Path) -> Vec<String> {
 }
 
 /// Whether an error names what raises the limit.
-fn is_of_memory(error: &String) -> bool {
+fn is_of_memory(error: &str) -> bool {
     error.contains("raise data.memory_mib") && error.contains("bytes of memory")
 }
 
 /// At least one split is refused for its memory.
 fn refused(what: &str, config: &DataConfig, path: &Path) {
     let errors = errors(what, config, path);
-    assert!(errors.iter().any(is_of_memory), "{what}: {errors:?}");
+    assert!(errors.iter().any(|error| is_of_memory(error)), "{what}: {errors:?}");
 }
 
 /// No split is refused for its memory, and one can be used.
 fn fits(what: &str, config: &DataConfig, path: &Path) {
     let errors = errors(what, config, path);
-    assert!(errors.len() < 3 && !errors.iter().any(is_of_memory), "{what}: {errors:?}");
+    assert!(errors.len() < 3 && !errors.iter().any(|error| is_of_memory(error)), "{what}: {errors:?}");
 }
 
 /// Every split is damaged.
@@ -219,11 +219,9 @@ fn images_of_digits() {
         });
         assert!(read.unwrap_err().to_string().contains("data.memory_mib"));
     }
-    for split in [Split::Test] {
-        bounded("65536 images", allowed(size(folder.path()), 50), || {
-            open(&config(50), Some(folder.path()), split, 0).map(|_| ()).unwrap();
-        });
-    }
+    bounded("65536 images", allowed(size(folder.path()), 50), || {
+        open(&config(50), Some(folder.path()), Split::Test, 0).map(|_| ()).unwrap();
+    });
 }
 
 #[test]
