@@ -87,12 +87,22 @@ fn watch(interrupt: &Interrupt) {
 
 /// A file that is being written: the program ends after it, not in the middle of it.
 pub(crate) struct Writing {
-    _guard: RwLockReadGuard<'static, ()>,
+    guard: Option<RwLockReadGuard<'static, ()>>,
 }
 
 /// Begins to write a file; until the result is dropped no signal ends the program, but a second one.
 pub(crate) fn writing() -> Writing {
-    Writing { _guard: WRITING.read().unwrap_or_else(PoisonError::into_inner) }
+    Writing { guard: Some(WRITING.read().unwrap_or_else(PoisonError::into_inner)) }
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.guard = None;
+        // Nothing happens any more between the end of the file and that of the program.
+        while ENDING.load(Ordering::SeqCst) {
+            std::thread::park();
+        }
+    }
 }
 
 impl Writing {

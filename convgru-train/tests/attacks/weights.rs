@@ -2,8 +2,6 @@
 //!
 //! What a process held at most is what Linux says of it; elsewhere it is not known, and only the answers are compared.
 
-#![expect(clippy::unwrap_used, reason = "tests fail by panics")]
-
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,0 +1,344 @@
+//! What each reader takes of such files.
+
+use std::path::Path;
+
+use convgru_train::MemoryBudget;
+use convgru_train::config::TrainingConfig;
+use convgru_train::dataset::{DataConfig, OnCorrupt, Source, Split, detect, open, open_whole};
+use convgru_train::media::{read_frames, read_sequences};
+use convgru_train::tune::SearchConfig;
+use tempfile::{TempDir, tempdir};
+
+use crate::counting::{MIB, allowed, bounded};
+use crate::files::*;
+
+/// A folder with files.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempdir().unwrap();
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+fn frames(mebibytes: usize) -> DataConfig {
+    let mut config = DataConfig { source: Source::Frames, memory_mib: mebibytes, ..DataConfig::default() };
+    (config.input_frames, config.output_frames) = (1, 1);
+    config
+}
+
+fn radar(mebibytes: usize) -> DataConfig {
+    let mut config = DataConfig { source: Source::Radar, ..frames(mebibytes) };
+    (config.radar.downsample, config.radar.crop) = (1, [0, 0]);
+    (config.radar.minimum_rain, config.radar.minimum_measured) = (0.0, 0.0);
+    config
+}
+
+/// Opens all splits within what is allowed, whether they can be used or not; the errors.
+fn errors(what: &str, config: &DataConfig, path: &Path) -> Vec<String> {
+    let most = allowed(size(path), config.memory_mib);
+    let open = |split| {
+        let open = || open(config, Some(path), split, 0).map(drop).map_err(|error| error.to_string());
+        bounded(&format!("{what}, {split}"), most, open).err()
+    };
+    [Split::Train, Split::Validation, Split::Test].into_iter().filter_map(open).collect()
+}
+
+/// Whether an error names what raises the limit.
+fn is_of_memory(error: &str) -> bool {
+    error.contains("raise data.memory_mib") && error.contains("bytes of memory")
+}
+
+/// At least one split is refused for its memory.
+fn refused(what: &str, config: &DataConfig, path: &Path) {
+    let errors = errors(what, config, path);
+    assert!(errors.iter().any(|error| is_of_memory(error)), "{what}: {errors:?}");
+}
+
+/// No split is refused for its memory, and one can be used.
+fn fits(what: &str, config: &DataConfig, path: &Path) {
+    let errors = errors(what, config, path);
+    assert!(errors.len() < 3 && !errors.iter().any(|error| is_of_memory(error)), "{what}: {errors:?}");
+}
+
+/// Every split is damaged.
+fn damaged(what: &str, config: &DataConfig, path: &Path) {
+    assert_eq!(errors(what, config, path).len(), 3, "{what}");
+}
+
+#[test]
+fn arrays_of_many_frames_or_sequences() {
+    let header = |shape: &str| npy_header("|u1", shape);
+    let folder = folder(&[
+        ("frames.npz", &npz("a.npy", &header("(1073741824, 1, 1)"), 0)),
+        ("sequences.npz", &npz("a.npy", &header("(16777216, 2, 1, 1)"), 1 << 25)),
+        ("large.npz", &npz("a.npy", &header("(2, 2, 8192, 8192)"), 0)),
+        ("fits.npz", &npz("a.npy", &header("(64, 64, 16, 16)"), 1 << 20)),
+        ("many.npz", &npz("a.npy", &header("(8192, 2, 1, 1)"), 1 << 14)),
+        ("long.npz", &npz("a.npy", &header("(2097152, 1, 1)"), 1 << 21)),
+        ("nothing.npz", &npz("a.npy", &header("(1099511627776, 0, 4)"), 0)),
+        ("none.npz", &npz("a.npy", &header("(0, 1099511627776, 4)"), 0)),
+    ]);
+    let path = |name: &str| folder.path().join(name);
+    assert!(size(&path("frames.npz")) < 512 && size(&path("sequences.npz")) < 1 << 16);
+    for mebibytes in [16, 256] {
+        refused("a frame of 2^30", &frames(mebibytes), &path("frames.npz"));
+        refused("2^24 sequences", &frames(mebibytes), &path("sequences.npz"));
+        refused("frames of 2^26 pixels", &frames(mebibytes), &path("large.npz"));
+    }
+    // The default allows what it says and no more.
+    let default = DataConfig::default().memory_mib;
+    let read = bounded("2^30 frames by default", allowed(512, default), || {
+        open(&frames(default), Some(&path("frames.npz")), Split::Test, 0).map(|_| ())
+    });
+    assert!(read.is_err());
+    fits("64 sequences", &frames(16), &path("fits.npz"));
+    fits("8192 sequences", &frames(16), &path("many.npz"));
+    fits("2^21 frames", &frames(32), &path("long.npz"));
+    for name in ["nothing.npz", "none.npz"] {
+        damaged(name, &frames(1), &path(name));
+    }
+    std::fs::write(path("empty.npy"), header("(1099511627776, 0, 4)")).unwrap();
+    damaged("frames of nothing", &frames(1), &path("empty.npy"));
+    let budget = MemoryBudget::new(1, "--memory-mib");
+    assert!(bounded("frames of nothing", MIB, || read_sequences(path("empty.npy"), &budget)).is_err());
+}
+
+#[test]
+fn gifs_of_many_large_frames() {
+    let folder = tempdir().unwrap();
+    for at in 0..24 {
+        std::fs::write(folder.path().join(format!("{at:02}.gif")), gif(4096, 4096, 4)).unwrap();
+    }
+    assert!(size(folder.path()) < 8000);
+    refused("24 GIFs of 4096 x 4096", &frames(256), folder.path());
+    refused(
+        "24 GIFs, damaged ones left out",
+        &DataConfig { on_corrupt: OnCorrupt::Skip, ..frames(256) },
+        folder.path(),
+    );
+    for at in 0..24 {
+        std::fs::write(folder.path().join(format!("{at:02}.gif")), gif(512, 512, 4)).unwrap();
+    }
+    refused("24 GIFs of 512 x 512", &frames(16), folder.path());
+    fits("24 GIFs of 512 x 512 that fit", &frames(96), folder.path());
+    let mut small = frames(8);
+    small.frames.resize = [16, 16];
+    fits("24 GIFs that fit once they are small", &small, folder.path());
+}
+
+#[test]
+fn images_for_predictions() {
+    let folder = folder(&[
+        ("a.gif", &gif(4096, 4096, 1)),
+        ("b.gif", &gif(1024, 1024, 80)),
+        ("c.gif", &gif(65535, 65535, 1)),
+    ]);
+    let path = |name: &str| folder.path().join(name);
+    let read = |name: &str, mebibytes: usize| {
+        let budget = MemoryBudget::new(mebibytes, "--memory-mib");
+        bounded(name, allowed(size(&path(name)), mebibytes), || {
+            read_frames(path(name), &budget).map(|_| ()).map_err(|error| error.to_string())
+        })
+    };
+    read("a.gif", 512).unwrap();
+    for (name, mebibytes) in [("a.gif", 64), ("b.gif", 512)] {
+        let error = read(name, mebibytes).unwrap_err();
+        assert!(error.contains("--memory-mib"), "{error}");
+    }
+    assert!(read("c.gif", 512).is_err());
+    std::fs::create_dir(path("images")).unwrap();
+    let image = png(2048);
+    for at in 0..16 {
+        std::fs::write(path("images").join(format!("{at}.png")), &image).unwrap();
+    }
+    assert!(size(&path("images")) < 1 << 20);
+    assert!(read("images", 64).unwrap_err().contains("--memory-mib"));
+    refused("16 PNGs of 2048 x 2048", &frames(64), &path("images"));
+}
+
+#[test]
+fn radar_images_that_unpack_to_much() {
+    let folder = tempdir().unwrap();
+    let write = |count: usize, side: usize| {
+        let image = pgm_gz(side, side);
+        for at in 0..count {
+            let name = format!("20160928{:02}{:02}.pgm.gz", at / 12, at % 12 * 5);
+            std::fs::write(folder.path().join(name), &image).unwrap();
+        }
+    };
+    write(60, 8192);
+    assert!(size(folder.path()) < 4_000_000);
+    refused("60 images of 8192 x 8192", &radar(256), folder.path());
+    write(60, 1024);
+    refused("60 images of 1024 x 1024", &radar(16), folder.path());
+    let mut coarse = radar(16);
+    coarse.radar.downsample = 16;
+    fits("60 images that fit once they are coarse", &coarse, folder.path());
+    // A million places in each frame.
+    let mut parts = radar(160);
+    parts.radar.crop = [1, 1];
+    parts.radar.minimum_measured = 0.5;
+    fits("parts of one pixel", &parts, folder.path());
+    parts.test_sequences = 10_000_000;
+    refused("many parts of one pixel", &parts, folder.path());
+}
+
+#[test]
+fn times_without_frames() {
+    let times: String = (0..200_000u64)
+        .map(|at| {
+            format!(
+                "20{:02}{:02}{:02}{:02}{:02}\n",
+                at / 535_680,
+                at / 44_640 % 12 + 1,
+                at / 1440 % 28 + 1,
+                at / 60 % 24,
+                at % 60
+            )
+        })
+        .collect();
+    let rain = npz("data.npy", &npy_header("<i2", "(200000, 1, 1)"), 400_000);
+    let folder = folder(&[("rainfall_a.npz", &rain), ("rainfall_a_dates.txt", times.as_bytes())]);
+    refused("200,000 times", &radar(4), folder.path());
+    errors("200,000 times that fit", &radar(256), folder.path());
+}
+
+#[test]
+fn images_of_digits() {
+    let folder = folder(&[
+        ("train-images-idx3-ubyte.gz", &idx_gz(1 << 10, 1024, 1 << 28)),
+        ("t10k-images-idx3-ubyte.gz", &idx_gz(1 << 16, 28, (28 * 28) << 16)),
+    ]);
+    let config =
+        |mebibytes| DataConfig { source: Source::Mnist, memory_mib: mebibytes, ..DataConfig::default() };
+    for mebibytes in [16, 256] {
+        let most = allowed(size(folder.path()), mebibytes);
+        let read = bounded("1024 images of 1024 x 1024", most, || {
+            open(&config(mebibytes), Some(folder.path()), Split::Train, 0).map(|_| ())
+        });
+        assert!(read.unwrap_err().to_string().contains("data.memory_mib"));
+    }
+    bounded("65536 images", allowed(size(folder.path()), 50), || {
+        open(&config(50), Some(folder.path()), Split::Test, 0).map(|_| ()).unwrap();
+    });
+}
+
+#[test]
+fn classic_netcdf_of_many_records() {
+    let folder = folder(&[
+        ("records.nc", &netcdf(u32::MAX - 1, &[0, 1, 1], 1)),
+        ("axes.nc", &netcdf(4, &[0, 1 << 30, 1 << 30], 1)),
+        ("empty.nc", &netcdf(1 << 30, &[0, 0, 4], 1)),
+        ("wide.nc", &netcdf(1, &vec![1; 1000], 200)),
+    ]);
+    for name in ["records.nc", "axes.nc", "empty.nc", "wide.nc"] {
+        damaged(name, &frames(1), &folder.path().join(name));
+    }
+}
+
+/// A file that the library of the HDF Group wrote, with the lengths of its axes changed.
+#[cfg(feature = "hdf5")]
+fn hdf5(from: &[u64], to: &[u64]) -> (usize, Vec<u8>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5/frames_old.h5");
+    let mut bytes = std::fs::read(path).unwrap();
+    let raw = |axes: &[u64]| axes.iter().flat_map(|axis| axis.to_le_bytes()).collect::<Vec<u8>>();
+    let (from, to) = (raw(from), raw(to));
+    let mut changed = 0;
+    for at in 0..bytes.len() - from.len() {
+        if bytes[at..].starts_with(&from) {
+            bytes[at..at + to.len()].copy_from_slice(&to);
+            changed += 1;
+        }
+    }
+    (changed, bytes)
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn hdf5_of_large_axes() {
+    let listed = hdf5_shapes();
+    assert!(!listed.is_empty());
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("a.h5");
+    for (name, shape) in listed {
+        for factor in [1u64 << 8, 1 << 16, 1 << 24] {
+            for axis in 0..shape.len() {
+                let mut larger = shape.clone();
+                larger[axis] *= factor;
+                let (changed, bytes) = hdf5(&shape, &larger);
+                assert!(changed > 0, "{name} {shape:?}");
+                std::fs::write(&path, bytes).unwrap();
+                let mut config = frames(16);
+                config.frames.variable = name.clone();
+                config.frames.range = [-1e9, 1e9];
+                errors(&format!("{name} of {larger:?}"), &config, &path);
+            }
+        }
+    }
+}
+
+/// Names and shapes of the datasets of frames in the file, from the refusal that lists them.
+#[cfg(feature = "hdf5")]
+fn hdf5_shapes() -> Vec<(String, Vec<u64>)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5/frames_old.h5");
+    let mut config = frames(16);
+    config.frames.variable = "none such".into();
+    let error = open(&config, Some(&path), Split::Test, 0).err().unwrap().to_string();
+    let listed = error.split("holds ").nth(1).unwrap().split(';').next().unwrap();
+    let one = |part: &str| -> Option<(String, Vec<u64>)> {
+        let (name, rest) = part.split_once(" [")?;
+        let axes = rest
+            .split_once(']')?
+            .0
+            .split(", ")
+            .map(|axis| axis.parse().ok())
+            .collect::<Option<Vec<u64>>>()?;
+        (axes.len() >= 3).then(|| (name.trim_start_matches(", ").to_owned(), axes))
+    };
+    listed
+        .split_inclusive(" float32")
+        .flat_map(|part| part.split_inclusive(" uint8"))
+        .filter_map(one)
+        .collect()
+}
+
+#[test]
+fn folders_of_many_files() {
+    let folder = tempdir().unwrap();
+    for at in 0..4000 {
+        std::fs::write(folder.path().join(format!("{at}.gif")), b"GIF89a").unwrap();
+    }
+    let skip = |mebibytes| DataConfig { on_corrupt: OnCorrupt::Skip, ..frames(mebibytes) };
+    refused("4000 files", &skip(1), folder.path());
+    damaged("4000 damaged files", &skip(8), folder.path());
+    let most = allowed(size(folder.path()), 0);
+    assert_eq!(bounded("what 4000 files are", most, || detect(folder.path())).unwrap(), Source::Frames);
+    assert!(
+        bounded("no radar images", most, || open_whole(&radar(1), folder.path(), 0).map(|_| ())).is_err()
+    );
+}
+
+#[test]
+fn configurations_of_many_keys() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    let read = |text: &str, words: &str| {
+        std::fs::write(&path, text).unwrap();
+        let most = allowed(text.len() as u64, 0);
+        let error = bounded("a configuration", most, || TrainingConfig::default().overlaid_by_file(&path))
+            .unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(bounded("ranges", most, || SearchConfig::read(&path)).is_err());
+    };
+    read(&"a".repeat(200_000), "131072 bytes");
+    read(&format!("name = \"{}\"", "x".repeat(10_000_000)), "131072 bytes");
+    let keys: String = (0..12_000).map(|at| format!("k{at}=1\n")).collect();
+    read(&keys, "k0");
+    read(&(0..12_000).map(|at| format!("[k{at}]\n")).collect::<String>(), "k0");
+    read(&format!("a = {}1{}", "[".repeat(60_000), "]".repeat(60_000)), "line 1");
+    read(&format!("{}a = 1", "a.".repeat(60_000)), "");
+    read(&format!("[{}a]", "a.".repeat(60_000)), "");
+    read(&format!("a = {}1{}", "{a=".repeat(30_000), "}".repeat(30_000)), "line 1");
+    read(&format!("[data]\nsize = [{}]", "1,".repeat(60_000)), "");
+}
