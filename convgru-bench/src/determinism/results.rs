@@ -68,7 +68,7 @@ impl Results {
 /// each of both may lie on its own side; weights after some steps of Adam are as far apart as its divided gradients.
 pub(super) fn bound(quantity: &str) -> f64 {
     match quantity {
-        name if name.ends_with("trained weights") => 2e-3,
+        name if name.ends_with("trained weights") => 5e-4,
         name if name.contains("gradient") => 2e-4,
         _ => 4e-5,
     }
