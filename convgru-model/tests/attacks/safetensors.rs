@@ -94,7 +94,10 @@ fn tensors_lie_one_after_the_other_under_names_of_their_own() {
     assert!(refused(&[a.clone(), b], 12).contains("tensor `b`"));
     assert!(refused(&[a.clone(), tensor("b", "[1]", [12, 16])], 16).contains("tensor `b`"));
     assert!(refused(&[a.clone(), tensor("a", "[2]", [8, 16])], 16).contains("two tensors are named `a`"));
-    assert!(refused(&[a.clone()], 12).contains("tensors take 8 bytes after the header, and 12 are there"));
+    assert!(
+        refused(std::slice::from_ref(&a), 12)
+            .contains("tensors take 8 bytes after the header, and 12 are there")
+    );
     assert!(refused(&[a], 4).contains("tensors take 8 bytes after the header, and 4 are there"));
     assert!(refused(&[tensor("a", "[3]", [0, 8])], 8).contains("tensor `a`"));
     assert!(refused(&[tensor("a", "[4611686018427387904, 4]", [0, 0])], 0).contains("tensor `a`"));

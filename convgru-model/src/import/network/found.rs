@@ -298,14 +298,14 @@ mod tests {
                 .map(|gate| (format!("{prefix}{gate}.weight"), Tensor::zeros(&[4, 10, 3, 3])))
                 .collect::<Tensors>()
         };
-        let found = find(&[gates("g.cell1.", 3), gates("g.cell2.", 2)].concat());
+        let found = find([gates("g.cell1.", 3), gates("g.cell2.", 2)].concat());
         assert_eq!((found.networks.len(), &found.incomplete[0].cells[..]), (1, &["g.cell2.".to_owned()][..]));
         assert!(
             found.incomplete[0].reason.contains("`g.cell2.output_conv.weight`"),
             "{:?}",
             found.incomplete
         );
-        let found = find(&[gates("g.cell1.", 3), gates("grad.g.cell1.", 2)].concat());
+        let found = find([gates("g.cell1.", 3), gates("grad.g.cell1.", 2)].concat());
         assert_eq!((found.networks.len(), found.incomplete.len()), (1, 0));
     }
 
