@@ -215,6 +215,8 @@ pub(super) struct Outer<'a, T> {
     /// Elements from a block of the right operand to the next.
     pub(super) b_block_stride: usize,
     pub(super) runs: &'a [Run],
+    /// Pixels of each run.
+    pub(super) len: usize,
     pub(super) c: &'a mut [T],
     /// Elements from a row of the result to the next.
     pub(super) c_stride: usize,
@@ -224,12 +226,11 @@ pub(super) struct Outer<'a, T> {
     pub(super) begin: bool,
 }
 
-/// Pixels that lie one after the other in both operands.
+/// Where pixels that lie one after the other begin in both operands.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Run {
     pub(super) a: usize,
     pub(super) b: usize,
-    pub(super) len: usize,
 }
 
 impl<T: Scalar> Outer<'_, T> {
@@ -240,13 +241,14 @@ impl<T: Scalar> Outer<'_, T> {
         let result = last.saturating_mul(self.c_stride).saturating_add(width);
         assert!(self.c.len() >= result, "the result is too short");
         let blocks = self.blocks.saturating_sub(1).saturating_mul(self.b_block_stride);
-        for run in self.runs {
-            let behind = run.len.saturating_sub(1).saturating_mul(T::BLOCK);
-            let (a, b) = (run.a.saturating_add(behind), run.b.saturating_add(behind));
-            let a = a.saturating_add(self.channels);
-            let b = b.saturating_add(blocks).saturating_add(T::BLOCK);
-            assert!(run.len == 0 || a <= self.a.len() && b <= self.b.len(), "an operand is too short");
+        if self.len == 0 || self.runs.is_empty() {
+            return;
         }
+        let (a, b) = self.runs.iter().fold((0, 0), |(a, b), run| (run.a.max(a), run.b.max(b)));
+        let behind = (self.len - 1).saturating_mul(T::BLOCK);
+        let a = a.saturating_add(behind).saturating_add(self.channels);
+        let b = b.saturating_add(behind).saturating_add(blocks).saturating_add(T::BLOCK);
+        assert!(a <= self.a.len() && b <= self.b.len(), "an operand is too short");
     }
 }
 
@@ -305,7 +307,7 @@ unsafe fn outer<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize,
         for run in operands.runs {
             let a = operands.a.as_ptr().wrapping_add(run.a + first);
             let b = operands.b.as_ptr().wrapping_add(run.b);
-            for k in 0..run.len {
+            for k in 0..operands.len {
                 let mut panel = [s.splat(T::ZERO); COLUMNS];
                 for (v, panel) in panel.iter_mut().enumerate() {
                     let block = v / BLOCK * operands.b_block_stride;

@@ -62,7 +62,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
                 let [u, v] = [tap / geometry.kernel[1], tap % geometry.kernel[1]];
                 let shift = u * geometry.dilation[0] * in_layout.row_stride()
                     + v * geometry.dilation[1] * in_layout.lanes();
-                let mut runs = [Run { a: 0, b: 0, len: extent.width }; RUNS];
+                let mut runs = [Run { a: 0, b: 0 }; RUNS];
                 for (index, run) in runs[..rows].iter_mut().enumerate() {
                     run.a = geometry.first_tap(&in_layout, first + index, 0) + shift;
                     run.b = index * out_layout.row_stride();
@@ -73,6 +73,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
                     b: &dy.image(image)[out_layout.offset(0, blocks.start, first, 0)..],
                     b_block_stride: out_layout.block_stride(),
                     runs: &runs[..rows],
+                    len: extent.width,
                     c: &mut sums[tap * T::BLOCK * width..][..T::BLOCK * width],
                     c_stride: width,
                     blocks: blocks.len(),

@@ -259,7 +259,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
         let (input, panel_len) = (&self.geometry.input, self.panel_len());
         let first_block = self.blocks_of(&part.panels).start;
         let block_stride = self.cut.tiles * T::BLOCK;
-        let runs = [Run { a: 0, b: 0, len: of.len() }];
+        let runs = [Run { a: 0, b: 0 }];
         let columns = part.columns.of(self.tile);
         for index in 0..self.tile.transformed() * columns.len() {
             let (row, column) = (index / columns.len(), columns.start + index % columns.len());
@@ -282,6 +282,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
                         b: d,
                         b_block_stride: block_stride,
                         runs: &runs,
+                        len: of.len(),
                         c: &mut sums[at * rows_len..][..rows_len],
                         c_stride: width,
                         blocks: blocks.len(),
