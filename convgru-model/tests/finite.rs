@@ -1,7 +1,5 @@
 //! Frames with pixels that are no numbers: streams refuse them where that is asked for, and keep their states.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use convgru_model::recurrent::{CellConfig, CellKind, Context, Recurrent, RecurrentConfig};
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, PyramidConfig,

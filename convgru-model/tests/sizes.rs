@@ -10,6 +10,7 @@ use convgru_model::recurrent::{CellConfig, Edge, Frames, Recurrent, RecurrentCon
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
     Feedback, Forecaster, ForecasterConfig, Outputs, PyramidConfig, Residual, Sequence, Tensor,
+    mean_of_members,
 };
 use proptest::prelude::*;
 
@@ -117,6 +118,19 @@ fn sequences_that_are_large_by_their_size_alone_are_refused() {
         both.forward_train(Sequence::new(&frames)).unwrap_err();
         other.forward(&Frames::new(&frames)).unwrap_err();
         other.forward_train(&Frames::new(&frames), None).unwrap_err();
+    }
+}
+
+#[test]
+fn tensors_without_elements_are_no_way_around() {
+    let frames = Tensor::<f32>::from_vec(&[0, 1, 4, usize::MAX, usize::MAX], Vec::new()).unwrap();
+    assert_eq!(mean_of_members(frames, 2).unwrap().shape(), [0, 1, 2, usize::MAX, usize::MAX]);
+    let frames = Tensor::<f32>::from_vec(&[1, 0, 1, usize::MAX, usize::MAX], Vec::new()).unwrap();
+    assert!(OpticalFlow::default().extrapolate(&frames, None, 2).unwrap().is_empty());
+    let resample = Resample { method: ResampleMethod::Nearest, size: [2, 2] };
+    resample.backward(&[usize::MAX, usize::MAX, 3, 4, 4], &Tensor::<f32>::zeros(&[3, 2, 2])).unwrap_err();
+    for network in forecasters() {
+        network.forward(&frames, 2).unwrap_err();
     }
 }
 

@@ -20,7 +20,8 @@ use crate::error::{Error, Result};
 fn images(what: &str, shape: &[usize]) -> Result<(usize, [usize; 3])> {
     match shape {
         [leading @ .., channels, height, width] => {
-            Ok((leading.iter().product(), [*channels, *height, *width]))
+            let count = leading.iter().copied().fold(1, usize::saturating_mul);
+            Ok((count, [*channels, *height, *width]))
         }
         _ => Err(Error::ShapeMismatch {
             what: what.into(),

@@ -126,6 +126,9 @@ impl OpticalFlow {
         let shape = self.check(seen, carried, valid, steps)?;
         let [frames, n, c, height, width] = shape;
         let mut result = Tensor::try_zeros(&[steps, n, c, height, width])?;
+        if result.is_empty() {
+            return Ok(result);
+        }
         let planes: Vec<Vec<Plane<T>>> = parallel::map(n * c, &|at| {
             let plane = |tensor: &Tensor<T>, t: usize| {
                 let values = &tensor.slice(t)[at * height * width..][..height * width];

@@ -113,7 +113,7 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
         let mut cells = layout.cells_in(names());
         search.complete.extend(cells.iter().cloned());
         // Numbers stay in their order.
-        cells.sort_by(|one, other| numbered(one).0.cmp(numbered(other).0));
+        cells.sort_by_key(|cell| (parent(cell).to_owned(), numbered(cell).0.to_owned()));
         let other = NOT_RAFT.iter().find(|(mark, _)| names().any(|name| name.contains(mark)));
         match other {
             Some((mark, system)) if layout.system == "raft" => {

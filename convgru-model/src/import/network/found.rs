@@ -234,6 +234,9 @@ pub fn find<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Networks<T> {
             }
         }
     }
+    // Gradients and averages of a network that is there have its names after others.
+    let whole = |name: &str| found.networks.iter().any(|network| name.ends_with(&network.name));
+    found.incomplete.retain(|incomplete| !incomplete.cells.iter().all(|cell| whole(cell)));
     found.rest = rest.into_iter().map(|(_, named)| named).collect();
     found
 }
@@ -285,6 +288,25 @@ mod tests {
             .map(|network| (network.name.as_str(), network.imported.config.cells().count()))
             .collect();
         assert_eq!(names, [("ebrnn1_", 2), ("ebrnn2_0_", 1)]);
+    }
+
+    #[test]
+    fn a_network_that_lacks_a_tensor_is_named_unless_it_is_a_copy_of_one_that_is_there() {
+        let gates = |prefix: &str, count: usize| {
+            let gates = ["read_gate_conv", "update_gate_conv", "output_conv"].into_iter().take(count);
+            gates
+                .map(|gate| (format!("{prefix}{gate}.weight"), Tensor::zeros(&[4, 10, 3, 3])))
+                .collect::<Tensors>()
+        };
+        let found = find([gates("g.cell1.", 3), gates("g.cell2.", 2)].concat());
+        assert_eq!((found.networks.len(), &found.incomplete[0].cells[..]), (1, &["g.cell2.".to_owned()][..]));
+        assert!(
+            found.incomplete[0].reason.contains("`g.cell2.output_conv.weight`"),
+            "{:?}",
+            found.incomplete
+        );
+        let found = find([gates("g.cell1.", 3), gates("grad.g.cell1.", 2)].concat());
+        assert_eq!((found.networks.len(), found.incomplete.len()), (1, 0));
     }
 
     #[test]

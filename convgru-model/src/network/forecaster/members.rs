@@ -31,13 +31,17 @@ pub fn mean_of_members<T: Scalar>(frames: Tensor<T>, members: usize) -> Result<T
     if members == 1 {
         return Ok(frames);
     }
+    let shape = [steps, batch, channels / members, height, width];
+    if frames.is_empty() {
+        return frames.reshape(&shape);
+    }
     let sample = channels / members * height * width;
     let mean = |index: usize| {
         let first = index / sample * members * sample + index % sample;
         let sum: f64 = (0..members).map(|k| frames.as_slice()[first + k * sample].to_f64()).sum();
         T::from_f64(sum / members as f64)
     };
-    Ok(Tensor::from_fn(&[steps, batch, channels / members, height, width], mean))
+    Ok(Tensor::from_fn(&shape, mean))
 }
 
 fn mismatch<T: Scalar>(frames: &Tensor<T>, members: usize) -> Error {
