@@ -49,9 +49,12 @@ impl PixelShuffle {
             expected,
             got: input.shape().to_vec(),
         };
-        let Some(taps) = factor.checked_mul(factor).filter(|taps| *taps > 0 && channels % taps == 0) else {
+        let Some(taps) = factor.checked_mul(factor) else {
             return Err(mismatch(format!("[.., a multiple of {factor} x {factor}, H, W]")));
         };
+        if taps == 0 || channels % taps != 0 {
+            return Err(mismatch(format!("[.., a multiple of {taps}, H, W]")));
+        }
         let [Some(rows), Some(columns)] = [height, width].map(|size| size.checked_mul(factor)) else {
             return Err(mismatch(format!("[.., C, H, W] that can be {factor} times as high and wide")));
         };

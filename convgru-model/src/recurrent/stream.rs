@@ -70,8 +70,7 @@ impl<T: Scalar> Recurrent<T> {
     /// # Errors
     /// As [`forward`](Self::forward).
     pub fn prepare(&self, shapes: &[&[usize]], contexts: &[Tensor<T>]) -> Result<RecurrentStream<'_, T>> {
-        let frame = |shape: &&[usize]| Tensor::try_zeros(&[&[1], *shape].concat());
-        let frames = shapes.iter().map(frame).collect::<Result<Vec<_>>>()?;
+        let frames = shapes.iter().map(|shape| frame_of_zeros(shape)).collect::<Result<Vec<_>>>()?;
         expect_count("inputs", self.config.inputs(), frames.len())?;
         let frames = Frames { inputs: frames.iter().collect(), states: None, contexts, lengths: None };
         let border = Border::of(&frames, &self.config)?;
@@ -329,4 +328,14 @@ impl<T: Scalar> RecurrentStream<'_, T> {
         }
         Ok(values)
     }
+}
+
+/// A sequence of one frame of zeros.
+fn frame_of_zeros<T: Scalar>(shape: &[usize]) -> Result<Tensor<T>> {
+    let bytes = shape.iter().try_fold(size_of::<T>(), |bytes, &size| bytes.checked_mul(size));
+    if bytes.is_none_or(|bytes| bytes > isize::MAX as usize) {
+        let reason = format!("frames of {shape:?} have more numbers than memory has addresses");
+        return Err(Error::InvalidConfig { field: "shapes".into(), reason });
+    }
+    Tensor::try_zeros(&[&[1], shape].concat())
 }

@@ -7,7 +7,7 @@ use super::super::stack::StackBackward;
 use super::super::state_gradient::StateGradient;
 use super::{EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, Prepared};
 use crate::config::Feedback;
-use crate::error::Result;
+use crate::error::{Result, expect_count};
 use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::parameters::expect_gradients;
 use crate::tensor::{Tensor, expect_shape};
@@ -67,7 +67,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         want_input: bool,
     ) -> Result<Option<Tensor<T>>> {
         expect_gradients(self.parameters(), gradients)?;
-        self.stamp.expect(workspace.stamp)?;
+        self.expect_workspace(workspace)?;
         let d_logits = self.d_logits(workspace, gradient)?;
         let prepared = self.prepared()?;
         let mut scratch = Scratchpad::new();
@@ -110,6 +110,23 @@ impl<T: Scalar> EncoderForecaster<T> {
             }
         }
         Ok(Some(d_input))
+    }
+
+    /// Fails unless the workspace is of this network with its weights as they are.
+    fn expect_workspace(&self, workspace: &EncoderForecasterWorkspace<T>) -> Result<()> {
+        let hidden = &self.config().hidden_channels;
+        for (what, stack) in [("encoder", &workspace.encoder), ("forecaster", &workspace.forecaster)] {
+            expect_count(
+                &format!("layers of the {what} in the workspace"),
+                hidden.len(),
+                stack.layers.len(),
+            )?;
+            for (index, (&channels, layer)) in hidden.iter().zip(&stack.layers).enumerate() {
+                let what = format!("channels of layer {index} of the {what} in the workspace");
+                expect_count(&what, channels, layer.state_extent().channels)?;
+            }
+        }
+        self.stamp.expect(workspace.stamp)
     }
 
     /// The gradient before the activation as far as it comes from the loss, patches as

@@ -9,7 +9,7 @@ use super::carried::CarriedRead;
 use super::{Prepared, Pyramid, PyramidParameters, PyramidWorkspace};
 use crate::cell::CellParameters;
 use crate::config::Residual;
-use crate::error::Result;
+use crate::error::{Result, expect_count};
 use crate::parameters::expect_gradients;
 use crate::tensor::{Tensor, expect_shape};
 
@@ -55,7 +55,7 @@ impl<T: Scalar> Pyramid<T> {
         want_input: bool,
     ) -> Result<Option<Tensor<T>>> {
         expect_gradients(&self.parameters, gradients)?;
-        self.stamp.expect(workspace.stamp)?;
+        self.expect_workspace(workspace)?;
         let (OutputGradient::Output(given) | OutputGradient::Logits(given)) = gradient;
         expect_shape("gradient of the predicted frames", given.shape(), workspace.output.shape())?;
         let mut d_logits = given.clone();
@@ -77,6 +77,30 @@ impl<T: Scalar> Pyramid<T> {
             addition.backward(&workspace.last_frame, &d_logits, d_input.slice_mut(steps - 1));
         }
         Ok(Some(d_input))
+    }
+
+    /// Fails unless the workspace is of this network with its weights as they are.
+    fn expect_workspace(&self, workspace: &PyramidWorkspace<T>) -> Result<()> {
+        let scales = &self.config.scales;
+        for (what, stacks) in [("encoder", &workspace.encoder), ("forecaster", &workspace.forecaster)] {
+            expect_count(&format!("scales of the {what} in the workspace"), scales.len(), stacks.len())?;
+            for (index, (scale, stack)) in scales.iter().zip(stacks).enumerate() {
+                let what = format!("layers of scale {index} of the {what} in the workspace");
+                expect_count(&what, scale.layers, stack.layers.len())?;
+                let what = format!("channels of states of scale {index} in the workspace");
+                expect_count(&what, scale.channels, stack.top().state_extent().channels)?;
+                let what = format!("channels read at scale {index} in the workspace");
+                let own = stack.inputs.extent().channels;
+                expect_count(&what, if own == 0 { 0 } else { scale.features() }, own)?;
+            }
+        }
+        let patches = workspace.patches.extent().channels;
+        expect_count("channels of patches in the workspace", self.config.patch_channels(), patches)?;
+        let carried = [self.config.reads_carried(), workspace.carried.is_some()].map(usize::from);
+        expect_count("sequences of carried frames in the workspace", carried[0], carried[1])?;
+        let hidden = workspace.hidden.as_ref().map_or(0, |maps| maps.extent().channels);
+        expect_count("channels of the output in the workspace", self.config.head_channels, hidden)?;
+        self.stamp.expect(workspace.stamp)
     }
 }
 

@@ -198,7 +198,7 @@ fn cells_of_an_encoder_and_a_decoder_are_no_chain_because_their_channels_fit() {
 
 #[test]
 fn a_cell_that_lacks_a_tensor_is_named() {
-    for system in ["jacobkimmel", "happyjin", "metnet", "georgeyiasemis", "convgru_ensemble", "raft"] {
+    for system in ["jacobkimmel", "happyjin", "bionick87", "rvm", "convgru_ensemble", "raft"] {
         let cells = kernels(system, &[("net.0.", 4, 4), ("net.1.", 4, 4)]);
         for missing in 0..cells.len() {
             let mut tensors = cells.clone();
