@@ -93,7 +93,7 @@ pub(crate) fn run(options: &DeterminismOptions) -> anyhow::Result<()> {
             let distances = first.as_ref().map(|first| results.distances(first)).unwrap_or_default();
             let share = |(name, apart): &(&String, &f64)| **apart / bound(name);
             let farthest = distances.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
-            let beyond = distances.iter().filter(|(name, apart)| !(**apart <= bound(name)));
+            let beyond = distances.iter().filter(|(name, apart)| apart.is_nan() || **apart > bound(name));
             rows.push(Row {
                 way,
                 quantities: results.len(),
