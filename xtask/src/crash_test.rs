@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     }
     if !rest.iter().any(|argument| is(argument, &["--help", "-h"])) {
         // Both programs lie in one folder, where the test finds the other.
-        process::build_programs(&["--release"])?;
+        process::build_programs()?;
     }
     bench::run(&[&["crash-test".into()], &rest[..]].concat())
 }

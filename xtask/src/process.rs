@@ -23,10 +23,10 @@ pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
-/// Builds `convgru` and `convgru-bench` beside each other.
-pub(crate) fn build_programs(options: &[&str]) -> anyhow::Result<()> {
+/// Builds `convgru` and `convgru-bench` with optimisation, beside each other.
+pub(crate) fn build_programs() -> anyhow::Result<()> {
     let mut cargo = cargo();
-    cargo.args(["build", "--package", "convgru-train", "--package", "convgru-bench", "--bins"]).args(options);
+    cargo.args(["build", "--release", "--package", "convgru-train", "--package", "convgru-bench", "--bins"]);
     must_succeed("building convgru", &mut cargo)
 }
 

@@ -325,6 +325,41 @@ fn unknown_pixels_count_nothing_and_pieces_add_up() {
     }
 }
 
+/// The factor of a mean, of a lead time and of a weight is in the gradient as it is in the value.
+#[test]
+fn an_objective_has_the_slopes_of_its_value() {
+    let shape = [2, 1, 1, 9, 9];
+    let x = frames(shape, |i| 0.5 + 0.4 * (i as f64 * 0.71).sin());
+    let y = frames(shape, |i| 0.5 + 0.4 * (i as f64 * 0.33).cos());
+    let truth = Truth { frames: &y, valid: None };
+    let value = |objective: &Objective, x: &Tensor<f64>| {
+        objective.value(&Forecast { output: x, logits: x }, &truth).unwrap()
+    };
+    for kind in LossKind::ALL {
+        let objective = Objective { lead_weights: LeadWeights::Linear, ..objective_of(kind) };
+        let counts = objective.counts(&truth).unwrap();
+        let forecast = Forecast { output: &x, logits: &x };
+        let (_, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
+        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        let largest = gradient.as_slice().iter().fold(0.0f64, |largest, slope| largest.max(slope.abs()));
+        assert!(largest > 0.0, "{kind:?}");
+        for i in (0..x.len()).step_by(5) {
+            let moved = |by: f64| {
+                let mut moved = x.clone();
+                moved.as_mut_slice()[i] += by;
+                value(&objective, &moved)
+            };
+            let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            let off = (slope - gradient.as_slice()[i]).abs();
+            assert!(
+                off < 1e-6 * largest,
+                "{kind:?} at {i}: {slope} where {} is given",
+                gradient.as_slice()[i]
+            );
+        }
+    }
+}
+
 #[test]
 fn thread_counts_do_not_change_a_bit_of_an_objective() {
     let x = Tensor::<f32>::from_fn(&[2, 3, 1, 61, 67], |i| (i as f32 * 0.37).sin());

@@ -362,3 +362,16 @@ proptest! {
         prop_assert!(after >= before.min(max_norm) * 0.99);
     }
 }
+
+/// Tensors are summed in chunks; every element is in one of them.
+#[test]
+fn the_norm_of_a_long_tensor_counts_each_element_once() {
+    for length in [1usize, 4096, 4097, 12_288, 20_003] {
+        let whole = Tensor::<f64>::from_fn(&[length], |i| (i + 1) as f64);
+        let gradients = tensors(&[("w", whole)]);
+        let n = length as f64;
+        let expected = (n * (n + 1.0) * (2.0 * n + 1.0) / 6.0).sqrt();
+        let norm = global_norm(&gradients, NormType::EUCLIDEAN);
+        assert!((norm / expected - 1.0).abs() < 1e-12, "{length}: {norm} instead of {expected}");
+    }
+}
