@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::LazyLock;
+
 use convgru_model::layer::{
     Conv2d, Conv2dConfig, PaddingMode, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
 };
@@ -28,7 +30,13 @@ fn is_absurd(sizes: &[usize]) -> bool {
     sizes.iter().any(|&size| size >= 1 << 38)
 }
 
-fn forecasters() -> Vec<Forecaster<f32>> {
+/// Networks of every kind, made once.
+fn forecasters() -> &'static [Forecaster<f32>] {
+    static MADE: LazyLock<Vec<Forecaster<f32>>> = LazyLock::new(made);
+    &MADE
+}
+
+fn made() -> Vec<Forecaster<f32>> {
     let unconditioned =
         EncoderForecasterConfig { feedback: Feedback::Unconditioned, members: 2, ..Default::default() };
     let motion = PyramidConfig { residual: Residual::Motion, skip: true, ..Default::default() };
