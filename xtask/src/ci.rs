@@ -172,15 +172,15 @@ fn address_sanitizer() -> Option<Stage> {
     Some(Stage { name: "address sanitizer", command })
 }
 
-/// Every reader a minute on files made up by a fuzzer, where there is a nightly compiler for that. Gets cargo-fuzz where
-/// it is missing.
+/// Every reader a minute on files made up by a fuzzer, where there is a nightly compiler for that: the same files for every
+/// change. Gets cargo-fuzz where it is missing.
 fn fuzzers() -> Option<Stage> {
     if !fuzz::has_compiler() || !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
         process::complain("SKIPPED: fuzzers, which need a nightly compiler on x86-64 Linux");
         return None;
     }
     let mut command = process::cargo();
-    command.args(["xtask", "fuzz", "--install", "--seconds", "60"]);
+    command.args(["xtask", "fuzz", "--install", "--seconds", "60", "--seed", "1"]);
     Some(Stage { name: "fuzzers", command })
 }
 

@@ -18,12 +18,13 @@ is kept in fuzz/corpus. A panic, a file that takes more than ten seconds or more
 allows is a finding: its file is kept in fuzz/artifacts. Needs a nightly compiler and cargo-fuzz, which
 --install gets by `cargo install`.
 
-Usage: cargo xtask fuzz [--target NAME|all] [--seconds N] [--runs N] [--json] [--install]
+Usage: cargo xtask fuzz [--target NAME|all] [--seconds N] [--runs N] [--seed N] [--json] [--install]
 
   --target NAME   one of npy, npz, idx, pgm, png, gif, hdf5, netcdf, safetensors, pickle, mxnet, checkpoint,
                   toml; all is the default
   --seconds N     seconds for each (60)
   --runs N        ends each after so many files
+  --seed N        makes up the same files each time, as far as the seconds reach
   --json          prints a line of JSON for each
 
 Example:
@@ -57,6 +58,7 @@ struct Options {
     targets: Vec<&'static str>,
     seconds: u64,
     runs: Option<u64>,
+    seed: Option<u64>,
     json: bool,
     install: bool,
 }
@@ -122,8 +124,14 @@ fn nightly() -> Command {
 }
 
 fn options(arguments: &[OsString]) -> anyhow::Result<Options> {
-    let mut options =
-        Options { targets: TARGETS.to_vec(), seconds: 60, runs: None, json: false, install: false };
+    let mut options = Options {
+        targets: TARGETS.to_vec(),
+        seconds: 60,
+        runs: None,
+        seed: None,
+        json: false,
+        install: false,
+    };
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().and_then(|given| given.to_str()).unwrap_or_default();
@@ -142,6 +150,7 @@ fn options(arguments: &[OsString]) -> anyhow::Result<Options> {
             }
             Some("--seconds") => options.seconds = number("--seconds", value())?,
             Some("--runs") => options.runs = Some(number("--runs", value())?),
+            Some("--seed") => options.seed = Some(number("--seed", value())?),
             Some("--json") => options.json = true,
             Some("--install") => options.install = true,
             _ => anyhow::bail!("no option `{}`; see cargo xtask fuzz --help", argument.display()),
@@ -210,6 +219,9 @@ fn begin(root: &Path, program: &Path, target: &'static str, options: &Options) -
     fuzzer.args(["-rss_limit_mb=1024", "-malloc_limit_mb=512", "-timeout=10", "-print_final_stats=1"]);
     if let Some(runs) = options.runs {
         fuzzer.arg(format!("-runs={runs}"));
+    }
+    if let Some(seed) = options.seed {
+        fuzzer.arg(format!("-seed={seed}"));
     }
     // Readers of data need files: in memory, where there is such a folder.
     let memory = Path::new("/dev/shm");
