@@ -21,7 +21,7 @@ pub(super) struct Row {
     elsewhere: usize,
     survived: usize,
     resumed: usize,
-    anew: usize,
+    restarted: usize,
     damaged: usize,
     left: usize,
     abandoned: usize,
@@ -38,7 +38,7 @@ impl Row {
             elsewhere: 0,
             survived: 0,
             resumed: 0,
-            anew: 0,
+            restarted: 0,
             damaged: 0,
             left: 0,
             abandoned: 0,
@@ -56,7 +56,7 @@ impl Row {
         match verdict.next {
             Next::Survived => self.survived += 1,
             Next::Resumed => self.resumed += 1,
-            Next::Anew => self.anew += 1,
+            Next::Restarted => self.restarted += 1,
         }
         self.damaged += verdict.damaged;
         self.left += verdict.left;
@@ -82,13 +82,13 @@ impl Table {
 
     pub(super) fn text(&self, elapsed: Duration) -> String {
         let mut text = format!(
-            "{:<9} {:<8} {:>6} {:>8} {:>7} {:>5} {:>6} {:>7} {:>5} {:>9} {:>6}\n",
+            "{:<9} {:<8} {:>6} {:>8} {:>7} {:>9} {:>6} {:>7} {:>5} {:>9} {:>6}\n",
             "run",
             "fault",
             "points",
             "survived",
             "resumed",
-            "anew",
+            "restarted",
             "equal",
             "damaged",
             "left",
@@ -97,13 +97,13 @@ impl Table {
         );
         for row in &self.rows {
             text += &format!(
-                "{:<9} {:<8} {:>6} {:>8} {:>7} {:>5} {:>6} {:>7} {:>5} {:>9} {:>6}\n",
+                "{:<9} {:<8} {:>6} {:>8} {:>7} {:>9} {:>6} {:>7} {:>5} {:>9} {:>6}\n",
                 row.scenario,
                 row.fault,
                 row.points,
                 row.survived,
                 row.resumed,
-                row.anew,
+                row.restarted,
                 row.equal,
                 row.damaged,
                 row.left,
@@ -140,7 +140,7 @@ impl Table {
                     "elsewhere": row.elsewhere,
                     "survived": row.survived,
                     "resumed": row.resumed,
-                    "anew": row.anew,
+                    "restarted": row.restarted,
                     "equal": row.equal,
                     "damaged": row.damaged,
                     "left": row.left,

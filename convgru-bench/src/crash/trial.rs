@@ -35,7 +35,7 @@ pub(super) enum Next {
     /// `--resume` went on with it.
     Resumed,
     /// There was no checkpoint yet; a new run was begun.
-    Anew,
+    Restarted,
 }
 
 /// What came of a fault.
@@ -113,7 +113,7 @@ impl Setting<'_> {
             if resumed.succeeded() || state.can_resume || resumed.broke() {
                 (Next::Resumed, resumed)
             } else {
-                (Next::Anew, self.launch(self.begin(out), folder.join("anew")).plain()?)
+                (Next::Restarted, self.launch(self.begin(out), folder.join("restarted")).plain()?)
             }
         };
         let mut verdict =
