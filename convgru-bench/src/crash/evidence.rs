@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use convgru_train::checkpoint::Checkpoint;
+use convgru_train::checkpoint::{Checkpoint, Timing, Timings};
 use convgru_train::trainer::TrainedModel;
 use serde_json::{Map, Value};
 
@@ -46,7 +46,7 @@ pub(super) struct Expected {
     same: BTreeMap<PathBuf, Vec<u8>>,
     /// Files of lines of JSON, without the keys whose values differ.
     lines: BTreeMap<PathBuf, Vec<Map<String, Value>>>,
-    /// Checkpoints, without their seconds.
+    /// Checkpoints, without their times.
     checkpoints: BTreeMap<PathBuf, Vec<u8>>,
 }
 
@@ -85,7 +85,7 @@ impl Expected {
     /// How many files are compared, and how.
     pub(super) fn describe(&self) -> String {
         format!(
-            "{} files in a run: {} compared by bytes, {} checkpoints without their seconds, {} by their lines",
+            "{} files in a run: {} compared by bytes, {} checkpoints without their times, {} by their lines",
             self.names.len(),
             self.same.len(),
             self.checkpoints.len(),
@@ -124,12 +124,17 @@ impl Expected {
     }
 }
 
-/// The bytes of a checkpoint whose seconds are zero; nothing where the bytes are no checkpoint.
+/// The bytes of a checkpoint whose times are zero; nothing where the bytes are no checkpoint.
 fn timeless(bytes: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     let Ok(mut checkpoint) = Checkpoint::from_bytes(bytes) else {
         return Ok(None);
     };
+    checkpoint.saved = None;
     checkpoint.history.seconds = 0.0;
+    let Timings { steps, validations, skipped } = &mut checkpoint.history.timings;
+    for timing in steps.iter_mut().chain(validations).chain(skipped) {
+        *timing = Timing { seconds: 0.0, data_wait: 0.0 };
+    }
     Ok(Some(checkpoint.to_bytes()?))
 }
 
@@ -220,7 +225,11 @@ mod tests {
             include_bytes!("../../../convgru-train/src/checkpoint/version2/step_00000002.ckpt").as_slice();
         let mut checkpoint = Checkpoint::from_bytes(recorded).unwrap();
         checkpoint.cursor.step = step;
+        checkpoint.saved = Some(seconds as u64);
         checkpoint.history.seconds = seconds;
+        for timing in &mut checkpoint.history.timings.steps {
+            *timing = Timing { seconds, data_wait: 1.0 / seconds };
+        }
         checkpoint.to_bytes().unwrap()
     }
 

@@ -41,8 +41,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // What remains of the text means nothing without the lock, and closing the file gives that back.
-        let _ = self.file.set_len(0);
+        // A text that stays tells the next process of one that was killed, so a call that fails is made once more.
+        // Without the lock the text means nothing else, and closing the file gives the lock back.
+        let _ = self.file.set_len(0).or_else(|_| self.file.set_len(0));
     }
 }
 
