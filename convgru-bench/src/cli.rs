@@ -6,13 +6,14 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use convgru_bench::Workload;
 
+use crate::compare_pysteps::ComparePystepsOptions;
+use crate::compare_pytorch::ComparePytorchOptions;
 #[cfg(unix)]
 use crate::crash::CrashOptions;
 use crate::determinism::{DeterminismOptions, QuantitiesOptions};
 use crate::engines::Engine;
-use crate::nowcasts::NowcastOptions;
 use crate::onnx::OnnxOptions;
-use crate::retrain::RetrainOptions;
+use crate::verify::{GradcheckOptions, ParityOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,12 +46,24 @@ pub(crate) struct Cli {
 pub(crate) enum Action {
     /// Writes docs/benchmarks.md and docs/benchmarks.svg from the newest records
     Report,
+    /// Verifies every gradient against dual numbers and differences (cargo xtask gradcheck)
+    ///
+    /// Cells, stacks, sequences, layers, losses and whole networks, in f64, with shapes drawn at random: every
+    /// entry of every gradient. Ends with exit code 1 if an error is too large or a gradient broken on purpose
+    /// goes unnoticed.
+    Gradcheck(GradcheckOptions),
+    /// Reproduces recorded outputs and gradients of other implementations (cargo xtask parity)
+    ///
+    /// Reads every *.safetensors file in a folder of recorded values and computes the same in f64, and the states
+    /// of cells in f32 (`precision = "exact"`) too. Files about something convgru does not have are listed as not
+    /// passed, but only a file that should be reproduced and is not makes the command end with exit code 1.
+    Parity(ParityOptions),
     /// Compares exported networks with ONNX Runtime (cargo xtask onnx)
     Onnx(OnnxOptions),
-    /// Trains a network twice, by convgru and by PyTorch (cargo xtask retrain)
-    Retrain(RetrainOptions),
-    /// Compares extrapolation of rain with pysteps (cargo xtask nowcasts)
-    Nowcasts(NowcastOptions),
+    /// Trains a network twice, by convgru and by PyTorch (cargo xtask compare-pytorch)
+    ComparePytorch(ComparePytorchOptions),
+    /// Compares extrapolation of rain with pysteps (cargo xtask compare-pysteps)
+    ComparePysteps(ComparePystepsOptions),
     /// Kills a training at every call of the file system (cargo xtask crash-test)
     #[cfg(unix)]
     CrashTest(CrashOptions),

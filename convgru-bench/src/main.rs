@@ -6,6 +6,8 @@ mod agreement;
 mod child;
 mod cli;
 mod compare;
+mod compare_pysteps;
+mod compare_pytorch;
 #[cfg(unix)]
 mod crash;
 mod determinism;
@@ -16,7 +18,6 @@ mod install;
 mod latency;
 mod machine;
 mod measurement;
-mod nowcasts;
 mod onnx;
 mod plan;
 mod progress;
@@ -24,9 +25,9 @@ mod protocol;
 mod python;
 mod record;
 mod report;
-mod retrain;
 mod rounds;
 mod statistics;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -43,9 +44,11 @@ fn main() -> ExitCode {
             engine::serve(budget, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())
         }
         Some(Action::Report) => report::write(),
+        Some(Action::Gradcheck(options)) => verify::gradcheck(&options),
+        Some(Action::Parity(options)) => verify::parity(&options),
         Some(Action::Onnx(options)) => onnx::run(&options),
-        Some(Action::Retrain(options)) => retrain::run(&options),
-        Some(Action::Nowcasts(options)) => nowcasts::run(&options),
+        Some(Action::ComparePytorch(options)) => compare_pytorch::run(&options),
+        Some(Action::ComparePysteps(options)) => compare_pysteps::run(&options),
         Some(Action::Determinism(options)) => determinism::run(&options),
         Some(Action::Quantities(options)) => determinism::compute(&options),
         #[cfg(unix)]

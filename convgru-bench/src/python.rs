@@ -28,7 +28,7 @@ pub(crate) const ONNX: Environment =
 pub(crate) const PYSTEPS: Environment = Environment {
     folder: "pysteps-python",
     variable: "CONVGRU_PYSTEPS_PYTHON",
-    command: "cargo xtask nowcasts",
+    command: "cargo xtask compare-pysteps",
 };
 
 impl Environment {

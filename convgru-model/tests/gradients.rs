@@ -1,6 +1,6 @@
 //! Every backward pass of the crate against dual numbers and differences.
 //!
-//! `convgru gradcheck` runs more draws of the same cases.
+//! `cargo xtask gradcheck` runs more draws of the same cases.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -9,8 +9,6 @@ pub mod dataset;
 mod error;
 #[cfg(test)]
 mod fixtures;
-#[cfg(feature = "gradcheck")]
-pub mod gradcheck;
 pub mod interrupt;
 pub mod loss;
 pub mod media;
@@ -18,7 +16,6 @@ pub mod metric;
 mod npy_header;
 pub mod optimizer;
 mod parallel;
-pub mod parity;
 pub mod report;
 pub mod schedule;
 pub mod shown;

@@ -4,9 +4,7 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{crash_test, fuzz, look, onnx, process, supply_chain, tidy};
-
-pub(crate) const ABOUT: &str = "Everything that must hold before a change goes in";
+use crate::{check_report, crash_test, fuzz, onnx, process, supply_chain, tidy};
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
@@ -71,8 +69,6 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         command.args(arguments);
         Stage { name, command }
     };
-    let convgru = ["run", "--release", "--quiet", "--package", "convgru-train", "--bin", "convgru", "--"];
-    let tool = |name, arguments: &[&str]| stage(name, &[&convgru[..], arguments].concat());
     let mut stages = vec![
         stage("fmt", &["fmt", "--all", "--check"]),
         stage("clippy", &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]),
@@ -87,16 +83,15 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     let mut doc = stage("doc", &["doc", "--workspace", "--no-deps"]);
     doc.command.env("RUSTDOCFLAGS", "--deny warnings");
     stages.push(doc);
-    stages.push(tool("gradcheck", &["gradcheck"]));
+    stages.push(stage("gradcheck", &["xtask", "gradcheck"]));
     let parity = std::env::var("CONVGRU_PARITY").unwrap_or_else(|_| "../shared/parity".into());
     if process::root().join(&parity).exists() || std::env::var("CONVGRU_REQUIRE_DATA").as_deref() == Ok("1") {
-        stages.push(tool("parity", &["parity", "--dir", &parity]));
+        stages.push(stage("parity", &["xtask", "parity", "--dir", &parity]));
     } else {
         process::complain(&format!("SKIPPED: parity, for {parity} is not there"));
     }
     if onnx::is_installed() {
-        let bench = ["--release", "--quiet", "--package", "convgru-bench", "--bin", "convgru-bench", "--"];
-        stages.push(stage("exported networks", &[&["run"], &bench[..], &["onnx"]].concat()));
+        stages.push(stage("exported networks", &["xtask", "onnx"]));
     } else {
         process::complain(
             "SKIPPED: exported networks in ONNX Runtime, which `cargo xtask onnx --install` gets",
@@ -114,15 +109,16 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         );
     }
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
-    let mut training = tool("a short training", &["train", "--json", "--set", "training.steps=20", "--out"]);
+    let mut training =
+        stage("a short training", &["xtask", "train", "--json", "--set", "training.steps=20", "--out"]);
     training.command.arg(&runs);
     stages.push(training);
-    if look::browser().is_some() {
-        let mut report = stage("its report in a browser", &["xtask", "look"]);
+    if check_report::browser().is_some() {
+        let mut report = stage("its report in a browser", &["xtask", "check-report"]);
         report.command.arg(runs.join("quick").join("report.html"));
         stages.push(report);
     } else {
-        process::complain("SKIPPED: a report in a browser, which `cargo xtask look --install` gets");
+        process::complain("SKIPPED: a report in a browser, which `cargo xtask check-report --install` gets");
     }
     stages
 }

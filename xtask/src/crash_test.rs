@@ -3,9 +3,8 @@
 use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 
-use crate::{bench, process};
-
-pub(crate) const ABOUT: &str = "Kill a training at every call of the file system and go on with it";
+use crate::process;
+use crate::program::{self, BENCH};
 
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let is = |argument: &OsString, names: &[&str]| names.iter().any(|name| argument == name);
@@ -19,9 +18,9 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     }
     if !rest.iter().any(|argument| is(argument, &["--help", "-h"])) {
         // Both programs lie in one folder, where the test finds the other.
-        process::build_programs()?;
+        program::build_all()?;
     }
-    bench::run(&[&["crash-test".into()], &rest[..]].concat())
+    BENCH.run(&[&["crash-test".into()], &rest[..]].concat())
 }
 
 /// Gets strace.

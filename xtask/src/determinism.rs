@@ -3,15 +3,14 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::{bench, process};
-
-pub(crate) const ABOUT: &str = "Compare bits over threads, repeats, builds and instruction sets";
+use crate::process;
+use crate::program::{self, BENCH};
 
 /// Builds both programs with optimisation, and with checks as tests run them, and passes arguments on.
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let mut all = vec![OsString::from("determinism")];
     if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        process::build_programs()?;
+        program::build_all()?;
         // Tests have other features of some crates: programs of their own would be another build of everything.
         let mut tests = process::cargo();
         process::must_succeed(
@@ -21,5 +20,5 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
         all.extend(["--checked".into(), process::target().join("debug").into()]);
     }
     all.extend_from_slice(arguments);
-    bench::run(&all)
+    BENCH.run(&all)
 }

@@ -9,8 +9,6 @@ use anyhow::Context;
 
 use crate::process;
 
-pub(crate) const ABOUT: &str = "Feed made-up files to every reader";
-
 const HELP: &str = "\
 Runs the fuzzers, two at a time: one for each kind of file that is read. They begin with small files
 that they make themselves, and with recorded files where these are there; what they find interesting

@@ -4,65 +4,67 @@
 //! starts what does the work, passes arguments on, and passes exit codes back.
 #![forbid(unsafe_code)]
 
-mod bench;
+mod check_report;
 mod ci;
 mod crash_test;
 mod determinism;
-mod emulate;
-mod eval;
-mod export;
 mod fuzz;
-mod gradcheck;
-mod import;
-mod look;
 mod mutants;
-mod nowcasts;
 mod onnx;
-mod parity;
-mod predict;
 mod process;
-mod retrain;
-mod runs;
+mod program;
 mod supply_chain;
+mod test_avx512;
 mod tidy;
-mod train;
-mod tune;
 mod unsafe_docs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// A command: its name, one line of help, and the function that runs it.
+use program::{BENCH, CONVGRU, Program};
+
+/// A command: its name, one line of help, and what runs it.
 struct Command {
     name: &'static str,
     about: &'static str,
-    run: fn(&[OsString]) -> anyhow::Result<ExitCode>,
+    run: Run,
 }
 
+/// What runs a command.
+enum Run {
+    /// The command of the same name of one of our programs.
+    Of(&'static Program),
+    /// A function of this program.
+    Here(fn(&[OsString]) -> anyhow::Result<ExitCode>),
+}
+
+use Run::{Here, Of};
+
+#[rustfmt::skip]
 const COMMANDS: &[Command] = &[
-    Command { name: "train", about: train::ABOUT, run: train::run },
-    Command { name: "runs", about: runs::ABOUT, run: runs::run },
-    Command { name: "tune", about: tune::ABOUT, run: tune::run },
-    Command { name: "eval", about: eval::ABOUT, run: eval::run },
-    Command { name: "predict", about: predict::ABOUT, run: predict::run },
-    Command { name: "gradcheck", about: gradcheck::ABOUT, run: gradcheck::run },
-    Command { name: "parity", about: parity::ABOUT, run: parity::run },
-    Command { name: "import", about: import::ABOUT, run: import::run },
-    Command { name: "export", about: export::ABOUT, run: export::run },
-    Command { name: "onnx", about: onnx::ABOUT, run: onnx::run },
-    Command { name: "retrain", about: retrain::ABOUT, run: retrain::run },
-    Command { name: "look", about: look::ABOUT, run: look::run },
-    Command { name: "nowcasts", about: nowcasts::ABOUT, run: nowcasts::run },
-    Command { name: "bench", about: bench::ABOUT, run: bench::run },
-    Command { name: "emulate", about: emulate::ABOUT, run: emulate::run },
-    Command { name: "fuzz", about: fuzz::ABOUT, run: fuzz::run },
-    Command { name: "crash-test", about: crash_test::ABOUT, run: crash_test::run },
-    Command { name: "determinism", about: determinism::ABOUT, run: determinism::run },
-    Command { name: "mutants", about: mutants::ABOUT, run: mutants::run },
-    Command { name: "supply-chain", about: supply_chain::ABOUT, run: supply_chain::run },
-    Command { name: "tidy", about: tidy::ABOUT, run: tidy::run },
-    Command { name: "unsafe-docs", about: unsafe_docs::ABOUT, run: unsafe_docs::run },
-    Command { name: "ci", about: ci::ABOUT, run: ci::run },
+    Command { name: "train", about: "Train a network; without arguments on moving digits that it draws, in under three minutes", run: Of(&CONVGRU) },
+    Command { name: "runs", about: "List and compare runs", run: Of(&CONVGRU) },
+    Command { name: "tune", about: "Try configurations drawn from ranges, each in a short run", run: Of(&CONVGRU) },
+    Command { name: "eval", about: "Measure a trained network on test sequences", run: Of(&CONVGRU) },
+    Command { name: "predict", about: "Continue your own frames with a trained network", run: Of(&CONVGRU) },
+    Command { name: "import", about: "Find the cells in weights of another program, and rearrange them", run: Of(&CONVGRU) },
+    Command { name: "export", about: "Write a network as ONNX, or its weights as another program reads them", run: Of(&CONVGRU) },
+    Command { name: "gradcheck", about: "Prove every backward pass against dual numbers and differences", run: Of(&BENCH) },
+    Command { name: "parity", about: "Compare with recorded outputs and gradients of other implementations", run: Of(&BENCH) },
+    Command { name: "onnx", about: "Compare exported networks with ONNX Runtime (Python, installed by --install)", run: Of(&BENCH) },
+    Command { name: "compare-pytorch", about: "Train a network twice, by convgru and by PyTorch (Python, installed by onnx --install --torch)", run: Of(&BENCH) },
+    Command { name: "compare-pysteps", about: "Compare extrapolation of rain with pysteps (Python, installed by --install)", run: Of(&BENCH) },
+    Command { name: "bench", about: "Compare with other libraries, or measure convgru alone", run: Here(|arguments| BENCH.run(arguments)) },
+    Command { name: "determinism", about: "Compare bits over threads, repeats, builds and instruction sets", run: Here(determinism::run) },
+    Command { name: "crash-test", about: "Kill a training at every call of the file system and go on with it", run: Here(crash_test::run) },
+    Command { name: "fuzz", about: "Feed made-up files to every reader", run: Here(fuzz::run) },
+    Command { name: "mutants", about: "Put small faults into the code and see whether tests notice them", run: Here(mutants::run) },
+    Command { name: "test-avx512", about: "Run tests on an emulated processor with AVX-512", run: Here(test_avx512::run) },
+    Command { name: "check-report", about: "Open a report in a browser without a screen or network, and take pictures of it", run: Here(check_report::run) },
+    Command { name: "supply-chain", about: "Count crates against ceilings, check licences, sources, oldest versions", run: Here(supply_chain::run) },
+    Command { name: "tidy", about: "Plain-text rules: file sizes, where unsafe may be, crate headers", run: Here(tidy::run) },
+    Command { name: "unsafe-docs", about: "Write the table of docs/unsafe.md: files, counts, invariants", run: Here(unsafe_docs::run) },
+    Command { name: "ci", about: "Everything that must hold before a change goes in", run: Here(ci::run) },
 ];
 
 fn main() -> ExitCode {
@@ -74,7 +76,7 @@ fn main() -> ExitCode {
             if name.is_none() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }
         Some(name) => match COMMANDS.iter().find(|command| command.name == name) {
-            Some(command) => (command.run)(&arguments[1..]).unwrap_or_else(|error| {
+            Some(command) => run(command, &arguments).unwrap_or_else(|error| {
                 process::complain(&format!("error: {error:#}"));
                 ExitCode::FAILURE
             }),
@@ -86,10 +88,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// Runs a command with its name and its arguments.
+fn run(command: &Command, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    match command.run {
+        Of(program) => program.run(arguments),
+        Here(run) => run(&arguments[1..]),
+    }
+}
+
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask <command> [arguments]\n\nCommands:\n");
     for command in COMMANDS {
-        text += &format!("  {:<12} {}\n", command.name, command.about);
+        text += &format!("  {:<15} {}\n", command.name, command.about);
     }
     text + "\nEach command has --help with an example.\n\nExample:\n  cargo xtask train --preset quick\n"
 }

@@ -7,8 +7,6 @@ use anyhow::Context;
 
 use crate::process;
 
-pub(crate) const ABOUT: &str = "Put small faults into the code and see whether tests notice them";
-
 const HELP: &str = "\
 Lets cargo-mutants change the code of kernels, gates, cells, losses and optimisers, one small change at a
 time, in a copy, and runs the tests of the changed crate. Which files and how: .cargo/mutants.toml. Everything

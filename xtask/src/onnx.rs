@@ -1,15 +1,6 @@
-//! `cargo xtask onnx`: the command `onnx` of the program `convgru-bench`.
+//! Where `cargo xtask onnx` keeps its Python environment.
 
-use std::ffi::OsString;
-use std::process::ExitCode;
-
-use crate::{bench, process};
-
-pub(crate) const ABOUT: &str = "Compare exported networks with ONNX Runtime (Python, installed by --install)";
-
-pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
-    bench::run(&[&["onnx".into()], arguments].concat())
-}
+use crate::process;
 
 /// Whether the Python environment is where the command makes it.
 pub(crate) fn is_installed() -> bool {

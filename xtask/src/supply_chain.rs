@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 
 use crate::process;
 
-pub(crate) const ABOUT: &str = "Count crates against ceilings, check licences, sources, oldest versions";
-
 const HELP: &str = "\
 Counts the crates that each crate of the workspace brings, beside a ceiling that is raised by hand in
 xtask/src/supply_chain.rs; fails where one of them asks for a newer compiler than ours does; and lets cargo-deny

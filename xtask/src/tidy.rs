@@ -9,8 +9,6 @@ use anyhow::Context;
 use crate::process;
 use crate::unsafe_docs::{self, KEYWORD, uses_unsafe};
 
-pub(crate) const ABOUT: &str = "Plain-text rules: file sizes, where unsafe may be, crate headers";
-
 /// Lines a source file may have, tests apart.
 const MAX_LINES: usize = 400;
 

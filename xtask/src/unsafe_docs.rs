@@ -9,8 +9,6 @@ use anyhow::Context;
 
 use crate::process;
 
-pub(crate) const ABOUT: &str = "Write the table of docs/unsafe.md: files, counts, invariants";
-
 const HELP: &str = "\
 Writes the table of docs/unsafe.md: of each file that may have `unsafe` code how many blocks,
 functions and implementations it has, and the invariant behind them, which the documentation of

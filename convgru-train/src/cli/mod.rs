@@ -3,11 +3,8 @@
 mod configuration;
 mod eval;
 mod export;
-#[cfg(feature = "gradcheck")]
-mod gradcheck;
 mod import;
 mod output;
-mod parity;
 mod predict;
 mod progress;
 mod runs;
@@ -35,16 +32,6 @@ enum Command {
     Runs(runs::Runs),
     Eval(eval::Eval),
     Predict(predict::Predict),
-    #[cfg(feature = "gradcheck")]
-    Gradcheck(gradcheck::GradcheckArguments),
-    /// Left out of this build
-    #[cfg(not(feature = "gradcheck"))]
-    #[command(hide = true, disable_help_flag = true)]
-    Gradcheck {
-        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
-        _arguments: Vec<String>,
-    },
-    Parity(parity::ParityArguments),
     Import(import::Import),
     Export(export::Export),
 }
@@ -79,13 +66,6 @@ fn result(command: Command) -> anyhow::Result<ExitCode> {
         Command::Runs(runs) => runs.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
-        #[cfg(feature = "gradcheck")]
-        Command::Gradcheck(arguments) => gradcheck::run(&arguments),
-        #[cfg(not(feature = "gradcheck"))]
-        Command::Gradcheck { .. } => Err(anyhow::anyhow!(
-            "this program was built without its gradient checker; call cargo xtask gradcheck, or build it with --features gradcheck"
-        )),
-        Command::Parity(arguments) => parity::run(&arguments),
         Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),
     }

@@ -9,8 +9,6 @@ fn every_command_explains_itself_with_an_example() {
         ("train", "--resume"),
         ("eval", "--checkpoint"),
         ("predict", "--frames"),
-        ("gradcheck", "--draws"),
-        ("parity", "--dir"),
         ("import", "--output"),
         ("export", "--layout"),
     ] {
