@@ -52,11 +52,6 @@ pub(super) fn shape<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u64>, D::E
     Ok(List::<u64, MOST_DIMENSIONS>::deserialize(from)?.0)
 }
 
-/// One moment of an optimiser.
-pub(super) fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<f32>>, D::Error> {
-    Ok(values(List::<Values, MOST_TENSORS>::deserialize(from)?))
-}
-
 /// The state of an optimiser.
 pub(super) fn state<'de, D: Deserializer<'de>>(from: D) -> Result<OptimizerState<f32>, D::Error> {
     #[derive(serde::Deserialize)]

@@ -18,7 +18,7 @@ pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
 /// The version of frame and record that this build writes.
 pub const VERSION: u32 = 4;
 /// The oldest version that this build reads.
-pub const OLDEST_VERSION: u32 = 1;
+pub const OLDEST_VERSION: u32 = 3;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
 /// What is wrong with the bytes of a checkpoint.

@@ -13,8 +13,6 @@ mod record;
 mod store;
 #[cfg(test)]
 pub(crate) mod tests;
-mod version1;
-mod version2;
 mod version3;
 
 pub use frame::{Fault, MAGIC, OLDEST_VERSION, VERSION};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frame::{self, Fault};
 use super::history::History;
-use super::{bounded, version1, version2, version3};
+use super::{bounded, version3};
 use crate::dataset::Fingerprint;
 use crate::optimizer::OptimizerState;
 use crate::storage::{Disk, Storage};
@@ -131,10 +131,6 @@ impl Checkpoint {
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, Fault> {
         let (version, payload) = frame::open(bytes)?;
         let decoded = match version {
-            1 => bincode::serde::decode_from_slice(payload, format())
-                .map(|(record, used): (version1::Record, usize)| (record.into(), used)),
-            2 => bincode::serde::decode_from_slice(payload, format())
-                .map(|(record, used): (version2::Record, usize)| (record.into(), used)),
             3 => bincode::serde::decode_from_slice(payload, format())
                 .map(|(record, used): (version3::Record, usize)| (record.into(), used)),
             _ => bincode::serde::decode_from_slice(payload, format()),

@@ -74,9 +74,9 @@ impl ConfigurationArguments {
     }
 }
 
-/// A preset as a value of `--preset`, by all of its names.
+/// A preset as a value of `--preset`.
 fn possible(preset: Preset) -> PossibleValue {
-    PossibleValue::new(preset.name()).aliases(preset.aliases())
+    PossibleValue::new(preset.name())
 }
 
 /// What a path holds.

@@ -4,7 +4,6 @@ use toml::{Table, Value};
 
 use super::TrainingConfig;
 use super::read::{one_line, unknown};
-use super::renamed::present;
 use super::suggest::{join, paths};
 use crate::{Error, Result};
 
@@ -41,7 +40,7 @@ impl TrainingConfig {
             return Ok(of_kind);
         }
         let mut table = Self::table_of(self);
-        let field = find(&mut table, &present(path)).ok_or_else(|| refuse(unknown(path)))?;
+        let field = find(&mut table, path).ok_or_else(|| refuse(unknown(path)))?;
         if let Value::Table(section) = field {
             let fields: Vec<_> = paths(section).iter().map(|name| join(path, name)).collect();
             return Err(refuse(format!("this is a section; its fields are {}", fields.join(", "))));

@@ -5,7 +5,6 @@ mod early_stopping;
 pub(crate) mod path_text;
 mod preset;
 mod read;
-mod renamed;
 mod suggest;
 mod teacher_forcing;
 mod validate;

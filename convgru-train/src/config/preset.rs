@@ -30,17 +30,9 @@ impl Preset {
         }
     }
 
-    /// Other names on the command line.
-    pub fn aliases(self) -> &'static [&'static str] {
-        match self {
-            Self::Quick => &["digits-small"],
-            Self::Digits | Self::MovingMnist | Self::Radar => &[],
-        }
-    }
-
-    /// The preset of this name, or of this other name.
+    /// The preset of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|preset| preset.name() == name || preset.aliases().contains(&name))
+        Self::ALL.into_iter().find(|preset| preset.name() == name)
     }
 
     /// The TOML text of the preset.
@@ -75,16 +67,10 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_that_of_one_preset() {
-        let names = |preset: Preset| std::iter::once(preset.name()).chain(preset.aliases().iter().copied());
-        let mut seen = std::collections::HashSet::new();
+    fn every_preset_is_found_by_its_name() {
         for preset in Preset::ALL {
-            for name in names(preset) {
-                assert_eq!(Preset::named(name), Some(preset), "{name}");
-                assert!(seen.insert(name), "{name}");
-            }
+            assert_eq!(Preset::named(preset.name()), Some(preset));
         }
-        assert_eq!(Preset::named("digits-small"), Some(Preset::Quick));
         assert_eq!(Preset::named("small"), None);
     }
 }

@@ -9,7 +9,6 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::TrainingConfig;
-use super::renamed;
 use super::suggest::{join, nearest, paths};
 use crate::{Error, Result};
 
@@ -47,7 +46,7 @@ impl TrainingConfig {
             ));
         }
         let document = DeTable::parse(text).map_err(located)?;
-        let mut overlay: Table = toml::from_str(text).map_err(located)?;
+        let overlay: Table = toml::from_str(text).map_err(located)?;
         let kind = overlay.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
         let base = match kind {
             Some(kind) => self.of_model_kind(kind).unwrap_or_else(|| self.clone()),
@@ -55,7 +54,6 @@ impl TrainingConfig {
         };
         check_names(text, document.get_ref(), &Self::table_of(&base), "")?;
         toml::from_str::<Self>(text).map_err(located)?;
-        renamed::update(&mut overlay);
         let mut table = Self::table_of(&base);
         merge(&mut table, overlay);
         Self::from_table(&table).map_err(|error| one_line(error.message()))
@@ -126,9 +124,7 @@ fn check_names(
 ) -> std::result::Result<(), String> {
     for (key, value) in table {
         let path = join(section, key.get_ref());
-        let name = renamed::present(&path);
-        let name = name.rsplit('.').next().unwrap_or_default();
-        match (known.get(name), value.get_ref()) {
+        match (known.get(key.get_ref().as_ref()), value.get_ref()) {
             (Some(Value::Table(inner)), DeValue::Table(table)) => check_names(text, table, inner, &path)?,
             (Some(_), _) => {}
             (None, _) => {

@@ -78,16 +78,11 @@ pub struct ScheduleConfig {
     /// only then to its end.
     pub three_phase: bool,
     /// One cycle: whether the momentum moves against the rate: beta1 of Adam and AdamW,
-    /// the momentum of SGD and RMSprop. Was called `cycle_beta1`, which is still read.
-    #[serde(alias = "cycle_beta1")]
+    /// the momentum of SGD and RMSprop.
     pub cycle_momentum: bool,
-    /// One cycle: the momentum where the rate is highest; from 0 to below 1. Was called
-    /// `base_beta1`, which is still read.
-    #[serde(alias = "base_beta1")]
+    /// One cycle: the momentum where the rate is highest; from 0 to below 1.
     pub base_momentum: f64,
     /// One cycle: the momentum at the start and the end; from `base_momentum` to below 1.
-    /// Was called `max_beta1`, which is still read.
-    #[serde(alias = "max_beta1")]
     pub max_momentum: f64,
     /// A rise before the schedule, whatever its kind.
     pub warmup: WarmupConfig,

@@ -188,8 +188,6 @@ fn data_and_folders() {
             ("train --resume", ERROR, &["no run to resume", "without --resume"]),
             ("train --resume=nope", ERROR, &["runs/nope", "holds no run"]),
             ("train --resume --preset quick", ERROR, &["no run named `quick`"]),
-            // Another name of the same preset.
-            ("train --resume --preset digits-small", ERROR, &["no run named `quick`"]),
             ("eval --checkpoint MODEL --data missing.npy", ERROR, &["missing.npy"]),
             ("eval --checkpoint MODEL --data empty", ERROR, &["empty"]),
             ("eval --checkpoint MODEL --data file", ERROR, &["file"]),
