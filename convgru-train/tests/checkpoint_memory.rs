@@ -87,12 +87,10 @@ fn times(steps: usize, skipped: usize) -> Timings {
     }
 }
 
-/// A payload in an intact frame.
+/// A payload in an intact envelope.
 fn seal(version: u32, payload: &[u8]) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new();
-    if version > 2 {
-        hasher.update(&version.to_le_bytes());
-    }
+    hasher.update(&version.to_le_bytes());
     let hash = hasher.update(payload).finalize();
     let length = (payload.len() as u64).to_le_bytes();
     [&b"CGRUCKPT"[..], &version.to_le_bytes(), &length, hash.as_bytes(), payload].concat()

@@ -44,9 +44,7 @@ pub fn checkpoint(bytes: &[u8]) {
     let Some((&version, payload)) = bytes.split_first() else { return };
     let version = u32::from(version) % (VERSION + 2);
     let mut hasher = blake3::Hasher::new();
-    if version > 2 {
-        hasher.update(&version.to_le_bytes());
-    }
+    hasher.update(&version.to_le_bytes());
     let hash = hasher.update(payload).finalize();
     let length = (payload.len() as u64).to_le_bytes();
     let file = [&MAGIC[..], &version.to_le_bytes(), &length, hash.as_bytes(), payload].concat();

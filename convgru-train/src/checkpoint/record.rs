@@ -5,7 +5,7 @@ use std::path::Path;
 use convgru_model::{Parameters, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::frame::{self, Fault};
+use super::envelope::{self, Fault};
 use super::history::History;
 use super::{bounded, version3};
 use crate::dataset::Fingerprint;
@@ -121,7 +121,7 @@ impl Checkpoint {
             path: "memory".into(),
             reason: format!("the record cannot be encoded: {error}"),
         })?;
-        Ok(frame::seal(&payload))
+        Ok(envelope::seal(&payload))
     }
 
     /// The record in the bytes of a file.
@@ -129,7 +129,7 @@ impl Checkpoint {
     /// # Errors
     /// What is wrong with the bytes.
     pub fn from_bytes(bytes: &[u8]) -> std::result::Result<Self, Fault> {
-        let (version, payload) = frame::open(bytes)?;
+        let (version, payload) = envelope::open(bytes)?;
         let decoded = match version {
             3 => bincode::serde::decode_from_slice(payload, format())
                 .map(|(record, used): (version3::Record, usize)| (record.into(), used)),
@@ -150,7 +150,7 @@ impl Checkpoint {
     /// When the checkpoint in these bytes was saved, in milliseconds since 1970, as far as that can be seen without
     /// looking at the hash; the first 100 bytes of a file are enough.
     pub(crate) fn saved_at_a_glance(bytes: &[u8]) -> Option<u64> {
-        let (is_known, rest) = frame::glance(bytes)?.split_first()?;
+        let (is_known, rest) = envelope::glance(bytes)?.split_first()?;
         let saved = rest.first_chunk::<8>()?;
         (*is_known == 1).then(|| u64::from_le_bytes(*saved))
     }

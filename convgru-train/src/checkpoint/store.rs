@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::frame::Fault;
+use super::envelope::Fault;
 use super::record::Checkpoint;
 use crate::atomic_file::write_to;
 use crate::storage::{self, Storage};

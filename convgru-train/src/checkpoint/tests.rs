@@ -96,15 +96,15 @@ fn truncation_at_every_length_is_refused() {
 }
 
 #[test]
-fn intact_frames_around_nonsense_are_refused() {
+fn intact_envelopes_around_nonsense_are_refused() {
     for payload in [&b""[..], b"nonsense", &[0xff; 64]] {
-        let fault = Checkpoint::from_bytes(&frame::seal(payload)).unwrap_err();
+        let fault = Checkpoint::from_bytes(&envelope::seal(payload)).unwrap_err();
         assert!(matches!(fault, Fault::Record { .. }), "{fault}");
     }
     let bytes = checkpoint(5).to_bytes().unwrap();
-    let mut payload = frame::open(&bytes).unwrap().1.to_vec();
+    let mut payload = envelope::open(&bytes).unwrap().1.to_vec();
     payload.push(0);
-    let fault = Checkpoint::from_bytes(&frame::seal(&payload)).unwrap_err();
+    let fault = Checkpoint::from_bytes(&envelope::seal(&payload)).unwrap_err();
     assert!(fault.to_string().contains("1 bytes are left"), "{fault}");
 }
 

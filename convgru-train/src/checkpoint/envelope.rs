@@ -1,4 +1,4 @@
-//! The frame around a checkpoint: what makes damage visible before anything
+//! The envelope around a checkpoint: what makes damage visible before anything
 //! is decoded.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
-/// The version of frame and record that this build writes.
+/// The version of envelope and record that this build writes.
 pub const VERSION: u32 = 4;
 /// The oldest version that this build reads.
 pub const OLDEST_VERSION: u32 = 3;
@@ -77,7 +77,7 @@ pub(super) fn seal(payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The version and the payload of a frame, verified.
+/// The version and the payload of an envelope, verified.
 ///
 /// # Errors
 /// A [`Fault`] other than [`Fault::Record`].
@@ -123,9 +123,7 @@ pub(super) fn glance(bytes: &[u8]) -> Option<&[u8]> {
 /// into that of another.
 fn digest(version: u32, payload: &[u8]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    if version > 2 {
-        hasher.update(&version.to_le_bytes());
-    }
+    hasher.update(&version.to_le_bytes());
     hasher.update(payload).finalize()
 }
 
