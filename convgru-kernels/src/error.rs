@@ -102,7 +102,7 @@ pub enum Error {
         number: &'static str,
     },
     /// The values of a leaky rectifier do not tell its derivative.
-    #[error("slope {got} of a leaky rectifier; a finite number of at least 0 is needed")]
+    #[error("slope {got} of a leaky rectifier; a number from 0 to 3e38 is needed")]
     Slope {
         /// The slope given.
         got: f64,

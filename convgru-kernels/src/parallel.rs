@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 /// Elementary operations below which a call runs on the calling thread: waking
-/// another one costs more than it saves.
-const INLINE_OPERATIONS: usize = 100_000;
+/// another one costs more than it saves. In Miri threads are to be seen at work on the small calls of its tests.
+const INLINE_OPERATIONS: usize = if cfg!(miri) { 800 } else { 100_000 };
 
 /// Elements of a range of elementwise work: several streams of them fit into the
 /// second-level cache.
@@ -26,7 +26,7 @@ const MOST_SHARES: usize = 32;
 const MOST_THREADS: usize = 4096;
 
 /// Turns of waiting for the others, of some ten nanoseconds each.
-const LINGER: u32 = 2000;
+const LINGER: u32 = if cfg!(miri) { 2 } else { 2000 };
 
 /// Runs `work(item, lane)` for every item, with one lane of scratch per thread.
 ///

@@ -1,6 +1,4 @@
 //! What the processor can do at best: the measure of every kernel.
-//!
-//! Unsafe: Vectors are loaded from chunks and stored to arrays of at least as many numbers.
 
 use std::hint::black_box;
 use std::sync::Barrier;
@@ -95,8 +93,7 @@ impl Kernel<f32> for FmaLoop {
             }
         }
         let mut lanes = [0.0f32; 16];
-        // SAFETY: no vector has more lanes.
-        unsafe { s.store(lanes.as_mut_ptr(), total) };
+        s.write(&mut lanes, total);
         black_box(lanes);
         (2 * ROWS * COLUMNS * S::LANES) as f64
     }
@@ -115,8 +112,7 @@ impl Kernel<f32> for ReadLoop<'_> {
         let mut sums = [s.splat(0.0); 8];
         for chunk in self.memory.chunks_exact(8 * S::LANES) {
             for (index, sum) in sums.iter_mut().enumerate() {
-                // SAFETY: the chunk has eight vectors.
-                *sum = s.add(*sum, unsafe { s.load(chunk.as_ptr().add(index * S::LANES)) });
+                *sum = s.add(*sum, s.read(&chunk[index * S::LANES..]));
             }
         }
         let mut total = s.splat(0.0);
@@ -124,8 +120,7 @@ impl Kernel<f32> for ReadLoop<'_> {
             total = s.add(total, sum);
         }
         let mut lanes = [0.0f32; 16];
-        // SAFETY: no vector has more lanes.
-        unsafe { s.store(lanes.as_mut_ptr(), total) };
+        s.write(&mut lanes, total);
         lanes.iter().sum()
     }
 }

@@ -1,9 +1,13 @@
 //! Frames with pixels that are no numbers: streams refuse them where that is asked for, and keep their states.
 
-use convgru_model::recurrent::{CellConfig, CellKind, Context, Recurrent, RecurrentConfig};
+use convgru_model::layer::Activation;
+use convgru_model::motion::OpticalFlow;
+use convgru_model::recurrent::{
+    CellConfig, CellKind, Context, Frames, Recurrent, RecurrentConfig, Stage, Wiring,
+};
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, PyramidConfig,
-    Residual, Tensor,
+    ResetGate, Residual, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
@@ -100,4 +104,82 @@ fn forecasts_are_those_of_the_frames_that_were_taken() {
             assert_eq!(stream.forecast(2).unwrap(), other.forecast(2).unwrap());
         }
     }
+}
+
+#[test]
+fn no_function_and_no_pooling_hides_them() {
+    let spoilt = Tensor::from_vec(&[3], vec![1.0f32, f32::NAN, -1.0]).unwrap();
+    for function in [
+        Activation::Identity,
+        Activation::Sigmoid,
+        Activation::HardSigmoid,
+        Activation::Tanh,
+        Activation::Relu,
+        Activation::LeakyRelu(0.0),
+        Activation::LeakyRelu(0.2),
+    ] {
+        let values = function.forward(&spoilt);
+        assert!(values.as_slice()[1].is_nan(), "{function}");
+    }
+    assert_eq!(Activation::Relu.forward(&Tensor::from_fn(&[1], |_| -0.0f32)).as_slice()[0].to_bits(), 0);
+    for slope in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+        Activation::LeakyRelu(slope).backward(&spoilt, &spoilt).unwrap_err();
+    }
+    // Each of the four pixels that the largest is taken of.
+    let cell = |channels, lower| CellConfig {
+        kernel_size: [1, 1],
+        lower_channels: lower,
+        ..CellConfig::new(channels, 2)
+    };
+    let config = RecurrentConfig {
+        stages: vec![Stage::Cell(cell(1, 0)), Stage::Cell(cell(1, 2))],
+        wiring: Wiring::GruRcn { pool: true },
+    };
+    let network = Recurrent::<f32>::new(config, 1).unwrap();
+    for place in 0..4 {
+        let mut fine = noise(&[2, 1, 1, 2, 2], 1);
+        fine.as_mut_slice()[place] = f32::NAN;
+        let coarse = noise(&[2, 1, 1, 1, 1], 2);
+        let frames = Frames { inputs: vec![&fine, &coarse], states: None, contexts: &[], lengths: None };
+        assert!(!network.forward(&frames).unwrap().top.is_finite(), "pixel {place}");
+    }
+}
+
+/// Flows see further than gates: a pixel whose flow is no number looks nowhere.
+#[test]
+fn trajectories_do_not_hide_them() {
+    let cell =
+        CellConfig { cell: CellKind::TrajGru, reset: ResetGate::After, flows: 2, ..CellConfig::new(1, 2) };
+    let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 1).unwrap();
+    let mut frames = noise(&[2, 1, 1, 1, 9], 1);
+    frames.slice_mut(1)[0] = f32::NAN;
+    let state = network.forward(&Frames::new(&frames)).unwrap().top.index(1);
+    for (at, value) in state.as_slice().iter().enumerate() {
+        assert_eq!(value.is_nan(), at % 9 <= 4, "{at}: {value}");
+    }
+}
+
+#[test]
+fn optical_flow_takes_them_as_not_measured() {
+    let moving = |scale: f32| {
+        Tensor::<f32>::from_fn(&[3, 1, 1, 24, 30], |i| {
+            let (t, y, x) = ((i / 720) as f32, (i / 30 % 24) as f32, (i % 30) as f32);
+            scale * (1.5 + (0.4 * y).sin() * (0.3 * (x - t)).cos())
+        })
+    };
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for place in [0, 500, 720 + 333, 3 * 720 - 1] {
+            let (mut frames, mut mask) = (moving(1.0), Tensor::from_fn(&[3, 1, 1, 24, 30], |_| 1.0));
+            frames.as_mut_slice()[place] = bad;
+            let flow = OpticalFlow::default();
+            let unmasked = flow.extrapolate(&frames, None, 2).unwrap();
+            mask.as_mut_slice()[place] = 0.0;
+            assert_eq!(unmasked, flow.extrapolate(&frames, Some(&mask), 2).unwrap());
+            assert!(unmasked.is_finite());
+        }
+    }
+    // Numbers whose squares are none do not push anything away.
+    let still = Tensor::from_fn(&[3, 1, 1, 24, 30], |i| moving(1e25).as_slice()[i % 720]);
+    let ahead = OpticalFlow::default().extrapolate(&still, None, 1).unwrap();
+    assert_eq!(ahead.as_slice(), still.slice(0));
 }

@@ -10,7 +10,7 @@ use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, CellOutputGradients,
     ConvGru, ConvGruCell, ConvGruConfig, ConvGruOutputGradients, ConvGruWorkspace, Directions,
     EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, InputGradient, OutputGradient,
-    Outputs, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence, Tensor,
+    Outputs, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence, TeacherForcing, Tensor,
 };
 use proptest::prelude::*;
 
@@ -267,6 +267,24 @@ fn networks_that_continue_frames_take_back_only_what_is_their_own() {
         let error = network.backward(&mut kept, d, &mut gradients).unwrap_err();
         assert!(matches!(error, Error::Workspace { .. }), "{error}");
         assert_eq!(gradients, network.zero_gradients());
+    }
+}
+
+/// True frames that a network would leave aside are looked at as well.
+#[test]
+fn true_frames_must_fit_every_network() {
+    let input = noise(&[3, 1, 1, 8, 8], 1);
+    for network in forecasters() {
+        for (shape, flags, fits) in [
+            ([2, 1, 1, 8, 8], 2, true),
+            ([3, 1, 1, 8, 8], 2, false),
+            ([2, 2, 1, 8, 8], 2, false),
+            ([2, 1, 1, 8, 8], 1, false),
+        ] {
+            let (frames, forced) = (noise(&shape, 2), vec![true; flags]);
+            let teacher = TeacherForcing { frames: &frames, forced: &forced };
+            assert_eq!(network.forward_train(&input, 2, Some(teacher)).is_ok(), fits, "{shape:?} {flags}");
+        }
     }
 }
 

@@ -10,6 +10,7 @@ const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
 gradients, parity with other implementations, exported networks in ONNX Runtime where that is
 installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
+kernels under Miri where there is that,
 the crates that come with ours, the same bits over threads, builds and instruction sets, a training
 that is killed at every call of the file system where strace is installed, and a short training, with
 its report in a browser where there is one.
@@ -98,6 +99,7 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         );
     }
     stages.extend(address_sanitizer());
+    stages.extend(miri());
     stages.extend(fuzzers());
     stages.push(stage("supply chain", &["xtask", "supply-chain"]));
     stages.push(stage("determinism", &["xtask", "determinism", "--quick"]));
@@ -145,14 +147,16 @@ fn install() {
 /// A program that stages use: its name, whether it is there, and how it is got.
 type Tool = (&'static str, fn() -> bool, fn() -> anyhow::Result<()>);
 
+/// A program of the nightly toolchain.
+fn nightly(arguments: &[&str]) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly"]).args(arguments);
+    command
+}
+
 /// Kernels under AddressSanitizer, where there is a nightly compiler for it.
 fn address_sanitizer() -> Option<Stage> {
     let host = "x86_64-unknown-linux-gnu";
-    let nightly = |arguments: &[&str]| {
-        let mut command = Command::new("rustup");
-        command.args(["run", "nightly"]).args(arguments);
-        command
-    };
     let there = nightly(&["rustc", "--version"]).output().is_ok_and(|output| output.status.success());
     if !there || !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
         process::complain("SKIPPED: AddressSanitizer, which needs a nightly compiler on x86-64 Linux");
@@ -167,6 +171,25 @@ fn address_sanitizer() -> Option<Stage> {
     command.env("CARGO_TARGET_DIR", process::root().join("target").join("address-sanitizer"));
     Some(Stage { name: "address sanitizer", command })
 }
+
+/// A call of every entry of the kernels under Miri, which knows the rules of aliasing, of memory without a value and of races,
+/// where there is one with a standard library for it (docs/unsafe.md).
+fn miri() -> Option<Stage> {
+    if !nightly(&["cargo", "miri", "setup"]).output().is_ok_and(|output| output.status.success()) {
+        process::complain(
+            "SKIPPED: Miri, which `rustup component add --toolchain nightly miri rust-src` gets where it can be had",
+        );
+        return None;
+    }
+    let mut command =
+        nightly(&["cargo", "miri", "test", "--package", "convgru-kernels", "--test", "aliasing"]);
+    command.env("MIRIFLAGS", MIRI_FLAGS);
+    command.env("CARGO_TARGET_DIR", process::root().join("target").join("miri"));
+    Some(Stage { name: "miri", command })
+}
+
+/// Rayon's queues keep Tree Borrows, and not Stacked Borrows; its threads live as long as the program.
+const MIRI_FLAGS: &str = "-Zmiri-tree-borrows -Zmiri-disable-isolation -Zmiri-ignore-leaks";
 
 /// Every reader a minute on files made up by a fuzzer, where there is a nightly compiler for that: the same files for every
 /// change. Gets cargo-fuzz where it is missing.

@@ -49,7 +49,6 @@ pub(crate) const FILES: &[&str] = &[
     "convgru-kernels/src/gemm/matrixmultiply.rs",
     "convgru-kernels/src/gemm/mod.rs",
     "convgru-kernels/src/parallel.rs",
-    "convgru-kernels/src/peak.rs",
     "convgru-kernels/src/simd/avx2.rs",
     "convgru-kernels/src/simd/avx512.rs",
     "convgru-kernels/src/simd/mod.rs",

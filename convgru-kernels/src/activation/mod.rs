@@ -8,8 +8,7 @@
 //! The bounds in units in the last place (ULP) are checked over samples in every test
 //! run and over all `f32` in an ignored test.
 //!
-//! Unsafe: A vector is loaded from and stored to a chunk or a padded array of as many numbers as it has lanes;
-//! threads take ranges of a slice that do not overlap.
+//! Unsafe: Threads take ranges of a slice that do not overlap.
 
 mod exponential;
 mod functions;
@@ -130,16 +129,16 @@ impl<T: Scalar, F: Function<T>> Kernel<T> for Apply<'_, T, F> {
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
         let mut chunks = self.values.chunks_exact_mut(S::LANES);
         for chunk in &mut chunks {
-            // SAFETY: the chunk has as many elements as the vector has lanes.
-            unsafe { s.store(chunk.as_mut_ptr(), self.function.of(s, s.load(chunk.as_ptr()))) };
+            let values = self.function.of(s, s.read(chunk));
+            s.write(chunk, values);
         }
         let rest = chunks.into_remainder();
         if !rest.is_empty() {
             // Longer than the longest vector.
             let mut padded = [T::ZERO; 16];
             padded[..rest.len()].copy_from_slice(rest);
-            // SAFETY: a vector has at most 16 lanes.
-            unsafe { s.store(padded.as_mut_ptr(), self.function.of(s, s.load(padded.as_ptr()))) };
+            let values = self.function.of(s, s.read(&padded));
+            s.write(&mut padded, values);
             rest.copy_from_slice(&padded[..rest.len()]);
         }
     }
@@ -233,11 +232,8 @@ mod tests {
         #[inline(always)]
         fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
             for chunk in self.values.chunks_exact_mut(S::LANES) {
-                // SAFETY: the chunk has as many elements as the vector has lanes.
-                unsafe {
-                    let value = s.load(chunk.as_ptr());
-                    s.store(chunk.as_mut_ptr(), self.function.back(s, s.splat(T::ONE), value));
-                }
+                let derivatives = self.function.back(s, s.splat(T::ONE), s.read(chunk));
+                s.write(chunk, derivatives);
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes of a large page.
 const LARGE_PAGE: usize = 2 << 20;
@@ -18,6 +19,8 @@ pub(super) struct Mapping {
     start: NonNull<u8>,
     size: usize,
     zero: bool,
+    /// Which call of `mmap` gave the memory: an address of it reaches no other's, though that may lie beside it.
+    origin: usize,
 }
 
 // SAFETY: the value owns its memory, as a `Vec` does.
@@ -35,6 +38,8 @@ impl Mapping {
     /// [`size_for`](Self::size_for).
     pub(super) fn new(size: usize) -> Option<Self> {
         let len = size.checked_add(LARGE_PAGE)?;
+        static ORIGINS: AtomicUsize = AtomicUsize::new(0);
+        let origin = ORIGINS.fetch_add(1, Ordering::Relaxed);
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping touches no other; it is a large page longer than needed, and what lies
         // before the first large page and behind the size is given back.
@@ -53,7 +58,7 @@ impl Mapping {
             }
             // It may refuse; the memory is the same.
             libc::madvise(first, size / LARGE_PAGE * LARGE_PAGE, libc::MADV_HUGEPAGE);
-            NonNull::new(first.cast()).map(|start| Self { start, size, zero: true })
+            NonNull::new(first.cast()).map(|start| Self { start, size, zero: true, origin })
         }
     }
 
@@ -73,9 +78,9 @@ impl Mapping {
     }
 
     /// The same memory, after somebody had it.
-    pub(super) fn used(self) -> Self {
-        let (start, size, _) = self.into_parts();
-        Self { start, size, zero: false }
+    pub(super) fn used(mut self) -> Self {
+        self.zero = false;
+        self
     }
 
     /// The part from byte `at` on, a multiple of [`size_for`](Self::size_for) less than the size. What
@@ -84,24 +89,21 @@ impl Mapping {
         assert!(at > 0 && at < self.size && at.is_multiple_of(PAGES), "{at} of {}", self.size);
         // SAFETY: the assertion keeps the byte inside the memory.
         let start = unsafe { self.start.byte_add(at) };
-        let rest = Self { start, size: self.size - at, zero: self.zero };
+        let rest = Self { start, size: self.size - at, ..*self };
         self.size = at;
         rest
     }
 
-    /// One mapping of both if the other begins where this one ends, or both back.
-    pub(super) fn join(self, other: Self) -> Result<Self, [Self; 2]> {
-        if self.start.as_ptr() as usize + self.size != other.start.as_ptr() as usize {
+    /// One mapping of both if they are parts of one and the other begins where this one ends, or both back.
+    pub(super) fn join(mut self, other: Self) -> Result<Self, [Self; 2]> {
+        let end = self.start.as_ptr().wrapping_add(self.size);
+        if self.origin != other.origin || end != other.start.as_ptr() {
             return Err([self, other]);
         }
-        let ((start, first, zero), (_, second, other_zero)) = (self.into_parts(), other.into_parts());
-        Ok(Self { start, size: first + second, zero: zero && other_zero })
-    }
-
-    /// Start, size, and whether it is zero; the memory stays mapped.
-    fn into_parts(self) -> (NonNull<u8>, usize, bool) {
-        let mapping = ManuallyDrop::new(self);
-        (mapping.start, mapping.size, mapping.zero)
+        // The other's memory stays mapped.
+        let other = ManuallyDrop::new(other);
+        (self.size, self.zero) = (self.size + other.size, self.zero && other.zero);
+        Ok(self)
     }
 }
 

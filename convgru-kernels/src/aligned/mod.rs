@@ -3,7 +3,7 @@
 //! Unsafe: Memory is allocated for `len` numbers, by the allocator with `layout(len)` or as a mapping, and holds
 //! numbers from the start, for every bit pattern is one.
 
-#[cfg_attr(not(target_os = "linux"), path = "no_mapping.rs")]
+#[cfg_attr(any(not(target_os = "linux"), miri), path = "no_mapping.rs")]
 mod mapping;
 mod store;
 

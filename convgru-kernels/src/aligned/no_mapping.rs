@@ -1,4 +1,4 @@
-//! Systems whose mappings nobody has tried here: all memory is of the allocator.
+//! Systems whose mappings nobody has tried here, and Miri, which unmaps no parts: all memory is of the allocator.
 
 use std::ptr::NonNull;
 

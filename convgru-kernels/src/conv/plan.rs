@@ -37,9 +37,10 @@ impl Tile {
         Self { output: 4, kernel: 5 },
     ];
 
-    /// Rows and columns of a transformed tile: products for each tile and pair of channels.
+    /// Rows and columns of a transformed tile, the square root of the products for each tile and pair of channels;
+    /// `usize::MAX` where they cannot be counted.
     pub fn transformed(self) -> usize {
-        self.output + self.kernel - 1
+        self.output.saturating_add(self.kernel.saturating_sub(1))
     }
 }
 

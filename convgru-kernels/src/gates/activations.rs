@@ -20,8 +20,8 @@ pub enum CandidateActivation {
     Tanh,
     /// `max(x, 0)`, with the derivative 0 at zero.
     Relu,
-    /// `x` for `x > 0` and `slope * x` elsewhere, with a finite slope of at least zero: the sign of the value
-    /// tells the side then.
+    /// `x` for `x > 0` and `slope * x` elsewhere, with a slope of at least zero that is a number in `f32`: the sign of
+    /// the value tells the side then.
     LeakyRelu(f64),
 }
 
@@ -46,10 +46,11 @@ impl Activations {
     /// Fails unless values tell derivatives.
     ///
     /// # Errors
-    /// [`Error::Slope`] for a slope that is negative, infinite or no number.
+    /// [`Error::Slope`] for a slope that is negative, infinite in `f32` or no number.
     pub fn validate(&self) -> Result<()> {
+        let most = f64::from(f32::MAX);
         match self.candidate {
-            CandidateActivation::LeakyRelu(got) if !got.is_finite() || got < 0.0 => Err(Error::Slope { got }),
+            CandidateActivation::LeakyRelu(got) if !(0.0..=most).contains(&got) => Err(Error::Slope { got }),
             _ => Ok(()),
         }
     }

@@ -128,8 +128,7 @@ struct CandidateEpilogue<'a, T> {
 #[inline(always)]
 fn bias_of<T: Scalar, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize, lane: usize) -> S::Vector {
     match bias {
-        // SAFETY: the slice has the numbers of a vector.
-        Some(bias) => unsafe { s.load(bias[block * T::BLOCK + lane..][..S::LANES].as_ptr()) },
+        Some(bias) => s.read(&bias[block * T::BLOCK + lane..]),
         None => s.splat(T::ZERO),
     }
 }

@@ -57,8 +57,7 @@ pub(crate) struct MatrixMut<'a, T> {
 impl<'a, T> MatrixMut<'a, T> {
     /// A row-major matrix at the start of a slice.
     pub(crate) fn new(data: &'a mut [T], rows: usize, columns: usize) -> Self {
-        assert!(rows * columns <= data.len(), "a matrix larger than its slice");
-        Self { start: data.as_mut_ptr(), size: [rows, columns], row_stride: columns, borrow: PhantomData }
+        Self::with_row_stride(data, [rows, columns], columns)
     }
 
     /// A matrix whose rows lie `row_stride` elements apart.
@@ -84,5 +83,5 @@ impl<'a, T> MatrixMut<'a, T> {
 
 /// Elements from the first to the last one of a matrix, both included.
 fn last(rows: usize, columns: usize, row_stride: usize) -> usize {
-    if rows == 0 || columns == 0 { 0 } else { (rows - 1) * row_stride + columns }
+    if rows == 0 || columns == 0 { 0 } else { (rows - 1).saturating_mul(row_stride).saturating_add(columns) }
 }

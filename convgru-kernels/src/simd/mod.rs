@@ -5,6 +5,7 @@
 //! | `prefetch(p)` | none: memory around `p` will be read soon |
 //! | `splat(x)` | `x` in every lane |
 //! | `load(p)`, `store(p, a)` | `LANES` numbers from or to memory, any alignment |
+//! | `read(v)`, `write(v, a)` | the same for slices of at least as many |
 //! | `add`, `sub`, `mul`, `div` | the arithmetic of the type |
 //! | `mul_add(a, b, c)` | `a b + c`; with one rounding where the instruction set has it |
 //! | `min(a, b)` | `a` where `a < b`, else `b`: a NaN in `b` stays |
@@ -13,9 +14,10 @@
 //! | `power_of_two(r)` | `2^k` for `r = k + ROUND`, see [`Vectorised::ROUND`] |
 //!
 //! Kernels are written once over [`Simd`] and compiled for each instruction set by
-//! [`Isa::run`](crate::isa::Isa::run). What they call must be inlined into them.
+//! [`Vectorised::dispatch`]. What they call must be inlined into them.
 //!
-//! Unsafe: Loads and stores of vectors need memory for as many numbers as there are lanes; everything else is safe.
+//! Unsafe: Loads and stores of vectors need memory for as many numbers as there are lanes, which those of slices ask
+//! for; everything else is safe.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -45,6 +47,26 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
     /// # Safety
     /// `to` must be valid to write for `LANES` numbers.
     unsafe fn store(self, to: *mut T, a: Self::Vector);
+    /// The first numbers of a slice.
+    ///
+    /// # Panics
+    /// If it has fewer than a vector.
+    #[inline(always)]
+    fn read(self, from: &[T]) -> Self::Vector {
+        assert!(from.len() >= Self::LANES, "{} numbers for a vector of {}", from.len(), Self::LANES);
+        // SAFETY: the assertion found as many numbers as there are lanes.
+        unsafe { self.load(from.as_ptr()) }
+    }
+    /// Replaces the first numbers of a slice.
+    ///
+    /// # Panics
+    /// If it has fewer than a vector.
+    #[inline(always)]
+    fn write(self, to: &mut [T], a: Self::Vector) {
+        assert!(to.len() >= Self::LANES, "{} numbers for a vector of {}", to.len(), Self::LANES);
+        // SAFETY: the assertion found as many numbers as there are lanes, and the borrow is exclusive.
+        unsafe { self.store(to.as_mut_ptr(), a) }
+    }
     /// Brings a line closer that will be read soon. Any address will do.
     #[inline(always)]
     fn prefetch(self, _: *const T) {}

@@ -68,7 +68,7 @@ pub(crate) fn cases() -> impl Strategy<Value = Case> {
         2 => Just(CandidateActivation::Tanh),
         1 => Just(CandidateActivation::Relu),
         1 => Just(CandidateActivation::LeakyRelu(0.25)),
-        1 => prop_oneof![Just(-1.0), Just(f64::NAN), Just(f64::INFINITY)].prop_map(CandidateActivation::LeakyRelu),
+        1 => prop_oneof![Just(-1.0), Just(f64::NAN), Just(f64::INFINITY), Just(1e39)].prop_map(CandidateActivation::LeakyRelu),
     ];
     (cell, maps, isas, patches, flaws, slope, any::<[bool; 6]>()).prop_map(
         |(

@@ -40,11 +40,11 @@ pub(super) fn of_cell(gate: Activation, candidate: Activation) -> Result<Activat
     let candidate = match candidate {
         Activation::Tanh => CandidateActivation::Tanh,
         Activation::Relu => CandidateActivation::Relu,
-        Activation::LeakyRelu(slope) if slope.is_finite() && slope >= 0.0 => {
+        Activation::LeakyRelu(slope) if (0.0..=f64::from(f32::MAX)).contains(&slope) => {
             CandidateActivation::LeakyRelu(slope)
         }
         Activation::LeakyRelu(slope) => {
-            let reason = format!("the slope {slope} of leaky-relu is not a finite number of at least 0");
+            let reason = format!("the slope {slope} of leaky-relu is not a number from 0 to {:e}", f32::MAX);
             return invalid("candidate_activation", reason);
         }
         other => {

@@ -317,7 +317,7 @@ mod tests {
         assert!(message(|c| c.gate_activation = Activation::Tanh).starts_with("gate_activation: tanh is no"));
         let set = |function| message(|c| c.candidate_activation = function);
         assert!(set(Activation::Sigmoid).starts_with("candidate_activation: sigmoid is no function of"));
-        for slope in [-0.5, f64::NAN, f64::INFINITY] {
+        for slope in [-0.5, f64::NAN, f64::INFINITY, 1e300] {
             let expected = format!("candidate_activation: the slope {slope} of leaky-relu");
             assert!(set(Activation::LeakyRelu(slope)).starts_with(&expected));
         }

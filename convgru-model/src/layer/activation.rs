@@ -66,7 +66,8 @@ impl Activation {
             Self::Sigmoid => activation::sigmoid_in_place(values),
             Self::HardSigmoid => activation::hard_sigmoid_in_place(values),
             Self::Tanh => activation::tanh_in_place(values),
-            Self::Relu => values.iter_mut().for_each(|v| *v = if *v > T::ZERO { *v } else { T::ZERO }),
+            // A NaN is not below zero, and stays.
+            Self::Relu => values.iter_mut().for_each(|v| *v = if *v <= T::ZERO { T::ZERO } else { *v }),
             Self::LeakyRelu(slope) => {
                 let slope = T::from_f64(slope);
                 values.iter_mut().for_each(|v| *v = if *v > T::ZERO { *v } else { slope * *v });
@@ -82,13 +83,13 @@ impl Activation {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`] if the shapes differ, [`Error::InvalidConfig`] for a slope that is
-    /// negative or no number: its outputs do not tell which side they came from.
+    /// negative, infinite in `f32` or no number: its outputs do not tell which side they came from.
     pub fn backward<T: Scalar>(self, output: &Tensor<T>, d_output: &Tensor<T>) -> Result<Tensor<T>> {
         expect_shape("gradient of the output of an activation", d_output.shape(), output.shape())?;
         if let Self::LeakyRelu(slope) = self
-            && (slope < 0.0 || slope.is_nan())
+            && !(0.0..=f64::from(f32::MAX)).contains(&slope)
         {
-            let reason = format!("{slope} has no backward pass; take 0 or more");
+            let reason = format!("{slope} has no backward pass; take a number from 0 to {:e}", f32::MAX);
             return Err(Error::InvalidConfig { field: "leaky-relu".into(), reason });
         }
         let mut d_input = d_output.clone();

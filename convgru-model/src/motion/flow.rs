@@ -83,7 +83,9 @@ impl Search {
             let (a, b, c) = (yy[at] + damping, xx[at] + damping, yx[at]);
             let determinant = a * b - c * c;
             let longest = T::from_f32(LONGEST_CORRECTION);
-            let bounded = |value: T| value.max(-longest).min(longest);
+            // Of squares beyond the largest number nothing is known.
+            let is_nan = |value: T| value.partial_cmp(&value).is_none();
+            let bounded = |value: T| if is_nan(value) { T::ZERO } else { value.max(-longest).min(longest) };
             flow.down.values[at] -= bounded((b * yt[at] - c * xt[at]) / determinant);
             flow.right.values[at] -= bounded((a * xt[at] - c * yt[at]) / determinant);
         }

@@ -90,7 +90,8 @@ impl Default for OpticalFlow {
 
 impl OpticalFlow {
     /// Continues frames. Each channel moves for itself. With `valid`, pixels where it is 0 were
-    /// not measured. The result has the same bits for any number of threads.
+    /// not measured; those that are NaN or infinite were not either. The result has the same bits for any number of
+    /// threads.
     ///
     /// # Shapes
     /// input, valid: `[T, N, C, H, W]`, at least one frame; result: `[steps, N, C, H, W]`
@@ -142,9 +143,11 @@ impl OpticalFlow {
             // What was not measured may be any number, or none.
             let only = |value: T, valid: T| if valid > T::ZERO { value } else { T::ZERO };
             let first = frames - self.frames.min(frames);
+            let finite = |valid: T, value: T| if value.is_finite() { valid } else { T::ZERO };
             let frame = |tensor: &Tensor<T>, t: usize| {
-                let valid = measured(t);
-                Frame { values: plane(tensor, t).zip(&valid, only), valid }
+                let values = plane(tensor, t);
+                let valid = measured(t).zip(&values, finite);
+                Frame { values: values.zip(&valid, only), valid }
             };
             let shown: Vec<_> = (first..frames).map(|t| frame(seen, t)).collect();
             self.continued(&shown, &frame(carried, frames - 1), steps)

@@ -9,6 +9,12 @@ use crate::layer::Activation;
 /// More rows or columns than any kernel reaches over an edge.
 const MAX_PADDING: usize = 255 * 255;
 
+/// Further from zero gates are open or closed in every number type.
+const MAX_UPDATE_BIAS: f64 = 1e4;
+
+/// The least that is added to a variance, far above the smallest number of `f32`: images of one value have none.
+const MIN_EPSILON: f64 = 1e-30;
+
 /// The most flows of a trajectory GRU.
 const MAX_FLOWS: usize = 255;
 
@@ -54,8 +60,14 @@ impl CellConfig {
                 return invalid(field, format!("{part} is not within 0 and 1"));
             }
         }
-        if !self.update_bias.is_finite() {
-            return invalid("update_bias", format!("{} is no number", self.update_bias));
+        if !(-MAX_UPDATE_BIAS..=MAX_UPDATE_BIAS).contains(&self.update_bias) {
+            let reason =
+                format!("{} is not within -{MAX_UPDATE_BIAS} and {MAX_UPDATE_BIAS}", self.update_bias);
+            return invalid("update_bias", reason);
+        }
+        if !(MIN_EPSILON..=1.0).contains(&self.normalization_epsilon) {
+            let reason = format!("{} is not within {MIN_EPSILON:e} and 1", self.normalization_epsilon);
+            return invalid("normalization_epsilon", reason);
         }
         if let Activation::LeakyRelu(slope) = self.candidate_activation
             && !(0.0..=1.0).contains(&slope)

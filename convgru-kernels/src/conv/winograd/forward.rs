@@ -238,8 +238,9 @@ fn transform_back<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R
     s: S,
 ) {
     let width = work.blocks * T::BLOCK;
-    let (products, pixels) = (work.count * width, work.count * M * M * width);
-    assert!(work.sums.len() >= pixels && work.m_stride >= products && work.m.len() >= N * N * work.m_stride);
+    let (products, pixels) = (count(&[work.count, width]), count(&[work.count, M * M, width]));
+    let elements = count(&[N * N, work.m_stride]);
+    assert!(work.sums.len() >= pixels && work.m_stride >= products && work.m.len() >= elements);
     let (from, to) = (work.m.as_ptr(), work.sums.as_mut_ptr());
     for tile in 0..work.count {
         for lane in (0..width).step_by(S::LANES) {

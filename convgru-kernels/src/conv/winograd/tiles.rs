@@ -8,7 +8,7 @@ use super::plane::{self, Plane};
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
 use crate::conv::plan::Tile;
-use crate::feature_maps::{Extent, Rows};
+use crate::feature_maps::{Extent, Rows, count};
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Simd};
 
@@ -128,10 +128,10 @@ impl Transformed {
     #[inline(always)]
     fn expect_within<T: Scalar>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
         assert!(
-            tiles <= self.tiles && blocks * self.tiles * T::BLOCK <= self.stride,
+            tiles <= self.tiles && count(&[blocks, self.tiles, T::BLOCK]) <= self.stride,
             "more tiles than there is room"
         );
-        assert!(elements * self.stride <= memory.len(), "too little memory for {elements} elements");
+        assert!(count(&[elements, self.stride]) <= memory.len(), "too little memory for {elements} elements");
     }
 }
 

@@ -6,6 +6,7 @@ use super::plane::{self, Plane};
 use super::tiles::with_tile;
 use crate::conv::packed::Packed;
 use crate::conv::plan::Tile;
+use crate::feature_maps::count;
 use crate::scalar::Scalar;
 use crate::simd::{Kernel, Simd};
 
@@ -68,7 +69,8 @@ fn transform_kernel<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const
     work: KernelTransform<'_, T>,
     s: S,
 ) {
-    assert!(work.to.len() >= (N * N - 1) * work.stride + T::BLOCK && R * R * T::BLOCK <= TAPS);
+    let last = count(&[N * N - 1, work.stride]);
+    assert!(work.to.len() >= last.saturating_add(T::BLOCK) && R * R * T::BLOCK <= TAPS);
     let to = work.to.as_mut_ptr();
     for lane in (0..T::BLOCK).step_by(S::LANES) {
         let from = Plane { start: work.taps.as_ptr(), row: R * T::BLOCK, column: T::BLOCK };
@@ -111,7 +113,8 @@ fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, con
     work: KernelGradient<'_, T>,
     s: S,
 ) {
-    assert!(work.from.len() >= (N * N - 1) * work.stride + T::BLOCK && R * R * T::BLOCK <= TAPS);
+    let last = count(&[N * N - 1, work.stride]);
+    assert!(work.from.len() >= last.saturating_add(T::BLOCK) && R * R * T::BLOCK <= TAPS);
     let (from, to) = (work.from.as_ptr(), work.taps.as_mut_ptr());
     for lane in (0..T::BLOCK).step_by(S::LANES) {
         // SAFETY: the assertion found N x N blocks `stride` apart to read, and room for R x R blocks of taps.

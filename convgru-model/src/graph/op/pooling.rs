@@ -102,9 +102,11 @@ impl Pooling {
     }
 }
 
-/// The first of the largest values.
+/// The first of the largest values, or the first that is no number: it is to be seen.
 fn largest<T: PartialOrd>(values: &[T], places: &[usize]) -> usize {
-    places.iter().copied().reduce(|best, at| if values[at] > values[best] { at } else { best }).unwrap_or(0)
+    let is_nan = |at: usize| values[at].partial_cmp(&values[at]).is_none();
+    let larger = |best: usize, at: usize| values[at] > values[best] || (is_nan(at) && !is_nan(best));
+    places.iter().copied().reduce(|best, at| if larger(best, at) { at } else { best }).unwrap_or(0)
 }
 
 /// Linear interpolation in both directions between pixels; the corners of both sizes lie on each other.

@@ -16,11 +16,14 @@ struct Look {
 }
 
 impl Look {
-    /// Between the pixels around a position; zeros lie beyond the image.
+    /// Between the pixels around a position; zeros lie beyond the image. A position that is no number has parts that are none.
     fn new([height, width]: [usize; 2], row: f64, column: f64) -> Self {
         let (top, left) = (row.floor(), column.floor());
         let (below, right) = (row - top, column - left);
         let place = |row: f64, column: f64| {
+            if row.is_nan() || column.is_nan() {
+                return Some(0);
+            }
             let inside = (0.0..height as f64).contains(&row) && (0.0..width as f64).contains(&column);
             inside.then(|| row as usize * width + column as usize)
         };

@@ -7,7 +7,7 @@ use super::super::sequence::expect_steps;
 use super::super::stack::StackWorkspace;
 use super::{EncoderForecaster, Prepared};
 use crate::config::Feedback;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::parameters::Stamp;
 use crate::tensor::{Tensor, expect_shape};
@@ -30,6 +30,15 @@ pub struct TeacherForcing<'a, T> {
     /// One for each step: whether step `t` reads `frames[t - 1]`. The first step reads the
     /// last frame of the input in any case.
     pub forced: &'a [bool],
+}
+
+impl<T: Scalar> TeacherForcing<'_, T> {
+    /// Fails unless there are frames and flags of all steps after an input.
+    pub(in crate::network) fn expect(&self, input: &[usize], steps: usize) -> Result<()> {
+        let expected = [&[steps], &input[1..]].concat();
+        expect_shape("true frames of teacher forcing", self.frames.shape(), &expected)?;
+        expect_count("flags of teacher forcing", steps, self.forced.len())
+    }
 }
 
 /// What [`EncoderForecaster::forward_train`] keeps for [`EncoderForecaster::backward`].
@@ -153,12 +162,7 @@ impl<T: Scalar> EncoderForecaster<T> {
         input: &[usize],
         steps: usize,
     ) -> Result<(Tensor<T>, &'a [bool])> {
-        let expected = [steps, input[1], input[2], input[3], input[4]];
-        expect_shape("true frames of teacher forcing", teacher.frames.shape(), &expected)?;
-        if teacher.forced.len() != steps {
-            let what = "flags of teacher forcing".into();
-            return Err(Error::Count { what, expected: steps, got: teacher.forced.len() });
-        }
+        teacher.expect(input, steps)?;
         let unshuffle = PixelUnshuffle { factor: self.config().patch };
         Ok((unshuffle.forward(teacher.frames)?, teacher.forced))
     }

@@ -209,6 +209,7 @@ impl<T: Scalar> Forecaster<T> {
             }
             Self::Pyramid(network) => {
                 let (prediction, workspace) = network.forward_train(input, steps)?;
+                teacher.map_or(Ok(()), |teacher| teacher.expect(input.shape(), steps))?;
                 (prediction, ForecasterWorkspace::Pyramid(workspace))
             }
         })
