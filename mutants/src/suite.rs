@@ -50,7 +50,7 @@ impl Test {
         let mut child = Command::new("sh")
             .args(["-c", &limits, "sh"])
             .arg(&self.program)
-            .args(["--exact", &self.name, "--include-ignored"])
+            .args(["--exact", &self.name])
             .current_dir(&self.folder)
             .env("CARGO_MANIFEST_DIR", &self.folder)
             .env("CONVGRU_MUTANT", mutant)
