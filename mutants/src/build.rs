@@ -25,7 +25,7 @@ pub(crate) struct Left {
 
 /// A copy of the workspace.
 pub(crate) struct Copy<'a> {
-    root: &'a Path,
+    pub(crate) root: &'a Path,
     pub(crate) folder: PathBuf,
     target: PathBuf,
     /// Those with faults.

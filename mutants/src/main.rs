@@ -31,6 +31,8 @@ struct Asked {
     /// Judges survivors of the record again too.
     again: bool,
     json: bool,
+    /// Tests inside of crates alone.
+    lib: bool,
     /// Beginnings of names of tests.
     tests: Vec<String>,
 }
@@ -53,18 +55,19 @@ fn main() -> anyhow::Result<ExitCode> {
         file && number as usize % shards == shard
     };
     let chosen = (1..).zip(&mutants).filter(|(number, mutant)| asked_for(mutant, *number));
-    let numbers: Vec<u32> =
-        chosen.filter(|(_, mutant)| open(&mutant.name)).map(|(number, _)| number).collect();
+    let chosen: Vec<u32> = chosen.map(|(number, _)| number).collect();
+    let is_open = |number: &u32| open(&mutants[*number as usize - 1].name);
+    let mut numbers: Vec<u32> = chosen.iter().copied().filter(is_open).collect();
     eprintln!("{} of {} mutants to judge", numbers.len(), mutants.len());
     if !numbers.is_empty() {
-        let copy = build::Copy::new(root, &target, &mutants, &numbers)?;
-        let left = copy.weave(&mutants, &numbers, record.left(&mutants))?;
+        // The copy has those that were judged before too: it is the same for a run that goes on.
+        let copy = build::Copy::new(root, &target, &mutants, &chosen)?;
+        let left = copy.weave(&mutants, &chosen, record.left(&mutants))?;
         record.leave(&mutants, &left)?;
-        let in_copy = |number: &u32| !left.refused.contains(number) && !left.apart.contains(number);
-        let mut numbers: Vec<u32> = numbers.into_iter().filter(in_copy).collect();
+        numbers.retain(|number| !left.refused.contains(number) && !left.apart.contains(number));
         // In an order that has nothing to do with the code: a run that is stopped has judged a sample.
         numbers.sort_by_key(|number| number.wrapping_mul(2_654_435_761));
-        let suite = suite::Suite::new(&copy, &asked.tests)?;
+        let suite = suite::Suite::new(&copy, &asked.tests, asked.lib)?;
         eprintln!(
             "tests that are not used, because they fail or take too long in the copy: {:#?}",
             suite.unused
@@ -81,7 +84,8 @@ fn main() -> anyhow::Result<ExitCode> {
 impl Asked {
     fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let (files, tests) = (Vec::new(), Vec::new());
-        let mut asked = Self { target: None, files, shard: (0, 1), again: false, json: false, tests };
+        let mut asked =
+            Self { target: None, files, shard: (0, 1), again: false, json: false, lib: false, tests };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
@@ -91,6 +95,7 @@ impl Asked {
                 "--test" => asked.tests.push(value()?),
                 "--shard" => asked.shard = shard(&value()?)?,
                 "--again" => asked.again = true,
+                "--lib" => asked.lib = true,
                 "--json" => asked.json = true,
                 _ => anyhow::bail!("unknown option {argument}; see cargo xtask mutants --help"),
             }

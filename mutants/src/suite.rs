@@ -27,6 +27,8 @@ pub(crate) struct Test {
     program: PathBuf,
     /// Where cargo would start it.
     folder: PathBuf,
+    /// Where recorded data are: beside the workspace, not beside its copy.
+    data: Vec<(&'static str, PathBuf)>,
     pub(crate) name: String,
     /// How long it takes when no fault is on.
     pub(crate) time: Duration,
@@ -55,6 +57,7 @@ impl Test {
             .env("CARGO_MANIFEST_DIR", &self.folder)
             .env("CONVGRU_MUTANT", mutant)
             .env("CONVGRU_MUTANTS_REACHED", reached)
+            .envs(self.data.iter().map(|(name, folder)| (name, folder)))
             .env("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "1")
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
@@ -102,13 +105,21 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Builds the tests and runs each of them once. `only` are beginnings of "package/name of the test", all if none.
-    pub(crate) fn new(copy: &Copy<'_>, only: &[String]) -> anyhow::Result<Self> {
+    /// Builds the tests and runs each of them once. `only` are beginnings of "package/name of the test", all if none;
+    /// `lib`: tests inside of crates alone.
+    pub(crate) fn new(copy: &Copy<'_>, only: &[String], lib: bool) -> anyhow::Result<Self> {
         let named: BTreeSet<&str> = only.iter().filter_map(|begin| begin.split('/').next()).collect();
         let mut cargo = copy.cargo("test", if only.is_empty() { &copy.packages } else { &named });
-        cargo.args(["--lib", "--tests", "--no-run", "--message-format=json"]).stderr(Stdio::null());
+        cargo.args(["--no-run", "--message-format=json", "--lib"]).args((!lib).then_some("--tests"));
+        cargo.stderr(Stdio::null());
         let output = cargo.output()?;
         anyhow::ensure!(output.status.success(), "the tests of the copy do not compile; see {:?}", cargo);
+        let mut data = Vec::new();
+        for (name, folder) in [("CONVGRU_DATA", "../shared/data"), ("CONVGRU_PARITY", "../shared/parity")] {
+            if let (None, Ok(folder)) = (std::env::var_os(name), copy.root.join(folder).canonicalize()) {
+                data.push((name, folder));
+            }
+        }
         let mut tests = Vec::new();
         for message in build::messages(&output.stdout) {
             let (Some(program), Some(manifest)) = (message.executable, message.manifest_path) else {
@@ -122,8 +133,8 @@ impl Suite {
                 let Some(name) = line.strip_suffix(": test") else { continue };
                 let full = format!("{package}/{name}");
                 if only.is_empty() || only.iter().any(|begin| full.starts_with(begin)) {
-                    let (program, folder) = (program.clone(), folder.clone());
-                    tests.push(Test { program, folder, name: name.to_owned(), time: Duration::ZERO });
+                    let (program, folder, data) = (program.clone(), folder.clone(), data.clone());
+                    tests.push(Test { program, folder, data, name: name.to_owned(), time: Duration::ZERO });
                 }
             }
         }
