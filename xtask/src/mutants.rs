@@ -8,25 +8,33 @@ use anyhow::Context;
 use crate::process;
 
 const HELP: &str = "\
-Lets cargo-mutants change the code of kernels, gates, cells, losses and optimisers, one small change at a
-time, in a copy, and runs the tests of the changed crate. Which files and how: .cargo/mutants.toml. Everything
-takes days on two cores; a part is chosen by --file, --shard or --in-diff, and --list shows what there is.
+Changes the code of kernels, gates, cells, losses and optimisers in small ways, one at a time, and sees
+whether a test fails. cargo-mutants lists the changes (which files: .cargo/mutants.toml). A copy of the
+workspace gets all of them, each behind a question whether it is on, so that it is compiled once; each
+change is tested by the tests that reach it, until one fails.
 
-Usage: cargo xtask mutants [--install] [--file GLOB] [--shard K/N] [--jobs N] [--json] [-- CARGO TEST ARGUMENTS]
+Usage: cargo xtask mutants [--install] [--file BEGINNING]... [--test BEGINNING]... [--lib]
+                           [--shard K/N] [--again] [--json]
+       cargo xtask mutants --alone [OPTIONS OF cargo mutants]
 
   --install   gets cargo-mutants by `cargo install` (minutes)
-  --json      with --list prints the mutants as JSON; otherwise the outcomes when all are done
+  --file      changes of files whose paths begin so alone
+  --test      tests whose names begin so alone: the crate, a slash, the path of the test
+  --lib       tests inside of the crates alone, which compile in less time
+  --shard     every N-th change, from the K-th: a sample of all
+  --again     changes that survived before are tested again
+  --json      prints the outcomes as JSON
+  --alone     compiles each change alone, for the few that cannot be switched on: in constants and `if let`
 
-Other options are those of cargo-mutants. Survivors are written to target/mutants/mutants.out/missed.txt;
-docs/mutants.md says which were seen and why they stay. Exit code 2 means that mutants survived, 3 that
-tests took too long.
+What was done is in target/mutants/outcomes.jsonl; a run that was stopped goes on from there. Delete the file when
+code or tests changed. Exit code 2 means that changes survived; docs/mutants.md says which were seen and why they
+stay.
 
 Example:
-  cargo xtask mutants --file 'convgru-train/src/optimizer/**' -- --lib optimizer::";
+  cargo xtask mutants --file convgru-train/src/optimizer --test convgru-train/optimizer::";
 
 pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
-    let ours = arguments.iter().take_while(|argument| *argument != "--");
-    let asks = |name: &str| ours.clone().any(|argument| argument == name);
+    let asks = |name: &str| arguments.iter().any(|argument| argument == name);
     if asks("--help") || asks("-h") {
         process::say(HELP);
         return Ok(ExitCode::SUCCESS);
@@ -38,23 +46,22 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
             install.args(["install", "--locked", "cargo-mutants"]),
         )?;
     }
-    let outcomes = asks("--json") && !asks("--list");
-    let drop = |argument: &&OsString| *argument == "--install" || (outcomes && *argument == "--json");
-    let rest: Vec<&OsString> = arguments.iter().filter(|argument| !drop(argument)).collect();
+    let rest: Vec<_> =
+        arguments.iter().filter(|argument| *argument != "--install" && *argument != "--alone").collect();
     if rest.is_empty() && asks("--install") {
         return Ok(ExitCode::SUCCESS);
     }
     let out = process::target().join("mutants");
     std::fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     let mut cargo = process::cargo();
-    cargo.current_dir(process::root()).args(["mutants", "--workspace", "--output"]).arg(&out).args(rest);
-    let status = cargo.status().context("cannot start cargo")?;
-    if outcomes {
-        let path = out.join("mutants.out").join("outcomes.json");
-        process::say(&std::fs::read_to_string(&path).with_context(|| {
-            format!("no {}; `cargo xtask mutants --install` gets cargo-mutants", path.display())
-        })?);
+    cargo.current_dir(process::root());
+    if asks("--alone") {
+        cargo.args(["mutants", "--workspace", "--output"]).arg(&out);
+    } else {
+        cargo.args(["run", "--quiet", "--locked", "--manifest-path", "mutants/Cargo.toml", "--target-dir"]);
+        cargo.arg(out.join("program")).arg("--").arg("--target").arg(process::target());
     }
+    let status = cargo.args(rest).status().context("cannot start cargo")?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -42,6 +42,15 @@ impl Kind {
 }
 
 #[test]
+fn slopes_from_zero_on_are_taken() {
+    for slope in [0.0, -0.0, 1e-300, 0.2, 1.5] {
+        Activations { candidate: CandidateActivation::LeakyRelu(slope), ..Activations::default() }
+            .validate()
+            .unwrap();
+    }
+}
+
+#[test]
 fn slopes_that_values_do_not_tell_are_refused() {
     let extent = Extent { batch: 1, channels: 2, height: 3, width: 3 };
     let kind = Kind::PLAIN;

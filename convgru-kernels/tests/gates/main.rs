@@ -379,6 +379,7 @@ fn bands_of_rows_do_not_change_the_bits() {
         ((3, [2, 3]), true, 40),
         ((3, [14, 1]), true, 90),
         ((3, [5, 2]), false, 75),
+        ((5, [13, 1]), true, 60),
     ];
     for ((taps, given, height), isa) in
         cases.into_iter().flat_map(|case| Isa::all().into_iter().map(move |isa| (case, isa)))
@@ -418,6 +419,56 @@ fn an_input_that_is_convolved_otherwise_is_convolved_first() {
             assert!(
                 next_states(&packed, &x, &h, true) == next_states(&packed, &x, &h, false),
                 "{of_input:?} over the input, {of_state:?} over the state on {isa}"
+            );
+        }
+    }
+}
+
+#[test]
+fn convolutions_are_added_up_of_large_images_and_where_all_are_computed_alike() {
+    let values = fast_values();
+    let large = Extent { batch: 1, channels: 8, height: 512, width: 512 };
+    // The last image that is too small and the first that is not: 3 x 8 x 1024 x 171 numbers are 2^22 and a few.
+    let edges = [(170, false), (171, true)];
+    let near = (3, [1, 1]);
+    for isa in Isa::all() {
+        let exact = [(9, GATES), (8, 2), (8, 1)].map(|(inputs, gates)| dilated(inputs, 8, gates, [1, 1]));
+        let exact =
+            exact.map(|shape| PackedWeights::with_isa(shape, &values[..shape.weight_len()], isa).unwrap());
+        let fast = fast_weights(&values, 9, near, isa);
+        let joined = |packed: [&PackedWeights<'_, f32>; 3], state| {
+            let [input, update_and_reset, candidate] = packed;
+            let activations = Activations::default();
+            gates::joins_input(CellWeights { input, update_and_reset, candidate, activations }, state)
+        };
+        let of = |packed: &[PackedWeights<'_, f32>; 3]| joined([&packed[0], &packed[1], &packed[2]], large);
+        for mix in 0..8_usize {
+            let packed = [0, 1, 2].map(|i| if (mix >> i) & 1 == 0 { &exact[i] } else { &fast[i] });
+            assert_eq!(joined(packed, large), [0, 7].contains(&mix), "mix {mix} on {isa}");
+        }
+        for (width, expected) in edges {
+            let state = Extent { height: 1024, width, ..large };
+            assert_eq!(joined([&fast[0], &fast[1], &fast[2]], state), expected, "{width} columns on {isa}");
+        }
+        // Kernels of another size, taps of another distance, an input that has nothing to add.
+        let [wide, apart, none] = [(9, (5, [1, 1])), (9, (3, [2, 1])), (0, near)]
+            .map(|(inputs, taps)| fast_weights(&values, inputs, taps, isa));
+        assert!(of(&wide) && of(&apart) && !of(&none), "{isa}");
+        for other in [&wide, &apart] {
+            assert!(!joined([&other[0], &fast[1], &fast[2]], large), "{isa}");
+            assert!(!joined([&fast[0], &fast[1], &other[2]], large), "{isa}");
+        }
+    }
+    if let [one, other, ..] = Isa::all()[..] {
+        let [first, second] = [one, other].map(|isa| fast_weights(&values, 9, near, isa));
+        for i in 0..3 {
+            let packed = [0, 1, 2].map(|j| if i == j { &first[j] } else { &second[j] });
+            let [input, update_and_reset, candidate] = packed;
+            let activations = Activations::default();
+            let cell = CellWeights { input, update_and_reset, candidate, activations };
+            assert!(
+                !gates::joins_input(cell, large),
+                "convolution {i} is packed for {one}, others for {other}"
             );
         }
     }
