@@ -11,6 +11,7 @@ mod error;
 mod fixtures;
 #[cfg(feature = "gradcheck")]
 pub mod gradcheck;
+mod input;
 pub mod interrupt;
 pub mod loss;
 pub mod media;
@@ -29,3 +30,4 @@ pub mod tune;
 pub use atomic_file::write_atomically;
 pub use budget::MemoryBudget;
 pub use error::{Error, Result};
+pub use input::read_file;
