@@ -431,7 +431,7 @@ fn pipes_in_place_of_files_are_errors() {
     }
 }
 
-/// With no file descriptors left every file seems lost, which must not make a smaller data set of the rest.
+/// A file that the system does not let be read is not damaged: the rest would be a smaller data set without a word.
 #[cfg(target_os = "linux")]
 #[test]
 fn files_that_cannot_be_opened_now_are_not_left_out() {

@@ -1,7 +1,6 @@
 //! What is exported: a trained model or a stack of cells.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use anyhow::Context;
 use convgru_model::import::safetensors_metadata;
@@ -75,15 +74,15 @@ impl Source {
         match (&export.checkpoint, &export.weights) {
             (Some(checkpoint), _) => Ok(Self::Trained(Box::new(TrainedModel::read(checkpoint)?))),
             (None, Some(weights)) => {
-                read_weights(weights, export.stack.as_deref()).with_context(|| shown(weights))
+                let bytes = read_file(weights)?;
+                read_weights(bytes, export.stack.as_deref()).with_context(|| shown(weights))
             }
             (None, None) => anyhow::bail!("--checkpoint or --weights is needed"),
         }
     }
 }
 
-fn read_weights(path: &Path, wanted: Option<&str>) -> anyhow::Result<Source> {
-    let bytes = read_file(path)?;
+fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<Source> {
     let metadata = safetensors_metadata(&bytes)?;
     let entry = [STACKS, NETWORKS].into_iter().find_map(|entry| Some((entry, metadata.get(entry)?)));
     let Some((entry, text)) = entry else {
