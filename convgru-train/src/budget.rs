@@ -4,9 +4,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 const MEBIBYTE: u64 = 1 << 20;
+
+/// Whether the system has the memory is asked for amounts from here on.
+const ASKED_FOR: u64 = MEBIBYTE;
 
 /// Working memory that any limit allows besides: the buffers of a small file.
 const WORKING_FLOOR: u64 = 32 * MEBIBYTE;
@@ -73,7 +76,7 @@ impl MemoryBudget {
     /// Counts memory that stays. `path` is the file that needs it.
     ///
     /// # Errors
-    /// [`Error::Memory`] if it and what is counted already is more than the limit.
+    /// [`Error::Memory`] if it and what is counted already is more than the limit; [`Error::Io`] if the system has less.
     pub(crate) fn keep(&self, path: &Path, bytes: u64) -> Result<Kept> {
         let mut kept = Kept { budget: self.clone(), bytes: 0 };
         kept.more(path, bytes)?;
@@ -89,12 +92,13 @@ impl MemoryBudget {
     /// needs at once, and for no more before it has given that back.
     ///
     /// # Errors
-    /// [`Error::Memory`] if it is more than one file may take.
+    /// [`Error::Memory`] if it is more than one file may take; [`Error::Io`] if the system has less.
     pub(crate) fn work(&self, path: &Path, bytes: u64) -> Result<Working> {
         let most = self.most_working();
         if bytes > most {
             return Err(self.refuse(path, bytes, 0));
         }
+        expect(path, bytes)?;
         let shared = &self.shared;
         let mut working = shared.working.lock().unwrap_or_else(PoisonError::into_inner);
         while working.saturating_add(bytes) > most {
@@ -111,6 +115,11 @@ impl MemoryBudget {
     }
 }
 
+/// Fails unless the system has so much memory.
+fn expect(path: &Path, bytes: u64) -> Result<()> {
+    input::expect_memory(bytes).map_err(Error::io("read", path))
+}
+
 /// Memory that stays; it is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Kept {
@@ -122,14 +131,14 @@ impl Kept {
     /// Counts more of it.
     ///
     /// # Errors
-    /// As [`MemoryBudget::keep`]; then nothing more is counted.
+    /// As [`MemoryBudget::keep`].
     pub(crate) fn more(&mut self, path: &Path, bytes: u64) -> Result<()> {
         let shared = &self.budget.shared;
         let added = |held: u64| held.checked_add(bytes).filter(|&sum| sum <= shared.limit);
         match shared.kept.fetch_update(Ordering::AcqRel, Ordering::Acquire, added) {
             Ok(_) => {
                 self.bytes += bytes;
-                Ok(())
+                if bytes < ASKED_FOR { Ok(()) } else { expect(path, bytes) }
             }
             Err(held) => Err(self.budget.refuse(path, bytes, held)),
         }

@@ -9,6 +9,7 @@ pub mod dataset;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod input;
 pub mod interrupt;
 pub mod loss;
 pub mod media;
@@ -26,3 +27,4 @@ pub mod tune;
 pub use atomic_file::write_atomically;
 pub use budget::MemoryBudget;
 pub use error::{Error, Result};
+pub use input::read_file;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use convgru_model::Tensor;
+use convgru_train::{Error, Result, read_file};
 use safetensors::{Dtype, SafeTensors};
 
-use convgru_train::{Error, Result};
 
 /// The tensors of a safetensors file in `f64`, and what its header says.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ impl Record {
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is not a
     /// safetensors file.
     pub fn read(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(Error::io("read", path))?;
+        let bytes = read_file(path)?;
         let refuse = |error: safetensors::SafeTensorError| Error::Format {
             path: path.to_owned(),
             reason: format!("not a safetensors file: {error}"),

@@ -6,15 +6,20 @@ use crate::tensor::Tensor;
 ///
 /// A name is the path through nested dictionaries and modules, joined by dots as in a `state_dict`:
 /// `state_dict.module.update_block.gru.convz.weight`. The name of a file that is one tensor is empty.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Checkpoint {
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint<T = f64> {
     /// Names and tensors, in the order of the file.
-    pub tensors: Vec<(String, Tensor<f64>)>,
+    pub tensors: Vec<(String, Tensor<T>)>,
     /// What could not be read as floating point numbers: names and reasons.
     pub skipped: Vec<(String, String)>,
 }
 
-impl Checkpoint {
+impl<T> Checkpoint<T> {
+    /// Of no tensors.
+    pub(super) fn empty() -> Self {
+        Self { tensors: Vec::new(), skipped: Vec::new() }
+    }
+
     /// What has names that begin with `prefix`, under the rest of these names.
     ///
     /// Networks in `DataParallel` have `module.` before every name, training programs put a `state_dict` beside
@@ -31,7 +36,7 @@ impl Checkpoint {
     /// ```
     #[must_use]
     pub fn under(self, prefix: &str) -> Self {
-        fn rest<T>(prefix: &str, (name, value): (String, T)) -> Option<(String, T)> {
+        fn rest<V>(prefix: &str, (name, value): (String, V)) -> Option<(String, V)> {
             name.strip_prefix(prefix).map(|rest| (rest.to_owned(), value))
         }
         Self {

@@ -1,6 +1,12 @@
 //! Floating point numbers as files keep them.
 
+use std::cell::Cell;
+
+use convgru_kernels::Scalar;
 use half::{bf16, f16};
+
+/// Why a tensor of 64 bits is left out where numbers are held in 32.
+pub const NEEDS_64_BITS: &str = "its numbers need 64 bits, but numbers of this file are held in 32";
 
 /// A format of numbers that weights are kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,32 +27,48 @@ impl Float {
         }
     }
 
-    /// The numbers at `indices` of an array, all of which are in it; their values are exact.
+    /// The `count` numbers at `indices` of an array, all of which are in it; their values are exact.
+    ///
+    /// # Errors
+    /// [`NEEDS_64_BITS`] if `T` does not hold one of them.
     ///
     /// # Panics
     /// If an index is beyond the array, as slices do.
-    pub(super) fn gather(
+    pub(super) fn gather<T: Scalar>(
         self,
         bytes: &[u8],
         big_endian: bool,
+        count: usize,
         indices: impl Iterator<Item = usize>,
-        into: &mut Vec<f64>,
-    ) {
+    ) -> Result<Vec<T>, String> {
+        let mut into = Vec::with_capacity(count);
+        let exact = Cell::new(true);
+        let of_f64 = |number: f64| {
+            let held = T::from_f64(number);
+            exact.set(exact.get() && (held.to_f64() == number || number.is_nan()));
+            held
+        };
+        let to = &mut into;
         match self {
-            Self::F16 => gather(bytes, big_endian, indices, into, |b| f16::from_le_bytes(b).to_f64()),
-            Self::Bf16 => gather(bytes, big_endian, indices, into, |b| bf16::from_le_bytes(b).to_f64()),
-            Self::F32 => gather(bytes, big_endian, indices, into, |b| f64::from(f32::from_le_bytes(b))),
-            Self::F64 => gather(bytes, big_endian, indices, into, f64::from_le_bytes),
+            Self::F16 => {
+                gather(bytes, big_endian, indices, to, |b| T::from_f32(f16::from_le_bytes(b).to_f32()))
+            }
+            Self::Bf16 => {
+                gather(bytes, big_endian, indices, to, |b| T::from_f32(bf16::from_le_bytes(b).to_f32()))
+            }
+            Self::F32 => gather(bytes, big_endian, indices, to, |b| T::from_f32(f32::from_le_bytes(b))),
+            Self::F64 => gather(bytes, big_endian, indices, to, |b| of_f64(f64::from_le_bytes(b))),
         }
+        if exact.get() { Ok(into) } else { Err(NEEDS_64_BITS.to_owned()) }
     }
 }
 
-fn gather<const SIZE: usize>(
+fn gather<T, const SIZE: usize>(
     bytes: &[u8],
     big_endian: bool,
     indices: impl Iterator<Item = usize>,
-    into: &mut Vec<f64>,
-    number: impl Fn([u8; SIZE]) -> f64,
+    into: &mut Vec<T>,
+    number: impl Fn([u8; SIZE]) -> T,
 ) {
     let (numbers, _) = bytes.as_chunks::<SIZE>();
     into.extend(indices.map(|index| {
@@ -63,9 +85,21 @@ mod tests {
     use super::*;
 
     fn read(float: Float, bytes: &[u8], big_endian: bool) -> Vec<f64> {
-        let mut numbers = Vec::new();
-        float.gather(bytes, big_endian, 0..bytes.len() / float.size(), &mut numbers);
-        numbers
+        let count = bytes.len() / float.size();
+        float.gather(bytes, big_endian, count, 0..count).unwrap()
+    }
+
+    #[test]
+    fn numbers_of_64_bits_become_32_only_where_nothing_is_lost() {
+        let read = |numbers: &[f64]| {
+            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            Float::F64.gather::<f32>(&bytes, false, numbers.len(), 0..numbers.len())
+        };
+        let held = read(&[1.5, -0.0, f64::INFINITY, f64::NAN]).unwrap();
+        assert!(held[0] == 1.5 && held[1].is_sign_negative() && held[2].is_infinite() && held[3].is_nan());
+        for lost in [0.1, 1e300, 1e-300, 16_777_217.0] {
+            assert_eq!(read(&[1.0, lost]), Err(NEEDS_64_BITS.to_owned()));
+        }
     }
 
     #[test]

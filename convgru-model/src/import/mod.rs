@@ -23,6 +23,7 @@ fn expect_search(cells: usize, tensors: usize) -> std::result::Result<(), String
 }
 
 pub use checkpoint::Checkpoint;
+pub use float::NEEDS_64_BITS;
 pub use forecaster::{FORECASTER_ENTRY, forecaster};
-pub use named::named_tensors;
+pub use named::{named_tensors, named_tensors_in_single_precision};
 pub use safetensors::{SafetensorsWeights, from_safetensors, safetensors_metadata};

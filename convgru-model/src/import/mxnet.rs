@@ -4,6 +4,8 @@
 //! shape, a device, a type of number; all numbers are little-endian. Only what is needed to read dense arrays of
 //! floating point numbers is known here, and every length is checked against the bytes that are there.
 
+use convgru_kernels::Scalar;
+
 use super::Checkpoint;
 use super::float::Float;
 use crate::error::{Error, Result};
@@ -30,7 +32,7 @@ pub(super) fn is_list(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Error::WeightFile`] for bytes that are no such list.
-pub(super) fn read(bytes: &[u8]) -> Result<Checkpoint> {
+pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<Checkpoint<T>> {
     let mut cursor = Cursor { bytes, at: 16 };
     let count = cursor.count("arrays", 16)?;
     if count > MAX_ARRAYS {
@@ -44,7 +46,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     if names != count {
         return Err(cursor.refuse(format!("{names} names of {count} arrays")));
     }
-    let mut found = Checkpoint::default();
+    let mut found = Checkpoint::empty();
     for array in arrays {
         let name = cursor.name()?;
         match array {
@@ -105,7 +107,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An array; the inner error is why its numbers are none of ours.
-    fn array(&mut self) -> Result<std::result::Result<Tensor<f64>, String>> {
+    fn array<T: Scalar>(&mut self) -> Result<std::result::Result<Tensor<T>, String>> {
         let version = self.u32()?;
         if !VERSIONS.contains(&version) {
             return Err(self.refuse(format!("an array begins with {version:#010x}")));
@@ -143,9 +145,11 @@ impl<'a> Cursor<'a> {
         let Some(float) = float else {
             return Ok(Err(format!("integers of {size} bytes are no floating point numbers")));
         };
-        let mut numbers = Vec::with_capacity(data.len() / size);
-        float.gather(data, false, 0..data.len() / size, &mut numbers);
-        Ok(Ok(Tensor::from_vec(&shape, numbers)?))
+        let count = data.len() / size;
+        match float.gather(data, false, count, 0..count) {
+            Ok(numbers) => Ok(Ok(Tensor::from_vec(&shape, numbers)?)),
+            Err(reason) => Ok(Err(reason)),
+        }
     }
 }
 
@@ -179,13 +183,13 @@ mod tests {
             for (kind, data) in [(0, &single), (1, &double), (2, &vec![0x00, 0x3e, 0x00, 0xc0])] {
                 let bytes = list(version, kind, data);
                 assert!(is_list(&bytes));
-                let found = read(&bytes).unwrap();
+                let found = read::<f64>(&bytes).unwrap();
                 assert_eq!(
                     found.tensors,
                     [("w".to_owned(), Tensor::from_vec(&[2], vec![1.5, -2.0]).unwrap())]
                 );
             }
-            assert_eq!(read(&list(version, 3, &[1, 2])).unwrap().skipped[0].0, "w");
+            assert_eq!(read::<f64>(&list(version, 3, &[1, 2])).unwrap().skipped[0].0, "w");
         }
     }
 
@@ -193,16 +197,16 @@ mod tests {
     fn every_cut_and_every_changed_byte_is_an_error_or_another_file_but_never_a_panic() {
         let bytes = list(VERSIONS[1], 0, &[0; 8]);
         for len in 16..bytes.len() {
-            read(&bytes[..len]).unwrap_err();
+            read::<f64>(&bytes[..len]).unwrap_err();
         }
         for at in 16..bytes.len() {
             for change in [1, 0x80, 0xff] {
                 let mut changed = bytes.clone();
                 changed[at] ^= change;
-                let _ = read(&changed);
+                let _ = read::<f64>(&changed);
             }
         }
-        let error = read(&list(7, 0, &[0; 8])).unwrap_err().to_string();
+        let error = read::<f64>(&list(7, 0, &[0; 8])).unwrap_err().to_string();
         assert!(error.contains("an array begins with 0x00000007"), "{error}");
     }
 }

@@ -9,10 +9,12 @@ use clap::Args;
 use convgru_model::export::to_smallest_safetensors;
 use convgru_model::import::layout::{Direction, Found, FoundStack, Incomplete, Layout};
 use convgru_model::import::network::{FoundNetwork, SYSTEMS};
-use convgru_model::import::{Checkpoint, layout, named_tensors, network};
+use convgru_model::import::{
+    Checkpoint, NEEDS_64_BITS, layout, named_tensors, named_tensors_in_single_precision, network,
+};
 use convgru_model::{Parameters, Scalar, Tensor};
 use convgru_train::shown::shown;
-use convgru_train::write_atomically;
+use convgru_train::{read_file, write_atomically};
 use serde_json::{Value, json};
 
 use super::output;
@@ -59,10 +61,18 @@ pub(crate) struct Import {
 impl Import {
     /// Lists, and writes if that is wanted.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let shown = shown(&self.input);
-        let bytes = std::fs::read(&self.input).with_context(|| format!("cannot read {shown}"))?;
-        let Checkpoint { tensors, skipped } = named_tensors(&bytes).with_context(|| shown.clone())?;
+        let bytes = read_file(&self.input)?;
+        let weights = Weights::read(&bytes).with_context(|| shown(&self.input))?;
         drop(bytes);
+        match weights {
+            Weights::Single(checkpoint) => self.import(checkpoint),
+            Weights::Double(checkpoint) => self.import(checkpoint),
+        }
+    }
+
+    /// Lists and writes the cells among tensors.
+    fn import<T: Scalar>(&self, Checkpoint { tensors, skipped }: Checkpoint<T>) -> anyhow::Result<ExitCode> {
+        let shown = shown(&self.input);
         let found = All::find(tensors, skipped);
         if !found.incomplete.is_empty() && !self.partial {
             anyhow::bail!(
@@ -104,6 +114,30 @@ impl Import {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The tensors of a file, with numbers of a precision that takes no more than twice the bytes of the file.
+pub(super) enum Weights {
+    /// In 32 bits: most numbers of the file have 16.
+    Single(Checkpoint<f32>),
+    /// In 64 bits.
+    Double(Checkpoint<f64>),
+}
+
+impl Weights {
+    /// Reads a file of any format that is known.
+    pub(super) fn read(bytes: &[u8]) -> convgru_model::Result<Self> {
+        let single = named_tensors_in_single_precision(bytes)?;
+        let count: usize = single.tensors.iter().map(|(_, tensor)| tensor.len()).sum();
+        // Numbers of 64 bits that were left out are not counted; others have at least 16.
+        let is_whole = single.skipped.iter().all(|(_, reason)| reason != NEEDS_64_BITS);
+        let most = bytes.len() / if is_whole { 4 } else { 6 };
+        if count > most {
+            return Ok(Self::Single(single));
+        }
+        drop(single);
+        named_tensors(bytes).map(Self::Double)
     }
 }
 
@@ -166,7 +200,7 @@ impl<T: Scalar> Parameters<T> for All<T> {
 }
 
 /// Writes networks and stacks.
-fn write(path: &Path, found: &All<f64>) -> anyhow::Result<()> {
+fn write<T: Scalar>(path: &Path, found: &All<T>) -> anyhow::Result<()> {
     let stacks = found.stacks.stacks.iter().map(description);
     let (entry, description): (&str, Value) = match found.networks.is_empty() {
         true => (STACKS, stacks.collect()),
@@ -176,7 +210,7 @@ fn write(path: &Path, found: &All<f64>) -> anyhow::Result<()> {
     Ok(write_atomically(path, &bytes)?)
 }
 
-fn description(stack: &FoundStack<f64>) -> Value {
+fn description<T: Scalar>(stack: &FoundStack<T>) -> Value {
     let mut description = json!({
         "name": stack.name,
         "layout": stack.layout.system,
@@ -189,7 +223,7 @@ fn description(stack: &FoundStack<f64>) -> Value {
     description
 }
 
-fn description_of_network(network: &FoundNetwork<f64>) -> Value {
+fn description_of_network<T: Scalar>(network: &FoundNetwork<T>) -> Value {
     json!({
         "name": network.name,
         "system": network.system,
@@ -199,7 +233,7 @@ fn description_of_network(network: &FoundNetwork<f64>) -> Value {
 }
 
 /// A network and its cells.
-fn lines_of_network(network: &FoundNetwork<f64>) -> Vec<String> {
+fn lines_of_network<T: Scalar>(network: &FoundNetwork<T>) -> Vec<String> {
     let FoundNetwork { system, name, imported } = network;
     let cells = imported.config.cells().count();
     let of = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
@@ -221,7 +255,7 @@ fn lines_of_network(network: &FoundNetwork<f64>) -> Vec<String> {
 }
 
 /// The stacks with their cells, and what is left by its reason.
-fn listing(found: &All<f64>) -> String {
+fn listing<T: Scalar>(found: &All<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
     for FoundStack { layout, name, direction, stack } in &found.stacks.stacks {
         let layers = stack.layers.len();

@@ -12,6 +12,9 @@ use crate::schedule::{Schedule, ScheduleKind};
 use crate::trainer::MOST_THREADS;
 use crate::{Error, Result};
 
+/// The most bytes of a name: those that file systems give the name of a folder.
+const LONGEST_NAME: usize = 255;
+
 impl TrainingConfig {
     /// Checks every field and that data and model fit each other.
     ///
@@ -19,6 +22,11 @@ impl TrainingConfig {
     /// [`Error::Config`] naming the field, or the error of the model or data.
     pub fn validate(&self) -> Result<()> {
         let odd = |c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'));
+        if self.name.len() > LONGEST_NAME {
+            let length = self.name.len();
+            let reason = format!("has {length} bytes, but names of folders have at most {LONGEST_NAME}");
+            return refuse("name", reason);
+        }
         if self.name.is_empty() || self.name.starts_with('.') || self.name.contains(odd) {
             return refuse(
                 "name",
@@ -239,6 +247,7 @@ mod tests {
             "name=../elsewhere",
             "name=a/b",
             "name=.hidden",
+            &format!("name={}", "a".repeat(256)),
             "training.steps=0",
             "training.batch_size=0",
             "training.batch_size=100000000",

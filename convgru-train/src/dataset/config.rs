@@ -35,11 +35,11 @@ pub enum OnCorrupt {
 }
 
 impl OnCorrupt {
-    /// What could be read. Errors are gathered in `left_out`, or the first one ends it. Memory that is not allowed always
-    /// does: it is no damage of a file.
+    /// What could be read. Errors of the content of files are gathered in `left_out`, or the first one ends it. Every other
+    /// one always does: memory that is not allowed, or a file that cannot be opened now, is no damage.
     ///
     /// # Errors
-    /// That of the first outcome that is one, where a damaged file is to stop everything.
+    /// The first that is not gathered.
     pub(super) fn kept<T>(
         self,
         outcomes: impl IntoIterator<Item = Result<T>>,
@@ -49,8 +49,8 @@ impl OnCorrupt {
         for outcome in outcomes {
             match (outcome, self) {
                 (Ok(read), _) => kept.push(read),
-                (Err(error @ Error::Memory { .. }), _) | (Err(error), Self::Stop) => return Err(error),
-                (Err(error), Self::Skip) => left_out.push(error),
+                (Err(error @ Error::Format { .. }), Self::Skip) => left_out.push(error),
+                (Err(error), _) => return Err(error),
             }
         }
         Ok(kept)

@@ -1,6 +1,5 @@
 //! Whether data are still those that a run was trained on.
 
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -8,9 +7,9 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, OnCorrupt, Source, frames, mnist, radar};
+use super::{DataConfig, Source, frames, mnist, radar};
 use crate::checkpoint::bounded;
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, MemoryBudget, Result, input};
 
 /// The longest file of which every byte is looked at, in bytes.
 const WHOLE: u64 = 1 << 16;
@@ -158,33 +157,30 @@ fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
     })?;
     let is_single = path.is_file();
     // Anything else than a file, such as a pipe, might never end.
-    let read = found
-        .par_iter()
-        .filter(|file| (is_single || is_read(config.source, file, path, &budget)) && file.is_file());
-    let one = |file: &PathBuf| match FileFingerprint::of(file, path) {
-        // The data set leaves it out.
-        Err(_) if config.on_corrupt == OnCorrupt::Skip => Ok(FileFingerprint::unreadable(file, path)),
-        read => read,
+    let one = |file: &PathBuf| {
+        let is_read = file.is_file() && (is_single || is_read(config.source, file, path, &budget)?);
+        is_read.then(|| FileFingerprint::of(file, path)).transpose()
     };
-    let mut files = read.map(one).collect::<Result<Vec<_>>>()?;
+    let files = found.par_iter().map(one).collect::<Result<Vec<_>>>()?;
+    let mut files: Vec<FileFingerprint> = files.into_iter().flatten().collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }
 
 /// Whether a source reads a file of this name and kind in a folder.
-fn is_read(source: Source, file: &Path, folder: &Path, budget: &MemoryBudget) -> bool {
-    match source {
+fn is_read(source: Source, file: &Path, folder: &Path, budget: &MemoryBudget) -> Result<bool> {
+    Ok(match source {
         Source::Strokes => false,
         Source::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
-        Source::Radar => radar::is_radar(file, budget),
+        Source::Radar => radar::is_radar(file, budget)?,
         Source::Frames => frames::is_frames(file),
-    }
+    })
 }
 
 impl FileFingerprint {
     fn of(path: &Path, folder: &Path) -> Result<Self> {
         let io = || Error::io("read", path);
-        let mut file = File::open(path).map_err(io())?;
+        let mut file = input::open(path).map_err(io())?;
         let metadata = file.metadata().map_err(io())?;
         let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         let mut hasher = blake3::Hasher::new();
@@ -196,13 +192,9 @@ impl FileFingerprint {
         let mut samples = [0; 16];
         samples.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         let modified = modified.map_or(0, |time| time.as_secs());
-        Ok(Self { size: metadata.len(), modified, samples, ..Self::unreadable(path, folder) })
-    }
-
-    fn unreadable(path: &Path, folder: &Path) -> Self {
         let inside = path.strip_prefix(folder).unwrap_or(path);
         let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        Self { name: parts.join("/"), size: 0, modified: 0, samples: [0; 16] }
+        Ok(Self { name: parts.join("/"), size: metadata.len(), modified, samples })
     }
 }
 
@@ -217,7 +209,7 @@ fn starts(size: u64) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
 
     use super::*;
 

@@ -1,12 +1,11 @@
 //! Files that may be compressed by gzip.
 
-use std::fs::File;
 use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// The first two bytes of a gzip stream.
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -24,7 +23,7 @@ impl Unpacked {
     /// # Errors
     /// [`Error::Io`] if it cannot be read.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let mut file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
+        let mut file = BufReader::new(input::open(path).map_err(Error::io("open", path))?);
         let mut start = Vec::with_capacity(MAGIC.len());
         file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut start).map_err(Error::io("read", path))?;
         let compressed = start == MAGIC;
@@ -36,13 +35,10 @@ impl Unpacked {
 
     /// The error of a reading that failed.
     pub(super) fn failed(&self, path: &Path, source: std::io::Error) -> Error {
-        match self.compressed {
-            true => Error::Format {
-                path: path.into(),
-                reason: format!("the gzip stream is damaged or incomplete ({source}); fetch the file again"),
-            },
-            false => Error::io("read", path)(source),
-        }
+        input::failed(path, &source, || match self.compressed {
+            true => format!("the gzip stream is damaged or incomplete ({source}); fetch the file again"),
+            false => input::is_damaged(&source),
+        })
     }
 }
 
@@ -56,16 +52,24 @@ impl Read for Unpacked {
 ///
 /// # Errors
 /// Those of the source.
-pub(super) fn read_at_most(mut source: impl Read, most: usize) -> std::io::Result<Vec<u8>> {
-    const FIRST: usize = 1 << 16;
+pub(super) fn read_at_most(source: impl Read, most: usize) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    fill(&mut bytes, source, most)?;
+    Ok(bytes)
+}
+
+/// Reads on until there are `most` bytes, or no more. Memory grows with what is there, and never beyond `most`.
+///
+/// # Errors
+/// Those of the source.
+pub(super) fn fill(bytes: &mut Vec<u8>, mut source: impl Read, most: usize) -> std::io::Result<()> {
+    const FIRST: usize = 1 << 16;
     while bytes.len() < most {
         let more = bytes.len().max(FIRST).min(most - bytes.len());
-        bytes.reserve_exact(more);
-        let read = source.by_ref().take(more as u64).read_to_end(&mut bytes)?;
-        if read < more {
+        input::reserve(bytes, more)?;
+        if source.by_ref().take(more as u64).read_to_end(bytes)? < more {
             break;
         }
     }
-    Ok(bytes)
+    Ok(())
 }

@@ -186,7 +186,7 @@ pub fn detect(path: &Path) -> Result<Source> {
     let (mut count, [mut radar, mut mnist, mut frames]) = (0, [false; 3]);
     radar::each_file(path, &mut |file| {
         count += 1;
-        radar = radar || radar::is_radar(&file, &budget);
+        radar = radar || file.is_file() && radar::is_radar(&file, &budget)?;
         mnist = mnist || mnist::is_images(&file);
         frames = frames || frames::is_frames(&file);
         Ok(())

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::{SequenceDataset, SequenceMut, check_request};
 use crate::npy_header::{Element, NpyHeader};
 use crate::shown::shown_name;
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// The sequences of a `.npy` file with axes `[T, N, H, W]` or `[T, N, C, H, W]`
 /// of type `uint8` (0 to 255), `float32` or `float64` (0 to 1), in C order.
@@ -38,9 +38,10 @@ impl NpyFile {
         let path = path.as_ref().to_path_buf();
         let io = |source| Error::io("read", &path)(source);
         let format = |reason| Error::Format { path: path.clone(), reason };
-        let file = File::open(&path).map_err(Error::io("open", &path))?;
+        let file = input::open(&path).map_err(Error::io("open", &path))?;
         let length = file.metadata().map_err(io)?.len();
-        let header = NpyHeader::read(&mut BufReader::new(&file)).map_err(format)?;
+        let header = NpyHeader::read(&mut BufReader::new(&file))
+            .map_err(|unread| unread.in_file(&path, |reason| reason))?;
         let axes = &header.shape;
         let (steps, sequences, frame_shape) = match axes[..] {
             [t, n, h, w] => (t, n, [1, h, w]),
@@ -122,13 +123,13 @@ impl SequenceDataset for NpyFile {
     fn sequence(&self, _epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {
         check_request(self, index, into)?;
         let size: usize = self.frame_shape.iter().product();
-        let mut bytes = vec![0; size * self.element.bytes()];
+        let mut bytes = input::zeros(size * self.element.bytes()).map_err(Error::io("read", &self.path))?;
         for (step, frame) in into.frames.chunks_exact_mut(size).enumerate() {
             let place = self.data_start + ((step * self.sequences + index) * bytes.len()) as u64;
             let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(place))
                 .and_then(|_| file.read_exact(&mut bytes))
-                .map_err(Error::io("read", &self.path))?;
+                .map_err(|error| input::failed(&self.path, &error, || input::is_damaged(&error)))?;
             drop(file);
             for (value, number) in frame.iter_mut().zip(self.element.numbers(&bytes)) {
                 *value = self.element.brightness(number).ok_or_else(|| Error::Format {

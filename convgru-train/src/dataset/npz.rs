@@ -1,12 +1,12 @@
 //! Archives of arrays, `.npz`: a zip archive of `.npy` files, read frame by frame.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder};
 
+use crate::input;
 use crate::npy_header::NpyHeader;
 use crate::shown::escaped;
 use crate::{Error, Result};
@@ -26,6 +26,8 @@ pub(super) struct Npz {
 struct Member {
     name: String,
     method: CompressionMethod,
+    /// Its bytes in the archive, at most those of the file.
+    packed: u64,
     place: ZipArchiveEntryWayfinder,
 }
 
@@ -35,10 +37,10 @@ impl Npz {
     /// # Errors
     /// [`Error::Io`] if it cannot be opened, [`Error::Format`] if it is no archive.
     pub(super) fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(Error::io("open", path))?;
-        let damaged = |error: rawzip::Error| Error::Format {
-            path: path.into(),
-            reason: format!("is no intact .npz archive ({error})"),
+        let file = input::open(path).map_err(Error::io("open", path))?;
+        let length = file.metadata().map_err(Error::io("read", path))?.len();
+        let damaged = |error: rawzip::Error| {
+            input::failed(path, &error, || format!("is no intact .npz archive ({error})"))
         };
         let mut buffer = vec![0; rawzip::RECOMMENDED_BUFFER_SIZE];
         let archive = ZipArchive::from_file(file, &mut buffer).map_err(damaged)?;
@@ -50,7 +52,12 @@ impl Npz {
                 return Err(Error::Format { path: path.into(), reason });
             }
             let name = String::from_utf8_lossy(entry.file_path().as_ref()).into_owned();
-            members.push(Member { name, method: entry.compression_method(), place: entry.wayfinder() });
+            members.push(Member {
+                name,
+                method: entry.compression_method(),
+                packed: entry.compressed_size_hint().min(length),
+                place: entry.wayfinder(),
+            });
         }
         Ok(Self { path: path.into(), archive, members })
     }
@@ -64,14 +71,19 @@ impl Npz {
         Error::Format { path: self.path.clone(), reason: escaped(&reason).into_owned() }
     }
 
-    /// Calls `work` with the unpacked bytes of a member.
-    fn unpacked<R>(&self, name: &str, work: impl FnOnce(&mut dyn Read) -> Result<R>) -> Result<R> {
-        let member = self.members.iter().find(|member| member.name == name).ok_or_else(|| {
+    fn member(&self, name: &str) -> Result<&Member> {
+        self.members.iter().find(|member| member.name == name).ok_or_else(|| {
             let names: Vec<String> = self.names().take(20).map(short).collect();
             self.format(format!("has no member {name}; it has {}", names.join(", ")))
-        })?;
+        })
+    }
+
+    /// Calls `work` with the unpacked bytes of a member.
+    fn unpacked<R>(&self, name: &str, work: impl FnOnce(&mut dyn Read) -> Result<R>) -> Result<R> {
+        let member = self.member(name)?;
         let entry = self.archive.get_entry(member.place);
-        let entry = entry.map_err(|error| self.format(format!("{name} cannot be found ({error})")))?;
+        let entry =
+            entry.map_err(|error| self.failed(&error, || format!("{name} cannot be found ({error})")))?;
         match member.method {
             CompressionMethod::STORE => work(&mut entry.reader()),
             CompressionMethod::DEFLATE => work(&mut DeflateDecoder::new(entry.reader())),
@@ -81,16 +93,36 @@ impl Npz {
         }
     }
 
+    /// As [`input::failed`], of this archive.
+    fn failed(&self, error: &(dyn std::error::Error + 'static), reason: impl FnOnce() -> String) -> Error {
+        input::failed(&self.path, error, || escaped(&reason()).into_owned())
+    }
+
     /// The header of a member.
     ///
     /// # Errors
-    /// [`Error::Format`] if there is no such member, or it is no array.
+    /// [`Error::Format`] if there is no such member, it is no array, or an array of more numbers than it can unpack to.
     pub(super) fn header(&self, name: &str) -> Result<NpyHeader> {
-        self.unpacked(name, |source| self.header_of(name, source))
+        let header = self.unpacked(name, |source| self.header_of(name, source))?;
+        let Member { method, packed, .. } = *self.member(name)?;
+        let most =
+            packed.saturating_mul(if method == CompressionMethod::STORE { 1 } else { input::MOST_OF_A_BYTE });
+        let needed = header.length();
+        if needed > most {
+            return Err(self.format(format!(
+                "{name} announces shape {:?}, which takes {needed} bytes, but its {packed} bytes in the archive unpack to at \
+                 most {most}; fetch the file again",
+                header.shape
+            )));
+        }
+        Ok(header)
     }
 
     fn header_of(&self, name: &str, source: &mut dyn Read) -> Result<NpyHeader> {
-        NpyHeader::read(&mut &mut *source).map_err(|reason| self.format(format!("{name} {reason}")))
+        let header = NpyHeader::read(&mut &mut *source);
+        header.map_err(|unread| {
+            unread.in_file(&self.path, |reason| escaped(&format!("{name} {reason}")).into())
+        })
     }
 
     /// Calls `visit` with the numbers of some frames of `size` numbers, in ascending order of `wanted`.
@@ -111,12 +143,14 @@ impl Npz {
         }
         self.unpacked(name, |source| {
             let element = self.header_of(name, source)?.element;
-            let mut bytes = vec![0; size * element.bytes()];
+            let mut bytes = input::zeros(size * element.bytes()).map_err(Error::io("read", &self.path))?;
             let mut at = 0;
             for index in wanted {
                 while at <= index {
                     source.read_exact(&mut bytes).map_err(|error| {
-                        self.format(format!("{name} is damaged or ends within frame {at} ({error})"))
+                        self.failed(&error, || {
+                            format!("{name} is damaged or ends within frame {at} ({error})")
+                        })
                     })?;
                     at += 1;
                 }

@@ -13,6 +13,7 @@ use super::image::{Image, interleaved, stack};
 use super::limits::{MAX_IMAGE_PIXELS, check_image, check_sequence};
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
+use crate::input;
 
 /// The bytes a decoded frame may take: red, green, blue and opacity.
 const FRAME_BYTES: NonZeroU64 = NonZeroU64::new(4 * MAX_IMAGE_PIXELS).expect("the limit is above zero");
@@ -76,11 +77,11 @@ fn options() -> DecodeOptions {
 }
 
 fn opened(path: &Path) -> Result<BufReader<File>> {
-    Ok(BufReader::new(File::open(path).map_err(Error::io("read", path))?))
+    Ok(BufReader::new(input::open(path).map_err(Error::io("read", path))?))
 }
 
 fn damaged(path: &Path, error: &gif::DecodingError) -> Error {
-    Error::Format { path: path.into(), reason: format!("damaged GIF: {error}") }
+    input::failed(path, error, || format!("damaged GIF: {error}"))
 }
 
 /// What a viewer has on its screen while frames come in.

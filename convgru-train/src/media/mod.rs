@@ -169,9 +169,6 @@ fn readable_kind(path: &Path) -> Result<Kind> {
     }
     match kind_of_name(path)? {
         Kind::Folder => Err(unknown_kind(path)),
-        _ if !metadata.is_file() => {
-            Err(Error::Format { path: path.into(), reason: "is not a regular file".into() })
-        }
         kind => Ok(kind),
     }
 }

@@ -1,6 +1,5 @@
 //! NumPy arrays in `.npy` files.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -10,6 +9,7 @@ use super::Decoded;
 use super::limits::MAX_ARRAY_ELEMENTS;
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
+use crate::input;
 use crate::npy_header::NpyHeader;
 
 /// A second dimension up to this size counts as channels, above as sequences.
@@ -25,10 +25,10 @@ const AT_ONCE: usize = 1 << 16;
 /// returns: `[T, N, C, H, W]`
 pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<Decoded> {
     let refuse = |reason: String| Error::Format { path: path.into(), reason };
-    let file = File::open(path).map_err(Error::io("read", path))?;
+    let file = input::open(path).map_err(Error::io("read", path))?;
     let file_bytes = file.metadata().map_err(Error::io("read", path))?.len();
     let mut reader = BufReader::new(file);
-    let header = NpyHeader::read(&mut reader).map_err(refuse)?;
+    let header = NpyHeader::read(&mut reader).map_err(|unread| unread.in_file(path, |reason| reason))?;
     let sequences = sequence_shape(&header.shape).map_err(refuse)?;
     let elements = header.elements();
     if elements as u64 > MAX_ARRAY_ELEMENTS {
@@ -47,11 +47,14 @@ pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<Decoded> {
             ))
         })
     };
-    let mut data: Vec<f32> = Vec::with_capacity(elements);
+    let mut data: Vec<f32> = Vec::new();
+    input::reserve(&mut data, elements).map_err(Error::io("read", path))?;
     let mut bytes = vec![0; AT_ONCE.min(elements * header.element.bytes())];
     while data.len() < elements {
         let wanted = ((elements - data.len()) * header.element.bytes()).min(bytes.len());
-        reader.read_exact(&mut bytes[..wanted]).map_err(Error::io("read", path))?;
+        reader
+            .read_exact(&mut bytes[..wanted])
+            .map_err(|error| input::failed(path, &error, || input::is_damaged(&error)))?;
         for number in header.element.numbers(&bytes[..wanted]) {
             data.push(brightness(number)?);
         }

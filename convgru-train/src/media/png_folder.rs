@@ -14,6 +14,7 @@ use super::natural_order;
 use crate::atomic_file::folder_of;
 use crate::budget::{Kept, MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
+use crate::input;
 use crate::interrupt;
 use crate::shown::{shown, shown_name};
 
@@ -74,35 +75,53 @@ fn image_paths(folder: &Path, budget: &MemoryBudget) -> Result<(Vec<PathBuf>, Ke
     Ok((paths, names))
 }
 
-fn damaged(path: &Path, error: &png::DecodingError) -> Error {
-    Error::Format { path: path.into(), reason: format!("damaged PNG: {error}") }
+fn damaged(path: &Path, error: png::DecodingError) -> Error {
+    let reason = format!("damaged PNG: {error}");
+    input::failed(path, &std::io::Error::from(error), || reason)
 }
 
 /// A PNG whose header was read, with its width and height.
 fn opened(path: &Path) -> Result<(Decoder<BufReader<File>>, [usize; 2])> {
-    let file = File::open(path).map_err(Error::io("read", path))?;
+    let file = input::open(path).map_err(Error::io("read", path))?;
+    let length = file.metadata().map_err(Error::io("read", path))?.len();
     let mut decoder = Decoder::new_with_limits(BufReader::new(file), Limits { bytes: OTHER_BYTES });
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
-    let header = decoder.read_header_info().map_err(|error| damaged(path, &error))?;
+    let header = decoder.read_header_info().map_err(|error| damaged(path, error))?;
     check_image(path, header.width.into(), header.height.into())?;
     let size = [header.width as usize, header.height as usize];
+    expect_held(path, header, length)?;
     // Eight bytes is the largest pixel: four channels of sixteen bits.
     decoder.set_limits(Limits { bytes: 8 * size[0] * size[1] + OTHER_BYTES });
     Ok((decoder, size))
 }
 
+/// Refuses an image that a file of `length` bytes cannot unpack to.
+fn expect_held(path: &Path, header: &png::Info<'_>, length: u64) -> Result<()> {
+    let (width, height) = (u64::from(header.width), u64::from(header.height));
+    let needed = (width * header.bits_per_pixel() as u64).div_ceil(8) * height;
+    let most = length.saturating_mul(input::MOST_OF_A_BYTE);
+    if needed <= most {
+        return Ok(());
+    }
+    let reason = format!(
+        "damaged PNG: announces {width} x {height} pixels, which take {needed} bytes, but the {length} bytes of the file \
+         unpack to at most {most}; fetch it again"
+    );
+    Err(Error::Format { path: path.into(), reason })
+}
+
 /// Decodes a PNG of any colour type and depth. Palettes are expanded, opacity
 /// is laid over black.
 fn image(path: &Path, decoder: Decoder<BufReader<File>>) -> Result<Image> {
-    let damaged = |error: png::DecodingError| damaged(path, &error);
+    let damaged = |error: png::DecodingError| damaged(path, error);
     let mut reader = decoder.read_info().map_err(damaged)?;
     let size = reader.output_buffer_size().ok_or_else(|| Error::Format {
         path: path.into(),
         reason: "damaged PNG: the size of the image cannot be computed".into(),
     })?;
-    let mut buffer = vec![0; size];
+    let mut buffer = input::zeros(size).map_err(Error::io("read", path))?;
     let info = reader.next_frame(&mut buffer).map_err(damaged)?;
     reader.finish().map_err(damaged)?;
     buffer.truncate(info.buffer_size());

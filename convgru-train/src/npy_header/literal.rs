@@ -1,5 +1,8 @@
 //! The literal in a header: a dictionary of three entries in Python's notation.
 
+/// The most axes of an array; NumPy has the same limit.
+const MOST_AXES: usize = 64;
+
 /// The three entries.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Array<'a> {
@@ -105,7 +108,11 @@ impl<'a> Rest<'a> {
             let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
             let (number, rest) = self.0.split_at(digits);
             self.0 = rest.strip_prefix('L').unwrap_or(rest);
-            let axis = number.parse().map_err(|_| format!("'{number}' is no length of an axis"))?;
+            let shown = &number[..number.len().min(24)];
+            let axis = number.parse().map_err(|_| format!("'{shown}' is no length of an axis"))?;
+            if axes.len() == MOST_AXES {
+                return Err(format!("more than {MOST_AXES} axes"));
+            }
             axes.push(axis);
             if !self.take(',') {
                 self.expect(')')?;

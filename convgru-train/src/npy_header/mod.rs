@@ -13,7 +13,10 @@
 
 mod literal;
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::{Error, input};
 
 /// The first bytes of every file.
 const MAGIC: [u8; 6] = *b"\x93NUMPY";
@@ -135,11 +138,13 @@ impl NpyHeader {
     /// Reads a header and leaves the reader at the data.
     ///
     /// # Errors
-    /// What is wrong with the bytes, as the end of a sentence about the file.
-    pub(crate) fn read(reader: &mut impl Read) -> Result<Self, String> {
+    /// What is wrong with the bytes, or why they cannot be read.
+    pub(crate) fn read(reader: &mut impl Read) -> Result<Self, Unread> {
+        let foreign = || "is no .npy file: it does not begin with \\x93NUMPY".to_owned();
         let mut magic = [0; MAGIC.len()];
-        if reader.read_exact(&mut magic).is_err() || magic != MAGIC {
-            return Err("is no .npy file: it does not begin with \\x93NUMPY".into());
+        reader.read_exact(&mut magic).map_err(|error| Unread { reason: foreign(), cause: Some(error) })?;
+        if magic != MAGIC {
+            return Err(foreign().into());
         }
         let mut version = [0; 2];
         read_exact(reader, &mut version)?;
@@ -147,7 +152,7 @@ impl NpyHeader {
         let length_bytes = match major {
             1 => 2,
             2 | 3 => 4,
-            _ => return Err(format!("is of .npy version {major}.{minor}, but 1 to 3 are read")),
+            _ => return Err(format!("is of .npy version {major}.{minor}, but 1 to 3 are read").into()),
         };
         let mut length = [0; 4];
         read_exact(reader, &mut length[..length_bytes])?;
@@ -155,7 +160,8 @@ impl NpyHeader {
         if length > LONGEST_TEXT {
             return Err(format!(
                 "announces a header of {length} bytes, more than the {LONGEST_TEXT} that are possible"
-            ));
+            )
+            .into());
         }
         let mut text = vec![0; length];
         read_exact(reader, &mut text)?;
@@ -170,7 +176,7 @@ impl NpyHeader {
         })?;
         let elements = array.shape.iter().try_fold(1usize, |n, &axis| n.checked_mul(axis.max(1)));
         if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
-            return Err(format!("has shape {:?}, more values than any file can hold", array.shape));
+            return Err(format!("has shape {:?}, more values than any file can hold", array.shape).into());
         }
         Ok(Self {
             element,
@@ -185,12 +191,17 @@ impl NpyHeader {
         self.shape.iter().product()
     }
 
+    /// The bytes of header and data.
+    pub(crate) fn length(&self) -> u64 {
+        self.bytes + self.elements() as u64 * self.element.bytes() as u64
+    }
+
     /// Fails unless a file of `length` bytes holds exactly the data.
     ///
     /// # Errors
     /// Both lengths, as the end of a sentence about the file.
     pub(crate) fn expect_file_length(&self, length: u64) -> Result<(), String> {
-        let needed = self.bytes + self.elements() as u64 * self.element.bytes() as u64;
+        let needed = self.length();
         if length == needed {
             return Ok(());
         }
@@ -218,11 +229,40 @@ impl NpyHeader {
     }
 }
 
-fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), String> {
-    reader.read_exact(bytes).map_err(|error| match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => "is no whole .npy file: it ends within the header".to_owned(),
-        _ => format!("cannot be read: {error}"),
+fn read_exact(reader: &mut impl Read, bytes: &mut [u8]) -> Result<(), Unread> {
+    reader.read_exact(bytes).map_err(|error| Unread {
+        reason: match error.kind() {
+            io::ErrorKind::UnexpectedEof => "is no whole .npy file: it ends within the header".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        },
+        cause: Some(error),
     })
+}
+
+/// Why a header was not read.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    /// What is wrong with the bytes, as the end of a sentence about the file.
+    reason: String,
+    /// The error of the reader, which may be one of the system.
+    cause: Option<io::Error>,
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Self {
+        Self { reason, cause: None }
+    }
+}
+
+impl Unread {
+    /// The error for a file, with its reason as `shown` makes it.
+    pub(crate) fn in_file(self, path: &Path, shown: impl FnOnce(String) -> String) -> Error {
+        let reason = shown(self.reason);
+        match self.cause {
+            Some(cause) => input::failed(path, &cause, || reason),
+            None => Error::Format { path: path.into(), reason },
+        }
+    }
 }
 
 /// The beginning of a text in one line, safe to print.

@@ -10,7 +10,7 @@ fn with_text(text: &str) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> Result<NpyHeader, String> {
-    NpyHeader::read(&mut &bytes[..])
+    NpyHeader::read(&mut &bytes[..]).map_err(|unread| unread.reason)
 }
 
 fn written_by_npyz<T: npyz::AutoSerialize>(shape: &[u64], order: npyz::Order) -> Vec<u8> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Storage, StorageFile};
 use crate::atomic_file::folder_of;
+use crate::input;
 
 /// Random characters in the name of a temporary file.
 pub(super) const RANDOM: usize = 12;
@@ -19,11 +20,7 @@ pub(crate) struct Disk;
 
 impl Storage for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        // Reading a pipe might never end.
-        if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no ordinary file"));
-        }
-        fs::read(path)
+        input::bytes(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {

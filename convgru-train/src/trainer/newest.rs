@@ -1,7 +1,6 @@
 //! Which run `--resume` goes on with.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -9,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use super::folder::RunFolder;
 use crate::checkpoint::{Checkpoint, FEWEST_GENERATIONS};
 use crate::config::TrainingConfig;
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// Bytes of a checkpoint that tell when it was saved.
 const GLANCE: u64 = 100;
@@ -90,7 +89,7 @@ fn candidates(out: &Path, name: Option<&str>) -> Result<Vec<Candidate>> {
 /// When a checkpoint says that it was saved, or when its file was written; not verified.
 fn glance(path: &Path) -> u64 {
     let mut start = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(GLANCE).read_to_end(&mut start));
+    let read = input::open(path).and_then(|file| file.take(GLANCE).read_to_end(&mut start));
     let said = read.ok().and_then(|_| Checkpoint::saved_at_a_glance(&start));
     said.or_else(|| written(path)).unwrap_or(0)
 }
@@ -132,6 +131,7 @@ fn is_run_of(folder: &OsStr, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::fs::File;
     use std::time::Duration;
 
     use super::*;

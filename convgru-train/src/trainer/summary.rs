@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::folder::RunFolder;
 use crate::config::TrainingConfig;
 use crate::storage::{Disk, read_if_there};
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// The runs in a folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -126,8 +126,8 @@ impl RunSummary {
     /// [`Error::Io`] if a file cannot be read, [`Error::Format`] if the configuration or the figures are none.
     pub fn read(folder: &RunFolder) -> Result<Self> {
         let path = folder.config();
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let config = TrainingConfig::from_toml(&text).map_err(|reason| Error::Format { path, reason })?;
+        let config = TrainingConfig::from_toml(&input::text(&path)?)
+            .map_err(|reason| Error::Format { path, reason })?;
         let mut summary = Self {
             name: folder.name(),
             config_hash: config.hash(),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
 use crate::config::TrainingConfig;
 use crate::trainer::RunFolder;
-use crate::{Error, Result, write_atomically};
+use crate::{Error, Result, read_file, write_atomically};
 
 /// The entry of the metadata of `model.safetensors` that describes the model.
 const ENTRY: &str = import::FORECASTER_ENTRY;
@@ -51,7 +51,7 @@ impl TrainedModel {
     /// configuration, [`Error::Format`] if it is neither, was changed since it was written or lacks the configuration.
     pub fn read(path: &Path) -> Result<Self> {
         let path = &RunFolder::model_at(path);
-        Self::from_bytes(&std::fs::read(path).map_err(Error::io("read", path))?, path)
+        Self::from_bytes(&read_file(path)?, path)
     }
 
     /// The model in the bytes of a checkpoint or of a `model.safetensors`; `path` is for errors.

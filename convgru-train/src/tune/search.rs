@@ -10,7 +10,7 @@ use super::ranges::SearchConfig;
 use crate::config::TrainingConfig;
 use crate::interrupt::{Interrupt, Signal};
 use crate::schedule::{Mode, Watched};
-use crate::storage::{Disk, Lock, create_folders, remove_leftovers};
+use crate::storage::{Disk, Lock, create_folders, read_if_there, remove_leftovers};
 use crate::trainer::{Event, Observer, Outcome, Resumption, RunFolder, Session};
 use crate::{Error, Result, write_atomically};
 
@@ -101,10 +101,10 @@ impl Search {
             allow_changed_data: false,
             _lock: lock,
         };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
+        match read_if_there(&Disk, &path)? {
+            Some(text) => {
                 let refuse = |reason: String| Error::Format { path: path.clone(), reason };
-                let record: Record = serde_json::from_str(&text)
+                let record: Record = serde_json::from_slice(&text)
                     .map_err(|error| refuse(format!("this is no record of a search: {error}")))?;
                 let same = SearchConfig { trials: opened.search.trials, ..record.search };
                 if same != opened.search || record.base != opened.base.to_toml() {
@@ -116,8 +116,7 @@ impl Search {
                 }
                 opened.trials = record.trials;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => opened.save()?,
-            Err(error) => return Err(Error::io("read", &path)(error)),
+            None => opened.save()?,
         }
         Ok(opened)
     }

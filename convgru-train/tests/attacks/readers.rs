@@ -72,7 +72,7 @@ fn arrays_of_many_frames_or_sequences() {
     let folder = folder(&[
         ("frames.npz", &npz("a.npy", &header("(1073741824, 1, 1)"), 0)),
         ("sequences.npz", &npz("a.npy", &header("(16777216, 2, 1, 1)"), 1 << 25)),
-        ("large.npz", &npz("a.npy", &header("(2, 2, 8192, 8192)"), 0)),
+        ("large.npz", &npz("a.npy", &header("(2, 3, 4096, 4096)"), 6 << 24)),
         ("fits.npz", &npz("a.npy", &header("(64, 64, 16, 16)"), 1 << 20)),
         ("many.npz", &npz("a.npy", &header("(8192, 2, 1, 1)"), 1 << 14)),
         ("long.npz", &npz("a.npy", &header("(2097152, 1, 1)"), 1 << 21)),
@@ -82,9 +82,11 @@ fn arrays_of_many_frames_or_sequences() {
     let path = |name: &str| folder.path().join(name);
     assert!(size(&path("frames.npz")) < 512 && size(&path("sequences.npz")) < 1 << 16);
     for mebibytes in [16, 256] {
-        refused("a frame of 2^30", &frames(mebibytes), &path("frames.npz"));
+        // Its bytes cannot unpack to so many.
+        let errors = errors("2^30 frames", &frames(mebibytes), &path("frames.npz"));
+        assert!(errors.len() == 3 && errors[0].contains("unpack to at most"), "{errors:?}");
         refused("2^24 sequences", &frames(mebibytes), &path("sequences.npz"));
-        refused("frames of 2^26 pixels", &frames(mebibytes), &path("large.npz"));
+        refused("frames of 2^24 pixels", &frames(mebibytes), &path("large.npz"));
     }
     // The default allows what it says and no more.
     let default = DataConfig::default().memory_mib;
@@ -341,4 +343,108 @@ fn configurations_of_many_keys() {
     read(&format!("[{}a]", "a.".repeat(60_000)), "");
     read(&format!("a = {}1{}", "{a=".repeat(30_000), "}".repeat(30_000)), "line 1");
     read(&format!("[data]\nsize = [{}]", "1,".repeat(60_000)), "");
+}
+
+/// The program with some data and a limit on its virtual memory in KiB.
+#[cfg(target_os = "linux")]
+fn limited(kibibytes: usize, data: &Path, more: &[&str]) -> std::process::Output {
+    let line = format!("ulimit -v {kibibytes}; exec \"$0\" \"$@\"");
+    let out = tempdir().unwrap();
+    std::process::Command::new("sh")
+        .args(["-c", &line, env!("CARGO_BIN_EXE_convgru"), "train", "--threads", "1", "--data"])
+        .arg(data)
+        .args(["--set", "data.input_frames=1", "--set", "data.output_frames=1", "--set", "training.steps=1"])
+        .args(more)
+        .arg("--out")
+        .arg(out.path())
+        .env("RAYON_NUM_THREADS", "1")
+        .output()
+        .unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn memory_that_the_system_refuses_is_an_error_and_no_abort() {
+    let header = |shape: &str| npy_header("|u1", shape);
+    let folder = folder(&[
+        ("lie.npz", &npz("a.npy", &header("(64, 8192, 8192)"), 0)),
+        ("true.npz", &npz("a.npy", &header("(20, 4096, 4096)"), 20 << 24)),
+        ("large.gif", &gif(4096, 4096, 5)),
+    ]);
+    std::fs::create_dir(folder.path().join("images")).unwrap();
+    let image = png(2048);
+    for at in 0..20 {
+        std::fs::write(folder.path().join(format!("images/{at}.png")), &image).unwrap();
+    }
+    std::fs::create_dir(folder.path().join("gif")).unwrap();
+    std::fs::rename(folder.path().join("large.gif"), folder.path().join("gif/large.gif")).unwrap();
+    for name in ["lie.npz", "true.npz", "gif", "images"] {
+        let output = limited(1 << 20, &folder.path().join(name), &["--set", "data.memory_mib=65536"]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{name}: {error}");
+        let reason = if name == "lie.npz" { "unpack to at most" } else { "bytes of memory" };
+        assert!(error.contains(reason), "{name}: {error}");
+    }
+}
+
+#[test]
+fn arrays_that_their_members_cannot_unpack_to() {
+    // Deflate makes at most 1032 bytes of one.
+    let folder = folder(&[("a.npz", &npz("a.npy", &npy_header("|u1", "(2, 512, 512)"), 0))]);
+    let path = folder.path().join("a.npz");
+    let most = allowed(size(&path), 0);
+    let error =
+        bounded("a member that is too short", most, || open(&frames(512), Some(&path), Split::Train, 0));
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("takes 524416 bytes") && error.contains("unpack to at most"), "{error}");
+    let held = npz("a.npy", &npy_header("|u1", "(8, 512, 512)"), 1 << 21);
+    std::fs::write(&path, held).unwrap();
+    fits("zeros, packed as tight as can be", &frames(64), &path);
+    // An image of 64 MiB in some bytes.
+    let mut image = png(4096);
+    image.truncate(100);
+    std::fs::create_dir(folder.path().join("images")).unwrap();
+    std::fs::write(folder.path().join("images/a.png"), image).unwrap();
+    let error =
+        read_frames(folder.path().join("images"), &MemoryBudget::new(1024, "--memory-mib")).unwrap_err();
+    assert!(error.to_string().contains("unpack to at most"), "{error}");
+}
+
+/// A pipe under the name of a data file of each kind: nothing waits for its writer, and it is no damaged file.
+#[cfg(unix)]
+#[test]
+fn pipes_in_place_of_files_are_errors() {
+    for name in ["a.npy", "a.npz", "a.gif", "a.h5", "a.nc", "images/a.png", "a.pgm.gz"] {
+        let folder = tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let mut config = if name == "a.pgm.gz" { radar(16) } else { frames(16) };
+        config.on_corrupt = OnCorrupt::Skip;
+        for split in [Split::Train, Split::Test] {
+            let error = open(&config, Some(folder.path()), split, 0).err().unwrap().to_string();
+            assert!(
+                error.starts_with("cannot ") && error.contains("an ordinary file is needed"),
+                "{name}: {error}"
+            );
+        }
+    }
+}
+
+/// A file that the system does not let be read is not damaged: the rest would be a smaller data set without a word.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_that_cannot_be_opened_now_are_not_left_out() {
+    let array = [npy_header("|u1", "(4, 2, 2)"), vec![0; 16]].concat();
+    let folder = folder(&[("a.npy", &array), ("b.npy", &array), ("c.npy", b"damaged")]);
+    let config = DataConfig { on_corrupt: OnCorrupt::Skip, ..frames(16) };
+    open(&config, Some(folder.path()), Split::Train, 0).unwrap();
+    let unreadable = folder.path().join("d.npy");
+    // A link into a folder that holds no such name is ENOENT; one through a file is ENOTDIR.
+    for target in ["nowhere/d.npy", "a.npy/d.npy", "d.npy"] {
+        let _ = std::fs::remove_file(&unreadable);
+        std::os::unix::fs::symlink(target, &unreadable).unwrap();
+        let error = open(&config, Some(folder.path()), Split::Train, 0).err().unwrap().to_string();
+        assert!(error.starts_with("cannot ") && error.contains("d.npy"), "{target}: {error}");
+    }
 }

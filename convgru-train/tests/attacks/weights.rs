@@ -101,3 +101,78 @@ fn names_of_many_cells_are_not_searched_for_hours() {
     let error = refused(&["import", "--input"], &file);
     assert!(error.contains("more than are looked for"), "{error}");
 }
+
+/// A safetensors file of the cell `convz`, `convr`, `convq` with numbers of one type.
+fn cell(dtype: &str, number: &[u8], hidden: usize) -> Vec<u8> {
+    let (rows, columns) = (hidden, 2 * hidden);
+    let length = rows * columns * number.len();
+    let item = |at: usize| serde_json::json!({ "dtype": dtype, "shape": [rows, columns, 1, 1], "data_offsets": [at * length, (at + 1) * length] });
+    let names = ["convq", "convr", "convz"].into_iter().enumerate();
+    let entries = names.map(|(at, gate)| (format!("gru.{gate}.weight"), item(at)));
+    let header = serde_json::Value::Object(entries.collect()).to_string();
+    let mut bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat();
+    bytes.extend(number.repeat(3 * rows * columns));
+    bytes
+}
+
+#[test]
+fn weights_of_every_width_are_imported_within_the_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, output) = (folder.path().join("weights.safetensors"), folder.path().join("out.safetensors"));
+    let to = ["import", "--output", output.to_str().unwrap(), "--input"];
+    // 1.5 in each type; a file of 16-bit numbers has 48 MiB.
+    for (dtype, number, hidden) in [
+        ("BF16", &[0xc0, 0x3f][..], 2048),
+        ("F16", &[0x00, 0x3e], 2048),
+        ("F32", &1.5f32.to_le_bytes(), 2048),
+        ("F64", &1.1f64.to_le_bytes(), 2048),
+    ] {
+        std::fs::write(&file, cell(dtype, number, hidden)).unwrap();
+        let done = convgru(&to, &file);
+        let error = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{dtype}: {error}");
+        let wide = if dtype == "F64" { 8 } else { 4 };
+        let length = std::fs::metadata(&output).unwrap().len() as usize;
+        assert!((6 * hidden * hidden * wide..6 * hidden * hidden * wide + 4096).contains(&length), "{dtype}");
+    }
+}
+
+#[test]
+fn numbers_of_64_bits_beside_many_of_16_are_left_out_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("weights.safetensors");
+    let header = |number: f64| {
+        let header = serde_json::json!({
+            "half": { "dtype": "F16", "shape": [1000], "data_offsets": [0, 2000] },
+            "gru.convz.weight": { "dtype": "F64", "shape": [1, 2, 1, 1], "data_offsets": [2000, 2016] },
+            "gru.convr.weight": { "dtype": "F64", "shape": [1, 2, 1, 1], "data_offsets": [2016, 2032] },
+            "gru.convq.weight": { "dtype": "F64", "shape": [1, 2, 1, 1], "data_offsets": [2032, 2048] },
+        })
+        .to_string();
+        let numbers = number.to_le_bytes().repeat(6);
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &[0; 2000], &numbers].concat()
+    };
+    std::fs::write(&file, header(0.5)).unwrap();
+    assert!(convgru(&["import", "--input"], &file).status.success());
+    std::fs::write(&file, header(0.1)).unwrap();
+    assert!(refused(&["import", "--input"], &file).contains("64 bits"));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for command in [
+        &["import", "--input"][..],
+        &["eval", "--checkpoint"],
+        &["export", "--output", "x.onnx", "--weights"],
+    ] {
+        for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
+            let output =
+                Command::new(env!("CARGO_BIN_EXE_convgru")).args(command).arg(path).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command:?} {path:?}");
+        }
+    }
+}

@@ -17,6 +17,8 @@ mod walk;
 
 pub(super) use archive::is_legacy;
 
+use convgru_kernels::Scalar;
+
 use super::Checkpoint;
 use crate::error::Result;
 
@@ -35,6 +37,11 @@ use crate::error::Result;
 /// assert!(error.contains("byte 15: 1 bytes are announced, 0 remain"), "{error}");
 /// ```
 pub fn read(bytes: &[u8]) -> Result<Checkpoint> {
+    read_as(bytes)
+}
+
+/// As [`read`], with numbers of a type.
+pub(super) fn read_as<T: Scalar>(bytes: &[u8]) -> Result<Checkpoint<T>> {
     walk::tensors(&archive::Archive::open(bytes)?, bytes.len())
 }
 

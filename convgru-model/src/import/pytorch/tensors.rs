@@ -1,5 +1,7 @@
 //! Tensors from the arguments of the calls that would have rebuilt them.
 
+use convgru_kernels::Scalar;
+
 use super::archive::Archive;
 use super::pickle::Id;
 use super::storage::{Number, StorageRef};
@@ -11,8 +13,8 @@ use crate::tensor::Tensor;
 const MAX_RANK: usize = 64;
 
 /// A tensor, or why there is none.
-pub(super) enum Rebuilt {
-    Tensor(Tensor<f64>),
+pub(super) enum Rebuilt<T> {
+    Tensor(Tensor<T>),
     Skipped(String),
 }
 
@@ -31,7 +33,12 @@ struct View {
 ///
 /// # Errors
 /// [`Error::WeightFile`] if the arguments are not those of the call, or go beyond the storage.
-pub(super) fn rebuild(archive: &Archive<'_>, arguments: Id, name: &str, room: usize) -> Result<Rebuilt> {
+pub(super) fn rebuild<T: Scalar>(
+    archive: &Archive<'_>,
+    arguments: Id,
+    name: &str,
+    room: usize,
+) -> Result<Rebuilt<T>> {
     let refuse = |what: String| Error::WeightFile { reason: format!("tensor `{name}`: {what}") };
     let Some((storage, view)) = parse(archive, arguments) else {
         return Err(refuse("its storage, offset, shape and strides are not what PyTorch writes".into()));
@@ -71,8 +78,10 @@ pub(super) fn rebuild(archive: &Archive<'_>, arguments: Id, name: &str, room: us
             view.shape, view.strides, view.offset, storage.key
         )));
     }
-    let data = view.read(float, &bytes[storage.offset * float.size()..], archive.big_endian);
-    Ok(Rebuilt::Tensor(Tensor::from_vec(&view.shape, data)?))
+    match view.read(float, &bytes[storage.offset * float.size()..], archive.big_endian) {
+        Ok(data) => Ok(Rebuilt::Tensor(Tensor::from_vec(&view.shape, data)?)),
+        Err(reason) => Ok(Rebuilt::Skipped(reason)),
+    }
 }
 
 fn parse<'p>(archive: &'p Archive<'_>, arguments: Id) -> Option<(StorageRef<'p>, View)> {
@@ -113,14 +122,17 @@ impl View {
     }
 
     /// The elements in row-major order. The view lies within the storage.
-    fn read(&self, float: Float, storage: &[u8], big_endian: bool) -> Vec<f64> {
-        let mut data = Vec::with_capacity(self.count);
+    fn read<T: Scalar>(
+        &self,
+        float: Float,
+        storage: &[u8],
+        big_endian: bool,
+    ) -> std::result::Result<Vec<T>, String> {
         if self.count == 0 {
-            return data;
+            return Ok(Vec::new());
         }
         if self.is_contiguous() {
-            float.gather(storage, big_endian, self.offset..self.offset + self.count, &mut data);
-            return data;
+            return float.gather(storage, big_endian, self.count, self.offset..self.offset + self.count);
         }
         // Dimensions of one element lead nowhere, and there may be many.
         let dimensions = self.shape.iter().copied().zip(self.strides.iter().copied());
@@ -133,7 +145,6 @@ impl View {
             }
             place
         };
-        float.gather(storage, big_endian, (0..self.count).map(place), &mut data);
-        data
+        float.gather(storage, big_endian, self.count, (0..self.count).map(place))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use convgru_kernels::Scalar;
+
 use super::archive::Archive;
 use super::pickle::{Id, Object, Value};
 use super::storage::StorageRef;
@@ -40,7 +42,7 @@ const ENTRY: usize = 4 * size_of::<(String, Tensor<f64>)>();
 ///
 /// # Errors
 /// [`Error::WeightFile`] for tensors that go beyond the file, and for more than the limits allow.
-pub(super) fn tensors(archive: &Archive<'_>, length: usize) -> Result<Checkpoint> {
+pub(super) fn tensors<T: Scalar>(archive: &Archive<'_>, length: usize) -> Result<Checkpoint<T>> {
     let mut walk = Walk {
         archive,
         path: String::new(),
@@ -48,7 +50,7 @@ pub(super) fn tensors(archive: &Archive<'_>, length: usize) -> Result<Checkpoint
         work: length.saturating_mul(WORK).saturating_add(FREE_WORK),
         room: length / 2 + FREE_ELEMENTS,
         names: MAX_NAMES,
-        found: Checkpoint::default(),
+        found: Checkpoint::empty(),
     };
     walk.visit(archive.pickle.root(), 0)?;
     let mut names = HashSet::new();
@@ -58,7 +60,7 @@ pub(super) fn tensors(archive: &Archive<'_>, length: usize) -> Result<Checkpoint
     Ok(walk.found)
 }
 
-struct Walk<'f> {
+struct Walk<'f, T> {
     archive: &'f Archive<'f>,
     /// The name of what is visited.
     path: String,
@@ -70,10 +72,10 @@ struct Walk<'f> {
     room: usize,
     /// The bytes that names may still take.
     names: usize,
-    found: Checkpoint,
+    found: Checkpoint<T>,
 }
 
-impl Walk<'_> {
+impl<T: Scalar> Walk<'_, T> {
     fn visit(&mut self, id: Id, depth: usize) -> Result<()> {
         let value = self.archive.pickle.get(id);
         let holds_others = matches!(

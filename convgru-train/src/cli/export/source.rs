@@ -1,17 +1,17 @@
 //! What is exported: a trained model or a stack of cells.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use anyhow::Context;
-use convgru_model::import::{named_tensors, safetensors_metadata};
+use convgru_model::import::safetensors_metadata;
 use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
 use convgru_model::{ConvGru, ConvGruConfig, Error, ForecasterConfig, Parameters, Tensor};
+use convgru_train::read_file;
 use convgru_train::shown::shown;
 use convgru_train::trainer::TrainedModel;
 use serde::Deserialize;
 
-use super::super::import::{NETWORKS, STACKS};
+use super::super::import::{NETWORKS, STACKS, Weights};
 use super::{Export, Part};
 
 /// What is exported.
@@ -74,15 +74,15 @@ impl Source {
         match (&export.checkpoint, &export.weights) {
             (Some(checkpoint), _) => Ok(Self::Trained(Box::new(TrainedModel::read(checkpoint)?))),
             (None, Some(weights)) => {
-                read_weights(weights, export.stack.as_deref()).with_context(|| shown(weights))
+                let bytes = read_file(weights)?;
+                read_weights(bytes, export.stack.as_deref()).with_context(|| shown(weights))
             }
             (None, None) => anyhow::bail!("--checkpoint or --weights is needed"),
         }
     }
 }
 
-fn read_weights(path: &Path, wanted: Option<&str>) -> anyhow::Result<Source> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", shown(path)))?;
+fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<Source> {
     let metadata = safetensors_metadata(&bytes)?;
     let entry = [STACKS, NETWORKS].into_iter().find_map(|entry| Some((entry, metadata.get(entry)?)));
     let Some((entry, text)) = entry else {
@@ -108,7 +108,12 @@ fn read_weights(path: &Path, wanted: Option<&str>) -> anyhow::Result<Source> {
             .with_context(|| format!("no stack `{wanted}`; there are {names}"))?,
     };
     let Described { name, config } = all.swap_remove(at);
-    let checkpoint = named_tensors(&bytes)?;
+    let Weights::Double(checkpoint) = Weights::read(&bytes)? else {
+        anyhow::bail!(
+            "most of its numbers have 16 bits, but `import` writes 32 or 64; import the weights again"
+        );
+    };
+    drop(bytes);
     let tensors = if several { checkpoint.under(&name) } else { checkpoint }.tensors;
     let of = || format!("the configuration of `{name}`");
     if config.get("stages").is_some() {

@@ -10,7 +10,7 @@ use crate::budget::MemoryBudget;
 use crate::dataset::{DataConfig, Split};
 use crate::media::natural_order;
 use crate::shown::shown;
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// Bytes that are kept for a file or folder while it is read, besides its name: also the reason why it is left out.
 const HOLDER_BYTES: usize = 1024;
@@ -127,10 +127,10 @@ fn holders(
     }
     let mut names = budget.keep(path, 0)?;
     let mut entries = Vec::new();
-    if path.is_dir() {
+    if input::is_folder(path)? {
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
             let entry = entry.map_err(Error::io("read the data folder", path))?.path();
-            if entry.is_dir() || super::is_frames(&entry) {
+            if super::is_frames(&entry) || input::is_folder(&entry)? {
                 names.more(path, (HOLDER_BYTES + 4 * entry.as_os_str().len()) as u64)?;
                 entries.push(entry);
             }
@@ -158,10 +158,14 @@ fn holders(
 
 /// How many sequences a file or a folder of images holds; `None` if it is neither.
 fn sequences_in(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Option<usize>> {
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path).map_err(Error::io("open the data folder", path))?;
-        let images = entries.flatten().any(|entry| super::has_extension(&entry.path(), "png"));
-        return Ok(images.then_some(1));
+    if input::is_folder(path)? {
+        for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
+            let entry = entry.map_err(Error::io("read the data folder", path))?;
+            if super::has_extension(&entry.path(), "png") {
+                return Ok(Some(1));
+            }
+        }
+        return Ok(None);
     }
     if Source::is_named(path) {
         return Ok(Some(ArrayFile::open(path, config, budget)?.sequences));

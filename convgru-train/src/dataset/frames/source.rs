@@ -1,6 +1,5 @@
 //! Where the numbers of an array lie: in a `.npy` file, in a member of a `.npz` archive, in a dataset of HDF5 or netCDF.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use super::config::{Axes, FramesConfig};
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::hdf5::{self, Hdf5, Kind, Packing, Variable};
 use crate::dataset::npz::{Npz, short};
+use crate::input;
 use crate::npy_header::{ByteOrder, Element, NpyHeader};
 use crate::{Error, Result};
 
@@ -46,9 +46,10 @@ impl Source {
             let fortran_order = header.fortran_order;
             (Self::Npz(member, header), fortran_order)
         } else {
-            let file = File::open(path).map_err(Error::io("open", path))?;
+            let file = input::open(path).map_err(Error::io("open", path))?;
             let length = file.metadata().map_err(Error::io("read", path))?.len();
-            let header = NpyHeader::read(&mut BufReader::new(file)).map_err(refuse)?;
+            let header = NpyHeader::read(&mut BufReader::new(file));
+            let header = header.map_err(|unread| unread.in_file(path, |reason| reason))?;
             header.expect_file_length(length).map_err(refuse)?;
             let fortran_order = header.fortran_order;
             (Self::Npy(header), fortran_order)
@@ -113,10 +114,10 @@ impl Source {
                 });
             }
         };
-        let io = |source| Error::io("read", path)(source);
-        let mut file = BufReader::new(File::open(path).map_err(Error::io("open", path))?);
+        let io = |error: std::io::Error| input::failed(path, &error, || input::is_damaged(&error));
+        let mut file = BufReader::new(input::open(path).map_err(Error::io("open", path))?);
         let element = header.element;
-        let mut bytes = vec![0; size * element.bytes()];
+        let mut bytes = input::zeros(size * element.bytes()).map_err(Error::io("read", path))?;
         let mut next = 0;
         file.seek_relative(header.bytes as i64).map_err(io)?;
         for index in wanted {
@@ -144,6 +145,9 @@ fn member(archive: &Npz, named: &str) -> std::result::Result<String, String> {
             .find(|name| name.trim_end_matches(".npy") == named.trim_end_matches(".npy")),
     };
     found.map(str::to_owned).ok_or_else(|| {
+        if arrays.is_empty() {
+            return "holds no arrays: the name of none of its members ends with .npy".to_owned();
+        }
         format!(
             "holds the arrays {}; set data.frames.member to the one with the frames (it is \"{named}\")",
             shown()

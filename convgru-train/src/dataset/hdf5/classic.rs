@@ -1,17 +1,19 @@
 //! Classic netCDF, in all of its three forms: CDF-1, CDF-2 and CDF-5.
 //!
-//! The library bounds what it takes for a header by the length of the file, which may be large. So the header is read alone
-//! before, from few bytes, and nothing is taken for a variable that the file cannot hold.
+//! The library reads the header, from few bytes. It would map the file into memory, and a file that becomes shorter while it is
+//! mapped ends the program; so numbers are read here, where they lie by the header.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use netcdf_reader::classic::{ClassicFile, header};
-use netcdf_reader::{NcFormat, NcSliceInfo, NcSliceInfoElem, NcType, NcVariable};
+use hdf5_reader::{FileStorage, Storage};
+use netcdf_reader::classic::header::{self, ClassicHeader};
+use netcdf_reader::{NcFormat, NcType, NcVariable};
 
+use super::runs::{Runs, numbers};
 use super::{Kind, Listed, axes, number};
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// Bytes in which the header is looked for, one after the other.
 const HEADERS: [u64; 3] = [1 << 16, 1 << 20, 1 << 23];
@@ -21,7 +23,10 @@ pub(super) struct Classic {
     path: PathBuf,
     /// Its bytes.
     length: u64,
-    file: ClassicFile,
+    file: FileStorage,
+    header: ClassicHeader,
+    /// Bytes from a record to the next.
+    record: u64,
 }
 
 impl Classic {
@@ -30,21 +35,38 @@ impl Classic {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged.
     pub(super) fn open(path: &Path, format: NcFormat) -> Result<Self> {
-        let mut file = File::open(path).map_err(Error::io("open", path))?;
+        let refuse = |reason| Error::Format { path: path.into(), reason };
+        let mut file = input::open(path).map_err(Error::io("open", path))?;
         let length = file.metadata().map_err(Error::io("read", path))?.len();
-        expect_header(path, &mut file, length, format)?;
-        let file = ClassicFile::open(path, format).map_err(|error| damaged(path, "", error))?;
-        Ok(Self { path: path.into(), length, file })
+        let mut header = read_header(path, &mut file, length, format)?;
+        let record = record_bytes(&header.variables)
+            .ok_or_else(|| refuse("announces records that no file can hold; fetch it again".into()))?;
+        expect_records(&mut header, length, record).map_err(refuse)?;
+        let attributes = header.variables.iter().flat_map(|variable| &variable.attributes);
+        let is_elsewhere =
+            |name: &str| name.starts_with("_pnetcdf_subfiling") || name.starts_with("subfiling");
+        if header
+            .global_attributes
+            .iter()
+            .chain(attributes)
+            .any(|own| is_elsewhere(&own.name.to_ascii_lowercase()))
+        {
+            return Err(refuse(
+                "keeps its numbers in other files (subfiling of PnetCDF); write it anew with `nccopy`".into(),
+            ));
+        }
+        let file = FileStorage::from_file(file).map_err(|error| damaged(path, "", &error))?;
+        Ok(Self { path: path.into(), length, file, header, record })
     }
 
     /// The attributes of the file itself.
     pub(super) fn attributes(&self) -> &[netcdf_reader::NcAttribute] {
-        &self.file.root_group().attributes
+        &self.header.global_attributes
     }
 
     /// All variables, in the order of the file.
     pub(super) fn variables(&self) -> impl Iterator<Item = Listed> {
-        self.file.root_group().variables.iter().filter_map(|variable| {
+        self.header.variables.iter().filter_map(|variable| {
             let shape = variable.shape().into_iter().map(|axis| usize::try_from(axis).ok());
             Some(Listed {
                 path: variable.name.clone(),
@@ -59,7 +81,7 @@ impl Classic {
     /// # Errors
     /// [`Error::Format`] if there is none.
     pub(super) fn variable(&self, name: &str) -> Result<&NcVariable> {
-        let mut variables = self.file.root_group().variables.iter();
+        let mut variables = self.header.variables.iter();
         variables.find(|variable| variable.name == name).ok_or_else(|| Error::Format {
             path: self.path.clone(),
             reason: format!("holds no variable {name}"),
@@ -98,10 +120,58 @@ impl Classic {
     /// # Errors
     /// [`Error::Format`] if the file is damaged.
     pub(super) fn slice(&self, name: &str, ranges: impl IntoIterator<Item = (u64, u64)>) -> Result<Vec<f64>> {
-        let range = |(start, end)| NcSliceInfoElem::Slice { start, end, step: 1 };
-        let selection = NcSliceInfo { selections: ranges.into_iter().map(range).collect() };
-        let read = self.file.read_variable_slice_as_f64(name, &selection);
-        Ok(read.map_err(|error| damaged(&self.path, name, error))?.into_raw_vec_and_offset().0)
+        let variable = self.variable(name)?;
+        let refuse =
+            |reason: &str| Error::Format { path: self.path.clone(), reason: format!("{name} {reason}") };
+        let kind = kind(&variable.dtype).ok_or_else(|| refuse("holds no numbers"))?;
+        let ranges: Vec<(u64, u64)> = ranges.into_iter().collect();
+        let runs = Runs::new(variable, self.record, number::bytes(kind).into(), &ranges)
+            .ok_or_else(|| refuse("lies beyond the end of any file; fetch the file again"))?;
+        let mut read = Vec::new();
+        input::reserve(&mut read, runs.numbers()).map_err(Error::io("read", &self.path))?;
+        for place in runs {
+            let bytes = self.file.read_range(place.start, (place.end - place.start) as usize);
+            numbers(kind, &bytes.map_err(|error| damaged(&self.path, name, &error))?, &mut read);
+        }
+        Ok(read)
+    }
+}
+
+/// Bytes from a record to the next: those of the only variable that has records, or of all with each at a multiple of four.
+fn record_bytes(variables: &[NcVariable]) -> Option<u64> {
+    let mut sizes = variables.iter().filter(|variable| variable.is_record_var).map(|own| own.record_size);
+    match (sizes.next(), sizes.next()) {
+        (Some(only), None) => Some(only),
+        (first, second) => {
+            let padded = |size: u64| size.checked_next_multiple_of(4);
+            first
+                .into_iter()
+                .chain(second)
+                .chain(sizes)
+                .try_fold(0u64, |sum, size| sum.checked_add(padded(size)?))
+        }
+    }
+}
+
+/// What stands for the number of records where the file does not say it.
+const AS_MANY_AS_THERE_ARE: u64 = u64::MAX;
+
+/// Refuses more records than lie in a file of `length` bytes, and counts them where it does not say how many it has.
+fn expect_records(header: &mut ClassicHeader, length: u64, record: u64) -> std::result::Result<(), String> {
+    let begin = header.variables.iter().filter(|own| own.is_record_var).map(|own| own.data_offset).min();
+    let Some(begin) = begin else { return Ok(()) };
+    if header.numrecs == AS_MANY_AS_THERE_ARE {
+        header.numrecs = length.saturating_sub(begin).checked_div(record).unwrap_or(0);
+        let axes = header.variables.iter_mut().flat_map(|variable| &mut variable.dimensions);
+        axes.filter(|axis| axis.is_unlimited).for_each(|axis| axis.size = header.numrecs);
+        return Ok(());
+    }
+    let count = header.numrecs;
+    match count.checked_mul(record).and_then(|bytes| bytes.checked_add(begin)) {
+        Some(end) if end <= length => Ok(()),
+        _ => Err(format!(
+            "announces {count} records of {record} bytes from byte {begin} on, but the file has {length} bytes; fetch it again"
+        )),
     }
 }
 
@@ -109,20 +179,25 @@ impl Classic {
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged or larger than headers may be.
-fn expect_header(path: &Path, file: &mut File, length: u64, format: NcFormat) -> Result<()> {
-    let refuse = |reason| Err(Error::Format { path: path.into(), reason });
+fn read_header(path: &Path, file: &mut File, length: u64, format: NcFormat) -> Result<ClassicHeader> {
+    let refuse = |reason| Error::Format { path: path.into(), reason };
     let mut start = Vec::new();
     for most in HEADERS {
         let rest = most - start.len() as u64;
         file.by_ref().take(rest).read_to_end(&mut start).map_err(Error::io("read", path))?;
-        axes::expect_few(&start, format).or_else(refuse)?;
+        axes::expect_few(&start, format).map_err(refuse)?;
         match header::parse_header(&start, format) {
-            Ok(_) => return Ok(()),
-            Err(error) if start.len() as u64 >= length => return Err(damaged(path, "", error)),
+            Ok(mut header) => {
+                if format != NcFormat::Cdf5 && start[4..].starts_with(&[0xff; 4]) {
+                    header.numrecs = AS_MANY_AS_THERE_ARE;
+                }
+                return Ok(header);
+            }
+            Err(error) if start.len() as u64 >= length => return Err(damaged(path, "", &error)),
             Err(_) => {}
         }
     }
-    refuse(format!("has a header that is damaged, or longer than {} bytes; fetch it again", start.len()))
+    Err(refuse(format!("has a header that is damaged, or longer than {} bytes; fetch it again", start.len())))
 }
 
 /// How a type stores numbers; `None` if it is of characters.
@@ -143,12 +218,11 @@ pub(super) fn kind(kind: &NcType) -> Option<Kind> {
 }
 
 /// The error for what cannot be read at a variable of a file.
-fn damaged(file: &Path, variable: &str, error: netcdf_reader::Error) -> Error {
+fn damaged(file: &Path, variable: &str, error: &(dyn std::error::Error + 'static)) -> Error {
     let place = if variable.is_empty() { String::new() } else { format!(" at {variable}") };
-    Error::Format {
-        path: file.into(),
-        reason: format!(
+    input::failed(file, error, || {
+        format!(
             "cannot be read{place} ({error}); if `ncdump` can, write it anew with `nccopy`, otherwise fetch it again"
-        ),
-    }
+        )
+    })
 }

@@ -12,7 +12,7 @@ use super::form::Form;
 use super::inflate::Limit;
 use super::number::kind;
 use super::{Attributes, Listed, Variable, variable};
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, MemoryBudget, Result, input};
 
 /// How deep groups may lie in groups.
 const DEEPEST: usize = 16;
@@ -54,7 +54,8 @@ impl Hdf5 {
             .with_max_object_header_bytes(LONGEST_HEADER)
             .with_filter_registry(limit.filters())
             .with_chunk_cache_bytes(variable::kept_chunks(budget));
-        let file = FileStorage::open(path)
+        let file = input::open(path).map_err(Error::io("open", path))?;
+        let file = FileStorage::from_file(file)
             .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
             .map_err(|error| damaged(path, "", error))?;
         Ok(Self { path: path.into(), budget: budget.clone(), content: Content::Hdf5(file, limit) })
@@ -180,10 +181,9 @@ fn is_absence(error: &hdf5_reader::error::Error) -> bool {
 /// The error for what cannot be read at a path in a file.
 pub(super) fn damaged(file: &Path, place: &str, error: hdf5_reader::error::Error) -> Error {
     let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
-    Error::Format {
-        path: file.into(),
-        reason: format!(
+    input::failed(file, &error, || {
+        format!(
             "cannot be read{place} ({error}); if `h5dump` can, write it anew with `h5repack`, otherwise fetch it again"
-        ),
-    }
+        )
+    })
 }

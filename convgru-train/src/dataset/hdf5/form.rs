@@ -6,7 +6,7 @@ use std::path::Path;
 
 use netcdf_reader::NcFormat;
 
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// The first bytes of a file of HDF5, unless a user's block of 512 bytes or a power of two more lies before them.
 const MAGIC: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
@@ -26,7 +26,7 @@ impl Form {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is something else.
     pub(super) fn of(path: &Path) -> Result<Self> {
-        let mut file = File::open(path).map_err(Error::io("open", path))?;
+        let mut file = input::open(path).map_err(Error::io("open", path))?;
         let mut start = Vec::new();
         file.by_ref().take(8).read_to_end(&mut start).map_err(Error::io("read", path))?;
         let reason = match &start[..] {

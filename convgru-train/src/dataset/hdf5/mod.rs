@@ -18,6 +18,8 @@ mod inflate;
 mod number;
 mod packing;
 #[cfg(feature = "hdf5")]
+mod runs;
+#[cfg(feature = "hdf5")]
 mod variable;
 
 #[cfg(not(feature = "hdf5"))]

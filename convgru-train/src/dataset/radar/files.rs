@@ -1,6 +1,6 @@
 //! The radar files of a folder: which there are, when their frames were seen, and reading one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -14,13 +14,13 @@ use super::pgm::{self, Pgm};
 use crate::dataset::moment::Moment;
 use crate::dataset::{OnCorrupt, hdf5};
 use crate::shown::{shown, shown_name};
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, MemoryBudget, Result, input};
 
 /// How deep folders may lie in folders.
 const DEEPEST: usize = 6;
 /// No recording may have more files.
 const MOST_FILES: usize = 2_000_000;
-/// No folder may have more folders in it that are still to be looked at.
+/// No folder may have more folders in it.
 const MOST_FOLDERS: usize = 50_000;
 /// Bytes that are kept for a file, besides its name: its frame, in lists of files, events and splits, and why it is left out.
 const FILE_BYTES: usize = 1536;
@@ -37,8 +37,8 @@ pub(super) enum Format {
 }
 
 /// Whether a file holds radar images: by its name, or if that is one of HDF5, by what lies in it.
-pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> bool {
-    Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path, budget)
+pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
+    Ok(Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path, budget)?)
 }
 
 /// Whether a file may be a composite in HDF5. Those of netCDF are not called so.
@@ -232,7 +232,8 @@ fn folder_name(root: &Path, file: &Path) -> String {
     shown(name)
 }
 
-/// Calls `visit` with each file in a folder and those below, in any order. A file is its own.
+/// Calls `visit` with each file in a folder and those below, in any order. A file is its own. No folder is visited twice: one
+/// that links lead to is visited where it lies, if that is below the same folder too.
 ///
 /// # Errors
 /// [`Error::Io`] if a folder cannot be read, [`Error::Data`] if there is too much in it, and those of `visit`.
@@ -241,21 +242,31 @@ pub(in crate::dataset) fn each_file(root: &Path, visit: &mut dyn FnMut(PathBuf) 
         return visit(root.to_path_buf());
     }
     let mut count = 0;
+    let mut seen = HashSet::new();
     let mut folders = vec![(root.to_path_buf(), 0)];
-    while let Some((folder, depth)) = folders.pop() {
+    // Folders that links lead to come last, in the order of their names.
+    let mut linked = BTreeSet::new();
+    while let Some((folder, depth)) = folders.pop().or_else(|| linked.pop_first()) {
+        if !seen.insert(std::fs::canonicalize(&folder).map_err(Error::io("open the data folder", &folder))?) {
+            continue;
+        }
         let entries = std::fs::read_dir(&folder).map_err(Error::io("open the data folder", &folder))?;
         for entry in entries {
-            let path = entry.map_err(Error::io("read the data folder", &folder))?.path();
+            let entry = entry.map_err(Error::io("read the data folder", &folder))?;
+            let path = entry.path();
             count += 1;
-            if count > MOST_FILES || folders.len() > MOST_FOLDERS {
+            if count > MOST_FILES || seen.len() + folders.len() + linked.len() > MOST_FOLDERS {
                 let reason = format!(
                     "holds more than {MOST_FILES} files or {MOST_FOLDERS} folders; give a folder with fewer"
                 );
                 return Err(Error::Data { what: shown(root), reason });
             }
-            if !path.is_dir() {
+            if !input::is_folder(&path)? {
                 visit(path)?;
-            } else if depth < DEEPEST {
+            } else if depth == DEEPEST {
+            } else if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                linked.insert((path, depth + 1));
+            } else {
                 folders.push((path, depth + 1));
             }
         }

@@ -10,7 +10,7 @@ use crate::dataset::moment::Moment;
 use crate::dataset::npz::Npz;
 use crate::npy_header::NpyHeader;
 use crate::shown::shown;
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, MemoryBudget, Result, input};
 
 /// The member with the rain.
 const MEMBER: &str = "data.npy";
@@ -38,7 +38,7 @@ impl RainFile {
             return Err(Error::Format { path: dates, reason });
         }
         let _text = budget.work(&dates, length)?;
-        let text = std::fs::read_to_string(&dates).map_err(Error::io("read", &dates))?;
+        let text = input::text(&dates)?;
         let times = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
         let each = (FRAME_BYTES + 3 * file.as_os_str().len()) as u64;
         let lines = text.bytes().filter(|&byte| byte == b'\n').count() as u64 + 1;

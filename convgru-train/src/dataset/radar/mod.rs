@@ -28,7 +28,7 @@ use crate::shown::shown;
 use crate::{Error, MemoryBudget, Result};
 
 /// Whether a file is of a format that is read here.
-pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> bool {
+pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
     files::is_radar(path, budget)
 }
 

@@ -5,11 +5,10 @@
 //! white space and by lines that begin with `#`, one white space, and a byte for each
 //! pixel, row by row.
 
-use std::io::Read;
 use std::path::Path;
 
 use crate::budget::{MemoryBudget, Working, bytes_of};
-use crate::dataset::gzip::{Unpacked, read_at_most};
+use crate::dataset::gzip::{Unpacked, fill, read_at_most};
 use crate::dataset::moment::Moment;
 use crate::{Error, Result};
 
@@ -46,14 +45,9 @@ impl Pgm {
         let needed = header.height * header.width;
         let working = budget.work(path, bytes_of(PIXEL_BYTES, &[needed]))?;
         // One byte more than needed shows what follows.
-        let rest = (header.bytes + needed + 1).saturating_sub(start.len());
-        start.reserve_exact(rest);
-        source
-            .by_ref()
-            .take(rest as u64)
-            .read_to_end(&mut start)
-            .map_err(|error| source.failed(path, error))?;
-        let there = start.len() - header.bytes;
+        let most = header.bytes + needed + 1;
+        fill(&mut start, &mut source, most).map_err(|error| source.failed(path, error))?;
+        let there = start.len().min(most) - header.bytes;
         if there != needed {
             let (state, there) = match there < needed {
                 true => ("truncated", there.to_string()),

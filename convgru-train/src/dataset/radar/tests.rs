@@ -297,3 +297,27 @@ fn meteonet_has_its_gaps() {
     let error = open(&config, &folder, Split::Test, 0).err().expect("refused").to_string();
     assert!(error.contains("15 frames") && error.contains("= 20"), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn links_back_into_the_folder_count_no_frame_again() {
+    use std::os::unix::fs::symlink;
+    let folder = two_events();
+    let whole = || open_whole(&small(), folder.path()).unwrap().len();
+    let count = whole();
+    for (target, link) in [(".", "a/here"), ("..", "b/up"), ("a", "c"), ("../b", "a/b")] {
+        symlink(target, folder.path().join(link)).unwrap();
+    }
+    assert_eq!(whole(), count);
+    // Folders elsewhere are part of it, once.
+    let other = tempfile::tempdir().unwrap();
+    write_event(other.path(), 0, steps(16));
+    symlink(other.path(), other.path().join("back")).unwrap();
+    symlink(other.path(), folder.path().join("d")).unwrap();
+    let more = whole();
+    assert!(more > count);
+    symlink(other.path(), folder.path().join("e")).unwrap();
+    assert_eq!(whole(), more);
+    symlink("loop", folder.path().join("loop")).unwrap();
+    assert!(matches!(open_whole(&small(), folder.path()), Err(Error::Io { .. })));
+}

@@ -3,6 +3,8 @@
 use crate::dataset::fixtures::budget;
 use proptest::prelude::*;
 
+use super::super::classic::Classic;
+use super::super::form::Form;
 use super::*;
 
 /// A file with some bytes, and what is said about the numbers of a variable in it.
@@ -175,5 +177,55 @@ proptest! {
             Ok(_) => read_all(&path),
             Err(error) => prop_assert!(error.to_string().contains("a.nc"), "{error}"),
         }
+    }
+}
+
+#[test]
+fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["packed_cdf1.nc", "one_record.nc"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes(name)).unwrap();
+        let file = Hdf5::open(&path, &budget()).unwrap();
+        let variable = file.variable(if name == "one_record.nc" { "rain" } else { "air" }).unwrap();
+        variable.numbers().unwrap();
+        std::fs::write(&path, b"CDF").unwrap();
+        let error = variable.numbers().unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    }
+}
+
+#[test]
+fn parts_of_variables_are_those_of_the_whole() {
+    for (name, variable) in [("packed_cdf1.nc", "air"), ("packed_cdf5.nc", "air"), ("one_record.nc", "rain")]
+    {
+        let classic = Classic::open(
+            &written(name),
+            Form::of(&written(name))
+                .map(|form| match form {
+                    Form::Classic(format) => format,
+                    Form::Hdf5 => unreachable!("it is classic"),
+                })
+                .unwrap(),
+        )
+        .unwrap();
+        let shape = classic.variable(variable).unwrap().shape();
+        let whole = classic.slice(variable, shape.iter().map(|&axis| (0, axis))).unwrap();
+        let [outer, rows, columns] = shape[..] else { panic!("{shape:?}") };
+        for (first, row, column) in
+            [(0, 0, 0), (2, 1, 1), (outer - 1, rows - 1, columns - 1), (1, 0, 2), (0, 1, 0)]
+        {
+            let part = classic.slice(variable, [(first, outer), (row, rows), (column, columns)]).unwrap();
+            let mut expected = Vec::new();
+            for t in first..outer {
+                for y in row..rows {
+                    expected
+                        .extend((column..columns).map(|x| whole[((t * rows + y) * columns + x) as usize]));
+                }
+            }
+            assert_eq!(part, expected, "{name} from {first}, {row}, {column}");
+        }
+        assert!(classic.slice(variable, [(1, 1), (0, rows), (0, columns)]).unwrap().is_empty());
+        assert!(classic.slice(variable, [(0, outer + 1), (0, rows), (0, columns)]).is_err());
     }
 }

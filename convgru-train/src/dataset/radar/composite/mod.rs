@@ -59,9 +59,16 @@ pub(super) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, 
     Ok(Some((model, time)))
 }
 
-/// Whether a file holds a radar composite, as far as it can be read.
-pub(super) fn is_composite(path: &Path, budget: &MemoryBudget) -> bool {
-    Hdf5::open(path, budget).and_then(|file| Model::of(&file)).is_ok_and(|model| model.is_some())
+/// Whether a file holds a radar composite. One that is damaged does not.
+///
+/// # Errors
+/// [`Error::Io`] if the system does not let it be read now.
+pub(super) fn is_composite(path: &Path, budget: &MemoryBudget) -> Result<bool> {
+    match Hdf5::open(path, budget).and_then(|file| Model::of(&file)) {
+        Ok(model) => Ok(model.is_some()),
+        Err(error @ Error::Io { .. }) => Err(error),
+        Err(_) => Ok(false),
+    }
 }
 
 /// The rain rates of a file's image, and the working memory they are counted in.
