@@ -9,6 +9,7 @@ mod lock;
 #[cfg(test)]
 pub(crate) mod power_cut;
 
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,13 +25,17 @@ use crate::{Error, Result};
 pub(crate) trait Storage: std::fmt::Debug + Send + Sync {
     /// The bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The first bytes of a file, at most this many.
+    fn read_start(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
+    /// What is at a path, with links followed; `None` if nothing is. A path that cannot be looked at is an error.
+    fn find(&self, path: &Path) -> io::Result<Option<Metadata>>;
     /// The paths of what is in a folder, in any order.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
     /// Creates one folder; fails if there is something of the name.
     fn create_folder(&self, path: &Path) -> io::Result<()>;
     /// Creates a file of a new random name beside `path`, and never opens one that is there.
     fn create_temporary(&self, path: &Path) -> io::Result<(PathBuf, Box<dyn StorageFile>)>;
-    /// Opens a file that is there, to write at its end.
+    /// Opens a file that is there, to write at its end; no link to one.
     fn append(&self, path: &Path) -> io::Result<Box<dyn StorageFile>>;
     /// Gives a file another name in the same folder; a file that has it is replaced.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
