@@ -176,7 +176,7 @@ fn is_read(source: Source, file: &Path, folder: &Path, budget: &MemoryBudget) ->
     match source {
         Source::Strokes => false,
         Source::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
-        Source::Radar => radar::is_radar(file, budget),
+        Source::Radar => radar::is_times(file) || radar::is_radar(file, budget),
         Source::Frames => frames::is_frames(file),
     }
 }
@@ -304,6 +304,19 @@ mod tests {
         fs::write(folder.path().join("z.npy"), "y").unwrap();
         let changes = before.changes(&frames(&folder.path().join("z.npy"))).join("; ");
         assert!(changes.contains("the file had 100 bytes and has 1"), "{changes}");
+    }
+
+    #[test]
+    fn the_times_of_rain_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = || Fingerprint::of(&config(Source::Radar), Some(folder.path())).unwrap();
+        fs::write(folder.path().join("rainfall_a.npz"), [1; 100]).unwrap();
+        fs::write(folder.path().join("rainfall_a_dates.txt"), "2016-08-28 10:00").unwrap();
+        fs::write(folder.path().join("notes.txt"), "x").unwrap();
+        let before = now();
+        assert_eq!(before.count, 2);
+        fs::write(folder.path().join("rainfall_a_dates.txt"), "2016-08-28 10:05").unwrap();
+        assert!(before.changes(&now()).join("; ").contains("\"rainfall_a_dates.txt\" has other content"));
     }
 
     #[test]
