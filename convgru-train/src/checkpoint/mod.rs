@@ -16,6 +16,7 @@ pub(crate) mod tests;
 mod version1;
 mod version2;
 mod version3;
+mod version4;
 
 pub use frame::{Fault, MAGIC, OLDEST_VERSION, VERSION};
 pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings, ValidationRecord};

@@ -17,6 +17,7 @@ pub(crate) fn checkpoint(step: u64) -> Checkpoint {
     let values = [f32::NAN, -0.0, 1.0e-45, step as f32];
     Checkpoint {
         saved: Some(1_700_000_000_000 + step),
+        instruction_set: "avx2".into(),
         data: Some(Fingerprint::of(&DataConfig::default(), None).unwrap()),
         config_toml: "name = \"é\"".into(),
         config_hash: "ab".into(),

@@ -44,6 +44,7 @@ impl From<Record> for Checkpoint {
             optimizer: OptimizerState { step, moments: vec![first, second] },
             average: None,
             saved: None,
+            instruction_set: String::new(),
             data: None,
             history: record.history.into(),
         }

@@ -52,6 +52,7 @@ impl From<Record> for Checkpoint {
             optimizer: record.optimizer,
             average: None,
             saved: None,
+            instruction_set: String::new(),
             data: None,
             history: record.history.into(),
         }
