@@ -10,7 +10,7 @@ use super::ranges::SearchConfig;
 use crate::config::TrainingConfig;
 use crate::interrupt::{Interrupt, Signal};
 use crate::schedule::{Mode, Watched};
-use crate::storage::{Disk, Lock, create_folders, remove_leftovers};
+use crate::storage::{Disk, Lock, create_folders, read_if_there, remove_leftovers};
 use crate::trainer::{Event, Observer, Outcome, Resumption, RunFolder, Session};
 use crate::{Error, Result, write_atomically};
 
@@ -101,10 +101,10 @@ impl Search {
             allow_changed_data: false,
             _lock: lock,
         };
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
+        match read_if_there(&Disk, &path)? {
+            Some(text) => {
                 let refuse = |reason: String| Error::Format { path: path.clone(), reason };
-                let record: Record = serde_json::from_str(&text)
+                let record: Record = serde_json::from_slice(&text)
                     .map_err(|error| refuse(format!("this is no record of a search: {error}")))?;
                 let same = SearchConfig { trials: opened.search.trials, ..record.search };
                 if same != opened.search || record.base != opened.base.to_toml() {
@@ -116,8 +116,7 @@ impl Search {
                 }
                 opened.trials = record.trials;
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => opened.save()?,
-            Err(error) => return Err(Error::io("read", &path)(error)),
+            None => opened.save()?,
         }
         Ok(opened)
     }
@@ -217,16 +216,16 @@ impl Search {
         own: &'a Interrupt,
         observer: &mut dyn Observer,
     ) -> Result<Session<'a>> {
-        let run = match RunFolder::open(&self.folder.join(&config.name)) {
-            Ok(run) => run,
-            Err(_) => return Session::begin(config, &self.folder, own),
+        let told = "the trials before are saved; the same command goes on";
+        let newest = own.at_once(told, || RunFolder::newest(&self.folder, Some(&config.name)));
+        let folder = match newest {
+            Ok(newest) => newest.folder,
+            // It was not begun, or killed before its first checkpoint, or none is intact.
+            Err(Error::Checkpoint { .. }) => return Session::begin(config, &self.folder, own),
+            Err(error) => return Err(error),
         };
-        let run = Resumption { folder: run, allow_changed_data: self.allow_changed_data };
-        match Session::resume(config.clone(), run, own, observer) {
-            // Killed before its first checkpoint.
-            Err(Error::Checkpoint { .. }) => Session::begin(config, &self.folder, own),
-            session => session,
-        }
+        let run = Resumption { folder, allow_changed_data: self.allow_changed_data };
+        Session::resume(config, run, own, observer)
     }
 
     fn save(&self) -> Result<()> {
