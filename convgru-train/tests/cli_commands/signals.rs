@@ -211,14 +211,14 @@ fn a_search_ends_in_every_part_of_it_and_goes_on() {
 fn drawing_the_results_of_a_run_ends_and_a_resumed_run_draws_them() {
     let folder = folder();
     // One step, and pictures of many large frames.
-    let train = "train --config tiny.toml --set data.size=256 --set data.output_frames=80 --set training.steps=1 \
+    let train = "train --config tiny.toml --set data.size=128 --set data.output_frames=20 --set training.steps=1 \
                  --set model.patch=8 --set data.validation_sequences=6 --set data.test_sequences=1 \
                  --set training.batch_size=1 --set model.hidden_channels=[1]";
     let test = folder.path().join("runs/tiny/test.json");
     let mut running = Running::start(folder.path(), train);
     let began = Instant::now();
     while !test.exists() {
-        assert!(running.0.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE);
+        assert!(running.0.try_wait().unwrap().is_none() && began.elapsed() < 4 * PATIENCE);
         std::thread::sleep(Duration::from_millis(2));
     }
     let (code, told) = running.end("-TERM");
