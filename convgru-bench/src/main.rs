@@ -15,6 +15,7 @@ mod inputs;
 mod install;
 mod latency;
 mod machine;
+mod made_up;
 mod measurement;
 mod nowcasts;
 mod onnx;
