@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataConfig, OnCorrupt, Source, frames, mnist, radar};
 use crate::checkpoint::bounded;
+use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result};
 
 /// The longest file of which every byte is looked at, in bytes.
@@ -156,17 +157,22 @@ fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
         found.push(file);
         Ok(())
     })?;
-    let is_single = path.is_file();
-    // Anything else than a file, such as a pipe, might never end.
-    let read = found
-        .par_iter()
-        .filter(|file| (is_single || is_read(config.source, file, path, &budget)) && file.is_file());
-    let one = |file: &PathBuf| match FileFingerprint::of(file, path) {
-        // The data set leaves it out.
-        Err(_) if config.on_corrupt == OnCorrupt::Skip => Ok(FileFingerprint::unreadable(file, path)),
-        read => read,
+    let is_single = is_file(&Disk, path)?;
+    let one = |file: &PathBuf| {
+        // Anything else than a file, such as a pipe, might never end.
+        if !is_file(&Disk, file)? || !(is_single || is_read(config.source, file, path, &budget)) {
+            return Ok(None);
+        }
+        match FileFingerprint::of(file, path) {
+            // The data set leaves it out.
+            Err(_) if config.on_corrupt == OnCorrupt::Skip => {
+                Ok(Some(FileFingerprint::unreadable(file, path)))
+            }
+            read => read.map(Some),
+        }
     };
-    let mut files = read.map(one).collect::<Result<Vec<_>>>()?;
+    let files = found.par_iter().map(one).collect::<Result<Vec<_>>>()?;
+    let mut files: Vec<FileFingerprint> = files.into_iter().flatten().collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
 }

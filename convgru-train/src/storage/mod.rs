@@ -61,6 +61,15 @@ pub(crate) fn disk() -> Arc<dyn Storage> {
     Arc::new(Disk)
 }
 
+/// Whether a file is at a path, or a link to one.
+///
+/// # Errors
+/// [`Error::Io`] if the path cannot be looked at now; it may be there then.
+pub(crate) fn is_file(storage: &dyn Storage, path: &Path) -> Result<bool> {
+    let found = storage.find(path).map_err(Error::io("look at", path))?;
+    Ok(found.is_some_and(|found| found.is_file()))
+}
+
 /// The bytes of a file, `None` if there is no such file.
 pub(crate) fn read_if_there(storage: &dyn Storage, path: &Path) -> Result<Option<Vec<u8>>> {
     match storage.read(path) {
@@ -89,4 +98,27 @@ pub(crate) fn create_folders(storage: &dyn Storage, path: &Path) -> Result<()> {
         Err(error) => return Err(Error::io("create the folder", path)(error)),
     }
     storage.sync_folder(above).map_err(Error::io("sync the folder", above))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::faults::{Errno, Failing};
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_looked_at_now_is_not_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "").unwrap();
+        assert!(is_file(&Disk, &path).unwrap());
+        for absent in ["nothing", "file/below", "", "loop"] {
+            #[cfg(unix)]
+            let _ = std::os::unix::fs::symlink("loop", folder.path().join("loop"));
+            assert!(!is_file(&Disk, &folder.path().join(absent)).unwrap(), "{absent}");
+        }
+        for errno in Errno::ALL {
+            let error = is_file(&Failing::once(0, errno), &path).unwrap_err();
+            assert!(matches!(error, Error::Io { .. }), "{error}");
+        }
+    }
 }
