@@ -17,6 +17,7 @@ mod inputs;
 mod install;
 mod latency;
 mod machine;
+mod made_up;
 mod measurement;
 mod onnx;
 mod plan;

@@ -78,7 +78,7 @@ pub enum Error {
         fault: crate::checkpoint::Fault,
     },
     /// Another process writes in the folder.
-    #[error("{} is held by {holder}; wait until it ends, or end it", path.display())]
+    #[error("{} is held by {holder}; wait until it ends, or end it", shown(path))]
     Locked {
         /// The lock file.
         path: PathBuf,

@@ -18,15 +18,22 @@ pub(crate) const MOST_OF_A_BYTE: u64 = 1032;
 /// # Errors
 /// Those of the system; [`ErrorKind::InvalidInput`] for what is no file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let expect_file = |found: &Metadata| match found.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::new(ErrorKind::InvalidInput, unordinary(found))),
-    };
     expect_file(&std::fs::metadata(path)?)?;
     let file = File::open(path)?;
     // It may have been replaced in between.
     expect_file(&file.metadata()?)?;
     Ok(file)
+}
+
+/// Fails unless it is an ordinary file.
+///
+/// # Errors
+/// [`ErrorKind::InvalidInput`].
+pub(crate) fn expect_file(found: &Metadata) -> io::Result<()> {
+    match found.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, unordinary(found))),
+    }
 }
 
 /// What a path leads to that is no file, and what to do.

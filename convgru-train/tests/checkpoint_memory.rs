@@ -62,6 +62,7 @@ fn checkpoint() -> Checkpoint {
     data.files.push(file);
     Checkpoint {
         saved: Some(5),
+        instruction_set: "avx2".into(),
         config_toml: "name = \"x\"".into(),
         config_hash: "ab".into(),
         seed: 7,
@@ -100,9 +101,10 @@ fn seal(version: u32, payload: &[u8]) -> Vec<u8> {
 fn a_length_that_is_not_true_takes_no_memory() {
     let files = [
         checkpoint().to_bytes().unwrap(),
+        include_bytes!("../src/checkpoint/version4/step_00000002.ckpt").to_vec(),
         include_bytes!("../src/checkpoint/version3/step_00000002.ckpt").to_vec(),
     ];
-    for (bytes, version) in files.into_iter().zip([VERSION, 3]) {
+    for (bytes, version) in files.into_iter().zip([VERSION, 4, 3]) {
         let payload = &bytes[52..];
         assert_eq!(seal(version, payload), bytes, "the file is of version {version}");
         assert!(read(&bytes).0);

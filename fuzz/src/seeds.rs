@@ -179,9 +179,9 @@ fn mxnet(kind: u32, data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The version and the record of checkpoints, as an earlier version wrote them and as they are written now.
+/// The version and the record of checkpoints, as earlier versions wrote them and as they are written now.
 fn checkpoints() -> Vec<Vec<u8>> {
-    let earlier = recorded("src/checkpoint/version3", "ckpt");
+    let earlier = ["version3", "version4"].map(|folder| recorded(&format!("src/checkpoint/{folder}"), "ckpt")).concat();
     let now = earlier.iter().filter_map(|file| Checkpoint::from_bytes(file).ok()?.to_bytes().ok());
     let now: Vec<_> = now.collect();
     // Behind the magic the version, the length of the record and its hash.

@@ -35,7 +35,7 @@ struct Start {
 }
 
 fn possible(preset: Preset) -> PossibleValue {
-    PossibleValue::new(preset.name()).aliases(preset.aliases())
+    PossibleValue::new(preset.name())
 }
 
 impl ConfigurationOptions {

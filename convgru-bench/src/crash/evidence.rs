@@ -125,7 +125,7 @@ impl Expected {
 }
 
 /// The bytes of a checkpoint whose times are zero; nothing where the bytes are no checkpoint.
-fn timeless(bytes: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
+pub(super) fn timeless(bytes: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     let Ok(mut checkpoint) = Checkpoint::from_bytes(bytes) else {
         return Ok(None);
     };

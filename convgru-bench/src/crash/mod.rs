@@ -2,7 +2,9 @@
 
 mod evidence;
 mod fault;
+mod left;
 mod strace;
+mod subject;
 mod table;
 mod trial;
 
@@ -18,6 +20,7 @@ use clap::Args;
 use crate::progress::{note, print};
 use evidence::{Expected, Files, State};
 use fault::{Call, Fault, Point};
+use subject::{Learns, Subject};
 use table::{Row, Table};
 use trial::{Scenario, Setting, Verdict, run_of};
 
@@ -25,10 +28,12 @@ const EXAMPLES: &str = "\
 Examples:
   cargo xtask crash-test --install   once: strace, from Debian (as root)
   cargo xtask crash-test --quick     a small network, a minute or two
-  cargo xtask crash-test --json      the network of the preset quick, checkpoints of 9 MB
+  cargo xtask crash-test --only radar
+  cargo xtask crash-test --json      the network of the preset quick, checkpoints of 9 MB; half an hour and more
 
 A run and the same run after a kill are counted first, call by call, then repeated once for each call
-and fault. Each is gone on with by --resume and compared with a run that nothing interrupted.";
+and fault. Each is gone on with by --resume and compared with a run that nothing interrupted. The same with small
+networks that learn from files: arrays, netCDF and radar images, whose calls meet faults too.";
 
 /// Kills a training, or lets its disk fail, at every call of the file system, goes on with it, and compares
 #[derive(Debug, Clone, Args)]
@@ -37,6 +42,9 @@ pub(crate) struct CrashOptions {
     /// A small network: a minute or two
     #[arg(long)]
     quick: bool,
+    /// One of the trainings alone
+    #[arg(long, value_enum)]
+    only: Option<Learns>,
     /// Threads of the training
     #[arg(long, value_name = "N", default_value_t = 3)]
     threads: usize,
@@ -56,25 +64,6 @@ pub(crate) struct CrashOptions {
 
 /// Calls of each name beyond those that were counted: a run may make more of them another time.
 const BEYOND: usize = 2;
-
-/// What all runs are configured with: checkpoints, generations that are removed, a new best one.
-const RUN: &[&str] = &["training.steps=9", "training.checkpoint_every=3", "training.validate_every=6"];
-
-/// Besides, for the quick form.
-const SMALL: &[&str] = &[
-    "model.hidden_channels=[8]",
-    "data.size=32",
-    "data.digit_size=14",
-    "data.input_frames=3",
-    "data.output_frames=3",
-    "data.train_sequences=32",
-    "data.validation_sequences=4",
-    "data.test_sequences=4",
-    "training.batch_size=2",
-];
-
-/// Besides, for the whole form: the network of the preset, less to measure it on.
-const REAL: &[&str] = &["data.validation_sequences=4", "data.test_sequences=4", "training.batch_size=2"];
 
 /// Runs every trial; an error if one of them is not as it must be.
 pub(crate) fn run(options: &CrashOptions) -> anyhow::Result<()> {
@@ -110,10 +99,40 @@ fn program(options: &CrashOptions) -> anyhow::Result<PathBuf> {
 }
 
 fn trials(options: &CrashOptions, program: &Path, folder: &Path) -> anyhow::Result<Table> {
-    let sizes = if options.quick { SMALL } else { REAL };
-    let mut configuration = vec!["--threads".to_owned(), options.threads.to_string()];
-    configuration.extend(RUN.iter().chain(sizes).flat_map(|set| ["--set".to_owned(), (*set).to_owned()]));
-    let nothing = Setting { program, configuration: &configuration, expected: &Expected::default(), folder };
+    let mut table = Table::default();
+    for subject in Subject::all(options.quick) {
+        if options.only.is_some_and(|only| only != subject.learns) {
+            continue;
+        }
+        let folder = folder.join(subject.resumed);
+        tried(options, program, &folder, &subject, &mut table)?;
+    }
+    Ok(table)
+}
+
+/// Tries a training: its rows come to the table.
+fn tried(
+    options: &CrashOptions,
+    program: &Path,
+    folder: &Path,
+    subject: &Subject,
+    table: &mut Table,
+) -> anyhow::Result<()> {
+    let data = subject.data().map(|kind| -> anyhow::Result<PathBuf> {
+        let data = folder.join("data");
+        kind.write(&data).map(|()| data)
+    });
+    let data = data.transpose()?;
+    let configuration = subject.arguments(options.threads, data.as_deref());
+    let nothing_known = Mutex::default();
+    let nothing = Setting {
+        program,
+        configuration: &configuration,
+        expected: &Expected::default(),
+        data: data.as_deref(),
+        known: &nothing_known,
+        folder,
+    };
     let whole = |name: &str| -> anyhow::Result<Files> {
         let out = folder.join(name);
         let launch = nothing.launch(nothing.begin(&out.join("runs")), out.join("log"));
@@ -124,25 +143,28 @@ fn trials(options: &CrashOptions, program: &Path, folder: &Path) -> anyhow::Resu
     let expected = Expected::of(&whole("whole")?, &whole("again")?)?;
     note(&expected.describe());
     let setting = Setting { expected: &expected, ..nothing };
-    let mut table = Table::default();
-    let (begin, calls) = counted(&setting, Scenario { name: "train", template: None })?;
-    let template = killed(&setting, &calls)?;
+    let begin = counted(&setting, Scenario { name: "train", template: None })?;
+    let template = killed(&setting, &begin.1)?;
     let resume = counted(&setting, Scenario { name: "resume", template: Some(template) })?;
-    for (scenario, calls) in [(begin, calls), resume] {
-        let points = fault::points(&calls, BEYOND);
-        note(&format!("{}: {} calls, {} trials", scenario.name, calls.len(), points.len()));
+    let scenarios = subject.begun.map(|name| (name, begin)).into_iter().chain([(subject.resumed, resume)]);
+    for (name, (scenario, calls)) in scenarios {
+        let points = subject.chosen(fault::points(&calls, BEYOND));
+        note(&format!("{name}: {} calls, {} trials", calls.len(), points.len()));
+        let known = Mutex::default();
+        let setting = Setting { known: &known, ..setting };
         let verdicts = all(&setting, &scenario, &points, options.jobs)?;
+        let states = setting.known.lock().map_or(0, |known| known.len());
+        note(&format!("{name}: faults left {states} different folders"));
         for fault in Fault::ALL {
-            let mut row = Row::new(scenario.name, fault.name());
-            for (point, verdict) in &verdicts {
-                if point.fault == fault {
-                    row.add(point, verdict.as_ref());
-                }
+            let mut row = Row::new(name, fault.name());
+            for (point, verdict) in verdicts.iter().filter(|(point, _)| point.fault == fault) {
+                row.add(point, verdict.as_ref());
             }
+            note(&row.text());
             table.rows.push(row);
         }
     }
-    Ok(table)
+    Ok(())
 }
 
 /// A scenario and the calls it makes below its folder of runs.
@@ -156,7 +178,7 @@ fn counted(setting: &Setting<'_>, scenario: Scenario) -> anyhow::Result<(Scenari
         }
         None => setting.begin(&out),
     };
-    let (ended, calls) = setting.launch(arguments, folder.join("log")).counted(&out)?;
+    let (ended, calls) = setting.launch(arguments, folder.join("log")).counted(&setting.watched(&out))?;
     anyhow::ensure!(ended.succeeded(), "{} under strace {}", scenario.name, ended.describe());
     anyhow::ensure!(!calls.is_empty(), "strace saw no call that names {}", out.display());
     Ok((scenario, calls))
@@ -172,7 +194,7 @@ fn killed(setting: &Setting<'_>, calls: &[Call]) -> anyhow::Result<PathBuf> {
         }
         let point = Point { call: call.clone(), fault: Fault::Kill };
         let launch = setting.launch(setting.begin(&out), folder.join("log"));
-        let (ended, hit) = launch.with_fault(&point, &out)?;
+        let (ended, hit) = launch.with_fault(&point, &setting.watched(&out))?;
         if hit && ended.signal.is_some() && State::of(&out)?.can_resume {
             return Ok(out);
         }

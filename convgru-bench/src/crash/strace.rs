@@ -73,16 +73,16 @@ impl Launch<'_> {
         self.finish(command)
     }
 
-    /// Runs it under strace and tells which calls named a path below `folder`.
-    pub(super) fn counted(&self, folder: &Path) -> anyhow::Result<(Ended, Vec<Call>)> {
+    /// Runs it under strace and tells which calls named a path below one of the folders.
+    pub(super) fn counted(&self, folders: &[&Path]) -> anyhow::Result<(Ended, Vec<Call>)> {
         let ended = self.finish(self.traced(None)?)?;
-        Ok((ended, touching(&self.read_log()?, folder)))
+        Ok((ended, touching(&self.read_log()?, folders)))
     }
 
-    /// Runs it with a fault, and tells whether the fault met a path below `folder`.
-    pub(super) fn with_fault(&self, point: &Point, folder: &Path) -> anyhow::Result<(Ended, bool)> {
+    /// Runs it with a fault, and tells whether the fault met a path below one of the folders.
+    pub(super) fn with_fault(&self, point: &Point, folders: &[&Path]) -> anyhow::Result<(Ended, bool)> {
         let ended = self.finish(self.traced(Some(point))?)?;
-        Ok((ended, hit(&self.read_log()?, folder, point)))
+        Ok((ended, hit(&self.read_log()?, folders, point)))
     }
 
     fn traced(&self, point: Option<&Point>) -> anyhow::Result<Command> {
@@ -144,9 +144,14 @@ fn name_of(line: &str) -> Option<&str> {
     (is_name && line.contains('(')).then_some(name)
 }
 
-/// The calls that name a path below `folder`, in the order of their threads. Strace counts for each thread and name.
-fn touching(logs: &[String], folder: &Path) -> Vec<Call> {
-    let folder = folder.to_string_lossy();
+/// Whether a line of a log names a path below one of the folders.
+fn names(line: &str, folders: &[&Path]) -> bool {
+    folders.iter().any(|folder| line.contains(&*folder.to_string_lossy()))
+}
+
+/// The calls that name a path below one of the folders, in the order of their threads. Strace counts for each thread and
+/// name.
+fn touching(logs: &[String], folders: &[&Path]) -> Vec<Call> {
     let mut calls = Vec::new();
     for log in logs {
         let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -155,7 +160,7 @@ fn touching(logs: &[String], folder: &Path) -> Vec<Call> {
             let ordinal = counts.entry(name).or_default();
             *ordinal += 1;
             // Mapping a file that is open asks nothing of the disk.
-            if line.contains(&*folder) && !name.starts_with("mmap") {
+            if names(line, folders) && !name.starts_with("mmap") {
                 calls.push(Call { name: name.to_owned(), ordinal: *ordinal });
             }
         }
@@ -163,12 +168,11 @@ fn touching(logs: &[String], folder: &Path) -> Vec<Call> {
     calls
 }
 
-/// Whether the fault met a path below `folder`.
-fn hit(logs: &[String], folder: &Path, point: &Point) -> bool {
-    let folder = folder.to_string_lossy();
+/// Whether the fault met a path below one of the folders.
+fn hit(logs: &[String], folders: &[&Path], point: &Point) -> bool {
     let reached = |log: &String| {
         let calls = log.lines().filter(|line| name_of(line) == Some(point.call.name.as_str()));
-        calls.skip(point.call.ordinal - 1).take(1).any(|line| line.contains(&*folder))
+        calls.skip(point.call.ordinal - 1).take(1).any(|line| names(line, folders))
     };
     logs.iter().any(reached)
 }
@@ -196,7 +200,7 @@ mmap(NULL, 9, PROT_READ, MAP_PRIVATE, 3</runs/quick/config.toml>, 0) = 0x7f
 
     #[test]
     fn calls_are_counted_by_name_and_kept_by_folder() {
-        let calls = touching(&[LOG.to_owned()], Path::new("/runs"));
+        let calls = touching(&[LOG.to_owned()], &[Path::new("/data"), Path::new("/runs")]);
         let call = |name: &str, ordinal| Call { name: name.to_owned(), ordinal };
         assert_eq!(calls, [call("openat", 2), call("write", 2)]);
     }
@@ -225,8 +229,8 @@ mmap(NULL, 9, PROT_READ, MAP_PRIVATE, 3</runs/quick/config.toml>, 0) = 0x7f
     fn a_fault_elsewhere_is_no_hit() {
         let logs = [LOG.to_owned()];
         let point = |ordinal| Point { call: Call { name: "write".into(), ordinal }, fault: Fault::Eio };
-        assert!(hit(&logs, Path::new("/runs"), &point(2)));
-        assert!(!hit(&logs, Path::new("/runs"), &point(1)), "standard error");
-        assert!(!hit(&logs, Path::new("/runs"), &point(3)), "there is no third");
+        assert!(hit(&logs, &[Path::new("/runs")], &point(2)));
+        assert!(!hit(&logs, &[Path::new("/runs")], &point(1)), "standard error");
+        assert!(!hit(&logs, &[Path::new("/runs")], &point(3)), "there is no third");
     }
 }

@@ -53,18 +53,38 @@ impl Row {
             return;
         };
         self.points += 1;
-        match verdict.next {
+        let after = &verdict.after;
+        match after.next {
             Next::Survived => self.survived += 1,
             Next::Resumed => self.resumed += 1,
             Next::Restarted => self.restarted += 1,
         }
-        self.damaged += verdict.damaged;
-        self.left += verdict.left;
-        self.abandoned += verdict.abandoned;
-        self.equal += usize::from(verdict.equal);
-        if !verdict.faults.is_empty() {
-            self.failures.push(format!("{}: {point}: {}", self.scenario, verdict.faults.join("; ")));
+        self.damaged += verdict.damaged + after.damaged;
+        self.left += after.left;
+        self.abandoned += after.abandoned;
+        self.equal += usize::from(after.equal);
+        let faults: Vec<&str> = verdict.faults.iter().chain(&after.faults).map(String::as_str).collect();
+        if !faults.is_empty() {
+            self.failures.push(format!("{}: {point}: {}", self.scenario, faults.join("; ")));
         }
+    }
+
+    /// The row as a line.
+    pub(super) fn text(&self) -> String {
+        format!(
+            "{:<13} {:<8} {:>6} {:>8} {:>7} {:>9} {:>6} {:>7} {:>5} {:>9} {:>6}",
+            self.scenario,
+            self.fault,
+            self.points,
+            self.survived,
+            self.resumed,
+            self.restarted,
+            self.equal,
+            self.damaged,
+            self.left,
+            self.abandoned,
+            self.failures.len()
+        )
     }
 }
 
@@ -82,7 +102,7 @@ impl Table {
 
     pub(super) fn text(&self, elapsed: Duration) -> String {
         let mut text = format!(
-            "{:<9} {:<8} {:>6} {:>8} {:>7} {:>9} {:>6} {:>7} {:>5} {:>9} {:>6}\n",
+            "{:<13} {:<8} {:>6} {:>8} {:>7} {:>9} {:>6} {:>7} {:>5} {:>9} {:>6}\n",
             "run",
             "fault",
             "points",
@@ -96,20 +116,7 @@ impl Table {
             "failed"
         );
         for row in &self.rows {
-            text += &format!(
-                "{:<9} {:<8} {:>6} {:>8} {:>7} {:>9} {:>6} {:>7} {:>5} {:>9} {:>6}\n",
-                row.scenario,
-                row.fault,
-                row.points,
-                row.survived,
-                row.resumed,
-                row.restarted,
-                row.equal,
-                row.damaged,
-                row.left,
-                row.abandoned,
-                row.failures.len()
-            );
+            text += &format!("{}\n", row.text());
         }
         let elsewhere: usize = self.rows.iter().map(|row| row.elsewhere).sum();
         let points: usize = self.rows.iter().map(|row| row.points).sum();
@@ -157,17 +164,19 @@ impl Table {
 mod tests {
     use super::*;
     use crate::crash::fault::{Call, Fault};
+    use crate::crash::trial::After;
 
     #[test]
     fn a_file_that_is_left_fails() {
         let point = Point { call: Call { name: "rename".into(), ordinal: 3 }, fault: Fault::Kill };
-        let mut verdict =
-            Verdict { next: Next::Resumed, damaged: 0, left: 0, abandoned: 0, equal: true, faults: vec![] };
+        let after =
+            After { next: Next::Resumed, damaged: 0, left: 0, abandoned: 0, equal: true, faults: vec![] };
+        let mut verdict = Verdict { damaged: 0, faults: vec![], after };
         let mut row = Row::new("train", "SIGKILL");
         row.add(&point, Some(&verdict));
         row.add(&point, None);
-        verdict.left = 1;
-        verdict.faults.push(".model.safetensors.tmp is left".into());
+        verdict.after.left = 1;
+        verdict.after.faults.push(".model.safetensors.tmp is left".into());
         row.add(&point, Some(&verdict));
         let table = Table { rows: vec![row] };
         assert_eq!(table.failed(), 1);

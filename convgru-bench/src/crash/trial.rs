@@ -1,13 +1,16 @@
 //! One fault: a run that meets it, the next start, and what is left then.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use anyhow::Context;
 use serde_json::Value;
 
 use super::evidence::{Expected, Files, State, list};
 use super::fault::Point;
+use super::left;
 use super::strace::{Ended, Launch};
 
 /// A command that a fault is put into.
@@ -23,6 +26,10 @@ pub(super) struct Setting<'a> {
     /// Arguments of a run, without its folder.
     pub(super) configuration: &'a [String],
     pub(super) expected: &'a Expected,
+    /// The data that runs read, if any; no trial changes them.
+    pub(super) data: Option<&'a Path>,
+    /// What came of the next start in folders that faults left, by their digest.
+    pub(super) known: &'a Mutex<HashMap<u64, After>>,
     /// Folders of trials are made here.
     pub(super) folder: &'a Path,
 }
@@ -41,8 +48,19 @@ pub(super) enum Next {
 /// What came of a fault.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
+    /// Files that were damaged after the fault.
+    pub(super) damaged: usize,
+    /// What is wrong after the fault, in words.
+    pub(super) faults: Vec<String>,
+    /// What came of the next start.
+    pub(super) after: After,
+}
+
+/// What came of the start after a fault.
+#[derive(Clone, Debug)]
+pub(super) struct After {
     pub(super) next: Next,
-    /// Files that were damaged after the fault, or set aside by the next start.
+    /// Files that were set aside as damaged.
     pub(super) damaged: usize,
     /// Files in the folder of the finished run that an uninterrupted run does not leave.
     pub(super) left: usize,
@@ -68,6 +86,11 @@ impl Setting<'_> {
         vec!["train".into(), "--json".into(), "--out".into(), out.display().to_string(), "--resume".into()]
     }
 
+    /// The folders whose calls meet faults: that of runs, and the data.
+    pub(super) fn watched<'f>(&'f self, out: &'f Path) -> Vec<&'f Path> {
+        std::iter::once(out).chain(self.data).collect()
+    }
+
     pub(super) fn launch(&self, arguments: Vec<String>, log: PathBuf) -> Launch<'_> {
         Launch { program: self.program, arguments, log }
     }
@@ -90,9 +113,9 @@ impl Setting<'_> {
             None => self.begin(&out),
         };
         let launch = self.launch(arguments, folder.join("fault"));
-        let (ended, hit) = launch.with_fault(point, &out)?;
+        let (ended, hit) = launch.with_fault(point, &self.watched(&out))?;
         let verdict = if hit { Some(self.go_on(&folder, &out, &ended)?) } else { None };
-        if verdict.as_ref().is_none_or(|verdict| verdict.faults.is_empty()) {
+        if verdict.as_ref().is_none_or(Verdict::is_good) {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
         }
         Ok(verdict)
@@ -106,34 +129,58 @@ impl Setting<'_> {
         if ended.broke() {
             faults.push(format!("the run {}", ended.describe()));
         }
-        let (next, last) = if ended.succeeded() {
-            (Next::Survived, ended.clone())
+        let after = if ended.succeeded() {
+            self.judge(out, Next::Survived, ended)?
         } else {
-            let resumed = self.launch(Self::resume(out), folder.join("next")).plain()?;
-            if resumed.succeeded() || state.can_resume || resumed.broke() {
-                (Next::Resumed, resumed)
-            } else {
-                (Next::Restarted, self.launch(self.begin(out), folder.join("restarted")).plain()?)
-            }
+            self.next_start(folder, out, state.can_resume)?
         };
-        let mut verdict =
-            Verdict { next, damaged: state.damaged.len(), left: 0, abandoned: 0, equal: false, faults };
-        if !last.succeeded() {
-            verdict.faults.push(format!("the next start {}", last.describe()));
-            return Ok(verdict);
+        Ok(Verdict { damaged: state.damaged.len(), faults, after })
+    }
+
+    /// Starts the program again, unless it is known what comes of it.
+    fn next_start(&self, folder: &Path, out: &Path, can_resume: bool) -> anyhow::Result<After> {
+        let left = left::digest(out)?;
+        let known = || self.known.lock().map_err(|_| anyhow::anyhow!("a trial panicked"));
+        if let Some(after) = known()?.get(&left) {
+            return Ok(after.clone());
         }
-        let run = run_of(&last)?;
+        let resumed = self.launch(Self::resume(out), folder.join("next")).plain()?;
+        let after = if resumed.succeeded() || can_resume || resumed.broke() {
+            self.judge(out, Next::Resumed, &resumed)?
+        } else {
+            let restarted = self.launch(self.begin(out), folder.join("restarted")).plain()?;
+            self.judge(out, Next::Restarted, &restarted)?
+        };
+        known()?.insert(left, after.clone());
+        Ok(after)
+    }
+
+    /// Judges what a run left that should have finished.
+    fn judge(&self, out: &Path, next: Next, last: &Ended) -> anyhow::Result<After> {
+        let mut after = After { next, damaged: 0, left: 0, abandoned: 0, equal: false, faults: Vec::new() };
+        if !last.succeeded() {
+            after.faults.push(format!("the next start {}", last.describe()));
+            return Ok(after);
+        }
+        let run = run_of(last)?;
         let files = Files::read(&run)?;
         let differences = self.expected.differences(&files)?;
-        verdict.equal = differences.is_empty();
-        verdict.faults.extend(differences);
+        after.equal = differences.is_empty();
+        after.faults.extend(differences);
         for name in self.expected.extra(&files) {
             let was_damaged = name.to_string_lossy().contains("damaged");
-            *(if was_damaged { &mut verdict.damaged } else { &mut verdict.left }) += 1;
-            verdict.faults.push(format!("{} is left", name.display()));
+            *(if was_damaged { &mut after.damaged } else { &mut after.left }) += 1;
+            after.faults.push(format!("{} is left", name.display()));
         }
-        verdict.abandoned = list(out)?.iter().filter(|path| !path.starts_with(&run)).count();
-        Ok(verdict)
+        after.abandoned = list(out)?.iter().filter(|path| !path.starts_with(&run)).count();
+        Ok(after)
+    }
+}
+
+impl Verdict {
+    /// Whether all is as it must be.
+    fn is_good(&self) -> bool {
+        self.faults.is_empty() && self.after.faults.is_empty()
     }
 }
 

@@ -13,6 +13,7 @@ use convgru_model::{Isa, Parameters};
 use convgru_train::trainer::TrainedModel;
 use serde_json::{Value, json};
 
+use crate::made_up::Kind;
 use crate::progress::{note, print};
 pub(crate) use quantities::{QuantitiesOptions, run as compute};
 use results::{Results, bound};
@@ -24,7 +25,7 @@ Examples:
   cargo xtask determinism --json
 
 Each way to run is a process of its own. It computes outputs and gradients of stacks, a pyramid and other cells,
-and trains the networks of two presets for some steps.";
+and trains for some steps: the networks of two presets, and small ones on arrays and radar images in files.";
 
 /// Compares the bits of outputs, gradients and trained weights over threads, repeats, builds and instruction sets
 #[derive(Debug, Clone, Args)]
@@ -56,6 +57,10 @@ const LITTLE: &[&str] = &[
     "data.input_frames=4",
     "data.output_frames=3",
 ];
+
+/// Of trainings that read their data from files.
+const FROM_FILES: &[&str] =
+    &["training.steps=6", "training.validate_every=100", "training.checkpoint_every=100"];
 
 /// A way to run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -146,23 +151,39 @@ fn results(way: &Way<'_>, folder: &Path) -> anyhow::Result<Results> {
     };
     let out = numbers.to_string_lossy();
     start("convgru-bench", &["quantities", "--out", &out])?;
-    for (preset, changes) in TRAININGS {
-        let runs = folder.join("runs");
-        let runs = runs.to_string_lossy();
-        let mut arguments = vec!["train", "--preset", preset, "--json", "--out", &runs];
-        arguments.extend(changes.iter().chain(LITTLE).flat_map(|change| ["--set", change]));
+    let runs = folder.join("runs");
+    let runs = runs.to_string_lossy();
+    let train = |name: &str, arguments: &[&str]| -> anyhow::Result<()> {
+        let arguments = [&["train", "--json", "--out", &runs], arguments].concat();
         let said: Value = serde_json::from_slice(&start("convgru", &arguments)?)?;
         let run = said["run"].as_str().context("the result of a run names no folder")?;
-        let model = TrainedModel::read(&Path::new(run).join("model.safetensors"))?.model;
-        let mut bytes = Vec::new();
-        model.for_each(&mut |_, tensor| {
-            bytes.extend(tensor.as_slice().iter().flat_map(|number| number.to_le_bytes()))
-        });
-        fs::write(numbers.join(format!("{preset}, trained weights")), bytes)?;
+        Ok(fs::write(numbers.join(format!("{name}, trained weights")), weights(Path::new(run))?)?)
+    };
+    for (preset, changes) in TRAININGS {
+        let changes = changes.iter().chain(LITTLE).flat_map(|change| ["--set", *change]);
+        train(preset, &["--preset", preset].into_iter().chain(changes).collect::<Vec<_>>())?;
+    }
+    for kind in Kind::ALL {
+        let data = folder.join(kind.name());
+        kind.write(&data)?;
+        let (path, settings) = (data.to_string_lossy(), kind.settings());
+        let mut arguments = vec!["--preset", "quick", "--data", &*path];
+        arguments.extend(settings.iter().chain(FROM_FILES).flat_map(|change| ["--set", *change]));
+        train(kind.name(), &arguments)?;
     }
     let results = Results::read(&numbers)?;
     fs::remove_dir_all(folder)?;
     Ok(results)
+}
+
+/// The weights of a finished run.
+fn weights(run: &Path) -> anyhow::Result<Vec<u8>> {
+    let model = TrainedModel::read(&run.join("model.safetensors"))?.model;
+    let mut bytes = Vec::new();
+    model.for_each(&mut |_, tensor| {
+        bytes.extend(tensor.as_slice().iter().flat_map(|number| number.to_le_bytes()))
+    });
+    Ok(bytes)
 }
 
 fn to_text(rows: &[Row<'_>]) -> String {

@@ -7,7 +7,6 @@ use convgru_model::Tensor;
 use convgru_train::{Error, Result, read_file};
 use safetensors::{Dtype, SafeTensors};
 
-
 /// The tensors of a safetensors file in `f64`, and what its header says.
 #[derive(Debug, Clone)]
 pub struct Record {

@@ -16,9 +16,11 @@
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
 /// The version of envelope and record that this build writes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// The oldest version that this build reads.
 pub const OLDEST_VERSION: u32 = 3;
+/// The oldest version whose records begin with the time at which they were saved.
+const OLDEST_WITH_TIME: u32 = 4;
 const HEADER: usize = 8 + 4 + 8 + 32;
 
 /// What is wrong with the bytes of a checkpoint.
@@ -113,10 +115,11 @@ fn advice(is_intact: bool) -> &'static str {
     if is_intact { "; use the program that wrote it" } else { ", and its content does not match its hash" }
 }
 
-/// The beginning of the payload in the beginning of a file that looks like one of this version.
+/// The beginning of the payload in the beginning of a file that looks like a record that begins with its time.
 pub(super) fn glance(bytes: &[u8]) -> Option<&[u8]> {
     let (header, payload) = bytes.split_at_checked(HEADER)?;
-    (header[..8] == MAGIC && header[8..12] == VERSION.to_le_bytes()).then_some(payload)
+    let version = u32::from_le_bytes(array(&header[8..12]));
+    (header[..8] == MAGIC && (OLDEST_WITH_TIME..=VERSION).contains(&version)).then_some(payload)
 }
 
 /// The hash in the header. With the version in it, a flipped bit makes no record of one version

@@ -14,6 +14,7 @@ mod store;
 #[cfg(test)]
 pub(crate) mod tests;
 mod version3;
+mod version4;
 
 pub use envelope::{Fault, MAGIC, OLDEST_VERSION, VERSION};
 pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings, ValidationRecord};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{self, Fault};
 use super::history::History;
-use super::{bounded, version3};
+use super::{bounded, version3, version4};
 use crate::dataset::Fingerprint;
 use crate::optimizer::OptimizerState;
 use crate::storage::{Disk, Storage};
@@ -28,6 +28,10 @@ fn format() -> impl bincode::config::Config {
 pub struct Checkpoint {
     /// When it was saved, in milliseconds since 1970; versions 1 to 3 do not know it.
     pub saved: Option<u64>,
+    /// The instruction set whose bits these are, see [`Isa::name`](convgru_model::Isa::name); empty in versions 1 to 4,
+    /// which do not know it.
+    #[serde(deserialize_with = "bounded::text")]
+    pub instruction_set: String,
     /// The whole configuration of the run as TOML.
     #[serde(deserialize_with = "bounded::text")]
     pub config_toml: String,
@@ -133,6 +137,8 @@ impl Checkpoint {
         let decoded = match version {
             3 => bincode::serde::decode_from_slice(payload, format())
                 .map(|(record, used): (version3::Record, usize)| (record.into(), used)),
+            4 => bincode::serde::decode_from_slice(payload, format())
+                .map(|(record, used): (version4::Record, usize)| (record.into(), used)),
             _ => bincode::serde::decode_from_slice(payload, format()),
         };
         let (checkpoint, used): (Self, usize) =

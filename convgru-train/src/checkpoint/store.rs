@@ -68,7 +68,7 @@ impl CheckpointStore {
     pub fn save(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let path = self.folder.join(format!("step_{:08}.ckpt", checkpoint.cursor.step));
         write_to(self.storage.as_ref(), &path, &checkpoint.to_bytes()?)?;
-        let generations = self.generations()?;
+        let generations = generations(self.list()?);
         for old in &generations[..generations.len().saturating_sub(self.keep)] {
             if *old != path {
                 self.storage.remove(old).map_err(Error::io("remove", old))?;
@@ -97,9 +97,10 @@ impl CheckpointStore {
         let mut rejected = Vec::new();
         for path in self.newest_first()? {
             match Checkpoint::read_from(self.storage.as_ref(), &path) {
-                Ok(checkpoint) => {
-                    return Ok(Loaded { checkpoint, path, rejected });
-                }
+                Ok(checkpoint) => match misnamed(&path, checkpoint.cursor.step) {
+                    Some(reason) => rejected.push(Rejected { path, reason }),
+                    None => return Ok(Loaded { checkpoint, path, rejected }),
+                },
                 Err(Error::DamagedCheckpoint { fault, .. })
                     if !matches!(fault, Fault::Version { is_intact: true, .. }) =>
                 {
@@ -128,9 +129,10 @@ impl CheckpointStore {
             name.push(ending);
             PathBuf::from(name)
         };
+        let there = self.list()?;
         let mut aside = named(".damaged".to_owned());
         for number in 2.. {
-            if aside.symlink_metadata().is_err() {
+            if !there.contains(&aside) {
                 break;
             }
             aside = named(format!(".damaged-{number}"));
@@ -142,25 +144,31 @@ impl CheckpointStore {
 
     /// All checkpoints, the newest generation first and `best.ckpt` last.
     pub(crate) fn newest_first(&self) -> Result<Vec<PathBuf>> {
-        let mut found = self.generations()?;
-        found.reverse();
-        if self.best_path().symlink_metadata().is_ok() {
-            found.push(self.best_path());
-        }
-        Ok(found)
+        let there = self.list()?;
+        let best = there.contains(&self.best_path()).then(|| self.best_path());
+        Ok(generations(there).into_iter().rev().chain(best).collect())
     }
 
-    /// The files `step_*.ckpt`, oldest first. Other files, such as what a crash
-    /// left half-written, are no generations.
-    fn generations(&self) -> Result<Vec<PathBuf>> {
-        let found = self.storage.list(&self.folder).map_err(Error::io("list", &self.folder))?;
-        let mut generations: Vec<_> = found
-            .into_iter()
-            .filter_map(|path| Some((step_of(path.file_name()?.to_str()?)?, path)))
-            .collect();
-        generations.sort();
-        Ok(generations.into_iter().map(|(_, path)| path).collect())
+    /// Everything in the folder.
+    fn list(&self) -> Result<Vec<PathBuf>> {
+        self.storage.list(&self.folder).map_err(Error::io("list", &self.folder))
     }
+}
+
+/// The files `step_*.ckpt` among these, oldest first. Other files, such as what a crash
+/// left half-written, are no generations.
+fn generations(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut generations: Vec<_> =
+        files.into_iter().filter_map(|path| Some((step_of(path.file_name()?.to_str()?)?, path))).collect();
+    generations.sort();
+    generations.into_iter().map(|(_, path)| path).collect()
+}
+
+/// What is wrong where the name of a generation tells another step than its record: a copy under the name of a later
+/// step would be the newest for ever.
+fn misnamed(path: &Path, step: u64) -> Option<String> {
+    let told = step_of(path.file_name()?.to_str()?)?;
+    (told != step).then(|| format!("it is of step {step} and has the name of step {told}"))
 }
 
 /// Whether a file of this name is a checkpoint of a store.

@@ -17,6 +17,7 @@ pub(crate) fn checkpoint(step: u64) -> Checkpoint {
     let values = [f32::NAN, -0.0, 1.0e-45, step as f32];
     Checkpoint {
         saved: Some(1_700_000_000_000 + step),
+        instruction_set: "avx2".into(),
         data: Some(Fingerprint::of(&DataConfig::default(), None).unwrap()),
         config_toml: "name = \"é\"".into(),
         config_hash: "ab".into(),
@@ -174,6 +175,36 @@ fn a_damaged_file_never_takes_the_place_of_an_earlier_one() {
     }
     let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!([read("best.ckpt.damaged"), read("best.ckpt.damaged-2")], ["first", "second"]);
+}
+
+#[test]
+fn a_copy_under_the_name_of_a_later_step_is_not_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let first = store.save(&checkpoint(1)).unwrap();
+    fs::copy(&first, folder.path().join("step_99999999.ckpt")).unwrap();
+    store.save(&checkpoint(2)).unwrap();
+    let loaded = store.load_newest().unwrap();
+    assert_eq!((loaded.checkpoint.cursor.step, loaded.rejected.len()), (2, 1));
+    assert_eq!(loaded.rejected[0].reason, "it is of step 1 and has the name of step 99999999");
+    store.set_aside(&loaded.rejected[0]).unwrap();
+    assert_eq!(names(folder.path()), ["step_00000002.ckpt", "step_99999999.ckpt.damaged"]);
+}
+
+#[test]
+fn a_call_that_fails_while_a_file_is_set_aside_loses_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("best.ckpt");
+    fs::write(folder.path().join("best.ckpt.damaged"), "first").unwrap();
+    // List, rename, sync the folder.
+    for at in 0..3 {
+        fs::write(&path, "second").unwrap();
+        let bad = CheckpointStore::on(Arc::new(Failing::once(at, Errno::Device)), folder.path().into(), 2);
+        bad.set_aside(&Rejected { path: path.clone(), reason: String::new() }).unwrap_err();
+        let read = |name| fs::read_to_string(folder.path().join(name)).unwrap();
+        let second = if at < 2 { "best.ckpt" } else { "best.ckpt.damaged-2" };
+        assert_eq!([read("best.ckpt.damaged"), read(second)], ["first", "second"]);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use convgru_train::checkpoint::StepRecord;
 use convgru_train::dataset::Split;
+use convgru_train::shown::shown;
 use convgru_train::trainer::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -126,7 +127,7 @@ impl Observer for Progress {
         match *event {
             Event::Begin { folder, parameters, done, steps, batch_size } => {
                 let verb = if done == 0 { "training" } else { "going on with" };
-                let folder = folder.display();
+                let folder = shown(folder);
                 output::note(&format!("{verb} {folder}: {parameters} parameters, step {done} of {steps}"));
                 (self.steps, self.batch_size, self.began_at) = (steps, batch_size, done);
                 self.began = Instant::now();

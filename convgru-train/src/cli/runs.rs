@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use convgru_train::config::TrainingConfig;
+use convgru_train::shown::shown;
 use convgru_train::trainer::{RunFolder, RunList, RunSummary};
 use serde_json::json;
 
@@ -53,7 +54,7 @@ impl Runs {
 
     fn list(&self) -> anyhow::Result<()> {
         let RunList { mut runs, damaged } = RunSummary::all(&self.out)
-            .with_context(|| format!("--out {}: give the folder that holds runs", self.out.display()))?;
+            .with_context(|| format!("--out {}: give the folder that holds runs", shown(&self.out)))?;
         damaged.iter().for_each(|reason| output::warn(&format!("a run is left out: {reason}")));
         // A run without a validation comes last.
         let mse = |run: &RunSummary| run.best.map_or(f64::INFINITY, |best| best.mse);
@@ -72,7 +73,7 @@ impl Runs {
         if runs.is_empty() {
             return output::result(&format!(
                 "no runs in {}; `{} train` makes one",
-                self.out.display(),
+                shown(&self.out),
                 output::program()
             ));
         }

@@ -8,6 +8,7 @@ use clap::Args;
 use convgru_train::Error;
 use convgru_train::config::TrainingConfig;
 use convgru_train::interrupt::{Interrupt, Signal};
+use convgru_train::shown::shown;
 use convgru_train::trainer::{Conclusion, Outcome, Resumption, RunFolder, Session, Trained, with_threads};
 use serde_json::json;
 
@@ -95,8 +96,8 @@ impl Train {
         if self.resume.is_none() && folder.name() != name {
             output::note(&format!(
                 "{} exists; this run is {} (--resume goes on with an earlier run)",
-                self.out.join(&name).display(),
-                folder.path().display()
+                shown(self.out.join(&name)),
+                shown(folder.path())
             ));
         }
         let trained = match session.run(&mut progress) {
@@ -137,7 +138,7 @@ impl Train {
         output::note(&format!(
             "{}: saved step {step} as {}\ncontinue with: {}",
             signal.name(),
-            checkpoint.display(),
+            shown(checkpoint),
             self.resume_command(folder),
         ));
         ExitCode::from(signal.exit_code())
@@ -174,10 +175,10 @@ impl Train {
             output::duration(trained.history.seconds),
             100.0 * trained.data_wait,
             trained.model.step,
-            conclusion.report.display(),
-            conclusion.animation.display(),
-            conclusion.weights.display(),
-            trained.checkpoint.display(),
+            shown(&conclusion.report),
+            shown(&conclusion.animation),
+            shown(&conclusion.weights),
+            shown(&trained.checkpoint),
             next.join("\n  "),
         );
         if !self.json {

@@ -67,7 +67,8 @@ impl Tune {
         interrupt: &Interrupt,
     ) -> anyhow::Result<ExitCode> {
         let trials = search.trials;
-        let mut search = Search::open(search, base, &self.out)?;
+        let open = || Search::open(search, base, &self.out);
+        let mut search = interrupt.at_once("the trials before are saved; the same command goes on", open)?;
         search.allow_changed_data = self.allow_changed_data;
         let mut progress = Progress::new();
         let outcome = search.run(interrupt, &mut progress, |number, settings| {

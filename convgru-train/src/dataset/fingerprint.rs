@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{DataConfig, Source, frames, mnist, radar};
 use crate::checkpoint::bounded;
+use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result, input};
 
 /// The longest file of which every byte is looked at, in bytes.
@@ -155,10 +156,10 @@ fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
         found.push(file);
         Ok(())
     })?;
-    let is_single = path.is_file();
+    let is_single = is_file(&Disk, path)?;
     // Anything else than a file, such as a pipe, might never end.
     let one = |file: &PathBuf| {
-        let is_read = file.is_file() && (is_single || is_read(config.source, file, path, &budget)?);
+        let is_read = is_file(&Disk, file)? && (is_single || is_read(config.source, file, path, &budget)?);
         is_read.then(|| FileFingerprint::of(file, path)).transpose()
     };
     let files = found.par_iter().map(one).collect::<Result<Vec<_>>>()?;
@@ -172,7 +173,7 @@ fn is_read(source: Source, file: &Path, folder: &Path, budget: &MemoryBudget) ->
     Ok(match source {
         Source::Strokes => false,
         Source::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
-        Source::Radar => radar::is_radar(file, budget)?,
+        Source::Radar => radar::is_times(file) || radar::is_radar(file, budget)?,
         Source::Frames => frames::is_frames(file),
     })
 }
@@ -296,6 +297,19 @@ mod tests {
         fs::write(folder.path().join("z.npy"), "y").unwrap();
         let changes = before.changes(&frames(&folder.path().join("z.npy"))).join("; ");
         assert!(changes.contains("the file had 100 bytes and has 1"), "{changes}");
+    }
+
+    #[test]
+    fn the_times_of_rain_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = || Fingerprint::of(&config(Source::Radar), Some(folder.path())).unwrap();
+        fs::write(folder.path().join("rainfall_a.npz"), [1; 100]).unwrap();
+        fs::write(folder.path().join("rainfall_a_dates.txt"), "2016-08-28 10:00").unwrap();
+        fs::write(folder.path().join("notes.txt"), "x").unwrap();
+        let before = now();
+        assert_eq!(before.count, 2);
+        fs::write(folder.path().join("rainfall_a_dates.txt"), "2016-08-28 10:05").unwrap();
+        assert!(before.changes(&now()).join("; ").contains("\"rainfall_a_dates.txt\" has other content"));
     }
 
     #[test]

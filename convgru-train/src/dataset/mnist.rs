@@ -11,6 +11,7 @@ use super::moving_digits::DigitSource;
 use super::random::below;
 use super::resample::Resampler;
 use crate::shown::shown;
+use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result};
 
 /// Of the training images, one in twelve is held back for validation: the last
@@ -104,7 +105,12 @@ pub(super) fn is_images(path: &Path) -> bool {
 
 fn find(folder: &Path, split: Split) -> Result<PathBuf> {
     std::fs::read_dir(folder).map_err(Error::io("open the data folder", folder))?;
-    names(split).iter().map(|name| folder.join(name)).find(|path| path.is_file()).ok_or_else(|| Error::Data {
+    for path in names(split).iter().map(|name| folder.join(name)) {
+        if is_file(&Disk, &path)? {
+            return Ok(path);
+        }
+    }
+    Err(Error::Data {
         what: shown(folder),
         reason: format!(
             "has no MNIST {split} images; looked for {}. Put MNIST's files there under their own names, or \

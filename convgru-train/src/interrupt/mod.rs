@@ -72,7 +72,8 @@ impl Interrupt {
 
     /// A flag that SIGINT, SIGTERM and SIGHUP raise; a second SIGINT or SIGTERM ends the program
     /// with its exit code without saving. A terminal that goes away may send more than one SIGHUP, so that none of
-    /// them ends anything. A program that was started to ignore SIGHUP, as `nohup` does, goes on ignoring it.
+    /// them ends anything. A program that was started to ignore SIGHUP, as `nohup` does, goes on ignoring it. SIGXFSZ, which
+    /// ends programs that write more than `ulimit -f` allows, is caught, so that the call that writes fails.
     ///
     /// # Errors
     /// [`Error::Signal`] if the system refuses the handlers.
@@ -95,6 +96,10 @@ impl Interrupt {
             signal_hook::flag::register_usize(signal_hook::consts::SIGHUP, raised, Signal::Hangup.number())
                 .map_err(|source| Error::Signal { source })?;
         }
+        // Whoever may not write longer files is told so by the call that writes, as where the disk is full.
+        #[cfg(unix)]
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())
+            .map_err(|source| Error::Signal { source })?;
         watch::start(interrupt.clone())?;
         Ok(interrupt)
     }

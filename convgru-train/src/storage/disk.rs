@@ -1,8 +1,8 @@
 //! The file system of the machine.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Storage, StorageFile};
@@ -21,6 +21,20 @@ pub(crate) struct Disk;
 impl Storage for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         input::bytes(path)
+    }
+
+    fn read_start(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        let mut start = Vec::new();
+        input::open(path)?.take(most).read_to_end(&mut start)?;
+        Ok(start)
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Option<Metadata>> {
+        match fs::metadata(path) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if leads_nowhere(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
@@ -48,6 +62,7 @@ impl Storage for Disk {
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn StorageFile>> {
+        input::expect_file(&fs::symlink_metadata(path)?)?;
         Ok(Box::new(OpenOptions::new().append(true).open(path)?))
     }
 
@@ -76,9 +91,13 @@ impl Storage for Disk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Option<File>> {
-        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
-            let reason = "it is no ordinary file; remove it if no run is using the folder";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.is_file() => {
+                let reason = "it is no ordinary file; remove it if no run is using the folder";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
@@ -91,6 +110,14 @@ impl Storage for Disk {
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// Whether an error says that nothing is at a path: no such name, a file where a folder would have to be, or links that
+/// lead to each other. Any other error says nothing about it.
+fn leads_nowhere(error: &io::Error) -> bool {
+    let too_many_links = if cfg!(any(target_os = "linux", target_os = "android")) { 40 } else { 62 };
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+        || (cfg!(unix) && error.raw_os_error() == Some(too_many_links))
 }
 
 impl StorageFile for File {

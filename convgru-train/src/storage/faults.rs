@@ -1,6 +1,6 @@
 //! The file system of the machine with calls that fail.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -73,6 +73,14 @@ struct FailingFile {
 impl Storage for Failing {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.next().and_then(|()| Disk.read(path))
+    }
+
+    fn read_start(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        self.next().and_then(|()| Disk.read_start(path, most))
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Option<Metadata>> {
+        self.next().and_then(|()| Disk.find(path))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {

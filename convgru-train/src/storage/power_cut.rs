@@ -5,7 +5,7 @@
 //! were not synced none, all, a beginning, or zeros in their place. Renaming is one change.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -61,6 +61,14 @@ struct RecordedFile {
 impl Storage for Recording {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         Disk.read(path)
+    }
+
+    fn read_start(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        Disk.read_start(path, most)
+    }
+
+    fn find(&self, path: &Path) -> io::Result<Option<Metadata>> {
+        Disk.find(path)
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {

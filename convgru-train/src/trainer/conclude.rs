@@ -16,6 +16,7 @@ use crate::dataset::{SequenceDataset, Split, batch, open};
 use crate::interrupt::Interrupt;
 use crate::media::{DEFAULT_DELAY, encode_gif};
 use crate::report::{self, CurvePoint, LeadTimeSeries, MetricRow, Report, SequencePanel, ValidationPoint};
+use crate::shown::shown as shown_path;
 
 /// Sequences shown in the report and the animation.
 const SEQUENCES_SHOWN: usize = 6;
@@ -35,7 +36,8 @@ pub struct Conclusion {
 impl Trained {
     /// Writes `model.safetensors`, measures the model on the test set and
     /// writes `report.html`, `prediction.gif` and `example.gif`. `next` are commands the
-    /// report proposes. `None` if a signal ended the measuring.
+    /// report proposes. `None` if a signal ended the measuring; one that comes later ends the program, and a run that is
+    /// resumed makes what is missing.
     ///
     /// # Errors
     /// Those of the data and files.
@@ -48,11 +50,8 @@ impl Trained {
         let folder = &self.folder;
         folder.write(&folder.weights(), &self.model.to_safetensors()?)?;
         let config = &self.model.config;
-        let opened = |split| {
-            let open = || open(&config.data, config.data_folder(), split, config.training.seed);
-            interrupt.at_once("the run is trained and saved; resume it for its results", open)
-        };
-        let dataset = opened(Split::Test)?;
+        let told = "the run is trained and saved; resume it for its results";
+        let dataset = interrupt.at_once(told, || self.open(Split::Test))?;
         for warning in dataset.warnings() {
             observer.observe(&Event::Warning(warning));
         }
@@ -71,11 +70,22 @@ impl Trained {
         let Some(assessment) = assessor.assess(&self.model.model, observer)? else {
             return Ok(None);
         };
+        interrupt.at_once(told, || self.write_results(assessment, next, dataset.name())).map(Some)
+    }
+
+    fn open(&self, split: Split) -> Result<Box<dyn SequenceDataset>> {
+        let config = &self.model.config;
+        open(&config.data, config.data_folder(), split, config.training.seed)
+    }
+
+    /// Writes the figures and pictures.
+    fn write_results(&self, assessment: Assessment, next: &[String], data: &str) -> Result<Conclusion> {
+        let folder = &self.folder;
         folder.write(&folder.test(), format!("{}\n", Value::Object(assessment.to_json())).as_bytes())?;
-        let validation = opened(Split::Validation)?;
+        let validation = self.open(Split::Validation)?;
         let panels = self.panels(validation.as_ref())?;
         folder.write(&folder.animation(), &report::animation(&panels)?)?;
-        let (first, _) = batch(validation.as_ref(), 0, &[0])?.split(config.data.input_frames)?;
+        let (first, _) = batch(validation.as_ref(), 0, &[0])?.split(self.model.config.data.input_frames)?;
         let example = encode_gif(&shown::sequence(&first.frames, 0)?, DEFAULT_DELAY)?;
         folder.write(&folder.example(), &example)?;
         let conclusion = Conclusion {
@@ -84,9 +94,9 @@ impl Trained {
             report: folder.report(),
             animation: folder.animation(),
         };
-        let page = report::html(&self.report(&conclusion, panels, next, dataset.name()))?;
+        let page = report::html(&self.report(&conclusion, panels, next, data))?;
         folder.write(&folder.report(), page.as_bytes())?;
-        Ok(Some(conclusion))
+        Ok(conclusion)
     }
 
     /// Validation sequences with their predictions, evenly over all of them: neighbours show the same rain.
@@ -107,7 +117,7 @@ impl Trained {
         let (config, folder) = (&self.model.config, &self.folder);
         let [inputs, outputs] = [config.data.input_frames, config.data.output_frames];
         let assessment = &conclusion.assessment;
-        let path = |path: &PathBuf| path.display().to_string();
+        let path = |path: &PathBuf| shown_path(path);
         Report {
             title: folder.name(),
             summary: format!(

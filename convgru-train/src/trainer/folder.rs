@@ -157,10 +157,18 @@ impl RunFolder {
     /// The folder of an earlier run.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if the folder holds no run.
+    /// [`Error::Checkpoint`] if the folder holds no run, [`Error::Io`] if it cannot be looked at now.
     pub fn open(path: &Path) -> Result<Self> {
-        let folder = Self { path: path.to_path_buf(), storage: storage::disk(), lock: None };
-        if folder.checkpoints().is_dir() && folder.config().is_file() {
+        Self::open_on(storage::disk(), path)
+    }
+
+    /// As [`open`](Self::open), on any storage.
+    pub(super) fn open_on(storage: Arc<dyn Storage>, path: &Path) -> Result<Self> {
+        let folder = Self { path: path.to_path_buf(), storage, lock: None };
+        let find = |path: PathBuf| folder.storage.find(&path).map_err(Error::io("look at", path));
+        let is_there = find(folder.checkpoints())?.is_some_and(|found| found.is_dir())
+            && find(folder.config())?.is_some_and(|found| found.is_file());
+        if is_there {
             return Ok(folder);
         }
         let reason = "the folder holds no run (config.toml and checkpoints/); start one without --resume";

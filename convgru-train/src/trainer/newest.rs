@@ -1,14 +1,16 @@
 //! Which run `--resume` goes on with.
 
 use std::ffi::OsStr;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use super::folder::RunFolder;
 use crate::checkpoint::{Checkpoint, FEWEST_GENERATIONS};
 use crate::config::TrainingConfig;
-use crate::{Error, Result, input};
+use crate::storage::{self, Storage};
+use crate::{Error, Result};
 
 /// Bytes of a checkpoint that tell when it was saved.
 const GLANCE: u64 = 100;
@@ -41,7 +43,12 @@ impl RunFolder {
     /// # Errors
     /// [`Error::Checkpoint`] if there is none, [`Error::Io`] if a folder or file cannot be read now.
     pub fn newest(out: &Path, name: Option<&str>) -> Result<Newest> {
-        let mut candidates = candidates(out, name)?;
+        Self::newest_on(storage::disk(), out, name)
+    }
+
+    /// As [`newest`](Self::newest), on any storage.
+    pub(super) fn newest_on(storage: Arc<dyn Storage>, out: &Path, name: Option<&str>) -> Result<Newest> {
+        let mut candidates = candidates(&storage, out, name)?;
         let mut passed_over = Vec::new();
         loop {
             candidates.sort_by(|a, b| (a.saved, a.folder.path()).cmp(&(b.saved, b.folder.path())));
@@ -65,39 +72,50 @@ impl RunFolder {
 }
 
 /// The runs in a folder, of this name if one is given.
-fn candidates(out: &Path, name: Option<&str>) -> Result<Vec<Candidate>> {
-    let entries = match std::fs::read_dir(out) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+fn candidates(storage: &Arc<dyn Storage>, out: &Path, name: Option<&str>) -> Result<Vec<Candidate>> {
+    let paths = match storage.list(out) {
+        Ok(paths) => paths,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("list", out)(error)),
     };
     let mut found = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(Error::io("list", out))?.path();
+    for path in paths {
         let is_named = |name| path.file_name().is_some_and(|file_name| is_run_of(file_name, name));
         if !name.is_none_or(is_named) {
             continue;
         }
-        let Ok(folder) = RunFolder::open(&path) else { continue };
+        let folder = match RunFolder::open_on(storage.clone(), &path) {
+            Ok(folder) => folder,
+            // A run that cannot be looked at now may be the newest.
+            Err(error @ Error::Io { .. }) => return Err(error),
+            Err(_) => continue,
+        };
         let files = folder.store(FEWEST_GENERATIONS).newest_first()?;
-        let saved = files.first().map_or(0, |newest| glance(newest));
+        let saved = files.first().map(|newest| glance(storage.as_ref(), newest)).transpose()?.unwrap_or(0);
         found.push(Candidate { saved, is_certain: false, folder });
     }
     Ok(found)
 }
 
 /// When a checkpoint says that it was saved, or when its file was written; not verified.
-fn glance(path: &Path) -> u64 {
-    let mut start = Vec::new();
-    let read = input::open(path).and_then(|file| file.take(GLANCE).read_to_end(&mut start));
-    let said = read.ok().and_then(|_| Checkpoint::saved_at_a_glance(&start));
-    said.or_else(|| written(path)).unwrap_or(0)
+fn glance(storage: &dyn Storage, path: &Path) -> Result<u64> {
+    let start = match storage.read_start(path, GLANCE) {
+        Ok(start) => start,
+        // Another process trains there and removed it; or it is no ordinary file, which is told when it is its turn.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidInput) => Vec::new(),
+        Err(error) => return Err(Error::io("read", path)(error)),
+    };
+    match Checkpoint::saved_at_a_glance(&start) {
+        Some(saved) => Ok(saved),
+        None => written(storage, path),
+    }
 }
 
-/// When a file was written, in milliseconds since 1970.
-fn written(path: &Path) -> Option<u64> {
-    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
-    u64::try_from(modified.duration_since(UNIX_EPOCH).ok()?.as_millis()).ok()
+/// When a file was written, in milliseconds since 1970; 0 where that is not known.
+fn written(storage: &dyn Storage, path: &Path) -> Result<u64> {
+    let found = storage.find(path).map_err(Error::io("look at", path))?;
+    let modified = found.and_then(|found| found.modified().ok()?.duration_since(UNIX_EPOCH).ok());
+    Ok(modified.and_then(|time| u64::try_from(time.as_millis()).ok()).unwrap_or(0))
 }
 
 /// When a run was saved, if it can be resumed.
@@ -115,7 +133,7 @@ fn saved(folder: &RunFolder) -> Result<u64> {
         loaded = store.load_newest();
     }
     let loaded = loaded?;
-    Ok(loaded.checkpoint.saved.or_else(|| written(&loaded.path)).unwrap_or(0))
+    loaded.checkpoint.saved.map_or_else(|| written(folder.storage(), &loaded.path), Ok)
 }
 
 /// Whether `folder` is `name` or `name-7`.
@@ -130,12 +148,12 @@ fn is_run_of(folder: &OsStr, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::fs::File;
+    use std::fs::{self, File};
     use std::time::Duration;
 
     use super::*;
     use crate::checkpoint::CheckpointStore;
+    use crate::storage::faults::{Errno, Failing};
 
     /// A run whose checkpoints of these steps were saved at these minutes.
     fn run(out: &Path, name: &str, saved: &[(u64, Option<u64>)]) -> RunFolder {
@@ -214,6 +232,43 @@ mod tests {
             file.set_modified(UNIX_EPOCH + Duration::from_secs(60 * minute)).unwrap();
         }
         assert_eq!(newest(out.path(), None), "a");
+    }
+
+    #[test]
+    fn a_call_that_fails_makes_no_other_run_the_newest() {
+        let out = tempfile::tempdir().unwrap();
+        for (name, minute) in [("new", 9), ("newer", 10), ("old", 1)] {
+            run(out.path(), name, &[(1, Some(minute)), (2, Some(minute + 1))]);
+        }
+        // Without a time of its own its file's counts, which is now.
+        run(out.path(), "newest", &[(1, None)]);
+        let counting = Failing::once(usize::MAX, Errno::Device);
+        RunFolder::newest_on(Arc::new(counting.clone()), out.path(), None).unwrap();
+        assert!(counting.calls() > 15, "only {} calls", counting.calls());
+        for at in 0..counting.calls() {
+            let errno = Errno::ALL[at % Errno::ALL.len()];
+            match RunFolder::newest_on(Arc::new(Failing::once(at, errno)), out.path(), None) {
+                Err(Error::Io { .. }) => {}
+                other => panic!("{errno:?} at {at}: {other:?}"),
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_run_is_in_the_way_of_none() {
+        let out = tempfile::tempdir().unwrap();
+        run(out.path(), "run", &[(1, Some(3))]);
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(out.path().join(target), out.path().join(name)).unwrap();
+        };
+        link("loop", "loop");
+        link("absent", "broken");
+        fs::write(out.path().join("file"), "").unwrap();
+        link("file", "link");
+        // A run that is linked to is one run.
+        link("run", "alias");
+        assert!(["run", "alias"].contains(&newest(out.path(), None).as_str()));
     }
 
     #[cfg(unix)]

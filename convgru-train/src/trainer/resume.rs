@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use convgru_model::Isa;
+
 use super::folder::RunFolder;
 use super::observer::{Event, Observer};
 use super::parts::Parts;
@@ -10,6 +12,7 @@ use crate::checkpoint::{Checkpoint, Loaded};
 use crate::config::TrainingConfig;
 use crate::dataset::Fingerprint;
 use crate::interrupt::Interrupt;
+use crate::shown::shown;
 use crate::{Error, Result};
 
 /// The run that a session goes on with.
@@ -45,15 +48,14 @@ impl<'a> Session<'a> {
         let Resumption { folder, allow_changed_data } = run.into();
         let folder = folder.locked()?;
         if let Some(holder) = folder.killed_holder() {
-            let text =
-                format!("{} was held by {holder}, which did not end by itself", folder.path().display());
+            let text = format!("{} was held by {holder}, which did not end by itself", shown(folder.path()));
             observer.observe(&Event::Warning(&text));
         }
         let store = folder.store(config.training.keep_checkpoints);
-        let Loaded { checkpoint, path, rejected } = store.load_newest()?;
+        let told = "the run stands as it was saved; resume it";
+        let Loaded { checkpoint, path, rejected } = interrupt.at_once(told, || store.load_newest())?;
         verify(&config, &checkpoint, &path)?;
-        let mut parts =
-            interrupt.at_once("the run stands as it was saved; resume it", || Parts::assemble(&config))?;
+        let mut parts = interrupt.at_once(told, || Parts::assemble(&config))?;
         let are_same = same_data(checkpoint.data.as_ref(), &parts.data, allow_changed_data, observer)?;
         let cursor = parts.feed.cursor(checkpoint.cursor.step);
         if are_same && cursor != checkpoint.cursor {
@@ -68,21 +70,34 @@ impl<'a> Session<'a> {
             return Err(Error::Checkpoint { path, reason });
         }
         parts.learner.restore(&checkpoint)?;
+        tell_other_instructions(&checkpoint.instruction_set, observer);
         // Only what can go on changes anything.
         folder.remove_leftovers()?;
         for rejected in rejected {
             let aside = store.set_aside(&rejected)?;
             observer.observe(&Event::Warning(&format!(
                 "checkpoint {} is unusable ({}); it is now {}, and the run goes on from step {}",
-                rejected.path.display(),
+                shown(&rejected.path),
                 rejected.reason,
-                aside.display(),
+                shown(&aside),
                 checkpoint.cursor.step
             )));
         }
         folder.sync()?;
         Self::at(checkpoint.cursor.step, checkpoint.history, config, parts, folder, interrupt)
     }
+}
+
+/// Tells of an instruction set that is not that of the checkpoint, as far as that is known.
+fn tell_other_instructions(then: &str, observer: &mut dyn Observer) {
+    let now = Isa::current().name();
+    if then.is_empty() || then == now {
+        return;
+    }
+    observer.observe(&Event::Warning(&format!(
+        "the checkpoint was computed with {then} and the run goes on with {now}; the last digits differ from those of a run \
+         on one instruction set (CONVGRU_ISA={then} goes on to the same bits where the processor has it)"
+    )));
 }
 
 /// Whether the data are those of a checkpoint, as far as that is known; tells of any doubt.

@@ -1,11 +1,13 @@
 //! What the folders of runs say about them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::folder::RunFolder;
 use crate::config::TrainingConfig;
+use crate::shown::shown;
 use crate::storage::{Disk, read_if_there};
 use crate::{Error, Result, input};
 
@@ -142,7 +144,10 @@ impl RunSummary {
         // There is no such file where the run ended before it wrote anything.
         let bytes = read_if_there(&Disk, &folder.metrics())?.unwrap_or_default();
         let lines = bytes.split(|&byte| byte == b'\n');
-        lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|line| summary.add(line));
+        let mut skipped = BTreeSet::new();
+        lines
+            .filter_map(|line| serde_json::from_slice(line).ok())
+            .for_each(|line| summary.add(line, &mut skipped));
         Ok(summary)
     }
 
@@ -158,8 +163,9 @@ impl RunSummary {
             match RunFolder::open(&path).map(|folder| Self::read(&folder)) {
                 Ok(Ok(run)) => list.runs.push(run),
                 Ok(Err(error)) => list.damaged.push(error.to_string()),
+                Err(error @ Error::Io { .. }) => list.damaged.push(error.to_string()),
                 Err(_) if path.join("checkpoints").is_dir() => {
-                    list.damaged.push(format!("{} holds checkpoints, but no config.toml", path.display()));
+                    list.damaged.push(format!("{} holds checkpoints, but no config.toml", shown(&path)));
                 }
                 // No run at all.
                 Err(_) => {}
@@ -170,14 +176,15 @@ impl RunSummary {
         Ok(list)
     }
 
-    fn add(&mut self, line: Line) {
+    fn add(&mut self, line: Line, skipped: &mut BTreeSet<u64>) {
         let (step, seconds) = match line {
             Line::Step { step, loss, seconds } => {
                 self.loss = loss;
                 (step, seconds)
             }
             Line::Skipped { step, seconds } => {
-                self.skipped += 1;
+                // A line that is there twice is one step.
+                self.skipped += u64::from(skipped.insert(step));
                 (step, seconds)
             }
             Line::Validation { step, mse, ssim, mse_copy_last, seconds } => {
@@ -218,6 +225,7 @@ mod tests {
             )
         };
         let mut text = String::from("{\"kind\":\"step\",\"step\":1,\"loss\":0.5,\"seconds\":0.25}\n");
+        text += "{\"kind\":\"skipped\",\"step\":5,\"seconds\":5.5}\n";
         text += &[validation(2, 4.0), validation(3, 2.0), validation(4, 3.0)].concat();
         text += "{\"kind\":\"skipped\",\"step\":5,\"seconds\":5.5}\n{\"kind\":\"st";
         std::fs::write(folder.metrics(), text).unwrap();

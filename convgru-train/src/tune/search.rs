@@ -216,16 +216,16 @@ impl Search {
         own: &'a Interrupt,
         observer: &mut dyn Observer,
     ) -> Result<Session<'a>> {
-        let run = match RunFolder::open(&self.folder.join(&config.name)) {
-            Ok(run) => run,
-            Err(_) => return Session::begin(config, &self.folder, own),
+        let told = "the trials before are saved; the same command goes on";
+        let newest = own.at_once(told, || RunFolder::newest(&self.folder, Some(&config.name)));
+        let folder = match newest {
+            Ok(newest) => newest.folder,
+            // It was not begun, or killed before its first checkpoint, or none is intact.
+            Err(Error::Checkpoint { .. }) => return Session::begin(config, &self.folder, own),
+            Err(error) => return Err(error),
         };
-        let run = Resumption { folder: run, allow_changed_data: self.allow_changed_data };
-        match Session::resume(config.clone(), run, own, observer) {
-            // Killed before its first checkpoint.
-            Err(Error::Checkpoint { .. }) => Session::begin(config, &self.folder, own),
-            session => session,
-        }
+        let run = Resumption { folder, allow_changed_data: self.allow_changed_data };
+        Session::resume(config, run, own, observer)
     }
 
     fn save(&self) -> Result<()> {

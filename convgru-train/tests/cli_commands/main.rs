@@ -1,6 +1,8 @@
 //! The program as a user meets it: every command run, with good input and bad.
 
 #[cfg(test)]
+mod attacked;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod export;

@@ -137,6 +137,103 @@ fn measuring_and_predicting_end() {
     );
 }
 
+/// The exit codes of the signals that every command answers.
+const SIGNALS: [(&str, i32); 3] = [("-INT", 130), ("-TERM", 143), ("-HUP", 129)];
+
+/// A network whose orthogonal weights take minutes.
+const HUGE: &str = "--set model.hidden_channels=[1024,1024] --set model.initializer=orthogonal";
+
+#[test]
+fn making_a_huge_network_ends() {
+    let folder = folder();
+    for (signal, code) in SIGNALS {
+        let (ended, told) = Running::start(folder.path(), &format!("train {HUGE}")).settle().end(signal);
+        assert_eq!(ended, Some(code), "{signal}: {told}");
+        assert!(told.contains("no run was begun"), "{signal}: {told}");
+    }
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn reading_many_sequences_ends() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    // 12 GB of frames, of which nothing lies on a disk.
+    sequences(&folder.path().join("data/many.npy"), [6, 500_000, 64, 64]);
+    let train = "train --preset quick --config tiny.toml --data data --set data.memory_mib=1000000 \
+                 --set data.train_sequences=400000 --set data.frames.axes=tnhw";
+    for (signal, code) in SIGNALS {
+        let (ended, told) = Running::start(folder.path(), train).settle().end(signal);
+        assert_eq!(ended, Some(code), "{signal}: {told}");
+        assert!(told.contains("no run was begun"), "{signal}: {told}");
+    }
+    assert!(!folder.path().join("runs").exists());
+}
+
+#[test]
+fn checking_gradients_ends() {
+    let folder = folder();
+    for (signal, code) in SIGNALS {
+        let running = Running::start(folder.path(), "gradcheck --draws 100000").settle();
+        let (ended, told) = running.end(signal);
+        assert_eq!(ended, Some(code), "{signal}: {told}");
+        assert!(told.contains("there is no result"), "{signal}: {told}");
+    }
+}
+
+#[test]
+fn a_search_ends_in_every_part_of_it_and_goes_on() {
+    let folder = folder();
+    let ranges = "trials = 2\n[ranges]\n\"optimizer.learning_rate\" = [0.001, 0.002]";
+    std::fs::write(folder.path().join("ranges.toml"), ranges).unwrap();
+    let tune = "tune --ranges ranges.toml --config tiny.toml";
+    // While a network is made, and while it is trained.
+    for (extra, words) in [(HUGE, "no run was begun"), ("--set training.steps=10000000", "trials are done")] {
+        for (at, (signal, code)) in SIGNALS.into_iter().enumerate() {
+            let running = Running::start(folder.path(), &format!("{tune} {extra} --out {code}")).settle();
+            let (ended, told) = running.end(signal);
+            assert_eq!(ended, Some(code), "{at} {signal}: {told}");
+            // A trial that was not begun yet says so, at any time.
+            assert!(told.contains(words) || told.contains("no run was begun"), "{signal}: {told}");
+            std::fs::remove_dir_all(folder.path().join(code.to_string())).unwrap();
+        }
+    }
+    let (ended, _) =
+        Running::start(folder.path(), &format!("{tune} --set training.steps=100000")).settle().end("-HUP");
+    assert_eq!(ended, Some(129));
+    std::fs::remove_file(folder.path().join("runs/tune/tune.json")).unwrap();
+    endless(&folder.path().join("runs/tune/tune.json"));
+    let refused = crate::program::convgru(folder.path(), &format!("{tune} --set training.steps=100000"));
+    assert!(refused.code == Some(1) && refused.stderr.contains("no ordinary file"), "{refused:?}");
+}
+
+#[test]
+fn drawing_the_results_of_a_run_ends_and_a_resumed_run_draws_them() {
+    let folder = folder();
+    // One step, and pictures of many large frames.
+    let train = "train --config tiny.toml --set data.size=128 --set data.output_frames=20 --set training.steps=1 \
+                 --set model.patch=8 --set data.validation_sequences=6 --set data.test_sequences=1 \
+                 --set training.batch_size=1 --set model.hidden_channels=[1]";
+    let test = folder.path().join("runs/tiny/test.json");
+    let mut running = Running::start(folder.path(), train);
+    let began = Instant::now();
+    while !test.exists() {
+        assert!(running.0.try_wait().unwrap().is_none() && began.elapsed() < 4 * PATIENCE);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let (code, told) = running.end("-TERM");
+    assert_eq!(code, Some(143), "{told}");
+    assert!(told.contains("resume it for its results"), "{told}");
+    let run = folder.path().join("runs/tiny");
+    assert!(!run.join("report.html").exists(), "it was written before the signal");
+    crate::program::convgru(folder.path(), "train --resume").succeeded();
+    for file in ["report.html", "prediction.gif", "example.gif", "model.safetensors"] {
+        assert!(run.join(file).is_file(), "{file}");
+    }
+    let left = std::fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(!left.into_iter().any(|name| name.to_string_lossy().starts_with('.')));
+}
+
 #[test]
 fn a_training_is_saved() {
     let folder = folder();

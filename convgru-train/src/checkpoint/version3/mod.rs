@@ -49,6 +49,7 @@ impl From<Record> for Checkpoint {
     fn from(record: Record) -> Self {
         Self {
             saved: None,
+            instruction_set: String::new(),
             config_toml: record.config_toml,
             config_hash: record.config_hash,
             seed: record.seed,

@@ -21,6 +21,9 @@ const FRAME_BYTES: usize = 512;
 /// mm/h of a number: 1/100 mm in 1/12 hour.
 const RATE_OF_ONE: f32 = 0.12;
 
+/// How the name of a file of times ends, after that of its file of rain.
+const DATES: &str = "_dates.txt";
+
 /// One file of rain.
 pub(super) struct RainFile;
 
@@ -103,8 +106,14 @@ impl RainFile {
 /// `rainfall_X.npz` has its times in `rainfall_X_dates.txt`.
 fn dates_file(file: &Path) -> PathBuf {
     let mut name = file.file_stem().unwrap_or_default().to_os_string();
-    name.push("_dates.txt");
+    name.push(DATES);
     file.with_file_name(name)
+}
+
+/// Whether a file has the name of the times of a file of rain.
+pub(super) fn is_dates(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(DATES).is_some_and(|rain| rain.to_ascii_lowercase().starts_with("rainfall_"))
 }
 
 fn shape(file: &Path, header: &NpyHeader) -> Result<[usize; 3]> {

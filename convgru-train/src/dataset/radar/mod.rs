@@ -32,6 +32,11 @@ pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
     files::is_radar(path, budget)
 }
 
+/// Whether a file holds the times of radar files.
+pub(super) fn is_times(path: &Path) -> bool {
+    meteonet::is_dates(path)
+}
+
 /// Opens a split of the radar files in a folder.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    Forecaster, ForecasterParameters, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
+    Forecaster, ForecasterParameters, Isa, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
 };
 
 use super::average::Average;
@@ -103,6 +103,7 @@ impl Learner {
         Checkpoint {
             saved: None,
             data: None,
+            instruction_set: Isa::current().name().to_owned(),
             config_toml: self.config.to_toml(),
             config_hash: self.config.hash(),
             seed: self.config.training.seed,

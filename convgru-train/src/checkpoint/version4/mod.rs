@@ -1,0 +1,85 @@
+//! Records of version 4, which did not know the instruction set that computed them.
+
+use serde::Deserialize;
+
+use super::bounded;
+use super::history::History;
+use super::record::{Checkpoint, Cursor, NamedTensor};
+use crate::dataset::Fingerprint;
+use crate::optimizer::OptimizerState;
+
+/// A record of version 4, field by field.
+#[derive(Deserialize)]
+pub(super) struct Record {
+    saved: Option<u64>,
+    #[serde(deserialize_with = "bounded::text")]
+    config_toml: String,
+    #[serde(deserialize_with = "bounded::text")]
+    config_hash: String,
+    seed: u64,
+    cursor: Cursor,
+    data: Option<Fingerprint>,
+    #[serde(deserialize_with = "bounded::tensors")]
+    parameters: Vec<NamedTensor>,
+    #[serde(deserialize_with = "bounded::state")]
+    optimizer: OptimizerState<f32>,
+    #[serde(deserialize_with = "bounded::average")]
+    average: Option<Vec<NamedTensor>>,
+    history: History,
+}
+
+impl From<Record> for Checkpoint {
+    fn from(record: Record) -> Self {
+        Self {
+            saved: record.saved,
+            instruction_set: String::new(),
+            config_toml: record.config_toml,
+            config_hash: record.config_hash,
+            seed: record.seed,
+            cursor: record.cursor,
+            data: record.data,
+            parameters: record.parameters,
+            optimizer: record.optimizer,
+            average: record.average,
+            history: record.history,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::config::TrainingConfig;
+    use crate::interrupt::Interrupt;
+    use crate::trainer::{Outcome, RunFolder, Session, Silent};
+
+    /// Of a run of four steps with an average, written by the program that wrote version 4.
+    const STEP_2: &[u8] = include_bytes!("step_00000002.ckpt");
+    const STEP_4: &[u8] = include_bytes!("step_00000004.ckpt");
+
+    #[test]
+    fn a_run_of_version_4_goes_on_as_it_would_have() {
+        let (half, last) = (Checkpoint::from_bytes(STEP_2).unwrap(), Checkpoint::from_bytes(STEP_4).unwrap());
+        assert!(half.cursor.step == 2 && half.data.is_some() && half.instruction_set.is_empty());
+        assert_eq!(Checkpoint::saved_at_a_glance(&STEP_2[..100]), half.saved);
+        let config = TrainingConfig::from_toml(&last.config_toml).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(out.path(), &config.name).unwrap();
+        fs::write(folder.checkpoints().join("step_00000002.ckpt"), STEP_2).unwrap();
+        let interrupt = Interrupt::manual();
+        let session = Session::resume(config, folder, &interrupt, &mut Silent).unwrap();
+        let Outcome::Finished(trained) = session.run(&mut Silent).unwrap() else {
+            panic!("no signal was sent")
+        };
+        // The instruction set of the machine that wrote the file may have been another.
+        let read = Checkpoint::read(&trained.folder.checkpoints().join("step_00000004.ckpt")).unwrap();
+        assert_eq!(read.parameters.len(), last.parameters.len());
+        for (now, then) in read.parameters.iter().zip(&last.parameters) {
+            for (a, b) in now.values.iter().zip(&then.values) {
+                assert!((a - b).abs() < 1e-4, "`{}`: {a} instead of {b}", now.name);
+            }
+        }
+    }
+}
