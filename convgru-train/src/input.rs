@@ -38,7 +38,11 @@ pub(crate) fn expect_file(found: &Metadata) -> io::Result<()> {
 
 /// What a path leads to that is no file, and what to do.
 fn unordinary(found: &Metadata) -> String {
-    let kind = if found.is_dir() { "a folder" } else { "a pipe, a socket or a device" };
+    let kind = match () {
+        () if found.is_dir() => "a folder",
+        () if found.is_symlink() => "a symbolic link",
+        () => "a pipe, a socket or a device",
+    };
     format!("it is {kind}, but an ordinary file is needed; save the content as a file and give that")
 }
 

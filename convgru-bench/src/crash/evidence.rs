@@ -222,7 +222,7 @@ mod tests {
     /// A recorded checkpoint at another step, after so many seconds.
     fn checkpoint(step: u64, seconds: f64) -> Vec<u8> {
         let recorded =
-            include_bytes!("../../../convgru-train/src/checkpoint/version2/step_00000002.ckpt").as_slice();
+            include_bytes!("../../../convgru-train/src/checkpoint/version4/step_00000002.ckpt").as_slice();
         let mut checkpoint = Checkpoint::from_bytes(recorded).unwrap();
         checkpoint.cursor.step = step;
         checkpoint.saved = Some(seconds as u64);
