@@ -47,7 +47,7 @@ fn convolutions<T: Scalar>(seen: &mut Seen) {
     let strided = ConvShape { stride: [2, 1], ..ConvShape::same(2, 3, [3, 2]) };
     let apart = ConvShape { dilation: [1, 2], padding: Padding::symmetric(3, 2), ..strided };
     let mut cases = vec![
-        (ConvShape { out_sections: 3, ..ConvShape::same(17, 6, [3, 3]) }, Algorithm::Direct),
+        (ConvShape { out_sections: 3, ..ConvShape::same(17, 6, [3, 1]) }, Algorithm::Direct),
         (ConvShape { stride: [1, 1], ..apart }, Algorithm::Direct),
         (ConvShape::same(2, 2, [3, 1]), Algorithm::Patches),
         (strided, Algorithm::Patches),
@@ -67,7 +67,8 @@ fn convolutions<T: Scalar>(seen: &mut Seen) {
         let output = shape.output_extent(input).unwrap();
         let weights = numbers::<T>(shape.weight_len(), 1);
         let bias = numbers::<T>(shape.out_channels, 2);
-        for (halo, mode) in [(0, Output::Overwrite), (4, Output::Add)] {
+        let modes = [(0, Output::Add), (4, Output::Overwrite)];
+        for (halo, mode) in modes.into_iter().take(if cfg!(miri) { 1 } else { 2 }) {
             let mut scratch = Scratchpad::new();
             let bias = (mode == Output::Add).then_some(&bias[..]);
             let packed = PackedWeights::with_algorithm(shape, &weights, scratch.isa(), algorithm);
