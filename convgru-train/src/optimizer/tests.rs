@@ -450,3 +450,11 @@ fn a_variance_of_zero_that_rounds_below_stays_a_number() {
     }
     assert!(parameters.0[0].1.as_slice().iter().all(|p| p.is_finite()));
 }
+
+#[test]
+fn nothing_has_no_length_by_any_norm() {
+    for power in [1.0, 2.0, 3.0, f64::INFINITY] {
+        let zeros = tensors(&[("p", Tensor::from_vec(&[3], vec![0.0_f32; 3]).unwrap())]);
+        assert_eq!(global_norm(&zeros, NormType::new(power).unwrap()), 0.0, "{power}");
+    }
+}

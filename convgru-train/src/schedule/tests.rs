@@ -322,6 +322,10 @@ fn every_field_of_every_schedule_is_checked() {
         }
     };
     check("eta_min", [true; 3], &|eta_min| CosineConfig { t_max: 0, eta_min }.validate());
+    let restarts = CosineRestartsConfig::default;
+    assert!(CosineRestartsConfig { t_0: 0, ..restarts() }.validate().is_err());
+    assert!(CosineRestartsConfig { t_mult: 0, ..restarts() }.validate().is_err());
+    check("eta_min", [true; 3], &|eta_min| CosineRestartsConfig { eta_min, ..restarts() }.validate());
     check("threshold", [true; 3], &|threshold| PlateauConfig { threshold, ..plateau() }.validate());
     check("min_lr", [true; 3], &|min_lr| PlateauConfig { min_lr, ..plateau() }.validate());
     check("eps", [true; 3], &|eps| PlateauConfig { eps, ..plateau() }.validate());
