@@ -375,3 +375,86 @@ fn the_norm_of_a_long_tensor_counts_each_element_once() {
         assert!((norm / expected - 1.0).abs() < 1e-12, "{length}: {norm} instead of {expected}");
     }
 }
+
+/// One parameter after some steps, by the formulas of `torch.optim` as its documentation has them.
+fn by_formula(c: &OptimizerConfig, mut p: f64, gradients: &[f64], rate: f64) -> f64 {
+    let (mut first, mut square, mut most, mut b) = (0.0, 0.0, 0.0_f64, None);
+    for (t, &g) in (1..).zip(gradients) {
+        let decoupled = c.kind == OptimizerKind::AdamW;
+        let g = if decoupled { g } else { g + c.weight_decay * p };
+        match c.kind {
+            OptimizerKind::Sgd => {
+                let next = b.map_or(g, |b| c.momentum * b + (1.0 - c.dampening) * g);
+                b = Some(next);
+                let momentum = if c.nesterov { g + c.momentum * next } else { next };
+                p -= rate * if c.momentum == 0.0 { g } else { momentum };
+            }
+            OptimizerKind::RmsProp => {
+                square = c.alpha * square + (1.0 - c.alpha) * g * g;
+                first = c.alpha * first + (1.0 - c.alpha) * g;
+                let spread: f64 = if c.centered { square - first * first } else { square };
+                let d = c.momentum * b.unwrap_or(0.0) + g / (spread.sqrt() + c.epsilon);
+                b = Some(d);
+                p -= rate * d;
+            }
+            OptimizerKind::Adam | OptimizerKind::AdamW => {
+                if decoupled {
+                    p -= rate * c.weight_decay * p;
+                }
+                first = c.beta1 * first + (1.0 - c.beta1) * g;
+                square = c.beta2 * square + (1.0 - c.beta2) * g * g;
+                most = if c.amsgrad { most.max(square) } else { square };
+                let (m, v) = (first / (1.0 - c.beta1.powi(t)), most / (1.0 - c.beta2.powi(t)));
+                p -= rate * m / (v.sqrt() + c.epsilon);
+            }
+        }
+    }
+    p
+}
+
+#[test]
+fn every_rule_is_its_formula() {
+    // Decay that moves, and squares that grow and shrink again.
+    let gradients = [3.0, -0.5, 0.01, 0.02, -0.03];
+    for config in kinds() {
+        let config = OptimizerConfig { weight_decay: 0.3, ..config };
+        let config = match config.kind {
+            OptimizerKind::Sgd => config,
+            OptimizerKind::RmsProp => OptimizerConfig { alpha: 0.6, epsilon: 0.01, ..config },
+            OptimizerKind::Adam | OptimizerKind::AdamW => {
+                OptimizerConfig { beta2: 0.5, epsilon: 0.01, ..config }
+            }
+        };
+        let one = |value| tensors(&[("p", Tensor::from_vec(&[1], vec![value]).unwrap())]);
+        let mut parameters = one(2.0_f64);
+        let mut optimizer = Optimizer::new(config.clone(), &parameters).unwrap();
+        for steps in 1..=gradients.len() {
+            optimizer.step(&mut parameters, &one(gradients[steps - 1]), 0.1).unwrap();
+            let expected = by_formula(&config, 2.0, &gradients[..steps], 0.1);
+            let got = parameters.0[0].1.as_slice()[0];
+            assert!((got - expected).abs() < 1e-12, "{config:?}, step {steps}: {got} {expected}");
+        }
+    }
+}
+
+#[test]
+fn a_variance_of_zero_that_rounds_below_stays_a_number() {
+    let gradients: Vec<f32> = (1..=1000).map(|i| i as f32 / 997.0).collect();
+    let of = |values: &[f32]| tensors(&[("p", Tensor::from_vec(&[values.len()], values.to_vec()).unwrap())]);
+    let kind = OptimizerKind::RmsProp;
+    let config = OptimizerConfig { kind, centered: true, alpha: 0.5, ..OptimizerConfig::default() };
+    let mut parameters = of(&vec![0.0; gradients.len()]);
+    let mut optimizer = Optimizer::new(config, &parameters).unwrap();
+    for _ in 0..60 {
+        optimizer.step(&mut parameters, &of(&gradients), 1e-9).unwrap();
+    }
+    assert!(parameters.0[0].1.as_slice().iter().all(|p| p.is_finite()));
+}
+
+#[test]
+fn nothing_has_no_length_by_any_norm() {
+    for power in [1.0, 2.0, 3.0, f64::INFINITY] {
+        let zeros = tensors(&[("p", Tensor::from_vec(&[3], vec![0.0_f32; 3]).unwrap())]);
+        assert_eq!(global_norm(&zeros, NormType::new(power).unwrap()), 0.0, "{power}");
+    }
+}

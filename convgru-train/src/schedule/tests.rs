@@ -269,3 +269,78 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_metric_is_better_by_more_than_the_threshold() {
+    let cases = [
+        (Mode::Min, ThresholdMode::Rel, 5.0, 4.9),
+        (Mode::Min, ThresholdMode::Abs, 9.5, 9.4),
+        (Mode::Max, ThresholdMode::Rel, 15.0, 15.1),
+        (Mode::Max, ThresholdMode::Abs, 10.5, 10.6),
+    ];
+    for (mode, threshold_mode, as_good, better) in cases {
+        let (patience, factor, threshold) = (0, 0.5, 0.5);
+        let config =
+            PlateauConfig { patience, factor, threshold, threshold_mode, ..PlateauConfig::default() };
+        for (second, rate) in [(as_good, 0.5), (better, 1.0)] {
+            let mut plateau = Plateau::new(&config, mode, 1.0).unwrap();
+            plateau.observe(10.0);
+            plateau.observe(second);
+            assert_eq!(plateau.learning_rate(), rate, "{mode:?}, {threshold_mode:?}, {second}");
+        }
+    }
+}
+
+#[test]
+fn a_change_of_a_rate_is_larger_than_eps_or_left_out() {
+    for (eps, rate) in [(0.5, 1.0), (0.4, 0.5)] {
+        let config = PlateauConfig { patience: 0, factor: 0.5, eps, ..PlateauConfig::default() };
+        let mut plateau = Plateau::new(&config, Mode::Min, 1.0).unwrap();
+        plateau.observe(10.0);
+        plateau.observe(10.0);
+        assert_eq!(plateau.learning_rate(), rate, "{eps}");
+    }
+}
+
+#[test]
+fn every_field_of_every_schedule_is_checked() {
+    assert!(StepConfig { step_size: 0, ..StepConfig::default() }.validate().is_err());
+    assert!(StepConfig { step_size: 1, ..StepConfig::default() }.validate().is_ok());
+    for (milestones, fits) in [(vec![5, 3], false), (vec![3, 3, 5], true), (vec![], true)] {
+        let config = MultiStepConfig { milestones, ..MultiStepConfig::default() };
+        assert_eq!(config.validate().is_ok(), fits, "{config:?}");
+    }
+    let none = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1e-9];
+    // Each field at values that are never right, and at 0, 1 and 2.
+    let plateau = PlateauConfig::default;
+    let check = |field: &str, fits: [bool; 3], validate: &dyn Fn(f64) -> Result<()>| {
+        for value in none {
+            assert!(validate(value).is_err(), "{field} = {value}");
+        }
+        for (value, fits) in [0.0, 1.0, 2.0].into_iter().zip(fits) {
+            assert_eq!(validate(value).is_ok(), fits, "{field} = {value}");
+        }
+    };
+    check("eta_min", [true; 3], &|eta_min| CosineConfig { t_max: 0, eta_min }.validate());
+    let restarts = CosineRestartsConfig::default;
+    assert!(CosineRestartsConfig { t_0: 0, ..restarts() }.validate().is_err());
+    assert!(CosineRestartsConfig { t_mult: 0, ..restarts() }.validate().is_err());
+    check("eta_min", [true; 3], &|eta_min| CosineRestartsConfig { eta_min, ..restarts() }.validate());
+    check("threshold", [true; 3], &|threshold| PlateauConfig { threshold, ..plateau() }.validate());
+    check("min_lr", [true; 3], &|min_lr| PlateauConfig { min_lr, ..plateau() }.validate());
+    check("eps", [true; 3], &|eps| PlateauConfig { eps, ..plateau() }.validate());
+    check("factor", [false; 3], &|factor| PlateauConfig { factor, ..plateau() }.validate());
+    check("power", [false, true, true], &|power| PolynomialConfig { total_iters: 0, power }.validate());
+    let factor = [false, true, false];
+    check("step.gamma", factor, &|gamma| StepConfig { step_size: 1, gamma }.validate());
+    check("multi_step.gamma", factor, &|gamma| {
+        MultiStepConfig { gamma, ..MultiStepConfig::default() }.validate()
+    });
+    check("exponential.gamma", factor, &|gamma| ExponentialConfig { gamma }.validate());
+    check("start_factor", factor, &|start_factor| {
+        LinearConfig { start_factor, ..LinearConfig::default() }.validate()
+    });
+    check("end_factor", [true, true, false], &|end_factor| {
+        LinearConfig { end_factor, ..LinearConfig::default() }.validate()
+    });
+}
