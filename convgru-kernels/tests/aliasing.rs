@@ -57,7 +57,7 @@ fn convolutions<T: Scalar>(seen: &mut Seen) {
         cases.push((ConvShape { out_sections: 2, ..ConvShape::same(3, 4, [3, 3]) }, tile(0)));
         cases.push((ConvShape::same(2, 17, [3, 3]), tile(1)));
         cases.push((
-            ConvShape { padding: Padding::symmetric(0, 3), ..ConvShape::same(2, 1, [5, 5]) },
+            ConvShape { padding: Padding::symmetric(1, 3), ..ConvShape::same(2, 1, [5, 5]) },
             tile(2),
         ));
         cases.push((ConvShape::same(1, 2, [5, 5]), tile(3)));

@@ -29,7 +29,7 @@ impl<T> Checkpoint<T> {
     /// use convgru_model::{Tensor, import::Checkpoint};
     ///
     /// let names = ["state_dict.module.convz.bias", "optimizer.state.0.exp_avg"];
-    /// let tensors = names.map(|name| (name.to_owned(), Tensor::zeros(&[1]))).into();
+    /// let tensors = names.map(|name| (name.to_owned(), Tensor::<f64>::zeros(&[1]))).into();
     /// let checkpoint = Checkpoint { tensors, skipped: Vec::new() }.under("state_dict.module.");
     /// assert_eq!(checkpoint.tensors[0].0, "convz.bias");
     /// assert_eq!(checkpoint.tensors.len(), 1);

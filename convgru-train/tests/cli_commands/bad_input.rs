@@ -253,7 +253,7 @@ fn models() {
             ("eval --checkpoint foreign.safetensors", ERROR, &["metadata has no `convgru`"]),
             ("eval --checkpoint cut.ckpt", ERROR, &["cut.ckpt", "truncated"]),
             ("eval --checkpoint long.ckpt", ERROR, &["where the header says"]),
-            ("eval --checkpoint version.ckpt", ERROR, &["version 12", "versions 1 to 4"]),
+            ("eval --checkpoint version.ckpt", ERROR, &["version 13", "versions 3 to 5"]),
             ("eval --checkpoint flipped.ckpt", ERROR, &["blake3"]),
             ("predict --checkpoint flipped.ckpt --input a --frames 1 --out b.gif", ERROR, &["blake3"]),
         ],
