@@ -6,6 +6,7 @@
 
 mod check_report;
 mod ci;
+mod coverage;
 mod crash_test;
 mod determinism;
 mod fuzz;
@@ -59,6 +60,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "crash-test", about: "Kill a training at every call of the file system and go on with it", run: Here(crash_test::run) },
     Command { name: "fuzz", about: "Feed made-up files to every reader", run: Here(fuzz::run) },
     Command { name: "mutants", about: "Put small faults into the code and see whether tests notice them", run: Here(mutants::run) },
+    Command { name: "coverage", about: "Count the lines that tests run", run: Here(coverage::run) },
     Command { name: "test-avx512", about: "Run tests on an emulated processor with AVX-512", run: Here(test_avx512::run) },
     Command { name: "check-report", about: "Open a report in a browser without a screen or network, and take pictures of it", run: Here(check_report::run) },
     Command { name: "supply-chain", about: "Count crates against ceilings, check licences, sources, oldest versions", run: Here(supply_chain::run) },
