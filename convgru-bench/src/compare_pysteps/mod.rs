@@ -1,4 +1,4 @@
-//! Extrapolation along the optical flow, ours beside that of pysteps: `cargo xtask compare-pysteps`.
+//! Extrapolation along the optical flow by convgru and by pysteps: `cargo xtask compare-pysteps`.
 
 mod table;
 

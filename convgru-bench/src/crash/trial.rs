@@ -86,7 +86,7 @@ impl Setting<'_> {
         vec!["train".into(), "--json".into(), "--out".into(), out.display().to_string(), "--resume".into()]
     }
 
-    /// The folders whose calls meet faults: that of runs, and the data.
+    /// The folders whose calls meet faults: the folder of runs, and the data.
     pub(super) fn watched<'f>(&'f self, out: &'f Path) -> Vec<&'f Path> {
         std::iter::once(out).chain(self.data).collect()
     }

@@ -16,8 +16,8 @@
 //! Kernels are written once over [`Simd`] and compiled for each instruction set by
 //! [`Vectorised::dispatch`]. What they call must be inlined into them.
 //!
-//! Unsafe: Loads and stores of vectors need memory for as many numbers as there are lanes, which those of slices ask
-//! for; everything else is safe.
+//! Unsafe: Loads and stores of vectors need memory for as many numbers as there are lanes; methods that take slices
+//! compare the length first; everything else is safe.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
