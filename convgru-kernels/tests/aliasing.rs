@@ -224,7 +224,7 @@ fn moves<T: Scalar>(seen: &mut Seen) {
     seen.values(&values);
 }
 
-/// The same bits on one thread and on three. With `RAYON_NUM_THREADS=1` the one thread is all: it is that of the caller,
+/// The same bits on one thread and on three. With `RAYON_NUM_THREADS=1` the thread of the caller is the only one,
 /// and no queue of rayon is there that a checker would have to accept too.
 fn same_bits(calls: fn(&mut Seen)) {
     let run = |pool: &rayon::ThreadPool| {

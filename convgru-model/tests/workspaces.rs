@@ -15,7 +15,7 @@ fn noise(shape: &[usize], seed: usize) -> Tensor<f64> {
     Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f64 / 1000.0 - 1.0)
 }
 
-/// Gradients, and those of the input and of the first states.
+/// Gradients of parameters, of the input and of the first states.
 type Back = (ConvGruParameters<f64>, Option<Tensor<f64>>, Option<Vec<Tensor<f64>>>);
 
 fn backward(network: &ConvGru<f64>, kept: &mut ConvGruWorkspace<f64>, d: &[Tensor<f64>]) -> Back {
@@ -98,9 +98,9 @@ fn memory_that_is_used_again_leaves_no_trace() {
             let sequence = Sequence { lengths, states, outputs: Outputs::AllLayers, ..Sequence::new(&input) };
             let mut fresh = None;
             let again = network.forward_train_sequence(sequence, &mut kept).unwrap();
-            let anew = network.forward_train_sequence(sequence, &mut fresh).unwrap();
-            assert_eq!((&again.outputs, &again.last), (&anew.outputs, &anew.last));
-            let d: Vec<_> = anew.outputs.iter().map(|y| noise(y.shape(), 4)).collect();
+            let afresh = network.forward_train_sequence(sequence, &mut fresh).unwrap();
+            assert_eq!((&again.outputs, &again.last), (&afresh.outputs, &afresh.last));
+            let d: Vec<_> = afresh.outputs.iter().map(|y| noise(y.shape(), 4)).collect();
             let one = backward(&network, kept.as_mut().unwrap(), &d);
             assert_eq!(one, backward(&network, fresh.as_mut().unwrap(), &d));
         }

@@ -52,7 +52,7 @@ impl Classic {
             .any(|own| is_elsewhere(&own.name.to_ascii_lowercase()))
         {
             return Err(refuse(
-                "keeps its numbers in other files (subfiling of PnetCDF); write it anew with `nccopy`".into(),
+                "keeps its numbers in other files (subfiling of PnetCDF); rewrite it with `nccopy`".into(),
             ));
         }
         let file = FileStorage::from_file(file).map_err(|error| damaged(path, "", &error))?;
@@ -222,7 +222,7 @@ fn damaged(file: &Path, variable: &str, error: &(dyn std::error::Error + 'static
     let place = if variable.is_empty() { String::new() } else { format!(" at {variable}") };
     input::failed(file, error, || {
         format!(
-            "cannot be read{place} ({error}); if `ncdump` can, write it anew with `nccopy`, otherwise fetch it again"
+            "cannot be read{place} ({error}); if `ncdump` can, rewrite it with `nccopy`, otherwise fetch it again"
         )
     })
 }

@@ -183,7 +183,7 @@ pub(super) fn damaged(file: &Path, place: &str, error: hdf5_reader::error::Error
     let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
     input::failed(file, &error, || {
         format!(
-            "cannot be read{place} ({error}); if `h5dump` can, write it anew with `h5repack`, otherwise fetch it again"
+            "cannot be read{place} ({error}); if `h5dump` can, rewrite it with `h5repack`, otherwise fetch it again"
         )
     })
 }
