@@ -17,9 +17,11 @@ pub mod metric;
 mod npy_header;
 pub mod optimizer;
 mod parallel;
+pub mod printable;
 pub mod report;
 pub mod schedule;
-pub mod shown;
+/// Moved.
+pub use printable as shown;
 mod storage;
 pub mod trainer;
 pub mod tune;

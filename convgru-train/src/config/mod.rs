@@ -5,8 +5,8 @@ mod early_stopping;
 pub(crate) mod path_text;
 mod preset;
 mod read;
+mod sampling_schedule;
 mod suggest;
-mod teacher_forcing;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::read::text;
 pub use early_stopping::EarlyStoppingConfig;
 pub use preset::Preset;
-pub use teacher_forcing::{ForcingDecay, TeacherForcingConfig};
+pub use sampling_schedule::{ForcingDecay, TeacherForcingConfig};
 
 use crate::dataset::{DataConfig, Transform};
 use crate::loss::{LeadWeights, Loss, LossConstants, LossTerms, Objective, RainWeights};

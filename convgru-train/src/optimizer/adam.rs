@@ -2,7 +2,7 @@
 
 use convgru_model::Scalar;
 
-use super::rule::{Piece, Rule};
+use super::update_rule::{Piece, Rule};
 use super::{OptimizerConfig, OptimizerKind};
 
 /// One step of Adam. Constants are formed in `f64`, elements in `T`.

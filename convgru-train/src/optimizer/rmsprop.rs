@@ -3,7 +3,7 @@
 use convgru_model::Scalar;
 
 use super::OptimizerConfig;
-use super::rule::{Piece, Rule};
+use super::update_rule::{Piece, Rule};
 
 /// One step of RMSprop. Constants are formed in `f64`, elements in `T`.
 pub(super) struct RmsProp<T> {

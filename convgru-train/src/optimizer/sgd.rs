@@ -4,7 +4,7 @@
 use convgru_model::Scalar;
 
 use super::OptimizerConfig;
-use super::rule::{Piece, Rule};
+use super::update_rule::{Piece, Rule};
 
 /// One step of gradient descent. Constants are formed in `f64`, elements in `T`.
 pub(super) struct Sgd<T> {

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::adam::Adam;
 use super::config::share;
 use super::rmsprop::RmsProp;
-use super::rule::{MOMENTS, Piece, Rule};
 use super::sgd::Sgd;
 use super::state::{Moment, most_moments};
+use super::update_rule::{MOMENTS, Piece, Rule};
 use super::{OptimizerConfig, OptimizerKind, OptimizerState};
 use crate::{Error, Result};
 

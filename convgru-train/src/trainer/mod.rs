@@ -5,47 +5,37 @@
 //! number of threads and however often the run was interrupted.
 //! [`Trained::conclude`] then measures the model and writes the report.
 
-mod assess;
-mod average;
-mod batches;
-mod conclude;
+mod artifacts;
+mod checkpoint_timer;
 #[cfg(test)]
 mod crash_tests;
-mod event_file;
-mod feed;
-mod folder;
-mod forcing;
+mod data_loader;
+mod evaluation;
+mod latest_run;
 mod learner;
-mod log;
+mod logging;
 mod memory;
-mod newest;
-mod nowcasts;
 mod observer;
-mod parts;
-mod pieces;
-mod prefetch;
 mod resume;
-mod reverse;
-mod saving;
-mod session;
-mod shown;
-mod summary;
+mod run_folder;
+mod run_summary;
+mod setup;
 #[cfg(test)]
 mod tests;
-mod weights;
+mod trained_model;
+mod training_loop;
 
-pub use assess::{Assessment, Assessor, mean_frame};
-pub use batches::Batches;
-pub use conclude::Conclusion;
-pub use folder::RunFolder;
+pub use artifacts::Conclusion;
+pub use data_loader::Batches;
+pub use evaluation::{Assessment, Assessor, NowcastAssessment, NowcastOptions, mean_frame};
+pub use latest_run::Newest;
 pub use learner::{Learner, Step};
-pub use newest::Newest;
-pub use nowcasts::{NowcastAssessment, NowcastOptions};
 pub use observer::{Event, Observer, Silent};
 pub use resume::Resumption;
-pub use session::{Outcome, Session, Trained};
-pub use summary::{BestValidation, RunList, RunSummary, TestScores};
-pub use weights::TrainedModel;
+pub use run_folder::RunFolder;
+pub use run_summary::{BestValidation, RunList, RunSummary, TestScores};
+pub use trained_model::TrainedModel;
+pub use training_loop::{Outcome, Session, Trained};
 
 use crate::{Error, Result};
 

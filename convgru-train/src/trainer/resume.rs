@@ -4,10 +4,10 @@ use std::path::Path;
 
 use convgru_model::Isa;
 
-use super::folder::RunFolder;
 use super::observer::{Event, Observer};
-use super::parts::Parts;
-use super::session::Session;
+use super::run_folder::RunFolder;
+use super::setup::Parts;
+use super::training_loop::Session;
 use crate::checkpoint::{Checkpoint, Loaded};
 use crate::config::TrainingConfig;
 use crate::dataset::Fingerprint;

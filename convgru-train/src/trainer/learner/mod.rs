@@ -9,10 +9,13 @@ use convgru_model::{
     Forecaster, ForecasterParameters, Isa, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
 };
 
-use super::average::Average;
-use super::forcing::draw_forced;
-use super::pieces::pieces;
-use super::reverse::OwnFrames;
+mod micro_batches;
+mod moving_average;
+mod scheduled_sampling;
+
+use self::micro_batches::pieces;
+use self::moving_average::Average;
+use self::scheduled_sampling::{OwnFrames, draw_forced};
 use crate::checkpoint::{
     Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord,
 };

@@ -1,16 +1,17 @@
 //! What a finished run leaves: weights, the figures on the test set, the
 //! report and the animation.
 
+pub(super) mod sample_panels;
+
 use std::path::PathBuf;
 
 use convgru_model::Parameters;
 use serde_json::Value;
 
-use super::assess::{Assessment, Assessor};
-use super::nowcasts::NowcastOptions;
+use self::sample_panels::{self as shown, Showing};
+use super::evaluation::{Assessment, Assessor, NowcastOptions};
 use super::observer::{Event, Observer};
-use super::session::Trained;
-use super::shown::{self, Showing};
+use super::training_loop::Trained;
 use crate::Result;
 use crate::dataset::{SequenceDataset, Split, batch, open};
 use crate::interrupt::Interrupt;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::folder::RunFolder;
+use super::run_folder::RunFolder;
 use crate::checkpoint::{Checkpoint, FEWEST_GENERATIONS};
 use crate::config::TrainingConfig;
 use crate::storage::{self, Storage};

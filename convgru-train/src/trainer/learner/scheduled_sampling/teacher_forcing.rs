@@ -8,7 +8,7 @@ const TEACHER_FORCING_SEED: u64 = 0x7465_6163_6865_7221;
 
 /// Which output steps read the truth: each with the given probability, drawn
 /// from the seed and the number of the optimiser step alone.
-pub(super) fn draw_forced(seed: u64, step: u64, probability: f64, steps: usize) -> Vec<bool> {
+pub(crate) fn draw_forced(seed: u64, step: u64, probability: f64, steps: usize) -> Vec<bool> {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ TEACHER_FORCING_SEED);
     random.set_stream(step);
     // 53 bits make a uniform number in [0, 1).

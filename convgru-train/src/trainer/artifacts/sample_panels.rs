@@ -2,18 +2,18 @@
 
 use convgru_model::{Forecaster, Tensor};
 
-use super::nowcasts::{NowcastAssessment, NowcastOptions};
 use crate::Result;
 use crate::dataset::{SequenceDataset, batch};
 use crate::metric::{ForecastScores, copy_last};
 use crate::report::{ScoreChart, SequencePanel, Shades};
+use crate::trainer::evaluation::{NowcastAssessment, NowcastOptions};
 
 /// A model with what it shows itself on.
 #[derive(Clone, Copy)]
-pub(super) struct Showing<'a> {
-    pub(super) model: &'a Forecaster<f32>,
-    pub(super) dataset: &'a dyn SequenceDataset,
-    pub(super) input_frames: usize,
+pub(crate) struct Showing<'a> {
+    pub(crate) model: &'a Forecaster<f32>,
+    pub(crate) dataset: &'a dyn SequenceDataset,
+    pub(crate) input_frames: usize,
 }
 
 impl Showing<'_> {
@@ -21,7 +21,7 @@ impl Showing<'_> {
     ///
     /// # Errors
     /// Those of the data set and the model.
-    pub(super) fn panels(&self, indices: &[usize]) -> Result<Vec<SequencePanel>> {
+    pub(crate) fn panels(&self, indices: &[usize]) -> Result<Vec<SequencePanel>> {
         let quantity = self.dataset.quantity();
         let (input, truth) = batch(self.dataset, 0, indices)?.split(self.input_frames)?;
         let leads = truth.frames.shape()[0];
@@ -59,7 +59,7 @@ impl Showing<'_> {
 }
 
 /// CSI and FSS for each threshold, and the mean absolute error.
-pub(super) fn score_charts(nowcasts: &NowcastAssessment) -> Vec<ScoreChart> {
+pub(crate) fn score_charts(nowcasts: &NowcastAssessment) -> Vec<ScoreChart> {
     let known = nowcasts.quantity.minutes_per_step.is_some();
     let chart = |name: String, value_name: &str, of: &dyn Fn(&ForecastScores) -> Vec<f64>| ScoreChart {
         name,
@@ -88,7 +88,7 @@ fn hide_missing(forecast: &mut Tensor<f32>, truth: &Tensor<f32>) {
 }
 
 /// Sequence `index` of `[T, N, C, H, W]` as `[T, C, H, W]`.
-pub(super) fn sequence(frames: &Tensor<f32>, index: usize) -> Result<Tensor<f32>> {
+pub(crate) fn sequence(frames: &Tensor<f32>, index: usize) -> Result<Tensor<f32>> {
     let (steps, shape) = (frames.shape()[0], &frames.shape()[2..]);
     let size: usize = shape.iter().product();
     let data = (0..steps).flat_map(|step| &frames.slice(step)[index * size..][..size]).copied().collect();

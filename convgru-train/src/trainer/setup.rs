@@ -2,9 +2,8 @@
 
 use convgru_model::Tensor;
 
-use super::assess::mean_frame;
-use super::batches::Batches;
-use super::feed::Feed;
+use super::data_loader::{Batches, Feed};
+use super::evaluation::mean_frame;
 use super::learner::Learner;
 use super::memory;
 use crate::config::TrainingConfig;

@@ -12,7 +12,7 @@ const REVERSE_SAMPLING_SEED: u64 = 0x7265_7665_7273_6521;
 
 /// Which frames of some samples are the network's own.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct OwnFrames {
+pub(crate) struct OwnFrames {
     /// Frames of a sample but for the first, which is always the true one; samples one after the other.
     own: Vec<bool>,
     frames: usize,
@@ -21,7 +21,7 @@ pub(super) struct OwnFrames {
 impl OwnFrames {
     /// Each with the given probability, drawn from the seed and the number of the optimiser step alone. `frames` are
     /// those that are read.
-    pub(super) fn draw(seed: u64, step: u64, probability: f64, [samples, frames]: [usize; 2]) -> Self {
+    pub(crate) fn draw(seed: u64, step: u64, probability: f64, [samples, frames]: [usize; 2]) -> Self {
         let frames = frames.saturating_sub(1);
         if probability <= 0.0 {
             return Self { own: vec![false; samples * frames], frames };
@@ -50,7 +50,7 @@ impl OwnFrames {
     ///
     /// # Errors
     /// Those of the network.
-    pub(super) fn in_place_of(
+    pub(crate) fn in_place_of(
         &self,
         model: &Forecaster<f32>,
         mut input: Batch,
@@ -157,7 +157,9 @@ mod tests {
             let own = own.is_own(i / 64 % 3, i / 192);
             assert!(!own || *valid == 1.0 || *pixel == 0.0, "pixel {i}");
         }
-        for (index, piece) in super::super::pieces::pieces(&masked, 3).unwrap().into_iter().enumerate() {
+        for (index, piece) in
+            crate::trainer::learner::micro_batches::pieces(&masked, 3).unwrap().into_iter().enumerate()
+        {
             let part = own.in_place_of(&network, piece, index).unwrap();
             for t in 0..4 {
                 assert_eq!(part.frames.slice(t), &whole.frames.slice(t)[index * 64..(index + 1) * 64]);

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::event_file::EventFile;
-use super::folder::RunFolder;
 use crate::checkpoint::{History, SkippedRecord, StepRecord, Timing, ValidationRecord};
 use crate::report::{SequencePanel, contact_sheet};
 use crate::storage::{StorageFile, read_if_there};
+use crate::trainer::run_folder::RunFolder;
 use crate::{Error, Result};
 
 /// The open log of a run.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(crate) struct Log {
     path: std::path::PathBuf,
     file: Box<dyn StorageFile>,
     events: EventFile,
@@ -23,7 +23,7 @@ impl Log {
     /// Opens the log to go on after what a checkpoint knows: the file is written anew where it is not what follows from
     /// the history, so that lines of later steps go, and damaged and lost ones come back. When a record was made, and
     /// the history does not know it, is looked up in the lines there are.
-    pub(super) fn resume(folder: &RunFolder, history: &mut History) -> Result<Self> {
+    pub(crate) fn resume(folder: &RunFolder, history: &mut History) -> Result<Self> {
         let (storage, path) = (folder.storage(), folder.metrics());
         let there = read_if_there(storage, &path)?;
         let found = Found::read(there.as_deref().unwrap_or_default());
@@ -49,28 +49,28 @@ impl Log {
     }
 
     /// Appends the line of a step.
-    pub(super) fn step(&mut self, record: &StepRecord, timing: Timing) -> Result<()> {
+    pub(crate) fn step(&mut self, record: &StepRecord, timing: Timing) -> Result<()> {
         self.append(&step_line(record, timing))
     }
 
     /// Appends the line of a step that was skipped.
-    pub(super) fn skipped(&mut self, record: &SkippedRecord, timing: Timing) -> Result<()> {
+    pub(crate) fn skipped(&mut self, record: &SkippedRecord, timing: Timing) -> Result<()> {
         self.append(&skipped_line(record, timing))
     }
 
     /// Appends the line of a validation.
-    pub(super) fn validation(&mut self, record: &ValidationRecord, timing: Timing) -> Result<()> {
+    pub(crate) fn validation(&mut self, record: &ValidationRecord, timing: Timing) -> Result<()> {
         self.append(&validation_line(record, timing))
     }
 
     /// Makes everything appended durable.
-    pub(super) fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         self.file.sync().map_err(Error::io("write", &self.path))?;
         self.events.sync()
     }
 
     /// Adds a picture of a validation to what TensorBoard shows.
-    pub(super) fn picture(&mut self, step: u64, panel: &SequencePanel) -> Result<()> {
+    pub(crate) fn picture(&mut self, step: u64, panel: &SequencePanel) -> Result<()> {
         self.events.picture(step, "validation/sequence", contact_sheet(panel)?)
     }
 

@@ -3,13 +3,13 @@
 use convgru_model::{Forecaster, Tensor, mean_of_members};
 use serde_json::{Map, Value, json};
 
-use super::nowcasts::{NowcastAssessment, NowcastOptions};
-use super::observer::{Event, Observer};
+use super::nowcast::{NowcastAssessment, NowcastOptions};
 use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::loss::{Forecast, Objective, Truth};
 use crate::metric::{self, EnsembleEvaluation, EnsembleScores, Evaluation, MeanFrame, Metrics, Scores};
+use crate::trainer::observer::{Event, Observer};
 
 /// Training sequences whose frames make the mean frame.
 const SEQUENCES_OF_THE_MEAN: usize = 256;

@@ -6,15 +6,15 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use convgru_model::{Parameters, Tensor};
 
-use super::assess::{Assessment, Assessor};
-use super::folder::RunFolder;
+use super::artifacts::sample_panels::Showing;
+use super::checkpoint_timer::Saving;
+use super::evaluation::{Assessment, Assessor};
 use super::learner::Step;
-use super::log::Log;
+use super::logging::Log;
 use super::observer::{Event, Observer};
-use super::parts::Parts;
-use super::saving::Saving;
-use super::shown::Showing;
-use super::weights::TrainedModel;
+use super::run_folder::RunFolder;
+use super::setup::Parts;
+use super::trained_model::TrainedModel;
 use crate::checkpoint::{
     Checkpoint, CheckpointStore, Cursor, History, SkippedRecord, Timing, ValidationRecord,
 };

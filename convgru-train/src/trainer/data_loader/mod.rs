@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::batches::Batches;
-use super::prefetch::{Ahead, Prefetch};
+mod batch_sampler;
+mod prefetch;
+
+pub use self::batch_sampler::Batches;
+use self::prefetch::{Ahead, Prefetch};
 use crate::Result;
 use crate::checkpoint::Cursor;
 use crate::config::TrainingConfig;

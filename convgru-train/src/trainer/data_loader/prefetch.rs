@@ -5,7 +5,7 @@ use std::thread::{Builder, JoinHandle};
 
 use rayon::ThreadPoolBuilder;
 
-use super::batches::Batches;
+use super::batch_sampler::Batches;
 use crate::dataset::Batch;
 use crate::{Error, Result};
 

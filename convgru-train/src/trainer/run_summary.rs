@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::RunFolder;
+use super::run_folder::RunFolder;
 use crate::config::TrainingConfig;
 use crate::shown::shown;
 use crate::storage::{Disk, read_if_there};
