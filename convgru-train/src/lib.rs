@@ -20,8 +20,9 @@ mod parallel;
 pub mod printable;
 pub mod report;
 pub mod schedule;
-/// Moved.
-pub use printable as shown;
+mod shown {
+    pub(crate) use crate::printable::{escaped, printable as shown, printable_name as shown_name};
+}
 mod storage;
 pub mod trainer;
 pub mod tune;

@@ -1,9 +1,9 @@
 //! The training loop, and what it leaves in the folder of a run.
 //!
-//! [`Session`] trains from the first or the next step to the end, deterministic
+//! [`Trainer::fit`] trains from the first or the next step to the end, deterministic
 //! to the bit: the same configuration leads to the same parameters with any
 //! number of threads and however often the run was interrupted.
-//! [`Trained::conclude`] then measures the model and writes the report.
+//! [`TrainedRun::write_artifacts`] then measures the model and writes the report.
 
 mod artifacts;
 mod checkpoint_timer;
@@ -25,17 +25,17 @@ mod tests;
 mod trained_model;
 mod training_loop;
 
-pub use artifacts::Conclusion;
-pub use data_loader::Batches;
-pub use evaluation::{Assessment, Assessor, NowcastAssessment, NowcastOptions, mean_frame};
-pub use latest_run::Newest;
-pub use learner::{Learner, Step};
+pub use artifacts::Artifacts;
+pub use data_loader::{BatchSampler, DataLoader};
+pub use evaluation::{EvaluationResult, Evaluator, NowcastOptions, NowcastScores, mean_frame};
+pub use latest_run::LatestRun;
+pub use learner::{Learner, StepOutcome};
 pub use observer::{Event, Observer, Silent};
 pub use resume::Resumption;
 pub use run_folder::RunFolder;
 pub use run_summary::{BestValidation, RunList, RunSummary, TestScores};
 pub use trained_model::TrainedModel;
-pub use training_loop::{Outcome, Session, Trained};
+pub use training_loop::{Outcome, TrainedRun, Trainer};
 
 use crate::{Error, Result};
 

@@ -25,7 +25,7 @@ const MOST_RUNS_OF_A_NAME: usize = 100_000;
 /// The folder of one run: `config.toml`, `metrics.jsonl`, `events.out.tfevents.convgru`, `checkpoints/`,
 /// `model.safetensors`, `test.json`, `report.html`, `prediction.gif`, `example.gif` and `run.lock`.
 ///
-/// A folder that was created, or that a [`Session`](super::Session) goes on in, is locked for other processes until
+/// A folder that was created, or that a [`Trainer`](super::Trainer) goes on in, is locked for other processes until
 /// the last clone of it is dropped.
 #[derive(Clone, Debug)]
 pub struct RunFolder {

@@ -1,4 +1,4 @@
-//! Sequences and scores as reports show them.
+//! Sample sequences with predictions, and charts of scores, for reports.
 
 use convgru_model::{Forecaster, Tensor};
 
@@ -6,17 +6,17 @@ use crate::Result;
 use crate::dataset::{SequenceDataset, batch};
 use crate::metric::{ForecastScores, copy_last};
 use crate::report::{ScoreChart, SequencePanel, Shades};
-use crate::trainer::evaluation::{NowcastAssessment, NowcastOptions};
+use crate::trainer::evaluation::{NowcastOptions, NowcastScores};
 
-/// A model with what it shows itself on.
+/// Draws sequences of a data set with the predictions of a model.
 #[derive(Clone, Copy)]
-pub(crate) struct Showing<'a> {
+pub(crate) struct SamplePanels<'a> {
     pub(crate) model: &'a Forecaster<f32>,
     pub(crate) dataset: &'a dyn SequenceDataset,
     pub(crate) input_frames: usize,
 }
 
-impl Showing<'_> {
+impl SamplePanels<'_> {
     /// Some sequences with the model's predictions; rain in mm/h and beside its baselines.
     ///
     /// # Errors
@@ -33,7 +33,7 @@ impl Showing<'_> {
         };
         let mut baselines = Vec::new();
         if is_rain {
-            let moved = NowcastOptions::suited_to(&quantity).moved_on(&input, &quantity, leads)?;
+            let moved = NowcastOptions::suited_to(&quantity).extrapolate(&input, &quantity, leads)?;
             baselines.push(("optical flow", moved));
             baselines.push(("persistence", copy_last(&quantity.in_units(&input.frames), leads)?));
             // What was not measured is grey everywhere: nothing is scored there.
@@ -59,7 +59,7 @@ impl Showing<'_> {
 }
 
 /// CSI and FSS for each threshold, and the mean absolute error.
-pub(crate) fn score_charts(nowcasts: &NowcastAssessment) -> Vec<ScoreChart> {
+pub(crate) fn score_charts(nowcasts: &NowcastScores) -> Vec<ScoreChart> {
     let known = nowcasts.quantity.minutes_per_step.is_some();
     let chart = |name: String, value_name: &str, of: &dyn Fn(&ForecastScores) -> Vec<f64>| ScoreChart {
         name,

@@ -3,5 +3,5 @@
 mod evaluator;
 mod nowcast;
 
-pub use evaluator::{Assessment, Assessor, mean_frame};
-pub use nowcast::{NowcastAssessment, NowcastOptions};
+pub use evaluator::{EvaluationResult, Evaluator, mean_frame};
+pub use nowcast::{NowcastOptions, NowcastScores};

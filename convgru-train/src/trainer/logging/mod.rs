@@ -4,4 +4,4 @@ mod event_file;
 mod metrics_log;
 
 pub(super) use event_file::NAME as EVENT_FILE;
-pub(super) use metrics_log::Log;
+pub(super) use metrics_log::MetricsLog;

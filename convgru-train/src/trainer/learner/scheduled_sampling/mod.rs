@@ -3,5 +3,5 @@
 mod reverse;
 mod teacher_forcing;
 
-pub(super) use reverse::OwnFrames;
-pub(super) use teacher_forcing::draw_forced;
+pub(super) use reverse::PredictedInputs;
+pub(super) use teacher_forcing::draw_teacher_forced;
