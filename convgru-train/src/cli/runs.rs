@@ -83,7 +83,7 @@ impl Runs {
     fn compare(&self, names: &[PathBuf]) -> anyhow::Result<()> {
         let config = |name: &PathBuf| -> anyhow::Result<(RunSummary, RunConfig)> {
             let folder = RunFolder::open(&self.out.join(name))?;
-            let config = RunConfig::default().overlaid_by_file(&folder.config())?;
+            let config = RunConfig::read(&folder.config())?;
             Ok((RunSummary::read(&folder)?, config))
         };
         let [(first, of_first), (second, of_second)] = [config(&names[0])?, config(&names[1])?];

@@ -73,7 +73,7 @@ impl Train {
         } else {
             RunFolder::open(&self.out.join(run))?
         };
-        let stored = RunConfig::default().overlaid_by_file(&folder.config())?;
+        let stored = RunConfig::read(&folder.config())?;
         Ok((self.configuration.laid_over(stored)?, Some(folder)))
     }
 

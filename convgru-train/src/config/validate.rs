@@ -2,11 +2,11 @@
 
 use convgru_model::OutputActivation;
 
-use super::read::one_line;
+use super::fault::one_line;
 use super::{RunConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
-use crate::dataset::{Quantity, SequenceDataset};
-use crate::loss::LossKind;
+use crate::dataset::SequenceDataset;
+use crate::loss::{Loss, Objective};
 use crate::optimizer::NormType;
 use crate::schedule::{Schedule, ScheduleKind};
 use crate::trainer::MOST_THREADS;
@@ -46,7 +46,7 @@ impl RunConfig {
         self.training.validate()?;
         self.optimizer.validate()?;
         Schedule::new(&self.schedule, self.optimizer.learning_rate, self.training.steps)?;
-        if self.schedule.kind == ScheduleKind::Plateau && self.training.validate_every == 0 {
+        if matches!(self.schedule.kind, ScheduleKind::Plateau(_)) && self.training.validate_every == 0 {
             return refuse(
                 "schedule.kind",
                 "plateau listens to validations, but training.validate_every = 0 leaves none before the end"
@@ -102,7 +102,7 @@ impl RunConfig {
     fn expect_members(&self) -> Result<()> {
         let (loss, members) = (&self.training.loss, self.model.members());
         let refuse = |reason| refuse("training.loss", reason);
-        let on_members = loss.0.iter().any(|term| term.kind == LossKind::Crps);
+        let on_members = loss.0.iter().any(|term| term.loss.on_members());
         match members {
             1 if on_members => refuse(
                 "crps scores the members of an ensemble, but model.members is 1; set it to 2 or more, or take the loss l1, \
@@ -136,15 +136,18 @@ impl RunConfig {
                 ),
             );
         }
-        let window = self.training.loss_constants.ssim_window.side();
-        if self.training.loss.0.iter().any(|term| term.kind == LossKind::Ssim) && height.min(width) < window {
-            return refuse(
-                "training.loss",
-                format!(
-                    "ssim looks at windows of {window} x {window} pixels, but frames have {height} x {width}; take \
-                     larger frames or another loss"
-                ),
-            );
+        for term in &self.training.loss.0 {
+            let Loss::Ssim { window } = term.loss else { continue };
+            let window = window.side();
+            if height.min(width) < window {
+                return refuse(
+                    "training.loss",
+                    format!(
+                        "ssim looks at windows of {window} x {window} pixels, but frames have {height} x {width}; take \
+                         larger frames or another loss"
+                    ),
+                );
+            }
         }
         if self.model.image_channels() != channels {
             let plural = if channels == 1 { "" } else { "s" };
@@ -169,8 +172,8 @@ impl TrainingConfig {
     fn validate(&self) -> Result<()> {
         at_least_one("training.steps", self.steps)?;
         at_least_one("training.batch_size", self.batch_size as u64)?;
-        self.rain.validate()?;
-        self.objective(&Quantity::intensity().transform).validate()?;
+        // As it is written: thresholds in the values of frames may have lost what is wrong with them.
+        Objective { terms: self.loss.clone(), lead_weights: self.lead_weights.clone() }.validate()?;
         if !(self.clip_norm.is_finite() && self.clip_norm >= 0.0) {
             return refuse(
                 "training.clip_norm",
@@ -237,6 +240,7 @@ fn refuse<T>(field: &str, reason: String) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::StepConfig;
 
     #[test]
     fn values_that_cannot_work_are_refused_by_name() {
@@ -255,9 +259,9 @@ mod tests {
             "optimizer.learning_rate=-0.1",
             "optimizer.learning_rate=nan",
             "optimizer.learning_rate=inf",
-            "training.loss_constants.delta=0",
-            "training.loss_constants.beta=-1",
-            "training.loss_constants.pos_weight=nan",
+            "training.loss={ kind = \"huber\", delta = 0 }",
+            "training.loss={ kind = \"smooth-l1\", beta = -1 }",
+            "training.loss={ kind = \"bce-with-logits\", pos_weight = nan }",
             "training.clip_norm=-1",
             "training.clip_norm_type=0.5",
             "training.clip_norm_type=nan",
@@ -268,7 +272,6 @@ mod tests {
             "training.teacher_forcing.start=1.5",
             "training.teacher_forcing.end=nan",
             "training.teacher_forcing.until=0",
-            "training.teacher_forcing.k=0.5",
             "training.reverse_sampling.start=-0.5",
             "training.accumulate=0",
             "training.accumulate=9",
@@ -281,27 +284,14 @@ mod tests {
             "model.members=0",
             "training.loss=[]",
             "training.loss=[{ kind = \"mse\", weight = -1.0 }]",
-            "training.loss_constants.alpha=0.5",
+            "training.loss={ kind = \"gradient-difference\", alpha = 0.5 }",
             "training.lead_weights=[1, 2]",
-            "training.rain.weights=[1.0]",
-            "training.rain.thresholds=[4.0, 3.0, 2.0, 1.0]",
+            "training.loss={ kind = \"balanced-mse\", rain.weights = [1.0] }",
+            "training.loss={ kind = \"balanced-mae\", rain.thresholds = [4.0, 3.0, 2.0, 1.0] }",
             "schedule.pct_start=2",
             "schedule.warmup.steps=400",
             "schedule.warmup.start_factor=0",
-            "schedule.step.step_size=0",
-            "schedule.step.gamma=1.5",
-            "schedule.multi_step.milestones=[5, 3]",
-            "schedule.exponential.gamma=0",
-            "schedule.linear.end_factor=2",
-            "schedule.polynomial.power=-1",
-            "schedule.cosine.eta_min=-1",
-            "schedule.cosine_restarts.t_0=0",
-            "schedule.cosine_restarts.t_mult=0",
-            "schedule.plateau.factor=1",
-            "schedule.plateau.threshold=nan",
             "optimizer.beta1=1",
-            "optimizer.momentum=0.9",
-            "optimizer.nesterov=true",
             "model.patch=0",
             "model.patch=7",
             "model.hidden_channels=[]",
@@ -315,8 +305,32 @@ mod tests {
             let error = config.with(assignment).unwrap().validate().unwrap_err().to_string();
             assert!(error.contains(field), "{assignment} gave {error:?}");
         }
+        // Of fields that one kind alone has.
+        for (kind, assignment) in [
+            ("schedule.kind=step", "schedule.step_size=0"),
+            ("schedule.kind=step", "schedule.gamma=1.5"),
+            ("schedule.kind=multi-step", "schedule.milestones=[5, 3]"),
+            ("schedule.kind=exponential", "schedule.gamma=0"),
+            ("schedule.kind=linear", "schedule.end_factor=2"),
+            ("schedule.kind=polynomial", "schedule.power=-1"),
+            ("schedule.kind=cosine", "schedule.eta_min=-1"),
+            ("schedule.kind=cosine-restarts", "schedule.t_0=0"),
+            ("schedule.kind=cosine-restarts", "schedule.t_mult=0"),
+            ("schedule.kind=plateau", "schedule.factor=1"),
+            ("schedule.kind=plateau", "schedule.threshold=nan"),
+            ("optimizer.kind=sgd", "optimizer.nesterov=true"),
+            ("optimizer.kind=rmsprop", "optimizer.alpha=1"),
+            ("training.teacher_forcing.decay=inverse-sigmoid", "training.teacher_forcing.k=0.5"),
+        ] {
+            let field = assignment.split('=').next().unwrap();
+            let error = config.with_all(&[assignment, kind]).unwrap().validate().unwrap_err().to_string();
+            assert!(error.contains(field), "{assignment} gave {error:?}");
+            let error = config.with(assignment).unwrap_err().to_string();
+            let kind = kind.split_once('=').unwrap().1;
+            assert!(error.contains(field) && error.contains(kind), "{assignment} of no {kind}: {error:?}");
+        }
         let mut endless = config.clone();
-        endless.schedule.step.step_size = u64::MAX;
+        endless.schedule.kind = ScheduleKind::Step(StepConfig { step_size: u64::MAX, gamma: 1.0 });
         let error = endless.validate().unwrap_err().to_string();
         assert!(error.contains("below 2^63"), "{error}");
         let single = config.with("data.input_frames=1").unwrap();

@@ -120,7 +120,7 @@ fn written(storage: &dyn Storage, path: &Path) -> Result<u64> {
 
 /// When a run was saved, if it can be resumed.
 fn saved(folder: &RunFolder) -> Result<u64> {
-    RunConfig::default().overlaid_by_file(&folder.config())?;
+    RunConfig::read(&folder.config())?;
     let store = folder.store(FEWEST_GENERATIONS);
     let mut loaded = store.load_latest();
     for _ in 0..RETRIES {

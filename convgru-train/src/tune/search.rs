@@ -107,7 +107,8 @@ impl Search {
                 let record: Record = serde_json::from_slice(&text)
                     .map_err(|error| refuse(format!("this is no record of a search: {error}")))?;
                 let same = SearchConfig { trials: opened.search.trials, ..record.search };
-                if same != opened.search || record.base != opened.base.to_toml() {
+                let base = RunConfig::from_toml(&record.base).map_err(refuse)?;
+                if same != opened.search || base != opened.base {
                     return Err(refuse(
                         "the folder holds a search with other ranges or another configuration; give it again, or \
                          another folder with --out"
