@@ -13,8 +13,6 @@ use serde_json::json;
 
 use super::output;
 
-/// Continues a video with a trained model
-///
 /// Reads all frames of the input (.npy, .gif or a folder of .png) and writes
 /// the frames that the model expects to follow. Height and width may differ
 /// from those of the training; they must be multiples of the model's patch. Of an

@@ -12,7 +12,6 @@ use serde_json::json;
 
 use super::output;
 
-/// Lists runs, or compares two of them
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru runs

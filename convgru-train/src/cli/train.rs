@@ -16,8 +16,6 @@ use super::configuration::ConfigurationArguments;
 use super::output;
 use super::progress::Progress;
 
-/// Trains a network to continue sequences of images
-///
 /// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
 /// model.safetensors, report.html, prediction.gif and example.gif. Ctrl-C saves
 /// a checkpoint and ends; --resume goes on to the same bits as if nothing had

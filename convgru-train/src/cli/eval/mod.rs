@@ -16,8 +16,6 @@ use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, Traine
 use super::output::{self, Stream};
 use super::progress::Progress;
 
-/// Measures a trained model on test sequences
-///
 /// Without --data on the test sequences of its own training; with a folder on
 /// moving digits made of MNIST's test images in it, or on radar images: all events
 /// in it, or those to test on if it is the folder of the training; with a .npy file, such as
