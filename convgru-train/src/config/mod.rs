@@ -66,7 +66,7 @@ pub struct TrainingConfig {
     pub steps: u64,
     /// Sequences per step, at least 1.
     pub batch_size: usize,
-    /// Pieces of a batch that are learned from one after the other, to take less memory; the
+    /// Micro-batches of a batch that are learned from one after the other, to take less memory; the
     /// gradients of all are added up before the step. At least 1, at most `batch_size`.
     pub accumulate: usize,
     /// What is minimised: the name of a loss, a loss with its constants, or a list of losses with weights.
@@ -102,7 +102,7 @@ pub struct TrainingConfig {
     /// Frames of the input, the last ones, through which gradients flow; what is known of those
     /// before is a constant in each step. 0 lets them flow through all.
     pub truncate: usize,
-    /// MiB for what a piece of a batch keeps for its backward pass; where more would be needed,
+    /// MiB for what a micro-batch keeps for its backward pass; where more would be needed,
     /// gates are computed anew on the way back. 0 keeps everything.
     pub memory_budget: usize,
     /// Decay of the moving average of the parameters, which is then what is measured and

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::fault::{Fault, first_misfit};
-use super::suggest::{join, paths};
+use super::suggest::{field, join, paths};
 use super::{RunConfig, tagged};
 use crate::{Error, Result};
 
@@ -57,8 +57,8 @@ impl RunConfig {
 
     /// This configuration with some fields changed at once.
     ///
-    /// Each assignment `key=value` is a line of TOML; a value that is none, such as `adamw`, is a text without quotes. Of
-    /// two assignments of one key the later counts.
+    /// Each assignment `key=value` is a line of TOML; a text needs no quotes where the value is no TOML, such as `adamw`, or
+    /// the field is a text. Of two assignments of one key the later counts.
     ///
     /// # Errors
     /// [`Error::Config`] naming the field, if there is no such field (the nearest
@@ -73,6 +73,7 @@ impl RunConfig {
     /// # Ok::<(), convgru_train::Error>(())
     /// ```
     pub fn with_all<S: AsRef<str>>(&self, assignments: &[S]) -> Result<Self> {
+        let table = Self::table_of(self);
         let mut lines: Vec<(&str, String)> = Vec::new();
         for assignment in assignments {
             let assignment = assignment.as_ref();
@@ -83,13 +84,18 @@ impl RunConfig {
                 });
             };
             let (key, value) = (key.trim(), value.trim());
+            let is_text = field(&table, key).is_some_and(Value::is_str);
             let value = match value.parse::<Value>() {
+                // A number may be a name, but a list is no text.
+                Ok(number) if is_text && !(number.is_str() || number.is_array() || number.is_table()) => {
+                    Value::from(value).to_string()
+                }
                 Ok(_) => value.to_owned(),
                 Err(_) => Value::from(value).to_string(),
             };
             let line = format!("{key} = {value}\n");
             if format!("{key} = 0").parse::<Table>().is_err() {
-                let reason = tagged::unknown(key, &Self::table_of(self));
+                let reason = tagged::unknown(key, &table);
                 return Err(Error::Config { field: key.to_owned(), reason });
             }
             lines.retain(|(earlier, _)| *earlier != key);

@@ -21,6 +21,14 @@ fn collect(table: &Table, prefix: &str, paths: &mut Vec<String>) {
     }
 }
 
+/// The value at a dotted path.
+pub(super) fn field<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        None => table.get(path),
+        Some((section, rest)) => field(table.get(section)?.as_table()?, rest),
+    }
+}
+
 /// `prefix.key`, or `key` at the top.
 pub(super) fn join(prefix: &str, key: &str) -> String {
     if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }

@@ -3,7 +3,7 @@
 use convgru_model::ForecasterConfig;
 use toml::{Table, Value};
 
-use super::suggest::{join, nearest, paths};
+use super::suggest::{field, join, nearest, paths};
 use super::{RunConfig, SamplingDecay};
 use crate::optimizer::OptimizerKind;
 use crate::schedule::ScheduleKind;
@@ -54,7 +54,7 @@ impl TaggedSection {
 
 /// The section at a dotted path.
 fn section<'a>(table: &'a Table, path: &str) -> Option<&'a Table> {
-    path.split('.').try_fold(table, |table, name| table.get(name)?.as_table())
+    field(table, path)?.as_table()
 }
 
 fn section_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Table> {

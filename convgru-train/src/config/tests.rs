@@ -1,9 +1,9 @@
 //! Configurations are read from files and assignments by one reader, whose errors name field and place.
 
 use convgru_model::ForecasterConfig;
-use toml::{Table, Value};
+use toml::Value;
 
-use super::suggest::paths;
+use super::suggest::{field, paths};
 use super::*;
 
 fn overlay(text: &str) -> std::result::Result<RunConfig, String> {
@@ -66,20 +66,13 @@ fn errors_carry_the_position() {
     }
 }
 
-fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
-    match path.split_once('.') {
-        None => table.get(path),
-        Some((section, rest)) => find(table.get(section)?.as_table()?, rest),
-    }
-}
-
 #[test]
 fn every_field_can_be_set_to_its_own_value() {
     let config = RunConfig::default();
     let table = RunConfig::table_of(&config);
     let mut fields = 0;
     for path in paths(&table) {
-        let value = find(&table, &path).unwrap().clone();
+        let value = field(&table, &path).unwrap().clone();
         if !value.is_table() {
             let same = config.with(&format!("{path}={value}")).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(same, config, "{path}");
@@ -105,7 +98,7 @@ fn values_change_with_and_without_quotes() {
     ] {
         let changed = config.with(assignment).unwrap();
         let table = RunConfig::table_of(&changed);
-        assert_eq!(find(&table, path), Some(&expected), "{assignment}");
+        assert_eq!(field(&table, path), Some(&expected), "{assignment}");
     }
 }
 

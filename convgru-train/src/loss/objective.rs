@@ -79,8 +79,8 @@ impl<'a> From<&'a Batch> for Truth<'a, f32> {
     }
 }
 
-/// How many parts each loss has in some true frames, weighted by lead time. Those of a batch in
-/// pieces are the sum over the pieces.
+/// How many parts each loss has in some true frames, weighted by lead time. Those of a batch are
+/// the sum over its micro-batches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PartCounts(Vec<f64>);
 

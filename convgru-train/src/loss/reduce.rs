@@ -4,7 +4,7 @@ use convgru_model::Scalar;
 
 use crate::parallel;
 
-/// Elements per piece of work. It depends on nothing, so the order of the
+/// Elements per chunk. It depends on nothing, so the order of the
 /// summation, and with it every bit of the value, is that of one thread.
 const CHUNK: usize = 4096;
 

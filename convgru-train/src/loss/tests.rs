@@ -298,7 +298,7 @@ fn the_similarity_of_a_loss_is_that_of_the_metric() {
     }
 }
 
-/// What is in unknown pixels reaches nothing, and pieces of a batch add up to the whole.
+/// What is in unknown pixels reaches nothing, and micro-batches add up to the whole.
 #[test]
 fn unknown_pixels_count_nothing_and_pieces_add_up() {
     let shape = [2, 2, 1, 9, 9];
@@ -307,7 +307,7 @@ fn unknown_pixels_count_nothing_and_pieces_add_up() {
         let known = &valid;
         move |i: usize| if known.as_slice()[i] == 0.0 { value } else { (i as f64 * seed).sin() }
     };
-    let piece = |tensor: &Tensor<f64>, n: usize| {
+    let sample = |tensor: &Tensor<f64>, n: usize| {
         let values = (0..2).flat_map(|t| tensor.slice(t)[n * 81..][..81].to_vec()).collect();
         Tensor::from_vec(&[2, 1, 1, 9, 9], values).unwrap()
     };
@@ -327,7 +327,7 @@ fn unknown_pixels_count_nothing_and_pieces_add_up() {
 
         let counts = objective.counts(&Truth { frames: &y, valid: Some(&valid) }).unwrap();
         let sum: f64 = [0, 1]
-            .map(|n| run(&piece(&x, n), &piece(&y, n), &piece(&valid, n), Some(&counts)).0)
+            .map(|n| run(&sample(&x, n), &sample(&y, n), &sample(&valid, n), Some(&counts)).0)
             .iter()
             .sum();
         assert!((sum - whole.0).abs() < 1e-13, "{loss:?}: {sum} instead of {}", whole.0);

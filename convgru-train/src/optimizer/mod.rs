@@ -8,7 +8,7 @@
 //! | `"rmsprop"` | [`OptimizerKind::RmsProp`] | `torch.optim.RMSprop` |
 //!
 //! [`Optimizer`] is the one seam: it owns the state, checks sizes and goes over the
-//! tensors; a rule is a file with its equation, which sees pieces of plain numbers.
+//! tensors; a rule is a file with its equation, which sees chunks of plain numbers.
 
 mod adam;
 mod clip;

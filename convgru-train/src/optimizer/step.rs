@@ -11,7 +11,7 @@ use super::update_rule::{Chunk, MOMENTS, UpdateRule};
 use super::{OptimizerConfig, OptimizerKind, OptimizerState};
 use crate::{Error, Result};
 
-/// Elements per piece of work. Elements do not meet, so it changes no bit.
+/// Elements per chunk. Elements do not meet, so it changes no bit.
 const CHUNK: usize = 8192;
 
 /// An optimiser of the kind its configuration names, in the arithmetic of `torch.optim`.
@@ -183,7 +183,7 @@ fn check_shapes(what: &str, given: &Shapes, expected: &Shapes, of: &str) -> Resu
     refuse(format!("there are {} tensors where {of} {}", given.len(), expected.len()))
 }
 
-/// Takes one step: a rule on every piece of every tensor.
+/// Takes one step: a rule on every chunk of every tensor.
 fn apply<T: Scalar, P: Parameters<T>>(
     rule: &impl UpdateRule<T>,
     parameters: &mut P,
@@ -203,7 +203,7 @@ fn apply<T: Scalar, P: Parameters<T>>(
     });
 }
 
-/// The same in pieces of [`CHUNK`] elements.
+/// The same in chunks of [`CHUNK`] elements.
 fn chunks<T>(mut whole: Chunk<'_, T>) -> Vec<Chunk<'_, T>> {
     let mut chunks = Vec::with_capacity(whole.parameters.len().div_ceil(CHUNK));
     while whole.parameters.len() > CHUNK {

@@ -11,8 +11,8 @@ pub(super) struct Chunk<'a, T> {
     pub(super) moments: [&'a mut [T]; MOMENTS],
 }
 
-/// The numbers of one step that all elements share, and what they do to a piece.
-/// Elements do not meet, so the size of the pieces changes no bit.
+/// The numbers of one step that all elements share, and what they do to a chunk.
+/// Elements do not meet, so the size of the chunks changes no bit.
 pub(super) trait UpdateRule<T>: Sync {
     fn apply(&self, chunk: Chunk<'_, T>);
 }

@@ -47,12 +47,14 @@ impl Setup {
 
 /// Fails if a batch has fewer sequences than micro-batches.
 fn expect_micro_batches(config: &RunConfig, dataset: &dyn SequenceDataset) -> Result<()> {
-    let (pieces, batch) = (config.training.accumulate, dataset.len().min(config.training.batch_size));
-    if pieces <= batch {
+    let (count, batch) = (config.training.accumulate, dataset.len().min(config.training.batch_size));
+    if count <= batch {
         return Ok(());
     }
-    let reason =
-        format!("is {pieces}, but a batch of {} has {batch} sequences; take fewer pieces", dataset.name());
+    let reason = format!(
+        "is {count}, but a batch of {} has {batch} sequences; take fewer micro-batches",
+        dataset.name()
+    );
     Err(Error::Config { field: "training.accumulate".into(), reason })
 }
 

@@ -211,7 +211,7 @@ impl TrainingConfig {
             return refuse(
                 "training.accumulate",
                 format!(
-                    "{} pieces cannot be made of {} sequences per batch",
+                    "{} micro-batches cannot be made of {} sequences per batch",
                     self.accumulate, self.batch_size
                 ),
             );

@@ -78,7 +78,7 @@ fn candidates(storage: &Arc<dyn Storage>, out: &Path, name: Option<&str>) -> Res
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(Error::io("list", out)(error)),
     };
-    let mut found = Vec::new();
+    let mut candidates = Vec::new();
     for path in paths {
         let is_named = |name| path.file_name().is_some_and(|file_name| is_run_of(file_name, name));
         if !name.is_none_or(is_named) {
@@ -92,9 +92,9 @@ fn candidates(storage: &Arc<dyn Storage>, out: &Path, name: Option<&str>) -> Res
         };
         let files = folder.store(FEWEST_GENERATIONS).newest_first()?;
         let saved = files.first().map(|newest| glance(storage.as_ref(), newest)).transpose()?.unwrap_or(0);
-        found.push(Candidate { saved, is_certain: false, folder });
+        candidates.push(Candidate { saved, is_certain: false, folder });
     }
-    Ok(found)
+    Ok(candidates)
 }
 
 /// When a checkpoint says that it was saved, or when its file was written; not verified.

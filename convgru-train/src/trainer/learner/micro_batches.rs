@@ -1,4 +1,4 @@
-//! A batch cut into pieces of some samples each.
+//! A batch cut into micro-batches of some samples each.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use convgru_model::Tensor;
 use crate::Result;
 use crate::dataset::Batch;
 
-/// The batch in `pieces` of nearly equal numbers of samples, in order.
+/// The batch in `count` micro-batches of nearly equal numbers of samples, in order.
 ///
 /// # Errors
-/// If a piece would hold no sample.
+/// If a micro-batch would hold no sample.
 pub(super) fn micro_batches(batch: &Batch, count: usize) -> Result<Vec<Batch>> {
     let samples = batch.frames.shape()[1];
     let part = |index: usize| {
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_hold_every_sample_once_and_in_order() {
+    fn micro_batches_hold_every_sample_once_and_in_order() {
         let frames = Tensor::from_fn(&[2, 5, 1, 1, 1], |i| i as f32);
         let valid = Tensor::from_fn(&[2, 5, 1, 1, 1], |i| i as f32 + 100.0);
         let cut = micro_batches(&Batch { frames, valid: Some(valid) }, 2).unwrap();

@@ -120,7 +120,7 @@ impl Learner {
         }
     }
 
-    /// Learns from one batch of `T_in + T_out` frames, a piece of it after the other. Missing
+    /// Learns from one batch of `T_in + T_out` frames, one micro-batch after the other. Missing
     /// pixels of the truth have no part in the loss.
     ///
     /// Where loss or gradient is infinite or NaN, nothing changes: neither parameters nor
@@ -177,7 +177,7 @@ impl Learner {
         }))
     }
 
-    /// The loss of a batch, and its gradients in `self.gradients`. A piece whose loss is no
+    /// The loss of a batch, and its gradients in `self.gradients`. A micro-batch whose loss is no
     /// number ends it.
     fn accumulate(&mut self, batch: &Batch, sampling: &Sampling) -> Result<f64> {
         self.gradients.zero();
@@ -190,11 +190,11 @@ impl Learner {
         }
         let counts = self.objective.counts(&Truth::from(&batch.split(input_frames)?.1))?;
         let (mut loss, mut first) = (0.0, 0);
-        for piece in micro_batches(batch, self.config.training.accumulate)? {
-            let (input, target) = piece.split(input_frames)?;
-            let samples = input.frames.shape()[1];
+        for samples in micro_batches(batch, self.config.training.accumulate)? {
+            let (input, target) = samples.split(input_frames)?;
+            let count = input.frames.shape()[1];
             let input = sampling.predicted_inputs.apply(&self.model, input, first)?;
-            first += samples;
+            first += count;
             loss += self.backpropagate(&input, &target, &counts, &sampling.forced)?;
             if !loss.is_finite() {
                 break;

@@ -1,5 +1,5 @@
 //! What must hold for one step: nothing changes by a batch that cannot be learned from, and
-//! pieces of a batch teach what the whole does.
+//! micro-batches teach what the whole batch does.
 
 use convgru_model::Tensor;
 
@@ -70,7 +70,7 @@ fn a_batch_that_is_no_number_changes_nothing() {
 }
 
 #[test]
-fn pieces_of_a_batch_teach_what_the_whole_does() {
+fn micro_batches_teach_what_the_whole_batch_does() {
     let mut masked = batch(5);
     masked.valid = Some(Tensor::from_fn(masked.frames.shape(), |i| if i % 5 < i / 400 { 0.0 } else { 1.0 }));
     for batch in [batch(4), masked] {
@@ -90,10 +90,10 @@ fn pieces_of_a_batch_teach_what_the_whole_does() {
         let (whole, gradients) = run(1);
         let scale = gradients.iter().fold(0.0f32, |scale, g| scale.max(g.abs()));
         for accumulate in [2, 3] {
-            let (record, pieces) = run(accumulate);
+            let (record, summed) = run(accumulate);
             assert!((record.loss - whole.loss).abs() < 1e-6 * whole.loss, "{accumulate}: {}", record.loss);
-            for (a, b) in pieces.iter().zip(&gradients) {
-                assert!((a - b).abs() <= 1e-5 * scale, "{a} in {accumulate} pieces instead of {b}");
+            for (a, b) in summed.iter().zip(&gradients) {
+                assert!((a - b).abs() <= 1e-5 * scale, "{a} in {accumulate} micro-batches instead of {b}");
             }
         }
     }

@@ -23,7 +23,7 @@ pub(crate) struct EventFile {
     path: PathBuf,
     file: Box<dyn StorageFile>,
     /// Numbers that were in the file when it was opened: what they are of, and the step.
-    found: BTreeSet<(String, u64)>,
+    numbers: BTreeSet<(String, u64)>,
 }
 
 /// The parts of TensorFlow's `event.proto` that are written.
@@ -92,13 +92,13 @@ impl EventFile {
     pub(crate) fn resume(storage: &dyn Storage, path: &Path, step: u64, validated: u64) -> Result<Self> {
         let there = read_if_there(storage, path)?;
         let bytes = there.as_deref().unwrap_or_default();
-        let (mut kept, mut found) = (Vec::new(), BTreeSet::new());
+        let (mut kept, mut numbers) = (Vec::new(), BTreeSet::new());
         for payload in payloads(bytes) {
             let Ok(event) = Event::decode(payload) else { continue };
             let last = if event.is_of_a_validation() { validated } else { step };
             if u64::try_from(event.step).is_ok_and(|at| at <= last) {
                 kept.extend(record(payload));
-                found.extend(event.numbers());
+                numbers.extend(event.numbers());
             }
         }
         if kept.is_empty() {
@@ -106,17 +106,17 @@ impl EventFile {
                 Event { wall_time: now(), file_version: Some(FILE_VERSION.into()), ..Event::default() };
             kept = record(&first.encode_to_vec());
         }
-        let is_link = path.symlink_metadata().is_ok_and(|found| !found.is_file());
+        let is_link = path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file());
         if is_link || kept != bytes {
             write_to(storage, path, &kept)?;
         }
         let file = storage.append(path).map_err(Error::io("open", path))?;
-        Ok(Self { path: path.into(), file, found })
+        Ok(Self { path: path.into(), file, numbers })
     }
 
     /// The numbers that were in the file when it was opened: what they are of (`step`, `validation`), and the step.
-    pub(crate) fn take_found(&mut self) -> BTreeSet<(String, u64)> {
-        std::mem::take(&mut self.found)
+    pub(crate) fn take_numbers(&mut self) -> BTreeSet<(String, u64)> {
+        std::mem::take(&mut self.numbers)
     }
 
     /// Makes everything appended durable.
@@ -171,7 +171,7 @@ fn record(payload: &[u8]) -> Vec<u8> {
 
 /// The payloads of whole and intact records, up to the first that is neither.
 fn payloads(mut bytes: &[u8]) -> Vec<&[u8]> {
-    let mut found = Vec::new();
+    let mut payloads = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<8>()
         && let Some((sum, rest)) = rest.split_first_chunk::<4>()
         && u32::from_le_bytes(*sum) == checksum(length)
@@ -180,10 +180,10 @@ fn payloads(mut bytes: &[u8]) -> Vec<&[u8]> {
         && let Some((sum, rest)) = rest.split_first_chunk::<4>()
         && u32::from_le_bytes(*sum) == checksum(payload)
     {
-        found.push(payload);
+        payloads.push(payload);
         bytes = rest;
     }
-    found
+    payloads
 }
 
 /// CRC-32C, rotated and shifted so that sums over data with sums in them stay good.

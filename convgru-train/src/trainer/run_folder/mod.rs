@@ -75,16 +75,16 @@ impl RunFolder {
     /// Whether there is nothing in the folder but what a run that was killed before its first checkpoint left.
     fn never_began(&self) -> Result<bool> {
         let list = |folder: &Path| self.storage.list(folder).map_err(Error::io("list", folder));
-        let found = list(&self.path)?;
+        let entries = list(&self.path)?;
         let (lock, checkpoints) = (self.path.join(LOCK), self.checkpoints());
         let known = [&lock, &checkpoints, &self.config(), &self.metrics(), &self.events()];
         let is_known =
             |path: &PathBuf| known.contains(&path) || is_leftover(path, |name| FILES.contains(&name));
         // Without a lock it was made by somebody else.
-        if !(found.is_empty() || found.contains(&lock)) || !found.iter().all(is_known) {
+        if !(entries.is_empty() || entries.contains(&lock)) || !entries.iter().all(is_known) {
             return Ok(false);
         }
-        let saved = if found.contains(&checkpoints) { list(&checkpoints)? } else { Vec::new() };
+        let saved = if entries.contains(&checkpoints) { list(&checkpoints)? } else { Vec::new() };
         Ok(saved.iter().all(|path| is_leftover(path, is_checkpoint)))
     }
 
@@ -166,8 +166,8 @@ impl RunFolder {
     pub(super) fn open_on(storage: Arc<dyn Storage>, path: &Path) -> Result<Self> {
         let folder = Self { path: path.to_path_buf(), storage, lock: None };
         let find = |path: PathBuf| folder.storage.find(&path).map_err(Error::io("look at", path));
-        let is_there = find(folder.checkpoints())?.is_some_and(|found| found.is_dir())
-            && find(folder.config())?.is_some_and(|found| found.is_file());
+        let is_there = find(folder.checkpoints())?.is_some_and(|metadata| metadata.is_dir())
+            && find(folder.config())?.is_some_and(|metadata| metadata.is_file());
         if is_there {
             return Ok(folder);
         }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_of_a_piece_and_missing_pixels_keep_their_places() {
+    fn samples_of_micro_batches_and_missing_pixels_keep_their_places() {
         let drawn = PredictedInputs::draw(5, 1, 0.6, [3, 4]);
         let [network, ..] = networks();
         let mut masked = batch();
@@ -155,10 +155,10 @@ mod tests {
             let is_predicted = drawn.is_predicted(i / 64 % 3, i / 192);
             assert!(!is_predicted || *valid == 1.0 || *pixel == 0.0, "pixel {i}");
         }
-        for (index, piece) in
+        for (index, samples) in
             crate::trainer::learner::micro_batches::micro_batches(&masked, 3).unwrap().into_iter().enumerate()
         {
-            let part = drawn.apply(&network, piece, index).unwrap();
+            let part = drawn.apply(&network, samples, index).unwrap();
             for t in 0..4 {
                 assert_eq!(part.frames.slice(t), &whole.frames.slice(t)[index * 64..(index + 1) * 64]);
             }

@@ -26,11 +26,11 @@ impl MetricsLog {
     pub(crate) fn resume(folder: &RunFolder, history: &mut History) -> Result<Self> {
         let (storage, path) = (folder.storage(), folder.metrics());
         let there = read_if_there(storage, &path)?;
-        let found = LoggedTimings::read(there.as_deref().unwrap_or_default());
-        found.complete(history);
+        let logged = LoggedTimings::read(there.as_deref().unwrap_or_default());
+        logged.complete(history);
         let lines = lines(history);
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let is_link = path.symlink_metadata().is_ok_and(|found| !found.is_file());
+        let is_link = path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file());
         if is_link || there.is_none_or(|there| there != text.as_bytes()) {
             folder.write(&path, text.as_bytes())?;
         }
@@ -41,7 +41,7 @@ impl MetricsLog {
             path,
             events: EventFile::resume(storage, &folder.events(), step, validated)?,
         };
-        let known: BTreeSet<_> = log.events.take_found();
+        let known: BTreeSet<_> = log.events.take_numbers();
         for line in lines.iter().filter(|line| !known.contains(&(kind_of(line).to_owned(), step_of(line)))) {
             log.show(line)?;
         }
@@ -179,9 +179,9 @@ impl LoggedTimings {
     fn complete(&self, history: &mut History) {
         let fill = |timing: &mut Timing, kind: &str, step: u64| {
             if timing.seconds.is_nan()
-                && let Some(found) = self.0.get(&(kind.to_owned(), step))
+                && let Some(logged) = self.0.get(&(kind.to_owned(), step))
             {
-                *timing = *found;
+                *timing = *logged;
             }
         };
         let History { steps, validations, skipped, timings, .. } = history;

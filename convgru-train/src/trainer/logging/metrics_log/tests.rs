@@ -92,7 +92,7 @@ fn numbers_that_tensorboard_lost_come_back() {
     let folder = RunFolder::create(out.path(), "run").unwrap();
     let mut known = history();
     MetricsLog::resume(&folder, &mut known).unwrap();
-    let seen = || EventFile::resume(folder.storage(), &folder.events(), 9, 9).unwrap().take_found();
+    let seen = || EventFile::resume(folder.storage(), &folder.events(), 9, 9).unwrap().take_numbers();
     let expected = seen();
     assert_eq!(expected.len(), 4, "{expected:?}");
     let bytes = std::fs::read(folder.events()).unwrap();
