@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use convgru_model::recurrent::{CellConfig, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients};
+use convgru_model::composed::{CellConfig, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients};
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, ResetGate, Tensor,
 };

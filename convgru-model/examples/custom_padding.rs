@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::Write;
 
 use convgru_model::Tensor;
-use convgru_model::recurrent::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
+use convgru_model::composed::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
 
 const STEPS: usize = 6;
 const ROWS: usize = 18;

@@ -8,8 +8,8 @@
 use std::error::Error;
 use std::io::Write;
 
+use convgru_model::composed::{Frames, Recurrent};
 use convgru_model::import::{layout, named_tensors, network};
-use convgru_model::recurrent::{Frames, Recurrent};
 use convgru_model::{ConvGru, ConvGruParameters, Outputs, Parameters, Tensor, export};
 
 /// Tensors with names, as a model whose weights are written.

@@ -43,28 +43,25 @@
 //! * A call that would need more memory than the machine has is [`Error::TooLarge`], before any is taken.
 #![forbid(unsafe_code)]
 
-mod cell;
+pub mod composed;
 mod config;
 mod error;
 pub mod export;
+mod forecaster;
+mod fused;
 #[cfg(feature = "gradcheck")]
 pub mod gradcheck;
-mod graph;
 pub mod import;
 mod init;
 pub mod layer;
 mod memory;
 pub mod motion;
-mod network;
 mod parallel;
 mod parameters;
 mod random;
-pub mod recurrent;
 pub mod reference;
-mod sequence;
 mod tensor;
 
-pub use cell::CellParameters;
 pub use config::{
     BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
     Initializer, KernelSize, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale,
@@ -72,6 +69,7 @@ pub use config::{
 };
 pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
 pub use error::{Error, Result};
-pub use network::*;
+pub use forecaster::*;
+pub use fused::*;
 pub use parameters::Parameters;
 pub use tensor::Tensor;

@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use convgru_model::recurrent::{CellConfig, Recurrent, RecurrentConfig};
+use convgru_model::composed::{CellConfig, Recurrent, RecurrentConfig};
 use convgru_model::{ConvGru, ConvGruConfig, InputGradient, Outputs, Parameters, StateGradient, Tensor};
 
 thread_local! {

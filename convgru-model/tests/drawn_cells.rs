@@ -3,11 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
+use convgru_model::composed::{
     Bias, CellConfig, CellKind, Context, Edge, Frames, Normalization, Recurrent, RecurrentConfig,
     RecurrentOutputGradients,
 };
+use convgru_model::layer::Activation;
 use convgru_model::{MemoryBudget, Parameters, ResetGate, Tensor};
 use proptest::prelude::*;
 

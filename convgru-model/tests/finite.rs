@@ -1,10 +1,10 @@
 //! Frames with pixels that are no numbers: streams refuse them where that is asked for, and keep their states.
 
-use convgru_model::layer::Activation;
-use convgru_model::motion::OpticalFlow;
-use convgru_model::recurrent::{
+use convgru_model::composed::{
     CellConfig, CellKind, Context, Frames, Recurrent, RecurrentConfig, Stage, Wiring,
 };
+use convgru_model::layer::Activation;
+use convgru_model::motion::OpticalFlow;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, PyramidConfig,
     ResetGate, Residual, Tensor,

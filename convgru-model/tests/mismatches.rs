@@ -2,10 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::layer::{Activation, Conv2d, Conv2dConfig};
-use convgru_model::recurrent::{
+use convgru_model::composed::{
     CellConfig, CellKind, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters,
 };
+use convgru_model::layer::{Activation, Conv2d, Conv2dConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, CellOutputGradients,
     ConvGru, ConvGruCell, ConvGruConfig, ConvGruOutputGradients, ConvGruWorkspace, Directions,

@@ -1,10 +1,10 @@
 //! What holds of every cell of `recurrent`, whatever it computes.
 
-use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
+use convgru_model::composed::{
     Bias, CellConfig, CellKind, Context, Edge, Frames, Normalization, Recurrent, RecurrentConfig,
     RecurrentOutput, RecurrentOutputGradients, RecurrentParameters, Wiring,
 };
+use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, ConvGruParameters, InputGradient, MemoryBudget, Parameters, ResetGate, Tensor,
 };

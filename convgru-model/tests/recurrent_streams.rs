@@ -2,11 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
+use convgru_model::composed::{
     Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Frames, Normalization, Recurrent,
     RecurrentConfig, RecurrentStream, Stage, Wiring,
 };
+use convgru_model::layer::Activation;
 use convgru_model::{ResetGate, Scalar, Tensor};
 use proptest::prelude::*;
 

@@ -4,11 +4,11 @@
 
 use std::sync::LazyLock;
 
+use convgru_model::composed::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
 use convgru_model::layer::{
     Conv2d, Conv2dConfig, PaddingMode, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
 };
 use convgru_model::motion::OpticalFlow;
-use convgru_model::recurrent::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
     Feedback, Forecaster, ForecasterConfig, Outputs, PyramidConfig, Residual, Sequence, Tensor,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use convgru_model::recurrent::{
+use convgru_model::composed::{
     CellConfig, CellKind, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients,
 };
 use convgru_model::{

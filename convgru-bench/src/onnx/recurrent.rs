@@ -1,13 +1,13 @@
 //! Networks of every other cell, compared in ONNX Runtime.
 
 use anyhow::Context as _;
-use convgru_model::export::onnx::{self, Form};
-use convgru_model::export::to_safetensors;
-use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
+use convgru_model::composed::{
     CellConfig, CellKind, Context, ConvolutionConfig, Edge, Frames, Normalization, Recurrent,
     RecurrentConfig, RecurrentParameters, Stage, Wiring,
 };
+use convgru_model::export::onnx::{self, Form};
+use convgru_model::export::to_safetensors;
+use convgru_model::layer::Activation;
 use convgru_model::{ResetGate, Tensor};
 
 use super::networks::{SIZES, numbers};

@@ -1,11 +1,11 @@
 //! Networks of every other published cell: states after every step and all gradients.
 
+use convgru_model::composed::{
+    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters, Stage, Wiring,
+};
 use convgru_model::import::layout::Layout;
 use convgru_model::import::network::{Hints, read};
 use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
-    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters, Stage, Wiring,
-};
 use convgru_model::{Parameters, Precision, Tensor};
 use serde_json::Value;
 

@@ -2,11 +2,11 @@
 
 use convgru_kernels::Scalar;
 
-use crate::cell::{CellParameters, CellShape};
 use crate::config::ConvGruConfig;
 use crate::error::{Error, Result};
+use crate::fused::ConvGru;
+use crate::fused::cell::{CellParameters, CellShape};
 use crate::import::layout::{Columns, Layout};
-use crate::network::ConvGru;
 use crate::parameters::Parameters;
 use crate::tensor::{Tensor, expect_shape};
 

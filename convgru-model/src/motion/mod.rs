@@ -13,7 +13,7 @@ mod tests;
 use convgru_kernels::Scalar;
 
 use crate::error::{Error, Result};
-use crate::network::expect_steps;
+use crate::fused::expect_steps;
 use crate::parallel;
 use crate::tensor::Tensor;
 use advection::Origins;

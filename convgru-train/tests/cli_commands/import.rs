@@ -85,7 +85,7 @@ fn all_numbers_are_kept_whichever_tensor_they_are_in() {
 
 #[test]
 fn networks_of_other_cells_are_written_for_recurrent_to_read() {
-    use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
+    use convgru_model::composed::{Recurrent, RecurrentConfig, RecurrentParameters};
     let folder = folder();
     let gates = ["convz", "convr", "convq"];
     let cell = |scale: f64| Tensor::from_fn(&[2, 5, 3, 3], |i| scale * (i as f64 - 40.0));

@@ -3,8 +3,8 @@
 use convgru_kernels::Scalar;
 
 use super::graph::{Graph, Kernel, Size, rows};
-use crate::cell::{CellParameters, GATES};
 use crate::config::{ConvGruConfig, ResetGate};
+use crate::fused::cell::{CellParameters, GATES};
 use crate::layer::Activation;
 
 /// The equation of a cell.

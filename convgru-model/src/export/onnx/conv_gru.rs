@@ -9,7 +9,7 @@ use super::loops;
 use super::model::{About, encode};
 use super::proto::data_type;
 use crate::error::Result;
-use crate::network::ConvGru;
+use crate::fused::ConvGru;
 
 /// Height and width of images and states.
 const IMAGE: [Size; 2] = [Size::Free("height"), Size::Free("width")];

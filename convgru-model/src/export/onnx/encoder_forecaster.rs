@@ -10,8 +10,8 @@ use super::model::{About, encode};
 use super::proto::data_type;
 use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
+use crate::forecaster::EncoderForecaster;
 use crate::layer::Conv2dParameters;
-use crate::network::EncoderForecaster;
 
 /// Height and width of frames.
 const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];

@@ -40,10 +40,11 @@ use serde::Serialize;
 
 pub use model::OPSET;
 
+use crate::composed::Recurrent;
 use crate::config::Residual;
 use crate::error::{Error, Result};
-use crate::network::{ConvGru, EncoderForecaster, Forecaster, Pyramid, expect_steps};
-use crate::recurrent::Recurrent;
+use crate::forecaster::{EncoderForecaster, Forecaster, Pyramid};
+use crate::fused::{ConvGru, expect_steps};
 
 /// What a file of a [`ConvGru`] computes in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -114,7 +115,7 @@ pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> 
 ///
 /// ```
 /// use convgru_model::export::onnx::{self, Form};
-/// use convgru_model::recurrent::{CellConfig, CellKind, Recurrent, RecurrentConfig};
+/// use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 ///
 /// let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(1, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;

@@ -6,8 +6,8 @@ use convgru_kernels::Scalar;
 
 use super::graph::{Graph, integer, integers, number, text};
 use super::proto::AttributeProto;
+use crate::composed::graph::{Convolution, Edge, Op, Operations, Pad, Pooling};
 use crate::error::{Error, Result};
-use crate::graph::{Convolution, Edge, Op, Operations, Pad, Pooling};
 use crate::tensor::Tensor;
 
 /// Height and width that stand for any: sizes of images are free in a file, and nothing is decided by them.
@@ -89,7 +89,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
             return Err(unwritten("a kernel that is no parameter"));
         };
         let rows = Op::Images(convolution.rows.clone());
-        let kernel = rows.forward(&crate::graph::Operands { values: &[kernel], packed: None })?;
+        let kernel = rows.forward(&crate::composed::graph::Operands { values: &[kernel], packed: None })?;
         let name = format!("{name}.{}_{}", convolution.rows.start, convolution.rows.end);
         let kernel_name = self.graph.constants.floats(&name, kernel.shape(), kernel.as_slice());
         let mut names = vec![self.name(&inputs[0]), Rc::from(kernel_name.as_str())];
@@ -249,7 +249,8 @@ impl<T: Scalar> Operations for Writer<'_, '_, T> {
             })
             .collect();
         if constants.len() == inputs.len() {
-            let tensor = op.forward(&crate::graph::Operands { values: &constants, packed: None })?;
+            let tensor =
+                op.forward(&crate::composed::graph::Operands { values: &constants, packed: None })?;
             self.count += 1;
             return Ok(Value::Constant(format!("made.{}", self.count).into(), Rc::new(tensor)));
         }

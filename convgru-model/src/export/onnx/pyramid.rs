@@ -10,8 +10,8 @@ use super::model::{About, encode};
 use super::proto::data_type;
 use crate::config::{ConvGruConfig, MOST_SCALES, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
+use crate::forecaster::{NEAREST_TO_ZERO, Pyramid};
 use crate::layer::{Activation, Conv2dParameters};
-use crate::network::{NEAREST_TO_ZERO, Pyramid};
 
 /// Height and width of frames.
 const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];

@@ -7,8 +7,8 @@ use super::graph::{Constants, Graph, Size};
 use super::loops;
 use super::model::{About, encode};
 use super::operators::{Value, Writer};
+use crate::composed::{Context, Given, Recurrent, RecurrentConfig, Run};
 use crate::error::{Error, Result};
-use crate::recurrent::{Context, Given, Recurrent, RecurrentConfig, Run};
 
 /// Height and width of the first input.
 const IMAGE: [Size; 2] = [Size::Free("height"), Size::Free("width")];
@@ -92,13 +92,13 @@ fn run<T: Scalar>(
     let config = network.config();
     let mut writer = Writer::new(graph, network.parameters().named());
     let mut states = states.iter();
-    let of_cell = |cell: &crate::recurrent::CellConfig| -> Vec<Value<T>> {
+    let of_cell = |cell: &crate::composed::CellConfig| -> Vec<Value<T>> {
         let states = states.by_ref().take(cell.states());
         states.map(|name| Value::node(name.as_str(), cell.hidden_channels)).collect()
     };
     let states = config.cells().map(of_cell).collect();
     let mut contexts = contexts.iter();
-    let context = |cell: &crate::recurrent::CellConfig| match cell.context {
+    let context = |cell: &crate::composed::CellConfig| match cell.context {
         Context::Additive => contexts.next().map(|name| Value::node(name.as_str(), 3 * cell.hidden_channels)),
         _ => None,
     };

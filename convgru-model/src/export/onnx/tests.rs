@@ -11,7 +11,8 @@ use crate::config::{
     ConvGruConfig, EncoderForecasterConfig, Feedback, PyramidConfig, PyramidScale, ResetGate, Residual,
 };
 use crate::error::Error;
-use crate::network::{ConvGru, EncoderForecaster, Pyramid};
+use crate::forecaster::{EncoderForecaster, Pyramid};
+use crate::fused::ConvGru;
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
@@ -177,7 +178,7 @@ fn weights_are_written_as_they_are() {
 #[test]
 fn the_output_comes_before_the_states() {
     use super::recurrent;
-    use crate::recurrent::{
+    use crate::composed::{
         CellConfig, CellKind, ConvolutionConfig, Recurrent, RecurrentConfig, Stage, Wiring,
     };
     let plain = CellConfig::new(3, 3);

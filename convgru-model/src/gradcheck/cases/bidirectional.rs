@@ -5,12 +5,12 @@ use proptest::prelude::*;
 
 use crate::config::{BidirectionalConvGruConfig, ConvGruConfig, KernelSize, KernelSizes, Merge, ResetGate};
 use crate::error::Result;
-use crate::gradcheck::draw::{self, Values};
-use crate::gradcheck::{Case, Operation, Probed};
-use crate::network::{
+use crate::fused::{
     BidirectionalConvGru, BidirectionalConvGruParameters, BidirectionalOutputGradients, Directions,
     InputGradient, Outputs, Sequence,
 };
+use crate::gradcheck::draw::{self, Values};
+use crate::gradcheck::{Case, Operation, Probed};
 use crate::parameters::Parameters;
 use crate::reference::{Array, CellParameters, NamedArrays, bidirectional, zero_states};
 use crate::tensor::Tensor;

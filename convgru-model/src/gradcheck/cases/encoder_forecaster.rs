@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use crate::config::{EncoderForecasterConfig, Feedback, KernelSize, KernelSizes, OutputActivation};
 use crate::error::Result;
+use crate::forecaster::{EncoderForecaster, EncoderForecasterParameters, OutputGradient, TeacherForcing};
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Operation, Probed};
-use crate::network::{EncoderForecaster, EncoderForecasterParameters, OutputGradient, TeacherForcing};
 use crate::parameters::Parameters;
 use crate::reference::{self, Array, Forcing, NamedArrays};
 use crate::tensor::Tensor;

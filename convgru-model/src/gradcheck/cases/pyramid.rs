@@ -5,9 +5,9 @@ use proptest::prelude::*;
 
 use crate::config::{KernelSize, OutputActivation, PyramidConfig, PyramidScale, ResetGate, Residual};
 use crate::error::Result;
+use crate::forecaster::{OutputGradient, Pyramid, PyramidParameters};
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Operation, Probed};
-use crate::network::{OutputGradient, Pyramid, PyramidParameters};
 use crate::parameters::Parameters;
 use crate::reference::{self, Array, NamedArrays, PyramidForecast};
 use crate::tensor::Tensor;

@@ -7,9 +7,9 @@ use proptest::prelude::*;
 
 use crate::config::{EncoderForecasterConfig, Feedback};
 use crate::error::Result;
+use crate::forecaster::{EncoderForecaster, EncoderForecasterParameters, OutputGradient};
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Subject};
-use crate::network::{EncoderForecaster, EncoderForecasterParameters, OutputGradient};
 use crate::parameters::Parameters;
 use crate::reference::{self, Array, NamedArrays};
 use crate::tensor::Tensor;

@@ -9,8 +9,8 @@ use super::convert::Cell;
 use super::directions::REVERSE;
 use super::{ForeignStack, Layout};
 use crate::error::Error;
+use crate::fused::Directions;
 use crate::import::expect_search;
-use crate::network::Directions;
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 

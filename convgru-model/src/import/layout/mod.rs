@@ -26,9 +26,9 @@ pub use self::chain::Incomplete;
 pub use self::found::{Direction, Found, FoundStack, find};
 
 use self::convert::Cell;
-use crate::cell::{CellParameters, CellShape};
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
+use crate::fused::cell::{CellParameters, CellShape};
 use crate::tensor::{Tensor, expect_shape};
 
 /// A gate of a cell; the values are their places among ours.

@@ -6,10 +6,10 @@ use convgru_kernels::Scalar;
 
 use super::Imported;
 use super::block::{Block, Place};
+use crate::composed::{Bias, CellConfig, RecurrentConfig, RecurrentParameters};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
 use crate::import::layout::{Blend, Columns, Gate, Layout};
-use crate::recurrent::{Bias, CellConfig, RecurrentConfig, RecurrentParameters};
 use crate::tensor::Tensor;
 
 /// Gathers blocks for the tensors of a network.

@@ -1,4 +1,4 @@
-//! Networks of published cells that are not [`ConvGru`](crate::ConvGru)'s, as a [`Recurrent`](crate::recurrent::Recurrent).
+//! Networks of published cells that are not [`ConvGru`](crate::ConvGru)'s, as a [`Recurrent`](crate::composed::Recurrent).
 //!
 //! Where the numbers of such a network lie is a list of blocks: some rows and columns of a published tensor
 //! are some of ours, with a sign where the update gate weighs the other side. Weights go one way along
@@ -34,9 +34,9 @@ use convgru_kernels::Scalar;
 pub use self::found::{FoundNetwork, Networks, find};
 
 use self::block::Block;
+use crate::composed::{RecurrentConfig, RecurrentParameters, Wiring};
 use crate::error::Result;
 use crate::layer::Activation;
-use crate::recurrent::{RecurrentConfig, RecurrentParameters, Wiring};
 use crate::tensor::Tensor;
 
 /// What names and shapes of tensors do not tell of a network; what is not given is as the system has it.

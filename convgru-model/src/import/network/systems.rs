@@ -6,13 +6,13 @@ use super::containers::{carlthome, onnx};
 use super::gathering::{Core, Gathering};
 use super::known::{DGMR, GROUP_CHANNELS, HKO7, HKO7_LAYOUT, JHHUANG96, RAFT_PASSES, SPECTRAL};
 use super::{Hints, Imported};
+use crate::composed::{
+    CellConfig, CellKind, Context, ConvolutionConfig, Normalization, RecurrentConfig, Stage, Wiring,
+};
 use crate::config::invalid;
 use crate::error::Result;
 use crate::import::layout::Layout;
 use crate::layer::Activation;
-use crate::recurrent::{
-    CellConfig, CellKind, Context, ConvolutionConfig, Normalization, RecurrentConfig, Stage, Wiring,
-};
 use crate::tensor::Tensor;
 
 /// Systems that are more than a layout of kernels.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::Error;
-use crate::recurrent::{Frames, Recurrent};
+use crate::composed::{Frames, Recurrent};
 
 fn numbered(name: &str, shape: &[usize], first: usize) -> (String, Tensor<f64>) {
     (name.to_owned(), Tensor::from_fn(shape, |i| ((first + 7 * i) % 23) as f64 / 23.0 - 0.5))

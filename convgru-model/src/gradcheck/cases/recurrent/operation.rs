@@ -1,242 +1,251 @@
-//! A cell or a stack, as the gradient checker sees it.
+//! A recurrent network, as the gradient checker sees it.
 
 use convgru_kernels::reference::Number;
 
-use super::{Drawn, Form, kinks};
-use crate::config::ConvGruConfig;
+use crate::composed::{
+    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutput, RecurrentOutputGradients,
+    RecurrentParameters, Wiring, reference,
+};
 use crate::error::Result;
+use crate::fused::MemoryBudget;
 use crate::gradcheck::Operation;
 use crate::gradcheck::draw::Values;
-use crate::network::{
-    CellOutputGradients, ConvGru, ConvGruCell, ConvGruOutputGradients, ConvGruParameters, InputGradient,
-    Outputs, Sequence,
-};
 use crate::parameters::Parameters;
-use crate::reference::{
-    Array, CellOptions, CellParameters, NamedArrays, stack_forward, stack_forward_of_lengths, zero_states,
-};
+use crate::reference::Array;
 use crate::tensor::Tensor;
 
-/// A cell or stack with the tensors it is checked at: the input, the initial states if
-/// given, the parameters.
-pub(super) struct Recurrent {
-    drawn: Drawn,
-    network: ConvGru<f64>,
-    inputs: Vec<(String, Tensor<f64>)>,
-    /// Of the samples, where they differ.
+/// What a case fixes; shapes are drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setup {
+    /// Whether initial states are given.
+    pub(super) given: bool,
+    /// Whether samples end early.
+    pub(super) lengths: bool,
+    /// Whether it runs with the noise of training.
+    pub(super) noise: bool,
+    /// Whether every step is computed anew on the way back.
+    pub(super) anew: bool,
+    /// Dimensions of space.
+    pub(super) dimensions: usize,
+    /// Whether images have twice the size.
+    pub(super) wide: bool,
+    /// Whether it has functions with kinks, which no number may be near.
+    pub(super) away_from_kinks: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            given: true,
+            lengths: false,
+            noise: false,
+            anew: false,
+            dimensions: 2,
+            wide: false,
+            away_from_kinks: false,
+        }
+    }
+}
+
+/// A number this near to a kink may cross it in a difference.
+const NEAR: f64 = 0.04;
+
+/// Draws that are tried to stay away from kinks.
+const TRIES: u64 = 2000;
+
+/// A network with the tensors it is checked at: inputs, states and contexts if given, parameters.
+pub(super) struct Variant {
+    network: Recurrent<f64>,
     lengths: Option<Vec<usize>>,
+    noise: Option<u64>,
+    budget: MemoryBudget,
+    inputs: Vec<(String, Tensor<f64>)>,
+    /// Inputs, states, contexts.
+    counts: [usize; 3],
+    given: bool,
+    /// Places of the checked parameters among all.
+    checked: Vec<usize>,
 }
 
-/// The inputs of a [`Recurrent`] by what they are.
-struct Parts<'a> {
-    x: &'a Tensor<f64>,
-    states: Option<&'a [Tensor<f64>]>,
-    network: ConvGru<f64>,
-}
-
-impl Recurrent {
+impl Variant {
     pub(super) fn new(
-        drawn: Drawn,
-        config: ConvGruConfig,
-        [steps, batch, height, width]: [usize; 4],
+        setup: Setup,
+        config: RecurrentConfig,
+        [steps, batch]: [usize; 2],
+        space: &[usize],
         seed: u64,
     ) -> Result<Self> {
-        let network = ConvGru::new(config, seed)?;
-        let config = network.config();
-        let mut values = Values::new(seed);
-        let x = match drawn.form.is_step() {
-            true => values.tensor(&[batch, config.in_channels, height, width]),
-            false => values.tensor(&[steps, batch, config.in_channels, height, width]),
+        let network = Recurrent::new(config, seed)?;
+        let lengths =
+            setup.lengths.then(|| (0..batch).map(|sample| (steps + sample) % (steps + 1)).collect());
+        let mut variant = Self {
+            lengths,
+            noise: setup.noise.then_some(seed),
+            budget: if setup.anew { MemoryBudget::Bytes(1) } else { MemoryBudget::Unlimited },
+            inputs: Vec::new(),
+            counts: [network.config().inputs(), 0, 0],
+            given: setup.given,
+            // The vectors of spectral norms are no variables.
+            checked: network
+                .parameters()
+                .named()
+                .iter()
+                .enumerate()
+                .filter(|(_, (name, _))| !name.contains(".spectral."))
+                .map(|(place, _)| place)
+                .collect(),
+            network,
         };
-        let mut inputs = vec![("x".to_owned(), x)];
-        if drawn.given {
-            for (layer, &hidden) in config.hidden_channels.iter().enumerate() {
-                inputs.push((format!("h.{layer}"), values.tensor(&[batch, hidden, height, width])));
+        let mut best = f64::NEG_INFINITY;
+        for attempt in 0..TRIES {
+            let mut values = Values::new(seed.wrapping_add(attempt));
+            let candidate = variant.draw(&mut values, [steps, batch], space);
+            let drawn = std::mem::replace(&mut variant.inputs, candidate);
+            if !setup.away_from_kinks {
+                break;
             }
-        }
-        for (name, parameter) in network.parameters().to_named() {
-            inputs.push((name, values.tensor(parameter.shape())));
-        }
-        let lengths = drawn.lengths.then(|| values.lengths(batch, steps));
-        let mut recurrent = Self { drawn, network, inputs, lengths };
-        if drawn.has_kinks() {
-            let draw = |scale| recurrent.drawn_again(&mut values, scale);
-            recurrent.inputs = kinks::find(draw, |point| recurrent.sides(point))?;
-        }
-        Ok(recurrent)
-    }
-
-    /// Other inputs of the same shapes, with weights of a scale and the bias of the gates away from kinks.
-    fn drawn_again(&self, values: &mut Values, scale: f64) -> Vec<(String, Tensor<f64>)> {
-        let first = self.first_parameter();
-        let draw = |(place, (name, tensor)): (usize, &(String, Tensor<f64>))| {
-            let drawn = if place < first {
-                values.tensor(tensor.shape())
-            } else if name.ends_with(".bias") {
-                kinks::bias(values, [self.drawn.gate, self.drawn.candidate], tensor.shape())
+            let arrays: Vec<Array<f64>> = variant.tensors().map(Array::constant).collect();
+            let to_kink = variant.run_reference(&arrays)?.1;
+            if to_kink > best {
+                best = to_kink;
             } else {
-                Tensor::from_fn(tensor.shape(), |_| scale * values.number())
-            };
-            (name.clone(), drawn)
-        };
-        self.inputs.iter().enumerate().map(draw).collect()
+                variant.inputs = drawn;
+            }
+            if best > NEAR {
+                break;
+            }
+        }
+        Ok(variant)
     }
 
-    /// On which side of their kinks all gates lie.
-    fn sides(&self, point: &[Tensor<f64>]) -> Result<Vec<u8>> {
-        let inputs: Vec<Array<f64>> = point.iter().map(Array::constant).collect();
-        let named = self.named(&inputs);
-        let layers = self.reference_layers(&named)?;
-        let (x, states) = self.reference_start(&layers, &inputs)?;
-        kinks::sides_of_stack(&layers, &x, &states)
+    fn tensors(&self) -> impl Iterator<Item = &Tensor<f64>> {
+        self.inputs.iter().map(|(_, tensor)| tensor)
     }
 
-    /// The parameters by name, for the reference.
-    fn named<N: Number>(&self, inputs: &[Array<N>]) -> NamedArrays<N> {
-        let first = self.first_parameter();
-        let names = self.inputs[first..].iter().map(|(name, _)| name.clone());
-        NamedArrays::new(names.zip(inputs[first..].iter().cloned()).collect())
-    }
-
-    fn reference_layers<'a, N: Number>(
-        &self,
-        named: &'a NamedArrays<N>,
-    ) -> Result<Vec<CellParameters<'a, N>>> {
+    fn draw(
+        &mut self,
+        values: &mut Values,
+        [steps, batch]: [usize; 2],
+        space: &[usize],
+    ) -> Vec<(String, Tensor<f64>)> {
         let config = self.network.config();
-        let mut layers = CellParameters::find_stack(named, "", self.layers())?;
-        for layer in &mut layers {
-            (layer.reset, layer.options) = (config.reset, CellOptions::of(config));
+        let mut drawn = Vec::new();
+        let halved = |space: &[usize], times: usize, round_up: bool| -> Vec<usize> {
+            let half = |n: usize| if round_up { n.div_ceil(2) } else { n / 2 };
+            space.iter().map(|&n| (0..times).fold(n, |n, _| half(n))).collect()
+        };
+        for input in 0..self.counts[0] {
+            let space = match config.wiring {
+                Wiring::GruRcn { pool: true } => halved(space, input, false),
+                _ => space.to_vec(),
+            };
+            let shape = [&[steps, batch, config.in_channels(input)], &space[..]].concat();
+            drawn.push((format!("x.{input}"), values.tensor(&shape)));
         }
-        Ok(layers)
+        // Sizes of states are those of the results of a run.
+        let x: Vec<Tensor<f64>> = drawn.iter().map(|(_, tensor)| tensor.clone()).collect();
+        let (mut states, mut contexts) = (Vec::new(), Vec::new());
+        let mut size = space.to_vec();
+        for (index, cell) in config.cells().enumerate() {
+            match config.wiring {
+                Wiring::GruRcn { .. } => size = x[index].shape()[3..].to_vec(),
+                Wiring::Levels if index > 0 => size = halved(&size, 1, true),
+                Wiring::Chain if index == 0 => {
+                    if let Some(crate::composed::Stage::Convolution(first)) = config.stages.first() {
+                        size = vec![size[0].div_ceil(first.stride[0]), size[1].div_ceil(first.stride[1])];
+                    }
+                }
+                _ => {}
+            }
+            if let [.., height, width] = &mut size[..] {
+                [*height, *width] = cell.state_size([*height, *width]);
+            }
+            let shape = |channels: usize| [&[batch, channels], &size[..]].concat();
+            for state in 0..cell.states() {
+                states.push((format!("h.{index}.{state}"), values.tensor(&shape(cell.hidden_channels))));
+            }
+            if cell.context == Context::Additive {
+                contexts.push((format!("c.{index}"), values.tensor(&shape(3 * cell.hidden_channels))));
+            }
+        }
+        if self.given {
+            self.counts[1] = states.len();
+            drawn.extend(states);
+        }
+        self.counts[2] = contexts.len();
+        drawn.extend(contexts);
+        for &place in &self.checked {
+            let (name, parameter) = &self.network.parameters().named()[place];
+            let mut tensor = values.tensor(parameter.shape());
+            let scale = scale_of(name);
+            tensor.as_mut_slice().iter_mut().for_each(|value| *value *= scale);
+            drawn.push((name.clone(), tensor));
+        }
+        drawn
     }
 
-    /// The input with a dimension of steps, and the states before the first.
-    fn reference_start<N: Number>(
-        &self,
-        layers: &[CellParameters<'_, N>],
-        inputs: &[Array<N>],
-    ) -> Result<(Array<N>, Vec<Array<N>>)> {
-        let x = match self.drawn.form.is_step() {
-            true => Array::stack(&inputs[..1])?,
-            false => inputs[0].clone(),
-        };
-        let image = x.index(0)?.extent()?;
-        let states = match self.drawn.given {
-            true => inputs[1..self.first_parameter()].to_vec(),
-            false => zero_states(layers, image.batch, [image.height, image.width]),
-        };
-        Ok((x, states))
-    }
-
-    fn layers(&self) -> usize {
-        self.network.config().layers()
-    }
-
-    /// The number of inputs before the parameters.
     fn first_parameter(&self) -> usize {
-        1 + if self.drawn.given { self.layers() } else { 0 }
+        self.counts.iter().sum()
     }
 
-    fn parameters(&self, tensors: &[Tensor<f64>]) -> ConvGruParameters<f64> {
-        let mut parameters = self.network.parameters().clone();
-        let mut given = tensors[self.first_parameter()..].iter();
-        parameters.for_each_mut(&mut |_, parameter| {
-            if let Some(tensor) = given.next() {
-                parameter.clone_from(tensor);
-            }
-        });
-        parameters
+    /// The network with other parameters.
+    fn with_parameters(&self, inputs: &[Tensor<f64>]) -> Result<Recurrent<f64>> {
+        let mut named = self.network.parameters().named().to_vec();
+        for (&place, tensor) in self.checked.iter().zip(&inputs[self.first_parameter()..]) {
+            named[place].1.clone_from(tensor);
+        }
+        let config = self.network.config().clone();
+        let mut network = Recurrent::from_parameters(config, RecurrentParameters::new(named))?;
+        network.set_memory_budget(self.budget);
+        Ok(network)
     }
 
-    fn parts<'a>(&self, inputs: &'a [Tensor<f64>]) -> Result<Parts<'a>> {
-        Ok(Parts {
-            x: &inputs[0],
-            states: self.drawn.given.then(|| &inputs[1..self.first_parameter()]),
-            network: ConvGru::from_parameters(self.network.config().clone(), self.parameters(inputs))?,
-        })
-    }
-
-    /// The input with a dimension of steps.
-    fn sequence(&self, x: &Tensor<f64>) -> Result<Tensor<f64>> {
-        match self.drawn.form.is_step() {
-            true => x.clone().reshape(&[&[1], x.shape()].concat()),
-            false => Ok(x.clone()),
+    fn frames<'a>(&'a self, inputs: &'a [Tensor<f64>]) -> Frames<'a, f64> {
+        let [x, states, contexts] = self.counts;
+        Frames {
+            inputs: inputs[..x].iter().collect(),
+            states: self.given.then_some(&inputs[x..x + states]),
+            contexts: &inputs[x + states..x + states + contexts],
+            lengths: self.lengths.as_deref(),
         }
     }
 
-    /// What a stack runs over.
-    fn run<'a>(&'a self, parts: &Parts<'a>, outputs: Outputs) -> Sequence<'a, f64> {
-        Sequence { input: parts.x, states: parts.states, lengths: self.lengths.as_deref(), outputs }
-    }
-
-    fn cell(parts: &Parts<'_>) -> Result<ConvGruCell<f64>> {
-        let parameters = parts.network.parameters().layers[0].clone();
-        ConvGruCell::from_parameters(parts.network.config().clone(), parameters)
-    }
-
-    /// Adds the gradients of weights to `d_parameters`; returns those of input and states.
-    fn cell_backward(
-        &self,
-        parts: &Parts<'_>,
-        d_outputs: &[Tensor<f64>],
-        d_parameters: &mut ConvGruParameters<f64>,
-    ) -> Result<(Tensor<f64>, Vec<Tensor<f64>>)> {
-        let cell = Self::cell(parts)?;
-        let state = parts.states.map(|states| &states[0]);
-        let (_, mut workspace) = cell.forward_train(&self.sequence(parts.x)?, state)?;
-        let d_states = match self.drawn.form {
-            Form::Cell => CellOutputGradients { output: None, last: Some(&d_outputs[0]) },
-            _ => CellOutputGradients { output: Some(&d_outputs[0]), last: None },
-        };
-        let back = cell.backward(&mut workspace, d_states, &mut d_parameters.layers[0])?;
-        Ok((back.d_input, back.d_initial.into_iter().collect()))
-    }
-
-    /// As [`cell_backward`](Self::cell_backward), for a stack.
-    fn stack_backward(
-        &self,
-        parts: &Parts<'_>,
-        d_outputs: &[Tensor<f64>],
-        d_parameters: &mut ConvGruParameters<f64>,
-    ) -> Result<(Tensor<f64>, Vec<Tensor<f64>>)> {
-        let (x, mut kept) = (self.sequence(parts.x)?, None);
-        let sequence = Sequence { input: &x, ..self.run(parts, Outputs::None) };
-        parts.network.forward_train_sequence(sequence, &mut kept)?;
-        let mut workspace = kept.expect("a forward pass leaves a workspace");
-        let layers = self.layers();
-        let none = || vec![None; layers];
-        let d_states = match self.drawn.form {
-            Form::Everything => ConvGruOutputGradients {
-                outputs: d_outputs[..layers].iter().map(Some).collect(),
-                last: d_outputs[layers..].iter().map(Some).collect(),
-            },
-            Form::Top => {
-                let mut outputs = none();
-                outputs[layers - 1] = Some(&d_outputs[0]);
-                ConvGruOutputGradients { outputs, last: none() }
-            }
-            _ => ConvGruOutputGradients { outputs: none(), last: d_outputs.iter().map(Some).collect() },
-        };
-        let back = parts.network.backward(&mut workspace, &d_states, InputGradient::Compute, d_parameters)?;
-        let d_input = back.d_input.unwrap_or_else(|| Tensor::zeros(&[]));
-        Ok((d_input, back.d_initial.unwrap_or_default()))
+    /// The results by the reference, and how far the nearest number is from a kink.
+    fn run_reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<(Vec<Array<N>>, f64)> {
+        let first = self.first_parameter();
+        let named = self.network.parameters().named();
+        let mut parameters: Vec<Array<N>> = named.iter().map(|(_, tensor)| Array::constant(tensor)).collect();
+        for (&place, array) in self.checked.iter().zip(&inputs[first..]) {
+            parameters[place] = array.clone();
+        }
+        let tensors: Vec<Tensor<f64>> = inputs[..first].iter().map(Array::values).collect();
+        let frames = self.frames(&tensors);
+        let run = reference(&self.network, &frames, self.noise, &inputs[..first], parameters)?;
+        Ok((run.results, run.to_kink))
     }
 }
 
-impl Operation for Recurrent {
+/// What drawn parameters are multiplied with. Flows hardly change from pixel to pixel and with what is varied by a
+/// difference, so that none reaches the next pixel, where a warp has a kink; sums of convolutions between cells stay where
+/// functions bend little, for the sake of differences too.
+fn scale_of(name: &str) -> f64 {
+    let scales = [
+        (".flow_weights", 0.03),
+        (".flow_input_weights", 0.3),
+        (".flow_hidden_weights", 0.3),
+        ("weight", 0.4),
+    ];
+    scales.iter().find(|(end, _)| name.ends_with(end)).map_or(1.0, |(_, scale)| *scale)
+}
+
+fn all_results(output: RecurrentOutput<f64>) -> Vec<Tensor<f64>> {
+    [output.outputs, output.last, vec![output.top]].concat()
+}
+
+impl Operation for Variant {
     fn describe(&self) -> String {
-        let config = self.network.config();
-        let kernels: Vec<String> = (0..config.layers())
-            .map(|layer| config.kernel_size.of_layer(layer))
-            .map(|[height, width]| format!("{height}x{width}"))
-            .collect();
-        format!(
-            "x {:?}, hidden {:?}, kernel {}{}",
-            self.inputs[0].1.shape(),
-            config.hidden_channels,
-            kernels.join(" "),
-            self.lengths.as_ref().map(|lengths| format!(", lengths {lengths:?}")).unwrap_or_default()
-        )
+        let hidden: Vec<usize> = self.network.config().cells().map(|cell| cell.hidden_channels).collect();
+        format!("x {:?}, hidden {hidden:?}", self.inputs[0].1.shape())
     }
 
     fn inputs(&self) -> Vec<(String, Tensor<f64>)> {
@@ -244,20 +253,12 @@ impl Operation for Recurrent {
     }
 
     fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
-        let parts = self.parts(inputs)?;
-        let state = parts.states.map(|states| &states[0]);
-        let all = |outputs| parts.network.forward_sequence(self.run(&parts, outputs));
-        match self.drawn.form {
-            Form::Cell => Ok(vec![Self::cell(&parts)?.step(parts.x, state)?]),
-            Form::CellSequence => Ok(vec![Self::cell(&parts)?.forward(parts.x, state)?]),
-            Form::Step => parts.network.step(parts.x, parts.states),
-            Form::Everything => {
-                let states = all(Outputs::AllLayers)?;
-                Ok([states.outputs, states.last].concat())
-            }
-            Form::Top => Ok(all(Outputs::Top)?.outputs),
-            Form::Last => Ok(all(Outputs::Top)?.last),
-        }
+        let network = self.with_parameters(inputs)?;
+        let frames = self.frames(inputs);
+        Ok(all_results(match self.noise {
+            Some(_) => network.forward_train(&frames, self.noise)?.0,
+            None => network.forward(&frames)?,
+        }))
     }
 
     fn add_gradients(
@@ -266,46 +267,33 @@ impl Operation for Recurrent {
         d_outputs: &[Tensor<f64>],
         gradients: &mut [Tensor<f64>],
     ) -> Result<()> {
-        let parts = self.parts(inputs)?;
-        let mut d_parameters = self.parameters(gradients);
-        let (d_input, d_initial) = if self.drawn.form.is_cell() {
-            self.cell_backward(&parts, d_outputs, &mut d_parameters)?
-        } else {
-            self.stack_backward(&parts, d_outputs, &mut d_parameters)?
+        let network = self.with_parameters(inputs)?;
+        let (output, workspace) = network.forward_train(&self.frames(inputs), self.noise)?;
+        let (cells, states) = (output.outputs.len(), output.last.len());
+        let d_results = RecurrentOutputGradients {
+            outputs: d_outputs[..cells].iter().map(Some).collect(),
+            last: d_outputs[cells..cells + states].iter().map(Some).collect(),
+            top: d_outputs.last(),
         };
-        gradients[0].add_assign(&d_input.reshape(inputs[0].shape())?)?;
-        if self.drawn.given {
-            for (gradient, d_state) in gradients[1..].iter_mut().zip(&d_initial) {
-                gradient.add_assign(d_state)?;
-            }
-        }
+        let mut d_parameters = network.parameters().zeros_like();
         let first = self.first_parameter();
-        for (gradient, (_, d_parameter)) in gradients[first..].iter_mut().zip(d_parameters.to_named()) {
-            *gradient = d_parameter;
+        let mut named = d_parameters.named().to_vec();
+        for (&place, gradient) in self.checked.iter().zip(&gradients[first..]) {
+            named[place].1.clone_from(gradient);
+        }
+        d_parameters = RecurrentParameters::new(named);
+        let back = workspace.backward(&d_results, &mut d_parameters)?;
+        let given = back.d_inputs.iter().chain(back.d_states.iter().flatten()).chain(&back.d_contexts);
+        for (gradient, d) in gradients.iter_mut().zip(given) {
+            gradient.add_assign(d)?;
+        }
+        for (&place, gradient) in self.checked.iter().zip(&mut gradients[first..]) {
+            gradient.clone_from(&d_parameters.named()[place].1);
         }
         Ok(())
     }
 
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Vec<Array<N>>> {
-        let named = self.named(inputs);
-        let layers = self.reference_layers(&named)?;
-        let (x, states) = self.reference_start(&layers, inputs)?;
-        let steps = match &self.lengths {
-            Some(lengths) => stack_forward_of_lengths(&layers, &x, &states, lengths)?,
-            None => stack_forward(&layers, &x, &states)?,
-        };
-        let of_layer = |layer: usize| {
-            let states: Vec<Array<N>> = steps.iter().map(|states| states[layer].clone()).collect();
-            Array::stack(&states)
-        };
-        let last = steps.last().cloned().unwrap_or(states);
-        match self.drawn.form {
-            Form::Cell | Form::Step | Form::Last => Ok(last),
-            Form::CellSequence | Form::Top => Ok(vec![of_layer(self.layers() - 1)?]),
-            Form::Everything => {
-                let all: Result<Vec<Array<N>>> = (0..self.layers()).map(of_layer).collect();
-                Ok([all?, last].concat())
-            }
-        }
+        Ok(self.run_reference(inputs)?.0)
     }
 }
