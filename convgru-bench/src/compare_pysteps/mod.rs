@@ -24,7 +24,7 @@ Examples:
   cargo xtask compare-pysteps --data ../shared/data/radar-fmi/20160928
   cargo xtask compare-pysteps --data ../shared/data/radar-fmi --downsample 2 --json
 
-The environment is made in target/pysteps-python, or where CONVGRU_PYSTEPS_PYTHON says.";
+The packages are installed into target/peers/python, or into the folder python of CONVGRU_PEERS.";
 
 /// Compares two optical-flow extrapolations of rain, that of `eval --baselines` and pysteps' (Lucas-Kanade and
 /// semi-Lagrangian extrapolation), and persistence: same whole frames, an hour in and an hour ahead
@@ -60,7 +60,9 @@ const WINDOW: usize = 5;
 /// Installs or compares.
 pub(crate) fn run(options: &ComparePystepsOptions) -> anyhow::Result<()> {
     if options.install {
-        return python::PYSTEPS.install(&["pysteps.txt"], "pysteps, cv2");
+        python::install(python::PYSTEPS)?;
+        note("installed; `cargo xtask compare-pysteps --data DIR` compares");
+        return Ok(());
     }
     let folder = options.data.as_deref().context("--data DIR is needed")?;
     let comparison = compare(options, folder)?;
@@ -89,7 +91,7 @@ fn compare(options: &ComparePystepsOptions, folder: &Path) -> anyhow::Result<Com
         sequences: dataset.len(),
         models: ["convgru's optical flow", "pysteps", "persistence"].map(|name| (name, empty.clone())).into(),
     };
-    let python = python::PYSTEPS.interpreter(options.python.as_deref())?;
+    let python = python::interpreter(options.python.as_deref(), python::PYSTEPS)?;
     let mut progress = Progress::new(dataset.len());
     for index in 0..dataset.len() {
         let (input, truth) = batch(dataset.as_ref(), 0, &[index])?.split(HOUR)?;
