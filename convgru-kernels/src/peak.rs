@@ -5,7 +5,8 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use crate::isa::Isa;
-use crate::simd::{Kernel, Simd, Vectorised};
+use crate::simd::dispatch::Dispatch;
+use crate::simd::{Kernel, Simd};
 
 /// Threads that measure at most.
 const MOST_THREADS: usize = 1024;

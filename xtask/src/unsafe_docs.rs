@@ -21,7 +21,7 @@ Example:
 
 /// The files that may contain `unsafe`.
 pub(crate) const FILES: &[&str] = &[
-    "convgru-kernels/src/activation/mod.rs",
+    "convgru-kernels/src/activation/apply.rs",
     "convgru-kernels/src/aligned/mapping.rs",
     "convgru-kernels/src/aligned/mod.rs",
     "convgru-kernels/src/conv/convolve.rs",
@@ -51,7 +51,7 @@ pub(crate) const FILES: &[&str] = &[
     "convgru-kernels/src/parallel.rs",
     "convgru-kernels/src/simd/avx2.rs",
     "convgru-kernels/src/simd/avx512.rs",
-    "convgru-kernels/src/simd/mod.rs",
+    "convgru-kernels/src/simd/vector.rs",
     "convgru-kernels/src/simd/portable.rs",
 ];
 

@@ -5,7 +5,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Kernel, Simd, Vectorised};
+use super::vector::{Kernel, Simd};
+use super::vectorised::Vectorised;
 
 /// Vectors of 64 bytes.
 #[derive(Debug, Clone, Copy)]

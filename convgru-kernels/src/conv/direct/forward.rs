@@ -10,7 +10,7 @@ use crate::conv::multiply::{Rows, Segment, Term};
 use crate::error::Result;
 use crate::feature_maps::{Layout, RowPlace, count};
 use crate::parallel::for_each_item;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 use crate::simd::{Kernel, Simd};
 
@@ -18,7 +18,7 @@ use crate::simd::{Kernel, Simd};
 ///
 /// # Safety
 /// While the call lasts nothing else may read or write what the epilogue writes.
-pub(in crate::conv) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
+pub(in crate::conv) unsafe fn convolve<T: Real, E: Epilogue<T>>(
     sources: &[Source<'_, T>],
     region: &Region,
     epilogue: &E,
@@ -91,7 +91,7 @@ fn segments(geometry: &Geometry, layout: &Layout) -> impl Iterator<Item = Segmen
 /// The sums of one row of pixels for one panel.
 struct OfRow<'a, T>(Rows<'a, T>);
 
-impl<T: Scalar> Kernel<T> for OfRow<'_, T> {
+impl<T: Real> Kernel<T> for OfRow<'_, T> {
     type Output = ();
 
     #[inline(always)]

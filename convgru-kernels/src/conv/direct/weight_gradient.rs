@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::feature_maps::{FeatureMapsRef, count};
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_item};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
 /// Items of work, and partial sums over images, that a call is cut into where it can be.
@@ -21,7 +21,7 @@ const MIN_ITEMS: usize = 8;
 const RUNS: usize = 16;
 
 /// Adds the gradient of the weights. The halo of the input is as wide as the geometry asks for.
-pub(in crate::conv) fn weight_gradient<T: Scalar>(
+pub(in crate::conv) fn weight_gradient<T: Real>(
     geometry: &Geometry,
     isa: Isa,
     input: FeatureMapsRef<'_, T>,

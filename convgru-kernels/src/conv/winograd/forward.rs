@@ -5,14 +5,14 @@
 
 use super::plane::{self, Plane};
 use super::tiles::{Columns, InputTransform, Tiles, Transformed, with_tile};
+use crate::conv::algorithm::Tile;
 use crate::conv::convolve::{MOST, Region, Source, segments_of};
 use crate::conv::epilogue::{Epilogue, Finish, Finished};
 use crate::conv::multiply::{Rows, Segment, Segments, Term};
-use crate::conv::plan::Tile;
 use crate::error::Result;
 use crate::feature_maps::{RowPlace, count};
 use crate::parallel::for_each_item;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 use crate::simd::{Kernel, Simd};
 use std::ops::Range;
@@ -36,7 +36,7 @@ impl Cut {
     /// Weights that stay in a cache are read panel by panel, for as many tiles as leave their
     /// transformed input in a second-level cache. Larger ones are read once for each item, element by
     /// element, for as many tiles as leave a part of the products in a third-level cache.
-    fn new<T: Scalar>(sources: &[Source<'_, T>], region: &Region, tiles: &Tiles) -> Self {
+    fn new<T: Real>(sources: &[Source<'_, T>], region: &Region, tiles: &Tiles) -> Self {
         let inputs: usize = sources.iter().map(Source::blocks).sum();
         let (outputs, elements, total) = (region.blocks, tiles.tile.transformed().pow(2), tiles.count());
         let panel_blocks = sources.last().map_or(1, |source| source.packed.panel_blocks);
@@ -57,7 +57,7 @@ impl Cut {
 ///
 /// # Safety
 /// While the call lasts nothing else may read or write what the epilogue writes.
-pub(in crate::conv) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
+pub(in crate::conv) unsafe fn convolve<T: Real, E: Epilogue<T>>(
     tile: Tile,
     sources: &[Source<'_, T>],
     region: &Region,
@@ -175,7 +175,7 @@ struct TileProducts<'a, T> {
     m_stride: usize,
 }
 
-impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
+impl<T: Real> Kernel<T> for TileProducts<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -223,7 +223,7 @@ struct TransformBack<'a, T> {
     sums: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for TransformBack<'_, T> {
+impl<T: Real> Kernel<T> for TransformBack<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -233,7 +233,7 @@ impl<T: Scalar> Kernel<T> for TransformBack<'_, T> {
 }
 
 #[inline(always)]
-fn transform_back<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_back<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: TransformBack<'_, T>,
     s: S,
 ) {

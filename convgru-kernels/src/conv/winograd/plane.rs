@@ -4,13 +4,13 @@
 //! the lengths of slices.
 
 use super::transform::{self, Line};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::Simd;
 
 /// A one-dimensional transform. A type rather than a closure, because what kernels call must
 /// be inlined into them.
 pub(super) trait Transform<const FROM: usize, const TO: usize> {
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector>;
+    fn line<T: Real, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector>;
 }
 
 /// `B^T`.
@@ -18,7 +18,7 @@ pub(super) struct Input;
 
 impl<const N: usize> Transform<N, N> for Input {
     #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+    fn line<T: Real, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
         transform::input::<T, S, N>(simd, x)
     }
 }
@@ -28,7 +28,7 @@ pub(super) struct Output;
 
 impl<const N: usize, const M: usize> Transform<N, M> for Output {
     #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+    fn line<T: Real, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
         transform::output::<T, S, N, M>(simd, x)
     }
 }
@@ -38,7 +38,7 @@ pub(super) struct OutputAdjoint;
 
 impl<const M: usize, const N: usize> Transform<M, N> for OutputAdjoint {
     #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+    fn line<T: Real, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
         transform::output_adjoint::<T, S, N, M>(simd, x)
     }
 }
@@ -48,7 +48,7 @@ pub(super) struct Kernel;
 
 impl<const R: usize, const N: usize> Transform<R, N> for Kernel {
     #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+    fn line<T: Real, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
         transform::kernel::<T, S, N, R>(simd, x)
     }
 }
@@ -58,7 +58,7 @@ pub(super) struct KernelAdjoint;
 
 impl<const N: usize, const R: usize> Transform<N, R> for KernelAdjoint {
     #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
+    fn line<T: Real, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
         transform::kernel_adjoint::<T, S, N, R>(simd, x)
     }
 }
@@ -81,7 +81,7 @@ pub(super) unsafe fn transform<T, S, L, const FROM: usize, const TO: usize>(
     from: Plane<*const T>,
     to: Plane<*mut T>,
 ) where
-    T: Scalar,
+    T: Real,
     S: Simd<T>,
     L: Transform<FROM, TO>,
 {
@@ -108,7 +108,7 @@ pub(super) unsafe fn transform_part<
     from: Plane<*const T>,
     to: Plane<*mut T>,
 ) where
-    T: Scalar,
+    T: Real,
     S: Simd<T>,
     L: Transform<FROM, TO>,
 {

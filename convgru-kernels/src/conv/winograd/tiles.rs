@@ -5,11 +5,11 @@
 use std::ops::Range;
 
 use super::plane::{self, Plane};
+use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
-use crate::conv::plan::Tile;
 use crate::feature_maps::{Extent, Rows, count};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::{Kernel, Simd};
 
 /// Calls a function with the sizes of a tile as constants: transformed, output, kernel.
@@ -109,7 +109,7 @@ pub(super) struct Transformed {
 }
 
 impl Transformed {
-    pub(super) fn new<T: Scalar>(tiles: usize, blocks: usize) -> Self {
+    pub(super) fn new<T: Real>(tiles: usize, blocks: usize) -> Self {
         // An odd number of cache lines apart, so that a tile's elements fall into different sets.
         Self { tiles, stride: ((tiles * blocks) | 1) * T::BLOCK }
     }
@@ -126,7 +126,7 @@ impl Transformed {
 
     /// Fails loudly where memory has no block for each of some elements, blocks of channels and tiles.
     #[inline(always)]
-    fn expect_within<T: Scalar>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
+    fn expect_within<T: Real>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
         assert!(
             tiles <= self.tiles && count(&[blocks, self.tiles, T::BLOCK]) <= self.stride,
             "more tiles than there is room"
@@ -155,7 +155,7 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) window: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
+impl<T: Real> Kernel<T> for InputTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -171,7 +171,7 @@ impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
     }
 }
 
-impl<T: Scalar> InputTransform<'_, T> {
+impl<T: Real> InputTransform<'_, T> {
     #[inline(always)]
     fn transform<S: Simd<T>, const N: usize, const PART: usize, const PARTS: usize>(&mut self, s: S) {
         let layout = *self.input.layout();
@@ -217,7 +217,7 @@ impl<T: Scalar> InputTransform<'_, T> {
 /// # Panics
 /// If the rows and columns inside do not lie in the slice.
 #[inline(always)]
-fn copy_window<T: Scalar, const N: usize>(from: &[T], stride: usize, inside: [usize; 2], window: &mut [T]) {
+fn copy_window<T: Real, const N: usize>(from: &[T], stride: usize, inside: [usize; 2], window: &mut [T]) {
     window[..N * N * T::BLOCK].fill(T::ZERO);
     for row in 0..inside[0] {
         let len = inside[1] * T::BLOCK;
@@ -241,7 +241,7 @@ pub(super) struct GradientTransform<'a, T> {
     pub(super) window: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for GradientTransform<'_, T> {
+impl<T: Real> Kernel<T> for GradientTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -251,7 +251,7 @@ impl<T: Scalar> Kernel<T> for GradientTransform<'_, T> {
 }
 
 #[inline(always)]
-fn transform_columns<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_columns<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: GradientTransform<'_, T>,
     s: S,
 ) {
@@ -264,7 +264,7 @@ fn transform_columns<T: Scalar, S: Simd<T>, const N: usize, const M: usize, cons
 
 #[inline(always)]
 fn transform_gradient<
-    T: Scalar,
+    T: Real,
     S: Simd<T>,
     const N: usize,
     const M: usize,

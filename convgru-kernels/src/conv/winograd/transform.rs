@@ -9,7 +9,7 @@
 //! All functions take and return arrays of eight vectors, of which they use the first `n`,
 //! `m` or `r`.
 
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::Simd;
 
 /// The pairs of points `p, -p`, and the factor of each in `G`.
@@ -40,19 +40,19 @@ pub(super) type Line<V> = [V; 8];
 
 /// `factor a + b`.
 #[inline(always)]
-fn fma<T: Scalar, S: Simd<T>>(s: S, factor: f64, a: S::Vector, b: S::Vector) -> S::Vector {
+fn fma<T: Real, S: Simd<T>>(s: S, factor: f64, a: S::Vector, b: S::Vector) -> S::Vector {
     s.mul_add(s.splat(T::from_f64(factor)), a, b)
 }
 
 /// `factor a`.
 #[inline(always)]
-fn times<T: Scalar, S: Simd<T>>(s: S, factor: f64, a: S::Vector) -> S::Vector {
+fn times<T: Real, S: Simd<T>>(s: S, factor: f64, a: S::Vector) -> S::Vector {
     s.mul(s.splat(T::from_f64(factor)), a)
 }
 
 /// `B^T X`: `n` to `n`.
 #[inline(always)]
-pub(super) fn input<T: Scalar, S: Simd<T>, const N: usize>(s: S, x: Line<S::Vector>) -> Line<S::Vector> {
+pub(super) fn input<T: Real, S: Simd<T>, const N: usize>(s: S, x: Line<S::Vector>) -> Line<S::Vector> {
     let mut y = x;
     if N == 6 {
         y[0] = fma::<T, S>(s, 4.0, x[0], fma::<T, S>(s, -5.0, x[2], x[4]));
@@ -79,7 +79,7 @@ pub(super) fn input<T: Scalar, S: Simd<T>, const N: usize>(s: S, x: Line<S::Vect
 
 /// `A^T x`: `n` to `m`.
 #[inline(always)]
-pub(super) fn output<T: Scalar, S: Simd<T>, const N: usize, const M: usize>(
+pub(super) fn output<T: Real, S: Simd<T>, const N: usize, const M: usize>(
     s: S,
     x: Line<S::Vector>,
 ) -> Line<S::Vector> {
@@ -109,7 +109,7 @@ pub(super) fn output<T: Scalar, S: Simd<T>, const N: usize, const M: usize>(
 
 /// `A y`: `m` to `n`.
 #[inline(always)]
-pub(super) fn output_adjoint<T: Scalar, S: Simd<T>, const N: usize, const M: usize>(
+pub(super) fn output_adjoint<T: Real, S: Simd<T>, const N: usize, const M: usize>(
     s: S,
     y: Line<S::Vector>,
 ) -> Line<S::Vector> {
@@ -118,7 +118,7 @@ pub(super) fn output_adjoint<T: Scalar, S: Simd<T>, const N: usize, const M: usi
 
 /// `G g`: `r` to `n`.
 #[inline(always)]
-pub(super) fn kernel<T: Scalar, S: Simd<T>, const N: usize, const R: usize>(
+pub(super) fn kernel<T: Real, S: Simd<T>, const N: usize, const R: usize>(
     s: S,
     g: Line<S::Vector>,
 ) -> Line<S::Vector> {
@@ -128,7 +128,7 @@ pub(super) fn kernel<T: Scalar, S: Simd<T>, const N: usize, const R: usize>(
 
 /// The polynomial with the given coefficients at all points but zero, times the factor of each in `G` where they are `scaled`.
 #[inline(always)]
-fn powers<T: Scalar, S: Simd<T>, const N: usize>(
+fn powers<T: Real, S: Simd<T>, const N: usize>(
     s: S,
     coefficients: &[S::Vector],
     at_zero: S::Vector,
@@ -152,7 +152,7 @@ fn powers<T: Scalar, S: Simd<T>, const N: usize>(
 
 /// `G^T x`: `n` to `r`.
 #[inline(always)]
-pub(super) fn kernel_adjoint<T: Scalar, S: Simd<T>, const N: usize, const R: usize>(
+pub(super) fn kernel_adjoint<T: Real, S: Simd<T>, const N: usize, const R: usize>(
     s: S,
     x: Line<S::Vector>,
 ) -> Line<S::Vector> {

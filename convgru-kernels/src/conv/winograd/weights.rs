@@ -4,10 +4,10 @@
 
 use super::plane::{self, Plane};
 use super::tiles::with_tile;
+use crate::conv::algorithm::Tile;
 use crate::conv::packed::Packed;
-use crate::conv::plan::Tile;
 use crate::feature_maps::count;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::{Kernel, Simd};
 
 /// Kernel taps of a block of output channels: 5 x 5 of 16.
@@ -15,7 +15,7 @@ const TAPS: usize = 25 * 16;
 
 /// Fills a panel with transformed weights, `G g G^T`: for each element of a tile and each input
 /// channel a row of output channels.
-pub(in crate::conv) fn pack_panel<T: Scalar>(
+pub(in crate::conv) fn pack_panel<T: Real>(
     tile: Tile,
     packed: &Packed<T>,
     index: usize,
@@ -55,7 +55,7 @@ struct KernelTransform<'a, T> {
     stride: usize,
 }
 
-impl<T: Scalar> Kernel<T> for KernelTransform<'_, T> {
+impl<T: Real> Kernel<T> for KernelTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -65,7 +65,7 @@ impl<T: Scalar> Kernel<T> for KernelTransform<'_, T> {
 }
 
 #[inline(always)]
-fn transform_kernel<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_kernel<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: KernelTransform<'_, T>,
     s: S,
 ) {
@@ -93,13 +93,13 @@ pub(super) struct KernelGradient<'a, T> {
     pub(super) taps: &'a mut [T; TAPS],
 }
 
-impl<T: Scalar> KernelGradient<'_, T> {
+impl<T: Real> KernelGradient<'_, T> {
     pub(super) fn taps() -> [T; TAPS] {
         [T::ZERO; TAPS]
     }
 }
 
-impl<T: Scalar> Kernel<T> for KernelGradient<'_, T> {
+impl<T: Real> Kernel<T> for KernelGradient<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -109,7 +109,7 @@ impl<T: Scalar> Kernel<T> for KernelGradient<'_, T> {
 }
 
 #[inline(always)]
-fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_gradient<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: KernelGradient<'_, T>,
     s: S,
 ) {
