@@ -43,7 +43,7 @@ impl<T: Real, F: Function<T>> Kernel<T> for Apply<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         let mut chunks = self.values.chunks_exact_mut(S::LANES);
         for chunk in &mut chunks {
             let values = self.function.of(s, s.read(chunk));

@@ -89,7 +89,7 @@ impl<T: Real, F: Function<T>> Kernel<T> for Derivatives<'_, T, F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         for chunk in self.values.chunks_exact_mut(S::LANES) {
             let derivatives = self.function.back(s, s.splat(T::ONE), s.read(chunk));
             s.write(chunk, derivatives);

@@ -156,7 +156,7 @@ impl<T: Real, E: Epilogue<T>> Kernel<T> for Finish<'_, T, E> {
     /// # Panics
     /// If there are fewer sums.
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         let Finished { width, blocks, place, column, size: [rows, count], row_columns } = self.pixels;
         let stride = width * T::BLOCK;
         for block in 0..blocks {

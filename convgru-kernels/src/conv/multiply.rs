@@ -10,7 +10,7 @@
 use std::ptr;
 
 use crate::real::Real;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Simd, TileKernel};
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -252,7 +252,7 @@ impl<T: Real> Outer<'_, T> {
     }
 }
 
-impl<T: Real> Kernel<T> for Outer<'_, T> {
+impl<T: Real> TileKernel<T> for Outer<'_, T> {
     type Output = ();
 
     /// # Panics

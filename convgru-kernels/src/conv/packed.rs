@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_range};
 use crate::real::Real;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Simd, TileKernel};
 
 /// Weights of a convolution of stride 1 in panels of output channels.
 ///
@@ -39,7 +39,7 @@ impl<T: Real> Packed<T> {
         isa: Isa,
         weight: &(impl Fn(usize, usize, usize) -> T + Sync),
     ) -> Result<Self> {
-        let panel_blocks = T::dispatch(isa, PanelBlocks);
+        let panel_blocks = T::dispatch_tile(isa, PanelBlocks);
         let slices = match algorithm {
             Algorithm::Winograd(tile) => tile.transformed().pow(2),
             _ => geometry.taps(),
@@ -103,7 +103,7 @@ impl<T: Real> Packed<T> {
 /// Asks an instruction set how many blocks of channels the sums in registers span.
 pub(super) struct PanelBlocks;
 
-impl<T: Real> Kernel<T> for PanelBlocks {
+impl<T: Real> TileKernel<T> for PanelBlocks {
     type Output = usize;
 
     #[inline(always)]

@@ -151,7 +151,7 @@ impl<T: Real, W: RowWork<T>> Kernel<T> for OfRow<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         // SAFETY: `new` was told that this block of these pixels is of this value alone.
         unsafe { self.work.work(s, self.pixels) }
     }

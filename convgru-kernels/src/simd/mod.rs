@@ -11,7 +11,9 @@ pub(crate) mod dispatch;
 mod portable;
 mod vector;
 mod vectorised;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 #[cfg(test)]
 pub(crate) use portable::Portable;
-pub(crate) use vector::{Kernel, Simd};
+pub(crate) use vector::{Kernel, Simd, TileKernel};

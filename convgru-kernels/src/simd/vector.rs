@@ -67,11 +67,17 @@ pub(crate) trait Simd<T>: Copy + Send + Sync + 'static {
 }
 
 /// Work that is compiled for each instruction set.
+pub(crate) trait Kernel<T> {
+    type Output;
+    fn run<S: Simd<T>>(self, simd: S) -> Self::Output;
+}
+
+/// Work that holds a tile of sums in registers, compiled for each instruction set.
 ///
 /// `ROWS` x `COLUMNS` vectors of sums fit into the registers beside what a matrix
 /// product reads; `BLOCK` vectors hold one block of channels, and `COLUMNS` is a
 /// multiple of it.
-pub(crate) trait Kernel<T> {
+pub(crate) trait TileKernel<T> {
     type Output;
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(
         self,

@@ -31,7 +31,7 @@ pub(in crate::conv) fn weight_gradient<T: Real>(
 ) -> Result<()> {
     let (extent, taps) = (d_output.extent(), geometry.taps());
     let (in_layout, out_layout) = (input.layout(), d_output.layout());
-    let panel_blocks = T::dispatch(isa, PanelBlocks);
+    let panel_blocks = T::dispatch_tile(isa, PanelBlocks);
     let (in_blocks, out_blocks) = (geometry.input.blocks(), geometry.output.blocks());
     let panels = out_blocks.div_ceil(panel_blocks);
     // A tile of sums: all taps of a block of input channels and a panel of output channels.
@@ -79,7 +79,7 @@ pub(in crate::conv) fn weight_gradient<T: Real>(
                     blocks: blocks.len(),
                     begin: false,
                 };
-                T::dispatch(isa, outer);
+                T::dispatch_tile(isa, outer);
             }
             row += rows;
         }

@@ -14,7 +14,7 @@ use crate::feature_maps::{RowPlace, count};
 use crate::parallel::for_each_item;
 use crate::real::Real;
 use crate::scratchpad::Scratchpad;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, Simd, TileKernel};
 use std::ops::Range;
 
 /// Bytes of transformed weights up to which they are read again for every item of work: they stay
@@ -130,7 +130,7 @@ pub(in crate::conv) unsafe fn convolve<T: Real, E: Epilogue<T>>(
                 m: &mut *m,
                 m_stride,
             };
-            T::dispatch(packed.isa, product);
+            T::dispatch_tile(packed.isa, product);
             for panel in panels {
                 let blocks = last.blocks_of(panel);
                 let m = &m[(panel - start) * products.len(tile)..][..products.len(tile)];
@@ -175,7 +175,7 @@ struct TileProducts<'a, T> {
     m_stride: usize,
 }
 
-impl<T: Real> Kernel<T> for TileProducts<'_, T> {
+impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -227,7 +227,7 @@ impl<T: Real> Kernel<T> for TransformBack<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tile, transform_back::<T, S>(self, s));
     }
 }

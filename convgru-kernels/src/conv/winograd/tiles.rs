@@ -159,7 +159,7 @@ impl<T: Real> Kernel<T> for InputTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(mut self, s: S) {
+    fn run<S: Simd<T>>(mut self, s: S) {
         match (self.tiles.tile.transformed(), self.columns) {
             (6, Columns::All) => self.transform::<S, 6, 0, 1>(s),
             (6, Columns::Left) => self.transform::<S, 6, 0, 2>(s),
@@ -245,7 +245,7 @@ impl<T: Real> Kernel<T> for GradientTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tiles.tile, transform_columns::<T, S>(self, s));
     }
 }

@@ -52,7 +52,7 @@ pub(in crate::conv) fn weight_gradient<T: Real>(
         return Ok(());
     }
     let tiles = Tiles::new(tile, &Region::all(&d_output.layout()));
-    let panel_blocks = T::dispatch(isa, PanelBlocks);
+    let panel_blocks = T::dispatch_tile(isa, PanelBlocks);
     let cut = Cut::new::<T>(tile, geometry, panel_blocks, tiles.count(), rayon::current_num_threads());
     let x = Transformed::new::<T>(cut.tiles, cut.inputs_of_item);
     let d = Transformed::new::<T>(cut.tiles, cut.panels_of_item * panel_blocks);
@@ -288,7 +288,7 @@ impl<T: Real> WeightGradient<'_, T> {
                         blocks: blocks.len(),
                         begin: of.start == part.tiles.start,
                     };
-                    T::dispatch(self.isa, outer);
+                    T::dispatch_tile(self.isa, outer);
                 }
             }
         }

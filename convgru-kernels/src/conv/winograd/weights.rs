@@ -59,7 +59,7 @@ impl<T: Real> Kernel<T> for KernelTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tile, transform_kernel::<T, S>(self, s));
     }
 }
@@ -103,7 +103,7 @@ impl<T: Real> Kernel<T> for KernelGradient<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tile, transform_gradient::<T, S>(self, s));
     }
 }
