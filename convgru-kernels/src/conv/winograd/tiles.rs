@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::plane::{self, Plane};
+use super::transform::{InputMatrix, OutputMatrixTransposed};
 use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
@@ -18,7 +19,6 @@ macro_rules! with_tile {
         match ($tile.output, $tile.kernel) {
             (4, 3) => $function::<$($types),*, 6, 4, 3>($($arguments),*),
             (6, 3) => $function::<$($types),*, 8, 6, 3>($($arguments),*),
-            (2, 5) => $function::<$($types),*, 6, 2, 5>($($arguments),*),
             (4, 5) => $function::<$($types),*, 8, 4, 5>($($arguments),*),
             _ => unreachable!("there are no transforms for {:?}", $tile),
         }
@@ -204,7 +204,7 @@ impl<T: Real> InputTransform<'_, T> {
                         let (row, column) = (N / PARTS * self.transformed.stride, self.transformed.stride);
                         let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
                         let to = Plane { start: self.to.as_mut_ptr().add(to + lane), row, column };
-                        plane::transform_part::<T, S, plane::Input, N, N, PART, PARTS>(s, from, to);
+                        plane::transform_part::<T, S, InputMatrix, N, N, PART, PARTS>(s, from, to);
                     }
                 }
             }
@@ -298,7 +298,7 @@ fn transform_gradient<
                     let (row, column) = (N / PARTS * work.transformed.stride, work.transformed.stride);
                     let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
                     let to = Plane { start: work.to.as_mut_ptr().add(to + lane), row, column };
-                    plane::transform_part::<T, S, plane::OutputAdjoint, M, N, PART, PARTS>(s, from, to);
+                    plane::transform_part::<T, S, OutputMatrixTransposed, M, N, PART, PARTS>(s, from, to);
                 }
             }
         }

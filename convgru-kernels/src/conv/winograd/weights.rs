@@ -4,6 +4,7 @@
 
 use super::plane::{self, Plane};
 use super::tiles::with_tile;
+use super::transform::{KernelMatrix, KernelMatrixTransposed};
 use crate::conv::algorithm::Tile;
 use crate::conv::packed::Packed;
 use crate::feature_maps::count;
@@ -78,7 +79,7 @@ fn transform_kernel<T: Real, S: Simd<T>, const N: usize, const M: usize, const R
         unsafe {
             let from = Plane { start: from.start.add(lane), ..from };
             let to = Plane { start: to.add(lane), row: N * work.stride, column: work.stride };
-            plane::transform::<T, S, plane::Kernel, R, N>(s, from, to);
+            plane::transform::<T, S, KernelMatrix, R, N>(s, from, to);
         }
     }
 }
@@ -121,7 +122,7 @@ fn transform_gradient<T: Real, S: Simd<T>, const N: usize, const M: usize, const
         unsafe {
             let from = Plane { start: from.add(lane), row: N * work.stride, column: work.stride };
             let to = Plane { start: to.add(lane), row: R * T::BLOCK, column: T::BLOCK };
-            plane::transform::<T, S, plane::KernelAdjoint, N, R>(s, from, to);
+            plane::transform::<T, S, KernelMatrixTransposed, N, R>(s, from, to);
         }
     }
 }
