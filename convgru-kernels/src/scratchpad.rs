@@ -1,10 +1,10 @@
 //! Temporary memory of the kernels: meaningless after a call, kept between calls.
 
 use crate::aligned::Aligned;
-use crate::conv::Segment;
+use crate::conv::multiply::Segment;
 use crate::error::Result;
 use crate::isa::Isa;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// Temporary memory that kernels write and nobody reads afterwards.
 ///
@@ -28,13 +28,13 @@ pub(crate) struct Parts<'a, T> {
     pub(crate) segments: &'a mut Vec<Segment>,
 }
 
-impl<T: Scalar> Default for Scratchpad<T> {
+impl<T: Real> Default for Scratchpad<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Scalar> Scratchpad<T> {
+impl<T: Real> Scratchpad<T> {
     /// An empty scratchpad for kernels on the current instruction set.
     pub fn new() -> Self {
         Self::with_isa(Isa::current())

@@ -5,14 +5,14 @@
 
 use std::ops::Range;
 
+use super::algorithm::Algorithm;
 use super::epilogue::Epilogue;
 use super::multiply::{Segment, Segments};
 use super::packed::Packed;
-use super::plan::Algorithm;
 use super::{direct, winograd};
 use crate::error::Result;
 use crate::feature_maps::{Extent, FeatureMaps, Layout, Rows};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
 /// Convolutions that are added up at most.
@@ -27,7 +27,7 @@ pub(crate) struct Source<'a, T> {
     pub(crate) input: Rows<'a, T>,
 }
 
-impl<'a, T: Scalar> Source<'a, T> {
+impl<'a, T: Real> Source<'a, T> {
     /// Maps and all of the weights.
     pub(crate) fn new(packed: &'a Packed<T>, input: Rows<'a, T>) -> Self {
         Self { packed, first_panel: 0, input }
@@ -89,7 +89,7 @@ impl Region {
 ///
 /// # Panics
 /// If the sources are not packed for the same algorithm and instruction set.
-pub(crate) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
+pub(crate) unsafe fn convolve<T: Real, E: Epilogue<T>>(
     sources: &[Source<'_, T>],
     region: &Region,
     epilogue: &E,
@@ -122,7 +122,7 @@ pub(crate) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
 }
 
 /// The segments of each source, which lie one after the other: `count` of them for each block.
-pub(super) fn segments_of<'a, T: Scalar>(
+pub(super) fn segments_of<'a, T: Real>(
     sources: &[Source<'_, T>],
     segments: &'a [Segment],
     count: usize,
@@ -137,7 +137,7 @@ pub(super) fn segments_of<'a, T: Scalar>(
 }
 
 /// A copy with a wider halo, where the halo of the maps is too narrow for a kernel.
-pub(super) fn widened<T: Scalar>(maps: Rows<'_, T>, halo: [usize; 2]) -> Result<Option<FeatureMaps<T>>> {
+pub(super) fn widened<T: Real>(maps: Rows<'_, T>, halo: [usize; 2]) -> Result<Option<FeatureMaps<T>>> {
     let layout = maps.layout();
     if layout.halo()[0] >= halo[0] && layout.halo()[1] >= halo[1] {
         return Ok(None);

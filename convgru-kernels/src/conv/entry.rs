@@ -3,19 +3,20 @@
 //! Unsafe: Outputs are borrowed exclusively and have the extent and the sections of the convolution; rows and
 //! channels are visited once.
 
+use super::algorithm::Algorithm;
 use super::convolve::{Region, Source, convolve, widened};
-use super::epilogue::Store;
+use super::epilogue::{Output, Store};
 use super::geometry::Geometry;
-use super::plan::Algorithm;
+use super::shape::ConvShape;
 use super::weights::PackedWeights;
-use super::{ConvShape, Output, direct, strided, winograd};
+use super::{direct, strided, winograd};
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_layout, expect_len};
 use crate::parallel::{Disjoint, for_each_item};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
-pub(crate) fn forward<T: Scalar>(
+pub(crate) fn forward<T: Real>(
     weights: &PackedWeights<'_, T>,
     input: FeatureMapsRef<'_, T>,
     mut output: FeatureMapsMut<'_, T>,
@@ -55,7 +56,7 @@ pub(crate) fn forward<T: Scalar>(
     Ok(())
 }
 
-pub(crate) fn input_gradient<T: Scalar>(
+pub(crate) fn input_gradient<T: Real>(
     weights: &PackedWeights<'_, T>,
     d_output: FeatureMapsRef<'_, T>,
     mut d_input: FeatureMapsMut<'_, T>,
@@ -82,7 +83,18 @@ pub(crate) fn input_gradient<T: Scalar>(
     }
 }
 
-pub(crate) fn weight_gradient<T: Scalar>(
+pub(crate) fn weight_gradient<T: Real>(
+    shape: &ConvShape,
+    input: FeatureMapsRef<'_, T>,
+    d_output: FeatureMapsRef<'_, T>,
+    d_weights: &mut [T],
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    let algorithm = Algorithm::of_weight_gradient::<T>(shape);
+    weight_gradient_by(algorithm, shape, input, d_output, d_weights, scratch)
+}
+
+pub(crate) fn weight_gradient_by<T: Real>(
     algorithm: Algorithm,
     shape: &ConvShape,
     input: FeatureMapsRef<'_, T>,
@@ -115,7 +127,7 @@ pub(crate) fn weight_gradient<T: Scalar>(
     }
 }
 
-pub(crate) fn bias_gradient<T: Scalar>(d_output: FeatureMapsRef<'_, T>, d_bias: &mut [T]) -> Result<()> {
+pub(crate) fn bias_gradient<T: Real>(d_output: FeatureMapsRef<'_, T>, d_bias: &mut [T]) -> Result<()> {
     let extent = d_output.extent();
     expect_len("gradient of the bias", extent.channels, d_bias.len())?;
     if extent.is_empty() {

@@ -2,7 +2,7 @@
 
 use super::shape::ConvShape;
 use crate::feature_maps::{Channels, Extent, Layout};
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// A convolution of stride 1: output pixel `(i, j)` sums `w[u, v] x[i + u d - top, j + v d - left]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct Geometry {
 
 impl Geometry {
     /// The convolution itself.
-    pub(super) fn forward<T: Scalar>(shape: &ConvShape) -> Self {
+    pub(super) fn forward<T: Real>(shape: &ConvShape) -> Self {
         let lanes = T::BLOCK;
         Self {
             input: Channels { count: shape.in_channels, sections: 1, lanes },
@@ -29,7 +29,7 @@ impl Geometry {
     }
 
     /// The convolution of the output's gradient with the turned kernel that gives the input's.
-    pub(super) fn backward<T: Scalar>(shape: &ConvShape) -> Self {
+    pub(super) fn backward<T: Real>(shape: &ConvShape) -> Self {
         let forward = Self::forward::<T>(shape);
         let before = [0, 1].map(|axis| forward.reach()[axis] as isize - forward.before[axis]);
         Self { input: forward.output, output: forward.input, before, ..forward }

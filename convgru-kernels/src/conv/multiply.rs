@@ -9,8 +9,8 @@
 
 use std::ptr;
 
-use crate::scalar::Scalar;
-use crate::simd::{Kernel, Simd};
+use crate::real::Real;
+use crate::simd::{Simd, TileKernel};
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -110,7 +110,7 @@ fn next_group(left: usize, most: usize) -> usize {
     }
 }
 
-impl<T: Scalar> Rows<'_, T> {
+impl<T: Real> Rows<'_, T> {
     /// # Panics
     /// If an operand or the result is shorter than the rows, the segments and the panel ask for.
     #[inline(always)]
@@ -159,7 +159,7 @@ impl<T: Scalar> Rows<'_, T> {
 /// `BLOCK` numbers times `COLUMNS` vectors for every segment, and `c` must be valid to write for `ROWS` rows of
 /// `COLUMNS` vectors.
 #[inline(always)]
-unsafe fn rows<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
+unsafe fn rows<T: Real, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
     terms: &[Term<'_, T>],
     first: usize,
@@ -233,7 +233,7 @@ pub(super) struct Run {
     pub(super) b: usize,
 }
 
-impl<T: Scalar> Outer<'_, T> {
+impl<T: Real> Outer<'_, T> {
     /// Fails loudly where an operand or the result is too short.
     #[inline(always)]
     fn expect_within(&self) {
@@ -252,7 +252,7 @@ impl<T: Scalar> Outer<'_, T> {
     }
 }
 
-impl<T: Scalar> Kernel<T> for Outer<'_, T> {
+impl<T: Real> TileKernel<T> for Outer<'_, T> {
     type Output = ();
 
     /// # Panics
@@ -287,7 +287,7 @@ impl<T: Scalar> Kernel<T> for Outer<'_, T> {
 /// Channels `first` to `first + ROWS` and `COLUMNS` vectors of every pixel of every run must lie in the operands,
 /// and `c` must be valid to read and write for as many rows of as many vectors.
 #[inline(always)]
-unsafe fn outer<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
+unsafe fn outer<T: Real, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
     operands: &Outer<'_, T>,
     c: *mut T,

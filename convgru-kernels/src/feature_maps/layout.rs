@@ -5,11 +5,11 @@ use std::ops::Range;
 use super::channels::Channels;
 use super::extent::{Extent, expect_extent};
 use crate::error::{Error, Result};
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// Padded planes of blocks of channels: `[N, block, H + 2 halo, W + 2 halo, channel of the block]`.
 ///
-/// Channels lie in blocks of 64 bytes ([`Vectorised::BLOCK`](crate::simd::Vectorised::BLOCK)), the
+/// Channels lie in blocks of 64 bytes ([`BLOCK`](crate::simd::vectorised::Vectorised::BLOCK)), the
 /// fastest axis, so that one load brings a vector of channels and the pixels of a row are a constant
 /// distance apart. Around every plane lies a halo of zeros which nobody writes: the taps of a kernel
 /// that reach over the edge read them. Channels are counted in `sections` of equal size that begin at
@@ -31,7 +31,7 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// The layout of memory of its own.
-    pub(crate) fn new<T: Scalar>(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
+    pub(crate) fn new<T: Real>(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
         if sections == 0 || !extent.channels.is_multiple_of(sections) {
             return Err(Error::Division { what: "feature maps", channels: extent.channels, sections });
         }

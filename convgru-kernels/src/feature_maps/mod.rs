@@ -4,14 +4,14 @@
 //! ([`FeatureMapsMut::read_nchw`], [`FeatureMapsRef::write_nchw`]) and hand whole
 //! batches, ranges of images or sections of channels from one kernel to the next.
 
-pub(crate) mod border;
+mod border;
 mod channels;
-pub(crate) mod depth;
+mod depth;
 mod extent;
 mod layout;
-pub(crate) mod rectifier;
+mod rectifier;
 mod rows;
-pub(crate) mod view;
+mod view;
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ pub use view::{FeatureMapsMut, FeatureMapsRef};
 
 use crate::aligned::Aligned;
 use crate::error::Result;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// An owned batch of feature maps.
 ///
@@ -37,7 +37,7 @@ pub struct FeatureMaps<T> {
     data: Aligned<T>,
 }
 
-impl<T: Scalar> FeatureMaps<T> {
+impl<T: Real> FeatureMaps<T> {
     /// A batch of zeros without a halo.
     ///
     /// # Errors

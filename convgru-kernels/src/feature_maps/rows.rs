@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::layout::Layout;
 use crate::parallel::for_each_range;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// One row of one block of channels of one image.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ unsafe impl<T: Sync> Send for Rows<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for Rows<'_, T> {}
 
-impl<'a, T: Scalar> Rows<'a, T> {
+impl<'a, T: Real> Rows<'a, T> {
     pub(super) fn new(data: &'a [T], layout: Layout) -> Self {
         Self { start: data.as_ptr(), len: data.len(), layout, borrow: PhantomData }
     }
@@ -109,7 +109,7 @@ unsafe impl<T: Send> Send for RowsMut<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for RowsMut<'_, T> {}
 
-impl<'a, T: Scalar> RowsMut<'a, T> {
+impl<'a, T: Real> RowsMut<'a, T> {
     pub(super) fn new(data: &'a mut [T], layout: Layout) -> Self {
         Self { start: data.as_mut_ptr(), len: data.len(), layout, borrow: PhantomData }
     }

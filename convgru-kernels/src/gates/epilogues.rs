@@ -5,10 +5,10 @@
 
 use super::activations::{Activations, with_candidate, with_gate};
 use super::pass::Pixels;
-use crate::activation::Function;
+use crate::activation::functions::Function;
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::feature_maps::{Rows, RowsMut};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::Simd;
 
 /// What both convolutions of a step meet.
@@ -27,7 +27,7 @@ pub(super) struct Values<'a, T> {
     pub(super) update: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> Values<'_, T> {
+impl<T: Real> Values<'_, T> {
     /// What is added to the sums of some pixels of a block of gates.
     #[inline(always)]
     fn addend(&self, pixels: Pixels) -> Addend<T> {
@@ -78,7 +78,7 @@ enum Addend<T> {
     Nothing,
 }
 
-impl<T: Scalar> Addend<T> {
+impl<T: Real> Addend<T> {
     /// # Safety
     /// The pixel must be among those the value was made for, the lanes within a block, and no other thread may
     /// write the pixel.
@@ -102,7 +102,7 @@ pub(super) struct UpdateAndResetEpilogue<'a, T> {
     pub(super) reset_hidden: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -110,7 +110,7 @@ impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     }
 }
 
-impl<T: Scalar> UpdateAndResetEpilogue<'_, T> {
+impl<T: Real> UpdateAndResetEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the gates.
     ///
     /// # Safety
@@ -148,7 +148,7 @@ impl<T: Scalar> UpdateAndResetEpilogue<'_, T> {
 /// `z = sigmoid(.)` alone, of a step without a state.
 pub(super) struct UpdateEpilogue<'a, T>(pub(super) Values<'a, T>);
 
-impl<T: Scalar> Epilogue<T> for UpdateEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for UpdateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -163,7 +163,7 @@ pub(super) struct CandidateEpilogue<'a, T> {
     pub(super) next: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -171,7 +171,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     }
 }
 
-impl<T: Scalar> CandidateEpilogue<'_, T> {
+impl<T: Real> CandidateEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the candidate.
     ///
     /// # Safety

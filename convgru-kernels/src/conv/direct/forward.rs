@@ -10,15 +10,15 @@ use crate::conv::multiply::{Rows, Segment, Term};
 use crate::error::Result;
 use crate::feature_maps::{Layout, RowPlace, count};
 use crate::parallel::for_each_item;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Simd, TileKernel};
 
 /// Convolves every image. The halo of the inputs is as wide as the geometry asks for.
 ///
 /// # Safety
 /// While the call lasts nothing else may read or write what the epilogue writes.
-pub(in crate::conv) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
+pub(in crate::conv) unsafe fn convolve<T: Real, E: Epilogue<T>>(
     sources: &[Source<'_, T>],
     region: &Region,
     epilogue: &E,
@@ -54,7 +54,7 @@ pub(in crate::conv) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
                 }
                 let terms = &terms[..sources.len()];
                 let product = Rows { rows: output.width, terms, c: &mut *lane, blocks: blocks.len() };
-                T::dispatch(packed.isa, OfRow(product));
+                T::dispatch_tile(packed.isa, OfRow(product));
                 let finished = Finished {
                     width: blocks.len(),
                     blocks: blocks.len().min(region.blocks - blocks.start),
@@ -91,7 +91,7 @@ fn segments(geometry: &Geometry, layout: &Layout) -> impl Iterator<Item = Segmen
 /// The sums of one row of pixels for one panel.
 struct OfRow<'a, T>(Rows<'a, T>);
 
-impl<T: Scalar> Kernel<T> for OfRow<'_, T> {
+impl<T: Real> TileKernel<T> for OfRow<'_, T> {
     type Output = ();
 
     #[inline(always)]

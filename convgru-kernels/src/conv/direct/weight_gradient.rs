@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::feature_maps::{FeatureMapsRef, count};
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_item};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
 /// Items of work, and partial sums over images, that a call is cut into where it can be.
@@ -21,7 +21,7 @@ const MIN_ITEMS: usize = 8;
 const RUNS: usize = 16;
 
 /// Adds the gradient of the weights. The halo of the input is as wide as the geometry asks for.
-pub(in crate::conv) fn weight_gradient<T: Scalar>(
+pub(in crate::conv) fn weight_gradient<T: Real>(
     geometry: &Geometry,
     isa: Isa,
     input: FeatureMapsRef<'_, T>,
@@ -31,7 +31,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
 ) -> Result<()> {
     let (extent, taps) = (d_output.extent(), geometry.taps());
     let (in_layout, out_layout) = (input.layout(), d_output.layout());
-    let panel_blocks = T::dispatch(isa, PanelBlocks);
+    let panel_blocks = T::dispatch_tile(isa, PanelBlocks);
     let (in_blocks, out_blocks) = (geometry.input.blocks(), geometry.output.blocks());
     let panels = out_blocks.div_ceil(panel_blocks);
     // A tile of sums: all taps of a block of input channels and a panel of output channels.
@@ -79,7 +79,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
                     blocks: blocks.len(),
                     begin: false,
                 };
-                T::dispatch(isa, outer);
+                T::dispatch_tile(isa, outer);
             }
             row += rows;
         }

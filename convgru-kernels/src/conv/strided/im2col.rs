@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use crate::conv::ConvShape;
-use crate::scalar::Scalar;
+use crate::conv::shape::ConvShape;
+use crate::real::Real;
 
 /// A convolution of one image size.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ impl Patches {
     /// Writes the rows of `channels` and the columns of `pixels` of the patch matrix.
     ///
     /// `image` is `[C, H, W]`; `patches` becomes `[channels * kh * kw, pixels]`.
-    pub(super) fn gather<T: Scalar>(
+    pub(super) fn gather<T: Real>(
         &self,
         image: &[T],
         channels: Range<usize>,
@@ -62,7 +62,7 @@ impl Patches {
     /// the adjoint of [`gather`](Self::gather).
     ///
     /// `planes` is `[channels, H, W]`; `patches` is `[channels * kh * kw, pixels]`.
-    pub(super) fn scatter_add<T: Scalar>(&self, patches: &[T], pixels: Range<usize>, planes: &mut [T]) {
+    pub(super) fn scatter_add<T: Real>(&self, patches: &[T], pixels: Range<usize>, planes: &mut [T]) {
         let plane_len = self.input[0] * self.input[1];
         let mut rows = patches.chunks_exact(pixels.len().max(1));
         for plane in planes.chunks_exact_mut(plane_len.max(1)) {

@@ -4,19 +4,20 @@
 
 use super::PixelChunks;
 use super::im2col::Patches;
-use crate::conv::{ConvShape, Output};
+use crate::conv::epilogue::Output;
+use crate::conv::shape::ConvShape;
 use crate::error::{Error, Result};
 use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef};
 use crate::gemm::{self, Matrix, MatrixMut};
 use crate::parallel::{Disjoint, for_each_item};
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// Partial sums over the images. A constant, so that the order of summation does
 /// not depend on the number of threads.
 const PARTIAL_SUMS: usize = 8;
 
 /// `y = w * x`, or `y += w * x`; `weights` is `[out_channels, in_channels * kh * kw]`.
-pub(in crate::conv) fn forward<T: Scalar>(
+pub(in crate::conv) fn forward<T: Real>(
     shape: &ConvShape,
     weights: &[T],
     input: FeatureMapsRef<'_, T>,
@@ -48,7 +49,7 @@ pub(in crate::conv) fn forward<T: Scalar>(
 }
 
 /// `dx = w^T * dy`, or `dx += w^T * dy`.
-pub(in crate::conv) fn input_gradient<T: Scalar>(
+pub(in crate::conv) fn input_gradient<T: Real>(
     shape: &ConvShape,
     weights: &[T],
     d_output: FeatureMapsRef<'_, T>,
@@ -80,7 +81,7 @@ pub(in crate::conv) fn input_gradient<T: Scalar>(
 }
 
 /// `dw += dy (x) x`, summed over images and pixels.
-pub(in crate::conv) fn weight_gradient<T: Scalar>(
+pub(in crate::conv) fn weight_gradient<T: Real>(
     shape: &ConvShape,
     input: FeatureMapsRef<'_, T>,
     d_output: FeatureMapsRef<'_, T>,
@@ -125,12 +126,12 @@ impl Patches {
     }
 }
 
-fn lanes<T: Scalar>(len: usize) -> Result<Vec<Vec<T>>> {
+fn lanes<T: Real>(len: usize) -> Result<Vec<Vec<T>>> {
     (0..rayon::current_num_threads()).map(|_| zeros(len)).collect()
 }
 
 /// As many zeros, if the system gives the memory.
-fn zeros<T: Scalar>(len: usize) -> Result<Vec<T>> {
+fn zeros<T: Real>(len: usize) -> Result<Vec<T>> {
     let mut memory = Vec::new();
     let bytes = len.saturating_mul(size_of::<T>());
     memory.try_reserve_exact(len).map_err(|_| Error::Memory { what: "images and patches", bytes })?;
@@ -138,13 +139,13 @@ fn zeros<T: Scalar>(len: usize) -> Result<Vec<T>> {
     Ok(memory)
 }
 
-fn nchw<T: Scalar>(maps: FeatureMapsRef<'_, T>) -> Result<Vec<T>> {
+fn nchw<T: Real>(maps: FeatureMapsRef<'_, T>) -> Result<Vec<T>> {
     let mut images = zeros(maps.extent().len())?;
     maps.write_nchw(&mut images)?;
     Ok(images)
 }
 
-fn put<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, images: &[T], mode: Output) -> Result<()> {
+fn put<T: Real>(maps: &mut FeatureMapsMut<'_, T>, images: &[T], mode: Output) -> Result<()> {
     match mode {
         Output::Overwrite => maps.read_nchw(images),
         Output::Add => maps.add_nchw(images),

@@ -5,11 +5,12 @@
 use std::ops::Range;
 
 use super::plane::{self, Plane};
+use super::transform::{InputMatrix, OutputMatrixTransposed};
+use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
-use crate::conv::plan::Tile;
 use crate::feature_maps::{Extent, Rows, count};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::{Kernel, Simd};
 
 /// Calls a function with the sizes of a tile as constants: transformed, output, kernel.
@@ -18,7 +19,6 @@ macro_rules! with_tile {
         match ($tile.output, $tile.kernel) {
             (4, 3) => $function::<$($types),*, 6, 4, 3>($($arguments),*),
             (6, 3) => $function::<$($types),*, 8, 6, 3>($($arguments),*),
-            (2, 5) => $function::<$($types),*, 6, 2, 5>($($arguments),*),
             (4, 5) => $function::<$($types),*, 8, 4, 5>($($arguments),*),
             _ => unreachable!("there are no transforms for {:?}", $tile),
         }
@@ -109,7 +109,7 @@ pub(super) struct Transformed {
 }
 
 impl Transformed {
-    pub(super) fn new<T: Scalar>(tiles: usize, blocks: usize) -> Self {
+    pub(super) fn new<T: Real>(tiles: usize, blocks: usize) -> Self {
         // An odd number of cache lines apart, so that a tile's elements fall into different sets.
         Self { tiles, stride: ((tiles * blocks) | 1) * T::BLOCK }
     }
@@ -126,7 +126,7 @@ impl Transformed {
 
     /// Fails loudly where memory has no block for each of some elements, blocks of channels and tiles.
     #[inline(always)]
-    fn expect_within<T: Scalar>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
+    fn expect_within<T: Real>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
         assert!(
             tiles <= self.tiles && count(&[blocks, self.tiles, T::BLOCK]) <= self.stride,
             "more tiles than there is room"
@@ -155,11 +155,11 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) window: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
+impl<T: Real> Kernel<T> for InputTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(mut self, s: S) {
+    fn run<S: Simd<T>>(mut self, s: S) {
         match (self.tiles.tile.transformed(), self.columns) {
             (6, Columns::All) => self.transform::<S, 6, 0, 1>(s),
             (6, Columns::Left) => self.transform::<S, 6, 0, 2>(s),
@@ -171,7 +171,7 @@ impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
     }
 }
 
-impl<T: Scalar> InputTransform<'_, T> {
+impl<T: Real> InputTransform<'_, T> {
     #[inline(always)]
     fn transform<S: Simd<T>, const N: usize, const PART: usize, const PARTS: usize>(&mut self, s: S) {
         let layout = *self.input.layout();
@@ -204,7 +204,7 @@ impl<T: Scalar> InputTransform<'_, T> {
                         let (row, column) = (N / PARTS * self.transformed.stride, self.transformed.stride);
                         let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
                         let to = Plane { start: self.to.as_mut_ptr().add(to + lane), row, column };
-                        plane::transform_part::<T, S, plane::Input, N, N, PART, PARTS>(s, from, to);
+                        plane::transform_part::<T, S, InputMatrix, N, N, PART, PARTS>(s, from, to);
                     }
                 }
             }
@@ -217,7 +217,7 @@ impl<T: Scalar> InputTransform<'_, T> {
 /// # Panics
 /// If the rows and columns inside do not lie in the slice.
 #[inline(always)]
-fn copy_window<T: Scalar, const N: usize>(from: &[T], stride: usize, inside: [usize; 2], window: &mut [T]) {
+fn copy_window<T: Real, const N: usize>(from: &[T], stride: usize, inside: [usize; 2], window: &mut [T]) {
     window[..N * N * T::BLOCK].fill(T::ZERO);
     for row in 0..inside[0] {
         let len = inside[1] * T::BLOCK;
@@ -241,17 +241,17 @@ pub(super) struct GradientTransform<'a, T> {
     pub(super) window: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for GradientTransform<'_, T> {
+impl<T: Real> Kernel<T> for GradientTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tiles.tile, transform_columns::<T, S>(self, s));
     }
 }
 
 #[inline(always)]
-fn transform_columns<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_columns<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: GradientTransform<'_, T>,
     s: S,
 ) {
@@ -264,7 +264,7 @@ fn transform_columns<T: Scalar, S: Simd<T>, const N: usize, const M: usize, cons
 
 #[inline(always)]
 fn transform_gradient<
-    T: Scalar,
+    T: Real,
     S: Simd<T>,
     const N: usize,
     const M: usize,
@@ -298,7 +298,7 @@ fn transform_gradient<
                     let (row, column) = (N / PARTS * work.transformed.stride, work.transformed.stride);
                     let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
                     let to = Plane { start: work.to.as_mut_ptr().add(to + lane), row, column };
-                    plane::transform_part::<T, S, plane::OutputAdjoint, M, N, PART, PARTS>(s, from, to);
+                    plane::transform_part::<T, S, OutputMatrixTransposed, M, N, PART, PARTS>(s, from, to);
                 }
             }
         }

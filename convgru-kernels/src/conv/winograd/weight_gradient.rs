@@ -7,16 +7,16 @@ use std::ops::Range;
 use super::tiles::{Columns, GradientTransform, InputTransform, Tiles, Transformed};
 use super::weights::KernelGradient;
 use crate::aligned::Aligned;
+use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
 use crate::conv::multiply::{Outer, Run};
 use crate::conv::packed::PanelBlocks;
-use crate::conv::plan::Tile;
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsRef, Rows, count};
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_item, for_each_range};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
 /// Bytes of transformed tiles that a thread holds at a time: a part of a second-level cache.
@@ -39,7 +39,7 @@ const TILES_OF_HALVES: usize = 1024;
 const MOST_ROWS: usize = 16;
 
 /// Adds the gradient of the weights. The halo of the input is as wide as the geometry asks for.
-pub(in crate::conv) fn weight_gradient<T: Scalar>(
+pub(in crate::conv) fn weight_gradient<T: Real>(
     tile: Tile,
     geometry: &Geometry,
     isa: Isa,
@@ -52,7 +52,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
         return Ok(());
     }
     let tiles = Tiles::new(tile, &Region::all(&d_output.layout()));
-    let panel_blocks = T::dispatch(isa, PanelBlocks);
+    let panel_blocks = T::dispatch_tile(isa, PanelBlocks);
     let cut = Cut::new::<T>(tile, geometry, panel_blocks, tiles.count(), rayon::current_num_threads());
     let x = Transformed::new::<T>(cut.tiles, cut.inputs_of_item);
     let d = Transformed::new::<T>(cut.tiles, cut.panels_of_item * panel_blocks);
@@ -78,7 +78,7 @@ pub(in crate::conv) fn weight_gradient<T: Scalar>(
 }
 
 /// Adds the second to the first.
-fn add<T: Scalar>(sums: &mut [T], others: &[T]) {
+fn add<T: Real>(sums: &mut [T], others: &[T]) {
     let len = sums.len();
     let sums = Disjoint::new(sums);
     for_each_range(len, 1, |range| {
@@ -112,7 +112,7 @@ struct Cut {
 }
 
 impl Cut {
-    fn new<T: Scalar>(
+    fn new<T: Real>(
         tile: Tile,
         geometry: &Geometry,
         panel_blocks: usize,
@@ -171,7 +171,7 @@ struct Part {
     sums: usize,
 }
 
-impl<T: Scalar> WeightGradient<'_, T> {
+impl<T: Real> WeightGradient<'_, T> {
     /// Elements of a transformed tile.
     fn elements(&self) -> usize {
         self.tile.transformed().pow(2)
@@ -288,7 +288,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
                         blocks: blocks.len(),
                         begin: of.start == part.tiles.start,
                     };
-                    T::dispatch(self.isa, outer);
+                    T::dispatch_tile(self.isa, outer);
                 }
             }
         }

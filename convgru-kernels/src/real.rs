@@ -1,10 +1,12 @@
-//! The number types the kernels run on.
+//! The numbers that kernels compute with. Nothing here knows a kernel.
 
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 use std::ops::{AddAssign, DivAssign, MulAssign, SubAssign};
 
-use crate::reference::Number;
+use crate::gemm::Gemm;
+use crate::reference::number::Number;
+use crate::simd::dispatch::Dispatch;
 
 mod sealed {
     pub trait Sealed {}
@@ -12,16 +14,15 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-/// `f32` or `f64`: the storage and arithmetic type of every kernel.
+/// The arithmetic of `f32` and `f64`, on numbers and on vectors of any instruction set.
 ///
-/// The trait is sealed. Training and inference run in `f32`; gradient checks
-/// and parity tests run the very same generic code in `f64`.
-pub trait Scalar:
+/// Kernels are generic over this trait; the calls of a kernel are over [`Scalar`](crate::Scalar), which adds the
+/// kernels themselves. The trait is sealed.
+pub trait Real:
     Number
     + sealed::Sealed
-    + crate::gemm::Gemm
-    + crate::simd::Vectorised
-    + crate::compiled::Compiled
+    + Gemm
+    + Dispatch
     + Send
     + Sync
     + Default
@@ -59,9 +60,9 @@ pub trait Scalar:
     fn from_f32(value: f32) -> Self;
 }
 
-macro_rules! scalar {
+macro_rules! real {
     ($type:ident, winograd: $winograd:literal) => {
-        impl Scalar for $type {
+        impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const EPSILON: Self = $type::EPSILON;
@@ -96,5 +97,5 @@ macro_rules! scalar {
     };
 }
 
-scalar!(f32, winograd: true);
-scalar!(f64, winograd: false);
+real!(f32, winograd: true);
+real!(f64, winograd: false);
