@@ -4,22 +4,21 @@ mod batch;
 mod config;
 mod fingerprint;
 mod frames;
+mod gridded;
 mod gzip;
-mod hdf5;
-mod idx;
 mod mnist;
-mod moment;
 mod moving_digits;
 mod npy_file;
-mod npz;
 mod order;
-mod quantity;
 mod radar;
 mod random;
-mod recording;
 mod resample;
-mod strokes;
+pub(crate) mod source;
+mod synthetic_digits;
+mod timestamp;
 mod trajectory;
+mod units;
+mod windows;
 
 use std::path::Path;
 
@@ -31,8 +30,8 @@ pub use frames::{Axes, FramesConfig};
 pub use moving_digits::MovingDigits;
 pub use npy_file::NpyFile;
 pub use order::order;
-pub use quantity::{Quantity, Reflectivity, Transform};
 pub use radar::{Events, RadarConfig, RadarScale};
+pub use units::{Quantity, Reflectivity, Transform};
 
 use crate::shown::shown;
 use crate::{Error, Result, budget};

@@ -16,7 +16,6 @@
 mod gif_file;
 mod image;
 mod limits;
-pub(crate) mod natural_order;
 mod npy;
 mod png_folder;
 

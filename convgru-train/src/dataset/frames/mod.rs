@@ -1,10 +1,10 @@
 //! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs and folders of PNG images.
 
-mod area;
 mod array;
 mod config;
-mod found;
+mod resize;
 mod source;
+mod split_files;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +19,7 @@ pub use config::{Axes, FramesConfig};
 use self::array::ArrayFile;
 use self::source::Source;
 use super::config::DataConfig;
-use super::recording::{Choice, Levels, Material, Recordings, Samples, Strip, Worth};
+use super::windows::{Choice, Levels, Material, Recordings, Samples, Strip, Worth};
 use super::{SequenceDataset, Split};
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::media::{Decoded, decode_frames, with_channels};
@@ -54,7 +54,7 @@ pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recor
     let config = &data.frames;
     let budget = &data.budget();
     let mut left_out = Vec::new();
-    let portion = found::portion(path, split, data, budget, &mut left_out)?;
+    let portion = split_files::portion(path, split, data, budget, &mut left_out)?;
     let error = |reason| Error::Data { what: shown(path), reason };
     let outcomes: Vec<Result<(PathBuf, Vec<Read>)>> = portion
         .holders
@@ -223,7 +223,7 @@ fn resized(frames: Tensor<f32>, config: &FramesConfig) -> Result<Tensor<f32>> {
     }
     let mut made = Vec::with_capacity(steps * channels * config.resize[0] * config.resize[1]);
     for plane in frames.as_slice().chunks_exact(height * width) {
-        made.extend(area::resized(plane, [height, width], config.resize));
+        made.extend(resize::resized(plane, [height, width], config.resize));
     }
     Ok(Tensor::from_vec(&[steps, channels, config.resize[0], config.resize[1]], made)?)
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::config::{Axes, FramesConfig};
 use crate::budget::{MemoryBudget, bytes_of};
-use crate::dataset::hdf5::{self, Hdf5, Kind, Packing, Variable};
-use crate::dataset::npz::{Npz, short};
+use crate::dataset::gridded::{self, Hdf5, Kind, Packing, Variable};
+use crate::dataset::source::npz::{Npz, short};
 use crate::input;
 use crate::npy_header::{ByteOrder, Element, NpyHeader};
 use crate::{Error, Result};
@@ -24,7 +24,7 @@ pub(super) enum Source {
 impl Source {
     /// Whether a file is of a kind that is read here, by its name.
     pub(super) fn is_named(path: &Path) -> bool {
-        super::has_extension(path, "npy") || super::has_extension(path, "npz") || hdf5::is_named(path)
+        super::has_extension(path, "npy") || super::has_extension(path, "npz") || gridded::is_named(path)
     }
 
     /// The array with the frames in a file.
@@ -33,7 +33,7 @@ impl Source {
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if there is none or several, with those there are.
     pub(super) fn open(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Self> {
         let refuse = |reason| Error::Format { path: path.into(), reason };
-        if hdf5::is_named(path) {
+        if gridded::is_named(path) {
             let file = Hdf5::open(path, budget)?;
             let variable = file.variable(&chosen(&file, config)?)?;
             let packing = Packing::of(&variable.attributes(), variable.kind())?;
@@ -166,11 +166,11 @@ fn chosen(file: &Hdf5, config: &FramesConfig) -> Result<String> {
         Axes::Tchw | Axes::Nthw | Axes::Tnhw => 4..=4,
         Axes::Ntchw | Axes::Tnchw => 5..=5,
     };
-    let fits = |dataset: &&hdf5::Listed| match named {
+    let fits = |dataset: &&gridded::Listed| match named {
         "" => dataset.kind.is_some() && axes.contains(&dataset.shape.len()),
         _ => dataset.path == named,
     };
-    let fitting: Vec<&hdf5::Listed> = datasets.iter().filter(fits).collect();
+    let fitting: Vec<&gridded::Listed> = datasets.iter().filter(fits).collect();
     if let [only] = fitting[..] {
         return Ok(only.path.clone());
     }
@@ -185,6 +185,6 @@ fn chosen(file: &Hdf5, config: &FramesConfig) -> Result<String> {
     };
     // What may be meant comes first.
     datasets.sort_by_key(|dataset| !(dataset.kind.is_some() && axes.contains(&dataset.shape.len())));
-    let reason = format!("holds {}; {advice}", hdf5::shown(&datasets));
+    let reason = format!("holds {}; {advice}", gridded::shown(&datasets));
     Err(Error::Format { path: file.path().into(), reason })
 }

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use super::RadarConfig;
 use super::events::{Recorded, Run, cut};
-use super::field::Encoder;
 use super::files::Format;
 use super::split::Part;
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::config::OnCorrupt;
-use crate::dataset::recording::{Clock, Samples, Strip};
+use crate::dataset::source::radar::field::Encoder;
+use crate::dataset::windows::{Clock, Samples, Strip};
 use crate::shown::shown_name;
 use crate::{Error, Result};
 

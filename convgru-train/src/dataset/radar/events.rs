@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::config::Events;
-use crate::dataset::moment::Moment;
+use crate::dataset::timestamp::Moment;
 use crate::shown::shown;
 use crate::{Error, Result};
 

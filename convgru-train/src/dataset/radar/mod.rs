@@ -1,13 +1,9 @@
 //! Rain seen by radars: files, events, splits, and sequences of parts of the images.
 
-mod composite;
 mod config;
 mod decode;
 mod events;
-mod field;
 mod files;
-mod meteonet;
-mod pgm;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -22,7 +18,7 @@ use self::events::Timeline;
 use self::files::Format;
 use self::split::{Part, Parts};
 use super::config::DataConfig;
-use super::recording::{Choice, Draws, Levels, Material, Recordings, Turning, Worth};
+use super::windows::{Choice, Draws, Levels, Material, Recordings, Turning, Worth};
 use super::{SequenceDataset, Split};
 use crate::shown::shown;
 use crate::{Error, MemoryBudget, Result};
@@ -34,7 +30,7 @@ pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
 
 /// Whether a file holds the times of radar files.
 pub(super) fn is_times(path: &Path) -> bool {
-    meteonet::is_dates(path)
+    super::source::radar::meteonet::is_dates(path)
 }
 
 /// Opens a split of the radar files in a folder.
@@ -167,7 +163,7 @@ fn described(recordings: &Recordings, format: &str, folder: &str, split: Split) 
     let more =
         if events.len() > SHOWN { format!(" and {} more", events.len() - SHOWN) } else { String::new() };
     events.truncate(SHOWN);
-    let frames: usize = strips.iter().map(super::recording::Strip::len).sum();
+    let frames: usize = strips.iter().map(super::windows::Strip::len).sum();
     let [_, height, width] = recordings.frame_shape();
     format!(
         "{format} of {folder} ({split}: {}{more}; {frames} frames in {:.1} MiB, {} windows, parts of {height} x {width})",

@@ -3,7 +3,7 @@
 use super::config::RadarConfig;
 use super::events::{Event, Run, Timeline};
 use crate::dataset::Split;
-use crate::dataset::moment::Moment;
+use crate::dataset::timestamp::Moment;
 use crate::{Error, Result};
 
 /// The runs of a split, each with the name of its event.

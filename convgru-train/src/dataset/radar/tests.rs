@@ -58,7 +58,7 @@ fn events_become_splits_of_their_own() {
     let open = |split| open(&small(), folder.path(), split, 3).unwrap();
     let [train, validation, test] = [Split::Train, Split::Validation, Split::Test].map(open);
     let frames = |data: &Recordings| -> Vec<usize> {
-        data.material.strips.iter().map(super::super::recording::Strip::len).collect()
+        data.material.strips.iter().map(super::super::windows::Strip::len).collect()
     };
     assert_eq!((frames(&train), frames(&validation), frames(&test)), (vec![12], vec![4], vec![7, 6]));
     assert_eq!((train.len(), train.frame_shape(), train.steps()), (50, [1, 8, 8], 4));
@@ -110,7 +110,7 @@ fn damaged_frames_end_it_or_are_gaps() {
     assert!(error.contains("201609281030_test.pgm.gz"), "{error}");
     let config = DataConfig { on_corrupt: OnCorrupt::Skip, ..small() };
     let test = open(&config, folder.path(), Split::Test, 0).unwrap();
-    let frames: Vec<usize> = test.material.strips.iter().map(super::super::recording::Strip::len).collect();
+    let frames: Vec<usize> = test.material.strips.iter().map(super::super::windows::Strip::len).collect();
     assert_eq!((frames, test.warnings().len()), (vec![6, 6], 1));
     assert!(test.warnings()[0].contains("201609281030_test.pgm.gz"));
 }
@@ -135,7 +135,7 @@ fn files_that_say_no_time_end_it_or_are_left_out() {
 #[cfg(feature = "hdf5")]
 #[test]
 fn composites_with_a_damaged_header_end_it_or_are_left_out() {
-    use crate::dataset::hdf5::tests::written;
+    use crate::dataset::gridded::tests::written;
     let folder = tempfile::tempdir().unwrap();
     for time in 0..16 {
         let name = format!("composite{time:02}.h5");
@@ -152,7 +152,7 @@ fn composites_with_a_damaged_header_end_it_or_are_left_out() {
     assert!(error.contains("composite03.h5") && error.contains("h5repack"), "{error}");
     config.on_corrupt = OnCorrupt::Skip;
     let whole = open_whole(&config, folder.path()).unwrap();
-    let lengths: Vec<usize> = whole.material.strips.iter().map(super::super::recording::Strip::len).collect();
+    let lengths: Vec<usize> = whole.material.strips.iter().map(super::super::windows::Strip::len).collect();
     // Three frames before the gap are fewer than a sequence.
     assert_eq!(lengths, [4, 8]);
     let [warning] = whole.warnings() else { panic!("{:?}", whole.warnings()) };
@@ -243,7 +243,7 @@ impl Batched {
 #[cfg(feature = "hdf5")]
 #[test]
 fn composites_of_hdf5_have_their_times_and_gaps() {
-    use crate::dataset::hdf5::tests::written;
+    use crate::dataset::gridded::tests::written;
     let mut config = small();
     config.radar.downsample = 1;
     assert_eq!(crate::dataset::detect(&written("odim")).unwrap(), Source::Radar);
@@ -253,7 +253,7 @@ fn composites_of_hdf5_have_their_times_and_gaps() {
     // Eight times, an hour's gap between the first ones, eight times.
     let whole = open_whole(&config, &written("odim")).unwrap();
     let lengths = |data: &Recordings| -> Vec<usize> {
-        data.material.strips.iter().map(super::super::recording::Strip::len).collect()
+        data.material.strips.iter().map(super::super::windows::Strip::len).collect()
     };
     assert_eq!(lengths(&whole), [8, 8]);
     assert_eq!(whole.quantity().minutes_per_step, Some(5.0));
@@ -287,7 +287,7 @@ fn meteonet_has_its_gaps() {
     config.radar.crop = [32, 32];
     config.radar.minimum_rain = 0.001;
     let test = open(&config, &folder, Split::Test, 0).unwrap();
-    let lengths: Vec<usize> = test.material.strips.iter().map(super::super::recording::Strip::len).collect();
+    let lengths: Vec<usize> = test.material.strips.iter().map(super::super::windows::Strip::len).collect();
     assert_eq!(lengths, [12, 12]);
     assert!(test.label(0).starts_with("2016-08-28 13:"), "{}", test.label(0));
     let train = open(&config, &folder, Split::Train, 0).unwrap();

@@ -1,7 +1,7 @@
 //! Frames in HDF5 and netCDF files.
 
 use super::*;
-use crate::dataset::hdf5::tests::{damage, written};
+use crate::dataset::gridded::tests::{damage, written};
 
 #[test]
 fn the_only_dataset_with_the_axes_of_frames_is_found() {

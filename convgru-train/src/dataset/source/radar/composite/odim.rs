@@ -5,8 +5,8 @@
 //! themselves.
 
 use super::{Image, Unit};
-use crate::dataset::hdf5::{Attributes, Hdf5};
-use crate::dataset::moment::Moment;
+use crate::dataset::gridded::{Attributes, Hdf5};
+use crate::dataset::timestamp::Moment;
 use crate::{Error, Result};
 
 /// Objects that are an image of one time.
@@ -18,7 +18,7 @@ const REFLECTIVITIES: [&str; 6] = ["DBZH", "TH", "DBZV", "TV", "DBZ", "DBZHC"];
 ///
 /// # Errors
 /// [`Error::Format`] if there is none.
-pub(super) fn time(file: &Hdf5) -> Result<Moment> {
+pub(in crate::dataset) fn time(file: &Hdf5) -> Result<Moment> {
     let what = file.attributes("what")?;
     moment(what.as_ref(), ["date", "time"])?.ok_or_else(|| {
         refuse(file, "has no date and time in /what, such as 20180607 and 120000, as ODIM_H5 demands".into())
@@ -35,7 +35,7 @@ fn moment(attributes: Option<&Attributes>, [date, time]: [&str; 2]) -> Result<Op
 ///
 /// # Errors
 /// [`Error::Format`] if there is none, with what there is instead.
-pub(super) fn image(file: &Hdf5) -> Result<Image> {
+pub(in crate::dataset) fn image(file: &Hdf5) -> Result<Image> {
     let what = file.attributes("what")?;
     let object = what.map_or(Ok(None), |what| what.text("object"))?.unwrap_or_default();
     if !OBJECTS.contains(&object.as_str()) {

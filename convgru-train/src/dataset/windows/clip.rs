@@ -1,6 +1,6 @@
 //! Frames that follow each other without a gap, in memory.
 
-use crate::dataset::moment::Moment;
+use crate::dataset::timestamp::Moment;
 
 /// Frames that follow each other without a gap.
 #[derive(Clone, Debug)]

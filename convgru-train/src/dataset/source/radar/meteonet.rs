@@ -3,11 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::events::Recorded;
 use super::field::Field;
 use crate::budget::bytes_of;
-use crate::dataset::moment::Moment;
-use crate::dataset::npz::Npz;
+use crate::dataset::source::npz::Npz;
+use crate::dataset::timestamp::Moment;
 use crate::npy_header::NpyHeader;
 use crate::shown::shown;
 use crate::{Error, MemoryBudget, Result, input};
@@ -25,14 +24,14 @@ const RATE_OF_ONE: f32 = 0.12;
 const DATES: &str = "_dates.txt";
 
 /// One file of rain.
-pub(super) struct RainFile;
+pub(in crate::dataset) struct RainFile;
 
 impl RainFile {
-    /// The frames of a file with their times.
+    /// The times of the frames of a file.
     ///
     /// # Errors
     /// [`Error::Format`] if the times are missing, or are not as many as frames.
-    pub(super) fn frames(file: &Path, budget: &MemoryBudget) -> Result<Vec<Recorded>> {
+    pub(in crate::dataset) fn times(file: &Path, budget: &MemoryBudget) -> Result<Vec<Moment>> {
         let dates = dates_file(file);
         let length =
             std::fs::metadata(&dates).map_err(Error::io("find the times of the rain in", &dates))?.len();
@@ -64,15 +63,14 @@ impl RainFile {
             return Err(Error::Format { path: dates, reason });
         }
         kept.stay();
-        let recorded = times.into_iter().enumerate();
-        Ok(recorded.map(|(index, time)| Recorded { file: file.into(), index, time }).collect())
+        Ok(times)
     }
 
     /// Some frames of a file, in ascending order, as rain rates.
     ///
     /// # Errors
     /// [`Error::Format`] if the file is damaged, after what comes before the damage was visited.
-    pub(super) fn read(
+    pub(in crate::dataset) fn read(
         file: &Path,
         indices: &[usize],
         budget: &MemoryBudget,
@@ -111,7 +109,7 @@ fn dates_file(file: &Path) -> PathBuf {
 }
 
 /// Whether a file has the name of the times of a file of rain.
-pub(super) fn is_dates(file: &Path) -> bool {
+pub(in crate::dataset) fn is_dates(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     name.strip_suffix(DATES).is_some_and(|rain| rain.to_ascii_lowercase().starts_with("rainfall_"))
 }

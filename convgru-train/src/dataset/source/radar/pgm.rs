@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::budget::{MemoryBudget, Working, bytes_of};
 use crate::dataset::gzip::{Unpacked, fill, read_at_most};
-use crate::dataset::moment::Moment;
+use crate::dataset::timestamp::Moment;
 use crate::{Error, Result};
 
 /// No side of an image may be longer.
@@ -23,11 +23,11 @@ const PIXEL_BYTES: usize = 1 + 4 + 4;
 
 /// A grey image of 8 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pgm {
-    pub(super) height: usize,
-    pub(super) width: usize,
+pub(in crate::dataset) struct Pgm {
+    pub(in crate::dataset) height: usize,
+    pub(in crate::dataset) width: usize,
     /// Grey levels, row by row.
-    pub(super) pixels: Vec<u8>,
+    pub(in crate::dataset) pixels: Vec<u8>,
 }
 
 impl Pgm {
@@ -36,7 +36,7 @@ impl Pgm {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] unless it is exactly what its
     /// header announces, [`Error::Memory`] if that takes more than is allowed.
-    pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<(Self, Working)> {
+    pub(in crate::dataset) fn read(path: &Path, budget: &MemoryBudget) -> Result<(Self, Working)> {
         let format = |reason| Error::Format { path: path.into(), reason };
         let mut source = Unpacked::open(path)?;
         let mut start =
@@ -68,7 +68,7 @@ impl Pgm {
 ///
 /// # Errors
 /// As [`Pgm::read`].
-pub(super) fn observed(path: &Path) -> Result<Option<Moment>> {
+pub(in crate::dataset) fn observed(path: &Path) -> Result<Option<Moment>> {
     let mut source = Unpacked::open(path)?;
     let bytes = read_at_most(&mut source, LONGEST_HEADER).map_err(|error| source.failed(path, error))?;
     let header = Header::parse(&bytes).map_err(|reason| Error::Format { path: path.into(), reason })?;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use hdf5_reader::group::Group;
 use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
 
-use super::classic::Classic;
-use super::form::Form;
 use super::inflate::Limit;
+use super::netcdf3::Classic;
 use super::number::kind;
+use super::signature::Form;
 use super::{Attributes, Listed, Variable, variable};
 use crate::{Error, MemoryBudget, Result, input};
 
@@ -91,7 +91,7 @@ impl Hdf5 {
         let Content::Hdf5(file, _) = &self.content else { return Ok(Vec::new()) };
         let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
         let (mut names, _) = found.member_names().map_err(|error| damaged(&self.path, group, error))?;
-        names.sort_by(|a, b| crate::media::natural_order::compare(a, b));
+        names.sort_by(|a, b| crate::dataset::source::natural_order::compare(a, b));
         Ok(names)
     }
 
@@ -104,7 +104,7 @@ impl Hdf5 {
             Content::Hdf5(file, _) => self.walked(file)?,
             Content::Classic(classic) => classic.variables().collect(),
         };
-        listed.sort_by(|a, b| crate::media::natural_order::compare(&a.path, &b.path));
+        listed.sort_by(|a, b| crate::dataset::source::natural_order::compare(&a.path, &b.path));
         Ok(listed)
     }
 

@@ -1,14 +1,14 @@
 //! Data sets of long recordings in memory: windows over time and parts of frames.
 
-mod choice;
+mod clip;
 mod sample;
-mod strip;
 #[cfg(test)]
 mod tests;
+mod window_source;
 
-pub(super) use choice::{Material, Turning, Worth};
+pub(super) use clip::{Clock, Levels, Samples, Strip, encode};
 pub(super) use sample::Sample;
-pub(super) use strip::{Clock, Levels, Samples, Strip, encode};
+pub(super) use window_source::{Material, Turning, Worth};
 
 use super::random::SampleKey;
 use super::{Quantity, SequenceDataset, SequenceMut, Split, check_request};

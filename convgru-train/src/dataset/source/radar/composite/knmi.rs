@@ -5,8 +5,8 @@
 //! `image_geo_parameter` speaks of a rate.
 
 use super::{Image, Unit};
-use crate::dataset::hdf5::{Attributes, Hdf5};
-use crate::dataset::moment::Moment;
+use crate::dataset::gridded::{Attributes, Hdf5};
+use crate::dataset::timestamp::Moment;
 use crate::{Error, Result};
 
 /// Minutes of a sum of rain whose product begins when it ends.
@@ -18,7 +18,7 @@ const MONTHS: [&str; 12] =
 ///
 /// # Errors
 /// [`Error::Format`] if there is none.
-pub(super) fn time(file: &Hdf5) -> Result<Moment> {
+pub(in crate::dataset) fn time(file: &Hdf5) -> Result<Moment> {
     let overview = file.attributes("overview")?;
     let text = overview.map_or(Ok(None), |overview| overview.text("product_datetime_end"))?;
     let text = text.unwrap_or_default();
@@ -45,7 +45,7 @@ fn moment(text: &str) -> Option<Moment> {
 ///
 /// # Errors
 /// [`Error::Format`] if it is of something else than rain, or its calibration cannot be read.
-pub(super) fn image(file: &Hdf5) -> Result<Image> {
+pub(in crate::dataset) fn image(file: &Hdf5) -> Result<Image> {
     let (Some(image), Some(calibration)) =
         (file.attributes("image1")?, file.attributes("image1/calibration")?)
     else {

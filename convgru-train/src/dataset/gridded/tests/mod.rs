@@ -1,6 +1,6 @@
 //! Files that the libraries of the HDF Group, Unidata and SciPy wrote, whole and damaged.
 
-mod classic;
+mod netcdf3;
 
 use crate::dataset::fixtures::budget;
 use std::path::PathBuf;

@@ -5,37 +5,37 @@
 #[cfg(feature = "hdf5")]
 mod attributes;
 #[cfg(feature = "hdf5")]
-mod axes;
-#[cfg(feature = "hdf5")]
-mod classic;
+mod extents;
 #[cfg(feature = "hdf5")]
 mod file;
 #[cfg(feature = "hdf5")]
-mod form;
+mod header_limit;
 #[cfg(feature = "hdf5")]
 mod inflate;
+#[cfg(feature = "hdf5")]
+mod netcdf3;
 #[cfg(feature = "hdf5")]
 mod number;
 mod packing;
 #[cfg(feature = "hdf5")]
-mod runs;
+mod signature;
 #[cfg(feature = "hdf5")]
 mod variable;
 
 #[cfg(not(feature = "hdf5"))]
-mod absent;
+mod stub;
 
 use std::path::Path;
 
 use crate::shown::escaped;
 
-#[cfg(not(feature = "hdf5"))]
-pub(super) use absent::{Attributes, Hdf5, Variable};
 #[cfg(feature = "hdf5")]
 pub(super) use attributes::Attributes;
 #[cfg(feature = "hdf5")]
 pub(super) use file::Hdf5;
 pub(super) use packing::Packing;
+#[cfg(not(feature = "hdf5"))]
+pub(super) use stub::{Attributes, Hdf5, Variable};
 #[cfg(feature = "hdf5")]
 pub(super) use variable::Variable;
 

@@ -3,8 +3,8 @@
 use crate::dataset::fixtures::budget;
 use proptest::prelude::*;
 
-use super::super::classic::Classic;
-use super::super::form::Form;
+use super::super::netcdf3::Classic;
+use super::super::signature::Form;
 use super::*;
 
 /// A file with some bytes, and what is said about the numbers of a variable in it.

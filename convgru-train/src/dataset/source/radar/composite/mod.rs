@@ -8,11 +8,11 @@ mod tests;
 
 use std::path::Path;
 
-use super::config::RadarConfig;
 use super::field::Field;
 use crate::budget::{MemoryBudget, Working, bytes_of};
-use crate::dataset::hdf5::{Hdf5, Kind, Variable};
-use crate::dataset::moment::Moment;
+use crate::dataset::RadarConfig;
+use crate::dataset::gridded::{Hdf5, Kind, Variable};
+use crate::dataset::timestamp::Moment;
 use crate::{Error, Result};
 
 /// No side of an image may be longer.
@@ -22,7 +22,7 @@ const MOST_PIXELS: usize = 1 << 26;
 
 /// Whose information model a file follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Model {
+pub(in crate::dataset) enum Model {
     /// ODIM_H5 of EUMETNET OPERA.
     Odim,
     /// Of the Royal Netherlands Meteorological Institute.
@@ -49,7 +49,7 @@ impl Model {
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`] if it cannot be read, or says no time.
-pub(super) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, Moment)>> {
+pub(in crate::dataset) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, Moment)>> {
     let file = Hdf5::open(path, budget)?;
     let Some(model) = Model::of(&file)? else { return Ok(None) };
     let time = match model {
@@ -63,7 +63,7 @@ pub(super) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, 
 ///
 /// # Errors
 /// [`Error::Io`] if the system does not let it be read now.
-pub(super) fn is_composite(path: &Path, budget: &MemoryBudget) -> Result<bool> {
+pub(in crate::dataset) fn is_composite(path: &Path, budget: &MemoryBudget) -> Result<bool> {
     match Hdf5::open(path, budget).and_then(|file| Model::of(&file)) {
         Ok(model) => Ok(model.is_some()),
         Err(error @ Error::Io { .. }) => Err(error),
@@ -75,7 +75,7 @@ pub(super) fn is_composite(path: &Path, budget: &MemoryBudget) -> Result<bool> {
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`] if it cannot be read, or its image is of something else than rain.
-pub(super) fn field(
+pub(in crate::dataset) fn field(
     path: &Path,
     model: Model,
     config: &RadarConfig,

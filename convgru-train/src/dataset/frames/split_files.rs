@@ -7,8 +7,8 @@ use super::array::ArrayFile;
 use super::config::FramesConfig;
 use super::source::Source;
 use crate::budget::MemoryBudget;
+use crate::dataset::source::natural_order;
 use crate::dataset::{DataConfig, Split};
-use crate::media::natural_order;
 use crate::shown::shown;
 use crate::{Error, Result, input};
 

@@ -1,6 +1,6 @@
 //! One sequence of a recording: when it begins, where it lies and how it is turned.
 
-use super::strip::{Levels, Strip};
+use super::clip::{Levels, Strip};
 use crate::dataset::SequenceMut;
 
 /// A sequence: some frames of a strip from `first` on, a part of each, turned.
@@ -91,7 +91,7 @@ impl View<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::strip::Samples;
+    use super::super::clip::Samples;
     use super::*;
 
     /// Two frames of 3 x 4 pixels whose values are their places, the last one missing.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use hdf5_reader::{Dataset, SliceInfo, SliceInfoElem};
 
-use super::classic::Classic;
 use super::file::damaged;
 use super::inflate::Limit;
+use super::netcdf3::Classic;
 use super::number::Number;
-use super::{Attributes, Kind, classic, number};
+use super::{Attributes, Kind, netcdf3, number};
 use crate::budget::bytes_of;
 use crate::{Error, MemoryBudget, Result};
 
@@ -72,7 +72,7 @@ impl Variable {
     /// [`Error::Format`] if there is none, it holds no numbers, or more than the file does.
     pub(super) fn of_classic(file: &Path, name: &str, classic: Arc<Classic>) -> Result<Self> {
         let variable = classic.variable(name)?;
-        let kind = classic::kind(&variable.dtype).ok_or_else(|| other(&format!("{:?}", variable.dtype)));
+        let kind = netcdf3::kind(&variable.dtype).ok_or_else(|| other(&format!("{:?}", variable.dtype)));
         if let Ok(kind) = kind {
             classic.expect_whole(name, kind)?;
         }

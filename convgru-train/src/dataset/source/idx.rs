@@ -8,7 +8,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-use super::gzip::{Unpacked, read_at_most};
+use crate::dataset::gzip::{Unpacked, read_at_most};
 use crate::{Error, MemoryBudget, Result};
 
 /// The first four bytes: two zeros, 8 for unsigned bytes, 3 dimensions.
@@ -21,9 +21,9 @@ const MOST_PIXELS: usize = 1 << 30;
 
 /// Grey images of one size, one byte per pixel, 0 = background.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct IdxImages {
-    pub(super) rows: usize,
-    pub(super) columns: usize,
+pub(in crate::dataset) struct IdxImages {
+    pub(in crate::dataset) rows: usize,
+    pub(in crate::dataset) columns: usize,
     pixels: Vec<u8>,
 }
 
@@ -34,7 +34,7 @@ impl IdxImages {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] unless it is
     /// exactly what its header announces.
-    pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<Self> {
+    pub(in crate::dataset) fn read(path: &Path, budget: &MemoryBudget) -> Result<Self> {
         let mut source = Unpacked::open(path)?;
         Self::parse(&mut source, path, budget).map_err(|problem| match problem {
             Problem::Content(reason) => Error::Format { path: path.to_path_buf(), reason },
@@ -98,18 +98,18 @@ impl IdxImages {
     }
 
     /// The number of images.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::dataset) fn len(&self) -> usize {
         self.pixels.len() / (self.rows * self.columns)
     }
 
     /// One image, row by row.
-    pub(super) fn image(&self, index: usize) -> &[u8] {
+    pub(in crate::dataset) fn image(&self, index: usize) -> &[u8] {
         let size = self.rows * self.columns;
         &self.pixels[index * size..(index + 1) * size]
     }
 
     /// Some of the images, where the others were.
-    pub(super) fn part(mut self, range: Range<usize>) -> Self {
+    pub(in crate::dataset) fn part(mut self, range: Range<usize>) -> Self {
         let size = self.rows * self.columns;
         self.pixels.truncate(range.end * size);
         self.pixels.drain(..range.start * size);
@@ -132,7 +132,7 @@ impl From<std::io::Error> for Problem {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::dataset) mod tests {
     use super::*;
     use crate::dataset::fixtures::budget;
     use std::io::Write;

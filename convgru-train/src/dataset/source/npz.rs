@@ -17,7 +17,7 @@ const MOST_MEMBERS: usize = 4096;
 const LARGEST_FRAME: usize = 1 << 27;
 
 /// An archive of arrays.
-pub(super) struct Npz {
+pub(in crate::dataset) struct Npz {
     path: PathBuf,
     archive: ZipArchive<rawzip::FileReader>,
     members: Vec<Member>,
@@ -36,7 +36,7 @@ impl Npz {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be opened, [`Error::Format`] if it is no archive.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(in crate::dataset) fn open(path: &Path) -> Result<Self> {
         let file = input::open(path).map_err(Error::io("open", path))?;
         let length = file.metadata().map_err(Error::io("read", path))?.len();
         let damaged = |error: rawzip::Error| {
@@ -63,7 +63,7 @@ impl Npz {
     }
 
     /// The names of the members.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::dataset) fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|member| member.name.as_str())
     }
 
@@ -102,7 +102,7 @@ impl Npz {
     ///
     /// # Errors
     /// [`Error::Format`] if there is no such member, it is no array, or an array of more numbers than it can unpack to.
-    pub(super) fn header(&self, name: &str) -> Result<NpyHeader> {
+    pub(in crate::dataset) fn header(&self, name: &str) -> Result<NpyHeader> {
         let header = self.unpacked(name, |source| self.header_of(name, source))?;
         let Member { method, packed, .. } = *self.member(name)?;
         let most =
@@ -130,7 +130,7 @@ impl Npz {
     /// # Errors
     /// [`Error::Format`] if the member ends before them or is damaged; frames before the damage have
     /// been visited.
-    pub(super) fn frames(
+    pub(in crate::dataset) fn frames(
         &self,
         name: &str,
         size: usize,
@@ -162,7 +162,7 @@ impl Npz {
 }
 
 /// A name in an archive as it is printed, as long as one can read it.
-pub(super) fn short(name: &str) -> String {
+pub(in crate::dataset) fn short(name: &str) -> String {
     const LONGEST: usize = 200;
     escaped(&name.chars().take(LONGEST).collect::<String>()).into_owned()
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::clip::{Levels, Strip};
 use super::sample::{Sample, Survey, Symmetry, View};
-use super::strip::{Levels, Strip};
 use crate::Result;
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::random::{Purpose, SampleKey, below, coin, generator, unit};

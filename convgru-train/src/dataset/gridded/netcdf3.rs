@@ -11,8 +11,8 @@ use hdf5_reader::{FileStorage, Storage};
 use netcdf_reader::classic::header::{self, ClassicHeader};
 use netcdf_reader::{NcFormat, NcType, NcVariable};
 
-use super::runs::{Runs, numbers};
-use super::{Kind, Listed, axes, number};
+use super::extents::{Runs, numbers};
+use super::{Kind, Listed, header_limit, number};
 use crate::{Error, Result, input};
 
 /// Bytes in which the header is looked for, one after the other.
@@ -185,7 +185,7 @@ fn read_header(path: &Path, file: &mut File, length: u64, format: NcFormat) -> R
     for most in HEADERS {
         let rest = most - start.len() as u64;
         file.by_ref().take(rest).read_to_end(&mut start).map_err(Error::io("read", path))?;
-        axes::expect_few(&start, format).map_err(refuse)?;
+        header_limit::expect_few(&start, format).map_err(refuse)?;
         match header::parse_header(&start, format) {
             Ok(mut header) => {
                 if format != NcFormat::Cdf5 && start[4..].starts_with(&[0xff; 4]) {

@@ -1,21 +1,21 @@
 //! One radar image as rain rates, made coarser and encoded.
 
-use super::config::{RadarConfig, RadarScale};
-use crate::dataset::recording::encode;
+use crate::dataset::windows::encode;
 use crate::dataset::{Quantity, Transform};
+use crate::dataset::{RadarConfig, RadarScale};
 
 /// Rain rates in mm/h, row by row, NaN where nothing was measured.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Field {
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) rates: Vec<f32>,
+pub(in crate::dataset) struct Field {
+    pub(in crate::dataset) height: usize,
+    pub(in crate::dataset) width: usize,
+    pub(in crate::dataset) rates: Vec<f32>,
 }
 
 impl Field {
     /// A field of the mean rates of squares of `side` pixels, of those that were measured; NaN
     /// where fewer than half of them were. Squares at the lower and right edge may be cut.
-    pub(super) fn coarser(self, side: usize) -> Self {
+    pub(in crate::dataset) fn coarser(self, side: usize) -> Self {
         if side == 1 {
             return self;
         }
@@ -43,14 +43,14 @@ impl Field {
 }
 
 /// How rain rates are kept.
-pub(super) struct Encoder {
+pub(in crate::dataset) struct Encoder {
     transform: Transform,
     no_rain_below: f64,
 }
 
 impl Encoder {
     /// The encoder of a configuration.
-    pub(super) fn new(config: &RadarConfig) -> Self {
+    pub(in crate::dataset) fn new(config: &RadarConfig) -> Self {
         let Quantity { transform, .. } = config.quantity(None);
         // The value 0 stands for no rain, so that a scale of dBZ must not give it to rain.
         let least = match config.scale {
@@ -61,7 +61,7 @@ impl Encoder {
     }
 
     /// Codes of a field's rates.
-    pub(super) fn codes(&self, field: &Field) -> Vec<u16> {
+    pub(in crate::dataset) fn codes(&self, field: &Field) -> Vec<u16> {
         let code = |&rate: &f32| {
             let rate = f64::from(rate);
             if rate.is_nan() {

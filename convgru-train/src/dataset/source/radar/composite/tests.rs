@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dataset::fixtures::budget;
-use crate::dataset::hdf5::tests::{damage, written};
+use crate::dataset::gridded::tests::{damage, written};
 
 /// The rain rates of a file.
 fn rates(name: &str, config: &RadarConfig) -> Field {

@@ -1,12 +1,12 @@
 //! Digits drawn from strokes: every one differs, and no file is needed.
 
-mod hand;
-mod ink;
+mod glyphs;
+mod rasterizer;
 
 use rand_chacha::ChaCha8Rng;
 
-use self::hand::{FORMS, Form};
-use self::ink::{Dot, Paper};
+use self::glyphs::{FORMS, Form};
+use self::rasterizer::{Dot, Paper};
 use super::moving_digits::DigitSource;
 use super::random::{below, between, triangular};
 
@@ -14,7 +14,7 @@ use super::random::{below, between, triangular};
 const PIECES: usize = 6;
 /// Points of the lattice of random displacements along x and y.
 const LATTICE: usize = 4;
-/// Where the forms of [`hand`] end along x.
+/// Where the forms of [`glyphs`] end along x.
 const FORM_WIDTH: f32 = 0.7;
 
 /// A writer of digits, in images of `size` x `size` pixels.
