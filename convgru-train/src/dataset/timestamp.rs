@@ -4,12 +4,12 @@ use time::{Date, Month, PrimitiveDateTime, Time};
 
 /// A time in UTC to the minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment {
+pub(super) struct Timestamp {
     /// Minutes since 1970.
     minutes: i64,
 }
 
-impl Moment {
+impl Timestamp {
     /// The first time in a text such as a file's name: `201609281445`, `20160928144500`,
     /// `20160928_1445`, `2016-09-28 14:45` and the like, one character between groups.
     pub(super) fn in_text(text: &str) -> Option<Self> {
@@ -53,7 +53,7 @@ impl Moment {
     }
 }
 
-impl std::fmt::Display for Moment {
+impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let seconds = self.minutes.saturating_mul(60);
         match time::OffsetDateTime::from_unix_timestamp(seconds) {
@@ -99,16 +99,16 @@ mod tests {
             "2016-09-28 14:45:00",
             "7 2016-09-28T14:45",
         ] {
-            assert_eq!(Moment::in_text(name).unwrap().to_string(), "2016-09-28 14:45", "{name}");
+            assert_eq!(Timestamp::in_text(name).unwrap().to_string(), "2016-09-28 14:45", "{name}");
         }
         for name in ["frame_001.png", "201613281445", "20160931_1445", "2016-09-28", "", "201609282460"] {
-            assert_eq!(Moment::in_text(name), None, "{name}");
+            assert_eq!(Timestamp::in_text(name), None, "{name}");
         }
     }
 
     #[test]
     fn differences_go_over_midnight_and_years() {
-        let [before, after] = ["201512312355", "201601010005"].map(|text| Moment::in_text(text).unwrap());
+        let [before, after] = ["201512312355", "201601010005"].map(|text| Timestamp::in_text(text).unwrap());
         assert_eq!((after.minutes_since(before), before.minutes_since(after)), (10, -10));
         assert_eq!(before.plus(10), after);
     }
@@ -116,9 +116,9 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_is_a_panic(text in ".{0,60}", digits in "[0-9:_ -]{0,40}") {
-            let _ = Moment::in_text(&text);
-            if let Some(moment) = Moment::in_text(&digits) {
-                prop_assert_eq!(Moment::in_text(&moment.to_string()), Some(moment));
+            let _ = Timestamp::in_text(&text);
+            if let Some(moment) = Timestamp::in_text(&digits) {
+                prop_assert_eq!(Timestamp::in_text(&moment.to_string()), Some(moment));
             }
         }
     }

@@ -19,7 +19,7 @@ pub use config::{Axes, FramesConfig};
 use self::array::ArrayFile;
 use self::source::Source;
 use super::config::DataConfig;
-use super::windows::{Choice, Levels, Material, Recordings, Samples, Strip, Worth};
+use super::windows::{Clip, Codebook, Pixels, SampleFilter, Selection, WindowDataset, WindowSource};
 use super::{SequenceDataset, Split};
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::media::{Decoded, decode_frames, with_channels};
@@ -50,23 +50,23 @@ struct Read {
 /// # Errors
 /// [`Error::Data`] if there are none of the length that is needed; [`Error::Memory`] if they take more than is allowed;
 /// [`Error::Format`] with file and shape if a file cannot be used, or none can.
-pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recordings> {
+pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<WindowDataset> {
     let config = &data.frames;
     let budget = &data.budget();
     let mut left_out = Vec::new();
-    let portion = split_files::portion(path, split, data, budget, &mut left_out)?;
+    let split_files = split_files::split_files(path, split, data, budget, &mut left_out)?;
     let error = |reason| Error::Data { what: shown(path), reason };
-    let outcomes: Vec<Result<(PathBuf, Vec<Read>)>> = portion
-        .holders
+    let outcomes: Vec<Result<(PathBuf, Vec<Read>)>> = split_files
+        .files
         .into_par_iter()
-        .map(|(path, sequences)| Ok((path.clone(), read(&path, sequences, data, &portion.time, budget)?)))
+        .map(|(path, sequences)| Ok((path.clone(), read(&path, sequences, data, &split_files.time, budget)?)))
         .collect();
     let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
     if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
         return Err(left_out.swap_remove(0));
     }
-    let strips = of_equal_channels(read, config.channels, budget)?;
-    let longest = strips.iter().map(|read| read.frames.shape()[0]).max().unwrap_or(0);
+    let clips = of_equal_channels(read, config.channels, budget)?;
+    let longest = clips.iter().map(|read| read.frames.shape()[0]).max().unwrap_or(0);
     if longest < data.steps() {
         return Err(error(format!(
             "the longest sequence of the {split} split has {longest} frames, but data.input_frames + data.output_frames = {} \
@@ -74,37 +74,37 @@ pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recor
             data.steps()
         )));
     }
-    let shape = strips[0].frames.shape()[1..].to_vec();
-    if let Some(other) = strips.iter().find(|read| read.frames.shape()[1..] != shape) {
+    let shape = clips[0].frames.shape()[1..].to_vec();
+    if let Some(other) = clips.iter().find(|read| read.frames.shape()[1..] != shape) {
         return Err(error(format!(
             "{} has frames of shape {:?} ([C, H, W]), but {} of {shape:?}; set data.frames.resize to a common height and width",
             other.name,
             &other.frames.shape()[1..],
-            strips[0].name
+            clips[0].name
         )));
     }
-    let has_missing = strips.iter().any(|read| read.frames.as_slice().iter().any(|value| value.is_nan()));
-    let kept = kept(strips);
-    let levels = Levels::of_codes(8, |code| f32::from(code) / 255.0);
-    let material = Material::new(kept, levels, data.steps(), [shape[1], shape[2]], config.stride);
-    let any = Worth { measured: 0.0, rain: 0.0, importance: 0.0 };
-    let listed = material.listed(&any, data.sequences(split), path, budget)?;
-    let mut recordings = Recordings {
+    let has_missing = clips.iter().any(|read| read.frames.as_slice().iter().any(|value| value.is_nan()));
+    let kept = kept(clips);
+    let codebook = Codebook::of_codes(8, |code| f32::from(code) / 255.0);
+    let source = WindowSource::new(kept, codebook, data.steps(), [shape[1], shape[2]], config.stride);
+    let any = SampleFilter { measured: 0.0, rain: 0.0, importance: 0.0 };
+    let listed = source.listed(&any, data.sequences(split), path, budget)?;
+    let mut dataset = WindowDataset {
         name: String::new(),
-        material,
-        choice: Choice::Listed(listed),
+        source,
+        selection: Selection::Fixed(listed),
         quantity: config.meaning(),
         has_missing,
         warnings: left_out.iter().map(|error| format!("left out of the {split} split: {error}")).collect(),
     };
-    recordings.name = format!(
+    dataset.name = format!(
         "frames of {} ({split}: {} sequences of {:?}, {:.1} MiB)",
         shown_name(path.file_name().unwrap_or(path.as_os_str())),
-        recordings.len(),
-        recordings.frame_shape(),
-        recordings.bytes() as f64 / f64::from(1 << 20)
+        dataset.len(),
+        dataset.frame_shape(),
+        dataset.bytes() as f64 / f64::from(1 << 20)
     );
-    Ok(recordings)
+    Ok(dataset)
 }
 
 /// The sequences with one number of channels, the largest there is where it is 0.
@@ -121,7 +121,7 @@ fn of_equal_channels(
         0 => read.iter().flat_map(|(_, read)| read).map(found).max().unwrap_or(1),
         channels => channels,
     };
-    let mut strips = Vec::with_capacity(read.iter().map(|(_, read)| read.len()).sum());
+    let mut clips = Vec::with_capacity(read.iter().map(|(_, read)| read.len()).sum());
     for (path, sequences) in read {
         for Read { name, frames } in sequences {
             let had = frames.shape()[1].max(1);
@@ -133,26 +133,26 @@ fn of_equal_channels(
                     "cannot be brought to {channels} channels ({error}); set data.frames.channels"
                 ),
             })?;
-            strips.push(Read { name, frames });
+            clips.push(Read { name, frames });
         }
     }
-    Ok(strips)
+    Ok(clips)
 }
 
 /// Frames as bytes where all of them came from bytes.
-fn kept(strips: Vec<Read>) -> Vec<Strip> {
+fn kept(clips: Vec<Read>) -> Vec<Clip> {
     let byte = |value: f32| (value * 255.0).round();
-    let are_bytes = strips.iter().all(|read| read.frames.as_slice().iter().all(|&v| byte(v) / 255.0 == v));
-    let strip = |read: Read| {
+    let are_bytes = clips.iter().all(|read| read.frames.as_slice().iter().all(|&v| byte(v) / 255.0 == v));
+    let clip = |read: Read| {
         let shape = [1, 2, 3].map(|axis| read.frames.shape()[axis]);
         let values = read.frames.as_slice();
-        let samples = match are_bytes {
-            true => Samples::Bytes(values.iter().map(|&value| byte(value) as u8).collect()),
-            false => Samples::Values(values.to_vec()),
+        let pixels = match are_bytes {
+            true => Pixels::Bytes(values.iter().map(|&value| byte(value) as u8).collect()),
+            false => Pixels::Values(values.to_vec()),
         };
-        Strip { name: read.name, clock: None, shape, samples }
+        Clip { name: read.name, time_axis: None, shape, pixels }
     };
-    strips.into_iter().map(strip).collect()
+    clips.into_iter().map(clip).collect()
 }
 
 /// Some sequences of a file or folder, the given part of their time, in the size that is asked for.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::config::{Axes, FramesConfig};
 use crate::budget::{MemoryBudget, bytes_of};
-use crate::dataset::gridded::{self, Hdf5, Kind, Packing, Variable};
+use crate::dataset::gridded::{self, GriddedFile, Kind, Packing, Variable};
 use crate::dataset::source::npz::{Npz, short};
 use crate::input;
 use crate::npy_header::{ByteOrder, Element, NpyHeader};
@@ -34,7 +34,7 @@ impl Source {
     pub(super) fn open(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Self> {
         let refuse = |reason| Error::Format { path: path.into(), reason };
         if gridded::is_named(path) {
-            let file = Hdf5::open(path, budget)?;
+            let file = GriddedFile::open(path, budget)?;
             let variable = file.variable(&chosen(&file, config)?)?;
             let packing = Packing::of(&variable.attributes(), variable.kind())?;
             return Ok(Self::Hdf5(Box::new(variable), packing));
@@ -157,7 +157,7 @@ fn member(archive: &Npz, named: &str) -> std::result::Result<String, String> {
 
 /// The path of the dataset with the frames in a file: the one that is named, otherwise the only one with numbers and
 /// as many axes as frames have.
-fn chosen(file: &Hdf5, config: &FramesConfig) -> Result<String> {
+fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
     let mut datasets = file.datasets()?;
     let named = config.variable.trim_matches('/');
     let axes = match config.axes {
@@ -166,11 +166,11 @@ fn chosen(file: &Hdf5, config: &FramesConfig) -> Result<String> {
         Axes::Tchw | Axes::Nthw | Axes::Tnhw => 4..=4,
         Axes::Ntchw | Axes::Tnchw => 5..=5,
     };
-    let fits = |dataset: &&gridded::Listed| match named {
+    let fits = |dataset: &&gridded::VariableInfo| match named {
         "" => dataset.kind.is_some() && axes.contains(&dataset.shape.len()),
         _ => dataset.path == named,
     };
-    let fitting: Vec<&gridded::Listed> = datasets.iter().filter(fits).collect();
+    let fitting: Vec<&gridded::VariableInfo> = datasets.iter().filter(fits).collect();
     if let [only] = fitting[..] {
         return Ok(only.path.clone());
     }

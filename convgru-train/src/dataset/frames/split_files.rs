@@ -13,11 +13,11 @@ use crate::shown::shown;
 use crate::{Error, Result, input};
 
 /// Bytes that are kept for a file or folder while it is read, besides its name: also the reason why it is left out.
-const HOLDER_BYTES: usize = 1024;
+const FILE_BYTES: usize = 1024;
 
 /// What holds sequences: a file of arrays, a GIF, or a folder of images.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Holder {
+pub(super) struct SequenceFile {
     pub(super) path: PathBuf,
     /// How many sequences.
     pub(super) sequences: usize,
@@ -25,9 +25,9 @@ pub(super) struct Holder {
 
 /// The sequences of a split.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Portion {
+pub(super) struct SplitFiles {
     /// Files with the range of their sequences that belong to the split.
-    pub(super) holders: Vec<(PathBuf, Range<usize>)>,
+    pub(super) files: Vec<(PathBuf, Range<usize>)>,
     /// Which part of their time belongs to it, as shares of it.
     pub(super) time: Range<f64>,
 }
@@ -46,15 +46,15 @@ fn names(split: Split) -> &'static [&'static str] {
 ///
 /// # Errors
 /// [`Error::Data`] if there are none, and those of the files' headers.
-pub(super) fn portion(
+pub(super) fn split_files(
     root: &Path,
     split: Split,
     data: &DataConfig,
     budget: &MemoryBudget,
     left_out: &mut Vec<Error>,
-) -> Result<Portion> {
+) -> Result<SplitFiles> {
     let config = &data.frames;
-    let holders = |path: &Path, left_out: &mut Vec<Error>| holders(path, data, budget, left_out);
+    let files = |path: &Path, left_out: &mut Vec<Error>| files(path, data, budget, left_out);
     let folder = |split: Split| names(split).iter().map(|name| root.join(name)).find(|path| path.is_dir());
     let everything = 0.0..1.0;
     if let (Some(train), Some(test)) = (folder(Split::Train), folder(Split::Test)) {
@@ -69,21 +69,21 @@ pub(super) fn portion(
                 (train, Some([train_share / total, validation_share / total, 0.0]))
             }
         };
-        let holders = holders(&path, left_out)?;
+        let files = files(&path, left_out)?;
         return Ok(match shares {
-            Some(shares) => shared(&holders, split, shares),
-            None => Portion {
-                holders: holders.into_iter().map(|h| (h.path, 0..h.sequences)).collect(),
+            Some(shares) => shared(&files, split, shares),
+            None => SplitFiles {
+                files: files.into_iter().map(|h| (h.path, 0..h.sequences)).collect(),
                 time: everything,
             },
         });
     }
-    Ok(shared(&holders(root, left_out)?, split, config.shares))
+    Ok(shared(&files(root, left_out)?, split, config.shares))
 }
 
 /// Splits sequences by shares; too few to give each split one are split in time.
-fn shared(holders: &[Holder], split: Split, shares: [f64; 3]) -> Portion {
-    let total: usize = holders.iter().map(|holder| holder.sequences).sum();
+fn shared(files: &[SequenceFile], split: Split, shares: [f64; 3]) -> SplitFiles {
+    let total: usize = files.iter().map(|file| file.sequences).sum();
     let parts = shares.iter().filter(|&&share| share > 0.0).count();
     let ends = [shares[0], shares[0] + shares[1], 1.0];
     let at = match split {
@@ -94,8 +94,8 @@ fn shared(holders: &[Holder], split: Split, shares: [f64; 3]) -> Portion {
     if total < parts {
         let begin = if at == 0 { 0.0 } else { ends[at - 1] };
         let end = if at + 1 == parts { 1.0 } else { ends[at] };
-        let holders = holders.iter().map(|holder| (holder.path.clone(), 0..holder.sequences)).collect();
-        return Portion { holders, time: begin..end };
+        let files = files.iter().map(|file| (file.path.clone(), 0..file.sequences)).collect();
+        return SplitFiles { files, time: begin..end };
     }
     // Each split has one sequence at least.
     let last = |at: usize| {
@@ -104,26 +104,26 @@ fn shared(holders: &[Holder], split: Split, shares: [f64; 3]) -> Portion {
     let range = (if at == 0 { 0 } else { last(at - 1) })..last(at);
     let mut before = 0;
     let mut chosen = Vec::new();
-    for holder in holders {
-        let own = before..before + holder.sequences;
+    for file in files {
+        let own = before..before + file.sequences;
         let (start, end) = (range.start.max(own.start), range.end.min(own.end));
         if start < end {
-            chosen.push((holder.path.clone(), start - before..end - before));
+            chosen.push((file.path.clone(), start - before..end - before));
         }
         before = own.end;
     }
-    Portion { holders: chosen, time: 0.0..1.0 }
+    SplitFiles { files: chosen, time: 0.0..1.0 }
 }
 
 /// What holds sequences in a folder, in natural order; a file holds its own.
-fn holders(
+fn files(
     path: &Path,
     data: &DataConfig,
     budget: &MemoryBudget,
     left_out: &mut Vec<Error>,
-) -> Result<Vec<Holder>> {
+) -> Result<Vec<SequenceFile>> {
     if let Some(sequences) = sequences_in(path, &data.frames, budget)? {
-        return Ok(vec![Holder { path: path.into(), sequences }]);
+        return Ok(vec![SequenceFile { path: path.into(), sequences }]);
     }
     let mut names = budget.keep(path, 0)?;
     let mut entries = Vec::new();
@@ -131,19 +131,19 @@ fn holders(
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
             let entry = entry.map_err(Error::io("read the data folder", path))?.path();
             if super::is_frames(&entry) || input::is_folder(&entry)? {
-                names.more(path, (HOLDER_BYTES + 4 * entry.as_os_str().len()) as u64)?;
+                names.more(path, (FILE_BYTES + 4 * entry.as_os_str().len()) as u64)?;
                 entries.push(entry);
             }
         }
     }
     names.stay();
     entries.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
-    let holder = |path: PathBuf| {
+    let file = |path: PathBuf| {
         let sequences = sequences_in(&path, &data.frames, budget)?;
-        Ok(sequences.map(|sequences| Holder { path, sequences }))
+        Ok(sequences.map(|sequences| SequenceFile { path, sequences }))
     };
-    let found = data.on_corrupt.kept(entries.into_iter().map(holder), left_out)?;
-    let found: Vec<Holder> = found.into_iter().flatten().collect();
+    let found = data.on_corrupt.kept(entries.into_iter().map(file), left_out)?;
+    let found: Vec<SequenceFile> = found.into_iter().flatten().collect();
     if found.is_empty() {
         if !left_out.is_empty() {
             return Err(left_out.swap_remove(0));
@@ -181,22 +181,22 @@ mod tests {
     proptest! {
         #[test]
         fn each_sequence_belongs_to_one_split(counts in proptest::collection::vec(1usize..6, 1..6), train in 0.1f64..0.8) {
-            let holders: Vec<Holder> = counts
+            let files: Vec<SequenceFile> = counts
                 .iter()
                 .enumerate()
-                .map(|(at, &sequences)| Holder { path: format!("{at}").into(), sequences })
+                .map(|(at, &sequences)| SequenceFile { path: format!("{at}").into(), sequences })
                 .collect();
             let total: usize = counts.iter().sum();
             let shares = [train, (1.0 - train) / 2.0, (1.0 - train) / 2.0];
-            let parts = [Split::Train, Split::Validation, Split::Test].map(|split| shared(&holders, split, shares));
+            let parts = [Split::Train, Split::Validation, Split::Test].map(|split| shared(&files, split, shares));
             if total >= 3 {
                 let mut all: Vec<(PathBuf, usize)> = Vec::new();
                 for part in &parts {
-                    prop_assert!(!part.holders.is_empty());
-                    all.extend(part.holders.iter().flat_map(|(path, range)| range.clone().map(|n| (path.clone(), n))));
+                    prop_assert!(!part.files.is_empty());
+                    all.extend(part.files.iter().flat_map(|(path, range)| range.clone().map(|n| (path.clone(), n))));
                 }
                 let expected: Vec<(PathBuf, usize)> =
-                    holders.iter().flat_map(|h| (0..h.sequences).map(|n| (h.path.clone(), n))).collect();
+                    files.iter().flat_map(|h| (0..h.sequences).map(|n| (h.path.clone(), n))).collect();
                 prop_assert_eq!(all, expected);
             } else {
                 prop_assert_eq!(parts[0].time.start, 0.0);

@@ -22,7 +22,7 @@ pub(in crate::dataset) struct Attributes {
 /// An attribute as its library read it.
 pub(super) enum Stored {
     Hdf5(Attribute),
-    Classic(NcAttribute),
+    Netcdf3(NcAttribute),
 }
 
 impl From<Attribute> for Stored {
@@ -33,7 +33,7 @@ impl From<Attribute> for Stored {
 
 impl From<NcAttribute> for Stored {
     fn from(attribute: NcAttribute) -> Self {
-        Self::Classic(attribute)
+        Self::Netcdf3(attribute)
     }
 }
 
@@ -41,7 +41,7 @@ impl Stored {
     fn name(&self) -> &str {
         match self {
             Self::Hdf5(attribute) => &attribute.name,
-            Self::Classic(attribute) => &attribute.name,
+            Self::Netcdf3(attribute) => &attribute.name,
         }
     }
 
@@ -52,8 +52,8 @@ impl Stored {
                 .read_strings()
                 .or_else(|_| attribute.read_string().map(|text| vec![text]))
                 .map_err(|error| error.to_string()),
-            Self::Classic(NcAttribute { value: NcAttrValue::Chars(text), .. }) => Ok(vec![text.clone()]),
-            Self::Classic(_) => Err("it holds numbers".into()),
+            Self::Netcdf3(NcAttribute { value: NcAttrValue::Chars(text), .. }) => Ok(vec![text.clone()]),
+            Self::Netcdf3(_) => Err("it holds numbers".into()),
         }
     }
 
@@ -61,7 +61,7 @@ impl Stored {
     fn numbers(&self) -> std::result::Result<Vec<f64>, String> {
         match self {
             Self::Hdf5(attribute) => numbers_of_hdf5(attribute),
-            Self::Classic(attribute) => numbers_of_classic(&attribute.value),
+            Self::Netcdf3(attribute) => numbers_of_classic(&attribute.value),
         }
     }
 }

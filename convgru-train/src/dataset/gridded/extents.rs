@@ -7,7 +7,7 @@ use netcdf_reader::NcVariable;
 use super::Kind;
 
 /// The places of the runs in a file, in the order of the numbers.
-pub(super) struct Runs {
+pub(super) struct Extents {
     /// Of the axes outside of a run, the outermost first: how many places there are, and bytes from one to the next.
     outer: Vec<(u64, u64)>,
     /// Where the first run begins.
@@ -20,7 +20,7 @@ pub(super) struct Runs {
     total: u64,
 }
 
-impl Runs {
+impl Extents {
     /// Those between a beginning and an end on each axis, of numbers of so many bytes in records of so many. `None` if they lie
     /// where no file reaches, or the ranges are not those of the variable's axes.
     pub(super) fn new(
@@ -72,7 +72,7 @@ impl Runs {
     }
 }
 
-impl Iterator for Runs {
+impl Iterator for Extents {
     type Item = Range<u64>;
 
     fn next(&mut self) -> Option<Range<u64>> {

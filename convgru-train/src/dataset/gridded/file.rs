@@ -8,10 +8,10 @@ use hdf5_reader::group::Group;
 use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
 
 use super::inflate::Limit;
-use super::netcdf3::Classic;
+use super::netcdf3::Netcdf3;
 use super::number::kind;
-use super::signature::Form;
-use super::{Attributes, Listed, Variable, variable};
+use super::signature::Signature;
+use super::{Attributes, Variable, VariableInfo, variable};
 use crate::{Error, MemoryBudget, Result, input};
 
 /// How deep groups may lie in groups.
@@ -22,7 +22,7 @@ const MOST_DATASETS: usize = 10_000;
 const LONGEST_HEADER: usize = 1 << 22;
 
 /// A file of HDF5 or netCDF.
-pub(in crate::dataset) struct Hdf5 {
+pub(in crate::dataset) struct GriddedFile {
     path: PathBuf,
     budget: MemoryBudget,
     content: Content,
@@ -33,17 +33,17 @@ enum Content {
     /// With what the filters of its chunks may make of them.
     Hdf5(Hdf5File, Limit),
     /// One group, whose path is empty.
-    Classic(Arc<Classic>),
+    Netcdf3(Arc<Netcdf3>),
 }
 
-impl Hdf5 {
+impl GriddedFile {
     /// Opens a file.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is neither HDF5 nor netCDF, or damaged.
     pub(in crate::dataset) fn open(path: &Path, budget: &MemoryBudget) -> Result<Self> {
-        if let Form::Classic(format) = Form::of(path)? {
-            let content = Content::Classic(Arc::new(Classic::open(path, format)?));
+        if let Signature::Netcdf3(format) = Signature::of(path)? {
+            let content = Content::Netcdf3(Arc::new(Netcdf3::open(path, format)?));
             return Ok(Self { path: path.into(), budget: budget.clone(), content });
         }
         let limit = Limit::default();
@@ -73,7 +73,7 @@ impl Hdf5 {
     pub(in crate::dataset) fn attributes(&self, group: &str) -> Result<Option<Attributes>> {
         let found = match &self.content {
             Content::Hdf5(file, _) => self.group(file, group)?,
-            Content::Classic(classic) => {
+            Content::Netcdf3(classic) => {
                 let own = || Attributes::new(&self.path, group, classic.attributes().iter().cloned());
                 return Ok(group.is_empty().then(own));
             }
@@ -99,17 +99,17 @@ impl Hdf5 {
     ///
     /// # Errors
     /// [`Error::Format`] if the file is damaged, or has more than can be looked at.
-    pub(in crate::dataset) fn datasets(&self) -> Result<Vec<Listed>> {
+    pub(in crate::dataset) fn datasets(&self) -> Result<Vec<VariableInfo>> {
         let mut listed = match &self.content {
             Content::Hdf5(file, _) => self.walked(file)?,
-            Content::Classic(classic) => classic.variables().collect(),
+            Content::Netcdf3(classic) => classic.variables().collect(),
         };
         listed.sort_by(|a, b| crate::dataset::source::natural_order::compare(&a.path, &b.path));
         Ok(listed)
     }
 
     /// The datasets of a tree of groups, in any order.
-    fn walked(&self, file: &Hdf5File) -> Result<Vec<Listed>> {
+    fn walked(&self, file: &Hdf5File) -> Result<Vec<VariableInfo>> {
         let root = file.root_group().map_err(|error| damaged(&self.path, "", error))?;
         let mut listed = Vec::new();
         let mut seen = HashSet::from([root.address()]);
@@ -122,7 +122,7 @@ impl Hdf5 {
                 let path = format!("{prefix}{}", last(dataset.name()));
                 let shape = dataset.shape().iter().map(|&axis| usize::try_from(axis)).collect();
                 let Ok(shape) = shape else { continue };
-                listed.push(Listed { path, shape, kind: kind(dataset.dtype()) });
+                listed.push(VariableInfo { path, shape, kind: kind(dataset.dtype()) });
             }
             // A group may be linked into itself.
             let new = inner.into_iter().filter(|group| depth < DEEPEST && seen.insert(group.address()));
@@ -151,7 +151,7 @@ impl Hdf5 {
                 let dataset = file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
                 Variable::of_hdf5(&self.path, path, dataset, (&self.budget, limit))
             }
-            Content::Classic(classic) => Variable::of_classic(&self.path, path, classic.clone()),
+            Content::Netcdf3(classic) => Variable::of_classic(&self.path, path, classic.clone()),
         }
     }
 

@@ -32,10 +32,10 @@ use crate::shown::escaped;
 #[cfg(feature = "hdf5")]
 pub(super) use attributes::Attributes;
 #[cfg(feature = "hdf5")]
-pub(super) use file::Hdf5;
+pub(super) use file::GriddedFile;
 pub(super) use packing::Packing;
 #[cfg(not(feature = "hdf5"))]
-pub(super) use stub::{Attributes, Hdf5, Variable};
+pub(super) use stub::{Attributes, GriddedFile, Variable};
 #[cfg(feature = "hdf5")]
 pub(super) use variable::Variable;
 
@@ -71,7 +71,7 @@ impl std::fmt::Display for Kind {
 
 /// A dataset in a file, for messages and for choosing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Listed {
+pub(super) struct VariableInfo {
     /// Its path in the file, without a `/` at the beginning.
     pub(super) path: String,
     pub(super) shape: Vec<usize>,
@@ -79,7 +79,7 @@ pub(super) struct Listed {
     pub(super) kind: Option<Kind>,
 }
 
-impl std::fmt::Display for Listed {
+impl std::fmt::Display for VariableInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
             Some(kind) => write!(f, "{} {:?} {kind}", short(&self.path), self.shape),
@@ -95,14 +95,14 @@ fn short(path: &str) -> String {
 }
 
 /// Datasets in a message, as many as one can read.
-pub(super) fn shown(datasets: &[Listed]) -> String {
+pub(super) fn shown(datasets: &[VariableInfo]) -> String {
     const SHOWN: usize = 20;
     if datasets.is_empty() {
         return "no datasets".into();
     }
     let more =
         if datasets.len() > SHOWN { format!(" and {} more", datasets.len() - SHOWN) } else { String::new() };
-    datasets.iter().take(SHOWN).map(Listed::to_string).collect::<Vec<_>>().join(", ") + &more
+    datasets.iter().take(SHOWN).map(VariableInfo::to_string).collect::<Vec<_>>().join(", ") + &more
 }
 
 #[cfg(feature = "hdf5")]

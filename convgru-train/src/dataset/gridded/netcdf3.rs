@@ -11,15 +11,15 @@ use hdf5_reader::{FileStorage, Storage};
 use netcdf_reader::classic::header::{self, ClassicHeader};
 use netcdf_reader::{NcFormat, NcType, NcVariable};
 
-use super::extents::{Runs, numbers};
-use super::{Kind, Listed, header_limit, number};
+use super::extents::{Extents, numbers};
+use super::{Kind, VariableInfo, header_limit, number};
 use crate::{Error, Result, input};
 
 /// Bytes in which the header is looked for, one after the other.
 const HEADERS: [u64; 3] = [1 << 16, 1 << 20, 1 << 23];
 
 /// A file of classic netCDF.
-pub(super) struct Classic {
+pub(super) struct Netcdf3 {
     path: PathBuf,
     /// Its bytes.
     length: u64,
@@ -29,7 +29,7 @@ pub(super) struct Classic {
     record: u64,
 }
 
-impl Classic {
+impl Netcdf3 {
     /// Opens a file of a form.
     ///
     /// # Errors
@@ -65,10 +65,10 @@ impl Classic {
     }
 
     /// All variables, in the order of the file.
-    pub(super) fn variables(&self) -> impl Iterator<Item = Listed> {
+    pub(super) fn variables(&self) -> impl Iterator<Item = VariableInfo> {
         self.header.variables.iter().filter_map(|variable| {
             let shape = variable.shape().into_iter().map(|axis| usize::try_from(axis).ok());
-            Some(Listed {
+            Some(VariableInfo {
                 path: variable.name.clone(),
                 shape: shape.collect::<Option<_>>()?,
                 kind: kind(&variable.dtype),
@@ -125,7 +125,7 @@ impl Classic {
             |reason: &str| Error::Format { path: self.path.clone(), reason: format!("{name} {reason}") };
         let kind = kind(&variable.dtype).ok_or_else(|| refuse("holds no numbers"))?;
         let ranges: Vec<(u64, u64)> = ranges.into_iter().collect();
-        let runs = Runs::new(variable, self.record, number::bytes(kind).into(), &ranges)
+        let runs = Extents::new(variable, self.record, number::bytes(kind).into(), &ranges)
             .ok_or_else(|| refuse("lies beyond the end of any file; fetch the file again"))?;
         let mut read = Vec::new();
         input::reserve(&mut read, runs.numbers()).map_err(Error::io("read", &self.path))?;

@@ -13,14 +13,14 @@ const MAGIC: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
 /// The form of a file that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum Signature {
     /// HDF5, and netCDF-4.
     Hdf5,
     /// Classic netCDF: CDF-1, CDF-2 or CDF-5.
-    Classic(NcFormat),
+    Netcdf3(NcFormat),
 }
 
-impl Form {
+impl Signature {
     /// The form of a file. Other files are refused with what they are, where that is known.
     ///
     /// # Errors
@@ -31,9 +31,9 @@ impl Form {
         file.by_ref().take(8).read_to_end(&mut start).map_err(Error::io("read", path))?;
         let reason = match &start[..] {
             magic if magic == MAGIC => return Ok(Self::Hdf5),
-            [b'C', b'D', b'F', 1, ..] => return Ok(Self::Classic(NcFormat::Classic)),
-            [b'C', b'D', b'F', 2, ..] => return Ok(Self::Classic(NcFormat::Offset64)),
-            [b'C', b'D', b'F', 5, ..] => return Ok(Self::Classic(NcFormat::Cdf5)),
+            [b'C', b'D', b'F', 1, ..] => return Ok(Self::Netcdf3(NcFormat::Classic)),
+            [b'C', b'D', b'F', 2, ..] => return Ok(Self::Netcdf3(NcFormat::Offset64)),
+            [b'C', b'D', b'F', 5, ..] => return Ok(Self::Netcdf3(NcFormat::Cdf5)),
             [0x0e, 0x03, 0x13, 0x01, ..] => "is HDF4, but HDF5 is read; convert it with `h4toh5convert`",
             _ => {
                 let length = file.metadata().map_err(Error::io("read", path))?.len();

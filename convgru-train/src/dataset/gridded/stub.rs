@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::path::Path;
 
-use super::{Kind, Listed};
+use super::{Kind, VariableInfo};
 use crate::{Error, MemoryBudget, Result};
 
 /// A file of HDF5; there is none.
-pub(in crate::dataset) struct Hdf5(Infallible);
+pub(in crate::dataset) struct GriddedFile(Infallible);
 
 /// The attributes of a group or dataset; there are none.
 pub(in crate::dataset) struct Attributes(Infallible);
@@ -15,7 +15,7 @@ pub(in crate::dataset) struct Attributes(Infallible);
 /// A dataset of numbers; there is none.
 pub(in crate::dataset) struct Variable(Infallible);
 
-impl Hdf5 {
+impl GriddedFile {
     /// Refuses a file.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Hdf5 {
         match self.0 {}
     }
 
-    pub(in crate::dataset) fn datasets(&self) -> Result<Vec<Listed>> {
+    pub(in crate::dataset) fn datasets(&self) -> Result<Vec<VariableInfo>> {
         match self.0 {}
     }
 

@@ -7,7 +7,7 @@ use hdf5_reader::{Dataset, SliceInfo, SliceInfoElem};
 
 use super::file::damaged;
 use super::inflate::Limit;
-use super::netcdf3::Classic;
+use super::netcdf3::Netcdf3;
 use super::number::Number;
 use super::{Attributes, Kind, netcdf3, number};
 use crate::budget::bytes_of;
@@ -42,7 +42,7 @@ pub(in crate::dataset) struct Variable {
 enum Content {
     Hdf5(Box<Dataset>),
     /// In a file, by the variable's name.
-    Classic(Arc<Classic>),
+    Netcdf3(Arc<Netcdf3>),
 }
 
 impl Variable {
@@ -70,14 +70,14 @@ impl Variable {
     ///
     /// # Errors
     /// [`Error::Format`] if there is none, it holds no numbers, or more than the file does.
-    pub(super) fn of_classic(file: &Path, name: &str, classic: Arc<Classic>) -> Result<Self> {
+    pub(super) fn of_classic(file: &Path, name: &str, classic: Arc<Netcdf3>) -> Result<Self> {
         let variable = classic.variable(name)?;
         let kind = netcdf3::kind(&variable.dtype).ok_or_else(|| other(&format!("{:?}", variable.dtype)));
         if let Ok(kind) = kind {
             classic.expect_whole(name, kind)?;
         }
         let axes = variable.shape();
-        Self::new(file, name, Content::Classic(classic), kind, &axes)
+        Self::new(file, name, Content::Netcdf3(classic), kind, &axes)
     }
 
     /// A dataset with the kind of its numbers, or what they are instead, and its axes.
@@ -125,7 +125,7 @@ impl Variable {
     pub(in crate::dataset) fn attributes(&self) -> Attributes {
         match &self.content {
             Content::Hdf5(dataset) => Attributes::new(&self.file, &self.name, dataset.attributes()),
-            Content::Classic(classic) => {
+            Content::Netcdf3(classic) => {
                 let own = classic.variable(&self.name).map_or(&[][..], |variable| &variable.attributes);
                 Attributes::new(&self.file, &self.name, own.iter().cloned())
             }
@@ -194,7 +194,7 @@ impl Variable {
                 let read = read.map_err(|error| damaged(&self.file, &self.name, error))?;
                 read.iter().map(|number| number.0).collect()
             }
-            Content::Classic(classic) => classic.slice(&self.name, ranges)?,
+            Content::Netcdf3(classic) => classic.slice(&self.name, ranges)?,
         };
         if read.len() != needed {
             let reason = format!("{} gave {} numbers of {needed}", self.name, read.len());

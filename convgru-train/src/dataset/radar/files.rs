@@ -11,7 +11,7 @@ use crate::dataset::source::radar::composite::{self, Model};
 use crate::dataset::source::radar::field::Field;
 use crate::dataset::source::radar::meteonet::RainFile;
 use crate::dataset::source::radar::pgm::{self, Pgm};
-use crate::dataset::timestamp::Moment;
+use crate::dataset::timestamp::Timestamp;
 use crate::dataset::{OnCorrupt, gridded};
 use crate::shown::{shown, shown_name};
 use crate::{Error, MemoryBudget, Result, input};
@@ -201,7 +201,7 @@ fn images(files: Vec<PathBuf>) -> Vec<Result<Recorded>> {
         .into_par_iter()
         .map(|file| {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            let time = match Moment::in_text(&name) {
+            let time = match Timestamp::in_text(&name) {
                 Some(time) => Some(time),
                 None => pgm::observed(&file)?,
             };

@@ -1,6 +1,6 @@
 //! The shapes of the digits: the points a pen passes through.
 //!
-//! A form is one way of writing a digit, a list of strokes; a stroke is a
+//! A glyph is one way of writing a digit, a list of strokes; a stroke is a
 //! smooth curve through its points, and a corner is where one stroke ends and
 //! the next begins. x runs to the right from 0 to about 0.7, y runs down from
 //! 0 to 1.
@@ -8,12 +8,12 @@
 /// A smooth curve through points `[x, y]`.
 pub(super) type Stroke = &'static [[f32; 2]];
 /// One way of writing a digit.
-pub(super) type Form = &'static [Stroke];
+pub(super) type Glyph = &'static [Stroke];
 
 /// The ways of writing each of the digits 0 to 9.
-pub(super) const FORMS: [&[Form]; 10] = [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
+pub(super) const GLYPHS: [&[Glyph]; 10] = [ZERO, ONE, TWO, THREE, FOUR, FIVE, SIX, SEVEN, EIGHT, NINE];
 
-const ZERO: &[Form] = &[
+const ZERO: &[Glyph] = &[
     // A wide oval, closed at the top.
     &[&[
         [0.42, 0.02],
@@ -42,7 +42,7 @@ const ZERO: &[Form] = &[
     ]],
 ];
 
-const ONE: &[Form] = &[
+const ONE: &[Glyph] = &[
     // One stroke.
     &[&[[0.36, 0.00], [0.35, 0.50], [0.33, 1.00]]],
     // With a flag.
@@ -55,7 +55,7 @@ const ONE: &[Form] = &[
     ],
 ];
 
-const TWO: &[Form] = &[
+const TWO: &[Glyph] = &[
     // With a corner at the foot.
     &[
         &[
@@ -87,7 +87,7 @@ const TWO: &[Form] = &[
     ]],
 ];
 
-const THREE: &[Form] = &[
+const THREE: &[Glyph] = &[
     // Two bows that meet in a point.
     &[
         &[[0.06, 0.14], [0.18, 0.02], [0.38, 0.00], [0.53, 0.12], [0.50, 0.32], [0.36, 0.43], [0.20, 0.47]],
@@ -116,7 +116,7 @@ const THREE: &[Form] = &[
     ],
 ];
 
-const FOUR: &[Form] = &[
+const FOUR: &[Glyph] = &[
     // Open at the top.
     &[
         &[[0.13, 0.04], [0.09, 0.26], [0.05, 0.52]],
@@ -136,7 +136,7 @@ const FOUR: &[Form] = &[
     ],
 ];
 
-const FIVE: &[Form] = &[
+const FIVE: &[Glyph] = &[
     // With corners.
     &[
         &[[0.60, 0.02], [0.36, 0.02], [0.15, 0.03]],
@@ -159,7 +159,7 @@ const FIVE: &[Form] = &[
     ],
 ];
 
-const SIX: &[Form] = &[
+const SIX: &[Glyph] = &[
     // Bent back.
     &[&[
         [0.52, 0.00],
@@ -188,7 +188,7 @@ const SIX: &[Form] = &[
     ]],
 ];
 
-const SEVEN: &[Form] = &[
+const SEVEN: &[Glyph] = &[
     // Plain.
     &[&[[0.02, 0.06], [0.32, 0.05], [0.63, 0.02]], &[[0.63, 0.02], [0.46, 0.34], [0.32, 0.66], [0.24, 1.00]]],
     // With a bar.
@@ -205,7 +205,7 @@ const SEVEN: &[Form] = &[
     ],
 ];
 
-const EIGHT: &[Form] = &[
+const EIGHT: &[Glyph] = &[
     // One line that crosses itself.
     &[&[
         [0.50, 0.10],
@@ -229,7 +229,7 @@ const EIGHT: &[Form] = &[
     ],
 ];
 
-const NINE: &[Form] = &[
+const NINE: &[Glyph] = &[
     // With a straight stem.
     &[
         &[[0.54, 0.14], [0.38, 0.00], [0.16, 0.08], [0.07, 0.30], [0.20, 0.47], [0.42, 0.40], [0.54, 0.14]],

@@ -5,8 +5,8 @@ mod rasterizer;
 
 use rand_chacha::ChaCha8Rng;
 
-use self::glyphs::{FORMS, Form};
-use self::rasterizer::{Dot, Paper};
+use self::glyphs::{GLYPHS, Glyph};
+use self::rasterizer::{Canvas, Dot};
 use super::moving_digits::DigitSource;
 use super::random::{below, between, triangular};
 
@@ -14,8 +14,8 @@ use super::random::{below, between, triangular};
 const PIECES: usize = 6;
 /// Points of the lattice of random displacements along x and y.
 const LATTICE: usize = 4;
-/// Where the forms of [`glyphs`] end along x.
-const FORM_WIDTH: f32 = 0.7;
+/// Where the glyphs of [`glyphs`] end along x.
+const GLYPH_WIDTH: f32 = 0.7;
 
 /// A writer of digits, in images of `size` x `size` pixels.
 #[derive(Clone, Copy, Debug)]
@@ -30,16 +30,16 @@ impl StrokeDigits {
 
     /// Writes `digit`, 0 to 9, onto an image, over whatever it held.
     pub(super) fn write(&self, digit: usize, random: &mut ChaCha8Rng, image: &mut [u8]) {
-        let forms = FORMS[digit];
-        let form = forms[below(random, forms.len())];
+        let glyphs = GLYPHS[digit];
+        let glyph = glyphs[below(random, glyphs.len())];
         let style = Style::random(random, self.size);
-        let mut strokes: Vec<Vec<Dot>> = form.iter().map(|stroke| style.shape(stroke)).collect();
+        let mut strokes: Vec<Vec<Dot>> = glyph.iter().map(|stroke| style.shape(stroke)).collect();
         style.place(random, self.size, &mut strokes);
         image.fill(0);
-        let mut paper = Paper { pixels: image, size: self.size, softness: style.softness };
+        let mut canvas = Canvas { pixels: image, size: self.size, softness: style.softness };
         for stroke in &strokes {
             for pair in stroke.windows(2) {
-                paper.segment(pair[0], pair[1]);
+                canvas.segment(pair[0], pair[1]);
             }
         }
     }
@@ -52,12 +52,12 @@ impl DigitSource for StrokeDigits {
     }
 }
 
-/// What makes one written digit differ from another of the same form. Lengths
+/// What makes one written digit differ from another of the same glyph. Lengths
 /// are in pixels.
 struct Style {
-    /// Displacements of the points of a lattice over the form: the wobble.
+    /// Displacements of the points of a lattice over the glyph: the wobble.
     wobble: [[[f32; 2]; LATTICE]; LATTICE],
-    /// Width in relation to the form's own.
+    /// Width in relation to the glyph's own.
     aspect: f32,
     /// How far the top leans to the right per unit of height.
     slant: f32,
@@ -95,7 +95,7 @@ impl Style {
     }
 
     /// A stroke as a chain of short straight pieces in this style, around the
-    /// origin and in the units of the form.
+    /// origin and in the units of the glyph.
     ///
     /// The curve is a Catmull-Rom spline (Catmull and Rom 1974): between the
     /// points b and c, with neighbours a and d and u from 0 to 1,
@@ -124,10 +124,10 @@ impl Style {
         (0..=pieces).map(point).collect()
     }
 
-    /// Wobble, width, slant and rotation of one point of a form.
+    /// Wobble, width, slant and rotation of one point of a glyph.
     fn bend(&self, [x, y]: [f32; 2]) -> [f32; 2] {
-        let [dx, dy] = self.displacement(x / FORM_WIDTH, y);
-        let (x, y) = (self.aspect * (x + dx - 0.5 * FORM_WIDTH), y + dy - 0.5);
+        let [dx, dy] = self.displacement(x / GLYPH_WIDTH, y);
+        let (x, y) = (self.aspect * (x + dx - 0.5 * GLYPH_WIDTH), y + dy - 0.5);
         let x = x - self.slant * y;
         let [cosine, sine] = self.rotation;
         [cosine * x - sine * y, sine * x + cosine * y]
@@ -170,20 +170,20 @@ impl Style {
     }
 }
 
-/// Whether every form can be drawn: two points or more per stroke.
+/// Whether every glyph can be drawn: two points or more per stroke.
 const _: () = {
     let mut digit = 0;
-    while digit < FORMS.len() {
-        let forms: &[Form] = FORMS[digit];
-        assert!(!forms.is_empty());
-        let mut form = 0;
-        while form < forms.len() {
+    while digit < GLYPHS.len() {
+        let glyphs: &[Glyph] = GLYPHS[digit];
+        assert!(!glyphs.is_empty());
+        let mut glyph = 0;
+        while glyph < glyphs.len() {
             let mut stroke = 0;
-            while stroke < forms[form].len() {
-                assert!(forms[form][stroke].len() >= 2);
+            while stroke < glyphs[glyph].len() {
+                assert!(glyphs[glyph][stroke].len() >= 2);
                 stroke += 1;
             }
-            form += 1;
+            glyph += 1;
         }
         digit += 1;
     }
@@ -245,7 +245,7 @@ mod tests {
     }
 
     /// A digit is nearer to the average of its own kind than to most others,
-    /// or the forms would be no digits that a model could tell apart.
+    /// or the glyphs would be no digits that a model could tell apart.
     #[test]
     fn digits_resemble_their_own_kind() {
         let average = |digit: usize| {

@@ -1,6 +1,6 @@
-//! Ink on paper: line segments to grey levels.
+//! Ink on canvas: line segments to grey levels.
 
-/// A place on the paper and the half-width of the line there, in pixels. Pixel
+/// A place on the canvas and the half-width of the line there, in pixels. Pixel
 /// `i` covers `i..i + 1`; its centre is at `i + 0.5`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Dot {
@@ -10,7 +10,7 @@ pub(super) struct Dot {
 }
 
 /// A square image being drawn on.
-pub(super) struct Paper<'a> {
+pub(super) struct Canvas<'a> {
     /// Grey levels, row by row; 0 = no ink.
     pub(super) pixels: &'a mut [u8],
     /// Pixels per side.
@@ -19,7 +19,7 @@ pub(super) struct Paper<'a> {
     pub(super) softness: f32,
 }
 
-impl Paper<'_> {
+impl Canvas<'_> {
     /// Draws a segment with round ends whose half-width changes linearly from
     /// one end to the other.
     ///
@@ -69,7 +69,7 @@ mod tests {
     fn drawn(from: [f32; 3], to: [f32; 3]) -> Vec<u8> {
         let mut pixels = vec![0; 100];
         let dot = |[x, y, radius]: [f32; 3]| Dot { x, y, radius };
-        Paper { pixels: &mut pixels, size: 10, softness: 1.0 }.segment(dot(from), dot(to));
+        Canvas { pixels: &mut pixels, size: 10, softness: 1.0 }.segment(dot(from), dot(to));
         pixels
     }
 

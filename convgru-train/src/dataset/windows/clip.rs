@@ -1,32 +1,32 @@
 //! Frames that follow each other without a gap, in memory.
 
-use crate::dataset::timestamp::Moment;
+use crate::dataset::timestamp::Timestamp;
 
 /// Frames that follow each other without a gap.
 #[derive(Clone, Debug)]
-pub(in crate::dataset) struct Strip {
+pub(in crate::dataset) struct Clip {
     /// What it is part of, such as an event or a file.
     pub(in crate::dataset) name: String,
     /// When it begins, where that is known.
-    pub(in crate::dataset) clock: Option<Clock>,
+    pub(in crate::dataset) time_axis: Option<TimeAxis>,
     /// The shape of a frame, `[C, H, W]`.
     pub(in crate::dataset) shape: [usize; 3],
     /// The pixels, `[T, C, H, W]`.
-    pub(in crate::dataset) samples: Samples,
+    pub(in crate::dataset) pixels: Pixels,
 }
 
-/// The times of the frames of a strip.
+/// The times of the frames of a clip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::dataset) struct Clock {
+pub(in crate::dataset) struct TimeAxis {
     /// The time of the first frame.
-    pub(in crate::dataset) first: Moment,
+    pub(in crate::dataset) first: Timestamp,
     /// Minutes from a frame to the next.
     pub(in crate::dataset) step: i64,
 }
 
-/// Pixels as they are kept: codes that [`Levels`] give a meaning, or values.
+/// Pixels as they are kept: codes that [`Codebook`] give a meaning, or values.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::dataset) enum Samples {
+pub(in crate::dataset) enum Pixels {
     /// A code of 8 bits a pixel.
     Bytes(Vec<u8>),
     /// A code of 16 bits a pixel.
@@ -35,30 +35,30 @@ pub(in crate::dataset) enum Samples {
     Values(Vec<f32>),
 }
 
-/// The values of the codes of some strips: one for each code, NaN for a missing pixel.
+/// The values of the codes of some clips: one for each code, NaN for a missing pixel.
 #[derive(Clone, Debug, Default)]
-pub(in crate::dataset) struct Levels(Vec<f32>);
+pub(in crate::dataset) struct Codebook(Vec<f32>);
 
 /// The most values a code of 16 bits stands for; the last of them is left for missing pixels.
 const FINEST: u16 = u16::MAX - 1;
 
-impl Strip {
+impl Clip {
     /// The number of frames.
     pub(in crate::dataset) fn len(&self) -> usize {
-        self.samples.len() / self.shape.iter().product::<usize>().max(1)
+        self.pixels.len() / self.shape.iter().product::<usize>().max(1)
     }
 
     /// What to call the frame at a place.
     pub(in crate::dataset) fn label(&self, frame: usize) -> String {
-        match self.clock {
-            Some(clock) => clock.first.plus(clock.step.saturating_mul(frame as i64)).to_string(),
+        match self.time_axis {
+            Some(time_axis) => time_axis.first.plus(time_axis.step.saturating_mul(frame as i64)).to_string(),
             None if self.name.is_empty() => format!("frame {frame}"),
             None => format!("{}, frame {frame}", self.name),
         }
     }
 }
 
-impl Samples {
+impl Pixels {
     /// The number of pixels of all channels and frames.
     pub(in crate::dataset) fn len(&self) -> usize {
         match self {
@@ -79,16 +79,16 @@ impl Samples {
 
     /// The value of a pixel, NaN where it is missing.
     #[inline]
-    pub(super) fn value(&self, at: usize, levels: &Levels) -> f32 {
+    pub(super) fn value(&self, at: usize, codebook: &Codebook) -> f32 {
         match self {
-            Self::Bytes(codes) => levels.0[usize::from(codes[at])],
-            Self::Words(codes) => levels.0[usize::from(codes[at])],
+            Self::Bytes(codes) => codebook.0[usize::from(codes[at])],
+            Self::Words(codes) => codebook.0[usize::from(codes[at])],
             Self::Values(values) => values[at],
         }
     }
 }
 
-impl Levels {
+impl Codebook {
     /// A value for each code of `bits` bits.
     pub(in crate::dataset) fn of_codes(bits: u32, value: impl Fn(u16) -> f32) -> Self {
         let codes = 1u32 << bits.min(16);
@@ -101,7 +101,7 @@ impl Levels {
     }
 }
 
-/// The code of a value that [`Levels::fine`] give back, to half of 1/65534; NaN is a missing
+/// The code of a value that [`Codebook::fine`] give back, to half of 1/65534; NaN is a missing
 /// pixel.
 pub(in crate::dataset) fn encode(value: f64) -> u16 {
     if value.is_nan() {
@@ -118,32 +118,32 @@ mod tests {
     proptest! {
         #[test]
         fn codes_give_values_back(value in 0.0f64..=1.0) {
-            let samples = Samples::Words(vec![encode(value)]);
-            let back = samples.value(0, &Levels::fine());
+            let pixels = Pixels::Words(vec![encode(value)]);
+            let back = pixels.value(0, &Codebook::fine());
             prop_assert!((f64::from(back) - value).abs() < 0.51 / 65534.0);
         }
     }
 
     #[test]
     fn the_ends_are_exact_and_missing_pixels_have_a_code() {
-        let samples = Samples::Words([0.0, 1.0, f64::NAN, -3.0, 7.0].map(encode).to_vec());
-        let values: Vec<f32> = (0..5).map(|at| samples.value(at, &Levels::fine())).collect();
+        let pixels = Pixels::Words([0.0, 1.0, f64::NAN, -3.0, 7.0].map(encode).to_vec());
+        let values: Vec<f32> = (0..5).map(|at| pixels.value(at, &Codebook::fine())).collect();
         assert_eq!((values[0], values[1], values[3], values[4]), (0.0, 1.0, 0.0, 1.0));
         assert!(values[2].is_nan());
     }
 
     #[test]
     fn frames_are_called_by_their_time() {
-        let clock = Clock { first: Moment::in_text("201609282355").unwrap(), step: 5 };
-        let mut strip = Strip {
+        let time_axis = TimeAxis { first: Timestamp::in_text("201609282355").unwrap(), step: 5 };
+        let mut clip = Clip {
             name: "a".into(),
-            clock: Some(clock),
+            time_axis: Some(time_axis),
             shape: [1, 2, 2],
-            samples: Samples::Bytes(vec![0; 12]),
+            pixels: Pixels::Bytes(vec![0; 12]),
         };
-        assert_eq!((strip.len(), strip.samples.bytes()), (3, 12));
-        assert_eq!(strip.label(1), "2016-09-29 00:00");
-        strip.clock = None;
-        assert_eq!(strip.label(2), "a, frame 2");
+        assert_eq!((clip.len(), clip.pixels.bytes()), (3, 12));
+        assert_eq!(clip.label(1), "2016-09-29 00:00");
+        clip.time_axis = None;
+        assert_eq!(clip.label(2), "a, frame 2");
     }
 }

@@ -1,4 +1,4 @@
-//! Data sets of long recordings in memory: windows over time and parts of frames.
+//! Data sets of long dataset in memory: windows over time and parts of frames.
 
 mod clip;
 mod sample;
@@ -6,79 +6,79 @@ mod sample;
 mod tests;
 mod window_source;
 
-pub(super) use clip::{Clock, Levels, Samples, Strip, encode};
+pub(super) use clip::{Clip, Codebook, Pixels, TimeAxis, encode};
 pub(super) use sample::Sample;
-pub(super) use window_source::{Material, Turning, Worth};
+pub(super) use window_source::{Augmentation, SampleFilter, WindowSource};
 
 use super::random::SampleKey;
 use super::{Quantity, SequenceDataset, SequenceMut, Split, check_request};
 use crate::Result;
 
-/// Sequences out of recordings.
-pub(super) struct Recordings {
+/// Sequences out of dataset.
+pub(super) struct WindowDataset {
     pub(super) name: String,
-    pub(super) material: Material,
-    pub(super) choice: Choice,
+    pub(super) source: WindowSource,
+    pub(super) selection: Selection,
     pub(super) quantity: Quantity,
     pub(super) has_missing: bool,
     pub(super) warnings: Vec<String>,
 }
 
 /// Which sequences.
-pub(super) enum Choice {
+pub(super) enum Selection {
     /// These, the same in every epoch.
-    Listed(Vec<Sample>),
+    Fixed(Vec<Sample>),
     /// As many in every epoch as are asked for, drawn anew.
-    Drawn(Draws),
+    Random(RandomDraws),
 }
 
 /// How sequences are drawn.
 #[derive(Clone, Copy)]
-pub(super) struct Draws {
+pub(super) struct RandomDraws {
     pub(super) seed: u64,
     pub(super) split: Split,
     pub(super) sequences: usize,
-    pub(super) worth: Worth,
-    pub(super) turning: Turning,
+    pub(super) filter: SampleFilter,
+    pub(super) augmentation: Augmentation,
 }
 
-impl Recordings {
+impl WindowDataset {
     fn sample(&self, epoch: u64, index: usize) -> Sample {
-        match &self.choice {
-            Choice::Listed(samples) => samples[index],
-            Choice::Drawn(draws) => {
+        match &self.selection {
+            Selection::Fixed(samples) => samples[index],
+            Selection::Random(draws) => {
                 let key = SampleKey { seed: draws.seed, split: draws.split, epoch, index: index as u64 };
-                self.material.drawn(key, &draws.worth, draws.turning)
+                self.source.drawn(key, &draws.filter, draws.augmentation)
             }
         }
     }
 
     /// Bytes of memory of all frames.
     pub(super) fn bytes(&self) -> usize {
-        self.material.strips.iter().map(|strip| strip.samples.bytes()).sum()
+        self.source.clips.iter().map(|clip| clip.pixels.bytes()).sum()
     }
 }
 
-impl SequenceDataset for Recordings {
+impl SequenceDataset for WindowDataset {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn len(&self) -> usize {
-        match &self.choice {
-            Choice::Listed(samples) => samples.len(),
-            Choice::Drawn(draws) => draws.sequences,
+        match &self.selection {
+            Selection::Fixed(samples) => samples.len(),
+            Selection::Random(draws) => draws.sequences,
         }
     }
 
     fn frame_shape(&self) -> [usize; 3] {
-        let channels = self.material.strips.first().map_or(1, |strip| strip.shape[0]);
-        let [height, width] = self.material.size;
+        let channels = self.source.clips.first().map_or(1, |clip| clip.shape[0]);
+        let [height, width] = self.source.size;
         [channels, height, width]
     }
 
     fn steps(&self) -> usize {
-        self.material.steps()
+        self.source.steps()
     }
 
     fn quantity(&self) -> Quantity {
@@ -98,9 +98,9 @@ impl SequenceDataset for Recordings {
             return format!("sequence {index}");
         }
         let sample = self.sample(0, index);
-        let strip = &self.material.strips[sample.strip];
-        let time = strip.label(sample.first);
-        if strip.shape[1..] == self.material.size {
+        let clip = &self.source.clips[sample.clip];
+        let time = clip.label(sample.first);
+        if clip.shape[1..] == self.source.size {
             return time;
         }
         format!("{time}, row {}, column {}", sample.top, sample.left)
@@ -111,9 +111,9 @@ impl SequenceDataset for Recordings {
             return Vec::new();
         }
         let sample = self.sample(0, index);
-        let strip = &self.material.strips[sample.strip];
-        match strip.clock {
-            Some(_) => (0..self.steps()).map(|step| strip.label(sample.first + step)).collect(),
+        let clip = &self.source.clips[sample.clip];
+        match clip.time_axis {
+            Some(_) => (0..self.steps()).map(|step| clip.label(sample.first + step)).collect(),
             None => Vec::new(),
         }
     }
@@ -121,7 +121,7 @@ impl SequenceDataset for Recordings {
     fn sequence(&self, epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {
         check_request(self, index, into)?;
         let sample = self.sample(epoch, index);
-        self.material.view(sample).write(sample, into);
+        self.source.view(sample).write(sample, into);
         Ok(())
     }
 }

@@ -1,12 +1,12 @@
 //! One sequence of a recording: when it begins, where it lies and how it is turned.
 
-use super::clip::{Levels, Strip};
+use super::clip::{Clip, Codebook};
 use crate::dataset::SequenceMut;
 
-/// A sequence: some frames of a strip from `first` on, a part of each, turned.
+/// A sequence: some frames of a clip from `first` on, a part of each, turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::dataset) struct Sample {
-    pub(in crate::dataset) strip: usize,
+    pub(in crate::dataset) clip: usize,
     pub(in crate::dataset) first: usize,
     pub(in crate::dataset) top: usize,
     pub(in crate::dataset) left: usize,
@@ -24,18 +24,18 @@ pub(in crate::dataset) struct Symmetry {
 
 /// How much of the pixels of a sequence.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Survey {
+pub(super) struct Coverage {
     /// The share of pixels that were measured.
     pub(super) measured: f64,
     /// The share of measured pixels with a value above 0.
     pub(super) above_zero: f64,
 }
 
-/// The strip a sample lies in, with what its codes mean and the size of sequences.
+/// The clip a sample lies in, with what its codes mean and the size of sequences.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
-    pub(super) strip: &'a Strip,
-    pub(super) levels: &'a Levels,
+    pub(super) clip: &'a Clip,
+    pub(super) codebook: &'a Codebook,
     pub(super) steps: usize,
     /// Height and width of a sequence.
     pub(super) size: [usize; 2],
@@ -44,7 +44,7 @@ pub(super) struct View<'a> {
 impl View<'_> {
     /// Calls `visit` for each pixel in the order `[T, C, H, W]` with its number and value.
     fn each(self, sample: Sample, mut visit: impl FnMut(usize, f32)) {
-        let [channels, height, width] = self.strip.shape;
+        let [channels, height, width] = self.clip.shape;
         let [rows, columns] = self.size;
         let Symmetry { upside_down, mirrored, transposed } = sample.symmetry;
         let mut number = 0;
@@ -55,7 +55,7 @@ impl View<'_> {
                     let y = if upside_down { rows - 1 - y } else { y };
                     let x = if mirrored { columns - 1 - x } else { x };
                     let at = (plane * height + sample.top + y) * width + sample.left + x;
-                    visit(number, self.strip.samples.value(at, self.levels));
+                    visit(number, self.clip.pixels.value(at, self.codebook));
                     number += 1;
                 }
             }
@@ -75,14 +75,14 @@ impl View<'_> {
     }
 
     /// How much of the sequence was measured, and how much of that is above 0.
-    pub(super) fn survey(self, sample: Sample) -> Survey {
+    pub(super) fn coverage(self, sample: Sample) -> Coverage {
         let (mut pixels, mut measured, mut above_zero) = (0usize, 0usize, 0usize);
         self.each(sample, |_, value| {
             pixels += 1;
             measured += usize::from(!value.is_nan());
             above_zero += usize::from(value > 0.0);
         });
-        Survey {
+        Coverage {
             measured: measured as f64 / pixels.max(1) as f64,
             above_zero: above_zero as f64 / measured.max(1) as f64,
         }
@@ -91,19 +91,19 @@ impl View<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::clip::Samples;
+    use super::super::clip::Pixels;
     use super::*;
 
     /// Two frames of 3 x 4 pixels whose values are their places, the last one missing.
-    fn strip() -> Strip {
+    fn clip() -> Clip {
         let mut values: Vec<f32> = (0..24).map(|i| i as f32).collect();
         values[23] = f32::NAN;
-        Strip { name: String::new(), clock: None, shape: [1, 3, 4], samples: Samples::Values(values) }
+        Clip { name: String::new(), time_axis: None, shape: [1, 3, 4], pixels: Pixels::Values(values) }
     }
 
     fn written(size: [usize; 2], sample: Sample) -> (Vec<f32>, Vec<f32>) {
-        let (strip, levels) = (strip(), Levels::default());
-        let view = View { strip: &strip, levels: &levels, steps: 1, size };
+        let (clip, codebook) = (clip(), Codebook::default());
+        let view = View { clip: &clip, codebook: &codebook, steps: 1, size };
         let (mut frames, mut valid) = (vec![7.0; size[0] * size[1]], vec![7.0; size[0] * size[1]]);
         view.write(sample, &mut SequenceMut { frames: &mut frames, valid: Some(&mut valid) });
         (frames, valid)
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_part_is_cut_out_and_turned() {
-        let at = |symmetry| Sample { strip: 0, first: 1, top: 1, left: 2, symmetry };
+        let at = |symmetry| Sample { clip: 0, first: 1, top: 1, left: 2, symmetry };
         let plain = Symmetry::default();
         assert_eq!(written([2, 2], at(plain)), (vec![18.0, 19.0, 22.0, 0.0], vec![1.0, 1.0, 1.0, 0.0]));
         let turned = |upside_down, mirrored, transposed| {
@@ -131,16 +131,16 @@ mod tests {
     #[test]
     fn rectangles_are_mirrored() {
         let symmetry = Symmetry { upside_down: true, mirrored: true, transposed: false };
-        let sample = Sample { strip: 0, first: 0, top: 0, left: 1, symmetry };
+        let sample = Sample { clip: 0, first: 0, top: 0, left: 1, symmetry };
         assert_eq!(written([3, 2], sample).0, [10.0, 9.0, 6.0, 5.0, 2.0, 1.0]);
     }
 
     #[test]
     fn surveys_count_measured_and_rainy_pixels() {
-        let (strip, levels) = (strip(), Levels::default());
-        let view = View { strip: &strip, levels: &levels, steps: 2, size: [3, 4] };
-        let whole = Sample { strip: 0, first: 0, top: 0, left: 0, symmetry: Symmetry::default() };
-        let survey = view.survey(whole);
-        assert_eq!(survey, Survey { measured: 23.0 / 24.0, above_zero: 22.0 / 23.0 });
+        let (clip, codebook) = (clip(), Codebook::default());
+        let view = View { clip: &clip, codebook: &codebook, steps: 2, size: [3, 4] };
+        let whole = Sample { clip: 0, first: 0, top: 0, left: 0, symmetry: Symmetry::default() };
+        let coverage = view.coverage(whole);
+        assert_eq!(coverage, Coverage { measured: 23.0 / 24.0, above_zero: 22.0 / 23.0 });
     }
 }

@@ -45,11 +45,11 @@ fn expected(sign: f64) -> Vec<f64> {
 #[test]
 fn every_type_of_number_is_read_in_both_orders_of_bytes() {
     for (file, count) in [("types_old.h5", 16), ("types_new.h5", 16), ("types_cdf5.nc", 10)] {
-        let file = Hdf5::open(&written(file), &budget()).unwrap();
+        let file = GriddedFile::open(&written(file), &budget()).unwrap();
         let mut listed = file.datasets().unwrap();
         listed.retain(|dataset| dataset.kind.is_some());
         assert_eq!(listed.len(), count, "{}", shown(&listed));
-        for Listed { path, shape, kind } in listed {
+        for VariableInfo { path, shape, kind } in listed {
             assert_eq!(shape, [4, 2, 3], "{path}");
             let variable = file.variable(&path).unwrap();
             assert_eq!(kind, Some(variable.kind()));
@@ -77,7 +77,7 @@ fn every_type_of_number_is_read_in_both_orders_of_bytes() {
 #[test]
 fn trees_are_walked_once_and_links_to_nowhere_are_left_out() {
     for file in ["frames_old.h5", "frames_new.h5"] {
-        let file = Hdf5::open(&written(file), &budget()).unwrap();
+        let file = GriddedFile::open(&written(file), &budget()).unwrap();
         let listed = file.datasets().unwrap();
         assert_eq!(
             shown(&listed),
@@ -97,7 +97,7 @@ fn trees_are_walked_once_and_links_to_nowhere_are_left_out() {
 #[test]
 fn attributes_are_texts_and_numbers() {
     for file in ["odim/composite01.h5", "odim/composite02.h5", "odim/composite06.h5"] {
-        let file = Hdf5::open(&written(file), &budget()).unwrap();
+        let file = GriddedFile::open(&written(file), &budget()).unwrap();
         let what = file.attributes("what").unwrap().unwrap();
         assert_eq!(what.text("object").unwrap().as_deref(), Some("COMP"));
         assert_eq!(what.text("nothing").unwrap(), None);
@@ -111,7 +111,7 @@ fn attributes_are_texts_and_numbers() {
 
 #[test]
 fn other_files_are_refused_by_what_they_are() {
-    let message = |path: &Path| Hdf5::open(path, &budget()).err().expect("refused").to_string();
+    let message = |path: &Path| GriddedFile::open(path, &budget()).err().expect("refused").to_string();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.h5");
     for (bytes, words) in [
@@ -139,7 +139,7 @@ fn no_damage_is_a_panic() {
 
 /// Reads what can be read of a file.
 fn read_all(path: &Path) {
-    let Ok(file) = Hdf5::open(path, &budget()) else { return };
+    let Ok(file) = GriddedFile::open(path, &budget()) else { return };
     for dataset in file.datasets().unwrap_or_default() {
         // Damage may announce a larger array, which readers refuse by its shape.
         let Ok(variable) = file.variable(&dataset.path) else { continue };

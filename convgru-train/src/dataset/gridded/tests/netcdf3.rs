@@ -3,8 +3,8 @@
 use crate::dataset::fixtures::budget;
 use proptest::prelude::*;
 
-use super::super::netcdf3::Classic;
-use super::super::signature::Form;
+use super::super::netcdf3::Netcdf3;
+use super::super::signature::Signature;
 use super::*;
 
 /// A file with some bytes, and what is said about the numbers of a variable in it.
@@ -12,7 +12,7 @@ fn outcome(bytes: &[u8], variable: &str) -> std::result::Result<Vec<f64>, String
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.nc");
     std::fs::write(&path, bytes).unwrap();
-    let read = Hdf5::open(&path, &budget()).and_then(|file| file.variable(variable)?.numbers());
+    let read = GriddedFile::open(&path, &budget()).and_then(|file| file.variable(variable)?.numbers());
     read.map_err(|error| {
         let text = error.to_string();
         assert!(text.contains("a.nc"), "{text}");
@@ -34,7 +34,7 @@ fn place(bytes: &[u8], name: &str) -> usize {
 #[test]
 fn records_are_read_between_those_of_other_variables() {
     for name in ["packed_cdf1.nc", "packed_cdf2.nc", "packed_cdf5.nc"] {
-        let file = Hdf5::open(&written(name), &budget()).unwrap();
+        let file = GriddedFile::open(&written(name), &budget()).unwrap();
         let listed = file.datasets().unwrap();
         assert_eq!(shown(&listed), "air [8, 3, 4] int16, quality [8] int8, time [8] float64", "{name}");
         let numbers = |name: &str| file.variable(name).unwrap().numbers().unwrap();
@@ -63,7 +63,7 @@ fn records_are_read_between_those_of_other_variables() {
 
 #[test]
 fn there_is_one_group_with_the_attributes_of_the_file() {
-    let file = Hdf5::open(&written("types_cdf5.nc"), &budget()).unwrap();
+    let file = GriddedFile::open(&written("types_cdf5.nc"), &budget()).unwrap();
     let own = file.attributes("").unwrap().unwrap();
     assert_eq!(own.text("title").unwrap().as_deref(), Some("every type"));
     assert!(file.attributes("what").unwrap().is_none());
@@ -173,7 +173,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.nc");
         std::fs::write(&path, &bytes).unwrap();
-        match Hdf5::open(&path, &budget()) {
+        match GriddedFile::open(&path, &budget()) {
             Ok(_) => read_all(&path),
             Err(error) => prop_assert!(error.to_string().contains("a.nc"), "{error}"),
         }
@@ -186,7 +186,7 @@ fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
     for name in ["packed_cdf1.nc", "one_record.nc"] {
         let path = folder.path().join(name);
         std::fs::write(&path, bytes(name)).unwrap();
-        let file = Hdf5::open(&path, &budget()).unwrap();
+        let file = GriddedFile::open(&path, &budget()).unwrap();
         let variable = file.variable(if name == "one_record.nc" { "rain" } else { "air" }).unwrap();
         variable.numbers().unwrap();
         std::fs::write(&path, b"CDF").unwrap();
@@ -199,12 +199,12 @@ fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
 fn parts_of_variables_are_those_of_the_whole() {
     for (name, variable) in [("packed_cdf1.nc", "air"), ("packed_cdf5.nc", "air"), ("one_record.nc", "rain")]
     {
-        let classic = Classic::open(
+        let classic = Netcdf3::open(
             &written(name),
-            Form::of(&written(name))
+            Signature::of(&written(name))
                 .map(|form| match form {
-                    Form::Classic(format) => format,
-                    Form::Hdf5 => unreachable!("it is classic"),
+                    Signature::Netcdf3(format) => format,
+                    Signature::Hdf5 => unreachable!("it is classic"),
                 })
                 .unwrap(),
         )

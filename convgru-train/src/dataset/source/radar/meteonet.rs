@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::field::Field;
 use crate::budget::bytes_of;
 use crate::dataset::source::npz::Npz;
-use crate::dataset::timestamp::Moment;
+use crate::dataset::timestamp::Timestamp;
 use crate::npy_header::NpyHeader;
 use crate::shown::shown;
 use crate::{Error, MemoryBudget, Result, input};
@@ -31,7 +31,7 @@ impl RainFile {
     ///
     /// # Errors
     /// [`Error::Format`] if the times are missing, or are not as many as frames.
-    pub(in crate::dataset) fn times(file: &Path, budget: &MemoryBudget) -> Result<Vec<Moment>> {
+    pub(in crate::dataset) fn times(file: &Path, budget: &MemoryBudget) -> Result<Vec<Timestamp>> {
         let dates = dates_file(file);
         let length =
             std::fs::metadata(&dates).map_err(Error::io("find the times of the rain in", &dates))?.len();
@@ -45,9 +45,9 @@ impl RainFile {
         let each = (FRAME_BYTES + 3 * file.as_os_str().len()) as u64;
         let lines = text.bytes().filter(|&byte| byte == b'\n').count() as u64 + 1;
         let kept = budget.keep(&dates, lines.saturating_mul(each))?;
-        let times: Vec<Moment> = times
+        let times: Vec<Timestamp> = times
             .map(|(at, line)| {
-                Moment::in_text(line).ok_or_else(|| Error::Format {
+                Timestamp::in_text(line).ok_or_else(|| Error::Format {
                     path: dates.clone(),
                     reason: format!("has no time such as 2016-08-28 10:00 in line {}", at + 1),
                 })

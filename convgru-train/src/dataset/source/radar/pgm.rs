@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::budget::{MemoryBudget, Working, bytes_of};
 use crate::dataset::gzip::{Unpacked, fill, read_at_most};
-use crate::dataset::timestamp::Moment;
+use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
 
 /// No side of an image may be longer.
@@ -68,13 +68,13 @@ impl Pgm {
 ///
 /// # Errors
 /// As [`Pgm::read`].
-pub(in crate::dataset) fn observed(path: &Path) -> Result<Option<Moment>> {
+pub(in crate::dataset) fn observed(path: &Path) -> Result<Option<Timestamp>> {
     let mut source = Unpacked::open(path)?;
     let bytes = read_at_most(&mut source, LONGEST_HEADER).map_err(|error| source.failed(path, error))?;
     let header = Header::parse(&bytes).map_err(|reason| Error::Format { path: path.into(), reason })?;
     let text = String::from_utf8_lossy(&bytes[..header.bytes]);
     let line = text.lines().find(|line| line.starts_with('#') && line.contains("obstime"));
-    Ok(line.and_then(Moment::in_text))
+    Ok(line.and_then(Timestamp::in_text))
 }
 
 struct Header {

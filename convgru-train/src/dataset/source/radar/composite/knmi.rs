@@ -5,8 +5,8 @@
 //! `image_geo_parameter` speaks of a rate.
 
 use super::{Image, Unit};
-use crate::dataset::gridded::{Attributes, Hdf5};
-use crate::dataset::timestamp::Moment;
+use crate::dataset::gridded::{Attributes, GriddedFile};
+use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
 
 /// Minutes of a sum of rain whose product begins when it ends.
@@ -18,7 +18,7 @@ const MONTHS: [&str; 12] =
 ///
 /// # Errors
 /// [`Error::Format`] if there is none.
-pub(in crate::dataset) fn time(file: &Hdf5) -> Result<Moment> {
+pub(in crate::dataset) fn time(file: &GriddedFile) -> Result<Timestamp> {
     let overview = file.attributes("overview")?;
     let text = overview.map_or(Ok(None), |overview| overview.text("product_datetime_end"))?;
     let text = text.unwrap_or_default();
@@ -33,19 +33,19 @@ pub(in crate::dataset) fn time(file: &Hdf5) -> Result<Moment> {
 }
 
 /// A time such as `07-JUN-2018;12:00:00.000`.
-fn moment(text: &str) -> Option<Moment> {
+fn moment(text: &str) -> Option<Timestamp> {
     let (date, time) = text.split_once(';')?;
     let [day, month, year] = *date.splitn(3, '-').collect::<Vec<_>>() else { return None };
     let month = 1 + MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))?;
     let [hour, minute, _] = *time.splitn(3, ':').collect::<Vec<_>>() else { return None };
-    Moment::in_text(&format!("{year}-{month:02}-{day} {hour}:{minute}"))
+    Timestamp::in_text(&format!("{year}-{month:02}-{day} {hour}:{minute}"))
 }
 
 /// The image of a file.
 ///
 /// # Errors
 /// [`Error::Format`] if it is of something else than rain, or its calibration cannot be read.
-pub(in crate::dataset) fn image(file: &Hdf5) -> Result<Image> {
+pub(in crate::dataset) fn image(file: &GriddedFile) -> Result<Image> {
     let (Some(image), Some(calibration)) =
         (file.attributes("image1")?, file.attributes("image1/calibration")?)
     else {
@@ -70,7 +70,7 @@ pub(in crate::dataset) fn image(file: &Hdf5) -> Result<Image> {
     Ok(Image { variable: file.variable("image1/image_data")?, unit, gain, offset, missing, dry })
 }
 
-fn unit(file: &Hdf5, parameter: &str) -> Result<Unit> {
+fn unit(file: &GriddedFile, parameter: &str) -> Result<Unit> {
     if parameter.contains("DBZ") {
         return Ok(Unit::Reflectivity);
     }
@@ -111,7 +111,7 @@ fn linear(formula: &str) -> Option<(f64, f64)> {
     (f64::is_finite(factor) && f64::is_finite(offset)).then_some((factor, offset))
 }
 
-fn refuse(file: &Hdf5, reason: String) -> Error {
+fn refuse(file: &GriddedFile, reason: String) -> Error {
     Error::Format { path: file.path().into(), reason }
 }
 

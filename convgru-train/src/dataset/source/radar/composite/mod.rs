@@ -11,8 +11,8 @@ use std::path::Path;
 use super::field::Field;
 use crate::budget::{MemoryBudget, Working, bytes_of};
 use crate::dataset::RadarConfig;
-use crate::dataset::gridded::{Hdf5, Kind, Variable};
-use crate::dataset::timestamp::Moment;
+use crate::dataset::gridded::{GriddedFile, Kind, Variable};
+use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
 
 /// No side of an image may be longer.
@@ -34,7 +34,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Format`] if it cannot be read.
-    fn of(file: &Hdf5) -> Result<Option<Self>> {
+    fn of(file: &GriddedFile) -> Result<Option<Self>> {
         if let Some(what) = file.attributes("what")?
             && what.text("object").ok().flatten().is_some()
         {
@@ -49,8 +49,8 @@ impl Model {
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`] if it cannot be read, or says no time.
-pub(in crate::dataset) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, Moment)>> {
-    let file = Hdf5::open(path, budget)?;
+pub(in crate::dataset) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, Timestamp)>> {
+    let file = GriddedFile::open(path, budget)?;
     let Some(model) = Model::of(&file)? else { return Ok(None) };
     let time = match model {
         Model::Odim => odim::time(&file)?,
@@ -64,7 +64,7 @@ pub(in crate::dataset) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Opt
 /// # Errors
 /// [`Error::Io`] if the system does not let it be read now.
 pub(in crate::dataset) fn is_composite(path: &Path, budget: &MemoryBudget) -> Result<bool> {
-    match Hdf5::open(path, budget).and_then(|file| Model::of(&file)) {
+    match GriddedFile::open(path, budget).and_then(|file| Model::of(&file)) {
         Ok(model) => Ok(model.is_some()),
         Err(error @ Error::Io { .. }) => Err(error),
         Err(_) => Ok(false),
@@ -81,7 +81,7 @@ pub(in crate::dataset) fn field(
     config: &RadarConfig,
     budget: &MemoryBudget,
 ) -> Result<(Field, Working)> {
-    let file = Hdf5::open(path, budget)?;
+    let file = GriddedFile::open(path, budget)?;
     let image = match model {
         Model::Odim => odim::image(&file)?,
         Model::Knmi => knmi::image(&file)?,

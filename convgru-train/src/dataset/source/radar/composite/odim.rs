@@ -5,8 +5,8 @@
 //! themselves.
 
 use super::{Image, Unit};
-use crate::dataset::gridded::{Attributes, Hdf5};
-use crate::dataset::timestamp::Moment;
+use crate::dataset::gridded::{Attributes, GriddedFile};
+use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
 
 /// Objects that are an image of one time.
@@ -18,24 +18,24 @@ const REFLECTIVITIES: [&str; 6] = ["DBZH", "TH", "DBZV", "TV", "DBZ", "DBZHC"];
 ///
 /// # Errors
 /// [`Error::Format`] if there is none.
-pub(in crate::dataset) fn time(file: &Hdf5) -> Result<Moment> {
+pub(in crate::dataset) fn time(file: &GriddedFile) -> Result<Timestamp> {
     let what = file.attributes("what")?;
     moment(what.as_ref(), ["date", "time"])?.ok_or_else(|| {
         refuse(file, "has no date and time in /what, such as 20180607 and 120000, as ODIM_H5 demands".into())
     })
 }
 
-fn moment(attributes: Option<&Attributes>, [date, time]: [&str; 2]) -> Result<Option<Moment>> {
+fn moment(attributes: Option<&Attributes>, [date, time]: [&str; 2]) -> Result<Option<Timestamp>> {
     let Some(attributes) = attributes else { return Ok(None) };
     let (Some(date), Some(time)) = (attributes.text(date)?, attributes.text(time)?) else { return Ok(None) };
-    Ok(Moment::in_text(&format!("{date} {time}")))
+    Ok(Timestamp::in_text(&format!("{date} {time}")))
 }
 
 /// The first image of rain in a file.
 ///
 /// # Errors
 /// [`Error::Format`] if there is none, with what there is instead.
-pub(in crate::dataset) fn image(file: &Hdf5) -> Result<Image> {
+pub(in crate::dataset) fn image(file: &GriddedFile) -> Result<Image> {
     let what = file.attributes("what")?;
     let object = what.map_or(Ok(None), |what| what.text("object"))?.unwrap_or_default();
     if !OBJECTS.contains(&object.as_str()) {
@@ -74,7 +74,7 @@ pub(in crate::dataset) fn image(file: &Hdf5) -> Result<Image> {
 }
 
 /// What a quantity's numbers are; `None` if they are no rain.
-fn unit(file: &Hdf5, places: &Places, quantity: &str) -> Result<Option<Unit>> {
+fn unit(file: &GriddedFile, places: &Places, quantity: &str) -> Result<Option<Unit>> {
     if REFLECTIVITIES.contains(&quantity) {
         return Ok(Some(Unit::Reflectivity));
     }
@@ -102,7 +102,7 @@ fn unit(file: &Hdf5, places: &Places, quantity: &str) -> Result<Option<Unit>> {
 }
 
 /// The groups in a group that are called by a word and a number, by their paths.
-fn numbered(file: &Hdf5, group: &str, word: &str) -> Result<Vec<String>> {
+fn numbered(file: &GriddedFile, group: &str, word: &str) -> Result<Vec<String>> {
     let is_numbered = |name: &String| {
         name.strip_prefix(word).is_some_and(|n| !n.is_empty() && n.bytes().all(|c| c.is_ascii_digit()))
     };
@@ -114,7 +114,7 @@ fn numbered(file: &Hdf5, group: &str, word: &str) -> Result<Vec<String>> {
 struct Places(Vec<Attributes>);
 
 impl Places {
-    fn new(file: &Hdf5, dataset: &str, data: &str) -> Result<Self> {
+    fn new(file: &GriddedFile, dataset: &str, data: &str) -> Result<Self> {
         let groups = [&format!("{data}/what"), data, &format!("{dataset}/what"), dataset, "what"];
         let found: Result<Vec<_>> = groups.into_iter().map(|group| file.attributes(group)).collect();
         Ok(Self(found?.into_iter().flatten().collect()))
@@ -129,6 +129,6 @@ impl Places {
     }
 }
 
-fn refuse(file: &Hdf5, reason: String) -> Error {
+fn refuse(file: &GriddedFile, reason: String) -> Error {
     Error::Format { path: file.path().into(), reason }
 }
