@@ -3,12 +3,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::array::ArrayFile;
-use super::config::FramesConfig;
-use super::source::Source;
-use crate::budget::MemoryBudget;
+use super::Reader;
 use crate::dataset::source::natural_order;
-use crate::dataset::{DataConfig, Split};
+use crate::dataset::{Split, source};
 use crate::shown::shown;
 use crate::{Error, Result, input};
 
@@ -32,6 +29,13 @@ pub(super) struct SplitFiles {
     pub(super) time: Range<f64>,
 }
 
+impl SplitFiles {
+    /// Files with all of their sequences, at all times.
+    fn all(files: Vec<SequenceFile>) -> Self {
+        Self { files: files.into_iter().map(|file| (file.path, 0..file.sequences)).collect(), time: 0.0..1.0 }
+    }
+}
+
 /// The folders that hold a split, by name.
 fn names(split: Split) -> &'static [&'static str] {
     match split {
@@ -47,18 +51,13 @@ fn names(split: Split) -> &'static [&'static str] {
 /// # Errors
 /// [`Error::Data`] if there are none, and those of the files' headers.
 pub(super) fn split_files(
-    root: &Path,
+    reader: &Reader<'_>,
     split: Split,
-    data: &DataConfig,
-    budget: &MemoryBudget,
     left_out: &mut Vec<Error>,
 ) -> Result<SplitFiles> {
-    let config = &data.frames;
-    let files = |path: &Path, left_out: &mut Vec<Error>| files(path, data, budget, left_out);
-    let folder = |split: Split| names(split).iter().map(|name| root.join(name)).find(|path| path.is_dir());
-    let everything = 0.0..1.0;
-    if let (Some(train), Some(test)) = (folder(Split::Train), folder(Split::Test)) {
-        let (path, shares) = match (split, folder(Split::Validation)) {
+    let (root, config) = (reader.path, reader.config);
+    if let (Some(train), Some(test)) = (folder(root, Split::Train), folder(root, Split::Test)) {
+        let (path, shares) = match (split, folder(root, Split::Validation)) {
             (Split::Test, _) => (test, None),
             (Split::Validation, Some(validation)) => (validation, None),
             (Split::Train, Some(_)) => (train, None),
@@ -69,16 +68,27 @@ pub(super) fn split_files(
                 (train, Some([train_share / total, validation_share / total, 0.0]))
             }
         };
-        let files = files(&path, left_out)?;
+        let files = files(reader, &path, left_out)?;
         return Ok(match shares {
             Some(shares) => shared(&files, split, shares),
-            None => SplitFiles {
-                files: files.into_iter().map(|h| (h.path, 0..h.sequences)).collect(),
-                time: everything,
-            },
+            None => SplitFiles::all(files),
         });
     }
-    Ok(shared(&files(root, left_out)?, split, config.shares))
+    Ok(shared(&files(reader, root, left_out)?, split, config.shares))
+}
+
+/// All sequences of what a path holds; those of its folder for the test where it has folders for splits.
+///
+/// # Errors
+/// As [`split_files`].
+pub(super) fn whole(reader: &Reader<'_>, left_out: &mut Vec<Error>) -> Result<SplitFiles> {
+    let test = folder(reader.path, Split::Train).and(folder(reader.path, Split::Test));
+    Ok(SplitFiles::all(files(reader, test.as_deref().unwrap_or(reader.path), left_out)?))
+}
+
+/// The folder for a split in a folder, if there is one.
+fn folder(root: &Path, split: Split) -> Option<PathBuf> {
+    names(split).iter().map(|name| root.join(name)).find(|path| path.is_dir())
 }
 
 /// Splits sequences by shares; too few to give each split one are split in time.
@@ -116,13 +126,9 @@ fn shared(files: &[SequenceFile], split: Split, shares: [f64; 3]) -> SplitFiles 
 }
 
 /// What holds sequences in a folder, in natural order; a file holds its own.
-fn files(
-    path: &Path,
-    data: &DataConfig,
-    budget: &MemoryBudget,
-    left_out: &mut Vec<Error>,
-) -> Result<Vec<SequenceFile>> {
-    if let Some(sequences) = sequences_in(path, &data.frames, budget)? {
+fn files(reader: &Reader<'_>, path: &Path, left_out: &mut Vec<Error>) -> Result<Vec<SequenceFile>> {
+    let Reader { data, config, budget, .. } = reader;
+    if let Some(sequences) = source::sequences_in(path, config, budget)? {
         return Ok(vec![SequenceFile { path: path.into(), sequences }]);
     }
     let mut names = budget.keep(path, 0)?;
@@ -130,7 +136,7 @@ fn files(
     if input::is_folder(path)? {
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
             let entry = entry.map_err(Error::io("read the data folder", path))?.path();
-            if super::is_frames(&entry) || input::is_folder(&entry)? {
+            if source::is_frames(&entry) || input::is_folder(&entry)? {
                 names.more(path, (FILE_BYTES + 4 * entry.as_os_str().len()) as u64)?;
                 entries.push(entry);
             }
@@ -139,7 +145,7 @@ fn files(
     names.stay();
     entries.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
     let file = |path: PathBuf| {
-        let sequences = sequences_in(&path, &data.frames, budget)?;
+        let sequences = source::sequences_in(&path, config, budget)?;
         Ok(sequences.map(|sequences| SequenceFile { path, sequences }))
     };
     let found = data.on_corrupt.kept(entries.into_iter().map(file), left_out)?;
@@ -154,23 +160,6 @@ fn files(
         });
     }
     Ok(found)
-}
-
-/// How many sequences a file or a folder of images holds; `None` if it is neither.
-fn sequences_in(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Option<usize>> {
-    if input::is_folder(path)? {
-        for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
-            let entry = entry.map_err(Error::io("read the data folder", path))?;
-            if super::has_extension(&entry.path(), "png") {
-                return Ok(Some(1));
-            }
-        }
-        return Ok(None);
-    }
-    if Source::is_named(path) {
-        return Ok(Some(ArrayFile::open(path, config, budget)?.sequences));
-    }
-    Ok(super::has_extension(path, "gif").then_some(1))
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod stub;
 
 use std::path::Path;
 
+use super::NumberType;
 use crate::shown::escaped;
 
 #[cfg(feature = "hdf5")]
@@ -47,28 +48,6 @@ pub(super) fn is_named(path: &Path) -> bool {
     path.extension().is_some_and(|own| EXTENSIONS.iter().any(|extension| own.eq_ignore_ascii_case(extension)))
 }
 
-/// How the numbers of a dataset are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "hdf5"), expect(dead_code, reason = "nothing is read"))]
-pub(super) enum Kind {
-    /// Whole numbers of 0 or more, with their bytes.
-    Unsigned(u8),
-    /// Whole numbers, with their bytes.
-    Signed(u8),
-    /// Floating-point numbers, with their bytes.
-    Float(u8),
-}
-
-impl std::fmt::Display for Kind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unsigned(bytes) => write!(f, "uint{}", u32::from(*bytes) * 8),
-            Self::Signed(bytes) => write!(f, "int{}", u32::from(*bytes) * 8),
-            Self::Float(bytes) => write!(f, "float{}", u32::from(*bytes) * 8),
-        }
-    }
-}
-
 /// A dataset in a file, for messages and for choosing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct VariableInfo {
@@ -76,7 +55,7 @@ pub(super) struct VariableInfo {
     pub(super) path: String,
     pub(super) shape: Vec<usize>,
     /// `None` where it holds no numbers.
-    pub(super) kind: Option<Kind>,
+    pub(super) kind: Option<NumberType>,
 }
 
 impl std::fmt::Display for VariableInfo {

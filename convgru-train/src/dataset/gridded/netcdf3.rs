@@ -12,7 +12,7 @@ use netcdf_reader::classic::header::{self, ClassicHeader};
 use netcdf_reader::{NcFormat, NcType, NcVariable};
 
 use super::extents::{Extents, numbers};
-use super::{Kind, VariableInfo, header_limit, number};
+use super::{NumberType, VariableInfo, header_limit, number};
 use crate::{Error, Result, input};
 
 /// Bytes in which the header is looked for, one after the other.
@@ -92,7 +92,7 @@ impl Netcdf3 {
     ///
     /// # Errors
     /// [`Error::Format`] with how much the header announces, and how much there is.
-    pub(super) fn expect_whole(&self, name: &str, kind: Kind) -> Result<()> {
+    pub(super) fn expect_whole(&self, name: &str, kind: NumberType) -> Result<()> {
         let variable = self.variable(name)?;
         let refuse = |reason| Err(Error::Format { path: self.path.clone(), reason });
         if let Some(axis) = variable.dimensions.iter().skip(1).find(|axis| axis.is_unlimited) {
@@ -201,18 +201,18 @@ fn read_header(path: &Path, file: &mut File, length: u64, format: NcFormat) -> R
 }
 
 /// How a type stores numbers; `None` if it is of characters.
-pub(super) fn kind(kind: &NcType) -> Option<Kind> {
+pub(super) fn kind(kind: &NcType) -> Option<NumberType> {
     Some(match kind {
-        NcType::Byte => Kind::Signed(1),
-        NcType::UByte => Kind::Unsigned(1),
-        NcType::Short => Kind::Signed(2),
-        NcType::UShort => Kind::Unsigned(2),
-        NcType::Int => Kind::Signed(4),
-        NcType::UInt => Kind::Unsigned(4),
-        NcType::Int64 => Kind::Signed(8),
-        NcType::UInt64 => Kind::Unsigned(8),
-        NcType::Float => Kind::Float(4),
-        NcType::Double => Kind::Float(8),
+        NcType::Byte => NumberType::Signed(1),
+        NcType::UByte => NumberType::Unsigned(1),
+        NcType::Short => NumberType::Signed(2),
+        NcType::UShort => NumberType::Unsigned(2),
+        NcType::Int => NumberType::Signed(4),
+        NcType::UInt => NumberType::Unsigned(4),
+        NcType::Int64 => NumberType::Signed(8),
+        NcType::UInt64 => NumberType::Unsigned(8),
+        NcType::Float => NumberType::Float(4),
+        NcType::Double => NumberType::Float(8),
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use hdf5_reader::error::{Error, Result};
 use hdf5_reader::{ByteOrder, Datatype, H5Type};
 
-use super::Kind;
+use super::NumberType;
 
 /// A number of a dataset, of whatever type.
 #[derive(Clone, Copy, Debug)]
@@ -36,12 +36,12 @@ impl H5Type for Number {
 }
 
 /// How a type stores numbers; `None` if it is not of numbers that are read. Truth values are numbers, too.
-pub(super) fn kind(datatype: &Datatype) -> Option<Kind> {
+pub(super) fn kind(datatype: &Datatype) -> Option<NumberType> {
     match datatype {
         Datatype::FixedPoint { size: size @ (1 | 2 | 4 | 8), signed, .. } => {
-            Some(if *signed { Kind::Signed(*size) } else { Kind::Unsigned(*size) })
+            Some(if *signed { NumberType::Signed(*size) } else { NumberType::Unsigned(*size) })
         }
-        Datatype::FloatingPoint { size: size @ (4 | 8), .. } => Some(Kind::Float(*size)),
+        Datatype::FloatingPoint { size: size @ (4 | 8), .. } => Some(NumberType::Float(*size)),
         Datatype::Enum { base, .. } => match **base {
             Datatype::FixedPoint { .. } => kind(base),
             _ => None,
@@ -51,9 +51,9 @@ pub(super) fn kind(datatype: &Datatype) -> Option<Kind> {
 }
 
 /// Bytes of a number.
-pub(super) fn bytes(kind: Kind) -> u8 {
+pub(super) fn bytes(kind: NumberType) -> u8 {
     match kind {
-        Kind::Unsigned(bytes) | Kind::Signed(bytes) | Kind::Float(bytes) => bytes,
+        NumberType::Unsigned(bytes) | NumberType::Signed(bytes) | NumberType::Float(bytes) => bytes,
     }
 }
 
@@ -68,16 +68,16 @@ pub(super) fn decoded(raw: &[u8], datatype: &Datatype) -> Option<f64> {
         _ => return None,
     };
     Some(match kind(datatype)? {
-        Kind::Unsigned(1) => f64::from(*raw.first()?),
-        Kind::Signed(1) => f64::from(*raw.first()? as i8),
-        Kind::Unsigned(2) => f64::from(u16::from_le_bytes(little(raw, order)?)),
-        Kind::Signed(2) => f64::from(i16::from_le_bytes(little(raw, order)?)),
-        Kind::Unsigned(4) => f64::from(u32::from_le_bytes(little(raw, order)?)),
-        Kind::Signed(4) => f64::from(i32::from_le_bytes(little(raw, order)?)),
-        Kind::Unsigned(_) => u64::from_le_bytes(little(raw, order)?) as f64,
-        Kind::Signed(_) => i64::from_le_bytes(little(raw, order)?) as f64,
-        Kind::Float(4) => f64::from(f32::from_le_bytes(little(raw, order)?)),
-        Kind::Float(_) => f64::from_le_bytes(little(raw, order)?),
+        NumberType::Unsigned(1) => f64::from(*raw.first()?),
+        NumberType::Signed(1) => f64::from(*raw.first()? as i8),
+        NumberType::Unsigned(2) => f64::from(u16::from_le_bytes(little(raw, order)?)),
+        NumberType::Signed(2) => f64::from(i16::from_le_bytes(little(raw, order)?)),
+        NumberType::Unsigned(4) => f64::from(u32::from_le_bytes(little(raw, order)?)),
+        NumberType::Signed(4) => f64::from(i32::from_le_bytes(little(raw, order)?)),
+        NumberType::Unsigned(_) => u64::from_le_bytes(little(raw, order)?) as f64,
+        NumberType::Signed(_) => i64::from_le_bytes(little(raw, order)?) as f64,
+        NumberType::Float(4) => f64::from(f32::from_le_bytes(little(raw, order)?)),
+        NumberType::Float(_) => f64::from_le_bytes(little(raw, order)?),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What stored numbers stand for, after the conventions of netCDF: `scale_factor`, `add_offset`, `_FillValue`,
 //! `missing_value`, `_Unsigned`.
 
-use super::{Attributes, Kind};
+use super::{Attributes, NumberType};
 use crate::Result;
 
 /// From stored numbers to numbers.
@@ -20,10 +20,10 @@ impl Packing {
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) if one of the attributes is no number.
-    pub(in crate::dataset) fn of(attributes: &Attributes, kind: Kind) -> Result<Self> {
+    pub(in crate::dataset) fn of(attributes: &Attributes, kind: NumberType) -> Result<Self> {
         let unsigned = attributes.text("_Unsigned").ok().flatten();
         let wrap = match kind {
-            Kind::Signed(bytes) if unsigned.is_some_and(|text| text.eq_ignore_ascii_case("true")) => {
+            NumberType::Signed(bytes) if unsigned.is_some_and(|text| text.eq_ignore_ascii_case("true")) => {
                 2f64.powi(8 * i32::from(bytes))
             }
             _ => 0.0,
@@ -34,7 +34,7 @@ impl Packing {
         };
         let mut missing = attributes.numbers("_FillValue")?;
         missing.extend(attributes.numbers("missing_value")?);
-        if kind == Kind::Float(4) {
+        if kind == NumberType::Float(4) {
             missing.iter_mut().for_each(|number| *number = f64::from(*number as f32));
         }
         Ok(Self { scale, missing, wrap })
@@ -50,6 +50,11 @@ impl Packing {
             Some([factor, offset]) => number * factor + offset,
             None => number,
         }
+    }
+
+    /// Whether a stored number may stand for none.
+    pub(in crate::dataset) fn has_missing(&self) -> bool {
+        !self.missing.is_empty()
     }
 
     /// Whether negative numbers are meant without a sign.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::path::Path;
 
-use super::{Kind, VariableInfo};
+use super::{NumberType, VariableInfo};
 use crate::{Error, MemoryBudget, Result};
 
 /// A file of HDF5; there is none.
@@ -66,7 +66,7 @@ impl Variable {
         match self.0 {}
     }
 
-    pub(in crate::dataset) fn kind(&self) -> Kind {
+    pub(in crate::dataset) fn kind(&self) -> NumberType {
         match self.0 {}
     }
 

@@ -9,7 +9,7 @@ use super::file::damaged;
 use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
 use super::number::Number;
-use super::{Attributes, Kind, netcdf3, number};
+use super::{Attributes, NumberType, netcdf3, number};
 use crate::budget::bytes_of;
 use crate::{Error, MemoryBudget, Result};
 
@@ -32,7 +32,7 @@ pub(in crate::dataset) struct Variable {
     file: PathBuf,
     name: String,
     content: Content,
-    kind: Kind,
+    kind: NumberType,
     shape: Vec<usize>,
     /// Bytes that reading takes besides the numbers: of chunks.
     chunks: u64,
@@ -85,7 +85,7 @@ impl Variable {
         file: &Path,
         name: &str,
         content: Content,
-        kind: std::result::Result<Kind, String>,
+        kind: std::result::Result<NumberType, String>,
         axes: &[u64],
     ) -> Result<Self> {
         let refuse = |reason| Error::Format { path: file.into(), reason };
@@ -117,7 +117,7 @@ impl Variable {
     }
 
     /// How its numbers are stored.
-    pub(in crate::dataset) fn kind(&self) -> Kind {
+    pub(in crate::dataset) fn kind(&self) -> NumberType {
         self.kind
     }
 

@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder};
 
+use super::array::{Array, Visit};
+use super::number_type::NumberType;
+use crate::budget::bytes_of;
 use crate::input;
 use crate::npy_header::NpyHeader;
 use crate::shown::escaped;
@@ -20,10 +23,10 @@ const LARGEST_FRAME: usize = 1 << 27;
 pub(in crate::dataset) struct Npz {
     path: PathBuf,
     archive: ZipArchive<rawzip::FileReader>,
-    members: Vec<Member>,
+    members: Vec<Entry>,
 }
 
-struct Member {
+struct Entry {
     name: String,
     method: CompressionMethod,
     /// Its bytes in the archive, at most those of the file.
@@ -52,7 +55,7 @@ impl Npz {
                 return Err(Error::Format { path: path.into(), reason });
             }
             let name = String::from_utf8_lossy(entry.file_path().as_ref()).into_owned();
-            members.push(Member {
+            members.push(Entry {
                 name,
                 method: entry.compression_method(),
                 packed: entry.compressed_size_hint().min(length),
@@ -67,11 +70,32 @@ impl Npz {
         self.members.iter().map(|member| member.name.as_str())
     }
 
+    /// The member that holds the frames: the one that is named, or the only array.
+    fn chosen(&self, named: &str) -> std::result::Result<String, String> {
+        let arrays: Vec<&str> = self.names().filter(|name| name.ends_with(".npy")).collect();
+        let bare = |name: &str| name.trim_end_matches(".npy").to_owned();
+        let found = match (named, &arrays[..]) {
+            ("", [only]) => Some(*only),
+            ("", _) => None,
+            _ => arrays.iter().copied().find(|name| bare(name) == bare(named)),
+        };
+        found.map(str::to_owned).ok_or_else(|| {
+            if arrays.is_empty() {
+                return "holds no arrays: the name of none of its members ends with .npy".to_owned();
+            }
+            let shown: Vec<String> = arrays.iter().take(20).map(|name| short(&bare(name))).collect();
+            format!(
+                "holds the arrays {}; set data.frames.member to the one with the frames (it is \"{named}\")",
+                shown.join(", ")
+            )
+        })
+    }
+
     fn format(&self, reason: String) -> Error {
         Error::Format { path: self.path.clone(), reason: escaped(&reason).into_owned() }
     }
 
-    fn member(&self, name: &str) -> Result<&Member> {
+    fn member(&self, name: &str) -> Result<&Entry> {
         self.members.iter().find(|member| member.name == name).ok_or_else(|| {
             let names: Vec<String> = self.names().take(20).map(short).collect();
             self.format(format!("has no member {name}; it has {}", names.join(", ")))
@@ -104,7 +128,7 @@ impl Npz {
     /// [`Error::Format`] if there is no such member, it is no array, or an array of more numbers than it can unpack to.
     pub(in crate::dataset) fn header(&self, name: &str) -> Result<NpyHeader> {
         let header = self.unpacked(name, |source| self.header_of(name, source))?;
-        let Member { method, packed, .. } = *self.member(name)?;
+        let Entry { method, packed, .. } = *self.member(name)?;
         let most =
             packed.saturating_mul(if method == CompressionMethod::STORE { 1 } else { input::MOST_OF_A_BYTE });
         let needed = header.length();
@@ -135,7 +159,7 @@ impl Npz {
         name: &str,
         size: usize,
         wanted: impl Iterator<Item = usize>,
-        visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>),
+        visit: Visit<'_>,
     ) -> Result<()> {
         if size > LARGEST_FRAME {
             let reason = format!("{name} has frames of {size} numbers, but {LARGEST_FRAME} are possible");
@@ -154,15 +178,62 @@ impl Npz {
                     })?;
                     at += 1;
                 }
-                visit(element.numbers(&bytes));
+                visit(&mut element.numbers(&bytes));
             }
             Ok(())
         })
     }
 }
 
+/// An array in an archive.
+pub(super) struct Member {
+    archive: Npz,
+    name: String,
+    header: NpyHeader,
+}
+
+impl Member {
+    /// The array that is named, or the only one of an archive.
+    ///
+    /// # Errors
+    /// [`Error::Format`] with the arrays there are, if it is not told which is meant.
+    pub(super) fn open(path: &Path, named: &str) -> Result<Self> {
+        let archive = Npz::open(path)?;
+        let name = archive.chosen(named).map_err(|reason| Error::Format { path: path.into(), reason })?;
+        let header = archive.header(&name)?;
+        Ok(Self { archive, name, header })
+    }
+}
+
+impl Array for Member {
+    fn stored_shape(&self) -> Vec<usize> {
+        self.header.stored_shape()
+    }
+
+    fn is_column_major(&self) -> bool {
+        self.header.fortran_order
+    }
+
+    fn number_type(&self) -> NumberType {
+        self.header.element.number_type()
+    }
+
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    fn working(&self, leading: usize) -> u64 {
+        bytes_of(self.header.element.bytes(), &self.stored_shape()[leading..])
+    }
+
+    fn visit(&self, leading: usize, wanted: &mut dyn Iterator<Item = usize>, visit: Visit<'_>) -> Result<()> {
+        let size = self.stored_shape()[leading..].iter().product();
+        self.archive.frames(&self.name, size, wanted, visit)
+    }
+}
+
 /// A name in an archive as it is printed, as long as one can read it.
-pub(in crate::dataset) fn short(name: &str) -> String {
+fn short(name: &str) -> String {
     const LONGEST: usize = 200;
     escaped(&name.chars().take(LONGEST).collect::<String>()).into_owned()
 }

@@ -54,9 +54,9 @@ fn every_type_of_number_is_read_in_both_orders_of_bytes() {
             let variable = file.variable(&path).unwrap();
             assert_eq!(kind, Some(variable.kind()));
             let (sign, name) = match variable.kind() {
-                Kind::Unsigned(bytes) => (1.0, format!("u{bytes}")),
-                Kind::Signed(bytes) => (-1.0, format!("i{bytes}")),
-                Kind::Float(bytes) => (1.0, format!("f{bytes}")),
+                NumberType::Unsigned(bytes) => (1.0, format!("u{bytes}")),
+                NumberType::Signed(bytes) => (-1.0, format!("i{bytes}")),
+                NumberType::Float(bytes) => (1.0, format!("f{bytes}")),
             };
             assert!(path.starts_with(&name), "{path}: {name}");
             assert_eq!(variable.numbers().unwrap(), expected(sign), "{path}");

@@ -10,8 +10,9 @@ use std::path::Path;
 
 use super::field::Field;
 use crate::budget::{MemoryBudget, Working, bytes_of};
+use crate::dataset::NumberType;
 use crate::dataset::RadarConfig;
-use crate::dataset::gridded::{GriddedFile, Kind, Variable};
+use crate::dataset::gridded::{GriddedFile, Variable};
 use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
 
@@ -132,7 +133,7 @@ impl Image {
         }
         let relation = config.reflectivity();
         // Values may be stored with fewer digits than the attributes that name them.
-        let single = self.variable.kind() == Kind::Float(4);
+        let single = self.variable.kind() == NumberType::Float(4);
         let is_in = |list: &[f64], stored: f64| {
             list.iter().any(|&one| one == stored || single && f64::from(one as f32) == stored)
         };
@@ -152,7 +153,7 @@ impl Image {
         let stored = self.variable.numbers()?;
         let rates: Vec<f32> = match self.variable.kind() {
             // Powers are dear: of bytes each is computed once.
-            Kind::Unsigned(1) => {
+            NumberType::Unsigned(1) => {
                 let table: Vec<f32> = (0..=255u8).map(|level| rate(f64::from(level))).collect();
                 stored.into_iter().map(|level| table[usize::from(level as u8)]).collect()
             }

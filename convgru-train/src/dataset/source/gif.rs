@@ -3,14 +3,13 @@
 use std::fs::File;
 use std::io::BufReader;
 use std::num::NonZeroU64;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use convgru_model::Tensor;
-use gif::{ColorOutput, DecodeOptions, DisposalMethod, Encoder, Frame, MemoryLimit, Repeat};
+use gif::{ColorOutput, DecodeOptions, DisposalMethod, Frame, MemoryLimit};
 
-use super::Decoded;
-use super::image::{Image, interleaved, stack};
-use super::limits::{MAX_IMAGE_PIXELS, check_image, check_sequence};
+use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, stack};
+use super::{FrameInfo, FrameSource, Loaded};
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 use crate::input;
@@ -22,32 +21,53 @@ const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
 /// Bytes of a pixel of what frames are drawn with: the canvas, as it was before, and the frame itself.
 const CANVAS_BYTES: usize = 3 + 3 + 4 + 4;
 
-/// Reads every frame of a GIF as a viewer shows it.
-///
-/// # Shapes
-/// returns: `[T, C, H, W]`
-pub(super) fn read(path: &Path, budget: &MemoryBudget) -> Result<Decoded> {
-    let damaged = |error: gif::DecodingError| damaged(path, &error);
-    let [count, width, height] = size(path)?;
-    let canvas = bytes_of(CANVAS_BYTES, &[width, height]);
-    let working = budget.work(path, bytes_of(PIXEL_BYTES, &[count, width, height]).saturating_add(canvas))?;
+/// An animation: one sequence of frames as a viewer shows them.
+pub(super) struct Gif {
+    path: PathBuf,
+    info: FrameInfo,
+}
 
-    let mut options = options();
-    options.set_color_output(ColorOutput::RGBA);
-    let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
-    let mut canvas = Canvas::new(width, height);
-    let mut images = Vec::with_capacity(count);
-    while images.len() < count
-        && let Some(frame) = decoder.read_next_frame().map_err(damaged)?
-    {
-        images.push(canvas.show(frame));
+impl Gif {
+    /// Opens a file and counts its frames; none is decoded.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged, has no frames, or larger ones than are read.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let [steps, width, height] = size(path)?;
+        Ok(Self { path: path.into(), info: FrameInfo::of_images(steps, height, width) })
     }
-    if images.len() < count {
-        let reason =
-            format!("had {count} frames, and now has {}; it was changed while it was read", images.len());
-        return Err(Error::Format { path: path.into(), reason });
+}
+
+impl FrameSource for Gif {
+    fn info(&self) -> &FrameInfo {
+        &self.info
     }
-    Ok(Decoded { frames: stack(images), working })
+
+    fn read(&self, _: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded> {
+        let FrameInfo { steps: count, height, width, .. } = self.info;
+        let path = &self.path;
+        let damaged = |error: gif::DecodingError| damaged(path, &error);
+        let canvas = bytes_of(CANVAS_BYTES, &[width, height]);
+        let working =
+            budget.work(path, bytes_of(PIXEL_BYTES, &[count, width, height]).saturating_add(canvas))?;
+
+        let mut options = options();
+        options.set_color_output(ColorOutput::RGBA);
+        let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+        let mut canvas = Canvas::new(width, height);
+        let mut images = Vec::with_capacity(count);
+        while images.len() < count
+            && let Some(frame) = decoder.read_next_frame().map_err(damaged)?
+        {
+            images.push(canvas.show(frame));
+        }
+        if images.len() < count {
+            let reason =
+                format!("had {count} frames, and now has {}; it was changed while it was read", images.len());
+            return Err(Error::Format { path: path.into(), reason });
+        }
+        Ok(Loaded { frames: vec![stack(&images, steps)], working })
+    }
 }
 
 /// How many frames there are, and their width and height; no frame is decoded.
@@ -125,46 +145,4 @@ impl Canvas {
             }
         }
     }
-}
-
-/// The bytes of a GIF that repeats for ever. One channel is written with 256
-/// grey levels, three with a palette of up to 256 colours for each frame.
-///
-/// # Shapes
-/// frames: `[T, C, H, W]` with C = 1 or 3, values in 0..=1 (others are clamped);
-/// `delay`: time per frame in hundredths of a second
-///
-/// # Errors
-/// [`Error::Data`] if the shape does not suit, a side is above 65535 pixels, or
-/// a value is not a number.
-pub fn encode_gif(frames: &Tensor<f32>, delay: u16) -> Result<Vec<u8>> {
-    let pixels = interleaved("frames for a GIF", frames)?;
-    let (width, height) = (side(frames.shape()[3])?, side(frames.shape()[2])?);
-    let grey = frames.shape()[1] == 1;
-    let greys: Vec<u8> = (0..=255).flat_map(|level| [level; 3]).collect();
-    let failed = |error: gif::EncodingError| Error::Data { what: "GIF".into(), reason: error.to_string() };
-
-    let mut bytes = Vec::new();
-    let mut encoder =
-        Encoder::new(&mut bytes, width, height, if grey { &greys } else { &[] }).map_err(failed)?;
-    encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
-    for pixels in &pixels {
-        let mut frame = if grey {
-            Frame { width, height, buffer: pixels.into(), ..Frame::default() }
-        } else {
-            Frame::from_rgb(width, height, pixels)
-        };
-        frame.delay = delay;
-        encoder.write_frame(&frame).map_err(failed)?;
-    }
-    drop(encoder);
-    Ok(bytes)
-}
-
-/// The side of a GIF, which is at most 65535 pixels.
-fn side(length: usize) -> Result<u16> {
-    u16::try_from(length).map_err(|_| Error::Data {
-        what: "GIF".into(),
-        reason: format!("a side of {length} pixels is above the 65535 of the format"),
-    })
 }
