@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, Source, frames, mnist, radar};
+use super::{DataConfig, Source, mnist, radar, source};
 use crate::checkpoint::bounded;
 use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result, input};
@@ -174,7 +174,7 @@ fn is_read(source: Source, file: &Path, folder: &Path, budget: &MemoryBudget) ->
         Source::Strokes => false,
         Source::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
         Source::Radar => radar::is_times(file) || radar::is_radar(file, budget)?,
-        Source::Frames => frames::is_frames(file),
+        Source::Frames => source::is_frames(file),
     })
 }
 

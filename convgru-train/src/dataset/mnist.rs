@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use rand_chacha::ChaCha8Rng;
 
 use super::Split;
-use super::idx::IdxImages;
 use super::moving_digits::DigitSource;
 use super::random::below;
 use super::resample::Resampler;
+use super::source::idx::IdxImages;
 use crate::shown::shown;
 use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result};
@@ -125,8 +125,8 @@ mod tests {
     use super::*;
     use crate::dataset::fixtures;
     use crate::dataset::fixtures::budget;
-    use crate::dataset::idx::tests::counting;
     use crate::dataset::random::{Purpose, SampleKey, generator};
+    use crate::dataset::source::idx::tests::counting;
 
     #[test]
     fn training_validation_and_test_share_no_image() {

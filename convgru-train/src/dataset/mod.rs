@@ -4,22 +4,20 @@ mod batch;
 mod config;
 mod fingerprint;
 mod frames;
+mod gridded;
 mod gzip;
-mod hdf5;
-mod idx;
 mod mnist;
-mod moment;
 mod moving_digits;
-mod npy_file;
-mod npz;
 mod order;
-mod quantity;
 mod radar;
 mod random;
-mod recording;
 mod resample;
-mod strokes;
+pub(crate) mod source;
+mod synthetic_digits;
+mod timestamp;
 mod trajectory;
+mod units;
+mod windows;
 
 use std::path::Path;
 
@@ -27,15 +25,16 @@ pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt, Source};
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
-pub use frames::{Axes, FramesConfig};
+pub use frames::{FramesConfig, read_frames};
 pub use moving_digits::MovingDigits;
-pub use npy_file::NpyFile;
 pub use order::order;
-pub use quantity::{Quantity, Reflectivity, Transform};
 pub use radar::{Events, RadarConfig, RadarScale};
+pub use source::Axes;
+pub(crate) use source::NumberType;
+pub use units::{Quantity, Reflectivity, Transform};
 
 use crate::shown::shown;
-use crate::{Error, Result, budget};
+use crate::{Error, Result};
 
 /// What sequences are used for. The splits share no digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,11 +126,7 @@ pub trait SequenceDataset: Send + Sync {
 
 /// Opens the data set of a split.
 ///
-/// Without a path the digits are drawn from strokes; with the path of a folder
-/// they are those of MNIST's files in it, and `config.source` must say so. The
-/// path of a `.npy` file stands for its sequences, whatever the source, and is
-/// a test set. Radar images and frames of one's own are read from the path when `config.source`
-/// says so.
+/// Without a path the digits are drawn from strokes. All other sources read what `config.source` says from the path.
 ///
 /// # Errors
 /// [`Error::Config`] if the configuration is invalid or its source does not go
@@ -144,16 +139,16 @@ pub fn open(
     seed: u64,
 ) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
-    match (config.source, path.filter(|path| path.is_file() || is_npy(path))) {
-        (Source::Radar, _) => Ok(Box::new(radar::open(config, given(config, path)?, split, seed)?)),
-        (Source::Frames, _) => Ok(Box::new(frames::open(config, given(config, path)?, split)?)),
-        (_, Some(file)) => open_file(config, file, split),
-        (_, None) => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
+    match config.source {
+        Source::Radar => Ok(Box::new(radar::open(config, given(config, path)?, split, seed)?)),
+        Source::Frames => Ok(Box::new(frames::open(config, &config.frames, given(config, path)?, split)?)),
+        Source::Strokes | Source::Mnist => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
     }
 }
 
 /// Opens everything at a path as a test set, for data that nothing was trained on: of radar images all
-/// events, of anything else what [`open`] takes for the test.
+/// events, of frames all sequences (of a folder `test` where there are folders for splits), of anything else what [`open`] takes for
+/// the test. Sequences of one large array are read when they are asked for.
 ///
 /// # Errors
 /// Those of [`open`].
@@ -161,7 +156,8 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
     config.validate()?;
     match config.source {
         Source::Radar => Ok(Box::new(radar::open_whole(config, path)?)),
-        _ => open(config, Some(path), Split::Test, seed),
+        Source::Frames => frames::open_whole(config, &config.frames, path),
+        Source::Strokes | Source::Mnist => open(config, Some(path), Split::Test, seed),
     }
 }
 
@@ -188,7 +184,7 @@ pub fn detect(path: &Path) -> Result<Source> {
         count += 1;
         radar = radar || file.is_file() && radar::is_radar(&file, &budget)?;
         mnist = mnist || mnist::is_images(&file);
-        frames = frames || frames::is_frames(&file);
+        frames = frames || source::is_frames(&file);
         Ok(())
     })?;
     match [radar, mnist, frames] {
@@ -203,33 +199,6 @@ pub fn detect(path: &Path) -> Result<Source> {
             ),
         }),
     }
-}
-
-fn is_npy(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
-}
-
-fn open_file(config: &DataConfig, path: &Path, split: Split) -> Result<Box<dyn SequenceDataset>> {
-    if !is_npy(path) {
-        return Err(Error::Format {
-            path: path.to_path_buf(),
-            reason: "is no .npy file; give one, or the folder that holds MNIST's files".into(),
-        });
-    }
-    if split != Split::Test {
-        return Err(Error::Data {
-            what: shown(path),
-            reason: format!(
-                "is a test set and cannot serve as the {split} split; give the folder with MNIST's files"
-            ),
-        });
-    }
-    let file = NpyFile::open(path)?;
-    file.expect_steps(config.input_frames, config.output_frames)?;
-    let sequence =
-        budget::bytes_of(size_of::<f32>(), &file.frame_shape()).saturating_mul(file.steps() as u64);
-    config.budget().keep(path, sequence)?;
-    Ok(Box::new(file))
 }
 
 /// Fails unless the index exists and the buffers have the size of a sequence.

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::config::{DataConfig, Source};
 use super::mnist::MnistDigits;
 use super::random::{Purpose, SampleKey, generator};
-use super::strokes::StrokeDigits;
+use super::synthetic_digits::StrokeDigits;
 use super::trajectory::Trajectory;
 use super::{SequenceDataset, SequenceMut, Split, check_request};
 use crate::shown::shown;

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use convgru_train::MemoryBudget;
 use convgru_train::config::TrainingConfig;
-use convgru_train::dataset::{DataConfig, OnCorrupt, Source, Split, detect, open, open_whole};
-use convgru_train::media::{read_frames, read_sequences};
+use convgru_train::dataset::{
+    DataConfig, FramesConfig, OnCorrupt, Source, Split, detect, open, open_whole, read_frames,
+};
 use convgru_train::tune::SearchConfig;
 use tempfile::{TempDir, tempdir};
 
@@ -103,7 +104,14 @@ fn arrays_of_many_frames_or_sequences() {
     std::fs::write(path("empty.npy"), header("(1099511627776, 0, 4)")).unwrap();
     damaged("frames of nothing", &frames(1), &path("empty.npy"));
     let budget = MemoryBudget::new(1, "--memory-mib");
-    assert!(bounded("frames of nothing", MIB, || read_sequences(path("empty.npy"), &budget)).is_err());
+    assert!(
+        bounded("frames of nothing", MIB, || read_frames(
+            path("empty.npy"),
+            &FramesConfig::default(),
+            &budget
+        ))
+        .is_err()
+    );
 }
 
 #[test]
@@ -140,7 +148,9 @@ fn images_for_predictions() {
     let read = |name: &str, mebibytes: usize| {
         let budget = MemoryBudget::new(mebibytes, "--memory-mib");
         bounded(name, allowed(size(&path(name)), mebibytes), || {
-            read_frames(path(name), &budget).map(|_| ()).map_err(|error| error.to_string())
+            read_frames(path(name), &FramesConfig::default(), &budget)
+                .map(|_| ())
+                .map_err(|error| error.to_string())
         })
     };
     read("a.gif", 512).unwrap();
@@ -405,8 +415,12 @@ fn arrays_that_their_members_cannot_unpack_to() {
     image.truncate(100);
     std::fs::create_dir(folder.path().join("images")).unwrap();
     std::fs::write(folder.path().join("images/a.png"), image).unwrap();
-    let error =
-        read_frames(folder.path().join("images"), &MemoryBudget::new(1024, "--memory-mib")).unwrap_err();
+    let error = read_frames(
+        folder.path().join("images"),
+        &FramesConfig::default(),
+        &MemoryBudget::new(1024, "--memory-mib"),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("unpack to at most"), "{error}");
 }
 

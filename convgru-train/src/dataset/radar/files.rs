@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::RadarConfig;
-use super::composite::{self, Model};
 use super::events::{Recorded, Series};
-use super::field::Field;
-use super::meteonet::RainFile;
-use super::pgm::{self, Pgm};
-use crate::dataset::moment::Moment;
-use crate::dataset::{OnCorrupt, hdf5};
+use crate::dataset::source::radar::composite::{self, Model};
+use crate::dataset::source::radar::field::Field;
+use crate::dataset::source::radar::meteonet::RainFile;
+use crate::dataset::source::radar::pgm::{self, Pgm};
+use crate::dataset::timestamp::Timestamp;
+use crate::dataset::{OnCorrupt, gridded};
 use crate::shown::{shown, shown_name};
 use crate::{Error, MemoryBudget, Result, input};
 
@@ -45,7 +45,7 @@ pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
 fn is_candidate(path: &Path) -> bool {
     let netcdf = ["nc", "nc4"];
     let extension = path.extension().unwrap_or_default();
-    hdf5::is_named(path) && !netcdf.iter().any(|one| extension.eq_ignore_ascii_case(one))
+    gridded::is_named(path) && !netcdf.iter().any(|one| extension.eq_ignore_ascii_case(one))
 }
 
 impl Format {
@@ -182,7 +182,9 @@ pub(super) fn find(
         Format::Hdf5(_) => by_folder(folder, composites.remove(&format).unwrap_or_default()),
         Format::MeteoNet => {
             let series = |file: &PathBuf| {
-                Ok(Series { folder: folder_name(folder, file), frames: RainFile::frames(file, budget)? })
+                let times = RainFile::times(file, budget)?.into_iter().enumerate();
+                let frames = times.map(|(index, time)| Recorded { file: file.clone(), index, time });
+                Ok(Series { folder: folder_name(folder, file), frames: frames.collect() })
             };
             on_corrupt.kept(files.iter().map(series), left_out)?
         }
@@ -199,7 +201,7 @@ fn images(files: Vec<PathBuf>) -> Vec<Result<Recorded>> {
         .into_par_iter()
         .map(|file| {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            let time = match Moment::in_text(&name) {
+            let time = match Timestamp::in_text(&name) {
                 Some(time) => Some(time),
                 None => pgm::observed(&file)?,
             };

@@ -57,9 +57,7 @@ fn events_become_splits_of_their_own() {
     let folder = two_events();
     let open = |split| open(&small(), folder.path(), split, 3).unwrap();
     let [train, validation, test] = [Split::Train, Split::Validation, Split::Test].map(open);
-    let frames = |data: &Recordings| -> Vec<usize> {
-        data.material.strips.iter().map(super::super::recording::Strip::len).collect()
-    };
+    let frames = |data: &WindowDataset| -> Vec<usize> { data.source.clips.iter().map(Clip::len).collect() };
     assert_eq!((frames(&train), frames(&validation), frames(&test)), (vec![12], vec![4], vec![7, 6]));
     assert_eq!((train.len(), train.frame_shape(), train.steps()), (50, [1, 8, 8], 4));
     // One place of 8 x 8 in 12 x 10 pixels, four and three windows.
@@ -91,7 +89,7 @@ fn the_same_epoch_and_index_are_the_same_bits_in_any_batch() {
     assert!(samples.len() > 40, "{} different sequences of 50", samples.len());
 }
 
-fn whole_sequence(data: &Recordings, index: usize) -> Vec<u32> {
+fn whole_sequence(data: &WindowDataset, index: usize) -> Vec<u32> {
     let mut frames = vec![f32::NAN; 4 * 64];
     let mut valid = vec![f32::NAN; 4 * 64];
     data.sequence(0, index, &mut SequenceMut { frames: &mut frames, valid: Some(&mut valid) }).unwrap();
@@ -110,7 +108,7 @@ fn damaged_frames_end_it_or_are_gaps() {
     assert!(error.contains("201609281030_test.pgm.gz"), "{error}");
     let config = DataConfig { on_corrupt: OnCorrupt::Skip, ..small() };
     let test = open(&config, folder.path(), Split::Test, 0).unwrap();
-    let frames: Vec<usize> = test.material.strips.iter().map(super::super::recording::Strip::len).collect();
+    let frames: Vec<usize> = test.source.clips.iter().map(Clip::len).collect();
     assert_eq!((frames, test.warnings().len()), (vec![6, 6], 1));
     assert!(test.warnings()[0].contains("201609281030_test.pgm.gz"));
 }
@@ -135,7 +133,7 @@ fn files_that_say_no_time_end_it_or_are_left_out() {
 #[cfg(feature = "hdf5")]
 #[test]
 fn composites_with_a_damaged_header_end_it_or_are_left_out() {
-    use crate::dataset::hdf5::tests::written;
+    use crate::dataset::gridded::tests::written;
     let folder = tempfile::tempdir().unwrap();
     for time in 0..16 {
         let name = format!("composite{time:02}.h5");
@@ -152,7 +150,7 @@ fn composites_with_a_damaged_header_end_it_or_are_left_out() {
     assert!(error.contains("composite03.h5") && error.contains("h5repack"), "{error}");
     config.on_corrupt = OnCorrupt::Skip;
     let whole = open_whole(&config, folder.path()).unwrap();
-    let lengths: Vec<usize> = whole.material.strips.iter().map(super::super::recording::Strip::len).collect();
+    let lengths: Vec<usize> = whole.source.clips.iter().map(Clip::len).collect();
     // Three frames before the gap are fewer than a sequence.
     assert_eq!(lengths, [4, 8]);
     let [warning] = whole.warnings() else { panic!("{:?}", whole.warnings()) };
@@ -204,8 +202,8 @@ fn the_real_composites_have_the_published_rain() {
     let test = open(&config, &folder, Split::Test, 0).unwrap();
     assert_eq!((test.frame_shape(), test.len()), ([1, 1226, 760], 29));
     assert_eq!((test.label(0), test.label(28)), ("2016-09-28 14:45".into(), "2016-09-28 17:05".into()));
-    let strip = &test.material.strips[0];
-    assert_eq!(strip.len(), 40);
+    let clip = &test.source.clips[0];
+    assert_eq!(clip.len(), 40);
     let Batched { share_missing, share_of_5_dbz, highest } = Batched::of(&test);
     // Figures of the data's description: 24.3 % outside, 34 % of the rest at 5 dBZ or more, at most 57.5 dBZ.
     assert!((share_missing - 0.243).abs() < 0.001, "{share_missing}");
@@ -221,7 +219,7 @@ struct Batched {
 
 impl Batched {
     /// Over all frames: the windows at 0, 12 and 24, and what the last one adds.
-    fn of(test: &Recordings) -> Self {
+    fn of(test: &WindowDataset) -> Self {
         let (mut missing, mut wet, mut all, mut highest) = (0usize, 0usize, 0usize, 0.0f32);
         for index in [0, 12, 24, 28] {
             let batch = batch(test, 0, &[index]).unwrap();
@@ -243,7 +241,7 @@ impl Batched {
 #[cfg(feature = "hdf5")]
 #[test]
 fn composites_of_hdf5_have_their_times_and_gaps() {
-    use crate::dataset::hdf5::tests::written;
+    use crate::dataset::gridded::tests::written;
     let mut config = small();
     config.radar.downsample = 1;
     assert_eq!(crate::dataset::detect(&written("odim")).unwrap(), Source::Radar);
@@ -252,9 +250,7 @@ fn composites_of_hdf5_have_their_times_and_gaps() {
     assert_eq!(crate::dataset::detect(&written("packed.nc")).unwrap(), Source::Frames);
     // Eight times, an hour's gap between the first ones, eight times.
     let whole = open_whole(&config, &written("odim")).unwrap();
-    let lengths = |data: &Recordings| -> Vec<usize> {
-        data.material.strips.iter().map(super::super::recording::Strip::len).collect()
-    };
+    let lengths = |data: &WindowDataset| -> Vec<usize> { data.source.clips.iter().map(Clip::len).collect() };
     assert_eq!(lengths(&whole), [8, 8]);
     assert_eq!(whole.quantity().minutes_per_step, Some(5.0));
     assert_eq!(
@@ -287,7 +283,7 @@ fn meteonet_has_its_gaps() {
     config.radar.crop = [32, 32];
     config.radar.minimum_rain = 0.001;
     let test = open(&config, &folder, Split::Test, 0).unwrap();
-    let lengths: Vec<usize> = test.material.strips.iter().map(super::super::recording::Strip::len).collect();
+    let lengths: Vec<usize> = test.source.clips.iter().map(Clip::len).collect();
     assert_eq!(lengths, [12, 12]);
     assert!(test.label(0).starts_with("2016-08-28 13:"), "{}", test.label(0));
     let train = open(&config, &folder, Split::Train, 0).unwrap();
