@@ -123,7 +123,7 @@ fn pgm(minute: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use convgru_train::config::TrainingConfig;
+    use convgru_train::config::RunConfig;
     use convgru_train::dataset::{Fingerprint, Source, Split, open};
 
     use super::*;
@@ -133,7 +133,7 @@ mod tests {
         for (kind, source, files) in [(Kind::Arrays, Source::Frames, 3), (Kind::Radar, Source::Radar, 30)] {
             let folder = tempfile::tempdir().unwrap();
             kind.write(folder.path()).unwrap();
-            let mut config = TrainingConfig::default();
+            let mut config = RunConfig::default();
             for setting in kind.settings() {
                 config = config.with(setting).unwrap();
             }

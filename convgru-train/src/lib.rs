@@ -17,9 +17,12 @@ pub mod metric;
 mod npy_header;
 pub mod optimizer;
 mod parallel;
+pub mod printable;
 pub mod report;
 pub mod schedule;
-pub mod shown;
+mod shown {
+    pub(crate) use crate::printable::{escaped, printable as shown, printable_name as shown_name};
+}
 mod storage;
 pub mod trainer;
 pub mod tune;
