@@ -6,12 +6,14 @@
 use std::ops::Range;
 
 use super::algorithm::Algorithm;
+use super::direct::DirectConvolution;
 use super::epilogue::Epilogue;
 use super::multiply::{Segment, Segments};
 use super::packed::Packed;
-use super::{direct, winograd};
+use super::winograd::WinogradConvolution;
 use crate::error::Result;
 use crate::feature_maps::{Extent, FeatureMaps, Layout, Rows};
+use crate::isa::Isa;
 use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
@@ -54,6 +56,41 @@ impl<'a, T: Real> Source<'a, T> {
     /// Blocks of the input.
     pub(super) fn blocks(&self) -> usize {
         self.packed.geometry.input.blocks()
+    }
+}
+
+/// All convolutions that are added up. The last one says for all how blocks of the output lie in panels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sources<'a, T> {
+    pub(super) all: &'a [Source<'a, T>],
+    pub(super) last: Source<'a, T>,
+}
+
+impl<'a, T: Real> Sources<'a, T> {
+    /// The instruction set of all weights.
+    pub(super) fn isa(&self) -> Isa {
+        self.last.packed.isa
+    }
+
+    /// Channels of all inputs.
+    pub(super) fn channels(&self) -> usize {
+        self.all.iter().map(|source| source.packed.geometry.input.count).sum()
+    }
+
+    /// Blocks of all inputs.
+    pub(super) fn blocks(&self) -> usize {
+        self.all.iter().map(Source::blocks).sum()
+    }
+
+    /// The segments of each source among those of all, which lie one after the other: `count` for each block.
+    pub(super) fn segments<'s>(&self, segments: &'s [Segment], count: usize) -> [Segments<'s>; MOST] {
+        let mut rest = segments;
+        let mut parts = [Segments::NONE; MOST];
+        for (source, part) in self.all.iter().zip(&mut parts) {
+            let (of_source, others) = rest.split_at(count * source.blocks());
+            (*part, rest) = (Segments::new(of_source), others);
+        }
+        parts
     }
 }
 
@@ -111,29 +148,23 @@ pub(crate) unsafe fn convolve<T: Real, E: Epilogue<T>>(
         let input = wide.as_ref().map_or(source.input, |maps| maps.as_ref().rows());
         *in_place = Source { input, ..*source };
     }
-    let sources = &in_place[..sources.len()];
-    // SAFETY: the contract of both is that of this function.
-    unsafe {
-        match algorithm {
-            Algorithm::Winograd(tile) => winograd::convolve(tile, sources, region, epilogue, scratch),
-            Algorithm::Direct | Algorithm::Patches => direct::convolve(sources, region, epilogue, scratch),
+    let sources = Sources { all: &in_place[..sources.len()], last: in_place[sources.len() - 1] };
+    match algorithm {
+        Algorithm::Winograd(tile) => {
+            assert!(T::WINOGRAD, "weights of {} that are packed for tiles", T::NAME);
+            let convolution = WinogradConvolution::new(tile, sources, region);
+            let memory = scratch.provide(convolution.scratch())?;
+            // SAFETY: the contract of both is the same.
+            unsafe { convolution.run(epilogue, memory) };
+        }
+        Algorithm::Direct | Algorithm::Patches => {
+            let convolution = DirectConvolution::new(sources, region);
+            let memory = scratch.provide(convolution.scratch())?;
+            // SAFETY: the contract of both is the same.
+            unsafe { convolution.run(epilogue, memory) };
         }
     }
-}
-
-/// The segments of each source, which lie one after the other: `count` of them for each block.
-pub(super) fn segments_of<'a, T: Real>(
-    sources: &[Source<'_, T>],
-    segments: &'a [Segment],
-    count: usize,
-) -> [Segments<'a>; MOST] {
-    let mut rest = segments;
-    let mut parts = [Segments::NONE; MOST];
-    for (source, part) in sources.iter().zip(&mut parts) {
-        let (of_source, others) = rest.split_at(count * source.blocks());
-        (*part, rest) = (Segments::new(of_source), others);
-    }
-    parts
+    Ok(())
 }
 
 /// A copy with a wider halo, where the halo of the maps is too narrow for a kernel.

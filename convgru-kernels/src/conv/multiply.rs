@@ -18,8 +18,8 @@ const LINE: usize = 64;
 /// Channels of one block that enter a sum: where they lie, and how many there are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment {
-    pub(super) offset: usize,
-    pub(super) len: usize,
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
 }
 
 /// The segments of a product, and where the last of their channels ends.
