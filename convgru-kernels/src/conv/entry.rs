@@ -5,9 +5,9 @@
 //! channels are visited once.
 
 use super::algorithm::Algorithm;
-use super::convolve::{Region, Source, convolve, widened};
+use super::convolve::{ConvSource, Region, convolve, widened};
 use super::direct::DirectWeightGradient;
-use super::epilogue::{Output, Store};
+use super::epilogue::{Output, StoreSums};
 use super::geometry::Geometry;
 use super::shape::ConvShape;
 use super::strided::StridedConvolution;
@@ -37,9 +37,9 @@ pub(crate) fn forward<T: Real>(
         && let Some(packed) = weights.forward()?
     {
         let region = Region::all(&output.layout());
-        let store = Store { output: output.rows(), mode, bias: weights.bias() };
+        let store = StoreSums { output: output.rows(), mode, bias: weights.bias() };
         // SAFETY: the output is borrowed exclusively, and the epilogue alone has its rows.
-        return unsafe { convolve(&[Source::new(packed, input.rows())], &region, &store, scratch) };
+        return unsafe { convolve(&[ConvSource::new(packed, input.rows())], &region, &store, scratch) };
     }
     if shape.in_channels > 0 {
         let convolution = StridedConvolution::new(&shape, input.extent(), extent);
@@ -87,9 +87,9 @@ pub(crate) fn input_gradient<T: Real>(
         }
         Some(packed) => {
             let region = Region::all(&d_input.layout());
-            let store = Store { output: d_input.rows(), mode, bias: None };
+            let store = StoreSums { output: d_input.rows(), mode, bias: None };
             // SAFETY: the gradient of the input is borrowed exclusively, and the epilogue alone has its rows.
-            unsafe { convolve(&[Source::new(packed, d_output.rows())], &region, &store, scratch) }
+            unsafe { convolve(&[ConvSource::new(packed, d_output.rows())], &region, &store, scratch) }
         }
     }
 }

@@ -3,11 +3,11 @@
 //! Unsafe: Items of work have rows that no other has, so that the epilogue meets each pixel of each block once.
 
 use super::band_rows;
-use crate::conv::convolve::{MOST, Region, Source, Sources};
+use crate::conv::convolve::{ConvSource, ConvSources, MOST, Region};
 use crate::conv::epilogue::{Epilogue, Finish, Finished};
 use crate::conv::geometry::Geometry;
-use crate::conv::multiply::{Rows, Segment, Term};
-use crate::feature_maps::{Layout, RowPlace, count};
+use crate::conv::multiply::{RowProduct, Segment, Term};
+use crate::feature_maps::{MapLayout, RowPlace, count};
 use crate::parallel::for_each_item;
 use crate::real::Real;
 use crate::scratchpad::{Requirement, Scratch};
@@ -15,7 +15,7 @@ use crate::simd::{Simd, TileKernel};
 
 /// A convolution, of which items of work take bands of rows.
 pub(in crate::conv) struct DirectConvolution<'a, T> {
-    sources: Sources<'a, T>,
+    sources: ConvSources<'a, T>,
     region: &'a Region,
     /// Rows of an item, and items of an image.
     band: usize,
@@ -24,8 +24,8 @@ pub(in crate::conv) struct DirectConvolution<'a, T> {
 
 impl<'a, T: Real> DirectConvolution<'a, T> {
     /// The halo of the inputs is as wide as the geometry asks for.
-    pub(in crate::conv) fn new(sources: Sources<'a, T>, region: &'a Region) -> Self {
-        let row_bytes = |source: &Source<'_, T>| {
+    pub(in crate::conv) fn new(sources: ConvSources<'a, T>, region: &'a Region) -> Self {
+        let row_bytes = |source: &ConvSource<'_, T>| {
             let layout = source.input.layout();
             layout.row_stride() * layout.blocks() * size_of::<T>()
         };
@@ -72,8 +72,9 @@ impl<'a, T: Real> DirectConvolution<'a, T> {
                         *term = Term { a, segments, b, next: b.as_ptr() };
                     }
                     let terms = &terms[..sources.all.len()];
-                    let product = Rows { rows: output.width, terms, c: &mut *lane, blocks: blocks.len() };
-                    T::dispatch_tile(isa, OfRow(product));
+                    let product =
+                        RowProduct { rows: output.width, terms, c: &mut *lane, blocks: blocks.len() };
+                    T::dispatch_tile(isa, RowOfPixels(product));
                     let finished = Finished {
                         width: blocks.len(),
                         blocks: blocks.len().min(region.blocks - blocks.start),
@@ -94,7 +95,7 @@ impl<'a, T: Real> DirectConvolution<'a, T> {
 }
 
 /// Every tap of every block of input channels, relative to the first tap of the first block.
-fn segments(geometry: &Geometry, layout: &Layout) -> impl Iterator<Item = Segment> {
+fn segments(geometry: &Geometry, layout: &MapLayout) -> impl Iterator<Item = Segment> {
     let (layout, [height, width]) = (*layout, geometry.kernel);
     let (input, [down, across]) = (geometry.input, geometry.dilation);
     (0..input.blocks()).flat_map(move |block| {
@@ -108,9 +109,9 @@ fn segments(geometry: &Geometry, layout: &Layout) -> impl Iterator<Item = Segmen
 }
 
 /// The sums of one row of pixels for one panel.
-struct OfRow<'a, T>(Rows<'a, T>);
+struct RowOfPixels<'a, T>(RowProduct<'a, T>);
 
-impl<T: Real> TileKernel<T> for OfRow<'_, T> {
+impl<T: Real> TileKernel<T> for RowOfPixels<'_, T> {
     type Output = ();
 
     #[inline(always)]

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::band_rows;
 use crate::conv::geometry::Geometry;
-use crate::conv::multiply::{Outer, Run};
+use crate::conv::multiply::{Outer, PixelRun};
 use crate::conv::packed::PanelBlocks;
 use crate::feature_maps::{Rows, count};
 use crate::isa::Isa;
@@ -107,7 +107,7 @@ impl<'a, T: Real> DirectWeightGradient<'a, T> {
                 let [u, v] = [tap / geometry.kernel[1], tap % geometry.kernel[1]];
                 let shift = u * geometry.dilation[0] * in_layout.row_stride()
                     + v * geometry.dilation[1] * in_layout.lanes();
-                let mut runs = [Run { a: 0, b: 0 }; RUNS];
+                let mut runs = [PixelRun { a: 0, b: 0 }; RUNS];
                 for (index, run) in runs[..count].iter_mut().enumerate() {
                     run.a = geometry.first_tap(in_layout, first + index, 0) + shift;
                     run.b = index * out_layout.row_stride();

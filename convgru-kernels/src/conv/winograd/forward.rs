@@ -3,13 +3,13 @@
 //! Unsafe: Items of work have tiles that no other has, so that the epilogue meets each pixel of each block once;
 //! products and sums are slices whose lengths are compared before a transform.
 
-use super::plane::{self, Plane};
-use super::tiles::{Columns, InputTransform, Tiles, Transformed, with_tile};
+use super::plane::{self, VectorGrid};
+use super::tiles::{InputTransform, TileColumns, Tiles, Transformed, with_tile};
 use super::transform::OutputMatrix;
 use crate::conv::algorithm::Tile;
-use crate::conv::convolve::{MOST, Region, Sources};
+use crate::conv::convolve::{ConvSources, MOST, Region};
 use crate::conv::epilogue::{Epilogue, Finish, Finished};
-use crate::conv::multiply::{Rows, Segment, Segments, Term};
+use crate::conv::multiply::{ProductSegments, RowProduct, Segment, Term};
 use crate::feature_maps::{RowPlace, count};
 use crate::parallel::for_each_item;
 use crate::real::Real;
@@ -23,7 +23,7 @@ const WEIGHT_BYTES: usize = 2 << 20;
 
 /// A convolution, of which items of work take some tiles each.
 pub(in crate::conv) struct WinogradConvolution<'a, T> {
-    sources: Sources<'a, T>,
+    sources: ConvSources<'a, T>,
     region: &'a Region,
     tiles: Tiles,
     /// Tiles of an item of work.
@@ -44,7 +44,7 @@ impl<'a, T: Real> WinogradConvolution<'a, T> {
     /// Weights that stay in a cache are read panel by panel, for as many tiles as leave their
     /// transformed input in a second-level cache. Larger ones are read once for each item, element by
     /// element, for as many tiles as leave a part of the products in a third-level cache.
-    pub(in crate::conv) fn new(tile: Tile, sources: Sources<'a, T>, region: &'a Region) -> Self {
+    pub(in crate::conv) fn new(tile: Tile, sources: ConvSources<'a, T>, region: &'a Region) -> Self {
         let (tiles, panel_blocks) = (Tiles::new(tile, region), sources.last.packed.panel_blocks);
         let (inputs, outputs) = (sources.blocks(), region.blocks);
         let (elements, total, panels) =
@@ -133,7 +133,7 @@ impl<'a, T: Real> WinogradConvolution<'a, T> {
                 first_block,
                 first: tiles.start,
                 count: tiles.len(),
-                columns: Columns::All,
+                columns: TileColumns::All,
                 transformed: self.transformed,
                 to: &mut *to,
                 window: &mut *window,
@@ -148,7 +148,7 @@ impl<'a, T: Real> WinogradConvolution<'a, T> {
         &self,
         count: usize,
         panels: Range<usize>,
-        segments: [Segments<'_>; MOST],
+        segments: [ProductSegments<'_>; MOST],
         input: &[T],
         products: &mut [T],
     ) {
@@ -206,12 +206,12 @@ impl<'a, T: Real> WinogradConvolution<'a, T> {
 /// The products of some transformed tiles with some panels.
 struct TileProducts<'a, T> {
     tile: Tile,
-    sources: Sources<'a, T>,
+    sources: ConvSources<'a, T>,
     panels: Range<usize>,
     count: usize,
     v: &'a [T],
     v_stride: usize,
-    segments: [Segments<'a>; MOST],
+    segments: [ProductSegments<'a>; MOST],
     /// For each panel the products of each element, `m_stride` apart.
     m: &'a mut [T],
     m_stride: usize,
@@ -223,7 +223,7 @@ impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
         let elements = self.tile.transformed().pow(2);
-        let Sources { all, last } = self.sources;
+        let ConvSources { all, last } = self.sources;
         for element in 0..elements {
             for (index, panel) in self.panels.clone().enumerate() {
                 let blocks = last.blocks_of(panel).len();
@@ -246,7 +246,7 @@ impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
                     *term = Term { a, segments, b: weights((element, panel)), next };
                 }
                 let c = &mut self.m[(index * elements + element) * self.m_stride..][..self.m_stride];
-                let product = Rows { rows: self.count, terms: &terms[..all.len()], c, blocks };
+                let product = RowProduct { rows: self.count, terms: &terms[..all.len()], c, blocks };
                 product.multiply::<S, ROWS, COLUMNS, BLOCK>(s);
             }
         }
@@ -290,9 +290,9 @@ fn transform_back<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: 
             // panel for every tile, and M x M rows of the panel for every tile in the sums.
             unsafe {
                 let (row, column) = (N * work.m_stride, work.m_stride);
-                let from = Plane { start: from.add(tile * width + lane), row, column };
+                let from = VectorGrid { start: from.add(tile * width + lane), row, column };
                 let start = to.add(tile * M * M * width + lane);
-                let to = Plane { start, row: M * width, column: width };
+                let to = VectorGrid { start, row: M * width, column: width };
                 plane::transform::<T, S, OutputMatrix, N, M>(s, from, to);
             }
         }

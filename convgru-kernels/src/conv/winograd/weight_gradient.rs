@@ -4,13 +4,13 @@
 
 use std::ops::Range;
 
-use super::tiles::{Columns, GradientTransform, InputTransform, Tiles, Transformed};
+use super::tiles::{GradientTransform, InputTransform, TileColumns, Tiles, Transformed};
 use super::weights::KernelGradient;
 use crate::aligned::Aligned;
 use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
-use crate::conv::multiply::{Outer, Run};
+use crate::conv::multiply::{Outer, PixelRun};
 use crate::conv::packed::PanelBlocks;
 use crate::feature_maps::{Rows, count};
 use crate::isa::Isa;
@@ -116,11 +116,11 @@ pub(in crate::conv) struct WinogradWeightGradient<'a, T> {
 }
 
 /// What an item adds up.
-struct Part {
+struct ItemSums {
     /// Those of all images.
     tiles: Range<usize>,
     /// The elements of a tile.
-    columns: Columns,
+    columns: TileColumns,
     /// Blocks of input channels.
     inputs: Range<usize>,
     /// The panels, the first of those whose sums are held, and how many these are.
@@ -151,7 +151,7 @@ impl<'a, T: Real> WinogradWeightGradient<'a, T> {
 
     /// Transformed tiles and a window for each thread, and sums for all.
     pub(in crate::conv) fn scratch(&self) -> Requirement {
-        let widest = Columns::of_sides(self.cut.sides)[0];
+        let widest = TileColumns::of_sides(self.cut.sides)[0];
         let tiles = self.x.len_of(self.tile, widest) + self.d.len_of(self.tile, widest);
         Requirement {
             lane: tiles + self.elements() * T::BLOCK,
@@ -194,7 +194,7 @@ impl<'a, T: Real> WinogradWeightGradient<'a, T> {
 
     /// The sums of some panels over all tiles.
     fn add_up(&self, panels: &Range<usize>, sums: &mut [T], lanes: &mut [Aligned<T>]) {
-        let sides = Columns::of_sides(self.cut.sides);
+        let sides = TileColumns::of_sides(self.cut.sides);
         let in_blocks = self.geometry.input.blocks();
         let of_panels = panels.len().div_ceil(self.cut.panels_of_item);
         let items_of_half = sides.len() * of_panels * in_blocks.div_ceil(self.cut.inputs_of_item);
@@ -208,7 +208,7 @@ impl<'a, T: Real> WinogradWeightGradient<'a, T> {
             let (columns, rest) = (sides[item % sides.len()], item / sides.len());
             let first = panels.start + rest % of_panels * self.cut.panels_of_item;
             let input = rest / of_panels * self.cut.inputs_of_item;
-            let part = Part {
+            let part = ItemSums {
                 tiles: half * tiles..self.tiles.count().min((half + 1) * tiles),
                 columns,
                 inputs: input..in_blocks.min(input + self.cut.inputs_of_item),
@@ -228,7 +228,7 @@ impl<'a, T: Real> WinogradWeightGradient<'a, T> {
     }
 
     /// Transforms the input and the gradient of some tiles.
-    fn transform(&self, part: &Part, of: Range<usize>, [x, d]: [&mut [T]; 2], window: &mut [T]) {
+    fn transform(&self, part: &ItemSums, of: Range<usize>, [x, d]: [&mut [T]; 2], window: &mut [T]) {
         let (first, count) = (of.start, of.len());
         let input = InputTransform {
             tiles: self.tiles,
@@ -259,11 +259,11 @@ impl<'a, T: Real> WinogradWeightGradient<'a, T> {
     }
 
     /// Adds the products of some transformed tiles to the sums, the first of which they replace.
-    fn add_products(&self, part: &Part, of: Range<usize>, [x, d]: [&[T]; 2], sums: Disjoint<'_, T>) {
+    fn add_products(&self, part: &ItemSums, of: Range<usize>, [x, d]: [&[T]; 2], sums: Disjoint<'_, T>) {
         let (input, panel_len) = (&self.geometry.input, self.panel_len());
         let first_block = self.blocks_of(&part.panels).start;
         let block_stride = self.cut.tiles * T::BLOCK;
-        let runs = [Run { a: 0, b: 0 }];
+        let runs = [PixelRun { a: 0, b: 0 }];
         let columns = part.columns.of(self.tile);
         for index in 0..self.tile.transformed() * columns.len() {
             let (row, column) = (index / columns.len(), columns.start + index % columns.len());
