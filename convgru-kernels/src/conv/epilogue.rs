@@ -83,14 +83,14 @@ pub(crate) trait Epilogue<T: Real>: Sync {
 
 /// Stores sums, with a bias or to what is there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Store<'a, T> {
+pub(super) struct StoreSums<'a, T> {
     pub(super) output: RowsMut<'a, T>,
     pub(super) mode: Output,
     /// One number for each lane of each block of the output.
     pub(super) bias: Option<&'a [T]>,
 }
 
-impl<T: Real> Epilogue<T> for Store<'_, T> {
+impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         let out = self.output.address(sums.place, sums.column, sums.count);

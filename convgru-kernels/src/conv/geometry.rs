@@ -1,7 +1,7 @@
 //! A convolution of stride 1 as kernels see it: forward, or backward to the input.
 
 use super::shape::ConvShape;
-use crate::feature_maps::{Channels, Extent, Layout};
+use crate::feature_maps::{Channels, Extent, MapLayout};
 use crate::real::Real;
 
 /// A convolution of stride 1: output pixel `(i, j)` sums `w[u, v] x[i + u d - top, j + v d - left]`.
@@ -56,7 +56,7 @@ impl Geometry {
     }
 
     /// Where in its plane the first tap of output pixel `(row, column)` lies, the halo included.
-    pub(super) fn first_tap(&self, layout: &Layout, row: usize, column: usize) -> usize {
+    pub(super) fn first_tap(&self, layout: &MapLayout, row: usize, column: usize) -> usize {
         let place =
             |position: usize, axis: usize| (position + layout.halo()[axis]) as isize - self.before[axis];
         let (row, column) = (place(row, 0), place(column, 1));

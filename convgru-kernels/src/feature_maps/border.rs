@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::extent::expect_len;
-use super::layout::Layout;
+use super::layout::MapLayout;
 use super::rows::{RowPlace, for_each_row};
 use super::view::{FeatureMapsMut, FeatureMapsRef};
 use crate::error::Result;
@@ -137,7 +137,7 @@ struct ChannelRows {
 }
 
 impl ChannelRows {
-    fn of(layout: &Layout, place: RowPlace) -> Self {
+    fn of(layout: &MapLayout, place: RowPlace) -> Self {
         let extent = layout.extent();
         let channels = layout.channels().of_block(place.block);
         let first = (place.image * extent.channels + channels.start) * extent.height + place.row;

@@ -1,7 +1,7 @@
 //! Between space and channels: a patch of `r x r` pixels is `r^2` groups of channels of one pixel.
 
 use super::extent::{Extent, expect_extent};
-use super::layout::Layout;
+use super::layout::MapLayout;
 use super::rows::RowPlace;
 use super::view::{FeatureMapsMut, FeatureMapsRef};
 use crate::error::{Error, Result};
@@ -93,7 +93,7 @@ impl<T: Real> FeatureMapsMut<'_, T> {
 }
 
 /// Whether blocks of channels stay together: each group of the deep maps begins at a block.
-fn moves_whole(deep: &Layout, flat: &Layout, factor: usize) -> bool {
+fn moves_whole(deep: &MapLayout, flat: &MapLayout, factor: usize) -> bool {
     let groups = deep.sections() == factor * factor;
     let whole = deep.sections() == 1 && flat.extent().channels.is_multiple_of(flat.lanes());
     flat.sections() == 1 && (groups || whole)

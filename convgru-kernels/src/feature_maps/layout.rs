@@ -15,9 +15,9 @@ use crate::real::Real;
 /// that reach over the edge read them. Channels are counted in `sections` of equal size that begin at
 /// a block each, as the gates of a cell do.
 ///
-/// Fields are private and [`Layout::new`] checks them: no size that is computed from a layout overflows.
+/// Fields are private and [`MapLayout::new`] checks them: no size that is computed from a layout overflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub(crate) struct MapLayout {
     extent: Extent,
     /// Equal parts of the channels, each of which begins at a block; at least one.
     sections: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Layout {
     image_stride: usize,
 }
 
-impl Layout {
+impl MapLayout {
     /// The layout of memory of its own.
     pub(crate) fn new<T: Real>(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
         if sections == 0 || !extent.channels.is_multiple_of(sections) {
@@ -146,7 +146,12 @@ impl Layout {
 }
 
 /// Fails unless feature maps have an extent, and their channels as many sections.
-pub(crate) fn expect_layout(what: &'static str, got: &Layout, extent: Extent, sections: usize) -> Result<()> {
+pub(crate) fn expect_layout(
+    what: &'static str,
+    got: &MapLayout,
+    extent: Extent,
+    sections: usize,
+) -> Result<()> {
     expect_extent(what, extent, got.extent)?;
     if got.sections != sections {
         let channels = extent.channels;

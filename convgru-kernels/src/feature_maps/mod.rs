@@ -18,7 +18,7 @@ use std::ops::Range;
 pub(crate) use channels::Channels;
 pub use extent::Extent;
 pub(crate) use extent::{count, expect_extent, expect_len};
-pub(crate) use layout::{Layout, expect_layout};
+pub(crate) use layout::{MapLayout, expect_layout};
 pub(crate) use rows::{RowPlace, Rows, RowsMut, for_each_row};
 pub use view::{FeatureMapsMut, FeatureMapsRef};
 
@@ -33,7 +33,7 @@ use crate::real::Real;
 /// otherwise it makes itself a copy with a wider halo.
 #[derive(Debug, Clone)]
 pub struct FeatureMaps<T> {
-    layout: Layout,
+    layout: MapLayout,
     data: Aligned<T>,
 }
 
@@ -62,7 +62,7 @@ impl<T: Real> FeatureMaps<T> {
     /// As [`zeros`](Self::zeros), and [`Error::Division`](crate::Error::Division) if the channels cannot be
     /// divided into as many parts.
     pub fn sectioned(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
-        let layout = Layout::new::<T>(extent, sections, halo)?;
+        let layout = MapLayout::new::<T>(extent, sections, halo)?;
         Ok(Self { layout, data: Aligned::zeros("feature maps", layout.len())? })
     }
 

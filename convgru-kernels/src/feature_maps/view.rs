@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::extent::Extent;
-use super::layout::{Layout, expect_layout};
+use super::layout::{MapLayout, expect_layout};
 use super::rows::{RowPlace, Rows, RowsMut};
 use crate::error::Result;
 use crate::real::Real;
@@ -14,11 +14,11 @@ use crate::real::Real;
 #[derive(Debug, Clone, Copy)]
 pub struct FeatureMapsRef<'a, T> {
     data: &'a [T],
-    layout: Layout,
+    layout: MapLayout,
 }
 
 impl<'a, T: Real> FeatureMapsRef<'a, T> {
-    pub(super) fn new(data: &'a [T], layout: Layout) -> Self {
+    pub(super) fn new(data: &'a [T], layout: MapLayout) -> Self {
         Self { data, layout }
     }
 
@@ -45,7 +45,7 @@ impl<'a, T: Real> FeatureMapsRef<'a, T> {
         Self { data: &self.data[start.min(self.data.len())..], layout }
     }
 
-    pub(crate) fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> MapLayout {
         self.layout
     }
 
@@ -59,11 +59,11 @@ impl<'a, T: Real> FeatureMapsRef<'a, T> {
 #[derive(Debug)]
 pub struct FeatureMapsMut<'a, T> {
     data: &'a mut [T],
-    layout: Layout,
+    layout: MapLayout,
 }
 
 impl<'a, T: Real> FeatureMapsMut<'a, T> {
-    pub(super) fn new(data: &'a mut [T], layout: Layout) -> Self {
+    pub(super) fn new(data: &'a mut [T], layout: MapLayout) -> Self {
         Self { data, layout }
     }
 
@@ -159,7 +159,7 @@ impl<'a, T: Real> FeatureMapsMut<'a, T> {
         Ok(())
     }
 
-    pub(crate) fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> MapLayout {
         self.layout
     }
 

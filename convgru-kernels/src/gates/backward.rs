@@ -6,7 +6,7 @@
 use super::activations::{Activations, with_candidate, with_gate};
 use super::pass::{GATES, Pixels, RowWork, expect_gates, expect_state, expect_weights, for_each_row};
 use crate::activation::functions::Function;
-use crate::conv::convolve::{Region, Source, convolve};
+use crate::conv::convolve::{ConvSource, Region, convolve};
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::conv::weights::PackedWeights;
 use crate::error::Result;
@@ -209,7 +209,7 @@ pub(crate) fn reset_backward<T: Real>(
     };
     // SAFETY: both gradients are borrowed exclusively; the epilogue alone has the rows of that of the state and the
     // reset section of that of the gates, and the convolution reads the candidate section.
-    unsafe { convolve(&[Source::new(packed, d_candidate)], &Region::all(&layout), &epilogue, scratch) }
+    unsafe { convolve(&[ConvSource::new(packed, d_candidate)], &Region::all(&layout), &epilogue, scratch) }
 }
 
 struct ResetEpilogue<'a, T> {

@@ -13,7 +13,7 @@ use crate::simd::Simd;
 
 /// What both convolutions of a step meet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Values<'a, T> {
+pub(super) struct StepOperands<'a, T> {
     /// Blocks of the state.
     pub(super) blocks: usize,
     pub(super) activations: Activations,
@@ -27,7 +27,7 @@ pub(super) struct Values<'a, T> {
     pub(super) update: RowsMut<'a, T>,
 }
 
-impl<T: Real> Values<'_, T> {
+impl<T: Real> StepOperands<'_, T> {
     /// What is added to the sums of some pixels of a block of gates.
     #[inline(always)]
     fn addend(&self, pixels: Pixels) -> Addend<T> {
@@ -97,7 +97,7 @@ impl<T: Real> Addend<T> {
 
 /// `z = sigmoid(.)`, `r = sigmoid(.)` and `r.h`, or by another function of the gates.
 pub(super) struct UpdateAndResetEpilogue<'a, T> {
-    pub(super) values: Values<'a, T>,
+    pub(super) values: StepOperands<'a, T>,
     pub(super) hidden: Rows<'a, T>,
     pub(super) reset_hidden: RowsMut<'a, T>,
 }
@@ -146,7 +146,7 @@ impl<T: Real> UpdateAndResetEpilogue<'_, T> {
 }
 
 /// `z = sigmoid(.)` alone, of a step without a state.
-pub(super) struct UpdateEpilogue<'a, T>(pub(super) Values<'a, T>);
+pub(super) struct UpdateEpilogue<'a, T>(pub(super) StepOperands<'a, T>);
 
 impl<T: Real> Epilogue<T> for UpdateEpilogue<'_, T> {
     #[inline(always)]
@@ -158,7 +158,7 @@ impl<T: Real> Epilogue<T> for UpdateEpilogue<'_, T> {
 
 /// `n = tanh(.)` and `h' = h + z.(n - h)`; without a state `h' = z.n`.
 pub(super) struct CandidateEpilogue<'a, T> {
-    pub(super) values: Values<'a, T>,
+    pub(super) values: StepOperands<'a, T>,
     pub(super) hidden: Option<Rows<'a, T>>,
     pub(super) next: RowsMut<'a, T>,
 }

@@ -4,13 +4,13 @@
 //! pass meets each row once.
 
 use super::activations::{Activations, with_candidate, with_gate};
-use super::epilogues::{CandidateEpilogue, UpdateEpilogue, Values};
+use super::epilogues::{CandidateEpilogue, StepOperands, UpdateEpilogue};
 use super::pass::{
     GATES, Pixels, RowWork, expect_gates, expect_state, expect_weights_of_input, for_each_row,
 };
 use super::step::{CellWeights, InputPart, bands};
 use crate::activation::functions::Function;
-use crate::conv::convolve::{Region, Source, convolve};
+use crate::conv::convolve::{ConvSource, Region, convolve};
 use crate::conv::entry;
 use crate::conv::epilogue::Output;
 use crate::error::Result;
@@ -62,7 +62,7 @@ pub(crate) fn first_step<T: Real>(arguments: FirstStep<'_, T>, scratch: &mut Scr
         unsafe { for_each_row(scratch.isa(), &layout, &work) };
         return Ok(());
     };
-    let values = Values {
+    let values = StepOperands {
         blocks,
         activations,
         of_input: None,
@@ -72,7 +72,7 @@ pub(crate) fn first_step<T: Real>(arguments: FirstStep<'_, T>, scratch: &mut Scr
     };
     let (first, second) = (UpdateEpilogue(values), CandidateEpilogue { values, hidden: None, next });
     for band in bands(extent, maps.layout().blocks() + 2 * blocks, weights.candidate) {
-        let source = |block| [Source::from_block(packed, block, maps)];
+        let source = |block| [ConvSource::from_block(packed, block, maps)];
         let [of_update, of_candidate] = [band.first, band.second].map(|rows| Region { extent, blocks, rows });
         // SAFETY: gates and next state are borrowed exclusively, and have the extents and sections that were
         // asked for above. Of the two convolutions one runs after the other.

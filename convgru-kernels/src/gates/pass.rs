@@ -7,7 +7,7 @@ use crate::conv::epilogue::Sums;
 use crate::conv::shape::ConvShape;
 use crate::conv::weights::PackedWeights;
 use crate::error::{Error, Result};
-use crate::feature_maps::{Extent, Layout, RowPlace, Rows, RowsMut, expect_extent, expect_layout};
+use crate::feature_maps::{Extent, MapLayout, RowPlace, Rows, RowsMut, expect_extent, expect_layout};
 use crate::isa::Isa;
 use crate::real::Real;
 use crate::simd::{Kernel, Simd};
@@ -16,12 +16,12 @@ use crate::simd::{Kernel, Simd};
 pub const GATES: usize = 3;
 
 /// Fails unless maps are those of a state.
-pub(super) fn expect_state(what: &'static str, state: Extent, got: &Layout) -> Result<()> {
+pub(super) fn expect_state(what: &'static str, state: Extent, got: &MapLayout) -> Result<()> {
     expect_layout(what, got, state, 1)
 }
 
 /// Fails unless a buffer of gates belongs to a state.
-pub(super) fn expect_gates(what: &'static str, state: Extent, got: &Layout) -> Result<()> {
+pub(super) fn expect_gates(what: &'static str, state: Extent, got: &MapLayout) -> Result<()> {
     expect_layout(what, got, state.with_channels(GATES * state.channels), GATES)
 }
 
@@ -52,7 +52,7 @@ pub(super) fn expect_weights<T: Real>(
 /// Fails unless the convolution of an input gives gates of the size of a state.
 pub(super) fn expect_weights_of_input<T: Real>(
     weights: &PackedWeights<'_, T>,
-    input: &Layout,
+    input: &MapLayout,
     state: Extent,
 ) -> Result<()> {
     let (what, shape) = ("convolution of the input", weights.shape());
@@ -123,21 +123,21 @@ pub(super) trait RowWork<T: Real>: Sync {
 ///
 /// # Safety
 /// While the call lasts nothing else may read or write what the work writes.
-pub(super) unsafe fn for_each_row<T: Real>(isa: Isa, layout: &Layout, work: &impl RowWork<T>) {
+pub(super) unsafe fn for_each_row<T: Real>(isa: Isa, layout: &MapLayout, work: &impl RowWork<T>) {
     let count = layout.extent().width;
     crate::feature_maps::for_each_row(layout, layout.blocks(), |place| {
         // SAFETY: every row of a block is visited once, and by the contract the work alone has what it writes.
-        let row = unsafe { OfRow::new(work, Pixels { place, column: 0, count }) };
+        let row = unsafe { RowPass::new(work, Pixels { place, column: 0, count }) };
         T::dispatch(isa, row);
     });
 }
 
-struct OfRow<'a, W> {
+struct RowPass<'a, W> {
     work: &'a W,
     pixels: Pixels,
 }
 
-impl<'a, W> OfRow<'a, W> {
+impl<'a, W> RowPass<'a, W> {
     /// # Safety
     /// While the value is used, no other may stand for the same block of the same pixels of the work, and nothing
     /// else may read or write what the work writes.
@@ -147,7 +147,7 @@ impl<'a, W> OfRow<'a, W> {
     }
 }
 
-impl<T: Real, W: RowWork<T>> Kernel<T> for OfRow<'_, W> {
+impl<T: Real, W: RowWork<T>> Kernel<T> for RowPass<'_, W> {
     type Output = ();
 
     #[inline(always)]

@@ -6,10 +6,10 @@
 use std::ops::Range;
 
 use super::activations::Activations;
-use super::epilogues::{CandidateEpilogue, UpdateAndResetEpilogue, Values};
+use super::epilogues::{CandidateEpilogue, StepOperands, UpdateAndResetEpilogue};
 use super::pass::{GATES, expect_gates, expect_state, expect_weights, expect_weights_of_input};
 use crate::conv::algorithm::Algorithm;
-use crate::conv::convolve::{Region, Source, convolve};
+use crate::conv::convolve::{ConvSource, Region, convolve};
 use crate::conv::entry;
 use crate::conv::epilogue::Output;
 use crate::conv::shape::ConvShape;
@@ -133,7 +133,7 @@ pub(crate) fn step<T: Real>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>)
     };
     let (gates, hidden, reset_hidden, next) = (gates.rows(), hidden.rows(), reset_hidden.rows(), next.rows());
     let blocks = layout.blocks();
-    let values = Values {
+    let values = StepOperands {
         blocks,
         activations: weights.activations,
         of_input: maps.is_none().then_some(gates),
@@ -152,11 +152,11 @@ pub(crate) fn step<T: Real>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>)
     };
     // The maps of the input with their weights, where the sums are added up.
     let joint = maps.zip(if maps.is_some() { weights.input.forward()? } else { None });
-    let of_input = |block| joint.map(|(maps, packed)| Source::from_block(packed, block, maps));
+    let of_input = |block| joint.map(|(maps, packed)| ConvSource::from_block(packed, block, maps));
     let from = usize::from(joint.is_none());
     let read = maps.map_or(0, |maps| maps.layout().blocks()) + 2 * blocks;
     for band in bands(extent, read + 2 * blocks, weights.candidate) {
-        let state = Source::new(of_gates, hidden);
+        let state = ConvSource::new(of_gates, hidden);
         let sources = [of_input(0).unwrap_or(state), state];
         let both = extent.with_channels(2 * extent.channels);
         let region = Region { extent: both, blocks: 2 * blocks, rows: band.first };
@@ -166,7 +166,7 @@ pub(crate) fn step<T: Real>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>)
         // SAFETY: what the first convolution wrote is there to be read until the next band; the second
         // convolution, for which alone this lives, writes gates and the next state.
         let products = unsafe { reset_hidden.read_sections(0..1) };
-        let state = Source::new(of_candidate, products);
+        let state = ConvSource::new(of_candidate, products);
         let sources = [of_input(2 * blocks).unwrap_or(state), state];
         let region = Region { extent, blocks, rows: band.second };
         // SAFETY: gates and the next state are borrowed exclusively, and the epilogue alone has their rows: the

@@ -36,9 +36,9 @@ impl Patches {
             let plane = &image[channel * plane_len..][..plane_len];
             for tap in 0..self.shape.taps() {
                 let Some(row) = rows.next() else { return };
-                self.segments(tap, &pixels, |segment| {
-                    let out = &mut row[segment.columns.clone()];
-                    let (inside, from) = (segment.inside.clone(), segment.from);
+                self.pieces(tap, &pixels, |piece| {
+                    let out = &mut row[piece.columns.clone()];
+                    let (inside, from) = (piece.inside.clone(), piece.from);
                     out[..inside.start].fill(T::ZERO);
                     out[inside.end..].fill(T::ZERO);
                     if inside.is_empty() {
@@ -68,20 +68,19 @@ impl Patches {
         for plane in planes.chunks_exact_mut(plane_len.max(1)) {
             for tap in 0..self.shape.taps() {
                 let Some(row) = rows.next() else { return };
-                self.segments(tap, &pixels, |segment| {
-                    if segment.inside.is_empty() {
+                self.pieces(tap, &pixels, |piece| {
+                    if piece.inside.is_empty() {
                         return;
                     }
-                    let values = &row[segment.columns.clone()][segment.inside.clone()];
+                    let values = &row[piece.columns.clone()][piece.inside.clone()];
                     match self.shape.stride[1] {
                         1 => {
-                            for (pixel, &value) in plane[segment.from..].iter_mut().zip(values) {
+                            for (pixel, &value) in plane[piece.from..].iter_mut().zip(values) {
                                 *pixel += value;
                             }
                         }
                         stride => {
-                            for (pixel, &value) in
-                                plane[segment.from..].iter_mut().step_by(stride).zip(values)
+                            for (pixel, &value) in plane[piece.from..].iter_mut().step_by(stride).zip(values)
                             {
                                 *pixel += value;
                             }
@@ -94,7 +93,7 @@ impl Patches {
 
     /// Calls `visit` for each piece of an output row among `pixels`, with the place
     /// of its inputs under kernel tap `tap`.
-    fn segments(&self, tap: usize, pixels: &Range<usize>, mut visit: impl FnMut(Segment)) {
+    fn pieces(&self, tap: usize, pixels: &Range<usize>, mut visit: impl FnMut(RowPiece)) {
         let [tap_row, tap_column] = [tap / self.shape.kernel[1], tap % self.shape.kernel[1]];
         let [stride_row, stride_column] = self.shape.stride;
         // Input position = output position * stride + tap * dilation - padding.
@@ -125,14 +124,14 @@ impl Patches {
             } else {
                 (padded_row - top) * width + (column + inside.start) * stride_column + shift_column - left
             };
-            visit(Segment { columns: offset..offset + len, inside, from });
+            visit(RowPiece { columns: offset..offset + len, inside, from });
             pixel += len;
         }
     }
 }
 
 /// A piece of one output row.
-struct Segment {
+struct RowPiece {
     /// Its columns in the patch matrix.
     columns: Range<usize>,
     /// Those of them, counted from the first, whose input lies in the image.

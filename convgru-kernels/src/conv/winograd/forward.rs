@@ -3,19 +3,17 @@
 //! Unsafe: Items of work have tiles that no other has, so that the epilogue meets each pixel of each block once;
 //! products and sums are slices whose lengths are compared before a transform.
 
-use super::plane::{self, Plane};
-use super::tiles::{Columns, InputTransform, Tiles, Transformed, with_tile};
+use super::plane::{self, VectorGrid};
+use super::tiles::{InputTransform, TileColumns, Tiles, Transformed, with_tile};
 use super::transform::OutputMatrix;
 use crate::conv::algorithm::Tile;
-use crate::conv::convolve::{MOST, Region, Source, segments_of};
+use crate::conv::convolve::{ConvSources, MOST, Region};
 use crate::conv::epilogue::{Epilogue, Finish, Finished};
-use crate::conv::multiply::{Rows, Segment, Segments, Term};
-use crate::conv::packed::Packed;
-use crate::error::Result;
+use crate::conv::multiply::{ProductSegments, RowProduct, Segment, Term};
 use crate::feature_maps::{RowPlace, count};
 use crate::parallel::for_each_item;
 use crate::real::Real;
-use crate::scratchpad::Scratchpad;
+use crate::scratchpad::{Requirement, Scratch};
 use crate::simd::{Kernel, Simd, TileKernel};
 use std::ops::Range;
 
@@ -23,9 +21,10 @@ use std::ops::Range;
 /// in a cache.
 const WEIGHT_BYTES: usize = 2 << 20;
 
-/// How a convolution is cut into items of work, and the memory that an item takes.
-#[derive(Debug, Clone, Copy)]
-struct ForwardPlan {
+/// A convolution, of which items of work take some tiles each.
+pub(in crate::conv) struct WinogradConvolution<'a, T> {
+    sources: ConvSources<'a, T>,
+    region: &'a Region,
     tiles: Tiles,
     /// Tiles of an item of work.
     per_item: usize,
@@ -37,21 +36,19 @@ struct ForwardPlan {
     transformed: Transformed,
     /// The products of an item with one panel.
     products: Transformed,
-    /// Numbers of the sums of an item with one panel.
-    sums: usize,
 }
 
-impl ForwardPlan {
-    /// Results do not depend on the cut.
+impl<'a, T: Real> WinogradConvolution<'a, T> {
+    /// The halo of the inputs is as wide as the geometry asks for. Results do not depend on how the work is cut.
     ///
     /// Weights that stay in a cache are read panel by panel, for as many tiles as leave their
     /// transformed input in a second-level cache. Larger ones are read once for each item, element by
     /// element, for as many tiles as leave a part of the products in a third-level cache.
-    fn new<T: Real>(tile: Tile, sources: &[Source<'_, T>], last: &Packed<T>, region: &Region) -> Self {
-        let tiles = Tiles::new(tile, region);
-        let inputs: usize = sources.iter().map(Source::blocks).sum();
-        let (outputs, elements, total) = (region.blocks, tile.transformed().pow(2), tiles.count());
-        let panels = outputs.div_ceil(last.panel_blocks);
+    pub(in crate::conv) fn new(tile: Tile, sources: ConvSources<'a, T>, region: &'a Region) -> Self {
+        let (tiles, panel_blocks) = (Tiles::new(tile, region), sources.last.packed.panel_blocks);
+        let (inputs, outputs) = (sources.blocks(), region.blocks);
+        let (elements, total, panels) =
+            (tile.transformed().pow(2), tiles.count(), outputs.div_ceil(panel_blocks));
         let bytes = |blocks: usize| elements * blocks * T::BLOCK * size_of::<T>();
         let large = bytes(inputs) * outputs * T::BLOCK > WEIGHT_BYTES;
         let (most, at_once) = match large {
@@ -62,140 +59,111 @@ impl ForwardPlan {
         let items = total.div_ceil(most.clamp(12, 56));
         let items = if items < 16 { items.next_multiple_of(2) } else { items };
         let per_item = total.div_ceil(items).max(1);
-        Self {
-            tiles,
-            per_item,
-            panels,
-            at_once,
-            transformed: Transformed::new::<T>(per_item, inputs),
-            products: Transformed::new::<T>(per_item, last.panel_blocks),
-            sums: per_item * tile.output.pow(2) * last.panel_width(),
-        }
-    }
-
-    fn tile(&self) -> Tile {
-        self.tiles.tile
-    }
-
-    /// Items of work.
-    fn items(&self) -> usize {
-        self.tiles.count().div_ceil(self.per_item)
-    }
-
-    /// The tiles of an item.
-    fn tiles_of(&self, item: usize) -> Range<usize> {
-        item * self.per_item..self.tiles.count().min((item + 1) * self.per_item)
+        let transformed = Transformed::new::<T>(per_item, inputs);
+        let products = Transformed::new::<T>(per_item, panel_blocks);
+        Self { sources, region, tiles, per_item, panels, at_once, transformed, products }
     }
 
     /// Numbers of each part of the memory of an item: transformed input, products, sums, and a window that reaches
     /// over the edge of the memory.
-    fn parts<T: Real>(&self) -> [usize; 4] {
-        let tile = self.tile();
+    fn parts(&self) -> [usize; 4] {
+        let tile = self.tiles.tile;
+        let sums = self.per_item * tile.output.pow(2) * self.sources.last.packed.panel_width();
         let window = tile.transformed().pow(2) * T::BLOCK;
-        [self.transformed.len(tile), self.products.len(tile) * self.at_once, self.sums, window]
+        [self.transformed.len(tile), self.products.len(tile) * self.at_once, sums, window]
     }
-}
 
-/// Convolves every image. The halo of the inputs is as wide as the geometry asks for.
-///
-/// # Safety
-/// While the call lasts nothing else may read or write what the epilogue writes.
-pub(in crate::conv) unsafe fn convolve<T: Real, E: Epilogue<T>>(
-    tile: Tile,
-    sources: &[Source<'_, T>],
-    region: &Region,
-    epilogue: &E,
-    scratch: &mut Scratchpad<T>,
-) -> Result<()> {
-    let Some(last) = sources.last().filter(|_| T::WINOGRAD) else { return Ok(()) };
-    let plan = ForwardPlan::new(tile, sources, last.packed, region);
-    let [of_input, of_products, of_sums, of_window] = plan.parts::<T>();
-    let memory = scratch.parts(of_input + of_products + of_sums + of_window, 0)?;
-    memory.segments.clear();
-    memory.segments.extend(segments(sources, plan.per_item));
-    let work =
-        Convolution { plan, sources, last, region, segments: segments_of(sources, memory.segments, 1) };
-    for_each_item(plan.items(), work.operations(), memory.lanes, |item, lane| {
-        let tiles = plan.tiles_of(item);
-        let (input, rest) = lane.split_at_mut(of_input);
-        let (products, rest) = rest.split_at_mut(of_products);
-        let (sums, window) = rest.split_at_mut(of_sums);
-        work.transform(&tiles, input, window);
-        for start in (0..plan.panels).step_by(plan.at_once) {
-            let panels = start..plan.panels.min(start + plan.at_once);
-            work.multiply(tiles.len(), panels.clone(), input, products);
-            for (panel, products) in panels.zip(products.chunks_exact(plan.products.len(tile))) {
-                // SAFETY: `for_each_item` runs each item once, an item has tiles that no other has, and it meets
-                // each panel once. By the contract nothing but the epilogue has what it writes.
-                unsafe { work.finish(&tiles, panel, products, sums, epilogue) };
+    pub(in crate::conv) fn scratch(&self) -> Requirement {
+        let segments = self.sources.blocks();
+        Requirement { lane: self.parts().iter().sum(), segments, ..Requirement::default() }
+    }
+
+    /// Convolves every image.
+    ///
+    /// # Safety
+    /// While the call lasts nothing else may read or write what the epilogue writes.
+    pub(in crate::conv) unsafe fn run<E: Epilogue<T>>(&self, epilogue: &E, memory: Scratch<'_, T>) {
+        let [of_input, of_products, of_sums, _] = self.parts();
+        memory.segments.iter_mut().zip(self.segments()).for_each(|(place, segment)| *place = segment);
+        let segments = self.sources.segments(memory.segments, 1);
+        let items = self.tiles.count().div_ceil(self.per_item);
+        for_each_item(items, self.operations(), memory.lanes, |item, lane| {
+            let tiles = item * self.per_item..self.tiles.count().min((item + 1) * self.per_item);
+            let (input, rest) = lane.split_at_mut(of_input);
+            let (products, rest) = rest.split_at_mut(of_products);
+            let (sums, window) = rest.split_at_mut(of_sums);
+            self.transform(&tiles, input, window);
+            for start in (0..self.panels).step_by(self.at_once) {
+                let panels = start..self.panels.min(start + self.at_once);
+                self.multiply(tiles.len(), panels.clone(), segments, input, products);
+                let of_panels = products.chunks_exact(self.products.len(self.tiles.tile));
+                for (panel, products) in panels.zip(of_panels) {
+                    // SAFETY: `for_each_item` runs each item once, an item has tiles that no other has, and it meets
+                    // each panel once. By the contract nothing but the epilogue has what it writes.
+                    unsafe { self.finish(&tiles, panel, products, sums, epilogue) };
+                }
             }
-        }
-    });
-    Ok(())
-}
+        });
+    }
 
-/// The blocks of all inputs, as they lie in the transformed input of an item.
-fn segments<T: Real>(sources: &[Source<'_, T>], per_item: usize) -> impl Iterator<Item = Segment> {
-    let blocks = sources.iter().flat_map(|source| {
-        let input = source.packed.geometry.input;
-        (0..input.blocks()).map(move |block| input.of_block(block).len())
-    });
-    blocks.enumerate().map(move |(at, len)| Segment { offset: at * per_item * T::BLOCK, len })
-}
+    /// The blocks of all inputs, as they lie in the transformed input of an item.
+    fn segments(&self) -> impl Iterator<Item = Segment> {
+        let blocks = self.sources.all.iter().flat_map(|source| {
+            let input = source.packed.geometry.input;
+            (0..input.blocks()).map(move |block| input.of_block(block).len())
+        });
+        blocks.enumerate().map(|(at, len)| Segment { offset: at * self.per_item * T::BLOCK, len })
+    }
 
-/// A convolution, of which items of work take some tiles each.
-struct Convolution<'a, T> {
-    plan: ForwardPlan,
-    sources: &'a [Source<'a, T>],
-    last: &'a Source<'a, T>,
-    region: &'a Region,
-    segments: [Segments<'a>; MOST],
-}
-
-impl<T: Real> Convolution<'_, T> {
     /// Multiplications and additions of the whole convolution.
     fn operations(&self) -> usize {
-        let channels: usize = self.sources.iter().map(|source| source.packed.geometry.input.count).sum();
-        let elements = self.plan.tile().transformed().pow(2);
-        count(&[self.plan.tiles.count(), elements, channels, self.region.extent.channels])
+        let elements = self.tiles.tile.transformed().pow(2);
+        count(&[self.tiles.count(), elements, self.sources.channels(), self.region.extent.channels])
     }
 
     /// Transforms the inputs of some tiles.
     fn transform(&self, tiles: &Range<usize>, to: &mut [T], window: &mut [T]) {
         let mut first_block = 0;
-        for source in self.sources {
+        for source in self.sources.all {
             let transform = InputTransform {
-                tiles: self.plan.tiles,
+                tiles: self.tiles,
                 geometry: &source.packed.geometry,
                 input: source.input,
                 blocks: 0..source.blocks(),
                 first_block,
                 first: tiles.start,
                 count: tiles.len(),
-                columns: Columns::All,
-                transformed: self.plan.transformed,
+                columns: TileColumns::All,
+                transformed: self.transformed,
                 to: &mut *to,
                 window: &mut *window,
             };
-            T::dispatch(self.last.packed.isa, transform);
+            T::dispatch(self.sources.isa(), transform);
             first_block += source.blocks();
         }
     }
 
     /// Multiplies the transformed inputs of `count` tiles with some panels.
-    fn multiply(&self, count: usize, panels: Range<usize>, input: &[T], products: &mut [T]) {
+    fn multiply(
+        &self,
+        count: usize,
+        panels: Range<usize>,
+        segments: [ProductSegments<'_>; MOST],
+        input: &[T],
+        products: &mut [T],
+    ) {
         let product = TileProducts {
-            tile: self.plan.tile(),
+            tile: self.tiles.tile,
             sources: self.sources,
             panels,
             count,
             v: input,
-            v_stride: self.plan.transformed.stride,
-            segments: self.segments,
+            v_stride: self.transformed.stride,
+            segments,
             m: products,
-            m_stride: self.plan.products.stride,
+            m_stride: self.products.stride,
         };
-        T::dispatch_tile(self.last.packed.isa, product);
+        T::dispatch_tile(self.sources.isa(), product);
     }
 
     /// Transforms the products of some tiles with a panel back and hands the sums to the epilogue.
@@ -211,20 +179,20 @@ impl<T: Real> Convolution<'_, T> {
         sums: &mut [T],
         epilogue: &E,
     ) {
-        let (tile, isa) = (self.plan.tile(), self.last.packed.isa);
-        let blocks = self.last.blocks_of(panel);
-        let (count, m_stride) = (tiles.len(), self.plan.products.stride);
+        let (tile, isa) = (self.tiles.tile, self.sources.isa());
+        let blocks = self.sources.last.blocks_of(panel);
+        let (count, m_stride) = (tiles.len(), self.products.stride);
         let back =
             TransformBack { tile, count, m: products, m_stride, blocks: blocks.len(), sums: &mut *sums };
         T::dispatch(isa, back);
         let pixels = tile.output.pow(2) * blocks.len() * T::BLOCK;
-        for (index, place) in tiles.clone().map(|index| self.plan.tiles.place(index)).enumerate() {
+        for (index, place) in tiles.clone().map(|index| self.tiles.place(index)).enumerate() {
             let finished = Finished {
                 width: blocks.len(),
                 blocks: blocks.len().min(self.region.blocks - blocks.start),
                 place: RowPlace { image: place.image, block: blocks.start, row: place.row },
                 column: place.column,
-                size: self.plan.tiles.inside(place),
+                size: self.tiles.inside(place),
                 row_columns: tile.output,
             };
             // SAFETY: by the contract the blocks of the panel of these pixels are of this call alone, which meets each
@@ -238,12 +206,12 @@ impl<T: Real> Convolution<'_, T> {
 /// The products of some transformed tiles with some panels.
 struct TileProducts<'a, T> {
     tile: Tile,
-    sources: &'a [Source<'a, T>],
+    sources: ConvSources<'a, T>,
     panels: Range<usize>,
     count: usize,
     v: &'a [T],
     v_stride: usize,
-    segments: [Segments<'a>; MOST],
+    segments: [ProductSegments<'a>; MOST],
     /// For each panel the products of each element, `m_stride` apart.
     m: &'a mut [T],
     m_stride: usize,
@@ -255,7 +223,7 @@ impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
         let elements = self.tile.transformed().pow(2);
-        let Some(last) = self.sources.last() else { return };
+        let ConvSources { all, last } = self.sources;
         for element in 0..elements {
             for (index, panel) in self.panels.clone().enumerate() {
                 let blocks = last.blocks_of(panel).len();
@@ -267,7 +235,7 @@ impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
                     _ => ((element + 1) % elements, self.panels.start),
                 };
                 let mut terms = [Term::NONE; MOST];
-                for ((source, term), segments) in self.sources.iter().zip(&mut terms).zip(self.segments) {
+                for ((source, term), segments) in all.iter().zip(&mut terms).zip(self.segments) {
                     let weights = |(element, panel): (usize, usize)| {
                         let blocks = last.blocks_of(panel).len();
                         let slice = segments.count() * T::BLOCK * blocks * T::BLOCK;
@@ -278,7 +246,7 @@ impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
                     *term = Term { a, segments, b: weights((element, panel)), next };
                 }
                 let c = &mut self.m[(index * elements + element) * self.m_stride..][..self.m_stride];
-                let product = Rows { rows: self.count, terms: &terms[..self.sources.len()], c, blocks };
+                let product = RowProduct { rows: self.count, terms: &terms[..all.len()], c, blocks };
                 product.multiply::<S, ROWS, COLUMNS, BLOCK>(s);
             }
         }
@@ -322,9 +290,9 @@ fn transform_back<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: 
             // panel for every tile, and M x M rows of the panel for every tile in the sums.
             unsafe {
                 let (row, column) = (N * work.m_stride, work.m_stride);
-                let from = Plane { start: from.add(tile * width + lane), row, column };
+                let from = VectorGrid { start: from.add(tile * width + lane), row, column };
                 let start = to.add(tile * M * M * width + lane);
-                let to = Plane { start, row: M * width, column: width };
+                let to = VectorGrid { start, row: M * width, column: width };
                 plane::transform::<T, S, OutputMatrix, N, M>(s, from, to);
             }
         }

@@ -9,7 +9,7 @@ use crate::simd::Simd;
 
 /// Vectors in rows and columns: an address, and the elements from a row and from a column to the next.
 #[derive(Clone, Copy)]
-pub(super) struct Plane<P> {
+pub(super) struct VectorGrid<P> {
     pub(super) start: P,
     pub(super) row: usize,
     pub(super) column: usize,
@@ -22,8 +22,8 @@ pub(super) struct Plane<P> {
 #[inline(always)]
 pub(super) unsafe fn transform<T, S, L, const FROM: usize, const TO: usize>(
     s: S,
-    from: Plane<*const T>,
-    to: Plane<*mut T>,
+    from: VectorGrid<*const T>,
+    to: VectorGrid<*mut T>,
 ) where
     T: Real,
     S: Simd<T>,
@@ -49,8 +49,8 @@ pub(super) unsafe fn transform_part<
     const PARTS: usize,
 >(
     s: S,
-    from: Plane<*const T>,
-    to: Plane<*mut T>,
+    from: VectorGrid<*const T>,
+    to: VectorGrid<*mut T>,
 ) where
     T: Real,
     S: Simd<T>,

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::plane::{self, Plane};
+use super::plane::{self, VectorGrid};
 use super::transform::{InputMatrix, OutputMatrixTransposed};
 use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
@@ -74,16 +74,16 @@ impl Tiles {
     }
 }
 
-/// Columns of the elements of a transformed tile. The sides are equal.
+/// TileColumns of the elements of a transformed tile. The sides are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Columns {
+pub(super) enum TileColumns {
     All,
     Left,
     Right,
 }
 
-impl Columns {
-    /// Columns of all, or of each of both sides.
+impl TileColumns {
+    /// TileColumns of all, or of each of both sides.
     pub(super) fn of_sides(sides: usize) -> &'static [Self] {
         if sides == 1 { &[Self::All] } else { &[Self::Left, Self::Right] }
     }
@@ -116,11 +116,11 @@ impl Transformed {
 
     /// Elements of all tiles.
     pub(super) fn len(&self, tile: Tile) -> usize {
-        self.len_of(tile, Columns::All)
+        self.len_of(tile, TileColumns::All)
     }
 
     /// Elements of some columns of all tiles.
-    pub(super) fn len_of(&self, tile: Tile, columns: Columns) -> usize {
+    pub(super) fn len_of(&self, tile: Tile, columns: TileColumns) -> usize {
         tile.transformed() * columns.of(tile).len() * self.stride
     }
 
@@ -147,7 +147,7 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) first: usize,
     pub(super) count: usize,
     /// The elements that are wanted.
-    pub(super) columns: Columns,
+    pub(super) columns: TileColumns,
     /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
     pub(super) to: &'a mut [T],
@@ -161,12 +161,12 @@ impl<T: Real> Kernel<T> for InputTransform<'_, T> {
     #[inline(always)]
     fn run<S: Simd<T>>(mut self, s: S) {
         match (self.tiles.tile.transformed(), self.columns) {
-            (6, Columns::All) => self.transform::<S, 6, 0, 1>(s),
-            (6, Columns::Left) => self.transform::<S, 6, 0, 2>(s),
-            (6, Columns::Right) => self.transform::<S, 6, 1, 2>(s),
-            (_, Columns::All) => self.transform::<S, 8, 0, 1>(s),
-            (_, Columns::Left) => self.transform::<S, 8, 0, 2>(s),
-            (_, Columns::Right) => self.transform::<S, 8, 1, 2>(s),
+            (6, TileColumns::All) => self.transform::<S, 6, 0, 1>(s),
+            (6, TileColumns::Left) => self.transform::<S, 6, 0, 2>(s),
+            (6, TileColumns::Right) => self.transform::<S, 6, 1, 2>(s),
+            (_, TileColumns::All) => self.transform::<S, 8, 0, 1>(s),
+            (_, TileColumns::Left) => self.transform::<S, 8, 0, 2>(s),
+            (_, TileColumns::Right) => self.transform::<S, 8, 1, 2>(s),
         }
     }
 }
@@ -202,8 +202,9 @@ impl<T: Real> InputTransform<'_, T> {
                     // each element of the part, block of channels and tile in the target.
                     unsafe {
                         let (row, column) = (N / PARTS * self.transformed.stride, self.transformed.stride);
-                        let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
-                        let to = Plane { start: self.to.as_mut_ptr().add(to + lane), row, column };
+                        let from =
+                            VectorGrid { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
+                        let to = VectorGrid { start: self.to.as_mut_ptr().add(to + lane), row, column };
                         plane::transform_part::<T, S, InputMatrix, N, N, PART, PARTS>(s, from, to);
                     }
                 }
@@ -234,7 +235,7 @@ pub(super) struct GradientTransform<'a, T> {
     pub(super) first: usize,
     pub(super) count: usize,
     /// The elements that are wanted.
-    pub(super) columns: Columns,
+    pub(super) columns: TileColumns,
     /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
     pub(super) to: &'a mut [T],
@@ -256,9 +257,9 @@ fn transform_columns<T: Real, S: Simd<T>, const N: usize, const M: usize, const 
     s: S,
 ) {
     match work.columns {
-        Columns::All => transform_gradient::<T, S, N, M, 0, 1>(work, s),
-        Columns::Left => transform_gradient::<T, S, N, M, 0, 2>(work, s),
-        Columns::Right => transform_gradient::<T, S, N, M, 1, 2>(work, s),
+        TileColumns::All => transform_gradient::<T, S, N, M, 0, 1>(work, s),
+        TileColumns::Left => transform_gradient::<T, S, N, M, 0, 2>(work, s),
+        TileColumns::Right => transform_gradient::<T, S, N, M, 1, 2>(work, s),
     }
 }
 
@@ -296,8 +297,8 @@ fn transform_gradient<
                 // element of the part, block of channels and tile in the target.
                 unsafe {
                     let (row, column) = (N / PARTS * work.transformed.stride, work.transformed.stride);
-                    let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
-                    let to = Plane { start: work.to.as_mut_ptr().add(to + lane), row, column };
+                    let from = VectorGrid { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
+                    let to = VectorGrid { start: work.to.as_mut_ptr().add(to + lane), row, column };
                     plane::transform_part::<T, S, OutputMatrixTransposed, M, N, PART, PARTS>(s, from, to);
                 }
             }

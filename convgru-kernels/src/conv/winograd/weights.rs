@@ -2,7 +2,7 @@
 //!
 //! Unsafe: Taps and elements of a tile are slices whose lengths are compared before a transform.
 
-use super::plane::{self, Plane};
+use super::plane::{self, VectorGrid};
 use super::tiles::with_tile;
 use super::transform::{KernelMatrix, KernelMatrixTransposed};
 use crate::conv::algorithm::Tile;
@@ -74,11 +74,11 @@ fn transform_kernel<T: Real, S: Simd<T>, const N: usize, const M: usize, const R
     assert!(work.to.len() >= last.saturating_add(T::BLOCK) && R * R * T::BLOCK <= TAPS);
     let to = work.to.as_mut_ptr();
     for lane in (0..T::BLOCK).step_by(S::LANES) {
-        let from = Plane { start: work.taps.as_ptr(), row: R * T::BLOCK, column: T::BLOCK };
+        let from = VectorGrid { start: work.taps.as_ptr(), row: R * T::BLOCK, column: T::BLOCK };
         // SAFETY: the assertions found R x R blocks of taps, and N x N blocks `stride` apart to write.
         unsafe {
-            let from = Plane { start: from.start.add(lane), ..from };
-            let to = Plane { start: to.add(lane), row: N * work.stride, column: work.stride };
+            let from = VectorGrid { start: from.start.add(lane), ..from };
+            let to = VectorGrid { start: to.add(lane), row: N * work.stride, column: work.stride };
             plane::transform::<T, S, KernelMatrix, R, N>(s, from, to);
         }
     }
@@ -120,8 +120,8 @@ fn transform_gradient<T: Real, S: Simd<T>, const N: usize, const M: usize, const
     for lane in (0..T::BLOCK).step_by(S::LANES) {
         // SAFETY: the assertion found N x N blocks `stride` apart to read, and room for R x R blocks of taps.
         unsafe {
-            let from = Plane { start: from.add(lane), row: N * work.stride, column: work.stride };
-            let to = Plane { start: to.add(lane), row: R * T::BLOCK, column: T::BLOCK };
+            let from = VectorGrid { start: from.add(lane), row: N * work.stride, column: work.stride };
+            let to = VectorGrid { start: to.add(lane), row: R * T::BLOCK, column: T::BLOCK };
             plane::transform::<T, S, KernelMatrixTransposed, N, R>(s, from, to);
         }
     }
