@@ -12,7 +12,7 @@ gradients, parity with other implementations, exported networks in ONNX Runtime 
 installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
 kernels under Miri where there is that,
 the crates that come with ours, the same bits over threads, builds and instruction sets, a training
-that is killed at every call of the file system where strace is installed, and a short training, with
+that is killed at every call of the file system where strace is installed, the program installed by itself, and a short training, with
 its report in a browser where there is one.
 
 Usage: cargo xtask ci [--after-tests] [--install]
@@ -112,6 +112,7 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         );
     }
     stages.push(stage("benchmarks once", &["bench", "--package", "convgru-bench", "--", "--test"]));
+    stages.extend(installed_program());
     let mut training =
         stage("a short training", &["xtask", "train", "--json", "--set", "training.steps=20", "--out"]);
     training.command.arg(&runs);
@@ -124,6 +125,19 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         process::complain("SKIPPED: a report in a browser, which `cargo xtask check-report --install` gets");
     }
     stages
+}
+
+/// The program as users install it: without xtask, and from another folder.
+fn installed_program() -> [Stage; 2] {
+    let root = process::target().join("ci-install");
+    let mut install = process::cargo();
+    install
+        .args(["install", "--path", "convgru-train", "--locked", "--force", "--no-track", "--root"])
+        .arg(&root);
+    let program = root.join("bin").join("convgru").with_extension(std::env::consts::EXE_EXTENSION);
+    let mut help = Command::new(program);
+    help.arg("--help");
+    [Stage { name: "installing convgru", command: install }, Stage { name: "convgru --help", command: help }]
 }
 
 /// Gets what stages need and is missing. What cannot be had is named here, and its stage is skipped.

@@ -24,6 +24,10 @@ use std::process::ExitCode;
 
 use program::{BENCH, CONVGRU, Program};
 
+/// The list of commands of `convgru`, which the program itself has its help from.
+#[path = "../../convgru-train/src/cli/commands.rs"]
+mod convgru_commands;
+
 /// A command: its name, one line of help, and what runs it.
 struct Command {
     name: &'static str,
@@ -42,14 +46,7 @@ enum Run {
 use Run::{Here, Of};
 
 #[rustfmt::skip]
-const COMMANDS: &[Command] = &[
-    Command { name: "train", about: "Train a network; without arguments on moving digits that it draws, in under three minutes", run: Of(&CONVGRU) },
-    Command { name: "runs", about: "List and compare runs", run: Of(&CONVGRU) },
-    Command { name: "tune", about: "Try configurations drawn from ranges, each in a short run", run: Of(&CONVGRU) },
-    Command { name: "eval", about: "Measure a trained network on test sequences", run: Of(&CONVGRU) },
-    Command { name: "predict", about: "Continue your own frames with a trained network", run: Of(&CONVGRU) },
-    Command { name: "import", about: "Find the cells in weights of another program, and rearrange them", run: Of(&CONVGRU) },
-    Command { name: "export", about: "Write a network as ONNX, or its weights as another program reads them", run: Of(&CONVGRU) },
+const OWN_COMMANDS: [Command; 17] = [
     Command { name: "gradcheck", about: "Prove every backward pass against dual numbers and differences", run: Of(&BENCH) },
     Command { name: "parity", about: "Compare with recorded outputs and gradients of other implementations", run: Of(&BENCH) },
     Command { name: "onnx", about: "Compare exported networks with ONNX Runtime (Python, installed by --install)", run: Of(&BENCH) },
@@ -69,6 +66,13 @@ const COMMANDS: &[Command] = &[
     Command { name: "ci", about: "Everything that must hold before a change goes in", run: Here(ci::run) },
 ];
 
+/// All commands: those of `convgru` first.
+fn commands() -> impl Iterator<Item = Command> {
+    let of_convgru =
+        convgru_commands::COMMANDS.map(|(name, about)| Command { name, about, run: Of(&CONVGRU) });
+    of_convgru.into_iter().chain(OWN_COMMANDS)
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let name = arguments.first().map(|name| name.to_string_lossy().into_owned());
@@ -77,8 +81,8 @@ fn main() -> ExitCode {
             process::say(&help());
             if name.is_none() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }
-        Some(name) => match COMMANDS.iter().find(|command| command.name == name) {
-            Some(command) => run(command, &arguments).unwrap_or_else(|error| {
+        Some(name) => match commands().find(|command| command.name == name) {
+            Some(command) => run(&command, &arguments).unwrap_or_else(|error| {
                 process::complain(&format!("error: {error:#}"));
                 ExitCode::FAILURE
             }),
@@ -100,7 +104,7 @@ fn run(command: &Command, arguments: &[OsString]) -> anyhow::Result<ExitCode> {
 
 fn help() -> String {
     let mut text = String::from("Usage: cargo xtask <command> [arguments]\n\nCommands:\n");
-    for command in COMMANDS {
+    for command in commands() {
         text += &format!("  {:<15} {}\n", command.name, command.about);
     }
     text + "\nEach command has --help with an example.\n\nExample:\n  cargo xtask train --preset quick\n"

@@ -23,28 +23,26 @@ FOLDER = pathlib.Path(sys.argv[1])
 
 
 def loss_function(plan):
-    constants = plan["loss_constants"]
+    loss = plan["loss"]
     return {
         "mse": F.mse_loss,
         "l1": F.l1_loss,
-        "huber": lambda x, y: F.huber_loss(x, y, delta=constants["delta"]),
-        "smooth-l1": lambda x, y: F.smooth_l1_loss(x, y, beta=constants["beta"]),
-    }[plan["loss"]]
+        "huber": lambda x, y: F.huber_loss(x, y, delta=loss["delta"]),
+        "smooth-l1": lambda x, y: F.smooth_l1_loss(x, y, beta=loss["beta"]),
+    }[loss["kind"]]
 
 
 def optimizer(plan, parameters):
     options = plan["optimizer"]
     common = {"lr": options["learning_rate"], "weight_decay": options["weight_decay"]}
-    adam = {"betas": (options["beta1"], options["beta2"]), "eps": options["epsilon"], "amsgrad": options["amsgrad"]}
-    momentum = {"momentum": options["momentum"]}
     kind = options["kind"]
     if kind == "sgd":
-        return torch.optim.SGD(
-            parameters, **common, **momentum, dampening=options["dampening"], nesterov=options["nesterov"]
-        )
+        sgd = {name: options[name] for name in ("momentum", "dampening", "nesterov")}
+        return torch.optim.SGD(parameters, **common, **sgd)
     if kind == "rmsprop":
-        root = {"alpha": options["alpha"], "centered": options["centered"], "eps": options["epsilon"]}
-        return torch.optim.RMSprop(parameters, **common, **momentum, **root)
+        rmsprop = {name: options[name] for name in ("momentum", "alpha", "centered")}
+        return torch.optim.RMSprop(parameters, **common, **rmsprop, eps=options["epsilon"])
+    adam = {"betas": (options["beta1"], options["beta2"]), "eps": options["epsilon"], "amsgrad": options["amsgrad"]}
     return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[kind](parameters, **common, **adam)
 
 

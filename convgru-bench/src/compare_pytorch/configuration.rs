@@ -50,9 +50,7 @@ impl ConfigurationOptions {
             config.data_folder = std::fs::canonicalize(data).with_context(missing)?;
             config.data.source = detect(data).with_context(|| format!("--data {}", data.display()))?;
         }
-        for assignment in &self.set {
-            config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
-        }
+        config = config.with_all(&self.set).with_context(|| format!("--set {}", self.set.join(" --set ")))?;
         config.validate()?;
         Ok(config)
     }

@@ -2,7 +2,7 @@
 
 use convgru_model::{ForecasterConfig, Residual};
 use convgru_train::config::RunConfig;
-use convgru_train::loss::{LeadWeights, LossConstants, LossKind, LossTerm};
+use convgru_train::loss::{LeadWeights, Loss, LossTerm};
 use convgru_train::optimizer::OptimizerConfig;
 use convgru_train::schedule::ScheduleKind;
 use serde::Serialize;
@@ -13,8 +13,7 @@ pub(super) struct Plan {
     /// The class in docs/export.md.
     kind: &'static str,
     model: serde_json::Value,
-    loss: &'static str,
-    loss_constants: LossConstants,
+    loss: Loss,
     optimizer: OptimizerConfig,
     clip_norm: f64,
     clip_norm_type: f64,
@@ -62,16 +61,20 @@ impl Plan {
             forcing.start,
             forcing.end
         );
-        let pointwise = [LossKind::Mse, LossKind::L1, LossKind::Huber, LossKind::SmoothL1];
-        let loss = match training.loss.0[..] {
-            [LossTerm { kind, weight: 1.0 }] if pointwise.contains(&kind) => kind.name(),
+        let loss = match &training.loss.0[..] {
+            [
+                LossTerm {
+                    loss: loss @ (Loss::Mse | Loss::L1 | Loss::Huber { .. } | Loss::SmoothL1 { .. }),
+                    weight: 1.0,
+                },
+            ] => loss.clone(),
             _ => anyhow::bail!(
                 "PyTorch's training has no loss {}; set training.loss to \"mse\", \"l1\", \"huber\" or \"smooth-l1\"",
                 training.loss
             ),
         };
         anyhow::ensure!(
-            config.schedule.kind != ScheduleKind::OneCycle || !config.schedule.cycle_momentum,
+            !matches!(&config.schedule.kind, ScheduleKind::OneCycle(cycle) if cycle.cycle_momentum),
             "PyTorch's training keeps its momentum, and this one moves it; set schedule.cycle_momentum to false"
         );
         anyhow::ensure!(
@@ -85,7 +88,6 @@ impl Plan {
             kind,
             model,
             loss,
-            loss_constants: training.loss_constants,
             optimizer: config.optimizer.clone(),
             clip_norm: training.clip_norm,
             clip_norm_type: training.clip_norm_type,
@@ -115,7 +117,7 @@ mod tests {
     fn both_kinds_are_trained_with_every_field_of_theirs() {
         assert_eq!(plan(Preset::MovingMnist, &[]).unwrap().kind, "EncoderForecaster");
         let digits = plan(Preset::Digits, &[]).unwrap();
-        assert_eq!((digits.kind, digits.loss, digits.input_frames), ("Pyramid", "mse", 10));
+        assert_eq!((digits.kind, &digits.loss, digits.input_frames), ("Pyramid", &Loss::Mse, 10));
         let model = |name: &str| &digits.model[name];
         assert_eq!((model("head_channels"), model("residual")), (&64.into(), &"none".into()));
         assert_eq!(model("scales")[1]["down"], 2);

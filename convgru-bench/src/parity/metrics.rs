@@ -5,7 +5,7 @@ use convgru_model::Tensor;
 
 use super::{Errors, Record};
 use convgru_train::Result;
-use convgru_train::loss::{Criterion, Loss, LossConstants, Reduction};
+use convgru_train::loss::{Loss, Reduction};
 use convgru_train::metric::{Contingency, Event, FractionsSkillScore, Spread, SsimWindow, crps, psnr};
 
 /// Tensors that others are computed from.
@@ -63,11 +63,12 @@ fn number(value: f64) -> Result<Tensor<f64>> {
     Ok(Tensor::from_vec(&[1], vec![value])?)
 }
 
+const BCE: Loss = Loss::BceWithLogits { pos_weight: 1.0 };
+
 /// The recorded loss of a name such as `huber_delta0.7`, and its gradient.
 fn loss(record: &Record, name: &str) -> Result<(Tensor<f64>, Tensor<f64>)> {
     let unknown = || record.refuse(format!("`loss.{name}` is no loss of ours"));
     let constant = |text: &str| text.parse::<f64>().map_err(|_| unknown());
-    let mut constants = LossConstants::default();
     let (plain, reduction) = match name.strip_suffix("_sum") {
         Some(plain) => (plain, Reduction::Sum),
         None => (name, Reduction::Mean),
@@ -77,35 +78,24 @@ fn loss(record: &Record, name: &str) -> Result<(Tensor<f64>, Tensor<f64>)> {
         "extreme_bce" => return extreme(record),
         "mse" => Loss::Mse,
         "l1" => Loss::L1,
-        "bce_with_logits" => Loss::BceWithLogits,
+        "bce_with_logits" => BCE,
         "bce_with_logits_weight" => {
             weight = Some(record.tensor("loss.weight")?);
-            Loss::BceWithLogits
+            BCE
         }
         "bce_with_logits_pos_weight" => {
             let of = record.tensor("loss.pos_weight")?.as_slice();
-            constants.pos_weight = *of.first().ok_or_else(unknown)?;
-            Loss::BceWithLogits
+            Loss::BceWithLogits { pos_weight: *of.first().ok_or_else(unknown)? }
         }
         _ => match (plain.strip_prefix("huber_delta"), plain.strip_prefix("smooth_l1_beta")) {
-            (Some(delta), _) => {
-                constants.delta = constant(delta)?;
-                Loss::Huber
-            }
-            (_, Some(beta)) => {
-                constants.beta = constant(beta)?;
-                Loss::SmoothL1
-            }
+            (Some(delta), _) => Loss::Huber { delta: constant(delta)? },
+            (_, Some(beta)) => Loss::SmoothL1 { beta: constant(beta)? },
             _ => return Err(unknown()),
         },
     };
     let target = if loss.on_logits() { "loss.binary_target" } else { "loss.target" };
     let (prediction, target) = (record.tensor("loss.pred")?, record.tensor(target)?);
-    let criterion = Criterion { loss, constants, reduction };
-    let (value, gradient) = match weight {
-        Some(weight) => criterion.weighted(prediction, target, weight)?,
-        None => criterion.value_and_gradient(prediction, target)?,
-    };
+    let (value, gradient) = loss.reduced(prediction, target, weight, reduction)?;
     Ok((number(value)?, gradient))
 }
 
@@ -114,7 +104,7 @@ fn extreme(record: &Record) -> Result<(Tensor<f64>, Tensor<f64>)> {
     let (logits, targets) = (record.tensor("loss.extreme_logits")?, record.tensor("loss.extreme_targets")?);
     let (mut values, mut slopes) = (Vec::new(), Vec::new());
     for (&x, &y) in logits.as_slice().iter().zip(targets.as_slice()) {
-        let (value, slope) = Loss::BceWithLogits.value_and_gradient(&number(x)?, &number(y)?)?;
+        let (value, slope) = BCE.value_and_gradient(&number(x)?, &number(y)?)?;
         values.push(value);
         slopes.extend_from_slice(slope.as_slice());
     }

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::schedules::{self, Base};
 use super::{Errors, Record};
 use convgru_train::Result;
-use convgru_train::optimizer::{Optimizer, OptimizerConfig, OptimizerKind};
+use convgru_train::optimizer::{
+    AdamConfig, Optimizer, OptimizerConfig, OptimizerKind, RmsPropConfig, SgdConfig,
+};
 use convgru_train::schedule::Schedule;
 
 /// What a record of an optimiser asks for.
@@ -34,26 +36,14 @@ impl<T: Scalar> Parameters<T> for Affine<T> {
     }
 }
 
-/// The optimiser of a system such as `torch.optim.SGD`.
-fn kind(system: &str) -> Option<OptimizerKind> {
-    Some(match system.strip_prefix("torch.optim.")? {
-        "Adam" => OptimizerKind::Adam,
-        "AdamW" => OptimizerKind::AdamW,
-        "SGD" => OptimizerKind::Sgd,
-        "RMSprop" => OptimizerKind::RmsProp,
-        _ => return None,
-    })
-}
-
 impl Recipe {
     /// The recipe of a record; `Err` holds what of it is not supported.
     pub(super) fn of(record: &Record) -> std::result::Result<Self, String> {
         let system = record.metadata("system").unwrap_or_default();
-        let kind = kind(system).ok_or_else(|| format!("the optimiser {system}"))?;
         let entry =
             |key: &str| record.metadata(key).and_then(|text| serde_json::from_str::<Value>(text).ok());
         let hyper = entry("hyper_parameters").ok_or("the record has no hyper-parameters")?;
-        let optimizer = config(kind, &hyper)?;
+        let optimizer = config(system, &hyper)?;
         let schedule = match entry("scheduler") {
             None => Schedule::Constant { learning_rate: optimizer.learning_rate },
             Some(scheduler) => {
@@ -80,7 +70,7 @@ impl Recipe {
             }
         }
         let mut optimizer = Optimizer::new(self.optimizer, &parameters)?;
-        let betas = optimizer.config().kind.has_betas();
+        let is_adam = matches!(optimizer.config().kind, OptimizerKind::Adam(_) | OptimizerKind::AdamW(_));
         let (mut w, mut b) = (Vec::new(), Vec::new());
         let (mut rates, mut later_rates, mut momenta) = (Vec::new(), Vec::new(), Vec::new());
         for step in 0..steps {
@@ -89,8 +79,7 @@ impl Recipe {
             if let Some(momentum) = self.schedule.momentum(at) {
                 optimizer.set_momentum(momentum)?;
             }
-            let config = optimizer.config();
-            momenta.push(if betas { config.beta1 } else { config.momentum });
+            momenta.push(optimizer.config().kind.momentum());
             let gradients = Affine { w: d_w.index(step), b: d_b.index(step) };
             optimizer.step(&mut parameters, &gradients, rates[step])?;
             w.extend_from_slice(parameters.w.as_slice());
@@ -105,7 +94,7 @@ impl Recipe {
         if record.find("lr_after").is_some() {
             errors.output(record, "lr_after", &Tensor::from_vec(&[steps], later_rates)?)?;
         }
-        let momentum = if betas { "beta1" } else { "momentum" };
+        let momentum = if is_adam { "beta1" } else { "momentum" };
         errors.output(record, momentum, &Tensor::from_vec(&[steps], momenta)?)?;
         errors.output(record, "w", &Tensor::from_vec(&[&[steps], parameters.w.shape()].concat(), w)?)?;
         errors.output(record, "b", &Tensor::from_vec(&[&[steps], parameters.b.shape()].concat(), b)?)?;
@@ -113,8 +102,8 @@ impl Recipe {
     }
 }
 
-/// The constants of an optimiser of `torch.optim`.
-fn config(kind: OptimizerKind, hyper: &Value) -> std::result::Result<OptimizerConfig, String> {
+/// The optimiser of a system such as `torch.optim.SGD` with its constants.
+fn config(system: &str, hyper: &Value) -> std::result::Result<OptimizerConfig, String> {
     const KNOWN: [&str; 11] = [
         "lr",
         "betas",
@@ -132,22 +121,42 @@ fn config(kind: OptimizerKind, hyper: &Value) -> std::result::Result<OptimizerCo
     if let Some(unknown) = fields.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         return Err(format!("the hyper-parameter {unknown}"));
     }
-    let default = OptimizerConfig::default();
     let number = |value: &Value, otherwise: f64| value.as_f64().unwrap_or(otherwise);
+    let adam = || {
+        let default = AdamConfig::default();
+        AdamConfig {
+            beta1: number(&hyper["betas"][0], default.beta1),
+            beta2: number(&hyper["betas"][1], default.beta2),
+            epsilon: number(&hyper["eps"], default.epsilon),
+            amsgrad: hyper["amsgrad"] == true,
+        }
+    };
+    let momentum = number(&hyper["momentum"], 0.0);
+    let kind = match system.strip_prefix("torch.optim.") {
+        Some("Adam") => OptimizerKind::Adam(adam()),
+        Some("AdamW") => OptimizerKind::AdamW(adam()),
+        Some("SGD") => OptimizerKind::Sgd(SgdConfig {
+            momentum,
+            dampening: number(&hyper["dampening"], 0.0),
+            nesterov: hyper["nesterov"] == true,
+        }),
+        Some("RMSprop") => {
+            let default = RmsPropConfig::default();
+            OptimizerKind::RmsProp(RmsPropConfig {
+                alpha: number(&hyper["alpha"], default.alpha),
+                epsilon: number(&hyper["eps"], default.epsilon),
+                momentum,
+                centered: hyper["centered"] == true,
+            })
+        }
+        _ => return Err(format!("the optimiser {system}")),
+    };
     // The decay that torch.optim.AdamW has where none is given.
-    let decay = if kind == OptimizerKind::AdamW { 0.01 } else { 0.0 };
+    let decay = if matches!(kind, OptimizerKind::AdamW(_)) { 0.01 } else { 0.0 };
+    let default = OptimizerConfig::default();
     Ok(OptimizerConfig {
         kind,
         learning_rate: number(&hyper["lr"], default.learning_rate),
-        beta1: number(&hyper["betas"][0], default.beta1),
-        beta2: number(&hyper["betas"][1], default.beta2),
-        epsilon: number(&hyper["eps"], default.epsilon),
         weight_decay: number(&hyper["weight_decay"], decay),
-        amsgrad: hyper["amsgrad"] == true,
-        momentum: number(&hyper["momentum"], default.momentum),
-        dampening: number(&hyper["dampening"], default.dampening),
-        nesterov: hyper["nesterov"] == true,
-        alpha: number(&hyper["alpha"], default.alpha),
-        centered: hyper["centered"] == true,
     })
 }

@@ -7,8 +7,8 @@ use super::{Errors, Record};
 use convgru_train::Result;
 use convgru_train::schedule::{
     Anneal, Cosine, CosineConfig, CosineRestarts, CosineRestartsConfig, Exponential, ExponentialConfig,
-    Linear, LinearConfig, Mode, MultiStep, MultiStepConfig, OneCycle, Plateau, PlateauConfig, Polynomial,
-    PolynomialConfig, Schedule, ScheduleConfig, Step, StepConfig, ThresholdMode,
+    Linear, LinearConfig, Mode, MultiStep, MultiStepConfig, OneCycle, OneCycleConfig, Plateau, PlateauConfig,
+    Polynomial, PolynomialConfig, Schedule, Step, StepConfig, ThresholdMode,
 };
 
 /// What a schedule begins with.
@@ -122,10 +122,10 @@ pub(super) fn torch(name: &str, fields: &Value, base: Base) -> std::result::Resu
 }
 
 fn one_cycle(fields: &Value) -> Result<OneCycle> {
-    let default = ScheduleConfig::default();
+    let default = OneCycleConfig::default();
     let number = |key: &str, otherwise: f64| fields[key].as_f64().unwrap_or(otherwise);
     let linear = fields["anneal_strategy"] == "linear";
-    let config = ScheduleConfig {
+    let config = OneCycleConfig {
         pct_start: number("pct_start", default.pct_start),
         anneal: if linear { Anneal::Linear } else { Anneal::Cosine },
         div_factor: number("div_factor", default.div_factor),
@@ -134,7 +134,6 @@ fn one_cycle(fields: &Value) -> Result<OneCycle> {
         cycle_momentum: fields["cycle_momentum"] != false,
         base_momentum: number("base_momentum", default.base_momentum),
         max_momentum: number("max_momentum", default.max_momentum),
-        ..default
     };
     OneCycle::new(&config, number("max_lr", f64::NAN), fields["total_steps"].as_u64().unwrap_or(0))
 }

@@ -15,6 +15,8 @@ mod store;
 pub(crate) mod tests;
 mod version3;
 mod version4;
+#[cfg(test)]
+mod version5;
 
 pub use envelope::{Fault, MAGIC, OLDEST_VERSION, VERSION};
 pub use history::{History, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings, ValidationRecord};

@@ -22,7 +22,7 @@ pub(super) struct ConfigurationArguments {
     /// MNIST's idx files, radar images (of FMI, MeteoNet, KNMI, ODIM) or sequences of your own (.npy, .npz, .h5, .nc, .gif, folders of .png)
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
-    /// Change a field of the configuration; may be given several times
+    /// Change a field of the configuration, as a line of TOML; text needs no quotes. May be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Seed of all random numbers [default: that of the configuration, 0]
@@ -54,9 +54,7 @@ impl ConfigurationArguments {
                 .with_context(|| format!("--data {}: give the folder with the data", printable(data)))?;
             config.data.source = held(data)?;
         }
-        for assignment in &self.set {
-            config = config.with(assignment).with_context(|| format!("--set {assignment}"))?;
-        }
+        config = config.with_all(&self.set).with_context(|| format!("--set {}", self.set.join(" --set ")))?;
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.threads = self.threads.unwrap_or(config.training.threads);
         if config.data.source != Source::Strokes && config.data_folder().is_none() {

@@ -28,8 +28,6 @@ pub(super) const NETWORKS: &str = "networks";
 /// Names of a group that are shown before it is cut short.
 const SHOWN: usize = 4;
 
-/// Finds the cells in weights of another program, and rearranges them
-///
 /// Reads files of PyTorch (*.pth, *.pt, *.ckpt; nothing in them is executed), MXNet (*.params) and safetensors, lists the cells
 /// of known layouts with their channels and kernels, and why every other tensor is left out. Without a cell, with a cell
 /// that lacks a tensor, and with layers between numbered cells the command ends with exit code 1 and writes nothing.

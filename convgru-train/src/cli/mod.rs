@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod commands;
 mod configuration;
 mod eval;
 mod export;
@@ -13,7 +14,7 @@ mod tune;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use convgru_train::interrupt::Interrupt;
 
 /// Train convolutional GRUs to continue videos, and use what they learned.
@@ -39,7 +40,7 @@ enum Command {
 /// Runs the command of the arguments and says how it ended: 0 for success, 1
 /// for an error, 2 for a wrong command line, 128 plus the signal if one ended it.
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = Arguments::from_arg_matches(&parser().get_matches()).unwrap_or_else(|error| error.exit());
     if let Err(error) = convgru_model::Isa::from_environment() {
         output::report_error(&error.into());
         return ExitCode::from(2);
@@ -57,6 +58,21 @@ pub(crate) fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The parser of the command line. Each command has its line of [`COMMANDS`](commands::COMMANDS), and its own documentation
+/// below it.
+fn parser() -> clap::Command {
+    commands::COMMANDS.iter().fold(Arguments::command(), |parser, &(name, line)| {
+        parser.mut_subcommand(name, |command| {
+            let details = command.get_long_about().or(command.get_about()).map(ToString::to_string);
+            let command = command.about(line);
+            match details {
+                Some(details) => command.long_about(format!("{line}\n\n{details}")),
+                None => command,
+            }
+        })
+    })
 }
 
 /// Runs a command that leaves nothing behind but its result.
@@ -90,5 +106,23 @@ fn mebibytes(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=MOST_MEBIBYTES) => Ok(number),
         _ => Err(format!("a whole number from 1 to {MOST_MEBIBYTES} is needed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_has_every_command_of_the_program() {
+        let parser = parser();
+        parser.clone().debug_assert();
+        let lines: Vec<_> = parser
+            .get_subcommands()
+            .map(|command| {
+                (command.get_name(), command.get_about().map(ToString::to_string).unwrap_or_default())
+            })
+            .collect();
+        assert_eq!(lines, commands::COMMANDS.map(|(name, line)| (name, line.to_owned())));
     }
 }

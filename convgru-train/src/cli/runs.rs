@@ -12,7 +12,6 @@ use serde_json::json;
 
 use super::output;
 
-/// Lists runs, or compares two of them
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru runs
@@ -83,7 +82,7 @@ impl Runs {
     fn compare(&self, names: &[PathBuf]) -> anyhow::Result<()> {
         let config = |name: &PathBuf| -> anyhow::Result<(RunSummary, RunConfig)> {
             let folder = RunFolder::open(&self.out.join(name))?;
-            let config = RunConfig::default().overlaid_by_file(&folder.config())?;
+            let config = RunConfig::read(&folder.config())?;
             Ok((RunSummary::read(&folder)?, config))
         };
         let [(first, of_first), (second, of_second)] = [config(&names[0])?, config(&names[1])?];

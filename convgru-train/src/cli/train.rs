@@ -16,8 +16,6 @@ use super::configuration::ConfigurationArguments;
 use super::output;
 use super::progress::Progress;
 
-/// Trains a network to continue sequences of images
-///
 /// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
 /// model.safetensors, report.html, prediction.gif and example.gif. Ctrl-C saves
 /// a checkpoint and ends; --resume goes on to the same bits as if nothing had
@@ -73,7 +71,7 @@ impl Train {
         } else {
             RunFolder::open(&self.out.join(run))?
         };
-        let stored = RunConfig::default().overlaid_by_file(&folder.config())?;
+        let stored = RunConfig::read(&folder.config())?;
         Ok((self.configuration.laid_over(stored)?, Some(folder)))
     }
 

@@ -13,8 +13,6 @@ use super::configuration::ConfigurationArguments;
 use super::output;
 use super::progress::Progress;
 
-/// Tries configurations drawn from ranges, each in a short run
-///
 /// Writes OUT/tune.json and a folder for the run of each trial. Ctrl-C saves and ends; the same
 /// command goes on to the same results.
 #[derive(Args)]

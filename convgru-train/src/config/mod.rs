@@ -1,12 +1,16 @@
 //! The configuration of a run: data, model and training, as TOML.
 
-mod assign;
 mod early_stopping;
+mod fault;
 pub(crate) mod path_text;
 mod preset;
 mod read;
 mod sampling_schedule;
+mod saved;
 mod suggest;
+mod tagged;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -20,7 +24,7 @@ pub use preset::Preset;
 pub use sampling_schedule::{SamplingDecay, SamplingSchedule};
 
 use crate::dataset::{DataConfig, Transform};
-use crate::loss::{LeadWeights, Loss, LossConstants, LossTerms, Objective, RainWeights};
+use crate::loss::{LeadWeights, Loss, LossTerm, LossTerms, Objective};
 use crate::optimizer::OptimizerConfig;
 use crate::schedule::ScheduleConfig;
 
@@ -65,14 +69,10 @@ pub struct TrainingConfig {
     /// Pieces of a batch that are learned from one after the other, to take less memory; the
     /// gradients of all are added up before the step. At least 1, at most `batch_size`.
     pub accumulate: usize,
-    /// What is minimised: the name of a loss, or a list of losses with weights.
+    /// What is minimised: the name of a loss, a loss with its constants, or a list of losses with weights.
     pub loss: LossTerms,
-    /// The constants of the losses that have any.
-    pub loss_constants: LossConstants,
     /// How much each lead time counts in the loss.
     pub lead_weights: LeadWeights,
-    /// The weights of pixels in the balanced losses, by their true value.
-    pub rain: RainWeights,
     /// Gradients are scaled down to this norm; 0 leaves them as they are.
     pub clip_norm: f64,
     /// Which norm: 1 for the sum of absolute values, 2 for the Euclidean length, `inf`
@@ -118,12 +118,15 @@ pub struct TrainingConfig {
 impl TrainingConfig {
     /// What is minimised, of data whose values mean what `transform` says.
     pub fn objective(&self, transform: &Transform) -> Objective {
-        Objective {
-            terms: self.loss.clone(),
-            constants: self.loss_constants,
-            rain: self.rain.over_values(transform),
-            lead_weights: self.lead_weights.clone(),
-        }
+        let over_values = |term: &LossTerm| {
+            let mut term = term.clone();
+            if let Loss::BalancedMse { rain } | Loss::BalancedMae { rain } = &mut term.loss {
+                *rain = rain.over_values(transform);
+            }
+            term
+        };
+        let terms = LossTerms(self.loss.0.iter().map(over_values).collect());
+        Objective { terms, lead_weights: self.lead_weights.clone() }
     }
 }
 
@@ -134,9 +137,7 @@ impl Default for TrainingConfig {
             batch_size: 8,
             accumulate: 1,
             loss: Loss::Mse.into(),
-            loss_constants: LossConstants::default(),
             lead_weights: LeadWeights::default(),
-            rain: RainWeights::default(),
             clip_norm: 1.0,
             clip_norm_type: 2.0,
             clip_value: 0.0,
@@ -177,12 +178,23 @@ impl RunConfig {
         toml::to_string(self).expect("every field of a configuration is a TOML value")
     }
 
-    /// Reads a configuration that [`to_toml`](Self::to_toml) wrote.
+    /// Reads a configuration that [`to_toml`](Self::to_toml) wrote, in this version of the program or in one whose
+    /// checkpoints are read. Fields that are left out have their defaults.
     ///
     /// # Errors
     /// What is wrong, with line and column.
     pub fn from_toml(text: &str) -> std::result::Result<Self, String> {
-        Self::default().overlaid_by(text)
+        Self::default().overlaid_by(&saved::in_todays_form(text))
+    }
+
+    /// Reads a file as [`from_toml`](Self::from_toml) reads a text, such as `config.toml` in the folder of a run.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if it cannot be read, [`Error::Format`](crate::Error::Format) if it holds no
+    /// configuration.
+    pub fn read(path: &Path) -> crate::Result<Self> {
+        let refuse = |reason| crate::Error::Format { path: path.into(), reason };
+        Self::from_toml(&text(path)?).map_err(refuse)
     }
 
     /// The blake3 hash, in hexadecimal, of all fields that decide the result:
@@ -233,66 +245,5 @@ fn compare(ours: &toml::Table, theirs: &toml::Table, section: &str, found: &mut 
                 found.push(format!("{path}: {}, {}", text(a), text(b)));
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn toml_round_trips() {
-        for preset in Preset::ALL {
-            let config = RunConfig::preset(preset);
-            assert_eq!(RunConfig::from_toml(&config.to_toml()).unwrap(), config);
-        }
-    }
-
-    #[test]
-    fn examples_of_the_documentation_are_valid() {
-        for (page, fewest) in [("training.md", 4), ("data.md", 4), ("tutorial.md", 1)] {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
-            let text = std::fs::read_to_string(path).unwrap();
-            let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
-            assert!(examples.len() >= fewest, "only {} examples in {page}", examples.len());
-            for example in examples {
-                let example = example.split("```").next().unwrap();
-                let config = RunConfig::from_toml(example).unwrap();
-                config.validate().unwrap();
-                assert_ne!(config, RunConfig::default(), "{example}");
-            }
-        }
-    }
-
-    #[test]
-    fn examples_of_networks_in_the_documentation_are_valid_and_round_trip() {
-        use convgru_model::composed::{Recurrent, RecurrentConfig};
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cells.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
-        assert!(examples.len() >= 2, "only {} examples", examples.len());
-        for example in examples {
-            let example = example.split("```").next().unwrap();
-            let config: RecurrentConfig = toml::from_str(example).unwrap();
-            Recurrent::<f32>::new(config.clone(), 0).unwrap();
-            let written = toml::to_string(&config).unwrap();
-            assert_eq!(toml::from_str::<RecurrentConfig>(&written).unwrap(), config);
-        }
-    }
-
-    #[test]
-    fn the_hash_sees_what_decides_the_result_and_nothing_else() {
-        let config = RunConfig::default();
-        let saving = ["training.checkpoint_every=5", "training.checkpoint_seconds=5"];
-        for neutral in ["name=other", "training.threads=3", "data.prefetch=7"].into_iter().chain(saving) {
-            assert_eq!(config.with(neutral).unwrap().hash(), config.hash(), "{neutral}");
-        }
-        for decisive in ["training.seed=5", "training.steps=5", "model.patch=2", "schedule.pct_start=0.2"] {
-            let other = config.with(decisive).unwrap();
-            assert_ne!(other.hash(), config.hash(), "{decisive}");
-            assert_eq!(config.differences(&other).len(), 1, "{decisive}");
-        }
-        let difference = &config.differences(&config.with("training.seed=5").unwrap())[0];
-        assert_eq!(difference, "training.seed: 0, 5");
     }
 }

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use convgru_model::ForecasterConfig;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::RunConfig;
-use super::suggest::{join, nearest, paths};
+use super::fault::{Fault, first_misfit};
+use super::suggest::{join, paths};
+use super::{RunConfig, tagged};
 use crate::{Error, Result};
 
 /// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
@@ -34,36 +34,100 @@ impl RunConfig {
     /// As [`overlaid_by_file`](Self::overlaid_by_file), from text; the error
     /// begins with the line and column.
     pub(super) fn overlaid_by(&self, text: &str) -> std::result::Result<Self, String> {
-        let located = |error: toml::de::Error| {
-            let at = error.span().map_or(String::new(), |span| position(text, span.start));
-            at + &one_line(error.message())
-        };
-        expect_short(text.len())?;
-        if let Some(at) = deep_key(text) {
-            let at = position(text, at);
-            return Err(format!(
-                "{at}a key of more than {MAX_PARTS} parts; no field of a configuration has as many"
-            ));
-        }
-        let document = DeTable::parse(text).map_err(located)?;
-        let overlay: Table = toml::from_str(text).map_err(located)?;
-        let kind = overlay.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
-        let base = match kind {
-            Some(kind) => self.of_model_kind(kind).unwrap_or_else(|| self.clone()),
-            None => self.clone(),
-        };
-        check_names(text, document.get_ref(), &Self::table_of(&base), "")?;
-        toml::from_str::<Self>(text).map_err(located)?;
-        let mut table = Self::table_of(&base);
-        merge(&mut table, overlay);
-        Self::from_table(&table).map_err(|error| one_line(error.message()))
+        self.overlay(text).map_err(|fault| fault.in_text(text))
     }
 
-    /// This configuration with the model of a kind: its default where it is another than now.
-    pub(super) fn of_model_kind(&self, kind: &str) -> Option<Self> {
-        let model = ForecasterConfig::of_kind(kind)?;
-        let stays = model.kind() == self.model.kind();
-        Some(Self { model: if stays { self.model.clone() } else { model }, ..self.clone() })
+    /// This configuration with one field changed: [`with_all`](Self::with_all) of one assignment.
+    ///
+    /// # Errors
+    /// As [`with_all`](Self::with_all).
+    ///
+    /// ```
+    /// use convgru_train::config::RunConfig;
+    ///
+    /// let config = RunConfig::default().with("training.steps=25")?;
+    /// assert_eq!(config.training.steps, 25);
+    /// let error = config.with("training.stepz=25").unwrap_err();
+    /// assert!(error.to_string().contains("training.steps"));
+    /// # Ok::<(), convgru_train::Error>(())
+    /// ```
+    pub fn with(&self, assignment: &str) -> Result<Self> {
+        self.with_all(&[assignment])
+    }
+
+    /// This configuration with some fields changed at once.
+    ///
+    /// Each assignment `key=value` is a line of TOML; a value that is none, such as `adamw`, is a text without quotes. Of
+    /// two assignments of one key the later counts.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field, if there is no such field (the nearest
+    /// one is named) or the value is of the wrong type.
+    ///
+    /// ```
+    /// use convgru_train::config::RunConfig;
+    ///
+    /// let settings = ["optimizer.momentum=0.9", "optimizer.kind=sgd", "training.lead_weights=[1, 2.5]"];
+    /// let config = RunConfig::default().with_all(&settings)?;
+    /// assert_eq!(config.optimizer.kind.momentum(), 0.9);
+    /// # Ok::<(), convgru_train::Error>(())
+    /// ```
+    pub fn with_all<S: AsRef<str>>(&self, assignments: &[S]) -> Result<Self> {
+        let mut lines: Vec<(&str, String)> = Vec::new();
+        for assignment in assignments {
+            let assignment = assignment.as_ref();
+            let Some((key, value)) = assignment.split_once('=') else {
+                return Err(Error::Config {
+                    field: assignment.to_owned(),
+                    reason: "no value given; write key=value, such as training.steps=100".to_owned(),
+                });
+            };
+            let (key, value) = (key.trim(), value.trim());
+            let value = match value.parse::<Value>() {
+                Ok(_) => value.to_owned(),
+                Err(_) => Value::from(value).to_string(),
+            };
+            let line = format!("{key} = {value}\n");
+            if format!("{key} = 0").parse::<Table>().is_err() {
+                let reason = tagged::unknown(key, &Self::table_of(self));
+                return Err(Error::Config { field: key.to_owned(), reason });
+            }
+            lines.retain(|(earlier, _)| *earlier != key);
+            lines.push((key, line));
+        }
+        let text: String = lines.iter().map(|(_, line)| line.as_str()).collect();
+        self.overlay(&text).map_err(|fault| {
+            let mut end = 0;
+            let of_line = lines.iter().find(|(_, line)| {
+                end += line.len();
+                fault.at.is_some_and(|at| at < end)
+            });
+            let keys = || lines.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(", ");
+            Error::Config {
+                field: of_line.map_or_else(keys, |(key, _)| (*key).to_owned()),
+                reason: fault.reason,
+            }
+        })
+    }
+
+    /// Lays a text over this configuration.
+    fn overlay(&self, text: &str) -> std::result::Result<Self, Fault> {
+        expect_short(text.len()).map_err(Fault::of_all)?;
+        if let Some(at) = deep_key(text) {
+            let reason =
+                format!("a key of more than {MAX_PARTS} parts; no field of a configuration has as many");
+            return Err(Fault { at: Some(at), reason });
+        }
+        let document = DeTable::parse(text)?;
+        let overlay: Table = toml::from_str(text)?;
+        let base = tagged::of_kinds_in(&overlay, Self::table_of(self));
+        check_names(document.get_ref(), &base, "", &base)?;
+        let mut merged = base.clone();
+        merge(&mut merged, overlay.clone());
+        Self::from_table(&merged).map_err(|error| {
+            first_misfit(document.get_ref(), &overlay, &base)
+                .unwrap_or_else(|| Fault::from(error).of_nowhere())
+        })
     }
 
     /// All fields as a TOML table.
@@ -115,125 +179,37 @@ fn expect_short(bytes: usize) -> std::result::Result<(), String> {
     }
 }
 
-/// Fails with the position of the first key that is not in `known`.
+/// Fails with the position of the first key that is not in `known`, a section of `config`.
 fn check_names(
-    text: &str,
     table: &DeTable<'_>,
     known: &Table,
     section: &str,
-) -> std::result::Result<(), String> {
+    config: &Table,
+) -> std::result::Result<(), Fault> {
     for (key, value) in table {
         let path = join(section, key.get_ref());
+        let refuse = |reason| Err(Fault { at: Some(key.span().start), reason });
         match (known.get(key.get_ref().as_ref()), value.get_ref()) {
-            (Some(Value::Table(inner)), DeValue::Table(table)) => check_names(text, table, inner, &path)?,
-            (Some(_), _) => {}
-            (None, _) => {
-                let at = position(text, key.span().start);
-                return Err(format!("{at}{}", unknown(&path)));
+            (Some(Value::Table(inner)), DeValue::Table(table)) => check_names(table, inner, &path, config)?,
+            (Some(Value::Table(inner)), _) => {
+                let fields: Vec<_> = paths(inner).iter().map(|name| join(&path, name)).collect();
+                return refuse(format!("`{path}` is a section; its fields are {}", fields.join(", ")));
             }
+            (Some(_), _) => {}
+            (None, _) => return refuse(tagged::unknown(&path, config)),
         }
     }
     Ok(())
 }
 
-/// What to say about a field that does not exist.
-pub(super) fn unknown(path: &str) -> String {
-    let of_kind = |kind| RunConfig::default().of_model_kind(kind);
-    let configs = ForecasterConfig::KINDS.into_iter().filter_map(of_kind);
-    let known: Vec<String> = configs.flat_map(|config| paths(&RunConfig::table_of(&config))).collect();
-    match nearest(path, &known) {
-        Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),
-        None => format!("there is no field `{path}`"),
-    }
-}
-
 /// Lays `overlay` over `table`: sections are merged, everything else replaced.
-fn merge(table: &mut Table, overlay: Table) {
+pub(super) fn merge(table: &mut Table, overlay: Table) {
     for (key, value) in overlay {
         match (table.get_mut(&key), value) {
             (Some(Value::Table(below)), Value::Table(above)) => merge(below, above),
             (_, value) => {
                 table.insert(key, value);
             }
-        }
-    }
-}
-
-/// `line 3, column 7: ` of a byte offset.
-fn position(text: &str, offset: usize) -> String {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-    format!("line {line}, column {column}: ")
-}
-
-/// The message with its line breaks replaced, so that an error stays one line.
-pub(super) fn one_line(message: &str) -> String {
-    message.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn overlay(text: &str) -> std::result::Result<RunConfig, String> {
-        RunConfig::default().overlaid_by(text)
-    }
-
-    #[test]
-    fn a_file_changes_only_what_it_names() {
-        let config = overlay("[training]\nsteps = 7").unwrap();
-        let mut expected = RunConfig::default();
-        expected.training.steps = 7;
-        assert_eq!(config, expected);
-    }
-
-    #[test]
-    fn the_kind_of_the_model_decides_its_fields() {
-        let config =
-            overlay("[model]\nkind = \"pyramid\"\nslope = 0.1\n[[model.scales]]\nchannels = 5").unwrap();
-        let ForecasterConfig::Pyramid(pyramid) = &config.model else { panic!("{:?}", config.model) };
-        assert_eq!((pyramid.slope, pyramid.scales.len(), pyramid.scales[0].channels), (0.1, 1, 5));
-        assert_eq!(RunConfig::from_toml(&config.to_toml()).unwrap(), config);
-        // What is laid over a model of the kind keeps its other fields.
-        let wider = config.overlaid_by("[model]\nkind = \"pyramid\"\nhead_channels = 7").unwrap();
-        let ForecasterConfig::Pyramid(wider) = wider.model else { panic!("{:?}", wider.model) };
-        assert_eq!((wider.slope, wider.head_channels), (0.1, 7));
-        let set = RunConfig::default().with("model.kind=pyramid").unwrap();
-        assert_eq!(set.model, ForecasterConfig::of_kind("pyramid").unwrap());
-        let set = set.with("model.scales=[{ channels = 8, down = 4 }]").unwrap();
-        assert_eq!(set.model.factor(), 4);
-        let old = overlay("[model]\npatch = 8").unwrap();
-        assert_eq!((old.model.kind(), old.model.factor()), ("encoder-forecaster", 8));
-        for (text, words) in [
-            ("[model]\nkind = \"pyramid\"\npatch = 4", &["line 3", "`model.patch`"][..]),
-            ("[model]\nkind = \"unet\"", &["unet", "encoder-forecaster and pyramid"]),
-            ("[model]\nscales = []", &["line 2", "`model.scales`"]),
-        ] {
-            let error = overlay(text).unwrap_err();
-            assert!(words.iter().all(|word| error.contains(word)), "{text:?} gave {error:?}");
-        }
-    }
-
-    #[test]
-    fn errors_carry_the_position() {
-        for (text, words) in [
-            ("[training]\nsteps = ", &["line 2"][..]),
-            (
-                "name = \"a\"\n[training]\n  stepz = 4",
-                &["line 3, column 3", "`training.stepz`", "`training.steps`"],
-            ),
-            ("[trainin]\nsteps = 4", &["line 1", "`trainin`", "`training`"]),
-            ("[training]\nsteps = \"many\"", &["line 2, column 9", "many"]),
-            ("training = 5", &["line 1"]),
-            ("[training]\nsteps = 1\nsteps = 2", &["line 3", "duplicate"]),
-            ("[training]\nsteps = -1", &["line 2", "-1"]),
-        ] {
-            let error = overlay(text).unwrap_err();
-            for word in words {
-                assert!(error.contains(word), "{text:?} gave {error:?} without {word:?}");
-            }
-            assert!(!error.contains('\n'), "{error:?}");
         }
     }
 }

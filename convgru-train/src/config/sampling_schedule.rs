@@ -9,41 +9,47 @@ const LEFT_AT_THE_END: f64 = 0.01;
 
 /// The shape of the way from one probability to another, with `i` the step from 0: Bengio et
 /// al., "Scheduled sampling for sequence prediction with recurrent neural networks", 2015
-/// (arXiv 1506.03099). In TOML: `"linear"`, `"exponential"`, `"inverse-sigmoid"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// (arXiv 1506.03099). In TOML: `decay = "linear"`, `"exponential"`, `"inverse-sigmoid"`, and `k` beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "decay", rename_all = "kebab-case")]
 pub enum SamplingDecay {
     /// A line that reaches the end at `until`.
     #[default]
     Linear,
     /// `k^i` of the way is left.
-    Exponential,
+    Exponential {
+        /// Between 0 and 1; 0 takes the constant that fits `until`.
+        #[serde(default)]
+        k: f64,
+    },
     /// `k / (k + e^(i / k))` of the way is left.
-    InverseSigmoid,
+    InverseSigmoid {
+        /// At least 1; 0 takes the constant that fits `until`.
+        #[serde(default)]
+        k: f64,
+    },
 }
 
 /// The probability of teacher forcing, or of reverse scheduled sampling: it goes from `start` to `end`
 /// over the first part of the training and stays there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub struct SamplingSchedule {
     /// Probability at the first step, 0 to 1.
     pub start: f64,
     /// Probability once `until` is reached, 0 to 1.
     pub end: f64,
     /// The share of all steps after which `end` is reached, above 0, at most 1; by the
-    /// exponential and the inverse sigmoid but for a hundredth of the way, unless `k` is given.
+    /// exponential and the inverse sigmoid but for a hundredth of the way, unless their `k` is given.
     pub until: f64,
     /// The shape of the way.
+    #[serde(flatten)]
     pub decay: SamplingDecay,
-    /// The constant of the exponential, between 0 and 1, or of the inverse sigmoid, at least 1;
-    /// 0 takes the one that fits `until`.
-    pub k: f64,
 }
 
 impl Default for SamplingSchedule {
     fn default() -> Self {
-        Self { start: 1.0, end: 0.0, until: 0.5, decay: SamplingDecay::Linear, k: 0.0 }
+        Self { start: 1.0, end: 0.0, until: 0.5, decay: SamplingDecay::Linear }
     }
 }
 
@@ -54,10 +60,10 @@ impl SamplingSchedule {
         let (step, length) = (step as f64, (self.until * steps as f64).max(1.0));
         let left = match self.decay {
             SamplingDecay::Linear => return self.start + (self.end - self.start) * (step / length).min(1.0),
-            SamplingDecay::Exponential if self.k > 0.0 => self.k.powf(step),
-            SamplingDecay::Exponential => LEFT_AT_THE_END.powf(step / length),
-            SamplingDecay::InverseSigmoid if self.k > 0.0 => inverse_sigmoid(self.k, step),
-            SamplingDecay::InverseSigmoid => inverse_sigmoid(fitting(length), step),
+            SamplingDecay::Exponential { k } if k > 0.0 => k.powf(step),
+            SamplingDecay::Exponential { .. } => LEFT_AT_THE_END.powf(step / length),
+            SamplingDecay::InverseSigmoid { k } if k > 0.0 => inverse_sigmoid(k, step),
+            SamplingDecay::InverseSigmoid { .. } => inverse_sigmoid(fitting(length), step),
         };
         self.end + (self.start - self.end) * left
     }
@@ -76,21 +82,21 @@ impl SamplingSchedule {
         if !(self.until > 0.0 && self.until <= 1.0) {
             return refuse("until", format!("{} is no share of the steps above 0 and at most 1", self.until));
         }
-        let k = self.k;
         match self.decay {
-            _ if k == 0.0 => Ok(()),
-            SamplingDecay::Linear => {
-                refuse("k", format!("{k} means nothing to the linear way; leave it at 0"))
-            }
-            SamplingDecay::Exponential if !(0.0..1.0).contains(&k) => {
+            SamplingDecay::Exponential { k } if !(0.0..1.0).contains(&k) => {
                 refuse("k", format!("{k} is not between 0 and 1, which the exponential needs"))
             }
-            SamplingDecay::InverseSigmoid if !(k >= 1.0 && k.is_finite()) => {
+            SamplingDecay::InverseSigmoid { k } if k != 0.0 && !(k >= 1.0 && k.is_finite()) => {
                 refuse("k", format!("{k} is below 1, which the inverse sigmoid needs"))
             }
             _ => Ok(()),
         }
     }
+}
+
+impl SamplingDecay {
+    /// The names in configurations.
+    pub const NAMES: [&str; 3] = ["linear", "exponential", "inverse-sigmoid"];
 }
 
 fn inverse_sigmoid(k: f64, step: f64) -> f64 {
@@ -123,17 +129,17 @@ mod tests {
 
     #[test]
     fn decays_are_those_of_the_paper() {
-        let of = |decay, k| SamplingSchedule { decay, k, end: 0.1, ..Default::default() };
-        let exponential = of(SamplingDecay::Exponential, 0.9);
+        let of = |decay| SamplingSchedule { decay, end: 0.1, ..Default::default() };
+        let exponential = of(SamplingDecay::Exponential { k: 0.9 });
         assert!((exponential.probability(3, 100) - (0.1 + 0.9 * 0.729)).abs() < 1e-12);
-        let sigmoid = of(SamplingDecay::InverseSigmoid, 10.0);
+        let sigmoid = of(SamplingDecay::InverseSigmoid { k: 10.0 });
         let left = 10.0 / (10.0 + 2.0f64.exp());
         assert!((sigmoid.probability(20, 100) - (0.1 + 0.9 * left)).abs() < 1e-12);
     }
 
     #[test]
     fn without_a_constant_the_way_ends_where_it_should() {
-        for decay in [SamplingDecay::Exponential, SamplingDecay::InverseSigmoid] {
+        for decay in [SamplingDecay::Exponential { k: 0.0 }, SamplingDecay::InverseSigmoid { k: 0.0 }] {
             let config = SamplingSchedule { decay, ..Default::default() };
             for steps in [40, 1000, 100_000] {
                 let left = config.probability(steps / 2, steps);
@@ -147,14 +153,13 @@ mod tests {
 
     #[test]
     fn constants_out_of_range_are_named() {
-        for (decay, k) in [
-            (SamplingDecay::Linear, 0.5),
-            (SamplingDecay::Exponential, 1.0),
-            (SamplingDecay::Exponential, -0.5),
-            (SamplingDecay::InverseSigmoid, 0.5),
-            (SamplingDecay::InverseSigmoid, f64::NAN),
+        for decay in [
+            SamplingDecay::Exponential { k: 1.0 },
+            SamplingDecay::Exponential { k: -0.5 },
+            SamplingDecay::InverseSigmoid { k: 0.5 },
+            SamplingDecay::InverseSigmoid { k: f64::NAN },
         ] {
-            let config = SamplingSchedule { decay, k, ..Default::default() };
+            let config = SamplingSchedule { decay, ..Default::default() };
             let error = config.validate("training.teacher_forcing").unwrap_err().to_string();
             assert!(error.contains("`training.teacher_forcing.k`"), "{error}");
         }

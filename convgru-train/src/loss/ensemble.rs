@@ -1,13 +1,13 @@
 //! The score of an ensemble of forecasts as a loss.
 
-use convgru_model::{Scalar, Tensor};
+use convgru_model::Scalar;
 
 use super::reduce::Elements;
 use crate::metric::Spread;
-use crate::{Error, Result, parallel};
+use crate::parallel;
 
-/// The continuous ranked probability score of `K` forecasts of the same frames, the mean over
-/// the elements whose truth is known: [`metric::crps`](crate::metric::crps()) with its gradient.
+/// The continuous ranked probability score of `K` forecasts of the same frames: [`metric::crps`](crate::metric::crps())
+/// with its gradient.
 ///
 /// ```text
 /// L = sum over k of |X_k - y| / K  -  sum over j < k of |X_j - X_k| / c
@@ -17,63 +17,15 @@ use crate::{Error, Result, parallel};
 ///
 /// The forecasts lie in groups of channels, as a head with `K` times the channels gives them:
 /// channels `k C` to `(k + 1) C` are those of member `k`.
-///
-/// ```
-/// use convgru_model::Tensor;
-/// use convgru_train::loss::EnsembleScore;
-/// use convgru_train::metric::Spread;
-///
-/// let members = Tensor::from_vec(&[1, 1, 2, 1, 1], vec![1.0f64, 3.0])?;
-/// let truth = Tensor::from_vec(&[1, 1, 1, 1, 1], vec![2.0])?;
-/// let score = EnsembleScore { members: 2, spread: Spread::Ensemble };
-/// let (value, gradient) = score.value_and_gradient(&members, &truth, None)?;
-/// assert_eq!(value, 1.0 - 0.5);
-/// assert_eq!(gradient.as_slice(), [-0.5 + 0.25, 0.5 - 0.25]);
-/// # Ok::<(), convgru_train::Error>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct EnsembleScore {
-    /// Members of the ensemble, at least 1, or 2 for [`Spread::Fair`].
-    pub members: usize,
+pub(super) struct EnsembleScore {
+    /// Members of the ensemble, at least 2.
+    pub(super) members: usize,
     /// How the spread is estimated.
-    pub spread: Spread,
+    pub(super) spread: Spread,
 }
 
 impl EnsembleScore {
-    /// The score and its gradient with respect to the members. An element counts where `valid`
-    /// is not 0; without such elements the score is 0. The bits are the same for any number of
-    /// threads.
-    ///
-    /// # Shapes
-    /// prediction: `[T, N, K C, H, W]`; target, valid: `[T, N, C, H, W]`; gradient: as the
-    /// prediction
-    ///
-    /// # Errors
-    /// If the shapes do not fit or there are too few members for the spread.
-    pub fn value_and_gradient<T: Scalar>(
-        &self,
-        prediction: &Tensor<T>,
-        target: &Tensor<T>,
-        valid: Option<&Tensor<T>>,
-    ) -> Result<(f64, Tensor<T>)> {
-        self.check(prediction, target, valid)?;
-        let mut gradient = Tensor::zeros(prediction.shape());
-        let sample: usize = target.shape()[2..].iter().product();
-        let known = |index: usize| valid.is_none_or(|valid| valid.as_slice()[index].to_f64() != 0.0);
-        let count = (0..target.len()).filter(|&index| known(index)).count();
-        if count == 0 {
-            return Ok((0.0, gradient));
-        }
-        let scale = 1.0 / count as f64;
-        let each = Elements {
-            x: prediction.as_slice(),
-            y: target.as_slice(),
-            weight: valid.map_or(&[][..], Tensor::as_slice),
-        };
-        let sum = self.sum(each, sample, Some((gradient.as_mut_slice(), scale)));
-        Ok((sum * scale, gradient))
-    }
-
     /// The sum of the scores of known elements; adds their derivatives with a factor. Predictions are those of the members of
     /// one sample of `sample` elements after the other.
     pub(super) fn sum<T: Scalar>(
@@ -135,40 +87,6 @@ impl EnsembleScore {
             Spread::Fair => members * (members - 1.0),
         }
     }
-
-    fn check<T: Scalar>(
-        &self,
-        prediction: &Tensor<T>,
-        target: &Tensor<T>,
-        valid: Option<&Tensor<T>>,
-    ) -> Result<()> {
-        let mismatch = |what: &str, expected: String, got: &Tensor<T>| {
-            let got = got.shape().to_vec();
-            Err(Error::Model(convgru_model::Error::ShapeMismatch { what: what.into(), expected, got }))
-        };
-        let &[steps, batch, channels, height, width] = target.shape() else {
-            return mismatch("the truth of an ensemble", "[T, N, C, H, W]".into(), target);
-        };
-        let expected = [steps, batch, self.members * channels, height, width];
-        if prediction.shape() != expected {
-            return mismatch("the ensemble of forecasts", format!("{expected:?}"), prediction);
-        }
-        if let Some(valid) = valid.filter(|valid| valid.shape() != target.shape()) {
-            return mismatch("the mask of an ensemble's truth", format!("{:?}", target.shape()), valid);
-        }
-        let needed = if self.spread == Spread::Fair { 2 } else { 1 };
-        if self.members < needed || target.is_empty() {
-            return Err(Error::Data {
-                what: "the ensemble of forecasts".into(),
-                reason: format!(
-                    "{} members of {} numbers where at least {needed} members of 1 are needed",
-                    self.members,
-                    target.len()
-                ),
-            });
-        }
-        Ok(())
-    }
 }
 
 /// The sign, and zero of zero.
@@ -178,8 +96,30 @@ fn sign(d: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use convgru_model::Tensor;
+
     use super::*;
+    use crate::loss::{Forecast, FrameGradient, Loss, Objective, Truth};
     use crate::metric::crps;
+
+    fn score(spread: Spread, members: &Tensor<f64>, truth: &Truth<'_, f64>) -> (f64, Tensor<f64>) {
+        let objective = Objective::from(Loss::Crps { spread });
+        let forecast = Forecast { output: members, logits: members };
+        let counts = objective.counts(truth).unwrap();
+        match objective.value_and_gradient(&forecast, truth, &counts).unwrap() {
+            (value, FrameGradient::Output(gradient)) => (value, gradient),
+            (_, FrameGradient::Logits(_)) => panic!("the score is not of logits"),
+        }
+    }
+
+    #[test]
+    fn two_members_on_either_side_of_the_truth_are_scored_by_hand() {
+        let members = Tensor::from_vec(&[1, 1, 2, 1, 1], vec![1.0f64, 3.0]).unwrap();
+        let truth = Tensor::from_vec(&[1, 1, 1, 1, 1], vec![2.0]).unwrap();
+        let (value, gradient) = score(Spread::Ensemble, &members, &Truth { frames: &truth, valid: None });
+        assert_eq!(value, 1.0 - 0.5);
+        assert_eq!(gradient.as_slice(), [-0.5 + 0.25, 0.5 - 0.25]);
+    }
 
     #[test]
     fn scores_are_those_of_the_metric() {
@@ -188,10 +128,9 @@ mod tests {
         for spread in [Spread::Ensemble, Spread::Fair] {
             let expected: f64 =
                 crps(&ensemble, &observed, spread).unwrap().as_slice().iter().sum::<f64>() / 6.0;
-            let score = EnsembleScore { members: 4, spread };
             let members = ensemble.clone().reshape(&[1, 1, 4, 2, 3]).unwrap();
             let truth = observed.clone().reshape(&[1, 1, 1, 2, 3]).unwrap();
-            let (value, _) = score.value_and_gradient(&members, &truth, None).unwrap();
+            let (value, _) = score(spread, &members, &Truth { frames: &truth, valid: None });
             assert!((value - expected).abs() < 1e-13, "{value} instead of {expected}");
         }
     }
@@ -201,35 +140,30 @@ mod tests {
         let members = Tensor::<f64>::from_fn(&[1, 1, 2, 1, 2], |i| [1.0, f64::NAN, 3.0, 5.0][i]);
         let truth = Tensor::from_vec(&[1, 1, 1, 1, 2], vec![2.0, f64::NAN]).unwrap();
         let valid = Tensor::from_vec(truth.shape(), vec![1.0, 0.0]).unwrap();
-        let score = EnsembleScore { members: 2, spread: Spread::Fair };
-        let (value, gradient) = score.value_and_gradient(&members, &truth, Some(&valid)).unwrap();
+        let (value, gradient) = score(Spread::Fair, &members, &Truth { frames: &truth, valid: Some(&valid) });
         assert_eq!((value, gradient.as_slice()), (0.0, &[0.0, 0.0, 0.0, 0.0][..]));
         let none = Tensor::zeros(truth.shape());
-        assert_eq!(score.value_and_gradient(&members, &truth, Some(&none)).unwrap().0, 0.0);
+        let (value, _) = score(Spread::Fair, &members, &Truth { frames: &truth, valid: Some(&none) });
+        assert_eq!(value, 0.0);
     }
 
     #[test]
-    fn shapes_and_numbers_of_members_are_checked() {
+    fn shapes_are_checked() {
         let truth = Tensor::<f32>::zeros(&[2, 1, 1, 2, 3]);
-        let of = |members, spread, shape: &[usize]| {
-            let score = EnsembleScore { members, spread };
-            score.value_and_gradient(&Tensor::zeros(shape), &truth, None).map(drop)
-        };
-        of(3, Spread::Fair, &[2, 1, 3, 2, 3]).unwrap();
-        let error = of(3, Spread::Fair, &[2, 1, 2, 2, 3]).unwrap_err().to_string();
-        assert!(error.contains("[2, 1, 2, 2, 3]") && error.contains("[2, 1, 3, 2, 3]"), "{error}");
-        let error = of(1, Spread::Fair, &[2, 1, 1, 2, 3]).unwrap_err().to_string();
-        assert!(error.contains("1 members") && error.contains("at least 2"), "{error}");
+        let of = |shape: &[usize]| Loss::Crps { spread: Spread::Fair }.value(&Tensor::zeros(shape), &truth);
+        of(&[2, 1, 3, 2, 3]).unwrap();
+        let error = of(&[2, 2, 2, 2, 3]).unwrap_err().to_string();
+        assert!(error.contains("[2, 2, 2, 2, 3]") && error.contains("[2, 1, 2, 2, 3]"), "{error}");
     }
 
     #[test]
     fn thread_counts_do_not_change_a_bit() {
         let members = Tensor::<f32>::from_fn(&[3, 2, 6, 17, 19], |i| (i as f32 * 0.37).sin());
         let truth = Tensor::<f32>::from_fn(&[3, 2, 2, 17, 19], |i| (i as f32 * 0.11).cos());
-        let score = EnsembleScore { members: 3, spread: Spread::Fair };
+        let loss = Loss::Crps { spread: Spread::Fair };
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| score.value_and_gradient(&members, &truth, None).unwrap())
+            pool.install(|| loss.value_and_gradient(&members, &truth).unwrap())
         };
         let (value, gradient) = run(1);
         for threads in [2, 5] {

@@ -2,16 +2,15 @@
 
 use convgru_model::{Scalar, Tensor};
 
-use super::criterion::check;
+use super::elementwise::check;
+use super::ensemble::EnsembleScore;
 use super::planes::{PlaneSize, Planes};
 use super::reduce::Elements;
-use super::{EnsembleScore, LossConstants, LossKind, Objective, Truth};
-use super::{gradient_difference, pointwise, similarity};
+use super::{Loss, Objective, Truth, gradient_difference, similarity};
 use crate::{Error, Result};
 
 /// Predicted and true frames of an objective, one lead time at a time.
-pub(super) struct Work<'a, T> {
-    objective: &'a Objective,
+pub(super) struct LeadTimes<'a, T> {
     prediction: &'a Tensor<T>,
     truth: &'a Truth<'a, T>,
     leads: Vec<f64>,
@@ -22,7 +21,7 @@ pub(super) struct Work<'a, T> {
     members: usize,
 }
 
-impl<'a, T: Scalar> Work<'a, T> {
+impl<'a, T: Scalar> LeadTimes<'a, T> {
     /// Of a prediction `[T, N, K C, H, W]` of `members` members, and a truth `[T, N, C, H, W]`.
     pub(super) fn new(
         objective: &'a Objective,
@@ -53,7 +52,7 @@ impl<'a, T: Scalar> Work<'a, T> {
         }
         let leads = objective.lead_weights.weights(steps)?;
         let sample = channels * height * width;
-        Ok(Self { objective, prediction, truth, leads, size: PlaneSize { height, width }, sample, members })
+        Ok(Self { prediction, truth, leads, size: PlaneSize { height, width }, sample, members })
     }
 
     /// The lead times that count, with their weights.
@@ -67,56 +66,36 @@ impl<'a, T: Scalar> Work<'a, T> {
     }
 
     /// The number of parts of a loss at a lead time.
-    pub(super) fn count(&self, t: usize, kind: LossKind) -> f64 {
+    pub(super) fn count(&self, t: usize, loss: &Loss) -> f64 {
         let planes = self.planes(t);
-        match kind {
-            LossKind::GradientDifference => planes.sum(gradient_difference::count),
-            LossKind::Ssim => {
-                planes.sum(|plane| similarity::count(plane, self.objective.constants.ssim_window))
-            }
+        match loss {
+            Loss::GradientDifference { .. } => planes.sum(gradient_difference::count),
+            &Loss::Ssim { window } => planes.sum(|plane| similarity::count(plane, window)),
             _ if planes.valid.is_empty() => planes.x.len() as f64,
             _ => planes.valid.iter().filter(|valid| valid.to_f64() != 0.0).count() as f64,
         }
     }
 
     /// The sum of a loss over its parts at a lead time; adds its derivatives with a factor.
-    pub(super) fn sum(&self, t: usize, kind: LossKind, gradient: Option<(&mut [T], f64)>) -> f64 {
+    pub(super) fn sum(&self, t: usize, loss: &Loss, gradient: Option<(&mut [T], f64)>) -> f64 {
         let planes = self.planes(t);
-        let LossConstants { delta, beta, pos_weight, alpha, ssim_window, crps_spread } =
-            self.objective.constants;
-        let rain = &self.objective.rain;
-        let balanced = |y, (value, derivative): (f64, f64)| {
-            let weight = rain.of(y);
-            (weight * value, weight * derivative)
-        };
-        let each = Elements { x: planes.x, y: planes.y, weight: planes.valid };
-        match kind {
-            LossKind::Mse => each.reduce(gradient, pointwise::squared),
-            LossKind::L1 => each.reduce(gradient, pointwise::absolute),
-            LossKind::Huber => each.reduce(gradient, |x, y| pointwise::huber(x, y, delta)),
-            LossKind::SmoothL1 => each.reduce(gradient, |x, y| pointwise::smooth_absolute(x, y, beta)),
-            LossKind::BceWithLogits => {
-                each.reduce(gradient, |x, y| pointwise::cross_entropy(x, y, pos_weight))
+        let elements = Elements { x: planes.x, y: planes.y, weight: planes.valid };
+        match (loss, gradient) {
+            (&Loss::GradientDifference { alpha }, None) => {
+                planes.sum(|plane| gradient_difference::sum(plane, alpha))
             }
-            LossKind::BalancedMse => each.reduce(gradient, |x, y| balanced(y, pointwise::squared(x, y))),
-            LossKind::BalancedMae => each.reduce(gradient, |x, y| balanced(y, pointwise::absolute(x, y))),
-            LossKind::GradientDifference => match gradient {
-                None => planes.sum(|plane| gradient_difference::sum(plane, alpha)),
-                Some((dx, scale)) => planes.sum_and_gradient(dx, scale, |plane, dx| {
+            (&Loss::GradientDifference { alpha }, Some((dx, scale))) => {
+                planes.sum_and_gradient(dx, scale, |plane, dx| {
                     gradient_difference::sum_and_gradient(plane, alpha, dx)
-                }),
-            },
-            LossKind::Ssim => match gradient {
-                None => planes.sum(|plane| similarity::sum(plane, ssim_window)),
-                Some((dx, scale)) => planes.sum_and_gradient(dx, scale, |plane, dx| {
-                    similarity::sum_and_gradient(plane, ssim_window, dx)
-                }),
-            },
-            LossKind::Crps if self.members == 1 => each.reduce(gradient, pointwise::absolute),
-            LossKind::Crps => {
-                let score = EnsembleScore { members: self.members, spread: crps_spread };
-                score.sum(each, self.sample, gradient)
+                })
             }
+            (&Loss::Ssim { window }, None) => planes.sum(|plane| similarity::sum(plane, window)),
+            (&Loss::Ssim { window }, Some((dx, scale))) => planes
+                .sum_and_gradient(dx, scale, |plane, dx| similarity::sum_and_gradient(plane, window, dx)),
+            (&Loss::Crps { spread }, gradient) if self.members > 1 => {
+                EnsembleScore { members: self.members, spread }.sum(elements, self.sample, gradient)
+            }
+            (loss, gradient) => elements.sum_of(loss, gradient),
         }
     }
 }

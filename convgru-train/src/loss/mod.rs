@@ -12,21 +12,22 @@
 //! | [`Loss::BceWithLogits`] | `max(x, 0) - x y + ln(1 + e^-\|x\|)` | `sigmoid(x) - y` |
 //!
 //! With the weight `w` of the positive class the last is `(1 - y) x + (1 + (w - 1) y)
-//! ln(1 + e^-x)`. A [`Criterion`] takes the mean over all elements, or the sum; the
+//! ln(1 + e^-x)`. The loss of a prediction is the mean over all elements, or the sum ([`Reduction`]); the
 //! derivatives of the mean carry a further factor `1 / elements`.
 //!
-//! An [`Objective`] is what a run minimises: a weighted sum of these and of losses
-//! ([`LossKind`]) that weigh an element by its truth or look at its neighbours, over lead
-//! times of different weight and pixels whose truth is known:
+//! Other losses weigh an element by its truth, look at its neighbours or score an ensemble:
 //!
 //! | loss | the mean of |
 //! |---|---|
-//! | `BalancedMse`, `BalancedMae` | `w(y) d^2` and `w(y) \|d\|` with the steps `w` of [`RainWeights`] |
-//! | `GradientDifference` | `\| \|y_b - y_a\| - \|x_b - x_a\| \|^alpha` over pairs of neighbours `a`, `b` (Mathieu et al. 2016, arXiv 1511.05440) |
-//! | `Ssim` | `1 - S` over windows inside the frame, `S` as in [`metric::ssim`](crate::metric::ssim()) |
-//! | `Crps` | the score of an [`EnsembleScore`] over elements, of several forecasts of the same frames |
+//! | [`Loss::BalancedMse`], [`Loss::BalancedMae`] | `w(y) d^2` and `w(y) \|d\|` with the steps `w` of [`RainWeights`] |
+//! | [`Loss::GradientDifference`] | `\| \|y_b - y_a\| - \|x_b - x_a\| \|^alpha` over pairs of neighbours `a`, `b` (Mathieu et al. 2016, arXiv 1511.05440) |
+//! | [`Loss::Ssim`] | `1 - S` over windows inside the frame, `S` as in [`metric::ssim`](crate::metric::ssim()) |
+//! | [`Loss::Crps`] | the continuous ranked probability score over elements, of several forecasts of the same frames: [`metric::crps`](crate::metric::crps()) |
+//!
+//! An [`Objective`] is what a run minimises: a weighted sum of losses over lead times of different weight and pixels
+//! whose truth is known.
 
-mod criterion;
+mod elementwise;
 mod ensemble;
 mod ensemble_members;
 mod gradient_difference;
@@ -43,36 +44,39 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
-pub use criterion::{Criterion, LossConstants, Reduction};
-pub use ensemble::EnsembleScore;
+pub use elementwise::Reduction;
 pub use lead_weights::LeadWeights;
 pub use objective::{Forecast, FrameGradient, Objective, PartCounts, Truth};
 pub use rain::RainWeights;
-pub use reference::{ensemble_reference, objective_reference, reference};
-pub use terms::{LossKind, LossTerm, LossTerms};
+pub use reference::{objective_reference, reference};
+pub use terms::{LossTerm, LossTerms};
 
-use crate::Result;
+use crate::metric::{Spread, SsimWindow};
+use crate::{Error, Result};
 
-/// A loss, the mean over all elements.
+/// A loss with its constants.
 ///
-/// In TOML and JSON: `"mse"`, `"l1"`, `"huber"`, `"smooth-l1"`, `"bce-with-logits"`.
+/// In TOML and JSON: its name such as `"mse"`, or `{ kind = "huber", delta = 0.1 }`, where constants that are left out have
+/// their defaults ([`LossTerm`] reads both).
 ///
 /// ```
 /// use convgru_model::Tensor;
-/// use convgru_train::loss::Loss;
+/// use convgru_train::loss::{Loss, Reduction};
 ///
-/// let prediction = Tensor::from_vec(&[2, 1], vec![1.0f32, 3.0])?;
-/// let target = Tensor::from_vec(&[2, 1], vec![0.0, 0.0])?;
+/// let prediction = Tensor::from_vec(&[2], vec![0.25f64, -2.0])?;
+/// let target = Tensor::zeros(&[2]);
 /// let (value, gradient) = Loss::Mse.value_and_gradient(&prediction, &target)?;
-/// assert_eq!(value, 5.0);
-/// assert_eq!(gradient.as_slice(), [1.0, 3.0]);
+/// assert_eq!((value, gradient.as_slice()), (2.03125, &[0.25, -2.0][..]));
+/// let huber = Loss::Huber { delta: 0.5 };
+/// let (value, gradient) = huber.reduced(&prediction, &target, None, Reduction::Sum)?;
+/// assert_eq!(value, 0.5 * 0.25 * 0.25 + 0.5 * (2.0 - 0.25));
+/// assert_eq!(gradient.as_slice(), [0.25, -0.5]);
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Loss {
     /// Mean squared error.
     Mse,
@@ -80,60 +84,158 @@ pub enum Loss {
     L1,
     /// Squared error of small differences, absolute error of large ones: Huber, "Robust
     /// estimation of a location parameter", 1964.
-    Huber,
+    Huber {
+        /// The difference from which the loss is a line; above 0, by default 1.
+        #[serde(default = "one")]
+        delta: f64,
+    },
     /// The same divided by its constant: Girshick, "Fast R-CNN", 2015.
     #[serde(rename = "smooth-l1")]
-    SmoothL1,
+    SmoothL1 {
+        /// The difference from which the loss is a line; not negative, L1 at 0, by default 1.
+        #[serde(default = "one")]
+        beta: f64,
+    },
     /// Binary cross-entropy between `sigmoid(prediction)` and targets in
     /// `0..=1`, computed from the logits: finite for every finite logit.
-    BceWithLogits,
+    BceWithLogits {
+        /// Factor of the positive class; above 0, by default 1.
+        #[serde(default = "one")]
+        pos_weight: f64,
+    },
+    /// Squared error times the weight of the true value.
+    BalancedMse {
+        /// The weights.
+        #[serde(default)]
+        rain: RainWeights,
+    },
+    /// Absolute error times the weight of the true value.
+    BalancedMae {
+        /// The weights.
+        #[serde(default)]
+        rain: RainWeights,
+    },
+    /// Differences between the steepness of predicted and true frames; the equation is in
+    /// [`loss`](self).
+    GradientDifference {
+        /// The exponent of each difference; at least 1, where the loss has a derivative, by default 1.
+        #[serde(default = "one")]
+        alpha: f64,
+    },
+    /// One minus the structural similarity of [`metric::ssim`](crate::metric::ssim()).
+    Ssim {
+        /// The window.
+        #[serde(default)]
+        window: SsimWindow,
+    },
+    /// The continuous ranked probability score of the members of an ensemble; all other losses are of their mean. Of one
+    /// forecast it is the absolute error.
+    Crps {
+        /// How the spread of the ensemble is estimated.
+        #[serde(default)]
+        spread: Spread,
+    },
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Loss {
-    /// All losses, for tests and tables.
-    pub const ALL: [Self; 5] = [Self::Mse, Self::L1, Self::Huber, Self::SmoothL1, Self::BceWithLogits];
+    /// The names of all losses.
+    pub const NAMES: [&str; 10] = [
+        "mse",
+        "l1",
+        "huber",
+        "smooth-l1",
+        "bce-with-logits",
+        "balanced-mse",
+        "balanced-mae",
+        "gradient-difference",
+        "ssim",
+        "crps",
+    ];
+
+    /// All losses with the defaults of their constants, in the order of [`NAMES`](Self::NAMES).
+    pub fn all() -> [Self; 10] {
+        [
+            Self::Mse,
+            Self::L1,
+            Self::Huber { delta: 1.0 },
+            Self::SmoothL1 { beta: 1.0 },
+            Self::BceWithLogits { pos_weight: 1.0 },
+            Self::BalancedMse { rain: RainWeights::default() },
+            Self::BalancedMae { rain: RainWeights::default() },
+            Self::GradientDifference { alpha: 1.0 },
+            Self::Ssim { window: SsimWindow::default() },
+            Self::Crps { spread: Spread::default() },
+        ]
+    }
+
+    /// The loss of this name with the defaults of its constants.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().into_iter().find(|loss| loss.name() == name)
+    }
 
     /// The name in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mse => "mse",
-            Self::L1 => "l1",
-            Self::Huber => "huber",
-            Self::SmoothL1 => "smooth-l1",
-            Self::BceWithLogits => "bce-with-logits",
-        }
+    pub fn name(&self) -> &'static str {
+        let index = match self {
+            Self::Mse => 0,
+            Self::L1 => 1,
+            Self::Huber { .. } => 2,
+            Self::SmoothL1 { .. } => 3,
+            Self::BceWithLogits { .. } => 4,
+            Self::BalancedMse { .. } => 5,
+            Self::BalancedMae { .. } => 6,
+            Self::GradientDifference { .. } => 7,
+            Self::Ssim { .. } => 8,
+            Self::Crps { .. } => 9,
+        };
+        Self::NAMES[index]
     }
 
     /// Whether the prediction is meant before the output activation (logits)
     /// rather than after it.
-    pub fn on_logits(self) -> bool {
-        self == Self::BceWithLogits
+    pub fn on_logits(&self) -> bool {
+        matches!(self, Self::BceWithLogits { .. })
     }
 
-    /// The loss of a prediction, with the default constants: [`Criterion::value`].
-    ///
-    /// # Shapes
-    /// prediction, target: any, the same
-    ///
-    /// # Errors
-    /// If the shapes differ or there are no elements.
-    pub fn value<T: Scalar>(self, prediction: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
-        Criterion::from(self).value(prediction, target)
+    /// Whether the loss scores the members of an ensemble rather than their mean.
+    pub fn on_members(&self) -> bool {
+        matches!(self, Self::Crps { .. })
     }
 
-    /// The loss of a prediction and its gradient with respect to the prediction, with the
-    /// default constants: [`Criterion::value_and_gradient`].
-    ///
-    /// # Shapes
-    /// prediction, target: any, the same; gradient: the same
+    /// Checks every constant.
     ///
     /// # Errors
-    /// If the shapes differ or there are no elements.
-    pub fn value_and_gradient<T: Scalar>(
-        self,
-        prediction: &Tensor<T>,
-        target: &Tensor<T>,
-    ) -> Result<(f64, Tensor<T>)> {
-        Criterion::from(self).value_and_gradient(prediction, target)
+    /// [`Error::Config`] with the name of the first constant out of its range.
+    pub fn validate(&self) -> Result<()> {
+        let fault = match self {
+            Self::Huber { delta } => positive("delta", *delta),
+            Self::SmoothL1 { beta } if !(*beta >= 0.0 && beta.is_finite()) => {
+                Some(format!("beta: {beta} is not zero or a positive number"))
+            }
+            Self::BceWithLogits { pos_weight } => positive("pos_weight", *pos_weight),
+            Self::BalancedMse { rain } | Self::BalancedMae { rain } => {
+                rain.fault().map(|fault| format!("rain.{fault}"))
+            }
+            Self::GradientDifference { alpha } if !(*alpha >= 1.0 && alpha.is_finite()) => {
+                Some(format!("alpha: {alpha} is no exponent from 1 on, where the loss has a derivative"))
+            }
+            _ => None,
+        };
+        match fault {
+            None => Ok(()),
+            Some(fault) => Err(invalid(format!("{}: {fault}", self.name()))),
+        }
     }
+}
+
+fn positive(constant: &str, value: f64) -> Option<String> {
+    let is_positive = value >= f64::MIN_POSITIVE && value.is_finite();
+    (!is_positive).then(|| format!("{constant}: {value} is not a positive number"))
+}
+
+fn invalid(reason: String) -> Error {
+    Error::Config { field: "training.loss".to_owned(), reason }
 }

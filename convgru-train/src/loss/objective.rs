@@ -3,10 +3,10 @@
 use convgru_model::{Scalar, Tensor, mean_of_members};
 
 use super::ensemble_members::{members_of, share_out};
-use super::lead_times::Work;
-use super::{LeadWeights, LossConstants, LossKind, LossTerms, RainWeights};
+use super::lead_times::LeadTimes;
+use super::{LeadWeights, Loss, LossTerm, LossTerms, invalid};
+use crate::Result;
 use crate::dataset::Batch;
-use crate::{Error, Result};
 
 /// A weighted sum of losses of predicted frames.
 ///
@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// where a part counts if the truth of all its pixels is known. A loss without such parts is 0.
 ///
 /// Of an ensemble, whose prediction has `K` times the channels of the truth, all losses are those of the mean over the members
-/// but for [`LossKind::Crps`], which is that of the members. A loss of logits is none of an ensemble: the mean of
+/// but for [`Loss::Crps`], which is that of the members. A loss of logits is none of an ensemble: the mean of
 /// probabilities has no logits that the network computed.
 ///
 /// ```
@@ -42,25 +42,16 @@ use crate::{Error, Result};
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
-    /// The losses and their shares.
+    /// The losses and their shares; thresholds of balanced losses are in the values of frames.
     pub terms: LossTerms,
-    /// The constants of those that have any.
-    pub constants: LossConstants,
-    /// The weights of the balanced losses, thresholds in the values of frames.
-    pub rain: RainWeights,
     /// How much each lead time counts.
     pub lead_weights: LeadWeights,
 }
 
 impl<L: Into<LossTerms>> From<L> for Objective {
-    /// With the constants' defaults and equal lead times.
+    /// With equal lead times.
     fn from(terms: L) -> Self {
-        Self {
-            terms: terms.into(),
-            constants: LossConstants::default(),
-            rain: RainWeights::default(),
-            lead_weights: LeadWeights::default(),
-        }
+        Self { terms: terms.into(), lead_weights: LeadWeights::default() }
     }
 }
 
@@ -113,17 +104,18 @@ impl Objective {
     /// Checks every field.
     ///
     /// # Errors
-    /// [`Error::Config`] with the name of the first field out of its range.
+    /// [`Error::Config`](crate::Error::Config) with the name of the first field out of its range.
     pub fn validate(&self) -> Result<()> {
-        let refuse = |reason| Err(Error::Config { field: "training.loss".to_owned(), reason });
         if self.terms.0.is_empty() {
-            return refuse("the list is empty; nothing would be learned".to_owned());
+            return Err(invalid("the list is empty; nothing would be learned".to_owned()));
         }
-        if let Some(term) = self.terms.0.iter().find(|term| !(term.weight > 0.0 && term.weight.is_finite())) {
-            return refuse(format!("the weight {} of {} is not above 0", term.weight, term.kind.name()));
+        for LossTerm { loss, weight } in &self.terms.0 {
+            if !(*weight > 0.0 && weight.is_finite()) {
+                return Err(invalid(format!("the weight {weight} of {} is not above 0", loss.name())));
+            }
+            loss.validate()?;
         }
-        self.rain.validate()?;
-        self.constants.validate()
+        Ok(())
     }
 
     /// The parts of each loss in true frames.
@@ -131,9 +123,9 @@ impl Objective {
     /// # Errors
     /// If the shapes do not fit or a field is out of its range.
     pub fn counts<T: Scalar>(&self, truth: &Truth<'_, T>) -> Result<PartCounts> {
-        let work = Work::new(self, truth.frames, truth, 1)?;
-        let count = |kind| work.steps().map(|(t, lead)| lead * work.count(t, kind)).sum();
-        Ok(PartCounts(self.terms.0.iter().map(|term| count(term.kind)).collect()))
+        let leads = LeadTimes::new(self, truth.frames, truth, 1)?;
+        let count = |loss| leads.steps().map(|(t, lead)| lead * leads.count(t, loss)).sum();
+        Ok(PartCounts(self.terms.0.iter().map(|term| count(&term.loss)).collect()))
     }
 
     /// The objective.
@@ -161,14 +153,14 @@ impl Objective {
         truth: &Truth<'_, T>,
         counts: &PartCounts,
     ) -> Result<(f64, FrameGradient<T>)> {
-        let any = |of: &dyn Fn(LossKind) -> bool| self.terms.0.iter().any(|term| of(term.kind));
+        let any = |of: &dyn Fn(&Loss) -> bool| self.terms.0.iter().any(|term| of(&term.loss));
         let zeros = |wanted: bool, of: &Tensor<T>| wanted.then(|| Tensor::zeros(of.shape()));
         let members = members_of(forecast.output, truth.frames);
-        let of_mean = members > 1 && any(&|kind| kind != LossKind::Crps);
+        let of_mean = members > 1 && any(&|loss| !loss.on_members());
         let mut gradients = Gradients {
-            output: zeros(any(&|kind| !kind.on_logits()), forecast.output),
+            output: zeros(any(&|loss| !loss.on_logits()), forecast.output),
             mean: zeros(of_mean, truth.frames),
-            logits: zeros(any(&LossKind::on_logits), forecast.logits),
+            logits: zeros(any(&Loss::on_logits), forecast.logits),
         };
         let value = self.evaluate(forecast, truth, counts, Some(&mut gradients))?;
         if let (Some(output), Some(mean)) = (&mut gradients.output, &gradients.mean) {
@@ -202,27 +194,27 @@ impl Objective {
         if members > 1 && self.terms.on_logits() {
             let reason =
                 format!("{} compares logits, but the mean of {members} members has none", self.terms);
-            return Err(Error::Config { field: "training.loss".to_owned(), reason });
+            return Err(invalid(reason));
         }
         let mean = (members > 1).then(|| mean_of_members(forecast.output.clone(), members)).transpose()?;
         let mut value = 0.0;
         for (index, term) in self.terms.0.iter().enumerate() {
             let (prediction, of) = match &mean {
-                _ if term.kind.on_logits() => (forecast.logits, 1),
-                Some(mean) if term.kind != LossKind::Crps => (mean, 1),
+                _ if term.loss.on_logits() => (forecast.logits, 1),
+                Some(mean) if !term.loss.on_members() => (mean, 1),
                 _ => (forecast.output, members),
             };
-            let work = Work::new(self, prediction, truth, of)?;
+            let leads = LeadTimes::new(self, prediction, truth, of)?;
             let count = counts.0.get(index).copied().unwrap_or(0.0);
             if count == 0.0 {
                 continue;
             }
             let share = term.weight / count;
-            let mut gradient = gradients.as_mut().and_then(|gradients| gradients.of(term.kind));
+            let mut gradient = gradients.as_mut().and_then(|gradients| gradients.of(&term.loss));
             let mut sum = 0.0;
-            for (t, lead) in work.steps() {
+            for (t, lead) in leads.steps() {
                 let slot = gradient.as_mut().map(|gradient| (gradient.slice_mut(t), share * lead));
-                sum += lead * work.sum(t, term.kind, slot);
+                sum += lead * leads.sum(t, &term.loss, slot);
             }
             value += share * sum;
         }
@@ -239,10 +231,10 @@ struct Gradients<T> {
 }
 
 impl<T> Gradients<T> {
-    fn of(&mut self, kind: LossKind) -> Option<&mut Tensor<T>> {
+    fn of(&mut self, loss: &Loss) -> Option<&mut Tensor<T>> {
         match &mut self.mean {
-            _ if kind.on_logits() => self.logits.as_mut(),
-            Some(mean) if kind != LossKind::Crps => Some(mean),
+            _ if loss.on_logits() => self.logits.as_mut(),
+            Some(mean) if !loss.on_members() => Some(mean),
             _ => self.output.as_mut(),
         }
     }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Transform;
-use crate::{Error, Result};
 
 /// Steps of the weight of a pixel over its true value: Shi et al., "Deep learning for
 /// precipitation nowcasting: a benchmark and a new model", 2017 (arXiv 1706.03458).
@@ -34,31 +33,27 @@ impl Default for RainWeights {
 }
 
 impl RainWeights {
-    /// Checks every field.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with the name of the first field out of its range.
-    pub fn validate(&self) -> Result<()> {
-        let refuse =
-            |field: &str, reason| Err(Error::Config { field: format!("training.rain.{field}"), reason });
+    /// What is wrong with the first field out of its range.
+    pub(super) fn fault(&self) -> Option<String> {
         let Self { thresholds, weights } = self;
         if weights.len() != thresholds.len() + 1 {
             let needed = thresholds.len() + 1;
-            let reason =
-                format!("{} weights where {needed} are needed, one more than thresholds", weights.len());
-            return refuse("weights", reason);
+            return Some(format!(
+                "weights: {} weights where {needed} are needed, one more than thresholds",
+                weights.len()
+            ));
         }
         if let Some(weight) = weights.iter().find(|weight| !(**weight >= 0.0 && weight.is_finite())) {
-            return refuse("weights", format!("{weight} is not zero or a positive number"));
+            return Some(format!("weights: {weight} is not zero or a positive number"));
         }
         if weights.iter().all(|weight| *weight == 0.0) {
-            return refuse("weights", "all are 0; nothing would be learned".to_owned());
+            return Some("weights: all are 0; nothing would be learned".to_owned());
         }
         let rises = thresholds.windows(2).all(|pair| pair[0] < pair[1]);
         if !rises || thresholds.iter().any(|threshold| !threshold.is_finite()) {
-            return refuse("thresholds", format!("{thresholds:?} do not rise"));
+            return Some(format!("thresholds: {thresholds:?} do not rise"));
         }
-        Ok(())
+        None
     }
 
     /// The same steps over the values of pixels that stand for numbers of the unit. Thresholds
@@ -91,6 +86,7 @@ impl RainWeights {
 mod tests {
     use super::*;
     use crate::dataset::Reflectivity;
+    use crate::loss::Loss;
 
     #[test]
     fn the_weight_changes_at_the_thresholds() {
@@ -111,14 +107,14 @@ mod tests {
         for rate in [0.5, 1.9, 2.1, 6.0, 11.0, 19.0] {
             assert_eq!(values.of(transform.from_units(rate)), rain.of(rate), "{rate} mm/h");
         }
-        values.validate().unwrap();
+        assert_eq!(values.fault(), None);
         let plain = Transform::Linear { scale: 1.0, offset: 0.0 };
         assert_eq!(rain.over_values(&plain), rain);
         // 2 and 5 mm/h lie below 35 dBZ, where values begin.
         let strong = Reflectivity { low: 38.0, high: 60.0, a: 223.0, b: 1.53 };
         let transform = Transform::Reflectivity(strong);
         let values = rain.over_values(&transform);
-        values.validate().unwrap();
+        assert_eq!(values.fault(), None);
         assert_eq!(values.of(0.0), 1.0, "no rain");
         for value in [0.01, 0.2, 0.9] {
             assert_eq!(values.of(value), rain.of(transform.to_units(value)), "{value}");
@@ -128,7 +124,7 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused_by_name() {
         let ok = RainWeights::default();
-        ok.validate().unwrap();
+        assert_eq!(ok.fault(), None);
         for (rain, field) in [
             (RainWeights { weights: vec![1.0], ..ok.clone() }, "rain.weights"),
             (RainWeights { weights: vec![1.0, -1.0, 1.0, 1.0, 1.0], ..ok.clone() }, "rain.weights"),
@@ -136,7 +132,7 @@ mod tests {
             (RainWeights { thresholds: vec![2.0, 2.0, 3.0, 4.0], ..ok.clone() }, "rain.thresholds"),
             (RainWeights { thresholds: vec![2.0, 3.0, 4.0, f64::NAN], ..ok.clone() }, "rain.thresholds"),
         ] {
-            let error = rain.validate().unwrap_err().to_string();
+            let error = Loss::BalancedMse { rain }.validate().unwrap_err().to_string();
             assert!(error.contains(field), "{error}");
         }
     }

@@ -1,113 +1,70 @@
-//! What a run minimises, as its configuration names it: one loss, or a weighted sum.
+//! Weighted sums of losses, as configurations write them.
 
-use serde::de::{self, SeqAccess, Visitor};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::Table;
 
-use super::Loss;
-
-/// A loss in a configuration: those of elements, and those that look at whole frames.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LossKind {
-    /// [`Loss::Mse`].
-    Mse,
-    /// [`Loss::L1`].
-    L1,
-    /// [`Loss::Huber`].
-    Huber,
-    /// [`Loss::SmoothL1`].
-    #[serde(rename = "smooth-l1")]
-    SmoothL1,
-    /// [`Loss::BceWithLogits`].
-    BceWithLogits,
-    /// Squared error times the [`RainWeights`](super::RainWeights) of the true value.
-    BalancedMse,
-    /// Absolute error times the [`RainWeights`](super::RainWeights) of the true value.
-    BalancedMae,
-    /// Differences between the steepness of predicted and true frames; the equation is in
-    /// [`loss`](super).
-    GradientDifference,
-    /// One minus the structural similarity of [`metric::ssim`](crate::metric::ssim()).
-    Ssim,
-    /// The score of an [`EnsembleScore`](super::EnsembleScore): of the members of an ensemble, all other losses are
-    /// of their mean. Of one forecast it is the absolute error.
-    Crps,
-}
-
-impl LossKind {
-    /// All kinds, for tests and tables.
-    pub const ALL: [Self; 10] = [
-        Self::Mse,
-        Self::L1,
-        Self::Huber,
-        Self::SmoothL1,
-        Self::BceWithLogits,
-        Self::BalancedMse,
-        Self::BalancedMae,
-        Self::GradientDifference,
-        Self::Ssim,
-        Self::Crps,
-    ];
-
-    /// The name in configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mse => Loss::Mse.name(),
-            Self::L1 => Loss::L1.name(),
-            Self::Huber => Loss::Huber.name(),
-            Self::SmoothL1 => Loss::SmoothL1.name(),
-            Self::BceWithLogits => Loss::BceWithLogits.name(),
-            Self::BalancedMse => "balanced-mse",
-            Self::BalancedMae => "balanced-mae",
-            Self::GradientDifference => "gradient-difference",
-            Self::Ssim => "ssim",
-            Self::Crps => "crps",
-        }
-    }
-
-    /// Whether the prediction is meant before the output activation (logits)
-    /// rather than after it.
-    pub fn on_logits(self) -> bool {
-        self == Self::BceWithLogits
-    }
-}
-
-impl From<Loss> for LossKind {
-    fn from(loss: Loss) -> Self {
-        match loss {
-            Loss::Mse => Self::Mse,
-            Loss::L1 => Self::L1,
-            Loss::Huber => Self::Huber,
-            Loss::SmoothL1 => Self::SmoothL1,
-            Loss::BceWithLogits => Self::BceWithLogits,
-        }
-    }
-}
+use super::{Loss, one};
 
 /// A loss and its share in a sum.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LossTerm {
-    /// The loss.
-    pub kind: LossKind,
+    /// The loss with its constants.
+    #[serde(flatten, deserialize_with = "loss_of_fields")]
+    pub loss: Loss,
     /// Its factor, above 0; 1 where none is given.
     #[serde(default = "one")]
     pub weight: f64,
 }
 
-fn one() -> f64 {
-    1.0
+/// A loss of a table; a field that it does not have is an error.
+fn loss_of_fields<'de, D: Deserializer<'de>>(fields: D) -> Result<Loss, D::Error> {
+    let fields = Table::deserialize(fields)?;
+    let constants = |loss: &Loss| Table::try_from(loss).map_err(de::Error::custom);
+    if !fields.contains_key("kind") {
+        let given = fields.keys().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
+        let reason = format!("a loss has a `kind`, such as {{ kind = \"mse\" }}; this one has {given}");
+        return Err(de::Error::custom(reason));
+    }
+    let loss: Loss = fields.clone().try_into().map_err(|error: toml::de::Error| {
+        let name = fields.get("kind").and_then(toml::Value::as_str).unwrap_or("kind");
+        match Loss::named(name) {
+            Some(_) => de::Error::custom(format!("{name}: {}", error.message())),
+            None => de::Error::custom(error.message()),
+        }
+    })?;
+    let known = constants(&loss)?;
+    match fields.keys().find(|field| !known.contains_key(*field)) {
+        None => Ok(loss),
+        Some(field) => Err(de::Error::custom(no_constant(&loss, field))),
+    }
+}
+
+/// What to say about a constant that a loss does not have.
+fn no_constant(loss: &Loss, field: &str) -> String {
+    let has = |loss: &Loss| Table::try_from(loss).is_ok_and(|constants| constants.contains_key(field));
+    let others: Vec<_> = Loss::all().into_iter().filter(has).map(|loss| loss.name()).collect();
+    match others.as_slice() {
+        [] => format!("the loss {} has no `{field}`", loss.name()),
+        others => format!("the loss {} has no `{field}`; it belongs to {}", loss.name(), others.join(", ")),
+    }
 }
 
 /// A weighted sum of losses.
 ///
-/// In TOML and JSON: the name of one loss, or a list of terms.
+/// In TOML and JSON: the name of one loss, one loss with its constants, or a list of them with weights.
 ///
 /// ```
 /// use convgru_train::config::RunConfig;
+/// use convgru_train::loss::Loss;
 ///
 /// let one = RunConfig::from_toml("training.loss = \"l1\"").unwrap();
 /// assert_eq!(one.training.loss.to_string(), "l1");
+/// let huber = RunConfig::from_toml("training.loss = { kind = \"huber\", delta = 0.5 }").unwrap();
+/// assert_eq!(huber.training.loss, Loss::Huber { delta: 0.5 }.into());
 /// let text = "training.loss = [{ kind = \"mse\" }, { kind = \"ssim\", weight = 0.1 }]";
 /// let sum = RunConfig::from_toml(text).unwrap();
 /// assert_eq!(sum.training.loss.to_string(), "mse + 0.1 ssim");
@@ -121,19 +78,19 @@ pub struct LossTerms(
 impl LossTerms {
     /// Whether any of the losses is of logits.
     pub fn on_logits(&self) -> bool {
-        self.0.iter().any(|term| term.kind.on_logits())
+        self.0.iter().any(|term| term.loss.on_logits())
     }
 }
 
-impl<K: Into<LossKind>> From<K> for LossTerms {
+impl From<Loss> for LossTerms {
     /// That loss alone.
-    fn from(kind: K) -> Self {
-        Self(vec![LossTerm { kind: kind.into(), weight: 1.0 }])
+    fn from(loss: Loss) -> Self {
+        Self(vec![LossTerm { loss, weight: 1.0 }])
     }
 }
 
-impl std::fmt::Display for LossTerms {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for LossTerms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, term) in self.0.iter().enumerate() {
             if i > 0 {
                 f.write_str(" + ")?;
@@ -141,7 +98,7 @@ impl std::fmt::Display for LossTerms {
             if term.weight != 1.0 {
                 write!(f, "{} ", term.weight)?;
             }
-            f.write_str(term.kind.name())?;
+            f.write_str(term.loss.name())?;
         }
         Ok(())
     }
@@ -150,7 +107,10 @@ impl std::fmt::Display for LossTerms {
 impl Serialize for LossTerms {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_slice() {
-            [LossTerm { kind, weight: 1.0 }] => kind.serialize(serializer),
+            [LossTerm { loss, weight: 1.0 }] if Loss::named(loss.name()).as_ref() == Some(loss) => {
+                loss.name().serialize(serializer)
+            }
+            [LossTerm { loss, weight: 1.0 }] => loss.serialize(serializer),
             terms => terms.serialize(serializer),
         }
     }
@@ -167,12 +127,19 @@ struct NameOrTerms;
 impl<'de> Visitor<'de> for NameOrTerms {
     type Value = LossTerms;
 
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the name of a loss, or a list such as [{ kind = \"mse\", weight = 1.0 }]")
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<LossTerms, E> {
-        LossKind::deserialize(de::value::StrDeserializer::new(name)).map(LossTerms::from)
+        match Loss::named(name) {
+            Some(loss) => Ok(loss.into()),
+            None => Err(E::unknown_variant(name, &Loss::NAMES)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<LossTerms, A::Error> {
+        Ok(LossTerms(vec![LossTerm::deserialize(MapAccessDeserializer::new(fields))?]))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<LossTerms, A::Error> {
@@ -187,31 +154,56 @@ impl<'de> Visitor<'de> for NameOrTerms {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::RainWeights;
+    use crate::metric::{Spread, SsimWindow};
 
     #[test]
     fn names_are_those_of_the_configuration() {
-        for kind in LossKind::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
-            assert_eq!(serde_json::from_value::<LossKind>(kind.name().into()).unwrap(), kind);
-        }
-        for loss in Loss::ALL {
-            assert_eq!(LossKind::from(loss).name(), loss.name());
-            assert_eq!(LossKind::from(loss).on_logits(), loss.on_logits());
+        for (loss, name) in Loss::all().into_iter().zip(Loss::NAMES) {
+            assert_eq!(loss.name(), name);
+            assert_eq!(serde_json::to_value(&loss).unwrap()["kind"], name);
+            assert_eq!(serde_json::from_value::<LossTerms>(name.into()).unwrap(), loss.into());
         }
     }
 
     #[test]
-    fn one_name_and_lists_round_trip() {
-        for text in [r#""huber""#, r#"[{"kind":"mse","weight":0.5}]"#, "[]"] {
+    fn names_constants_and_lists_round_trip() {
+        for text in [
+            r#""huber""#,
+            r#"{"kind":"huber","delta":0.5}"#,
+            r#"[{"kind":"mse","weight":0.5}]"#,
+            r#"[{"kind":"ssim","window":"uniform","weight":1.0},{"kind":"crps","spread":"fair","weight":2.0}]"#,
+            "[]",
+        ] {
             let terms: LossTerms = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&terms).unwrap(), text);
         }
         let terms: LossTerms = serde_json::from_str(r#"[{"kind":"l1"}]"#).unwrap();
         assert_eq!(terms, Loss::L1.into());
-        for (text, word) in [(r#""hinge""#, "hinge"), ("3", "a list such as"), (r#"[{"kynd":"l1"}]"#, "kynd")]
-        {
+        let loss = Loss::BalancedMae { rain: RainWeights { thresholds: vec![1.0], weights: vec![1.0, 2.0] } };
+        let text = r#"{"kind":"balanced-mae","rain":{"thresholds":[1.0],"weights":[1.0,2.0]}}"#;
+        assert_eq!(serde_json::from_str::<LossTerms>(text).unwrap(), loss.into());
+        let terms = LossTerms(vec![
+            LossTerm { loss: Loss::Ssim { window: SsimWindow::Uniform }, weight: 0.5 },
+            LossTerm { loss: Loss::Crps { spread: Spread::Fair }, weight: 1.0 },
+        ]);
+        assert_eq!(terms.to_string(), "0.5 ssim + crps");
+    }
+
+    #[test]
+    fn what_a_loss_does_not_have_is_refused_with_whose_it_is() {
+        for (text, words) in [
+            (r#""hinge""#, &["hinge", "mse"][..]),
+            ("3", &["a list such as"]),
+            (r#"[{"kynd":"l1"}]"#, &["kind"]),
+            (r#"{"kind":"mse","delta":0.5}"#, &["the loss mse has no `delta`", "huber"]),
+            (r#"[{"kind":"huber","beta":0.5}]"#, &["huber", "beta"]),
+            (r#"{"kind":"huber","delta":"x"}"#, &["huber", "\"x\"", "f64"]),
+            (r#"{"kind":"hinge"}"#, &["hinge", "huber"]),
+            (r#"{"kind":"balanced-mse","rain":{"weight":[]}}"#, &["weight", "thresholds"]),
+        ] {
             let error = serde_json::from_str::<LossTerms>(text).unwrap_err().to_string();
-            assert!(error.contains(word), "{error}");
+            assert!(words.iter().all(|word| error.contains(word)), "{text}: {error}");
         }
     }
 }

@@ -1,30 +1,35 @@
+use convgru_model::Tensor;
 use proptest::prelude::*;
 
+use super::ensemble::EnsembleScore;
 use super::*;
 use crate::fixtures::{parity_file, worst_difference};
-use crate::metric::{Spread, SsimWindow};
 
 fn tensor(values: &[f64]) -> Tensor<f64> {
     Tensor::from_vec(&[values.len()], values.to_vec()).unwrap()
 }
 
-/// The recorded losses: name, criterion, name of the target.
-fn recorded() -> Vec<(&'static str, Criterion, &'static str)> {
-    let of = |loss: Loss, constants| Criterion { constants, ..loss.into() };
-    let sum = |loss: Loss| Criterion { reduction: Reduction::Sum, ..loss.into() };
-    let delta = |delta| LossConstants { delta, ..LossConstants::default() };
-    let beta = |beta| LossConstants { beta, ..LossConstants::default() };
+/// The losses of elements, which take tensors of any shape.
+fn losses_of_elements() -> Vec<Loss> {
+    Loss::all().into_iter().take(7).collect()
+}
+
+const BCE: Loss = Loss::BceWithLogits { pos_weight: 1.0 };
+
+/// The recorded losses: name, loss, reduction, name of the target.
+fn recorded() -> Vec<(&'static str, Loss, Reduction, &'static str)> {
+    use Reduction::{Mean, Sum};
     vec![
-        ("mse", Loss::Mse.into(), "target"),
-        ("l1", Loss::L1.into(), "target"),
-        ("mse_sum", sum(Loss::Mse), "target"),
-        ("l1_sum", sum(Loss::L1), "target"),
-        ("huber_delta1", of(Loss::Huber, delta(1.0)), "target"),
-        ("huber_delta0.7", of(Loss::Huber, delta(0.7)), "target"),
-        ("smooth_l1_beta1", of(Loss::SmoothL1, beta(1.0)), "target"),
-        ("smooth_l1_beta0.3", of(Loss::SmoothL1, beta(0.3)), "target"),
-        ("bce_with_logits", Loss::BceWithLogits.into(), "binary_target"),
-        ("bce_with_logits_sum", sum(Loss::BceWithLogits), "binary_target"),
+        ("mse", Loss::Mse, Mean, "target"),
+        ("l1", Loss::L1, Mean, "target"),
+        ("mse_sum", Loss::Mse, Sum, "target"),
+        ("l1_sum", Loss::L1, Sum, "target"),
+        ("huber_delta1", Loss::Huber { delta: 1.0 }, Mean, "target"),
+        ("huber_delta0.7", Loss::Huber { delta: 0.7 }, Mean, "target"),
+        ("smooth_l1_beta1", Loss::SmoothL1 { beta: 1.0 }, Mean, "target"),
+        ("smooth_l1_beta0.3", Loss::SmoothL1 { beta: 0.3 }, Mean, "target"),
+        ("bce_with_logits", BCE, Mean, "binary_target"),
+        ("bce_with_logits_sum", BCE, Sum, "binary_target"),
     ]
 }
 
@@ -36,24 +41,23 @@ fn values_and_gradients_are_those_of_torch() {
     let prediction = file.tensor("loss.pred");
     let pos_weight = file.number("loss.pos_weight");
     assert!((pos_weight - 1.0).abs() > 0.1, "a weight of 1 would prove nothing");
-    let constants = LossConstants { pos_weight, ..LossConstants::default() };
-    let positive = Criterion { constants, ..Loss::BceWithLogits.into() };
     let mut cases = recorded();
-    cases.push(("bce_with_logits_pos_weight", positive, "binary_target"));
-    for (name, criterion, target) in cases {
+    let positive = Loss::BceWithLogits { pos_weight };
+    cases.push(("bce_with_logits_pos_weight", positive, Reduction::Mean, "binary_target"));
+    for (name, loss, reduction, target) in cases {
         let name = &format!("loss.{name}");
         let target = file.tensor(&format!("loss.{target}"));
-        let (value, gradient) = criterion.value_and_gradient(prediction, target).unwrap();
+        let (value, gradient) = loss.reduced(prediction, target, None, reduction).unwrap();
         let expected = file.number(name);
         let scale = expected.abs().max(1.0);
         assert!((value - expected).abs() <= 1e-13 * scale, "{name}: {value} instead of {expected}");
-        let by_reference = reference(&criterion, prediction.as_slice(), target.as_slice(), &[]);
+        let by_reference = reference(&loss, reduction, prediction.as_slice(), target.as_slice(), &[]);
         assert!((by_reference - expected).abs() <= 1e-13 * scale, "{name}: reference {by_reference}");
         let worst = worst_difference(gradient.as_slice(), file.values(&format!("{name}.grad")));
         assert!(worst <= 1e-12, "{name}: gradient off by {worst}");
 
         let (value, gradient) =
-            criterion.value_and_gradient(&prediction.cast::<f32>(), &target.cast()).unwrap();
+            loss.reduced(&prediction.cast::<f32>(), &target.cast(), None, reduction).unwrap();
         assert!((value - expected).abs() <= 1e-6 * expected, "{name} in f32: {value}");
         let worst = worst_difference(gradient.cast().as_slice(), file.values(&format!("{name}.grad")));
         assert!(worst <= 1e-6, "{name} in f32: gradient off by {worst}");
@@ -67,51 +71,67 @@ fn weights_of_elements_are_those_of_torch() {
     };
     let (prediction, target) = (file.tensor("loss.pred"), file.tensor("loss.binary_target"));
     let weight = file.tensor("loss.weight");
-    let criterion = Criterion::from(Loss::BceWithLogits);
-    let (value, gradient) = criterion.weighted(prediction, target, weight).unwrap();
+    let (value, gradient) = BCE.reduced(prediction, target, Some(weight), Reduction::Mean).unwrap();
     let expected = file.number("loss.bce_with_logits_weight");
     assert!((value - expected).abs() <= 1e-12, "{value} instead of {expected}");
     let worst = worst_difference(gradient.as_slice(), file.values("loss.bce_with_logits_weight.grad"));
     assert!(worst <= 1e-12, "gradient off by {worst}");
-    let by_reference = reference(&criterion, prediction.as_slice(), target.as_slice(), weight.as_slice());
+    let by_reference =
+        reference(&BCE, Reduction::Mean, prediction.as_slice(), target.as_slice(), weight.as_slice());
     assert!((by_reference - expected).abs() <= 1e-12);
-    let error = criterion.weighted(prediction, target, &Tensor::zeros(&[3])).unwrap_err().to_string();
+    let error = BCE.reduced(prediction, target, Some(&Tensor::zeros(&[3])), Reduction::Mean);
+    let error = error.unwrap_err().to_string();
     assert!(error.contains("the weight's [3] is needed"), "{error}");
 }
 
 /// Where the square becomes a line, both have the same value and slope.
 #[test]
 fn squares_go_over_into_lines() {
-    let constants = LossConstants { delta: 0.5, beta: 0.25, ..LossConstants::default() };
-    for (loss, bend, slope) in [(Loss::Huber, 0.5, 0.5), (Loss::SmoothL1, 0.25, 1.0)] {
-        let criterion = Criterion { constants, ..loss.into() };
+    let (huber, smooth) = (Loss::Huber { delta: 0.5 }, Loss::SmoothL1 { beta: 0.25 });
+    for (loss, bend, slope) in [(huber, 0.5, 0.5), (smooth, 0.25, 1.0)] {
         let at = |x: f64| {
-            let (value, gradient) = criterion.value_and_gradient(&tensor(&[x]), &tensor(&[0.0])).unwrap();
+            let (value, gradient) = loss.value_and_gradient(&tensor(&[x]), &tensor(&[0.0])).unwrap();
             (value, gradient.as_slice()[0])
         };
         let (below, above) = (at(bend * (1.0 - 1e-12)), at(bend));
         assert!((below.0 - above.0).abs() < 1e-11 && (below.1 - above.1).abs() < 1e-11, "{loss:?}");
         assert_eq!((at(10.0).1, at(-10.0).1, at(0.0)), (slope, -slope, (0.0, 0.0)), "{loss:?}");
     }
-    let l1 = Criterion {
-        constants: LossConstants { beta: 0.0, ..LossConstants::default() },
-        ..Loss::SmoothL1.into()
-    };
+    let l1 = Loss::SmoothL1 { beta: 0.0 };
     assert_eq!(l1.value(&tensor(&[0.5, -2.0]), &tensor(&[0.5, 0.0])).unwrap(), 1.0);
 }
 
 #[test]
 fn constants_out_of_range_are_named() {
-    let ok = LossConstants::default();
-    for (field, constants) in [
-        ("delta", LossConstants { delta: 0.0, ..ok }),
-        ("beta", LossConstants { beta: -0.1, ..ok }),
-        ("pos_weight", LossConstants { pos_weight: f64::INFINITY, ..ok }),
-        ("alpha", LossConstants { alpha: 0.5, ..ok }),
+    for (constant, loss) in [
+        ("delta", Loss::Huber { delta: 0.0 }),
+        ("beta", Loss::SmoothL1 { beta: -0.1 }),
+        ("pos_weight", Loss::BceWithLogits { pos_weight: f64::INFINITY }),
+        ("alpha", Loss::GradientDifference { alpha: 0.5 }),
+        ("rain.weights", Loss::BalancedMae { rain: RainWeights { weights: vec![], ..Default::default() } }),
     ] {
-        let criterion = Criterion { constants, ..Loss::Huber.into() };
-        let error = criterion.value(&tensor(&[1.0]), &tensor(&[1.0])).unwrap_err().to_string();
-        assert!(error.contains(&format!("`training.loss_constants.{field}`")), "{error}");
+        let frame = Tensor::<f64>::zeros(&[1, 1, 1, 2, 2]);
+        let error = loss.value(&frame, &frame).unwrap_err().to_string();
+        let expected = format!("`training.loss`: {}: {constant}", loss.name());
+        assert!(error.contains(&expected), "{error}");
+    }
+}
+
+/// Losses of whole frames take frames, and are neither weighted by element nor summed.
+#[test]
+fn losses_of_frames_are_those_of_an_objective_of_one_loss() {
+    let [x, y] = [0.7, 0.3].map(|f| Tensor::<f64>::from_fn(&[1, 2, 1, 13, 14], |i| (i as f64 * f).sin()));
+    for loss in Loss::all().into_iter().skip(7) {
+        let (value, gradient) = loss.value_and_gradient(&x, &y).unwrap();
+        let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+        let objective = Objective::from(loss.clone());
+        let counts = objective.counts(&truth).unwrap();
+        let expected = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
+        assert_eq!((value, FrameGradient::Output(gradient)), expected, "{loss:?}");
+        assert_eq!(loss.value(&x, &y).unwrap(), value);
+        assert!(loss.value(&tensor(&[1.0]), &tensor(&[1.0])).is_err(), "{loss:?} takes no list");
+        let error = loss.reduced(&x, &y, None, Reduction::Sum).unwrap_err().to_string();
+        assert!(error.contains(loss.name()), "{error}");
     }
 }
 
@@ -125,7 +145,7 @@ fn extreme_logits_are_those_of_torch() {
     assert!(logits.iter().any(|x| x.abs() > 700.0), "a logit whose exponential overflows");
     for i in 0..logits.len() {
         let (x, y) = (tensor(&logits[i..=i]), tensor(&targets[i..=i]));
-        let (value, gradient) = Loss::BceWithLogits.value_and_gradient(&x, &y).unwrap();
+        let (value, gradient) = BCE.value_and_gradient(&x, &y).unwrap();
         let near = |a: f64, b: f64| (a - b).abs() <= 1e-12 * b.abs().max(1.0);
         assert!(near(value, values[i]), "logit {}: {value} instead of {}", logits[i], values[i]);
         assert!(near(gradient.as_slice()[0], gradients[i]), "logit {}: {gradient:?}", logits[i]);
@@ -141,7 +161,7 @@ fn the_derivative_of_l1_at_zero_is_zero() {
 
 #[test]
 fn not_a_number_stays_visible() {
-    for loss in Loss::ALL {
+    for loss in losses_of_elements() {
         let (value, gradient) =
             loss.value_and_gradient(&tensor(&[0.0, f64::NAN]), &tensor(&[0.0, 0.0])).unwrap();
         assert!(value.is_nan() && gradient.as_slice()[1].is_nan(), "{loss:?}");
@@ -159,19 +179,10 @@ fn shapes_must_agree_and_hold_something() {
 }
 
 #[test]
-fn names_are_those_of_the_configuration() {
-    for loss in Loss::ALL {
-        assert_eq!(serde_json::to_value(loss).unwrap(), loss.name());
-        assert_eq!(serde_json::from_value::<Loss>(loss.name().into()).unwrap(), loss);
-    }
-    assert!(serde_json::from_str::<Loss>("\"hinge\"").is_err());
-}
-
-#[test]
 fn thread_counts_do_not_change_a_bit() {
     let prediction = Tensor::<f32>::from_fn(&[5, 3, 1, 61, 67], |i| (i as f32 * 0.37).sin() * 4.0);
     let target = Tensor::<f32>::from_fn(prediction.shape(), |i| (i % 3) as f32 * 0.5);
-    for loss in Loss::ALL {
+    for loss in losses_of_elements() {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| loss.value_and_gradient(&prediction, &target).unwrap())
@@ -198,12 +209,12 @@ proptest! {
         let (x, y): (Vec<f64>, Vec<f64>) = elements.into_iter().unzip();
         let distance = (x[index] - y[index]).abs();
         prop_assume!(distance > 1e-3 && (distance - 1.0).abs() > 1e-3);
-        for loss in Loss::ALL {
+        for loss in losses_of_elements() {
             let (_, gradient) = loss.value_and_gradient(&tensor(&x), &tensor(&y)).unwrap();
             let at = |offset: f64| {
                 let mut x = x.clone();
                 x[index] += offset;
-                reference(&loss.into(), &x, &y, &[])
+                reference(&loss, Reduction::Mean, &x, &y, &[])
             };
             let slope = (at(1e-4) - at(-1e-4)) / 2e-4;
             prop_assert!((slope - gradient.as_slice()[index]).abs() < 1e-7, "{:?}: {} {:?}", loss, slope, gradient);
@@ -216,9 +227,9 @@ proptest! {
         elements in prop::collection::vec((-900.0f64..900.0, 0.0f64..1.0), 1..50),
     ) {
         let (x, y): (Vec<f64>, Vec<f64>) = elements.into_iter().unzip();
-        for loss in Loss::ALL {
+        for loss in losses_of_elements() {
             let value = loss.value(&tensor(&x), &tensor(&y)).unwrap();
-            let expected = reference(&loss.into(), &x, &y, &[]);
+            let expected = reference(&loss, Reduction::Mean, &x, &y, &[]);
             prop_assert!((value - expected).abs() <= 1e-13 * expected.abs().max(1.0));
         }
     }
@@ -229,19 +240,21 @@ fn frames(shape: [usize; 5], f: impl FnMut(usize) -> f64) -> Tensor<f64> {
     Tensor::from_fn(&shape, f)
 }
 
-fn objective_of(kind: LossKind) -> Objective {
-    Objective {
-        constants: LossConstants { ssim_window: SsimWindow::Uniform, ..Default::default() },
-        ..kind.into()
-    }
+/// All losses, with a window that small frames hold.
+fn all_losses() -> Vec<Loss> {
+    let small = |loss| match loss {
+        Loss::Ssim { .. } => Loss::Ssim { window: SsimWindow::Uniform },
+        loss => loss,
+    };
+    Loss::all().into_iter().map(small).collect()
 }
 
 #[test]
-fn an_objective_of_one_loss_is_its_criterion() {
+fn an_objective_of_one_loss_is_that_loss() {
     let (x, y) = (frames([2, 2, 1, 3, 4], |i| (i as f64).sin()), frames([2, 2, 1, 3, 4], |i| (i % 2) as f64));
     let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
-    for loss in Loss::ALL {
-        let objective = Objective::from(loss);
+    for loss in losses_of_elements() {
+        let objective = Objective::from(loss.clone());
         let counts = objective.counts(&truth).unwrap();
         let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
         let (expected, slopes) = loss.value_and_gradient(&x, &y).unwrap();
@@ -261,9 +274,10 @@ fn balanced_losses_weigh_by_the_true_rate() {
     let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
     let square: f64 = weights.iter().enumerate().map(|(i, w)| w * if i % 2 == 0 { 0.25 } else { 4.0 }).sum();
     let absolute: f64 = weights.iter().enumerate().map(|(i, w)| w * if i % 2 == 0 { 0.5 } else { 2.0 }).sum();
-    let value = |kind: LossKind| Objective::from(kind).value(&forecast, &truth).unwrap();
-    assert!((value(LossKind::BalancedMse) - square / 8.0).abs() < 1e-13);
-    assert!((value(LossKind::BalancedMae) - absolute / 8.0).abs() < 1e-13);
+    let rain = RainWeights::default;
+    let value = |loss: Loss| Objective::from(loss).value(&forecast, &truth).unwrap();
+    assert!((value(Loss::BalancedMse { rain: rain() }) - square / 8.0).abs() < 1e-13);
+    assert!((value(Loss::BalancedMae { rain: rain() }) - absolute / 8.0).abs() < 1e-13);
 }
 
 #[test]
@@ -274,8 +288,7 @@ fn the_similarity_of_a_loss_is_that_of_the_metric() {
         Tensor::from_vec(&[13, 15], tensor.as_slice()[n * 195..][..195].to_vec()).unwrap()
     };
     for window in [SsimWindow::Gaussian, SsimWindow::Uniform] {
-        let constants = LossConstants { ssim_window: window, ..LossConstants::default() };
-        let objective = Objective { constants, ..LossKind::Ssim.into() };
+        let objective = Objective::from(Loss::Ssim { window });
         let value = objective
             .value(&Forecast { output: &x, logits: &x }, &Truth { frames: &y, valid: None })
             .unwrap();
@@ -298,8 +311,8 @@ fn unknown_pixels_count_nothing_and_pieces_add_up() {
         let values = (0..2).flat_map(|t| tensor.slice(t)[n * 81..][..81].to_vec()).collect();
         Tensor::from_vec(&[2, 1, 1, 9, 9], values).unwrap()
     };
-    for kind in LossKind::ALL {
-        let objective = Objective { lead_weights: LeadWeights::Linear, ..objective_of(kind) };
+    for loss in all_losses() {
+        let objective = Objective { lead_weights: LeadWeights::Linear, ..loss.clone().into() };
         let run = |x: &Tensor<f64>, y: &Tensor<f64>, valid: &Tensor<f64>, counts: Option<&PartCounts>| {
             let truth = Truth { frames: y, valid: Some(valid) };
             let own = objective.counts(&truth).unwrap();
@@ -309,19 +322,19 @@ fn unknown_pixels_count_nothing_and_pieces_add_up() {
         let (x, y) = (frames(shape, hidden(f64::NAN, 0.7)), frames(shape, hidden(f64::NAN, 0.3)));
         let (other_x, other_y) = (frames(shape, hidden(9.0, 0.7)), frames(shape, hidden(-5.0, 0.3)));
         let whole = run(&x, &y, &valid, None);
-        assert_eq!(whole, run(&other_x, &other_y, &valid, None), "{kind:?}");
-        assert!(whole.0.is_finite() && whole.0 != 0.0, "{kind:?}: {}", whole.0);
+        assert_eq!(whole, run(&other_x, &other_y, &valid, None), "{loss:?}");
+        assert!(whole.0.is_finite() && whole.0 != 0.0, "{loss:?}: {}", whole.0);
 
         let counts = objective.counts(&Truth { frames: &y, valid: Some(&valid) }).unwrap();
         let sum: f64 = [0, 1]
             .map(|n| run(&piece(&x, n), &piece(&y, n), &piece(&valid, n), Some(&counts)).0)
             .iter()
             .sum();
-        assert!((sum - whole.0).abs() < 1e-13, "{kind:?}: {sum} instead of {}", whole.0);
+        assert!((sum - whole.0).abs() < 1e-13, "{loss:?}: {sum} instead of {}", whole.0);
 
         let (value, gradient) = run(&x, &y, &Tensor::zeros(&shape), None);
         let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
-        assert!(value == 0.0 && gradient.as_slice().iter().all(|slope| *slope == 0.0), "{kind:?}");
+        assert!(value == 0.0 && gradient.as_slice().iter().all(|slope| *slope == 0.0), "{loss:?}");
     }
 }
 
@@ -335,14 +348,14 @@ fn an_objective_has_the_slopes_of_its_value() {
     let value = |objective: &Objective, x: &Tensor<f64>| {
         objective.value(&Forecast { output: x, logits: x }, &truth).unwrap()
     };
-    for kind in LossKind::ALL {
-        let objective = Objective { lead_weights: LeadWeights::Linear, ..objective_of(kind) };
+    for loss in all_losses() {
+        let objective = Objective { lead_weights: LeadWeights::Linear, ..loss.clone().into() };
         let counts = objective.counts(&truth).unwrap();
         let forecast = Forecast { output: &x, logits: &x };
         let (_, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
         let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
         let largest = gradient.as_slice().iter().fold(0.0f64, |largest, slope| largest.max(slope.abs()));
-        assert!(largest > 0.0, "{kind:?}");
+        assert!(largest > 0.0, "{loss:?}");
         for i in (0..x.len()).step_by(5) {
             let moved = |by: f64| {
                 let mut moved = x.clone();
@@ -353,7 +366,7 @@ fn an_objective_has_the_slopes_of_its_value() {
             let off = (slope - gradient.as_slice()[i]).abs();
             assert!(
                 off < 1e-6 * largest,
-                "{kind:?} at {i}: {slope} where {} is given",
+                "{loss:?} at {i}: {slope} where {} is given",
                 gradient.as_slice()[i]
             );
         }
@@ -364,11 +377,11 @@ fn an_objective_has_the_slopes_of_its_value() {
 fn thread_counts_do_not_change_a_bit_of_an_objective() {
     let x = Tensor::<f32>::from_fn(&[2, 3, 1, 61, 67], |i| (i as f32 * 0.37).sin());
     let y = Tensor::<f32>::from_fn(x.shape(), |i| (i % 3) as f32 * 0.5);
-    for kind in LossKind::ALL {
+    for loss in all_losses() {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
-            let objective = objective_of(kind);
+            let objective = Objective::from(loss.clone());
             pool.install(|| {
                 let counts = objective.counts(&truth).unwrap();
                 objective.value_and_gradient(&forecast, &truth, &counts).unwrap()
@@ -379,7 +392,7 @@ fn thread_counts_do_not_change_a_bit_of_an_objective() {
             let (other, slopes) = run(threads);
             assert!(
                 value.to_bits() == other.to_bits() && gradient == slopes,
-                "{kind:?} on {threads} threads"
+                "{loss:?} on {threads} threads"
             );
         }
     }
@@ -393,10 +406,7 @@ fn objectives_that_cannot_work_are_refused() {
     for (objective, words) in [
         (Objective::from(LossTerms(vec![])), "`training.loss`"),
         (Objective { lead_weights: LeadWeights::List(vec![1.0]), ..Loss::Mse.into() }, "2 frames"),
-        (
-            Objective { rain: RainWeights { weights: vec![], ..Default::default() }, ..Loss::Mse.into() },
-            "rain",
-        ),
+        (Loss::BalancedMse { rain: RainWeights { weights: vec![], ..Default::default() } }.into(), "rain"),
     ] {
         let error = objective.value(&forecast, &truth).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -432,34 +442,39 @@ fn the_score_of_an_ensemble_is_that_of_its_members_and_other_losses_are_of_their
         assert_eq!(gradient.shape(), output.shape());
         (value, gradient)
     };
-    let of = objective_of;
     for spread in [Spread::Ensemble, Spread::Fair] {
-        let mut objective = of(LossKind::Crps);
-        objective.constants.crps_spread = spread;
+        let (value, gradient) = run(&Loss::Crps { spread }.into(), &predicted);
+        let mut slopes = Tensor::zeros(predicted.shape());
+        let count = truth.valid.unwrap().as_slice().iter().sum::<f64>();
+        let elements = reduce::Elements {
+            x: predicted.as_slice(),
+            y: truth.frames.as_slice(),
+            weight: truth.valid.unwrap().as_slice(),
+        };
         let score = EnsembleScore { members: 3, spread };
-        let (expected, slopes) = score.value_and_gradient(&predicted, truth.frames, truth.valid).unwrap();
-        let (value, gradient) = run(&objective, &predicted);
+        let expected = score.sum(elements, 2 * 30, Some((slopes.as_mut_slice(), 1.0 / count))) / count;
         assert!((value - expected).abs() < 1e-14);
         for (a, b) in gradient.as_slice().iter().zip(slopes.as_slice()) {
             assert!((a - b).abs() < 1e-16);
         }
     }
-    for kind in [LossKind::Mse, LossKind::GradientDifference, LossKind::BalancedMae] {
-        let (value, gradient) = run(&of(kind), &predicted);
-        let (expected, slopes) = run(&of(kind), &mean);
-        assert_eq!(value, expected, "{kind:?}");
+    let balanced = Loss::BalancedMae { rain: RainWeights::default() };
+    for loss in [Loss::Mse, Loss::GradientDifference { alpha: 1.0 }, balanced] {
+        let (value, gradient) = run(&loss.clone().into(), &predicted);
+        let (expected, slopes) = run(&loss.clone().into(), &mean);
+        assert_eq!(value, expected, "{loss:?}");
         for (i, slope) in gradient.as_slice().iter().enumerate() {
             let of_mean = slopes.as_slice()[i / (6 * 30) * 60 + i % 60];
-            assert!((slope - of_mean / 3.0).abs() < 1e-16, "{kind:?}");
+            assert!((slope - of_mean / 3.0).abs() < 1e-16, "{loss:?}");
         }
     }
+    let crps = Objective::from(Loss::Crps { spread: Spread::Ensemble });
     // Of one forecast it is the absolute error.
-    assert_eq!(run(&of(LossKind::Crps), &mean), run(&of(LossKind::L1), &mean));
-    let error =
-        of(LossKind::BceWithLogits).value(&Forecast { output: &predicted, logits: &predicted }, &truth);
+    assert_eq!(run(&crps, &mean), run(&Loss::L1.into(), &mean));
+    let error = Objective::from(BCE).value(&Forecast { output: &predicted, logits: &predicted }, &truth);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("3 members") && error.contains("training.loss"), "{error}");
     let odd = Tensor::zeros(&[2, 2, 5, 5, 6]);
-    let error = of(LossKind::Crps).value(&Forecast { output: &odd, logits: &odd }, &truth).unwrap_err();
+    let error = crps.value(&Forecast { output: &odd, logits: &odd }, &truth).unwrap_err();
     assert!(error.to_string().contains("[2, 2, 5, 5, 6]"), "{error}");
 }

@@ -140,7 +140,7 @@ impl EnsembleEvaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::EnsembleScore;
+    use crate::loss::{Forecast, Loss, Objective, Truth};
     use crate::metric::Spread;
 
     fn frames(shape: &[usize], step: f64) -> Tensor<f64> {
@@ -157,8 +157,9 @@ mod tests {
         for (spread, expected) in
             [(Spread::Ensemble, scores.overall.crps), (Spread::Fair, scores.overall.fair_crps)]
         {
-            let score = EnsembleScore { members: 3, spread };
-            let (value, _) = score.value_and_gradient(&members, &truth, Some(&valid)).unwrap();
+            let forecast = Forecast { output: &members, logits: &members };
+            let truth = Truth { frames: &truth, valid: Some(&valid) };
+            let value = Objective::from(Loss::Crps { spread }).value(&forecast, &truth).unwrap();
             assert!((value - expected).abs() < 1e-14, "{value} instead of {expected}");
         }
         let first = |tensor: &Tensor<f64>| {

@@ -1,9 +1,18 @@
-//! Adam and AdamW; the equations are at [`OptimizerKind`].
+//! Adam and AdamW; the equations are at [`OptimizerKind`](super::OptimizerKind).
 
 use convgru_model::Scalar;
 
+use super::AdamConfig;
 use super::update_rule::{Chunk, UpdateRule};
-use super::{OptimizerConfig, OptimizerKind};
+
+/// Where the weight decay enters a step.
+#[derive(Clone, Copy)]
+pub(super) enum WeightDecay {
+    /// In the gradient, as Adam has it.
+    Penalty(f64),
+    /// Of the parameters, as AdamW has it.
+    Decoupled(f64),
+}
 
 /// One step of Adam. Constants are formed in `f64`, elements in `T`.
 pub(super) struct Adam<T> {
@@ -20,15 +29,17 @@ pub(super) struct Adam<T> {
 }
 
 impl<T: Scalar> Adam<T> {
-    pub(super) fn new(config: &OptimizerConfig, step: u64, learning_rate: f64) -> Self {
+    pub(super) fn new(config: &AdamConfig, decay: WeightDecay, step: u64, learning_rate: f64) -> Self {
         // Beyond 2^31 steps a power of a decay below one is zero anyway.
         let exponent = i32::try_from(step).unwrap_or(i32::MAX);
         let correction = |beta: f64| 1.0 - beta.powi(exponent);
-        let decoupled = config.kind == OptimizerKind::AdamW;
-        let decay = config.weight_decay;
+        let (penalty, shrink) = match decay {
+            WeightDecay::Penalty(decay) => (decay, None),
+            WeightDecay::Decoupled(decay) => (0.0, Some(1.0 - learning_rate * decay)),
+        };
         Self {
-            penalty: T::from_f64(if decoupled { 0.0 } else { decay }),
-            shrink: decoupled.then(|| T::from_f64(1.0 - learning_rate * decay)),
+            penalty: T::from_f64(penalty),
+            shrink: shrink.map(T::from_f64),
             first_share: T::from_f64(1.0 - config.beta1),
             beta2: T::from_f64(config.beta2),
             second_share: T::from_f64(1.0 - config.beta2),

@@ -20,7 +20,7 @@ mod step;
 mod update_rule;
 
 pub use clip::{NormType, clip_global_norm, clip_value, global_norm};
-pub use config::{OptimizerConfig, OptimizerKind};
+pub use config::{AdamConfig, OptimizerConfig, OptimizerKind, RmsPropConfig, SgdConfig};
 pub use state::{Moment, OptimizerState};
 pub use step::Optimizer;
 

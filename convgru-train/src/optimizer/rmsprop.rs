@@ -2,7 +2,7 @@
 
 use convgru_model::Scalar;
 
-use super::OptimizerConfig;
+use super::RmsPropConfig;
 use super::update_rule::{Chunk, UpdateRule};
 
 /// One step of RMSprop. Constants are formed in `f64`, elements in `T`.
@@ -17,10 +17,10 @@ pub(super) struct RmsProp<T> {
 }
 
 impl<T: Scalar> RmsProp<T> {
-    pub(super) fn new(config: &OptimizerConfig, learning_rate: f64) -> Self {
+    pub(super) fn new(config: &RmsPropConfig, weight_decay: f64, learning_rate: f64) -> Self {
         Self {
             learning_rate: T::from_f64(learning_rate),
-            weight_decay: T::from_f64(config.weight_decay),
+            weight_decay: T::from_f64(weight_decay),
             alpha: T::from_f64(config.alpha),
             share: T::from_f64(1.0 - config.alpha),
             epsilon: T::from_f64(config.epsilon),

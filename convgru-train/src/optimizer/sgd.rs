@@ -3,7 +3,7 @@
 
 use convgru_model::Scalar;
 
-use super::OptimizerConfig;
+use super::SgdConfig;
 use super::update_rule::{Chunk, UpdateRule};
 
 /// One step of gradient descent. Constants are formed in `f64`, elements in `T`.
@@ -18,11 +18,11 @@ pub(super) struct Sgd<T> {
 
 impl<T: Scalar> Sgd<T> {
     /// `begins`: whether there is no direction yet.
-    pub(super) fn new(config: &OptimizerConfig, begins: bool, learning_rate: f64) -> Self {
+    pub(super) fn new(config: &SgdConfig, weight_decay: f64, begins: bool, learning_rate: f64) -> Self {
         let share = if begins { 1.0 } else { 1.0 - config.dampening };
         Self {
             learning_rate: T::from_f64(learning_rate),
-            weight_decay: T::from_f64(config.weight_decay),
+            weight_decay: T::from_f64(weight_decay),
             momentum: T::from_f64(config.momentum),
             share: T::from_f64(share),
             nesterov: config.nesterov,

@@ -3,7 +3,7 @@
 use convgru_model::{Parameters, Scalar};
 use serde::{Deserialize, Serialize};
 
-use super::{OptimizerConfig, OptimizerKind};
+use super::OptimizerKind;
 use crate::{Error, Result};
 
 /// One number for each element of the parameters: one entry per tensor, in the order
@@ -31,9 +31,9 @@ pub struct OptimizerState<T> {
 
 impl<T: Scalar> OptimizerState<T> {
     /// The state before the first step.
-    pub(super) fn new<P: Parameters<T>>(config: &OptimizerConfig, parameters: &P) -> Self {
+    pub(super) fn new<P: Parameters<T>>(kind: &OptimizerKind, parameters: &P) -> Self {
         let mut state = Self { step: 0, moments: Vec::new() };
-        state.grow(least_moments(config), parameters);
+        state.grow(least_moments(kind), parameters);
         state
     }
 
@@ -47,9 +47,9 @@ impl<T: Scalar> OptimizerState<T> {
     }
 
     /// Fails unless the moments are those of this kind and have the sizes of these parameters.
-    pub(super) fn check<P: Parameters<T>>(&self, config: &OptimizerConfig, parameters: &P) -> Result<()> {
-        let refuse = |reason| Error::Data { what: format!("the state of {}", config.kind.name()), reason };
-        let (least, most) = (least_moments(config), most_moments(config));
+    pub(super) fn check<P: Parameters<T>>(&self, kind: &OptimizerKind, parameters: &P) -> Result<()> {
+        let refuse = |reason| Error::Data { what: format!("the state of {}", kind.name()), reason };
+        let (least, most) = (least_moments(kind), most_moments(kind));
         let count = self.moments.len();
         if !(least..=most).contains(&count) {
             return Err(refuse(format!("there are {count} moments where it has {least} to {most}")));
@@ -74,15 +74,16 @@ impl<T: Scalar> OptimizerState<T> {
 }
 
 /// Moments a kind has from the beginning.
-fn least_moments(config: &OptimizerConfig) -> usize {
-    match config.kind {
-        OptimizerKind::Adam | OptimizerKind::AdamW => 2 + usize::from(config.amsgrad),
-        OptimizerKind::Sgd => 0,
-        OptimizerKind::RmsProp => 1 + usize::from(config.centered),
+fn least_moments(kind: &OptimizerKind) -> usize {
+    match kind {
+        OptimizerKind::Adam(adam) | OptimizerKind::AdamW(adam) => 2 + usize::from(adam.amsgrad),
+        OptimizerKind::Sgd(_) => 0,
+        OptimizerKind::RmsProp(rmsprop) => 1 + usize::from(rmsprop.centered),
     }
 }
 
 /// Moments a kind has once there is a momentum.
-pub(super) fn most_moments(config: &OptimizerConfig) -> usize {
-    least_moments(config) + usize::from(!config.kind.has_betas())
+pub(super) fn most_moments(kind: &OptimizerKind) -> usize {
+    let direction = matches!(kind, OptimizerKind::Sgd(_) | OptimizerKind::RmsProp(_));
+    least_moments(kind) + usize::from(direction)
 }

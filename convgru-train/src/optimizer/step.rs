@@ -3,8 +3,7 @@
 use convgru_model::{Parameters, Scalar, Tensor};
 use rayon::prelude::*;
 
-use super::adam::Adam;
-use super::config::share;
+use super::adam::{Adam, WeightDecay};
 use super::rmsprop::RmsProp;
 use super::sgd::Sgd;
 use super::state::{Moment, most_moments};
@@ -59,7 +58,7 @@ impl<T: Scalar> Optimizer<T> {
     /// If the configuration is not valid.
     pub fn new<P: Parameters<T>>(config: OptimizerConfig, parameters: &P) -> Result<Self> {
         config.validate()?;
-        let state = OptimizerState::new(&config, parameters);
+        let state = OptimizerState::new(&config.kind, parameters);
         Ok(Self { config, state, shapes: shapes_of(parameters), gradients: Vec::new() })
     }
 
@@ -74,7 +73,7 @@ impl<T: Scalar> Optimizer<T> {
         parameters: &P,
     ) -> Result<Self> {
         config.validate()?;
-        state.check(&config, parameters)?;
+        state.check(&config.kind, parameters)?;
         Ok(Self { config, state, shapes: shapes_of(parameters), gradients: Vec::new() })
     }
 
@@ -94,11 +93,7 @@ impl<T: Scalar> Optimizer<T> {
     /// # Errors
     /// [`Error::Config`] if it is out of its range.
     pub fn set_momentum(&mut self, momentum: f64) -> Result<()> {
-        let betas = self.config.kind.has_betas();
-        let field = if betas { "beta1" } else { "momentum" };
-        share(field, momentum)?;
-        *(if betas { &mut self.config.beta1 } else { &mut self.config.momentum }) = momentum;
-        Ok(())
+        self.config.kind.set_momentum(momentum)
     }
 
     /// Changes the parameters against their gradients.
@@ -125,25 +120,34 @@ impl<T: Scalar> Optimizer<T> {
             });
         }
         let shapes = shapes_of(parameters);
-        self.state.check(&self.config, parameters)?;
+        self.state.check(&self.config.kind, parameters)?;
         check_shapes("the parameters of a step", &shapes, &self.shapes, "the optimiser was made for")?;
         check_shapes("the gradients of a step", &shapes_of(gradients), &shapes, "the parameters have")?;
         let (config, state) = (&self.config, &mut self.state);
         state.step = state.step.saturating_add(1);
         let begins = state.moments.is_empty();
-        if !config.kind.has_betas() && config.momentum != 0.0 {
-            state.grow(most_moments(config), parameters);
+        // Adam has all of its moments from the beginning.
+        if config.kind.momentum() != 0.0 {
+            state.grow(most_moments(&config.kind), parameters);
         }
         let flat = &mut self.gradients;
         flat.clear();
         gradients.for_each(&mut |_, tensor| flat.extend_from_slice(tensor.as_slice()));
         let moments = state.moments.as_mut_slice();
-        match config.kind {
-            OptimizerKind::Adam | OptimizerKind::AdamW => {
-                apply(&Adam::new(config, state.step, learning_rate), parameters, flat, moments);
+        let (decay, rate) = (config.weight_decay, learning_rate);
+        match &config.kind {
+            OptimizerKind::Adam(adam) => {
+                let rule = Adam::new(adam, WeightDecay::Penalty(decay), state.step, rate);
+                apply(&rule, parameters, flat, moments);
             }
-            OptimizerKind::Sgd => apply(&Sgd::new(config, begins, learning_rate), parameters, flat, moments),
-            OptimizerKind::RmsProp => apply(&RmsProp::new(config, learning_rate), parameters, flat, moments),
+            OptimizerKind::AdamW(adam) => {
+                let rule = Adam::new(adam, WeightDecay::Decoupled(decay), state.step, rate);
+                apply(&rule, parameters, flat, moments);
+            }
+            OptimizerKind::Sgd(sgd) => apply(&Sgd::new(sgd, decay, begins, rate), parameters, flat, moments),
+            OptimizerKind::RmsProp(rmsprop) => {
+                apply(&RmsProp::new(rmsprop, decay, rate), parameters, flat, moments);
+            }
         }
         Ok(())
     }

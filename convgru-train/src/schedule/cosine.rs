@@ -21,7 +21,7 @@ pub struct CosineConfig {
 impl CosineConfig {
     /// Checks every field.
     pub(super) fn validate(&self) -> Result<()> {
-        check_not_negative("cosine.eta_min", self.eta_min)
+        check_not_negative("eta_min", self.eta_min)
     }
 }
 
@@ -40,7 +40,7 @@ impl Cosine {
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) if a field is out of its range.
     pub fn new(config: &CosineConfig, learning_rate: f64, run: u64) -> Result<Self> {
-        check_floor("cosine.eta_min", config.eta_min, learning_rate)?;
+        check_floor("eta_min", config.eta_min, learning_rate)?;
         let steps = length(config.t_max, run).max(1.0);
         Ok(Self { learning_rate, lowest: config.eta_min, steps })
     }
@@ -72,12 +72,12 @@ impl Default for CosineRestartsConfig {
 impl CosineRestartsConfig {
     /// Checks every field.
     pub(super) fn validate(&self) -> Result<()> {
-        check_steps("cosine_restarts.t_0", self.t_0)?;
+        check_steps("t_0", self.t_0)?;
         if self.t_mult == 0 {
             let reason = "0 would leave no second fall; at least 1 is needed".to_owned();
-            return Err(invalid("cosine_restarts.t_mult", reason));
+            return Err(invalid("t_mult", reason));
         }
-        check_not_negative("cosine_restarts.eta_min", self.eta_min)
+        check_not_negative("eta_min", self.eta_min)
     }
 }
 
@@ -96,7 +96,7 @@ impl CosineRestarts {
     /// [`Error::Config`](crate::Error::Config) if a field is out of its range.
     pub fn new(config: &CosineRestartsConfig, learning_rate: f64) -> Result<Self> {
         config.validate()?;
-        check_floor("cosine_restarts.eta_min", config.eta_min, learning_rate)?;
+        check_floor("eta_min", config.eta_min, learning_rate)?;
         Ok(Self { learning_rate, config: config.clone() })
     }
 

@@ -24,8 +24,8 @@ impl Default for StepConfig {
 impl StepConfig {
     /// Checks every field.
     pub(super) fn validate(&self) -> Result<()> {
-        check_steps("step.step_size", self.step_size)?;
-        check_factor("step.gamma", self.gamma)
+        check_steps("step_size", self.step_size)?;
+        check_factor("gamma", self.gamma)
     }
 }
 
@@ -73,9 +73,9 @@ impl MultiStepConfig {
     pub(super) fn validate(&self) -> Result<()> {
         if let Some(pair) = self.milestones.windows(2).find(|pair| pair[0] > pair[1]) {
             let reason = format!("{} stands before {}; they must ascend", pair[0], pair[1]);
-            return Err(invalid("multi_step.milestones", reason));
+            return Err(invalid("milestones", reason));
         }
-        check_factor("multi_step.gamma", self.gamma)
+        check_factor("gamma", self.gamma)
     }
 }
 
@@ -121,7 +121,7 @@ impl Default for ExponentialConfig {
 impl ExponentialConfig {
     /// Checks the field.
     pub(super) fn validate(&self) -> Result<()> {
-        check_factor("exponential.gamma", self.gamma)
+        check_factor("gamma", self.gamma)
     }
 }
 

@@ -25,10 +25,10 @@ mod one_cycle;
 mod plateau;
 mod ramp;
 
-pub use config::{Anneal, ScheduleConfig, ScheduleKind, WarmupConfig};
+pub use config::{ScheduleConfig, ScheduleKind, WarmupConfig};
 pub use cosine::{Cosine, CosineConfig, CosineRestarts, CosineRestartsConfig};
 pub use decay::{Exponential, ExponentialConfig, MultiStep, MultiStepConfig, Step, StepConfig};
-pub use one_cycle::OneCycle;
+pub use one_cycle::{Anneal, OneCycle, OneCycleConfig};
 pub use plateau::{Mode, Plateau, PlateauConfig, ThresholdMode, Watched};
 pub use ramp::{Linear, LinearConfig, Polynomial, PolynomialConfig};
 
@@ -40,10 +40,10 @@ mod tests;
 /// The learning rate as a function of the step.
 ///
 /// ```
-/// use convgru_train::schedule::{Schedule, ScheduleConfig, ScheduleKind, WarmupConfig};
+/// use convgru_train::schedule::{CosineConfig, Schedule, ScheduleConfig, ScheduleKind, WarmupConfig};
 ///
 /// let warmup = WarmupConfig { steps: 10, ..WarmupConfig::default() };
-/// let config = ScheduleConfig { kind: ScheduleKind::Cosine, warmup, ..ScheduleConfig::default() };
+/// let config = ScheduleConfig { kind: ScheduleKind::Cosine(CosineConfig::default()), warmup };
 /// let schedule = Schedule::new(&config, 0.1, 100)?;
 /// assert!(schedule.learning_rate(0) < schedule.learning_rate(9));
 /// assert_eq!(schedule.learning_rate(10), 0.1);
@@ -119,26 +119,18 @@ impl Schedule {
 
     /// The schedule without its warm-up.
     fn of_kind(config: &ScheduleConfig, learning_rate: f64, steps: u64) -> Result<Self> {
-        Ok(match config.kind {
+        let rate = learning_rate;
+        Ok(match &config.kind {
             ScheduleKind::Constant => Self::Constant { learning_rate },
-            ScheduleKind::OneCycle => Self::OneCycle(OneCycle::new(config, learning_rate, steps)?),
-            ScheduleKind::Step => Self::Step(Step::new(&config.step, learning_rate)?),
-            ScheduleKind::MultiStep => Self::MultiStep(MultiStep::new(&config.multi_step, learning_rate)?),
-            ScheduleKind::Exponential => {
-                Self::Exponential(Exponential::new(&config.exponential, learning_rate)?)
-            }
-            ScheduleKind::Linear => Self::Linear(Linear::new(&config.linear, learning_rate, steps)?),
-            ScheduleKind::Polynomial => {
-                Self::Polynomial(Polynomial::new(&config.polynomial, learning_rate, steps)?)
-            }
-            ScheduleKind::Cosine => Self::Cosine(Cosine::new(&config.cosine, learning_rate, steps)?),
-            ScheduleKind::CosineRestarts => {
-                Self::CosineRestarts(CosineRestarts::new(&config.cosine_restarts, learning_rate)?)
-            }
-            ScheduleKind::Plateau => {
-                let mode = config.plateau.metric.mode();
-                Self::Plateau(Plateau::new(&config.plateau, mode, learning_rate)?)
-            }
+            ScheduleKind::OneCycle(config) => Self::OneCycle(OneCycle::new(config, rate, steps)?),
+            ScheduleKind::Step(config) => Self::Step(Step::new(config, rate)?),
+            ScheduleKind::MultiStep(config) => Self::MultiStep(MultiStep::new(config, rate)?),
+            ScheduleKind::Exponential(config) => Self::Exponential(Exponential::new(config, rate)?),
+            ScheduleKind::Linear(config) => Self::Linear(Linear::new(config, rate, steps)?),
+            ScheduleKind::Polynomial(config) => Self::Polynomial(Polynomial::new(config, rate, steps)?),
+            ScheduleKind::Cosine(config) => Self::Cosine(Cosine::new(config, rate, steps)?),
+            ScheduleKind::CosineRestarts(config) => Self::CosineRestarts(CosineRestarts::new(config, rate)?),
+            ScheduleKind::Plateau(config) => Self::Plateau(Plateau::new(config, config.metric.mode(), rate)?),
         })
     }
 

@@ -2,8 +2,85 @@
 
 use std::f64::consts::PI;
 
-use super::{Anneal, ScheduleConfig};
+use serde::{Deserialize, Serialize};
+
+use super::invalid;
 use crate::{Error, Result};
+
+/// How a rate moves between the ends of a phase. In TOML: `"cosine"`, `"linear"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Anneal {
+    /// Along half a period of a cosine: slow, fast, slow.
+    #[default]
+    Cosine,
+    /// Along a straight line.
+    Linear,
+}
+
+/// The fields of [`OneCycle`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OneCycleConfig {
+    /// The share of the steps in which the rate rises; from 0 to 1, with three phases to 0.5.
+    pub pct_start: f64,
+    /// The shape of the rise and the fall.
+    pub anneal: Anneal,
+    /// The first rate is the highest divided by this; at least 1.
+    pub div_factor: f64,
+    /// The last rate is the first divided by this; at least 1.
+    pub final_div_factor: f64,
+    /// Whether the rate falls as long as it rose, to where it started, and only then to its end.
+    pub three_phase: bool,
+    /// Whether the momentum moves against the rate: beta1 of Adam and AdamW,
+    /// the momentum of SGD and RMSprop.
+    pub cycle_momentum: bool,
+    /// The momentum where the rate is highest; from 0 to below 1.
+    pub base_momentum: f64,
+    /// The momentum at the start and the end; from `base_momentum` to below 1.
+    pub max_momentum: f64,
+}
+
+impl Default for OneCycleConfig {
+    fn default() -> Self {
+        Self {
+            pct_start: 0.3,
+            anneal: Anneal::Cosine,
+            div_factor: 25.0,
+            final_div_factor: 1e4,
+            three_phase: false,
+            cycle_momentum: false,
+            base_momentum: 0.85,
+            max_momentum: 0.95,
+        }
+    }
+}
+
+impl OneCycleConfig {
+    /// Checks every field.
+    pub(super) fn validate(&self) -> Result<()> {
+        let most = if self.three_phase { 0.5 } else { 1.0 };
+        if !(0.0..=most).contains(&self.pct_start) {
+            let phases = if self.three_phase { " (with three phases)" } else { "" };
+            let reason = format!("{} is not from 0 to {most}{phases}", self.pct_start);
+            return Err(invalid("pct_start", reason));
+        }
+        for (field, value) in [("div_factor", self.div_factor), ("final_div_factor", self.final_div_factor)] {
+            if !(value >= 1.0 && value.is_finite()) {
+                return Err(invalid(field, format!("{value} is not a number from 1 up")));
+            }
+        }
+        let (base, max) = (self.base_momentum, self.max_momentum);
+        if !(0.0..1.0).contains(&base) {
+            return Err(invalid("base_momentum", format!("{base} is not from 0 to below 1")));
+        }
+        if !(base..1.0).contains(&max) {
+            let reason = format!("{max} is not from base_momentum ({base}) to below 1");
+            return Err(invalid("max_momentum", reason));
+        }
+        Ok(())
+    }
+}
 
 /// The one-cycle schedule: Smith and Topin, "Super-convergence: very fast
 /// training of neural networks using large learning rates", 2018, with the
@@ -48,11 +125,11 @@ struct Point {
 }
 
 impl OneCycle {
-    /// A cycle of `total_steps` steps. `config.kind` is not looked at.
+    /// A cycle of `total_steps` steps.
     ///
     /// # Errors
     /// If a field of the configuration is out of its range or there are no steps.
-    pub fn new(config: &ScheduleConfig, learning_rate: f64, total_steps: u64) -> Result<Self> {
+    pub fn new(config: &OneCycleConfig, learning_rate: f64, total_steps: u64) -> Result<Self> {
         config.validate()?;
         let Some(last_step) = total_steps.checked_sub(1) else {
             return Err(Error::Data {

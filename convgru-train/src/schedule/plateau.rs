@@ -95,10 +95,10 @@ impl PlateauConfig {
     pub(super) fn validate(&self) -> Result<()> {
         let factor = self.factor;
         if !(factor > 0.0 && factor < 1.0) {
-            return Err(invalid("plateau.factor", format!("{factor} is not above 0 and below 1")));
+            return Err(invalid("factor", format!("{factor} is not above 0 and below 1")));
         }
         for (field, value) in [("threshold", self.threshold), ("min_lr", self.min_lr), ("eps", self.eps)] {
-            check_not_negative(&format!("plateau.{field}"), value)?;
+            check_not_negative(field, value)?;
         }
         Ok(())
     }
@@ -148,7 +148,7 @@ impl Plateau {
     /// [`Error::Config`](crate::Error::Config) if a field is out of its range.
     pub fn new(config: &PlateauConfig, mode: Mode, learning_rate: f64) -> Result<Self> {
         config.validate()?;
-        check_floor("plateau.min_lr", config.min_lr, learning_rate)?;
+        check_floor("min_lr", config.min_lr, learning_rate)?;
         let best = match mode {
             Mode::Min => f64::INFINITY,
             Mode::Max => f64::NEG_INFINITY,

@@ -26,9 +26,9 @@ impl Default for LinearConfig {
 impl LinearConfig {
     /// Checks every field.
     pub(super) fn validate(&self) -> Result<()> {
-        check_factor("linear.start_factor", self.start_factor)?;
+        check_factor("start_factor", self.start_factor)?;
         if !(0.0..=1.0).contains(&self.end_factor) {
-            return Err(invalid("linear.end_factor", format!("{} is not from 0 to 1", self.end_factor)));
+            return Err(invalid("end_factor", format!("{} is not from 0 to 1", self.end_factor)));
         }
         Ok(())
     }
@@ -82,7 +82,7 @@ impl PolynomialConfig {
     /// Checks every field.
     pub(super) fn validate(&self) -> Result<()> {
         if !(self.power > 0.0 && self.power.is_finite()) {
-            return Err(invalid("polynomial.power", format!("{} is not a positive number", self.power)));
+            return Err(invalid("power", format!("{} is not a positive number", self.power)));
         }
         Ok(())
     }

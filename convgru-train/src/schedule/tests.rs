@@ -3,8 +3,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::fixtures::{parity_file, worst_difference};
 
-fn one_cycle() -> ScheduleConfig {
-    ScheduleConfig { cycle_momentum: true, ..ScheduleConfig::default() }
+fn one_cycle() -> OneCycleConfig {
+    OneCycleConfig { cycle_momentum: true, ..OneCycleConfig::default() }
+}
+
+fn cycle(config: OneCycleConfig) -> ScheduleConfig {
+    ScheduleKind::OneCycle(config).into()
 }
 
 fn warmup(steps: u64) -> WarmupConfig {
@@ -12,8 +16,7 @@ fn warmup(steps: u64) -> WarmupConfig {
 }
 
 fn cosine_down_to(eta_min: f64) -> ScheduleConfig {
-    let cosine = CosineConfig { t_max: 0, eta_min };
-    ScheduleConfig { kind: ScheduleKind::Cosine, cosine, ..ScheduleConfig::default() }
+    ScheduleKind::Cosine(CosineConfig { t_max: 0, eta_min }).into()
 }
 
 fn rates(schedule: &Schedule, steps: usize) -> Vec<f64> {
@@ -31,10 +34,10 @@ fn one_cycles_are_those_of_torch() {
     };
     for (name, config) in [
         ("onecycle_cos", one_cycle()),
-        ("onecycle_cos_3phase", ScheduleConfig { pct_start: 0.25, three_phase: true, ..one_cycle() }),
-        ("onecycle_linear", ScheduleConfig { anneal: Anneal::Linear, ..one_cycle() }),
+        ("onecycle_cos_3phase", OneCycleConfig { pct_start: 0.25, three_phase: true, ..one_cycle() }),
+        ("onecycle_linear", OneCycleConfig { anneal: Anneal::Linear, ..one_cycle() }),
     ] {
-        let schedule = Schedule::new(&config, 0.5, 40).unwrap();
+        let schedule = Schedule::new(&cycle(config), 0.5, 40).unwrap();
         let expected = file.values(&format!("lr.{name}"));
         let off = worst_difference(&rates(&schedule, expected.len()), expected);
         assert!(off <= 1e-12, "{name}: rate off by {off}");
@@ -49,8 +52,8 @@ fn three_linear_phases_are_those_of_torch() {
     let Some(file) = parity_file("optim_onecycle_adam_linear3.safetensors") else {
         return;
     };
-    let config = ScheduleConfig { three_phase: true, anneal: Anneal::Linear, ..one_cycle() };
-    let schedule = Schedule::new(&config, 0.3, 12).unwrap();
+    let config = OneCycleConfig { three_phase: true, anneal: Anneal::Linear, ..one_cycle() };
+    let schedule = Schedule::new(&cycle(config), 0.3, 12).unwrap();
     let steps = file.values("lr").len();
     let off = worst_difference(&rates(&schedule, steps), file.values("lr"));
     assert!(off <= 1e-12, "rate off by {off}");
@@ -67,18 +70,15 @@ fn configured_schedules_are_those_of_torch() {
         return;
     };
     for (name, text) in [
-        ("step", "kind = 'step'\nstep.step_size = 7\nstep.gamma = 0.7"),
-        ("multistep", "kind = 'multi-step'\nmulti_step.milestones = [5, 6, 20]\nmulti_step.gamma = 0.3"),
-        ("exponential", "kind = 'exponential'\nexponential.gamma = 0.93"),
-        ("linear_warmup", "kind = 'linear'\nlinear.start_factor = 0.1\nlinear.total_iters = 9"),
+        ("step", "kind = 'step'\nstep_size = 7\ngamma = 0.7"),
+        ("multistep", "kind = 'multi-step'\nmilestones = [5, 6, 20]\ngamma = 0.3"),
+        ("exponential", "kind = 'exponential'\ngamma = 0.93"),
+        ("linear_warmup", "kind = 'linear'\nstart_factor = 0.1\ntotal_iters = 9"),
         ("linear_warmup", "kind = 'constant'\nwarmup.steps = 9\nwarmup.start_factor = 0.1"),
-        ("polynomial", "kind = 'polynomial'\npolynomial.total_iters = 25\npolynomial.power = 2.0"),
-        ("cosine", "kind = 'cosine'\ncosine.t_max = 15\ncosine.eta_min = 0.001"),
-        (
-            "cosine_restarts",
-            "kind = 'cosine-restarts'\ncosine_restarts = { t_0 = 5, t_mult = 2, eta_min = 0.001 }",
-        ),
-        ("warmup_cosine", "kind = 'cosine'\nwarmup.steps = 6\ncosine.eta_min = 1e-4"),
+        ("polynomial", "kind = 'polynomial'\ntotal_iters = 25\npower = 2.0"),
+        ("cosine", "kind = 'cosine'\nt_max = 15\neta_min = 0.001"),
+        ("cosine_restarts", "kind = 'cosine-restarts'\nt_0 = 5\nt_mult = 2\neta_min = 0.001"),
+        ("warmup_cosine", "kind = 'cosine'\nwarmup.steps = 6\neta_min = 1e-4"),
     ] {
         let config: ScheduleConfig = toml::from_str(text).unwrap();
         let schedule = Schedule::new(&config, 0.1, 40).unwrap();
@@ -129,9 +129,9 @@ fn a_plateau_of_numbers_that_are_none_is_one() {
 
 #[test]
 fn a_warmup_rises_and_hands_over() {
-    let config = ScheduleConfig { warmup: warmup(4), ..one_cycle() };
+    let config = ScheduleConfig { warmup: warmup(4), ..cycle(one_cycle()) };
     let schedule = Schedule::new(&config, 1.0, 24).unwrap();
-    let alone = Schedule::new(&one_cycle(), 1.0, 20).unwrap();
+    let alone = Schedule::new(&cycle(one_cycle()), 1.0, 20).unwrap();
     assert_eq!(schedule.learning_rate(0), 0.05);
     assert!(rates(&schedule, 4).windows(2).all(|pair| pair[0] < pair[1]));
     for step in 0..20 {
@@ -140,9 +140,8 @@ fn a_warmup_rises_and_hands_over() {
     }
     assert_eq!(schedule.momentum(1), alone.momentum(0));
 
-    let kind = ScheduleKind::Plateau;
-    let plateau = PlateauConfig { patience: 0, ..PlateauConfig::default() };
-    let config = ScheduleConfig { warmup: warmup(4), kind, plateau, ..ScheduleConfig::default() };
+    let kind = ScheduleKind::Plateau(PlateauConfig { patience: 0, ..PlateauConfig::default() });
+    let config = ScheduleConfig { warmup: warmup(4), kind };
     let mut schedule = Schedule::new(&config, 1.0, 24).unwrap();
     schedule.observe(f64::NAN);
     assert_eq!(schedule.learning_rate(0), 0.05);
@@ -153,10 +152,11 @@ fn a_warmup_rises_and_hands_over() {
 #[test]
 fn schedules_follow_the_run_and_have_no_end() {
     for kind in ["linear", "polynomial", "cosine", "cosine-restarts", "step", "multi-step", "exponential"] {
-        let config: ScheduleConfig = toml::from_str(&format!(
-            "kind = '{kind}'\nlinear.total_iters = 0\nlinear.start_factor = 1.0\nlinear.end_factor = 0.0"
-        ))
-        .unwrap();
+        let line = match kind {
+            "linear" => "total_iters = 0\nstart_factor = 1.0\nend_factor = 0.0",
+            _ => "",
+        };
+        let config: ScheduleConfig = toml::from_str(&format!("kind = '{kind}'\n{line}")).unwrap();
         let schedule = Schedule::new(&config, 0.5, 80).unwrap();
         assert_eq!(schedule.learning_rate(0), 0.5, "{kind}");
         if matches!(kind, "linear" | "polynomial" | "cosine") {
@@ -172,7 +172,7 @@ fn schedules_follow_the_run_and_have_no_end() {
 
 #[test]
 fn a_constant_rate_is_constant() {
-    let config = ScheduleConfig { kind: ScheduleKind::Constant, ..one_cycle() };
+    let config = ScheduleConfig::from(ScheduleKind::Constant);
     let schedule = Schedule::new(&config, 0.02, 10).unwrap();
     assert!(rates(&schedule, 20).iter().all(|&rate| rate == 0.02));
     assert_eq!(schedule.momentum(3), None);
@@ -182,7 +182,7 @@ fn a_constant_rate_is_constant() {
 
 #[test]
 fn the_last_rate_holds_after_the_last_step() {
-    let schedule = Schedule::new(&one_cycle(), 1.0, 50).unwrap();
+    let schedule = Schedule::new(&cycle(one_cycle()), 1.0, 50).unwrap();
     let end = 1.0 / 25.0 / 1e4;
     assert!((schedule.learning_rate(49) - end).abs() < 1e-15);
     assert_eq!(schedule.learning_rate(50), schedule.learning_rate(49));
@@ -191,15 +191,15 @@ fn the_last_rate_holds_after_the_last_step() {
 
 #[test]
 fn a_single_step_has_the_rate_of_the_end() {
-    let schedule = Schedule::new(&one_cycle(), 1.0, 1).unwrap();
+    let schedule = Schedule::new(&cycle(one_cycle()), 1.0, 1).unwrap();
     assert!((schedule.learning_rate(0) - 1.0 / 25.0 / 1e4).abs() < 1e-15);
 }
 
 /// `0.1 * 10 - 1` is zero: the rise has no length, and the top is at step 0.
 #[test]
 fn a_rise_without_length_starts_at_the_top() {
-    let config = ScheduleConfig { pct_start: 0.1, ..one_cycle() };
-    let schedule = Schedule::new(&config, 1.0, 10).unwrap();
+    let config = OneCycleConfig { pct_start: 0.1, ..one_cycle() };
+    let schedule = Schedule::new(&cycle(config), 1.0, 10).unwrap();
     assert_eq!(schedule.learning_rate(0), 1.0);
     assert!(schedule.learning_rate(1) < 1.0);
 }
@@ -208,23 +208,16 @@ fn a_rise_without_length_starts_at_the_top() {
 fn fields_out_of_range_are_named() {
     let ok = ScheduleConfig::default();
     for (field, config) in [
-        ("pct_start", ScheduleConfig { pct_start: 1.1, ..ok.clone() }),
-        ("pct_start", ScheduleConfig { pct_start: f64::NAN, ..ok.clone() }),
-        ("pct_start", ScheduleConfig { pct_start: 0.6, three_phase: true, ..ok.clone() }),
-        ("div_factor", ScheduleConfig { div_factor: 0.5, ..ok.clone() }),
-        ("final_div_factor", ScheduleConfig { final_div_factor: f64::INFINITY, ..ok.clone() }),
-        ("base_momentum", ScheduleConfig { base_momentum: 1.0, ..ok.clone() }),
-        ("max_momentum", ScheduleConfig { max_momentum: 0.5, ..ok.clone() }),
+        ("pct_start", cycle(OneCycleConfig { pct_start: 1.1, ..one_cycle() })),
+        ("pct_start", cycle(OneCycleConfig { pct_start: f64::NAN, ..one_cycle() })),
+        ("pct_start", cycle(OneCycleConfig { pct_start: 0.6, three_phase: true, ..one_cycle() })),
+        ("div_factor", cycle(OneCycleConfig { div_factor: 0.5, ..one_cycle() })),
+        ("final_div_factor", cycle(OneCycleConfig { final_div_factor: f64::INFINITY, ..one_cycle() })),
+        ("base_momentum", cycle(OneCycleConfig { base_momentum: 1.0, ..one_cycle() })),
+        ("max_momentum", cycle(OneCycleConfig { max_momentum: 0.5, ..one_cycle() })),
         ("warmup.steps", ScheduleConfig { warmup: warmup(10), ..ok.clone() }),
-        ("cosine.eta_min", cosine_down_to(2e-3)),
-        (
-            "plateau.min_lr",
-            ScheduleConfig {
-                kind: ScheduleKind::Plateau,
-                plateau: PlateauConfig { min_lr: 0.01, ..PlateauConfig::default() },
-                ..ok.clone()
-            },
-        ),
+        ("eta_min", cosine_down_to(2e-3)),
+        ("min_lr", ScheduleKind::Plateau(PlateauConfig { min_lr: 0.01, ..PlateauConfig::default() }).into()),
     ] {
         let error = Schedule::new(&config, 1e-3, 10).unwrap_err().to_string();
         assert!(error.contains(&format!("`schedule.{field}`")), "{error}");
@@ -239,7 +232,7 @@ fn fields_out_of_range_are_named() {
 #[test]
 fn configurations_are_readable() {
     let config: ScheduleConfig = toml::from_str("kind = \"constant\"").unwrap();
-    assert_eq!(config, ScheduleConfig { kind: ScheduleKind::Constant, ..ScheduleConfig::default() });
+    assert_eq!(config, ScheduleKind::Constant.into());
     let text = toml::to_string(&ScheduleConfig::default()).unwrap();
     assert!(text.contains("kind = \"one-cycle\"") && text.contains("anneal = \"cosine\""), "{text}");
     assert_eq!(toml::from_str::<ScheduleConfig>(&text).unwrap(), ScheduleConfig::default());
@@ -256,8 +249,8 @@ proptest! {
     ) {
         let pct_start = if three_phase { pct_start / 2.0 } else { pct_start };
         let anneal = if linear { Anneal::Linear } else { Anneal::Cosine };
-        let config = ScheduleConfig { pct_start, three_phase, anneal, ..one_cycle() };
-        let schedule = Schedule::new(&config, 0.5, total).unwrap();
+        let config = OneCycleConfig { pct_start, three_phase, anneal, ..one_cycle() };
+        let schedule = Schedule::new(&cycle(config), 0.5, total).unwrap();
         let end = 0.5 / 25.0 / 1e4;
         for step in 0..total + 3 {
             let (rate, beta1) = (schedule.learning_rate(step), schedule.momentum(step).unwrap());

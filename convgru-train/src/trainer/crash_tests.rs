@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::*;
 use crate::checkpoint::CheckpointStore;
@@ -114,27 +114,29 @@ fn left_over(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Checks that the next start in `out` leads to the expected result; the step that it went on from.
-fn check(out: &Path, expected: &Bits, what: &str) -> u64 {
+/// Checks that the next start in `out` leads to the result of an uninterrupted run; the step that it went on from.
+fn check(out: &Path, what: &str) -> u64 {
     let (step, run) = next_start(out);
+    let expected = &*UNINTERRUPTED;
     assert!(Bits::of(&run) == *expected, "{what}: {:?} instead of {expected:?}", Bits::of(&run));
     assert_eq!(left_over(&run), Vec::<PathBuf>::new(), "{what}");
     step
 }
 
-fn expected(out: &Path) -> Bits {
-    begin(Arc::new(Disk), out, &mut Silent).unwrap();
-    Bits::of(&out.join("tiny"))
-}
+/// What the run leads to when nothing happens to it.
+static UNINTERRUPTED: LazyLock<Bits> = LazyLock::new(|| {
+    let out = tempfile::tempdir().unwrap();
+    begin(Arc::new(Disk), out.path(), &mut Silent).unwrap();
+    Bits::of(&out.path().join("tiny"))
+});
 
 #[test]
 fn a_power_cut_after_any_call_costs_no_step_that_was_said_to_be_safe() {
     let out = tempfile::tempdir().unwrap();
-    let (whole, recorded) = (out.path().join("whole"), out.path().join("recorded"));
-    let expected = expected(&whole);
+    let recorded = out.path().join("recorded");
     let recording = Recording::default();
     begin(Arc::new(recording.clone()), &recorded, &mut Told(recording.clone())).unwrap();
-    assert!(Bits::of(&recorded.join("tiny")) == expected);
+    assert!(Bits::of(&recorded.join("tiny")) == *UNINTERRUPTED);
     let calls = recording.calls();
     assert!(calls.len() > 100, "only {} calls", calls.len());
     let mut went_on = 0;
@@ -148,7 +150,7 @@ fn a_power_cut_after_any_call_costs_no_step_that_was_said_to_be_safe() {
                 _ => None,
             });
             let what = format!("after call {end} ({:?}), seed {seed}", calls.get(end));
-            let step = check(after.path(), &expected, &what);
+            let step = check(after.path(), &what);
             assert!(step >= safe.max().unwrap_or(0), "{what}: went on from step {step}");
             went_on += u64::from(step > 0);
         }
@@ -179,7 +181,6 @@ fn without_a_sync_a_power_cut_costs_steps() {
 #[test]
 fn any_call_that_fails_leaves_a_run_that_goes_on() {
     let out = tempfile::tempdir().unwrap();
-    let expected = expected(&out.path().join("whole"));
     let counting = Failing::once(usize::MAX, Errno::Device);
     begin(Arc::new(counting.clone()), &out.path().join("counted"), &mut Silent).unwrap();
     assert!(counting.calls() > 100, "only {} calls", counting.calls());
@@ -193,7 +194,7 @@ fn any_call_that_fails_leaves_a_run_that_goes_on() {
                 failed += 1;
                 assert!(matches!(error, Error::Io { .. }), "{failing:?}: {error}");
             }
-            check(&folder, &expected, &format!("{failing:?}"));
+            check(&folder, &format!("{failing:?}"));
             assert_eq!(
                 fs::read_dir(&folder).unwrap().count(),
                 1,
@@ -209,7 +210,6 @@ fn any_call_that_fails_leaves_a_run_that_goes_on() {
 #[test]
 fn any_call_that_fails_while_a_run_is_resumed_is_no_damage() {
     let out = tempfile::tempdir().unwrap();
-    let expected = expected(&out.path().join("whole"));
     // A run that was killed after its second step, with a file that was being written.
     let recording = Recording::default();
     let recorded = out.path().join("recorded");
@@ -225,7 +225,7 @@ fn any_call_that_fails_while_a_run_is_resumed_is_no_damage() {
     let folder = out.path().join("resumed");
     half(&folder);
     resume(Arc::new(counting.clone()), &folder, &mut Silent).unwrap();
-    assert!(Bits::of(&folder.join("tiny")) == expected);
+    assert!(Bits::of(&folder.join("tiny")) == *UNINTERRUPTED);
     for at in 0..counting.calls() {
         let errno = Errno::ALL[at % Errno::ALL.len()];
         fs::remove_dir_all(&folder).unwrap();
@@ -235,7 +235,7 @@ fn any_call_that_fails_while_a_run_is_resumed_is_no_damage() {
         if let Err(error) = &failed {
             assert!(matches!(error, Error::Io { .. }), "{errno:?} at {at}: {error}");
         }
-        let step = check(&folder, &expected, &format!("{errno:?} at {at}: {:?}", failed.err()));
+        let step = check(&folder, &format!("{errno:?} at {at}: {:?}", failed.err()));
         assert!(step >= 2, "{errno:?} at {at}: went on from step {step}");
     }
 }

@@ -9,7 +9,7 @@ use super::run_folder::RunFolder;
 use crate::config::RunConfig;
 use crate::printable::printable;
 use crate::storage::{Disk, read_if_there};
-use crate::{Error, Result, input};
+use crate::{Error, Result};
 
 /// The runs in a folder.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,9 +127,7 @@ impl RunSummary {
     /// # Errors
     /// [`Error::Io`] if a file cannot be read, [`Error::Format`] if the configuration or the figures are none.
     pub fn read(folder: &RunFolder) -> Result<Self> {
-        let path = folder.config();
-        let config =
-            RunConfig::from_toml(&input::text(&path)?).map_err(|reason| Error::Format { path, reason })?;
+        let config = RunConfig::read(&folder.config())?;
         let mut summary = Self {
             name: folder.name(),
             config_hash: config.hash(),

@@ -159,10 +159,9 @@ impl SearchConfig {
     /// # Errors
     /// [`Error::Config`] if a field does not exist or does not take what was drawn.
     pub fn apply(&self, base: &RunConfig, number: usize) -> Result<RunConfig> {
-        let mut config = base.clone();
-        for (field, value) in self.draw(number)? {
-            config = config.with(&format!("{field}={value}"))?;
-        }
+        let drawn = self.draw(number)?;
+        let settings: Vec<_> = drawn.iter().map(|(field, value)| format!("{field}={value}")).collect();
+        let mut config = base.with_all(&settings)?;
         config.name = format!("trial-{number:04}");
         Ok(config)
     }

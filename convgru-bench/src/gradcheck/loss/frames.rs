@@ -7,46 +7,61 @@ use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
 
 use convgru_train::loss::{
-    Forecast, FrameGradient, LeadWeights, LossConstants, LossKind, LossTerm, LossTerms, Objective,
-    RainWeights, Truth, objective_reference,
+    Forecast, FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, RainWeights, Truth,
+    objective_reference,
 };
-use convgru_train::metric::SsimWindow;
+use convgru_train::metric::{Spread, SsimWindow};
 use convgru_train::{Error, Result};
 
+const BCE: Loss = Loss::BceWithLogits { pos_weight: 2.5 };
+const STEEPNESS: Loss = Loss::GradientDifference { alpha: 1.5 };
+/// Cases have the uniform window in every other draw.
+const SSIM: Loss = Loss::Ssim { window: SsimWindow::Gaussian };
+
+fn rain() -> RainWeights {
+    RainWeights { thresholds: vec![0.2, 0.6], weights: vec![0.5, 1.0, 4.0] }
+}
+
 pub(super) fn cases() -> Vec<Case> {
+    let balanced = || Loss::BalancedMse { rain: rain() };
+    let alone = [
+        Loss::Mse,
+        Loss::L1,
+        Loss::Huber { delta: 0.7 },
+        Loss::SmoothL1 { beta: 0.3 },
+        BCE,
+        balanced(),
+        Loss::BalancedMae { rain: rain() },
+        STEEPNESS,
+        Loss::Crps { spread: Spread::Ensemble },
+    ];
     let mut cases = Vec::new();
-    for kind in LossKind::ALL.into_iter().filter(|kind| *kind != LossKind::Ssim) {
-        cases.push(case(&format!("loss {} of known pixels", kind.name()), &[(kind, 0.7)], [4, 5]));
+    for loss in alone {
+        cases.push(case(&format!("loss {} of known pixels", loss.name()), &[(loss, 0.7)], [4, 5]));
     }
-    let gradients = [(LossKind::GradientDifference, 1.0), (LossKind::BalancedMse, 0.5)];
+    let gradients = [(STEEPNESS, 1.0), (balanced(), 0.5)];
     cases.push(case("loss gradient-difference + balanced-mse", &gradients, [4, 5]));
-    cases.push(case("loss ssim of whole windows", &[(LossKind::Ssim, 1.5)], [12, 13]));
-    let mixed = [(LossKind::BceWithLogits, 1.0), (LossKind::Ssim, 0.5), (LossKind::BalancedMse, 0.2)];
+    cases.push(case("loss ssim of whole windows", &[(SSIM, 1.5)], [12, 13]));
+    let mixed = [(BCE, 1.0), (SSIM, 0.5), (balanced(), 0.2)];
     cases.push(case("loss bce-with-logits + ssim + balanced-mse", &mixed, [12, 13]));
     cases
 }
 
-fn case(name: &str, terms: &[(LossKind, f64)], largest: [usize; 2]) -> Case {
-    let terms = LossTerms(terms.iter().map(|&(kind, weight)| LossTerm { kind, weight }).collect());
+fn case(name: &str, terms: &[(Loss, f64)], largest: [usize; 2]) -> Case {
+    let terms: Vec<_> =
+        terms.iter().map(|(loss, weight)| LossTerm { loss: loss.clone(), weight: *weight }).collect();
     let windows = largest[0] > 7;
     // Frames in which a window of 7 or 11 pixels has few places, or a few pixels.
     let side = |largest: usize| if windows { largest - 1..=largest } else { 2..=largest };
     let shape = (1usize..=2, side(largest[0]), side(largest[1]), draw::seed());
     Case::new(name, shape, move |(steps, height, width, seed)| {
-        let ssim_window = if seed % 2 == 0 { SsimWindow::Uniform } else { SsimWindow::Gaussian };
-        let objective = Objective {
-            terms: terms.clone(),
-            constants: LossConstants {
-                delta: 0.7,
-                beta: 0.3,
-                pos_weight: 2.5,
-                alpha: 1.5,
-                ssim_window,
-                ..LossConstants::default()
-            },
-            rain: RainWeights { thresholds: vec![0.2, 0.6], weights: vec![0.5, 1.0, 4.0] },
-            lead_weights: LeadWeights::List([0.5, 2.0][..steps].to_vec()),
-        };
+        let mut terms = LossTerms(terms.clone());
+        for term in &mut terms.0 {
+            if let Loss::Ssim { window } = &mut term.loss {
+                *window = if seed % 2 == 0 { SsimWindow::Uniform } else { SsimWindow::Gaussian };
+            }
+        }
+        let objective = Objective { terms, lead_weights: LeadWeights::List([0.5, 2.0][..steps].to_vec()) };
         let batch = if windows { 1 } else { 2 };
         Ok(ObjectiveOfFrames::new(objective, [steps, batch, 1, height, width], seed))
     })
@@ -66,8 +81,8 @@ impl ObjectiveOfFrames {
         let mut values = Values::new(seed);
         let (width, area) = (shape[4], shape[3] * shape[4]);
         let checkers = |i: usize| if (i % area / width + i % width).is_multiple_of(2) { 1.0 } else { -1.0 };
-        let steep = objective.terms.0.iter().any(|term| term.kind == LossKind::GradientDifference);
-        let windows = objective.terms.0.iter().any(|term| term.kind == LossKind::Ssim);
+        let steep = objective.terms.0.iter().any(|term| matches!(term.loss, Loss::GradientDifference { .. }));
+        let windows = objective.terms.0.iter().any(|term| matches!(term.loss, Loss::Ssim { .. }));
         let flat = values.coin();
         let target = Tensor::from_fn(&shape, |i| match steep {
             // Steps of the truth are smaller or larger than all steps of the prediction.

@@ -10,8 +10,7 @@ use convgru_model::{
 };
 
 use convgru_train::loss::{
-    Forecast, FrameGradient, LeadWeights, LossConstants, LossKind, LossTerm, LossTerms, Objective, Truth,
-    objective_reference,
+    Forecast, FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, Truth, objective_reference,
 };
 use convgru_train::metric::Spread;
 use convgru_train::{Error, Result};
@@ -61,12 +60,11 @@ fn pyramid(members: usize) -> ForecasterConfig {
     config.into()
 }
 
-fn objective(crps_spread: Spread, steps: usize) -> Objective {
-    let terms = [(LossKind::Crps, 1.5), (LossKind::Mse, 0.5)].map(|(kind, weight)| LossTerm { kind, weight });
+fn objective(spread: Spread, steps: usize) -> Objective {
+    let terms = [(Loss::Crps { spread }, 1.5), (Loss::Mse, 0.5)];
     Objective {
-        constants: LossConstants { crps_spread, ..LossConstants::default() },
+        terms: LossTerms(terms.map(|(loss, weight)| LossTerm { loss, weight }).into()),
         lead_weights: LeadWeights::List([0.5, 2.0][..steps].to_vec()),
-        ..LossTerms(terms.to_vec()).into()
     }
 }
 

@@ -19,8 +19,6 @@ use super::output;
 use choice::Choice;
 use source::Source;
 
-/// Writes a network as ONNX, or its weights as another program reads them
-///
 /// The extension of --output tells what is written. .onnx: the network in operators of ONNX, for any batch, height
 /// and width, with its recurrent states as inputs and outputs; of a trained model the whole forecast, or with
 /// --form step the step of one of its parts. .safetensors: the weights under our names, or with --layout under those

@@ -4,7 +4,7 @@ use convgru_kernels::reference::Number;
 
 use super::ensemble::{of_element, place};
 use super::pointwise::element;
-use crate::loss::{EnsembleScore, Loss, LossKind, Objective, Reduction};
+use crate::loss::{Loss, Objective};
 use crate::metric::{C1, C2, Window};
 
 /// The specification of [`Objective::value`].
@@ -31,19 +31,20 @@ pub fn objective_reference<N: Number>(
     let mean: Vec<N> = (0..target.len()).map(mean).collect();
     let mut total = N::from_f64(0.0);
     for term in &objective.terms.0 {
-        if term.kind == LossKind::Crps && members > 1 {
-            let score = EnsembleScore { members, spread: objective.constants.crps_spread };
+        if let Loss::Crps { spread } = term.loss
+            && members > 1
+        {
             let (mut sum, mut count) = (N::from_f64(0.0), 0.0);
             for i in (0..target.len()).filter(|&i| valid[i] != 0.0) {
                 let lead = leads[i / (target.len() / shape[0])];
                 let values: Vec<N> = of_members(i).collect();
-                sum = sum + N::from_f64(lead) * of_element(&score, &values, target[i]);
+                sum = sum + N::from_f64(lead) * of_element(spread, &values, target[i]);
                 count += lead;
             }
             total = total + N::from_f64(term.weight / count) * sum;
             continue;
         }
-        let x = if term.kind.on_logits() { logits } else { &mean };
+        let x = if term.loss.on_logits() { logits } else { &mean };
         let (mut sum, mut count) = (N::from_f64(0.0), 0.0);
         let planes = x.len() / (height * width);
         for plane in 0..planes {
@@ -56,7 +57,7 @@ pub fn objective_reference<N: Number>(
                 height,
                 width,
             };
-            for part in frame.parts(objective, term.kind) {
+            for part in frame.parts(&term.loss) {
                 sum = sum + N::from_f64(lead) * part;
                 count += lead;
             }
@@ -77,28 +78,14 @@ struct Frame<'a, N> {
 
 impl<N: Number> Frame<'_, N> {
     /// The loss of each part whose truth is known.
-    fn parts(&self, objective: &Objective, kind: LossKind) -> Vec<N> {
-        let constants = &objective.constants;
-        let each = |loss: Loss, weighted: bool| {
-            let criterion = crate::loss::Criterion { loss, constants: *constants, reduction: Reduction::Sum };
-            let known = (0..self.x.len()).filter(|&i| self.valid[i] != 0.0);
-            let part = |i: usize| {
-                let weight = if weighted { objective.rain.of(self.y[i]) } else { 1.0 };
-                N::from_f64(weight) * element(&criterion, self.x[i], N::from_f64(self.y[i]))
-            };
-            known.map(part).collect()
-        };
-        match kind {
-            LossKind::Mse => each(Loss::Mse, false),
-            // Of one forecast the score of an ensemble is the absolute error.
-            LossKind::L1 | LossKind::Crps => each(Loss::L1, false),
-            LossKind::Huber => each(Loss::Huber, false),
-            LossKind::SmoothL1 => each(Loss::SmoothL1, false),
-            LossKind::BceWithLogits => each(Loss::BceWithLogits, false),
-            LossKind::BalancedMse => each(Loss::Mse, true),
-            LossKind::BalancedMae => each(Loss::L1, true),
-            LossKind::GradientDifference => self.gradient_differences(constants.alpha),
-            LossKind::Ssim => self.dissimilarities(&Window::of(constants.ssim_window)),
+    fn parts(&self, loss: &Loss) -> Vec<N> {
+        match loss {
+            Loss::GradientDifference { alpha } => self.gradient_differences(*alpha),
+            Loss::Ssim { window } => self.dissimilarities(&Window::of(*window)),
+            loss => {
+                let known = (0..self.x.len()).filter(|&i| self.valid[i] != 0.0);
+                known.map(|i| element(loss, self.x[i], N::from_f64(self.y[i]))).collect()
+            }
         }
     }
 

@@ -4,6 +4,5 @@ mod ensemble;
 mod frames;
 mod pointwise;
 
-pub use ensemble::ensemble_reference;
 pub use frames::objective_reference;
 pub use pointwise::reference;

@@ -23,7 +23,7 @@ use crate::config::RunConfig;
 use crate::dataset::{Batch, Transform};
 use crate::loss::{Forecast, FrameGradient, Objective, PartCounts, Truth};
 use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, ScheduleKind};
 use crate::{Error, Result};
 
 /// The model with all that its training changes.
@@ -92,7 +92,9 @@ impl Learner {
 
     /// Tells the schedule what a validation measured.
     pub(super) fn validated(&mut self, validation: &ValidationRecord) {
-        self.schedule.observe(validation.watched(self.config.schedule.plateau.metric));
+        if let ScheduleKind::Plateau(plateau) = &self.config.schedule.kind {
+            self.schedule.observe(validation.watched(plateau.metric));
+        }
     }
 
     /// The model that is measured and exported: with the average of the parameters, if there

@@ -1,0 +1,158 @@
+//! Sections whose fields depend on one of them, such as those of `[optimizer]` on `kind`.
+
+use convgru_model::ForecasterConfig;
+use toml::{Table, Value};
+
+use super::suggest::{join, nearest, paths};
+use super::{RunConfig, SamplingDecay};
+use crate::optimizer::OptimizerKind;
+use crate::schedule::ScheduleKind;
+
+/// A section whose fields depend on its kind.
+struct TaggedSection {
+    /// The dotted path.
+    path: &'static str,
+    /// The field with the name of the kind.
+    tag: &'static str,
+    /// The names of all kinds.
+    kinds: &'static [&'static str],
+    /// Fields of every kind, which keep their values where the kind changes.
+    shared: &'static [&'static str],
+}
+
+const SECTIONS: [TaggedSection; 5] = [
+    TaggedSection { path: "model", tag: "kind", kinds: &ForecasterConfig::KINDS, shared: &[] },
+    TaggedSection {
+        path: "optimizer",
+        tag: "kind",
+        kinds: &OptimizerKind::NAMES,
+        shared: &["learning_rate", "weight_decay"],
+    },
+    TaggedSection { path: "schedule", tag: "kind", kinds: &ScheduleKind::NAMES, shared: &["warmup"] },
+    TaggedSection {
+        path: "training.teacher_forcing",
+        tag: "decay",
+        kinds: &SamplingDecay::NAMES,
+        shared: &["start", "end", "until"],
+    },
+    TaggedSection {
+        path: "training.reverse_sampling",
+        tag: "decay",
+        kinds: &SamplingDecay::NAMES,
+        shared: &["start", "end", "until"],
+    },
+];
+
+impl TaggedSection {
+    /// The section of a kind with the defaults of its fields.
+    fn of_kind(&self, kind: &str) -> Option<Table> {
+        let text = format!("[{}]\n{} = {}", self.path, self.tag, Value::from(kind));
+        let config: RunConfig = self.kinds.contains(&kind).then(|| toml::from_str(&text).ok())??;
+        section(&RunConfig::table_of(&config), self.path).cloned()
+    }
+}
+
+/// The section at a dotted path.
+fn section<'a>(table: &'a Table, path: &str) -> Option<&'a Table> {
+    path.split('.').try_fold(table, |table, name| table.get(name)?.as_table())
+}
+
+fn section_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Table> {
+    path.split('.').try_fold(table, |table, name| table.get_mut(name)?.as_table_mut())
+}
+
+/// A configuration with the kinds that `overlay` names: a section of another kind has its defaults, but for the fields that
+/// all kinds share.
+pub(super) fn of_kinds_in(overlay: &Table, mut config: Table) -> Table {
+    for tagged in &SECTIONS {
+        let kind = section(overlay, tagged.path).and_then(|section| section.get(tagged.tag)?.as_str());
+        let (Some(kind), Some(present)) = (kind, section_mut(&mut config, tagged.path)) else { continue };
+        if present.get(tagged.tag).and_then(Value::as_str) == Some(kind) {
+            continue;
+        }
+        // What is no kind is refused when the field is read.
+        let Some(mut of_kind) = tagged.of_kind(kind) else { continue };
+        for field in tagged.shared {
+            of_kind.extend(present.remove(*field).map(|value| ((*field).to_owned(), value)));
+        }
+        *present = of_kind;
+    }
+    config
+}
+
+/// What to say about a field that a configuration does not have: whose it is, or the nearest one that there is.
+pub(super) fn unknown(path: &str, config: &Table) -> String {
+    let mut known = Vec::new();
+    for tagged in &SECTIONS {
+        let fields = |kind: &&str| {
+            let section = tagged.of_kind(kind).unwrap_or_default();
+            paths(&section).iter().map(|field| join(tagged.path, field)).collect::<Vec<_>>()
+        };
+        let owners: Vec<_> = tagged
+            .kinds
+            .iter()
+            .filter(|kind| fields(kind).iter().any(|field| field == path))
+            .copied()
+            .collect();
+        let present = section(config, tagged.path).and_then(|section| section.get(tagged.tag)?.as_str());
+        if let (false, Some(present)) = (owners.is_empty(), present) {
+            let tag = join(tagged.path, tagged.tag);
+            let owners = owners.join(", ");
+            return format!(
+                "there is no field `{path}` where {tag} is \"{present}\"; it belongs to {owners}"
+            );
+        }
+        known.extend(tagged.kinds.iter().flat_map(|kind| fields(&kind)));
+    }
+    known.extend(paths(config));
+    match nearest(path, &known) {
+        Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),
+        None => format!("there is no field `{path}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_every_section_is_read_and_written_by_its_name() {
+        for tagged in &SECTIONS {
+            for kind in tagged.kinds {
+                let of_kind = tagged.of_kind(kind).unwrap_or_else(|| panic!("{} {kind}", tagged.path));
+                assert_eq!(of_kind[tagged.tag].as_str(), Some(*kind), "{}", tagged.path);
+                assert!(
+                    tagged.shared.iter().all(|field| of_kind.contains_key(*field)),
+                    "{} {kind}",
+                    tagged.path
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn another_kind_keeps_what_all_kinds_share_and_nothing_else() {
+        let config =
+            RunConfig::default().with_all(&["optimizer.learning_rate=0.5", "optimizer.epsilon=1e-4"]);
+        let sgd = config.unwrap().with("optimizer.kind=sgd").unwrap();
+        assert_eq!(sgd.optimizer.learning_rate, 0.5);
+        assert_eq!(sgd.optimizer.kind.name(), "sgd");
+        let adam = sgd.with("optimizer.kind=adam").unwrap();
+        assert_eq!(adam.optimizer.kind, OptimizerKind::default());
+    }
+
+    #[test]
+    fn fields_of_another_kind_are_named_with_the_kinds_that_have_them() {
+        let config = RunConfig::table_of(&RunConfig::default());
+        for (path, words) in [
+            ("optimizer.momentum", &["where optimizer.kind is \"adam\"", "sgd, rmsprop"][..]),
+            ("schedule.gamma", &["one-cycle", "step, multi-step, exponential"]),
+            ("training.teacher_forcing.k", &["linear", "exponential, inverse-sigmoid"]),
+            ("model.scales", &["pyramid"]),
+            ("optimizer.momentun", &["nearest is `optimizer.momentum`"]),
+        ] {
+            let error = unknown(path, &config);
+            assert!(words.iter().all(|word| error.contains(word)), "{path}: {error}");
+        }
+    }
+}

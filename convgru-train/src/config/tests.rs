@@ -1,0 +1,209 @@
+//! Configurations are read from files and assignments by one reader, whose errors name field and place.
+
+use convgru_model::ForecasterConfig;
+use toml::{Table, Value};
+
+use super::suggest::paths;
+use super::*;
+
+fn overlay(text: &str) -> std::result::Result<RunConfig, String> {
+    RunConfig::default().overlaid_by(text)
+}
+
+#[test]
+fn a_file_changes_only_what_it_names() {
+    let config = overlay("[training]\nsteps = 7").unwrap();
+    let mut expected = RunConfig::default();
+    expected.training.steps = 7;
+    assert_eq!(config, expected);
+}
+
+#[test]
+fn the_kind_of_the_model_decides_its_fields() {
+    let config = overlay("[model]\nkind = \"pyramid\"\nslope = 0.1\n[[model.scales]]\nchannels = 5").unwrap();
+    let ForecasterConfig::Pyramid(pyramid) = &config.model else { panic!("{:?}", config.model) };
+    assert_eq!((pyramid.slope, pyramid.scales.len(), pyramid.scales[0].channels), (0.1, 1, 5));
+    assert_eq!(RunConfig::from_toml(&config.to_toml()).unwrap(), config);
+    // What is laid over a model of the kind keeps its other fields.
+    let wider = config.overlaid_by("[model]\nkind = \"pyramid\"\nhead_channels = 7").unwrap();
+    let ForecasterConfig::Pyramid(wider) = wider.model else { panic!("{:?}", wider.model) };
+    assert_eq!((wider.slope, wider.head_channels), (0.1, 7));
+    let set = RunConfig::default().with("model.kind=pyramid").unwrap();
+    assert_eq!(set.model, ForecasterConfig::of_kind("pyramid").unwrap());
+    let set = set.with("model.scales=[{ channels = 8, down = 4 }]").unwrap();
+    assert_eq!(set.model.factor(), 4);
+    let old = overlay("[model]\npatch = 8").unwrap();
+    assert_eq!((old.model.kind(), old.model.factor()), ("encoder-forecaster", 8));
+    for (text, words) in [
+        ("[model]\nkind = \"pyramid\"\npatch = 4", &["line 3", "`model.patch`"][..]),
+        ("[model]\nkind = \"unet\"", &["unet", "encoder-forecaster and pyramid"]),
+        ("[model]\nscales = []", &["line 2", "`model.scales`"]),
+    ] {
+        let error = overlay(text).unwrap_err();
+        assert!(words.iter().all(|word| error.contains(word)), "{text:?} gave {error:?}");
+    }
+}
+
+#[test]
+fn errors_carry_the_position() {
+    for (text, words) in [
+        ("[training]\nsteps = ", &["line 2"][..]),
+        (
+            "name = \"a\"\n[training]\n  stepz = 4",
+            &["line 3, column 3", "`training.stepz`", "`training.steps`"],
+        ),
+        ("[trainin]\nsteps = 4", &["line 1", "`trainin`", "`training`"]),
+        ("[training]\nsteps = \"many\"", &["line 2, column 9", "many"]),
+        ("training = 5", &["line 1"]),
+        ("[training]\nsteps = 1\nsteps = 2", &["line 3", "duplicate"]),
+        ("[training]\nsteps = -1", &["line 2", "-1"]),
+    ] {
+        let error = overlay(text).unwrap_err();
+        for word in words {
+            assert!(error.contains(word), "{text:?} gave {error:?} without {word:?}");
+        }
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+}
+
+fn find<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        None => table.get(path),
+        Some((section, rest)) => find(table.get(section)?.as_table()?, rest),
+    }
+}
+
+#[test]
+fn every_field_can_be_set_to_its_own_value() {
+    let config = RunConfig::default();
+    let table = RunConfig::table_of(&config);
+    let mut fields = 0;
+    for path in paths(&table) {
+        let value = find(&table, &path).unwrap().clone();
+        if !value.is_table() {
+            let same = config.with(&format!("{path}={value}")).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(same, config, "{path}");
+            fields += 1;
+        }
+    }
+    assert!(fields > 20, "only {fields} fields were reached");
+}
+
+#[test]
+fn values_change_with_and_without_quotes() {
+    let config = RunConfig::default();
+    for (assignment, path, expected) in [
+        ("name=rain", "name", Value::from("rain")),
+        ("name=\"rain today\"", "name", Value::from("rain today")),
+        ("optimizer.learning_rate=1", "optimizer.learning_rate", Value::from(1.0)),
+        ("optimizer.learning_rate = 2e-3", "optimizer.learning_rate", Value::from(2e-3)),
+        ("training.loss=l1", "training.loss", Value::from("l1")),
+        ("training.loss=[{ kind = \"l1\" }]", "training.loss", Value::from("l1")),
+        ("training.lead_weights=[0.5, 1.0]", "training.lead_weights", Value::from(vec![0.5, 1.0])),
+        ("model.hidden_channels=[3, 4]", "model.hidden_channels", Value::from(vec![3, 4])),
+        ("model.kernel_size=[3, 5]", "model.kernel_size", Value::from(vec![3, 5])),
+    ] {
+        let changed = config.with(assignment).unwrap();
+        let table = RunConfig::table_of(&changed);
+        assert_eq!(find(&table, path), Some(&expected), "{assignment}");
+    }
+}
+
+#[test]
+fn wrong_assignments_say_what_is_wrong() {
+    for (assignment, words) in [
+        ("training.steps", &["key=value"][..]),
+        ("=3", &["no field"]),
+        ("training.stepz=3", &["`training.steps`"]),
+        ("lerning_rate=3", &["`optimizer.learning_rate`"]),
+        ("training=3", &["section", "training.steps"]),
+        ("training.steps.more=3", &["no field"]),
+        ("training.steps=abc", &["abc", "whole number"]),
+        ("training.steps=1.5", &["1.5", "whole number"]),
+        ("training.steps=-1", &["-1"]),
+        ("training.steps=", &["whole number"]),
+        ("training.loss=hinge", &["hinge", "mse"]),
+        ("training.loss=[{ kynd = \"l1\" }]", &["kynd", "kind"]),
+        ("training.lead_weights=falling", &["falling", "linear"]),
+        ("training.steps=\"3\"", &["text", "whole number"]),
+        ("model.hidden_channels=[1, true]", &["true"]),
+        ("model.hidden_channels={a = 1}", &["section", "list"]),
+        ("model.bias=1", &["true or false"]),
+    ] {
+        let error = RunConfig::default().with(assignment).unwrap_err().to_string();
+        for word in words {
+            assert!(error.contains(word), "{assignment:?} gave {error:?} without {word:?}");
+        }
+        assert!(!error.contains('\n'), "{error:?}");
+    }
+}
+
+#[test]
+fn toml_round_trips() {
+    for preset in Preset::ALL {
+        let config = RunConfig::preset(preset);
+        assert_eq!(RunConfig::from_toml(&config.to_toml()).unwrap(), config);
+    }
+}
+
+#[test]
+fn examples_of_the_documentation_are_valid() {
+    for (page, fewest) in [("training.md", 4), ("data.md", 4), ("tutorial.md", 1)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(page);
+        let text = std::fs::read_to_string(path).unwrap();
+        let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
+        assert!(examples.len() >= fewest, "only {} examples in {page}", examples.len());
+        for example in examples {
+            let example = example.split("```").next().unwrap();
+            let config = RunConfig::from_toml(example).unwrap();
+            config.validate().unwrap();
+            assert_ne!(config, RunConfig::default(), "{example}");
+        }
+    }
+}
+
+#[test]
+fn examples_of_networks_in_the_documentation_are_valid_and_round_trip() {
+    use convgru_model::recurrent::{Recurrent, RecurrentConfig};
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cells.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let examples: Vec<_> = text.split("```toml\n").skip(1).collect();
+    assert!(examples.len() >= 2, "only {} examples", examples.len());
+    for example in examples {
+        let example = example.split("```").next().unwrap();
+        let config: RecurrentConfig = toml::from_str(example).unwrap();
+        Recurrent::<f32>::new(config.clone(), 0).unwrap();
+        let written = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<RecurrentConfig>(&written).unwrap(), config);
+    }
+}
+
+#[test]
+fn the_configuration_of_the_shared_cases_is_accepted_as_it_stands() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases/one-step.toml");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        eprintln!("SKIPPED: {} is not there", path.display());
+        return;
+    };
+    let config = RunConfig::default().overlaid_by_file(&path).unwrap();
+    config.validate().unwrap();
+    assert_eq!((config.name.as_str(), config.training.steps, config.model.kind()), ("t", 1, "pyramid"));
+    assert_eq!(config.optimizer.learning_rate, 1e-12);
+    assert_eq!(RunConfig::from_toml(&text).unwrap(), config);
+}
+
+#[test]
+fn the_hash_sees_what_decides_the_result_and_nothing_else() {
+    let config = RunConfig::default();
+    let saving = ["training.checkpoint_every=5", "training.checkpoint_seconds=5"];
+    for neutral in ["name=other", "training.threads=3", "data.prefetch=7"].into_iter().chain(saving) {
+        assert_eq!(config.with(neutral).unwrap().hash(), config.hash(), "{neutral}");
+    }
+    for decisive in ["training.seed=5", "training.steps=5", "model.patch=2", "schedule.pct_start=0.2"] {
+        let other = config.with(decisive).unwrap();
+        assert_ne!(other.hash(), config.hash(), "{decisive}");
+        assert_eq!(config.differences(&other).len(), 1, "{decisive}");
+    }
+    let difference = &config.differences(&config.with("training.seed=5").unwrap())[0];
+    assert_eq!(difference, "training.seed: 0, 5");
+}
