@@ -39,7 +39,11 @@ impl TrainingConfig {
         {
             return Ok(of_kind);
         }
-        let mut table = Self::table_of(self);
+        let base = self.of_assigned_source(path, text).map_err(refuse)?;
+        if path == "data.source" && base != *self {
+            return Ok(base);
+        }
+        let mut table = Self::table_of(&base);
         let field = find(&mut table, path).ok_or_else(|| refuse(unknown(path)))?;
         if let Value::Table(section) = field {
             let fields: Vec<_> = paths(section).iter().map(|name| join(path, name)).collect();

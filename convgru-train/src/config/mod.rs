@@ -1,6 +1,7 @@
 //! The configuration of a run: data, model and training, as TOML.
 
 mod assign;
+mod data_source;
 mod early_stopping;
 pub(crate) mod path_text;
 mod preset;

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::TrainingConfig;
+use super::data_source::{is_of_earlier_version, of_another_source};
 use super::suggest::{join, nearest, paths};
 use crate::{Error, Result};
 
@@ -46,12 +47,16 @@ impl TrainingConfig {
             ));
         }
         let document = DeTable::parse(text).map_err(located)?;
-        let overlay: Table = toml::from_str(text).map_err(located)?;
+        let mut overlay: Table = toml::from_str(text).map_err(located)?;
+        if is_of_earlier_version(&mut overlay) {
+            return self.overlaid_by(&overlay.to_string());
+        }
         let kind = overlay.get("model").and_then(|model| model.get("kind")).and_then(Value::as_str);
         let base = match kind {
             Some(kind) => self.of_model_kind(kind).unwrap_or_else(|| self.clone()),
             None => self.clone(),
         };
+        let base = base.of_data_source(&overlay)?;
         check_names(text, document.get_ref(), &Self::table_of(&base), "")?;
         toml::from_str::<Self>(text).map_err(located)?;
         let mut table = Self::table_of(&base);
@@ -138,8 +143,12 @@ fn check_names(
 
 /// What to say about a field that does not exist.
 pub(super) fn unknown(path: &str) -> String {
+    if let Some(reason) = of_another_source(path) {
+        return reason;
+    }
     let of_kind = |kind| TrainingConfig::default().of_model_kind(kind);
     let configs = ForecasterConfig::KINDS.into_iter().filter_map(of_kind);
+    let configs = configs.chain(TrainingConfig::of_each_source());
     let known: Vec<String> = configs.flat_map(|config| paths(&TrainingConfig::table_of(&config))).collect();
     match nearest(path, &known) {
         Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),

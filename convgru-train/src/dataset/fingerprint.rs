@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, Source, mnist, radar, source};
+use super::{DataConfig, Source, SourceKind, mnist, radar, source};
 use crate::checkpoint::bounded;
 use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result, input};
@@ -69,7 +69,7 @@ impl Fingerprint {
     /// [`Error::Io`] if a file cannot be read.
     pub fn of(config: &DataConfig, path: Option<&Path>) -> Result<Self> {
         let files = match path {
-            Some(path) if config.source != Source::Strokes => files(config, path)?,
+            Some(path) if !matches!(config.source, Source::Strokes(_)) => files(config, path)?,
             _ => Vec::new(),
         };
         let mut hasher = blake3::Hasher::new();
@@ -159,7 +159,8 @@ fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
     let is_single = is_file(&Disk, path)?;
     // Anything else than a file, such as a pipe, might never end.
     let one = |file: &PathBuf| {
-        let is_read = is_file(&Disk, file)? && (is_single || is_read(config.source, file, path, &budget)?);
+        let is_read =
+            is_file(&Disk, file)? && (is_single || is_read(config.source.kind(), file, path, &budget)?);
         is_read.then(|| FileFingerprint::of(file, path)).transpose()
     };
     let files = found.par_iter().map(one).collect::<Result<Vec<_>>>()?;
@@ -169,12 +170,12 @@ fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
 }
 
 /// Whether a source reads a file of this name and kind in a folder.
-fn is_read(source: Source, file: &Path, folder: &Path, budget: &MemoryBudget) -> Result<bool> {
+fn is_read(source: SourceKind, file: &Path, folder: &Path, budget: &MemoryBudget) -> Result<bool> {
     Ok(match source {
-        Source::Strokes => false,
-        Source::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
-        Source::Radar => radar::is_times(file) || radar::is_radar(file, budget)?,
-        Source::Frames => source::is_frames(file),
+        SourceKind::Strokes => false,
+        SourceKind::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
+        SourceKind::Radar => radar::is_times(file) || radar::is_radar(file, budget)?,
+        SourceKind::Frames => source::is_frames(file),
     })
 }
 
@@ -214,12 +215,12 @@ mod tests {
 
     use super::*;
 
-    fn config(source: Source) -> DataConfig {
-        DataConfig { source, ..DataConfig::default() }
+    fn config(kind: SourceKind) -> DataConfig {
+        DataConfig { source: Source::default().of_kind(kind), ..DataConfig::default() }
     }
 
     fn frames(path: &Path) -> Fingerprint {
-        Fingerprint::of(&config(Source::Frames), Some(path)).unwrap()
+        Fingerprint::of(&config(SourceKind::Frames), Some(path)).unwrap()
     }
 
     /// A folder with three arrays; the content means nothing here.
@@ -302,7 +303,7 @@ mod tests {
     #[test]
     fn the_times_of_rain_count() {
         let folder = tempfile::tempdir().unwrap();
-        let now = || Fingerprint::of(&config(Source::Radar), Some(folder.path())).unwrap();
+        let now = || Fingerprint::of(&config(SourceKind::Radar), Some(folder.path())).unwrap();
         fs::write(folder.path().join("rainfall_a.npz"), [1; 100]).unwrap();
         fs::write(folder.path().join("rainfall_a_dates.txt"), "2016-08-28 10:00").unwrap();
         fs::write(folder.path().join("notes.txt"), "x").unwrap();
@@ -314,8 +315,11 @@ mod tests {
 
     #[test]
     fn drawn_digits_have_one_fingerprint_and_other_sources_another() {
-        let drawn = Fingerprint::of(&config(Source::Strokes), None).unwrap();
-        assert_eq!(drawn, Fingerprint::of(&config(Source::Strokes), Some(Path::new("anywhere"))).unwrap());
+        let drawn = Fingerprint::of(&config(SourceKind::Strokes), None).unwrap();
+        assert_eq!(
+            drawn,
+            Fingerprint::of(&config(SourceKind::Strokes), Some(Path::new("anywhere"))).unwrap()
+        );
         assert!(
             drawn
                 .changes(&frames(folder().path()))

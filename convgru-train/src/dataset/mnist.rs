@@ -123,7 +123,6 @@ fn find(folder: &Path, split: Split) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::fixtures;
     use crate::dataset::fixtures::budget;
     use crate::dataset::random::{Purpose, SampleKey, generator};
     use crate::dataset::source::idx::tests::counting;
@@ -192,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_real_files_have_the_published_counts() {
-        let Some(folder) = fixtures::mnist_folder() else {
+        let Some(folder) = crate::fixtures::data_folder("mnist") else {
             return;
         };
         for (split, count) in [(Split::Train, 55_000), (Split::Validation, 5_000), (Split::Test, 10_000)] {

@@ -117,7 +117,7 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn the_source_and_the_path_must_go_together() {
     let strokes = DataConfig::default();
-    let mnist = DataConfig { source: Source::Mnist, ..DataConfig::default() };
+    let mnist = DataConfig { source: Source::Mnist(DigitsConfig::default()), ..DataConfig::default() };
     let message = |config: &DataConfig, path: Option<&Path>, split| match open(config, path, split, 0) {
         Ok(dataset) => panic!("opened {}", dataset.name()),
         Err(error) => error.to_string(),
@@ -130,7 +130,7 @@ fn the_source_and_the_path_must_go_together() {
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "hello").unwrap();
     assert!(message(&mnist, Some(&text), Split::Test).starts_with("cannot open the data folder"));
-    let frames = DataConfig { source: Source::Frames, ..DataConfig::default() };
+    let frames = DataConfig { source: Source::Frames(FramesConfig::default()), ..DataConfig::default() };
     assert!(message(&frames, None, Split::Test).contains("no data folder is given"));
     assert!(message(&frames, Some(Path::new("none.npy")), Split::Test).starts_with("cannot "));
     assert!(message(&frames, Some(&text), Split::Test).contains("holds no sequences"));
