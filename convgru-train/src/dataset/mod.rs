@@ -15,6 +15,7 @@ mod random;
 mod resample;
 pub(crate) mod source;
 pub(crate) mod source_config;
+mod splits;
 mod synthetic_digits;
 mod timestamp;
 mod trajectory;
@@ -34,6 +35,7 @@ pub use radar::{Events, RadarConfig, RadarScale};
 pub use source::Axes;
 pub(crate) use source::NumberType;
 pub use source_config::{Source, SourceKind};
+pub use splits::Splits;
 pub use units::{Quantity, Reflectivity, Transform};
 
 use self::mnist::MnistDigits;

@@ -52,6 +52,22 @@ pub(super) fn open(
     found.dataset(data, parts.of(split), split, seed)
 }
 
+/// Opens all splits of the radar files in a folder, which are looked for once.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_splits(
+    data: &DataConfig,
+    config: &RadarConfig,
+    folder: &Path,
+    seed: u64,
+) -> Result<[WindowDataset; 3]> {
+    let found = Found::new(data, config, folder)?;
+    let parts = Parts::new(&found.timeline, config, data.steps(), &shown(folder))?;
+    let open = |split| found.dataset(data, parts.of(split), split, seed);
+    Ok([open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?])
+}
+
 /// Opens all events of the radar files in a folder as a test set.
 ///
 /// # Errors

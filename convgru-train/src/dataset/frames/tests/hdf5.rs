@@ -31,12 +31,9 @@ fn the_only_dataset_with_the_axes_of_frames_is_found() {
 #[test]
 fn of_several_datasets_one_must_be_named() {
     let error = message(&config(1, 1), &written("types_old.h5"));
-    for words in [
-        "f4_big [4, 2, 3] float32",
-        "u1_little [4, 2, 3] uint8",
-        "frames_config(&mut data).variable",
-        "one of 16",
-    ] {
+    for words in
+        ["f4_big [4, 2, 3] float32", "u1_little [4, 2, 3] uint8", "data.frames.variable", "one of 16"]
+    {
         assert!(error.contains(words), "{error}");
     }
     let mut data = config(1, 1);
@@ -61,10 +58,7 @@ fn scales_are_applied_and_fill_values_are_missing() {
         let mut data = config(1, 1);
         frames_config(&mut data).range = [10.0, 30.0];
         let error = message(&config(1, 1), &written(name));
-        assert!(
-            error.contains("the number 10 in frame 0") && error.contains("frames_config(&mut data).range"),
-            "{error}"
-        );
+        assert!(error.contains("the number 10 in frame 0") && error.contains("data.frames.range"), "{error}");
         let train = open_split(&data, &written(name), Split::Train).unwrap();
         assert!(train.has_missing());
         assert_eq!(train.quantity().transform.to_units(0.5), 20.0);

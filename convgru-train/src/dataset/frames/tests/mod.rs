@@ -117,7 +117,7 @@ fn a_whole_file_is_read_sequence_by_sequence() {
     let rain = folder.path().join("rain.npy");
     npy(&rain, &[2, 2, 1, 2], &[0.0f32, 60.0, f32::NAN, 30.0, 1.0, 2.0, 3.0, 4.0]);
     let mut data = config(1, 1);
-    assert!(whole(&data, &rain).err().unwrap().to_string().contains("frames_config(&mut data).range"));
+    assert!(whole(&data, &rain).err().unwrap().to_string().contains("data.frames.range"));
     frames_config(&mut data).range = [0.0, 60.0];
     let dataset = whole(&data, &rain).unwrap();
     let read = batch(dataset.as_ref(), 0, &[0]).unwrap();
@@ -143,10 +143,7 @@ fn missing_numbers_are_missing_pixels_and_ranges_are_kept_to() {
     let path = folder.path().join("rain.npy");
     npy(&path, &[3, 2, 1, 2], &[0.0f32, 60.0, f32::NAN, 30.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
     let error = message(&config(1, 1), &path);
-    assert!(
-        error.contains("60 in frame 0 of sequence 0") && error.contains("frames_config(&mut data).range"),
-        "{error}"
-    );
+    assert!(error.contains("60 in frame 0 of sequence 0") && error.contains("data.frames.range"), "{error}");
     let mut data = config(1, 1);
     frames_config(&mut data).range = [0.0, 60.0];
     let train = open_split(&data, &path, Split::Train).unwrap();
@@ -182,7 +179,7 @@ fn folders_of_images_and_gifs_are_sequences() {
     assert_eq!(open_split(&config(2, 2), folder.path(), Split::Train).unwrap().len(), 7);
     write_frames(folder.path().join("train/clip4"), &Tensor::from_fn(&[4, 1, 8, 6], |_| 0.2)).unwrap();
     let error = message(&config(2, 2), folder.path());
-    assert!(error.contains("[1, 8, 6]") && error.contains("frames_config(&mut data).resize"), "{error}");
+    assert!(error.contains("[1, 8, 6]") && error.contains("data.frames.resize"), "{error}");
     let mut data = config(2, 2);
     frames_config(&mut data).resize = [2, 3];
     let train = open_split(&data, folder.path(), Split::Train).unwrap();
@@ -241,7 +238,7 @@ fn archives_hold_one_array_or_name_it() {
     let two = written(&["frames.npy", "dates.npy"]);
     std::fs::write(&path, &two).unwrap();
     let error = message(&config(1, 1), &path);
-    assert!(error.contains("frames, dates") && error.contains("frames_config(&mut data).member"), "{error}");
+    assert!(error.contains("frames, dates") && error.contains("data.frames.member"), "{error}");
     let mut data = config(1, 1);
     frames_config(&mut data).member = "dates".into();
     assert_eq!(open_split(&data, &path, Split::Train).unwrap().len(), 1);
