@@ -123,7 +123,7 @@ fn pgm(minute: usize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use convgru_train::config::TrainingConfig;
+    use convgru_train::config::RunConfig;
     use convgru_train::dataset::{Fingerprint, SourceKind, Split, open};
 
     use super::*;
@@ -135,7 +135,7 @@ mod tests {
         {
             let folder = tempfile::tempdir().unwrap();
             kind.write(folder.path()).unwrap();
-            let mut config = TrainingConfig::default();
+            let mut config = RunConfig::default();
             for setting in kind.settings() {
                 config = config.with(setting).unwrap();
             }

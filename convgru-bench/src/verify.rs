@@ -6,7 +6,7 @@ use clap::{Args, value_parser};
 use convgru_bench::parity::Row;
 use convgru_bench::{gradcheck, parity};
 use convgru_model::gradcheck::{DIFFERENCE_TOLERANCE, DUAL_TOLERANCE};
-use convgru_train::shown::{escaped_json, escaped_lines};
+use convgru_train::printable::{escaped_json, escaped_lines};
 use serde::Serialize;
 
 use crate::progress;

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::shown::shown;
+use crate::printable::printable;
 
 /// An error of this crate. It names the file or field and says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused a file operation.
-    #[error("cannot {action} {}: {source}", shown(path))]
+    #[error("cannot {action} {}: {source}", printable(path))]
     Io {
         /// What was tried, such as "read" or "create".
         action: &'static str,
@@ -19,7 +19,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file is not what its format demands.
-    #[error("{}: {reason}", shown(path))]
+    #[error("{}: {reason}", printable(path))]
     Format {
         /// The file.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum Error {
     /// Reading a file would take more memory than is allowed.
     #[error(
         "{}: needs {} of memory besides the {held} that are held, but {setting} allows {limit} ({} MiB); raise {setting}{advice}",
-        shown(path), counted(*asked), limit >> 20
+        printable(path), counted(*asked), limit >> 20
     )]
     Memory {
         /// The file that is read.
@@ -62,7 +62,7 @@ pub enum Error {
         advice: String,
     },
     /// No usable checkpoint.
-    #[error("no usable checkpoint in {}: {reason}", shown(path))]
+    #[error("no usable checkpoint in {}: {reason}", printable(path))]
     Checkpoint {
         /// The file or folder looked at.
         path: PathBuf,
@@ -70,7 +70,7 @@ pub enum Error {
         reason: String,
     },
     /// A checkpoint file is not intact.
-    #[error("{}: {fault}", shown(path))]
+    #[error("{}: {fault}", printable(path))]
     DamagedCheckpoint {
         /// The file.
         path: PathBuf,
@@ -78,7 +78,7 @@ pub enum Error {
         fault: crate::checkpoint::Fault,
     },
     /// Another process writes in the folder.
-    #[error("{} is held by {holder}; wait until it ends, or end it", shown(path))]
+    #[error("{} is held by {holder}; wait until it ends, or end it", printable(path))]
     Locked {
         /// The lock file.
         path: PathBuf,

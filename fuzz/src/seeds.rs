@@ -6,7 +6,7 @@ use convgru_model::import::FORECASTER_ENTRY;
 use convgru_model::layer::{Conv2d, Conv2dConfig};
 use convgru_model::{ConvGru, ConvGruConfig, EncoderForecasterConfig, Forecaster, Parameters, PyramidConfig, Tensor, export};
 use convgru_train::checkpoint::Checkpoint;
-use convgru_train::config::{Preset, TrainingConfig};
+use convgru_train::config::{Preset, RunConfig};
 use convgru_train::media;
 use convgru_train::trainer::TrainedModel;
 
@@ -35,7 +35,7 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
         "checkpoint" => checkpoints(),
         "toml" => Preset::ALL
             .iter()
-            .map(|preset| TrainingConfig::preset(*preset).to_toml().into_bytes())
+            .map(|preset| RunConfig::preset(*preset).to_toml().into_bytes())
             .chain([b"name = \"x\"\n[training]\nsteps = 7\nloss = { mse = 1.0, ssim = 0.1 }\n".to_vec()])
             .collect(),
         other => panic!("no target {other}"),
@@ -95,7 +95,7 @@ fn safetensors() -> Vec<Vec<u8>> {
     let small = EncoderForecasterConfig { patch: 1, hidden_channels: vec![1], ..Default::default() };
     let network = |config| Forecaster::<f32>::new(config, 0).expect("a small network");
     let trained = |model: Forecaster<f32>| {
-        let config = TrainingConfig { model: model.config(), ..TrainingConfig::default() };
+        let config = RunConfig { model: model.config(), ..RunConfig::default() };
         TrainedModel { model, config, step: 1 }.to_safetensors().expect("a small file")
     };
     let described = |model: &Forecaster<f32>| {

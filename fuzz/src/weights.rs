@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convgru_model::import::{forecaster, layout, named_tensors, network, pytorch};
 use convgru_train::checkpoint::{Checkpoint, MAGIC, VERSION};
-use convgru_train::config::TrainingConfig;
+use convgru_train::config::RunConfig;
 use convgru_train::trainer::TrainedModel;
 
 use crate::memory::within_the_rule;
@@ -57,8 +57,8 @@ pub fn checkpoint(bytes: &[u8]) {
 pub fn toml(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     within_the_rule(bytes, 0, || {
-        if let Ok(config) = TrainingConfig::from_toml(text) {
-            let again = TrainingConfig::from_toml(&config.to_toml());
+        if let Ok(config) = RunConfig::from_toml(text) {
+            let again = RunConfig::from_toml(&config.to_toml());
             assert!(again.is_ok(), "what was written is not read: {again:?}");
             drop(config.validate());
         }

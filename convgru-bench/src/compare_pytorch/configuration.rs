@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use convgru_train::config::{Preset, TrainingConfig};
+use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::detect;
 
 /// What makes it.
@@ -40,8 +40,8 @@ fn possible(preset: Preset) -> PossibleValue {
 
 impl ConfigurationOptions {
     /// The configuration, every field checked.
-    pub(super) fn read(&self) -> anyhow::Result<TrainingConfig> {
-        let mut config = self.start.preset.map_or_else(TrainingConfig::default, TrainingConfig::preset);
+    pub(super) fn read(&self) -> anyhow::Result<RunConfig> {
+        let mut config = self.start.preset.map_or_else(RunConfig::default, RunConfig::preset);
         if let Some(file) = &self.start.config {
             config = config.overlaid_by_file(file)?;
         }
@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(config.data.source.kind(), SourceKind::Mnist);
 
         let alone = parsed(&["--config", file]).unwrap().read().unwrap();
-        let mut expected = TrainingConfig::default();
+        let mut expected = RunConfig::default();
         expected.training.batch_size = 2;
         assert_eq!(alone, expected);
     }

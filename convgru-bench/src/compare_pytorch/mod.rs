@@ -10,10 +10,12 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_train::config::TrainingConfig;
+use convgru_train::config::RunConfig;
 use convgru_train::dataset::{Split, open};
 use convgru_train::interrupt::Interrupt;
-use convgru_train::trainer::{self, Assessor, Batches, Learner, Silent, TrainedModel, with_threads};
+use convgru_train::trainer::{
+    DataLoader, Evaluator, Learner, Silent, StepOutcome, TrainedModel, with_threads,
+};
 
 use crate::progress::{Progress, note, print};
 use crate::python;
@@ -74,12 +76,12 @@ pub(crate) fn run(options: &ComparePytorchOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn compare(options: &ComparePytorchOptions, config: &TrainingConfig) -> anyhow::Result<Comparison> {
+fn compare(options: &ComparePytorchOptions, config: &RunConfig) -> anyhow::Result<Comparison> {
     let mut plan = Plan::new(config, options.compile)?;
     let training = open(&config.data, config.data_folder(), Split::Train, config.training.seed)?;
     let mut learner = Learner::new(config, &training.quantity().transform)?;
-    let mut batches = Batches::new(training, config);
-    let first = batches.at(batches.cursor(0))?;
+    let mut loader = DataLoader::new(training, config);
+    let first = loader.batch(loader.cursor(0))?;
     anyhow::ensure!(
         first.valid.is_none(),
         "PyTorch's training knows no missing pixels, and this data may have some"
@@ -92,12 +94,12 @@ fn compare(options: &ComparePytorchOptions, config: &TrainingConfig) -> anyhow::
     let mut steps = Vec::new();
     let mut progress = Progress::new(usize::try_from(options.steps)?);
     for step in 0..options.steps {
-        let cursor = batches.cursor(step);
-        let batch = batches.at(cursor)?;
+        let cursor = loader.cursor(step);
+        let batch = loader.batch(cursor)?;
         let begun = Instant::now();
         let taken = learner.step(&batch, cursor)?;
         let seconds = begun.elapsed().as_secs_f64();
-        let trainer::Step::Taken(ours) = taken else {
+        let StepOutcome::Taken(ours) = taken else {
             anyhow::bail!(
                 "loss or gradient of step {} is no number; lower optimizer.learning_rate",
                 step + 1
@@ -137,7 +139,7 @@ fn validation_mse(trained: &TrainedModel) -> anyhow::Result<f64> {
     let config = &trained.config;
     let dataset = open(&config.data, config.data_folder(), Split::Validation, config.training.seed)?;
     let interrupt = Interrupt::manual();
-    let assessor = Assessor {
+    let evaluator = Evaluator {
         dataset: dataset.as_ref(),
         split: Split::Validation,
         input_frames: config.data.input_frames,
@@ -147,6 +149,6 @@ fn validation_mse(trained: &TrainedModel) -> anyhow::Result<f64> {
         nowcasts: None,
         interrupt: &interrupt,
     };
-    let assessment = assessor.assess(&trained.model, &mut Silent)?.context("nothing interrupts this")?;
-    Ok(assessment.model.overall.mse)
+    let evaluation = evaluator.evaluate(&trained.model, &mut Silent)?.context("nothing interrupts this")?;
+    Ok(evaluation.model.overall.mse)
 }

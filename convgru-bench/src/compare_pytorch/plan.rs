@@ -1,7 +1,7 @@
 //! What PyTorch is told about a training.
 
 use convgru_model::{ForecasterConfig, Residual};
-use convgru_train::config::TrainingConfig;
+use convgru_train::config::RunConfig;
 use convgru_train::loss::{LeadWeights, LossConstants, LossKind, LossTerm};
 use convgru_train::optimizer::OptimizerConfig;
 use convgru_train::schedule::ScheduleKind;
@@ -28,7 +28,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Refuses what the script does not train.
-    pub(super) fn new(config: &TrainingConfig, compile: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(config: &RunConfig, compile: bool) -> anyhow::Result<Self> {
         let training = &config.training;
         let (kind, model) = match &config.model {
             ForecasterConfig::EncoderForecaster(model) => ("EncoderForecaster", serde_json::to_value(model)?),
@@ -105,8 +105,8 @@ mod tests {
     use super::*;
 
     fn plan(preset: Preset, changes: &[&str]) -> anyhow::Result<Plan> {
-        let change = |config: TrainingConfig, change: &&str| config.with(change);
-        let config = changes.iter().try_fold(TrainingConfig::preset(preset), change)?;
+        let change = |config: RunConfig, change: &&str| config.with(change);
+        let config = changes.iter().try_fold(RunConfig::preset(preset), change)?;
         config.validate()?;
         Plan::new(&config, false)
     }

@@ -17,7 +17,7 @@ pub struct History {
     pub validations: Vec<ValidationRecord>,
     /// The step and mean squared error of the best validation.
     pub best: Option<(u64, f64)>,
-    /// Seconds spent training, over all sessions of the run.
+    /// Seconds spent training, over all starts of the run.
     pub seconds: f64,
     /// One record per step that was skipped.
     #[serde(deserialize_with = "bounded::long")]
@@ -44,7 +44,7 @@ pub struct Timings {
 /// itself here.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Timing {
-    /// Seconds of training up to then, over all sessions of the run; NaN if not known.
+    /// Seconds of training up to then, over all starts of the run; NaN if not known.
     pub seconds: f64,
     /// The share of the time of a step in which it waited for its batch, 0 to 1; NaN if not known, and of a validation.
     pub data_wait: f64,

@@ -23,7 +23,7 @@ pub struct CheckpointStore {
     keep: usize,
 }
 
-/// A checkpoint found by [`CheckpointStore::load_newest`].
+/// A checkpoint found by [`CheckpointStore::load_latest`].
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// The record.
@@ -93,7 +93,7 @@ impl CheckpointStore {
     /// [`Error::Checkpoint`] if there is none, with the fault of each file. [`Error::Io`] if a file cannot be read now,
     /// and [`Error::DamagedCheckpoint`] if one is of a later version of this program: neither is damage, and an older
     /// generation would not be the newest.
-    pub fn load_newest(&self) -> Result<Loaded> {
+    pub fn load_latest(&self) -> Result<Loaded> {
         let mut rejected = Vec::new();
         for path in self.newest_first()? {
             match Checkpoint::read_from(self.storage.as_ref(), &path) {

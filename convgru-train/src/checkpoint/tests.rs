@@ -116,7 +116,7 @@ fn the_oldest_generations_go_and_the_newest_is_loaded() {
         store(folder.path()).save(&checkpoint(step)).unwrap();
     }
     assert_eq!(names(folder.path()), ["step_00000002.ckpt", "step_00000010.ckpt"]);
-    let loaded = store(folder.path()).load_newest().unwrap();
+    let loaded = store(folder.path()).load_latest().unwrap();
     assert_eq!(loaded.checkpoint.cursor.step, 10);
     assert_eq!(loaded.rejected, []);
 }
@@ -132,7 +132,7 @@ fn a_damaged_generation_falls_back_and_is_reported() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&newer, bytes).unwrap();
 
-    let loaded = store.load_newest().unwrap();
+    let loaded = store.load_latest().unwrap();
     assert_eq!((loaded.checkpoint.cursor.step, &loaded.path), (1, &older));
     assert_eq!(loaded.rejected.len(), 1);
     assert_eq!(loaded.rejected[0].path, newer);
@@ -140,11 +140,11 @@ fn a_damaged_generation_falls_back_and_is_reported() {
 
     store.set_aside(&loaded.rejected[0]).unwrap();
     fs::write(&older, b"CGRU").unwrap();
-    let loaded = store.load_newest().unwrap();
+    let loaded = store.load_latest().unwrap();
     assert_eq!(loaded.path, store.best_path());
 
     fs::write(store.best_path(), b"").unwrap();
-    let error = store.load_newest().unwrap_err().to_string();
+    let error = store.load_latest().unwrap_err().to_string();
     assert!(error.contains("step_00000001.ckpt: truncated"), "{error}");
     assert!(error.contains("best.ckpt: not a checkpoint"), "{error}");
 }
@@ -153,15 +153,15 @@ fn a_damaged_generation_falls_back_and_is_reported() {
 fn what_a_crash_leaves_is_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    assert!(store.load_newest().unwrap_err().to_string().contains("there is no file"));
+    assert!(store.load_latest().unwrap_err().to_string().contains("there is no file"));
     store.save(&checkpoint(3)).unwrap();
     for leftover in [".step_00000009.ckpt.tmp", "step_9.ckpt.damaged", "step_x.ckpt", "other"] {
         fs::write(folder.path().join(leftover), b"half").unwrap();
     }
-    let loaded = store.load_newest().unwrap();
+    let loaded = store.load_latest().unwrap();
     assert_eq!((loaded.checkpoint.cursor.step, loaded.rejected.len()), (3, 0));
     store.save(&checkpoint(9)).unwrap();
-    assert_eq!(store.load_newest().unwrap().checkpoint.cursor.step, 9);
+    assert_eq!(store.load_latest().unwrap().checkpoint.cursor.step, 9);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_copy_under_the_name_of_a_later_step_is_not_the_newest() {
     let first = store.save(&checkpoint(1)).unwrap();
     fs::copy(&first, folder.path().join("step_99999999.ckpt")).unwrap();
     store.save(&checkpoint(2)).unwrap();
-    let loaded = store.load_newest().unwrap();
+    let loaded = store.load_latest().unwrap();
     assert_eq!((loaded.checkpoint.cursor.step, loaded.rejected.len()), (2, 1));
     assert_eq!(loaded.rejected[0].reason, "it is of step 1 and has the name of step 99999999");
     store.set_aside(&loaded.rejected[0]).unwrap();
@@ -221,7 +221,7 @@ fn any_call_that_fails_keeps_the_old_generations() {
             let error = bad.save(&checkpoint(3)).unwrap_err();
             assert!(matches!(error, Error::Io { .. }), "{error}");
             let newest = if at < 4 { 2 } else { 3 };
-            let loaded = good.load_newest().unwrap();
+            let loaded = good.load_latest().unwrap();
             assert_eq!(
                 (loaded.checkpoint.cursor.step, loaded.rejected.len()),
                 (newest, 0),
@@ -243,12 +243,12 @@ fn an_error_of_the_system_is_no_damage() {
     for errno in Errno::ALL {
         for at in 0..2 {
             let failing = Arc::new(Failing::once(at, errno));
-            let error = CheckpointStore::on(failing, folder.path().into(), 2).load_newest().unwrap_err();
+            let error = CheckpointStore::on(failing, folder.path().into(), 2).load_latest().unwrap_err();
             assert!(matches!(error, Error::Io { .. }), "{errno:?} at {at}: {error}");
             assert_eq!(names(folder.path()), before);
         }
     }
-    assert_eq!(good.load_newest().unwrap().checkpoint.cursor.step, 2);
+    assert_eq!(good.load_latest().unwrap().checkpoint.cursor.step, 2);
 }
 
 #[test]
@@ -264,11 +264,11 @@ fn a_checkpoint_of_a_later_version_is_no_damage() {
     let later =
         [&bytes[..8], &77u32.to_le_bytes(), &bytes[12..20], hasher.finalize().as_bytes(), payload].concat();
     fs::write(&path, &later).unwrap();
-    let error = store.load_newest().unwrap_err().to_string();
+    let error = store.load_latest().unwrap_err().to_string();
     assert!(error.contains("version 77") && error.contains("step_00000002.ckpt"), "{error}");
     // What only looks like one is damaged.
     fs::write(&path, [&bytes[..8], &77u32.to_le_bytes(), &bytes[12..]].concat()).unwrap();
-    assert_eq!(store.load_newest().unwrap().rejected.len(), 1);
+    assert_eq!(store.load_latest().unwrap().rejected.len(), 1);
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn a_folder_that_is_a_file_is_a_clear_error() {
     fs::write(&file, b"").unwrap();
     for error in [
         store(&file).save(&checkpoint(1)).unwrap_err(),
-        store(&file).load_newest().unwrap_err(),
+        store(&file).load_latest().unwrap_err(),
         store(&folder.path().join("absent")).save(&checkpoint(1)).unwrap_err(),
     ] {
         assert!(matches!(error, Error::Io { .. }), "{error}");

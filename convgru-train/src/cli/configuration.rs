@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use convgru_train::config::{Preset, TrainingConfig};
+use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::{SourceKind, detect};
-use convgru_train::shown::shown;
+use convgru_train::printable::printable;
 
 /// A preset, and what is laid over it.
 #[derive(Args)]
@@ -35,17 +35,17 @@ pub(super) struct ConfigurationArguments {
 
 impl ConfigurationArguments {
     /// The preset that is named, or that goes with the data, with what the command line says laid over it.
-    pub(super) fn fresh(&self) -> anyhow::Result<TrainingConfig> {
+    pub(super) fn fresh(&self) -> anyhow::Result<RunConfig> {
         let preset = match (self.preset, &self.data) {
             (Some(preset), _) => preset,
             (None, Some(data)) if held(data)? == SourceKind::Radar => Preset::Radar,
             (None, _) => Preset::default(),
         };
-        self.laid_over(TrainingConfig::preset(preset))
+        self.laid_over(RunConfig::preset(preset))
     }
 
     /// The configuration with what the command line says laid over it.
-    pub(super) fn laid_over(&self, mut config: TrainingConfig) -> anyhow::Result<TrainingConfig> {
+    pub(super) fn laid_over(&self, mut config: RunConfig) -> anyhow::Result<RunConfig> {
         let kind = config.data.source.kind();
         if let Some(path) = &self.config {
             config = config.overlaid_by_file(path)?;
@@ -54,7 +54,7 @@ impl ConfigurationArguments {
         let is_chosen = config.data.source.kind() != kind;
         if let Some(data) = &self.data {
             config.data_folder = std::fs::canonicalize(data)
-                .with_context(|| format!("--data {}: give the folder with the data", shown(data)))?;
+                .with_context(|| format!("--data {}: give the folder with the data", printable(data)))?;
             let held = held(data)?;
             if !is_chosen {
                 config.data.source = config.data.source.of_kind(held);
@@ -87,7 +87,7 @@ fn possible(preset: Preset) -> PossibleValue {
 
 /// What a path holds.
 fn held(data: &Path) -> anyhow::Result<SourceKind> {
-    detect(data).with_context(|| format!("--data {}", shown(data)))
+    detect(data).with_context(|| format!("--data {}", printable(data)))
 }
 
 /// Whether `--set` changes the name of the run.

@@ -13,7 +13,7 @@ use convgru_model::import::{
     Checkpoint, NEEDS_64_BITS, layout, named_tensors, named_tensors_in_single_precision, network,
 };
 use convgru_model::{Parameters, Scalar, Tensor};
-use convgru_train::shown::shown;
+use convgru_train::printable::printable;
 use convgru_train::{read_file, write_atomically};
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ impl Import {
     /// Lists, and writes if that is wanted.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let bytes = read_file(&self.input)?;
-        let weights = Weights::read(&bytes).with_context(|| shown(&self.input))?;
+        let weights = Weights::read(&bytes).with_context(|| printable(&self.input))?;
         drop(bytes);
         match weights {
             Weights::Single(checkpoint) => self.import(checkpoint),
@@ -72,18 +72,18 @@ impl Import {
 
     /// Lists and writes the cells among tensors.
     fn import<T: Scalar>(&self, Checkpoint { tensors, skipped }: Checkpoint<T>) -> anyhow::Result<ExitCode> {
-        let shown = shown(&self.input);
+        let path = printable(&self.input);
         let found = All::find(tensors, skipped);
         if !found.incomplete.is_empty() && !self.partial {
             anyhow::bail!(
-                "{shown}: {}; nothing was imported. With --partial what is there is imported, cell by cell",
+                "{path}: {}; nothing was imported. With --partial what is there is imported, cell by cell",
                 reasons(&found.incomplete).join("; ")
             );
         }
         if found.networks.is_empty() && found.stacks.stacks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
-                "{shown}: {} tensors, and among them no cell of a known system ({}, {}); {}",
+                "{path}: {} tensors, and among them no cell of a known system ({}, {}); {}",
                 found.stacks.left.len(),
                 systems.join(", "),
                 SYSTEMS.join(", "),
@@ -110,7 +110,7 @@ impl Import {
         } else {
             output::result(&listing(&found))?;
             if let Some(path) = &self.output {
-                output::result(&format!("wrote {}", convgru_train::shown::shown(path)))?;
+                output::result(&format!("wrote {}", printable(path)))?;
             }
         }
         Ok(ExitCode::SUCCESS)

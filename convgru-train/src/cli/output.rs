@@ -4,7 +4,7 @@
 use std::io::{IsTerminal, Write};
 
 use convgru_train::metric::Metrics;
-use convgru_train::shown::{escaped, escaped_json, escaped_lines};
+use convgru_train::printable::{escaped, escaped_json, escaped_lines};
 use serde::Serialize;
 
 /// Writes lines to stdout. Names out of files and paths among them do nothing to a terminal.
@@ -17,7 +17,7 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     to_stdout(&escaped_json(&serde_json::to_string(value)?))
 }
 
-/// Writes lines with [highlights](highlighter), in which names are [shown](convgru_train::shown) already.
+/// Writes lines with [highlights](highlighter), in which names are [printable](convgru_train::printable) already.
 pub(crate) fn highlighted(stream: Stream, text: &str) -> anyhow::Result<()> {
     match stream {
         Stream::Stdout => to_stdout(text),

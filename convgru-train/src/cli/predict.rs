@@ -8,7 +8,7 @@ use convgru_model::Tensor;
 use convgru_train::MemoryBudget;
 use convgru_train::dataset::{Axes, read_frames};
 use convgru_train::media::write_frames;
-use convgru_train::shown::shown;
+use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
 
@@ -74,7 +74,7 @@ impl Predict {
                 read[2],
                 read[3],
                 self.frames,
-                shown(&self.out)
+                printable(&self.out)
             ))?;
         }
         Ok(ExitCode::SUCCESS)
@@ -85,7 +85,7 @@ impl Predict {
         let &[steps, c, h, w] = input.shape() else {
             anyhow::bail!(
                 "{}: frames of shape {:?} where [T, C, H, W] is needed",
-                shown(&self.input),
+                printable(&self.input),
                 input.shape()
             );
         };

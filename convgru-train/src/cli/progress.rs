@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use convgru_train::checkpoint::StepRecord;
 use convgru_train::dataset::Split;
-use convgru_train::shown::shown;
+use convgru_train::printable::printable;
 use convgru_train::trainer::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -14,8 +14,8 @@ use super::output;
 /// Time between two lines where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
 
-/// The share of the time that waiting for data is worth a word from on.
-const WORTH_A_WORD: f64 = 0.05;
+/// The share of the time of steps from which on waiting for data is reported.
+const REPORTED_WAIT: f64 = 0.05;
 
 /// Shows how far a run is.
 pub(crate) struct Progress {
@@ -76,7 +76,7 @@ impl Progress {
         let done = record.step.saturating_sub(self.began_at).max(1) as f64;
         let speed = done * self.batch_size as f64 / seconds;
         let waiting = match self.waiting {
-            share if share > WORTH_A_WORD => format!("  {:.0} % waiting for data", 100.0 * share),
+            share if share > REPORTED_WAIT => format!("  {:.0} % waiting for data", 100.0 * share),
             _ => String::new(),
         };
         let message = format!("loss {:.5}  {speed:.1} sequences/s{waiting}", record.loss);
@@ -127,7 +127,7 @@ impl Observer for Progress {
         match *event {
             Event::Begin { folder, parameters, done, steps, batch_size } => {
                 let verb = if done == 0 { "training" } else { "going on with" };
-                let folder = shown(folder);
+                let folder = printable(folder);
                 output::note(&format!("{verb} {folder}: {parameters} parameters, step {done} of {steps}"));
                 (self.steps, self.batch_size, self.began_at) = (steps, batch_size, done);
                 self.began = Instant::now();

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use convgru_train::config::TrainingConfig;
-use convgru_train::shown::shown;
+use convgru_train::config::RunConfig;
+use convgru_train::printable::printable;
 use convgru_train::trainer::{RunFolder, RunList, RunSummary};
 use serde_json::json;
 
@@ -54,7 +54,7 @@ impl Runs {
 
     fn list(&self) -> anyhow::Result<()> {
         let RunList { mut runs, damaged } = RunSummary::all(&self.out)
-            .with_context(|| format!("--out {}: give the folder that holds runs", shown(&self.out)))?;
+            .with_context(|| format!("--out {}: give the folder that holds runs", printable(&self.out)))?;
         damaged.iter().for_each(|reason| output::warn(&format!("a run is left out: {reason}")));
         // A run without a validation comes last.
         let mse = |run: &RunSummary| run.best.map_or(f64::INFINITY, |best| best.mse);
@@ -73,7 +73,7 @@ impl Runs {
         if runs.is_empty() {
             return output::result(&format!(
                 "no runs in {}; `{} train` makes one",
-                shown(&self.out),
+                printable(&self.out),
                 output::program()
             ));
         }
@@ -81,9 +81,9 @@ impl Runs {
     }
 
     fn compare(&self, names: &[PathBuf]) -> anyhow::Result<()> {
-        let config = |name: &PathBuf| -> anyhow::Result<(RunSummary, TrainingConfig)> {
+        let config = |name: &PathBuf| -> anyhow::Result<(RunSummary, RunConfig)> {
             let folder = RunFolder::open(&self.out.join(name))?;
-            let config = TrainingConfig::default().overlaid_by_file(&folder.config())?;
+            let config = RunConfig::default().overlaid_by_file(&folder.config())?;
             Ok((RunSummary::read(&folder)?, config))
         };
         let [(first, of_first), (second, of_second)] = [config(&names[0])?, config(&names[1])?];

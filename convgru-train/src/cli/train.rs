@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use convgru_train::Error;
-use convgru_train::config::TrainingConfig;
+use convgru_train::config::RunConfig;
 use convgru_train::interrupt::{Interrupt, Signal};
-use convgru_train::shown::shown;
-use convgru_train::trainer::{Conclusion, Outcome, Resumption, RunFolder, Session, Trained, with_threads};
+use convgru_train::printable::printable;
+use convgru_train::trainer::{Artifacts, Outcome, Resumption, RunFolder, TrainedRun, Trainer, with_threads};
 use serde_json::json;
 
 use super::configuration::ConfigurationArguments;
@@ -57,50 +57,50 @@ impl Train {
     }
 
     /// The configuration, and the folder of the run to go on with, if any.
-    fn configuration(&self) -> anyhow::Result<(TrainingConfig, Option<RunFolder>)> {
+    fn configuration(&self) -> anyhow::Result<(RunConfig, Option<RunFolder>)> {
         let fresh = self.configuration.fresh()?;
         let Some(run) = &self.resume else {
             return Ok((fresh, None));
         };
         let named = self.configuration.names_a_run();
         let folder = if run.is_empty() {
-            let newest = RunFolder::newest(&self.out, named.then_some(fresh.name.as_str()))?;
-            newest
+            let latest = RunFolder::latest(&self.out, named.then_some(fresh.name.as_str()))?;
+            latest
                 .passed_over
                 .iter()
                 .for_each(|reason| output::warn(&format!("a later run is passed over: {reason}")));
-            newest.folder
+            latest.folder
         } else {
             RunFolder::open(&self.out.join(run))?
         };
-        let stored = TrainingConfig::default().overlaid_by_file(&folder.config())?;
+        let stored = RunConfig::default().overlaid_by_file(&folder.config())?;
         Ok((self.configuration.laid_over(stored)?, Some(folder)))
     }
 
     fn train(
         &self,
-        config: TrainingConfig,
+        config: RunConfig,
         earlier: Option<RunFolder>,
         interrupt: &Interrupt,
     ) -> anyhow::Result<ExitCode> {
         let mut progress = Progress::new();
         let name = config.name.clone();
-        let session = match earlier {
+        let trainer = match earlier {
             Some(folder) => {
                 let run = Resumption { folder, allow_changed_data: self.allow_changed_data };
-                Session::resume(config, run, interrupt, &mut progress)?
+                Trainer::resume(config, run, interrupt, &mut progress)?
             }
-            None => Session::begin(config, &self.out, interrupt)?,
+            None => Trainer::start(config, &self.out, interrupt)?,
         };
-        let folder = session.folder().clone();
+        let folder = trainer.folder().clone();
         if self.resume.is_none() && folder.name() != name {
             output::note(&format!(
                 "{} exists; this run is {} (--resume goes on with an earlier run)",
-                shown(self.out.join(&name)),
-                shown(folder.path())
+                printable(self.out.join(&name)),
+                printable(folder.path())
             ));
         }
-        let trained = match session.run(&mut progress) {
+        let trained = match trainer.fit(&mut progress) {
             Ok(Outcome::Finished(trained)) => trained,
             Ok(Outcome::Interrupted { signal, step, checkpoint }) => {
                 drop(progress);
@@ -112,10 +112,10 @@ impl Train {
             }
         };
         let next = next_commands(&trained, &folder);
-        let concluded = trained.conclude(&next, interrupt, &mut progress);
+        let artifacts = trained.write_artifacts(&next, interrupt, &mut progress);
         drop(progress);
-        match concluded.map_err(|error| self.with_advice(error, &folder))? {
-            Some(conclusion) => self.report(&trained, &conclusion, &folder, &next)?,
+        match artifacts.map_err(|error| self.with_advice(error, &folder))? {
+            Some(artifacts) => self.report(&trained, &artifacts, &folder, &next)?,
             None => {
                 let signal = interrupt.raised().unwrap_or(Signal::Interrupt);
                 let step = trained.history.steps.len() as u64;
@@ -138,7 +138,7 @@ impl Train {
         output::note(&format!(
             "{}: saved step {step} as {}\ncontinue with: {}",
             signal.name(),
-            shown(checkpoint),
+            printable(checkpoint),
             self.resume_command(folder),
         ));
         ExitCode::from(signal.exit_code())
@@ -153,12 +153,12 @@ impl Train {
 
     fn report(
         &self,
-        trained: &Trained,
-        conclusion: &Conclusion,
+        trained: &TrainedRun,
+        artifacts: &Artifacts,
         folder: &RunFolder,
         next: &[String],
     ) -> anyhow::Result<()> {
-        let assessment = &conclusion.assessment;
+        let evaluation = &artifacts.evaluation;
         let steps = trained.history.steps.len();
         let skipped = match trained.history.skipped.len() {
             0 => String::new(),
@@ -169,35 +169,35 @@ impl Train {
              {steps} steps{skipped} in {}, {:.1} % of their time waiting for data; the model is that of step {}, the best \
              validation.\n\n\
              report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}\n\nnext:\n  {}",
-            output::table(&assessment.overall()),
-            assessment.ratio(),
-            assessment.model.sequences,
+            output::table(&evaluation.overall()),
+            evaluation.ratio(),
+            evaluation.model.sequences,
             output::duration(trained.history.seconds),
             100.0 * trained.data_wait,
             trained.model.step,
-            shown(&conclusion.report),
-            shown(&conclusion.animation),
-            shown(&conclusion.weights),
-            shown(&trained.checkpoint),
+            printable(&artifacts.report),
+            printable(&artifacts.animation),
+            printable(&artifacts.weights),
+            printable(&trained.checkpoint),
             next.join("\n  "),
         );
         if !self.json {
             return output::result(&text);
         }
         output::note(&text);
-        let metrics = assessment.model.overall;
+        let metrics = evaluation.model.overall;
         let value = json!({
             "mse": metrics.mse,
             "mae": metrics.mae,
             "ssim": metrics.ssim,
             "psnr": metrics.psnr,
-            "mse_copy_last": assessment.copy_last.overall.mse,
-            "mse_mean": assessment.mean.as_ref().map(|mean| mean.overall.mse),
+            "mse_copy_last": evaluation.copy_last.overall.mse,
+            "mse_mean": evaluation.mean.as_ref().map(|mean| mean.overall.mse),
             "seconds": trained.history.seconds,
             "data_wait": trained.data_wait,
             "steps": steps,
             "skipped": trained.history.skipped.len(),
-            "report": conclusion.report.to_string_lossy(),
+            "report": artifacts.report.to_string_lossy(),
             "checkpoint": trained.checkpoint.to_string_lossy(),
             "run": folder.path().to_string_lossy(),
         });
@@ -206,7 +206,7 @@ impl Train {
 }
 
 /// What can be done with the model.
-fn next_commands(trained: &Trained, folder: &RunFolder) -> Vec<String> {
+fn next_commands(trained: &TrainedRun, folder: &RunFolder) -> Vec<String> {
     let program = output::program();
     let weights = output::shell_path(&folder.weights());
     let example = output::shell_path(&folder.example());

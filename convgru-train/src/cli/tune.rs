@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use convgru_train::config::TrainingConfig;
+use convgru_train::config::RunConfig;
 use convgru_train::interrupt::Interrupt;
 use convgru_train::trainer::with_threads;
 use convgru_train::tune::{Ending, Search, SearchConfig, SearchOutcome, Trial};
@@ -63,7 +63,7 @@ impl Tune {
     fn search(
         &self,
         search: SearchConfig,
-        base: TrainingConfig,
+        base: RunConfig,
         interrupt: &Interrupt,
     ) -> anyhow::Result<ExitCode> {
         let trials = search.trials;

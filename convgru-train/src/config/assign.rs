@@ -2,12 +2,12 @@
 
 use toml::{Table, Value};
 
-use super::TrainingConfig;
+use super::RunConfig;
 use super::read::{one_line, unknown};
 use super::suggest::{join, paths};
 use crate::{Error, Result};
 
-impl TrainingConfig {
+impl RunConfig {
     /// This configuration with one field changed.
     ///
     /// The value is written as in TOML; text needs no quotes.
@@ -17,9 +17,9 @@ impl TrainingConfig {
     /// one is named) or the value is of the wrong type.
     ///
     /// ```
-    /// use convgru_train::config::TrainingConfig;
+    /// use convgru_train::config::RunConfig;
     ///
-    /// let config = TrainingConfig::default().with("training.steps=25")?;
+    /// let config = RunConfig::default().with("training.steps=25")?;
     /// assert_eq!(config.training.steps, 25);
     /// let error = config.with("training.stepz=25").unwrap_err();
     /// assert!(error.to_string().contains("training.steps"));
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn every_field_can_be_set_to_its_own_value() {
-        let config = TrainingConfig::default();
-        let table = TrainingConfig::table_of(&config);
+        let config = RunConfig::default();
+        let table = RunConfig::table_of(&config);
         let mut fields = 0;
         for path in paths(&table) {
             let value = find(&mut table.clone(), &path).unwrap().clone();
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn values_change_with_and_without_quotes() {
-        let config = TrainingConfig::default();
+        let config = RunConfig::default();
         for (assignment, path, expected) in [
             ("name=rain", "name", Value::from("rain")),
             ("name=\"rain today\"", "name", Value::from("rain today")),
@@ -150,7 +150,7 @@ mod tests {
             ("model.kernel_size=[3, 5]", "model.kernel_size", Value::from(vec![3, 5])),
         ] {
             let changed = config.with(assignment).unwrap();
-            let mut table = TrainingConfig::table_of(&changed);
+            let mut table = RunConfig::table_of(&changed);
             assert_eq!(find(&mut table, path), Some(&mut expected.clone()), "{assignment}");
         }
     }
@@ -176,7 +176,7 @@ mod tests {
             ("model.hidden_channels={a = 1}", &["section", "list"]),
             ("model.bias=1", &["true or false"]),
         ] {
-            let error = TrainingConfig::default().with(assignment).unwrap_err().to_string();
+            let error = RunConfig::default().with(assignment).unwrap_err().to_string();
             for word in words {
                 assert!(error.contains(word), "{assignment:?} gave {error:?} without {word:?}");
             }

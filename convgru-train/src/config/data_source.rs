@@ -2,11 +2,11 @@
 
 use toml::{Table, Value};
 
-use super::TrainingConfig;
+use super::RunConfig;
 use crate::dataset::SourceKind;
 use crate::dataset::source_config::{chosen, sources_with, strip_other_sources};
 
-impl TrainingConfig {
+impl RunConfig {
     /// This configuration with the source that an overlay chooses: its defaults where it is another than now.
     pub(super) fn of_data_source(mut self, overlay: &Table) -> Result<Self, String> {
         if let Some(kind) = overlay.get("data").and_then(Value::as_table).map(chosen).transpose()?.flatten() {
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_configuration_has_the_fields_of_its_source() {
-        let base = TrainingConfig::default();
+        let base = RunConfig::default();
         let frames = base.overlaid_by("[data.frames]\nrange = [0.0, 100.0]").unwrap();
         assert_eq!(frames.data.source.kind(), SourceKind::Frames);
         // What is laid over it keeps its other fields.
@@ -69,7 +69,7 @@ mod tests {
             frames.overlaid_by("[data.frames]\nstride = 3").unwrap().with("data.frames.channels=1").unwrap();
         let crate::dataset::Source::Frames(read) = &wider.data.source else { panic!("{:?}", wider.data) };
         assert_eq!((read.range, read.stride, read.channels), ([0.0, 100.0], 3, 1));
-        assert_eq!(TrainingConfig::from_toml(&wider.to_toml()).unwrap(), wider);
+        assert_eq!(RunConfig::from_toml(&wider.to_toml()).unwrap(), wider);
         assert_eq!(base.with("data.source=radar").unwrap().data.source.kind(), SourceKind::Radar);
         assert_eq!(base.with("data.radar.downsample=2").unwrap().data.source.kind(), SourceKind::Radar);
         let digits = base.with("data.size=32").unwrap().with("data.source=mnist").unwrap();
@@ -104,20 +104,18 @@ mod tests {
 
     #[test]
     fn configurations_of_earlier_versions_are_read() {
-        let radar = TrainingConfig::default().with("data.radar.downsample=2").unwrap();
-        let frames = TrainingConfig::default().with("data.frames.stride=2").unwrap();
+        let radar = RunConfig::default().with("data.radar.downsample=2").unwrap();
+        let frames = RunConfig::default().with("data.frames.stride=2").unwrap();
         // They had the fields of all sources, in any order.
-        let mut text = TrainingConfig::table_of(&TrainingConfig::default());
+        let mut text = RunConfig::table_of(&RunConfig::default());
         let data = text["data"].as_table_mut().unwrap();
         for (of, section) in [(&radar, "radar"), (&frames, "frames")] {
-            data.insert(section.into(), TrainingConfig::table_of(of)["data"][section].clone());
+            data.insert(section.into(), RunConfig::table_of(of)["data"][section].clone());
         }
-        for (kind, expected) in
-            [("strokes", &TrainingConfig::default()), ("radar", &radar), ("frames", &frames)]
-        {
+        for (kind, expected) in [("strokes", &RunConfig::default()), ("radar", &radar), ("frames", &frames)] {
             let mut text = text.clone();
             text["data"].as_table_mut().unwrap().insert("source".into(), kind.into());
-            assert_eq!(&TrainingConfig::from_toml(&text.to_string()).unwrap(), expected, "{kind}");
+            assert_eq!(&RunConfig::from_toml(&text.to_string()).unwrap(), expected, "{kind}");
         }
     }
 }

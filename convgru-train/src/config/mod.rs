@@ -6,8 +6,8 @@ mod early_stopping;
 pub(crate) mod path_text;
 mod preset;
 mod read;
+mod sampling_schedule;
 mod suggest;
-mod teacher_forcing;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::read::text;
 pub use early_stopping::EarlyStoppingConfig;
 pub use preset::Preset;
-pub use teacher_forcing::{ForcingDecay, TeacherForcingConfig};
+pub use sampling_schedule::{SamplingDecay, SamplingSchedule};
 
 use crate::dataset::{DataConfig, Transform};
 use crate::loss::{LeadWeights, Loss, LossConstants, LossTerms, Objective, RainWeights};
@@ -28,16 +28,16 @@ use crate::schedule::ScheduleConfig;
 /// Everything that decides the result of a run.
 ///
 /// ```
-/// use convgru_train::config::{Preset, TrainingConfig};
+/// use convgru_train::config::{Preset, RunConfig};
 ///
-/// let config = TrainingConfig::preset(Preset::Quick).with("training.steps=100")?;
+/// let config = RunConfig::preset(Preset::Quick).with("training.steps=100")?;
 /// config.validate()?;
 /// assert!(config.to_toml().contains("steps = 100"));
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TrainingConfig {
+pub struct RunConfig {
     /// Name of the run and of its folder.
     pub name: String,
     /// Folder with MNIST's files for `data.source = "mnist"`; empty for none. A path that is no text is a list of bytes in TOML.
@@ -48,7 +48,7 @@ pub struct TrainingConfig {
     /// The network.
     pub model: ForecasterConfig,
     /// The training loop.
-    pub training: LoopConfig,
+    pub training: TrainingConfig,
     /// The optimiser, with the highest learning rate.
     pub optimizer: OptimizerConfig,
     /// How the learning rate rises and falls.
@@ -58,7 +58,7 @@ pub struct TrainingConfig {
 /// How the network is trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct LoopConfig {
+pub struct TrainingConfig {
     /// Optimiser steps, at least 1.
     pub steps: u64,
     /// Sequences per step, at least 1.
@@ -96,10 +96,10 @@ pub struct LoopConfig {
     /// Threads; 0 means one per core. The result does not depend on it.
     pub threads: usize,
     /// How often the forecaster reads the truth instead of its own prediction.
-    pub teacher_forcing: TeacherForcingConfig,
+    pub teacher_forcing: SamplingSchedule,
     /// How often the network reads its own prediction instead of a frame of the input after the first: reverse
     /// scheduled sampling. Never, unless `start` or `end` are above 0.
-    pub reverse_sampling: TeacherForcingConfig,
+    pub reverse_sampling: SamplingSchedule,
     /// Frames of the input, the last ones, through which gradients flow; what is known of those
     /// before is a constant in each step. 0 lets them flow through all.
     pub truncate: usize,
@@ -116,7 +116,7 @@ pub struct LoopConfig {
     pub early_stopping: EarlyStoppingConfig,
 }
 
-impl LoopConfig {
+impl TrainingConfig {
     /// What is minimised, of data whose values mean what `transform` says.
     pub fn objective(&self, transform: &Transform) -> Objective {
         Objective {
@@ -128,7 +128,7 @@ impl LoopConfig {
     }
 }
 
-impl Default for LoopConfig {
+impl Default for TrainingConfig {
     fn default() -> Self {
         Self {
             steps: 400,
@@ -147,8 +147,8 @@ impl Default for LoopConfig {
             checkpoint_seconds: 60,
             keep_checkpoints: 2,
             threads: 0,
-            teacher_forcing: TeacherForcingConfig::default(),
-            reverse_sampling: TeacherForcingConfig { start: 0.0, ..TeacherForcingConfig::default() },
+            teacher_forcing: SamplingSchedule::default(),
+            reverse_sampling: SamplingSchedule { start: 0.0, ..SamplingSchedule::default() },
             truncate: 0,
             memory_budget: 0,
             ema_decay: 0.0,
@@ -158,21 +158,21 @@ impl Default for LoopConfig {
     }
 }
 
-impl Default for TrainingConfig {
+impl Default for RunConfig {
     fn default() -> Self {
         Self {
             name: "run".to_owned(),
             data_folder: PathBuf::new(),
             data: DataConfig::default(),
             model: ForecasterConfig::default(),
-            training: LoopConfig::default(),
+            training: TrainingConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
         }
     }
 }
 
-impl TrainingConfig {
+impl RunConfig {
     /// The whole configuration as TOML, every field written out.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("every field of a configuration is a TOML value")
@@ -244,8 +244,8 @@ mod tests {
     #[test]
     fn toml_round_trips() {
         for preset in Preset::ALL {
-            let config = TrainingConfig::preset(preset);
-            assert_eq!(TrainingConfig::from_toml(&config.to_toml()).unwrap(), config);
+            let config = RunConfig::preset(preset);
+            assert_eq!(RunConfig::from_toml(&config.to_toml()).unwrap(), config);
         }
     }
 
@@ -258,9 +258,9 @@ mod tests {
             assert!(examples.len() >= fewest, "only {} examples in {page}", examples.len());
             for example in examples {
                 let example = example.split("```").next().unwrap();
-                let config = TrainingConfig::from_toml(example).unwrap();
+                let config = RunConfig::from_toml(example).unwrap();
                 config.validate().unwrap();
-                assert_ne!(config, TrainingConfig::default(), "{example}");
+                assert_ne!(config, RunConfig::default(), "{example}");
             }
         }
     }
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_hash_sees_what_decides_the_result_and_nothing_else() {
-        let config = TrainingConfig::default();
+        let config = RunConfig::default();
         let saving = ["training.checkpoint_every=5", "training.checkpoint_seconds=5"];
         for neutral in ["name=other", "training.threads=3", "data.prefetch=7"].into_iter().chain(saving) {
             assert_eq!(config.with(neutral).unwrap().hash(), config.hash(), "{neutral}");

@@ -78,7 +78,7 @@ pub(crate) mod optional {
 
 #[cfg(test)]
 mod tests {
-    use crate::config::TrainingConfig;
+    use crate::config::RunConfig;
 
     #[cfg(unix)]
     #[test]
@@ -86,10 +86,10 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
         for bytes in [&b"runs/data"[..], b"", b"d\xff\xfe/\x1b[31m\n", "gr\u{fc}n".as_bytes()] {
             let data_folder = std::ffi::OsStr::from_bytes(bytes).into();
-            let config = TrainingConfig { data_folder, ..TrainingConfig::default() };
-            let again = TrainingConfig::from_toml(&config.to_toml()).unwrap();
+            let config = RunConfig { data_folder, ..RunConfig::default() };
+            let again = RunConfig::from_toml(&config.to_toml()).unwrap();
             assert_eq!(again, config);
-            assert_eq!(again.hash(), TrainingConfig::default().hash());
+            assert_eq!(again.hash(), RunConfig::default().hash());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Configurations that come with the program.
 
-use super::TrainingConfig;
+use super::RunConfig;
 
 /// A configuration that comes with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,7 +46,7 @@ impl Preset {
     }
 }
 
-impl TrainingConfig {
+impl RunConfig {
     /// The configuration of a preset.
     pub fn preset(preset: Preset) -> Self {
         Self::default().overlaid_by(preset.text()).expect("a test reads every preset")
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn every_preset_is_valid_and_named_after_itself() {
         for preset in Preset::ALL {
-            let config = TrainingConfig::preset(preset);
+            let config = RunConfig::preset(preset);
             config.validate().unwrap();
             assert_eq!(config.name, preset.name());
         }

@@ -8,7 +8,7 @@ use convgru_model::ForecasterConfig;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::TrainingConfig;
+use super::RunConfig;
 use super::data_source::{is_of_earlier_version, of_another_source};
 use super::suggest::{join, nearest, paths};
 use crate::{Error, Result};
@@ -19,7 +19,7 @@ const LONGEST: usize = 1 << 17;
 /// The most dots in a line: tables lie as deep in each other as a key has parts.
 const MAX_PARTS: usize = 1 << 10;
 
-impl TrainingConfig {
+impl RunConfig {
     /// Reads a TOML file. Fields that it does not name keep their value from
     /// `self`.
     ///
@@ -146,10 +146,10 @@ pub(super) fn unknown(path: &str) -> String {
     if let Some(reason) = of_another_source(path) {
         return reason;
     }
-    let of_kind = |kind| TrainingConfig::default().of_model_kind(kind);
+    let of_kind = |kind| RunConfig::default().of_model_kind(kind);
     let configs = ForecasterConfig::KINDS.into_iter().filter_map(of_kind);
-    let configs = configs.chain(TrainingConfig::of_each_source());
-    let known: Vec<String> = configs.flat_map(|config| paths(&TrainingConfig::table_of(&config))).collect();
+    let configs = configs.chain(RunConfig::of_each_source());
+    let known: Vec<String> = configs.flat_map(|config| paths(&RunConfig::table_of(&config))).collect();
     match nearest(path, &known) {
         Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),
         None => format!("there is no field `{path}`"),
@@ -185,14 +185,14 @@ pub(super) fn one_line(message: &str) -> String {
 mod tests {
     use super::*;
 
-    fn overlay(text: &str) -> std::result::Result<TrainingConfig, String> {
-        TrainingConfig::default().overlaid_by(text)
+    fn overlay(text: &str) -> std::result::Result<RunConfig, String> {
+        RunConfig::default().overlaid_by(text)
     }
 
     #[test]
     fn a_file_changes_only_what_it_names() {
         let config = overlay("[training]\nsteps = 7").unwrap();
-        let mut expected = TrainingConfig::default();
+        let mut expected = RunConfig::default();
         expected.training.steps = 7;
         assert_eq!(config, expected);
     }
@@ -203,12 +203,12 @@ mod tests {
             overlay("[model]\nkind = \"pyramid\"\nslope = 0.1\n[[model.scales]]\nchannels = 5").unwrap();
         let ForecasterConfig::Pyramid(pyramid) = &config.model else { panic!("{:?}", config.model) };
         assert_eq!((pyramid.slope, pyramid.scales.len(), pyramid.scales[0].channels), (0.1, 1, 5));
-        assert_eq!(TrainingConfig::from_toml(&config.to_toml()).unwrap(), config);
+        assert_eq!(RunConfig::from_toml(&config.to_toml()).unwrap(), config);
         // What is laid over a model of the kind keeps its other fields.
         let wider = config.overlaid_by("[model]\nkind = \"pyramid\"\nhead_channels = 7").unwrap();
         let ForecasterConfig::Pyramid(wider) = wider.model else { panic!("{:?}", wider.model) };
         assert_eq!((wider.slope, wider.head_channels), (0.1, 7));
-        let set = TrainingConfig::default().with("model.kind=pyramid").unwrap();
+        let set = RunConfig::default().with("model.kind=pyramid").unwrap();
         assert_eq!(set.model, ForecasterConfig::of_kind("pyramid").unwrap());
         let set = set.with("model.scales=[{ channels = 8, down = 4 }]").unwrap();
         assert_eq!(set.model.factor(), 4);

@@ -3,7 +3,7 @@
 use convgru_model::OutputActivation;
 
 use super::read::one_line;
-use super::{LoopConfig, TrainingConfig};
+use super::{RunConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
 use crate::dataset::{Quantity, SequenceDataset};
 use crate::loss::LossKind;
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 /// The most bytes of a name: those that file systems give the name of a folder.
 const LONGEST_NAME: usize = 255;
 
-impl TrainingConfig {
+impl RunConfig {
     /// Checks every field and that data and model fit each other.
     ///
     /// # Errors
@@ -165,7 +165,7 @@ fn common_divisor(a: usize, b: usize) -> usize {
     if b == 0 { a } else { common_divisor(b, a % b) }
 }
 
-impl LoopConfig {
+impl TrainingConfig {
     fn validate(&self) -> Result<()> {
         at_least_one("training.steps", self.steps)?;
         at_least_one("training.batch_size", self.batch_size as u64)?;
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn values_that_cannot_work_are_refused_by_name() {
-        let config = TrainingConfig::default();
+        let config = RunConfig::default();
         config.validate().unwrap();
         for assignment in [
             "name=",

@@ -10,7 +10,7 @@ use super::moving_digits::DigitSource;
 use super::random::below;
 use super::resample::Resampler;
 use super::source::idx::IdxImages;
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result};
 
@@ -111,7 +111,7 @@ fn find(folder: &Path, split: Split) -> Result<PathBuf> {
         }
     }
     Err(Error::Data {
-        what: shown(folder),
+        what: printable(folder),
         reason: format!(
             "has no MNIST {split} images; looked for {}. Put MNIST's files there under their own names, or \
              train without files by data.source = \"strokes\"",

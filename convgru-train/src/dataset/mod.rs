@@ -41,7 +41,7 @@ pub use units::{Quantity, Reflectivity, Transform};
 use self::mnist::MnistDigits;
 use self::moving_digits::MovingDigits;
 use self::synthetic_digits::SyntheticDigits;
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, Result};
 
 /// What sequences are used for. The splits share no digits.
@@ -198,7 +198,7 @@ fn no_path(path: Option<&Path>) -> Result<()> {
             reason: format!(
                 "is \"strokes\", which reads no files, but the data folder {} is given; set it to the source of these data, such as \
                  \"mnist\", or leave the folder out",
-                shown(path)
+                printable(path)
             ),
         }),
     }
@@ -224,7 +224,7 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
         [_, true, _] => Ok(SourceKind::Mnist),
         [_, _, true] => Ok(SourceKind::Frames),
         [false, false, false] => Err(Error::Data {
-            what: shown(path),
+            what: printable(path),
             reason: format!(
                 "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
                  (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)"

@@ -28,10 +28,10 @@
 
 mod criterion;
 mod ensemble;
+mod ensemble_members;
 mod gradient_difference;
-mod kind;
-mod lead;
-mod members;
+mod lead_times;
+mod lead_weights;
 mod objective;
 mod planes;
 mod pointwise;
@@ -39,20 +39,20 @@ mod rain;
 mod reduce;
 mod reference;
 mod similarity;
+mod terms;
 #[cfg(test)]
 mod tests;
-mod work;
 
 use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use criterion::{Criterion, LossConstants, Reduction};
 pub use ensemble::EnsembleScore;
-pub use kind::{LossKind, LossTerm, LossTerms};
-pub use lead::LeadWeights;
+pub use lead_weights::LeadWeights;
 pub use objective::{Forecast, FrameGradient, Objective, PartCounts, Truth};
 pub use rain::RainWeights;
 pub use reference::{ensemble_reference, objective_reference, reference};
+pub use terms::{LossKind, LossTerm, LossTerms};
 
 use crate::Result;
 

@@ -2,8 +2,8 @@
 
 use convgru_model::{Scalar, Tensor, mean_of_members};
 
-use super::members::{members_of, share_out};
-use super::work::Work;
+use super::ensemble_members::{members_of, share_out};
+use super::lead_times::Work;
 use super::{LeadWeights, LossConstants, LossKind, LossTerms, RainWeights};
 use crate::dataset::Batch;
 use crate::{Error, Result};

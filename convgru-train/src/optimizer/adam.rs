@@ -2,7 +2,7 @@
 
 use convgru_model::Scalar;
 
-use super::rule::{Piece, Rule};
+use super::update_rule::{Chunk, UpdateRule};
 use super::{OptimizerConfig, OptimizerKind};
 
 /// One step of Adam. Constants are formed in `f64`, elements in `T`.
@@ -55,9 +55,9 @@ impl<T: Scalar> Adam<T> {
     }
 }
 
-impl<T: Scalar> Rule<T> for Adam<T> {
-    fn apply(&self, piece: Piece<'_, T>) {
-        let Piece { parameters, gradients, moments: [first, second, largest] } = piece;
+impl<T: Scalar> UpdateRule<T> for Adam<T> {
+    fn apply(&self, chunk: Chunk<'_, T>) {
+        let Chunk { parameters, gradients, moments: [first, second, largest] } = chunk;
         let amsgrad = !largest.is_empty();
         let elements = parameters.iter_mut().zip(gradients).zip(first.iter_mut().zip(second));
         if amsgrad {

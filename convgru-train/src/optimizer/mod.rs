@@ -14,10 +14,10 @@ mod adam;
 mod clip;
 mod config;
 mod rmsprop;
-mod rule;
 mod sgd;
 mod state;
 mod step;
+mod update_rule;
 
 pub use clip::{NormType, clip_global_norm, clip_value, global_norm};
 pub use config::{OptimizerConfig, OptimizerKind};

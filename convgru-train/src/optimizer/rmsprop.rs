@@ -3,7 +3,7 @@
 use convgru_model::Scalar;
 
 use super::OptimizerConfig;
-use super::rule::{Piece, Rule};
+use super::update_rule::{Chunk, UpdateRule};
 
 /// One step of RMSprop. Constants are formed in `f64`, elements in `T`.
 pub(super) struct RmsProp<T> {
@@ -30,9 +30,9 @@ impl<T: Scalar> RmsProp<T> {
     }
 }
 
-impl<T: Scalar> Rule<T> for RmsProp<T> {
-    fn apply(&self, piece: Piece<'_, T>) {
-        let Piece { parameters, gradients, moments: [square, second, third] } = piece;
+impl<T: Scalar> UpdateRule<T> for RmsProp<T> {
+    fn apply(&self, chunk: Chunk<'_, T>) {
+        let Chunk { parameters, gradients, moments: [square, second, third] } = chunk;
         let (mean, direction) = if self.centered { (second, third) } else { (third, second) };
         for (i, (p, &g)) in parameters.iter_mut().zip(gradients).enumerate() {
             let g = g + self.weight_decay * *p;

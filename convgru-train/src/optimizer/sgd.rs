@@ -4,7 +4,7 @@
 use convgru_model::Scalar;
 
 use super::OptimizerConfig;
-use super::rule::{Piece, Rule};
+use super::update_rule::{Chunk, UpdateRule};
 
 /// One step of gradient descent. Constants are formed in `f64`, elements in `T`.
 pub(super) struct Sgd<T> {
@@ -30,9 +30,9 @@ impl<T: Scalar> Sgd<T> {
     }
 }
 
-impl<T: Scalar> Rule<T> for Sgd<T> {
-    fn apply(&self, piece: Piece<'_, T>) {
-        let Piece { parameters, gradients, moments: [direction, ..] } = piece;
+impl<T: Scalar> UpdateRule<T> for Sgd<T> {
+    fn apply(&self, chunk: Chunk<'_, T>) {
+        let Chunk { parameters, gradients, moments: [direction, ..] } = chunk;
         let elements = parameters.iter_mut().zip(gradients);
         if self.momentum == T::ZERO {
             for (p, &g) in elements {

@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::adam::Adam;
 use super::config::share;
 use super::rmsprop::RmsProp;
-use super::rule::{MOMENTS, Piece, Rule};
 use super::sgd::Sgd;
 use super::state::{Moment, most_moments};
+use super::update_rule::{Chunk, MOMENTS, UpdateRule};
 use super::{OptimizerConfig, OptimizerKind, OptimizerState};
 use crate::{Error, Result};
 
@@ -181,7 +181,7 @@ fn check_shapes(what: &str, given: &Shapes, expected: &Shapes, of: &str) -> Resu
 
 /// Takes one step: a rule on every piece of every tensor.
 fn apply<T: Scalar, P: Parameters<T>>(
-    rule: &impl Rule<T>,
+    rule: &impl UpdateRule<T>,
     parameters: &mut P,
     mut gradients: &[T],
     moments: &mut [Moment<T>],
@@ -194,22 +194,22 @@ fn apply<T: Scalar, P: Parameters<T>>(
         }
         let (gradient, after) = gradients.split_at(tensor.len());
         gradients = after;
-        let whole = Piece { parameters: tensor.as_mut_slice(), gradients: gradient, moments };
-        pieces(whole).into_par_iter().for_each(|piece| rule.apply(piece));
+        let whole = Chunk { parameters: tensor.as_mut_slice(), gradients: gradient, moments };
+        chunks(whole).into_par_iter().for_each(|chunk| rule.apply(chunk));
     });
 }
 
 /// The same in pieces of [`CHUNK`] elements.
-fn pieces<T>(mut whole: Piece<'_, T>) -> Vec<Piece<'_, T>> {
-    let mut pieces = Vec::with_capacity(whole.parameters.len().div_ceil(CHUNK));
+fn chunks<T>(mut whole: Chunk<'_, T>) -> Vec<Chunk<'_, T>> {
+    let mut chunks = Vec::with_capacity(whole.parameters.len().div_ceil(CHUNK));
     while whole.parameters.len() > CHUNK {
         let (parameters, rest) = whole.parameters.split_at_mut(CHUNK);
         let (gradients, later) = whole.gradients.split_at(CHUNK);
         let [(a, a_rest), (b, b_rest), (c, c_rest)] =
             whole.moments.map(|moment| moment.split_at_mut(CHUNK.min(moment.len())));
-        pieces.push(Piece { parameters, gradients, moments: [a, b, c] });
-        whole = Piece { parameters: rest, gradients: later, moments: [a_rest, b_rest, c_rest] };
+        chunks.push(Chunk { parameters, gradients, moments: [a, b, c] });
+        whole = Chunk { parameters: rest, gradients: later, moments: [a_rest, b_rest, c_rest] };
     }
-    pieces.push(whole);
-    pieces
+    chunks.push(whole);
+    chunks
 }

@@ -7,19 +7,19 @@ use std::sync::Arc;
 
 use super::*;
 use crate::checkpoint::CheckpointStore;
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::interrupt::Interrupt;
 use crate::storage::faults::{Errno, Failing};
 use crate::storage::power_cut::{Call, Recording, leave};
 use crate::storage::{Disk, Storage};
 
 /// Three steps on very small frames, of which each is saved and the second and third are validated.
-fn config() -> TrainingConfig {
+fn config() -> RunConfig {
     let text = "name = \"tiny\"\n[data]\nsize = 16\ndigit_size = 8\nmin_speed = 1.0\nmax_speed = 2.0\ninput_frames = 1\n\
                 output_frames = 1\ntrain_sequences = 4\nvalidation_sequences = 1\ntest_sequences = 1\nprefetch = 0\n\
                 [model]\npatch = 4\nhidden_channels = [1]\noutput_activation = \"sigmoid\"\n[training]\nsteps = 3\n\
                 batch_size = 1\nvalidate_every = 2\ncheckpoint_every = 1\nthreads = 1";
-    TrainingConfig::from_toml(text).unwrap()
+    RunConfig::from_toml(text).unwrap()
 }
 
 /// Tells a recording which steps are said to be safe.
@@ -38,30 +38,30 @@ impl Observer for Told {
 /// A run in `out` from its beginning to its end; its folder.
 fn begin(storage: Arc<dyn Storage>, out: &Path, observer: &mut dyn Observer) -> Result<PathBuf> {
     let interrupt = Interrupt::manual();
-    let session = Session::begin_on(storage, config(), out, &interrupt)?;
-    let folder = session.folder().path().to_path_buf();
-    finish(session, observer).map(|()| folder)
+    let trainer = Trainer::start_on(storage, config(), out, &interrupt)?;
+    let folder = trainer.folder().path().to_path_buf();
+    finish(trainer, observer).map(|()| folder)
 }
 
 /// The run in `out` from where it stands to its end.
 fn resume(storage: Arc<dyn Storage>, out: &Path, observer: &mut dyn Observer) -> Result<()> {
     let interrupt = Interrupt::manual();
     let folder = RunFolder::open(&out.join("tiny"))?.on(storage);
-    finish(Session::resume(config(), folder, &interrupt, observer)?, observer)
+    finish(Trainer::resume(config(), folder, &interrupt, observer)?, observer)
 }
 
-fn finish(session: Session<'_>, observer: &mut dyn Observer) -> Result<()> {
-    let Outcome::Finished(trained) = session.run(observer)? else { panic!("no signal was sent") };
-    trained.conclude(&[], &Interrupt::manual(), observer).map(|_| ())
+fn finish(trainer: Trainer<'_>, observer: &mut dyn Observer) -> Result<()> {
+    let Outcome::Finished(trained) = trainer.fit(observer)? else { panic!("no signal was sent") };
+    trained.write_artifacts(&[], &Interrupt::manual(), observer).map(|_| ())
 }
 
 /// Goes on with whatever is in `out` as a user does: with the run if it can be resumed, and otherwise with a new one.
 /// The step it went on from, and the folder of the run.
 fn next_start(out: &Path) -> (u64, PathBuf) {
-    match RunFolder::newest(out, None) {
-        Ok(Newest { folder, .. }) => {
+    match RunFolder::latest(out, None) {
+        Ok(LatestRun { folder, .. }) => {
             let store = CheckpointStore::new(folder.checkpoints(), 2);
-            let step = store.load_newest().unwrap().checkpoint.cursor.step;
+            let step = store.load_latest().unwrap().checkpoint.cursor.step;
             resume(Arc::new(Disk), out, &mut Silent).unwrap();
             (step, folder.path().to_path_buf())
         }
@@ -171,7 +171,7 @@ fn without_a_sync_a_power_cut_costs_steps() {
         let calls: Vec<_> = calls.iter().filter(|call| !lost(call)).cloned().collect();
         let after = tempfile::tempdir().unwrap();
         leave(&calls, out.path(), 0, after.path());
-        let loaded = CheckpointStore::new(after.path().join("tiny/checkpoints"), 2).load_newest();
+        let loaded = CheckpointStore::new(after.path().join("tiny/checkpoints"), 2).load_latest();
         assert!(loaded.is_err(), "what is not synced is not safe");
     }
 }

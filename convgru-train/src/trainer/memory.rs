@@ -1,7 +1,7 @@
 //! Whether a training step fits into the memory of the machine: the system would
 //! end a run that outgrows it without a word.
 
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::{Error, Result};
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -11,7 +11,7 @@ const GIB: f64 = (1u64 << 30) as f64;
 ///
 /// # Errors
 /// [`Error::Config`] with both numbers.
-pub(super) fn expect_enough(config: &TrainingConfig, frame: [usize; 3]) -> Result<()> {
+pub(super) fn expect_enough(config: &RunConfig, frame: [usize; 3]) -> Result<()> {
     match machine() {
         Some(available) if needed(config, frame) > available => Err(Error::Config {
             field: "training.batch_size".to_owned(),
@@ -29,7 +29,7 @@ pub(super) fn expect_enough(config: &TrainingConfig, frame: [usize; 3]) -> Resul
 
 /// Bytes that training needs, about: what the forward pass keeps for the backward pass,
 /// gradients, frames, and parameters with their moments.
-fn needed(config: &TrainingConfig, [_, height, width]: [usize; 3]) -> f64 {
+fn needed(config: &RunConfig, [_, height, width]: [usize; 3]) -> f64 {
     let (data, model, training) = (&config.data, &config.model, &config.training);
     let rounded_up = |size: usize| size.next_multiple_of(model.factor().max(1)) as f64;
     let pixels_of = |sequences: usize| sequences as f64 * rounded_up(height) * rounded_up(width);
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_no_machine_has_is_refused_with_the_numbers() {
-        let preset = TrainingConfig::preset(Preset::Quick);
+        let preset = RunConfig::preset(Preset::Quick);
         expect_enough(&preset, [1, 64, 64]).unwrap();
         if machine().is_none() {
             eprintln!("SKIPPED: this system does not tell how much memory it has");
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_memory_budget_and_pieces_of_batches_need_less() {
-        let preset = TrainingConfig::preset(Preset::Quick);
+        let preset = RunConfig::preset(Preset::Quick);
         let all = needed(&preset, [1, 64, 64]);
         for setting in ["training.memory_budget=1", "training.accumulate=4"] {
             let less = needed(&preset.with(setting).unwrap(), [1, 64, 64]);
@@ -104,10 +104,10 @@ mod tests {
     #[test]
     fn batches_made_ahead_count() {
         let needed = |ahead: usize| {
-            let config = TrainingConfig::preset(Preset::Quick);
+            let config = RunConfig::preset(Preset::Quick);
             needed(&config.with(&format!("data.prefetch={ahead}")).unwrap(), [1, 64, 64])
         };
-        let config = TrainingConfig::preset(Preset::Quick);
+        let config = RunConfig::preset(Preset::Quick);
         let batch = config.training.batch_size * config.data.steps() * 64 * 64 * size_of::<f32>();
         assert_eq!(needed(3) - needed(0), 2.0 * 3.0 * batch as f64);
     }

@@ -1,51 +1,41 @@
 //! The training loop, and what it leaves in the folder of a run.
 //!
-//! [`Session`] trains from the first or the next step to the end, deterministic
+//! [`Trainer::fit`] trains from the first or the next step to the end, deterministic
 //! to the bit: the same configuration leads to the same parameters with any
 //! number of threads and however often the run was interrupted.
-//! [`Trained::conclude`] then measures the model and writes the report.
+//! [`TrainedRun::write_artifacts`] then measures the model and writes the report.
 
-mod assess;
-mod average;
-mod batches;
-mod conclude;
+mod artifacts;
+mod checkpoint_timer;
 #[cfg(test)]
 mod crash_tests;
-mod event_file;
-mod feed;
-mod folder;
-mod forcing;
+mod data_loader;
+mod evaluation;
+mod latest_run;
 mod learner;
-mod log;
+mod logging;
 mod memory;
-mod newest;
-mod nowcasts;
 mod observer;
-mod parts;
-mod pieces;
-mod prefetch;
 mod resume;
-mod reverse;
-mod saving;
-mod session;
-mod shown;
-mod summary;
+mod run_folder;
+mod run_summary;
+mod setup;
 #[cfg(test)]
 mod tests;
-mod weights;
+mod trained_model;
+mod training_loop;
 
-pub use assess::{Assessment, Assessor, mean_frame};
-pub use batches::Batches;
-pub use conclude::Conclusion;
-pub use folder::RunFolder;
-pub use learner::{Learner, Step};
-pub use newest::Newest;
-pub use nowcasts::{NowcastAssessment, NowcastOptions};
+pub use artifacts::Artifacts;
+pub use data_loader::{BatchSampler, DataLoader};
+pub use evaluation::{EvaluationResult, Evaluator, NowcastOptions, NowcastScores, mean_frame};
+pub use latest_run::LatestRun;
+pub use learner::{Learner, StepOutcome};
 pub use observer::{Event, Observer, Silent};
 pub use resume::Resumption;
-pub use session::{Outcome, Session, Trained};
-pub use summary::{BestValidation, RunList, RunSummary, TestScores};
-pub use weights::TrainedModel;
+pub use run_folder::RunFolder;
+pub use run_summary::{BestValidation, RunList, RunSummary, TestScores};
+pub use trained_model::TrainedModel;
+pub use training_loop::{Outcome, TrainedRun, Trainer};
 
 use crate::{Error, Result};
 

@@ -4,18 +4,18 @@ use std::path::Path;
 
 use convgru_model::Isa;
 
-use super::folder::RunFolder;
 use super::observer::{Event, Observer};
-use super::parts::Parts;
-use super::session::Session;
+use super::run_folder::RunFolder;
+use super::setup::Setup;
+use super::training_loop::Trainer;
 use crate::checkpoint::{Checkpoint, Loaded};
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::dataset::Fingerprint;
 use crate::interrupt::Interrupt;
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, Result};
 
-/// The run that a session goes on with.
+/// The run that a [`Trainer`] goes on with.
 #[derive(Clone, Debug)]
 pub struct Resumption {
     /// Its folder.
@@ -30,7 +30,7 @@ impl From<RunFolder> for Resumption {
     }
 }
 
-impl<'a> Session<'a> {
+impl<'a> Trainer<'a> {
     /// Goes on with a run from its newest intact checkpoint. Newer files that
     /// are damaged are reported as warnings and renamed to `*.damaged`; what a kill left of files that were being
     /// written is removed, and `metrics.jsonl` is what follows from the checkpoint.
@@ -40,7 +40,7 @@ impl<'a> Session<'a> {
     /// it was trained with another configuration, naming the fields that differ, [`Error::ChangedData`] if it was
     /// trained on other data, and [`Error::Io`] if a file cannot be read now. Nothing is lost then.
     pub fn resume(
-        config: TrainingConfig,
+        config: RunConfig,
         run: impl Into<Resumption>,
         interrupt: &'a Interrupt,
         observer: &mut dyn Observer,
@@ -48,16 +48,17 @@ impl<'a> Session<'a> {
         let Resumption { folder, allow_changed_data } = run.into();
         let folder = folder.locked()?;
         if let Some(holder) = folder.killed_holder() {
-            let text = format!("{} was held by {holder}, which did not end by itself", shown(folder.path()));
+            let text =
+                format!("{} was held by {holder}, which did not end by itself", printable(folder.path()));
             observer.observe(&Event::Warning(&text));
         }
         let store = folder.store(config.training.keep_checkpoints);
         let told = "the run stands as it was saved; resume it";
-        let Loaded { checkpoint, path, rejected } = interrupt.at_once(told, || store.load_newest())?;
+        let Loaded { checkpoint, path, rejected } = interrupt.at_once(told, || store.load_latest())?;
         verify(&config, &checkpoint, &path)?;
-        let mut parts = interrupt.at_once(told, || Parts::assemble(&config))?;
-        let are_same = same_data(checkpoint.data.as_ref(), &parts.data, allow_changed_data, observer)?;
-        let cursor = parts.feed.cursor(checkpoint.cursor.step);
+        let mut setup = interrupt.at_once(told, || Setup::new(&config))?;
+        let are_same = same_data(checkpoint.data.as_ref(), &setup.data, allow_changed_data, observer)?;
+        let cursor = setup.loader.cursor(checkpoint.cursor.step);
         if are_same && cursor != checkpoint.cursor {
             let reason = format!(
                 "it stands at epoch {}, batch {}, but step {} of this data is epoch {}, batch {}",
@@ -69,7 +70,7 @@ impl<'a> Session<'a> {
             );
             return Err(Error::Checkpoint { path, reason });
         }
-        parts.learner.restore(&checkpoint)?;
+        setup.learner.restore(&checkpoint)?;
         tell_other_instructions(&checkpoint.instruction_set, observer);
         // Only what can go on changes anything.
         folder.remove_leftovers()?;
@@ -77,14 +78,14 @@ impl<'a> Session<'a> {
             let aside = store.set_aside(&rejected)?;
             observer.observe(&Event::Warning(&format!(
                 "checkpoint {} is unusable ({}); it is now {}, and the run goes on from step {}",
-                shown(&rejected.path),
+                printable(&rejected.path),
                 rejected.reason,
-                shown(&aside),
+                printable(&aside),
                 checkpoint.cursor.step
             )));
         }
         folder.sync()?;
-        Self::at(checkpoint.cursor.step, checkpoint.history, config, parts, folder, interrupt)
+        Self::at(checkpoint.cursor.step, checkpoint.history, config, setup, folder, interrupt)
     }
 }
 
@@ -133,12 +134,12 @@ fn same_data(
 }
 
 /// Fails if the checkpoint was trained with a configuration that leads elsewhere.
-fn verify(config: &TrainingConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
+fn verify(config: &RunConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
     if checkpoint.config_hash == config.hash() {
         return Ok(());
     }
     // A checkpoint may lack fields that have come since, which have their defaults then.
-    let differences = TrainingConfig::from_toml(&checkpoint.config_toml)
+    let differences = RunConfig::from_toml(&checkpoint.config_toml)
         .map_or_else(|reason| vec![reason], |theirs| theirs.differences(config));
     if differences.is_empty() {
         return Ok(());

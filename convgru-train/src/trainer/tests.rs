@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::checkpoint::CheckpointStore;
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::dataset::{Split, open};
 use crate::interrupt::{Interrupt, Signal};
 
@@ -42,8 +42,8 @@ threads = 1
 learning_rate = 0.01
 "#;
 
-fn tiny() -> TrainingConfig {
-    TrainingConfig::from_toml(TINY).unwrap()
+fn tiny() -> RunConfig {
+    RunConfig::from_toml(TINY).unwrap()
 }
 
 /// Raises a signal after a step and remembers warnings.
@@ -69,17 +69,17 @@ fn run(out: &Path) -> PathBuf {
 }
 
 /// Trains in `out` until after `stop` (0 for never); the outcome and warnings.
-fn train(config: &TrainingConfig, out: &Path, stop: u64) -> Result<(Outcome, Vec<String>)> {
+fn train(config: &RunConfig, out: &Path, stop: u64) -> Result<(Outcome, Vec<String>)> {
     with_threads(config.training.threads, || {
         let interrupt = Interrupt::manual();
         let mut observer = StopAfter { step: stop, interrupt: interrupt.clone(), warnings: Vec::new() };
-        let session = match RunFolder::open(&run(out)) {
-            Ok(run) => Session::resume(config.clone(), run, &interrupt, &mut observer)?,
-            Err(_) => Session::begin(config.clone(), out, &interrupt)?,
+        let trainer = match RunFolder::open(&run(out)) {
+            Ok(run) => Trainer::resume(config.clone(), run, &interrupt, &mut observer)?,
+            Err(_) => Trainer::start(config.clone(), out, &interrupt)?,
         };
-        let outcome = session.run(&mut observer)?;
+        let outcome = trainer.fit(&mut observer)?;
         if let Outcome::Finished(trained) = &outcome {
-            trained.conclude(&[], &Interrupt::manual(), &mut Silent)?;
+            trained.write_artifacts(&[], &Interrupt::manual(), &mut Silent)?;
         }
         Ok((outcome, observer.warnings))
     })?
@@ -290,7 +290,7 @@ fn a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoints() {
     assert_eq!(skipped.len(), 3);
     assert!(skipped.iter().all(|line| line["not_finite"] == "loss" || line["not_finite"] == "gradient"));
     let store = CheckpointStore::new(run(&folder).join("checkpoints"), 2);
-    let loaded = store.load_newest().unwrap();
+    let loaded = store.load_latest().unwrap();
     assert_eq!(loaded.rejected, []);
     let values = loaded.checkpoint.parameters.iter().flat_map(|tensor| &tensor.values);
     assert!(values.clone().count() > 0 && loaded.checkpoint.cursor.step < 6);
@@ -342,7 +342,7 @@ fn training_with_crps_lowers_the_score_of_an_ensemble() {
     let Outcome::Finished(trained) = outcome else { panic!("no signal was sent") };
     let dataset = open(&config.data, None, Split::Test, config.training.seed).unwrap();
     let assess = |model: &Forecaster<f32>| {
-        let assessor = Assessor {
+        let evaluator = Evaluator {
             dataset: dataset.as_ref(),
             split: Split::Test,
             input_frames: config.data.input_frames,
@@ -352,11 +352,11 @@ fn training_with_crps_lowers_the_score_of_an_ensemble() {
             nowcasts: None,
             interrupt: &Interrupt::manual(),
         };
-        assessor.assess(model, &mut Silent).unwrap().unwrap()
+        evaluator.evaluate(model, &mut Silent).unwrap().unwrap()
     };
     let before = assess(&Forecaster::new(config.model.clone(), config.training.seed).unwrap());
     let after = assess(&trained.model.model);
-    let [before, after] = [before, after].map(|assessment| assessment.ensemble.unwrap());
+    let [before, after] = [before, after].map(|evaluation| evaluation.ensemble.unwrap());
     assert!(after.overall.crps < 0.5 * before.overall.crps, "{after:?} after {before:?}");
     assert_eq!((after.members, after.per_step.len()), (3, 2));
     assert!(after.per_step.iter().all(|step| step.spread > 0.0 && step.fair_crps < step.crps), "{after:?}");
@@ -375,7 +375,7 @@ fn a_finished_run_has_all_its_files() {
     for file in ["config.toml", "metrics.jsonl", "model.safetensors", "report.html", "prediction.gif"] {
         assert!(fs::metadata(run(&folder).join(file)).unwrap().len() > 0, "{file}");
     }
-    let written = TrainingConfig::default().overlaid_by_file(&run(&folder).join("config.toml")).unwrap();
+    let written = RunConfig::default().overlaid_by_file(&run(&folder).join("config.toml")).unwrap();
     assert_eq!(written, tiny());
     let from_checkpoint = TrainedModel::read(&trained.checkpoint).unwrap();
     let from_weights = TrainedModel::read(&run(&folder).join("model.safetensors")).unwrap();

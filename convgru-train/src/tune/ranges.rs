@@ -8,7 +8,7 @@ use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::schedule::Watched;
 use crate::{Error, Result};
 
@@ -49,14 +49,14 @@ pub type Ranges = BTreeMap<String, Range>;
 /// A search, as `tune.toml` describes it.
 ///
 /// ```
-/// use convgru_train::config::TrainingConfig;
+/// use convgru_train::config::RunConfig;
 /// use convgru_train::tune::SearchConfig;
 ///
 /// let text = "trials = 8\n[ranges]\n\"optimizer.learning_rate\" = { log = [1e-4, 1e-2] }";
 /// let search = SearchConfig::from_toml(text).unwrap();
 /// let drawn = search.draw(3)?;
 /// assert_eq!(drawn, search.draw(3)?);
-/// let config = search.apply(&TrainingConfig::default(), 3)?;
+/// let config = search.apply(&RunConfig::default(), 3)?;
 /// assert!((1e-4..=1e-2).contains(&config.optimizer.learning_rate));
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
@@ -158,7 +158,7 @@ impl SearchConfig {
     ///
     /// # Errors
     /// [`Error::Config`] if a field does not exist or does not take what was drawn.
-    pub fn apply(&self, base: &TrainingConfig, number: usize) -> Result<TrainingConfig> {
+    pub fn apply(&self, base: &RunConfig, number: usize) -> Result<RunConfig> {
         let mut config = base.clone();
         for (field, value) in self.draw(number)? {
             config = config.with(&format!("{field}={value}"))?;
@@ -218,8 +218,8 @@ mod tests {
     fn draws_depend_on_the_number_alone_and_fill_their_ranges() {
         let search = SearchConfig::from_toml(TEXT).unwrap();
         let configs: Vec<_> =
-            (0..200).map(|number| search.apply(&TrainingConfig::default(), number).unwrap()).collect();
-        assert_eq!(search.apply(&TrainingConfig::default(), 7).unwrap(), configs[7]);
+            (0..200).map(|number| search.apply(&RunConfig::default(), number).unwrap()).collect();
+        assert_eq!(search.apply(&RunConfig::default(), 7).unwrap(), configs[7]);
         let small = configs.iter().filter(|config| config.optimizer.learning_rate < 1e-3).count();
         assert!((70..130).contains(&small), "{small} of 200 in the lower half of the logarithm");
         let count = |size: usize| configs.iter().filter(|config| config.training.batch_size == size).count();
@@ -238,7 +238,7 @@ mod tests {
         let search = SearchConfig::from_toml(example.split("```").next().unwrap()).unwrap();
         assert_eq!((search.trials, search.median_stopping, search.ranges.len()), (20, true, 4));
         for number in 0..20 {
-            search.apply(&TrainingConfig::default(), number).unwrap().validate().unwrap();
+            search.apply(&RunConfig::default(), number).unwrap().validate().unwrap();
         }
     }
 
@@ -257,7 +257,7 @@ mod tests {
         }
         assert!(SearchConfig::from_toml("[ranges]\na = { lgo = [1.0, 2.0] }").is_err());
         let missing = SearchConfig::from_toml("[ranges]\n\"optimizer.lerning_rate\" = [1.0]").unwrap();
-        let error = missing.apply(&TrainingConfig::default(), 0).unwrap_err().to_string();
+        let error = missing.apply(&RunConfig::default(), 0).unwrap_err().to_string();
         assert!(error.contains("optimizer.learning_rate"), "{error}");
     }
 }

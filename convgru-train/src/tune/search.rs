@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::median::{best_by, is_behind};
 use super::ranges::SearchConfig;
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::interrupt::{Interrupt, Signal};
 use crate::schedule::{Mode, Watched};
 use crate::storage::{Disk, Lock, create_folders, read_if_there, remove_leftovers};
-use crate::trainer::{Event, Observer, Outcome, Resumption, RunFolder, Session};
+use crate::trainer::{Event, Observer, Outcome, Resumption, RunFolder, Trainer};
 use crate::{Error, Result, write_atomically};
 
 /// The file that holds what is done.
@@ -52,7 +52,7 @@ pub struct Trial {
 /// A search in a folder: `tune.json`, and a folder for the run of each trial.
 pub struct Search {
     search: SearchConfig,
-    base: TrainingConfig,
+    base: RunConfig,
     folder: PathBuf,
     trials: Vec<Trial>,
     /// Whether a trial goes on although the data have changed since it was stopped.
@@ -61,7 +61,7 @@ pub struct Search {
     _lock: Lock,
 }
 
-/// How a session of a search ended.
+/// How [`Search::run`] ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SearchOutcome {
     /// All trials are done.
@@ -85,7 +85,7 @@ impl Search {
     /// # Errors
     /// [`Error::Config`] if no trial could be made of the ranges, [`Error::Locked`] if another process searches in the
     /// folder, [`Error::Format`] if the folder holds another search, and those of the files.
-    pub fn open(search: SearchConfig, base: TrainingConfig, folder: &Path) -> Result<Self> {
+    pub fn open(search: SearchConfig, base: RunConfig, folder: &Path) -> Result<Self> {
         search.validate()?;
         // Every trial must exist before the first is trained.
         (0..search.trials).try_for_each(|number| search.apply(&base, number)?.validate())?;
@@ -184,10 +184,10 @@ impl Search {
             run: None,
             curve: Vec::new(),
         };
-        let done = self.session(config, &own, &mut watch).and_then(|session| {
-            trial.run = Some(session.folder().path().to_path_buf());
-            watch.read(session.validations());
-            session.run(&mut watch)
+        let done = self.trainer(config, &own, &mut watch).and_then(|trainer| {
+            trial.run = Some(trainer.folder().path().to_path_buf());
+            watch.read(trainer.validations());
+            trainer.fit(&mut watch)
         });
         match done {
             Ok(Outcome::Finished(_)) => {}
@@ -209,23 +209,23 @@ impl Search {
         Ok(Some(trial))
     }
 
-    /// The session of a trial: what an earlier one saved goes on.
-    fn session<'a>(
+    /// The trainer of a trial: what an earlier one saved goes on.
+    fn trainer<'a>(
         &self,
-        config: TrainingConfig,
+        config: RunConfig,
         own: &'a Interrupt,
         observer: &mut dyn Observer,
-    ) -> Result<Session<'a>> {
+    ) -> Result<Trainer<'a>> {
         let told = "the trials before are saved; the same command goes on";
-        let newest = own.at_once(told, || RunFolder::newest(&self.folder, Some(&config.name)));
-        let folder = match newest {
-            Ok(newest) => newest.folder,
+        let latest = own.at_once(told, || RunFolder::latest(&self.folder, Some(&config.name)));
+        let folder = match latest {
+            Ok(latest) => latest.folder,
             // It was not begun, or killed before its first checkpoint, or none is intact.
-            Err(Error::Checkpoint { .. }) => return Session::begin(config, &self.folder, own),
+            Err(Error::Checkpoint { .. }) => return Trainer::start(config, &self.folder, own),
             Err(error) => return Err(error),
         };
         let run = Resumption { folder, allow_changed_data: self.allow_changed_data };
-        Session::resume(config, run, own, observer)
+        Trainer::resume(config, run, own, observer)
     }
 
     fn save(&self) -> Result<()> {
@@ -252,7 +252,7 @@ struct Watch<'a> {
 }
 
 impl Watch<'_> {
-    /// Takes in validations of earlier sessions.
+    /// Takes in validations from before.
     fn read(&mut self, validations: &[crate::checkpoint::ValidationRecord]) {
         let metric = self.search.search.metric;
         self.curve = validations.iter().map(|v| (v.step, sign(metric) * v.watched(metric))).collect();
@@ -283,12 +283,12 @@ mod tests {
     use super::*;
     use crate::trainer::Silent;
 
-    fn base() -> TrainingConfig {
+    fn base() -> RunConfig {
         let text = "[data]\nsize = 16\ndigit_size = 8\nmin_speed = 1.0\nmax_speed = 2.0\ninput_frames = 2\n\
                     output_frames = 1\ntrain_sequences = 8\nvalidation_sequences = 2\n[model]\npatch = 2\n\
                     hidden_channels = [2]\n[training]\nsteps = 4\nbatch_size = 2\nvalidate_every = 1\n\
                     checkpoint_every = 1\nthreads = 1";
-        TrainingConfig::from_toml(text).unwrap()
+        RunConfig::from_toml(text).unwrap()
     }
 
     fn search(extra: &str) -> SearchConfig {

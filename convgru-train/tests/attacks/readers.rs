@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use convgru_train::MemoryBudget;
-use convgru_train::config::TrainingConfig;
+use convgru_train::config::RunConfig;
 use convgru_train::dataset::{
     DataConfig, DigitsConfig, FramesConfig, OnCorrupt, RadarConfig, Source, SourceKind, Split, detect, open,
     open_whole, read_frames,
@@ -351,8 +351,8 @@ fn configurations_of_many_keys() {
     let read = |text: &str, words: &str| {
         std::fs::write(&path, text).unwrap();
         let most = allowed(text.len() as u64, 0);
-        let error = bounded("a configuration", most, || TrainingConfig::default().overlaid_by_file(&path))
-            .unwrap_err();
+        let error =
+            bounded("a configuration", most, || RunConfig::default().overlaid_by_file(&path)).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert!(bounded("ranges", most, || SearchConfig::read(&path)).is_err());
     };

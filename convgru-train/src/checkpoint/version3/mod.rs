@@ -68,9 +68,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::TrainingConfig;
+    use crate::config::RunConfig;
     use crate::interrupt::Interrupt;
-    use crate::trainer::{Event, Observer, Outcome, RunFolder, Session};
+    use crate::trainer::{Event, Observer, Outcome, RunFolder, Trainer};
 
     /// Of a run of four steps with an average, written by the program that wrote version 3.
     const STEP_2: &[u8] = include_bytes!("step_00000002.ckpt");
@@ -94,7 +94,7 @@ mod tests {
             (2, true, None, &None)
         );
         assert_eq!((half.history.steps.len(), half.history.timings.steps.len()), (2, 2));
-        let config = TrainingConfig::from_toml(&last.config_toml).unwrap();
+        let config = RunConfig::from_toml(&last.config_toml).unwrap();
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), &config.name).unwrap();
         fs::write(folder.checkpoints().join("step_00000002.ckpt"), STEP_2).unwrap();
@@ -102,7 +102,7 @@ mod tests {
         fs::write(folder.metrics(), line).unwrap();
         let interrupt = Interrupt::manual();
         let mut warnings = Warnings(Vec::new());
-        let session = Session::resume(config, folder.clone(), &interrupt, &mut warnings).unwrap();
+        let trainer = Trainer::resume(config, folder.clone(), &interrupt, &mut warnings).unwrap();
         assert!(warnings.0.iter().any(|text| text.contains("no fingerprint")), "{:?}", warnings.0);
         let text = fs::read_to_string(folder.metrics()).unwrap();
         let lines: Vec<serde_json::Value> =
@@ -110,7 +110,7 @@ mod tests {
         assert!(lines[0]["seconds"].is_null() && lines[0]["loss"].is_number(), "{text}");
         let second = lines.iter().find(|line| line["kind"] == "step" && line["step"] == 2).unwrap();
         assert_eq!((&second["seconds"], &second["data_wait"]), (&0.75.into(), &0.5.into()), "{text}");
-        let Outcome::Finished(trained) = session.run(&mut warnings).unwrap() else {
+        let Outcome::Finished(trained) = trainer.fit(&mut warnings).unwrap() else {
             panic!("no signal was sent")
         };
         // The instruction set of the machine that wrote the file may have been another.

@@ -51,9 +51,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::config::TrainingConfig;
+    use crate::config::RunConfig;
     use crate::interrupt::Interrupt;
-    use crate::trainer::{Outcome, RunFolder, Session, Silent};
+    use crate::trainer::{Outcome, RunFolder, Silent, Trainer};
 
     /// Of a run of four steps with an average, written by the program that wrote version 4.
     const STEP_2: &[u8] = include_bytes!("step_00000002.ckpt");
@@ -64,13 +64,13 @@ mod tests {
         let (half, last) = (Checkpoint::from_bytes(STEP_2).unwrap(), Checkpoint::from_bytes(STEP_4).unwrap());
         assert!(half.cursor.step == 2 && half.data.is_some() && half.instruction_set.is_empty());
         assert_eq!(Checkpoint::saved_at_a_glance(&STEP_2[..100]), half.saved);
-        let config = TrainingConfig::from_toml(&last.config_toml).unwrap();
+        let config = RunConfig::from_toml(&last.config_toml).unwrap();
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), &config.name).unwrap();
         fs::write(folder.checkpoints().join("step_00000002.ckpt"), STEP_2).unwrap();
         let interrupt = Interrupt::manual();
-        let session = Session::resume(config, folder, &interrupt, &mut Silent).unwrap();
-        let Outcome::Finished(trained) = session.run(&mut Silent).unwrap() else {
+        let trainer = Trainer::resume(config, folder, &interrupt, &mut Silent).unwrap();
+        let Outcome::Finished(trained) = trainer.fit(&mut Silent).unwrap() else {
             panic!("no signal was sent")
         };
         // The instruction set of the machine that wrote the file may have been another.

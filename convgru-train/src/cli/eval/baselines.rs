@@ -1,34 +1,34 @@
 //! A model beside the baselines of nowcasting, for people.
 
 use convgru_train::metric::EVENT_SCORES;
-use convgru_train::trainer::NowcastAssessment;
+use convgru_train::trainer::NowcastScores;
 
 /// A table for each threshold: a row for each score and model, a column for each lead time. `best` makes
 /// the best of a column stand out.
-pub(super) fn table(assessment: &NowcastAssessment, best: &dyn Fn(&str) -> String) -> String {
-    let quantity = &assessment.quantity;
+pub(super) fn table(evaluation: &NowcastScores, best: &dyn Fn(&str) -> String) -> String {
+    let quantity = &evaluation.quantity;
     let mut text = String::new();
-    for (at, threshold) in assessment.thresholds.iter().enumerate() {
+    for (at, threshold) in evaluation.thresholds.iter().enumerate() {
         text +=
-            &format!("{}\n", header(assessment, format!("from {threshold} {}", quantity.unit).trim_end()));
+            &format!("{}\n", header(evaluation, format!("from {threshold} {}", quantity.unit).trim_end()));
         for score in EVENT_SCORES {
-            let rows = assessment.models().map(|(name, scores)| (name, (score.of)(scores).swap_remove(at)));
+            let rows = evaluation.models().map(|(name, scores)| (name, (score.of)(scores).swap_remove(at)));
             text += &block(&score.name.to_uppercase(), &rows, score.higher_is_better, best);
         }
         text += "\n";
     }
     let title = format!("mean absolute error, {}", quantity.unit);
-    text += &format!("{}\n", header(assessment, title.trim_end_matches([',', ' '])));
-    let rows = assessment.models().map(|(name, scores)| (name, scores.mae()));
+    text += &format!("{}\n", header(evaluation, title.trim_end_matches([',', ' '])));
+    let rows = evaluation.models().map(|(name, scores)| (name, scores.mae()));
     text += &block("MAE", &rows, false, best);
     text.truncate(text.trim_end().len());
     text
 }
 
-fn header(assessment: &NowcastAssessment, title: &str) -> String {
-    let unit = if assessment.quantity.minutes_per_step.is_some() { "minutes" } else { "frames" };
+fn header(evaluation: &NowcastScores, title: &str) -> String {
+    let unit = if evaluation.quantity.minutes_per_step.is_some() { "minutes" } else { "frames" };
     let mut text = format!("{title:<26}");
-    text.extend(assessment.lead_minutes.iter().map(|lead| format!("{lead:>7}")));
+    text.extend(evaluation.lead_minutes.iter().map(|lead| format!("{lead:>7}")));
     text + &format!("  {unit} ahead")
 }
 
@@ -64,7 +64,7 @@ mod tests {
     use convgru_train::dataset::Quantity;
     use convgru_train::metric::{Events, ForecastScores};
 
-    fn assessment() -> NowcastAssessment {
+    fn evaluation() -> NowcastScores {
         let events = Events { thresholds: vec![0.5, 2.0], window: 1 };
         let frames = |values: [f32; 2]| Tensor::from_vec(&[1, 1, 1, 1, 2], values.to_vec()).unwrap();
         let scored = |forecast: [f32; 2]| {
@@ -72,7 +72,7 @@ mod tests {
             scores.add(&frames(forecast), &frames([1.0, 1.0])).unwrap();
             scores
         };
-        NowcastAssessment {
+        NowcastScores {
             thresholds: events.thresholds.clone(),
             lead_minutes: vec![5.0],
             quantity: Quantity { unit: "mm/h".into(), minutes_per_step: Some(5.0), ..Quantity::intensity() },
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn people_get_a_table_for_each_threshold_and_a_dash_for_what_is_undefined() {
-        let text = table(&assessment(), &|cell| format!("*{cell}"));
+        let text = table(&evaluation(), &|cell| format!("*{cell}"));
         assert!(text.starts_with("from 0.5 mm/h                   5  minutes ahead\n"), "{text}");
         let csi = "  CSI   convgru           *  1.000\n        persistence         0.500\n";
         assert!(text.contains(csi), "{text}");

@@ -12,8 +12,8 @@ use convgru_train::dataset::{
     Axes, DataConfig, SequenceDataset, Source, SourceKind, Split, detect, open, open_whole,
 };
 use convgru_train::interrupt::Interrupt;
-use convgru_train::shown::shown;
-use convgru_train::trainer::{Assessment, Assessor, NowcastOptions, TrainedModel, with_threads};
+use convgru_train::printable::printable;
+use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, TrainedModel, with_threads};
 
 use super::output::{self, Stream};
 use super::progress::Progress;
@@ -85,13 +85,13 @@ impl Eval {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn measure(&self, trained: &TrainedModel) -> anyhow::Result<Assessment> {
+    fn measure(&self, trained: &TrainedModel) -> anyhow::Result<EvaluationResult> {
         let dataset = self.dataset(trained)?;
         for warning in dataset.warnings() {
             output::warn(warning);
         }
         let nowcasts = self.baselines.then(|| self.nowcasts(dataset.as_ref()));
-        let assessor = Assessor {
+        let evaluator = Evaluator {
             dataset: dataset.as_ref(),
             split: Split::Test,
             input_frames: trained.config.data.input_frames,
@@ -101,8 +101,8 @@ impl Eval {
             nowcasts: nowcasts.as_ref(),
             interrupt: &Interrupt::manual(),
         };
-        let assessment = assessor.assess(&trained.model, &mut Progress::new())?;
-        assessment.context("the measuring was ended early")
+        let evaluation = evaluator.evaluate(&trained.model, &mut Progress::new())?;
+        evaluation.context("the measuring was ended early")
     }
 
     fn dataset(&self, trained: &TrainedModel) -> anyhow::Result<Box<dyn SequenceDataset>> {
@@ -112,7 +112,7 @@ impl Eval {
         let Some(path) = &self.data else {
             return Ok(open(&config.data, config.data_folder(), Split::Test, seed)?);
         };
-        let what = || format!("--data {}", shown(path));
+        let what = || format!("--data {}", printable(path));
         let found = path.canonicalize().with_context(what)?;
         let source = match detect(path).with_context(what)? {
             SourceKind::Frames => {
@@ -143,28 +143,28 @@ impl Eval {
         options
     }
 
-    fn report(&self, trained: &TrainedModel, assessment: &Assessment) -> anyhow::Result<()> {
+    fn report(&self, trained: &TrainedModel, evaluation: &EvaluationResult) -> anyhow::Result<()> {
         let stream = if self.json { Stream::Stderr } else { Stream::Stdout };
-        let scores = &assessment.model;
-        let mut rows = assessment.overall();
+        let scores = &evaluation.model;
+        let mut rows = evaluation.overall();
         let lead_times: Vec<String> = (1..=scores.per_step.len()).map(|t| format!("  frame {t}")).collect();
         rows.extend(lead_times.iter().map(String::as_str).zip(scores.per_step.iter().copied()));
         let mut text = format!(
             "{} of step {} on {} sequences\n\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame.",
-            shown(&self.checkpoint),
+            printable(&self.checkpoint),
             trained.step,
             scores.sequences,
             output::table(&rows),
-            assessment.ratio()
+            evaluation.ratio()
         );
-        if let Some(ensemble) = &assessment.ensemble {
+        if let Some(ensemble) = &evaluation.ensemble {
             text += &format!("\n\n{}", ensemble::table(ensemble));
         }
-        if let Some(nowcasts) = &assessment.nowcasts {
+        if let Some(nowcasts) = &evaluation.nowcasts {
             let best = output::highlighter(stream);
             text += &format!("\n\n{}", baselines::table(nowcasts, &best));
         }
         output::highlighted(stream, &text)?;
-        if self.json { output::json(&assessment.to_json()) } else { Ok(()) }
+        if self.json { output::json(&evaluation.to_json()) } else { Ok(()) }
     }
 }

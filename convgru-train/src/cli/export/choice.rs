@@ -2,7 +2,7 @@
 
 use convgru_model::import::layout::Layout;
 
-use convgru_train::shown::shown;
+use convgru_train::printable::printable;
 
 use super::{Export, Form, Part};
 
@@ -53,7 +53,7 @@ impl Choice {
                 let found = other.map_or("no extension".to_owned(), |extension| format!(".{extension}"));
                 anyhow::bail!(
                     "--output {}: {found}, where .onnx or .safetensors tells what is written",
-                    shown(&export.output)
+                    printable(&export.output)
                 )
             }
         }

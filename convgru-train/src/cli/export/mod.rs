@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, ValueEnum};
 use convgru_model::import::layout::Layout;
-use convgru_train::shown::shown;
+use convgru_train::printable::printable;
 use convgru_train::write_atomically;
 use serde_json::json;
 
@@ -126,7 +126,7 @@ impl Export {
             });
             output::json(&value)?;
         } else {
-            output::result(&format!("wrote {}: {what}, {} bytes", shown(&self.output), bytes.len()))?;
+            output::result(&format!("wrote {}: {what}, {} bytes", printable(&self.output), bytes.len()))?;
             for note in notes {
                 output::result(&format!("  {note}"))?;
             }

@@ -40,7 +40,7 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                 ],
             })
         }
-        (Source::Trained(trained), OnnxChoice::Step(part)) => {
+        (Source::TrainedRun(trained), OnnxChoice::Step(part)) => {
             let (of_part, notes) = match part {
                 Part::Encoder => (onnx::Part::EncoderStep, encoder_notes(&trained.config.model)),
                 Part::Forecaster => (onnx::Part::ForecasterStep, forecaster_notes(&trained.config.model)),
@@ -51,7 +51,7 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                 notes: notes.into(),
             })
         }
-        (Source::Trained(trained), OnnxChoice::Forecast(frames)) => {
+        (Source::TrainedRun(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
             let channels = trained.config.model.image_channels();
             let predicted = channels * trained.config.model.members();

@@ -6,8 +6,8 @@ use anyhow::Context;
 use convgru_model::import::safetensors_metadata;
 use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
 use convgru_model::{ConvGru, ConvGruConfig, Error, ForecasterConfig, Parameters, Tensor};
+use convgru_train::printable::printable;
 use convgru_train::read_file;
-use convgru_train::shown::shown;
 use convgru_train::trainer::TrainedModel;
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ use super::{Export, Part};
 /// What is exported.
 pub(super) enum Source {
     /// A trained model.
-    Trained(Box<TrainedModel>),
+    TrainedRun(Box<TrainedModel>),
     /// A stack of cells.
     Stack(Box<Stack>),
     /// A network of other cells.
@@ -72,10 +72,10 @@ impl Source {
     /// Reads what the options name.
     pub(super) fn read(export: &Export) -> anyhow::Result<Self> {
         match (&export.checkpoint, &export.weights) {
-            (Some(checkpoint), _) => Ok(Self::Trained(Box::new(TrainedModel::read(checkpoint)?))),
+            (Some(checkpoint), _) => Ok(Self::TrainedRun(Box::new(TrainedModel::read(checkpoint)?))),
             (None, Some(weights)) => {
                 let bytes = read_file(weights)?;
-                read_weights(bytes, export.stack.as_deref()).with_context(|| shown(weights))
+                read_weights(bytes, export.stack.as_deref()).with_context(|| printable(weights))
             }
             (None, None) => anyhow::bail!("--checkpoint or --weights is needed"),
         }

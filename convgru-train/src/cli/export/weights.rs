@@ -27,8 +27,8 @@ pub(super) fn write(source: &Source, choice: &WeightsChoice) -> anyhow::Result<W
             let bytes = to_smallest_safetensors(network.network.parameters(), &metadata)?;
             Ok(Written { bytes, what: "the weights of a network".into(), notes: Vec::new() })
         }
-        (Source::Trained(trained), Some(part)) => of_stack(&Stack::of_part(trained, part)?, choice),
-        (Source::Trained(trained), None) => Ok(Written {
+        (Source::TrainedRun(trained), Some(part)) => of_stack(&Stack::of_part(trained, part)?, choice),
+        (Source::TrainedRun(trained), None) => Ok(Written {
             bytes: trained.to_safetensors()?,
             what: "the weights of a trained model".into(),
             notes: Vec::new(),

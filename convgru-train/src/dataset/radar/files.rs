@@ -13,7 +13,7 @@ use crate::dataset::source::radar::meteonet::RainFile;
 use crate::dataset::source::radar::pgm::{self, Pgm};
 use crate::dataset::timestamp::Timestamp;
 use crate::dataset::{OnCorrupt, gridded};
-use crate::shown::{shown, shown_name};
+use crate::printable::{printable, printable_name};
 use crate::{Error, MemoryBudget, Result, input};
 
 /// How deep folders may lie in folders.
@@ -156,7 +156,7 @@ pub(super) fn find(
         found.entry(Format::Hdf5(model)).or_default().push(frame.file.clone());
         composites.entry(Format::Hdf5(model)).or_default().push(frame);
     }
-    let error = |reason| Error::Data { what: shown(folder), reason };
+    let error = |reason| Error::Data { what: printable(folder), reason };
     if found.len() > 1 {
         let formats: Vec<String> =
             found.iter().map(|(format, files)| format!("{} {}", files.len(), format.name())).collect();
@@ -170,7 +170,10 @@ pub(super) fn find(
             return Err(left_out.swap_remove(0));
         }
         let other = other.map_or(String::new(), |file| {
-            format!("; {} is HDF5, but of neither model", shown_name(file.file_name().unwrap_or_default()))
+            format!(
+                "; {} is HDF5, but of neither model",
+                printable_name(file.file_name().unwrap_or_default())
+            )
         });
         return Err(error(format!(
             "holds no radar files; looked for *.pgm and *.pgm.gz (FMI composites), rainfall_*.npz (MeteoNet), *.h5, *.hdf5 and \
@@ -231,7 +234,7 @@ fn folder_name(root: &Path, file: &Path) -> String {
     let below = folder.strip_prefix(root).unwrap_or(folder);
     let name =
         if below.as_os_str().is_empty() { Path::new(root.file_name().unwrap_or_default()) } else { below };
-    shown(name)
+    printable(name)
 }
 
 /// Calls `visit` with each file in a folder and those below, in any order. A file is its own. No folder is visited twice: one
@@ -261,7 +264,7 @@ pub(in crate::dataset) fn each_file(root: &Path, visit: &mut dyn FnMut(PathBuf) 
                 let reason = format!(
                     "holds more than {MOST_FILES} files or {MOST_FOLDERS} folders; give a folder with fewer"
                 );
-                return Err(Error::Data { what: shown(root), reason });
+                return Err(Error::Data { what: printable(root), reason });
             }
             if !input::is_folder(&path)? {
                 visit(path)?;

@@ -22,7 +22,7 @@ use super::windows::{
     Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
 };
 use super::{SequenceDataset, Split};
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, MemoryBudget, Result};
 
 /// Whether a file is of a format that is read here.
@@ -48,7 +48,7 @@ pub(super) fn open(
     seed: u64,
 ) -> Result<WindowDataset> {
     let found = Found::new(data, config, folder)?;
-    let parts = Parts::new(&found.timeline, config, data.steps(), &shown(folder))?;
+    let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
     found.dataset(data, parts.of(split), split, seed)
 }
 
@@ -63,7 +63,7 @@ pub(super) fn open_splits(
     seed: u64,
 ) -> Result<[WindowDataset; 3]> {
     let found = Found::new(data, config, folder)?;
-    let parts = Parts::new(&found.timeline, config, data.steps(), &shown(folder))?;
+    let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
     let open = |split| found.dataset(data, parts.of(split), split, seed);
     Ok([open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?])
 }
@@ -74,7 +74,7 @@ pub(super) fn open_splits(
 /// As [`open`].
 pub(super) fn open_whole(data: &DataConfig, config: &RadarConfig, folder: &Path) -> Result<WindowDataset> {
     let found = Found::new(data, config, folder)?;
-    let part = Parts::whole(&found.timeline, data.steps(), &shown(folder))?;
+    let part = Parts::whole(&found.timeline, data.steps(), &printable(folder))?;
     found.dataset(data, &part, Split::Test, 0)
 }
 
@@ -101,7 +101,7 @@ impl<'a> Found<'a> {
     /// The sequences of some of their frames, as those of a split are chosen.
     fn dataset(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<WindowDataset> {
         let (config, folder, format, timeline) = (self.config, self.folder, self.format, &self.timeline);
-        let what = shown(folder);
+        let what = printable(folder);
         let decoder = Decoder {
             format,
             config,

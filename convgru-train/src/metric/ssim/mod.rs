@@ -1,6 +1,6 @@
 //! Structural similarity of a frame.
 //!
-//! Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error
+//! Wang, Bovik, Sheikh and Simoncelli, "Image quality evaluation: from error
 //! visibility to structural similarity", 2004. With `E` the mean under a
 //! Gaussian window around a pixel, for images `x` and `y` of the range `L = 1`:
 //!

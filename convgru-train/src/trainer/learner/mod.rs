@@ -9,14 +9,17 @@ use convgru_model::{
     Forecaster, ForecasterParameters, Isa, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
 };
 
-use super::average::Average;
-use super::forcing::draw_forced;
-use super::pieces::pieces;
-use super::reverse::OwnFrames;
+mod micro_batches;
+mod moving_average;
+mod scheduled_sampling;
+
+use self::micro_batches::micro_batches;
+use self::moving_average::MovingAverage;
+use self::scheduled_sampling::{PredictedInputs, draw_teacher_forced};
 use crate::checkpoint::{
     Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord,
 };
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::dataset::{Batch, Transform};
 use crate::loss::{Forecast, FrameGradient, Objective, PartCounts, Truth};
 use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
@@ -30,8 +33,8 @@ pub struct Learner {
     gradients: ForecasterParameters<f32>,
     schedule: Schedule,
     pub(super) objective: Objective,
-    average: Option<Average>,
-    config: TrainingConfig,
+    average: Option<MovingAverage>,
+    config: RunConfig,
 }
 
 /// Which frames a step reads that are not what comes by itself.
@@ -39,11 +42,11 @@ struct Sampling {
     /// Predicted frames whose truth the forecaster reads.
     forced: Vec<bool>,
     /// Frames of the input that are predicted.
-    own: OwnFrames,
+    predicted_inputs: PredictedInputs,
 }
 
 /// What became of a batch.
-pub enum Step {
+pub enum StepOutcome {
     /// The model learned from it.
     Taken(StepRecord),
     /// Loss or gradient was no number; nothing has changed.
@@ -55,7 +58,7 @@ impl Learner {
     ///
     /// # Errors
     /// [`Error::Config`] or [`Error::Model`] if a field of the configuration is out of its range.
-    pub fn new(config: &TrainingConfig, transform: &Transform) -> Result<Self> {
+    pub fn new(config: &RunConfig, transform: &Transform) -> Result<Self> {
         let mut model = Forecaster::new(config.model.clone(), config.training.seed)?;
         model.set_truncation(NonZeroUsize::new(config.training.truncate));
         if config.training.memory_budget > 0 {
@@ -68,7 +71,7 @@ impl Learner {
             optimizer: Optimizer::new(config.optimizer.clone(), &model)?,
             schedule: schedule(config)?,
             objective: config.training.objective(transform),
-            average: (decay > 0.0).then(|| Average::new(&model, decay)),
+            average: (decay > 0.0).then(|| MovingAverage::new(&model, decay)),
             config: config.clone(),
             model,
         })
@@ -123,19 +126,23 @@ impl Learner {
     ///
     /// # Errors
     /// Those of the model.
-    pub fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<Step> {
+    pub fn step(&mut self, batch: &Batch, cursor: Cursor) -> Result<StepOutcome> {
         let training = &self.config.training;
-        let skip =
-            |part| Ok(Step::Skipped(SkippedRecord { step: cursor.step + 1, epoch: cursor.epoch, part }));
+        let skip = |part| {
+            Ok(StepOutcome::Skipped(SkippedRecord { step: cursor.step + 1, epoch: cursor.epoch, part }))
+        };
         let probability = training.teacher_forcing.probability(cursor.step, training.steps);
         let steps = self.config.data.output_frames;
-        let forced = draw_forced(training.seed, cursor.step, probability, steps);
+        let forced = draw_teacher_forced(training.seed, cursor.step, probability, steps);
         let (clip_norm, clip_bound) = (training.clip_norm, training.clip_value);
         let norm_type = NormType::new(training.clip_norm_type)?;
 
         let replaced = training.reverse_sampling.probability(cursor.step, training.steps);
         let read = [batch.frames.shape().get(1).copied().unwrap_or(0), self.config.data.input_frames];
-        let sampling = Sampling { forced, own: OwnFrames::draw(training.seed, cursor.step, replaced, read) };
+        let sampling = Sampling {
+            forced,
+            predicted_inputs: PredictedInputs::draw(training.seed, cursor.step, replaced, read),
+        };
 
         let loss = self.accumulate(batch, &sampling)?;
         if !loss.is_finite() {
@@ -158,7 +165,7 @@ impl Learner {
         if let Some(average) = &mut self.average {
             average.update(&self.model, taken);
         }
-        Ok(Step::Taken(StepRecord {
+        Ok(StepOutcome::Taken(StepRecord {
             step: cursor.step + 1,
             epoch: cursor.epoch,
             loss,
@@ -176,15 +183,15 @@ impl Learner {
         if self.config.training.accumulate == 1 {
             let (input, target) = batch.split(input_frames)?;
             let counts = self.objective.counts(&Truth::from(&target))?;
-            let input = sampling.own.in_place_of(&self.model, input, 0)?;
+            let input = sampling.predicted_inputs.apply(&self.model, input, 0)?;
             return self.backpropagate(&input, &target, &counts, &sampling.forced);
         }
         let counts = self.objective.counts(&Truth::from(&batch.split(input_frames)?.1))?;
         let (mut loss, mut first) = (0.0, 0);
-        for piece in pieces(batch, self.config.training.accumulate)? {
+        for piece in micro_batches(batch, self.config.training.accumulate)? {
             let (input, target) = piece.split(input_frames)?;
             let samples = input.frames.shape()[1];
-            let input = sampling.own.in_place_of(&self.model, input, first)?;
+            let input = sampling.predicted_inputs.apply(&self.model, input, first)?;
             first += samples;
             loss += self.backpropagate(&input, &target, &counts, &sampling.forced)?;
             if !loss.is_finite() {
@@ -229,6 +236,6 @@ impl Learner {
 }
 
 /// The schedule before the first step.
-fn schedule(config: &TrainingConfig) -> Result<Schedule> {
+fn schedule(config: &RunConfig) -> Result<Schedule> {
     Schedule::new(&config.schedule, config.optimizer.learning_rate, config.training.steps)
 }

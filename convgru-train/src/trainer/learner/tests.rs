@@ -5,13 +5,13 @@ use convgru_model::Tensor;
 
 use super::*;
 
-fn config(settings: &[&str]) -> TrainingConfig {
+fn config(settings: &[&str]) -> RunConfig {
     let text = "[data]\nsize = 8\ndigit_size = 4\nmin_speed = 1.0\nmax_speed = 2.0\ninput_frames = 2\n\
                 output_frames = 2\n[model]\npatch = 2\nhidden_channels = [3]\n[training]\nsteps = 9\nloss = \"mse\"";
-    settings.iter().fold(TrainingConfig::from_toml(text).unwrap(), |config, set| config.with(set).unwrap())
+    settings.iter().fold(RunConfig::from_toml(text).unwrap(), |config, set| config.with(set).unwrap())
 }
 
-fn new(config: &TrainingConfig) -> Result<Learner> {
+fn new(config: &RunConfig) -> Result<Learner> {
     Learner::new(config, &crate::dataset::Quantity::intensity().transform)
 }
 
@@ -29,10 +29,10 @@ fn state(learner: &Learner) -> Vec<u8> {
     learner.checkpoint(at(0), &History::default()).to_bytes().unwrap()
 }
 
-fn taken(step: Step) -> StepRecord {
+fn taken(step: StepOutcome) -> StepRecord {
     match step {
-        Step::Taken(record) => record,
-        Step::Skipped(record) => panic!("{record:?}"),
+        StepOutcome::Taken(record) => record,
+        StepOutcome::Skipped(record) => panic!("{record:?}"),
     }
 }
 
@@ -54,7 +54,7 @@ fn a_batch_that_is_no_number_changes_nothing() {
         // In the last frame, which is predicted.
         *bad.frames.as_mut_slice().last_mut().unwrap() = value;
         for step in [1, 2] {
-            let Step::Skipped(record) = spoiled.step(&bad, at(step)).unwrap() else {
+            let StepOutcome::Skipped(record) = spoiled.step(&bad, at(step)).unwrap() else {
                 panic!("{value} was learned from")
             };
             assert_eq!(record, SkippedRecord { step: step + 1, epoch: 0, part });

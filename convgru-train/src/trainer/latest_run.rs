@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use super::folder::RunFolder;
+use super::run_folder::RunFolder;
 use crate::checkpoint::{Checkpoint, FEWEST_GENERATIONS};
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::storage::{self, Storage};
 use crate::{Error, Result};
 
@@ -19,7 +19,7 @@ const RETRIES: usize = 3;
 
 /// The run that was saved last.
 #[derive(Clone, Debug)]
-pub struct Newest {
+pub struct LatestRun {
     /// Its folder.
     pub folder: RunFolder,
     /// Runs that were saved later and cannot be resumed, each with the reason.
@@ -42,19 +42,19 @@ impl RunFolder {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if there is none, [`Error::Io`] if a folder or file cannot be read now.
-    pub fn newest(out: &Path, name: Option<&str>) -> Result<Newest> {
-        Self::newest_on(storage::disk(), out, name)
+    pub fn latest(out: &Path, name: Option<&str>) -> Result<LatestRun> {
+        Self::latest_on(storage::disk(), out, name)
     }
 
-    /// As [`newest`](Self::newest), on any storage.
-    pub(super) fn newest_on(storage: Arc<dyn Storage>, out: &Path, name: Option<&str>) -> Result<Newest> {
+    /// As [`latest`](Self::latest), on any storage.
+    pub(super) fn latest_on(storage: Arc<dyn Storage>, out: &Path, name: Option<&str>) -> Result<LatestRun> {
         let mut candidates = candidates(&storage, out, name)?;
         let mut passed_over = Vec::new();
         loop {
             candidates.sort_by(|a, b| (a.saved, a.folder.path()).cmp(&(b.saved, b.folder.path())));
             let Some(last) = candidates.pop() else { break };
             if last.is_certain {
-                return Ok(Newest { folder: last.folder, passed_over });
+                return Ok(LatestRun { folder: last.folder, passed_over });
             }
             match saved(&last.folder) {
                 Ok(saved) => candidates.push(Candidate { saved, is_certain: true, ..last }),
@@ -120,9 +120,9 @@ fn written(storage: &dyn Storage, path: &Path) -> Result<u64> {
 
 /// When a run was saved, if it can be resumed.
 fn saved(folder: &RunFolder) -> Result<u64> {
-    TrainingConfig::default().overlaid_by_file(&folder.config())?;
+    RunConfig::default().overlaid_by_file(&folder.config())?;
     let store = folder.store(FEWEST_GENERATIONS);
-    let mut loaded = store.load_newest();
+    let mut loaded = store.load_latest();
     for _ in 0..RETRIES {
         // Another process trains there, and removed an old generation that was still listed.
         let is_gone =
@@ -130,7 +130,7 @@ fn saved(folder: &RunFolder) -> Result<u64> {
         if !loaded.as_ref().is_err_and(is_gone) {
             break;
         }
-        loaded = store.load_newest();
+        loaded = store.load_latest();
     }
     let loaded = loaded?;
     loaded.checkpoint.saved.map_or_else(|| written(folder.storage(), &loaded.path), Ok)
@@ -169,14 +169,14 @@ mod tests {
         RunFolder::open(folder.path()).unwrap()
     }
 
-    fn newest(out: &Path, name: Option<&str>) -> String {
-        RunFolder::newest(out, name).unwrap().folder.name()
+    fn latest(out: &Path, name: Option<&str>) -> String {
+        RunFolder::latest(out, name).unwrap().folder.name()
     }
 
     #[test]
     fn what_is_in_a_run_decides_and_not_the_times_of_its_files() {
         let out = tempfile::tempdir().unwrap();
-        let none = RunFolder::newest(out.path(), None).unwrap_err().to_string();
+        let none = RunFolder::latest(out.path(), None).unwrap_err().to_string();
         assert!(none.contains("no run to resume"), "{none}");
         for (name, minute) in [("quick-wide", 9), ("quick", 3), ("other", 8), ("quick-2", 2)] {
             run(out.path(), name, &[(1, Some(minute))]);
@@ -184,9 +184,9 @@ mod tests {
         // Copied or restored last, and yet the oldest.
         fs::write(out.path().join("quick-2/checkpoints/note"), "").unwrap();
         fs::write(out.path().join("stray file"), "").unwrap();
-        assert_eq!(newest(out.path(), Some("quick")), "quick");
-        assert_eq!(newest(out.path(), None), "quick-wide");
-        let error = RunFolder::newest(out.path(), Some("slow")).unwrap_err().to_string();
+        assert_eq!(latest(out.path(), Some("quick")), "quick");
+        assert_eq!(latest(out.path(), None), "quick-wide");
+        let error = RunFolder::latest(out.path(), Some("slow")).unwrap_err().to_string();
         assert!(error.contains("`slow`"), "{error}");
     }
 
@@ -200,12 +200,12 @@ mod tests {
         let no_config = run(out.path(), "no-config", &[(1, Some(8))]);
         fs::write(no_config.config(), "steps = ").unwrap();
         fs::create_dir_all(out.path().join("half/checkpoints")).unwrap();
-        let found = RunFolder::newest(out.path(), None).unwrap();
+        let found = RunFolder::latest(out.path(), None).unwrap();
         assert_eq!(found.folder.name(), "good");
         let told = found.passed_over.join("\n");
         assert!(told.contains("damaged") && told.contains("no-config"), "{told}");
         fs::remove_dir_all(found.folder.path()).unwrap();
-        let error = RunFolder::newest(out.path(), None).unwrap_err().to_string();
+        let error = RunFolder::latest(out.path(), None).unwrap_err().to_string();
         assert!(error.contains("no run to resume") && error.contains("truncated"), "{error}");
     }
 
@@ -214,12 +214,12 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let broken = run(out.path(), "broken", &[(1, Some(2)), (2, Some(90))]);
         run(out.path(), "intact", &[(1, Some(5))]);
-        assert_eq!(newest(out.path(), None), "broken");
+        assert_eq!(latest(out.path(), None), "broken");
         let path = broken.checkpoints().join("step_00000002.ckpt");
         let mut bytes = fs::read(&path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&path, bytes).unwrap();
-        assert_eq!(newest(out.path(), None), "intact");
+        assert_eq!(latest(out.path(), None), "intact");
     }
 
     #[test]
@@ -231,7 +231,7 @@ mod tests {
                 File::options().write(true).open(folder.checkpoints().join("step_00000001.ckpt")).unwrap();
             file.set_modified(UNIX_EPOCH + Duration::from_secs(60 * minute)).unwrap();
         }
-        assert_eq!(newest(out.path(), None), "a");
+        assert_eq!(latest(out.path(), None), "a");
     }
 
     #[test]
@@ -243,11 +243,11 @@ mod tests {
         // Without a time of its own its file's counts, which is now.
         run(out.path(), "newest", &[(1, None)]);
         let counting = Failing::once(usize::MAX, Errno::Device);
-        RunFolder::newest_on(Arc::new(counting.clone()), out.path(), None).unwrap();
+        RunFolder::latest_on(Arc::new(counting.clone()), out.path(), None).unwrap();
         assert!(counting.calls() > 15, "only {} calls", counting.calls());
         for at in 0..counting.calls() {
             let errno = Errno::ALL[at % Errno::ALL.len()];
-            match RunFolder::newest_on(Arc::new(Failing::once(at, errno)), out.path(), None) {
+            match RunFolder::latest_on(Arc::new(Failing::once(at, errno)), out.path(), None) {
                 Err(Error::Io { .. }) => {}
                 other => panic!("{errno:?} at {at}: {other:?}"),
             }
@@ -268,7 +268,7 @@ mod tests {
         link("file", "link");
         // A run that is linked to is one run.
         link("run", "alias");
-        assert!(["run", "alias"].contains(&newest(out.path(), None).as_str()));
+        assert!(["run", "alias"].contains(&latest(out.path(), None).as_str()));
     }
 
     #[cfg(unix)]
@@ -279,6 +279,6 @@ mod tests {
         let made = run(out.path(), "run", &[(1, Some(3))]);
         let odd = out.path().join(OsStr::from_bytes(b"odd\xff"));
         fs::rename(made.path(), &odd).unwrap();
-        assert_eq!(RunFolder::newest(out.path(), None).unwrap().folder.path(), odd);
+        assert_eq!(RunFolder::latest(out.path(), None).unwrap().folder.path(), odd);
     }
 }

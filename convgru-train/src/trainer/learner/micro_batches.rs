@@ -11,18 +11,18 @@ use crate::dataset::Batch;
 ///
 /// # Errors
 /// If a piece would hold no sample.
-pub(super) fn pieces(batch: &Batch, pieces: usize) -> Result<Vec<Batch>> {
+pub(super) fn micro_batches(batch: &Batch, count: usize) -> Result<Vec<Batch>> {
     let samples = batch.frames.shape()[1];
-    let piece = |index: usize| {
-        let range = index * samples / pieces..(index + 1) * samples / pieces;
-        let valid = batch.valid.as_ref().map(|valid| part(valid, &range)).transpose()?;
-        Ok(Batch { frames: part(&batch.frames, &range)?, valid })
+    let part = |index: usize| {
+        let range = index * samples / count..(index + 1) * samples / count;
+        let valid = batch.valid.as_ref().map(|valid| samples_of(valid, &range)).transpose()?;
+        Ok(Batch { frames: samples_of(&batch.frames, &range)?, valid })
     };
-    (0..pieces).map(piece).collect()
+    (0..count).map(part).collect()
 }
 
 /// Some samples of `[T, N, ...]`.
-fn part(tensor: &Tensor<f32>, samples: &Range<usize>) -> Result<Tensor<f32>> {
+fn samples_of(tensor: &Tensor<f32>, samples: &Range<usize>) -> Result<Tensor<f32>> {
     let sample: usize = tensor.shape()[2..].iter().product();
     let mut shape = tensor.shape().to_vec();
     shape[1] = samples.len();
@@ -39,7 +39,7 @@ mod tests {
     fn pieces_hold_every_sample_once_and_in_order() {
         let frames = Tensor::from_fn(&[2, 5, 1, 1, 1], |i| i as f32);
         let valid = Tensor::from_fn(&[2, 5, 1, 1, 1], |i| i as f32 + 100.0);
-        let cut = pieces(&Batch { frames, valid: Some(valid) }, 2).unwrap();
+        let cut = micro_batches(&Batch { frames, valid: Some(valid) }, 2).unwrap();
         assert_eq!(cut[0].frames.as_slice(), [0.0, 1.0, 5.0, 6.0]);
         assert_eq!(cut[1].frames.as_slice(), [2.0, 3.0, 4.0, 7.0, 8.0, 9.0]);
         assert_eq!(cut[0].valid.as_ref().unwrap().as_slice(), [100.0, 101.0, 105.0, 106.0]);

@@ -19,13 +19,13 @@ const EXAMPLE: &str = "example.gif";
 const LOCK: &str = "run.lock";
 /// The files beside the checkpoints that a run writes.
 const FILES: [&str; 8] =
-    [CONFIG, METRICS, super::event_file::NAME, WEIGHTS, REPORT, TEST, ANIMATION, EXAMPLE];
+    [CONFIG, METRICS, super::logging::EVENT_FILE, WEIGHTS, REPORT, TEST, ANIMATION, EXAMPLE];
 const MOST_RUNS_OF_A_NAME: usize = 100_000;
 
 /// The folder of one run: `config.toml`, `metrics.jsonl`, `events.out.tfevents.convgru`, `checkpoints/`,
 /// `model.safetensors`, `test.json`, `report.html`, `prediction.gif`, `example.gif` and `run.lock`.
 ///
-/// A folder that was created, or that a [`Session`](super::Session) goes on in, is locked for other processes until
+/// A folder that was created, or that a [`Trainer`](super::Trainer) goes on in, is locked for other processes until
 /// the last clone of it is dropped.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
@@ -210,7 +210,7 @@ impl RunFolder {
 
     /// `events.out.tfevents.convgru`: the same curves for TensorBoard.
     pub fn events(&self) -> PathBuf {
-        self.path.join(super::event_file::NAME)
+        self.path.join(super::logging::EVENT_FILE)
     }
 
     /// `checkpoints/`: what a run continues from.

@@ -12,36 +12,36 @@ const REVERSE_SAMPLING_SEED: u64 = 0x7265_7665_7273_6521;
 
 /// Which frames of some samples are the network's own.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct OwnFrames {
+pub(crate) struct PredictedInputs {
     /// Frames of a sample but for the first, which is always the true one; samples one after the other.
-    own: Vec<bool>,
+    predicted: Vec<bool>,
     frames: usize,
 }
 
-impl OwnFrames {
+impl PredictedInputs {
     /// Each with the given probability, drawn from the seed and the number of the optimiser step alone. `frames` are
     /// those that are read.
-    pub(super) fn draw(seed: u64, step: u64, probability: f64, [samples, frames]: [usize; 2]) -> Self {
+    pub(crate) fn draw(seed: u64, step: u64, probability: f64, [samples, frames]: [usize; 2]) -> Self {
         let frames = frames.saturating_sub(1);
         if probability <= 0.0 {
-            return Self { own: vec![false; samples * frames], frames };
+            return Self { predicted: vec![false; samples * frames], frames };
         }
         let mut random = ChaCha8Rng::seed_from_u64(seed ^ REVERSE_SAMPLING_SEED);
         random.set_stream(step);
         // 53 bits make a uniform number in [0, 1).
         let uniform = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
-        let own = (0..samples * frames).map(|_| uniform(random.next_u64()) < probability).collect();
-        Self { own, frames }
+        let predicted = (0..samples * frames).map(|_| uniform(random.next_u64()) < probability).collect();
+        Self { predicted, frames }
     }
 
     /// Whether frame `t` of a sample is the network's own.
-    fn is_own(&self, sample: usize, t: usize) -> bool {
-        t > 0 && self.own[sample * self.frames + t - 1]
+    fn is_predicted(&self, sample: usize, t: usize) -> bool {
+        t > 0 && self.predicted[sample * self.frames + t - 1]
     }
 
     /// The last frame of any of some samples that is the network's own.
     fn last(&self, samples: &std::ops::Range<usize>) -> Option<usize> {
-        (1..=self.frames).rev().find(|&t| samples.clone().any(|sample| self.is_own(sample, t)))
+        (1..=self.frames).rev().find(|&t| samples.clone().any(|sample| self.is_predicted(sample, t)))
     }
 
     /// The input of some samples, `first` and those after it, as it is read: frames of the network's own are what
@@ -50,23 +50,18 @@ impl OwnFrames {
     ///
     /// # Errors
     /// Those of the network.
-    pub(super) fn in_place_of(
-        &self,
-        model: &Forecaster<f32>,
-        mut input: Batch,
-        first: usize,
-    ) -> Result<Batch> {
+    pub(crate) fn apply(&self, model: &Forecaster<f32>, mut input: Batch, first: usize) -> Result<Batch> {
         let [batch, channels, height, width] = [1, 2, 3, 4].map(|axis| input.frames.shape()[axis]);
         let Some(last) = self.last(&(first..first + batch)) else { return Ok(input) };
         let size = channels * height * width;
         let mut stream = model.prepare(batch, height, width)?;
         for t in 1..=last {
             stream.read(&input.frames.index(t - 1))?;
-            if !(first..first + batch).any(|sample| self.is_own(sample, t)) {
+            if !(first..first + batch).any(|sample| self.is_predicted(sample, t)) {
                 continue;
             }
             let predicted = mean_of_members(stream.forecast(1)?, model.members())?;
-            for sample in (0..batch).filter(|sample| self.is_own(first + sample, t)) {
+            for sample in (0..batch).filter(|sample| self.is_predicted(first + sample, t)) {
                 let range = sample * size..(sample + 1) * size;
                 let frame = &mut input.frames.slice_mut(t)[range.clone()];
                 frame.copy_from_slice(&predicted.as_slice()[range.clone()]);
@@ -109,24 +104,27 @@ mod tests {
 
     #[test]
     fn frames_follow_their_probability_and_derive_from_seed_and_step() {
-        let draw = |seed, step, probability| OwnFrames::draw(seed, step, probability, [400, 11]);
-        assert!(draw(1, 2, 0.0).own.iter().all(|own| !own) && draw(1, 2, 1.0).own.iter().all(|own| *own));
+        let draw = |seed, step, probability| PredictedInputs::draw(seed, step, probability, [400, 11]);
+        assert!(
+            draw(1, 2, 0.0).predicted.iter().all(|predicted| !*predicted)
+                && draw(1, 2, 1.0).predicted.iter().all(|predicted| *predicted)
+        );
         assert_eq!(draw(1, 2, 0.5), draw(1, 2, 0.5));
         assert!(draw(1, 2, 0.5) != draw(1, 3, 0.5) && draw(1, 2, 0.5) != draw(2, 2, 0.5));
-        let share = draw(7, 7, 0.3).own.iter().filter(|own| **own).count();
+        let share = draw(7, 7, 0.3).predicted.iter().filter(|predicted| **predicted).count();
         assert!((1_000..1_400).contains(&share), "{share} of 4000");
-        assert!(!draw(1, 2, 1.0).is_own(5, 0), "the first frame is the true one");
-        assert!(OwnFrames::draw(1, 2, 0.5, [3, 1]).own.is_empty());
+        assert!(!draw(1, 2, 1.0).is_predicted(5, 0), "the first frame is the true one");
+        assert!(PredictedInputs::draw(1, 2, 0.5, [3, 1]).predicted.is_empty());
     }
 
     #[test]
     fn own_frames_are_the_forecasts_of_those_before() {
-        let own = OwnFrames::draw(5, 1, 0.5, [3, 4]);
-        let read = |sample| (1..4).map(|t| own.is_own(sample, t)).collect::<Vec<_>>();
+        let drawn = PredictedInputs::draw(5, 1, 0.5, [3, 4]);
+        let read = |sample| (1..4).map(|t| drawn.is_predicted(sample, t)).collect::<Vec<_>>();
         assert!((0..3).any(|sample| read(sample).contains(&true) && read(sample).contains(&false)));
         let truth = batch().frames;
         for network in networks() {
-            let replaced = own.in_place_of(&network, batch(), 0).unwrap().frames;
+            let replaced = drawn.apply(&network, batch(), 0).unwrap().frames;
             assert_eq!(replaced.slice(0), truth.slice(0));
             for t in 1..4 {
                 let before = replaced.as_slice()[..t * 3 * 64].to_vec();
@@ -134,7 +132,7 @@ mod tests {
                 let predicted = network.forward_mean(&before, 1).unwrap();
                 for sample in 0..3 {
                     let range = sample * 64..(sample + 1) * 64;
-                    let expected = match own.is_own(sample, t) {
+                    let expected = match drawn.is_predicted(sample, t) {
                         true => &predicted.as_slice()[range.clone()],
                         false => &truth.slice(t)[range.clone()],
                     };
@@ -146,19 +144,21 @@ mod tests {
 
     #[test]
     fn samples_of_a_piece_and_missing_pixels_keep_their_places() {
-        let own = OwnFrames::draw(5, 1, 0.6, [3, 4]);
+        let drawn = PredictedInputs::draw(5, 1, 0.6, [3, 4]);
         let [network, ..] = networks();
         let mut masked = batch();
         masked.valid = Some(Tensor::from_fn(masked.frames.shape(), |i| if i % 5 == 0 { 0.0 } else { 1.0 }));
-        let whole = own.in_place_of(&network, masked.clone(), 0).unwrap();
+        let whole = drawn.apply(&network, masked.clone(), 0).unwrap();
         for (i, (pixel, valid)) in
             whole.frames.as_slice().iter().zip(masked.valid.as_ref().unwrap().as_slice()).enumerate()
         {
-            let own = own.is_own(i / 64 % 3, i / 192);
-            assert!(!own || *valid == 1.0 || *pixel == 0.0, "pixel {i}");
+            let is_predicted = drawn.is_predicted(i / 64 % 3, i / 192);
+            assert!(!is_predicted || *valid == 1.0 || *pixel == 0.0, "pixel {i}");
         }
-        for (index, piece) in super::super::pieces::pieces(&masked, 3).unwrap().into_iter().enumerate() {
-            let part = own.in_place_of(&network, piece, index).unwrap();
+        for (index, piece) in
+            crate::trainer::learner::micro_batches::micro_batches(&masked, 3).unwrap().into_iter().enumerate()
+        {
+            let part = drawn.apply(&network, piece, index).unwrap();
             for t in 0..4 {
                 assert_eq!(part.frames.slice(t), &whole.frames.slice(t)[index * 64..(index + 1) * 64]);
             }

@@ -12,13 +12,13 @@ use convgru_model::{Forecaster, Parameters};
 /// (Polyak and Juditsky 1992 for averages; the warm-up is that of TensorFlow's
 /// `ExponentialMovingAverage`).
 #[derive(Clone)]
-pub(super) struct Average {
+pub(super) struct MovingAverage {
     /// The network with the average for its parameters.
     pub(super) model: Forecaster<f32>,
     decay: f64,
 }
 
-impl Average {
+impl MovingAverage {
     /// The average before the first step.
     pub(super) fn new(model: &Forecaster<f32>, decay: f64) -> Self {
         Self { model: model.clone(), decay }
@@ -49,7 +49,7 @@ mod tests {
     fn the_average_is_its_definition() {
         let config = EncoderForecasterConfig { hidden_channels: vec![2], ..Default::default() };
         let mut model = Forecaster::<f32>::new(config.into(), 0).unwrap();
-        let mut average = Average::new(&model, 0.3);
+        let mut average = MovingAverage::new(&model, 0.3);
         let mut fill = |value: f32| {
             model.for_each_mut(&mut |_, tensor| tensor.fill(value));
             model.clone()

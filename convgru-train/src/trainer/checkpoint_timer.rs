@@ -2,27 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use crate::config::LoopConfig;
+use crate::config::TrainingConfig;
 
-/// Saving takes at most one part in this many of the time of a run.
+/// CheckpointTimer takes at most one part in this many of the time of a run.
 const SHARE: u32 = 20;
 
 /// When the next checkpoint is due.
-pub(super) struct Saving {
+pub(super) struct CheckpointTimer {
     /// Steps between checkpoints; 0 for never.
     every: u64,
     /// Time between checkpoints; zero for never.
     interval: Duration,
     /// The step that was saved last.
     step: Option<u64>,
-    /// When that was, or when the session began.
+    /// When that was, or when training began.
     at: Instant,
     /// How long it took.
     took: Duration,
 }
 
-impl Saving {
-    pub(super) fn new(config: &LoopConfig) -> Self {
+impl CheckpointTimer {
+    pub(super) fn new(config: &TrainingConfig) -> Self {
         Self {
             every: config.checkpoint_every,
             interval: Duration::from_secs(config.checkpoint_seconds),
@@ -54,11 +54,11 @@ impl Saving {
 mod tests {
     use super::*;
 
-    fn saving(every: u64, seconds: u64) -> Saving {
-        Saving::new(&LoopConfig {
+    fn saving(every: u64, seconds: u64) -> CheckpointTimer {
+        CheckpointTimer::new(&TrainingConfig {
             checkpoint_every: every,
             checkpoint_seconds: seconds,
-            ..LoopConfig::default()
+            ..TrainingConfig::default()
         })
     }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn every_preset_saves_each_minute() {
         for preset in crate::config::Preset::ALL {
-            assert_eq!(crate::config::TrainingConfig::preset(preset).training.checkpoint_seconds, 60);
+            assert_eq!(crate::config::RunConfig::preset(preset).training.checkpoint_seconds, 60);
         }
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::folder::RunFolder;
-use crate::config::TrainingConfig;
-use crate::shown::shown;
+use super::run_folder::RunFolder;
+use crate::config::RunConfig;
+use crate::printable::printable;
 use crate::storage::{Disk, read_if_there};
 use crate::{Error, Result, input};
 
@@ -33,7 +33,7 @@ pub struct RunSummary {
     pub steps: u64,
     /// Steps that were skipped because loss or gradient was no number.
     pub skipped: u64,
-    /// Seconds of training, over all sessions.
+    /// Seconds of training, over all starts.
     pub seconds: f64,
     /// The loss of the last step.
     pub loss: Option<f64>,
@@ -128,8 +128,8 @@ impl RunSummary {
     /// [`Error::Io`] if a file cannot be read, [`Error::Format`] if the configuration or the figures are none.
     pub fn read(folder: &RunFolder) -> Result<Self> {
         let path = folder.config();
-        let config = TrainingConfig::from_toml(&input::text(&path)?)
-            .map_err(|reason| Error::Format { path, reason })?;
+        let config =
+            RunConfig::from_toml(&input::text(&path)?).map_err(|reason| Error::Format { path, reason })?;
         let mut summary = Self {
             name: folder.name(),
             config_hash: config.hash(),
@@ -165,7 +165,7 @@ impl RunSummary {
                 Ok(Err(error)) => list.damaged.push(error.to_string()),
                 Err(error @ Error::Io { .. }) => list.damaged.push(error.to_string()),
                 Err(_) if path.join("checkpoints").is_dir() => {
-                    list.damaged.push(format!("{} holds checkpoints, but no config.toml", shown(&path)));
+                    list.damaged.push(format!("{} holds checkpoints, but no config.toml", printable(&path)));
                 }
                 // No run at all.
                 Err(_) => {}
@@ -217,7 +217,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         std::fs::create_dir(out.path().join("other")).unwrap();
         let folder = RunFolder::create(out.path(), "a").unwrap();
-        let config = TrainingConfig::default();
+        let config = RunConfig::default();
         std::fs::write(folder.config(), config.to_toml()).unwrap();
         let validation = |step: u64, mse: f64| {
             format!(
@@ -261,7 +261,7 @@ mod tests {
     fn bytes_that_are_no_text_cost_their_lines_alone() {
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), "a").unwrap();
-        std::fs::write(folder.config(), TrainingConfig::default().to_toml()).unwrap();
+        std::fs::write(folder.config(), RunConfig::default().to_toml()).unwrap();
         let line =
             |step: u64| format!("{{\"kind\":\"step\",\"step\":{step},\"loss\":0.5,\"seconds\":null}}\n");
         std::fs::write(folder.metrics(), [line(1).as_bytes(), b"\xff\xfe\n", line(2).as_bytes()].concat())

@@ -8,7 +8,7 @@ use convgru_model::{Forecaster, ForecasterConfig, Tensor, export};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::dataset::{FramesConfig, Source};
 use crate::trainer::RunFolder;
 use crate::{Error, Result, read_file, write_atomically};
@@ -37,7 +37,7 @@ pub struct TrainedModel {
     /// The model.
     pub model: Forecaster<f32>,
     /// The configuration of its run.
-    pub config: TrainingConfig,
+    pub config: RunConfig,
     /// Optimiser steps it learned.
     pub step: u64,
 }
@@ -84,7 +84,7 @@ impl TrainedModel {
                 "written as version {found}, but this program reads version {VERSION}"
             )));
         }
-        let config = TrainingConfig::from_toml(&description.config)
+        let config = RunConfig::from_toml(&description.config)
             .map_err(|reason| refuse(format!("the configuration in the metadata: {reason}")))?;
         // The tensors are looked for first: a file cannot name a network that it does not hold.
         let model = Forecaster::from_tensors(config.model.clone(), &mut |name, shape| file.take(name, shape));
@@ -96,7 +96,7 @@ impl TrainedModel {
     fn from_checkpoint(bytes: &[u8], path: &Path) -> Result<Self> {
         let checkpoint = Checkpoint::from_bytes(bytes)
             .map_err(|fault| Error::DamagedCheckpoint { path: path.into(), fault })?;
-        let config = TrainingConfig::from_toml(&checkpoint.config_toml).map_err(|reason| Error::Format {
+        let config = RunConfig::from_toml(&checkpoint.config_toml).map_err(|reason| Error::Format {
             path: path.into(),
             reason: format!("the configuration in the checkpoint: {reason}"),
         })?;

@@ -3,20 +3,20 @@
 use convgru_model::{Forecaster, Tensor, mean_of_members};
 use serde_json::{Map, Value, json};
 
-use super::nowcasts::{NowcastAssessment, NowcastOptions};
-use super::observer::{Event, Observer};
+use super::nowcast::{NowcastOptions, NowcastScores};
 use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::loss::{Forecast, Objective, Truth};
 use crate::metric::{self, EnsembleEvaluation, EnsembleScores, Evaluation, MeanFrame, Metrics, Scores};
+use crate::trainer::observer::{Event, Observer};
 
 /// Training sequences whose frames make the mean frame.
 const SEQUENCES_OF_THE_MEAN: usize = 256;
 
 /// A model beside the baselines on the same sequences.
 #[derive(Clone, Debug)]
-pub struct Assessment {
+pub struct EvaluationResult {
     /// The model; of an ensemble the mean over its members.
     pub model: Scores,
     /// The members, where the model is an ensemble.
@@ -28,12 +28,12 @@ pub struct Assessment {
     /// Loss of the model's predictions, where one was asked for.
     pub loss: Option<f64>,
     /// The model beside persistence and optical flow, where that was asked for.
-    pub nowcasts: Option<NowcastAssessment>,
+    pub nowcasts: Option<NowcastScores>,
 }
 
 /// What is measured, and how.
 #[derive(Clone, Copy)]
-pub struct Assessor<'a> {
+pub struct Evaluator<'a> {
     /// The sequences.
     pub dataset: &'a dyn SequenceDataset,
     /// What they are used for, for the observer.
@@ -48,16 +48,20 @@ pub struct Assessor<'a> {
     pub loss: Option<&'a Objective>,
     /// How it is compared with persistence and optical flow, if it is.
     pub nowcasts: Option<&'a NowcastOptions>,
-    /// Ends the assessment early.
+    /// Ends the evaluation early.
     pub interrupt: &'a Interrupt,
 }
 
-impl Assessor<'_> {
+impl Evaluator<'_> {
     /// Measures the model over all sequences; `None` if a signal ended it.
     ///
     /// # Errors
     /// Those of the data set and of the model.
-    pub fn assess(&self, model: &Forecaster<f32>, observer: &mut dyn Observer) -> Result<Option<Assessment>> {
+    pub fn evaluate(
+        &self,
+        model: &Forecaster<f32>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<EvaluationResult>> {
         let total = self.dataset.len();
         let steps = self.dataset.steps().saturating_sub(self.input_frames);
         let mut scored = Evaluation::new(steps);
@@ -65,7 +69,7 @@ impl Assessor<'_> {
         let mut mean = Evaluation::new(steps);
         let members = model.members();
         let mut ensemble = (members > 1).then(|| EnsembleEvaluation::new(members, steps));
-        let new = |options| NowcastAssessment::new(options, self.dataset, steps);
+        let new = |options| NowcastScores::new(options, self.dataset, steps);
         let mut nowcasts = self.nowcasts.map(new).transpose()?;
         let mut loss_sum = 0.0;
         let mut done = 0;
@@ -95,7 +99,7 @@ impl Assessor<'_> {
                 return Ok(None);
             }
         }
-        Ok(Some(Assessment {
+        Ok(Some(EvaluationResult {
             model: scored.scores()?,
             ensemble: ensemble.map(|ensemble| ensemble.scores()),
             copy_last: copy_last.scores()?,
@@ -123,14 +127,14 @@ impl Assessor<'_> {
     }
 }
 
-impl Assessment {
+impl EvaluationResult {
     /// Error of the model as a share of the error of repeating the last frame.
     pub fn ratio(&self) -> f64 {
         self.model.overall.mse / self.copy_last.overall.mse
     }
 
     /// For programs: `mse`, `mae`, `ssim`, `psnr` of the model over all frames, `mse_copy_last`, `sequences`,
-    /// the four metrics by lead time in `per_step`, and the keys of [`NowcastAssessment::to_json`] where there is one. Of
+    /// the four metrics by lead time in `per_step`, and the keys of [`NowcastScores::to_json`] where there is one. Of
     /// an ensemble besides `crps`, an object of `members`, `crps`, `fair_crps` and `spread` over all frames and, by lead time,
     /// in `per_step`.
     pub fn to_json(&self) -> Map<String, Value> {
@@ -145,7 +149,7 @@ impl Assessment {
         let per_step = self.model.per_step.iter().map(metrics).map(Value::Object).collect();
         value.insert("per_step".to_owned(), per_step);
         value.extend(self.ensemble.iter().map(|scores| ("crps".to_owned(), json!(scores))));
-        value.extend(self.nowcasts.iter().flat_map(NowcastAssessment::to_json));
+        value.extend(self.nowcasts.iter().flat_map(NowcastScores::to_json));
         value
     }
 

@@ -5,28 +5,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::event_file::EventFile;
-use super::folder::RunFolder;
 use crate::checkpoint::{History, SkippedRecord, StepRecord, Timing, ValidationRecord};
 use crate::report::{SequencePanel, contact_sheet};
 use crate::storage::{StorageFile, read_if_there};
+use crate::trainer::run_folder::RunFolder;
 use crate::{Error, Result};
 
-/// The open log of a run.
+/// The open logs of a run.
 #[derive(Debug)]
-pub(super) struct Log {
+pub(crate) struct MetricsLog {
     path: std::path::PathBuf,
     file: Box<dyn StorageFile>,
     events: EventFile,
 }
 
-impl Log {
+impl MetricsLog {
     /// Opens the log to go on after what a checkpoint knows: the file is written anew where it is not what follows from
     /// the history, so that lines of later steps go, and damaged and lost ones come back. When a record was made, and
     /// the history does not know it, is looked up in the lines there are.
-    pub(super) fn resume(folder: &RunFolder, history: &mut History) -> Result<Self> {
+    pub(crate) fn resume(folder: &RunFolder, history: &mut History) -> Result<Self> {
         let (storage, path) = (folder.storage(), folder.metrics());
         let there = read_if_there(storage, &path)?;
-        let found = Found::read(there.as_deref().unwrap_or_default());
+        let found = LoggedTimings::read(there.as_deref().unwrap_or_default());
         found.complete(history);
         let lines = lines(history);
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -49,28 +49,28 @@ impl Log {
     }
 
     /// Appends the line of a step.
-    pub(super) fn step(&mut self, record: &StepRecord, timing: Timing) -> Result<()> {
+    pub(crate) fn step(&mut self, record: &StepRecord, timing: Timing) -> Result<()> {
         self.append(&step_line(record, timing))
     }
 
     /// Appends the line of a step that was skipped.
-    pub(super) fn skipped(&mut self, record: &SkippedRecord, timing: Timing) -> Result<()> {
+    pub(crate) fn skipped(&mut self, record: &SkippedRecord, timing: Timing) -> Result<()> {
         self.append(&skipped_line(record, timing))
     }
 
     /// Appends the line of a validation.
-    pub(super) fn validation(&mut self, record: &ValidationRecord, timing: Timing) -> Result<()> {
+    pub(crate) fn validation(&mut self, record: &ValidationRecord, timing: Timing) -> Result<()> {
         self.append(&validation_line(record, timing))
     }
 
     /// Makes everything appended durable.
-    pub(super) fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         self.file.sync().map_err(Error::io("write", &self.path))?;
         self.events.sync()
     }
 
     /// Adds a picture of a validation to what TensorBoard shows.
-    pub(super) fn picture(&mut self, step: u64, panel: &SequencePanel) -> Result<()> {
+    pub(crate) fn picture(&mut self, step: u64, panel: &SequencePanel) -> Result<()> {
         self.events.picture(step, "validation/sequence", contact_sheet(panel)?)
     }
 
@@ -159,9 +159,9 @@ fn lines(history: &History) -> Vec<Value> {
 }
 
 /// When the lines of a file were written, by kind and step.
-struct Found(BTreeMap<(String, u64), Timing>);
+struct LoggedTimings(BTreeMap<(String, u64), Timing>);
 
-impl Found {
+impl LoggedTimings {
     /// Of all lines that are whole; a file may hold anything.
     fn read(bytes: &[u8]) -> Self {
         let parsed = bytes.split(|&byte| byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
@@ -248,7 +248,7 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), "run").unwrap();
         let mut known = history();
-        Log::resume(&folder, &mut known).unwrap();
+        MetricsLog::resume(&folder, &mut known).unwrap();
         let expected = std::fs::read(folder.metrics()).unwrap();
         let kinds: Vec<_> =
             parsed(&folder).iter().map(|line| (kind_of(line).to_owned(), step_of(line))).collect();
@@ -258,10 +258,10 @@ mod tests {
         let lost = expected.split_inclusive(|&b| b == b'\n').skip(1).flatten().copied().collect();
         for damaged in [vec![], vec![0xff; 99], with_later, lost, expected[..expected.len() - 9].to_vec()] {
             std::fs::write(folder.metrics(), damaged).unwrap();
-            Log::resume(&folder, &mut known).unwrap();
+            MetricsLog::resume(&folder, &mut known).unwrap();
             assert!(std::fs::read(folder.metrics()).unwrap() == expected);
         }
-        Log::resume(&folder, &mut known).unwrap().step(&record(4), timing(1.5)).unwrap();
+        MetricsLog::resume(&folder, &mut known).unwrap().step(&record(4), timing(1.5)).unwrap();
         let last = parsed(&folder).pop().unwrap();
         assert_eq!((&last["seconds"], &last["data_wait"]), (&json!(1.5), &json!(0.5)));
         assert_eq!(
@@ -276,15 +276,15 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), "run").unwrap();
         let mut known = history();
-        Log::resume(&folder, &mut known).unwrap();
+        MetricsLog::resume(&folder, &mut known).unwrap();
         let mut unknown = history();
         unknown.timings.steps = vec![Timing::UNKNOWN; 2];
         unknown.timings.validations = vec![Timing::UNKNOWN];
-        Log::resume(&folder, &mut unknown).unwrap();
+        MetricsLog::resume(&folder, &mut unknown).unwrap();
         assert_eq!(unknown, known);
         std::fs::remove_file(folder.metrics()).unwrap();
         unknown.timings.steps = vec![Timing::UNKNOWN; 2];
-        Log::resume(&folder, &mut unknown).unwrap();
+        MetricsLog::resume(&folder, &mut unknown).unwrap();
         assert_eq!(
             (&parsed(&folder)[0]["seconds"], &parsed(&folder)[0]["loss"]),
             (&Value::Null, &json!(1.0))
@@ -296,14 +296,14 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(out.path(), "run").unwrap();
         let mut known = history();
-        Log::resume(&folder, &mut known).unwrap();
+        MetricsLog::resume(&folder, &mut known).unwrap();
         let seen = || EventFile::resume(folder.storage(), &folder.events(), 9, 9).unwrap().take_found();
         let expected = seen();
         assert_eq!(expected.len(), 4, "{expected:?}");
         let bytes = std::fs::read(folder.events()).unwrap();
         for length in [0, 40, bytes.len() / 2, bytes.len() - 1] {
             std::fs::write(folder.events(), &bytes[..length]).unwrap();
-            Log::resume(&folder, &mut known).unwrap();
+            MetricsLog::resume(&folder, &mut known).unwrap();
             assert_eq!(seen(), expected, "{length} bytes were left");
         }
     }
@@ -320,7 +320,10 @@ mod tests {
                 let _ = std::fs::remove_file(&log);
                 std::os::unix::fs::symlink(&victim, log).unwrap();
             }
-            Log::resume(&folder, &mut History::default()).unwrap().step(&record(1), timing(1.0)).unwrap();
+            MetricsLog::resume(&folder, &mut History::default())
+                .unwrap()
+                .step(&record(1), timing(1.0))
+                .unwrap();
             assert_eq!(std::fs::read_to_string(&victim).unwrap(), text);
         }
     }

@@ -23,14 +23,14 @@ impl NowcastOptions {
         Self { events: Events::suited_to(quantity), optical_flow: OpticalFlow::default() }
     }
 
-    /// What optical flow makes of the frames that were read, in units.
+    /// The frames that optical flow predicts from those that were read, in units.
     ///
     /// # Shapes
     /// input: `[T, N, C, H, W]`; result: `[leads, N, C, H, W]`
     ///
     /// # Errors
     /// Those of [`OpticalFlow::extrapolate_values`].
-    pub fn moved_on(&self, input: &Batch, quantity: &Quantity, leads: usize) -> Result<Tensor<f32>> {
+    pub fn extrapolate(&self, input: &Batch, quantity: &Quantity, leads: usize) -> Result<Tensor<f32>> {
         let carried = quantity.in_units(&input.frames);
         let valid = input.valid.as_ref();
         Ok(self.optical_flow.extrapolate_values(&input.frames, &carried, valid, leads)?)
@@ -39,7 +39,7 @@ impl NowcastOptions {
 
 /// Scores of a model and of the two baselines, on the same pixels.
 #[derive(Clone, Debug)]
-pub struct NowcastAssessment {
+pub struct NowcastScores {
     /// Of events, in units.
     pub thresholds: Vec<f64>,
     /// Time from the last frame that was read, for each that was predicted: in minutes, or in frames
@@ -57,7 +57,7 @@ pub struct NowcastAssessment {
     pub optical_flow: ForecastScores,
 }
 
-impl NowcastAssessment {
+impl NowcastScores {
     /// Scores of no sequences, for forecasts of `leads` frames.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ impl NowcastAssessment {
         self.convgru.add(&self.quantity.in_units(prediction), &observed)?;
         let carried = self.quantity.in_units(&input.frames);
         self.persistence.add(&copy_last(&carried, leads)?, &observed)?;
-        self.optical_flow.add(&options.moved_on(input, &self.quantity, leads)?, &observed)?;
+        self.optical_flow.add(&options.extrapolate(input, &self.quantity, leads)?, &observed)?;
         self.sequences += input.frames.shape()[1];
         Ok(())
     }
@@ -139,11 +139,11 @@ mod tests {
         let data = DataConfig { input_frames: 2, output_frames: 2, source, ..DataConfig::default() };
         let dataset = open(&data, None, Split::Test, 0).unwrap();
         let options = NowcastOptions::suited_to(&dataset.quantity());
-        let mut assessment = NowcastAssessment::new(&options, dataset.as_ref(), 2).unwrap();
+        let mut evaluation = NowcastScores::new(&options, dataset.as_ref(), 2).unwrap();
         let batch = crate::dataset::batch(dataset.as_ref(), 0, &[0, 1]).unwrap();
         let (input, truth) = batch.split(2).unwrap();
-        assessment.add(&options, &input, &truth, &truth.frames).unwrap();
-        let value = Value::Object(assessment.to_json());
+        evaluation.add(&options, &input, &truth, &truth.frames).unwrap();
+        let value = Value::Object(evaluation.to_json());
         assert_eq!((&value["sequences"], &value["thresholds"]), (&json!(2), &json!([0.5])));
         assert_eq!(value["lead_minutes"], json!([1.0, 2.0]));
         assert_eq!(value["models"].as_object().unwrap().len(), 3);
@@ -166,9 +166,9 @@ mod tests {
         let dataset = open(&data, None, Split::Test, 0).unwrap();
         let mut options = NowcastOptions::suited_to(&dataset.quantity());
         options.events.thresholds = vec![7.0];
-        let mut assessment = NowcastAssessment::new(&options, dataset.as_ref(), 1).unwrap();
+        let mut evaluation = NowcastScores::new(&options, dataset.as_ref(), 1).unwrap();
         let (input, truth) = crate::dataset::batch(dataset.as_ref(), 0, &[0]).unwrap().split(2).unwrap();
-        assessment.add(&options, &input, &truth, &truth.frames).unwrap();
-        assert_eq!(assessment.to_json()["models"]["convgru"]["csi"], json!([[null]]));
+        evaluation.add(&options, &input, &truth, &truth.frames).unwrap();
+        assert_eq!(evaluation.to_json()["models"]["convgru"]["csi"], json!([[null]]));
     }
 }

@@ -104,12 +104,12 @@ fn one() -> f64 {
 /// In TOML and JSON: the name of one loss, or a list of terms.
 ///
 /// ```
-/// use convgru_train::config::TrainingConfig;
+/// use convgru_train::config::RunConfig;
 ///
-/// let one = TrainingConfig::from_toml("training.loss = \"l1\"").unwrap();
+/// let one = RunConfig::from_toml("training.loss = \"l1\"").unwrap();
 /// assert_eq!(one.training.loss.to_string(), "l1");
 /// let text = "training.loss = [{ kind = \"mse\" }, { kind = \"ssim\", weight = 0.1 }]";
-/// let sum = TrainingConfig::from_toml(text).unwrap();
+/// let sum = RunConfig::from_toml(text).unwrap();
 /// assert_eq!(sum.training.loss.to_string(), "mse + 0.1 ssim");
 /// ```
 #[derive(Clone, Debug, PartialEq)]

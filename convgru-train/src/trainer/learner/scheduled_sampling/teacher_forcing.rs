@@ -8,7 +8,7 @@ const TEACHER_FORCING_SEED: u64 = 0x7465_6163_6865_7221;
 
 /// Which output steps read the truth: each with the given probability, drawn
 /// from the seed and the number of the optimiser step alone.
-pub(super) fn draw_forced(seed: u64, step: u64, probability: f64, steps: usize) -> Vec<bool> {
+pub(crate) fn draw_teacher_forced(seed: u64, step: u64, probability: f64, steps: usize) -> Vec<bool> {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ TEACHER_FORCING_SEED);
     random.set_stream(step);
     // 53 bits make a uniform number in [0, 1).
@@ -22,12 +22,12 @@ mod tests {
 
     #[test]
     fn forcing_follows_its_probability_and_derives_from_seed_and_step() {
-        assert!(draw_forced(1, 2, 1.0, 50).iter().all(|&f| f));
-        assert!(draw_forced(1, 2, 0.0, 50).iter().all(|&f| !f));
-        assert_eq!(draw_forced(1, 2, 0.5, 50), draw_forced(1, 2, 0.5, 50));
-        assert_ne!(draw_forced(1, 2, 0.5, 50), draw_forced(1, 3, 0.5, 50));
-        assert_ne!(draw_forced(1, 2, 0.5, 50), draw_forced(2, 2, 0.5, 50));
-        let share = draw_forced(7, 7, 0.3, 10_000).iter().filter(|&&f| f).count();
+        assert!(draw_teacher_forced(1, 2, 1.0, 50).iter().all(|&f| f));
+        assert!(draw_teacher_forced(1, 2, 0.0, 50).iter().all(|&f| !f));
+        assert_eq!(draw_teacher_forced(1, 2, 0.5, 50), draw_teacher_forced(1, 2, 0.5, 50));
+        assert_ne!(draw_teacher_forced(1, 2, 0.5, 50), draw_teacher_forced(1, 3, 0.5, 50));
+        assert_ne!(draw_teacher_forced(1, 2, 0.5, 50), draw_teacher_forced(2, 2, 0.5, 50));
+        let share = draw_teacher_forced(7, 7, 0.3, 10_000).iter().filter(|&&f| f).count();
         assert!((2_800..3_200).contains(&share), "{share}");
     }
 }

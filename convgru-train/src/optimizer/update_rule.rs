@@ -4,7 +4,7 @@
 pub(super) const MOMENTS: usize = 3;
 
 /// Some elements of one tensor, side by side.
-pub(super) struct Piece<'a, T> {
+pub(super) struct Chunk<'a, T> {
     pub(super) parameters: &'a mut [T],
     pub(super) gradients: &'a [T],
     /// The moments of the same elements; empty where the rule has fewer.
@@ -13,6 +13,6 @@ pub(super) struct Piece<'a, T> {
 
 /// The numbers of one step that all elements share, and what they do to a piece.
 /// Elements do not meet, so the size of the pieces changes no bit.
-pub(super) trait Rule<T>: Sync {
-    fn apply(&self, piece: Piece<'_, T>);
+pub(super) trait UpdateRule<T>: Sync {
+    fn apply(&self, chunk: Chunk<'_, T>);
 }

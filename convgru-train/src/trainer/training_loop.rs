@@ -6,32 +6,32 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use convgru_model::{Parameters, Tensor};
 
-use super::assess::{Assessment, Assessor};
-use super::folder::RunFolder;
-use super::learner::Step;
-use super::log::Log;
+use super::artifacts::sample_panels::SamplePanels;
+use super::checkpoint_timer::CheckpointTimer;
+use super::evaluation::{EvaluationResult, Evaluator};
+use super::learner::StepOutcome;
+use super::logging::MetricsLog;
 use super::observer::{Event, Observer};
-use super::parts::Parts;
-use super::saving::Saving;
-use super::shown::Showing;
-use super::weights::TrainedModel;
+use super::run_folder::RunFolder;
+use super::setup::Setup;
+use super::trained_model::TrainedModel;
 use crate::checkpoint::{
     Checkpoint, CheckpointStore, Cursor, History, SkippedRecord, Timing, ValidationRecord,
 };
-use crate::config::TrainingConfig;
-use crate::dataset::Split;
+use crate::config::RunConfig;
+use crate::dataset::{SequenceDataset, Split};
 use crate::interrupt::{Interrupt, Signal};
 use crate::storage::{self, Storage};
 use crate::{Error, Result};
 
-/// A run from its first or next step to its end.
-pub struct Session<'a> {
-    config: TrainingConfig,
+/// Trains a run from its first or next step to its last.
+pub struct Trainer<'a> {
+    config: RunConfig,
     folder: RunFolder,
-    pub(super) parts: Parts,
+    pub(super) setup: Setup,
     store: CheckpointStore,
-    log: Log,
-    saving: Saving,
+    log: MetricsLog,
+    timer: CheckpointTimer,
     pub(super) cursor: Cursor,
     history: History,
     began: Instant,
@@ -39,10 +39,10 @@ pub struct Session<'a> {
     interrupt: &'a Interrupt,
 }
 
-/// How a session ended.
+/// How [`Trainer::fit`] ended.
 pub enum Outcome {
     /// All steps are done.
-    Finished(Box<Trained>),
+    Finished(Box<TrainedRun>),
     /// A signal ended it early; everything is saved.
     Interrupted {
         /// The signal.
@@ -54,8 +54,8 @@ pub enum Outcome {
     },
 }
 
-/// The result of a finished session.
-pub struct Trained {
+/// A run whose steps are all done.
+pub struct TrainedRun {
     /// The model of the best validation.
     pub model: TrainedModel,
     /// Its checkpoint.
@@ -64,13 +64,15 @@ pub struct Trained {
     pub folder: RunFolder,
     /// The mean frame of the training data, `[C, H, W]`.
     pub mean_frame: Tensor<f32>,
+    /// The validation sequences.
+    pub(super) validation: Box<dyn SequenceDataset>,
     /// Everything measured on the way.
     pub history: History,
-    /// The share of the time of this session's steps in which they waited for data, 0 to 1.
+    /// The share of the time of the steps since the run began or was resumed in which they waited for data, 0 to 1.
     pub data_wait: f64,
 }
 
-impl<'a> Session<'a> {
+impl<'a> Trainer<'a> {
     /// Begins a run in a new folder in `out`, named after the configuration:
     /// writes `config.toml` and a checkpoint before the first step. The folder
     /// is created last, so that a configuration or data that cannot be used
@@ -78,43 +80,43 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// Those of the configuration, the data and the files.
-    pub fn begin(config: TrainingConfig, out: &Path, interrupt: &'a Interrupt) -> Result<Self> {
-        Self::begin_on(storage::disk(), config, out, interrupt)
+    pub fn start(config: RunConfig, out: &Path, interrupt: &'a Interrupt) -> Result<Self> {
+        Self::start_on(storage::disk(), config, out, interrupt)
     }
 
-    /// As [`begin`](Self::begin), on any storage.
-    pub(super) fn begin_on(
+    /// As [`start`](Self::start), on any storage.
+    pub(super) fn start_on(
         storage: Arc<dyn Storage>,
-        config: TrainingConfig,
+        config: RunConfig,
         out: &Path,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let parts = interrupt.at_once("no run was begun", || Parts::assemble(&config))?;
+        let setup = interrupt.at_once("no run was begun", || Setup::new(&config))?;
         let folder = RunFolder::create_on(storage, out, &config.name)?;
         folder.write(&folder.config(), config.to_toml().as_bytes())?;
-        let mut session = Self::at(0, History::default(), config, parts, folder, interrupt)?;
-        session.save()?;
-        Ok(session)
+        let mut trainer = Self::at(0, History::default(), config, setup, folder, interrupt)?;
+        trainer.save()?;
+        Ok(trainer)
     }
 
-    /// A session that goes on after `step` steps with what was measured in them, and nothing learned yet.
+    /// A trainer that goes on after `step` steps with what was measured in them, and nothing learned yet.
     pub(super) fn at(
         step: u64,
         mut history: History,
-        config: TrainingConfig,
-        parts: Parts,
+        config: RunConfig,
+        setup: Setup,
         folder: RunFolder,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
         Ok(Self {
             store: folder.store(config.training.keep_checkpoints),
-            log: Log::resume(&folder, &mut history)?,
-            saving: Saving::new(&config.training),
-            cursor: parts.feed.cursor(step),
+            log: MetricsLog::resume(&folder, &mut history)?,
+            timer: CheckpointTimer::new(&config.training),
+            cursor: setup.loader.cursor(step),
             began: Instant::now(),
             earlier_seconds: history.seconds,
             history,
-            parts,
+            setup,
             config,
             folder,
             interrupt,
@@ -136,16 +138,16 @@ impl<'a> Session<'a> {
     /// # Errors
     /// [`Error::NotFinite`] if loss or gradient is no number too often in a row, and those of
     /// the data and files. The checkpoints written before stay usable.
-    pub fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+    pub fn fit(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let training = self.config.training.clone();
         observer.observe(&Event::Begin {
             folder: self.folder.path(),
-            parameters: self.parts.learner.model.count(),
+            parameters: self.setup.learner.model.count(),
             done: self.cursor.step,
             steps: training.steps,
             batch_size: training.batch_size,
         });
-        for data in [self.parts.feed.dataset(), self.parts.validation.as_ref()] {
+        for data in [self.setup.loader.dataset(), self.setup.validation.as_ref()] {
             data.warnings().iter().for_each(|warning| observer.observe(&Event::Warning(warning)));
         }
         self.began = Instant::now();
@@ -161,7 +163,7 @@ impl<'a> Session<'a> {
             }
             // While steps are skipped nothing is saved: what may end the run drives out no generation from before. After
             // the validation of the same step, so that the checkpoint knows its result.
-            if self.saving.is_due(self.cursor.step) && self.history.skipped_in_a_row() == 0 {
+            if self.timer.is_due(self.cursor.step) && self.history.skipped_in_a_row() == 0 {
                 let path = self.save()?;
                 observer.observe(&Event::Saved { path: &path });
             }
@@ -175,29 +177,29 @@ impl<'a> Session<'a> {
     /// Takes one step.
     fn advance(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let began = Instant::now();
-        let Parts { feed, learner, .. } = &mut self.parts;
-        let batch = feed.at(self.cursor)?;
+        let Setup { loader, learner, .. } = &mut self.setup;
+        let batch = loader.batch(self.cursor)?;
         let ready = Instant::now();
         let step = learner.step(&batch, self.cursor)?;
-        feed.waiting.count(began, ready);
-        self.cursor = feed.cursor(self.cursor.step + 1);
-        observer.observe(&Event::Waiting { share: feed.waiting.of_all_steps() });
+        loader.waiting.count(began, ready);
+        self.cursor = loader.cursor(self.cursor.step + 1);
+        observer.observe(&Event::Waiting { share: loader.waiting.of_all_steps() });
         self.history.seconds = self.seconds();
         match step {
-            Step::Taken(record) => {
+            StepOutcome::Taken(record) => {
                 self.history.steps.push(record);
                 self.history.timings.steps.push(self.timing());
                 self.log.step(&record, self.timing())?;
                 observer.observe(&Event::Step(&record));
             }
-            Step::Skipped(record) => self.skip(record, observer)?,
+            StepOutcome::Skipped(record) => self.skip(record, observer)?,
         }
         Ok(())
     }
 
     /// When the last step ended, and how long it waited.
     fn timing(&self) -> Timing {
-        Timing { seconds: self.history.seconds, data_wait: self.parts.feed.waiting.of_last_step() }
+        Timing { seconds: self.history.seconds, data_wait: self.setup.loader.waiting.of_last_step() }
     }
 
     /// Counts a step that was skipped.
@@ -208,7 +210,7 @@ impl<'a> Session<'a> {
         observer.observe(&Event::Skipped { record: &record, total: self.history.skipped.len() });
         let in_a_row = self.history.skipped_in_a_row();
         if in_a_row > self.config.training.stop_after_nonfinite {
-            return Err(self.parts.learner.not_finite(&record, in_a_row));
+            return Err(self.setup.learner.not_finite(&record, in_a_row));
         }
         Ok(())
     }
@@ -222,7 +224,7 @@ impl<'a> Session<'a> {
         reached
     }
 
-    /// Seconds of training, over all sessions of the run.
+    /// Seconds of training, over all starts of the run.
     fn seconds(&self) -> f64 {
         self.earlier_seconds + self.began.elapsed().as_secs_f64()
     }
@@ -239,30 +241,30 @@ impl<'a> Session<'a> {
 
     /// Measures the model; false if a signal ended it early.
     fn validate(&mut self, observer: &mut dyn Observer) -> Result<bool> {
-        let assessor = Assessor {
-            dataset: self.parts.validation.as_ref(),
+        let evaluator = Evaluator {
+            dataset: self.setup.validation.as_ref(),
             split: Split::Validation,
             input_frames: self.config.data.input_frames,
             batch_size: self.config.training.batch_size.div_ceil(self.config.training.accumulate.max(1)),
-            mean_frame: Some(&self.parts.mean_frame),
-            loss: Some(&self.parts.learner.objective),
+            mean_frame: Some(&self.setup.mean_frame),
+            loss: Some(&self.setup.learner.objective),
             nowcasts: None,
             interrupt: self.interrupt,
         };
-        let model = self.parts.learner.evaluated();
-        let Some(assessment) = assessor.assess(model, observer)? else {
+        let model = self.setup.learner.evaluated();
+        let Some(evaluation) = evaluator.evaluate(model, observer)? else {
             return Ok(false);
         };
-        let showing = Showing {
+        let showing = SamplePanels {
             model,
-            dataset: self.parts.validation.as_ref(),
+            dataset: self.setup.validation.as_ref(),
             input_frames: self.config.data.input_frames,
         };
         let shown = showing.panels(&[0])?;
-        let record = validation_record(self.cursor.step, &assessment);
+        let record = validation_record(self.cursor.step, &evaluation);
         self.history.seconds = self.seconds();
         let best = self.history.record(record);
-        self.parts.learner.validated(&record);
+        self.setup.learner.validated(&record);
         if best {
             self.store.save_best(&self.checkpoint())?;
         }
@@ -276,8 +278,8 @@ impl<'a> Session<'a> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         Checkpoint {
             saved: now.ok().and_then(|time| u64::try_from(time.as_millis()).ok()),
-            data: Some(self.parts.data.clone()),
-            ..self.parts.learner.checkpoint(self.cursor, &self.history)
+            data: Some(self.setup.data.clone()),
+            ..self.setup.learner.checkpoint(self.cursor, &self.history)
         }
     }
 
@@ -287,7 +289,7 @@ impl<'a> Session<'a> {
         self.log.sync()?;
         self.folder.sync()?;
         let path = self.store.save(&self.checkpoint())?;
-        self.saving.saved(self.cursor.step, began);
+        self.timer.saved(self.cursor.step, began);
         Ok(path)
     }
 
@@ -305,7 +307,7 @@ impl<'a> Session<'a> {
             let reason = format!("it is of step {}, not {best}", checkpoint.cursor.step);
             return Err(Error::Checkpoint { path: path.into(), reason });
         }
-        self.parts.learner.restore(&checkpoint)
+        self.setup.learner.restore(&checkpoint)
     }
 
     /// Chooses the model of the best validation.
@@ -323,22 +325,28 @@ impl<'a> Session<'a> {
             }
         }
         let (step, checkpoint) = chosen;
-        let model = self.parts.learner.evaluated().clone();
+        let model = self.setup.learner.evaluated().clone();
         let model = TrainedModel { model, config: self.config, step };
-        let data_wait = self.parts.feed.waiting.of_all_steps();
-        let mean_frame = self.parts.mean_frame;
-        let folder = self.folder;
-        let trained = Trained { model, checkpoint, folder, mean_frame, history: self.history, data_wait };
-        Ok(Outcome::Finished(Box::new(trained)))
+        let data_wait = self.setup.loader.waiting.of_all_steps();
+        let mean_frame = self.setup.mean_frame;
+        Ok(Outcome::Finished(Box::new(TrainedRun {
+            model,
+            checkpoint,
+            folder: self.folder,
+            mean_frame,
+            validation: self.setup.validation,
+            history: self.history,
+            data_wait,
+        })))
     }
 }
 
-fn validation_record(step: u64, assessment: &Assessment) -> ValidationRecord {
+fn validation_record(step: u64, evaluation: &EvaluationResult) -> ValidationRecord {
     ValidationRecord {
         step,
-        loss: assessment.loss.unwrap_or(f64::NAN),
-        metrics: assessment.model.overall,
-        mse_copy_last: assessment.copy_last.overall.mse,
-        mse_mean: assessment.mean.as_ref().map_or(f64::NAN, |mean| mean.overall.mse),
+        loss: evaluation.loss.unwrap_or(f64::NAN),
+        metrics: evaluation.model.overall,
+        mse_copy_last: evaluation.copy_last.overall.mse,
+        mse_mean: evaluation.mean.as_ref().map_or(f64::NAN, |mean| mean.overall.mse),
     }
 }

@@ -1,53 +1,52 @@
-//! What a run works with.
+//! Data and model of a run, made and checked before its first step.
 
 use convgru_model::Tensor;
 
-use super::assess::mean_frame;
-use super::batches::Batches;
-use super::feed::Feed;
+use super::data_loader::DataLoader;
+use super::evaluation::mean_frame;
 use super::learner::Learner;
 use super::memory;
-use crate::config::TrainingConfig;
+use crate::config::RunConfig;
 use crate::dataset::{Fingerprint, SequenceDataset, Split, open};
 use crate::{Error, Result};
 
-/// What a session works with, all of it made from the configuration alone.
-pub(super) struct Parts {
+/// What a [`Trainer`](super::Trainer) works with, all of it made from the configuration alone.
+pub(super) struct Setup {
     /// What tells the data apart from others.
     pub(super) data: Fingerprint,
-    pub(super) feed: Feed,
+    pub(super) loader: DataLoader,
     pub(super) validation: Box<dyn SequenceDataset>,
     pub(super) mean_frame: Tensor<f32>,
     pub(super) learner: Learner,
 }
 
-impl Parts {
+impl Setup {
     /// Opens the data and checks that everything fits.
     ///
     /// # Errors
     /// Those of the configuration and the data.
-    pub(super) fn assemble(config: &TrainingConfig) -> Result<Self> {
+    pub(super) fn new(config: &RunConfig) -> Result<Self> {
         config.validate()?;
         let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
-        let batches = Batches::new(dataset(Split::Train)?, config);
+        let loader = DataLoader::new(dataset(Split::Train)?, config);
         let validation = dataset(Split::Validation)?;
-        config.expect_frames(batches.dataset())?;
+        config.expect_frames(loader.dataset())?;
         config.expect_frames(validation.as_ref())?;
-        expect_pieces(config, batches.dataset())?;
-        expect_pictures(batches.dataset())?;
-        memory::expect_enough(config, batches.dataset().frame_shape())?;
+        expect_micro_batches(config, loader.dataset())?;
+        expect_pictures(loader.dataset())?;
+        memory::expect_enough(config, loader.dataset().frame_shape())?;
         Ok(Self {
             data: Fingerprint::of(&config.data, config.data_folder())?,
-            mean_frame: mean_frame(batches.dataset(), config.training.batch_size)?,
-            learner: Learner::new(config, &batches.dataset().quantity().transform)?,
+            mean_frame: mean_frame(loader.dataset(), config.training.batch_size)?,
+            learner: Learner::new(config, &loader.dataset().quantity().transform)?,
             validation,
-            feed: Feed::new(batches, config),
+            loader,
         })
     }
 }
 
-/// Fails if a batch has fewer sequences than pieces.
-fn expect_pieces(config: &TrainingConfig, dataset: &dyn SequenceDataset) -> Result<()> {
+/// Fails if a batch has fewer sequences than micro-batches.
+fn expect_micro_batches(config: &RunConfig, dataset: &dyn SequenceDataset) -> Result<()> {
     let (pieces, batch) = (config.training.accumulate, dataset.len().min(config.training.batch_size));
     if pieces <= batch {
         return Ok(());

@@ -11,12 +11,12 @@ use std::path::Path;
 /// The path in a message.
 ///
 /// ```
-/// use convgru_train::shown::shown;
+/// use convgru_train::printable::printable;
 ///
-/// assert_eq!(shown("runs/quick"), "runs/quick");
-/// assert_eq!(shown("a\u{1b}[31m\nb"), r"a\u{1b}[31m\nb");
+/// assert_eq!(printable("runs/quick"), "runs/quick");
+/// assert_eq!(printable("a\u{1b}[31m\nb"), r"a\u{1b}[31m\nb");
 /// ```
-pub fn shown(path: impl AsRef<Path>) -> String {
+pub fn printable(path: impl AsRef<Path>) -> String {
     let text = path.as_ref().to_string_lossy();
     match escaped(&text) {
         Cow::Borrowed(_) => text.into_owned(),
@@ -25,14 +25,14 @@ pub fn shown(path: impl AsRef<Path>) -> String {
 }
 
 /// A part of a path in a message.
-pub fn shown_name(name: impl AsRef<OsStr>) -> String {
-    shown(Path::new(name.as_ref()))
+pub fn printable_name(name: impl AsRef<OsStr>) -> String {
+    printable(Path::new(name.as_ref()))
 }
 
 /// A text with its control characters, marks of direction and line breaks as escapes of Rust.
 ///
 /// ```
-/// use convgru_train::shown::escaped;
+/// use convgru_train::printable::escaped;
 ///
 /// assert_eq!(escaped("größe"), "größe");
 /// assert_eq!(escaped("w\u{9b}2J\u{202e}\r"), r"w\u{9b}2J\u{202e}\r");
@@ -63,7 +63,7 @@ pub fn escaped_lines(text: &str) -> Cow<'_, str> {
 /// JSON of the same meaning without characters that do something else than appear.
 ///
 /// ```
-/// use convgru_train::shown::escaped_json;
+/// use convgru_train::printable::escaped_json;
 ///
 /// assert_eq!(escaped_json("[\"\u{9b}31m\u{202e}\"]"), r#"["\u009b31m\u202e"]"#);
 /// ```
@@ -112,7 +112,7 @@ mod tests {
     fn paths_of_any_bytes_are_shown() {
         use std::os::unix::ffi::OsStrExt;
         let path = Path::new(OsStr::from_bytes(b"runs/\xff\x1b]0;x\x07"));
-        assert_eq!(shown(path), "runs/\u{fffd}\\u{1b}]0;x\\u{7}");
-        assert_eq!(shown_name("a\tb"), r"a\tb");
+        assert_eq!(printable(path), "runs/\u{fffd}\\u{1b}]0;x\\u{7}");
+        assert_eq!(printable_name("a\tb"), r"a\tb");
     }
 }

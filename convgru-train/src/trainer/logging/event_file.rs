@@ -12,14 +12,14 @@ use crate::storage::{Storage, StorageFile, read_if_there};
 use crate::{Error, Result};
 
 /// TensorBoard reads every file whose name holds `tfevents`.
-pub(super) const NAME: &str = "events.out.tfevents.convgru";
+pub(crate) const NAME: &str = "events.out.tfevents.convgru";
 
 /// What the first event of a file says.
 const FILE_VERSION: &str = "brain.Event:2";
 
 /// The open file of a run.
 #[derive(Debug)]
-pub(super) struct EventFile {
+pub(crate) struct EventFile {
     path: PathBuf,
     file: Box<dyn StorageFile>,
     /// Numbers that were in the file when it was opened: what they are of, and the step.
@@ -89,7 +89,7 @@ impl EventFile {
     /// Opens the file to go on after `step`: events of later steps, which a crash left behind, are
     /// removed, and so is one that was cut short or damaged, with all behind it. Of validations those up
     /// to `validated` stay.
-    pub(super) fn resume(storage: &dyn Storage, path: &Path, step: u64, validated: u64) -> Result<Self> {
+    pub(crate) fn resume(storage: &dyn Storage, path: &Path, step: u64, validated: u64) -> Result<Self> {
         let there = read_if_there(storage, path)?;
         let bytes = there.as_deref().unwrap_or_default();
         let (mut kept, mut found) = (Vec::new(), BTreeSet::new());
@@ -115,17 +115,17 @@ impl EventFile {
     }
 
     /// The numbers that were in the file when it was opened: what they are of (`step`, `validation`), and the step.
-    pub(super) fn take_found(&mut self) -> BTreeSet<(String, u64)> {
+    pub(crate) fn take_found(&mut self) -> BTreeSet<(String, u64)> {
         std::mem::take(&mut self.found)
     }
 
     /// Makes everything appended durable.
-    pub(super) fn sync(&mut self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
         self.file.sync().map_err(Error::io("write", &self.path))
     }
 
     /// Appends numbers of a step under their names; a `/` makes groups.
-    pub(super) fn scalars(&mut self, step: u64, numbers: &[(&str, f64)]) -> Result<()> {
+    pub(crate) fn scalars(&mut self, step: u64, numbers: &[(&str, f64)]) -> Result<()> {
         let value = |&(tag, number): &(&str, f64)| Value {
             tag: tag.to_owned(),
             simple_value: Some(number as f32),
@@ -135,7 +135,7 @@ impl EventFile {
     }
 
     /// Appends a picture of a step under its name.
-    pub(super) fn picture(&mut self, step: u64, tag: &str, picture: Picture) -> Result<()> {
+    pub(crate) fn picture(&mut self, step: u64, tag: &str, picture: Picture) -> Result<()> {
         let side = |length: usize| i32::try_from(length).unwrap_or(i32::MAX);
         let image = Image {
             height: side(picture.height),

@@ -12,7 +12,7 @@ const LEFT_AT_THE_END: f64 = 0.01;
 /// (arXiv 1506.03099). In TOML: `"linear"`, `"exponential"`, `"inverse-sigmoid"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ForcingDecay {
+pub enum SamplingDecay {
     /// A line that reaches the end at `until`.
     #[default]
     Linear,
@@ -26,7 +26,7 @@ pub enum ForcingDecay {
 /// over the first part of the training and stays there.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct TeacherForcingConfig {
+pub struct SamplingSchedule {
     /// Probability at the first step, 0 to 1.
     pub start: f64,
     /// Probability once `until` is reached, 0 to 1.
@@ -35,29 +35,29 @@ pub struct TeacherForcingConfig {
     /// exponential and the inverse sigmoid but for a hundredth of the way, unless `k` is given.
     pub until: f64,
     /// The shape of the way.
-    pub decay: ForcingDecay,
+    pub decay: SamplingDecay,
     /// The constant of the exponential, between 0 and 1, or of the inverse sigmoid, at least 1;
     /// 0 takes the one that fits `until`.
     pub k: f64,
 }
 
-impl Default for TeacherForcingConfig {
+impl Default for SamplingSchedule {
     fn default() -> Self {
-        Self { start: 1.0, end: 0.0, until: 0.5, decay: ForcingDecay::Linear, k: 0.0 }
+        Self { start: 1.0, end: 0.0, until: 0.5, decay: SamplingDecay::Linear, k: 0.0 }
     }
 }
 
-impl TeacherForcingConfig {
+impl SamplingSchedule {
     /// The probability at `step` (from 0) of `steps`: `end + (start - end) left`, with
     /// `left = 1 - min(1, step / (until steps))` of the linear way.
     pub fn probability(&self, step: u64, steps: u64) -> f64 {
         let (step, length) = (step as f64, (self.until * steps as f64).max(1.0));
         let left = match self.decay {
-            ForcingDecay::Linear => return self.start + (self.end - self.start) * (step / length).min(1.0),
-            ForcingDecay::Exponential if self.k > 0.0 => self.k.powf(step),
-            ForcingDecay::Exponential => LEFT_AT_THE_END.powf(step / length),
-            ForcingDecay::InverseSigmoid if self.k > 0.0 => inverse_sigmoid(self.k, step),
-            ForcingDecay::InverseSigmoid => inverse_sigmoid(fitting(length), step),
+            SamplingDecay::Linear => return self.start + (self.end - self.start) * (step / length).min(1.0),
+            SamplingDecay::Exponential if self.k > 0.0 => self.k.powf(step),
+            SamplingDecay::Exponential => LEFT_AT_THE_END.powf(step / length),
+            SamplingDecay::InverseSigmoid if self.k > 0.0 => inverse_sigmoid(self.k, step),
+            SamplingDecay::InverseSigmoid => inverse_sigmoid(fitting(length), step),
         };
         self.end + (self.start - self.end) * left
     }
@@ -79,13 +79,13 @@ impl TeacherForcingConfig {
         let k = self.k;
         match self.decay {
             _ if k == 0.0 => Ok(()),
-            ForcingDecay::Linear => {
+            SamplingDecay::Linear => {
                 refuse("k", format!("{k} means nothing to the linear way; leave it at 0"))
             }
-            ForcingDecay::Exponential if !(0.0..1.0).contains(&k) => {
+            SamplingDecay::Exponential if !(0.0..1.0).contains(&k) => {
                 refuse("k", format!("{k} is not between 0 and 1, which the exponential needs"))
             }
-            ForcingDecay::InverseSigmoid if !(k >= 1.0 && k.is_finite()) => {
+            SamplingDecay::InverseSigmoid if !(k >= 1.0 && k.is_finite()) => {
                 refuse("k", format!("{k} is below 1, which the inverse sigmoid needs"))
             }
             _ => Ok(()),
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn teacher_forcing_goes_linearly_and_stays() {
-        let config = TeacherForcingConfig { start: 1.0, end: 0.2, ..Default::default() };
+        let config = SamplingSchedule { start: 1.0, end: 0.2, ..Default::default() };
         for (step, expected) in [(0, 1.0), (25, 0.6), (50, 0.2), (99, 0.2)] {
             assert!((config.probability(step, 100) - expected).abs() < 1e-12, "step {step}");
         }
@@ -123,18 +123,18 @@ mod tests {
 
     #[test]
     fn decays_are_those_of_the_paper() {
-        let of = |decay, k| TeacherForcingConfig { decay, k, end: 0.1, ..Default::default() };
-        let exponential = of(ForcingDecay::Exponential, 0.9);
+        let of = |decay, k| SamplingSchedule { decay, k, end: 0.1, ..Default::default() };
+        let exponential = of(SamplingDecay::Exponential, 0.9);
         assert!((exponential.probability(3, 100) - (0.1 + 0.9 * 0.729)).abs() < 1e-12);
-        let sigmoid = of(ForcingDecay::InverseSigmoid, 10.0);
+        let sigmoid = of(SamplingDecay::InverseSigmoid, 10.0);
         let left = 10.0 / (10.0 + 2.0f64.exp());
         assert!((sigmoid.probability(20, 100) - (0.1 + 0.9 * left)).abs() < 1e-12);
     }
 
     #[test]
     fn without_a_constant_the_way_ends_where_it_should() {
-        for decay in [ForcingDecay::Exponential, ForcingDecay::InverseSigmoid] {
-            let config = TeacherForcingConfig { decay, ..Default::default() };
+        for decay in [SamplingDecay::Exponential, SamplingDecay::InverseSigmoid] {
+            let config = SamplingSchedule { decay, ..Default::default() };
             for steps in [40, 1000, 100_000] {
                 let left = config.probability(steps / 2, steps);
                 assert!((left - 0.01).abs() < 1e-6, "{decay:?} of {steps} steps: {left}");
@@ -148,13 +148,13 @@ mod tests {
     #[test]
     fn constants_out_of_range_are_named() {
         for (decay, k) in [
-            (ForcingDecay::Linear, 0.5),
-            (ForcingDecay::Exponential, 1.0),
-            (ForcingDecay::Exponential, -0.5),
-            (ForcingDecay::InverseSigmoid, 0.5),
-            (ForcingDecay::InverseSigmoid, f64::NAN),
+            (SamplingDecay::Linear, 0.5),
+            (SamplingDecay::Exponential, 1.0),
+            (SamplingDecay::Exponential, -0.5),
+            (SamplingDecay::InverseSigmoid, 0.5),
+            (SamplingDecay::InverseSigmoid, f64::NAN),
         ] {
-            let config = TeacherForcingConfig { decay, k, ..Default::default() };
+            let config = SamplingSchedule { decay, k, ..Default::default() };
             let error = config.validate("training.teacher_forcing").unwrap_err().to_string();
             assert!(error.contains("`training.teacher_forcing.k`"), "{error}");
         }

@@ -1,27 +1,27 @@
-//! Sequences and scores as reports show them.
+//! Sample sequences with predictions, and charts of scores, for reports.
 
 use convgru_model::{Forecaster, Tensor};
 
-use super::nowcasts::{NowcastAssessment, NowcastOptions};
 use crate::Result;
 use crate::dataset::{SequenceDataset, batch};
 use crate::metric::{ForecastScores, copy_last};
 use crate::report::{ScoreChart, SequencePanel, Shades};
+use crate::trainer::evaluation::{NowcastOptions, NowcastScores};
 
-/// A model with what it shows itself on.
+/// Draws sequences of a data set with the predictions of a model.
 #[derive(Clone, Copy)]
-pub(super) struct Showing<'a> {
-    pub(super) model: &'a Forecaster<f32>,
-    pub(super) dataset: &'a dyn SequenceDataset,
-    pub(super) input_frames: usize,
+pub(crate) struct SamplePanels<'a> {
+    pub(crate) model: &'a Forecaster<f32>,
+    pub(crate) dataset: &'a dyn SequenceDataset,
+    pub(crate) input_frames: usize,
 }
 
-impl Showing<'_> {
+impl SamplePanels<'_> {
     /// Some sequences with the model's predictions; rain in mm/h and beside its baselines.
     ///
     /// # Errors
     /// Those of the data set and the model.
-    pub(super) fn panels(&self, indices: &[usize]) -> Result<Vec<SequencePanel>> {
+    pub(crate) fn panels(&self, indices: &[usize]) -> Result<Vec<SequencePanel>> {
         let quantity = self.dataset.quantity();
         let (input, truth) = batch(self.dataset, 0, indices)?.split(self.input_frames)?;
         let leads = truth.frames.shape()[0];
@@ -33,7 +33,7 @@ impl Showing<'_> {
         };
         let mut baselines = Vec::new();
         if is_rain {
-            let moved = NowcastOptions::suited_to(&quantity).moved_on(&input, &quantity, leads)?;
+            let moved = NowcastOptions::suited_to(&quantity).extrapolate(&input, &quantity, leads)?;
             baselines.push(("optical flow", moved));
             baselines.push(("persistence", copy_last(&quantity.in_units(&input.frames), leads)?));
             // What was not measured is grey everywhere: nothing is scored there.
@@ -59,7 +59,7 @@ impl Showing<'_> {
 }
 
 /// CSI and FSS for each threshold, and the mean absolute error.
-pub(super) fn score_charts(nowcasts: &NowcastAssessment) -> Vec<ScoreChart> {
+pub(crate) fn score_charts(nowcasts: &NowcastScores) -> Vec<ScoreChart> {
     let known = nowcasts.quantity.minutes_per_step.is_some();
     let chart = |name: String, value_name: &str, of: &dyn Fn(&ForecastScores) -> Vec<f64>| ScoreChart {
         name,
@@ -88,7 +88,7 @@ fn hide_missing(forecast: &mut Tensor<f32>, truth: &Tensor<f32>) {
 }
 
 /// Sequence `index` of `[T, N, C, H, W]` as `[T, C, H, W]`.
-pub(super) fn sequence(frames: &Tensor<f32>, index: usize) -> Result<Tensor<f32>> {
+pub(crate) fn sequence(frames: &Tensor<f32>, index: usize) -> Result<Tensor<f32>> {
     let (steps, shape) = (frames.shape()[0], &frames.shape()[2..]);
     let size: usize = shape.iter().product();
     let data = (0..steps).flat_map(|step| &frames.slice(step)[index * size..][..size]).copied().collect();

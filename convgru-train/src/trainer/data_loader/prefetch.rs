@@ -1,12 +1,14 @@
 //! Batches that are made ahead, on a thread of their own.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
 use rayon::ThreadPoolBuilder;
 
-use super::batches::Batches;
-use crate::dataset::Batch;
+use super::{BatchSampler, load};
+use crate::dataset::{Batch, SequenceDataset};
 use crate::{Error, Result};
 
 /// A thread that makes the batches of the following steps and holds at most so many of them. It ends after the
@@ -16,30 +18,24 @@ pub(super) struct Prefetch {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The steps whose batches are made, and how far ahead.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ahead {
-    /// The first step, from 0.
-    pub(super) first: u64,
-    /// The step after the last one.
-    pub(super) end: u64,
-    /// Batches that may wait to be taken, at least 1.
-    pub(super) batches: usize,
-}
-
 impl Prefetch {
-    /// Begins with the batch of the first step. Work within a batch is done by as many threads as there are where
-    /// this is called, besides those.
+    /// Starts with the batch of the first of some steps; `ahead` batches, at least 1, may wait to be taken. Work within a
+    /// batch is done by as many threads as there are where this is called, besides those.
     ///
     /// # Errors
     /// [`Error::Threads`] if the thread cannot be started.
-    pub(super) fn begin(batches: Batches, ahead: Ahead) -> Result<Self> {
+    pub(super) fn start(
+        dataset: Arc<dyn SequenceDataset>,
+        sampler: BatchSampler,
+        steps: Range<u64>,
+        ahead: usize,
+    ) -> Result<Self> {
         // One more is held by the thread while it waits for room.
-        let (sender, made) = sync_channel(ahead.batches.saturating_sub(1));
+        let (sender, made) = sync_channel(ahead.saturating_sub(1));
         let threads = rayon::current_num_threads();
         let thread = Builder::new()
             .name("convgru-data".into())
-            .spawn(move || produce(batches, ahead, threads, &sender))
+            .spawn(move || produce(dataset.as_ref(), sampler, steps, threads, &sender))
             .map_err(|error| Error::Threads { threads: 1, reason: error.to_string() })?;
         Ok(Self { made: Some(made), thread: Some(thread) })
     }
@@ -74,15 +70,22 @@ impl Drop for Prefetch {
 }
 
 /// Makes one batch after the other until nobody takes them.
-fn produce(mut batches: Batches, ahead: Ahead, threads: usize, sender: &SyncSender<Result<Batch>>) {
+fn produce(
+    dataset: &dyn SequenceDataset,
+    mut sampler: BatchSampler,
+    steps: Range<u64>,
+    threads: usize,
+    sender: &SyncSender<Result<Batch>>,
+) {
     let pool = ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|number| format!("convgru-data-{number}"))
         .build_scoped(
             |thread| thread.run(),
             |pool| {
-                for step in ahead.first..ahead.end {
-                    let batch = pool.install(|| batches.at(batches.cursor(step)));
+                for step in steps {
+                    let cursor = sampler.cursor(step);
+                    let batch = pool.install(|| load(dataset, &mut sampler, cursor));
                     let failed = batch.is_err();
                     if sender.send(batch).is_err() || failed {
                         break;

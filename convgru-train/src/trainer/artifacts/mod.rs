@@ -1,30 +1,31 @@
 //! What a finished run leaves: weights, the figures on the test set, the
 //! report and the animation.
 
+pub(super) mod sample_panels;
+
 use std::path::PathBuf;
 
 use convgru_model::Parameters;
 use serde_json::Value;
 
-use super::assess::{Assessment, Assessor};
-use super::nowcasts::NowcastOptions;
+use self::sample_panels::SamplePanels;
+use super::evaluation::{EvaluationResult, Evaluator, NowcastOptions};
 use super::observer::{Event, Observer};
-use super::session::Trained;
-use super::shown::{self, Showing};
+use super::training_loop::TrainedRun;
 use crate::Result;
 use crate::dataset::{SequenceDataset, Split, batch, open};
 use crate::interrupt::Interrupt;
 use crate::media::{DEFAULT_DELAY, encode_gif};
+use crate::printable::printable;
 use crate::report::{self, CurvePoint, LeadTimeSeries, MetricRow, Report, SequencePanel, ValidationPoint};
-use crate::shown::shown as shown_path;
 
 /// Sequences shown in the report and the animation.
 const SEQUENCES_SHOWN: usize = 6;
 
 /// The figures and files of a finished run.
-pub struct Conclusion {
+pub struct Artifacts {
     /// The model and the baselines on the test set.
-    pub assessment: Assessment,
+    pub evaluation: EvaluationResult,
     /// `model.safetensors`.
     pub weights: PathBuf,
     /// `report.html`.
@@ -33,7 +34,7 @@ pub struct Conclusion {
     pub animation: PathBuf,
 }
 
-impl Trained {
+impl TrainedRun {
     /// Writes `model.safetensors`, measures the model on the test set and
     /// writes `report.html`, `prediction.gif` and `example.gif`. `next` are commands the
     /// report proposes. `None` if a signal ended the measuring; one that comes later ends the program, and a run that is
@@ -41,23 +42,24 @@ impl Trained {
     ///
     /// # Errors
     /// Those of the data and files.
-    pub fn conclude(
+    pub fn write_artifacts(
         &self,
         next: &[String],
         interrupt: &Interrupt,
         observer: &mut dyn Observer,
-    ) -> Result<Option<Conclusion>> {
+    ) -> Result<Option<Artifacts>> {
         let folder = &self.folder;
         folder.write(&folder.weights(), &self.model.to_safetensors()?)?;
-        let config = &self.model.config;
         let told = "the run is trained and saved; resume it for its results";
-        let dataset = interrupt.at_once(told, || self.open(Split::Test))?;
+        let config = &self.model.config;
+        let open = || open(&config.data, config.data_folder(), Split::Test, config.training.seed);
+        let dataset = interrupt.at_once(told, open)?;
         for warning in dataset.warnings() {
             observer.observe(&Event::Warning(warning));
         }
         let quantity = dataset.quantity();
         let nowcasts = quantity.is_rain().then(|| NowcastOptions::suited_to(&quantity));
-        let assessor = Assessor {
+        let evaluator = Evaluator {
             dataset: dataset.as_ref(),
             split: Split::Test,
             input_frames: config.data.input_frames,
@@ -67,36 +69,31 @@ impl Trained {
             nowcasts: nowcasts.as_ref(),
             interrupt,
         };
-        let Some(assessment) = assessor.assess(&self.model.model, observer)? else {
+        let Some(evaluation) = evaluator.evaluate(&self.model.model, observer)? else {
             return Ok(None);
         };
-        interrupt.at_once(told, || self.write_results(assessment, next, dataset.name())).map(Some)
-    }
-
-    fn open(&self, split: Split) -> Result<Box<dyn SequenceDataset>> {
-        let config = &self.model.config;
-        open(&config.data, config.data_folder(), split, config.training.seed)
+        interrupt.at_once(told, || self.write_results(evaluation, next, dataset.name())).map(Some)
     }
 
     /// Writes the figures and pictures.
-    fn write_results(&self, assessment: Assessment, next: &[String], data: &str) -> Result<Conclusion> {
+    fn write_results(&self, evaluation: EvaluationResult, next: &[String], data: &str) -> Result<Artifacts> {
         let folder = &self.folder;
-        folder.write(&folder.test(), format!("{}\n", Value::Object(assessment.to_json())).as_bytes())?;
-        let validation = self.open(Split::Validation)?;
-        let panels = self.panels(validation.as_ref())?;
+        folder.write(&folder.test(), format!("{}\n", Value::Object(evaluation.to_json())).as_bytes())?;
+        let validation = self.validation.as_ref();
+        let panels = self.panels(validation)?;
         folder.write(&folder.animation(), &report::animation(&panels)?)?;
-        let (first, _) = batch(validation.as_ref(), 0, &[0])?.split(self.model.config.data.input_frames)?;
-        let example = encode_gif(&shown::sequence(&first.frames, 0)?, DEFAULT_DELAY)?;
+        let (first, _) = batch(validation, 0, &[0])?.split(self.model.config.data.input_frames)?;
+        let example = encode_gif(&sample_panels::sequence(&first.frames, 0)?, DEFAULT_DELAY)?;
         folder.write(&folder.example(), &example)?;
-        let conclusion = Conclusion {
-            assessment,
+        let artifacts = Artifacts {
+            evaluation,
             weights: folder.weights(),
             report: folder.report(),
             animation: folder.animation(),
         };
-        let page = report::html(&self.report(&conclusion, panels, next, data))?;
+        let page = report::html(&self.report(&artifacts, panels, next, data))?;
         folder.write(&folder.report(), page.as_bytes())?;
-        Ok(conclusion)
+        Ok(artifacts)
     }
 
     /// Validation sequences with their predictions, evenly over all of them: neighbours show the same rain.
@@ -104,28 +101,28 @@ impl Trained {
         let most = dataset.len().min(SEQUENCES_SHOWN);
         let indices: Vec<usize> = (0..most).map(|at| at * dataset.len() / most).collect();
         let input_frames = self.model.config.data.input_frames;
-        Showing { model: &self.model.model, dataset, input_frames }.panels(&indices)
+        SamplePanels { model: &self.model.model, dataset, input_frames }.panels(&indices)
     }
 
     fn report(
         &self,
-        conclusion: &Conclusion,
+        artifacts: &Artifacts,
         sequences: Vec<SequencePanel>,
         next: &[String],
         data: &str,
     ) -> Report {
         let (config, folder) = (&self.model.config, &self.folder);
         let [inputs, outputs] = [config.data.input_frames, config.data.output_frames];
-        let assessment = &conclusion.assessment;
-        let path = |path: &PathBuf| shown_path(path);
+        let evaluation = &artifacts.evaluation;
+        let path = |path: &PathBuf| printable(path);
         Report {
             title: folder.name(),
             summary: format!(
                 "An encoder-forecaster of convolutional GRUs reads {inputs} frames and predicts the next {outputs}. \
                  Its squared error is {:.3} of that of repeating the last frame.",
-                assessment.ratio()
+                evaluation.ratio()
             ),
-            facts: self.facts(assessment, data),
+            facts: self.facts(evaluation, data),
             config_toml: config.to_toml(),
             loss_name: config.training.loss.to_string(),
             curve: self
@@ -140,7 +137,7 @@ impl Trained {
                 .iter()
                 .map(|r| ValidationPoint { step: r.step, loss: r.loss, mse: r.metrics.mse })
                 .collect(),
-            table: assessment
+            table: evaluation
                 .overall()
                 .into_iter()
                 .map(|(name, m)| MetricRow {
@@ -151,7 +148,7 @@ impl Trained {
                     psnr: m.psnr,
                 })
                 .collect(),
-            lead_times: assessment
+            lead_times: evaluation
                 .rows()
                 .into_iter()
                 .map(|(name, scores)| LeadTimeSeries {
@@ -159,12 +156,12 @@ impl Trained {
                     mse: scores.per_step.iter().map(|m| m.mse).collect(),
                 })
                 .collect(),
-            scores: assessment.nowcasts.iter().flat_map(shown::score_charts).collect(),
+            scores: evaluation.nowcasts.iter().flat_map(sample_panels::score_charts).collect(),
             sequences,
             files: vec![
-                ("weights".into(), path(&conclusion.weights)),
+                ("weights".into(), path(&artifacts.weights)),
                 ("checkpoint".into(), path(&self.checkpoint)),
-                ("animation".into(), path(&conclusion.animation)),
+                ("animation".into(), path(&artifacts.animation)),
                 ("metrics".into(), path(&folder.metrics())),
                 ("curves for TensorBoard".into(), path(&folder.events())),
                 ("test scores".into(), path(&folder.test())),
@@ -174,7 +171,7 @@ impl Trained {
         }
     }
 
-    fn facts(&self, assessment: &Assessment, data: &str) -> Vec<(String, String)> {
+    fn facts(&self, evaluation: &EvaluationResult, data: &str) -> Vec<(String, String)> {
         let config = &self.model.config;
         let sequences = self.history.steps.len() * config.training.batch_size;
         let [channels, height, width] = [0, 1, 2].map(|axis| self.mean_frame.shape()[axis]);
@@ -191,7 +188,7 @@ impl Trained {
             ("Time", format!("{:.0} seconds", self.history.seconds)),
             ("Waiting for data", format!("{:.1} % of the time of its steps", 100.0 * self.data_wait)),
             ("Model shown", format!("step {}, the best validation", self.model.step)),
-            ("Measured on", format!("{} test sequences", assessment.model.sequences)),
+            ("Measured on", format!("{} test sequences", evaluation.model.sequences)),
             ("Threads", rayon::current_num_threads().to_string()),
             ("Seed", config.training.seed.to_string()),
         ];
