@@ -4,6 +4,7 @@ mod batch;
 mod config;
 mod digits_config;
 mod fingerprint;
+mod folder;
 mod frames;
 mod gridded;
 mod gzip;
@@ -212,7 +213,7 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
     std::fs::metadata(path).map_err(Error::io("find", path))?;
     let budget = DataConfig::default().budget();
     let (mut count, [mut radar, mut mnist, mut frames]) = (0, [false; 3]);
-    radar::each_file(path, &mut |file| {
+    folder::each_file(path, &mut |file| {
         count += 1;
         radar = radar || file.is_file() && radar::is_radar(&file, &budget)?;
         mnist = mnist || mnist::is_images(&file);

@@ -11,7 +11,6 @@ mod tests;
 use std::path::Path;
 
 pub use config::{Events, RadarConfig, RadarScale};
-pub(super) use files::each_file;
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
