@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use convgru_model::Tensor;
 use convgru_model::motion::OpticalFlow;
-use convgru_train::dataset::{DataConfig, Source, batch, open_whole};
+use convgru_train::dataset::{DataConfig, RadarConfig, Source, batch, open_whole};
 use convgru_train::metric::{Events, ForecastScores, copy_last};
 use serde_json::json;
 
@@ -71,15 +71,15 @@ pub(crate) fn run(options: &ComparePystepsOptions) -> anyhow::Result<()> {
 }
 
 fn compare(options: &ComparePystepsOptions, folder: &Path) -> anyhow::Result<Comparison> {
-    let mut config = DataConfig {
-        source: Source::Radar,
+    let radar = RadarConfig { downsample: options.downsample, crop: [0, 0], ..RadarConfig::default() };
+    let z_r = radar.z_r;
+    let config = DataConfig {
+        source: Source::Radar(radar),
         input_frames: HOUR,
         output_frames: HOUR,
         test_sequences: options.sequences,
         ..DataConfig::default()
     };
-    config.radar.downsample = options.downsample;
-    config.radar.crop = [0, 0];
     let dataset = open_whole(&config, folder, 0)?;
     note(dataset.name());
     let quantity = dataset.quantity();
@@ -99,7 +99,7 @@ fn compare(options: &ComparePystepsOptions, folder: &Path) -> anyhow::Result<Com
         let rain = quantity.in_units(&input.frames);
         let flow = OpticalFlow::default();
         let ours = flow.extrapolate_values(&input.frames, &rain, input.valid.as_ref(), HOUR)?;
-        let theirs = pysteps(&python, &input.in_units(&quantity), flow.frames, config.radar.z_r)?;
+        let theirs = pysteps(&python, &input.in_units(&quantity), flow.frames, z_r)?;
         let forecasts = [ours, theirs, copy_last(&rain, HOUR)?];
         for ((_, scores), forecast) in comparison.models.iter_mut().zip(&forecasts) {
             scores.add(forecast, &observed)?;

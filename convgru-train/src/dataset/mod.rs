@@ -2,7 +2,9 @@
 
 mod batch;
 mod config;
+mod digits_config;
 mod fingerprint;
+mod folder;
 mod frames;
 mod gridded;
 mod gzip;
@@ -13,6 +15,8 @@ mod radar;
 mod random;
 mod resample;
 pub(crate) mod source;
+pub(crate) mod source_config;
+mod splits;
 mod synthetic_digits;
 mod timestamp;
 mod trajectory;
@@ -22,18 +26,23 @@ mod windows;
 use std::path::Path;
 
 pub use batch::{Batch, SequenceMut, batch};
-pub use config::{DataConfig, OnCorrupt, Source};
+pub use config::{DataConfig, OnCorrupt};
+pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{FramesConfig, read_frames};
-pub use moving_digits::MovingDigits;
 pub use order::order;
 pub use radar::{Events, RadarConfig, RadarScale};
 pub use source::Axes;
 pub(crate) use source::NumberType;
+pub use source_config::{Source, SourceKind};
+pub use splits::Splits;
 pub use units::{Quantity, Reflectivity, Transform};
 
-use crate::shown::shown;
+use self::mnist::MnistDigits;
+use self::moving_digits::MovingDigits;
+use self::synthetic_digits::SyntheticDigits;
+use crate::printable::printable;
 use crate::{Error, Result};
 
 /// What sequences are used for. The splits share no digits.
@@ -139,10 +148,18 @@ pub fn open(
     seed: u64,
 ) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
-    match config.source {
-        Source::Radar => Ok(Box::new(radar::open(config, given(config, path)?, split, seed)?)),
-        Source::Frames => Ok(Box::new(frames::open(config, &config.frames, given(config, path)?, split)?)),
-        Source::Strokes | Source::Mnist => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
+    match &config.source {
+        Source::Strokes(digits) => {
+            let source = SyntheticDigits::new(digits.digit_size);
+            no_path(path)?;
+            Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
+        }
+        Source::Mnist(digits) => {
+            let source = MnistDigits::open(given(config, path)?, split, digits.digit_size, &config.budget())?;
+            Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
+        }
+        Source::Radar(radar) => Ok(Box::new(radar::open(config, radar, given(config, path)?, split, seed)?)),
+        Source::Frames(frames) => Ok(Box::new(frames::open(config, frames, given(config, path)?, split)?)),
     }
 }
 
@@ -154,10 +171,10 @@ pub fn open(
 /// Those of [`open`].
 pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
-    match config.source {
-        Source::Radar => Ok(Box::new(radar::open_whole(config, path)?)),
-        Source::Frames => frames::open_whole(config, &config.frames, path),
-        Source::Strokes | Source::Mnist => open(config, Some(path), Split::Test, seed),
+    match &config.source {
+        Source::Radar(radar) => Ok(Box::new(radar::open_whole(config, radar, path)?)),
+        Source::Frames(frames) => frames::open_whole(config, frames, path),
+        Source::Strokes(_) | Source::Mnist(_) => open(config, Some(path), Split::Test, seed),
     }
 }
 
@@ -166,21 +183,37 @@ fn given<'a>(config: &DataConfig, path: Option<&'a Path>) -> Result<&'a Path> {
     path.ok_or_else(|| Error::Config {
         field: "data.source".into(),
         reason: format!(
-            "is \"{}\", which reads files, but no data folder is given; name it with --data",
+            "is \"{}\", which reads files, but no data folder is given; name it with --data, or set the source to \"strokes\", which needs \
+             no files",
             config.source.name()
         ),
     })
+}
+
+/// Fails if a path is given to a source without files.
+fn no_path(path: Option<&Path>) -> Result<()> {
+    match path {
+        None => Ok(()),
+        Some(path) => Err(Error::Config {
+            field: "data.source".into(),
+            reason: format!(
+                "is \"strokes\", which reads no files, but the data folder {} is given; set it to the source of these data, such as \
+                 \"mnist\", or leave the folder out",
+                printable(path)
+            ),
+        }),
+    }
 }
 
 /// The source that the files in a folder, or a file, are for.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Data`] if no file is of a known kind.
-pub fn detect(path: &Path) -> Result<Source> {
+pub fn detect(path: &Path) -> Result<SourceKind> {
     std::fs::metadata(path).map_err(Error::io("find", path))?;
     let budget = DataConfig::default().budget();
     let (mut count, [mut radar, mut mnist, mut frames]) = (0, [false; 3]);
-    radar::each_file(path, &mut |file| {
+    folder::each_file(path, &mut |file| {
         count += 1;
         radar = radar || file.is_file() && radar::is_radar(&file, &budget)?;
         mnist = mnist || mnist::is_images(&file);
@@ -188,11 +221,11 @@ pub fn detect(path: &Path) -> Result<Source> {
         Ok(())
     })?;
     match [radar, mnist, frames] {
-        [true, _, _] => Ok(Source::Radar),
-        [_, true, _] => Ok(Source::Mnist),
-        [_, _, true] => Ok(Source::Frames),
+        [true, _, _] => Ok(SourceKind::Radar),
+        [_, true, _] => Ok(SourceKind::Mnist),
+        [_, _, true] => Ok(SourceKind::Frames),
         [false, false, false] => Err(Error::Data {
-            what: shown(path),
+            what: printable(path),
             reason: format!(
                 "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
                  (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)"

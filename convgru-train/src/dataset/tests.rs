@@ -117,7 +117,7 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn the_source_and_the_path_must_go_together() {
     let strokes = DataConfig::default();
-    let mnist = DataConfig { source: Source::Mnist, ..DataConfig::default() };
+    let mnist = DataConfig { source: Source::Mnist(DigitsConfig::default()), ..DataConfig::default() };
     let message = |config: &DataConfig, path: Option<&Path>, split| match open(config, path, split, 0) {
         Ok(dataset) => panic!("opened {}", dataset.name()),
         Err(error) => error.to_string(),
@@ -130,7 +130,7 @@ fn the_source_and_the_path_must_go_together() {
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "hello").unwrap();
     assert!(message(&mnist, Some(&text), Split::Test).starts_with("cannot open the data folder"));
-    let frames = DataConfig { source: Source::Frames, ..DataConfig::default() };
+    let frames = DataConfig { source: Source::Frames(FramesConfig::default()), ..DataConfig::default() };
     assert!(message(&frames, None, Split::Test).contains("no data folder is given"));
     assert!(message(&frames, Some(Path::new("none.npy")), Split::Test).starts_with("cannot "));
     assert!(message(&frames, Some(&text), Split::Test).contains("holds no sequences"));
@@ -148,4 +148,30 @@ fn the_splits_draw_different_digits() {
     assert_ne!(first(Split::Train), first(Split::Validation));
     assert_ne!(first(Split::Train), first(Split::Test));
     assert_ne!(first(Split::Validation), first(Split::Test));
+}
+
+#[test]
+fn splits_that_are_opened_together_are_those_opened_alone() {
+    let data = DataConfig::default();
+    let Splits { train, validation, test } = Splits::open(&data, None, 7).unwrap();
+    for (split, together) in [(Split::Train, train), (Split::Validation, validation), (Split::Test, test)] {
+        let alone = open(&data, None, split, 7).unwrap();
+        assert_eq!(batch(&*together, 0, &[3]).unwrap(), batch(&*alone, 0, &[3]).unwrap(), "{split}");
+    }
+}
+
+#[test]
+fn splits_have_frames_of_one_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    for (split, width) in [("train", 6), ("validation", 6), ("test", 5)] {
+        std::fs::create_dir(folder.path().join(split)).unwrap();
+        let frames = Tensor::from_fn(&[4, 1, 4, width], |i| (i % 3) as f32 / 2.0);
+        crate::media::write_frames(folder.path().join(split).join("a.npy"), &frames).unwrap();
+    }
+    let source = Source::Frames(FramesConfig::default());
+    let data = DataConfig { source, input_frames: 2, output_frames: 2, ..DataConfig::default() };
+    let error = Splits::open(&data, Some(folder.path()), 0).err().unwrap().to_string();
+    for words in ["[1, 4, 5]", "[1, 4, 6]", "(test", "(train"] {
+        assert!(error.contains(words), "{error}");
+    }
 }

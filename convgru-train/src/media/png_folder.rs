@@ -8,7 +8,7 @@ use super::image::{encode_png, interleaved};
 use crate::atomic_file::folder_of;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::shown::shown_name;
+use crate::printable::printable_name;
 
 /// Writes `frame_000.png` and so on. The folder is prepared under another name
 /// and takes its place when it is complete.
@@ -63,7 +63,7 @@ fn check_replaceable(folder: &Path) -> Result<()> {
         return Ok(());
     }
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let name = shown_name(entry.map_err(Error::io("read", folder))?.file_name());
+        let name = printable_name(entry.map_err(Error::io("read", folder))?.file_name());
         let number = name.strip_prefix("frame_").and_then(|rest| rest.strip_suffix(".png"));
         if !number.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())) {
             let reason = format!(

@@ -124,9 +124,9 @@ impl TrainedModel {
 
     /// How frames for the model are read: as its training read them where that was on frames, with the channels of the model.
     pub fn frames_config(&self) -> FramesConfig {
-        let stored = match self.config.data.source {
-            Source::Frames => self.config.data.frames.clone(),
-            Source::Strokes | Source::Mnist | Source::Radar => FramesConfig::default(),
+        let stored = match &self.config.data.source {
+            Source::Frames(frames) => frames.clone(),
+            Source::Strokes(_) | Source::Mnist(_) | Source::Radar(_) => FramesConfig::default(),
         };
         FramesConfig { channels: self.config.model.image_channels(), ..stored }
     }

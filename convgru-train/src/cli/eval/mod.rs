@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_train::dataset::{Axes, DataConfig, SequenceDataset, Split, detect, open, open_whole};
+use convgru_train::dataset::{
+    Axes, DataConfig, SequenceDataset, Source, SourceKind, Split, detect, open, open_whole,
+};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, TrainedModel, with_threads};
@@ -112,10 +114,15 @@ impl Eval {
         };
         let what = || format!("--data {}", printable(path));
         let found = path.canonicalize().with_context(what)?;
-        let source = detect(path).with_context(what)?;
-        let mut data = DataConfig { source, ..config.data.clone() };
-        data.frames = trained.frames_config();
-        data.frames.axes = self.axes.clone().unwrap_or(data.frames.axes);
+        let source = match detect(path).with_context(what)? {
+            SourceKind::Frames => {
+                let mut frames = trained.frames_config();
+                frames.axes = self.axes.clone().unwrap_or(frames.axes);
+                Source::Frames(frames)
+            }
+            kind => config.data.source.of_kind(kind),
+        };
+        let data = DataConfig { source, ..config.data.clone() };
         let of_training = config.data_folder().and_then(|folder| folder.canonicalize().ok());
         // A whole file of sequences is measured, whatever part of it training would leave for it.
         if of_training.is_some_and(|folder| folder == found) && !path.is_file() {

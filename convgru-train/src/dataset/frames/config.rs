@@ -9,12 +9,13 @@ use crate::{Error, Result};
 /// Sequences of frames from a folder or a file: arrays, GIFs, folders of PNG images.
 ///
 /// ```
-/// use convgru_train::dataset::{DataConfig, Source};
+/// use convgru_train::dataset::{DataConfig, FramesConfig, Source};
 ///
-/// let mut config = DataConfig { source: Source::Frames, ..DataConfig::default() };
-/// config.frames.range = [-20.0, 60.0];
+/// let frames = FramesConfig { range: [-20.0, 60.0], ..FramesConfig::default() };
+/// let config = DataConfig { source: Source::Frames(frames.clone()), ..DataConfig::default() };
 /// assert!(config.validate().is_ok());
-/// config.frames.shares = [0.9, 0.2, 0.1];
+/// let frames = FramesConfig { shares: [0.9, 0.2, 0.1], ..frames };
+/// let config = DataConfig { source: Source::Frames(frames), ..config };
 /// assert!(config.validate().unwrap_err().to_string().contains("data.frames.shares"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

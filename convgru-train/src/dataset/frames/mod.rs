@@ -23,7 +23,7 @@ use super::source::{self, FrameSource, Loaded};
 use super::windows::{Clip, Codebook, Pixels, SampleFilter, Selection, WindowDataset, WindowSource};
 use super::{SequenceDataset, Split};
 use crate::budget::{MemoryBudget, bytes_of};
-use crate::shown::{shown, shown_name};
+use crate::printable::{printable, printable_name};
 use crate::{Error, Result};
 
 /// Bytes that are kept for a sequence, besides its numbers and its name.
@@ -85,7 +85,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn refuse(&self, reason: String) -> Error {
-        Error::Data { what: shown(self.path), reason }
+        Error::Data { what: printable(self.path), reason }
     }
 
     /// Fails if the longest sequence is shorter than those that are asked for.
@@ -149,7 +149,7 @@ impl Reader<'_> {
         };
         dataset.name = format!(
             "frames of {} ({}: {} sequences of {:?}, {:.1} MiB)",
-            shown_name(path.file_name().unwrap_or(path.as_os_str())),
+            printable_name(path.file_name().unwrap_or(path.as_os_str())),
             part.trim_start_matches("the ").trim_end_matches(" split"),
             dataset.len(),
             dataset.frame_shape(),
@@ -219,7 +219,7 @@ fn read(
     config: &FramesConfig,
     budget: &MemoryBudget,
 ) -> Result<Vec<Read>> {
-    let stem = shown_name(path.file_stem().unwrap_or_default());
+    let stem = printable_name(path.file_stem().unwrap_or_default());
     let steps = places(source.info().steps, time);
     let numbered = source.info().sequences > 1;
     let Loaded { frames, working } = source.read(sequences.clone(), steps, budget)?;

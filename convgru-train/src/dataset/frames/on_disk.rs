@@ -10,7 +10,7 @@ use crate::budget::MemoryBudget;
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::image::with_channels;
 use crate::dataset::{Quantity, SequenceDataset, SequenceMut, check_request};
-use crate::shown::shown_name;
+use crate::printable::printable_name;
 use crate::{Error, Result};
 
 /// Windows of the sequences of a file, which may be larger than the memory.
@@ -37,7 +37,7 @@ impl OnDisk {
         reader.expect_long_enough(info.steps, "the data")?;
         let steps = reader.data.steps();
         let mut made = Self {
-            name: shown_name(reader.path.file_name().unwrap_or(reader.path.as_os_str())),
+            name: printable_name(reader.path.file_name().unwrap_or(reader.path.as_os_str())),
             path: reader.path.into(),
             config: reader.config.clone(),
             budget: reader.budget.clone(),

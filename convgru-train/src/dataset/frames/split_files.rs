@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Reader;
 use crate::dataset::source::natural_order;
 use crate::dataset::{Split, source};
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, Result, input};
 
 /// Bytes that are kept for a file or folder while it is read, besides its name: also the reason why it is left out.
@@ -155,7 +155,7 @@ fn files(reader: &Reader<'_>, path: &Path, left_out: &mut Vec<Error>) -> Result<
             return Err(left_out.swap_remove(0));
         }
         return Err(Error::Data {
-            what: shown(path),
+            what: printable(path),
             reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.gif, *.png, and folders of *.png".into(),
         });
     }

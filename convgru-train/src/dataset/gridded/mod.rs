@@ -28,7 +28,7 @@ mod stub;
 use std::path::Path;
 
 use super::NumberType;
-use crate::shown::escaped;
+use crate::printable::escaped;
 
 #[cfg(feature = "hdf5")]
 pub(super) use attributes::Attributes;

@@ -12,7 +12,7 @@ use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::config::OnCorrupt;
 use crate::dataset::source::radar::field::Encoder;
 use crate::dataset::windows::{Clip, Pixels, TimeAxis};
-use crate::shown::shown_name;
+use crate::printable::printable_name;
 use crate::{Error, Result};
 
 /// How frames are read.
@@ -125,5 +125,5 @@ impl Decoder<'_> {
 
 /// The last part of a path, for names.
 pub(super) fn short(path: &Path) -> String {
-    shown_name(path.file_name().unwrap_or(path.as_os_str()))
+    printable_name(path.file_name().unwrap_or(path.as_os_str()))
 }

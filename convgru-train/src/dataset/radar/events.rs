@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::config::Events;
 use crate::dataset::timestamp::Timestamp;
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, Result};
 
 /// A frame that a file holds.
@@ -80,7 +80,7 @@ impl Timeline {
                     reason: format!(
                         "holds the time {}, as does {}; keep one of the two",
                         two[1].time,
-                        shown(&two[0].file)
+                        printable(&two[0].file)
                     ),
                 });
             }

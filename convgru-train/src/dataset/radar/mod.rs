@@ -11,7 +11,6 @@ mod tests;
 use std::path::Path;
 
 pub use config::{Events, RadarConfig, RadarScale};
-pub(super) use files::each_file;
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
@@ -22,7 +21,7 @@ use super::windows::{
     Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
 };
 use super::{SequenceDataset, Split};
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, MemoryBudget, Result};
 
 /// Whether a file is of a format that is read here.
@@ -40,24 +39,47 @@ pub(super) fn is_times(path: &Path) -> bool {
 /// # Errors
 /// [`Error::Data`] if there are no such files or they hold no sequence, [`Error::Config`]
 /// if events are named that are not there, [`Error::Format`] if a file is damaged.
-pub(super) fn open(data: &DataConfig, folder: &Path, split: Split, seed: u64) -> Result<WindowDataset> {
-    let found = Found::new(data, folder)?;
-    let parts = Parts::new(&found.timeline, &data.radar, data.steps(), &shown(folder))?;
+pub(super) fn open(
+    data: &DataConfig,
+    config: &RadarConfig,
+    folder: &Path,
+    split: Split,
+    seed: u64,
+) -> Result<WindowDataset> {
+    let found = Found::new(data, config, folder)?;
+    let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
     found.dataset(data, parts.of(split), split, seed)
+}
+
+/// Opens all splits of the radar files in a folder, which are looked for once.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_splits(
+    data: &DataConfig,
+    config: &RadarConfig,
+    folder: &Path,
+    seed: u64,
+) -> Result<[WindowDataset; 3]> {
+    let found = Found::new(data, config, folder)?;
+    let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
+    let open = |split| found.dataset(data, parts.of(split), split, seed);
+    Ok([open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?])
 }
 
 /// Opens all events of the radar files in a folder as a test set.
 ///
 /// # Errors
 /// As [`open`].
-pub(super) fn open_whole(data: &DataConfig, folder: &Path) -> Result<WindowDataset> {
-    let found = Found::new(data, folder)?;
-    let part = Parts::whole(&found.timeline, data.steps(), &shown(folder))?;
+pub(super) fn open_whole(data: &DataConfig, config: &RadarConfig, folder: &Path) -> Result<WindowDataset> {
+    let found = Found::new(data, config, folder)?;
+    let part = Parts::whole(&found.timeline, data.steps(), &printable(folder))?;
     found.dataset(data, &part, Split::Test, 0)
 }
 
 /// The radar files of a folder.
 struct Found<'a> {
+    config: &'a RadarConfig,
     folder: &'a Path,
     format: Format,
     timeline: Timeline,
@@ -67,18 +89,18 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(data: &DataConfig, folder: &'a Path) -> Result<Self> {
+    fn new(data: &DataConfig, config: &'a RadarConfig, folder: &'a Path) -> Result<Self> {
         let mut left_out = Vec::new();
         let budget = data.budget();
         let (format, series) = files::find(folder, data.on_corrupt, &budget, &mut left_out)?;
-        let timeline = Timeline::new(series, i64::from(data.radar.minutes_per_step), data.radar.events)?;
-        Ok(Self { folder, format, timeline, budget, left_out })
+        let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
+        Ok(Self { config, folder, format, timeline, budget, left_out })
     }
 
     /// The sequences of some of their frames, as those of a split are chosen.
     fn dataset(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<WindowDataset> {
-        let (config, folder, format, timeline) = (&data.radar, self.folder, self.format, &self.timeline);
-        let what = shown(folder);
+        let (config, folder, format, timeline) = (self.config, self.folder, self.format, &self.timeline);
+        let what = printable(folder);
         let decoder = Decoder {
             format,
             config,

@@ -239,11 +239,7 @@ fn leading(axes: &[(Axis, usize)]) -> usize {
 /// Whether stored axes are those of a frame, in the order `[C, H, W]`.
 fn is_frame(axes: &[(Axis, usize)]) -> bool {
     let names: Vec<Axis> = axes.iter().map(|(axis, _)| *axis).collect();
-    match names[..] {
-        [Axis::Channel, Axis::Row, Axis::Column] => true,
-        [Axis::Row, Axis::Column] => true,
-        _ => false,
-    }
+    matches!(names[..], [Axis::Channel, Axis::Row, Axis::Column] | [Axis::Row, Axis::Column])
 }
 
 /// A stored axis: its length, which part of it is wanted, and the distance of neighbours in what is made.

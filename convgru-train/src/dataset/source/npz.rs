@@ -11,7 +11,7 @@ use super::number_type::NumberType;
 use crate::budget::bytes_of;
 use crate::input;
 use crate::npy_header::NpyHeader;
-use crate::shown::escaped;
+use crate::printable::escaped;
 use crate::{Error, Result};
 
 /// No archive may have more members.

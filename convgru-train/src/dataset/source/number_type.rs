@@ -2,7 +2,6 @@
 
 /// The type of the numbers of an array, with its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "hdf5"), expect(dead_code, reason = "`.npy` files have fewer types"))]
 pub(crate) enum NumberType {
     /// Whole numbers of 0 or more.
     Unsigned(u8),

@@ -12,7 +12,7 @@ use super::{FrameInfo, FrameSource, Loaded, natural_order};
 use crate::budget::{Kept, MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 use crate::input;
-use crate::shown::shown;
+use crate::printable::printable;
 
 /// Bytes of a pixel of each frame: three colours of 16 bits, and then as `f32`.
 const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
@@ -63,7 +63,7 @@ impl FrameSource for PngFolder {
                     "an image of {width} x {height} pixels among images of {} x {} (the first is {}); all frames must have one size",
                     size[0],
                     size[1],
-                    shown(&self.paths[0])
+                    printable(&self.paths[0])
                 );
                 return Err(Error::Format { path: path.clone(), reason });
             }

@@ -19,11 +19,11 @@ const GLYPH_WIDTH: f32 = 0.7;
 
 /// A writer of digits, in images of `size` x `size` pixels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StrokeDigits {
+pub(super) struct SyntheticDigits {
     size: usize,
 }
 
-impl StrokeDigits {
+impl SyntheticDigits {
     pub(super) fn new(size: usize) -> Self {
         Self { size }
     }
@@ -45,7 +45,7 @@ impl StrokeDigits {
     }
 }
 
-impl DigitSource for StrokeDigits {
+impl DigitSource for SyntheticDigits {
     fn draw(&self, random: &mut ChaCha8Rng, image: &mut [u8]) {
         let digit = below(random, 10);
         self.write(digit, random, image);
@@ -201,7 +201,7 @@ mod tests {
 
     fn written(digit: usize, size: usize, index: u64) -> Vec<u8> {
         let mut image = vec![77; size * size];
-        StrokeDigits::new(size).write(digit, &mut random(index), &mut image);
+        SyntheticDigits::new(size).write(digit, &mut random(index), &mut image);
         image
     }
 
@@ -238,7 +238,7 @@ mod tests {
         let mut images = std::collections::HashSet::new();
         let mut image = vec![0; 28 * 28];
         for index in 0..200 {
-            StrokeDigits::new(28).draw(&mut random(index), &mut image);
+            SyntheticDigits::new(28).draw(&mut random(index), &mut image);
             images.insert(image.clone());
         }
         assert_eq!(images.len(), 200);

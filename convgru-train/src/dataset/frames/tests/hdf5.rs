@@ -1,6 +1,7 @@
 //! Frames in HDF5 and netCDF files.
 
 use super::*;
+use crate::dataset::SourceKind;
 use crate::dataset::gridded::tests::{damage, written};
 
 #[test]
@@ -16,10 +17,10 @@ fn the_only_dataset_with_the_axes_of_frames_is_found() {
         assert!(last.frames.as_slice().iter().copied().eq(expected));
     }
     let mut named = config(2, 1);
-    named.frames.variable = "/group/rain".into();
+    frames_config(&mut named).variable = "/group/rain".into();
     assert_eq!(open_split(&named, &written("frames_old.h5"), Split::Train).unwrap().len(), 2);
     // Time before sequences, whose second window begins at frame 1.
-    named.frames.axes = "tnhw".parse().unwrap();
+    frames_config(&mut named).axes = "tnhw".parse().unwrap();
     let train = open_split(&named, &written("frames_old.h5"), Split::Train).unwrap();
     let frames = batch(&train, 0, &[1]).unwrap().frames;
     for step in 0..3 {
@@ -36,15 +37,15 @@ fn of_several_datasets_one_must_be_named() {
         assert!(error.contains(words), "{error}");
     }
     let mut data = config(1, 1);
-    data.frames.variable = "rain".into();
+    frames_config(&mut data).variable = "rain".into();
     let error = message(&data, &written("frames_old.h5"));
     assert!(error.contains("group/rain [4, 3, 5, 6] uint8, mask") && error.contains("\"rain\""), "{error}");
-    data.frames.variable = "mask".into();
+    frames_config(&mut data).variable = "mask".into();
     let error = message(&data, &written("frames_old.h5"));
     assert!(error.contains("[5, 6]") && error.contains("[T, H, W]"), "{error}");
-    data.frames.variable = "f4_big".into();
-    data.frames.range = [0.0, 24.0];
-    data.frames.shares = [0.5, 0.25, 0.25];
+    frames_config(&mut data).variable = "f4_big".into();
+    frames_config(&mut data).range = [0.0, 24.0];
+    frames_config(&mut data).shares = [0.5, 0.25, 0.25];
     data.output_frames = 1;
     let train = open_split(&data, &written("types_new.h5"), Split::Train).unwrap();
     let frames = batch(&train, 0, &[0]).unwrap().frames;
@@ -55,7 +56,7 @@ fn of_several_datasets_one_must_be_named() {
 fn scales_are_applied_and_fill_values_are_missing() {
     for name in ["packed.nc", "packed_cdf1.nc", "packed_cdf2.nc", "packed_cdf5.nc"] {
         let mut data = config(1, 1);
-        data.frames.range = [10.0, 30.0];
+        frames_config(&mut data).range = [10.0, 30.0];
         let error = message(&config(1, 1), &written(name));
         assert!(error.contains("the number 10 in frame 0") && error.contains("data.frames.range"), "{error}");
         let train = open_split(&data, &written(name), Split::Train).unwrap();
@@ -77,7 +78,7 @@ fn scales_are_applied_and_fill_values_are_missing() {
 fn bytes_without_a_sign_may_be_stored_with_one() {
     for name in ["unsigned.nc", "unsigned_cdf1.nc"] {
         let mut data = config(1, 1);
-        data.frames.shares = [0.5, 0.25, 0.25];
+        frames_config(&mut data).shares = [0.5, 0.25, 0.25];
         let train = open_split(&data, &written(name), Split::Train).unwrap();
         let batch = batch(&train, 0, &[0]).unwrap();
         let expected = [0.0, 1.0, 127.0, 128.0, 254.0, 0.0, 5.0, 5.0].map(|v| v / 255.0);
@@ -91,9 +92,9 @@ fn classic_netcdf_holds_frames_as_hdf5_does() {
     let mut data = config(1, 1);
     let error = message(&data, &written("types_cdf5.nc"));
     assert!(error.contains("f4 [4, 2, 3] float32") && error.contains("one of 10"), "{error}");
-    data.frames.variable = "f4".into();
-    data.frames.range = [0.0, 24.0];
-    data.frames.shares = [0.5, 0.25, 0.25];
+    frames_config(&mut data).variable = "f4".into();
+    frames_config(&mut data).range = [0.0, 24.0];
+    frames_config(&mut data).shares = [0.5, 0.25, 0.25];
     let train = open_split(&data, &written("types_cdf5.nc"), Split::Train).unwrap();
     let frames = batch(&train, 0, &[0]).unwrap().frames;
     assert!(frames.as_slice().iter().copied().eq((0..12).map(|v| v as f32 / 24.0)));
@@ -101,9 +102,9 @@ fn classic_netcdf_holds_frames_as_hdf5_does() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rain.h5");
     std::fs::copy(written("one_record.nc"), &path).unwrap();
-    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), Source::Frames);
-    data.frames.variable.clear();
-    data.frames.range = [0.0, 120.0];
+    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), SourceKind::Frames);
+    frames_config(&mut data).variable.clear();
+    frames_config(&mut data).range = [0.0, 120.0];
     let test = open_split(&data, folder.path(), Split::Test).unwrap();
     let frames = batch(&test, 0, &[0]).unwrap().frames;
     assert!(frames.as_slice().iter().copied().eq((90..120).map(|v| v as f32 / 120.0)));
@@ -120,7 +121,7 @@ fn classic_netcdf_holds_frames_as_hdf5_does() {
 #[test]
 fn damaged_files_are_refused_or_left_out() {
     let mut data = DataConfig { memory_mib: 1, ..config(1, 1) };
-    data.frames.range = [-1e9, 1e9];
+    frames_config(&mut data).range = [-1e9, 1e9];
     for (name, step) in [
         ("frames_old.h5", 37),
         ("frames_new.h5", 37),

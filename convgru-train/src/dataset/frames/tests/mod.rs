@@ -6,15 +6,24 @@ use npyz::WriterBuilder;
 mod hdf5;
 
 use super::*;
+use crate::dataset::fixtures::frames_config;
 use crate::dataset::{OnCorrupt, Source, batch};
 use crate::media::write_frames;
 
 fn config(input: usize, output: usize) -> DataConfig {
-    DataConfig { source: Source::Frames, input_frames: input, output_frames: output, ..DataConfig::default() }
+    let source = Source::Frames(FramesConfig::default());
+    DataConfig { source, input_frames: input, output_frames: output, ..DataConfig::default() }
+}
+
+fn settings(data: &DataConfig) -> &FramesConfig {
+    match &data.source {
+        Source::Frames(frames) => frames,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn open_split(data: &DataConfig, path: &Path, split: Split) -> Result<WindowDataset> {
-    open(data, &data.frames, path, split)
+    open(data, settings(data), path, split)
 }
 
 fn npy<T: npyz::AutoSerialize + Copy>(path: &Path, shape: &[u64], values: &[T]) {
@@ -49,7 +58,7 @@ fn sequences_of_an_array_are_split() {
     // In windows of two frames each sequence of four has three.
     assert_eq!(open_split(&config(1, 1), &path, Split::Train).unwrap().len(), 24);
     let mut strided = config(1, 1);
-    strided.frames.stride = 2;
+    frames_config(&mut strided).stride = 2;
     assert_eq!(open_split(&strided, &path, Split::Train).unwrap().len(), 16);
 }
 
@@ -87,7 +96,7 @@ fn a_whole_file_is_read_sequence_by_sequence() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sequences.npy");
     npy(&path, &[20, 3, 64, 64], &counting(20 * 3 * 4096));
-    let whole = |data: &DataConfig, path: &Path| open_whole(data, &data.frames, path);
+    let whole = |data: &DataConfig, path: &Path| open_whole(data, settings(data), path);
     let dataset = whole(&config(10, 10), &path).unwrap();
     assert_eq!((dataset.name(), dataset.len(), dataset.steps()), ("sequences.npy", 3, 20));
     assert!(!dataset.has_missing());
@@ -109,7 +118,7 @@ fn a_whole_file_is_read_sequence_by_sequence() {
     npy(&rain, &[2, 2, 1, 2], &[0.0f32, 60.0, f32::NAN, 30.0, 1.0, 2.0, 3.0, 4.0]);
     let mut data = config(1, 1);
     assert!(whole(&data, &rain).err().unwrap().to_string().contains("data.frames.range"));
-    data.frames.range = [0.0, 60.0];
+    frames_config(&mut data).range = [0.0, 60.0];
     let dataset = whole(&data, &rain).unwrap();
     let read = batch(dataset.as_ref(), 0, &[0]).unwrap();
     assert_eq!(read.frames.as_slice(), [0.0, 1.0, 0.0, 0.5]);
@@ -125,7 +134,7 @@ fn folders_for_splits_are_measured_by_their_test() {
         npy(&folder.path().join(split).join("a.npy"), &[count, 2, 1, 2], &counting(4 * count as usize));
     }
     let data = config(1, 1);
-    assert_eq!(open_whole(&data, &data.frames, folder.path()).unwrap().len(), 2);
+    assert_eq!(open_whole(&data, settings(&data), folder.path()).unwrap().len(), 2);
 }
 
 #[test]
@@ -136,7 +145,7 @@ fn missing_numbers_are_missing_pixels_and_ranges_are_kept_to() {
     let error = message(&config(1, 1), &path);
     assert!(error.contains("60 in frame 0 of sequence 0") && error.contains("data.frames.range"), "{error}");
     let mut data = config(1, 1);
-    data.frames.range = [0.0, 60.0];
+    frames_config(&mut data).range = [0.0, 60.0];
     let train = open_split(&data, &path, Split::Train).unwrap();
     let batch = batch(&train, 0, &[0]).unwrap();
     assert_eq!(batch.frames.as_slice(), [0.0, 1.0, 0.0, 0.5]);
@@ -172,7 +181,7 @@ fn folders_of_images_and_gifs_are_sequences() {
     let error = message(&config(2, 2), folder.path());
     assert!(error.contains("[1, 8, 6]") && error.contains("data.frames.resize"), "{error}");
     let mut data = config(2, 2);
-    data.frames.resize = [2, 3];
+    frames_config(&mut data).resize = [2, 3];
     let train = open_split(&data, folder.path(), Split::Train).unwrap();
     assert_eq!((train.len(), train.frame_shape()), (8, [1, 2, 3]));
     std::fs::write(&gif, b"GIF89a nothing").unwrap();
@@ -231,7 +240,7 @@ fn archives_hold_one_array_or_name_it() {
     let error = message(&config(1, 1), &path);
     assert!(error.contains("frames, dates") && error.contains("data.frames.member"), "{error}");
     let mut data = config(1, 1);
-    data.frames.member = "dates".into();
+    frames_config(&mut data).member = "dates".into();
     assert_eq!(open_split(&data, &path, Split::Train).unwrap().len(), 1);
     // Cut or changed, no archive is a panic.
     for at in (0..two.len()).step_by(7) {

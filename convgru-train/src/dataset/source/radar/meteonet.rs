@@ -8,7 +8,7 @@ use crate::budget::bytes_of;
 use crate::dataset::source::npz::Npz;
 use crate::dataset::timestamp::Timestamp;
 use crate::npy_header::NpyHeader;
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, MemoryBudget, Result, input};
 
 /// The member with the rain.
@@ -59,7 +59,7 @@ impl RainFile {
         }
         let [frames, ..] = shape(file, &Npz::open(file)?.header(MEMBER)?)?;
         if frames != times.len() {
-            let reason = format!("has {} times, but {} has {frames} frames", times.len(), shown(file));
+            let reason = format!("has {} times, but {} has {frames} frames", times.len(), printable(file));
             return Err(Error::Format { path: dates, reason });
         }
         kept.stay();
