@@ -25,6 +25,7 @@ mod border;
 mod cell;
 mod config;
 mod forward;
+mod from_conv_gru;
 mod fused;
 pub(crate) mod graph;
 mod network;
@@ -48,6 +49,8 @@ pub use network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 pub use stream::RecurrentStream;
 
 pub use self::graph::Edge;
+#[cfg(feature = "onnx")]
+pub(crate) use from_conv_gru::from_layers;
 #[cfg(feature = "gradcheck")]
 pub(crate) use reference::reference;
 #[cfg(feature = "onnx")]
