@@ -23,7 +23,7 @@
 //! | one cell, a stack, a stream of frames | [`ConvGruCell`], [`ConvGru`], [`ConvGruStream`] |
 //! | a sequence read from both ends | [`BidirectionalConvGru`] |
 //! | samples of different lengths | [`Sequence`] |
-//! | reading frames and continuing them | [`EncoderForecaster`], at several scales [`Pyramid`], of any kind [`Forecaster`], a stream of frames [`ForecastStream`] |
+//! | reading frames and continuing them | [`Forecaster`], a stream of frames [`ForecastStream`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |

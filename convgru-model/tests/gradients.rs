@@ -7,8 +7,8 @@
 use convgru_model::gradcheck::draw::Values;
 use convgru_model::gradcheck::{self, Report};
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecaster, EncoderForecasterConfig,
-    InputGradient, OutputGradient, Parameters, Tensor,
+    ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecasterConfig, Forecaster, InputGradient,
+    Parameters, PredictionGradient, Tensor,
 };
 use proptest::prelude::*;
 use rayon::prelude::*;
@@ -99,12 +99,12 @@ fn gradients_of_weights_do_not_depend_on_whether_the_input_has_one() {
     assert_eq!(a, b);
 
     let config = EncoderForecasterConfig { patch: 2, hidden_channels: vec![3, 2], ..Default::default() };
-    let network = EncoderForecaster::<f64>::new(config, 5).unwrap();
+    let network = Forecaster::<f64>::new(config, 5).unwrap();
     let mut values = Values::new(12);
     let (_, mut workspace) = network.forward_train(&values.tensor(&[3, 1, 1, 4, 6]), 2, None).unwrap();
     let probe = values.tensor(&[2, 1, 1, 4, 6]);
-    let [mut a, mut b] = [(); 2].map(|()| network.parameters().zeros_like());
-    network.backward(&mut workspace, OutputGradient::Output(&probe), &mut a).unwrap();
-    network.backward_parameters(&mut workspace, OutputGradient::Output(&probe), &mut b).unwrap();
+    let [mut a, mut b] = [(); 2].map(|()| network.zero_gradients());
+    network.backward(&mut workspace, PredictionGradient::Output(&probe), &mut a).unwrap();
+    network.backward_parameters(&mut workspace, PredictionGradient::Output(&probe), &mut b).unwrap();
     assert_eq!(a, b);
 }

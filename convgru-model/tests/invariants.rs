@@ -6,9 +6,9 @@ use convgru_model::layer::{
     Activation, Conv2d, Conv2dConfig, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
 };
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutput, ConvGruOutputGradients, EncoderForecaster,
-    EncoderForecasterConfig, Error, Feedback, InputGradient, MemoryBudget, OutputActivation, OutputGradient,
-    Outputs, Parameters, ResetGate, StateGradient, TeacherForcing, Tensor,
+    ConvGru, ConvGruConfig, ConvGruOutput, ConvGruOutputGradients, EncoderForecasterConfig, Error, Feedback,
+    Forecaster, InputGradient, MemoryBudget, OutputActivation, Outputs, Parameters, PredictionGradient,
+    ResetGate, StateGradient, TeacherForcing, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
@@ -246,7 +246,7 @@ fn expect_zero_to_be_none(network: &ConvGru<f32>) {
     assert_eq!(backward(Some(&zeros)).d_initial.unwrap()[1].shape(), [2, 5, 6, 7]);
 }
 
-fn forecaster(feedback: Feedback) -> EncoderForecaster<f32> {
+fn forecaster(feedback: Feedback) -> Forecaster<f32> {
     let config = EncoderForecasterConfig {
         patch: 2,
         hidden_channels: vec![5, 6],
@@ -254,7 +254,7 @@ fn forecaster(feedback: Feedback) -> EncoderForecaster<f32> {
         output_activation: OutputActivation::Sigmoid,
         ..Default::default()
     };
-    EncoderForecaster::new(config, 5).unwrap()
+    Forecaster::new(config, 5).unwrap()
 }
 
 #[test]
@@ -285,9 +285,9 @@ fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
         pool.install(|| {
             let teacher = TeacherForcing { frames: &target, forced: &[false, true, false] };
             let (prediction, mut workspace) = network.forward_train(&input, 3, Some(teacher)).unwrap();
-            let mut gradients = network.parameters().zeros_like();
+            let mut gradients = network.zero_gradients();
             let d_input = network
-                .backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients)
+                .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
                 .unwrap();
             let mut all = bits(&d_input);
             gradients.for_each(&mut |_, tensor| all.extend(bits(tensor)));
@@ -361,8 +361,8 @@ fn every_parameter_is_used_and_named_once() {
         let network = forecaster(feedback);
         let input = noise(&[3, 2, 1, 8, 8], 1);
         let (prediction, mut workspace) = network.forward_train(&input, 2, None).unwrap();
-        let mut gradients = network.parameters().zeros_like();
-        let gradient = OutputGradient::Output(&prediction.output);
+        let mut gradients = network.zero_gradients();
+        let gradient = PredictionGradient::Output(&prediction.output);
         network.backward_parameters(&mut workspace, gradient, &mut gradients).unwrap();
         let named = gradients.to_named();
         let mut names: Vec<&String> = named.iter().map(|(name, _)| name).collect();
@@ -420,13 +420,15 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
         hidden_channels: hidden.to_vec(),
         ..Default::default()
     };
-    let make = |hidden: &[usize]| EncoderForecaster::<f32>::new(config(hidden), 1).unwrap();
+    let make = |hidden: &[usize]| Forecaster::<f32>::new(config(hidden), 1).unwrap();
     let (network, shallow, wide) = (make(&[5, 6]), make(&[5]), make(&[5, 7]));
     let input = noise(&[2, 1, 1, 8, 8], 1);
-    let run = |forward: &EncoderForecaster<f32>, gradients: &EncoderForecaster<f32>| {
+    let run = |forward: &Forecaster<f32>, gradients: &Forecaster<f32>| {
         let (prediction, mut workspace) = forward.forward_train(&input, 2, None).unwrap();
-        let mut gradients = gradients.parameters().zeros_like();
-        network.backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients).map(drop)
+        let mut gradients = gradients.zero_gradients();
+        network
+            .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
+            .map(drop)
     };
     run(&network, &network).unwrap();
     let message = |result: Result<(), Error>| result.unwrap_err().to_string();
@@ -435,11 +437,8 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
         "gradient of encoder.layers.1.input_weights: shape [] where [18, 5, 3, 3] is needed"
     );
     assert!(message(run(&network, &wide)).contains("[21, 5, 3, 3] where [18, 5, 3, 3] is needed"));
-    assert_eq!(
-        message(run(&shallow, &network)),
-        "layers of the encoder in the workspace: 1 given where 2 are needed"
-    );
-    assert!(message(run(&wide, &network)).contains("7"));
+    assert!(message(run(&shallow, &network)).contains("another network made it"));
+    assert!(message(run(&wide, &network)).contains("another network made it"));
 
     let layer = Conv2d::<f32>::new(Conv2dConfig::new(2, 3, [1, 1]), 1).unwrap();
     let mut gradients = layer.parameters().zeros_like();

@@ -9,8 +9,9 @@ use convgru_model::layer::{Activation, Conv2d, Conv2dConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, CellOutputGradients,
     ConvGru, ConvGruCell, ConvGruConfig, ConvGruOutputGradients, ConvGruWorkspace, Directions,
-    EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, InputGradient, OutputGradient,
-    Outputs, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence, TeacherForcing, Tensor,
+    EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, InputGradient, Outputs,
+    Parameters, PredictionGradient, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence,
+    TeacherForcing, Tensor,
 };
 use proptest::prelude::*;
 
@@ -251,7 +252,7 @@ fn networks_that_continue_frames_take_back_only_what_is_their_own() {
             let (prediction, mut kept) = networks[made].forward_train(&frames, 2, None).unwrap();
             let mut gradients = networks[given].zero_gradients();
             let before = gradients.clone();
-            let d = OutputGradient::Output(&prediction.output);
+            let d = PredictionGradient::Output(&prediction.output);
             let result = networks[given].backward(&mut kept, d, &mut gradients);
             assert_eq!(result.is_ok(), made == given, "{made} {given}");
             assert_eq!(gradients == before, made != given);
@@ -263,7 +264,7 @@ fn networks_that_continue_frames_take_back_only_what_is_their_own() {
         let (prediction, mut kept) = network.forward_train(&frames, 2, None).unwrap();
         network.for_each_mut(&mut |_, tensor| tensor.fill(0.0));
         let mut gradients = network.zero_gradients();
-        let d = OutputGradient::Output(&prediction.output);
+        let d = PredictionGradient::Output(&prediction.output);
         let error = network.backward(&mut kept, d, &mut gradients).unwrap_err();
         assert!(matches!(error, Error::Workspace { .. }), "{error}");
         assert_eq!(gradients, network.zero_gradients());

@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, ConvGru, ConvGruConfig,
     ConvGruOutputGradients, ConvGruParameters, ConvGruWorkspace, Directions, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, InputGradient, MemoryBudget, OutputGradient, Outputs, Parameters,
-    PyramidConfig, ResetGate, Residual, Sequence, Tensor,
+    Feedback, Forecaster, ForecasterConfig, InputGradient, MemoryBudget, Outputs, Parameters,
+    PredictionGradient, PyramidConfig, ResetGate, Residual, Sequence, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f64> {
@@ -144,7 +144,7 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
             network.set_memory_budget(made_with);
             let (prediction, mut kept) =
                 network.forward_train(&noise(&[4, 1, 1, 16, 16], 1), 3, None).unwrap();
-            let d = OutputGradient::Output(&prediction.output);
+            let d = PredictionGradient::Output(&prediction.output);
             let mut all = Vec::new();
             for budget in [made_with, MemoryBudget::Bytes(1), MemoryBudget::Unlimited] {
                 network.set_memory_budget(budget);

@@ -9,8 +9,8 @@ use convgru_model::composed::{
     CellConfig, CellKind, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients,
 };
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, OutputGradient, Outputs, Parameters,
-    Pyramid, PyramidConfig, ResetGate, Tensor,
+    ConvGru, ConvGruConfig, ConvGruOutputGradients, Forecaster, InputGradient, Outputs, Parameters,
+    PredictionGradient, PyramidConfig, ResetGate, Tensor,
 };
 use convgru_train::trainer::with_threads;
 
@@ -84,12 +84,12 @@ fn stack(name: &str, config: ConvGruConfig, shape: [usize; 5], out: &Path) -> an
 }
 
 fn pyramid(out: &Path) -> anyhow::Result<()> {
-    let network = Pyramid::<f32>::new(PyramidConfig::default(), 7)?;
+    let network = Forecaster::<f32>::new(PyramidConfig::default(), 7)?;
     let frames = drawn(&[4, 2, 1, 41, 50]);
     write(out, "pyramid", "forecast", &[&network.forward(&frames, 3)?])?;
-    let (prediction, mut workspace) = network.forward_train(&frames, 3)?;
-    let mut gradients = network.parameters().zeros_like();
-    let gradient = OutputGradient::Output(&prediction.output);
+    let (prediction, mut workspace) = network.forward_train(&frames, 3, None)?;
+    let mut gradients = network.zero_gradients();
+    let gradient = PredictionGradient::Output(&prediction.output);
     let d_input = network.backward(&mut workspace, gradient, &mut gradients)?;
     write_gradients(out, "pyramid", &gradients, &[&d_input])
 }

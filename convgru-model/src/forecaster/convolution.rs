@@ -11,11 +11,11 @@ use crate::tensor::Tensor;
 
 /// A convolution whose weights are packed for the kernels.
 #[derive(Debug)]
-pub(super) struct Link<'w, T> {
+pub(super) struct PackedConvolution<'w, T> {
     weights: PackedWeights<'w, T>,
 }
 
-impl<'w, T: Scalar> Link<'w, T> {
+impl<'w, T: Scalar> PackedConvolution<'w, T> {
     /// A convolution whose output lies in `sections` sections.
     pub(super) fn new(
         config: Conv2dConfig,
@@ -70,6 +70,16 @@ impl<'w, T: Scalar> Link<'w, T> {
         let mut d_input = FeatureMaps::zeros(extent)?;
         conv::input_gradient(&self.weights, d_output, d_input.as_mut(), Output::Overwrite, scratch)?;
         Ok(d_input)
+    }
+
+    /// Adds the gradient of the input to `d_input`.
+    pub(super) fn add_input_gradient(
+        &self,
+        d_output: FeatureMapsRef<'_, T>,
+        d_input: FeatureMapsMut<'_, T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        Ok(conv::input_gradient(&self.weights, d_output, d_input, Output::Add, scratch)?)
     }
 
     /// Adds the gradients of weights and bias.

@@ -7,11 +7,12 @@ use proptest::prelude::*;
 
 use crate::config::{EncoderForecasterConfig, Feedback};
 use crate::error::Result;
-use crate::forecaster::{EncoderForecaster, EncoderForecasterParameters, OutputGradient};
+use crate::forecaster::{Forecaster, PredictionGradient};
+use crate::gradcheck::cases::tensors::{named, set};
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Subject};
 use crate::parameters::Parameters;
-use crate::reference::{self, Array, NamedArrays};
+use crate::reference::{self, Array};
 use crate::tensor::Tensor;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -35,7 +36,8 @@ pub(super) fn cases() -> Vec<Case> {
 /// the reference with the parameters that are drawn. Differences are those of the reference, for
 /// a shipped forward pass has no cut.
 struct Truncated {
-    network: EncoderForecaster<f64>,
+    config: EncoderForecasterConfig,
+    network: Forecaster<f64>,
     /// Frames before the cut, `[T, N, C, H, W]`.
     before: Tensor<f64>,
     states: Vec<Tensor<f64>>,
@@ -53,26 +55,27 @@ impl Truncated {
         seed: u64,
     ) -> Result<Self> {
         let mut values = Values::new(seed);
-        let mut network = EncoderForecaster::new(config, seed)?;
+        let mut network = Forecaster::new(config.clone(), seed)?;
         let draw = &mut |_: &str, parameter: &mut Tensor<f64>| *parameter = values.tensor(parameter.shape());
-        network.parameters_mut().for_each_mut(draw);
+        network.for_each_mut(draw);
         network.set_truncation(NonZeroUsize::new(last));
         let mut frames = |steps: usize| values.tensor(&[steps, 2, 1, h, w]);
         let (before, after, probe) = (frames(before), frames(last), frames(steps));
         let mut inputs = vec![("x".to_owned(), after)];
-        inputs.extend(network.parameters().to_named());
-        let parameters = named::<f64>(&inputs, &constants(&inputs));
-        let states = reference::encode(network.config(), &parameters, &Array::constant(&before))?;
+        inputs.extend(network.to_named());
+        let parameters = named::<f64>(&inputs[1..], &constants(&inputs[1..]));
+        let states = reference::encode(&config, &parameters, &Array::constant(&before))?;
         let states = states.iter().map(|state| Tensor::from_vec(state.shape(), state.as_slice().to_vec()));
-        Ok(Self { states: states.collect::<Result<_>>()?, network, before, inputs, probe })
+        Ok(Self { config, states: states.collect::<Result<_>>()?, network, before, inputs, probe })
     }
 
     /// The sum of the predicted frames times the probe.
     fn cut<N: Number>(&self, inputs: &[Array<N>]) -> Result<N> {
-        let parameters = named(&self.inputs, inputs);
+        let parameters = named(&self.inputs[1..], &inputs[1..]);
         let states: Vec<Array<N>> = self.states.iter().map(Array::constant).collect();
-        let (config, steps) = (self.network.config(), self.probe.shape()[0]);
-        let forecast = reference::forecast_from(config, &parameters, Some(&states), &inputs[0], steps, None)?;
+        let steps = self.probe.shape()[0];
+        let forecast =
+            reference::forecast_from(&self.config, &parameters, Some(&states), &inputs[0], steps, None)?;
         let pairs = forecast.output.as_slice().iter().zip(self.probe.as_slice());
         Ok(pairs.fold(N::from_f64(0.0), |sum, (&x, &probe)| sum + x * N::from_f64(probe)))
     }
@@ -82,18 +85,12 @@ fn constants(inputs: &[(String, Tensor<f64>)]) -> Vec<Array<f64>> {
     inputs.iter().map(|(_, tensor)| Array::constant(tensor)).collect()
 }
 
-/// The parameters among the inputs.
-fn named<N: Number>(inputs: &[(String, Tensor<f64>)], values: &[Array<N>]) -> NamedArrays<N> {
-    let names = inputs[1..].iter().map(|(name, _)| name.clone());
-    NamedArrays::new(names.zip(values[1..].iter().cloned()).collect())
-}
-
 impl Subject for Truncated {
     type Error = crate::error::Error;
 
     fn describe(&self) -> String {
         let (before, after) = (self.before.shape()[0], self.inputs[0].1.shape());
-        let hidden = &self.network.config().hidden_channels;
+        let hidden = &self.config.hidden_channels;
         format!("{before} frames, cut, x {after:?} to {}, hidden {hidden:?}", self.probe.shape()[0])
     }
 
@@ -111,14 +108,9 @@ impl Subject for Truncated {
         shape[0] += self.before.shape()[0];
         let frames = Tensor::from_vec(&shape, frames)?;
         let (_, mut workspace) = self.network.forward_train(&frames, self.probe.shape()[0], None)?;
-        let mut d_parameters: EncoderForecasterParameters<f64> = self.network.parameters().clone();
-        let mut given = gradients[1..].iter();
-        d_parameters.for_each_mut(&mut |_, parameter| {
-            if let Some(tensor) = given.next() {
-                parameter.clone_from(tensor);
-            }
-        });
-        let gradient = OutputGradient::Output(&self.probe);
+        let mut d_parameters = self.network.zero_gradients();
+        set(&mut d_parameters, &gradients[1..]);
+        let gradient = PredictionGradient::Output(&self.probe);
         let d_frames = self.network.backward(&mut workspace, gradient, &mut d_parameters)?;
         let after = d_frames.as_slice()[self.before.len()..].to_vec();
         gradients[0].add_assign(&Tensor::from_vec(inputs[0].shape(), after)?)?;
