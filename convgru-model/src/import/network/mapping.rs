@@ -13,7 +13,7 @@ use crate::import::layout::{Blend, Columns, Gate, Layout};
 use crate::tensor::Tensor;
 
 /// Gathers blocks for the tensors of a network.
-pub(super) struct Gathering<'t, T> {
+pub(super) struct Mapping<'t, T> {
     pub(super) tensors: &'t [(String, Tensor<T>)],
     blocks: Vec<Block>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Core {
     pub(super) state_columns: usize,
 }
 
-impl<'t, T: Scalar> Gathering<'t, T> {
+impl<'t, T: Scalar> Mapping<'t, T> {
     pub(super) fn new(tensors: &'t [(String, Tensor<T>)]) -> Self {
         Self { tensors, blocks: Vec::new() }
     }

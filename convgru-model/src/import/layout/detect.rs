@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
-use super::chain::{Incomplete, between, cells_with_gaps, numbered};
 use super::convert::Cell;
 use super::directions::REVERSE;
+use super::stacking::{Incomplete, between, cells_with_gaps, numbered};
 use super::{ForeignStack, Layout};
 use crate::error::Error;
 use crate::fused::Directions;
@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 
 /// Cells of one layout that are layers of one stack.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FoundStack<T> {
+pub struct DetectedStack<T> {
     /// How the file keeps them.
     pub layout: &'static Layout,
     /// What their names in the file begin with; the system's where these have only a number within. Of both directions of
@@ -48,14 +48,14 @@ impl Direction {
     }
 }
 
-/// What [`find`] found.
+/// What [`detect`] sees in a file.
 ///
 /// As [`Parameters`] its tensors have the names of a [`ConvGru`](crate::ConvGru), `layers.0.input_weights` and so
 /// on, if there is one stack; if there are several, the name of the stack before them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Found<T> {
+pub struct DetectedStacks<T> {
     /// The stacks, layout by layout.
-    pub stacks: Vec<FoundStack<T>>,
+    pub stacks: Vec<DetectedStack<T>>,
     /// Tensors that belong to none of them, and why.
     pub left: Vec<(String, String)>,
     /// Cells between which other layers can lie, each of which is a stack of one layer, and cells that lack tensors: with one of
@@ -75,22 +75,22 @@ const NOT_RAFT: &[(&str, &str)] = &[
 /// Cells are layers of one stack if their names differ in their number alone, the numbers follow each other, each takes the
 /// channels that the one before has, and no other module beside them can lie between; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
 /// first is given. Give all tensors of a file: names elsewhere in it tell cells of RAFT from others
-/// that look like them. Networks of other cells are found by [`network::find`](crate::import::network::find), which comes
+/// that look like them. Networks of other cells are found by [`network::detect`](crate::import::network::detect), which comes
 /// first and leaves the rest for this. Cells of both directions of time are two stacks.
 ///
 /// ```
-/// use convgru_model::{Tensor, import::layout::find};
+/// use convgru_model::{Tensor, import::layout::detect};
 ///
 /// let mut tensors = vec![("head.weight".to_owned(), Tensor::<f32>::zeros(&[1, 6]))];
 /// for gate in ["convz", "convr", "convq"] {
 ///     tensors.push((format!("update_block.gru.{gate}.weight"), Tensor::zeros(&[6, 6 + 8, 3, 3])));
 /// }
-/// let found = find(&tensors);
+/// let found = detect(&tensors);
 /// assert_eq!((found.stacks[0].layout.system, &found.stacks[0].name[..]), ("raft", "update_block.gru."));
 /// assert_eq!(found.stacks[0].stack.config.in_channels, 8);
 /// assert_eq!(found.left[0].0, "head.weight");
 /// ```
-pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
+pub fn detect<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> DetectedStacks<T> {
     let names = || tensors.iter().map(|(name, _)| name.as_str());
     let mut search = Search {
         tensors,
@@ -103,7 +103,7 @@ pub fn find<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Found<T> {
     let cells: usize = Layout::ALL.iter().map(|layout| layout.prefixes(names()).len()).sum();
     if let Err(reason) = expect_search(cells, tensors.len()) {
         let left = names().map(|name| (name.to_owned(), reason.clone())).collect();
-        return Found { stacks: Vec::new(), left, incomplete: Vec::new() };
+        return DetectedStacks { stacks: Vec::new(), left, incomplete: Vec::new() };
     }
     for (index, layout) in Layout::ALL.iter().enumerate() {
         let same = |other: &Layout| Layout { system: layout.system, ..*other } == *layout;
@@ -138,7 +138,7 @@ pub(super) fn parent(prefix: &str) -> &str {
 
 struct Search<'t, T> {
     tensors: &'t [(String, Tensor<T>)],
-    stacks: Vec<FoundStack<T>>,
+    stacks: Vec<DetectedStack<T>>,
     /// Why tensors are left out although they look like a cell.
     reasons: HashMap<&'t str, String>,
     /// The names of stacks.
@@ -179,7 +179,7 @@ impl<'t, T: Scalar> Search<'t, T> {
                     for (direction, stack) in [(Direction::Forward, forward), (Direction::Backward, backward)]
                     {
                         let name = format!("{name}{}.", direction.name());
-                        self.stacks.push(FoundStack { layout, name, direction: Some(direction), stack });
+                        self.stacks.push(DetectedStack { layout, name, direction: Some(direction), stack });
                     }
                     return;
                 }
@@ -194,7 +194,7 @@ impl<'t, T: Scalar> Search<'t, T> {
         }
         match layout.read_named(&tensors) {
             Ok(stack) => {
-                let mut found = FoundStack { layout, name: String::new(), direction: None, stack };
+                let mut found = DetectedStack { layout, name: String::new(), direction: None, stack };
                 if let Some(incomplete) = between(self.tensors, &found) {
                     self.incomplete.push(incomplete);
                     return cells.chunks(1).for_each(|cell| self.add(layout, cell));
@@ -268,10 +268,10 @@ impl<'t, T: Scalar> Search<'t, T> {
         name
     }
 
-    fn finish(mut self) -> Found<T> {
+    fn finish(mut self) -> DetectedStacks<T> {
         self.add_gaps();
         let is_taken = |name: &str| {
-            self.stacks.iter().any(|FoundStack { layout, stack, direction, .. }| {
+            self.stacks.iter().any(|DetectedStack { layout, stack, direction, .. }| {
                 let name = match direction {
                     Some(Direction::Backward) => name.strip_suffix(REVERSE),
                     _ => Some(name),
@@ -297,14 +297,14 @@ impl<'t, T: Scalar> Search<'t, T> {
             .into_iter()
             .map(|name| (name.to_owned(), self.reasons.remove(name).unwrap_or_else(|| reason(name))));
         let left = left.collect();
-        Found { stacks: self.stacks, left, incomplete: self.incomplete }
+        DetectedStacks { stacks: self.stacks, left, incomplete: self.incomplete }
     }
 }
 
-impl<T: Scalar> Parameters<T> for Found<T> {
+impl<T: Scalar> Parameters<T> for DetectedStacks<T> {
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
         let one = self.stacks.len() == 1;
-        for FoundStack { name, stack, .. } in &self.stacks {
+        for DetectedStack { name, stack, .. } in &self.stacks {
             let before = if one { "" } else { name };
             for (index, layer) in stack.layers.iter().enumerate() {
                 layer.for_each(&mut |name, tensor| visit(&format!("{before}layers.{index}.{name}"), tensor));
@@ -314,7 +314,7 @@ impl<T: Scalar> Parameters<T> for Found<T> {
 
     fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
         let one = self.stacks.len() == 1;
-        for FoundStack { name, stack, .. } in &mut self.stacks {
+        for DetectedStack { name, stack, .. } in &mut self.stacks {
             let before = if one { "" } else { name };
             for (index, layer) in stack.layers.iter_mut().enumerate() {
                 layer.for_each_mut(&mut |name, tensor| {

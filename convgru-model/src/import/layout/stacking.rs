@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use convgru_kernels::Scalar;
 
 use super::convert::Cell;
-use super::found::parent;
-use super::{FoundStack, Layout};
+use super::detect::parent;
+use super::{DetectedStack, Layout};
 use crate::tensor::Tensor;
 
 /// Modules that are named before the list is cut short.
@@ -34,7 +34,7 @@ pub(super) fn numbered(prefix: &str) -> (&str, Option<u64>) {
 /// What may lie between cells that are numbered alike and whose channels fit.
 pub(super) fn between<T: Scalar>(
     tensors: &[(String, Tensor<T>)],
-    found: &FoundStack<T>,
+    found: &DetectedStack<T>,
 ) -> Option<Incomplete> {
     let (layout, cells) = (found.layout, &found.stack.prefixes);
     let incomplete = |reason| Some(Incomplete { cells: cells.clone(), reason });

@@ -2,28 +2,30 @@
 
 use convgru_kernels::Scalar;
 
-use super::{Hints, Imported, read};
+use super::{Hints, ImportedNetwork, read};
 use crate::error::Error;
 use crate::import::expect_search;
 use crate::import::layout::Incomplete;
 use crate::tensor::Tensor;
 
-/// A network that was found.
+/// A network that was detected.
 #[derive(Debug, Clone)]
-pub struct FoundNetwork<T> {
+pub struct DetectedNetwork<T> {
     /// Whose it is.
     pub system: &'static str,
     /// What the names of its tensors begin with.
     pub name: String,
-    /// It.
-    pub imported: Imported<T>,
+    /// The names of its tensors.
+    pub tensors: Vec<String>,
+    /// The network itself, on the engine that computes it.
+    pub network: ImportedNetwork<T>,
 }
 
-/// What [`find`] found.
+/// What [`detect`] sees in a file.
 #[derive(Debug, Clone)]
-pub struct Networks<T> {
+pub struct DetectedNetworks<T> {
     /// The networks.
-    pub networks: Vec<FoundNetwork<T>>,
+    pub networks: Vec<DetectedNetwork<T>>,
     /// All other tensors.
     pub rest: Vec<(String, Tensor<T>)>,
     /// Tensors among these that look like a network but are none, and why.
@@ -178,20 +180,24 @@ impl Pattern {
 }
 
 /// Finds the networks of systems that are more than a layout of kernels. The other tensors are for
-/// [`layout::find`](crate::import::layout::find).
+/// [`layout::detect`](crate::import::layout::detect).
 ///
 /// ```
-/// use convgru_model::{Tensor, import::network::find};
+/// use convgru_model::{Tensor, import::network::detect};
 ///
 /// let gate = |gate: &str| (format!("cell.{gate}.weight"), Tensor::<f32>::zeros(&[4, 4 + 6, 3, 3]));
 /// let tensors = ["read_gate_conv", "update_gate_conv", "output_conv"].map(gate);
-/// let found = find(tensors.into());
+/// let found = detect(tensors.into());
 /// assert_eq!((found.networks[0].system, &found.networks[0].name[..]), ("dgmr", "cell."));
 /// assert!(found.rest.is_empty());
 /// ```
-pub fn find<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Networks<T> {
-    let mut found =
-        Networks { networks: Vec::new(), rest: Vec::new(), reasons: Vec::new(), incomplete: Vec::new() };
+pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> DetectedNetworks<T> {
+    let mut found = DetectedNetworks {
+        networks: Vec::new(),
+        rest: Vec::new(),
+        reasons: Vec::new(),
+        incomplete: Vec::new(),
+    };
     let groups: Vec<(&Pattern, Vec<&str>)> = PATTERNS
         .iter()
         .flat_map(|pattern| pattern.prefixes(&tensors).into_iter().map(move |prefixes| (pattern, prefixes)))
@@ -217,10 +223,14 @@ pub fn find<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Networks<T> {
             continue;
         }
         let (places, of_network): (Vec<usize>, Vec<(String, Tensor<T>)>) = of_network.into_iter().unzip();
-        match read(pattern.system, &of_network, &Hints::default()) {
-            Ok(imported) => {
+        let read = read(pattern.system, &of_network, &Hints::default()).and_then(|imported| {
+            let tensors = imported.published().map(str::to_owned).collect();
+            Ok((tensors, imported.into_network()?))
+        });
+        match read {
+            Ok((tensors, network)) => {
                 let name = common(&prefixes).to_owned();
-                found.networks.push(FoundNetwork { system: pattern.system, name, imported });
+                found.networks.push(DetectedNetwork { system: pattern.system, name, tensors, network });
             }
             Err(error) => {
                 let reason = format!("it looks like {}, but: {error}", pattern.system);
@@ -262,16 +272,16 @@ mod tests {
     fn cells_with_raft_s_names_are_told_apart() {
         let gates = ["gru.convz.weight", "gru.convr.weight", "gru.convq.weight"];
         let plain = zeros(&gates, &[4, 10, 3, 3]);
-        assert!(find(plain.clone()).networks.is_empty());
+        assert!(detect(plain.clone()).networks.is_empty());
         let dilated = [plain.clone(), zeros(&["iter_mvs.head"], &[1])].concat();
-        let found = find(dilated);
+        let found = detect(dilated);
         assert_eq!(found.networks[0].system, "iter_mvs");
         assert_eq!(found.rest[0].0, "iter_mvs.head");
         let pair = ["convz", "convr", "convq"]
             .into_iter()
             .flat_map(|gate| [1, 2].map(|pass| format!("g.{gate}{pass}.weight")));
         let pair: Tensors = pair.map(|name| (name, Tensor::zeros(&[4, 10, 1, 5]))).collect();
-        assert_eq!(find(pair).networks[0].system, "raft_sep");
+        assert_eq!(detect(pair).networks[0].system, "raft_sep");
     }
 
     #[test]
@@ -281,11 +291,11 @@ mod tests {
             tensors.push((format!("{layer}_i2h_weight"), Tensor::<f32>::zeros(&[6, inputs, 3, 3])));
             tensors.push((format!("{layer}_h2h_weight"), Tensor::zeros(&[6, 2, 5, 5])));
         }
-        let found = find(tensors);
+        let found = detect(tensors);
         let names: Vec<(&str, usize)> = found
             .networks
             .iter()
-            .map(|network| (network.name.as_str(), network.imported.config.cells().count()))
+            .map(|network| (network.name.as_str(), network.network.config().cells().count()))
             .collect();
         assert_eq!(names, [("ebrnn1_", 2), ("ebrnn2_0_", 1)]);
     }
@@ -298,20 +308,20 @@ mod tests {
                 .map(|gate| (format!("{prefix}{gate}.weight"), Tensor::zeros(&[4, 10, 3, 3])))
                 .collect::<Tensors>()
         };
-        let found = find([gates("g.cell1.", 3), gates("g.cell2.", 2)].concat());
+        let found = detect([gates("g.cell1.", 3), gates("g.cell2.", 2)].concat());
         assert_eq!((found.networks.len(), &found.incomplete[0].cells[..]), (1, &["g.cell2.".to_owned()][..]));
         assert!(
             found.incomplete[0].reason.contains("`g.cell2.output_conv.weight`"),
             "{:?}",
             found.incomplete
         );
-        let found = find([gates("g.cell1.", 3), gates("grad.g.cell1.", 2)].concat());
+        let found = detect([gates("g.cell1.", 3), gates("grad.g.cell1.", 2)].concat());
         assert_eq!((found.networks.len(), found.incomplete.len()), (1, 0));
     }
 
     #[test]
     fn what_only_looks_like_a_network_is_left_with_a_reason() {
-        let found = find(zeros(&["block.conv2.1.weight", "block.conv1.0.weight"], &[4, 3, 3, 3]));
+        let found = detect(zeros(&["block.conv2.1.weight", "block.conv1.0.weight"], &[4, 3, 3, 3]));
         assert!(found.networks.is_empty());
         assert_eq!(found.rest.len(), 2);
         assert!(found.reasons[0].1.starts_with("it looks like jhhuang96, but: "), "{:?}", found.reasons);
