@@ -1,14 +1,14 @@
-//! An encoder-forecaster as a model: one step of either stack, or the whole forecast.
+//! The graphs of an encoder-forecaster.
 
 use convgru_kernels::Scalar;
 
 use super::Part;
 use super::cells::{Cells, equation};
-use super::graph::{Constants, Graph, Kernel, Size, integer, text, zero};
+use super::forecaster::ForecasterGraph;
+use super::graph::{Graph, Kernel, Size, integer, text, zero};
 use super::loops;
-use super::model::{About, encode};
 use super::proto::data_type;
-use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
+use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
 use crate::forecaster::ForecasterParameters;
 use crate::layer::Conv2dParameters;
@@ -18,74 +18,53 @@ const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];
 /// Height and width of states: those of frames in patches.
 const STATE: [Size; 2] = [Size::Free("rows"), Size::Free("columns")];
 
-/// The bytes of the file.
-pub(super) fn write<T: Scalar>(
-    config: &EncoderForecasterConfig,
-    parameters: &ForecasterParameters<T>,
-    part: Part,
-) -> Result<Vec<u8>> {
-    let encoder = config.encoder();
-    let parts = Parts {
-        config,
-        encoder: Cells::of_stack(&encoder, parameters.cells("encoder"), "encoder.", STATE)?,
-        forecaster: Cells::of_stack(
-            &config.forecaster(),
-            parameters.cells("forecaster"),
-            "forecaster.",
-            STATE,
-        )?,
-        head: parameters.convolution("head"),
-    };
-    let mut constants = Constants::default();
-    let mut graph = Graph::new("convgru", &mut constants);
-    match part {
-        Part::EncoderStep => parts.encoder_step(&mut graph),
-        Part::ForecasterStep => parts.forecaster_step(&mut graph),
-        Part::Forecast { steps } => parts.forecast(&mut graph, steps),
-    }?;
-    let about = About {
-        network: "EncoderForecaster",
-        form: part.name(),
-        sentence: match part {
-            Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
-            Part::ForecasterStep => {
-                "The forecaster predicts one frame: its states, at first those of the encoder, and the frame \
-                 before, where it reads one, to prediction and next states."
-            }
-            Part::Forecast { .. } => "An encoder-forecaster: frames to the frames that are to follow.",
-        },
-        equation: &equation(&encoder),
-        config: super::json(config)?,
-    };
-    let graph = graph.finish();
-    encode(&about, graph, constants)
-}
-
 /// The parts of a network.
-struct Parts<'a, T: Scalar> {
+pub(super) struct EncoderForecaster<'a, T: Scalar> {
     config: &'a EncoderForecasterConfig,
     encoder: Cells<'a, T>,
     forecaster: Cells<'a, T>,
     head: &'a Conv2dParameters<T>,
 }
 
-impl<T: Scalar> Parts<'_, T> {
-    /// Whether the forecaster reads what it predicted.
-    fn feeds_back(&self) -> bool {
-        self.config.feedback == Feedback::Predictions
+impl<'a, T: Scalar> EncoderForecaster<'a, T> {
+    pub(super) fn new(
+        config: &'a EncoderForecasterConfig,
+        parameters: &'a ForecasterParameters<T>,
+    ) -> Result<Self> {
+        let cells = |of: ConvGruConfig, name: &str| {
+            Cells::of_stack(&of, parameters.cells(name), &format!("{name}."), STATE)
+        };
+        Ok(Self {
+            config,
+            encoder: cells(config.encoder(), "encoder")?,
+            forecaster: cells(config.forecaster(), "forecaster")?,
+            head: parameters.convolution("head"),
+        })
+    }
+}
+
+impl<T: Scalar> ForecasterGraph for EncoderForecaster<'_, T> {
+    fn name(&self) -> &'static str {
+        "EncoderForecaster"
     }
 
-    fn frame_sizes(&self) -> [Size; 4] {
-        [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
+    fn sentence(&self, part: Part) -> &'static str {
+        match part {
+            Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
+            Part::ForecasterStep => {
+                "The forecaster predicts one frame: its states, at first those of the encoder, and the frame \
+                 before, where it reads one, to prediction and next states."
+            }
+            Part::Forecast { .. } => "An encoder-forecaster: frames to the frames that are to follow.",
+        }
     }
 
-    fn prediction_sizes(&self) -> [Size; 4] {
-        let channels = self.config.image_channels * self.config.members;
-        [Size::Free("batch"), Size::Fixed(channels), FRAME[0], FRAME[1]]
+    fn equation(&self) -> String {
+        equation(&self.config.encoder())
     }
 
-    fn patch_sizes(&self) -> [Size; 4] {
-        [Size::Free("batch"), Size::Fixed(self.config.patch_channels()), STATE[0], STATE[1]]
+    fn config(&self) -> Result<String> {
+        super::json(self.config)
     }
 
     fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()> {
@@ -140,6 +119,26 @@ impl<T: Scalar> Parts<'_, T> {
         graph.output_as_is("prediction", &over("steps", self.prediction_sizes()));
         loops::repeat(graph, body, [&[count], &carried], &outputs);
         Ok(())
+    }
+}
+
+impl<T: Scalar> EncoderForecaster<'_, T> {
+    /// Whether the forecaster reads what it predicted.
+    fn feeds_back(&self) -> bool {
+        self.config.feedback == Feedback::Predictions
+    }
+
+    fn frame_sizes(&self) -> [Size; 4] {
+        [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
+    }
+
+    fn prediction_sizes(&self) -> [Size; 4] {
+        let channels = self.config.image_channels * self.config.members;
+        [Size::Free("batch"), Size::Fixed(channels), FRAME[0], FRAME[1]]
+    }
+
+    fn patch_sizes(&self) -> [Size; 4] {
+        [Size::Free("batch"), Size::Fixed(self.config.patch_channels()), STATE[0], STATE[1]]
     }
 
     fn forecaster_body(&self, body: &mut Graph<'_>) -> Result<()> {

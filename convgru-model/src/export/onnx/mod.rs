@@ -24,6 +24,7 @@
 
 mod cells;
 mod encoder_forecaster;
+mod forecaster;
 mod graph;
 mod loops;
 mod model;
@@ -40,9 +41,8 @@ use serde::Serialize;
 pub use model::OPSET;
 
 use crate::composed::Recurrent;
-use crate::config::ForecasterConfig;
 use crate::error::{Error, Result};
-use crate::forecaster::{Forecaster, expect_frames};
+use crate::forecaster::Forecaster;
 use crate::fused::ConvGru;
 
 /// What a file of a [`ConvGru`] computes in one call.
@@ -143,16 +143,7 @@ pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 pub fn forecaster<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<u8>> {
-    if let Part::Forecast { steps } = part {
-        expect_frames(steps)?;
-    }
-    network.check()?;
-    match network.config() {
-        ForecasterConfig::EncoderForecaster(config) => {
-            encoder_forecaster::write(config, network.parameters(), part)
-        }
-        ForecasterConfig::Pyramid(config) => pyramid::write(config, network.parameters(), part),
-    }
+    forecaster::write(network, part)
 }
 
 fn json(config: &impl Serialize) -> Result<String> {

@@ -1,16 +1,18 @@
-//! A pyramid as a model: one step of either side, or the whole forecast.
+//! The graphs of a pyramid.
+
+mod output;
 
 use convgru_kernels::Scalar;
 
 use super::Part;
 use super::cells::{Cells, equation};
-use super::graph::{Constants, Graph, Kernel, Size, integer, zero};
+use super::forecaster::ForecasterGraph;
+use super::graph::{Graph, Kernel, Size, integer, zero};
 use super::loops;
-use super::model::{About, encode};
 use super::proto::data_type;
-use crate::config::{ConvGruConfig, MOST_SCALES, OutputActivation, PyramidConfig, Residual, invalid};
+use crate::config::{ConvGruConfig, MOST_SCALES, PyramidConfig, Residual, invalid};
 use crate::error::Result;
-use crate::forecaster::{ForecasterParameters, NEAREST_TO_ZERO};
+use crate::forecaster::ForecasterParameters;
 use crate::layer::{Activation, Conv2dParameters};
 
 /// Height and width of frames.
@@ -27,58 +29,31 @@ const SCALES: [[&str; 2]; MOST_SCALES] = [
     ["rows.7", "columns.7"],
 ];
 
-/// The bytes of the file.
-pub(super) fn write<T: Scalar>(
-    config: &PyramidConfig,
-    parameters: &ForecasterParameters<T>,
-    part: Part,
-) -> Result<Vec<u8>> {
-    if config.residual == Residual::Motion {
-        return invalid(
-            "residual",
-            "\"motion\" carries frames on along an optical flow that ONNX files do not hold; a network trained with \
-             residual = \"last-frame\" can be exported",
-        );
-    }
-    let scales = 0..config.scales.len();
-    let writer = Writer {
-        config,
-        parameters,
-        encoder: scales.clone().map(|scale| config.encoder(scale)).collect(),
-        forecaster: scales.map(|scale| config.forecaster(scale)).collect(),
-    };
-    let mut constants = Constants::default();
-    let mut graph = Graph::new("convgru", &mut constants);
-    match part {
-        Part::EncoderStep => writer.encoder_step(&mut graph),
-        Part::ForecasterStep => writer.forecaster_step(&mut graph),
-        Part::Forecast { steps } => writer.forecast(&mut graph, steps),
-    }?;
-    let about = About {
-        network: "Pyramid",
-        form: part.name(),
-        sentence: match part {
-            Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
-            Part::ForecasterStep => {
-                "The forecaster predicts one frame: its states, at first those of the encoder, to prediction \
-                 and next states; the last frame that was read, where it is added, and its features, where \
-                 they are read, stay the same in all steps."
-            }
-            Part::Forecast { .. } => "A pyramid: frames to the frames that are to follow.",
-        },
-        equation: &equation(&writer.encoder[0]),
-        config: super::json(config)?,
-    };
-    let graph = graph.finish();
-    encode(&about, graph, constants)
-}
-
 /// A network with the stacks of all scales.
-struct Writer<'a, T> {
+pub(super) struct Pyramid<'a, T> {
     config: &'a PyramidConfig,
     parameters: &'a ForecasterParameters<T>,
     encoder: Vec<ConvGruConfig>,
     forecaster: Vec<ConvGruConfig>,
+}
+
+impl<'a, T: Scalar> Pyramid<'a, T> {
+    pub(super) fn new(config: &'a PyramidConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
+        if config.residual == Residual::Motion {
+            return invalid(
+                "residual",
+                "\"motion\" carries frames on along an optical flow that ONNX files do not hold; a network trained \
+                 with residual = \"last-frame\" can be exported",
+            );
+        }
+        let scales = 0..config.scales.len();
+        Ok(Self {
+            config,
+            parameters,
+            encoder: scales.clone().map(|scale| config.encoder(scale)).collect(),
+            forecaster: scales.map(|scale| config.forecaster(scale)).collect(),
+        })
+    }
 }
 
 /// Values of a frame: as it is, and with zeros up to a multiple of the factor.
@@ -88,49 +63,29 @@ struct Frame {
     extended: String,
 }
 
-impl<T: Scalar> Writer<'_, T> {
-    fn frame_sizes(&self) -> [Size; 4] {
-        [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
+impl<T: Scalar> ForecasterGraph for Pyramid<'_, T> {
+    fn name(&self) -> &'static str {
+        "Pyramid"
     }
 
-    /// Of the channels of every member.
-    fn prediction_sizes(&self, [height, width]: [Size; 2]) -> [Size; 4] {
-        let channels = self.config.image_channels * self.config.members;
-        [Size::Free("batch"), Size::Fixed(channels), height, width]
-    }
-
-    fn sizes(&self, scale: usize, channels: usize) -> [Size; 4] {
-        let [rows, columns] = SCALES[scale].map(Size::Free);
-        [Size::Free("batch"), Size::Fixed(channels), rows, columns]
-    }
-
-    /// The scale and channels of each state, in order.
-    fn states(&self) -> impl Iterator<Item = (usize, usize)> {
-        let scales = self.config.scales.iter().enumerate();
-        scales.flat_map(|(index, scale)| (0..scale.layers).map(move |_| (index, scale.channels)))
-    }
-
-    /// The places of the states of a scale.
-    fn places(&self, scale: usize) -> std::ops::Range<usize> {
-        let before = self.config.scales[..scale].iter().map(|scale| scale.layers).sum();
-        before..before + self.config.scales[scale].layers
-    }
-
-    /// The scales whose features the forecaster reads.
-    fn skipped(&self) -> std::ops::Range<usize> {
-        0..if self.config.skip { self.config.scales.len() - 1 } else { 0 }
-    }
-
-    fn state_inputs(&self, graph: &mut Graph<'_>) -> Vec<String> {
-        let input =
-            |(index, (scale, channels))| graph.input(&format!("state.{index}"), &self.sizes(scale, channels));
-        self.states().enumerate().map(input).collect()
-    }
-
-    fn state_outputs(&self, graph: &mut Graph<'_>, states: &[String]) {
-        for ((index, state), (scale, channels)) in states.iter().enumerate().zip(self.states()) {
-            graph.output(state, &format!("next_state.{index}"), &self.sizes(scale, channels));
+    fn sentence(&self, part: Part) -> &'static str {
+        match part {
+            Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
+            Part::ForecasterStep => {
+                "The forecaster predicts one frame: its states, at first those of the encoder, to prediction \
+                 and next states; the last frame that was read, where it is added, and its features, where \
+                 they are read, stay the same in all steps."
+            }
+            Part::Forecast { .. } => "A pyramid: frames to the frames that are to follow.",
         }
+    }
+
+    fn equation(&self) -> String {
+        equation(&self.encoder[0])
+    }
+
+    fn config(&self) -> Result<String> {
+        super::json(self.config)
     }
 
     fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()> {
@@ -211,6 +166,52 @@ impl<T: Scalar> Writer<'_, T> {
         graph.output_as_is("prediction", &over("steps", self.prediction_sizes(FRAME)));
         loops::repeat(graph, body, [&[count], &carried], &outputs);
         Ok(())
+    }
+}
+
+impl<T: Scalar> Pyramid<'_, T> {
+    fn frame_sizes(&self) -> [Size; 4] {
+        [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
+    }
+
+    /// Of the channels of every member.
+    fn prediction_sizes(&self, [height, width]: [Size; 2]) -> [Size; 4] {
+        let channels = self.config.image_channels * self.config.members;
+        [Size::Free("batch"), Size::Fixed(channels), height, width]
+    }
+
+    fn sizes(&self, scale: usize, channels: usize) -> [Size; 4] {
+        let [rows, columns] = SCALES[scale].map(Size::Free);
+        [Size::Free("batch"), Size::Fixed(channels), rows, columns]
+    }
+
+    /// The scale and channels of each state, in order.
+    fn states(&self) -> impl Iterator<Item = (usize, usize)> {
+        let scales = self.config.scales.iter().enumerate();
+        scales.flat_map(|(index, scale)| (0..scale.layers).map(move |_| (index, scale.channels)))
+    }
+
+    /// The places of the states of a scale.
+    fn places(&self, scale: usize) -> std::ops::Range<usize> {
+        let before = self.config.scales[..scale].iter().map(|scale| scale.layers).sum();
+        before..before + self.config.scales[scale].layers
+    }
+
+    /// The scales whose features the forecaster reads.
+    fn skipped(&self) -> std::ops::Range<usize> {
+        0..if self.config.skip { self.config.scales.len() - 1 } else { 0 }
+    }
+
+    fn state_inputs(&self, graph: &mut Graph<'_>) -> Vec<String> {
+        let input =
+            |(index, (scale, channels))| graph.input(&format!("state.{index}"), &self.sizes(scale, channels));
+        self.states().enumerate().map(input).collect()
+    }
+
+    fn state_outputs(&self, graph: &mut Graph<'_>, states: &[String]) {
+        for ((index, state), (scale, channels)) in states.iter().enumerate().zip(self.states()) {
+            graph.output(state, &format!("next_state.{index}"), &self.sizes(scale, channels));
+        }
     }
 
     /// Height and width of a frame.
@@ -323,61 +324,6 @@ impl<T: Scalar> Writer<'_, T> {
             sum = graph.node("Add", &format!("forecaster.{scale}.skip"), &[&sum, features], Vec::new());
         }
         self.rectify(graph, &format!("forecaster.{scale}.features"), &sum)
-    }
-
-    /// From states to a predicted frame, cut to a size where one is known.
-    fn head(
-        &self,
-        graph: &mut Graph<'_>,
-        states: &[String],
-        add: Option<&str>,
-        size: Option<&str>,
-    ) -> String {
-        let mut top = states[self.places(0).end - 1].clone();
-        if self.config.head_channels > 0 {
-            let sum = self.convolve(graph, "head.hidden", &top);
-            top = self.rectify(graph, "head.features", &sum);
-        }
-        let patches = self.convolve(graph, "head.output", &top);
-        let mut frame = self.to_pixels(graph, "head.pixels", patches, self.config.scales[0].down);
-        if let Some(size) = size.filter(|_| self.config.factor() > 1) {
-            let starts = graph.constants.integers("first_pixel", &[0, 0]);
-            let axes = graph.constants.integers("image_axes", &[2, 3]);
-            frame = graph.node("Slice", "head.cut", &[&frame, &starts, size, &axes], Vec::new());
-        }
-        if let Some(add) = add {
-            frame = graph.node("Add", "head.sum", &[&frame, add], Vec::new());
-        }
-        match self.config.output_activation {
-            OutputActivation::Identity => frame,
-            OutputActivation::Sigmoid => graph.node("Sigmoid", "head.prediction", &[&frame], Vec::new()),
-        }
-    }
-
-    /// What is added to the output of every member.
-    fn to_add(&self, graph: &mut Graph<'_>, frame: &str) -> String {
-        let added = self.added_to_one(graph, frame);
-        match self.config.members {
-            1 => added,
-            members => {
-                let all = vec![added.as_str(); members];
-                graph.node("Concat", "residual.of_members", &all, vec![integer("axis", 1)])
-            }
-        }
-    }
-
-    fn added_to_one(&self, graph: &mut Graph<'_>, frame: &str) -> String {
-        if self.config.output_activation == OutputActivation::Identity {
-            return frame.to_owned();
-        }
-        let low = graph.constants.floats("nearest_to_zero", &[], &[NEAREST_TO_ZERO]);
-        let high = graph.constants.floats("nearest_to_one", &[], &[1.0 - NEAREST_TO_ZERO]);
-        let one = graph.constants.floats("one", &[], &[1.0f64]);
-        let inside = graph.node("Clip", "residual.inside", &[frame, &low, &high], Vec::new());
-        let rest = graph.node("Sub", "residual.rest", &[&one, &inside], Vec::new());
-        let logarithm = graph.node("Log", "residual.log", &[&inside], Vec::new());
-        let of_rest = graph.node("Log", "residual.log_of_rest", &[&rest], Vec::new());
-        graph.node("Sub", "residual.logits", &[&logarithm, &of_rest], Vec::new())
     }
 
     /// Channels become squares of pixels.
