@@ -60,6 +60,7 @@ mod parallel;
 mod parameters;
 mod random;
 pub mod reference;
+mod sequence;
 mod tensor;
 
 pub use config::{

@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::network_config::{RecurrentConfig, Wiring};
+use super::config::{RecurrentConfig, Wiring};
 use crate::error::{Error, Result, expect_count};
 use crate::fused::expect_steps;
 use crate::memory;

@@ -3,7 +3,7 @@
 use convgru_kernels::Scalar;
 
 use super::border::{Border, Frames};
-use super::config::{CellConfig, Context};
+use super::cell_config::{CellConfig, Context};
 use super::network::Recurrent;
 use super::noise::{Masks, Seed};
 use super::run::{Given, Noise, Run, Runner};

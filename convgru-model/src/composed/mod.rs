@@ -23,12 +23,12 @@
 mod backward;
 mod border;
 mod cell;
+mod cell_config;
 mod config;
+mod conversion;
 mod forward;
-mod fused;
 pub(crate) mod graph;
 mod network;
-mod network_config;
 mod noise;
 mod recorded;
 #[cfg(feature = "gradcheck")]
@@ -41,10 +41,10 @@ mod validate;
 
 pub use backward::{RecurrentBackward, RecurrentOutputGradients, RecurrentWorkspace};
 pub use border::Frames;
-pub use config::{Bias, CellConfig, CellKind, Context, Normalization};
+pub use cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
+pub use config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 pub use forward::RecurrentOutput;
 pub use network::{Recurrent, RecurrentParameters};
-pub use network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 pub use stream::RecurrentStream;
 
 pub use self::graph::Edge;

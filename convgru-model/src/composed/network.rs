@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use convgru_kernels::Scalar;
 
-use super::network_config::{RecurrentConfig, Stage};
+use super::config::{RecurrentConfig, Stage};
 use super::slots::{Slot, draw};
 use crate::error::{Error, Result};
 use crate::fused::MemoryBudget;

@@ -1,7 +1,7 @@
 //! What training hides at random: dropout that is the same over time, and zoneout.
 
 use super::border::Border;
-use super::config::CellConfig;
+use super::cell_config::CellConfig;
 use crate::random::Random;
 use crate::tensor::Tensor;
 

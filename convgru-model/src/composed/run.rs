@@ -1,7 +1,7 @@
 //! A network over a sequence, on whatever computes it.
 
 use super::cell::{AnyCell, Beside, Cell, Layer};
-use super::network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
+use super::config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 use super::slots::Slot;
 use crate::composed::graph::{Convolution, Op, Operations, Pooling};
 use crate::error::Result;

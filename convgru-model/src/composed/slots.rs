@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::config::{Bias, CellConfig, CellKind, Context};
+use super::cell_config::{Bias, CellConfig, CellKind, Context};
 use crate::config::ResetGate;
 use crate::init;
 use crate::random::Random;

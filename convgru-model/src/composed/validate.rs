@@ -1,6 +1,6 @@
 //! Which configurations of a layer can work.
 
-use super::config::{Bias, CellConfig, CellKind, Context, Normalization};
+use super::cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
 use crate::composed::graph::Edge;
 use crate::config::{MAX_CHANNELS, ResetGate, invalid};
 use crate::error::Result;

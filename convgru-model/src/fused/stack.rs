@@ -5,12 +5,12 @@ use std::ops::Range;
 use convgru_kernels::conv::Output;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
-use super::state_gradient::StateGradient;
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::fused::cell::{CellOptions, CellParameters, GATES, PreparedCell, expect_layers};
 use crate::fused::recurrence::{LayerBackward, LayerWorkspace};
 use crate::memory;
+use crate::sequence::StateGradient;
 
 /// The cells of a stack with their weights packed.
 #[derive(Debug)]

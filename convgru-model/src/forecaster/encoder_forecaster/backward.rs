@@ -7,9 +7,9 @@ use super::{EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWor
 use crate::config::Feedback;
 use crate::error::{Result, expect_count};
 use crate::fused::stack::StackBackward;
-use crate::fused::state_gradient::StateGradient;
 use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::parameters::expect_gradients;
+use crate::sequence::StateGradient;
 use crate::tensor::{Tensor, expect_shape};
 
 /// The gradient of the loss with respect to the predicted frames, `[T_out, N, K C, H, W]` of `K` members.

@@ -6,10 +6,10 @@ use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scala
 use super::{EncoderForecaster, Prepared};
 use crate::config::Feedback;
 use crate::error::{Error, Result, expect_count};
-use crate::fused::sequence::expect_steps;
 use crate::fused::stack::StackWorkspace;
 use crate::layer::{PixelShuffle, PixelUnshuffle};
 use crate::parameters::Stamp;
+use crate::sequence::expect_steps;
 use crate::tensor::{Tensor, expect_shape};
 
 /// Predicted frames, `[T_out, N, K C, H, W]`: the channels of the first of `K` members, then those of the next.

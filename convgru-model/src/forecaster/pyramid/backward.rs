@@ -9,8 +9,8 @@ use crate::config::Residual;
 use crate::error::{Result, expect_count};
 use crate::fused::cell::CellParameters;
 use crate::fused::stack::{PreparedStack, StackBackward, StackWorkspace};
-use crate::fused::state_gradient::StateGradient;
 use crate::parameters::expect_gradients;
+use crate::sequence::StateGradient;
 use crate::tensor::{Tensor, expect_shape};
 
 impl<T: Scalar> Pyramid<T> {

@@ -6,8 +6,8 @@ use super::time::Reversal;
 use super::{BidirectionalConvGru, Directions};
 use crate::error::{Result, expect_count};
 use crate::fused::conv_gru::{ConvGruOutput, ConvGruWorkspace};
-use crate::fused::sequence::Sequence;
 use crate::parameters::Stamp;
+use crate::sequence::Sequence;
 use crate::tensor::Tensor;
 
 /// The states of a sequence that was read in both directions.

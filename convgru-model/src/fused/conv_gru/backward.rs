@@ -3,10 +3,10 @@
 use convgru_kernels::{Scalar, Scratchpad};
 
 use super::super::stack::{StackBackward, StackWorkspace};
-use super::super::state_gradient::StateGradient;
 use super::{Blueprint, ConvGru, ConvGruParameters, ConvGruWorkspace};
 use crate::error::{Result, expect_count};
 use crate::fused::cell::{CellParameters, expect_layers};
+use crate::sequence::StateGradient;
 use crate::tensor::{Tensor, expect_shape};
 
 /// Whether a backward pass computes the gradient of its input.

@@ -2,26 +2,28 @@
 
 mod backward;
 mod blueprint;
-mod sequences;
-mod training;
+mod forward_train;
+mod prepared;
+mod stream;
 
 use convgru_kernels::Scalar;
 
 pub(crate) use backward::BackwardRun;
 pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
 pub(crate) use blueprint::Blueprint;
-pub use sequences::ConvGruSequences;
-pub use training::{ConvGruWorkspace, MemoryBudget};
+pub use forward_train::{ConvGruWorkspace, MemoryBudget};
+pub use prepared::ConvGruSequences;
 
-use super::sequence::Sequence;
 use super::stack::PreparedStack;
-use super::stream::ConvGruStream;
+pub use stream::ConvGruStream;
+
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::fused::cell::{self, CellParameters, CellShape};
 use crate::memory;
 use crate::parameters::{Parameters, Stamp, Take};
 use crate::random::Random;
+use crate::sequence::Sequence;
 use crate::tensor::Tensor;
 
 /// The parameters of a [`ConvGru`], or their gradients.

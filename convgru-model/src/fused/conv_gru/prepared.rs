@@ -2,10 +2,10 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::super::sequence::{Sequence, expect_steps};
 use super::super::stack::{PreparedStack, StackWorkspace};
 use super::{Blueprint, ConvGruOutput, Outputs};
 use crate::error::Result;
+use crate::sequence::{Sequence, expect_steps};
 use crate::tensor::Tensor;
 
 /// Numbers of gates computed ahead of the recurrence: enough for the convolution of the

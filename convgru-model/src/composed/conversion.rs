@@ -2,9 +2,9 @@
 
 use convgru_kernels::Scalar;
 
-use super::config::{Bias, CellConfig, CellKind, Context, Normalization};
+use super::cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
+use super::config::{Stage, Wiring};
 use super::network::Recurrent;
-use super::network_config::{Stage, Wiring};
 use crate::composed::graph::Edge;
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::error::{Error, Result};

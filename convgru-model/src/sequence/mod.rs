@@ -1,9 +1,12 @@
 //! What a network runs over.
 
-use convgru_kernels::Scalar;
+mod state_gradient;
 
-use super::conv_gru::Outputs;
+use convgru_kernels::Scalar;
+pub use state_gradient::StateGradient;
+
 use crate::error::{Error, Result, expect_count};
+use crate::fused::Outputs;
 use crate::tensor::Tensor;
 
 /// A batch of sequences for a network to run over, with everything that may be said about it.

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::tensor::{Tensor, expect_shape};
 
 /// The state of a layer after one step, met on the way back through a sequence, and its gradient, to
-/// which the loss adds its part ([`ConvGru::backward_with`](super::ConvGru::backward_with)).
+/// which the loss adds its part ([`ConvGru::backward_with`](crate::ConvGru::backward_with)).
 #[derive(Debug)]
 pub struct StateGradient<'a, T> {
     pub(crate) layer: usize,

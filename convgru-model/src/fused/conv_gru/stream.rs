@@ -2,8 +2,8 @@
 
 use convgru_kernels::{Extent, FeatureMapsRef, Scalar, Scratchpad};
 
-use super::stack::{PreparedStack, StackWorkspace};
 use crate::error::{Error, Result, expect_count};
+use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::memory;
 use crate::tensor::{Tensor, expect_shape};
 

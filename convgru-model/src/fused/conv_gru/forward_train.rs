@@ -2,7 +2,6 @@
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
-use super::super::sequence::{Sequence, expect_steps};
 use super::super::stack::{StackWorkspace, steps_of_block};
 use super::{Blueprint, ConvGru, ConvGruOutput, Outputs};
 use crate::config::ResetGate;
@@ -10,6 +9,7 @@ use crate::error::Result;
 use crate::fused::cell::{self, CellParameters};
 use crate::memory;
 use crate::parameters::Stamp;
+use crate::sequence::{Sequence, expect_steps};
 use crate::tensor::{Tensor, expect_shape};
 
 /// How much memory a forward pass may keep for the backward pass.
