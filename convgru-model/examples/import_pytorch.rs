@@ -8,9 +8,9 @@
 use std::error::Error;
 use std::io::Write;
 
-use convgru_model::composed::{Frames, Recurrent};
+use convgru_model::composed::Recurrent;
 use convgru_model::import::{layout, named_tensors, network};
-use convgru_model::{ConvGru, ConvGruParameters, Outputs, Parameters, Tensor, export};
+use convgru_model::{ConvGru, ConvGruParameters, Parameters, Tensor, export};
 
 /// Tensors with names, as a model whose weights are written.
 struct Named(Vec<(String, Tensor<f64>)>);
@@ -45,8 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             && recurrent.config().cells().all(|cell| cell.context == Default::default())
         {
             let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-            let run = recurrent.forward(&Frames::new(&frames))?;
-            writeln!(out, "  three frames give {:?}", run.top.shape())?;
+            let states = recurrent.forward(&frames)?;
+            writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
         }
     }
     let cells = layout::find(&found.rest);
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let channels = gru.config().in_channels;
         writeln!(out, "{}: {}, reads {channels} channels", stack.name, stack.layout.system)?;
         let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-        let states = gru.forward(&frames, None, Outputs::Top)?;
+        let states = gru.forward(&frames)?;
         writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
     Ok(())

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::cell_config::CellConfig;
-use super::slots::{Slot, Start, slots};
-use crate::config::{Initializer, MAX_LAYERS, MAX_PARAMETERS, Precision, invalid};
+use super::slots::{InitialValue, Slot, slots};
+use crate::config::{Initializer, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, Precision, invalid};
 use crate::error::Result;
 use crate::layer::Activation;
 
@@ -130,6 +130,17 @@ impl RecurrentConfig {
         }
     }
 
+    /// Whether the result of the network is the state of its topmost cell.
+    pub(crate) fn gives_state(&self) -> bool {
+        let only = self.cells().count() == 1;
+        let ends_with_cell = matches!(self.stages.last(), Some(Stage::Cell(_)));
+        match self.wiring {
+            Wiring::Chain | Wiring::GruRcn { .. } => ends_with_cell,
+            Wiring::Residual => only && ends_with_cell,
+            Wiring::Levels => only,
+        }
+    }
+
     /// Parameters of each stage.
     pub(crate) fn slots(&self) -> Vec<Vec<Slot>> {
         self.stages.iter().map(Stage::slots).collect()
@@ -236,7 +247,7 @@ impl Stage {
             Self::Convolution(config) | Self::Residual(config) => config,
         };
         let numbers = [config.in_channels, config.out_channels, config.stride[0], config.stride[1]];
-        if numbers.iter().any(|number| !(1..=crate::config::MAX_CHANNELS).contains(number)) {
+        if numbers.iter().any(|number| !(1..=MAX_CHANNELS).contains(number)) {
             return invalid(
                 "in_channels",
                 format!("{numbers:?}: channels in and out and strides are at least 1"),
@@ -267,9 +278,9 @@ impl Stage {
             let weight = Slot {
                 name: format!("{prefix}weight"),
                 shape: vec![config.out_channels, config.in_channels, kh, kw],
-                start: Start::Kernel { blocks: 1 },
+                start: InitialValue::Kernel { blocks: 1 },
             };
-            let start = Start::Number { first: 0, value: 0.0, rest: 0.0 };
+            let start = InitialValue::Number { first: 0, value: 0.0, rest: 0.0 };
             let bias = Slot { name: format!("{prefix}bias"), shape: vec![config.out_channels], start };
             std::iter::once(weight).chain(config.bias.then_some(bias))
         };

@@ -13,13 +13,6 @@ pub(crate) struct Seed {
     pub(crate) before: usize,
 }
 
-impl Seed {
-    /// Of a whole sequence.
-    pub(crate) fn of_sequence(seed: u64) -> Self {
-        Self { seed, before: 0 }
-    }
-}
-
 /// The masks of a cell over a sequence.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Masks {

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use crate::fused::conv_gru::MemoryBudget;
+use crate::sequence::MemoryBudget;
 
 /// The limits of a training step of a network that continues frames; results of a forward pass do not depend on them.
 #[derive(Debug, Clone, Copy, Default)]

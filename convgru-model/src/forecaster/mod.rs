@@ -24,8 +24,8 @@ pub use stream::ForecastStream;
 
 use crate::config::ForecasterConfig;
 use crate::error::{Error, Result};
-use crate::fused::conv_gru::MemoryBudget;
 use crate::parameters::{Parameters, Take};
+use crate::sequence::MemoryBudget;
 use crate::tensor::Tensor;
 
 /// A network that reads frames and continues them: what programs use that leave the kind to a configuration. It is a set

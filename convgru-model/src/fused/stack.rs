@@ -165,6 +165,12 @@ impl<T: Scalar> StackWorkspace<T> {
         }
     }
 
+    /// Bytes of its numbers, without borders around images.
+    pub(crate) fn bytes(&self) -> usize {
+        let numbers: usize = self.layers.iter().map(LayerWorkspace::numbers).sum();
+        (self.inputs.extent().len() + numbers) * size_of::<T>()
+    }
+
     /// The sequence a layer reads.
     fn input_of(&self, index: usize) -> &FeatureMaps<T> {
         if index == 0 { &self.inputs } else { &self.layers[index - 1].states }

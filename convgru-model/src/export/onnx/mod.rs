@@ -44,7 +44,8 @@ use crate::composed::Recurrent;
 use crate::config::Residual;
 use crate::error::{Error, Result};
 use crate::forecaster::{EncoderForecaster, Forecaster, Pyramid};
-use crate::fused::{ConvGru, expect_steps};
+use crate::fused::ConvGru;
+use crate::sequence::expect_steps;
 
 /// What a file of a [`ConvGru`] computes in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -7,7 +7,7 @@ use super::graph::{Constants, Graph, Size};
 use super::loops;
 use super::model::{About, encode};
 use super::operators::{Value, Writer};
-use crate::composed::{Context, Given, Recurrent, RecurrentConfig, Run};
+use crate::composed::{Context, Recurrent, RecurrentConfig, Run, RunInput};
 use crate::error::{Error, Result};
 
 /// Height and width of the first input.
@@ -106,8 +106,16 @@ fn run<T: Scalar>(
     let inputs = inputs.into_iter().enumerate();
     let inputs = inputs.map(|(input, name)| Value::node(name, config.in_channels(input))).collect();
     let noises = network.expected_noises(&mut writer);
-    let given =
-        Given { steps: 1, batch: 1, depth: 1, inputs, states: Some(states), contexts, lengths: None, noises };
+    let given = RunInput {
+        steps: 1,
+        batch: 1,
+        depth: 1,
+        inputs,
+        states: Some(states),
+        contexts,
+        lengths: None,
+        noises,
+    };
     let Run { last, top, .. } = network.runner(&mut writer, 1)?.run(&mut writer, &given)?;
     let last = last.iter().flatten().map(|state| writer.name(state).to_string()).collect();
     Ok((last, writer.name(&top).to_string()))

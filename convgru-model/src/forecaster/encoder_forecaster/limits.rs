@@ -7,9 +7,9 @@ use convgru_kernels::{Extent, Scalar};
 use super::EncoderForecaster;
 use crate::config::{ConvGruConfig, Feedback};
 use crate::fused::cell::GATES;
-use crate::fused::conv_gru::MemoryBudget;
 use crate::fused::stack::steps_of_block;
 use crate::memory;
+use crate::sequence::MemoryBudget;
 
 impl<T: Scalar> EncoderForecaster<T> {
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where both

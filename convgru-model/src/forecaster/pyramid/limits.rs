@@ -6,8 +6,8 @@ use convgru_kernels::Scalar;
 
 use super::{Frames, Pyramid};
 use crate::fused::cell::GATES;
-use crate::fused::conv_gru::MemoryBudget;
 use crate::memory;
+use crate::sequence::MemoryBudget;
 
 impl<T: Scalar> Pyramid<T> {
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all scales would need more,

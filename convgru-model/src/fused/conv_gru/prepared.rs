@@ -1,118 +1,88 @@
-//! Sequences, one after the other.
+//! A stack with its weights packed.
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::super::stack::{PreparedStack, StackWorkspace};
-use super::{Blueprint, ConvGruOutput, Outputs};
+use super::{Blueprint, Stream};
 use crate::error::Result;
-use crate::sequence::{Sequence, expect_steps};
+use crate::fused::cell::CellParameters;
+use crate::fused::stack::{PreparedStack, StackWorkspace};
+use crate::sequence::{Output, Sequence};
 use crate::tensor::Tensor;
 
 /// Numbers of gates computed ahead of the recurrence: enough for the convolution of the
 /// input to be a large one, few enough to stay in a cache.
 const BLOCK_ELEMENTS: usize = 1 << 22;
 
-/// A [`ConvGru`](super::ConvGru) prepared for sequences: weights packed once, memory kept between sequences
-/// of the same shape.
+/// A [`ConvGru`](super::ConvGru) with its weights packed, which keeps its memory between sequences of the same shape.
 ///
 /// ```
-/// use convgru_model::{ConvGru, ConvGruConfig, Outputs, Tensor};
+/// use convgru_model::{ConvGru, ConvGruConfig, Output, Tensor};
 ///
 /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-/// let mut sequences = network.prepare_sequences()?;
-/// for _ in 0..2 {
-///     let states = sequences.forward(&Tensor::zeros(&[3, 1, 2, 6, 5]), None, Outputs::Top)?;
+/// let (mut prepared, mut states) = (network.prepare()?, Output::default());
+/// for value in [0.0, 1.0] {
+///     let frames = Tensor::from_fn(&[3, 1, 2, 6, 5], |_| value);
+///     prepared.forward(&frames, &mut states)?;
 ///     assert_eq!(states.outputs[0].shape(), [3, 1, 4, 6, 5]);
 /// }
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
+///
+/// The network cannot change under it:
+///
+/// ```compile_fail,E0502
+/// use convgru_model::{ConvGru, ConvGruConfig, Output, Tensor};
+///
+/// let mut network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+/// let mut prepared = network.prepare()?;
+/// network.parameters_mut();
+/// prepared.forward(&Tensor::zeros(&[3, 1, 2, 6, 5]), &mut Output::default())?;
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
 #[derive(Debug)]
-pub struct ConvGruSequences<'a, T> {
-    pub(crate) blueprint: &'a Blueprint,
-    pub(crate) stack: PreparedStack<'a, T>,
-    pub(crate) workspace: Option<StackWorkspace<T>>,
-    pub(crate) scratch: Scratchpad<T>,
+pub struct Prepared<'a, T> {
+    blueprint: &'a Blueprint,
+    stack: PreparedStack<'a, T>,
+    workspace: Option<StackWorkspace<T>>,
+    scratch: Scratchpad<T>,
 }
 
-impl<T: Scalar> ConvGruSequences<'_, T> {
-    /// A whole sequence.
-    ///
-    /// # Shapes
-    /// As [`ConvGru::forward`](super::ConvGru::forward).
-    ///
-    /// # Errors
-    /// As [`ConvGru::forward`](super::ConvGru::forward).
-    pub fn forward(
-        &mut self,
-        input: &Tensor<T>,
-        states: Option<&[Tensor<T>]>,
-        outputs: Outputs,
-    ) -> Result<ConvGruOutput<T>> {
-        let mut result = ConvGruOutput::default();
-        self.forward_into(input, states, outputs, &mut result)?;
-        Ok(result)
+impl<'a, T: Scalar> Prepared<'a, T> {
+    pub(crate) fn new(blueprint: &'a Blueprint, layers: &'a [CellParameters<T>]) -> Result<Self> {
+        let stack = blueprint.prepared(layers)?;
+        Ok(Self { blueprint, stack, workspace: None, scratch: Scratchpad::new() })
     }
 
-    /// [`forward`](Self::forward) into the memory of an earlier result: where the shapes are the same,
-    /// nothing is taken anew, and no time goes into getting memory from the system.
+    /// A stream of frames of one size: memory is kept between frames.
     ///
-    /// ```
-    /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutput, Outputs, Tensor};
-    ///
-    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-    /// let mut sequences = network.prepare_sequences()?;
-    /// let mut states = ConvGruOutput::default();
-    /// for frame in [0.0, 1.0] {
-    ///     let frames = Tensor::from_fn(&[3, 1, 2, 6, 5], |_| frame);
-    ///     sequences.forward_into(&frames, None, Outputs::Top, &mut states)?;
-    ///     assert_eq!(states.last[0].shape(), [1, 4, 6, 5]);
-    /// }
-    /// # Ok::<(), convgru_model::Error>(())
-    /// ```
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if a size is zero,
+    /// [`Error::TooLarge`](crate::Error::TooLarge) if frames of the size would need more memory than the machine has.
+    pub fn stream(self, batch: usize, height: usize, width: usize) -> Result<Stream<'a, T>> {
+        let frame = [batch, self.blueprint.config.in_channels, height, width];
+        let extent = self.blueprint.frame_extent(&frame, &["N", "C", "H", "W"])?;
+        let mut stream = Stream::new(self.stack, extent)?;
+        stream.warm_up()?;
+        Ok(stream)
+    }
+
+    /// A whole sequence, into the memory of an earlier result: where the shapes are the same,
+    /// no memory is taken from the system.
     ///
     /// # Errors
     /// As [`ConvGru::forward`](super::ConvGru::forward).
-    pub fn forward_into(
+    pub fn forward<'s>(
         &mut self,
-        input: &Tensor<T>,
-        states: Option<&[Tensor<T>]>,
-        outputs: Outputs,
-        result: &mut ConvGruOutput<T>,
+        sequence: impl Into<Sequence<'s, T>>,
+        output: &mut Output<T>,
     ) -> Result<()> {
-        self.forward_sequence(Sequence { states, outputs, ..Sequence::new(input) }, result)
+        self.run(sequence.into(), output)
     }
 
-    /// [`forward_into`](Self::forward_into) for a sequence whose samples may be of different lengths.
-    ///
-    /// # Errors
-    /// As [`ConvGru::forward_sequence`](super::ConvGru::forward_sequence).
-    ///
-    /// ```
-    /// use convgru_model::{ConvGru, ConvGruConfig, ConvGruOutput, Sequence, Tensor};
-    ///
-    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-    /// let mut sequences = network.prepare_sequences()?;
-    /// let (frames, mut states) = (Tensor::zeros(&[3, 2, 2, 6, 5]), ConvGruOutput::default());
-    /// for lengths in [[3, 1], [2, 3]] {
-    ///     sequences.forward_sequence(Sequence { lengths: Some(&lengths), ..Sequence::new(&frames) }, &mut states)?;
-    ///     assert_eq!(states.outputs[0].shape(), [3, 2, 4, 6, 5]);
-    /// }
-    /// # Ok::<(), convgru_model::Error>(())
-    /// ```
-    pub fn forward_sequence(
-        &mut self,
-        sequence: Sequence<'_, T>,
-        result: &mut ConvGruOutput<T>,
-    ) -> Result<()> {
-        let Sequence { input, states, lengths, outputs } = sequence;
+    fn run(&mut self, sequence: Sequence<'_, T>, result: &mut Output<T>) -> Result<()> {
         let config = &self.blueprint.config;
-        let step = self.blueprint.frame_extent(input.shape(), &["T", "N", "C", "H", "W"])?;
-        let steps = input.shape()[0];
-        sequence.expect_lengths(steps, step.batch)?;
-        if step.channels == 0 {
-            expect_steps("steps without input", steps)?;
-        }
-        self.blueprint.expect_initial(step, states)?;
+        let (step, steps) = self.blueprint.extent(sequence)?;
+        self.blueprint.expect_initial(step, sequence.states)?;
         let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);
         let sizes = [3, widest, step.batch, step.height, step.width];
         let numbers = sizes.iter().fold(1usize, |n, &size| n.saturating_mul(size));
@@ -123,21 +93,21 @@ impl<T: Scalar> ConvGruSequences<'_, T> {
         };
         workspace.layers.iter_mut().for_each(|layer| layer.clear_initial());
         workspace.clear_ends();
-        self.blueprint.set_initial(&mut workspace, states)?;
-        let first = self.blueprint.first_of(outputs);
+        self.blueprint.set_initial(&mut workspace, sequence.states)?;
+        let first = self.blueprint.first_of(sequence.outputs);
         result.outputs.resize_with(config.layers() - first, Tensor::default);
         result.last.resize_with(config.layers(), Tensor::default);
         for (layer, output) in workspace.layers[first..].iter().zip(&mut result.outputs) {
             let [n, c, h, w] = layer.state_extent().dims();
             output.make_room(&[steps, n, c, h, w])?;
         }
-        let frame_len = step.len();
+        let (frames, frame_len) = (sequence.frames()?.as_slice(), step.len());
         let mut last = 0;
         for start in (0..steps).step_by(block) {
             let count = block.min(steps - start);
-            let frames = &input.as_slice()[start * frame_len..(start + count) * frame_len];
+            let frames = &frames[start * frame_len..(start + count) * frame_len];
             workspace.inputs.images_mut(0..count * step.batch).read_nchw(frames)?;
-            if let Some(lengths) = lengths {
+            if let Some(lengths) = sequence.lengths {
                 workspace.set_ends(lengths, start);
             }
             if start > 0 {
