@@ -299,14 +299,15 @@ fn configurations_survive_json_and_say_what_is_wrong() {
     for (change, words) in [
         (
             &(|c: &mut CellConfig| c.kernel_size = [2, 3]) as &dyn Fn(&mut CellConfig),
-            "[2, 3]: sizes must be odd",
+            "kernel_size: kernel 2x3 must be odd both ways",
         ),
         (&|c| c.groups = 3, "groups: 3 groups of 4 channels"),
-        (&|c| c.dilation = [0, 1], "dilation: [0, 1] is not within 1"),
+        (&|c| c.dilation = [0, 1], "dilation: 0x1 pixels from tap to tap"),
         (&|c| c.zoneout = 1.0, "zoneout: 1 is not within 0 and 1"),
         (&|c| c.peephole = true, "peephole: only an LSTM"),
         (&|c| c.cell = CellKind::TrajGru, "acts after the convolution"),
-        (&|c| c.candidate_activation = Activation::LeakyRelu(-1.0), "a slope of -1"),
+        (&|c| c.candidate_activation = Activation::LeakyRelu(-1.0), "the slope -1 of leaky-relu"),
+        (&|c| c.dilation = [128, 1], "dilation: a kernel would reach over 257x3 pixels"),
         (&|c| c.gate_activation = Activation::Tanh, "gates are sigmoid or hard-sigmoid"),
         (&|c| c.normalization = Normalization::Group { gates: 3, candidate: 1 }, "3 and 1 groups of 8 and 4"),
         (&|c| c.lower_channels = 2, "lower_channels: 2 of cell 0, which reads 0"),
@@ -434,4 +435,33 @@ fn gradients_that_enter_state_by_state_are_those_of_tensors() {
             network.backward(&mut workspace, &none, &mut one_by_one).unwrap_err();
         }
     }
+}
+
+/// A stack that both engines compute is judged by one rule.
+#[test]
+fn both_engines_refuse_the_same_stacks() {
+    let refused = |change: &dyn Fn(&mut ConvGruConfig)| {
+        let mut stack = ConvGruConfig::new(2, &[4]);
+        change(&mut stack);
+        let composed = RecurrentConfig::from(&stack).validate();
+        assert_eq!(composed.is_err(), stack.validate().is_err(), "{stack:?}");
+        composed.is_err()
+    };
+    for slope in [-0.5, 1.5, f64::NAN, 1e300] {
+        assert!(refused(&|stack| stack.candidate_activation = Activation::LeakyRelu(slope)), "{slope}");
+    }
+    for slope in [0.0, 0.2, 1.0] {
+        assert!(!refused(&|stack| stack.candidate_activation = Activation::LeakyRelu(slope)), "{slope}");
+    }
+    for (dilation, is_refused) in [([127, 1], false), ([128, 1], true), ([1, 256], true), ([1, 0], true)] {
+        assert_eq!(refused(&|stack| stack.dilation = dilation), is_refused, "{dilation:?}");
+        assert_eq!(refused(&|stack| stack.input_dilation = Some(dilation)), is_refused, "{dilation:?}");
+    }
+    for (size, is_refused) in [(255, false), (2, true), (0, true), (257, true)] {
+        assert_eq!(refused(&|stack| stack.kernel_size = size.into()), is_refused, "{size}");
+        assert_eq!(refused(&|stack| stack.input_kernel_size = Some(size.into())), is_refused, "{size}");
+    }
+    assert!(refused(&|stack| stack.hidden_channels = vec![0]));
+    assert!(refused(&|stack| stack.gate_activation = Activation::Tanh));
+    assert!(refused(&|stack| stack.in_channels = 1 << 20));
 }

@@ -147,14 +147,14 @@ fn tensors_without_elements_are_no_way_around() {
 #[test]
 fn kernels_that_reach_beyond_memory_are_refused() {
     let wide = CellConfig {
-        dilation: [255, 255],
         kernel_size: [255, 255],
         edges: [Edge::Replicate; 2],
         input_kernel_size: Some([1, 1]),
         ..CellConfig::new(1, 1)
     };
+    CellConfig { dilation: [255, 255], ..wide.clone() }.validate().unwrap_err();
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([wide]), 1).unwrap();
-    let frames = Tensor::zeros(&[2, 1 << 12, 1, 1, 1]);
+    let frames = Tensor::zeros(&[2, 1 << 20, 1, 1, 1]);
     network.forward(&frames).unwrap_err();
     for config in [
         Conv2dConfig { kernel_size: [65_536, 65_536], ..Conv2dConfig::new(1, 1, [1, 1]) },

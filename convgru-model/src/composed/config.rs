@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cell_config::CellConfig;
 use super::slots::{InitialValue, Slot, slots};
-use crate::config::{Initializer, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, Precision, invalid};
+use crate::config::{
+    Initializer, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, Precision, invalid, validate_kernel,
+    validate_slope,
+};
 use crate::error::Result;
 use crate::layer::Activation;
 
@@ -253,14 +256,8 @@ impl Stage {
                 format!("{numbers:?}: channels in and out and strides are at least 1"),
             );
         }
-        if config.kernel_size.iter().any(|&k| k % 2 == 0 || k > 255) {
-            return invalid("kernel_size", format!("{:?}: sizes must be odd, to 255", config.kernel_size));
-        }
-        if let Activation::LeakyRelu(slope) = config.activation
-            && !(0.0..=1.0).contains(&slope)
-        {
-            return invalid("activation", format!("a slope of {slope} is not within 0 and 1"));
-        }
+        validate_kernel("kernel_size", config.kernel_size, "")?;
+        validate_slope("activation", config.activation)?;
         let residual = matches!(self, Self::Residual(_));
         if residual && (config.in_channels != config.out_channels || config.stride != [1, 1]) {
             let reason = format!(

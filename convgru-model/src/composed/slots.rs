@@ -178,17 +178,13 @@ pub(crate) fn draw<T: Scalar>(slots: &[Slot], config: &CellConfig, random: &mut 
 /// The kernels of gates over input and state.
 fn draw_joint<T: Scalar>(slots: [&Slot; 2], config: &CellConfig, random: &mut Random) -> [Tensor<T>; 2] {
     let widths = slots.map(|slot| slot.shape[1..].iter().product::<usize>());
-    let shape = [slots[0].shape[0], widths[0] + widths[1]];
-    let InitialValue::Kernel { blocks } = slots[0].start else {
-        unreachable!("kernels of gates are drawn")
-    };
-    let joint = draw_kernel(config, shape, blocks, slots[1].shape[2..].iter().product(), random);
-    let joint: Tensor<T> = Tensor::from_vec(&shape, joint).expect("one number was drawn for each place");
-    let part = |range: std::ops::Range<usize>, shape: &[usize]| {
-        let values = (0..shape[0]).flat_map(|row| &joint.slice(row)[range.clone()]).copied();
-        Tensor::from_vec(shape, values.collect()).expect("the rows were drawn side by side")
-    };
-    [part(0..widths[0], &slots[0].shape), part(widths[0]..widths[0] + widths[1], &slots[1].shape)]
+    let InitialValue::Kernel { blocks } = slots[0].start else { unreachable!("kernels of gates are drawn") };
+    let sizes = [blocks, slots[0].shape[0] / blocks];
+    let taps = slots[1].shape[2..].iter().product();
+    let [input, state] = init::draw_joint(config.initializer, sizes, widths, taps, random);
+    [(0, input), (1, state)].map(|(slot, kernel)| {
+        Tensor::from_vec(&slots[slot].shape, kernel).expect("one number was drawn for each place")
+    })
 }
 
 /// A kernel as a matrix, each of some blocks of rows drawn for itself; an input reaches so many taps of each output.

@@ -8,11 +8,13 @@ mod forecaster;
 mod kernel_size;
 mod pyramid;
 
+pub(crate) use activations::validate_slope;
 pub use bidirectional::{BidirectionalConvGruConfig, Merge};
 pub use conv_gru::{ConvGruConfig, Initializer, Precision, ResetGate};
 pub use encoder_forecaster::{EncoderForecasterConfig, Feedback, OutputActivation};
 pub use forecaster::ForecasterConfig;
 pub use kernel_size::{KernelSize, KernelSizes};
+pub(crate) use kernel_size::{validate_dilation, validate_kernel};
 #[cfg(feature = "onnx")]
 pub(crate) use pyramid::MOST_SCALES;
 pub use pyramid::{PyramidConfig, PyramidScale, Residual};
