@@ -8,10 +8,9 @@
 use std::error::Error;
 use std::io::Write;
 
-use convgru_model::composed::Frames;
 use convgru_model::import::network::ImportedNetwork;
 use convgru_model::import::{layout, named_tensors, network};
-use convgru_model::{ConvGru, ConvGruParameters, Outputs, Parameters, Tensor, export};
+use convgru_model::{ConvGru, ConvGruParameters, Parameters, Tensor, export};
 
 /// Tensors with names, as a model whose weights are written.
 struct Named(Vec<(String, Tensor<f64>)>);
@@ -46,13 +45,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-        let top = match &detected.network {
-            ImportedNetwork::ConvGru(network) => {
-                network.forward(&frames, None, Outputs::Top)?.outputs.swap_remove(0)
-            }
-            ImportedNetwork::Recurrent(network) => network.forward(&Frames::new(&frames))?.top,
+        let states = match &detected.network {
+            ImportedNetwork::ConvGru(network) => network.forward(&frames)?,
+            ImportedNetwork::Recurrent(network) => network.forward(&frames)?,
         };
-        writeln!(out, "  three frames give {:?}", top.shape())?;
+        writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
     let cells = layout::detect(&found.rest);
     for incomplete in found.incomplete.iter().chain(&cells.incomplete) {
@@ -64,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let channels = gru.config().in_channels;
         writeln!(out, "{}: {}, reads {channels} channels", stack.name, stack.layout.system)?;
         let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-        let states = gru.forward(&frames, None, Outputs::Top)?;
+        let states = gru.forward(&frames)?;
         writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use convgru_model::import::layout::Layout;
 use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, KernelSize,
-    KernelSizes, OutputActivation, Outputs, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual,
+    KernelSizes, OutputActivation, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence,
     Tensor,
 };
 
@@ -221,7 +221,7 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         let input = numbers(&[steps, batch, config.in_channels, height, width], 0);
         let state = |(layer, &hidden): (usize, &usize)| numbers(&[batch, hidden, height, width], layer + 1);
         let states: Vec<_> = config.hidden_channels.iter().enumerate().map(state).collect();
-        let mut result = network.forward(&input, Some(&states), Outputs::Top)?;
+        let mut result = network.forward(Sequence { states: Some(&states), ..Sequence::from(&input) })?;
         let mut expected = vec![("output".to_owned(), result.outputs.swap_remove(0))];
         let last = result.last.into_iter().enumerate();
         expected.extend(last.map(|(layer, state)| (format!("next_state.{layer}"), state)));

@@ -9,8 +9,9 @@ use super::network::{Kept, Network};
 use super::sizes::{Sizes, sequence};
 use crate::config::NetworkConfig;
 use crate::error::{Error, Result};
-use crate::fused::expect_steps;
+
 use crate::fused::stack::{StackWorkspace, steps_of_block};
+use crate::sequence::expect_steps;
 use crate::tensor::{Tensor, expect_shape};
 
 /// A [`Forecaster`] prepared for frames of one size: its weights are packed, and it keeps the states of its encoder after the

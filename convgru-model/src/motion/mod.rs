@@ -13,8 +13,8 @@ mod tests;
 use convgru_kernels::Scalar;
 
 use crate::error::{Error, Result};
-use crate::fused::expect_steps;
 use crate::parallel;
+use crate::sequence::expect_steps;
 use crate::tensor::Tensor;
 use advection::Origins;
 use flow::{Frame, Search};

@@ -6,7 +6,7 @@ use convgru_kernels::Scalar;
 
 use super::graph::{Graph, Size};
 use super::operators::{Value, Writer};
-use crate::composed::{CellConfig, Context, Given, Recurrent, RecurrentConfig, Run, from_layers};
+use crate::composed::{CellConfig, Context, Recurrent, RecurrentConfig, Run, RunInput, from_layers};
 use crate::config::{ConvGruConfig, ResetGate};
 use crate::error::Result;
 use crate::fused::CellParameters;
@@ -155,7 +155,7 @@ impl<'a, T: Scalar> Cells<'a, T> {
         };
         let inputs = (0..config.inputs()).map(input).collect();
         let noises = self.network.expected_noises(&mut writer);
-        let given = Given {
+        let given = RunInput {
             steps: 1,
             batch: 1,
             depth: 1,

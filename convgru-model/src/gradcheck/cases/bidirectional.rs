@@ -5,14 +5,12 @@ use proptest::prelude::*;
 
 use crate::config::{BidirectionalConvGruConfig, ConvGruConfig, KernelSize, KernelSizes, Merge, ResetGate};
 use crate::error::Result;
-use crate::fused::{
-    BidirectionalConvGru, BidirectionalConvGruParameters, BidirectionalOutputGradients, Directions,
-    InputGradient, Outputs, Sequence,
-};
+use crate::fused::{BidirectionalConvGru, BidirectionalConvGruParameters};
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Operation, Probed};
 use crate::parameters::Parameters;
 use crate::reference::{Array, CellParameters, NamedArrays, bidirectional, zero_states};
+use crate::sequence::{OutputGradients, Outputs, Sequence, Workspace};
 use crate::tensor::Tensor;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -21,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         given: true,
         lengths: true,
         reset: ResetGate::Before,
-        outputs: Outputs::AllLayers,
+        outputs: Outputs::All,
     };
     let after = Drawn { reset: ResetGate::After, ..case };
     vec![
@@ -128,14 +126,15 @@ impl Bidirectional {
             states: self.drawn.given.then(|| &inputs[1..self.first_parameter()]),
             lengths: self.drawn.lengths.then_some(&self.lengths),
             outputs: self.drawn.outputs,
-            ..Sequence::new(&inputs[0])
+            input_gradient: true,
+            ..Sequence::from(&inputs[0])
         }
     }
 
     /// The layers whose outputs the loss depends on.
     fn first_output(&self) -> usize {
         match self.drawn.outputs {
-            Outputs::AllLayers => 0,
+            Outputs::All => 0,
             Outputs::Top => self.layers() - 1,
             Outputs::None => self.layers(),
         }
@@ -154,7 +153,7 @@ impl Operation for Bidirectional {
 
     fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
         let states = self.network(inputs)?.forward(self.sequence(inputs))?;
-        Ok([states.outputs, states.last.forward, states.last.backward].concat())
+        Ok([states.outputs, states.last].concat())
     }
 
     fn add_gradients(
@@ -164,20 +163,16 @@ impl Operation for Bidirectional {
         gradients: &mut [Tensor<f64>],
     ) -> Result<()> {
         let network = self.network(inputs)?;
-        let (_, mut workspace) = network.forward_train(self.sequence(inputs))?;
-        let (layers, first) = (self.layers(), self.first_output());
-        let (of_outputs, of_last) = d_outputs.split_at(layers - first);
-        let mut outputs = vec![None; first];
-        outputs.extend(of_outputs.iter().map(Some));
-        let (forward, backward) = of_last.split_at(layers);
-        let last = Directions {
-            forward: forward.iter().map(Some).collect(),
-            backward: backward.iter().map(Some).collect(),
+        let mut workspace = Workspace::default();
+        let outputs = network.forward_train(self.sequence(inputs), &mut workspace)?.outputs.len();
+        let (outputs, last) = d_outputs.split_at(outputs);
+        let d_states = OutputGradients {
+            outputs: outputs.iter().map(Some).collect(),
+            last: last.iter().map(Some).collect(),
         };
-        let d_states = BidirectionalOutputGradients { outputs, last };
         let mut d_parameters = self.parameters(gradients);
-        let back = network.backward(&mut workspace, &d_states, InputGradient::Compute, &mut d_parameters)?;
-        let d_inputs = back.d_input.into_iter().chain(back.d_initial.into_iter().flatten());
+        let back = network.backward(&mut workspace, &d_states, &mut d_parameters)?;
+        let d_inputs = back.inputs.into_iter().chain(back.states);
         for (gradient, d_input) in gradients.iter_mut().zip(d_inputs) {
             gradient.add_assign(&d_input)?;
         }

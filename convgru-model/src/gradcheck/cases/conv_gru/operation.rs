@@ -1,25 +1,23 @@
-//! A cell or a stack, as the gradient checker sees it.
+//! A stack, as the gradient checker sees it.
 
 use convgru_kernels::reference::Number;
 
 use super::{Drawn, Form, kinks};
 use crate::config::ConvGruConfig;
 use crate::error::Result;
-use crate::fused::{
-    CellOutputGradients, ConvGru, ConvGruCell, ConvGruOutputGradients, ConvGruParameters, InputGradient,
-    Outputs, Sequence,
-};
+use crate::fused::{ConvGru, ConvGruParameters};
 use crate::gradcheck::Operation;
 use crate::gradcheck::draw::Values;
 use crate::parameters::Parameters;
 use crate::reference::{
     Array, CellOptions, CellParameters, NamedArrays, stack_forward, stack_forward_of_lengths, zero_states,
 };
+use crate::sequence::{InputGradients, OutputGradients, Outputs, Sequence, Workspace};
 use crate::tensor::Tensor;
 
-/// A cell or stack with the tensors it is checked at: the input, the initial states if
+/// A stack with the tensors it is checked at: the input, the initial states if
 /// given, the parameters.
-pub(super) struct Recurrent {
+pub(super) struct Stack {
     drawn: Drawn,
     network: ConvGru<f64>,
     inputs: Vec<(String, Tensor<f64>)>,
@@ -27,14 +25,14 @@ pub(super) struct Recurrent {
     lengths: Option<Vec<usize>>,
 }
 
-/// The inputs of a [`Recurrent`] by what they are.
+/// The inputs of a [`Stack`] by what they are.
 struct Parts<'a> {
     x: &'a Tensor<f64>,
     states: Option<&'a [Tensor<f64>]>,
     network: ConvGru<f64>,
 }
 
-impl Recurrent {
+impl Stack {
     pub(super) fn new(
         drawn: Drawn,
         config: ConvGruConfig,
@@ -44,7 +42,7 @@ impl Recurrent {
         let network = ConvGru::new(config, seed)?;
         let config = network.config();
         let mut values = Values::new(seed);
-        let x = match drawn.form.is_step() {
+        let x = match drawn.form == Form::Step {
             true => values.tensor(&[batch, config.in_channels, height, width]),
             false => values.tensor(&[steps, batch, config.in_channels, height, width]),
         };
@@ -58,12 +56,12 @@ impl Recurrent {
             inputs.push((name, values.tensor(parameter.shape())));
         }
         let lengths = drawn.lengths.then(|| values.lengths(batch, steps));
-        let mut recurrent = Self { drawn, network, inputs, lengths };
+        let mut stack = Self { drawn, network, inputs, lengths };
         if drawn.has_kinks() {
-            let draw = |scale| recurrent.drawn_again(&mut values, scale);
-            recurrent.inputs = kinks::find(draw, |point| recurrent.sides(point))?;
+            let draw = |scale| stack.drawn_again(&mut values, scale);
+            stack.inputs = kinks::find(draw, |point| stack.sides(point))?;
         }
-        Ok(recurrent)
+        Ok(stack)
     }
 
     /// Other inputs of the same shapes, with weights of a scale and the bias of the gates away from kinks.
@@ -116,7 +114,7 @@ impl Recurrent {
         layers: &[CellParameters<'_, N>],
         inputs: &[Array<N>],
     ) -> Result<(Array<N>, Vec<Array<N>>)> {
-        let x = match self.drawn.form.is_step() {
+        let x = match self.drawn.form == Form::Step {
             true => Array::stack(&inputs[..1])?,
             false => inputs[0].clone(),
         };
@@ -158,72 +156,48 @@ impl Recurrent {
 
     /// The input with a dimension of steps.
     fn sequence(&self, x: &Tensor<f64>) -> Result<Tensor<f64>> {
-        match self.drawn.form.is_step() {
+        match self.drawn.form == Form::Step {
             true => x.clone().reshape(&[&[1], x.shape()].concat()),
             false => Ok(x.clone()),
         }
     }
 
-    /// What a stack runs over.
-    fn run<'a>(&'a self, parts: &Parts<'a>, outputs: Outputs) -> Sequence<'a, f64> {
-        Sequence { input: parts.x, states: parts.states, lengths: self.lengths.as_deref(), outputs }
-    }
-
-    fn cell(parts: &Parts<'_>) -> Result<ConvGruCell<f64>> {
-        let parameters = parts.network.parameters().layers[0].clone();
-        ConvGruCell::from_parameters(parts.network.config().clone(), parameters)
+    /// What the stack runs over.
+    fn run<'a>(&'a self, parts: &Parts<'a>, x: &'a Tensor<f64>) -> Sequence<'a, f64> {
+        let outputs = match self.drawn.form {
+            Form::Everything => Outputs::All,
+            Form::Top => Outputs::Top,
+            Form::Step | Form::Last => Outputs::None,
+        };
+        Sequence {
+            states: parts.states,
+            lengths: self.lengths.as_deref(),
+            outputs,
+            input_gradient: true,
+            ..Sequence::from(x)
+        }
     }
 
     /// Adds the gradients of weights to `d_parameters`; returns those of input and states.
-    fn cell_backward(
+    fn backward(
         &self,
         parts: &Parts<'_>,
         d_outputs: &[Tensor<f64>],
         d_parameters: &mut ConvGruParameters<f64>,
-    ) -> Result<(Tensor<f64>, Vec<Tensor<f64>>)> {
-        let cell = Self::cell(parts)?;
-        let state = parts.states.map(|states| &states[0]);
-        let (_, mut workspace) = cell.forward_train(&self.sequence(parts.x)?, state)?;
-        let d_states = match self.drawn.form {
-            Form::Cell => CellOutputGradients { output: None, last: Some(&d_outputs[0]) },
-            _ => CellOutputGradients { output: Some(&d_outputs[0]), last: None },
+    ) -> Result<InputGradients<f64>> {
+        let x = self.sequence(parts.x)?;
+        let mut workspace = Workspace::default();
+        let outputs = parts.network.forward_train(self.run(parts, &x), &mut workspace)?.outputs.len();
+        let (outputs, last) = d_outputs.split_at(outputs);
+        let d = OutputGradients {
+            outputs: outputs.iter().map(Some).collect(),
+            last: last.iter().map(Some).collect(),
         };
-        let back = cell.backward(&mut workspace, d_states, &mut d_parameters.layers[0])?;
-        Ok((back.d_input, back.d_initial.into_iter().collect()))
-    }
-
-    /// As [`cell_backward`](Self::cell_backward), for a stack.
-    fn stack_backward(
-        &self,
-        parts: &Parts<'_>,
-        d_outputs: &[Tensor<f64>],
-        d_parameters: &mut ConvGruParameters<f64>,
-    ) -> Result<(Tensor<f64>, Vec<Tensor<f64>>)> {
-        let (x, mut kept) = (self.sequence(parts.x)?, None);
-        let sequence = Sequence { input: &x, ..self.run(parts, Outputs::None) };
-        parts.network.forward_train_sequence(sequence, &mut kept)?;
-        let mut workspace = kept.expect("a forward pass leaves a workspace");
-        let layers = self.layers();
-        let none = || vec![None; layers];
-        let d_states = match self.drawn.form {
-            Form::Everything => ConvGruOutputGradients {
-                outputs: d_outputs[..layers].iter().map(Some).collect(),
-                last: d_outputs[layers..].iter().map(Some).collect(),
-            },
-            Form::Top => {
-                let mut outputs = none();
-                outputs[layers - 1] = Some(&d_outputs[0]);
-                ConvGruOutputGradients { outputs, last: none() }
-            }
-            _ => ConvGruOutputGradients { outputs: none(), last: d_outputs.iter().map(Some).collect() },
-        };
-        let back = parts.network.backward(&mut workspace, &d_states, InputGradient::Compute, d_parameters)?;
-        let d_input = back.d_input.unwrap_or_else(|| Tensor::zeros(&[]));
-        Ok((d_input, back.d_initial.unwrap_or_default()))
+        parts.network.backward(&mut workspace, &d, d_parameters)
     }
 }
 
-impl Operation for Recurrent {
+impl Operation for Stack {
     fn describe(&self) -> String {
         let config = self.network.config();
         let kernels: Vec<String> = (0..config.layers())
@@ -245,19 +219,15 @@ impl Operation for Recurrent {
 
     fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
         let parts = self.parts(inputs)?;
-        let state = parts.states.map(|states| &states[0]);
-        let all = |outputs| parts.network.forward_sequence(self.run(&parts, outputs));
-        match self.drawn.form {
-            Form::Cell => Ok(vec![Self::cell(&parts)?.step(parts.x, state)?]),
-            Form::CellSequence => Ok(vec![Self::cell(&parts)?.forward(parts.x, state)?]),
-            Form::Step => parts.network.step(parts.x, parts.states),
-            Form::Everything => {
-                let states = all(Outputs::AllLayers)?;
-                Ok([states.outputs, states.last].concat())
-            }
-            Form::Top => Ok(all(Outputs::Top)?.outputs),
-            Form::Last => Ok(all(Outputs::Top)?.last),
+        if self.drawn.form == Form::Step {
+            return parts.network.step(parts.x, parts.states);
         }
+        let states = parts.network.forward(self.run(&parts, parts.x))?;
+        Ok(match self.drawn.form {
+            Form::Everything => [states.outputs, states.last].concat(),
+            Form::Top => states.outputs,
+            Form::Step | Form::Last => states.last,
+        })
     }
 
     fn add_gradients(
@@ -268,16 +238,10 @@ impl Operation for Recurrent {
     ) -> Result<()> {
         let parts = self.parts(inputs)?;
         let mut d_parameters = self.parameters(gradients);
-        let (d_input, d_initial) = if self.drawn.form.is_cell() {
-            self.cell_backward(&parts, d_outputs, &mut d_parameters)?
-        } else {
-            self.stack_backward(&parts, d_outputs, &mut d_parameters)?
-        };
-        gradients[0].add_assign(&d_input.reshape(inputs[0].shape())?)?;
-        if self.drawn.given {
-            for (gradient, d_state) in gradients[1..].iter_mut().zip(&d_initial) {
-                gradient.add_assign(d_state)?;
-            }
+        let back = self.backward(&parts, d_outputs, &mut d_parameters)?;
+        for (gradient, d) in gradients.iter_mut().zip(back.inputs.into_iter().chain(back.states)) {
+            let d = d.reshape(gradient.shape())?;
+            gradient.add_assign(&d)?;
         }
         let first = self.first_parameter();
         for (gradient, (_, d_parameter)) in gradients[first..].iter_mut().zip(d_parameters.to_named()) {
@@ -300,8 +264,8 @@ impl Operation for Recurrent {
         };
         let last = steps.last().cloned().unwrap_or(states);
         match self.drawn.form {
-            Form::Cell | Form::Step | Form::Last => Ok(last),
-            Form::CellSequence | Form::Top => Ok(vec![of_layer(self.layers() - 1)?]),
+            Form::Step | Form::Last => Ok(last),
+            Form::Top => Ok(vec![of_layer(self.layers() - 1)?]),
             Form::Everything => {
                 let all: Result<Vec<Array<N>>> = (0..self.layers()).map(of_layer).collect();
                 Ok([all?, last].concat())

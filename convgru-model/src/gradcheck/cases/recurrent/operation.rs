@@ -2,16 +2,13 @@
 
 use convgru_kernels::reference::Number;
 
-use crate::composed::{
-    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutput, RecurrentOutputGradients,
-    RecurrentParameters, Wiring, reference,
-};
+use crate::composed::{Context, Recurrent, RecurrentConfig, RecurrentParameters, Wiring, reference};
 use crate::error::Result;
-use crate::fused::MemoryBudget;
 use crate::gradcheck::Operation;
 use crate::gradcheck::draw::Values;
 use crate::parameters::Parameters;
 use crate::reference::Array;
+use crate::sequence::{MemoryBudget, Output, OutputGradients, Outputs, Sequence, Workspace};
 use crate::tensor::Tensor;
 
 /// What a case fixes; shapes are drawn.
@@ -200,13 +197,16 @@ impl Variant {
         Ok(network)
     }
 
-    fn frames<'a>(&'a self, inputs: &'a [Tensor<f64>]) -> Frames<'a, f64> {
+    fn sequence<'a>(&'a self, inputs: &'a [Tensor<f64>]) -> Sequence<'a, f64> {
         let [x, states, contexts] = self.counts;
-        Frames {
-            inputs: inputs[..x].iter().collect(),
+        Sequence {
             states: self.given.then_some(&inputs[x..x + states]),
             contexts: &inputs[x + states..x + states + contexts],
             lengths: self.lengths.as_deref(),
+            outputs: Outputs::All,
+            noise: self.noise,
+            input_gradient: true,
+            ..Sequence::from(&inputs[..x])
         }
     }
 
@@ -219,8 +219,7 @@ impl Variant {
             parameters[place] = array.clone();
         }
         let tensors: Vec<Tensor<f64>> = inputs[..first].iter().map(Array::values).collect();
-        let frames = self.frames(&tensors);
-        let run = reference(&self.network, &frames, self.noise, &inputs[..first], parameters)?;
+        let run = reference(&self.network, self.sequence(&tensors), &inputs[..first], parameters)?;
         Ok((run.results, run.to_kink))
     }
 }
@@ -238,8 +237,8 @@ fn scale_of(name: &str) -> f64 {
     scales.iter().find(|(end, _)| name.ends_with(end)).map_or(1.0, |(_, scale)| *scale)
 }
 
-fn all_results(output: RecurrentOutput<f64>) -> Vec<Tensor<f64>> {
-    [output.outputs, output.last, vec![output.top]].concat()
+fn all_results(output: Output<f64>) -> Vec<Tensor<f64>> {
+    [output.outputs, output.last].concat()
 }
 
 impl Operation for Variant {
@@ -254,11 +253,7 @@ impl Operation for Variant {
 
     fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
         let network = self.with_parameters(inputs)?;
-        let frames = self.frames(inputs);
-        Ok(all_results(match self.noise {
-            Some(_) => network.forward_train(&frames, self.noise)?.0,
-            None => network.forward(&frames)?,
-        }))
+        Ok(all_results(network.forward(self.sequence(inputs))?))
     }
 
     fn add_gradients(
@@ -268,12 +263,12 @@ impl Operation for Variant {
         gradients: &mut [Tensor<f64>],
     ) -> Result<()> {
         let network = self.with_parameters(inputs)?;
-        let (output, workspace) = network.forward_train(&self.frames(inputs), self.noise)?;
-        let (cells, states) = (output.outputs.len(), output.last.len());
-        let d_results = RecurrentOutputGradients {
-            outputs: d_outputs[..cells].iter().map(Some).collect(),
-            last: d_outputs[cells..cells + states].iter().map(Some).collect(),
-            top: d_outputs.last(),
+        let mut workspace = Workspace::default();
+        let outputs = network.forward_train(self.sequence(inputs), &mut workspace)?.outputs.len();
+        let (outputs, last) = d_outputs.split_at(outputs);
+        let d_results = OutputGradients {
+            outputs: outputs.iter().map(Some).collect(),
+            last: last.iter().map(Some).collect(),
         };
         let mut d_parameters = network.parameters().zeros_like();
         let first = self.first_parameter();
@@ -282,8 +277,8 @@ impl Operation for Variant {
             named[place].1.clone_from(gradient);
         }
         d_parameters = RecurrentParameters::new(named);
-        let back = workspace.backward(&d_results, &mut d_parameters)?;
-        let given = back.d_inputs.iter().chain(back.d_states.iter().flatten()).chain(&back.d_contexts);
+        let back = network.backward(&mut workspace, &d_results, &mut d_parameters)?;
+        let given = back.inputs.iter().chain(&back.states).chain(&back.contexts);
         for (gradient, d) in gradients.iter_mut().zip(given) {
             gradient.add_assign(d)?;
         }

@@ -2,8 +2,8 @@
 
 use convgru_kernels::{Extent, FeatureMapsRef, Scalar, Scratchpad};
 
-use super::stack::{PreparedStack, StackWorkspace};
 use crate::error::{Error, Result, expect_count};
+use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::memory;
 use crate::tensor::{Tensor, expect_shape};
 
@@ -16,7 +16,7 @@ use crate::tensor::{Tensor, expect_shape};
 /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
 ///
 /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-/// let mut stream = network.prepare(1, 6, 5)?;
+/// let mut stream = network.prepare()?.stream(1, 6, 5)?;
 /// for _ in 0..3 {
 ///     let top = stream.step(&Tensor::zeros(&[1, 2, 6, 5]))?;
 ///     assert_eq!(top.shape(), [1, 4, 6, 5]);
@@ -25,7 +25,7 @@ use crate::tensor::{Tensor, expect_shape};
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct ConvGruStream<'a, T> {
+pub struct Stream<'a, T> {
     stack: PreparedStack<'a, T>,
     workspace: StackWorkspace<T>,
     output: Tensor<T>,
@@ -38,7 +38,7 @@ pub struct ConvGruStream<'a, T> {
     scratch: Scratchpad<T>,
 }
 
-impl<'a, T: Scalar> ConvGruStream<'a, T> {
+impl<'a, T: Scalar> Stream<'a, T> {
     pub(crate) fn new(stack: PreparedStack<'a, T>, extent: Extent) -> Result<Self> {
         memory::expect_room::<bool>("samples of a stream", extent.batch)?;
         let workspace = stack.workspace_without_gates(extent, 1)?;
@@ -64,7 +64,7 @@ impl<'a, T: Scalar> ConvGruStream<'a, T> {
     /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
     ///
     /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-    /// let mut stream = network.prepare(1, 6, 5)?;
+    /// let mut stream = network.prepare()?.stream(1, 6, 5)?;
     /// stream.set_check_finite(true);
     /// let before = stream.step(&Tensor::zeros(&[1, 2, 6, 5]))?.clone();
     /// let mut frame = Tensor::zeros(&[1, 2, 6, 5]);
@@ -171,7 +171,7 @@ impl<'a, T: Scalar> ConvGruStream<'a, T> {
     /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
     ///
     /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-    /// let mut stream = network.prepare(3, 6, 5)?;
+    /// let mut stream = network.prepare()?.stream(3, 6, 5)?;
     /// let frames = Tensor::from_fn(&[3, 2, 6, 5], |i| (i % 7) as f32 / 7.0);
     /// let first = stream.step(&frames)?.clone();
     /// stream.step(&frames)?;

@@ -1,16 +1,65 @@
-//! A network that the fused engine can compute as well.
+//! Between networks that both engines compute.
 
 use convgru_kernels::Scalar;
 
-use super::config::{Bias, CellConfig, CellKind, Context, Normalization};
+use super::cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
+use super::config::{RecurrentConfig, Stage, Wiring};
 use super::network::Recurrent;
-use super::network_config::{Stage, Wiring};
+#[cfg(feature = "onnx")]
+use super::network::RecurrentParameters;
 use crate::composed::graph::Edge;
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
 use crate::fused::cell::CellParameters;
 use crate::fused::{ConvGru, ConvGruParameters};
+#[cfg(feature = "onnx")]
+use crate::parameters::Parameters;
 use crate::tensor::Tensor;
+
+impl From<&ConvGruConfig> for RecurrentConfig {
+    /// The same stack as a network of the composed engine.
+    ///
+    /// ```
+    /// use convgru_model::composed::{Recurrent, RecurrentConfig};
+    /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
+    ///
+    /// let stack = ConvGruConfig::new(2, &[4, 3]);
+    /// let composed = Recurrent::<f32>::new(RecurrentConfig::from(&stack), 7)?;
+    /// let fused = ConvGru::<f32>::new(stack, 7)?;
+    /// // Both draw the same weights.
+    /// assert_eq!(composed.to_conv_gru()?.parameters(), fused.parameters());
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    fn from(stack: &ConvGruConfig) -> Self {
+        let cell = |layer: usize| CellConfig {
+            kernel_size: stack.kernel_size.of_layer(layer),
+            input_kernel_size: stack.input_kernel_size.as_ref().map(|sizes| sizes.of_layer(layer)),
+            dilation: stack.dilation,
+            input_dilation: stack.dilation_of_input(),
+            bias: if stack.bias { Bias::Two } else { Bias::None },
+            gate_activation: stack.gate_activation,
+            candidate_activation: stack.candidate_activation,
+            reset: stack.reset,
+            initializer: stack.initializer,
+            precision: stack.precision,
+            ..CellConfig::new(stack.input_of_layer(layer), stack.hidden_channels[layer])
+        };
+        Self::chain((0..stack.layers()).map(cell))
+    }
+}
+
+/// The layers of a fused stack as a network of composed cells.
+#[cfg(feature = "onnx")]
+pub(crate) fn from_layers<T: Scalar>(
+    config: &ConvGruConfig,
+    layers: &[CellParameters<T>],
+) -> Result<Recurrent<T>> {
+    let mut named = Vec::new();
+    for (index, layer) in layers.iter().enumerate() {
+        layer.for_each(&mut |name, tensor| named.push((format!("stages.{index}.{name}"), tensor.clone())));
+    }
+    Recurrent::from_parameters(config.into(), RecurrentParameters::new(named))
+}
 
 impl<T: Scalar> Recurrent<T> {
     /// The same network as a [`ConvGru`], which computes it faster (docs/cells.md): a chain of GRUs that
