@@ -48,6 +48,6 @@ pub use self::graph::Edge;
 #[cfg(feature = "onnx")]
 pub(crate) use conversion::from_layers;
 #[cfg(feature = "gradcheck")]
-pub(crate) use reference::reference;
+pub(crate) use reference::{ReferenceRun, reference};
 #[cfg(feature = "onnx")]
 pub(crate) use run::{Run, RunInput};

@@ -5,7 +5,7 @@ mod conv_gru;
 mod forecaster;
 mod layer;
 mod recurrent;
-mod tensors;
+mod sequences;
 
 use super::Case;
 

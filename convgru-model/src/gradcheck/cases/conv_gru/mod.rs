@@ -2,10 +2,10 @@
 
 mod kinds;
 mod kinks;
-mod operation;
+mod stack;
 
-use operation::Stack;
 use proptest::prelude::*;
+use stack::Stack;
 
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::gradcheck::draw;
@@ -204,7 +204,7 @@ impl Drawn {
             // What has kinks is drawn until nothing is near one, which many gates would make long.
             let (steps, batch) = if self.has_kinks() { (steps.min(3), batch.min(2)) } else { (steps, batch) };
             let steps = if self.form == Form::Step { 1 } else { steps };
-            Probed::new(Stack::new(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
+            Probed::new(Stack::run(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
         })
     }
 }

@@ -9,9 +9,8 @@ use convgru_kernels::reference::Number;
 use crate::config::ForecasterConfig;
 use crate::error::Result;
 use crate::forecaster::{Forecaster, PredictionGradient, TeacherForcing};
-use crate::gradcheck::cases::tensors::{named, set};
+use crate::gradcheck::cases::sequences::{get, named, set};
 use crate::gradcheck::{Case, Operation};
-use crate::parameters::Parameters;
 use crate::reference::{self, Array, Forcing};
 use crate::tensor::Tensor;
 
@@ -47,8 +46,8 @@ impl Forecasting {
     }
 
     fn network(&self, inputs: &[Tensor<f64>]) -> Forecaster<f64> {
-        let mut network = self.network.clone();
-        set(&mut network, &inputs[self.count_of_frames()..]);
+        let (mut network, first) = (self.network.clone(), self.count_of_frames());
+        set(&mut network, &self.inputs[first..], &inputs[first..]);
         network
     }
 
@@ -97,16 +96,15 @@ impl Operation for Forecasting {
             true => PredictionGradient::Logits(&d_outputs[0]),
             false => PredictionGradient::Output(&d_outputs[0]),
         };
-        let (of_frames, of_parameters) = gradients.split_at_mut(self.count_of_frames());
+        let first = self.count_of_frames();
+        let (of_frames, of_parameters) = gradients.split_at_mut(first);
         let mut d_parameters = network.zero_gradients();
-        set(&mut d_parameters, of_parameters);
+        set(&mut d_parameters, &self.inputs[first..], of_parameters);
         let d_input = network.backward(&mut workspace, d_output, &mut d_parameters)?;
         if let Some(gradient) = of_frames.first_mut() {
             gradient.add_assign(&d_input)?;
         }
-        for (gradient, (_, d_parameter)) in of_parameters.iter_mut().zip(d_parameters.to_named()) {
-            *gradient = d_parameter;
-        }
+        get(&d_parameters, &self.inputs[first..], of_parameters);
         Ok(())
     }
 

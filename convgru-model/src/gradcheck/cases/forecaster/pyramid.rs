@@ -6,7 +6,7 @@ use super::Forecasting;
 use crate::config::{KernelSize, OutputActivation, PyramidConfig, PyramidScale, ResetGate, Residual};
 use crate::error::Result;
 use crate::forecaster::Forecaster;
-use crate::gradcheck::cases::tensors::named;
+use crate::gradcheck::cases::sequences::named;
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Probed};
 use crate::parameters::Parameters;

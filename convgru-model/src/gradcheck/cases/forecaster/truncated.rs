@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use crate::config::{EncoderForecasterConfig, Feedback};
 use crate::error::Result;
 use crate::forecaster::{Forecaster, PredictionGradient};
-use crate::gradcheck::cases::tensors::{named, set};
+use crate::gradcheck::cases::sequences::{get, named, set};
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Subject};
 use crate::parameters::Parameters;
@@ -109,14 +109,12 @@ impl Subject for Truncated {
         let frames = Tensor::from_vec(&shape, frames)?;
         let (_, mut workspace) = self.network.forward_train(&frames, self.probe.shape()[0], None)?;
         let mut d_parameters = self.network.zero_gradients();
-        set(&mut d_parameters, &gradients[1..]);
+        set(&mut d_parameters, &self.inputs[1..], &gradients[1..]);
         let gradient = PredictionGradient::Output(&self.probe);
         let d_frames = self.network.backward(&mut workspace, gradient, &mut d_parameters)?;
         let after = d_frames.as_slice()[self.before.len()..].to_vec();
         gradients[0].add_assign(&Tensor::from_vec(inputs[0].shape(), after)?)?;
-        for (gradient, (_, d_parameter)) in gradients[1..].iter_mut().zip(d_parameters.to_named()) {
-            *gradient = d_parameter;
-        }
+        get(&d_parameters, &self.inputs[1..], &mut gradients[1..]);
         Ok(())
     }
 
