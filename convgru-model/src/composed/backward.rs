@@ -2,138 +2,123 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::{Border, Frames};
-use super::forward::RecurrentOutput;
+use super::border::Border;
 use super::network::{Recurrent, RecurrentParameters};
-use super::noise::Seed;
 use super::recorded::Recorded;
 use super::segments::Segments;
 use crate::error::Result;
-use crate::fused::MemoryBudget;
 use crate::parameters::expect_gradients;
-use crate::tensor::Tensor;
+use crate::sequence::{InputGradients, Kept, LossGradient, MemoryBudget, Output, Sequence, Workspace};
 
-/// What [`Recurrent::forward_train`] keeps for the way back: every intermediate result, or as many steps of them as fit
-/// into the memory budget at a time ([`Recurrent::set_memory_budget`]).
-///
-/// It borrows the network, so that its weights are those of the forward pass.
+/// The forward pass of a network, for its backward pass: every intermediate result, or as many steps of them as fit
+/// into the memory budget at a time.
 #[derive(Debug)]
-pub struct RecurrentWorkspace<'p, T> {
-    network: &'p Recurrent<T>,
-    kept: Kept<'p, T>,
+enum RecurrentPass<T> {
+    Everything(Recorded<T>),
+    Segments(Segments<T>),
 }
 
-#[derive(Debug)]
-enum Kept<'p, T> {
-    Everything(Recorded<'p, T>),
-    Segments(Segments<'p, T>),
-}
-
-/// The gradients of the loss with respect to the results of a sequence; what is missing is zero.
-#[derive(Debug, Clone, Default)]
-pub struct RecurrentOutputGradients<'a, T> {
-    /// Of [`RecurrentOutput::outputs`], of the first cells.
-    pub outputs: Vec<Option<&'a Tensor<T>>>,
-    /// Of [`RecurrentOutput::last`], of the first states.
-    pub last: Vec<Option<&'a Tensor<T>>>,
-    /// Of [`RecurrentOutput::top`].
-    pub top: Option<&'a Tensor<T>>,
-}
-
-/// What [`RecurrentWorkspace::backward`] returns: gradients of what was given.
-#[derive(Debug, Clone)]
-pub struct RecurrentBackward<T> {
-    /// Of [`Frames::inputs`].
-    pub d_inputs: Vec<Tensor<T>>,
-    /// Of [`Frames::states`], where they were given.
-    pub d_states: Option<Vec<Tensor<T>>>,
-    /// Of [`Frames::contexts`].
-    pub d_contexts: Vec<Tensor<T>>,
+impl<T: Scalar> Kept for RecurrentPass<T> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Everything(recorded) => recorded.bytes(),
+            Self::Segments(segments) => segments.bytes(),
+        }
+    }
 }
 
 impl<T: Scalar> Recurrent<T> {
-    /// A whole sequence, keeping what [`RecurrentWorkspace::backward`] needs.
-    ///
-    /// `noise` is the seed of dropout and zoneout; without one the network is as in use.
+    /// A whole sequence, keeping what [`backward`](Self::backward) needs.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
     ///
     /// ```
-    /// use convgru_model::composed::{CellConfig, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients};
-    /// use convgru_model::{Parameters, Tensor};
+    /// use convgru_model::composed::{CellConfig, Recurrent, RecurrentConfig};
+    /// use convgru_model::{OutputGradients, Parameters, Sequence, Tensor, Workspace};
     ///
     /// let network = Recurrent::<f64>::new(RecurrentConfig::chain([CellConfig::new(2, 3)]), 0)?;
     /// let frames = Tensor::from_fn(&[4, 1, 2, 5, 6], |i| (i % 7) as f64 / 7.0);
-    /// let (states, workspace) = network.forward_train(&Frames::new(&frames), None)?;
+    /// let mut workspace = Workspace::default();
+    /// let sequence = Sequence { input_gradient: true, ..Sequence::from(&frames) };
+    /// let states = network.forward_train(sequence, &mut workspace)?;
     /// let mut gradients = network.parameters().zeros_like();
-    /// let d_states = RecurrentOutputGradients { top: Some(&states.top), ..Default::default() };
-    /// let back = workspace.backward(&d_states, &mut gradients)?;
-    /// assert_eq!(back.d_inputs[0].shape(), frames.shape());
+    /// let d_states = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
+    /// let back = network.backward(&mut workspace, &d_states, &mut gradients)?;
+    /// assert_eq!(back.inputs[0].shape(), frames.shape());
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
-    pub fn forward_train(
+    pub fn forward_train<'a>(
         &self,
-        frames: &Frames<'_, T>,
-        noise: Option<u64>,
-    ) -> Result<(RecurrentOutput<T>, RecurrentWorkspace<'_, T>)> {
-        let steps = Border::of(frames, &self.config)?.steps;
-        let noise = noise.map(Seed::of_sequence);
-        let size = self.steps_of_segment(frames, noise, steps)?;
-        if size < steps {
-            let (output, segments) = Segments::forward(self, frames, noise, size)?;
-            return Ok((output, RecurrentWorkspace { network: self, kept: Kept::Segments(segments) }));
+        sequence: impl Into<Sequence<'a, T>>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<Output<T>> {
+        let sequence = sequence.into();
+        let steps = Border::of(sequence, &self.config)?.steps;
+        self.check()?;
+        workspace.write(self.stamp, |kept| {
+            // The memory of an earlier pass is given back before more is taken.
+            *kept = None;
+            let size = self.steps_of_segment(sequence, steps)?;
+            let (output, pass) = if size < steps {
+                let (output, segments) = Segments::forward(self, sequence, size)?;
+                (output, RecurrentPass::Segments(segments))
+            } else {
+                let (output, recorded) = Recorded::forward(self, sequence, 0)?;
+                (output, RecurrentPass::Everything(recorded))
+            };
+            *kept = Some(pass);
+            Ok(output)
+        })
+    }
+
+    /// Adds the gradients of all weights and returns those of what the network was given. The weights must be those of
+    /// [`forward_train`](Self::forward_train).
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch), [`Error::Count`](crate::Error::Count) or
+    /// [`Error::TensorOrder`](crate::Error::TensorOrder) if a gradient does not fit,
+    /// [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of weights that were changed since. Nothing
+    /// has changed then. The first error of a [`LossGradient::States`], which leaves the gradients half added.
+    pub fn backward<'l>(
+        &self,
+        workspace: &mut Workspace<T>,
+        loss: impl Into<LossGradient<'l, T>>,
+        gradients: &mut RecurrentParameters<T>,
+    ) -> Result<InputGradients<T>> {
+        let pass: &mut RecurrentPass<T> = workspace.read(self.stamp)?;
+        expect_gradients(self.parameters(), gradients)?;
+        match pass {
+            RecurrentPass::Everything(recorded) => {
+                let seeds = recorded.seeds(loss.into())?;
+                recorded.backward(self, seeds, gradients)
+            }
+            RecurrentPass::Segments(segments) => segments.backward(self, loss.into(), gradients),
         }
-        let recorded = self.record(frames, noise)?;
-        Ok((recorded.output()?, RecurrentWorkspace { network: self, kept: Kept::Everything(recorded) }))
     }
 
     /// Limits what [`forward_train`](Self::forward_train) keeps for the way back.
     ///
     /// Where the intermediate results of all steps do not fit into so many bytes, about, those of as many steps as do are
-    /// computed anew when the way back comes to them: less memory for one more forward pass. Beside them lie inputs,
+    /// computed again when the way back comes to them: less memory for one more forward pass. Beside them lie inputs,
     /// and all states once for each such part. States have the same bits; gradients of weights are added up in
     /// other groups, and are the same to rounding.
     ///
     /// ```
-    /// use convgru_model::composed::{CellConfig, Frames, Recurrent, RecurrentConfig};
-    /// use convgru_model::{MemoryBudget, Tensor};
+    /// use convgru_model::composed::{CellConfig, Recurrent, RecurrentConfig};
+    /// use convgru_model::{MemoryBudget, Tensor, Workspace};
     ///
     /// let mut network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(2, 3)]), 0)?;
     /// let frames = Tensor::zeros(&[20, 1, 2, 16, 16]);
-    /// let all = network.forward_train(&Frames::new(&frames), None)?.1.bytes();
+    /// let mut workspace = Workspace::default();
+    /// network.forward_train(&frames, &mut workspace)?;
+    /// let all = workspace.bytes();
     /// network.set_memory_budget(MemoryBudget::Bytes(all / 4));
-    /// assert!(network.forward_train(&Frames::new(&frames), None)?.1.bytes() < all / 2);
+    /// network.forward_train(&frames, &mut workspace)?;
+    /// assert!(workspace.bytes() < all / 2);
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
         self.memory_budget = budget;
-    }
-}
-
-impl<T: Scalar> RecurrentWorkspace<'_, T> {
-    /// Bytes that it keeps: intermediate results, or inputs and states of the parts that are computed anew.
-    pub fn bytes(&self) -> usize {
-        match &self.kept {
-            Kept::Everything(recorded) => recorded.bytes(),
-            Kept::Segments(segments) => segments.bytes(),
-        }
-    }
-
-    /// Adds the gradients of all weights and returns those of what was given.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient
-    /// does not fit.
-    pub fn backward(
-        &self,
-        d_outputs: &RecurrentOutputGradients<'_, T>,
-        gradients: &mut RecurrentParameters<T>,
-    ) -> Result<RecurrentBackward<T>> {
-        expect_gradients(self.network.parameters(), gradients)?;
-        match &self.kept {
-            Kept::Everything(recorded) => recorded.backward(d_outputs, gradients),
-            Kept::Segments(segments) => segments.backward(d_outputs, gradients),
-        }
     }
 }

@@ -2,37 +2,11 @@
 
 use convgru_kernels::Scalar;
 
-use super::network_config::{RecurrentConfig, Wiring};
+use super::config::{RecurrentConfig, Wiring};
 use crate::error::{Error, Result, expect_count};
-use crate::fused::expect_steps;
 use crate::memory;
+use crate::sequence::{Sequence, expect_steps};
 use crate::tensor::{Tensor, expect_shape};
-
-/// A sequence and what else a network is given with it.
-///
-/// # Shapes
-/// Frames `[T, N, C, H, W]`, or lines `[T, N, C, W]`, or volumes `[T, N, C, D, H, W]`. States and contexts are as one
-/// step of them, `[N, hidden, H, W]` and `[N, 3 hidden, H, W]`.
-#[derive(Debug, Clone)]
-pub struct Frames<'a, T> {
-    /// The sequence; one for each layer in a [`Wiring::GruRcn`].
-    pub inputs: Vec<&'a Tensor<T>>,
-    /// The states to begin with, those of all cells in order (hidden state and then memory of an LSTM); none is
-    /// zeros, and costs no convolution of them.
-    pub states: Option<&'a [Tensor<T>]>,
-    /// For each cell with [`Context::Additive`](super::Context::Additive) in order what it sees besides: of update gate,
-    /// reset gate and candidate.
-    pub contexts: &'a [Tensor<T>],
-    /// Steps of each sample where they end early: its states stay as they were from then on.
-    pub lengths: Option<&'a [usize]>,
-}
-
-impl<'a, T> Frames<'a, T> {
-    /// A sequence from no states.
-    pub fn new(input: &'a Tensor<T>) -> Self {
-        Self { inputs: vec![input], states: None, contexts: &[], lengths: None }
-    }
-}
 
 /// The dimensions of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,9 +19,9 @@ pub(super) struct Border {
 }
 
 impl Border {
-    pub(super) fn of<T: Scalar>(frames: &Frames<'_, T>, config: &RecurrentConfig) -> Result<Self> {
-        expect_count("inputs", config.inputs(), frames.inputs.len())?;
-        let shape = frames.inputs[0].shape();
+    pub(super) fn of<T: Scalar>(sequence: Sequence<'_, T>, config: &RecurrentConfig) -> Result<Self> {
+        expect_count("inputs", config.inputs(), sequence.inputs.len())?;
+        let shape = sequence.inputs[0].shape();
         let depth = if shape.len() == 6 { shape[3] } else { 1 };
         if !(4..=6).contains(&shape.len()) || shape.iter().enumerate().any(|(i, &d)| d == 0 && i != 2) {
             return Err(Error::ShapeMismatch {
@@ -57,7 +31,7 @@ impl Border {
             });
         }
         let border = Self { steps: shape[0], batch: shape[1], depth, dimensions: shape.len() - 3 };
-        for (index, input) in frames.inputs.iter().enumerate() {
+        for (index, input) in sequence.inputs.iter().enumerate() {
             let got = input.shape();
             let mut expected = got.to_vec();
             if got.len() == shape.len() {
@@ -68,23 +42,17 @@ impl Border {
             }
             expect_shape(&format!("input {index}"), got, &expected)?;
         }
-        if let Some(lengths) = frames.lengths {
-            expect_count("lengths of samples", border.batch, lengths.len())?;
-            if let Some((sample, len)) = lengths.iter().enumerate().find(|(_, len)| **len > border.steps) {
-                let reason = format!("{len} steps of sample {sample} in a sequence of {}", border.steps);
-                return Err(Error::InvalidConfig { field: "lengths".into(), reason });
-            }
-        }
+        sequence.expect_lengths(border.steps, border.batch)?;
         let contexts = config.cells().filter(|cell| cell.context == super::Context::Additive).count();
-        expect_count("contexts", contexts, frames.contexts.len())?;
-        border.expect_memory(frames, config)?;
-        border.expect_states(frames, config)?;
+        expect_count("contexts", contexts, sequence.contexts.len())?;
+        border.expect_memory(sequence, config)?;
+        border.expect_states(sequence, config)?;
         Ok(border)
     }
 
     /// Fails for sequences whose states the machine cannot hold, or that are given by their size alone and too long.
-    fn expect_memory<T: Scalar>(&self, frames: &Frames<'_, T>, config: &RecurrentConfig) -> Result<()> {
-        for input in &frames.inputs {
+    fn expect_memory<T: Scalar>(&self, sequence: Sequence<'_, T>, config: &RecurrentConfig) -> Result<()> {
+        for input in sequence.inputs {
             if input.shape()[2] == 0 {
                 expect_steps("steps without input", self.steps)?;
             }
@@ -92,7 +60,7 @@ impl Border {
             memory::expect_bytes("input", memory::bytes_of::<T>(&pixels))?;
         }
         let mut bytes = 0u128;
-        for ([_, state], cell) in self.sizes_of_cells(frames, config).iter().zip(config.cells()) {
+        for ([_, state], cell) in self.sizes_of_cells(sequence, config).iter().zip(config.cells()) {
             let shape = [&[self.steps, self.batch, cell.hidden_channels], &state[..]].concat();
             // A state of each step, and before it what the input adds to at least three gates.
             let parts = if cell.in_channels > 0 { 1 + 3 } else { 1 };
@@ -102,10 +70,10 @@ impl Border {
     }
 
     /// Checks states and contexts against the size of each cell's images.
-    fn expect_states<T: Scalar>(&self, frames: &Frames<'_, T>, config: &RecurrentConfig) -> Result<()> {
-        let mut sizes = self.sizes_of_cells(frames, config).into_iter();
-        let mut states = frames.states.map(|states| states.iter());
-        let mut contexts = frames.contexts.iter();
+    fn expect_states<T: Scalar>(&self, sequence: Sequence<'_, T>, config: &RecurrentConfig) -> Result<()> {
+        let mut sizes = self.sizes_of_cells(sequence, config).into_iter();
+        let mut states = sequence.states.map(|states| states.iter());
+        let mut contexts = sequence.contexts.iter();
         for (index, cell) in config.cells().enumerate() {
             let [_, size] = sizes.next().unwrap_or_default();
             let shape = |channels: usize| [&[self.batch, channels], &size[..]].concat();
@@ -131,15 +99,15 @@ impl Border {
     /// The dimensions of space of what each cell reads, and of its state.
     fn sizes_of_cells<T: Scalar>(
         &self,
-        frames: &Frames<'_, T>,
+        sequence: Sequence<'_, T>,
         config: &RecurrentConfig,
     ) -> Vec<[Vec<usize>; 2]> {
-        let mut size = frames.inputs[0].shape()[3..].to_vec();
+        let mut size = sequence.inputs[0].shape()[3..].to_vec();
         let mut sizes = Vec::new();
         let mut cells = 0;
         for stage in &config.stages {
             match config.wiring {
-                Wiring::GruRcn { .. } => size = frames.inputs[cells].shape()[3..].to_vec(),
+                Wiring::GruRcn { .. } => size = sequence.inputs[cells].shape()[3..].to_vec(),
                 Wiring::Levels if cells > 0 => {
                     let last = size.len().saturating_sub(2);
                     size[last..].iter_mut().for_each(|size| *size = size.div_ceil(2));
@@ -172,7 +140,7 @@ impl Border {
     /// Height and width of the images that each cell reads, and of its states.
     pub(super) fn sizes_of_images<T: Scalar>(
         &self,
-        frames: &Frames<'_, T>,
+        sequence: Sequence<'_, T>,
         config: &RecurrentConfig,
     ) -> Vec<[[usize; 2]; 2]> {
         let image = |size: &[usize]| match *size {
@@ -180,7 +148,7 @@ impl Border {
             [.., height, width] => [height, width],
             [] => [1, 1],
         };
-        let sizes = self.sizes_of_cells(frames, config);
+        let sizes = self.sizes_of_cells(sequence, config);
         sizes.iter().map(|[input, state]| [image(input), image(state)]).collect()
     }
 

@@ -1,234 +1,298 @@
-//! What a recurrent layer is.
+//! What a recurrent network is: stages, and how they are wired.
 
 use serde::{Deserialize, Serialize};
 
-use crate::composed::graph::Edge;
-use crate::config::{Initializer, Precision, ResetGate};
+use super::cell_config::CellConfig;
+use super::slots::{InitialValue, Slot, slots};
+use crate::config::{
+    Initializer, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, Precision, invalid, validate_kernel,
+    validate_slope,
+};
+use crate::error::Result;
 use crate::layer::Activation;
 
-/// The family a cell is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CellKind {
-    /// The convolutional GRU (Ballas et al. 2015, arXiv 1511.06432).
-    #[default]
-    Gru,
-    /// The convolutional LSTM (Shi et al. 2015, arXiv 1506.04214).
-    Lstm,
-    /// The trajectory GRU, whose state is moved along learned flows (Shi et al. 2017, arXiv 1706.03458).
-    TrajGru,
-}
-
-/// Biases of the gates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Bias {
-    /// None.
-    None,
-    /// One for each gate.
-    One,
-    /// One for each gate, and one more for the candidate's convolution of the state where the reset
-    /// gate acts after it; elsewhere two biases are their sum, and this is the same as one.
-    #[default]
-    Two,
-}
-
-/// Normalisation of the sums before each activation.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Normalization {
-    /// None.
-    #[default]
-    None,
-    /// Over each gate as a whole, with scale and shift for each channel (Ba et al. 2016).
-    Layer,
-    /// Over groups of channels (Wu and He 2018): of update and reset gate together, and of the candidate.
-    #[serde(rename_all = "kebab-case")]
-    Group {
-        /// Groups of the channels of update and reset gate, one after the other.
-        gates: usize,
-        /// Groups of the channels of the candidate.
-        candidate: usize,
-    },
-}
-
-/// What the gates see besides input and state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Context {
-    /// Nothing.
-    #[default]
-    None,
-    /// Images given with a sequence, the same at every step, added to the sums of the three gates (RAFT-Stereo).
-    Additive,
-    /// The mean over the image of the state, weighed by a gate of its own (DROID-SLAM):
-    /// `g = mean(sigmoid(Wg*h + bg).h)`; `Gz g`, `Gr g`, `Gn g` are added to the sums.
-    Global,
-}
-
-/// A recurrent layer: kind of cell, channels, kernels and everything that is a choice.
-///
-/// ```
-/// use convgru_model::composed::{CellConfig, CellKind};
-/// use convgru_model::layer::Activation;
-///
-/// let config = CellConfig { candidate_activation: Activation::LeakyRelu(0.2), ..CellConfig::new(8, 32) };
-/// config.validate()?;
-/// let lstm = CellConfig { cell: CellKind::Lstm, peephole: true, ..CellConfig::new(8, 32) };
-/// assert_eq!(lstm.states(), 2);
-/// # Ok::<(), convgru_model::Error>(())
-/// ```
+/// A convolution between cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct CellConfig {
-    /// The family the cell is of.
-    pub cell: CellKind,
-    /// Channels of the input; zero makes a layer that runs without input.
+pub struct ConvolutionConfig {
+    /// Channels of the input.
     pub in_channels: usize,
-    /// Channels of the state.
-    pub hidden_channels: usize,
-    /// Height and width of the kernels over the state, odd.
+    /// Channels of the output.
+    pub out_channels: usize,
+    /// Height and width of the kernel, odd.
     pub kernel_size: [usize; 2],
-    /// Height and width of the kernels over the input where they are others.
-    pub input_kernel_size: Option<[usize; 2]>,
-    /// Depth of the kernels over the state, for volumes; odd.
-    pub kernel_depth: usize,
-    /// Depth of the kernels over the input, for volumes; odd.
-    pub input_kernel_depth: usize,
-    /// With it the cell is applied twice in each step, to the same input and with weights of its own the second
-    /// time, whose kernels are of this size (the pair 1 x 5, 5 x 1 of RAFT).
-    pub second_kernel_size: Option<[usize; 2]>,
-    /// Distance of the taps of kernels over the state.
-    pub dilation: [usize; 2],
-    /// Distance of the taps of kernels over the input.
-    pub input_dilation: [usize; 2],
-    /// Distance of neighbouring pixels of the state in pixels of the input.
-    pub input_stride: [usize; 2],
-    /// Rows above and below and columns on either side of the input; half the kernel where it is not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub input_padding: Option<[usize; 2]>,
-    /// Groups of channels of state and gates that see each other alone; as many as channels: depthwise.
-    pub groups: usize,
-    /// Groups of channels of input and gates.
-    pub input_groups: usize,
-    /// What lies beyond the edges of input and state: rows, columns.
-    pub edges: [Edge; 2],
-    /// Biases.
-    pub bias: Bias,
-    /// Where the reset gate acts.
-    pub reset: ResetGate,
-    /// The function of the candidate, or of cell input and output of an LSTM.
-    pub candidate_activation: Activation,
-    /// The function of the gates.
-    pub gate_activation: Activation,
-    /// Normalisation of sums.
-    pub normalization: Normalization,
-    /// What is added to the variance under the root where sums are normalised.
-    pub normalization_epsilon: f64,
-    /// Whether the kernel of each gate is divided by an estimate of its spectral norm (Miyato et al. 2018).
-    pub spectral_norm: bool,
-    /// What the gates see besides.
-    pub context: Context,
-    /// Channels of the state of the layer below that update and reset gate read in the same step, in a stack
-    /// of [`Wiring::GruRcn`](super::Wiring::GruRcn); zero for none.
-    pub lower_channels: usize,
-    /// Whether the gates of an LSTM read its memory, each channel its own.
-    pub peephole: bool,
-    /// Flows of a trajectory GRU.
-    pub flows: usize,
-    /// Channels of the features its flows are made of.
-    pub flow_channels: usize,
-    /// Part of the state that is not renewed in a step of training (Krueger et al. 2016).
-    pub zoneout: f64,
-    /// Part of input and state that the gates do not see in training, the same in every step (Gal and Ghahramani 2016).
-    pub dropout: f64,
-    /// What the bias of the update gate (of an LSTM: the forget gate) begins with.
-    pub update_bias: f64,
-    /// How kernels are drawn.
-    pub initializer: Initializer,
-    /// How exactly convolutions are computed.
+    /// Distance of neighbouring outputs in pixels of the input.
+    pub stride: [usize; 2],
+    /// Whether there is a bias.
+    pub bias: bool,
+    /// What follows.
+    pub activation: Activation,
+    /// How exactly it is computed.
     pub precision: Precision,
 }
 
-impl Default for CellConfig {
+impl Default for ConvolutionConfig {
     fn default() -> Self {
         Self {
-            cell: CellKind::Gru,
             in_channels: 1,
-            hidden_channels: 1,
+            out_channels: 1,
             kernel_size: [3, 3],
-            input_kernel_size: None,
-            kernel_depth: 1,
-            input_kernel_depth: 1,
-            second_kernel_size: None,
-            dilation: [1, 1],
-            input_dilation: [1, 1],
-            input_stride: [1, 1],
-            input_padding: None,
-            groups: 1,
-            input_groups: 1,
-            edges: [Edge::Zeros; 2],
-            bias: Bias::Two,
-            reset: ResetGate::Before,
-            candidate_activation: Activation::Tanh,
-            gate_activation: Activation::Sigmoid,
-            normalization: Normalization::None,
-            normalization_epsilon: 1e-5,
-            spectral_norm: false,
-            context: Context::None,
-            lower_channels: 0,
-            peephole: false,
-            flows: 5,
-            flow_channels: 32,
-            zoneout: 0.0,
-            dropout: 0.0,
-            update_bias: 0.0,
-            initializer: Initializer::Orthogonal,
+            stride: [1, 1],
+            bias: true,
+            activation: Activation::Identity,
             precision: Precision::Fast,
         }
     }
 }
 
-impl CellConfig {
-    /// A convolutional GRU with kernels of 3x3.
-    pub fn new(in_channels: usize, hidden_channels: usize) -> Self {
-        Self { in_channels, hidden_channels, ..Self::default() }
+/// One stage of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "a network has few stages, most of them cells")]
+pub enum Stage {
+    /// A recurrent layer.
+    Cell(CellConfig),
+    /// A convolution of each frame.
+    Convolution(ConvolutionConfig),
+    /// Two convolutions and the way around them, `a(w2 * a(w1 * x) + x)` (He et al. 2016): channels in and out
+    /// are the same.
+    Residual(ConvolutionConfig),
+}
+
+/// What layers read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wiring {
+    /// Each stage what the one below gives.
+    #[default]
+    Chain,
+    /// As a chain, but what a cell gives is its state added to what it read, from the second on; the state itself is
+    /// not changed by that (the stacks of HKO-7).
+    Residual,
+    /// Each cell an input of its own, and in update and reset gate the state of the layer below in the
+    /// same step, pooled to half the size where asked for (the stacked GRU-RCN of Ballas et al. 2015).
+    #[serde(rename_all = "kebab-case")]
+    GruRcn {
+        /// Whether each layer has half the size of the one below.
+        pool: bool,
+    },
+    /// Cells at sizes halved from one to the next, from the coarsest to the finest in each step, each reading the state
+    /// of the finer one pooled and of the coarser one interpolated; the finest reads the input too (RAFT-Stereo).
+    Levels,
+}
+
+/// A network of recurrent layers.
+///
+/// ```
+/// use convgru_model::composed::{CellConfig, CellKind, RecurrentConfig};
+///
+/// let lstm = |inputs, hidden| CellConfig { cell: CellKind::Lstm, ..CellConfig::new(inputs, hidden) };
+/// let config = RecurrentConfig::chain([lstm(8, 32), lstm(32, 16)]);
+/// config.validate()?;
+/// assert_eq!(config.cells().count(), 2);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecurrentConfig {
+    /// The stages, from the input up.
+    pub stages: Vec<Stage>,
+    /// What they read.
+    #[serde(default)]
+    pub wiring: Wiring,
+}
+
+impl RecurrentConfig {
+    /// Cells one on top of the other.
+    pub fn chain(cells: impl IntoIterator<Item = CellConfig>) -> Self {
+        Self { stages: cells.into_iter().map(Stage::Cell).collect(), wiring: Wiring::Chain }
     }
 
-    /// Tensors of state: the hidden state, and the memory of an LSTM.
-    pub fn states(&self) -> usize {
-        if self.cell == CellKind::Lstm { 2 } else { 1 }
-    }
-
-    /// Height and width of the state for those of an input; zero where the kernel does not fit.
-    pub fn state_size(&self, input: [usize; 2]) -> [usize; 2] {
-        let (kernel, padding) = (self.input_kernel(), self.padding_of_input());
-        [0, 1].map(|axis| {
-            let reach = self.input_dilation[axis].saturating_mul(kernel[axis].saturating_sub(1));
-            let padded = input[axis].saturating_add(padding[axis].saturating_mul(2));
-            let rest = padded.checked_sub(reach.saturating_add(1));
-            rest.map_or(0, |rest| (rest / self.input_stride[axis].max(1)).saturating_add(1))
+    /// The recurrent layers.
+    pub fn cells(&self) -> impl Iterator<Item = &CellConfig> {
+        self.stages.iter().filter_map(|stage| match stage {
+            Stage::Cell(cell) => Some(cell),
+            _ => None,
         })
     }
 
-    /// Rows and columns on each side of the input.
-    pub(crate) fn padding_of_input(&self) -> [usize; 2] {
-        let kernel = self.input_kernel();
-        let half = |axis: usize| self.input_dilation[axis].saturating_mul(kernel[axis] / 2);
-        self.input_padding.unwrap_or([half(0), half(1)])
+    /// How many inputs the network reads.
+    pub fn inputs(&self) -> usize {
+        if matches!(self.wiring, Wiring::GruRcn { .. }) { self.stages.len() } else { 1 }
     }
 
-    /// Height and width of the kernels over the input.
-    pub fn input_kernel(&self) -> [usize; 2] {
-        self.input_kernel_size.unwrap_or(self.kernel_size)
+    /// Channels of an input.
+    pub fn in_channels(&self, input: usize) -> usize {
+        match self.stages.get(input) {
+            Some(Stage::Cell(cell)) if self.wiring == Wiring::Levels => {
+                let coarser = self.cells().nth(1).map_or(0, |cell| cell.hidden_channels);
+                cell.in_channels.saturating_sub(coarser)
+            }
+            Some(stage) => stage.channels()[0],
+            None => 0,
+        }
     }
 
-    /// Groups of normalisation, of update and reset gate together and of the candidate.
-    pub(crate) fn normalization_groups(&self) -> Option<[usize; 2]> {
-        match self.normalization {
-            Normalization::None => None,
-            Normalization::Layer => Some([2, 1]),
-            Normalization::Group { gates, candidate } => Some([gates, candidate]),
+    /// Whether the result of the network is the state of its topmost cell.
+    pub(crate) fn gives_state(&self) -> bool {
+        let only = self.cells().count() == 1;
+        let ends_with_cell = matches!(self.stages.last(), Some(Stage::Cell(_)));
+        match self.wiring {
+            Wiring::Chain | Wiring::GruRcn { .. } => ends_with_cell,
+            Wiring::Residual => only && ends_with_cell,
+            Wiring::Levels => only,
+        }
+    }
+
+    /// Parameters of each stage.
+    pub(crate) fn slots(&self) -> Vec<Vec<Slot>> {
+        self.stages.iter().map(Stage::slots).collect()
+    }
+
+    /// Checks every field, and that stages fit together.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and what would be right.
+    pub fn validate(&self) -> Result<()> {
+        let stages = self.stages.len();
+        if stages == 0 || stages > MAX_LAYERS || self.cells().next().is_none() {
+            let reason = format!(
+                "{stages} stages, {} of them cells; a network has 1 to {MAX_LAYERS}, one of them a cell",
+                self.cells().count()
+            );
+            return invalid("stages", reason);
+        }
+        for stage in &self.stages {
+            stage.validate()?;
+        }
+        let size = |slot: &Slot| slot.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let all = self.slots().concat();
+        let count = all.iter().try_fold(0usize, |sum, slot| sum.checked_add(size(slot)?));
+        if count.is_none_or(|count| count > MAX_PARAMETERS) {
+            let reason = format!("the network would have {count:?} parameters, more than {MAX_PARAMETERS}");
+            return invalid("stages", reason);
+        }
+        self.validate_wiring()
+    }
+
+    fn validate_wiring(&self) -> Result<()> {
+        let cells: Vec<&CellConfig> = self.cells().collect();
+        let only_cells = cells.len() == self.stages.len();
+        let lower = |cell: usize| match (self.wiring, cell) {
+            (Wiring::GruRcn { .. }, 1..) => cells[cell - 1].hidden_channels,
+            _ => 0,
+        };
+        for (index, cell) in cells.iter().enumerate() {
+            if cell.lower_channels != lower(index) {
+                let reason = format!("{} of cell {index}, which reads {}", cell.lower_channels, lower(index));
+                return invalid("lower_channels", reason);
+            }
+        }
+        match self.wiring {
+            Wiring::Chain | Wiring::Residual => {
+                for (index, pair) in self.stages.windows(2).enumerate() {
+                    let ([_, given], [read, _]) = (pair[0].channels(), pair[1].channels());
+                    if given != read {
+                        let reason =
+                            format!("stage {} reads {read} channels, stage {index} gives {given}", index + 1);
+                        return invalid("in_channels", reason);
+                    }
+                }
+                let unequal = |cell: &&&CellConfig| {
+                    cell.in_channels != cell.hidden_channels || cell.input_stride != [1, 1]
+                };
+                match cells.iter().skip(1).find(unequal) {
+                    Some(cell) if self.wiring == Wiring::Residual => {
+                        let reason = format!(
+                            "{} channels to {} are not added up",
+                            cell.in_channels, cell.hidden_channels
+                        );
+                        invalid("wiring", reason)
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Wiring::GruRcn { .. } if only_cells => Ok(()),
+            Wiring::Levels if only_cells => {
+                let keeps = |cell: &&&CellConfig| cell.state_size([1 << 10, 1 << 11]) == [1 << 10, 1 << 11];
+                if let Some(cell) = cells.iter().find(|cell| !keeps(cell)) {
+                    let reason = format!("{:?}: a level has the size of what it reads", cell.input_stride);
+                    return invalid("input_stride", reason);
+                }
+                for (index, cell) in cells.iter().enumerate().skip(1) {
+                    let coarser = cells.get(index + 1).map_or(0, |cell| cell.hidden_channels);
+                    let expected = cells[index - 1].hidden_channels + coarser;
+                    if cell.in_channels != expected {
+                        let reason =
+                            format!("level {index} reads {expected} channels, not {}", cell.in_channels);
+                        return invalid("in_channels", reason);
+                    }
+                }
+                Ok(())
+            }
+            _ => invalid("wiring", "here every stage is a cell"),
+        }
+    }
+}
+
+impl Stage {
+    /// Channels in and out.
+    pub(super) fn channels(&self) -> [usize; 2] {
+        match self {
+            Self::Cell(cell) => [cell.in_channels, cell.hidden_channels],
+            Self::Convolution(config) | Self::Residual(config) => [config.in_channels, config.out_channels],
+        }
+    }
+
+    fn validate(&self) -> Result<()> {
+        let config = match self {
+            Self::Cell(cell) => return cell.validate(),
+            Self::Convolution(config) | Self::Residual(config) => config,
+        };
+        let numbers = [config.in_channels, config.out_channels, config.stride[0], config.stride[1]];
+        if numbers.iter().any(|number| !(1..=MAX_CHANNELS).contains(number)) {
+            return invalid(
+                "in_channels",
+                format!("{numbers:?}: channels in and out and strides are at least 1"),
+            );
+        }
+        validate_kernel("kernel_size", config.kernel_size, "")?;
+        validate_slope("activation", config.activation)?;
+        let residual = matches!(self, Self::Residual(_));
+        if residual && (config.in_channels != config.out_channels || config.stride != [1, 1]) {
+            let reason = format!(
+                "{} to {} channels, stride {:?}, go no way around",
+                config.in_channels, config.out_channels, config.stride
+            );
+            return invalid("out_channels", reason);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        let of = |config: &ConvolutionConfig, prefix: &str| {
+            let [kh, kw] = config.kernel_size;
+            let weight = Slot {
+                name: format!("{prefix}weight"),
+                shape: vec![config.out_channels, config.in_channels, kh, kw],
+                start: InitialValue::Kernel { blocks: 1 },
+            };
+            let start = InitialValue::Number { first: 0, value: 0.0, rest: 0.0 };
+            let bias = Slot { name: format!("{prefix}bias"), shape: vec![config.out_channels], start };
+            std::iter::once(weight).chain(config.bias.then_some(bias))
+        };
+        match self {
+            Self::Cell(cell) => slots(cell),
+            Self::Convolution(config) => of(config, "").collect(),
+            Self::Residual(config) => of(config, "first.").chain(of(config, "second.")).collect(),
+        }
+    }
+
+    /// How kernels of the stage are drawn.
+    pub(crate) fn drawing(&self) -> CellConfig {
+        match self {
+            Self::Cell(cell) => cell.clone(),
+            _ => CellConfig { initializer: Initializer::Xavier, ..CellConfig::default() },
         }
     }
 }

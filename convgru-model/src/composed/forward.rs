@@ -2,51 +2,38 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::{Border, Frames};
-use super::config::{CellConfig, Context};
+use super::border::Border;
+use super::cell_config::{CellConfig, Context};
 use super::network::Recurrent;
 use super::noise::{Masks, Seed};
-use super::run::{Given, Noise, Run, Runner};
+use super::run::{Noise, Run, RunInput, Runner};
 use crate::composed::graph::{Eager, Operations};
 use crate::error::Result;
+use crate::sequence::{Output, Outputs, Sequence};
 use crate::tensor::Tensor;
-
-/// The results of a sequence.
-#[derive(Debug, Clone)]
-pub struct RecurrentOutput<T> {
-    /// The hidden state of each cell after every step, `[T, N, hidden, H, W]`.
-    pub outputs: Vec<Tensor<T>>,
-    /// All states of all cells after the last step, in the order in which [`Frames::states`] takes them.
-    pub last: Vec<Tensor<T>>,
-    /// What the topmost stage gives in every step, `[T, N, C, H, W]`.
-    pub top: Tensor<T>,
-}
 
 impl<T: Scalar> Recurrent<T> {
     /// A whole sequence.
     ///
     /// # Shapes
-    /// As [`Frames`] says; results as [`RecurrentOutput`] says.
+    /// Those of [`Sequence`] and [`Output`].
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch), [`Error::Count`](crate::Error::Count) or
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if anything given does not fit,
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) if anything given does not fit,
     /// [`Error::TooLarge`](crate::Error::TooLarge) where its states need more memory than the machine has.
-    pub fn forward(&self, frames: &Frames<'_, T>) -> Result<RecurrentOutput<T>> {
-        self.forward_with(frames, None)
+    pub fn forward<'a>(&self, sequence: impl Into<Sequence<'a, T>>) -> Result<Output<T>> {
+        self.forward_part(sequence.into(), 0)
     }
 
-    /// A whole sequence or a part of it, with the noise of training where there is a seed.
-    pub(super) fn forward_with(
-        &self,
-        frames: &Frames<'_, T>,
-        noise: Option<Seed>,
-    ) -> Result<RecurrentOutput<T>> {
-        let border = Border::of(frames, &self.config)?;
+    /// A whole sequence, or a part of one with so many steps before it.
+    pub(super) fn forward_part(&self, sequence: Sequence<'_, T>, before: usize) -> Result<Output<T>> {
+        let border = Border::of(sequence, &self.config)?;
         let mut eager = Eager::new(self.parameters.named());
-        let given = self.give(&mut eager, |_, tensor| Eager::hold(tensor), frames, &border, noise)?;
+        let put = |_: &mut Eager<'_, T>, tensor, _| Eager::hold(tensor);
+        let given = self.give(&mut eager, put, sequence, &border, before)?;
         let run = self.runner(&mut eager, border.depth)?.run(&mut eager, &given)?;
-        collect(|value| eager.tensor(value), &run, &border)
+        self.collect(|value| eager.tensor(value), &run, &border, sequence.outputs)
     }
 
     /// One step: all states after it.
@@ -58,7 +45,7 @@ impl<T: Scalar> Recurrent<T> {
     /// As [`forward`](Self::forward), and for a network that reads several inputs or contexts.
     pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
         let sequence = input.clone().reshape(&[&[1], input.shape()].concat())?;
-        Ok(self.forward(&Frames { states, ..Frames::new(&sequence) })?.last)
+        Ok(self.forward(Sequence { states, outputs: Outputs::None, ..Sequence::from(&sequence) })?.last)
     }
 
     /// The network with its weights at hand, for volumes of some planes (images: 1).
@@ -67,35 +54,36 @@ impl<T: Scalar> Recurrent<T> {
         Runner::new(ops, &self.config, &self.slots, depth)
     }
 
-    /// Makes values of what was given, by `put`; with a seed the noise of training.
+    /// Makes values of what was given, by `put`, which is told whether a gradient may be asked for; `before` are the
+    /// steps before a part of a sequence.
     pub(super) fn give<O: Operations>(
         &self,
         ops: &mut O,
-        put: impl Fn(&mut O, Tensor<T>) -> O::Value,
-        frames: &Frames<'_, T>,
+        put: impl Fn(&mut O, Tensor<T>, bool) -> O::Value,
+        sequence: Sequence<'_, T>,
         border: &Border,
-        noise: Option<Seed>,
-    ) -> Result<Given<O::Value>> {
-        let mut all = |tensors: &mut dyn Iterator<Item = &Tensor<T>>| -> Result<Vec<O::Value>> {
-            tensors.map(|tensor| Ok(put(ops, border.images_of(tensor)?))).collect()
+        before: usize,
+    ) -> Result<RunInput<O::Value>> {
+        let mut all = |tensors: &[Tensor<T>], varies: bool| -> Result<Vec<O::Value>> {
+            tensors.iter().map(|tensor| Ok(put(ops, border.images_of(tensor)?, varies))).collect()
         };
-        let values = Values {
-            inputs: all(&mut frames.inputs.iter().copied())?,
-            states: frames.states.map(|states| all(&mut states.iter())).transpose()?,
-            contexts: all(&mut frames.contexts.iter())?,
+        let values = RunImages {
+            inputs: all(sequence.inputs, sequence.input_gradient)?,
+            states: sequence.states.map(|states| all(states, true)).transpose()?,
+            contexts: all(sequence.contexts, true)?,
         };
-        Ok(self.arrange(ops, frames, border, values, noise))
+        Ok(self.arrange(ops, sequence, border, values, before))
     }
 
     /// Brings what was given to the cells it is for, and adds the noise of training or what stands for it in use.
     pub(super) fn arrange<O: Operations>(
         &self,
         ops: &mut O,
-        frames: &Frames<'_, T>,
+        sequence: Sequence<'_, T>,
         border: &Border,
-        values: Values<O::Value>,
-        noise: Option<Seed>,
-    ) -> Given<O::Value> {
+        values: RunImages<O::Value>,
+        before: usize,
+    ) -> RunInput<O::Value> {
         let states = values.states.map(|states| {
             let mut states = states.into_iter();
             self.config.cells().map(|cell| states.by_ref().take(cell.states()).collect()).collect()
@@ -105,15 +93,15 @@ impl<T: Scalar> Recurrent<T> {
             Context::Additive => contexts.next(),
             _ => None,
         };
-        Given {
+        RunInput {
             steps: border.steps,
             batch: border.batch,
             depth: border.depth,
             inputs: values.inputs,
             states,
             contexts: self.config.cells().map(context).collect(),
-            lengths: frames.lengths.map(<[usize]>::to_vec),
-            noises: self.noises(ops, border, frames, noise),
+            lengths: sequence.lengths.map(<[usize]>::to_vec),
+            noises: self.noises(ops, border, sequence, before),
         }
     }
 
@@ -132,18 +120,18 @@ impl<T: Scalar> Recurrent<T> {
         &self,
         ops: &mut O,
         border: &Border,
-        frames: &Frames<'_, T>,
-        seed: Option<Seed>,
+        sequence: Sequence<'_, T>,
+        before: usize,
     ) -> Vec<Noise<O::Value>> {
         if self.config.cells().all(|cell| cell.zoneout == 0.0 && cell.dropout == 0.0) {
             return Vec::new();
         }
-        let sizes = border.sizes_of_images(frames, &self.config);
+        let sizes = border.sizes_of_images(sequence, &self.config);
         let cells = self.config.cells().zip(sizes).enumerate();
         cells
             .map(|(index, (cell, sizes))| {
-                let masks = match seed {
-                    Some(seed) => Masks::draw(cell, border, sizes, (seed, index)),
+                let masks = match sequence.noise {
+                    Some(seed) => Masks::draw(cell, border, sizes, (Seed { seed, before }, index)),
                     None => Masks::expected(cell, border, sizes[1]),
                 };
                 Noise {
@@ -154,33 +142,35 @@ impl<T: Scalar> Recurrent<T> {
             })
             .collect()
     }
+
+    /// The results of a run, whose values have tensors.
+    pub(super) fn collect<'v, V>(
+        &self,
+        tensor: impl Fn(&'v V) -> &'v Tensor<T>,
+        run: &'v Run<V>,
+        border: &Border,
+        wanted: Outputs,
+    ) -> Result<Output<T>> {
+        let sequence = [border.steps, border.batch];
+        let mut outputs = Vec::new();
+        for steps in run.outputs.iter().filter(|_| wanted == Outputs::All) {
+            let mut shape = tensor(&steps[0]).shape().to_vec();
+            let mut values = Vec::with_capacity(steps.len() * tensor(&steps[0]).len());
+            steps.iter().for_each(|step| values.extend_from_slice(tensor(step).as_slice()));
+            shape[0] *= border.steps;
+            outputs.push(border.public_tensor(Tensor::from_vec(&shape, values)?, &sequence)?);
+        }
+        if wanted == Outputs::Top || (wanted == Outputs::All && !self.config.gives_state()) {
+            outputs.push(border.tensor_of(tensor(&run.top), &sequence)?);
+        }
+        let last = run.last.iter().flatten().map(|state| border.tensor_of(tensor(state), &[border.batch]));
+        Ok(Output { outputs, last: last.collect::<Result<_>>()? })
+    }
 }
 
-/// What was given, as images, in the order of [`Frames`].
-pub(super) struct Values<V> {
+/// What was given, as images, in the order of a [`Sequence`].
+pub(super) struct RunImages<V> {
     pub(super) inputs: Vec<V>,
     pub(super) states: Option<Vec<V>>,
     pub(super) contexts: Vec<V>,
-}
-
-/// The results of a run, whose values have tensors.
-pub(super) fn collect<'v, T: Scalar, V>(
-    tensor: impl Fn(&'v V) -> &'v Tensor<T>,
-    run: &'v Run<V>,
-    border: &Border,
-) -> Result<RecurrentOutput<T>> {
-    let sequence = [border.steps, border.batch];
-    let outputs = run.outputs.iter().map(|steps| {
-        let mut shape = tensor(&steps[0]).shape().to_vec();
-        let mut values = Vec::with_capacity(steps.len() * tensor(&steps[0]).len());
-        steps.iter().for_each(|step| values.extend_from_slice(tensor(step).as_slice()));
-        shape[0] *= border.steps;
-        border.public_tensor(Tensor::from_vec(&shape, values)?, &sequence)
-    });
-    let last = run.last.iter().flatten().map(|state| border.tensor_of(tensor(state), &[border.batch]));
-    Ok(RecurrentOutput {
-        outputs: outputs.collect::<Result<_>>()?,
-        last: last.collect::<Result<_>>()?,
-        top: border.tensor_of(tensor(&run.top), &sequence)?,
-    })
 }

@@ -8,13 +8,13 @@
 //! are one call for all steps, and a state that is not given costs no convolution.
 //!
 //! ```
-//! use convgru_model::composed::{CellConfig, CellKind, Frames, Recurrent, RecurrentConfig};
+//! use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 //! use convgru_model::Tensor;
 //!
 //! let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(3, 8) };
 //! let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
 //! let frames = Tensor::zeros(&[5, 1, 3, 16, 20]);
-//! let run = network.forward(&Frames::new(&frames))?;
+//! let run = network.forward(&frames)?;
 //! assert_eq!(run.outputs[0].shape(), [5, 1, 8, 16, 20]);
 //! assert_eq!(run.last.len(), 2); // hidden state and memory
 //! # Ok::<(), convgru_model::Error>(())
@@ -23,12 +23,12 @@
 mod backward;
 mod border;
 mod cell;
+mod cell_config;
 mod config;
+mod conversion;
 mod forward;
-mod fused;
 pub(crate) mod graph;
 mod network;
-mod network_config;
 mod noise;
 mod recorded;
 #[cfg(feature = "gradcheck")]
@@ -39,16 +39,15 @@ mod slots;
 mod stream;
 mod validate;
 
-pub use backward::{RecurrentBackward, RecurrentOutputGradients, RecurrentWorkspace};
-pub use border::Frames;
-pub use config::{Bias, CellConfig, CellKind, Context, Normalization};
-pub use forward::RecurrentOutput;
+pub use cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
+pub use config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 pub use network::{Recurrent, RecurrentParameters};
-pub use network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 pub use stream::RecurrentStream;
 
 pub use self::graph::Edge;
-#[cfg(feature = "gradcheck")]
-pub(crate) use reference::reference;
 #[cfg(feature = "onnx")]
-pub(crate) use run::{Given, Run};
+pub(crate) use conversion::from_layers;
+#[cfg(feature = "gradcheck")]
+pub(crate) use reference::{ReferenceRun, reference};
+#[cfg(feature = "onnx")]
+pub(crate) use run::{Run, RunInput};

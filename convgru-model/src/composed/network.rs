@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use convgru_kernels::Scalar;
 
-use super::network_config::{RecurrentConfig, Stage};
+use super::config::{RecurrentConfig, Stage};
 use super::slots::{Slot, draw};
 use crate::error::{Error, Result};
-use crate::fused::MemoryBudget;
 use crate::memory;
-use crate::parameters::{Parameters, expect_names};
+use crate::parameters::{Parameters, Stamp, expect_names};
 use crate::random::Random;
+use crate::sequence::MemoryBudget;
 use crate::tensor::{Tensor, expect_shape};
 
 /// Steps of the power iteration that spectral norms begin with, as in torch.
@@ -57,14 +57,14 @@ impl<T: Scalar> Parameters<T> for RecurrentParameters<T> {
 /// A network of recurrent layers of any kind.
 ///
 /// ```
-/// use convgru_model::composed::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
+/// use convgru_model::composed::{CellConfig, Edge, Recurrent, RecurrentConfig};
 /// use convgru_model::Tensor;
 ///
 /// // A grid around the globe: west of the first column lies the last.
 /// let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..CellConfig::new(2, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
 /// let weather = Tensor::zeros(&[3, 1, 2, 9, 18]);
-/// assert_eq!(network.forward(&Frames::new(&weather))?.top.shape(), [3, 1, 4, 9, 18]);
+/// assert_eq!(network.forward(&weather)?.outputs[0].shape(), [3, 1, 4, 9, 18]);
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -73,6 +73,8 @@ pub struct Recurrent<T> {
     pub(super) slots: Vec<Vec<Slot>>,
     pub(super) parameters: RecurrentParameters<T>,
     pub(super) memory_budget: MemoryBudget,
+    /// Of the weights.
+    pub(super) stamp: Stamp,
 }
 
 impl<T: Scalar> Recurrent<T> {
@@ -91,7 +93,7 @@ impl<T: Scalar> Recurrent<T> {
             named.extend(slots.iter().zip(drawn).map(|(slot, tensor)| (name_of(index, slot), tensor)));
         }
         let parameters = RecurrentParameters(named);
-        let mut network = Self { config, slots, parameters, memory_budget: MemoryBudget::default() };
+        let mut network = Self::with(config, slots, parameters);
         (0..FIRST_ITERATIONS).try_for_each(|_| network.iterate_spectral_norms())?;
         Ok(network)
     }
@@ -128,8 +130,11 @@ impl<T: Scalar> Recurrent<T> {
         if let Some(name) = given.into_keys().next() {
             return Err(Error::UnexpectedTensor { name });
         }
-        let parameters = RecurrentParameters(named);
-        Ok(Self { config, slots, parameters, memory_budget: MemoryBudget::default() })
+        Ok(Self::with(config, slots, RecurrentParameters(named)))
+    }
+
+    fn with(config: RecurrentConfig, slots: Vec<Vec<Slot>>, parameters: RecurrentParameters<T>) -> Self {
+        Self { config, slots, parameters, memory_budget: MemoryBudget::default(), stamp: Stamp::new() }
     }
 
     /// What the network is.
@@ -151,7 +156,9 @@ impl<T: Scalar> Recurrent<T> {
     }
 
     /// Its weights, to be changed. Their names, order and shapes stay: a network whose weights have others is refused by every call.
+    /// Workspaces of forward passes before are no longer this network's.
     pub fn parameters_mut(&mut self) -> &mut RecurrentParameters<T> {
+        self.stamp = Stamp::new();
         &mut self.parameters
     }
 
@@ -178,6 +185,7 @@ impl<T: Scalar> Recurrent<T> {
     /// [`Error::ShapeMismatch`], [`Error::Count`] or [`Error::TensorOrder`] if the weights are not those of the configuration.
     pub fn iterate_spectral_norms(&mut self) -> Result<()> {
         self.check()?;
+        self.stamp = Stamp::new();
         let config = self.config.clone();
         for (stage, config) in config.stages.iter().enumerate() {
             let Stage::Cell(cell) = config else { continue };

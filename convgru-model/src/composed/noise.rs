@@ -1,7 +1,7 @@
 //! What training hides at random: dropout that is the same over time, and zoneout.
 
 use super::border::Border;
-use super::config::CellConfig;
+use super::cell_config::CellConfig;
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -11,13 +11,6 @@ pub(crate) struct Seed {
     pub(crate) seed: u64,
     /// Steps of the sequence before the part.
     pub(crate) before: usize,
-}
-
-impl Seed {
-    /// Of a whole sequence.
-    pub(crate) fn of_sequence(seed: u64) -> Self {
-        Self { seed, before: 0 }
-    }
 }
 
 /// The masks of a cell over a sequence.

@@ -1,7 +1,7 @@
 //! A network over a sequence, on whatever computes it.
 
 use super::cell::{AnyCell, Beside, Cell, Layer};
-use super::network_config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
+use super::config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
 use super::slots::Slot;
 use crate::composed::graph::{Convolution, Op, Operations, Pooling};
 use crate::error::Result;
@@ -9,7 +9,7 @@ use crate::tensor::Tensor;
 
 /// What a run is given; images of all steps lie one after the other.
 #[derive(Debug, Clone)]
-pub(crate) struct Given<V> {
+pub(crate) struct RunInput<V> {
     pub(crate) steps: usize,
     /// Samples.
     pub(crate) batch: usize,
@@ -89,7 +89,7 @@ impl<'c, V: Clone> Runner<'c, V> {
     }
 
     /// Runs the network.
-    pub(crate) fn run<O: Operations<Value = V>>(&self, ops: &mut O, given: &Given<V>) -> Result<Run<V>> {
+    pub(crate) fn run<O: Operations<Value = V>>(&self, ops: &mut O, given: &RunInput<V>) -> Result<Run<V>> {
         match self.config.wiring {
             Wiring::Chain | Wiring::Residual => self.run_chain(ops, given),
             Wiring::GruRcn { pool } => self.run_gru_rcn(ops, given, pool),
@@ -97,7 +97,7 @@ impl<'c, V: Clone> Runner<'c, V> {
         }
     }
 
-    fn run_chain<O: Operations<Value = V>>(&self, ops: &mut O, given: &Given<V>) -> Result<Run<V>> {
+    fn run_chain<O: Operations<Value = V>>(&self, ops: &mut O, given: &RunInput<V>) -> Result<Run<V>> {
         let mut run = Run { outputs: Vec::new(), last: Vec::new(), top: given.inputs[0].clone() };
         for (stage, config) in self.config.stages.iter().enumerate() {
             let first = first(self.slots, stage);
@@ -133,7 +133,7 @@ impl<'c, V: Clone> Runner<'c, V> {
     fn run_gru_rcn<O: Operations<Value = V>>(
         &self,
         ops: &mut O,
-        given: &Given<V>,
+        given: &RunInput<V>,
         pool: bool,
     ) -> Result<Run<V>> {
         let mut run = Run { outputs: Vec::new(), last: Vec::new(), top: given.inputs[0].clone() };
@@ -152,7 +152,7 @@ impl<'c, V: Clone> Runner<'c, V> {
         Ok(run)
     }
 
-    fn run_levels<O: Operations<Value = V>>(&self, ops: &mut O, given: &Given<V>) -> Result<Run<V>> {
+    fn run_levels<O: Operations<Value = V>>(&self, ops: &mut O, given: &RunInput<V>) -> Result<Run<V>> {
         let images = given.batch * given.depth;
         let mut states = self.states_of_levels(ops, given)?;
         let mut outputs: Vec<Vec<V>> = self.workers.iter().map(|_| Vec::new()).collect();
@@ -183,7 +183,7 @@ impl<'c, V: Clone> Runner<'c, V> {
     fn states_of_levels<O: Operations<Value = V>>(
         &self,
         ops: &mut O,
-        given: &Given<V>,
+        given: &RunInput<V>,
     ) -> Result<Vec<Vec<V>>> {
         if let Some(states) = &given.states {
             return Ok(states.clone());
@@ -202,7 +202,12 @@ impl<'c, V: Clone> Runner<'c, V> {
 
 impl<V: Clone> Worker<'_, V> {
     /// What depends on the inputs of all steps alone.
-    fn input_parts<O: Operations<Value = V>>(&self, ops: &mut O, x: &V, given: &Given<V>) -> Result<Vec<V>> {
+    fn input_parts<O: Operations<Value = V>>(
+        &self,
+        ops: &mut O,
+        x: &V,
+        given: &RunInput<V>,
+    ) -> Result<Vec<V>> {
         match given.noises.get(self.index).and_then(|noise| noise.input.as_ref()) {
             Some(part) => {
                 let parts = vec![part.clone(); given.steps];
@@ -214,7 +219,7 @@ impl<V: Clone> Worker<'_, V> {
         }
     }
 
-    fn beside(&self, given: &Given<V>, t: usize) -> Beside<V> {
+    fn beside(&self, given: &RunInput<V>, t: usize) -> Beside<V> {
         let noise = given.noises.get(self.index);
         Beside {
             context: given.contexts.get(self.index).cloned().flatten(),
@@ -228,7 +233,7 @@ impl<V: Clone> Worker<'_, V> {
         &self,
         ops: &mut O,
         parts: &[V],
-        given: &Given<V>,
+        given: &RunInput<V>,
         run: &mut Run<V>,
     ) -> Result<Vec<V>> {
         let images = given.batch * given.depth;
@@ -253,7 +258,7 @@ impl<V: Clone> Worker<'_, V> {
         ops: &mut O,
         new: Vec<V>,
         old: Option<&[V]>,
-        given: &Given<V>,
+        given: &RunInput<V>,
         t: usize,
     ) -> Result<Vec<V>> {
         let Some(lengths) = given.lengths.as_ref().filter(|lengths| lengths.iter().any(|&len| len <= t))

@@ -1,89 +1,82 @@
-//! Training over parts of a sequence that are computed anew on the way back.
+//! Training over parts of a sequence that are computed again on the way back.
 
 use std::ops::Range;
 
 use convgru_kernels::Scalar;
 
-use super::backward::{RecurrentBackward, RecurrentOutputGradients};
-use super::border::Frames;
-use super::forward::RecurrentOutput;
 use super::network::{Recurrent, RecurrentParameters};
-use super::noise::Seed;
-use crate::error::{Result, expect_count};
-use crate::fused::MemoryBudget;
-use crate::tensor::{Tensor, expect_shape};
+use super::recorded::Recorded;
+use crate::error::Result;
+use crate::sequence::{
+    InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, Outputs, Sequence,
+};
+use crate::tensor::Tensor;
 
 /// A sequence in segments, of which only the states before each are kept.
 #[derive(Debug)]
-pub(super) struct Segments<'p, T> {
-    network: &'p Recurrent<T>,
+pub(super) struct Segments<T> {
     inputs: Vec<Tensor<T>>,
     contexts: Vec<Tensor<T>>,
     lengths: Option<Vec<usize>>,
-    noise: Option<Seed>,
+    outputs: Outputs,
+    noise: Option<u64>,
+    input_gradient: bool,
     steps: usize,
     /// Steps of a segment; the last may have fewer.
     size: usize,
     /// All states before each segment.
     states: Vec<Option<Vec<Tensor<T>>>>,
-    /// The shapes of the states of each cell over the sequence, and of what the topmost stage gives.
-    shapes: (Vec<Vec<usize>>, Vec<usize>),
+    /// The shapes of what was returned: states after every step, and last states.
+    shapes: [Vec<Vec<usize>>; 2],
 }
 
 impl<T: Scalar> Recurrent<T> {
     /// Steps whose intermediate results are kept at a time.
-    pub(super) fn steps_of_segment(
-        &self,
-        frames: &Frames<'_, T>,
-        noise: Option<Seed>,
-        steps: usize,
-    ) -> Result<usize> {
+    pub(super) fn steps_of_segment(&self, sequence: Sequence<'_, T>, steps: usize) -> Result<usize> {
         let MemoryBudget::Bytes(bytes) = self.memory_budget else { return Ok(steps) };
         // A step that reads states tells what each of the others takes.
-        let inputs = frames.inputs.iter().map(|input| steps_of(input, 0..1)).collect::<Result<Vec<_>>>()?;
-        let inputs = inputs.iter().collect();
-        let first = Frames { inputs, states: frames.states, contexts: frames.contexts, lengths: None };
-        let states = self.forward_with(&first, noise)?.last;
-        let bytes_of_step = self.record(&Frames { states: Some(&states), ..first }, noise)?.bytes();
-        Ok((bytes / bytes_of_step.max(1)).clamp(1, steps))
+        let inputs = sequence.inputs.iter().map(|input| steps_of(input, 0..1)).collect::<Result<Vec<_>>>()?;
+        let first = Sequence { inputs: &inputs, lengths: None, outputs: Outputs::None, ..sequence };
+        let states = self.forward_part(first, 0)?.last;
+        let (_, second) = Recorded::forward(self, Sequence { states: Some(&states), ..first }, 0)?;
+        Ok((bytes / second.bytes().max(1)).clamp(1, steps))
     }
 }
 
-impl<'p, T: Scalar> Segments<'p, T> {
+impl<T: Scalar> Segments<T> {
     /// Runs a sequence in segments of so many steps.
     pub(super) fn forward(
-        network: &'p Recurrent<T>,
-        frames: &Frames<'_, T>,
-        noise: Option<Seed>,
+        network: &Recurrent<T>,
+        sequence: Sequence<'_, T>,
         size: usize,
-    ) -> Result<(RecurrentOutput<T>, Self)> {
+    ) -> Result<(Output<T>, Self)> {
+        let Sequence { inputs, states, contexts, lengths, outputs, noise, input_gradient } = sequence;
         let mut segments = Self {
-            network,
-            inputs: frames.inputs.iter().map(|&input| input.clone()).collect(),
-            contexts: frames.contexts.to_vec(),
-            lengths: frames.lengths.map(<[usize]>::to_vec),
+            inputs: inputs.to_vec(),
+            contexts: contexts.to_vec(),
+            lengths: lengths.map(<[usize]>::to_vec),
+            outputs,
             noise,
-            steps: frames.inputs[0].shape()[0],
+            input_gradient,
+            steps: inputs[0].shape()[0],
             size,
-            states: vec![frames.states.map(<[Tensor<T>]>::to_vec)],
+            states: vec![states.map(<[Tensor<T>]>::to_vec)],
             shapes: Default::default(),
         };
         let mut parts = Vec::new();
         for index in 0..segments.count() {
-            let part = segments.with_frames(index, |frames, noise| network.forward_with(frames, noise))?;
+            let part = segments.with_part(index, |part, before| network.forward_part(part, before))?;
             if index + 1 < segments.count() {
                 segments.states.push(Some(part.last.clone()));
             }
             parts.push(part);
         }
-        let cells = parts[0].outputs.len();
-        let outputs = (0..cells).map(|cell| join(parts.iter().map(|part| &part.outputs[cell])));
+        let outputs = (0..parts[0].outputs.len()).map(|i| join(parts.iter().map(|part| &part.outputs[i])));
         let outputs = outputs.collect::<Result<Vec<_>>>()?;
-        let top = join(parts.iter().map(|part| &part.top))?;
         let last = parts.pop().map(|part| part.last).unwrap_or_default();
-        segments.shapes =
-            (outputs.iter().map(|output| output.shape().to_vec()).collect(), top.shape().to_vec());
-        Ok((RecurrentOutput { outputs, last, top }, segments))
+        let shapes = |tensors: &[Tensor<T>]| tensors.iter().map(|tensor| tensor.shape().to_vec()).collect();
+        segments.shapes = [shapes(&outputs), shapes(&last)];
+        Ok((Output { outputs, last }, segments))
     }
 
     /// Bytes of inputs and states.
@@ -102,84 +95,77 @@ impl<'p, T: Scalar> Segments<'p, T> {
         index * self.size..self.steps.min((index + 1) * self.size)
     }
 
-    /// Calls `work` with what a segment is given.
-    fn with_frames<R>(
+    /// Calls `work` with a segment and the number of steps before it.
+    fn with_part<R>(
         &self,
         index: usize,
-        work: impl FnOnce(&Frames<'_, T>, Option<Seed>) -> Result<R>,
+        work: impl FnOnce(Sequence<'_, T>, usize) -> Result<R>,
     ) -> Result<R> {
         let range = self.range(index);
         let inputs = self.inputs.iter().map(|input| steps_of(input, range.clone()));
         let inputs = inputs.collect::<Result<Vec<_>>>()?;
         let inside = |len: &usize| len.saturating_sub(range.start).min(range.len());
         let lengths = self.lengths.as_ref().map(|lengths| lengths.iter().map(inside).collect::<Vec<_>>());
-        let frames = Frames {
-            inputs: inputs.iter().collect(),
+        let part = Sequence {
+            inputs: &inputs,
             states: self.states[index].as_deref(),
             contexts: &self.contexts,
             lengths: lengths.as_deref(),
+            outputs: self.outputs,
+            noise: self.noise,
+            input_gradient: self.input_gradient,
         };
-        work(&frames, self.noise.map(|seed| Seed { before: range.start, ..seed }))
+        work(part, range.start)
     }
 
     /// Adds the gradients of all weights and returns those of what was given.
     pub(super) fn backward(
         &self,
-        d: &RecurrentOutputGradients<'_, T>,
+        network: &Recurrent<T>,
+        mut loss: LossGradient<'_, T>,
         gradients: &mut RecurrentParameters<T>,
-    ) -> Result<RecurrentBackward<T>> {
-        self.expect_shapes(d)?;
+    ) -> Result<InputGradients<T>> {
+        if let LossGradient::Tensors(d) = &loss {
+            d.expect_shapes(&self.shapes[0], &self.shapes[1])?;
+        }
         let mut parts = Vec::new();
         let mut contexts: Option<Vec<Tensor<T>>> = None;
         // Of the states after a segment.
         let mut d_last: Option<Vec<Tensor<T>>> = None;
         for index in (0..self.count()).rev() {
-            let part = |d: &Option<&Tensor<T>>| d.map(|d| steps_of(d, self.range(index))).transpose();
-            let outputs = d.outputs.iter().map(part).collect::<Result<Vec<_>>>()?;
-            let top = part(&d.top)?;
-            let of_segment = RecurrentOutputGradients {
-                outputs: outputs.iter().map(Option::as_ref).collect(),
-                last: match &d_last {
-                    Some(states) => states.iter().map(Some).collect(),
-                    None => d.last.clone(),
-                },
-                top: top.as_ref(),
+            let (_, mut recorded) =
+                self.with_part(index, |part, before| Recorded::forward(network, part, before))?;
+            let mut seeds = match &mut loss {
+                LossGradient::States(enter) => recorded.seeds(LossGradient::States(&mut **enter))?,
+                LossGradient::Tensors(d) => {
+                    let part = |d: &Option<&Tensor<T>>| d.map(|d| steps_of(d, self.range(index))).transpose();
+                    let outputs = d.outputs.iter().map(part).collect::<Result<Vec<_>>>()?;
+                    let last = if d_last.is_none() { d.last.clone() } else { Vec::new() };
+                    let d = OutputGradients { outputs: outputs.iter().map(Option::as_ref).collect(), last };
+                    recorded.seeds(LossGradient::Tensors(&d))?
+                }
             };
-            let back = self.with_frames(index, |frames, noise| {
-                self.network.record(frames, noise)?.backward(&of_segment, gradients)
-            })?;
-            d_last = back.d_states;
-            parts.push(back.d_inputs);
+            if let Some(d_last) = &d_last {
+                seeds.extend(recorded.seeds_of_last(d_last)?);
+            }
+            let back = recorded.backward(network, seeds, gradients)?;
+            d_last = Some(back.states);
+            parts.push(back.inputs);
             match &mut contexts {
                 Some(all) => {
-                    for (all, one) in all.iter_mut().zip(&back.d_contexts) {
+                    for (all, one) in all.iter_mut().zip(&back.contexts) {
                         all.add_assign(one)?;
                     }
                 }
-                none => *none = Some(back.d_contexts),
+                none => *none = Some(back.contexts),
             }
         }
-        let inputs = 0..self.inputs.len();
-        let d_inputs = inputs.map(|input| join(parts.iter().rev().map(|part| &part[input])));
-        Ok(RecurrentBackward {
-            d_inputs: d_inputs.collect::<Result<_>>()?,
-            d_states: d_last,
-            d_contexts: contexts.unwrap_or_default(),
+        let inputs = (0..parts[0].len()).map(|input| join(parts.iter().rev().map(|part| &part[input])));
+        Ok(InputGradients {
+            inputs: inputs.collect::<Result<_>>()?,
+            states: d_last.unwrap_or_default(),
+            contexts: contexts.unwrap_or_default(),
         })
-    }
-
-    /// Checks the gradients of all steps before they are cut.
-    fn expect_shapes(&self, d: &RecurrentOutputGradients<'_, T>) -> Result<()> {
-        let (outputs, top) = &self.shapes;
-        if d.outputs.len() > outputs.len() {
-            expect_count("gradients of outputs", outputs.len(), d.outputs.len())?;
-        }
-        for (cell, (d, shape)) in d.outputs.iter().zip(outputs).enumerate() {
-            if let Some(d) = d {
-                expect_shape(&format!("gradient of the states of cell {cell}"), d.shape(), shape)?;
-            }
-        }
-        d.top.map_or(Ok(()), |d| expect_shape("gradient of the top", d.shape(), top))
     }
 }
 

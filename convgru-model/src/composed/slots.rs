@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::config::{Bias, CellConfig, CellKind, Context};
+use super::cell_config::{Bias, CellConfig, CellKind, Context};
 use crate::config::ResetGate;
 use crate::init;
 use crate::random::Random;
@@ -16,12 +16,12 @@ const FLOW_KERNEL: usize = 5;
 pub(crate) struct Slot {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
-    pub(crate) start: Start,
+    pub(crate) start: InitialValue,
 }
 
 /// What a parameter begins with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Start {
+pub(crate) enum InitialValue {
     /// Drawn as the configuration says, each of some blocks of rows for itself.
     Kernel { blocks: usize },
     /// A number, the first rows another.
@@ -30,8 +30,8 @@ pub(crate) enum Start {
     Direction,
 }
 
-const ZERO: Start = Start::Number { first: 0, value: 0.0, rest: 0.0 };
-const ONE: Start = Start::Number { first: 0, value: 0.0, rest: 1.0 };
+const ZERO: InitialValue = InitialValue::Number { first: 0, value: 0.0, rest: 0.0 };
+const ONE: InitialValue = InitialValue::Number { first: 0, value: 0.0, rest: 1.0 };
 
 /// The slots of a layer, in the order in which they are kept.
 pub(crate) fn slots(config: &CellConfig) -> Vec<Slot> {
@@ -57,7 +57,7 @@ fn kernel(rows: usize, columns: usize, depth: usize, [height, width]: [usize; 2]
     shape
 }
 
-fn slot(prefix: &str, name: &str, shape: Vec<usize>, start: Start) -> Slot {
+fn slot(prefix: &str, name: &str, shape: Vec<usize>, start: InitialValue) -> Slot {
     Slot { name: format!("{prefix}{name}"), shape, start }
 }
 
@@ -68,8 +68,8 @@ fn add_gates(config: &CellConfig, gates: usize, sizes: [[usize; 2]; 2], prefix: 
     let inputs = config.in_channels / config.input_groups;
     let input = kernel(gates * hidden, inputs, config.input_kernel_depth, of_input);
     let state = kernel(gates * hidden, hidden / config.groups, config.kernel_depth, of_state);
-    slots.push(slot(prefix, "input_weights", input, Start::Kernel { blocks: gates }));
-    slots.push(slot(prefix, "hidden_weights", state, Start::Kernel { blocks: gates }));
+    slots.push(slot(prefix, "input_weights", input, InitialValue::Kernel { blocks: gates }));
+    slots.push(slot(prefix, "hidden_weights", state, InitialValue::Kernel { blocks: gates }));
 }
 
 fn add_gru(
@@ -81,7 +81,7 @@ fn add_gru(
 ) {
     let hidden = config.hidden_channels;
     add_gates(config, 3, [of_state, of_input], prefix, slots);
-    let update = Start::Number { first: hidden, value: config.update_bias, rest: 0.0 };
+    let update = InitialValue::Number { first: hidden, value: config.update_bias, rest: 0.0 };
     if config.bias != Bias::None {
         slots.push(slot(prefix, "bias", vec![3 * hidden], update));
     }
@@ -103,21 +103,26 @@ fn add_gru(
                 }
             });
         for gate in ["update", "reset", "candidate"] {
-            slots.push(slot(prefix, &format!("spectral.{gate}.u"), vec![hidden], Start::Direction));
-            slots.push(slot(prefix, &format!("spectral.{gate}.v"), vec![columns], Start::Direction));
+            slots.push(slot(prefix, &format!("spectral.{gate}.u"), vec![hidden], InitialValue::Direction));
+            slots.push(slot(prefix, &format!("spectral.{gate}.v"), vec![columns], InitialValue::Direction));
         }
     }
     if config.context == Context::Global {
         let one = [1, 1];
         for (name, gates) in [("global", 1), ("context", 3)] {
             let weights = kernel(gates * hidden, hidden, 1, one);
-            slots.push(slot(prefix, &format!("{name}_weights"), weights, Start::Kernel { blocks: gates }));
+            slots.push(slot(
+                prefix,
+                &format!("{name}_weights"),
+                weights,
+                InitialValue::Kernel { blocks: gates },
+            ));
             slots.push(slot(prefix, &format!("{name}_bias"), vec![gates * hidden], ZERO));
         }
     }
     if config.lower_channels > 0 {
         let lower = kernel(2 * hidden, config.lower_channels, 1, of_state);
-        slots.push(slot(prefix, "lower_weights", lower, Start::Kernel { blocks: 2 }));
+        slots.push(slot(prefix, "lower_weights", lower, InitialValue::Kernel { blocks: 2 }));
     }
 }
 
@@ -125,7 +130,7 @@ fn add_lstm(config: &CellConfig, slots: &mut Vec<Slot>) {
     let hidden = config.hidden_channels;
     add_gates(config, 4, [config.kernel_size, config.input_kernel()], "", slots);
     if config.bias != Bias::None {
-        let bias = Start::Number { first: hidden, value: config.update_bias, rest: 0.0 };
+        let bias = InitialValue::Number { first: hidden, value: config.update_bias, rest: 0.0 };
         slots.push(slot("", "bias", vec![4 * hidden], bias));
     }
     if config.peephole {
@@ -136,12 +141,12 @@ fn add_lstm(config: &CellConfig, slots: &mut Vec<Slot>) {
 fn add_traj_gru(config: &CellConfig, slots: &mut Vec<Slot>) {
     let (hidden, inputs, flows) = (config.hidden_channels, config.in_channels, config.flows);
     let (features, size) = (config.flow_channels, [FLOW_KERNEL; 2]);
-    let whole = Start::Kernel { blocks: 1 };
+    let whole = InitialValue::Kernel { blocks: 1 };
     let input = kernel(3 * hidden, inputs / config.input_groups, 1, config.input_kernel());
-    slots.push(slot("", "input_weights", input, Start::Kernel { blocks: 3 }));
+    slots.push(slot("", "input_weights", input, InitialValue::Kernel { blocks: 3 }));
     let of_state = kernel(3 * hidden, flows * hidden, 1, [1, 1]);
-    slots.push(slot("", "hidden_weights", of_state, Start::Kernel { blocks: 3 }));
-    let update = Start::Number { first: hidden, value: config.update_bias, rest: 0.0 };
+    slots.push(slot("", "hidden_weights", of_state, InitialValue::Kernel { blocks: 3 }));
+    let update = InitialValue::Number { first: hidden, value: config.update_bias, rest: 0.0 };
     slots.push(slot("", "bias", vec![3 * hidden], update));
     slots.push(slot("", "hidden_bias", vec![hidden], ZERO));
     slots.push(slot("", "flow_input_weights", kernel(features, inputs, 1, size), whole));
@@ -173,15 +178,13 @@ pub(crate) fn draw<T: Scalar>(slots: &[Slot], config: &CellConfig, random: &mut 
 /// The kernels of gates over input and state.
 fn draw_joint<T: Scalar>(slots: [&Slot; 2], config: &CellConfig, random: &mut Random) -> [Tensor<T>; 2] {
     let widths = slots.map(|slot| slot.shape[1..].iter().product::<usize>());
-    let shape = [slots[0].shape[0], widths[0] + widths[1]];
-    let Start::Kernel { blocks } = slots[0].start else { unreachable!("kernels of gates are drawn") };
-    let joint = draw_kernel(config, shape, blocks, slots[1].shape[2..].iter().product(), random);
-    let joint: Tensor<T> = Tensor::from_vec(&shape, joint).expect("one number was drawn for each place");
-    let part = |range: std::ops::Range<usize>, shape: &[usize]| {
-        let values = (0..shape[0]).flat_map(|row| &joint.slice(row)[range.clone()]).copied();
-        Tensor::from_vec(shape, values.collect()).expect("the rows were drawn side by side")
-    };
-    [part(0..widths[0], &slots[0].shape), part(widths[0]..widths[0] + widths[1], &slots[1].shape)]
+    let InitialValue::Kernel { blocks } = slots[0].start else { unreachable!("kernels of gates are drawn") };
+    let sizes = [blocks, slots[0].shape[0] / blocks];
+    let taps = slots[1].shape[2..].iter().product();
+    let [input, state] = init::draw_joint(config.initializer, sizes, widths, taps, random);
+    [(0, input), (1, state)].map(|(slot, kernel)| {
+        Tensor::from_vec(&slots[slot].shape, kernel).expect("one number was drawn for each place")
+    })
 }
 
 /// A kernel as a matrix, each of some blocks of rows drawn for itself; an input reaches so many taps of each output.
@@ -201,15 +204,15 @@ impl Slot {
     fn draw<T: Scalar>(&self, config: &CellConfig, random: &mut Random) -> Tensor<T> {
         let len: usize = self.shape.iter().product();
         let values = match self.start {
-            Start::Kernel { blocks } => {
+            InitialValue::Kernel { blocks } => {
                 let columns = self.shape[1..].iter().product();
                 let taps = self.shape[2..].iter().product();
                 draw_kernel(config, [self.shape[0], columns], blocks, taps, random)
             }
-            Start::Number { first, value, rest } => {
+            InitialValue::Number { first, value, rest } => {
                 (0..len).map(|i| T::from_f64(if i < first { value } else { rest })).collect()
             }
-            Start::Direction => {
+            InitialValue::Direction => {
                 let values: Vec<f64> = (0..len).map(|_| random.normal()).collect();
                 let norm = values.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
                 values.into_iter().map(|x| T::from_f64(x / norm)).collect()

@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
-use super::border::{Border, Frames};
+use super::border::Border;
 use super::network::Recurrent;
-use super::run::{Given, Noise, Runner};
+use super::run::{Noise, RunInput, Runner};
 use crate::composed::graph::{Eager, Held};
 use crate::error::{Error, Result, expect_count};
+use crate::sequence::Sequence;
 use crate::tensor::{Tensor, expect_shape};
 
-type Value<T> = Arc<Held<T>>;
+type Shared<T> = Arc<Held<T>>;
 
 /// All states of each cell.
-type States<T> = Vec<Vec<Value<T>>>;
+type States<T> = Vec<Vec<Shared<T>>>;
 
 /// A [`Recurrent`] prepared for frames of one size.
 ///
 /// Kernels are packed and contexts given once; kernels with a spectral norm are folded once and packed in each
 /// step. The states stay inside. Zoneout is as in
 /// use: as much of a state is renewed as on average. A step takes the time and gives the bits of a step of
-/// [`Recurrent::forward`]. Unlike a [`ConvGruStream`](crate::ConvGruStream) it takes memory for intermediate results
+/// [`Recurrent::forward`]. Unlike a [`Stream`](crate::Stream) it takes memory for intermediate results
 /// and gives it back.
 ///
 /// ```
@@ -30,7 +31,7 @@ type States<T> = Vec<Vec<Value<T>>>;
 ///
 /// let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(2, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
-/// let mut stream = network.prepare(&[&[1, 2, 6, 5]], &[])?;
+/// let mut stream = network.stream(&[&[1, 2, 6, 5]], &[])?;
 /// for _ in 0..3 {
 ///     let top = stream.step(&[&Tensor::zeros(&[1, 2, 6, 5])])?;
 ///     assert_eq!(top.shape(), [1, 4, 6, 5]);
@@ -42,12 +43,12 @@ type States<T> = Vec<Vec<Value<T>>>;
 #[derive(Debug)]
 pub struct RecurrentStream<'a, T> {
     eager: Eager<'a, T>,
-    runner: Runner<'a, Value<T>>,
+    runner: Runner<'a, Shared<T>>,
     border: Border,
     /// The shape of each input.
     shapes: Vec<Vec<usize>>,
     /// What every step is given besides inputs and states.
-    given: Given<Value<T>>,
+    given: RunInput<Shared<T>>,
     /// All states of each cell; zeros of samples that have none.
     states: States<T>,
     /// Whether a sample has a state: without one it costs no convolution.
@@ -65,18 +66,19 @@ impl<T: Scalar> Recurrent<T> {
     ///
     /// # Shapes
     /// `shapes`: of a frame of each input, `[N, C, H, W]`, for lines `[N, C, W]` and for volumes `[N, C, D, H, W]`;
-    /// `contexts`: as [`Frames::contexts`].
+    /// `contexts`: as [`Sequence::contexts`].
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
-    pub fn prepare(&self, shapes: &[&[usize]], contexts: &[Tensor<T>]) -> Result<RecurrentStream<'_, T>> {
+    pub fn stream(&self, shapes: &[&[usize]], contexts: &[Tensor<T>]) -> Result<RecurrentStream<'_, T>> {
         let frames = shapes.iter().map(|shape| frame_of_zeros(shape)).collect::<Result<Vec<_>>>()?;
         expect_count("inputs", self.config.inputs(), frames.len())?;
-        let frames = Frames { inputs: frames.iter().collect(), states: None, contexts, lengths: None };
-        let border = Border::of(&frames, &self.config)?;
+        let sequence = Sequence { contexts, ..Sequence::from(&frames[..]) };
+        let border = Border::of(sequence, &self.config)?;
         let mut eager = Eager::new(self.parameters.named());
         let runner = self.runner(&mut eager, border.depth)?;
-        let mut given = self.give(&mut eager, |_, tensor| Eager::hold(tensor), &frames, &border, None)?;
+        let put = |_: &mut Eager<'_, T>, tensor, _| Eager::hold(tensor);
+        let mut given = self.give(&mut eager, put, sequence, &border, 0)?;
         let first = runner.run(&mut eager, &given)?;
         given.states = Some(first.last);
         let second = runner.run(&mut eager, &given)?;
@@ -141,7 +143,8 @@ impl<T: Scalar> RecurrentStream<'_, T> {
             [with, without] => {
                 let (states, top) = self.run_samples(&with, true)?;
                 let (others, other_top) = self.run_samples(&without, false)?;
-                let merge = |one: &Value<T>, other: &Value<T>| self.merge([(one, &with), (other, &without)]);
+                let merge =
+                    |one: &Shared<T>, other: &Shared<T>| self.merge([(one, &with), (other, &without)]);
                 let states = states.iter().zip(&others);
                 let merged = states.map(|(cell, other)| {
                     cell.iter().zip(other).map(|(one, other)| merge(one, other)).collect()
@@ -160,16 +163,16 @@ impl<T: Scalar> RecurrentStream<'_, T> {
         &self.output
     }
 
-    /// All states of all cells after the last step, in the order of [`Frames::states`]; zeros before the first.
+    /// All states of all cells after the last step, in the order of [`Sequence::states`]; zeros before the first.
     ///
     /// # Errors
-    /// None that can be caused from outside; the signature is that of [`ConvGruStream`](crate::ConvGruStream).
+    /// None that can be caused from outside; the signature is that of [`Stream`](crate::Stream).
     pub fn states(&self) -> Result<Vec<Tensor<T>>> {
         let states = self.states.iter().flatten();
         states.map(|state| self.border.tensor_of(self.eager.tensor(state), &[self.border.batch])).collect()
     }
 
-    /// Goes on from given states, all of all cells in the order of [`Frames::states`].
+    /// Goes on from given states, all of all cells in the order of [`Sequence::states`].
     ///
     /// # Errors
     /// [`Error::Count`] or [`Error::ShapeMismatch`] if they do not fit; nothing has changed then.
@@ -184,7 +187,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
         Ok(())
     }
 
-    /// Takes other contexts from the next step on, in the order of [`Frames::contexts`]. States stay as they are.
+    /// Takes other contexts from the next step on, in the order of [`Sequence::contexts`]. States stay as they are.
     ///
     /// # Errors
     /// [`Error::Count`] or [`Error::ShapeMismatch`] if they do not fit; nothing has changed then.
@@ -213,7 +216,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     ///
     /// let cell = CellConfig { dilation: [2, 2], ..CellConfig::new(2, 4) };
     /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
-    /// let mut stream = network.prepare(&[&[3, 2, 6, 5]], &[])?;
+    /// let mut stream = network.stream(&[&[3, 2, 6, 5]], &[])?;
     /// let frames = Tensor::from_fn(&[3, 2, 6, 5], |i| (i % 7) as f32 / 7.0);
     /// let first = stream.step(&[&frames])?.clone();
     /// stream.step(&[&frames])?;
@@ -259,19 +262,19 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     }
 
     /// A step of some samples: their states, and what the topmost stage gives.
-    fn run_samples(&mut self, samples: &[usize], states: bool) -> Result<(States<T>, Value<T>)> {
+    fn run_samples(&mut self, samples: &[usize], states: bool) -> Result<(States<T>, Shared<T>)> {
         let images = self.images(samples);
         let all = samples.len() == self.border.batch;
-        let some = |value: &Value<T>| match all {
+        let some = |value: &Shared<T>| match all {
             true => Ok(value.clone()),
             false => self.select(value, &images),
         };
-        let each = |values: &[Value<T>]| values.iter().map(some).collect::<Result<Vec<_>>>();
-        let one = |value: &Option<Value<T>>| value.as_ref().map(some).transpose();
-        let noise = |noise: &Noise<Value<T>>| {
+        let each = |values: &[Shared<T>]| values.iter().map(some).collect::<Result<Vec<_>>>();
+        let one = |value: &Option<Shared<T>>| value.as_ref().map(some).transpose();
+        let noise = |noise: &Noise<Shared<T>>| {
             Ok(Noise { input: one(&noise.input)?, state: one(&noise.state)?, renewed: each(&noise.renewed)? })
         };
-        let given = Given {
+        let given = RunInput {
             steps: 1,
             batch: samples.len(),
             depth: self.border.depth,
@@ -286,7 +289,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     }
 
     /// Some of the images of a value.
-    fn select(&self, value: &Value<T>, images: &[usize]) -> Result<Value<T>> {
+    fn select(&self, value: &Shared<T>, images: &[usize]) -> Result<Shared<T>> {
         let tensor = self.eager.tensor(value);
         let shape = [&[images.len()], &tensor.shape()[1..]].concat();
         let values = images.iter().flat_map(|&image| tensor.slice(image)).copied().collect();
@@ -294,7 +297,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     }
 
     /// The images of all samples, of those of each group of them.
-    fn merge(&self, groups: [(&Value<T>, &[usize]); 2]) -> Result<Value<T>> {
+    fn merge(&self, groups: [(&Shared<T>, &[usize]); 2]) -> Result<Shared<T>> {
         let mut shape = self.eager.tensor(groups[0].0).shape().to_vec();
         shape[0] = self.border.batch * self.border.depth;
         let mut merged = Tensor::zeros(&shape);
@@ -311,13 +314,13 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     fn put_in_place_of<'v>(
         &self,
         what: &str,
-        there: impl Iterator<Item = &'v Value<T>>,
+        there: impl Iterator<Item = &'v Shared<T>>,
         tensors: &[Tensor<T>],
-    ) -> Result<Vec<Value<T>>>
+    ) -> Result<Vec<Shared<T>>>
     where
         T: 'v,
     {
-        let there: Vec<&Value<T>> = there.collect();
+        let there: Vec<&Shared<T>> = there.collect();
         expect_count(&format!("{what}s"), there.len(), tensors.len())?;
         let mut values = Vec::with_capacity(tensors.len());
         self.expect_finite(what, tensors.iter())?;

@@ -1,10 +1,13 @@
 //! Which configurations of a layer can work.
 
-use super::config::{Bias, CellConfig, CellKind, Context, Normalization};
+use super::cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
 use crate::composed::graph::Edge;
-use crate::config::{MAX_CHANNELS, ResetGate, invalid};
+use crate::config::{MAX_CHANNELS, ResetGate, invalid, validate_dilation, validate_kernel, validate_slope};
 use crate::error::Result;
 use crate::layer::Activation;
+
+/// The most pixels of the input from one pixel of the state to the next.
+const MAX_STRIDE: usize = 255;
 
 /// More rows or columns than any kernel reaches over an edge.
 const MAX_PADDING: usize = 255 * 255;
@@ -69,28 +72,31 @@ impl CellConfig {
             let reason = format!("{} is not within {MIN_EPSILON:e} and 1", self.normalization_epsilon);
             return invalid("normalization_epsilon", reason);
         }
-        if let Activation::LeakyRelu(slope) = self.candidate_activation
-            && !(0.0..=1.0).contains(&slope)
-        {
-            return invalid("candidate_activation", format!("a slope of {slope} is not within 0 and 1"));
-        }
+        validate_slope("candidate_activation", self.candidate_activation)?;
         self.validate_choices()?;
         self.validate_traj_gru()
     }
 
     fn validate_kernels(&self) -> Result<()> {
-        let depths = [self.kernel_depth, self.input_kernel_depth];
-        let [kernel, input] = [self.kernel_size, self.input_kernel()];
-        for size in [kernel, input, self.second_kernel_size.unwrap_or([1, 1]), depths] {
-            if size.iter().any(|&k| k % 2 == 0 || k > 255) {
-                return invalid("kernel_size", format!("{size:?}: sizes must be odd, from 1 to 255"));
-            }
+        let second = self.second_kernel_size.unwrap_or([1, 1]);
+        for (field, size) in [
+            ("kernel_size", self.kernel_size),
+            ("input_kernel_size", self.input_kernel()),
+            ("second_kernel_size", second),
+            ("kernel_depth", [self.kernel_depth, self.input_kernel_depth]),
+        ] {
+            validate_kernel(field, size, "")?;
         }
-        let steps = [self.dilation, self.input_dilation, self.input_stride];
-        for (field, step) in ["dilation", "input_dilation", "input_stride"].into_iter().zip(steps) {
-            if step.iter().any(|step| !(1..=255).contains(step)) {
-                return invalid(field, format!("{step:?} is not within 1 and 255"));
-            }
+        for (field, dilation, kernel) in [
+            ("dilation", self.dilation, self.kernel_size),
+            ("input_dilation", self.input_dilation, self.input_kernel()),
+        ] {
+            validate_dilation(field, dilation, kernel, "")?;
+            validate_dilation(field, dilation, second, " of the second pass")?;
+        }
+        if self.input_stride.iter().any(|step| !(1..=MAX_STRIDE).contains(step)) {
+            let reason = format!("{:?} is not within 1 and {MAX_STRIDE}", self.input_stride);
+            return invalid("input_stride", reason);
         }
         if let Some(padding) =
             self.input_padding.filter(|padding| padding.iter().any(|side| *side > MAX_PADDING))

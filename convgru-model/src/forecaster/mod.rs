@@ -1,101 +1,82 @@
-//! A network that continues frames, of any kind.
+//! Networks that read frames and continue them.
+//!
+//! [`Forecaster`] is all that is public of them; a kind of network is a configuration
+//! ([`NetworkConfig`](crate::config::NetworkConfig)) and what it does with its weights packed ([`network::Network`]). Streams, training,
+//! limits and parameters are the same for every kind.
 
+mod convolution;
+mod decoder;
+mod encoder;
 mod encoder_forecaster;
 mod limits;
 mod members;
+mod network;
+mod parameters;
 mod pyramid;
+mod sizes;
 mod stream;
+mod training;
 
 use std::num::NonZeroUsize;
 
 use convgru_kernels::Scalar;
 
-pub use encoder_forecaster::{
-    EncoderForecaster, EncoderForecasterParameters, EncoderForecasterWorkspace, OutputGradient, Prediction,
-    TeacherForcing,
-};
 pub use members::mean_of_members;
+pub use parameters::ForecasterParameters;
 pub(crate) use pyramid::NEAREST_TO_ZERO;
-pub use pyramid::{
-    EncoderScaleParameters, ForecasterScaleParameters, HeadParameters, Pyramid, PyramidParameters,
-    PyramidWorkspace,
-};
 pub use stream::ForecastStream;
+pub(crate) use stream::expect_frames;
+pub use training::{ForecasterWorkspace, Prediction, PredictionGradient, TeacherForcing};
 
+use self::encoder_forecaster::EncoderForecaster;
+use self::limits::Limits;
+use self::network::Network;
+use self::pyramid::Pyramid;
+use self::sizes::Sizes;
+use crate::MemoryBudget;
 use crate::config::ForecasterConfig;
-use crate::error::{Error, Result};
-use crate::fused::conv_gru::MemoryBudget;
-use crate::parameters::{Parameters, Take};
-use crate::tensor::Tensor;
+use crate::error::Result;
+use crate::parameters::{Parameters, Stamp, Take};
+use crate::tensor::{Tensor, expect_rank};
 
-/// A network that reads frames and continues them: what programs use that leave the kind to a configuration. It is a set
-/// of [`Parameters`] itself, those of its network.
+/// A network that reads frames and continues them: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig) or a
+/// [`PyramidConfig`](crate::PyramidConfig) says which one. It is a set of [`Parameters`] itself, its weights.
+///
+/// The numbers of frames and the size of the images are those of the call. Of an ensemble of `K` members predictions have
+/// `K C` channels, those of the first member first; `K` is 1 unless the configuration says otherwise.
 ///
 /// ```
-/// use convgru_model::{Forecaster, ForecasterConfig, PyramidConfig, Tensor};
+/// use convgru_model::{EncoderForecasterConfig, Forecaster, PyramidConfig, PyramidScale, Tensor};
 ///
-/// let network = Forecaster::<f32>::new(PyramidConfig::default().into(), 0)?;
-/// let frames = Tensor::zeros(&[5, 1, 1, 30, 41]);
-/// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 1, 1, 30, 41]);
+/// let scales = vec![PyramidScale::new(8, 4), PyramidScale::new(16, 2)];
+/// let network = Forecaster::<f32>::new(PyramidConfig { scales, ..Default::default() }, 0)?;
+/// let frames = Tensor::zeros(&[5, 2, 1, 30, 41]); // five frames of two samples
+/// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 2, 1, 30, 41]);
+///
+/// let config = EncoderForecasterConfig { hidden_channels: vec![8], ..Default::default() };
+/// let network = Forecaster::<f32>::new(config, 0)?;
+/// let frames = Tensor::zeros(&[5, 2, 1, 16, 24]); // multiples of the patch
+/// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 2, 1, 16, 24]);
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Forecaster<T> {
-    /// Two stacks at one scale.
-    EncoderForecaster(EncoderForecaster<T>),
-    /// Cells at several scales.
-    Pyramid(Pyramid<T>),
+pub struct Forecaster<T> {
+    config: ForecasterConfig,
+    parameters: ForecasterParameters<T>,
+    limits: Limits,
+    stamp: Stamp,
 }
 
-/// The parameters of a [`Forecaster`], or their gradients.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum ForecasterParameters<T> {
-    /// Of two stacks at one scale.
-    EncoderForecaster(EncoderForecasterParameters<T>),
-    /// Of cells at several scales.
-    Pyramid(PyramidParameters<T>),
-}
-
-/// What [`Forecaster::forward_train`] keeps for [`Forecaster::backward`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ForecasterWorkspace<T> {
-    /// Of two stacks at one scale.
-    EncoderForecaster(EncoderForecasterWorkspace<T>),
-    /// Of cells at several scales.
-    Pyramid(PyramidWorkspace<T>),
-}
-
-/// The same expression for a network of each kind.
-macro_rules! of_each {
-    ($value:expr, $network:ident => $result:expr) => {
-        match $value {
-            Self::EncoderForecaster($network) => $result,
-            Self::Pyramid($network) => $result,
-        }
-    };
-}
-
-impl<T: Scalar> Parameters<T> for ForecasterParameters<T> {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        of_each!(self, parameters => parameters.for_each(visit));
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        of_each!(self, parameters => parameters.for_each_mut(visit));
-    }
-}
-
-/// Its weights: what an optimiser changes and files hold.
+/// Its weights: what an optimiser changes and files hold. Workspaces of forward passes before
+/// [`for_each_mut`](Parameters::for_each_mut) are no longer this network's.
 impl<T: Scalar> Parameters<T> for Forecaster<T> {
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        of_each!(self, network => network.parameters().for_each(visit));
+        self.parameters.for_each(visit);
     }
 
     fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        of_each!(self, network => network.parameters_mut().for_each_mut(visit));
+        self.stamp = Stamp::new();
+        self.parameters.for_each_mut(visit);
     }
 }
 
@@ -103,56 +84,57 @@ impl<T: Scalar> Forecaster<T> {
     /// A network with weights drawn as the configuration says, the same for the same seed on every machine.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if a field cannot work.
-    pub fn new(config: ForecasterConfig, seed: u64) -> Result<Self> {
-        Ok(match config {
-            ForecasterConfig::EncoderForecaster(config) => {
-                Self::EncoderForecaster(EncoderForecaster::new(config, seed)?)
-            }
-            ForecasterConfig::Pyramid(config) => Self::Pyramid(Pyramid::new(config, seed)?),
-        })
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work.
+    pub fn new(config: impl Into<ForecasterConfig>, seed: u64) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        let network = config.network();
+        let parameters = ForecasterParameters::draw(network.components(), |index| network.seed(seed, index))?;
+        Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
     }
 
     /// A network whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`]: it takes no
     /// memory and no time for weights that are not there.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the
-    /// errors of `take`.
-    pub fn from_tensors(config: ForecasterConfig, take: &mut Take<'_, T>) -> Result<Self> {
-        Ok(match config {
-            ForecasterConfig::EncoderForecaster(config) => {
-                Self::EncoderForecaster(EncoderForecaster::from_tensors(config, take)?)
-            }
-            ForecasterConfig::Pyramid(config) => Self::Pyramid(Pyramid::from_tensors(config, take)?),
-        })
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
+    pub fn from_tensors(config: impl Into<ForecasterConfig>, take: &mut Take<'_, T>) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        let parameters = ForecasterParameters::take(config.network().components(), take)?;
+        Ok(Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() })
     }
 
     /// What the network is.
-    pub fn config(&self) -> ForecasterConfig {
-        of_each!(self, network => network.config().clone().into())
+    pub fn config(&self) -> &ForecasterConfig {
+        &self.config
     }
 
-    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: gates that would not fit are
-    /// computed anew on the way back.
+    /// Its weights.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn parameters(&self) -> &ForecasterParameters<T> {
+        &self.parameters
+    }
+
+    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all stacks would need more,
+    /// gates of some steps at a time are kept, and computed anew on the way back. A forecaster that reads its own predictions
+    /// keeps all of its own.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
-        of_each!(self, network => network.set_memory_budget(budget));
+        self.limits.memory = budget;
     }
 
-    /// Lets gradients flow through the last `frames` frames of the input alone; `None` lets them flow through all.
-    /// Predictions do not depend on it.
+    /// Lets gradients flow through the last `frames` frames of the input alone; the states after those before are
+    /// constants (truncated backpropagation through time: Williams and Peng 1990). `None` lets them flow through all.
+    ///
+    /// Predictions are the same to the bit. Of the frames before, a training step keeps nothing.
     pub fn set_truncation(&mut self, frames: Option<NonZeroUsize>) {
-        of_each!(self, network => network.set_truncation(frames));
+        self.limits.truncation = frames;
     }
 
     /// Zeros with the names and shapes of the weights: where gradients gather.
     pub fn zero_gradients(&self) -> ForecasterParameters<T> {
-        match self {
-            Self::EncoderForecaster(network) => {
-                ForecasterParameters::EncoderForecaster(network.parameters().zeros_like())
-            }
-            Self::Pyramid(network) => ForecasterParameters::Pyramid(network.parameters().zeros_like()),
-        }
+        self.parameters.zeros_like()
     }
 
     /// Continues frames: with the predictions of all members of an ensemble, the channels of one after those of
@@ -162,10 +144,15 @@ impl<T: Scalar> Forecaster<T> {
     /// `input`: `[T_in, N, C, H, W]`; result: `[steps, N, K C, H, W]` of `K` members, after the output activation.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for frames of other channels or of a size the network cannot read, [`Error::Count`] for no
-    /// steps, [`Error::OutOfRange`] for more than 65536, [`Error::TooLarge`] for frames that need more memory than the machine has.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for frames of other channels or of a size the network cannot read,
+    /// [`Error::Count`](crate::Error::Count) for no steps, [`Error::OutOfRange`](crate::Error::OutOfRange) for more than 65536,
+    /// [`Error::TooLarge`](crate::Error::TooLarge) for frames that need more memory than the machine has.
     pub fn forward(&self, input: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
-        of_each!(self, network => network.forward(input, steps))
+        let sizes = self.sizes_of_sequence(input)?;
+        expect_frames(steps)?;
+        let mut stream = ForecastStream::new(self, sizes)?;
+        (0..input.shape()[0]).try_for_each(|t| stream.read_frame(input.slice(t)))?;
+        stream.forecast(steps)
     }
 
     /// Continues frames by one forecast: of an ensemble its mean, see [`mean_of_members`].
@@ -174,7 +161,7 @@ impl<T: Scalar> Forecaster<T> {
     /// use convgru_model::{Forecaster, PyramidConfig, Tensor};
     ///
     /// let config = PyramidConfig { members: 4, ..Default::default() };
-    /// let network = Forecaster::<f32>::new(config.into(), 0)?;
+    /// let network = Forecaster::<f32>::new(config, 0)?;
     /// let frames = Tensor::zeros(&[5, 1, 1, 16, 24]);
     /// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 1, 4, 16, 24]);
     /// assert_eq!(network.forward_mean(&frames, 3)?.shape(), [3, 1, 1, 16, 24]);
@@ -192,94 +179,14 @@ impl<T: Scalar> Forecaster<T> {
 
     /// Predictions that are made at once.
     pub fn members(&self) -> usize {
-        of_each!(self, network => network.config().members)
-    }
-
-    /// Continues frames, keeping what [`backward`](Self::backward) needs. True frames are for networks that
-    /// read their own predictions; others leave them aside.
-    ///
-    /// # Shapes
-    /// `input`: `[T_in, N, C, H, W]`; predictions: `[steps, N, K C, H, W]` of `K` members.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward), and for true frames that do not fit.
-    pub fn forward_train(
-        &self,
-        input: &Tensor<T>,
-        steps: usize,
-        teacher: Option<TeacherForcing<'_, T>>,
-    ) -> Result<(Prediction<T>, ForecasterWorkspace<T>)> {
-        Ok(match self {
-            Self::EncoderForecaster(network) => {
-                let (prediction, workspace) = network.forward_train(input, steps, teacher)?;
-                (prediction, ForecasterWorkspace::EncoderForecaster(workspace))
-            }
-            Self::Pyramid(network) => {
-                let (prediction, workspace) = network.forward_train(input, steps)?;
-                teacher.map_or(Ok(()), |teacher| teacher.expect(input.shape(), steps))?;
-                (prediction, ForecasterWorkspace::Pyramid(workspace))
-            }
-        })
-    }
-
-    /// Adds the gradients of all parameters and returns that of the input frames.
-    ///
-    /// # Shapes
-    /// result: `[T_in, N, C, H, W]`
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`] or [`Error::Count`] if the gradient does not fit the prediction, or `gradients` the network;
-    /// [`Error::Workspace`] for a workspace of another network or of weights that were changed since;
-    /// [`Error::InvalidConfig`] if they are those of another kind. Nothing has changed then.
-    pub fn backward(
-        &self,
-        workspace: &mut ForecasterWorkspace<T>,
-        gradient: OutputGradient<'_, T>,
-        gradients: &mut ForecasterParameters<T>,
-    ) -> Result<Tensor<T>> {
-        use {ForecasterParameters as P, ForecasterWorkspace as W};
-        match (self, workspace, gradients) {
-            (
-                Self::EncoderForecaster(network),
-                W::EncoderForecaster(workspace),
-                P::EncoderForecaster(gradients),
-            ) => network.backward(workspace, gradient, gradients),
-            (Self::Pyramid(network), W::Pyramid(workspace), P::Pyramid(gradients)) => {
-                network.backward(workspace, gradient, gradients)
-            }
-            _ => Err(self.other_kind()),
-        }
-    }
-
-    /// Adds the gradients of all parameters; that of the input frames, which are data, is not computed.
-    ///
-    /// # Errors
-    /// As [`backward`](Self::backward).
-    pub fn backward_parameters(
-        &self,
-        workspace: &mut ForecasterWorkspace<T>,
-        gradient: OutputGradient<'_, T>,
-        gradients: &mut ForecasterParameters<T>,
-    ) -> Result<()> {
-        use {ForecasterParameters as P, ForecasterWorkspace as W};
-        match (self, workspace, gradients) {
-            (
-                Self::EncoderForecaster(network),
-                W::EncoderForecaster(workspace),
-                P::EncoderForecaster(gradients),
-            ) => network.backward_parameters(workspace, gradient, gradients),
-            (Self::Pyramid(network), W::Pyramid(workspace), P::Pyramid(gradients)) => {
-                network.backward_parameters(workspace, gradient, gradients)
-            }
-            _ => Err(self.other_kind()),
-        }
+        self.config.members()
     }
 
     /// The network prepared for frames of one size that come one at a time.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`] for frames that the network cannot read, [`Error::TooLarge`] for frames that need more memory than the
-    /// machine has.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for frames that the network cannot read,
+    /// [`Error::TooLarge`](crate::Error::TooLarge) for frames that need more memory than the machine has.
     ///
     /// ```
     /// use convgru_model::{Forecaster, ForecasterConfig, Tensor};
@@ -293,14 +200,29 @@ impl<T: Scalar> Forecaster<T> {
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
     pub fn prepare(&self, batch: usize, height: usize, width: usize) -> Result<ForecastStream<'_, T>> {
-        ForecastStream::new(self, [batch, height, width])
+        let shape = [batch, self.config.image_channels(), height, width];
+        let sizes = Sizes::new::<T>(self.config.network(), "frames of a stream", &shape)?;
+        ForecastStream::new(self, sizes)
     }
 
-    fn other_kind(&self) -> Error {
-        let reason = format!(
-            "workspace and gradients are not both those of a network of the kind {}",
-            self.config().kind()
-        );
-        Error::InvalidConfig { field: "kind".into(), reason }
+    fn sizes_of_sequence(&self, input: &Tensor<T>) -> Result<Sizes> {
+        expect_rank("input frames", input.shape(), &["T", "N", "C", "H", "W"])?;
+        Sizes::new::<T>(self.config.network(), "input frames", input.shape())
+    }
+
+    /// Fails unless the weights are those of the configuration.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.parameters.expect(&self.config.network().components())
+    }
+
+    /// The network with its weights packed.
+    fn packed(&self) -> Result<Box<dyn Network<T> + '_>> {
+        self.check()?;
+        Ok(match &self.config {
+            ForecasterConfig::EncoderForecaster(config) => {
+                Box::new(EncoderForecaster::new(config, &self.parameters)?)
+            }
+            ForecasterConfig::Pyramid(config) => Box::new(Pyramid::new(config, &self.parameters)?),
+        })
     }
 }

@@ -1,11 +1,17 @@
 //! Frames that come one at a time, and what comes after them at any moment.
 
-use convgru_kernels::Scalar;
+use convgru_kernels::{Scalar, Scratchpad};
 
 use super::Forecaster;
-use super::encoder_forecaster::EncoderForecasterStream;
-use super::pyramid::PyramidStream;
+use super::decoder::Decoder;
+use super::encoder::EncoderState;
+use super::network::{Kept, Network};
+use super::sizes::{Sizes, sequence};
+use crate::config::NetworkConfig;
 use crate::error::{Error, Result};
+
+use crate::fused::stack::{StackWorkspace, steps_of_block};
+use crate::sequence::expect_steps;
 use crate::tensor::{Tensor, expect_shape};
 
 /// A [`Forecaster`] prepared for frames of one size: its weights are packed, and it keeps the states of its encoder after the
@@ -16,7 +22,7 @@ use crate::tensor::{Tensor, expect_shape};
 /// ```
 /// use convgru_model::{Forecaster, PyramidConfig, Tensor};
 ///
-/// let network = Forecaster::<f32>::new(PyramidConfig::default().into(), 0)?;
+/// let network = Forecaster::<f32>::new(PyramidConfig::default(), 0)?;
 /// let frames = Tensor::from_fn(&[4, 1, 1, 20, 30], |i| (i % 7) as f32 / 7.0);
 /// let mut stream = network.prepare(1, 20, 30)?;
 /// for t in 0..4 {
@@ -27,36 +33,33 @@ use crate::tensor::{Tensor, expect_shape};
 /// ```
 #[derive(Debug)]
 pub struct ForecastStream<'a, T> {
-    of_kind: Kind<'a, T>,
+    config: &'a dyn NetworkConfig,
+    network: Box<dyn Network<T> + 'a>,
+    sizes: Sizes,
+    encoder: EncoderState<T>,
+    /// The stacks of the forecaster, with room for some steps; made when first needed.
+    forecaster: Option<Vec<StackWorkspace<T>>>,
+    /// The last frames that were read, as many as a forecast needs.
+    last_frames: Vec<T>,
+    scratch: Scratchpad<T>,
     /// Whether frames must be finite.
     checks_finite: bool,
 }
 
-#[derive(Debug)]
-enum Kind<'a, T> {
-    EncoderForecaster(Box<EncoderForecasterStream<'a, T>>),
-    Pyramid(Box<PyramidStream<'a, T>>),
-}
-
-/// The same expression for a stream of each kind.
-macro_rules! of_each {
-    ($value:expr, $stream:ident => $result:expr) => {
-        match $value {
-            Kind::EncoderForecaster($stream) => $result,
-            Kind::Pyramid($stream) => $result,
-        }
-    };
-}
-
 impl<'a, T: Scalar> ForecastStream<'a, T> {
-    pub(super) fn new(network: &'a Forecaster<T>, [batch, height, width]: [usize; 3]) -> Result<Self> {
-        let of_kind = match network {
-            Forecaster::EncoderForecaster(network) => {
-                Kind::EncoderForecaster(Box::new(network.stream(batch, [height, width])?))
-            }
-            Forecaster::Pyramid(network) => Kind::Pyramid(Box::new(network.stream(batch, [height, width])?)),
-        };
-        Ok(Self { of_kind, checks_finite: false })
+    pub(super) fn new(network: &'a Forecaster<T>, sizes: Sizes) -> Result<Self> {
+        let config = network.config().network();
+        let network = network.packed()?;
+        Ok(Self {
+            encoder: EncoderState::new(&*network, &sizes)?,
+            config,
+            network,
+            sizes,
+            forecaster: None,
+            last_frames: Vec::new(),
+            scratch: Scratchpad::new(),
+            checks_finite: false,
+        })
     }
 
     /// With `check` frames that hold a NaN or an infinite number are refused, by [`Error::NotFinite`]. Without it, which is so at
@@ -77,11 +80,20 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
     /// [`Error::ShapeMismatch`] for a frame of another shape, [`Error::NotFinite`] where that is
     /// [asked for](Self::set_check_finite); the states stay as they were.
     pub fn read(&mut self, frame: &Tensor<T>) -> Result<()> {
-        expect_shape("frame", frame.shape(), &of_each!(&self.of_kind, stream => stream.frame_shape()))?;
+        expect_shape("frame", frame.shape(), &self.sizes.frame.dims())?;
         if self.checks_finite {
             frame.expect_finite("frame")?;
         }
-        of_each!(&mut self.of_kind, stream => stream.read(frame.as_slice()))
+        self.read_frame(frame.as_slice())
+    }
+
+    /// Reads a frame of the size the stream is prepared for.
+    pub(super) fn read_frame(&mut self, frame: &[T]) -> Result<()> {
+        self.encoder.read(&*self.network, &self.sizes, frame, &mut self.scratch)?;
+        let before = (self.network.frames_needed() - 1) * frame.len();
+        self.last_frames.drain(..self.last_frames.len().saturating_sub(before));
+        self.last_frames.extend_from_slice(frame);
+        Ok(())
     }
 
     /// The frames that come next, after the output activation.
@@ -93,15 +105,57 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
     /// [`Error::Count`] for no steps, and before the first frame; [`Error::OutOfRange`] for more than 65536 steps,
     /// [`Error::TooLarge`] for frames that need more memory than the machine has.
     pub fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
-        if !of_each!(&self.of_kind, stream => stream.has_started()) {
+        if !self.encoder.started {
             let what = "frames that were read before a forecast (at least one)".into();
             return Err(Error::Count { what, expected: 1, got: 0 });
         }
-        of_each!(&mut self.of_kind, stream => stream.forecast(steps))
+        expect_frames(steps)?;
+        let block = self.block(steps);
+        let mut stacks = match self.forecaster.take().filter(|stacks| stacks[0].top().steps() == block) {
+            Some(stacks) => stacks,
+            None => {
+                let stacks = self.network.forecaster(&self.sizes);
+                let stacks = stacks.iter().map(|it| it.cells.workspace_without_gates(it.step, block));
+                stacks.collect::<Result<_>>()?
+            }
+        };
+        let count = self.last_frames.len() / self.sizes.frame.len();
+        let decoder = Decoder {
+            config: self.config,
+            network: &*self.network,
+            sizes: &self.sizes,
+            encoder: &self.encoder.stacks,
+            last_frames: &Tensor::from_vec(&sequence(self.sizes.frame, count), self.last_frames.clone())?,
+            teacher: None,
+        };
+        let output = decoder.run(steps, &mut stacks, None, &mut Kept::default(), &mut self.scratch)?;
+        self.forecaster = Some(stacks);
+        Ok(output)
     }
 
     /// Forgets everything: the next frame is the first.
     pub fn reset(&mut self) {
-        of_each!(&mut self.of_kind, stream => stream.reset());
+        self.encoder.reset();
+        self.last_frames.clear();
     }
+
+    /// Steps that are computed together, stack after stack.
+    fn block(&self, steps: usize) -> usize {
+        if self.config.reads_predictions() {
+            return 1;
+        }
+        let stacks = self.network.forecaster(&self.sizes);
+        let of_stack = stacks
+            .iter()
+            .map(|stack| steps_of_block(stack.step, stack.widest().max(stack.step.channels), steps));
+        of_stack.min().unwrap_or(1)
+    }
+}
+
+/// Fails where no frame is asked for, or more than a forecast has.
+pub(crate) fn expect_frames(steps: usize) -> Result<()> {
+    if steps > 0 {
+        return expect_steps("frames to predict", steps);
+    }
+    Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
 }

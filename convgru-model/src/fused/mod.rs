@@ -3,24 +3,9 @@
 pub(crate) mod bidirectional;
 pub(crate) mod cell;
 pub(crate) mod conv_gru;
-mod conv_gru_cell;
 pub(crate) mod recurrence;
-pub(crate) mod sequence;
 pub(crate) mod stack;
-pub(crate) mod state_gradient;
-mod stream;
 
-pub use bidirectional::{
-    BidirectionalBackward, BidirectionalConvGru, BidirectionalConvGruParameters, BidirectionalOutput,
-    BidirectionalOutputGradients, BidirectionalWorkspace, Directions,
-};
+pub use bidirectional::{BidirectionalConvGru, BidirectionalConvGruParameters, Directions};
 pub use cell::CellParameters;
-pub use conv_gru::{
-    ConvGru, ConvGruBackward, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters, ConvGruSequences,
-    ConvGruWorkspace, InputGradient, MemoryBudget, Outputs,
-};
-pub use conv_gru_cell::{CellBackward, CellOutputGradients, ConvGruCell};
-pub use sequence::Sequence;
-pub(crate) use sequence::expect_steps;
-pub use state_gradient::StateGradient;
-pub use stream::ConvGruStream;
+pub use conv_gru::{ConvGru, ConvGruParameters, Prepared, Stream};

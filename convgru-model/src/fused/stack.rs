@@ -5,12 +5,12 @@ use std::ops::Range;
 use convgru_kernels::conv::Output;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
-use super::state_gradient::StateGradient;
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::fused::cell::{CellOptions, CellParameters, GATES, PreparedCell, expect_layers};
 use crate::fused::recurrence::{LayerBackward, LayerWorkspace};
 use crate::memory;
+use crate::sequence::StateGradient;
 
 /// The cells of a stack with their weights packed.
 #[derive(Debug)]
@@ -163,6 +163,12 @@ impl<T: Scalar> StackWorkspace<T> {
                 inputs.images_mut(first + samples.start..first + samples.end).set_zero();
             }
         }
+    }
+
+    /// Bytes of its numbers, without borders around images.
+    pub(crate) fn bytes(&self) -> usize {
+        let numbers: usize = self.layers.iter().map(LayerWorkspace::numbers).sum();
+        (self.inputs.extent().len() + numbers) * size_of::<T>()
     }
 
     /// The sequence a layer reads.

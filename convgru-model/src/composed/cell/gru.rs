@@ -10,7 +10,7 @@
 //! al. 2015 and those who followed; docs/conventions.md).
 
 use super::{Beside, Cell, Layer, Reads};
-use crate::composed::graph::{Gate, Op, Operations};
+use crate::composed::graph::{GateFunction, Op, Operations};
 use crate::config::ResetGate;
 use crate::error::Result;
 use crate::layer::Activation;
@@ -136,18 +136,18 @@ impl<'c, V: Clone> Pass<'c, V> {
     /// Update and reset gate, of what they see of the input and of the state.
     fn gates<O: Operations<Value = V>>(&self, ops: &mut O, part: &V, of_state: Option<V>) -> Result<[V; 2]> {
         let (hidden, activation) = (self.layer.config.hidden_channels, self.layer.config.gate_activation);
-        let both = Gate::of(0..2 * hidden, activation);
+        let both = GateFunction::of(0..2 * hidden, activation);
         let mut sums = vec![part.clone()];
         sums.extend(of_state);
         let ranges = [0..hidden, hidden..2 * hidden];
         if self.norms.is_some() {
-            let sum = ops.gate(Gate { activation: Activation::Identity, ..both }, &sums)?;
+            let sum = ops.gate(GateFunction { activation: Activation::Identity, ..both }, &sums)?;
             let sum = self.normalised(ops, sum, 0)?;
             let gates = ops.activate(activation, &sum)?;
             let [update, reset] = ranges.map(|range| ops.channels(&gates, range));
             return Ok([update?, reset?]);
         }
-        let [update, reset] = ranges.map(|range| ops.gate(Gate::of(range, activation), &sums));
+        let [update, reset] = ranges.map(|range| ops.gate(GateFunction::of(range, activation), &sums));
         Ok([update?, reset?])
     }
 
@@ -155,13 +155,13 @@ impl<'c, V: Clone> Pass<'c, V> {
     fn candidate<O: Operations<Value = V>>(&self, ops: &mut O, part: &V, memory: Option<V>) -> Result<V> {
         let (hidden, activation) =
             (self.layer.config.hidden_channels, self.layer.config.candidate_activation);
-        let gate = Gate { first: 2 * hidden..3 * hidden, second: 0..hidden, activation };
+        let gate = GateFunction { first: 2 * hidden..3 * hidden, second: 0..hidden, activation };
         let mut sums = vec![part.clone()];
         sums.extend(memory);
         if self.norms.is_none() {
             return ops.gate(gate, &sums);
         }
-        let sum = ops.gate(Gate { activation: Activation::Identity, ..gate }, &sums)?;
+        let sum = ops.gate(GateFunction { activation: Activation::Identity, ..gate }, &sums)?;
         let sum = self.normalised(ops, sum, 1)?;
         ops.activate(activation, &sum)
     }

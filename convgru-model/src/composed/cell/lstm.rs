@@ -7,7 +7,7 @@
 //! The gates are kept in this order: forget, input, candidate, output.
 
 use super::{Beside, Cell, Layer, Reads};
-use crate::composed::graph::{Gate, Op, Operations};
+use crate::composed::graph::{GateFunction, Op, Operations};
 use crate::error::Result;
 use crate::layer::Activation;
 
@@ -60,9 +60,9 @@ impl<'c, V: Clone> Lstm<'c, V> {
     }
 
     /// The channels of a gate among those of all, in what is seen of the input and of the state.
-    fn place(&self, place: usize, activation: Activation) -> Gate {
+    fn place(&self, place: usize, activation: Activation) -> GateFunction {
         let hidden = self.layer.config.hidden_channels;
-        Gate::of(place * hidden..(place + 1) * hidden, activation)
+        GateFunction::of(place * hidden..(place + 1) * hidden, activation)
     }
 }
 

@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::{Beside, Cell, Layer, Reads};
-use crate::composed::graph::{Gate, Op, Operations};
+use crate::composed::graph::{GateFunction, Op, Operations};
 use crate::error::Result;
 
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl<O: Operations> Cell<O> for TrajGru<'_, O::Value> {
             let moved = self.moved(ops, &parts[1], &seen)?;
             sums.push(self.layer.convolve_plainly(ops, &moved, &self.hidden, None)?);
         }
-        let gate = |range: Range<usize>| Gate::of(range, config.gate_activation);
+        let gate = |range: Range<usize>| GateFunction::of(range, config.gate_activation);
         let update = ops.gate(gate(0..hidden), &sums)?;
         let reset = ops.gate(gate(hidden..2 * hidden), &sums)?;
         // r.(u + d) = r.u + r.d
@@ -87,7 +87,7 @@ impl<O: Operations> Cell<O> for TrajGru<'_, O::Value> {
             let memory = ops.multiply(&reset, &memory)?;
             sum = ops.add(&sum, &memory)?;
         }
-        let of_candidate = Gate {
+        let of_candidate = GateFunction {
             first: 2 * hidden..3 * hidden,
             second: 0..hidden,
             activation: config.candidate_activation,

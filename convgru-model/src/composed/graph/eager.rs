@@ -6,7 +6,7 @@ use convgru_kernels::Scalar;
 
 use super::Operations;
 use super::kernels::Kernels;
-use super::op::{Gate, Op};
+use super::op::{GateFunction, Op};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -51,7 +51,7 @@ impl<T: Scalar> Operations for Eager<'_, T> {
         self.tensor(value).shape().to_vec()
     }
 
-    fn gate(&mut self, gate: Gate, sums: &[Self::Value]) -> Result<Self::Value> {
+    fn gate(&mut self, gate: GateFunction, sums: &[Self::Value]) -> Result<Self::Value> {
         self.apply(Op::Gate(gate), sums)
     }
 

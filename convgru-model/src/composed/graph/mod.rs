@@ -22,8 +22,8 @@ pub use op::Edge;
 pub(crate) use op::Operands;
 #[cfg(feature = "gradcheck")]
 pub(crate) use op::Resize;
-pub(crate) use op::{Convolution, Gate, Op, Pad, Pooling};
-pub(crate) use tape::{Tape, Value};
+pub(crate) use op::{Convolution, GateFunction, Op, Pad, Pooling};
+pub(crate) use tape::{NodeIndex, Record, Tape};
 
 use crate::error::Result;
 use crate::layer::Activation;
@@ -68,7 +68,7 @@ pub(crate) trait Operations {
 
     /// The function of a gate, of one operand or of the sum of two: by its definition, unless that is an operation of its
     /// own.
-    fn gate(&mut self, gate: Gate, sums: &[Self::Value]) -> Result<Self::Value> {
+    fn gate(&mut self, gate: GateFunction, sums: &[Self::Value]) -> Result<Self::Value> {
         let mut sum = self.channels(&sums[0], gate.first)?;
         if let Some(other) = sums.get(1) {
             let other = self.channels(other, gate.second)?;

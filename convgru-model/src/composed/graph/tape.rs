@@ -7,20 +7,42 @@ use convgru_kernels::{Extent, FeatureMaps, Scalar};
 
 use super::Operations;
 use super::kernels::Kernels;
-use super::op::{Convolution, Gate, Op, Operands, Sink};
+use super::op::{Convolution, GateFunction, Op, Operands, Sink};
 use super::weight_gradients::{Call, Destination, WeightGradients};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// A tensor on a tape, by its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Value(usize);
+pub(crate) struct NodeIndex(usize);
 
-/// Computes operations on tensors as they are applied, and remembers them.
+/// Operations that were applied, with their results.
+#[derive(Debug)]
+pub(crate) struct Record<T>(Vec<Node<T>>);
+
+impl<T: Scalar> Record<T> {
+    /// One of nothing.
+    pub(crate) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The tensor of a value that an operation gave.
+    pub(crate) fn result(&self, value: NodeIndex) -> &Tensor<T> {
+        self.0[value.0].value.as_ref().expect("only parameters lie elsewhere")
+    }
+
+    /// Bytes of all values but parameters.
+    pub(crate) fn bytes(&self) -> usize {
+        let values = self.0.iter().filter_map(|node| node.value.as_ref());
+        values.map(|value| value.len() * size_of::<T>()).sum()
+    }
+}
+
+/// Computes operations on tensors as they are applied, and remembers them in a [`Record`].
 #[derive(Debug)]
 pub(crate) struct Tape<'p, T> {
     kernels: Kernels<'p, T>,
-    nodes: Vec<Node<T>>,
+    nodes: &'p mut Vec<Node<T>>,
 }
 
 #[derive(Debug)]
@@ -36,7 +58,7 @@ struct Node<T> {
 enum Source {
     Parameter(usize),
     Leaf,
-    Op(Op, Vec<Value>),
+    Op(Op, Vec<NodeIndex>),
 }
 
 /// The gradients of the values of a tape.
@@ -45,36 +67,43 @@ pub(crate) struct Gradients<T>(Vec<Option<Tensor<T>>>);
 
 impl<T: Scalar> Gradients<T> {
     /// That of a value; none if nothing of the loss depends on it.
-    pub(crate) fn take(&mut self, value: Value) -> Option<Tensor<T>> {
+    pub(crate) fn take(&mut self, value: NodeIndex) -> Option<Tensor<T>> {
         self.0[value.0].take()
     }
 }
 
 impl<'p, T: Scalar> Tape<'p, T> {
-    /// An empty tape for the parameters of a network.
-    pub(crate) fn new(parameters: &'p [(String, Tensor<T>)]) -> Self {
+    /// A tape for the parameters of a network, which begins its record.
+    pub(crate) fn new(parameters: &'p [(String, Tensor<T>)], record: &'p mut Record<T>) -> Self {
         let node = |index| Node { source: Source::Parameter(index), value: None, varies: true };
-        Self { kernels: Kernels::new(parameters), nodes: (0..parameters.len()).map(node).collect() }
+        record.0.clear();
+        record.0.extend((0..parameters.len()).map(node));
+        Self { kernels: Kernels::new(parameters), nodes: &mut record.0 }
     }
 
-    /// Bytes of all values but parameters.
-    pub(crate) fn bytes(&self) -> usize {
-        let values = self.nodes.iter().filter_map(|node| node.value.as_ref());
-        values.map(|value| value.len() * size_of::<T>()).sum()
+    /// The tape that left a record, for the way back: kernels are packed again.
+    pub(crate) fn of(parameters: &'p [(String, Tensor<T>)], record: &'p mut Record<T>) -> Result<Self> {
+        let mut tape = Self { kernels: Kernels::new(parameters), nodes: &mut record.0 };
+        for index in 0..tape.nodes.len() {
+            if let Source::Op(op, inputs) = &tape.nodes[index].source {
+                tape.kernels.pack(op, tape.kernel(inputs))?;
+            }
+        }
+        Ok(tape)
     }
 
-    /// A tensor whose gradient is wanted.
-    pub(crate) fn variable(&mut self, tensor: Tensor<T>) -> Value {
-        self.push(Source::Leaf, Some(tensor), true)
+    /// A tensor; `varies` where its gradient is wanted.
+    pub(crate) fn leaf(&mut self, tensor: Tensor<T>, varies: bool) -> NodeIndex {
+        self.push(Source::Leaf, Some(tensor), varies)
     }
 
-    fn push(&mut self, source: Source, value: Option<Tensor<T>>, varies: bool) -> Value {
+    fn push(&mut self, source: Source, value: Option<Tensor<T>>, varies: bool) -> NodeIndex {
         self.nodes.push(Node { source, value, varies });
-        Value(self.nodes.len() - 1)
+        NodeIndex(self.nodes.len() - 1)
     }
 
     /// The tensor of a value.
-    pub(crate) fn tensor(&self, value: Value) -> &Tensor<T> {
+    pub(crate) fn tensor(&self, value: NodeIndex) -> &Tensor<T> {
         let node = &self.nodes[value.0];
         match (&node.value, &node.source) {
             (Some(tensor), _) => tensor,
@@ -84,7 +113,7 @@ impl<'p, T: Scalar> Tape<'p, T> {
     }
 
     /// The place of the second operand, if that is a parameter.
-    fn kernel(&self, inputs: &[Value]) -> Option<usize> {
+    fn kernel(&self, inputs: &[NodeIndex]) -> Option<usize> {
         match self.nodes[inputs.get(1)?.0].source {
             Source::Parameter(index) => Some(index),
             _ => None,
@@ -95,7 +124,7 @@ impl<'p, T: Scalar> Tape<'p, T> {
     fn with_operands<R>(
         &self,
         op: &Op,
-        inputs: &[Value],
+        inputs: &[NodeIndex],
         work: impl FnOnce(Operands<'_, '_, T>) -> Result<R>,
     ) -> Result<R> {
         let values: Vec<&Tensor<T>> = inputs.iter().map(|&input| self.tensor(input)).collect();
@@ -106,7 +135,7 @@ impl<'p, T: Scalar> Tape<'p, T> {
     /// added to `parameters`.
     pub(crate) fn backward(
         &self,
-        seeds: impl IntoIterator<Item = (Value, Tensor<T>)>,
+        seeds: impl IntoIterator<Item = (NodeIndex, Tensor<T>)>,
         parameters: &mut [(String, Tensor<T>)],
     ) -> Result<Gradients<T>> {
         let mut gradients = Gradients((0..self.nodes.len()).map(|_| None).collect());
@@ -122,12 +151,12 @@ impl<'p, T: Scalar> Tape<'p, T> {
         for index in (self.kernels.parameters.len()..self.nodes.len()).rev() {
             let mut to = Destination { gradients: &mut gradients, parameters };
             // A kernel that was computed comes before all convolutions by it.
-            later.finish_all(self, Some(Value(index)), &mut to)?;
+            later.finish_all(self, Some(NodeIndex(index)), &mut to)?;
             let Source::Op(op, inputs) = &self.nodes[index].source else { continue };
             let Some(d_result) = to.gradients.0[index].take() else { continue };
             let mut sink = TapeSink { tape: self, inputs, uses: &uses, to, later: &mut later };
             self.with_operands(op, inputs, |operands| {
-                op.backward(&operands, self.tensor(Value(index)), &d_result, &mut sink)
+                op.backward(&operands, self.tensor(NodeIndex(index)), &d_result, &mut sink)
             })?;
         }
         later.finish_all(self, None, &mut Destination { gradients: &mut gradients, parameters })?;
@@ -137,7 +166,7 @@ impl<'p, T: Scalar> Tape<'p, T> {
     /// How often kernels are convolved with, by their rows.
     fn uses_of_kernels(&self) -> Uses {
         let mut uses = Uses::new();
-        for node in &self.nodes {
+        for node in self.nodes.iter() {
             if let Source::Op(Op::Convolve(convolution), inputs) = &node.source {
                 *uses.entry((inputs[1], convolution.rows.clone())).or_default() += 1;
             }
@@ -146,7 +175,11 @@ impl<'p, T: Scalar> Tape<'p, T> {
     }
 
     /// The gradient of a value so far.
-    pub(super) fn gradient_of<'t>(&self, value: Value, to: &'t mut Destination<'_, T>) -> &'t mut Tensor<T> {
+    pub(super) fn gradient_of<'t>(
+        &self,
+        value: NodeIndex,
+        to: &'t mut Destination<'_, T>,
+    ) -> &'t mut Tensor<T> {
         match self.nodes[value.0].source {
             Source::Parameter(index) => &mut to.parameters[index].1,
             _ => to.gradients.0[value.0].get_or_insert_with(|| Tensor::zeros(self.tensor(value).shape())),
@@ -155,16 +188,16 @@ impl<'p, T: Scalar> Tape<'p, T> {
 }
 
 /// How often rows of a kernel are convolved with.
-type Uses = HashMap<(Value, Range<usize>), usize>;
+type Uses = HashMap<(NodeIndex, Range<usize>), usize>;
 
 impl<T: Scalar> Operations for Tape<'_, T> {
-    type Value = Value;
+    type Value = NodeIndex;
 
-    fn shape(&self, value: &Value) -> Vec<usize> {
+    fn shape(&self, value: &NodeIndex) -> Vec<usize> {
         self.tensor(*value).shape().to_vec()
     }
 
-    fn apply(&mut self, op: Op, inputs: &[Value]) -> Result<Value> {
+    fn apply(&mut self, op: Op, inputs: &[NodeIndex]) -> Result<NodeIndex> {
         let kernel = self.kernel(inputs);
         self.kernels.pack(&op, kernel)?;
         let value = self.with_operands(&op, inputs, |operands| op.forward(&operands))?;
@@ -172,15 +205,15 @@ impl<T: Scalar> Operations for Tape<'_, T> {
         Ok(self.push(Source::Op(op, inputs.to_vec()), Some(value), varies))
     }
 
-    fn gate(&mut self, gate: Gate, sums: &[Value]) -> Result<Value> {
+    fn gate(&mut self, gate: GateFunction, sums: &[NodeIndex]) -> Result<NodeIndex> {
         self.apply(Op::Gate(gate), sums)
     }
 
-    fn parameter(&mut self, index: usize) -> Value {
-        Value(index)
+    fn parameter(&mut self, index: usize) -> NodeIndex {
+        NodeIndex(index)
     }
 
-    fn constant(&mut self, tensor: &Tensor<f64>) -> Value {
+    fn constant(&mut self, tensor: &Tensor<f64>) -> NodeIndex {
         self.push(Source::Leaf, Some(tensor.cast()), false)
     }
 }
@@ -188,7 +221,7 @@ impl<T: Scalar> Operations for Tape<'_, T> {
 /// Gradients of the operands of one operation.
 struct TapeSink<'a, 'p, T> {
     tape: &'a Tape<'p, T>,
-    inputs: &'a [Value],
+    inputs: &'a [NodeIndex],
     uses: &'a Uses,
     to: Destination<'a, T>,
     later: &'a mut WeightGradients<T>,

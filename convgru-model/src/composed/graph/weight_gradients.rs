@@ -4,7 +4,7 @@ use convgru_kernels::conv;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use super::op::Convolution;
-use super::tape::{Gradients, Tape, Value};
+use super::tape::{Gradients, NodeIndex, Tape};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -25,7 +25,7 @@ pub(super) struct WeightGradients<T> {
 #[derive(Debug)]
 struct Block<T> {
     call: Call,
-    inputs: Vec<Value>,
+    inputs: Vec<NodeIndex>,
     /// Of the results, in the order of the inputs; there is room for more.
     gradients: FeatureMaps<T>,
     /// Images in use.
@@ -35,7 +35,7 @@ struct Block<T> {
 /// A convolution by its kernel, and the sizes of input and result.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Call {
-    pub(super) kernel: Value,
+    pub(super) kernel: NodeIndex,
     pub(super) convolution: Convolution,
     pub(super) extents: [Extent; 2],
 }
@@ -71,7 +71,7 @@ impl<T: Scalar> WeightGradients<T> {
         &mut self,
         tape: &Tape<'_, T>,
         (call, uses): (Call, usize),
-        input: Value,
+        input: NodeIndex,
         gradient: FeatureMaps<T>,
         to: &mut Destination<'_, T>,
     ) -> Result<()> {
@@ -106,7 +106,7 @@ impl<T: Scalar> WeightGradients<T> {
     pub(super) fn finish_all(
         &mut self,
         tape: &Tape<'_, T>,
-        kernel: Option<Value>,
+        kernel: Option<NodeIndex>,
         to: &mut Destination<'_, T>,
     ) -> Result<()> {
         for place in 0..self.blocks.len() {

@@ -1,108 +1,14 @@
 //! The backward pass.
 
-use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
+use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
-use super::super::encoder_forecaster::OutputGradient;
-use super::carried::CarriedRead;
-use super::{Prepared, Pyramid, PyramidParameters, PyramidWorkspace};
+use super::{ForecasterParameters, ForecasterWorkspace, Pyramid};
+use crate::StateGradient;
 use crate::config::Residual;
-use crate::error::{Result, expect_count};
+use crate::error::Result;
 use crate::fused::cell::CellParameters;
 use crate::fused::stack::{PreparedStack, StackBackward, StackWorkspace};
-use crate::fused::state_gradient::StateGradient;
-use crate::parameters::expect_gradients;
-use crate::tensor::{Tensor, expect_shape};
-
-impl<T: Scalar> Pyramid<T> {
-    /// Adds the gradients of all parameters and returns that of the input frames: zero of those before a
-    /// [truncation](Self::set_truncation). What [`Residual::Motion`] carries on is constant: no gradient comes through it.
-    ///
-    /// # Shapes
-    /// result: `[T_in, N, C, H, W]`
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if the gradient
-    /// does not fit the prediction, or `gradients` the network; [`Error::Workspace`](crate::Error::Workspace) for a workspace of another
-    /// network or of weights that were changed since. Nothing has changed then.
-    pub fn backward(
-        &self,
-        workspace: &mut PyramidWorkspace<T>,
-        gradient: OutputGradient<'_, T>,
-        gradients: &mut PyramidParameters<T>,
-    ) -> Result<Tensor<T>> {
-        let d_input = self.run_backward(workspace, gradient, gradients, true)?;
-        Ok(d_input.expect("the gradient of the input was asked for"))
-    }
-
-    /// Adds the gradients of all parameters; that of the input frames, which are data, is not computed.
-    ///
-    /// # Errors
-    /// As [`backward`](Self::backward).
-    pub fn backward_parameters(
-        &self,
-        workspace: &mut PyramidWorkspace<T>,
-        gradient: OutputGradient<'_, T>,
-        gradients: &mut PyramidParameters<T>,
-    ) -> Result<()> {
-        self.run_backward(workspace, gradient, gradients, false).map(drop)
-    }
-
-    fn run_backward(
-        &self,
-        workspace: &mut PyramidWorkspace<T>,
-        gradient: OutputGradient<'_, T>,
-        gradients: &mut PyramidParameters<T>,
-        want_input: bool,
-    ) -> Result<Option<Tensor<T>>> {
-        expect_gradients(&self.parameters, gradients)?;
-        self.expect_workspace(workspace)?;
-        let (OutputGradient::Output(given) | OutputGradient::Logits(given)) = gradient;
-        expect_shape("gradient of the predicted frames", given.shape(), workspace.output.shape())?;
-        let mut d_logits = given.clone();
-        if matches!(gradient, OutputGradient::Output(_)) {
-            self.activation().scale_by_derivative(workspace.output.as_slice(), d_logits.as_mut_slice());
-        }
-        let (prepared, mut scratch) = (self.prepared()?, Scratchpad::new());
-        let d_states = prepared.head_backward(workspace, &d_logits, gradients, &mut scratch)?;
-        let d_starts = prepared.forecaster_backward(workspace, d_states, gradients, &mut scratch)?;
-        let d_patches =
-            prepared.encoder_backward(workspace, d_starts, gradients, want_input, &mut scratch)?;
-        let Some(d_patches) = d_patches else { return Ok(None) };
-        let steps = workspace.frames_read;
-        let mut d_input = Tensor::zeros(&workspace.frames.shape(steps));
-        let before = steps - workspace.encoder[0].top().steps();
-        let with_gradient = &mut d_input.as_mut_slice()[before * workspace.frames.extent.len()..];
-        workspace.frames.to_frames(&d_patches, with_gradient)?;
-        if let Some(addition) = self.addition().filter(|_| self.config.residual == Residual::LastFrame) {
-            addition.backward(&workspace.last_frame, &d_logits, d_input.slice_mut(steps - 1));
-        }
-        Ok(Some(d_input))
-    }
-
-    /// Fails unless the workspace is of this network with its weights as they are.
-    fn expect_workspace(&self, workspace: &PyramidWorkspace<T>) -> Result<()> {
-        let scales = &self.config.scales;
-        for (what, stacks) in [("encoder", &workspace.encoder), ("forecaster", &workspace.forecaster)] {
-            expect_count(&format!("scales of the {what} in the workspace"), scales.len(), stacks.len())?;
-            for (index, (scale, stack)) in scales.iter().zip(stacks).enumerate() {
-                let what = format!("layers of scale {index} of the {what} in the workspace");
-                expect_count(&what, scale.layers, stack.layers.len())?;
-                let what = format!("channels of states of scale {index} in the workspace");
-                expect_count(&what, scale.channels, stack.top().state_extent().channels)?;
-                let what = format!("channels read at scale {index} in the workspace");
-                let own = stack.inputs.extent().channels;
-                expect_count(&what, if own == 0 { 0 } else { scale.features() }, own)?;
-            }
-        }
-        let patches = workspace.patches.extent().channels;
-        expect_count("channels of patches in the workspace", self.config.patch_channels(), patches)?;
-        let carried = [self.config.reads_carried(), workspace.carried.is_some()].map(usize::from);
-        expect_count("sequences of carried frames in the workspace", carried[0], carried[1])?;
-        let hidden = workspace.hidden.as_ref().map_or(0, |maps| maps.extent().channels);
-        expect_count("channels of the output in the workspace", self.config.head_channels, hidden)?;
-        self.stamp.expect(workspace.stamp)
-    }
-}
+use crate::tensor::Tensor;
 
 /// What enters a scale of the encoder from the forecaster.
 struct Start<T> {
@@ -112,28 +18,55 @@ struct Start<T> {
     d_read: Option<FeatureMaps<T>>,
 }
 
-impl<T: Scalar> Prepared<'_, T> {
+impl<T: Scalar> Pyramid<'_, T> {
+    pub(super) fn run_backward(
+        &self,
+        workspace: &mut ForecasterWorkspace<T>,
+        d_logits: &Tensor<T>,
+        gradients: &mut ForecasterParameters<T>,
+        d_input: Option<&mut Tensor<T>>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let d_states = self.head_backward(workspace, d_logits, gradients, scratch)?;
+        let d_starts = self.forecaster_backward(workspace, d_states, gradients, scratch)?;
+        let want_input = d_input.is_some();
+        let d_patches = self.encoder_backward(workspace, d_starts, gradients, want_input, scratch)?;
+        if let (Some(d_input), Some(d_patches)) = (d_input, d_patches) {
+            let frame = workspace.sizes.frame;
+            let before = workspace.frames_read - workspace.encoder[0].top().steps();
+            let with_gradient = &mut d_input.as_mut_slice()[before * frame.len()..];
+            self.patches_of(&workspace.sizes, frame).to_frames(&d_patches, with_gradient)?;
+            let addition =
+                self.addition(&workspace.sizes).filter(|_| self.config.residual == Residual::LastFrame);
+            if let Some(addition) = addition {
+                let d_last = d_input.slice_mut(workspace.frames_read - 1);
+                addition.backward(&workspace.last_frame, d_logits.as_slice(), d_last);
+            }
+        }
+        Ok(())
+    }
+
     /// From the gradient of the output to that of the forecaster's finest states.
     fn head_backward(
         &self,
-        workspace: &PyramidWorkspace<T>,
+        workspace: &ForecasterWorkspace<T>,
         d_logits: &Tensor<T>,
-        gradients: &mut PyramidParameters<T>,
+        gradients: &mut ForecasterParameters<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<FeatureMaps<T>> {
-        let predicted = workspace.frames.of_members(self.config.members);
-        let d_patches = predicted.to_patches(d_logits.as_slice(), self.output.halo())?;
+        let predicted = self.patches_of(&workspace.sizes, workspace.sizes.predicted);
+        let d_patches = predicted.from_frames(d_logits.as_slice(), self.output.halo())?;
         let states = workspace.forecaster[0].top().states.as_ref();
-        let head = &mut gradients.head;
-        let read = workspace.hidden.as_ref().map_or(states, FeatureMaps::as_ref);
-        self.output.weight_gradients(read, d_patches.as_ref(), &mut head.output, scratch)?;
+        let hidden = workspace.kept.hidden.as_ref();
+        let read = hidden.map_or(states, FeatureMaps::as_ref);
+        let of_output = gradients.convolution_mut("head.output");
+        self.output.weight_gradients(read, d_patches.as_ref(), of_output, scratch)?;
         let mut d_read = self.output.input_gradient(d_patches.as_ref(), scratch)?;
-        if let (Some(link), Some(hidden), Some(gradients)) =
-            (&self.hidden, &workspace.hidden, &mut head.hidden)
-        {
+        if let (Some(convolution), Some(hidden)) = (&self.hidden, hidden) {
             d_read.as_mut().leaky_relu_backward(hidden.as_ref(), self.slope())?;
-            link.weight_gradients(states, d_read.as_ref(), gradients, scratch)?;
-            d_read = link.input_gradient(d_read.as_ref(), scratch)?;
+            let of_hidden = gradients.convolution_mut("head.hidden");
+            convolution.weight_gradients(states, d_read.as_ref(), of_hidden, scratch)?;
+            d_read = convolution.input_gradient(d_read.as_ref(), scratch)?;
         }
         Ok(d_read)
     }
@@ -141,37 +74,36 @@ impl<T: Scalar> Prepared<'_, T> {
     /// From the finest scale to the coarsest.
     fn forecaster_backward(
         &self,
-        workspace: &mut PyramidWorkspace<T>,
+        workspace: &mut ForecasterWorkspace<T>,
         mut d_states: FeatureMaps<T>,
-        gradients: &mut PyramidParameters<T>,
+        gradients: &mut ForecasterParameters<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<Vec<Start<T>>> {
         let mut starts = Vec::new();
         for (scale, of_scale) in self.forecaster.iter().enumerate() {
             let above = self.forecaster.get(scale + 1).and_then(|above| above.up.as_ref());
             let (stack, d_top) = (&mut workspace.forecaster[scale], Some(&d_states));
-            let layers = &mut gradients.forecaster[scale].cells.layers;
+            let layers = gradients.cells_mut(&format!("forecaster.{scale}"));
             let way = Way { d_top, last: &[], want_input: above.is_some() };
             let mut back = way.back(&of_scale.cells, stack, layers, scratch)?;
             let d_inputs = back.take_input_gradient();
             let mut start = Start { last: back.into_initial_gradients(), d_read: None };
             if let (Some(up), Some(mut d_inputs)) = (above, d_inputs) {
                 d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
-                let carried = workspace.carried.as_deref().filter(|_| scale == 0);
-                if self.config.skip && carried.is_none() {
+                let extrapolated = workspace.kept.extrapolated.as_ref().filter(|_| scale == 0);
+                if self.config.skip && extrapolated.is_none() {
                     start.d_read = Some(sum_over_steps(&d_inputs, stack.top().batch)?);
                 }
                 let states = &workspace.forecaster[scale + 1].top().states;
                 let d_deep = self.d_patches_above(scale + 1, &d_inputs, up.halo())?;
-                if let Some(gradients) = &mut gradients.forecaster[scale + 1].up {
-                    up.weight_gradients(states.as_ref(), d_deep.as_ref(), gradients, scratch)?;
-                }
+                let of_up = gradients.convolution_mut(&format!("forecaster.{}.up", scale + 1));
+                up.weight_gradients(states.as_ref(), d_deep.as_ref(), of_up, scratch)?;
                 d_states = up.input_gradient(d_deep.as_ref(), scratch)?;
-                if let Some(CarriedRead { patches, features }) = carried {
+                if let Some([patches, features]) = extrapolated {
                     d_inputs.as_mut().leaky_relu_backward(features.as_ref(), self.slope())?;
-                    let gradients = &mut gradients.encoder[0].down;
+                    let of_down = gradients.convolution_mut("encoder.0.down");
                     let down = &self.encoder[0].down;
-                    down.weight_gradients(patches.as_ref(), d_inputs.as_ref(), gradients, scratch)?;
+                    down.weight_gradients(patches.as_ref(), d_inputs.as_ref(), of_down, scratch)?;
                 }
             }
             starts.push(start);
@@ -182,9 +114,9 @@ impl<T: Scalar> Prepared<'_, T> {
     /// From the coarsest scale to the finest; the gradient of the patches of the frames, where it is wanted.
     fn encoder_backward(
         &self,
-        workspace: &mut PyramidWorkspace<T>,
+        workspace: &mut ForecasterWorkspace<T>,
         starts: Vec<Start<T>>,
-        gradients: &mut PyramidParameters<T>,
+        gradients: &mut ForecasterParameters<T>,
         want_input: bool,
         scratch: &mut Scratchpad<T>,
     ) -> Result<Option<FeatureMaps<T>>> {
@@ -192,9 +124,9 @@ impl<T: Scalar> Prepared<'_, T> {
         for (scale, start) in starts.into_iter().enumerate().rev() {
             let of_scale = &self.encoder[scale];
             let stack = &mut workspace.encoder[scale];
-            let of_parameters = &mut gradients.encoder[scale];
+            let name = format!("encoder.{scale}");
             let way = Way { d_top: d_states.as_ref(), last: &start.last, want_input: true };
-            let mut back = way.back(&of_scale.cells, stack, &mut of_parameters.cells.layers, scratch)?;
+            let mut back = way.back(&of_scale.cells, stack, gradients.cells_mut(&name), scratch)?;
             let mut d_inputs =
                 back.take_input_gradient().expect("the gradient of what is read was asked for");
             if let Some(d_read) = &start.d_read {
@@ -207,9 +139,11 @@ impl<T: Scalar> Prepared<'_, T> {
                 0 => None,
                 _ => Some(self.patches_below(scale, &workspace.encoder[scale - 1].top().states)?),
             };
-            let read = below.as_ref().unwrap_or(&workspace.patches).as_ref();
+            let read = below.as_ref().or(workspace.kept.patches.as_ref());
+            let read = read.expect("the patches of the frames were kept on the way forward").as_ref();
             let down = &of_scale.down;
-            down.weight_gradients(read, d_inputs.as_ref(), &mut of_parameters.down, scratch)?;
+            let of_down = gradients.convolution_mut(&format!("{name}.down"));
+            down.weight_gradients(read, d_inputs.as_ref(), of_down, scratch)?;
             if scale == 0 {
                 return want_input.then(|| down.input_gradient(d_inputs.as_ref(), scratch)).transpose();
             }
@@ -230,7 +164,7 @@ impl<T: Scalar> Prepared<'_, T> {
     ) -> Result<FeatureMaps<T>> {
         let down = self.config.scales[scale].down;
         let below = d_inputs.extent();
-        let extent = convgru_kernels::Extent {
+        let extent = Extent {
             batch: below.batch,
             channels: below.channels * down * down,
             height: below.height / down,

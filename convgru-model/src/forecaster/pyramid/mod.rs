@@ -1,187 +1,107 @@
-//! An encoder-forecaster with cells at several scales.
+//! Cells at several scales.
 
 mod backward;
-mod carried;
-mod forward;
-mod frames;
-mod limits;
-mod link;
-mod parameters;
-mod stream;
+mod patches;
+mod residual;
+
+use std::ops::Range;
 
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
-pub use forward::PyramidWorkspace;
-pub(crate) use frames::NEAREST_TO_ZERO;
-use frames::{Addition, Frames};
-use link::Link;
-pub use parameters::{EncoderScaleParameters, ForecasterScaleParameters, HeadParameters, PyramidParameters};
-pub(super) use stream::PyramidStream;
+pub(crate) use residual::NEAREST_TO_ZERO;
 
-use super::limits::Limits;
+use self::patches::Patches;
+use self::residual::Addition;
+use super::convolution::PackedConvolution;
+use super::network::{Kept, Network, Read, Stack};
+use super::parameters::ForecasterParameters;
+use super::sizes::Sizes;
+use super::training::ForecasterWorkspace;
 use crate::config::PyramidConfig;
 use crate::error::Result;
-use crate::fused::stack::PreparedStack;
-use crate::layer::Activation;
-use crate::parameters::{Stamp, Take};
+use crate::fused::stack::{PreparedStack, StackWorkspace};
+use crate::motion::OpticalFlow;
 use crate::tensor::Tensor;
 
-/// An encoder-forecaster that sees and predicts movement at several scales: see [`PyramidConfig`] for the equations.
-///
-/// The numbers of frames and the size of the images are those of the call. Of an ensemble of `K` members predictions have
-/// `K C` channels, those of the first member first; `K` is 1 unless [`members`](PyramidConfig::members) says otherwise.
-///
-/// ```
-/// use convgru_model::{Pyramid, PyramidConfig, PyramidScale, Tensor};
-///
-/// let scales = vec![PyramidScale::new(8, 4), PyramidScale::new(16, 2)];
-/// let network = Pyramid::<f32>::new(PyramidConfig { scales, ..Default::default() }, 0)?;
-/// let frames = Tensor::zeros(&[5, 2, 1, 30, 41]); // five frames of two samples
-/// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 2, 1, 30, 41]);
-/// # Ok::<(), convgru_model::Error>(())
-/// ```
-#[derive(Debug, Clone)]
-pub struct Pyramid<T> {
-    config: PyramidConfig,
-    parameters: PyramidParameters<T>,
-    limits: Limits,
-    stamp: Stamp,
-}
-
-impl<T: Scalar> Pyramid<T> {
-    /// A network with weights drawn as the configuration says, the same for the same seed on every machine.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work.
-    pub fn new(config: PyramidConfig, seed: u64) -> Result<Self> {
-        config.validate()?;
-        let parameters = PyramidParameters::draw(&config, seed)?;
-        Ok(Self { parameters, config, limits: Limits::default(), stamp: Stamp::new() })
-    }
-
-    /// A network whose weights are asked for one by one, by name and shape, in the order of its
-    /// [`Parameters`](crate::Parameters).
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
-    pub fn from_tensors(config: PyramidConfig, take: &mut Take<'_, T>) -> Result<Self> {
-        config.validate()?;
-        let parameters = PyramidParameters::take(&config, take)?;
-        Ok(Self { parameters, config, limits: Limits::default(), stamp: Stamp::new() })
-    }
-
-    /// What the network is.
-    pub fn config(&self) -> &PyramidConfig {
-        &self.config
-    }
-
-    /// Its weights.
-    pub fn parameters(&self) -> &PyramidParameters<T> {
-        &self.parameters
-    }
-
-    /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
-    pub fn parameters_mut(&mut self) -> &mut PyramidParameters<T> {
-        self.stamp = Stamp::new();
-        &mut self.parameters
-    }
-
-    fn activation(&self) -> Activation {
-        self.config.output_activation.into()
-    }
-
-    fn addition(&self) -> Option<Addition> {
-        Addition::of(&self.config, self.activation())
-    }
-
-    /// Fails unless the weights are those of the configuration.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.parameters.expect(&self.config)
-    }
-
-    fn prepared(&self) -> Result<Prepared<'_, T>> {
-        self.check()?;
-        let (config, parameters) = (&self.config, &self.parameters);
-        let precision = config.precision;
-        let encoder = parameters.encoder.iter().enumerate().map(|(scale, part)| {
-            Ok(EncoderScale {
-                down: Link::new(config.down(scale), &part.down, 1, precision)?,
-                cells: PreparedStack::new("", &part.cells.layers, &config.encoder(scale))?,
-            })
-        });
-        let forecaster = parameters.forecaster.iter().enumerate().map(|(scale, part)| {
-            let patch = config.scales[scale].down.pow(2);
-            let up = part.up.as_ref().map(|up| Link::new(config.up(scale), up, patch, precision));
-            Ok(ForecasterScale {
-                up: up.transpose()?,
-                cells: PreparedStack::new("", &part.cells.layers, &config.forecaster(scale))?,
-            })
-        });
-        let hidden = match (config.head_hidden(), &parameters.head.hidden) {
-            (Some(config), Some(hidden)) => Some(Link::new(config, hidden, 1, precision)?),
-            _ => None,
-        };
-        Ok(Prepared {
-            config,
-            encoder: encoder.collect::<Result<_>>()?,
-            forecaster: forecaster.collect::<Result<_>>()?,
-            hidden,
-            output: Link::new(config.head_output(), &parameters.head.output, 1, precision)?,
-        })
-    }
-}
-
-/// The network with its weights packed.
+/// A pyramid with its weights packed: see [`PyramidConfig`] for the equations.
 #[derive(Debug)]
-struct Prepared<'w, T> {
-    config: &'w PyramidConfig,
-    encoder: Vec<EncoderScale<'w, T>>,
-    forecaster: Vec<ForecasterScale<'w, T>>,
-    hidden: Option<Link<'w, T>>,
-    output: Link<'w, T>,
+pub(super) struct Pyramid<'a, T> {
+    config: &'a PyramidConfig,
+    encoder: Vec<EncoderScale<'a, T>>,
+    forecaster: Vec<ForecasterScale<'a, T>>,
+    /// The first convolution of the output, where there are two.
+    hidden: Option<PackedConvolution<'a, T>>,
+    output: PackedConvolution<'a, T>,
 }
 
 /// The encoder at one scale.
 #[derive(Debug)]
-struct EncoderScale<'w, T> {
-    down: Link<'w, T>,
-    cells: PreparedStack<'w, T>,
+struct EncoderScale<'a, T> {
+    down: PackedConvolution<'a, T>,
+    cells: PreparedStack<'a, T>,
 }
 
 /// The forecaster at one scale.
 #[derive(Debug)]
-struct ForecasterScale<'w, T> {
+struct ForecasterScale<'a, T> {
     /// To the scale below; none at the finest.
-    up: Option<Link<'w, T>>,
-    cells: PreparedStack<'w, T>,
+    up: Option<PackedConvolution<'a, T>>,
+    cells: PreparedStack<'a, T>,
 }
 
-impl<T: Scalar> Prepared<'_, T> {
+impl<'a, T: Scalar> Pyramid<'a, T> {
+    pub(super) fn new(config: &'a PyramidConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
+        let convolution = |name: &str, of, sections| {
+            PackedConvolution::new(of, parameters.convolution(name), sections, config.precision)
+        };
+        let encoder = (0..config.scales.len()).map(|scale| {
+            let (name, cells) = (format!("encoder.{scale}"), config.encoder(scale));
+            Ok(EncoderScale {
+                down: convolution(&format!("{name}.down"), config.down(scale), 1)?,
+                cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
+            })
+        });
+        let forecaster = (0..config.scales.len()).map(|scale| {
+            let (name, cells) = (format!("forecaster.{scale}"), config.forecaster(scale));
+            let up = (scale > 0).then(|| {
+                let patch = config.scales[scale].down.pow(2);
+                convolution(&format!("{name}.up"), config.up(scale), patch)
+            });
+            Ok(ForecasterScale {
+                up: up.transpose()?,
+                cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
+            })
+        });
+        let hidden = config.head_hidden().map(|hidden| convolution("head.hidden", hidden, 1));
+        Ok(Self {
+            config,
+            encoder: encoder.collect::<Result<_>>()?,
+            forecaster: forecaster.collect::<Result<_>>()?,
+            hidden: hidden.transpose()?,
+            output: convolution("head.output", config.head_output(), 1)?,
+        })
+    }
+
     fn slope(&self) -> T {
         T::from_f64(self.config.slope)
     }
 
-    /// One step of what the cells of a scale read; the coarsest forecaster reads nothing.
-    fn step_of_encoder(&self, frames: &Frames, scale: usize) -> Extent {
-        frames.of_scale(scale, self.config.scales[scale].features(), 1)
+    /// How frames of the input lie in patches, or those of all members.
+    fn patches_of(&self, sizes: &Sizes, frame: Extent) -> Patches {
+        let size = self.config.scales[0].down;
+        Patches { frame, deep: sizes.of_scale(0, frame.channels * size * size), size }
     }
 
-    fn step_of_forecaster(&self, frames: &Frames, scale: usize) -> Extent {
-        frames.of_scale(scale, self.config.forecaster(scale).in_channels, 1)
+    /// What is added to the output.
+    fn addition(&self, sizes: &Sizes) -> Option<Addition> {
+        Addition::of(self.config, sizes.frame.height * sizes.frame.width)
     }
 
-    /// What the cells of the encoder read at a scale, from the patches below.
-    fn descend(
-        &self,
-        scale: usize,
-        patches: &FeatureMaps<T>,
-        inputs: &mut FeatureMaps<T>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()> {
-        self.encoder[scale].down.forward(patches.as_ref(), inputs.as_mut(), scratch)?;
-        inputs.as_mut().leaky_relu(self.slope());
-        Ok(())
+    /// What the first convolution makes of patches of frames, with room for the halo of `inputs`.
+    fn features(&self, patches: &FeatureMaps<T>, scratch: &mut Scratchpad<T>) -> Result<FeatureMaps<T>> {
+        let mut features = self.encoder[0].down.convolve(patches.as_ref(), [0, 0], scratch)?;
+        features.as_mut().leaky_relu(self.slope());
+        Ok(features)
     }
 
     /// The patches of states of the scale below `scale`.
@@ -225,8 +145,8 @@ impl<T: Scalar> Prepared<'_, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<(Option<FeatureMaps<T>>, FeatureMaps<T>)> {
         let hidden = match &self.hidden {
-            Some(link) => {
-                let mut maps = link.convolve(states, self.output.halo(), scratch)?;
+            Some(convolution) => {
+                let mut maps = convolution.convolve(states, self.output.halo(), scratch)?;
                 maps.as_mut().leaky_relu(self.slope());
                 Some(maps)
             }
@@ -238,17 +158,118 @@ impl<T: Scalar> Prepared<'_, T> {
     }
 }
 
-/// A tensor of predicted frames from the patches of an output, with what is added to it, before the activation.
-fn outputs<T: Scalar>(
-    frames: &Frames,
-    patches: &FeatureMaps<T>,
-    steps: usize,
-    added: Option<(Addition, &[T])>,
-) -> Result<Tensor<T>> {
-    let mut outputs = Tensor::zeros(&frames.shape(steps));
-    frames.to_frames(patches, outputs.as_mut_slice())?;
-    if let Some((addition, frame)) = added {
-        addition.add(frame, &mut outputs);
+impl<T: Scalar> Network<T> for Pyramid<'_, T> {
+    fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
+        let scales = self.encoder.iter().zip(&self.config.scales).enumerate();
+        scales
+            .map(|(scale, (part, of_scale))| Stack {
+                cells: &part.cells,
+                step: sizes.of_scale(scale, of_scale.features()),
+            })
+            .collect()
     }
-    Ok(outputs)
+
+    fn forecaster(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
+        let scales = self.forecaster.iter().enumerate();
+        scales
+            .map(|(scale, part)| Stack {
+                cells: &part.cells,
+                step: sizes.of_scale(scale, self.config.forecaster(scale).in_channels),
+            })
+            .collect()
+    }
+
+    fn frames_needed(&self) -> usize {
+        if self.moves() { OpticalFlow::default().frames } else { 1 }
+    }
+
+    fn extrapolate(&self, last_frames: &Tensor<T>, steps: usize) -> Result<Option<Tensor<T>>> {
+        self.moves().then(|| self.carried_on(last_frames, steps)).transpose()
+    }
+
+    fn encode(
+        &self,
+        sizes: &Sizes,
+        frames: &[T],
+        stacks: &mut [StackWorkspace<T>],
+        kept: &mut Kept<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let of_frames = self.patches_of(sizes, sizes.frame);
+        let patches = of_frames.from_frames(frames, self.encoder[0].down.halo())?;
+        let steps = frames.len() / sizes.frame.len();
+        for (scale, EncoderScale { down, cells }) in self.encoder.iter().enumerate() {
+            let (below, from) = stacks.split_at_mut(scale);
+            let stack = &mut from[0];
+            let below = match below.last() {
+                Some(below) => Some(self.patches_below(scale, &below.top().states)?),
+                None => None,
+            };
+            let read = below.as_ref().unwrap_or(&patches).as_ref();
+            down.forward(read, stack.inputs.as_mut(), scratch)?;
+            stack.inputs.as_mut().leaky_relu(self.slope());
+            cells.forward(stack, steps, scratch)?;
+        }
+        kept.patches = Some(patches);
+        Ok(())
+    }
+
+    fn decode(
+        &self,
+        read: &Read<'_, T>,
+        steps: Range<usize>,
+        stacks: &mut [StackWorkspace<T>],
+        logits: &mut [T],
+        kept: &mut Kept<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        kept.extrapolated = match read.extrapolated.filter(|_| self.config.reads_carried()) {
+            Some(frames) => {
+                let of_frames = self.patches_of(read.sizes, read.sizes.frame);
+                let patches = of_frames.from_frames(frames, self.encoder[0].down.halo())?;
+                let features = self.features(&patches, scratch)?;
+                Some([patches, features])
+            }
+            None => None,
+        };
+        for (scale, ForecasterScale { cells, .. }) in self.forecaster.iter().enumerate().rev() {
+            let (from, above) = stacks.split_at_mut(scale + 1);
+            let stack = &mut from[scale];
+            let images = stack.top().images(steps.clone());
+            if let Some(above) = above.first() {
+                let states = above.top().states.images(images.clone());
+                let skip = self.config.skip.then(|| match &kept.extrapolated {
+                    Some([_, features]) if scale == 0 => features.as_ref(),
+                    _ => last_input(&read.encoder[scale]),
+                });
+                self.ascend(scale + 1, states, skip, stack.inputs.images_mut(images), scratch)?;
+            }
+            cells.forward(stack, steps.end, scratch)?;
+        }
+        let finest = stacks[0].top();
+        let (hidden, patches) = self.head(finest.states.images(finest.images(steps)), scratch)?;
+        self.patches_of(read.sizes, read.sizes.predicted).to_frames(&patches, logits)?;
+        if let Some(addition) = self.addition(read.sizes) {
+            addition.add(read.extrapolated.unwrap_or(read.last_frame), logits);
+        }
+        kept.hidden = hidden;
+        Ok(())
+    }
+
+    fn backward(
+        &self,
+        workspace: &mut ForecasterWorkspace<T>,
+        d_logits: &Tensor<T>,
+        gradients: &mut ForecasterParameters<T>,
+        d_input: Option<&mut Tensor<T>>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        self.run_backward(workspace, d_logits, gradients, d_input, scratch)
+    }
+}
+
+/// What the cells of a stack read at their last step.
+fn last_input<T: Scalar>(stack: &StackWorkspace<T>) -> FeatureMapsRef<'_, T> {
+    let layer = stack.top();
+    stack.inputs.images(layer.images(layer.steps() - 1..layer.steps()))
 }

@@ -5,38 +5,21 @@ use convgru_kernels::Scalar;
 use super::time::Reversal;
 use super::{BidirectionalConvGru, Directions};
 use crate::error::{Result, expect_count};
-use crate::fused::conv_gru::{ConvGruOutput, ConvGruWorkspace};
-use crate::fused::sequence::Sequence;
-use crate::parameters::Stamp;
+use crate::fused::conv_gru::{Prepared, StackPass};
+use crate::sequence::{Kept, Output, Sequence, Workspace};
 use crate::tensor::Tensor;
 
-/// The states of a sequence that was read in both directions.
-#[derive(Debug, Clone)]
-pub struct BidirectionalOutput<T> {
-    /// The merged states at every step, in the order of time, `[T, N, 2 hidden, H, W]` or, where they are added up, `[T, N, hidden, H, W]`:
-    /// one tensor for each layer, the topmost layer's alone, or none.
-    ///
-    /// Past the end of a sample they are the merged last states of both directions.
-    pub outputs: Vec<Tensor<T>>,
-    /// The last state of every layer, `[N, hidden, H, W]`: of the forward direction that after the last frame
-    /// of each sample, of the backward direction that after the first.
-    pub last: Directions<Vec<Tensor<T>>>,
-}
-
-/// What [`BidirectionalConvGru::forward_train`] keeps for [`BidirectionalConvGru::backward`]: twice what a
-/// [`ConvGruWorkspace`] holds.
+/// The forward pass of both directions, for their backward pass.
 #[derive(Debug)]
-pub struct BidirectionalWorkspace<T> {
-    pub(super) directions: Directions<ConvGruWorkspace<T>>,
+pub(super) struct BothPasses<T> {
+    pub(super) directions: Directions<StackPass<T>>,
     /// Of the samples, where they differ.
     pub(super) lengths: Option<Vec<usize>>,
-    /// Of the weights of the forward pass.
-    pub(super) stamp: Stamp,
 }
 
-impl<T: Scalar> BidirectionalWorkspace<T> {
-    pub(super) fn reversal(&self) -> Reversal<'_> {
-        Reversal { steps: self.directions.forward.steps(), lengths: self.lengths.as_deref() }
+impl<T: Scalar> Kept for BothPasses<T> {
+    fn bytes(&self) -> usize {
+        self.directions.forward.bytes() + self.directions.backward.bytes()
     }
 }
 
@@ -44,9 +27,8 @@ impl<T: Scalar> BidirectionalConvGru<T> {
     /// A whole sequence in both directions.
     ///
     /// # Shapes
-    /// Those of [`Sequence`]; its states are, if given, those of all layers of the forward direction and then those of all layers of the
-    /// backward direction, which stand before the first frame that each of them reads. A sample with a length of its own is read backward from
-    /// its own end.
+    /// Those of [`Sequence`] and [`Output`]. Initial states stand before the first frame that a direction reads. A sample with a length of its own
+    /// is read backward from its own end.
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch), [`Error::Count`](crate::Error::Count) or
@@ -58,112 +40,91 @@ impl<T: Scalar> BidirectionalConvGru<T> {
     /// let config = BidirectionalConvGruConfig { stack: ConvGruConfig::new(3, &[8]), merge: Merge::Sum };
     /// let network = BidirectionalConvGru::<f32>::new(config, 0)?;
     /// let frames = Tensor::from_fn(&[5, 2, 3, 6, 7], |i| (i % 7) as f32 / 7.0);
-    /// let states = network.forward(Sequence { lengths: Some(&[5, 2]), ..Sequence::new(&frames) })?;
+    /// let states = network.forward(Sequence { lengths: Some(&[5, 2]), ..Sequence::from(&frames) })?;
     /// assert_eq!(states.outputs[0].shape(), [5, 2, 8, 6, 7]);
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
-    pub fn forward(&self, sequence: Sequence<'_, T>) -> Result<BidirectionalOutput<T>> {
-        let both = self.both(sequence)?;
-        let (mut forward, mut backward) = (ConvGruOutput::default(), ConvGruOutput::default());
+    pub fn forward<'a>(&self, sequence: impl Into<Sequence<'a, T>>) -> Result<Output<T>> {
+        let both = self.both(sequence.into())?;
+        let (mut forward, mut backward) = (Output::default(), Output::default());
         let Directions { forward: first, backward: second } = &self.parameters;
-        self.blueprint.sequences(&first.layers)?.forward_sequence(both.forward(sequence), &mut forward)?;
-        self.blueprint.sequences(&second.layers)?.forward_sequence(both.backward(sequence), &mut backward)?;
+        Prepared::new(&self.blueprint, &first.layers)?.forward(both.forward(), &mut forward)?;
+        Prepared::new(&self.blueprint, &second.layers)?.forward(both.backward(), &mut backward)?;
         Ok(self.merged(both.reversal, forward, backward))
     }
 
-    /// A whole sequence, keeping what [`backward`](Self::backward) needs.
+    /// A whole sequence, keeping what [`backward`](Self::backward) needs. The memory of the workspace is used again where the
+    /// shapes are the same.
     ///
     /// # Shapes
     /// As [`forward`](Self::forward).
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
-    pub fn forward_train(
+    pub fn forward_train<'a>(
         &self,
-        sequence: Sequence<'_, T>,
-    ) -> Result<(BidirectionalOutput<T>, BidirectionalWorkspace<T>)> {
-        let mut workspace = None;
-        let output = self.forward_train_into(sequence, &mut workspace)?;
-        Ok((output, workspace.expect("a forward pass leaves a workspace")))
+        sequence: impl Into<Sequence<'a, T>>,
+        workspace: &mut Workspace<T>,
+    ) -> Result<Output<T>> {
+        let both = self.both(sequence.into())?;
+        workspace.write(self.blueprint.stamp, |kept| self.run(&both, kept))
     }
 
-    /// [`forward_train`](Self::forward_train) into the workspace of an earlier sequence, whose memory is used
-    /// again where the shapes are the same; `None` takes memory anew.
-    ///
-    /// # Shapes
-    /// As [`forward`](Self::forward).
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn forward_train_into(
-        &self,
-        sequence: Sequence<'_, T>,
-        workspace: &mut Option<BidirectionalWorkspace<T>>,
-    ) -> Result<BidirectionalOutput<T>> {
-        let both = self.both(sequence)?;
-        let (mut kept_forward, mut kept_backward) = match workspace.take() {
-            Some(kept) => (Some(kept.directions.forward), Some(kept.directions.backward)),
+    fn run(&self, both: &Both<'_, T>, kept: &mut Option<BothPasses<T>>) -> Result<Output<T>> {
+        let (mut kept_forward, mut kept_backward) = match kept.take() {
+            Some(BothPasses { directions, .. }) => (Some(directions.forward), Some(directions.backward)),
             None => (None, None),
         };
         let Directions { forward, backward } = &self.parameters;
-        let forward =
-            self.blueprint.forward_train(&forward.layers, both.forward(sequence), &mut kept_forward)?;
-        let backward =
-            self.blueprint.forward_train(&backward.layers, both.backward(sequence), &mut kept_backward)?;
+        let forward = self.blueprint.forward_train(&forward.layers, both.forward(), &mut kept_forward)?;
+        let backward = self.blueprint.forward_train(&backward.layers, both.backward(), &mut kept_backward)?;
         if let (Some(forward), Some(backward)) = (kept_forward, kept_backward) {
-            let lengths = sequence.lengths.map(<[usize]>::to_vec);
-            let (directions, stamp) = (Directions { forward, backward }, self.blueprint.stamp);
-            *workspace = Some(BidirectionalWorkspace { directions, lengths, stamp });
+            let lengths = both.sequence.lengths.map(<[usize]>::to_vec);
+            *kept = Some(BothPasses { directions: Directions { forward, backward }, lengths });
         }
         Ok(self.merged(both.reversal, forward, backward))
     }
 
     /// A sequence as both directions read it.
     fn both<'a>(&self, sequence: Sequence<'a, T>) -> Result<Both<'a, T>> {
-        let shape = sequence.input.shape();
-        self.blueprint.frame_extent(shape, &["T", "N", "C", "H", "W"])?;
-        sequence.expect_lengths(shape[0], shape[1])?;
+        let (step, steps) = self.blueprint.extent(sequence)?;
         let layers = self.config.stack.layers();
         if let Some(states) = sequence.states {
             expect_count("initial states of both directions", 2 * layers, states.len())?;
-        }
-        let states = sequence.states.map(|states| {
             let (forward, backward) = states.split_at(layers);
-            Directions { forward, backward }
-        });
-        let reversal = Reversal { steps: shape[0], lengths: sequence.lengths };
-        Ok(Both { states, reversed: reversal.of(sequence.input), reversal })
+            self.blueprint.expect_initial(step, Some(forward))?;
+            self.blueprint.expect_initial(step, Some(backward))?;
+        }
+        let reversal = Reversal { steps, lengths: sequence.lengths };
+        Ok(Both { sequence, layers, reversed: reversal.of(sequence.frames()?), reversal })
     }
 
-    fn merged(
-        &self,
-        reversal: Reversal<'_>,
-        forward: ConvGruOutput<T>,
-        backward: ConvGruOutput<T>,
-    ) -> BidirectionalOutput<T> {
+    fn merged(&self, reversal: Reversal<'_>, forward: Output<T>, backward: Output<T>) -> Output<T> {
         let outputs = forward.outputs.into_iter().zip(&backward.outputs);
-        BidirectionalOutput {
+        Output {
             outputs: outputs.map(|(f, b)| reversal.merged(self.config.merge, f, b)).collect(),
-            last: Directions { forward: forward.last, backward: backward.last },
+            last: [forward.last, backward.last].into_iter().flatten().collect(),
         }
     }
 }
 
 /// A sequence as both directions read it.
 struct Both<'a, T> {
-    states: Option<Directions<&'a [Tensor<T>]>>,
+    sequence: Sequence<'a, T>,
+    /// Of each direction.
+    layers: usize,
     reversal: Reversal<'a>,
     /// The frames as the backward direction reads them.
     reversed: Tensor<T>,
 }
 
 impl<T: Scalar> Both<'_, T> {
-    fn forward<'s>(&'s self, sequence: Sequence<'s, T>) -> Sequence<'s, T> {
-        Sequence { states: self.states.map(|states| states.forward), ..sequence }
+    fn forward(&self) -> Sequence<'_, T> {
+        Sequence { states: self.sequence.states.map(|states| &states[..self.layers]), ..self.sequence }
     }
 
-    fn backward<'s>(&'s self, sequence: Sequence<'s, T>) -> Sequence<'s, T> {
-        let states = self.states.map(|states| states.backward);
-        Sequence { input: &self.reversed, states, ..sequence }
+    fn backward(&self) -> Sequence<'_, T> {
+        let states = self.sequence.states.map(|states| &states[self.layers..]);
+        Sequence { inputs: std::slice::from_ref(&self.reversed), states, ..self.sequence }
     }
 }

@@ -6,13 +6,11 @@ mod time;
 
 use convgru_kernels::Scalar;
 
-pub use backward::{BidirectionalBackward, BidirectionalOutputGradients};
-pub use forward::{BidirectionalOutput, BidirectionalWorkspace};
-
-use super::conv_gru::{Blueprint, ConvGru, ConvGruParameters, MemoryBudget};
+use super::conv_gru::{Blueprint, ConvGru, ConvGruParameters};
 use crate::config::BidirectionalConvGruConfig;
 use crate::error::Result;
 use crate::parameters::{Parameters, Stamp};
+use crate::sequence::MemoryBudget;
 use crate::tensor::Tensor;
 
 /// Something of both directions of time.
@@ -46,21 +44,21 @@ impl<T: Scalar> Parameters<T> for BidirectionalConvGruParameters<T> {
 /// After step `t` the forward direction knows the frames up to `t`, the backward direction those from `t` on; their states of each
 /// step, side by side or added up ([`Merge`](crate::Merge)), know the whole sequence. The directions
 /// meet nowhere else: layers of a stack read the layer below in their own direction, as in the bidirectional GRU-RCN of
-/// Ballas et al. 2015, whose classifier reads the last states of both ([`BidirectionalOutput::last`]). Networks whose
+/// Ballas et al. 2015, whose classifier reads the last states of both ([`Output::last`](crate::Output::last)). Networks whose
 /// layers read both directions of the layer below (`torch.nn.GRU`) are one of these for each layer, each reading the outputs of
 /// the one before.
 ///
 /// ```
-/// use convgru_model::{BidirectionalConvGru, BidirectionalConvGruConfig, ConvGruConfig, Sequence, Tensor};
+/// use convgru_model::{BidirectionalConvGru, BidirectionalConvGruConfig, ConvGruConfig, Tensor};
 ///
 /// let config = BidirectionalConvGruConfig::new(ConvGruConfig::new(3, &[8]));
 /// let network = BidirectionalConvGru::<f32>::new(config, 0)?;
 /// let frames = Tensor::from_fn(&[5, 1, 3, 6, 7], |i| (i % 7) as f32 / 7.0);
-/// let states = network.forward(Sequence::new(&frames))?;
+/// let states = network.forward(&frames)?;
 /// assert_eq!(states.outputs[0].shape(), [5, 1, 2 * 8, 6, 7]);
 /// // The last state of the backward direction is that at the first frame.
 /// let first = states.outputs[0].index(0);
-/// assert_eq!(&first.as_slice()[8 * 6 * 7..], states.last.backward[0].as_slice());
+/// assert_eq!(&first.as_slice()[8 * 6 * 7..], states.last[1].as_slice());
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Debug, Clone)]

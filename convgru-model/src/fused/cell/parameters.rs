@@ -159,17 +159,8 @@ pub(crate) fn draw<T: Scalar>(
     random: &mut Random,
 ) -> CellParameters<T> {
     let CellShape { in_channels, hidden_channels, kernel: [kh, kw], input_kernel: [ih, iw], reset } = shape;
-    let taps = kh * kw;
-    let (inner, outer) = (in_channels * ih * iw, hidden_channels * taps);
-    let (mut input, mut hidden) = (Vec::new(), Vec::new());
-    for _gate in 0..GATES {
-        let joint: Vec<T> =
-            init::draw(initializer, [hidden_channels, inner + outer], hidden_channels * taps, random);
-        for row in joint.chunks_exact(inner + outer) {
-            input.extend_from_slice(&row[..inner]);
-            hidden.extend_from_slice(&row[inner..]);
-        }
-    }
+    let columns = [in_channels * ih * iw, hidden_channels * kh * kw];
+    let [input, hidden] = init::draw_joint(initializer, [GATES, hidden_channels], columns, kh * kw, random);
     let rows = GATES * hidden_channels;
     let tensor =
         |shape: &[usize], data| Tensor::from_vec(shape, data).expect("one weight was drawn for each place");

@@ -81,8 +81,8 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
     }
 
     /// A step. Without a state no hidden convolution is done.
-    pub(crate) fn step(&self, step: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
-        let Step { input, gates, keep_gates, hidden, reset_hidden, memory, next } = step;
+    pub(crate) fn step(&self, step: CellStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+        let CellStep { input, gates, keep_gates, hidden, reset_hidden, memory, next } = step;
         let weights = self.weights();
         if let Some(memory) = memory {
             let CellWeights { update_and_reset, candidate, .. } = weights;
@@ -113,10 +113,10 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
     /// activations.
     pub(crate) fn recur_backward(
         &self,
-        step: StepBackward<'_, T>,
+        step: CellStepBackward<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let StepBackward { gates, hidden, memory, mut d_hidden, mut d_gates, mut products } = step;
+        let CellStepBackward { gates, hidden, memory, mut d_hidden, mut d_gates, mut products } = step;
         let activations = self.options.activations;
         let first = CandidateBackward {
             gates,
@@ -219,7 +219,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
 }
 
 /// The buffers of one step.
-pub(crate) struct Step<'a, T> {
+pub(crate) struct CellStep<'a, T> {
     /// The input, `[N, in_channels, H, W]`, unless the gates hold `W*x + b`.
     pub(crate) input: Option<FeatureMapsRef<'a, T>>,
     /// `W*x + b` on entry where no input is given, the gates on return, `[N, 3 hidden, H, W]`.
@@ -237,7 +237,7 @@ pub(crate) struct Step<'a, T> {
 }
 
 /// The buffers of the backward pass of one step.
-pub(crate) struct StepBackward<'a, T> {
+pub(crate) struct CellStepBackward<'a, T> {
     /// The gates of the step.
     pub(crate) gates: FeatureMapsRef<'a, T>,
     /// The state before the step.

@@ -2,221 +2,126 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::super::stack::{StackBackward, StackWorkspace};
-use super::super::state_gradient::StateGradient;
-use super::{Blueprint, ConvGru, ConvGruParameters, ConvGruWorkspace};
-use crate::error::{Result, expect_count};
+use super::{Blueprint, ConvGru, ConvGruParameters, StackPass};
+use crate::error::Result;
 use crate::fused::cell::{CellParameters, expect_layers};
-use crate::tensor::{Tensor, expect_shape};
-
-/// Whether a backward pass computes the gradient of its input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InputGradient {
-    /// Computed and returned.
-    Compute,
-    /// Not needed: the input is data.
-    Skip,
-}
-
-/// The gradients of the loss with respect to the states of a sequence.
-#[derive(Debug, Clone)]
-pub struct ConvGruOutputGradients<'a, T> {
-    /// Of the states after every step, one `[T, N, hidden, H, W]` for each layer; `None` is zero.
-    pub outputs: Vec<Option<&'a Tensor<T>>>,
-    /// Of the state after the last step, one `[N, hidden, H, W]` for each layer; `None` is
-    /// zero. Added to that of `outputs` at the last step.
-    pub last: Vec<Option<&'a Tensor<T>>>,
-}
-
-/// What [`ConvGru::backward`] returns.
-#[derive(Debug, Clone)]
-pub struct ConvGruBackward<T> {
-    /// Gradient of the input, `[T, N, in_channels, H, W]`, where asked for.
-    pub d_input: Option<Tensor<T>>,
-    /// Gradient of each layer's initial state, `[N, hidden, H, W]`, where states were
-    /// given. Without them no hidden convolution was done whose gradient could be taken;
-    /// give zeros to have it.
-    pub d_initial: Option<Vec<Tensor<T>>>,
-}
+use crate::fused::stack::StackBackward;
+use crate::sequence::{InputGradients, LossGradient, OutputGradients, StateGradient, Workspace};
+use crate::tensor::Tensor;
 
 impl<T: Scalar> ConvGru<T> {
-    /// Adds the gradients of all weights and returns those of the input and the initial states.
+    /// Adds the gradients of all weights and returns those of what the network was given.
     ///
     /// The equations are those of docs/math.md; weight gradients and the gradient of the input
-    /// are one convolution over all steps. The weights must be those of `forward_train`.
+    /// are one convolution over all steps. The weights must be those of [`forward_train`](Self::forward_train).
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence,
-    /// [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of weights that were changed since. Nothing
-    /// has changed then.
-    pub fn backward(
-        &self,
-        workspace: &mut ConvGruWorkspace<T>,
-        d_outputs: &ConvGruOutputGradients<'_, T>,
-        input_gradient: InputGradient,
-        gradients: &mut ConvGruParameters<T>,
-    ) -> Result<ConvGruBackward<T>> {
-        self.backward_layers(workspace, d_outputs, input_gradient, &mut gradients.layers)
-    }
-
-    /// [`backward`](Self::backward) with gradients of states that enter one after the other: no tensor
-    /// of a whole sequence is needed for them, nor one for the states if they are read here.
-    ///
-    /// `enter` is called for every layer and step once, for the steps of a layer from the last to the
-    /// first. It may read the state and adds the gradient of the loss with respect to it; where it
-    /// adds nothing that is zero.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count)
-    /// if `gradients` do not fit the network, [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of
-    /// weights that were changed since, and the first error of `enter`, which alone leaves the gradients half added.
-    ///
-    /// The mean of the squares of the top layer's states, one state in memory at a time:
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if a gradient does not fit the sequence, or `gradients`
+    /// the network; [`Error::Workspace`](crate::Error::Workspace) for a workspace of another network or of weights that were changed since. Nothing
+    /// has changed then. The first error of a [`LossGradient::States`], which leaves the gradients half added.
     ///
     /// ```
-    /// use convgru_model::{
-    ///     ConvGru, ConvGruConfig, InputGradient, Outputs, Parameters, StateGradient, Tensor,
-    /// };
+    /// use convgru_model::{ConvGru, ConvGruConfig, OutputGradients, Parameters, Sequence, Tensor, Workspace};
     ///
-    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[8, 4]), 0)?;
+    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+    /// let frames = Tensor::from_fn(&[5, 2, 2, 6, 7], |i| (i % 7) as f32 / 7.0);
+    /// let sequence = Sequence { lengths: Some(&[5, 3]), input_gradient: true, ..Sequence::from(&frames) };
+    /// let mut workspace = Workspace::default();
+    /// let states = network.forward_train(sequence, &mut workspace)?;
+    /// let d_states = OutputGradients { last: vec![Some(&states.last[0])], ..Default::default() };
     /// let mut gradients = network.parameters().zeros_like();
-    /// let (mut workspace, mut loss) = (None, 0.0);
-    /// let frames = Tensor::from_fn(&[5, 1, 2, 6, 7], |i| (i % 7) as f32 / 7.0);
-    /// network.forward_train_into(&frames, None, Outputs::None, &mut workspace)?;
-    /// if let Some(workspace) = &mut workspace {
-    ///     let mut state = Tensor::zeros(&workspace.state_shape(1));
-    ///     let numbers = (workspace.steps() * state.len()) as f32;
-    ///     let enter = |mut entry: StateGradient<'_, f32>| {
-    ///         if entry.layer() == 1 {
-    ///             entry.read_state(&mut state)?;
-    ///             for value in state.as_mut_slice() {
-    ///                 loss += *value * *value / numbers;
-    ///                 *value *= 2.0 / numbers;
-    ///             }
-    ///             entry.add(&state)?;
-    ///         }
-    ///         Ok(())
-    ///     };
-    ///     network.backward_with(workspace, enter, InputGradient::Skip, &mut gradients)?;
-    /// }
-    /// assert!(loss > 0.0);
+    /// let back = network.backward(&mut workspace, &d_states, &mut gradients)?;
+    /// // Frames past the end of a sample are not its own.
+    /// assert!(back.inputs[0].index(3).slice(1).iter().all(|&d| d == 0.0));
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
-    pub fn backward_with(
+    pub fn backward<'l>(
         &self,
-        workspace: &mut ConvGruWorkspace<T>,
-        enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
-        input_gradient: InputGradient,
+        workspace: &mut Workspace<T>,
+        loss: impl Into<LossGradient<'l, T>>,
         gradients: &mut ConvGruParameters<T>,
-    ) -> Result<ConvGruBackward<T>> {
-        self.blueprint.expect_layers(workspace, &gradients.layers)?;
-        let run = BackwardRun { layers: &self.parameters.layers, workspace, input_gradient };
-        self.blueprint.run_backward(run, enter, &mut gradients.layers)
-    }
-
-    /// [`backward`](Self::backward) into gradients that lie in a slice.
-    pub(crate) fn backward_layers(
-        &self,
-        workspace: &mut ConvGruWorkspace<T>,
-        d_outputs: &ConvGruOutputGradients<'_, T>,
-        input_gradient: InputGradient,
-        gradients: &mut [CellParameters<T>],
-    ) -> Result<ConvGruBackward<T>> {
-        let run = BackwardRun { layers: &self.parameters.layers, workspace, input_gradient };
-        self.blueprint.backward(run, d_outputs, gradients)
+    ) -> Result<InputGradients<T>> {
+        let run = BackwardRun {
+            layers: &self.parameters.layers,
+            pass: workspace.read(self.blueprint.stamp)?,
+            gradients: &mut gradients.layers,
+        };
+        self.blueprint.expect_gradients(run.gradients)?;
+        self.blueprint.backward(run, loss.into())
     }
 }
 
-/// A way back through a stack: its weights, what its forward pass kept, and what is asked for.
+/// A way back through a stack: its weights, its forward pass, and where the gradients of weights are added.
 pub(crate) struct BackwardRun<'a, T> {
     pub(crate) layers: &'a [CellParameters<T>],
-    pub(crate) workspace: &'a mut ConvGruWorkspace<T>,
-    pub(crate) input_gradient: InputGradient,
+    pub(crate) pass: &'a mut StackPass<T>,
+    pub(crate) gradients: &'a mut [CellParameters<T>],
 }
 
 impl Blueprint {
-    /// [`ConvGru::backward`] with the given weights.
+    /// [`ConvGru::backward`] with the given weights, for gradients that fit them.
     pub(crate) fn backward<T: Scalar>(
         &self,
         run: BackwardRun<'_, T>,
-        d_outputs: &ConvGruOutputGradients<'_, T>,
-        gradients: &mut [CellParameters<T>],
-    ) -> Result<ConvGruBackward<T>> {
-        self.expect_layers(run.workspace, gradients)?;
-        self.expect_output_gradients(&run.workspace.forward, d_outputs)?;
-        let last = run.workspace.steps() - 1;
-        let enter = |mut entry: StateGradient<'_, T>| {
-            if let Some(d_last) = d_outputs.last[entry.layer].filter(|_| entry.step == last) {
+        loss: LossGradient<'_, T>,
+    ) -> Result<InputGradients<T>> {
+        let d = match loss {
+            LossGradient::States(enter) => return self.run_backward(run, enter),
+            LossGradient::Tensors(d) => d,
+        };
+        let first = self.first_of(run.pass.outputs);
+        self.expect_output_gradients(run.pass, d)?;
+        let last = run.pass.workspace.top().steps() - 1;
+        let mut enter = |mut entry: StateGradient<'_, T>| {
+            if let Some(d_last) = d.last(entry.layer).filter(|_| entry.step == last) {
                 entry.add_images(d_last.as_slice())?;
             }
-            if let Some(d_output) = d_outputs.outputs[entry.layer] {
-                entry.add_images(d_output.slice(entry.step))?;
+            match entry.layer.checked_sub(first).and_then(|output| d.output(output)) {
+                Some(d_output) => entry.add_images(d_output.slice(entry.step)),
+                None => Ok(()),
             }
-            Ok(())
         };
-        self.run_backward(run, enter, gradients)
+        self.run_backward(run, &mut enter)
     }
 
     fn run_backward<T: Scalar>(
         &self,
         run: BackwardRun<'_, T>,
-        enter: impl FnMut(StateGradient<'_, T>) -> Result<()>,
-        gradients: &mut [CellParameters<T>],
-    ) -> Result<ConvGruBackward<T>> {
-        let BackwardRun { layers, workspace, input_gradient } = run;
-        let workspace = &mut workspace.forward;
+        enter: &mut dyn FnMut(StateGradient<'_, T>) -> Result<()>,
+    ) -> Result<InputGradients<T>> {
+        let BackwardRun { layers, pass, gradients } = run;
+        let workspace = &mut pass.workspace;
         let (stack, mut scratch) = (self.prepared(layers)?, Scratchpad::new());
         let mut back = StackBackward::new(&stack, workspace)?;
-        let want_input = input_gradient == InputGradient::Compute;
-        let d_maps = back.sequence(&stack, workspace, enter, gradients, want_input, &mut scratch)?;
-        let d_input = match d_maps {
-            Some(maps) => {
-                let [images, c, h, w] = maps.extent().dims();
-                let batch = workspace.top().batch;
-                let mut tensor = Tensor::zeros(&[images / batch, batch, c, h, w]);
-                maps.as_ref().write_nchw(tensor.as_mut_slice())?;
-                Some(tensor)
-            }
-            None => None,
-        };
+        let d_input =
+            back.sequence(&stack, workspace, enter, gradients, pass.input_gradient, &mut scratch)?;
+        let mut inputs = Vec::new();
+        if let Some(maps) = d_input {
+            let [images, c, h, w] = maps.extent().dims();
+            let batch = workspace.top().batch;
+            let mut tensor = Tensor::zeros(&[images / batch, batch, c, h, w]);
+            maps.as_ref().write_nchw(tensor.as_mut_slice())?;
+            inputs.push(tensor);
+        }
         let given = workspace.top().state_before(0).is_some();
-        let d_initial = given
-            .then(|| back.layers.iter().map(|layer| layer.d_initial()).collect::<Result<_>>())
-            .transpose()?;
-        Ok(ConvGruBackward { d_input, d_initial })
+        let states = back.layers.iter().filter(|_| given).map(|layer| layer.d_initial());
+        Ok(InputGradients { inputs, states: states.collect::<Result<_>>()?, contexts: Vec::new() })
     }
 
-    /// Fails unless the workspace is of this network with its weights as they are, and the gradients of its layers.
-    pub(crate) fn expect_layers<T: Scalar>(
-        &self,
-        workspace: &ConvGruWorkspace<T>,
-        gradients: &[CellParameters<T>],
-    ) -> Result<()> {
-        let layers = self.config.layers();
-        expect_count("layers of the workspace", layers, workspace.layers())?;
-        self.stamp.expect(workspace.stamp)?;
+    /// Fails unless there are gradients of the weights of all layers.
+    pub(crate) fn expect_gradients<T: Scalar>(&self, gradients: &[CellParameters<T>]) -> Result<()> {
         expect_layers("gradients.", &self.config, gradients)
     }
 
     fn expect_output_gradients<T: Scalar>(
         &self,
-        workspace: &StackWorkspace<T>,
-        d_outputs: &ConvGruOutputGradients<'_, T>,
+        pass: &StackPass<T>,
+        d: &OutputGradients<'_, T>,
     ) -> Result<()> {
-        let layers = self.config.layers();
-        expect_count("gradients of outputs", layers, d_outputs.outputs.len())?;
-        expect_count("gradients of last states", layers, d_outputs.last.len())?;
-        for (index, layer) in workspace.layers.iter().enumerate() {
-            let [n, c, h, w] = layer.state_extent().dims();
-            if let Some(d_output) = d_outputs.outputs[index] {
-                let what = format!("gradient of the outputs of layer {index}");
-                expect_shape(&what, d_output.shape(), &[layer.steps(), n, c, h, w])?;
-            }
-            if let Some(d_last) = d_outputs.last[index] {
-                let what = format!("gradient of the last state of layer {index}");
-                expect_shape(&what, d_last.shape(), &[n, c, h, w])?;
-            }
-        }
-        Ok(())
+        let states = pass.workspace.layers.iter().map(|layer| layer.state_extent().dims().to_vec());
+        let last: Vec<Vec<usize>> = states.collect();
+        let steps = pass.workspace.top().steps();
+        let outputs = last[self.first_of(pass.outputs)..].iter().map(|state| [&[steps], &state[..]].concat());
+        d.expect_shapes(&outputs.collect::<Vec<_>>(), &last)
     }
 }

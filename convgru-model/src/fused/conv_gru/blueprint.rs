@@ -1,14 +1,15 @@
 //! A stack without its weights: what it is and how it runs.
 
-use convgru_kernels::{Extent, Scalar, Scratchpad};
+use convgru_kernels::{Extent, Scalar};
 
-use super::{ConvGruParameters, ConvGruSequences, MemoryBudget, Outputs};
+use super::ConvGruParameters;
 use crate::config::ConvGruConfig;
 use crate::error::{Error, Result, expect_count};
 use crate::fused::cell::{CellParameters, expect_layers};
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::memory;
 use crate::parameters::Stamp;
+use crate::sequence::{MemoryBudget, Outputs, Sequence, expect_steps};
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
 /// A stack whose weights lie elsewhere: in a [`ConvGru`](super::ConvGru), or beside those of another stack.
@@ -43,22 +44,24 @@ impl Blueprint {
         PreparedStack::new("", layers, &self.config)
     }
 
-    /// The stack prepared for sequences.
-    pub(crate) fn sequences<'a, T: Scalar>(
-        &'a self,
-        layers: &'a [CellParameters<T>],
-    ) -> Result<ConvGruSequences<'a, T>> {
-        let stack = self.prepared(layers)?;
-        Ok(ConvGruSequences { blueprint: self, stack, workspace: None, scratch: Scratchpad::new() })
-    }
-
     /// The lowest layer whose states are returned.
     pub(crate) fn first_of(&self, outputs: Outputs) -> usize {
         match outputs {
-            Outputs::AllLayers => 0,
+            Outputs::All => 0,
             Outputs::Top => self.config.layers() - 1,
             Outputs::None => self.config.layers(),
         }
+    }
+
+    /// The extent of one step, and how many there are, of a sequence that fits the stack but for its initial states.
+    pub(crate) fn extent<T: Scalar>(&self, sequence: Sequence<'_, T>) -> Result<(Extent, usize)> {
+        let shape = sequence.frames()?.shape();
+        let step = self.frame_extent(shape, &["T", "N", "C", "H", "W"])?;
+        sequence.expect_lengths(shape[0], step.batch)?;
+        if step.channels == 0 {
+            expect_steps("steps without input", shape[0])?;
+        }
+        Ok((step, shape[0]))
     }
 
     /// Fails unless initial states, where there are any, are those of sequences of such steps.

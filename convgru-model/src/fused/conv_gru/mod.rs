@@ -2,26 +2,25 @@
 
 mod backward;
 mod blueprint;
-mod sequences;
-mod training;
+mod forward_train;
+mod prepared;
+mod stream;
 
 use convgru_kernels::Scalar;
 
 pub(crate) use backward::BackwardRun;
-pub use backward::{ConvGruBackward, ConvGruOutputGradients, InputGradient};
 pub(crate) use blueprint::Blueprint;
-pub use sequences::ConvGruSequences;
-pub use training::{ConvGruWorkspace, MemoryBudget};
+pub(crate) use forward_train::StackPass;
+pub use prepared::Prepared;
+pub use stream::Stream;
 
-use super::sequence::Sequence;
-use super::stack::PreparedStack;
-use super::stream::ConvGruStream;
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::fused::cell::{self, CellParameters, CellShape};
 use crate::memory;
 use crate::parameters::{Parameters, Stamp, Take};
 use crate::random::Random;
+use crate::sequence::{MemoryBudget, Output, Sequence};
 use crate::tensor::Tensor;
 
 /// The parameters of a [`ConvGru`], or their gradients.
@@ -48,8 +47,9 @@ impl<T: Scalar> Parameters<T> for ConvGruParameters<T> {
 /// A stack of convolutional GRU cells.
 ///
 /// Two ways to run it that give the same bits: [`step`](Self::step) takes one frame and
-/// returns the state of every layer, [`forward`](Self::forward) takes a sequence. For frames
-/// that keep coming, [`prepare`](Self::prepare) packs the weights once.
+/// returns the state of every layer, [`forward`](Self::forward) takes a sequence. For frames and sequences
+/// that keep coming, [`prepare`](Self::prepare) packs the weights once. [`forward_train`](Self::forward_train) and
+/// [`backward`](Self::backward) give gradients.
 ///
 /// ```
 /// use convgru_model::{ConvGru, ConvGruConfig, Tensor};
@@ -68,28 +68,6 @@ impl<T: Scalar> Parameters<T> for ConvGruParameters<T> {
 pub struct ConvGru<T> {
     blueprint: Blueprint,
     parameters: ConvGruParameters<T>,
-}
-
-/// Which layers' states [`ConvGru::forward`] returns for every step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outputs {
-    /// Every layer's.
-    AllLayers,
-    /// The topmost layer's.
-    Top,
-    /// No layer's: the states after the last step alone.
-    None,
-}
-
-/// The states of a sequence. The default is that of none, to be filled by
-/// [`ConvGruSequences::forward_into`].
-#[derive(Debug, Clone, Default)]
-pub struct ConvGruOutput<T> {
-    /// States after every step, `[T, N, hidden, H, W]`: one tensor for each layer, the
-    /// topmost layer's alone, or none.
-    pub outputs: Vec<Tensor<T>>,
-    /// The state of every layer after the last step, `[N, hidden, H, W]`.
-    pub last: Vec<Tensor<T>>,
 }
 
 impl<T: Scalar> ConvGru<T> {
@@ -173,7 +151,8 @@ impl<T: Scalar> ConvGru<T> {
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if an argument does not fit.
     pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
         let extent = self.blueprint.frame_extent(input.shape(), &["N", "C", "H", "W"])?;
-        let mut stream = ConvGruStream::new(self.prepared()?, extent)?;
+        let stack = self.blueprint.prepared(&self.parameters.layers)?;
+        let mut stream = Stream::new(stack, extent)?;
         if let Some(states) = states {
             stream.set_states(states)?;
         }
@@ -181,74 +160,48 @@ impl<T: Scalar> ConvGru<T> {
         stream.states()
     }
 
-    /// A stream of frames of one size: weights packed once, memory kept between frames.
-    ///
-    /// The stream borrows the network, so its packed weights cannot outlive a change of them.
-    ///
-    /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if a size is zero,
-    /// [`Error::TooLarge`](crate::Error::TooLarge) if frames of the size would need more memory than the machine has.
-    pub fn prepare(&self, batch: usize, height: usize, width: usize) -> Result<ConvGruStream<'_, T>> {
-        let frame = [batch, self.config().in_channels, height, width];
-        let extent = self.blueprint.frame_extent(&frame, &["N", "C", "H", "W"])?;
-        let mut stream = ConvGruStream::new(self.prepared()?, extent)?;
-        stream.warm_up()?;
-        Ok(stream)
-    }
-
     /// A whole sequence.
     ///
     /// # Shapes
-    /// `input`: `[T, N, in_channels, H, W]`; `states`: for each layer `[N, hidden, H, W]`,
-    /// `None` is zero; outputs: `[T, N, hidden, H, W]`. Steps come first: frames that lie as `[N, T, in_channels, H, W]`
+    /// Those of [`Sequence`] and [`Output`]. Steps come first: frames that lie as `[N, T, in_channels, H, W]`
     /// ("batch first") go through [`Tensor::swap_steps_and_batch`] on their way in, and outputs on their way out.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if an argument does not fit.
-    pub fn forward(
-        &self,
-        input: &Tensor<T>,
-        states: Option<&[Tensor<T>]>,
-        outputs: Outputs,
-    ) -> Result<ConvGruOutput<T>> {
-        self.forward_sequence(Sequence { states, outputs, ..Sequence::new(input) })
-    }
-
-    /// A whole sequence, whose samples may be of different lengths.
-    ///
-    /// # Shapes
-    /// As [`forward`](Self::forward); lengths: one for each sample.
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward), and [`Error::OutOfRange`](crate::Error::OutOfRange) for a length of more steps than there are.
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if an argument does not fit,
+    /// [`Error::OutOfRange`](crate::Error::OutOfRange) for a length of more steps than there are.
     ///
     /// ```
     /// use convgru_model::{ConvGru, ConvGruConfig, Sequence, Tensor};
     ///
     /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
     /// let frames = Tensor::zeros(&[5, 2, 2, 6, 7]);
-    /// let result = network.forward_sequence(Sequence { lengths: Some(&[5, 9]), ..Sequence::new(&frames) });
+    /// let states = network.forward(&frames)?;
+    /// assert_eq!(states.outputs[0].shape(), [5, 2, 4, 6, 7]);
+    /// assert_eq!(states.last[0].shape(), [2, 4, 6, 7]);
+    /// let result = network.forward(Sequence { lengths: Some(&[5, 9]), ..Sequence::from(&frames) });
     /// let error = result.map(drop).expect_err("there are five frames");
     /// assert_eq!(error.to_string(), "length of sample 1: 9 given where 0 to 5 is possible");
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
-    pub fn forward_sequence(&self, sequence: Sequence<'_, T>) -> Result<ConvGruOutput<T>> {
-        let mut result = ConvGruOutput::default();
-        self.prepare_sequences()?.forward_sequence(sequence, &mut result)?;
-        Ok(result)
+    pub fn forward<'a>(&self, sequence: impl Into<Sequence<'a, T>>) -> Result<Output<T>> {
+        let mut output = Output::default();
+        self.prepare()?.forward(sequence, &mut output)?;
+        Ok(output)
     }
 
-    /// The network with its weights packed for sequences, which keeps its memory between them.
+    /// The network with its weights packed: for one sequence after the other, or for frames that keep coming.
     ///
     /// It borrows the network, so its packed weights cannot outlive a change of them.
     ///
     /// # Errors
-    /// [`Error::Kernel`](crate::Error::Kernel) if the weights are beyond memory addresses.
-    pub fn prepare_sequences(&self) -> Result<ConvGruSequences<'_, T>> {
-        self.blueprint.sequences(&self.parameters.layers)
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the weights are no longer those of the configuration,
+    /// [`Error::Kernel`](crate::Error::Kernel) if they are beyond memory addresses.
+    pub fn prepare(&self) -> Result<Prepared<'_, T>> {
+        Prepared::new(&self.blueprint, &self.parameters.layers)
     }
 
-    fn prepared(&self) -> Result<PreparedStack<'_, T>> {
-        self.blueprint.prepared(&self.parameters.layers)
+    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
+    pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
+        self.blueprint.memory_budget = budget;
     }
 }

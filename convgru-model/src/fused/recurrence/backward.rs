@@ -7,7 +7,7 @@ use convgru_kernels::{FeatureMaps, FeatureMapsMut, Scalar, Scratchpad};
 
 use super::LayerWorkspace;
 use crate::error::Result;
-use crate::fused::cell::{CellParameters, GATES, PreparedCell, RecurrentImages, StepBackward};
+use crate::fused::cell::{CellParameters, CellStepBackward, GATES, PreparedCell, RecurrentImages};
 use crate::tensor::Tensor;
 
 /// The gradients of a layer on the way back through its steps.
@@ -69,7 +69,7 @@ impl<T: Scalar> LayerBackward<T> {
         }
         let images = workspace.images(t..t + 1);
         let of_block = workspace.images(t - block.start..t + 1 - block.start);
-        let step = StepBackward {
+        let step = CellStepBackward {
             gates: workspace.gates.images(workspace.gate_images(images.clone())),
             hidden: workspace.state_before(t),
             memory: workspace.memory(images),

@@ -7,7 +7,7 @@ use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar, Scratchpad};
 use super::Ends;
 use crate::config::ResetGate;
 use crate::error::Result;
-use crate::fused::cell::{GATES, PreparedCell, Step};
+use crate::fused::cell::{CellStep, GATES, PreparedCell};
 use crate::tensor::Tensor;
 
 /// What a layer writes on its way forward and reads on its way backward.
@@ -82,6 +82,12 @@ impl<T: Scalar> LayerWorkspace<T> {
         self.states.extent().channels == cell.shape().hidden_channels
             && self.reset_hidden.halo() == own
             && self.memory.is_some() == after
+    }
+
+    /// Numbers of gates and states.
+    pub(crate) fn numbers(&self) -> usize {
+        let memory = self.memory.as_ref().map_or(0, |memory| memory.extent().len());
+        self.gates.extent().len() + self.states.extent().len() + memory
     }
 
     /// Steps the workspace has room for.
@@ -192,7 +198,7 @@ impl<T: Scalar> LayerWorkspace<T> {
         })
     }
 
-    /// Step `t`, with its input where the gates do not hold its part.
+    /// CellStep `t`, with its input where the gates do not hold its part.
     fn step(
         &mut self,
         cell: &PreparedCell<'_, T>,
@@ -207,7 +213,7 @@ impl<T: Scalar> LayerWorkspace<T> {
             0 => self.has_initial.then(|| self.initial.as_ref()),
             _ => Some(before.images(images.start - self.batch..images.start)),
         };
-        let step = Step {
+        let step = CellStep {
             input,
             memory: self.memory.as_mut().map(|memory| memory.images_mut(gates.clone())),
             gates: self.gates.images_mut(gates),

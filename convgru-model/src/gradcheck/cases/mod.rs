@@ -2,11 +2,10 @@
 
 mod bidirectional;
 mod conv_gru;
-mod encoder_forecaster;
+mod forecaster;
 mod layer;
-mod pyramid;
 mod recurrent;
-mod truncated;
+mod sequences;
 
 use super::Case;
 
@@ -23,9 +22,7 @@ use super::Case;
 pub fn cases() -> Vec<Case> {
     let mut cases = conv_gru::cases();
     cases.extend(bidirectional::cases());
-    cases.extend(encoder_forecaster::cases());
-    cases.extend(pyramid::cases());
-    cases.extend(truncated::cases());
+    cases.extend(forecaster::cases());
     cases.extend(recurrent::cases());
     cases.extend(layer::cases());
     cases

@@ -13,7 +13,7 @@ use crate::tensor::{Tensor, expect_shape};
 
 /// `f(a[first])`, or `f(a[first] + b[second])`, of channels of one operand or of two.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Gate {
+pub(crate) struct GateFunction {
     /// Channels of the first operand.
     pub(crate) first: Range<usize>,
     /// Channels of the second operand, as many.
@@ -21,7 +21,7 @@ pub(crate) struct Gate {
     pub(crate) activation: Activation,
 }
 
-impl Gate {
+impl GateFunction {
     /// Of the same channels of both operands.
     pub(crate) fn of(range: Range<usize>, activation: Activation) -> Self {
         Self { first: range.clone(), second: range, activation }

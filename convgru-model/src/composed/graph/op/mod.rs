@@ -18,7 +18,7 @@ use convgru_kernels::conv::PackedWeights;
 use convgru_kernels::{Extent, FeatureMaps, Scalar};
 
 pub(crate) use convolution::Convolution;
-pub(crate) use gate::Gate;
+pub(crate) use gate::GateFunction;
 pub use padding::Edge;
 pub(crate) use padding::Pad;
 pub(crate) use pooling::{Pooling, Resize};
@@ -43,7 +43,7 @@ pub(crate) enum Op {
     /// `h + z.(n - h)` of z, n, h.
     Blend,
     /// An elementwise function of some channels, or of the sums of some channels of both operands.
-    Gate(Gate),
+    Gate(GateFunction),
     /// Adds one number for each channel of each image, `[M, C, 1, 1]`, to all its pixels.
     AddToPixels,
     /// Multiplies each channel by a number of its own: x and `[C]`.

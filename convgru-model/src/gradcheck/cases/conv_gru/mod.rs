@@ -2,10 +2,10 @@
 
 mod kinds;
 mod kinks;
-mod operation;
+mod stack;
 
-use operation::Recurrent;
 use proptest::prelude::*;
+use stack::Stack;
 
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::gradcheck::draw;
@@ -26,7 +26,7 @@ pub(super) fn cases() -> Vec<Case> {
         candidate: Activation::Tanh,
         dilation: [1, 1],
         input_dilation: None,
-        form: Form::Cell,
+        form: Form::Step,
     };
     let after = Drawn { reset: ResetGate::After, ..case };
     let mut cases = vec![
@@ -34,17 +34,9 @@ pub(super) fn cases() -> Vec<Case> {
         Drawn { given: false, ..case }.of("cell from no state", one_layer(), draw::image_size()),
         Drawn { bias: false, ..case }.of("cell without bias", one_layer(), draw::image_size()),
         case.of("cell on one pixel", one_layer(), draw::one_pixel()),
-        Drawn { form: Form::CellSequence, ..case }.of(
-            "cell over a sequence",
-            one_layer(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Step, ..case }.of("stack", layers(), draw::image_size()),
-        Drawn { form: Form::Step, given: false, ..case }.of(
-            "stack from no states",
-            layers(),
-            draw::image_size(),
-        ),
+        Drawn { form: Form::Top, ..case }.of("cell over a sequence", one_layer(), draw::image_size()),
+        case.of("stack", layers(), draw::image_size()),
+        Drawn { given: false, ..case }.of("stack from no states", layers(), draw::image_size()),
         Drawn { form: Form::Everything, ..case }.of("sequence, every state", layers(), draw::image_size()),
         Drawn { form: Form::Everything, given: false, ..case }.of(
             "sequence from no states",
@@ -86,12 +78,12 @@ pub(super) fn cases() -> Vec<Case> {
             draw::image_size(),
         ),
         Drawn { bias: false, ..after }.of("cell without bias, reset after", one_layer(), draw::image_size()),
-        Drawn { form: Form::CellSequence, ..after }.of(
+        Drawn { form: Form::Top, ..after }.of(
             "cell over a sequence, reset after",
             one_layer(),
             draw::image_size(),
         ),
-        Drawn { form: Form::Step, ..after }.of("stack, reset after", layers(), draw::image_size()),
+        after.of("stack, reset after", layers(), draw::image_size()),
         Drawn { form: Form::Everything, ..after }.of(
             "sequence, every state, reset after",
             layers(),
@@ -147,10 +139,6 @@ fn cases_of_lengths(before: Drawn, after: Drawn) -> Vec<Case> {
 /// What runs, and what of it reaches the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Form {
-    /// `ConvGruCell::step`.
-    Cell,
-    /// `ConvGruCell::forward`: the states after every step.
-    CellSequence,
     /// `ConvGru::step`: the states of all layers.
     Step,
     /// `ConvGru::forward`: all states after every step, and the last ones once more.
@@ -159,16 +147,6 @@ enum Form {
     Top,
     /// `ConvGru::forward`: the last states.
     Last,
-}
-
-impl Form {
-    fn is_step(self) -> bool {
-        matches!(self, Self::Cell | Self::Step)
-    }
-
-    fn is_cell(self) -> bool {
-        matches!(self, Self::Cell | Self::CellSequence)
-    }
 }
 
 /// What a case fixes; shapes are drawn.
@@ -225,8 +203,8 @@ impl Drawn {
             };
             // What has kinks is drawn until nothing is near one, which many gates would make long.
             let (steps, batch) = if self.has_kinks() { (steps.min(3), batch.min(2)) } else { (steps, batch) };
-            let steps = if self.form.is_step() { 1 } else { steps };
-            Probed::new(Recurrent::new(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
+            let steps = if self.form == Form::Step { 1 } else { steps };
+            Probed::new(Stack::run(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
         })
     }
 }

@@ -1,8 +1,8 @@
-//! The cells of [`recurrent`](crate::composed), in all their variants.
+//! Networks of composed cells, in all their variants.
 
-mod operation;
+mod network;
 
-use operation::{Setup, Variant};
+use network::{Network, Setup};
 use proptest::prelude::*;
 
 use crate::composed::{
@@ -232,6 +232,6 @@ fn case(name: &str, setup: Setup, config: fn(Sizes) -> RecurrentConfig) -> Case 
             2 => vec![height, width],
             _ => vec![2, height, width],
         };
-        Probed::new(Variant::new(setup, config, [steps, batch], &space, seed)?, seed ^ 1)
+        Probed::new(Network::run(setup, config, [steps, batch], &space, seed)?, seed ^ 1)
     })
 }
