@@ -2,9 +2,9 @@
 
 use std::hint::black_box;
 
-use convgru_model::recurrent::{CellConfig, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients};
+use convgru_model::composed::{Recurrent, RecurrentConfig};
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, ResetGate, Tensor,
+    ConvGru, ConvGruConfig, OutputGradients, Parameters, ResetGate, Sequence, Tensor, Workspace,
 };
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
@@ -22,37 +22,41 @@ fn engines(criterion: &mut Criterion) {
         for reset in [ResetGate::Before, ResetGate::After] {
             let name = format!("{name}_reset_{reset}");
             let config = ConvGruConfig { reset, ..ConvGruConfig::new(inputs, &[hidden]) };
+            let composed = Recurrent::<f32>::new(RecurrentConfig::from(&config), 0);
             let fused = ConvGru::<f32>::new(config, 0).expect("the configuration is valid");
-            let cell = CellConfig { reset, ..CellConfig::new(inputs, hidden) };
-            let composed = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0);
             let composed = composed.expect("the configuration is valid");
             group.bench_function(BenchmarkId::new("fused_forward", &name), |bencher| {
-                bencher.iter(|| fused.forward(black_box(&x), None, Outputs::Top));
+                bencher.iter(|| fused.forward(black_box(&x)));
             });
             group.bench_function(BenchmarkId::new("composed_forward", &name), |bencher| {
-                bencher.iter(|| composed.forward(&Frames::new(black_box(&x))));
+                bencher.iter(|| composed.forward(black_box(&x)));
             });
             group.bench_function(BenchmarkId::new("fused_training", &name), |bencher| {
                 bencher.iter(|| {
-                    let (states, mut workspace) = fused.forward_train(black_box(&x), None)?;
+                    let mut workspace = Workspace::default();
+                    let sequence = Sequence { input_gradient: true, ..Sequence::from(black_box(&x)) };
+                    let states = fused.forward_train(sequence, &mut workspace)?;
                     let mut gradients = fused.parameters().zeros_like();
-                    let outputs = vec![Some(&states.outputs[0])];
-                    let d_states = ConvGruOutputGradients { outputs, last: vec![None] };
-                    fused.backward(&mut workspace, &d_states, InputGradient::Compute, &mut gradients)
+                    fused.backward(&mut workspace, &of_outputs(&states.outputs), &mut gradients)
                 });
             });
             group.bench_function(BenchmarkId::new("composed_training", &name), |bencher| {
                 bencher.iter(|| {
-                    let (states, workspace) = composed.forward_train(&Frames::new(black_box(&x)), None)?;
+                    let mut workspace = Workspace::default();
+                    let sequence = Sequence { input_gradient: true, ..Sequence::from(black_box(&x)) };
+                    let states = composed.forward_train(sequence, &mut workspace)?;
                     let mut gradients = composed.parameters().zeros_like();
-                    let outputs = vec![Some(&states.outputs[0])];
-                    let d_states = RecurrentOutputGradients { outputs, ..Default::default() };
-                    workspace.backward(&d_states, &mut gradients)
+                    composed.backward(&mut workspace, &of_outputs(&states.outputs), &mut gradients)
                 });
             });
         }
     }
     group.finish();
+}
+
+/// Gradients of all outputs.
+fn of_outputs(outputs: &[Tensor<f32>]) -> OutputGradients<'_, f32> {
+    OutputGradients { outputs: outputs.iter().map(Some).collect(), last: Vec::new() }
 }
 
 criterion_group!(benches, engines);

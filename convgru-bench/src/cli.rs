@@ -27,7 +27,7 @@ Examples:
 
 Single convolutions, cells and sequences of ours: cargo bench -p convgru-bench [-- FILTER]
 What is unfair to whom: docs/bias.md
-The others are installed into target/bench-peers, or where CONVGRU_PEERS says.";
+The others are installed into target/peers, or where CONVGRU_PEERS says.";
 
 /// Compares convgru with other libraries at the workloads of the field: same frames, same weights,
 /// outputs checked first, then timed in turn.
@@ -235,7 +235,7 @@ mod tests {
         assert!(error.contains("`seed_step`") && error.contains("nowcast_train"), "{error}");
         let error = options(&["--workload", "quite-else"]).chosen_workloads().unwrap_err().to_string();
         assert!(!error.contains("mean") && error.contains("raft"), "{error}");
-        let engines = crate::engines::peers(std::path::Path::new("nowhere"));
+        let engines = crate::engines::peers();
         let error =
             options(&["--peers", "--engine", "openvno"]).chosen_engines(engines).unwrap_err().to_string();
         assert!(error.contains("`openvino`"), "{error}");

@@ -12,6 +12,7 @@ use crate::inputs;
 use crate::machine::Peak;
 use crate::measurement::{self, Measurement};
 use crate::progress::{Progress, note, print};
+use crate::python;
 use crate::record;
 use crate::report;
 use crate::rounds::Comparison;
@@ -77,8 +78,9 @@ fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
         engines.push(Engine::ours_within(bytes)?);
     }
     if options.peers {
-        let peers = options.chosen_engines(engines::peers(&engines::installed_at()))?;
-        let (installed, missing): (Vec<_>, Vec<_>) = peers.into_iter().partition(Engine::is_installed);
+        let peers = options.chosen_engines(engines::peers())?;
+        let (installed, missing): (Vec<_>, Vec<_>) =
+            peers.into_iter().partition(|engine| engine.is_installed);
         let names = missing.iter().map(|engine| engine.name.as_str()).collect::<Vec<_>>().join(", ");
         anyhow::ensure!(!installed.is_empty(), "not installed: {names}; {HOW_TO_INSTALL}");
         if !missing.is_empty() {
@@ -101,7 +103,7 @@ fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
 
 /// Lets Python write the workload's network in ONNX.
 fn write_onnx(workload: &Workload, folder: &Path) -> anyhow::Result<()> {
-    let python = engines::python(&engines::installed_at());
+    let python = python::program();
     let script = engines::sources().join("python").join("onnx_model.py");
     let output = Command::new(&python)
         .arg(script)

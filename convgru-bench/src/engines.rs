@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use convgru_bench::Kind;
 
+use crate::python;
+
 /// The name of our own engine.
 pub(crate) const OURS: &str = "convgru";
 
@@ -31,6 +33,8 @@ pub(crate) struct Engine {
     pub(crate) infers: bool,
     /// Whether it reads the ONNX files.
     pub(crate) reads_onnx: bool,
+    /// Whether its program, and the packages it loads, are there.
+    pub(crate) is_installed: bool,
 }
 
 impl Engine {
@@ -50,6 +54,7 @@ impl Engine {
     pub(crate) fn other(name: &str, program: PathBuf, arguments: Vec<OsString>) -> Self {
         Self {
             name: name.to_owned(),
+            is_installed: program.exists(),
             program,
             arguments,
             environment: Vec::new(),
@@ -62,11 +67,6 @@ impl Engine {
     /// Whether it takes part in a workload.
     pub(crate) fn takes(&self, kind: Kind) -> bool {
         if kind == Kind::Training { self.trains } else { self.infers }
-    }
-
-    /// Whether it has been installed.
-    pub(crate) fn is_installed(&self) -> bool {
-        self.program.exists()
     }
 }
 
@@ -85,13 +85,8 @@ pub(crate) fn sources() -> PathBuf {
 pub(crate) fn installed_at() -> PathBuf {
     match std::env::var_os("CONVGRU_PEERS") {
         Some(folder) => folder.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench-peers"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers"),
     }
-}
-
-/// The interpreter of the Python peers.
-pub(crate) fn python(installed: &Path) -> PathBuf {
-    installed.join("venv").join("bin").join("python")
 }
 
 /// Where cargo puts the Rust peers.
@@ -117,12 +112,13 @@ pub(crate) const RUST_PEERS: &[RustPeer] = &[
 ];
 
 /// Every other engine, installed or not.
-pub(crate) fn peers(installed: &Path) -> Vec<Engine> {
-    let python = python(installed);
+pub(crate) fn peers() -> Vec<Engine> {
+    let installed = installed_at();
+    let python_is_installed = python::is_installed(python::ENGINES);
     let script = |name: &str, file: &str, arguments: &[&str]| {
         let script = sources().join("python").join(file);
         let arguments = [vec![script.into()], arguments.iter().map(OsString::from).collect()].concat();
-        Engine::other(name, python.clone(), arguments)
+        Engine { is_installed: python_is_installed, ..Engine::other(name, python::program(), arguments) }
     };
     let inference = |engine: Engine, reads_onnx: bool| Engine { trains: false, reads_onnx, ..engine };
     let keeping = |engine: Engine| Engine { environment: KEEP_MEMORY.to_vec(), ..engine };
@@ -135,7 +131,7 @@ pub(crate) fn peers(installed: &Path) -> Vec<Engine> {
         inference(script("jax", "jax_engine.py", &[]), false),
     ];
     for peer in RUST_PEERS {
-        let program = rust_programs(installed).join(format!("peer-{}", peer.name));
+        let program = rust_programs(&installed).join(format!("peer-{}", peer.name));
         let engine = Engine::other(peer.name, program, Vec::new());
         let engine = if peer.allocates { keeping(engine) } else { engine };
         engines.push(Engine { trains: peer.trains, reads_onnx: peer.reads_onnx, ..engine });

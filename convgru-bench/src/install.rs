@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use crate::engines::{self, RUST_PEERS};
 use crate::progress::note;
+use crate::python;
 
 /// Interpreters to look for, the preferred first.
 const PYTHONS: [&str; 6] = ["python3.12", "python3.11", "python3.13", "python3.10", "python3", "python"];
@@ -16,16 +17,13 @@ const PYTHONS: [&str; 6] = ["python3.12", "python3.11", "python3.13", "python3.1
 /// The oldest Python the scripts run on.
 const OLDEST: &str = "3.10";
 
-/// What was installed, to tell whether it has to be done again.
-const MARKER: &str = "installed-requirements.txt";
-
 /// Installs everything that is not there yet; Rust peers may fail one by one.
 pub(crate) fn run() -> anyhow::Result<()> {
     let installed = engines::installed_at();
     fs::create_dir_all(&installed).with_context(|| format!("cannot make {}", installed.display()))?;
     let installed = installed.canonicalize()?;
     note(&format!("installing into {}", installed.display()));
-    python_peers(&installed)?;
+    python::install(python::ENGINES)?;
     let failed: Vec<_> = RUST_PEERS
         .iter()
         .filter_map(|peer| {
@@ -37,32 +35,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     }
     note("installed; `cargo xtask bench --peers` compares");
     Ok(())
-}
-
-fn python_peers(installed: &Path) -> anyhow::Result<()> {
-    let requirements = engines::sources().join("python").join("requirements.txt");
-    let wanted = fs::read_to_string(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
-    let marker = installed.join(MARKER);
-    let python = engines::python(installed);
-    if python.exists() && fs::read_to_string(&marker).is_ok_and(|there| there == wanted) {
-        note("Python: already installed");
-        return Ok(());
-    }
-    note(
-        "Python: downloads about 3 GB and takes 7 GB and some minutes; PyTorch's GPU libraries are most of it",
-    );
-    if !python.exists() {
-        let base = interpreter()?;
-        start(Command::new(base).args(["-m", "venv"]).arg(installed.join("venv")))?;
-    }
-    let pip = [OsStr::new("-m"), "pip".as_ref(), "install".as_ref(), "--requirement".as_ref()];
-    start(Command::new(&python).args(pip).arg(&requirements))?;
-    for module in ["torch", "onnx", "onnxruntime", "openvino", "jax"] {
-        start(Command::new(&python).args(["-c", &format!("import {module}")]))
-            .with_context(|| format!("{module} was installed and cannot be loaded"))?;
-    }
-    fs::write(&marker, wanted).with_context(|| format!("cannot write {}", marker.display()))
 }
 
 /// A Python that is new enough.

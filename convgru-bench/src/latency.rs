@@ -31,7 +31,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
 }
 
 fn measure(network: &ConvGru<f32>, frame: &Tensor<f32>) -> anyhow::Result<Vec<f64>> {
-    let mut stream = network.prepare(1, 16, 16)?;
+    let mut stream = network.prepare()?.stream(1, 16, 16)?;
     let mut times = Vec::with_capacity(STEPS);
     for step in 0..WARM_UP + STEPS {
         let start = Instant::now();

@@ -124,20 +124,22 @@ fn pgm(minute: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use convgru_train::config::RunConfig;
-    use convgru_train::dataset::{Fingerprint, Source, Split, open};
+    use convgru_train::dataset::{Fingerprint, SourceKind, Split, open};
 
     use super::*;
 
     #[test]
     fn the_data_are_read_and_have_fingerprints() {
-        for (kind, source, files) in [(Kind::Arrays, Source::Frames, 3), (Kind::Radar, Source::Radar, 30)] {
+        for (kind, source, files) in
+            [(Kind::Arrays, SourceKind::Frames, 3), (Kind::Radar, SourceKind::Radar, 30)]
+        {
             let folder = tempfile::tempdir().unwrap();
             kind.write(folder.path()).unwrap();
             let mut config = RunConfig::default();
             for setting in kind.settings() {
                 config = config.with(setting).unwrap();
             }
-            config.data.source = source;
+            assert_eq!(config.data.source.kind(), source);
             for split in [Split::Train, Split::Validation, Split::Test] {
                 assert!(open(&config.data, Some(folder.path()), split, 0).unwrap().len() > 1, "{kind:?}");
             }

@@ -1,4 +1,7 @@
-//! Python environments with pinned packages, each in a folder of its own.
+//! The Python environment of every comparison with a Python library.
+//!
+//! There is one, in the folder `python` where the other libraries are installed ([`crate::engines::installed_at`]). Each command
+//! installs the packages that it needs, at the versions of `peers/python/requirements.txt`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,79 +13,123 @@ use crate::engines;
 use crate::install::{self, start};
 use crate::progress::note;
 
-/// An environment, and the command that uses it.
-pub(crate) struct Environment {
-    /// Its folder in `target/`.
-    folder: &'static str,
-    /// The variable that names another folder.
-    variable: &'static str,
-    /// What is typed to use it; with `--install` it makes it.
+/// Packages that a command needs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Packages {
+    /// Its name; a file of this name in the environment says that the packages are there.
+    name: &'static str,
+    /// As `pip` calls them.
+    packages: &'static [&'static str],
+    /// The modules that are loaded after installation.
+    modules: &'static str,
+    /// The command that installs them.
     command: &'static str,
 }
 
-/// ONNX and ONNX Runtime, with `--torch` PyTorch.
-pub(crate) const ONNX: Environment =
-    Environment { folder: "onnx-python", variable: "CONVGRU_ONNX_PYTHON", command: "cargo xtask onnx" };
-
-/// The library pysteps.
-pub(crate) const PYSTEPS: Environment = Environment {
-    folder: "pysteps-python",
-    variable: "CONVGRU_PYSTEPS_PYTHON",
-    command: "cargo xtask compare-pysteps",
+/// ONNX and ONNX Runtime.
+pub(crate) const ONNX: Packages = Packages {
+    name: "onnx",
+    packages: &["onnx", "onnxruntime", "numpy"],
+    modules: "onnx, onnxruntime",
+    command: "cargo xtask onnx --install",
 };
 
-impl Environment {
-    /// The interpreter that was asked for, or that of the environment.
-    pub(crate) fn interpreter(&self, chosen: Option<&Path>) -> anyhow::Result<PathBuf> {
-        if let Some(chosen) = chosen {
-            return Ok(chosen.to_path_buf());
-        }
-        let python = self.program();
-        anyhow::ensure!(
-            python.exists(),
-            "no Python environment in {}; make one with `{} --install`",
-            self.path().display(),
-            self.command
-        );
-        Ok(python)
-    }
+/// PyTorch.
+pub(crate) const PYTORCH: Packages = Packages {
+    name: "pytorch",
+    packages: &["torch", "setuptools", "safetensors", "numpy"],
+    modules: "torch, safetensors",
+    command: "cargo xtask compare-pytorch --install",
+};
 
-    /// Makes it with the packages of files in `peers/python/requirements/`, and loads some modules.
-    pub(crate) fn install(&self, requirements: &[&str], modules: &str) -> anyhow::Result<()> {
-        let path = self.path();
-        note(&format!("installing into {}", path.display()));
-        let python = self.program();
-        if !python.exists() {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-            }
-            start(Command::new(install::interpreter()?).args(["-m", "venv"]).arg(&path))?;
-        }
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
-        for file in requirements {
-            pip.arg("--requirement").arg(script(&format!("requirements/{file}")));
-        }
-        start(&mut pip)?;
-        start(Command::new(&python).args(["-c", &format!("import {modules}")]))
-            .with_context(|| format!("of {modules} one was installed and cannot be loaded"))?;
-        note(&format!("installed; `{}` compares", self.command));
-        Ok(())
-    }
+/// The library pysteps.
+pub(crate) const PYSTEPS: Packages = Packages {
+    name: "pysteps",
+    packages: &["pysteps", "opencv-python-headless", "numpy"],
+    modules: "pysteps, cv2",
+    command: "cargo xtask compare-pysteps --install",
+};
 
-    fn path(&self) -> PathBuf {
-        match std::env::var_os(self.variable) {
-            Some(folder) => folder.into(),
-            None => {
-                let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-                here.parent().unwrap_or(here).join("target").join(self.folder)
-            }
-        }
-    }
+/// The engines of benchmarks.
+pub(crate) const ENGINES: Packages = Packages {
+    name: "engines",
+    packages: &["torch", "setuptools", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "numpy"],
+    modules: "torch, onnx, onnxruntime, openvino, jax",
+    command: "cargo xtask bench --install-peers",
+};
 
-    fn program(&self) -> PathBuf {
-        self.path().join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+/// The interpreter that was asked for, or the environment's where it has the packages.
+///
+/// # Errors
+/// With the command that installs the packages where they are absent or of other versions.
+pub(crate) fn interpreter(chosen: Option<&Path>, needed: Packages) -> anyhow::Result<PathBuf> {
+    if let Some(chosen) = chosen {
+        return Ok(chosen.to_path_buf());
     }
+    anyhow::ensure!(
+        is_installed(needed),
+        "the packages of `{}` are not installed in {} at the versions of today; `{}` installs them",
+        needed.name,
+        environment().display(),
+        needed.command
+    );
+    Ok(program())
+}
+
+/// Whether packages are installed at the versions of `requirements.txt`.
+pub(crate) fn is_installed(packages: Packages) -> bool {
+    let there = fs::read_to_string(marker(packages));
+    there.is_ok_and(|there| versions(packages).is_ok_and(|wanted| there == wanted))
+}
+
+/// Installs packages and loads their modules; makes the environment where there is none.
+pub(crate) fn install(packages: Packages) -> anyhow::Result<()> {
+    if is_installed(packages) {
+        note(&format!("Python: the packages of `{}` are installed already", packages.name));
+        return Ok(());
+    }
+    let folder = environment();
+    note(&format!("Python: installing {} into {}", packages.packages.join(", "), folder.display()));
+    if packages.packages.contains(&"torch") {
+        note("PyTorch downloads about 3 GB and takes 7 GB; its GPU libraries are most of that");
+    }
+    if !program().exists() {
+        let parent = folder.parent().unwrap_or(&folder);
+        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        start(Command::new(install::interpreter()?).args(["-m", "venv"]).arg(&folder))?;
+    }
+    let mut pip = Command::new(program());
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--constraint"]);
+    start(pip.arg(script("requirements.txt")).args(packages.packages))?;
+    start(Command::new(program()).args(["-c", &format!("import {}", packages.modules)]))
+        .with_context(|| format!("of {} one was installed and cannot be loaded", packages.modules))?;
+    let marker = marker(packages);
+    fs::write(&marker, versions(packages)?).with_context(|| format!("cannot write {}", marker.display()))
+}
+
+/// The environment's interpreter, whether it is there or not.
+pub(crate) fn program() -> PathBuf {
+    environment().join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
+}
+
+fn environment() -> PathBuf {
+    engines::installed_at().join("python")
+}
+
+fn marker(packages: Packages) -> PathBuf {
+    environment().join(format!("{}.installed", packages.name))
+}
+
+/// The lines of `requirements.txt` about some packages.
+fn versions(packages: Packages) -> anyhow::Result<String> {
+    let path = script("requirements.txt");
+    let pins = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    packages.packages.iter().map(|package| pinned(&pins, package)).collect()
+}
+
+fn pinned(pins: &str, package: &str) -> anyhow::Result<String> {
+    let line = pins.lines().find(|line| line.split_once("==").is_some_and(|(name, _)| name == package));
+    Ok(format!("{}\n", line.with_context(|| format!("requirements.txt has no version of {package}"))?))
 }
 
 /// A file in `peers/python/`.
@@ -95,4 +142,22 @@ pub(crate) fn command(python: &Path, name: &str, folder: &Path) -> Command {
     let mut command = Command::new(python);
     command.arg(script(name)).arg(folder).env("PYTHONDONTWRITEBYTECODE", "1");
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_package_has_one_version() {
+        let pins = fs::read_to_string(script("requirements.txt")).unwrap();
+        for packages in [ONNX, PYTORCH, PYSTEPS, ENGINES] {
+            assert_eq!(versions(packages).unwrap().lines().count(), packages.packages.len());
+            for package in packages.packages {
+                let lines = pins.lines().filter(|line| line.starts_with(&format!("{package}==")));
+                assert_eq!(lines.count(), 1, "{package}");
+            }
+        }
+        assert!(pinned(&pins, "torc").is_err());
+    }
 }

@@ -42,11 +42,12 @@ pub(crate) fn gradcheck(options: &GradcheckOptions) -> anyhow::Result<()> {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  cargo xtask parity --dir ../shared/parity --json")]
+#[command(after_help = "Examples:
+  cargo xtask parity
+  cargo xtask parity --dir FOLDER --json")]
 pub(crate) struct ParityOptions {
     /// Folder with the recorded values
-    #[arg(long, value_name = "DIR", default_value = "../shared/parity")]
+    #[arg(long, value_name = "DIR", default_value = "convgru-bench/parity")]
     dir: PathBuf,
     /// Print the result as one line of JSON
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! What is measured.
 
 use convgru_model::{
-    ConvGru, ConvGruConfig, Error, InputGradient, Outputs, Parameters, StateGradient, Tensor,
+    ConvGru, ConvGruConfig, Error, Outputs, Parameters, Sequence, StateGradient, Tensor, Workspace,
 };
 use serde::{Deserialize, Serialize};
 
@@ -123,24 +123,24 @@ impl Workload {
     pub fn run(&self, network: &ConvGru<f32>, frames: &Tensor<f32>) -> Result<f32, Error> {
         match self.kind {
             Kind::Step => {
-                let mut stream = network.prepare(self.batch, self.height, self.width)?;
+                let mut stream = network.prepare()?.stream(self.batch, self.height, self.width)?;
                 Ok(sum(stream.step(&frames.index(0))?))
             }
-            Kind::Sequence => Ok(sum(&network.forward(frames, None, Outputs::Top)?.outputs[0])),
+            Kind::Sequence => Ok(sum(&network.forward(frames)?.outputs[0])),
             Kind::Training => self.train(network, frames),
         }
     }
 
     fn train(&self, network: &ConvGru<f32>, frames: &Tensor<f32>) -> Result<f32, Error> {
-        let mut workspace = None;
-        network.forward_train_into(frames, None, Outputs::None, &mut workspace)?;
-        let Some(mut workspace) = workspace else { return Ok(0.0) };
-        let layer = workspace.layers() - 1;
-        let mut state = Tensor::zeros(&workspace.state_shape(layer));
+        let mut workspace = Workspace::default();
+        let sequence = Sequence { outputs: Outputs::None, ..Sequence::from(frames) };
+        let mut output = network.forward_train(sequence, &mut workspace)?;
+        let Some(mut state) = output.last.pop() else { return Ok(0.0) };
+        let layer = output.last.len();
         let mut ones = state.clone();
         ones.fill(1.0);
         let (mut gradients, mut total) = (network.parameters().zeros_like(), 0.0);
-        let enter = |mut entry: StateGradient<'_, f32>| {
+        let mut enter = |mut entry: StateGradient<'_, f32>| {
             if entry.layer() == layer {
                 entry.read_state(&mut state)?;
                 total += sum(&state);
@@ -148,7 +148,7 @@ impl Workload {
             }
             Ok(())
         };
-        network.backward_with(&mut workspace, enter, InputGradient::Skip, &mut gradients)?;
+        network.backward(&mut workspace, &mut enter, &mut gradients)?;
         gradients.for_each(&mut |_, tensor| total += sum(tensor));
         Ok(total)
     }

@@ -1,15 +1,11 @@
 //! Recorded values of other implementations, and what happens to files that are none.
 //!
-//! The folder of recorded values is `CONVGRU_PARITY`, by default `../shared/parity` beside
-//! the workspace. Without it the tests that need it say `SKIPPED` and pass; with
-//! `CONVGRU_REQUIRE_DATA=1` they fail.
+//! A subset of the recorded values lies in `convgru-bench/parity/` and is always reproduced. The whole set is in the
+//! folder that `CONVGRU_PARITY` names, where it is there.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "tests fail by panics and say aloud what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panics")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use convgru_bench::parity::{
@@ -17,22 +13,76 @@ use convgru_bench::parity::{
 };
 use safetensors::tensor::{Dtype, TensorView};
 
-fn folder() -> Option<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let name = std::env::var_os("CONVGRU_PARITY").unwrap_or_else(|| "../shared/parity".into());
-    let folder = workspace.join(name);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let message = format!("no recorded values in {}; set CONVGRU_PARITY to their folder", folder.display());
-    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
-    assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
-    eprintln!("SKIPPED: {message}");
-    None
+mod recorded_data;
+
+/// The recorded values that are part of the project.
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("parity")
 }
 
+fn committed_rows(condition: impl Fn(&Row) -> bool) -> Vec<Row> {
+    parity::run(&committed()).unwrap().into_iter().filter(condition).collect()
+}
+
+/// Rows of the whole set, where it is there.
 fn rows(condition: impl Fn(&Row) -> bool) -> Option<Vec<Row>> {
-    Some(parity::run(&folder()?).unwrap().into_iter().filter(condition).collect())
+    let folder = recorded_data::folder("CONVGRU_PARITY", "")?;
+    Some(parity::run(&folder).unwrap().into_iter().filter(condition).collect())
+}
+
+#[test]
+fn every_committed_case_is_reproduced() {
+    let rows = committed_rows(|_| true);
+    assert_eq!(rows.len(), 41);
+    for row in &rows {
+        assert!(row.supported && row.passed, "{row:?}");
+    }
+    let systems: BTreeSet<&str> = rows.iter().map(|row| &row.system[..]).collect();
+    let expected = [
+        "aserdega",
+        "ballas",
+        "bionick87",
+        "csd111",
+        "dgmr",
+        "droid",
+        "e2vid",
+        "georgeyiasemis",
+        "happyjin",
+        "hko7",
+        "jacobkimmel",
+        "jhhuang96",
+        "metnet",
+        "metrics",
+        "mxnet_gluon",
+        "onnx_gru_1x1",
+        "raft",
+        "raftstereo",
+        "rvm",
+        "torch.nn.utils.clip_grad_norm_ / clip_grad_value_",
+        "torch.optim.Adam",
+        "torch.optim.AdamW",
+        "torch.optim.RMSprop",
+        "torch.optim.SGD",
+        "torch.optim.lr_scheduler",
+        "torch_nn_gru_1x1",
+    ];
+    assert_eq!(systems, BTreeSet::from(expected));
+}
+
+/// The committed files are those of the whole set, byte for byte.
+#[test]
+fn committed_cases_are_those_of_the_whole_set() {
+    let Some(whole) = recorded_data::folder("CONVGRU_PARITY", "") else { return };
+    for folder in ["", "formats"] {
+        for entry in std::fs::read_dir(committed().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap();
+            if path.is_file() && name != "README.md" {
+                let recorded = std::fs::read(whole.join(folder).join(name)).unwrap();
+                assert!(std::fs::read(&path).unwrap() == recorded, "{} differs", path.display());
+            }
+        }
+    }
 }
 
 #[test]
@@ -86,9 +136,7 @@ fn cells_of_every_known_layout_are_reproduced() {
 
 #[test]
 fn ten_recorded_steps_of_training_are_reproduced() {
-    let Some(rows) = rows(|row| row.file == "trajectory.safetensors") else {
-        return;
-    };
+    let rows = committed_rows(|row| row.file == "trajectory.safetensors");
     let [row] = &rows[..] else { panic!("{rows:?}") };
     assert!(row.passed, "{row:?}");
     assert!(row.worst_output_error.unwrap() <= TRAJECTORY_TOLERANCE, "{row:?}");
@@ -97,9 +145,7 @@ fn ten_recorded_steps_of_training_are_reproduced() {
 
 #[test]
 fn every_recorded_optimizer_schedule_and_clipping_is_reproduced() {
-    let Some(rows) = rows(|row| row.file.starts_with("optim_")) else {
-        return;
-    };
+    let rows = committed_rows(|row| row.file.starts_with("optim_"));
     assert_eq!(rows.len(), 18, "{rows:?}");
     for row in &rows {
         assert!(row.supported && row.passed, "{row:?}");
@@ -113,9 +159,7 @@ fn every_recorded_optimizer_schedule_and_clipping_is_reproduced() {
 
 #[test]
 fn recorded_losses_and_metrics_are_reproduced() {
-    let Some(rows) = rows(|row| row.file == "metrics.safetensors") else {
-        return;
-    };
+    let rows = committed_rows(|row| row.file == "metrics.safetensors");
     let [row] = &rows[..] else { panic!("{rows:?}") };
     assert!(row.supported && row.passed, "{row:?}");
     assert!(row.worst_output_error.unwrap() <= OUTPUT_TOLERANCE, "{row:?}");
@@ -126,8 +170,7 @@ fn recorded_losses_and_metrics_are_reproduced() {
 /// change leaves as it is has its reason here.
 #[test]
 fn a_wrong_recorded_loss_or_metric_is_noticed() {
-    let Some(folder) = folder() else { return };
-    let record = parity::Record::read(&folder.join("metrics.safetensors")).unwrap();
+    let record = parity::Record::read(&committed().join("metrics.safetensors")).unwrap();
     let names: Vec<String> = record.names().map(str::to_owned).collect();
     assert!(names.len() > 80, "only {} tensors", names.len());
     for tensor in names {
@@ -141,7 +184,7 @@ fn a_wrong_recorded_loss_or_metric_is_noticed() {
             }
             true
         });
-        let Some((_folder, path)) = disturbed else { return };
+        let (_folder, path) = disturbed;
         let row = parity::check(&path);
         assert!(row.supported && !row.passed, "{tensor}: {row:?}");
     }
@@ -162,9 +205,9 @@ fn what_is_not_supported_is_listed_and_has_not_passed() {
     }
 }
 
-/// Copies a recorded file and changes its tensors.
-fn changed(name: &str, change: impl Fn(&str, &mut Vec<u8>) -> bool) -> Option<(tempfile::TempDir, PathBuf)> {
-    let bytes = std::fs::read(folder()?.join(name)).unwrap();
+/// Copies a committed file and changes its tensors.
+fn changed(name: &str, change: impl Fn(&str, &mut Vec<u8>) -> bool) -> (tempfile::TempDir, PathBuf) {
+    let bytes = std::fs::read(committed().join(name)).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut tensors = Vec::new();
@@ -181,7 +224,7 @@ fn changed(name: &str, change: impl Fn(&str, &mut Vec<u8>) -> bool) -> Option<(t
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    Some((folder, path))
+    (folder, path)
 }
 
 /// Adds `amount` to the first number of a tensor.
@@ -206,7 +249,7 @@ fn a_wrong_recorded_number_is_noticed() {
             }
             true
         });
-        let Some((_folder, path)) = disturbed else { return };
+        let (_folder, path) = disturbed;
         let row = parity::check(&path);
         assert!(row.supported && !row.passed, "{tensor}: {row:?}");
     }
@@ -231,7 +274,7 @@ fn a_wrong_recorded_number_of_training_is_noticed() {
                 }
                 true
             });
-            let Some((_folder, path)) = disturbed else { return };
+            let (_folder, path) = disturbed;
             let row = parity::check(&path);
             assert!(row.supported && !row.passed, "{file} {tensor}: {row:?}");
         }
@@ -246,7 +289,7 @@ fn a_wrong_recorded_number_of_training_is_noticed() {
         }
         true
     });
-    let Some((_folder, path)) = better else { return };
+    let (_folder, path) = better;
     assert!(!parity::check(&path).passed);
 }
 
@@ -278,8 +321,8 @@ fn what_a_record_of_training_asks_beyond_us_is_named() {
 
 #[test]
 fn a_missing_tensor_is_an_error_of_its_file() {
-    let lacking = changed("jacobkimmel_l1.safetensors", |name, _| name != "grad.x");
-    let Some((folder, _)) = lacking else { return };
+    let lacking = changed("jacobkimmel_tiny_spatial.safetensors", |name, _| name != "grad.x");
+    let (folder, _) = lacking;
     let rows = parity::run(folder.path()).unwrap();
     assert_eq!(rows.len(), 1);
     assert!(rows[0].supported && !rows[0].passed);

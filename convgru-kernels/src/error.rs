@@ -1,6 +1,6 @@
 //! What can be wrong with a call of a kernel.
 
-use crate::conv::Algorithm;
+use crate::conv::algorithm::Algorithm;
 
 /// An error of a kernel call. Nothing has been written when one is returned, except by [`Error::Memory`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

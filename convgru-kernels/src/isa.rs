@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 #[cfg(target_arch = "x86_64")]
-use crate::simd::{Avx2, Avx512};
+use crate::simd::{avx2::Avx2, avx512::Avx512};
 
 /// The variable of the environment that restricts the instruction set.
 pub const ISA_VARIABLE: &str = "CONVGRU_ISA";

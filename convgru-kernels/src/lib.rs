@@ -11,7 +11,6 @@
 //! | [`activation`] | sigmoid, tanh and hard sigmoid with stated error bounds |
 //! | [`mod@reference`] | the same things as obvious loops: the specification |
 //! | [`peak`] | what the processor can do at best |
-//! | [`gemm`] | the seam behind which matrices are multiplied |
 //!
 //! # Invariants
 //! * Results are the same bits for any number of threads: work is cut by shape
@@ -24,24 +23,24 @@
 
 pub mod activation;
 mod aligned;
-mod compiled;
+mod api;
 pub mod conv;
 mod error;
 mod feature_maps;
 pub mod gates;
-pub mod gemm;
+mod gemm;
 mod isa;
 mod parallel;
 pub mod peak;
+mod real;
 pub mod reference;
-mod scalar;
 mod scratchpad;
 mod simd;
 
 pub use aligned::release_memory;
+pub use api::Scalar;
 pub use error::{Error, Result};
 pub use feature_maps::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef};
 pub use isa::{ISA_VARIABLE, Isa, UnknownIsa};
-pub use scalar::Scalar;
+pub use real::Real;
 pub use scratchpad::Scratchpad;
-pub use simd::Vectorised;

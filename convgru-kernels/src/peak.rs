@@ -5,7 +5,8 @@ use std::sync::Barrier;
 use std::time::Instant;
 
 use crate::isa::Isa;
-use crate::simd::{Kernel, Simd, Vectorised};
+use crate::simd::dispatch::Dispatch;
+use crate::simd::{Kernel, Simd, TileKernel};
 
 /// Threads that measure at most.
 const MOST_THREADS: usize = 1024;
@@ -23,9 +24,9 @@ pub fn fma_gflops(threads: usize) -> f64 {
     let threads = threads.clamp(1, MOST_THREADS);
     const ROUNDS: usize = 1 << 20;
     let isa = Isa::current();
-    let operations = f32::dispatch(isa, FmaLoop { rounds: 1 });
+    let operations = f32::dispatch_tile(isa, FmaLoop { rounds: 1 });
     let seconds = at_once(threads, || {
-        black_box(f32::dispatch(isa, FmaLoop { rounds: black_box(ROUNDS) }));
+        black_box(f32::dispatch_tile(isa, FmaLoop { rounds: black_box(ROUNDS) }));
     });
     operations * ROUNDS as f64 * threads as f64 / seconds * 1e-9
 }
@@ -72,7 +73,7 @@ struct FmaLoop {
     rounds: usize,
 }
 
-impl Kernel<f32> for FmaLoop {
+impl TileKernel<f32> for FmaLoop {
     type Output = f64;
 
     #[inline(always)]
@@ -108,7 +109,7 @@ impl Kernel<f32> for ReadLoop<'_> {
     type Output = f32;
 
     #[inline(always)]
-    fn run<S: Simd<f32>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) -> f32 {
+    fn run<S: Simd<f32>>(self, s: S) -> f32 {
         let mut sums = [s.splat(0.0); 8];
         for chunk in self.memory.chunks_exact(8 * S::LANES) {
             for (index, sum) in sums.iter_mut().enumerate() {

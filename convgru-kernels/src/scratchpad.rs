@@ -1,10 +1,13 @@
 //! Temporary memory of the kernels: meaningless after a call, kept between calls.
+//!
+//! An algorithm states how much it needs ([`Requirement`]); who calls it asks the scratchpad for as much and hands the
+//! slices over ([`Scratch`]).
 
 use crate::aligned::Aligned;
-use crate::conv::Segment;
+use crate::conv::multiply::Segment;
 use crate::error::Result;
 use crate::isa::Isa;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// Temporary memory that kernels write and nobody reads afterwards.
 ///
@@ -19,22 +22,34 @@ pub struct Scratchpad<T> {
     segments: Vec<Segment>,
 }
 
-/// Parts of a scratchpad that a call uses at the same time.
-pub(crate) struct Parts<'a, T> {
-    /// Memory for each thread of the current pool.
-    pub(crate) lanes: &'a mut [Aligned<T>],
-    /// Memory for all of them, of unspecified value.
-    pub(crate) shared: &'a mut [T],
-    pub(crate) segments: &'a mut Vec<Segment>,
+/// The temporary memory that a call of an algorithm needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Requirement {
+    /// Numbers for each thread.
+    pub(crate) lane: usize,
+    /// Numbers for all threads.
+    pub(crate) shared: usize,
+    /// Segments of products.
+    pub(crate) segments: usize,
 }
 
-impl<T: Scalar> Default for Scratchpad<T> {
+/// The temporary memory of a call, of unspecified values.
+pub(crate) struct Scratch<'a, T> {
+    /// For each thread of the current pool at least as many numbers as were asked for.
+    pub(crate) lanes: &'a mut [Aligned<T>],
+    /// As many numbers as were asked for.
+    pub(crate) shared: &'a mut [T],
+    /// As many segments as were asked for.
+    pub(crate) segments: &'a mut [Segment],
+}
+
+impl<T: Real> Default for Scratchpad<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Scalar> Scratchpad<T> {
+impl<T: Real> Scratchpad<T> {
     /// An empty scratchpad for kernels on the current instruction set.
     pub fn new() -> Self {
         Self::with_isa(Isa::current())
@@ -50,21 +65,24 @@ impl<T: Scalar> Scratchpad<T> {
         self.isa
     }
 
-    /// A lane of at least `lane` elements for each thread of the current pool, and `shared`
-    /// elements beside them.
+    /// The memory that a call needs.
     ///
     /// # Errors
     /// [`Error::Memory`](crate::Error::Memory) if the system does not give the memory.
-    pub(crate) fn parts(&mut self, lane: usize, shared: usize) -> Result<Parts<'_, T>> {
+    pub(crate) fn provide(&mut self, needed: Requirement) -> Result<Scratch<'_, T>> {
         let threads = rayon::current_num_threads();
         if self.lanes.len() < threads {
             self.lanes.resize_with(threads, Aligned::default);
         }
         let lanes = &mut self.lanes[..threads];
-        for lane_of_thread in &mut *lanes {
-            lane_of_thread.grow("temporary memory of a thread", lane)?;
+        for lane in &mut *lanes {
+            lane.grow("temporary memory of a thread", needed.lane)?;
         }
-        self.shared.grow("temporary memory", shared)?;
-        Ok(Parts { lanes, shared: &mut self.shared[..shared], segments: &mut self.segments })
+        self.shared.grow("temporary memory", needed.shared)?;
+        if self.segments.len() < needed.segments {
+            self.segments.resize(needed.segments, Segment { offset: 0, len: 0 });
+        }
+        let segments = &mut self.segments[..needed.segments];
+        Ok(Scratch { lanes, shared: &mut self.shared[..needed.shared], segments })
     }
 }

@@ -9,8 +9,8 @@
 #![expect(clippy::print_stdout, reason = "an example shows what it does")]
 
 use convgru_model::{
-    BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, ConvGru, ConvGruConfig,
-    ConvGruOutputGradients, Directions, InputGradient, Parameters, Result, Sequence, Tensor,
+    BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, OutputGradients, Parameters,
+    Result, Sequence, Tensor, Workspace,
 };
 
 const STEPS: usize = 7;
@@ -26,31 +26,23 @@ fn main() -> Result<()> {
     for t in LENGTHS[1]..STEPS {
         frames.slice_mut(t)[16 * 16..].fill(f32::NAN);
     }
-    let sequence = Sequence { lengths: Some(&LENGTHS), ..Sequence::new(&frames) };
+    let sequence = Sequence { lengths: Some(&LENGTHS), input_gradient: true, ..Sequence::from(&frames) };
+    let mut workspace = Workspace::default();
 
     let stack = ConvGru::<f32>::new(config.clone(), 1)?;
-    let mut workspace = None;
-    let states = stack.forward_train_sequence(sequence, &mut workspace)?;
-    let mut of_one = Tensor::zeros(frames.shape());
-    if let Some(workspace) = &mut workspace {
-        let probe = at_step(&states.outputs[0]);
-        let d_outputs = ConvGruOutputGradients { outputs: vec![Some(&probe)], last: vec![None] };
-        let mut gradients = stack.parameters().zeros_like();
-        let back = stack.backward(workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
-        of_one = back.d_input.unwrap_or(of_one);
-    }
+    let states = stack.forward_train(sequence, &mut workspace)?;
+    let probe = at_step(&states.outputs[0]);
+    let d_states = OutputGradients { outputs: vec![Some(&probe)], ..Default::default() };
+    let mut gradients = stack.parameters().zeros_like();
+    let of_one = stack.backward(&mut workspace, &d_states, &mut gradients)?.inputs.remove(0);
 
     let network = BidirectionalConvGru::<f32>::new(BidirectionalConvGruConfig::new(config), 1)?;
-    let (states, mut workspace) = network.forward_train(sequence)?;
+    let states = network.forward_train(sequence, &mut workspace)?;
     println!("states of each step: {:?} in both directions", states.outputs[0].shape());
     let probe = at_step(&states.outputs[0]);
-    let d_outputs = BidirectionalOutputGradients {
-        outputs: vec![Some(&probe)],
-        last: Directions { forward: vec![None], backward: vec![None] },
-    };
+    let d_states = OutputGradients { outputs: vec![Some(&probe)], ..Default::default() };
     let mut gradients = network.parameters().zeros_like();
-    let back = network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
-    let of_both = back.d_input.unwrap_or_else(|| Tensor::zeros(frames.shape()));
+    let of_both = network.backward(&mut workspace, &d_states, &mut gradients)?.inputs.remove(0);
 
     println!("\nhow much the state at step {STEP} depends on a frame (2-norm of the gradient):");
     println!("frame   one direction   both directions   both, sample of {} frames", LENGTHS[1]);
@@ -61,12 +53,8 @@ fn main() -> Result<()> {
     }
 
     // For one answer to a whole sequence: the last states of both, each of which has read every frame.
-    let [forward, backward] = [&states.last.forward[0], &states.last.backward[0]];
-    println!(
-        "\nlast states: {:?} after the last frame, {:?} after the first",
-        forward.shape(),
-        backward.shape()
-    );
+    let [forward, backward] = [states.last[0].shape(), states.last[1].shape()];
+    println!("\nlast states: {forward:?} after the last frame, {backward:?} after the first");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::Write;
 
 use convgru_model::Tensor;
-use convgru_model::recurrent::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
+use convgru_model::composed::{CellConfig, Edge, Recurrent, RecurrentConfig};
 
 const STEPS: usize = 6;
 const ROWS: usize = 18;
@@ -29,8 +29,8 @@ fn difference(edges: [Edge; 2]) -> Result<f32, Box<dyn Error>> {
     let cell = CellConfig { edges, kernel_size: [5, 5], ..CellConfig::new(1, 8) };
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
     let turn = COLUMNS / 2;
-    let straight = network.forward(&Frames::new(&weather(0)))?.top;
-    let turned = network.forward(&Frames::new(&weather(turn)))?.top;
+    let [straight, turned] = [network.forward(&weather(0))?, network.forward(&weather(turn))?];
+    let [straight, turned] = [&straight.outputs[0], &turned.outputs[0]];
     let mut largest = 0f32;
     for (i, value) in turned.as_slice().iter().enumerate() {
         let back = i / COLUMNS * COLUMNS + (i + turn) % COLUMNS;

@@ -8,9 +8,9 @@
 use std::error::Error;
 use std::io::Write;
 
+use convgru_model::import::network::ImportedNetwork;
 use convgru_model::import::{layout, named_tensors, network};
-use convgru_model::recurrent::{Frames, Recurrent};
-use convgru_model::{ConvGru, ConvGruParameters, Outputs, Parameters, Tensor, export};
+use convgru_model::{ConvGru, ConvGruParameters, Parameters, Tensor, export};
 
 /// Tensors with names, as a model whose weights are written.
 struct Named(Vec<(String, Tensor<f64>)>);
@@ -36,20 +36,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "{} tensors, {} skipped", checkpoint.tensors.len(), checkpoint.skipped.len())?;
 
     // First the systems that are more than a layout of kernels, then cells of known layouts.
-    let found = network::find(checkpoint.tensors);
-    for network in found.networks {
-        let recurrent = Recurrent::from_parameters(network.imported.config, network.imported.parameters)?;
-        let channels = recurrent.config().in_channels(0);
-        writeln!(out, "{}: {}, reads {channels} channels", network.name, network.system)?;
-        if recurrent.config().inputs() == 1
-            && recurrent.config().cells().all(|cell| cell.context == Default::default())
-        {
-            let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-            let run = recurrent.forward(&Frames::new(&frames))?;
-            writeln!(out, "  three frames give {:?}", run.top.shape())?;
+    let found = network::detect(checkpoint.tensors);
+    for detected in found.networks {
+        let config = detected.network.config();
+        let channels = config.in_channels(0);
+        writeln!(out, "{}: {}, reads {channels} channels", detected.name, detected.system)?;
+        if config.inputs() > 1 || config.cells().any(|cell| cell.context != Default::default()) {
+            continue;
         }
+        let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
+        let states = match &detected.network {
+            ImportedNetwork::ConvGru(network) => network.forward(&frames)?,
+            ImportedNetwork::Recurrent(network) => network.forward(&frames)?,
+        };
+        writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
-    let cells = layout::find(&found.rest);
+    let cells = layout::detect(&found.rest);
     for incomplete in found.incomplete.iter().chain(&cells.incomplete) {
         writeln!(out, "not whole: {}: {}", incomplete.cells.join(", "), incomplete.reason)?;
     }
@@ -59,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let channels = gru.config().in_channels;
         writeln!(out, "{}: {}, reads {channels} channels", stack.name, stack.layout.system)?;
         let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-        let states = gru.forward(&frames, None, Outputs::Top)?;
+        let states = gru.forward(&frames)?;
         writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
     Ok(())

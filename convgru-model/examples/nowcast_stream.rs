@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(path) => import::forecaster(&std::fs::read(path)?)?,
         None => {
             let config = PyramidConfig { residual: Residual::LastFrame, ..Default::default() };
-            Forecaster::new(config.into(), 0)?
+            Forecaster::new(config, 0)?
         }
     };
     let config = network.config();

@@ -26,11 +26,11 @@ fn main() -> Result<()> {
     let network = ConvGru::<f32>::new(config, 1)?;
 
     // Weights are packed and memory is taken here. From now on a step allocates nothing.
-    let mut stream = network.prepare(CAMERAS, HEIGHT, WIDTH)?;
+    let mut stream = network.prepare()?.stream(CAMERAS, HEIGHT, WIDTH)?;
     // A stream that never heard of the old scene, to compare with.
-    let mut newborn = network.prepare(1, HEIGHT, WIDTH)?;
+    let mut newborn = network.prepare()?.stream(1, HEIGHT, WIDTH)?;
     // A stream that nobody resets.
-    let mut careless = network.prepare(CAMERAS, HEIGHT, WIDTH)?;
+    let mut careless = network.prepare()?.stream(CAMERAS, HEIGHT, WIDTH)?;
 
     let mut frames = Tensor::zeros(&[CAMERAS, 1, HEIGHT, WIDTH]);
     let mut times = Vec::with_capacity(FRAMES);

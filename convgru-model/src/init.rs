@@ -24,6 +24,27 @@ pub(crate) fn draw<T: Scalar>(
     values.into_iter().map(T::from_f64).collect()
 }
 
+/// Draws the kernels of some gates over input and state, row-major with `hidden` rows for each gate: those of a gate as one matrix,
+/// whose columns are the numbers of a kernel over the input and then over the state. An input reaches `taps` pixels of each output.
+pub(crate) fn draw_joint<T: Scalar>(
+    initializer: Initializer,
+    [gates, hidden]: [usize; 2],
+    columns: [usize; 2],
+    taps: usize,
+    random: &mut Random,
+) -> [Vec<T>; 2] {
+    let [of_input, of_state] = columns;
+    let mut kernels = [Vec::new(), Vec::new()];
+    for _gate in 0..gates {
+        let joint: Vec<T> = draw(initializer, [hidden, of_input + of_state], hidden * taps, random);
+        for row in joint.chunks_exact((of_input + of_state).max(1)) {
+            kernels[0].extend_from_slice(&row[..of_input]);
+            kernels[1].extend_from_slice(&row[of_input..]);
+        }
+    }
+    kernels
+}
+
 /// A matrix whose rows (or, if there are more rows than columns, whose columns) are
 /// orthonormal and whose directions are uniformly distributed.
 fn orthogonal(rows: usize, columns: usize, random: &mut Random) -> Vec<f64> {

@@ -20,15 +20,52 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | one cell, a stack, a stream of frames | [`ConvGruCell`], [`ConvGru`], [`ConvGruStream`] |
+//! | a convolutional GRU of one layer or several | [`ConvGru`], with packed weights [`Prepared`], frame by frame [`Stream`] |
 //! | a sequence read from both ends | [`BidirectionalConvGru`] |
-//! | samples of different lengths | [`Sequence`] |
-//! | reading frames and continuing them | [`EncoderForecaster`], at several scales [`Pyramid`], of any kind [`Forecaster`], a stream of frames [`ForecastStream`] |
+//! | every other cell: ConvLSTM, TrajGRU, other GRUs | [`composed::Recurrent`] |
+//! | what a network runs over, initial states, samples of different lengths | [`Sequence`] |
+//! | training | [`Workspace`], [`OutputGradients`], [`LossGradient`], [`Parameters`] |
+//! | reading frames and continuing them | [`Forecaster`], a stream of frames [`ForecastStream`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |
 //! | checking gradients, also of your own layers | [`gradcheck`] |
 //! | the same models as obvious loops | [`mod@reference`] |
+//!
+//! # Two engines
+//!
+//! [`ConvGru`], [`BidirectionalConvGru`] and the networks that continue frames run on the *fused* engine: kernels that compute a
+//! convolutional GRU in few passes over memory, as fast as the machine can. They are what to use for a GRU with zeros
+//! beyond the edges, with either reset gate, the usual functions, and kernels of any size and dilation.
+//!
+//! [`composed::Recurrent`] runs on the *composed* engine: a cell is a composition of operations, each with its
+//! backward pass. It computes every other cell, up to about twice as slowly where both could compute one.
+//! [`RecurrentConfig::from`](composed::RecurrentConfig) brings a stack to it, and
+//! [`to_conv_gru`](composed::Recurrent::to_conv_gru) back where that is possible.
+//!
+//! Both are used in the same way, with the same types:
+//!
+//! ```
+//! use convgru_model::composed::{Recurrent, RecurrentConfig};
+//! use convgru_model::{ConvGru, ConvGruConfig, OutputGradients, Parameters, Sequence, Tensor, Workspace};
+//!
+//! let config = ConvGruConfig::new(2, &[4]);
+//! let frames = Tensor::from_fn(&[5, 2, 2, 6, 7], |i| (i % 7) as f32 / 7.0);
+//! // The first sample has five frames, the second three.
+//! let sequence = Sequence { lengths: Some(&[5, 3]), ..Sequence::from(&frames) };
+//! let mut workspace = Workspace::default();
+//!
+//! let network = ConvGru::<f32>::new(config.clone(), 0)?;
+//! let states = network.forward_train(sequence, &mut workspace)?;
+//! let loss = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
+//! network.backward(&mut workspace, &loss, &mut network.parameters().zeros_like())?;
+//!
+//! let network = Recurrent::<f32>::new(RecurrentConfig::from(&config), 0)?;
+//! let states = network.forward_train(sequence, &mut workspace)?;
+//! let loss = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
+//! network.backward(&mut workspace, &loss, &mut network.parameters().zeros_like())?;
+//! # Ok::<(), convgru_model::Error>(())
+//! ```
 //!
 //! # Conventions
 //! `h' = (1 - z).h + z.n`; gates in the order update, reset, candidate; reset before the
@@ -43,28 +80,26 @@
 //! * A call that would need more memory than the machine has is [`Error::TooLarge`], before any is taken.
 #![forbid(unsafe_code)]
 
-mod cell;
+pub mod composed;
 mod config;
 mod error;
 pub mod export;
+mod forecaster;
+mod fused;
 #[cfg(feature = "gradcheck")]
 pub mod gradcheck;
-mod graph;
 pub mod import;
 mod init;
 pub mod layer;
 mod memory;
 pub mod motion;
-mod network;
 mod parallel;
 mod parameters;
 mod random;
-pub mod recurrent;
 pub mod reference;
 mod sequence;
 mod tensor;
 
-pub use cell::CellParameters;
 pub use config::{
     BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
     Initializer, KernelSize, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale,
@@ -72,6 +107,11 @@ pub use config::{
 };
 pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
 pub use error::{Error, Result};
-pub use network::*;
+pub use forecaster::*;
+pub use fused::*;
 pub use parameters::Parameters;
+pub use sequence::{
+    InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, Outputs, Sequence, StateGradient,
+    Workspace,
+};
 pub use tensor::Tensor;

@@ -3,8 +3,10 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use convgru_model::recurrent::{CellConfig, Recurrent, RecurrentConfig};
-use convgru_model::{ConvGru, ConvGruConfig, InputGradient, Outputs, Parameters, StateGradient, Tensor};
+use convgru_model::composed::{CellConfig, Recurrent, RecurrentConfig};
+use convgru_model::{
+    ConvGru, ConvGruConfig, Outputs, Parameters, Sequence, StateGradient, Tensor, Workspace,
+};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -39,7 +41,7 @@ fn a_step_allocates_nothing() {
     let frame = Tensor::from_fn(&[1, 3, 8, 10], |i| (i % 7) as f32 / 7.0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let counts: Vec<usize> = pool.install(|| {
-        let mut stream = network.prepare(1, 8, 10).unwrap();
+        let mut stream = network.prepare().unwrap().stream(1, 8, 10).unwrap();
         let mut counts = Vec::with_capacity(6);
         for _ in 0..6 {
             let before = ALLOCATIONS.with(Cell::get);
@@ -58,7 +60,7 @@ fn samples_are_reset_without_allocating() {
     let frames = Tensor::from_fn(&[3, 3, 8, 10], |i| (i % 7) as f32 / 7.0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let counts: Vec<usize> = pool.install(|| {
-        let mut stream = network.prepare(3, 8, 10).unwrap();
+        let mut stream = network.prepare().unwrap().stream(3, 8, 10).unwrap();
         let mut counts = Vec::with_capacity(4);
         let resets: [&[usize]; 4] = [&[0], &[1, 2], &[2, 1, 0], &[]];
         for samples in resets {
@@ -79,7 +81,7 @@ fn a_step_of_a_stream_of_another_cell_takes_the_same_memory_every_time() {
     let frame = Tensor::from_fn(&[1, 3, 32, 40], |i| (i % 7) as f32 / 7.0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let bytes: Vec<usize> = pool.install(|| {
-        let mut stream = network.prepare(&[&[1, 3, 32, 40]], &[]).unwrap();
+        let mut stream = network.stream(&[&[1, 3, 32, 40]], &[]).unwrap();
         // The first step reads no state.
         stream.step(&[&frame]).unwrap();
         let mut bytes = Vec::with_capacity(5);
@@ -102,19 +104,19 @@ fn a_training_step_whose_gradients_enter_one_by_one_allocates_nothing_for_its_le
         let frames = Tensor::from_fn(&[steps, 1, 3, 64, 80], |i| (i % 7) as f32 / 7.0);
         let mut gradients = network.parameters().zeros_like();
         let mut state = Tensor::zeros(&[1, 5, 64, 80]);
-        let mut workspace = None;
+        let mut workspace = Workspace::default();
         let mut step = || {
             let before = BYTES.with(Cell::get);
-            network.forward_train_into(&frames, None, Outputs::None, &mut workspace).unwrap();
-            let enter = |mut entry: StateGradient<'_, f32>| {
+            let sequence = Sequence { outputs: Outputs::None, ..Sequence::from(&frames) };
+            network.forward_train(sequence, &mut workspace).unwrap();
+            let mut enter = |mut entry: StateGradient<'_, f32>| {
                 if entry.layer() == 1 {
                     entry.read_state(&mut state)?;
                     entry.add(&state)?;
                 }
                 Ok(())
             };
-            let workspace = workspace.as_mut().unwrap();
-            network.backward_with(workspace, enter, InputGradient::Skip, &mut gradients).unwrap();
+            network.backward(&mut workspace, &mut enter, &mut gradients).unwrap();
             BYTES.with(Cell::get) - before
         };
         step();

@@ -3,17 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
-    Bias, CellConfig, CellKind, Context, Edge, Frames, Normalization, Recurrent, RecurrentConfig,
-    RecurrentOutputGradients,
-};
-use convgru_model::{MemoryBudget, Parameters, ResetGate, Tensor};
-use proptest::prelude::*;
+mod fixtures;
 
-fn noise(shape: &[usize], seed: usize) -> Tensor<f64> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f64 / 1000.0 - 1.0)
-}
+use convgru_model::composed::{
+    Bias, CellConfig, CellKind, Context, Edge, Normalization, Recurrent, RecurrentConfig,
+};
+use convgru_model::layer::Activation;
+use convgru_model::{MemoryBudget, OutputGradients, Parameters, ResetGate, Sequence, Tensor, Workspace};
+use fixtures::noise;
+use proptest::prelude::*;
 
 /// Kernels of one pixel, of some, and wider than every image.
 fn sizes() -> impl Strategy<Value = [usize; 2]> {
@@ -137,7 +135,7 @@ fn moved(network: &Recurrent<f64>, by: f64) -> Recurrent<f64> {
     let (mut moved, mut place) = (network.clone(), 0);
     moved.parameters_mut().for_each_mut(&mut |name, tensor| {
         place += 1;
-        let direction = noise(tensor.shape(), place);
+        let direction: Tensor<f64> = noise(tensor.shape(), place);
         if !name.contains("spectral") {
             tensor.as_mut_slice().iter_mut().zip(direction.as_slice()).for_each(|(x, &d)| *x += by * d);
         }
@@ -146,9 +144,13 @@ fn moved(network: &Recurrent<f64>, by: f64) -> Recurrent<f64> {
 }
 
 /// `sum of top . probe`.
-fn loss(network: &Recurrent<f64>, frames: &Frames<'_, f64>, probe: &Tensor<f64>) -> f64 {
-    let top = network.forward(frames).unwrap().top;
-    top.as_slice().iter().zip(probe.as_slice()).map(|(y, p)| y * p).sum()
+fn loss(network: &Recurrent<f64>, sequence: Sequence<'_, f64>, probe: &Tensor<f64>) -> f64 {
+    network.forward(sequence).unwrap().outputs[0]
+        .as_slice()
+        .iter()
+        .zip(probe.as_slice())
+        .map(|(y, p)| y * p)
+        .sum()
 }
 
 fn check(config: &CellConfig, size: [usize; 2], depth: usize, lengths: &[usize]) {
@@ -172,23 +174,25 @@ fn check(config: &CellConfig, size: [usize; 2], depth: usize, lengths: &[usize])
         Context::Additive => vec![noise(&frame(3 * config.hidden_channels, state_size), 2)],
         _ => Vec::new(),
     };
-    let frames = Frames { contexts: &contexts, lengths: Some(lengths), ..Frames::new(&input) };
-    let Ok(result) = network.forward(&frames) else {
-        network.prepare(&[&shape], &contexts).unwrap_err();
-        network.forward_train(&frames, None).unwrap_err();
+    let sequence = Sequence { contexts: &contexts, lengths: Some(lengths), ..Sequence::from(&input) };
+    let Ok(result) = network.forward(sequence) else {
+        network.stream(&[&shape], &contexts).unwrap_err();
+        network.forward_train(sequence, &mut Workspace::default()).unwrap_err();
         return;
     };
-    assert!(result.top.is_finite(), "{config:?}");
-    let probe = noise(result.top.shape(), 5);
-    let d = RecurrentOutputGradients { top: Some(&probe), ..Default::default() };
+    let top = &result.outputs[0];
+    assert!(top.is_finite(), "{config:?}");
+    let probe = noise(top.shape(), 5);
+    let d = OutputGradients { outputs: vec![Some(&probe)], ..Default::default() };
+    let mut workspace = Workspace::default();
     let mut gradients = Vec::new();
     for budget in [MemoryBudget::Unlimited, MemoryBudget::Bytes(1)] {
         network.set_memory_budget(budget);
-        let (trained, workspace) = network.forward_train(&frames, None).unwrap();
-        assert_eq!(trained.top, result.top);
+        let trained = network.forward_train(sequence, &mut workspace).unwrap();
+        assert_eq!(trained, result);
         for _ in 0..2 {
             let mut gradient = network.parameters().zeros_like();
-            workspace.backward(&d, &mut gradient).unwrap();
+            network.backward(&mut workspace, &d, &mut gradient).unwrap();
             gradients.push(gradient);
         }
     }
@@ -198,13 +202,13 @@ fn check(config: &CellConfig, size: [usize; 2], depth: usize, lengths: &[usize])
     let mut place = 0;
     gradients[0].for_each(&mut |name, tensor| {
         place += 1;
-        let direction = noise(tensor.shape(), place);
+        let direction: Tensor<f64> = noise(tensor.shape(), place);
         if !name.contains("spectral") {
             along += tensor.as_slice().iter().zip(direction.as_slice()).map(|(g, d)| g * d).sum::<f64>();
         }
     });
     let step = 1e-6;
-    let [before, here, after] = [-step, 0.0, step].map(|by| loss(&moved(&network, by), &frames, &probe));
+    let [before, here, after] = [-step, 0.0, step].map(|by| loss(&moved(&network, by), sequence, &probe));
     let [left, right] = [(here - before) / step, (after - here) / step];
     // A hard sigmoid, and places that flows point to, have kinks: nothing is known where both sides differ.
     let tolerance = 1e-4 * along.abs().max(1.0);
@@ -216,10 +220,10 @@ fn check(config: &CellConfig, size: [usize; 2], depth: usize, lengths: &[usize])
         );
     }
     // One frame at a time; what has ended keeps its state.
-    let mut stream = network.prepare(&[&shape], &contexts).unwrap();
-    let whole = network.forward(&Frames { lengths: None, ..frames }).unwrap();
+    let mut stream = network.stream(&[&shape], &contexts).unwrap();
+    let whole = network.forward(Sequence { lengths: None, ..sequence }).unwrap();
     for t in 0..3 {
-        assert_eq!(stream.step(&[&input.index(t)]).unwrap(), &whole.top.index(t), "{config:?}");
+        assert_eq!(stream.step(&[&input.index(t)]).unwrap(), &whole.outputs[0].index(t), "{config:?}");
     }
 }
 

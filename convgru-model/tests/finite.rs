@@ -1,18 +1,15 @@
 //! Frames with pixels that are no numbers: streams refuse them where that is asked for, and keep their states.
 
+mod fixtures;
+
+use convgru_model::composed::{CellConfig, CellKind, Context, Recurrent, RecurrentConfig, Stage, Wiring};
 use convgru_model::layer::Activation;
 use convgru_model::motion::OpticalFlow;
-use convgru_model::recurrent::{
-    CellConfig, CellKind, Context, Frames, Recurrent, RecurrentConfig, Stage, Wiring,
-};
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, PyramidConfig,
-    ResetGate, Residual, Tensor,
+    ResetGate, Residual, Sequence, Tensor,
 };
-
-fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
-}
+use fixtures::noise;
 
 /// Frames with one number that is none.
 fn spoilt(shape: &[usize]) -> Vec<Tensor<f32>> {
@@ -33,7 +30,10 @@ fn is_refused<R>(result: Result<R, Error>) -> bool {
 fn a_stack_refuses_them_and_goes_on_with_the_same_bits() {
     let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4, 3]), 1).unwrap();
     let shape = [2, 2, 6, 5];
-    let (mut stream, mut other) = (network.prepare(2, 6, 5).unwrap(), network.prepare(2, 6, 5).unwrap());
+    let (mut stream, mut other) = (
+        network.prepare().unwrap().stream(2, 6, 5).unwrap(),
+        network.prepare().unwrap().stream(2, 6, 5).unwrap(),
+    );
     stream.set_check_finite(true);
     for t in 0..3 {
         for frame in spoilt(&shape) {
@@ -64,7 +64,7 @@ fn other_cells_refuse_them_in_frames_states_and_contexts() {
     let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(3, 3) };
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell, lstm]), 1).unwrap();
     let contexts = [noise(&[1, 9, 6, 5], 8)];
-    let mut streams = [(); 2].map(|()| network.prepare(&[&[1, 2, 6, 5]], &contexts).unwrap());
+    let mut streams = [(); 2].map(|()| network.stream(&[&[1, 2, 6, 5]], &contexts).unwrap());
     let [stream, other] = &mut streams;
     stream.set_check_finite(true);
     for t in 0..3 {
@@ -140,8 +140,9 @@ fn no_function_and_no_pooling_hides_them() {
         let mut fine = noise(&[2, 1, 1, 2, 2], 1);
         fine.as_mut_slice()[place] = f32::NAN;
         let coarse = noise(&[2, 1, 1, 1, 1], 2);
-        let frames = Frames { inputs: vec![&fine, &coarse], states: None, contexts: &[], lengths: None };
-        assert!(!network.forward(&frames).unwrap().top.is_finite(), "pixel {place}");
+        let inputs = [fine, coarse];
+        let states = network.forward(Sequence::from(&inputs[..])).unwrap();
+        assert!(!states.outputs[0].is_finite(), "pixel {place}");
     }
 }
 
@@ -153,7 +154,7 @@ fn trajectories_do_not_hide_them() {
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 1).unwrap();
     let mut frames = noise(&[2, 1, 1, 1, 9], 1);
     frames.slice_mut(1)[0] = f32::NAN;
-    let state = network.forward(&Frames::new(&frames)).unwrap().top.index(1);
+    let state = network.forward(&frames).unwrap().outputs[0].index(1);
     for (at, value) in state.as_slice().iter().enumerate() {
         assert_eq!(value.is_nan(), at % 9 <= 4, "{at}: {value}");
     }

@@ -4,12 +4,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixtures;
+
 use convgru_model::gradcheck::draw::Values;
 use convgru_model::gradcheck::{self, Report};
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, EncoderForecaster, EncoderForecasterConfig,
-    InputGradient, OutputGradient, Parameters, Tensor,
+    ConvGru, ConvGruConfig, EncoderForecasterConfig, Forecaster, Parameters, PredictionGradient, Sequence,
+    Tensor, Workspace,
 };
+use fixtures::{everything, of_outputs};
 use proptest::prelude::*;
 use rayon::prelude::*;
 
@@ -65,12 +68,10 @@ fn no_state_and_a_state_of_zeros_have_the_same_gradients() {
     let (network, x, probes) = network();
     let zeros = [Tensor::zeros(&[2, 3, 4, 5]), Tensor::zeros(&[2, 2, 4, 5])];
     let run = |states: Option<&[Tensor<f64>]>| {
-        let (_, mut workspace) = network.forward_train(&x, states).unwrap();
-        let d_outputs =
-            ConvGruOutputGradients { outputs: probes.iter().map(Some).collect(), last: vec![None; 2] };
+        let mut workspace = Workspace::default();
+        network.forward_train(Sequence { states, ..everything(&x) }, &mut workspace).unwrap();
         let mut gradients = network.parameters().zeros_like();
-        let back =
-            network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients).unwrap();
+        let back = network.backward(&mut workspace, &of_outputs(&probes), &mut gradients).unwrap();
         (back, gradients)
     };
     let ((none, d_none), (given, d_given)) = (run(None), run(Some(&zeros)));
@@ -80,31 +81,30 @@ fn no_state_and_a_state_of_zeros_have_the_same_gradients() {
     for ((name, a), (_, b)) in d_none.to_named().iter().zip(d_given.to_named()) {
         assert!(near(a, &b), "{name}");
     }
-    assert!(near(&none.d_input.unwrap(), &given.d_input.unwrap()));
+    assert!(near(&none.inputs[0], &given.inputs[0]));
 }
 
 #[test]
 fn gradients_of_weights_do_not_depend_on_whether_the_input_has_one() {
     let (network, x, probes) = network();
-    let (_, mut workspace) = network.forward_train(&x, None).unwrap();
-    let d_outputs =
-        ConvGruOutputGradients { outputs: probes.iter().map(Some).collect(), last: vec![None; 2] };
+    let mut workspace = Workspace::default();
     let mut run = |input_gradient| {
         let mut gradients = network.parameters().zeros_like();
-        let back = network.backward(&mut workspace, &d_outputs, input_gradient, &mut gradients).unwrap();
-        (back.d_input.is_some(), gradients)
+        network.forward_train(Sequence { input_gradient, ..everything(&x) }, &mut workspace).unwrap();
+        let back = network.backward(&mut workspace, &of_outputs(&probes), &mut gradients).unwrap();
+        (back.inputs.len(), gradients)
     };
-    let ((with, a), (without, b)) = (run(InputGradient::Compute), run(InputGradient::Skip));
-    assert!(with && !without);
+    let ((with, a), (without, b)) = (run(true), run(false));
+    assert_eq!([with, without], [1, 0]);
     assert_eq!(a, b);
 
     let config = EncoderForecasterConfig { patch: 2, hidden_channels: vec![3, 2], ..Default::default() };
-    let network = EncoderForecaster::<f64>::new(config, 5).unwrap();
+    let network = Forecaster::<f64>::new(config, 5).unwrap();
     let mut values = Values::new(12);
     let (_, mut workspace) = network.forward_train(&values.tensor(&[3, 1, 1, 4, 6]), 2, None).unwrap();
     let probe = values.tensor(&[2, 1, 1, 4, 6]);
-    let [mut a, mut b] = [(); 2].map(|()| network.parameters().zeros_like());
-    network.backward(&mut workspace, OutputGradient::Output(&probe), &mut a).unwrap();
-    network.backward_parameters(&mut workspace, OutputGradient::Output(&probe), &mut b).unwrap();
+    let [mut a, mut b] = [(); 2].map(|()| network.zero_gradients());
+    network.backward(&mut workspace, PredictionGradient::Output(&probe), &mut a).unwrap();
+    network.backward_parameters(&mut workspace, PredictionGradient::Output(&probe), &mut b).unwrap();
     assert_eq!(a, b);
 }

@@ -2,18 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixtures;
+
 use convgru_model::layer::{
     Activation, Conv2d, Conv2dConfig, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
 };
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutput, ConvGruOutputGradients, EncoderForecaster,
-    EncoderForecasterConfig, Error, Feedback, InputGradient, MemoryBudget, OutputActivation, OutputGradient,
-    Outputs, Parameters, ResetGate, StateGradient, TeacherForcing, Tensor,
+    ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Feedback, Forecaster, MemoryBudget, Output,
+    OutputActivation, OutputGradients, Outputs, Parameters, PredictionGradient, ResetGate, Sequence,
+    StateGradient, TeacherForcing, Tensor, Workspace,
 };
-
-fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
-}
+use fixtures::{bits_of as bits, everything, fill_biases, noise, of_outputs, pool};
 
 fn network() -> ConvGru<f32> {
     network_with(ResetGate::Before)
@@ -29,11 +28,7 @@ fn three_layers(options: &ConvGruConfig) -> ConvGru<f32> {
     let config =
         ConvGruConfig { in_channels, hidden_channels, kernel_size: [3, 5, 1].into(), ..options.clone() };
     let mut network = ConvGru::new(config, 7).unwrap();
-    network.parameters_mut().for_each_mut(&mut |name, tensor| {
-        if name.ends_with("bias") {
-            *tensor = noise(tensor.shape(), 3);
-        }
-    });
+    fill_biases(network.parameters_mut());
     network
 }
 
@@ -67,10 +62,6 @@ fn name(kind: &ConvGruConfig) -> String {
     format!("reset {reset}, {gate_activation}, {candidate_activation}, {dilation:?}, {input_dilation:?}")
 }
 
-fn bits(tensor: &Tensor<f32>) -> Vec<u32> {
-    tensor.as_slice().iter().map(|v| v.to_bits()).collect()
-}
-
 #[test]
 fn streaming_equals_the_sequence_bit_for_bit() {
     let sizes = [([7, 9], 5), ([1, 1], 3), ([40, 70], 4)];
@@ -79,9 +70,9 @@ fn streaming_equals_the_sequence_bit_for_bit() {
     {
         let (network, kind) = (three_layers(&kind), name(&kind));
         let input = noise(&[steps, 2, 3, height, width], 1);
-        let sequence = network.forward(&input, None, Outputs::AllLayers).unwrap();
-        let (trained, _) = network.forward_train(&input, None).unwrap();
-        let mut stream = network.prepare(2, height, width).unwrap();
+        let sequence = network.forward(everything(&input)).unwrap();
+        let trained = network.forward_train(everything(&input), &mut Workspace::default()).unwrap();
+        let mut stream = network.prepare().unwrap().stream(2, height, width).unwrap();
         let mut states: Option<Vec<Tensor<f32>>> = None;
         for t in 0..steps {
             let frame = input.index(t);
@@ -114,16 +105,12 @@ fn streaming_equals_the_sequence_bit_for_bit() {
 #[test]
 fn a_network_without_inputs_runs_in_every_way() {
     let mut network = ConvGru::<f32>::new(ConvGruConfig::new(0, &[4, 9]), 3).unwrap();
-    network.parameters_mut().for_each_mut(&mut |name, tensor| {
-        if name.ends_with("bias") {
-            *tensor = noise(tensor.shape(), 3);
-        }
-    });
+    fill_biases(network.parameters_mut());
     let input = Tensor::zeros(&[3, 2, 0, 6, 11]);
-    let sequence = network.forward(&input, None, Outputs::Top).unwrap().outputs.remove(0);
-    let (trained, _) = network.forward_train(&input, None).unwrap();
-    assert_eq!(bits(&sequence), bits(&trained.outputs[1]));
-    let mut stream = network.prepare(2, 6, 11).unwrap();
+    let sequence = network.forward(&input).unwrap().outputs.remove(0);
+    let trained = network.forward_train(&input, &mut Workspace::default()).unwrap();
+    assert_eq!(bits(&sequence), bits(&trained.outputs[0]));
+    let mut stream = network.prepare().unwrap().stream(2, 6, 11).unwrap();
     for t in 0..3 {
         assert_eq!(bits(stream.step(&input.index(t)).unwrap()), bits(&sequence.index(t)), "step {t}");
     }
@@ -146,19 +133,16 @@ fn streaming_and_training_equal_the_sequence_of_large_images() {
 }
 
 fn expect_streams_of_large_images(config: ConvGruConfig) {
-    let (inputs, top) = (config.in_channels, config.layers() - 1);
+    let inputs = config.in_channels;
     let network = ConvGru::<f32>::new(config, 3).unwrap();
     let (steps, height, width) = (3, 421, 417);
     let input = noise(&[steps, 1, inputs, height, width], 1);
-    let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| network.forward(&input, None, Outputs::Top).unwrap().outputs.remove(0))
-    };
+    let run = |threads: usize| pool(threads).install(|| network.forward(&input).unwrap().outputs.remove(0));
     let sequence = run(1);
     assert_eq!(bits(&sequence), bits(&run(3)), "3 threads");
-    let (trained, _) = network.forward_train(&input, None).unwrap();
-    assert_eq!(bits(&sequence), bits(&trained.outputs[top]), "training");
-    let mut stream = network.prepare(1, height, width).unwrap();
+    let trained = network.forward_train(&input, &mut Workspace::default()).unwrap();
+    assert_eq!(bits(&sequence), bits(&trained.outputs[0]), "training");
+    let mut stream = network.prepare().unwrap().stream(1, height, width).unwrap();
     for t in 0..steps {
         assert_eq!(bits(stream.step(&input.index(t)).unwrap()), bits(&sequence.index(t)), "step {t}");
     }
@@ -167,18 +151,15 @@ fn expect_streams_of_large_images(config: ConvGruConfig) {
 #[test]
 fn a_result_can_be_filled_again_by_sequences_of_any_shape() {
     let network = network();
-    let mut sequences = network.prepare_sequences().unwrap();
-    let mut result = ConvGruOutput::default();
-    for ([steps, height], outputs) in [
-        ([4, 6], Outputs::AllLayers),
-        ([4, 6], Outputs::AllLayers),
-        ([2, 6], Outputs::Top),
-        ([2, 9], Outputs::Top),
-    ] {
+    let mut prepared = network.prepare().unwrap();
+    let mut result = Output::default();
+    for ([steps, height], outputs) in
+        [([4, 6], Outputs::All), ([4, 6], Outputs::All), ([2, 6], Outputs::Top), ([2, 9], Outputs::Top)]
+    {
         let input = noise(&[steps, 2, 3, height, 7], height);
-        sequences.forward_into(&input, None, outputs, &mut result).unwrap();
-        let expected = network.forward(&input, None, outputs).unwrap();
-        assert_eq!((&result.outputs, &result.last), (&expected.outputs, &expected.last));
+        let sequence = Sequence { outputs, ..Sequence::from(&input) };
+        prepared.forward(sequence, &mut result).unwrap();
+        assert_eq!(result, network.forward(sequence).unwrap());
     }
 }
 
@@ -186,7 +167,7 @@ fn a_result_can_be_filled_again_by_sequences_of_any_shape() {
 fn a_stream_can_be_set_back_and_go_on_from_states() {
     let network = network();
     let frames = noise(&[3, 1, 3, 8, 6], 1);
-    let mut stream = network.prepare(1, 8, 6).unwrap();
+    let mut stream = network.prepare().unwrap().stream(1, 8, 6).unwrap();
     let first = bits(stream.step(&frames.index(0)).unwrap());
     let states = stream.states().unwrap();
     let second = bits(stream.step(&frames.index(1)).unwrap());
@@ -205,14 +186,14 @@ fn a_stream_can_be_set_back_and_go_on_from_states() {
 fn samples_of_a_batch_do_not_see_each_other() {
     let network = network();
     let input = noise(&[4, 3, 3, 9, 5], 1);
-    let all = network.forward(&input, None, Outputs::Top).unwrap();
+    let all = network.forward(&input).unwrap();
     for n in 0..3 {
         let alone = Tensor::from_vec(
             &[4, 1, 3, 9, 5],
             (0..4).flat_map(|t| input.index(t).slice(n).to_vec()).collect(),
         )
         .unwrap();
-        let result = network.forward(&alone, None, Outputs::Top).unwrap();
+        let result = network.forward(&alone).unwrap();
         for t in 0..4 {
             assert_eq!(result.outputs[0].slice(t), all.outputs[0].index(t).slice(n), "sample {n}, step {t}");
         }
@@ -227,8 +208,8 @@ fn a_zero_state_is_the_same_as_no_state() {
 fn expect_zero_to_be_none(network: &ConvGru<f32>) {
     let input = noise(&[3, 2, 3, 6, 7], 1);
     let zeros: Vec<_> = [6, 5, 4].map(|c| Tensor::zeros(&[2, c, 6, 7])).to_vec();
-    let none = network.forward(&input, None, Outputs::AllLayers).unwrap();
-    let some = network.forward(&input, Some(&zeros), Outputs::AllLayers).unwrap();
+    let none = network.forward(everything(&input)).unwrap();
+    let some = network.forward(Sequence { states: Some(&zeros), ..everything(&input) }).unwrap();
     for (a, b) in none.outputs.iter().zip(&some.outputs) {
         for (a, b) in a.as_slice().iter().zip(b.as_slice()) {
             assert!((a - b).abs() <= 1e-6);
@@ -236,17 +217,17 @@ fn expect_zero_to_be_none(network: &ConvGru<f32>) {
     }
     // Its gradient is there where the state was.
     let backward = |states: Option<&[Tensor<f32>]>| {
-        let (output, mut workspace) = network.forward_train(&input, states).unwrap();
-        let outputs = output.outputs.iter().map(Some).collect();
-        let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; 3] };
+        let mut workspace = Workspace::default();
+        let sequence = Sequence { states, ..everything(&input) };
+        let output = network.forward_train(sequence, &mut workspace).unwrap();
         let mut gradients = network.parameters().zeros_like();
-        network.backward(&mut workspace, &d_outputs, InputGradient::Skip, &mut gradients).unwrap()
+        network.backward(&mut workspace, &of_outputs(&output.outputs), &mut gradients).unwrap()
     };
-    assert!(backward(None).d_initial.is_none());
-    assert_eq!(backward(Some(&zeros)).d_initial.unwrap()[1].shape(), [2, 5, 6, 7]);
+    assert!(backward(None).states.is_empty());
+    assert_eq!(backward(Some(&zeros)).states[1].shape(), [2, 5, 6, 7]);
 }
 
-fn forecaster(feedback: Feedback) -> EncoderForecaster<f32> {
+fn forecaster(feedback: Feedback) -> Forecaster<f32> {
     let config = EncoderForecasterConfig {
         patch: 2,
         hidden_channels: vec![5, 6],
@@ -254,7 +235,7 @@ fn forecaster(feedback: Feedback) -> EncoderForecaster<f32> {
         output_activation: OutputActivation::Sigmoid,
         ..Default::default()
     };
-    EncoderForecaster::new(config, 5).unwrap()
+    Forecaster::new(config, 5).unwrap()
 }
 
 #[test]
@@ -281,13 +262,12 @@ fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
     let input = noise(&[4, 3, 1, 24, 32], 1);
     let target = noise(&[3, 3, 1, 24, 32], 2);
     let run = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
+        pool(threads).install(|| {
             let teacher = TeacherForcing { frames: &target, forced: &[false, true, false] };
             let (prediction, mut workspace) = network.forward_train(&input, 3, Some(teacher)).unwrap();
-            let mut gradients = network.parameters().zeros_like();
+            let mut gradients = network.zero_gradients();
             let d_input = network
-                .backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients)
+                .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
                 .unwrap();
             let mut all = bits(&d_input);
             gradients.for_each(&mut |_, tensor| all.extend(bits(tensor)));
@@ -310,16 +290,13 @@ fn the_bits_of_every_kind_of_cell_do_not_depend_on_the_number_of_threads() {
         let network = ConvGru::<f32>::new(config, 5).unwrap();
         let input = noise(&[3, 2, 9, 40, 46], 1);
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let (output, mut workspace) = network.forward_train(&input, None).unwrap();
-                let outputs = output.outputs.iter().map(Some).collect();
-                let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; 2] };
+            pool(threads).install(|| {
+                let mut workspace = Workspace::default();
+                let output = network.forward_train(everything(&input), &mut workspace).unwrap();
+                let d_outputs = of_outputs(&output.outputs);
                 let mut gradients = network.parameters().zeros_like();
-                let back = network
-                    .backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)
-                    .unwrap();
-                let mut all = bits(&back.d_input.unwrap());
+                let back = network.backward(&mut workspace, &d_outputs, &mut gradients).unwrap();
+                let mut all = bits(&back.inputs[0]);
                 all.extend(output.outputs.iter().flat_map(bits));
                 gradients.for_each(&mut |_, tensor| all.extend(bits(tensor)));
                 all
@@ -336,11 +313,10 @@ fn the_bits_of_every_kind_of_cell_do_not_depend_on_the_number_of_threads() {
 fn gradients_are_added_to_what_is_there() {
     let network = network();
     let input = noise(&[2, 1, 3, 5, 6], 1);
-    let (output, mut workspace) = network.forward_train(&input, None).unwrap();
-    let d_outputs =
-        ConvGruOutputGradients { outputs: output.outputs.iter().map(Some).collect(), last: vec![None; 3] };
+    let mut workspace = Workspace::default();
+    let output = network.forward_train(everything(&input), &mut workspace).unwrap();
     let mut run = |gradients: &mut _| {
-        network.backward(&mut workspace, &d_outputs, InputGradient::Skip, gradients).unwrap();
+        network.backward(&mut workspace, &of_outputs(&output.outputs), gradients).unwrap();
     };
     let mut once = network.parameters().zeros_like();
     run(&mut once);
@@ -361,8 +337,8 @@ fn every_parameter_is_used_and_named_once() {
         let network = forecaster(feedback);
         let input = noise(&[3, 2, 1, 8, 8], 1);
         let (prediction, mut workspace) = network.forward_train(&input, 2, None).unwrap();
-        let mut gradients = network.parameters().zeros_like();
-        let gradient = OutputGradient::Output(&prediction.output);
+        let mut gradients = network.zero_gradients();
+        let gradient = PredictionGradient::Output(&prediction.output);
         network.backward_parameters(&mut workspace, gradient, &mut gradients).unwrap();
         let named = gradients.to_named();
         let mut names: Vec<&String> = named.iter().map(|(name, _)| name).collect();
@@ -386,7 +362,7 @@ fn bad_input_is_an_error_with_the_numbers_in_it() {
         "input: shape [1, 4, 5, 5] where [N >= 1, 3, H >= 1, W >= 1] is needed"
     );
     assert!(message(network.step(&x(&[3, 5, 5]), None).map(drop)).contains("[N, C, H, W]"));
-    assert!(message(network.forward(&x(&[0, 1, 3, 5, 5]), None, Outputs::Top).map(drop)).contains("T >= 1"));
+    assert!(message(network.forward(&x(&[0, 1, 3, 5, 5])).map(drop)).contains("T >= 1"));
     let states = [x(&[1, 6, 5, 5])];
     assert_eq!(
         message(network.step(&x(&[1, 3, 5, 5]), Some(&states)).map(drop)),
@@ -420,13 +396,15 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
         hidden_channels: hidden.to_vec(),
         ..Default::default()
     };
-    let make = |hidden: &[usize]| EncoderForecaster::<f32>::new(config(hidden), 1).unwrap();
+    let make = |hidden: &[usize]| Forecaster::<f32>::new(config(hidden), 1).unwrap();
     let (network, shallow, wide) = (make(&[5, 6]), make(&[5]), make(&[5, 7]));
     let input = noise(&[2, 1, 1, 8, 8], 1);
-    let run = |forward: &EncoderForecaster<f32>, gradients: &EncoderForecaster<f32>| {
+    let run = |forward: &Forecaster<f32>, gradients: &Forecaster<f32>| {
         let (prediction, mut workspace) = forward.forward_train(&input, 2, None).unwrap();
-        let mut gradients = gradients.parameters().zeros_like();
-        network.backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients).map(drop)
+        let mut gradients = gradients.zero_gradients();
+        network
+            .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
+            .map(drop)
     };
     run(&network, &network).unwrap();
     let message = |result: Result<(), Error>| result.unwrap_err().to_string();
@@ -435,11 +413,8 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
         "gradient of encoder.layers.1.input_weights: shape [] where [18, 5, 3, 3] is needed"
     );
     assert!(message(run(&network, &wide)).contains("[21, 5, 3, 3] where [18, 5, 3, 3] is needed"));
-    assert_eq!(
-        message(run(&shallow, &network)),
-        "layers of the encoder in the workspace: 1 given where 2 are needed"
-    );
-    assert!(message(run(&wide, &network)).contains("7"));
+    assert!(message(run(&shallow, &network)).contains("another network made it"));
+    assert!(message(run(&wide, &network)).contains("another network made it"));
 
     let layer = Conv2d::<f32>::new(Conv2dConfig::new(2, 3, [1, 1]), 1).unwrap();
     let mut gradients = layer.parameters().zeros_like();
@@ -463,15 +438,11 @@ fn expect_the_same_bits_anew(kind: ConvGruConfig) {
     let frames = Tensor::from_fn(&[3, 4, 2, 64, 64], |i| (i % 17) as f32 / 9.0 - 1.0);
     let mut run = |budget: MemoryBudget| {
         network.set_memory_budget(budget);
-        let (states, mut workspace) = network.forward_train(&frames, None).unwrap();
-        let d_outputs = ConvGruOutputGradients {
-            outputs: states.outputs.iter().map(Some).collect(),
-            last: vec![None; 2],
-        };
+        let mut workspace = Workspace::default();
+        let states = network.forward_train(everything(&frames), &mut workspace).unwrap();
         let mut gradients = network.parameters().zeros_like();
-        let back =
-            network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients).unwrap();
-        (states.outputs, back.d_input, gradients)
+        let back = network.backward(&mut workspace, &of_outputs(&states.outputs), &mut gradients).unwrap();
+        (states.outputs, back, gradients)
     };
     let kept = run(MemoryBudget::Unlimited);
     let anew = run(MemoryBudget::Bytes(1 << 20));
@@ -486,22 +457,23 @@ fn states_and_gradients_one_step_at_a_time_give_the_bits_of_whole_sequences() {
     let d_outputs: Vec<_> = [6, 5, 4].map(|c| noise(&[5, 2, c, 9, 7], 10 + c)).to_vec();
     let d_last = noise(&[2, 5, 9, 7], 20);
 
-    let (states, mut workspace) = network.forward_train(&frames, Some(&initial)).unwrap();
+    let sequence = Sequence { states: Some(&initial), ..everything(&frames) };
+    let mut workspace = Workspace::default();
+    let states = network.forward_train(sequence, &mut workspace).unwrap();
     let gradients = || network.parameters().zeros_like();
     let (mut of_sequences, mut of_steps) = (gradients(), gradients());
-    let whole = ConvGruOutputGradients {
+    let whole = OutputGradients {
         outputs: d_outputs.iter().map(Some).collect(),
         last: vec![None, Some(&d_last), None],
     };
-    let a = network.backward(&mut workspace, &whole, InputGradient::Compute, &mut of_sequences).unwrap();
+    let a = network.backward(&mut workspace, &whole, &mut of_sequences).unwrap();
 
-    let mut workspace = None;
-    let output = network.forward_train_into(&frames, Some(&initial), Outputs::None, &mut workspace).unwrap();
+    let mut workspace = Workspace::default();
+    let sequence = Sequence { outputs: Outputs::None, ..sequence };
+    let output = network.forward_train(sequence, &mut workspace).unwrap();
     assert!(output.outputs.is_empty() && output.last == states.last);
-    let mut workspace = workspace.unwrap();
-    assert_eq!((workspace.layers(), workspace.steps()), (3, 5));
     let mut met = Vec::new();
-    let enter = |mut entry: StateGradient<'_, f32>| {
+    let mut enter = |mut entry: StateGradient<'_, f32>| {
         let (layer, t) = (entry.layer(), entry.step());
         let mut state = Tensor::zeros(&entry.shape());
         entry.read_state(&mut state)?;
@@ -513,21 +485,19 @@ fn states_and_gradients_one_step_at_a_time_give_the_bits_of_whole_sequences() {
         met.push((layer, t));
         Ok(())
     };
-    let b = network.backward_with(&mut workspace, enter, InputGradient::Compute, &mut of_steps).unwrap();
-    assert_eq!(bits(&a.d_input.unwrap()), bits(&b.d_input.unwrap()));
-    assert!(a.d_initial == b.d_initial && of_sequences == of_steps);
+    let b = network.backward(&mut workspace, &mut enter, &mut of_steps).unwrap();
+    assert_eq!(bits(&a.inputs[0]), bits(&b.inputs[0]));
+    assert!(a.states == b.states && of_sequences == of_steps);
     for layer in 0..3 {
         let steps: Vec<_> = met.iter().filter(|(of, _)| *of == layer).map(|(_, t)| *t).collect();
         assert_eq!(steps, [4, 3, 2, 1, 0]);
-        let mut state = Tensor::zeros(&workspace.state_shape(layer));
-        workspace.read_state(layer, 2, &mut state).unwrap();
-        assert_eq!(bits(&state), bits(&states.outputs[layer].index(2)));
     }
 
     let mut small = Tensor::zeros(&[2, 6, 9, 6]);
-    let error = workspace.read_state(0, 0, &mut small).unwrap_err().to_string();
-    assert_eq!(error, "tensor for the state: shape [2, 6, 9, 6] where [2, 6, 9, 7] is needed");
-    let enter = |mut entry: StateGradient<'_, f32>| entry.add(&small);
-    let error = network.backward_with(&mut workspace, enter, InputGradient::Skip, &mut of_steps).unwrap_err();
+    let mut read = |entry: StateGradient<'_, f32>| entry.read_state(&mut small);
+    let error = network.backward(&mut workspace, &mut read, &mut of_steps).unwrap_err().to_string();
+    assert_eq!(error, "tensor for the state: shape [2, 6, 9, 6] where [2, 4, 9, 7] is needed");
+    let mut enter = |mut entry: StateGradient<'_, f32>| entry.add(&small);
+    let error = network.backward(&mut workspace, &mut enter, &mut of_steps).unwrap_err();
     assert!(error.to_string().starts_with("gradient of the state: shape [2, 6, 9, 6]"), "{error}");
 }

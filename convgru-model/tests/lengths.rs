@@ -2,29 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixtures;
+
 use convgru_model::{
-    ConvGru, ConvGruBackward, ConvGruConfig, ConvGruOutput, ConvGruOutputGradients, ConvGruParameters,
-    InputGradient, MemoryBudget, Outputs, Parameters, ResetGate, Scalar, Sequence, Tensor,
+    ConvGru, ConvGruConfig, ConvGruParameters, InputGradients, MemoryBudget, Output, OutputGradients,
+    Parameters, ResetGate, Scalar, Sequence, Tensor, Workspace,
 };
+use fixtures::{bits, everything, fill_biases, noise, of_outputs, pool};
 
 const STEPS: usize = 5;
 /// Of a batch of four.
 const LENGTHS: [usize; 4] = [5, 2, 0, 3];
 const HIDDEN: [usize; 3] = [6, 5, 4];
 
-fn noise<T: Scalar>(shape: &[usize], seed: usize) -> Tensor<T> {
-    let number = |i: usize| (((i + seed * 7919) * 2_654_435_761) % 2001) as f64 / 1000.0 - 1.0;
-    Tensor::from_fn(shape, |i| T::from_f64(number(i)))
-}
-
 fn network<T: Scalar>(reset: ResetGate) -> ConvGru<T> {
     let config = ConvGruConfig { kernel_size: [3, 5, 1].into(), reset, ..ConvGruConfig::new(3, &HIDDEN) };
     let mut network = ConvGru::new(config, 7).unwrap();
-    network.parameters_mut().for_each_mut(&mut |name, tensor| {
-        if name.ends_with("bias") {
-            *tensor = noise(tensor.shape(), 3);
-        }
-    });
+    fill_biases(network.parameters_mut());
     network
 }
 
@@ -34,10 +28,6 @@ const KINDS: [(ResetGate, bool); 4] = [
     (ResetGate::After, true),
     (ResetGate::After, false),
 ];
-
-fn bits<T: Scalar>(numbers: &[T]) -> Vec<u64> {
-    numbers.iter().map(|v| v.to_f64().to_bits()).collect()
-}
 
 /// Sample `n` of `[T, N, ...]`, its first `steps` steps, as `[steps, 1, ...]`.
 fn alone<T: Scalar>(sequence: &Tensor<T>, n: usize, steps: usize) -> Tensor<T> {
@@ -56,8 +46,8 @@ struct Batch<T> {
 }
 
 struct Passes<T> {
-    output: ConvGruOutput<T>,
-    back: ConvGruBackward<T>,
+    output: Output<T>,
+    back: InputGradients<T>,
     gradients: ConvGruParameters<T>,
 }
 
@@ -103,25 +93,19 @@ impl<T: Scalar> Batch<T> {
     }
 
     fn sequence(&self) -> Sequence<'_, T> {
-        Sequence {
-            input: &self.input,
-            states: self.states.as_deref(),
-            lengths: self.lengths.as_deref(),
-            outputs: Outputs::AllLayers,
-        }
+        let (states, lengths) = (self.states.as_deref(), self.lengths.as_deref());
+        Sequence { states, lengths, ..everything(&self.input) }
     }
 
     fn run(&self, network: &ConvGru<T>) -> Passes<T> {
-        let mut workspace = None;
-        let output = network.forward_train_sequence(self.sequence(), &mut workspace).unwrap();
-        let d_outputs = ConvGruOutputGradients {
+        let mut workspace = Workspace::default();
+        let output = network.forward_train(self.sequence(), &mut workspace).unwrap();
+        let d_outputs = OutputGradients {
             outputs: self.d_outputs.iter().map(Some).collect(),
             last: self.d_last.iter().map(Some).collect(),
         };
         let mut gradients = network.parameters().zeros_like();
-        let back = network
-            .backward(&mut workspace.unwrap(), &d_outputs, InputGradient::Compute, &mut gradients)
-            .unwrap();
+        let back = network.backward(&mut workspace, &d_outputs, &mut gradients).unwrap();
         Passes { output, back, gradients }
     }
 }
@@ -129,8 +113,7 @@ impl<T: Scalar> Batch<T> {
 impl<T: Scalar> Passes<T> {
     fn bits(&self) -> Vec<u64> {
         let Self { output, back, gradients } = self;
-        let tensors = output.outputs.iter().chain(&output.last).chain(&back.d_input);
-        let tensors = tensors.chain(back.d_initial.iter().flatten());
+        let tensors = output.outputs.iter().chain(&output.last).chain(&back.inputs).chain(&back.states);
         let mut all: Vec<u64> = tensors.flat_map(|tensor| bits(tensor.as_slice())).collect();
         gradients.for_each(&mut |_, tensor| all.extend(bits(tensor.as_slice())));
         all
@@ -151,10 +134,8 @@ fn a_sample_of_a_batch_is_the_sample_alone_bit_for_bit() {
                     let expected = expected.unwrap_or_else(|| vec![0.0; last.slice(n).len()]);
                     assert_eq!(bits(last.slice(n)), bits(&expected), "{what}");
                 }
-                if let Some(d_initial) = &whole.back.d_initial {
-                    for (d_state, d_last) in d_initial.iter().zip(&of_one.d_last) {
-                        assert_eq!(bits(d_state.slice(n)), bits(d_last.as_slice()), "{what}");
-                    }
+                for (d_state, d_last) in whole.back.states.iter().zip(&of_one.d_last) {
+                    assert_eq!(bits(d_state.slice(n)), bits(d_last.as_slice()), "{what}");
                 }
                 continue;
             }
@@ -172,19 +153,13 @@ fn a_sample_of_a_batch_is_the_sample_alone_bit_for_bit() {
                     assert_eq!(bits(outputs.index(t).slice(n)), last, "{what}, layer {layer}, t {t}");
                 }
             }
-            let (d_whole, d_single) = (whole.back.d_input.as_ref(), single.back.d_input.as_ref());
-            assert_eq!(
-                bits(alone(d_whole.unwrap(), n, length).as_slice()),
-                bits(d_single.unwrap().as_slice()),
-                "{what}"
-            );
+            let (d_whole, d_single) = (&whole.back.inputs[0], &single.back.inputs[0]);
+            assert_eq!(bits(alone(d_whole, n, length).as_slice()), bits(d_single.as_slice()), "{what}");
             for t in length..STEPS {
-                assert!(d_whole.unwrap().index(t).slice(n).iter().all(|&v| v == 0.0), "{what}, t {t}");
+                assert!(d_whole.index(t).slice(n).iter().all(|&v| v == 0.0), "{what}, t {t}");
             }
-            assert_eq!(whole.back.d_initial.is_some(), given);
-            let d_initial =
-                (whole.back.d_initial.iter().flatten()).zip(single.back.d_initial.iter().flatten());
-            for (a, b) in d_initial {
+            assert_eq!(!whole.back.states.is_empty(), given);
+            for (a, b) in whole.back.states.iter().zip(&single.back.states) {
                 assert_eq!(bits(a.slice(n)), bits(b.as_slice()), "{what}");
             }
         }
@@ -218,7 +193,7 @@ fn nothing_of_a_frame_past_an_end_reaches_anything() {
         let (network, mut batch) = (network::<f32>(reset), Batch::new(given, [7, 9]));
         let clean = batch.run(&network).bits();
         let forward = |batch: &Batch<f32>| {
-            let output = network.forward_sequence(batch.sequence()).unwrap();
+            let output = network.forward(batch.sequence()).unwrap();
             output.outputs.iter().chain(&output.last).flat_map(|t| bits(t.as_slice())).collect::<Vec<_>>()
         };
         let clean_forward = forward(&batch);
@@ -249,10 +224,7 @@ fn lengths_of_all_steps_are_the_same_as_none() {
 fn the_bits_do_not_depend_on_the_number_of_threads() {
     for (reset, given) in KINDS {
         let (network, batch) = (network::<f32>(reset), Batch::new(given, [40, 46]));
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| batch.run(&network).bits())
-        };
+        let run = |threads: usize| pool(threads).install(|| batch.run(&network).bits());
         let one = run(1);
         for threads in [2, 3, 8] {
             assert!(run(threads) == one, "reset {reset}, given {given}, {threads} threads");
@@ -269,24 +241,18 @@ fn blocks_of_steps_give_the_bits_of_the_whole() {
         let mut network = ConvGru::<f32>::new(config, 5).unwrap();
         let input = noise(&[STEPS, 4, 2, 64, 64], 1);
         let d_outputs = [32, 8].map(|hidden| noise(&[STEPS, 4, hidden, 64, 64], hidden));
-        let sequence =
-            Sequence { lengths: Some(&LENGTHS), outputs: Outputs::AllLayers, ..Sequence::new(&input) };
+        let sequence = Sequence { lengths: Some(&LENGTHS), ..everything(&input) };
         let mut run = |budget: MemoryBudget| {
             network.set_memory_budget(budget);
-            let mut workspace = None;
-            let output = network.forward_train_sequence(sequence, &mut workspace).unwrap();
-            let d_outputs =
-                ConvGruOutputGradients { outputs: d_outputs.iter().map(Some).collect(), last: vec![None; 2] };
+            let mut workspace = Workspace::default();
+            let output = network.forward_train(sequence, &mut workspace).unwrap();
             let mut gradients = network.parameters().zeros_like();
-            let back = network
-                .backward(&mut workspace.unwrap(), &d_outputs, InputGradient::Compute, &mut gradients)
-                .unwrap();
+            let back = network.backward(&mut workspace, &of_outputs(&d_outputs), &mut gradients).unwrap();
             Passes { output, back, gradients }
         };
         let (kept, anew) = (run(MemoryBudget::Unlimited), run(MemoryBudget::Bytes(1 << 20)));
         assert!(kept.bits() == anew.bits(), "gates that were kept and gates computed anew differ");
-        let in_blocks = network.forward_sequence(sequence).unwrap();
-        assert!(in_blocks.outputs == kept.output.outputs && in_blocks.last == kept.output.last);
+        assert!(network.forward(sequence).unwrap() == kept.output);
     }
 }
 
@@ -295,14 +261,14 @@ fn blocks_of_steps_give_the_bits_of_the_whole() {
 fn samples_of_large_images_end_as_those_of_small_ones() {
     let network = ConvGru::<f32>::new(ConvGruConfig::new(9, &[8]), 3).unwrap();
     let mut input = noise::<f32>(&[3, 2, 9, 421, 417], 1);
-    let expected = network.forward(&alone(&input, 1, 1), None, Outputs::Top).unwrap().last.remove(0);
+    let expected = network.forward(&alone(&input, 1, 1)).unwrap().last.remove(0);
     let len = input.index(0).slice(0).len();
     for t in 1..3 {
         input.slice_mut(t)[len..].fill(f32::NAN);
     }
-    let sequence = Sequence { lengths: Some(&[3, 1]), ..Sequence::new(&input) };
-    let trained = network.forward_train_sequence(sequence, &mut None).unwrap();
-    for states in [network.forward_sequence(sequence).unwrap(), trained] {
+    let sequence = Sequence { lengths: Some(&[3, 1]), ..Sequence::from(&input) };
+    let trained = network.forward_train(sequence, &mut Workspace::default()).unwrap();
+    for states in [network.forward(sequence).unwrap(), trained] {
         for state in [states.outputs[0].index(0), states.outputs[0].index(2), states.last[0].clone()] {
             assert_eq!(bits(state.slice(1)), bits(expected.as_slice()));
             assert!(state.as_slice().iter().all(|v| v.is_finite()));
@@ -314,8 +280,8 @@ fn samples_of_large_images_end_as_those_of_small_ones() {
 fn a_stream_whose_finished_samples_are_ignored_meets_the_same_states() {
     for reset in [ResetGate::Before, ResetGate::After] {
         let (network, batch) = (network::<f32>(reset), Batch::<f32>::new(false, [7, 9]));
-        let sequence = network.forward_sequence(batch.sequence()).unwrap();
-        let mut stream = network.prepare(4, 7, 9).unwrap();
+        let sequence = network.forward(batch.sequence()).unwrap();
+        let mut stream = network.prepare().unwrap().stream(4, 7, 9).unwrap();
         for t in 0..STEPS {
             stream.step(&batch.input.index(t)).unwrap();
             for (layer, state) in stream.states().unwrap().iter().enumerate() {
@@ -335,16 +301,14 @@ fn a_stream_whose_finished_samples_are_ignored_meets_the_same_states() {
 #[test]
 fn lengths_belong_to_one_call() {
     let (network, mut batch) = (network::<f32>(ResetGate::Before), Batch::<f32>::new(true, [5, 6]));
-    let (mut workspace, mut sequences) = (None, network.prepare_sequences().unwrap());
-    let mut result = ConvGruOutput::default();
+    let (mut workspace, mut prepared) = (Workspace::default(), network.prepare().unwrap());
+    let mut result = Output::default();
     for lengths in [Some(LENGTHS.to_vec()), None, Some(vec![1, 5, 5, 2])] {
         batch.lengths = lengths;
-        let expected = network.forward_sequence(batch.sequence()).unwrap();
-        let trained = network.forward_train_sequence(batch.sequence(), &mut workspace).unwrap();
-        sequences.forward_sequence(batch.sequence(), &mut result).unwrap();
-        for output in [&trained, &result] {
-            assert!(output.outputs == expected.outputs && output.last == expected.last);
-        }
+        let expected = network.forward(batch.sequence()).unwrap();
+        let trained = network.forward_train(batch.sequence(), &mut workspace).unwrap();
+        prepared.forward(batch.sequence(), &mut result).unwrap();
+        assert!(trained == expected && result == expected);
     }
 }
 
@@ -353,9 +317,9 @@ fn lengths_that_cannot_be_are_refused_with_the_numbers() {
     let network = network::<f32>(ResetGate::Before);
     let input = noise(&[2, 3, 3, 4, 4], 1);
     let message = |lengths: &[usize]| {
-        let sequence = Sequence { lengths: Some(lengths), ..Sequence::new(&input) };
-        let forward = network.forward_sequence(sequence).unwrap_err().to_string();
-        let trained = network.forward_train_sequence(sequence, &mut None).unwrap_err().to_string();
+        let sequence = Sequence { lengths: Some(lengths), ..Sequence::from(&input) };
+        let forward = network.forward(sequence).unwrap_err().to_string();
+        let trained = network.forward_train(sequence, &mut Workspace::default()).unwrap_err().to_string();
         assert_eq!(forward, trained);
         forward
     };

@@ -6,30 +6,30 @@ use std::num::NonZeroUsize;
 
 use convgru_model::gradcheck::{self, Report};
 use convgru_model::{
-    EncoderForecaster, EncoderForecasterConfig, EncoderForecasterParameters, Feedback, MemoryBudget,
-    OutputGradient, Parameters, Prediction, Tensor,
+    EncoderForecasterConfig, Feedback, Forecaster, ForecasterParameters, MemoryBudget, Parameters,
+    Prediction, PredictionGradient, Tensor,
 };
 
 fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
     Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
 }
 
-fn network(feedback: Feedback) -> EncoderForecaster<f32> {
+fn network(feedback: Feedback) -> Forecaster<f32> {
     let config =
         EncoderForecasterConfig { patch: 2, hidden_channels: vec![5, 3], feedback, ..Default::default() };
-    EncoderForecaster::new(config, 3).unwrap()
+    Forecaster::new(config, 3).unwrap()
 }
 
 /// A training step: what is predicted, and the gradients of frames and parameters.
 fn step(
-    network: &EncoderForecaster<f32>,
+    network: &Forecaster<f32>,
     frames: &Tensor<f32>,
-) -> (Prediction<f32>, Tensor<f32>, EncoderForecasterParameters<f32>) {
+) -> (Prediction<f32>, Tensor<f32>, ForecasterParameters<f32>) {
     let (prediction, mut workspace) = network.forward_train(frames, 4, None).unwrap();
-    let mut gradients = network.parameters().zeros_like();
+    let mut gradients = network.zero_gradients();
     let gradient = noise(prediction.output.shape(), 9);
     let d_frames =
-        network.backward(&mut workspace, OutputGradient::Output(&gradient), &mut gradients).unwrap();
+        network.backward(&mut workspace, PredictionGradient::Output(&gradient), &mut gradients).unwrap();
     (prediction, d_frames, gradients)
 }
 

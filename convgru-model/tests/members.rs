@@ -4,7 +4,7 @@
 
 use convgru_model::{
     EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, MemoryBudget, OutputActivation,
-    OutputGradient, Parameters, PyramidConfig, PyramidScale, Residual, Tensor, mean_of_members,
+    Parameters, PredictionGradient, PyramidConfig, PyramidScale, Residual, Tensor, mean_of_members,
 };
 
 const CHANNELS: usize = 2;
@@ -105,12 +105,13 @@ fn training_streams_and_recomputed_gates_have_the_same_bits() {
             stream.read(&frames.index(t)).unwrap();
         }
         assert_eq!(stream.forecast(5).unwrap(), expected);
+        drop(stream);
         let mut run = |budget: MemoryBudget| {
             ensemble.set_memory_budget(budget);
             let (prediction, mut workspace) = ensemble.forward_train(&frames, 5, None).unwrap();
             assert_eq!(prediction.output, expected);
             let mut gradients = ensemble.zero_gradients();
-            let of_output = OutputGradient::Output(&expected);
+            let of_output = PredictionGradient::Output(&expected);
             ensemble.backward_parameters(&mut workspace, of_output, &mut gradients).unwrap();
             gradients.to_named()
         };
@@ -140,7 +141,7 @@ fn a_gradient_of_one_member_alone_is_refused() {
         let (_, mut workspace) = ensemble.forward_train(&frames(), 2, None).unwrap();
         let mut gradients = ensemble.zero_gradients();
         let one = Tensor::zeros(&[2, 3, CHANNELS, 8, 12]);
-        let error = ensemble.backward(&mut workspace, OutputGradient::Output(&one), &mut gradients);
+        let error = ensemble.backward(&mut workspace, PredictionGradient::Output(&one), &mut gradients);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("[2, 3, 4, 8, 12]") && error.contains("[2, 3, 2, 8, 12]"), "{error}");
     }

@@ -2,21 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::layer::{Activation, Conv2d, Conv2dConfig};
-use convgru_model::recurrent::{
-    CellConfig, CellKind, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters,
-};
-use convgru_model::{
-    BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, CellOutputGradients,
-    ConvGru, ConvGruCell, ConvGruConfig, ConvGruOutputGradients, ConvGruWorkspace, Directions,
-    EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, InputGradient, OutputGradient,
-    Outputs, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence, TeacherForcing, Tensor,
-};
-use proptest::prelude::*;
+mod fixtures;
 
-fn noise(shape: &[usize], seed: usize) -> Tensor<f64> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f64 / 1000.0 - 1.0)
-}
+use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig, RecurrentParameters};
+use convgru_model::layer::{Activation, Conv2d, Conv2dConfig};
+use convgru_model::{
+    BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
+    Feedback, Forecaster, ForecasterConfig, Parameters, PredictionGradient, PyramidConfig, PyramidScale,
+    ResetGate, Residual, Sequence, TeacherForcing, Tensor, Workspace,
+};
+use fixtures::{everything, noise, of_outputs};
+use proptest::prelude::*;
 
 /// Configurations, many of which have weights and maps of the same shapes and compute something else.
 fn stack(index: usize) -> ConvGruConfig {
@@ -39,20 +35,19 @@ fn networks() -> Vec<ConvGru<f64>> {
     (0..10).map(|index| ConvGru::new(stack(index), index as u64).unwrap()).collect()
 }
 
-fn workspace(network: &ConvGru<f64>, steps: usize) -> (Vec<Tensor<f64>>, ConvGruWorkspace<f64>) {
-    let (output, workspace) = network.forward_train(&noise(&[steps, 2, 2, 5, 6], steps), None).unwrap();
+fn workspace(network: &ConvGru<f64>, steps: usize) -> (Vec<Tensor<f64>>, Workspace<f64>) {
+    let (frames, mut workspace) = (noise(&[steps, 2, 2, 5, 6], steps), Workspace::default());
+    let output = network.forward_train(everything(&frames), &mut workspace).unwrap();
     (output.outputs, workspace)
 }
 
 fn backward(
     network: &ConvGru<f64>,
-    workspace: &mut ConvGruWorkspace<f64>,
+    workspace: &mut Workspace<f64>,
     states: &[Tensor<f64>],
     gradients: &mut convgru_model::ConvGruParameters<f64>,
 ) -> convgru_model::Result<()> {
-    let d =
-        ConvGruOutputGradients { outputs: states.iter().map(Some).collect(), last: vec![None; states.len()] };
-    network.backward(workspace, &d, InputGradient::Compute, gradients).map(drop)
+    network.backward(workspace, &of_outputs(states), gradients).map(drop)
 }
 
 proptest! {
@@ -99,14 +94,14 @@ proptest! {
         for budget in [convgru_model::MemoryBudget::Unlimited, convgru_model::MemoryBudget::Bytes(1)] {
             let mut network = network.clone();
             network.set_memory_budget(budget);
-            let (states, workspace) = network.forward_train(&Frames::new(&frames), None).unwrap();
+            let mut workspace = Workspace::default();
+            let states = network.forward_train(&frames, &mut workspace).unwrap();
             let mut named = network.parameters().zeros_like().to_named();
             let [a, b] = swaps.map(|index| index.index(named.len()));
             named.swap(a, b);
             let mut gradients = RecurrentParameters::new(named);
             let before = gradients.clone();
-            let d = RecurrentOutputGradients { top: Some(&states.top), ..Default::default() };
-            let result = workspace.backward(&d, &mut gradients);
+            let result = network.backward(&mut workspace, &of_outputs(&states.outputs), &mut gradients);
             prop_assert_eq!(result.is_ok(), a == b);
             prop_assert_eq!(gradients == before, a != b);
         }
@@ -117,18 +112,18 @@ proptest! {
     fn weights_are_matched_by_name_and_never_used_by_place(swaps in any::<[prop::sample::Index; 2]>()) {
         let network = Recurrent::<f64>::new(two_cells(), 3).unwrap();
         let frames = noise(&[3, 1, 3, 5, 6], 1);
-        let expected = network.forward(&Frames::new(&frames)).unwrap();
+        let expected = network.forward(&frames).unwrap();
         let mut named = network.parameters().to_named();
         let [a, b] = swaps.map(|index| index.index(named.len()));
         named.swap(a, b);
         let swapped = RecurrentParameters::new(named);
         let same = Recurrent::from_parameters(two_cells(), swapped.clone()).unwrap();
-        prop_assert_eq!(same.forward(&Frames::new(&frames)).unwrap().top, expected.top);
+        prop_assert_eq!(same.forward(&frames).unwrap(), expected);
         let mut replaced = network.clone();
         *replaced.parameters_mut() = swapped;
-        prop_assert_eq!(replaced.forward(&Frames::new(&frames)).is_ok(), a == b);
-        prop_assert_eq!(replaced.forward_train(&Frames::new(&frames), None).is_ok(), a == b);
-        prop_assert_eq!(replaced.prepare(&[&[1, 3, 5, 6]], &[]).is_ok(), a == b);
+        prop_assert_eq!(replaced.forward(&frames).is_ok(), a == b);
+        prop_assert_eq!(replaced.forward_train(&frames, &mut Workspace::default()).is_ok(), a == b);
+        prop_assert_eq!(replaced.stream(&[&[1, 3, 5, 6]], &[]).is_ok(), a == b);
         prop_assert_eq!(replaced.step(&noise(&[1, 3, 5, 6], 2), None).is_ok(), a == b);
         prop_assert_eq!(replaced.iterate_spectral_norms().is_ok(), a == b);
         prop_assert_eq!(
@@ -148,8 +143,8 @@ fn two_cells() -> RecurrentConfig {
 fn gradients_with_a_tensor_twice_or_too_many_are_refused() {
     let network = Recurrent::<f64>::new(two_cells(), 3).unwrap();
     let frames = noise(&[3, 1, 3, 5, 6], 1);
-    let (states, workspace) = network.forward_train(&Frames::new(&frames), None).unwrap();
-    let d = RecurrentOutputGradients { top: Some(&states.top), ..Default::default() };
+    let mut workspace = Workspace::default();
+    let states = network.forward_train(&frames, &mut workspace).unwrap();
     let named = network.parameters().zeros_like().to_named();
     let mut twice = named.clone();
     twice[1].0.clone_from(&named[0].0);
@@ -157,7 +152,7 @@ fn gradients_with_a_tensor_twice_or_too_many_are_refused() {
     for wrong in [twice, more, named[1..].to_vec(), Vec::new()] {
         let mut gradients = RecurrentParameters::new(wrong);
         let before = gradients.clone();
-        workspace.backward(&d, &mut gradients).unwrap_err();
+        network.backward(&mut workspace, &of_outputs(&states.outputs), &mut gradients).unwrap_err();
         assert_eq!(gradients, before);
     }
 }
@@ -176,45 +171,54 @@ fn a_workspace_is_of_the_weights_of_its_forward_pass() {
     // A copy has the weights that it was copied with.
     backward(&copy, &mut kept, &states, &mut gradients).unwrap();
     // Memory that is used again is of the network that used it last.
-    let mut workspace = Some(kept);
     let input = noise(&[3, 2, 2, 5, 6], 3);
-    network.forward_train_into(&input, None, Outputs::AllLayers, &mut workspace).unwrap();
-    backward(&network, workspace.as_mut().unwrap(), &states, &mut gradients).unwrap();
-    backward(&copy, workspace.as_mut().unwrap(), &states, &mut gradients).unwrap_err();
+    network.forward_train(everything(&input), &mut kept).unwrap();
+    backward(&network, &mut kept, &states, &mut gradients).unwrap();
+    backward(&copy, &mut kept, &states, &mut gradients).unwrap_err();
     // A sequence that does not fit leaves the workspace as it is.
     let wrong = [noise(&[2, 3, 5, 6], 1)];
-    network.forward_train_into(&input, Some(&wrong), Outputs::Top, &mut workspace).unwrap_err();
-    backward(&network, workspace.as_mut().unwrap(), &states, &mut gradients).unwrap();
+    network
+        .forward_train(Sequence { states: Some(&wrong), ..Sequence::from(&input) }, &mut kept)
+        .unwrap_err();
+    backward(&network, &mut kept, &states, &mut gradients).unwrap();
 }
 
 #[test]
-fn a_cell_and_both_directions_take_back_only_what_is_their_own() {
+fn both_directions_and_other_cells_take_back_only_what_is_their_own() {
     let config = ConvGruConfig::new(2, &[3]);
     let relu = ConvGruConfig { candidate_activation: Activation::Relu, ..config.clone() };
     let input = noise(&[3, 2, 2, 5, 6], 1);
-    let [one, other] = [&config, &relu].map(|config| ConvGruCell::<f64>::new(config.clone(), 1).unwrap());
-    let (states, mut kept) = one.forward_train(&input, None).unwrap();
-    let mut gradients = one.parameters().zeros_like();
-    let d = CellOutputGradients { output: Some(&states), last: None };
-    other.backward(&mut kept, d, &mut gradients).unwrap_err();
-    assert_eq!(gradients, one.parameters().zeros_like());
-    one.backward(&mut kept, d, &mut gradients).unwrap();
-
+    let mut kept = Workspace::default();
     let [mut one, other] = [config, relu]
         .map(|stack| BidirectionalConvGru::<f64>::new(BidirectionalConvGruConfig::new(stack), 1).unwrap());
-    let (states, mut kept) = one.forward_train(Sequence::new(&input)).unwrap();
+    let states = one.forward_train(&input, &mut kept).unwrap();
     let mut gradients = one.parameters().zeros_like();
-    let d = BidirectionalOutputGradients {
-        outputs: vec![Some(&states.outputs[0])],
-        last: Directions { forward: vec![None], backward: vec![None] },
-    };
-    other.backward(&mut kept, &d, InputGradient::Skip, &mut gradients).unwrap_err();
+    let d = of_outputs(&states.outputs);
+    other.backward(&mut kept, &d, &mut gradients).unwrap_err();
     assert_eq!(gradients, one.parameters().zeros_like());
-    one.backward(&mut kept, &d, InputGradient::Skip, &mut gradients).unwrap();
+    one.backward(&mut kept, &d, &mut gradients).unwrap();
     let before = gradients.clone();
     one.parameters_mut();
-    one.backward(&mut kept, &d, InputGradient::Skip, &mut gradients).unwrap_err();
+    one.backward(&mut kept, &d, &mut gradients).unwrap_err();
     assert_eq!(gradients, before);
+
+    let cell = CellConfig { spectral_norm: true, ..CellConfig::new(2, 3) };
+    let relu = CellConfig { candidate_activation: Activation::Relu, ..cell.clone() };
+    let [mut one, other] =
+        [cell, relu].map(|cell| Recurrent::<f64>::new(RecurrentConfig::chain([cell]), 1).unwrap());
+    let changes: [fn(&mut Recurrent<f64>); 2] =
+        [|network| network.parameters_mut().zero(), |network| network.iterate_spectral_norms().unwrap()];
+    for change in changes {
+        let states = one.forward_train(&input, &mut kept).unwrap();
+        let (mut gradients, d) = (one.parameters().zeros_like(), of_outputs(&states.outputs));
+        other.backward(&mut kept, &d, &mut gradients).unwrap_err();
+        assert_eq!(gradients, one.parameters().zeros_like());
+        one.backward(&mut kept, &d, &mut gradients).unwrap();
+        let before = gradients.clone();
+        change(&mut one);
+        one.backward(&mut kept, &d, &mut gradients).unwrap_err();
+        assert_eq!(gradients, before);
+    }
 }
 
 /// Networks that continue frames whose parameters have the same names and shapes.
@@ -251,7 +255,7 @@ fn networks_that_continue_frames_take_back_only_what_is_their_own() {
             let (prediction, mut kept) = networks[made].forward_train(&frames, 2, None).unwrap();
             let mut gradients = networks[given].zero_gradients();
             let before = gradients.clone();
-            let d = OutputGradient::Output(&prediction.output);
+            let d = PredictionGradient::Output(&prediction.output);
             let result = networks[given].backward(&mut kept, d, &mut gradients);
             assert_eq!(result.is_ok(), made == given, "{made} {given}");
             assert_eq!(gradients == before, made != given);
@@ -263,7 +267,7 @@ fn networks_that_continue_frames_take_back_only_what_is_their_own() {
         let (prediction, mut kept) = network.forward_train(&frames, 2, None).unwrap();
         network.for_each_mut(&mut |_, tensor| tensor.fill(0.0));
         let mut gradients = network.zero_gradients();
-        let d = OutputGradient::Output(&prediction.output);
+        let d = PredictionGradient::Output(&prediction.output);
         let error = network.backward(&mut kept, d, &mut gradients).unwrap_err();
         assert!(matches!(error, Error::Workspace { .. }), "{error}");
         assert_eq!(gradients, network.zero_gradients());
@@ -334,10 +338,10 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
                 let mut network = network.clone();
                 replace(network.parameters_mut(), place, shape);
                 let input = noise(&[2, 1, 2, 5, 6], 1);
-                network.forward(&input, None, Outputs::Top).unwrap_err();
-                network.forward_train(&input, None).unwrap_err();
+                network.forward(&input).unwrap_err();
+                network.forward_train(&input, &mut Workspace::default()).unwrap_err();
                 network.step(&input.index(0), None).unwrap_err();
-                network.prepare(1, 5, 6).unwrap_err();
+                network.prepare().unwrap_err();
                 let layout = &convgru_model::import::layout::Layout::SEED;
                 convgru_model::export::StateDict::new(layout, &network, None).unwrap_err();
             }
@@ -345,9 +349,9 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
         let mut more = network.clone();
         let layer = more.parameters().layers[1].clone();
         more.parameters_mut().layers.push(layer);
-        more.forward(&noise(&[2, 1, 2, 5, 6], 1), None, Outputs::Top).unwrap_err();
+        more.forward(&noise(&[2, 1, 2, 5, 6], 1)).unwrap_err();
         more.parameters_mut().layers.clear();
-        more.prepare(1, 5, 6).unwrap_err();
+        more.prepare().unwrap_err();
     }
     let lstm = CellConfig { cell: CellKind::Lstm, peephole: true, ..CellConfig::new(2, 3) };
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([lstm]), 1).unwrap();
@@ -355,8 +359,8 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
         for shape in 0..5 {
             let mut network = network.clone();
             replace(network.parameters_mut(), place, shape);
-            network.forward(&Frames::new(&noise(&[2, 1, 2, 5, 6], 1))).unwrap_err();
-            network.prepare(&[&[1, 2, 5, 6]], &[]).unwrap_err();
+            network.forward(&noise(&[2, 1, 2, 5, 6], 1)).unwrap_err();
+            network.stream(&[&[1, 2, 5, 6]], &[]).unwrap_err();
             network.iterate_spectral_norms().unwrap_err();
         }
     }

@@ -4,8 +4,7 @@
 
 use convgru_model::layer::Activation;
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, Outputs, Parameters, Precision, ResetGate,
-    Tensor,
+    ConvGru, ConvGruConfig, OutputGradients, Parameters, Precision, ResetGate, Tensor, Workspace,
 };
 
 /// Largest relative error of the states of a sequence in the 2-norm.
@@ -33,20 +32,16 @@ fn errors(config: &ConvGruConfig, [steps, batch, height, width]: [usize; 4]) -> 
     });
     macro_rules! run {
         ($network:expr, $frames:expr) => {{
-            let mut workspace = None;
-            let states = $network.forward_train_into($frames, None, Outputs::Top, &mut workspace).unwrap();
-            let layers = config.layers();
-            let mut outputs = vec![None; layers];
-            outputs[layers - 1] = Some(&states.outputs[0]);
-            let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
+            let mut workspace = Workspace::default();
+            let states = $network.forward_train($frames, &mut workspace).unwrap();
+            let d_outputs = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
             let mut gradients = $network.parameters().zeros_like();
-            let workspace = workspace.as_mut().unwrap();
-            $network.backward(workspace, &d_outputs, InputGradient::Skip, &mut gradients).unwrap();
+            $network.backward(&mut workspace, &d_outputs, &mut gradients).unwrap();
             (states, gradients)
         }};
     }
     let (states, gradients) = run!(single, &frames);
-    let (exact, exact_gradients) = run!(double, &frames.cast());
+    let (exact, exact_gradients) = run!(double, &frames.cast::<f64>());
     let mut exact_tensors = Vec::new();
     exact_gradients.for_each(&mut |_, tensor| exact_tensors.push(tensor.clone()));
     let mut exact_tensors = exact_tensors.iter();

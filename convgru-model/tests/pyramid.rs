@@ -8,8 +8,7 @@ use convgru_model::gradcheck::{self, Report};
 use convgru_model::reference::{self, Array, NamedArrays};
 use convgru_model::{
     EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, MemoryBudget, OutputActivation,
-    OutputGradient, Parameters, Pyramid, PyramidConfig, PyramidScale, Residual, Scalar, Tensor, export,
-    import,
+    Parameters, PredictionGradient, PyramidConfig, PyramidScale, Residual, Scalar, Tensor, export, import,
 };
 use rayon::prelude::*;
 
@@ -29,11 +28,14 @@ fn config() -> PyramidConfig {
 }
 
 /// A network whose output is not only the last frame.
-fn network<T: Scalar>(config: PyramidConfig) -> Pyramid<T> {
-    let mut network = Pyramid::new(config, 3).unwrap();
-    let output = &mut network.parameters_mut().head.output.weight;
-    let numbers = (0..output.len()).map(|i| T::from_f64(((i * 37) % 101) as f64 / 500.0 - 0.1));
-    output.as_mut_slice().iter_mut().zip(numbers).for_each(|(weight, number)| *weight = number);
+fn network<T: Scalar>(config: PyramidConfig) -> Forecaster<T> {
+    let mut network = Forecaster::new(config, 3).unwrap();
+    network.for_each_mut(&mut |name, tensor| {
+        if name == "head.output.weight" {
+            let numbers = (0..).map(|i| T::from_f64(((i * 37) % 101) as f64 / 500.0 - 0.1));
+            tensor.as_mut_slice().iter_mut().zip(numbers).for_each(|(weight, number)| *weight = number);
+        }
+    });
     network
 }
 
@@ -44,11 +46,16 @@ fn frames<T: Scalar>(steps: usize) -> Tensor<T> {
     })
 }
 
-fn gradients<T: Scalar>(network: &Pyramid<T>, input: &Tensor<T>, steps: usize) -> Vec<(String, Tensor<T>)> {
-    let (prediction, mut workspace) = network.forward_train(input, steps).unwrap();
-    let mut gradients = network.parameters().zeros_like();
-    let d_input =
-        network.backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients).unwrap();
+fn gradients<T: Scalar>(
+    network: &Forecaster<T>,
+    input: &Tensor<T>,
+    steps: usize,
+) -> Vec<(String, Tensor<T>)> {
+    let (prediction, mut workspace) = network.forward_train(input, steps, None).unwrap();
+    let mut gradients = network.zero_gradients();
+    let d_input = network
+        .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
+        .unwrap();
     let mut named = gradients.to_named();
     named.push(("input".to_owned(), d_input));
     named
@@ -70,7 +77,7 @@ fn a_prediction_has_the_bits_of_the_training_pass() {
     let input = frames(4);
     // More steps than are computed together.
     for steps in [1, 3, 60] {
-        let (prediction, _) = network.forward_train(&input, steps).unwrap();
+        let (prediction, _) = network.forward_train(&input, steps, None).unwrap();
         assert!(network.forward(&input, steps).unwrap() == prediction.output, "{steps} steps");
     }
 }
@@ -101,11 +108,11 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
     let mut network = network::<f64>(small.clone());
     let input = Tensor::from_fn(&[5, 1, 1, 6, 7], |i| (i * 7919 % 101) as f64 / 101.0);
     let whole = gradients(&network, &input, 2);
-    let expected = network.forward_train(&input, 2).unwrap().0;
+    let expected = network.forward_train(&input, 2, None).unwrap().0;
     network.set_truncation(NonZeroUsize::new(9));
     assert!(gradients(&network, &input, 2) == whole);
     network.set_truncation(NonZeroUsize::new(2));
-    assert!(network.forward_train(&input, 2).unwrap().0.logits == expected.logits);
+    assert!(network.forward_train(&input, 2, None).unwrap().0.logits == expected.logits);
     let cut = gradients(&network, &input, 2);
     for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
         // The frames after the cut and the forecaster see no difference.
@@ -126,7 +133,7 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
         let frames: Vec<_> = range.map(|t| Array::constant(&input.index(t))).collect();
         Array::stack(&frames).unwrap()
     };
-    let parameters = network.parameters().to_named();
+    let parameters = network.to_named();
     let before = reference::pyramid(&small, &named(&parameters), None, &frames(0..3), 1).unwrap();
     let loss = |parameters: &[(String, Tensor<f64>)]| -> f64 {
         let start = Some(before.encoder_states.clone());
@@ -151,11 +158,11 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
 fn gradients_are_added() {
     let network = network::<f64>(config());
     let input = frames(2);
-    let (prediction, mut workspace) = network.forward_train(&input, 2).unwrap();
-    let mut gradients = network.parameters().zeros_like();
+    let (prediction, mut workspace) = network.forward_train(&input, 2, None).unwrap();
+    let mut gradients = network.zero_gradients();
     let mut once = None;
     for _ in 0..2 {
-        let gradient = OutputGradient::Logits(&prediction.logits);
+        let gradient = PredictionGradient::Logits(&prediction.logits);
         network.backward_parameters(&mut workspace, gradient, &mut gradients).unwrap();
         once.get_or_insert_with(|| gradients.to_named());
     }
@@ -170,8 +177,8 @@ fn gradients_are_added() {
 fn f32_is_near_f64() {
     let single = network::<f32>(config());
     let mut double = network::<f64>(config());
-    let mut weights = single.parameters().to_named().into_iter();
-    double.parameters_mut().for_each_mut(&mut |_, tensor| *tensor = weights.next().unwrap().1.cast());
+    let mut weights = single.to_named().into_iter();
+    double.for_each_mut(&mut |_, tensor| *tensor = weights.next().unwrap().1.cast());
     let error = |got: &Tensor<f32>, exact: &Tensor<f64>| {
         let pairs = got.as_slice().iter().zip(exact.as_slice());
         let sum: f64 = pairs.map(|(&g, e)| (f64::from(g) - e).powi(2)).sum();
@@ -190,7 +197,7 @@ fn f32_is_near_f64() {
 #[test]
 fn an_untrained_network_with_a_residual_repeats_the_last_frame() {
     for output_activation in [OutputActivation::Identity, OutputActivation::Sigmoid] {
-        let network = Pyramid::<f64>::new(PyramidConfig { output_activation, ..config() }, 0).unwrap();
+        let network = Forecaster::<f64>::new(PyramidConfig { output_activation, ..config() }, 0).unwrap();
         let input = frames(3);
         let prediction = network.forward(&input, 4).unwrap();
         for t in 0..4 {
@@ -207,13 +214,13 @@ fn an_untrained_network_with_a_residual_repeats_the_last_frame() {
 #[test]
 fn weights_come_back_from_a_file() {
     let network = network::<f32>(config());
-    let bytes = export::to_safetensors(network.parameters(), &[]).unwrap();
-    let mut other = Pyramid::<f32>::new(config(), 99).unwrap();
-    assert_ne!(other.parameters(), network.parameters());
-    import::from_safetensors(&bytes, other.parameters_mut()).unwrap();
-    assert_eq!(other.parameters(), network.parameters());
+    let bytes = export::to_safetensors(&network, &[]).unwrap();
+    let mut other = Forecaster::<f32>::new(config(), 99).unwrap();
+    assert_ne!(other.to_named(), network.to_named());
+    import::from_safetensors(&bytes, &mut other).unwrap();
+    assert_eq!(other.to_named(), network.to_named());
     let mut names = Vec::new();
-    network.parameters().for_each(&mut |name, _| names.push(name.to_owned()));
+    network.for_each(&mut |name, _| names.push(name.to_owned()));
     for name in [
         "encoder.0.down.weight",
         "encoder.0.layers.1.input_weights",
@@ -225,7 +232,7 @@ fn weights_come_back_from_a_file() {
         assert!(names.iter().any(|other| other == name), "{name} is not among {names:?}");
     }
     assert!(!names.iter().any(|name| name == "forecaster.0.up.weight"));
-    assert_eq!(network.parameters().count(), config().parameter_count());
+    assert_eq!(network.count(), config().parameter_count());
 }
 
 #[test]
@@ -273,15 +280,15 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
     assert!(network.forward(&Tensor::zeros(&[1, 8, 8]), 1).is_err());
     assert!(network.forward(&Tensor::zeros(&[0, 1, 1, 8, 8]), 1).is_err());
     assert!(matches!(network.forward(&frames(2), 0), Err(Error::Count { .. })));
-    let (prediction, mut workspace) = network.forward_train(&frames(2), 2).unwrap();
-    let mut gradients = network.parameters().zeros_like();
+    let (prediction, mut workspace) = network.forward_train(&frames(2), 2, None).unwrap();
+    let mut gradients = network.zero_gradients();
     let short = Tensor::zeros(&[1, 2, 1, 25, 38]);
-    assert!(network.backward(&mut workspace, OutputGradient::Output(&short), &mut gradients).is_err());
+    assert!(network.backward(&mut workspace, PredictionGradient::Output(&short), &mut gradients).is_err());
     let scales = vec![PyramidScale::new(16, 2)];
-    let other = Pyramid::<f32>::new(PyramidConfig { scales, ..config() }, 0).unwrap();
-    let mut others = other.parameters().zeros_like();
-    let gradient = OutputGradient::Output(&prediction.output);
+    let other = Forecaster::<f32>::new(PyramidConfig { scales, ..config() }, 0).unwrap();
+    let mut others = other.zero_gradients();
+    let gradient = PredictionGradient::Output(&prediction.output);
     assert!(network.backward(&mut workspace, gradient, &mut others).is_err());
     let error = other.backward(&mut workspace, gradient, &mut others).unwrap_err().to_string();
-    assert!(error.contains("scales of the encoder"), "{error}");
+    assert!(error.contains("another network made it"), "{error}");
 }

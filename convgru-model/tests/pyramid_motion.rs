@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
-    MemoryBudget, OutputActivation, OutputGradient, Parameters, Pyramid, PyramidConfig, PyramidScale,
+    Forecaster, MemoryBudget, OutputActivation, Parameters, PredictionGradient, PyramidConfig, PyramidScale,
     Residual, Scalar, Tensor,
 };
 
@@ -22,11 +22,14 @@ fn config() -> PyramidConfig {
 }
 
 /// A network whose output is not only what moves.
-fn network<T: Scalar>(config: PyramidConfig) -> Pyramid<T> {
-    let mut network = Pyramid::new(config, 3).unwrap();
-    let output = &mut network.parameters_mut().head.output.weight;
-    let numbers = (0..output.len()).map(|i| T::from_f64(((i * 37) % 101) as f64 / 500.0 - 0.1));
-    output.as_mut_slice().iter_mut().zip(numbers).for_each(|(weight, number)| *weight = number);
+fn network<T: Scalar>(config: PyramidConfig) -> Forecaster<T> {
+    let mut network = Forecaster::new(config, 3).unwrap();
+    network.for_each_mut(&mut |name, tensor| {
+        if name == "head.output.weight" {
+            let numbers = (0..).map(|i| T::from_f64(((i * 37) % 101) as f64 / 500.0 - 0.1));
+            tensor.as_mut_slice().iter_mut().zip(numbers).for_each(|(weight, number)| *weight = number);
+        }
+    });
     network
 }
 
@@ -53,11 +56,16 @@ fn sample<T: Scalar>(frames: &Tensor<T>, sample: usize) -> Tensor<T> {
     Tensor::from_vec(&[t, 1, c, h, w], (0..t).flat_map(of_step).copied().collect()).unwrap()
 }
 
-fn gradients<T: Scalar>(network: &Pyramid<T>, input: &Tensor<T>, steps: usize) -> Vec<(String, Tensor<T>)> {
-    let (prediction, mut workspace) = network.forward_train(input, steps).unwrap();
-    let mut gradients = network.parameters().zeros_like();
-    let d_input =
-        network.backward(&mut workspace, OutputGradient::Output(&prediction.output), &mut gradients).unwrap();
+fn gradients<T: Scalar>(
+    network: &Forecaster<T>,
+    input: &Tensor<T>,
+    steps: usize,
+) -> Vec<(String, Tensor<T>)> {
+    let (prediction, mut workspace) = network.forward_train(input, steps, None).unwrap();
+    let mut gradients = network.zero_gradients();
+    let d_input = network
+        .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
+        .unwrap();
     let mut named = gradients.to_named();
     named.push(("input".to_owned(), d_input));
     named
@@ -69,9 +77,9 @@ fn an_untrained_network_is_optical_flow() {
         let input = frames::<f32>(count);
         let flow = OpticalFlow::default().extrapolate(&input, None, 30).unwrap();
         for skip in [false, true] {
-            let untrained = Pyramid::new(PyramidConfig { skip, ..config() }, 0).unwrap();
+            let untrained = Forecaster::new(PyramidConfig { skip, ..config() }, 0).unwrap();
             assert!(untrained.forward(&input, 30).unwrap() == flow, "{count} frames");
-            assert!(untrained.forward_train(&input, 30).unwrap().0.output == flow, "{count} frames");
+            assert!(untrained.forward_train(&input, 30, None).unwrap().0.output == flow, "{count} frames");
         }
     }
     let moved = OpticalFlow::default().extrapolate(&frames::<f32>(4), None, 1).unwrap();
@@ -86,7 +94,7 @@ fn logarithms_of_rates_are_carried_on_as_rates() {
     let input = frames::<f64>(4);
     let rates = Tensor::from_fn(input.shape(), |i| rate(input.as_slice()[i]));
     let flow = OpticalFlow::default().extrapolate_values(&input, &rates, None, 3).unwrap();
-    let untrained = Pyramid::new(config.clone(), 0).unwrap().forward(&input, 3).unwrap();
+    let untrained = Forecaster::new(config.clone(), 0).unwrap().forward(&input, 3).unwrap();
     let pairs = untrained.as_slice().iter().zip(flow.as_slice());
     assert!(pairs.into_iter().all(|(x, expected)| (rate(*x) - expected).abs() < 1e-9));
     let plain = OpticalFlow::default().extrapolate(&input, None, 3).unwrap();
@@ -96,13 +104,13 @@ fn logarithms_of_rates_are_carried_on_as_rates() {
     assert!(higher.fold(0.0, f64::max) > 1e-3);
 
     let huge = Tensor::from_fn(&[4, 1, 2, 8, 8], |i| if i % 7 == 0 { 1e30f32 } else { 0.0 });
-    let forecast = Pyramid::new(config, 0).unwrap().forward(&huge, 2).unwrap();
+    let forecast = Forecaster::new(config, 0).unwrap().forward(&huge, 2).unwrap();
     assert!(forecast.as_slice().iter().all(|x| x.is_finite()));
 }
 
 #[test]
 fn an_exponent_is_for_what_is_carried_on() {
-    let refused = |config: PyramidConfig| Pyramid::<f32>::new(config, 0).unwrap_err().to_string();
+    let refused = |config: PyramidConfig| Forecaster::<f32>::new(config, 0).unwrap_err().to_string();
     let message = refused(PyramidConfig { carried_exponent: 2.0, residual: Residual::LastFrame, ..config() });
     assert!(message.contains("carried_exponent") && message.contains("motion"), "{message}");
     for exponent in [-1.0, 20.5, f64::NAN] {
@@ -114,8 +122,12 @@ fn an_exponent_is_for_what_is_carried_on() {
 #[test]
 fn logits_are_added_where_the_output_is_a_sigmoid_and_to_each_member() {
     let sigmoid = PyramidConfig { output_activation: OutputActivation::Sigmoid, members: 2, ..config() };
-    let mut network = Pyramid::<f64>::new(sigmoid, 0).unwrap();
-    network.parameters_mut().head.output.weight.fill(0.0);
+    let mut network = Forecaster::<f64>::new(sigmoid, 0).unwrap();
+    network.for_each_mut(&mut |name, tensor| {
+        if name == "head.output.weight" {
+            tensor.fill(0.0);
+        }
+    });
     let input = frames(4);
     let flow = OpticalFlow::default().extrapolate(&input, None, 3).unwrap();
     let prediction = network.forward(&input, 3).unwrap();
@@ -132,15 +144,14 @@ fn streams_passes_and_batches_agree_to_the_bit() {
     for skip in [false, true] {
         let network = network::<f32>(PyramidConfig { skip, ..config() });
         let all = frames::<f32>(6);
-        let forecaster = convgru_model::Forecaster::Pyramid(network.clone());
-        let mut stream = forecaster.prepare(2, 25, 38).unwrap();
+        let mut stream = network.prepare(2, 25, 38).unwrap();
         for beginning in 0..2 {
             for t in 0..6 {
                 stream.read(&all.index(t)).unwrap();
                 let so_far = first(&all, t + 1);
                 // More steps than are computed together.
                 for steps in [1, 3, 60] {
-                    let (expected, _) = network.forward_train(&so_far, steps).unwrap();
+                    let (expected, _) = network.forward_train(&so_far, steps, None).unwrap();
                     assert!(network.forward(&so_far, steps).unwrap() == expected.output);
                     let got = stream.forecast(steps).unwrap();
                     assert!(got == expected.output, "run {beginning}, frame {t}, {steps} steps");
@@ -175,9 +186,9 @@ fn a_truncation_changes_no_prediction_and_the_movement_is_that_of_all_frames() {
     let mut network = network::<f64>(config());
     let input = frames(6);
     let whole = gradients(&network, &input, 2);
-    let expected = network.forward_train(&input, 2).unwrap().0;
+    let expected = network.forward_train(&input, 2, None).unwrap().0;
     network.set_truncation(NonZeroUsize::new(1));
-    assert!(network.forward_train(&input, 2).unwrap().0.logits == expected.logits);
+    assert!(network.forward_train(&input, 2, None).unwrap().0.logits == expected.logits);
     let cut = gradients(&network, &input, 2);
     for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
         if name == "input" {
@@ -233,11 +244,11 @@ fn numbers_that_are_not_finite_end_nothing() {
 fn a_workspace_of_a_network_that_reads_no_movement_is_refused() {
     let moving = network::<f32>(config());
     let still = network::<f32>(PyramidConfig { residual: Residual::LastFrame, ..config() });
-    let (prediction, mut workspace) = still.forward_train(&frames(3), 2).unwrap();
-    let mut gradients = moving.parameters().zeros_like();
-    let gradient = OutputGradient::Output(&prediction.output);
+    let (prediction, mut workspace) = still.forward_train(&frames(3), 2, None).unwrap();
+    let mut gradients = moving.zero_gradients();
+    let gradient = PredictionGradient::Output(&prediction.output);
     let error = moving.backward(&mut workspace, gradient, &mut gradients).unwrap_err().to_string();
-    assert!(error.contains("carried frames"), "{error}");
+    assert!(error.contains("another network made it"), "{error}");
 }
 
 #[test]

@@ -1,13 +1,17 @@
 //! What holds of every cell of `recurrent`, whatever it computes.
 
+mod fixtures;
+
+use convgru_model::composed::{
+    Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, Recurrent, RecurrentConfig,
+    RecurrentParameters, Stage, Wiring,
+};
 use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
-    Bias, CellConfig, CellKind, Context, Edge, Frames, Normalization, Recurrent, RecurrentConfig,
-    RecurrentOutput, RecurrentOutputGradients, RecurrentParameters, Wiring,
-};
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruParameters, InputGradient, MemoryBudget, Parameters, ResetGate, Tensor,
+    ConvGru, ConvGruConfig, MemoryBudget, Output, OutputGradients, Outputs, Parameters, ResetGate, Sequence,
+    StateGradient, Tensor, Workspace,
 };
+use fixtures::{bits_of, everything, of_outputs, pool};
 
 fn frames(shape: &[usize]) -> Tensor<f64> {
     Tensor::from_fn(shape, |i| ((i * 7919 + 13) % 2003) as f64 / 1001.5 - 1.0)
@@ -42,10 +46,9 @@ fn networks() -> Vec<(&'static str, RecurrentConfig)> {
     ]
 }
 
-fn same_bits(a: &RecurrentOutput<f64>, b: &RecurrentOutput<f64>) -> bool {
-    let bits = |output: &RecurrentOutput<f64>| -> Vec<u64> {
-        let all = output.outputs.iter().chain(&output.last).chain([&output.top]);
-        all.flat_map(|tensor| tensor.as_slice()).map(|x| x.to_bits()).collect()
+fn same_bits(a: &Output<f64>, b: &Output<f64>) -> bool {
+    let bits = |output: &Output<f64>| -> Vec<u64> {
+        output.outputs.iter().chain(&output.last).flat_map(bits_of).collect()
     };
     bits(a) == bits(b)
 }
@@ -55,8 +58,8 @@ fn one_frame_at_a_time_gives_the_bits_of_the_sequence_and_of_training() {
     let x = frames(&[4, 2, 3, 6, 7]);
     for (name, config) in networks() {
         let network = Recurrent::<f64>::new(config, 5).unwrap();
-        let sequence = network.forward(&Frames::new(&x)).unwrap();
-        let (trained, _) = network.forward_train(&Frames::new(&x), None).unwrap();
+        let sequence = network.forward(everything(&x)).unwrap();
+        let trained = network.forward_train(everything(&x), &mut Workspace::default()).unwrap();
         assert!(same_bits(&sequence, &trained), "{name}");
         let mut states: Option<Vec<Tensor<f64>>> = None;
         for t in 0..4 {
@@ -73,14 +76,14 @@ fn samples_do_not_touch_each_other_and_end_where_they_are_said_to() {
     let lengths = [2, 5, 3];
     for (name, config) in networks() {
         let network = Recurrent::<f64>::new(config, 5).unwrap();
-        let together = network.forward(&Frames { lengths: Some(&lengths), ..Frames::new(&x) }).unwrap();
+        let together = network.forward(Sequence { lengths: Some(&lengths), ..Sequence::from(&x) }).unwrap();
         for (sample, &len) in lengths.iter().enumerate() {
             let alone = (0..len).flat_map(|t| {
                 let size = 3 * 5 * 6;
                 x.slice(t)[sample * size..(sample + 1) * size].to_vec()
             });
             let alone = Tensor::from_vec(&[len, 1, 3, 5, 6], alone.collect()).unwrap();
-            let alone = network.forward(&Frames::new(&alone)).unwrap();
+            let alone = network.forward(&alone).unwrap();
             for (state, of_all) in alone.last.iter().zip(&together.last) {
                 let size = state.len();
                 assert_eq!(
@@ -99,13 +102,14 @@ fn any_number_of_threads_gives_the_same_bits() {
     for (name, config) in networks() {
         let network = Recurrent::<f64>::new(config, 1).unwrap();
         let run = || {
-            let (output, workspace) = network.forward_train(&Frames::new(&x), Some(3)).unwrap();
+            let mut workspace = Workspace::default();
+            let sequence = Sequence { noise: Some(3), input_gradient: true, ..Sequence::from(&x) };
+            let output = network.forward_train(sequence, &mut workspace).unwrap();
             let mut gradients = network.parameters().zeros_like();
-            let d = RecurrentOutputGradients { top: Some(&output.top), ..Default::default() };
-            let back = workspace.backward(&d, &mut gradients).unwrap();
-            (output.top, gradients, back.d_inputs)
+            let back =
+                network.backward(&mut workspace, &of_outputs(&output.outputs), &mut gradients).unwrap();
+            (output, gradients, back)
         };
-        let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let expected = pool(1).install(run);
         for threads in [2, 3, 8] {
             assert!(pool(threads).install(run) == expected, "{name}: {threads} threads");
@@ -120,17 +124,15 @@ fn a_memory_budget_changes_no_state_and_no_gradient_but_by_rounding() {
     let lengths = [2, 7, 4];
     for (name, config) in networks() {
         let mut network = Recurrent::<f64>::new(config, 5).unwrap();
-        let given = Frames { lengths: Some(&lengths), ..Frames::new(&x) };
+        let given = Sequence { lengths: Some(&lengths), noise: Some(3), ..everything(&x) };
         let run = |network: &Recurrent<f64>| {
-            let (output, workspace) = network.forward_train(&given, Some(3)).unwrap();
+            let mut workspace = Workspace::default();
+            let output = network.forward_train(given, &mut workspace).unwrap();
             let mut gradients = network.parameters().zeros_like();
-            let d = RecurrentOutputGradients {
-                outputs: vec![Some(&output.outputs[0])],
-                last: output.last.iter().map(Some).collect(),
-                top: Some(&output.top),
-            };
-            let back = workspace.backward(&d, &mut gradients).unwrap();
-            (workspace.bytes(), output, gradients, back.d_inputs)
+            let mut d = of_outputs(&output.outputs);
+            d.last = output.last.iter().map(Some).collect();
+            let back = network.backward(&mut workspace, &d, &mut gradients).unwrap();
+            (workspace.bytes(), output, gradients, back.inputs)
         };
         let (all, expected, d_expected, d_inputs) = run(&network);
         for part in [1, 3, 5] {
@@ -164,26 +166,23 @@ fn a_plain_cell_is_that_of_conv_gru() {
         let parameters = RecurrentParameters::new(named.collect());
         let composed = Recurrent::from_parameters(RecurrentConfig::chain([cell]), parameters).unwrap();
 
-        let states = std::slice::from_ref(&state);
-        let (expected, mut workspace) = fused.forward_train(&x, Some(states)).unwrap();
-        let given = Frames { states: Some(states), ..Frames::new(&x) };
-        let (got, tape) = composed.forward_train(&given, None).unwrap();
+        let given = Sequence { states: Some(std::slice::from_ref(&state)), ..everything(&x) };
+        let [mut of_fused, mut of_composed] = [(); 2].map(|()| Workspace::default());
+        let expected = fused.forward_train(given, &mut of_fused).unwrap();
+        let got = composed.forward_train(given, &mut of_composed).unwrap();
+        assert_eq!((got.outputs.len(), got.last.len()), (expected.outputs.len(), expected.last.len()));
         let near = |a: &Tensor<f64>, b: &Tensor<f64>| {
             a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| (a - b).abs() < 1e-12)
         };
         assert!(near(&got.outputs[0], &expected.outputs[0]));
 
-        let d = convgru_model::ConvGruOutputGradients {
-            outputs: vec![Some(&expected.outputs[0])],
-            last: vec![None],
-        };
-        let mut d_fused: ConvGruParameters<f64> = fused.parameters().zeros_like();
-        let back = fused.backward(&mut workspace, &d, InputGradient::Compute, &mut d_fused).unwrap();
+        let d = of_outputs(&expected.outputs);
+        let mut d_fused = fused.parameters().zeros_like();
+        let back = fused.backward(&mut of_fused, &d, &mut d_fused).unwrap();
         let mut d_composed = composed.parameters().zeros_like();
-        let d = RecurrentOutputGradients { outputs: vec![Some(&expected.outputs[0])], ..Default::default() };
-        let back_composed = tape.backward(&d, &mut d_composed).unwrap();
-        assert!(near(&back_composed.d_inputs[0], &back.d_input.unwrap()));
-        assert!(near(&back_composed.d_states.unwrap()[0], &back.d_initial.unwrap()[0]));
+        let back_composed = composed.backward(&mut of_composed, &d, &mut d_composed).unwrap();
+        assert!(near(&back_composed.inputs[0], &back.inputs[0]));
+        assert!(near(&back_composed.states[0], &back.states[0]));
         for ((name, one), (_, other)) in d_fused.to_named().iter().zip(d_composed.named()) {
             assert!(near(one, other), "{name}");
         }
@@ -200,9 +199,8 @@ fn networks_become_stacks_of_the_fused_engine_where_it_has_them() {
         match network.to_conv_gru() {
             Ok(stack) => {
                 fused += 1;
-                let expected = network.forward(&Frames::new(&x)).unwrap().top;
-                let got =
-                    stack.forward(&x, None, convgru_model::Outputs::Top).unwrap().outputs.swap_remove(0);
+                let expected = network.forward(&x).unwrap().outputs.swap_remove(0);
+                let got = stack.forward(&x).unwrap().outputs.swap_remove(0);
                 let pairs = got.as_slice().iter().zip(expected.as_slice());
                 let worst = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
                 assert!(worst < 1e-12, "{name}: {worst}");
@@ -231,8 +229,8 @@ fn stacked_layers_wrap_the_state_below_around_too() {
     };
     let y = turned(&x);
     let run = |x: &Tensor<f64>| {
-        let both = Frames { inputs: vec![x, x], ..Frames::new(x) };
-        network.forward(&both).unwrap().top
+        let both = [x.clone(), x.clone()];
+        network.forward(Sequence::from(&both[..])).unwrap().outputs.swap_remove(0)
     };
     let (straight, of_turned) = (turned(&run(&x)), run(&y));
     let pairs = straight.as_slice().iter().zip(of_turned.as_slice());
@@ -241,7 +239,7 @@ fn stacked_layers_wrap_the_state_below_around_too() {
     let network = Recurrent::<f64>::new(stack(true), 3).unwrap();
     let line = frames(&[1, 1, 2, 1, columns]);
     let half = frames(&[1, 1, 2, 1, columns / 2]);
-    network.forward(&Frames { inputs: vec![&line, &half], ..Frames::new(&line) }).unwrap_err();
+    network.forward(Sequence::from(&[line, half][..])).unwrap_err();
 }
 
 /// The power iteration brings `u . W v` to the largest singular value, which no direction exceeds.
@@ -273,11 +271,14 @@ fn the_noise_of_training_is_that_of_its_seed_and_absent_in_use() {
     let x = frames(&[3, 1, 3, 5, 6]);
     let cell = CellConfig { zoneout: 0.4, dropout: 0.4, ..CellConfig::new(3, 4) };
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([cell]), 2).unwrap();
-    let train = |seed| network.forward_train(&Frames::new(&x), seed).unwrap().0.top;
+    let sequence = |noise| Sequence { noise, ..Sequence::from(&x) };
+    let train = |seed| network.forward_train(sequence(seed), &mut Workspace::default()).unwrap();
     assert_eq!(train(Some(1)), train(Some(1)));
     assert_ne!(train(Some(1)), train(Some(2)));
-    assert_eq!(train(None), network.forward(&Frames::new(&x)).unwrap().top);
     assert_ne!(train(None), train(Some(1)));
+    for seed in [None, Some(1)] {
+        assert_eq!(train(seed), network.forward(sequence(seed)).unwrap());
+    }
 }
 
 #[test]
@@ -298,14 +299,15 @@ fn configurations_survive_json_and_say_what_is_wrong() {
     for (change, words) in [
         (
             &(|c: &mut CellConfig| c.kernel_size = [2, 3]) as &dyn Fn(&mut CellConfig),
-            "[2, 3]: sizes must be odd",
+            "kernel_size: kernel 2x3 must be odd both ways",
         ),
         (&|c| c.groups = 3, "groups: 3 groups of 4 channels"),
-        (&|c| c.dilation = [0, 1], "dilation: [0, 1] is not within 1"),
+        (&|c| c.dilation = [0, 1], "dilation: 0x1 pixels from tap to tap"),
         (&|c| c.zoneout = 1.0, "zoneout: 1 is not within 0 and 1"),
         (&|c| c.peephole = true, "peephole: only an LSTM"),
         (&|c| c.cell = CellKind::TrajGru, "acts after the convolution"),
-        (&|c| c.candidate_activation = Activation::LeakyRelu(-1.0), "a slope of -1"),
+        (&|c| c.candidate_activation = Activation::LeakyRelu(-1.0), "the slope -1 of leaky-relu"),
+        (&|c| c.dilation = [128, 1], "dilation: a kernel would reach over 257x3 pixels"),
         (&|c| c.gate_activation = Activation::Tanh, "gates are sigmoid or hard-sigmoid"),
         (&|c| c.normalization = Normalization::Group { gates: 3, candidate: 1 }, "3 and 1 groups of 8 and 4"),
         (&|c| c.lower_channels = 2, "lower_channels: 2 of cell 0, which reads 0"),
@@ -338,29 +340,36 @@ fn configurations_survive_json_and_say_what_is_wrong() {
 fn what_does_not_fit_a_network_is_an_error_with_its_numbers() {
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([CellConfig::new(3, 4)]), 0).unwrap();
     let x = frames(&[2, 2, 3, 5, 6]);
-    let error = |frames: Frames<'_, f64>| network.forward(&frames).unwrap_err().to_string();
+    let error = |sequence: Sequence<'_, f64>| network.forward(sequence).unwrap_err().to_string();
     let wrong = frames(&[2, 2, 2, 5, 6]);
-    assert!(error(Frames::new(&wrong)).contains("[2, 2, 2, 5, 6] where [2, 2, 3, 5, 6]"));
+    assert!(error(Sequence::from(&wrong)).contains("[2, 2, 2, 5, 6] where [2, 2, 3, 5, 6]"));
     let flat = frames(&[2, 3]);
-    assert!(error(Frames::new(&flat)).contains("[T, N, C, H, W]"));
+    assert!(error(Sequence::from(&flat)).contains("[T, N, C, H, W]"));
     let states = [frames(&[2, 4, 5, 7])];
-    let given = Frames { states: Some(&states), ..Frames::new(&x) };
+    let given = Sequence { states: Some(&states), ..Sequence::from(&x) };
     assert!(error(given).contains("state 0 of cell 0: shape [2, 4, 5, 7]"));
-    assert!(error(Frames { lengths: Some(&[1]), ..Frames::new(&x) }).contains("lengths of samples: 1 given"));
-    assert!(error(Frames { lengths: Some(&[1, 3]), ..Frames::new(&x) }).contains("3 steps of sample 1"));
-    assert!(error(Frames { contexts: &states, ..Frames::new(&x) }).contains("contexts: 1 given where 0"));
+    // Lengths are judged as those of a `ConvGru` are.
+    let fused = ConvGru::<f64>::new(ConvGruConfig::new(3, &[4]), 0).unwrap();
+    for lengths in [&[1][..], &[1, 3]] {
+        let given = Sequence { lengths: Some(lengths), ..Sequence::from(&x) };
+        assert_eq!(error(given), fused.forward(given).unwrap_err().to_string());
+    }
+    let given = Sequence { contexts: &states, ..Sequence::from(&x) };
+    assert!(error(given).contains("contexts: 1 given where 0"));
+    assert_eq!(error(given), fused.forward(given).unwrap_err().to_string());
 
     let mirrored = CellConfig { edges: [Edge::Reflect; 2], kernel_size: [5, 5], ..CellConfig::new(3, 4) };
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([mirrored]), 0).unwrap();
     let small = frames(&[1, 1, 3, 2, 6]);
-    let message = network.forward(&Frames::new(&small)).unwrap_err().to_string();
+    let message = network.forward(&small).unwrap_err().to_string();
     assert!(message.contains("pads 2 rows on each side"), "{message}");
 
-    let (output, workspace) = Recurrent::forward_train(&network, &Frames::new(&x), None).unwrap();
+    let mut workspace = Workspace::default();
+    let output = network.forward_train(&x, &mut workspace).unwrap();
     let mut gradients = network.parameters().zeros_like();
-    let d = RecurrentOutputGradients { top: Some(&output.last[0]), ..Default::default() };
-    let message = workspace.backward(&d, &mut gradients).unwrap_err().to_string();
-    assert!(message.contains("gradient of the top: shape [2, 4, 5, 6]"), "{message}");
+    let message = network.backward(&mut workspace, &of_outputs(&output.last), &mut gradients);
+    let message = message.unwrap_err().to_string();
+    assert!(message.contains("gradient 0 of outputs: shape [2, 4, 5, 6]"), "{message}");
 }
 
 #[test]
@@ -372,11 +381,87 @@ fn single_precision_stays_near_double_precision() {
         let single =
             Recurrent::<f32>::from_parameters(config, RecurrentParameters::new(named.collect())).unwrap();
         let (a, b) = (
-            double.forward(&Frames::new(&x)).unwrap().top,
-            single.forward(&Frames::new(&x.cast())).unwrap().top,
+            double.forward(&x).unwrap().outputs.swap_remove(0),
+            single.forward(&x.cast::<f32>()).unwrap().outputs.swap_remove(0),
         );
         let worst =
             a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - f64::from(*b)).abs()).fold(0.0, f64::max);
         assert!(worst < 1e-4, "{name}: {worst}");
     }
+}
+
+/// What is returned of all layers ends with the result of the network, and each of it takes a gradient of its own, as tensors and
+/// state by state, with and without a memory budget.
+#[test]
+fn gradients_that_enter_state_by_state_are_those_of_tensors() {
+    let x = frames(&[5, 2, 3, 6, 7]);
+    let head =
+        Stage::Convolution(ConvolutionConfig { in_channels: 4, out_channels: 2, ..Default::default() });
+    let mut between = RecurrentConfig::chain([CellConfig::new(3, 4)]);
+    between.stages.push(head);
+    let networks = networks().into_iter().chain([("head", between)]);
+    for (name, config) in networks.filter(|(_, config)| config.cells().all(|cell| cell.zoneout == 0.0)) {
+        let (cells, gives_state) = (config.cells().count(), !["residual", "head"].contains(&name));
+        let mut network = Recurrent::<f64>::new(config, 5).unwrap();
+        let mut workspace = Workspace::default();
+        let all = network.forward_train(everything(&x), &mut workspace).unwrap();
+        assert_eq!(all.outputs.len(), cells + usize::from(!gives_state), "{name}");
+        assert_eq!(network.forward(&x).unwrap().outputs, all.outputs[all.outputs.len() - 1..], "{name}");
+        let d: Vec<_> = all.outputs.iter().map(|y| frames(y.shape())).collect();
+        let [mut whole, mut one_by_one] = [(); 2].map(|()| network.parameters().zeros_like());
+        let of_tensors = network.backward(&mut workspace, &of_outputs(&d), &mut whole).unwrap();
+        let bytes = workspace.bytes();
+        for budget in [MemoryBudget::Unlimited, MemoryBudget::Bytes(bytes / 3)] {
+            network.set_memory_budget(budget);
+            one_by_one.zero();
+            let sequence = Sequence { outputs: Outputs::None, ..everything(&x) };
+            network.forward_train(sequence, &mut workspace).unwrap();
+            let mut enter = |mut entry: StateGradient<'_, f64>| {
+                let (layer, t) = (entry.layer(), entry.step());
+                let mut state = Tensor::zeros(&entry.shape());
+                entry.read_state(&mut state)?;
+                assert_eq!(state, all.outputs[layer].index(t), "{name}, layer {layer}, step {t}");
+                entry.add(&d[layer].index(t))
+            };
+            let of_states = network.backward(&mut workspace, &mut enter, &mut one_by_one).unwrap();
+            let near = |a: &Tensor<f64>, b: &Tensor<f64>| {
+                a.as_slice().iter().zip(b.as_slice()).all(|(a, b)| (a - b).abs() < 1e-10 * b.abs().max(1.0))
+            };
+            assert!(near(&of_states.inputs[0], &of_tensors.inputs[0]), "{name}, {budget:?}");
+            for ((tensor, one), (_, other)) in one_by_one.named().iter().zip(whole.named()) {
+                assert!(near(one, other), "{name}, {budget:?}: {tensor}");
+            }
+            let none = OutputGradients { outputs: vec![None], last: Vec::new() };
+            network.backward(&mut workspace, &none, &mut one_by_one).unwrap_err();
+        }
+    }
+}
+
+/// A stack that both engines compute is judged by one rule.
+#[test]
+fn both_engines_refuse_the_same_stacks() {
+    let refused = |change: &dyn Fn(&mut ConvGruConfig)| {
+        let mut stack = ConvGruConfig::new(2, &[4]);
+        change(&mut stack);
+        let composed = RecurrentConfig::from(&stack).validate();
+        assert_eq!(composed.is_err(), stack.validate().is_err(), "{stack:?}");
+        composed.is_err()
+    };
+    for slope in [-0.5, 1.5, f64::NAN, 1e300] {
+        assert!(refused(&|stack| stack.candidate_activation = Activation::LeakyRelu(slope)), "{slope}");
+    }
+    for slope in [0.0, 0.2, 1.0] {
+        assert!(!refused(&|stack| stack.candidate_activation = Activation::LeakyRelu(slope)), "{slope}");
+    }
+    for (dilation, is_refused) in [([127, 1], false), ([128, 1], true), ([1, 256], true), ([1, 0], true)] {
+        assert_eq!(refused(&|stack| stack.dilation = dilation), is_refused, "{dilation:?}");
+        assert_eq!(refused(&|stack| stack.input_dilation = Some(dilation)), is_refused, "{dilation:?}");
+    }
+    for (size, is_refused) in [(255, false), (2, true), (0, true), (257, true)] {
+        assert_eq!(refused(&|stack| stack.kernel_size = size.into()), is_refused, "{size}");
+        assert_eq!(refused(&|stack| stack.input_kernel_size = Some(size.into())), is_refused, "{size}");
+    }
+    assert!(refused(&|stack| stack.hidden_channels = vec![0]));
+    assert!(refused(&|stack| stack.gate_activation = Activation::Tanh));
+    assert!(refused(&|stack| stack.in_channels = 1 << 20));
 }

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
-    Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Frames, Normalization, Recurrent,
-    RecurrentConfig, RecurrentStream, Stage, Wiring,
+mod fixtures;
+
+use convgru_model::composed::{
+    Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, Recurrent, RecurrentConfig,
+    RecurrentStream, Stage, Wiring,
 };
-use convgru_model::{ResetGate, Scalar, Tensor};
+use convgru_model::layer::Activation;
+use convgru_model::{ResetGate, Scalar, Sequence, Tensor};
+use fixtures::{bits, noise};
 use proptest::prelude::*;
 
 /// A network, and the shape of a frame of each of its inputs after the batch.
@@ -15,12 +18,6 @@ use proptest::prelude::*;
 struct Case {
     config: RecurrentConfig,
     frames: Vec<Vec<usize>>,
-}
-
-fn noise<T: Scalar>(shape: &[usize], seed: usize) -> Tensor<T> {
-    Tensor::from_fn(shape, |i| {
-        T::from_f64((((i + seed * 7919) * 2_654_435_761) % 2001) as f64 / 1000.0 - 1.0)
-    })
 }
 
 /// Cells of three inputs and four channels, of every kind and option.
@@ -104,7 +101,7 @@ impl Case {
             .collect()
     }
 
-    fn prepare<'n, T: Scalar>(
+    fn stream<'n, T: Scalar>(
         &self,
         network: &'n Recurrent<T>,
         batch: usize,
@@ -112,17 +109,13 @@ impl Case {
     ) -> RecurrentStream<'n, T> {
         let shapes = self.shapes(batch);
         let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-        network.prepare(&shapes, contexts).unwrap()
+        network.stream(&shapes, contexts).unwrap()
     }
 }
 
 /// Sample `n` of a batch.
 fn sample<T: Scalar>(batch: &Tensor<T>, n: usize) -> Tensor<T> {
     Tensor::from_vec(&[&[1], &batch.shape()[1..]].concat(), batch.slice(n).to_vec()).unwrap()
-}
-
-fn bits<T: Scalar>(numbers: &[T]) -> Vec<u64> {
-    numbers.iter().map(|number| number.to_f64().to_bits()).collect()
 }
 
 /// A stream gives what the sequence gives.
@@ -133,10 +126,10 @@ fn expect_sequence<T: Scalar>(case: &Case) {
         .map(|(index, shape)| noise(&[&[steps], &shape[..]].concat(), index))
         .collect();
     let contexts = case.contexts(batch, 3);
-    let frames = Frames { inputs: inputs.iter().collect(), contexts: &contexts, states: None, lengths: None };
-    let sequence = network.forward(&frames).unwrap();
+    let given = Sequence { contexts: &contexts, ..Sequence::from(&inputs[..]) };
+    let sequence = network.forward(given).unwrap();
     // Contexts that are replaced leave no trace.
-    let mut stream = case.prepare(&network, batch, &case.contexts(batch, 9));
+    let mut stream = case.stream(&network, batch, &case.contexts(batch, 9));
     stream.set_contexts(&contexts).unwrap();
     for pass in 0..2 {
         for t in 0..steps {
@@ -144,7 +137,7 @@ fn expect_sequence<T: Scalar>(case: &Case) {
             let top = stream.step(&frames.iter().collect::<Vec<_>>()).unwrap();
             assert_eq!(
                 bits(top.as_slice()),
-                bits(sequence.top.slice(t)),
+                bits(sequence.outputs[0].slice(t)),
                 "pass {pass}, step {t} of {case:?}"
             );
         }
@@ -161,13 +154,8 @@ fn expect_sequence<T: Scalar>(case: &Case) {
     stream.step(&frames.iter().collect::<Vec<_>>()).unwrap();
     let first: Vec<Tensor<T>> =
         frames.iter().map(|frame| frame.clone().reshape(&[&[1], frame.shape()].concat()).unwrap()).collect();
-    let given = Frames {
-        inputs: first.iter().collect(),
-        contexts: &contexts,
-        states: Some(&sequence.last),
-        lengths: None,
-    };
-    assert_eq!(stream.states().unwrap(), network.forward(&given).unwrap().last);
+    let given = Sequence { inputs: &first, states: Some(&sequence.last), ..given };
+    assert_eq!(stream.states().unwrap(), network.forward(given).unwrap().last);
 }
 
 /// Samples that are reset are streams of their own.
@@ -175,11 +163,11 @@ fn expect_samples<T: Scalar>(case: &Case) {
     let batch = 3;
     let network = Recurrent::<T>::new(case.config.clone(), 7).unwrap();
     let contexts = case.contexts(batch, 3);
-    let mut stream = case.prepare(&network, batch, &contexts);
+    let mut stream = case.stream(&network, batch, &contexts);
     let mut alone: Vec<RecurrentStream<'_, T>> = (0..batch)
         .map(|n| {
             let contexts: Vec<Tensor<T>> = contexts.iter().map(|context| sample(context, n)).collect();
-            case.prepare(&network, 1, &contexts)
+            case.stream(&network, 1, &contexts)
         })
         .collect();
     let resets: [&[usize]; 7] = [&[1], &[], &[1], &[0, 2], &[2, 0, 1], &[1, 1], &[]];
@@ -228,7 +216,7 @@ proptest! {
 #[test]
 fn streams_go_from_thread_to_thread() {
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(2, 3)]), 1).unwrap();
-    let mut stream = network.prepare(&[&[1, 2, 5, 4]], &[]).unwrap();
+    let mut stream = network.stream(&[&[1, 2, 5, 4]], &[]).unwrap();
     let frame = noise(&[1, 2, 5, 4], 1);
     let here = stream.step(&[&frame]).unwrap().clone();
     stream.reset();
@@ -243,7 +231,7 @@ fn what_does_not_fit_a_stream_is_refused_and_nothing_changes() {
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([cell]), 1).unwrap();
     let context = [noise(&[2, 9, 5, 4], 2)];
     let message = |shapes: &[&[usize]], contexts: &[Tensor<f64>]| {
-        network.prepare(shapes, contexts).unwrap_err().to_string()
+        network.stream(shapes, contexts).unwrap_err().to_string()
     };
     assert!(message(&[], &context).contains("inputs: 0 given where 1"));
     assert!(message(&[&[2, 2, 5, 4]], &[]).contains("contexts: 0 given where 1"));
@@ -252,7 +240,7 @@ fn what_does_not_fit_a_stream_is_refused_and_nothing_changes() {
     assert!(message(&[&[2]], &context).contains("[T, N, C, H, W]"));
     assert!(message(&[&[usize::MAX, 2, 5, 4]], &context).contains("more numbers than memory has addresses"));
 
-    let mut stream = network.prepare(&[&[2, 2, 5, 4]], &context).unwrap();
+    let mut stream = network.stream(&[&[2, 2, 5, 4]], &context).unwrap();
     let frame = noise(&[2, 2, 5, 4], 1);
     let expected = stream.step(&[&frame]).unwrap().clone();
     let error = stream.step(&[&noise(&[1, 2, 5, 4], 1)]).unwrap_err().to_string();

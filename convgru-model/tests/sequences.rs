@@ -1,15 +1,14 @@
 //! How sequences lie in memory, and sequences in parts.
 
+mod fixtures;
+
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, ConvGruParameters, InputGradient, Outputs, Parameters,
-    ResetGate, Tensor,
+    ConvGru, ConvGruConfig, ConvGruParameters, OutputGradients, Parameters, ResetGate, Sequence, Tensor,
+    Workspace,
 };
+use fixtures::{everything, noise};
 
 const HIDDEN: [usize; 2] = [4, 3];
-
-fn noise(shape: &[usize], seed: usize) -> Tensor<f64> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f64 / 1000.0 - 1.0)
-}
 
 /// Other codebases read the batch from the wrong axis where it comes first: here as many steps as samples,
 /// and as many channels, so that no shape tells them apart.
@@ -19,11 +18,11 @@ fn batch_first_sequences_are_the_same_sequences() {
     let batch_first = noise(&[3, 3, 3, 5, 6], 1);
     let input = batch_first.swap_steps_and_batch().unwrap();
     assert_ne!(input, batch_first);
-    let states = network.forward(&input, None, Outputs::Top).unwrap();
+    let states = network.forward(&input).unwrap();
     let outputs = states.outputs[0].swap_steps_and_batch().unwrap();
     for n in 0..3 {
         let steps: Vec<Tensor<f64>> = (0..3).map(|t| batch_first.index(n).index(t)).collect();
-        let mut stream = network.prepare(1, 5, 6).unwrap();
+        let mut stream = network.prepare().unwrap().stream(1, 5, 6).unwrap();
         for (t, frame) in steps.into_iter().enumerate() {
             let state = stream.step(&frame.reshape(&[1, 3, 5, 6]).unwrap()).unwrap();
             assert_eq!(outputs.index(n).slice(t), state.as_slice(), "sample {n}, step {t}");
@@ -54,14 +53,15 @@ fn parts_of_a_sequence_give_the_gradients_of_the_whole() {
                    d_last: Option<&[Tensor<f64>]>,
                    gradients: &mut ConvGruParameters<f64>| {
             let d_outputs = d_outputs.each_ref().map(|d_output| part(d_output, range[0], range[1]));
-            let d_outputs = ConvGruOutputGradients {
+            let d_outputs = OutputGradients {
                 outputs: d_outputs.iter().map(Some).collect(),
                 last: (0..2).map(|layer| d_last.map(|d_last| &d_last[layer])).collect(),
             };
-            let (output, mut workspace) =
-                network.forward_train(&part(&input, range[0], range[1]), states).unwrap();
-            let back =
-                network.backward(&mut workspace, &d_outputs, InputGradient::Compute, gradients).unwrap();
+            let mut workspace = Workspace::default();
+            let frames = part(&input, range[0], range[1]);
+            let sequence = Sequence { states, ..everything(&frames) };
+            let output = network.forward_train(sequence, &mut workspace).unwrap();
+            let back = network.backward(&mut workspace, &d_outputs, gradients).unwrap();
             (output.last, back)
         };
         let (last, whole) = run([0, 5], states.as_deref(), None, &mut of_whole);
@@ -69,7 +69,7 @@ fn parts_of_a_sequence_give_the_gradients_of_the_whole() {
         let mut of_parts = network.parameters().zeros_like();
         let (middle, _) = run([0, 2], states.as_deref(), None, &mut network.parameters().zeros_like());
         let (last_of_parts, second) = run([2, 5], Some(&middle), None, &mut of_parts);
-        let d_middle = second.d_initial.unwrap();
+        let d_middle = second.states;
         let (_, first) = run([0, 2], states.as_deref(), Some(&d_middle), &mut of_parts);
 
         assert_eq!(last, last_of_parts);
@@ -84,19 +84,19 @@ fn parts_of_a_sequence_give_the_gradients_of_the_whole() {
         for ((name, a), (_, b)) in of_whole.to_named().iter().zip(&of_parts.to_named()) {
             close(a, b, name);
         }
-        assert_eq!(whole.d_initial.is_some(), given);
-        for (a, b) in whole.d_initial.iter().flatten().zip(first.d_initial.iter().flatten()) {
+        assert_eq!(!whole.states.is_empty(), given);
+        for (a, b) in whole.states.iter().zip(&first.states) {
             close(a, b, "gradient of an initial state");
         }
-        let (d_input, d_first) = (whole.d_input.unwrap(), first.d_input.unwrap());
-        close(&part(&d_input, 0, 2), &d_first, "gradient of the input");
+        let (d_input, d_first) = (&whole.inputs[0], &first.inputs[0]);
+        close(&part(d_input, 0, 2), d_first, "gradient of the input");
 
         // A cut at the first step would take the gradient of the states it begins with: cut at step 2, the
         // second part has all of its own and the first lacks what came over the cut.
         let mut of_cut = network.parameters().zeros_like();
         let (_, cut) = run([0, 2], states.as_deref(), None, &mut of_cut);
-        assert_ne!(cut.d_input.unwrap(), d_first);
-        for (a, b) in cut.d_initial.iter().flatten().zip(whole.d_initial.iter().flatten()) {
+        assert_ne!(&cut.inputs[0], d_first);
+        for (a, b) in cut.states.iter().zip(&whole.states) {
             assert!(a.as_slice().iter().any(|&v| v != 0.0));
             assert_ne!(a, b);
         }

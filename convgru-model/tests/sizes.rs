@@ -4,14 +4,14 @@
 
 use std::sync::LazyLock;
 
+use convgru_model::composed::{CellConfig, Edge, Recurrent, RecurrentConfig};
 use convgru_model::layer::{
     Conv2d, Conv2dConfig, PaddingMode, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
 };
 use convgru_model::motion::OpticalFlow;
-use convgru_model::recurrent::{CellConfig, Edge, Frames, Recurrent, RecurrentConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, Outputs, PyramidConfig, Residual, Sequence, Tensor,
+    Feedback, Forecaster, ForecasterConfig, Outputs, PyramidConfig, Residual, Sequence, Tensor, Workspace,
     mean_of_members,
 };
 use proptest::prelude::*;
@@ -93,11 +93,11 @@ fn streams_of_absurd_frames_are_refused() {
         }
         for channels in [0, 2] {
             let network = ConvGru::<f32>::new(ConvGruConfig::new(channels, &[4]), 1).unwrap();
-            let error = network.prepare(batch, height, width).unwrap_err();
+            let error = network.prepare().unwrap().stream(batch, height, width).unwrap_err();
             assert!(error.to_string().contains("bytes of memory"), "{error}");
             let network =
                 Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(channels, 4)]), 1).unwrap();
-            network.prepare(&[&[batch, channels, height, width]], &[]).unwrap_err();
+            network.stream(&[&[batch, channels, height, width]], &[]).unwrap_err();
         }
     }
 }
@@ -118,14 +118,16 @@ fn sequences_that_are_large_by_their_size_alone_are_refused() {
     ] {
         let frames = Tensor::from_vec(&shape, Vec::new());
         let Ok(frames) = frames else { continue };
-        for outputs in [Outputs::AllLayers, Outputs::Top, Outputs::None] {
-            network.forward(&frames, None, outputs).unwrap_err();
+        for outputs in [Outputs::All, Outputs::Top, Outputs::None] {
+            let (sequence, mut workspace) =
+                (Sequence { outputs, ..Sequence::from(&frames) }, Workspace::default());
+            network.forward(sequence).unwrap_err();
+            network.forward_train(sequence, &mut workspace).unwrap_err();
+            both.forward(sequence).unwrap_err();
+            both.forward_train(sequence, &mut workspace).unwrap_err();
+            other.forward(sequence).unwrap_err();
+            other.forward_train(sequence, &mut workspace).unwrap_err();
         }
-        network.forward_train(&frames, None).unwrap_err();
-        both.forward(Sequence::new(&frames)).unwrap_err();
-        both.forward_train(Sequence::new(&frames)).unwrap_err();
-        other.forward(&Frames::new(&frames)).unwrap_err();
-        other.forward_train(&Frames::new(&frames), None).unwrap_err();
     }
 }
 
@@ -145,15 +147,15 @@ fn tensors_without_elements_are_no_way_around() {
 #[test]
 fn kernels_that_reach_beyond_memory_are_refused() {
     let wide = CellConfig {
-        dilation: [255, 255],
         kernel_size: [255, 255],
         edges: [Edge::Replicate; 2],
         input_kernel_size: Some([1, 1]),
         ..CellConfig::new(1, 1)
     };
+    CellConfig { dilation: [255, 255], ..wide.clone() }.validate().unwrap_err();
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([wide]), 1).unwrap();
-    let frames = Tensor::zeros(&[2, 1 << 12, 1, 1, 1]);
-    network.forward(&Frames::new(&frames)).unwrap_err();
+    let frames = Tensor::zeros(&[2, 1 << 20, 1, 1, 1]);
+    network.forward(&frames).unwrap_err();
     for config in [
         Conv2dConfig { kernel_size: [65_536, 65_536], ..Conv2dConfig::new(1, 1, [1, 1]) },
         Conv2dConfig { kernel_size: [129, 1], dilation: [1 << 57, 1], ..Conv2dConfig::new(1, 1, [1, 1]) },
@@ -273,9 +275,9 @@ proptest! {
         prop_assert!(refused(network.prepare(batch, height, width).is_ok()));
         let config = ConvGruConfig::new(forecaster, &[2]);
         let network = ConvGru::<f32>::new(config, 1).unwrap();
-        prop_assert!(refused(network.prepare(batch, height, width).is_ok()));
+        prop_assert!(refused(network.prepare().unwrap().stream(batch, height, width).is_ok()));
         let network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(forecaster, 2)]), 1).unwrap();
-        prop_assert!(refused(network.prepare(&[&[batch, forecaster, height, width]], &[]).is_ok()));
+        prop_assert!(refused(network.stream(&[&[batch, forecaster, height, width]], &[]).is_ok()));
     }
 
     #[test]

@@ -2,39 +2,30 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_model::{ConvGru, ConvGruConfig, ConvGruStream, Parameters, ResetGate, Tensor};
+mod fixtures;
 
-fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
-}
+use convgru_model::{ConvGru, ConvGruConfig, ResetGate, Stream, Tensor};
+use fixtures::{bits, fill_biases, noise};
 
 fn network(reset: ResetGate) -> ConvGru<f32> {
     let config = ConvGruConfig { kernel_size: [3, 5].into(), reset, ..ConvGruConfig::new(3, &[6, 5]) };
     let mut network = ConvGru::new(config, 7).unwrap();
-    network.parameters_mut().for_each_mut(&mut |name, tensor| {
-        if name.ends_with("bias") {
-            *tensor = noise(tensor.shape(), 3);
-        }
-    });
+    fill_biases(network.parameters_mut());
     network
-}
-
-fn bits(numbers: &[f32]) -> Vec<u32> {
-    numbers.iter().map(|v| v.to_bits()).collect()
 }
 
 /// Steps a batch and a stream of each sample, which is reset as a whole where the batch resets the sample.
 fn compare(network: &ConvGru<f32>, [height, width]: [usize; 2], resets: &[&[usize]]) {
     let batch = 3;
     let in_channels = network.config().in_channels;
-    let mut stream = network.prepare(batch, height, width).unwrap();
-    let mut alone: Vec<ConvGruStream<'_, f32>> =
-        (0..batch).map(|_| network.prepare(1, height, width).unwrap()).collect();
+    let mut stream = network.prepare().unwrap().stream(batch, height, width).unwrap();
+    let mut alone: Vec<Stream<'_, f32>> =
+        (0..batch).map(|_| network.prepare().unwrap().stream(1, height, width).unwrap()).collect();
     for (t, samples) in resets.iter().enumerate() {
         stream.reset_samples(samples).unwrap();
         samples.iter().for_each(|&sample| alone[sample].reset());
         let frames = noise(&[batch, in_channels, height, width], t);
-        let expect_same = |stream: &ConvGruStream<'_, f32>, alone: &[ConvGruStream<'_, f32>], when: &str| {
+        let expect_same = |stream: &Stream<'_, f32>, alone: &[Stream<'_, f32>], when: &str| {
             let states = stream.states().unwrap();
             for (n, alone) in alone.iter().enumerate() {
                 let what = format!("sample {n} {when} step {t} of {height}x{width}");
@@ -77,7 +68,7 @@ fn samples_of_large_images_that_are_reset_equal_streams_of_their_own() {
 fn a_batch_whose_samples_were_all_reset_is_a_new_one() {
     let network = network(ResetGate::Before);
     let frames = noise(&[2, 3, 6, 7], 1);
-    let mut stream = network.prepare(2, 6, 7).unwrap();
+    let mut stream = network.prepare().unwrap().stream(2, 6, 7).unwrap();
     let first = bits(stream.step(&frames).unwrap().as_slice());
     stream.reset_samples(&[1]).unwrap();
     stream.reset_samples(&[0]).unwrap();
@@ -96,7 +87,7 @@ fn a_batch_whose_samples_were_all_reset_is_a_new_one() {
 #[test]
 fn samples_that_are_not_there_are_refused_and_nothing_changes() {
     let network = network(ResetGate::Before);
-    let mut stream = network.prepare(2, 6, 7).unwrap();
+    let mut stream = network.prepare().unwrap().stream(2, 6, 7).unwrap();
     let frames = noise(&[2, 3, 6, 7], 1);
     let expected = bits(stream.step(&frames).unwrap().as_slice());
     let error = stream.reset_samples(&[0, 2]).unwrap_err().to_string();

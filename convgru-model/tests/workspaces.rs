@@ -4,25 +4,24 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+mod fixtures;
+
+use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 use convgru_model::{
-    BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, ConvGru, ConvGruConfig,
-    ConvGruOutputGradients, ConvGruParameters, ConvGruWorkspace, Directions, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, InputGradient, MemoryBudget, OutputGradient, Outputs, Parameters,
-    PyramidConfig, ResetGate, Residual, Sequence, Tensor,
+    BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, ConvGruParameters,
+    EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, InputGradients, MemoryBudget,
+    OutputGradients, Parameters, PredictionGradient, PyramidConfig, ResetGate, Residual, Sequence,
+    StateGradient, Tensor, Workspace,
 };
+use fixtures::{everything, noise, of_outputs};
 
-fn noise(shape: &[usize], seed: usize) -> Tensor<f64> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f64 / 1000.0 - 1.0)
-}
+/// Gradients of parameters, and of what the network was given.
+type Back = (ConvGruParameters<f64>, InputGradients<f64>);
 
-/// Gradients of parameters, of the input and of the first states.
-type Back = (ConvGruParameters<f64>, Option<Tensor<f64>>, Option<Vec<Tensor<f64>>>);
-
-fn backward(network: &ConvGru<f64>, kept: &mut ConvGruWorkspace<f64>, d: &[Tensor<f64>]) -> Back {
+fn backward(network: &ConvGru<f64>, kept: &mut Workspace<f64>, d: &[Tensor<f64>]) -> Back {
     let mut gradients = network.parameters().zeros_like();
-    let d = ConvGruOutputGradients { outputs: d.iter().map(Some).collect(), last: vec![None; d.len()] };
-    let back = network.backward(kept, &d, InputGradient::Compute, &mut gradients).unwrap();
-    (gradients, back.d_input, back.d_initial)
+    let back = network.backward(kept, &of_outputs(d), &mut gradients).unwrap();
+    (gradients, back)
 }
 
 #[test]
@@ -36,11 +35,9 @@ fn a_stack_goes_back_as_often_as_it_is_asked() {
                 let (input, states) =
                     (noise(&[5, 2, 2, 4, 5], 1), [noise(&[2, 3, 4, 5], 2), noise(&[2, 2, 4, 5], 3)]);
                 let states = given.then_some(&states[..]);
-                let mut kept = None;
-                let sequence =
-                    Sequence { lengths, states, outputs: Outputs::AllLayers, ..Sequence::new(&input) };
-                let result = network.forward_train_sequence(sequence, &mut kept).unwrap();
-                let kept = kept.as_mut().unwrap();
+                let kept = &mut Workspace::default();
+                let sequence = Sequence { lengths, states, ..everything(&input) };
+                let result = network.forward_train(sequence, kept).unwrap();
                 let d: Vec<_> = result.outputs.iter().map(|y| noise(y.shape(), 4)).collect();
                 let first = backward(&network, kept, &d);
                 assert_eq!(backward(&network, kept, &d), first);
@@ -54,17 +51,17 @@ fn a_stack_goes_back_as_often_as_it_is_asked() {
                         let error = || Error::Workspace { reason: "asked to".into() };
                         if entered == stop { Err(error()) } else { Ok(()) }
                     };
-                    let result =
-                        network.backward_with(kept, |_| enter(false), InputGradient::Compute, &mut gradients);
+                    let mut stopped = |_: StateGradient<'_, f64>| enter(false);
+                    let result = network.backward(kept, &mut stopped, &mut gradients);
                     assert_eq!(result.is_err(), stop > 0);
                     let mut entered = 0;
                     let panics = catch_unwind(AssertUnwindSafe(|| {
-                        let enter = |_: convgru_model::StateGradient<'_, f64>| {
+                        let mut enter = |_: StateGradient<'_, f64>| {
                             entered += 1;
                             assert!(entered != stop, "asked to panic");
                             Ok(())
                         };
-                        network.backward_with(kept, enter, InputGradient::Skip, &mut gradients).unwrap();
+                        network.backward(kept, &mut enter, &mut gradients).unwrap();
                     }));
                     assert_eq!(panics.is_err(), stop > 0);
                     assert_eq!(backward(&network, kept, &d), first, "{stop}");
@@ -83,7 +80,7 @@ fn a_stack_goes_back_as_often_as_it_is_asked() {
 #[test]
 fn memory_that_is_used_again_leaves_no_trace() {
     let network = ConvGru::<f64>::new(ConvGruConfig::new(2, &[3, 2]), 1).unwrap();
-    let mut kept = None;
+    let mut kept = Workspace::default();
     let sequences = [
         ([5, 2, 2, 4, 5], None),
         ([5, 2, 2, 4, 5], Some([2, 4])),
@@ -95,14 +92,14 @@ fn memory_that_is_used_again_leaves_no_trace() {
         for states in [None, Some(&states[..])] {
             let input = noise(shape, index);
             let lengths = lengths.as_ref().map(|lengths| &lengths[..]);
-            let sequence = Sequence { lengths, states, outputs: Outputs::AllLayers, ..Sequence::new(&input) };
-            let mut fresh = None;
-            let again = network.forward_train_sequence(sequence, &mut kept).unwrap();
-            let afresh = network.forward_train_sequence(sequence, &mut fresh).unwrap();
-            assert_eq!((&again.outputs, &again.last), (&afresh.outputs, &afresh.last));
+            let sequence = Sequence { lengths, states, ..everything(&input) };
+            let mut fresh = Workspace::default();
+            let again = network.forward_train(sequence, &mut kept).unwrap();
+            let afresh = network.forward_train(sequence, &mut fresh).unwrap();
+            assert_eq!(again, afresh);
             let d: Vec<_> = afresh.outputs.iter().map(|y| noise(y.shape(), 4)).collect();
-            let one = backward(&network, kept.as_mut().unwrap(), &d);
-            assert_eq!(one, backward(&network, fresh.as_mut().unwrap(), &d));
+            let one = backward(&network, &mut kept, &d);
+            assert_eq!(one, backward(&network, &mut fresh, &d));
         }
     }
 }
@@ -112,17 +109,15 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
     let stack = ConvGruConfig::new(2, &[3, 2]);
     let mut network = BidirectionalConvGru::<f64>::new(BidirectionalConvGruConfig::new(stack), 1).unwrap();
     let input = noise(&[4, 2, 2, 4, 5], 1);
-    let (result, mut kept) =
-        network.forward_train(Sequence { lengths: Some(&[4, 1]), ..Sequence::new(&input) }).unwrap();
-    let d = BidirectionalOutputGradients {
-        outputs: vec![None, Some(&result.outputs[0])],
-        last: Directions { forward: vec![None; 2], backward: vec![None; 2] },
-    };
+    let mut kept = Workspace::default();
+    let sequence = Sequence { lengths: Some(&[4, 1]), input_gradient: true, ..Sequence::from(&input) };
+    let result = network.forward_train(sequence, &mut kept).unwrap();
+    let d = OutputGradients { outputs: vec![Some(&result.outputs[0])], ..Default::default() };
     let mut all = Vec::new();
     for budget in [MemoryBudget::Unlimited, MemoryBudget::Bytes(1), MemoryBudget::Unlimited] {
         network.set_memory_budget(budget);
         let mut gradients = network.parameters().zeros_like();
-        network.backward(&mut kept, &d, InputGradient::Compute, &mut gradients).unwrap();
+        network.backward(&mut kept, &d, &mut gradients).unwrap();
         all.push(gradients);
     }
     assert_eq!((&all[0], &all[0]), (&all[1], &all[2]));
@@ -144,7 +139,7 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
             network.set_memory_budget(made_with);
             let (prediction, mut kept) =
                 network.forward_train(&noise(&[4, 1, 1, 16, 16], 1), 3, None).unwrap();
-            let d = OutputGradient::Output(&prediction.output);
+            let d = PredictionGradient::Output(&prediction.output);
             let mut all = Vec::new();
             for budget in [made_with, MemoryBudget::Bytes(1), MemoryBudget::Unlimited] {
                 network.set_memory_budget(budget);
@@ -155,5 +150,39 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
             assert_eq!(all[0], all[1]);
             assert_eq!(all[0], all[2]);
         }
+    }
+}
+
+/// A workspace serves every network, one after the other; between them it is of the last that wrote it.
+#[test]
+fn networks_of_both_engines_take_turns_with_a_workspace() {
+    let stack = ConvGruConfig::new(2, &[3]);
+    let fused = ConvGru::<f64>::new(stack.clone(), 1).unwrap();
+    let both = BidirectionalConvGru::<f64>::new(BidirectionalConvGruConfig::new(stack), 1).unwrap();
+    let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(2, 3) };
+    let composed = Recurrent::<f64>::new(RecurrentConfig::chain([lstm]), 1).unwrap();
+    let input = noise(&[4, 2, 2, 4, 5], 1);
+    let wrong = noise(&[4, 2, 3, 4, 5], 1);
+    let mut kept = Workspace::default();
+    let mut of_fused = fused.parameters().zeros_like();
+    let mut of_both = both.parameters().zeros_like();
+    let mut of_composed = composed.parameters().zeros_like();
+    let error = fused.backward(&mut kept, &OutputGradients::default(), &mut of_fused).unwrap_err();
+    assert!(error.to_string().contains("it is empty"), "{error}");
+    assert_eq!(kept.bytes(), 0);
+    for _ in 0..2 {
+        let d = fused.forward_train(&input, &mut kept).unwrap();
+        // What does not fit leaves it as it is.
+        both.forward_train(&wrong, &mut kept).unwrap_err();
+        composed.forward_train(&wrong, &mut kept).unwrap_err();
+        both.backward(&mut kept, &OutputGradients::default(), &mut of_both).unwrap_err();
+        fused.backward(&mut kept, &of_outputs(&d.outputs), &mut of_fused).unwrap();
+        let d = both.forward_train(&input, &mut kept).unwrap();
+        fused.backward(&mut kept, &OutputGradients::default(), &mut of_fused).unwrap_err();
+        both.backward(&mut kept, &of_outputs(&d.outputs), &mut of_both).unwrap();
+        let d = composed.forward_train(&input, &mut kept).unwrap();
+        both.backward(&mut kept, &OutputGradients::default(), &mut of_both).unwrap_err();
+        composed.backward(&mut kept, &of_outputs(&d.outputs), &mut of_composed).unwrap();
+        assert!(kept.bytes() > 0);
     }
 }

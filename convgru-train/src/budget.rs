@@ -23,15 +23,15 @@ const WORKING_FLOOR: u64 = 32 * MEBIBYTE;
 ///
 /// ```
 /// use convgru_train::MemoryBudget;
-/// use convgru_train::media::read_frames;
+/// use convgru_train::dataset::{FramesConfig, read_frames};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("large.npy");
 /// let frames = convgru_model::Tensor::<f32>::zeros(&[600, 1, 32, 32]);
 /// convgru_train::media::write_frames(&path, &frames)?;
-/// let error = read_frames(&path, &MemoryBudget::new(1, "--memory-mib")).unwrap_err();
+/// let error = read_frames(&path, &FramesConfig::default(), &MemoryBudget::new(1, "--memory-mib")).unwrap_err();
 /// assert!(error.to_string().contains("--memory-mib"), "{error}");
-/// assert!(read_frames(&path, &MemoryBudget::new(8, "--memory-mib")).is_ok());
+/// assert!(read_frames(&path, &FramesConfig::default(), &MemoryBudget::new(8, "--memory-mib")).is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]

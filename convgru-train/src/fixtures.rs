@@ -66,12 +66,16 @@ pub(crate) fn worst_difference(got: &[f64], expected: &[f64]) -> f64 {
 fn folder(variable: &str, default: &str, name: &str) -> Option<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let root = std::env::var_os(variable).map_or_else(|| PathBuf::from(default), PathBuf::from);
-    let folder = workspace.join(root).join(name);
+    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
+    found(&workspace.join(root).join(name), variable, required)
+}
+
+/// The folder, if it is there; fails where it is required.
+fn found(folder: &Path, variable: &str, required: bool) -> Option<PathBuf> {
     if folder.is_dir() {
-        return Some(folder);
+        return Some(folder.into());
     }
     let message = format!("no folder {}; set {variable} to the folder that holds it", folder.display());
-    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
     assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
     eprintln!("SKIPPED: {message}");
     None
@@ -126,9 +130,19 @@ mod tests {
     }
 
     #[test]
-    fn data_folders_are_found_or_skipped() {
-        if let Some(folder) = data_folder("mnist") {
-            assert!(folder.is_dir());
-        }
+    fn data_folders_are_found_or_skipped_or_required() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(found(folder.path(), "CONVGRU_DATA", true), Some(folder.path().into()));
+        let absent = folder.path().join("mnist");
+        assert_eq!(found(&absent, "CONVGRU_DATA", false), None);
+        let failed = std::panic::catch_unwind(|| found(&absent, "CONVGRU_DATA", true)).unwrap_err();
+        let message = failed.downcast_ref::<String>().unwrap();
+        assert!(
+            message.contains("mnist; set CONVGRU_DATA") && message.contains("CONVGRU_REQUIRE_DATA=1"),
+            "{message}"
+        );
+        // A file in its place is no folder.
+        std::fs::write(&absent, "").unwrap();
+        assert_eq!(found(&absent, "CONVGRU_DATA", false), None);
     }
 }

@@ -20,9 +20,6 @@ mod parallel;
 pub mod printable;
 pub mod report;
 pub mod schedule;
-mod shown {
-    pub(crate) use crate::printable::{escaped, printable as shown, printable_name as shown_name};
-}
 mod storage;
 pub mod trainer;
 pub mod tune;

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use convgru_train::dataset::{DataConfig, OnCorrupt, Source, Split, batch, open};
+use convgru_train::dataset::{
+    DataConfig, DigitsConfig, FramesConfig, OnCorrupt, RadarConfig, Source, Split, batch, open,
+};
 
 use crate::memory::within_the_rule;
 
@@ -28,7 +30,7 @@ fn read(source: Source, names: &[&str], bytes: &[u8]) {
         }
         std::fs::write(&path, bytes).expect("a file for the fuzzer");
     }
-    let mut config = DataConfig {
+    let config = DataConfig {
         source,
         input_frames: 1,
         output_frames: 1,
@@ -36,7 +38,6 @@ fn read(source: Source, names: &[&str], bytes: &[u8]) {
         on_corrupt: OnCorrupt::Stop,
         ..DataConfig::default()
     };
-    config.radar.minutes_per_step = 5;
     within_the_rule(bytes, (names.len() - 1) * bytes.len() + (MEMORY_MIB << 20), || {
         if let Ok(dataset) = open(&config, Some(folder()), Split::Train, 0) {
             drop(batch(dataset.as_ref(), 0, &[0]));
@@ -46,40 +47,41 @@ fn read(source: Source, names: &[&str], bytes: &[u8]) {
 
 /// Arrays of NumPy.
 pub fn npy(bytes: &[u8]) {
-    read(Source::Frames, &["a.npy"], bytes);
+    read(Source::Frames(FramesConfig::default()), &["a.npy"], bytes);
 }
 
 /// Archives of arrays of NumPy.
 pub fn npz(bytes: &[u8]) {
-    read(Source::Frames, &["a.npz"], bytes);
+    read(Source::Frames(FramesConfig::default()), &["a.npz"], bytes);
 }
 
 /// Images of MNIST.
 pub fn idx(bytes: &[u8]) {
-    read(Source::Mnist, &["train-images-idx3-ubyte"], bytes);
+    read(Source::Mnist(DigitsConfig::default()), &["train-images-idx3-ubyte"], bytes);
 }
 
 /// Radar composites of the Finnish Meteorological Institute.
 pub fn pgm(bytes: &[u8]) {
-    read(Source::Radar, &["201609281000_a.pgm", "201609281005_a.pgm", "201609281010_a.pgm"], bytes);
+    let radar = RadarConfig { minutes_per_step: 5, ..RadarConfig::default() };
+    read(Source::Radar(radar), &["201609281000_a.pgm", "201609281005_a.pgm", "201609281010_a.pgm"], bytes);
 }
 
 /// Folders of images.
 pub fn png(bytes: &[u8]) {
-    read(Source::Frames, &["a/0.png", "a/1.png", "a/2.png"], bytes);
+    read(Source::Frames(FramesConfig::default()), &["a/0.png", "a/1.png", "a/2.png"], bytes);
 }
 
 /// Animations.
 pub fn gif(bytes: &[u8]) {
-    read(Source::Frames, &["a.gif"], bytes);
+    read(Source::Frames(FramesConfig::default()), &["a.gif"], bytes);
 }
 
 /// HDF5: frames of one's own.
 pub fn hdf5(bytes: &[u8]) {
-    read(Source::Frames, &["a.h5"], bytes);
+    read(Source::Frames(FramesConfig::default()), &["a.h5"], bytes);
 }
 
 /// NetCDF: frames of one's own.
 pub fn netcdf(bytes: &[u8]) {
-    read(Source::Frames, &["a.nc"], bytes);
+    read(Source::Frames(FramesConfig::default()), &["a.nc"], bytes);
 }

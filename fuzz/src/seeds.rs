@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convgru_model::import::FORECASTER_ENTRY;
 use convgru_model::layer::{Conv2d, Conv2dConfig};
-use convgru_model::{ConvGru, ConvGruConfig, EncoderForecasterConfig, Forecaster, Parameters, PyramidConfig, Tensor, export};
+use convgru_model::{ConvGru, ConvGruConfig, EncoderForecasterConfig, Forecaster, ForecasterConfig, Parameters, PyramidConfig, Tensor, export};
 use convgru_train::checkpoint::Checkpoint;
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::media;
@@ -93,9 +93,9 @@ fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
 
 fn safetensors() -> Vec<Vec<u8>> {
     let small = EncoderForecasterConfig { patch: 1, hidden_channels: vec![1], ..Default::default() };
-    let network = |config| Forecaster::<f32>::new(config, 0).expect("a small network");
+    let network = |config: ForecasterConfig| Forecaster::<f32>::new(config, 0).expect("a small network");
     let trained = |model: Forecaster<f32>| {
-        let config = RunConfig { model: model.config(), ..RunConfig::default() };
+        let config = RunConfig { model: model.config().clone(), ..RunConfig::default() };
         TrainedModel { model, config, step: 1 }.to_safetensors().expect("a small file")
     };
     let described = |model: &Forecaster<f32>| {

@@ -13,8 +13,8 @@ use crate::memory::within_the_rule;
 fn tensors(bytes: &[u8]) {
     within_the_rule(bytes, 0, || {
         let Ok(checkpoint) = named_tensors(bytes) else { return };
-        let found = network::find(checkpoint.tensors);
-        layout::find(&found.rest);
+        let found = network::detect(checkpoint.tensors);
+        layout::detect(&found.rest);
     });
 }
 

@@ -112,7 +112,10 @@ pub(crate) fn install() -> anyhow::Result<()> {
         return Ok(());
     }
     let mut cargo = process::cargo();
-    process::must_succeed("cargo install cargo-fuzz", cargo.args(["install", "--locked", "cargo-fuzz"]))
+    process::must_succeed(
+        "cargo install cargo-fuzz",
+        cargo.args(["install", "--locked", "--debug", "cargo-fuzz"]),
+    )
 }
 
 fn nightly() -> Command {

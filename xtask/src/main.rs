@@ -50,7 +50,7 @@ const OWN_COMMANDS: [Command; 17] = [
     Command { name: "gradcheck", about: "Prove every backward pass against dual numbers and differences", run: Of(&BENCH) },
     Command { name: "parity", about: "Compare with recorded outputs and gradients of other implementations", run: Of(&BENCH) },
     Command { name: "onnx", about: "Compare exported networks with ONNX Runtime (Python, installed by --install)", run: Of(&BENCH) },
-    Command { name: "compare-pytorch", about: "Train a network twice, by convgru and by PyTorch (Python, installed by onnx --install --torch)", run: Of(&BENCH) },
+    Command { name: "compare-pytorch", about: "Train a network twice, by convgru and by PyTorch (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "compare-pysteps", about: "Compare extrapolation of rain with pysteps (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "bench", about: "Compare with other libraries, or measure convgru alone", run: Here(|arguments| BENCH.run(arguments)) },
     Command { name: "determinism", about: "Compare bits over threads, repeats, builds and instruction sets", run: Here(determinism::run) },

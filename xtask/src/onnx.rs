@@ -1,9 +1,10 @@
-//! Where `cargo xtask onnx` keeps its Python environment.
+//! Whether `cargo xtask onnx` finds its Python packages.
 
 use crate::process;
 
-/// Whether the Python environment is where the command makes it.
+/// Whether the command has installed them: the file that `convgru-bench/src/python.rs` writes is there.
 pub(crate) fn is_installed() -> bool {
-    let chosen = std::env::var_os("CONVGRU_ONNX_PYTHON").map(Into::into);
-    chosen.unwrap_or_else(|| process::root().join("target").join("onnx-python")).is_dir()
+    let chosen = std::env::var_os("CONVGRU_PEERS").map(Into::into);
+    let peers = chosen.unwrap_or_else(|| process::root().join("target").join("peers"));
+    peers.join("python").join("onnx.installed").is_file()
 }

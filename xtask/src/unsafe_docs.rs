@@ -21,7 +21,7 @@ Example:
 
 /// The files that may contain `unsafe`.
 pub(crate) const FILES: &[&str] = &[
-    "convgru-kernels/src/activation/mod.rs",
+    "convgru-kernels/src/activation/apply.rs",
     "convgru-kernels/src/aligned/mapping.rs",
     "convgru-kernels/src/aligned/mod.rs",
     "convgru-kernels/src/conv/convolve.rs",
@@ -49,10 +49,9 @@ pub(crate) const FILES: &[&str] = &[
     "convgru-kernels/src/gemm/matrixmultiply.rs",
     "convgru-kernels/src/gemm/mod.rs",
     "convgru-kernels/src/parallel.rs",
-    "convgru-kernels/src/simd/avx2.rs",
-    "convgru-kernels/src/simd/avx512.rs",
-    "convgru-kernels/src/simd/mod.rs",
     "convgru-kernels/src/simd/portable.rs",
+    "convgru-kernels/src/simd/vector.rs",
+    "convgru-kernels/src/simd/x86.rs",
 ];
 
 /// The file with the table, and the lines around it.

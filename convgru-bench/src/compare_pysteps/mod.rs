@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use convgru_model::Tensor;
 use convgru_model::motion::OpticalFlow;
-use convgru_train::dataset::{DataConfig, Source, batch, open_whole};
+use convgru_train::dataset::{DataConfig, RadarConfig, Source, batch, open_whole};
 use convgru_train::metric::{Events, ForecastScores, copy_last};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ Examples:
   cargo xtask compare-pysteps --data ../shared/data/radar-fmi/20160928
   cargo xtask compare-pysteps --data ../shared/data/radar-fmi --downsample 2 --json
 
-The environment is made in target/pysteps-python, or where CONVGRU_PYSTEPS_PYTHON says.";
+The packages are installed into target/peers/python, or into the folder python of CONVGRU_PEERS.";
 
 /// Compares two optical-flow extrapolations of rain, that of `eval --baselines` and pysteps' (Lucas-Kanade and
 /// semi-Lagrangian extrapolation), and persistence: same whole frames, an hour in and an hour ahead
@@ -60,7 +60,9 @@ const WINDOW: usize = 5;
 /// Installs or compares.
 pub(crate) fn run(options: &ComparePystepsOptions) -> anyhow::Result<()> {
     if options.install {
-        return python::PYSTEPS.install(&["pysteps.txt"], "pysteps, cv2");
+        python::install(python::PYSTEPS)?;
+        note("installed; `cargo xtask compare-pysteps --data DIR` compares");
+        return Ok(());
     }
     let folder = options.data.as_deref().context("--data DIR is needed")?;
     let comparison = compare(options, folder)?;
@@ -69,15 +71,15 @@ pub(crate) fn run(options: &ComparePystepsOptions) -> anyhow::Result<()> {
 }
 
 fn compare(options: &ComparePystepsOptions, folder: &Path) -> anyhow::Result<Comparison> {
-    let mut config = DataConfig {
-        source: Source::Radar,
+    let radar = RadarConfig { downsample: options.downsample, crop: [0, 0], ..RadarConfig::default() };
+    let z_r = radar.z_r;
+    let config = DataConfig {
+        source: Source::Radar(radar),
         input_frames: HOUR,
         output_frames: HOUR,
         test_sequences: options.sequences,
         ..DataConfig::default()
     };
-    config.radar.downsample = options.downsample;
-    config.radar.crop = [0, 0];
     let dataset = open_whole(&config, folder, 0)?;
     note(dataset.name());
     let quantity = dataset.quantity();
@@ -89,7 +91,7 @@ fn compare(options: &ComparePystepsOptions, folder: &Path) -> anyhow::Result<Com
         sequences: dataset.len(),
         models: ["convgru's optical flow", "pysteps", "persistence"].map(|name| (name, empty.clone())).into(),
     };
-    let python = python::PYSTEPS.interpreter(options.python.as_deref())?;
+    let python = python::interpreter(options.python.as_deref(), python::PYSTEPS)?;
     let mut progress = Progress::new(dataset.len());
     for index in 0..dataset.len() {
         let (input, truth) = batch(dataset.as_ref(), 0, &[index])?.split(HOUR)?;
@@ -97,7 +99,7 @@ fn compare(options: &ComparePystepsOptions, folder: &Path) -> anyhow::Result<Com
         let rain = quantity.in_units(&input.frames);
         let flow = OpticalFlow::default();
         let ours = flow.extrapolate_values(&input.frames, &rain, input.valid.as_ref(), HOUR)?;
-        let theirs = pysteps(&python, &input.in_units(&quantity), flow.frames, config.radar.z_r)?;
+        let theirs = pysteps(&python, &input.in_units(&quantity), flow.frames, z_r)?;
         let forecasts = [ours, theirs, copy_last(&rain, HOUR)?];
         for ((_, scores), forecast) in comparison.models.iter_mut().zip(&forecasts) {
             scores.add(forecast, &observed)?;

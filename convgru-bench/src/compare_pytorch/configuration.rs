@@ -48,7 +48,8 @@ impl ConfigurationOptions {
         if let Some(data) = &self.data {
             let missing = || format!("--data {}: give the folder with the data", data.display());
             config.data_folder = std::fs::canonicalize(data).with_context(missing)?;
-            config.data.source = detect(data).with_context(|| format!("--data {}", data.display()))?;
+            let kind = detect(data).with_context(|| format!("--data {}", data.display()))?;
+            config.data.source = config.data.source.of_kind(kind);
         }
         config = config.with_all(&self.set).with_context(|| format!("--set {}", self.set.join(" --set ")))?;
         config.validate()?;
@@ -60,7 +61,7 @@ impl ConfigurationOptions {
 mod tests {
     use clap::{CommandFactory, FromArgMatches, Parser};
     use convgru_model::ForecasterConfig;
-    use convgru_train::dataset::Source;
+    use convgru_train::dataset::SourceKind;
 
     use super::*;
 
@@ -89,7 +90,7 @@ mod tests {
         let ForecasterConfig::Pyramid(model) = &config.model else { panic!("{:?}", config.model) };
         assert!(model.skip && model.head_channels == 64);
         assert_eq!((config.training.batch_size, config.training.steps), (2, 2000));
-        assert_eq!(config.data.source, Source::Mnist);
+        assert_eq!(config.data.source.kind(), SourceKind::Mnist);
 
         let alone = parsed(&["--config", file]).unwrap().read().unwrap();
         let mut expected = RunConfig::default();

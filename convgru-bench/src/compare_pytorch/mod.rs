@@ -26,7 +26,7 @@ use plan::Plan;
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask onnx --install --torch     once: a Python environment with PyTorch
+  cargo xtask compare-pytorch --install  once: a Python environment with PyTorch
   cargo xtask compare-pytorch --preset digits --steps 20
   cargo xtask compare-pytorch --preset digits --data ../shared/data/mnist --steps 300 --threads 1
   cargo xtask compare-pytorch --preset digits --set model.skip=true --set model.residual=last-frame
@@ -54,6 +54,9 @@ pub(crate) struct ComparePytorchOptions {
     /// Compile PyTorch's network before it is trained
     #[arg(long)]
     compile: bool,
+    /// Install PyTorch (some GB); nothing is compared
+    #[arg(long, exclusive = true)]
+    install: bool,
     /// An interpreter that has PyTorch and safetensors, in place of our environment
     #[arg(long, value_name = "PROGRAM")]
     python: Option<PathBuf>,
@@ -64,6 +67,11 @@ pub(crate) struct ComparePytorchOptions {
 
 /// Trains both and compares.
 pub(crate) fn run(options: &ComparePytorchOptions) -> anyhow::Result<()> {
+    if options.install {
+        python::install(python::PYTORCH)?;
+        note("installed; `cargo xtask compare-pytorch --preset digits` compares");
+        return Ok(());
+    }
     let config = options.configuration.read()?;
     anyhow::ensure!(
         (1..=config.training.steps).contains(&options.steps),
@@ -88,7 +96,7 @@ fn compare(options: &ComparePytorchOptions, config: &RunConfig) -> anyhow::Resul
     );
     plan.shape = first.frames.shape().to_vec();
     let first = TrainedModel { model: learner.evaluated().clone(), config: config.clone(), step: 0 };
-    let python = python::ONNX.interpreter(options.python.as_deref())?;
+    let python = python::interpreter(options.python.as_deref(), python::PYTORCH)?;
     let mut peer = Peer::start(&python, &plan, &first.to_safetensors()?)?;
 
     let mut steps = Vec::new();

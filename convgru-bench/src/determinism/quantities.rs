@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use convgru_model::recurrent::{
-    CellConfig, CellKind, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients,
-};
+use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, InputGradient, OutputGradient, Outputs, Parameters,
-    Pyramid, PyramidConfig, ResetGate, Tensor,
+    ConvGru, ConvGruConfig, Forecaster, OutputGradients, Parameters, PredictionGradient, PyramidConfig,
+    ResetGate, Sequence, Tensor, Workspace,
 };
 use convgru_train::trainer::with_threads;
 
@@ -69,27 +67,25 @@ fn write_gradients(
 }
 
 fn stack(name: &str, config: ConvGruConfig, shape: [usize; 5], out: &Path) -> anyhow::Result<()> {
-    let layers = config.hidden_channels.len();
     let network = ConvGru::<f32>::new(config, 7)?;
     let frames = drawn(&shape);
-    let forward = network.forward(&frames, None, Outputs::Top)?;
-    write(out, name, "states", &forward.outputs.iter().collect::<Vec<_>>())?;
-    let (trained, mut workspace) = network.forward_train(&frames, None)?;
-    let mut outputs = vec![None; layers];
-    outputs[layers - 1] = trained.outputs.last();
-    let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
+    write(out, name, "states", &[&network.forward(&frames)?.outputs[0]])?;
+    let mut workspace = Workspace::default();
+    let sequence = Sequence { input_gradient: true, ..Sequence::from(&frames) };
+    let states = network.forward_train(sequence, &mut workspace)?;
+    let d_states = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
     let mut gradients = network.parameters().zeros_like();
-    let back = network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
-    write_gradients(out, name, &gradients, &back.d_input.iter().collect::<Vec<_>>())
+    let back = network.backward(&mut workspace, &d_states, &mut gradients)?;
+    write_gradients(out, name, &gradients, &[&back.inputs[0]])
 }
 
 fn pyramid(out: &Path) -> anyhow::Result<()> {
-    let network = Pyramid::<f32>::new(PyramidConfig::default(), 7)?;
+    let network = Forecaster::<f32>::new(PyramidConfig::default(), 7)?;
     let frames = drawn(&[4, 2, 1, 41, 50]);
     write(out, "pyramid", "forecast", &[&network.forward(&frames, 3)?])?;
-    let (prediction, mut workspace) = network.forward_train(&frames, 3)?;
-    let mut gradients = network.parameters().zeros_like();
-    let gradient = OutputGradient::Output(&prediction.output);
+    let (prediction, mut workspace) = network.forward_train(&frames, 3, None)?;
+    let mut gradients = network.zero_gradients();
+    let gradient = PredictionGradient::Output(&prediction.output);
     let d_input = network.backward(&mut workspace, gradient, &mut gradients)?;
     write_gradients(out, "pyramid", &gradients, &[&d_input])
 }
@@ -97,10 +93,12 @@ fn pyramid(out: &Path) -> anyhow::Result<()> {
 fn recurrent(name: &str, cell: CellConfig, out: &Path) -> anyhow::Result<()> {
     let frames = drawn(&[4, 2, cell.in_channels, 21, 34]);
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 7)?;
-    write(out, name, "states", &[&network.forward(&Frames::new(&frames))?.top])?;
-    let (states, workspace) = network.forward_train(&Frames::new(&frames), None)?;
+    write(out, name, "states", &[&network.forward(&frames)?.outputs[0]])?;
+    let mut workspace = Workspace::default();
+    let sequence = Sequence { input_gradient: true, ..Sequence::from(&frames) };
+    let states = network.forward_train(sequence, &mut workspace)?;
+    let d_states = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
     let mut gradients = network.parameters().zeros_like();
-    let d_states = RecurrentOutputGradients { top: Some(&states.top), ..Default::default() };
-    let back = workspace.backward(&d_states, &mut gradients)?;
-    write_gradients(out, name, &gradients, &back.d_inputs.iter().collect::<Vec<_>>())
+    let back = network.backward(&mut workspace, &d_states, &mut gradients)?;
+    write_gradients(out, name, &gradients, &[&back.inputs[0]])
 }

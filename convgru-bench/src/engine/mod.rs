@@ -13,7 +13,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::inputs::{self, Inputs};
 use crate::protocol::{Done, Failed, Loaded, Memory, Request, Times};
-use work::{Sequence, Step, Training, Work};
+use work::{Frames, Step, Training, Work};
 
 /// Answers requests until told to quit or until there are no more.
 pub(crate) fn serve(
@@ -49,7 +49,7 @@ fn serve_loaded(
     let Inputs { kind, network, frames } = inputs;
     match kind {
         Kind::Step => answer(requests, replies, pool, Step::new(network, frames)?),
-        Kind::Sequence => answer(requests, replies, pool, Sequence::new(network, frames)?),
+        Kind::Sequence => answer(requests, replies, pool, Frames::new(network, frames)?),
         Kind::Training => answer(requests, replies, pool, Training::new(network, frames)),
     }
 }

@@ -1,8 +1,8 @@
 //! What convgru does for each kind of workload, and what of it is timed.
 
 use convgru_model::{
-    ConvGru, ConvGruOutput, ConvGruParameters, ConvGruSequences, ConvGruStream, ConvGruWorkspace,
-    InputGradient, Outputs, Parameters, StateGradient, Tensor,
+    ConvGru, ConvGruParameters, Output, Outputs, Parameters, Prepared, Sequence, StateGradient, Stream,
+    Tensor, Workspace,
 };
 
 /// Work that is done again and again.
@@ -19,7 +19,7 @@ pub(super) trait Work: Send {
 
 /// One frame from no state. The weights are packed and the memory is taken beforehand.
 pub(super) struct Step<'a> {
-    stream: ConvGruStream<'a, f32>,
+    stream: Stream<'a, f32>,
     frame: Tensor<f32>,
 }
 
@@ -29,7 +29,7 @@ impl<'a> Step<'a> {
         let [batch, _, height, width] = frame.shape() else {
             anyhow::bail!("frames of shape {:?} where [T, N, C, H, W] is needed", frames.shape());
         };
-        Ok(Self { stream: network.prepare(*batch, *height, *width)?, frame })
+        Ok(Self { stream: network.prepare()?.stream(*batch, *height, *width)?, frame })
     }
 }
 
@@ -50,21 +50,21 @@ impl Work for Step<'_> {
 }
 
 /// A sequence. The weights are packed beforehand and memory is kept.
-pub(super) struct Sequence<'a> {
-    network: ConvGruSequences<'a, f32>,
+pub(super) struct Frames<'a> {
+    network: Prepared<'a, f32>,
     frames: &'a Tensor<f32>,
-    output: ConvGruOutput<f32>,
+    output: Output<f32>,
 }
 
-impl<'a> Sequence<'a> {
+impl<'a> Frames<'a> {
     pub(super) fn new(network: &'a ConvGru<f32>, frames: &'a Tensor<f32>) -> anyhow::Result<Self> {
-        Ok(Self { network: network.prepare_sequences()?, frames, output: ConvGruOutput::default() })
+        Ok(Self { network: network.prepare()?, frames, output: Output::default() })
     }
 }
 
-impl Work for Sequence<'_> {
+impl Work for Frames<'_> {
     fn iterate(&mut self) -> anyhow::Result<()> {
-        self.network.forward_into(self.frames, None, Outputs::Top, &mut self.output)?;
+        self.network.forward(self.frames, &mut self.output)?;
         std::hint::black_box(&self.output);
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Work for Sequence<'_> {
 pub(super) struct Training<'a> {
     network: &'a ConvGru<f32>,
     frames: &'a Tensor<f32>,
-    workspace: Option<ConvGruWorkspace<f32>>,
+    workspace: Workspace<f32>,
     /// A state of the topmost layer, and the gradient of the sum with respect to it.
     top: Option<[Tensor<f32>; 2]>,
     gradients: ConvGruParameters<f32>,
@@ -88,33 +88,33 @@ pub(super) struct Training<'a> {
 
 impl<'a> Training<'a> {
     pub(super) fn new(network: &'a ConvGru<f32>, frames: &'a Tensor<f32>) -> Self {
-        Self { network, frames, workspace: None, top: None, gradients: network.parameters().zeros_like() }
+        let gradients = network.parameters().zeros_like();
+        Self { network, frames, workspace: Workspace::default(), top: None, gradients }
     }
 
     /// Returns the last state of the topmost layer.
     fn step(&mut self) -> anyhow::Result<Option<Tensor<f32>>> {
         self.gradients.zero();
-        let mut output =
-            self.network.forward_train_into(self.frames, None, Outputs::None, &mut self.workspace)?;
-        if let Some(workspace) = &mut self.workspace {
-            let layer = workspace.layers() - 1;
-            let [state, ones] = self.top.get_or_insert_with(|| {
-                let state = Tensor::zeros(&workspace.state_shape(layer));
-                let mut ones = state.clone();
-                ones.fill(1.0);
-                [state, ones]
-            });
-            let enter = |mut entry: StateGradient<'_, f32>| {
-                if entry.layer() == layer {
-                    entry.read_state(state)?;
-                    std::hint::black_box(&*state);
-                    entry.add(ones)?;
-                }
-                Ok(())
-            };
-            self.network.backward_with(workspace, enter, InputGradient::Skip, &mut self.gradients)?;
-        }
-        Ok(output.last.pop())
+        let sequence = Sequence { outputs: Outputs::None, ..Sequence::from(self.frames) };
+        let mut output = self.network.forward_train(sequence, &mut self.workspace)?;
+        let Some(last) = output.last.pop() else { return Ok(None) };
+        let layer = output.last.len();
+        let [state, ones] = self.top.get_or_insert_with(|| {
+            let state = Tensor::zeros(last.shape());
+            let mut ones = state.clone();
+            ones.fill(1.0);
+            [state, ones]
+        });
+        let mut enter = |mut entry: StateGradient<'_, f32>| {
+            if entry.layer() == layer {
+                entry.read_state(state)?;
+                std::hint::black_box(&*state);
+                entry.add(ones)?;
+            }
+            Ok(())
+        };
+        self.network.backward(&mut self.workspace, &mut enter, &mut self.gradients)?;
+        Ok(Some(last))
     }
 }
 

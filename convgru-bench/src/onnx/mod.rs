@@ -25,7 +25,7 @@ Examples:
   cargo xtask onnx --install --torch
   cargo xtask onnx --torch       besides, our weights in the PyTorch module of docs/export.md
 
-The environment is made in target/onnx-python, or where CONVGRU_ONNX_PYTHON says.";
+The packages are installed into target/peers/python, or into the folder python of CONVGRU_PEERS.";
 
 /// Exports random networks, checks the files with ONNX, runs them in ONNX Runtime at two sizes and
 /// compares with our own results; exit code 1 where a number differs by more than 1e-5,
@@ -45,6 +45,16 @@ pub(crate) struct OnnxOptions {
     /// Print a list of {network, form, nodes, sizes, largest_difference, passed} and nothing else
     #[arg(long)]
     json: bool,
+}
+
+impl OnnxOptions {
+    /// The interpreter that has every package the scripts load.
+    fn interpreter(&self) -> anyhow::Result<std::path::PathBuf> {
+        if self.torch {
+            python::interpreter(self.python.as_deref(), python::PYTORCH)?;
+        }
+        python::interpreter(self.python.as_deref(), python::ONNX)
+    }
 }
 
 /// What a script says about one file or more of a network.
@@ -82,7 +92,7 @@ pub(crate) fn run(options: &OnnxOptions) -> anyhow::Result<()> {
     if options.install {
         return install(options.torch);
     }
-    let python = python::ONNX.interpreter(options.python.as_deref())?;
+    let python = options.interpreter()?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     written::write(&networks::all()?, folder.path())?;
     let scripts: &[&str] =
@@ -104,12 +114,12 @@ pub(crate) fn run(options: &OnnxOptions) -> anyhow::Result<()> {
 }
 
 fn install(torch: bool) -> anyhow::Result<()> {
-    match torch {
-        true => {
-            python::ONNX.install(&["onnx.txt", "onnx_torch.txt"], "onnx, onnxruntime, torch, safetensors")
-        }
-        false => python::ONNX.install(&["onnx.txt"], "onnx, onnxruntime"),
+    python::install(python::ONNX)?;
+    if torch {
+        python::install(python::PYTORCH)?;
     }
+    note("installed; `cargo xtask onnx` compares");
+    Ok(())
 }
 
 /// What a script writes about the files of a folder.

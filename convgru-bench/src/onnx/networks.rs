@@ -5,8 +5,9 @@ use convgru_model::export::{StateDict, to_safetensors};
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::Activation;
 use convgru_model::{
-    ConvGru, ConvGruConfig, EncoderForecaster, EncoderForecasterConfig, Feedback, KernelSize, KernelSizes,
-    OutputActivation, Outputs, Parameters, Pyramid, PyramidConfig, PyramidScale, ResetGate, Residual, Tensor,
+    ConvGru, ConvGruConfig, EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, KernelSize,
+    KernelSizes, OutputActivation, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence,
+    Tensor,
 };
 
 use super::recurrent;
@@ -76,36 +77,63 @@ fn kinds() -> [ConvGruConfig; 4] {
     ]
 }
 
-fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
-    let mut network = Pyramid::<f32>::new(config.clone(), 7)?;
-    set_biases(network.parameters_mut());
+/// A network that continues frames; `kind` is its class in Python.
+fn forecaster(
+    kind: &'static str,
+    name: String,
+    config: ForecasterConfig,
+    described: serde_json::Value,
+) -> anyhow::Result<Network> {
+    let mut network = Forecaster::<f32>::new(config.clone(), 7)?;
+    set_biases(&mut network);
     // The last convolution of a residual begins with zeros.
-    let output = &mut network.parameters_mut().head.output.weight;
-    *output = numbers(output.shape(), 3);
+    network.for_each_mut(&mut |name, tensor| {
+        if name == "head.output.weight" {
+            let shape = tensor.shape().to_vec();
+            *tensor = numbers(&shape, 3);
+        }
+    });
     let mut runs = Vec::new();
     for ([frames, batch, height, width], steps) in SIZES.into_iter().zip(PREDICTED) {
-        // Widths that are no multiple of the factor.
-        let down = config.scales[0].down;
-        let size = [frames, batch, config.image_channels, height * down, width * down - frames / 5];
+        let (patch, beyond) = match &config {
+            ForecasterConfig::EncoderForecaster(config) => (config.patch, 0),
+            // Widths that are no multiple of the factor.
+            ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
+        };
+        let size = [frames, batch, config.image_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);
         let prediction = network.forward(&input, steps)?;
         let expected = vec![("prediction".to_owned(), prediction)];
         runs.push(Run { input, more: Vec::new(), states: Vec::new(), beside: Vec::new(), steps, expected });
     }
     let models = vec![
-        ("encoder", onnx::pyramid(&network, Part::EncoderStep)?),
-        ("forecaster", onnx::pyramid(&network, Part::ForecasterStep)?),
-        ("forecast", onnx::pyramid(&network, Part::Forecast { steps: PREDICTED[0] })?),
+        ("encoder", onnx::forecaster(&network, Part::EncoderStep)?),
+        ("forecaster", onnx::forecaster(&network, Part::ForecasterStep)?),
+        ("forecast", onnx::forecaster(&network, Part::Forecast { steps: PREDICTED[0] })?),
     ];
     Ok(Network {
-        name: format!("pyramid, {name}"),
-        kind: "Pyramid",
-        config: serde_json::to_value(&config)?,
-        weights: to_safetensors(network.parameters(), &[])?,
+        name,
+        kind,
+        config: described,
+        weights: to_safetensors(&network, &[])?,
         torch_gru: None,
         models,
         runs,
     })
+}
+
+fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
+    let described = serde_json::to_value(&config)?;
+    forecaster("Pyramid", format!("pyramid, {name}"), config.into(), described)
+}
+
+fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network> {
+    let unconditioned = if config.feedback == Feedback::Unconditioned { ", unconditioned" } else { "" };
+    let (channels, patch) = (config.image_channels, config.patch);
+    let members = if config.members > 1 { format!(", {} members", config.members) } else { String::new() };
+    let name = format!("encoder-forecaster, channels {channels}, patch {patch}{unconditioned}{members}");
+    let described = serde_json::to_value(&config)?;
+    forecaster("EncoderForecaster", name, config.into(), described)
 }
 
 fn pyramids() -> [(&'static str, PyramidConfig); 5] {
@@ -193,7 +221,7 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         let input = numbers(&[steps, batch, config.in_channels, height, width], 0);
         let state = |(layer, &hidden): (usize, &usize)| numbers(&[batch, hidden, height, width], layer + 1);
         let states: Vec<_> = config.hidden_channels.iter().enumerate().map(state).collect();
-        let mut result = network.forward(&input, Some(&states), Outputs::Top)?;
+        let mut result = network.forward(Sequence { states: Some(&states), ..Sequence::from(&input) })?;
         let mut expected = vec![("output".to_owned(), result.outputs.swap_remove(0))];
         let last = result.last.into_iter().enumerate();
         expected.extend(last.map(|(layer, state)| (format!("next_state.{layer}"), state)));
@@ -211,37 +239,6 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         config: serde_json::to_value(&config)?,
         weights: to_safetensors(network.parameters(), &[])?,
         torch_gru: gru.map(|gru| to_safetensors(&gru, &[])).transpose()?,
-        models,
-        runs,
-    })
-}
-
-fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network> {
-    let mut network = EncoderForecaster::<f32>::new(config.clone(), 7)?;
-    set_biases(network.parameters_mut());
-    let unconditioned = if config.feedback == Feedback::Unconditioned { ", unconditioned" } else { "" };
-    let (channels, patch) = (config.image_channels, config.patch);
-    let members = if config.members > 1 { format!(", {} members", config.members) } else { String::new() };
-    let name = format!("encoder-forecaster, channels {channels}, patch {patch}{unconditioned}{members}");
-    let mut runs = Vec::new();
-    for ([frames, batch, height, width], steps) in SIZES.into_iter().zip(PREDICTED) {
-        let size = [frames, batch, config.image_channels, height * config.patch, width * config.patch];
-        let input = numbers(&size, 0);
-        let prediction = network.forward(&input, steps)?;
-        let expected = vec![("prediction".to_owned(), prediction)];
-        runs.push(Run { input, more: Vec::new(), states: Vec::new(), beside: Vec::new(), steps, expected });
-    }
-    let models = vec![
-        ("encoder", onnx::encoder_forecaster(&network, Part::EncoderStep)?),
-        ("forecaster", onnx::encoder_forecaster(&network, Part::ForecasterStep)?),
-        ("forecast", onnx::encoder_forecaster(&network, Part::Forecast { steps: PREDICTED[0] })?),
-    ];
-    Ok(Network {
-        name,
-        kind: "EncoderForecaster",
-        config: serde_json::to_value(&config)?,
-        weights: to_safetensors(network.parameters(), &[])?,
-        torch_gru: None,
         models,
         runs,
     })

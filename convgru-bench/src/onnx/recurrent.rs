@@ -1,14 +1,14 @@
 //! Networks of every other cell, compared in ONNX Runtime.
 
 use anyhow::Context as _;
+use convgru_model::composed::{
+    CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, Recurrent, RecurrentConfig,
+    RecurrentParameters, Stage, Wiring,
+};
 use convgru_model::export::onnx::{self, Form};
 use convgru_model::export::to_safetensors;
 use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
-    CellConfig, CellKind, Context, ConvolutionConfig, Edge, Frames, Normalization, Recurrent,
-    RecurrentConfig, RecurrentParameters, Stage, Wiring,
-};
-use convgru_model::{ResetGate, Tensor};
+use convgru_model::{ResetGate, Sequence, Tensor};
 
 use super::networks::{SIZES, numbers};
 use super::written::{Network, Run};
@@ -171,12 +171,12 @@ fn run(network: &Recurrent<f32>, [steps, batch, height, width]: [usize; 4]) -> a
     }
     let beside = contexts(&sizes);
     let given = tensors(&beside);
-    let frames = |inputs| Frames { inputs, states: None, contexts: &given, lengths: None };
-    let zeros = network.forward(&frames(first.iter().collect()))?.last;
+    let sequence = |inputs| Sequence { contexts: &given, ..Sequence::from(inputs) };
+    let zeros = network.forward(sequence(&first[..]))?.last;
     let states: Vec<Tensor<f32>> =
         zeros.iter().enumerate().map(|(index, state)| numbers(state.shape(), index + 1)).collect();
-    let result = network.forward(&Frames { states: Some(&states), ..frames(inputs.iter().collect()) })?;
-    let mut expected = vec![("output".to_owned(), result.top)];
+    let mut result = network.forward(Sequence { states: Some(&states), ..sequence(&inputs[..]) })?;
+    let mut expected = vec![("output".to_owned(), result.outputs.swap_remove(0))];
     let last = result.last.into_iter().enumerate();
     expected.extend(last.map(|(index, state)| (format!("next_state.{index}"), state)));
     let mut inputs = inputs.into_iter();

@@ -3,8 +3,8 @@
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
-    CellParameters, ConvGru, ConvGruConfig, ConvGruOutputGradients, ConvGruParameters, InputGradient,
-    Outputs, Parameters, Precision, Tensor,
+    CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, OutputGradients, Outputs, Parameters,
+    Precision, Sequence, Tensor, Workspace,
 };
 use serde_json::Value;
 
@@ -66,8 +66,10 @@ impl Recipe {
         let states = (!states.is_empty()).then_some(states.as_slice());
 
         let mut errors = Errors::default();
-        let (trained, mut workspace) = network.forward_train(&x, states)?;
-        let used = network.forward(&x, states, Outputs::AllLayers)?;
+        let sequence = Sequence { states, outputs: Outputs::All, input_gradient: true, ..Sequence::from(&x) };
+        let mut workspace = Workspace::default();
+        let trained = network.forward_train(sequence, &mut workspace)?;
+        let used = network.forward(sequence)?;
         for (layer, outputs) in trained.outputs.iter().zip(&used.outputs).enumerate() {
             let name = format!("h.{layer}");
             errors.output(record, &name, &self.without_rows(outputs.0)?)?;
@@ -75,7 +77,8 @@ impl Recipe {
         }
         let single = single(&network)?;
         let states: Option<Vec<Tensor<f32>>> = states.map(|states| states.iter().map(Tensor::cast).collect());
-        let used_single = single.forward(&x.cast(), states.as_deref(), Outputs::AllLayers)?;
+        let (x, states) = (x.cast(), states.as_deref());
+        let used_single = single.forward(Sequence { states, outputs: Outputs::All, ..Sequence::from(&x) })?;
         for (layer, outputs) in used_single.outputs.iter().enumerate() {
             errors.single(record, &format!("h.{layer}"), &self.without_rows(&outputs.cast())?.cast())?;
         }
@@ -95,20 +98,20 @@ impl Recipe {
         let probe = |layer: usize| self.with_rows(record.tensor(&format!("probe.{layer}"))?);
         let probes = (0..layers).map(probe).collect::<Result<Vec<_>>>()?;
         let outputs = probes.iter().map(Some).collect();
-        let d_outputs = ConvGruOutputGradients { outputs, last: vec![None; layers] };
+        let d_outputs = OutputGradients { outputs, last: Vec::new() };
         let mut gradients = network.parameters().zeros_like();
-        let back = network.backward(&mut workspace, &d_outputs, InputGradient::Compute, &mut gradients)?;
+        let back = network.backward(&mut workspace, &d_outputs, &mut gradients)?;
         for (name, gradient) in self.layout.write_gradients(&prefixes, &gradients.layers)? {
             let gradient = if gradient.rank() > 2 { self.without_rows(&gradient)? } else { gradient };
             errors.gradient(record, &format!("grad.param.{name}"), &gradient)?;
         }
-        if let Some(d_input) = back.d_input {
+        for d_input in &back.inputs {
             // What goes past the cell is no part of the loss.
             let d_past = Tensor::zeros(past.shape());
-            let d_x = self.without_rows(&beside(&d_past, &d_input)?)?;
+            let d_x = self.without_rows(&beside(&d_past, d_input)?)?;
             errors.gradient(record, &format!("grad.{name}"), &d_x)?;
         }
-        for (layer, d_state) in back.d_initial.iter().flatten().enumerate() {
+        for (layer, d_state) in back.states.iter().enumerate() {
             errors.gradient(record, &format!("grad.h0.{layer}"), &self.without_rows(d_state)?)?;
         }
         Ok(errors)

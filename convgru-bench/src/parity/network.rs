@@ -1,12 +1,10 @@
 //! Networks of every other published cell: states after every step and all gradients.
 
+use convgru_model::composed::{Context, Recurrent, RecurrentConfig, RecurrentParameters, Stage, Wiring};
 use convgru_model::import::layout::Layout;
 use convgru_model::import::network::{Hints, read};
 use convgru_model::layer::Activation;
-use convgru_model::recurrent::{
-    Context, Frames, Recurrent, RecurrentConfig, RecurrentOutputGradients, RecurrentParameters, Stage, Wiring,
-};
-use convgru_model::{Parameters, Precision, Tensor};
+use convgru_model::{OutputGradients, Outputs, Parameters, Precision, Sequence, Tensor, Workspace};
 use serde_json::Value;
 
 use super::{Errors, Record};
@@ -80,35 +78,38 @@ impl Recipe {
         let imported = read(self.system, &record.with_prefix("param."), &self.hints)?;
         let network = Recurrent::from_parameters(imported.config.clone(), imported.parameters.clone())?;
         let given = Given::of(record, &imported.config)?;
-        let frames = given.frames();
-        let (trained, workspace) = network.forward_train(&frames, None)?;
-        let used = network.forward(&frames)?;
+        let sequence = given.sequence();
+        let mut workspace = Workspace::default();
+        let trained = network.forward_train(sequence, &mut workspace)?;
+        let used = network.forward(sequence)?;
         let mut errors = Errors::default();
-        let cells = used.outputs.len();
-        for (cell, (trained, used)) in trained.outputs.iter().zip(&used.outputs).enumerate() {
+        let cells = imported.config.cells().count();
+        let states = trained.outputs.iter().zip(&used.outputs).take(cells);
+        for (cell, (trained, used)) in states.enumerate() {
             errors.output(record, &format!("h.{cell}"), trained)?;
             errors.output(record, &format!("h.{cell}"), used)?;
         }
-        for (cell, single) in single(&network, &given)?.iter().enumerate() {
+        for (cell, single) in single(&network, &given)?.iter().take(cells).enumerate() {
             errors.single(record, &format!("h.{cell}"), single)?;
         }
         for name in ["y".to_owned(), format!("y.{}", cells - 1)] {
-            if record.find(&name).is_some() {
-                errors.output(record, &name, &used.top)?;
+            if let Some(top) = used.outputs.last().filter(|_| record.find(&name).is_some()) {
+                errors.output(record, &name, top)?;
             }
         }
-        let probes = (0..cells).map(|cell| record.find(&format!("probe.{cell}"))).collect::<Vec<_>>();
+        let mut probes = (0..cells).map(|cell| record.find(&format!("probe.{cell}"))).collect::<Vec<_>>();
         if probes.iter().all(Option::is_none) {
             return Ok(errors);
         }
-        let d_outputs = RecurrentOutputGradients { outputs: probes, ..Default::default() };
+        probes.resize(trained.outputs.len(), None);
+        let d_outputs = OutputGradients { outputs: probes, ..Default::default() };
         let mut gradients = network.parameters().zeros_like();
-        let back = workspace.backward(&d_outputs, &mut gradients)?;
+        let back = network.backward(&mut workspace, &d_outputs, &mut gradients)?;
         let mut computed: Vec<(String, Tensor<f64>)> = imported.write_gradients(&gradients)?;
         computed.iter_mut().for_each(|(name, _)| *name = format!("param.{name}"));
-        computed.extend(given.input_names.iter().cloned().zip(back.d_inputs));
-        computed.extend(back.d_states.into_iter().flatten().enumerate().map(|(i, d)| (format!("h0.{i}"), d)));
-        for (name, d) in given.context_names.iter().zip(back.d_contexts) {
+        computed.extend(given.input_names.iter().cloned().zip(back.inputs));
+        computed.extend(back.states.into_iter().enumerate().map(|(i, d)| (format!("h0.{i}"), d)));
+        for (name, d) in given.context_names.iter().zip(back.contexts) {
             computed
                 .extend(apart(&d)?.into_iter().zip(CONTEXTS).map(|(d, gate)| (format!("{gate}{name}"), d)));
         }
@@ -145,13 +146,9 @@ fn single(network: &Recurrent<f64>, given: &Given) -> Result<Vec<Tensor<f32>>> {
     let cast = |tensors: &[Tensor<f64>]| tensors.iter().map(Tensor::cast).collect::<Vec<Tensor<f32>>>();
     let (inputs, contexts) = (cast(&given.inputs), cast(&given.contexts));
     let states = given.states.as_deref().map(cast);
-    let frames = Frames {
-        inputs: inputs.iter().collect(),
-        states: states.as_deref(),
-        contexts: &contexts,
-        lengths: None,
-    };
-    Ok(network.forward(&frames)?.outputs)
+    let (states, contexts) = (states.as_deref(), &contexts[..]);
+    let sequence = Sequence { states, contexts, outputs: Outputs::All, ..Sequence::from(&inputs[..]) };
+    Ok(network.forward(sequence)?.outputs)
 }
 
 /// The names of contexts: of update gate, reset gate, candidate.
@@ -203,12 +200,13 @@ impl Given {
         Ok(Self { input_names, inputs, states, context_names, contexts })
     }
 
-    fn frames(&self) -> Frames<'_, f64> {
-        Frames {
-            inputs: self.inputs.iter().collect(),
+    fn sequence(&self) -> Sequence<'_, f64> {
+        Sequence {
             states: self.states.as_deref(),
             contexts: &self.contexts,
-            lengths: None,
+            outputs: Outputs::All,
+            input_gradient: true,
+            ..Sequence::from(&self.inputs[..])
         }
     }
 }

@@ -3,8 +3,7 @@
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
-    ConvGru, ConvGruConfig, ConvGruOutputGradients, ConvGruParameters, InputGradient, Parameters, Scalar,
-    Tensor,
+    ConvGru, ConvGruConfig, ConvGruParameters, OutputGradients, Parameters, Scalar, Tensor, Workspace,
 };
 
 use super::{Errors, Record};
@@ -60,17 +59,15 @@ impl Problem<'_> {
     fn pass(&self, trained: &TrainedRun<f64>) -> Result<Pass> {
         let gru = ConvGru::from_parameters(self.gru.clone(), trained.gru.clone())?;
         let head = Conv2d::from_parameters(self.head, trained.head.clone())?;
-        let (states, mut workspace) = gru.forward_train(self.x, None)?;
-        let layers = states.outputs.len();
-        let top = &states.outputs[layers - 1];
+        let mut workspace = Workspace::default();
+        let top = &gru.forward_train(self.x, &mut workspace)?.outputs[0];
         let prediction = head.forward(top)?;
         let (loss, d_prediction) = Loss::Mse.value_and_gradient(&prediction, self.target)?;
 
         let mut gradients = trained.zeros_like();
         let d_top = head.backward(top, &d_prediction, &mut gradients.head)?;
-        let mut d_outputs = ConvGruOutputGradients { outputs: vec![None; layers], last: vec![None; layers] };
-        d_outputs.outputs[layers - 1] = Some(&d_top);
-        gru.backward(&mut workspace, &d_outputs, InputGradient::Skip, &mut gradients.gru)?;
+        let d_states = OutputGradients { outputs: vec![Some(&d_top)], ..Default::default() };
+        gru.backward(&mut workspace, &d_states, &mut gradients.gru)?;
         Ok(Pass { loss, prediction, gradients })
     }
 }

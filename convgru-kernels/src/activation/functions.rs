@@ -1,7 +1,7 @@
 //! Activations as types, which kernels take so that all of them is inlined.
 
-use super::{sigmoid_of, tanh_of};
-use crate::scalar::Scalar;
+use super::exponential::{exp_minus_one, exp_of_negative};
+use crate::real::Real;
 use crate::simd::Simd;
 
 /// A function of every lane of a vector, with a derivative that its value tells.
@@ -29,10 +29,14 @@ pub(crate) trait Function<T>: Copy + Sync {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sigmoid;
 
-impl<T: Scalar> Function<T> for Sigmoid {
+impl<T: Real> Function<T> for Sigmoid {
     #[inline(always)]
     fn of<S: Simd<T>>(self, s: S, x: S::Vector) -> S::Vector {
-        sigmoid_of(s, x)
+        // With e = e^-|x|: 1 / (1 + e) for x >= 0 and e / (1 + e) below.
+        let magnitude = s.min(s.splat(T::EXP_LIMIT), s.abs(x));
+        let e = exp_of_negative(s, magnitude);
+        let one = s.splat(T::ONE);
+        s.div(s.where_negative(x, e, one), s.add(one, e))
     }
 
     #[inline(always)]
@@ -56,7 +60,7 @@ impl<T: Scalar> Function<T> for Sigmoid {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HardSigmoid;
 
-impl<T: Scalar> Function<T> for HardSigmoid {
+impl<T: Real> Function<T> for HardSigmoid {
     #[inline(always)]
     fn of<S: Simd<T>>(self, s: S, x: S::Vector) -> S::Vector {
         let [three, six, sixth] = [3.0, 6.0, 1.0 / 6.0].map(|number| s.splat(T::from_f64(number)));
@@ -76,10 +80,13 @@ impl<T: Scalar> Function<T> for HardSigmoid {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tanh;
 
-impl<T: Scalar> Function<T> for Tanh {
+impl<T: Real> Function<T> for Tanh {
     #[inline(always)]
     fn of<S: Simd<T>>(self, s: S, x: S::Vector) -> S::Vector {
-        tanh_of(s, x)
+        // (e^2|x| - 1) / (e^2|x| + 1), with the sign of x; 1 where it rounds to 1.
+        let magnitude = s.min(s.splat(T::TANH_LIMIT), s.abs(x));
+        let e = exp_minus_one(s, s.add(magnitude, magnitude));
+        s.copy_sign(s.div(e, s.add(e, s.splat(T::from_f64(2.0)))), x)
     }
 
     #[inline(always)]
@@ -92,7 +99,7 @@ impl<T: Scalar> Function<T> for Tanh {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Relu;
 
-impl<T: Scalar> Function<T> for Relu {
+impl<T: Real> Function<T> for Relu {
     #[inline(always)]
     fn of<S: Simd<T>>(self, s: S, x: S::Vector) -> S::Vector {
         s.where_negative(x, s.splat(T::ZERO), x)
@@ -109,14 +116,14 @@ impl<T: Scalar> Function<T> for Relu {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LeakyRelu<T>(T);
 
-impl<T: Scalar> LeakyRelu<T> {
+impl<T: Real> LeakyRelu<T> {
     #[inline(always)]
     pub(crate) fn new(slope: f64) -> Self {
         Self(T::from_f64(slope))
     }
 }
 
-impl<T: Scalar> Function<T> for LeakyRelu<T> {
+impl<T: Real> Function<T> for LeakyRelu<T> {
     #[inline(always)]
     fn of<S: Simd<T>>(self, s: S, x: S::Vector) -> S::Vector {
         s.where_negative(x, s.mul(s.splat(self.0), x), x)

@@ -15,7 +15,7 @@ use std::ptr::NonNull;
 use self::mapping::Mapping;
 use crate::error::{Error, Result};
 use crate::parallel::{Disjoint, for_each_range};
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 pub use self::store::release_memory;
 
@@ -65,7 +65,7 @@ impl<T> Aligned<T> {
     }
 }
 
-impl<T: Scalar> Aligned<T> {
+impl<T: Real> Aligned<T> {
     /// As many zeros.
     ///
     /// # Errors
@@ -139,7 +139,7 @@ impl<T> fmt::Debug for Aligned<T> {
     }
 }
 
-impl<T: Scalar> Deref for Aligned<T> {
+impl<T: Real> Deref for Aligned<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -149,7 +149,7 @@ impl<T: Scalar> Deref for Aligned<T> {
     }
 }
 
-impl<T: Scalar> DerefMut for Aligned<T> {
+impl<T: Real> DerefMut for Aligned<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: `unspecified` got memory for `len` numbers, as in `deref`, and the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }

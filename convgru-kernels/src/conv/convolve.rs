@@ -5,14 +5,16 @@
 
 use std::ops::Range;
 
+use super::algorithm::Algorithm;
+use super::direct::DirectConvolution;
 use super::epilogue::Epilogue;
-use super::multiply::{Segment, Segments};
+use super::multiply::{ProductSegments, Segment};
 use super::packed::Packed;
-use super::plan::Algorithm;
-use super::{direct, winograd};
+use super::winograd::WinogradConvolution;
 use crate::error::Result;
-use crate::feature_maps::{Extent, FeatureMaps, Layout, Rows};
-use crate::scalar::Scalar;
+use crate::feature_maps::{Extent, FeatureMaps, MapLayout, Rows};
+use crate::isa::Isa;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
 /// Convolutions that are added up at most.
@@ -20,14 +22,14 @@ pub(super) const MOST: usize = 2;
 
 /// One of the convolutions that are added up: maps, and the panels of weights they meet.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Source<'a, T> {
+pub(crate) struct ConvSource<'a, T> {
     pub(crate) packed: &'a Packed<T>,
     /// The panel whose sums belong to the first block of the output.
     pub(crate) first_panel: usize,
     pub(crate) input: Rows<'a, T>,
 }
 
-impl<'a, T: Scalar> Source<'a, T> {
+impl<'a, T: Real> ConvSource<'a, T> {
     /// Maps and all of the weights.
     pub(crate) fn new(packed: &'a Packed<T>, input: Rows<'a, T>) -> Self {
         Self { packed, first_panel: 0, input }
@@ -57,6 +59,41 @@ impl<'a, T: Scalar> Source<'a, T> {
     }
 }
 
+/// All convolutions that are added up. The last one says for all how blocks of the output lie in panels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConvSources<'a, T> {
+    pub(super) all: &'a [ConvSource<'a, T>],
+    pub(super) last: ConvSource<'a, T>,
+}
+
+impl<'a, T: Real> ConvSources<'a, T> {
+    /// The instruction set of all weights.
+    pub(super) fn isa(&self) -> Isa {
+        self.last.packed.isa
+    }
+
+    /// Channels of all inputs.
+    pub(super) fn channels(&self) -> usize {
+        self.all.iter().map(|source| source.packed.geometry.input.count).sum()
+    }
+
+    /// Blocks of all inputs.
+    pub(super) fn blocks(&self) -> usize {
+        self.all.iter().map(ConvSource::blocks).sum()
+    }
+
+    /// The segments of each source among those of all, which lie one after the other: `count` for each block.
+    pub(super) fn segments<'s>(&self, segments: &'s [Segment], count: usize) -> [ProductSegments<'s>; MOST] {
+        let mut rest = segments;
+        let mut parts = [ProductSegments::NONE; MOST];
+        for (source, part) in self.all.iter().zip(&mut parts) {
+            let (of_source, others) = rest.split_at(count * source.blocks());
+            (*part, rest) = (ProductSegments::new(of_source), others);
+        }
+        parts
+    }
+}
+
 /// What a convolution computes: blocks of channels of some rows of all images.
 #[derive(Debug, Clone)]
 pub(crate) struct Region {
@@ -67,7 +104,7 @@ pub(crate) struct Region {
 
 impl Region {
     /// Everything.
-    pub(crate) fn all(layout: &Layout) -> Self {
+    pub(crate) fn all(layout: &MapLayout) -> Self {
         let extent = layout.extent();
         Self { extent, blocks: layout.blocks(), rows: 0..extent.height }
     }
@@ -89,8 +126,8 @@ impl Region {
 ///
 /// # Panics
 /// If the sources are not packed for the same algorithm and instruction set.
-pub(crate) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
-    sources: &[Source<'_, T>],
+pub(crate) unsafe fn convolve<T: Real, E: Epilogue<T>>(
+    sources: &[ConvSource<'_, T>],
     region: &Region,
     epilogue: &E,
     scratch: &mut Scratchpad<T>,
@@ -109,35 +146,29 @@ pub(crate) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
     let mut in_place = [*last; MOST];
     for ((source, wide), in_place) in sources.iter().zip(&wide).zip(&mut in_place) {
         let input = wide.as_ref().map_or(source.input, |maps| maps.as_ref().rows());
-        *in_place = Source { input, ..*source };
+        *in_place = ConvSource { input, ..*source };
     }
-    let sources = &in_place[..sources.len()];
-    // SAFETY: the contract of both is that of this function.
-    unsafe {
-        match algorithm {
-            Algorithm::Winograd(tile) => winograd::convolve(tile, sources, region, epilogue, scratch),
-            Algorithm::Direct | Algorithm::Patches => direct::convolve(sources, region, epilogue, scratch),
+    let sources = ConvSources { all: &in_place[..sources.len()], last: in_place[sources.len() - 1] };
+    match algorithm {
+        Algorithm::Winograd(tile) => {
+            assert!(T::WINOGRAD, "weights of {} that are packed for tiles", T::NAME);
+            let convolution = WinogradConvolution::new(tile, sources, region);
+            let memory = scratch.provide(convolution.scratch())?;
+            // SAFETY: the contract of both is the same.
+            unsafe { convolution.run(epilogue, memory) };
+        }
+        Algorithm::Direct | Algorithm::Patches => {
+            let convolution = DirectConvolution::new(sources, region);
+            let memory = scratch.provide(convolution.scratch())?;
+            // SAFETY: the contract of both is the same.
+            unsafe { convolution.run(epilogue, memory) };
         }
     }
-}
-
-/// The segments of each source, which lie one after the other: `count` of them for each block.
-pub(super) fn segments_of<'a, T: Scalar>(
-    sources: &[Source<'_, T>],
-    segments: &'a [Segment],
-    count: usize,
-) -> [Segments<'a>; MOST] {
-    let mut rest = segments;
-    let mut parts = [Segments::NONE; MOST];
-    for (source, part) in sources.iter().zip(&mut parts) {
-        let (of_source, others) = rest.split_at(count * source.blocks());
-        (*part, rest) = (Segments::new(of_source), others);
-    }
-    parts
+    Ok(())
 }
 
 /// A copy with a wider halo, where the halo of the maps is too narrow for a kernel.
-pub(super) fn widened<T: Scalar>(maps: Rows<'_, T>, halo: [usize; 2]) -> Result<Option<FeatureMaps<T>>> {
+pub(super) fn widened<T: Real>(maps: Rows<'_, T>, halo: [usize; 2]) -> Result<Option<FeatureMaps<T>>> {
     let layout = maps.layout();
     if layout.halo()[0] >= halo[0] && layout.halo()[1] >= halo[1] {
         return Ok(None);

@@ -1,21 +1,25 @@
-//! The convolution and its gradients: arguments are checked and go to the algorithm of the shape.
+//! The convolution and its gradients: arguments are checked and go to the algorithm of the shape, with as much
+//! temporary memory as it asks for. Images of convolutions that go by patches are given back after each call.
 //!
 //! Unsafe: Outputs are borrowed exclusively and have the extent and the sections of the convolution; rows and
 //! channels are visited once.
 
-use super::convolve::{Region, Source, convolve, widened};
-use super::epilogue::Store;
+use super::algorithm::Algorithm;
+use super::convolve::{ConvSource, Region, convolve, widened};
+use super::direct::DirectWeightGradient;
+use super::epilogue::{Output, StoreSums};
 use super::geometry::Geometry;
-use super::plan::Algorithm;
+use super::shape::ConvShape;
+use super::strided::StridedConvolution;
 use super::weights::PackedWeights;
-use super::{ConvShape, Output, direct, strided, winograd};
+use super::winograd::WinogradWeightGradient;
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, expect_layout, expect_len};
 use crate::parallel::{Disjoint, for_each_item};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
-pub(crate) fn forward<T: Scalar>(
+pub(crate) fn forward<T: Real>(
     weights: &PackedWeights<'_, T>,
     input: FeatureMapsRef<'_, T>,
     mut output: FeatureMapsMut<'_, T>,
@@ -33,12 +37,15 @@ pub(crate) fn forward<T: Scalar>(
         && let Some(packed) = weights.forward()?
     {
         let region = Region::all(&output.layout());
-        let store = Store { output: output.rows(), mode, bias: weights.bias() };
+        let store = StoreSums { output: output.rows(), mode, bias: weights.bias() };
         // SAFETY: the output is borrowed exclusively, and the epilogue alone has its rows.
-        return unsafe { convolve(&[Source::new(packed, input.rows())], &region, &store, scratch) };
+        return unsafe { convolve(&[ConvSource::new(packed, input.rows())], &region, &store, scratch) };
     }
     if shape.in_channels > 0 {
-        strided::forward(&shape, weights.matrix(), input, output.reborrow(), mode)?;
+        let convolution = StridedConvolution::new(&shape, input.extent(), extent);
+        let mut own = Scratchpad::with_isa(scratch.isa());
+        let memory = own.provide(convolution.scratch())?;
+        convolution.forward(weights.matrix(), input, output.reborrow(), mode, memory)?;
     } else if mode == Output::Overwrite {
         output.set_zero();
     }
@@ -55,7 +62,7 @@ pub(crate) fn forward<T: Scalar>(
     Ok(())
 }
 
-pub(crate) fn input_gradient<T: Scalar>(
+pub(crate) fn input_gradient<T: Real>(
     weights: &PackedWeights<'_, T>,
     d_output: FeatureMapsRef<'_, T>,
     mut d_input: FeatureMapsMut<'_, T>,
@@ -72,17 +79,33 @@ pub(crate) fn input_gradient<T: Scalar>(
         return Ok(());
     }
     match weights.backward()? {
-        None => strided::input_gradient(&shape, weights.matrix(), d_output, d_input, mode),
+        None => {
+            let convolution = StridedConvolution::new(&shape, input, extent);
+            let mut own = Scratchpad::with_isa(scratch.isa());
+            let memory = own.provide(convolution.scratch())?;
+            convolution.input_gradient(weights.matrix(), d_output, d_input, mode, memory)
+        }
         Some(packed) => {
             let region = Region::all(&d_input.layout());
-            let store = Store { output: d_input.rows(), mode, bias: None };
+            let store = StoreSums { output: d_input.rows(), mode, bias: None };
             // SAFETY: the gradient of the input is borrowed exclusively, and the epilogue alone has its rows.
-            unsafe { convolve(&[Source::new(packed, d_output.rows())], &region, &store, scratch) }
+            unsafe { convolve(&[ConvSource::new(packed, d_output.rows())], &region, &store, scratch) }
         }
     }
 }
 
-pub(crate) fn weight_gradient<T: Scalar>(
+pub(crate) fn weight_gradient<T: Real>(
+    shape: &ConvShape,
+    input: FeatureMapsRef<'_, T>,
+    d_output: FeatureMapsRef<'_, T>,
+    d_weights: &mut [T],
+    scratch: &mut Scratchpad<T>,
+) -> Result<()> {
+    let algorithm = Algorithm::of_weight_gradient::<T>(shape);
+    weight_gradient_by(algorithm, shape, input, d_output, d_weights, scratch)
+}
+
+pub(crate) fn weight_gradient_by<T: Real>(
     algorithm: Algorithm,
     shape: &ConvShape,
     input: FeatureMapsRef<'_, T>,
@@ -100,22 +123,30 @@ pub(crate) fn weight_gradient<T: Scalar>(
         return Ok(());
     }
     if algorithm == Algorithm::Patches {
-        return strided::weight_gradient(shape, input, d_output, d_weights);
+        let convolution = StridedConvolution::new(shape, input.extent(), extent);
+        let mut own = Scratchpad::with_isa(scratch.isa());
+        let memory = own.provide(convolution.weight_gradient_scratch())?;
+        return convolution.weight_gradient(input, d_output, d_weights, memory);
     }
     let geometry = Geometry::forward::<T>(shape);
     let halo = geometry.halo(input.extent(), [extent.height, extent.width]);
     let widened = widened(input.rows(), halo)?;
     let input = widened.as_ref().map_or(input, |maps| maps.as_ref());
-    let isa = scratch.isa();
+    let (isa, input, d_output) = (scratch.isa(), input.rows(), d_output.rows());
     match algorithm {
         Algorithm::Winograd(tile) => {
-            winograd::weight_gradient(tile, &geometry, isa, input, d_output, d_weights, scratch)
+            let gradient = WinogradWeightGradient::new(tile, &geometry, isa, input, d_output);
+            gradient.run(d_weights, scratch.provide(gradient.scratch())?);
         }
-        _ => direct::weight_gradient(&geometry, isa, input, d_output, d_weights, scratch),
+        Algorithm::Direct | Algorithm::Patches => {
+            let gradient = DirectWeightGradient::new(&geometry, isa, input, d_output);
+            gradient.run(d_weights, scratch.provide(gradient.scratch())?);
+        }
     }
+    Ok(())
 }
 
-pub(crate) fn bias_gradient<T: Scalar>(d_output: FeatureMapsRef<'_, T>, d_bias: &mut [T]) -> Result<()> {
+pub(crate) fn bias_gradient<T: Real>(d_output: FeatureMapsRef<'_, T>, d_bias: &mut [T]) -> Result<()> {
     let extent = d_output.extent();
     expect_len("gradient of the bias", extent.channels, d_bias.len())?;
     if extent.is_empty() {

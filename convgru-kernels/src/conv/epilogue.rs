@@ -3,10 +3,18 @@
 //! Unsafe: Sums hold a block for each of their pixels, which is checked when they are made; an epilogue touches the
 //! pixels and blocks of its sums alone.
 
-use super::Output;
 use crate::feature_maps::{RowPlace, RowsMut};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::{Kernel, Simd};
+
+/// What a kernel does with the numbers already in its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Replace them; they are not read.
+    Overwrite,
+    /// Add to them.
+    Add,
+}
 
 /// Sums of some neighbouring output pixels: one block of channels each.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +26,7 @@ pub(crate) struct Sums<'a, T> {
     count: usize,
 }
 
-impl<'a, T: Scalar> Sums<'a, T> {
+impl<'a, T: Real> Sums<'a, T> {
     /// The sums of `count` pixels from a column on, `stride` elements apart.
     ///
     /// # Panics
@@ -64,7 +72,7 @@ impl<'a, T: Scalar> Sums<'a, T> {
 ///
 /// An implementation reads and writes the pixels of the sums alone, and of each call blocks that no call for
 /// another block touches.
-pub(crate) trait Epilogue<T: Scalar>: Sync {
+pub(crate) trait Epilogue<T: Real>: Sync {
     /// Takes the sums of some pixels of a row of one block.
     ///
     /// # Safety
@@ -75,14 +83,14 @@ pub(crate) trait Epilogue<T: Scalar>: Sync {
 
 /// Stores sums, with a bias or to what is there.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Store<'a, T> {
+pub(super) struct StoreSums<'a, T> {
     pub(super) output: RowsMut<'a, T>,
     pub(super) mode: Output,
     /// One number for each lane of each block of the output.
     pub(super) bias: Option<&'a [T]>,
 }
 
-impl<T: Scalar> Epilogue<T> for Store<'_, T> {
+impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         let out = self.output.address(sums.place, sums.column, sums.count);
@@ -142,13 +150,13 @@ impl<'a, T, E> Finish<'a, T, E> {
     }
 }
 
-impl<T: Scalar, E: Epilogue<T>> Kernel<T> for Finish<'_, T, E> {
+impl<T: Real, E: Epilogue<T>> Kernel<T> for Finish<'_, T, E> {
     type Output = ();
 
     /// # Panics
     /// If there are fewer sums.
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         let Finished { width, blocks, place, column, size: [rows, count], row_columns } = self.pixels;
         let stride = width * T::BLOCK;
         for block in 0..blocks {

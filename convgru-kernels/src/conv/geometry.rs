@@ -1,8 +1,8 @@
 //! A convolution of stride 1 as kernels see it: forward, or backward to the input.
 
 use super::shape::ConvShape;
-use crate::feature_maps::{Channels, Extent, Layout};
-use crate::scalar::Scalar;
+use crate::feature_maps::{Channels, Extent, MapLayout};
+use crate::real::Real;
 
 /// A convolution of stride 1: output pixel `(i, j)` sums `w[u, v] x[i + u d - top, j + v d - left]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct Geometry {
 
 impl Geometry {
     /// The convolution itself.
-    pub(super) fn forward<T: Scalar>(shape: &ConvShape) -> Self {
+    pub(super) fn forward<T: Real>(shape: &ConvShape) -> Self {
         let lanes = T::BLOCK;
         Self {
             input: Channels { count: shape.in_channels, sections: 1, lanes },
@@ -29,7 +29,7 @@ impl Geometry {
     }
 
     /// The convolution of the output's gradient with the turned kernel that gives the input's.
-    pub(super) fn backward<T: Scalar>(shape: &ConvShape) -> Self {
+    pub(super) fn backward<T: Real>(shape: &ConvShape) -> Self {
         let forward = Self::forward::<T>(shape);
         let before = [0, 1].map(|axis| forward.reach()[axis] as isize - forward.before[axis]);
         Self { input: forward.output, output: forward.input, before, ..forward }
@@ -56,7 +56,7 @@ impl Geometry {
     }
 
     /// Where in its plane the first tap of output pixel `(row, column)` lies, the halo included.
-    pub(super) fn first_tap(&self, layout: &Layout, row: usize, column: usize) -> usize {
+    pub(super) fn first_tap(&self, layout: &MapLayout, row: usize, column: usize) -> usize {
         let place =
             |position: usize, axis: usize| (position + layout.halo()[axis]) as isize - self.before[axis];
         let (row, column) = (place(row, 0), place(column, 1));

@@ -1,7 +1,7 @@
 //! The two products behind every convolution, with sums held in registers.
 //!
 //! Both read one number of the left operand and a panel of vectors of the right one for
-//! each step of the sum. [`Rows`] is a matrix product whose left rows are pixels or
+//! each step of the sum. [`RowProduct`] is a matrix product whose left rows are pixels or
 //! tiles, one block of channels each; [`Outer`] sums over pixels or tiles instead.
 //!
 //! Unsafe: Operands and results are slices whose lengths are compared with rows, segments, runs and panels before
@@ -9,8 +9,8 @@
 
 use std::ptr;
 
-use crate::scalar::Scalar;
-use crate::simd::{Kernel, Simd};
+use crate::real::Real;
+use crate::simd::{Simd, TileKernel};
 
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -18,18 +18,18 @@ const LINE: usize = 64;
 /// Channels of one block that enter a sum: where they lie, and how many there are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Segment {
-    pub(super) offset: usize,
-    pub(super) len: usize,
+    pub(crate) offset: usize,
+    pub(crate) len: usize,
 }
 
 /// The segments of a product, and where the last of their channels ends.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Segments<'a> {
+pub(super) struct ProductSegments<'a> {
     all: &'a [Segment],
     end: usize,
 }
 
-impl<'a> Segments<'a> {
+impl<'a> ProductSegments<'a> {
     /// No segments.
     pub(super) const NONE: Self = Self { all: &[], end: 0 };
 
@@ -48,7 +48,7 @@ impl<'a> Segments<'a> {
 /// Left rows against panels: `c[row] = sum over terms, segments and channels of a[row] b`.
 ///
 /// The result has one row of a panel for each row.
-pub(super) struct Rows<'a, T> {
+pub(super) struct RowProduct<'a, T> {
     pub(super) rows: usize,
     pub(super) terms: &'a [Term<'a, T>],
     pub(super) c: &'a mut [T],
@@ -56,14 +56,14 @@ pub(super) struct Rows<'a, T> {
     pub(super) blocks: usize,
 }
 
-/// A product that enters the sums of [`Rows`].
+/// A product that enters the sums of [`RowProduct`].
 ///
 /// Row `i` of the left operand lies `i` blocks behind its first; the right operand holds
 /// a whole block of rows for each segment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Term<'a, T> {
     pub(super) a: &'a [T],
-    pub(super) segments: Segments<'a>,
+    pub(super) segments: ProductSegments<'a>,
     pub(super) b: &'a [T],
     /// The right operand of the next product, brought closer meanwhile. Any address will do.
     pub(super) next: *const T,
@@ -71,7 +71,7 @@ pub(super) struct Term<'a, T> {
 
 impl<T> Term<'_, T> {
     /// Nothing to add.
-    pub(super) const NONE: Self = Self { a: &[], segments: Segments::NONE, b: &[], next: ptr::null() };
+    pub(super) const NONE: Self = Self { a: &[], segments: ProductSegments::NONE, b: &[], next: ptr::null() };
 }
 
 /// Calls a generic function with the number of rows as a constant, up to the 14 of the
@@ -110,7 +110,7 @@ fn next_group(left: usize, most: usize) -> usize {
     }
 }
 
-impl<T: Scalar> Rows<'_, T> {
+impl<T: Real> RowProduct<'_, T> {
     /// # Panics
     /// If an operand or the result is shorter than the rows, the segments and the panel ask for.
     #[inline(always)]
@@ -123,7 +123,7 @@ impl<T: Scalar> Rows<'_, T> {
         assert!(self.c.len() >= self.rows.saturating_mul(width), "the result is too short");
         let behind = self.rows.saturating_sub(1).saturating_mul(T::BLOCK);
         for term in self.terms {
-            let Segments { all, end } = term.segments;
+            let ProductSegments { all, end } = term.segments;
             assert!(term.a.len() >= end.saturating_add(behind), "the left operand is too short");
             assert!(term.b.len() >= all.len() * T::BLOCK * width, "the right operand is too short");
         }
@@ -159,7 +159,7 @@ impl<T: Scalar> Rows<'_, T> {
 /// `BLOCK` numbers times `COLUMNS` vectors for every segment, and `c` must be valid to write for `ROWS` rows of
 /// `COLUMNS` vectors.
 #[inline(always)]
-unsafe fn rows<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
+unsafe fn rows<T: Real, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
     terms: &[Term<'_, T>],
     first: usize,
@@ -214,7 +214,7 @@ pub(super) struct Outer<'a, T> {
     pub(super) b: &'a [T],
     /// Elements from a block of the right operand to the next.
     pub(super) b_block_stride: usize,
-    pub(super) runs: &'a [Run],
+    pub(super) runs: &'a [PixelRun],
     /// Pixels of each run.
     pub(super) len: usize,
     pub(super) c: &'a mut [T],
@@ -228,12 +228,12 @@ pub(super) struct Outer<'a, T> {
 
 /// Where pixels that lie one after the other begin in both operands.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
+pub(super) struct PixelRun {
     pub(super) a: usize,
     pub(super) b: usize,
 }
 
-impl<T: Scalar> Outer<'_, T> {
+impl<T: Real> Outer<'_, T> {
     /// Fails loudly where an operand or the result is too short.
     #[inline(always)]
     fn expect_within(&self) {
@@ -252,7 +252,7 @@ impl<T: Scalar> Outer<'_, T> {
     }
 }
 
-impl<T: Scalar> Kernel<T> for Outer<'_, T> {
+impl<T: Real> TileKernel<T> for Outer<'_, T> {
     type Output = ();
 
     /// # Panics
@@ -287,7 +287,7 @@ impl<T: Scalar> Kernel<T> for Outer<'_, T> {
 /// Channels `first` to `first + ROWS` and `COLUMNS` vectors of every pixel of every run must lie in the operands,
 /// and `c` must be valid to read and write for as many rows of as many vectors.
 #[inline(always)]
-unsafe fn outer<T: Scalar, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
+unsafe fn outer<T: Real, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, const ROWS: usize>(
     s: S,
     operands: &Outer<'_, T>,
     c: *mut T,

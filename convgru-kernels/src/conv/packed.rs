@@ -2,15 +2,15 @@
 //!
 //! Unsafe: Threads fill panels that do not overlap.
 
+use super::algorithm::Algorithm;
 use super::geometry::Geometry;
-use super::plan::Algorithm;
 use super::winograd;
 use crate::aligned::Aligned;
 use crate::error::Result;
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_range};
-use crate::scalar::Scalar;
-use crate::simd::{Kernel, Simd};
+use crate::real::Real;
+use crate::simd::{Simd, TileKernel};
 
 /// Weights of a convolution of stride 1 in panels of output channels.
 ///
@@ -28,7 +28,7 @@ pub(crate) struct Packed<T> {
     data: Aligned<T>,
 }
 
-impl<T: Scalar> Packed<T> {
+impl<T: Real> Packed<T> {
     /// Packs weights; `weight(output, input, tap)` is one of them.
     ///
     /// # Errors
@@ -39,7 +39,7 @@ impl<T: Scalar> Packed<T> {
         isa: Isa,
         weight: &(impl Fn(usize, usize, usize) -> T + Sync),
     ) -> Result<Self> {
-        let panel_blocks = T::dispatch(isa, PanelBlocks);
+        let panel_blocks = T::dispatch_tile(isa, PanelBlocks);
         let slices = match algorithm {
             Algorithm::Winograd(tile) => tile.transformed().pow(2),
             _ => geometry.taps(),
@@ -103,7 +103,7 @@ impl<T: Scalar> Packed<T> {
 /// Asks an instruction set how many blocks of channels the sums in registers span.
 pub(super) struct PanelBlocks;
 
-impl<T: Scalar> Kernel<T> for PanelBlocks {
+impl<T: Real> TileKernel<T> for PanelBlocks {
     type Output = usize;
 
     #[inline(always)]

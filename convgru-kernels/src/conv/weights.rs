@@ -2,14 +2,14 @@
 
 use std::sync::OnceLock;
 
+use super::algorithm::Algorithm;
 use super::geometry::Geometry;
 use super::packed::Packed;
-use super::plan::Algorithm;
 use super::shape::ConvShape;
 use crate::error::Result;
 use crate::feature_maps::expect_len;
 use crate::isa::Isa;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// Weights of a convolution, brought into the order its kernels read them.
 ///
@@ -29,7 +29,7 @@ pub struct PackedWeights<'w, T> {
     backward: OnceLock<Packed<T>>,
 }
 
-impl<'w, T: Scalar> PackedWeights<'w, T> {
+impl<'w, T: Real> PackedWeights<'w, T> {
     /// Packs weights.
     ///
     /// # Shapes
@@ -138,20 +138,19 @@ impl<'w, T: Scalar> PackedWeights<'w, T> {
         }
         // Outside the lock: a thread that waits for its share of the packing may take up another task, which waits
         // for the lock. Threads that pack at the same time pack the same, and one result stays.
-        let packed = T::pack(&self.shape, self.weights, self.isa, self.algorithm, turned)?;
+        let packed = pack(&self.shape, self.weights, self.isa, self.algorithm, turned)?;
         Ok(Some(place.get_or_init(|| packed)))
     }
 }
 
 /// Packs weights for the convolution, or turned for the gradient of its input.
-pub(crate) fn pack<T: Scalar>(
+fn pack<T: Real>(
     shape: &ConvShape,
     weights: &[T],
     isa: Isa,
     algorithm: Algorithm,
     turned: bool,
 ) -> Result<Packed<T>> {
-    // This is an entry of its own, for all that knows the number type.
     algorithm.expect_computable::<T>("weights of the convolution", shape)?;
     expect_len("weights of the convolution", shape.weight_len(), weights.len())?;
     let (inputs, taps) = (shape.in_channels, shape.taps());

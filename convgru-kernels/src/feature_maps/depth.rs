@@ -1,13 +1,13 @@
 //! Between space and channels: a patch of `r x r` pixels is `r^2` groups of channels of one pixel.
 
 use super::extent::{Extent, expect_extent};
-use super::layout::Layout;
+use super::layout::MapLayout;
 use super::rows::RowPlace;
 use super::view::{FeatureMapsMut, FeatureMapsRef};
 use crate::error::{Error, Result};
-use crate::scalar::Scalar;
+use crate::real::Real;
 
-impl<T: Scalar> FeatureMapsMut<'_, T> {
+impl<T: Real> FeatureMapsMut<'_, T> {
     /// Fills these maps with the patches of others: `y[(i r + j) C + c, h, w] = x[c, h r + i, w r + j]`, the order of
     /// the operator `SpaceToDepth` of ONNX.
     ///
@@ -31,7 +31,30 @@ impl<T: Scalar> FeatureMapsMut<'_, T> {
     /// # Ok::<(), convgru_kernels::Error>(())
     /// ```
     pub fn space_to_depth(&mut self, flat: FeatureMapsRef<'_, T>, factor: usize) -> Result<()> {
-        T::space_to_depth(self, flat, factor)
+        expect_pair(self.extent(), flat.extent(), factor)?;
+        let (layout, source, channels) = (self.layout(), flat.rows(), flat.layout().channels());
+        let whole = moves_whole(&layout, &flat.layout(), factor);
+        let row_of = |place: RowPlace, tap: usize, block: usize| {
+            source.row(RowPlace { block, row: place.row * factor + tap / factor, ..place })
+        };
+        self.write_rows(|place, row| {
+            if whole {
+                let (tap, block) = (place.block / channels.blocks(), place.block % channels.blocks());
+                let from = row_of(place, tap, block)[tap % factor * T::BLOCK..].chunks(factor * T::BLOCK);
+                for (to, from) in row.chunks_exact_mut(T::BLOCK).zip(from) {
+                    to.copy_from_slice(&from[..T::BLOCK]);
+                }
+                return;
+            }
+            for (lane, deep_channel) in layout.channels().of_block(place.block).enumerate() {
+                let (tap, channel) = (deep_channel / channels.count, deep_channel % channels.count);
+                let (block, from_lane) = channels.place_of(channel);
+                let from = row_of(place, tap, block)[tap % factor * T::BLOCK + from_lane..].iter();
+                let to = row[lane..].iter_mut().step_by(T::BLOCK);
+                to.zip(from.step_by(factor * T::BLOCK)).for_each(|(to, &from)| *to = from);
+            }
+        });
+        Ok(())
     }
 
     /// The inverse of [`space_to_depth`](Self::space_to_depth): `y[c, h r + i, w r + j] = x[(i r + j) C + c, h, w]`.
@@ -43,73 +66,34 @@ impl<T: Scalar> FeatureMapsMut<'_, T> {
     /// [`Error::Extent`](crate::Error::Extent) if the extents do not belong together,
     /// [`Error::Factor`](crate::Error::Factor) for patches without pixels or with more than can be counted.
     pub fn depth_to_space(&mut self, deep: FeatureMapsRef<'_, T>, factor: usize) -> Result<()> {
-        T::depth_to_space(self, deep, factor)
+        expect_pair(deep.extent(), self.extent(), factor)?;
+        let (layout, source, of_deep) = (self.layout(), deep.rows(), deep.layout().channels());
+        let channels = layout.channels();
+        let whole = moves_whole(&deep.layout(), &layout, factor);
+        self.write_rows(|place, row| {
+            for column in 0..factor {
+                let tap = place.row % factor * factor + column;
+                let row_of = |block: usize| source.row(RowPlace { block, row: place.row / factor, ..place });
+                if whole {
+                    let from = row_of(tap * channels.blocks() + place.block).chunks_exact(T::BLOCK);
+                    let to = row[column * T::BLOCK..].chunks_mut(factor * T::BLOCK);
+                    to.zip(from).for_each(|(to, from)| to[..T::BLOCK].copy_from_slice(from));
+                    continue;
+                }
+                for (lane, channel) in channels.of_block(place.block).enumerate() {
+                    let (block, from_lane) = of_deep.place_of(tap * channels.count + channel);
+                    let from = row_of(block)[from_lane..].iter().step_by(T::BLOCK);
+                    let to = row[column * T::BLOCK + lane..].iter_mut().step_by(factor * T::BLOCK);
+                    to.zip(from).for_each(|(to, &from)| *to = from);
+                }
+            }
+        });
+        Ok(())
     }
 }
 
-pub(crate) fn space_to_depth<T: Scalar>(
-    deep: &mut FeatureMapsMut<'_, T>,
-    flat: FeatureMapsRef<'_, T>,
-    factor: usize,
-) -> Result<()> {
-    expect_pair(deep.extent(), flat.extent(), factor)?;
-    let (layout, source, channels) = (deep.layout(), flat.rows(), flat.layout().channels());
-    let whole = moves_whole(&layout, &flat.layout(), factor);
-    let row_of = |place: RowPlace, tap: usize, block: usize| {
-        source.row(RowPlace { block, row: place.row * factor + tap / factor, ..place })
-    };
-    deep.write_rows(|place, row| {
-        if whole {
-            let (tap, block) = (place.block / channels.blocks(), place.block % channels.blocks());
-            let from = row_of(place, tap, block)[tap % factor * T::BLOCK..].chunks(factor * T::BLOCK);
-            for (to, from) in row.chunks_exact_mut(T::BLOCK).zip(from) {
-                to.copy_from_slice(&from[..T::BLOCK]);
-            }
-            return;
-        }
-        for (lane, deep_channel) in layout.channels().of_block(place.block).enumerate() {
-            let (tap, channel) = (deep_channel / channels.count, deep_channel % channels.count);
-            let (block, from_lane) = channels.place_of(channel);
-            let from = row_of(place, tap, block)[tap % factor * T::BLOCK + from_lane..].iter();
-            let to = row[lane..].iter_mut().step_by(T::BLOCK);
-            to.zip(from.step_by(factor * T::BLOCK)).for_each(|(to, &from)| *to = from);
-        }
-    });
-    Ok(())
-}
-
-pub(crate) fn depth_to_space<T: Scalar>(
-    flat: &mut FeatureMapsMut<'_, T>,
-    deep: FeatureMapsRef<'_, T>,
-    factor: usize,
-) -> Result<()> {
-    expect_pair(deep.extent(), flat.extent(), factor)?;
-    let (layout, source, of_deep) = (flat.layout(), deep.rows(), deep.layout().channels());
-    let channels = layout.channels();
-    let whole = moves_whole(&deep.layout(), &layout, factor);
-    flat.write_rows(|place, row| {
-        for column in 0..factor {
-            let tap = place.row % factor * factor + column;
-            let row_of = |block: usize| source.row(RowPlace { block, row: place.row / factor, ..place });
-            if whole {
-                let from = row_of(tap * channels.blocks() + place.block).chunks_exact(T::BLOCK);
-                let to = row[column * T::BLOCK..].chunks_mut(factor * T::BLOCK);
-                to.zip(from).for_each(|(to, from)| to[..T::BLOCK].copy_from_slice(from));
-                continue;
-            }
-            for (lane, channel) in channels.of_block(place.block).enumerate() {
-                let (block, from_lane) = of_deep.place_of(tap * channels.count + channel);
-                let from = row_of(block)[from_lane..].iter().step_by(T::BLOCK);
-                let to = row[column * T::BLOCK + lane..].iter_mut().step_by(factor * T::BLOCK);
-                to.zip(from).for_each(|(to, &from)| *to = from);
-            }
-        }
-    });
-    Ok(())
-}
-
 /// Whether blocks of channels stay together: each group of the deep maps begins at a block.
-fn moves_whole(deep: &Layout, flat: &Layout, factor: usize) -> bool {
+fn moves_whole(deep: &MapLayout, flat: &MapLayout, factor: usize) -> bool {
     let groups = deep.sections() == factor * factor;
     let whole = deep.sections() == 1 && flat.extent().channels.is_multiple_of(flat.lanes());
     flat.sections() == 1 && (groups || whole)
@@ -132,14 +116,14 @@ mod tests {
     use super::*;
     use crate::FeatureMaps;
 
-    fn image<T: Scalar>(maps: &FeatureMaps<T>) -> Vec<T> {
+    fn image<T: Real>(maps: &FeatureMaps<T>) -> Vec<T> {
         let mut images = vec![T::ZERO; maps.extent().len()];
         maps.as_ref().write_nchw(&mut images).unwrap();
         images
     }
 
     /// Every number is where the definition has it, and comes back.
-    fn check<T: Scalar>(channels: usize, factor: usize, sections: usize) {
+    fn check<T: Real>(channels: usize, factor: usize, sections: usize) {
         let flat_extent = Extent { batch: 2, channels, height: 3 * factor, width: 2 * factor };
         let deep_extent = Extent { channels: channels * factor * factor, height: 3, width: 2, ..flat_extent };
         let numbers: Vec<T> = (0..flat_extent.len()).map(|i| T::from_f64(1.0 + i as f64)).collect();

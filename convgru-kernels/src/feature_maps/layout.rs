@@ -5,19 +5,19 @@ use std::ops::Range;
 use super::channels::Channels;
 use super::extent::{Extent, expect_extent};
 use crate::error::{Error, Result};
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// Padded planes of blocks of channels: `[N, block, H + 2 halo, W + 2 halo, channel of the block]`.
 ///
-/// Channels lie in blocks of 64 bytes ([`Vectorised::BLOCK`](crate::simd::Vectorised::BLOCK)), the
+/// Channels lie in blocks of 64 bytes ([`BLOCK`](crate::simd::vectorised::Vectorised::BLOCK)), the
 /// fastest axis, so that one load brings a vector of channels and the pixels of a row are a constant
 /// distance apart. Around every plane lies a halo of zeros which nobody writes: the taps of a kernel
 /// that reach over the edge read them. Channels are counted in `sections` of equal size that begin at
 /// a block each, as the gates of a cell do.
 ///
-/// Fields are private and [`Layout::new`] checks them: no size that is computed from a layout overflows.
+/// Fields are private and [`MapLayout::new`] checks them: no size that is computed from a layout overflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub(crate) struct MapLayout {
     extent: Extent,
     /// Equal parts of the channels, each of which begins at a block; at least one.
     sections: usize,
@@ -29,9 +29,9 @@ pub(crate) struct Layout {
     image_stride: usize,
 }
 
-impl Layout {
+impl MapLayout {
     /// The layout of memory of its own.
-    pub(crate) fn new<T: Scalar>(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
+    pub(crate) fn new<T: Real>(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
         if sections == 0 || !extent.channels.is_multiple_of(sections) {
             return Err(Error::Division { what: "feature maps", channels: extent.channels, sections });
         }
@@ -146,7 +146,12 @@ impl Layout {
 }
 
 /// Fails unless feature maps have an extent, and their channels as many sections.
-pub(crate) fn expect_layout(what: &'static str, got: &Layout, extent: Extent, sections: usize) -> Result<()> {
+pub(crate) fn expect_layout(
+    what: &'static str,
+    got: &MapLayout,
+    extent: Extent,
+    sections: usize,
+) -> Result<()> {
     expect_extent(what, extent, got.extent)?;
     if got.sections != sections {
         let channels = extent.channels;

@@ -4,27 +4,27 @@
 //! ([`FeatureMapsMut::read_nchw`], [`FeatureMapsRef::write_nchw`]) and hand whole
 //! batches, ranges of images or sections of channels from one kernel to the next.
 
-pub(crate) mod border;
+mod border;
 mod channels;
-pub(crate) mod depth;
+mod depth;
 mod extent;
 mod layout;
-pub(crate) mod rectifier;
+mod rectifier;
 mod rows;
-pub(crate) mod view;
+mod view;
 
 use std::ops::Range;
 
 pub(crate) use channels::Channels;
 pub use extent::Extent;
 pub(crate) use extent::{count, expect_extent, expect_len};
-pub(crate) use layout::{Layout, expect_layout};
+pub(crate) use layout::{MapLayout, expect_layout};
 pub(crate) use rows::{RowPlace, Rows, RowsMut, for_each_row};
 pub use view::{FeatureMapsMut, FeatureMapsRef};
 
 use crate::aligned::Aligned;
 use crate::error::Result;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// An owned batch of feature maps.
 ///
@@ -33,11 +33,11 @@ use crate::scalar::Scalar;
 /// otherwise it makes itself a copy with a wider halo.
 #[derive(Debug, Clone)]
 pub struct FeatureMaps<T> {
-    layout: Layout,
+    layout: MapLayout,
     data: Aligned<T>,
 }
 
-impl<T: Scalar> FeatureMaps<T> {
+impl<T: Real> FeatureMaps<T> {
     /// A batch of zeros without a halo.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl<T: Scalar> FeatureMaps<T> {
     /// As [`zeros`](Self::zeros), and [`Error::Division`](crate::Error::Division) if the channels cannot be
     /// divided into as many parts.
     pub fn sectioned(extent: Extent, sections: usize, halo: [usize; 2]) -> Result<Self> {
-        let layout = Layout::new::<T>(extent, sections, halo)?;
+        let layout = MapLayout::new::<T>(extent, sections, halo)?;
         Ok(Self { layout, data: Aligned::zeros("feature maps", layout.len())? })
     }
 

@@ -2,12 +2,16 @@
 
 use super::view::{FeatureMapsMut, FeatureMapsRef};
 use crate::error::{Error, Result};
-use crate::scalar::Scalar;
+use crate::real::Real;
 
-impl<T: Scalar> FeatureMapsMut<'_, T> {
+impl<T: Real> FeatureMapsMut<'_, T> {
     /// Applies the leaky rectifier to every number: `x` above zero, `slope x` elsewhere.
     pub fn leaky_relu(&mut self, slope: T) {
-        T::leaky_relu(self, slope);
+        self.write_rows(|_, row| {
+            for x in row {
+                *x = if *x > T::ZERO { *x } else { slope * *x };
+            }
+        });
     }
 
     /// Turns gradients of outputs of [`leaky_relu`](Self::leaky_relu) into those of its inputs: the derivative is
@@ -18,31 +22,15 @@ impl<T: Scalar> FeatureMapsMut<'_, T> {
     /// maps differ, [`Error::Slope`](crate::Error::Slope) for a slope that is negative, infinite or no number:
     /// outputs do not tell the derivative then.
     pub fn leaky_relu_backward(&mut self, output: FeatureMapsRef<'_, T>, slope: T) -> Result<()> {
-        T::leaky_relu_backward(self, output, slope)
-    }
-}
-
-pub(crate) fn leaky_relu<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, slope: T) {
-    maps.write_rows(|_, row| {
-        for x in row {
-            *x = if *x > T::ZERO { *x } else { slope * *x };
+        if !slope.is_finite() || slope < T::ZERO {
+            return Err(Error::Slope { got: slope.to_f64() });
         }
-    });
-}
-
-pub(crate) fn leaky_relu_backward<T: Scalar>(
-    gradient: &mut FeatureMapsMut<'_, T>,
-    output: FeatureMapsRef<'_, T>,
-    slope: T,
-) -> Result<()> {
-    if !slope.is_finite() || slope < T::ZERO {
-        return Err(Error::Slope { got: slope.to_f64() });
+        self.combine("output of the rectifier", output.rows(), |gradient, output| {
+            for (d, &y) in gradient.iter_mut().zip(output) {
+                *d *= if y > T::ZERO { T::ONE } else { slope };
+            }
+        })
     }
-    gradient.combine("output of the rectifier", output.rows(), |gradient, output| {
-        for (d, &y) in gradient.iter_mut().zip(output) {
-            *d *= if y > T::ZERO { T::ONE } else { slope };
-        }
-    })
 }
 
 #[cfg(test)]

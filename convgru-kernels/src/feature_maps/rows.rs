@@ -6,9 +6,9 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::layout::Layout;
+use super::layout::MapLayout;
 use crate::parallel::for_each_range;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// One row of one block of channels of one image.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub(crate) struct RowPlace {
 
 impl RowPlace {
     /// Whether some pixels of the row lie in maps, and not in a row or a block beside it.
-    fn is_in(self, layout: &Layout, column: usize, count: usize) -> bool {
+    fn is_in(self, layout: &MapLayout, column: usize, count: usize) -> bool {
         let extent = layout.extent();
         let row = self.image < extent.batch && self.block < layout.blocks() && self.row < extent.height;
         row && column + count <= extent.width
@@ -35,7 +35,7 @@ impl RowPlace {
 pub(crate) struct Rows<'a, T> {
     start: *const T,
     len: usize,
-    layout: Layout,
+    layout: MapLayout,
     borrow: PhantomData<&'a [T]>,
 }
 
@@ -44,14 +44,14 @@ unsafe impl<T: Sync> Send for Rows<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for Rows<'_, T> {}
 
-impl<'a, T: Scalar> Rows<'a, T> {
-    pub(super) fn new(data: &'a [T], layout: Layout) -> Self {
+impl<'a, T: Real> Rows<'a, T> {
+    pub(super) fn new(data: &'a [T], layout: MapLayout) -> Self {
         Self { start: data.as_ptr(), len: data.len(), layout, borrow: PhantomData }
     }
 
     /// Where the numbers lie.
     #[inline(always)]
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &MapLayout {
         &self.layout
     }
 
@@ -99,7 +99,7 @@ impl<'a, T: Scalar> Rows<'a, T> {
 pub(crate) struct RowsMut<'a, T> {
     start: *mut T,
     len: usize,
-    layout: Layout,
+    layout: MapLayout,
     borrow: PhantomData<&'a mut [T]>,
 }
 
@@ -109,8 +109,8 @@ unsafe impl<T: Send> Send for RowsMut<'_, T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Sync for RowsMut<'_, T> {}
 
-impl<'a, T: Scalar> RowsMut<'a, T> {
-    pub(super) fn new(data: &'a mut [T], layout: Layout) -> Self {
+impl<'a, T: Real> RowsMut<'a, T> {
+    pub(super) fn new(data: &'a mut [T], layout: MapLayout) -> Self {
         Self { start: data.as_mut_ptr(), len: data.len(), layout, borrow: PhantomData }
     }
 
@@ -165,7 +165,7 @@ impl<'a, T: Scalar> RowsMut<'a, T> {
 
 /// Calls `work` once for each row of each of `blocks` blocks of each image, from several threads: all blocks of a row
 /// before the next, so that threads have the rows they have in a convolution. Rows without pixels are left out.
-pub(crate) fn for_each_row(layout: &Layout, blocks: usize, work: impl Fn(RowPlace) + Sync) {
+pub(crate) fn for_each_row(layout: &MapLayout, blocks: usize, work: impl Fn(RowPlace) + Sync) {
     let (height, width) = (layout.extent().height, layout.extent().width);
     let rows = if width == 0 { 0 } else { layout.extent().batch * blocks * height };
     let elements = width * layout.lanes();

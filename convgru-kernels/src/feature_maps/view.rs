@@ -5,20 +5,20 @@
 use std::ops::Range;
 
 use super::extent::Extent;
-use super::layout::{Layout, expect_layout};
+use super::layout::{MapLayout, expect_layout};
 use super::rows::{RowPlace, Rows, RowsMut};
 use crate::error::Result;
-use crate::scalar::Scalar;
+use crate::real::Real;
 
 /// A batch of feature maps, a range of its images or some of its sections, to be read.
 #[derive(Debug, Clone, Copy)]
 pub struct FeatureMapsRef<'a, T> {
     data: &'a [T],
-    layout: Layout,
+    layout: MapLayout,
 }
 
-impl<'a, T: Scalar> FeatureMapsRef<'a, T> {
-    pub(super) fn new(data: &'a [T], layout: Layout) -> Self {
+impl<'a, T: Real> FeatureMapsRef<'a, T> {
+    pub(super) fn new(data: &'a [T], layout: MapLayout) -> Self {
         Self { data, layout }
     }
 
@@ -45,7 +45,7 @@ impl<'a, T: Scalar> FeatureMapsRef<'a, T> {
         Self { data: &self.data[start.min(self.data.len())..], layout }
     }
 
-    pub(crate) fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> MapLayout {
         self.layout
     }
 
@@ -59,11 +59,11 @@ impl<'a, T: Scalar> FeatureMapsRef<'a, T> {
 #[derive(Debug)]
 pub struct FeatureMapsMut<'a, T> {
     data: &'a mut [T],
-    layout: Layout,
+    layout: MapLayout,
 }
 
-impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
-    pub(super) fn new(data: &'a mut [T], layout: Layout) -> Self {
+impl<'a, T: Real> FeatureMapsMut<'a, T> {
+    pub(super) fn new(data: &'a mut [T], layout: MapLayout) -> Self {
         Self { data, layout }
     }
 
@@ -107,7 +107,7 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
     /// # Errors
     /// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if they differ.
     pub fn copy_from(&mut self, other: FeatureMapsRef<'_, T>) -> Result<()> {
-        T::copy_maps(self, other)
+        self.copy_rows(other.rows())
     }
 
     /// Copies maps of the same extent and sections.
@@ -123,7 +123,11 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
     /// # Errors
     /// [`Error::Extent`](crate::Error::Extent) or [`Error::Sections`](crate::Error::Sections) if they differ.
     pub fn add(&mut self, other: FeatureMapsRef<'_, T>) -> Result<()> {
-        T::add_maps(self, other)
+        self.combine("feature maps to add", other.rows(), |target, values| {
+            for (a, &b) in target.iter_mut().zip(values) {
+                *a += b;
+            }
+        })
     }
 
     /// Sets every number to zero.
@@ -155,7 +159,7 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
         Ok(())
     }
 
-    pub(crate) fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> MapLayout {
         self.layout
     }
 
@@ -163,16 +167,4 @@ impl<'a, T: Scalar> FeatureMapsMut<'a, T> {
     pub(crate) fn rows(&mut self) -> RowsMut<'_, T> {
         RowsMut::new(self.data, self.layout)
     }
-}
-
-pub(crate) fn copy<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, other: FeatureMapsRef<'_, T>) -> Result<()> {
-    maps.copy_rows(other.rows())
-}
-
-pub(crate) fn add<T: Scalar>(maps: &mut FeatureMapsMut<'_, T>, other: FeatureMapsRef<'_, T>) -> Result<()> {
-    maps.combine("feature maps to add", other.rows(), |target, values| {
-        for (a, &b) in target.iter_mut().zip(values) {
-            *a += b;
-        }
-    })
 }

@@ -61,12 +61,12 @@ impl Activations {
 macro_rules! with_gate {
     ($activations:expr, $gate:ident => $work:expr) => {
         match $activations.gate {
-            $crate::gates::GateActivation::Sigmoid => {
-                let $gate = $crate::activation::Sigmoid;
+            $crate::gates::activations::GateActivation::Sigmoid => {
+                let $gate = $crate::activation::functions::Sigmoid;
                 $work
             }
-            $crate::gates::GateActivation::HardSigmoid => {
-                let $gate = $crate::activation::HardSigmoid;
+            $crate::gates::activations::GateActivation::HardSigmoid => {
+                let $gate = $crate::activation::functions::HardSigmoid;
                 $work
             }
         }
@@ -77,16 +77,16 @@ macro_rules! with_gate {
 macro_rules! with_candidate {
     ($activations:expr, $candidate:ident => $work:expr) => {
         match $activations.candidate {
-            $crate::gates::CandidateActivation::Tanh => {
-                let $candidate = $crate::activation::Tanh;
+            $crate::gates::activations::CandidateActivation::Tanh => {
+                let $candidate = $crate::activation::functions::Tanh;
                 $work
             }
-            $crate::gates::CandidateActivation::Relu => {
-                let $candidate = $crate::activation::Relu;
+            $crate::gates::activations::CandidateActivation::Relu => {
+                let $candidate = $crate::activation::functions::Relu;
                 $work
             }
-            $crate::gates::CandidateActivation::LeakyRelu(slope) => {
-                let $candidate = $crate::activation::LeakyRelu::new(slope);
+            $crate::gates::activations::CandidateActivation::LeakyRelu(slope) => {
+                let $candidate = $crate::activation::functions::LeakyRelu::new(slope);
                 $work
             }
         }

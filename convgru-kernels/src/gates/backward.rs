@@ -3,16 +3,16 @@
 //! Unsafe: Gradients are borrowed exclusively and have the extents and sections that are asked for; a pass meets
 //! each row once, and reads the section of the candidate while it writes that of the reset gate.
 
-use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};
-use super::pass::{Pixels, RowWork, expect_gates, expect_state, expect_weights, for_each_row};
-use crate::activation::Function;
+use super::pass::{GATES, Pixels, RowWork, expect_gates, expect_state, expect_weights, for_each_row};
+use crate::activation::functions::Function;
+use crate::conv::convolve::{ConvSource, Region, convolve};
 use crate::conv::epilogue::{Epilogue, Sums};
-use crate::conv::{PackedWeights, Region, Source, convolve};
+use crate::conv::weights::PackedWeights;
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut};
 use crate::isa::Isa;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 use crate::simd::Simd;
 
@@ -33,7 +33,7 @@ pub struct CandidateBackward<'a, T> {
     pub activations: Activations,
 }
 
-pub(crate) fn candidate_backward<T: Scalar>(arguments: CandidateBackward<'_, T>, isa: Isa) -> Result<()> {
+pub(crate) fn candidate_backward<T: Real>(arguments: CandidateBackward<'_, T>, isa: Isa) -> Result<()> {
     let CandidateBackward { gates, hidden, mut d_hidden, mut d_gates, activations } = arguments;
     activations.validate()?;
     let layout = d_hidden.layout();
@@ -67,7 +67,7 @@ struct CandidateWork<'a, T> {
     activations: Activations,
 }
 
-impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
+impl<T: Real> RowWork<T> for CandidateWork<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
@@ -77,7 +77,7 @@ impl<T: Scalar> RowWork<T> for CandidateWork<'_, T> {
     }
 }
 
-impl<T: Scalar> CandidateWork<'_, T> {
+impl<T: Real> CandidateWork<'_, T> {
     /// [`work`](RowWork::work) by the functions of a cell.
     ///
     /// # Safety
@@ -118,7 +118,7 @@ impl<T: Scalar> CandidateWork<'_, T> {
     }
 }
 
-pub(crate) fn reset_hidden<T: Scalar>(
+pub(crate) fn reset_hidden<T: Real>(
     gates: FeatureMapsRef<'_, T>,
     hidden: FeatureMapsRef<'_, T>,
     mut reset_hidden: FeatureMapsMut<'_, T>,
@@ -148,7 +148,7 @@ struct ResetHidden<'a, T> {
     product: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> RowWork<T> for ResetHidden<'_, T> {
+impl<T: Real> RowWork<T> for ResetHidden<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         let r = pixels.of_block(self.blocks + pixels.place.block).read(&self.gates);
@@ -180,7 +180,7 @@ pub struct ResetBackward<'a, T> {
     pub activations: Activations,
 }
 
-pub(crate) fn reset_backward<T: Scalar>(
+pub(crate) fn reset_backward<T: Real>(
     arguments: ResetBackward<'_, T>,
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
@@ -209,7 +209,7 @@ pub(crate) fn reset_backward<T: Scalar>(
     };
     // SAFETY: both gradients are borrowed exclusively; the epilogue alone has the rows of that of the state and the
     // reset section of that of the gates, and the convolution reads the candidate section.
-    unsafe { convolve(&[Source::new(packed, d_candidate)], &Region::all(&layout), &epilogue, scratch) }
+    unsafe { convolve(&[ConvSource::new(packed, d_candidate)], &Region::all(&layout), &epilogue, scratch) }
 }
 
 struct ResetEpilogue<'a, T> {
@@ -221,7 +221,7 @@ struct ResetEpilogue<'a, T> {
     activations: Activations,
 }
 
-impl<T: Scalar> Epilogue<T> for ResetEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for ResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -229,7 +229,7 @@ impl<T: Scalar> Epilogue<T> for ResetEpilogue<'_, T> {
     }
 }
 
-impl<T: Scalar> ResetEpilogue<'_, T> {
+impl<T: Real> ResetEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the gates.
     ///
     /// # Safety

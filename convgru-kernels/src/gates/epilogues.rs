@@ -5,15 +5,15 @@
 
 use super::activations::{Activations, with_candidate, with_gate};
 use super::pass::Pixels;
-use crate::activation::Function;
+use crate::activation::functions::Function;
 use crate::conv::epilogue::{Epilogue, Sums};
 use crate::feature_maps::{Rows, RowsMut};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::Simd;
 
 /// What both convolutions of a step meet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Values<'a, T> {
+pub(super) struct StepOperands<'a, T> {
     /// Blocks of the state.
     pub(super) blocks: usize,
     pub(super) activations: Activations,
@@ -27,7 +27,7 @@ pub(super) struct Values<'a, T> {
     pub(super) update: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> Values<'_, T> {
+impl<T: Real> StepOperands<'_, T> {
     /// What is added to the sums of some pixels of a block of gates.
     #[inline(always)]
     fn addend(&self, pixels: Pixels) -> Addend<T> {
@@ -78,7 +78,7 @@ enum Addend<T> {
     Nothing,
 }
 
-impl<T: Scalar> Addend<T> {
+impl<T: Real> Addend<T> {
     /// # Safety
     /// The pixel must be among those the value was made for, the lanes within a block, and no other thread may
     /// write the pixel.
@@ -97,12 +97,12 @@ impl<T: Scalar> Addend<T> {
 
 /// `z = sigmoid(.)`, `r = sigmoid(.)` and `r.h`, or by another function of the gates.
 pub(super) struct UpdateAndResetEpilogue<'a, T> {
-    pub(super) values: Values<'a, T>,
+    pub(super) values: StepOperands<'a, T>,
     pub(super) hidden: Rows<'a, T>,
     pub(super) reset_hidden: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -110,7 +110,7 @@ impl<T: Scalar> Epilogue<T> for UpdateAndResetEpilogue<'_, T> {
     }
 }
 
-impl<T: Scalar> UpdateAndResetEpilogue<'_, T> {
+impl<T: Real> UpdateAndResetEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the gates.
     ///
     /// # Safety
@@ -146,9 +146,9 @@ impl<T: Scalar> UpdateAndResetEpilogue<'_, T> {
 }
 
 /// `z = sigmoid(.)` alone, of a step without a state.
-pub(super) struct UpdateEpilogue<'a, T>(pub(super) Values<'a, T>);
+pub(super) struct UpdateEpilogue<'a, T>(pub(super) StepOperands<'a, T>);
 
-impl<T: Scalar> Epilogue<T> for UpdateEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for UpdateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -158,12 +158,12 @@ impl<T: Scalar> Epilogue<T> for UpdateEpilogue<'_, T> {
 
 /// `n = tanh(.)` and `h' = h + z.(n - h)`; without a state `h' = z.n`.
 pub(super) struct CandidateEpilogue<'a, T> {
-    pub(super) values: Values<'a, T>,
+    pub(super) values: StepOperands<'a, T>,
     pub(super) hidden: Option<Rows<'a, T>>,
     pub(super) next: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for CandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -171,7 +171,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     }
 }
 
-impl<T: Scalar> CandidateEpilogue<'_, T> {
+impl<T: Real> CandidateEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the candidate.
     ///
     /// # Safety

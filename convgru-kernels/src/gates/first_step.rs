@@ -3,16 +3,19 @@
 //! Unsafe: Gates and next state are borrowed exclusively and have the extents and sections that are asked for; a
 //! pass meets each row once.
 
-use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};
-use super::epilogues::{CandidateEpilogue, UpdateEpilogue, Values};
-use super::pass::{Pixels, RowWork, expect_gates, expect_state, expect_weights_of_input, for_each_row};
+use super::epilogues::{CandidateEpilogue, StepOperands, UpdateEpilogue};
+use super::pass::{
+    GATES, Pixels, RowWork, expect_gates, expect_state, expect_weights_of_input, for_each_row,
+};
 use super::step::{CellWeights, InputPart, bands};
-use crate::activation::Function;
-use crate::conv::{self, Output, Region, Source, convolve};
+use crate::activation::functions::Function;
+use crate::conv::convolve::{ConvSource, Region, convolve};
+use crate::conv::entry;
+use crate::conv::epilogue::Output;
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, RowsMut};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 use crate::simd::Simd;
 
@@ -32,7 +35,7 @@ pub struct FirstStep<'a, T> {
     pub next: FeatureMapsMut<'a, T>,
 }
 
-pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+pub(crate) fn first_step<T: Real>(arguments: FirstStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     let FirstStep { weights, input, mut gates, keep_gates, mut next } = arguments;
     let layout = next.layout();
     let (extent, blocks) = (layout.extent(), layout.blocks());
@@ -47,7 +50,7 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
             // An input without channels has only its bias to give, which it leaves in the gates.
             let packed = weights.input.forward()?.filter(|_| maps.extent().channels > 0);
             if packed.is_none() {
-                conv::entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
+                entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
             }
             packed.map(|packed| (packed, maps.rows()))
         }
@@ -59,7 +62,7 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
         unsafe { for_each_row(scratch.isa(), &layout, &work) };
         return Ok(());
     };
-    let values = Values {
+    let values = StepOperands {
         blocks,
         activations,
         of_input: None,
@@ -69,7 +72,7 @@ pub(crate) fn first_step<T: Scalar>(arguments: FirstStep<'_, T>, scratch: &mut S
     };
     let (first, second) = (UpdateEpilogue(values), CandidateEpilogue { values, hidden: None, next });
     for band in bands(extent, maps.layout().blocks() + 2 * blocks, weights.candidate) {
-        let source = |block| [Source::from_block(packed, block, maps)];
+        let source = |block| [ConvSource::from_block(packed, block, maps)];
         let [of_update, of_candidate] = [band.first, band.second].map(|rows| Region { extent, blocks, rows });
         // SAFETY: gates and next state are borrowed exclusively, and have the extents and sections that were
         // asked for above. Of the two convolutions one runs after the other.
@@ -89,7 +92,7 @@ struct FirstRows<'a, T> {
     next: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
+impl<T: Real> RowWork<T> for FirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
@@ -99,7 +102,7 @@ impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
     }
 }
 
-impl<T: Scalar> FirstRows<'_, T> {
+impl<T: Real> FirstRows<'_, T> {
     /// [`work`](RowWork::work) by the functions of a cell.
     ///
     /// # Safety

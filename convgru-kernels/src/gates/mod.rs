@@ -13,8 +13,7 @@
 //! take the place of `sigmoid` and `tanh`; derivatives are computed from the gates themselves. Where the reset gate
 //! acts after the convolution of the state, as in cuDNN's GRU, [`step_reset_after`] takes the place of a step.
 
-mod activations;
-mod api;
+pub(crate) mod activations;
 pub(crate) mod backward;
 mod epilogues;
 pub(crate) mod first_step;
@@ -23,14 +22,13 @@ pub(crate) mod reset_after;
 pub(crate) mod step;
 
 pub use activations::{Activations, CandidateActivation, GateActivation};
-pub use api::{
-    candidate_backward, first_step, joins_input, reset_after_backward, reset_backward, reset_hidden, step,
-    step_reset_after,
-};
 pub use backward::{CandidateBackward, ResetBackward};
 pub use first_step::FirstStep;
+pub use pass::GATES;
 pub use reset_after::{ResetAfterBackward, ResetAfterStep};
-pub use step::{CellWeights, InputPart, Step};
+pub use step::{CellWeights, InputPart, Step, joins_input};
 
-/// The number of sections of a buffer of gates.
-pub const GATES: usize = 3;
+pub use crate::api::{
+    candidate_backward, first_step, reset_after_backward, reset_backward, reset_hidden, step,
+    step_reset_after,
+};

@@ -2,28 +2,32 @@
 //!
 //! Unsafe: Rows of a layout are visited once; who starts a pass knows that the work alone has what it writes.
 
-use super::GATES;
+use crate::conv::algorithm::Algorithm;
 use crate::conv::epilogue::Sums;
-use crate::conv::{Algorithm, ConvShape, PackedWeights};
+use crate::conv::shape::ConvShape;
+use crate::conv::weights::PackedWeights;
 use crate::error::{Error, Result};
-use crate::feature_maps::{Extent, Layout, RowPlace, Rows, RowsMut, expect_extent, expect_layout};
+use crate::feature_maps::{Extent, MapLayout, RowPlace, Rows, RowsMut, expect_extent, expect_layout};
 use crate::isa::Isa;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::{Kernel, Simd};
 
+/// The number of sections of a buffer of gates.
+pub const GATES: usize = 3;
+
 /// Fails unless maps are those of a state.
-pub(super) fn expect_state(what: &'static str, state: Extent, got: &Layout) -> Result<()> {
+pub(super) fn expect_state(what: &'static str, state: Extent, got: &MapLayout) -> Result<()> {
     expect_layout(what, got, state, 1)
 }
 
 /// Fails unless a buffer of gates belongs to a state.
-pub(super) fn expect_gates(what: &'static str, state: Extent, got: &Layout) -> Result<()> {
+pub(super) fn expect_gates(what: &'static str, state: Extent, got: &MapLayout) -> Result<()> {
     expect_layout(what, got, state.with_channels(GATES * state.channels), GATES)
 }
 
 /// Fails unless the convolution keeps the size of images, has the channels of some gates in a section for
 /// each, and is computed where its sums can be finished.
-pub(super) fn expect_weights<T: Scalar>(
+pub(super) fn expect_weights<T: Real>(
     what: &'static str,
     weights: &PackedWeights<'_, T>,
     state: Extent,
@@ -46,9 +50,9 @@ pub(super) fn expect_weights<T: Scalar>(
 }
 
 /// Fails unless the convolution of an input gives gates of the size of a state.
-pub(super) fn expect_weights_of_input<T: Scalar>(
+pub(super) fn expect_weights_of_input<T: Real>(
     weights: &PackedWeights<'_, T>,
-    input: &Layout,
+    input: &MapLayout,
     state: Extent,
 ) -> Result<()> {
     let (what, shape) = ("convolution of the input", weights.shape());
@@ -75,7 +79,7 @@ pub(super) struct Pixels {
 impl Pixels {
     /// The pixels that sums belong to.
     #[inline(always)]
-    pub(super) fn of<T: Scalar>(sums: &Sums<'_, T>) -> Self {
+    pub(super) fn of<T: Real>(sums: &Sums<'_, T>) -> Self {
         Self { place: sums.place(), column: sums.column(), count: sums.count() }
     }
 
@@ -90,7 +94,7 @@ impl Pixels {
     /// # Panics
     /// If the pixels do not lie in the maps.
     #[inline(always)]
-    pub(super) fn read<T: Scalar>(self, maps: &Rows<'_, T>) -> *const T {
+    pub(super) fn read<T: Real>(self, maps: &Rows<'_, T>) -> *const T {
         maps.part(self.place, self.column, self.count).as_ptr()
     }
 
@@ -99,7 +103,7 @@ impl Pixels {
     /// # Panics
     /// If the pixels do not lie in the maps.
     #[inline(always)]
-    pub(super) fn write<T: Scalar>(self, maps: &RowsMut<'_, T>) -> *mut T {
+    pub(super) fn write<T: Real>(self, maps: &RowsMut<'_, T>) -> *mut T {
         maps.address(self.place, self.column, self.count)
     }
 }
@@ -108,7 +112,7 @@ impl Pixels {
 ///
 /// An implementation reads and writes the pixels it is given alone, and of each call blocks that no call for
 /// another block touches.
-pub(super) trait RowWork<T: Scalar>: Sync {
+pub(super) trait RowWork<T: Real>: Sync {
     /// # Safety
     /// No other call for the same block of these pixels may run at the same time, and nothing else may read or
     /// write what the work writes.
@@ -119,21 +123,21 @@ pub(super) trait RowWork<T: Scalar>: Sync {
 ///
 /// # Safety
 /// While the call lasts nothing else may read or write what the work writes.
-pub(super) unsafe fn for_each_row<T: Scalar>(isa: Isa, layout: &Layout, work: &impl RowWork<T>) {
+pub(super) unsafe fn for_each_row<T: Real>(isa: Isa, layout: &MapLayout, work: &impl RowWork<T>) {
     let count = layout.extent().width;
     crate::feature_maps::for_each_row(layout, layout.blocks(), |place| {
         // SAFETY: every row of a block is visited once, and by the contract the work alone has what it writes.
-        let row = unsafe { OfRow::new(work, Pixels { place, column: 0, count }) };
+        let row = unsafe { RowPass::new(work, Pixels { place, column: 0, count }) };
         T::dispatch(isa, row);
     });
 }
 
-struct OfRow<'a, W> {
+struct RowPass<'a, W> {
     work: &'a W,
     pixels: Pixels,
 }
 
-impl<'a, W> OfRow<'a, W> {
+impl<'a, W> RowPass<'a, W> {
     /// # Safety
     /// While the value is used, no other may stand for the same block of the same pixels of the work, and nothing
     /// else may read or write what the work writes.
@@ -143,11 +147,11 @@ impl<'a, W> OfRow<'a, W> {
     }
 }
 
-impl<T: Scalar, W: RowWork<T>> Kernel<T> for OfRow<'_, W> {
+impl<T: Real, W: RowWork<T>> Kernel<T> for RowPass<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         // SAFETY: `new` was told that this block of these pixels is of this value alone.
         unsafe { self.work.work(s, self.pixels) }
     }

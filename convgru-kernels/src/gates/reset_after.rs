@@ -3,16 +3,16 @@
 //! Unsafe: Gates, memory and states are borrowed exclusively and have the extents and sections that are asked for;
 //! a pass meets each row once.
 
-use super::GATES;
 use super::activations::{Activations, with_candidate, with_gate};
-use super::pass::{Pixels, RowWork, expect_gates, expect_state, expect_weights, for_each_row};
-use crate::activation::Function;
+use super::pass::{GATES, Pixels, RowWork, expect_gates, expect_state, expect_weights, for_each_row};
+use crate::activation::functions::Function;
+use crate::conv::convolve::{ConvSource, Region, convolve};
 use crate::conv::epilogue::{Epilogue, Sums};
-use crate::conv::{PackedWeights, Region, Source, convolve};
+use crate::conv::weights::PackedWeights;
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, FeatureMapsRef, Rows, RowsMut};
 use crate::isa::Isa;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 use crate::simd::Simd;
 
@@ -35,7 +35,7 @@ pub struct ResetAfterStep<'a, T> {
     pub activations: Activations,
 }
 
-pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+pub(crate) fn step<T: Real>(arguments: ResetAfterStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     let ResetAfterStep { update_and_reset, candidate, hidden, activations, .. } = arguments;
     let ResetAfterStep { mut gates, mut memory, mut next, .. } = arguments;
     activations.validate()?;
@@ -52,7 +52,7 @@ pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Sc
     let bias = candidate.bias();
     let (gates, memory, next) = (gates.rows(), memory.rows(), next.rows());
     let Some(hidden) = hidden else {
-        let work = FirstRows { blocks, bias, activations, gates, memory, next };
+        let work = ResetAfterFirstRows { blocks, bias, activations, gates, memory, next };
         // SAFETY: gates, memory and next state are borrowed exclusively, and the work alone has their rows. Their
         // extents and sections are those of the layout, as was asked above.
         unsafe { for_each_row(scratch.isa(), &layout, &work) };
@@ -67,12 +67,12 @@ pub(crate) fn step<T: Scalar>(arguments: ResetAfterStep<'_, T>, scratch: &mut Sc
     let region = Region { extent: both, blocks: 2 * blocks, rows: 0..extent.height };
     let first = GatesEpilogue { gates, activations };
     // SAFETY: the gates are borrowed exclusively, and the epilogue alone has their rows.
-    unsafe { convolve(&[Source::new(of_gates, hidden)], &region, &first, scratch)? };
+    unsafe { convolve(&[ConvSource::new(of_gates, hidden)], &region, &first, scratch)? };
     let region = Region { extent, blocks, rows: 0..extent.height };
-    let second = CandidateEpilogue { blocks, bias, activations, gates, hidden, memory, next };
+    let second = ResetAfterCandidateEpilogue { blocks, bias, activations, gates, hidden, memory, next };
     // SAFETY: gates, memory and next state are borrowed exclusively, and the epilogue alone has their rows: the first
     // convolution is done.
-    unsafe { convolve(&[Source::new(of_candidate, hidden)], &region, &second, scratch) }
+    unsafe { convolve(&[ConvSource::new(of_candidate, hidden)], &region, &second, scratch) }
 }
 
 /// `z = sigmoid(.)` and `r = sigmoid(.)`.
@@ -81,7 +81,7 @@ struct GatesEpilogue<'a, T> {
     activations: Activations,
 }
 
-impl<T: Scalar> Epilogue<T> for GatesEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for GatesEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -89,7 +89,7 @@ impl<T: Scalar> Epilogue<T> for GatesEpilogue<'_, T> {
     }
 }
 
-impl<T: Scalar> GatesEpilogue<'_, T> {
+impl<T: Real> GatesEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the gates.
     ///
     /// # Safety
@@ -111,7 +111,7 @@ impl<T: Scalar> GatesEpilogue<'_, T> {
 }
 
 /// `u = . + cn`, `n = tanh(W*x + b + r.u)` and `h' = h + z.(n - h)`.
-struct CandidateEpilogue<'a, T> {
+struct ResetAfterCandidateEpilogue<'a, T> {
     blocks: usize,
     bias: Option<&'a [T]>,
     activations: Activations,
@@ -126,14 +126,14 @@ struct CandidateEpilogue<'a, T> {
 /// # Panics
 /// If the bias has no such block.
 #[inline(always)]
-fn bias_of<T: Scalar, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize, lane: usize) -> S::Vector {
+fn bias_of<T: Real, S: Simd<T>>(s: S, bias: Option<&[T]>, block: usize, lane: usize) -> S::Vector {
     match bias {
         Some(bias) => s.read(&bias[block * T::BLOCK + lane..]),
         None => s.splat(T::ZERO),
     }
 }
 
-impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
+impl<T: Real> Epilogue<T> for ResetAfterCandidateEpilogue<'_, T> {
     #[inline(always)]
     unsafe fn finish<S: Simd<T>>(&self, s: S, sums: Sums<'_, T>) {
         // SAFETY: the contract of `finish` is that of the call.
@@ -141,7 +141,7 @@ impl<T: Scalar> Epilogue<T> for CandidateEpilogue<'_, T> {
     }
 }
 
-impl<T: Scalar> CandidateEpilogue<'_, T> {
+impl<T: Real> ResetAfterCandidateEpilogue<'_, T> {
     /// [`finish`](Epilogue::finish) by the function of the candidate.
     ///
     /// # Safety
@@ -175,7 +175,7 @@ impl<T: Scalar> CandidateEpilogue<'_, T> {
 }
 
 /// A step from a zero state, `u = cn`.
-struct FirstRows<'a, T> {
+struct ResetAfterFirstRows<'a, T> {
     blocks: usize,
     bias: Option<&'a [T]>,
     activations: Activations,
@@ -184,7 +184,7 @@ struct FirstRows<'a, T> {
     next: RowsMut<'a, T>,
 }
 
-impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
+impl<T: Real> RowWork<T> for ResetAfterFirstRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         with_gate!(self.activations, gate => with_candidate!(self.activations, candidate => {
@@ -194,7 +194,7 @@ impl<T: Scalar> RowWork<T> for FirstRows<'_, T> {
     }
 }
 
-impl<T: Scalar> FirstRows<'_, T> {
+impl<T: Real> ResetAfterFirstRows<'_, T> {
     /// [`work`](RowWork::work) by the functions of a cell.
     ///
     /// # Safety
@@ -248,7 +248,7 @@ pub struct ResetAfterBackward<'a, T> {
     pub activations: Activations,
 }
 
-pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa) -> Result<()> {
+pub(crate) fn backward<T: Real>(arguments: ResetAfterBackward<'_, T>, isa: Isa) -> Result<()> {
     let ResetAfterBackward { gates, memory, mut d_gates, mut d_memory, activations } = arguments;
     activations.validate()?;
     let layout = memory.layout();
@@ -257,7 +257,7 @@ pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa
     expect_gates("gates", extent, &gates.layout())?;
     expect_gates("gradient of the gates", extent, &d_gates.layout())?;
     expect_state("gradient of the convolution of the state", extent, &d_memory.layout())?;
-    let work = BackwardRows {
+    let work = ResetAfterBackwardRows {
         blocks: layout.blocks(),
         gates: gates.rows(),
         memory: memory.rows(),
@@ -271,7 +271,7 @@ pub(crate) fn backward<T: Scalar>(arguments: ResetAfterBackward<'_, T>, isa: Isa
     Ok(())
 }
 
-struct BackwardRows<'a, T> {
+struct ResetAfterBackwardRows<'a, T> {
     blocks: usize,
     gates: Rows<'a, T>,
     memory: Rows<'a, T>,
@@ -280,7 +280,7 @@ struct BackwardRows<'a, T> {
     activations: Activations,
 }
 
-impl<T: Scalar> RowWork<T> for BackwardRows<'_, T> {
+impl<T: Real> RowWork<T> for ResetAfterBackwardRows<'_, T> {
     #[inline(always)]
     unsafe fn work<S: Simd<T>>(&self, s: S, pixels: Pixels) {
         // SAFETY: the contract of `work` is that of the call.
@@ -288,7 +288,7 @@ impl<T: Scalar> RowWork<T> for BackwardRows<'_, T> {
     }
 }
 
-impl<T: Scalar> BackwardRows<'_, T> {
+impl<T: Real> ResetAfterBackwardRows<'_, T> {
     /// [`work`](RowWork::work) by the function of the gates.
     ///
     /// # Safety

@@ -5,14 +5,18 @@
 
 use std::ops::Range;
 
-use super::GATES;
 use super::activations::Activations;
-use super::epilogues::{CandidateEpilogue, UpdateAndResetEpilogue, Values};
-use super::pass::{expect_gates, expect_state, expect_weights, expect_weights_of_input};
-use crate::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Region, Source, convolve};
+use super::epilogues::{CandidateEpilogue, StepOperands, UpdateAndResetEpilogue};
+use super::pass::{GATES, expect_gates, expect_state, expect_weights, expect_weights_of_input};
+use crate::conv::algorithm::Algorithm;
+use crate::conv::convolve::{ConvSource, Region, convolve};
+use crate::conv::entry;
+use crate::conv::epilogue::Output;
+use crate::conv::shape::ConvShape;
+use crate::conv::weights::PackedWeights;
 use crate::error::Result;
 use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::scratchpad::Scratchpad;
 
 /// The weights of a cell, and what follows their sums.
@@ -28,7 +32,7 @@ pub struct CellWeights<'a, T> {
     pub activations: Activations,
 }
 
-impl<T: Scalar> CellWeights<'_, T> {
+impl<T: Real> CellWeights<'_, T> {
     /// Whether the sums of all convolutions can be added up before they are finished: kernels are of one
     /// size, their taps equally far apart, and packed for the same instruction set. An input without channels has
     /// nothing to add but its bias.
@@ -95,11 +99,16 @@ const BAND_ELEMENTS: usize = 1 << 20;
 /// Bands begin at multiples of so many rows, and so at a tile of any size.
 const BAND_ROWS: usize = 12;
 
-pub(crate) fn joins_input<T: Scalar>(weights: CellWeights<'_, T>, state: Extent) -> bool {
+/// Whether the convolutions of input and state are to be added up step by step, for states of an
+/// extent `[N, hidden, H, W]`, instead of convolving the inputs of many steps at once.
+///
+/// A fixed function of weights and images, whatever the batch. The sums differ in their last bits, so that every way
+/// to run a sequence must ask.
+pub fn joins_input<T: Real>(weights: CellWeights<'_, T>, state: Extent) -> bool {
     weights.add_up() && GATES.saturating_mul(state.image_len()) >= JOINT_ELEMENTS
 }
 
-pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
+pub(crate) fn step<T: Real>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> {
     let Step { weights, input, mut gates, keep_gates, hidden, mut reset_hidden, mut next } = arguments;
     let layout = hidden.layout();
     let extent = layout.extent();
@@ -117,14 +126,14 @@ pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T
             if weights.add_up() {
                 Some(maps.rows())
             } else {
-                conv::entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
+                entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
                 None
             }
         }
     };
     let (gates, hidden, reset_hidden, next) = (gates.rows(), hidden.rows(), reset_hidden.rows(), next.rows());
     let blocks = layout.blocks();
-    let values = Values {
+    let values = StepOperands {
         blocks,
         activations: weights.activations,
         of_input: maps.is_none().then_some(gates),
@@ -143,11 +152,11 @@ pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T
     };
     // The maps of the input with their weights, where the sums are added up.
     let joint = maps.zip(if maps.is_some() { weights.input.forward()? } else { None });
-    let of_input = |block| joint.map(|(maps, packed)| Source::from_block(packed, block, maps));
+    let of_input = |block| joint.map(|(maps, packed)| ConvSource::from_block(packed, block, maps));
     let from = usize::from(joint.is_none());
     let read = maps.map_or(0, |maps| maps.layout().blocks()) + 2 * blocks;
     for band in bands(extent, read + 2 * blocks, weights.candidate) {
-        let state = Source::new(of_gates, hidden);
+        let state = ConvSource::new(of_gates, hidden);
         let sources = [of_input(0).unwrap_or(state), state];
         let both = extent.with_channels(2 * extent.channels);
         let region = Region { extent: both, blocks: 2 * blocks, rows: band.first };
@@ -157,7 +166,7 @@ pub(crate) fn step<T: Scalar>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T
         // SAFETY: what the first convolution wrote is there to be read until the next band; the second
         // convolution, for which alone this lives, writes gates and the next state.
         let products = unsafe { reset_hidden.read_sections(0..1) };
-        let state = Source::new(of_candidate, products);
+        let state = ConvSource::new(of_candidate, products);
         let sources = [of_input(2 * blocks).unwrap_or(state), state];
         let region = Region { extent, blocks, rows: band.second };
         // SAFETY: gates and the next state are borrowed exclusively, and the epilogue alone has their rows: the
@@ -175,7 +184,7 @@ pub(super) struct Band {
 
 /// Cuts images into bands of rows. The second convolution stays as far behind the first as its kernel
 /// reaches. `blocks`: blocks of channels of all that a step reads and writes.
-pub(super) fn bands<T: Scalar>(
+pub(super) fn bands<T: Real>(
     extent: Extent,
     blocks: usize,
     candidate: &PackedWeights<'_, T>,

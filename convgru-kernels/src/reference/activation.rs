@@ -1,6 +1,6 @@
 //! Activations and their derivatives.
 
-use super::Number;
+use super::number::Number;
 use crate::gates::{Activations, CandidateActivation, GateActivation};
 
 /// The logistic sigmoid `1 / (1 + e^-x)`.

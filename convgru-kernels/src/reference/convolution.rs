@@ -10,8 +10,8 @@
 //! dw[o,c,u,v] += x[n,c,p,q] * dy[n,o,i,j]
 //! ```
 
-use super::Number;
-use crate::conv::ConvShape;
+use super::number::Number;
+use crate::conv::shape::ConvShape;
 use crate::error::Result;
 use crate::feature_maps::{Extent, expect_len};
 

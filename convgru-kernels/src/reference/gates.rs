@@ -13,7 +13,7 @@
 //! ```
 //! Where the [`Activations`] are others, they take the place of `sigmoid` and `tanh`.
 
-use super::Number;
+use super::number::Number;
 use crate::gates::Activations;
 
 /// First half of the forward pass: the two gates, and what the candidate's

@@ -6,7 +6,7 @@
 mod activation;
 mod convolution;
 mod gates;
-mod number;
+pub(crate) mod number;
 
 pub use activation::{
     hard_sigmoid, hard_sigmoid_derivative, leaky_relu, leaky_relu_derivative, sigmoid, sigmoid_derivative,

@@ -2,7 +2,8 @@
 //!
 //! Unsafe: Vectors are arrays of numbers, read and written where the contract of the trait has as many.
 
-use super::{Simd, Vectorised};
+use super::vector::Simd;
+use super::vectorised::Vectorised;
 
 /// Vectors of 16 bytes, which every 64-bit processor has. Always available.
 #[derive(Debug, Clone, Copy)]

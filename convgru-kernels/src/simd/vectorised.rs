@@ -1,9 +1,6 @@
 //! What vectors need to know of a number type.
 
-use super::{Kernel, Portable};
-use crate::isa::{Isa, Level};
-
-/// Constants and bit patterns of a number type, and the way to its compiled kernels.
+/// Constants and bit patterns of a number type.
 pub trait Vectorised: Copy + 'static {
     /// Numbers in a block of channels: 64 bytes, the line of every cache.
     const BLOCK: usize;
@@ -26,15 +23,7 @@ pub trait Vectorised: Copy + 'static {
 
     /// `2^k` for `rounded = k + ROUND`.
     fn power_of_two(rounded: Self) -> Self;
-
-    /// Runs a kernel compiled for an instruction set.
-    #[doc(hidden)]
-    #[expect(private_interfaces, private_bounds, reason = "the trait is a part of a sealed one")]
-    fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output;
 }
-
-/// Rows of sums of the portable kernels, by the number of registers.
-const PORTABLE_ROWS: usize = if cfg!(target_arch = "aarch64") { 4 } else { 2 };
 
 macro_rules! vectorised {
     ($type:ident, $bits:ident, block: $block:literal, mantissa: $mantissa:literal, bias: $bias:literal,
@@ -53,18 +42,6 @@ macro_rules! vectorised {
             fn power_of_two(rounded: Self) -> Self {
                 let exponent = rounded.to_bits().wrapping_add(Self::EXPONENT_OFFSET as $bits);
                 Self::from_bits(exponent << $mantissa)
-            }
-
-            #[inline(always)]
-            #[expect(private_interfaces, private_bounds, reason = "the trait is a part of a sealed one")]
-            fn dispatch<K: Kernel<Self>>(isa: Isa, kernel: K) -> K::Output {
-                match isa.level() {
-                    Level::Portable => kernel.run::<_, PORTABLE_ROWS, 4, 4>(Portable),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx2(token) => token.vectorize(kernel),
-                    #[cfg(target_arch = "x86_64")]
-                    Level::Avx512(token) => token.vectorize(kernel),
-                }
             }
         }
     };

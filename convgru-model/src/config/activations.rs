@@ -37,22 +37,27 @@ pub(super) fn of_cell(gate: Activation, candidate: Activation) -> Result<Activat
             return invalid("gate_activation", reason);
         }
     };
+    validate_slope("candidate_activation", candidate)?;
     let candidate = match candidate {
         Activation::Tanh => CandidateActivation::Tanh,
         Activation::Relu => CandidateActivation::Relu,
-        Activation::LeakyRelu(slope) if (0.0..=f64::from(f32::MAX)).contains(&slope) => {
-            CandidateActivation::LeakyRelu(slope)
-        }
-        Activation::LeakyRelu(slope) => {
-            let reason = format!("the slope {slope} of leaky-relu is not a number from 0 to {:e}", f32::MAX);
-            return invalid("candidate_activation", reason);
-        }
+        Activation::LeakyRelu(slope) => CandidateActivation::LeakyRelu(slope),
         other => {
             let reason = format!("{other} is no function of candidates; tanh, relu and leaky-relu are");
             return invalid("candidate_activation", reason);
         }
     };
     Ok(Activations { gate, candidate })
+}
+
+/// Checks the slope of a leaky ReLU.
+pub(crate) fn validate_slope(field: &str, activation: Activation) -> Result<()> {
+    match activation {
+        Activation::LeakyRelu(slope) if !(0.0..=1.0).contains(&slope) => {
+            invalid(field, format!("the slope {slope} of leaky-relu is not a number from 0 to 1"))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::kernel_size::MAX_KERNEL;
+use super::kernel_size::validate_dilation;
 use super::{KernelSizes, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, activations, invalid};
 use crate::error::Result;
 use crate::layer::Activation;
@@ -115,7 +115,7 @@ pub struct ConvGruConfig {
     /// The function of update and reset gate: the sigmoid or the hard sigmoid.
     #[serde(default = "activations::gate", skip_serializing_if = "activations::is_gate")]
     pub gate_activation: Activation,
-    /// The function of the candidate: tanh, ReLU, or leaky ReLU with a slope of at least 0.
+    /// The function of the candidate: tanh, ReLU, or leaky ReLU with a slope from 0 to 1.
     #[serde(default = "activations::candidate", skip_serializing_if = "activations::is_candidate")]
     pub candidate_activation: Activation,
     /// Where the reset gate acts.
@@ -219,9 +219,10 @@ impl ConvGruConfig {
         }
         for layer in 0..layers {
             let kernel = self.kernel_size.of_layer(layer);
-            validate_dilation("dilation", self.dilation, kernel, layer)?;
+            let of = format!(" of layer {layer}");
+            validate_dilation("dilation", self.dilation, kernel, &of)?;
             let (dilation, kernel) = (self.dilation_of_input(), self.input_kernel_of_layer(layer));
-            validate_dilation("input_dilation", dilation, kernel, layer)?;
+            validate_dilation("input_dilation", dilation, kernel, &of)?;
         }
         self.activations()?;
         let parameters = self.parameter_count();
@@ -233,25 +234,6 @@ impl ConvGruConfig {
         }
         Ok(())
     }
-}
-
-/// Checks that the kernel of a layer reaches no further than the largest kernel there is.
-fn validate_dilation(field: &str, dilation: [usize; 2], kernel: [usize; 2], layer: usize) -> Result<()> {
-    let [down, across] = dilation;
-    if dilation.iter().any(|distance| !(1..=MAX_KERNEL).contains(distance)) {
-        return invalid(
-            field,
-            format!("{down}x{across} pixels from tap to tap; 1 to {MAX_KERNEL} are possible"),
-        );
-    }
-    let [height, width] = [0, 1].map(|axis| dilation[axis] * (kernel[axis] - 1) + 1);
-    if height.max(width) > MAX_KERNEL {
-        let reason = format!(
-            "a kernel of layer {layer} would reach over {height}x{width} pixels; {MAX_KERNEL} are possible"
-        );
-        return invalid(field, reason);
-    }
-    Ok(())
 }
 
 /// Checks the list of hidden channels of a stack.
@@ -317,7 +299,7 @@ mod tests {
         assert!(message(|c| c.gate_activation = Activation::Tanh).starts_with("gate_activation: tanh is no"));
         let set = |function| message(|c| c.candidate_activation = function);
         assert!(set(Activation::Sigmoid).starts_with("candidate_activation: sigmoid is no function of"));
-        for slope in [-0.5, f64::NAN, f64::INFINITY, 1e300] {
+        for slope in [-0.5, 1.5, f64::NAN, f64::INFINITY, 1e300] {
             let expected = format!("candidate_activation: the slope {slope} of leaky-relu");
             assert!(set(Activation::LeakyRelu(slope)).starts_with(&expected));
         }

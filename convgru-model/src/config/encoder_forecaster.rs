@@ -3,9 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::conv_gru::validate_hidden_channels;
-use super::{ConvGruConfig, Initializer, KernelSizes, MAX_PARAMETERS, Precision, invalid, validate_members};
+use super::network::parameter_count;
+use super::{
+    ComponentConfig, ConvGruConfig, ConvolutionStart, Initializer, KernelSizes, MAX_PARAMETERS,
+    NetworkConfig, Precision, invalid, validate_members,
+};
 use crate::error::Result;
-use crate::layer::Activation;
+use crate::layer::{Activation, Conv2dConfig};
 
 /// What the forecaster reads at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -120,25 +124,15 @@ impl EncoderForecasterConfig {
         ConvGruConfig { in_channels, ..self.encoder() }
     }
 
-    /// The number of parameters.
-    pub fn parameter_count(&self) -> usize {
-        let head = self
-            .hidden_channels
-            .last()
-            .map_or(0, |top| top.saturating_add(1).saturating_mul(self.output_patch_channels()));
-        self.encoder()
-            .parameter_count()
-            .saturating_add(self.forecaster().parameter_count())
-            .saturating_add(head)
+    /// The convolution from the forecaster's topmost state to the patches of every member.
+    pub(crate) fn head(&self) -> Conv2dConfig {
+        let top = self.hidden_channels.last().copied().unwrap_or(1);
+        Conv2dConfig::new(top, self.output_patch_channels(), [1, 1])
     }
 
-    /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
-    pub(super) fn numbers_per_pixel(&self) -> [f64; 2] {
-        let (patch, pixels) = (self.patch_channels() as f64, (self.patch as f64).powi(2));
-        // Of every layer and step: three gates and the state, gradients of the gates and of the input.
-        let states = 8.0 * self.hidden_channels.iter().map(|&channels| channels as f64).sum::<f64>();
-        let forecaster = self.forecaster().in_channels as f64 + 3.0 * self.output_patch_channels() as f64;
-        [(patch + states) / pixels, (forecaster + states) / pixels]
+    /// The number of parameters.
+    pub fn parameter_count(&self) -> usize {
+        parameter_count(&self.components())
     }
 
     /// Checks every field.
@@ -170,6 +164,60 @@ impl EncoderForecasterConfig {
             return invalid("hidden_channels", reason);
         }
         Ok(())
+    }
+}
+
+impl NetworkConfig for EncoderForecasterConfig {
+    fn image_channels(&self) -> usize {
+        self.image_channels
+    }
+
+    fn members(&self) -> usize {
+        self.members
+    }
+
+    fn output_activation(&self) -> OutputActivation {
+        self.output_activation
+    }
+
+    fn reads_predictions(&self) -> bool {
+        self.feedback == Feedback::Predictions
+    }
+
+    fn frame_multiple(&self) -> usize {
+        self.patch
+    }
+
+    fn downs(&self) -> Vec<usize> {
+        vec![self.patch]
+    }
+
+    fn hidden_channels(&self) -> Vec<usize> {
+        self.hidden_channels.clone()
+    }
+
+    fn components(&self) -> Vec<(String, ComponentConfig)> {
+        vec![
+            ("encoder".into(), ComponentConfig::Cells(self.encoder())),
+            ("forecaster".into(), ComponentConfig::Cells(self.forecaster())),
+            ("head".into(), ComponentConfig::Convolution(self.head(), ConvolutionStart::default())),
+        ]
+    }
+
+    fn seed(&self, seed: u64, component: u64) -> u64 {
+        seed.wrapping_mul(3).wrapping_add(component)
+    }
+
+    fn numbers_per_pixel(&self) -> [f64; 2] {
+        let (patch, pixels) = (self.patch_channels() as f64, (self.patch as f64).powi(2));
+        // Of every layer and step: three gates and the state, gradients of the gates and of the input.
+        let states = 8.0 * self.hidden_channels.iter().map(|&channels| channels as f64).sum::<f64>();
+        let forecaster = self.forecaster().in_channels as f64 + 3.0 * self.output_patch_channels() as f64;
+        [(patch + states) / pixels, (forecaster + states) / pixels]
+    }
+
+    fn validate(&self) -> Result<()> {
+        Self::validate(self)
     }
 }
 

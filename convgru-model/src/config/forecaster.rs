@@ -3,7 +3,8 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{EncoderForecasterConfig, Feedback, OutputActivation, PyramidConfig};
+use super::network::parameter_count;
+use super::{EncoderForecasterConfig, NetworkConfig, OutputActivation, PyramidConfig};
 use crate::error::Result;
 
 /// What a [`Forecaster`](crate::Forecaster) is: the field `kind` says which of the configurations the others are those of, and
@@ -83,80 +84,58 @@ impl ForecasterConfig {
         }
     }
 
+    /// What is the same for every kind.
+    pub(crate) fn network(&self) -> &dyn NetworkConfig {
+        match self {
+            Self::EncoderForecaster(config) => config,
+            Self::Pyramid(config) => config,
+        }
+    }
+
     /// Channels of a frame.
     pub fn image_channels(&self) -> usize {
-        match self {
-            Self::EncoderForecaster(config) => config.image_channels,
-            Self::Pyramid(config) => config.image_channels,
-        }
+        self.network().image_channels()
     }
 
     /// Predictions that are made at once.
     pub fn members(&self) -> usize {
-        match self {
-            Self::EncoderForecaster(config) => config.members,
-            Self::Pyramid(config) => config.members,
-        }
+        self.network().members()
     }
 
     /// What turns the output into pixels.
     pub fn output_activation(&self) -> OutputActivation {
-        match self {
-            Self::EncoderForecaster(config) => config.output_activation,
-            Self::Pyramid(config) => config.output_activation,
-        }
+        self.network().output_activation()
     }
 
     /// Height and width of frames must be multiples of this.
     pub fn frame_multiple(&self) -> usize {
-        match self {
-            Self::EncoderForecaster(config) => config.patch,
-            Self::Pyramid(_) => 1,
-        }
+        self.network().frame_multiple()
     }
 
     /// Whether the forecaster reads its own predictions, and teacher forcing has something to replace.
     pub fn reads_predictions(&self) -> bool {
-        match self {
-            Self::EncoderForecaster(config) => config.feedback == Feedback::Predictions,
-            Self::Pyramid(_) => false,
-        }
+        self.network().reads_predictions()
     }
 
     /// Height and width of the state of the topmost or coarsest cells are those of a frame divided by this, rounded up.
     pub fn factor(&self) -> usize {
-        match self {
-            Self::EncoderForecaster(config) => config.patch,
-            Self::Pyramid(config) => config.factor(),
-        }
+        self.network().downs().into_iter().fold(1, usize::saturating_mul)
     }
 
     /// Channels of the hidden states of each layer, in the order a frame meets them.
     pub fn hidden_channels(&self) -> Vec<usize> {
-        match self {
-            Self::EncoderForecaster(config) => config.hidden_channels.clone(),
-            Self::Pyramid(config) => {
-                let scales = config.scales.iter().enumerate();
-                scales.flat_map(|(scale, _)| config.encoder(scale).hidden_channels).collect()
-            }
-        }
+        self.network().hidden_channels()
     }
 
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
-        match self {
-            Self::EncoderForecaster(config) => config.parameter_count(),
-            Self::Pyramid(config) => config.parameter_count(),
-        }
+        parameter_count(&self.network().components())
     }
 
     /// Numbers that a training step keeps for its way back or needs on it, about, for a pixel of a frame that is read and
     /// for one that is predicted.
     pub fn numbers_per_pixel(&self) -> [f64; 2] {
-        match self {
-            Self::EncoderForecaster(config) => config.numbers_per_pixel(),
-            Self::Pyramid(config) => config.numbers_per_pixel(),
-        }
+        self.network().numbers_per_pixel()
     }
 
     /// Checks every field.
@@ -164,10 +143,7 @@ impl ForecasterConfig {
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) with the name of the field, its value and what would be right.
     pub fn validate(&self) -> Result<()> {
-        match self {
-            Self::EncoderForecaster(config) => config.validate(),
-            Self::Pyramid(config) => config.validate(),
-        }
+        self.network().validate()
     }
 }
 

@@ -6,7 +6,7 @@ use super::invalid;
 use crate::error::Result;
 
 /// The largest height or width of a kernel.
-pub(super) const MAX_KERNEL: usize = 255;
+const MAX_KERNEL: usize = 255;
 
 /// The size of one kernel: a number for a square, or `[height, width]`.
 ///
@@ -96,16 +96,38 @@ impl KernelSizes {
             );
         }
         for layer in 0..layers {
-            let [height, width] = self.of_layer(layer);
-            if [height, width].iter().any(|&k| k % 2 == 0 || k > MAX_KERNEL) {
-                return invalid(
-                    field,
-                    format!(
-                        "kernel {height}x{width} of layer {layer} must be odd both ways, from 1 to {MAX_KERNEL}"
-                    ),
-                );
-            }
+            validate_kernel(field, self.of_layer(layer), &format!(" of layer {layer}"))?;
         }
         Ok(())
     }
+}
+
+/// Checks the height and width of a kernel; `of` tells which it is.
+pub(crate) fn validate_kernel(field: &str, [height, width]: [usize; 2], of: &str) -> Result<()> {
+    if [height, width].iter().all(|&size| size % 2 == 1 && size <= MAX_KERNEL) {
+        return Ok(());
+    }
+    let reason = format!("kernel {height}x{width}{of} must be odd both ways, from 1 to {MAX_KERNEL}");
+    invalid(field, reason)
+}
+
+/// Checks that a kernel with taps some pixels apart reaches no further than the largest kernel; `of` tells which it is.
+pub(crate) fn validate_dilation(
+    field: &str,
+    dilation: [usize; 2],
+    kernel: [usize; 2],
+    of: &str,
+) -> Result<()> {
+    let [down, across] = dilation;
+    if dilation.iter().any(|distance| !(1..=MAX_KERNEL).contains(distance)) {
+        let reason = format!("{down}x{across} pixels from tap to tap; 1 to {MAX_KERNEL} are possible");
+        return invalid(field, reason);
+    }
+    let [height, width] = [0, 1].map(|axis| dilation[axis] * kernel[axis].saturating_sub(1) + 1);
+    if height.max(width) > MAX_KERNEL {
+        let reason =
+            format!("a kernel{of} would reach over {height}x{width} pixels; {MAX_KERNEL} are possible");
+        return invalid(field, reason);
+    }
+    Ok(())
 }

@@ -6,13 +6,17 @@ mod conv_gru;
 mod encoder_forecaster;
 mod forecaster;
 mod kernel_size;
+mod network;
 mod pyramid;
 
+pub(crate) use activations::validate_slope;
 pub use bidirectional::{BidirectionalConvGruConfig, Merge};
 pub use conv_gru::{ConvGruConfig, Initializer, Precision, ResetGate};
 pub use encoder_forecaster::{EncoderForecasterConfig, Feedback, OutputActivation};
 pub use forecaster::ForecasterConfig;
 pub use kernel_size::{KernelSize, KernelSizes};
+pub(crate) use kernel_size::{validate_dilation, validate_kernel};
+pub(crate) use network::{ComponentConfig, ConvolutionStart, NetworkConfig};
 #[cfg(feature = "onnx")]
 pub(crate) use pyramid::MOST_SCALES;
 pub use pyramid::{PyramidConfig, PyramidScale, Residual};

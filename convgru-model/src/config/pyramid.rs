@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::activations;
+use super::network::parameter_count;
 use super::{
-    ConvGruConfig, Initializer, KernelSize, KernelSizes, MAX_CHANNELS, MAX_PARAMETERS, OutputActivation,
-    Precision, ResetGate, invalid, validate_members,
+    ConvGruConfig, Initializer, KernelSize, KernelSizes, MAX_CHANNELS, MAX_PARAMETERS, NetworkConfig,
+    OutputActivation, Precision, ResetGate, invalid, validate_members,
 };
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig};
@@ -242,46 +243,7 @@ impl PyramidConfig {
 
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
-        let sum = |counts: &[usize]| counts.iter().copied().fold(0, usize::saturating_add);
-        let count = |link: Conv2dConfig| {
-            let sizes = [link.in_channels, link.out_channels, link.kernel_size[0], link.kernel_size[1]];
-            let weights = sizes.into_iter().fold(1, usize::saturating_mul);
-            sum(&[weights, if link.bias { link.out_channels } else { 0 }])
-        };
-        let of_scale = |scale: usize| {
-            let up = if scale > 0 { count(self.up(scale)) } else { 0 };
-            let (encoder, forecaster) = (self.encoder(scale), self.forecaster(scale));
-            sum(&[encoder.parameter_count(), forecaster.parameter_count(), count(self.down(scale)), up])
-        };
-        let scales = (0..self.scales.len()).map(of_scale).fold(0, usize::saturating_add);
-        sum(&[scales, count(self.head_output()), self.head_hidden().map_or(0, count)])
-    }
-
-    /// See [`ForecasterConfig::numbers_per_pixel`](super::ForecasterConfig::numbers_per_pixel).
-    pub(super) fn numbers_per_pixel(&self) -> [f64; 2] {
-        let (mut read, mut predicted, mut pixels) = (0.0, 0.0, 1.0);
-        let mut coming_up = 0.0;
-        for scale in &self.scales {
-            pixels *= (scale.down as f64).powi(2);
-            // What is read and its gradient, gates and states of each layer, and the gradient of the topmost.
-            let states = scale.channels as f64 * (4.0 * scale.layers as f64 + 1.0);
-            let of_scale = (states + 2.0 * scale.features() as f64) / pixels;
-            read += of_scale;
-            predicted += of_scale + coming_up;
-            coming_up = scale.features() as f64 / pixels;
-        }
-        let patches = self.patch_channels() as f64;
-        let finest = self.scales.first().map_or(1.0, |scale| (scale.down as f64).powi(2));
-        if self.residual == Residual::Motion {
-            predicted += self.image_channels as f64;
-        }
-        if self.reads_carried() {
-            predicted += (patches + self.scales[0].features() as f64) / finest;
-        }
-        [
-            read + 2.0 * patches / finest,
-            predicted + 2.0 * (patches * self.members as f64 + self.head_channels as f64) / finest,
-        ]
+        parameter_count(&self.components())
     }
 
     /// Checks every field.
@@ -363,5 +325,6 @@ fn deep(channels: usize, down: usize) -> usize {
     channels.saturating_mul(down).saturating_mul(down)
 }
 
+mod network;
 #[cfg(test)]
 mod tests;

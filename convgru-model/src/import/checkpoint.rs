@@ -22,7 +22,7 @@ impl<T> Checkpoint<T> {
 
     /// What has names that begin with `prefix`, under the rest of these names.
     ///
-    /// Networks in `DataParallel` have `module.` before every name, training programs put a `state_dict` beside
+    /// DetectedNetworks in `DataParallel` have `module.` before every name, training programs put a `state_dict` beside
     /// the state of their optimiser.
     ///
     /// ```

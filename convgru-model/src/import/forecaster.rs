@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::safetensors::SafetensorsWeights;
 use crate::config::ForecasterConfig;
 use crate::error::{Error, Result};
-use crate::network::Forecaster;
+use crate::forecaster::Forecaster;
 
 /// The entry of the metadata of a `model.safetensors` that describes the network: JSON with the field `model`, a
 /// [`ForecasterConfig`], beside others that training needs.

@@ -2,7 +2,7 @@
 //!
 //! Lagrangian persistence of rain: the movement is estimated from the last frames, and the last
 //! one is carried on along it. It is the baseline of rain nowcasting, and what a
-//! [`Pyramid`](crate::Pyramid) with [`Residual::Motion`](crate::Residual::Motion) adds to its output.
+//! [`PyramidConfig`](crate::PyramidConfig) with [`Residual::Motion`](crate::Residual::Motion) adds to its output.
 
 mod advection;
 mod flow;
@@ -13,8 +13,8 @@ mod tests;
 use convgru_kernels::Scalar;
 
 use crate::error::{Error, Result};
-use crate::network::expect_steps;
 use crate::parallel;
+use crate::sequence::expect_steps;
 use crate::tensor::Tensor;
 use advection::Origins;
 use flow::{Frame, Search};

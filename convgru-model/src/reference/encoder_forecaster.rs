@@ -5,27 +5,10 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellParameters, stack_forward, stack_step, zero_states};
+use super::forecaster::{Forcing, Forecast};
 use super::layer::{conv2d, pixel_shuffle, pixel_unshuffle};
 use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
-
-/// Frames the forecaster is shown instead of its own predictions.
-#[derive(Debug, Clone, Copy)]
-pub struct Forcing<'a, N> {
-    /// The true frames, `[steps, N, C, H, W]`.
-    pub frames: &'a Array<N>,
-    /// Per step, whether it reads the true frame before it; the first entry has no meaning.
-    pub forced: &'a [bool],
-}
-
-/// What an encoder-forecaster computes.
-#[derive(Debug, Clone)]
-pub struct Forecast<N> {
-    /// Before the output activation, `[steps, N, K C, H, W]`: of each member its own channels.
-    pub logits: Array<N>,
-    /// After it.
-    pub output: Array<N>,
-}
 
 /// Reads a sequence and continues it by `steps` frames.
 ///

@@ -9,6 +9,7 @@ mod array;
 mod bidirectional;
 mod cell;
 mod encoder_forecaster;
+mod forecaster;
 mod layer;
 #[cfg(feature = "gradcheck")]
 mod operations;
@@ -20,7 +21,8 @@ pub use cell::{
     CellGates, CellOptions, CellParameters, cell_gates, cell_step, stack_forward, stack_forward_of_lengths,
     stack_step, zero_states,
 };
-pub use encoder_forecaster::{Forcing, Forecast, encode, encoder_forecaster, forecast_from};
+pub use encoder_forecaster::{encode, encoder_forecaster, forecast_from};
+pub use forecaster::{Forcing, Forecast, forecaster};
 pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
 #[cfg(feature = "gradcheck")]
 pub(crate) use operations::Plain;

@@ -6,8 +6,8 @@ use convgru_kernels::reference::Number;
 
 use super::array::Array;
 use super::layer::activation;
+use crate::composed::graph::{Convolution, Op, Operations, Pad, Pooling, Resize};
 use crate::error::Result;
-use crate::graph::{Convolution, Op, Operations, Pad, Pooling, Resize};
 use crate::layer::Activation;
 use crate::tensor::Tensor;
 

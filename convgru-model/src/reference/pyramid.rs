@@ -4,13 +4,13 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellOptions, CellParameters, stack_step, zero_states};
-use super::encoder_forecaster::Forecast;
+use super::forecaster::Forecast;
 use super::layer::{activation, conv2d};
 use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
+use crate::forecaster::NEAREST_TO_ZERO;
 use crate::layer::{Activation, Conv2dConfig};
 use crate::motion::OpticalFlow;
-use crate::network::NEAREST_TO_ZERO;
 use crate::tensor::Tensor;
 
 /// What a pyramid computes.

@@ -6,8 +6,8 @@ mod recorded;
 
 use convgru_model::import::layout::Layout;
 use convgru_model::{
-    BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalOutputGradients, ConvGruParameters,
-    Directions, InputGradient, Parameters, Sequence, Tensor,
+    BidirectionalConvGru, BidirectionalConvGruConfig, ConvGruParameters, Directions, OutputGradients,
+    Parameters, Sequence, Tensor, Workspace,
 };
 use recorded::{EXPECTED, GIVEN, Recorded};
 
@@ -62,14 +62,15 @@ fn outputs_and_gradients_of_a_bidirectional_gru_over_packed_sequences_are_reprod
     let networks = [network(0), network(1)];
     let (x, h0) = (image(&get(GIVEN, "x")), get(GIVEN, "h0"));
     let states = [of_layer(&h0, 0), of_layer(&h0, 1)];
-    let run = |layer: usize, input: &Tensor<f64>| {
-        let sequence =
-            Sequence { states: Some(&states[layer]), lengths: Some(&LENGTHS), ..Sequence::new(input) };
-        networks[layer].0.forward_train(sequence).unwrap()
+    let mut kept = [Workspace::default(), Workspace::default()];
+    let mut run = |layer: usize, input: &Tensor<f64>| {
+        let (states, lengths) = (Some(&states[layer][..]), Some(&LENGTHS[..]));
+        let sequence = Sequence { states, lengths, input_gradient: true, ..Sequence::from(input) };
+        networks[layer].0.forward_train(sequence, &mut kept[layer]).unwrap()
     };
     // The second layer reads both directions of the first.
-    let (first, kept_of_first) = run(0, &x);
-    let (second, kept_of_second) = run(1, &first.outputs[0]);
+    let first = run(0, &x);
+    let second = run(1, &first.outputs[0]);
 
     let output = get(EXPECTED, "output");
     for (n, &length) in LENGTHS.iter().enumerate() {
@@ -80,26 +81,21 @@ fn outputs_and_gradients_of_a_bidirectional_gru_over_packed_sequences_are_reprod
     }
     let h_n = get(EXPECTED, "h_n");
     for (layer, states) in [&first, &second].into_iter().enumerate() {
-        let last = [&states.last.forward[0], &states.last.backward[0]];
-        for (direction, last) in last.into_iter().enumerate() {
+        for (direction, last) in states.last.iter().enumerate() {
             expect_close("last state", last.as_slice(), h_n.slice(2 * layer + direction));
         }
     }
 
     let d_last = get(GIVEN, "probe.h_n");
     let mut d_output = image(&get(GIVEN, "probe.output"));
-    let mut kept = [kept_of_first, kept_of_second];
     for layer in (0..LAYERS).rev() {
         let d_last = of_layer(&d_last, layer);
-        let d_outputs = BidirectionalOutputGradients {
-            outputs: vec![Some(&d_output)],
-            last: Directions { forward: vec![Some(&d_last[0])], backward: vec![Some(&d_last[1])] },
-        };
+        let d_outputs =
+            OutputGradients { outputs: vec![Some(&d_output)], last: d_last.iter().map(Some).collect() };
         let (network, prefixes) = &networks[layer];
         let mut gradients = network.parameters().zeros_like();
-        let back =
-            network.backward(&mut kept[layer], &d_outputs, InputGradient::Compute, &mut gradients).unwrap();
-        for (direction, d_state) in back.d_initial.unwrap().iter().enumerate() {
+        let mut back = network.backward(&mut kept[layer], &d_outputs, &mut gradients).unwrap();
+        for (direction, d_state) in back.states.iter().enumerate() {
             let expected = get(EXPECTED, "grad.h0");
             expect_close("gradient of h0", d_state.as_slice(), expected.slice(2 * layer + direction));
         }
@@ -110,7 +106,7 @@ fn outputs_and_gradients_of_a_bidirectional_gru_over_packed_sequences_are_reprod
                 expect_close(&name, gradient.as_slice(), get(EXPECTED, &name).as_slice());
             }
         }
-        d_output = back.d_input.unwrap();
+        d_output = back.inputs.remove(0);
     }
     expect_close("gradient of x", d_output.as_slice(), get(EXPECTED, "grad.x").as_slice());
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use convgru_train::config::{Preset, RunConfig};
-use convgru_train::dataset::{Source, detect};
+use convgru_train::dataset::{SourceKind, detect};
 use convgru_train::printable::printable;
 
 /// A preset, and what is laid over it.
@@ -38,7 +38,7 @@ impl ConfigurationArguments {
     pub(super) fn fresh(&self) -> anyhow::Result<RunConfig> {
         let preset = match (self.preset, &self.data) {
             (Some(preset), _) => preset,
-            (None, Some(data)) if held(data)? == Source::Radar => Preset::Radar,
+            (None, Some(data)) if held(data)? == SourceKind::Radar => Preset::Radar,
             (None, _) => Preset::default(),
         };
         self.laid_over(RunConfig::preset(preset))
@@ -46,18 +46,24 @@ impl ConfigurationArguments {
 
     /// The configuration with what the command line says laid over it.
     pub(super) fn laid_over(&self, mut config: RunConfig) -> anyhow::Result<RunConfig> {
+        let kind = config.data.source.kind();
         if let Some(path) = &self.config {
             config = config.overlaid_by_file(path)?;
         }
+        // A file that chooses another source says how the data are read.
+        let is_chosen = config.data.source.kind() != kind;
         if let Some(data) = &self.data {
             config.data_folder = std::fs::canonicalize(data)
                 .with_context(|| format!("--data {}: give the folder with the data", printable(data)))?;
-            config.data.source = held(data)?;
+            let held = held(data)?;
+            if !is_chosen {
+                config.data.source = config.data.source.of_kind(held);
+            }
         }
         config = config.with_all(&self.set).with_context(|| format!("--set {}", self.set.join(" --set ")))?;
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.threads = self.threads.unwrap_or(config.training.threads);
-        if config.data.source != Source::Strokes && config.data_folder().is_none() {
+        if config.data.source.kind() != SourceKind::Strokes && config.data_folder().is_none() {
             anyhow::bail!(
                 "data.source is \"{}\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits",
                 config.data.source.name()
@@ -78,7 +84,7 @@ fn possible(preset: Preset) -> PossibleValue {
 }
 
 /// What a path holds.
-fn held(data: &Path) -> anyhow::Result<Source> {
+fn held(data: &Path) -> anyhow::Result<SourceKind> {
     detect(data).with_context(|| format!("--data {}", printable(data)))
 }
 

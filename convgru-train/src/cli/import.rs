@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use convgru_model::export::to_smallest_safetensors;
-use convgru_model::import::layout::{Direction, Found, FoundStack, Incomplete, Layout};
-use convgru_model::import::network::{FoundNetwork, SYSTEMS};
+use convgru_model::import::layout::{DetectedStack, DetectedStacks, Direction, Incomplete, Layout};
+use convgru_model::import::network::{DetectedNetwork, ImportedNetwork, SYSTEMS};
 use convgru_model::import::{
     Checkpoint, NEEDS_64_BITS, layout, named_tensors, named_tensors_in_single_precision, network,
 };
@@ -22,7 +22,7 @@ use super::output;
 /// The entry of the metadata of what is written.
 pub(super) const STACKS: &str = "stacks";
 
-/// The entry where there are networks that are no stacks of a ConvGru.
+/// The entry where a network is not a stack of a ConvGru.
 pub(super) const NETWORKS: &str = "networks";
 
 /// Names of a group that are shown before it is cut short.
@@ -36,9 +36,10 @@ const SHOWN: usize = 4;
   convgru import --input raft-small.pth
   convgru import --input raft-small.pth --output raft.safetensors
 
-A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, or of a Recurrent,
-`stages.0.input_weights`; of several, each has its name before them. The metadata have names and
-configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is another among them.
+A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, where that computes the
+cells, otherwise of a Recurrent, `stages.0.input_weights`; of several, each has its name before them. The
+metadata have names and configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is a
+Recurrent among them.
 Both directions of a torch.nn.GRU are two stacks, `forward.` and `backward.` at the end of their names.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
@@ -139,18 +140,18 @@ impl Weights {
     }
 }
 
-/// Networks, and the stacks among the other tensors.
+/// DetectedNetworks, and the stacks among the other tensors.
 struct All<T> {
-    networks: Vec<FoundNetwork<T>>,
-    stacks: Found<T>,
+    networks: Vec<DetectedNetwork<T>>,
+    stacks: DetectedStacks<T>,
     /// What of both is not whole.
     incomplete: Vec<Incomplete>,
 }
 
 impl<T: Scalar> All<T> {
     fn find(tensors: Vec<(String, Tensor<T>)>, skipped: Vec<(String, String)>) -> Self {
-        let network::Networks { networks, rest, reasons, mut incomplete } = network::find(tensors);
-        let mut stacks = layout::find(&rest);
+        let network::DetectedNetworks { networks, rest, reasons, mut incomplete } = network::detect(tensors);
+        let mut stacks = layout::detect(&rest);
         // The first reason is that of the system which is more particular.
         let better: HashMap<String, String> = reasons.into_iter().rev().collect();
         for (name, reason) in &mut stacks.left {
@@ -179,9 +180,9 @@ impl<T: Scalar> All<T> {
 
 impl<T: Scalar> Parameters<T> for All<T> {
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        for FoundNetwork { name, imported, .. } in &self.networks {
+        for DetectedNetwork { name, network, .. } in &self.networks {
             let before = if self.several() { name } else { "" };
-            imported.parameters.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
+            network.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
         }
         let before = self.before_stacks();
         self.stacks.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
@@ -189,9 +190,9 @@ impl<T: Scalar> Parameters<T> for All<T> {
 
     fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
         let (several, before_stacks) = (self.several(), self.before_stacks().to_owned());
-        for FoundNetwork { name, imported, .. } in &mut self.networks {
+        for DetectedNetwork { name, network, .. } in &mut self.networks {
             let before = if several { name.as_str() } else { "" };
-            imported.parameters.for_each_mut(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
+            network.for_each_mut(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
         }
         self.stacks.for_each_mut(&mut |name, tensor| visit(&format!("{before_stacks}{name}"), tensor));
     }
@@ -199,16 +200,15 @@ impl<T: Scalar> Parameters<T> for All<T> {
 
 /// Writes networks and stacks.
 fn write<T: Scalar>(path: &Path, found: &All<T>) -> anyhow::Result<()> {
+    let is_stack = |network: &DetectedNetwork<T>| matches!(network.network, ImportedNetwork::ConvGru(_));
+    let entry = if found.networks.iter().all(is_stack) { STACKS } else { NETWORKS };
     let stacks = found.stacks.stacks.iter().map(description);
-    let (entry, description): (&str, Value) = match found.networks.is_empty() {
-        true => (STACKS, stacks.collect()),
-        false => (NETWORKS, found.networks.iter().map(description_of_network).chain(stacks).collect()),
-    };
+    let description: Value = found.networks.iter().map(description_of_network).chain(stacks).collect();
     let bytes = to_smallest_safetensors(found, &[(entry.to_owned(), description.to_string())])?;
     Ok(write_atomically(path, &bytes)?)
 }
 
-fn description<T: Scalar>(stack: &FoundStack<T>) -> Value {
+fn description<T: Scalar>(stack: &DetectedStack<T>) -> Value {
     let mut description = json!({
         "name": stack.name,
         "layout": stack.layout.system,
@@ -221,23 +221,30 @@ fn description<T: Scalar>(stack: &FoundStack<T>) -> Value {
     description
 }
 
-fn description_of_network<T: Scalar>(network: &FoundNetwork<T>) -> Value {
+fn description_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Value {
     json!({
         "name": network.name,
         "system": network.system,
-        "tensors": network.imported.published().collect::<Vec<_>>(),
-        "config": network.imported.config,
+        "tensors": network.tensors,
+        "config": match &network.network {
+            ImportedNetwork::ConvGru(network) => json!(network.config()),
+            ImportedNetwork::Recurrent(network) => json!(network.config()),
+        },
     })
 }
 
 /// A network and its cells.
-fn lines_of_network<T: Scalar>(network: &FoundNetwork<T>) -> Vec<String> {
-    let FoundNetwork { system, name, imported } = network;
-    let cells = imported.config.cells().count();
+fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
+    let DetectedNetwork { system, name, network, .. } = network;
+    let (config, engine) = match network {
+        ImportedNetwork::ConvGru(_) => (network.config(), "ConvGru"),
+        ImportedNetwork::Recurrent(_) => (network.config(), "Recurrent"),
+    };
+    let cells = config.cells().count();
     let of = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
     let name = if name.is_empty() { "(no prefix)" } else { name };
-    let mut lines = vec![format!("{name}  {of} of {system}, a network of `recurrent`")];
-    for (index, cell) in imported.config.cells().enumerate() {
+    let mut lines = vec![format!("{name}  {of} of {system}, a {engine}")];
+    for (index, cell) in config.cells().enumerate() {
         let [height, width] = cell.kernel_size;
         let second = cell.second_kernel_size.map(|[h, w]| format!(" then {h} x {w}")).unwrap_or_default();
         let dilated = match cell.dilation {
@@ -255,7 +262,7 @@ fn lines_of_network<T: Scalar>(network: &FoundNetwork<T>) -> Vec<String> {
 /// The stacks with their cells, and what is left by its reason.
 fn listing<T: Scalar>(found: &All<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
-    for FoundStack { layout, name, direction, stack } in &found.stacks.stacks {
+    for DetectedStack { layout, name, direction, stack } in &found.stacks.stacks {
         let layers = stack.layers.len();
         let of = if layers == 1 { "1 cell".to_owned() } else { format!("{layers} cells") };
         let name = if name.is_empty() { "(no prefix)" } else { name };

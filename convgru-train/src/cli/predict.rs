@@ -6,15 +6,18 @@ use std::process::ExitCode;
 use clap::Args;
 use convgru_model::Tensor;
 use convgru_train::MemoryBudget;
-use convgru_train::media::{read_frames, with_channels, write_frames};
+use convgru_train::dataset::{Axes, read_frames};
+use convgru_train::media::write_frames;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
 
 use super::output;
 
-/// Reads all frames of the input (.npy, .gif or a folder of .png) and writes
-/// the frames that the model expects to follow. Height and width may differ
+/// Continues a video with a trained model
+///
+/// Reads all frames of the input as the training read its data (range, axes, channels and size are those of
+/// data.frames where it was trained on frames) and writes the frames that the model expects to follow. Height and width may differ
 /// from those of the training; they must be multiples of the model's patch. Of an
 /// ensemble the mean over its members is written.
 #[derive(Args)]
@@ -25,9 +28,12 @@ pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue: .npy ([T, H, W] or [T, C, H, W]), .gif or a folder of .png
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif or a folder of .png
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
+    /// What the axes of an array are, such as tchw [default: data.frames.axes of the training]
+    #[arg(long, value_name = "AXES")]
+    axes: Option<Axes>,
     /// Frames to predict, at least 1
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: usize,
@@ -49,9 +55,12 @@ impl Predict {
     /// Predicts, and says what was written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let trained = TrainedModel::read(&self.checkpoint)?;
-        let channels = trained.config.model.image_channels();
+        let mut config = trained.frames_config();
+        config.axes = self.axes.clone().unwrap_or(config.axes);
         let budget = MemoryBudget::new(self.memory_mib, "--memory-mib");
-        let input = with_channels(read_frames(&self.input, &budget)?, channels)?;
+        let mut input = read_frames(&self.input, &config, &budget)?;
+        // A missing pixel is 0 for a network.
+        input.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
         let read = input.shape().to_vec();
         let prediction = with_threads(self.threads, || self.predict(&trained, input))??;
         write_frames(&self.out, &prediction)?;

@@ -3,6 +3,7 @@
 use convgru_model::ForecasterConfig;
 use toml::{Table, Value};
 
+use super::data_source::of_another_source;
 use super::suggest::{field, join, nearest, paths};
 use super::{RunConfig, SamplingDecay};
 use crate::optimizer::OptimizerKind;
@@ -82,6 +83,9 @@ pub(super) fn of_kinds_in(overlay: &Table, mut config: Table) -> Table {
 
 /// What to say about a field that a configuration does not have: whose it is, or the nearest one that there is.
 pub(super) fn unknown(path: &str, config: &Table) -> String {
+    if let Some(reason) = of_another_source(path) {
+        return reason;
+    }
     let mut known = Vec::new();
     for tagged in &SECTIONS {
         let fields = |kind: &&str| {
@@ -104,6 +108,7 @@ pub(super) fn unknown(path: &str, config: &Table) -> String {
         }
         known.extend(tagged.kinds.iter().flat_map(|kind| fields(&kind)));
     }
+    known.extend(RunConfig::of_each_source().flat_map(|config| paths(&RunConfig::table_of(&config))));
     known.extend(paths(config));
     match nearest(path, &known) {
         Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),

@@ -157,7 +157,7 @@ fn examples_of_the_documentation_are_valid() {
 
 #[test]
 fn examples_of_networks_in_the_documentation_are_valid_and_round_trip() {
-    use convgru_model::recurrent::{Recurrent, RecurrentConfig};
+    use convgru_model::composed::{Recurrent, RecurrentConfig};
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cells.md");
     let text = std::fs::read_to_string(path).unwrap();
     let examples: Vec<_> = text.split("```toml\n").skip(1).collect();

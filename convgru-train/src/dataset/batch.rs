@@ -108,6 +108,18 @@ pub struct SequenceMut<'a> {
     pub valid: Option<&'a mut [f32]>,
 }
 
+impl SequenceMut<'_> {
+    /// Writes values, NaN where a pixel is missing.
+    pub(super) fn put(&mut self, values: &[f32]) {
+        for (frame, &value) in self.frames.iter_mut().zip(values) {
+            *frame = if value.is_nan() { 0.0 } else { value };
+        }
+        for (valid, value) in self.valid.iter_mut().flat_map(|valid| valid.iter_mut()).zip(values) {
+            *valid = if value.is_nan() { 0.0 } else { 1.0 };
+        }
+    }
+}
+
 /// Some sequences of an epoch as tensors. They are made in parallel; the
 /// number of threads changes no bit.
 ///

@@ -2,26 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Split;
-use super::frames::FramesConfig;
-use super::radar::RadarConfig;
+use super::source_config::Fields;
+use super::{Source, Split};
 use crate::{Error, MemoryBudget, Result};
-
-/// Where sequences come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Source {
-    /// Handwriting-like digits drawn from strokes; needs no files.
-    #[default]
-    Strokes,
-    /// The images of MNIST (or of a data set with its file names and format)
-    /// from a folder.
-    Mnist,
-    /// Rain seen by radars, from a folder.
-    Radar,
-    /// Sequences of one's own: arrays, GIFs, folders of images.
-    Frames,
-}
 
 /// What happens when a file of a recording is damaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,53 +40,26 @@ impl OnCorrupt {
     }
 }
 
-impl Source {
-    /// The name in a configuration.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Strokes => "strokes",
-            Self::Mnist => "mnist",
-            Self::Radar => "radar",
-            Self::Frames => "frames",
-        }
-    }
-}
-
-/// Sequences: where they come from, how many, of how many frames; and what moving digits
-/// look like. Radar images have a section of their own.
-///
-/// The defaults are those of Moving MNIST (Srivastava et al. 2015): two digits
-/// of 28 x 28 pixels in frames of 64 x 64, ten frames in, ten frames to
-/// predict, 3.6 pixels per frame, which is a tenth of the free canvas of
-/// 64 - 28 = 36 pixels.
+/// Sequences: where they come from, how many, of how many frames. In TOML the fields of the source stand beside these: those of
+/// moving digits in `[data]` itself, all others in a section of their own, which chooses the source.
 ///
 /// ```
-/// use convgru_train::dataset::DataConfig;
+/// use convgru_train::dataset::{DataConfig, DigitsConfig, Source};
 ///
-/// let config = DataConfig { digits: 3, ..DataConfig::default() };
+/// let digits = DigitsConfig { digits: 3, ..DigitsConfig::default() };
+/// let config = DataConfig { source: Source::Strokes(digits), ..DataConfig::default() };
 /// assert!(config.validate().is_ok());
 /// assert_eq!(config.steps(), 20);
 ///
-/// let error = DataConfig { size: 20, ..config }.validate().unwrap_err();
+/// let digits = DigitsConfig { size: 20, ..DigitsConfig::default() };
+/// let error = DataConfig { source: Source::Strokes(digits), ..config }.validate().unwrap_err();
 /// assert!(error.to_string().starts_with("config field `data.size`"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(try_from = "Fields", into = "Fields")]
 pub struct DataConfig {
-    /// Where sequences come from: `"strokes"`, `"mnist"`, `"radar"` or `"frames"`.
+    /// Where sequences come from: `"strokes"`, `"mnist"`, `"radar"` or `"frames"`, and the fields of that source.
     pub source: Source,
-    /// Digits per sequence, 1 to 16.
-    pub digits: usize,
-    /// Height and width of a frame in pixels, larger than `digit_size`, at most 1024.
-    pub size: usize,
-    /// Height and width of a digit's image in pixels, at least 8. The digit
-    /// itself fills about 20/28 of it.
-    pub digit_size: usize,
-    /// Lowest speed of a digit in pixels per frame; 0 stands still.
-    pub min_speed: f64,
-    /// Highest speed of a digit in pixels per frame, at most `size - digit_size`.
-    /// Each digit's speed is drawn uniformly between the two.
-    pub max_speed: f64,
     /// Frames the model reads, 1 to 1000.
     pub input_frames: usize,
     /// Frames the model predicts, 1 to 1000.
@@ -124,21 +80,12 @@ pub struct DataConfig {
     /// Batches of a training that are made ahead, while steps are taken: 0 to 1000, 0 for none. The
     /// result does not depend on it.
     pub prefetch: usize,
-    /// Radar images, for the source `"radar"`.
-    pub radar: RadarConfig,
-    /// Sequences of one's own, for the source `"frames"`.
-    pub frames: FramesConfig,
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
-            source: Source::Strokes,
-            digits: 2,
-            size: 64,
-            digit_size: 28,
-            min_speed: 3.6,
-            max_speed: 3.6,
+            source: Source::default(),
             input_frames: 10,
             output_frames: 10,
             train_sequences: 10_000,
@@ -147,8 +94,6 @@ impl Default for DataConfig {
             on_corrupt: OnCorrupt::Stop,
             memory_mib: 4096,
             prefetch: 2,
-            radar: RadarConfig::default(),
-            frames: FramesConfig::default(),
         }
     }
 }
@@ -176,27 +121,22 @@ impl DataConfig {
 
     /// The shape of a frame, `[C, H, W]`, where the configuration alone decides it.
     pub fn frame_shape(&self) -> Option<[usize; 3]> {
-        match self.source {
-            Source::Strokes | Source::Mnist => Some([1, self.size, self.size]),
-            Source::Radar => {
-                let [height, width] = self.radar.crop;
+        match &self.source {
+            Source::Strokes(digits) | Source::Mnist(digits) => Some([1, digits.size, digits.size]),
+            Source::Radar(radar) => {
+                let [height, width] = radar.crop;
                 (height > 0).then_some([1, height, width])
             }
-            Source::Frames => None,
+            Source::Frames(_) => None,
         }
-    }
-
-    /// The pixels a digit may travel along one axis: `size - digit_size`.
-    pub(super) fn free_canvas(&self) -> usize {
-        self.size - self.digit_size
     }
 
     /// The budget of one reading, and what helps where it is too small.
     pub(super) fn budget(&self) -> MemoryBudget {
         let advice = match self.source {
-            Source::Radar => ", raise data.radar.downsample, or choose fewer events",
-            Source::Frames => ", or set data.frames.resize",
-            Source::Strokes | Source::Mnist => "",
+            Source::Radar(_) => ", raise data.radar.downsample, or choose fewer events",
+            Source::Frames(_) => ", or set data.frames.resize",
+            Source::Strokes(_) | Source::Mnist(_) => "",
         };
         MemoryBudget::with_advice(self.memory_mib, "data.memory_mib", advice)
     }
@@ -209,16 +149,16 @@ impl DataConfig {
     pub fn validate(&self) -> Result<()> {
         within("input_frames", self.input_frames, 1, 1000)?;
         within("output_frames", self.output_frames, 1, 1000)?;
-        match self.source {
-            Source::Strokes | Source::Mnist => self.validate_digits()?,
-            Source::Radar => self.radar.validate()?,
-            Source::Frames => self.frames.validate()?,
+        match &self.source {
+            Source::Strokes(digits) | Source::Mnist(digits) => digits.validate()?,
+            Source::Radar(radar) => radar.validate()?,
+            Source::Frames(frames) => frames.validate()?,
         }
         let values = self.frame_shape().map_or(0, |frame| self.steps() * frame.iter().product::<usize>());
         if values > LARGEST_SEQUENCE {
             let [_, height, width] = self.frame_shape().unwrap_or_default();
             return Err(invalid(
-                if self.source == Source::Radar { "radar.crop" } else { "size" },
+                if matches!(self.source, Source::Radar(_)) { "radar.crop" } else { "size" },
                 format!(
                     "is too large: a sequence of {} frames of {height} x {width} has {values} values, but at most {LARGEST_SEQUENCE} are possible; take smaller or fewer frames",
                     self.steps()
@@ -230,43 +170,6 @@ impl DataConfig {
         within("test_sequences", self.test_sequences, 1, MOST_SEQUENCES)?;
         within("prefetch", self.prefetch, 0, 1000)?;
         within("memory_mib", self.memory_mib, 1, 1 << 20)
-    }
-
-    fn validate_digits(&self) -> Result<()> {
-        within("digits", self.digits, 1, 16)?;
-        within("digit_size", self.digit_size, 8, 1023)?;
-        if self.size <= self.digit_size {
-            return Err(invalid(
-                "size",
-                format!(
-                    "is {}, but a frame must be larger than a digit, which is data.digit_size = {}",
-                    self.size, self.digit_size
-                ),
-            ));
-        }
-        within("size", self.size, 9, 1024)?;
-        self.validate_speed()
-    }
-
-    fn validate_speed(&self) -> Result<()> {
-        let fastest = self.free_canvas() as f64;
-        // Written so that NaN fails.
-        if !(self.min_speed >= 0.0 && self.min_speed <= fastest) {
-            return Err(invalid(
-                "min_speed",
-                format!("is {}, but must be 0 to {fastest} (data.size - data.digit_size)", self.min_speed),
-            ));
-        }
-        if !(self.max_speed >= self.min_speed && self.max_speed <= fastest) {
-            return Err(invalid(
-                "max_speed",
-                format!(
-                    "is {}, but must be data.min_speed = {} to {fastest} (data.size - data.digit_size)",
-                    self.max_speed, self.min_speed
-                ),
-            ));
-        }
-        Ok(())
     }
 }
 
@@ -284,6 +187,7 @@ pub(super) fn within(field: &str, value: usize, low: usize, high: usize) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::DigitsConfig;
 
     #[test]
     fn defaults_are_valid_and_survive_toml() {
@@ -292,7 +196,6 @@ mod tests {
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<DataConfig>(&text).unwrap(), config);
         assert_eq!(toml::from_str::<DataConfig>("").unwrap(), config);
-        assert_eq!(toml::from_str::<DataConfig>("source = \"mnist\"").unwrap().source, Source::Mnist);
     }
 
     #[test]
@@ -305,31 +208,32 @@ mod tests {
 
     #[test]
     fn each_field_has_limits_that_name_it() {
-        type Change = fn(&mut DataConfig);
+        type Change = fn(&mut DataConfig, &mut DigitsConfig);
         let changes: [(&str, Change); 19] = [
-            ("digits", |c| c.digits = 0),
-            ("digits", |c| c.digits = 17),
-            ("digit_size", |c| c.digit_size = 7),
-            ("digit_size", |c| c.digit_size = usize::MAX),
-            ("size", |c| c.size = 28),
-            ("size", |c| c.size = 1025),
-            ("size", |c| (c.size, c.input_frames) = (1024, 1000)),
-            ("input_frames", |c| c.input_frames = 0),
-            ("output_frames", |c| c.output_frames = 0),
-            ("output_frames", |c| c.output_frames = usize::MAX),
-            ("min_speed", |c| c.min_speed = -1.0),
-            ("min_speed", |c| c.min_speed = f64::NAN),
-            ("max_speed", |c| c.max_speed = 36.5),
-            ("max_speed", |c| c.max_speed = f64::INFINITY),
-            ("max_speed", |c| c.min_speed = 4.0),
-            ("train_sequences", |c| c.train_sequences = 0),
-            ("validation_sequences", |c| c.validation_sequences = 0),
-            ("test_sequences", |c| c.test_sequences = usize::MAX),
-            ("prefetch", |c| c.prefetch = usize::MAX),
+            ("digits", |_, d| d.digits = 0),
+            ("digits", |_, d| d.digits = 17),
+            ("digit_size", |_, d| d.digit_size = 7),
+            ("digit_size", |_, d| d.digit_size = usize::MAX),
+            ("size", |_, d| d.size = 28),
+            ("size", |_, d| d.size = 1025),
+            ("size", |c, d| (d.size, c.input_frames) = (1024, 1000)),
+            ("input_frames", |c, _| c.input_frames = 0),
+            ("output_frames", |c, _| c.output_frames = 0),
+            ("output_frames", |c, _| c.output_frames = usize::MAX),
+            ("min_speed", |_, d| d.min_speed = -1.0),
+            ("min_speed", |_, d| d.min_speed = f64::NAN),
+            ("max_speed", |_, d| d.max_speed = 36.5),
+            ("max_speed", |_, d| d.max_speed = f64::INFINITY),
+            ("max_speed", |_, d| d.min_speed = 4.0),
+            ("train_sequences", |c, _| c.train_sequences = 0),
+            ("validation_sequences", |c, _| c.validation_sequences = 0),
+            ("test_sequences", |c, _| c.test_sequences = usize::MAX),
+            ("prefetch", |c, _| c.prefetch = usize::MAX),
         ];
         for (name, change) in changes {
-            let mut config = DataConfig::default();
-            change(&mut config);
+            let (mut config, mut digits) = (DataConfig::default(), DigitsConfig::default());
+            change(&mut config, &mut digits);
+            config.source = Source::Strokes(digits);
             match config.validate().unwrap_err() {
                 Error::Config { field, reason } => {
                     assert_eq!(field, format!("data.{name}"));

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use rand_chacha::ChaCha8Rng;
 
 use super::Split;
-use super::idx::IdxImages;
 use super::moving_digits::DigitSource;
 use super::random::below;
 use super::resample::Resampler;
-use crate::shown::shown;
+use super::source::idx::IdxImages;
+use crate::printable::printable;
 use crate::storage::{Disk, is_file};
 use crate::{Error, MemoryBudget, Result};
 
@@ -111,7 +111,7 @@ fn find(folder: &Path, split: Split) -> Result<PathBuf> {
         }
     }
     Err(Error::Data {
-        what: shown(folder),
+        what: printable(folder),
         reason: format!(
             "has no MNIST {split} images; looked for {}. Put MNIST's files there under their own names, or \
              train without files by data.source = \"strokes\"",
@@ -123,10 +123,9 @@ fn find(folder: &Path, split: Split) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::fixtures;
     use crate::dataset::fixtures::budget;
-    use crate::dataset::idx::tests::counting;
     use crate::dataset::random::{Purpose, SampleKey, generator};
+    use crate::dataset::source::idx::tests::counting;
 
     #[test]
     fn training_validation_and_test_share_no_image() {
@@ -192,7 +191,7 @@ mod tests {
 
     #[test]
     fn the_real_files_have_the_published_counts() {
-        let Some(folder) = fixtures::mnist_folder() else {
+        let Some(folder) = crate::fixtures::data_folder("mnist") else {
             return;
         };
         for (split, count) in [(Split::Train, 55_000), (Split::Validation, 5_000), (Split::Test, 10_000)] {

@@ -2,40 +2,48 @@
 
 mod batch;
 mod config;
+mod digits_config;
 mod fingerprint;
+mod folder;
 mod frames;
+mod gridded;
 mod gzip;
-mod hdf5;
-mod idx;
 mod mnist;
-mod moment;
 mod moving_digits;
-mod npy_file;
-mod npz;
 mod order;
-mod quantity;
 mod radar;
 mod random;
-mod recording;
 mod resample;
-mod strokes;
+pub(crate) mod source;
+pub(crate) mod source_config;
+mod splits;
+mod synthetic_digits;
+mod timestamp;
 mod trajectory;
+mod units;
+mod windows;
 
 use std::path::Path;
 
 pub use batch::{Batch, SequenceMut, batch};
-pub use config::{DataConfig, OnCorrupt, Source};
+pub use config::{DataConfig, OnCorrupt};
+pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
-pub use frames::{Axes, FramesConfig};
-pub use moving_digits::MovingDigits;
-pub use npy_file::NpyFile;
+pub use frames::{FramesConfig, read_frames};
 pub use order::order;
-pub use quantity::{Quantity, Reflectivity, Transform};
 pub use radar::{Events, RadarConfig, RadarScale};
+pub use source::Axes;
+pub(crate) use source::NumberType;
+pub use source_config::{Source, SourceKind};
+pub use splits::Splits;
+pub use units::{Quantity, Reflectivity, Transform};
 
-use crate::shown::shown;
-use crate::{Error, Result, budget};
+use self::mnist::MnistDigits;
+use self::moving_digits::MovingDigits;
+use self::synthetic_digits::SyntheticDigits;
+use crate::printable::printable;
+use crate::{Error, Result};
 
 /// What sequences are used for. The splits share no digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,11 +135,7 @@ pub trait SequenceDataset: Send + Sync {
 
 /// Opens the data set of a split.
 ///
-/// Without a path the digits are drawn from strokes; with the path of a folder
-/// they are those of MNIST's files in it, and `config.source` must say so. The
-/// path of a `.npy` file stands for its sequences, whatever the source, and is
-/// a test set. Radar images and frames of one's own are read from the path when `config.source`
-/// says so.
+/// Without a path the digits are drawn from strokes. All other sources read what `config.source` says from the path.
 ///
 /// # Errors
 /// [`Error::Config`] if the configuration is invalid or its source does not go
@@ -144,24 +148,33 @@ pub fn open(
     seed: u64,
 ) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
-    match (config.source, path.filter(|path| path.is_file() || is_npy(path))) {
-        (Source::Radar, _) => Ok(Box::new(radar::open(config, given(config, path)?, split, seed)?)),
-        (Source::Frames, _) => Ok(Box::new(frames::open(config, given(config, path)?, split)?)),
-        (_, Some(file)) => open_file(config, file, split),
-        (_, None) => Ok(Box::new(moving_digits::open(config, path, split, seed)?)),
+    match &config.source {
+        Source::Strokes(digits) => {
+            let source = SyntheticDigits::new(digits.digit_size);
+            no_path(path)?;
+            Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
+        }
+        Source::Mnist(digits) => {
+            let source = MnistDigits::open(given(config, path)?, split, digits.digit_size, &config.budget())?;
+            Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
+        }
+        Source::Radar(radar) => Ok(Box::new(radar::open(config, radar, given(config, path)?, split, seed)?)),
+        Source::Frames(frames) => Ok(Box::new(frames::open(config, frames, given(config, path)?, split)?)),
     }
 }
 
 /// Opens everything at a path as a test set, for data that nothing was trained on: of radar images all
-/// events, of anything else what [`open`] takes for the test.
+/// events, of frames all sequences (of a folder `test` where there are folders for splits), of anything else what [`open`] takes for
+/// the test. Sequences of one large array are read when they are asked for.
 ///
 /// # Errors
 /// Those of [`open`].
 pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn SequenceDataset>> {
     config.validate()?;
-    match config.source {
-        Source::Radar => Ok(Box::new(radar::open_whole(config, path)?)),
-        _ => open(config, Some(path), Split::Test, seed),
+    match &config.source {
+        Source::Radar(radar) => Ok(Box::new(radar::open_whole(config, radar, path)?)),
+        Source::Frames(frames) => frames::open_whole(config, frames, path),
+        Source::Strokes(_) | Source::Mnist(_) => open(config, Some(path), Split::Test, seed),
     }
 }
 
@@ -170,66 +183,55 @@ fn given<'a>(config: &DataConfig, path: Option<&'a Path>) -> Result<&'a Path> {
     path.ok_or_else(|| Error::Config {
         field: "data.source".into(),
         reason: format!(
-            "is \"{}\", which reads files, but no data folder is given; name it with --data",
+            "is \"{}\", which reads files, but no data folder is given; name it with --data, or set the source to \"strokes\", which needs \
+             no files",
             config.source.name()
         ),
     })
+}
+
+/// Fails if a path is given to a source without files.
+fn no_path(path: Option<&Path>) -> Result<()> {
+    match path {
+        None => Ok(()),
+        Some(path) => Err(Error::Config {
+            field: "data.source".into(),
+            reason: format!(
+                "is \"strokes\", which reads no files, but the data folder {} is given; set it to the source of these data, such as \
+                 \"mnist\", or leave the folder out",
+                printable(path)
+            ),
+        }),
+    }
 }
 
 /// The source that the files in a folder, or a file, are for.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Data`] if no file is of a known kind.
-pub fn detect(path: &Path) -> Result<Source> {
+pub fn detect(path: &Path) -> Result<SourceKind> {
     std::fs::metadata(path).map_err(Error::io("find", path))?;
     let budget = DataConfig::default().budget();
     let (mut count, [mut radar, mut mnist, mut frames]) = (0, [false; 3]);
-    radar::each_file(path, &mut |file| {
+    folder::each_file(path, &mut |file| {
         count += 1;
         radar = radar || file.is_file() && radar::is_radar(&file, &budget)?;
         mnist = mnist || mnist::is_images(&file);
-        frames = frames || frames::is_frames(&file);
+        frames = frames || source::is_frames(&file);
         Ok(())
     })?;
     match [radar, mnist, frames] {
-        [true, _, _] => Ok(Source::Radar),
-        [_, true, _] => Ok(Source::Mnist),
-        [_, _, true] => Ok(Source::Frames),
+        [true, _, _] => Ok(SourceKind::Radar),
+        [_, true, _] => Ok(SourceKind::Mnist),
+        [_, _, true] => Ok(SourceKind::Frames),
         [false, false, false] => Err(Error::Data {
-            what: shown(path),
+            what: printable(path),
             reason: format!(
                 "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
                  (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)"
             ),
         }),
     }
-}
-
-fn is_npy(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
-}
-
-fn open_file(config: &DataConfig, path: &Path, split: Split) -> Result<Box<dyn SequenceDataset>> {
-    if !is_npy(path) {
-        return Err(Error::Format {
-            path: path.to_path_buf(),
-            reason: "is no .npy file; give one, or the folder that holds MNIST's files".into(),
-        });
-    }
-    if split != Split::Test {
-        return Err(Error::Data {
-            what: shown(path),
-            reason: format!(
-                "is a test set and cannot serve as the {split} split; give the folder with MNIST's files"
-            ),
-        });
-    }
-    let file = NpyFile::open(path)?;
-    file.expect_steps(config.input_frames, config.output_frames)?;
-    let sequence =
-        budget::bytes_of(size_of::<f32>(), &file.frame_shape()).saturating_mul(file.steps() as u64);
-    config.budget().keep(path, sequence)?;
-    Ok(Box::new(file))
 }
 
 /// Fails unless the index exists and the buffers have the size of a sequence.

@@ -117,7 +117,7 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn the_source_and_the_path_must_go_together() {
     let strokes = DataConfig::default();
-    let mnist = DataConfig { source: Source::Mnist, ..DataConfig::default() };
+    let mnist = DataConfig { source: Source::Mnist(DigitsConfig::default()), ..DataConfig::default() };
     let message = |config: &DataConfig, path: Option<&Path>, split| match open(config, path, split, 0) {
         Ok(dataset) => panic!("opened {}", dataset.name()),
         Err(error) => error.to_string(),
@@ -127,35 +127,16 @@ fn the_source_and_the_path_must_go_together() {
     assert!(message(&strokes, Some(folder.path()), Split::Train).contains("reads no files"));
     assert!(message(&mnist, Some(folder.path()), Split::Train).contains("train-images-idx3-ubyte.gz"));
     assert!(message(&mnist, Some(&folder.path().join("none")), Split::Train).contains("none"));
-    assert!(message(&strokes, Some(Path::new("none.npy")), Split::Test).starts_with("cannot open none.npy"));
     let text = folder.path().join("notes.txt");
     std::fs::write(&text, "hello").unwrap();
-    assert!(message(&mnist, Some(&text), Split::Test).contains("no .npy file"));
+    assert!(message(&mnist, Some(&text), Split::Test).starts_with("cannot open the data folder"));
+    let frames = DataConfig { source: Source::Frames(FramesConfig::default()), ..DataConfig::default() };
+    assert!(message(&frames, None, Split::Test).contains("no data folder is given"));
+    assert!(message(&frames, Some(Path::new("none.npy")), Split::Test).starts_with("cannot "));
+    assert!(message(&frames, Some(&text), Split::Test).contains("holds no sequences"));
     let array = folder.path().join("test.npy");
     std::fs::write(&array, "hello").unwrap();
-    assert!(message(&mnist, Some(&array), Split::Train).contains("test set"));
-    assert!(message(&mnist, Some(&array), Split::Test).contains("no .npy file"));
-}
-
-#[test]
-fn a_file_of_sequences_is_opened_as_a_test_set() {
-    use npyz::WriterBuilder;
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("sequences.npy");
-    let file = std::fs::File::create(&path).unwrap();
-    let options = npyz::WriteOptions::new().default_dtype().shape(&[20, 3, 6, 10]);
-    let mut writer = options.writer(file).begin_nd().unwrap();
-    writer.extend((0..20 * 3 * 60).map(|i: u32| (i % 251) as u8)).unwrap();
-    writer.finish().unwrap();
-    let dataset = open(&DataConfig::default(), Some(&path), Split::Test, 0).unwrap();
-    assert_eq!((dataset.name(), dataset.len(), dataset.steps()), ("sequences.npy", 3, 20));
-    let tensor = batch(&*dataset, 0, &[0, 1, 2]).unwrap().frames;
-    assert_eq!(tensor.shape(), [20, 3, 1, 6, 10]);
-    // The axes of the file and of the batch agree, so that the values do, too.
-    let same = tensor.as_slice().iter().enumerate().all(|(i, &v)| v == (i % 251) as f32 / 255.0);
-    assert!(same);
-    let config = DataConfig { output_frames: 11, ..DataConfig::default() };
-    assert!(open(&config, Some(&path), Split::Test, 0).is_err());
+    assert!(message(&frames, Some(&array), Split::Test).contains("no .npy file"));
 }
 
 #[test]
@@ -167,4 +148,30 @@ fn the_splits_draw_different_digits() {
     assert_ne!(first(Split::Train), first(Split::Validation));
     assert_ne!(first(Split::Train), first(Split::Test));
     assert_ne!(first(Split::Validation), first(Split::Test));
+}
+
+#[test]
+fn splits_that_are_opened_together_are_those_opened_alone() {
+    let data = DataConfig::default();
+    let Splits { train, validation, test } = Splits::open(&data, None, 7).unwrap();
+    for (split, together) in [(Split::Train, train), (Split::Validation, validation), (Split::Test, test)] {
+        let alone = open(&data, None, split, 7).unwrap();
+        assert_eq!(batch(&*together, 0, &[3]).unwrap(), batch(&*alone, 0, &[3]).unwrap(), "{split}");
+    }
+}
+
+#[test]
+fn splits_have_frames_of_one_shape() {
+    let folder = tempfile::tempdir().unwrap();
+    for (split, width) in [("train", 6), ("validation", 6), ("test", 5)] {
+        std::fs::create_dir(folder.path().join(split)).unwrap();
+        let frames = Tensor::from_fn(&[4, 1, 4, width], |i| (i % 3) as f32 / 2.0);
+        crate::media::write_frames(folder.path().join(split).join("a.npy"), &frames).unwrap();
+    }
+    let source = Source::Frames(FramesConfig::default());
+    let data = DataConfig { source, input_frames: 2, output_frames: 2, ..DataConfig::default() };
+    let error = Splits::open(&data, Some(folder.path()), 0).err().unwrap().to_string();
+    for words in ["[1, 4, 5]", "[1, 4, 6]", "(test", "(train"] {
+        assert!(error.contains(words), "{error}");
+    }
 }

@@ -16,6 +16,7 @@ mod literal;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::dataset::NumberType;
 use crate::{Error, input};
 
 /// The first bytes of every file.
@@ -26,8 +27,6 @@ const LONGEST_TEXT: usize = 4096;
 const ALIGNMENT: usize = 64;
 /// No array may have more elements: their bytes still fit into a file's length.
 const MOST_ELEMENTS: usize = 1 << 58;
-/// How far rounding may carry a brightness out of 0..=1; it is clamped then.
-const TOLERANCE: f64 = 1e-6;
 
 /// How a number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,15 +81,15 @@ impl Element {
         }
     }
 
-    /// The brightness that a number stands for: `uint8` is divided by 255, `uint16` by 65535, others are
-    /// within 0..=1 up to rounding. `None` if they are not.
-    pub(crate) fn brightness(self, number: f64) -> Option<f32> {
+    /// The type of its numbers.
+    pub(crate) fn number_type(self) -> NumberType {
         match self {
-            Self::Byte => return Some((number / 255.0) as f32),
-            Self::Word(_) => return Some((number / 65535.0) as f32),
-            Self::Short(_) | Self::Single(_) | Self::Double(_) => {}
+            Self::Byte => NumberType::Unsigned(1),
+            Self::Word(_) => NumberType::Unsigned(2),
+            Self::Short(_) => NumberType::Signed(2),
+            Self::Single(_) => NumberType::Float(4),
+            Self::Double(_) => NumberType::Float(8),
         }
-        (-TOLERANCE..=1.0 + TOLERANCE).contains(&number).then(|| number.clamp(0.0, 1.0) as f32)
     }
 
     /// The numbers in `data`, whose length is a multiple of [`bytes`](Self::bytes).
@@ -184,6 +183,15 @@ impl NpyHeader {
             shape: array.shape,
             bytes: (magic.len() + version.len() + length_bytes + length) as u64,
         })
+    }
+
+    /// The axes as they lie in the file, the one that varies slowest first.
+    pub(crate) fn stored_shape(&self) -> Vec<usize> {
+        let mut shape = self.shape.clone();
+        if self.fortran_order {
+            shape.reverse();
+        }
+        shape
     }
 
     /// The number of numbers.

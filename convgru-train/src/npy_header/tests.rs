@@ -79,20 +79,6 @@ fn numbers_are_read_in_both_byte_orders() {
 }
 
 #[test]
-fn brightness_is_from_zero_to_one_up_to_rounding() {
-    for byte in 0..=255u8 {
-        assert_eq!(Element::Byte.brightness(byte.into()), Some(f32::from(byte) / 255.0));
-    }
-    let single = Element::Single(ByteOrder::Little);
-    for (number, expected) in [(0.25, Some(0.25)), (1.0 + 1e-7, Some(1.0)), (-1e-7, Some(0.0))] {
-        assert_eq!(single.brightness(number), expected);
-    }
-    for number in [1.1, -0.1, f64::NAN, f64::INFINITY] {
-        assert_eq!(single.brightness(number), None);
-    }
-}
-
-#[test]
 fn damaged_headers_say_what_is_wrong() {
     let shape = |shape: &str| format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
     for (text, words) in [

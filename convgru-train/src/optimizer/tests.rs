@@ -1,4 +1,4 @@
-use convgru_model::recurrent::RecurrentParameters;
+use convgru_model::composed::RecurrentParameters;
 use convgru_model::{Parameters, Scalar, Tensor};
 use proptest::prelude::*;
 

@@ -219,7 +219,12 @@ fn panes_of_the_animation_show_their_frames() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("prediction.gif");
     crate::write_atomically(&path, &animation(std::slice::from_ref(&panel)).unwrap()).unwrap();
-    let frames = crate::media::read_frames(&path, &crate::MemoryBudget::new(512, "a test")).unwrap();
+    let frames = crate::dataset::read_frames(
+        &path,
+        &crate::dataset::FramesConfig::default(),
+        &crate::MemoryBudget::new(512, "a test"),
+    )
+    .unwrap();
     let (height, width) = (frames.shape()[2], frames.shape()[3]);
     let red = |frame: usize, x: usize, y: usize| frames.slice(frame)[y * width + x];
     // Letters are two pixels high each: the panes begin below two gaps and 14 pixels.

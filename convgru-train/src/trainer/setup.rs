@@ -7,7 +7,7 @@ use super::evaluation::mean_frame;
 use super::learner::Learner;
 use super::memory;
 use crate::config::RunConfig;
-use crate::dataset::{Fingerprint, SequenceDataset, Split, open};
+use crate::dataset::{Fingerprint, SequenceDataset, Splits};
 use crate::{Error, Result};
 
 /// What a [`Trainer`](super::Trainer) works with, all of it made from the configuration alone.
@@ -16,6 +16,7 @@ pub(super) struct Setup {
     pub(super) data: Fingerprint,
     pub(super) loader: DataLoader,
     pub(super) validation: Box<dyn SequenceDataset>,
+    pub(super) test: Box<dyn SequenceDataset>,
     pub(super) mean_frame: Tensor<f32>,
     pub(super) learner: Learner,
 }
@@ -27,11 +28,10 @@ impl Setup {
     /// Those of the configuration and the data.
     pub(super) fn new(config: &RunConfig) -> Result<Self> {
         config.validate()?;
-        let dataset = |split| open(&config.data, config.data_folder(), split, config.training.seed);
-        let loader = DataLoader::new(dataset(Split::Train)?, config);
-        let validation = dataset(Split::Validation)?;
+        let Splits { train, validation, test } =
+            Splits::open(&config.data, config.data_folder(), config.training.seed)?;
+        let loader = DataLoader::new(train, config);
         config.expect_frames(loader.dataset())?;
-        config.expect_frames(validation.as_ref())?;
         expect_micro_batches(config, loader.dataset())?;
         expect_pictures(loader.dataset())?;
         memory::expect_enough(config, loader.dataset().frame_shape())?;
@@ -40,6 +40,7 @@ impl Setup {
             mean_frame: mean_frame(loader.dataset(), config.training.batch_size)?,
             learner: Learner::new(config, &loader.dataset().quantity().transform)?,
             validation,
+            test,
             loader,
         })
     }

@@ -66,6 +66,8 @@ pub struct TrainedRun {
     pub mean_frame: Tensor<f32>,
     /// The validation sequences.
     pub(super) validation: Box<dyn SequenceDataset>,
+    /// The test sequences.
+    pub(super) test: Box<dyn SequenceDataset>,
     /// Everything measured on the way.
     pub history: History,
     /// The share of the time of the steps since the run began or was resumed in which they waited for data, 0 to 1.
@@ -147,7 +149,8 @@ impl<'a> Trainer<'a> {
             steps: training.steps,
             batch_size: training.batch_size,
         });
-        for data in [self.setup.loader.dataset(), self.setup.validation.as_ref()] {
+        let Setup { loader, validation, test, .. } = &self.setup;
+        for data in [loader.dataset(), validation.as_ref(), test.as_ref()] {
             data.warnings().iter().for_each(|warning| observer.observe(&Event::Warning(warning)));
         }
         self.began = Instant::now();
@@ -335,6 +338,7 @@ impl<'a> Trainer<'a> {
             folder: self.folder,
             mean_frame,
             validation: self.setup.validation,
+            test: self.setup.test,
             history: self.history,
             data_wait,
         })))

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use convgru_train::MemoryBudget;
 use convgru_train::config::RunConfig;
-use convgru_train::dataset::{DataConfig, OnCorrupt, Source, Split, detect, open, open_whole};
-use convgru_train::media::{read_frames, read_sequences};
+use convgru_train::dataset::{
+    DataConfig, DigitsConfig, FramesConfig, OnCorrupt, RadarConfig, Source, SourceKind, Split, detect, open,
+    open_whole, read_frames,
+};
 use convgru_train::tune::SearchConfig;
 use tempfile::{TempDir, tempdir};
 
@@ -22,16 +24,30 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn frames(mebibytes: usize) -> DataConfig {
-    let mut config = DataConfig { source: Source::Frames, memory_mib: mebibytes, ..DataConfig::default() };
-    (config.input_frames, config.output_frames) = (1, 1);
-    config
+    frames_of(mebibytes, FramesConfig::default())
+}
+
+fn frames_of(mebibytes: usize, frames: FramesConfig) -> DataConfig {
+    let source = Source::Frames(frames);
+    DataConfig { source, memory_mib: mebibytes, input_frames: 1, output_frames: 1, ..DataConfig::default() }
 }
 
 fn radar(mebibytes: usize) -> DataConfig {
-    let mut config = DataConfig { source: Source::Radar, ..frames(mebibytes) };
-    (config.radar.downsample, config.radar.crop) = (1, [0, 0]);
-    (config.radar.minimum_rain, config.radar.minimum_measured) = (0.0, 0.0);
-    config
+    radar_of(mebibytes, whole_images())
+}
+
+fn radar_of(mebibytes: usize, radar: RadarConfig) -> DataConfig {
+    DataConfig { source: Source::Radar(radar), ..frames(mebibytes) }
+}
+
+fn whole_images() -> RadarConfig {
+    RadarConfig {
+        downsample: 1,
+        crop: [0, 0],
+        minimum_rain: 0.0,
+        minimum_measured: 0.0,
+        ..RadarConfig::default()
+    }
 }
 
 /// Opens all splits within what is allowed, whether they can be used or not; the errors.
@@ -103,7 +119,14 @@ fn arrays_of_many_frames_or_sequences() {
     std::fs::write(path("empty.npy"), header("(1099511627776, 0, 4)")).unwrap();
     damaged("frames of nothing", &frames(1), &path("empty.npy"));
     let budget = MemoryBudget::new(1, "--memory-mib");
-    assert!(bounded("frames of nothing", MIB, || read_sequences(path("empty.npy"), &budget)).is_err());
+    assert!(
+        bounded("frames of nothing", MIB, || read_frames(
+            path("empty.npy"),
+            &FramesConfig::default(),
+            &budget
+        ))
+        .is_err()
+    );
 }
 
 #[test]
@@ -124,8 +147,7 @@ fn gifs_of_many_large_frames() {
     }
     refused("24 GIFs of 512 x 512", &frames(16), folder.path());
     fits("24 GIFs of 512 x 512 that fit", &frames(96), folder.path());
-    let mut small = frames(8);
-    small.frames.resize = [16, 16];
+    let small = frames_of(8, FramesConfig { resize: [16, 16], ..FramesConfig::default() });
     fits("24 GIFs that fit once they are small", &small, folder.path());
 }
 
@@ -140,7 +162,9 @@ fn images_for_predictions() {
     let read = |name: &str, mebibytes: usize| {
         let budget = MemoryBudget::new(mebibytes, "--memory-mib");
         bounded(name, allowed(size(&path(name)), mebibytes), || {
-            read_frames(path(name), &budget).map(|_| ()).map_err(|error| error.to_string())
+            read_frames(path(name), &FramesConfig::default(), &budget)
+                .map(|_| ())
+                .map_err(|error| error.to_string())
         })
     };
     read("a.gif", 512).unwrap();
@@ -174,13 +198,10 @@ fn radar_images_that_unpack_to_much() {
     refused("60 images of 8192 x 8192", &radar(256), folder.path());
     write(60, 1024);
     refused("60 images of 1024 x 1024", &radar(16), folder.path());
-    let mut coarse = radar(16);
-    coarse.radar.downsample = 16;
+    let coarse = radar_of(16, RadarConfig { downsample: 16, ..whole_images() });
     fits("60 images that fit once they are coarse", &coarse, folder.path());
     // A million places in each frame.
-    let mut parts = radar(160);
-    parts.radar.crop = [1, 1];
-    parts.radar.minimum_measured = 0.5;
+    let mut parts = radar_of(160, RadarConfig { crop: [1, 1], minimum_measured: 0.5, ..whole_images() });
     fits("parts of one pixel", &parts, folder.path());
     parts.test_sequences = 10_000_000;
     refused("many parts of one pixel", &parts, folder.path());
@@ -212,8 +233,11 @@ fn images_of_digits() {
         ("train-images-idx3-ubyte.gz", &idx_gz(1 << 10, 1024, 1 << 28)),
         ("t10k-images-idx3-ubyte.gz", &idx_gz(1 << 16, 28, (28 * 28) << 16)),
     ]);
-    let config =
-        |mebibytes| DataConfig { source: Source::Mnist, memory_mib: mebibytes, ..DataConfig::default() };
+    let config = |mebibytes| DataConfig {
+        source: Source::Mnist(DigitsConfig::default()),
+        memory_mib: mebibytes,
+        ..DataConfig::default()
+    };
     for mebibytes in [16, 256] {
         let most = allowed(size(folder.path()), mebibytes);
         let read = bounded("1024 images of 1024 x 1024", most, || {
@@ -271,9 +295,9 @@ fn hdf5_of_large_axes() {
                 let (changed, bytes) = hdf5(&shape, &larger);
                 assert!(changed > 0, "{name} {shape:?}");
                 std::fs::write(&path, bytes).unwrap();
-                let mut config = frames(16);
-                config.frames.variable = name.clone();
-                config.frames.range = [-1e9, 1e9];
+                let named =
+                    FramesConfig { variable: name.clone(), range: [-1e9, 1e9], ..FramesConfig::default() };
+                let config = frames_of(16, named);
                 errors(&format!("{name} of {larger:?}"), &config, &path);
             }
         }
@@ -284,8 +308,7 @@ fn hdf5_of_large_axes() {
 #[cfg(feature = "hdf5")]
 fn hdf5_shapes() -> Vec<(String, Vec<u64>)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5/frames_old.h5");
-    let mut config = frames(16);
-    config.frames.variable = "none such".into();
+    let config = frames_of(16, FramesConfig { variable: "none such".into(), ..FramesConfig::default() });
     let error = open(&config, Some(&path), Split::Test, 0).err().unwrap().to_string();
     let listed = error.split("holds ").nth(1).unwrap().split(';').next().unwrap();
     let one = |part: &str| -> Option<(String, Vec<u64>)> {
@@ -315,7 +338,7 @@ fn folders_of_many_files() {
     refused("4000 files", &skip(1), folder.path());
     damaged("4000 damaged files", &skip(8), folder.path());
     let most = allowed(size(folder.path()), 0);
-    assert_eq!(bounded("what 4000 files are", most, || detect(folder.path())).unwrap(), Source::Frames);
+    assert_eq!(bounded("what 4000 files are", most, || detect(folder.path())).unwrap(), SourceKind::Frames);
     assert!(
         bounded("no radar images", most, || open_whole(&radar(1), folder.path(), 0).map(|_| ())).is_err()
     );
@@ -405,8 +428,12 @@ fn arrays_that_their_members_cannot_unpack_to() {
     image.truncate(100);
     std::fs::create_dir(folder.path().join("images")).unwrap();
     std::fs::write(folder.path().join("images/a.png"), image).unwrap();
-    let error =
-        read_frames(folder.path().join("images"), &MemoryBudget::new(1024, "--memory-mib")).unwrap_err();
+    let error = read_frames(
+        folder.path().join("images"),
+        &FramesConfig::default(),
+        &MemoryBudget::new(1024, "--memory-mib"),
+    )
+    .unwrap_err();
     assert!(error.to_string().contains("unpack to at most"), "{error}");
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use convgru_model::Tensor;
 use convgru_train::media::write_frames;
 
-use crate::program::{convgru, finished_run, folder, weights};
+use crate::program::{array, convgru, finished_run, folder, weights};
 
 /// A wrong command line: exit code 2, from the parser of arguments.
 const USAGE: i32 = 2;
@@ -267,7 +267,7 @@ fn frames() {
     let frames = Tensor::from_fn(&[4, 1, 16, 16], |i| (i % 5) as f32 / 4.0);
     write_frames(path("good.npy"), &frames).unwrap();
     write_frames(path("odd.npy"), &Tensor::zeros(&[4, 1, 15, 16])).unwrap();
-    write_frames(path("two.npy"), &Tensor::zeros(&[4, 2, 1, 16, 16])).unwrap();
+    array(&path("two.npy"), &[2, 4, 16, 16], |_| 0.0);
     let mut bright = fs::read(path("good.npy")).unwrap();
     let last = bright.len() - 4;
     bright[last..].copy_from_slice(&7.0f32.to_le_bytes());
@@ -305,7 +305,11 @@ fn frames() {
                 ERROR,
                 &["15", "multiple of 2"],
             ),
-            ("predict --checkpoint MODEL --input two.npy --frames 1 --out o.gif", ERROR, &["two.npy"]),
+            (
+                "predict --checkpoint MODEL --input two.npy --frames 1 --out o.gif",
+                ERROR,
+                &["two.npy", "2 sequences of 4 frames", "--axes"],
+            ),
             (
                 "predict --checkpoint MODEL --input bright.npy --frames 1 --out o.gif",
                 ERROR,
@@ -313,7 +317,18 @@ fn frames() {
             ),
             ("predict --checkpoint MODEL --input good.npy --frames 1 --out o.avi", ERROR, &["o.avi"]),
             ("predict --checkpoint MODEL --input good.npy --frames 1 --out no/o.gif", ERROR, &["no/o.gif"]),
-            ("eval --checkpoint MODEL --data good.npy", ERROR, &["good.npy"]),
+            (
+                "predict --checkpoint MODEL --input two.npy --axes chw --frames 1 --out o.gif",
+                USAGE,
+                &["chw", "t, h and w"],
+            ),
+            ("eval --checkpoint MODEL --axes thw", USAGE, &["--data"]),
+            (
+                "eval --checkpoint MODEL --data two.npy --axes ntchw",
+                ERROR,
+                &["two.npy", "[2, 4, 16, 16]", "ntchw"],
+            ),
+            ("eval --checkpoint MODEL --data good.npy", ERROR, &["good.npy", "4 frames"]),
             ("eval --checkpoint MODEL --data text.npy", ERROR, &["text.npy"]),
         ],
     );

@@ -1,12 +1,13 @@
 //! Networks for other programs.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use convgru_model::export::onnx::{self, Form, Part};
 use convgru_model::import::layout::Layout;
 use convgru_model::import::{self, named_tensors};
-use convgru_model::{ConvGru, ConvGruConfig, Forecaster, Parameters, ResetGate, Tensor, export};
+use convgru_model::{ConvGru, ConvGruConfig, ForecasterConfig, Parameters, ResetGate, Tensor, export};
 use convgru_train::trainer::TrainedModel;
 
 use crate::program::{convgru, finished_run, folder, weights};
@@ -73,9 +74,12 @@ fn a_part_of_a_trained_model_is_a_stack_like_others() {
     convgru(folder.path(), &arguments).succeeded();
     convgru(folder.path(), "export --weights encoder.safetensors --output encoder.onnx --form step")
         .succeeded();
-    let Forecaster::EncoderForecaster(model) = &trained.model else { panic!("{:?}", trained.config.model) };
-    let parameters = model.parameters().encoder.clone();
-    let network = ConvGru::from_parameters(model.config().encoder(), parameters).unwrap();
+    let ForecasterConfig::EncoderForecaster(model) = &trained.config.model else {
+        panic!("{:?}", trained.config.model)
+    };
+    let named: HashMap<String, Tensor<f32>> = trained.model.to_named().into_iter().collect();
+    let mut take = |name: &str, _: &[usize]| Ok(named[&format!("encoder.{name}")].clone());
+    let network = ConvGru::from_tensors(model.encoder(), &mut take).unwrap();
     let expected = onnx::conv_gru(&network, Form::Step).unwrap();
     assert!(fs::read(folder.path().join("encoder.onnx")).unwrap() == expected);
 

@@ -1,5 +1,6 @@
 //! Weights of other programs.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -84,24 +85,51 @@ fn all_numbers_are_kept_whichever_tensor_they_are_in() {
 }
 
 #[test]
-fn networks_of_other_cells_are_written_for_recurrent_to_read() {
-    use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
+fn plain_cells_of_other_systems_are_written_for_the_fused_engine() {
     let folder = folder();
     let gates = ["convz", "convr", "convq"];
-    let cell = |scale: f64| Tensor::from_fn(&[2, 5, 3, 3], |i| scale * (i as f64 - 40.0));
-    let mut tensors: Vec<(String, Tensor<f64>)> =
-        gates.map(|gate| (format!("module.iter_mvs.gru.{gate}.weight"), cell(0.25))).into();
+    let cell = || Tensor::from_fn(&[2, 5, 3, 3], |i| 0.25 * (i as f64 - 40.0));
+    let tensors: Vec<(String, Tensor<f64>)> =
+        gates.map(|gate| (format!("module.iter_mvs.gru.{gate}.weight"), cell())).into();
     write(&folder.path().join("mvs.safetensors"), &tensors);
     let ran = convgru(folder.path(), "import --input mvs.safetensors --output ours.safetensors").succeeded();
-    assert!(ran.stdout.contains("module.iter_mvs.gru.  1 cell of iter_mvs"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("module.iter_mvs.gru.  1 cell of iter_mvs, a ConvGru"), "{}", ran.stdout);
     assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, dilated 2 x 2"), "{}", ran.stdout);
+    let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
+    let metadata = import::safetensors_metadata(&bytes).unwrap();
+    let stacks: serde_json::Value = serde_json::from_str(&metadata["stacks"]).unwrap();
+    assert_eq!(
+        (&stacks[0]["system"], &stacks[0]["config"]["dilation"]),
+        (&"iter_mvs".into(), &[2, 2].into())
+    );
+    let config: ConvGruConfig = serde_json::from_value(stacks[0]["config"].clone()).unwrap();
+    let mut named: HashMap<String, Tensor<f64>> =
+        import::named_tensors(&bytes).unwrap().tensors.into_iter().collect();
+    ConvGru::<f64>::from_tensors(config, &mut |name, _| Ok(named.remove(name).unwrap())).unwrap();
+    assert!(named.is_empty(), "{named:?}");
+    let ran = convgru(folder.path(), "export --weights ours.safetensors --output step.onnx --form step");
+    assert!(ran.succeeded().stdout.contains("one step"));
+}
+
+#[test]
+fn networks_of_other_cells_are_written_for_recurrent_to_read() {
+    use convgru_model::composed::{Recurrent, RecurrentConfig, RecurrentParameters};
+    let folder = folder();
+    let gates = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
+    let cell = |scale: f64| Tensor::from_fn(&[2, 5, 3, 3], |i| scale * (i as f64 - 40.0));
+    let mut tensors: Vec<(String, Tensor<f64>)> =
+        gates.map(|gate| (format!("module.update.gru.{gate}.weight"), cell(0.25))).into();
+    write(&folder.path().join("raft.safetensors"), &tensors);
+    let ran = convgru(folder.path(), "import --input raft.safetensors --output ours.safetensors").succeeded();
+    assert!(ran.stdout.contains("module.update.gru.  1 cell of raft_sep, a Recurrent"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3 then 3 x 3"), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
     let metadata = import::safetensors_metadata(&bytes).unwrap();
     let networks: serde_json::Value = serde_json::from_str(&metadata["networks"]).unwrap();
     let config: RecurrentConfig = serde_json::from_value(networks[0]["config"].clone()).unwrap();
     let named = import::named_tensors(&bytes).unwrap().tensors;
     let network = Recurrent::from_parameters(config, RecurrentParameters::new(named)).unwrap();
-    assert_eq!(network.config().cells().next().unwrap().dilation, [2, 2]);
+    assert_eq!(network.config().cells().next().unwrap().second_kernel_size, Some([3, 3]));
 
     // Out again: as ONNX in both forms, under our names to the byte, and in no layout.
     for (form, said) in
@@ -127,12 +155,12 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
     let json =
         convgru(folder.path(), "import --input both.safetensors --output both-ours.safetensors --json");
     let json = json.succeeded().json();
-    assert_eq!(json["networks"][0]["system"], "iter_mvs");
+    assert_eq!(json["networks"][0]["system"], "raft_sep");
     assert_eq!(json["stacks"][0]["layout"], "jacobkimmel");
     let bytes = fs::read(folder.path().join("both-ours.safetensors")).unwrap();
     let names: Vec<String> =
         import::named_tensors(&bytes).unwrap().tensors.into_iter().map(|(name, _)| name).collect();
-    assert!(names.contains(&"module.iter_mvs.gru.stages.0.input_weights".to_owned()), "{names:?}");
+    assert!(names.contains(&"module.update.gru.stages.0.input_weights".to_owned()), "{names:?}");
     assert!(names.contains(&"module.layers.1.bias".to_owned()), "{names:?}");
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use convgru_model::Tensor;
 use convgru_train::MemoryBudget;
-use convgru_train::media::{read_frames, write_frames};
+use convgru_train::dataset::{FramesConfig, read_frames};
+use convgru_train::media::write_frames;
 
 use crate::program::{Ran, command, folder, weights};
 
@@ -44,7 +45,7 @@ fn runs_read_data_from_any_folder() {
     std::fs::create_dir(&data).unwrap();
     frames(&data.join("a.npy"));
     let set = "--set training.steps=2 --set data.input_frames=2 --set data.output_frames=1 --set model.patch=2 \
-               --set model.hidden_channels=[2] --set training.batch_size=1 --set data.frames.axes=tchw";
+               --set model.hidden_channels=[2] --set training.batch_size=1";
     let out = folder.path().join(OsStr::from_bytes(b"runs\xfe"));
     run(folder.path(), &format!("train --preset quick {set} --json"), &[("--data", &data), ("--out", &out)])
         .succeeded();
@@ -70,7 +71,7 @@ fn predictions_are_read_and_written_anywhere() {
             let paths = [("--checkpoint", &*weights), ("--input", &*input), ("--out", &*output)];
             run(folder.path(), &format!("predict --frames 2{json}"), &paths).succeeded();
             let budget = MemoryBudget::new(16, "a test");
-            assert_eq!(read_frames(at(out), &budget).unwrap().shape()[0], 2);
+            assert_eq!(read_frames(at(out), &FramesConfig::default(), &budget).unwrap().shape()[0], 2);
         }
     }
 }

@@ -32,6 +32,16 @@ checkpoint_every = 1
 threads = 1
 "#;
 
+/// A `.npy` file of `float32`.
+pub(crate) fn array(path: &Path, shape: &[u64], value: impl Fn(usize) -> f32) {
+    use npyz::WriterBuilder;
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(file).begin_nd().unwrap();
+    let count = shape.iter().product::<u64>() as usize;
+    writer.extend((0..count).map(value)).unwrap();
+    writer.finish().unwrap();
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub(crate) struct Ran {

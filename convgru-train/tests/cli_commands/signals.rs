@@ -126,9 +126,9 @@ fn measuring_and_predicting_end() {
     sequences(&folder.path().join("large.npy"), [5, 1, 1024, 1024]);
     let weights = weights().display().to_string();
     for arguments in [
-        format!("eval --checkpoint {weights} --data many.npy"),
-        format!("eval --checkpoint {weights} --data many.npy --baselines --json"),
-        format!("predict --checkpoint {weights} --input large.npy --frames 300 --out out"),
+        format!("eval --checkpoint {weights} --data many.npy --axes tnhw"),
+        format!("eval --checkpoint {weights} --data many.npy --axes tnhw --baselines --json"),
+        format!("predict --checkpoint {weights} --input large.npy --axes tchw --frames 300 --out out"),
     ] {
         let (code, told) = Running::start(folder.path(), &arguments).settle().end("-TERM");
         assert_eq!(code, Some(143), "{arguments}: {told}");

@@ -4,9 +4,10 @@ use std::fs;
 
 use convgru_model::Tensor;
 use convgru_train::MemoryBudget;
-use convgru_train::media::{read_frames, write_frames};
+use convgru_train::dataset::{FramesConfig, read_frames};
+use convgru_train::media::write_frames;
 
-use crate::program::{convgru, finished_run, folder, weights};
+use crate::program::{array, convgru, finished_run, folder, weights};
 
 #[test]
 fn eval_gives_the_figures_of_the_training() {
@@ -41,25 +42,26 @@ fn eval_gives_the_figures_of_the_training() {
 #[test]
 fn eval_reads_a_file_of_sequences() {
     let folder = folder();
-    // [T, N, C, H, W]: five frames of four sequences that do not move.
-    let frames = Tensor::from_fn(&[5, 4, 1, 16, 16], |i| (i % 16) as f32 / 16.0);
-    write_frames(folder.path().join("still.npy"), &frames).unwrap();
-    let arguments = format!("eval --checkpoint {} --data still.npy --json", weights().display());
-    let value = convgru(folder.path(), &arguments).succeeded().json();
-    assert_eq!(value["sequences"], 4);
-    assert_eq!(value["mse_copy_last"], 0.0);
-    assert!(value["mse"].as_f64().unwrap() > 0.0);
+    // Five frames of four sequences that do not move: as [N, T, H, W], and with time first where that is said.
+    array(&folder.path().join("still.npy"), &[4, 5, 16, 16], |i| (i % 16) as f32 / 16.0);
+    array(&folder.path().join("first.npy"), &[5, 4, 16, 16], |i| (i % 16) as f32 / 16.0);
+    for data in ["still.npy", "first.npy --axes tnhw"] {
+        let arguments = format!("eval --checkpoint {} --data {data} --json", weights().display());
+        let value = convgru(folder.path(), &arguments).succeeded().json();
+        assert_eq!(value["sequences"], 4);
+        assert_eq!(value["mse_copy_last"], 0.0);
+        assert!(value["mse"].as_f64().unwrap() > 0.0);
+    }
 }
 
 #[test]
 fn eval_measures_beside_baselines() {
     let folder = folder();
     // A column of light that moves a pixel and a half a frame, which optical flow follows.
-    let frames = Tensor::from_fn(&[5, 2, 1, 16, 24], |i| {
-        let (t, x) = (i / (2 * 16 * 24), i % 24);
+    array(&folder.path().join("moving.npy"), &[2, 5, 16, 24], |i| {
+        let (t, x) = (i / (16 * 24) % 5, i % 24);
         (-((x as f32 - 6.0 - 1.5 * t as f32) / 3.0).powi(2)).exp()
     });
-    write_frames(folder.path().join("moving.npy"), &frames).unwrap();
     let arguments = format!(
         "eval --checkpoint {} --data moving.npy --baselines --threshold 0.5 --threshold 0.2 --threshold 0.5",
         weights().display()
@@ -132,7 +134,8 @@ fn predict_reads_and_writes_every_kind_of_file() {
     // Other sizes than in the training are welcome.
     let frames = Tensor::from_fn(&[4, 1, 12, 20], |i| (i % 7) as f32 / 6.0);
     write_frames(path("in.npy"), &frames).unwrap();
-    write_frames(path("in.gif"), &read_frames(path("in.npy"), &budget).unwrap()).unwrap();
+    write_frames(path("in.gif"), &read_frames(path("in.npy"), &FramesConfig::default(), &budget).unwrap())
+        .unwrap();
     write_frames(path("in"), &frames).unwrap();
     for input in ["in.npy", "in.gif", "in"] {
         for out in ["out.npy", "out.gif", "out"] {
@@ -142,7 +145,7 @@ fn predict_reads_and_writes_every_kind_of_file() {
             );
             let value = convgru(folder.path(), &arguments).succeeded().json();
             assert_eq!(value["shape"], serde_json::json!([7, 1, 12, 20]), "{input} to {out}");
-            let written = read_frames(path(out), &budget).unwrap();
+            let written = read_frames(path(out), &FramesConfig::default(), &budget).unwrap();
             assert_eq!(written.shape(), [7, 1, 12, 20], "{input} to {out}");
             assert!(written.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
         }

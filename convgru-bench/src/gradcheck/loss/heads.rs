@@ -5,8 +5,8 @@ use convgru_model::gradcheck::draw::{self, Values};
 use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::{self, Array, NamedArrays};
 use convgru_model::{
-    EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, OutputActivation, OutputGradient,
-    Parameters, PyramidConfig, PyramidScale, Residual, Tensor,
+    EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, OutputActivation, Parameters,
+    PredictionGradient, PyramidConfig, PyramidScale, Residual, Tensor,
 };
 
 use convgru_train::loss::{
@@ -162,8 +162,8 @@ impl Subject for Heads {
         let counts = self.objective.counts(&self.truth())?;
         let (_, gradient) = self.objective.value_and_gradient(&forecast, &self.truth(), &counts)?;
         let gradient = match &gradient {
-            FrameGradient::Output(gradient) => OutputGradient::Output(gradient),
-            FrameGradient::Logits(gradient) => OutputGradient::Logits(gradient),
+            FrameGradient::Output(gradient) => PredictionGradient::Output(gradient),
+            FrameGradient::Logits(gradient) => PredictionGradient::Logits(gradient),
         };
         let mut of_parameters = network.zero_gradients();
         let mut given = gradients[1..].iter();
@@ -186,14 +186,8 @@ impl Subject for Heads {
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Option<N>> {
         let names = self.inputs[1..].iter().map(|(name, _)| name.clone());
         let named = NamedArrays::new(names.zip(inputs[1..].iter().cloned()).collect());
-        let frames = match self.network.config() {
-            ForecasterConfig::EncoderForecaster(config) => {
-                reference::encoder_forecaster(&config, &named, &inputs[0], self.steps(), None)?
-            }
-            ForecasterConfig::Pyramid(config) => {
-                reference::pyramid(&config, &named, None, &inputs[0], self.steps())?.frames
-            }
-        };
+        let config = self.network.config();
+        let frames = reference::forecaster(config, &named, &inputs[0], self.steps(), None)?;
         let output = frames.output.as_slice();
         let truth = [self.target.as_slice(), self.valid.as_slice()];
         let shape = [self.steps(), 1, 1, 2, 2];

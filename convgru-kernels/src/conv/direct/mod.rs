@@ -3,8 +3,8 @@
 mod forward;
 mod weight_gradient;
 
-pub(super) use forward::convolve;
-pub(super) use weight_gradient::weight_gradient;
+pub(super) use forward::DirectConvolution;
+pub(super) use weight_gradient::DirectWeightGradient;
 
 /// Bytes of the input that the rows of one item of work read: half of a small
 /// second-level cache.

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use crate::conv::ConvShape;
-use crate::scalar::Scalar;
+use crate::conv::shape::ConvShape;
+use crate::real::Real;
 
 /// A convolution of one image size.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ impl Patches {
     /// Writes the rows of `channels` and the columns of `pixels` of the patch matrix.
     ///
     /// `image` is `[C, H, W]`; `patches` becomes `[channels * kh * kw, pixels]`.
-    pub(super) fn gather<T: Scalar>(
+    pub(super) fn gather<T: Real>(
         &self,
         image: &[T],
         channels: Range<usize>,
@@ -36,9 +36,9 @@ impl Patches {
             let plane = &image[channel * plane_len..][..plane_len];
             for tap in 0..self.shape.taps() {
                 let Some(row) = rows.next() else { return };
-                self.segments(tap, &pixels, |segment| {
-                    let out = &mut row[segment.columns.clone()];
-                    let (inside, from) = (segment.inside.clone(), segment.from);
+                self.pieces(tap, &pixels, |piece| {
+                    let out = &mut row[piece.columns.clone()];
+                    let (inside, from) = (piece.inside.clone(), piece.from);
                     out[..inside.start].fill(T::ZERO);
                     out[inside.end..].fill(T::ZERO);
                     if inside.is_empty() {
@@ -62,26 +62,25 @@ impl Patches {
     /// the adjoint of [`gather`](Self::gather).
     ///
     /// `planes` is `[channels, H, W]`; `patches` is `[channels * kh * kw, pixels]`.
-    pub(super) fn scatter_add<T: Scalar>(&self, patches: &[T], pixels: Range<usize>, planes: &mut [T]) {
+    pub(super) fn scatter_add<T: Real>(&self, patches: &[T], pixels: Range<usize>, planes: &mut [T]) {
         let plane_len = self.input[0] * self.input[1];
         let mut rows = patches.chunks_exact(pixels.len().max(1));
         for plane in planes.chunks_exact_mut(plane_len.max(1)) {
             for tap in 0..self.shape.taps() {
                 let Some(row) = rows.next() else { return };
-                self.segments(tap, &pixels, |segment| {
-                    if segment.inside.is_empty() {
+                self.pieces(tap, &pixels, |piece| {
+                    if piece.inside.is_empty() {
                         return;
                     }
-                    let values = &row[segment.columns.clone()][segment.inside.clone()];
+                    let values = &row[piece.columns.clone()][piece.inside.clone()];
                     match self.shape.stride[1] {
                         1 => {
-                            for (pixel, &value) in plane[segment.from..].iter_mut().zip(values) {
+                            for (pixel, &value) in plane[piece.from..].iter_mut().zip(values) {
                                 *pixel += value;
                             }
                         }
                         stride => {
-                            for (pixel, &value) in
-                                plane[segment.from..].iter_mut().step_by(stride).zip(values)
+                            for (pixel, &value) in plane[piece.from..].iter_mut().step_by(stride).zip(values)
                             {
                                 *pixel += value;
                             }
@@ -94,7 +93,7 @@ impl Patches {
 
     /// Calls `visit` for each piece of an output row among `pixels`, with the place
     /// of its inputs under kernel tap `tap`.
-    fn segments(&self, tap: usize, pixels: &Range<usize>, mut visit: impl FnMut(Segment)) {
+    fn pieces(&self, tap: usize, pixels: &Range<usize>, mut visit: impl FnMut(RowPiece)) {
         let [tap_row, tap_column] = [tap / self.shape.kernel[1], tap % self.shape.kernel[1]];
         let [stride_row, stride_column] = self.shape.stride;
         // Input position = output position * stride + tap * dilation - padding.
@@ -125,14 +124,14 @@ impl Patches {
             } else {
                 (padded_row - top) * width + (column + inside.start) * stride_column + shift_column - left
             };
-            visit(Segment { columns: offset..offset + len, inside, from });
+            visit(RowPiece { columns: offset..offset + len, inside, from });
             pixel += len;
         }
     }
 }
 
 /// A piece of one output row.
-struct Segment {
+struct RowPiece {
     /// Its columns in the patch matrix.
     columns: Range<usize>,
     /// Those of them, counted from the first, whose input lies in the image.

@@ -6,7 +6,7 @@
 mod im2col;
 mod product;
 
-pub(super) use product::{forward, input_gradient, weight_gradient};
+pub(super) use product::StridedConvolution;
 
 use std::ops::Range;
 

@@ -3,185 +3,227 @@
 //! Unsafe: Items of work have tiles that no other has, so that the epilogue meets each pixel of each block once;
 //! products and sums are slices whose lengths are compared before a transform.
 
-use super::plane::{self, Plane};
-use super::tiles::{Columns, InputTransform, Tiles, Transformed, with_tile};
-use crate::conv::convolve::{MOST, Region, Source, segments_of};
+use super::plane::{self, VectorGrid};
+use super::tiles::{InputTransform, TileColumns, Tiles, Transformed, with_tile};
+use super::transform::OutputMatrix;
+use crate::conv::algorithm::Tile;
+use crate::conv::convolve::{ConvSources, MOST, Region};
 use crate::conv::epilogue::{Epilogue, Finish, Finished};
-use crate::conv::multiply::{Rows, Segment, Segments, Term};
-use crate::conv::plan::Tile;
-use crate::error::Result;
+use crate::conv::multiply::{ProductSegments, RowProduct, Segment, Term};
 use crate::feature_maps::{RowPlace, count};
 use crate::parallel::for_each_item;
-use crate::scalar::Scalar;
-use crate::scratchpad::Scratchpad;
-use crate::simd::{Kernel, Simd};
+use crate::real::Real;
+use crate::scratchpad::{Requirement, Scratch};
+use crate::simd::{Kernel, Simd, TileKernel};
 use std::ops::Range;
 
 /// Bytes of transformed weights up to which they are read again for every item of work: they stay
 /// in a cache.
 const WEIGHT_BYTES: usize = 2 << 20;
 
-/// How a convolution is cut.
-#[derive(Debug, Clone, Copy)]
-struct Cut {
+/// A convolution, of which items of work take some tiles each.
+pub(in crate::conv) struct WinogradConvolution<'a, T> {
+    sources: ConvSources<'a, T>,
+    region: &'a Region,
+    tiles: Tiles,
     /// Tiles of an item of work.
-    tiles: usize,
-    /// Panels whose products are computed element by element before any is transformed back.
+    per_item: usize,
+    /// Panels of the output.
     panels: usize,
+    /// Panels whose products are computed element by element before any is transformed back.
+    at_once: usize,
+    /// The transformed input of an item.
+    transformed: Transformed,
+    /// The products of an item with one panel.
+    products: Transformed,
 }
 
-impl Cut {
-    /// Results do not depend on it.
+impl<'a, T: Real> WinogradConvolution<'a, T> {
+    /// The halo of the inputs is as wide as the geometry asks for. Results do not depend on how the work is cut.
     ///
     /// Weights that stay in a cache are read panel by panel, for as many tiles as leave their
     /// transformed input in a second-level cache. Larger ones are read once for each item, element by
     /// element, for as many tiles as leave a part of the products in a third-level cache.
-    fn new<T: Scalar>(sources: &[Source<'_, T>], region: &Region, tiles: &Tiles) -> Self {
-        let inputs: usize = sources.iter().map(Source::blocks).sum();
-        let (outputs, elements, total) = (region.blocks, tiles.tile.transformed().pow(2), tiles.count());
-        let panel_blocks = sources.last().map_or(1, |source| source.packed.panel_blocks);
+    pub(in crate::conv) fn new(tile: Tile, sources: ConvSources<'a, T>, region: &'a Region) -> Self {
+        let (tiles, panel_blocks) = (Tiles::new(tile, region), sources.last.packed.panel_blocks);
+        let (inputs, outputs) = (sources.blocks(), region.blocks);
+        let (elements, total, panels) =
+            (tile.transformed().pow(2), tiles.count(), outputs.div_ceil(panel_blocks));
         let bytes = |blocks: usize| elements * blocks * T::BLOCK * size_of::<T>();
         let large = bytes(inputs) * outputs * T::BLOCK > WEIGHT_BYTES;
-        let (most, panels) = match large {
-            true => ((2 << 20) / bytes(inputs.max(outputs)).max(1), outputs.div_ceil(panel_blocks)),
+        let (most, at_once) = match large {
+            true => ((2 << 20) / bytes(inputs.max(outputs)).max(1), panels),
             false => ((320 << 10) / bytes(inputs).max(1), 1),
         };
         // Items of nearly equal size, an even number of them where there are few.
         let items = total.div_ceil(most.clamp(12, 56));
         let items = if items < 16 { items.next_multiple_of(2) } else { items };
-        Self { tiles: total.div_ceil(items).max(1), panels }
+        let per_item = total.div_ceil(items).max(1);
+        let transformed = Transformed::new::<T>(per_item, inputs);
+        let products = Transformed::new::<T>(per_item, panel_blocks);
+        Self { sources, region, tiles, per_item, panels, at_once, transformed, products }
     }
-}
 
-/// Convolves every image. The halo of the inputs is as wide as the geometry asks for.
-///
-/// # Safety
-/// While the call lasts nothing else may read or write what the epilogue writes.
-pub(in crate::conv) unsafe fn convolve<T: Scalar, E: Epilogue<T>>(
-    tile: Tile,
-    sources: &[Source<'_, T>],
-    region: &Region,
-    epilogue: &E,
-    scratch: &mut Scratchpad<T>,
-) -> Result<()> {
-    let Some(last) = sources.last().filter(|_| T::WINOGRAD) else { return Ok(()) };
-    let packed = last.packed;
-    let tiles = Tiles::new(tile, region);
-    let elements = tile.transformed().pow(2);
-    let in_blocks = sources.iter().map(Source::blocks).sum();
-    let Cut { tiles: per_item, panels: at_once } = Cut::new(sources, region, &tiles);
-    let transformed = Transformed::new::<T>(per_item, in_blocks);
-    let products = Transformed::new::<T>(per_item, packed.panel_blocks);
-    let pixels = tile.output * tile.output;
-    let sizes = [
-        transformed.len(tile),
-        products.len(tile) * at_once,
-        per_item * pixels * packed.panel_width(),
-        elements * T::BLOCK,
-    ];
-    let channels: usize = sources.iter().map(|source| source.packed.geometry.input.count).sum();
-    let operations = count(&[tiles.count(), elements, channels, region.extent.channels]);
-    let memory = scratch.parts(sizes.iter().sum(), 0)?;
-    memory.segments.clear();
-    let blocks_of_inputs = sources.iter().flat_map(|source| {
-        let input = source.packed.geometry.input;
-        (0..input.blocks()).map(move |block| input.of_block(block).len())
-    });
-    memory.segments.extend(
-        blocks_of_inputs.enumerate().map(|(at, len)| Segment { offset: at * per_item * T::BLOCK, len }),
-    );
-    let segments = segments_of(sources, memory.segments, 1);
-    for_each_item(tiles.count().div_ceil(per_item), operations, memory.lanes, |item, lane| {
-        let (first, count) = (item * per_item, per_item.min(tiles.count() - item * per_item));
-        let (v, rest) = lane.split_at_mut(sizes[0]);
-        let (m, rest) = rest.split_at_mut(sizes[1]);
-        let (sums, window) = rest.split_at_mut(sizes[2]);
-        let mut first_block = 0;
-        for source in sources {
-            let (input, geometry) = (source.input, &source.packed.geometry);
-            let transform = InputTransform {
-                tiles,
-                geometry,
-                input,
-                blocks: 0..source.blocks(),
-                first_block,
-                first,
-                count,
-                columns: Columns::All,
-                transformed,
-                to: &mut *v,
-                window: &mut *window,
-            };
-            T::dispatch(packed.isa, transform);
-            first_block += source.blocks();
-        }
-        let all = region.blocks.div_ceil(packed.panel_blocks);
-        for start in (0..all).step_by(at_once) {
-            let panels = start..all.min(start + at_once);
-            let (v, v_stride, m_stride) = (&*v, transformed.stride, products.stride);
-            let product = TileProducts {
-                tile,
-                sources,
-                panels: panels.clone(),
-                count,
-                v,
-                v_stride,
-                segments,
-                m: &mut *m,
-                m_stride,
-            };
-            T::dispatch(packed.isa, product);
-            for panel in panels {
-                let blocks = last.blocks_of(panel);
-                let m = &m[(panel - start) * products.len(tile)..][..products.len(tile)];
-                T::dispatch(
-                    packed.isa,
-                    TransformBack { tile, count, m, m_stride, blocks: blocks.len(), sums: &mut *sums },
-                );
-                for index in 0..count {
-                    let place = tiles.place(first + index);
-                    let finished = Finished {
-                        width: blocks.len(),
-                        blocks: blocks.len().min(region.blocks - blocks.start),
-                        place: RowPlace { image: place.image, block: blocks.start, row: place.row },
-                        column: place.column,
-                        size: tiles.inside(place),
-                        row_columns: tile.output,
-                    };
-                    let values = &sums[index * pixels * blocks.len() * T::BLOCK..];
-                    // SAFETY: `for_each_item` runs each item once, an item has tiles that no other has, and it
-                    // meets each of them once for each panel. By the contract nothing but the epilogue has
-                    // what it writes.
-                    let finish = unsafe { Finish::new(epilogue, values, finished) };
-                    T::dispatch(packed.isa, finish);
+    /// Numbers of each part of the memory of an item: transformed input, products, sums, and a window that reaches
+    /// over the edge of the memory.
+    fn parts(&self) -> [usize; 4] {
+        let tile = self.tiles.tile;
+        let sums = self.per_item * tile.output.pow(2) * self.sources.last.packed.panel_width();
+        let window = tile.transformed().pow(2) * T::BLOCK;
+        [self.transformed.len(tile), self.products.len(tile) * self.at_once, sums, window]
+    }
+
+    pub(in crate::conv) fn scratch(&self) -> Requirement {
+        let segments = self.sources.blocks();
+        Requirement { lane: self.parts().iter().sum(), segments, ..Requirement::default() }
+    }
+
+    /// Convolves every image.
+    ///
+    /// # Safety
+    /// While the call lasts nothing else may read or write what the epilogue writes.
+    pub(in crate::conv) unsafe fn run<E: Epilogue<T>>(&self, epilogue: &E, memory: Scratch<'_, T>) {
+        let [of_input, of_products, of_sums, _] = self.parts();
+        memory.segments.iter_mut().zip(self.segments()).for_each(|(place, segment)| *place = segment);
+        let segments = self.sources.segments(memory.segments, 1);
+        let items = self.tiles.count().div_ceil(self.per_item);
+        for_each_item(items, self.operations(), memory.lanes, |item, lane| {
+            let tiles = item * self.per_item..self.tiles.count().min((item + 1) * self.per_item);
+            let (input, rest) = lane.split_at_mut(of_input);
+            let (products, rest) = rest.split_at_mut(of_products);
+            let (sums, window) = rest.split_at_mut(of_sums);
+            self.transform(&tiles, input, window);
+            for start in (0..self.panels).step_by(self.at_once) {
+                let panels = start..self.panels.min(start + self.at_once);
+                self.multiply(tiles.len(), panels.clone(), segments, input, products);
+                let of_panels = products.chunks_exact(self.products.len(self.tiles.tile));
+                for (panel, products) in panels.zip(of_panels) {
+                    // SAFETY: `for_each_item` runs each item once, an item has tiles that no other has, and it meets
+                    // each panel once. By the contract nothing but the epilogue has what it writes.
+                    unsafe { self.finish(&tiles, panel, products, sums, epilogue) };
                 }
             }
+        });
+    }
+
+    /// The blocks of all inputs, as they lie in the transformed input of an item.
+    fn segments(&self) -> impl Iterator<Item = Segment> {
+        let blocks = self.sources.all.iter().flat_map(|source| {
+            let input = source.packed.geometry.input;
+            (0..input.blocks()).map(move |block| input.of_block(block).len())
+        });
+        blocks.enumerate().map(|(at, len)| Segment { offset: at * self.per_item * T::BLOCK, len })
+    }
+
+    /// Multiplications and additions of the whole convolution.
+    fn operations(&self) -> usize {
+        let elements = self.tiles.tile.transformed().pow(2);
+        count(&[self.tiles.count(), elements, self.sources.channels(), self.region.extent.channels])
+    }
+
+    /// Transforms the inputs of some tiles.
+    fn transform(&self, tiles: &Range<usize>, to: &mut [T], window: &mut [T]) {
+        let mut first_block = 0;
+        for source in self.sources.all {
+            let transform = InputTransform {
+                tiles: self.tiles,
+                geometry: &source.packed.geometry,
+                input: source.input,
+                blocks: 0..source.blocks(),
+                first_block,
+                first: tiles.start,
+                count: tiles.len(),
+                columns: TileColumns::All,
+                transformed: self.transformed,
+                to: &mut *to,
+                window: &mut *window,
+            };
+            T::dispatch(self.sources.isa(), transform);
+            first_block += source.blocks();
         }
-    });
-    Ok(())
+    }
+
+    /// Multiplies the transformed inputs of `count` tiles with some panels.
+    fn multiply(
+        &self,
+        count: usize,
+        panels: Range<usize>,
+        segments: [ProductSegments<'_>; MOST],
+        input: &[T],
+        products: &mut [T],
+    ) {
+        let product = TileProducts {
+            tile: self.tiles.tile,
+            sources: self.sources,
+            panels,
+            count,
+            v: input,
+            v_stride: self.transformed.stride,
+            segments,
+            m: products,
+            m_stride: self.products.stride,
+        };
+        T::dispatch_tile(self.sources.isa(), product);
+    }
+
+    /// Transforms the products of some tiles with a panel back and hands the sums to the epilogue.
+    ///
+    /// # Safety
+    /// No other call for these tiles and this panel may run at the same time, and nothing else may read or write
+    /// what the epilogue writes.
+    unsafe fn finish<E: Epilogue<T>>(
+        &self,
+        tiles: &Range<usize>,
+        panel: usize,
+        products: &[T],
+        sums: &mut [T],
+        epilogue: &E,
+    ) {
+        let (tile, isa) = (self.tiles.tile, self.sources.isa());
+        let blocks = self.sources.last.blocks_of(panel);
+        let (count, m_stride) = (tiles.len(), self.products.stride);
+        let back =
+            TransformBack { tile, count, m: products, m_stride, blocks: blocks.len(), sums: &mut *sums };
+        T::dispatch(isa, back);
+        let pixels = tile.output.pow(2) * blocks.len() * T::BLOCK;
+        for (index, place) in tiles.clone().map(|index| self.tiles.place(index)).enumerate() {
+            let finished = Finished {
+                width: blocks.len(),
+                blocks: blocks.len().min(self.region.blocks - blocks.start),
+                place: RowPlace { image: place.image, block: blocks.start, row: place.row },
+                column: place.column,
+                size: self.tiles.inside(place),
+                row_columns: tile.output,
+            };
+            // SAFETY: by the contract the blocks of the panel of these pixels are of this call alone, which meets each
+            // tile once, and nothing but the epilogue has what it writes.
+            let finish = unsafe { Finish::new(epilogue, &sums[index * pixels..], finished) };
+            T::dispatch(isa, finish);
+        }
+    }
 }
 
 /// The products of some transformed tiles with some panels.
 struct TileProducts<'a, T> {
     tile: Tile,
-    sources: &'a [Source<'a, T>],
+    sources: ConvSources<'a, T>,
     panels: Range<usize>,
     count: usize,
     v: &'a [T],
     v_stride: usize,
-    segments: [Segments<'a>; MOST],
+    segments: [ProductSegments<'a>; MOST],
     /// For each panel the products of each element, `m_stride` apart.
     m: &'a mut [T],
     m_stride: usize,
 }
 
-impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
+impl<T: Real> TileKernel<T> for TileProducts<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
         let elements = self.tile.transformed().pow(2);
-        let Some(last) = self.sources.last() else { return };
+        let ConvSources { all, last } = self.sources;
         for element in 0..elements {
             for (index, panel) in self.panels.clone().enumerate() {
                 let blocks = last.blocks_of(panel).len();
@@ -193,7 +235,7 @@ impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
                     _ => ((element + 1) % elements, self.panels.start),
                 };
                 let mut terms = [Term::NONE; MOST];
-                for ((source, term), segments) in self.sources.iter().zip(&mut terms).zip(self.segments) {
+                for ((source, term), segments) in all.iter().zip(&mut terms).zip(self.segments) {
                     let weights = |(element, panel): (usize, usize)| {
                         let blocks = last.blocks_of(panel).len();
                         let slice = segments.count() * T::BLOCK * blocks * T::BLOCK;
@@ -204,7 +246,7 @@ impl<T: Scalar> Kernel<T> for TileProducts<'_, T> {
                     *term = Term { a, segments, b: weights((element, panel)), next };
                 }
                 let c = &mut self.m[(index * elements + element) * self.m_stride..][..self.m_stride];
-                let product = Rows { rows: self.count, terms: &terms[..self.sources.len()], c, blocks };
+                let product = RowProduct { rows: self.count, terms: &terms[..all.len()], c, blocks };
                 product.multiply::<S, ROWS, COLUMNS, BLOCK>(s);
             }
         }
@@ -223,17 +265,17 @@ struct TransformBack<'a, T> {
     sums: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for TransformBack<'_, T> {
+impl<T: Real> Kernel<T> for TransformBack<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tile, transform_back::<T, S>(self, s));
     }
 }
 
 #[inline(always)]
-fn transform_back<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_back<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: TransformBack<'_, T>,
     s: S,
 ) {
@@ -248,10 +290,10 @@ fn transform_back<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R
             // panel for every tile, and M x M rows of the panel for every tile in the sums.
             unsafe {
                 let (row, column) = (N * work.m_stride, work.m_stride);
-                let from = Plane { start: from.add(tile * width + lane), row, column };
+                let from = VectorGrid { start: from.add(tile * width + lane), row, column };
                 let start = to.add(tile * M * M * width + lane);
-                let to = Plane { start, row: M * width, column: width };
-                plane::transform::<T, S, plane::Output, N, M>(s, from, to);
+                let to = VectorGrid { start, row: M * width, column: width };
+                plane::transform::<T, S, OutputMatrix, N, M>(s, from, to);
             }
         }
     }

@@ -8,6 +8,6 @@ mod transform;
 mod weight_gradient;
 mod weights;
 
-pub(super) use forward::convolve;
-pub(super) use weight_gradient::weight_gradient;
+pub(super) use forward::WinogradConvolution;
+pub(super) use weight_gradient::WinogradWeightGradient;
 pub(super) use weights::pack_panel;

@@ -3,69 +3,13 @@
 //! Unsafe: A transform reads and writes vectors in rows and columns; who calls it has compared their places with
 //! the lengths of slices.
 
-use super::transform::{self, Line};
-use crate::scalar::Scalar;
+use super::transform::Transform;
+use crate::real::Real;
 use crate::simd::Simd;
-
-/// A one-dimensional transform. A type rather than a closure, because what kernels call must
-/// be inlined into them.
-pub(super) trait Transform<const FROM: usize, const TO: usize> {
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector>;
-}
-
-/// `B^T`.
-pub(super) struct Input;
-
-impl<const N: usize> Transform<N, N> for Input {
-    #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
-        transform::input::<T, S, N>(simd, x)
-    }
-}
-
-/// `A^T`.
-pub(super) struct Output;
-
-impl<const N: usize, const M: usize> Transform<N, M> for Output {
-    #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
-        transform::output::<T, S, N, M>(simd, x)
-    }
-}
-
-/// `A`.
-pub(super) struct OutputAdjoint;
-
-impl<const M: usize, const N: usize> Transform<M, N> for OutputAdjoint {
-    #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
-        transform::output_adjoint::<T, S, N, M>(simd, x)
-    }
-}
-
-/// `G`.
-pub(super) struct Kernel;
-
-impl<const R: usize, const N: usize> Transform<R, N> for Kernel {
-    #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
-        transform::kernel::<T, S, N, R>(simd, x)
-    }
-}
-
-/// `G^T`.
-pub(super) struct KernelAdjoint;
-
-impl<const N: usize, const R: usize> Transform<N, R> for KernelAdjoint {
-    #[inline(always)]
-    fn line<T: Scalar, S: Simd<T>>(simd: S, x: Line<S::Vector>) -> Line<S::Vector> {
-        transform::kernel_adjoint::<T, S, N, R>(simd, x)
-    }
-}
 
 /// Vectors in rows and columns: an address, and the elements from a row and from a column to the next.
 #[derive(Clone, Copy)]
-pub(super) struct Plane<P> {
+pub(super) struct VectorGrid<P> {
     pub(super) start: P,
     pub(super) row: usize,
     pub(super) column: usize,
@@ -78,10 +22,10 @@ pub(super) struct Plane<P> {
 #[inline(always)]
 pub(super) unsafe fn transform<T, S, L, const FROM: usize, const TO: usize>(
     s: S,
-    from: Plane<*const T>,
-    to: Plane<*mut T>,
+    from: VectorGrid<*const T>,
+    to: VectorGrid<*mut T>,
 ) where
-    T: Scalar,
+    T: Real,
     S: Simd<T>,
     L: Transform<FROM, TO>,
 {
@@ -105,10 +49,10 @@ pub(super) unsafe fn transform_part<
     const PARTS: usize,
 >(
     s: S,
-    from: Plane<*const T>,
-    to: Plane<*mut T>,
+    from: VectorGrid<*const T>,
+    to: VectorGrid<*mut T>,
 ) where
-    T: Scalar,
+    T: Real,
     S: Simd<T>,
     L: Transform<FROM, TO>,
 {

@@ -4,12 +4,13 @@
 
 use std::ops::Range;
 
-use super::plane::{self, Plane};
+use super::plane::{self, VectorGrid};
+use super::transform::{InputMatrix, OutputMatrixTransposed};
+use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
-use crate::conv::plan::Tile;
 use crate::feature_maps::{Extent, Rows, count};
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::{Kernel, Simd};
 
 /// Calls a function with the sizes of a tile as constants: transformed, output, kernel.
@@ -18,7 +19,6 @@ macro_rules! with_tile {
         match ($tile.output, $tile.kernel) {
             (4, 3) => $function::<$($types),*, 6, 4, 3>($($arguments),*),
             (6, 3) => $function::<$($types),*, 8, 6, 3>($($arguments),*),
-            (2, 5) => $function::<$($types),*, 6, 2, 5>($($arguments),*),
             (4, 5) => $function::<$($types),*, 8, 4, 5>($($arguments),*),
             _ => unreachable!("there are no transforms for {:?}", $tile),
         }
@@ -74,16 +74,16 @@ impl Tiles {
     }
 }
 
-/// Columns of the elements of a transformed tile. The sides are equal.
+/// TileColumns of the elements of a transformed tile. The sides are equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Columns {
+pub(super) enum TileColumns {
     All,
     Left,
     Right,
 }
 
-impl Columns {
-    /// Columns of all, or of each of both sides.
+impl TileColumns {
+    /// TileColumns of all, or of each of both sides.
     pub(super) fn of_sides(sides: usize) -> &'static [Self] {
         if sides == 1 { &[Self::All] } else { &[Self::Left, Self::Right] }
     }
@@ -109,24 +109,24 @@ pub(super) struct Transformed {
 }
 
 impl Transformed {
-    pub(super) fn new<T: Scalar>(tiles: usize, blocks: usize) -> Self {
+    pub(super) fn new<T: Real>(tiles: usize, blocks: usize) -> Self {
         // An odd number of cache lines apart, so that a tile's elements fall into different sets.
         Self { tiles, stride: ((tiles * blocks) | 1) * T::BLOCK }
     }
 
     /// Elements of all tiles.
     pub(super) fn len(&self, tile: Tile) -> usize {
-        self.len_of(tile, Columns::All)
+        self.len_of(tile, TileColumns::All)
     }
 
     /// Elements of some columns of all tiles.
-    pub(super) fn len_of(&self, tile: Tile, columns: Columns) -> usize {
+    pub(super) fn len_of(&self, tile: Tile, columns: TileColumns) -> usize {
         tile.transformed() * columns.of(tile).len() * self.stride
     }
 
     /// Fails loudly where memory has no block for each of some elements, blocks of channels and tiles.
     #[inline(always)]
-    fn expect_within<T: Scalar>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
+    fn expect_within<T: Real>(&self, elements: usize, blocks: usize, tiles: usize, memory: &[T]) {
         assert!(
             tiles <= self.tiles && count(&[blocks, self.tiles, T::BLOCK]) <= self.stride,
             "more tiles than there is room"
@@ -147,7 +147,7 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) first: usize,
     pub(super) count: usize,
     /// The elements that are wanted.
-    pub(super) columns: Columns,
+    pub(super) columns: TileColumns,
     /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
     pub(super) to: &'a mut [T],
@@ -155,23 +155,23 @@ pub(super) struct InputTransform<'a, T> {
     pub(super) window: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for InputTransform<'_, T> {
+impl<T: Real> Kernel<T> for InputTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(mut self, s: S) {
+    fn run<S: Simd<T>>(mut self, s: S) {
         match (self.tiles.tile.transformed(), self.columns) {
-            (6, Columns::All) => self.transform::<S, 6, 0, 1>(s),
-            (6, Columns::Left) => self.transform::<S, 6, 0, 2>(s),
-            (6, Columns::Right) => self.transform::<S, 6, 1, 2>(s),
-            (_, Columns::All) => self.transform::<S, 8, 0, 1>(s),
-            (_, Columns::Left) => self.transform::<S, 8, 0, 2>(s),
-            (_, Columns::Right) => self.transform::<S, 8, 1, 2>(s),
+            (6, TileColumns::All) => self.transform::<S, 6, 0, 1>(s),
+            (6, TileColumns::Left) => self.transform::<S, 6, 0, 2>(s),
+            (6, TileColumns::Right) => self.transform::<S, 6, 1, 2>(s),
+            (_, TileColumns::All) => self.transform::<S, 8, 0, 1>(s),
+            (_, TileColumns::Left) => self.transform::<S, 8, 0, 2>(s),
+            (_, TileColumns::Right) => self.transform::<S, 8, 1, 2>(s),
         }
     }
 }
 
-impl<T: Scalar> InputTransform<'_, T> {
+impl<T: Real> InputTransform<'_, T> {
     #[inline(always)]
     fn transform<S: Simd<T>, const N: usize, const PART: usize, const PARTS: usize>(&mut self, s: S) {
         let layout = *self.input.layout();
@@ -202,9 +202,10 @@ impl<T: Scalar> InputTransform<'_, T> {
                     // each element of the part, block of channels and tile in the target.
                     unsafe {
                         let (row, column) = (N / PARTS * self.transformed.stride, self.transformed.stride);
-                        let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
-                        let to = Plane { start: self.to.as_mut_ptr().add(to + lane), row, column };
-                        plane::transform_part::<T, S, plane::Input, N, N, PART, PARTS>(s, from, to);
+                        let from =
+                            VectorGrid { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
+                        let to = VectorGrid { start: self.to.as_mut_ptr().add(to + lane), row, column };
+                        plane::transform_part::<T, S, InputMatrix, N, N, PART, PARTS>(s, from, to);
                     }
                 }
             }
@@ -217,7 +218,7 @@ impl<T: Scalar> InputTransform<'_, T> {
 /// # Panics
 /// If the rows and columns inside do not lie in the slice.
 #[inline(always)]
-fn copy_window<T: Scalar, const N: usize>(from: &[T], stride: usize, inside: [usize; 2], window: &mut [T]) {
+fn copy_window<T: Real, const N: usize>(from: &[T], stride: usize, inside: [usize; 2], window: &mut [T]) {
     window[..N * N * T::BLOCK].fill(T::ZERO);
     for row in 0..inside[0] {
         let len = inside[1] * T::BLOCK;
@@ -234,37 +235,37 @@ pub(super) struct GradientTransform<'a, T> {
     pub(super) first: usize,
     pub(super) count: usize,
     /// The elements that are wanted.
-    pub(super) columns: Columns,
+    pub(super) columns: TileColumns,
     /// `transformed.len_of(tile, columns)` elements.
     pub(super) transformed: Transformed,
     pub(super) to: &'a mut [T],
     pub(super) window: &'a mut [T],
 }
 
-impl<T: Scalar> Kernel<T> for GradientTransform<'_, T> {
+impl<T: Real> Kernel<T> for GradientTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tiles.tile, transform_columns::<T, S>(self, s));
     }
 }
 
 #[inline(always)]
-fn transform_columns<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_columns<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: GradientTransform<'_, T>,
     s: S,
 ) {
     match work.columns {
-        Columns::All => transform_gradient::<T, S, N, M, 0, 1>(work, s),
-        Columns::Left => transform_gradient::<T, S, N, M, 0, 2>(work, s),
-        Columns::Right => transform_gradient::<T, S, N, M, 1, 2>(work, s),
+        TileColumns::All => transform_gradient::<T, S, N, M, 0, 1>(work, s),
+        TileColumns::Left => transform_gradient::<T, S, N, M, 0, 2>(work, s),
+        TileColumns::Right => transform_gradient::<T, S, N, M, 1, 2>(work, s),
     }
 }
 
 #[inline(always)]
 fn transform_gradient<
-    T: Scalar,
+    T: Real,
     S: Simd<T>,
     const N: usize,
     const M: usize,
@@ -296,9 +297,9 @@ fn transform_gradient<
                 // element of the part, block of channels and tile in the target.
                 unsafe {
                     let (row, column) = (N / PARTS * work.transformed.stride, work.transformed.stride);
-                    let from = Plane { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
-                    let to = Plane { start: work.to.as_mut_ptr().add(to + lane), row, column };
-                    plane::transform_part::<T, S, plane::OutputAdjoint, M, N, PART, PARTS>(s, from, to);
+                    let from = VectorGrid { start: from.as_ptr().add(lane), row: stride, column: T::BLOCK };
+                    let to = VectorGrid { start: work.to.as_mut_ptr().add(to + lane), row, column };
+                    plane::transform_part::<T, S, OutputMatrixTransposed, M, N, PART, PARTS>(s, from, to);
                 }
             }
         }

@@ -4,20 +4,19 @@
 
 use std::ops::Range;
 
-use super::tiles::{Columns, GradientTransform, InputTransform, Tiles, Transformed};
+use super::tiles::{GradientTransform, InputTransform, TileColumns, Tiles, Transformed};
 use super::weights::KernelGradient;
 use crate::aligned::Aligned;
+use crate::conv::algorithm::Tile;
 use crate::conv::convolve::Region;
 use crate::conv::geometry::Geometry;
-use crate::conv::multiply::{Outer, Run};
+use crate::conv::multiply::{Outer, PixelRun};
 use crate::conv::packed::PanelBlocks;
-use crate::conv::plan::Tile;
-use crate::error::Result;
-use crate::feature_maps::{FeatureMapsRef, Rows, count};
+use crate::feature_maps::{Rows, count};
 use crate::isa::Isa;
 use crate::parallel::{Disjoint, for_each_item, for_each_range};
-use crate::scalar::Scalar;
-use crate::scratchpad::Scratchpad;
+use crate::real::Real;
+use crate::scratchpad::{Requirement, Scratch};
 
 /// Bytes of transformed tiles that a thread holds at a time: a part of a second-level cache.
 const TRANSFORMED_BYTES: usize = 512 << 10;
@@ -38,47 +37,8 @@ const TILES_OF_HALVES: usize = 1024;
 /// Most input channels of a block.
 const MOST_ROWS: usize = 16;
 
-/// Adds the gradient of the weights. The halo of the input is as wide as the geometry asks for.
-pub(in crate::conv) fn weight_gradient<T: Scalar>(
-    tile: Tile,
-    geometry: &Geometry,
-    isa: Isa,
-    input: FeatureMapsRef<'_, T>,
-    d_output: FeatureMapsRef<'_, T>,
-    d_weights: &mut [T],
-    scratch: &mut Scratchpad<T>,
-) -> Result<()> {
-    if !T::WINOGRAD {
-        return Ok(());
-    }
-    let tiles = Tiles::new(tile, &Region::all(&d_output.layout()));
-    let panel_blocks = T::dispatch(isa, PanelBlocks);
-    let cut = Cut::new::<T>(tile, geometry, panel_blocks, tiles.count(), rayon::current_num_threads());
-    let x = Transformed::new::<T>(cut.tiles, cut.inputs_of_item);
-    let d = Transformed::new::<T>(cut.tiles, cut.panels_of_item * panel_blocks);
-    let (input, d_output) = (input.rows(), d_output.rows());
-    let work = WeightGradient { tile, geometry, isa, tiles, cut, input, d_output, x, d };
-
-    let elements = tile.transformed().pow(2);
-    let widest = Columns::of_sides(cut.sides)[0];
-    let lane = x.len_of(tile, widest) + d.len_of(tile, widest) + elements * T::BLOCK;
-    let memory = scratch.parts(lane, cut.halves * elements * cut.panels * work.panel_len())?;
-    let panels = geometry.output.blocks().div_ceil(panel_blocks);
-    for first in (0..panels).step_by(cut.panels) {
-        let panels = first..panels.min(first + cut.panels);
-        let sums = &mut memory.shared[..cut.halves * elements * panels.len() * work.panel_len()];
-        work.add_up(&panels, sums, memory.lanes);
-        if cut.halves > 1 {
-            let (sums, others) = sums.split_at_mut(sums.len() / 2);
-            add(sums, others);
-        }
-        work.bring_back(&panels, sums, d_weights);
-    }
-    Ok(())
-}
-
 /// Adds the second to the first.
-fn add<T: Scalar>(sums: &mut [T], others: &[T]) {
+fn add<T: Real>(sums: &mut [T], others: &[T]) {
     let len = sums.len();
     let sums = Disjoint::new(sums);
     for_each_range(len, 1, |range| {
@@ -112,7 +72,7 @@ struct Cut {
 }
 
 impl Cut {
-    fn new<T: Scalar>(
+    fn new<T: Real>(
         tile: Tile,
         geometry: &Geometry,
         panel_blocks: usize,
@@ -141,7 +101,7 @@ impl Cut {
 }
 
 /// The gradient of the weights of a convolution of some images.
-struct WeightGradient<'a, T> {
+pub(in crate::conv) struct WinogradWeightGradient<'a, T> {
     tile: Tile,
     geometry: &'a Geometry,
     isa: Isa,
@@ -156,11 +116,11 @@ struct WeightGradient<'a, T> {
 }
 
 /// What an item adds up.
-struct Part {
+struct ItemSums {
     /// Those of all images.
     tiles: Range<usize>,
     /// The elements of a tile.
-    columns: Columns,
+    columns: TileColumns,
     /// Blocks of input channels.
     inputs: Range<usize>,
     /// The panels, the first of those whose sums are held, and how many these are.
@@ -171,7 +131,51 @@ struct Part {
     sums: usize,
 }
 
-impl<T: Scalar> WeightGradient<'_, T> {
+impl<'a, T: Real> WinogradWeightGradient<'a, T> {
+    /// The halo of the input is as wide as the geometry asks for.
+    pub(in crate::conv) fn new(
+        tile: Tile,
+        geometry: &'a Geometry,
+        isa: Isa,
+        input: Rows<'a, T>,
+        d_output: Rows<'a, T>,
+    ) -> Self {
+        assert!(T::WINOGRAD, "a gradient of weights of {} in tiles", T::NAME);
+        let tiles = Tiles::new(tile, &Region::all(d_output.layout()));
+        let panel_blocks = T::dispatch_tile(isa, PanelBlocks);
+        let cut = Cut::new::<T>(tile, geometry, panel_blocks, tiles.count(), rayon::current_num_threads());
+        let x = Transformed::new::<T>(cut.tiles, cut.inputs_of_item);
+        let d = Transformed::new::<T>(cut.tiles, cut.panels_of_item * panel_blocks);
+        Self { tile, geometry, isa, tiles, cut, input, d_output, x, d }
+    }
+
+    /// Transformed tiles and a window for each thread, and sums for all.
+    pub(in crate::conv) fn scratch(&self) -> Requirement {
+        let widest = TileColumns::of_sides(self.cut.sides)[0];
+        let tiles = self.x.len_of(self.tile, widest) + self.d.len_of(self.tile, widest);
+        Requirement {
+            lane: tiles + self.elements() * T::BLOCK,
+            shared: self.cut.halves * self.elements() * self.cut.panels * self.panel_len(),
+            ..Requirement::default()
+        }
+    }
+
+    /// Adds the gradient to that of the weights.
+    pub(in crate::conv) fn run(&self, d_weights: &mut [T], memory: Scratch<'_, T>) {
+        let panels = self.geometry.output.blocks().div_ceil(self.cut.panel_blocks);
+        for first in (0..panels).step_by(self.cut.panels) {
+            let panels = first..panels.min(first + self.cut.panels);
+            let len = self.cut.halves * self.elements() * panels.len() * self.panel_len();
+            let sums = &mut memory.shared[..len];
+            self.add_up(&panels, sums, memory.lanes);
+            if self.cut.halves > 1 {
+                let (sums, others) = sums.split_at_mut(len / 2);
+                add(sums, others);
+            }
+            self.bring_back(&panels, sums, d_weights);
+        }
+    }
+
     /// Elements of a transformed tile.
     fn elements(&self) -> usize {
         self.tile.transformed().pow(2)
@@ -190,7 +194,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
 
     /// The sums of some panels over all tiles.
     fn add_up(&self, panels: &Range<usize>, sums: &mut [T], lanes: &mut [Aligned<T>]) {
-        let sides = Columns::of_sides(self.cut.sides);
+        let sides = TileColumns::of_sides(self.cut.sides);
         let in_blocks = self.geometry.input.blocks();
         let of_panels = panels.len().div_ceil(self.cut.panels_of_item);
         let items_of_half = sides.len() * of_panels * in_blocks.div_ceil(self.cut.inputs_of_item);
@@ -204,7 +208,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
             let (columns, rest) = (sides[item % sides.len()], item / sides.len());
             let first = panels.start + rest % of_panels * self.cut.panels_of_item;
             let input = rest / of_panels * self.cut.inputs_of_item;
-            let part = Part {
+            let part = ItemSums {
                 tiles: half * tiles..self.tiles.count().min((half + 1) * tiles),
                 columns,
                 inputs: input..in_blocks.min(input + self.cut.inputs_of_item),
@@ -224,7 +228,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
     }
 
     /// Transforms the input and the gradient of some tiles.
-    fn transform(&self, part: &Part, of: Range<usize>, [x, d]: [&mut [T]; 2], window: &mut [T]) {
+    fn transform(&self, part: &ItemSums, of: Range<usize>, [x, d]: [&mut [T]; 2], window: &mut [T]) {
         let (first, count) = (of.start, of.len());
         let input = InputTransform {
             tiles: self.tiles,
@@ -255,11 +259,11 @@ impl<T: Scalar> WeightGradient<'_, T> {
     }
 
     /// Adds the products of some transformed tiles to the sums, the first of which they replace.
-    fn add_products(&self, part: &Part, of: Range<usize>, [x, d]: [&[T]; 2], sums: Disjoint<'_, T>) {
+    fn add_products(&self, part: &ItemSums, of: Range<usize>, [x, d]: [&[T]; 2], sums: Disjoint<'_, T>) {
         let (input, panel_len) = (&self.geometry.input, self.panel_len());
         let first_block = self.blocks_of(&part.panels).start;
         let block_stride = self.cut.tiles * T::BLOCK;
-        let runs = [Run { a: 0, b: 0 }];
+        let runs = [PixelRun { a: 0, b: 0 }];
         let columns = part.columns.of(self.tile);
         for index in 0..self.tile.transformed() * columns.len() {
             let (row, column) = (index / columns.len(), columns.start + index % columns.len());
@@ -288,7 +292,7 @@ impl<T: Scalar> WeightGradient<'_, T> {
                         blocks: blocks.len(),
                         begin: of.start == part.tiles.start,
                     };
-                    T::dispatch(self.isa, outer);
+                    T::dispatch_tile(self.isa, outer);
                 }
             }
         }

@@ -2,12 +2,13 @@
 //!
 //! Unsafe: Taps and elements of a tile are slices whose lengths are compared before a transform.
 
-use super::plane::{self, Plane};
+use super::plane::{self, VectorGrid};
 use super::tiles::with_tile;
+use super::transform::{KernelMatrix, KernelMatrixTransposed};
+use crate::conv::algorithm::Tile;
 use crate::conv::packed::Packed;
-use crate::conv::plan::Tile;
 use crate::feature_maps::count;
-use crate::scalar::Scalar;
+use crate::real::Real;
 use crate::simd::{Kernel, Simd};
 
 /// Kernel taps of a block of output channels: 5 x 5 of 16.
@@ -15,7 +16,7 @@ const TAPS: usize = 25 * 16;
 
 /// Fills a panel with transformed weights, `G g G^T`: for each element of a tile and each input
 /// channel a row of output channels.
-pub(in crate::conv) fn pack_panel<T: Scalar>(
+pub(in crate::conv) fn pack_panel<T: Real>(
     tile: Tile,
     packed: &Packed<T>,
     index: usize,
@@ -55,17 +56,17 @@ struct KernelTransform<'a, T> {
     stride: usize,
 }
 
-impl<T: Scalar> Kernel<T> for KernelTransform<'_, T> {
+impl<T: Real> Kernel<T> for KernelTransform<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tile, transform_kernel::<T, S>(self, s));
     }
 }
 
 #[inline(always)]
-fn transform_kernel<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_kernel<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: KernelTransform<'_, T>,
     s: S,
 ) {
@@ -73,12 +74,12 @@ fn transform_kernel<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const
     assert!(work.to.len() >= last.saturating_add(T::BLOCK) && R * R * T::BLOCK <= TAPS);
     let to = work.to.as_mut_ptr();
     for lane in (0..T::BLOCK).step_by(S::LANES) {
-        let from = Plane { start: work.taps.as_ptr(), row: R * T::BLOCK, column: T::BLOCK };
+        let from = VectorGrid { start: work.taps.as_ptr(), row: R * T::BLOCK, column: T::BLOCK };
         // SAFETY: the assertions found R x R blocks of taps, and N x N blocks `stride` apart to write.
         unsafe {
-            let from = Plane { start: from.start.add(lane), ..from };
-            let to = Plane { start: to.add(lane), row: N * work.stride, column: work.stride };
-            plane::transform::<T, S, plane::Kernel, R, N>(s, from, to);
+            let from = VectorGrid { start: from.start.add(lane), ..from };
+            let to = VectorGrid { start: to.add(lane), row: N * work.stride, column: work.stride };
+            plane::transform::<T, S, KernelMatrix, R, N>(s, from, to);
         }
     }
 }
@@ -93,23 +94,23 @@ pub(super) struct KernelGradient<'a, T> {
     pub(super) taps: &'a mut [T; TAPS],
 }
 
-impl<T: Scalar> KernelGradient<'_, T> {
+impl<T: Real> KernelGradient<'_, T> {
     pub(super) fn taps() -> [T; TAPS] {
         [T::ZERO; TAPS]
     }
 }
 
-impl<T: Scalar> Kernel<T> for KernelGradient<'_, T> {
+impl<T: Real> Kernel<T> for KernelGradient<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd<T>, const ROWS: usize, const COLUMNS: usize, const BLOCK: usize>(self, s: S) {
+    fn run<S: Simd<T>>(self, s: S) {
         with_tile!(self.tile, transform_gradient::<T, S>(self, s));
     }
 }
 
 #[inline(always)]
-fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
+fn transform_gradient<T: Real, S: Simd<T>, const N: usize, const M: usize, const R: usize>(
     work: KernelGradient<'_, T>,
     s: S,
 ) {
@@ -119,9 +120,9 @@ fn transform_gradient<T: Scalar, S: Simd<T>, const N: usize, const M: usize, con
     for lane in (0..T::BLOCK).step_by(S::LANES) {
         // SAFETY: the assertion found N x N blocks `stride` apart to read, and room for R x R blocks of taps.
         unsafe {
-            let from = Plane { start: from.add(lane), row: N * work.stride, column: work.stride };
-            let to = Plane { start: to.add(lane), row: R * T::BLOCK, column: T::BLOCK };
-            plane::transform::<T, S, plane::KernelAdjoint, N, R>(s, from, to);
+            let from = VectorGrid { start: from.add(lane), row: N * work.stride, column: work.stride };
+            let to = VectorGrid { start: to.add(lane), row: R * T::BLOCK, column: T::BLOCK };
+            plane::transform::<T, S, KernelMatrixTransposed, N, R>(s, from, to);
         }
     }
 }

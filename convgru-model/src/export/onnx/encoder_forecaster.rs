@@ -1,72 +1,128 @@
-//! An encoder-forecaster as a model: one step of either stack, or the whole forecast.
+//! The graphs of an encoder-forecaster.
 
 use convgru_kernels::Scalar;
 
 use super::Part;
-use super::cell::{Stack, equation};
-use super::graph::{Constants, Graph, Kernel, Size, integer, text, zero};
+use super::cells::{Cells, equation};
+use super::forecaster::ForecasterGraph;
+use super::graph::{Graph, Kernel, Size, integer, text, zero};
 use super::loops;
-use super::model::{About, encode};
 use super::proto::data_type;
-use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
+use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
+use crate::forecaster::ForecasterParameters;
 use crate::layer::Conv2dParameters;
-use crate::network::EncoderForecaster;
 
 /// Height and width of frames.
 const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];
 /// Height and width of states: those of frames in patches.
 const STATE: [Size; 2] = [Size::Free("rows"), Size::Free("columns")];
 
-/// The bytes of the file.
-pub(super) fn write<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Result<Vec<u8>> {
-    let parameters = network.parameters();
-    let (encoder, forecaster) = (network.config().encoder(), network.config().forecaster());
-    let parts = Parts {
-        config: network.config(),
-        encoder: Stack { layers: &parameters.encoder.layers, config: &encoder, prefix: "encoder." },
-        forecaster: Stack {
-            layers: &parameters.forecaster.layers,
-            config: &forecaster,
-            prefix: "forecaster.",
-        },
-        head: &parameters.head,
-    };
-    network.check()?;
-    let mut constants = Constants::default();
-    let mut graph = Graph::new("convgru", &mut constants);
-    match part {
-        Part::EncoderStep => parts.encoder_step(&mut graph),
-        Part::ForecasterStep => parts.forecaster_step(&mut graph),
-        Part::Forecast { steps } => parts.forecast(&mut graph, steps),
+/// The parts of a network.
+pub(super) struct EncoderForecaster<'a, T: Scalar> {
+    config: &'a EncoderForecasterConfig,
+    encoder: Cells<'a, T>,
+    forecaster: Cells<'a, T>,
+    head: &'a Conv2dParameters<T>,
+}
+
+impl<'a, T: Scalar> EncoderForecaster<'a, T> {
+    pub(super) fn new(
+        config: &'a EncoderForecasterConfig,
+        parameters: &'a ForecasterParameters<T>,
+    ) -> Result<Self> {
+        let cells = |of: ConvGruConfig, name: &str| {
+            Cells::of_stack(&of, parameters.cells(name), &format!("{name}."), STATE)
+        };
+        Ok(Self {
+            config,
+            encoder: cells(config.encoder(), "encoder")?,
+            forecaster: cells(config.forecaster(), "forecaster")?,
+            head: parameters.convolution("head"),
+        })
     }
-    let about = About {
-        network: "EncoderForecaster",
-        form: part.name(),
-        sentence: match part {
+}
+
+impl<T: Scalar> ForecasterGraph for EncoderForecaster<'_, T> {
+    fn name(&self) -> &'static str {
+        "EncoderForecaster"
+    }
+
+    fn sentence(&self, part: Part) -> &'static str {
+        match part {
             Part::EncoderStep => "The encoder reads one frame: frame and states to the next states.",
             Part::ForecasterStep => {
                 "The forecaster predicts one frame: its states, at first those of the encoder, and the frame \
                  before, where it reads one, to prediction and next states."
             }
             Part::Forecast { .. } => "An encoder-forecaster: frames to the frames that are to follow.",
-        },
-        equation: &equation(&encoder),
-        config: super::json(network.config())?,
-    };
-    let graph = graph.finish();
-    encode(&about, graph, constants)
+        }
+    }
+
+    fn equation(&self) -> String {
+        equation(&self.config.encoder())
+    }
+
+    fn config(&self) -> Result<String> {
+        super::json(self.config)
+    }
+
+    fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()> {
+        let frame = graph.input("frame", &self.frame_sizes());
+        let states = self.encoder.state_inputs(graph);
+        let patches = self.to_patches(graph, &frame);
+        let new = self.encoder.step(graph, Some(&patches), &states)?;
+        self.encoder.state_outputs(graph, &new);
+        Ok(())
+    }
+
+    fn forecaster_step(&self, graph: &mut Graph<'_>) -> Result<()> {
+        let frame = self.feeds_back().then(|| graph.input("frame", &self.frame_sizes()));
+        let states = self.forecaster.state_inputs(graph);
+        let patches = frame.map(|frame| self.to_patches(graph, &frame));
+        let new = self.forecaster.step(graph, patches.as_deref(), &states)?;
+        let predicted = self.predict(graph, &new);
+        let prediction = self.to_frame(graph, &predicted);
+        graph.output(&prediction, "prediction", &self.prediction_sizes());
+        self.forecaster.state_outputs(graph, &new);
+        Ok(())
+    }
+
+    fn forecast(&self, graph: &mut Graph<'_>, steps: usize) -> Result<()> {
+        let over = |steps: &'static str, sizes: [Size; 4]| [&[Size::Free(steps)], &sizes[..]].concat();
+        let frames = graph.input("frames", &over("input_steps", self.frame_sizes()));
+        let count = graph.scalar_input("steps", data_type::INT64);
+        // An input with a value of its own need not be given.
+        graph.constants.integer("steps", steps as i64);
+        let initial = self.zero_states(graph, &frames);
+
+        let mut body = graph.body("encoder_step");
+        let before = self.encoder.state_inputs(&mut body);
+        let frame = body.input("frame", &self.frame_sizes());
+        let patches = self.to_patches(&mut body, &frame);
+        let after = self.encoder.step(&mut body, Some(&patches), &before)?;
+        self.encoder.state_outputs(&mut body, &after);
+        let body = body.finish();
+        let layers = 0..self.config.hidden_channels.len();
+        let mut carried: Vec<String> = layers.clone().map(|layer| format!("encoder.state.{layer}")).collect();
+        loops::scan(graph, body, [&initial, std::slice::from_ref(&frames)], &carried);
+
+        let mut outputs: Vec<String> = layers.map(|layer| format!("forecaster.state.{layer}")).collect();
+        if self.feeds_back() {
+            let last = graph.constants.integer("last", -1);
+            let frame = graph.node("Gather", "last_frame", &[&frames, &last], vec![integer("axis", 0)]);
+            carried.push(self.to_patches(graph, &frame));
+            outputs.push("forecaster.patches".into());
+        }
+        outputs.push("prediction".into());
+        let body = loops::counted_body(graph, "forecaster_step", |body| self.forecaster_body(body))?;
+        graph.output_as_is("prediction", &over("steps", self.prediction_sizes()));
+        loops::repeat(graph, body, [&[count], &carried], &outputs);
+        Ok(())
+    }
 }
 
-/// The parts of a network.
-struct Parts<'a, T> {
-    config: &'a EncoderForecasterConfig,
-    encoder: Stack<'a, T>,
-    forecaster: Stack<'a, T>,
-    head: &'a Conv2dParameters<T>,
-}
-
-impl<T: Scalar> Parts<'_, T> {
+impl<T: Scalar> EncoderForecaster<'_, T> {
     /// Whether the forecaster reads what it predicted.
     fn feeds_back(&self) -> bool {
         self.config.feedback == Feedback::Predictions
@@ -85,68 +141,18 @@ impl<T: Scalar> Parts<'_, T> {
         [Size::Free("batch"), Size::Fixed(self.config.patch_channels()), STATE[0], STATE[1]]
     }
 
-    fn encoder_step(&self, graph: &mut Graph<'_>) {
-        let frame = graph.input("frame", &self.frame_sizes());
-        let states = self.encoder.state_inputs(graph, STATE);
-        let patches = self.to_patches(graph, &frame);
-        let new = self.encoder.step(graph, Some(&patches), &states);
-        self.encoder.state_outputs(graph, &new, STATE);
-    }
-
-    fn forecaster_step(&self, graph: &mut Graph<'_>) {
-        let frame = self.feeds_back().then(|| graph.input("frame", &self.frame_sizes()));
-        let states = self.forecaster.state_inputs(graph, STATE);
-        let patches = frame.map(|frame| self.to_patches(graph, &frame));
-        let new = self.forecaster.step(graph, patches.as_deref(), &states);
-        let predicted = self.predict(graph, &new);
-        let prediction = self.to_frame(graph, &predicted);
-        graph.output(&prediction, "prediction", &self.prediction_sizes());
-        self.forecaster.state_outputs(graph, &new, STATE);
-    }
-
-    fn forecast(&self, graph: &mut Graph<'_>, steps: usize) {
-        let over = |steps: &'static str, sizes: [Size; 4]| [&[Size::Free(steps)], &sizes[..]].concat();
-        let frames = graph.input("frames", &over("input_steps", self.frame_sizes()));
-        let count = graph.scalar_input("steps", data_type::INT64);
-        // An input with a value of its own need not be given.
-        graph.constants.integer("steps", steps as i64);
-        let initial = self.zero_states(graph, &frames);
-
-        let mut body = graph.body("encoder_step");
-        let before = self.encoder.state_inputs(&mut body, STATE);
-        let frame = body.input("frame", &self.frame_sizes());
-        let patches = self.to_patches(&mut body, &frame);
-        let after = self.encoder.step(&mut body, Some(&patches), &before);
-        self.encoder.state_outputs(&mut body, &after, STATE);
-        let body = body.finish();
-        let layers = 0..self.encoder.layers.len();
-        let mut carried: Vec<String> = layers.clone().map(|layer| format!("encoder.state.{layer}")).collect();
-        loops::scan(graph, body, [&initial, std::slice::from_ref(&frames)], &carried);
-
-        let mut outputs: Vec<String> = layers.map(|layer| format!("forecaster.state.{layer}")).collect();
-        if self.feeds_back() {
-            let last = graph.constants.integer("last", -1);
-            let frame = graph.node("Gather", "last_frame", &[&frames, &last], vec![integer("axis", 0)]);
-            carried.push(self.to_patches(graph, &frame));
-            outputs.push("forecaster.patches".into());
-        }
-        outputs.push("prediction".into());
-        let body = loops::counted_body(graph, "forecaster_step", |body| self.forecaster_body(body));
-        graph.output_as_is("prediction", &over("steps", self.prediction_sizes()));
-        loops::repeat(graph, body, [&[count], &carried], &outputs);
-    }
-
-    fn forecaster_body(&self, body: &mut Graph<'_>) {
-        let before = self.forecaster.state_inputs(body, STATE);
+    fn forecaster_body(&self, body: &mut Graph<'_>) -> Result<()> {
+        let before = self.forecaster.state_inputs(body);
         let patches = self.feeds_back().then(|| body.input("patches", &self.patch_sizes()));
-        let after = self.forecaster.step(body, patches.as_deref(), &before);
+        let after = self.forecaster.step(body, patches.as_deref(), &before)?;
         let predicted = self.predict(body, &after);
         let prediction = self.to_frame(body, &predicted);
-        self.forecaster.state_outputs(body, &after, STATE);
+        self.forecaster.state_outputs(body, &after);
         if self.feeds_back() {
             body.output(&predicted, "next_patches", &self.patch_sizes());
         }
         body.output(&prediction, "prediction", &self.prediction_sizes());
+        Ok(())
     }
 
     /// States of zeros for frames `[T, N, C, H, W]`.

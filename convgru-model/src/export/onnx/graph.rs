@@ -9,7 +9,6 @@ use super::proto::{
     TensorTypeProto, TypeProto, ValueInfoProto, attribute_type, data_type,
 };
 use crate::layer::Activation;
-use crate::tensor::Tensor;
 
 /// The constants of a model, which its graph and the graphs within it share.
 #[derive(Debug, Default)]
@@ -163,15 +162,6 @@ impl<'c> Graph<'c> {
         self.graph.node.push(NodeProto { input, output, name, op_type, attribute });
     }
 
-    /// Cuts the channels of images in two.
-    pub(super) fn split(&mut self, value: &str, sizes: [usize; 2], outputs: [String; 2]) -> [String; 2] {
-        let [first, second] = sizes.map(|size| size as i64);
-        let sizes = self.constants.integers(&format!("sizes.{first}_{second}"), &[first, second]);
-        let outputs = outputs.map(|name| self.named(&name));
-        self.push("Split", &[value, &sizes], &outputs, vec![integer("axis", 1)]);
-        outputs
-    }
-
     /// The convolution that keeps height and width.
     pub(super) fn convolve(&mut self, name: &str, value: &str, kernel: Kernel<'_>) -> String {
         let pads = [0, 1].map(|axis| (kernel.dilation[axis] * (kernel.size[axis] / 2)) as i64);
@@ -216,13 +206,6 @@ pub(super) struct Kernel<'a> {
     pub(super) size: [usize; 2],
     /// Rows and columns from tap to tap.
     pub(super) dilation: [usize; 2],
-}
-
-/// Rows of a tensor from one of the first dimension on.
-pub(super) fn rows<T: Scalar>(tensor: &Tensor<T>, first: usize, count: usize) -> (Vec<usize>, &[T]) {
-    let size: usize = tensor.shape()[1..].iter().product();
-    let shape = [&[count], &tensor.shape()[1..]].concat();
-    (shape, &tensor.as_slice()[first * size..(first + count) * size])
 }
 
 /// An attribute that is a whole number.

@@ -2,6 +2,7 @@
 
 use super::graph::{Graph, graph as body_attribute, integer};
 use super::proto::{GraphProto, data_type};
+use crate::error::Result;
 
 /// Runs `body` for each frame along the first dimension of `frames`.
 ///
@@ -23,14 +24,14 @@ pub(super) fn scan(
 pub(super) fn counted_body(
     graph: &mut Graph<'_>,
     name: &str,
-    inside: impl FnOnce(&mut Graph<'_>),
-) -> GraphProto {
+    inside: impl FnOnce(&mut Graph<'_>) -> Result<()>,
+) -> Result<GraphProto> {
     let mut body = graph.body(name);
     body.scalar_input("iteration", data_type::INT64);
     let condition = body.scalar_input("condition", data_type::BOOL);
     body.truth_output(&condition, "next_condition");
-    inside(&mut body);
-    body.finish()
+    inside(&mut body)?;
+    Ok(body.finish())
 }
 
 /// Runs `body` as often as `steps` says; `outputs` are the carried values after the last step, and what is

@@ -9,12 +9,12 @@
 //! |---|---|---|
 //! | [`conv_gru`], [`Form::Step`] | `input [N, C, H, W]`, `state.0 [N, hidden, H, W]`, ... | `next_state.0`, ... |
 //! | [`conv_gru`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ... | `output [T, N, hidden, H, W]` of the topmost layer, `next_state.0`, ... after the last frame |
-//! | [`encoder_forecaster`], [`Part::EncoderStep`] | `frame [N, C, H, W]`, `state.0 [N, hidden, H/p, W/p]`, ... | `next_state.0`, ... |
-//! | [`encoder_forecaster`], [`Part::ForecasterStep`] | `frame`, `state.0`, ... | `prediction [N, C, H, W]`, `next_state.0`, ... |
-//! | [`encoder_forecaster`], [`Part::Forecast`] | `frames [T, N, C, H, W]`, `steps` (a whole number, may be left out) | `prediction [steps, N, C, H, W]` |
-//! | [`pyramid`], [`Part::EncoderStep`] | `frame`, `state.0`, ... from the finest scale on | `next_state.0`, ..., with skips `features.0`, ... of all scales but the coarsest |
-//! | [`pyramid`], [`Part::ForecasterStep`] | `state.0`, ..., with a residual `frame`, with skips `features.0`, ... | `prediction`, `next_state.0`, ... |
-//! | [`pyramid`], [`Part::Forecast`] | `frames`, `steps` | `prediction` |
+//! | [`forecaster`] of an encoder-forecaster, [`Part::EncoderStep`] | `frame [N, C, H, W]`, `state.0 [N, hidden, H/p, W/p]`, ... | `next_state.0`, ... |
+//! | [`forecaster`] of an encoder-forecaster, [`Part::ForecasterStep`] | `frame`, `state.0`, ... | `prediction [N, C, H, W]`, `next_state.0`, ... |
+//! | [`forecaster`] of an encoder-forecaster, [`Part::Forecast`] | `frames [T, N, C, H, W]`, `steps` (a whole number, may be left out) | `prediction [steps, N, C, H, W]` |
+//! | [`forecaster`] of a pyramid, [`Part::EncoderStep`] | `frame`, `state.0`, ... from the finest scale on | `next_state.0`, ..., with skips `features.0`, ... of all scales but the coarsest |
+//! | [`forecaster`] of a pyramid, [`Part::ForecasterStep`] | `state.0`, ..., with a residual `frame`, with skips `features.0`, ... | `prediction`, `next_state.0`, ... |
+//! | [`forecaster`] of a pyramid, [`Part::Forecast`] | `frames`, `steps` | `prediction` |
 //! | [`recurrent`], [`Form::Step`] | `input [N, C, H, W]` (of several `input.0`, ...), `state.0`, ..., `context.i [N, 3 hidden, H, W]` of cell i | `output` of the topmost stage, `next_state.0`, ... |
 //! | [`recurrent`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ..., `context.i` | `output [T, N, C, H, W]` of the topmost stage, `next_state.0`, ... after the last frame |
 //!
@@ -22,9 +22,9 @@
 //! number of `steps` instead; a forecaster that reads nothing has no `frame`. A step of a pyramid's forecaster without a `frame` does not know
 //! the size of frames: its prediction is as large as the states say, a multiple of the factor.
 
-mod cell;
-mod conv_gru;
+mod cells;
 mod encoder_forecaster;
+mod forecaster;
 mod graph;
 mod loops;
 mod model;
@@ -40,10 +40,10 @@ use serde::Serialize;
 
 pub use model::OPSET;
 
-use crate::config::Residual;
+use crate::composed::Recurrent;
 use crate::error::{Error, Result};
-use crate::network::{ConvGru, EncoderForecaster, Forecaster, Pyramid, expect_steps};
-use crate::recurrent::Recurrent;
+use crate::forecaster::Forecaster;
+use crate::fused::ConvGru;
 
 /// What a file of a [`ConvGru`] computes in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +64,7 @@ impl Form {
     }
 }
 
-/// What a file of an [`EncoderForecaster`] or a [`Pyramid`] computes in one call.
+/// What a file of a [`Forecaster`] computes in one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Part {
     /// The encoder reads one frame.
@@ -103,18 +103,18 @@ impl Part {
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> {
-    conv_gru::write(network, form)
+    recurrent::write_stack(network, form)
 }
 
 /// The bytes of an ONNX file of a network of recurrent layers, spectral norms folded into the kernels.
 ///
 /// # Errors
 /// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::InvalidConfig`] for kernels over
-/// volumes, and for a sequence of a network that reads several inputs or none.
+/// volumes, and for a sequence of a network that reads several inputs.
 ///
 /// ```
 /// use convgru_model::export::onnx::{self, Form};
-/// use convgru_model::recurrent::{CellConfig, CellKind, Recurrent, RecurrentConfig};
+/// use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 ///
 /// let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(1, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
@@ -126,73 +126,24 @@ pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8
     recurrent::write(network, form)
 }
 
-/// The bytes of an ONNX file of an encoder-forecaster or a part of it.
-///
-/// # Errors
-/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::Count`]
-/// for a forecast of no frames, [`Error::OutOfRange`] for more than 65536.
-///
-/// ```
-/// use convgru_model::{EncoderForecaster, EncoderForecasterConfig, export::onnx::{self, Part}};
-///
-/// let config = EncoderForecasterConfig { hidden_channels: vec![4], ..Default::default() };
-/// let network = EncoderForecaster::<f32>::new(config, 0)?;
-/// let whole = onnx::encoder_forecaster(&network, Part::Forecast { steps: 10 })?;
-/// let encoder = onnx::encoder_forecaster(&network, Part::EncoderStep)?;
-/// assert!(encoder.len() < whole.len());
-/// # Ok::<(), convgru_model::Error>(())
-/// ```
-pub fn encoder_forecaster<T: Scalar>(network: &EncoderForecaster<T>, part: Part) -> Result<Vec<u8>> {
-    expect_frames(part)?;
-    encoder_forecaster::write(network, part)
-}
-
-/// The bytes of an ONNX file of a pyramid or a part of it.
-///
-/// # Errors
-/// As [`encoder_forecaster`], and [`Error::InvalidConfig`] for [`Residual::Motion`].
-///
-/// ```
-/// use convgru_model::{Pyramid, PyramidConfig, export::onnx::{self, Part}};
-///
-/// let network = Pyramid::<f32>::new(PyramidConfig::default(), 0)?;
-/// let whole = onnx::pyramid(&network, Part::Forecast { steps: 10 })?;
-/// let encoder = onnx::pyramid(&network, Part::EncoderStep)?;
-/// assert!(encoder.len() < whole.len());
-/// # Ok::<(), convgru_model::Error>(())
-/// ```
-pub fn pyramid<T: Scalar>(network: &Pyramid<T>, part: Part) -> Result<Vec<u8>> {
-    expect_frames(part)?;
-    if network.config().residual == Residual::Motion {
-        return Err(Error::InvalidConfig {
-            field: "residual".into(),
-            reason: "\"motion\" carries frames on along an optical flow that ONNX files do not hold; a network trained \
-                     with residual = \"last-frame\" can be exported"
-                .into(),
-        });
-    }
-    pyramid::write(network, part)
-}
-
 /// The bytes of an ONNX file of a network that continues frames, or a part of it.
 ///
 /// # Errors
-/// As [`encoder_forecaster`] and [`pyramid()`].
+/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::Count`]
+/// for a forecast of no frames, [`Error::OutOfRange`] for more than 65536, [`Error::InvalidConfig`] for
+/// [`Residual::Motion`](crate::Residual::Motion).
+///
+/// ```
+/// use convgru_model::{Forecaster, PyramidConfig, export::onnx::{self, Part}};
+///
+/// let network = Forecaster::<f32>::new(PyramidConfig::default(), 0)?;
+/// let whole = onnx::forecaster(&network, Part::Forecast { steps: 10 })?;
+/// let encoder = onnx::forecaster(&network, Part::EncoderStep)?;
+/// assert!(encoder.len() < whole.len());
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
 pub fn forecaster<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<u8>> {
-    match network {
-        Forecaster::EncoderForecaster(network) => encoder_forecaster(network, part),
-        Forecaster::Pyramid(network) => pyramid(network, part),
-    }
-}
-
-fn expect_frames(part: Part) -> Result<()> {
-    match part {
-        Part::Forecast { steps: 0 } => {
-            Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
-        }
-        Part::Forecast { steps } => expect_steps("frames to predict", steps),
-        _ => Ok(()),
-    }
+    forecaster::write(network, part)
 }
 
 fn json(config: &impl Serialize) -> Result<String> {

@@ -6,8 +6,8 @@ use convgru_kernels::Scalar;
 
 use super::graph::{Graph, integer, integers, number, text};
 use super::proto::AttributeProto;
+use crate::composed::graph::{Convolution, Edge, Op, Operations, Pad, Pooling};
 use crate::error::{Error, Result};
-use crate::graph::{Convolution, Edge, Op, Operations, Pad, Pooling};
 use crate::tensor::Tensor;
 
 /// Height and width that stand for any: sizes of images are free in a file, and nothing is decided by them.
@@ -23,6 +23,11 @@ pub(super) enum Value<T> {
 }
 
 impl<T: Scalar> Value<T> {
+    /// A value that is known.
+    pub(super) fn constant(name: &str, tensor: Tensor<T>) -> Self {
+        Self::Constant(name.into(), Rc::new(tensor))
+    }
+
     /// A value of the graph.
     pub(super) fn node(name: impl Into<Rc<str>>, channels: usize) -> Self {
         Self::Node(name.into(), channels)
@@ -32,17 +37,28 @@ impl<T: Scalar> Value<T> {
 /// Writes operations as nodes of a graph.
 pub(super) struct Writer<'g, 'c, T> {
     pub(super) graph: &'g mut Graph<'c>,
+    /// What the names of nodes begin with.
+    prefix: &'g str,
     parameters: Vec<Value<T>>,
     /// Nodes so far, for names.
     count: usize,
 }
 
 impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
-    pub(super) fn new(graph: &'g mut Graph<'c>, parameters: &[(String, Tensor<T>)]) -> Self {
-        let constant = |(name, tensor): &(String, Tensor<T>)| {
-            Value::Constant(name.as_str().into(), Rc::new(tensor.clone()))
-        };
-        Self { graph, parameters: parameters.iter().map(constant).collect(), count: 0 }
+    /// Writes to a graph with the given parameters, in their order; names of nodes begin with `prefix`.
+    pub(super) fn new(
+        graph: &'g mut Graph<'c>,
+        prefix: &'g str,
+        parameters: impl Iterator<Item = (String, Tensor<T>)>,
+    ) -> Self {
+        let parameters = parameters.map(|(name, tensor)| Value::constant(&name, tensor));
+        Self { graph, prefix, parameters: parameters.collect(), count: 0 }
+    }
+
+    /// A name that no other node has.
+    fn numbered(&mut self, what: &str) -> String {
+        self.count += 1;
+        format!("{}{what}.{}", self.prefix, self.count)
     }
 
     /// The name of a value in the graph.
@@ -65,8 +81,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
     }
 
     fn push(&mut self, kind: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> Rc<str> {
-        self.count += 1;
-        let name = format!("{}.{}", kind.to_ascii_lowercase(), self.count);
+        let name = self.numbered(&kind.to_ascii_lowercase());
         self.graph.node(kind, &name, inputs, attributes).into()
     }
 
@@ -88,9 +103,13 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
         let Value::Constant(name, kernel) = &inputs[1] else {
             return Err(unwritten("a kernel that is no parameter"));
         };
+        let all = kernel.shape()[0];
         let rows = Op::Images(convolution.rows.clone());
-        let kernel = rows.forward(&crate::graph::Operands { values: &[kernel], packed: None })?;
-        let name = format!("{name}.{}_{}", convolution.rows.start, convolution.rows.end);
+        let kernel = rows.forward(&crate::composed::graph::Operands { values: &[kernel], packed: None })?;
+        let name = match all == kernel.shape()[0] {
+            true => name.to_string(),
+            false => format!("{name}.{}_{}", convolution.rows.start, convolution.rows.end),
+        };
         let kernel_name = self.graph.constants.floats(&name, kernel.shape(), kernel.as_slice());
         let mut names = vec![self.name(&inputs[0]), Rc::from(kernel_name.as_str())];
         if let Some(bias) = inputs.get(2) {
@@ -249,9 +268,9 @@ impl<T: Scalar> Operations for Writer<'_, '_, T> {
             })
             .collect();
         if constants.len() == inputs.len() {
-            let tensor = op.forward(&crate::graph::Operands { values: &constants, packed: None })?;
-            self.count += 1;
-            return Ok(Value::Constant(format!("made.{}", self.count).into(), Rc::new(tensor)));
+            let tensor =
+                op.forward(&crate::composed::graph::Operands { values: &constants, packed: None })?;
+            return Ok(Value::constant(&self.numbered("made"), tensor));
         }
         let channels = |value: &Value<T>| match value {
             Value::Node(_, channels) => *channels,
@@ -264,8 +283,7 @@ impl<T: Scalar> Operations for Writer<'_, '_, T> {
             Op::Pad(pad) => (self.pad(pad, &inputs[0]), widest),
             Op::Activate(activation) => {
                 let name = self.name(&inputs[0]);
-                self.count += 1;
-                let node = format!("{activation:?}.{}", self.count).to_ascii_lowercase();
+                let node = self.numbered(&format!("{activation:?}").to_ascii_lowercase());
                 (self.graph.activate(*activation, &node, &name).into(), widest)
             }
             Op::Add | Op::AddToPixels | Op::Multiply => {
@@ -281,6 +299,7 @@ impl<T: Scalar> Operations for Writer<'_, '_, T> {
                 (self.push("Add", &[&h, &taken], Vec::new()), channels(&inputs[2]))
             }
             Op::Gate(gate) => return self.gate(gate.clone(), inputs),
+            Op::Channels(range) if *range == (0..widest) => return Ok(inputs[0].clone()),
             Op::ScaleChannels => {
                 let (name, scale) = (self.name(&inputs[0]), self.of_channels(&inputs[1])?);
                 (self.push("Mul", &[&name, &scale], Vec::new()), channels(&inputs[0]))

@@ -1,39 +1,32 @@
-//! A network of recurrent layers as a model.
+//! A network of cells as a model: one step, or a sequence.
 
 use convgru_kernels::Scalar;
 
 use super::Form;
+use super::cells::{Cells, equation};
 use super::graph::{Constants, Graph, Size};
 use super::loops;
 use super::model::{About, encode};
-use super::operators::{Value, Writer};
+use super::proto::data_type;
+use crate::composed::Recurrent;
 use crate::error::{Error, Result};
-use crate::recurrent::{Context, Given, Recurrent, RecurrentConfig, Run};
+use crate::fused::ConvGru;
 
 /// Height and width of the first input.
 const IMAGE: [Size; 2] = [Size::Free("height"), Size::Free("width")];
 
-/// Those of states and whatever else may have another size.
-const OTHER: [Size; 2] = [Size::Any, Size::Any];
-
-/// The bytes of the file.
+/// The bytes of the file of a network of composed cells.
 pub(super) fn write<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8>> {
     let config = network.config();
     if config.cells().any(|cell| cell.kernel_depth.max(cell.input_kernel_depth) > 1) {
         let reason = "kernels over volumes cannot be written as ONNX".to_owned();
         return Err(Error::InvalidConfig { field: "kernel_depth".into(), reason });
     }
-    if form == Form::Sequence && (config.inputs() > 1 || config.in_channels(0) == 0) {
-        let reason = "a network of several inputs or of none is written as one step".to_owned();
+    if form == Form::Sequence && config.inputs() > 1 {
+        let reason = "a network of several inputs is written as one step".to_owned();
         return Err(Error::InvalidConfig { field: "form".into(), reason });
     }
     network.check()?;
-    let mut constants = Constants::default();
-    let mut graph = Graph::new("convgru", &mut constants);
-    match form {
-        Form::Step => step(&mut graph, network)?,
-        Form::Sequence => sequence(&mut graph, network)?,
-    }
     let kinds: Vec<String> = config.cells().map(|cell| format!("{:?}", cell.cell)).collect();
     let about = About {
         network: "Recurrent",
@@ -50,112 +43,132 @@ pub(super) fn write<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec
         equation: &format!("layers: {}; see the configuration", kinds.join(", ")),
         config: super::json(config)?,
     };
-    let graph = graph.finish();
-    encode(&about, graph, constants)
+    Model { cells: Cells::of_network(network), shows_top: true }.write(&about, form)
 }
 
-/// `[N, C, H, W]`
-fn sizes(channels: usize, [height, width]: [Size; 2]) -> [Size; 4] {
-    [Size::Free("batch"), Size::Fixed(channels), height, width]
-}
-
-/// Channels of all states.
-fn states(config: &RecurrentConfig) -> Vec<usize> {
-    config.cells().flat_map(|cell| vec![cell.hidden_channels; cell.states()]).collect()
-}
-
-fn declare_states(graph: &mut Graph<'_>, config: &RecurrentConfig) -> Vec<String> {
-    let channels = states(config).into_iter().enumerate();
-    channels
-        .map(|(index, channels)| graph.input(&format!("state.{index}"), &sizes(channels, OTHER)))
-        .collect()
-}
-
-/// The contexts of the cells that see one.
-fn declare_contexts(graph: &mut Graph<'_>, config: &RecurrentConfig) -> Vec<String> {
-    let cells = config.cells().enumerate().filter(|(_, cell)| cell.context == Context::Additive);
-    cells
-        .map(|(index, cell)| {
-            graph.input(&format!("context.{index}"), &sizes(3 * cell.hidden_channels, OTHER))
-        })
-        .collect()
-}
-
-/// Runs one step of the network on values of a graph.
-fn run<T: Scalar>(
-    graph: &mut Graph<'_>,
-    network: &Recurrent<T>,
-    inputs: Vec<String>,
-    states: &[String],
-    contexts: &[String],
-) -> Result<(Vec<String>, String)> {
-    let config = network.config();
-    let mut writer = Writer::new(graph, network.parameters().named());
-    let mut states = states.iter();
-    let of_cell = |cell: &crate::recurrent::CellConfig| -> Vec<Value<T>> {
-        let states = states.by_ref().take(cell.states());
-        states.map(|name| Value::node(name.as_str(), cell.hidden_channels)).collect()
+/// The bytes of the file of a stack of fused cells.
+pub(super) fn write_stack<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> {
+    network.check()?;
+    let about = About {
+        network: "ConvGru",
+        form: form.name(),
+        sentence: match form {
+            Form::Step => "One step of a stack of convolutional GRUs: a frame and states to the next states.",
+            Form::Sequence => {
+                "A stack of convolutional GRUs over a sequence: frames and states to the states of the \
+                 topmost layer after every frame and of all layers after the last."
+            }
+        },
+        equation: &equation(network.config()),
+        config: super::json(network.config())?,
     };
-    let states = config.cells().map(of_cell).collect();
-    let mut contexts = contexts.iter();
-    let context = |cell: &crate::recurrent::CellConfig| match cell.context {
-        Context::Additive => contexts.next().map(|name| Value::node(name.as_str(), 3 * cell.hidden_channels)),
-        _ => None,
-    };
-    let contexts = config.cells().map(context).collect();
-    let inputs = inputs.into_iter().enumerate();
-    let inputs = inputs.map(|(input, name)| Value::node(name, config.in_channels(input))).collect();
-    let noises = network.expected_noises(&mut writer);
-    let given =
-        Given { steps: 1, batch: 1, depth: 1, inputs, states: Some(states), contexts, lengths: None, noises };
-    let Run { last, top, .. } = network.runner(&mut writer, 1)?.run(&mut writer, &given)?;
-    let last = last.iter().flatten().map(|state| writer.name(state).to_string()).collect();
-    Ok((last, writer.name(&top).to_string()))
+    let cells = Cells::of_stack(network.config(), &network.parameters().layers, "", IMAGE)?;
+    Model { cells, shows_top: false }.write(&about, form)
 }
 
-fn declare_next(graph: &mut Graph<'_>, config: &RecurrentConfig, new: &[String]) {
-    for (index, (state, channels)) in new.iter().zip(states(config)).enumerate() {
-        graph.output(state, &format!("next_state.{index}"), &sizes(channels, OTHER));
+/// A network and the form of its file.
+struct Model<'a, T: Scalar> {
+    cells: Cells<'a, T>,
+    /// Whether what the topmost stage gives is an output of a step: that of a stack is the last state.
+    shows_top: bool,
+}
+
+/// Before the sizes of a frame that of the sequence.
+fn over_steps(sizes: [Size; 4]) -> Vec<Size> {
+    [&[Size::Free("steps")], &sizes[..]].concat()
+}
+
+impl<T: Scalar> Model<'_, T> {
+    fn write(&self, about: &About<'_>, form: Form) -> Result<Vec<u8>> {
+        let mut constants = Constants::default();
+        let mut graph = Graph::new("convgru", &mut constants);
+        match form {
+            Form::Step => self.step(&mut graph)?,
+            Form::Sequence if self.cells.config().in_channels(0) > 0 => self.sequence(&mut graph)?,
+            Form::Sequence => self.sequence_without_input(&mut graph)?,
+        }
+        let graph = graph.finish();
+        encode(about, graph, constants)
     }
-}
 
-fn step<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<()> {
-    let config = network.config();
-    let name = |input: usize| if config.inputs() > 1 { format!("input.{input}") } else { "input".to_owned() };
-    let image = |input: usize| if input == 0 { IMAGE } else { OTHER };
-    let inputs: Vec<String> = (0..config.inputs())
-        .map(|input| graph.input(&name(input), &sizes(config.in_channels(input), image(input))))
-        .collect();
-    let states = declare_states(graph, config);
-    let contexts = declare_contexts(graph, config);
-    let (new, top) = run(graph, network, inputs, &states, &contexts)?;
-    graph.output(&top, "output", &sizes(network.top_channels(), OTHER));
-    declare_next(graph, config, &new);
-    Ok(())
-}
-
-fn sequence<T: Scalar>(graph: &mut Graph<'_>, network: &Recurrent<T>) -> Result<()> {
-    let config = network.config();
-    let frame = sizes(config.in_channels(0), IMAGE);
-    let frames = graph.input("input", &[&[Size::Free("steps")], &frame[..]].concat());
-    let before = declare_states(graph, config);
-    // A body sees the values around it.
-    let contexts = declare_contexts(graph, config);
-    let top_sizes = sizes(network.top_channels(), OTHER);
-    let mut body = graph.body("step");
-    let inside = declare_states(&mut body, config);
-    let input = body.input("input", &frame);
-    let (new, top) = run(&mut body, network, vec![input], &inside, &contexts)?;
-    declare_next(&mut body, config, &new);
-    body.output(&top, "output", &top_sizes);
-    let body = body.finish();
-    graph.output_as_is("output", &[&[Size::Free("steps")], &top_sizes[..]].concat());
-    let mut outputs: Vec<String> = (0..new.len()).map(|index| format!("next_state.{index}")).collect();
-    for (name, channels) in outputs.iter().zip(states(config)) {
-        graph.output_as_is(name, &sizes(channels, OTHER));
+    /// `[N, C, H, W]` of an input.
+    fn frame_sizes(&self, input: usize) -> [Size; 4] {
+        let channels = self.cells.config().in_channels(input);
+        match input {
+            0 => [Size::Free("batch"), Size::Fixed(channels), IMAGE[0], IMAGE[1]],
+            _ => self.cells.sizes(channels),
+        }
     }
-    // A loop gives the carried values first.
-    outputs.push("output".to_owned());
-    loops::scan(graph, body, [&before, &[frames]], &outputs);
-    Ok(())
+
+    fn step(&self, graph: &mut Graph<'_>) -> Result<()> {
+        let config = self.cells.config();
+        let name =
+            |input: usize| if config.inputs() > 1 { format!("input.{input}") } else { "input".to_owned() };
+        let read = (0..config.inputs()).filter(|&input| config.in_channels(input) > 0);
+        let inputs: Vec<String> =
+            read.map(|input| graph.input(&name(input), &self.frame_sizes(input))).collect();
+        let states = self.cells.state_inputs(graph);
+        let contexts = self.cells.context_inputs(graph);
+        let (new, top) = self.cells.step_with(graph, &inputs, &states, &contexts)?;
+        if self.shows_top {
+            graph.output(&top, "output", &self.cells.top_sizes());
+        }
+        self.cells.state_outputs(graph, &new);
+        Ok(())
+    }
+
+    fn sequence(&self, graph: &mut Graph<'_>) -> Result<()> {
+        let frame = self.frame_sizes(0);
+        let frames = graph.input("input", &over_steps(frame));
+        let before = self.cells.state_inputs(graph);
+        // A body sees the values around it.
+        let contexts = self.cells.context_inputs(graph);
+        let mut body = graph.body("step");
+        let inside = self.cells.state_inputs(&mut body);
+        let input = body.input("input", &frame);
+        self.step_of_body(&mut body, &[input], &inside, &contexts)?;
+        let body = body.finish();
+        let outputs = self.declare_outputs(graph);
+        loops::scan(graph, body, [&before, &[frames]], &outputs);
+        Ok(())
+    }
+
+    fn sequence_without_input(&self, graph: &mut Graph<'_>) -> Result<()> {
+        let steps = graph.scalar_input("steps", data_type::INT64);
+        let before = self.cells.state_inputs(graph);
+        let contexts = self.cells.context_inputs(graph);
+        let body = loops::counted_body(graph, "step", |body| {
+            let inside = self.cells.state_inputs(body);
+            self.step_of_body(body, &[], &inside, &contexts)
+        })?;
+        let outputs = self.declare_outputs(graph);
+        loops::repeat(graph, body, [&[steps], &before], &outputs);
+        Ok(())
+    }
+
+    /// One step within a loop: the states go on, and what the topmost stage gives is kept of every step.
+    fn step_of_body(
+        &self,
+        body: &mut Graph<'_>,
+        inputs: &[String],
+        states: &[String],
+        contexts: &[String],
+    ) -> Result<()> {
+        let (new, top) = self.cells.step_with(body, inputs, states, contexts)?;
+        self.cells.state_outputs(body, &new);
+        body.output(&top, "output", &self.cells.top_sizes());
+        Ok(())
+    }
+
+    /// Declares the outputs of a sequence. The result has the order in which a loop gives them: carried values first.
+    fn declare_outputs(&self, graph: &mut Graph<'_>) -> Vec<String> {
+        graph.output_as_is("output", &over_steps(self.cells.top_sizes()));
+        let sizes = self.cells.state_sizes();
+        let mut outputs: Vec<String> = (0..sizes.len()).map(|index| format!("next_state.{index}")).collect();
+        for (name, sizes) in outputs.iter().zip(&sizes) {
+            graph.output_as_is(name, sizes);
+        }
+        outputs.push("output".to_owned());
+        outputs
+    }
 }

@@ -4,14 +4,16 @@ use std::collections::HashSet;
 
 use prost::Message;
 
-use super::graph::{Constants, Graph};
+use super::graph::Constants;
 use super::proto::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
-use super::{Form, OPSET, Part, conv_gru, encoder_forecaster, pyramid};
+use super::{Form, OPSET, Part, conv_gru, forecaster};
 use crate::config::{
-    ConvGruConfig, EncoderForecasterConfig, Feedback, PyramidConfig, PyramidScale, ResetGate, Residual,
+    ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig, PyramidConfig, PyramidScale,
+    ResetGate, Residual,
 };
 use crate::error::Error;
-use crate::network::{ConvGru, EncoderForecaster, Pyramid};
+use crate::forecaster::Forecaster;
+use crate::fused::ConvGru;
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
@@ -20,9 +22,9 @@ fn stack(config: ConvGruConfig, form: Form) -> ModelProto {
     decode(&conv_gru(&network, form).unwrap())
 }
 
-fn forecaster(config: EncoderForecasterConfig, part: Part) -> ModelProto {
-    let network = EncoderForecaster::<f32>::new(config, 3).unwrap();
-    decode(&encoder_forecaster(&network, part).unwrap())
+fn forecast(config: impl Into<ForecasterConfig>, part: Part) -> ModelProto {
+    let network = Forecaster::<f32>::new(config, 3).unwrap();
+    decode(&forecaster(&network, part).unwrap())
 }
 
 /// Reads a file and checks what holds of every one.
@@ -120,32 +122,35 @@ fn a_step_has_frames_and_states_in_and_states_out() {
     let (state_0, state_1) = ("state.0[batch,4,height,width]", "state.1[batch,2,height,width]");
     assert_eq!(values(&graph.input), ["input[batch,3,height,width]", state_0, state_1]);
     assert_eq!(values(&graph.output), [format!("next_{state_0}"), format!("next_{state_1}")]);
+    let gate = ["Slice", "Slice", "Add", "Sigmoid"];
     let cell = [
-        "Conv", "Split", "Conv", "Add", "Sigmoid", "Split", "Mul", "Conv", "Add", "Tanh", "Sub", "Mul", "Add",
-    ];
+        &["Conv", "Conv"][..],
+        &gate[..],
+        &gate[..],
+        &["Mul", "Conv", "Slice", "Add", "Tanh", "Sub", "Mul", "Add"][..],
+    ]
+    .concat();
     let last = ["Identity", "Identity"];
     assert_eq!(kinds(graph), [&cell[..], &cell[..], &last[..]].concat());
     assert_eq!(constant(graph, "layers.0.input_weights").dims, [12, 3, 1, 1]);
-    assert_eq!(constant(graph, "layers.0.hidden_weights.gates").dims, [8, 4, 3, 3]);
-    assert_eq!(constant(graph, "layers.0.hidden_weights.candidate").dims, [4, 4, 3, 3]);
+    assert_eq!(constant(graph, "layers.0.hidden_weights.0_8").dims, [8, 4, 3, 3]);
+    assert_eq!(constant(graph, "layers.0.hidden_weights.8_12").dims, [4, 4, 3, 3]);
     assert_eq!(constant(graph, "layers.1.input_weights").dims, [6, 4, 5, 5]);
     assert_eq!(constant(graph, "layers.1.bias").dims, [6]);
-    assert_eq!(attribute(&graph.node[13], "pads"), [2, 2, 2, 2]);
-    assert_eq!(attribute(&graph.node[13], "kernel_shape"), [5, 5]);
+    assert_eq!(attribute(&graph.node[18], "pads"), [2, 2, 2, 2]);
+    assert_eq!(attribute(&graph.node[18], "kernel_shape"), [5, 5]);
     assert!(model.metadata_props[2].value.contains("Un*(r.h)"));
 }
 
 #[test]
-fn where_the_reset_gate_acts_after_one_convolution_reads_the_state() {
+fn where_the_reset_gate_acts_after_the_convolution_the_candidate_has_a_second_bias() {
     let model = stack(two_layers(ResetGate::After), Form::Step);
     let graph = graph(&model);
-    let cell = [
-        "Conv", "Split", "Conv", "Split", "Add", "Sigmoid", "Split", "Mul", "Add", "Tanh", "Sub", "Mul",
-        "Add",
-    ];
-    assert_eq!(kinds(graph)[..13], cell);
-    assert_eq!(constant(graph, "layers.0.hidden_weights").dims, [12, 4, 3, 3]);
-    assert_eq!(constant(graph, "layers.0.hidden_bias").dims, [12]);
+    let candidate = ["Conv", "Mul", "Slice", "Add", "Tanh", "Sub", "Mul", "Add"];
+    assert_eq!(kinds(graph)[10..18], candidate);
+    assert_eq!(constant(graph, "layers.0.hidden_weights.0_8").dims, [8, 4, 3, 3]);
+    assert_eq!(constant(graph, "layers.0.hidden_weights.8_12").dims, [4, 4, 3, 3]);
+    assert_eq!(constant(graph, "layers.0.hidden_bias").dims, [4]);
     assert!(model.metadata_props[2].value.contains("r.(Un*h + cn)"));
     assert_eq!(model.metadata_props[0].value, "ConvGru");
     let config: ConvGruConfig = serde_json::from_str(&model.metadata_props[3].value).unwrap();
@@ -162,7 +167,7 @@ fn weights_are_written_as_they_are() {
     };
     let layer = &network.parameters().layers[0];
     let expected: Vec<f32> = layer.hidden_weights.as_slice().iter().map(|&x| x as f32).collect();
-    let parts = ["gates", "candidate"].map(|part| numbers(&format!("layers.0.hidden_weights.{part}")));
+    let parts = ["0_8", "8_12"].map(|part| numbers(&format!("layers.0.hidden_weights.{part}")));
     assert_eq!(parts.concat(), expected);
     let written: i64 = graph(&model)
         .initializer
@@ -177,7 +182,7 @@ fn weights_are_written_as_they_are() {
 #[test]
 fn the_output_comes_before_the_states() {
     use super::recurrent;
-    use crate::recurrent::{
+    use crate::composed::{
         CellConfig, CellKind, ConvolutionConfig, Recurrent, RecurrentConfig, Stage, Wiring,
     };
     let plain = CellConfig::new(3, 3);
@@ -224,14 +229,21 @@ fn networks_whose_weights_were_replaced_by_others_are_not_written() {
     let mut network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[4]), 3).unwrap();
     network.parameters_mut().layers[0].input_weights = Tensor::zeros(&[7]);
     conv_gru(&network, Form::Step).unwrap_err();
-    let mut network = EncoderForecaster::<f32>::new(EncoderForecasterConfig::default(), 3).unwrap();
-    network.parameters_mut().head.weight = Tensor::zeros(&[32, 16, 1, 1]);
-    encoder_forecaster(&network, Part::Forecast { steps: 3 }).unwrap_err();
-    let mut network = Pyramid::<f32>::new(PyramidConfig::default(), 3).unwrap();
-    network.parameters_mut().encoder.swap(0, 1);
-    pyramid(&network, Part::EncoderStep).unwrap_err();
-    let network = Pyramid::<f32>::new(PyramidConfig::default(), 3).unwrap();
-    pyramid(&network, Part::Forecast { steps: usize::MAX }).unwrap_err();
+    let replace = |network: &mut Forecaster<f32>, replaced: &str, shape: &[usize]| {
+        network.for_each_mut(&mut |name, tensor| {
+            if name == replaced {
+                *tensor = Tensor::zeros(shape);
+            }
+        });
+    };
+    let mut network = Forecaster::<f32>::new(EncoderForecasterConfig::default(), 3).unwrap();
+    replace(&mut network, "head.weight", &[32, 16, 1, 1]);
+    forecaster(&network, Part::Forecast { steps: 3 }).unwrap_err();
+    let mut network = Forecaster::<f32>::new(PyramidConfig::default(), 3).unwrap();
+    replace(&mut network, "encoder.0.down.weight", &[64, 128, 3, 3]);
+    forecaster(&network, Part::EncoderStep).unwrap_err();
+    let network = Forecaster::<f32>::new(PyramidConfig::default(), 3).unwrap();
+    forecaster(&network, Part::Forecast { steps: usize::MAX }).unwrap_err();
 }
 
 #[test]
@@ -262,7 +274,9 @@ fn a_network_without_input_is_told_how_often() {
         let config = ConvGruConfig { reset, ..ConvGruConfig::new(0, &[4]) };
         let step = stack(config.clone(), Form::Step);
         assert_eq!(values(&graph(&step).input), ["state.0[batch,4,height,width]"]);
-        assert_eq!(constant(graph(&step), "layers.0.bias.candidate").dims, [1, 4, 1, 1]);
+        // The part of the input in the sums of each gate is its bias.
+        let of_gates = graph(&step).initializer.iter().filter(|tensor| tensor.dims == [1, 4, 1, 1]);
+        assert_eq!(of_gates.count(), 3);
         let model = stack(config, Form::Sequence);
         assert_eq!(values(&graph(&model).input)[0], "steps[]");
         assert_eq!(kinds(graph(&model)), ["Loop"]);
@@ -286,7 +300,7 @@ fn without_bias_there_is_none() {
 #[test]
 fn a_forecast_is_a_scan_and_a_loop_whose_length_may_be_given() {
     let config = EncoderForecasterConfig { image_channels: 2, patch: 2, ..Default::default() };
-    let model = forecaster(config, Part::Forecast { steps: 7 });
+    let model = forecast(config, Part::Forecast { steps: 7 });
     let outer = graph(&model);
     assert_eq!(values(&outer.input), ["frames[input_steps,batch,2,height,width]", "steps[]"]);
     assert_eq!(values(&outer.output), ["prediction[steps,batch,2,height,width]"]);
@@ -311,16 +325,16 @@ fn a_forecast_is_a_scan_and_a_loop_whose_length_may_be_given() {
 #[test]
 fn the_steps_of_both_stacks_take_and_give_states() {
     let config = EncoderForecasterConfig { hidden_channels: vec![4], patch: 1, ..Default::default() };
-    let encoder = forecaster(config.clone(), Part::EncoderStep);
+    let encoder = forecast(config.clone(), Part::EncoderStep);
     let (frame, state) = ("frame[batch,1,height,width]", "state.0[batch,4,rows,columns]");
     assert_eq!(values(&graph(&encoder).input), [frame, state]);
     assert_eq!(values(&graph(&encoder).output), ["next_state.0[batch,4,rows,columns]"]);
-    let step = forecaster(config.clone(), Part::ForecasterStep);
+    let step = forecast(config.clone(), Part::ForecasterStep);
     assert_eq!(values(&graph(&step).input), [frame, state]);
     let outputs = values(&graph(&step).output);
     assert_eq!(outputs, ["prediction[batch,1,height,width]", "next_state.0[batch,4,rows,columns]"]);
     let blind = EncoderForecasterConfig { feedback: Feedback::Unconditioned, ..config };
-    let step = forecaster(blind, Part::ForecasterStep);
+    let step = forecast(blind, Part::ForecasterStep);
     assert_eq!(values(&graph(&step).input), [state]);
 }
 
@@ -328,10 +342,7 @@ fn the_steps_of_both_stacks_take_and_give_states() {
 fn the_parts_of_a_pyramid_take_and_give_what_their_options_need() {
     let scales = vec![PyramidScale::new(4, 2), PyramidScale { features: Some(3), ..PyramidScale::new(6, 1) }];
     let plain = PyramidConfig { scales, ..Default::default() };
-    let write = |config: &PyramidConfig, part: Part| {
-        let network = Pyramid::<f32>::new(config.clone(), 3).unwrap();
-        decode(&pyramid(&network, part).unwrap())
-    };
+    let write = |config: &PyramidConfig, part: Part| forecast(config.clone(), part);
     let (frame, states) = (
         "frame[batch,1,height,width]",
         ["state.0[batch,4,rows.0,columns.0]", "state.1[batch,6,rows.1,columns.1]"],
@@ -361,38 +372,37 @@ fn an_ensemble_predicts_the_channels_of_all_members() {
         members: 3,
         ..Default::default()
     };
-    let step = forecaster(flat.clone(), Part::ForecasterStep);
+    let step = forecast(flat.clone(), Part::ForecasterStep);
     assert_eq!(values(&graph(&step).output)[0], "prediction[batch,6,height,width]");
-    let forecast = forecaster(flat, Part::Forecast { steps: 2 });
-    assert_eq!(values(&graph(&forecast).output), ["prediction[steps,batch,6,height,width]"]);
-    let inner = body(graph(&forecast).node.last().unwrap());
+    let whole = forecast(flat, Part::Forecast { steps: 2 });
+    assert_eq!(values(&graph(&whole).output), ["prediction[steps,batch,6,height,width]"]);
+    let inner = body(graph(&whole).node.last().unwrap());
     assert_eq!(values(&inner.output).last().unwrap(), "forecaster_step/prediction[batch,6,height,width]");
 
     let config = PyramidConfig { members: 3, residual: Residual::LastFrame, ..Default::default() };
-    let network = Pyramid::<f32>::new(config, 3).unwrap();
-    let step = decode(&pyramid(&network, Part::ForecasterStep).unwrap());
+    let step = forecast(config.clone(), Part::ForecasterStep);
     assert_eq!(values(&graph(&step).output)[0], "prediction[batch,3,height,width]");
     // The last frame is added to each member.
     let repeated = graph(&step).node.iter().find(|node| node.op_type == "Concat").unwrap();
     assert_eq!(repeated.input, ["frame"; 3]);
-    let forecast = decode(&pyramid(&network, Part::Forecast { steps: 2 }).unwrap());
-    assert_eq!(values(&graph(&forecast).output), ["prediction[steps,batch,3,height,width]"]);
+    let whole = forecast(config, Part::Forecast { steps: 2 });
+    assert_eq!(values(&graph(&whole).output), ["prediction[steps,batch,3,height,width]"]);
 }
 
 #[test]
 fn movement_is_refused_with_what_to_do() {
     let config = PyramidConfig { residual: Residual::Motion, ..Default::default() };
-    let network = Pyramid::<f32>::new(config, 3).unwrap();
+    let network = Forecaster::<f32>::new(config, 3).unwrap();
     for part in [Part::EncoderStep, Part::ForecasterStep, Part::Forecast { steps: 2 }] {
-        let error = pyramid(&network, part).unwrap_err().to_string();
+        let error = forecaster(&network, part).unwrap_err().to_string();
         assert!(error.contains("residual = \"last-frame\""), "{error}");
     }
 }
 
 #[test]
 fn a_forecast_of_nothing_and_a_file_too_large_are_refused() {
-    let network = EncoderForecaster::<f32>::new(EncoderForecasterConfig::default(), 0).unwrap();
-    let error = encoder_forecaster(&network, Part::Forecast { steps: 0 }).unwrap_err();
+    let network = Forecaster::<f32>::new(EncoderForecasterConfig::default(), 0).unwrap();
+    let error = forecaster(&network, Part::Forecast { steps: 0 }).unwrap_err();
     assert!(matches!(error, Error::Count { got: 0, .. }));
     assert!(super::model::expect_size(1 << 31).unwrap_err().to_string().contains("2147483648 bytes"));
     assert!(super::model::expect_size(1 << 30).is_ok());
@@ -401,10 +411,8 @@ fn a_forecast_of_nothing_and_a_file_too_large_are_refused() {
 #[test]
 fn a_constant_is_kept_once() {
     let mut constants = Constants::default();
-    let mut graph = Graph::new("", &mut constants);
-    for names in [["a", "b"], ["c", "d"]] {
-        graph.split("x", [2, 3], names.map(str::to_owned));
+    for _ in 0..2 {
+        assert_eq!(constants.integers("sizes", &[2, 3]), "sizes");
     }
-    drop(graph);
     assert_eq!(constants.tensors.len(), 1);
 }

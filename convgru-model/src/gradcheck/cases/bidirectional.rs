@@ -5,15 +5,13 @@ use proptest::prelude::*;
 
 use crate::config::{BidirectionalConvGruConfig, ConvGruConfig, KernelSize, KernelSizes, Merge, ResetGate};
 use crate::error::Result;
+use crate::fused::BidirectionalConvGru;
+use crate::gradcheck::cases::sequences::{Definition, Run};
 use crate::gradcheck::draw::{self, Values};
-use crate::gradcheck::{Case, Operation, Probed};
-use crate::network::{
-    BidirectionalConvGru, BidirectionalConvGruParameters, BidirectionalOutputGradients, Directions,
-    InputGradient, Outputs, Sequence,
-};
+use crate::gradcheck::{Case, Probed};
 use crate::parameters::Parameters;
 use crate::reference::{Array, CellParameters, NamedArrays, bidirectional, zero_states};
-use crate::tensor::Tensor;
+use crate::sequence::Outputs;
 
 pub(super) fn cases() -> Vec<Case> {
     let case = Drawn {
@@ -21,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         given: true,
         lengths: true,
         reset: ResetGate::Before,
-        outputs: Outputs::AllLayers,
+        outputs: Outputs::All,
     };
     let after = Drawn { reset: ResetGate::After, ..case };
     vec![
@@ -61,26 +59,21 @@ impl Drawn {
                 ..ConvGruConfig::new(inputs, &hidden)
             };
             let config = BidirectionalConvGruConfig { stack, merge: self.merge };
-            Probed::new(Bidirectional::new(self, config, [steps, batch, height, width], seed)?, seed ^ 1)
+            Probed::new(Bidirectional::run(self, config, [steps, batch, height, width], seed)?, seed ^ 1)
         })
     }
 }
 
-/// Two stacks with the tensors they are checked at: the input, the initial states if given, the parameters.
-struct Bidirectional {
-    drawn: Drawn,
-    network: BidirectionalConvGru<f64>,
-    inputs: Vec<(String, Tensor<f64>)>,
-    lengths: Vec<usize>,
-}
+/// Two stacks, and what of them reaches the loss.
+struct Bidirectional(Drawn);
 
 impl Bidirectional {
-    fn new(
+    fn run(
         drawn: Drawn,
         config: BidirectionalConvGruConfig,
         [steps, batch, height, width]: [usize; 4],
         seed: u64,
-    ) -> Result<Self> {
+    ) -> Result<Run<Self>> {
         let network = BidirectionalConvGru::new(config, seed)?;
         let stack = &network.config().stack;
         let mut values = Values::new(seed);
@@ -92,121 +85,53 @@ impl Bidirectional {
                 inputs.push((format!("{direction}.h.{layer}"), state));
             }
         }
+        let counts = [1, inputs.len() - 1, 0];
         for (name, parameter) in network.parameters().to_named() {
             inputs.push((name, values.tensor(parameter.shape())));
         }
-        let lengths = if drawn.lengths { values.lengths(batch, steps) } else { vec![steps; batch] };
-        Ok(Self { drawn, network, inputs, lengths })
-    }
-
-    fn layers(&self) -> usize {
-        self.network.config().stack.layers()
-    }
-
-    /// The number of inputs before the parameters.
-    fn first_parameter(&self) -> usize {
-        1 + if self.drawn.given { 2 * self.layers() } else { 0 }
-    }
-
-    fn parameters(&self, tensors: &[Tensor<f64>]) -> BidirectionalConvGruParameters<f64> {
-        let mut parameters = self.network.parameters().clone();
-        let mut given = tensors[self.first_parameter()..].iter();
-        parameters.for_each_mut(&mut |_, parameter| {
-            if let Some(tensor) = given.next() {
-                parameter.clone_from(tensor);
-            }
-        });
-        parameters
-    }
-
-    fn network(&self, inputs: &[Tensor<f64>]) -> Result<BidirectionalConvGru<f64>> {
-        BidirectionalConvGru::from_parameters(self.network.config().clone(), self.parameters(inputs))
-    }
-
-    fn sequence<'a>(&'a self, inputs: &'a [Tensor<f64>]) -> Sequence<'a, f64> {
-        Sequence {
-            states: self.drawn.given.then(|| &inputs[1..self.first_parameter()]),
-            lengths: self.drawn.lengths.then_some(&self.lengths),
-            outputs: self.drawn.outputs,
-            ..Sequence::new(&inputs[0])
-        }
-    }
-
-    /// The layers whose outputs the loss depends on.
-    fn first_output(&self) -> usize {
-        match self.drawn.outputs {
-            Outputs::AllLayers => 0,
-            Outputs::Top => self.layers() - 1,
-            Outputs::None => self.layers(),
-        }
+        let lengths = drawn.lengths.then(|| values.lengths(batch, steps));
+        let outputs = drawn.outputs;
+        Ok(Run { definition: Self(drawn), network, inputs, counts, lengths, outputs, noise: None })
     }
 }
 
-impl Operation for Bidirectional {
-    fn describe(&self) -> String {
-        let hidden = &self.network.config().stack.hidden_channels;
-        format!("x {:?}, hidden {hidden:?}, lengths {:?}", self.inputs[0].1.shape(), self.lengths)
+impl Definition for Bidirectional {
+    type Network = BidirectionalConvGru<f64>;
+
+    fn describe(&self, run: &Run<Self>) -> String {
+        format!("hidden {:?}", run.network.config().stack.hidden_channels)
     }
 
-    fn inputs(&self) -> Vec<(String, Tensor<f64>)> {
-        self.inputs.clone()
-    }
-
-    fn forward(&self, inputs: &[Tensor<f64>]) -> Result<Vec<Tensor<f64>>> {
-        let states = self.network(inputs)?.forward(self.sequence(inputs))?;
-        Ok([states.outputs, states.last.forward, states.last.backward].concat())
-    }
-
-    fn add_gradients(
+    fn reference<N: Number>(
         &self,
-        inputs: &[Tensor<f64>],
-        d_outputs: &[Tensor<f64>],
-        gradients: &mut [Tensor<f64>],
-    ) -> Result<()> {
-        let network = self.network(inputs)?;
-        let (_, mut workspace) = network.forward_train(self.sequence(inputs))?;
-        let (layers, first) = (self.layers(), self.first_output());
-        let (of_outputs, of_last) = d_outputs.split_at(layers - first);
-        let mut outputs = vec![None; first];
-        outputs.extend(of_outputs.iter().map(Some));
-        let (forward, backward) = of_last.split_at(layers);
-        let last = Directions {
-            forward: forward.iter().map(Some).collect(),
-            backward: backward.iter().map(Some).collect(),
-        };
-        let d_states = BidirectionalOutputGradients { outputs, last };
-        let mut d_parameters = self.parameters(gradients);
-        let back = network.backward(&mut workspace, &d_states, InputGradient::Compute, &mut d_parameters)?;
-        let d_inputs = back.d_input.into_iter().chain(back.d_initial.into_iter().flatten());
-        for (gradient, d_input) in gradients.iter_mut().zip(d_inputs) {
-            gradient.add_assign(&d_input)?;
-        }
-        let first = self.first_parameter();
-        for (gradient, (_, d_parameter)) in gradients[first..].iter_mut().zip(d_parameters.to_named()) {
-            *gradient = d_parameter;
-        }
-        Ok(())
-    }
-
-    fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Vec<Array<N>>> {
-        let (first, layers) = (self.first_parameter(), self.layers());
-        let names = self.inputs[first..].iter().map(|(name, _)| name.clone());
-        let named = NamedArrays::new(names.zip(inputs[first..].iter().cloned()).collect());
+        run: &Run<Self>,
+        data: &[Array<N>],
+        parameters: &NamedArrays<N>,
+    ) -> Result<Vec<Array<N>>> {
+        let layers = run.network.config().stack.layers();
         let stack = |prefix: &str| -> Result<Vec<CellParameters<'_, N>>> {
-            let mut stack = CellParameters::find_stack(&named, prefix, layers)?;
-            stack.iter_mut().for_each(|layer| layer.reset = self.drawn.reset);
+            let mut stack = CellParameters::find_stack(parameters, prefix, layers)?;
+            stack.iter_mut().for_each(|layer| layer.reset = self.0.reset);
             Ok(stack)
         };
         let stacks = [stack("forward.")?, stack("backward.")?];
-        let image = inputs[0].index(0)?.extent()?;
-        let states = match self.drawn.given {
-            true => [inputs[1..1 + layers].to_vec(), inputs[1 + layers..first].to_vec()],
-            false => {
+        let image = data[0].index(0)?.extent()?;
+        let states = match run.states(data) {
+            Some(states) => [states[..layers].to_vec(), states[layers..].to_vec()],
+            None => {
                 stacks.each_ref().map(|stack| zero_states(stack, image.batch, [image.height, image.width]))
             }
         };
-        let both = bidirectional(&stacks, &inputs[0], &states, &self.lengths, self.drawn.merge)?;
+        let all = vec![data[0].shape()[0]; image.batch];
+        let lengths = run.lengths.as_ref().unwrap_or(&all);
+        let both = bidirectional(&stacks, &data[0], &states, lengths, self.0.merge)?;
+        // The layers whose outputs the loss depends on.
+        let first = match self.0.outputs {
+            Outputs::All => 0,
+            Outputs::Top => layers - 1,
+            Outputs::None => layers,
+        };
         let [forward, backward] = both.last;
-        Ok([both.outputs[self.first_output()..].to_vec(), forward, backward].concat())
+        Ok([both.outputs[first..].to_vec(), forward, backward].concat())
     }
 }

@@ -1,12 +1,11 @@
 //! The gradient checks of everything in this crate that has a backward pass.
 
 mod bidirectional;
-mod encoder_forecaster;
+mod conv_gru;
+mod forecaster;
 mod layer;
-mod pyramid;
 mod recurrent;
-mod truncated;
-mod variants;
+mod sequences;
 
 use super::Case;
 
@@ -21,12 +20,10 @@ use super::Case;
 /// assert!(row.passed, "{row:?}");
 /// ```
 pub fn cases() -> Vec<Case> {
-    let mut cases = recurrent::cases();
+    let mut cases = conv_gru::cases();
     cases.extend(bidirectional::cases());
-    cases.extend(encoder_forecaster::cases());
-    cases.extend(pyramid::cases());
-    cases.extend(truncated::cases());
-    cases.extend(variants::cases());
+    cases.extend(forecaster::cases());
+    cases.extend(recurrent::cases());
     cases.extend(layer::cases());
     cases
 }

@@ -3,9 +3,9 @@
 use convgru_kernels::Scalar;
 
 use super::{Blend, Columns, Gate, GateTensor, Layout, SecondBias, missing, name_of};
-use crate::cell::{CellParameters, CellShape, GATES};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
+use crate::fused::cell::{CellParameters, CellShape, GATES};
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
 /// A cell of a layout, by what its names begin with.

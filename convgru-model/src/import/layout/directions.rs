@@ -3,9 +3,9 @@
 use convgru_kernels::Scalar;
 
 use super::{ForeignStack, Layout};
-use crate::cell::CellParameters;
 use crate::error::{Error, Result};
-use crate::network::Directions;
+use crate::fused::Directions;
+use crate::fused::cell::CellParameters;
 use crate::tensor::Tensor;
 
 /// What the names of the backward direction end with, as `torch.nn.GRU` has them: `weight_ih_l0_reverse`.

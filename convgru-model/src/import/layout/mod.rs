@@ -12,23 +12,23 @@
 //! update gate change sign. So a [`Layout`] is a permutation and a sign of numbers, but for biases: where
 //! input and state have one each, they are added up, and both have the gradient of their sum.
 
-mod chain;
 mod convert;
+mod detect;
 mod directions;
-mod found;
-mod known;
+mod stacking;
+mod systems;
 
 use std::collections::HashSet;
 
 use convgru_kernels::Scalar;
 
-pub use self::chain::Incomplete;
-pub use self::found::{Direction, Found, FoundStack, find};
+pub use self::detect::{DetectedStack, DetectedStacks, Direction, detect};
+pub use self::stacking::Incomplete;
 
 use self::convert::Cell;
-use crate::cell::{CellParameters, CellShape};
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
+use crate::fused::cell::{CellParameters, CellShape};
 use crate::tensor::{Tensor, expect_shape};
 
 /// A gate of a cell; the values are their places among ours.

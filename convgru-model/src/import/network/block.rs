@@ -2,8 +2,8 @@
 
 use convgru_kernels::Scalar;
 
+use crate::composed::RecurrentParameters;
 use crate::error::{Error, Result};
-use crate::recurrent::RecurrentParameters;
 use crate::tensor::Tensor;
 
 /// A place in a tensor: its rows are as long as `width`, the place begins at a row and so many numbers into it.

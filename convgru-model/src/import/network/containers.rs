@@ -2,8 +2,8 @@
 
 use convgru_kernels::Scalar;
 
-use super::gathering::Gathering;
-use super::known::{CARLTHOME, ONNX};
+use super::layouts::{CARLTHOME, ONNX};
+use super::mapping::Mapping;
 use super::systems::cells;
 use super::{Hints, Imported};
 use crate::config::ResetGate;
@@ -23,7 +23,7 @@ pub(super) fn carlthome<T: Scalar>(tensors: &[(String, Tensor<T>)], hints: &Hint
         (name.clone(), turned)
     };
     let turned: Vec<(String, Tensor<T>)> = tensors.iter().map(turned).collect();
-    let mut imported = cells(&CARLTHOME, Gathering::new(&turned), hints, |_, _, core| Ok(core.config))?;
+    let mut imported = cells(&CARLTHOME, Mapping::new(&turned), hints, |_, _, core| Ok(core.config))?;
     imported.kernels_last = true;
     Ok(imported)
 }
@@ -54,7 +54,7 @@ pub(super) fn onnx<T: Scalar>(tensors: &[(String, Tensor<T>)], hints: &Hints) ->
             _ => return Err(Error::UnexpectedTensor { name: name.clone() }),
         }
     }
-    let mut imported = cells(&layout, Gathering::new(&apart), hints, |_, _, core| Ok(core.config))?;
+    let mut imported = cells(&layout, Mapping::new(&apart), hints, |_, _, core| Ok(core.config))?;
     let shape = |(name, tensor): &(String, Tensor<T>)| (name.clone(), tensor.shape().to_vec());
     imported.published = tensors.iter().map(shape).collect();
     for block in &mut imported.blocks {

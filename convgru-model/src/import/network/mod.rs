@@ -1,4 +1,5 @@
-//! Networks of published cells that are not [`ConvGru`](crate::ConvGru)'s, as a [`Recurrent`](crate::recurrent::Recurrent).
+//! Networks of published cells that are more than a [layout](crate::import::layout) of kernels: as a
+//! [`Recurrent`](crate::composed::Recurrent), or as a [`ConvGru`](crate::ConvGru) where that computes them.
 //!
 //! Where the numbers of such a network lie is a list of blocks: some rows and columns of a published tensor
 //! are some of ours, with a sign where the update gate weighs the other side. Weights go one way along
@@ -24,19 +25,21 @@
 
 mod block;
 mod containers;
-mod found;
-mod gathering;
-mod known;
+mod detect;
+mod layouts;
+mod mapping;
 mod systems;
 
 use convgru_kernels::Scalar;
 
-pub use self::found::{FoundNetwork, Networks, find};
+pub use self::detect::{DetectedNetwork, DetectedNetworks, detect};
 
 use self::block::Block;
+use crate::composed::{Recurrent, RecurrentConfig, RecurrentParameters, Wiring};
 use crate::error::Result;
+use crate::fused::ConvGru;
 use crate::layer::Activation;
-use crate::recurrent::{RecurrentConfig, RecurrentParameters, Wiring};
+use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
 /// What names and shapes of tensors do not tell of a network; what is not given is as the system has it.
@@ -93,6 +96,65 @@ impl<T: Scalar> Imported<T> {
     /// The names of the published tensors that were read.
     pub fn published(&self) -> impl Iterator<Item = &str> {
         self.published.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// A published network on the engine that computes it.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a file has few networks")]
+pub enum ImportedNetwork<T> {
+    /// A chain of plain GRUs.
+    ConvGru(ConvGru<T>),
+    /// Any other network.
+    Recurrent(Recurrent<T>),
+}
+
+impl<T: Scalar> Imported<T> {
+    /// The network with its weights: on the fused engine where that computes all of it, otherwise on the composed one.
+    /// Spectral norms stay what they are, so that training can go on with them.
+    ///
+    /// # Errors
+    /// Those of [`Recurrent::from_parameters`].
+    pub fn into_network(self) -> Result<ImportedNetwork<T>> {
+        let Self { mut config, parameters, .. } = self;
+        // What a cell gives is added to what it read from the second on.
+        if config.wiring == Wiring::Residual && config.stages.len() == 1 {
+            config.wiring = Wiring::Chain;
+        }
+        let network = Recurrent::from_parameters(config, parameters)?;
+        if network.config().cells().any(|cell| cell.spectral_norm) {
+            return Ok(ImportedNetwork::Recurrent(network));
+        }
+        Ok(match network.to_conv_gru() {
+            Ok(fused) => ImportedNetwork::ConvGru(fused),
+            Err(_) => ImportedNetwork::Recurrent(network),
+        })
+    }
+}
+
+impl<T: Scalar> ImportedNetwork<T> {
+    /// The configuration as a network of composed cells.
+    pub fn config(&self) -> RecurrentConfig {
+        match self {
+            Self::ConvGru(network) => network.config().into(),
+            Self::Recurrent(network) => network.config().clone(),
+        }
+    }
+}
+
+impl<T: Scalar> Parameters<T> for ImportedNetwork<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        match self {
+            Self::ConvGru(network) => network.parameters().for_each(visit),
+            Self::Recurrent(network) => network.parameters().for_each(visit),
+        }
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        match self {
+            Self::ConvGru(network) => network.parameters_mut().for_each_mut(visit),
+            Self::Recurrent(network) => network.parameters_mut().for_each_mut(visit),
+        }
     }
 }
 

@@ -3,16 +3,16 @@
 use convgru_kernels::Scalar;
 
 use super::containers::{carlthome, onnx};
-use super::gathering::{Core, Gathering};
-use super::known::{DGMR, GROUP_CHANNELS, HKO7, HKO7_LAYOUT, JHHUANG96, RAFT_PASSES, SPECTRAL};
+use super::layouts::{DGMR, GROUP_CHANNELS, HKO7, HKO7_LAYOUT, JHHUANG96, RAFT_PASSES, SPECTRAL};
+use super::mapping::{Core, Mapping};
 use super::{Hints, Imported};
+use crate::composed::{
+    CellConfig, CellKind, Context, ConvolutionConfig, Normalization, RecurrentConfig, Stage, Wiring,
+};
 use crate::config::invalid;
 use crate::error::Result;
 use crate::import::layout::Layout;
 use crate::layer::Activation;
-use crate::recurrent::{
-    CellConfig, CellKind, Context, ConvolutionConfig, Normalization, RecurrentConfig, Stage, Wiring,
-};
 use crate::tensor::Tensor;
 
 /// Systems that are more than a layout of kernels.
@@ -37,44 +37,44 @@ pub(super) fn read<T: Scalar>(
     tensors: &[(String, Tensor<T>)],
     hints: &Hints,
 ) -> Result<Imported<T>> {
-    let gathering = Gathering::new(tensors);
+    let mapping = Mapping::new(tensors);
     match system {
-        "aserdega" => known("metnet", gathering, hints),
+        "aserdega" => of_layout("metnet", mapping, hints),
         "iter_mvs" => {
             let dilation = hints.dilation.or(Some([2, 2]));
             let hints = Hints { dilation, input_dilation: dilation, ..hints.clone() };
-            known("raft", gathering, &hints)
+            of_layout("raft", mapping, &hints)
         }
-        "ballas_stacked" => ballas_stacked(gathering, hints),
+        "ballas_stacked" => ballas_stacked(mapping, hints),
         "carlthome" => carlthome(tensors, hints),
-        "dgmr" => dgmr(gathering, hints),
-        "droid" => droid(gathering, hints),
-        "firenet" => firenet(gathering, hints),
+        "dgmr" => dgmr(mapping, hints),
+        "droid" => droid(mapping, hints),
+        "firenet" => firenet(mapping, hints),
         "hko7" => {
             let wiring = hints.wiring.or(Some(Wiring::Residual));
             let hints = Hints { wiring, ..hints.clone() };
-            cells(&HKO7_LAYOUT, gathering, &hints, |_, _, core| {
+            cells(&HKO7_LAYOUT, mapping, &hints, |_, _, core| {
                 Ok(CellConfig { candidate_activation: HKO7, ..core.config })
             })
         }
-        "hko7_trajgru" => cells(&HKO7_LAYOUT, gathering, hints, traj_gru),
-        "jhhuang96" => jhhuang96(gathering, hints),
+        "hko7_trajgru" => cells(&HKO7_LAYOUT, mapping, hints, traj_gru),
+        "jhhuang96" => jhhuang96(mapping, hints),
         "onnx_gru_1x1" => onnx(tensors, hints),
-        "raft_sep" => raft_sep(gathering, hints),
-        "raftstereo" => raft_stereo(gathering, hints),
-        _ => known(system, gathering, hints),
+        "raft_sep" => raft_sep(mapping, hints),
+        "raftstereo" => raft_stereo(mapping, hints),
+        _ => of_layout(system, mapping, hints),
     }
 }
 
 /// The names of all tensors.
-fn names<'t, T: Scalar>(gathering: &Gathering<'t, T>) -> impl Iterator<Item = &'t str> {
-    gathering.tensors.iter().map(|(name, _)| name.as_str())
+fn names<'t, T: Scalar>(mapping: &Mapping<'t, T>) -> impl Iterator<Item = &'t str> {
+    mapping.tensors.iter().map(|(name, _)| name.as_str())
 }
 
 /// Cells of a layout with whatever the hints say.
-fn known<T: Scalar>(system: &str, gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+fn of_layout<T: Scalar>(system: &str, mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     match Layout::of(system) {
-        Some(layout) => cells(layout, gathering, hints, |_, _, core| Ok(core.config)),
+        Some(layout) => cells(layout, mapping, hints, |_, _, core| Ok(core.config)),
         None => invalid("system", format!("`{system}` is not known; see docs/conventions.md")),
     }
 }
@@ -82,19 +82,19 @@ fn known<T: Scalar>(system: &str, gathering: Gathering<'_, T>, hints: &Hints) ->
 /// All cells of a layout, each finished by `finish`, which is given the beginnings of published names and of ours.
 pub(super) fn cells<T: Scalar>(
     layout: &Layout,
-    mut gathering: Gathering<'_, T>,
+    mut mapping: Mapping<'_, T>,
     hints: &Hints,
-    mut finish: impl FnMut(&mut Gathering<'_, T>, [&str; 2], Core) -> Result<CellConfig>,
+    mut finish: impl FnMut(&mut Mapping<'_, T>, [&str; 2], Core) -> Result<CellConfig>,
 ) -> Result<Imported<T>> {
-    let prefixes = layout.cell_prefixes(names(&gathering));
+    let prefixes = layout.cell_prefixes(names(&mapping));
     if prefixes.is_empty() {
-        gathering.get(&layout.weight_name("", layout.tensors[0].name))?;
+        mapping.get(&layout.weight_name("", layout.tensors[0].name))?;
     }
     let mut configs = Vec::new();
     for (index, prefix) in prefixes.iter().enumerate() {
         let ours = format!("stages.{index}.");
-        let core = gathering.core(layout, prefix, &ours)?;
-        let mut config = finish(&mut gathering, [prefix, &ours], core)?;
+        let core = mapping.core(layout, prefix, &ours)?;
+        let mut config = finish(&mut mapping, [prefix, &ours], core)?;
         match hints.activations[..] {
             [activation] => config.candidate_activation = activation,
             ref each => {
@@ -108,15 +108,15 @@ pub(super) fn cells<T: Scalar>(
         configs.push(config);
     }
     let wiring = hints.wiring.unwrap_or_default();
-    gathering.finish(RecurrentConfig { wiring, ..RecurrentConfig::chain(configs) })
+    mapping.finish(RecurrentConfig { wiring, ..RecurrentConfig::chain(configs) })
 }
 
-fn dgmr<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+fn dgmr<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     let parts = |pattern: &str| pattern.trim_start_matches('*').to_owned();
     let kept =
-        SPECTRAL.iter().find(|[kernel, ..]| names(&gathering).any(|name| name.ends_with(&parts(kernel))));
+        SPECTRAL.iter().find(|[kernel, ..]| names(&mapping).any(|name| name.ends_with(&parts(kernel))));
     let layout = Layout { weight: kept.map_or(DGMR.weight, |[kernel, ..]| kernel), ..DGMR };
-    cells(&layout, gathering, hints, |gathering, [prefix, ours], core| {
+    cells(&layout, mapping, hints, |mapping, [prefix, ours], core| {
         let mut config = CellConfig { candidate_activation: Activation::Relu, ..core.config };
         if let Some([_, u, v]) = kept {
             config.spectral_norm = true;
@@ -125,19 +125,19 @@ fn dgmr<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Importe
                 let published = |pattern: &str| format!("{prefix}{}", pattern.replace('*', name));
                 // The kernel of the update gate changes its sign, its norm must not.
                 let negated = gate == "update";
-                gathering.copy(&published(u), &format!("{ours}spectral.{gate}.u"), 0, negated)?;
-                gathering.copy(&published(v), &format!("{ours}spectral.{gate}.v"), 0, false)?;
+                mapping.copy(&published(u), &format!("{ours}spectral.{gate}.u"), 0, negated)?;
+                mapping.copy(&published(v), &format!("{ours}spectral.{gate}.v"), 0, false)?;
             }
         }
         Ok(config)
     })
 }
 
-fn jhhuang96<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
-    cells(&JHHUANG96, gathering, hints, |gathering, [prefix, ours], core| {
+fn jhhuang96<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+    cells(&JHHUANG96, mapping, hints, |mapping, [prefix, ours], core| {
         for (convolution, norm) in [("conv1.1", "gates_norm"), ("conv2.1", "candidate_norm")] {
             for (name, to) in [("weight", "scale"), ("bias", "shift")] {
-                gathering.copy(
+                mapping.copy(
                     &format!("{prefix}{convolution}.{name}"),
                     &format!("{ours}{norm}.{to}"),
                     0,
@@ -152,31 +152,26 @@ fn jhhuang96<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Im
     })
 }
 
-fn droid<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+fn droid<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
-    cells(raft, gathering, hints, |gathering, [prefix, ours], core| {
+    cells(raft, mapping, hints, |mapping, [prefix, ours], core| {
         let hidden = core.config.hidden_channels;
-        gathering.copy(&format!("{prefix}w.weight"), &format!("{ours}global_weights"), 0, false)?;
-        gathering.copy(&format!("{prefix}w.bias"), &format!("{ours}global_bias"), 0, false)?;
+        mapping.copy(&format!("{prefix}w.weight"), &format!("{ours}global_weights"), 0, false)?;
+        mapping.copy(&format!("{prefix}w.bias"), &format!("{ours}global_bias"), 0, false)?;
         for (gate, name) in ["convz_glo", "convr_glo", "convq_glo"].into_iter().enumerate() {
             let row = gate * hidden;
-            gathering.copy(
-                &format!("{prefix}{name}.weight"),
-                &format!("{ours}context_weights"),
-                row,
-                false,
-            )?;
-            gathering.copy(&format!("{prefix}{name}.bias"), &format!("{ours}context_bias"), row, false)?;
+            mapping.copy(&format!("{prefix}{name}.weight"), &format!("{ours}context_weights"), row, false)?;
+            mapping.copy(&format!("{prefix}{name}.bias"), &format!("{ours}context_bias"), row, false)?;
         }
         Ok(CellConfig { context: Context::Global, ..core.config })
     })
 }
 
-fn raft_sep<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+fn raft_sep<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
     let [first, second] = RAFT_PASSES.map(|tensors| Layout { tensors, ..*raft });
-    cells(&first, gathering, hints, |gathering, [prefix, ours], core| {
-        let again = gathering.core(&second, prefix, &format!("{ours}second."))?.config;
+    cells(&first, mapping, hints, |mapping, [prefix, ours], core| {
+        let again = mapping.core(&second, prefix, &format!("{ours}second."))?.config;
         if [again.in_channels, again.hidden_channels]
             != [core.config.in_channels, core.config.hidden_channels]
         {
@@ -190,16 +185,16 @@ fn raft_sep<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imp
     })
 }
 
-fn raft_stereo<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+fn raft_stereo<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
-    let levels = raft.cell_prefixes(names(&gathering)).len() > 1;
+    let levels = raft.cell_prefixes(names(&mapping)).len() > 1;
     let wiring = hints.wiring.unwrap_or(if levels { Wiring::Levels } else { Wiring::Chain });
     let hints = Hints { wiring: Some(wiring), ..hints.clone() };
-    cells(raft, gathering, &hints, |_, _, core| Ok(CellConfig { context: Context::Additive, ..core.config }))
+    cells(raft, mapping, &hints, |_, _, core| Ok(CellConfig { context: Context::Additive, ..core.config }))
 }
 
 fn traj_gru<T: Scalar>(
-    gathering: &mut Gathering<'_, T>,
+    mapping: &mut Mapping<'_, T>,
     [prefix, ours]: [&str; 2],
     core: Core,
 ) -> Result<CellConfig> {
@@ -212,9 +207,9 @@ fn traj_gru<T: Scalar>(
         ("f_out_bias", "flow_shift"),
     ];
     for (published, to) in pairs {
-        gathering.copy(&format!("{prefix}{published}"), &format!("{ours}{to}"), 0, false)?;
+        mapping.copy(&format!("{prefix}{published}"), &format!("{ours}{to}"), 0, false)?;
     }
-    let features = gathering.get(&format!("{prefix}i2f_conv1_weight"))?.shape()[0];
+    let features = mapping.get(&format!("{prefix}i2f_conv1_weight"))?.shape()[0];
     Ok(CellConfig {
         cell: CellKind::TrajGru,
         candidate_activation: HKO7,
@@ -226,18 +221,18 @@ fn traj_gru<T: Scalar>(
     })
 }
 
-fn ballas_stacked<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Result<Imported<T>> {
+fn ballas_stacked<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     let ballas = Layout::of("ballas").unwrap_or(&Layout::SEED);
     let wiring = hints.wiring.or(Some(Wiring::GruRcn { pool: false }));
     let hints = Hints { wiring, ..hints.clone() };
     let mut below = 0;
-    cells(ballas, gathering, &hints, |gathering, [prefix, ours], core| {
+    cells(ballas, mapping, &hints, |mapping, [prefix, ours], core| {
         let hidden = core.config.hidden_channels;
         let lower_channels = below;
         if below > 0 {
             for (gate, name) in ["W_zl", "W_rl"].into_iter().enumerate() {
                 let to = format!("{ours}lower_weights");
-                gathering.copy(&format!("{prefix}{name}"), &to, gate * hidden, false)?;
+                mapping.copy(&format!("{prefix}{name}"), &to, gate * hidden, false)?;
             }
         }
         below = hidden;
@@ -245,32 +240,32 @@ fn ballas_stacked<T: Scalar>(gathering: Gathering<'_, T>, hints: &Hints) -> Resu
     })
 }
 
-fn firenet<T: Scalar>(mut gathering: Gathering<'_, T>, _hints: &Hints) -> Result<Imported<T>> {
+fn firenet<T: Scalar>(mut mapping: Mapping<'_, T>, _hints: &Hints) -> Result<Imported<T>> {
     let e2vid = Layout::of("e2vid").unwrap_or(&Layout::SEED);
     let mut stages = Vec::new();
     // `net.head...`: whatever stands before the head stands before everything.
-    let head = names(&gathering).find_map(|name| name.strip_suffix("head.conv.conv2d.weight"));
+    let head = names(&mapping).find_map(|name| name.strip_suffix("head.conv.conv2d.weight"));
     let before = head.unwrap_or_default().to_owned();
-    let convolution = |gathering: &mut Gathering<'_, T>, names: &[&str], stage: usize, activation| {
-        let weight = gathering.get(&format!("{before}{}.weight", names[0]))?;
+    let convolution = |mapping: &mut Mapping<'_, T>, names: &[&str], stage: usize, activation| {
+        let weight = mapping.get(&format!("{before}{}.weight", names[0]))?;
         let &[out_channels, in_channels, kh, kw] = weight.shape() else {
             return invalid("kernel_size", format!("`{}` has shape {:?}", names[0], weight.shape()));
         };
         let parts: &[&str] = if names.len() > 1 { &["first.", "second."] } else { &[""] };
         for (name, part) in names.iter().zip(parts) {
-            gathering.copy(
+            mapping.copy(
                 &format!("{before}{name}.weight"),
                 &format!("stages.{stage}.{part}weight"),
                 0,
                 false,
             )?;
-            gathering.copy_if_there(
+            mapping.copy_if_there(
                 &format!("{before}{name}.bias"),
                 &format!("stages.{stage}.{part}bias"),
                 0,
             )?;
         }
-        let bias = gathering.find(&format!("{before}{}.bias", names[0])).is_some();
+        let bias = mapping.find(&format!("{before}{}.bias", names[0])).is_some();
         let kernel_size = [kh, kw];
         Ok(ConvolutionConfig {
             in_channels,
@@ -282,13 +277,13 @@ fn firenet<T: Scalar>(mut gathering: Gathering<'_, T>, _hints: &Hints) -> Result
         })
     };
     let relu = Activation::Relu;
-    stages.push(Stage::Convolution(convolution(&mut gathering, &["head.conv.conv2d"], 0, relu)?));
-    let head = gathering.core(e2vid, &format!("{before}head.recurrent_block."), "stages.1.")?;
+    stages.push(Stage::Convolution(convolution(&mut mapping, &["head.conv.conv2d"], 0, relu)?));
+    let head = mapping.core(e2vid, &format!("{before}head.recurrent_block."), "stages.1.")?;
     stages.push(Stage::Cell(head.config));
     for block in 0.. {
         let inside = format!("resblocks.{block}.");
         let recurrent = format!("{inside}conv.");
-        let within = |part: &str| gathering.find(&format!("{before}{part}conv1.weight")).is_some();
+        let within = |part: &str| mapping.find(&format!("{before}{part}conv1.weight")).is_some();
         let part = match (within(&recurrent), within(&inside)) {
             (true, _) => &recurrent,
             (false, true) => &inside,
@@ -296,20 +291,20 @@ fn firenet<T: Scalar>(mut gathering: Gathering<'_, T>, _hints: &Hints) -> Result
         };
         let pair = [format!("{part}conv1"), format!("{part}conv2")];
         let stage = stages.len();
-        let config = convolution(&mut gathering, &[&pair[0], &pair[1]], stage, relu)?;
+        let config = convolution(&mut mapping, &[&pair[0], &pair[1]], stage, relu)?;
         stages.push(Stage::Residual(config));
         if *part == recurrent {
             let prefix = format!("{before}{inside}recurrent_block.");
-            let core = gathering.core(e2vid, &prefix, &format!("stages.{}.", stages.len()))?;
+            let core = mapping.core(e2vid, &prefix, &format!("stages.{}.", stages.len()))?;
             stages.push(Stage::Cell(core.config));
         }
     }
     let stage = stages.len();
     stages.push(Stage::Convolution(convolution(
-        &mut gathering,
+        &mut mapping,
         &["pred.conv2d"],
         stage,
         Activation::Identity,
     )?));
-    gathering.finish(RecurrentConfig { stages, wiring: Wiring::Chain })
+    mapping.finish(RecurrentConfig { stages, wiring: Wiring::Chain })
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::Error;
-use crate::recurrent::{Frames, Recurrent};
+use crate::composed::Recurrent;
 
 fn numbered(name: &str, shape: &[usize], first: usize) -> (String, Tensor<f64>) {
     (name.to_owned(), Tensor::from_fn(shape, |i| ((first + 7 * i) % 23) as f64 / 23.0 - 0.5))
@@ -50,7 +50,7 @@ fn every_number_of_a_network_has_one_place() {
     assert_eq!(imported.published().count(), tensors.len());
     let network = Recurrent::from_parameters(imported.config, imported.parameters).unwrap();
     let frames = Tensor::zeros(&[2, 1, 3, 4, 5]);
-    assert_eq!(network.forward(&Frames::new(&frames)).unwrap().top.shape(), [2, 1, 2, 4, 5]);
+    assert_eq!(network.forward(&frames).unwrap().outputs[0].shape(), [2, 1, 2, 4, 5]);
 }
 
 #[test]

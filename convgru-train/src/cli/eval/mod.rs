@@ -8,7 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_train::dataset::{DataConfig, SequenceDataset, Source, Split, detect, open, open_whole};
+use convgru_train::dataset::{
+    Axes, DataConfig, SequenceDataset, Source, SourceKind, Split, detect, open, open_whole,
+};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, TrainedModel, with_threads};
@@ -16,10 +18,13 @@ use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, Traine
 use super::output::{self, Stream};
 use super::progress::Progress;
 
-/// Without --data on the test sequences of its own training; with a folder on
-/// moving digits made of MNIST's test images in it, or on radar images: all events
-/// in it, or those to test on if it is the folder of the training; with a .npy file, such as
-/// mnist_test_seq.npy ([20, N, 64, 64], uint8), on the sequences in it.
+/// Measures a trained model on test sequences
+///
+/// Without --data on the test sequences of its own training; with the folder of the training
+/// on what it has for the test; with another folder on moving digits made of MNIST's test
+/// images in it, on all radar images or on all sequences of frames (those of its folder test, where it has one for each split);
+/// with a file of sequences, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), on all in it. Frames are read as the
+/// training read its own (range, axes and size of data.frames).
 ///
 /// With --baselines it is measured beside persistence (the last frame stays) and
 /// optical flow (the last frame moves on): CSI, POD, FAR, HSS and FSS by threshold
@@ -42,9 +47,12 @@ pub(crate) struct Eval {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Folder with MNIST's idx files or radar images, or a .npy file of sequences [default: the data of the training]
-    #[arg(long, value_name = "DIR|FILE.npy")]
+    /// Folder with MNIST's idx files, radar images or frames, or a file of frames [default: the data of the training]
+    #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
+    /// What the axes of arrays in --data are, such as tnhw [default: data.frames.axes of the training]
+    #[arg(long, value_name = "AXES", requires = "data")]
+    axes: Option<Axes>,
     /// Compare with persistence and optical flow, in units of what was measured
     #[arg(long)]
     baselines: bool,
@@ -106,14 +114,18 @@ impl Eval {
         };
         let what = || format!("--data {}", printable(path));
         let found = path.canonicalize().with_context(what)?;
-        let source = match path.is_file() {
-            // A whole file of sequences is measured, whatever part of it training would leave for it.
-            true => Source::Mnist,
-            false => detect(path).with_context(what)?,
+        let source = match detect(path).with_context(what)? {
+            SourceKind::Frames => {
+                let mut frames = trained.frames_config();
+                frames.axes = self.axes.clone().unwrap_or(frames.axes);
+                Source::Frames(frames)
+            }
+            kind => config.data.source.of_kind(kind),
         };
         let data = DataConfig { source, ..config.data.clone() };
         let of_training = config.data_folder().and_then(|folder| folder.canonicalize().ok());
-        if of_training.is_some_and(|folder| folder == found) {
+        // A whole file of sequences is measured, whatever part of it training would leave for it.
+        if of_training.is_some_and(|folder| folder == found) && !path.is_file() {
             return Ok(open(&data, Some(path), Split::Test, seed)?);
         }
         Ok(open_whole(&data, path, seed)?)

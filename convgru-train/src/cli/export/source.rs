@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
+use convgru_model::composed::{Recurrent, RecurrentConfig, RecurrentParameters};
 use convgru_model::import::safetensors_metadata;
-use convgru_model::recurrent::{Recurrent, RecurrentConfig, RecurrentParameters};
 use convgru_model::{ConvGru, ConvGruConfig, Error, ForecasterConfig, Parameters, Tensor};
 use convgru_train::printable::printable;
 use convgru_train::read_file;

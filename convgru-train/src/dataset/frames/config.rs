@@ -3,47 +3,25 @@
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::config::{invalid, within};
-use crate::dataset::{Quantity, Transform};
+use crate::dataset::{Axes, Quantity, Transform};
 use crate::{Error, Result};
-
-/// What the axes of an array are, the outermost first: N sequences, T frames, C channels,
-/// H rows, W columns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Axes {
-    /// Three axes are `thw`, four `nthw` and five `ntchw`; `[20, N, 64, 64]`, the shape of the test file of
-    /// Moving MNIST, is `tnhw`.
-    #[default]
-    Auto,
-    /// One sequence of grey frames.
-    Thw,
-    /// One sequence of frames with channels.
-    Tchw,
-    /// Sequences of grey frames.
-    Nthw,
-    /// Sequences of frames with channels.
-    Ntchw,
-    /// As `nthw` with time first.
-    Tnhw,
-    /// As `ntchw` with time first.
-    Tnchw,
-}
 
 /// Sequences of frames from a folder or a file: arrays, GIFs, folders of PNG images.
 ///
 /// ```
-/// use convgru_train::dataset::{DataConfig, Source};
+/// use convgru_train::dataset::{DataConfig, FramesConfig, Source};
 ///
-/// let mut config = DataConfig { source: Source::Frames, ..DataConfig::default() };
-/// config.frames.range = [-20.0, 60.0];
+/// let frames = FramesConfig { range: [-20.0, 60.0], ..FramesConfig::default() };
+/// let config = DataConfig { source: Source::Frames(frames.clone()), ..DataConfig::default() };
 /// assert!(config.validate().is_ok());
-/// config.frames.shares = [0.9, 0.2, 0.1];
+/// let frames = FramesConfig { shares: [0.9, 0.2, 0.1], ..frames };
+/// let config = DataConfig { source: Source::Frames(frames), ..config };
 /// assert!(config.validate().unwrap_err().to_string().contains("data.frames.shares"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FramesConfig {
-    /// What the axes of arrays are.
+    /// What the axes of arrays are, such as `"ntchw"`; `"auto"` takes them by their number, see [`Axes`].
     pub axes: Axes,
     /// The member of `.npz` files with the frames; empty where there is one alone.
     pub member: String,
@@ -74,7 +52,7 @@ pub struct FramesConfig {
 impl Default for FramesConfig {
     fn default() -> Self {
         Self {
-            axes: Axes::Auto,
+            axes: Axes::default(),
             member: String::new(),
             variable: String::new(),
             range: [0.0, 0.0],
@@ -91,7 +69,7 @@ impl Default for FramesConfig {
 
 impl FramesConfig {
     /// The range of numbers, where one is given.
-    pub(super) fn explicit_range(&self) -> Option<[f64; 2]> {
+    pub(in crate::dataset) fn explicit_range(&self) -> Option<[f64; 2]> {
         (self.range != [0.0, 0.0]).then_some(self.range)
     }
 

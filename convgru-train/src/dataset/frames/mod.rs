@@ -1,10 +1,9 @@
 //! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs and folders of PNG images.
 
-mod area;
-mod array;
 mod config;
-mod found;
-mod source;
+mod on_disk;
+mod resize;
+mod split_files;
 #[cfg(test)]
 mod tests;
 
@@ -14,26 +13,18 @@ use std::path::{Path, PathBuf};
 use convgru_model::Tensor;
 use rayon::prelude::*;
 
-pub use config::{Axes, FramesConfig};
+pub use config::FramesConfig;
 
-use self::array::ArrayFile;
-use self::source::Source;
+use self::on_disk::OnDisk;
+use self::split_files::SplitFiles;
 use super::config::DataConfig;
-use super::recording::{Choice, Levels, Material, Recordings, Samples, Strip, Worth};
+use super::source::image::with_channels;
+use super::source::{self, FrameSource, Loaded};
+use super::windows::{Clip, Codebook, Pixels, SampleFilter, Selection, WindowDataset, WindowSource};
 use super::{SequenceDataset, Split};
 use crate::budget::{MemoryBudget, bytes_of};
-use crate::media::{Decoded, decode_frames, with_channels};
-use crate::shown::{shown, shown_name};
+use crate::printable::{printable, printable_name};
 use crate::{Error, Result};
-
-/// Whether a file holds frames by its name.
-pub(super) fn is_frames(path: &Path) -> bool {
-    Source::is_named(path) || ["gif", "png"].iter().any(|extension| has_extension(path, extension))
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension))
-}
 
 /// Bytes that are kept for a sequence, besides its numbers and its name.
 const SEQUENCE_BYTES: usize = 512;
@@ -50,61 +41,126 @@ struct Read {
 /// # Errors
 /// [`Error::Data`] if there are none of the length that is needed; [`Error::Memory`] if they take more than is allowed;
 /// [`Error::Format`] with file and shape if a file cannot be used, or none can.
-pub(super) fn open(data: &DataConfig, path: &Path, split: Split) -> Result<Recordings> {
-    let config = &data.frames;
-    let budget = &data.budget();
+pub(super) fn open(
+    data: &DataConfig,
+    config: &FramesConfig,
+    path: &Path,
+    split: Split,
+) -> Result<WindowDataset> {
+    let reader = Reader { data, config, path, budget: data.budget() };
     let mut left_out = Vec::new();
-    let portion = found::portion(path, split, data, budget, &mut left_out)?;
-    let error = |reason| Error::Data { what: shown(path), reason };
-    let outcomes: Vec<Result<(PathBuf, Vec<Read>)>> = portion
-        .holders
-        .into_par_iter()
-        .map(|(path, sequences)| Ok((path.clone(), read(&path, sequences, data, &portion.time, budget)?)))
-        .collect();
-    let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
-    if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
-        return Err(left_out.swap_remove(0));
+    let files = split_files::split_files(&reader, split, &mut left_out)?;
+    reader.windows(files, &format!("the {split} split"), data.sequences(split), left_out)
+}
+
+/// Opens all sequences at a path as a test set, or those of its folder `test` where it has folders for splits. A file that is read
+/// sequence by sequence may be larger than the memory.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_whole(
+    data: &DataConfig,
+    config: &FramesConfig,
+    path: &Path,
+) -> Result<Box<dyn SequenceDataset>> {
+    let reader = Reader { data, config, path, budget: data.budget() };
+    if path.is_file() {
+        let source = source::open(path, config, &reader.budget)?;
+        if source.is_seekable() {
+            return Ok(Box::new(OnDisk::new(&reader, source)?));
+        }
     }
-    let strips = of_equal_channels(read, config.channels, budget)?;
-    let longest = strips.iter().map(|read| read.frames.shape()[0]).max().unwrap_or(0);
-    if longest < data.steps() {
-        return Err(error(format!(
-            "the longest sequence of the {split} split has {longest} frames, but data.input_frames + data.output_frames = {} \
-             are needed; take fewer frames, or give longer sequences",
-            data.steps()
-        )));
+    let mut left_out = Vec::new();
+    let files = split_files::whole(&reader, &mut left_out)?;
+    Ok(Box::new(reader.windows(files, "the data", usize::MAX, left_out)?))
+}
+
+/// What is read, and how.
+struct Reader<'a> {
+    data: &'a DataConfig,
+    config: &'a FramesConfig,
+    path: &'a Path,
+    budget: MemoryBudget,
+}
+
+impl Reader<'_> {
+    fn refuse(&self, reason: String) -> Error {
+        Error::Data { what: printable(self.path), reason }
     }
-    let shape = strips[0].frames.shape()[1..].to_vec();
-    if let Some(other) = strips.iter().find(|read| read.frames.shape()[1..] != shape) {
-        return Err(error(format!(
-            "{} has frames of shape {:?} ([C, H, W]), but {} of {shape:?}; set data.frames.resize to a common height and width",
-            other.name,
-            &other.frames.shape()[1..],
-            strips[0].name
-        )));
+
+    /// Fails if the longest sequence is shorter than those that are asked for.
+    fn expect_long_enough(&self, longest: usize, part: &str) -> Result<()> {
+        if longest >= self.data.steps() {
+            return Ok(());
+        }
+        Err(self.refuse(format!(
+            "the longest sequence of {part} has {longest} frames, but data.input_frames + data.output_frames = {} \
+             are needed; take fewer frames, give longer sequences, or name the axes (data.frames.axes) if they are others",
+            self.data.steps()
+        )))
     }
-    let has_missing = strips.iter().any(|read| read.frames.as_slice().iter().any(|value| value.is_nan()));
-    let kept = kept(strips);
-    let levels = Levels::of_codes(8, |code| f32::from(code) / 255.0);
-    let material = Material::new(kept, levels, data.steps(), [shape[1], shape[2]], config.stride);
-    let any = Worth { measured: 0.0, rain: 0.0, importance: 0.0 };
-    let listed = material.listed(&any, data.sequences(split), path, budget)?;
-    let mut recordings = Recordings {
-        name: String::new(),
-        material,
-        choice: Choice::Listed(listed),
-        quantity: config.meaning(),
-        has_missing,
-        warnings: left_out.iter().map(|error| format!("left out of the {split} split: {error}")).collect(),
-    };
-    recordings.name = format!(
-        "frames of {} ({split}: {} sequences of {:?}, {:.1} MiB)",
-        shown_name(path.file_name().unwrap_or(path.as_os_str())),
-        recordings.len(),
-        recordings.frame_shape(),
-        recordings.bytes() as f64 / f64::from(1 << 20)
-    );
-    Ok(recordings)
+
+    /// Windows of sequences in memory, at most `most` of them.
+    fn windows(
+        &self,
+        files: SplitFiles,
+        part: &str,
+        most: usize,
+        mut left_out: Vec<Error>,
+    ) -> Result<WindowDataset> {
+        let Self { data, config, path, budget } = self;
+        let outcomes: Vec<Result<(PathBuf, Vec<Read>)>> = files
+            .files
+            .into_par_iter()
+            .map(|(path, sequences)| {
+                let source = source::open(&path, config, budget)?;
+                let read = read(&path, source.as_ref(), (sequences, &files.time), config, budget)?;
+                Ok((path, read))
+            })
+            .collect();
+        let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
+        if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
+            return Err(left_out.swap_remove(0));
+        }
+        let read = of_equal_channels(read, config.channels, budget)?;
+        self.expect_long_enough(read.iter().map(|read| read.frames.shape()[0]).max().unwrap_or(0), part)?;
+        let shape = read[0].frames.shape()[1..].to_vec();
+        if let Some(other) = read.iter().find(|read| read.frames.shape()[1..] != shape) {
+            return Err(self.refuse(format!(
+                "{} has frames of shape {:?} ([C, H, W]), but {} of {shape:?}; set data.frames.resize to a common height and width",
+                other.name,
+                &other.frames.shape()[1..],
+                read[0].name
+            )));
+        }
+        let has_missing = read.iter().any(|read| is_missing_any(&read.frames));
+        let codebook = Codebook::of_codes(8, |code| f32::from(code) / 255.0);
+        let source =
+            WindowSource::new(clips(read), codebook, data.steps(), [shape[1], shape[2]], config.stride);
+        let any = SampleFilter { measured: 0.0, rain: 0.0, importance: 0.0 };
+        let listed = source.listed(&any, most, path, budget)?;
+        let mut dataset = WindowDataset {
+            name: String::new(),
+            source,
+            selection: Selection::Fixed(listed),
+            quantity: config.meaning(),
+            has_missing,
+            warnings: left_out.iter().map(|error| format!("left out of {part}: {error}")).collect(),
+        };
+        dataset.name = format!(
+            "frames of {} ({}: {} sequences of {:?}, {:.1} MiB)",
+            printable_name(path.file_name().unwrap_or(path.as_os_str())),
+            part.trim_start_matches("the ").trim_end_matches(" split"),
+            dataset.len(),
+            dataset.frame_shape(),
+            dataset.bytes() as f64 / f64::from(1 << 20)
+        );
+        Ok(dataset)
+    }
+}
+
+fn is_missing_any(frames: &Tensor<f32>) -> bool {
+    frames.as_slice().iter().any(|value| value.is_nan())
 }
 
 /// The sequences with one number of channels, the largest there is where it is 0.
@@ -121,7 +177,7 @@ fn of_equal_channels(
         0 => read.iter().flat_map(|(_, read)| read).map(found).max().unwrap_or(1),
         channels => channels,
     };
-    let mut strips = Vec::with_capacity(read.iter().map(|(_, read)| read.len()).sum());
+    let mut equal = Vec::with_capacity(read.iter().map(|(_, read)| read.len()).sum());
     for (path, sequences) in read {
         for Read { name, frames } in sequences {
             let had = frames.shape()[1].max(1);
@@ -133,87 +189,110 @@ fn of_equal_channels(
                     "cannot be brought to {channels} channels ({error}); set data.frames.channels"
                 ),
             })?;
-            strips.push(Read { name, frames });
+            equal.push(Read { name, frames });
         }
     }
-    Ok(strips)
+    Ok(equal)
 }
 
 /// Frames as bytes where all of them came from bytes.
-fn kept(strips: Vec<Read>) -> Vec<Strip> {
+fn clips(sequences: Vec<Read>) -> Vec<Clip> {
     let byte = |value: f32| (value * 255.0).round();
-    let are_bytes = strips.iter().all(|read| read.frames.as_slice().iter().all(|&v| byte(v) / 255.0 == v));
-    let strip = |read: Read| {
+    let are_bytes = sequences.iter().all(|read| read.frames.as_slice().iter().all(|&v| byte(v) / 255.0 == v));
+    let clip = |read: Read| {
         let shape = [1, 2, 3].map(|axis| read.frames.shape()[axis]);
         let values = read.frames.as_slice();
-        let samples = match are_bytes {
-            true => Samples::Bytes(values.iter().map(|&value| byte(value) as u8).collect()),
-            false => Samples::Values(values.to_vec()),
+        let pixels = match are_bytes {
+            true => Pixels::Bytes(values.iter().map(|&value| byte(value) as u8).collect()),
+            false => Pixels::Values(values.to_vec()),
         };
-        Strip { name: read.name, clock: None, shape, samples }
+        Clip { name: read.name, time_axis: None, shape, pixels }
     };
-    strips.into_iter().map(strip).collect()
+    sequences.into_iter().map(clip).collect()
 }
 
 /// Some sequences of a file or folder, the given part of their time, in the size that is asked for.
 fn read(
     path: &Path,
-    sequences: Range<usize>,
-    data: &DataConfig,
-    time: &Range<f64>,
+    source: &dyn FrameSource,
+    (sequences, time): (Range<usize>, &Range<f64>),
+    config: &FramesConfig,
     budget: &MemoryBudget,
 ) -> Result<Vec<Read>> {
-    let config = &data.frames;
-    let stem = shown_name(path.file_stem().unwrap_or_default());
-    if !Source::is_named(path) {
-        // Brightness is 0 to 1 as it is; a range says which numbers it stands for.
-        let Decoded { frames, working } = decode_frames(path, budget)?;
-        let kept = kept_bytes([0, 1, 2, 3].map(|axis| frames.shape()[axis]), time, config);
-        budget.keep(path, kept + (SEQUENCE_BYTES + stem.len()) as u64)?.stay();
-        let frames = resized(part(frames, time)?, config)?;
-        drop(working);
-        return Ok(vec![Read { name: stem, frames }]);
-    }
-    let file = ArrayFile::open(path, config, budget)?;
-    let [channels, height, width] = file.frame;
-    let shape = [file.steps, channels, height, width];
-    let working = budget.work(path, file.working(sequences.len()))?;
-    let each = kept_bytes(shape, time, config).saturating_add((SEQUENCE_BYTES + stem.len()) as u64);
-    let kept = budget.keep(path, each.saturating_mul(sequences.len() as u64))?;
-    let values = file.read(sequences.clone(), config)?;
-    let mut read = Vec::with_capacity(values.len());
-    for (number, frames) in sequences.zip(values) {
-        let frames = resized(part(Tensor::from_vec(&shape, frames)?, time)?, config)?;
-        let name = if file.sequences > 1 { format!("{stem} {number}") } else { stem.clone() };
-        read.push(Read { name, frames });
+    let stem = printable_name(path.file_stem().unwrap_or_default());
+    let steps = places(source.info().steps, time);
+    let numbered = source.info().sequences > 1;
+    let Loaded { frames, working } = source.read(sequences.clone(), steps, budget)?;
+    let each = |frames: &Tensor<f32>| {
+        kept_bytes(frames, config).saturating_add((SEQUENCE_BYTES + stem.len()) as u64)
+    };
+    let kept = budget.keep(path, frames.iter().map(each).fold(0, u64::saturating_add))?;
+    let mut read = Vec::with_capacity(frames.len());
+    for (number, frames) in sequences.zip(frames) {
+        let name = if numbered { format!("{stem} {number}") } else { stem.clone() };
+        read.push(Read { name, frames: resized(frames, config)? });
     }
     kept.stay();
     drop(working);
     Ok(read)
 }
 
-/// The bytes of a sequence `[T, C, H, W]` once it is cut to a part of its time and resized.
-fn kept_bytes([steps, channels, height, width]: [usize; 4], time: &Range<f64>, config: &FramesConfig) -> u64 {
+/// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them.
+///
+/// # Shapes
+/// returns: `[T, C, H, W]`, values 0 to 1, NaN where a pixel is missing
+///
+/// # Errors
+/// [`Error::Io`] if the path cannot be read; [`Error::Format`] if it is of an unknown kind, is damaged, holds no frames, frames of several
+/// sizes or several sequences, has numbers out of the range, or frames that cannot be brought to `config.channels`;
+/// [`Error::Memory`] if reading takes more than the budget allows. What is returned stays counted in the budget.
+///
+/// # Example
+/// ```
+/// use convgru_model::Tensor;
+/// use convgru_train::dataset::{FramesConfig, read_frames};
+/// use convgru_train::{MemoryBudget, media};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("ramp.gif");
+/// let frames = Tensor::from_fn(&[3, 1, 4, 5], |i| (i % 5) as f32 / 5.0);
+/// media::write_frames(&path, &frames)?;
+/// let budget = MemoryBudget::new(64, "--memory-mib");
+/// assert_eq!(read_frames(&path, &FramesConfig::default(), &budget)?, frames);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_frames(
+    path: impl AsRef<Path>,
+    config: &FramesConfig,
+    budget: &MemoryBudget,
+) -> Result<Tensor<f32>> {
+    let path = path.as_ref();
+    let source = source::open(path, config, budget)?;
+    let (sequences, steps) = (source.info().sequences, source.info().steps);
+    if sequences != 1 {
+        let reason = format!(
+            "holds {sequences} sequences of {steps} frame{} where one sequence is needed; save the one you mean, or, if its axes are \
+             others, name them (--axes, data.frames.axes), such as tchw for [T, C, H, W]",
+            if steps == 1 { "" } else { "s" }
+        );
+        return Err(Error::Format { path: path.into(), reason });
+    }
+    let read = read(path, source.as_ref(), (0..1, &(0.0..1.0)), config, budget)?;
+    let mut read = of_equal_channels(vec![(path.into(), read)], config.channels, budget)?;
+    Ok(read.swap_remove(0).frames)
+}
+
+/// The bytes of a sequence `[T, C, H, W]` once it is resized.
+fn kept_bytes(frames: &Tensor<f32>, config: &FramesConfig) -> u64 {
+    let [steps, channels, height, width] = [0, 1, 2, 3].map(|axis| frames.shape()[axis]);
     let [height, width] = if config.resize == [0, 0] { [height, width] } else { config.resize };
-    bytes_of(size_of::<f32>(), &[places(steps, time).len(), channels, height, width])
+    bytes_of(size_of::<f32>(), &[steps, channels, height, width])
 }
 
 /// The frames between two shares of the time.
 fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
     let place = |share: f64| ((share * steps as f64).round() as usize).min(steps);
     place(time.start)..place(time.end)
-}
-
-fn part(frames: Tensor<f32>, time: &Range<f64>) -> Result<Tensor<f32>> {
-    let steps = frames.shape()[0];
-    let range = places(steps, time);
-    if range == (0..steps) {
-        return Ok(frames);
-    }
-    let size: usize = frames.shape()[1..].iter().product();
-    let mut shape = frames.shape().to_vec();
-    shape[0] = range.len();
-    Ok(Tensor::from_vec(&shape, frames.as_slice()[range.start * size..range.end * size].to_vec())?)
 }
 
 fn resized(frames: Tensor<f32>, config: &FramesConfig) -> Result<Tensor<f32>> {
@@ -223,7 +302,7 @@ fn resized(frames: Tensor<f32>, config: &FramesConfig) -> Result<Tensor<f32>> {
     }
     let mut made = Vec::with_capacity(steps * channels * config.resize[0] * config.resize[1]);
     for plane in frames.as_slice().chunks_exact(height * width) {
-        made.extend(area::resized(plane, [height, width], config.resize));
+        made.extend(resize::resized(plane, [height, width], config.resize));
     }
     Ok(Tensor::from_vec(&[steps, channels, config.resize[0], config.resize[1]], made)?)
 }

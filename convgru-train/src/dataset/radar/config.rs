@@ -36,11 +36,10 @@ pub enum Events {
 /// Sequences of radar images: units, resolution, parts of frames and the split.
 ///
 /// ```
-/// use convgru_train::dataset::{DataConfig, Source};
+/// use convgru_train::dataset::{DataConfig, RadarConfig, Source};
 ///
-/// let mut config = DataConfig { source: Source::Radar, ..DataConfig::default() };
-/// config.radar.downsample = 2;
-/// config.radar.crop = [96, 128];
+/// let radar = RadarConfig { downsample: 2, crop: [96, 128], ..RadarConfig::default() };
+/// let config = DataConfig { source: Source::Radar(radar), ..DataConfig::default() };
 /// assert!(config.validate().is_ok());
 /// assert_eq!(config.frame_shape(), Some([1, 96, 128]));
 /// ```

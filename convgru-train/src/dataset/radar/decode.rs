@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use super::RadarConfig;
 use super::events::{Recorded, Run, cut};
-use super::field::Encoder;
 use super::files::Format;
 use super::split::Part;
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::config::OnCorrupt;
-use crate::dataset::recording::{Clock, Samples, Strip};
-use crate::shown::shown_name;
+use crate::dataset::source::radar::field::Encoder;
+use crate::dataset::windows::{Clip, Pixels, TimeAxis};
+use crate::printable::printable_name;
 use crate::{Error, Result};
 
 /// How frames are read.
@@ -28,7 +28,7 @@ pub(super) struct Decoder<'a> {
 
 /// What was read.
 pub(super) struct Decoded {
-    pub(super) strips: Vec<Strip>,
+    pub(super) clips: Vec<Clip>,
     /// What was wrong with the frames that were left out.
     pub(super) skipped: Vec<Error>,
 }
@@ -48,7 +48,7 @@ impl Decoder<'_> {
     /// [`Error::Memory`] if the frames take more memory than they may, [`Error::Format`] if
     /// frames of a run differ in size, and those of the files.
     pub(super) fn decode(&self, part: &Part) -> Result<Decoded> {
-        let mut decoded = Decoded { strips: Vec::new(), skipped: Vec::new() };
+        let mut decoded = Decoded { clips: Vec::new(), skipped: Vec::new() };
         for (event, run) in part {
             let kept = self.run(run, &mut decoded.skipped)?;
             let sizes: Vec<[usize; 2]> = kept.iter().map(|kept| [kept.height, kept.width]).collect();
@@ -62,7 +62,7 @@ impl Decoder<'_> {
                     ),
                 });
             }
-            decoded.strips.extend(self.strips(event, kept));
+            decoded.clips.extend(self.clips(event, kept));
         }
         Ok(decoded)
     }
@@ -104,10 +104,10 @@ impl Decoder<'_> {
     }
 
     /// Strips of frames; a frame that is left out is a gap.
-    fn strips(&self, event: &str, kept: Vec<Kept>) -> Vec<Strip> {
+    fn clips(&self, event: &str, kept: Vec<Kept>) -> Vec<Clip> {
         let runs = cut(kept.iter().map(|kept| kept.frame.clone()).collect(), self.step);
         let mut kept = kept.into_iter();
-        let strip = |Run(frames): Run| {
+        let clip = |Run(frames): Run| {
             let mut shape = [1, 1, 1];
             let mut codes = Vec::new();
             let size = kept.as_slice().first().map_or(0, |first| first.codes.len());
@@ -116,14 +116,14 @@ impl Decoder<'_> {
                 shape = [1, kept.height, kept.width];
                 codes.extend(kept.codes);
             }
-            let clock = Some(Clock { first: frames[0].time, step: self.step });
-            Strip { name: event.into(), clock, shape, samples: Samples::Words(codes) }
+            let time_axis = Some(TimeAxis { first: frames[0].time, step: self.step });
+            Clip { name: event.into(), time_axis, shape, pixels: Pixels::Words(codes) }
         };
-        runs.into_iter().map(strip).collect()
+        runs.into_iter().map(clip).collect()
     }
 }
 
 /// The last part of a path, for names.
 pub(super) fn short(path: &Path) -> String {
-    shown_name(path.file_name().unwrap_or(path.as_os_str()))
+    printable_name(path.file_name().unwrap_or(path.as_os_str()))
 }

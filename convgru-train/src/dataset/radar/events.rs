@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::config::Events;
-use crate::dataset::moment::Moment;
-use crate::shown::shown;
+use crate::dataset::timestamp::Timestamp;
+use crate::printable::printable;
 use crate::{Error, Result};
 
 /// A frame that a file holds.
@@ -14,7 +14,7 @@ pub(super) struct Recorded {
     pub(super) file: PathBuf,
     /// Its number in the file, from 0.
     pub(super) index: usize,
-    pub(super) time: Moment,
+    pub(super) time: Timestamp,
 }
 
 /// Frames of one place over time, such as those of a folder or of a file.
@@ -31,11 +31,11 @@ pub(super) struct Series {
 pub(super) struct Run(pub(super) Vec<Recorded>);
 
 impl Run {
-    fn first(&self) -> Moment {
+    fn first(&self) -> Timestamp {
         self.0[0].time
     }
 
-    fn last(&self) -> Moment {
+    fn last(&self) -> Timestamp {
         self.0[self.0.len() - 1].time
     }
 }
@@ -49,7 +49,7 @@ pub(super) struct Event {
 
 impl Event {
     /// The time of its first frame.
-    fn first(&self) -> Option<Moment> {
+    fn first(&self) -> Option<Timestamp> {
         self.runs.iter().map(Run::first).min()
     }
 
@@ -80,7 +80,7 @@ impl Timeline {
                     reason: format!(
                         "holds the time {}, as does {}; keep one of the two",
                         two[1].time,
-                        shown(&two[0].file)
+                        printable(&two[0].file)
                     ),
                 });
             }
@@ -135,7 +135,7 @@ fn folders_as_events(runs: impl Iterator<Item = (String, Run)>) -> Vec<Event> {
 fn times_as_events(runs: impl Iterator<Item = (String, Run)>, step: i64) -> Vec<Event> {
     let mut runs: Vec<Run> = runs.map(|(_, run)| run).collect();
     runs.sort_by_key(Run::first);
-    let mut events: Vec<(Moment, Event)> = Vec::new();
+    let mut events: Vec<(Timestamp, Event)> = Vec::new();
     for run in runs {
         let last = run.last();
         match events.last_mut() {
@@ -156,7 +156,7 @@ pub(super) mod tests {
 
     /// Frames at some minutes after a day's begin, called by their minute.
     pub(in super::super) fn frames(minutes: &[i64]) -> Vec<Recorded> {
-        let day = Moment::in_text("201609280000").unwrap();
+        let day = Timestamp::in_text("201609280000").unwrap();
         let frame =
             |&minute: &i64| Recorded { file: format!("{minute}").into(), index: 0, time: day.plus(minute) };
         minutes.iter().map(frame).collect()

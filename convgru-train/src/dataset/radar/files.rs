@@ -1,27 +1,22 @@
 //! The radar files of a folder: which there are, when their frames were seen, and reading one.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::RadarConfig;
-use super::composite::{self, Model};
 use super::events::{Recorded, Series};
-use super::field::Field;
-use super::meteonet::RainFile;
-use super::pgm::{self, Pgm};
-use crate::dataset::moment::Moment;
-use crate::dataset::{OnCorrupt, hdf5};
-use crate::shown::{shown, shown_name};
-use crate::{Error, MemoryBudget, Result, input};
+use crate::dataset::folder::each_file;
+use crate::dataset::source::radar::composite::{self, Model};
+use crate::dataset::source::radar::field::Field;
+use crate::dataset::source::radar::meteonet::RainFile;
+use crate::dataset::source::radar::pgm::{self, Pgm};
+use crate::dataset::timestamp::Timestamp;
+use crate::dataset::{OnCorrupt, gridded};
+use crate::printable::{printable, printable_name};
+use crate::{Error, MemoryBudget, Result};
 
-/// How deep folders may lie in folders.
-const DEEPEST: usize = 6;
-/// No recording may have more files.
-const MOST_FILES: usize = 2_000_000;
-/// No folder may have more folders in it.
-const MOST_FOLDERS: usize = 50_000;
 /// Bytes that are kept for a file, besides its name: its frame, in lists of files, events and splits, and why it is left out.
 const FILE_BYTES: usize = 1536;
 
@@ -45,7 +40,7 @@ pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
 fn is_candidate(path: &Path) -> bool {
     let netcdf = ["nc", "nc4"];
     let extension = path.extension().unwrap_or_default();
-    hdf5::is_named(path) && !netcdf.iter().any(|one| extension.eq_ignore_ascii_case(one))
+    gridded::is_named(path) && !netcdf.iter().any(|one| extension.eq_ignore_ascii_case(one))
 }
 
 impl Format {
@@ -156,7 +151,7 @@ pub(super) fn find(
         found.entry(Format::Hdf5(model)).or_default().push(frame.file.clone());
         composites.entry(Format::Hdf5(model)).or_default().push(frame);
     }
-    let error = |reason| Error::Data { what: shown(folder), reason };
+    let error = |reason| Error::Data { what: printable(folder), reason };
     if found.len() > 1 {
         let formats: Vec<String> =
             found.iter().map(|(format, files)| format!("{} {}", files.len(), format.name())).collect();
@@ -170,7 +165,10 @@ pub(super) fn find(
             return Err(left_out.swap_remove(0));
         }
         let other = other.map_or(String::new(), |file| {
-            format!("; {} is HDF5, but of neither model", shown_name(file.file_name().unwrap_or_default()))
+            format!(
+                "; {} is HDF5, but of neither model",
+                printable_name(file.file_name().unwrap_or_default())
+            )
         });
         return Err(error(format!(
             "holds no radar files; looked for *.pgm and *.pgm.gz (FMI composites), rainfall_*.npz (MeteoNet), *.h5, *.hdf5 and \
@@ -182,7 +180,9 @@ pub(super) fn find(
         Format::Hdf5(_) => by_folder(folder, composites.remove(&format).unwrap_or_default()),
         Format::MeteoNet => {
             let series = |file: &PathBuf| {
-                Ok(Series { folder: folder_name(folder, file), frames: RainFile::frames(file, budget)? })
+                let times = RainFile::times(file, budget)?.into_iter().enumerate();
+                let frames = times.map(|(index, time)| Recorded { file: file.clone(), index, time });
+                Ok(Series { folder: folder_name(folder, file), frames: frames.collect() })
             };
             on_corrupt.kept(files.iter().map(series), left_out)?
         }
@@ -199,7 +199,7 @@ fn images(files: Vec<PathBuf>) -> Vec<Result<Recorded>> {
         .into_par_iter()
         .map(|file| {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            let time = match Moment::in_text(&name) {
+            let time = match Timestamp::in_text(&name) {
                 Some(time) => Some(time),
                 None => pgm::observed(&file)?,
             };
@@ -229,47 +229,5 @@ fn folder_name(root: &Path, file: &Path) -> String {
     let below = folder.strip_prefix(root).unwrap_or(folder);
     let name =
         if below.as_os_str().is_empty() { Path::new(root.file_name().unwrap_or_default()) } else { below };
-    shown(name)
-}
-
-/// Calls `visit` with each file in a folder and those below, in any order. A file is its own. No folder is visited twice: one
-/// that links lead to is visited where it lies, if that is below the same folder too.
-///
-/// # Errors
-/// [`Error::Io`] if a folder cannot be read, [`Error::Data`] if there is too much in it, and those of `visit`.
-pub(in crate::dataset) fn each_file(root: &Path, visit: &mut dyn FnMut(PathBuf) -> Result<()>) -> Result<()> {
-    if root.is_file() {
-        return visit(root.to_path_buf());
-    }
-    let mut count = 0;
-    let mut seen = HashSet::new();
-    let mut folders = vec![(root.to_path_buf(), 0)];
-    // Folders that links lead to come last, in the order of their names.
-    let mut linked = BTreeSet::new();
-    while let Some((folder, depth)) = folders.pop().or_else(|| linked.pop_first()) {
-        if !seen.insert(std::fs::canonicalize(&folder).map_err(Error::io("open the data folder", &folder))?) {
-            continue;
-        }
-        let entries = std::fs::read_dir(&folder).map_err(Error::io("open the data folder", &folder))?;
-        for entry in entries {
-            let entry = entry.map_err(Error::io("read the data folder", &folder))?;
-            let path = entry.path();
-            count += 1;
-            if count > MOST_FILES || seen.len() + folders.len() + linked.len() > MOST_FOLDERS {
-                let reason = format!(
-                    "holds more than {MOST_FILES} files or {MOST_FOLDERS} folders; give a folder with fewer"
-                );
-                return Err(Error::Data { what: shown(root), reason });
-            }
-            if !input::is_folder(&path)? {
-                visit(path)?;
-            } else if depth == DEEPEST {
-            } else if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-                linked.insert((path, depth + 1));
-            } else {
-                folders.push((path, depth + 1));
-            }
-        }
-    }
-    Ok(())
+    printable(name)
 }

@@ -1,13 +1,9 @@
 //! Rain seen by radars: files, events, splits, and sequences of parts of the images.
 
-mod composite;
 mod config;
 mod decode;
 mod events;
-mod field;
 mod files;
-mod meteonet;
-mod pgm;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -15,16 +11,17 @@ mod tests;
 use std::path::Path;
 
 pub use config::{Events, RadarConfig, RadarScale};
-pub(super) use files::each_file;
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
 use self::files::Format;
 use self::split::{Part, Parts};
 use super::config::DataConfig;
-use super::recording::{Choice, Draws, Levels, Material, Recordings, Turning, Worth};
+use super::windows::{
+    Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
+};
 use super::{SequenceDataset, Split};
-use crate::shown::shown;
+use crate::printable::printable;
 use crate::{Error, MemoryBudget, Result};
 
 /// Whether a file is of a format that is read here.
@@ -34,7 +31,7 @@ pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
 
 /// Whether a file holds the times of radar files.
 pub(super) fn is_times(path: &Path) -> bool {
-    meteonet::is_dates(path)
+    super::source::radar::meteonet::is_dates(path)
 }
 
 /// Opens a split of the radar files in a folder.
@@ -42,24 +39,47 @@ pub(super) fn is_times(path: &Path) -> bool {
 /// # Errors
 /// [`Error::Data`] if there are no such files or they hold no sequence, [`Error::Config`]
 /// if events are named that are not there, [`Error::Format`] if a file is damaged.
-pub(super) fn open(data: &DataConfig, folder: &Path, split: Split, seed: u64) -> Result<Recordings> {
-    let found = Found::new(data, folder)?;
-    let parts = Parts::new(&found.timeline, &data.radar, data.steps(), &shown(folder))?;
-    found.recordings(data, parts.of(split), split, seed)
+pub(super) fn open(
+    data: &DataConfig,
+    config: &RadarConfig,
+    folder: &Path,
+    split: Split,
+    seed: u64,
+) -> Result<WindowDataset> {
+    let found = Found::new(data, config, folder)?;
+    let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
+    found.dataset(data, parts.of(split), split, seed)
+}
+
+/// Opens all splits of the radar files in a folder, which are looked for once.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn open_splits(
+    data: &DataConfig,
+    config: &RadarConfig,
+    folder: &Path,
+    seed: u64,
+) -> Result<[WindowDataset; 3]> {
+    let found = Found::new(data, config, folder)?;
+    let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
+    let open = |split| found.dataset(data, parts.of(split), split, seed);
+    Ok([open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?])
 }
 
 /// Opens all events of the radar files in a folder as a test set.
 ///
 /// # Errors
 /// As [`open`].
-pub(super) fn open_whole(data: &DataConfig, folder: &Path) -> Result<Recordings> {
-    let found = Found::new(data, folder)?;
-    let part = Parts::whole(&found.timeline, data.steps(), &shown(folder))?;
-    found.recordings(data, &part, Split::Test, 0)
+pub(super) fn open_whole(data: &DataConfig, config: &RadarConfig, folder: &Path) -> Result<WindowDataset> {
+    let found = Found::new(data, config, folder)?;
+    let part = Parts::whole(&found.timeline, data.steps(), &printable(folder))?;
+    found.dataset(data, &part, Split::Test, 0)
 }
 
 /// The radar files of a folder.
 struct Found<'a> {
+    config: &'a RadarConfig,
     folder: &'a Path,
     format: Format,
     timeline: Timeline,
@@ -69,18 +89,18 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(data: &DataConfig, folder: &'a Path) -> Result<Self> {
+    fn new(data: &DataConfig, config: &'a RadarConfig, folder: &'a Path) -> Result<Self> {
         let mut left_out = Vec::new();
         let budget = data.budget();
         let (format, series) = files::find(folder, data.on_corrupt, &budget, &mut left_out)?;
-        let timeline = Timeline::new(series, i64::from(data.radar.minutes_per_step), data.radar.events)?;
-        Ok(Self { folder, format, timeline, budget, left_out })
+        let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
+        Ok(Self { config, folder, format, timeline, budget, left_out })
     }
 
     /// The sequences of some of their frames, as those of a split are chosen.
-    fn recordings(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<Recordings> {
-        let (config, folder, format, timeline) = (&data.radar, self.folder, self.format, &self.timeline);
-        let what = shown(folder);
+    fn dataset(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<WindowDataset> {
+        let (config, folder, format, timeline) = (self.config, self.folder, self.format, &self.timeline);
+        let what = printable(folder);
         let decoder = Decoder {
             format,
             config,
@@ -89,9 +109,9 @@ impl<'a> Found<'a> {
             step: timeline.step,
         };
         let decoded = decoder.decode(part)?;
-        let strips: Vec<_> = decoded.strips.into_iter().filter(|strip| strip.len() >= data.steps()).collect();
+        let clips: Vec<_> = decoded.clips.into_iter().filter(|clip| clip.len() >= data.steps()).collect();
         let error = |reason| Err(Error::Data { what: what.clone(), reason });
-        let Some(first) = strips.first() else {
+        let Some(first) = clips.first() else {
             return error(format!(
                 "the {split} split has no {} frames in a row once {} damaged frames and files are left out",
                 data.steps(),
@@ -99,80 +119,79 @@ impl<'a> Found<'a> {
             ));
         };
         let size = if config.crop == [0, 0] { [first.shape[1], first.shape[2]] } else { config.crop };
-        if let Some(strip) = strips.iter().find(|strip| strip.shape[1] < size[0] || strip.shape[2] < size[1])
-        {
+        if let Some(clip) = clips.iter().find(|clip| clip.shape[1] < size[0] || clip.shape[2] < size[1]) {
             return error(format!(
                 "{} has frames of {} x {} pixels after downsampling by {}, smaller than the {} x {} of data.radar.crop; take \
              smaller parts or a smaller data.radar.downsample",
-                strip.name, strip.shape[1], strip.shape[2], config.downsample, size[0], size[1]
+                clip.name, clip.shape[1], clip.shape[2], config.downsample, size[0], size[1]
             ));
         }
         if config.crop == [0, 0]
-            && let Some(strip) = strips.iter().find(|strip| strip.shape[1..] != size)
+            && let Some(clip) = clips.iter().find(|clip| clip.shape[1..] != size)
         {
             return error(format!(
                 "{} has frames of {} x {} pixels and {} of {} x {}; set data.radar.crop to a size that fits in both",
-                first.name, size[0], size[1], strip.name, strip.shape[1], strip.shape[2]
+                first.name, size[0], size[1], clip.name, clip.shape[1], clip.shape[2]
             ));
         }
-        let material = Material::new(strips, Levels::fine(), data.steps(), size, config.stride);
-        let worth = Worth {
+        let source = WindowSource::new(clips, Codebook::fine(), data.steps(), size, config.stride);
+        let filter = SampleFilter {
             measured: config.minimum_measured,
             rain: config.minimum_rain,
             importance: config.rain_importance,
         };
-        let choice = match split {
-            Split::Train => Choice::Drawn(Draws {
+        let selection = match split {
+            Split::Train => Selection::Random(RandomDraws {
                 seed,
                 split,
                 sequences: data.train_sequences,
-                worth,
-                turning: Turning { flips: config.flips, rotations: config.rotations },
+                filter,
+                augmentation: Augmentation { flips: config.flips, rotations: config.rotations },
             }),
             Split::Validation | Split::Test => {
-                let listed = material.listed(&worth, data.sequences(split), folder, &self.budget)?;
+                let listed = source.listed(&filter, data.sequences(split), folder, &self.budget)?;
                 if listed.is_empty() {
                     return error(format!(
                         "no sequence of the {split} split has a share of {} of measured pixels and of {} with rain; lower \
                      data.radar.minimum_measured or data.radar.minimum_rain",
-                        worth.measured, worth.rain
+                        filter.measured, filter.rain
                     ));
                 }
-                Choice::Listed(listed)
+                Selection::Fixed(listed)
             }
         };
         let files_left_out =
             self.left_out.iter().map(|error| format!("left out of the {split} split: {error}"));
         let frames_left_out =
             decoded.skipped.iter().map(|error| format!("left out a frame of the {split} split: {error}"));
-        let mut recordings = Recordings {
+        let mut dataset = WindowDataset {
             name: String::new(),
-            material,
-            choice,
+            source,
+            selection,
             quantity: config.quantity(Some(timeline.step as f64)),
             has_missing: true,
             warnings: files_left_out.chain(frames_left_out).collect(),
         };
-        recordings.name = described(&recordings, format.name(), &short(folder), split);
-        Ok(recordings)
+        dataset.name = described(&dataset, format.name(), &short(folder), split);
+        Ok(dataset)
     }
 }
 
 /// What a data set is called: format, folder, split, its events, and how much of it there is.
-fn described(recordings: &Recordings, format: &str, folder: &str, split: Split) -> String {
-    let strips = &recordings.material.strips;
-    let mut events: Vec<&str> = strips.iter().map(|strip| strip.name.as_str()).collect();
+fn described(dataset: &WindowDataset, format: &str, folder: &str, split: Split) -> String {
+    let clips = &dataset.source.clips;
+    let mut events: Vec<&str> = clips.iter().map(|clip| clip.name.as_str()).collect();
     events.dedup();
     const SHOWN: usize = 3;
     let more =
         if events.len() > SHOWN { format!(" and {} more", events.len() - SHOWN) } else { String::new() };
     events.truncate(SHOWN);
-    let frames: usize = strips.iter().map(super::recording::Strip::len).sum();
-    let [_, height, width] = recordings.frame_shape();
+    let frames: usize = clips.iter().map(Clip::len).sum();
+    let [_, height, width] = dataset.frame_shape();
     format!(
         "{format} of {folder} ({split}: {}{more}; {frames} frames in {:.1} MiB, {} windows, parts of {height} x {width})",
         events.join(", "),
-        recordings.bytes() as f64 / f64::from(1 << 20),
-        recordings.material.windows()
+        dataset.bytes() as f64 / f64::from(1 << 20),
+        dataset.source.windows()
     )
 }

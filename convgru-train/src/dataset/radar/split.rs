@@ -3,7 +3,7 @@
 use super::config::RadarConfig;
 use super::events::{Event, Run, Timeline};
 use crate::dataset::Split;
-use crate::dataset::moment::Moment;
+use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
 
 /// The runs of a split, each with the name of its event.
@@ -101,7 +101,7 @@ fn runs<'a>(events: impl Iterator<Item = &'a Event>) -> Part {
 /// Parts a split in time: the last `share` of its frames, or as much more as makes a run of
 /// `steps` frames, is the second part.
 fn held_back(part: Part, share: f64, steps: usize) -> (Part, Part) {
-    let mut times: Vec<Moment> =
+    let mut times: Vec<Timestamp> =
         part.iter().flat_map(|(_, run)| run.0.iter().map(|frame| frame.time)).collect();
     times.sort_unstable();
     let kept = times.len() - (times.len() as f64 * share).ceil() as usize;
@@ -132,7 +132,7 @@ fn expect_long_enough(timeline: &Timeline, steps: usize, folder: &str) -> Result
         what: folder.to_string(),
         reason: format!(
             "its longest run without a gap has {longest} frames ({} minutes apart), but data.input_frames + \
-             data.output_frames = {steps} are needed; take fewer, or give longer recordings",
+             data.output_frames = {steps} are needed; take fewer, or give longer dataset",
             timeline.step
         ),
     })
@@ -174,7 +174,7 @@ mod tests {
         Timeline::new(vec![Series { folder: "x".into(), frames: frames(minutes) }], 5, rule).unwrap()
     }
 
-    fn times(part: &Part) -> Vec<Moment> {
+    fn times(part: &Part) -> Vec<Timestamp> {
         part.iter().flat_map(|(_, run)| run.0.iter().map(|frame| frame.time)).collect()
     }
 
@@ -240,7 +240,7 @@ mod tests {
             if let Ok(parts) = Parts::new(&timeline, &config, steps, "x") {
                 let mut all = [&parts.train, &parts.validation, &parts.test].map(times).concat();
                 all.sort_unstable();
-                let expected: Vec<Moment> = frames(&minutes).into_iter().map(|frame| frame.time).collect();
+                let expected: Vec<Timestamp> = frames(&minutes).into_iter().map(|frame| frame.time).collect();
                 prop_assert_eq!(all, expected);
             }
         }

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use self::sample_panels::SamplePanels;
 use super::evaluation::{EvaluationResult, Evaluator, NowcastOptions};
-use super::observer::{Event, Observer};
+use super::observer::Observer;
 use super::training_loop::TrainedRun;
 use crate::Result;
-use crate::dataset::{SequenceDataset, Split, batch, open};
+use crate::dataset::{SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::media::{DEFAULT_DELAY, encode_gif};
 use crate::printable::printable;
@@ -52,15 +52,10 @@ impl TrainedRun {
         folder.write(&folder.weights(), &self.model.to_safetensors()?)?;
         let told = "the run is trained and saved; resume it for its results";
         let config = &self.model.config;
-        let open = || open(&config.data, config.data_folder(), Split::Test, config.training.seed);
-        let dataset = interrupt.at_once(told, open)?;
-        for warning in dataset.warnings() {
-            observer.observe(&Event::Warning(warning));
-        }
-        let quantity = dataset.quantity();
+        let quantity = self.test.quantity();
         let nowcasts = quantity.is_rain().then(|| NowcastOptions::suited_to(&quantity));
         let evaluator = Evaluator {
-            dataset: dataset.as_ref(),
+            dataset: self.test.as_ref(),
             split: Split::Test,
             input_frames: config.data.input_frames,
             batch_size: config.training.batch_size.div_ceil(config.training.accumulate.max(1)),
@@ -72,7 +67,7 @@ impl TrainedRun {
         let Some(evaluation) = evaluator.evaluate(&self.model.model, observer)? else {
             return Ok(None);
         };
-        interrupt.at_once(told, || self.write_results(evaluation, next, dataset.name())).map(Some)
+        interrupt.at_once(told, || self.write_results(evaluation, next, self.test.name())).map(Some)
     }
 
     /// Writes the figures and pictures.

@@ -131,11 +131,12 @@ impl NowcastScores {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{DataConfig, Split, open};
+    use crate::dataset::{DataConfig, DigitsConfig, Source, Split, open};
 
     #[test]
     fn programs_get_every_score_of_every_model() {
-        let data = DataConfig { input_frames: 2, output_frames: 2, size: 40, ..DataConfig::default() };
+        let source = Source::Strokes(DigitsConfig { size: 40, ..DigitsConfig::default() });
+        let data = DataConfig { input_frames: 2, output_frames: 2, source, ..DataConfig::default() };
         let dataset = open(&data, None, Split::Test, 0).unwrap();
         let options = NowcastOptions::suited_to(&dataset.quantity());
         let mut evaluation = NowcastScores::new(&options, dataset.as_ref(), 2).unwrap();
@@ -160,7 +161,8 @@ mod tests {
 
     #[test]
     fn scores_without_events_are_null() {
-        let data = DataConfig { input_frames: 2, output_frames: 1, size: 40, ..DataConfig::default() };
+        let source = Source::Strokes(DigitsConfig { size: 40, ..DigitsConfig::default() });
+        let data = DataConfig { input_frames: 2, output_frames: 1, source, ..DataConfig::default() };
         let dataset = open(&data, None, Split::Test, 0).unwrap();
         let mut options = NowcastOptions::suited_to(&dataset.quantity());
         options.events.thresholds = vec![7.0];

@@ -6,7 +6,7 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    Forecaster, ForecasterParameters, Isa, MemoryBudget, OutputGradient, Parameters, TeacherForcing,
+    Forecaster, ForecasterParameters, Isa, MemoryBudget, Parameters, PredictionGradient, TeacherForcing,
 };
 
 mod micro_batches;
@@ -218,8 +218,8 @@ impl Learner {
         let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
         if loss.is_finite() {
             let gradient = match &gradient {
-                FrameGradient::Output(gradient) => OutputGradient::Output(gradient),
-                FrameGradient::Logits(gradient) => OutputGradient::Logits(gradient),
+                FrameGradient::Output(gradient) => PredictionGradient::Output(gradient),
+                FrameGradient::Logits(gradient) => PredictionGradient::Logits(gradient),
             };
             self.model.backward_parameters(&mut workspace, gradient, &mut self.gradients)?;
         }

@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn the_average_is_its_definition() {
         let config = EncoderForecasterConfig { hidden_channels: vec![2], ..Default::default() };
-        let mut model = Forecaster::<f32>::new(config.into(), 0).unwrap();
+        let mut model = Forecaster::<f32>::new(config, 0).unwrap();
         let mut average = MovingAverage::new(&model, 0.3);
         let mut fill = |value: f32| {
             model.for_each_mut(&mut |_, tensor| tensor.fill(value));

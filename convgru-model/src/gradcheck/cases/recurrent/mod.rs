@@ -1,232 +1,237 @@
-//! Cells, stacks and sequences.
+//! Networks of composed cells, in all their variants.
 
-mod kinds;
-mod kinks;
-mod operation;
+mod network;
 
-use operation::Recurrent;
+use network::{Network, Setup};
 use proptest::prelude::*;
 
-use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
-use crate::gradcheck::draw;
-use crate::gradcheck::{Case, Probed};
+use crate::composed::{
+    Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, RecurrentConfig, Stage,
+    Wiring,
+};
+use crate::config::ResetGate;
+use crate::gradcheck::{Case, Probed, draw};
 use crate::layer::Activation;
 
+/// Channels in and of the state, and a kernel.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    inputs: usize,
+    hidden: usize,
+    kernel: [usize; 2],
+}
+
+impl Sizes {
+    /// A GRU of these sizes.
+    fn gru(self) -> CellConfig {
+        CellConfig { kernel_size: self.kernel, ..CellConfig::new(self.inputs, self.hidden) }
+    }
+
+    /// One whose reset gate acts after the convolution of the state.
+    fn after(self) -> CellConfig {
+        CellConfig { reset: ResetGate::After, ..self.gru() }
+    }
+
+    /// A layer that reads the state of another.
+    fn above(self, cell: CellConfig) -> CellConfig {
+        CellConfig { in_channels: self.hidden, ..cell }
+    }
+}
+
+fn chain<const N: usize>(cells: [CellConfig; N]) -> RecurrentConfig {
+    RecurrentConfig::chain(cells)
+}
+
 pub(super) fn cases() -> Vec<Case> {
-    let one_layer = || prop::collection::vec((1usize..=3, draw::odd_kernel()), 1);
-    let layers = || prop::collection::vec((1usize..=2, draw::odd_kernel()), 2..=3);
-    let case = Drawn {
-        bias: true,
-        given: true,
-        input: true,
-        reset: ResetGate::Before,
-        input_kernel: None,
-        lengths: false,
-        gate: Activation::Sigmoid,
-        candidate: Activation::Tanh,
-        dilation: [1, 1],
-        input_dilation: None,
-        form: Form::Cell,
+    let plain = Setup::default();
+    let unbounded = Setup { away_from_kinks: true, ..plain };
+    let mut cases = Vec::new();
+    let mut add = |name: &str, setup: Setup, config: fn(Sizes) -> RecurrentConfig| {
+        cases.push(case(name, setup, config));
     };
-    let after = Drawn { reset: ResetGate::After, ..case };
-    let mut cases = vec![
-        case.of("cell", one_layer(), draw::image_size()),
-        Drawn { given: false, ..case }.of("cell from no state", one_layer(), draw::image_size()),
-        Drawn { bias: false, ..case }.of("cell without bias", one_layer(), draw::image_size()),
-        case.of("cell on one pixel", one_layer(), draw::one_pixel()),
-        Drawn { form: Form::CellSequence, ..case }.of(
-            "cell over a sequence",
-            one_layer(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Step, ..case }.of("stack", layers(), draw::image_size()),
-        Drawn { form: Form::Step, given: false, ..case }.of(
-            "stack from no states",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, ..case }.of("sequence, every state", layers(), draw::image_size()),
-        Drawn { form: Form::Everything, given: false, ..case }.of(
-            "sequence from no states",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, bias: false, ..case }.of(
-            "sequence without bias",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, input: false, ..case }.of(
-            "sequence without input",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Top, ..case }.of("sequence, top states", layers(), draw::image_size()),
-        Drawn { form: Form::Last, ..case }.of("sequence, last states", layers(), draw::image_size()),
-        Drawn { form: Form::Everything, ..case }.of("sequence on one pixel", layers(), draw::one_pixel()),
-        Drawn { input_kernel: Some([3, 5]), ..case }.of(
-            "cell, kernels of two sizes",
-            one_layer(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, input_kernel: Some([5, 1]), ..case }.of(
-            "sequence, kernels of two sizes",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, input_kernel: Some([1, 3]), ..after }.of(
-            "sequence, kernels of two sizes, reset after",
-            layers(),
-            draw::image_size(),
-        ),
-        after.of("cell, reset after", one_layer(), draw::image_size()),
-        Drawn { given: false, ..after }.of(
-            "cell from no state, reset after",
-            one_layer(),
-            draw::image_size(),
-        ),
-        Drawn { bias: false, ..after }.of("cell without bias, reset after", one_layer(), draw::image_size()),
-        Drawn { form: Form::CellSequence, ..after }.of(
-            "cell over a sequence, reset after",
-            one_layer(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Step, ..after }.of("stack, reset after", layers(), draw::image_size()),
-        Drawn { form: Form::Everything, ..after }.of(
-            "sequence, every state, reset after",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, given: false, ..after }.of(
-            "sequence from no states, reset after",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, bias: false, ..after }.of(
-            "sequence without bias, reset after",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, input: false, ..after }.of(
-            "sequence without input, reset after",
-            layers(),
-            draw::image_size(),
-        ),
-        Drawn { form: Form::Everything, ..after }.of(
-            "sequence on one pixel, reset after",
-            layers(),
-            draw::one_pixel(),
-        ),
-    ];
-    cases.extend(kinds::cases(case));
-    cases.extend(cases_of_lengths(case, after));
+    add("composed gru", plain, |s| chain([s.gru()]));
+    add("composed gru, reset after", plain, |s| chain([s.after()]));
+    add("composed gru from no state", Setup { given: false, ..plain }, |s| {
+        chain([s.gru(), s.above(s.gru())])
+    });
+    add("composed gru from no state, reset after", Setup { given: false, ..plain }, |s| {
+        chain([s.after(), s.above(s.after())])
+    });
+    add("gru of lengths", Setup { lengths: true, ..plain }, |s| chain([s.gru(), s.above(s.after())]));
+    add("gru of lengths from no state", Setup { lengths: true, given: false, ..plain }, |s| {
+        chain([s.gru(), s.above(s.after())])
+    });
+    let anew = Setup { anew: true, noise: true, ..plain };
+    add("gru, computed anew", Setup { lengths: true, ..anew }, |s| {
+        chain([CellConfig { zoneout: 0.2, dropout: 0.2, ..s.gru() }, s.above(s.after())])
+    });
+    add("lstm from no state, computed anew", Setup { given: false, ..anew }, |s| {
+        chain([CellConfig { cell: CellKind::Lstm, peephole: true, zoneout: 0.2, ..s.gru() }])
+    });
+    add("gru, relu", unbounded, |s| {
+        chain([CellConfig { candidate_activation: Activation::Relu, ..s.gru() }])
+    });
+    add("gru, leaky relu, reset after", unbounded, |s| {
+        chain([CellConfig { candidate_activation: Activation::LeakyRelu(0.2), ..s.after() }])
+    });
+    add("gru, hard sigmoid", unbounded, |s| {
+        chain([CellConfig { gate_activation: Activation::HardSigmoid, ..s.gru() }])
+    });
+    add("gru, one bias", plain, |s| chain([CellConfig { bias: Bias::One, ..s.after() }]));
+    add("gru, no bias", plain, |s| chain([CellConfig { bias: Bias::None, ..s.after() }]));
+    add("gru, kernels of two sizes", plain, |s| {
+        chain([CellConfig { input_kernel_size: Some([3, 1]), ..s.gru() }])
+    });
+    add("gru, dilated", plain, |s| {
+        chain([CellConfig { dilation: [2, 1], input_dilation: [1, 2], ..s.gru() }])
+    });
+    add("gru, strided input", Setup { wide: true, ..plain }, |s| {
+        chain([CellConfig { input_stride: [2, 1], ..s.after() }, s.above(s.gru())])
+    });
+    add("gru, groups", plain, |s| {
+        let cell = CellConfig { hidden_channels: 4, in_channels: 2, groups: 2, input_groups: 2, ..s.gru() };
+        chain([CellConfig { dilation: [1, 2], ..cell }])
+    });
+    add("gru, depthwise", plain, |s| {
+        chain([CellConfig { groups: s.hidden, input_stride: [1, 2], ..s.gru() }])
+    });
+    add("gru, edges replicated and wrapped around", plain, |s| {
+        let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..s.gru() };
+        chain([CellConfig { kernel_size: [3, 3], ..cell }])
+    });
+    add("gru, edges mirrored", Setup { wide: true, ..plain }, |s| {
+        let cell = CellConfig { edges: [Edge::Reflect, Edge::Zeros], ..s.after() };
+        chain([CellConfig { kernel_size: [5, 3], ..cell }])
+    });
+    add("gru, group norm", Setup { wide: true, ..plain }, |s| {
+        let normalization = Normalization::Group { gates: 4, candidate: 2 };
+        chain([CellConfig { hidden_channels: 4, normalization, ..s.gru() }])
+    });
+    add("gru, layer norm, reset after", Setup { wide: true, ..plain }, |s| {
+        chain([CellConfig { normalization: Normalization::Layer, ..s.after() }])
+    });
+    add("gru, spectral norm", unbounded, |s| chain([CellConfig { spectral_norm: true, ..s.gru() }]));
+    add("gru, additive context", plain, |s| chain([CellConfig { context: Context::Additive, ..s.gru() }]));
+    add("gru, global context", plain, |s| chain([CellConfig { context: Context::Global, ..s.gru() }]));
+    add("gru, global context from no state", Setup { given: false, ..plain }, |s| {
+        chain([CellConfig { context: Context::Global, ..s.gru() }])
+    });
+    add("gru in pairs", plain, |s| {
+        chain([CellConfig { kernel_size: [1, 5], second_kernel_size: Some([5, 1]), ..s.gru() }])
+    });
+    add("gru in pairs from no state", Setup { given: false, ..plain }, |s| {
+        chain([CellConfig { second_kernel_size: Some([3, 1]), ..s.after() }])
+    });
+    add("gru, zoneout", Setup { noise: true, ..plain }, |s| chain([CellConfig { zoneout: 0.3, ..s.gru() }]));
+    add("gru, dropout", Setup { noise: true, ..plain }, |s| {
+        chain([CellConfig { dropout: 0.3, ..s.after() }])
+    });
+    add("gru, zoneout in use", plain, |s| chain([CellConfig { zoneout: 0.3, ..s.gru() }]));
+    add("gru on lines", Setup { dimensions: 1, ..plain }, |s| {
+        chain([CellConfig { kernel_size: [1, 5], ..s.gru() }])
+    });
+    add("gru on volumes", Setup { dimensions: 3, ..plain }, |s| {
+        chain([CellConfig { kernel_depth: 3, input_kernel_depth: 1, ..s.after() }])
+    });
+    add("gru on volumes, groups and lengths", Setup { dimensions: 3, lengths: true, ..plain }, |s| {
+        let cell = CellConfig { hidden_channels: 2, in_channels: 4, groups: 2, input_groups: 2, ..s.gru() };
+        chain([CellConfig { kernel_depth: 3, input_kernel_depth: 3, ..cell }])
+    });
+    add("lstm", plain, |s| {
+        let lstm = CellConfig { cell: CellKind::Lstm, ..s.gru() };
+        chain([lstm.clone(), s.above(lstm)])
+    });
+    add("lstm with peepholes", plain, |s| {
+        chain([CellConfig { cell: CellKind::Lstm, peephole: true, ..s.gru() }])
+    });
+    add("lstm with peepholes from no state", Setup { given: false, lengths: true, ..plain }, |s| {
+        chain([CellConfig { cell: CellKind::Lstm, peephole: true, ..s.gru() }])
+    });
+    add("lstm, zoneout and dropout", Setup { noise: true, ..plain }, |s| {
+        chain([CellConfig { cell: CellKind::Lstm, zoneout: 0.2, dropout: 0.2, ..s.gru() }])
+    });
+    add("trajectory gru", unbounded, |s| {
+        let cell = CellConfig { cell: CellKind::TrajGru, flows: 2, flow_channels: 2, ..s.after() };
+        chain([CellConfig { hidden_channels: 2, ..cell }])
+    });
+    add("trajectory gru from no state", Setup { given: false, ..unbounded }, |s| {
+        let activation = Activation::LeakyRelu(0.2);
+        let cell = CellConfig { cell: CellKind::TrajGru, flows: 1, flow_channels: 2, ..s.after() };
+        chain([CellConfig { candidate_activation: activation, hidden_channels: 1, ..cell }])
+    });
+    add("stack with residual links", plain, |s| RecurrentConfig {
+        wiring: Wiring::Residual,
+        ..chain([s.gru(), s.above(s.after()), s.above(s.gru())])
+    });
+    add("stacked gru-rcn", plain, |s| RecurrentConfig {
+        wiring: Wiring::GruRcn { pool: false },
+        ..chain([s.gru(), CellConfig { lower_channels: s.hidden, hidden_channels: 2, ..s.gru() }])
+    });
+    add("stacked gru-rcn, edges wrapped around", plain, |s| {
+        let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], kernel_size: [3, 3], ..s.gru() };
+        let above = CellConfig { lower_channels: s.hidden, hidden_channels: 2, ..cell.clone() };
+        RecurrentConfig { wiring: Wiring::GruRcn { pool: false }, ..chain([cell, above]) }
+    });
+    add("stacked gru-rcn, pooled", Setup { wide: true, ..unbounded }, |s| RecurrentConfig {
+        wiring: Wiring::GruRcn { pool: true },
+        ..chain([s.gru(), CellConfig { lower_channels: s.hidden, hidden_channels: 1, ..s.gru() }])
+    });
+    add("levels", Setup { wide: true, ..plain }, |s| RecurrentConfig {
+        wiring: Wiring::Levels,
+        ..chain([
+            CellConfig { in_channels: s.inputs + 2, ..s.gru() },
+            CellConfig {
+                in_channels: s.hidden + 1,
+                hidden_channels: 2,
+                context: Context::Additive,
+                ..s.gru()
+            },
+            CellConfig { in_channels: 2, hidden_channels: 1, ..s.gru() },
+        ])
+    });
+    add("levels from no states", Setup { wide: true, given: false, ..plain }, |s| RecurrentConfig {
+        wiring: Wiring::Levels,
+        ..chain([
+            CellConfig { in_channels: s.inputs + 2, ..s.gru() },
+            CellConfig { in_channels: s.hidden, hidden_channels: 2, ..s.gru() },
+        ])
+    });
+    add("cells between convolutions", Setup { wide: true, ..plain }, |s| {
+        let convolution = |inputs: usize, outputs: usize| ConvolutionConfig {
+            in_channels: inputs,
+            out_channels: outputs,
+            activation: Activation::Tanh,
+            ..Default::default()
+        };
+        RecurrentConfig {
+            stages: vec![
+                Stage::Convolution(ConvolutionConfig { stride: [2, 1], ..convolution(s.inputs, 2) }),
+                Stage::Cell(CellConfig { in_channels: 2, ..s.gru() }),
+                Stage::Residual(convolution(s.hidden, s.hidden)),
+                Stage::Cell(s.above(s.after())),
+                Stage::Convolution(ConvolutionConfig { bias: false, ..convolution(s.hidden, 1) }),
+            ],
+            wiring: Wiring::Chain,
+        }
+    });
     cases
 }
 
-/// Samples of different lengths.
-fn cases_of_lengths(before: Drawn, after: Drawn) -> Vec<Case> {
-    let layers = || prop::collection::vec((1usize..=2, draw::odd_kernel()), 1..=3);
-    let all = [(before, ""), (after, ", reset after")].map(|(case, reset)| {
-        let of = |form: Form, given: bool, name: &str| {
-            let case = Drawn { form, given, lengths: true, ..case };
-            case.of(&format!("lengths{name}{reset}"), layers(), draw::image_size())
+fn case(name: &str, setup: Setup, config: fn(Sizes) -> RecurrentConfig) -> Case {
+    let channels = draw::unequal_channels();
+    let kernel = prop::sample::select(vec![[1usize, 3usize], [3, 1], [3, 3]]);
+    let size = (2usize..=3, 2usize..=4).prop_filter("H != W", |(h, w)| h != w);
+    let drawn = (channels, kernel, size, 1usize..=2, 1usize..=3, draw::seed());
+    Case::new(name, drawn, move |([inputs, hidden], kernel, (height, width), batch, steps, seed)| {
+        let config = config(Sizes { inputs, hidden, kernel });
+        // Few numbers where all have to stay away from kinks.
+        let [batch, steps] = if setup.away_from_kinks { [1, steps.min(2)] } else { [batch, steps] };
+        let space = match setup.dimensions {
+            1 => vec![width + 2],
+            2 if setup.wide => vec![2 * height, 2 * width],
+            2 => vec![height, width],
+            _ => vec![2, height, width],
         };
-        [
-            of(Form::Everything, true, ", every state"),
-            of(Form::Everything, false, " from no states"),
-            of(Form::Top, true, ", top states"),
-            of(Form::Last, true, ", last states"),
-            of(Form::Last, false, " from no states, last states"),
-        ]
-    });
-    let without_input = Drawn { form: Form::Everything, lengths: true, input: false, ..before };
-    let without_input = without_input.of("lengths without input", layers(), draw::image_size());
-    all.into_iter().flatten().chain([without_input]).collect()
-}
-
-/// What runs, and what of it reaches the loss.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Form {
-    /// `ConvGruCell::step`.
-    Cell,
-    /// `ConvGruCell::forward`: the states after every step.
-    CellSequence,
-    /// `ConvGru::step`: the states of all layers.
-    Step,
-    /// `ConvGru::forward`: all states after every step, and the last ones once more.
-    Everything,
-    /// `ConvGru::forward`: the states of the top layer after every step.
-    Top,
-    /// `ConvGru::forward`: the last states.
-    Last,
-}
-
-impl Form {
-    fn is_step(self) -> bool {
-        matches!(self, Self::Cell | Self::Step)
-    }
-
-    fn is_cell(self) -> bool {
-        matches!(self, Self::Cell | Self::CellSequence)
-    }
-}
-
-/// What a case fixes; shapes are drawn.
-#[derive(Debug, Clone, Copy)]
-struct Drawn {
-    bias: bool,
-    /// Whether initial states are given.
-    given: bool,
-    /// Whether there is an input.
-    input: bool,
-    reset: ResetGate,
-    /// The size of kernels over inputs, if it is another than that over states.
-    input_kernel: Option<[usize; 2]>,
-    /// Whether samples are of different lengths.
-    lengths: bool,
-    gate: Activation,
-    candidate: Activation,
-    dilation: [usize; 2],
-    input_dilation: Option<[usize; 2]>,
-    form: Form,
-}
-
-impl Drawn {
-    fn has_kinks(self) -> bool {
-        [self.gate, self.candidate].into_iter().any(kinks::has_kinks)
-    }
-
-    fn of(
-        self,
-        name: &str,
-        layers: impl Strategy<Value = Vec<(usize, [usize; 2])>> + Clone + Send + Sync + 'static,
-        size: impl Strategy<Value = [usize; 2]> + Clone + Send + Sync + 'static,
-    ) -> Case {
-        let unequal =
-            (1usize..=3, layers).prop_filter("in != hidden", |(inputs, layers)| *inputs != layers[0].0);
-        let drawn = (unequal, size, draw::batch(), draw::steps(), draw::seed());
-        Case::new(name, drawn, move |((inputs, layers), size, batch, steps, seed)| {
-            let kernels = layers.iter().map(|(_, kernel)| KernelSize::Rectangle(*kernel));
-            let config = ConvGruConfig {
-                kernel_size: KernelSizes::PerLayer(kernels.collect()),
-                input_kernel_size: self
-                    .input_kernel
-                    .map(|kernel| KernelSizes::PerLayer(vec![KernelSize::Rectangle(kernel); layers.len()])),
-                dilation: self.dilation,
-                input_dilation: self.input_dilation,
-                bias: self.bias,
-                gate_activation: self.gate,
-                candidate_activation: self.candidate,
-                reset: self.reset,
-                ..ConvGruConfig::new(
-                    if self.input { inputs } else { 0 },
-                    &layers.iter().map(|(hidden, _)| *hidden).collect::<Vec<_>>(),
-                )
-            };
-            // What has kinks is drawn until nothing is near one, which many gates would make long.
-            let (steps, batch) = if self.has_kinks() { (steps.min(3), batch.min(2)) } else { (steps, batch) };
-            let steps = if self.form.is_step() { 1 } else { steps };
-            Probed::new(Recurrent::new(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
-        })
-    }
+        Probed::new(Network::run(setup, config, [steps, batch], &space, seed)?, seed ^ 1)
+    })
 }

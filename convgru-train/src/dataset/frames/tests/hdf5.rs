@@ -1,13 +1,14 @@
 //! Frames in HDF5 and netCDF files.
 
 use super::*;
-use crate::dataset::hdf5::tests::{damage, written};
+use crate::dataset::SourceKind;
+use crate::dataset::gridded::tests::{damage, written};
 
 #[test]
 fn the_only_dataset_with_the_axes_of_frames_is_found() {
     for file in ["frames_old.h5", "frames_new.h5"] {
         let parts = [Split::Train, Split::Validation, Split::Test]
-            .map(|split| open(&config(2, 1), &written(file), split).unwrap());
+            .map(|split| open_split(&config(2, 1), &written(file), split).unwrap());
         assert_eq!(parts.each_ref().map(|part| part.len()), [2, 1, 1]);
         assert!(!parts[0].has_missing());
         let last = batch(&parts[2], 0, &[0]).unwrap();
@@ -16,11 +17,11 @@ fn the_only_dataset_with_the_axes_of_frames_is_found() {
         assert!(last.frames.as_slice().iter().copied().eq(expected));
     }
     let mut named = config(2, 1);
-    named.frames.variable = "/group/rain".into();
-    assert_eq!(open(&named, &written("frames_old.h5"), Split::Train).unwrap().len(), 2);
+    frames_config(&mut named).variable = "/group/rain".into();
+    assert_eq!(open_split(&named, &written("frames_old.h5"), Split::Train).unwrap().len(), 2);
     // Time before sequences, whose second window begins at frame 1.
-    named.frames.axes = Axes::Tnhw;
-    let train = open(&named, &written("frames_old.h5"), Split::Train).unwrap();
+    frames_config(&mut named).axes = "tnhw".parse().unwrap();
+    let train = open_split(&named, &written("frames_old.h5"), Split::Train).unwrap();
     let frames = batch(&train, 0, &[1]).unwrap().frames;
     for step in 0..3 {
         assert_eq!(frames.slice(step)[0], ((step * 90 + 90) % 251) as f32 / 255.0);
@@ -36,17 +37,17 @@ fn of_several_datasets_one_must_be_named() {
         assert!(error.contains(words), "{error}");
     }
     let mut data = config(1, 1);
-    data.frames.variable = "rain".into();
+    frames_config(&mut data).variable = "rain".into();
     let error = message(&data, &written("frames_old.h5"));
     assert!(error.contains("group/rain [4, 3, 5, 6] uint8, mask") && error.contains("\"rain\""), "{error}");
-    data.frames.variable = "mask".into();
+    frames_config(&mut data).variable = "mask".into();
     let error = message(&data, &written("frames_old.h5"));
     assert!(error.contains("[5, 6]") && error.contains("[T, H, W]"), "{error}");
-    data.frames.variable = "f4_big".into();
-    data.frames.range = [0.0, 24.0];
-    data.frames.shares = [0.5, 0.25, 0.25];
+    frames_config(&mut data).variable = "f4_big".into();
+    frames_config(&mut data).range = [0.0, 24.0];
+    frames_config(&mut data).shares = [0.5, 0.25, 0.25];
     data.output_frames = 1;
-    let train = open(&data, &written("types_new.h5"), Split::Train).unwrap();
+    let train = open_split(&data, &written("types_new.h5"), Split::Train).unwrap();
     let frames = batch(&train, 0, &[0]).unwrap().frames;
     assert_eq!(frames.as_slice()[..3], [0.0, 1.0, 2.0].map(|v| v / 24.0));
 }
@@ -55,10 +56,10 @@ fn of_several_datasets_one_must_be_named() {
 fn scales_are_applied_and_fill_values_are_missing() {
     for name in ["packed.nc", "packed_cdf1.nc", "packed_cdf2.nc", "packed_cdf5.nc"] {
         let mut data = config(1, 1);
-        data.frames.range = [10.0, 30.0];
+        frames_config(&mut data).range = [10.0, 30.0];
         let error = message(&config(1, 1), &written(name));
         assert!(error.contains("the number 10 in frame 0") && error.contains("data.frames.range"), "{error}");
-        let train = open(&data, &written(name), Split::Train).unwrap();
+        let train = open_split(&data, &written(name), Split::Train).unwrap();
         assert!(train.has_missing());
         assert_eq!(train.quantity().transform.to_units(0.5), 20.0);
         let batch = batch(&train, 0, &[0]).unwrap();
@@ -77,8 +78,8 @@ fn scales_are_applied_and_fill_values_are_missing() {
 fn bytes_without_a_sign_may_be_stored_with_one() {
     for name in ["unsigned.nc", "unsigned_cdf1.nc"] {
         let mut data = config(1, 1);
-        data.frames.shares = [0.5, 0.25, 0.25];
-        let train = open(&data, &written(name), Split::Train).unwrap();
+        frames_config(&mut data).shares = [0.5, 0.25, 0.25];
+        let train = open_split(&data, &written(name), Split::Train).unwrap();
         let batch = batch(&train, 0, &[0]).unwrap();
         let expected = [0.0, 1.0, 127.0, 128.0, 254.0, 0.0, 5.0, 5.0].map(|v| v / 255.0);
         assert_eq!(batch.frames.as_slice(), expected, "{name}");
@@ -91,20 +92,20 @@ fn classic_netcdf_holds_frames_as_hdf5_does() {
     let mut data = config(1, 1);
     let error = message(&data, &written("types_cdf5.nc"));
     assert!(error.contains("f4 [4, 2, 3] float32") && error.contains("one of 10"), "{error}");
-    data.frames.variable = "f4".into();
-    data.frames.range = [0.0, 24.0];
-    data.frames.shares = [0.5, 0.25, 0.25];
-    let train = open(&data, &written("types_cdf5.nc"), Split::Train).unwrap();
+    frames_config(&mut data).variable = "f4".into();
+    frames_config(&mut data).range = [0.0, 24.0];
+    frames_config(&mut data).shares = [0.5, 0.25, 0.25];
+    let train = open_split(&data, &written("types_cdf5.nc"), Split::Train).unwrap();
     let frames = batch(&train, 0, &[0]).unwrap().frames;
     assert!(frames.as_slice().iter().copied().eq((0..12).map(|v| v as f32 / 24.0)));
     // By what lies in it, not by its name; no radar's image.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("rain.h5");
     std::fs::copy(written("one_record.nc"), &path).unwrap();
-    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), Source::Frames);
-    data.frames.variable.clear();
-    data.frames.range = [0.0, 120.0];
-    let test = open(&data, folder.path(), Split::Test).unwrap();
+    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), SourceKind::Frames);
+    frames_config(&mut data).variable.clear();
+    frames_config(&mut data).range = [0.0, 120.0];
+    let test = open_split(&data, folder.path(), Split::Test).unwrap();
     let frames = batch(&test, 0, &[0]).unwrap().frames;
     assert!(frames.as_slice().iter().copied().eq((90..120).map(|v| v as f32 / 120.0)));
     // A file that is cut is damage like any other.
@@ -112,7 +113,7 @@ fn classic_netcdf_holds_frames_as_hdf5_does() {
     std::fs::write(folder.path().join("cut.nc"), &whole[..whole.len() - 1]).unwrap();
     assert!(message(&data, folder.path()).contains("cut.nc"));
     data.on_corrupt = OnCorrupt::Skip;
-    let train = open(&data, folder.path(), Split::Train).unwrap();
+    let train = open_split(&data, folder.path(), Split::Train).unwrap();
     let [warning] = train.warnings() else { panic!("{:?}", train.warnings()) };
     assert!(warning.contains("cut.nc"), "{warning}");
 }
@@ -120,7 +121,7 @@ fn classic_netcdf_holds_frames_as_hdf5_does() {
 #[test]
 fn damaged_files_are_refused_or_left_out() {
     let mut data = DataConfig { memory_mib: 1, ..config(1, 1) };
-    data.frames.range = [-1e9, 1e9];
+    frames_config(&mut data).range = [-1e9, 1e9];
     for (name, step) in [
         ("frames_old.h5", 37),
         ("frames_new.h5", 37),
@@ -130,7 +131,7 @@ fn damaged_files_are_refused_or_left_out() {
         ("packed_cdf5.nc", 9),
     ] {
         damage(name, step, |path| {
-            let _ = open(&data, path, Split::Train);
+            let _ = open_split(&data, path, Split::Train);
         });
     }
     let folder = tempfile::tempdir().unwrap();
@@ -155,8 +156,8 @@ fn a_file_with_a_damaged_header_ends_it_or_is_left_out() {
     }
     std::fs::write(folder.path().join("whole.h5"), &whole).unwrap();
     assert!(message(&config(1, 1), folder.path()).contains("header.h5"));
-    let alone = open(&skip, &written("frames_new.h5"), Split::Train).unwrap();
-    let train = open(&skip, folder.path(), Split::Train).unwrap();
+    let alone = open_split(&skip, &written("frames_new.h5"), Split::Train).unwrap();
+    let train = open_split(&skip, folder.path(), Split::Train).unwrap();
     assert_eq!((train.len(), train.label(0)), (alone.len(), "whole 0, frame 0".into()));
     let [warning] = train.warnings() else { panic!("{:?}", train.warnings()) };
     assert!(warning.contains("header.h5") && warning.contains("train split"), "{warning}");

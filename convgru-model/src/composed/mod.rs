@@ -1,0 +1,53 @@
+//! Every other recurrent cell of the field, in one configuration.
+//!
+//! [`ConvGru`](crate::ConvGru) is one cell at the speed of the machine. Here are its dialects and relatives:
+//! reset gate before or after, other activations, dilated, strided, grouped and periodic convolutions, normalisation
+//! inside the recurrence, spectral normalisation, contexts, pairs of passes, the stacked GRU-RCN, the
+//! ConvLSTM and the trajectory GRU, on lines, images and volumes. Each is composed of operations whose backward
+//! passes are written by hand and checked; the convolutions are those of the same kernels, those of inputs
+//! are one call for all steps, and a state that is not given costs no convolution.
+//!
+//! ```
+//! use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
+//! use convgru_model::Tensor;
+//!
+//! let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(3, 8) };
+//! let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
+//! let frames = Tensor::zeros(&[5, 1, 3, 16, 20]);
+//! let run = network.forward(&frames)?;
+//! assert_eq!(run.outputs[0].shape(), [5, 1, 8, 16, 20]);
+//! assert_eq!(run.last.len(), 2); // hidden state and memory
+//! # Ok::<(), convgru_model::Error>(())
+//! ```
+
+mod backward;
+mod border;
+mod cell;
+mod cell_config;
+mod config;
+mod conversion;
+mod forward;
+pub(crate) mod graph;
+mod network;
+mod noise;
+mod recorded;
+#[cfg(feature = "gradcheck")]
+mod reference;
+mod run;
+mod segments;
+mod slots;
+mod stream;
+mod validate;
+
+pub use cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
+pub use config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
+pub use network::{Recurrent, RecurrentParameters};
+pub use stream::RecurrentStream;
+
+pub use self::graph::Edge;
+#[cfg(feature = "onnx")]
+pub(crate) use conversion::from_layers;
+#[cfg(feature = "gradcheck")]
+pub(crate) use reference::{ReferenceRun, reference};
+#[cfg(feature = "onnx")]
+pub(crate) use run::{Run, RunInput};

@@ -1,0 +1,248 @@
+//! The network: configuration and parameters.
+
+use std::collections::HashMap;
+
+use convgru_kernels::Scalar;
+
+use super::config::{RecurrentConfig, Stage};
+use super::slots::{Slot, draw};
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::parameters::{Parameters, Stamp, expect_names};
+use crate::random::Random;
+use crate::sequence::MemoryBudget;
+use crate::tensor::{Tensor, expect_shape};
+
+/// Steps of the power iteration that spectral norms begin with, as in torch.
+const FIRST_ITERATIONS: usize = 15;
+
+/// The parameters of a [`Recurrent`], or their gradients: tensors with names, `stages.0.input_weights` and so on.
+///
+/// The vectors of spectral norms are among them, whose gradients stay zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecurrentParameters<T>(Vec<(String, Tensor<T>)>);
+
+impl<T: Scalar> RecurrentParameters<T> {
+    /// Tensors in any order: [`Recurrent::from_parameters`] brings them in that of the configuration. Gradients are written by
+    /// place: take those of [`zeros_like`](Parameters::zeros_like) of a network's parameters, others are refused.
+    pub fn new(named: Vec<(String, Tensor<T>)>) -> Self {
+        Self(named)
+    }
+
+    /// Names and tensors, in order.
+    pub fn named(&self) -> &[(String, Tensor<T>)] {
+        &self.0
+    }
+
+    /// The tensor of a name.
+    pub fn find(&self, name: &str) -> Option<&Tensor<T>> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, tensor)| tensor)
+    }
+
+    pub(super) fn named_mut(&mut self) -> &mut [(String, Tensor<T>)] {
+        &mut self.0
+    }
+}
+
+impl<T: Scalar> Parameters<T> for RecurrentParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        self.0.iter().for_each(|(name, tensor)| visit(name, tensor));
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        self.0.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
+    }
+}
+
+/// A network of recurrent layers of any kind.
+///
+/// ```
+/// use convgru_model::composed::{CellConfig, Edge, Recurrent, RecurrentConfig};
+/// use convgru_model::Tensor;
+///
+/// // A grid around the globe: west of the first column lies the last.
+/// let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..CellConfig::new(2, 4) };
+/// let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
+/// let weather = Tensor::zeros(&[3, 1, 2, 9, 18]);
+/// assert_eq!(network.forward(&weather)?.outputs[0].shape(), [3, 1, 4, 9, 18]);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Recurrent<T> {
+    pub(super) config: RecurrentConfig,
+    pub(super) slots: Vec<Vec<Slot>>,
+    pub(super) parameters: RecurrentParameters<T>,
+    pub(super) memory_budget: MemoryBudget,
+    /// Of the weights.
+    pub(super) stamp: Stamp,
+}
+
+impl<T: Scalar> Recurrent<T> {
+    /// A network with weights drawn as the configuration says, the same for the same seed on every machine.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work.
+    pub fn new(config: RecurrentConfig, seed: u64) -> Result<Self> {
+        config.validate()?;
+        let slots = config.slots();
+        let bytes = slots.iter().flatten().map(|slot| memory::bytes_of::<T>(&slot.shape));
+        memory::expect_bytes("the weights", bytes.fold(0, u128::saturating_add))?;
+        let mut named = Vec::new();
+        for (index, (stage, slots)) in config.stages.iter().zip(&slots).enumerate() {
+            let drawn = draw(slots, &stage.drawing(), &mut Random::new(seed, index as u64));
+            named.extend(slots.iter().zip(drawn).map(|(slot, tensor)| (name_of(index, slot), tensor)));
+        }
+        let parameters = RecurrentParameters(named);
+        let mut network = Self::with(config, slots, parameters);
+        (0..FIRST_ITERATIONS).try_for_each(|_| network.iterate_spectral_norms())?;
+        Ok(network)
+    }
+
+    /// A network around existing weights, in any order.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work; [`Error::MissingTensor`],
+    /// [`Error::UnexpectedTensor`] or [`Error::ShapeMismatch`] if the weights do not fit the configuration.
+    pub fn from_parameters(config: RecurrentConfig, parameters: RecurrentParameters<T>) -> Result<Self> {
+        config.validate()?;
+        let slots = config.slots();
+        let found: Vec<&str> = parameters.0.iter().map(|(name, _)| name.as_str()).take(6).collect();
+        let found = found.join(", ");
+        let mut given: HashMap<String, Tensor<T>> = HashMap::with_capacity(parameters.0.len());
+        for (name, tensor) in parameters.0 {
+            // One of two tensors of one name has no place.
+            if let Some((name, _)) = given.get_key_value(&name) {
+                return Err(Error::UnexpectedTensor { name: name.clone() });
+            }
+            given.insert(name, tensor);
+        }
+        let mut named = Vec::with_capacity(given.len());
+        for (index, slots) in slots.iter().enumerate() {
+            for slot in slots {
+                let name = name_of(index, slot);
+                let Some(tensor) = given.remove(&name) else {
+                    return Err(Error::MissingTensor { name, found });
+                };
+                expect_shape(&name, tensor.shape(), &slot.shape)?;
+                named.push((name, tensor));
+            }
+        }
+        if let Some(name) = given.into_keys().next() {
+            return Err(Error::UnexpectedTensor { name });
+        }
+        Ok(Self::with(config, slots, RecurrentParameters(named)))
+    }
+
+    fn with(config: RecurrentConfig, slots: Vec<Vec<Slot>>, parameters: RecurrentParameters<T>) -> Self {
+        Self { config, slots, parameters, memory_budget: MemoryBudget::default(), stamp: Stamp::new() }
+    }
+
+    /// What the network is.
+    pub fn config(&self) -> &RecurrentConfig {
+        &self.config
+    }
+
+    /// Channels of what the topmost stage gives.
+    pub fn top_channels(&self) -> usize {
+        match self.config.wiring {
+            super::Wiring::Levels => self.config.cells().next().map_or(0, |cell| cell.hidden_channels),
+            _ => self.config.stages.last().map_or(0, |stage| stage.channels()[1]),
+        }
+    }
+
+    /// Its weights.
+    pub fn parameters(&self) -> &RecurrentParameters<T> {
+        &self.parameters
+    }
+
+    /// Its weights, to be changed. Their names, order and shapes stay: a network whose weights have others is refused by every call.
+    /// Workspaces of forward passes before are no longer this network's.
+    pub fn parameters_mut(&mut self) -> &mut RecurrentParameters<T> {
+        self.stamp = Stamp::new();
+        &mut self.parameters
+    }
+
+    /// Fails unless the weights are those of the configuration, in its order.
+    pub(crate) fn check(&self) -> Result<()> {
+        let stages = self.slots.iter().enumerate();
+        let slots: Vec<_> = stages
+            .flat_map(|(stage, slots)| slots.iter().map(move |slot| (name_of(stage, slot), slot)))
+            .collect();
+        let named = &self.parameters.0;
+        let names = slots.iter().map(|(name, _)| name.clone()).collect();
+        expect_names("weights", names, named.iter().map(|(name, _)| name.clone()).collect())?;
+        slots
+            .iter()
+            .zip(named)
+            .try_for_each(|((name, slot), (_, tensor))| expect_shape(name, tensor.shape(), &slot.shape))
+    }
+
+    /// Brings the vectors of spectral norms nearer to those of the kernels as they are: one step of the
+    /// power iteration, `v = W^T u / |W^T u|`, `u = W v / |W v|` (Miyato et al. 2018). Training calls it before each
+    /// forward pass; use takes the vectors as they are.
+    ///
+    /// # Errors
+    /// [`Error::ShapeMismatch`], [`Error::Count`] or [`Error::TensorOrder`] if the weights are not those of the configuration.
+    pub fn iterate_spectral_norms(&mut self) -> Result<()> {
+        self.check()?;
+        self.stamp = Stamp::new();
+        let config = self.config.clone();
+        for (stage, config) in config.stages.iter().enumerate() {
+            let Stage::Cell(cell) = config else { continue };
+            let passes = ["", "second."].into_iter().take(1 + usize::from(cell.second_kernel_size.is_some()));
+            for prefix in passes.filter(|_| cell.spectral_norm) {
+                for (gate, name) in ["update", "reset", "candidate"].into_iter().enumerate() {
+                    let rows = gate * cell.hidden_channels..(gate + 1) * cell.hidden_channels;
+                    self.iterate(&format!("stages.{stage}.{prefix}"), name, rows);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn iterate(&mut self, prefix: &str, gate: &str, rows: std::ops::Range<usize>) {
+        let find = |name: String| self.parameters.0.iter().position(|(other, _)| *other == name);
+        let places = [
+            format!("{prefix}input_weights"),
+            format!("{prefix}hidden_weights"),
+            format!("{prefix}spectral.{gate}.u"),
+            format!("{prefix}spectral.{gate}.v"),
+        ];
+        let [Some(input), Some(state), Some(u), Some(v)] = places.map(find) else { return };
+        let of = |place: usize| &self.parameters.0[place].1;
+        let row = |row: usize| of(input).slice(row).iter().chain(of(state).slice(row)).copied();
+        let mut right = vec![T::ZERO; of(v).len()];
+        for (&u, index) in of(u).as_slice().iter().zip(rows.clone()) {
+            right.iter_mut().zip(row(index)).for_each(|(to, w)| *to += u * w);
+        }
+        normalise(&mut right);
+        let mut left: Vec<T> = rows.map(|index| row(index).zip(&right).map(|(w, &v)| w * v).sum()).collect();
+        normalise(&mut left);
+        self.parameters.0[u].1.as_mut_slice().copy_from_slice(&left);
+        self.parameters.0[v].1.as_mut_slice().copy_from_slice(&right);
+    }
+}
+
+fn normalise<T: Scalar>(values: &mut [T]) {
+    let norm = values.iter().map(|&x| x * x).sum::<T>().sqrt().max(T::from_f64(1e-12));
+    values.iter_mut().for_each(|value| *value /= norm);
+}
+
+impl RecurrentConfig {
+    /// Names and shapes of the parameters, in their order.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work.
+    pub(crate) fn parameter_shapes(&self) -> Result<Vec<(String, Vec<usize>)>> {
+        self.validate()?;
+        let slots = self.slots();
+        let named = slots.into_iter().enumerate().flat_map(|(stage, slots)| {
+            slots.into_iter().map(move |slot| (name_of(stage, &slot), slot.shape))
+        });
+        Ok(named.collect())
+    }
+}
+
+fn name_of(stage: usize, slot: &Slot) -> String {
+    format!("stages.{stage}.{}", slot.name)
+}

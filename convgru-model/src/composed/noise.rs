@@ -1,0 +1,66 @@
+//! What training hides at random: dropout that is the same over time, and zoneout.
+
+use super::border::Border;
+use super::cell_config::CellConfig;
+use crate::random::Random;
+use crate::tensor::Tensor;
+
+/// Where the noise of a part of a sequence comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seed {
+    pub(crate) seed: u64,
+    /// Steps of the sequence before the part.
+    pub(crate) before: usize,
+}
+
+/// The masks of a cell over a sequence.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Masks {
+    /// `[N, in_channels, H, W]` of input pixels, in every step.
+    pub(crate) input: Option<Tensor<f64>>,
+    /// `[N, hidden, H, W]`, in every step.
+    pub(crate) state: Option<Tensor<f64>>,
+    /// The part of the state that is renewed, of each step.
+    pub(crate) renewed: Vec<Tensor<f64>>,
+}
+
+impl Masks {
+    /// The masks of training, of the cell at a place among others.
+    pub(crate) fn draw(
+        config: &CellConfig,
+        border: &Border,
+        [input, state]: [[usize; 2]; 2],
+        (seed, cell): (Seed, usize),
+    ) -> Self {
+        let mut random = Random::new(seed.seed, cell as u64);
+        let images = border.batch * border.depth;
+        let mut mask = |channels: usize, [height, width]: [usize; 2], hidden: f64, kept: f64| {
+            Tensor::from_fn(&[images, channels, height, width], |_| {
+                if random.uniform() < hidden { 0.0 } else { kept }
+            })
+        };
+        let mut masks = Self::default();
+        if config.dropout > 0.0 {
+            let kept = 1.0 / (1.0 - config.dropout);
+            masks.input = Some(mask(config.in_channels, input, config.dropout, kept));
+            masks.state = Some(mask(config.hidden_channels, state, config.dropout, kept));
+        }
+        if config.zoneout > 0.0 {
+            let of_step = |_| mask(config.hidden_channels, state, config.zoneout, 1.0);
+            // Those before are drawn too, so that a step has its own whatever part it belongs to.
+            masks.renewed = (0..seed.before + border.steps).map(of_step).skip(seed.before).collect();
+        }
+        masks
+    }
+
+    /// What takes their place in use: nothing is hidden, and as much of the state is renewed as on average.
+    pub(crate) fn expected(config: &CellConfig, border: &Border, [height, width]: [usize; 2]) -> Self {
+        let mut masks = Self::default();
+        if config.zoneout > 0.0 {
+            let shape = [border.batch * border.depth, config.hidden_channels, height, width];
+            let part = Tensor::from_fn(&shape, |_| 1.0 - config.zoneout);
+            masks.renewed = vec![part; border.steps];
+        }
+        masks
+    }
+}

@@ -1,0 +1,57 @@
+//! A network by its definition, on any kind of number.
+
+use std::rc::Rc;
+
+use convgru_kernels::reference::Number;
+
+use super::border::Border;
+use super::forward::RunImages;
+use super::network::Recurrent;
+use crate::error::Result;
+use crate::reference::{Array, Plain};
+use crate::sequence::Sequence;
+
+/// What a run of the reference gives.
+pub(crate) struct ReferenceRun<N> {
+    /// The tensors of an [`Output`](crate::Output) of all layers, in its order.
+    pub(crate) results: Vec<Array<N>>,
+    /// How far the nearest number is from a kink of the function it is put into.
+    pub(crate) to_kink: f64,
+}
+
+/// Runs a network on arrays that take the places of the tensors of `sequence` (inputs, states, contexts) and
+/// of the parameters.
+pub(crate) fn reference<N: Number>(
+    network: &Recurrent<f64>,
+    sequence: Sequence<'_, f64>,
+    given: &[Array<N>],
+    parameters: Vec<Array<N>>,
+) -> Result<ReferenceRun<N>> {
+    let border = Border::of(sequence, &network.config)?;
+    let mut images = given.iter().map(|array| {
+        let (shape, values) = border.planes_of(array.shape(), array.as_slice());
+        Rc::new(Array::from_fn(&shape, |i| values[i]))
+    });
+    let values = RunImages {
+        inputs: images.by_ref().take(sequence.inputs.len()).collect(),
+        states: sequence.states.map(|states| images.by_ref().take(states.len()).collect()),
+        contexts: images.collect(),
+    };
+    let mut plain = Plain::new(parameters);
+    let given = network.arrange(&mut plain, sequence, &border, values, 0);
+    let run = network.runner(&mut plain, border.depth)?.run(&mut plain, &given)?;
+    let public = |images: &Array<N>, leading: &[usize]| {
+        let (shape, values) = border.public_of(images.shape(), images.as_slice(), leading);
+        Array::from_fn(&shape, |i| values[i])
+    };
+    let mut results = Vec::new();
+    for steps in &run.outputs {
+        let steps: Vec<Array<N>> = steps.iter().map(|step| public(step, &[border.batch])).collect();
+        results.push(Array::stack(&steps)?);
+    }
+    if !network.config.gives_state() {
+        results.push(public(&run.top, &[border.steps, border.batch]));
+    }
+    results.extend(run.last.iter().flatten().map(|state| public(state, &[border.batch])));
+    Ok(ReferenceRun { results, to_kink: plain.to_kink() })
+}

@@ -1,0 +1,65 @@
+//! A network that continues frames as a model: one step of either side, or the whole forecast.
+
+use convgru_kernels::Scalar;
+
+use super::Part;
+use super::encoder_forecaster::EncoderForecaster;
+use super::graph::{Constants, Graph};
+use super::model::{About, encode};
+use super::pyramid::Pyramid;
+use crate::config::ForecasterConfig;
+use crate::error::Result;
+use crate::forecaster::{Forecaster, expect_frames};
+
+/// What a file of a network of one kind holds.
+pub(super) trait ForecasterGraph {
+    /// The name of the network in the metadata.
+    fn name(&self) -> &'static str;
+
+    /// What a part computes, in a sentence.
+    fn sentence(&self, part: Part) -> &'static str;
+
+    /// The equation of its cells.
+    fn equation(&self) -> String;
+
+    /// The configuration as JSON.
+    fn config(&self) -> Result<String>;
+
+    /// The encoder reads one frame.
+    fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()>;
+
+    /// The forecaster predicts one frame.
+    fn forecaster_step(&self, graph: &mut Graph<'_>) -> Result<()>;
+
+    /// Frames are read and continued, by `steps` frames where their number is left out.
+    fn forecast(&self, graph: &mut Graph<'_>, steps: usize) -> Result<()>;
+}
+
+/// The bytes of the file.
+pub(super) fn write<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<u8>> {
+    if let Part::Forecast { steps } = part {
+        expect_frames(steps)?;
+    }
+    network.check()?;
+    let parameters = network.parameters();
+    let writer: Box<dyn ForecasterGraph + '_> = match network.config() {
+        ForecasterConfig::EncoderForecaster(config) => Box::new(EncoderForecaster::new(config, parameters)?),
+        ForecasterConfig::Pyramid(config) => Box::new(Pyramid::new(config, parameters)?),
+    };
+    let mut constants = Constants::default();
+    let mut graph = Graph::new("convgru", &mut constants);
+    match part {
+        Part::EncoderStep => writer.encoder_step(&mut graph),
+        Part::ForecasterStep => writer.forecaster_step(&mut graph),
+        Part::Forecast { steps } => writer.forecast(&mut graph, steps),
+    }?;
+    let about = About {
+        network: writer.name(),
+        form: part.name(),
+        sentence: writer.sentence(part),
+        equation: &writer.equation(),
+        config: writer.config()?,
+    };
+    let graph = graph.finish();
+    encode(&about, graph, constants)
+}

@@ -1,0 +1,65 @@
+//! From states to frames, and what is added to them.
+
+use convgru_kernels::Scalar;
+
+use super::Pyramid;
+use crate::config::OutputActivation;
+use crate::export::onnx::graph::{Graph, integer};
+use crate::forecaster::NEAREST_TO_ZERO;
+
+impl<T: Scalar> Pyramid<'_, T> {
+    /// From states to a predicted frame, cut to a size where one is known.
+    pub(super) fn head(
+        &self,
+        graph: &mut Graph<'_>,
+        states: &[String],
+        add: Option<&str>,
+        size: Option<&str>,
+    ) -> String {
+        let mut top = states[self.places(0).end - 1].clone();
+        if self.config.head_channels > 0 {
+            let sum = self.convolve(graph, "head.hidden", &top);
+            top = self.rectify(graph, "head.features", &sum);
+        }
+        let patches = self.convolve(graph, "head.output", &top);
+        let mut frame = self.to_pixels(graph, "head.pixels", patches, self.config.scales[0].down);
+        if let Some(size) = size.filter(|_| self.config.factor() > 1) {
+            let starts = graph.constants.integers("first_pixel", &[0, 0]);
+            let axes = graph.constants.integers("image_axes", &[2, 3]);
+            frame = graph.node("Slice", "head.cut", &[&frame, &starts, size, &axes], Vec::new());
+        }
+        if let Some(add) = add {
+            frame = graph.node("Add", "head.sum", &[&frame, add], Vec::new());
+        }
+        match self.config.output_activation {
+            OutputActivation::Identity => frame,
+            OutputActivation::Sigmoid => graph.node("Sigmoid", "head.prediction", &[&frame], Vec::new()),
+        }
+    }
+
+    /// What is added to the output of every member.
+    pub(super) fn to_add(&self, graph: &mut Graph<'_>, frame: &str) -> String {
+        let added = self.added_to_one(graph, frame);
+        match self.config.members {
+            1 => added,
+            members => {
+                let all = vec![added.as_str(); members];
+                graph.node("Concat", "residual.of_members", &all, vec![integer("axis", 1)])
+            }
+        }
+    }
+
+    fn added_to_one(&self, graph: &mut Graph<'_>, frame: &str) -> String {
+        if self.config.output_activation == OutputActivation::Identity {
+            return frame.to_owned();
+        }
+        let low = graph.constants.floats("nearest_to_zero", &[], &[NEAREST_TO_ZERO]);
+        let high = graph.constants.floats("nearest_to_one", &[], &[1.0 - NEAREST_TO_ZERO]);
+        let one = graph.constants.floats("one", &[], &[1.0f64]);
+        let inside = graph.node("Clip", "residual.inside", &[frame, &low, &high], Vec::new());
+        let rest = graph.node("Sub", "residual.rest", &[&one, &inside], Vec::new());
+        let logarithm = graph.node("Log", "residual.log", &[&inside], Vec::new());
+        let of_rest = graph.node("Log", "residual.log_of_rest", &[&rest], Vec::new());
+        graph.node("Sub", "residual.logits", &[&logarithm, &of_rest], Vec::new())
+    }
+}

@@ -1,0 +1,63 @@
+//! The states of an encoder, frame after frame.
+
+use convgru_kernels::{Scalar, Scratchpad};
+
+use super::network::{Kept, Network};
+use super::sizes::Sizes;
+use crate::error::Result;
+use crate::fused::stack::StackWorkspace;
+
+/// The states of an encoder after the frames so far.
+#[derive(Debug)]
+pub(super) struct EncoderState<T> {
+    /// Of one step, the finest scale first.
+    pub(super) stacks: Vec<StackWorkspace<T>>,
+    /// Whether a frame was read.
+    pub(super) started: bool,
+}
+
+impl<T: Scalar> EncoderState<T> {
+    /// Before the first frame.
+    pub(super) fn new(network: &dyn Network<T>, sizes: &Sizes) -> Result<Self> {
+        let stacks = network.encoder(sizes);
+        let stacks = stacks.iter().map(|stack| stack.cells.workspace_without_gates(stack.step, 1));
+        Ok(Self { stacks: stacks.collect::<Result<_>>()?, started: false })
+    }
+
+    /// Reads a frame `[N, C, H, W]`.
+    pub(super) fn read(
+        &mut self,
+        network: &dyn Network<T>,
+        sizes: &Sizes,
+        frame: &[T],
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        if self.started {
+            for layer in self.stacks.iter_mut().flat_map(|stack| &mut stack.layers) {
+                layer.carry(0)?;
+            }
+        }
+        network.encode(sizes, frame, &mut self.stacks, &mut Kept::default(), scratch)?;
+        self.started = true;
+        Ok(())
+    }
+
+    /// Forgets all frames.
+    pub(super) fn reset(&mut self) {
+        self.stacks.iter_mut().flat_map(|stack| &mut stack.layers).for_each(|layer| layer.clear_initial());
+        self.started = false;
+    }
+}
+
+/// Starts each layer of some stacks from the last state of the same layer of others.
+pub(super) fn start_from<T: Scalar>(
+    before: &[StackWorkspace<T>],
+    stacks: &mut [StackWorkspace<T>],
+) -> Result<()> {
+    for (stack, before) in stacks.iter_mut().zip(before) {
+        for (layer, before) in stack.layers.iter_mut().zip(&before.layers) {
+            layer.set_initial(before.state(before.steps() - 1))?;
+        }
+    }
+    Ok(())
+}

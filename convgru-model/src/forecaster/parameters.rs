@@ -1,0 +1,170 @@
+//! The parameters of a network that continues frames.
+
+use convgru_kernels::Scalar;
+
+use crate::config::{ComponentConfig, ConvolutionStart};
+use crate::error::{Result, expect_count};
+use crate::fused::cell::{CellParameters, expect_layers};
+use crate::fused::conv_gru::{ConvGru, ConvGruParameters};
+use crate::layer::{Conv2dConfig, Conv2dParameters, draw_conv2d, take_conv2d};
+use crate::parameters::{Parameters, Take};
+use crate::random::Random;
+use crate::tensor::Tensor;
+
+/// The parameters of a [`Forecaster`](super::Forecaster), or their gradients: stacks of cells and convolutions, each with a name.
+///
+/// Names of tensors are `encoder.layers.0.input_weights` and `head.weight` in an encoder-forecaster, `encoder.0.down.weight`,
+/// `encoder.0.layers.0.input_weights`, `forecaster.1.up.weight` and `head.output.weight` in a pyramid, whose scales are
+/// counted from the finest on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForecasterParameters<T> {
+    components: Vec<(String, Component<T>)>,
+}
+
+/// A part of a network with weights of its own.
+#[derive(Debug, Clone, PartialEq)]
+enum Component<T> {
+    Cells(ConvGruParameters<T>),
+    Convolution(Conv2dParameters<T>),
+}
+
+impl<T: Scalar> ForecasterParameters<T> {
+    /// Weights drawn as a configuration says; `seed` gives the seed of the component of an index.
+    pub(super) fn draw(
+        components: Vec<(String, ComponentConfig)>,
+        seed: impl Fn(u64) -> u64,
+    ) -> Result<Self> {
+        let draw = |(index, (name, config)): (usize, (String, ComponentConfig))| {
+            let seed = seed(index as u64);
+            let component = match config {
+                ComponentConfig::Cells(config) => {
+                    Component::Cells(ConvGru::new(config, seed)?.into_parameters())
+                }
+                ComponentConfig::Convolution(config, start) => {
+                    Component::Convolution(draw_convolution(config, start, seed))
+                }
+            };
+            Ok((name, component))
+        };
+        Ok(Self { components: components.into_iter().enumerate().map(draw).collect::<Result<_>>()? })
+    }
+
+    /// Weights that are given one by one.
+    pub(super) fn take(components: Vec<(String, ComponentConfig)>, take: &mut Take<'_, T>) -> Result<Self> {
+        let mut taken = Vec::with_capacity(components.len());
+        for (component, config) in components {
+            let mut under = |name: &str, shape: &[usize]| take(&format!("{component}.{name}"), shape);
+            let parameters = match config {
+                ComponentConfig::Cells(config) => {
+                    Component::Cells(ConvGru::from_tensors(config, &mut under)?.into_parameters())
+                }
+                ComponentConfig::Convolution(config, _) => {
+                    Component::Convolution(take_conv2d(&config, &mut under)?)
+                }
+            };
+            taken.push((component, parameters));
+        }
+        Ok(Self { components: taken })
+    }
+
+    /// Fails unless they are those of a configuration.
+    pub(super) fn expect(&self, components: &[(String, ComponentConfig)]) -> Result<()> {
+        expect_count("parts of the network", components.len(), self.components.len())?;
+        for ((name, config), (_, parameters)) in components.iter().zip(&self.components) {
+            match (config, parameters) {
+                (ComponentConfig::Cells(config), Component::Cells(cells)) => {
+                    expect_layers(&format!("{name}."), config, &cells.layers)?;
+                }
+                (ComponentConfig::Convolution(config, _), Component::Convolution(convolution)) => {
+                    convolution.expect(name, config)?;
+                }
+                _ => unreachable!("parameters are made of the components of the configuration"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The layers of a stack of cells, which the network has.
+    pub(crate) fn cells(&self, name: &str) -> &[CellParameters<T>] {
+        match self.find(name) {
+            Some(Component::Cells(cells)) => &cells.layers,
+            _ => unreachable!("the network has cells `{name}`"),
+        }
+    }
+
+    /// The layers of a stack of cells, to be changed.
+    pub(super) fn cells_mut(&mut self, name: &str) -> &mut [CellParameters<T>] {
+        match self.find_mut(name) {
+            Some(Component::Cells(cells)) => &mut cells.layers,
+            _ => unreachable!("the network has cells `{name}`"),
+        }
+    }
+
+    /// A convolution, which the network has.
+    pub(crate) fn convolution(&self, name: &str) -> &Conv2dParameters<T> {
+        match self.find(name) {
+            Some(Component::Convolution(convolution)) => convolution,
+            _ => unreachable!("the network has a convolution `{name}`"),
+        }
+    }
+
+    /// A convolution, to be changed.
+    pub(super) fn convolution_mut(&mut self, name: &str) -> &mut Conv2dParameters<T> {
+        match self.find_mut(name) {
+            Some(Component::Convolution(convolution)) => convolution,
+            _ => unreachable!("the network has a convolution `{name}`"),
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&Component<T>> {
+        self.components.iter().find(|(other, _)| other == name).map(|(_, component)| component)
+    }
+
+    fn find_mut(&mut self, name: &str) -> Option<&mut Component<T>> {
+        self.components.iter_mut().find(|(other, _)| other == name).map(|(_, component)| component)
+    }
+}
+
+/// Weights of a convolution to begin with; those of all pixels of a patch are the same, so that an image made of patches shows
+/// no pattern of them (Aitken et al. 2017, arXiv 1707.02937).
+fn draw_convolution<T: Scalar>(
+    config: Conv2dConfig,
+    ConvolutionStart { taps, scale }: ConvolutionStart,
+    seed: u64,
+) -> Conv2dParameters<T> {
+    let of_pixel = Conv2dConfig { out_channels: config.out_channels / taps, ..config };
+    let Conv2dParameters { weight, .. } = draw_conv2d::<T>(&of_pixel, &mut Random::new(seed, 0));
+    let [kh, kw] = config.kernel_size;
+    let mut weight =
+        Tensor::from_vec(&[config.out_channels, config.in_channels, kh, kw], weight.as_slice().repeat(taps))
+            .expect("weights were drawn for one pixel of a patch and repeated for each");
+    if scale == 0.0 {
+        weight.fill(T::ZERO);
+    } else if scale != 1.0 {
+        weight.as_mut_slice().iter_mut().for_each(|w| *w *= T::from_f64(scale));
+    }
+    Conv2dParameters { weight, bias: config.bias.then(|| Tensor::zeros(&[config.out_channels])) }
+}
+
+impl<T: Scalar> Parameters<T> for ForecasterParameters<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        for (component, parameters) in &self.components {
+            let mut under = |name: &str, tensor: &Tensor<T>| visit(&format!("{component}.{name}"), tensor);
+            match parameters {
+                Component::Cells(cells) => cells.for_each(&mut under),
+                Component::Convolution(convolution) => convolution.for_each(&mut under),
+            }
+        }
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        for (component, parameters) in &mut self.components {
+            let mut under =
+                |name: &str, tensor: &mut Tensor<T>| visit(&format!("{component}.{name}"), tensor);
+            match parameters {
+                Component::Cells(cells) => cells.for_each_mut(&mut under),
+                Component::Convolution(convolution) => convolution.for_each_mut(&mut under),
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The backward pass.
+
+use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
+
+use super::{ForecasterParameters, ForecasterWorkspace, Pyramid};
+use crate::StateGradient;
+use crate::config::Residual;
+use crate::error::Result;
+use crate::fused::cell::CellParameters;
+use crate::fused::stack::{PreparedStack, StackBackward, StackWorkspace};
+use crate::tensor::Tensor;
+
+/// What enters a scale of the encoder from the forecaster.
+struct Start<T> {
+    /// Of the encoder's last state of each layer.
+    last: Vec<FeatureMaps<T>>,
+    /// Of what the encoder read of the last frame.
+    d_read: Option<FeatureMaps<T>>,
+}
+
+impl<T: Scalar> Pyramid<'_, T> {
+    pub(super) fn run_backward(
+        &self,
+        workspace: &mut ForecasterWorkspace<T>,
+        d_logits: &Tensor<T>,
+        gradients: &mut ForecasterParameters<T>,
+        d_input: Option<&mut Tensor<T>>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let d_states = self.head_backward(workspace, d_logits, gradients, scratch)?;
+        let d_starts = self.forecaster_backward(workspace, d_states, gradients, scratch)?;
+        let want_input = d_input.is_some();
+        let d_patches = self.encoder_backward(workspace, d_starts, gradients, want_input, scratch)?;
+        if let (Some(d_input), Some(d_patches)) = (d_input, d_patches) {
+            let frame = workspace.sizes.frame;
+            let before = workspace.frames_read - workspace.encoder[0].top().steps();
+            let with_gradient = &mut d_input.as_mut_slice()[before * frame.len()..];
+            self.patches_of(&workspace.sizes, frame).to_frames(&d_patches, with_gradient)?;
+            let addition =
+                self.addition(&workspace.sizes).filter(|_| self.config.residual == Residual::LastFrame);
+            if let Some(addition) = addition {
+                let d_last = d_input.slice_mut(workspace.frames_read - 1);
+                addition.backward(&workspace.last_frame, d_logits.as_slice(), d_last);
+            }
+        }
+        Ok(())
+    }
+
+    /// From the gradient of the output to that of the forecaster's finest states.
+    fn head_backward(
+        &self,
+        workspace: &ForecasterWorkspace<T>,
+        d_logits: &Tensor<T>,
+        gradients: &mut ForecasterParameters<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<FeatureMaps<T>> {
+        let predicted = self.patches_of(&workspace.sizes, workspace.sizes.predicted);
+        let d_patches = predicted.from_frames(d_logits.as_slice(), self.output.halo())?;
+        let states = workspace.forecaster[0].top().states.as_ref();
+        let hidden = workspace.kept.hidden.as_ref();
+        let read = hidden.map_or(states, FeatureMaps::as_ref);
+        let of_output = gradients.convolution_mut("head.output");
+        self.output.weight_gradients(read, d_patches.as_ref(), of_output, scratch)?;
+        let mut d_read = self.output.input_gradient(d_patches.as_ref(), scratch)?;
+        if let (Some(convolution), Some(hidden)) = (&self.hidden, hidden) {
+            d_read.as_mut().leaky_relu_backward(hidden.as_ref(), self.slope())?;
+            let of_hidden = gradients.convolution_mut("head.hidden");
+            convolution.weight_gradients(states, d_read.as_ref(), of_hidden, scratch)?;
+            d_read = convolution.input_gradient(d_read.as_ref(), scratch)?;
+        }
+        Ok(d_read)
+    }
+
+    /// From the finest scale to the coarsest.
+    fn forecaster_backward(
+        &self,
+        workspace: &mut ForecasterWorkspace<T>,
+        mut d_states: FeatureMaps<T>,
+        gradients: &mut ForecasterParameters<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<Vec<Start<T>>> {
+        let mut starts = Vec::new();
+        for (scale, of_scale) in self.forecaster.iter().enumerate() {
+            let above = self.forecaster.get(scale + 1).and_then(|above| above.up.as_ref());
+            let (stack, d_top) = (&mut workspace.forecaster[scale], Some(&d_states));
+            let layers = gradients.cells_mut(&format!("forecaster.{scale}"));
+            let way = Way { d_top, last: &[], want_input: above.is_some() };
+            let mut back = way.back(&of_scale.cells, stack, layers, scratch)?;
+            let d_inputs = back.take_input_gradient();
+            let mut start = Start { last: back.into_initial_gradients(), d_read: None };
+            if let (Some(up), Some(mut d_inputs)) = (above, d_inputs) {
+                d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
+                let extrapolated = workspace.kept.extrapolated.as_ref().filter(|_| scale == 0);
+                if self.config.skip && extrapolated.is_none() {
+                    start.d_read = Some(sum_over_steps(&d_inputs, stack.top().batch)?);
+                }
+                let states = &workspace.forecaster[scale + 1].top().states;
+                let d_deep = self.d_patches_above(scale + 1, &d_inputs, up.halo())?;
+                let of_up = gradients.convolution_mut(&format!("forecaster.{}.up", scale + 1));
+                up.weight_gradients(states.as_ref(), d_deep.as_ref(), of_up, scratch)?;
+                d_states = up.input_gradient(d_deep.as_ref(), scratch)?;
+                if let Some([patches, features]) = extrapolated {
+                    d_inputs.as_mut().leaky_relu_backward(features.as_ref(), self.slope())?;
+                    let of_down = gradients.convolution_mut("encoder.0.down");
+                    let down = &self.encoder[0].down;
+                    down.weight_gradients(patches.as_ref(), d_inputs.as_ref(), of_down, scratch)?;
+                }
+            }
+            starts.push(start);
+        }
+        Ok(starts)
+    }
+
+    /// From the coarsest scale to the finest; the gradient of the patches of the frames, where it is wanted.
+    fn encoder_backward(
+        &self,
+        workspace: &mut ForecasterWorkspace<T>,
+        starts: Vec<Start<T>>,
+        gradients: &mut ForecasterParameters<T>,
+        want_input: bool,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<Option<FeatureMaps<T>>> {
+        let mut d_states: Option<FeatureMaps<T>> = None;
+        for (scale, start) in starts.into_iter().enumerate().rev() {
+            let of_scale = &self.encoder[scale];
+            let stack = &mut workspace.encoder[scale];
+            let name = format!("encoder.{scale}");
+            let way = Way { d_top: d_states.as_ref(), last: &start.last, want_input: true };
+            let mut back = way.back(&of_scale.cells, stack, gradients.cells_mut(&name), scratch)?;
+            let mut d_inputs =
+                back.take_input_gradient().expect("the gradient of what is read was asked for");
+            if let Some(d_read) = &start.d_read {
+                let layer = stack.top();
+                let last = layer.images(layer.steps() - 1..layer.steps());
+                d_inputs.images_mut(last).add(d_read.as_ref())?;
+            }
+            d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
+            let below = match scale {
+                0 => None,
+                _ => Some(self.patches_below(scale, &workspace.encoder[scale - 1].top().states)?),
+            };
+            let read = below.as_ref().or(workspace.kept.patches.as_ref());
+            let read = read.expect("the patches of the frames were kept on the way forward").as_ref();
+            let down = &of_scale.down;
+            let of_down = gradients.convolution_mut(&format!("{name}.down"));
+            down.weight_gradients(read, d_inputs.as_ref(), of_down, scratch)?;
+            if scale == 0 {
+                return want_input.then(|| down.input_gradient(d_inputs.as_ref(), scratch)).transpose();
+            }
+            let d_deep = down.input_gradient(d_inputs.as_ref(), scratch)?;
+            let mut d_below = FeatureMaps::zeros(workspace.encoder[scale - 1].top().states.extent())?;
+            d_below.as_mut().depth_to_space(d_deep.as_ref(), self.config.scales[scale].down)?;
+            d_states = Some(d_below);
+        }
+        Ok(None)
+    }
+
+    /// The patches of gradients of the scale below `scale`, as its convolution upwards had them.
+    fn d_patches_above(
+        &self,
+        scale: usize,
+        d_inputs: &FeatureMaps<T>,
+        halo: [usize; 2],
+    ) -> Result<FeatureMaps<T>> {
+        let down = self.config.scales[scale].down;
+        let below = d_inputs.extent();
+        let extent = Extent {
+            batch: below.batch,
+            channels: below.channels * down * down,
+            height: below.height / down,
+            width: below.width / down,
+        };
+        let mut patches = FeatureMaps::sectioned(extent, down * down, halo)?;
+        patches.as_mut().space_to_depth(d_inputs.as_ref(), down)?;
+        Ok(patches)
+    }
+}
+
+/// What enters a stack on its way back, and what is wanted of it.
+struct Way<'a, T> {
+    /// Of all states of the topmost layer.
+    d_top: Option<&'a FeatureMaps<T>>,
+    /// Of the last state of each layer.
+    last: &'a [FeatureMaps<T>],
+    want_input: bool,
+}
+
+impl<T: Scalar> Way<'_, T> {
+    /// Goes back over all steps.
+    fn back(
+        &self,
+        cells: &PreparedStack<'_, T>,
+        stack: &mut StackWorkspace<T>,
+        gradients: &mut [CellParameters<T>],
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<StackBackward<T>> {
+        let mut back = StackBackward::new(cells, stack)?;
+        for (layer, last) in back.layers.iter_mut().zip(self.last) {
+            layer.d_hidden.as_mut().copy_from(last.as_ref())?;
+        }
+        let (top, batch) = (stack.layers.len() - 1, stack.top().batch);
+        let enter = |mut entry: StateGradient<'_, T>| {
+            let d_top = self.d_top.filter(|_| entry.layer == top);
+            if let Some(d_top) = d_top {
+                entry.gradient.add(d_top.images(entry.step * batch..(entry.step + 1) * batch))?;
+            }
+            Ok(())
+        };
+        back.sequence(cells, stack, enter, gradients, self.want_input, scratch)?;
+        Ok(back)
+    }
+}
+
+/// The sum of the steps of maps, `[T N, C, H, W] -> [N, C, H, W]`.
+fn sum_over_steps<T: Scalar>(maps: &FeatureMaps<T>, batch: usize) -> Result<FeatureMaps<T>> {
+    let mut sum = FeatureMaps::zeros(maps.extent().with_batch(batch))?;
+    for step in 0..maps.extent().batch / batch {
+        sum.as_mut().add(maps.images(step * batch..(step + 1) * batch))?;
+    }
+    Ok(sum)
+}

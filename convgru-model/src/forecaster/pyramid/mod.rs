@@ -1,0 +1,275 @@
+//! Cells at several scales.
+
+mod backward;
+mod patches;
+mod residual;
+
+use std::ops::Range;
+
+use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
+
+pub(crate) use residual::NEAREST_TO_ZERO;
+
+use self::patches::Patches;
+use self::residual::Addition;
+use super::convolution::PackedConvolution;
+use super::network::{Kept, Network, Read, Stack};
+use super::parameters::ForecasterParameters;
+use super::sizes::Sizes;
+use super::training::ForecasterWorkspace;
+use crate::config::PyramidConfig;
+use crate::error::Result;
+use crate::fused::stack::{PreparedStack, StackWorkspace};
+use crate::motion::OpticalFlow;
+use crate::tensor::Tensor;
+
+/// A pyramid with its weights packed: see [`PyramidConfig`] for the equations.
+#[derive(Debug)]
+pub(super) struct Pyramid<'a, T> {
+    config: &'a PyramidConfig,
+    encoder: Vec<EncoderScale<'a, T>>,
+    forecaster: Vec<ForecasterScale<'a, T>>,
+    /// The first convolution of the output, where there are two.
+    hidden: Option<PackedConvolution<'a, T>>,
+    output: PackedConvolution<'a, T>,
+}
+
+/// The encoder at one scale.
+#[derive(Debug)]
+struct EncoderScale<'a, T> {
+    down: PackedConvolution<'a, T>,
+    cells: PreparedStack<'a, T>,
+}
+
+/// The forecaster at one scale.
+#[derive(Debug)]
+struct ForecasterScale<'a, T> {
+    /// To the scale below; none at the finest.
+    up: Option<PackedConvolution<'a, T>>,
+    cells: PreparedStack<'a, T>,
+}
+
+impl<'a, T: Scalar> Pyramid<'a, T> {
+    pub(super) fn new(config: &'a PyramidConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
+        let convolution = |name: &str, of, sections| {
+            PackedConvolution::new(of, parameters.convolution(name), sections, config.precision)
+        };
+        let encoder = (0..config.scales.len()).map(|scale| {
+            let (name, cells) = (format!("encoder.{scale}"), config.encoder(scale));
+            Ok(EncoderScale {
+                down: convolution(&format!("{name}.down"), config.down(scale), 1)?,
+                cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
+            })
+        });
+        let forecaster = (0..config.scales.len()).map(|scale| {
+            let (name, cells) = (format!("forecaster.{scale}"), config.forecaster(scale));
+            let up = (scale > 0).then(|| {
+                let patch = config.scales[scale].down.pow(2);
+                convolution(&format!("{name}.up"), config.up(scale), patch)
+            });
+            Ok(ForecasterScale {
+                up: up.transpose()?,
+                cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
+            })
+        });
+        let hidden = config.head_hidden().map(|hidden| convolution("head.hidden", hidden, 1));
+        Ok(Self {
+            config,
+            encoder: encoder.collect::<Result<_>>()?,
+            forecaster: forecaster.collect::<Result<_>>()?,
+            hidden: hidden.transpose()?,
+            output: convolution("head.output", config.head_output(), 1)?,
+        })
+    }
+
+    fn slope(&self) -> T {
+        T::from_f64(self.config.slope)
+    }
+
+    /// How frames of the input lie in patches, or those of all members.
+    fn patches_of(&self, sizes: &Sizes, frame: Extent) -> Patches {
+        let size = self.config.scales[0].down;
+        Patches { frame, deep: sizes.of_scale(0, frame.channels * size * size), size }
+    }
+
+    /// What is added to the output.
+    fn addition(&self, sizes: &Sizes) -> Option<Addition> {
+        Addition::of(self.config, sizes.frame.height * sizes.frame.width)
+    }
+
+    /// What the first convolution makes of patches of frames, with room for the halo of `inputs`.
+    fn features(&self, patches: &FeatureMaps<T>, scratch: &mut Scratchpad<T>) -> Result<FeatureMaps<T>> {
+        let mut features = self.encoder[0].down.convolve(patches.as_ref(), [0, 0], scratch)?;
+        features.as_mut().leaky_relu(self.slope());
+        Ok(features)
+    }
+
+    /// The patches of states of the scale below `scale`.
+    fn patches_below(&self, scale: usize, states: &FeatureMaps<T>) -> Result<FeatureMaps<T>> {
+        let down = self.config.scales[scale].down;
+        let below = states.extent();
+        let (height, width) = (below.height / down, below.width / down);
+        let extent = Extent { channels: below.channels * down * down, height, width, ..below };
+        let mut patches = FeatureMaps::with_halo(extent, self.encoder[scale].down.halo())?;
+        patches.as_mut().space_to_depth(states.as_ref(), down)?;
+        Ok(patches)
+    }
+
+    /// What the cells of the forecaster read at the scale below `scale`: from the states above and, where it is given,
+    /// what the encoder read of the last frame.
+    fn ascend(
+        &self,
+        scale: usize,
+        states: FeatureMapsRef<'_, T>,
+        skip: Option<FeatureMapsRef<'_, T>>,
+        mut inputs: FeatureMapsMut<'_, T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let Some(up) = &self.forecaster[scale].up else { return Ok(()) };
+        let deep = up.convolve(states, [0, 0], scratch)?;
+        inputs.depth_to_space(deep.as_ref(), self.config.scales[scale].down)?;
+        if let Some(skip) = skip {
+            let batch = skip.extent().batch;
+            for step in 0..inputs.extent().batch / batch {
+                inputs.reborrow().into_images(step * batch..(step + 1) * batch).add(skip)?;
+            }
+        }
+        inputs.leaky_relu(self.slope());
+        Ok(())
+    }
+
+    /// What lies between the two convolutions of the output, and the patches of the output.
+    fn head(
+        &self,
+        states: FeatureMapsRef<'_, T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<(Option<FeatureMaps<T>>, FeatureMaps<T>)> {
+        let hidden = match &self.hidden {
+            Some(convolution) => {
+                let mut maps = convolution.convolve(states, self.output.halo(), scratch)?;
+                maps.as_mut().leaky_relu(self.slope());
+                Some(maps)
+            }
+            None => None,
+        };
+        let read = hidden.as_ref().map_or(states, FeatureMaps::as_ref);
+        let patches = self.output.convolve(read, [0, 0], scratch)?;
+        Ok((hidden, patches))
+    }
+}
+
+impl<T: Scalar> Network<T> for Pyramid<'_, T> {
+    fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
+        let scales = self.encoder.iter().zip(&self.config.scales).enumerate();
+        scales
+            .map(|(scale, (part, of_scale))| Stack {
+                cells: &part.cells,
+                step: sizes.of_scale(scale, of_scale.features()),
+            })
+            .collect()
+    }
+
+    fn forecaster(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
+        let scales = self.forecaster.iter().enumerate();
+        scales
+            .map(|(scale, part)| Stack {
+                cells: &part.cells,
+                step: sizes.of_scale(scale, self.config.forecaster(scale).in_channels),
+            })
+            .collect()
+    }
+
+    fn frames_needed(&self) -> usize {
+        if self.moves() { OpticalFlow::default().frames } else { 1 }
+    }
+
+    fn extrapolate(&self, last_frames: &Tensor<T>, steps: usize) -> Result<Option<Tensor<T>>> {
+        self.moves().then(|| self.carried_on(last_frames, steps)).transpose()
+    }
+
+    fn encode(
+        &self,
+        sizes: &Sizes,
+        frames: &[T],
+        stacks: &mut [StackWorkspace<T>],
+        kept: &mut Kept<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        let of_frames = self.patches_of(sizes, sizes.frame);
+        let patches = of_frames.from_frames(frames, self.encoder[0].down.halo())?;
+        let steps = frames.len() / sizes.frame.len();
+        for (scale, EncoderScale { down, cells }) in self.encoder.iter().enumerate() {
+            let (below, from) = stacks.split_at_mut(scale);
+            let stack = &mut from[0];
+            let below = match below.last() {
+                Some(below) => Some(self.patches_below(scale, &below.top().states)?),
+                None => None,
+            };
+            let read = below.as_ref().unwrap_or(&patches).as_ref();
+            down.forward(read, stack.inputs.as_mut(), scratch)?;
+            stack.inputs.as_mut().leaky_relu(self.slope());
+            cells.forward(stack, steps, scratch)?;
+        }
+        kept.patches = Some(patches);
+        Ok(())
+    }
+
+    fn decode(
+        &self,
+        read: &Read<'_, T>,
+        steps: Range<usize>,
+        stacks: &mut [StackWorkspace<T>],
+        logits: &mut [T],
+        kept: &mut Kept<T>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        kept.extrapolated = match read.extrapolated.filter(|_| self.config.reads_carried()) {
+            Some(frames) => {
+                let of_frames = self.patches_of(read.sizes, read.sizes.frame);
+                let patches = of_frames.from_frames(frames, self.encoder[0].down.halo())?;
+                let features = self.features(&patches, scratch)?;
+                Some([patches, features])
+            }
+            None => None,
+        };
+        for (scale, ForecasterScale { cells, .. }) in self.forecaster.iter().enumerate().rev() {
+            let (from, above) = stacks.split_at_mut(scale + 1);
+            let stack = &mut from[scale];
+            let images = stack.top().images(steps.clone());
+            if let Some(above) = above.first() {
+                let states = above.top().states.images(images.clone());
+                let skip = self.config.skip.then(|| match &kept.extrapolated {
+                    Some([_, features]) if scale == 0 => features.as_ref(),
+                    _ => last_input(&read.encoder[scale]),
+                });
+                self.ascend(scale + 1, states, skip, stack.inputs.images_mut(images), scratch)?;
+            }
+            cells.forward(stack, steps.end, scratch)?;
+        }
+        let finest = stacks[0].top();
+        let (hidden, patches) = self.head(finest.states.images(finest.images(steps)), scratch)?;
+        self.patches_of(read.sizes, read.sizes.predicted).to_frames(&patches, logits)?;
+        if let Some(addition) = self.addition(read.sizes) {
+            addition.add(read.extrapolated.unwrap_or(read.last_frame), logits);
+        }
+        kept.hidden = hidden;
+        Ok(())
+    }
+
+    fn backward(
+        &self,
+        workspace: &mut ForecasterWorkspace<T>,
+        d_logits: &Tensor<T>,
+        gradients: &mut ForecasterParameters<T>,
+        d_input: Option<&mut Tensor<T>>,
+        scratch: &mut Scratchpad<T>,
+    ) -> Result<()> {
+        self.run_backward(workspace, d_logits, gradients, d_input, scratch)
+    }
+}
+
+/// What the cells of a stack read at their last step.
+fn last_input<T: Scalar>(stack: &StackWorkspace<T>) -> FeatureMapsRef<'_, T> {
+    let layer = stack.top();
+    stack.inputs.images(layer.images(layer.steps() - 1..layer.steps()))
+}

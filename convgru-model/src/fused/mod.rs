@@ -1,0 +1,11 @@
+//! The fused engine: convolutional GRUs as fast as the machine computes them.
+
+pub(crate) mod bidirectional;
+pub(crate) mod cell;
+pub(crate) mod conv_gru;
+pub(crate) mod recurrence;
+pub(crate) mod stack;
+
+pub use bidirectional::{BidirectionalConvGru, BidirectionalConvGruParameters, Directions};
+pub use cell::CellParameters;
+pub use conv_gru::{ConvGru, ConvGruParameters, Prepared, Stream};

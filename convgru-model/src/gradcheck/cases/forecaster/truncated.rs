@@ -1,0 +1,124 @@
+//! The encoder-forecaster whose gradients flow through the last frames of its input alone.
+
+use std::num::NonZeroUsize;
+
+use convgru_kernels::reference::Number;
+use proptest::prelude::*;
+
+use crate::config::{EncoderForecasterConfig, Feedback};
+use crate::error::Result;
+use crate::forecaster::{Forecaster, PredictionGradient};
+use crate::gradcheck::cases::sequences::{get, named, set};
+use crate::gradcheck::draw::{self, Values};
+use crate::gradcheck::{Case, Subject};
+use crate::parameters::Parameters;
+use crate::reference::{self, Array};
+use crate::tensor::Tensor;
+
+pub(super) fn cases() -> Vec<Case> {
+    [
+        ("encoder-forecaster, truncated", Feedback::Predictions),
+        ("encoder-forecaster, truncated, unconditioned", Feedback::Unconditioned),
+    ]
+    .map(|(name, feedback)| {
+        let frames = (1usize..=2, 1usize..=3, 1usize..=2);
+        let shape = (prop::collection::vec(1usize..=2, 1..=2), draw::image_size(), frames, draw::seed());
+        Case::new(name, shape, move |(hidden_channels, [h, w], frames, seed)| {
+            let config =
+                EncoderForecasterConfig { patch: 1, hidden_channels, feedback, ..Default::default() };
+            Truncated::new(config, [h.min(2), w.min(3)], frames, seed)
+        })
+    })
+    .into()
+}
+
+/// The graph cut after the first frames: what the encoder knows then is a constant, computed by
+/// the reference with the parameters that are drawn. Differences are those of the reference, for
+/// a shipped forward pass has no cut.
+struct Truncated {
+    config: EncoderForecasterConfig,
+    network: Forecaster<f64>,
+    /// Frames before the cut, `[T, N, C, H, W]`.
+    before: Tensor<f64>,
+    states: Vec<Tensor<f64>>,
+    /// Frames after the cut, and the parameters.
+    inputs: Vec<(String, Tensor<f64>)>,
+    /// The gradient of the predicted frames.
+    probe: Tensor<f64>,
+}
+
+impl Truncated {
+    fn new(
+        config: EncoderForecasterConfig,
+        [h, w]: [usize; 2],
+        (before, last, steps): (usize, usize, usize),
+        seed: u64,
+    ) -> Result<Self> {
+        let mut values = Values::new(seed);
+        let mut network = Forecaster::new(config.clone(), seed)?;
+        let draw = &mut |_: &str, parameter: &mut Tensor<f64>| *parameter = values.tensor(parameter.shape());
+        network.for_each_mut(draw);
+        network.set_truncation(NonZeroUsize::new(last));
+        let mut frames = |steps: usize| values.tensor(&[steps, 2, 1, h, w]);
+        let (before, after, probe) = (frames(before), frames(last), frames(steps));
+        let mut inputs = vec![("x".to_owned(), after)];
+        inputs.extend(network.to_named());
+        let parameters = named::<f64>(&inputs[1..], &constants(&inputs[1..]));
+        let states = reference::encode(&config, &parameters, &Array::constant(&before))?;
+        let states = states.iter().map(|state| Tensor::from_vec(state.shape(), state.as_slice().to_vec()));
+        Ok(Self { config, states: states.collect::<Result<_>>()?, network, before, inputs, probe })
+    }
+
+    /// The sum of the predicted frames times the probe.
+    fn cut<N: Number>(&self, inputs: &[Array<N>]) -> Result<N> {
+        let parameters = named(&self.inputs[1..], &inputs[1..]);
+        let states: Vec<Array<N>> = self.states.iter().map(Array::constant).collect();
+        let steps = self.probe.shape()[0];
+        let forecast =
+            reference::forecast_from(&self.config, &parameters, Some(&states), &inputs[0], steps, None)?;
+        let pairs = forecast.output.as_slice().iter().zip(self.probe.as_slice());
+        Ok(pairs.fold(N::from_f64(0.0), |sum, (&x, &probe)| sum + x * N::from_f64(probe)))
+    }
+}
+
+fn constants(inputs: &[(String, Tensor<f64>)]) -> Vec<Array<f64>> {
+    inputs.iter().map(|(_, tensor)| Array::constant(tensor)).collect()
+}
+
+impl Subject for Truncated {
+    type Error = crate::error::Error;
+
+    fn describe(&self) -> String {
+        let (before, after) = (self.before.shape()[0], self.inputs[0].1.shape());
+        let hidden = &self.config.hidden_channels;
+        format!("{before} frames, cut, x {after:?} to {}, hidden {hidden:?}", self.probe.shape()[0])
+    }
+
+    fn inputs(&self) -> Vec<(String, Tensor<f64>)> {
+        self.inputs.clone()
+    }
+
+    fn loss(&self, inputs: &[Tensor<f64>]) -> Result<f64> {
+        self.cut(&inputs.iter().map(Array::constant).collect::<Vec<_>>())
+    }
+
+    fn add_gradients(&self, inputs: &[Tensor<f64>], gradients: &mut [Tensor<f64>]) -> Result<()> {
+        let frames = [self.before.as_slice(), inputs[0].as_slice()].concat();
+        let mut shape = inputs[0].shape().to_vec();
+        shape[0] += self.before.shape()[0];
+        let frames = Tensor::from_vec(&shape, frames)?;
+        let (_, mut workspace) = self.network.forward_train(&frames, self.probe.shape()[0], None)?;
+        let mut d_parameters = self.network.zero_gradients();
+        set(&mut d_parameters, &self.inputs[1..], &gradients[1..]);
+        let gradient = PredictionGradient::Output(&self.probe);
+        let d_frames = self.network.backward(&mut workspace, gradient, &mut d_parameters)?;
+        let after = d_frames.as_slice()[self.before.len()..].to_vec();
+        gradients[0].add_assign(&Tensor::from_vec(inputs[0].shape(), after)?)?;
+        get(&d_parameters, &self.inputs[1..], &mut gradients[1..]);
+        Ok(())
+    }
+
+    fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Option<N>> {
+        self.cut(inputs).map(Some)
+    }
+}

@@ -1,0 +1,329 @@
+//! The cells among the tensors of a whole network.
+
+use std::collections::{HashMap, HashSet};
+
+use convgru_kernels::Scalar;
+
+use super::convert::Cell;
+use super::directions::REVERSE;
+use super::stacking::{Incomplete, between, cells_with_gaps, numbered};
+use super::{ForeignStack, Layout};
+use crate::error::Error;
+use crate::fused::Directions;
+use crate::import::expect_search;
+use crate::parameters::Parameters;
+use crate::tensor::Tensor;
+
+/// Cells of one layout that are layers of one stack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectedStack<T> {
+    /// How the file keeps them.
+    pub layout: &'static Layout,
+    /// What their names in the file begin with; the system's where these have only a number within. Of both directions of
+    /// time it goes on with `forward.` and `backward.`.
+    pub name: String,
+    /// The direction it reads a sequence in, where the file has cells of both: the stack of the other one follows or
+    /// comes before. Together they are a [`BidirectionalConvGru`](crate::BidirectionalConvGru).
+    pub direction: Option<Direction>,
+    /// The cells, rearranged into ours.
+    pub stack: ForeignStack<T>,
+}
+
+/// A direction of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// The first frame first.
+    Forward,
+    /// The last frame first.
+    Backward,
+}
+
+impl Direction {
+    /// Its name as it is written before those of tensors.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        }
+    }
+}
+
+/// What [`detect`] sees in a file.
+///
+/// As [`Parameters`] its tensors have the names of a [`ConvGru`](crate::ConvGru), `layers.0.input_weights` and so
+/// on, if there is one stack; if there are several, the name of the stack before them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DetectedStacks<T> {
+    /// The stacks, layout by layout.
+    pub stacks: Vec<DetectedStack<T>>,
+    /// Tensors that belong to none of them, and why.
+    pub left: Vec<(String, String)>,
+    /// Cells between which other layers can lie, each of which is a stack of one layer, and cells that lack tensors: with one of
+    /// them `stacks` is not what the file was meant to hold.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// Names that only networks with other cells have, which share the names of RAFT's: the mark, and what it means.
+const NOT_RAFT: &[(&str, &str)] = &[
+    ("iter_mvs", "IterMVS, whose kernels are dilated"),
+    ("context_zqr_convs", "RAFT-Stereo, whose gates add a context"),
+    ("convz_glo", "DROID-SLAM, whose gates add a global context"),
+];
+
+/// Finds all cells of known layouts among the tensors of a network.
+///
+/// Cells are layers of one stack if their names differ in their number alone, the numbers follow each other, each takes the
+/// channels that the one before has, and no other module beside them can lie between; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
+/// first is given. Give all tensors of a file: names elsewhere in it tell cells of RAFT from others
+/// that look like them. Networks of other cells are found by [`network::detect`](crate::import::network::detect), which comes
+/// first and leaves the rest for this. Cells of both directions of time are two stacks.
+///
+/// ```
+/// use convgru_model::{Tensor, import::layout::detect};
+///
+/// let mut tensors = vec![("head.weight".to_owned(), Tensor::<f32>::zeros(&[1, 6]))];
+/// for gate in ["convz", "convr", "convq"] {
+///     tensors.push((format!("update_block.gru.{gate}.weight"), Tensor::zeros(&[6, 6 + 8, 3, 3])));
+/// }
+/// let found = detect(&tensors);
+/// assert_eq!((found.stacks[0].layout.system, &found.stacks[0].name[..]), ("raft", "update_block.gru."));
+/// assert_eq!(found.stacks[0].stack.config.in_channels, 8);
+/// assert_eq!(found.left[0].0, "head.weight");
+/// ```
+pub fn detect<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> DetectedStacks<T> {
+    let names = || tensors.iter().map(|(name, _)| name.as_str());
+    let mut search = Search {
+        tensors,
+        stacks: Vec::new(),
+        reasons: HashMap::new(),
+        names: HashSet::new(),
+        complete: HashSet::new(),
+        incomplete: Vec::new(),
+    };
+    let cells: usize = Layout::ALL.iter().map(|layout| layout.prefixes(names()).len()).sum();
+    if let Err(reason) = expect_search(cells, tensors.len()) {
+        let left = names().map(|name| (name.to_owned(), reason.clone())).collect();
+        return DetectedStacks { stacks: Vec::new(), left, incomplete: Vec::new() };
+    }
+    for (index, layout) in Layout::ALL.iter().enumerate() {
+        let same = |other: &Layout| Layout { system: layout.system, ..*other } == *layout;
+        if Layout::ALL[..index].iter().any(same) {
+            continue;
+        }
+        let mut cells = layout.cells_in(names());
+        search.complete.extend(cells.iter().cloned());
+        // Numbers stay in their order.
+        cells.sort_by_key(|cell| (parent(cell).to_owned(), numbered(cell).0.to_owned()));
+        let other = NOT_RAFT.iter().find(|(mark, _)| names().any(|name| name.contains(mark)));
+        match other {
+            Some((mark, system)) if layout.system == "raft" => {
+                let reason = format!(
+                    "names with `{mark}` tell that its cell is not RAFT's but of {system}; `import::network` reads it"
+                );
+                search.leave(layout, &cells, &reason);
+            }
+            _ => cells
+                .chunk_by(|one, next| numbered(one).0 == numbered(next).0)
+                .for_each(|cells| search.add(layout, cells)),
+        }
+    }
+    search.finish()
+}
+
+/// What a cell's name has before its last part.
+pub(super) fn parent(prefix: &str) -> &str {
+    let name = prefix.strip_suffix('.').unwrap_or(prefix);
+    name.rfind('.').map_or("", |dot| &name[..=dot])
+}
+
+struct Search<'t, T> {
+    tensors: &'t [(String, Tensor<T>)],
+    stacks: Vec<DetectedStack<T>>,
+    /// Why tensors are left out although they look like a cell.
+    reasons: HashMap<&'t str, String>,
+    /// The names of stacks.
+    names: HashSet<String>,
+    /// Cells that have all kernels.
+    complete: HashSet<String>,
+    incomplete: Vec<Incomplete>,
+}
+
+impl<'t, T: Scalar> Search<'t, T> {
+    /// The tensors of some cells.
+    fn of(&self, layout: &Layout, cells: &[String]) -> Vec<(&'t str, &'t Tensor<T>)> {
+        let cells: Vec<Cell<'_>> = cells.iter().map(|prefix| Cell { layout, prefix }).collect();
+        let named = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        named.filter(|(name, _)| cells.iter().any(|cell| cell.has(name))).collect()
+    }
+
+    fn leave(&mut self, layout: &Layout, cells: &[String], reason: &str) {
+        for (name, _) in self.of(layout, cells) {
+            self.reasons.insert(name, reason.to_owned());
+        }
+    }
+
+    /// Adds cells as a stack, or each for itself if they make none.
+    fn add(&mut self, layout: &'static Layout, cells: &[String]) {
+        let tensors = self.of(layout, cells);
+        if let Some((name, _)) = tensors.iter().find(|(_, tensor)| tensor.is_empty()) {
+            return self.leave(layout, cells, &format!("`{name}` has no elements"));
+        }
+        let backward = self.backward_of(layout, cells);
+        if cells.len() > 1 && !backward.is_empty() {
+            return cells.chunks(1).for_each(|cell| self.add(layout, cell));
+        }
+        if !backward.is_empty() {
+            match layout.read_both(&[&tensors[..], &backward].concat()) {
+                Ok(Directions { forward, backward }) => {
+                    let name = self.new_name(layout, cells);
+                    for (direction, stack) in [(Direction::Forward, forward), (Direction::Backward, backward)]
+                    {
+                        let name = format!("{name}{}.", direction.name());
+                        self.stacks.push(DetectedStack { layout, name, direction: Some(direction), stack });
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let reason =
+                        format!("it looks like the backward direction of {}, but: {error}", layout.system);
+                    for (name, _) in backward {
+                        self.reasons.insert(name, reason.clone());
+                    }
+                }
+            }
+        }
+        match layout.read_named(&tensors) {
+            Ok(stack) => {
+                let mut found = DetectedStack { layout, name: String::new(), direction: None, stack };
+                if let Some(incomplete) = between(self.tensors, &found) {
+                    self.incomplete.push(incomplete);
+                    return cells.chunks(1).for_each(|cell| self.add(layout, cell));
+                }
+                found.name = self.new_name(layout, cells);
+                self.stacks.push(found);
+            }
+            Err(_) if cells.len() > 1 => {
+                let before = self.stacks.len();
+                cells.chunks(1).for_each(|cell| self.add(layout, cell));
+                let read = &self.stacks[before..];
+                let is_read = |cell: &String| read.iter().any(|found| found.stack.prefixes.contains(cell));
+                if !read.is_empty() {
+                    let damaged: Vec<String> = cells.iter().filter(|cell| !is_read(cell)).cloned().collect();
+                    self.add_damaged(layout, &damaged);
+                }
+            }
+            Err(error) => {
+                if matches!(error, Error::MissingTensor { .. }) {
+                    let reason = format!("it looks like a cell of {}, but: {error}", layout.system);
+                    self.incomplete.push(Incomplete { cells: cells.to_vec(), reason });
+                }
+                self.leave(layout, cells, &format!("it looks like {}, but: {error}", layout.system))
+            }
+        }
+    }
+
+    /// Cells that are none, beside such that are.
+    fn add_damaged(&mut self, layout: &Layout, cells: &[String]) {
+        for cell in cells {
+            if self.incomplete.iter().any(|incomplete| incomplete.cells.contains(cell)) {
+                continue;
+            }
+            let of_cell = self.of(layout, std::slice::from_ref(cell));
+            let reason = of_cell.iter().find_map(|(name, _)| self.reasons.get(name));
+            let reason = reason.cloned().unwrap_or_default();
+            self.incomplete.push(Incomplete { cells: vec![cell.clone()], reason });
+        }
+    }
+
+    /// Says of cells that lack kernels which these are.
+    fn add_gaps(&mut self) {
+        let names = self.tensors.iter().map(|(name, _)| name.as_str()).collect();
+        for (incomplete, layout) in cells_with_gaps(&names, &self.complete) {
+            self.leave(layout, &incomplete.cells, &incomplete.reason);
+            self.incomplete.push(incomplete);
+        }
+    }
+
+    /// The tensors of the backward direction of some cells.
+    fn backward_of(&self, layout: &Layout, cells: &[String]) -> Vec<(&'t str, &'t Tensor<T>)> {
+        let cells: Vec<Cell<'_>> = cells.iter().map(|prefix| Cell { layout, prefix }).collect();
+        let is_of = |name: &str| {
+            name.strip_suffix(REVERSE).is_some_and(|name| cells.iter().any(|cell| cell.has(name)))
+        };
+        let named = self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+        named.filter(|(name, _)| is_of(name)).collect()
+    }
+
+    /// The name of a stack, which no other has.
+    fn new_name(&mut self, layout: &Layout, cells: &[String]) -> String {
+        // Numbers of layers name no stack.
+        let (before, after) =
+            if layout.is_numbered() { (format!("{}.", layout.system), ".") } else { Default::default() };
+        let shared = format!("{before}{}", parent(&cells[0]));
+        let name = match cells.len() > 1 && !self.names.contains(&shared) {
+            true => shared,
+            false => format!("{before}{}{after}", cells[0]),
+        };
+        self.names.insert(name.clone());
+        name
+    }
+
+    fn finish(mut self) -> DetectedStacks<T> {
+        self.add_gaps();
+        let is_taken = |name: &str| {
+            self.stacks.iter().any(|DetectedStack { layout, stack, direction, .. }| {
+                let name = match direction {
+                    Some(Direction::Backward) => name.strip_suffix(REVERSE),
+                    _ => Some(name),
+                };
+                let has = |prefix, name| Cell { layout, prefix }.has(name);
+                name.is_some_and(|name| stack.prefixes.iter().any(|prefix| has(prefix, name)))
+            })
+        };
+        let left: Vec<&str> =
+            self.tensors.iter().map(|(name, _)| name.as_str()).filter(|name| !is_taken(name)).collect();
+        let reason = |name: &str| {
+            let parts = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
+            if name.split('.').any(|part| parts.contains(&part)) {
+                "cells in pairs (RAFT's SepConvGRU) are read by `import::network`".to_owned()
+            } else if name.ends_with(REVERSE) {
+                "it is of the backward direction of a layer, which is read together with the forward one"
+                    .to_owned()
+            } else {
+                "it belongs to no cell of a known layout".to_owned()
+            }
+        };
+        let left = left
+            .into_iter()
+            .map(|name| (name.to_owned(), self.reasons.remove(name).unwrap_or_else(|| reason(name))));
+        let left = left.collect();
+        DetectedStacks { stacks: self.stacks, left, incomplete: self.incomplete }
+    }
+}
+
+impl<T: Scalar> Parameters<T> for DetectedStacks<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        let one = self.stacks.len() == 1;
+        for DetectedStack { name, stack, .. } in &self.stacks {
+            let before = if one { "" } else { name };
+            for (index, layer) in stack.layers.iter().enumerate() {
+                layer.for_each(&mut |name, tensor| visit(&format!("{before}layers.{index}.{name}"), tensor));
+            }
+        }
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        let one = self.stacks.len() == 1;
+        for DetectedStack { name, stack, .. } in &mut self.stacks {
+            let before = if one { "" } else { name };
+            for (index, layer) in stack.layers.iter_mut().enumerate() {
+                layer.for_each_mut(&mut |name, tensor| {
+                    visit(&format!("{before}layers.{index}.{name}"), tensor)
+                });
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

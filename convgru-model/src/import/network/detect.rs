@@ -1,0 +1,329 @@
+//! The networks of these systems among the tensors of a whole file.
+
+use convgru_kernels::Scalar;
+
+use super::{Hints, ImportedNetwork, read};
+use crate::error::Error;
+use crate::import::expect_search;
+use crate::import::layout::Incomplete;
+use crate::tensor::Tensor;
+
+/// A network that was detected.
+#[derive(Debug, Clone)]
+pub struct DetectedNetwork<T> {
+    /// Whose it is.
+    pub system: &'static str,
+    /// What the names of its tensors begin with.
+    pub name: String,
+    /// The names of its tensors.
+    pub tensors: Vec<String>,
+    /// The network itself, on the engine that computes it.
+    pub network: ImportedNetwork<T>,
+}
+
+/// What [`detect`] sees in a file.
+#[derive(Debug, Clone)]
+pub struct DetectedNetworks<T> {
+    /// The networks.
+    pub networks: Vec<DetectedNetwork<T>>,
+    /// All other tensors.
+    pub rest: Vec<(String, Tensor<T>)>,
+    /// Tensors among these that look like a network but are none, and why.
+    pub reasons: Vec<(String, String)>,
+    /// Networks that lack tensors.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// How a system is known by the names of its tensors.
+struct Pattern {
+    system: &'static str,
+    /// The end of a name that every cell or network has once; what stands before it is its prefix.
+    anchor: &'static str,
+    /// What stands after the prefix in the names of its tensors, before one of the endings.
+    parts: &'static [&'static str],
+    endings: &'static [&'static str],
+    /// What some name of the file holds.
+    mark: &'static str,
+    /// Whether cells whose prefixes differ in their last number are one network.
+    stacked: bool,
+}
+
+const TORCH: &[&str] = &[".weight", ".bias"];
+
+const MXNET: &[&str] = &["_weight", "_bias"];
+
+const HKO7: Pattern = Pattern {
+    system: "hko7",
+    anchor: "h2h_weight",
+    parts: &["i2h", "h2h"],
+    endings: MXNET,
+    mark: "brnn",
+    stacked: true,
+};
+
+const DGMR: Pattern = Pattern {
+    system: "dgmr",
+    anchor: "read_gate_conv.weight",
+    parts: &["read_gate_conv", "update_gate_conv", "output_conv"],
+    endings: &[
+        ".weight",
+        ".bias",
+        ".parametrizations.weight.original",
+        ".parametrizations.weight.0._u",
+        ".parametrizations.weight.0._v",
+        ".weight_orig",
+        ".weight_u",
+        ".weight_v",
+    ],
+    mark: "",
+    stacked: false,
+};
+
+/// The patterns; one that is more particular comes first.
+const PATTERNS: &[Pattern] = &[
+    Pattern {
+        system: "firenet",
+        anchor: "head.conv.conv2d.weight",
+        parts: &["head.", "resblocks.", "pred."],
+        endings: &[],
+        mark: "resblocks.",
+        stacked: false,
+    },
+    Pattern {
+        system: "raft_sep",
+        anchor: "convz1.weight",
+        parts: &["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"],
+        endings: TORCH,
+        mark: "",
+        stacked: false,
+    },
+    Pattern {
+        system: "droid",
+        anchor: "convz_glo.weight",
+        parts: &["convz", "convr", "convq", "convz_glo", "convr_glo", "convq_glo", "w"],
+        endings: TORCH,
+        mark: "",
+        stacked: false,
+    },
+    Pattern {
+        system: "raftstereo",
+        anchor: "gru08.convz.weight",
+        parts: &["gru08.conv", "gru16.conv", "gru32.conv"],
+        endings: &["z.weight", "r.weight", "q.weight", "z.bias", "r.bias", "q.bias"],
+        mark: "",
+        stacked: false,
+    },
+    Pattern {
+        system: "iter_mvs",
+        anchor: "convz.weight",
+        parts: &["convz", "convr", "convq"],
+        endings: TORCH,
+        mark: "iter_mvs",
+        stacked: false,
+    },
+    DGMR,
+    Pattern { anchor: "read_gate_conv.parametrizations.weight.original", ..DGMR },
+    Pattern { anchor: "read_gate_conv.weight_orig", ..DGMR },
+    Pattern {
+        system: "jhhuang96",
+        anchor: "conv2.1.weight",
+        parts: &["conv1.0", "conv1.1", "conv2.0", "conv2.1"],
+        endings: TORCH,
+        mark: "",
+        stacked: false,
+    },
+    Pattern {
+        system: "hko7_trajgru",
+        anchor: "f_out_weight",
+        parts: &["i2h", "h2h", "i2f_conv1", "h2f_conv1", "f_out"],
+        ..HKO7
+    },
+    HKO7,
+    Pattern {
+        system: "carlthome",
+        anchor: "candidate/kernel",
+        parts: &["gates", "candidate"],
+        endings: &["/kernel", "/bias"],
+        mark: "",
+        stacked: false,
+    },
+];
+
+/// The system whose names many networks have that are none of its.
+const COMMON: &str = "jhhuang96";
+
+impl Pattern {
+    /// Whether a name after its prefix is one of a cell.
+    fn has(&self, rest: &str) -> bool {
+        if self.endings.is_empty() {
+            return self.parts.iter().any(|part| rest.starts_with(part));
+        }
+        let part = |ending| rest.strip_suffix(ending).is_some_and(|part| self.parts.contains(&part));
+        self.endings.iter().any(part)
+    }
+
+    /// The prefixes of a file's cells, those of one network together.
+    fn prefixes<'t, T>(&self, tensors: &'t [(String, Tensor<T>)]) -> Vec<Vec<&'t str>> {
+        let names = || tensors.iter().map(|(name, _)| name.as_str());
+        if !names().any(|name| name.contains(self.mark)) {
+            return Vec::new();
+        }
+        let mut prefixes: Vec<&str> = names().filter_map(|name| name.strip_suffix(self.anchor)).collect();
+        let whole = |prefix: &&str| prefix.is_empty() || prefix.ends_with(['.', '_', '/']);
+        prefixes.retain(whole);
+        prefixes.sort_by_key(|prefix| (prefix.len(), *prefix));
+        let block =
+            |prefix: &str| prefix.trim_end_matches('_').trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let together = |one: &&str, next: &&str| self.stacked && one[..block(one)] == next[..block(next)];
+        prefixes.chunk_by(together).map(<[&str]>::to_vec).collect()
+    }
+}
+
+/// Finds the networks of systems that are more than a layout of kernels. The other tensors are for
+/// [`layout::detect`](crate::import::layout::detect).
+///
+/// ```
+/// use convgru_model::{Tensor, import::network::detect};
+///
+/// let gate = |gate: &str| (format!("cell.{gate}.weight"), Tensor::<f32>::zeros(&[4, 4 + 6, 3, 3]));
+/// let tensors = ["read_gate_conv", "update_gate_conv", "output_conv"].map(gate);
+/// let found = detect(tensors.into());
+/// assert_eq!((found.networks[0].system, &found.networks[0].name[..]), ("dgmr", "cell."));
+/// assert!(found.rest.is_empty());
+/// ```
+pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> DetectedNetworks<T> {
+    let mut found = DetectedNetworks {
+        networks: Vec::new(),
+        rest: Vec::new(),
+        reasons: Vec::new(),
+        incomplete: Vec::new(),
+    };
+    let groups: Vec<(&Pattern, Vec<&str>)> = PATTERNS
+        .iter()
+        .flat_map(|pattern| pattern.prefixes(&tensors).into_iter().map(move |prefixes| (pattern, prefixes)))
+        .collect();
+    let cells = groups.iter().map(|(_, prefixes)| prefixes.len()).sum();
+    if let Err(reason) = expect_search(cells, tensors.len()) {
+        found.reasons = tensors.iter().map(|(name, _)| (name.clone(), reason.clone())).collect();
+        found.rest = tensors;
+        return found;
+    }
+    let owned = |prefixes: &[&str]| prefixes.iter().map(|&prefix| prefix.to_owned()).collect();
+    let groups: Vec<(&Pattern, Vec<String>)> =
+        groups.into_iter().map(|(pattern, prefixes)| (pattern, owned(&prefixes))).collect();
+    // What is found leaves the rest, and what is not comes back to its place.
+    let mut rest: Vec<(usize, (String, Tensor<T>))> = tensors.into_iter().enumerate().collect();
+    for (pattern, prefixes) in groups {
+        let is_part = |(_, (name, _)): &(usize, (String, Tensor<T>))| {
+            prefixes.iter().any(|prefix| name.strip_prefix(&prefix[..]).is_some_and(|rest| pattern.has(rest)))
+        };
+        let (of_network, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_part);
+        rest = others;
+        if of_network.is_empty() {
+            continue;
+        }
+        let (places, of_network): (Vec<usize>, Vec<(String, Tensor<T>)>) = of_network.into_iter().unzip();
+        let read = read(pattern.system, &of_network, &Hints::default()).and_then(|imported| {
+            let tensors = imported.published().map(str::to_owned).collect();
+            Ok((tensors, imported.into_network()?))
+        });
+        match read {
+            Ok((tensors, network)) => {
+                let name = common(&prefixes).to_owned();
+                found.networks.push(DetectedNetwork { system: pattern.system, name, tensors, network });
+            }
+            Err(error) => {
+                let reason = format!("it looks like {}, but: {error}", pattern.system);
+                let names = of_network.iter().map(|(name, _)| (name.clone(), reason.clone()));
+                found.reasons.extend(names);
+                if pattern.system != COMMON && matches!(error, Error::MissingTensor { .. }) {
+                    found.incomplete.push(Incomplete { cells: prefixes, reason });
+                }
+                rest.extend(places.into_iter().zip(of_network));
+                rest.sort_by_key(|(place, _)| *place);
+            }
+        }
+    }
+    // Gradients and averages of a network that is there have its names after others.
+    let whole = |name: &str| found.networks.iter().any(|network| name.ends_with(&network.name));
+    found.incomplete.retain(|incomplete| !incomplete.cells.iter().all(|cell| whole(cell)));
+    found.rest = rest.into_iter().map(|(_, named)| named).collect();
+    found
+}
+
+/// What all prefixes begin with.
+fn common(prefixes: &[String]) -> &str {
+    let first = prefixes.first().map_or("", String::as_str);
+    let shared = |len: &usize| prefixes.iter().all(|prefix| prefix.get(..*len) == first.get(..*len));
+    first.get(..(0..=first.len()).rev().find(shared).unwrap_or(0)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Tensors = Vec<(String, Tensor<f32>)>;
+
+    fn zeros(names: &[&str], shape: &[usize]) -> Tensors {
+        names.iter().map(|name| ((*name).to_owned(), Tensor::zeros(shape))).collect()
+    }
+
+    #[test]
+    fn cells_with_raft_s_names_are_told_apart() {
+        let gates = ["gru.convz.weight", "gru.convr.weight", "gru.convq.weight"];
+        let plain = zeros(&gates, &[4, 10, 3, 3]);
+        assert!(detect(plain.clone()).networks.is_empty());
+        let dilated = [plain.clone(), zeros(&["iter_mvs.head"], &[1])].concat();
+        let found = detect(dilated);
+        assert_eq!(found.networks[0].system, "iter_mvs");
+        assert_eq!(found.rest[0].0, "iter_mvs.head");
+        let pair = ["convz", "convr", "convq"]
+            .into_iter()
+            .flat_map(|gate| [1, 2].map(|pass| format!("g.{gate}{pass}.weight")));
+        let pair: Tensors = pair.map(|name| (name, Tensor::zeros(&[4, 10, 1, 5]))).collect();
+        assert_eq!(detect(pair).networks[0].system, "raft_sep");
+    }
+
+    #[test]
+    fn the_layers_of_a_block_are_one_network() {
+        let mut tensors = Vec::new();
+        for (layer, inputs) in [("ebrnn1_0", 5), ("ebrnn1_1", 2), ("ebrnn2_0", 3)] {
+            tensors.push((format!("{layer}_i2h_weight"), Tensor::<f32>::zeros(&[6, inputs, 3, 3])));
+            tensors.push((format!("{layer}_h2h_weight"), Tensor::zeros(&[6, 2, 5, 5])));
+        }
+        let found = detect(tensors);
+        let names: Vec<(&str, usize)> = found
+            .networks
+            .iter()
+            .map(|network| (network.name.as_str(), network.network.config().cells().count()))
+            .collect();
+        assert_eq!(names, [("ebrnn1_", 2), ("ebrnn2_0_", 1)]);
+    }
+
+    #[test]
+    fn a_network_that_lacks_a_tensor_is_named_unless_it_is_a_copy_of_one_that_is_there() {
+        let gates = |prefix: &str, count: usize| {
+            let gates = ["read_gate_conv", "update_gate_conv", "output_conv"].into_iter().take(count);
+            gates
+                .map(|gate| (format!("{prefix}{gate}.weight"), Tensor::zeros(&[4, 10, 3, 3])))
+                .collect::<Tensors>()
+        };
+        let found = detect([gates("g.cell1.", 3), gates("g.cell2.", 2)].concat());
+        assert_eq!((found.networks.len(), &found.incomplete[0].cells[..]), (1, &["g.cell2.".to_owned()][..]));
+        assert!(
+            found.incomplete[0].reason.contains("`g.cell2.output_conv.weight`"),
+            "{:?}",
+            found.incomplete
+        );
+        let found = detect([gates("g.cell1.", 3), gates("grad.g.cell1.", 2)].concat());
+        assert_eq!((found.networks.len(), found.incomplete.len()), (1, 0));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_network_is_left_with_a_reason() {
+        let found = detect(zeros(&["block.conv2.1.weight", "block.conv1.0.weight"], &[4, 3, 3, 3]));
+        assert!(found.networks.is_empty());
+        assert_eq!(found.rest.len(), 2);
+        assert!(found.reasons[0].1.starts_with("it looks like jhhuang96, but: "), "{:?}", found.reasons);
+    }
+}

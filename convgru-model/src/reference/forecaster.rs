@@ -1,0 +1,49 @@
+//! A network that continues frames, of any kind.
+
+use convgru_kernels::reference::Number;
+
+use super::array::{Array, NamedArrays};
+use super::{encoder_forecaster, pyramid};
+use crate::config::ForecasterConfig;
+use crate::error::Result;
+
+/// Frames the forecaster is shown instead of its own predictions.
+#[derive(Debug, Clone, Copy)]
+pub struct Forcing<'a, N> {
+    /// The true frames, `[steps, N, C, H, W]`.
+    pub frames: &'a Array<N>,
+    /// Per step, whether it reads the true frame before it; the first entry has no meaning.
+    pub forced: &'a [bool],
+}
+
+/// What a network that continues frames computes.
+#[derive(Debug, Clone)]
+pub struct Forecast<N> {
+    /// Before the output activation, `[steps, N, K C, H, W]`: of each member its own channels.
+    pub logits: Array<N>,
+    /// After it.
+    pub output: Array<N>,
+}
+
+/// Reads a sequence and continues it by `steps` frames, as [`encoder_forecaster()`] or [`pyramid()`] does. True frames are for
+/// networks that read their own predictions.
+///
+/// # Shapes
+/// `input`: `[T, N, C, H, W]`, T at least 1.
+///
+/// # Errors
+/// [`Error::MissingTensor`](crate::Error::MissingTensor) for a parameter that is not there; shape errors as the layers.
+pub fn forecaster<N: Number>(
+    config: &ForecasterConfig,
+    parameters: &NamedArrays<N>,
+    input: &Array<N>,
+    steps: usize,
+    forcing: Option<Forcing<'_, N>>,
+) -> Result<Forecast<N>> {
+    match config {
+        ForecasterConfig::EncoderForecaster(config) => {
+            encoder_forecaster(config, parameters, input, steps, forcing)
+        }
+        ForecasterConfig::Pyramid(config) => Ok(pyramid(config, parameters, None, input, steps)?.frames),
+    }
+}

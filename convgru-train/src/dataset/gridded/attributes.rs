@@ -1,0 +1,160 @@
+//! Attributes: named texts and numbers of a group or dataset.
+
+use std::path::{Path, PathBuf};
+
+use hdf5_reader::Attribute;
+use netcdf_reader::{NcAttrValue, NcAttribute};
+
+use super::number::{self, kind};
+use crate::{Error, Result};
+
+/// No list of numbers may be longer.
+const MOST_NUMBERS: u64 = 1 << 16;
+
+/// The attributes of a group or dataset.
+pub(in crate::dataset) struct Attributes {
+    file: PathBuf,
+    /// The group or dataset, for messages.
+    place: String,
+    attributes: Vec<Stored>,
+}
+
+/// An attribute as its library read it.
+pub(super) enum Stored {
+    Hdf5(Attribute),
+    Netcdf3(NcAttribute),
+}
+
+impl From<Attribute> for Stored {
+    fn from(attribute: Attribute) -> Self {
+        Self::Hdf5(attribute)
+    }
+}
+
+impl From<NcAttribute> for Stored {
+    fn from(attribute: NcAttribute) -> Self {
+        Self::Netcdf3(attribute)
+    }
+}
+
+impl Stored {
+    fn name(&self) -> &str {
+        match self {
+            Self::Hdf5(attribute) => &attribute.name,
+            Self::Netcdf3(attribute) => &attribute.name,
+        }
+    }
+
+    /// Its texts, or why it has none.
+    fn texts(&self) -> std::result::Result<Vec<String>, String> {
+        match self {
+            Self::Hdf5(attribute) => attribute
+                .read_strings()
+                .or_else(|_| attribute.read_string().map(|text| vec![text]))
+                .map_err(|error| error.to_string()),
+            Self::Netcdf3(NcAttribute { value: NcAttrValue::Chars(text), .. }) => Ok(vec![text.clone()]),
+            Self::Netcdf3(_) => Err("it holds numbers".into()),
+        }
+    }
+
+    /// Its numbers, or what it holds instead.
+    fn numbers(&self) -> std::result::Result<Vec<f64>, String> {
+        match self {
+            Self::Hdf5(attribute) => numbers_of_hdf5(attribute),
+            Self::Netcdf3(attribute) => numbers_of_classic(&attribute.value),
+        }
+    }
+}
+
+fn numbers_of_hdf5(attribute: &Attribute) -> std::result::Result<Vec<f64>, String> {
+    let count = attribute.num_elements().unwrap_or(u64::MAX);
+    let Some(kind) = kind(&attribute.datatype).filter(|_| count <= MOST_NUMBERS) else {
+        return Err(format!("holds {count} elements that are no numbers"));
+    };
+    let bytes = usize::from(number::bytes(kind));
+    let raw = attribute.raw_data.chunks_exact(bytes).take(count as usize);
+    let numbers: Vec<f64> = raw.filter_map(|raw| number::decoded(raw, &attribute.datatype)).collect();
+    if numbers.len() as u64 == count {
+        return Ok(numbers);
+    }
+    Err(format!("announces {count} numbers, but holds {}", numbers.len()))
+}
+
+fn numbers_of_classic(value: &NcAttrValue) -> std::result::Result<Vec<f64>, String> {
+    fn of<T: Copy>(numbers: &[T], number: impl Fn(T) -> f64) -> std::result::Result<Vec<f64>, String> {
+        match numbers.len() as u64 {
+            0..=MOST_NUMBERS => Ok(numbers.iter().map(|&one| number(one)).collect()),
+            count => Err(format!("holds {count} numbers, more than {MOST_NUMBERS}")),
+        }
+    }
+    match value {
+        NcAttrValue::Bytes(numbers) => of(numbers, f64::from),
+        NcAttrValue::UBytes(numbers) => of(numbers, f64::from),
+        NcAttrValue::Shorts(numbers) => of(numbers, f64::from),
+        NcAttrValue::UShorts(numbers) => of(numbers, f64::from),
+        NcAttrValue::Ints(numbers) => of(numbers, f64::from),
+        NcAttrValue::UInts(numbers) => of(numbers, f64::from),
+        NcAttrValue::Int64s(numbers) => of(numbers, |number| number as f64),
+        NcAttrValue::UInt64s(numbers) => of(numbers, |number| number as f64),
+        NcAttrValue::Floats(numbers) => of(numbers, f64::from),
+        NcAttrValue::Doubles(numbers) => of(numbers, f64::from),
+        _ => Err("holds no numbers".into()),
+    }
+}
+
+impl Attributes {
+    /// What a library read.
+    pub(super) fn new<A: Into<Stored>>(
+        file: &Path,
+        place: &str,
+        attributes: impl IntoIterator<Item = A>,
+    ) -> Self {
+        let attributes = attributes.into_iter().map(Into::into).collect();
+        Self { file: file.into(), place: place.into(), attributes }
+    }
+
+    fn named(&self, name: &str) -> Option<&Stored> {
+        self.attributes.iter().find(|attribute| attribute.name() == name)
+    }
+
+    fn refuse(&self, name: &str, reason: impl std::fmt::Display) -> Error {
+        let reason = format!("its attribute {name} of /{} {reason}", self.place);
+        Error::Format { path: self.file.clone(), reason }
+    }
+
+    /// A text, without white space around it; of several the first.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the attribute is there and is no text.
+    pub(in crate::dataset) fn text(&self, name: &str) -> Result<Option<String>> {
+        let Some(attribute) = self.named(name) else { return Ok(None) };
+        match attribute.texts() {
+            Ok(texts) => match texts.first() {
+                Some(text) => Ok(Some(text.trim_matches(|c: char| c.is_whitespace() || c == '\0').into())),
+                None => Err(self.refuse(name, "is empty, but a text is needed")),
+            },
+            Err(error) => Err(self.refuse(name, format!("is no text ({error})"))),
+        }
+    }
+
+    /// Numbers; none where there is no such attribute.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the attribute is there and holds no numbers.
+    pub(in crate::dataset) fn numbers(&self, name: &str) -> Result<Vec<f64>> {
+        let Some(attribute) = self.named(name) else { return Ok(Vec::new()) };
+        attribute.numbers().map_err(|reason| self.refuse(name, reason))
+    }
+
+    /// A number; of several the first.
+    ///
+    /// # Errors
+    /// As [`numbers`](Self::numbers), and if there are none although the attribute is there.
+    pub(in crate::dataset) fn number(&self, name: &str) -> Result<Option<f64>> {
+        match (self.numbers(name)?.first(), self.named(name)) {
+            (Some(&number), _) => Ok(Some(number)),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(self.refuse(name, "is empty, but a number is needed")),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! A file and the tree in it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hdf5_reader::group::Group;
+use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
+
+use super::inflate::Limit;
+use super::netcdf3::Netcdf3;
+use super::number::kind;
+use super::signature::Signature;
+use super::{Attributes, Variable, VariableInfo, variable};
+use crate::{Error, MemoryBudget, Result, input};
+
+/// How deep groups may lie in groups.
+const DEEPEST: usize = 16;
+/// Groups and datasets of a file that are looked at.
+const MOST_DATASETS: usize = 10_000;
+/// Bytes of the header of an object: its attributes, shape and type. Those of real files are a few KiB.
+const LONGEST_HEADER: usize = 1 << 22;
+
+/// A file of HDF5 or netCDF.
+pub(in crate::dataset) struct GriddedFile {
+    path: PathBuf,
+    budget: MemoryBudget,
+    content: Content,
+}
+
+/// A file as its library opened it.
+enum Content {
+    /// With what the filters of its chunks may make of them.
+    Hdf5(Hdf5File, Limit),
+    /// One group, whose path is empty.
+    Netcdf3(Arc<Netcdf3>),
+}
+
+impl GriddedFile {
+    /// Opens a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is neither HDF5 nor netCDF, or damaged.
+    pub(in crate::dataset) fn open(path: &Path, budget: &MemoryBudget) -> Result<Self> {
+        if let Signature::Netcdf3(format) = Signature::of(path)? {
+            let content = Content::Netcdf3(Arc::new(Netcdf3::open(path, format)?));
+            return Ok(Self { path: path.into(), budget: budget.clone(), content });
+        }
+        let limit = Limit::default();
+        let most = usize::try_from(budget.most_working()).unwrap_or(usize::MAX);
+        let options = OpenOptions::default()
+            .with_max_read_bytes(most)
+            .with_max_chunk_bytes(most)
+            .with_max_object_header_bytes(LONGEST_HEADER)
+            .with_filter_registry(limit.filters())
+            .with_chunk_cache_bytes(variable::kept_chunks(budget));
+        let file = input::open(path).map_err(Error::io("open", path))?;
+        let file = FileStorage::from_file(file)
+            .and_then(|storage| Hdf5File::from_storage_with_options(Arc::new(storage), options))
+            .map_err(|error| damaged(path, "", error))?;
+        Ok(Self { path: path.into(), budget: budget.clone(), content: Content::Hdf5(file, limit) })
+    }
+
+    /// The path of the file.
+    pub(in crate::dataset) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The attributes of a group; `None` where there is no such group.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(in crate::dataset) fn attributes(&self, group: &str) -> Result<Option<Attributes>> {
+        let found = match &self.content {
+            Content::Hdf5(file, _) => self.group(file, group)?,
+            Content::Netcdf3(classic) => {
+                let own = || Attributes::new(&self.path, group, classic.attributes().iter().cloned());
+                return Ok(group.is_empty().then(own));
+            }
+        };
+        let Some(found) = found else { return Ok(None) };
+        let attributes = found.attributes().map_err(|error| damaged(&self.path, group, error))?;
+        Ok(Some(Attributes::new(&self.path, group, attributes)))
+    }
+
+    /// The names of the groups in a group, in natural order; none where there is no such group.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(in crate::dataset) fn groups(&self, group: &str) -> Result<Vec<String>> {
+        let Content::Hdf5(file, _) = &self.content else { return Ok(Vec::new()) };
+        let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
+        let (mut names, _) = found.member_names().map_err(|error| damaged(&self.path, group, error))?;
+        names.sort_by(|a, b| crate::dataset::source::natural_order::compare(a, b));
+        Ok(names)
+    }
+
+    /// All datasets of the file, in the order of their paths.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged, or has more than can be looked at.
+    pub(in crate::dataset) fn datasets(&self) -> Result<Vec<VariableInfo>> {
+        let mut listed = match &self.content {
+            Content::Hdf5(file, _) => self.walked(file)?,
+            Content::Netcdf3(classic) => classic.variables().collect(),
+        };
+        listed.sort_by(|a, b| crate::dataset::source::natural_order::compare(&a.path, &b.path));
+        Ok(listed)
+    }
+
+    /// The datasets of a tree of groups, in any order.
+    fn walked(&self, file: &Hdf5File) -> Result<Vec<VariableInfo>> {
+        let root = file.root_group().map_err(|error| damaged(&self.path, "", error))?;
+        let mut listed = Vec::new();
+        let mut seen = HashSet::from([root.address()]);
+        let mut groups = vec![(String::new(), root, 0)];
+        while let Some((prefix, group, depth)) = groups.pop() {
+            let names = group.member_names().map_err(|error| damaged(&self.path, &prefix, error))?;
+            self.expect_few(listed.len() + names.0.len() + names.1.len())?;
+            let (inner, datasets) = group.members().map_err(|error| damaged(&self.path, &prefix, error))?;
+            for dataset in datasets {
+                let path = format!("{prefix}{}", last(dataset.name()));
+                let shape = dataset.shape().iter().map(|&axis| usize::try_from(axis)).collect();
+                let Ok(shape) = shape else { continue };
+                listed.push(VariableInfo { path, shape, kind: kind(dataset.dtype()) });
+            }
+            // A group may be linked into itself.
+            let new = inner.into_iter().filter(|group| depth < DEEPEST && seen.insert(group.address()));
+            groups.extend(new.map(|group| (format!("{prefix}{}/", last(group.name())), group, depth + 1)));
+            self.expect_few(groups.len() + listed.len())?;
+        }
+        Ok(listed)
+    }
+
+    /// Refuses a file with more groups and datasets than are looked at.
+    fn expect_few(&self, count: usize) -> Result<()> {
+        if count <= MOST_DATASETS {
+            return Ok(());
+        }
+        let reason = format!("holds more than {MOST_DATASETS} groups and datasets; give a file with fewer");
+        Err(Error::Format { path: self.path.clone(), reason })
+    }
+
+    /// A dataset of numbers by its path.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if there is none, or it holds no numbers.
+    pub(in crate::dataset) fn variable(&self, path: &str) -> Result<Variable> {
+        match &self.content {
+            Content::Hdf5(file, limit) => {
+                let dataset = file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
+                Variable::of_hdf5(&self.path, path, dataset, (&self.budget, limit))
+            }
+            Content::Netcdf3(classic) => Variable::of_classic(&self.path, path, classic.clone()),
+        }
+    }
+
+    fn group(&self, file: &Hdf5File, path: &str) -> Result<Option<Group>> {
+        match file.group(path) {
+            Ok(group) => Ok(Some(group)),
+            Err(error) if is_absence(&error) => Ok(None),
+            Err(error) => Err(damaged(&self.path, path, error)),
+        }
+    }
+}
+
+/// Names may come with the path before them.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn is_absence(error: &hdf5_reader::error::Error) -> bool {
+    use hdf5_reader::error::Error as Cause;
+    match error {
+        Cause::GroupNotFound(_) | Cause::DatasetNotFound(_) => true,
+        Cause::Context { source, .. } => is_absence(source),
+        _ => false,
+    }
+}
+
+/// The error for what cannot be read at a path in a file.
+pub(super) fn damaged(file: &Path, place: &str, error: hdf5_reader::error::Error) -> Error {
+    let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
+    input::failed(file, &error, || {
+        format!(
+            "cannot be read{place} ({error}); if `h5dump` can, rewrite it with `h5repack`, otherwise fetch it again"
+        )
+    })
+}

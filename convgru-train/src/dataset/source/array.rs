@@ -1,0 +1,300 @@
+//! Sequences in arrays of files: which numbers make a frame, and what values they become.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use convgru_model::Tensor;
+
+use super::axes::Axis;
+use super::number_type::NumberType;
+use super::{FrameInfo, FrameSource, Loaded};
+use crate::budget::{MemoryBudget, bytes_of};
+use crate::dataset::FramesConfig;
+use crate::{Error, Result};
+
+/// No frame may have more numbers.
+const LARGEST_FRAME: usize = 1 << 27;
+/// Bytes that are kept for a sequence while it is read, besides its numbers.
+const SEQUENCE_BYTES: usize = 64;
+/// Numbers of a block that is put in order, where frames do not lie in one piece.
+const LARGEST_BLOCK: usize = 1 << 16;
+/// How far rounding may carry a value out of 0 to 1; it is clamped then.
+const TOLERANCE: f64 = 1e-6;
+
+/// Gets the numbers of a block in the order of the file.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = f64>);
+
+/// Numbers in a file, read block by block.
+pub(super) trait Array: Send + Sync {
+    /// The lengths of the axes as they lie in the file, the one that varies slowest first.
+    fn stored_shape(&self) -> Vec<usize>;
+
+    /// Whether the first axis varies fastest: the shape that the user sees is the stored one backwards.
+    fn is_column_major(&self) -> bool {
+        false
+    }
+
+    /// How numbers are stored.
+    fn number_type(&self) -> NumberType;
+
+    /// The numbers of the values 0 and 1 where the configuration names none.
+    fn natural_range(&self) -> [f64; 2] {
+        self.number_type().natural_range()
+    }
+
+    /// Whether numbers may stand for missing pixels.
+    fn may_miss(&self) -> bool {
+        matches!(self.number_type(), NumberType::Float(_))
+    }
+
+    /// Whether a block is found without reading those before it.
+    fn is_seekable(&self) -> bool;
+
+    /// Working memory of [`visit`](Self::visit).
+    fn working(&self, leading: usize) -> u64;
+
+    /// Calls `visit` with some blocks, in ascending order of `wanted`; NaN where a number stands for none. A block is what the axes
+    /// after the first `leading` stored ones span; blocks are counted over those.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if the file is damaged; blocks before the damage have been visited.
+    fn visit(&self, leading: usize, wanted: &mut dyn Iterator<Item = usize>, visit: Visit<'_>) -> Result<()>;
+}
+
+/// Sequences of frames in an array.
+pub(super) struct ArraySource {
+    path: PathBuf,
+    array: Box<dyn Array>,
+    /// What the stored axes are, and their lengths.
+    axes: Vec<(Axis, usize)>,
+    /// How many of them lie outside of the blocks that are read.
+    leading: usize,
+    /// The numbers of the values 0 and 1.
+    range: [f64; 2],
+    info: FrameInfo,
+}
+
+impl ArraySource {
+    /// The frames of an array whose axes and range are those of a configuration.
+    ///
+    /// # Errors
+    /// [`Error::Format`] with the shape if it does not hold frames.
+    pub(super) fn new(path: &Path, array: Box<dyn Array>, config: &FramesConfig) -> Result<Self> {
+        let refuse = |reason| Error::Format { path: path.into(), reason };
+        let mut shape = array.stored_shape();
+        if array.is_column_major() {
+            shape.reverse();
+        }
+        let named = config.axes.of_shape(&shape).map_err(refuse)?;
+        let mut axes: Vec<(Axis, usize)> = named.into_iter().zip(shape.iter().copied()).collect();
+        let length =
+            |axis| axes.iter().find(|(own, _)| *own == axis).map_or(1, |(_, length): &(Axis, usize)| *length);
+        let frame = [Axis::Channel, Axis::Row, Axis::Column].map(length);
+        let pixels = frame.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
+        if shape.contains(&0) || pixels.is_none_or(|pixels| pixels > LARGEST_FRAME) {
+            return Err(refuse(format!(
+                "has shape {shape:?}, whose frames hold nothing or more than {LARGEST_FRAME} numbers"
+            )));
+        }
+        let info = FrameInfo {
+            sequences: length(Axis::Sequence),
+            steps: length(Axis::Step),
+            channels: Some(frame[0]),
+            height: frame[1],
+            width: frame[2],
+            number_type: array.number_type(),
+            natural_range: array.natural_range(),
+            may_miss: array.may_miss(),
+        };
+        if array.is_column_major() {
+            axes.reverse();
+        }
+        let range = config.explicit_range().unwrap_or(info.natural_range);
+        Ok(Self { path: path.into(), array, leading: leading(&axes), axes, range, info })
+    }
+
+    /// The numbers of a frame.
+    fn size(&self) -> usize {
+        self.info.channels.unwrap_or(1) * self.info.height * self.info.width
+    }
+
+    /// Where the wanted part of each stored axis lies in `[N, T, C, H, W]` of the wanted frames.
+    fn places(&self, sequences: &Range<usize>, steps: &Range<usize>) -> Vec<Place> {
+        let FrameInfo { channels, height, width, .. } = self.info;
+        let place = |&(axis, length): &(Axis, usize)| {
+            let (wanted, stride) = match axis {
+                Axis::Sequence => (sequences.clone(), steps.len() * self.size()),
+                Axis::Step => (steps.clone(), self.size()),
+                Axis::Channel => (0..channels.unwrap_or(1), height * width),
+                Axis::Row => (0..height, width),
+                Axis::Column => (0..width, 1),
+            };
+            Place { length, wanted, stride }
+        };
+        self.axes.iter().map(place).collect()
+    }
+
+    /// The value of a number: NaN where there is none, `None` if it is out of the range.
+    fn value(&self, number: f64) -> Option<f32> {
+        let [low, high] = self.range;
+        let value = (number - low) / (high - low);
+        match value.is_nan() {
+            true => Some(f32::NAN),
+            false => (-TOLERANCE..=1.0 + TOLERANCE).contains(&value).then(|| value.clamp(0.0, 1.0) as f32),
+        }
+    }
+
+    fn out_of_range(&self, number: f64, sequence: usize, step: usize) -> Error {
+        let [low, high] = self.range;
+        Error::Format {
+            path: self.path.clone(),
+            reason: format!(
+                "has the number {} in frame {step} of sequence {sequence} (from 0), but {low} to {high} is expected; set \
+                 data.frames.range to the lowest and highest number, or scale the numbers",
+                number as f32
+            ),
+        }
+    }
+
+    fn working(&self, sequences: usize, steps: usize) -> u64 {
+        let numbers = bytes_of(size_of::<f32>(), &[sequences, steps]).saturating_mul(self.size() as u64);
+        let records = bytes_of(SEQUENCE_BYTES, &[sequences]);
+        let block: Vec<usize> = self.axes[self.leading..].iter().map(|(_, length)| *length).collect();
+        let table = if self.is_in_order() { 0 } else { bytes_of(size_of::<usize>(), &block) };
+        [records, table, self.array.working(self.leading)]
+            .iter()
+            .fold(numbers, |sum, own| sum.saturating_add(*own))
+    }
+
+    /// Whether each block is a frame as it is wanted.
+    fn is_in_order(&self) -> bool {
+        is_frame(&self.axes[self.leading..])
+    }
+}
+
+impl FrameSource for ArraySource {
+    fn info(&self) -> &FrameInfo {
+        &self.info
+    }
+
+    fn is_seekable(&self) -> bool {
+        self.array.is_seekable() && self.is_in_order()
+    }
+
+    fn read(&self, sequences: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded> {
+        let (count, size) = (sequences.len(), self.size());
+        let working = budget.work(&self.path, self.working(count, steps.len()))?;
+        let places = self.places(&sequences, &steps);
+        let (outer, inner) = places.split_at(self.leading);
+        let offsets = if self.is_in_order() { None } else { Some(offsets(inner)) };
+        let long = steps.len() * size;
+        let mut values: Vec<Vec<f32>> = (0..count).map(|_| vec![0.0; long]).collect();
+        let mut blocks = Blocks::new(outer);
+        let mut wrong = None;
+        let mut put = |at: usize, number: f64| match self.value(number) {
+            Some(value) => values[at / long][at % long] = value,
+            None => wrong = wrong.or(Some((number, at))),
+        };
+        if count * long > 0 {
+            self.array.visit(
+                self.leading,
+                &mut Blocks::new(outer).map(|(block, _)| block),
+                &mut |numbers| {
+                    let Some((_, begin)) = blocks.next() else { return };
+                    match &offsets {
+                        None => numbers.zip(begin..).for_each(|(number, at)| put(at, number)),
+                        Some(offsets) => {
+                            let wanted = numbers.zip(offsets).filter(|(_, offset)| **offset != UNWANTED);
+                            wanted.for_each(|(number, offset)| put(begin + offset, number));
+                        }
+                    }
+                },
+            )?;
+        }
+        if let Some((number, at)) = wrong {
+            return Err(self.out_of_range(
+                number,
+                sequences.start + at / long,
+                steps.start + at % long / size,
+            ));
+        }
+        let shape = [steps.len(), self.info.channels.unwrap_or(1), self.info.height, self.info.width];
+        let frames = values.into_iter().map(|values| Ok(Tensor::from_vec(&shape, values)?));
+        Ok(Loaded { frames: frames.collect::<Result<_>>()?, working })
+    }
+}
+
+/// How many stored axes lie outside of a block: those around a frame that lies in one piece, otherwise as few as leave small blocks.
+fn leading(axes: &[(Axis, usize)]) -> usize {
+    if let Some(at) = (0..axes.len()).find(|&at| is_frame(&axes[at..])) {
+        return at;
+    }
+    let small = |at: &usize| {
+        let block = axes[*at..].iter().try_fold(1usize, |product, (_, length)| product.checked_mul(*length));
+        block.is_some_and(|block| block <= LARGEST_BLOCK)
+    };
+    (1..axes.len()).find(small).unwrap_or(axes.len() - 1)
+}
+
+/// Whether stored axes are those of a frame, in the order `[C, H, W]`.
+fn is_frame(axes: &[(Axis, usize)]) -> bool {
+    let names: Vec<Axis> = axes.iter().map(|(axis, _)| *axis).collect();
+    matches!(names[..], [Axis::Channel, Axis::Row, Axis::Column] | [Axis::Row, Axis::Column])
+}
+
+/// A stored axis: its length, which part of it is wanted, and the distance of neighbours in what is made.
+#[derive(Clone, Debug)]
+struct Place {
+    length: usize,
+    wanted: Range<usize>,
+    stride: usize,
+}
+
+/// What stands in a table of offsets for a number that is not wanted.
+const UNWANTED: usize = usize::MAX;
+
+/// Where each number of a block goes, from the place of the block on.
+fn offsets(axes: &[Place]) -> Vec<usize> {
+    axes.iter().fold(vec![0], |before, axis| {
+        let along = |before: usize| {
+            (0..axis.length).map(move |at| match before != UNWANTED && axis.wanted.contains(&at) {
+                true => before + (at - axis.wanted.start) * axis.stride,
+                false => UNWANTED,
+            })
+        };
+        before.into_iter().flat_map(along).collect()
+    })
+}
+
+/// The wanted blocks in the order of the file: the number of each, and where it goes.
+struct Blocks<'a> {
+    axes: &'a [Place],
+    given: usize,
+    total: usize,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(axes: &'a [Place]) -> Self {
+        Self { axes, given: 0, total: axes.iter().map(|axis| axis.wanted.len()).product() }
+    }
+}
+
+impl Iterator for Blocks<'_> {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        if self.given == self.total {
+            return None;
+        }
+        let (mut rest, mut block, mut place, mut step) = (self.given, 0, 0, 1);
+        for axis in self.axes.iter().rev() {
+            let at = rest % axis.wanted.len();
+            rest /= axis.wanted.len();
+            block += (axis.wanted.start + at) * step;
+            place += at * axis.stride;
+            step *= axis.length;
+        }
+        self.given += 1;
+        Some((block, place))
+    }
+}

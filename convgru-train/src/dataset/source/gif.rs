@@ -1,0 +1,148 @@
+//! Animated GIF files.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::num::NonZeroU64;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use gif::{ColorOutput, DecodeOptions, DisposalMethod, Frame, MemoryLimit};
+
+use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, stack};
+use super::{FrameInfo, FrameSource, Loaded};
+use crate::budget::{MemoryBudget, bytes_of};
+use crate::error::{Error, Result};
+use crate::input;
+
+/// The bytes a decoded frame may take: red, green, blue and opacity.
+const FRAME_BYTES: NonZeroU64 = NonZeroU64::new(4 * MAX_IMAGE_PIXELS).expect("the limit is above zero");
+/// Bytes of a pixel of each frame: three colours of 16 bits, and then as `f32`.
+const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
+/// Bytes of a pixel of what frames are drawn with: the canvas, as it was before, and the frame itself.
+const CANVAS_BYTES: usize = 3 + 3 + 4 + 4;
+
+/// An animation: one sequence of frames as a viewer shows them.
+pub(super) struct Gif {
+    path: PathBuf,
+    info: FrameInfo,
+}
+
+impl Gif {
+    /// Opens a file and counts its frames; none is decoded.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged, has no frames, or larger ones than are read.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        let [steps, width, height] = size(path)?;
+        Ok(Self { path: path.into(), info: FrameInfo::of_images(steps, height, width) })
+    }
+}
+
+impl FrameSource for Gif {
+    fn info(&self) -> &FrameInfo {
+        &self.info
+    }
+
+    fn read(&self, _: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded> {
+        let FrameInfo { steps: count, height, width, .. } = self.info;
+        let path = &self.path;
+        let damaged = |error: gif::DecodingError| damaged(path, &error);
+        let canvas = bytes_of(CANVAS_BYTES, &[width, height]);
+        let working =
+            budget.work(path, bytes_of(PIXEL_BYTES, &[count, width, height]).saturating_add(canvas))?;
+
+        let mut options = options();
+        options.set_color_output(ColorOutput::RGBA);
+        let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+        let mut canvas = Canvas::new(width, height);
+        let mut images = Vec::with_capacity(count);
+        while images.len() < count
+            && let Some(frame) = decoder.read_next_frame().map_err(damaged)?
+        {
+            images.push(canvas.show(frame));
+        }
+        if images.len() < count {
+            let reason =
+                format!("had {count} frames, and now has {}; it was changed while it was read", images.len());
+            return Err(Error::Format { path: path.into(), reason });
+        }
+        Ok(Loaded { frames: vec![stack(&images, steps)], working })
+    }
+}
+
+/// How many frames there are, and their width and height; no frame is decoded.
+fn size(path: &Path) -> Result<[usize; 3]> {
+    let damaged = |error: gif::DecodingError| damaged(path, &error);
+    let mut options = options();
+    options.skip_frame_decoding(true);
+    let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+    let (width, height) = (decoder.width(), decoder.height());
+    check_image(path, width.into(), height.into())?;
+    let mut count = 0;
+    while decoder.next_frame_info().map_err(damaged)?.is_some() {
+        count += 1;
+        check_sequence(path, count, width.into(), height.into())?;
+    }
+    if count == 0 {
+        return Err(Error::Format { path: path.into(), reason: "a GIF without frames".into() });
+    }
+    Ok([count, width.into(), height.into()])
+}
+
+fn options() -> DecodeOptions {
+    let mut options = DecodeOptions::new();
+    options.check_frame_consistency(true);
+    options.set_memory_limit(MemoryLimit::Bytes(FRAME_BYTES));
+    options
+}
+
+fn opened(path: &Path) -> Result<BufReader<File>> {
+    Ok(BufReader::new(input::open(path).map_err(Error::io("read", path))?))
+}
+
+fn damaged(path: &Path, error: &gif::DecodingError) -> Error {
+    input::failed(path, error, || format!("damaged GIF: {error}"))
+}
+
+/// What a viewer has on its screen while frames come in.
+struct Canvas {
+    width: usize,
+    height: usize,
+    /// Red, green, blue of each pixel. Where nothing is drawn it is black.
+    rgb: Vec<u8>,
+}
+
+impl Canvas {
+    fn new(width: usize, height: usize) -> Self {
+        Self { width, height, rgb: vec![0; width * height * 3] }
+    }
+
+    /// Draws a frame, takes the picture, and disposes of the frame as the
+    /// graphic control extension of the GIF89a specification asks.
+    fn show(&mut self, frame: &Frame<'_>) -> Image {
+        let before = (frame.dispose == DisposalMethod::Previous).then(|| self.rgb.clone());
+        self.draw(frame, |pixel| (pixel[3] != 0).then_some([pixel[0], pixel[1], pixel[2]]));
+        let rgb = self.rgb.iter().map(|&value| u16::from(value) * 257).collect();
+        match before {
+            Some(before) => self.rgb = before,
+            None if frame.dispose == DisposalMethod::Background => self.draw(frame, |_| Some([0; 3])),
+            None => {}
+        }
+        Image { width: self.width, height: self.height, rgb }
+    }
+
+    /// Sets the pixels of the frame's rectangle to what `colour` makes of
+    /// them; `None` leaves a pixel alone.
+    fn draw(&mut self, frame: &Frame<'_>, colour: impl Fn(&[u8]) -> Option<[u8; 3]>) {
+        let (left, top) = (usize::from(frame.left), usize::from(frame.top));
+        let width = usize::from(frame.width).max(1);
+        for (y, row) in frame.buffer.chunks_exact(width * 4).enumerate() {
+            for (x, pixel) in row.chunks_exact(4).enumerate() {
+                if let Some(colour) = colour(pixel) {
+                    let at = ((top + y) * self.width + left + x) * 3;
+                    self.rgb[at..at + 3].copy_from_slice(&colour);
+                }
+            }
+        }
+    }
+}

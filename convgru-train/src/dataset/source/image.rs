@@ -1,0 +1,109 @@
+//! Images as frames: decoded pixels, grey or colour, and how large they may be.
+//!
+//! Headers are compared with the limits before any memory is reserved, so that a few hundred bytes cannot claim gigabytes.
+
+use std::ops::Range;
+use std::path::Path;
+
+use convgru_model::Tensor;
+
+use crate::{Error, Result};
+
+/// The largest image accepted from a GIF or PNG: 4096 x 4096 pixels.
+pub(super) const MAX_IMAGE_PIXELS: u64 = 1 << 24;
+
+/// The most values all frames of a GIF or folder may have, three for each
+/// pixel: 268 million, or about one gibibyte as `f32`.
+pub(super) const MAX_SEQUENCE_VALUES: u64 = 1 << 28;
+
+/// Refuses images without pixels or with more than [`MAX_IMAGE_PIXELS`].
+pub(super) fn check_image(path: &Path, width: u64, height: u64) -> Result<()> {
+    let pixels = width.saturating_mul(height);
+    let reason = if pixels == 0 {
+        format!("an image of {width} x {height} pixels has nothing to show")
+    } else if pixels > MAX_IMAGE_PIXELS {
+        format!("an image of {width} x {height} pixels is above the limit of {MAX_IMAGE_PIXELS} pixels")
+    } else {
+        return Ok(());
+    };
+    Err(Error::Format { path: path.into(), reason })
+}
+
+/// Refuses sequences of more than [`MAX_SEQUENCE_VALUES`].
+pub(super) fn check_sequence(path: &Path, frames: usize, width: u64, height: u64) -> Result<()> {
+    let values = (frames as u64).saturating_mul(3).saturating_mul(width).saturating_mul(height);
+    if values <= MAX_SEQUENCE_VALUES {
+        return Ok(());
+    }
+    let reason = format!(
+        "{frames} frames of {width} x {height} pixels have {values} values, above the limit of {MAX_SEQUENCE_VALUES}; \
+         use fewer or smaller frames"
+    );
+    Err(Error::Format { path: path.into(), reason })
+}
+
+/// A decoded image. Sixteen bits hold every depth of PNG; eight-bit values are
+/// multiplied by 257, so that `value / 65535` equals `byte / 255` exactly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Image {
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Red, green, blue of each pixel, row by row.
+    pub(super) rgb: Vec<u16>,
+}
+
+impl Image {
+    fn is_grey(&self) -> bool {
+        self.rgb.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
+    }
+}
+
+/// Some frames of images of one size: one channel if all images are grey, otherwise three.
+///
+/// # Shapes
+/// returns: `[T, C, H, W]`, values 0 to 1
+pub(super) fn stack(images: &[Image], steps: Range<usize>) -> Tensor<f32> {
+    let (width, height) = images.first().map_or((0, 0), |image| (image.width, image.height));
+    let channels = if images.iter().all(Image::is_grey) { 1 } else { 3 };
+    let mut frames = Tensor::zeros(&[steps.len(), channels, height, width]);
+    for (index, image) in images[steps].iter().enumerate() {
+        for (channel, plane) in frames.slice_mut(index).chunks_exact_mut(width * height).enumerate() {
+            for (value, pixel) in plane.iter_mut().zip(image.rgb.chunks_exact(3)) {
+                *value = f32::from(pixel[channel]) / 65535.0;
+            }
+        }
+    }
+    frames
+}
+
+/// Frames with another number of channels: grey is repeated, RGB becomes its
+/// luma `0.299 R + 0.587 G + 0.114 B` (ITU-R BT.601).
+///
+/// # Shapes
+/// frames: `[.., C, H, W]`; returns: `[.., channels, H, W]`
+///
+/// # Errors
+/// [`Error::Data`] if there are fewer than three dimensions or C has to change
+/// otherwise than from 1 to any number or from 3 to 1.
+pub(in crate::dataset) fn with_channels(frames: Tensor<f32>, channels: usize) -> Result<Tensor<f32>> {
+    let refuse = |reason: String| Err(Error::Data { what: "channels of the frames".into(), reason });
+    let &[ref outer @ .., found, height, width] = frames.shape() else {
+        return refuse(format!("frames are [.., C, H, W], got {:?}", frames.shape()));
+    };
+    if found == channels {
+        return Ok(frames);
+    }
+    let area = height * width;
+    let shape: Vec<usize> = outer.iter().copied().chain([channels, height, width]).collect();
+    let data: Vec<f32> = match (found, channels) {
+        _ if frames.is_empty() => Vec::new(),
+        (1, _) => frames.as_slice().chunks_exact(area).flat_map(|plane| plane.repeat(channels)).collect(),
+        (3, 1) => frames.as_slice().chunks_exact(3 * area).flat_map(|rgb| luma(rgb, area)).collect(),
+        _ => return refuse(format!("{found} channels cannot become {channels}")),
+    };
+    Ok(Tensor::from_vec(&shape, data)?)
+}
+
+fn luma(rgb: &[f32], area: usize) -> impl Iterator<Item = f32> {
+    (0..area).map(move |i| 0.299 * rgb[i] + 0.587 * rgb[area + i] + 0.114 * rgb[2 * area + i])
+}

@@ -1,0 +1,185 @@
+//! Frames in files: one reader for each format, behind one meaning of axes and numbers.
+//!
+//! A [`FrameSource`] is a file, or a folder of images. Every command reads through it, and with the same configuration
+//! (`[data.frames]`, stored with a run) it gives the same values everywhere.
+
+mod array;
+mod axes;
+mod gif;
+mod hdf5;
+pub(super) mod idx;
+pub(super) mod image;
+pub(crate) mod natural_order;
+mod npy;
+mod npz;
+mod number_type;
+mod png;
+pub(super) mod radar;
+#[cfg(test)]
+mod tests;
+
+use std::ops::Range;
+use std::path::Path;
+
+use convgru_model::Tensor;
+
+pub use axes::Axes;
+pub(crate) use number_type::NumberType;
+
+use self::array::ArraySource;
+use super::{FramesConfig, gridded};
+use crate::budget::{MemoryBudget, Working};
+use crate::{Error, Result, input};
+
+/// Sequences of frames in a file or a folder of images.
+pub(super) trait FrameSource: Send + Sync {
+    /// What is there, known from headers alone.
+    fn info(&self) -> &FrameInfo;
+
+    /// Whether a sequence is read without reading those before it.
+    fn is_seekable(&self) -> bool {
+        false
+    }
+
+    /// Reads some frames of some sequences. What that takes, and the frames themselves, are counted as working memory.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if it takes more than the budget allows, [`Error::Format`] if the file is damaged, or with the place of a
+    /// number out of the range.
+    fn read(&self, sequences: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded>;
+}
+
+/// What a source holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct FrameInfo {
+    /// How many sequences, and how many frames each has.
+    pub(super) sequences: usize,
+    pub(super) steps: usize,
+    /// Channels of a frame; `None` where decoding tells, as of images, which may be grey.
+    pub(super) channels: Option<usize>,
+    /// Rows and columns of a frame.
+    pub(super) height: usize,
+    pub(super) width: usize,
+    /// How numbers are stored.
+    pub(super) number_type: NumberType,
+    /// The numbers of the values 0 and 1 where the configuration names none.
+    pub(super) natural_range: [f64; 2],
+    /// Whether pixels may be missing.
+    pub(super) may_miss: bool,
+}
+
+impl FrameInfo {
+    /// Images, of which one sequence is made. Every depth is read as 16 bits.
+    fn of_images(steps: usize, height: usize, width: usize) -> Self {
+        let number_type = NumberType::Unsigned(2);
+        Self {
+            sequences: 1,
+            steps,
+            channels: None,
+            height,
+            width,
+            number_type,
+            natural_range: number_type.natural_range(),
+            may_miss: false,
+        }
+    }
+}
+
+/// Frames that were read, with the working memory they are counted in.
+pub(super) struct Loaded {
+    /// One tensor `[T, C, H, W]` for each sequence; values 0 to 1, NaN where a pixel is missing.
+    pub(super) frames: Vec<Tensor<f32>>,
+    pub(super) working: Working,
+}
+
+/// Formats that are told by the name of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Npy,
+    Npz,
+    /// HDF5 and netCDF; which of them is seen from the first bytes.
+    Hdf5,
+    Gif,
+}
+
+impl Format {
+    fn named(path: &Path) -> Option<Self> {
+        let of = [("npy", Self::Npy), ("npz", Self::Npz), ("gif", Self::Gif)];
+        match of.into_iter().find(|(extension, _)| has_extension(path, extension)) {
+            Some((_, format)) => Some(format),
+            None => gridded::is_named(path).then_some(Self::Hdf5),
+        }
+    }
+}
+
+/// Whether a file holds frames, by its name.
+pub(super) fn is_frames(path: &Path) -> bool {
+    Format::named(path).is_some() || has_extension(path, "png")
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension))
+}
+
+/// Opens what a file or a folder of images holds, as a configuration says how it is read.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::Format`] if it holds no frames.
+pub(super) fn open(
+    path: &Path,
+    config: &FramesConfig,
+    budget: &MemoryBudget,
+) -> Result<Box<dyn FrameSource>> {
+    let array = |array| Ok(Box::new(ArraySource::new(path, array, config)?) as Box<dyn FrameSource>);
+    if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+        return Ok(Box::new(png::PngFolder::open(path, budget)?));
+    }
+    match Format::named(path) {
+        Some(Format::Npy) => array(Box::new(npy::Npy::open(path)?)),
+        Some(Format::Npz) => array(Box::new(npz::Member::open(path, &config.member)?)),
+        Some(Format::Hdf5) => array(Box::new(hdf5::Dataset::open(path, config, budget)?)),
+        Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path)?)),
+        None => Err(unknown(path)),
+    }
+}
+
+/// How many sequences a file or a folder of images holds; `None` if it is neither. Images are not looked at.
+///
+/// # Errors
+/// Those of [`open`].
+pub(super) fn sequences_in(
+    path: &Path,
+    config: &FramesConfig,
+    budget: &MemoryBudget,
+) -> Result<Option<usize>> {
+    if input::is_folder(path)? {
+        for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
+            let entry = entry.map_err(Error::io("read the data folder", path))?;
+            if has_extension(&entry.path(), "png") {
+                return Ok(Some(1));
+            }
+        }
+        return Ok(None);
+    }
+    match Format::named(path) {
+        None => Ok(None),
+        Some(Format::Gif) => Ok(Some(1)),
+        Some(_) => Ok(Some(open(path, config, budget)?.info().sequences)),
+    }
+}
+
+fn unknown(path: &Path) -> Error {
+    let found = match path.extension() {
+        _ if has_extension(path, "png") => {
+            "is a single PNG; give the folder of the frames instead".to_owned()
+        }
+        Some(extension) => format!("has the unknown extension .{}", extension.to_string_lossy()),
+        None => "is a file without an extension".to_owned(),
+    };
+    Error::Format {
+        path: path.into(),
+        reason: format!(
+            "{found} (frames are read from a .npy, .npz, HDF5 (.h5), netCDF (.nc) or .gif file or a folder of PNG images)"
+        ),
+    }
+}

@@ -1,0 +1,127 @@
+//! Rain of MeteoNet: an archive `rainfall_*.npz` whose member `data.npy` holds rain in 1/100 mm per
+//! five minutes, and the times of its frames in `rainfall_*_dates.txt` beside it.
+
+use std::path::{Path, PathBuf};
+
+use super::field::Field;
+use crate::budget::bytes_of;
+use crate::dataset::source::npz::Npz;
+use crate::dataset::timestamp::Timestamp;
+use crate::npy_header::NpyHeader;
+use crate::printable::printable;
+use crate::{Error, MemoryBudget, Result, input};
+
+/// The member with the rain.
+const MEMBER: &str = "data.npy";
+/// Times are read from files of at most so many bytes.
+const LONGEST_DATES: u64 = 1 << 26;
+/// Bytes that are kept for a frame in lists of events and splits, besides the name of its file.
+const FRAME_BYTES: usize = 512;
+/// mm/h of a number: 1/100 mm in 1/12 hour.
+const RATE_OF_ONE: f32 = 0.12;
+
+/// How the name of a file of times ends, after that of its file of rain.
+const DATES: &str = "_dates.txt";
+
+/// One file of rain.
+pub(in crate::dataset) struct RainFile;
+
+impl RainFile {
+    /// The times of the frames of a file.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the times are missing, or are not as many as frames.
+    pub(in crate::dataset) fn times(file: &Path, budget: &MemoryBudget) -> Result<Vec<Timestamp>> {
+        let dates = dates_file(file);
+        let length =
+            std::fs::metadata(&dates).map_err(Error::io("find the times of the rain in", &dates))?.len();
+        if length > LONGEST_DATES {
+            let reason = format!("has {length} bytes, more than the {LONGEST_DATES} that times may have");
+            return Err(Error::Format { path: dates, reason });
+        }
+        let _text = budget.work(&dates, length)?;
+        let text = input::text(&dates)?;
+        let times = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+        let each = (FRAME_BYTES + 3 * file.as_os_str().len()) as u64;
+        let lines = text.bytes().filter(|&byte| byte == b'\n').count() as u64 + 1;
+        let kept = budget.keep(&dates, lines.saturating_mul(each))?;
+        let times: Vec<Timestamp> = times
+            .map(|(at, line)| {
+                Timestamp::in_text(line).ok_or_else(|| Error::Format {
+                    path: dates.clone(),
+                    reason: format!("has no time such as 2016-08-28 10:00 in line {}", at + 1),
+                })
+            })
+            .collect::<Result<_>>()?;
+        if let Some(at) = times.windows(2).position(|two| two[0] >= two[1]) {
+            let reason = format!("has {} after {}; times must ascend", times[at + 1], times[at]);
+            return Err(Error::Format { path: dates, reason });
+        }
+        let [frames, ..] = shape(file, &Npz::open(file)?.header(MEMBER)?)?;
+        if frames != times.len() {
+            let reason = format!("has {} times, but {} has {frames} frames", times.len(), printable(file));
+            return Err(Error::Format { path: dates, reason });
+        }
+        kept.stay();
+        Ok(times)
+    }
+
+    /// Some frames of a file, in ascending order, as rain rates.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged, after what comes before the damage was visited.
+    pub(in crate::dataset) fn read(
+        file: &Path,
+        indices: &[usize],
+        budget: &MemoryBudget,
+        visit: &mut dyn FnMut(Field) -> Result<()>,
+    ) -> Result<()> {
+        let archive = Npz::open(file)?;
+        let header = archive.header(MEMBER)?;
+        let [frames, height, width] = shape(file, &header)?;
+        // A frame as it is stored, its rain rates, and the means of some of them.
+        let number = header.element.bytes() + 2 * size_of::<f32>();
+        let _working = budget.work(file, bytes_of(number, &[height, width]))?;
+        let (mut visited, mut outcome) = (0, Ok(()));
+        archive.frames(MEMBER, height * width, indices.iter().copied(), &mut |values| {
+            visited += 1;
+            if outcome.is_err() {
+                return;
+            }
+            let mut rates = Vec::with_capacity(height * width);
+            rates.extend(values.map(|value| if value < 0.0 { f32::NAN } else { value as f32 * RATE_OF_ONE }));
+            outcome = visit(Field { height, width, rates });
+        })?;
+        outcome?;
+        if visited < indices.len() {
+            let reason = format!("has {frames} frames, fewer than its times");
+            return Err(Error::Format { path: file.into(), reason });
+        }
+        Ok(())
+    }
+}
+
+/// `rainfall_X.npz` has its times in `rainfall_X_dates.txt`.
+fn dates_file(file: &Path) -> PathBuf {
+    let mut name = file.file_stem().unwrap_or_default().to_os_string();
+    name.push(DATES);
+    file.with_file_name(name)
+}
+
+/// Whether a file has the name of the times of a file of rain.
+pub(in crate::dataset) fn is_dates(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(DATES).is_some_and(|rain| rain.to_ascii_lowercase().starts_with("rainfall_"))
+}
+
+fn shape(file: &Path, header: &NpyHeader) -> Result<[usize; 3]> {
+    match header.shape[..] {
+        [frames, height, width] if !header.fortran_order && height > 0 && width > 0 => {
+            Ok([frames, height, width])
+        }
+        _ => Err(Error::Format {
+            path: file.into(),
+            reason: format!("{MEMBER} has shape {:?}, but [T, H, W] in C order is needed", header.shape),
+        }),
+    }
+}
