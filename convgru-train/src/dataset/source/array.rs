@@ -17,8 +17,8 @@ const LARGEST_BLOCK: usize = 1 << 16;
 /// How far rounding may carry a value out of 0 to 1; it is clamped then.
 const TOLERANCE: f64 = 1e-6;
 
-/// Gets the numbers of a block in the order of the file.
-pub(super) type VisitBlock<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = f64>);
+/// Gets the numbers of a block in the order of the file; an error ends the reading.
+pub(super) type VisitBlock<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = f64>) -> Result<()>;
 
 /// Numbers in a file, read block by block.
 pub(super) trait Array: Send + Sync {
@@ -53,7 +53,7 @@ pub(super) trait Array: Send + Sync {
     /// after the first `leading` stored ones span; blocks are counted over those.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] if the file is damaged; blocks before the damage have been visited.
+    /// [`Error::Io`] or [`Error::Format`] if the file is damaged, after the blocks before the damage were visited; those of `visit`.
     fn visit(
         &self,
         leading: usize,
@@ -183,22 +183,17 @@ impl ArraySource {
         )?;
         let places = self.places(&sequences, &steps);
         let outer = &places[..self.leading];
-        let (mut blocks, mut outcome) = (Blocks::new(outer), Ok(()));
-        let mut values = vec![0.0; size];
+        let mut blocks = Blocks::new(outer);
+        let mut values: Vec<f32> = input::zeros(size).map_err(Error::io("read", &self.path))?;
         self.array.visit(self.leading, &mut Blocks::new(outer).map(|(block, _)| block), &mut |numbers| {
-            let Some((_, place)) = blocks.next().filter(|_| outcome.is_ok()) else { return };
+            let Some((_, place)) = blocks.next() else { return Ok(()) };
             let (sequence, step) =
                 (sequences.start + place / size / steps.len(), steps.start + place / size % steps.len());
-            outcome = values
-                .iter_mut()
-                .zip(numbers)
-                .try_for_each(|(value, number)| {
-                    *value = self.value(number).ok_or_else(|| self.out_of_range(number, sequence, step))?;
-                    Ok(())
-                })
-                .and_then(|()| visit(self.frame(sequence, step, &values)));
-        })?;
-        outcome
+            for (value, number) in values.iter_mut().zip(numbers) {
+                *value = self.value(number).ok_or_else(|| self.out_of_range(number, sequence, step))?;
+            }
+            visit(self.frame(sequence, step, &values))
+        })
     }
 
     /// Numbers of a frame lie in many blocks: all frames are put in order before the first is given.
@@ -211,25 +206,19 @@ impl ArraySource {
         let _working = self.budget.work(&self.path, taken)?;
         let places = self.places(&sequences, &steps);
         let (outer, inner) = places.split_at(self.leading);
-        let (offsets, mut blocks, mut wrong) = (offsets(inner), Blocks::new(outer), None);
+        let (offsets, mut blocks) = (offsets(inner), Blocks::new(outer));
         let mut values: Vec<f32> =
             input::zeros(sequences.len() * long).map_err(Error::io("read", &self.path))?;
         self.array.visit(self.leading, &mut Blocks::new(outer).map(|(block, _)| block), &mut |numbers| {
-            let Some((_, begin)) = blocks.next() else { return };
+            let Some((_, begin)) = blocks.next() else { return Ok(()) };
             for (number, &offset) in numbers.zip(&offsets).filter(|(_, offset)| **offset != UNWANTED) {
-                match self.value(number) {
-                    Some(value) => values[begin + offset] = value,
-                    None => wrong = wrong.or(Some((number, begin + offset))),
-                }
+                let at = begin + offset;
+                let place = || (sequences.start + at / long, steps.start + at % long / size);
+                values[at] =
+                    self.value(number).ok_or_else(|| self.out_of_range(number, place().0, place().1))?;
             }
+            Ok(())
         })?;
-        if let Some((number, at)) = wrong {
-            return Err(self.out_of_range(
-                number,
-                sequences.start + at / long,
-                steps.start + at % long / size,
-            ));
-        }
         for (at, values) in values.chunks_exact(size).enumerate() {
             visit(self.frame(sequences.start + at / steps.len(), steps.start + at % steps.len(), values))?;
         }

@@ -64,7 +64,7 @@ impl Array for Dataset {
         visit: VisitBlock<'_>,
     ) -> Result<()> {
         self.variable.frames(leading, wanted, &mut |stored| {
-            visit(&mut stored.map(|number| self.packing.unpacked(number)));
+            visit(&mut stored.map(|number| self.packing.unpacked(number)))
         })
     }
 }

@@ -70,7 +70,7 @@ impl Array for Npy {
             file.seek_relative(((index - next) * bytes.len()) as i64).map_err(io)?;
             file.read_exact(&mut bytes).map_err(io)?;
             next = index + 1;
-            visit(&mut element.numbers(&bytes));
+            visit(&mut element.numbers(&bytes))?;
         }
         Ok(())
     }

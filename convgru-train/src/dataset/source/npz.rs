@@ -178,7 +178,7 @@ impl Npz {
                     })?;
                     at += 1;
                 }
-                visit(&mut element.numbers(&bytes));
+                visit(&mut element.numbers(&bytes))?;
             }
             Ok(())
         })

@@ -93,17 +93,13 @@ impl RainFile {
         // A frame as it is stored, its rain rates, the means of some of them, and their values.
         let number = header.element.bytes() + 3 * size_of::<f32>();
         let _working = budget.work(file, bytes_of(number, &[height, width]))?;
-        let (mut visited, mut outcome) = (0, Ok(()));
+        let mut visited = 0;
         archive.frames(MEMBER, height * width, steps.clone(), &mut |values| {
             visited += 1;
-            if outcome.is_err() {
-                return;
-            }
             let mut rates = Vec::with_capacity(height * width);
             rates.extend(values.map(|value| if value < 0.0 { f32::NAN } else { value as f32 * RATE_OF_ONE }));
-            outcome = visit(Field { height, width, rates });
+            visit(Field { height, width, rates })
         })?;
-        outcome?;
         if visited < steps.len() {
             let reason = format!("has {frames} frames, fewer than its times");
             return Err(Error::Format { path: file.into(), reason });
