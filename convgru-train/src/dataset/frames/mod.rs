@@ -7,6 +7,7 @@ mod split_files;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ use self::on_disk::OnDisk;
 use self::split_files::SplitFiles;
 use super::config::DataConfig;
 use super::source::image::with_channels;
-use super::source::{self, FrameSource, Loaded};
+use super::source::{self, Frame, FrameInfo, FrameSource};
 use super::windows::{Clip, Codebook, Pixels, SampleFilter, Selection, WindowDataset, WindowSource};
 use super::{SequenceDataset, Split};
 use crate::budget::{MemoryBudget, bytes_of};
@@ -133,7 +134,7 @@ impl Reader<'_> {
                 read[0].name
             )));
         }
-        let has_missing = read.iter().any(|read| is_missing_any(&read.frames));
+        let has_missing = read.iter().any(|read| is_missing_any(read.frames.as_slice()));
         let codebook = Codebook::of_codes(8, |code| f32::from(code) / 255.0);
         let source =
             WindowSource::new(clips(read), codebook, data.steps(), [shape[1], shape[2]], config.stride);
@@ -159,8 +160,8 @@ impl Reader<'_> {
     }
 }
 
-fn is_missing_any(frames: &Tensor<f32>) -> bool {
-    frames.as_slice().iter().any(|value| value.is_nan())
+fn is_missing_any(values: &[f32]) -> bool {
+    values.iter().any(|value| value.is_nan())
 }
 
 /// The sequences with one number of channels, the largest there is where it is 0.
@@ -220,21 +221,40 @@ fn read(
     budget: &MemoryBudget,
 ) -> Result<Vec<Read>> {
     let stem = printable_name(path.file_stem().unwrap_or_default());
-    let steps = places(source.info().steps, time);
-    let numbered = source.info().sequences > 1;
-    let Loaded { frames, working } = source.read(sequences.clone(), steps, budget)?;
-    let each = |frames: &Tensor<f32>| {
-        kept_bytes(frames, config).saturating_add((SEQUENCE_BYTES + stem.len()) as u64)
-    };
-    let kept = budget.keep(path, frames.iter().map(each).fold(0, u64::saturating_add))?;
-    let mut read = Vec::with_capacity(frames.len());
-    for (number, frames) in sequences.zip(frames) {
-        let name = if numbered { format!("{stem} {number}") } else { stem.clone() };
-        read.push(Read { name, frames: resized(frames, config)? });
-    }
+    let info = source.info()?;
+    let mut kept = budget.keep(path, 0)?;
+    let count = sequences.len();
+    let frames = gathered(source, sequences.clone(), places(info.steps, time), config, &mut |bytes| {
+        kept.more(path, bytes.saturating_add(bytes_of(SEQUENCE_BYTES + stem.len(), &[count])))
+    })?;
     kept.stay();
-    drop(working);
-    Ok(read)
+    let name = |number| if info.sequences > 1 { format!("{stem} {number}") } else { stem.clone() };
+    Ok(sequences.zip(frames).map(|(number, frames)| Read { name: name(number), frames }).collect())
+}
+
+/// Frames of sequences, a tensor `[T, C, H, W]` for each, in the size that is asked for. `keep` is asked for the bytes of all before
+/// they are taken. None where there are no frames.
+fn gathered(
+    source: &dyn FrameSource,
+    sequences: Range<usize>,
+    steps: Range<usize>,
+    config: &FramesConfig,
+    keep: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Vec<Tensor<f32>>> {
+    let mut values: Vec<Vec<f32>> = Vec::new();
+    let mut shape = [steps.len(), 0, 0, 0];
+    source.visit(sequences.clone(), steps.clone(), &mut |frame| {
+        let (frame_shape, pixels) = resized(&frame, config);
+        if values.is_empty() {
+            let [channels, height, width] = frame_shape;
+            shape = [steps.len(), channels, height, width];
+            keep(bytes_of(size_of::<f32>(), &[sequences.len(), steps.len(), pixels.len()]))?;
+            values = sequences.clone().map(|_| Vec::with_capacity(steps.len() * pixels.len())).collect();
+        }
+        values[frame.sequence - sequences.start].extend_from_slice(&pixels);
+        Ok(())
+    })?;
+    values.into_iter().map(|values| Ok(Tensor::from_vec(&shape, values)?)).collect()
 }
 
 /// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them.
@@ -268,7 +288,7 @@ pub fn read_frames(
 ) -> Result<Tensor<f32>> {
     let path = path.as_ref();
     let source = source::open(path, config, budget)?;
-    let (sequences, steps) = (source.info().sequences, source.info().steps);
+    let FrameInfo { sequences, steps, .. } = source.info()?;
     if sequences != 1 {
         let reason = format!(
             "holds {sequences} sequences of {steps} frame{} where one sequence is needed; save the one you mean, or, if its axes are \
@@ -282,27 +302,19 @@ pub fn read_frames(
     Ok(read.swap_remove(0).frames)
 }
 
-/// The bytes of a sequence `[T, C, H, W]` once it is resized.
-fn kept_bytes(frames: &Tensor<f32>, config: &FramesConfig) -> u64 {
-    let [steps, channels, height, width] = [0, 1, 2, 3].map(|axis| frames.shape()[axis]);
-    let [height, width] = if config.resize == [0, 0] { [height, width] } else { config.resize };
-    bytes_of(size_of::<f32>(), &[steps, channels, height, width])
-}
-
 /// The frames between two shares of the time.
 fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
     let place = |share: f64| ((share * steps as f64).round() as usize).min(steps);
     place(time.start)..place(time.end)
 }
 
-fn resized(frames: Tensor<f32>, config: &FramesConfig) -> Result<Tensor<f32>> {
-    let [steps, channels, height, width] = [0, 1, 2, 3].map(|axis| frames.shape()[axis]);
+/// A frame in the size that is asked for, with its shape.
+fn resized<'a>(frame: &Frame<'a>, config: &FramesConfig) -> ([usize; 3], Cow<'a, [f32]>) {
+    let [channels, height, width] = frame.shape;
     if config.resize == [0, 0] || config.resize == [height, width] {
-        return Ok(frames);
+        return (frame.shape, Cow::Borrowed(frame.values));
     }
-    let mut made = Vec::with_capacity(steps * channels * config.resize[0] * config.resize[1]);
-    for plane in frames.as_slice().chunks_exact(height * width) {
-        made.extend(resize::resized(plane, [height, width], config.resize));
-    }
-    Ok(Tensor::from_vec(&[steps, channels, config.resize[0], config.resize[1]], made)?)
+    let planes = frame.values.chunks_exact(height * width);
+    let resized = planes.flat_map(|plane| resize::resized(plane, [height, width], config.resize)).collect();
+    ([channels, config.resize[0], config.resize[1]], Cow::Owned(resized))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use convgru_model::Tensor;
 use rayon::prelude::*;
 
-use super::{FramesConfig, Reader, is_missing_any, resized};
+use super::{FramesConfig, Reader, gathered, is_missing_any};
 use crate::budget::MemoryBudget;
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::image::with_channels;
@@ -20,6 +20,7 @@ pub(super) struct OnDisk {
     source: Box<dyn FrameSource>,
     config: FramesConfig,
     budget: MemoryBudget,
+    sequences: usize,
     /// Windows of a sequence.
     windows: usize,
     steps: usize,
@@ -33,7 +34,7 @@ impl OnDisk {
     /// # Errors
     /// [`Error::Data`] if sequences are too short, and those of reading.
     pub(super) fn new(reader: &Reader<'_>, source: Box<dyn FrameSource>) -> Result<Self> {
-        let info = source.info();
+        let info = source.info()?;
         reader.expect_long_enough(info.steps, "the data")?;
         let steps = reader.data.steps();
         let mut made = Self {
@@ -44,31 +45,35 @@ impl OnDisk {
             windows: (info.steps - steps) / reader.config.stride + 1,
             steps,
             frame_shape: [0; 3],
+            sequences: info.sequences,
             has_missing: false,
             source,
         };
         let shape = made.frames(0)?.shape().to_vec();
         made.frame_shape = [shape[1], shape[2], shape[3]];
-        if made.source.info().may_miss {
-            let sequences = made.source.info().sequences;
-            let missing =
-                |sequence: usize| Ok(is_missing_any(&made.read(sequence, 0..made.source.info().steps)?));
-            let missing: Vec<bool> = (0..sequences).into_par_iter().map(missing).collect::<Result<_>>()?;
+        if info.may_miss {
+            let missing = |sequence: usize| {
+                let mut missing = false;
+                made.source.visit(sequence..sequence + 1, 0..info.steps, &mut |frame| {
+                    missing |= is_missing_any(frame.values);
+                    Ok(())
+                })?;
+                Ok(missing)
+            };
+            let missing = (0..info.sequences).into_par_iter().map(missing).collect::<Result<Vec<bool>>>()?;
             made.has_missing = missing.contains(&true);
         }
         Ok(made)
     }
 
-    /// The frames of a window.
+    /// The frames of a window, in the size and with the channels that are asked for.
     fn frames(&self, index: usize) -> Result<Tensor<f32>> {
-        let first = index % self.windows * self.config.stride;
-        self.read(index / self.windows, first..first + self.steps)
-    }
-
-    /// Frames of a sequence, in the size and with the channels that are asked for.
-    fn read(&self, sequence: usize, steps: std::ops::Range<usize>) -> Result<Tensor<f32>> {
-        let mut loaded = self.source.read(sequence..sequence + 1, steps, &self.budget)?;
-        let frames = resized(loaded.frames.swap_remove(0), &self.config)?;
+        let (sequence, first) = (index / self.windows, index % self.windows * self.config.stride);
+        let mut within_budget = |bytes| self.budget.keep(&self.path, bytes).map(drop);
+        let steps = first..first + self.steps;
+        let mut frames =
+            gathered(self.source.as_ref(), sequence..sequence + 1, steps, &self.config, &mut within_budget)?;
+        let frames = frames.swap_remove(0);
         let channels = if self.config.channels == 0 { frames.shape()[1] } else { self.config.channels };
         with_channels(frames, channels).map_err(|error| Error::Format {
             path: self.path.clone(),
@@ -83,7 +88,7 @@ impl SequenceDataset for OnDisk {
     }
 
     fn len(&self) -> usize {
-        self.source.info().sequences * self.windows
+        self.sequences * self.windows
     }
 
     fn frame_shape(&self) -> [usize; 3] {

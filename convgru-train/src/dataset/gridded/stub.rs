@@ -86,7 +86,7 @@ impl Variable {
         &self,
         _leading: usize,
         _wanted: impl Iterator<Item = usize>,
-        _visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>),
+        _visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>) -> Result<()>,
     ) -> Result<()> {
         match self.0 {}
     }

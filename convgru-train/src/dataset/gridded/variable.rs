@@ -144,12 +144,12 @@ impl Variable {
     /// over the first ones, in ascending order of `wanted`.
     ///
     /// # Errors
-    /// [`Error::Format`] if the file is damaged.
+    /// [`Error::Format`] if the file is damaged; those of `visit`.
     pub(in crate::dataset) fn frames(
         &self,
         leading: usize,
         wanted: impl Iterator<Item = usize>,
-        visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>),
+        visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>) -> Result<()>,
     ) -> Result<()> {
         let (outer, frame) = self.shape.split_at(leading.min(self.shape.len()));
         let size: usize = frame.iter().product();
@@ -176,7 +176,7 @@ impl Variable {
             ranges.extend(frame.iter().map(|&axis| (0, axis)));
             let numbers = self.slice(ranges)?;
             for numbers in numbers.chunks_exact(size.max(1)) {
-                visit(Box::new(numbers.iter().copied()));
+                visit(Box::new(numbers.iter().copied()))?;
             }
         }
         Ok(())

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use super::RadarConfig;
 use super::events::{Recorded, Run, cut};
-use super::files::Format;
 use super::split::Part;
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::config::OnCorrupt;
-use crate::dataset::source::radar::field::Encoder;
-use crate::dataset::windows::{Clip, Pixels, TimeAxis};
+use crate::dataset::source::FrameSource;
+use crate::dataset::source::radar::{Format, RadarFile};
+use crate::dataset::windows::{Clip, Pixels, TimeAxis, encode};
 use crate::printable::printable_name;
 use crate::{Error, Result};
 
@@ -69,10 +69,9 @@ impl Decoder<'_> {
 
     /// The frames of a run that can be read. Of a file that is damaged these are the frames before the damage.
     fn run(&self, run: &Run, skipped: &mut Vec<Error>) -> Result<Vec<Kept>> {
-        let encoder = Encoder::new(self.config);
         let of_one_file = run.0.chunk_by(|a, b| a.file == b.file).collect::<Vec<_>>();
         let outcomes: Vec<(Vec<Kept>, Result<()>)> =
-            of_one_file.into_par_iter().map(|frames| self.file(frames, &encoder)).collect();
+            of_one_file.into_par_iter().map(|frames| self.file(frames)).collect();
         let mut kept = Vec::new();
         for (frames, outcome) in outcomes {
             kept.extend(frames);
@@ -82,15 +81,18 @@ impl Decoder<'_> {
     }
 
     /// Frames of one file, and what ended them.
-    fn file(&self, frames: &[Recorded], encoder: &Encoder) -> (Vec<Kept>, Result<()>) {
+    fn file(&self, frames: &[Recorded]) -> (Vec<Kept>, Result<()>) {
+        let Self { config, budget, format, .. } = *self;
         let file = &frames[0].file;
-        let indices: Vec<usize> = frames.iter().map(|frame| frame.index).collect();
+        let source = RadarFile { path: file, format, config, budget };
+        // Frames of a file follow each other in it as they do in time.
+        let first = frames[0].index;
         let mut kept = Vec::new();
-        let outcome = self.format.read(file, &indices, self.config, self.budget, &mut |field| {
-            let field = field.coarser(self.config.downsample);
-            self.budget.keep(file, bytes_of(size_of::<u16>(), &[field.rates.len()]))?.stay();
-            let (frame, codes) = (frames[kept.len()].clone(), encoder.codes(&field));
-            kept.push(Kept { frame, height: field.height, width: field.width, codes });
+        let outcome = source.visit(0..1, first..first + frames.len(), &mut |read| {
+            budget.keep(file, bytes_of(size_of::<u16>(), &[read.values.len()]))?.stay();
+            let codes = read.values.iter().map(|&value| encode(f64::from(value))).collect();
+            let [_, height, width] = read.shape;
+            kept.push(Kept { frame: frames[read.step - first].clone(), height, width, codes });
             Ok(())
         });
         let lost = frames.len() - kept.len();

@@ -1,4 +1,4 @@
-//! The radar files of a folder: which there are, when their frames were seen, and reading one.
+//! The radar files of a folder: which there are, and when their frames were seen.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,108 +7,16 @@ use rayon::prelude::*;
 
 use super::RadarConfig;
 use super::events::{Recorded, Series};
+use crate::dataset::OnCorrupt;
 use crate::dataset::folder::each_file;
-use crate::dataset::source::radar::composite::{self, Model};
-use crate::dataset::source::radar::field::Field;
-use crate::dataset::source::radar::meteonet::RainFile;
-use crate::dataset::source::radar::pgm::{self, Pgm};
-use crate::dataset::timestamp::Timestamp;
-use crate::dataset::{OnCorrupt, gridded};
+use crate::dataset::source::FrameSource;
+use crate::dataset::source::radar::composite;
+use crate::dataset::source::radar::{Format, RadarFile, is_candidate};
 use crate::printable::{printable, printable_name};
 use crate::{Error, MemoryBudget, Result};
 
 /// Bytes that are kept for a file, besides its name: its frame, in lists of files, events and splits, and why it is left out.
 const FILE_BYTES: usize = 1536;
-
-/// What radar files are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Format {
-    /// Composites of the Finnish Meteorological Institute, `*.pgm` and `*.pgm.gz`.
-    FmiPgm,
-    /// Rain of MeteoNet, `rainfall_*.npz` with `*_dates.txt` beside it.
-    MeteoNet,
-    /// Composites in HDF5.
-    Hdf5(Model),
-}
-
-/// Whether a file holds radar images: by its name, or if that is one of HDF5, by what lies in it.
-pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
-    Ok(Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path, budget)?)
-}
-
-/// Whether a file may be a composite in HDF5. Those of netCDF are not called so.
-fn is_candidate(path: &Path) -> bool {
-    let netcdf = ["nc", "nc4"];
-    let extension = path.extension().unwrap_or_default();
-    gridded::is_named(path) && !netcdf.iter().any(|one| extension.eq_ignore_ascii_case(one))
-}
-
-impl Format {
-    /// The format that the name of a file announces.
-    fn named(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_str()?.to_ascii_lowercase();
-        if name.ends_with(".pgm") || name.ends_with(".pgm.gz") {
-            Some(Self::FmiPgm)
-        } else if name.starts_with("rainfall_") && name.ends_with(".npz") {
-            Some(Self::MeteoNet)
-        } else {
-            None
-        }
-    }
-
-    /// What it is called in reports.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::FmiPgm => "FMI composites",
-            Self::MeteoNet => "MeteoNet rain",
-            Self::Hdf5(Model::Odim) => "ODIM composites",
-            Self::Hdf5(Model::Knmi) => "KNMI composites",
-        }
-    }
-
-    /// Reads frames of one file, in the order asked for, and gives each to `visit` while the memory it takes is counted.
-    ///
-    /// # Errors
-    /// Those of the file, after the frames before it were visited, and those of `visit`.
-    pub(super) fn read(
-        self,
-        file: &Path,
-        indices: &[usize],
-        config: &RadarConfig,
-        budget: &MemoryBudget,
-        visit: &mut dyn FnMut(Field) -> Result<()>,
-    ) -> Result<()> {
-        match self {
-            Self::FmiPgm => {
-                let (image, _working) = Pgm::read(file, budget)?;
-                let field = fmi_field(image, config);
-                indices.iter().try_for_each(|_| visit(field.clone()))
-            }
-            Self::MeteoNet => RainFile::read(file, indices, budget, visit),
-            Self::Hdf5(model) => {
-                let (field, _working) = composite::field(file, model, config, budget)?;
-                indices.iter().try_for_each(|_| visit(field.clone()))
-            }
-        }
-    }
-}
-
-/// Rain rates of an image of the Finnish Meteorological Institute: `dBZ = (v - 64) / 2`,
-/// 0 for no echo, 255 outside of what radars reach.
-fn fmi_field(image: Pgm, config: &RadarConfig) -> Field {
-    let Pgm { height, width, pixels } = image;
-    let relation = config.reflectivity();
-    let rates: Vec<f32> = (0..=255u8)
-        .map(|level| match level {
-            0 => 0.0,
-            255 => f32::NAN,
-            _ => relation.rate((f64::from(level) - 64.0) / 2.0) as f32,
-        })
-        .collect();
-    let mut field = Vec::with_capacity(pixels.len());
-    field.extend(pixels.into_iter().map(|level| rates[usize::from(level)]));
-    Field { height, width, rates: field }
-}
 
 /// The series of a folder, all of one format. Files that cannot be opened, or say nowhere when they were seen, end it or are
 /// gathered in `left_out`.
@@ -117,6 +25,7 @@ fn fmi_field(image: Pgm, config: &RadarConfig) -> Field {
 /// [`Error::Data`] if there are none, or several formats; [`Error::Format`] for such a file, or if there is no other.
 pub(super) fn find(
     folder: &Path,
+    config: &RadarConfig,
     on_corrupt: OnCorrupt,
     budget: &MemoryBudget,
     left_out: &mut Vec<Error>,
@@ -176,11 +85,13 @@ pub(super) fn find(
         )));
     };
     let series = match format {
-        Format::FmiPgm => by_folder(folder, on_corrupt.kept(images(files), left_out)?),
+        Format::FmiPgm => {
+            by_folder(folder, on_corrupt.kept(images(format, files, config, budget), left_out)?)
+        }
         Format::Hdf5(_) => by_folder(folder, composites.remove(&format).unwrap_or_default()),
         Format::MeteoNet => {
             let series = |file: &PathBuf| {
-                let times = RainFile::times(file, budget)?.into_iter().enumerate();
+                let times = RadarFile { path: file, format, config, budget }.times()?.into_iter().enumerate();
                 let frames = times.map(|(index, time)| Recorded { file: file.clone(), index, time });
                 Ok(Series { folder: folder_name(folder, file), frames: frames.collect() })
             };
@@ -193,25 +104,18 @@ pub(super) fn find(
     Ok((format, series))
 }
 
-/// The times of images.
-fn images(files: Vec<PathBuf>) -> Vec<Result<Recorded>> {
-    files
-        .into_par_iter()
-        .map(|file| {
-            let name = file.file_name().unwrap_or_default().to_string_lossy();
-            let time = match Timestamp::in_text(&name) {
-                Some(time) => Some(time),
-                None => pgm::observed(&file)?,
-            };
-            let time = time.ok_or_else(|| Error::Format {
-                path: file.clone(),
-                reason: "says nowhere when it was seen; its name (201609281445...) or a line `# obstime 201609281445` \
-                         in it must"
-                    .into(),
-            })?;
-            Ok(Recorded { file, index: 0, time })
-        })
-        .collect()
+/// The times of images, one in each file.
+fn images(
+    format: Format,
+    files: Vec<PathBuf>,
+    config: &RadarConfig,
+    budget: &MemoryBudget,
+) -> Vec<Result<Recorded>> {
+    let recorded = |file: PathBuf| {
+        let times = RadarFile { path: &file, format, config, budget }.times()?;
+        Ok(times.into_iter().map(|time| Recorded { file: file.clone(), index: 0, time }).next())
+    };
+    files.into_par_iter().map(recorded).filter_map(Result::transpose).collect()
 }
 
 /// A series for each folder of frames.

@@ -14,9 +14,9 @@ pub use config::{Events, RadarConfig, RadarScale};
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
-use self::files::Format;
 use self::split::{Part, Parts};
 use super::config::DataConfig;
+use super::source::radar::Format;
 use super::windows::{
     Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
 };
@@ -26,7 +26,7 @@ use crate::{Error, MemoryBudget, Result};
 
 /// Whether a file is of a format that is read here.
 pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
-    files::is_radar(path, budget)
+    super::source::radar::is_radar(path, budget)
 }
 
 /// Whether a file holds the times of radar files.
@@ -92,7 +92,7 @@ impl<'a> Found<'a> {
     fn new(data: &DataConfig, config: &'a RadarConfig, folder: &'a Path) -> Result<Self> {
         let mut left_out = Vec::new();
         let budget = data.budget();
-        let (format, series) = files::find(folder, data.on_corrupt, &budget, &mut left_out)?;
+        let (format, series) = files::find(folder, config, data.on_corrupt, &budget, &mut left_out)?;
         let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
         Ok(Self { config, folder, format, timeline, budget, left_out })
     }

@@ -3,26 +3,22 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use convgru_model::Tensor;
-
 use super::axes::Axis;
 use super::number_type::NumberType;
-use super::{FrameInfo, FrameSource, Loaded};
+use super::{Frame, FrameInfo, FrameSource, Visit};
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::FramesConfig;
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// No frame may have more numbers.
 const LARGEST_FRAME: usize = 1 << 27;
-/// Bytes that are kept for a sequence while it is read, besides its numbers.
-const SEQUENCE_BYTES: usize = 64;
 /// Numbers of a block that is put in order, where frames do not lie in one piece.
 const LARGEST_BLOCK: usize = 1 << 16;
 /// How far rounding may carry a value out of 0 to 1; it is clamped then.
 const TOLERANCE: f64 = 1e-6;
 
-/// Gets the numbers of a block in the order of the file.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = f64>);
+/// Gets the numbers of a block in the order of the file; an error ends the reading.
+pub(super) type VisitBlock<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = f64>) -> Result<()>;
 
 /// Numbers in a file, read block by block.
 pub(super) trait Array: Send + Sync {
@@ -57,13 +53,19 @@ pub(super) trait Array: Send + Sync {
     /// after the first `leading` stored ones span; blocks are counted over those.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Format`] if the file is damaged; blocks before the damage have been visited.
-    fn visit(&self, leading: usize, wanted: &mut dyn Iterator<Item = usize>, visit: Visit<'_>) -> Result<()>;
+    /// [`Error::Io`] or [`Error::Format`] if the file is damaged, after the blocks before the damage were visited; those of `visit`.
+    fn visit(
+        &self,
+        leading: usize,
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()>;
 }
 
 /// Sequences of frames in an array.
 pub(super) struct ArraySource {
     path: PathBuf,
+    budget: MemoryBudget,
     array: Box<dyn Array>,
     /// What the stored axes are, and their lengths.
     axes: Vec<(Axis, usize)>,
@@ -79,7 +81,12 @@ impl ArraySource {
     ///
     /// # Errors
     /// [`Error::Format`] with the shape if it does not hold frames.
-    pub(super) fn new(path: &Path, array: Box<dyn Array>, config: &FramesConfig) -> Result<Self> {
+    pub(super) fn new(
+        path: &Path,
+        array: Box<dyn Array>,
+        config: &FramesConfig,
+        budget: &MemoryBudget,
+    ) -> Result<Self> {
         let refuse = |reason| Error::Format { path: path.into(), reason };
         let mut shape = array.stored_shape();
         if array.is_column_major() {
@@ -110,7 +117,8 @@ impl ArraySource {
             axes.reverse();
         }
         let range = config.explicit_range().unwrap_or(info.natural_range);
-        Ok(Self { path: path.into(), array, leading: leading(&axes), axes, range, info })
+        let (path, budget) = (path.into(), budget.clone());
+        Ok(Self { path, budget, array, leading: leading(&axes), axes, range, info })
     }
 
     /// The numbers of a frame.
@@ -156,71 +164,83 @@ impl ArraySource {
         }
     }
 
-    fn working(&self, sequences: usize, steps: usize) -> u64 {
-        let numbers = bytes_of(size_of::<f32>(), &[sequences, steps]).saturating_mul(self.size() as u64);
-        let records = bytes_of(SEQUENCE_BYTES, &[sequences]);
-        let block: Vec<usize> = self.axes[self.leading..].iter().map(|(_, length)| *length).collect();
-        let table = if self.is_in_order() { 0 } else { bytes_of(size_of::<usize>(), &block) };
-        [records, table, self.array.working(self.leading)]
-            .iter()
-            .fold(numbers, |sum, own| sum.saturating_add(*own))
-    }
-
     /// Whether each block is a frame as it is wanted.
     fn is_in_order(&self) -> bool {
         is_frame(&self.axes[self.leading..])
     }
+
+    fn frame<'a>(&self, sequence: usize, step: usize, values: &'a [f32]) -> Frame<'a> {
+        let shape = [self.info.channels.unwrap_or(1), self.info.height, self.info.width];
+        Frame { sequence, step, shape, values }
+    }
+
+    /// The blocks are frames: each is given as it is read.
+    fn visit_in_order(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
+        let size = self.size();
+        let _working = self.budget.work(
+            &self.path,
+            bytes_of(size_of::<f32>(), &[size]).saturating_add(self.array.working(self.leading)),
+        )?;
+        let places = self.places(&sequences, &steps);
+        let outer = &places[..self.leading];
+        let mut blocks = Blocks::new(outer);
+        let mut values: Vec<f32> = input::zeros(size).map_err(Error::io("read", &self.path))?;
+        self.array.visit(self.leading, &mut Blocks::new(outer).map(|(block, _)| block), &mut |numbers| {
+            let Some((_, place)) = blocks.next() else { return Ok(()) };
+            let (sequence, step) =
+                (sequences.start + place / size / steps.len(), steps.start + place / size % steps.len());
+            for (value, number) in values.iter_mut().zip(numbers) {
+                *value = self.value(number).ok_or_else(|| self.out_of_range(number, sequence, step))?;
+            }
+            visit(self.frame(sequence, step, &values))
+        })
+    }
+
+    /// Numbers of a frame lie in many blocks: all frames are put in order before the first is given.
+    fn visit_scattered(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
+        let (size, long) = (self.size(), steps.len() * self.size());
+        let block: Vec<usize> = self.axes[self.leading..].iter().map(|(_, length)| *length).collect();
+        let numbers = bytes_of(size_of::<f32>(), &[sequences.len(), steps.len()]).saturating_mul(size as u64);
+        let taken = [bytes_of(size_of::<usize>(), &block), self.array.working(self.leading)];
+        let taken = taken.iter().fold(numbers, |sum, own| sum.saturating_add(*own));
+        let _working = self.budget.work(&self.path, taken)?;
+        let places = self.places(&sequences, &steps);
+        let (outer, inner) = places.split_at(self.leading);
+        let (offsets, mut blocks) = (offsets(inner), Blocks::new(outer));
+        let mut values: Vec<f32> =
+            input::zeros(sequences.len() * long).map_err(Error::io("read", &self.path))?;
+        self.array.visit(self.leading, &mut Blocks::new(outer).map(|(block, _)| block), &mut |numbers| {
+            let Some((_, begin)) = blocks.next() else { return Ok(()) };
+            for (number, &offset) in numbers.zip(&offsets).filter(|(_, offset)| **offset != UNWANTED) {
+                let at = begin + offset;
+                let place = || (sequences.start + at / long, steps.start + at % long / size);
+                values[at] =
+                    self.value(number).ok_or_else(|| self.out_of_range(number, place().0, place().1))?;
+            }
+            Ok(())
+        })?;
+        for (at, values) in values.chunks_exact(size).enumerate() {
+            visit(self.frame(sequences.start + at / steps.len(), steps.start + at % steps.len(), values))?;
+        }
+        Ok(())
+    }
 }
 
 impl FrameSource for ArraySource {
-    fn info(&self) -> &FrameInfo {
-        &self.info
+    fn info(&self) -> Result<FrameInfo> {
+        Ok(self.info)
     }
 
     fn is_seekable(&self) -> bool {
         self.array.is_seekable() && self.is_in_order()
     }
 
-    fn read(&self, sequences: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded> {
-        let (count, size) = (sequences.len(), self.size());
-        let working = budget.work(&self.path, self.working(count, steps.len()))?;
-        let places = self.places(&sequences, &steps);
-        let (outer, inner) = places.split_at(self.leading);
-        let offsets = if self.is_in_order() { None } else { Some(offsets(inner)) };
-        let long = steps.len() * size;
-        let mut values: Vec<Vec<f32>> = (0..count).map(|_| vec![0.0; long]).collect();
-        let mut blocks = Blocks::new(outer);
-        let mut wrong = None;
-        let mut put = |at: usize, number: f64| match self.value(number) {
-            Some(value) => values[at / long][at % long] = value,
-            None => wrong = wrong.or(Some((number, at))),
-        };
-        if count * long > 0 {
-            self.array.visit(
-                self.leading,
-                &mut Blocks::new(outer).map(|(block, _)| block),
-                &mut |numbers| {
-                    let Some((_, begin)) = blocks.next() else { return };
-                    match &offsets {
-                        None => numbers.zip(begin..).for_each(|(number, at)| put(at, number)),
-                        Some(offsets) => {
-                            let wanted = numbers.zip(offsets).filter(|(_, offset)| **offset != UNWANTED);
-                            wanted.for_each(|(number, offset)| put(begin + offset, number));
-                        }
-                    }
-                },
-            )?;
+    fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
+        match () {
+            () if sequences.is_empty() || steps.is_empty() => Ok(()),
+            () if self.is_in_order() => self.visit_in_order(sequences, steps, visit),
+            () => self.visit_scattered(sequences, steps, visit),
         }
-        if let Some((number, at)) = wrong {
-            return Err(self.out_of_range(
-                number,
-                sequences.start + at / long,
-                steps.start + at % long / size,
-            ));
-        }
-        let shape = [steps.len(), self.info.channels.unwrap_or(1), self.info.height, self.info.width];
-        let frames = values.into_iter().map(|values| Ok(Tensor::from_vec(&shape, values)?));
-        Ok(Loaded { frames: frames.collect::<Result<_>>()?, working })
     }
 }
 

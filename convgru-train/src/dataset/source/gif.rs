@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use gif::{ColorOutput, DecodeOptions, DisposalMethod, Frame, MemoryLimit};
 
-use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, stack};
-use super::{FrameInfo, FrameSource, Loaded};
+use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, visit_images};
+use super::{FrameInfo, FrameSource, Visit};
 use crate::budget::{MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 use crate::input;
@@ -24,6 +24,7 @@ const CANVAS_BYTES: usize = 3 + 3 + 4 + 4;
 /// An animation: one sequence of frames as a viewer shows them.
 pub(super) struct Gif {
     path: PathBuf,
+    budget: MemoryBudget,
     info: FrameInfo,
 }
 
@@ -32,24 +33,28 @@ impl Gif {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged, has no frames, or larger ones than are read.
-    pub(super) fn open(path: &Path) -> Result<Self> {
+    pub(super) fn open(path: &Path, budget: &MemoryBudget) -> Result<Self> {
         let [steps, width, height] = size(path)?;
-        Ok(Self { path: path.into(), info: FrameInfo::of_images(steps, height, width) })
+        Ok(Self {
+            path: path.into(),
+            budget: budget.clone(),
+            info: FrameInfo::of_images(steps, height, width),
+        })
     }
 }
 
 impl FrameSource for Gif {
-    fn info(&self) -> &FrameInfo {
-        &self.info
+    fn info(&self) -> Result<FrameInfo> {
+        Ok(self.info)
     }
 
-    fn read(&self, _: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded> {
+    fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         let FrameInfo { steps: count, height, width, .. } = self.info;
         let path = &self.path;
         let damaged = |error: gif::DecodingError| damaged(path, &error);
         let canvas = bytes_of(CANVAS_BYTES, &[width, height]);
-        let working =
-            budget.work(path, bytes_of(PIXEL_BYTES, &[count, width, height]).saturating_add(canvas))?;
+        let _working =
+            self.budget.work(path, bytes_of(PIXEL_BYTES, &[count, width, height]).saturating_add(canvas))?;
 
         let mut options = options();
         options.set_color_output(ColorOutput::RGBA);
@@ -66,7 +71,7 @@ impl FrameSource for Gif {
                 format!("had {count} frames, and now has {}; it was changed while it was read", images.len());
             return Err(Error::Format { path: path.into(), reason });
         }
-        Ok(Loaded { frames: vec![stack(&images, steps)], working })
+        visit_images(&images, steps, visit)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::array::{Array, Visit};
+use super::array::{Array, VisitBlock};
 use super::number_type::NumberType;
 use crate::budget::MemoryBudget;
 use crate::dataset::FramesConfig;
@@ -57,9 +57,14 @@ impl Array for Dataset {
         self.variable.working(leading)
     }
 
-    fn visit(&self, leading: usize, wanted: &mut dyn Iterator<Item = usize>, visit: Visit<'_>) -> Result<()> {
+    fn visit(
+        &self,
+        leading: usize,
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
         self.variable.frames(leading, wanted, &mut |stored| {
-            visit(&mut stored.map(|number| self.packing.unpacked(number)));
+            visit(&mut stored.map(|number| self.packing.unpacked(number)))
         })
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use convgru_model::Tensor;
 
+use super::{Frame, Visit};
 use crate::{Error, Result};
 
 /// The largest image accepted from a GIF or PNG: 4096 x 4096 pixels.
@@ -58,22 +59,22 @@ impl Image {
     }
 }
 
-/// Some frames of images of one size: one channel if all images are grey, otherwise three.
+/// Calls `visit` with some frames of images of one size: of one channel if all images are grey, otherwise of three.
 ///
-/// # Shapes
-/// returns: `[T, C, H, W]`, values 0 to 1
-pub(super) fn stack(images: &[Image], steps: Range<usize>) -> Tensor<f32> {
-    let (width, height) = images.first().map_or((0, 0), |image| (image.width, image.height));
+/// # Errors
+/// Those of `visit`.
+pub(super) fn visit_images(images: &[Image], steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
     let channels = if images.iter().all(Image::is_grey) { 1 } else { 3 };
-    let mut frames = Tensor::zeros(&[steps.len(), channels, height, width]);
-    for (index, image) in images[steps].iter().enumerate() {
-        for (channel, plane) in frames.slice_mut(index).chunks_exact_mut(width * height).enumerate() {
-            for (value, pixel) in plane.iter_mut().zip(image.rgb.chunks_exact(3)) {
-                *value = f32::from(pixel[channel]) / 65535.0;
-            }
+    let mut values = Vec::new();
+    for step in steps {
+        let Image { width, height, rgb } = &images[step];
+        values.clear();
+        for channel in 0..channels {
+            values.extend(rgb.chunks_exact(3).map(|pixel| f32::from(pixel[channel]) / 65535.0));
         }
+        visit(Frame { sequence: 0, step, shape: [channels, *height, *width], values: &values })?;
     }
-    frames
+    Ok(())
 }
 
 /// Frames with another number of channels: grey is repeated, RGB becomes its

@@ -21,36 +21,61 @@ mod tests;
 use std::ops::Range;
 use std::path::Path;
 
-use convgru_model::Tensor;
-
 pub use axes::Axes;
 pub(crate) use number_type::NumberType;
 
 use self::array::ArraySource;
+use super::timestamp::Timestamp;
 use super::{FramesConfig, gridded};
-use crate::budget::{MemoryBudget, Working};
+use crate::budget::MemoryBudget;
 use crate::{Error, Result, input};
 
 /// Sequences of frames in a file or a folder of images.
 pub(super) trait FrameSource: Send + Sync {
     /// What is there, known from headers alone.
-    fn info(&self) -> &FrameInfo;
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if headers cannot be read.
+    fn info(&self) -> Result<FrameInfo>;
+
+    /// When the frames of each sequence were seen; empty where the file does not say it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if the times cannot be read.
+    fn times(&self) -> Result<Vec<Timestamp>> {
+        Ok(Vec::new())
+    }
 
     /// Whether a sequence is read without reading those before it.
     fn is_seekable(&self) -> bool {
         false
     }
 
-    /// Reads some frames of some sequences. What that takes, and the frames themselves, are counted as working memory.
+    /// Calls `visit` with some frames of some sequences, those of a sequence in the order of time. What reading takes is counted in the
+    /// budget that the source was opened with, and given back at the end.
     ///
     /// # Errors
-    /// [`Error::Memory`] if it takes more than the budget allows, [`Error::Format`] if the file is damaged, or with the place of a
-    /// number out of the range.
-    fn read(&self, sequences: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded>;
+    /// [`Error::Memory`] if it takes more than the budget allows; [`Error::Format`] if the file is damaged, after the frames before the
+    /// damage were visited, or with the place of a number out of the range; those of `visit`.
+    fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()>;
+}
+
+/// Gets a frame.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(Frame<'_>) -> Result<()>;
+
+/// A frame that was read.
+pub(super) struct Frame<'a> {
+    /// Its sequence, and its step there.
+    pub(super) sequence: usize,
+    pub(super) step: usize,
+    /// `[C, H, W]`.
+    pub(super) shape: [usize; 3],
+    /// Values 0 to 1, NaN where a pixel is missing.
+    pub(super) values: &'a [f32],
 }
 
 /// What a source holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct FrameInfo {
     /// How many sequences, and how many frames each has.
     pub(super) sequences: usize,
@@ -83,13 +108,6 @@ impl FrameInfo {
             may_miss: false,
         }
     }
-}
-
-/// Frames that were read, with the working memory they are counted in.
-pub(super) struct Loaded {
-    /// One tensor `[T, C, H, W]` for each sequence; values 0 to 1, NaN where a pixel is missing.
-    pub(super) frames: Vec<Tensor<f32>>,
-    pub(super) working: Working,
 }
 
 /// Formats that are told by the name of a file.
@@ -130,7 +148,7 @@ pub(super) fn open(
     config: &FramesConfig,
     budget: &MemoryBudget,
 ) -> Result<Box<dyn FrameSource>> {
-    let array = |array| Ok(Box::new(ArraySource::new(path, array, config)?) as Box<dyn FrameSource>);
+    let array = |array| Ok(Box::new(ArraySource::new(path, array, config, budget)?) as Box<dyn FrameSource>);
     if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
         return Ok(Box::new(png::PngFolder::open(path, budget)?));
     }
@@ -138,7 +156,7 @@ pub(super) fn open(
         Some(Format::Npy) => array(Box::new(npy::Npy::open(path)?)),
         Some(Format::Npz) => array(Box::new(npz::Member::open(path, &config.member)?)),
         Some(Format::Hdf5) => array(Box::new(hdf5::Dataset::open(path, config, budget)?)),
-        Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path)?)),
+        Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path, budget)?)),
         None => Err(unknown(path)),
     }
 }
@@ -164,7 +182,7 @@ pub(super) fn sequences_in(
     match Format::named(path) {
         None => Ok(None),
         Some(Format::Gif) => Ok(Some(1)),
-        Some(_) => Ok(Some(open(path, config, budget)?.info().sequences)),
+        Some(_) => Ok(Some(open(path, config, budget)?.info()?.sequences)),
     }
 }
 

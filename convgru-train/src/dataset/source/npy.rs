@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::array::{Array, Visit};
+use super::array::{Array, VisitBlock};
 use super::number_type::NumberType;
 use crate::budget::bytes_of;
 use crate::npy_header::NpyHeader;
@@ -53,7 +53,12 @@ impl Array for Npy {
         bytes_of(self.header.element.bytes(), &self.stored_shape()[leading..])
     }
 
-    fn visit(&self, leading: usize, wanted: &mut dyn Iterator<Item = usize>, visit: Visit<'_>) -> Result<()> {
+    fn visit(
+        &self,
+        leading: usize,
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
         let io = |error: std::io::Error| input::failed(&self.path, &error, || input::is_damaged(&error));
         let mut file = BufReader::new(input::open(&self.path).map_err(Error::io("open", &self.path))?);
         let element = self.header.element;
@@ -65,7 +70,7 @@ impl Array for Npy {
             file.seek_relative(((index - next) * bytes.len()) as i64).map_err(io)?;
             file.read_exact(&mut bytes).map_err(io)?;
             next = index + 1;
-            visit(&mut element.numbers(&bytes));
+            visit(&mut element.numbers(&bytes))?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder};
 
-use super::array::{Array, Visit};
+use super::array::{Array, VisitBlock};
 use super::number_type::NumberType;
 use crate::budget::bytes_of;
 use crate::input;
@@ -159,7 +159,7 @@ impl Npz {
         name: &str,
         size: usize,
         wanted: impl Iterator<Item = usize>,
-        visit: Visit<'_>,
+        visit: VisitBlock<'_>,
     ) -> Result<()> {
         if size > LARGEST_FRAME {
             let reason = format!("{name} has frames of {size} numbers, but {LARGEST_FRAME} are possible");
@@ -178,7 +178,7 @@ impl Npz {
                     })?;
                     at += 1;
                 }
-                visit(&mut element.numbers(&bytes));
+                visit(&mut element.numbers(&bytes))?;
             }
             Ok(())
         })
@@ -226,7 +226,12 @@ impl Array for Member {
         bytes_of(self.header.element.bytes(), &self.stored_shape()[leading..])
     }
 
-    fn visit(&self, leading: usize, wanted: &mut dyn Iterator<Item = usize>, visit: Visit<'_>) -> Result<()> {
+    fn visit(
+        &self,
+        leading: usize,
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
         let size = self.stored_shape()[leading..].iter().product();
         self.archive.frames(&self.name, size, wanted, visit)
     }

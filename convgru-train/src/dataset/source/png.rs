@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
-use super::image::{Image, check_image, check_sequence, stack};
-use super::{FrameInfo, FrameSource, Loaded, natural_order};
+use super::image::{Image, check_image, check_sequence, visit_images};
+use super::{FrameInfo, FrameSource, Visit, natural_order};
 use crate::budget::{Kept, MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 use crate::input;
@@ -26,6 +26,7 @@ const NAME_BYTES: usize = 64;
 /// A folder of images: one sequence, its `*.png` in natural order; other files are left alone.
 pub(super) struct PngFolder {
     folder: PathBuf,
+    budget: MemoryBudget,
     paths: Vec<PathBuf>,
     info: FrameInfo,
     _names: Kept,
@@ -41,20 +42,20 @@ impl PngFolder {
         let [width, height] = opened(&paths[0])?.1;
         check_sequence(folder, paths.len(), width as u64, height as u64)?;
         let info = FrameInfo::of_images(paths.len(), height, width);
-        Ok(Self { folder: folder.into(), paths, info, _names: names })
+        Ok(Self { folder: folder.into(), budget: budget.clone(), paths, info, _names: names })
     }
 }
 
 impl FrameSource for PngFolder {
-    fn info(&self) -> &FrameInfo {
-        &self.info
+    fn info(&self) -> Result<FrameInfo> {
+        Ok(self.info)
     }
 
-    fn read(&self, _: Range<usize>, steps: Range<usize>, budget: &MemoryBudget) -> Result<Loaded> {
+    fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         let size = [self.info.width, self.info.height];
         let once = bytes_of(DECODED_BYTES, &size).saturating_add(OTHER_BYTES as u64);
         let working = bytes_of(PIXEL_BYTES, &[self.paths.len(), size[0], size[1]]).saturating_add(once);
-        let working = budget.work(&self.folder, working)?;
+        let _working = self.budget.work(&self.folder, working)?;
         let mut images: Vec<Image> = Vec::with_capacity(self.paths.len());
         for path in &self.paths {
             let (decoder, [width, height]) = opened(path)?;
@@ -69,7 +70,7 @@ impl FrameSource for PngFolder {
             }
             images.push(image(path, decoder)?);
         }
-        Ok(Loaded { frames: vec![stack(&images, steps)], working })
+        visit_images(&images, steps, visit)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use convgru_model::Tensor;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -72,8 +73,24 @@ fn png_bytes(
 fn opened(path: &Path, axes: &str) -> ([usize; 5], Box<dyn FrameSource>) {
     let config = FramesConfig { axes: axes.parse().unwrap(), ..FramesConfig::default() };
     let source = open(path, &config, &budget()).unwrap();
-    let FrameInfo { sequences, steps, channels, height, width, .. } = *source.info();
+    let FrameInfo { sequences, steps, channels, height, width, .. } = source.info().unwrap();
     ([sequences, steps, channels.unwrap(), height, width], source)
+}
+
+/// Places `[sequence, step]` and values of frames.
+fn visited(
+    source: &dyn FrameSource,
+    sequences: Range<usize>,
+    steps: Range<usize>,
+) -> Vec<([usize; 2], Vec<f32>)> {
+    let mut visited = Vec::new();
+    source
+        .visit(sequences, steps, &mut |frame| {
+            visited.push(([frame.sequence, frame.step], frame.values.to_vec()));
+            Ok(())
+        })
+        .unwrap();
+    visited
 }
 
 #[test]
@@ -88,9 +105,9 @@ fn the_number_of_axes_of_an_array_has_one_meaning() {
         let (_folder, path) = npy_of("|u1", false, shape, &data);
         let (found, source) = opened(&path, "auto");
         assert_eq!(found, expected, "{shape}");
-        assert_eq!(source.info().number_type, NumberType::Unsigned(1));
-        let read = source.read(0..found[0], 0..found[1], &budget()).unwrap().frames;
-        let values = read.iter().flat_map(|frames| frames.as_slice());
+        assert_eq!(source.info().unwrap().number_type, NumberType::Unsigned(1));
+        let read = visited(source.as_ref(), 0..found[0], 0..found[1]);
+        let values = read.iter().flat_map(|(_, values)| values);
         assert!(values.zip(&data).all(|(&value, &byte)| value == f32::from(byte) / 255.0));
     }
     let (_folder, path) = npy_of("|u1", false, "(20, 3, 64, 64)", &vec![0; 20 * 3 * 64 * 64]);
@@ -140,16 +157,71 @@ proptest! {
         prop_assert_eq!(found, [n, t, c, h, w]);
         let [first, begin] = [from[0] % n, from[1] % t];
         let (sequences, steps) = (first..(first + count[0]).min(n), begin..(begin + count[1]).min(t));
-        let read = source.read(sequences.clone(), steps.clone(), &budget()).unwrap().frames;
-        prop_assert_eq!(read.len(), sequences.len());
-        for (sequence, frames) in sequences.zip(&read) {
-            prop_assert_eq!(frames.shape(), &[steps.len(), c, h, w][..]);
-            for (at, &value) in frames.as_slice().iter().enumerate() {
-                let expected = number([sequence, steps.start, 0, 0, 0]) + at;
+        let mut read = visited(source.as_ref(), sequences.clone(), steps.clone());
+        read.sort_by_key(|(place, _)| *place);
+        let places: Vec<[usize; 2]> = sequences.flat_map(|n| steps.clone().map(move |t| [n, t])).collect();
+        prop_assert!(read.iter().map(|(place, _)| *place).eq(places));
+        for ([sequence, step], values) in &read {
+            prop_assert_eq!(values.len(), c * h * w);
+            for (at, &value) in values.iter().enumerate() {
+                let expected = number([*sequence, *step, 0, 0, 0]) + at;
                 prop_assert_eq!(value, (expected as f64 / 65535.0) as f32);
             }
         }
     }
+}
+
+#[test]
+fn a_source_gives_what_it_says_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = levels(&[4, 3, 5, 6]);
+    for name in ["a.npy", "a.gif", "a"] {
+        let path = folder.path().join(name);
+        write_frames(&path, &frames).unwrap();
+        let source = open(&path, &FramesConfig::default(), &budget()).unwrap();
+        expect_what_it_says(source.as_ref(), 4);
+    }
+    let pgm = folder.path().join("201609281445.pgm");
+    std::fs::write(&pgm, [b"P5 6 5 255\n", &[9u8; 30][..]].concat()).unwrap();
+    let config = crate::dataset::RadarConfig { downsample: 2, ..Default::default() };
+    let of = |path: &Path, format| {
+        let source = radar::RadarFile { path, format, config: &config, budget: &budget() };
+        expect_what_it_says(&source, 1);
+        assert_eq!(source.times().unwrap().len(), 1);
+        source.info().unwrap()
+    };
+    let info = of(&pgm, radar::Format::FmiPgm);
+    assert_eq!((info.channels, info.height, info.width, info.may_miss), (Some(1), 3, 3, true));
+    #[cfg(feature = "hdf5")]
+    for (name, model) in [
+        ("odim/composite00.h5", radar::composite::Model::Odim),
+        ("knmi/reflectivity0.h5", radar::composite::Model::Knmi),
+    ] {
+        of(&gridded::tests::written(name), radar::Format::Hdf5(model));
+    }
+}
+
+/// Frames of the shapes that are announced, in their order.
+fn expect_what_it_says(source: &dyn FrameSource, steps: usize) {
+    let info = source.info().unwrap();
+    assert_eq!((info.sequences, info.steps), (1, steps));
+    let mut next = 0;
+    source
+        .visit(0..1, 0..steps, &mut |frame| {
+            assert_eq!((frame.sequence, frame.step), (0, next));
+            let [channels, height, width] = frame.shape;
+            assert_eq!([height, width], [info.height, info.width]);
+            assert!(info.channels.is_none_or(|announced| announced == channels));
+            assert_eq!(frame.values.len(), channels * height * width);
+            next += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(next, steps);
+    // The caller ends a reading by an error of its own.
+    let ended = source
+        .visit(0..1, 0..steps, &mut |_| Err(Error::Data { what: "a test".into(), reason: "ends".into() }));
+    assert!(ended.unwrap_err().to_string().contains("ends"));
 }
 
 #[test]

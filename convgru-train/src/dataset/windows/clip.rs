@@ -97,8 +97,13 @@ impl Codebook {
 
     /// Codes of 16 bits for values from 0 to 1, written by [`encode`].
     pub(in crate::dataset) fn fine() -> Self {
-        Self::of_codes(16, |code| if code > FINEST { f32::NAN } else { f32::from(code) / f32::from(FINEST) })
+        Self::of_codes(16, decode)
     }
+}
+
+/// The value of a code of [`Codebook::fine`], NaN of a missing pixel.
+pub(in crate::dataset) fn decode(code: u16) -> f32 {
+    if code > FINEST { f32::NAN } else { f32::from(code) / f32::from(FINEST) }
 }
 
 /// The code of a value that [`Codebook::fine`] give back, to half of 1/65534; NaN is a missing
@@ -122,6 +127,11 @@ mod tests {
             let back = pixels.value(0, &Codebook::fine());
             prop_assert!((f64::from(back) - value).abs() < 0.51 / 65534.0);
         }
+    }
+
+    #[test]
+    fn a_value_of_a_code_has_that_code() {
+        assert!((0..=u16::MAX).all(|code| encode(f64::from(decode(code))) == code));
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod sample;
 mod tests;
 mod window_source;
 
-pub(super) use clip::{Clip, Codebook, Pixels, TimeAxis, encode};
+pub(super) use clip::{Clip, Codebook, Pixels, TimeAxis, decode, encode};
 pub(super) use sample::Sample;
 pub(super) use window_source::{Augmentation, SampleFilter, WindowSource};
 

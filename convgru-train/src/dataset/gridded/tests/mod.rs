@@ -63,7 +63,10 @@ fn every_type_of_number_is_read_in_both_orders_of_bytes() {
             // Of one outer axis and of two, with and without neighbours.
             for (leading, size, wanted) in [(1, 6, vec![0, 1, 3]), (2, 3, vec![1, 2, 3, 6, 7])] {
                 let mut frames: Vec<Vec<f64>> = Vec::new();
-                let visit = &mut |numbers: Box<dyn Iterator<Item = f64> + '_>| frames.push(numbers.collect());
+                let visit = &mut |numbers: Box<dyn Iterator<Item = f64> + '_>| {
+                    frames.push(numbers.collect());
+                    Ok(())
+                };
                 variable.frames(leading, wanted.iter().copied(), visit).unwrap();
                 let all = expected(sign);
                 let right: Vec<Vec<f64>> =

@@ -1,6 +1,6 @@
 //! One radar image as rain rates, made coarser and encoded.
 
-use crate::dataset::windows::encode;
+use crate::dataset::windows::{decode, encode};
 use crate::dataset::{Quantity, Transform};
 use crate::dataset::{RadarConfig, RadarScale};
 
@@ -60,8 +60,13 @@ impl Encoder {
         Self { transform, no_rain_below: config.no_rain_below.max(least) }
     }
 
+    /// Values 0 to 1 of a field's rates, as fine as they are kept; NaN where nothing was measured.
+    pub(in crate::dataset) fn values(&self, field: &Field) -> Vec<f32> {
+        self.codes(field).map(decode).collect()
+    }
+
     /// Codes of a field's rates.
-    pub(in crate::dataset) fn codes(&self, field: &Field) -> Vec<u16> {
+    fn codes(&self, field: &Field) -> impl Iterator<Item = u16> {
         let code = |&rate: &f32| {
             let rate = f64::from(rate);
             if rate.is_nan() {
@@ -72,7 +77,7 @@ impl Encoder {
                 encode(self.transform.from_units(rate))
             }
         };
-        field.rates.iter().map(code).collect()
+        field.rates.iter().map(code)
     }
 }
 
@@ -106,7 +111,7 @@ mod tests {
         for scale in [RadarScale::Dbz, RadarScale::LogRate, RadarScale::Rate] {
             let config = RadarConfig { scale, ..RadarConfig::default() };
             let rates = [0.0, 0.09, 0.11, 10.0, 1e6, f32::NAN];
-            let codes = Encoder::new(&config).codes(&field(1, 6, &rates));
+            let codes: Vec<u16> = Encoder::new(&config).codes(&field(1, 6, &rates)).collect();
             assert_eq!((codes[0], codes[1], codes[4], codes[5]), (0, 0, u16::MAX - 1, u16::MAX));
             assert!(codes[2] > 0 && codes[3] > codes[2], "{codes:?}");
             let value = f64::from(codes[3]) / 65534.0;

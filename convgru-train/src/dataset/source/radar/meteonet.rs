@@ -1,10 +1,12 @@
 //! Rain of MeteoNet: an archive `rainfall_*.npz` whose member `data.npy` holds rain in 1/100 mm per
 //! five minutes, and the times of its frames in `rainfall_*_dates.txt` beside it.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::field::Field;
 use crate::budget::bytes_of;
+use crate::dataset::NumberType;
 use crate::dataset::source::npz::Npz;
 use crate::dataset::timestamp::Timestamp;
 use crate::npy_header::NpyHeader;
@@ -66,34 +68,39 @@ impl RainFile {
         Ok(times)
     }
 
-    /// Some frames of a file, in ascending order, as rain rates.
+    /// Frames, rows and columns of a file, and the type of its numbers.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(super) fn shape(file: &Path) -> Result<([usize; 3], NumberType)> {
+        let header = Npz::open(file)?.header(MEMBER)?;
+        Ok((shape(file, &header)?, header.element.number_type()))
+    }
+
+    /// Some frames of a file as rain rates.
     ///
     /// # Errors
     /// [`Error::Format`] if the file is damaged, after what comes before the damage was visited.
     pub(in crate::dataset) fn read(
         file: &Path,
-        indices: &[usize],
+        steps: Range<usize>,
         budget: &MemoryBudget,
         visit: &mut dyn FnMut(Field) -> Result<()>,
     ) -> Result<()> {
         let archive = Npz::open(file)?;
         let header = archive.header(MEMBER)?;
         let [frames, height, width] = shape(file, &header)?;
-        // A frame as it is stored, its rain rates, and the means of some of them.
-        let number = header.element.bytes() + 2 * size_of::<f32>();
+        // A frame as it is stored, its rain rates, the means of some of them, and their values.
+        let number = header.element.bytes() + 3 * size_of::<f32>();
         let _working = budget.work(file, bytes_of(number, &[height, width]))?;
-        let (mut visited, mut outcome) = (0, Ok(()));
-        archive.frames(MEMBER, height * width, indices.iter().copied(), &mut |values| {
+        let mut visited = 0;
+        archive.frames(MEMBER, height * width, steps.clone(), &mut |values| {
             visited += 1;
-            if outcome.is_err() {
-                return;
-            }
             let mut rates = Vec::with_capacity(height * width);
             rates.extend(values.map(|value| if value < 0.0 { f32::NAN } else { value as f32 * RATE_OF_ONE }));
-            outcome = visit(Field { height, width, rates });
+            visit(Field { height, width, rates })
         })?;
-        outcome?;
-        if visited < indices.len() {
+        if visited < steps.len() {
             let reason = format!("has {frames} frames, fewer than its times");
             return Err(Error::Format { path: file.into(), reason });
         }

@@ -18,8 +18,8 @@ const LONGEST_SIDE: usize = 1 << 14;
 const MOST_PIXELS: usize = 1 << 26;
 /// Bytes of the header, comments among them.
 const LONGEST_HEADER: usize = 1 << 16;
-/// Bytes of a pixel while it is read: its level, its rain rate, and the mean of several.
-const PIXEL_BYTES: usize = 1 + 4 + 4;
+/// Bytes of a pixel while it is read: its level, its rain rate, the mean of several, and their value.
+const PIXEL_BYTES: usize = 1 + 4 + 4 + 4;
 
 /// A grey image of 8 bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +75,17 @@ pub(in crate::dataset) fn observed(path: &Path) -> Result<Option<Timestamp>> {
     let text = String::from_utf8_lossy(&bytes[..header.bytes]);
     let line = text.lines().find(|line| line.starts_with('#') && line.contains("obstime"));
     Ok(line.and_then(Timestamp::in_text))
+}
+
+/// Height and width of an image.
+///
+/// # Errors
+/// As [`Pgm::read`].
+pub(super) fn size(path: &Path) -> Result<[usize; 2]> {
+    let mut source = Unpacked::open(path)?;
+    let bytes = read_at_most(&mut source, LONGEST_HEADER).map_err(|error| source.failed(path, error))?;
+    let header = Header::parse(&bytes).map_err(|reason| Error::Format { path: path.into(), reason })?;
+    Ok([header.height, header.width])
 }
 
 struct Header {

@@ -83,13 +83,23 @@ pub(in crate::dataset) fn field(
     budget: &MemoryBudget,
 ) -> Result<(Field, Working)> {
     let file = GriddedFile::open(path, budget)?;
-    let image = match model {
-        Model::Odim => odim::image(&file)?,
-        Model::Knmi => knmi::image(&file)?,
-    };
-    let rates = bytes_of(2 * size_of::<f32>(), image.variable.shape());
+    let image = Image::open(&file, model)?;
+    let rates = bytes_of(3 * size_of::<f32>(), image.variable.shape());
     let working = budget.work(path, image.variable.working(0).saturating_add(rates))?;
     Ok((image.field(path, config)?, working))
+}
+
+/// Height and width of a file's image, and the type of its numbers.
+///
+/// # Errors
+/// As [`field`].
+pub(in crate::dataset) fn size(
+    path: &Path,
+    model: Model,
+    budget: &MemoryBudget,
+) -> Result<([usize; 2], NumberType)> {
+    let image = Image::open(&GriddedFile::open(path, budget)?, model)?;
+    Ok((image.size(path)?, image.variable.kind()))
 }
 
 /// What numbers stand for.
@@ -114,7 +124,16 @@ struct Image {
 }
 
 impl Image {
-    fn field(self, path: &Path, config: &RadarConfig) -> Result<Field> {
+    /// The image of a file.
+    fn open(file: &GriddedFile, model: Model) -> Result<Self> {
+        match model {
+            Model::Odim => odim::image(file),
+            Model::Knmi => knmi::image(file),
+        }
+    }
+
+    /// Height and width.
+    fn size(&self, path: &Path) -> Result<[usize; 2]> {
         let &[height, width] = self.variable.shape() else {
             return Err(Error::Format {
                 path: path.into(),
@@ -131,6 +150,11 @@ impl Image {
                 ),
             });
         }
+        Ok([height, width])
+    }
+
+    fn field(self, path: &Path, config: &RadarConfig) -> Result<Field> {
+        let [height, width] = self.size(path)?;
         let relation = config.reflectivity();
         // Values may be stored with fewer digits than the attributes that name them.
         let single = self.variable.kind() == NumberType::Float(4);
