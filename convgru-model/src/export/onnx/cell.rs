@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::graph::{Graph, Kernel, Size, rows};
+use super::graph::{ConvolutionNames, Graph, Size, rows};
 use crate::cell::{CellParameters, GATES};
 use crate::config::{ConvGruConfig, ResetGate};
 use crate::layer::Activation;
@@ -136,7 +136,7 @@ impl<T: Scalar> Cell<'_, T> {
             let bias =
                 bias.map(|bias| graph.constants.floats(&self.named("bias"), bias.shape(), bias.as_slice()));
             let (size, dilation) = (shape.input_kernel, self.config.dilation_of_input());
-            let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size, dilation };
+            let kernel = ConvolutionNames { weights: &weights, bias: bias.as_deref(), size, dilation };
             let sum = graph.convolve(&self.named("from_input"), input, kernel);
             return Some(self.split(graph, &sum, "input"));
         }
@@ -165,7 +165,7 @@ impl<T: Scalar> Cell<'_, T> {
             graph.constants.floats(&self.named("hidden_bias"), &[padded.len()], &padded)
         });
         let (size, dilation) = (shape.kernel, self.config.dilation);
-        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size, dilation };
+        let kernel = ConvolutionNames { weights: &weights, bias: bias.as_deref(), size, dilation };
         graph.convolve(&self.named(section.sum()), state, kernel)
     }
 

@@ -4,7 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::Part;
 use super::cell::{Stack, equation};
-use super::graph::{Constants, Graph, Kernel, Size, integer, text, zero};
+use super::graph::{Constants, ConvolutionNames, Graph, Size, integer, text, zero};
 use super::loops;
 use super::model::{About, encode};
 use super::proto::data_type;
@@ -192,7 +192,8 @@ impl<T: Scalar> Parts<'_, T> {
         let weights = graph.constants.floats("head.weight", weight.shape(), weight.as_slice());
         let bias =
             bias.as_ref().map(|bias| graph.constants.floats("head.bias", bias.shape(), bias.as_slice()));
-        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size: [1, 1], dilation: [1, 1] };
+        let kernel =
+            ConvolutionNames { weights: &weights, bias: bias.as_deref(), size: [1, 1], dilation: [1, 1] };
         let top = states.last().map_or("", String::as_str);
         let logits = graph.convolve("head.logits", top, kernel);
         match self.config.output_activation {

@@ -173,7 +173,7 @@ impl<'c> Graph<'c> {
     }
 
     /// The convolution that keeps height and width.
-    pub(super) fn convolve(&mut self, name: &str, value: &str, kernel: Kernel<'_>) -> String {
+    pub(super) fn convolve(&mut self, name: &str, value: &str, kernel: ConvolutionNames<'_>) -> String {
         let pads = [0, 1].map(|axis| (kernel.dilation[axis] * (kernel.size[axis] / 2)) as i64);
         let mut attributes = vec![
             integers("kernel_shape", &kernel.size.map(|size| size as i64)),
@@ -207,7 +207,7 @@ impl<'c> Graph<'c> {
 
 /// The constants of a convolution.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kernel<'a> {
+pub(super) struct ConvolutionNames<'a> {
     /// Name of the weights.
     pub(super) weights: &'a str,
     /// Name of the bias.

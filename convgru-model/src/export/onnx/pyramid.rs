@@ -4,7 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::Part;
 use super::cell::{Stack, equation};
-use super::graph::{Constants, Graph, Kernel, Size, integer, zero};
+use super::graph::{Constants, ConvolutionNames, Graph, Size, integer, zero};
 use super::loops;
 use super::model::{About, encode};
 use super::proto::data_type;
@@ -382,7 +382,7 @@ impl<T: Scalar> Writer<'_, T> {
             graph.constants.floats(&format!("{name}.bias"), bias.shape(), bias.as_slice())
         };
         let bias = bias.as_ref().map(floats);
-        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size, dilation: [1, 1] };
+        let kernel = ConvolutionNames { weights: &weights, bias: bias.as_deref(), size, dilation: [1, 1] };
         graph.convolve(&format!("{name}.sums"), value, kernel)
     }
 

@@ -6,7 +6,7 @@ use super::Form;
 use super::graph::{Constants, Graph, Size};
 use super::loops;
 use super::model::{About, encode};
-use super::operators::{Value, Writer};
+use super::operators::{OnnxValue, Writer};
 use crate::error::{Error, Result};
 use crate::recurrent::{Context, Given, Recurrent, RecurrentConfig, Run};
 
@@ -92,19 +92,21 @@ fn run<T: Scalar>(
     let config = network.config();
     let mut writer = Writer::new(graph, network.parameters().named());
     let mut states = states.iter();
-    let of_cell = |cell: &crate::recurrent::CellConfig| -> Vec<Value<T>> {
+    let of_cell = |cell: &crate::recurrent::CellConfig| -> Vec<OnnxValue<T>> {
         let states = states.by_ref().take(cell.states());
-        states.map(|name| Value::node(name.as_str(), cell.hidden_channels)).collect()
+        states.map(|name| OnnxValue::node(name.as_str(), cell.hidden_channels)).collect()
     };
     let states = config.cells().map(of_cell).collect();
     let mut contexts = contexts.iter();
     let context = |cell: &crate::recurrent::CellConfig| match cell.context {
-        Context::Additive => contexts.next().map(|name| Value::node(name.as_str(), 3 * cell.hidden_channels)),
+        Context::Additive => {
+            contexts.next().map(|name| OnnxValue::node(name.as_str(), 3 * cell.hidden_channels))
+        }
         _ => None,
     };
     let contexts = config.cells().map(context).collect();
     let inputs = inputs.into_iter().enumerate();
-    let inputs = inputs.map(|(input, name)| Value::node(name, config.in_channels(input))).collect();
+    let inputs = inputs.map(|(input, name)| OnnxValue::node(name, config.in_channels(input))).collect();
     let noises = network.expected_noises(&mut writer);
     let given =
         Given { steps: 1, batch: 1, depth: 1, inputs, states: Some(states), contexts, lengths: None, noises };
