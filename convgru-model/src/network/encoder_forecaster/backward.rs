@@ -1,6 +1,6 @@
 //! The backward pass of the encoder-forecaster.
 
-use convgru_kernels::conv::{self, Output};
+use convgru_kernels::conv::{self, WriteMode};
 use convgru_kernels::{FeatureMaps, Scalar, Scratchpad};
 
 use super::super::stack::StackBackward;
@@ -165,7 +165,7 @@ impl<T: Scalar> EncoderForecaster<T> {
             &prepared.head,
             d_logits.as_ref(),
             d_states.as_mut(),
-            Output::Overwrite,
+            WriteMode::Overwrite,
             scratch,
         )?;
         let mut stack = StackBackward::new(&prepared.forecaster, &workspace.forecaster)?;
@@ -212,7 +212,13 @@ impl<T: Scalar> EncoderForecaster<T> {
             }
             let top = stack.layers.last_mut().expect("a validated configuration has a layer");
             let d_prediction = d_logit_maps.images(images);
-            conv::input_gradient(&prepared.head, d_prediction, top.d_hidden.as_mut(), Output::Add, scratch)?;
+            conv::input_gradient(
+                &prepared.head,
+                d_prediction,
+                top.d_hidden.as_mut(),
+                WriteMode::Add,
+                scratch,
+            )?;
             let reads_prediction = t > 0 && !workspace.forced[t];
             let target = (reads_prediction || (t == 0 && want_input)).then(|| {
                 d_input.set_zero();

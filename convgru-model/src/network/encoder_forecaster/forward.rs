@@ -1,6 +1,6 @@
 //! Reading frames and continuing them.
 
-use convgru_kernels::conv::{self, Output};
+use convgru_kernels::conv::{self, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use super::super::sequence::expect_steps;
@@ -215,6 +215,6 @@ impl<T: Scalar> Prepared<'_, T> {
         logits: FeatureMapsMut<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        Ok(conv::forward(&self.head, states, logits, Output::Overwrite, scratch)?)
+        Ok(conv::forward(&self.head, states, logits, WriteMode::Overwrite, scratch)?)
     }
 }
