@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, Precision, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Scratchpad};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -44,13 +44,13 @@ fn convolution(criterion: &mut Criterion) {
         let mut scratch = Scratchpad::new();
         group.bench_function(BenchmarkId::new("forward", name), |bencher| {
             bencher.iter(|| {
-                conv::forward(&weights, black_box(x.as_ref()), y.as_mut(), Output::Overwrite, &mut scratch)
+                conv::forward(&weights, black_box(x.as_ref()), y.as_mut(), WriteMode::Overwrite, &mut scratch)
             });
         });
         group.bench_function(BenchmarkId::new("input_gradient", name), |bencher| {
             bencher.iter(|| {
                 let (dy, dx) = (black_box(dy.as_ref()), dx.as_mut());
-                conv::input_gradient(&weights, dy, dx, Output::Overwrite, &mut scratch)
+                conv::input_gradient(&weights, dy, dx, WriteMode::Overwrite, &mut scratch)
             });
         });
         group.bench_function(BenchmarkId::new("weight_gradient", name), |bencher| {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Instant;
 
 use anyhow::Context;
-use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
+use convgru_kernels::conv::{self, Algorithm, ConvShape, PackedWeights, Precision, Tile, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, peak};
 
 use crate::statistics::median;
@@ -115,7 +115,7 @@ fn measure(shape: &Shape, isa: Isa) -> anyhow::Result<Vec<String>> {
     };
     for _ in 0..ROUNDS {
         for (index, weights) in packed.iter().enumerate() {
-            let mode = Output::Overwrite;
+            let mode = WriteMode::Overwrite;
             push((index, 0), &mut || conv::forward(weights, x.as_ref(), y.as_mut(), mode, &mut scratch))?;
             push((index, 1), &mut || {
                 conv::input_gradient(weights, dy.as_ref(), dx.as_mut(), mode, &mut scratch)

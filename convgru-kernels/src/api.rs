@@ -7,7 +7,7 @@
 use crate::activation::apply;
 use crate::conv::algorithm::Algorithm;
 use crate::conv::entry;
-use crate::conv::epilogue::Output;
+use crate::conv::epilogue::WriteMode;
 use crate::conv::shape::ConvShape;
 use crate::conv::weights::PackedWeights;
 use crate::error::Result;
@@ -77,7 +77,7 @@ kernels! {
     /// the errors of [`ConvShape::output_size`].
     ///
     /// ```
-    /// use convgru_kernels::{Extent, FeatureMaps, Scratchpad, conv::{self, ConvShape, Output, PackedWeights}};
+    /// use convgru_kernels::{Extent, FeatureMaps, Scratchpad, conv::{self, ConvShape, WriteMode, PackedWeights}};
     ///
     /// let shape = ConvShape::same(1, 1, [3, 3]);
     /// let weights = PackedWeights::new(shape, &[1.0f32; 9])?;
@@ -85,7 +85,7 @@ kernels! {
     /// let mut input = FeatureMaps::with_halo(extent, [1, 1])?;
     /// input.as_mut().read_nchw(&[1.0; 20])?;
     /// let mut output = FeatureMaps::zeros(extent)?;
-    /// conv::forward(&weights, input.as_ref(), output.as_mut(), Output::Overwrite, &mut Scratchpad::new())?;
+    /// conv::forward(&weights, input.as_ref(), output.as_mut(), WriteMode::Overwrite, &mut Scratchpad::new())?;
     /// let mut sums = [0.0; 20];
     /// output.as_ref().write_nchw(&mut sums)?;
     /// assert_eq!(sums[..5], [4.0, 6.0, 6.0, 6.0, 4.0]);
@@ -95,7 +95,7 @@ kernels! {
         weights: &PackedWeights<'_, T>,
         input: FeatureMapsRef<'_, T>,
         output: FeatureMapsMut<'_, T>,
-        mode: Output,
+        mode: WriteMode,
         scratch: &mut Scratchpad<T>
     ) -> Result<()> = entry::forward;
 
@@ -114,7 +114,7 @@ kernels! {
         weights: &PackedWeights<'_, T>,
         d_output: FeatureMapsRef<'_, T>,
         d_input: FeatureMapsMut<'_, T>,
-        mode: Output,
+        mode: WriteMode,
         scratch: &mut Scratchpad<T>
     ) -> Result<()> = entry::input_gradient;
 

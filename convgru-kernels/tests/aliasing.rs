@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use convgru_kernels::activation::{hard_sigmoid_in_place, sigmoid_in_place, tanh_in_place};
-use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Padding, Tile};
+use convgru_kernels::conv::{self, Algorithm, ConvShape, PackedWeights, Padding, Tile, WriteMode};
 use convgru_kernels::gates::{
     self, Activations, CandidateActivation, CandidateBackward, CellWeights, FirstStep, GATES, GateActivation,
     InputPart, ResetAfterBackward, ResetAfterStep, ResetBackward, Step,
@@ -67,10 +67,10 @@ fn convolutions<T: Scalar>(seen: &mut Seen) {
         let output = shape.output_extent(input).unwrap();
         let weights = numbers::<T>(shape.weight_len(), 1);
         let bias = numbers::<T>(shape.out_channels, 2);
-        let modes = [(0, Output::Add), (4, Output::Overwrite)];
+        let modes = [(0, WriteMode::Add), (4, WriteMode::Overwrite)];
         for (halo, mode) in modes.into_iter().take(if cfg!(miri) { 1 } else { 2 }) {
             let mut scratch = Scratchpad::new();
-            let bias = (mode == Output::Add).then_some(&bias[..]);
+            let bias = (mode == WriteMode::Add).then_some(&bias[..]);
             let packed = PackedWeights::with_algorithm(shape, &weights, scratch.isa(), algorithm);
             let packed = packed.unwrap().with_bias(bias).unwrap();
             let (mut x, mut y) = (maps::<T>(input, 1, halo, 3), maps::<T>(output, shape.out_sections, 1, 4));

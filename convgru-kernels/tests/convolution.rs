@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, Padding, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scalar, Scratchpad, reference};
 use proptest::prelude::*;
 
@@ -75,7 +75,7 @@ fn kernels<T: Scalar>(case: &Case, isa: Isa, x: &[T], w: &[T], dy: &[T]) -> [Vec
     let (mut output, mut d_input) = (nan(out), nan(case.extent));
     let mut d_weights = vec![T::ZERO; w.len()];
     let mut scratch = Scratchpad::with_isa(isa);
-    let mode = Output::Overwrite;
+    let mode = WriteMode::Overwrite;
     conv::forward(&weights, input.as_ref(), output.as_mut(), mode, &mut scratch).unwrap();
     conv::input_gradient(&weights, d_output.as_ref(), d_input.as_mut(), mode, &mut scratch).unwrap();
     conv::weight_gradient(&case.shape, input.as_ref(), d_output.as_ref(), &mut d_weights, &mut scratch)
@@ -234,7 +234,7 @@ fn adding_starts_from_what_is_there_and_views_leave_their_neighbours_alone() {
     let mut target = FeatureMaps::sectioned(whole, 3, [1, 0]).unwrap();
     target.as_mut().read_nchw(&vec![7.0; whole.len()]).unwrap();
     let view = target.images_mut(1..3).into_sections(1..2);
-    conv::forward(&weights, input.images(1..3), view, Output::Add, &mut Scratchpad::new()).unwrap();
+    conv::forward(&weights, input.images(1..3), view, WriteMode::Add, &mut Scratchpad::new()).unwrap();
     let mut exact = vec![7.0; 2 * 3 * 20];
     reference::convolution(&shape, extent.with_batch(2), &x[40..120], &w, &mut exact).unwrap();
     for (i, value) in nchw(&target).into_iter().enumerate() {
@@ -258,7 +258,7 @@ fn arguments_that_do_not_fit_are_refused() {
     let input = FeatureMaps::zeros(extent).unwrap();
     let mut wrong = FeatureMaps::zeros(extent).unwrap();
     let error =
-        conv::forward(&weights, input.as_ref(), wrong.as_mut(), Output::Overwrite, &mut Scratchpad::new())
+        conv::forward(&weights, input.as_ref(), wrong.as_mut(), WriteMode::Overwrite, &mut Scratchpad::new())
             .unwrap_err();
     assert_eq!(
         error.to_string(),

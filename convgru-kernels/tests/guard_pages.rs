@@ -10,7 +10,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Padding, Precision, Tile};
+use convgru_kernels::conv::{self, Algorithm, ConvShape, PackedWeights, Padding, Precision, Tile, WriteMode};
 use convgru_kernels::gates::{
     self, Activations, CandidateActivation, CandidateBackward, CellWeights, FirstStep, GATES, GateActivation,
     InputPart, ResetAfterBackward, ResetAfterStep, ResetBackward, Step,
@@ -95,7 +95,7 @@ fn convolve<T: Scalar>(algorithm: Algorithm, shape: ConvShape, extent: Extent, i
         (maps::<T>(out, shape.out_sections, 0), maps::<T>(out, shape.out_sections, halo));
     let mut d_weights = vec![T::ZERO; weights.len()];
     let mut scratch = Scratchpad::with_isa(isa);
-    for mode in [Output::Overwrite, Output::Add] {
+    for mode in [WriteMode::Overwrite, WriteMode::Add] {
         conv::forward(&packed, input.as_ref(), output.as_mut(), mode, &mut scratch).unwrap();
         conv::input_gradient(&packed, d_output.as_ref(), d_input.as_mut(), mode, &mut scratch).unwrap();
     }

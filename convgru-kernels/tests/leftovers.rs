@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Precision};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, Precision, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad};
 
 fn numbers(len: usize) -> Vec<f32> {
@@ -27,8 +27,8 @@ fn results(shape: &ConvShape, image: f32, scratch: &mut Scratchpad<f32>) -> Vec<
     let packed = PackedWeights::with_isa(*shape, &weights, isa).unwrap();
     let (mut y, mut dx) = (FeatureMaps::zeros(output).unwrap(), FeatureMaps::zeros(extent).unwrap());
     let mut dw = vec![0.0; weights.len()];
-    conv::forward(&packed, x.as_ref(), y.as_mut(), Output::Overwrite, scratch).unwrap();
-    conv::input_gradient(&packed, dy.as_ref(), dx.as_mut(), Output::Overwrite, scratch).unwrap();
+    conv::forward(&packed, x.as_ref(), y.as_mut(), WriteMode::Overwrite, scratch).unwrap();
+    conv::input_gradient(&packed, dy.as_ref(), dx.as_mut(), WriteMode::Overwrite, scratch).unwrap();
     conv::weight_gradient(shape, x.as_ref(), dy.as_ref(), &mut dw, scratch).unwrap();
     let mut all = vec![0.0; output.len() + extent.len()];
     y.as_ref().write_nchw(&mut all[..output.len()]).unwrap();

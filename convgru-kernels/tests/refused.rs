@@ -5,7 +5,7 @@
 use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Padding, Precision, Tile};
+use convgru_kernels::conv::{self, Algorithm, ConvShape, PackedWeights, Padding, Precision, Tile, WriteMode};
 use convgru_kernels::gates::{
     self, Activations, CandidateBackward, CellWeights, GATES, InputPart, ResetAfterStep, ResetBackward, Step,
 };
@@ -34,7 +34,7 @@ fn maps_in_other_sections_than_the_convolution_has_are_refused() {
     let mut scratch = Scratchpad::new();
     let says = "6 channels in 1 sections where 2 are needed";
     let mut dx = ones(EXTENT, 1);
-    let error = conv::input_gradient(&weights, dy.as_ref(), dx.as_mut(), Output::Overwrite, &mut scratch)
+    let error = conv::input_gradient(&weights, dy.as_ref(), dx.as_mut(), WriteMode::Overwrite, &mut scratch)
         .unwrap_err();
     assert!(error.to_string().contains(says), "{error}");
     assert!(nchw(&dx).iter().all(|&x| x == 1.0));
@@ -42,7 +42,8 @@ fn maps_in_other_sections_than_the_convolution_has_are_refused() {
     let error = conv::weight_gradient(&shape, x.as_ref(), dy.as_ref(), &mut dw, &mut scratch).unwrap_err();
     assert!(error.to_string().contains(says) && dw == values, "{error}");
     let mut y = dy.clone();
-    let error = conv::forward(&weights, x.as_ref(), y.as_mut(), Output::Overwrite, &mut scratch).unwrap_err();
+    let error =
+        conv::forward(&weights, x.as_ref(), y.as_mut(), WriteMode::Overwrite, &mut scratch).unwrap_err();
     assert!(error.to_string().contains(says), "{error}");
     assert!(nchw(&y).iter().all(|&y| y == 1.0));
     let error = y.as_mut().copy_from(ones(EXTENT.with_channels(6), 3).as_ref()).unwrap_err();
@@ -116,9 +117,9 @@ fn a_kernel_that_reaches_far_over_small_images_needs_little_memory() {
     let (x, mut y) = (ones(extent, 1), ones(extent, 1));
     let (mut scratch, mut dw) = (Scratchpad::new(), vec![0.0; 9]);
     let weights = PackedWeights::new(shape, &values).unwrap();
-    conv::forward(&weights, x.as_ref(), y.as_mut(), Output::Overwrite, &mut scratch).unwrap();
+    conv::forward(&weights, x.as_ref(), y.as_mut(), WriteMode::Overwrite, &mut scratch).unwrap();
     assert!(nchw(&y).iter().all(|&y| y == 4.0));
-    conv::input_gradient(&weights, x.as_ref(), y.as_mut(), Output::Overwrite, &mut scratch).unwrap();
+    conv::input_gradient(&weights, x.as_ref(), y.as_mut(), WriteMode::Overwrite, &mut scratch).unwrap();
     assert!(nchw(&y).iter().all(|&y| y == 4.0));
     conv::weight_gradient(&shape, x.as_ref(), x.as_ref(), &mut dw, &mut scratch).unwrap();
     assert_eq!(dw, [0.0, 0.0, 0.0, 0.0, 64.0, 0.0, 0.0, 0.0, 0.0]);
@@ -273,7 +274,8 @@ fn weights_that_many_tasks_share_are_packed_without_waiting_for_themselves() {
                 scope.spawn(|_| {
                     let mut y = FeatureMaps::zeros(extent.with_channels(512)).unwrap();
                     let mut scratch = Scratchpad::new();
-                    conv::forward(&weights, x.as_ref(), y.as_mut(), Output::Overwrite, &mut scratch).unwrap();
+                    conv::forward(&weights, x.as_ref(), y.as_mut(), WriteMode::Overwrite, &mut scratch)
+                        .unwrap();
                     outputs.lock().unwrap().push(nchw(&y));
                 });
             }

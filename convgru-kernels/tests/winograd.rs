@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Precision, Tile};
+use convgru_kernels::conv::{self, Algorithm, ConvShape, PackedWeights, Precision, Tile, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -67,7 +67,7 @@ fn kernels(case: &Case, isa: Isa, data: &[Vec<f32>; 3]) -> [Vec<f32>; 3] {
     let mut d_input = maps(case.extent, 1, 1, &vec![f32::NAN; case.extent.len()]);
     let mut d_weights = vec![0.0; w.len()];
     let mut scratch = Scratchpad::with_isa(isa);
-    let mode = Output::Overwrite;
+    let mode = WriteMode::Overwrite;
     conv::forward(&weights, input.as_ref(), output.as_mut(), mode, &mut scratch).unwrap();
     conv::input_gradient(&weights, d_output.as_ref(), d_input.as_mut(), mode, &mut scratch).unwrap();
     let (x, dy) = (input.as_ref(), d_output.as_ref());

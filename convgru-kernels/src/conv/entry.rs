@@ -7,7 +7,7 @@
 use super::algorithm::Algorithm;
 use super::convolve::{ConvSource, Region, convolve, widened};
 use super::direct::DirectWeightGradient;
-use super::epilogue::{Output, StoreSums};
+use super::epilogue::{StoreSums, WriteMode};
 use super::geometry::Geometry;
 use super::shape::ConvShape;
 use super::strided::StridedConvolution;
@@ -23,7 +23,7 @@ pub(crate) fn forward<T: Real>(
     weights: &PackedWeights<'_, T>,
     input: FeatureMapsRef<'_, T>,
     mut output: FeatureMapsMut<'_, T>,
-    mode: Output,
+    mode: WriteMode,
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
     let shape = weights.shape();
@@ -46,7 +46,7 @@ pub(crate) fn forward<T: Real>(
         let mut own = Scratchpad::with_isa(scratch.isa());
         let memory = own.provide(convolution.scratch())?;
         convolution.forward(weights.matrix(), input, output.reborrow(), mode, memory)?;
-    } else if mode == Output::Overwrite {
+    } else if mode == WriteMode::Overwrite {
         output.set_zero();
     }
     if let Some(bias) = weights.bias() {
@@ -66,7 +66,7 @@ pub(crate) fn input_gradient<T: Real>(
     weights: &PackedWeights<'_, T>,
     d_output: FeatureMapsRef<'_, T>,
     mut d_input: FeatureMapsMut<'_, T>,
-    mode: Output,
+    mode: WriteMode,
     scratch: &mut Scratchpad<T>,
 ) -> Result<()> {
     let shape = weights.shape();

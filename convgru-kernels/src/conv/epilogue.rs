@@ -9,7 +9,7 @@ use crate::simd::{Kernel, Simd};
 
 /// What a kernel does with the numbers already in its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
+pub enum WriteMode {
     /// Replace them; they are not read.
     Overwrite,
     /// Add to them.
@@ -85,7 +85,7 @@ pub(crate) trait Epilogue<T: Real>: Sync {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StoreSums<'a, T> {
     pub(super) output: RowsMut<'a, T>,
-    pub(super) mode: Output,
+    pub(super) mode: WriteMode,
     /// One number for each lane of each block of the output.
     pub(super) bias: Option<&'a [T]>,
 }
@@ -106,7 +106,7 @@ impl<T: Real> Epilogue<T> for StoreSums<'_, T> {
                 for pixel in 0..sums.count {
                     let out = out.add(pixel * T::BLOCK + lane);
                     let mut value = s.add(sums.load(s, pixel, lane), bias);
-                    if self.mode == Output::Add {
+                    if self.mode == WriteMode::Add {
                         value = s.add(s.load(out), value);
                     }
                     s.store(out, value);

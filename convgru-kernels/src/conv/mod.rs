@@ -20,7 +20,7 @@ pub(crate) mod weights;
 mod winograd;
 
 pub use algorithm::{Algorithm, Tile};
-pub use epilogue::Output;
+pub use epilogue::WriteMode;
 pub use shape::{ConvShape, Padding, Precision};
 pub use weights::PackedWeights;
 

@@ -12,7 +12,7 @@ use super::step::{CellWeights, InputPart, bands};
 use crate::activation::functions::Function;
 use crate::conv::convolve::{ConvSource, Region, convolve};
 use crate::conv::entry;
-use crate::conv::epilogue::Output;
+use crate::conv::epilogue::WriteMode;
 use crate::error::Result;
 use crate::feature_maps::{FeatureMapsMut, RowsMut};
 use crate::real::Real;
@@ -50,7 +50,7 @@ pub(crate) fn first_step<T: Real>(arguments: FirstStep<'_, T>, scratch: &mut Scr
             // An input without channels has only its bias to give, which it leaves in the gates.
             let packed = weights.input.forward()?.filter(|_| maps.extent().channels > 0);
             if packed.is_none() {
-                entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
+                entry::forward(weights.input, maps, gates.reborrow(), WriteMode::Overwrite, scratch)?;
             }
             packed.map(|packed| (packed, maps.rows()))
         }

@@ -11,7 +11,7 @@ use super::pass::{GATES, expect_gates, expect_state, expect_weights, expect_weig
 use crate::conv::algorithm::Algorithm;
 use crate::conv::convolve::{ConvSource, Region, convolve};
 use crate::conv::entry;
-use crate::conv::epilogue::Output;
+use crate::conv::epilogue::WriteMode;
 use crate::conv::shape::ConvShape;
 use crate::conv::weights::PackedWeights;
 use crate::error::Result;
@@ -126,7 +126,7 @@ pub(crate) fn step<T: Real>(arguments: Step<'_, T>, scratch: &mut Scratchpad<T>)
             if weights.add_up() {
                 Some(maps.rows())
             } else {
-                entry::forward(weights.input, maps, gates.reborrow(), Output::Overwrite, scratch)?;
+                entry::forward(weights.input, maps, gates.reborrow(), WriteMode::Overwrite, scratch)?;
                 None
             }
         }

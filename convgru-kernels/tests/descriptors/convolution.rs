@@ -1,6 +1,6 @@
 //! Convolutions, their gradients and their weights.
 
-use convgru_kernels::conv::{self, Algorithm, ConvShape, Output, PackedWeights, Padding, Precision, Tile};
+use convgru_kernels::conv::{self, Algorithm, ConvShape, PackedWeights, Padding, Precision, Tile, WriteMode};
 use convgru_kernels::{Extent, Isa, Scalar, Scratchpad, reference};
 use proptest::prelude::*;
 
@@ -142,7 +142,7 @@ pub(crate) fn attempt<T: Scalar>(case: &Case, tally: &Tally) {
     tally.count("PackedWeights::with_bias", &packed);
     let (Some(x), Some(y)) = (input.maps::<T>(3, tally), output.maps::<T>(4, tally)) else { return };
     let mut scratch = Scratchpad::with_isa(isa(case.isas[1]));
-    let mode = if case.add { Output::Add } else { Output::Overwrite };
+    let mode = if case.add { WriteMode::Add } else { WriteMode::Overwrite };
     let keep = if case.add { 1.0 } else { 0.0 };
     // Sums of small whole numbers are exact but in tiles.
     let error = if matches!(algorithm, Algorithm::Winograd(_)) { 1e-4 } else { 0.0 };

@@ -5,7 +5,7 @@
 mod kinds;
 mod reset_after;
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding, Precision};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, Padding, Precision, WriteMode};
 use convgru_kernels::gates::{
     self, Activations, CandidateBackward, CellWeights, FirstStep, GATES, InputPart, ResetBackward, Step,
 };
@@ -220,7 +220,7 @@ fn a_zero_state_is_the_same_as_no_state() {
             let mut gates_maps = maps(gate_extent, GATES, &vec![f64::NAN; gate_extent.len()]);
             let part = if joint { InputPart::Maps(input.as_ref()) } else { InputPart::InGates };
             if !joint {
-                let (x, gates, mode) = (input.as_ref(), gates_maps.as_mut(), Output::Overwrite);
+                let (x, gates, mode) = (input.as_ref(), gates_maps.as_mut(), WriteMode::Overwrite);
                 conv::forward(&packed[0], x, gates, mode, &mut scratch).unwrap();
             }
             let (mut next, mut product) = (zero.clone(), zero.clone());
@@ -338,7 +338,7 @@ fn next_states(
     let mut gates_maps = FeatureMaps::sectioned(gate_extent, GATES, [0, 0]).unwrap();
     if !given {
         let (x, gates) = (input.as_ref(), gates_maps.as_mut());
-        conv::forward(&packed[0], x, gates, Output::Overwrite, &mut scratch).unwrap();
+        conv::forward(&packed[0], x, gates, WriteMode::Overwrite, &mut scratch).unwrap();
     }
     let mut product = FeatureMaps::with_halo(extent, [3, 3]).unwrap();
     let mut next = FeatureMaps::zeros(extent).unwrap();

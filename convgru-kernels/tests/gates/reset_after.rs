@@ -1,6 +1,6 @@
 //! Cells whose reset gate acts after the convolution of the state.
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, WriteMode};
 use convgru_kernels::gates::{self, CandidateBackward, GATES, ResetAfterBackward, ResetAfterStep};
 use convgru_kernels::{Extent, FeatureMaps, Isa, Scratchpad, reference};
 
@@ -145,7 +145,7 @@ fn forward_and_backward_follow_the_equations() {
         // The halo is still zero: what follows is a convolution that reads it.
         let mut d_state = FeatureMaps::zeros(extent).unwrap();
         let (from, to) = (d_memory.as_ref(), d_state.as_mut());
-        conv::input_gradient(&one, from, to, Output::Overwrite, &mut scratch).unwrap();
+        conv::input_gradient(&one, from, to, WriteMode::Overwrite, &mut scratch).unwrap();
         assert!(nchw(&d_state).iter().all(|x| x.is_finite()));
     }
 }

@@ -1,6 +1,6 @@
 //! Convolutions with their weights packed: between scales, and of the output.
 
-use convgru_kernels::conv::{self, Output, PackedWeights};
+use convgru_kernels::conv::{self, PackedWeights, WriteMode};
 use convgru_kernels::{FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 use crate::config::Precision;
@@ -41,7 +41,7 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         output: FeatureMapsMut<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        Ok(conv::forward(&self.weights, input, output, Output::Overwrite, scratch)?)
+        Ok(conv::forward(&self.weights, input, output, WriteMode::Overwrite, scratch)?)
     }
 
     /// [`forward`](Self::forward) into maps of its own.
@@ -68,7 +68,7 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         let extent = d_output.extent().with_channels(self.weights.shape().in_channels);
         memory::expect_bytes("the gradient of a convolution", memory::bytes_of::<T>(&extent.dims()))?;
         let mut d_input = FeatureMaps::zeros(extent)?;
-        conv::input_gradient(&self.weights, d_output, d_input.as_mut(), Output::Overwrite, scratch)?;
+        conv::input_gradient(&self.weights, d_output, d_input.as_mut(), WriteMode::Overwrite, scratch)?;
         Ok(d_input)
     }
 
@@ -79,7 +79,7 @@ impl<'w, T: Scalar> PackedConvolution<'w, T> {
         d_input: FeatureMapsMut<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        Ok(conv::input_gradient(&self.weights, d_output, d_input, Output::Add, scratch)?)
+        Ok(conv::input_gradient(&self.weights, d_output, d_input, WriteMode::Add, scratch)?)
     }
 
     /// Adds the gradients of weights and bias.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use convgru_kernels::conv::Output;
+use convgru_kernels::conv::WriteMode;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use crate::config::ConvGruConfig;
@@ -266,7 +266,7 @@ impl<T: Scalar> StackBackward<T> {
                 None => d_input.as_mut().map(|maps| maps.as_mut()),
             };
             if let Some(d_below) = d_below {
-                back.input_gradient(cell, images, d_below, Output::Add, scratch)?;
+                back.input_gradient(cell, images, d_below, WriteMode::Add, scratch)?;
             }
         }
         Ok(())
@@ -312,7 +312,7 @@ impl<T: Scalar> StackBackward<T> {
                     let images = layer.images(0..block.len());
                     let target = if index > 0 { images.clone() } else { layer.images(block.clone()) };
                     let d_images = d_input.images_mut(target);
-                    back.input_gradient(cell, images, d_images, Output::Overwrite, scratch)?;
+                    back.input_gradient(cell, images, d_images, WriteMode::Overwrite, scratch)?;
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A convolution as a layer.
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, Padding, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use serde::{Deserialize, Serialize};
 
@@ -232,7 +232,13 @@ impl<T: Scalar> Conv2d<T> {
         let maps = FeatureMaps::from_nchw(extents.input, input.as_slice())?;
         let mut result = FeatureMaps::zeros(extents.output)?;
         let weights = self.packed()?.with_bias(self.parameters.bias.as_ref().map(Tensor::as_slice))?;
-        conv::forward(&weights, maps.as_ref(), result.as_mut(), Output::Overwrite, &mut Scratchpad::new())?;
+        conv::forward(
+            &weights,
+            maps.as_ref(),
+            result.as_mut(),
+            WriteMode::Overwrite,
+            &mut Scratchpad::new(),
+        )?;
         let mut output = Tensor::try_zeros(&extents.output_shape)?;
         result.as_ref().write_nchw(output.as_mut_slice())?;
         Ok(output)
@@ -272,7 +278,13 @@ impl<T: Scalar> Conv2d<T> {
             conv::bias_gradient(d_result.as_ref(), d_bias.as_mut_slice())?;
         }
         let mut d_maps = maps;
-        conv::input_gradient(&packed, d_result.as_ref(), d_maps.as_mut(), Output::Overwrite, &mut scratch)?;
+        conv::input_gradient(
+            &packed,
+            d_result.as_ref(),
+            d_maps.as_mut(),
+            WriteMode::Overwrite,
+            &mut scratch,
+        )?;
         let mut d_input = Tensor::zeros(input.shape());
         d_maps.as_ref().write_nchw(d_input.as_mut_slice())?;
         Ok(d_input)

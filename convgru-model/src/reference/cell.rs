@@ -147,9 +147,9 @@ pub fn cell_gates<N: Number>(
 ) -> Result<CellGates<N>> {
     let CellOptions { gate_activation, candidate_activation, .. } = cell.options;
     let of_gate = |a: N| activation(gate_activation, a);
-    let update = Gate(cell, 0).sum(input, state)?.map(of_gate);
-    let reset = Gate(cell, 1).sum(input, state)?.map(of_gate);
-    let candidate = Gate(cell, 2);
+    let update = GateSums(cell, 0).sum(input, state)?.map(of_gate);
+    let reset = GateSums(cell, 1).sum(input, state)?.map(of_gate);
+    let candidate = GateSums(cell, 2);
     let times_reset =
         |array: &Array<N>| Array::from_fn(state.shape(), |i| reset.as_slice()[i] * array.as_slice()[i]);
     let a_n = match cell.reset {
@@ -170,9 +170,9 @@ pub fn cell_gates<N: Number>(
 }
 
 /// One of the three gates: the cell and the gate's place in the order.
-struct Gate<'a, 'b, N>(&'a CellParameters<'b, N>, usize);
+struct GateSums<'a, 'b, N>(&'a CellParameters<'b, N>, usize);
 
-impl<N: Number> Gate<'_, '_, N> {
+impl<N: Number> GateSums<'_, '_, N> {
     /// `W*x + U*s + b`
     fn sum(&self, input: Option<&Array<N>>, state: &Array<N>) -> Result<Array<N>> {
         let mut sum = self.of_state(state)?;

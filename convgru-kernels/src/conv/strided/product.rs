@@ -4,7 +4,7 @@
 
 use super::PixelChunks;
 use super::im2col::Patches;
-use crate::conv::epilogue::Output;
+use crate::conv::epilogue::WriteMode;
 use crate::conv::shape::ConvShape;
 use crate::error::Result;
 use crate::feature_maps::{Extent, FeatureMapsMut, FeatureMapsRef};
@@ -63,7 +63,7 @@ impl StridedConvolution {
         weights: &[T],
         input: FeatureMapsRef<'_, T>,
         mut output: FeatureMapsMut<'_, T>,
-        mode: Output,
+        mode: WriteMode,
         memory: Scratch<'_, T>,
     ) -> Result<()> {
         let Self { patches, chunks, .. } = self;
@@ -95,7 +95,7 @@ impl StridedConvolution {
         weights: &[T],
         d_output: FeatureMapsRef<'_, T>,
         mut d_input: FeatureMapsMut<'_, T>,
-        mode: Output,
+        mode: WriteMode,
         memory: Scratch<'_, T>,
     ) -> Result<()> {
         let Self { patches, chunks, .. } = self;
@@ -166,9 +166,9 @@ impl StridedConvolution {
     }
 }
 
-fn put<T: Real>(maps: &mut FeatureMapsMut<'_, T>, images: &[T], mode: Output) -> Result<()> {
+fn put<T: Real>(maps: &mut FeatureMapsMut<'_, T>, images: &[T], mode: WriteMode) -> Result<()> {
     match mode {
-        Output::Overwrite => maps.read_nchw(images),
-        Output::Add => maps.add_nchw(images),
+        WriteMode::Overwrite => maps.read_nchw(images),
+        WriteMode::Add => maps.add_nchw(images),
     }
 }

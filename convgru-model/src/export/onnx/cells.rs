@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use convgru_kernels::Scalar;
 
 use super::graph::{Graph, Size};
-use super::operators::{Value, Writer};
+use super::operators::{OnnxValue, Writer};
 use crate::composed::{CellConfig, Context, Recurrent, RecurrentConfig, Run, RunInput, from_layers};
 use crate::config::{ConvGruConfig, ResetGate};
 use crate::error::Result;
@@ -135,23 +135,23 @@ impl<'a, T: Scalar> Cells<'a, T> {
         });
         let mut writer = Writer::new(graph, &self.prefix, named);
         let mut states = states.iter();
-        let of_cell = |cell: &CellConfig| -> Vec<Value<T>> {
+        let of_cell = |cell: &CellConfig| -> Vec<OnnxValue<T>> {
             let states = states.by_ref().take(cell.states());
-            states.map(|name| Value::node(name.as_str(), cell.hidden_channels)).collect()
+            states.map(|name| OnnxValue::node(name.as_str(), cell.hidden_channels)).collect()
         };
         let states = config.cells().map(of_cell).collect();
         let mut contexts = contexts.iter();
         let context = |cell: &CellConfig| match cell.context {
             Context::Additive => {
-                contexts.next().map(|name| Value::node(name.as_str(), 3 * cell.hidden_channels))
+                contexts.next().map(|name| OnnxValue::node(name.as_str(), 3 * cell.hidden_channels))
             }
             _ => None,
         };
         let contexts = config.cells().map(context).collect();
         // Without an input its part of the sums is a constant: that of a pixel without channels.
         let input = |input: usize| match config.in_channels(input) {
-            0 => Value::constant("no_input", Tensor::zeros(&[1, 0, 1, 1])),
-            channels => Value::node(inputs[input].as_str(), channels),
+            0 => OnnxValue::constant("no_input", Tensor::zeros(&[1, 0, 1, 1])),
+            channels => OnnxValue::node(inputs[input].as_str(), channels),
         };
         let inputs = (0..config.inputs()).map(input).collect();
         let noises = self.network.expected_noises(&mut writer);

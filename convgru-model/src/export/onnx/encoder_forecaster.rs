@@ -5,7 +5,7 @@ use convgru_kernels::Scalar;
 use super::Part;
 use super::cells::{Cells, equation};
 use super::forecaster::ForecasterGraph;
-use super::graph::{Graph, Kernel, Size, integer, text, zero};
+use super::graph::{ConvolutionNames, Graph, Size, integer, text, zero};
 use super::loops;
 use super::proto::data_type;
 use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, OutputActivation};
@@ -198,7 +198,8 @@ impl<T: Scalar> EncoderForecaster<'_, T> {
         let weights = graph.constants.floats("head.weight", weight.shape(), weight.as_slice());
         let bias =
             bias.as_ref().map(|bias| graph.constants.floats("head.bias", bias.shape(), bias.as_slice()));
-        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size: [1, 1], dilation: [1, 1] };
+        let kernel =
+            ConvolutionNames { weights: &weights, bias: bias.as_deref(), size: [1, 1], dilation: [1, 1] };
         let top = states.last().map_or("", String::as_str);
         let logits = graph.convolve("head.logits", top, kernel);
         match self.config.output_activation {

@@ -163,7 +163,7 @@ impl<'c> Graph<'c> {
     }
 
     /// The convolution that keeps height and width.
-    pub(super) fn convolve(&mut self, name: &str, value: &str, kernel: Kernel<'_>) -> String {
+    pub(super) fn convolve(&mut self, name: &str, value: &str, kernel: ConvolutionNames<'_>) -> String {
         let pads = [0, 1].map(|axis| (kernel.dilation[axis] * (kernel.size[axis] / 2)) as i64);
         let mut attributes = vec![
             integers("kernel_shape", &kernel.size.map(|size| size as i64)),
@@ -197,7 +197,7 @@ impl<'c> Graph<'c> {
 
 /// The constants of a convolution.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Kernel<'a> {
+pub(super) struct ConvolutionNames<'a> {
     /// Name of the weights.
     pub(super) weights: &'a str,
     /// Name of the bias.
@@ -246,7 +246,7 @@ fn attribute(name: &str, r#type: i32) -> AttributeProto {
 
 fn value_info(name: &str, elem_type: i32, sizes: &[Size]) -> ValueInfoProto {
     let dimension = |size: &Size| match *size {
-        Size::Fixed(number) => Some(Dimension::Value(number as i64)),
+        Size::Fixed(number) => Some(Dimension::OnnxValue(number as i64)),
         Size::Free(name) => Some(Dimension::Parameter(name.to_owned())),
         Size::Any => None,
     };

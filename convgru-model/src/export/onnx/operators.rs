@@ -15,14 +15,14 @@ const ANY: usize = 1 << 20;
 
 /// A tensor while a graph is written.
 #[derive(Debug, Clone)]
-pub(super) enum Value<T> {
+pub(super) enum OnnxValue<T> {
     /// A parameter or what is made of some: its name, should it become a constant of the file.
     Constant(Rc<str>, Rc<Tensor<T>>),
     /// What a node or an input gives, with the channels it has; the other dimensions are free.
     Node(Rc<str>, usize),
 }
 
-impl<T: Scalar> Value<T> {
+impl<T: Scalar> OnnxValue<T> {
     /// A value that is known.
     pub(super) fn constant(name: &str, tensor: Tensor<T>) -> Self {
         Self::Constant(name.into(), Rc::new(tensor))
@@ -39,7 +39,7 @@ pub(super) struct Writer<'g, 'c, T> {
     pub(super) graph: &'g mut Graph<'c>,
     /// What the names of nodes begin with.
     prefix: &'g str,
-    parameters: Vec<Value<T>>,
+    parameters: Vec<OnnxValue<T>>,
     /// Nodes so far, for names.
     count: usize,
 }
@@ -51,7 +51,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
         prefix: &'g str,
         parameters: impl Iterator<Item = (String, Tensor<T>)>,
     ) -> Self {
-        let parameters = parameters.map(|(name, tensor)| Value::constant(&name, tensor));
+        let parameters = parameters.map(|(name, tensor)| OnnxValue::constant(&name, tensor));
         Self { graph, prefix, parameters: parameters.collect(), count: 0 }
     }
 
@@ -62,18 +62,18 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
     }
 
     /// The name of a value in the graph.
-    pub(super) fn name(&mut self, value: &Value<T>) -> Rc<str> {
+    pub(super) fn name(&mut self, value: &OnnxValue<T>) -> Rc<str> {
         match value {
-            Value::Node(name, _) => name.clone(),
-            Value::Constant(name, tensor) => {
+            OnnxValue::Node(name, _) => name.clone(),
+            OnnxValue::Constant(name, tensor) => {
                 self.graph.constants.floats(name, tensor.shape(), tensor.as_slice()).into()
             }
         }
     }
 
     /// A constant of one number for each channel, as images of one pixel.
-    fn of_channels(&mut self, value: &Value<T>) -> Result<Rc<str>> {
-        let Value::Constant(name, tensor) = value else {
+    fn of_channels(&mut self, value: &OnnxValue<T>) -> Result<Rc<str>> {
+        let OnnxValue::Constant(name, tensor) = value else {
             return Err(unwritten("a scale that is no parameter"));
         };
         let name = format!("{name}.channels");
@@ -99,8 +99,8 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
         self.push("Slice", &[value, &start, &end, &axis], Vec::new())
     }
 
-    fn convolve(&mut self, convolution: &Convolution, inputs: &[Value<T>]) -> Result<Rc<str>> {
-        let Value::Constant(name, kernel) = &inputs[1] else {
+    fn convolve(&mut self, convolution: &Convolution, inputs: &[OnnxValue<T>]) -> Result<Rc<str>> {
+        let OnnxValue::Constant(name, kernel) = &inputs[1] else {
             return Err(unwritten("a kernel that is no parameter"));
         };
         let all = kernel.shape()[0];
@@ -129,7 +129,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
     }
 
     /// One axis after the other, as each may have another edge.
-    fn pad(&mut self, pad: &Pad, value: &Value<T>) -> Rc<str> {
+    fn pad(&mut self, pad: &Pad, value: &OnnxValue<T>) -> Rc<str> {
         let mut name = self.name(value);
         for (axis, edge) in pad.edges.into_iter().enumerate().filter(|(axis, _)| pad.size[*axis] > 0) {
             let (size, place) = (pad.size[axis] as i64, axis + 2);
@@ -153,7 +153,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
     }
 
     /// Each group as one channel of an instance normalisation.
-    fn group_norm(&mut self, groups: usize, epsilon: f64, inputs: &[Value<T>]) -> Result<Rc<str>> {
+    fn group_norm(&mut self, groups: usize, epsilon: f64, inputs: &[OnnxValue<T>]) -> Result<Rc<str>> {
         let name = self.name(&inputs[0]);
         let grouped = self.whole(&[0, groups as i64, -1]);
         let grouped = self.push("Reshape", &[&name, &grouped], Vec::new());
@@ -170,7 +170,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
         Ok(self.push("Add", &[&scaled, &shift], Vec::new()))
     }
 
-    fn pool(&mut self, pooling: Pooling, value: &Value<T>) -> Rc<str> {
+    fn pool(&mut self, pooling: Pooling, value: &OnnxValue<T>) -> Rc<str> {
         let name = self.name(value);
         match pooling {
             Pooling::Max2 => {
@@ -190,7 +190,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
     }
 
     /// The size of the second operand, by linear interpolation whose corners lie on each other.
-    fn resize(&mut self, inputs: &[Value<T>]) -> Rc<str> {
+    fn resize(&mut self, inputs: &[OnnxValue<T>]) -> Rc<str> {
         let [name, like] = [self.name(&inputs[0]), self.name(&inputs[1])];
         let part = |start, end| vec![integer("start", start), integer("end", end)];
         let own = self.push("Shape", &[&name], part(0, 2));
@@ -202,7 +202,7 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
     }
 
     /// Where pixels look, in the coordinates of a sampler: -1 and 1 are the middles of the outermost pixels.
-    fn warp(&mut self, inputs: &[Value<T>]) -> Rc<str> {
+    fn warp(&mut self, inputs: &[OnnxValue<T>]) -> Rc<str> {
         let [name, flow] = [self.name(&inputs[0]), self.name(&inputs[1])];
         let shape = self.push("Shape", &[&name], Vec::new());
         let mut parts = Vec::new();
@@ -238,43 +238,43 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
 }
 
 impl<T: Scalar> Operations for Writer<'_, '_, T> {
-    type Value = Value<T>;
+    type Value = OnnxValue<T>;
 
-    fn shape(&self, value: &Value<T>) -> Vec<usize> {
+    fn shape(&self, value: &OnnxValue<T>) -> Vec<usize> {
         match value {
-            Value::Constant(_, tensor) => tensor.shape().to_vec(),
+            OnnxValue::Constant(_, tensor) => tensor.shape().to_vec(),
             // One image stands for those of any batch.
-            Value::Node(_, channels) => vec![1, *channels, ANY, ANY],
+            OnnxValue::Node(_, channels) => vec![1, *channels, ANY, ANY],
         }
     }
 
-    fn parameter(&mut self, index: usize) -> Value<T> {
+    fn parameter(&mut self, index: usize) -> OnnxValue<T> {
         self.parameters[index].clone()
     }
 
-    fn constant(&mut self, tensor: &Tensor<f64>) -> Value<T> {
+    fn constant(&mut self, tensor: &Tensor<f64>) -> OnnxValue<T> {
         // The same number everywhere has the shape of everything.
         let first = tensor.as_slice().first().copied().unwrap_or(0.0);
         let tensor = Tensor::from_fn(&[1], |_| T::from_f64(first));
-        Value::Constant(format!("constant.{first}").into(), Rc::new(tensor))
+        OnnxValue::Constant(format!("constant.{first}").into(), Rc::new(tensor))
     }
 
-    fn apply(&mut self, op: Op, inputs: &[Value<T>]) -> Result<Value<T>> {
+    fn apply(&mut self, op: Op, inputs: &[OnnxValue<T>]) -> Result<OnnxValue<T>> {
         let constants: Vec<&Tensor<T>> = inputs
             .iter()
             .filter_map(|input| match input {
-                Value::Constant(_, tensor) => Some(&**tensor),
-                Value::Node(..) => None,
+                OnnxValue::Constant(_, tensor) => Some(&**tensor),
+                OnnxValue::Node(..) => None,
             })
             .collect();
         if constants.len() == inputs.len() {
             let tensor =
                 op.forward(&crate::composed::graph::Operands { values: &constants, packed: None })?;
-            return Ok(Value::constant(&self.numbered("made"), tensor));
+            return Ok(OnnxValue::constant(&self.numbered("made"), tensor));
         }
-        let channels = |value: &Value<T>| match value {
-            Value::Node(_, channels) => *channels,
-            Value::Constant(_, tensor) => tensor.shape().get(1).copied().unwrap_or(1),
+        let channels = |value: &OnnxValue<T>| match value {
+            OnnxValue::Node(_, channels) => *channels,
+            OnnxValue::Constant(_, tensor) => tensor.shape().get(1).copied().unwrap_or(1),
         };
         let widest = inputs.iter().map(channels).max().unwrap_or(1);
         let two = |writer: &mut Self| [writer.name(&inputs[0]), writer.name(&inputs[1])];
@@ -329,7 +329,7 @@ impl<T: Scalar> Operations for Writer<'_, '_, T> {
             | Op::SpectralNorm
             | Op::Divide => return Err(unwritten(&format!("{op:?}"))),
         };
-        Ok(Value::Node(name, channels))
+        Ok(OnnxValue::Node(name, channels))
     }
 }
 

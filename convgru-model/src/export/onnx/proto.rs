@@ -154,7 +154,7 @@ pub(super) struct DimensionProto {
 #[derive(Clone, PartialEq, Oneof)]
 pub(super) enum Dimension {
     #[prost(int64, tag = "1")]
-    Value(i64),
+    OnnxValue(i64),
     #[prost(string, tag = "2")]
     Parameter(String),
 }

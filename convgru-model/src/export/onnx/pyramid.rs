@@ -7,7 +7,7 @@ use convgru_kernels::Scalar;
 use super::Part;
 use super::cells::{Cells, equation};
 use super::forecaster::ForecasterGraph;
-use super::graph::{Graph, Kernel, Size, integer, zero};
+use super::graph::{ConvolutionNames, Graph, Size, integer, zero};
 use super::loops;
 use super::proto::data_type;
 use crate::config::{ConvGruConfig, MOST_SCALES, PyramidConfig, Residual, invalid};
@@ -342,7 +342,7 @@ impl<T: Scalar> Pyramid<'_, T> {
             graph.constants.floats(&format!("{name}.bias"), bias.shape(), bias.as_slice())
         };
         let bias = bias.as_ref().map(floats);
-        let kernel = Kernel { weights: &weights, bias: bias.as_deref(), size, dilation: [1, 1] };
+        let kernel = ConvolutionNames { weights: &weights, bias: bias.as_deref(), size, dilation: [1, 1] };
         graph.convolve(&format!("{name}.sums"), value, kernel)
     }
 

@@ -90,7 +90,7 @@ fn values(values: &[ValueInfoProto]) -> Vec<String> {
     let text = |value: &ValueInfoProto| {
         let tensor = value.r#type.as_ref().unwrap().tensor_type.as_ref().unwrap();
         let sizes = tensor.shape.as_ref().unwrap().dim.iter().map(|dim| match dim.value.as_ref().unwrap() {
-            Dimension::Value(number) => number.to_string(),
+            Dimension::OnnxValue(number) => number.to_string(),
             Dimension::Parameter(name) => name.clone(),
         });
         format!("{}[{}]", value.name, sizes.collect::<Vec<_>>().join(","))

@@ -1,6 +1,6 @@
 //! A cell with its weights packed: the two halves of a step and of its backward pass.
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, Padding, WriteMode};
 use convgru_kernels::gates::{
     self, CandidateBackward, CellWeights, FirstStep, InputPart, ResetAfterBackward, ResetAfterStep,
     ResetBackward,
@@ -62,7 +62,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         gates: FeatureMapsMut<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        Ok(conv::forward(&self.input, input, gates, Output::Overwrite, scratch)?)
+        Ok(conv::forward(&self.input, input, gates, WriteMode::Overwrite, scratch)?)
     }
 
     /// Gives the memory of the packed weights of the input back, which are not needed for a while.
@@ -134,7 +134,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         let Some(hidden) = hidden else { return Ok(()) };
         if memory.is_some() {
             let (d_memory, d_hidden) = (products.as_ref(), d_hidden.reborrow());
-            conv::input_gradient(&self.candidate, d_memory, d_hidden, Output::Add, scratch)?;
+            conv::input_gradient(&self.candidate, d_memory, d_hidden, WriteMode::Add, scratch)?;
         } else {
             let second = ResetBackward {
                 weights: &self.candidate,
@@ -147,7 +147,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
             gates::reset_backward(second, scratch)?;
         }
         let d_update_and_reset = d_gates.as_ref().sections(0..2);
-        conv::input_gradient(&self.update_and_reset, d_update_and_reset, d_hidden, Output::Add, scratch)?;
+        conv::input_gradient(&self.update_and_reset, d_update_and_reset, d_hidden, WriteMode::Add, scratch)?;
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         &self,
         d_gates: FeatureMapsRef<'_, T>,
         d_input: FeatureMapsMut<'_, T>,
-        mode: Output,
+        mode: WriteMode,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         Ok(conv::input_gradient(&self.input, d_gates, d_input, mode, scratch)?)

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use convgru_kernels::conv::Output;
+use convgru_kernels::conv::WriteMode;
 use convgru_kernels::{FeatureMaps, FeatureMapsMut, Scalar, Scratchpad};
 
 use super::LayerWorkspace;
@@ -92,7 +92,7 @@ impl<T: Scalar> LayerBackward<T> {
         cell: &PreparedCell<'_, T>,
         images: Range<usize>,
         d_input: FeatureMapsMut<'_, T>,
-        mode: Output,
+        mode: WriteMode,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         cell.input_gradient(self.d_gates.images(images), d_input, mode, scratch)

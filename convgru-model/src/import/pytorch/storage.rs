@@ -1,6 +1,6 @@
 //! What a tensor says about the storage that its numbers are in.
 
-use super::pickle::{Id, Pickle, Value};
+use super::pickle::{Id, Pickle, PickleValue};
 use crate::import::float::Float;
 
 /// The type of numbers in a storage.
@@ -71,8 +71,8 @@ impl<'p> StorageRef<'p> {
         let class = pickle.global(class)?;
         let key = pickle.text(key).filter(|key| key.len() <= MAX_KEY)?;
         let (offset, elements) = match rest.first().map(|&view| pickle.get(view)) {
-            None | Some(Value::None) => (0, None),
-            Some(Value::Tuple(view)) => {
+            None | Some(PickleValue::None) => (0, None),
+            Some(PickleValue::Tuple(view)) => {
                 let &[_, offset, elements] = view.as_slice() else {
                     return None;
                 };

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use convgru_kernels::Scalar;
 
 use super::archive::Archive;
-use super::pickle::{Id, Object, Value};
+use super::pickle::{Id, Object, PickleValue};
 use super::storage::StorageRef;
 use super::tensors::{self, Rebuilt};
 use crate::error::{Error, Result};
@@ -80,7 +80,11 @@ impl<T: Scalar> Walk<'_, T> {
         let value = self.archive.pickle.get(id);
         let holds_others = matches!(
             value,
-            Value::List(_) | Value::Tuple(_) | Value::Dict(_) | Value::Object(_) | Value::Persistent(_)
+            PickleValue::List(_)
+                | PickleValue::Tuple(_)
+                | PickleValue::Dict(_)
+                | PickleValue::Object(_)
+                | PickleValue::Persistent(_)
         );
         self.spend(if holds_others { VISIT } else { 1 })?;
         if !holds_others || self.active[id.index()] {
@@ -91,10 +95,10 @@ impl<T: Scalar> Walk<'_, T> {
         }
         self.active[id.index()] = true;
         match value {
-            Value::List(elements) | Value::Tuple(elements) => self.elements(elements, depth)?,
-            Value::Dict(entries) => self.entries(entries.iter().copied().map(Some), depth)?,
-            Value::Object(object) => self.object(object, depth)?,
-            Value::Persistent(storage) => {
+            PickleValue::List(elements) | PickleValue::Tuple(elements) => self.elements(elements, depth)?,
+            PickleValue::Dict(entries) => self.entries(entries.iter().copied().map(Some), depth)?,
+            PickleValue::Object(object) => self.object(object, depth)?,
+            PickleValue::Persistent(storage) => {
                 if let Some(storage) = StorageRef::of(&self.archive.pickle, *storage) {
                     self.skip(format!("storage `{}` is used by no tensor that is known here", storage.key))?;
                 }
@@ -136,8 +140,8 @@ impl<T: Scalar> Walk<'_, T> {
             self.spend(1)?;
             let Some((key, id)) = pair else { continue };
             match self.archive.pickle.get(key) {
-                Value::Str(name) => self.visit_below(name, id, depth)?,
-                Value::Int(number) => self.visit_below(&number.to_string(), id, depth)?,
+                PickleValue::Str(name) => self.visit_below(name, id, depth)?,
+                PickleValue::Int(number) => self.visit_below(&number.to_string(), id, depth)?,
                 _ => self.visit_below(&format!("#{index}"), id, depth)?,
             }
             index += 1;
@@ -178,7 +182,7 @@ impl<T: Scalar> Walk<'_, T> {
     fn opaque(&mut self, object: &Object, arguments: &[Id], depth: usize) -> Result<()> {
         let pickle = &self.archive.pickle;
         if let Some(state) = object.state
-            && let Value::Dict(entries) = pickle.get(state)
+            && let PickleValue::Dict(entries) = pickle.get(state)
         {
             self.spend(VISIT * entries.len())?;
             let attribute = |name: &str| {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use convgru_kernels::conv::{self, ConvShape, Output, PackedWeights, Padding, Precision};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, Padding, Precision, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use rayon::prelude::*;
 
@@ -84,7 +84,7 @@ impl Convolution {
                 let maps = FeatureMaps::from_nchw(of_input, x.as_slice())?;
                 let mut result = FeatureMaps::zeros(of_output)?;
                 let scratch = &mut Scratchpad::new();
-                conv::forward(packed, maps.as_ref(), result.as_mut(), Output::Overwrite, scratch)?;
+                conv::forward(packed, maps.as_ref(), result.as_mut(), WriteMode::Overwrite, scratch)?;
                 result.as_ref().write_nchw(output.as_mut_slice())?;
             }
             None => grouped::forward(&self.grouped(kernel), [of_input, of_output], x, &mut output),
@@ -140,7 +140,7 @@ impl Convolution {
         if sink.wants(0) {
             let scratch = &mut Scratchpad::new();
             let mut d_maps = FeatureMaps::zeros(of_input)?;
-            conv::input_gradient(packed, d_result.as_ref(), d_maps.as_mut(), Output::Overwrite, scratch)?;
+            conv::input_gradient(packed, d_result.as_ref(), d_maps.as_mut(), WriteMode::Overwrite, scratch)?;
             let mut d_x = Tensor::zeros(x.shape());
             d_maps.as_ref().write_nchw(d_x.as_mut_slice())?;
             sink.give(0, d_x)?;

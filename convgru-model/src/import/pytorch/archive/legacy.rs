@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::super::pickle::{Pickle, Value};
+use super::super::pickle::{Pickle, PickleValue};
 use super::super::storage::StorageRef;
 use super::{Archive, refuse};
 use crate::error::Result;
@@ -27,7 +27,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     let (_, at) = Pickle::read(bytes, 0)?;
     let at = {
         let (version, at) = Pickle::read(bytes, at)?;
-        if *version.get(version.root()) != Value::Int(VERSION) {
+        if *version.get(version.root()) != PickleValue::Int(VERSION) {
             return Err(refuse(format!(
                 "byte {at}: the form of the file has another version than {VERSION}"
             )));
@@ -40,7 +40,7 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     let sizes = element_sizes(&pickle);
     let mut storages = BTreeMap::new();
     for &key in keys.sequence(keys.root()).unwrap_or_default() {
-        let Value::Str(key) = keys.get(key) else {
+        let PickleValue::Str(key) = keys.get(key) else {
             return Err(refuse(format!("byte {at}: the name of a storage is no text")));
         };
         let Some(&size) = sizes.get(key.as_ref()) else {
@@ -82,7 +82,7 @@ fn storage(bytes: &[u8], at: usize, size: usize) -> Option<&[u8]> {
 fn element_sizes<'p>(pickle: &'p Pickle<'_>) -> HashMap<&'p str, usize> {
     let mut sizes = HashMap::new();
     for value in pickle.values() {
-        if let Value::Persistent(id) = value
+        if let PickleValue::Persistent(id) = value
             && let Some(storage) = StorageRef::of(pickle, *id)
             && let Some(size) = storage.number.map(|number| number.size())
         {
@@ -96,7 +96,7 @@ fn element_sizes<'p>(pickle: &'p Pickle<'_>) -> HashMap<&'p str, usize> {
 fn number(bytes: &[u8], start: usize) -> Option<(i128, usize)> {
     let (pickle, end) = Pickle::read(bytes, start).ok()?;
     match pickle.get(pickle.root()) {
-        Value::Int(number) => Some((*number, end)),
+        PickleValue::Int(number) => Some((*number, end)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Value, refuse};
+use super::{PickleValue, refuse};
 use crate::error::Result;
 
 /// Reads from front to back; what is asked for and not there is an error with its offset.
@@ -77,42 +77,42 @@ pub(super) fn text(bytes: &[u8], at: usize) -> Result<&str> {
 }
 
 /// A text of Python 2, whose encoding nobody wrote down.
-pub(super) fn old_text(bytes: &[u8]) -> Value<'_> {
+pub(super) fn old_text(bytes: &[u8]) -> PickleValue<'_> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => Value::Str(Cow::Borrowed(text)),
-        Err(_) => Value::Bytes(Cow::Borrowed(bytes)),
+        Ok(text) => PickleValue::Str(Cow::Borrowed(text)),
+        Err(_) => PickleValue::Bytes(Cow::Borrowed(bytes)),
     }
 }
 
 /// A number in two's complement, low bytes first.
-pub(super) fn signed<'a>(bytes: &[u8]) -> Value<'a> {
+pub(super) fn signed<'a>(bytes: &[u8]) -> PickleValue<'a> {
     if bytes.len() > 16 {
-        return Value::LargeInt;
+        return PickleValue::LargeInt;
     }
     let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
     let mut number = [if negative { 0xff } else { 0 }; 16];
     number[..bytes.len()].copy_from_slice(bytes);
-    Value::Int(i128::from_le_bytes(number))
+    PickleValue::Int(i128::from_le_bytes(number))
 }
 
 /// A number in decimal digits; in protocol 0 `01` and `00` are truth values.
-pub(super) fn decimal<'a>(line: &str, at: usize) -> Result<Value<'a>> {
+pub(super) fn decimal<'a>(line: &str, at: usize) -> Result<PickleValue<'a>> {
     let digits = line.trim_end_matches('L');
     match (line, digits.parse::<i128>()) {
-        ("01", _) => Ok(Value::Bool(true)),
-        ("00", _) => Ok(Value::Bool(false)),
-        (_, Ok(number)) => Ok(Value::Int(number)),
+        ("01", _) => Ok(PickleValue::Bool(true)),
+        ("00", _) => Ok(PickleValue::Bool(false)),
+        (_, Ok(number)) => Ok(PickleValue::Int(number)),
         _ if digits.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit())
             && digits.len() > 38 =>
         {
-            Ok(Value::LargeInt)
+            Ok(PickleValue::LargeInt)
         }
         _ => Err(refuse(at, "a line is no whole number")),
     }
 }
 
 /// A quoted text of protocol 0. Escapes for single bytes are resolved; others are no text that names a tensor.
-pub(super) fn quoted(line: &[u8], at: usize) -> Result<Value<'_>> {
+pub(super) fn quoted(line: &[u8], at: usize) -> Result<PickleValue<'_>> {
     let inner = match line {
         [b'\'', inner @ .., b'\''] | [b'"', inner @ .., b'"'] => inner,
         _ => return Err(refuse(at, "a text has no quotes around it")),
@@ -142,7 +142,7 @@ pub(super) fn quoted(line: &[u8], at: usize) -> Result<Value<'_>> {
         rest = after;
     }
     Ok(match String::from_utf8(bytes) {
-        Ok(text) => Value::Str(Cow::Owned(text)),
-        Err(error) => Value::Bytes(Cow::Owned(error.into_bytes())),
+        Ok(text) => PickleValue::Str(Cow::Owned(text)),
+        Err(error) => PickleValue::Bytes(Cow::Owned(error.into_bytes())),
     })
 }

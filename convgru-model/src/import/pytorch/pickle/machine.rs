@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::cursor::{Cursor, decimal, old_text, quoted, signed, text};
-use super::{Id, MAX_MARKS, MAX_MEMORY, MAX_NAME, MAX_STACK, Object, Pickle, Table, Value, refuse};
+use super::{Id, MAX_MARKS, MAX_MEMORY, MAX_NAME, MAX_STACK, Object, Pickle, PickleValue, Table, refuse};
 use crate::error::{Error, Result};
 
 /// Runs the instructions up to the one that ends the pickle.
@@ -18,7 +18,9 @@ pub(super) fn run(bytes: &[u8], start: usize) -> Result<(Pickle<'_>, usize)> {
         marks: Vec::new(),
         memo: BTreeMap::new(),
     };
-    for value in [Value::None, Value::Bool(false), Value::Bool(true), Value::Tuple(Vec::new())] {
+    for value in
+        [PickleValue::None, PickleValue::Bool(false), PickleValue::Bool(true), PickleValue::Tuple(Vec::new())]
+    {
         machine.values.push(value);
     }
     // Each instruction takes at least a byte, and time for the bytes and values that it takes.
@@ -90,8 +92,8 @@ impl<'a> Machine<'a> {
             b'c' | 0x93 => self.global(instruction)?,
             b'R' | 0x81 | 0x92 | b'i' | b'o' => self.call(instruction)?,
             b'b' | b'a' | b'e' | b's' | b'u' | 0x90 => self.fill(instruction)?,
-            b']' | 0x8f => self.push(Value::List(Vec::new()))?,
-            b'}' => self.push(Value::Dict(Vec::new()))?,
+            b']' | 0x8f => self.push(PickleValue::List(Vec::new()))?,
+            b'}' => self.push(PickleValue::Dict(Vec::new()))?,
             b't' | b'l' | b'd' | 0x91 | 0x85..=0x87 => self.collect(instruction)?,
             _ => {
                 let value = self.scalar(instruction)?;
@@ -102,31 +104,31 @@ impl<'a> Machine<'a> {
     }
 
     /// Numbers, texts and bytes.
-    fn scalar(&mut self, instruction: u8) -> Result<Value<'a>> {
+    fn scalar(&mut self, instruction: u8) -> Result<PickleValue<'a>> {
         let cursor = &mut self.cursor;
         let at = cursor.at;
         Ok(match instruction {
             b'I' | b'L' => decimal(cursor.text_line()?, at)?,
-            b'K' => Value::Int(cursor.unsigned(1)?.into()),
-            b'M' => Value::Int(cursor.unsigned(2)?.into()),
-            b'J' => Value::Int(i32::from_le_bytes(cursor.array()?).into()),
+            b'K' => PickleValue::Int(cursor.unsigned(1)?.into()),
+            b'M' => PickleValue::Int(cursor.unsigned(2)?.into()),
+            b'J' => PickleValue::Int(i32::from_le_bytes(cursor.array()?).into()),
             0x8a => signed(cursor.counted(1)?),
             0x8b => signed(cursor.counted(4)?),
             b'F' => match cursor.text_line()?.parse() {
-                Ok(number) => Value::Float(number),
+                Ok(number) => PickleValue::Float(number),
                 Err(_) => return Err(refuse(at, "a line is no number")),
             },
-            b'G' => Value::Float(f64::from_be_bytes(cursor.array()?)),
+            b'G' => PickleValue::Float(f64::from_be_bytes(cursor.array()?)),
             b'S' => quoted(cursor.line()?, at)?,
             b'U' => old_text(cursor.counted(1)?),
             b'T' => old_text(cursor.counted(4)?),
-            b'V' => Value::Str(Cow::Borrowed(cursor.text_line()?)),
-            0x8c => Value::Str(Cow::Borrowed(text(cursor.counted(1)?, at + 1)?)),
-            b'X' => Value::Str(Cow::Borrowed(text(cursor.counted(4)?, at + 4)?)),
-            0x8d => Value::Str(Cow::Borrowed(text(cursor.counted(8)?, at + 8)?)),
-            b'C' => Value::Bytes(Cow::Borrowed(cursor.counted(1)?)),
-            b'B' => Value::Bytes(Cow::Borrowed(cursor.counted(4)?)),
-            0x8e | 0x96 => Value::Bytes(Cow::Borrowed(cursor.counted(8)?)),
+            b'V' => PickleValue::Str(Cow::Borrowed(cursor.text_line()?)),
+            0x8c => PickleValue::Str(Cow::Borrowed(text(cursor.counted(1)?, at + 1)?)),
+            b'X' => PickleValue::Str(Cow::Borrowed(text(cursor.counted(4)?, at + 4)?)),
+            0x8d => PickleValue::Str(Cow::Borrowed(text(cursor.counted(8)?, at + 8)?)),
+            b'C' => PickleValue::Bytes(Cow::Borrowed(cursor.counted(1)?)),
+            b'B' => PickleValue::Bytes(Cow::Borrowed(cursor.counted(4)?)),
+            0x8e | 0x96 => PickleValue::Bytes(Cow::Borrowed(cursor.counted(8)?)),
             other => {
                 let what = format!("instruction {other:#04x} is none of those that files of PyTorch use");
                 return Err(self.refuse(what));
@@ -165,11 +167,11 @@ impl<'a> Machine<'a> {
     fn persistent(&mut self, instruction: u8) -> Result<()> {
         let key = if instruction == b'P' {
             let line = self.cursor.text_line()?;
-            self.add(Value::Str(Cow::Borrowed(line)))?
+            self.add(PickleValue::Str(Cow::Borrowed(line)))?
         } else {
             self.pop()?
         };
-        self.push(Value::Persistent(key))
+        self.push(PickleValue::Persistent(key))
     }
 
     fn global(&mut self, instruction: u8) -> Result<()> {
@@ -182,16 +184,16 @@ impl<'a> Machine<'a> {
         self.push(global)
     }
 
-    fn global_of_lines(&mut self) -> Result<Value<'a>> {
+    fn global_of_lines(&mut self) -> Result<PickleValue<'a>> {
         let (module, name) = (self.cursor.text_line()?, self.cursor.text_line()?);
-        let module = self.add(Value::Str(Cow::Borrowed(module)))?;
-        let name = self.add(Value::Str(Cow::Borrowed(name)))?;
+        let module = self.add(PickleValue::Str(Cow::Borrowed(module)))?;
+        let name = self.add(PickleValue::Str(Cow::Borrowed(name)))?;
         self.global_named(module, name)
     }
 
     /// The name of a function by its parts, which are not joined: a file may name many functions by few texts.
-    fn global_named(&self, module: Id, name: Id) -> Result<Value<'a>> {
-        let (Value::Str(of_module), Value::Str(of_function)) =
+    fn global_named(&self, module: Id, name: Id) -> Result<PickleValue<'a>> {
+        let (PickleValue::Str(of_module), PickleValue::Str(of_function)) =
             (self.values.get(module), self.values.get(name))
         else {
             return Err(self.refuse("the name of a function is no text"));
@@ -199,7 +201,7 @@ impl<'a> Machine<'a> {
         if of_module.len() + of_function.len() > MAX_NAME {
             return Err(self.refuse(format!("the name of a function has more than {MAX_NAME} bytes")));
         }
-        Ok(Value::Global(module, name))
+        Ok(PickleValue::Global(module, name))
     }
 
     /// Writes down a call.
@@ -232,7 +234,7 @@ impl<'a> Machine<'a> {
         };
         self.charge(size_of::<Object>())?;
         let object = Object { callee, arguments, state: None, elements: Vec::new(), entries: Vec::new() };
-        self.push(Value::Object(Box::new(object)))
+        self.push(PickleValue::Object(Box::new(object)))
     }
 
     /// Puts values into the one below them.
@@ -250,11 +252,11 @@ impl<'a> Machine<'a> {
         let target = self.top()?;
         self.charge(LIST + given.len() * ELEMENT)?;
         match self.values.get_mut(target) {
-            Value::Object(object) if instruction == b'b' => object.state = Some(given[0]),
-            Value::Object(object) if keyed => object.entries.extend(pairs),
-            Value::Object(object) => object.elements.extend(given),
-            Value::Dict(entries) if keyed => entries.extend(pairs),
-            Value::List(elements) if !keyed && instruction != b'b' => elements.extend(given),
+            PickleValue::Object(object) if instruction == b'b' => object.state = Some(given[0]),
+            PickleValue::Object(object) if keyed => object.entries.extend(pairs),
+            PickleValue::Object(object) => object.elements.extend(given),
+            PickleValue::Dict(entries) if keyed => entries.extend(pairs),
+            PickleValue::List(elements) if !keyed && instruction != b'b' => elements.extend(given),
             _ => return Err(self.refuse("values are put into one that holds no others")),
         }
         Ok(())
@@ -274,9 +276,9 @@ impl<'a> Machine<'a> {
         };
         self.charge(LIST + given.len() * ELEMENT)?;
         let value = match instruction {
-            b'l' => Value::List(given),
-            b'd' => Value::Dict(self.pairs(&given)?),
-            _ => Value::Tuple(given),
+            b'l' => PickleValue::List(given),
+            b'd' => PickleValue::Dict(self.pairs(&given)?),
+            _ => PickleValue::Tuple(given),
         };
         self.push(value)
     }
@@ -291,20 +293,20 @@ impl<'a> Machine<'a> {
 
     fn add_tuple(&mut self, elements: Vec<Id>) -> Result<Id> {
         self.charge(LIST + elements.len() * ELEMENT)?;
-        self.add(Value::Tuple(elements))
+        self.add(PickleValue::Tuple(elements))
     }
 
-    fn add(&mut self, value: Value<'a>) -> Result<Id> {
+    fn add(&mut self, value: PickleValue<'a>) -> Result<Id> {
         let owned = match &value {
-            Value::Str(Cow::Owned(text)) => text.capacity(),
-            Value::Bytes(Cow::Owned(bytes)) => bytes.capacity(),
+            PickleValue::Str(Cow::Owned(text)) => text.capacity(),
+            PickleValue::Bytes(Cow::Owned(bytes)) => bytes.capacity(),
             _ => 0,
         };
-        self.charge(size_of::<Value<'_>>() + owned)?;
+        self.charge(size_of::<PickleValue<'_>>() + owned)?;
         Ok(self.values.push(value))
     }
 
-    fn push(&mut self, value: Value<'a>) -> Result<()> {
+    fn push(&mut self, value: PickleValue<'a>) -> Result<()> {
         let id = self.add(value)?;
         self.put(id)
     }

@@ -41,7 +41,7 @@ impl Id {
 
 /// A value of a pickle.
 #[derive(Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(super) enum PickleValue<'a> {
     /// `None`
     None,
     /// `True` or `False`
@@ -73,9 +73,9 @@ pub(super) enum Value<'a> {
 /// A call that was not made, and what would have been done with its result.
 #[derive(Debug, PartialEq)]
 pub(super) struct Object {
-    /// What would have been called: mostly a [`Value::Global`].
+    /// What would have been called: mostly a [`PickleValue::Global`].
     pub(super) callee: Id,
-    /// Its arguments: mostly a [`Value::Tuple`].
+    /// Its arguments: mostly a [`PickleValue::Tuple`].
     pub(super) arguments: Id,
     /// What would have become its attributes.
     pub(super) state: Option<Id>,
@@ -96,7 +96,7 @@ pub(super) struct Pickle<'a> {
 #[derive(Debug, Default)]
 struct Table<'a> {
     /// All but the last have [`PART`] values.
-    parts: Vec<Vec<Value<'a>>>,
+    parts: Vec<Vec<PickleValue<'a>>>,
 }
 
 impl<'a> Table<'a> {
@@ -104,7 +104,7 @@ impl<'a> Table<'a> {
         self.parts.last().map_or(0, |last| (self.parts.len() - 1) * PART + last.len())
     }
 
-    fn push(&mut self, value: Value<'a>) -> Id {
+    fn push(&mut self, value: PickleValue<'a>) -> Id {
         let id = Id(self.len() as u32);
         match self.parts.last_mut() {
             Some(last) if last.len() < PART => last.push(value),
@@ -117,11 +117,11 @@ impl<'a> Table<'a> {
         id
     }
 
-    fn get(&self, id: Id) -> &Value<'a> {
+    fn get(&self, id: Id) -> &PickleValue<'a> {
         &self.parts[id.index() / PART][id.index() % PART]
     }
 
-    fn get_mut(&mut self, id: Id) -> &mut Value<'a> {
+    fn get_mut(&mut self, id: Id) -> &mut PickleValue<'a> {
         &mut self.parts[id.index() / PART][id.index() % PART]
     }
 }
@@ -141,12 +141,12 @@ impl<'a> Pickle<'a> {
     }
 
     /// The value at a place of the table.
-    pub(super) fn get(&self, id: Id) -> &Value<'a> {
+    pub(super) fn get(&self, id: Id) -> &PickleValue<'a> {
         self.values.get(id)
     }
 
     /// All values, in the order in which they appear.
-    pub(super) fn values(&self) -> impl Iterator<Item = &Value<'a>> {
+    pub(super) fn values(&self) -> impl Iterator<Item = &PickleValue<'a>> {
         self.values.parts.iter().flatten()
     }
 
@@ -158,7 +158,7 @@ impl<'a> Pickle<'a> {
     /// The elements of a list or tuple.
     pub(super) fn sequence(&self, id: Id) -> Option<&[Id]> {
         match self.get(id) {
-            Value::List(elements) | Value::Tuple(elements) => Some(elements),
+            PickleValue::List(elements) | PickleValue::Tuple(elements) => Some(elements),
             _ => None,
         }
     }
@@ -166,7 +166,7 @@ impl<'a> Pickle<'a> {
     /// A text.
     pub(super) fn text(&self, id: Id) -> Option<&str> {
         match self.get(id) {
-            Value::Str(text) => Some(text),
+            PickleValue::Str(text) => Some(text),
             _ => None,
         }
     }
@@ -174,7 +174,7 @@ impl<'a> Pickle<'a> {
     /// The module and the name of a function or class, which have at most [`MAX_NAME`] bytes.
     pub(super) fn global(&self, id: Id) -> Option<[&str; 2]> {
         match self.get(id) {
-            Value::Global(module, name) => Some([self.text(*module)?, self.text(*name)?]),
+            PickleValue::Global(module, name) => Some([self.text(*module)?, self.text(*name)?]),
             _ => None,
         }
     }
@@ -182,7 +182,7 @@ impl<'a> Pickle<'a> {
     /// The identifier of something that is kept outside the pickle.
     pub(super) fn persistent(&self, id: Id) -> Option<Id> {
         match self.get(id) {
-            Value::Persistent(id) => Some(*id),
+            PickleValue::Persistent(id) => Some(*id),
             _ => None,
         }
     }
@@ -190,7 +190,7 @@ impl<'a> Pickle<'a> {
     /// An integer that counts or measures something in memory.
     pub(super) fn size(&self, id: Id) -> Option<usize> {
         match self.get(id) {
-            Value::Int(number) => usize::try_from(*number).ok(),
+            PickleValue::Int(number) => usize::try_from(*number).ok(),
             _ => None,
         }
     }

@@ -18,19 +18,19 @@ fn shown(pickle: &Pickle<'_>, id: Id) -> String {
         pairs.iter().map(pair).collect::<Vec<_>>().join(", ")
     };
     match pickle.get(id) {
-        Value::None => "None".into(),
-        Value::Bool(value) => format!("{value}"),
-        Value::Int(value) => format!("{value}"),
-        Value::LargeInt => "large".into(),
-        Value::Float(value) => format!("{value:?}"),
-        Value::Str(text) => format!("'{text}'"),
-        Value::Bytes(bytes) => format!("b{bytes:?}"),
-        Value::List(ids) => format!("[{}]", list(ids)),
-        Value::Tuple(ids) => format!("({})", list(ids)),
-        Value::Dict(entries) => format!("{{{}}}", pairs(entries)),
-        Value::Persistent(id) => format!("<{}>", shown(pickle, *id)),
-        Value::Global(..) => pickle.global(id).unwrap().join("."),
-        Value::Object(object) => {
+        PickleValue::None => "None".into(),
+        PickleValue::Bool(value) => format!("{value}"),
+        PickleValue::Int(value) => format!("{value}"),
+        PickleValue::LargeInt => "large".into(),
+        PickleValue::Float(value) => format!("{value:?}"),
+        PickleValue::Str(text) => format!("'{text}'"),
+        PickleValue::Bytes(bytes) => format!("b{bytes:?}"),
+        PickleValue::List(ids) => format!("[{}]", list(ids)),
+        PickleValue::Tuple(ids) => format!("({})", list(ids)),
+        PickleValue::Dict(entries) => format!("{{{}}}", pairs(entries)),
+        PickleValue::Persistent(id) => format!("<{}>", shown(pickle, *id)),
+        PickleValue::Global(..) => pickle.global(id).unwrap().join("."),
+        PickleValue::Object(object) => {
             let call = format!("{}{}", shown(pickle, object.callee), shown(pickle, object.arguments));
             let state =
                 object.state.map_or(String::new(), |state| format!(" state {}", shown(pickle, state)));
