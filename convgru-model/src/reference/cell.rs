@@ -124,13 +124,13 @@ pub fn cell_step<N: Number>(
 
 /// The gates of a step, `[N, hidden, H, W]` each.
 #[derive(Debug, Clone)]
-pub struct CellGates<N> {
+pub(crate) struct CellGates<N> {
     /// z
-    pub update: Array<N>,
+    pub(crate) update: Array<N>,
     /// r
-    pub reset: Array<N>,
+    pub(crate) reset: Array<N>,
     /// n
-    pub candidate: Array<N>,
+    pub(crate) candidate: Array<N>,
 }
 
 /// The gates of one [step](cell_step) of a cell.
@@ -140,7 +140,7 @@ pub struct CellGates<N> {
 ///
 /// # Errors
 /// As [`cell_step`].
-pub fn cell_gates<N: Number>(
+pub(crate) fn cell_gates<N: Number>(
     cell: &CellParameters<'_, N>,
     input: Option<&Array<N>>,
     state: &Array<N>,
