@@ -15,6 +15,7 @@ pub use encoder_forecaster::{
     TeacherForcing,
 };
 pub use members::mean_of_members;
+#[cfg(any(feature = "gradcheck", feature = "onnx"))]
 pub(crate) use pyramid::NEAREST_TO_ZERO;
 pub use pyramid::{
     EncoderScaleParameters, ForecasterScaleParameters, HeadParameters, Pyramid, PyramidParameters,
