@@ -10,11 +10,11 @@ use crate::tensor::expect_rank;
 
 /// What two stacks that read a sequence from both ends compute.
 #[derive(Debug, Clone)]
-pub struct BothWays<N> {
+pub(crate) struct BothWays<N> {
     /// The merged states of each layer at every step, `[T, N, merged channels, H, W]`.
-    pub outputs: Vec<Array<N>>,
+    pub(crate) outputs: Vec<Array<N>>,
     /// The last states of each layer, `[N, hidden, H, W]`, of the forward and of the backward direction.
-    pub last: [Vec<Array<N>>; 2],
+    pub(crate) last: [Vec<Array<N>>; 2],
 }
 
 /// Two stacks over a sequence, one sample at a time: the first reads its frames in their order, the second those up to
@@ -28,7 +28,7 @@ pub struct BothWays<N> {
 ///
 /// # Errors
 /// As [`stack_forward_of_lengths`], and [`Error::OutOfRange`] for a length of more steps than there are.
-pub fn bidirectional<N: Number>(
+pub(crate) fn bidirectional<N: Number>(
     layers: &[Vec<CellParameters<'_, N>>; 2],
     input: &Array<N>,
     states: &[Vec<Array<N>>; 2],
