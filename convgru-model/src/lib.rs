@@ -96,6 +96,7 @@ pub mod motion;
 mod parallel;
 mod parameters;
 mod random;
+#[cfg(feature = "gradcheck")]
 pub mod reference;
 mod sequence;
 mod tensor;

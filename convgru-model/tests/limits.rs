@@ -4,15 +4,14 @@
 
 use std::num::NonZeroUsize;
 
+mod fixtures;
+
 use convgru_model::gradcheck::{self, Report};
 use convgru_model::{
     EncoderForecasterConfig, Feedback, Forecaster, ForecasterParameters, MemoryBudget, Parameters,
     Prediction, PredictionGradient, Tensor,
 };
-
-fn noise(shape: &[usize], seed: usize) -> Tensor<f32> {
-    Tensor::from_fn(shape, |i| (((i + seed * 7919) * 2_654_435_761) % 2001) as f32 / 1000.0 - 1.0)
-}
+use fixtures::noise;
 
 fn network(feedback: Feedback) -> Forecaster<f32> {
     let config =

@@ -138,7 +138,7 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
     let loss = |parameters: &[(String, Tensor<f64>)]| -> f64 {
         let start = Some(before.encoder_states.clone());
         let forecast = reference::pyramid(&small, &named(parameters), start, &frames(3..5), 2).unwrap();
-        forecast.frames.output.dot(&expected.output).unwrap()
+        forecast.output.dot(&expected.output).unwrap()
     };
     for (index, (name, gradient)) in cut.iter().take(parameters.len()).enumerate() {
         for element in (0..gradient.len()).step_by(gradient.len().div_ceil(3).max(1)) {

@@ -1,4 +1,4 @@
-//! What holds of every cell of `recurrent`, whatever it computes.
+//! What holds of every cell of the composed engine, whatever it computes.
 
 mod fixtures;
 
@@ -117,7 +117,7 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
-/// What a memory budget does not let a forward pass keep is computed anew, with the same results.
+/// What a memory budget does not let a forward pass keep is computed again, with the same results.
 #[test]
 fn a_memory_budget_changes_no_state_and_no_gradient_but_by_rounding() {
     let x = frames(&[7, 3, 3, 5, 6]);

@@ -1,4 +1,4 @@
-//! Streams of every cell of `recurrent`.
+//! Streams of every cell of the composed engine.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

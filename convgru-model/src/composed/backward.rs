@@ -72,7 +72,7 @@ impl<T: Scalar> Recurrent<T> {
         })
     }
 
-    /// Adds the gradients of all weights and returns those of what the network was given. The weights must be those of
+    /// Adds the gradients of all weights and returns the gradients of what the network was given. The weights must be those of
     /// [`forward_train`](Self::forward_train).
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use convgru_kernels::Scalar;
 
 pub use members::mean_of_members;
 pub use parameters::ForecasterParameters;
+#[cfg(any(feature = "gradcheck", feature = "onnx"))]
 pub(crate) use pyramid::NEAREST_TO_ZERO;
 pub use stream::ForecastStream;
 pub(crate) use stream::expect_frames;

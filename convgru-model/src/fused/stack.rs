@@ -273,7 +273,7 @@ impl<T: Scalar> StackBackward<T> {
     }
 
     /// Goes back over all steps, block after block and in each layer after layer, and adds all
-    /// gradients of weights. Gates that were not kept are computed anew.
+    /// gradients of weights. Gates that were not kept are computed again.
     ///
     /// `enter` adds the gradients that enter at a state: it is called for every layer and step once,
     /// for the steps of a layer from the last to the first. The result is the gradient of the inputs,

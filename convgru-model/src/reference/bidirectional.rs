@@ -8,16 +8,13 @@ use crate::config::Merge;
 use crate::error::{Error, Result, expect_count};
 use crate::tensor::expect_rank;
 
-/// Something of the forward and of the backward direction.
-pub type Both<V> = [V; 2];
-
 /// What two stacks that read a sequence from both ends compute.
 #[derive(Debug, Clone)]
-pub struct BothWays<N> {
+pub(crate) struct BothWays<N> {
     /// The merged states of each layer at every step, `[T, N, merged channels, H, W]`.
-    pub outputs: Vec<Array<N>>,
-    /// The last states of each layer, `[N, hidden, H, W]`, of each direction.
-    pub last: Both<Vec<Array<N>>>,
+    pub(crate) outputs: Vec<Array<N>>,
+    /// The last states of each layer, `[N, hidden, H, W]`, of the forward and of the backward direction.
+    pub(crate) last: [Vec<Array<N>>; 2],
 }
 
 /// Two stacks over a sequence, one sample at a time: the first reads its frames in their order, the second those up to
@@ -31,10 +28,10 @@ pub struct BothWays<N> {
 ///
 /// # Errors
 /// As [`stack_forward_of_lengths`], and [`Error::OutOfRange`] for a length of more steps than there are.
-pub fn bidirectional<N: Number>(
-    layers: &Both<Vec<CellParameters<'_, N>>>,
+pub(crate) fn bidirectional<N: Number>(
+    layers: &[Vec<CellParameters<'_, N>>; 2],
     input: &Array<N>,
-    states: &Both<Vec<Array<N>>>,
+    states: &[Vec<Array<N>>; 2],
     lengths: &[usize],
     merge: Merge,
 ) -> Result<BothWays<N>> {

@@ -11,15 +11,15 @@ use crate::layer::Activation;
 
 /// What a cell computes with its parameters. The default are sigmoid, tanh and kernels without gaps.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CellOptions {
+pub(crate) struct CellOptions {
     /// The function of update and reset gate.
-    pub gate_activation: Activation,
+    pub(crate) gate_activation: Activation,
     /// The function of the candidate.
-    pub candidate_activation: Activation,
+    pub(crate) candidate_activation: Activation,
     /// Rows and columns from tap to tap of the kernels over the state.
-    pub dilation: [usize; 2],
+    pub(crate) dilation: [usize; 2],
     /// Rows and columns from tap to tap of the kernels over the input.
-    pub input_dilation: [usize; 2],
+    pub(crate) input_dilation: [usize; 2],
 }
 
 impl Default for CellOptions {
@@ -35,7 +35,7 @@ impl Default for CellOptions {
 
 impl CellOptions {
     /// Those of a configuration.
-    pub fn of(config: &ConvGruConfig) -> Self {
+    pub(crate) fn of(config: &ConvGruConfig) -> Self {
         Self {
             gate_activation: config.gate_activation,
             candidate_activation: config.candidate_activation,
@@ -47,19 +47,19 @@ impl CellOptions {
 
 /// The parameters of one layer: three gates in the order update, reset, candidate.
 #[derive(Debug, Clone, Copy)]
-pub struct CellParameters<'a, N> {
+pub(crate) struct CellParameters<'a, N> {
     /// `[3 * hidden, in_channels, kh, kw]`, W; none for a layer without input.
-    pub input_weights: Option<&'a Array<N>>,
+    pub(crate) input_weights: Option<&'a Array<N>>,
     /// `[3 * hidden, hidden, kh, kw]`, U.
-    pub hidden_weights: &'a Array<N>,
+    pub(crate) hidden_weights: &'a Array<N>,
     /// `[3 * hidden]`, b; none for zeros.
-    pub bias: Option<&'a Array<N>>,
+    pub(crate) bias: Option<&'a Array<N>>,
     /// `[hidden]`, c, where the reset gate acts after the convolution of the state; none for zeros.
-    pub hidden_bias: Option<&'a Array<N>>,
+    pub(crate) hidden_bias: Option<&'a Array<N>>,
     /// Where the reset gate acts.
-    pub reset: ResetGate,
+    pub(crate) reset: ResetGate,
     /// What the cell computes with them.
-    pub options: CellOptions,
+    pub(crate) options: CellOptions,
 }
 
 impl<'a, N: Number> CellParameters<'a, N> {
@@ -69,7 +69,7 @@ impl<'a, N: Number> CellParameters<'a, N> {
     ///
     /// # Errors
     /// [`Error::MissingTensor`](crate::Error::MissingTensor) without hidden weights.
-    pub fn find(parameters: &'a NamedArrays<N>, prefix: &str) -> Result<Self> {
+    pub(crate) fn find(parameters: &'a NamedArrays<N>, prefix: &str) -> Result<Self> {
         Ok(Self {
             input_weights: parameters.find(&format!("{prefix}input_weights")),
             hidden_weights: parameters.get(&format!("{prefix}hidden_weights"))?,
@@ -85,12 +85,16 @@ impl<'a, N: Number> CellParameters<'a, N> {
     ///
     /// # Errors
     /// As [`find`](Self::find).
-    pub fn find_stack(parameters: &'a NamedArrays<N>, prefix: &str, layers: usize) -> Result<Vec<Self>> {
+    pub(crate) fn find_stack(
+        parameters: &'a NamedArrays<N>,
+        prefix: &str,
+        layers: usize,
+    ) -> Result<Vec<Self>> {
         (0..layers).map(|layer| Self::find(parameters, &format!("{prefix}layers.{layer}."))).collect()
     }
 
     /// Channels of the hidden state.
-    pub fn hidden_channels(&self) -> usize {
+    pub(crate) fn hidden_channels(&self) -> usize {
         self.hidden_weights.shape().get(1).copied().unwrap_or(0)
     }
 }
@@ -111,7 +115,7 @@ impl<'a, N: Number> CellParameters<'a, N> {
 /// # Errors
 /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or
 /// [`Error::Kernel`](crate::Error::Kernel) for shapes that do not fit together.
-pub fn cell_step<N: Number>(
+pub(crate) fn cell_step<N: Number>(
     cell: &CellParameters<'_, N>,
     input: Option<&Array<N>>,
     state: &Array<N>,
@@ -124,13 +128,13 @@ pub fn cell_step<N: Number>(
 
 /// The gates of a step, `[N, hidden, H, W]` each.
 #[derive(Debug, Clone)]
-pub struct CellGates<N> {
+pub(crate) struct CellGates<N> {
     /// z
-    pub update: Array<N>,
+    pub(crate) update: Array<N>,
     /// r
-    pub reset: Array<N>,
+    pub(crate) reset: Array<N>,
     /// n
-    pub candidate: Array<N>,
+    pub(crate) candidate: Array<N>,
 }
 
 /// The gates of one [step](cell_step) of a cell.
@@ -140,7 +144,7 @@ pub struct CellGates<N> {
 ///
 /// # Errors
 /// As [`cell_step`].
-pub fn cell_gates<N: Number>(
+pub(crate) fn cell_gates<N: Number>(
     cell: &CellParameters<'_, N>,
     input: Option<&Array<N>>,
     state: &Array<N>,
@@ -230,7 +234,7 @@ fn same_convolution<N: Number>(
 ///
 /// # Errors
 /// As [`cell_step`].
-pub fn stack_step<N: Number>(
+pub(crate) fn stack_step<N: Number>(
     layers: &[CellParameters<'_, N>],
     input: Option<&Array<N>>,
     states: &[Array<N>],
@@ -251,7 +255,7 @@ pub fn stack_step<N: Number>(
 ///
 /// # Errors
 /// As [`cell_step`].
-pub fn stack_forward<N: Number>(
+pub(crate) fn stack_forward<N: Number>(
     layers: &[CellParameters<'_, N>],
     input: &Array<N>,
     states: &[Array<N>],
@@ -272,7 +276,7 @@ pub fn stack_forward<N: Number>(
 ///
 /// # Errors
 /// As [`cell_step`], and [`Error::Count`](crate::Error::Count) without a length for each sample.
-pub fn stack_forward_of_lengths<N: Number>(
+pub(crate) fn stack_forward_of_lengths<N: Number>(
     layers: &[CellParameters<'_, N>],
     input: &Array<N>,
     states: &[Array<N>],
@@ -301,7 +305,7 @@ pub fn stack_forward_of_lengths<N: Number>(
 ///
 /// # Shapes
 /// One `[batch, hidden, height, width]` per layer.
-pub fn zero_states<N: Number>(
+pub(crate) fn zero_states<N: Number>(
     layers: &[CellParameters<'_, N>],
     batch: usize,
     [height, width]: [usize; 2],

@@ -18,6 +18,8 @@ use crate::error::Result;
 /// at all, and the head, a convolution of one pixel, turns the state of its top layer
 /// into a frame by [`pixel_shuffle`].
 ///
+/// The states that the encoder starts from are zeros where none are given, `start[0]` otherwise.
+///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
 ///
@@ -27,47 +29,7 @@ use crate::error::Result;
 pub fn encoder_forecaster<N: Number>(
     config: &EncoderForecasterConfig,
     parameters: &NamedArrays<N>,
-    input: &Array<N>,
-    steps: usize,
-    forcing: Option<Forcing<'_, N>>,
-) -> Result<Forecast<N>> {
-    forecast_from(config, parameters, None, input, steps, forcing)
-}
-
-/// The states of the encoder after a sequence, one for each layer: where a truncation cuts.
-///
-/// # Shapes
-/// `input`: `[T, N, C, H, W]`, T at least 1; states: `[N, hidden, H/p, W/p]`
-///
-/// # Errors
-/// As [`encoder_forecaster`].
-pub fn encode<N: Number>(
-    config: &EncoderForecasterConfig,
-    parameters: &NamedArrays<N>,
-    input: &Array<N>,
-) -> Result<Vec<Array<N>>> {
-    let encoder = CellParameters::find_stack(parameters, "encoder.", config.hidden_channels.len())?;
-    let patches = patches(config, input)?;
-    let image = patches.index(0)?.extent()?;
-    let zeros = zero_states(&encoder, image.batch, [image.height, image.width]);
-    Ok(stack_forward(&encoder, &patches, &zeros)?.pop().unwrap_or(zeros))
-}
-
-fn patches<N: Number>(config: &EncoderForecasterConfig, input: &Array<N>) -> Result<Array<N>> {
-    let frames = input.shape().first().copied().unwrap_or(0);
-    let patches: Result<Vec<Array<N>>> =
-        (0..frames).map(|t| pixel_unshuffle(&input.index(t)?, config.patch)).collect();
-    Array::stack(&patches?)
-}
-
-/// As [`encoder_forecaster`], where the encoder starts from states.
-///
-/// # Errors
-/// As [`encoder_forecaster`].
-pub fn forecast_from<N: Number>(
-    config: &EncoderForecasterConfig,
-    parameters: &NamedArrays<N>,
-    states: Option<&[Array<N>]>,
+    start: Option<Vec<Vec<Array<N>>>>,
     input: &Array<N>,
     steps: usize,
     forcing: Option<Forcing<'_, N>>,
@@ -81,12 +43,12 @@ pub fn forecast_from<N: Number>(
     let patches = patches(config, input)?;
     let mut read = patches.index(frames.saturating_sub(1))?;
     let image = read.extent()?;
-    let initial = match states {
-        Some(states) => states.to_vec(),
-        None => zero_states(&encoder, image.batch, [image.height, image.width]),
-    };
+    let initial = start
+        .and_then(|mut start| start.pop())
+        .unwrap_or_else(|| zero_states(&encoder, image.batch, [image.height, image.width]));
     let mut states = stack_forward(&encoder, &patches, &initial)?.pop().unwrap_or(initial);
 
+    let encoder_states = vec![states.clone()];
     let (mut logits, mut outputs) = (Vec::new(), Vec::new());
     for t in 0..steps {
         let shown = forcing.filter(|forcing| t > 0 && forcing.forced.get(t) == Some(&true));
@@ -106,5 +68,17 @@ pub fn forecast_from<N: Number>(
         logits.push(frame);
         outputs.push(output);
     }
-    Ok(Forecast { logits: Array::stack(&logits)?, output: Array::stack(&outputs)? })
+    Ok(Forecast {
+        logits: Array::stack(&logits)?,
+        output: Array::stack(&outputs)?,
+        encoder_states,
+        nearest_kink: f64::INFINITY,
+    })
+}
+
+fn patches<N: Number>(config: &EncoderForecasterConfig, input: &Array<N>) -> Result<Array<N>> {
+    let frames = input.shape().first().copied().unwrap_or(0);
+    let patches: Result<Vec<Array<N>>> =
+        (0..frames).map(|t| pixel_unshuffle(&input.index(t)?, config.patch)).collect();
+    Array::stack(&patches?)
 }

@@ -23,6 +23,10 @@ pub struct Forecast<N> {
     pub logits: Array<N>,
     /// After it.
     pub output: Array<N>,
+    /// The states of the encoder after the last frame, of each scale, the finest first, and layer.
+    pub encoder_states: Vec<Vec<Array<N>>>,
+    /// How far the number that is nearest to a kink of its function is away from it.
+    pub nearest_kink: f64,
 }
 
 /// Reads a sequence and continues it by `steps` frames, as [`encoder_forecaster()`] or [`pyramid()`] does. True frames are for
@@ -42,8 +46,8 @@ pub fn forecaster<N: Number>(
 ) -> Result<Forecast<N>> {
     match config {
         ForecasterConfig::EncoderForecaster(config) => {
-            encoder_forecaster(config, parameters, input, steps, forcing)
+            encoder_forecaster(config, parameters, None, input, steps, forcing)
         }
-        ForecasterConfig::Pyramid(config) => Ok(pyramid(config, parameters, None, input, steps)?.frames),
+        ForecasterConfig::Pyramid(config) => pyramid(config, parameters, None, input, steps),
     }
 }

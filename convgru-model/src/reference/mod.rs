@@ -11,19 +11,16 @@ mod cell;
 mod encoder_forecaster;
 mod forecaster;
 mod layer;
-#[cfg(feature = "gradcheck")]
 mod operations;
 mod pyramid;
 
 pub use array::{Array, NamedArrays};
-pub use bidirectional::{Both, BothWays, bidirectional};
-pub use cell::{
-    CellGates, CellOptions, CellParameters, cell_gates, cell_step, stack_forward, stack_forward_of_lengths,
-    stack_step, zero_states,
+pub(crate) use bidirectional::bidirectional;
+pub(crate) use cell::{
+    CellOptions, CellParameters, cell_gates, cell_step, stack_forward, stack_forward_of_lengths, zero_states,
 };
-pub use encoder_forecaster::{encode, encoder_forecaster, forecast_from};
+pub use encoder_forecaster::encoder_forecaster;
 pub use forecaster::{Forcing, Forecast, forecaster};
 pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
-#[cfg(feature = "gradcheck")]
 pub(crate) use operations::Plain;
-pub use pyramid::{PyramidForecast, pyramid};
+pub use pyramid::pyramid;

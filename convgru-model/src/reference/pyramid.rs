@@ -13,17 +13,6 @@ use crate::layer::{Activation, Conv2dConfig};
 use crate::motion::OpticalFlow;
 use crate::tensor::Tensor;
 
-/// What a pyramid computes.
-#[derive(Debug, Clone)]
-pub struct PyramidForecast<N> {
-    /// The frames.
-    pub frames: Forecast<N>,
-    /// The states of the encoder after the last frame, of each scale and layer.
-    pub encoder_states: Vec<Vec<Array<N>>>,
-    /// How far the number that is nearest to a kink of its function is away from it.
-    pub nearest_kink: f64,
-}
-
 /// Reads a sequence and continues it by `steps` frames.
 ///
 /// Frames are continued by zeros below and to the right. At each step each scale of the encoder reads the patches of
@@ -47,7 +36,7 @@ pub fn pyramid<N: Number>(
     start: Option<Vec<Vec<Array<N>>>>,
     input: &Array<N>,
     steps: usize,
-) -> Result<PyramidForecast<N>> {
+) -> Result<Forecast<N>> {
     let scales = config.scales.len();
     let stacks = |side: &str, of: &dyn Fn(usize) -> ConvGruConfig| {
         let stack = |scale: usize| {
@@ -127,8 +116,12 @@ pub fn pyramid<N: Number>(
         });
         logits.push(frame);
     }
-    let frames = Forecast { logits: Array::stack(&logits)?, output: Array::stack(&outputs)? };
-    Ok(PyramidForecast { frames, encoder_states, nearest_kink: links.nearest_kink })
+    Ok(Forecast {
+        logits: Array::stack(&logits)?,
+        output: Array::stack(&outputs)?,
+        encoder_states,
+        nearest_kink: links.nearest_kink,
+    })
 }
 
 /// The convolutions, and how near to kinks numbers came.

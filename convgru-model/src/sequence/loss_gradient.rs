@@ -74,7 +74,7 @@ impl<'a, T, F: FnMut(StateGradient<'_, T>) -> Result<()> + 'a> From<&'a mut F> f
 /// The state of a layer after one step, met on the way back through a sequence, and its gradient, to
 /// which the loss adds its part ([`LossGradient`]).
 ///
-/// Layers are those of [`Output::outputs`](super::Output::outputs) with [`Outputs::All`](super::Outputs::All).
+/// A layer is a place in [`Output::outputs`](super::Output::outputs) with [`Outputs::All`](super::Outputs::All).
 #[derive(Debug)]
 pub struct StateGradient<'a, T> {
     pub(crate) layer: usize,

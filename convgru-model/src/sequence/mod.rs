@@ -33,7 +33,7 @@ use crate::tensor::Tensor;
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Sequence<'a, T> {
-    /// The frames, `[T, N, in_channels, H, W]`; [`Tensor::swap_steps_and_batch`] makes that of `[N, T, in_channels, H, W]`.
+    /// The frames, `[T, N, in_channels, H, W]`; [`Tensor::swap_steps_and_batch`] brings `[N, T, in_channels, H, W]` into this order.
     /// A [`Recurrent`](crate::composed::Recurrent) reads lines `[T, N, C, W]` and volumes `[T, N, C, D, H, W]` as well.
     ///
     /// One tensor, but one for each layer in a [`Wiring::GruRcn`](crate::composed::Wiring::GruRcn).

@@ -30,7 +30,7 @@ pub struct Output<T> {
 pub struct OutputGradients<'a, T> {
     /// Of [`Output::outputs`], one for each tensor that was returned.
     pub outputs: Vec<Option<&'a Tensor<T>>>,
-    /// Of [`Output::last`], one for each tensor. They are added to those of `outputs` at the last step.
+    /// Of [`Output::last`], one for each tensor. Each is added to the gradient of the output at the last step.
     pub last: Vec<Option<&'a Tensor<T>>>,
 }
 

@@ -9,7 +9,7 @@ use crate::parameters::Stamp;
 
 /// How much memory a forward pass may keep for the backward pass.
 ///
-/// The gates are three quarters of it. Where they do not fit, those of a block of steps are computed
+/// The gates are three quarters of it. Where they do not fit, the gates of a block of steps are computed
 /// again when the backward pass comes to it, with the same bits: less memory for one more forward
 /// pass (docs/numerics.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

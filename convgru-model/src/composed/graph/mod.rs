@@ -1,7 +1,7 @@
 //! Cells as compositions of operations, each with its hand-written backward pass.
 //!
 //! The fused engine behind [`ConvGru`](crate::ConvGru) computes one cell as fast as the machine can. The
-//! other cells of the field ([`recurrent`](crate::composed)) are written once, as functions over
+//! other cells of the field ([`composed`](crate::composed)) are written once, as functions over
 //! [`Operations`], and run on whatever implements that: [`Eager`] computes with tensors, [`Tape`] goes
 //! back over what it recorded besides; the reference computes with any number, dual numbers included.
 //!

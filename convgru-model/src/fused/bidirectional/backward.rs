@@ -13,7 +13,7 @@ use crate::sequence::{
 use crate::tensor::Tensor;
 
 impl<T: Scalar> BidirectionalConvGru<T> {
-    /// Adds the gradients of all weights and returns those of what the network was given. The weights must be
+    /// Adds the gradients of all weights and returns the gradients of what the network was given. The weights must be
     /// those of [`forward_train`](Self::forward_train).
     ///
     /// A [`LossGradient::States`] meets merged states; their gradients are kept until both directions go back over them.

@@ -10,7 +10,7 @@ use crate::sequence::{InputGradients, LossGradient, OutputGradients, StateGradie
 use crate::tensor::Tensor;
 
 impl<T: Scalar> ConvGru<T> {
-    /// Adds the gradients of all weights and returns those of what the network was given.
+    /// Adds the gradients of all weights and returns the gradients of what the network was given.
     ///
     /// The equations are those of docs/math.md; weight gradients and the gradient of the input
     /// are one convolution over all steps. The weights must be those of [`forward_train`](Self::forward_train).

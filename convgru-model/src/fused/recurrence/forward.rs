@@ -13,13 +13,13 @@ use crate::tensor::Tensor;
 /// What a layer writes on its way forward and reads on its way backward.
 ///
 /// Four times the hidden states of the sequence: the three gates and the states
-/// themselves. `r.h` is computed anew, the inputs belong to whoever made them.
+/// themselves. `r.h` is computed again, the inputs belong to whoever made them.
 #[derive(Debug)]
 pub(crate) struct LayerWorkspace<T> {
     /// Samples of one step, N.
     pub(crate) batch: usize,
     /// Of the steps of a block, `[steps N, 3 hidden, H, W]`; of all steps where none is
-    /// computed anew on the way back.
+    /// computed again on the way back.
     pub(crate) gates: FeatureMaps<T>,
     /// `u` of the same steps, `[steps N, hidden, H, W]`, where the reset gate acts after it.
     memory: Option<FeatureMaps<T>>,
@@ -100,7 +100,7 @@ impl<T: Scalar> LayerWorkspace<T> {
         self.gates.extent().batch.checked_div(self.batch).unwrap_or(0)
     }
 
-    /// Where the gates of some images are kept: steps follow each other, and begin anew at every
+    /// Where the gates of some images are kept: steps follow each other, and begin again at every
     /// multiple of [`kept`](Self::kept).
     pub(crate) fn gate_images(&self, images: Range<usize>) -> Range<usize> {
         let start = images.start % self.gates.extent().batch.max(1);

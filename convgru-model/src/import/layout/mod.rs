@@ -33,7 +33,7 @@ use crate::tensor::{Tensor, expect_shape};
 
 /// A gate of a cell; the values are their places among ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub(crate) enum Gate {
     /// `z`
     Update,
     /// `r`
@@ -44,7 +44,7 @@ pub enum Gate {
 
 /// What the input channels of a kernel belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Columns {
+pub(crate) enum Columns {
     /// First the input, then the state.
     InputState,
     /// First the state, then the input.
@@ -57,7 +57,7 @@ pub enum Columns {
 
 /// Which of the old state and the candidate the update gate weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blend {
+pub(crate) enum Blend {
     /// `h' = (1 - z).h + z.n`, as here.
     Candidate,
     /// `h' = z.h + (1 - z).n`
@@ -66,13 +66,13 @@ pub enum Blend {
 
 /// A convolution of a published cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GateTensor {
+pub(crate) struct GateTensor {
     /// Its name below that of the cell.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The gates whose kernels it holds, along the output channels in this order.
-    pub gates: &'static [Gate],
+    pub(crate) gates: &'static [Gate],
     /// What its input channels belong to.
-    pub columns: Columns,
+    pub(crate) columns: Columns,
 }
 
 /// How a published cell keeps its weights.
@@ -81,17 +81,17 @@ pub struct Layout {
     /// The repository or paper.
     pub system: &'static str,
     /// Its convolutions; each gate is in one, or in one of the input and one of the state.
-    pub tensors: &'static [GateTensor],
+    pub(crate) tensors: &'static [GateTensor],
     /// The name of a kernel: `*` stands for that of the convolution, `#` for the number of the layer.
-    pub weight: &'static str,
+    pub(crate) weight: &'static str,
     /// The name of a bias, likewise.
-    pub bias: &'static str,
+    pub(crate) bias: &'static str,
     /// Whether kernels of one pixel are kept as matrices.
-    pub matrices: bool,
+    pub(crate) matrices: bool,
     /// Where the reset gate acts.
     pub reset: ResetGate,
     /// What the update gate weighs.
-    pub blend: Blend,
+    pub(crate) blend: Blend,
 }
 
 /// A stack of published cells, rearranged into ours.
@@ -111,7 +111,7 @@ impl Layout {
     /// ```
     /// use convgru_model::import::layout::Layout;
     ///
-    /// assert_eq!(Layout::of("raft").map(|layout| layout.tensors.len()), Some(3));
+    /// assert_eq!(Layout::of("raft").map(|layout| layout.system), Some("raft"));
     /// assert!(Layout::of("a system nobody knows").is_none());
     /// ```
     pub fn of(system: &str) -> Option<&'static Self> {

@@ -101,7 +101,6 @@ impl<T: Scalar> Imported<T> {
 
 /// A published network on the engine that computes it.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a file has few networks")]
 pub enum ImportedNetwork<T> {
     /// A chain of plain GRUs.
     ConvGru(ConvGru<T>),

@@ -64,18 +64,21 @@ impl Truncated {
         let mut inputs = vec![("x".to_owned(), after)];
         inputs.extend(network.to_named());
         let parameters = named::<f64>(&inputs[1..], &constants(&inputs[1..]));
-        let states = reference::encode(&config, &parameters, &Array::constant(&before))?;
-        let states = states.iter().map(|state| Tensor::from_vec(state.shape(), state.as_slice().to_vec()));
+        let frames = Array::constant(&before);
+        let forecast = reference::encoder_forecaster(&config, &parameters, None, &frames, 1, None)?;
+        let states = forecast.encoder_states[0]
+            .iter()
+            .map(|state| Tensor::from_vec(state.shape(), state.as_slice().to_vec()));
         Ok(Self { config, states: states.collect::<Result<_>>()?, network, before, inputs, probe })
     }
 
     /// The sum of the predicted frames times the probe.
     fn cut<N: Number>(&self, inputs: &[Array<N>]) -> Result<N> {
         let parameters = named(&self.inputs[1..], &inputs[1..]);
-        let states: Vec<Array<N>> = self.states.iter().map(Array::constant).collect();
+        let start = vec![self.states.iter().map(Array::constant).collect()];
         let steps = self.probe.shape()[0];
         let forecast =
-            reference::forecast_from(&self.config, &parameters, Some(&states), &inputs[0], steps, None)?;
+            reference::encoder_forecaster(&self.config, &parameters, Some(start), &inputs[0], steps, None)?;
         let pairs = forecast.output.as_slice().iter().zip(self.probe.as_slice());
         Ok(pairs.fold(N::from_f64(0.0), |sum, (&x, &probe)| sum + x * N::from_f64(probe)))
     }
