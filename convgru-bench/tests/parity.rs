@@ -31,9 +31,25 @@ fn rows(condition: impl Fn(&Row) -> bool) -> Option<Vec<Row>> {
 }
 
 #[test]
+fn absent_data_are_skipped_or_required() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(recorded_data::found(folder.path(), "CONVGRU_DATA", true), Some(folder.path().into()));
+    let absent = folder.path().join("mnist");
+    assert_eq!(recorded_data::found(&absent, "CONVGRU_DATA", false), None);
+    let failed =
+        std::panic::catch_unwind(|| recorded_data::found(&absent, "CONVGRU_DATA", true)).unwrap_err();
+    let message = failed.downcast_ref::<String>().unwrap();
+    assert!(message.contains("mnist; set CONVGRU_DATA"), "{message}");
+    assert!(message.contains("CONVGRU_REQUIRE_DATA=1"), "{message}");
+    // A file in its place is no folder.
+    std::fs::write(&absent, "").unwrap();
+    assert_eq!(recorded_data::found(&absent, "CONVGRU_DATA", false), None);
+}
+
+#[test]
 fn every_committed_case_is_reproduced() {
     let rows = committed_rows(|_| true);
-    assert_eq!(rows.len(), 41);
+    assert_eq!(rows.len(), 42);
     for row in &rows {
         assert!(row.supported && row.passed, "{row:?}");
     }

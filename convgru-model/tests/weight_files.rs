@@ -1,14 +1,9 @@
 //! Weights that PyTorch and MXNet saved, in every form these have, against what they read from them themselves.
 //!
-//! The files are in the folder `formats` of `CONVGRU_PARITY`, by default `../shared/parity` beside the workspace, and
-//! in `CONVGRU_DATA`, by default `../shared/data`. Without them the tests say `SKIPPED` and pass; with
-//! `CONVGRU_REQUIRE_DATA=1` they fail.
+//! Files of three systems are part of the project, in `convgru-bench/parity/formats`; the others are in the folders that
+//! `CONVGRU_PARITY` and `CONVGRU_DATA` name, where they are there.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "tests fail by panics and say aloud what they skip"
-)]
+#![expect(clippy::unwrap_used, reason = "tests fail by panics")]
 
 use std::path::{Path, PathBuf};
 
@@ -16,22 +11,12 @@ use convgru_model::Tensor;
 use convgru_model::import::network::ImportedNetwork;
 use convgru_model::import::{Checkpoint, layout::Layout, named_tensors, network, pytorch};
 
-fn folder(variable: &str, default: &str, below: &str) -> Option<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let name = std::env::var_os(variable).unwrap_or_else(|| default.into());
-    let folder = workspace.join(name).join(below);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    let message = format!("no folder {}; set {variable} to the one above it", folder.display());
-    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
-    assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
-    eprintln!("SKIPPED: {message}");
-    None
-}
+#[path = "../../convgru-bench/tests/recorded_data/mod.rs"]
+mod recorded_data;
 
-fn formats() -> Option<PathBuf> {
-    folder("CONVGRU_PARITY", "../shared/parity", "formats")
+/// The files that are part of the project.
+fn committed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../convgru-bench/parity/formats")
 }
 
 fn read(path: &Path) -> Checkpoint {
@@ -46,13 +31,18 @@ fn sorted(checkpoint: Checkpoint) -> Vec<(String, Tensor<f64>)> {
 
 #[test]
 fn every_form_of_a_file_has_the_same_tensors() {
-    let Some(folder) = formats() else {
-        return;
-    };
+    assert_eq!(forms_with_the_same_tensors(&committed(), &["raft_sep", "rvm"]), 12);
+    if let Some(whole) = recorded_data::folder("CONVGRU_PARITY", "formats") {
+        assert_eq!(forms_with_the_same_tensors(&whole, &["jacobkimmel", "raft_sep", "rvm"]), 29);
+    }
+}
+
+/// Compares every form of the files of some systems with what the system's own library read, and counts them.
+fn forms_with_the_same_tensors(folder: &Path, systems: &[&str]) -> usize {
     let mut checked = 0;
-    for system in ["jacobkimmel", "raft_sep", "rvm"] {
+    for system in systems {
         let expected = read(&folder.join(format!("{system}_expected.safetensors")));
-        for entry in std::fs::read_dir(&folder).unwrap() {
+        for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let file = path.file_stem().unwrap().to_str().unwrap();
             let Some(form) = file.strip_prefix(system).and_then(|rest| rest.strip_prefix('_')) else {
@@ -77,14 +67,12 @@ fn every_form_of_a_file_has_the_same_tensors() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 29, "files in {}", folder.display());
+    checked
 }
 
 #[test]
 fn parameters_of_mxnet_are_those_it_computed_with() {
-    let Some(folder) = formats() else {
-        return;
-    };
+    let folder = committed();
     let found = read(&folder.join("hko7_convgru_k5.params"));
     let recorded = sorted(read(&folder.join("../hko7_convgru_k5.safetensors")).under("param."));
     assert_eq!(found.tensors.len(), 4);
@@ -102,9 +90,7 @@ fn parameters_of_mxnet_are_those_it_computed_with() {
 
 #[test]
 fn tensors_beside_the_weights_are_named_by_their_paths() {
-    let Some(folder) = formats() else {
-        return;
-    };
+    let folder = committed();
     let found = read(&folder.join("rvm_wrapped.pth"));
     let names: Vec<&str> = found.tensors.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"state_dict.ih.0.weight"), "{names:?}");
@@ -113,9 +99,7 @@ fn tensors_beside_the_weights_are_named_by_their_paths() {
 
 #[test]
 fn damaged_files_are_read_or_refused_and_nothing_else() {
-    let Some(folder) = formats() else {
-        return;
-    };
+    let folder = committed();
     // A generator of numbers for which any will do.
     let mut state = 1u64;
     let mut draw = |below: usize| {
@@ -141,7 +125,7 @@ fn damaged_files_are_read_or_refused_and_nothing_else() {
 
 #[test]
 fn cells_of_a_published_optical_flow_network_are_read() {
-    let Some(folder) = folder("CONVGRU_DATA", "../shared/data", "weights-raft-small") else {
+    let Some(folder) = recorded_data::folder("CONVGRU_DATA", "weights-raft-small") else {
         return;
     };
     let found = read(&folder.join("raft-small.pth"));
@@ -154,7 +138,7 @@ fn cells_of_a_published_optical_flow_network_are_read() {
 
 #[test]
 fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
-    let Some(folder) = folder("CONVGRU_DATA", "../shared/data", "weights-itermvs") else {
+    let Some(folder) = recorded_data::folder("CONVGRU_DATA", "weights-itermvs") else {
         return;
     };
     let bytes = std::fs::read(folder.join("itermvs_blendedmvs_model_000015.ckpt")).unwrap();

@@ -1,15 +1,13 @@
 //! Recorded values and data sets for this crate's tests.
-//!
-//! The environment variables `CONVGRU_DATA` and `CONVGRU_PARITY` name the two
-//! folders; relative paths start at the workspace root, and the defaults are
-//! `../shared/data` and `../shared/parity`. A test whose folder is absent says
-//! `SKIPPED` on stderr and passes; with `CONVGRU_REQUIRE_DATA=1` it fails.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use convgru_model::Tensor;
 use safetensors::{Dtype, SafeTensors};
+
+#[path = "../../convgru-bench/tests/recorded_data/mod.rs"]
+mod recorded_data;
 
 /// The tensors of one recorded file, as `f64`.
 pub(crate) struct ParityFile {
@@ -40,20 +38,16 @@ impl ParityFile {
     }
 }
 
-/// The recorded file `<parity folder>/<name>`, such as `metrics.safetensors`.
-///
-/// `None` after saying `SKIPPED` if there is no parity folder. A folder
-/// without this file fails the test.
-pub(crate) fn parity_file(name: &str) -> Option<ParityFile> {
-    let folder = folder("CONVGRU_PARITY", "../shared/parity", "")?;
-    let path = folder.join(name);
+/// A file of recorded values that is part of the project, such as `metrics.safetensors`.
+pub(crate) fn parity_file(name: &str) -> ParityFile {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../convgru-bench/parity").join(name);
     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("cannot read {}: {e}", path.display()));
-    Some(ParityFile { name: name.to_owned(), tensors: read_tensors(&bytes) })
+    ParityFile { name: name.to_owned(), tensors: read_tensors(&bytes) }
 }
 
 /// The folder `<data folder>/<name>`, such as `mnist`; `None` after saying `SKIPPED`.
 pub(crate) fn data_folder(name: &str) -> Option<PathBuf> {
-    folder("CONVGRU_DATA", "../shared/data", name)
+    recorded_data::folder("CONVGRU_DATA", name)
 }
 
 /// The larger of the absolute differences between two slices of one length.
@@ -61,24 +55,6 @@ pub(crate) fn worst_difference(got: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(got.len(), expected.len(), "lengths to compare");
     let worst = got.iter().zip(expected).map(|(a, b)| (a - b).abs());
     worst.fold(0.0, |worst, d| if d.is_nan() || d > worst { d } else { worst })
-}
-
-fn folder(variable: &str, default: &str, name: &str) -> Option<PathBuf> {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let root = std::env::var_os(variable).map_or_else(|| PathBuf::from(default), PathBuf::from);
-    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
-    found(&workspace.join(root).join(name), variable, required)
-}
-
-/// The folder, if it is there; fails where it is required.
-fn found(folder: &Path, variable: &str, required: bool) -> Option<PathBuf> {
-    if folder.is_dir() {
-        return Some(folder.into());
-    }
-    let message = format!("no folder {}; set {variable} to the folder that holds it", folder.display());
-    assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
-    eprintln!("SKIPPED: {message}");
-    None
 }
 
 fn read_tensors(bytes: &[u8]) -> BTreeMap<String, Tensor<f64>> {
@@ -127,22 +103,5 @@ mod tests {
         assert_eq!(tensors["single"].as_slice(), [0.5, -2.0]);
         assert_eq!(tensors["long"].as_slice(), [7.0, -1.0]);
         assert_eq!(tensors["long"].shape(), [1, 2]);
-    }
-
-    #[test]
-    fn data_folders_are_found_or_skipped_or_required() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(found(folder.path(), "CONVGRU_DATA", true), Some(folder.path().into()));
-        let absent = folder.path().join("mnist");
-        assert_eq!(found(&absent, "CONVGRU_DATA", false), None);
-        let failed = std::panic::catch_unwind(|| found(&absent, "CONVGRU_DATA", true)).unwrap_err();
-        let message = failed.downcast_ref::<String>().unwrap();
-        assert!(
-            message.contains("mnist; set CONVGRU_DATA") && message.contains("CONVGRU_REQUIRE_DATA=1"),
-            "{message}"
-        );
-        // A file in its place is no folder.
-        std::fs::write(&absent, "").unwrap();
-        assert_eq!(found(&absent, "CONVGRU_DATA", false), None);
     }
 }

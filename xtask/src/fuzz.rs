@@ -245,8 +245,9 @@ fn plant(root: &Path, target: &str, corpus: &Path) -> anyhow::Result<()> {
         "mxnet" => &["params"],
         _ => return Ok(()),
     };
-    let parity = std::env::var("CONVGRU_PARITY").unwrap_or_else(|_| "../shared/parity".into());
-    let Ok(entries) = std::fs::read_dir(root.join(parity).join("formats")) else { return Ok(()) };
+    let formats = root.join("convgru-bench/parity/formats");
+    let entries =
+        std::fs::read_dir(&formats).with_context(|| format!("cannot list {}", formats.display()))?;
     for entry in entries {
         let entry = entry?;
         let path = entry.path();

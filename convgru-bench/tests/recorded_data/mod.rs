@@ -24,11 +24,19 @@ pub(crate) fn folder(variable: &str, below: &str) -> Option<PathBuf> {
     let named = std::env::var_os(variable).unwrap_or_else(|| default.into());
     // Every crate lies directly below the root of the workspace.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(named).join(below);
+    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
+    found(&folder, variable, required)
+}
+
+/// The folder, if it is there; says so where it is not.
+///
+/// # Panics
+/// Where an absent folder is required.
+pub(crate) fn found(folder: &Path, variable: &str, required: bool) -> Option<PathBuf> {
     if folder.is_dir() {
-        return Some(folder);
+        return Some(folder.into());
     }
     let message = format!("no folder {}; set {variable} to the folder above it", folder.display());
-    let required = std::env::var_os("CONVGRU_REQUIRE_DATA").is_some_and(|value| value == "1");
     assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
     let thread = std::thread::current();
     // The test harness captures `eprintln!` and shows it for tests that fail alone. It does not capture this.
