@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use super::{NumberType, VariableInfo};
+use crate::dataset::source::VisitBlock;
 use crate::{Error, MemoryBudget, Result};
 
 /// A file of HDF5; there is none.
@@ -86,7 +87,7 @@ impl Variable {
         &self,
         _leading: usize,
         _wanted: impl Iterator<Item = usize>,
-        _visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>) -> Result<()>,
+        _visit: VisitBlock<'_>,
     ) -> Result<()> {
         match self.0 {}
     }

@@ -11,6 +11,7 @@ use super::netcdf3::Netcdf3;
 use super::number::Number;
 use super::{Attributes, NumberType, netcdf3, number};
 use crate::budget::bytes_of;
+use crate::dataset::source::VisitBlock;
 use crate::{Error, MemoryBudget, Result};
 
 /// Numbers that are read at once, where more than one frame is.
@@ -149,7 +150,7 @@ impl Variable {
         &self,
         leading: usize,
         wanted: impl Iterator<Item = usize>,
-        visit: &mut dyn FnMut(Box<dyn Iterator<Item = f64> + '_>) -> Result<()>,
+        visit: VisitBlock<'_>,
     ) -> Result<()> {
         let (outer, frame) = self.shape.split_at(leading.min(self.shape.len()));
         let size: usize = frame.iter().product();
@@ -176,7 +177,7 @@ impl Variable {
             ranges.extend(frame.iter().map(|&axis| (0, axis)));
             let numbers = self.slice(ranges)?;
             for numbers in numbers.chunks_exact(size.max(1)) {
-                visit(Box::new(numbers.iter().copied()))?;
+                visit(&mut numbers.iter().copied())?;
             }
         }
         Ok(())

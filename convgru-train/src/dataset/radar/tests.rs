@@ -7,7 +7,7 @@ use std::path::Path;
 use super::*;
 use crate::dataset::config::OnCorrupt;
 use crate::dataset::fixtures::radar_config;
-use crate::dataset::{SequenceMut, Source, SourceKind, batch};
+use crate::dataset::{SequenceMut, Source, batch};
 use crate::fixtures::data_folder;
 
 /// Images of 24 x 20 pixels, one every five minutes, whose rain depends on time and place.
@@ -158,7 +158,7 @@ fn composites_with_a_damaged_header_end_it_or_are_left_out() {
         }
         std::fs::write(folder.path().join(&name), bytes).unwrap();
     }
-    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), SourceKind::Radar);
+    assert_eq!(crate::dataset::detect(folder.path()).unwrap(), crate::dataset::SourceKind::Radar);
     let mut config = small();
     radar_config(&mut config).downsample = 1;
     let error = open_all(&config, folder.path()).err().expect("refused").to_string();
@@ -263,10 +263,13 @@ fn composites_of_hdf5_have_their_times_and_gaps() {
     use crate::dataset::gridded::tests::written;
     let mut config = small();
     radar_config(&mut config).downsample = 1;
-    assert_eq!(crate::dataset::detect(&written("odim")).unwrap(), SourceKind::Radar);
-    assert_eq!(crate::dataset::detect(&written("odim_rate.h5")).unwrap(), SourceKind::Radar);
-    assert_eq!(crate::dataset::detect(&written("frames_old.h5")).unwrap(), SourceKind::Frames);
-    assert_eq!(crate::dataset::detect(&written("packed.nc")).unwrap(), SourceKind::Frames);
+    assert_eq!(crate::dataset::detect(&written("odim")).unwrap(), crate::dataset::SourceKind::Radar);
+    assert_eq!(crate::dataset::detect(&written("odim_rate.h5")).unwrap(), crate::dataset::SourceKind::Radar);
+    assert_eq!(
+        crate::dataset::detect(&written("frames_old.h5")).unwrap(),
+        crate::dataset::SourceKind::Frames
+    );
+    assert_eq!(crate::dataset::detect(&written("packed.nc")).unwrap(), crate::dataset::SourceKind::Frames);
     // Eight times, an hour's gap between the first ones, eight times.
     let whole = open_all(&config, &written("odim")).unwrap();
     let lengths = |data: &WindowDataset| -> Vec<usize> { data.source.clips.iter().map(Clip::len).collect() };

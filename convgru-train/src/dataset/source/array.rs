@@ -18,7 +18,7 @@ const LARGEST_BLOCK: usize = 1 << 16;
 const TOLERANCE: f64 = 1e-6;
 
 /// Gets the numbers of a block in the order of the file; an error ends the reading.
-pub(super) type VisitBlock<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = f64>) -> Result<()>;
+pub(in crate::dataset) type VisitBlock<'a> = &'a mut dyn FnMut(&mut dyn Iterator<Item = f64>) -> Result<()>;
 
 /// Numbers in a file, read block by block.
 pub(super) trait Array: Send + Sync {

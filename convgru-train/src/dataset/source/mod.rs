@@ -21,6 +21,7 @@ mod tests;
 use std::ops::Range;
 use std::path::Path;
 
+pub(super) use array::VisitBlock;
 pub use axes::Axes;
 pub(crate) use number_type::NumberType;
 

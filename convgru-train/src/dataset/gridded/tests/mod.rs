@@ -63,7 +63,7 @@ fn every_type_of_number_is_read_in_both_orders_of_bytes() {
             // Of one outer axis and of two, with and without neighbours.
             for (leading, size, wanted) in [(1, 6, vec![0, 1, 3]), (2, 3, vec![1, 2, 3, 6, 7])] {
                 let mut frames: Vec<Vec<f64>> = Vec::new();
-                let visit = &mut |numbers: Box<dyn Iterator<Item = f64> + '_>| {
+                let visit = &mut |numbers: &mut dyn Iterator<Item = f64>| {
                     frames.push(numbers.collect());
                     Ok(())
                 };
