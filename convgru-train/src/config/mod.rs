@@ -1,6 +1,5 @@
 //! The configuration of a run: data, model and training, as TOML.
 
-mod data_source;
 mod early_stopping;
 mod fault;
 pub(crate) mod path_text;

@@ -7,7 +7,6 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::data_source::is_of_earlier_version;
 use super::fault::{Fault, first_misfit};
 use super::suggest::{field, join, paths};
 use super::{RunConfig, tagged};
@@ -126,12 +125,8 @@ impl RunConfig {
             return Err(Fault { at: Some(at), reason });
         }
         let document = DeTable::parse(text)?;
-        let mut overlay: Table = toml::from_str(text)?;
-        if is_of_earlier_version(&mut overlay) {
-            return self.overlay(&overlay.to_string()).map_err(Fault::of_nowhere);
-        }
-        let base = self.clone().of_data_source(&overlay).map_err(Fault::of_all)?;
-        let base = tagged::of_kinds_in(&overlay, Self::table_of(&base));
+        let overlay: Table = toml::from_str(text)?;
+        let base = tagged::of_kinds_in(&overlay, Self::table_of(self));
         check_names(document.get_ref(), &base, "", &base)?;
         let mut merged = base.clone();
         merge(&mut merged, overlay.clone());

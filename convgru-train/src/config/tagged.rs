@@ -3,9 +3,9 @@
 use convgru_model::ForecasterConfig;
 use toml::{Table, Value};
 
-use super::data_source::of_another_source;
 use super::suggest::{field, join, nearest, paths};
 use super::{RunConfig, SamplingDecay};
+use crate::dataset::SourceKind;
 use crate::optimizer::OptimizerKind;
 use crate::schedule::ScheduleKind;
 
@@ -17,34 +17,81 @@ struct TaggedSection {
     tag: &'static str,
     /// The names of all kinds.
     kinds: &'static [&'static str],
-    /// Fields of every kind, which keep their values where the kind changes.
+    /// Fields of several kinds, which keep their values where one of these takes the place of another.
     shared: &'static [&'static str],
+    /// Whether a section with the name of a kind below it chooses that kind.
+    is_chosen_by_section: bool,
 }
 
-const SECTIONS: [TaggedSection; 5] = [
-    TaggedSection { path: "model", tag: "kind", kinds: &ForecasterConfig::KINDS, shared: &[] },
+const SECTIONS: [TaggedSection; 6] = [
+    TaggedSection {
+        path: "data",
+        tag: "source",
+        kinds: &SourceKind::NAMES,
+        shared: &[
+            "digits",
+            "size",
+            "digit_size",
+            "min_speed",
+            "max_speed",
+            "input_frames",
+            "output_frames",
+            "train_sequences",
+            "validation_sequences",
+            "test_sequences",
+            "on_corrupt",
+            "memory_mib",
+            "prefetch",
+        ],
+        is_chosen_by_section: true,
+    },
+    TaggedSection {
+        path: "model",
+        tag: "kind",
+        kinds: &ForecasterConfig::KINDS,
+        shared: &[],
+        is_chosen_by_section: false,
+    },
     TaggedSection {
         path: "optimizer",
         tag: "kind",
         kinds: &OptimizerKind::NAMES,
         shared: &["learning_rate", "weight_decay"],
+        is_chosen_by_section: false,
     },
-    TaggedSection { path: "schedule", tag: "kind", kinds: &ScheduleKind::NAMES, shared: &["warmup"] },
+    TaggedSection {
+        path: "schedule",
+        tag: "kind",
+        kinds: &ScheduleKind::NAMES,
+        shared: &["warmup"],
+        is_chosen_by_section: false,
+    },
     TaggedSection {
         path: "training.teacher_forcing",
         tag: "decay",
         kinds: &SamplingDecay::NAMES,
         shared: &["start", "end", "until"],
+        is_chosen_by_section: false,
     },
     TaggedSection {
         path: "training.reverse_sampling",
         tag: "decay",
         kinds: &SamplingDecay::NAMES,
         shared: &["start", "end", "until"],
+        is_chosen_by_section: false,
     },
 ];
 
 impl TaggedSection {
+    /// The kind that an overlay names, or chooses by a section.
+    fn kind_in<'a>(&self, overlay: &'a Table) -> Option<&'a str> {
+        let overlay = section(overlay, self.path)?;
+        let named = overlay.get(self.tag).and_then(Value::as_str);
+        let by_section =
+            || self.kinds.iter().copied().find(|kind| overlay.get(*kind).is_some_and(Value::is_table));
+        named.or_else(|| self.is_chosen_by_section.then(by_section).flatten())
+    }
+
     /// The section of a kind with the defaults of its fields.
     fn of_kind(&self, kind: &str) -> Option<Table> {
         let text = format!("[{}]\n{} = {}", self.path, self.tag, Value::from(kind));
@@ -63,18 +110,20 @@ fn section_mut<'a>(table: &'a mut Table, path: &str) -> Option<&'a mut Table> {
 }
 
 /// A configuration with the kinds that `overlay` names: a section of another kind has its defaults, but for the fields that
-/// all kinds share.
+/// the two share.
 pub(super) fn of_kinds_in(overlay: &Table, mut config: Table) -> Table {
     for tagged in &SECTIONS {
-        let kind = section(overlay, tagged.path).and_then(|section| section.get(tagged.tag)?.as_str());
-        let (Some(kind), Some(present)) = (kind, section_mut(&mut config, tagged.path)) else { continue };
+        let Some(kind) = tagged.kind_in(overlay) else { continue };
+        let Some(present) = section_mut(&mut config, tagged.path) else { continue };
         if present.get(tagged.tag).and_then(Value::as_str) == Some(kind) {
             continue;
         }
         // What is no kind is refused when the field is read.
         let Some(mut of_kind) = tagged.of_kind(kind) else { continue };
         for field in tagged.shared {
-            of_kind.extend(present.remove(*field).map(|value| ((*field).to_owned(), value)));
+            if let (Some(value), Some(kept)) = (of_kind.get_mut(*field), present.remove(*field)) {
+                *value = kept;
+            }
         }
         *present = of_kind;
     }
@@ -83,9 +132,6 @@ pub(super) fn of_kinds_in(overlay: &Table, mut config: Table) -> Table {
 
 /// What to say about a field that a configuration does not have: whose it is, or the nearest one that there is.
 pub(super) fn unknown(path: &str, config: &Table) -> String {
-    if let Some(reason) = of_another_source(path) {
-        return reason;
-    }
     let mut known = Vec::new();
     for tagged in &SECTIONS {
         let fields = |kind: &&str| {
@@ -108,7 +154,6 @@ pub(super) fn unknown(path: &str, config: &Table) -> String {
         }
         known.extend(tagged.kinds.iter().flat_map(|kind| fields(&kind)));
     }
-    known.extend(RunConfig::of_each_source().flat_map(|config| paths(&RunConfig::table_of(&config))));
     known.extend(paths(config));
     match nearest(path, &known) {
         Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),
@@ -126,12 +171,11 @@ mod tests {
             for kind in tagged.kinds {
                 let of_kind = tagged.of_kind(kind).unwrap_or_else(|| panic!("{} {kind}", tagged.path));
                 assert_eq!(of_kind[tagged.tag].as_str(), Some(*kind), "{}", tagged.path);
-                assert!(
-                    tagged.shared.iter().all(|field| of_kind.contains_key(*field)),
-                    "{} {kind}",
-                    tagged.path
-                );
             }
+            let all: Vec<_> = tagged.kinds.iter().filter_map(|kind| tagged.of_kind(kind)).collect();
+            let is_shared =
+                |field: &&str| all.iter().filter(|of_kind| of_kind.contains_key(*field)).count() > 1;
+            assert!(tagged.shared.iter().all(is_shared), "{}", tagged.path);
         }
     }
 

@@ -5,6 +5,7 @@ use toml::Value;
 
 use super::suggest::{field, paths};
 use super::*;
+use crate::dataset::{Source, SourceKind};
 
 fn overlay(text: &str) -> std::result::Result<RunConfig, String> {
     RunConfig::default().overlaid_by(text)
@@ -199,4 +200,61 @@ fn the_hash_sees_what_decides_the_result_and_nothing_else() {
     }
     let difference = &config.differences(&config.with("training.seed=5").unwrap())[0];
     assert_eq!(difference, "training.seed: 0, 5");
+}
+
+#[test]
+fn a_configuration_has_the_fields_of_its_source() {
+    let base = RunConfig::default();
+    let frames = base.overlaid_by("[data.frames]\nrange = [0.0, 100.0]").unwrap();
+    assert_eq!(frames.data.source.kind(), SourceKind::Frames);
+    // What is laid over it keeps its other fields.
+    let wider =
+        frames.overlaid_by("[data.frames]\nstride = 3").unwrap().with("data.frames.channels=1").unwrap();
+    let Source::Frames(read) = &wider.data.source else { panic!("{:?}", wider.data) };
+    assert_eq!((read.range, read.stride, read.channels), ([0.0, 100.0], 3, 1));
+    assert_eq!(RunConfig::from_toml(&wider.to_toml()).unwrap(), wider);
+    assert_eq!(base.with("data.source=radar").unwrap().data.source.kind(), SourceKind::Radar);
+    assert_eq!(base.with("data.radar.downsample=2").unwrap().data.source.kind(), SourceKind::Radar);
+    let digits = base.with("data.size=32").unwrap().with("data.source=mnist").unwrap();
+    assert!(digits.data.source.kind() == SourceKind::Mnist && digits.to_toml().contains("size = 32"));
+    for (text, words) in [
+        ("[data]\nsource = \"radar\"\nsize = 32", &["line 3, column 1", "`data.size`", "strokes, mnist"][..]),
+        (
+            "[data]\nsource = \"mnist\"\n[data.frames]\nstride = 2",
+            &["line 3", "`data.frames`", "\"mnist\"", "belongs to frames"],
+        ),
+        ("[data.frames]\n[data.radar]", &["line 1", "`data.frames`", "data.source is \"radar\""]),
+        ("[data.radar]\ndownsampl = 2", &["line 2", "`data.radar.downsampl`", "`data.radar.downsample`"]),
+        ("[data.frame]\nstride = 2", &["line 1", "`data.frame`", "`data.frames`"]),
+        ("[data]\nsource = \"cifar\"", &["line 2", "cifar", "strokes", "frames"]),
+    ] {
+        let error = base.overlaid_by(text).unwrap_err();
+        assert!(words.iter().all(|word| error.contains(word)), "{text:?} gave {error:?}");
+    }
+    for (assignment, words) in [
+        ("data.radar.corp=2", ["`data.radar.corp`", "`data.radar.crop`"]),
+        ("data.source=cifar", ["cifar", "strokes"]),
+    ] {
+        let error = base.with(assignment).unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{assignment} gave {error:?}");
+    }
+    let error = frames.with("data.size=32").unwrap_err().to_string();
+    assert!(error.contains("strokes, mnist"), "{error}");
+}
+
+#[test]
+fn configurations_of_earlier_versions_are_read() {
+    let radar = RunConfig::default().with("data.radar.downsample=2").unwrap();
+    let frames = RunConfig::default().with("data.frames.stride=2").unwrap();
+    // They had the fields of all sources, in any order.
+    let mut text = RunConfig::table_of(&RunConfig::default());
+    let data = text["data"].as_table_mut().unwrap();
+    for (of, section) in [(&radar, "radar"), (&frames, "frames")] {
+        data.insert(section.into(), RunConfig::table_of(of)["data"][section].clone());
+    }
+    for (kind, expected) in [("strokes", &RunConfig::default()), ("radar", &radar), ("frames", &frames)] {
+        let mut text = text.clone();
+        text["data"].as_table_mut().unwrap().insert("source".into(), kind.into());
+        assert_eq!(&RunConfig::from_toml(&text.to_string()).unwrap(), expected, "{kind}");
+    }
 }

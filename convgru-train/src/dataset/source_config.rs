@@ -34,6 +34,9 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// The names in a configuration.
+    pub(crate) const NAMES: [&str; 4] = ["strokes", "mnist", "radar", "frames"];
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 4] = [Self::Strokes, Self::Mnist, Self::Radar, Self::Frames];
 
     /// The name in a configuration.
@@ -91,28 +94,11 @@ impl Source {
 const OF_DIGITS: [&str; 5] = ["digits", "size", "digit_size", "min_speed", "max_speed"];
 
 /// The values of `data.source` that have a field of `[data]`, in words; `None` for fields of all sources and for what is no field.
-pub(crate) fn sources_with(field: &str) -> Option<&'static str> {
+fn sources_with(field: &str) -> Option<&'static str> {
     match field {
         "radar" => Some("\"radar\""),
         "frames" => Some("\"frames\""),
         _ => OF_DIGITS.contains(&field).then_some("\"strokes\" and \"mnist\""),
-    }
-}
-
-/// The source that the fields of a section `[data]` choose: the one that is named, otherwise that of a section `[data.radar]` or
-/// `[data.frames]`; `None` where they choose none.
-///
-/// # Errors
-/// Two sections where one is possible.
-pub(crate) fn chosen(data: &Table) -> Result<Option<SourceKind>, String> {
-    if let Some(named) = data.get("source").and_then(toml::Value::as_str) {
-        return Ok(SourceKind::ALL.into_iter().find(|kind| kind.name() == named));
-    }
-    match (data.contains_key("radar"), data.contains_key("frames")) {
-        (true, true) => Err("[data.radar] and [data.frames] are sections of two sources, and data come from one; remove one of them".into()),
-        (true, false) => Ok(Some(SourceKind::Radar)),
-        (false, true) => Ok(Some(SourceKind::Frames)),
-        (false, false) => Ok(None),
     }
 }
 
@@ -256,7 +242,7 @@ impl TryFrom<Fields> for DataConfig {
 }
 
 /// What to say about a field that the source has not.
-pub(crate) fn not_of(field: &str, sources: &str, kind: SourceKind) -> String {
+fn not_of(field: &str, sources: &str, kind: SourceKind) -> String {
     format!(
         "data.{field} belongs to the data.source {sources}, but data.source is \"{}\"; leave it out, or choose its source",
         kind.name()
@@ -283,8 +269,6 @@ mod tests {
         ] {
             let config = read(text).unwrap();
             assert_eq!(config.source.kind(), kind, "{text}");
-            let table: Table = text.parse().unwrap();
-            assert_eq!(chosen(&table).unwrap().unwrap_or(SourceKind::Strokes), kind);
             let written = toml::to_string(&config).unwrap();
             assert_eq!(read(&written).unwrap(), config);
             // Only the fields of its source are written.
@@ -295,7 +279,6 @@ mod tests {
                 assert!(!written.contains(&format!("[{}]", other.name())), "{written}");
             }
         }
-        assert!(chosen(&"[radar]\n[frames]".parse().unwrap()).unwrap_err().contains("[data.frames]"));
     }
 
     #[test]

@@ -1,15 +1,22 @@
 //! Configurations that earlier versions of the program wrote into checkpoints, weights and folders of runs.
 //!
-//! They had the fields of every kind of optimiser, schedule and loss side by side, of which those of other kinds had their
+//! They had the fields of every source of data and kind of optimiser, schedule and loss side by side, of which those of other kinds had their
 //! defaults.
 
 use toml::{Table, Value};
 
+use crate::dataset::source_config::strip_other_sources;
+
 /// A configuration as it is written today. A text that no earlier version wrote is returned as it is.
 pub(super) fn in_todays_form(text: &str) -> String {
-    match text.parse() {
-        Ok(table) if is_of_earlier_version(&table) => convert(table).to_string(),
-        _ => text.to_owned(),
+    let Ok(mut table) = text.parse::<Table>() else { return text.to_owned() };
+    let has_all_sources =
+        table.get_mut("data").and_then(Value::as_table_mut).is_some_and(strip_other_sources);
+    let has_all_schedules = is_of_earlier_version(&table);
+    match (has_all_sources, has_all_schedules) {
+        (_, true) => convert(table).to_string(),
+        (true, false) => table.to_string(),
+        (false, false) => text.to_owned(),
     }
 }
 
