@@ -447,10 +447,10 @@ fn both_engines_refuse_the_same_stacks() {
         assert_eq!(composed.is_err(), stack.validate().is_err(), "{stack:?}");
         composed.is_err()
     };
-    for slope in [-0.5, 1.5, f64::NAN, 1e300] {
+    for slope in [-0.5, f64::NAN, 1e300] {
         assert!(refused(&|stack| stack.candidate_activation = Activation::LeakyRelu(slope)), "{slope}");
     }
-    for slope in [0.0, 0.2, 1.0] {
+    for slope in [0.0, 0.2, 1.5] {
         assert!(!refused(&|stack| stack.candidate_activation = Activation::LeakyRelu(slope)), "{slope}");
     }
     for (dilation, is_refused) in [([127, 1], false), ([128, 1], true), ([1, 256], true), ([1, 0], true)] {

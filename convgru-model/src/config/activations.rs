@@ -53,8 +53,9 @@ pub(super) fn of_cell(gate: Activation, candidate: Activation) -> Result<Activat
 /// Checks the slope of a leaky ReLU.
 pub(crate) fn validate_slope(field: &str, activation: Activation) -> Result<()> {
     match activation {
-        Activation::LeakyRelu(slope) if !(0.0..=1.0).contains(&slope) => {
-            invalid(field, format!("the slope {slope} of leaky-relu is not a number from 0 to 1"))
+        Activation::LeakyRelu(slope) if !Activation::SLOPES.contains(&slope) => {
+            let reason = format!("the slope {slope} of leaky-relu is not a number from 0 to {:e}", f32::MAX);
+            invalid(field, reason)
         }
         _ => Ok(()),
     }

@@ -115,7 +115,7 @@ pub struct ConvGruConfig {
     /// The function of update and reset gate: the sigmoid or the hard sigmoid.
     #[serde(default = "activations::gate", skip_serializing_if = "activations::is_gate")]
     pub gate_activation: Activation,
-    /// The function of the candidate: tanh, ReLU, or leaky ReLU with a slope from 0 to 1.
+    /// The function of the candidate: tanh, ReLU, or leaky ReLU with a slope of at least 0.
     #[serde(default = "activations::candidate", skip_serializing_if = "activations::is_candidate")]
     pub candidate_activation: Activation,
     /// Where the reset gate acts.
@@ -299,7 +299,7 @@ mod tests {
         assert!(message(|c| c.gate_activation = Activation::Tanh).starts_with("gate_activation: tanh is no"));
         let set = |function| message(|c| c.candidate_activation = function);
         assert!(set(Activation::Sigmoid).starts_with("candidate_activation: sigmoid is no function of"));
-        for slope in [-0.5, 1.5, f64::NAN, f64::INFINITY, 1e300] {
+        for slope in [-0.5, f64::NAN, f64::INFINITY, 1e300] {
             let expected = format!("candidate_activation: the slope {slope} of leaky-relu");
             assert!(set(Activation::LeakyRelu(slope)).starts_with(&expected));
         }

@@ -52,6 +52,9 @@ impl fmt::Display for Activation {
 }
 
 impl Activation {
+    /// Slopes of a leaky ReLU that has a backward pass: with a negative one the value would be positive on both sides.
+    pub(crate) const SLOPES: std::ops::RangeInclusive<f64> = 0.0..=f32::MAX as f64;
+
     /// Applies the function to every element.
     pub fn forward<T: Scalar>(self, input: &Tensor<T>) -> Tensor<T> {
         let mut output = input.clone();
@@ -87,7 +90,7 @@ impl Activation {
     pub fn backward<T: Scalar>(self, output: &Tensor<T>, d_output: &Tensor<T>) -> Result<Tensor<T>> {
         expect_shape("gradient of the output of an activation", d_output.shape(), output.shape())?;
         if let Self::LeakyRelu(slope) = self
-            && !(0.0..=f64::from(f32::MAX)).contains(&slope)
+            && !Self::SLOPES.contains(&slope)
         {
             let reason = format!("{slope} has no backward pass; take a number from 0 to {:e}", f32::MAX);
             return Err(Error::InvalidConfig { field: "leaky-relu".into(), reason });

@@ -14,7 +14,7 @@ const PAIRS: [(&str, Activation, Activation); 5] = [
     ("leaky relu", Activation::Sigmoid, Activation::LeakyRelu(0.2)),
     ("hard sigmoid", Activation::HardSigmoid, Activation::Tanh),
     ("hard sigmoid, relu", Activation::HardSigmoid, Activation::Relu),
-    ("hard sigmoid, leaky relu", Activation::HardSigmoid, Activation::LeakyRelu(0.7)),
+    ("hard sigmoid, leaky relu", Activation::HardSigmoid, Activation::LeakyRelu(1.5)),
 ];
 
 /// Distances of taps of kernels over states, and over inputs where they are others.
