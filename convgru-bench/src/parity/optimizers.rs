@@ -36,10 +36,17 @@ impl<T: Scalar> Parameters<T> for Affine<T> {
     }
 }
 
+/// The optimisers of PyTorch that are ours too.
+const SYSTEMS: [&str; 4] =
+    ["torch.optim.Adam", "torch.optim.AdamW", "torch.optim.SGD", "torch.optim.RMSprop"];
+
 impl Recipe {
     /// The recipe of a record; `Err` holds what of it is not supported.
     pub(super) fn of(record: &Record) -> std::result::Result<Self, String> {
         let system = record.metadata("system").unwrap_or_default();
+        if !SYSTEMS.contains(&system) {
+            return Err(format!("the optimiser {system}"));
+        }
         let entry =
             |key: &str| record.metadata(key).and_then(|text| serde_json::from_str::<Value>(text).ok());
         let hyper = entry("hyper_parameters").ok_or("the record has no hyper-parameters")?;

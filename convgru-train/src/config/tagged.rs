@@ -152,7 +152,7 @@ pub(super) fn unknown(path: &str, config: &Table) -> String {
                 "there is no field `{path}` where {tag} is \"{present}\"; it belongs to {owners}"
             );
         }
-        known.extend(tagged.kinds.iter().flat_map(|kind| fields(&kind)));
+        known.extend(tagged.kinds.iter().flat_map(fields));
     }
     known.extend(paths(config));
     match nearest(path, &known) {
