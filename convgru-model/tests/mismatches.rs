@@ -206,8 +206,12 @@ fn both_directions_and_other_cells_take_back_only_what_is_their_own() {
     let relu = CellConfig { candidate_activation: Activation::Relu, ..cell.clone() };
     let [mut one, other] =
         [cell, relu].map(|cell| Recurrent::<f64>::new(RecurrentConfig::chain([cell]), 1).unwrap());
-    let changes: [fn(&mut Recurrent<f64>); 2] =
-        [|network| network.parameters_mut().zero(), |network| network.iterate_spectral_norms().unwrap()];
+    let changes: [fn(&mut Recurrent<f64>); 2] = [
+        |network| {
+            network.parameters_mut();
+        },
+        |network| network.iterate_spectral_norms().unwrap(),
+    ];
     for change in changes {
         let states = one.forward_train(&input, &mut kept).unwrap();
         let (mut gradients, d) = (one.parameters().zeros_like(), of_outputs(&states.outputs));

@@ -9,26 +9,15 @@ use convgru_kernels::reference::Number;
 /// `x + d_1 e_1 + ... + d_L e_L` with `e_i e_j = 0`: every operation carries the
 /// derivatives along by the chain rule, exactly, up to rounding. One evaluation
 /// of a function on dual numbers gives `L` entries of its gradient.
-///
-/// ```
-/// use convgru_kernels::reference::Number;
-/// use convgru_model::gradcheck::Dual;
-///
-/// // d/dx and d/dy of x * tanh(y) at (3, 0).
-/// let (x, y) = (Dual::<2>::variable(3.0, 0), Dual::<2>::variable(0.0, 1));
-/// let product = x * y.tanh();
-/// assert_eq!(product.value(), 0.0);
-/// assert_eq!(product.derivatives(), [0.0, 3.0]);
-/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Dual<const L: usize> {
+pub(crate) struct Dual<const L: usize> {
     value: f64,
     derivatives: [f64; L],
 }
 
 impl<const L: usize> Dual<L> {
     /// A number that moves with none of the directions.
-    pub fn constant(value: f64) -> Self {
+    pub(crate) fn constant(value: f64) -> Self {
         Self { value, derivatives: [0.0; L] }
     }
 
@@ -36,14 +25,14 @@ impl<const L: usize> Dual<L> {
     ///
     /// # Panics
     /// If `lane` is not below `L`.
-    pub fn variable(value: f64, lane: usize) -> Self {
+    pub(crate) fn variable(value: f64, lane: usize) -> Self {
         let mut derivatives = [0.0; L];
         derivatives[lane] = 1.0;
         Self { value, derivatives }
     }
 
     /// The derivatives along the directions, in order.
-    pub fn derivatives(&self) -> [f64; L] {
+    pub(crate) fn derivatives(&self) -> [f64; L] {
         self.derivatives
     }
 

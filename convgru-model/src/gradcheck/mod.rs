@@ -2,10 +2,10 @@
 //! those of its users.
 //!
 //! A [`Subject`] is a scalar loss with the gradients its author claims; [`check`]
-//! compares every element with forward-mode [dual numbers](Dual) through a reference
+//! compares every element with forward-mode dual numbers through a reference
 //! and with central differences of the shipped forward pass, runs the backward pass
 //! twice, and returns a [`Row`]. A [`Case`] draws subjects at random; many cases
-//! make a [`Report`]. A [`Broken`] subject is the negative control, without which a
+//! make a [`Report`]. [`Case::catches_broken_gradient`] is the negative control, without which a
 //! check proves nothing.
 //!
 //! Everything runs in `f64`: with `f32` the best difference quotient is too coarse
@@ -23,10 +23,9 @@ mod subject;
 pub use case::Case;
 pub use cases::cases;
 pub use check::{DIFFERENCE_TOLERANCE, DUAL_TOLERANCE, VALUE_TOLERANCE, check, noticeable};
-pub use dual::Dual;
 pub use operation::{Operation, Probed};
 pub use report::{Report, Row};
-pub use subject::{Broken, Subject};
+pub use subject::Subject;
 
 #[cfg(test)]
 mod tests;

@@ -89,15 +89,15 @@ pub trait Subject {
 /// A subject with one element of its gradient broken on purpose: the negative
 /// control. A check of it that passes is worth nothing.
 #[derive(Debug, Clone)]
-pub struct Broken<S> {
+pub(super) struct Broken<S> {
     /// The subject whose gradient is broken.
-    pub subject: S,
+    pub(super) subject: S,
     /// Which of the inputs.
-    pub input: usize,
+    pub(super) input: usize,
     /// Which element of that input, in memory order.
-    pub element: usize,
+    pub(super) element: usize,
     /// What is added to that element of the gradient.
-    pub amount: f64,
+    pub(super) amount: f64,
 }
 
 impl<S: Subject> Subject for Broken<S> {

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use convgru_kernels::reference::Number;
 use proptest::prelude::*;
 
+use super::dual::Dual;
+use super::subject::Broken;
 use super::*;
 use crate::error::{Error, Result};
 use crate::reference::Array;
@@ -172,4 +174,13 @@ fn the_report_counts_failures_and_keeps_a_nan() {
     assert!(Report::new(rows().split_off(1), true).passed());
     assert!(!Report::new(rows().split_off(1), false).passed());
     assert!(!Report::new(Vec::new(), true).passed());
+}
+
+#[test]
+fn dual_numbers_carry_the_derivatives_along() {
+    // d/dx and d/dy of x * tanh(y) at (3, 0).
+    let (x, y) = (Dual::<2>::variable(3.0, 0), Dual::<2>::variable(0.0, 1));
+    let product = x * y.tanh();
+    assert_eq!(product.value(), 0.0);
+    assert_eq!(product.derivatives(), [0.0, 3.0]);
 }
