@@ -9,12 +9,12 @@
 //! |---|---|---|
 //! | [`conv_gru`], [`Form::Step`] | `input [N, C, H, W]`, `state.0 [N, hidden, H, W]`, ... | `next_state.0`, ... |
 //! | [`conv_gru`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ... | `output [T, N, hidden, H, W]` of the topmost layer, `next_state.0`, ... after the last frame |
-//! | [`forecaster`] of an encoder-forecaster, [`Part::EncoderStep`] | `frame [N, C, H, W]`, `state.0 [N, hidden, H/p, W/p]`, ... | `next_state.0`, ... |
-//! | [`forecaster`] of an encoder-forecaster, [`Part::ForecasterStep`] | `frame`, `state.0`, ... | `prediction [N, C, H, W]`, `next_state.0`, ... |
-//! | [`forecaster`] of an encoder-forecaster, [`Part::Forecast`] | `frames [T, N, C, H, W]`, `steps` (a whole number, may be left out) | `prediction [steps, N, C, H, W]` |
-//! | [`forecaster`] of a pyramid, [`Part::EncoderStep`] | `frame`, `state.0`, ... from the finest scale on | `next_state.0`, ..., with skips `features.0`, ... of all scales but the coarsest |
-//! | [`forecaster`] of a pyramid, [`Part::ForecasterStep`] | `state.0`, ..., with a residual `frame`, with skips `features.0`, ... | `prediction`, `next_state.0`, ... |
-//! | [`forecaster`] of a pyramid, [`Part::Forecast`] | `frames`, `steps` | `prediction` |
+//! | [`forecaster()`] of an encoder-forecaster, [`Part::EncoderStep`] | `frame [N, C, H, W]`, `state.0 [N, hidden, H/p, W/p]`, ... | `next_state.0`, ... |
+//! | [`forecaster()`] of an encoder-forecaster, [`Part::ForecasterStep`] | `frame`, `state.0`, ... | `prediction [N, C, H, W]`, `next_state.0`, ... |
+//! | [`forecaster()`] of an encoder-forecaster, [`Part::Forecast`] | `frames [T, N, C, H, W]`, `steps` (a whole number, may be left out) | `prediction [steps, N, C, H, W]` |
+//! | [`forecaster()`] of a pyramid, [`Part::EncoderStep`] | `frame`, `state.0`, ... from the finest scale on | `next_state.0`, ..., with skips `features.0`, ... of all scales but the coarsest |
+//! | [`forecaster()`] of a pyramid, [`Part::ForecasterStep`] | `state.0`, ..., with a residual `frame`, with skips `features.0`, ... | `prediction`, `next_state.0`, ... |
+//! | [`forecaster()`] of a pyramid, [`Part::Forecast`] | `frames`, `steps` | `prediction` |
 //! | [`recurrent`], [`Form::Step`] | `input [N, C, H, W]` (of several `input.0`, ...), `state.0`, ..., `context.i [N, 3 hidden, H, W]` of cell i | `output` of the topmost stage, `next_state.0`, ... |
 //! | [`recurrent`], [`Form::Sequence`] | `input [T, N, C, H, W]`, `state.0`, ..., `context.i` | `output [T, N, C, H, W]` of the topmost stage, `next_state.0`, ... after the last frame |
 //!

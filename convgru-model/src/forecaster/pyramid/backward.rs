@@ -55,7 +55,7 @@ impl<T: Scalar> Pyramid<'_, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<FeatureMaps<T>> {
         let predicted = self.patches_of(&workspace.sizes, workspace.sizes.predicted);
-        let d_patches = predicted.from_frames(d_logits.as_slice(), self.output.halo())?;
+        let d_patches = predicted.to_patches(d_logits.as_slice(), self.output.halo())?;
         let states = workspace.forecaster[0].top().states.as_ref();
         let hidden = workspace.kept.hidden.as_ref();
         let read = hidden.map_or(states, FeatureMaps::as_ref);

@@ -196,7 +196,7 @@ impl<T: Scalar> Network<T> for Pyramid<'_, T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         let of_frames = self.patches_of(sizes, sizes.frame);
-        let patches = of_frames.from_frames(frames, self.encoder[0].down.halo())?;
+        let patches = of_frames.to_patches(frames, self.encoder[0].down.halo())?;
         let steps = frames.len() / sizes.frame.len();
         for (scale, EncoderScale { down, cells }) in self.encoder.iter().enumerate() {
             let (below, from) = stacks.split_at_mut(scale);
@@ -226,7 +226,7 @@ impl<T: Scalar> Network<T> for Pyramid<'_, T> {
         kept.extrapolated = match read.extrapolated.filter(|_| self.config.reads_carried()) {
             Some(frames) => {
                 let of_frames = self.patches_of(read.sizes, read.sizes.frame);
-                let patches = of_frames.from_frames(frames, self.encoder[0].down.halo())?;
+                let patches = of_frames.to_patches(frames, self.encoder[0].down.halo())?;
                 let features = self.features(&patches, scratch)?;
                 Some([patches, features])
             }

@@ -17,7 +17,7 @@ pub(super) struct Patches {
 
 impl Patches {
     /// The patches of frames as channels.
-    pub(super) fn from_frames<T: Scalar>(&self, frames: &[T], halo: [usize; 2]) -> Result<FeatureMaps<T>> {
+    pub(super) fn to_patches<T: Scalar>(&self, frames: &[T], halo: [usize; 2]) -> Result<FeatureMaps<T>> {
         let steps = frames.len() / self.frame.len();
         let mut maps = FeatureMaps::with_halo(self.deep.with_batch(self.deep.batch * steps), halo)?;
         let mut images = vec![T::ZERO; maps.extent().len()];

@@ -93,3 +93,30 @@ fn every_system_is_known_and_refuses_nothing_at_all() {
         assert!(!matches!(error, Error::InvalidConfig { .. }), "{system}: {error}");
     }
 }
+
+#[test]
+fn plain_chains_of_grus_are_for_the_fused_engine() {
+    let gate = |gate: &str| numbered(&format!("gru.{gate}.weight"), &[2, 5, 3, 3], 0);
+    let tensors = [gate("convz"), gate("convr"), gate("convq")];
+    let imported = read("iter_mvs", &tensors, &Hints::default()).unwrap();
+    let composed = Recurrent::from_parameters(imported.config.clone(), imported.parameters.clone()).unwrap();
+    let ImportedNetwork::ConvGru(fused) = imported.into_network().unwrap() else { panic!("not fused") };
+    let frames = numbered("frames", &[3, 1, 3, 6, 7], 5).1;
+    let [a, b] = [composed.forward(&frames), fused.forward(&frames)]
+        .map(|states| states.unwrap().outputs.swap_remove(0));
+    let differences = a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs());
+    assert!(differences.fold(0.0, f64::max) < 1e-12);
+
+    // What a layer gives is added to what it reads from the second layer on.
+    let layer = |layer: usize, inputs: usize| {
+        ["i2h", "h2h"].map(|part| {
+            let columns = if part == "i2h" { inputs } else { 2 };
+            numbered(&format!("rnn_{layer}_{part}_weight"), &[6, columns, 3, 3], layer)
+        })
+    };
+    for (tensors, is_fused) in [(layer(0, 3).to_vec(), true), ([layer(0, 2), layer(1, 2)].concat(), false)] {
+        let network = read("hko7", &tensors, &Hints::default()).unwrap().into_network().unwrap();
+        assert_eq!(matches!(network, ImportedNetwork::ConvGru(_)), is_fused, "{network:?}");
+        assert_eq!(network.config().cells().count(), tensors.len() / 2);
+    }
+}
