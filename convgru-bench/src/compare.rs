@@ -11,6 +11,7 @@ use crate::engines::{self, Engine};
 use crate::inputs;
 use crate::machine::Peak;
 use crate::measurement::{self, Measurement};
+use crate::peers;
 use crate::progress::{Progress, note, print};
 use crate::python;
 use crate::record;
@@ -104,7 +105,7 @@ fn chosen_engines(options: &Options) -> anyhow::Result<Vec<Engine>> {
 /// Lets Python write the workload's network in ONNX.
 fn write_onnx(workload: &Workload, folder: &Path) -> anyhow::Result<()> {
     let python = python::program();
-    let script = engines::sources().join("python").join("onnx_model.py");
+    let script = peers::sources().join("python").join("onnx_model.py");
     let output = Command::new(&python)
         .arg(script)
         .arg(folder)

@@ -1,11 +1,11 @@
 //! Which engines there are and how each is started.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use convgru_bench::Kind;
 
-use crate::python;
+use crate::{peers, python};
 
 /// The name of our own engine.
 pub(crate) const OURS: &str = "convgru";
@@ -76,24 +76,6 @@ impl Engine {
 const KEEP_MEMORY: [(&str, &str); 3] =
     [("MALLOC_TOP_PAD_", "268435456"), ("MALLOC_TRIM_THRESHOLD_", "17179869184"), ("MALLOC_MMAP_MAX_", "0")];
 
-/// The folder of this crate's peers in the source.
-pub(crate) fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
-}
-
-/// Where peers are installed.
-pub(crate) fn installed_at() -> PathBuf {
-    match std::env::var_os("CONVGRU_PEERS") {
-        Some(folder) => folder.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/peers"),
-    }
-}
-
-/// Where cargo puts the Rust peers.
-pub(crate) fn rust_programs(installed: &Path) -> PathBuf {
-    installed.join("rust").join("release")
-}
-
 /// A Rust peer: its name and what it takes part in.
 pub(crate) struct RustPeer {
     pub(crate) name: &'static str,
@@ -113,10 +95,10 @@ pub(crate) const RUST_PEERS: &[RustPeer] = &[
 
 /// Every other engine, installed or not.
 pub(crate) fn peers() -> Vec<Engine> {
-    let installed = installed_at();
+    let installed = peers::installed_at();
     let python_is_installed = python::is_installed(python::ENGINES);
     let script = |name: &str, file: &str, arguments: &[&str]| {
-        let script = sources().join("python").join(file);
+        let script = peers::sources().join("python").join(file);
         let arguments = [vec![script.into()], arguments.iter().map(OsString::from).collect()].concat();
         Engine { is_installed: python_is_installed, ..Engine::other(name, python::program(), arguments) }
     };
@@ -131,7 +113,7 @@ pub(crate) fn peers() -> Vec<Engine> {
         inference(script("jax", "jax_engine.py", &[]), false),
     ];
     for peer in RUST_PEERS {
-        let program = rust_programs(&installed).join(format!("peer-{}", peer.name));
+        let program = peers::rust_programs(&installed).join(format!("peer-{}", peer.name));
         let engine = Engine::other(peer.name, program, Vec::new());
         let engine = if peer.allocates { keeping(engine) } else { engine };
         engines.push(Engine { trains: peer.trains, reads_onnx: peer.reads_onnx, ..engine });

@@ -20,6 +20,7 @@ mod machine;
 mod made_up;
 mod measurement;
 mod onnx;
+mod peers;
 mod plan;
 mod progress;
 mod protocol;

@@ -1,17 +1,23 @@
 //! The Python environment of every comparison with a Python library.
 //!
-//! There is one, in the folder `python` where the other libraries are installed ([`crate::engines::installed_at`]). Each command
+//! There is one, in the folder `python` where the other libraries are installed ([`crate::peers::installed_at`]). Each command
 //! installs the packages that it needs, at the versions of `peers/python/requirements.txt`.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
-use crate::engines;
-use crate::install::{self, start};
+use crate::peers;
 use crate::progress::note;
+
+/// Interpreters to look for, the preferred first.
+const PYTHONS: [&str; 6] = ["python3.12", "python3.11", "python3.13", "python3.10", "python3", "python"];
+
+/// The oldest Python the scripts run on.
+const OLDEST: &str = "3.10";
 
 /// Packages that a command needs.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +102,7 @@ pub(crate) fn install(packages: Packages) -> anyhow::Result<()> {
     if !program().exists() {
         let parent = folder.parent().unwrap_or(&folder);
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        start(Command::new(install::interpreter()?).args(["-m", "venv"]).arg(&folder))?;
+        start(Command::new(base_interpreter()?).args(["-m", "venv"]).arg(&folder))?;
     }
     let mut pip = Command::new(program());
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--constraint"]);
@@ -113,7 +119,7 @@ pub(crate) fn program() -> PathBuf {
 }
 
 fn environment() -> PathBuf {
-    engines::installed_at().join("python")
+    peers::installed_at().join("python")
 }
 
 fn marker(packages: Packages) -> PathBuf {
@@ -134,7 +140,7 @@ fn pinned(pins: &str, package: &str) -> anyhow::Result<String> {
 
 /// A file in `peers/python/`.
 pub(crate) fn script(name: &str) -> PathBuf {
-    engines::sources().join("python").join(name)
+    peers::sources().join("python").join(name)
 }
 
 /// A script with the folder that it works on; it leaves nothing behind in the source.
@@ -142,6 +148,29 @@ pub(crate) fn command(python: &Path, name: &str, folder: &Path) -> Command {
     let mut command = Command::new(python);
     command.arg(script(name)).arg(folder).env("PYTHONDONTWRITEBYTECODE", "1");
     command
+}
+
+/// A Python that is new enough.
+fn base_interpreter() -> anyhow::Result<&'static str> {
+    let check = "import sys, venv; sys.exit(sys.version_info < (3, 10))";
+    let new_enough = |name: &&str| {
+        let mut command = Command::new(name);
+        command.args(["-c", check]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    PYTHONS.into_iter().find(new_enough).with_context(|| {
+        format!("no Python {OLDEST} or later with the module venv; looked for {}", PYTHONS.join(", "))
+    })
+}
+
+/// Runs a program whose output goes to standard error.
+pub(crate) fn start(command: &mut Command) -> anyhow::Result<()> {
+    command.stdout(std::io::stderr());
+    let name = command.get_program().to_string_lossy().into_owned();
+    let status = command.status().with_context(|| format!("cannot start {name}"))?;
+    let words: Vec<_> = command.get_args().map(OsStr::to_string_lossy).collect();
+    anyhow::ensure!(status.success(), "failed ({status}): {name} {}", words.join(" "));
+    Ok(())
 }
 
 #[cfg(test)]
