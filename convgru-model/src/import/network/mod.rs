@@ -1,5 +1,5 @@
 //! Networks of published cells that are more than a [layout](crate::import::layout) of kernels: as a
-//! [`Recurrent`](crate::composed::Recurrent), or as a [`ConvGru`](crate::ConvGru) where that computes them.
+//! [`Recurrent`], or as a [`ConvGru`] where that computes them.
 //!
 //! Where the numbers of such a network lie is a list of blocks: some rows and columns of a published tensor
 //! are some of ours, with a sign where the update gate weighs the other side. Weights go one way along
