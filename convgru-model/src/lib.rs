@@ -21,16 +21,16 @@
 //! | what | where |
 //! |---|---|
 //! | a convolutional GRU of one layer or several | [`ConvGru`], with packed weights [`Prepared`], frame by frame [`Stream`] |
-//! | a sequence read from both ends | [`BidirectionalConvGru`] |
+//! | a sequence read from both ends | [`BidirectionalConvGru`], of a [`BidirectionalConvGruConfig`] |
 //! | every other cell: ConvLSTM, TrajGRU, other GRUs | [`composed::Recurrent`] |
 //! | what a network runs over, initial states, samples of different lengths | [`Sequence`] |
 //! | training | [`Workspace`], [`OutputGradients`], [`LossGradient`], [`Parameters`] |
-//! | reading frames and continuing them | [`Forecaster`], a stream of frames [`ForecastStream`] |
+//! | reading frames and continuing them | [`Forecaster`], as a stream [`Forecaster::prepare`], in training [`ForecasterWorkspace`], [`PredictionGradient`] and [`TeacherForcing`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |
-//! | checking gradients, also of your own layers | [`gradcheck`] |
-//! | the same models as obvious loops | [`mod@reference`] |
+//! | checking gradients, also of your own layers | `gradcheck` (feature `gradcheck`) |
+//! | the same models as obvious loops | `reference` (feature `gradcheck`) |
 //!
 //! # Two engines
 //!
@@ -40,8 +40,8 @@
 //!
 //! [`composed::Recurrent`] runs on the *composed* engine: a cell is a composition of operations, each with its
 //! backward pass. It computes every other cell, up to about twice as slowly where both could compute one.
-//! [`RecurrentConfig::from`](composed::RecurrentConfig) brings a stack to it, and
-//! [`to_conv_gru`](composed::Recurrent::to_conv_gru) back where that is possible.
+//! [`RecurrentConfig::from`](composed::RecurrentConfig) makes the configuration of a stack one of that engine;
+//! [`to_conv_gru`](composed::Recurrent::to_conv_gru) brings a network with its weights to the fused engine where that is possible.
 //!
 //! Both are used in the same way, with the same types:
 //!
@@ -55,15 +55,43 @@
 //! let sequence = Sequence { lengths: Some(&[5, 3]), ..Sequence::from(&frames) };
 //! let mut workspace = Workspace::default();
 //!
-//! let network = ConvGru::<f32>::new(config.clone(), 0)?;
+//! // The loss is half the sum of all squared states: its gradient is the states.
+//! let mut network = ConvGru::<f32>::new(config.clone(), 0)?;
 //! let states = network.forward_train(sequence, &mut workspace)?;
 //! let loss = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
-//! network.backward(&mut workspace, &loss, &mut network.parameters().zeros_like())?;
+//! let mut gradients = network.parameters().zeros_like();
+//! network.backward(&mut workspace, &loss, &mut gradients)?;
+//! // A step of gradient descent.
+//! let mut gradients = gradients.to_named().into_iter();
+//! network.parameters_mut().for_each_mut(&mut |_, weights| {
+//!     let (_, gradient) = gradients.next().expect("a gradient of each tensor, in the same order");
+//!     weights.as_mut_slice().iter_mut().zip(gradient.as_slice()).for_each(|(w, g)| *w -= 0.01 * g);
+//! });
 //!
 //! let network = Recurrent::<f32>::new(RecurrentConfig::from(&config), 0)?;
 //! let states = network.forward_train(sequence, &mut workspace)?;
 //! let loss = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
-//! network.backward(&mut workspace, &loss, &mut network.parameters().zeros_like())?;
+//! let mut gradients = network.parameters().zeros_like();
+//! network.backward(&mut workspace, &loss, &mut gradients)?;
+//! # Ok::<(), convgru_model::Error>(())
+//! ```
+//!
+//! # Running a network that is trained
+//!
+//! ```
+//! use convgru_model::{ConvGru, ConvGruConfig, Output, Tensor};
+//!
+//! let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+//! let prepared = network.prepare()?; // weights packed once
+//! let frames = Tensor::zeros(&[5, 3, 2, 6, 7]);
+//! let mut output = Output::default(); // its memory is used again
+//! prepared.forward(&frames, &mut output)?;
+//! assert_eq!(output.outputs[0].shape(), [5, 3, 4, 6, 7]); // of the topmost layer, after every step
+//! assert_eq!(output.last[0].shape(), [3, 4, 6, 7]); // of every layer, after the last step
+//!
+//! let mut stream = prepared.stream(3, 6, 7)?; // three samples of 6 x 7 pixels
+//! stream.step(&frames.index(0))?;
+//! stream.reset_samples(&[1])?; // the second sample begins again
 //! # Ok::<(), convgru_model::Error>(())
 //! ```
 //!

@@ -12,8 +12,7 @@ pub(crate) type Take<'t, T> = dyn FnMut(&str, &[usize]) -> Result<Tensor<T>> + '
 
 /// A named set of tensors in a fixed order.
 ///
-/// A model's parameters and their gradients are two values of the same type,
-/// so a walk over both meets the same names and shapes in the same order.
+/// The gradients of a network have the names, shapes and order of its parameters.
 pub trait Parameters<T: Scalar> {
     /// Calls `visit` with the name and value of every tensor.
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>));

@@ -77,6 +77,10 @@ fn stages(after_tests: bool) -> Vec<Stage> {
             "clippy without default features",
             &["clippy", "--package", "convgru-train", "--no-default-features", "--", "--deny", "warnings"],
         ),
+        stage(
+            "clippy of the model alone",
+            &["clippy", "--package", "convgru-model", "--", "--deny", "warnings"],
+        ),
     ];
     if !after_tests {
         stages.push(stage("test", &["test", "--workspace"]));

@@ -56,7 +56,7 @@ impl Peer {
         let answered = sent.and_then(|()| self.lines.read_line(&mut line));
         anyhow::ensure!(
             matches!(answered, Ok(1..)),
-            "PyTorch ended; its words are above. Packages are installed by `cargo xtask onnx --install --torch`"
+            "PyTorch ended; its messages are above. `cargo xtask compare-pytorch --install` installs the packages"
         );
         serde_json::from_str(&line).with_context(|| format!("compare_pytorch.py wrote: {line}"))
     }

@@ -6,7 +6,7 @@
 //! 0       8      magic "CGRUCKPT"
 //! 8       4      version, little-endian
 //! 12      8      length of the payload, little-endian
-//! 20      32     blake3 of the version and the payload; of the payload alone up to version 2
+//! 20      32     blake3 of the version and the payload
 //! 52      length payload
 //! ```
 //!

@@ -40,7 +40,7 @@ pub struct Timings {
     pub skipped: Vec<Timing>,
 }
 
-/// When a record was made. Checkpoints of versions 1 to 3 do not know it, and their timings are NaN, which is equal to
+/// When a record was made. Checkpoints of version 3 do not know it, and their timings are NaN, which is equal to
 /// itself here.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Timing {

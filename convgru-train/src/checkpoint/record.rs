@@ -26,9 +26,9 @@ fn format() -> impl bincode::config::Config {
 /// samples and the teacher forcing all derive from the seed and the cursor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// When it was saved, in milliseconds since 1970; versions 1 to 3 do not know it.
+    /// When it was saved, in milliseconds since 1970; version 3 does not know it.
     pub saved: Option<u64>,
-    /// The instruction set whose bits these are, see [`Isa::name`](convgru_model::Isa::name); empty in versions 1 to 4,
+    /// The instruction set whose bits these are, see [`Isa::name`](convgru_model::Isa::name); empty in versions 3 and 4,
     /// which do not know it.
     #[serde(deserialize_with = "bounded::text")]
     pub instruction_set: String,
@@ -42,7 +42,7 @@ pub struct Checkpoint {
     pub seed: u64,
     /// Where the next step continues.
     pub cursor: Cursor,
-    /// The data that the run learns from; versions 1 to 3 do not know them.
+    /// The data that the run learns from; version 3 does not know them.
     pub data: Option<Fingerprint>,
     /// The parameters of the model, in their order.
     #[serde(deserialize_with = "bounded::tensors")]

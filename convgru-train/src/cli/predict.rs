@@ -14,8 +14,6 @@ use serde_json::json;
 
 use super::output;
 
-/// Continues a video with a trained model
-///
 /// Reads all frames of the input as the training read its data (range, axes, channels and size are those of
 /// data.frames where it was trained on frames) and writes the frames that the model expects to follow. Height and width may differ
 /// from those of the training; they must be multiples of the model's patch. Of an

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
+#[cfg(any(feature = "gradcheck", feature = "onnx"))]
 pub(crate) use residual::NEAREST_TO_ZERO;
 
 use self::patches::Patches;

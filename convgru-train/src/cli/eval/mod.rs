@@ -18,10 +18,8 @@ use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, Traine
 use super::output::{self, Stream};
 use super::progress::Progress;
 
-/// Measures a trained model on test sequences
-///
-/// Without --data on the test sequences of its own training; with the folder of the training
-/// on what it has for the test; with another folder on moving digits made of MNIST's test
+/// Without --data it measures on the test sequences of its own training; with the folder of the training
+/// on its test data; with another folder on moving digits made of MNIST's test
 /// images in it, on all radar images or on all sequences of frames (those of its folder test, where it has one for each split);
 /// with a file of sequences, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), on all in it. Frames are read as the
 /// training read its own (range, axes and size of data.frames).
