@@ -17,7 +17,6 @@ mod inputs;
 mod install;
 mod latency;
 mod machine;
-mod made_up;
 mod measurement;
 mod onnx;
 mod peers;
@@ -29,6 +28,7 @@ mod record;
 mod report;
 mod rounds;
 mod statistics;
+mod synthetic_data;
 mod verify;
 
 use std::process::ExitCode;

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod atomic_file;
-mod budget;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
@@ -18,6 +17,7 @@ mod npy_header;
 pub mod optimizer;
 mod parallel;
 pub mod printable;
+mod read_budget;
 pub mod report;
 pub mod schedule;
 mod storage;
@@ -25,6 +25,6 @@ pub mod trainer;
 pub mod tune;
 
 pub use atomic_file::write_atomically;
-pub use budget::MemoryBudget;
 pub use error::{Error, Result};
 pub use input::read_file;
+pub use read_budget::ReadBudget;

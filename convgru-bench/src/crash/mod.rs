@@ -2,7 +2,7 @@
 
 mod evidence;
 mod fault;
-mod left;
+mod leftovers;
 mod strace;
 mod subject;
 mod table;

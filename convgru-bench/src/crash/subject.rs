@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-use crate::made_up::Kind;
+use crate::synthetic_data::Kind;
 
 /// What all runs are configured with: checkpoints, generations that are removed, a new best one.
 const RUN: &[&str] = &["training.steps=6", "training.checkpoint_every=2", "training.validate_every=4"];

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::evidence::{Expected, Files, State, list};
 use super::fault::Point;
-use super::left;
+use super::leftovers;
 use super::strace::{Ended, Launch};
 
 /// A command that a fault is put into.
@@ -139,7 +139,7 @@ impl Setting<'_> {
 
     /// Starts the program again, unless it is known what comes of it.
     fn next_start(&self, folder: &Path, out: &Path, can_resume: bool) -> anyhow::Result<After> {
-        let left = left::digest(out)?;
+        let left = leftovers::digest(out)?;
         let known = || self.known.lock().map_err(|_| anyhow::anyhow!("a trial panicked"));
         if let Some(after) = known()?.get(&left) {
             return Ok(after.clone());

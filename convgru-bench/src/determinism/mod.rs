@@ -13,8 +13,8 @@ use convgru_model::{Isa, Parameters};
 use convgru_train::trainer::TrainedModel;
 use serde_json::{Value, json};
 
-use crate::made_up::Kind;
 use crate::progress::{note, print};
+use crate::synthetic_data::Kind;
 pub(crate) use quantities::{QuantitiesOptions, run as compute};
 use results::{Results, bound};
 

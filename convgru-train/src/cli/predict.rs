@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use convgru_model::Tensor;
-use convgru_train::MemoryBudget;
+use convgru_train::ReadBudget;
 use convgru_train::dataset::{Axes, read_frames};
 use convgru_train::media::write_frames;
 use convgru_train::printable::printable;
@@ -55,7 +55,7 @@ impl Predict {
         let trained = TrainedModel::read(&self.checkpoint)?;
         let mut config = trained.frames_config();
         config.axes = self.axes.clone().unwrap_or(config.axes);
-        let budget = MemoryBudget::new(self.memory_mib, "--memory-mib");
+        let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let mut input = read_frames(&self.input, &config, &budget)?;
         // A missing pixel is 0 for a network.
         input.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);

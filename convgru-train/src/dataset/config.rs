@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::source_config::Fields;
 use super::{Source, Split};
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// What happens when a file of a recording is damaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,13 +132,13 @@ impl DataConfig {
     }
 
     /// The budget of one reading, and what helps where it is too small.
-    pub(super) fn budget(&self) -> MemoryBudget {
+    pub(super) fn budget(&self) -> ReadBudget {
         let advice = match self.source {
             Source::Radar(_) => ", raise data.radar.downsample, or choose fewer events",
             Source::Frames(_) => ", or set data.frames.resize",
             Source::Strokes(_) | Source::Mnist(_) => "",
         };
-        MemoryBudget::with_advice(self.memory_mib, "data.memory_mib", advice)
+        ReadBudget::with_advice(self.memory_mib, "data.memory_mib", advice)
     }
 
     /// Checks every field.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{DataConfig, Source, SourceKind, folder, mnist, radar, source};
 use crate::checkpoint::bounded;
 use crate::storage::{Disk, is_file};
-use crate::{Error, MemoryBudget, Result, input};
+use crate::{Error, ReadBudget, Result, input};
 
 /// The longest file of which every byte is looked at, in bytes.
 const WHOLE: u64 = 1 << 16;
@@ -170,7 +170,7 @@ fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
 }
 
 /// Whether a source reads a file of this name and kind in a folder.
-fn is_read(source: SourceKind, file: &Path, folder: &Path, budget: &MemoryBudget) -> Result<bool> {
+fn is_read(source: SourceKind, file: &Path, folder: &Path, budget: &ReadBudget) -> Result<bool> {
     Ok(match source {
         SourceKind::Strokes => false,
         SourceKind::Mnist => mnist::is_images(file) && file.parent() == Some(folder),

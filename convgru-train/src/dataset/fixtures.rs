@@ -3,8 +3,8 @@
 use super::{DataConfig, FramesConfig, RadarConfig, Source};
 
 /// Enough memory for every file of these tests.
-pub(in crate::dataset) fn budget() -> crate::MemoryBudget {
-    crate::MemoryBudget::new(512, "a test")
+pub(in crate::dataset) fn budget() -> crate::ReadBudget {
+    crate::ReadBudget::new(512, "a test")
 }
 
 /// The settings of frames of one's own.

@@ -12,7 +12,7 @@ use super::resample::Resampler;
 use super::source::idx::IdxImages;
 use crate::printable::printable;
 use crate::storage::{Disk, is_file};
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// Of the training images, one in twelve is held back for validation: the last
 /// 5,000 of MNIST's 60,000.
@@ -32,7 +32,7 @@ impl MnistDigits {
     /// # Errors
     /// [`Error::Data`] if the folder has no such file, [`Error::Io`] and
     /// [`Error::Format`] if the file cannot be used.
-    pub(super) fn open(folder: &Path, split: Split, size: usize, budget: &MemoryBudget) -> Result<Self> {
+    pub(super) fn open(folder: &Path, split: Split, size: usize, budget: &ReadBudget) -> Result<Self> {
         let path = find(folder, split)?;
         let all = IdxImages::read(&path, budget)?;
         if all.rows != all.columns {

@@ -6,7 +6,7 @@ use super::*;
 use crate::dataset::{FramesConfig, read_frames};
 
 fn read(path: impl AsRef<Path>) -> Result<Tensor<f32>> {
-    read_frames(path, &FramesConfig::default(), &crate::MemoryBudget::new(512, "a test"))
+    read_frames(path, &FramesConfig::default(), &crate::ReadBudget::new(512, "a test"))
 }
 
 /// Frames whose values are levels of 8 bits, different everywhere.

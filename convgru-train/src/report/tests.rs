@@ -222,7 +222,7 @@ fn panes_of_the_animation_show_their_frames() {
     let frames = crate::dataset::read_frames(
         &path,
         &crate::dataset::FramesConfig::default(),
-        &crate::MemoryBudget::new(512, "a test"),
+        &crate::ReadBudget::new(512, "a test"),
     )
     .unwrap();
     let (height, width) = (frames.shape()[2], frames.shape()[3]);

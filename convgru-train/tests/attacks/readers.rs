@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use convgru_train::MemoryBudget;
+use convgru_train::ReadBudget;
 use convgru_train::config::RunConfig;
 use convgru_train::dataset::{
     DataConfig, DigitsConfig, FramesConfig, OnCorrupt, RadarConfig, Source, SourceKind, Split, detect, open,
@@ -118,7 +118,7 @@ fn arrays_of_many_frames_or_sequences() {
     }
     std::fs::write(path("empty.npy"), header("(1099511627776, 0, 4)")).unwrap();
     damaged("frames of nothing", &frames(1), &path("empty.npy"));
-    let budget = MemoryBudget::new(1, "--memory-mib");
+    let budget = ReadBudget::new(1, "--memory-mib");
     assert!(
         bounded("frames of nothing", MIB, || read_frames(
             path("empty.npy"),
@@ -160,7 +160,7 @@ fn images_for_predictions() {
     ]);
     let path = |name: &str| folder.path().join(name);
     let read = |name: &str, mebibytes: usize| {
-        let budget = MemoryBudget::new(mebibytes, "--memory-mib");
+        let budget = ReadBudget::new(mebibytes, "--memory-mib");
         bounded(name, allowed(size(&path(name)), mebibytes), || {
             read_frames(path(name), &FramesConfig::default(), &budget)
                 .map(|_| ())
@@ -431,7 +431,7 @@ fn arrays_that_their_members_cannot_unpack_to() {
     let error = read_frames(
         folder.path().join("images"),
         &FramesConfig::default(),
-        &MemoryBudget::new(1024, "--memory-mib"),
+        &ReadBudget::new(1024, "--memory-mib"),
     )
     .unwrap_err();
     assert!(error.to_string().contains("unpack to at most"), "{error}");

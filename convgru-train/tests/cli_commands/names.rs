@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use convgru_model::Tensor;
-use convgru_train::MemoryBudget;
+use convgru_train::ReadBudget;
 use convgru_train::dataset::{FramesConfig, read_frames};
 use convgru_train::media::write_frames;
 
@@ -70,7 +70,7 @@ fn predictions_are_read_and_written_anywhere() {
             let (input, output) = (at("in.npy"), at(out));
             let paths = [("--checkpoint", &*weights), ("--input", &*input), ("--out", &*output)];
             run(folder.path(), &format!("predict --frames 2{json}"), &paths).succeeded();
-            let budget = MemoryBudget::new(16, "a test");
+            let budget = ReadBudget::new(16, "a test");
             assert_eq!(read_frames(at(out), &FramesConfig::default(), &budget).unwrap().shape()[0], 2);
         }
     }

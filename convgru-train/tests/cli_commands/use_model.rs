@@ -3,7 +3,7 @@
 use std::fs;
 
 use convgru_model::Tensor;
-use convgru_train::MemoryBudget;
+use convgru_train::ReadBudget;
 use convgru_train::dataset::{FramesConfig, read_frames};
 use convgru_train::media::write_frames;
 
@@ -130,7 +130,7 @@ fn an_ensemble_is_trained_scored_continued_and_exported() {
 fn predict_reads_and_writes_every_kind_of_file() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
-    let budget = MemoryBudget::new(64, "a test");
+    let budget = ReadBudget::new(64, "a test");
     // Other sizes than in the training are welcome.
     let frames = Tensor::from_fn(&[4, 1, 12, 20], |i| (i % 7) as f32 / 6.0);
     write_frames(path("in.npy"), &frames).unwrap();

@@ -23,8 +23,8 @@ use super::source::image::with_channels;
 use super::source::{self, Frame, FrameInfo, FrameSource};
 use super::windows::{Clip, Codebook, Pixels, SampleFilter, Selection, WindowDataset, WindowSource};
 use super::{SequenceDataset, Split};
-use crate::budget::{MemoryBudget, bytes_of};
 use crate::printable::{printable, printable_name};
+use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
 
 /// Bytes that are kept for a sequence, besides its numbers and its name.
@@ -81,7 +81,7 @@ struct Reader<'a> {
     data: &'a DataConfig,
     config: &'a FramesConfig,
     path: &'a Path,
-    budget: MemoryBudget,
+    budget: ReadBudget,
 }
 
 impl Reader<'_> {
@@ -171,7 +171,7 @@ fn is_missing_any(values: &[f32]) -> bool {
 fn of_equal_channels(
     read: Vec<(PathBuf, Vec<Read>)>,
     channels: usize,
-    budget: &MemoryBudget,
+    budget: &ReadBudget,
 ) -> Result<Vec<Read>> {
     let found = |read: &Read| read.frames.shape()[1];
     let channels = match channels {
@@ -218,7 +218,7 @@ fn read(
     source: &dyn FrameSource,
     (sequences, time): (Range<usize>, &Range<f64>),
     config: &FramesConfig,
-    budget: &MemoryBudget,
+    budget: &ReadBudget,
 ) -> Result<Vec<Read>> {
     let stem = printable_name(path.file_stem().unwrap_or_default());
     let info = source.info()?;
@@ -271,20 +271,20 @@ fn gathered(
 /// ```
 /// use convgru_model::Tensor;
 /// use convgru_train::dataset::{FramesConfig, read_frames};
-/// use convgru_train::{MemoryBudget, media};
+/// use convgru_train::{ReadBudget, media};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("ramp.gif");
 /// let frames = Tensor::from_fn(&[3, 1, 4, 5], |i| (i % 5) as f32 / 5.0);
 /// media::write_frames(&path, &frames)?;
-/// let budget = MemoryBudget::new(64, "--memory-mib");
+/// let budget = ReadBudget::new(64, "--memory-mib");
 /// assert_eq!(read_frames(&path, &FramesConfig::default(), &budget)?, frames);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_frames(
     path: impl AsRef<Path>,
     config: &FramesConfig,
-    budget: &MemoryBudget,
+    budget: &ReadBudget,
 ) -> Result<Tensor<f32>> {
     let path = path.as_ref();
     let source = source::open(path, config, budget)?;

@@ -6,11 +6,11 @@ use convgru_model::Tensor;
 use rayon::prelude::*;
 
 use super::{FramesConfig, Reader, gathered, is_missing_any};
-use crate::budget::MemoryBudget;
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::image::with_channels;
 use crate::dataset::{Quantity, SequenceDataset, SequenceMut, check_request};
 use crate::printable::printable_name;
+use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
 
 /// Windows of the sequences of a file, which may be larger than the memory.
@@ -19,7 +19,7 @@ pub(super) struct OnDisk {
     path: PathBuf,
     source: Box<dyn FrameSource>,
     config: FramesConfig,
-    budget: MemoryBudget,
+    budget: ReadBudget,
     sequences: usize,
     /// Windows of a sequence.
     windows: usize,

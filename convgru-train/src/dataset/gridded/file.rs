@@ -12,7 +12,7 @@ use super::netcdf3::Netcdf3;
 use super::number::kind;
 use super::signature::Signature;
 use super::{Attributes, Variable, VariableInfo, variable};
-use crate::{Error, MemoryBudget, Result, input};
+use crate::{Error, ReadBudget, Result, input};
 
 /// How deep groups may lie in groups.
 const DEEPEST: usize = 16;
@@ -24,7 +24,7 @@ const LONGEST_HEADER: usize = 1 << 22;
 /// A file of HDF5 or netCDF.
 pub(in crate::dataset) struct GriddedFile {
     path: PathBuf,
-    budget: MemoryBudget,
+    budget: ReadBudget,
     content: Content,
 }
 
@@ -41,7 +41,7 @@ impl GriddedFile {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is neither HDF5 nor netCDF, or damaged.
-    pub(in crate::dataset) fn open(path: &Path, budget: &MemoryBudget) -> Result<Self> {
+    pub(in crate::dataset) fn open(path: &Path, budget: &ReadBudget) -> Result<Self> {
         if let Signature::Netcdf3(format) = Signature::of(path)? {
             let content = Content::Netcdf3(Arc::new(Netcdf3::open(path, format)?));
             return Ok(Self { path: path.into(), budget: budget.clone(), content });

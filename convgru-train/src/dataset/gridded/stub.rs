@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{NumberType, VariableInfo};
 use crate::dataset::source::VisitBlock;
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// A file of HDF5; there is none.
 pub(in crate::dataset) struct GriddedFile(Infallible);
@@ -21,7 +21,7 @@ impl GriddedFile {
     ///
     /// # Errors
     /// [`Error::Format`] with how to build a program that reads it.
-    pub(in crate::dataset) fn open(path: &Path, _budget: &MemoryBudget) -> Result<Self> {
+    pub(in crate::dataset) fn open(path: &Path, _budget: &ReadBudget) -> Result<Self> {
         let reason =
             "is HDF5 or netCDF, which this program was built without; build it with `--features hdf5`";
         Err(Error::Format { path: path.into(), reason: reason.into() })

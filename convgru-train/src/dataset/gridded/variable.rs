@@ -10,9 +10,9 @@ use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
 use super::number::Number;
 use super::{Attributes, NumberType, netcdf3, number};
-use crate::budget::bytes_of;
 use crate::dataset::source::VisitBlock;
-use crate::{Error, MemoryBudget, Result};
+use crate::read_budget::bytes_of;
+use crate::{Error, ReadBudget, Result};
 
 /// Numbers that are read at once, where more than one frame is.
 const AT_ONCE: usize = 1 << 20;
@@ -24,7 +24,7 @@ const CHUNK_BUFFERS: usize = 3;
 const KEPT_CHUNKS: usize = 1 << 26;
 
 /// The bytes of unpacked chunks that a file may keep.
-pub(super) fn kept_chunks(budget: &MemoryBudget) -> usize {
+pub(super) fn kept_chunks(budget: &ReadBudget) -> usize {
     usize::try_from(budget.limit() / 8).unwrap_or(usize::MAX).min(KEPT_CHUNKS)
 }
 
@@ -55,7 +55,7 @@ impl Variable {
         file: &Path,
         name: &str,
         dataset: Dataset,
-        (budget, limit): (&MemoryBudget, &Limit),
+        (budget, limit): (&ReadBudget, &Limit),
     ) -> Result<Self> {
         let kind = number::kind(dataset.dtype()).ok_or_else(|| other(&format!("{:?}", dataset.dtype())));
         let axes = dataset.shape().to_vec();

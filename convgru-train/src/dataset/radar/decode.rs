@@ -7,12 +7,12 @@ use rayon::prelude::*;
 use super::RadarConfig;
 use super::events::{Recorded, Run, cut};
 use super::split::Part;
-use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::config::OnCorrupt;
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::radar::{Format, RadarFile};
 use crate::dataset::windows::{Clip, Pixels, TimeAxis, encode};
 use crate::printable::printable_name;
+use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
 
 /// How frames are read.
@@ -21,7 +21,7 @@ pub(super) struct Decoder<'a> {
     pub(super) config: &'a RadarConfig,
     pub(super) on_corrupt: OnCorrupt,
     /// Memory that the frames may take.
-    pub(super) budget: &'a MemoryBudget,
+    pub(super) budget: &'a ReadBudget,
     /// Minutes from a frame to the next.
     pub(super) step: i64,
 }

@@ -13,7 +13,7 @@ use crate::dataset::source::FrameSource;
 use crate::dataset::source::radar::composite;
 use crate::dataset::source::radar::{Format, RadarFile, is_candidate};
 use crate::printable::{printable, printable_name};
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// Bytes that are kept for a file, besides its name: its frame, in lists of files, events and splits, and why it is left out.
 const FILE_BYTES: usize = 1536;
@@ -27,7 +27,7 @@ pub(super) fn find(
     folder: &Path,
     config: &RadarConfig,
     on_corrupt: OnCorrupt,
-    budget: &MemoryBudget,
+    budget: &ReadBudget,
     left_out: &mut Vec<Error>,
 ) -> Result<(Format, Vec<Series>)> {
     let mut found: BTreeMap<Format, Vec<PathBuf>> = BTreeMap::new();
@@ -109,7 +109,7 @@ fn images(
     format: Format,
     files: Vec<PathBuf>,
     config: &RadarConfig,
-    budget: &MemoryBudget,
+    budget: &ReadBudget,
 ) -> Vec<Result<Recorded>> {
     let recorded = |file: PathBuf| {
         let times = RadarFile { path: &file, format, config, budget }.times()?;

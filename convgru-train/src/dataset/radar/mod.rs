@@ -22,10 +22,10 @@ use super::windows::{
 };
 use super::{SequenceDataset, Split};
 use crate::printable::printable;
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// Whether a file is of a format that is read here.
-pub(super) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
+pub(super) fn is_radar(path: &Path, budget: &ReadBudget) -> Result<bool> {
     super::source::radar::is_radar(path, budget)
 }
 
@@ -83,7 +83,7 @@ struct Found<'a> {
     folder: &'a Path,
     format: Format,
     timeline: Timeline,
-    budget: MemoryBudget,
+    budget: ReadBudget,
     /// What was wrong with the files that were left out.
     left_out: Vec<Error>,
 }

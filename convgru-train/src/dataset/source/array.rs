@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::axes::Axis;
 use super::number_type::NumberType;
 use super::{Frame, FrameInfo, FrameSource, Visit};
-use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::FramesConfig;
+use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result, input};
 
 /// No frame may have more numbers.
@@ -65,7 +65,7 @@ pub(super) trait Array: Send + Sync {
 /// Sequences of frames in an array.
 pub(super) struct ArraySource {
     path: PathBuf,
-    budget: MemoryBudget,
+    budget: ReadBudget,
     array: Box<dyn Array>,
     /// What the stored axes are, and their lengths.
     axes: Vec<(Axis, usize)>,
@@ -85,7 +85,7 @@ impl ArraySource {
         path: &Path,
         array: Box<dyn Array>,
         config: &FramesConfig,
-        budget: &MemoryBudget,
+        budget: &ReadBudget,
     ) -> Result<Self> {
         let refuse = |reason| Error::Format { path: path.into(), reason };
         let mut shape = array.stored_shape();

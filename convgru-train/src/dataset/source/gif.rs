@@ -10,9 +10,9 @@ use gif::{ColorOutput, DecodeOptions, DisposalMethod, Frame, MemoryLimit};
 
 use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, visit_images};
 use super::{FrameInfo, FrameSource, Visit};
-use crate::budget::{MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 use crate::input;
+use crate::read_budget::{ReadBudget, bytes_of};
 
 /// The bytes a decoded frame may take: red, green, blue and opacity.
 const FRAME_BYTES: NonZeroU64 = NonZeroU64::new(4 * MAX_IMAGE_PIXELS).expect("the limit is above zero");
@@ -24,7 +24,7 @@ const CANVAS_BYTES: usize = 3 + 3 + 4 + 4;
 /// An animation: one sequence of frames as a viewer shows them.
 pub(super) struct Gif {
     path: PathBuf,
-    budget: MemoryBudget,
+    budget: ReadBudget,
     info: FrameInfo,
 }
 
@@ -33,7 +33,7 @@ impl Gif {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged, has no frames, or larger ones than are read.
-    pub(super) fn open(path: &Path, budget: &MemoryBudget) -> Result<Self> {
+    pub(super) fn open(path: &Path, budget: &ReadBudget) -> Result<Self> {
         let [steps, width, height] = size(path)?;
         Ok(Self {
             path: path.into(),

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::array::{Array, VisitBlock};
 use super::number_type::NumberType;
-use crate::budget::MemoryBudget;
 use crate::dataset::FramesConfig;
 use crate::dataset::gridded::{self, GriddedFile, Packing, Variable};
+use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
 
 /// A dataset, and what its numbers stand for.
@@ -20,7 +20,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if there is none or several, with those there are.
-    pub(super) fn open(path: &Path, config: &FramesConfig, budget: &MemoryBudget) -> Result<Self> {
+    pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
         let file = GriddedFile::open(path, budget)?;
         let variable = file.variable(&chosen(&file, config)?)?;
         let packing = Packing::of(&variable.attributes(), variable.kind())?;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::dataset::gzip::{Unpacked, read_at_most};
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// The first four bytes: two zeros, 8 for unsigned bytes, 3 dimensions.
 const MAGIC: u32 = 0x0000_0803;
@@ -34,7 +34,7 @@ impl IdxImages {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] unless it is
     /// exactly what its header announces.
-    pub(in crate::dataset) fn read(path: &Path, budget: &MemoryBudget) -> Result<Self> {
+    pub(in crate::dataset) fn read(path: &Path, budget: &ReadBudget) -> Result<Self> {
         let mut source = Unpacked::open(path)?;
         Self::parse(&mut source, path, budget).map_err(|problem| match problem {
             Problem::Content(reason) => Error::Format { path: path.to_path_buf(), reason },
@@ -43,11 +43,7 @@ impl IdxImages {
         })
     }
 
-    fn parse(
-        mut source: impl Read,
-        path: &Path,
-        budget: &MemoryBudget,
-    ) -> std::result::Result<Self, Problem> {
+    fn parse(mut source: impl Read, path: &Path, budget: &ReadBudget) -> std::result::Result<Self, Problem> {
         let mut header = Vec::with_capacity(HEADER_BYTES);
         source.by_ref().take(HEADER_BYTES as u64).read_to_end(&mut header)?;
         if header.len() < HEADER_BYTES {

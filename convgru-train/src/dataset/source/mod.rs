@@ -28,7 +28,7 @@ pub(crate) use number_type::NumberType;
 use self::array::ArraySource;
 use super::timestamp::Timestamp;
 use super::{FramesConfig, gridded};
-use crate::budget::MemoryBudget;
+use crate::read_budget::ReadBudget;
 use crate::{Error, Result, input};
 
 /// Sequences of frames in a file or a folder of images.
@@ -144,11 +144,7 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it holds no frames.
-pub(super) fn open(
-    path: &Path,
-    config: &FramesConfig,
-    budget: &MemoryBudget,
-) -> Result<Box<dyn FrameSource>> {
+pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Box<dyn FrameSource>> {
     let array = |array| Ok(Box::new(ArraySource::new(path, array, config, budget)?) as Box<dyn FrameSource>);
     if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
         return Ok(Box::new(png::PngFolder::open(path, budget)?));
@@ -166,11 +162,7 @@ pub(super) fn open(
 ///
 /// # Errors
 /// Those of [`open`].
-pub(super) fn sequences_in(
-    path: &Path,
-    config: &FramesConfig,
-    budget: &MemoryBudget,
-) -> Result<Option<usize>> {
+pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Option<usize>> {
     if input::is_folder(path)? {
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
             let entry = entry.map_err(Error::io("read the data folder", path))?;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::array::{Array, VisitBlock};
 use super::number_type::NumberType;
-use crate::budget::bytes_of;
 use crate::npy_header::NpyHeader;
+use crate::read_budget::bytes_of;
 use crate::{Error, Result, input};
 
 /// A `.npy` file whose header was read.

@@ -8,10 +8,10 @@ use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder};
 
 use super::array::{Array, VisitBlock};
 use super::number_type::NumberType;
-use crate::budget::bytes_of;
 use crate::input;
 use crate::npy_header::NpyHeader;
 use crate::printable::escaped;
+use crate::read_budget::bytes_of;
 use crate::{Error, Result};
 
 /// No archive may have more members.

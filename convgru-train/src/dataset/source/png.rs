@@ -9,10 +9,10 @@ use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
 use super::image::{Image, check_image, check_sequence, visit_images};
 use super::{FrameInfo, FrameSource, Visit, natural_order};
-use crate::budget::{Kept, MemoryBudget, bytes_of};
 use crate::error::{Error, Result};
 use crate::input;
 use crate::printable::printable;
+use crate::read_budget::{Kept, ReadBudget, bytes_of};
 
 /// Bytes of a pixel of each frame: three colours of 16 bits, and then as `f32`.
 const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
@@ -26,7 +26,7 @@ const NAME_BYTES: usize = 64;
 /// A folder of images: one sequence, its `*.png` in natural order; other files are left alone.
 pub(super) struct PngFolder {
     folder: PathBuf,
-    budget: MemoryBudget,
+    budget: ReadBudget,
     paths: Vec<PathBuf>,
     info: FrameInfo,
     _names: Kept,
@@ -37,7 +37,7 @@ impl PngFolder {
     ///
     /// # Errors
     /// [`Error::Io`] if they cannot be read, [`Error::Format`] if there are none, or larger or more ones than are read.
-    pub(super) fn open(folder: &Path, budget: &MemoryBudget) -> Result<Self> {
+    pub(super) fn open(folder: &Path, budget: &ReadBudget) -> Result<Self> {
         let (paths, names) = image_paths(folder, budget)?;
         let [width, height] = opened(&paths[0])?.1;
         check_sequence(folder, paths.len(), width as u64, height as u64)?;
@@ -75,7 +75,7 @@ impl FrameSource for PngFolder {
 }
 
 /// The images of a folder in natural order, at least one.
-fn image_paths(folder: &Path, budget: &MemoryBudget) -> Result<(Vec<PathBuf>, Kept)> {
+fn image_paths(folder: &Path, budget: &ReadBudget) -> Result<(Vec<PathBuf>, Kept)> {
     let mut names = budget.keep(folder, 0)?;
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {

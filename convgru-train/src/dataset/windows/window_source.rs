@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::clip::{Clip, Codebook};
 use super::sample::{Coverage, Sample, Symmetry, View};
 use crate::Result;
-use crate::budget::{MemoryBudget, bytes_of};
 use crate::dataset::random::{Purpose, SampleKey, below, coin, generator, unit};
+use crate::read_budget::{ReadBudget, bytes_of};
 
 /// RandomDraws of a sequence before the best of them is taken.
 const DRAWS: usize = 64;
@@ -123,7 +123,7 @@ impl WindowSource {
         filter: &SampleFilter,
         most: usize,
         path: &Path,
-        budget: &MemoryBudget,
+        budget: &ReadBudget,
     ) -> Result<Vec<Sample>> {
         let _counts = budget.keep(path, bytes_of(size_of::<usize>(), &[self.clips.len()]))?;
         // Candidates of each clip and of all before it.

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::field::Field;
-use crate::budget::bytes_of;
 use crate::dataset::NumberType;
 use crate::dataset::source::npz::Npz;
 use crate::dataset::timestamp::Timestamp;
 use crate::npy_header::NpyHeader;
 use crate::printable::printable;
-use crate::{Error, MemoryBudget, Result, input};
+use crate::read_budget::bytes_of;
+use crate::{Error, ReadBudget, Result, input};
 
 /// The member with the rain.
 const MEMBER: &str = "data.npy";
@@ -33,7 +33,7 @@ impl RainFile {
     ///
     /// # Errors
     /// [`Error::Format`] if the times are missing, or are not as many as frames.
-    pub(in crate::dataset) fn times(file: &Path, budget: &MemoryBudget) -> Result<Vec<Timestamp>> {
+    pub(in crate::dataset) fn times(file: &Path, budget: &ReadBudget) -> Result<Vec<Timestamp>> {
         let dates = dates_file(file);
         let length =
             std::fs::metadata(&dates).map_err(Error::io("find the times of the rain in", &dates))?.len();
@@ -84,7 +84,7 @@ impl RainFile {
     pub(in crate::dataset) fn read(
         file: &Path,
         steps: Range<usize>,
-        budget: &MemoryBudget,
+        budget: &ReadBudget,
         visit: &mut dyn FnMut(Field) -> Result<()>,
     ) -> Result<()> {
         let archive = Npz::open(file)?;

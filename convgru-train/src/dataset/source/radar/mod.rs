@@ -15,7 +15,7 @@ use self::pgm::Pgm;
 use super::{Frame, FrameInfo, FrameSource, NumberType, Visit};
 use crate::dataset::timestamp::Timestamp;
 use crate::dataset::{RadarConfig, gridded};
-use crate::{Error, MemoryBudget, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// What radar files are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,7 @@ pub(in crate::dataset) enum Format {
 }
 
 /// Whether a file holds radar images: by its name, or if that is one of HDF5, by what lies in it.
-pub(in crate::dataset) fn is_radar(path: &Path, budget: &MemoryBudget) -> Result<bool> {
+pub(in crate::dataset) fn is_radar(path: &Path, budget: &ReadBudget) -> Result<bool> {
     Ok(Format::named(path).is_some() || is_candidate(path) && composite::is_composite(path, budget)?)
 }
 
@@ -69,7 +69,7 @@ pub(in crate::dataset) struct RadarFile<'a> {
     pub(in crate::dataset) path: &'a Path,
     pub(in crate::dataset) format: Format,
     pub(in crate::dataset) config: &'a RadarConfig,
-    pub(in crate::dataset) budget: &'a MemoryBudget,
+    pub(in crate::dataset) budget: &'a ReadBudget,
 }
 
 impl FrameSource for RadarFile<'_> {

@@ -7,9 +7,9 @@
 
 use std::path::Path;
 
-use crate::budget::{MemoryBudget, Working, bytes_of};
 use crate::dataset::gzip::{Unpacked, fill, read_at_most};
 use crate::dataset::timestamp::Timestamp;
+use crate::read_budget::{ReadBudget, Working, bytes_of};
 use crate::{Error, Result};
 
 /// No side of an image may be longer.
@@ -36,7 +36,7 @@ impl Pgm {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] unless it is exactly what its
     /// header announces, [`Error::Memory`] if that takes more than is allowed.
-    pub(in crate::dataset) fn read(path: &Path, budget: &MemoryBudget) -> Result<(Self, Working)> {
+    pub(in crate::dataset) fn read(path: &Path, budget: &ReadBudget) -> Result<(Self, Working)> {
         let format = |reason| Error::Format { path: path.into(), reason };
         let mut source = Unpacked::open(path)?;
         let mut start =

@@ -9,11 +9,11 @@ mod tests;
 use std::path::Path;
 
 use super::field::Field;
-use crate::budget::{MemoryBudget, Working, bytes_of};
 use crate::dataset::NumberType;
 use crate::dataset::RadarConfig;
 use crate::dataset::gridded::{GriddedFile, Variable};
 use crate::dataset::timestamp::Timestamp;
+use crate::read_budget::{ReadBudget, Working, bytes_of};
 use crate::{Error, Result};
 
 /// No side of an image may be longer.
@@ -50,7 +50,7 @@ impl Model {
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Format`] if it cannot be read, or says no time.
-pub(in crate::dataset) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Option<(Model, Timestamp)>> {
+pub(in crate::dataset) fn seen(path: &Path, budget: &ReadBudget) -> Result<Option<(Model, Timestamp)>> {
     let file = GriddedFile::open(path, budget)?;
     let Some(model) = Model::of(&file)? else { return Ok(None) };
     let time = match model {
@@ -64,7 +64,7 @@ pub(in crate::dataset) fn seen(path: &Path, budget: &MemoryBudget) -> Result<Opt
 ///
 /// # Errors
 /// [`Error::Io`] if the system does not let it be read now.
-pub(in crate::dataset) fn is_composite(path: &Path, budget: &MemoryBudget) -> Result<bool> {
+pub(in crate::dataset) fn is_composite(path: &Path, budget: &ReadBudget) -> Result<bool> {
     match GriddedFile::open(path, budget).and_then(|file| Model::of(&file)) {
         Ok(model) => Ok(model.is_some()),
         Err(error @ Error::Io { .. }) => Err(error),
@@ -80,7 +80,7 @@ pub(in crate::dataset) fn field(
     path: &Path,
     model: Model,
     config: &RadarConfig,
-    budget: &MemoryBudget,
+    budget: &ReadBudget,
 ) -> Result<(Field, Working)> {
     let file = GriddedFile::open(path, budget)?;
     let image = Image::open(&file, model)?;
@@ -96,7 +96,7 @@ pub(in crate::dataset) fn field(
 pub(in crate::dataset) fn size(
     path: &Path,
     model: Model,
-    budget: &MemoryBudget,
+    budget: &ReadBudget,
 ) -> Result<([usize; 2], NumberType)> {
     let image = Image::open(&GriddedFile::open(path, budget)?, model)?;
     Ok((image.size(path)?, image.variable.kind()))

@@ -22,20 +22,20 @@ const WORKING_FLOOR: u64 = 32 * MEBIBYTE;
 /// than the limit and 32 MiB is refused. Whether data are refused does not depend on the number of threads.
 ///
 /// ```
-/// use convgru_train::MemoryBudget;
+/// use convgru_train::ReadBudget;
 /// use convgru_train::dataset::{FramesConfig, read_frames};
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("large.npy");
 /// let frames = convgru_model::Tensor::<f32>::zeros(&[600, 1, 32, 32]);
 /// convgru_train::media::write_frames(&path, &frames)?;
-/// let error = read_frames(&path, &FramesConfig::default(), &MemoryBudget::new(1, "--memory-mib")).unwrap_err();
+/// let error = read_frames(&path, &FramesConfig::default(), &ReadBudget::new(1, "--memory-mib")).unwrap_err();
 /// assert!(error.to_string().contains("--memory-mib"), "{error}");
-/// assert!(read_frames(&path, &FramesConfig::default(), &MemoryBudget::new(8, "--memory-mib")).is_ok());
+/// assert!(read_frames(&path, &FramesConfig::default(), &ReadBudget::new(8, "--memory-mib")).is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct MemoryBudget {
+pub struct ReadBudget {
     shared: Arc<Shared>,
 }
 
@@ -49,7 +49,7 @@ struct Shared {
     freed: Condvar,
 }
 
-impl MemoryBudget {
+impl ReadBudget {
     /// A limit in MiB, and the setting that raises it, for messages.
     pub fn new(mebibytes: usize, setting: impl Into<String>) -> Self {
         Self::with_advice(mebibytes, setting, "")
@@ -123,7 +123,7 @@ fn expect(path: &Path, bytes: u64) -> Result<()> {
 /// Memory that stays; it is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    budget: MemoryBudget,
+    budget: ReadBudget,
     bytes: u64,
 }
 
@@ -131,7 +131,7 @@ impl Kept {
     /// Counts more of it.
     ///
     /// # Errors
-    /// As [`MemoryBudget::keep`].
+    /// As [`ReadBudget::keep`].
     pub(crate) fn more(&mut self, path: &Path, bytes: u64) -> Result<()> {
         let shared = &self.budget.shared;
         let added = |held: u64| held.checked_add(bytes).filter(|&sum| sum <= shared.limit);
@@ -159,7 +159,7 @@ impl Drop for Kept {
 /// Working memory; it is given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Working {
-    budget: MemoryBudget,
+    budget: ReadBudget,
     bytes: u64,
 }
 
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_stays_is_at_most_the_limit_and_is_given_back() {
-        let budget = MemoryBudget::new(1, "data.memory_mib");
+        let budget = ReadBudget::new(1, "data.memory_mib");
         let path = Path::new("a.npy");
         let half = budget.keep(path, MEBIBYTE / 2).unwrap();
         let mut other = budget.keep(path, MEBIBYTE / 2).unwrap();
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn files_wait_for_working_memory() {
-        let budget = MemoryBudget::new(8, "data.memory_mib");
+        let budget = ReadBudget::new(8, "data.memory_mib");
         let path = Path::new("a.npy");
         assert!(budget.work(path, budget.most_working() + 1).is_err());
         let (most, held) = (AtomicU64::new(0), AtomicU64::new(0));
