@@ -46,12 +46,13 @@ impl ConfigurationArguments {
 
     /// The configuration with what the command line says laid over it.
     pub(super) fn laid_over(&self, mut config: RunConfig) -> anyhow::Result<RunConfig> {
-        let kind = config.data.source.kind();
+        let mut is_chosen = false;
         if let Some(path) = &self.config {
             config = config.overlaid_by_file(path)?;
+            // A file that chooses a source of files says how the data are read.
+            let chosen = RunConfig::source_chosen_by_file(path)?;
+            is_chosen = chosen.is_some_and(|kind| kind != SourceKind::Strokes);
         }
-        // A file that chooses another source says how the data are read.
-        let is_chosen = config.data.source.kind() != kind;
         if let Some(data) = &self.data {
             config.data_folder = std::fs::canonicalize(data)
                 .with_context(|| format!("--data {}: give the folder with the data", printable(data)))?;
@@ -60,7 +61,7 @@ impl ConfigurationArguments {
                 config.data.source = config.data.source.of_kind(held);
             }
         }
-        config = config.with_all(&self.set).with_context(|| format!("--set {}", self.set.join(" --set ")))?;
+        config = config.with_all(&self.set).context("--set")?;
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.threads = self.threads.unwrap_or(config.training.threads);
         if config.data.source.kind() != SourceKind::Strokes && config.data_folder().is_none() {

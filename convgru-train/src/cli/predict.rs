@@ -55,6 +55,12 @@ impl Predict {
         let trained = TrainedModel::read(&self.checkpoint)?;
         let mut config = trained.frames_config();
         config.axes = self.axes.clone().unwrap_or(config.axes);
+        let holds_pictures = self.input.is_dir() || self.input.extension().is_some_and(|end| end == "gif");
+        anyhow::ensure!(
+            self.axes.is_none() || !holds_pictures,
+            "--axes names the axes of an array, and {} holds pictures; leave it out",
+            printable(&self.input)
+        );
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let mut input = read_frames(&self.input, &config, &budget)?;
         // A missing pixel is 0 for a network.

@@ -9,7 +9,8 @@ use toml::{Table, Value};
 
 use super::fault::{Fault, first_misfit};
 use super::suggest::{field, join, paths};
-use super::{RunConfig, tagged};
+use super::{RunConfig, saved, tagged};
+use crate::dataset::SourceKind;
 use crate::{Error, Result};
 
 /// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
@@ -27,8 +28,18 @@ impl RunConfig {
     /// column if it is no TOML, names an unknown field or gives a field a value
     /// of the wrong type.
     pub fn overlaid_by_file(&self, path: &Path) -> Result<Self> {
-        let text = text(path)?;
+        let text = saved::in_todays_form(&text(path)?);
         self.overlaid_by(&text).map_err(|reason| Error::Format { path: path.into(), reason })
+    }
+
+    /// The kind of data source that a TOML file chooses, if it chooses one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is no text.
+    pub fn source_chosen_by_file(path: &Path) -> Result<Option<SourceKind>> {
+        // A file that is no TOML is refused where it is laid over a configuration.
+        let Ok(table) = text(path)?.parse::<Table>() else { return Ok(None) };
+        Ok(tagged::source_in(&table))
     }
 
     /// As [`overlaid_by_file`](Self::overlaid_by_file), from text; the error
@@ -94,7 +105,9 @@ impl RunConfig {
                 Err(_) => Value::from(value).to_string(),
             };
             let line = format!("{key} = {value}\n");
-            if format!("{key} = 0").parse::<Table>().is_err() {
+            // A comment, a section or a second line is no key.
+            let is_one_key = !key.contains(['#', '[', '\n', '\r']);
+            if !is_one_key || format!("{key} = 0").parse::<Table>().is_err() {
                 let reason = tagged::unknown(key, &table);
                 return Err(Error::Config { field: key.to_owned(), reason });
             }
@@ -126,8 +139,10 @@ impl RunConfig {
         }
         let document = DeTable::parse(text)?;
         let overlay: Table = toml::from_str(text)?;
-        let base = tagged::of_kinds_in(&overlay, Self::table_of(self));
-        check_names(document.get_ref(), &base, "", &base)?;
+        let mut base = tagged::of_kinds_in(&overlay, Self::table_of(self));
+        replace_loss(&mut base, &overlay);
+        check_names(document.get_ref(), &base, "", &base)
+            .map_err(|fault| tagged::unknown_kind(&overlay).map_or(fault, Fault::of_all))?;
         let mut merged = base.clone();
         merge(&mut merged, overlay.clone());
         Self::from_table(&merged).map_err(|error| {
@@ -147,6 +162,16 @@ impl RunConfig {
     /// The configuration in a table.
     pub(super) fn from_table(table: &Table) -> std::result::Result<Self, toml::de::Error> {
         toml::from_str(&table.to_string())
+    }
+}
+
+/// A loss that an overlay names takes the place of the loss before, and its constants have their defaults; constants alone
+/// change the loss that is there.
+fn replace_loss(base: &mut Table, overlay: &Table) {
+    let Some(loss) = field(overlay, "training.loss") else { return };
+    let has_constants_alone = loss.as_table().is_some_and(|loss| !loss.contains_key("kind"));
+    if let (false, Some(Value::Table(training))) = (has_constants_alone, base.get_mut("training")) {
+        training.insert("loss".into(), loss.clone());
     }
 }
 

@@ -130,6 +130,22 @@ pub(super) fn of_kinds_in(overlay: &Table, mut config: Table) -> Table {
     config
 }
 
+/// The kind of data source that a table chooses.
+pub(super) fn source_in(table: &Table) -> Option<SourceKind> {
+    let tagged = SECTIONS.iter().find(|tagged| tagged.path == "data")?;
+    let named = tagged.kind_in(table)?;
+    SourceKind::ALL.into_iter().find(|kind| kind.name() == named)
+}
+
+/// What to say about a kind in an overlay that there is not.
+pub(super) fn unknown_kind(overlay: &Table) -> Option<String> {
+    SECTIONS.iter().find_map(|tagged| {
+        let kind = tagged.kind_in(overlay).filter(|kind| !tagged.kinds.contains(kind))?;
+        let field = join(tagged.path, tagged.tag);
+        Some(format!("there is no {field} `{kind}`; there are {}", tagged.kinds.join(", ")))
+    })
+}
+
 /// What to say about a field that a configuration does not have: whose it is, or the nearest one that there is.
 pub(super) fn unknown(path: &str, config: &Table) -> String {
     let mut known = Vec::new();

@@ -258,3 +258,59 @@ fn configurations_of_earlier_versions_are_read() {
         assert_eq!(&RunConfig::from_toml(&text.to_string()).unwrap(), expected, "{kind}");
     }
 }
+
+#[test]
+fn a_loss_that_is_named_takes_the_place_of_the_one_before() {
+    let huber =
+        RunConfig::default().overlaid_by("[training]\nloss = { kind = \"huber\", delta = 0.1 }").unwrap();
+    for (assignment, expected) in [
+        ("training.loss={kind=\"huber\"}", "training.loss=huber"),
+        ("training.loss=\"l1\"", "training.loss=l1"),
+        ("training.loss=mse", "training.loss=mse"),
+        ("training.loss=[{kind=\"huber\"}]", "training.loss=[{kind=\"huber\"}]"),
+        ("training.loss={kind=\"ssim\"}", "training.loss=ssim"),
+    ] {
+        let changed = huber.with(assignment).unwrap();
+        assert_eq!(changed, RunConfig::default().with(expected).unwrap(), "{assignment}");
+    }
+    let wider = huber.with("training.loss.delta=0.2").unwrap();
+    assert_eq!(wider, RunConfig::default().with("training.loss={kind=\"huber\", delta=0.2}").unwrap());
+}
+
+#[test]
+fn a_comment_a_section_and_a_second_line_are_no_keys() {
+    for assignment in ["#training.steps=5", "# foo=1", "[optimizer]\nlearning_rate=0.5", "name=x\n[data]=1"] {
+        let changed = RunConfig::default().with_all(&[assignment, "training.steps=5"]);
+        let is_one_text = changed.as_ref().is_ok_and(|config| config.name.contains("[data]"));
+        assert!(changed.is_err() || is_one_text, "{assignment:?}");
+    }
+}
+
+#[test]
+fn a_kind_that_there_is_not_is_named_before_its_fields() {
+    for (settings, words) in [
+        (["optimizer.kind=sdg", "optimizer.momentum=0.9"], ["`sdg`", "sgd, rmsprop"]),
+        (["schedule.kind=cosin", "schedule.eta_min=0.1"], ["`cosin`", "cosine"]),
+        (["training.teacher_forcing.decay=exp", "training.teacher_forcing.k=2"], ["`exp`", "exponential"]),
+        (["model.kind=piramid", "model.residual=last-frame"], ["`piramid`", "pyramid"]),
+    ] {
+        let error = RunConfig::default().with_all(&settings).unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{settings:?}: {error}");
+    }
+}
+
+#[test]
+fn a_file_says_which_source_it_chooses() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.toml");
+    for (text, chosen) in [
+        ("", None),
+        ("[data]\nsource = \"strokes\"", Some(SourceKind::Strokes)),
+        ("[data.radar]\ndownsample = 2", Some(SourceKind::Radar)),
+        ("[data.frames]", Some(SourceKind::Frames)),
+        ("no toml", None),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(RunConfig::source_chosen_by_file(&path).unwrap(), chosen, "{text}");
+    }
+}

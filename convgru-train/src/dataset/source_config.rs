@@ -36,7 +36,6 @@ pub enum SourceKind {
 impl SourceKind {
     /// The names in a configuration.
     pub(crate) const NAMES: [&str; 4] = ["strokes", "mnist", "radar", "frames"];
-    #[cfg(test)]
     pub(crate) const ALL: [Self; 4] = [Self::Strokes, Self::Mnist, Self::Radar, Self::Frames];
 
     /// The name in a configuration.

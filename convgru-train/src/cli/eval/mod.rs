@@ -118,7 +118,15 @@ impl Eval {
                 frames.axes = self.axes.clone().unwrap_or(frames.axes);
                 Source::Frames(frames)
             }
-            kind => config.data.source.of_kind(kind),
+            kind => {
+                anyhow::ensure!(
+                    self.axes.is_none(),
+                    "--axes names the axes of arrays, and {} holds data of the source \"{}\"; leave it out",
+                    printable(path),
+                    kind.name()
+                );
+                config.data.source.of_kind(kind)
+            }
         };
         let data = DataConfig { source, ..config.data.clone() };
         let of_training = config.data_folder().and_then(|folder| folder.canonicalize().ok());
