@@ -82,7 +82,7 @@
 //! use convgru_model::{ConvGru, ConvGruConfig, Output, Tensor};
 //!
 //! let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-//! let prepared = network.prepare()?; // weights packed once
+//! let mut prepared = network.prepare()?; // weights packed once
 //! let frames = Tensor::zeros(&[5, 3, 2, 6, 7]);
 //! let mut output = Output::default(); // its memory is used again
 //! prepared.forward(&frames, &mut output)?;

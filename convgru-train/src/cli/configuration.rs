@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use convgru_train::Error;
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::{SourceKind, detect};
 use convgru_train::printable::printable;
@@ -61,7 +62,10 @@ impl ConfigurationArguments {
                 config.data.source = config.data.source.of_kind(held);
             }
         }
-        config = config.with_all(&self.set).context("--set")?;
+        config = config.with_all(&self.set).map_err(|error| {
+            let told = self.told_of(&error);
+            anyhow::Error::new(error).context(told)
+        })?;
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.threads = self.threads.unwrap_or(config.training.threads);
         if config.data.source.kind() != SourceKind::Strokes && config.data_folder().is_none() {
@@ -71,6 +75,15 @@ impl ConfigurationArguments {
             );
         }
         Ok(config)
+    }
+
+    /// The `--set` that an error is about; all of them where it names none.
+    fn told_of(&self, error: &Error) -> String {
+        let is_of = |set: &&String| matches!(error, Error::Config { field, .. } if set.split('=').next().is_some_and(|key| key.trim() == field));
+        match self.set.iter().rfind(is_of) {
+            Some(set) => format!("--set {set}"),
+            None => format!("--set {}", self.set.join(" --set ")),
+        }
     }
 
     /// Whether anything but the data could have chosen the name of the run.
