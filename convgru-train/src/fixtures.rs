@@ -50,6 +50,14 @@ pub(crate) fn data_folder(name: &str) -> Option<PathBuf> {
     recorded_data::folder("CONVGRU_DATA", name)
 }
 
+/// The folder of inputs with right results: `CONVGRU_CASES`, by default `../shared/cases` beside the project; `None` after
+/// saying `SKIPPED`, also where recorded data are required.
+pub(crate) fn case_folder() -> Option<PathBuf> {
+    let named = std::env::var_os("CONVGRU_CASES").unwrap_or_else(|| "../shared/cases".into());
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(named);
+    recorded_data::found(&folder, "CONVGRU_CASES", false)
+}
+
 /// The larger of the absolute differences between two slices of one length.
 pub(crate) fn worst_difference(got: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(got.len(), expected.len(), "lengths to compare");

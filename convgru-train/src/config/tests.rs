@@ -174,11 +174,9 @@ fn examples_of_networks_in_the_documentation_are_valid_and_round_trip() {
 
 #[test]
 fn the_configuration_of_the_shared_cases_is_accepted_as_it_stands() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/cases/one-step.toml");
-    let Ok(text) = std::fs::read_to_string(&path) else {
-        eprintln!("SKIPPED: {} is not there", path.display());
-        return;
-    };
+    let Some(folder) = crate::fixtures::case_folder() else { return };
+    let path = folder.join("one-step.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
     let config = RunConfig::default().overlaid_by_file(&path).unwrap();
     config.validate().unwrap();
     assert_eq!((config.name.as_str(), config.training.steps, config.model.kind()), ("t", 1, "pyramid"));
