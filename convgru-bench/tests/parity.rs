@@ -85,7 +85,7 @@ fn every_committed_case_is_reproduced() {
     assert_eq!(systems, BTreeSet::from(expected));
 }
 
-/// The committed files are those of the whole set, byte for byte.
+/// Each committed file has the bytes of the file of the same name in the whole set.
 #[test]
 fn committed_cases_are_those_of_the_whole_set() {
     let Some(whole) = recorded_data::folder("CONVGRU_PARITY", "") else { return };

@@ -181,7 +181,7 @@ kernels! {
     /// As [`step`].
     fn first_step(arguments: FirstStep<'_, T>, scratch: &mut Scratchpad<T>) -> Result<()> = first_step::first_step;
 
-    /// The product `r.h` anew from finished gates, for the weight gradient of the candidate:
+    /// Computes the product `r.h` again from finished gates, for the weight gradient of the candidate:
     /// cheaper to compute twice than to keep for every step.
     ///
     /// # Shapes

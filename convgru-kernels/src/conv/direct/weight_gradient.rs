@@ -72,7 +72,7 @@ impl<'a, T: Real> DirectWeightGradient<'a, T> {
         Requirement { shared: self.parts * self.tiles() * self.tile_len(), ..Requirement::default() }
     }
 
-    /// Adds the gradient to that of the weights.
+    /// Adds the gradient of the weights to the one that is there.
     pub(in crate::conv) fn run(&self, d_weights: &mut [T], memory: Scratch<'_, T>) {
         memory.shared.fill(T::ZERO);
         let (extent, tile_len) = (self.d_output.layout().extent(), self.tile_len());

@@ -160,7 +160,7 @@ impl<'a, T: Real> WinogradWeightGradient<'a, T> {
         }
     }
 
-    /// Adds the gradient to that of the weights.
+    /// Adds the gradient of the weights to the one that is there.
     pub(in crate::conv) fn run(&self, d_weights: &mut [T], memory: Scratch<'_, T>) {
         let panels = self.geometry.output.blocks().div_ceil(self.cut.panel_blocks);
         for first in (0..panels).step_by(self.cut.panels) {
