@@ -166,7 +166,7 @@ impl ArraySource {
 
     /// Whether each block is a frame as it is wanted.
     fn is_in_order(&self) -> bool {
-        is_frame(&self.axes[self.leading..])
+        is_frame(&self.axes, self.leading)
     }
 
     fn frame<'a>(&self, sequence: usize, step: usize, values: &'a [f32]) -> Frame<'a> {
@@ -246,7 +246,7 @@ impl FrameSource for ArraySource {
 
 /// How many stored axes lie outside of a block: those around a frame that lies in one piece, otherwise as few as leave small blocks.
 fn leading(axes: &[(Axis, usize)]) -> usize {
-    if let Some(at) = (0..axes.len()).find(|&at| is_frame(&axes[at..])) {
+    if let Some(at) = (0..axes.len()).find(|&at| is_frame(axes, at)) {
         return at;
     }
     let small = |at: &usize| {
@@ -256,10 +256,15 @@ fn leading(axes: &[(Axis, usize)]) -> usize {
     (1..axes.len()).find(small).unwrap_or(axes.len() - 1)
 }
 
-/// Whether stored axes are those of a frame, in the order `[C, H, W]`.
-fn is_frame(axes: &[(Axis, usize)]) -> bool {
+/// Whether the stored axes from one on are all those of a frame, in the order `[C, H, W]`.
+fn is_frame(axes: &[(Axis, usize)], from: usize) -> bool {
     let names: Vec<Axis> = axes.iter().map(|(axis, _)| *axis).collect();
-    matches!(names[..], [Axis::Channel, Axis::Row, Axis::Column] | [Axis::Row, Axis::Column])
+    let (outer, inner) = names.split_at(from);
+    match inner {
+        [Axis::Channel, Axis::Row, Axis::Column] => true,
+        [Axis::Row, Axis::Column] => !outer.contains(&Axis::Channel),
+        _ => false,
+    }
 }
 
 /// A stored axis: its length, which part of it is wanted, and the distance of neighbours in what is made.

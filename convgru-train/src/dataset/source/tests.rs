@@ -121,8 +121,30 @@ fn the_number_of_axes_of_an_array_has_one_meaning() {
     assert_eq!(crate::dataset::read_frames(&path, &named, &budget()).unwrap().shape(), [4, 1, 8, 8]);
 }
 
+#[test]
+fn channels_before_other_axes_come_to_their_frames() {
+    // The number at [n, c, t, h, w] is its place.
+    let (_folder, path) = npy_of("|u1", false, "(2, 2, 3, 2, 2)", &(0..48).collect::<Vec<u8>>());
+    for (axes, found) in [("ncthw", [2, 3, 2, 2, 2]), ("tcnhw", [3, 2, 2, 2, 2])] {
+        let (shape, source) = opened(&path, axes);
+        assert_eq!(shape, found);
+        let mut read = visited(source.as_ref(), 0..found[0], 0..found[1]);
+        read.sort_by_key(|(place, _)| *place);
+        assert_eq!(read.len(), 6);
+        for ([sequence, step], values) in read {
+            let [first, third] = if axes == "ncthw" { [sequence, step] } else { [step, sequence] };
+            let place = |channel, pixel| ((first * 2 + channel) * 3 + third) * 4 + pixel;
+            let expected = (0..2).flat_map(|channel| (0..4).map(move |pixel| place(channel, pixel)));
+            assert!(
+                values.iter().copied().eq(expected.map(|place| place as f32 / 255.0)),
+                "{axes}: {values:?}"
+            );
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn any_order_of_axes_gives_the_same_frames(
         order in Just("ntchw".chars().collect::<Vec<_>>()).prop_shuffle(), lengths in prop::array::uniform5(1usize..5), left in 3usize..6,
