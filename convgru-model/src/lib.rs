@@ -121,7 +121,6 @@ mod init;
 pub mod layer;
 mod memory;
 pub mod motion;
-mod parallel;
 mod parameters;
 mod random;
 #[cfg(feature = "gradcheck")]

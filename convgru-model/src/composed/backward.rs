@@ -2,10 +2,10 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::network::{Recurrent, RecurrentParameters};
 use super::recorded::Recorded;
 use super::segments::Segments;
+use super::sequence_shape::Border;
 use crate::error::Result;
 use crate::parameters::expect_gradients;
 use crate::sequence::{InputGradients, Kept, LossGradient, MemoryBudget, Output, Sequence, Workspace};

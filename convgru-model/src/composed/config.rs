@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cell_config::CellConfig;
-use super::slots::{InitialValue, Slot, slots};
+use super::parameter_spec::{InitialValue, Slot, slots};
 use crate::config::{
     Initializer, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, Precision, invalid, validate_kernel,
     validate_slope,

@@ -2,11 +2,11 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::cell_config::{CellConfig, Context};
+use super::dropout::{Masks, Seed};
 use super::network::Recurrent;
-use super::noise::{Masks, Seed};
 use super::run::{Noise, Run, RunInput, Runner};
+use super::sequence_shape::Border;
 use crate::composed::graph::{Eager, Operations};
 use crate::error::Result;
 use crate::sequence::{Output, Outputs, Sequence};

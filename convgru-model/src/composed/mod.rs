@@ -21,21 +21,21 @@
 //! ```
 
 mod backward;
-mod border;
 mod cell;
 mod cell_config;
 mod config;
 mod conversion;
+mod dropout;
 mod forward;
 pub(crate) mod graph;
 mod network;
-mod noise;
+mod parameter_spec;
 mod recorded;
 #[cfg(feature = "gradcheck")]
 mod reference;
 mod run;
 mod segments;
-mod slots;
+mod sequence_shape;
 mod stream;
 mod validate;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use convgru_kernels::Scalar;
 
 use super::config::{RecurrentConfig, Stage};
-use super::slots::{Slot, draw};
+use super::parameter_spec::{Slot, draw};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parameters::{Parameters, Stamp, expect_names};

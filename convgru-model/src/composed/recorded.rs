@@ -2,9 +2,9 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::network::{Recurrent, RecurrentParameters};
 use super::run::{Run, RunInput};
+use super::sequence_shape::Border;
 use crate::composed::graph::{NodeIndex, Record, Tape};
 use crate::error::Result;
 use crate::sequence::{

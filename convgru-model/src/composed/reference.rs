@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use convgru_kernels::reference::Number;
 
-use super::border::Border;
 use super::forward::RunImages;
 use super::network::Recurrent;
+use super::sequence_shape::Border;
 use crate::error::Result;
 use crate::reference::{Array, Plain};
 use crate::sequence::Sequence;

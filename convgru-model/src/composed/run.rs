@@ -2,7 +2,7 @@
 
 use super::cell::{AnyCell, Beside, Cell, Layer};
 use super::config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
-use super::slots::Slot;
+use super::parameter_spec::Slot;
 use crate::composed::graph::{Convolution, Op, Operations, Pooling};
 use crate::error::Result;
 use crate::tensor::Tensor;

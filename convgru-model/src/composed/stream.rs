@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::network::Recurrent;
 use super::run::{Noise, RunInput, Runner};
+use super::sequence_shape::Border;
 use crate::composed::graph::{Eager, Held};
 use crate::error::{Error, Result, expect_count};
 use crate::sequence::Sequence;

@@ -7,7 +7,7 @@ mod traj_gru;
 use std::ops::Range;
 
 use super::cell_config::{CellConfig, CellKind};
-use super::slots::Slot;
+use super::parameter_spec::Slot;
 use crate::composed::graph::{Convolution, Edge, Op, Operations, Pad};
 use crate::error::Result;
 

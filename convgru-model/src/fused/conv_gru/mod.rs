@@ -1,17 +1,17 @@
 //! The stack of convolutional GRU cells.
 
 mod backward;
-mod blueprint;
 mod forward_train;
 mod prepared;
+mod spec;
 mod stream;
 
 use convgru_kernels::Scalar;
 
 pub(crate) use backward::BackwardRun;
-pub(crate) use blueprint::Blueprint;
 pub(crate) use forward_train::StackPass;
 pub use prepared::Prepared;
+pub(crate) use spec::Blueprint;
 pub use stream::Stream;
 
 use crate::config::ConvGruConfig;

@@ -1,7 +1,7 @@
 //! What training hides at random: dropout that is the same over time, and zoneout.
 
-use super::border::Border;
 use super::cell_config::CellConfig;
+use super::sequence_shape::Border;
 use crate::random::Random;
 use crate::tensor::Tensor;
 
