@@ -4,7 +4,6 @@ mod float;
 mod forecaster;
 pub mod layout;
 mod mxnet;
-mod named;
 mod named_tensors;
 pub mod network;
 pub mod pytorch;
@@ -24,6 +23,5 @@ fn expect_search(cells: usize, tensors: usize) -> std::result::Result<(), String
 
 pub use float::NEEDS_64_BITS;
 pub use forecaster::{FORECASTER_ENTRY, forecaster};
-pub use named::{named_tensors, named_tensors_in_single_precision};
-pub use named_tensors::Checkpoint;
+pub use named_tensors::{NamedTensors, named_tensors, named_tensors_in_single_precision};
 pub use safetensors::{SafetensorsWeights, from_safetensors, safetensors_metadata};

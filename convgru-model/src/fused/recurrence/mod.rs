@@ -12,4 +12,4 @@ mod lengths;
 
 pub(crate) use backward::LayerBackward;
 pub(crate) use forward::LayerWorkspace;
-pub(crate) use lengths::Ends;
+pub(crate) use lengths::SampleLengths;
