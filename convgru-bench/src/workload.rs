@@ -1,7 +1,7 @@
 //! What is measured.
 
 use convgru_model::{
-    ConvGru, ConvGruConfig, Error, Outputs, Parameters, Sequence, StateGradient, Tensor, Workspace,
+    ConvGru, ConvGruConfig, Error, Parameters, ReturnLayers, Sequence, StateGradient, Tensor, Workspace,
 };
 use serde::{Deserialize, Serialize};
 
@@ -133,7 +133,7 @@ impl Workload {
 
     fn train(&self, network: &ConvGru<f32>, frames: &Tensor<f32>) -> Result<f32, Error> {
         let mut workspace = Workspace::default();
-        let sequence = Sequence { outputs: Outputs::None, ..Sequence::from(frames) };
+        let sequence = Sequence { return_layers: ReturnLayers::None, ..Sequence::from(frames) };
         let mut output = network.forward_train(sequence, &mut workspace)?;
         let Some(mut state) = output.last.pop() else { return Ok(0.0) };
         let layer = output.last.len();

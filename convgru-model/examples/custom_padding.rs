@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::Write;
 
 use convgru_model::Tensor;
-use convgru_model::composed::{CellConfig, Edge, Recurrent, RecurrentConfig};
+use convgru_model::composed::{CellConfig, PaddingMode, Recurrent, RecurrentConfig};
 
 const STEPS: usize = 6;
 const ROWS: usize = 18;
@@ -25,8 +25,8 @@ fn weather(turned: usize) -> Tensor<f32> {
 }
 
 /// The largest difference between what a cell makes of a turned globe, turned back, and of the globe itself.
-fn difference(edges: [Edge; 2]) -> Result<f32, Box<dyn Error>> {
-    let cell = CellConfig { edges, kernel_size: [5, 5], ..CellConfig::new(1, 8) };
+fn difference(padding_mode: [PaddingMode; 2]) -> Result<f32, Box<dyn Error>> {
+    let cell = CellConfig { padding_mode, kernel_size: [5, 5], ..CellConfig::new(1, 8) };
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
     let turn = COLUMNS / 2;
     let [straight, turned] = [network.forward(&weather(0))?, network.forward(&weather(turn))?];
@@ -41,12 +41,12 @@ fn difference(edges: [Edge; 2]) -> Result<f32, Box<dyn Error>> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
-    for (name, edges) in [
-        ("zeros beyond every edge", [Edge::Zeros, Edge::Zeros]),
-        ("wrapped around from west to east", [Edge::Zeros, Edge::Circular]),
-        ("wrapped around, poles repeated", [Edge::Replicate, Edge::Circular]),
+    for (name, padding_mode) in [
+        ("zeros beyond every edge", [PaddingMode::Zeros, PaddingMode::Zeros]),
+        ("wrapped around from west to east", [PaddingMode::Zeros, PaddingMode::Circular]),
+        ("wrapped around, poles repeated", [PaddingMode::Replicate, PaddingMode::Circular]),
     ] {
-        writeln!(out, "{name}: a turned globe differs by {:.1e}", difference(edges)?)?;
+        writeln!(out, "{name}: a turned globe differs by {:.1e}", difference(padding_mode)?)?;
     }
     Ok(())
 }

@@ -32,11 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         None => a_file()?,
     };
     // Zip or legacy file of torch.save, safetensors or MXNet: told by its first bytes. Nothing in it is executed.
-    let checkpoint = named_tensors(&bytes)?;
-    writeln!(out, "{} tensors, {} skipped", checkpoint.tensors.len(), checkpoint.skipped.len())?;
+    let weights = named_tensors(&bytes)?;
+    writeln!(out, "{} tensors, {} skipped", weights.tensors.len(), weights.skipped.len())?;
 
     // First the systems that are more than a layout of kernels, then cells of known layouts.
-    let found = network::detect(checkpoint.tensors);
+    let found = network::detect(weights.tensors);
     for detected in found.networks {
         let config = detected.network.config();
         let channels = config.in_channels(0);

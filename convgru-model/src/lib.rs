@@ -121,7 +121,6 @@ mod init;
 pub mod layer;
 mod memory;
 pub mod motion;
-mod parallel;
 mod parameters;
 mod random;
 #[cfg(feature = "gradcheck")]
@@ -140,7 +139,7 @@ pub use forecaster::*;
 pub use fused::*;
 pub use parameters::Parameters;
 pub use sequence::{
-    InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, Outputs, Sequence, StateGradient,
-    Workspace,
+    InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, ReturnLayers, Sequence,
+    StateGradient, Workspace,
 };
 pub use tensor::Tensor;

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use convgru_model::composed::{CellConfig, Recurrent, RecurrentConfig};
 use convgru_model::{
-    ConvGru, ConvGruConfig, Outputs, Parameters, Sequence, StateGradient, Tensor, Workspace,
+    ConvGru, ConvGruConfig, Parameters, ReturnLayers, Sequence, StateGradient, Tensor, Workspace,
 };
 
 thread_local! {
@@ -107,7 +107,7 @@ fn a_training_step_whose_gradients_enter_one_by_one_allocates_nothing_for_its_le
         let mut workspace = Workspace::default();
         let mut step = || {
             let before = BYTES.with(Cell::get);
-            let sequence = Sequence { outputs: Outputs::None, ..Sequence::from(&frames) };
+            let sequence = Sequence { return_layers: ReturnLayers::None, ..Sequence::from(&frames) };
             network.forward_train(sequence, &mut workspace).unwrap();
             let mut enter = |mut entry: StateGradient<'_, f32>| {
                 if entry.layer() == 1 {

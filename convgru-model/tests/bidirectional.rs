@@ -6,8 +6,8 @@ mod fixtures;
 
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalConvGruParameters, ConvGru, ConvGruConfig,
-    MemoryBudget, Merge, Output, OutputGradients, Outputs, Parameters, ResetGate, Sequence, StateGradient,
-    Tensor, Workspace,
+    MemoryBudget, Merge, Output, OutputGradients, Parameters, ResetGate, ReturnLayers, Sequence,
+    StateGradient, Tensor, Workspace,
 };
 use fixtures::{bits, everything, fill_biases, noise, pool};
 
@@ -47,7 +47,8 @@ fn the_last_state_of_the_backward_direction_is_that_at_the_first_frame() {
     assert_ne!(bits(states.last[3].as_slice()), backward_half(STEPS - 1));
     assert_eq!(bits(states.last[1].as_slice()), forward_half(STEPS - 1));
     // With no steps returned it is the same.
-    let last = network.forward(Sequence { outputs: Outputs::None, ..Sequence::from(&input) }).unwrap();
+    let last =
+        network.forward(Sequence { return_layers: ReturnLayers::None, ..Sequence::from(&input) }).unwrap();
     assert!(last.outputs.is_empty() && last.last == states.last);
     // It has seen every frame: the last one as well.
     let mut other = input.clone();
@@ -248,7 +249,8 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
 /// A loss that meets merged states one after the other has the gradients of tensors of all of them.
 #[test]
 fn gradients_that_enter_state_by_state_are_those_of_tensors() {
-    for (merge, outputs) in [(Merge::Concatenate, Outputs::All), (Merge::Sum, Outputs::None)] {
+    for (merge, return_layers) in [(Merge::Concatenate, ReturnLayers::All), (Merge::Sum, ReturnLayers::None)]
+    {
         let network = network(merge, ResetGate::Before);
         let input = frames(&LENGTHS);
         let sequence = Sequence { lengths: Some(&LENGTHS), ..everything(&input) };
@@ -258,7 +260,7 @@ fn gradients_that_enter_state_by_state_are_those_of_tensors() {
         let [mut whole, mut one_by_one] = [(); 2].map(|()| network.parameters().zeros_like());
         let of_tensors =
             network.backward(&mut workspace, &fixtures::of_outputs(&d_outputs), &mut whole).unwrap();
-        network.forward_train(Sequence { outputs, ..sequence }, &mut workspace).unwrap();
+        network.forward_train(Sequence { return_layers, ..sequence }, &mut workspace).unwrap();
         let mut met = Vec::new();
         let mut enter = |mut entry: StateGradient<'_, f32>| {
             let (layer, t) = (entry.layer(), entry.step());

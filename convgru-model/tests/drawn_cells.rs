@@ -6,7 +6,7 @@
 mod fixtures;
 
 use convgru_model::composed::{
-    Bias, CellConfig, CellKind, Context, Edge, Normalization, Recurrent, RecurrentConfig,
+    Bias, CellConfig, CellKind, Context, Normalization, PaddingMode, Recurrent, RecurrentConfig,
 };
 use convgru_model::layer::Activation;
 use convgru_model::{MemoryBudget, OutputGradients, Parameters, ResetGate, Sequence, Tensor, Workspace};
@@ -25,8 +25,8 @@ fn steps() -> impl Strategy<Value = [usize; 2]> {
     prop::array::uniform2(step)
 }
 
-fn edge() -> impl Strategy<Value = Edge> {
-    prop_oneof![3 => Just(Edge::Zeros), 1 => Just(Edge::Replicate), 1 => Just(Edge::Circular), 1 => Just(Edge::Reflect)]
+fn padding_mode() -> impl Strategy<Value = PaddingMode> {
+    prop_oneof![3 => Just(PaddingMode::Zeros), 1 => Just(PaddingMode::Replicate), 1 => Just(PaddingMode::Circular), 1 => Just(PaddingMode::Reflect)]
 }
 
 fn cells() -> impl Strategy<Value = CellConfig> {
@@ -47,17 +47,17 @@ fn cells() -> impl Strategy<Value = CellConfig> {
     (
         (kind, channels, kernels, padding),
         (steps(), steps(), steps(), volumes),
-        (prop::array::uniform2(edge()), normalization, context, bias, flows),
+        (prop::array::uniform2(padding_mode()), normalization, context, bias, flows),
         any::<[bool; 5]>(),
     )
-        .prop_map(|((cell, channels, kernels, padding), distances, choices, flags)| {
+        .prop_map(|((kind, channels, kernels, padding), distances, choices, flags)| {
             let (in_channels, hidden_channels, groups, input_groups) = channels;
             let (kernel_size, input_kernel_size, second_kernel_size) = kernels;
             let (dilation, input_dilation, input_stride, [kernel_depth, input_kernel_depth]) = distances;
-            let (edges, normalization, context, bias, (flows, flow_channels)) = choices;
+            let (padding_mode, normalization, context, bias, (flows, flow_channels)) = choices;
             let [after, peephole, spectral_norm, hard, plain] = flags;
             let full = CellConfig {
-                cell,
+                kind,
                 in_channels,
                 hidden_channels,
                 kernel_size,
@@ -71,9 +71,9 @@ fn cells() -> impl Strategy<Value = CellConfig> {
                 input_padding: padding,
                 groups,
                 input_groups,
-                edges,
+                padding_mode,
                 bias,
-                reset: if after || cell == CellKind::TrajGru { ResetGate::After } else { ResetGate::Before },
+                reset: if after || kind == CellKind::TrajGru { ResetGate::After } else { ResetGate::Before },
                 gate_activation: if hard { Activation::HardSigmoid } else { Activation::Sigmoid },
                 normalization,
                 spectral_norm,
@@ -85,7 +85,7 @@ fn cells() -> impl Strategy<Value = CellConfig> {
             };
             // Half of them are such as have little that excludes the rest.
             let one = CellConfig {
-                cell,
+                kind,
                 in_channels,
                 hidden_channels,
                 kernel_size,
@@ -93,7 +93,7 @@ fn cells() -> impl Strategy<Value = CellConfig> {
                 bias,
                 ..CellConfig::default()
             };
-            match (plain, cell) {
+            match (plain, kind) {
                 (true, CellKind::TrajGru) => {
                     let dilation = [1, 1];
                     let bias = Bias::Two;
@@ -111,7 +111,7 @@ fn cells() -> impl Strategy<Value = CellConfig> {
                 (true, CellKind::Lstm) => CellConfig {
                     input_stride,
                     input_padding: padding,
-                    edges,
+                    padding_mode,
                     peephole,
                     groups,
                     input_groups,
@@ -121,7 +121,7 @@ fn cells() -> impl Strategy<Value = CellConfig> {
                     input_stride,
                     input_dilation,
                     input_padding: padding,
-                    edges,
+                    padding_mode,
                     reset: full.reset,
                     ..one
                 },

@@ -61,7 +61,7 @@ fn a_stack_refuses_them_and_goes_on_with_the_same_bits() {
 #[test]
 fn other_cells_refuse_them_in_frames_states_and_contexts() {
     let cell = CellConfig { context: Context::Additive, ..CellConfig::new(2, 3) };
-    let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(3, 3) };
+    let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(3, 3) };
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell, lstm]), 1).unwrap();
     let contexts = [noise(&[1, 9, 6, 5], 8)];
     let mut streams = [(); 2].map(|()| network.stream(&[&[1, 2, 6, 5]], &contexts).unwrap());
@@ -150,7 +150,7 @@ fn no_function_and_no_pooling_hides_them() {
 #[test]
 fn trajectories_do_not_hide_them() {
     let cell =
-        CellConfig { cell: CellKind::TrajGru, reset: ResetGate::After, flows: 2, ..CellConfig::new(1, 2) };
+        CellConfig { kind: CellKind::TrajGru, reset: ResetGate::After, flows: 2, ..CellConfig::new(1, 2) };
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 1).unwrap();
     let mut frames = noise(&[2, 1, 1, 1, 9], 1);
     frames.slice_mut(1)[0] = f32::NAN;

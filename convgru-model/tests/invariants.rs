@@ -9,7 +9,7 @@ use convgru_model::layer::{
 };
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Feedback, Forecaster, MemoryBudget, Output,
-    OutputActivation, OutputGradients, Outputs, Parameters, PredictionGradient, ResetGate, Sequence,
+    OutputActivation, OutputGradients, Parameters, PredictionGradient, ResetGate, ReturnLayers, Sequence,
     StateGradient, TeacherForcing, Tensor, Workspace,
 };
 use fixtures::{bits_of as bits, everything, fill_biases, noise, of_outputs, pool};
@@ -153,11 +153,14 @@ fn a_result_can_be_filled_again_by_sequences_of_any_shape() {
     let network = network();
     let mut prepared = network.prepare().unwrap();
     let mut result = Output::default();
-    for ([steps, height], outputs) in
-        [([4, 6], Outputs::All), ([4, 6], Outputs::All), ([2, 6], Outputs::Top), ([2, 9], Outputs::Top)]
-    {
+    for ([steps, height], return_layers) in [
+        ([4, 6], ReturnLayers::All),
+        ([4, 6], ReturnLayers::All),
+        ([2, 6], ReturnLayers::Top),
+        ([2, 9], ReturnLayers::Top),
+    ] {
         let input = noise(&[steps, 2, 3, height, 7], height);
-        let sequence = Sequence { outputs, ..Sequence::from(&input) };
+        let sequence = Sequence { return_layers, ..Sequence::from(&input) };
         prepared.forward(sequence, &mut result).unwrap();
         assert_eq!(result, network.forward(sequence).unwrap());
     }
@@ -469,7 +472,7 @@ fn states_and_gradients_one_step_at_a_time_give_the_bits_of_whole_sequences() {
     let a = network.backward(&mut workspace, &whole, &mut of_sequences).unwrap();
 
     let mut workspace = Workspace::default();
-    let sequence = Sequence { outputs: Outputs::None, ..sequence };
+    let sequence = Sequence { return_layers: ReturnLayers::None, ..sequence };
     let output = network.forward_train(sequence, &mut workspace).unwrap();
     assert!(output.outputs.is_empty() && output.last == states.last);
     let mut met = Vec::new();

@@ -357,7 +357,7 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
         more.parameters_mut().layers.clear();
         more.prepare().unwrap_err();
     }
-    let lstm = CellConfig { cell: CellKind::Lstm, peephole: true, ..CellConfig::new(2, 3) };
+    let lstm = CellConfig { kind: CellKind::Lstm, peephole: true, ..CellConfig::new(2, 3) };
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([lstm]), 1).unwrap();
     for place in 0..count(network.parameters()) {
         for shape in 0..5 {

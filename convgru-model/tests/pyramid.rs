@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixtures;
+
 use std::num::NonZeroUsize;
 
 use convgru_model::gradcheck::{self, Report};
@@ -10,6 +12,7 @@ use convgru_model::{
     EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, MemoryBudget, OutputActivation,
     Parameters, PredictionGradient, PyramidConfig, PyramidScale, Residual, Scalar, Tensor, export, import,
 };
+use fixtures::{forecaster_gradients, pyramid};
 use rayon::prelude::*;
 
 fn config() -> PyramidConfig {
@@ -27,38 +30,11 @@ fn config() -> PyramidConfig {
     }
 }
 
-/// A network whose output is not only the last frame.
-fn network<T: Scalar>(config: PyramidConfig) -> Forecaster<T> {
-    let mut network = Forecaster::new(config, 3).unwrap();
-    network.for_each_mut(&mut |name, tensor| {
-        if name == "head.output.weight" {
-            let numbers = (0..).map(|i| T::from_f64(((i * 37) % 101) as f64 / 500.0 - 0.1));
-            tensor.as_mut_slice().iter_mut().zip(numbers).for_each(|(weight, number)| *weight = number);
-        }
-    });
-    network
-}
-
 /// Frames of a size that is no multiple of the factor.
 fn frames<T: Scalar>(steps: usize) -> Tensor<T> {
     Tensor::from_fn(&[steps, 2, 1, 25, 38], |i| {
         T::from_f64(((i.wrapping_mul(2_654_435_761) >> 7) % 1001) as f64 / 1000.0)
     })
-}
-
-fn gradients<T: Scalar>(
-    network: &Forecaster<T>,
-    input: &Tensor<T>,
-    steps: usize,
-) -> Vec<(String, Tensor<T>)> {
-    let (prediction, mut workspace) = network.forward_train(input, steps, None).unwrap();
-    let mut gradients = network.zero_gradients();
-    let d_input = network
-        .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
-        .unwrap();
-    let mut named = gradients.to_named();
-    named.push(("input".to_owned(), d_input));
-    named
 }
 
 #[test]
@@ -73,7 +49,7 @@ fn every_gradient_is_right() {
 
 #[test]
 fn a_prediction_has_the_bits_of_the_training_pass() {
-    let network = network::<f32>(config());
+    let network = pyramid::<f32>(config());
     let input = frames(4);
     // More steps than are computed together.
     for steps in [1, 3, 60] {
@@ -84,14 +60,17 @@ fn a_prediction_has_the_bits_of_the_training_pass() {
 
 #[test]
 fn what_is_computed_anew_and_by_more_threads_has_the_same_bits() {
-    let (input, kept) = (frames(5), network::<f32>(config()));
-    let expected = gradients(&kept, &input, 40);
+    let (input, kept) = (frames(5), pyramid::<f32>(config()));
+    let expected = forecaster_gradients(&kept, &input, 40);
     let mut anew = kept.clone();
     anew.set_memory_budget(MemoryBudget::Bytes(0));
     for threads in [1, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         for network in [&kept, &anew] {
-            assert!(pool.install(|| gradients(network, &input, 40)) == expected, "{threads} threads");
+            assert!(
+                pool.install(|| forecaster_gradients(network, &input, 40)) == expected,
+                "{threads} threads"
+            );
         }
     }
 }
@@ -105,15 +84,15 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
         head_channels: 2,
         ..config()
     };
-    let mut network = network::<f64>(small.clone());
+    let mut network = pyramid::<f64>(small.clone());
     let input = Tensor::from_fn(&[5, 1, 1, 6, 7], |i| (i * 7919 % 101) as f64 / 101.0);
-    let whole = gradients(&network, &input, 2);
+    let whole = forecaster_gradients(&network, &input, 2);
     let expected = network.forward_train(&input, 2, None).unwrap().0;
     network.set_truncation(NonZeroUsize::new(9));
-    assert!(gradients(&network, &input, 2) == whole);
+    assert!(forecaster_gradients(&network, &input, 2) == whole);
     network.set_truncation(NonZeroUsize::new(2));
     assert!(network.forward_train(&input, 2, None).unwrap().0.logits == expected.logits);
-    let cut = gradients(&network, &input, 2);
+    let cut = forecaster_gradients(&network, &input, 2);
     for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
         // The frames after the cut and the forecaster see no difference.
         if name == "input" {
@@ -156,7 +135,7 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
 
 #[test]
 fn gradients_are_added() {
-    let network = network::<f64>(config());
+    let network = pyramid::<f64>(config());
     let input = frames(2);
     let (prediction, mut workspace) = network.forward_train(&input, 2, None).unwrap();
     let mut gradients = network.zero_gradients();
@@ -175,8 +154,8 @@ fn gradients_are_added() {
 
 #[test]
 fn f32_is_near_f64() {
-    let single = network::<f32>(config());
-    let mut double = network::<f64>(config());
+    let single = pyramid::<f32>(config());
+    let mut double = pyramid::<f64>(config());
     let mut weights = single.to_named().into_iter();
     double.for_each_mut(&mut |_, tensor| *tensor = weights.next().unwrap().1.cast());
     let error = |got: &Tensor<f32>, exact: &Tensor<f64>| {
@@ -187,7 +166,11 @@ fn f32_is_near_f64() {
     let input = frames::<f32>(10);
     let (got, exact) = (single.forward(&input, 10).unwrap(), double.forward(&input.cast(), 10).unwrap());
     assert!(error(&got, &exact) < 2e-5, "{}", error(&got, &exact));
-    let pairs = gradients(&single, &input, 10).into_iter().zip(gradients(&double, &input.cast(), 10));
+    let pairs = forecaster_gradients(&single, &input, 10).into_iter().zip(forecaster_gradients(
+        &double,
+        &input.cast(),
+        10,
+    ));
     // The coarsest forecaster has weights for no channels of an input.
     for ((name, got), (_, exact)) in pairs.filter(|((_, got), _)| !got.is_empty()) {
         assert!(error(&got, &exact) < 1e-4, "{name}: {}", error(&got, &exact));
@@ -213,7 +196,7 @@ fn an_untrained_network_with_a_residual_repeats_the_last_frame() {
 
 #[test]
 fn weights_come_back_from_a_file() {
-    let network = network::<f32>(config());
+    let network = pyramid::<f32>(config());
     let bytes = export::to_safetensors(&network, &[]).unwrap();
     let mut other = Forecaster::<f32>::new(config(), 99).unwrap();
     assert_ne!(other.to_named(), network.to_named());
@@ -271,7 +254,7 @@ fn a_stream_forecasts_at_any_moment_what_the_network_does() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_the_numbers() {
-    let network = network::<f32>(config());
+    let network = pyramid::<f32>(config());
     let error = network.forward(&Tensor::zeros(&[2, 1, 3, 8, 8]), 1).unwrap_err().to_string();
     assert!(
         error.contains("[T >= 1, N >= 1, 1, H >= 1, W >= 1]") && error.contains("[2, 1, 3, 8, 8]"),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fixtures;
+
 use std::num::NonZeroUsize;
 
 use convgru_model::motion::OpticalFlow;
@@ -9,6 +11,7 @@ use convgru_model::{
     Forecaster, MemoryBudget, OutputActivation, Parameters, PredictionGradient, PyramidConfig, PyramidScale,
     Residual, Scalar, Tensor,
 };
+use fixtures::{forecaster_gradients, pyramid};
 
 fn config() -> PyramidConfig {
     PyramidConfig {
@@ -19,18 +22,6 @@ fn config() -> PyramidConfig {
         residual: Residual::Motion,
         ..Default::default()
     }
-}
-
-/// A network whose output is not only what moves.
-fn network<T: Scalar>(config: PyramidConfig) -> Forecaster<T> {
-    let mut network = Forecaster::new(config, 3).unwrap();
-    network.for_each_mut(&mut |name, tensor| {
-        if name == "head.output.weight" {
-            let numbers = (0..).map(|i| T::from_f64(((i * 37) % 101) as f64 / 500.0 - 0.1));
-            tensor.as_mut_slice().iter_mut().zip(numbers).for_each(|(weight, number)| *weight = number);
-        }
-    });
-    network
 }
 
 /// Two samples of two channels whose waves move, of a size that is no multiple of the factor.
@@ -54,21 +45,6 @@ fn sample<T: Scalar>(frames: &Tensor<T>, sample: usize) -> Tensor<T> {
     let of_step = |t: usize| &frames.slice(t)[sample * c * h * w..][..c * h * w];
     assert!(sample < n);
     Tensor::from_vec(&[t, 1, c, h, w], (0..t).flat_map(of_step).copied().collect()).unwrap()
-}
-
-fn gradients<T: Scalar>(
-    network: &Forecaster<T>,
-    input: &Tensor<T>,
-    steps: usize,
-) -> Vec<(String, Tensor<T>)> {
-    let (prediction, mut workspace) = network.forward_train(input, steps, None).unwrap();
-    let mut gradients = network.zero_gradients();
-    let d_input = network
-        .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
-        .unwrap();
-    let mut named = gradients.to_named();
-    named.push(("input".to_owned(), d_input));
-    named
 }
 
 #[test]
@@ -142,7 +118,7 @@ fn logits_are_added_where_the_output_is_a_sigmoid_and_to_each_member() {
 #[test]
 fn streams_passes_and_batches_agree_to_the_bit() {
     for skip in [false, true] {
-        let network = network::<f32>(PyramidConfig { skip, ..config() });
+        let network = pyramid::<f32>(PyramidConfig { skip, ..config() });
         let all = frames::<f32>(6);
         let mut stream = network.prepare(2, 25, 38).unwrap();
         for beginning in 0..2 {
@@ -169,27 +145,30 @@ fn streams_passes_and_batches_agree_to_the_bit() {
 
 #[test]
 fn what_is_computed_anew_and_by_more_threads_has_the_same_bits() {
-    let (input, kept) = (frames(5), network::<f32>(config()));
-    let expected = gradients(&kept, &input, 20);
+    let (input, kept) = (frames(5), pyramid::<f32>(config()));
+    let expected = forecaster_gradients(&kept, &input, 20);
     let mut anew = kept.clone();
     anew.set_memory_budget(MemoryBudget::Bytes(0));
     for threads in [1, 3] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         for network in [&kept, &anew] {
-            assert!(pool.install(|| gradients(network, &input, 20)) == expected, "{threads} threads");
+            assert!(
+                pool.install(|| forecaster_gradients(network, &input, 20)) == expected,
+                "{threads} threads"
+            );
         }
     }
 }
 
 #[test]
 fn a_truncation_changes_no_prediction_and_the_movement_is_that_of_all_frames() {
-    let mut network = network::<f64>(config());
+    let mut network = pyramid::<f64>(config());
     let input = frames(6);
-    let whole = gradients(&network, &input, 2);
+    let whole = forecaster_gradients(&network, &input, 2);
     let expected = network.forward_train(&input, 2, None).unwrap().0;
     network.set_truncation(NonZeroUsize::new(1));
     assert!(network.forward_train(&input, 2, None).unwrap().0.logits == expected.logits);
-    let cut = gradients(&network, &input, 2);
+    let cut = forecaster_gradients(&network, &input, 2);
     for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
         if name == "input" {
             assert!((0..6).all(|t| cut.slice(t).iter().all(|&d| d == 0.0) == (t < 5)));
@@ -203,12 +182,12 @@ fn a_truncation_changes_no_prediction_and_the_movement_is_that_of_all_frames() {
 fn with_skips_the_forecaster_sees_what_moved() {
     // Nothing is added: only what is read differs.
     let difference = |config: PyramidConfig| {
-        let (moving, mut still) = (network::<f64>(config.clone()), config);
+        let (moving, mut still) = (pyramid::<f64>(config.clone()), config);
         still.residual = Residual::LastFrame;
         let input = frames(4);
         let added = OpticalFlow::default().extrapolate(&input, None, 3).unwrap();
         let last = input.slice(3);
-        let (a, b) = (moving.forward(&input, 3).unwrap(), network::<f64>(still).forward(&input, 3).unwrap());
+        let (a, b) = (moving.forward(&input, 3).unwrap(), pyramid::<f64>(still).forward(&input, 3).unwrap());
         let of_step = |t: usize| {
             let [a, b, added] = [a.slice(t), b.slice(t), added.slice(t)];
             (0..a.len()).map(|i| ((a[i] - added[i]) - (b[i] - last[i])).abs()).fold(0.0, f64::max)
@@ -225,25 +204,25 @@ fn with_skips_the_forecaster_sees_what_moved() {
 
 #[test]
 fn numbers_that_are_not_finite_end_nothing() {
-    let network = network::<f32>(config());
+    let network = pyramid::<f32>(config());
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
         let clean = frames::<f32>(4);
         let input = Tensor::from_fn(clean.shape(), |i| if i % 7 == 0 { value } else { clean.as_slice()[i] });
         assert_eq!(network.forward(&input, 3).unwrap().shape(), [3, 2, 2, 25, 38]);
-        gradients(&network, &input, 3);
+        forecaster_gradients(&network, &input, 3);
     }
     for shape in [[1, 1, 2, 1, 1], [4, 1, 2, 1, 9], [5, 1, 2, 3, 1]] {
         let input = Tensor::from_fn(&shape, |i| (i % 5) as f32 / 5.0);
         let result = network.forward(&input, 2).unwrap();
         assert_eq!(result.shape(), [2, 1, 2, shape[3], shape[4]]);
-        gradients(&network, &input, 2);
+        forecaster_gradients(&network, &input, 2);
     }
 }
 
 #[test]
 fn a_workspace_of_a_network_that_reads_no_movement_is_refused() {
-    let moving = network::<f32>(config());
-    let still = network::<f32>(PyramidConfig { residual: Residual::LastFrame, ..config() });
+    let moving = pyramid::<f32>(config());
+    let still = pyramid::<f32>(PyramidConfig { residual: Residual::LastFrame, ..config() });
     let (prediction, mut workspace) = still.forward_train(&frames(3), 2, None).unwrap();
     let mut gradients = moving.zero_gradients();
     let gradient = PredictionGradient::Output(&prediction.output);

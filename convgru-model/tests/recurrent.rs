@@ -3,13 +3,13 @@
 mod fixtures;
 
 use convgru_model::composed::{
-    Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, Recurrent, RecurrentConfig,
-    RecurrentParameters, Stage, Wiring,
+    Bias, CellConfig, CellKind, Context, ConvStageConfig, Normalization, PaddingMode, Recurrent,
+    RecurrentConfig, RecurrentParameters, Stage, Wiring,
 };
 use convgru_model::layer::Activation;
 use convgru_model::{
-    ConvGru, ConvGruConfig, MemoryBudget, Output, OutputGradients, Outputs, Parameters, ResetGate, Sequence,
-    StateGradient, Tensor, Workspace,
+    ConvGru, ConvGruConfig, MemoryBudget, Output, OutputGradients, Parameters, ResetGate, ReturnLayers,
+    Sequence, StateGradient, Tensor, Workspace,
 };
 use fixtures::{bits_of, everything, of_outputs, pool};
 
@@ -30,16 +30,22 @@ fn networks() -> Vec<(&'static str, RecurrentConfig)> {
         ("after", chain(CellConfig { reset: ResetGate::After, ..gru.clone() })),
         ("relu", chain(CellConfig { candidate_activation: Activation::Relu, ..gru.clone() })),
         ("dilated", chain(CellConfig { dilation: [2, 3], ..gru.clone() })),
-        ("wrapped", chain(CellConfig { edges: [Edge::Replicate, Edge::Circular], ..gru.clone() })),
+        (
+            "wrapped",
+            chain(CellConfig {
+                padding_mode: [PaddingMode::Replicate, PaddingMode::Circular],
+                ..gru.clone()
+            }),
+        ),
         ("depthwise", chain(CellConfig { groups: 4, ..gru.clone() })),
         ("layer norm", chain(CellConfig { normalization: Normalization::Layer, ..gru.clone() })),
         ("spectral", chain(CellConfig { spectral_norm: true, ..gru.clone() })),
         ("global", chain(CellConfig { context: Context::Global, ..gru.clone() })),
         ("pairs", chain(CellConfig { second_kernel_size: Some([5, 1]), ..gru.clone() })),
         ("zoneout", chain(CellConfig { zoneout: 0.25, dropout: 0.25, ..gru.clone() })),
-        ("lstm", chain(CellConfig { cell: CellKind::Lstm, peephole: true, ..gru.clone() })),
+        ("lstm", chain(CellConfig { kind: CellKind::Lstm, peephole: true, ..gru.clone() })),
         ("traj gru", {
-            let cell = CellConfig { cell: CellKind::TrajGru, reset: ResetGate::After, ..gru.clone() };
+            let cell = CellConfig { kind: CellKind::TrajGru, reset: ResetGate::After, ..gru.clone() };
             chain(CellConfig { flow_channels: 4, flows: 2, ..cell })
         }),
         ("residual", RecurrentConfig { wiring: Wiring::Residual, ..chain(gru) }),
@@ -103,7 +109,7 @@ fn any_number_of_threads_gives_the_same_bits() {
         let network = Recurrent::<f64>::new(config, 1).unwrap();
         let run = || {
             let mut workspace = Workspace::default();
-            let sequence = Sequence { noise: Some(3), input_gradient: true, ..Sequence::from(&x) };
+            let sequence = Sequence { dropout_seed: Some(3), input_gradient: true, ..Sequence::from(&x) };
             let output = network.forward_train(sequence, &mut workspace).unwrap();
             let mut gradients = network.parameters().zeros_like();
             let back =
@@ -124,7 +130,7 @@ fn a_memory_budget_changes_no_state_and_no_gradient_but_by_rounding() {
     let lengths = [2, 7, 4];
     for (name, config) in networks() {
         let mut network = Recurrent::<f64>::new(config, 5).unwrap();
-        let given = Sequence { lengths: Some(&lengths), noise: Some(3), ..everything(&x) };
+        let given = Sequence { lengths: Some(&lengths), dropout_seed: Some(3), ..everything(&x) };
         let run = |network: &Recurrent<f64>| {
             let mut workspace = Workspace::default();
             let output = network.forward_train(given, &mut workspace).unwrap();
@@ -215,7 +221,8 @@ fn networks_become_stacks_of_the_fused_engine_where_it_has_them() {
 /// A globe that is turned gives a turned result in every layer, and one too small to be halved an error.
 #[test]
 fn stacked_layers_wrap_the_state_below_around_too() {
-    let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..CellConfig::new(2, 3) };
+    let cell =
+        CellConfig { padding_mode: [PaddingMode::Replicate, PaddingMode::Circular], ..CellConfig::new(2, 3) };
     let above = CellConfig { lower_channels: 3, ..cell.clone() };
     let stack = |pool| RecurrentConfig {
         wiring: Wiring::GruRcn { pool },
@@ -271,7 +278,7 @@ fn the_noise_of_training_is_that_of_its_seed_and_absent_in_use() {
     let x = frames(&[3, 1, 3, 5, 6]);
     let cell = CellConfig { zoneout: 0.4, dropout: 0.4, ..CellConfig::new(3, 4) };
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([cell]), 2).unwrap();
-    let sequence = |noise| Sequence { noise, ..Sequence::from(&x) };
+    let sequence = |dropout_seed| Sequence { dropout_seed, ..Sequence::from(&x) };
     let train = |seed| network.forward_train(sequence(seed), &mut Workspace::default()).unwrap();
     assert_eq!(train(Some(1)), train(Some(1)));
     assert_ne!(train(Some(1)), train(Some(2)));
@@ -288,7 +295,7 @@ fn configurations_survive_json_and_say_what_is_wrong() {
         assert_eq!(serde_json::from_str::<RecurrentConfig>(&text).unwrap(), config, "{name}");
     }
     let traj = |cell: &mut CellConfig, change: &dyn Fn(&mut CellConfig)| {
-        (cell.cell, cell.reset) = (CellKind::TrajGru, ResetGate::After);
+        (cell.kind, cell.reset) = (CellKind::TrajGru, ResetGate::After);
         change(cell);
     };
     let message = |change: &dyn Fn(&mut CellConfig)| {
@@ -305,7 +312,7 @@ fn configurations_survive_json_and_say_what_is_wrong() {
         (&|c| c.dilation = [0, 1], "dilation: 0x1 pixels from tap to tap"),
         (&|c| c.zoneout = 1.0, "zoneout: 1 is not within 0 and 1"),
         (&|c| c.peephole = true, "peephole: only an LSTM"),
-        (&|c| c.cell = CellKind::TrajGru, "acts after the convolution"),
+        (&|c| c.kind = CellKind::TrajGru, "acts after the convolution"),
         (&|c| c.candidate_activation = Activation::LeakyRelu(-1.0), "the slope -1 of leaky-relu"),
         (&|c| c.dilation = [128, 1], "dilation: a kernel would reach over 257x3 pixels"),
         (&|c| c.gate_activation = Activation::Tanh, "gates are sigmoid or hard-sigmoid"),
@@ -315,11 +322,11 @@ fn configurations_survive_json_and_say_what_is_wrong() {
         (&|c| (c.bias, c.update_bias) = (Bias::One, f64::NAN), "update_bias: NaN"),
         (&|c| c.input_padding = Some([usize::MAX, 1]), "is more than 65025"),
         (&|c| c.lower_channels = usize::MAX, "lower_channels: 18446744073709551615 is more"),
-        (&|c| (c.cell, c.reset) = (CellKind::Lstm, ResetGate::After), "reset: an LSTM has no reset gate"),
+        (&|c| (c.kind, c.reset) = (CellKind::Lstm, ResetGate::After), "reset: an LSTM has no reset gate"),
         (&|c| traj(c, &|c| c.flows = usize::MAX), "18446744073709551615 flows of 32 features"),
         (&|c| traj(c, &|c| c.flow_channels = 0), "5 flows of 0 features"),
         (&|c| traj(c, &|c| c.groups = 2), "groups: flows see all channels"),
-        (&|c| traj(c, &|c| c.edges = [Edge::Circular; 2]), "edges: flows have the size"),
+        (&|c| traj(c, &|c| c.padding_mode = [PaddingMode::Circular; 2]), "padding_mode: flows have the size"),
         (&|c| traj(c, &|c| c.bias = Bias::None), "bias: a trajectory GRU has two"),
     ] {
         let message = message(change);
@@ -358,7 +365,8 @@ fn what_does_not_fit_a_network_is_an_error_with_its_numbers() {
     assert!(error(given).contains("contexts: 1 given where 0"));
     assert_eq!(error(given), fused.forward(given).unwrap_err().to_string());
 
-    let mirrored = CellConfig { edges: [Edge::Reflect; 2], kernel_size: [5, 5], ..CellConfig::new(3, 4) };
+    let mirrored =
+        CellConfig { padding_mode: [PaddingMode::Reflect; 2], kernel_size: [5, 5], ..CellConfig::new(3, 4) };
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([mirrored]), 0).unwrap();
     let small = frames(&[1, 1, 3, 2, 6]);
     let message = network.forward(&small).unwrap_err().to_string();
@@ -395,8 +403,7 @@ fn single_precision_stays_near_double_precision() {
 #[test]
 fn gradients_that_enter_state_by_state_are_those_of_tensors() {
     let x = frames(&[5, 2, 3, 6, 7]);
-    let head =
-        Stage::Convolution(ConvolutionConfig { in_channels: 4, out_channels: 2, ..Default::default() });
+    let head = Stage::Convolution(ConvStageConfig { in_channels: 4, out_channels: 2, ..Default::default() });
     let mut between = RecurrentConfig::chain([CellConfig::new(3, 4)]);
     between.stages.push(head);
     let networks = networks().into_iter().chain([("head", between)]);
@@ -414,7 +421,7 @@ fn gradients_that_enter_state_by_state_are_those_of_tensors() {
         for budget in [MemoryBudget::Unlimited, MemoryBudget::Bytes(bytes / 3)] {
             network.set_memory_budget(budget);
             one_by_one.zero();
-            let sequence = Sequence { outputs: Outputs::None, ..everything(&x) };
+            let sequence = Sequence { return_layers: ReturnLayers::None, ..everything(&x) };
             network.forward_train(sequence, &mut workspace).unwrap();
             let mut enter = |mut entry: StateGradient<'_, f64>| {
                 let (layer, t) = (entry.layer(), entry.step());

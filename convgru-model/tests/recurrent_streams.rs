@@ -5,8 +5,8 @@
 mod fixtures;
 
 use convgru_model::composed::{
-    Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, Recurrent, RecurrentConfig,
-    RecurrentStream, Stage, Wiring,
+    Bias, CellConfig, CellKind, Context, ConvStageConfig, Normalization, PaddingMode, Recurrent,
+    RecurrentConfig, RecurrentStream, Stage, Wiring,
 };
 use convgru_model::layer::Activation;
 use convgru_model::{ResetGate, Scalar, Sequence, Tensor};
@@ -23,16 +23,20 @@ struct Case {
 /// Cells of three inputs and four channels, of every kind and option.
 fn cells() -> impl Strategy<Value = CellConfig> {
     let gru = CellConfig { bias: Bias::Two, ..CellConfig::new(3, 4) };
-    let lstm = CellConfig { cell: CellKind::Lstm, peephole: true, zoneout: 0.25, ..gru.clone() };
+    let lstm = CellConfig { kind: CellKind::Lstm, peephole: true, zoneout: 0.25, ..gru.clone() };
     let traj =
-        CellConfig { cell: CellKind::TrajGru, reset: ResetGate::After, flow_channels: 3, ..gru.clone() };
+        CellConfig { kind: CellKind::TrajGru, reset: ResetGate::After, flow_channels: 3, ..gru.clone() };
     let after = |cell: &CellConfig| CellConfig { reset: ResetGate::After, ..cell.clone() };
     let kinds = vec![
         gru.clone(),
         after(&gru),
         CellConfig { candidate_activation: Activation::LeakyRelu(0.2), dilation: [2, 1], ..after(&gru) },
         CellConfig { gate_activation: Activation::HardSigmoid, zoneout: 0.3, ..gru.clone() },
-        CellConfig { edges: [Edge::Replicate, Edge::Circular], groups: 2, ..gru.clone() },
+        CellConfig {
+            padding_mode: [PaddingMode::Replicate, PaddingMode::Circular],
+            groups: 2,
+            ..gru.clone()
+        },
         CellConfig { normalization: Normalization::Layer, ..gru.clone() },
         CellConfig { spectral_norm: true, ..gru.clone() },
         CellConfig { context: Context::Global, ..gru.clone() },
@@ -51,7 +55,7 @@ fn cases() -> impl Strategy<Value = Case> {
     let above = |cell: &CellConfig, inputs: usize| CellConfig { in_channels: inputs, ..cell.clone() };
     let chain = (cells(), cells(), sizes(), any::<bool>()).prop_map(move |(one, two, (h, w), between)| {
         let mut stages = vec![Stage::Cell(one.clone())];
-        let convolution = ConvolutionConfig { in_channels: 4, out_channels: 4, ..Default::default() };
+        let convolution = ConvStageConfig { in_channels: 4, out_channels: 4, ..Default::default() };
         stages.extend(between.then_some(Stage::Residual(convolution)));
         stages.push(Stage::Cell(above(&two, 4)));
         let wiring = if between { Wiring::Chain } else { Wiring::Residual };
@@ -73,8 +77,8 @@ fn cases() -> impl Strategy<Value = Case> {
         Case { config, frames: vec![vec![3, h, w]] }
     });
     let volumes = (sizes(), 2usize..4, prop::sample::select(vec![CellKind::Gru, CellKind::Lstm])).prop_map(
-        |((h, w), depth, cell)| {
-            let cell = CellConfig { cell, kernel_depth: 3, input_kernel_depth: 3, ..CellConfig::new(2, 3) };
+        |((h, w), depth, kind)| {
+            let cell = CellConfig { kind, kernel_depth: 3, input_kernel_depth: 3, ..CellConfig::new(2, 3) };
             Case { config: RecurrentConfig::chain([cell]), frames: vec![vec![2, depth, h, w]] }
         },
     );

@@ -4,15 +4,15 @@
 
 use std::sync::LazyLock;
 
-use convgru_model::composed::{CellConfig, Edge, Recurrent, RecurrentConfig};
+use convgru_model::composed::{CellConfig, PaddingMode, Recurrent, RecurrentConfig};
 use convgru_model::layer::{
-    Conv2d, Conv2dConfig, PaddingMode, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
+    Conv2d, Conv2dConfig, Padding, PixelShuffle, PixelUnshuffle, Resample, ResampleMethod,
 };
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, Outputs, PyramidConfig, Residual, Sequence, Tensor, Workspace,
-    mean_of_members,
+    Feedback, Forecaster, ForecasterConfig, PyramidConfig, Residual, ReturnLayers, Sequence, Tensor,
+    Workspace, mean_of_members,
 };
 use proptest::prelude::*;
 
@@ -118,9 +118,9 @@ fn sequences_that_are_large_by_their_size_alone_are_refused() {
     ] {
         let frames = Tensor::from_vec(&shape, Vec::new());
         let Ok(frames) = frames else { continue };
-        for outputs in [Outputs::All, Outputs::Top, Outputs::None] {
+        for return_layers in [ReturnLayers::All, ReturnLayers::Top, ReturnLayers::None] {
             let (sequence, mut workspace) =
-                (Sequence { outputs, ..Sequence::from(&frames) }, Workspace::default());
+                (Sequence { return_layers, ..Sequence::from(&frames) }, Workspace::default());
             network.forward(sequence).unwrap_err();
             network.forward_train(sequence, &mut workspace).unwrap_err();
             both.forward(sequence).unwrap_err();
@@ -148,7 +148,7 @@ fn tensors_without_elements_are_no_way_around() {
 fn kernels_that_reach_beyond_memory_are_refused() {
     let wide = CellConfig {
         kernel_size: [255, 255],
-        edges: [Edge::Replicate; 2],
+        padding_mode: [PaddingMode::Replicate; 2],
         input_kernel_size: Some([1, 1]),
         ..CellConfig::new(1, 1)
     };
@@ -162,17 +162,13 @@ fn kernels_that_reach_beyond_memory_are_refused() {
         Conv2dConfig { kernel_size: [3, 65_535], dilation: [1, 3], ..Conv2dConfig::new(1, 1, [1, 1]) },
         Conv2dConfig::new(65_536, 65_536, [3, 3]),
         Conv2dConfig::new(usize::MAX, 1, [3, 3]),
-        Conv2dConfig {
-            padding: PaddingMode::Explicit([usize::MAX, 1, 0, 0]),
-            ..Conv2dConfig::new(1, 1, [3, 3])
-        },
-        Conv2dConfig { padding: PaddingMode::Explicit([0, 0, 65_537, 0]), ..Conv2dConfig::new(1, 1, [3, 3]) },
+        Conv2dConfig { padding: Padding::Explicit([usize::MAX, 1, 0, 0]), ..Conv2dConfig::new(1, 1, [3, 3]) },
+        Conv2dConfig { padding: Padding::Explicit([0, 0, 65_537, 0]), ..Conv2dConfig::new(1, 1, [3, 3]) },
     ] {
         let error = Conv2d::<f32>::new(config, 1).unwrap_err();
         assert!(matches!(error, Error::InvalidConfig { .. }), "{error}");
     }
-    let config =
-        Conv2dConfig { padding: PaddingMode::Explicit([65_536; 4]), ..Conv2dConfig::new(1, 1, [3, 3]) };
+    let config = Conv2dConfig { padding: Padding::Explicit([65_536; 4]), ..Conv2dConfig::new(1, 1, [3, 3]) };
     let layer = Conv2d::<f32>::new(config, 1).unwrap();
     layer.forward(&Tensor::zeros(&[1 << 12, 1, 1, 1])).unwrap_err();
 }
@@ -288,7 +284,7 @@ proptest! {
             kernel_size: [kernel, 1],
             stride: [1, step],
             dilation: [step, 1],
-            padding: PaddingMode::Explicit([padding, 0, 0, padding]),
+            padding: Padding::Explicit([padding, 0, 0, padding]),
             ..Conv2dConfig::new(1, channels, [1, 1])
         };
         match Conv2d::<f32>::new(config, 1) {

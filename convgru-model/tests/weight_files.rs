@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use convgru_model::Tensor;
 use convgru_model::import::network::ImportedNetwork;
-use convgru_model::import::{Checkpoint, layout::Layout, named_tensors, network, pytorch};
+use convgru_model::import::{NamedTensors, layout::Layout, named_tensors, network, pytorch};
 
 #[path = "../../convgru-bench/tests/recorded_data/mod.rs"]
 mod recorded_data;
@@ -19,12 +19,12 @@ fn committed() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../convgru-bench/parity/formats")
 }
 
-fn read(path: &Path) -> Checkpoint {
+fn read(path: &Path) -> NamedTensors {
     named_tensors(&std::fs::read(path).unwrap()).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn sorted(checkpoint: Checkpoint) -> Vec<(String, Tensor<f64>)> {
-    let mut tensors = checkpoint.tensors;
+fn sorted(weights: NamedTensors) -> Vec<(String, Tensor<f64>)> {
+    let mut tensors = weights.tensors;
     tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
     tensors
 }

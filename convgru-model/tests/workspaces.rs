@@ -159,7 +159,7 @@ fn networks_of_both_engines_take_turns_with_a_workspace() {
     let stack = ConvGruConfig::new(2, &[3]);
     let fused = ConvGru::<f64>::new(stack.clone(), 1).unwrap();
     let both = BidirectionalConvGru::<f64>::new(BidirectionalConvGruConfig::new(stack), 1).unwrap();
-    let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(2, 3) };
+    let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(2, 3) };
     let composed = Recurrent::<f64>::new(RecurrentConfig::chain([lstm]), 1).unwrap();
     let input = noise(&[4, 2, 2, 4, 5], 1);
     let wrong = noise(&[4, 2, 3, 4, 5], 1);

@@ -37,7 +37,7 @@ pub(crate) const FILES: &[&str] = &[
     "convgru-kernels/src/conv/winograd/tiles.rs",
     "convgru-kernels/src/conv/winograd/weight_gradient.rs",
     "convgru-kernels/src/conv/winograd/weights.rs",
-    "convgru-kernels/src/feature_maps/border.rs",
+    "convgru-kernels/src/feature_maps/nchw.rs",
     "convgru-kernels/src/feature_maps/rows.rs",
     "convgru-kernels/src/feature_maps/view.rs",
     "convgru-kernels/src/gates/backward.rs",

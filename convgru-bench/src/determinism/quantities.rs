@@ -33,10 +33,10 @@ pub(crate) fn run(options: &QuantitiesOptions) -> anyhow::Result<()> {
         // So large that input and state are added up in registers.
         stack("large images", ConvGruConfig::new(4, &[16]), [2, 1, 4, 304, 304], out)?;
         pyramid(out)?;
-        for (name, cell) in [("gru", CellKind::Gru), ("lstm", CellKind::Lstm), ("trajgru", CellKind::TrajGru)]
+        for (name, kind) in [("gru", CellKind::Gru), ("lstm", CellKind::Lstm), ("trajgru", CellKind::TrajGru)]
         {
-            let reset = if cell == CellKind::TrajGru { ResetGate::After } else { ResetGate::default() };
-            recurrent(name, CellConfig { cell, reset, flows: 3, ..CellConfig::new(6, 16) }, out)?;
+            let reset = if kind == CellKind::TrajGru { ResetGate::After } else { ResetGate::default() };
+            recurrent(name, CellConfig { kind, reset, flows: 3, ..CellConfig::new(6, 16) }, out)?;
         }
         Ok(())
     })?

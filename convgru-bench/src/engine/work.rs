@@ -1,7 +1,7 @@
 //! What convgru does for each kind of workload, and what of it is timed.
 
 use convgru_model::{
-    ConvGru, ConvGruParameters, Output, Outputs, Parameters, Prepared, Sequence, StateGradient, Stream,
+    ConvGru, ConvGruParameters, Output, Parameters, Prepared, ReturnLayers, Sequence, StateGradient, Stream,
     Tensor, Workspace,
 };
 
@@ -95,7 +95,7 @@ impl<'a> Training<'a> {
     /// Returns the last state of the topmost layer.
     fn step(&mut self) -> anyhow::Result<Option<Tensor<f32>>> {
         self.gradients.zero();
-        let sequence = Sequence { outputs: Outputs::None, ..Sequence::from(self.frames) };
+        let sequence = Sequence { return_layers: ReturnLayers::None, ..Sequence::from(self.frames) };
         let mut output = self.network.forward_train(sequence, &mut self.workspace)?;
         let Some(last) = output.last.pop() else { return Ok(None) };
         let layer = output.last.len();

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use convgru_model::composed::{
-    CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, Recurrent, RecurrentConfig,
+    CellConfig, CellKind, Context, ConvStageConfig, Normalization, PaddingMode, Recurrent, RecurrentConfig,
     RecurrentParameters, Stage, Wiring,
 };
 use convgru_model::export::onnx::{self, Form};
@@ -23,7 +23,8 @@ fn two(cell: &CellConfig) -> RecurrentConfig {
 fn gru_rcn(pool: bool) -> RecurrentConfig {
     let layer =
         |inputs, lower_channels, hidden| CellConfig { lower_channels, ..CellConfig::new(inputs, hidden) };
-    let above = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..layer(4, 3, 2) };
+    let above =
+        CellConfig { padding_mode: [PaddingMode::Replicate, PaddingMode::Circular], ..layer(4, 3, 2) };
     let cells = [layer(3, 0, 3), above, CellConfig { normalization: Normalization::Layer, ..layer(2, 2, 4) }];
     RecurrentConfig { wiring: Wiring::GruRcn { pool }, ..RecurrentConfig::chain(cells) }
 }
@@ -33,7 +34,8 @@ pub(super) fn all() -> Vec<(&'static str, RecurrentConfig)> {
     let gru = CellConfig::new(3, 4);
     let after = CellConfig { reset: ResetGate::After, ..gru.clone() };
     let leaky = Activation::LeakyRelu(0.2);
-    let edges = |rows, columns| CellConfig { edges: [rows, columns], kernel_size: [5, 3], ..gru.clone() };
+    let padded =
+        |rows, columns| CellConfig { padding_mode: [rows, columns], kernel_size: [5, 3], ..gru.clone() };
     let group = Normalization::Group { gates: 4, candidate: 2 };
     vec![
         ("gru", two(&gru)),
@@ -49,8 +51,11 @@ pub(super) fn all() -> Vec<(&'static str, RecurrentConfig)> {
                 CellConfig { in_channels: 4, groups: 4, input_groups: 2, ..gru.clone() },
             ])
         }),
-        ("gru, edges replicated and wrapped around", two(&edges(Edge::Replicate, Edge::Circular))),
-        ("gru, edges mirrored", two(&edges(Edge::Reflect, Edge::Zeros))),
+        (
+            "gru, edges replicated and wrapped around",
+            two(&padded(PaddingMode::Replicate, PaddingMode::Circular)),
+        ),
+        ("gru, edges mirrored", two(&padded(PaddingMode::Reflect, PaddingMode::Zeros))),
         ("gru, group norm", two(&CellConfig { normalization: group, ..gru.clone() })),
         ("gru, layer norm, reset after", {
             two(&CellConfig { normalization: Normalization::Layer, ..after.clone() })
@@ -62,9 +67,9 @@ pub(super) fn all() -> Vec<(&'static str, RecurrentConfig)> {
             "gru in pairs, zoneout",
             two(&CellConfig { second_kernel_size: Some([5, 1]), zoneout: 0.3, ..gru.clone() }),
         ),
-        ("lstm with peepholes", two(&CellConfig { cell: CellKind::Lstm, peephole: true, ..gru.clone() })),
+        ("lstm with peepholes", two(&CellConfig { kind: CellKind::Lstm, peephole: true, ..gru.clone() })),
         ("trajectory gru", {
-            let cell = CellConfig { cell: CellKind::TrajGru, flows: 3, flow_channels: 6, ..after.clone() };
+            let cell = CellConfig { kind: CellKind::TrajGru, flows: 3, flow_channels: 6, ..after.clone() };
             two(&CellConfig { candidate_activation: leaky, ..cell })
         }),
         ("stack with residual links", {
@@ -90,18 +95,18 @@ pub(super) fn all() -> Vec<(&'static str, RecurrentConfig)> {
         ("stacked gru-rcn", gru_rcn(false)),
         ("stacked gru-rcn, pooled", gru_rcn(true)),
         ("cells between convolutions", {
-            let convolution = |in_channels, out_channels| ConvolutionConfig {
+            let convolution = |in_channels, out_channels| ConvStageConfig {
                 in_channels,
                 out_channels,
                 activation: Activation::Relu,
-                ..ConvolutionConfig::default()
+                ..ConvStageConfig::default()
             };
             RecurrentConfig {
                 stages: vec![
                     Stage::Convolution(convolution(3, 3)),
                     Stage::Cell(gru),
                     Stage::Residual(convolution(4, 4)),
-                    Stage::Convolution(ConvolutionConfig { bias: false, ..convolution(4, 2) }),
+                    Stage::Convolution(ConvStageConfig { bias: false, ..convolution(4, 2) }),
                 ],
                 wiring: Wiring::Chain,
             }

@@ -3,8 +3,8 @@
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
-    CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, OutputGradients, Outputs, Parameters,
-    Precision, Sequence, Tensor, Workspace,
+    CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, OutputGradients, Parameters, Precision,
+    ReturnLayers, Sequence, Tensor, Workspace,
 };
 use serde_json::Value;
 
@@ -66,7 +66,8 @@ impl Recipe {
         let states = (!states.is_empty()).then_some(states.as_slice());
 
         let mut errors = Errors::default();
-        let sequence = Sequence { states, outputs: Outputs::All, input_gradient: true, ..Sequence::from(&x) };
+        let sequence =
+            Sequence { states, return_layers: ReturnLayers::All, input_gradient: true, ..Sequence::from(&x) };
         let mut workspace = Workspace::default();
         let trained = network.forward_train(sequence, &mut workspace)?;
         let used = network.forward(sequence)?;
@@ -78,7 +79,8 @@ impl Recipe {
         let single = single(&network)?;
         let states: Option<Vec<Tensor<f32>>> = states.map(|states| states.iter().map(Tensor::cast).collect());
         let (x, states) = (x.cast(), states.as_deref());
-        let used_single = single.forward(Sequence { states, outputs: Outputs::All, ..Sequence::from(&x) })?;
+        let used_single =
+            single.forward(Sequence { states, return_layers: ReturnLayers::All, ..Sequence::from(&x) })?;
         for (layer, outputs) in used_single.outputs.iter().enumerate() {
             errors.single(record, &format!("h.{layer}"), &self.without_rows(&outputs.cast())?.cast())?;
         }

@@ -4,7 +4,7 @@ use convgru_model::composed::{Context, Recurrent, RecurrentConfig, RecurrentPara
 use convgru_model::import::layout::Layout;
 use convgru_model::import::network::{Hints, read};
 use convgru_model::layer::Activation;
-use convgru_model::{OutputGradients, Outputs, Parameters, Precision, Sequence, Tensor, Workspace};
+use convgru_model::{OutputGradients, Parameters, Precision, ReturnLayers, Sequence, Tensor, Workspace};
 use serde_json::Value;
 
 use super::{Errors, Record};
@@ -147,7 +147,8 @@ fn single(network: &Recurrent<f64>, given: &Given) -> Result<Vec<Tensor<f32>>> {
     let (inputs, contexts) = (cast(&given.inputs), cast(&given.contexts));
     let states = given.states.as_deref().map(cast);
     let (states, contexts) = (states.as_deref(), &contexts[..]);
-    let sequence = Sequence { states, contexts, outputs: Outputs::All, ..Sequence::from(&inputs[..]) };
+    let sequence =
+        Sequence { states, contexts, return_layers: ReturnLayers::All, ..Sequence::from(&inputs[..]) };
     Ok(network.forward(sequence)?.outputs)
 }
 
@@ -204,7 +205,7 @@ impl Given {
         Sequence {
             states: self.states.as_deref(),
             contexts: &self.contexts,
-            outputs: Outputs::All,
+            return_layers: ReturnLayers::All,
             input_gradient: true,
             ..Sequence::from(&self.inputs[..])
         }

@@ -4,8 +4,11 @@
 //! (`CONVGRU_PARITY`) and data sets (`CONVGRU_DATA`). Tests of every crate include this file by its path: there is one
 //! way to find the data and one way to say that they are absent.
 
-use std::io::Write;
+mod skipped;
+
 use std::path::{Path, PathBuf};
+
+use skipped::say_skipped;
 
 /// The folders: the variable that names each, and where it is unless the variable is set.
 const FOLDERS: [(&str, &str); 2] =
@@ -38,8 +41,6 @@ pub(crate) fn found(folder: &Path, variable: &str, required: bool) -> Option<Pat
     }
     let message = format!("no folder {}; set {variable} to the folder above it", folder.display());
     assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
-    let thread = std::thread::current();
-    // The test harness captures `eprintln!` and shows it for tests that fail alone. It does not capture this.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {message}", thread.name().unwrap_or("a test"));
+    say_skipped(&message);
     None
 }

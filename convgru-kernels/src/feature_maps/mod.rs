@@ -4,11 +4,11 @@
 //! ([`FeatureMapsMut::read_nchw`], [`FeatureMapsRef::write_nchw`]) and hand whole
 //! batches, ranges of images or sections of channels from one kernel to the next.
 
-mod border;
 mod channels;
 mod depth;
 mod extent;
 mod layout;
+mod nchw;
 mod rectifier;
 mod rows;
 mod view;

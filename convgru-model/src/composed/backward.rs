@@ -2,13 +2,13 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::network::{Recurrent, RecurrentParameters};
 use super::recorded::Recorded;
 use super::segments::Segments;
+use super::sequence_shape::SequenceShape;
 use crate::error::Result;
 use crate::parameters::expect_gradients;
-use crate::sequence::{InputGradients, Kept, LossGradient, MemoryBudget, Output, Sequence, Workspace};
+use crate::sequence::{InputGradients, LossGradient, MemoryBudget, Output, SavedPass, Sequence, Workspace};
 
 /// The forward pass of a network, for its backward pass: every intermediate result, or as many steps of them as fit
 /// into the memory budget at a time.
@@ -18,7 +18,7 @@ enum RecurrentPass<T> {
     Segments(Segments<T>),
 }
 
-impl<T: Scalar> Kept for RecurrentPass<T> {
+impl<T: Scalar> SavedPass for RecurrentPass<T> {
     fn bytes(&self) -> usize {
         match self {
             Self::Everything(recorded) => recorded.bytes(),
@@ -54,7 +54,7 @@ impl<T: Scalar> Recurrent<T> {
         workspace: &mut Workspace<T>,
     ) -> Result<Output<T>> {
         let sequence = sequence.into();
-        let steps = Border::of(sequence, &self.config)?.steps;
+        let steps = SequenceShape::of(sequence, &self.config)?.steps;
         self.check()?;
         workspace.write(self.stamp, |kept| {
             // The memory of an earlier pass is given back before more is taken.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::composed::graph::Edge;
+use crate::composed::graph::PaddingMode;
 use crate::config::{Initializer, Precision, ResetGate};
 use crate::layer::Activation;
 
@@ -74,7 +74,7 @@ pub enum Context {
 ///
 /// let config = CellConfig { candidate_activation: Activation::LeakyRelu(0.2), ..CellConfig::new(8, 32) };
 /// config.validate()?;
-/// let lstm = CellConfig { cell: CellKind::Lstm, peephole: true, ..CellConfig::new(8, 32) };
+/// let lstm = CellConfig { kind: CellKind::Lstm, peephole: true, ..CellConfig::new(8, 32) };
 /// assert_eq!(lstm.states(), 2);
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
@@ -82,7 +82,7 @@ pub enum Context {
 #[serde(deny_unknown_fields, default)]
 pub struct CellConfig {
     /// The family the cell is of.
-    pub cell: CellKind,
+    pub kind: CellKind,
     /// Channels of the input; zero makes a layer that runs without input.
     pub in_channels: usize,
     /// Channels of the state.
@@ -112,7 +112,7 @@ pub struct CellConfig {
     /// Groups of channels of input and gates.
     pub input_groups: usize,
     /// What lies beyond the edges of input and state: rows, columns.
-    pub edges: [Edge; 2],
+    pub padding_mode: [PaddingMode; 2],
     /// Biases.
     pub bias: Bias,
     /// Where the reset gate acts.
@@ -153,7 +153,7 @@ pub struct CellConfig {
 impl Default for CellConfig {
     fn default() -> Self {
         Self {
-            cell: CellKind::Gru,
+            kind: CellKind::Gru,
             in_channels: 1,
             hidden_channels: 1,
             kernel_size: [3, 3],
@@ -167,7 +167,7 @@ impl Default for CellConfig {
             input_padding: None,
             groups: 1,
             input_groups: 1,
-            edges: [Edge::Zeros; 2],
+            padding_mode: [PaddingMode::Zeros; 2],
             bias: Bias::Two,
             reset: ResetGate::Before,
             candidate_activation: Activation::Tanh,
@@ -197,7 +197,7 @@ impl CellConfig {
 
     /// Tensors of state: the hidden state, and the memory of an LSTM.
     pub fn states(&self) -> usize {
-        if self.cell == CellKind::Lstm { 2 } else { 1 }
+        if self.kind == CellKind::Lstm { 2 } else { 1 }
     }
 
     /// Height and width of the state for those of an input; zero where the kernel does not fit.

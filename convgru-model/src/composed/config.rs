@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::cell_config::CellConfig;
-use super::slots::{InitialValue, Slot, slots};
+use super::parameter_spec::{InitialValue, ParameterSpec, parameter_specs};
 use crate::config::{
     Initializer, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, Precision, invalid, validate_kernel,
     validate_slope,
@@ -14,7 +14,7 @@ use crate::layer::Activation;
 /// A convolution between cells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct ConvolutionConfig {
+pub struct ConvStageConfig {
     /// Channels of the input.
     pub in_channels: usize,
     /// Channels of the output.
@@ -31,7 +31,7 @@ pub struct ConvolutionConfig {
     pub precision: Precision,
 }
 
-impl Default for ConvolutionConfig {
+impl Default for ConvStageConfig {
     fn default() -> Self {
         Self {
             in_channels: 1,
@@ -53,10 +53,10 @@ pub enum Stage {
     /// A recurrent layer.
     Cell(CellConfig),
     /// A convolution of each frame.
-    Convolution(ConvolutionConfig),
+    Convolution(ConvStageConfig),
     /// Two convolutions and the way around them, `a(w2 * a(w1 * x) + x)` (He et al. 2016): channels in and out
     /// are the same.
-    Residual(ConvolutionConfig),
+    Residual(ConvStageConfig),
 }
 
 /// What layers read.
@@ -86,7 +86,7 @@ pub enum Wiring {
 /// ```
 /// use convgru_model::composed::{CellConfig, CellKind, RecurrentConfig};
 ///
-/// let lstm = |inputs, hidden| CellConfig { cell: CellKind::Lstm, ..CellConfig::new(inputs, hidden) };
+/// let lstm = |inputs, hidden| CellConfig { kind: CellKind::Lstm, ..CellConfig::new(inputs, hidden) };
 /// let config = RecurrentConfig::chain([lstm(8, 32), lstm(32, 16)]);
 /// config.validate()?;
 /// assert_eq!(config.cells().count(), 2);
@@ -145,8 +145,8 @@ impl RecurrentConfig {
     }
 
     /// Parameters of each stage.
-    pub(crate) fn slots(&self) -> Vec<Vec<Slot>> {
-        self.stages.iter().map(Stage::slots).collect()
+    pub(crate) fn parameter_specs(&self) -> Vec<Vec<ParameterSpec>> {
+        self.stages.iter().map(Stage::parameter_specs).collect()
     }
 
     /// Checks every field, and that stages fit together.
@@ -165,9 +165,9 @@ impl RecurrentConfig {
         for stage in &self.stages {
             stage.validate()?;
         }
-        let size = |slot: &Slot| slot.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        let all = self.slots().concat();
-        let count = all.iter().try_fold(0usize, |sum, slot| sum.checked_add(size(slot)?));
+        let size = |spec: &ParameterSpec| spec.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        let all = self.parameter_specs().concat();
+        let count = all.iter().try_fold(0usize, |sum, spec| sum.checked_add(size(spec)?));
         if count.is_none_or(|count| count > MAX_PARAMETERS) {
             let reason = format!("the network would have {count:?} parameters, more than {MAX_PARAMETERS}");
             return invalid("stages", reason);
@@ -269,20 +269,21 @@ impl Stage {
         Ok(())
     }
 
-    pub(crate) fn slots(&self) -> Vec<Slot> {
-        let of = |config: &ConvolutionConfig, prefix: &str| {
+    pub(crate) fn parameter_specs(&self) -> Vec<ParameterSpec> {
+        let of = |config: &ConvStageConfig, prefix: &str| {
             let [kh, kw] = config.kernel_size;
-            let weight = Slot {
+            let weight = ParameterSpec {
                 name: format!("{prefix}weight"),
                 shape: vec![config.out_channels, config.in_channels, kh, kw],
                 start: InitialValue::Kernel { blocks: 1 },
             };
             let start = InitialValue::Number { first: 0, value: 0.0, rest: 0.0 };
-            let bias = Slot { name: format!("{prefix}bias"), shape: vec![config.out_channels], start };
+            let bias =
+                ParameterSpec { name: format!("{prefix}bias"), shape: vec![config.out_channels], start };
             std::iter::once(weight).chain(config.bias.then_some(bias))
         };
         match self {
-            Self::Cell(cell) => slots(cell),
+            Self::Cell(cell) => parameter_specs(cell),
             Self::Convolution(config) => of(config, "").collect(),
             Self::Residual(config) => of(config, "first.").chain(of(config, "second.")).collect(),
         }

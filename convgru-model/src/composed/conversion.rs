@@ -7,7 +7,7 @@ use super::config::{RecurrentConfig, Stage, Wiring};
 use super::network::Recurrent;
 #[cfg(feature = "onnx")]
 use super::network::RecurrentParameters;
-use crate::composed::graph::Edge;
+use crate::composed::graph::PaddingMode;
 use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
 use crate::fused::cell::CellParameters;
@@ -170,7 +170,7 @@ fn divide_by_norm<T: Scalar>(
 fn expect_fused(cell: &CellConfig, first: &CellConfig) -> Result<()> {
     let plain = CellConfig::new(cell.in_channels, cell.hidden_channels);
     let checks = [
-        ("cell", cell.cell == CellKind::Gru),
+        ("kind", cell.kind == CellKind::Gru),
         ("kernel_depth", [cell.kernel_depth, cell.input_kernel_depth] == [1, 1]),
         ("second_kernel_size", cell.second_kernel_size.is_none()),
         ("input_stride", cell.input_stride == [1, 1]),
@@ -179,7 +179,7 @@ fn expect_fused(cell: &CellConfig, first: &CellConfig) -> Result<()> {
             cell.padding_of_input() == CellConfig { input_padding: None, ..cell.clone() }.padding_of_input(),
         ),
         ("groups", [cell.groups, cell.input_groups] == [1, 1]),
-        ("edges", cell.edges == [Edge::Zeros; 2]),
+        ("padding_mode", cell.padding_mode == [PaddingMode::Zeros; 2]),
         ("normalization", cell.normalization == Normalization::None),
         ("context", cell.context == Context::None),
         ("zoneout", [cell.zoneout, cell.dropout] == [plain.zoneout, plain.dropout]),

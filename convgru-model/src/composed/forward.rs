@@ -2,14 +2,14 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::cell_config::{CellConfig, Context};
+use super::dropout::{Masks, Seed};
 use super::network::Recurrent;
-use super::noise::{Masks, Seed};
 use super::run::{Noise, Run, RunInput, Runner};
+use super::sequence_shape::SequenceShape;
 use crate::composed::graph::{Eager, Operations};
 use crate::error::Result;
-use crate::sequence::{Output, Outputs, Sequence};
+use crate::sequence::{Output, ReturnLayers, Sequence};
 use crate::tensor::Tensor;
 
 impl<T: Scalar> Recurrent<T> {
@@ -28,12 +28,12 @@ impl<T: Scalar> Recurrent<T> {
 
     /// A whole sequence, or a part of one with so many steps before it.
     pub(super) fn forward_part(&self, sequence: Sequence<'_, T>, before: usize) -> Result<Output<T>> {
-        let border = Border::of(sequence, &self.config)?;
+        let dims = SequenceShape::of(sequence, &self.config)?;
         let mut eager = Eager::new(self.parameters.named());
         let put = |_: &mut Eager<'_, T>, tensor, _| Eager::hold(tensor);
-        let given = self.give(&mut eager, put, sequence, &border, before)?;
-        let run = self.runner(&mut eager, border.depth)?.run(&mut eager, &given)?;
-        self.collect(|value| eager.tensor(value), &run, &border, sequence.outputs)
+        let given = self.give(&mut eager, put, sequence, &dims, before)?;
+        let run = self.runner(&mut eager, dims.depth)?.run(&mut eager, &given)?;
+        self.collect(|value| eager.tensor(value), &run, &dims, sequence.return_layers)
     }
 
     /// One step: all states after it.
@@ -45,13 +45,15 @@ impl<T: Scalar> Recurrent<T> {
     /// As [`forward`](Self::forward), and for a network that reads several inputs or contexts.
     pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
         let sequence = input.clone().reshape(&[&[1], input.shape()].concat())?;
-        Ok(self.forward(Sequence { states, outputs: Outputs::None, ..Sequence::from(&sequence) })?.last)
+        Ok(self
+            .forward(Sequence { states, return_layers: ReturnLayers::None, ..Sequence::from(&sequence) })?
+            .last)
     }
 
     /// The network with its weights at hand, for volumes of some planes (images: 1).
     pub(crate) fn runner<O: Operations>(&self, ops: &mut O, depth: usize) -> Result<Runner<'_, O::Value>> {
         self.check()?;
-        Runner::new(ops, &self.config, &self.slots, depth)
+        Runner::new(ops, &self.config, &self.specs, depth)
     }
 
     /// Makes values of what was given, by `put`, which is told whether a gradient may be asked for; `before` are the
@@ -61,18 +63,18 @@ impl<T: Scalar> Recurrent<T> {
         ops: &mut O,
         put: impl Fn(&mut O, Tensor<T>, bool) -> O::Value,
         sequence: Sequence<'_, T>,
-        border: &Border,
+        dims: &SequenceShape,
         before: usize,
     ) -> Result<RunInput<O::Value>> {
         let mut all = |tensors: &[Tensor<T>], varies: bool| -> Result<Vec<O::Value>> {
-            tensors.iter().map(|tensor| Ok(put(ops, border.images_of(tensor)?, varies))).collect()
+            tensors.iter().map(|tensor| Ok(put(ops, dims.images_of(tensor)?, varies))).collect()
         };
         let values = RunImages {
             inputs: all(sequence.inputs, sequence.input_gradient)?,
             states: sequence.states.map(|states| all(states, true)).transpose()?,
             contexts: all(sequence.contexts, true)?,
         };
-        Ok(self.arrange(ops, sequence, border, values, before))
+        Ok(self.arrange(ops, sequence, dims, values, before))
     }
 
     /// Brings what was given to the cells it is for, and adds the noise of training or what stands for it in use.
@@ -80,7 +82,7 @@ impl<T: Scalar> Recurrent<T> {
         &self,
         ops: &mut O,
         sequence: Sequence<'_, T>,
-        border: &Border,
+        dims: &SequenceShape,
         values: RunImages<O::Value>,
         before: usize,
     ) -> RunInput<O::Value> {
@@ -94,14 +96,14 @@ impl<T: Scalar> Recurrent<T> {
             _ => None,
         };
         RunInput {
-            steps: border.steps,
-            batch: border.batch,
-            depth: border.depth,
+            steps: dims.steps,
+            batch: dims.batch,
+            depth: dims.depth,
             inputs: values.inputs,
             states,
             contexts: self.config.cells().map(context).collect(),
             lengths: sequence.lengths.map(<[usize]>::to_vec),
-            noises: self.noises(ops, border, sequence, before),
+            noises: self.noises(ops, dims, sequence, before),
         }
     }
 
@@ -119,20 +121,20 @@ impl<T: Scalar> Recurrent<T> {
     fn noises<O: Operations>(
         &self,
         ops: &mut O,
-        border: &Border,
+        dims: &SequenceShape,
         sequence: Sequence<'_, T>,
         before: usize,
     ) -> Vec<Noise<O::Value>> {
         if self.config.cells().all(|cell| cell.zoneout == 0.0 && cell.dropout == 0.0) {
             return Vec::new();
         }
-        let sizes = border.sizes_of_images(sequence, &self.config);
+        let sizes = dims.sizes_of_images(sequence, &self.config);
         let cells = self.config.cells().zip(sizes).enumerate();
         cells
             .map(|(index, (cell, sizes))| {
-                let masks = match sequence.noise {
-                    Some(seed) => Masks::draw(cell, border, sizes, (Seed { seed, before }, index)),
-                    None => Masks::expected(cell, border, sizes[1]),
+                let masks = match sequence.dropout_seed {
+                    Some(seed) => Masks::draw(cell, dims, sizes, (Seed { seed, before }, index)),
+                    None => Masks::expected(cell, dims, sizes[1]),
                 };
                 Noise {
                     input: masks.input.map(|mask| ops.constant(&mask)),
@@ -148,22 +150,24 @@ impl<T: Scalar> Recurrent<T> {
         &self,
         tensor: impl Fn(&'v V) -> &'v Tensor<T>,
         run: &'v Run<V>,
-        border: &Border,
-        wanted: Outputs,
+        dims: &SequenceShape,
+        return_layers: ReturnLayers,
     ) -> Result<Output<T>> {
-        let sequence = [border.steps, border.batch];
+        let sequence = [dims.steps, dims.batch];
         let mut outputs = Vec::new();
-        for steps in run.outputs.iter().filter(|_| wanted == Outputs::All) {
+        for steps in run.outputs.iter().filter(|_| return_layers == ReturnLayers::All) {
             let mut shape = tensor(&steps[0]).shape().to_vec();
             let mut values = Vec::with_capacity(steps.len() * tensor(&steps[0]).len());
             steps.iter().for_each(|step| values.extend_from_slice(tensor(step).as_slice()));
-            shape[0] *= border.steps;
-            outputs.push(border.public_tensor(Tensor::from_vec(&shape, values)?, &sequence)?);
+            shape[0] *= dims.steps;
+            outputs.push(dims.public_tensor(Tensor::from_vec(&shape, values)?, &sequence)?);
         }
-        if wanted == Outputs::Top || (wanted == Outputs::All && !self.config.gives_state()) {
-            outputs.push(border.tensor_of(tensor(&run.top), &sequence)?);
+        if return_layers == ReturnLayers::Top
+            || (return_layers == ReturnLayers::All && !self.config.gives_state())
+        {
+            outputs.push(dims.tensor_of(tensor(&run.top), &sequence)?);
         }
-        let last = run.last.iter().flatten().map(|state| border.tensor_of(tensor(state), &[border.batch]));
+        let last = run.last.iter().flatten().map(|state| dims.tensor_of(tensor(state), &[dims.batch]));
         Ok(Output { outputs, last: last.collect::<Result<_>>()? })
     }
 }

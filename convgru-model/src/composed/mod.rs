@@ -11,7 +11,7 @@
 //! use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 //! use convgru_model::Tensor;
 //!
-//! let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(3, 8) };
+//! let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(3, 8) };
 //! let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
 //! let frames = Tensor::zeros(&[5, 1, 3, 16, 20]);
 //! let run = network.forward(&frames)?;
@@ -21,30 +21,30 @@
 //! ```
 
 mod backward;
-mod border;
 mod cell;
 mod cell_config;
 mod config;
 mod conversion;
+mod dropout;
 mod forward;
 pub(crate) mod graph;
 mod network;
-mod noise;
+mod parameter_spec;
 mod recorded;
 #[cfg(feature = "gradcheck")]
 mod reference;
 mod run;
 mod segments;
-mod slots;
+mod sequence_shape;
 mod stream;
 mod validate;
 
 pub use cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
-pub use config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
+pub use config::{ConvStageConfig, RecurrentConfig, Stage, Wiring};
 pub use network::{Recurrent, RecurrentParameters};
 pub use stream::RecurrentStream;
 
-pub use self::graph::Edge;
+pub use self::graph::PaddingMode;
 #[cfg(feature = "onnx")]
 pub(crate) use conversion::from_layers;
 #[cfg(feature = "gradcheck")]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use convgru_kernels::Scalar;
 
 use super::config::{RecurrentConfig, Stage};
-use super::slots::{Slot, draw};
+use super::parameter_spec::{ParameterSpec, draw};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::parameters::{Parameters, Stamp, expect_names};
@@ -57,11 +57,11 @@ impl<T: Scalar> Parameters<T> for RecurrentParameters<T> {
 /// A network of recurrent layers of any kind.
 ///
 /// ```
-/// use convgru_model::composed::{CellConfig, Edge, Recurrent, RecurrentConfig};
+/// use convgru_model::composed::{CellConfig, PaddingMode, Recurrent, RecurrentConfig};
 /// use convgru_model::Tensor;
 ///
 /// // A grid around the globe: west of the first column lies the last.
-/// let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..CellConfig::new(2, 4) };
+/// let cell = CellConfig { padding_mode: [PaddingMode::Replicate, PaddingMode::Circular], ..CellConfig::new(2, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
 /// let weather = Tensor::zeros(&[3, 1, 2, 9, 18]);
 /// assert_eq!(network.forward(&weather)?.outputs[0].shape(), [3, 1, 4, 9, 18]);
@@ -70,7 +70,7 @@ impl<T: Scalar> Parameters<T> for RecurrentParameters<T> {
 #[derive(Debug, Clone)]
 pub struct Recurrent<T> {
     pub(super) config: RecurrentConfig,
-    pub(super) slots: Vec<Vec<Slot>>,
+    pub(super) specs: Vec<Vec<ParameterSpec>>,
     pub(super) parameters: RecurrentParameters<T>,
     pub(super) memory_budget: MemoryBudget,
     /// Of the weights.
@@ -84,16 +84,16 @@ impl<T: Scalar> Recurrent<T> {
     /// [`Error::InvalidConfig`] if a field cannot work.
     pub fn new(config: RecurrentConfig, seed: u64) -> Result<Self> {
         config.validate()?;
-        let slots = config.slots();
-        let bytes = slots.iter().flatten().map(|slot| memory::bytes_of::<T>(&slot.shape));
+        let specs = config.parameter_specs();
+        let bytes = specs.iter().flatten().map(|spec| memory::bytes_of::<T>(&spec.shape));
         memory::expect_bytes("the weights", bytes.fold(0, u128::saturating_add))?;
         let mut named = Vec::new();
-        for (index, (stage, slots)) in config.stages.iter().zip(&slots).enumerate() {
-            let drawn = draw(slots, &stage.drawing(), &mut Random::new(seed, index as u64));
-            named.extend(slots.iter().zip(drawn).map(|(slot, tensor)| (name_of(index, slot), tensor)));
+        for (index, (stage, specs)) in config.stages.iter().zip(&specs).enumerate() {
+            let drawn = draw(specs, &stage.drawing(), &mut Random::new(seed, index as u64));
+            named.extend(specs.iter().zip(drawn).map(|(spec, tensor)| (name_of(index, spec), tensor)));
         }
         let parameters = RecurrentParameters(named);
-        let mut network = Self::with(config, slots, parameters);
+        let mut network = Self::with(config, specs, parameters);
         (0..FIRST_ITERATIONS).try_for_each(|_| network.iterate_spectral_norms())?;
         Ok(network)
     }
@@ -105,7 +105,7 @@ impl<T: Scalar> Recurrent<T> {
     /// [`Error::UnexpectedTensor`] or [`Error::ShapeMismatch`] if the weights do not fit the configuration.
     pub fn from_parameters(config: RecurrentConfig, parameters: RecurrentParameters<T>) -> Result<Self> {
         config.validate()?;
-        let slots = config.slots();
+        let specs = config.parameter_specs();
         let found: Vec<&str> = parameters.0.iter().map(|(name, _)| name.as_str()).take(6).collect();
         let found = found.join(", ");
         let mut given: HashMap<String, Tensor<T>> = HashMap::with_capacity(parameters.0.len());
@@ -117,24 +117,28 @@ impl<T: Scalar> Recurrent<T> {
             given.insert(name, tensor);
         }
         let mut named = Vec::with_capacity(given.len());
-        for (index, slots) in slots.iter().enumerate() {
-            for slot in slots {
-                let name = name_of(index, slot);
+        for (index, specs) in specs.iter().enumerate() {
+            for spec in specs {
+                let name = name_of(index, spec);
                 let Some(tensor) = given.remove(&name) else {
                     return Err(Error::MissingTensor { name, found });
                 };
-                expect_shape(&name, tensor.shape(), &slot.shape)?;
+                expect_shape(&name, tensor.shape(), &spec.shape)?;
                 named.push((name, tensor));
             }
         }
         if let Some(name) = given.into_keys().next() {
             return Err(Error::UnexpectedTensor { name });
         }
-        Ok(Self::with(config, slots, RecurrentParameters(named)))
+        Ok(Self::with(config, specs, RecurrentParameters(named)))
     }
 
-    fn with(config: RecurrentConfig, slots: Vec<Vec<Slot>>, parameters: RecurrentParameters<T>) -> Self {
-        Self { config, slots, parameters, memory_budget: MemoryBudget::default(), stamp: Stamp::new() }
+    fn with(
+        config: RecurrentConfig,
+        specs: Vec<Vec<ParameterSpec>>,
+        parameters: RecurrentParameters<T>,
+    ) -> Self {
+        Self { config, specs, parameters, memory_budget: MemoryBudget::default(), stamp: Stamp::new() }
     }
 
     /// What the network is.
@@ -164,17 +168,17 @@ impl<T: Scalar> Recurrent<T> {
 
     /// Fails unless the weights are those of the configuration, in its order.
     pub(crate) fn check(&self) -> Result<()> {
-        let stages = self.slots.iter().enumerate();
-        let slots: Vec<_> = stages
-            .flat_map(|(stage, slots)| slots.iter().map(move |slot| (name_of(stage, slot), slot)))
+        let stages = self.specs.iter().enumerate();
+        let specs: Vec<_> = stages
+            .flat_map(|(stage, specs)| specs.iter().map(move |spec| (name_of(stage, spec), spec)))
             .collect();
         let named = &self.parameters.0;
-        let names = slots.iter().map(|(name, _)| name.clone()).collect();
+        let names = specs.iter().map(|(name, _)| name.clone()).collect();
         expect_names("weights", names, named.iter().map(|(name, _)| name.clone()).collect())?;
-        slots
+        specs
             .iter()
             .zip(named)
-            .try_for_each(|((name, slot), (_, tensor))| expect_shape(name, tensor.shape(), &slot.shape))
+            .try_for_each(|((name, spec), (_, tensor))| expect_shape(name, tensor.shape(), &spec.shape))
     }
 
     /// Brings the vectors of spectral norms nearer to those of the kernels as they are: one step of the
@@ -235,14 +239,14 @@ impl RecurrentConfig {
     /// [`Error::InvalidConfig`] if a field cannot work.
     pub(crate) fn parameter_shapes(&self) -> Result<Vec<(String, Vec<usize>)>> {
         self.validate()?;
-        let slots = self.slots();
-        let named = slots.into_iter().enumerate().flat_map(|(stage, slots)| {
-            slots.into_iter().map(move |slot| (name_of(stage, &slot), slot.shape))
+        let specs = self.parameter_specs();
+        let named = specs.into_iter().enumerate().flat_map(|(stage, specs)| {
+            specs.into_iter().map(move |spec| (name_of(stage, &spec), spec.shape))
         });
         Ok(named.collect())
     }
 }
 
-fn name_of(stage: usize, slot: &Slot) -> String {
-    format!("stages.{stage}.{}", slot.name)
+fn name_of(stage: usize, spec: &ParameterSpec) -> String {
+    format!("stages.{stage}.{}", spec.name)
 }

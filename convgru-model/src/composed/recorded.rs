@@ -2,13 +2,13 @@
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::network::{Recurrent, RecurrentParameters};
 use super::run::{Run, RunInput};
+use super::sequence_shape::SequenceShape;
 use crate::composed::graph::{NodeIndex, Record, Tape};
 use crate::error::Result;
 use crate::sequence::{
-    InputGradients, LossGradient, Output, OutputGradients, Outputs, Sequence, StateGradient,
+    InputGradients, LossGradient, Output, OutputGradients, ReturnLayers, Sequence, StateGradient,
     gradient_of_state,
 };
 use crate::tensor::Tensor;
@@ -17,11 +17,11 @@ use crate::tensor::Tensor;
 #[derive(Debug)]
 pub(super) struct Recorded<T> {
     record: Record<T>,
-    border: Border,
+    dims: SequenceShape,
     given: RunInput<NodeIndex>,
     run: Run<NodeIndex>,
     /// The cells whose states were returned.
-    outputs: Outputs,
+    return_layers: ReturnLayers,
     /// Whether the result of the network is the state of its topmost cell.
     gives_state: bool,
     /// Whether the gradients of the inputs are asked for.
@@ -40,15 +40,15 @@ impl<T: Scalar> Recorded<T> {
         sequence: Sequence<'_, T>,
         before: usize,
     ) -> Result<(Output<T>, Self)> {
-        let border = Border::of(sequence, &network.config)?;
+        let dims = SequenceShape::of(sequence, &network.config)?;
         let mut record = Record::new();
         let mut tape = Tape::new(network.parameters.named(), &mut record);
-        let given = network.give(&mut tape, Tape::leaf, sequence, &border, before)?;
-        let run = network.runner(&mut tape, border.depth)?.run(&mut tape, &given)?;
-        let Sequence { outputs, input_gradient, .. } = sequence;
-        let output = network.collect(|&value| tape.tensor(value), &run, &border, outputs)?;
+        let given = network.give(&mut tape, Tape::leaf, sequence, &dims, before)?;
+        let run = network.runner(&mut tape, dims.depth)?.run(&mut tape, &given)?;
+        let Sequence { return_layers, input_gradient, .. } = sequence;
+        let output = network.collect(|&value| tape.tensor(value), &run, &dims, return_layers)?;
         let gives_state = network.config.gives_state();
-        Ok((output, Self { record, border, given, run, outputs, gives_state, input_gradient, before }))
+        Ok((output, Self { record, dims, given, run, return_layers, gives_state, input_gradient, before }))
     }
 
     /// Bytes of all intermediate results.
@@ -67,9 +67,9 @@ impl<T: Scalar> Recorded<T> {
         let mut all = tape.backward(seeds, gradients.named_mut())?;
         let mut take = |value: &NodeIndex, leading: &[usize]| {
             let zeros = || Tensor::zeros(tape.tensor(*value).shape());
-            self.border.public_tensor(all.take(*value).unwrap_or_else(zeros), leading)
+            self.dims.public_tensor(all.take(*value).unwrap_or_else(zeros), leading)
         };
-        let Border { steps, batch, .. } = self.border;
+        let SequenceShape { steps, batch, .. } = self.dims;
         let inputs = self.given.inputs.iter().filter(|_| self.input_gradient);
         let inputs = inputs.map(|input| take(input, &[steps, batch])).collect::<Result<_>>()?;
         let states = self.given.states.iter().flatten().flatten();
@@ -88,10 +88,10 @@ impl<T: Scalar> Recorded<T> {
     }
 
     fn seeds_of_tensors(&self, d: &OutputGradients<'_, T>) -> Result<Seeds<T>> {
-        let Border { steps, batch, .. } = self.border;
+        let SequenceShape { steps, batch, .. } = self.dims;
         let (cells, top) = self.returned();
         let shape = |value: NodeIndex, leading: &[usize]| {
-            self.border.shape_of(self.record.result(value).shape(), leading)
+            self.dims.shape_of(self.record.result(value).shape(), leading)
         };
         let outputs = cells.iter().map(|cell| cell[0]).chain(top);
         let outputs: Vec<_> = outputs.map(|value| shape(value, &[steps, batch])).collect();
@@ -99,7 +99,7 @@ impl<T: Scalar> Recorded<T> {
         d.expect_shapes(&outputs, &last.map(|&value| shape(value, &[batch])).collect::<Vec<_>>())?;
         let mut seeds = Vec::new();
         for (index, values) in cells.iter().enumerate() {
-            let Some(d) = d.output(index).map(|d| self.border.images_of(d)).transpose()? else { continue };
+            let Some(d) = d.output(index).map(|d| self.dims.images_of(d)).transpose()? else { continue };
             let mut numbers = d.as_slice();
             for &value in values {
                 let shape = self.record.result(value).shape();
@@ -110,26 +110,26 @@ impl<T: Scalar> Recorded<T> {
         }
         for (index, &value) in self.run.last.iter().flatten().enumerate() {
             if let Some(d) = d.last(index) {
-                seeds.push((value, self.border.images_of(d)?));
+                seeds.push((value, self.dims.images_of(d)?));
             }
         }
         if let Some((value, d)) = top.zip(d.output(cells.len())) {
-            seeds.push((value, self.border.images_of(d)?));
+            seeds.push((value, self.dims.images_of(d)?));
         }
         Ok(seeds)
     }
 
     /// The cells whose states were returned, and the result of the network where that was.
     fn returned(&self) -> (&[Vec<NodeIndex>], Option<NodeIndex>) {
-        match self.outputs {
-            Outputs::All => (&self.run.outputs, (!self.gives_state).then_some(self.run.top)),
-            Outputs::Top => (&[], Some(self.run.top)),
-            Outputs::None => (&[], None),
+        match self.return_layers {
+            ReturnLayers::All => (&self.run.outputs, (!self.gives_state).then_some(self.run.top)),
+            ReturnLayers::Top => (&[], Some(self.run.top)),
+            ReturnLayers::None => (&[], None),
         }
     }
 
     fn seeds_of_states(&self, enter: &mut dyn FnMut(StateGradient<'_, T>) -> Result<()>) -> Result<Seeds<T>> {
-        let (cells, steps, mut seeds) = (&self.run.outputs, self.border.steps, Vec::new());
+        let (cells, steps, mut seeds) = (&self.run.outputs, self.dims.steps, Vec::new());
         if !self.gives_state {
             let top = self.record.result(self.run.top);
             let mut shape = top.shape().to_vec();
@@ -157,6 +157,6 @@ impl<T: Scalar> Recorded<T> {
     /// The gradients of the last states, each with the value it belongs to.
     pub(super) fn seeds_of_last(&self, d_last: &[Tensor<T>]) -> Result<Seeds<T>> {
         let last = self.run.last.iter().flatten().zip(d_last);
-        last.map(|(&value, d)| Ok((value, self.border.images_of(d)?))).collect()
+        last.map(|(&value, d)| Ok((value, self.dims.images_of(d)?))).collect()
     }
 }

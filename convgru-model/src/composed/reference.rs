@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use convgru_kernels::reference::Number;
 
-use super::border::Border;
 use super::forward::RunImages;
 use super::network::Recurrent;
+use super::sequence_shape::SequenceShape;
 use crate::error::Result;
 use crate::reference::{Array, Plain};
 use crate::sequence::Sequence;
@@ -27,9 +27,9 @@ pub(crate) fn reference<N: Number>(
     given: &[Array<N>],
     parameters: Vec<Array<N>>,
 ) -> Result<ReferenceRun<N>> {
-    let border = Border::of(sequence, &network.config)?;
+    let dims = SequenceShape::of(sequence, &network.config)?;
     let mut images = given.iter().map(|array| {
-        let (shape, values) = border.planes_of(array.shape(), array.as_slice());
+        let (shape, values) = dims.planes_of(array.shape(), array.as_slice());
         Rc::new(Array::from_fn(&shape, |i| values[i]))
     });
     let values = RunImages {
@@ -38,20 +38,20 @@ pub(crate) fn reference<N: Number>(
         contexts: images.collect(),
     };
     let mut plain = Plain::new(parameters);
-    let given = network.arrange(&mut plain, sequence, &border, values, 0);
-    let run = network.runner(&mut plain, border.depth)?.run(&mut plain, &given)?;
+    let given = network.arrange(&mut plain, sequence, &dims, values, 0);
+    let run = network.runner(&mut plain, dims.depth)?.run(&mut plain, &given)?;
     let public = |images: &Array<N>, leading: &[usize]| {
-        let (shape, values) = border.public_of(images.shape(), images.as_slice(), leading);
+        let (shape, values) = dims.public_of(images.shape(), images.as_slice(), leading);
         Array::from_fn(&shape, |i| values[i])
     };
     let mut results = Vec::new();
     for steps in &run.outputs {
-        let steps: Vec<Array<N>> = steps.iter().map(|step| public(step, &[border.batch])).collect();
+        let steps: Vec<Array<N>> = steps.iter().map(|step| public(step, &[dims.batch])).collect();
         results.push(Array::stack(&steps)?);
     }
     if !network.config.gives_state() {
-        results.push(public(&run.top, &[border.steps, border.batch]));
+        results.push(public(&run.top, &[dims.steps, dims.batch]));
     }
-    results.extend(run.last.iter().flatten().map(|state| public(state, &[border.batch])));
+    results.extend(run.last.iter().flatten().map(|state| public(state, &[dims.batch])));
     Ok(ReferenceRun { results, to_kink: plain.to_kink() })
 }

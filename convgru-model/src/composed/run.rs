@@ -1,8 +1,8 @@
 //! A network over a sequence, on whatever computes it.
 
 use super::cell::{AnyCell, Beside, Cell, Layer};
-use super::config::{ConvolutionConfig, RecurrentConfig, Stage, Wiring};
-use super::slots::Slot;
+use super::config::{ConvStageConfig, RecurrentConfig, Stage, Wiring};
+use super::parameter_spec::ParameterSpec;
 use crate::composed::graph::{Convolution, Op, Operations, Pooling};
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -58,7 +58,7 @@ pub(crate) struct Run<V> {
 #[derive(Debug)]
 pub(crate) struct Runner<'c, V> {
     config: &'c RecurrentConfig,
-    slots: &'c [Vec<Slot>],
+    specs: &'c [Vec<ParameterSpec>],
     workers: Vec<Worker<'c, V>>,
 }
 
@@ -76,16 +76,16 @@ impl<'c, V: Clone> Runner<'c, V> {
     pub(crate) fn new<O: Operations<Value = V>>(
         ops: &mut O,
         config: &'c RecurrentConfig,
-        slots: &'c [Vec<Slot>],
+        specs: &'c [Vec<ParameterSpec>],
         depth: usize,
     ) -> Result<Self> {
         let mut workers = Vec::new();
         for (stage, of_stage) in config.stages.iter().enumerate() {
             let Stage::Cell(config) = of_stage else { continue };
-            let layer = Layer { config, slots: &slots[stage], first: first(slots, stage), depth };
+            let layer = Layer { config, specs: &specs[stage], first: first(specs, stage), depth };
             workers.push(Worker { layer, cell: layer.cell(ops)?, index: workers.len() });
         }
-        Ok(Self { config, slots, workers })
+        Ok(Self { config, specs, workers })
     }
 
     /// Runs the network.
@@ -100,7 +100,7 @@ impl<'c, V: Clone> Runner<'c, V> {
     fn run_chain<O: Operations<Value = V>>(&self, ops: &mut O, given: &RunInput<V>) -> Result<Run<V>> {
         let mut run = Run { outputs: Vec::new(), last: Vec::new(), top: given.inputs[0].clone() };
         for (stage, config) in self.config.stages.iter().enumerate() {
-            let first = first(self.slots, stage);
+            let first = first(self.specs, stage);
             match config {
                 Stage::Cell(_) => {
                     let index = run.outputs.len();
@@ -283,14 +283,14 @@ impl<V: Clone> Worker<'_, V> {
 }
 
 /// The place of the first parameter of a stage.
-fn first(slots: &[Vec<Slot>], stage: usize) -> usize {
-    slots[..stage].iter().map(Vec::len).sum()
+fn first(specs: &[Vec<ParameterSpec>], stage: usize) -> usize {
+    specs[..stage].iter().map(Vec::len).sum()
 }
 
 /// The convolution of a stage whose first parameter is at a place.
 fn convolve<O: Operations>(
     ops: &mut O,
-    config: &ConvolutionConfig,
+    config: &ConvStageConfig,
     first: usize,
     x: &O::Value,
 ) -> Result<O::Value> {

@@ -8,7 +8,7 @@ use super::network::{Recurrent, RecurrentParameters};
 use super::recorded::Recorded;
 use crate::error::Result;
 use crate::sequence::{
-    InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, Outputs, Sequence,
+    InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, ReturnLayers, Sequence,
 };
 use crate::tensor::Tensor;
 
@@ -18,8 +18,8 @@ pub(super) struct Segments<T> {
     inputs: Vec<Tensor<T>>,
     contexts: Vec<Tensor<T>>,
     lengths: Option<Vec<usize>>,
-    outputs: Outputs,
-    noise: Option<u64>,
+    return_layers: ReturnLayers,
+    dropout_seed: Option<u64>,
     input_gradient: bool,
     steps: usize,
     /// Steps of a segment; the last may have fewer.
@@ -36,7 +36,8 @@ impl<T: Scalar> Recurrent<T> {
         let MemoryBudget::Bytes(bytes) = self.memory_budget else { return Ok(steps) };
         // A step that reads states tells what each of the others takes.
         let inputs = sequence.inputs.iter().map(|input| steps_of(input, 0..1)).collect::<Result<Vec<_>>>()?;
-        let first = Sequence { inputs: &inputs, lengths: None, outputs: Outputs::None, ..sequence };
+        let first =
+            Sequence { inputs: &inputs, lengths: None, return_layers: ReturnLayers::None, ..sequence };
         let states = self.forward_part(first, 0)?.last;
         let (_, second) = Recorded::forward(self, Sequence { states: Some(&states), ..first }, 0)?;
         Ok((bytes / second.bytes().max(1)).clamp(1, steps))
@@ -50,13 +51,14 @@ impl<T: Scalar> Segments<T> {
         sequence: Sequence<'_, T>,
         size: usize,
     ) -> Result<(Output<T>, Self)> {
-        let Sequence { inputs, states, contexts, lengths, outputs, noise, input_gradient } = sequence;
+        let Sequence { inputs, states, contexts, lengths, return_layers, dropout_seed, input_gradient } =
+            sequence;
         let mut segments = Self {
             inputs: inputs.to_vec(),
             contexts: contexts.to_vec(),
             lengths: lengths.map(<[usize]>::to_vec),
-            outputs,
-            noise,
+            return_layers,
+            dropout_seed,
             input_gradient,
             steps: inputs[0].shape()[0],
             size,
@@ -111,8 +113,8 @@ impl<T: Scalar> Segments<T> {
             states: self.states[index].as_deref(),
             contexts: &self.contexts,
             lengths: lengths.as_deref(),
-            outputs: self.outputs,
-            noise: self.noise,
+            return_layers: self.return_layers,
+            dropout_seed: self.dropout_seed,
             input_gradient: self.input_gradient,
         };
         work(part, range.start)

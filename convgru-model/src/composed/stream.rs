@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
-use super::border::Border;
 use super::network::Recurrent;
 use super::run::{Noise, RunInput, Runner};
+use super::sequence_shape::SequenceShape;
 use crate::composed::graph::{Eager, Held};
 use crate::error::{Error, Result, expect_count};
 use crate::sequence::Sequence;
@@ -29,7 +29,7 @@ type States<T> = Vec<Vec<Shared<T>>>;
 /// use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 /// use convgru_model::Tensor;
 ///
-/// let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(2, 4) };
+/// let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(2, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
 /// let mut stream = network.stream(&[&[1, 2, 6, 5]], &[])?;
 /// for _ in 0..3 {
@@ -44,7 +44,7 @@ type States<T> = Vec<Vec<Shared<T>>>;
 pub struct RecurrentStream<'a, T> {
     eager: Eager<'a, T>,
     runner: Runner<'a, Shared<T>>,
-    border: Border,
+    dims: SequenceShape,
     /// The shape of each input.
     shapes: Vec<Vec<usize>>,
     /// What every step is given besides inputs and states.
@@ -74,23 +74,23 @@ impl<T: Scalar> Recurrent<T> {
         let frames = shapes.iter().map(|shape| frame_of_zeros(shape)).collect::<Result<Vec<_>>>()?;
         expect_count("inputs", self.config.inputs(), frames.len())?;
         let sequence = Sequence { contexts, ..Sequence::from(&frames[..]) };
-        let border = Border::of(sequence, &self.config)?;
+        let dims = SequenceShape::of(sequence, &self.config)?;
         let mut eager = Eager::new(self.parameters.named());
-        let runner = self.runner(&mut eager, border.depth)?;
+        let runner = self.runner(&mut eager, dims.depth)?;
         let put = |_: &mut Eager<'_, T>, tensor, _| Eager::hold(tensor);
-        let mut given = self.give(&mut eager, put, sequence, &border, 0)?;
+        let mut given = self.give(&mut eager, put, sequence, &dims, 0)?;
         let first = runner.run(&mut eager, &given)?;
         given.states = Some(first.last);
         let second = runner.run(&mut eager, &given)?;
         given.states = None;
         let mut stream = RecurrentStream {
-            output: border.tensor_of(eager.tensor(&second.top), &[border.batch])?,
-            started: vec![true; border.batch],
+            output: dims.tensor_of(eager.tensor(&second.top), &[dims.batch])?,
+            started: vec![true; dims.batch],
             shapes: shapes.iter().map(|shape| shape.to_vec()).collect(),
             states: second.last,
             eager,
             runner,
-            border,
+            dims,
             given,
             checks_finite: false,
         };
@@ -133,7 +133,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
             expect_shape(&format!("input {index}"), input.shape(), shape)?;
         }
         self.expect_finite("input", inputs.iter().copied())?;
-        let images = inputs.iter().map(|input| Ok(Eager::hold(self.border.images_of(input)?)));
+        let images = inputs.iter().map(|input| Ok(Eager::hold(self.dims.images_of(input)?)));
         self.given.inputs = images.collect::<Result<_>>()?;
         // What each group of samples is given; without states those that have none.
         let groups = [true, false].map(|has| self.samples(|started| started == has));
@@ -152,7 +152,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
                 (merged.collect::<Result<_>>()?, merge(&top, &other_top)?)
             }
         };
-        self.output = self.border.tensor_of(self.eager.tensor(&top), &[self.border.batch])?;
+        self.output = self.dims.tensor_of(self.eager.tensor(&top), &[self.dims.batch])?;
         self.states = last;
         self.started.fill(true);
         Ok(&self.output)
@@ -169,7 +169,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     /// None that can be caused from outside; the signature is that of [`Stream`](crate::Stream).
     pub fn states(&self) -> Result<Vec<Tensor<T>>> {
         let states = self.states.iter().flatten();
-        states.map(|state| self.border.tensor_of(self.eager.tensor(state), &[self.border.batch])).collect()
+        states.map(|state| self.dims.tensor_of(self.eager.tensor(state), &[self.dims.batch])).collect()
     }
 
     /// Goes on from given states, all of all cells in the order of [`Sequence::states`].
@@ -257,14 +257,14 @@ impl<T: Scalar> RecurrentStream<'_, T> {
 
     /// The images of some samples.
     fn images(&self, samples: &[usize]) -> Vec<usize> {
-        let depth = self.border.depth;
+        let depth = self.dims.depth;
         samples.iter().flat_map(|sample| sample * depth..(sample + 1) * depth).collect()
     }
 
     /// A step of some samples: their states, and what the topmost stage gives.
     fn run_samples(&mut self, samples: &[usize], states: bool) -> Result<(States<T>, Shared<T>)> {
         let images = self.images(samples);
-        let all = samples.len() == self.border.batch;
+        let all = samples.len() == self.dims.batch;
         let some = |value: &Shared<T>| match all {
             true => Ok(value.clone()),
             false => self.select(value, &images),
@@ -277,7 +277,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
         let given = RunInput {
             steps: 1,
             batch: samples.len(),
-            depth: self.border.depth,
+            depth: self.dims.depth,
             inputs: each(&self.given.inputs)?,
             states: states.then(|| self.states.iter().map(|cell| each(cell)).collect()).transpose()?,
             contexts: self.given.contexts.iter().map(one).collect::<Result<_>>()?,
@@ -299,7 +299,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     /// The images of all samples, of those of each group of them.
     fn merge(&self, groups: [(&Shared<T>, &[usize]); 2]) -> Result<Shared<T>> {
         let mut shape = self.eager.tensor(groups[0].0).shape().to_vec();
-        shape[0] = self.border.batch * self.border.depth;
+        shape[0] = self.dims.batch * self.dims.depth;
         let mut merged = Tensor::zeros(&shape);
         for (value, samples) in groups {
             let tensor = self.eager.tensor(value);
@@ -325,9 +325,9 @@ impl<T: Scalar> RecurrentStream<'_, T> {
         let mut values = Vec::with_capacity(tensors.len());
         self.expect_finite(what, tensors.iter())?;
         for (index, (value, tensor)) in there.into_iter().zip(tensors).enumerate() {
-            let expected = self.border.shape_of(self.eager.tensor(value).shape(), &[self.border.batch]);
+            let expected = self.dims.shape_of(self.eager.tensor(value).shape(), &[self.dims.batch]);
             expect_shape(&format!("{what} {index}"), tensor.shape(), &expected)?;
-            values.push(Eager::hold(self.border.images_of(tensor)?));
+            values.push(Eager::hold(self.dims.images_of(tensor)?));
         }
         Ok(values)
     }

@@ -1,7 +1,7 @@
 //! Which configurations of a layer can work.
 
 use super::cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
-use crate::composed::graph::Edge;
+use crate::composed::graph::PaddingMode;
 use crate::config::{MAX_CHANNELS, ResetGate, invalid, validate_dilation, validate_kernel, validate_slope};
 use crate::error::Result;
 use crate::layer::Activation;
@@ -108,19 +108,19 @@ impl CellConfig {
 
     /// Choices that exclude each other.
     fn validate_choices(&self) -> Result<()> {
-        let of_gru = self.cell == CellKind::Gru;
+        let of_gru = self.kind == CellKind::Gru;
         let stride = self.input_stride != [1, 1];
         let volumes = self.kernel_depth.max(self.input_kernel_depth) > 1;
         let normalized = self.normalization != Normalization::None;
         let checks = [
             (
                 "peephole",
-                self.peephole && self.cell != CellKind::Lstm,
+                self.peephole && self.kind != CellKind::Lstm,
                 "only an LSTM has a memory to look at",
             ),
             (
                 "reset",
-                self.cell == CellKind::Lstm && self.reset == ResetGate::After,
+                self.kind == CellKind::Lstm && self.reset == ResetGate::After,
                 "an LSTM has no reset gate; leave it at before",
             ),
             (
@@ -164,7 +164,7 @@ impl CellConfig {
 
     /// What a trajectory GRU has no place for.
     fn validate_traj_gru(&self) -> Result<()> {
-        if self.cell != CellKind::TrajGru {
+        if self.kind != CellKind::TrajGru {
             return Ok(());
         }
         if !(1..=MAX_FLOWS).contains(&self.flows) || self.flow_channels == 0 {
@@ -177,15 +177,15 @@ impl CellConfig {
         let volumes = self.kernel_depth.max(self.input_kernel_depth) > 1;
         let sizes = "flows have the size of the input, and zeros lie beyond it";
         refuse_first(&[
-            ("cell", volumes, "volumes do not flow"),
+            ("kind", volumes, "volumes do not flow"),
             ("input_stride", self.input_stride != [1, 1], sizes),
             ("input_padding", self.input_padding.is_some(), sizes),
-            ("edges", self.edges != [Edge::Zeros; 2], sizes),
+            ("padding_mode", self.padding_mode != [PaddingMode::Zeros; 2], sizes),
             ("groups", self.groups > 1, "flows see all channels of the state"),
             ("dilation", self.dilation != [1, 1], "flows take the place of kernels over the state"),
             ("bias", self.bias != Bias::Two, "a trajectory GRU has two biases"),
             (
-                "cell",
+                "kind",
                 self.reset == ResetGate::Before,
                 "the reset gate of a trajectory GRU acts after the convolution of the state",
             ),

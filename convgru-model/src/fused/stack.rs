@@ -145,20 +145,20 @@ impl<T: Scalar> StackWorkspace<T> {
     }
 
     /// Every sample takes all steps.
-    pub(crate) fn clear_ends(&mut self) {
-        self.layers.iter_mut().for_each(|layer| layer.ends.clear());
+    pub(crate) fn clear_lengths(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.lengths.clear());
     }
 
     /// Samples of the given lengths, of which `before` steps have gone. Inputs past an end become zero: what was
     /// read there must not reach a result, not even as a product of zero and a NaN.
-    pub(crate) fn set_ends(&mut self, lengths: &[usize], before: usize) {
+    pub(crate) fn set_lengths(&mut self, lengths: &[usize], before: usize) {
         for layer in &mut self.layers {
-            layer.ends.set(lengths, before);
+            layer.lengths.set(lengths, before);
         }
         let Self { inputs, layers } = self;
         let Some(layer) = layers.first() else { return };
         for t in 0..layer.steps() {
-            for samples in layer.ends.ended(t) {
+            for samples in layer.lengths.ended(t) {
                 let first = layer.images(t..t + 1).start;
                 inputs.images_mut(first + samples.start..first + samples.end).set_zero();
             }

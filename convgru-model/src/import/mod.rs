@@ -1,11 +1,10 @@
 //! Weights on their way in. Foreign conventions are converted here and nowhere else.
 
-mod checkpoint;
 mod float;
 mod forecaster;
 pub mod layout;
 mod mxnet;
-mod named;
+mod named_tensors;
 pub mod network;
 pub mod pytorch;
 pub(crate) mod safetensors;
@@ -22,8 +21,7 @@ fn expect_search(cells: usize, tensors: usize) -> std::result::Result<(), String
     Err(format!("{cells} cells among {tensors} tensors are more than are looked for"))
 }
 
-pub use checkpoint::Checkpoint;
 pub use float::NEEDS_64_BITS;
 pub use forecaster::{FORECASTER_ENTRY, forecaster};
-pub use named::{named_tensors, named_tensors_in_single_precision};
+pub use named_tensors::{NamedTensors, named_tensors, named_tensors_in_single_precision};
 pub use safetensors::{SafetensorsWeights, from_safetensors, safetensors_metadata};

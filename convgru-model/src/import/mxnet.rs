@@ -6,7 +6,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::Checkpoint;
+use super::NamedTensors;
 use super::float::Float;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -32,7 +32,7 @@ pub(super) fn is_list(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`Error::WeightFile`] for bytes that are no such list.
-pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<Checkpoint<T>> {
+pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     let mut cursor = Cursor { bytes, at: 16 };
     let count = cursor.count("arrays", 16)?;
     if count > MAX_ARRAYS {
@@ -46,7 +46,7 @@ pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<Checkpoint<T>> {
     if names != count {
         return Err(cursor.refuse(format!("{names} names of {count} arrays")));
     }
-    let mut found = Checkpoint::empty();
+    let mut found = NamedTensors::empty();
     for array in arrays {
         let name = cursor.name()?;
         match array {

@@ -1,6 +1,6 @@
 //! A convolution as a layer.
 
-use convgru_kernels::conv::{self, ConvShape, PackedWeights, Padding, WriteMode};
+use convgru_kernels::conv::{self, ConvShape, PackedWeights, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use crate::tensor::{Tensor, expect_shape};
 /// Zeros around the input of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum PaddingMode {
+pub enum Padding {
     /// As much as keeps height and width at stride 1.
     #[default]
     Same,
@@ -39,7 +39,7 @@ pub struct Conv2dConfig {
     /// Vertical and horizontal distance of kernel taps.
     pub dilation: [usize; 2],
     /// Zeros around the input.
-    pub padding: PaddingMode,
+    pub padding: Padding,
     /// Whether a bias is added to each output channel.
     pub bias: bool,
 }
@@ -53,7 +53,7 @@ impl Conv2dConfig {
             kernel_size,
             stride: [1, 1],
             dilation: [1, 1],
-            padding: PaddingMode::Same,
+            padding: Padding::Same,
             bias: true,
         }
     }
@@ -61,8 +61,8 @@ impl Conv2dConfig {
     /// The convolution as the kernels describe it.
     pub fn shape(&self) -> ConvShape {
         let padding = match self.padding {
-            PaddingMode::Same => Padding::same(self.kernel_size, self.dilation),
-            PaddingMode::Explicit([top, bottom, left, right]) => Padding { top, bottom, left, right },
+            Padding::Same => conv::Padding::same(self.kernel_size, self.dilation),
+            Padding::Explicit([top, bottom, left, right]) => conv::Padding { top, bottom, left, right },
         };
         ConvShape {
             in_channels: self.in_channels,
@@ -92,7 +92,7 @@ impl Conv2dConfig {
                 return invalid(field, format!("{values:?} is not within 1 to {MOST}"));
             }
         }
-        if let PaddingMode::Explicit(padding) = self.padding
+        if let Padding::Explicit(padding) = self.padding
             && padding.iter().any(|&side| side > MOST)
         {
             return invalid("padding", format!("{padding:?} is not within 0 to {MOST}"));
@@ -298,8 +298,8 @@ impl<T: Scalar> Conv2d<T> {
     /// Fails if the images with their padding, or what comes of them, are more than the machine can hold.
     fn expect_memory(&self, input: Extent) -> Result<()> {
         let padding = match self.config.padding {
-            PaddingMode::Same => Padding::same(self.config.kernel_size, self.config.dilation),
-            PaddingMode::Explicit([top, bottom, left, right]) => Padding { top, bottom, left, right },
+            Padding::Same => conv::Padding::same(self.config.kernel_size, self.config.dilation),
+            Padding::Explicit([top, bottom, left, right]) => conv::Padding { top, bottom, left, right },
         };
         let height = input.height.saturating_add(padding.top + padding.bottom);
         let width = input.width.saturating_add(padding.left + padding.right);

@@ -3,8 +3,8 @@
 use convgru_kernels::Scalar;
 
 use super::flow::{Flow, Frame};
+use super::parallel_planes;
 use super::plane::Plane;
-use crate::parallel;
 
 /// How often the movement half a step back is looked up.
 const ITERATIONS: usize = 3;
@@ -39,7 +39,7 @@ impl<T: Scalar> Origins<T> {
             }
             [y - down, x - right]
         };
-        parallel::for_each_part(&mut self.points, self.width, &|_, row| {
+        parallel_planes::for_each_row(&mut self.points, self.width, &|_, row| {
             row.iter_mut().for_each(|point| *point = origin(*point));
         });
     }

@@ -2,8 +2,8 @@
 
 use convgru_kernels::Scalar;
 
+use super::parallel_planes;
 use super::plane::Plane;
-use crate::parallel;
 
 /// A frame, 0 where nothing was measured, and which of its pixels were, 1 or 0.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Search {
         while let Some(last) = levels.last()
             && last[0].values.height.min(last[0].values.width) >= 2 * COARSEST
         {
-            levels.push(parallel::map(last.len(), &|index| last[index].halved()));
+            levels.push(parallel_planes::map(last.len(), &|index| last[index].halved()));
         }
         let mut flow: Option<Flow<T>> = None;
         for level in levels.iter().rev() {

@@ -6,6 +6,7 @@
 
 mod advection;
 mod flow;
+mod parallel_planes;
 mod plane;
 #[cfg(test)]
 mod tests;
@@ -13,7 +14,6 @@ mod tests;
 use convgru_kernels::Scalar;
 
 use crate::error::{Error, Result};
-use crate::parallel;
 use crate::sequence::expect_steps;
 use crate::tensor::Tensor;
 use advection::Origins;
@@ -130,7 +130,7 @@ impl OpticalFlow {
         if result.is_empty() {
             return Ok(result);
         }
-        let planes: Vec<Vec<Plane<T>>> = parallel::map(n * c, &|at| {
+        let planes: Vec<Vec<Plane<T>>> = parallel_planes::map(n * c, &|at| {
             let plane = |tensor: &Tensor<T>, t: usize| {
                 let values = &tensor.slice(t)[at * height * width..][..height * width];
                 Plane::new(height, width, values.to_vec())

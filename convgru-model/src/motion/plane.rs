@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use crate::parallel;
+use super::parallel_planes;
 
 /// Numbers in rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,7 @@ impl<T: Scalar> Plane<T> {
     /// Each pixel by its row and column, in parallel.
     pub(super) fn from_fn(height: usize, width: usize, pixel: impl Fn(usize, usize) -> T + Sync) -> Self {
         let mut values = vec![T::ZERO; height * width];
-        parallel::for_each_part(&mut values, width, &|y, row| {
+        parallel_planes::for_each_row(&mut values, width, &|y, row| {
             for (x, value) in row.iter_mut().enumerate() {
                 *value = pixel(y, x);
             }
@@ -78,7 +78,7 @@ impl<T: Scalar> Plane<T> {
         let weights = gaussian::<T>(deviation);
         let along = |plane: &Self| {
             let mut sums = plane.values.clone();
-            parallel::for_each_part(&mut sums, plane.width, &|y, sums| {
+            parallel_planes::for_each_row(&mut sums, plane.width, &|y, sums| {
                 let row = &plane.values[y * plane.width..][..plane.width];
                 sums.iter_mut().for_each(|sum| *sum *= weights[0]);
                 // Weight by weight, so that neighbouring pixels are summed at once.

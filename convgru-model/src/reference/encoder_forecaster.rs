@@ -5,7 +5,7 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellParameters, stack_forward, stack_step, zero_states};
-use super::forecaster::{Forcing, Forecast};
+use super::forecaster::PredictionArrays;
 use super::layer::{conv2d, pixel_shuffle, pixel_unshuffle};
 use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
@@ -22,6 +22,8 @@ use crate::error::Result;
 ///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
+/// `forcing`: the true frames, `[steps, N, C, H, W]`, and for each step whether it reads the true frame before it; the
+/// first entry has no meaning.
 ///
 /// # Errors
 /// [`Error::MissingTensor`](crate::Error::MissingTensor) for a parameter that is not
@@ -32,8 +34,8 @@ pub fn encoder_forecaster<N: Number>(
     start: Option<Vec<Vec<Array<N>>>>,
     input: &Array<N>,
     steps: usize,
-    forcing: Option<Forcing<'_, N>>,
-) -> Result<Forecast<N>> {
+    forcing: Option<(&Array<N>, &[bool])>,
+) -> Result<PredictionArrays<N>> {
     let layers = config.hidden_channels.len();
     let encoder = CellParameters::find_stack(parameters, "encoder.", layers)?;
     let forecaster = CellParameters::find_stack(parameters, "forecaster.", layers)?;
@@ -51,9 +53,9 @@ pub fn encoder_forecaster<N: Number>(
     let encoder_states = vec![states.clone()];
     let (mut logits, mut outputs) = (Vec::new(), Vec::new());
     for t in 0..steps {
-        let shown = forcing.filter(|forcing| t > 0 && forcing.forced.get(t) == Some(&true));
-        if let Some(forcing) = shown {
-            read = pixel_unshuffle(&forcing.frames.index(t - 1)?, config.patch)?;
+        let shown = forcing.filter(|(_, forced)| t > 0 && forced.get(t) == Some(&true));
+        if let Some((frames, _)) = shown {
+            read = pixel_unshuffle(&frames.index(t - 1)?, config.patch)?;
         }
         let step_input = (config.feedback == Feedback::Predictions).then_some(&read);
         states = stack_step(&forecaster, step_input, &states)?;
@@ -68,7 +70,7 @@ pub fn encoder_forecaster<N: Number>(
         logits.push(frame);
         outputs.push(output);
     }
-    Ok(Forecast {
+    Ok(PredictionArrays {
         logits: Array::stack(&logits)?,
         output: Array::stack(&outputs)?,
         encoder_states,

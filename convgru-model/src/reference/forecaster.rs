@@ -7,18 +7,9 @@ use super::{encoder_forecaster, pyramid};
 use crate::config::ForecasterConfig;
 use crate::error::Result;
 
-/// Frames the forecaster is shown instead of its own predictions.
-#[derive(Debug, Clone, Copy)]
-pub struct Forcing<'a, N> {
-    /// The true frames, `[steps, N, C, H, W]`.
-    pub frames: &'a Array<N>,
-    /// Per step, whether it reads the true frame before it; the first entry has no meaning.
-    pub forced: &'a [bool],
-}
-
 /// What a network that continues frames computes.
 #[derive(Debug, Clone)]
-pub struct Forecast<N> {
+pub struct PredictionArrays<N> {
     /// Before the output activation, `[steps, N, K C, H, W]`: of each member its own channels.
     pub logits: Array<N>,
     /// After it.
@@ -34,6 +25,8 @@ pub struct Forecast<N> {
 ///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
+/// `forcing`: the true frames, `[steps, N, C, H, W]`, and for each step whether it reads the true frame before it; the
+/// first entry has no meaning.
 ///
 /// # Errors
 /// [`Error::MissingTensor`](crate::Error::MissingTensor) for a parameter that is not there; shape errors as the layers.
@@ -42,8 +35,8 @@ pub fn forecaster<N: Number>(
     parameters: &NamedArrays<N>,
     input: &Array<N>,
     steps: usize,
-    forcing: Option<Forcing<'_, N>>,
-) -> Result<Forecast<N>> {
+    forcing: Option<(&Array<N>, &[bool])>,
+) -> Result<PredictionArrays<N>> {
     match config {
         ForecasterConfig::EncoderForecaster(config) => {
             encoder_forecaster(config, parameters, None, input, steps, forcing)

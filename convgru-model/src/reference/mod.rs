@@ -20,7 +20,7 @@ pub(crate) use cell::{
     CellOptions, CellParameters, cell_gates, cell_step, stack_forward, stack_forward_of_lengths, zero_states,
 };
 pub use encoder_forecaster::encoder_forecaster;
-pub use forecaster::{Forcing, Forecast, forecaster};
+pub use forecaster::{PredictionArrays, forecaster};
 pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
 pub(crate) use operations::Plain;
 pub use pyramid::pyramid;

@@ -208,7 +208,7 @@ fn pad_images<N: Number>(pad: &Pad, x: &Array<N>) -> Result<Array<N>> {
     let [height, width] = pad.padded([e.height, e.width])?;
     pick(&[e.batch, e.channels, height, width], x, |[n, c, i, j]| {
         let at = |axis: usize, index: usize, len: usize| {
-            pad.edges[axis].source(index as isize - pad.size[axis] as isize, len)
+            pad.modes[axis].source(index as isize - pad.size[axis] as isize, len)
         };
         Some([n, c, at(0, i, e.height)?, at(1, j, e.width)?])
     })

@@ -4,7 +4,7 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellOptions, CellParameters, stack_step, zero_states};
-use super::forecaster::Forecast;
+use super::forecaster::PredictionArrays;
 use super::layer::{activation, conv2d};
 use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
@@ -36,7 +36,7 @@ pub fn pyramid<N: Number>(
     start: Option<Vec<Vec<Array<N>>>>,
     input: &Array<N>,
     steps: usize,
-) -> Result<Forecast<N>> {
+) -> Result<PredictionArrays<N>> {
     let scales = config.scales.len();
     let stacks = |side: &str, of: &dyn Fn(usize) -> ConvGruConfig| {
         let stack = |scale: usize| {
@@ -116,7 +116,7 @@ pub fn pyramid<N: Number>(
         });
         logits.push(frame);
     }
-    Ok(Forecast {
+    Ok(PredictionArrays {
         logits: Array::stack(&logits)?,
         output: Array::stack(&outputs)?,
         encoder_states,

@@ -13,19 +13,19 @@ use crate::tensor::{Tensor, expect_shape};
 ///
 /// The function is called for every layer and step once, for the steps of a layer from the last to the first. It may
 /// read the state and adds the gradient of the loss with respect to it; where it adds nothing the gradient is zero. No tensor of a whole
-/// sequence is needed then, neither of gradients nor, with [`Outputs::None`](super::Outputs::None), of states. Its first
+/// sequence is needed then, neither of gradients nor, with [`ReturnLayers::None`](super::ReturnLayers::None), of states. Its first
 /// error ends the backward pass, which leaves the gradients half added.
 ///
 /// The mean of the squares of the top layer's states, one state in memory at a time:
 ///
 /// ```
-/// use convgru_model::{ConvGru, ConvGruConfig, Outputs, Parameters, Sequence, StateGradient, Tensor, Workspace};
+/// use convgru_model::{ConvGru, ConvGruConfig, ReturnLayers, Parameters, Sequence, StateGradient, Tensor, Workspace};
 ///
 /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[8, 4]), 0)?;
 /// let mut gradients = network.parameters().zeros_like();
 /// let (mut workspace, mut loss) = (Workspace::default(), 0.0);
 /// let frames = Tensor::from_fn(&[5, 1, 2, 6, 7], |i| (i % 7) as f32 / 7.0);
-/// network.forward_train(Sequence { outputs: Outputs::None, ..Sequence::from(&frames) }, &mut workspace)?;
+/// network.forward_train(Sequence { return_layers: ReturnLayers::None, ..Sequence::from(&frames) }, &mut workspace)?;
 /// let mut state = Tensor::zeros(&[1, 4, 6, 7]);
 /// let numbers = (5 * state.len()) as f32;
 /// let mut enter = |mut entry: StateGradient<'_, f32>| {
@@ -74,7 +74,7 @@ impl<'a, T, F: FnMut(StateGradient<'_, T>) -> Result<()> + 'a> From<&'a mut F> f
 /// The state of a layer after one step, met on the way back through a sequence, and its gradient, to
 /// which the loss adds its part ([`LossGradient`]).
 ///
-/// A layer is a place in [`Output::outputs`](super::Output::outputs) with [`Outputs::All`](super::Outputs::All).
+/// A layer is a place in [`Output::outputs`](super::Output::outputs) with [`ReturnLayers::All`](super::ReturnLayers::All).
 #[derive(Debug)]
 pub struct StateGradient<'a, T> {
     pub(crate) layer: usize,

@@ -9,7 +9,7 @@ use convgru_kernels::Scalar;
 pub(crate) use loss_gradient::gradient_of_state;
 pub use loss_gradient::{LossGradient, StateGradient};
 pub use output::{InputGradients, Output, OutputGradients};
-pub(crate) use workspace::Kept;
+pub(crate) use workspace::SavedPass;
 pub use workspace::{MemoryBudget, Workspace};
 
 use crate::error::{Error, Result, expect_count};
@@ -51,16 +51,16 @@ pub struct Sequence<'a, T> {
     /// gradient of zero. Gradients of states past the end add up at the end.
     pub lengths: Option<&'a [usize]>,
     /// The layers whose states after every step are returned.
-    pub outputs: Outputs,
+    pub return_layers: ReturnLayers,
     /// The seed of dropout and zoneout; `None` is the network as in use. Networks without either do not read it.
-    pub noise: Option<u64>,
+    pub dropout_seed: Option<u64>,
     /// Whether the backward pass computes the gradients of `inputs`; without it they are data.
     pub input_gradient: bool,
 }
 
 /// The layers whose states after every step a network returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Outputs {
+pub enum ReturnLayers {
     /// Every layer's.
     All,
     /// The topmost layer's.
@@ -83,8 +83,8 @@ impl<'a, T> From<&'a [Tensor<T>]> for Sequence<'a, T> {
             states: None,
             contexts: &[],
             lengths: None,
-            outputs: Outputs::default(),
-            noise: None,
+            return_layers: ReturnLayers::default(),
+            dropout_seed: None,
             input_gradient: false,
         }
     }

@@ -8,7 +8,7 @@ use crate::tensor::{Tensor, expect_shape};
 /// The states of a sequence. The default has none: [`Prepared::forward`](crate::Prepared::forward) fills it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Output<T> {
-    /// States after every step, `[T, N, hidden, H, W]`, of the layers that [`Sequence::outputs`](crate::Sequence::outputs)
+    /// States after every step, `[T, N, hidden, H, W]`, of the layers that [`Sequence::return_layers`](crate::Sequence::return_layers)
     /// asks for, from the input up. The last of them is the result of the network.
     ///
     /// * [`BidirectionalConvGru`](crate::BidirectionalConvGru): states of both directions merged, in the order of time,

@@ -34,12 +34,12 @@ pub enum MemoryBudget {
 /// intermediate result.
 #[derive(Debug)]
 pub struct Workspace<T> {
-    kept: Option<(Stamp, Box<dyn Kept>)>,
+    kept: Option<(Stamp, Box<dyn SavedPass>)>,
     numbers: PhantomData<T>,
 }
 
 /// What a network keeps in a [`Workspace`].
-pub(crate) trait Kept: Any + Debug + Send + Sync {
+pub(crate) trait SavedPass: Any + Debug + Send + Sync {
     /// Bytes of its numbers.
     fn bytes(&self) -> usize;
 }
@@ -58,7 +58,7 @@ impl<T> Workspace<T> {
 
     /// Calls `write` with what is kept, if that is a `K`, and keeps what it leaves there. After an error the
     /// workspace is of the network it was of.
-    pub(crate) fn write<K: Kept, R>(
+    pub(crate) fn write<K: SavedPass, R>(
         &mut self,
         stamp: Stamp,
         write: impl FnOnce(&mut Option<K>) -> Result<R>,
@@ -80,7 +80,7 @@ impl<T> Workspace<T> {
     ///
     /// # Errors
     /// [`Error::Workspace`] unless that was one of the network with this stamp.
-    pub(crate) fn read<K: Kept>(&mut self, stamp: Stamp) -> Result<&mut K> {
+    pub(crate) fn read<K: SavedPass>(&mut self, stamp: Stamp) -> Result<&mut K> {
         let Some((kept_by, kept)) = &mut self.kept else {
             return Err(Error::Workspace { reason: "it is empty; run the forward pass first".into() });
         };

@@ -1,7 +1,7 @@
 //! Files of `torch.save`, whose pickles are programs.
 
 use convgru_model::Result;
-use convgru_model::import::{Checkpoint, named_tensors};
+use convgru_model::import::{NamedTensors, named_tensors};
 
 use crate::memory::within_the_rule;
 
@@ -45,7 +45,7 @@ fn zip(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
 
 /// Reads a pickle in both forms, each within the rule.
 #[track_caller]
-fn read(pickle: &[u8]) -> Result<Checkpoint> {
+fn read(pickle: &[u8]) -> Result<NamedTensors> {
     let zipped = zip(&[("a/data.pkl".into(), [pickle, b"."].concat())]);
     let in_zip = within_the_rule(&zipped, named_tensors);
     let in_legacy = within_the_rule(&legacy(pickle, b"]", &[]), named_tensors);

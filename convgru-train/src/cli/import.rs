@@ -10,7 +10,7 @@ use convgru_model::export::to_smallest_safetensors;
 use convgru_model::import::layout::{DetectedStack, DetectedStacks, Direction, Incomplete, Layout};
 use convgru_model::import::network::{DetectedNetwork, ImportedNetwork, SYSTEMS};
 use convgru_model::import::{
-    Checkpoint, NEEDS_64_BITS, layout, named_tensors, named_tensors_in_single_precision, network,
+    NEEDS_64_BITS, NamedTensors, layout, named_tensors, named_tensors_in_single_precision, network,
 };
 use convgru_model::{Parameters, Scalar, Tensor};
 use convgru_train::printable::printable;
@@ -64,13 +64,16 @@ impl Import {
         let weights = Weights::read(&bytes).with_context(|| printable(&self.input))?;
         drop(bytes);
         match weights {
-            Weights::Single(checkpoint) => self.import(checkpoint),
-            Weights::Double(checkpoint) => self.import(checkpoint),
+            Weights::Single(weights) => self.import(weights),
+            Weights::Double(weights) => self.import(weights),
         }
     }
 
     /// Lists and writes the cells among tensors.
-    fn import<T: Scalar>(&self, Checkpoint { tensors, skipped }: Checkpoint<T>) -> anyhow::Result<ExitCode> {
+    fn import<T: Scalar>(
+        &self,
+        NamedTensors { tensors, skipped }: NamedTensors<T>,
+    ) -> anyhow::Result<ExitCode> {
         let path = printable(&self.input);
         let found = All::find(tensors, skipped);
         if !found.incomplete.is_empty() && !self.partial {
@@ -119,9 +122,9 @@ impl Import {
 /// The tensors of a file, with numbers of a precision that takes no more than twice the bytes of the file.
 pub(super) enum Weights {
     /// In 32 bits: most numbers of the file have 16.
-    Single(Checkpoint<f32>),
+    Single(NamedTensors<f32>),
     /// In 64 bits.
-    Double(Checkpoint<f64>),
+    Double(NamedTensors<f64>),
 }
 
 impl Weights {

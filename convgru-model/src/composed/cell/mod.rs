@@ -7,8 +7,8 @@ mod traj_gru;
 use std::ops::Range;
 
 use super::cell_config::{CellConfig, CellKind};
-use super::slots::Slot;
-use crate::composed::graph::{Convolution, Edge, Op, Operations, Pad};
+use super::parameter_spec::ParameterSpec;
+use crate::composed::graph::{Convolution, Op, Operations, Pad, PaddingMode};
 use crate::error::Result;
 
 /// A cell with its weights at hand.
@@ -79,7 +79,7 @@ impl<V> Default for Beside<V> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layer<'c> {
     pub(super) config: &'c CellConfig,
-    pub(super) slots: &'c [Slot],
+    pub(super) specs: &'c [ParameterSpec],
     /// The place of its first parameter among those of the network.
     pub(super) first: usize,
     /// Planes of a volume; 1 for images.
@@ -98,7 +98,7 @@ enum Reads {
 impl<'c> Layer<'c> {
     /// The cell of the layer.
     pub(super) fn cell<O: Operations>(self, ops: &mut O) -> Result<AnyCell<'c, O::Value>> {
-        Ok(match self.config.cell {
+        Ok(match self.config.kind {
             CellKind::Gru => AnyCell::Gru(gru::Gru::new(self, ops)?),
             CellKind::Lstm => AnyCell::Lstm(lstm::Lstm::new(self, ops)?),
             CellKind::TrajGru => AnyCell::TrajGru(traj_gru::TrajGru::new(self, ops)?),
@@ -107,7 +107,7 @@ impl<'c> Layer<'c> {
 
     /// The parameter of a name, where the layer has it.
     fn find<O: Operations>(&self, ops: &mut O, name: &str) -> Option<O::Value> {
-        let index = self.slots.iter().position(|slot| slot.name == name)?;
+        let index = self.specs.iter().position(|spec| spec.name == name)?;
         Some(ops.parameter(self.first + index))
     }
 
@@ -146,8 +146,8 @@ impl<'c> Layer<'c> {
             Reads::Input if kernel_size == config.input_kernel() => config.padding_of_input(),
             _ => [0, 1].map(|axis| dilation[axis] * convolution.padding[axis]),
         };
-        if config.edges != [Edge::Zeros; 2] && convolution.padding != [0, 0] {
-            let pad = Pad { size: convolution.padding, edges: config.edges };
+        if config.padding_mode != [PaddingMode::Zeros; 2] && convolution.padding != [0, 0] {
+            let pad = Pad { size: convolution.padding, modes: config.padding_mode };
             x = ops.apply(Op::Pad(pad), &[x])?;
             convolution.padding = [0, 0];
         }

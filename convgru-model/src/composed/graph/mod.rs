@@ -17,9 +17,9 @@ mod weight_gradients;
 use std::ops::Range;
 
 pub(crate) use eager::{Eager, Held};
-pub use op::Edge;
 #[cfg(feature = "onnx")]
 pub(crate) use op::Operands;
+pub use op::PaddingMode;
 #[cfg(feature = "gradcheck")]
 pub(crate) use op::Resize;
 pub(crate) use op::{Convolution, GateFunction, Op, Pad, Pooling};

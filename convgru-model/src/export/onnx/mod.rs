@@ -116,7 +116,7 @@ pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> 
 /// use convgru_model::export::onnx::{self, Form};
 /// use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 ///
-/// let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(1, 4) };
+/// let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(1, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
 /// let file = onnx::recurrent(&network, Form::Step)?;
 /// assert!(file.len() > 4 * 4 * 4 * (5 * 9 + 1));

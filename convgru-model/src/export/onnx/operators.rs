@@ -6,7 +6,7 @@ use convgru_kernels::Scalar;
 
 use super::graph::{Graph, integer, integers, number, text};
 use super::proto::AttributeProto;
-use crate::composed::graph::{Convolution, Edge, Op, Operations, Pad, Pooling};
+use crate::composed::graph::{Convolution, Op, Operations, Pad, PaddingMode, Pooling};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -128,16 +128,16 @@ impl<'g, 'c, T: Scalar> Writer<'g, 'c, T> {
         Ok(self.push("Conv", &names, attributes))
     }
 
-    /// One axis after the other, as each may have another edge.
+    /// One axis after the other, as each may have another mode.
     fn pad(&mut self, pad: &Pad, value: &OnnxValue<T>) -> Rc<str> {
         let mut name = self.name(value);
-        for (axis, edge) in pad.edges.into_iter().enumerate().filter(|(axis, _)| pad.size[*axis] > 0) {
+        for (axis, padding) in pad.modes.into_iter().enumerate().filter(|(axis, _)| pad.size[*axis] > 0) {
             let (size, place) = (pad.size[axis] as i64, axis + 2);
-            let mode = match edge {
-                Edge::Zeros => "constant",
-                Edge::Replicate => "edge",
-                Edge::Reflect => "reflect",
-                Edge::Circular => {
+            let mode = match padding {
+                PaddingMode::Zeros => "constant",
+                PaddingMode::Replicate => "edge",
+                PaddingMode::Reflect => "reflect",
+                PaddingMode::Circular => {
                     let last = self.slice(&name, place as i64, [-size, i64::MAX]);
                     let first = self.slice(&name, place as i64, [0, size]);
                     name = self.push("Concat", &[&last, &name, &first], vec![integer("axis", place as i64)]);

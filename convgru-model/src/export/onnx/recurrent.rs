@@ -27,7 +27,7 @@ pub(super) fn write<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec
         return Err(Error::InvalidConfig { field: "form".into(), reason });
     }
     network.check()?;
-    let kinds: Vec<String> = config.cells().map(|cell| format!("{:?}", cell.cell)).collect();
+    let kinds: Vec<String> = config.cells().map(|cell| format!("{:?}", cell.kind)).collect();
     let about = About {
         network: "Recurrent",
         form: form.name(),

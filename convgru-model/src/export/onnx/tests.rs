@@ -182,15 +182,13 @@ fn weights_are_written_as_they_are() {
 #[test]
 fn the_output_comes_before_the_states() {
     use super::recurrent;
-    use crate::composed::{
-        CellConfig, CellKind, ConvolutionConfig, Recurrent, RecurrentConfig, Stage, Wiring,
-    };
+    use crate::composed::{CellConfig, CellKind, ConvStageConfig, Recurrent, RecurrentConfig, Stage, Wiring};
     let plain = CellConfig::new(3, 3);
     let after = CellConfig { reset: ResetGate::After, ..plain.clone() };
-    let traj = CellConfig { cell: CellKind::TrajGru, ..after.clone() };
-    let lstm = CellConfig { cell: CellKind::Lstm, ..plain.clone() };
+    let traj = CellConfig { kind: CellKind::TrajGru, ..after.clone() };
+    let lstm = CellConfig { kind: CellKind::Lstm, ..plain.clone() };
     let pair = CellConfig { second_kernel_size: Some([5, 1]), kernel_size: [1, 5], ..plain.clone() };
-    let convolution = ConvolutionConfig { in_channels: 3, out_channels: 3, ..Default::default() };
+    let convolution = ConvStageConfig { in_channels: 3, out_channels: 3, ..Default::default() };
     let mixed = RecurrentConfig {
         stages: vec![
             Stage::Convolution(convolution.clone()),

@@ -47,10 +47,10 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         loss: impl Into<LossGradient<'l, T>>,
         gradients: &mut BidirectionalConvGruParameters<T>,
     ) -> Result<InputGradients<T>> {
-        let BothPasses { directions, lengths } = workspace.read(self.blueprint.stamp)?;
+        let BothPasses { directions, lengths } = workspace.read(self.spec.stamp)?;
         // All is looked at before either direction adds to the gradients.
-        self.blueprint.expect_gradients(&gradients.forward.layers)?;
-        self.blueprint.expect_gradients(&gradients.backward.layers)?;
+        self.spec.expect_gradients(&gradients.forward.layers)?;
+        self.spec.expect_gradients(&gradients.backward.layers)?;
         let steps = directions.forward.workspace.top().steps();
         let reversal = Reversal { steps, lengths: lengths.as_deref() };
         let [of_forward, of_backward] = match loss.into() {
@@ -62,15 +62,13 @@ impl<T: Scalar> BidirectionalConvGru<T> {
             pass: &mut directions.forward,
             gradients: &mut gradients.forward.layers,
         };
-        let mut back =
-            self.blueprint.backward(run, LossGradient::States(&mut |entry| of_forward.enter(entry)))?;
+        let mut back = self.spec.backward(run, LossGradient::States(&mut |entry| of_forward.enter(entry)))?;
         let run = BackwardRun {
             layers: &self.parameters.backward.layers,
             pass: &mut directions.backward,
             gradients: &mut gradients.backward.layers,
         };
-        let second =
-            self.blueprint.backward(run, LossGradient::States(&mut |entry| of_backward.enter(entry)))?;
+        let second = self.spec.backward(run, LossGradient::States(&mut |entry| of_backward.enter(entry)))?;
         for (d_input, d_reversed) in back.inputs.iter_mut().zip(&second.inputs) {
             d_input.add_assign(&reversal.of(d_reversed))?;
         }
@@ -86,7 +84,7 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         d: &OutputGradients<'d, T>,
     ) -> Result<[StateGradients<'d, T>; 2]> {
         let pass = &directions.forward;
-        let (layers, first) = (self.config.stack.layers(), self.blueprint.first_of(pass.outputs));
+        let (layers, first) = (self.config.stack.layers(), self.spec.first_of(pass.return_layers));
         let states = pass.workspace.layers.iter().map(|layer| layer.state_extent().dims().to_vec());
         let states: Vec<Vec<usize>> = states.collect();
         let merged = (first..layers).map(|layer| {

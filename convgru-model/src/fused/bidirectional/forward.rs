@@ -6,7 +6,7 @@ use super::time::Reversal;
 use super::{BidirectionalConvGru, Directions};
 use crate::error::{Result, expect_count};
 use crate::fused::conv_gru::{Prepared, StackPass};
-use crate::sequence::{Kept, Output, Sequence, Workspace};
+use crate::sequence::{Output, SavedPass, Sequence, Workspace};
 use crate::tensor::Tensor;
 
 /// The forward pass of both directions, for their backward pass.
@@ -17,7 +17,7 @@ pub(super) struct BothPasses<T> {
     pub(super) lengths: Option<Vec<usize>>,
 }
 
-impl<T: Scalar> Kept for BothPasses<T> {
+impl<T: Scalar> SavedPass for BothPasses<T> {
     fn bytes(&self) -> usize {
         self.directions.forward.bytes() + self.directions.backward.bytes()
     }
@@ -48,8 +48,8 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         let both = self.both(sequence.into())?;
         let (mut forward, mut backward) = (Output::default(), Output::default());
         let Directions { forward: first, backward: second } = &self.parameters;
-        Prepared::new(&self.blueprint, &first.layers)?.forward(both.forward(), &mut forward)?;
-        Prepared::new(&self.blueprint, &second.layers)?.forward(both.backward(), &mut backward)?;
+        Prepared::new(&self.spec, &first.layers)?.forward(both.forward(), &mut forward)?;
+        Prepared::new(&self.spec, &second.layers)?.forward(both.backward(), &mut backward)?;
         Ok(self.merged(both.reversal, forward, backward))
     }
 
@@ -67,7 +67,7 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         workspace: &mut Workspace<T>,
     ) -> Result<Output<T>> {
         let both = self.both(sequence.into())?;
-        workspace.write(self.blueprint.stamp, |kept| self.run(&both, kept))
+        workspace.write(self.spec.stamp, |kept| self.run(&both, kept))
     }
 
     fn run(&self, both: &Both<'_, T>, kept: &mut Option<BothPasses<T>>) -> Result<Output<T>> {
@@ -76,8 +76,8 @@ impl<T: Scalar> BidirectionalConvGru<T> {
             None => (None, None),
         };
         let Directions { forward, backward } = &self.parameters;
-        let forward = self.blueprint.forward_train(&forward.layers, both.forward(), &mut kept_forward)?;
-        let backward = self.blueprint.forward_train(&backward.layers, both.backward(), &mut kept_backward)?;
+        let forward = self.spec.forward_train(&forward.layers, both.forward(), &mut kept_forward)?;
+        let backward = self.spec.forward_train(&backward.layers, both.backward(), &mut kept_backward)?;
         if let (Some(forward), Some(backward)) = (kept_forward, kept_backward) {
             let lengths = both.sequence.lengths.map(<[usize]>::to_vec);
             *kept = Some(BothPasses { directions: Directions { forward, backward }, lengths });
@@ -87,13 +87,13 @@ impl<T: Scalar> BidirectionalConvGru<T> {
 
     /// A sequence as both directions read it.
     fn both<'a>(&self, sequence: Sequence<'a, T>) -> Result<Both<'a, T>> {
-        let (step, steps) = self.blueprint.extent(sequence)?;
+        let (step, steps) = self.spec.extent(sequence)?;
         let layers = self.config.stack.layers();
         if let Some(states) = sequence.states {
             expect_count("initial states of both directions", 2 * layers, states.len())?;
             let (forward, backward) = states.split_at(layers);
-            self.blueprint.expect_initial(step, Some(forward))?;
-            self.blueprint.expect_initial(step, Some(backward))?;
+            self.spec.expect_initial(step, Some(forward))?;
+            self.spec.expect_initial(step, Some(backward))?;
         }
         let reversal = Reversal { steps, lengths: sequence.lengths };
         Ok(Both { sequence, layers, reversed: reversal.of(sequence.frames()?), reversal })

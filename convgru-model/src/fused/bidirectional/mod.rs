@@ -6,7 +6,7 @@ mod time;
 
 use convgru_kernels::Scalar;
 
-use super::conv_gru::{Blueprint, ConvGru, ConvGruParameters};
+use super::conv_gru::{ConvGru, ConvGruParameters, StackSpec};
 use crate::config::BidirectionalConvGruConfig;
 use crate::error::Result;
 use crate::parameters::{Parameters, Stamp};
@@ -65,7 +65,7 @@ impl<T: Scalar> Parameters<T> for BidirectionalConvGruParameters<T> {
 pub struct BidirectionalConvGru<T> {
     config: BidirectionalConvGruConfig,
     /// Of each stack.
-    blueprint: Blueprint,
+    spec: StackSpec,
     parameters: BidirectionalConvGruParameters<T>,
 }
 
@@ -96,10 +96,10 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         parameters: BidirectionalConvGruParameters<T>,
     ) -> Result<Self> {
         config.validate()?;
-        let blueprint = Blueprint::new(config.stack.clone());
-        blueprint.expect_parameters("forward.", &parameters.forward)?;
-        blueprint.expect_parameters("backward.", &parameters.backward)?;
-        Ok(Self { config, blueprint, parameters })
+        let spec = StackSpec::new(config.stack.clone());
+        spec.expect_parameters("forward.", &parameters.forward)?;
+        spec.expect_parameters("backward.", &parameters.backward)?;
+        Ok(Self { config, spec, parameters })
     }
 
     /// What the network is.
@@ -114,14 +114,14 @@ impl<T: Scalar> BidirectionalConvGru<T> {
 
     /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
     pub fn parameters_mut(&mut self) -> &mut BidirectionalConvGruParameters<T> {
-        self.blueprint.stamp = Stamp::new();
+        self.spec.stamp = Stamp::new();
         &mut self.parameters
     }
 
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass, for each
     /// direction half of it.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
-        self.blueprint.memory_budget = match budget {
+        self.spec.memory_budget = match budget {
             MemoryBudget::Bytes(bytes) => MemoryBudget::Bytes(bytes / 2),
             MemoryBudget::Unlimited => MemoryBudget::Unlimited,
         };

@@ -2,7 +2,7 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::{Blueprint, ConvGru, ConvGruParameters, StackPass};
+use super::{ConvGru, ConvGruParameters, StackPass, StackSpec};
 use crate::error::Result;
 use crate::fused::cell::{CellParameters, expect_layers};
 use crate::fused::stack::StackBackward;
@@ -43,11 +43,11 @@ impl<T: Scalar> ConvGru<T> {
     ) -> Result<InputGradients<T>> {
         let run = BackwardRun {
             layers: &self.parameters.layers,
-            pass: workspace.read(self.blueprint.stamp)?,
+            pass: workspace.read(self.spec.stamp)?,
             gradients: &mut gradients.layers,
         };
-        self.blueprint.expect_gradients(run.gradients)?;
-        self.blueprint.backward(run, loss.into())
+        self.spec.expect_gradients(run.gradients)?;
+        self.spec.backward(run, loss.into())
     }
 }
 
@@ -58,7 +58,7 @@ pub(crate) struct BackwardRun<'a, T> {
     pub(crate) gradients: &'a mut [CellParameters<T>],
 }
 
-impl Blueprint {
+impl StackSpec {
     /// [`ConvGru::backward`] with the given weights, for gradients that fit them.
     pub(crate) fn backward<T: Scalar>(
         &self,
@@ -69,7 +69,7 @@ impl Blueprint {
             LossGradient::States(enter) => return self.run_backward(run, enter),
             LossGradient::Tensors(d) => d,
         };
-        let first = self.first_of(run.pass.outputs);
+        let first = self.first_of(run.pass.return_layers);
         self.expect_output_gradients(run.pass, d)?;
         let last = run.pass.workspace.top().steps() - 1;
         let mut enter = |mut entry: StateGradient<'_, T>| {
@@ -121,7 +121,8 @@ impl Blueprint {
         let states = pass.workspace.layers.iter().map(|layer| layer.state_extent().dims().to_vec());
         let last: Vec<Vec<usize>> = states.collect();
         let steps = pass.workspace.top().steps();
-        let outputs = last[self.first_of(pass.outputs)..].iter().map(|state| [&[steps], &state[..]].concat());
+        let outputs =
+            last[self.first_of(pass.return_layers)..].iter().map(|state| [&[steps], &state[..]].concat());
         d.expect_shapes(&outputs.collect::<Vec<_>>(), &last)
     }
 }

@@ -2,13 +2,13 @@
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
-use super::{Blueprint, ConvGru};
+use super::{ConvGru, StackSpec};
 use crate::config::ResetGate;
 use crate::error::Result;
 use crate::fused::cell::{self, CellParameters};
 use crate::fused::stack::{StackWorkspace, steps_of_block};
 use crate::memory;
-use crate::sequence::{Kept, MemoryBudget, Output, Outputs, Sequence, Workspace};
+use crate::sequence::{MemoryBudget, Output, ReturnLayers, SavedPass, Sequence, Workspace};
 use crate::tensor::Tensor;
 
 /// The forward pass of a stack, for its backward pass.
@@ -16,12 +16,12 @@ use crate::tensor::Tensor;
 pub(crate) struct StackPass<T> {
     pub(crate) workspace: StackWorkspace<T>,
     /// The layers whose states were returned.
-    pub(crate) outputs: Outputs,
+    pub(crate) return_layers: ReturnLayers,
     /// Whether the gradient of the input is asked for.
     pub(crate) input_gradient: bool,
 }
 
-impl<T: Scalar> Kept for StackPass<T> {
+impl<T: Scalar> SavedPass for StackPass<T> {
     fn bytes(&self) -> usize {
         self.workspace.bytes()
     }
@@ -57,11 +57,11 @@ impl<T: Scalar> ConvGru<T> {
         workspace: &mut Workspace<T>,
     ) -> Result<Output<T>> {
         let (sequence, layers) = (sequence.into(), &self.parameters.layers);
-        workspace.write(self.blueprint.stamp, |kept| self.blueprint.forward_train(layers, sequence, kept))
+        workspace.write(self.spec.stamp, |kept| self.spec.forward_train(layers, sequence, kept))
     }
 }
 
-impl Blueprint {
+impl StackSpec {
     /// Steps whose gates a forward pass keeps for the backward pass.
     fn kept_steps<T: Scalar>(&self, step: Extent, steps: usize) -> usize {
         let MemoryBudget::Bytes(bytes) = self.memory_budget else { return steps };
@@ -82,11 +82,11 @@ impl Blueprint {
         sequence: Sequence<'_, T>,
         kept: &mut Option<StackPass<T>>,
     ) -> Result<Output<T>> {
-        let Sequence { states, lengths, outputs, input_gradient, .. } = sequence;
+        let Sequence { states, lengths, return_layers, input_gradient, .. } = sequence;
         let (step, steps) = self.extent(sequence)?;
         let stack = self.prepared(layers)?;
         self.expect_initial(step, states)?;
-        let first = self.first_of(outputs);
+        let first = self.first_of(return_layers);
         let mut result = Output { outputs: Vec::new(), last: Vec::new() };
         for hidden in &self.config.hidden_channels[first..] {
             result.outputs.push(Tensor::try_zeros(&[steps, step.batch, *hidden, step.height, step.width])?);
@@ -101,8 +101,8 @@ impl Blueprint {
         workspace.inputs.as_mut().read_nchw(sequence.frames()?.as_slice())?;
         workspace.layers.iter_mut().for_each(|layer| layer.clear_initial());
         match lengths {
-            Some(lengths) => workspace.set_ends(lengths, 0),
-            None => workspace.clear_ends(),
+            Some(lengths) => workspace.set_lengths(lengths, 0),
+            None => workspace.clear_lengths(),
         }
         self.set_initial(&mut workspace, states)?;
         stack.into_forward(&mut workspace, steps, &mut Scratchpad::new())?;
@@ -112,7 +112,7 @@ impl Blueprint {
         for layer in &workspace.layers {
             result.last.push(layer.state_tensor(steps - 1)?);
         }
-        *kept = Some(StackPass { workspace, outputs, input_gradient });
+        *kept = Some(StackPass { workspace, return_layers, input_gradient });
         Ok(result)
     }
 }

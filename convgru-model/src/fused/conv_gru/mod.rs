@@ -1,17 +1,17 @@
 //! The stack of convolutional GRU cells.
 
 mod backward;
-mod blueprint;
 mod forward_train;
 mod prepared;
+mod spec;
 mod stream;
 
 use convgru_kernels::Scalar;
 
 pub(crate) use backward::BackwardRun;
-pub(crate) use blueprint::Blueprint;
 pub(crate) use forward_train::StackPass;
 pub use prepared::Prepared;
+pub(crate) use spec::StackSpec;
 pub use stream::Stream;
 
 use crate::config::ConvGruConfig;
@@ -66,7 +66,7 @@ impl<T: Scalar> Parameters<T> for ConvGruParameters<T> {
 /// ```
 #[derive(Debug, Clone)]
 pub struct ConvGru<T> {
-    blueprint: Blueprint,
+    spec: StackSpec,
     parameters: ConvGruParameters<T>,
 }
 
@@ -85,7 +85,7 @@ impl<T: Scalar> ConvGru<T> {
                 cell::draw(shape, config.bias, config.initializer, &mut Random::new(seed, layer as u64))
             })
             .collect();
-        Ok(Self { blueprint: Blueprint::new(config), parameters: ConvGruParameters { layers } })
+        Ok(Self { spec: StackSpec::new(config), parameters: ConvGruParameters { layers } })
     }
 
     /// A stack around existing weights.
@@ -95,9 +95,9 @@ impl<T: Scalar> ConvGru<T> {
     /// do not fit the configuration.
     pub fn from_parameters(config: ConvGruConfig, parameters: ConvGruParameters<T>) -> Result<Self> {
         config.validate()?;
-        let blueprint = Blueprint::new(config);
-        blueprint.expect_parameters("", &parameters)?;
-        Ok(Self { blueprint, parameters })
+        let spec = StackSpec::new(config);
+        spec.expect_parameters("", &parameters)?;
+        Ok(Self { spec, parameters })
     }
 
     /// A stack whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`].
@@ -117,7 +117,7 @@ impl<T: Scalar> ConvGru<T> {
 
     /// What the stack is.
     pub fn config(&self) -> &ConvGruConfig {
-        &self.blueprint.config
+        &self.spec.config
     }
 
     /// Its weights.
@@ -132,13 +132,13 @@ impl<T: Scalar> ConvGru<T> {
 
     /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
     pub fn parameters_mut(&mut self) -> &mut ConvGruParameters<T> {
-        self.blueprint.stamp = Stamp::new();
+        self.spec.stamp = Stamp::new();
         &mut self.parameters
     }
 
     /// Fails unless the weights are those of the configuration.
     pub(crate) fn check(&self) -> Result<()> {
-        self.blueprint.expect_parameters("", &self.parameters)
+        self.spec.expect_parameters("", &self.parameters)
     }
 
     /// One frame: the states of all layers after it.
@@ -150,8 +150,8 @@ impl<T: Scalar> ConvGru<T> {
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) or [`Error::Count`](crate::Error::Count) if an argument does not fit.
     pub fn step(&self, input: &Tensor<T>, states: Option<&[Tensor<T>]>) -> Result<Vec<Tensor<T>>> {
-        let extent = self.blueprint.frame_extent(input.shape(), &["N", "C", "H", "W"])?;
-        let stack = self.blueprint.prepared(&self.parameters.layers)?;
+        let extent = self.spec.frame_extent(input.shape(), &["N", "C", "H", "W"])?;
+        let stack = self.spec.prepared(&self.parameters.layers)?;
         let mut stream = Stream::new(stack, extent)?;
         if let Some(states) = states {
             stream.set_states(states)?;
@@ -197,11 +197,11 @@ impl<T: Scalar> ConvGru<T> {
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the weights are no longer those of the configuration,
     /// [`Error::Kernel`](crate::Error::Kernel) if they are beyond memory addresses.
     pub fn prepare(&self) -> Result<Prepared<'_, T>> {
-        Prepared::new(&self.blueprint, &self.parameters.layers)
+        Prepared::new(&self.spec, &self.parameters.layers)
     }
 
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
-        self.blueprint.memory_budget = budget;
+        self.spec.memory_budget = budget;
     }
 }

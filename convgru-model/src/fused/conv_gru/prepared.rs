@@ -2,7 +2,7 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::{Blueprint, Stream};
+use super::{StackSpec, Stream};
 use crate::error::Result;
 use crate::fused::cell::CellParameters;
 use crate::fused::stack::{PreparedStack, StackWorkspace};
@@ -41,16 +41,16 @@ const BLOCK_ELEMENTS: usize = 1 << 22;
 /// ```
 #[derive(Debug)]
 pub struct Prepared<'a, T> {
-    blueprint: &'a Blueprint,
+    spec: &'a StackSpec,
     stack: PreparedStack<'a, T>,
     workspace: Option<StackWorkspace<T>>,
     scratch: Scratchpad<T>,
 }
 
 impl<'a, T: Scalar> Prepared<'a, T> {
-    pub(crate) fn new(blueprint: &'a Blueprint, layers: &'a [CellParameters<T>]) -> Result<Self> {
-        let stack = blueprint.prepared(layers)?;
-        Ok(Self { blueprint, stack, workspace: None, scratch: Scratchpad::new() })
+    pub(crate) fn new(spec: &'a StackSpec, layers: &'a [CellParameters<T>]) -> Result<Self> {
+        let stack = spec.prepared(layers)?;
+        Ok(Self { spec, stack, workspace: None, scratch: Scratchpad::new() })
     }
 
     /// A stream of frames of one size: memory is kept between frames.
@@ -59,8 +59,8 @@ impl<'a, T: Scalar> Prepared<'a, T> {
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if a size is zero,
     /// [`Error::TooLarge`](crate::Error::TooLarge) if frames of the size would need more memory than the machine has.
     pub fn stream(self, batch: usize, height: usize, width: usize) -> Result<Stream<'a, T>> {
-        let frame = [batch, self.blueprint.config.in_channels, height, width];
-        let extent = self.blueprint.frame_extent(&frame, &["N", "C", "H", "W"])?;
+        let frame = [batch, self.spec.config.in_channels, height, width];
+        let extent = self.spec.frame_extent(&frame, &["N", "C", "H", "W"])?;
         let mut stream = Stream::new(self.stack, extent)?;
         stream.warm_up()?;
         Ok(stream)
@@ -80,9 +80,9 @@ impl<'a, T: Scalar> Prepared<'a, T> {
     }
 
     fn run(&mut self, sequence: Sequence<'_, T>, result: &mut Output<T>) -> Result<()> {
-        let config = &self.blueprint.config;
-        let (step, steps) = self.blueprint.extent(sequence)?;
-        self.blueprint.expect_initial(step, sequence.states)?;
+        let config = &self.spec.config;
+        let (step, steps) = self.spec.extent(sequence)?;
+        self.spec.expect_initial(step, sequence.states)?;
         let widest = config.hidden_channels.iter().max().copied().unwrap_or(1);
         let sizes = [3, widest, step.batch, step.height, step.width];
         let numbers = sizes.iter().fold(1usize, |n, &size| n.saturating_mul(size));
@@ -92,9 +92,9 @@ impl<'a, T: Scalar> Prepared<'a, T> {
             None => self.stack.workspace_without_gates(step, block)?,
         };
         workspace.layers.iter_mut().for_each(|layer| layer.clear_initial());
-        workspace.clear_ends();
-        self.blueprint.set_initial(&mut workspace, sequence.states)?;
-        let first = self.blueprint.first_of(sequence.outputs);
+        workspace.clear_lengths();
+        self.spec.set_initial(&mut workspace, sequence.states)?;
+        let first = self.spec.first_of(sequence.return_layers);
         result.outputs.resize_with(config.layers() - first, Tensor::default);
         result.last.resize_with(config.layers(), Tensor::default);
         for (layer, output) in workspace.layers[first..].iter().zip(&mut result.outputs) {
@@ -108,7 +108,7 @@ impl<'a, T: Scalar> Prepared<'a, T> {
             let frames = &frames[start * frame_len..(start + count) * frame_len];
             workspace.inputs.images_mut(0..count * step.batch).read_nchw(frames)?;
             if let Some(lengths) = sequence.lengths {
-                workspace.set_ends(lengths, start);
+                workspace.set_lengths(lengths, start);
             }
             if start > 0 {
                 for layer in &mut workspace.layers {

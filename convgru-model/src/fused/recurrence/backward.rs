@@ -44,7 +44,7 @@ impl<T: Scalar> LayerBackward<T> {
             d_gates: FeatureMaps::sectioned(block.with_channels(GATES * state.channels), GATES, widest)?,
             d_hidden: FeatureMaps::zeros(state)?,
             products: FeatureMaps::with_halo(block, halo)?,
-            held: workspace.ends.are_given().then(|| FeatureMaps::zeros(state)).transpose()?,
+            held: workspace.lengths.are_given().then(|| FeatureMaps::zeros(state)).transpose()?,
         })
     }
 
@@ -62,7 +62,7 @@ impl<T: Scalar> LayerBackward<T> {
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
         if let Some(held) = &mut self.held {
-            for samples in workspace.ends.ended(t) {
+            for samples in workspace.lengths.ended(t) {
                 held.images_mut(samples.clone()).copy_from(self.d_hidden.images(samples.clone()))?;
                 self.d_hidden.images_mut(samples).set_zero();
             }
@@ -79,7 +79,7 @@ impl<T: Scalar> LayerBackward<T> {
         };
         cell.recur_backward(step, scratch)?;
         if let Some(held) = &self.held {
-            for samples in workspace.ends.ended(t) {
+            for samples in workspace.lengths.ended(t) {
                 self.d_hidden.images_mut(samples.clone()).copy_from(held.images(samples))?;
             }
         }

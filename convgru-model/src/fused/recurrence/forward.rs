@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar, Scratchpad};
 
-use super::Ends;
+use super::SampleLengths;
 use crate::config::ResetGate;
 use crate::error::Result;
 use crate::fused::cell::{CellStep, GATES, PreparedCell};
@@ -34,7 +34,7 @@ pub(crate) struct LayerWorkspace<T> {
     /// Scratch for `r.h` of one step.
     reset_hidden: FeatureMaps<T>,
     /// Where samples end whose state stays as it is from there on.
-    pub(crate) ends: Ends,
+    pub(crate) lengths: SampleLengths,
 }
 
 impl<T: Scalar> LayerWorkspace<T> {
@@ -66,7 +66,7 @@ impl<T: Scalar> LayerWorkspace<T> {
             initial: FeatureMaps::with_halo(state, halo)?,
             has_initial: false,
             reset_hidden: FeatureMaps::with_halo(state, own)?,
-            ends: Ends::default(),
+            lengths: SampleLengths::default(),
         })
     }
 
@@ -229,7 +229,7 @@ impl<T: Scalar> LayerWorkspace<T> {
     /// Gives samples that ended before step `t` the state before it.
     fn freeze(&mut self, t: usize) -> Result<()> {
         let start = t * self.batch;
-        for samples in self.ends.ended(t) {
+        for samples in self.lengths.ended(t) {
             let (before, after) = self.states.split_at(start);
             let mut state = after.into_images(samples.clone());
             if t > 0 {

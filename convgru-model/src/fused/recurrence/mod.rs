@@ -7,9 +7,9 @@
 //! Samples may be of different lengths: past its end a sample's state stays as it is, and its gradient with it.
 
 mod backward;
-mod ends;
 mod forward;
+mod lengths;
 
 pub(crate) use backward::LayerBackward;
-pub(crate) use ends::Ends;
 pub(crate) use forward::LayerWorkspace;
+pub(crate) use lengths::SampleLengths;

@@ -11,7 +11,7 @@ use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Probed};
 use crate::parameters::Parameters;
 use crate::reference::{Array, CellParameters, NamedArrays, bidirectional, zero_states};
-use crate::sequence::Outputs;
+use crate::sequence::ReturnLayers;
 
 pub(super) fn cases() -> Vec<Case> {
     let case = Drawn {
@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<Case> {
         given: true,
         lengths: true,
         reset: ResetGate::Before,
-        outputs: Outputs::All,
+        return_layers: ReturnLayers::All,
     };
     let after = Drawn { reset: ResetGate::After, ..case };
     vec![
@@ -28,8 +28,8 @@ pub(super) fn cases() -> Vec<Case> {
         Drawn { merge: Merge::Sum, ..case }.of("bidirectional, added up"),
         Drawn { lengths: false, ..case }.of("bidirectional, all steps"),
         Drawn { merge: Merge::Sum, given: false, ..after }.of("bidirectional from no states, added up"),
-        Drawn { outputs: Outputs::Top, ..case }.of("bidirectional, top states"),
-        Drawn { outputs: Outputs::None, given: false, ..after }.of("bidirectional, last states"),
+        Drawn { return_layers: ReturnLayers::Top, ..case }.of("bidirectional, top states"),
+        Drawn { return_layers: ReturnLayers::None, given: false, ..after }.of("bidirectional, last states"),
     ]
 }
 
@@ -43,7 +43,7 @@ struct Drawn {
     /// Whether samples are of different lengths.
     lengths: bool,
     reset: ResetGate,
-    outputs: Outputs,
+    return_layers: ReturnLayers,
 }
 
 impl Drawn {
@@ -90,8 +90,16 @@ impl Bidirectional {
             inputs.push((name, values.tensor(parameter.shape())));
         }
         let lengths = drawn.lengths.then(|| values.lengths(batch, steps));
-        let outputs = drawn.outputs;
-        Ok(Run { definition: Self(drawn), network, inputs, counts, lengths, outputs, noise: None })
+        let return_layers = drawn.return_layers;
+        Ok(Run {
+            definition: Self(drawn),
+            network,
+            inputs,
+            counts,
+            lengths,
+            return_layers,
+            dropout_seed: None,
+        })
     }
 }
 
@@ -126,10 +134,10 @@ impl Definition for Bidirectional {
         let lengths = run.lengths.as_ref().unwrap_or(&all);
         let both = bidirectional(&stacks, &data[0], &states, lengths, self.0.merge)?;
         // The layers whose outputs the loss depends on.
-        let first = match self.0.outputs {
-            Outputs::All => 0,
-            Outputs::Top => layers - 1,
-            Outputs::None => layers,
+        let first = match self.0.return_layers {
+            ReturnLayers::All => 0,
+            ReturnLayers::Top => layers - 1,
+            ReturnLayers::None => layers,
         };
         let [forward, backward] = both.last;
         Ok([both.outputs[first..].to_vec(), forward, backward].concat())

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Operation, Probed};
 use crate::layer::{
-    Activation, Conv2d, Conv2dConfig, Conv2dParameters, PaddingMode, PixelShuffle, PixelUnshuffle, Resample,
+    Activation, Conv2d, Conv2dConfig, Conv2dParameters, Padding, PixelShuffle, PixelUnshuffle, Resample,
     ResampleMethod,
 };
 use crate::parameters::Parameters;
@@ -154,10 +154,8 @@ impl Operation for Plain {
 fn convolution(name: &str, reach: usize, bias: bool) -> Case {
     let steps = move || (1..=reach, 1..=reach).prop_map(|(a, b)| [a, b]);
     let kernel = (1usize..=3, 1usize..=3).prop_filter("kh != kw", |(h, w)| h != w).prop_map(|(h, w)| [h, w]);
-    let padding = prop_oneof![
-        Just(PaddingMode::Same),
-        prop::array::uniform4(0usize..=2).prop_map(PaddingMode::Explicit),
-    ];
+    let padding =
+        prop_oneof![Just(Padding::Same), prop::array::uniform4(0usize..=2).prop_map(Padding::Explicit),];
     let reached = (steps(), steps())
         .prop_filter("some stride or dilation, where there can be", move |(s, d)| {
             reach == 1 || s.iter().chain(d).any(|&step| step > 1)
@@ -225,7 +223,7 @@ impl Operation for Convolution {
         if config.dilation != [1, 1] {
             text += &format!(", dilation {:?}", config.dilation);
         }
-        if let PaddingMode::Explicit(padding) = config.padding {
+        if let Padding::Explicit(padding) = config.padding {
             text += &format!(", padding {padding:?}");
         }
         text

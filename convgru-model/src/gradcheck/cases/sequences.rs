@@ -8,7 +8,7 @@ use crate::fused::{BidirectionalConvGru, BidirectionalConvGruParameters, ConvGru
 use crate::gradcheck::Operation;
 use crate::parameters::Parameters;
 use crate::reference::{Array, NamedArrays};
-use crate::sequence::{InputGradients, Output, OutputGradients, Outputs, Sequence, Workspace};
+use crate::sequence::{InputGradients, Output, OutputGradients, ReturnLayers, Sequence, Workspace};
 use crate::tensor::Tensor;
 
 /// Sets the parameters, or gradients, that have names among those of `inputs`, which have the same order.
@@ -144,9 +144,9 @@ pub(super) struct Run<D: Definition> {
     pub(super) counts: [usize; 3],
     /// Of the samples, where they differ.
     pub(super) lengths: Option<Vec<usize>>,
-    pub(super) outputs: Outputs,
-    /// The seed of the noise of training.
-    pub(super) noise: Option<u64>,
+    pub(super) return_layers: ReturnLayers,
+    /// The seed of dropout and zoneout.
+    pub(super) dropout_seed: Option<u64>,
 }
 
 impl<D: Definition> Run<D> {
@@ -168,8 +168,8 @@ impl<D: Definition> Run<D> {
             states: self.states(data),
             contexts: &data[frames + states..frames + states + contexts],
             lengths: self.lengths.as_deref(),
-            outputs: self.outputs,
-            noise: self.noise,
+            return_layers: self.return_layers,
+            dropout_seed: self.dropout_seed,
             input_gradient: true,
             ..Sequence::from(&data[..frames])
         }

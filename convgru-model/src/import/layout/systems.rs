@@ -111,7 +111,7 @@ impl Layout {
             ],
             ..Self::AFTER
         },
-        // georgeyiasemis/2D-Convolutional-Recurrent-Neural-DetectedNetworks-with-PyTorch: `rnn_cell_list.0.x2h.weight`.
+        // georgeyiasemis/2D-Convolutional-Recurrent-Neural-Networks-with-PyTorch: `rnn_cell_list.0.x2h.weight`.
         Self { system: "georgeyiasemis", tensors: &two("x2h", "h2h"), ..Self::AFTER },
         // csd111/pytorch-convgru in two dimensions, without a stride: the input has as many channels as the state.
         Self {

@@ -7,7 +7,7 @@ use super::layouts::{DGMR, GROUP_CHANNELS, HKO7, HKO7_LAYOUT, JHHUANG96, RAFT_PA
 use super::mapping::{Core, Mapping};
 use super::{Hints, Imported};
 use crate::composed::{
-    CellConfig, CellKind, Context, ConvolutionConfig, Normalization, RecurrentConfig, Stage, Wiring,
+    CellConfig, CellKind, Context, ConvStageConfig, Normalization, RecurrentConfig, Stage, Wiring,
 };
 use crate::config::invalid;
 use crate::error::Result;
@@ -211,7 +211,7 @@ fn traj_gru<T: Scalar>(
     }
     let features = mapping.get(&format!("{prefix}i2f_conv1_weight"))?.shape()[0];
     Ok(CellConfig {
-        cell: CellKind::TrajGru,
+        kind: CellKind::TrajGru,
         candidate_activation: HKO7,
         flows: core.state_columns / core.config.hidden_channels,
         flow_channels: features,
@@ -267,14 +267,7 @@ fn firenet<T: Scalar>(mut mapping: Mapping<'_, T>, _hints: &Hints) -> Result<Imp
         }
         let bias = mapping.find(&format!("{before}{}.bias", names[0])).is_some();
         let kernel_size = [kh, kw];
-        Ok(ConvolutionConfig {
-            in_channels,
-            out_channels,
-            kernel_size,
-            bias,
-            activation,
-            ..Default::default()
-        })
+        Ok(ConvStageConfig { in_channels, out_channels, kernel_size, bias, activation, ..Default::default() })
     };
     let relu = Activation::Relu;
     stages.push(Stage::Convolution(convolution(&mut mapping, &["head.conv.conv2d"], 0, relu)?));

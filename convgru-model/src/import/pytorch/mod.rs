@@ -19,7 +19,7 @@ pub(super) use archive::is_legacy;
 
 use convgru_kernels::Scalar;
 
-use super::Checkpoint;
+use super::NamedTensors;
 use crate::error::Result;
 
 /// Reads all tensors of a file that `torch.save` wrote.
@@ -36,12 +36,12 @@ use crate::error::Result;
 /// let error = pytorch::read(bytes).unwrap_err().to_string();
 /// assert!(error.contains("byte 15: 1 bytes are announced, 0 remain"), "{error}");
 /// ```
-pub fn read(bytes: &[u8]) -> Result<Checkpoint> {
+pub fn read(bytes: &[u8]) -> Result<NamedTensors> {
     read_as(bytes)
 }
 
 /// As [`read`], with numbers of a type.
-pub(super) fn read_as<T: Scalar>(bytes: &[u8]) -> Result<Checkpoint<T>> {
+pub(super) fn read_as<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     walk::tensors(&archive::Archive::open(bytes)?, bytes.len())
 }
 

@@ -46,7 +46,7 @@ fn finished(mut pickle: Vec<u8>) -> Vec<u8> {
     pickle
 }
 
-fn read_one(pickle: Vec<u8>) -> Result<Checkpoint> {
+fn read_one(pickle: Vec<u8>) -> Result<NamedTensors> {
     read(&legacy(&finished(pickle), 6, &numbers(6)))
 }
 

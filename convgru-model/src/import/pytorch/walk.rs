@@ -9,7 +9,7 @@ use super::pickle::{Id, Object, PickleValue};
 use super::storage::StorageRef;
 use super::tensors::{self, Rebuilt};
 use crate::error::{Error, Result};
-use crate::import::Checkpoint;
+use crate::import::NamedTensors;
 use crate::tensor::Tensor;
 
 /// How deep dictionaries and modules may lie in each other.
@@ -42,7 +42,7 @@ const ENTRY: usize = 4 * size_of::<(String, Tensor<f64>)>();
 ///
 /// # Errors
 /// [`Error::WeightFile`] for tensors that go beyond the file, and for more than the limits allow.
-pub(super) fn tensors<T: Scalar>(archive: &Archive<'_>, length: usize) -> Result<Checkpoint<T>> {
+pub(super) fn tensors<T: Scalar>(archive: &Archive<'_>, length: usize) -> Result<NamedTensors<T>> {
     let mut walk = Walk {
         archive,
         path: String::new(),
@@ -50,7 +50,7 @@ pub(super) fn tensors<T: Scalar>(archive: &Archive<'_>, length: usize) -> Result
         work: length.saturating_mul(WORK).saturating_add(FREE_WORK),
         room: length / 2 + FREE_ELEMENTS,
         names: MAX_NAMES,
-        found: Checkpoint::empty(),
+        found: NamedTensors::empty(),
     };
     walk.visit(archive.pickle.root(), 0)?;
     let mut names = HashSet::new();
@@ -72,7 +72,7 @@ struct Walk<'f, T> {
     room: usize,
     /// The bytes that names may still take.
     names: usize,
-    found: Checkpoint<T>,
+    found: NamedTensors<T>,
 }
 
 impl<T: Scalar> Walk<'_, T> {

@@ -108,13 +108,13 @@ fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<Source> 
             .with_context(|| format!("no stack `{wanted}`; there are {names}"))?,
     };
     let Described { name, config } = all.swap_remove(at);
-    let Weights::Double(checkpoint) = Weights::read(&bytes)? else {
+    let Weights::Double(weights) = Weights::read(&bytes)? else {
         anyhow::bail!(
             "most of its numbers have 16 bits, but `import` writes 32 or 64; import the weights again"
         );
     };
     drop(bytes);
-    let tensors = if several { checkpoint.under(&name) } else { checkpoint }.tensors;
+    let tensors = if several { weights.under(&name) } else { weights }.tensors;
     let of = || format!("the configuration of `{name}`");
     if config.get("stages").is_some() {
         let config: RecurrentConfig = serde_json::from_value(config).with_context(of)?;

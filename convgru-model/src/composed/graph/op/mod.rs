@@ -19,8 +19,8 @@ use convgru_kernels::{Extent, FeatureMaps, Scalar};
 
 pub(crate) use convolution::Convolution;
 pub(crate) use gate::GateFunction;
-pub use padding::Edge;
 pub(crate) use padding::Pad;
+pub use padding::PaddingMode;
 pub(crate) use pooling::{Pooling, Resize};
 
 use crate::error::{Result, expect_count};

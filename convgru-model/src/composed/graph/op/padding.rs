@@ -10,7 +10,7 @@ use crate::tensor::Tensor;
 /// What lies beyond the edge of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Edge {
+pub enum PaddingMode {
     /// Zeros.
     #[default]
     Zeros,
@@ -22,7 +22,7 @@ pub enum Edge {
     Circular,
 }
 
-impl Edge {
+impl PaddingMode {
     /// The pixel that stands for the one at `index` of a line of `len`; none for zero.
     pub(crate) fn source(self, index: isize, len: usize) -> Option<usize> {
         let (last, len) = (len as isize - 1, len as isize);
@@ -53,7 +53,7 @@ pub(crate) struct Pad {
     /// Rows and columns on each side.
     pub(crate) size: [usize; 2],
     /// What rows and columns beyond the edge are.
-    pub(crate) edges: [Edge; 2],
+    pub(crate) modes: [PaddingMode; 2],
 }
 
 impl Pad {
@@ -63,11 +63,11 @@ impl Pad {
     /// [`Error::InvalidConfig`] for an image too small to be mirrored or wrapped so far.
     pub(crate) fn padded(&self, size: [usize; 2]) -> Result<[usize; 2]> {
         for axis in [0, 1] {
-            let most = self.edges[axis].most(size[axis].max(1));
+            let most = self.modes[axis].most(size[axis].max(1));
             if self.size[axis] > most {
                 let reason = format!(
                     "{:?} pads {} {} on each side, an image of {size:?} gives at most {most}",
-                    self.edges[axis],
+                    self.modes[axis],
                     self.size[axis],
                     ["rows", "columns"][axis],
                 );
@@ -81,7 +81,7 @@ impl Pad {
     fn for_each(&self, [height, width]: [usize; 2], mut meet: impl FnMut(usize, usize)) {
         let sources = |axis: usize, len: usize| -> Vec<Option<usize>> {
             let size = self.size[axis] as isize;
-            (-size..len as isize + size).map(|index| self.edges[axis].source(index, len)).collect()
+            (-size..len as isize + size).map(|index| self.modes[axis].source(index, len)).collect()
         };
         let (rows, columns) = (sources(0, height), sources(1, width));
         for (i, row) in rows.iter().enumerate() {

@@ -12,7 +12,7 @@ use crate::parameters::Parameters;
 use crate::reference::{
     Array, CellOptions, CellParameters, NamedArrays, stack_forward, stack_forward_of_lengths, zero_states,
 };
-use crate::sequence::{Outputs, Sequence};
+use crate::sequence::{ReturnLayers, Sequence};
 use crate::tensor::Tensor;
 
 /// A stack, and what of it reaches the loss.
@@ -39,13 +39,21 @@ impl Stack {
         for (name, parameter) in network.parameters().to_named() {
             inputs.push((name, values.tensor(parameter.shape())));
         }
-        let outputs = match drawn.form {
-            Form::Everything => Outputs::All,
-            Form::Top => Outputs::Top,
-            Form::Step | Form::Last => Outputs::None,
+        let return_layers = match drawn.form {
+            Form::Everything => ReturnLayers::All,
+            Form::Top => ReturnLayers::Top,
+            Form::Step | Form::Last => ReturnLayers::None,
         };
         let lengths = drawn.lengths.then(|| values.lengths(batch, steps));
-        let mut run = Run { definition: Self(drawn), network, inputs, counts, lengths, outputs, noise: None };
+        let mut run = Run {
+            definition: Self(drawn),
+            network,
+            inputs,
+            counts,
+            lengths,
+            return_layers,
+            dropout_seed: None,
+        };
         if drawn.has_kinks() {
             let draw = |scale| drawn_again(&run, &mut values, scale);
             run.inputs = kinks::find(draw, |point| sides(&run, point))?;

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::forecaster::{Forecaster, PredictionGradient, TeacherForcing};
 use crate::gradcheck::cases::sequences::{get, named, set};
 use crate::gradcheck::{Case, Operation};
-use crate::reference::{self, Array, Forcing};
+use crate::reference::{self, Array};
 use crate::tensor::Tensor;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -113,7 +113,7 @@ impl Operation for Forecasting {
         let frames = fixed.as_ref().unwrap_or(&inputs[0]);
         let parameters = named(&self.inputs[first..], &inputs[first..]);
         let truth = self.teacher.as_ref().map(|(truth, forced)| (Array::constant(truth), forced));
-        let forcing = truth.as_ref().map(|(frames, forced)| Forcing { frames, forced });
+        let forcing = truth.as_ref().map(|(frames, forced)| (frames, forced.as_slice()));
         let config = self.network.config();
         let forecast = reference::forecaster(config, &parameters, frames, self.steps, forcing)?;
         Ok(vec![if self.logits { forecast.logits } else { forecast.output }])

@@ -6,7 +6,7 @@ use network::{Network, Setup};
 use proptest::prelude::*;
 
 use crate::composed::{
-    Bias, CellConfig, CellKind, Context, ConvolutionConfig, Edge, Normalization, RecurrentConfig, Stage,
+    Bias, CellConfig, CellKind, Context, ConvStageConfig, Normalization, PaddingMode, RecurrentConfig, Stage,
     Wiring,
 };
 use crate::config::ResetGate;
@@ -61,12 +61,12 @@ pub(super) fn cases() -> Vec<Case> {
     add("gru of lengths from no state", Setup { lengths: true, given: false, ..plain }, |s| {
         chain([s.gru(), s.above(s.after())])
     });
-    let anew = Setup { anew: true, noise: true, ..plain };
+    let anew = Setup { anew: true, dropout: true, ..plain };
     add("gru, computed anew", Setup { lengths: true, ..anew }, |s| {
         chain([CellConfig { zoneout: 0.2, dropout: 0.2, ..s.gru() }, s.above(s.after())])
     });
     add("lstm from no state, computed anew", Setup { given: false, ..anew }, |s| {
-        chain([CellConfig { cell: CellKind::Lstm, peephole: true, zoneout: 0.2, ..s.gru() }])
+        chain([CellConfig { kind: CellKind::Lstm, peephole: true, zoneout: 0.2, ..s.gru() }])
     });
     add("gru, relu", unbounded, |s| {
         chain([CellConfig { candidate_activation: Activation::Relu, ..s.gru() }])
@@ -96,11 +96,11 @@ pub(super) fn cases() -> Vec<Case> {
         chain([CellConfig { groups: s.hidden, input_stride: [1, 2], ..s.gru() }])
     });
     add("gru, edges replicated and wrapped around", plain, |s| {
-        let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], ..s.gru() };
+        let cell = CellConfig { padding_mode: [PaddingMode::Replicate, PaddingMode::Circular], ..s.gru() };
         chain([CellConfig { kernel_size: [3, 3], ..cell }])
     });
     add("gru, edges mirrored", Setup { wide: true, ..plain }, |s| {
-        let cell = CellConfig { edges: [Edge::Reflect, Edge::Zeros], ..s.after() };
+        let cell = CellConfig { padding_mode: [PaddingMode::Reflect, PaddingMode::Zeros], ..s.after() };
         chain([CellConfig { kernel_size: [5, 3], ..cell }])
     });
     add("gru, group norm", Setup { wide: true, ..plain }, |s| {
@@ -122,8 +122,10 @@ pub(super) fn cases() -> Vec<Case> {
     add("gru in pairs from no state", Setup { given: false, ..plain }, |s| {
         chain([CellConfig { second_kernel_size: Some([3, 1]), ..s.after() }])
     });
-    add("gru, zoneout", Setup { noise: true, ..plain }, |s| chain([CellConfig { zoneout: 0.3, ..s.gru() }]));
-    add("gru, dropout", Setup { noise: true, ..plain }, |s| {
+    add("gru, zoneout", Setup { dropout: true, ..plain }, |s| {
+        chain([CellConfig { zoneout: 0.3, ..s.gru() }])
+    });
+    add("gru, dropout", Setup { dropout: true, ..plain }, |s| {
         chain([CellConfig { dropout: 0.3, ..s.after() }])
     });
     add("gru, zoneout in use", plain, |s| chain([CellConfig { zoneout: 0.3, ..s.gru() }]));
@@ -138,25 +140,25 @@ pub(super) fn cases() -> Vec<Case> {
         chain([CellConfig { kernel_depth: 3, input_kernel_depth: 3, ..cell }])
     });
     add("lstm", plain, |s| {
-        let lstm = CellConfig { cell: CellKind::Lstm, ..s.gru() };
+        let lstm = CellConfig { kind: CellKind::Lstm, ..s.gru() };
         chain([lstm.clone(), s.above(lstm)])
     });
     add("lstm with peepholes", plain, |s| {
-        chain([CellConfig { cell: CellKind::Lstm, peephole: true, ..s.gru() }])
+        chain([CellConfig { kind: CellKind::Lstm, peephole: true, ..s.gru() }])
     });
     add("lstm with peepholes from no state", Setup { given: false, lengths: true, ..plain }, |s| {
-        chain([CellConfig { cell: CellKind::Lstm, peephole: true, ..s.gru() }])
+        chain([CellConfig { kind: CellKind::Lstm, peephole: true, ..s.gru() }])
     });
-    add("lstm, zoneout and dropout", Setup { noise: true, ..plain }, |s| {
-        chain([CellConfig { cell: CellKind::Lstm, zoneout: 0.2, dropout: 0.2, ..s.gru() }])
+    add("lstm, zoneout and dropout", Setup { dropout: true, ..plain }, |s| {
+        chain([CellConfig { kind: CellKind::Lstm, zoneout: 0.2, dropout: 0.2, ..s.gru() }])
     });
     add("trajectory gru", unbounded, |s| {
-        let cell = CellConfig { cell: CellKind::TrajGru, flows: 2, flow_channels: 2, ..s.after() };
+        let cell = CellConfig { kind: CellKind::TrajGru, flows: 2, flow_channels: 2, ..s.after() };
         chain([CellConfig { hidden_channels: 2, ..cell }])
     });
     add("trajectory gru from no state", Setup { given: false, ..unbounded }, |s| {
         let activation = Activation::LeakyRelu(0.2);
-        let cell = CellConfig { cell: CellKind::TrajGru, flows: 1, flow_channels: 2, ..s.after() };
+        let cell = CellConfig { kind: CellKind::TrajGru, flows: 1, flow_channels: 2, ..s.after() };
         chain([CellConfig { candidate_activation: activation, hidden_channels: 1, ..cell }])
     });
     add("stack with residual links", plain, |s| RecurrentConfig {
@@ -168,7 +170,11 @@ pub(super) fn cases() -> Vec<Case> {
         ..chain([s.gru(), CellConfig { lower_channels: s.hidden, hidden_channels: 2, ..s.gru() }])
     });
     add("stacked gru-rcn, edges wrapped around", plain, |s| {
-        let cell = CellConfig { edges: [Edge::Replicate, Edge::Circular], kernel_size: [3, 3], ..s.gru() };
+        let cell = CellConfig {
+            padding_mode: [PaddingMode::Replicate, PaddingMode::Circular],
+            kernel_size: [3, 3],
+            ..s.gru()
+        };
         let above = CellConfig { lower_channels: s.hidden, hidden_channels: 2, ..cell.clone() };
         RecurrentConfig { wiring: Wiring::GruRcn { pool: false }, ..chain([cell, above]) }
     });
@@ -197,7 +203,7 @@ pub(super) fn cases() -> Vec<Case> {
         ])
     });
     add("cells between convolutions", Setup { wide: true, ..plain }, |s| {
-        let convolution = |inputs: usize, outputs: usize| ConvolutionConfig {
+        let convolution = |inputs: usize, outputs: usize| ConvStageConfig {
             in_channels: inputs,
             out_channels: outputs,
             activation: Activation::Tanh,
@@ -205,11 +211,11 @@ pub(super) fn cases() -> Vec<Case> {
         };
         RecurrentConfig {
             stages: vec![
-                Stage::Convolution(ConvolutionConfig { stride: [2, 1], ..convolution(s.inputs, 2) }),
+                Stage::Convolution(ConvStageConfig { stride: [2, 1], ..convolution(s.inputs, 2) }),
                 Stage::Cell(CellConfig { in_channels: 2, ..s.gru() }),
                 Stage::Residual(convolution(s.hidden, s.hidden)),
                 Stage::Cell(s.above(s.after())),
-                Stage::Convolution(ConvolutionConfig { bias: false, ..convolution(s.hidden, 1) }),
+                Stage::Convolution(ConvStageConfig { bias: false, ..convolution(s.hidden, 1) }),
             ],
             wiring: Wiring::Chain,
         }

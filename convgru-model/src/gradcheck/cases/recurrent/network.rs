@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::gradcheck::cases::sequences::{Definition, Run};
 use crate::gradcheck::draw::Values;
 use crate::reference::{Array, NamedArrays};
-use crate::sequence::{MemoryBudget, Outputs};
+use crate::sequence::{MemoryBudget, ReturnLayers};
 use crate::tensor::Tensor;
 
 /// What a case fixes; shapes are drawn.
@@ -17,8 +17,8 @@ pub(super) struct Setup {
     pub(super) given: bool,
     /// Whether samples end early.
     pub(super) lengths: bool,
-    /// Whether it runs with the noise of training.
-    pub(super) noise: bool,
+    /// Whether it runs with dropout and zoneout.
+    pub(super) dropout: bool,
     /// Whether every step is computed anew on the way back.
     pub(super) anew: bool,
     /// Dimensions of space.
@@ -34,7 +34,7 @@ impl Default for Setup {
         Self {
             given: true,
             lengths: false,
-            noise: false,
+            dropout: false,
             anew: false,
             dimensions: 2,
             wide: false,
@@ -76,8 +76,8 @@ impl Network {
             inputs,
             counts,
             lengths: setup.lengths.then(|| (0..batch).map(|sample| (steps + sample) % (steps + 1)).collect()),
-            outputs: Outputs::All,
-            noise: setup.noise.then_some(seed),
+            return_layers: ReturnLayers::All,
+            dropout_seed: setup.dropout.then_some(seed),
         };
         if !setup.away_from_kinks {
             return Ok(run);

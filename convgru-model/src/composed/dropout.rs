@@ -1,7 +1,7 @@
 //! What training hides at random: dropout that is the same over time, and zoneout.
 
-use super::border::Border;
 use super::cell_config::CellConfig;
+use super::sequence_shape::SequenceShape;
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -28,12 +28,12 @@ impl Masks {
     /// The masks of training, of the cell at a place among others.
     pub(crate) fn draw(
         config: &CellConfig,
-        border: &Border,
+        dims: &SequenceShape,
         [input, state]: [[usize; 2]; 2],
         (seed, cell): (Seed, usize),
     ) -> Self {
         let mut random = Random::new(seed.seed, cell as u64);
-        let images = border.batch * border.depth;
+        let images = dims.batch * dims.depth;
         let mut mask = |channels: usize, [height, width]: [usize; 2], hidden: f64, kept: f64| {
             Tensor::from_fn(&[images, channels, height, width], |_| {
                 if random.uniform() < hidden { 0.0 } else { kept }
@@ -48,18 +48,18 @@ impl Masks {
         if config.zoneout > 0.0 {
             let of_step = |_| mask(config.hidden_channels, state, config.zoneout, 1.0);
             // Those before are drawn too, so that a step has its own whatever part it belongs to.
-            masks.renewed = (0..seed.before + border.steps).map(of_step).skip(seed.before).collect();
+            masks.renewed = (0..seed.before + dims.steps).map(of_step).skip(seed.before).collect();
         }
         masks
     }
 
     /// What takes their place in use: nothing is hidden, and as much of the state is renewed as on average.
-    pub(crate) fn expected(config: &CellConfig, border: &Border, [height, width]: [usize; 2]) -> Self {
+    pub(crate) fn expected(config: &CellConfig, dims: &SequenceShape, [height, width]: [usize; 2]) -> Self {
         let mut masks = Self::default();
         if config.zoneout > 0.0 {
-            let shape = [border.batch * border.depth, config.hidden_channels, height, width];
+            let shape = [dims.batch * dims.depth, config.hidden_channels, height, width];
             let part = Tensor::from_fn(&shape, |_| 1.0 - config.zoneout);
-            masks.renewed = vec![part; border.steps];
+            masks.renewed = vec![part; dims.steps];
         }
         masks
     }

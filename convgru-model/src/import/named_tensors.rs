@@ -1,11 +1,55 @@
-//! Named tensors of a file in any format that is known.
+//! Named tensors of a file in any format that is known, before anything is known about the model they belong to.
 
 use convgru_kernels::Scalar;
 
 use super::safetensors::File;
-use super::{Checkpoint, mxnet, pytorch};
+use super::{mxnet, pytorch};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+
+/// The tensors of a file of weights.
+///
+/// A name is the path through nested dictionaries and modules, joined by dots as in a `state_dict`:
+/// `state_dict.module.update_block.gru.convz.weight`. The name of a file that is one tensor is empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedTensors<T = f64> {
+    /// Names and tensors, in the order of the file.
+    pub tensors: Vec<(String, Tensor<T>)>,
+    /// What could not be read as floating point numbers: names and reasons.
+    pub skipped: Vec<(String, String)>,
+}
+
+impl<T> NamedTensors<T> {
+    /// Of no tensors.
+    pub(super) fn empty() -> Self {
+        Self { tensors: Vec::new(), skipped: Vec::new() }
+    }
+
+    /// What has names that begin with `prefix`, under the rest of these names.
+    ///
+    /// Networks in `DataParallel` have `module.` before every name, training programs put a `state_dict` beside
+    /// the state of their optimiser.
+    ///
+    /// ```
+    /// use convgru_model::{Tensor, import::NamedTensors};
+    ///
+    /// let names = ["state_dict.module.convz.bias", "optimizer.state.0.exp_avg"];
+    /// let tensors = names.map(|name| (name.to_owned(), Tensor::<f64>::zeros(&[1]))).into();
+    /// let weights = NamedTensors { tensors, skipped: Vec::new() }.under("state_dict.module.");
+    /// assert_eq!(weights.tensors[0].0, "convz.bias");
+    /// assert_eq!(weights.tensors.len(), 1);
+    /// ```
+    #[must_use]
+    pub fn under(self, prefix: &str) -> Self {
+        fn rest<V>(prefix: &str, (name, value): (String, V)) -> Option<(String, V)> {
+            name.strip_prefix(prefix).map(|rest| (rest.to_owned(), value))
+        }
+        Self {
+            tensors: self.tensors.into_iter().filter_map(|item| rest(prefix, item)).collect(),
+            skipped: self.skipped.into_iter().filter_map(|item| rest(prefix, item)).collect(),
+        }
+    }
+}
 
 /// Reads all tensors of a file of safetensors, of PyTorch or of MXNet (`.params`), whichever it is.
 ///
@@ -20,11 +64,11 @@ use crate::tensor::Tensor;
 ///
 /// let network = ConvGru::<f32>::new(ConvGruConfig::new(1, &[4]), 0)?;
 /// let file = export::to_safetensors(network.parameters(), &[])?;
-/// let checkpoint = import::named_tensors(&file)?;
-/// assert_eq!(checkpoint.tensors.len(), 3);
+/// let weights = import::named_tensors(&file)?;
+/// assert_eq!(weights.tensors.len(), 3);
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
-pub fn named_tensors(bytes: &[u8]) -> Result<Checkpoint> {
+pub fn named_tensors(bytes: &[u8]) -> Result<NamedTensors> {
     read(bytes)
 }
 
@@ -33,11 +77,11 @@ pub fn named_tensors(bytes: &[u8]) -> Result<Checkpoint> {
 ///
 /// # Errors
 /// As [`named_tensors`].
-pub fn named_tensors_in_single_precision(bytes: &[u8]) -> Result<Checkpoint<f32>> {
+pub fn named_tensors_in_single_precision(bytes: &[u8]) -> Result<NamedTensors<f32>> {
     read(bytes)
 }
 
-fn read<T: Scalar>(bytes: &[u8]) -> Result<Checkpoint<T>> {
+fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     if is_safetensors(bytes) {
         return read_safetensors(bytes);
     }
@@ -80,9 +124,9 @@ fn is_safetensors(bytes: &[u8]) -> bool {
     rest.first() == Some(&b'{') && u64::from_le_bytes(*length) <= rest.len() as u64
 }
 
-fn read_safetensors<T: Scalar>(bytes: &[u8]) -> Result<Checkpoint<T>> {
+fn read_safetensors<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     let file = File::open(bytes)?;
-    let mut found = Checkpoint { tensors: Vec::with_capacity(file.entries.len()), skipped: Vec::new() };
+    let mut found = NamedTensors { tensors: Vec::with_capacity(file.entries.len()), skipped: Vec::new() };
     for entry in &file.entries {
         let name = entry.name.clone().into_owned();
         let Some(float) = entry.dtype.float else {

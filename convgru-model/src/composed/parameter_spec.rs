@@ -11,9 +11,9 @@ use crate::tensor::Tensor;
 /// Height and width of the kernels that flows are made with (Shi et al. 2017).
 const FLOW_KERNEL: usize = 5;
 
-/// A parameter of a layer.
+/// A parameter of a layer: its name, its shape and how it is initialised.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Slot {
+pub(crate) struct ParameterSpec {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     pub(crate) start: InitialValue,
@@ -33,20 +33,20 @@ pub(crate) enum InitialValue {
 const ZERO: InitialValue = InitialValue::Number { first: 0, value: 0.0, rest: 0.0 };
 const ONE: InitialValue = InitialValue::Number { first: 0, value: 0.0, rest: 1.0 };
 
-/// The slots of a layer, in the order in which they are kept.
-pub(crate) fn slots(config: &CellConfig) -> Vec<Slot> {
-    let mut slots = Vec::new();
-    match config.cell {
+/// The parameters of a layer, in the order in which they are kept.
+pub(crate) fn parameter_specs(config: &CellConfig) -> Vec<ParameterSpec> {
+    let mut specs = Vec::new();
+    match config.kind {
         CellKind::Gru => {
-            add_gru(config, config.kernel_size, config.input_kernel(), "", &mut slots);
+            add_gru(config, config.kernel_size, config.input_kernel(), "", &mut specs);
             if let Some(second) = config.second_kernel_size {
-                add_gru(config, second, second, "second.", &mut slots);
+                add_gru(config, second, second, "second.", &mut specs);
             }
         }
-        CellKind::Lstm => add_lstm(config, &mut slots),
-        CellKind::TrajGru => add_traj_gru(config, &mut slots),
+        CellKind::Lstm => add_lstm(config, &mut specs),
+        CellKind::TrajGru => add_traj_gru(config, &mut specs),
     }
-    slots
+    specs
 }
 
 /// The shape of a kernel; depth is left out where it is one.
@@ -57,19 +57,25 @@ fn kernel(rows: usize, columns: usize, depth: usize, [height, width]: [usize; 2]
     shape
 }
 
-fn slot(prefix: &str, name: &str, shape: Vec<usize>, start: InitialValue) -> Slot {
-    Slot { name: format!("{prefix}{name}"), shape, start }
+fn spec(prefix: &str, name: &str, shape: Vec<usize>, start: InitialValue) -> ParameterSpec {
+    ParameterSpec { name: format!("{prefix}{name}"), shape, start }
 }
 
 /// Kernels over input and state, and the bias, of some gates.
-fn add_gates(config: &CellConfig, gates: usize, sizes: [[usize; 2]; 2], prefix: &str, slots: &mut Vec<Slot>) {
+fn add_gates(
+    config: &CellConfig,
+    gates: usize,
+    sizes: [[usize; 2]; 2],
+    prefix: &str,
+    specs: &mut Vec<ParameterSpec>,
+) {
     let hidden = config.hidden_channels;
     let [of_state, of_input] = sizes;
     let inputs = config.in_channels / config.input_groups;
     let input = kernel(gates * hidden, inputs, config.input_kernel_depth, of_input);
     let state = kernel(gates * hidden, hidden / config.groups, config.kernel_depth, of_state);
-    slots.push(slot(prefix, "input_weights", input, InitialValue::Kernel { blocks: gates }));
-    slots.push(slot(prefix, "hidden_weights", state, InitialValue::Kernel { blocks: gates }));
+    specs.push(spec(prefix, "input_weights", input, InitialValue::Kernel { blocks: gates }));
+    specs.push(spec(prefix, "hidden_weights", state, InitialValue::Kernel { blocks: gates }));
 }
 
 fn add_gru(
@@ -77,113 +83,121 @@ fn add_gru(
     of_state: [usize; 2],
     of_input: [usize; 2],
     prefix: &str,
-    slots: &mut Vec<Slot>,
+    specs: &mut Vec<ParameterSpec>,
 ) {
     let hidden = config.hidden_channels;
-    add_gates(config, 3, [of_state, of_input], prefix, slots);
+    add_gates(config, 3, [of_state, of_input], prefix, specs);
     let update = InitialValue::Number { first: hidden, value: config.update_bias, rest: 0.0 };
     if config.bias != Bias::None {
-        slots.push(slot(prefix, "bias", vec![3 * hidden], update));
+        specs.push(spec(prefix, "bias", vec![3 * hidden], update));
     }
     if config.bias == Bias::Two && config.reset == ResetGate::After {
-        slots.push(slot(prefix, "hidden_bias", vec![hidden], ZERO));
+        specs.push(spec(prefix, "hidden_bias", vec![hidden], ZERO));
     }
     if config.normalization_groups().is_some() {
         for (name, channels) in [("gates_norm", 2 * hidden), ("candidate_norm", hidden)] {
-            slots.push(slot(prefix, &format!("{name}.scale"), vec![channels], ONE));
-            slots.push(slot(prefix, &format!("{name}.shift"), vec![channels], ZERO));
+            specs.push(spec(prefix, &format!("{name}.scale"), vec![channels], ONE));
+            specs.push(spec(prefix, &format!("{name}.shift"), vec![channels], ZERO));
         }
     }
     if config.spectral_norm {
         let columns: usize =
-            slots.iter().rev().take_while(|slot| slot.name.starts_with(prefix)).fold(0, |columns, slot| {
-                match slot.name.ends_with("_weights") {
-                    true => columns + slot.shape[1..].iter().product::<usize>(),
+            specs.iter().rev().take_while(|spec| spec.name.starts_with(prefix)).fold(0, |columns, spec| {
+                match spec.name.ends_with("_weights") {
+                    true => columns + spec.shape[1..].iter().product::<usize>(),
                     false => columns,
                 }
             });
         for gate in ["update", "reset", "candidate"] {
-            slots.push(slot(prefix, &format!("spectral.{gate}.u"), vec![hidden], InitialValue::Direction));
-            slots.push(slot(prefix, &format!("spectral.{gate}.v"), vec![columns], InitialValue::Direction));
+            specs.push(spec(prefix, &format!("spectral.{gate}.u"), vec![hidden], InitialValue::Direction));
+            specs.push(spec(prefix, &format!("spectral.{gate}.v"), vec![columns], InitialValue::Direction));
         }
     }
     if config.context == Context::Global {
         let one = [1, 1];
         for (name, gates) in [("global", 1), ("context", 3)] {
             let weights = kernel(gates * hidden, hidden, 1, one);
-            slots.push(slot(
+            specs.push(spec(
                 prefix,
                 &format!("{name}_weights"),
                 weights,
                 InitialValue::Kernel { blocks: gates },
             ));
-            slots.push(slot(prefix, &format!("{name}_bias"), vec![gates * hidden], ZERO));
+            specs.push(spec(prefix, &format!("{name}_bias"), vec![gates * hidden], ZERO));
         }
     }
     if config.lower_channels > 0 {
         let lower = kernel(2 * hidden, config.lower_channels, 1, of_state);
-        slots.push(slot(prefix, "lower_weights", lower, InitialValue::Kernel { blocks: 2 }));
+        specs.push(spec(prefix, "lower_weights", lower, InitialValue::Kernel { blocks: 2 }));
     }
 }
 
-fn add_lstm(config: &CellConfig, slots: &mut Vec<Slot>) {
+fn add_lstm(config: &CellConfig, specs: &mut Vec<ParameterSpec>) {
     let hidden = config.hidden_channels;
-    add_gates(config, 4, [config.kernel_size, config.input_kernel()], "", slots);
+    add_gates(config, 4, [config.kernel_size, config.input_kernel()], "", specs);
     if config.bias != Bias::None {
         let bias = InitialValue::Number { first: hidden, value: config.update_bias, rest: 0.0 };
-        slots.push(slot("", "bias", vec![4 * hidden], bias));
+        specs.push(spec("", "bias", vec![4 * hidden], bias));
     }
     if config.peephole {
-        slots.push(slot("", "peephole", vec![3 * hidden], ZERO));
+        specs.push(spec("", "peephole", vec![3 * hidden], ZERO));
     }
 }
 
-fn add_traj_gru(config: &CellConfig, slots: &mut Vec<Slot>) {
+fn add_traj_gru(config: &CellConfig, specs: &mut Vec<ParameterSpec>) {
     let (hidden, inputs, flows) = (config.hidden_channels, config.in_channels, config.flows);
     let (features, size) = (config.flow_channels, [FLOW_KERNEL; 2]);
     let whole = InitialValue::Kernel { blocks: 1 };
     let input = kernel(3 * hidden, inputs / config.input_groups, 1, config.input_kernel());
-    slots.push(slot("", "input_weights", input, InitialValue::Kernel { blocks: 3 }));
+    specs.push(spec("", "input_weights", input, InitialValue::Kernel { blocks: 3 }));
     let of_state = kernel(3 * hidden, flows * hidden, 1, [1, 1]);
-    slots.push(slot("", "hidden_weights", of_state, InitialValue::Kernel { blocks: 3 }));
+    specs.push(spec("", "hidden_weights", of_state, InitialValue::Kernel { blocks: 3 }));
     let update = InitialValue::Number { first: hidden, value: config.update_bias, rest: 0.0 };
-    slots.push(slot("", "bias", vec![3 * hidden], update));
-    slots.push(slot("", "hidden_bias", vec![hidden], ZERO));
-    slots.push(slot("", "flow_input_weights", kernel(features, inputs, 1, size), whole));
-    slots.push(slot("", "flow_hidden_weights", kernel(features, hidden, 1, size), whole));
-    slots.push(slot("", "flow_bias", vec![features], ZERO));
+    specs.push(spec("", "bias", vec![3 * hidden], update));
+    specs.push(spec("", "hidden_bias", vec![hidden], ZERO));
+    specs.push(spec("", "flow_input_weights", kernel(features, inputs, 1, size), whole));
+    specs.push(spec("", "flow_hidden_weights", kernel(features, hidden, 1, size), whole));
+    specs.push(spec("", "flow_bias", vec![features], ZERO));
     // Flows begin at zero: the state stays in place.
-    slots.push(slot("", "flow_weights", kernel(2 * flows, features, 1, size), ZERO));
-    slots.push(slot("", "flow_shift", vec![2 * flows], ZERO));
+    specs.push(spec("", "flow_weights", kernel(2 * flows, features, 1, size), ZERO));
+    specs.push(spec("", "flow_shift", vec![2 * flows], ZERO));
 }
 
-/// Tensors to begin with, one for each slot. The kernels of a gate over input and state are drawn as one, whose rows
+/// Tensors to begin with, one for each parameter. The kernels of a gate over input and state are drawn as one, whose rows
 /// are side by side.
-pub(crate) fn draw<T: Scalar>(slots: &[Slot], config: &CellConfig, random: &mut Random) -> Vec<Tensor<T>> {
-    let mut drawn = Vec::with_capacity(slots.len());
-    while let Some(slot) = slots.get(drawn.len()) {
-        let next = slots.get(drawn.len() + 1).filter(|next| {
-            slot.name.ends_with("input_weights")
+pub(crate) fn draw<T: Scalar>(
+    specs: &[ParameterSpec],
+    config: &CellConfig,
+    random: &mut Random,
+) -> Vec<Tensor<T>> {
+    let mut drawn = Vec::with_capacity(specs.len());
+    while let Some(spec) = specs.get(drawn.len()) {
+        let next = specs.get(drawn.len() + 1).filter(|next| {
+            spec.name.ends_with("input_weights")
                 && next.name.ends_with("hidden_weights")
-                && next.start == slot.start
+                && next.start == spec.start
         });
         match next {
-            Some(next) => drawn.extend(draw_joint([slot, next], config, random)),
-            None => drawn.push(slot.draw(config, random)),
+            Some(next) => drawn.extend(draw_joint([spec, next], config, random)),
+            None => drawn.push(spec.draw(config, random)),
         }
     }
     drawn
 }
 
 /// The kernels of gates over input and state.
-fn draw_joint<T: Scalar>(slots: [&Slot; 2], config: &CellConfig, random: &mut Random) -> [Tensor<T>; 2] {
-    let widths = slots.map(|slot| slot.shape[1..].iter().product::<usize>());
-    let InitialValue::Kernel { blocks } = slots[0].start else { unreachable!("kernels of gates are drawn") };
-    let sizes = [blocks, slots[0].shape[0] / blocks];
-    let taps = slots[1].shape[2..].iter().product();
+fn draw_joint<T: Scalar>(
+    specs: [&ParameterSpec; 2],
+    config: &CellConfig,
+    random: &mut Random,
+) -> [Tensor<T>; 2] {
+    let widths = specs.map(|spec| spec.shape[1..].iter().product::<usize>());
+    let InitialValue::Kernel { blocks } = specs[0].start else { unreachable!("kernels of gates are drawn") };
+    let sizes = [blocks, specs[0].shape[0] / blocks];
+    let taps = specs[1].shape[2..].iter().product();
     let [input, state] = init::draw_joint(config.initializer, sizes, widths, taps, random);
-    [(0, input), (1, state)].map(|(slot, kernel)| {
-        Tensor::from_vec(&slots[slot].shape, kernel).expect("one number was drawn for each place")
+    [(0, input), (1, state)].map(|(spec, kernel)| {
+        Tensor::from_vec(&specs[spec].shape, kernel).expect("one number was drawn for each place")
     })
 }
 
@@ -199,7 +213,7 @@ fn draw_kernel<T: Scalar>(
     (0..blocks).flat_map(|_| init::draw(config.initializer, [rows, columns], rows * taps, random)).collect()
 }
 
-impl Slot {
+impl ParameterSpec {
     /// A tensor to begin with.
     fn draw<T: Scalar>(&self, config: &CellConfig, random: &mut Random) -> Tensor<T> {
         let len: usize = self.shape.iter().product();

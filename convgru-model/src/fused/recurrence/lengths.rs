@@ -1,4 +1,4 @@
-//! Where the samples of a batch end.
+//! How long each sample of a batch is.
 
 use std::ops::Range;
 
@@ -6,9 +6,9 @@ use std::ops::Range;
 ///
 /// From there on its state stays as it is. None are kept where every sample takes all steps.
 #[derive(Debug, Default)]
-pub(crate) struct Ends(Vec<usize>);
+pub(crate) struct SampleLengths(Vec<usize>);
 
-impl Ends {
+impl SampleLengths {
     /// Every sample takes all steps.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
@@ -42,18 +42,20 @@ mod tests {
 
     #[test]
     fn samples_have_ended_from_their_length_on() {
-        let mut ends = Ends::default();
-        assert_eq!(ends.ended(0).count(), 0);
-        ends.set(&[2, 0, 1, 3, 1], 0);
-        let ended = |ends: &Ends, step: usize| ends.ended(step).map(|r| (r.start, r.end)).collect::<Vec<_>>();
-        assert_eq!(ended(&ends, 0), [(1, 2)]);
-        assert_eq!(ended(&ends, 1), [(1, 3), (4, 5)]);
-        assert_eq!(ended(&ends, 2), [(0, 3), (4, 5)]);
-        assert_eq!(ended(&ends, 3), [(0, 5)]);
-        ends.set(&[2, 0, 1, 3, 1], 2);
-        assert_eq!(ended(&ends, 0), [(0, 3), (4, 5)]);
-        assert!(ends.are_given());
-        ends.clear();
-        assert!(!ends.are_given() && ended(&ends, 9).is_empty());
+        let mut lengths = SampleLengths::default();
+        assert_eq!(lengths.ended(0).count(), 0);
+        lengths.set(&[2, 0, 1, 3, 1], 0);
+        let ended = |lengths: &SampleLengths, step: usize| {
+            lengths.ended(step).map(|r| (r.start, r.end)).collect::<Vec<_>>()
+        };
+        assert_eq!(ended(&lengths, 0), [(1, 2)]);
+        assert_eq!(ended(&lengths, 1), [(1, 3), (4, 5)]);
+        assert_eq!(ended(&lengths, 2), [(0, 3), (4, 5)]);
+        assert_eq!(ended(&lengths, 3), [(0, 5)]);
+        lengths.set(&[2, 0, 1, 3, 1], 2);
+        assert_eq!(ended(&lengths, 0), [(0, 3), (4, 5)]);
+        assert!(lengths.are_given());
+        lengths.clear();
+        assert!(!lengths.are_given() && ended(&lengths, 9).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Between sequences as users give them and the images the cells work on.
+//! The shape of a sequence as users give it, and the images the cells work on.
 
 use convgru_kernels::Scalar;
 
@@ -10,15 +10,15 @@ use crate::tensor::{Tensor, expect_shape};
 
 /// The dimensions of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Border {
+pub(super) struct SequenceShape {
     pub(super) steps: usize,
     pub(super) batch: usize,
     pub(super) depth: usize,
     /// Dimensions of space: 1, 2 or 3.
-    dimensions: usize,
+    spatial_dims: usize,
 }
 
-impl Border {
+impl SequenceShape {
     pub(super) fn of<T: Scalar>(sequence: Sequence<'_, T>, config: &RecurrentConfig) -> Result<Self> {
         expect_count("inputs", config.inputs(), sequence.inputs.len())?;
         let shape = sequence.inputs[0].shape();
@@ -30,7 +30,7 @@ impl Border {
                 got: shape.to_vec(),
             });
         }
-        let border = Self { steps: shape[0], batch: shape[1], depth, dimensions: shape.len() - 3 };
+        let dims = Self { steps: shape[0], batch: shape[1], depth, spatial_dims: shape.len() - 3 };
         for (index, input) in sequence.inputs.iter().enumerate() {
             let got = input.shape();
             let mut expected = got.to_vec();
@@ -42,12 +42,12 @@ impl Border {
             }
             expect_shape(&format!("input {index}"), got, &expected)?;
         }
-        sequence.expect_lengths(border.steps, border.batch)?;
+        sequence.expect_lengths(dims.steps, dims.batch)?;
         let contexts = config.cells().filter(|cell| cell.context == super::Context::Additive).count();
         expect_count("contexts", contexts, sequence.contexts.len())?;
-        border.expect_memory(sequence, config)?;
-        border.expect_states(sequence, config)?;
-        Ok(border)
+        dims.expect_memory(sequence, config)?;
+        dims.expect_states(sequence, config)?;
+        Ok(dims)
     }
 
     /// Fails for sequences whose states the machine cannot hold, or that are given by their size alone and too long.
@@ -166,7 +166,7 @@ impl Border {
 
     /// [`tensor_of`](Self::tensor_of) of images that are not needed any more.
     pub(super) fn public_tensor<T: Scalar>(&self, images: Tensor<T>, leading: &[usize]) -> Result<Tensor<T>> {
-        if self.dimensions == 3 {
+        if self.spatial_dims == 3 {
             return self.tensor_of(&images, leading);
         }
         let shape = self.shape_of(images.shape(), leading);
@@ -175,7 +175,7 @@ impl Border {
 
     /// [`images_of`](Self::images_of) of any kind of number: shape and values.
     pub(super) fn planes_of<V: Copy>(&self, shape: &[usize], values: &[V]) -> (Vec<usize>, Vec<V>) {
-        let (leading, rest) = shape.split_at(shape.len() - self.dimensions - 1);
+        let (leading, rest) = shape.split_at(shape.len() - self.spatial_dims - 1);
         let images: usize = leading.iter().product();
         match *rest {
             [channels, width] => (vec![images, channels, 1, width], values.to_vec()),
@@ -191,7 +191,7 @@ impl Border {
     /// The shape of images as users give and get them, with dimensions before the channels.
     pub(super) fn shape_of(&self, images: &[usize], leading: &[usize]) -> Vec<usize> {
         let &[_, channels, height, width] = images else { unreachable!("images have four dimensions") };
-        let space = match self.dimensions {
+        let space = match self.spatial_dims {
             1 => vec![width],
             2 => vec![height, width],
             _ => vec![self.depth, height, width],
@@ -207,7 +207,7 @@ impl Border {
         leading: &[usize],
     ) -> (Vec<usize>, Vec<V>) {
         let shape = self.shape_of(images, leading);
-        match self.dimensions {
+        match self.spatial_dims {
             1 | 2 => (shape, values.to_vec()),
             _ => {
                 let sizes = [images[0] / self.depth, self.depth, images[1], images[2] * images[3]];

@@ -9,19 +9,19 @@ use crate::fused::cell::{CellParameters, expect_layers};
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::memory;
 use crate::parameters::Stamp;
-use crate::sequence::{MemoryBudget, Outputs, Sequence, expect_steps};
+use crate::sequence::{MemoryBudget, ReturnLayers, Sequence, expect_steps};
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
 /// A stack whose weights lie elsewhere: in a [`ConvGru`](super::ConvGru), or beside those of another stack.
 #[derive(Debug, Clone)]
-pub(crate) struct Blueprint {
+pub(crate) struct StackSpec {
     pub(crate) config: ConvGruConfig,
     pub(crate) memory_budget: MemoryBudget,
     /// Of the weights.
     pub(crate) stamp: Stamp,
 }
 
-impl Blueprint {
+impl StackSpec {
     /// Of a configuration that is valid, with everything kept for backward passes.
     pub(crate) fn new(config: ConvGruConfig) -> Self {
         Self { config, memory_budget: MemoryBudget::default(), stamp: Stamp::new() }
@@ -45,11 +45,11 @@ impl Blueprint {
     }
 
     /// The lowest layer whose states are returned.
-    pub(crate) fn first_of(&self, outputs: Outputs) -> usize {
-        match outputs {
-            Outputs::All => 0,
-            Outputs::Top => self.config.layers() - 1,
-            Outputs::None => self.config.layers(),
+    pub(crate) fn first_of(&self, return_layers: ReturnLayers) -> usize {
+        match return_layers {
+            ReturnLayers::All => 0,
+            ReturnLayers::Top => self.config.layers() - 1,
+            ReturnLayers::None => self.config.layers(),
         }
     }
 
