@@ -34,7 +34,7 @@ const SHOWN: usize = 4;
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru import --input raft-small.pth
-  convgru import --input raft-small.pth --output raft.safetensors
+  convgru import --input raft-small.pth --out raft.safetensors
 
 A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, where that computes the
 cells, otherwise of a Recurrent, `stages.0.input_weights`; of several, each has its name before them. The
@@ -47,7 +47,7 @@ pub(crate) struct Import {
     input: PathBuf,
     /// Where to write the cells in our layout, as safetensors
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    out: Option<PathBuf>,
     /// Take what is there: cells one by one where other layers can lie between them, and networks without the cells
     /// that lack tensors
     #[arg(long)]
@@ -89,14 +89,14 @@ impl Import {
                 groups(&found.stacks.left).join("; ")
             );
         }
-        if let Some(path) = &self.output {
+        if let Some(path) = &self.out {
             write(path, &found)?;
         }
         let left = &found.stacks.left;
         if self.json {
             let value = json!({
                 "input": self.input.to_string_lossy(),
-                "output": self.output.as_deref().map(Path::to_string_lossy),
+                "out": self.out.as_deref().map(Path::to_string_lossy),
                 "stacks": found.stacks.stacks.iter().map(description).collect::<Vec<_>>(),
                 "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
@@ -108,7 +108,7 @@ impl Import {
             output::json(&value)?;
         } else {
             output::result(&listing(&found))?;
-            if let Some(path) = &self.output {
+            if let Some(path) = &self.out {
                 output::result(&format!("wrote {}", printable(path)))?;
             }
         }
