@@ -140,7 +140,7 @@ impl Weights {
     }
 }
 
-/// DetectedNetworks, and the stacks among the other tensors.
+/// Networks, and the stacks among the other tensors.
 struct All<T> {
     networks: Vec<DetectedNetwork<T>>,
     stacks: DetectedStacks<T>,

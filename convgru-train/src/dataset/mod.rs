@@ -32,7 +32,7 @@ pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{FramesConfig, read_frames};
 pub use order::order;
-pub use radar::{Events, RadarConfig, RadarScale};
+pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub use source::Axes;
 pub(crate) use source::NumberType;
 pub use source_config::{Source, SourceKind};

@@ -140,7 +140,7 @@ impl EnsembleEvaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::{Forecast, Loss, Objective, Truth};
+    use crate::loss::{Loss, Objective, PredictedFrames, Truth};
     use crate::metric::Spread;
 
     fn frames(shape: &[usize], step: f64) -> Tensor<f64> {
@@ -157,7 +157,7 @@ mod tests {
         for (spread, expected) in
             [(Spread::Ensemble, scores.overall.crps), (Spread::Fair, scores.overall.fair_crps)]
         {
-            let forecast = Forecast { output: &members, logits: &members };
+            let forecast = PredictedFrames { output: &members, logits: &members };
             let truth = Truth { frames: &truth, valid: Some(&valid) };
             let value = Objective::from(Loss::Crps { spread }).value(&forecast, &truth).unwrap();
             assert!((value - expected).abs() < 1e-14, "{value} instead of {expected}");

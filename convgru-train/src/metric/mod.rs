@@ -33,11 +33,11 @@ use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use baseline::{MeanFrame, copy_last, mean};
-pub use categorical::{Contingency, Event};
+pub use categorical::{Contingency, Exceedance};
 pub use crps::{Spread, crps};
 pub use ensemble::{EnsembleEvaluation, EnsembleMetrics, EnsembleScores};
 pub use evaluation::{Evaluation, Scores};
-pub use forecast::{EVENT_SCORES, EventScore, Events, ForecastScores};
+pub use forecast::{EVENT_SCORES, EventDefinition, EventScore, ForecastScores};
 pub use fss::FractionsSkillScore;
 pub use mae::mae;
 pub use mse::mse;

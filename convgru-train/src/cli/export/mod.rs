@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::output;
 use choice::Choice;
-use source::Source;
+use source::ExportSource;
 
 /// The extension of --out tells what is written. .onnx: the network in operators of ONNX, for any batch, height
 /// and width, with its recurrent states as inputs and outputs; of a trained model the whole forecast, or with
@@ -108,7 +108,7 @@ impl Export {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be done is told before anything is read.
         let choice = Choice::of(&self)?;
-        let source = Source::read(&self)?;
+        let source = ExportSource::read(&self)?;
         let Written { bytes, what, notes } = match choice {
             Choice::Onnx(wanted) => onnx::write(&source, &wanted)?,
             Choice::Weights(wanted) => weights::write(&source, &wanted)?,

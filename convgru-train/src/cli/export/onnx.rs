@@ -4,13 +4,13 @@ use convgru_model::export::onnx::{self, OPSET};
 use convgru_model::{ForecasterConfig, Residual};
 
 use super::choice::OnnxChoice;
-use super::source::Source;
+use super::source::ExportSource;
 use super::{Form, Part, Written};
 
 /// The file that was chosen.
-pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Written> {
+pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Result<Written> {
     match (source, choice) {
-        (Source::Stack(stack), OnnxChoice::Stack(form)) => {
+        (ExportSource::Stack(stack), OnnxChoice::Stack(form)) => {
             let config = stack.network.config();
             let (form, of) = match form {
                 Form::Step => (onnx::Form::Step, "one step of"),
@@ -24,7 +24,7 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                 notes: stack_notes(form, config.in_channels, &config.hidden_channels),
             })
         }
-        (Source::Network(network), OnnxChoice::Stack(form)) => {
+        (ExportSource::Network(network), OnnxChoice::Stack(form)) => {
             let (form, of) = match form {
                 Form::Step => (onnx::Form::Step, "one step of"),
                 Form::Sequence => (onnx::Form::Sequence, "sequences of"),
@@ -40,7 +40,7 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                 ],
             })
         }
-        (Source::TrainedRun(trained), OnnxChoice::Step(part)) => {
+        (ExportSource::TrainedModel(trained), OnnxChoice::Step(part)) => {
             let (of_part, notes) = match part {
                 Part::Encoder => (onnx::Part::EncoderStep, encoder_notes(&trained.config.model)),
                 Part::Forecaster => (onnx::Part::ForecasterStep, forecaster_notes(&trained.config.model)),
@@ -51,7 +51,7 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                 notes: notes.into(),
             })
         }
-        (Source::TrainedRun(trained), OnnxChoice::Forecast(frames)) => {
+        (ExportSource::TrainedModel(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
             let channels = trained.config.model.image_channels();
             let predicted = channels * trained.config.model.members();

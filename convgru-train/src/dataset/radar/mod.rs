@@ -10,7 +10,7 @@ mod tests;
 
 use std::path::Path;
 
-pub use config::{Events, RadarConfig, RadarScale};
+pub use config::{EventGrouping, RadarConfig, RadarScale};
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;

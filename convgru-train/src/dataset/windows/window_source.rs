@@ -16,7 +16,7 @@ const DRAWS: usize = 64;
 /// Candidates looked at for each listed sequence, at most.
 const CANDIDATES: usize = 64;
 
-/// Strips with what their codes mean, and the size of the sequences taken from them.
+/// Clips with what their codes mean, and the size of the sequences taken from them.
 pub(in crate::dataset) struct WindowSource {
     pub(in crate::dataset) clips: Vec<Clip>,
     pub(in crate::dataset) codebook: Codebook,
@@ -56,7 +56,7 @@ impl SampleFilter {
 }
 
 impl WindowSource {
-    /// Strips for sequences of some frames of a size, `stride` frames from each window to the next.
+    /// Clips for sequences of some frames of a size, `stride` frames from each window to the next.
     pub(in crate::dataset) fn new(
         clips: Vec<Clip>,
         codebook: Codebook,

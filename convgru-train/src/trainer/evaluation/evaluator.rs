@@ -7,9 +7,9 @@ use super::nowcast::{NowcastOptions, NowcastScores};
 use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
-use crate::loss::{Forecast, Objective, Truth};
+use crate::loss::{Objective, PredictedFrames, Truth};
 use crate::metric::{self, EnsembleEvaluation, EnsembleScores, Evaluation, MeanFrame, Metrics, Scores};
-use crate::trainer::observer::{Event, Observer};
+use crate::trainer::observer::{Observer, TrainerEvent};
 
 /// Training sequences whose frames make the mean frame.
 const SEQUENCES_OF_THE_MEAN: usize = 256;
@@ -94,7 +94,7 @@ impl Evaluator<'_> {
                 mean.add(&truth.measured(frames), &truth.frames)?;
             }
             done += chunk.len();
-            observer.observe(&Event::Evaluating { split: self.split, done, total });
+            observer.observe(&TrainerEvent::Evaluating { split: self.split, done, total });
             if self.interrupt.raised().is_some() && done < total {
                 return Ok(None);
             }
@@ -121,7 +121,7 @@ impl Evaluator<'_> {
             return Ok((model.forward(input, steps)?, 0.0));
         };
         let (prediction, _) = model.forward_train(input, steps, None)?;
-        let forecast = Forecast { output: &prediction.output, logits: &prediction.logits };
+        let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let value = objective.value(&forecast, &Truth::from(truth))?;
         Ok((prediction.output, value))
     }
