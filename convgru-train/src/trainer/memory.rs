@@ -79,8 +79,7 @@ mod tests {
         let preset = RunConfig::preset(Preset::Quick);
         expect_enough(&preset, [1, 64, 64]).unwrap();
         if machine().is_none() {
-            eprintln!("SKIPPED: this system does not tell how much memory it has");
-            return;
+            return crate::fixtures::say_skipped("this system does not tell how much memory it has");
         }
         let huge = preset.with("data.train_sequences=10000000").unwrap();
         let huge = huge.with("training.batch_size=10000000").unwrap();
