@@ -15,7 +15,7 @@ mod radar;
 mod random;
 mod resample;
 pub(crate) mod source;
-pub(crate) mod source_config;
+mod source_config;
 mod splits;
 mod synthetic_digits;
 mod timestamp;

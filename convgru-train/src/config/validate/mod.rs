@@ -2,7 +2,7 @@
 
 use convgru_model::OutputActivation;
 
-use super::fault::one_line;
+use super::text_error::one_line;
 use super::{RunConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
 use crate::dataset::SequenceDataset;
