@@ -282,6 +282,8 @@ fn frames() {
     fs::create_dir(path("empty")).unwrap();
     fs::create_dir(path("broken")).unwrap();
     fs::write(path("broken/frame_0.png"), b"hello").unwrap();
+    fs::create_dir(path("digits")).unwrap();
+    fs::write(path("digits/train-images-idx3-ubyte"), b"hello").unwrap();
     check(
         folder.path(),
         &[
@@ -322,6 +324,17 @@ fn frames() {
                 USAGE,
                 &["chw", "t, h and w"],
             ),
+            (
+                "predict --checkpoint MODEL --input good.gif --axes thw --frames 1 --out o.gif",
+                ERROR,
+                &["--axes", "good.gif holds pictures"],
+            ),
+            (
+                "predict --checkpoint MODEL --input broken --axes thw --frames 1 --out o.gif",
+                ERROR,
+                &["--axes", "broken holds pictures"],
+            ),
+            ("eval --checkpoint MODEL --data digits --axes thw", ERROR, &["--axes", "digits", "\"mnist\""]),
             ("eval --checkpoint MODEL --axes thw", USAGE, &["--data"]),
             (
                 "eval --checkpoint MODEL --data two.npy --axes ntchw",
