@@ -240,8 +240,7 @@ fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
         ImportedNetwork::ConvGru(_) => (network.config(), "ConvGru"),
         ImportedNetwork::Recurrent(_) => (network.config(), "Recurrent"),
     };
-    let cells = config.cells().count();
-    let of = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+    let of = output::counted(config.cells().count(), "cell");
     let name = if name.is_empty() { "(no prefix)" } else { name };
     let mut lines = vec![format!("{name}  {of} of {system}, a {engine}")];
     for (index, cell) in config.cells().enumerate() {
@@ -263,8 +262,7 @@ fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
 fn listing<T: Scalar>(found: &All<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
     for DetectedStack { layout, name, direction, stack } in &found.stacks.stacks {
-        let layers = stack.layers.len();
-        let of = if layers == 1 { "1 cell".to_owned() } else { format!("{layers} cells") };
+        let of = output::counted(stack.layers.len(), "cell");
         let name = if name.is_empty() { "(no prefix)" } else { name };
         let direction = match direction {
             Some(Direction::Forward) => ", from the first frame on",
@@ -311,8 +309,8 @@ fn groups(left: &[(String, String)]) -> Vec<String> {
     }
     let group = |(reason, names): (&str, Vec<&str>)| {
         let more = if names.len() > SHOWN { ", ..." } else { "" };
-        let tensors = if names.len() == 1 { "tensor" } else { "tensors" };
-        format!("{} {tensors} ({}{more}): {reason}", names.len(), names[..names.len().min(SHOWN)].join(", "))
+        let tensors = output::counted(names.len(), "tensor");
+        format!("{tensors} ({}{more}): {reason}", names[..names.len().min(SHOWN)].join(", "))
     };
     groups.into_iter().map(group).collect()
 }

@@ -117,6 +117,11 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Sequences that are in memory at once: those of the largest micro-batch.
+    pub(crate) fn micro_batch_size(&self) -> usize {
+        self.batch_size.div_ceil(self.accumulate.max(1))
+    }
+
     /// What is minimised, of data whose values mean what `transform` says.
     pub fn objective(&self, transform: &Transform) -> Objective {
         let over_values = |term: &LossTerm| {

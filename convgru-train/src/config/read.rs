@@ -11,7 +11,7 @@ use super::suggest::{field, join, paths};
 use super::text_error::{TextError, first_misfit, one_line};
 use super::{RunConfig, saved, tagged};
 use crate::dataset::SourceKind;
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
 const LONGEST: usize = 1 << 17;
@@ -102,6 +102,10 @@ impl RunConfig {
                     Value::from(value).to_string()
                 }
                 Ok(_) => value.to_owned(),
+                Err(error) if !is_text && value.starts_with(['[', '{']) => {
+                    let reason = format!("{value} is no TOML: {}", one_line(error.message()));
+                    return Err(Error::Config { field: key.to_owned(), reason });
+                }
                 Err(_) => Value::from(value).to_string(),
             };
             let line = format!("{key} = {value}\n");
@@ -197,11 +201,8 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Error::io("read", path))?;
     file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    let refuse = |reason| Error::Format { path: path.into(), reason };
-    expect_short(bytes.len()).map_err(refuse)?;
-    String::from_utf8(bytes).map_err(|error| {
-        refuse(format!("is no text in UTF-8: byte {} is not", error.utf8_error().valid_up_to()))
-    })
+    expect_short(bytes.len()).map_err(|reason| Error::Format { path: path.into(), reason })?;
+    input::utf8(path, bytes)
 }
 
 fn expect_short(bytes: usize) -> std::result::Result<(), String> {

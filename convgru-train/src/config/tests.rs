@@ -126,6 +126,7 @@ fn wrong_assignments_say_what_is_wrong() {
         ("model.hidden_channels={a = 1}", &["section", "list"]),
         ("model.bias=1", &["true or false"]),
         ("optimizer.learning_rate=.01", &["`optimizer.learning_rate`", "text", "TOML has it as 0.01"]),
+        ("model.hidden_channels=[.5, 1]", &["`model.hidden_channels`", "[.5, 1] is no TOML"]),
         ("optimizer.learning_rate=1.", &["TOML has it as 1.0"]),
         ("training.clip_norm=+.5e-3", &["TOML has it as 0.0005"]),
         (

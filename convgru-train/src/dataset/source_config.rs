@@ -33,18 +33,13 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// The names in a configuration.
+    /// The names in a configuration, in the order of the kinds.
     pub(crate) const NAMES: [&str; 4] = ["strokes", "mnist", "radar", "frames"];
     pub(crate) const ALL: [Self; 4] = [Self::Strokes, Self::Mnist, Self::Radar, Self::Frames];
 
     /// The name in a configuration.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Strokes => "strokes",
-            Self::Mnist => "mnist",
-            Self::Radar => "radar",
-            Self::Frames => "frames",
-        }
+        Self::NAMES[self as usize]
     }
 }
 

@@ -249,7 +249,7 @@ impl<'a> Trainer<'a> {
             dataset: self.setup.validation.as_ref(),
             split: Split::Validation,
             input_frames: self.config.data.input_frames,
-            batch_size: self.config.training.batch_size.div_ceil(self.config.training.accumulate.max(1)),
+            batch_size: self.config.training.micro_batch_size(),
             mean_frame: Some(&self.setup.mean_frame),
             loss: Some(&self.setup.learner.objective),
             nowcasts: None,

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
 use crate::config::{RunConfig, kinds_with, tag_of};
+use crate::dataset::{numbered, unit};
 use crate::schedule::Watched;
 use crate::{Error, Result};
 
@@ -144,12 +143,9 @@ impl SearchConfig {
     /// As [`validate`](Self::validate).
     pub fn draw(&self, number: usize) -> Result<BTreeMap<String, String>> {
         self.validate()?;
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ SEARCH_SEED);
-        random.set_stream(number as u64);
-        // 53 bits make a uniform number in [0, 1).
-        let mut uniform = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        let mut random = numbered(self.seed, SEARCH_SEED, number as u64);
         let mut drawn: BTreeMap<_, _> =
-            self.ranges.iter().map(|(field, range)| (field.clone(), range.at(uniform()))).collect();
+            self.ranges.iter().map(|(field, range)| (field.clone(), range.at(unit(&mut random)))).collect();
         let left_out: Vec<_> =
             drawn.keys().filter(|field| self.is_of_another_kind(field, &drawn)).cloned().collect();
         left_out.iter().for_each(|field| drop(drawn.remove(field)));

@@ -58,7 +58,7 @@ impl TrainedRun {
             dataset: self.test.as_ref(),
             split: Split::Test,
             input_frames: config.data.input_frames,
-            batch_size: config.training.batch_size.div_ceil(config.training.accumulate.max(1)),
+            batch_size: config.training.micro_batch_size(),
             mean_frame: Some(&self.mean_frame),
             loss: None,
             nowcasts: nowcasts.as_ref(),
