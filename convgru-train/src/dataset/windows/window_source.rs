@@ -11,7 +11,7 @@ use crate::Result;
 use crate::dataset::random::{Purpose, SampleKey, below, coin, generator, unit};
 use crate::read_budget::{ReadBudget, bytes_of};
 
-/// RandomDraws of a sequence before the best of them is taken.
+/// Draws of a sequence before the best of them is taken.
 const DRAWS: usize = 64;
 /// Candidates looked at for each listed sequence, at most.
 const CANDIDATES: usize = 64;
