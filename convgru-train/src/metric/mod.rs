@@ -17,11 +17,11 @@
 //! at a threshold) and [`FractionsSkillScore`] (events nearby count); ensembles by [`crps`], by lead time in an
 //! [`EnsembleEvaluation`].
 
+mod accumulator;
 mod baseline;
 mod categorical;
 mod crps;
 mod ensemble;
-mod evaluation;
 mod forecast;
 mod fss;
 mod mae;
@@ -32,11 +32,11 @@ mod ssim;
 use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
+pub use accumulator::{Evaluation, Scores};
 pub use baseline::{MeanFrame, copy_last, mean};
 pub use categorical::{Contingency, Exceedance};
 pub use crps::{Spread, crps};
 pub use ensemble::{EnsembleEvaluation, EnsembleMetrics, EnsembleScores};
-pub use evaluation::{Evaluation, Scores};
 pub use forecast::{EVENT_SCORES, EventDefinition, EventScore, ForecastScores};
 pub use fss::FractionsSkillScore;
 pub use mae::mae;
