@@ -10,12 +10,12 @@
 //! The sums over pixels are the convention of the literature on Moving MNIST
 //! (Srivastava et al. 2015 and its successors): a 64 x 64 frame has an MSE
 //! 4096 times the mean over its pixels. Pixel values run from 0 to 1.
-//! [`Evaluation`] takes the mean over all frames, and over the frames of each
+//! [`MetricAccumulator`] takes the mean over all frames, and over the frames of each
 //! lead time.
 //!
 //! Forecasts of rain are scored by events: [`Contingency`] (CSI, POD, FAR, HSS and others
 //! at a threshold) and [`FractionsSkillScore`] (events nearby count); ensembles by [`crps`], by lead time in an
-//! [`EnsembleEvaluation`].
+//! [`EnsembleAccumulator`].
 
 mod accumulator;
 mod baseline;
@@ -32,11 +32,11 @@ mod ssim;
 use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
-pub use accumulator::{Evaluation, Scores};
+pub use accumulator::{MetricAccumulator, Scores};
 pub use baseline::{MeanFrame, copy_last, mean};
 pub use categorical::{Contingency, Exceedance};
 pub use crps::{Spread, crps};
-pub use ensemble::{EnsembleEvaluation, EnsembleMetrics, EnsembleScores};
+pub use ensemble::{EnsembleAccumulator, EnsembleMetrics, EnsembleScores};
 pub use forecast::{EVENT_SCORES, EventDefinition, EventScore, ForecastScores};
 pub use fss::FractionsSkillScore;
 pub use mae::mae;

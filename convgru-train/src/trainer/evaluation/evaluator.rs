@@ -8,7 +8,9 @@ use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::loss::{Objective, PredictedFrames, Truth};
-use crate::metric::{self, EnsembleEvaluation, EnsembleScores, Evaluation, MeanFrame, Metrics, Scores};
+use crate::metric::{
+    self, EnsembleAccumulator, EnsembleScores, MeanFrame, MetricAccumulator, Metrics, Scores,
+};
 use crate::trainer::observer::{Observer, TrainerEvent};
 
 /// Training sequences whose frames make the mean frame.
@@ -64,11 +66,11 @@ impl Evaluator<'_> {
     ) -> Result<Option<EvaluationResult>> {
         let total = self.dataset.len();
         let steps = self.dataset.steps().saturating_sub(self.input_frames);
-        let mut scored = Evaluation::new(steps);
-        let mut copy_last = Evaluation::new(steps);
-        let mut mean = Evaluation::new(steps);
+        let mut scored = MetricAccumulator::new(steps);
+        let mut copy_last = MetricAccumulator::new(steps);
+        let mut mean = MetricAccumulator::new(steps);
         let members = model.members();
-        let mut ensemble = (members > 1).then(|| EnsembleEvaluation::new(members, steps));
+        let mut ensemble = (members > 1).then(|| EnsembleAccumulator::new(members, steps));
         let new = |options| NowcastScores::new(options, self.dataset, steps);
         let mut nowcasts = self.nowcasts.map(new).transpose()?;
         let mut loss_sum = 0.0;
