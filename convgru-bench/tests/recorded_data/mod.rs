@@ -44,3 +44,10 @@ pub(crate) fn found(folder: &Path, variable: &str, required: bool) -> Option<Pat
     say_skipped(&message);
     None
 }
+
+/// Writes a line `SKIPPED` with the name of the test and why, also into the output of a passing run.
+pub(crate) fn say_skipped(reason: &str) {
+    let thread = std::thread::current();
+    // The test harness captures `eprintln!` and shows it for tests that fail alone. It does not capture this.
+    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {reason}", thread.name().unwrap_or("a test"));
+}

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
     use crate::config::RunConfig;
     use crate::interrupt::Interrupt;
-    use crate::trainer::{Event, Observer, Outcome, RunFolder, Trainer};
+    use crate::trainer::{Observer, Outcome, RunFolder, Trainer, TrainerEvent};
 
     /// Of a run of four steps with an average, written by the program that wrote version 3.
     const STEP_2: &[u8] = include_bytes!("step_00000002.ckpt");
@@ -79,8 +79,8 @@ mod tests {
     struct Warnings(Vec<String>);
 
     impl Observer for Warnings {
-        fn observe(&mut self, event: &Event<'_>) {
-            if let Event::Warning(text) = event {
+        fn observe(&mut self, event: &TrainerEvent<'_>) {
+            if let TrainerEvent::Warning(text) = event {
                 self.0.push((*text).to_owned());
             }
         }

@@ -308,24 +308,30 @@ fn arrays_that_cannot_be_frames_say_why() {
     }
 }
 
+/// A file of small frames: its path, the path that is read, and its bytes.
+fn small_file(folder: &Path, name: &str) -> (PathBuf, PathBuf, Vec<u8>) {
+    let path = folder.join(name);
+    let is_png = name.ends_with("png");
+    if is_png {
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, encode_png(5, 3, 1, &[9; 15]).unwrap()).unwrap();
+    } else {
+        write_frames(&path, &levels(&[2, 1, 3, 5])).unwrap();
+    }
+    let target = if is_png { path.parent().unwrap() } else { &path }.to_path_buf();
+    let whole = std::fs::read(&path).unwrap();
+    (path, target, whole)
+}
+
 #[test]
 fn prefixes_of_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    let frames = levels(&[2, 1, 3, 5]);
     for name in ["a.npy", "a.gif", "one/frame.png"] {
-        let path = folder.path().join(name);
-        if name.ends_with("png") {
-            std::fs::create_dir(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, encode_png(5, 3, 1, &[9; 15]).unwrap()).unwrap();
-        } else {
-            write_frames(&path, &frames).unwrap();
-        }
-        let whole = std::fs::read(&path).unwrap();
-        let target = if name.ends_with("png") { path.parent().unwrap() } else { &path };
-        assert!(read(target).is_ok());
+        let (path, target, whole) = small_file(folder.path(), name);
+        assert!(read(&target).is_ok());
         for end in 0..whole.len() {
             std::fs::write(&path, &whole[..end]).unwrap();
-            let error = message(read(target));
+            let error = message(read(&target));
             assert!(error.contains('a') && error.len() > 20, "{name} cut at {end}: {error}");
         }
     }
@@ -334,17 +340,8 @@ fn prefixes_of_files_are_errors() {
 #[test]
 fn changed_bytes_never_panic() {
     let folder = tempfile::tempdir().unwrap();
-    let frames = levels(&[2, 1, 3, 5]);
     for name in ["a.npy", "a.gif", "one/frame.png"] {
-        let path = folder.path().join(name);
-        if name.ends_with("png") {
-            std::fs::create_dir(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, encode_png(5, 3, 1, &[9; 15]).unwrap()).unwrap();
-        } else {
-            write_frames(&path, &frames).unwrap();
-        }
-        let whole = std::fs::read(&path).unwrap();
-        let target = if name.ends_with("png") { path.parent().unwrap() } else { &path };
+        let (path, target, whole) = small_file(folder.path(), name);
         // The palette of 256 grey levels of a GIF fills bytes 13 to 781.
         let changed = (0..whole.len()).filter(|&at| !name.ends_with("gif") || !(20..780).contains(&at));
         for at in changed {
@@ -352,7 +349,7 @@ fn changed_bytes_never_panic() {
                 let mut bytes = whole.clone();
                 bytes[at] ^= change;
                 std::fs::write(&path, &bytes).unwrap();
-                if let Ok(frames) = read(target) {
+                if let Ok(frames) = read(&target) {
                     assert!(frames.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
                 }
             }
