@@ -9,7 +9,7 @@ use safetensors::{Dtype, SafeTensors};
 #[path = "../../convgru-bench/tests/recorded_data/mod.rs"]
 mod recorded_data;
 
-pub(crate) use recorded_data::say_skipped;
+pub(crate) use recorded_data::skipped::say_skipped;
 
 /// The tensors of one recorded file, as `f64`.
 pub(crate) struct ParityFile {

@@ -4,7 +4,7 @@
 //! (`CONVGRU_PARITY`) and data sets (`CONVGRU_DATA`). Tests of every crate include this file by its path: there is one
 //! way to find the data and one way to say that they are absent.
 
-mod skipped;
+pub(crate) mod skipped;
 
 use std::path::{Path, PathBuf};
 
@@ -43,11 +43,4 @@ pub(crate) fn found(folder: &Path, variable: &str, required: bool) -> Option<Pat
     assert!(!required, "{message} (CONVGRU_REQUIRE_DATA=1 forbids skipping)");
     say_skipped(&message);
     None
-}
-
-/// Writes a line `SKIPPED` with the name of the test and why, also into the output of a passing run.
-pub(crate) fn say_skipped(reason: &str) {
-    let thread = std::thread::current();
-    // The test harness captures `eprintln!` and shows it for tests that fail alone. It does not capture this.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {reason}", thread.name().unwrap_or("a test"));
 }
