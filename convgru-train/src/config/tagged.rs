@@ -161,7 +161,7 @@ pub(super) fn unknown(path: &str, below: &[String], config: &Table) -> String {
     let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
     let lifted = below.iter().find_map(|field| {
         let near = join(parent, field.rsplit('.').next()?);
-        known.iter().any(|known| *known == near).then_some((field.as_str(), near))
+        known.contains(&near).then_some((field.as_str(), near))
     });
     match lifted.or_else(|| Some((path, nearest(path, &known)?.to_owned()))) {
         Some((unknown, near)) => {
