@@ -17,79 +17,43 @@ struct TaggedSection {
     tag: &'static str,
     /// The names of all kinds.
     kinds: &'static [&'static str],
-    /// Fields of several kinds, which keep their values where one of these takes the place of another.
-    shared: &'static [&'static str],
-    /// Whether a section with the name of a kind below it chooses that kind.
-    is_chosen_by_section: bool,
+    /// Fields of several kinds, which keep their values where one of these takes the place of another; with spaces between.
+    shared: &'static str,
 }
 
 const SECTIONS: [TaggedSection; 6] = [
-    TaggedSection {
-        path: "data",
-        tag: "source",
-        kinds: &SourceKind::NAMES,
-        shared: &[
-            "digits",
-            "size",
-            "digit_size",
-            "min_speed",
-            "max_speed",
-            "input_frames",
-            "output_frames",
-            "train_sequences",
-            "validation_sequences",
-            "test_sequences",
-            "on_corrupt",
-            "memory_mib",
-            "prefetch",
-        ],
-        is_chosen_by_section: true,
-    },
-    TaggedSection {
-        path: "model",
-        tag: "kind",
-        kinds: &ForecasterConfig::KINDS,
-        shared: &[],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "optimizer",
-        tag: "kind",
-        kinds: &OptimizerKind::NAMES,
-        shared: &["learning_rate", "weight_decay"],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "schedule",
-        tag: "kind",
-        kinds: &ScheduleKind::NAMES,
-        shared: &["warmup"],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "training.teacher_forcing",
-        tag: "decay",
-        kinds: &SamplingDecay::NAMES,
-        shared: &["start", "end", "until"],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "training.reverse_sampling",
-        tag: "decay",
-        kinds: &SamplingDecay::NAMES,
-        shared: &["start", "end", "until"],
-        is_chosen_by_section: false,
-    },
+    TaggedSection::new(
+        "data",
+        "source",
+        &SourceKind::NAMES,
+        "digits size digit_size min_speed max_speed input_frames output_frames train_sequences validation_sequences \
+         test_sequences on_corrupt memory_mib prefetch",
+    ),
+    TaggedSection::new("model", "kind", &ForecasterConfig::KINDS, ""),
+    TaggedSection::new("optimizer", "kind", &OptimizerKind::NAMES, "learning_rate weight_decay"),
+    TaggedSection::new("schedule", "kind", &ScheduleKind::NAMES, "warmup"),
+    TaggedSection::new("training.teacher_forcing", "decay", &SamplingDecay::NAMES, "start end until"),
+    TaggedSection::new("training.reverse_sampling", "decay", &SamplingDecay::NAMES, "start end until"),
 ];
 
 impl TaggedSection {
+    const fn new(
+        path: &'static str,
+        tag: &'static str,
+        kinds: &'static [&'static str],
+        shared: &'static str,
+    ) -> Self {
+        Self { path, tag, kinds, shared }
+    }
+
     /// The kind that an overlay names, or chooses by a section.
     fn kind_in<'a>(&self, overlay: &'a Table) -> Option<&'a str> {
         let overlay = section(overlay, self.path)?;
         let named = overlay.get(self.tag).and_then(Value::as_str);
         let by_section =
             || self.kinds.iter().copied().find(|kind| overlay.get(*kind).is_some_and(Value::is_table));
-        named.or_else(|| self.is_chosen_by_section.then(by_section).flatten())
+        // Sources of data have sections of their names.
+        named.or_else(|| (self.path == "data").then(by_section).flatten())
     }
 
     /// The dotted path of the field with the name of the kind, such as `optimizer.kind`.
@@ -143,8 +107,8 @@ pub(super) fn of_kinds_in(overlay: &Table, mut config: Table) -> Table {
         }
         // What is no kind is refused when the field is read.
         let Some(mut of_kind) = tagged.of_kind(kind) else { continue };
-        for field in tagged.shared {
-            if let (Some(value), Some(kept)) = (of_kind.get_mut(*field), present.remove(*field)) {
+        for field in tagged.shared.split_whitespace() {
+            if let (Some(value), Some(kept)) = (of_kind.get_mut(field), present.remove(field)) {
                 *value = kept;
             }
         }
@@ -197,7 +161,7 @@ pub(super) fn unknown(path: &str, below: &[String], config: &Table) -> String {
     let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
     let lifted = below.iter().find_map(|field| {
         let near = join(parent, field.rsplit('.').next()?);
-        known.iter().any(|known| *known == near).then_some((field.as_str(), near))
+        known.contains(&near).then_some((field.as_str(), near))
     });
     match lifted.or_else(|| Some((path, nearest(path, &known)?.to_owned()))) {
         Some((unknown, near)) => {
@@ -228,9 +192,8 @@ mod tests {
                 assert_eq!(of_kind[tagged.tag].as_str(), Some(*kind), "{}", tagged.path);
             }
             let all: Vec<_> = tagged.kinds.iter().filter_map(|kind| tagged.of_kind(kind)).collect();
-            let is_shared =
-                |field: &&str| all.iter().filter(|of_kind| of_kind.contains_key(*field)).count() > 1;
-            assert!(tagged.shared.iter().all(is_shared), "{}", tagged.path);
+            let is_shared = |field| all.iter().filter(|of_kind| of_kind.contains_key(field)).count() > 1;
+            assert!(tagged.shared.split_whitespace().all(is_shared), "{}", tagged.path);
         }
     }
 

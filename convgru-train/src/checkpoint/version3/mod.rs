@@ -68,6 +68,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::checkpoint::tests::expect_near_parameters;
     use crate::config::RunConfig;
     use crate::interrupt::Interrupt;
     use crate::trainer::{Observer, Outcome, RunFolder, Trainer, TrainerEvent};
@@ -120,11 +121,6 @@ mod tests {
         }
         let read = Checkpoint::read(&folder.checkpoints().join("step_00000004.ckpt")).unwrap();
         assert!(read.data.is_some() && read.saved.is_some());
-        assert_eq!(read.parameters.len(), last.parameters.len());
-        for (now, then) in read.parameters.iter().zip(&last.parameters) {
-            for (a, b) in now.values.iter().zip(&then.values) {
-                assert!((a - b).abs() < 1e-4, "`{}`: {a} instead of {b}", now.name);
-            }
-        }
+        expect_near_parameters(&read, &last);
     }
 }

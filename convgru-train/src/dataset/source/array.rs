@@ -256,13 +256,15 @@ fn leading(axes: &[(Axis, usize)]) -> usize {
     (1..axes.len()).find(small).unwrap_or(axes.len() - 1)
 }
 
-/// Whether the stored axes from one on are all those of a frame, in the order `[C, H, W]`.
-fn is_frame(axes: &[(Axis, usize)], from: usize) -> bool {
-    let names: Vec<Axis> = axes.iter().map(|(axis, _)| *axis).collect();
-    let (outer, inner) = names.split_at(from);
-    match inner {
+/// Whether the stored axes from a place on are those of a whole frame, in the order `[C, H, W]`.
+fn is_frame(axes: &[(Axis, usize)], at: usize) -> bool {
+    let names: Vec<Axis> = axes[at..].iter().map(|(axis, _)| *axis).collect();
+    match names[..] {
         [Axis::Channel, Axis::Row, Axis::Column] => true,
-        [Axis::Row, Axis::Column] => !outer.contains(&Axis::Channel),
+        // Of several channels that lie further outside it is one.
+        [Axis::Row, Axis::Column] => {
+            axes[..at].iter().all(|&(axis, length)| axis != Axis::Channel || length == 1)
+        }
         _ => false,
     }
 }
