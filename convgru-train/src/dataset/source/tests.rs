@@ -194,24 +194,6 @@ proptest! {
 }
 
 #[test]
-fn channels_may_lie_outside_of_steps() {
-    // [N, C, T, H, W], as three-dimensional convolutions take it.
-    let data: Vec<u8> = (0..48).collect();
-    for (axes, fortran, shape) in [("ncthw", false, "(2, 3, 2, 2, 2)"), ("whtcn", true, "(2, 2, 2, 3, 2)")] {
-        let (_folder, path) = npy_of("|u1", fortran, shape, &data);
-        let (found, source) = opened(&path, axes);
-        assert_eq!(found, [2, 2, 3, 2, 2]);
-        let mut read = visited(source.as_ref(), 0..2, 0..2);
-        read.sort_by_key(|(place, _)| *place);
-        assert_eq!(read.len(), 4, "{axes}");
-        for ([n, t], values) in read {
-            let expected = |i: usize| f32::from(data[((n * 3 + i / 4) * 2 + t) * 4 + i % 4]) / 255.0;
-            assert_eq!(values, (0..12).map(expected).collect::<Vec<_>>(), "{axes}, frame {t} of {n}");
-        }
-    }
-}
-
-#[test]
 fn a_source_gives_what_it_says_it_has() {
     let folder = tempfile::tempdir().unwrap();
     let frames = levels(&[4, 3, 5, 6]);
