@@ -71,12 +71,12 @@ pub enum TrainerEvent<'a> {
 /// Receives the events of a run: a progress bar, a log, or nothing.
 ///
 /// ```
-/// use convgru_train::trainer::{TrainerEvent, Observer};
+/// use convgru_train::trainer::{Observer, TrainerEvent};
 ///
 /// struct Losses(Vec<f64>);
 /// impl Observer for Losses {
 ///     fn observe(&mut self, event: &TrainerEvent<'_>) {
-///         if let Event::Step(record) = event {
+///         if let TrainerEvent::Step(record) = event {
 ///             self.0.push(record.loss);
 ///         }
 ///     }
