@@ -130,10 +130,10 @@ mod tensor;
 
 pub use config::{
     BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
-    Initializer, KernelSize, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale,
-    ResetGate, Residual,
+    Initializer, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale, ResetGate,
+    Residual,
 };
-pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
+pub use convgru_kernels::{Isa, Scalar};
 pub use error::{Error, Result};
 pub use forecaster::*;
 pub use fused::*;

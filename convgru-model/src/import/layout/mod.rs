@@ -13,20 +13,17 @@
 //! input and state have one each, they are added up, and both have the gradient of their sum.
 
 mod convert;
-mod detect;
+pub(super) mod detect;
 mod directions;
-mod stacking;
+pub(super) mod stacking;
 mod systems;
 
 use std::collections::HashSet;
 
 use convgru_kernels::Scalar;
 
-pub use self::detect::{DetectedStack, DetectedStacks, Direction, detect};
-pub use self::stacking::Incomplete;
-
 use self::convert::Cell;
-use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
+use crate::config::{ConvGruConfig, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
 use crate::fused::cell::{CellParameters, CellShape};
 use crate::tensor::{Tensor, expect_shape};
@@ -298,7 +295,7 @@ fn prefix_of(pattern: &str, name: &str, convolution: &str) -> Option<String> {
 /// The stack that some layers make.
 fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
     let sizes = |of: fn(CellShape) -> [usize; 2]| {
-        KernelSizes::PerLayer(layers.iter().map(|layer| KernelSize::Rectangle(of(layer.shape()))).collect())
+        KernelSizes::PerLayer(layers.iter().map(|layer| of(layer.shape())).collect())
     };
     let (kernel_size, of_input) = (sizes(|shape| shape.kernel), sizes(|shape| shape.input_kernel));
     let hidden_channels: Vec<_> = layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect();
