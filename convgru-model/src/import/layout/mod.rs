@@ -54,7 +54,7 @@ pub(crate) enum Columns {
 
 /// Which of the old state and the candidate the update gate weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blend {
+pub(crate) enum BlendConvention {
     /// `h' = (1 - z).h + z.n`, as here.
     Candidate,
     /// `h' = z.h + (1 - z).n`
@@ -88,7 +88,7 @@ pub struct Layout {
     /// Where the reset gate acts.
     pub reset: ResetGate,
     /// What the update gate weighs.
-    pub(crate) blend: Blend,
+    pub(crate) blend: BlendConvention,
 }
 
 /// A stack of published cells, rearranged into ours.
