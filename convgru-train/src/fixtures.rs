@@ -9,6 +9,8 @@ use safetensors::{Dtype, SafeTensors};
 #[path = "../../convgru-bench/tests/recorded_data/mod.rs"]
 mod recorded_data;
 
+pub(crate) use recorded_data::skipped::say_skipped;
+
 /// The tensors of one recorded file, as `f64`.
 pub(crate) struct ParityFile {
     name: String,

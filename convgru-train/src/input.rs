@@ -82,7 +82,15 @@ pub fn read_file(path: impl AsRef<Path>) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is no text.
 pub(crate) fn text(path: &Path) -> Result<String> {
-    String::from_utf8(read_file(path)?).map_err(|error| Error::Format {
+    utf8(path, read_file(path)?)
+}
+
+/// The bytes of a file as text.
+///
+/// # Errors
+/// [`Error::Format`] if they are none.
+pub(crate) fn utf8(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).map_err(|error| Error::Format {
         path: path.into(),
         reason: format!("is no text in UTF-8: byte {} is not", error.utf8_error().valid_up_to()),
     })

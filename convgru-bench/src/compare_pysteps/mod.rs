@@ -11,7 +11,7 @@ use clap::Args;
 use convgru_model::Tensor;
 use convgru_model::motion::OpticalFlow;
 use convgru_train::dataset::{DataConfig, RadarConfig, Source, batch, open_whole};
-use convgru_train::metric::{Events, ForecastScores, copy_last};
+use convgru_train::metric::{EventDefinition, ForecastScores, copy_last};
 use serde_json::json;
 
 use crate::progress::{Progress, note, print};
@@ -83,7 +83,7 @@ fn compare(options: &ComparePystepsOptions, folder: &Path) -> anyhow::Result<Com
     let dataset = open_whole(&config, folder, 0)?;
     note(dataset.name());
     let quantity = dataset.quantity();
-    let events = Events { thresholds: vec![0.5, 2.0, 5.0], window: WINDOW };
+    let events = EventDefinition { thresholds: vec![0.5, 2.0, 5.0], window: WINDOW };
     let empty = ForecastScores::new(&events, HOUR)?;
     let mut comparison = Comparison {
         thresholds: events.thresholds.clone(),

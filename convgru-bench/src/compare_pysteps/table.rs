@@ -61,11 +61,12 @@ fn row(name: &str, values: &[f64]) -> String {
 mod tests {
     use super::*;
     use convgru_model::Tensor;
-    use convgru_train::metric::Events;
+    use convgru_train::metric::EventDefinition;
 
     #[test]
     fn both_forms_have_every_forecast() {
-        let mut scores = ForecastScores::new(&Events { thresholds: vec![0.5], window: 1 }, 1).unwrap();
+        let mut scores =
+            ForecastScores::new(&EventDefinition { thresholds: vec![0.5], window: 1 }, 1).unwrap();
         let frames = |values: [f32; 2]| Tensor::from_vec(&[1, 1, 1, 1, 2], values.to_vec()).unwrap();
         scores.add(&frames([1.0, 0.0]), &frames([1.0, 1.0])).unwrap();
         let comparison = Comparison {

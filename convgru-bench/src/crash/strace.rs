@@ -124,16 +124,17 @@ impl Launch<'_> {
         Ok(Ended { code: status.code(), signal: status.signal(), hung, stdout, stderr })
     }
 
-    /// The logs of all threads.
+    /// The logs of all threads, in the order of their names.
     fn read_log(&self) -> anyhow::Result<Vec<String>> {
-        let mut logs = Vec::new();
+        let mut paths = Vec::new();
         for entry in fs::read_dir(&self.log)? {
             let path = entry?.path();
             if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("calls.")) {
-                logs.push(String::from_utf8_lossy(&fs::read(&path)?).into_owned());
+                paths.push(path);
             }
         }
-        Ok(logs)
+        paths.sort();
+        paths.iter().map(|path| Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned())).collect()
     }
 }
 

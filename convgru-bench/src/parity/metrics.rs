@@ -6,7 +6,7 @@ use convgru_model::Tensor;
 use super::{Errors, Record};
 use convgru_train::Result;
 use convgru_train::loss::{Loss, Reduction};
-use convgru_train::metric::{Contingency, Event, FractionsSkillScore, Spread, SsimWindow, crps, psnr};
+use convgru_train::metric::{Contingency, Exceedance, FractionsSkillScore, Spread, SsimWindow, crps, psnr};
 
 /// Tensors that others are computed from.
 const INPUTS: [&str; 15] = [
@@ -48,8 +48,8 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
             "ssim_gaussian_map" | "ssim_uniform7_map" => {
                 window(group).ssim_map(image(record, what)?, reference(record, what)?)?
             }
-            "score" => scores(record, what, Event::Above)?,
-            "score_ge" => scores(record, what, Event::AtLeast)?,
+            "score" => scores(record, what, Exceedance::Above)?,
+            "score_ge" => scores(record, what, Exceedance::AtLeast)?,
             "fss" => fractions(record)?,
             "crps" => ensemble(record, what)?,
             _ => return Err(record.refuse(format!("`{name}` is no loss or metric of ours"))),
@@ -125,7 +125,7 @@ fn window(group: &str) -> SsimWindow {
 }
 
 /// A score of events, or their table, for each threshold.
-fn scores(record: &Record, name: &str, event: Event) -> Result<Tensor<f64>> {
+fn scores(record: &Record, name: &str, event: Exceedance) -> Result<Tensor<f64>> {
     let (forecast, observed) = (record.tensor("rain.forecast")?, record.tensor("rain.observed")?);
     let thresholds = record.tensor("rain.thresholds")?;
     let mut values = Vec::new();

@@ -4,7 +4,7 @@
 //! (`CONVGRU_PARITY`) and data sets (`CONVGRU_DATA`). Tests of every crate include this file by its path: there is one
 //! way to find the data and one way to say that they are absent.
 
-mod skipped;
+pub(crate) mod skipped;
 
 use std::path::{Path, PathBuf};
 

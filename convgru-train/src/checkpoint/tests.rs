@@ -13,6 +13,16 @@ use crate::metric::Metrics;
 use crate::optimizer::OptimizerState;
 use crate::storage::faults::{Errno, Failing};
 
+/// Fails unless the parameters are the same but for roundings of another instruction set.
+pub(super) fn expect_near_parameters(now: &Checkpoint, then: &Checkpoint) {
+    assert_eq!(now.parameters.len(), then.parameters.len());
+    for (now, then) in now.parameters.iter().zip(&then.parameters) {
+        for (a, b) in now.values.iter().zip(&then.values) {
+            assert!((a - b).abs() < 1e-4, "`{}`: {a} instead of {b}", now.name);
+        }
+    }
+}
+
 pub(crate) fn checkpoint(step: u64) -> Checkpoint {
     let values = [f32::NAN, -0.0, 1.0e-45, step as f32];
     Checkpoint {

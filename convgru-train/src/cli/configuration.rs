@@ -79,7 +79,7 @@ impl ConfigurationArguments {
 
     /// The `--set` that an error is about; all of them where it names none.
     fn told_of(&self, error: &Error) -> String {
-        let is_of = |set: &&String| matches!(error, Error::Config { field, .. } if set.split('=').next().is_some_and(|key| key.trim() == field));
+        let is_of = |set: &&String| matches!(error, Error::Config { field, .. } if key_of(set) == field);
         match self.set.iter().rfind(is_of) {
             Some(set) => format!("--set {set}"),
             None => format!("--set {}", self.set.join(" --set ")),
@@ -88,7 +88,7 @@ impl ConfigurationArguments {
 
     /// Whether anything but the data could have chosen the name of the run.
     pub(super) fn names_a_run(&self) -> bool {
-        self.preset.is_some() || self.config.is_some() || self.set.iter().any(|set| names_run(set))
+        self.preset.is_some() || self.config.is_some() || self.set.iter().any(|set| key_of(set) == "name")
     }
 }
 
@@ -102,7 +102,7 @@ fn held(data: &Path) -> anyhow::Result<SourceKind> {
     detect(data).with_context(|| format!("--data {}", printable(data)))
 }
 
-/// Whether `--set` changes the name of the run.
-fn names_run(assignment: &str) -> bool {
-    assignment.split('=').next().is_some_and(|key| key.trim() == "name")
+/// The key of an assignment.
+fn key_of(assignment: &str) -> &str {
+    assignment.split('=').next().unwrap_or_default().trim()
 }

@@ -35,7 +35,7 @@ const SHOWN: usize = 4;
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru import --input raft-small.pth
-  convgru import --input raft-small.pth --output raft.safetensors
+  convgru import --input raft-small.pth --out raft.safetensors
 
 A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, where that computes the
 cells, otherwise of a Recurrent, `stages.0.input_weights`; of several, each has its name before them. The
@@ -48,7 +48,7 @@ pub(crate) struct Import {
     input: PathBuf,
     /// Where to write the cells in our layout, as safetensors
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
+    out: Option<PathBuf>,
     /// Take what is there: cells one by one where other layers can lie between them, and networks without the cells
     /// that lack tensors
     #[arg(long)]
@@ -94,14 +94,14 @@ impl Import {
                 groups(&found.left).join("; ")
             );
         }
-        if let Some(path) = &self.output {
+        if let Some(path) = &self.out {
             write(path, &found)?;
         }
         let left = &found.left;
         if self.json {
             let value = json!({
                 "input": self.input.to_string_lossy(),
-                "output": self.output.as_deref().map(Path::to_string_lossy),
+                "out": self.out.as_deref().map(Path::to_string_lossy),
                 "stacks": found.stacks.iter().map(description).collect::<Vec<_>>(),
                 "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
@@ -113,7 +113,7 @@ impl Import {
             output::json(&value)?;
         } else {
             output::result(&listing(&found))?;
-            if let Some(path) = &self.output {
+            if let Some(path) = &self.out {
                 output::result(&format!("wrote {}", printable(path)))?;
             }
         }
@@ -187,8 +187,7 @@ fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
         ImportedNetwork::ConvGru(_) => (network.config(), "ConvGru"),
         ImportedNetwork::Recurrent(_) => (network.config(), "Recurrent"),
     };
-    let cells = config.cells().count();
-    let of = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+    let of = output::counted(config.cells().count(), "cell");
     let name = if name.is_empty() { "(no prefix)" } else { name };
     let mut lines = vec![format!("{name}  {of} of {system}, a {engine}")];
     for (index, cell) in config.cells().enumerate() {
@@ -210,8 +209,7 @@ fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
 fn listing<T: Scalar>(found: &Detected<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
     for DetectedStack { layout, name, direction, stack } in &found.stacks {
-        let layers = stack.layers.len();
-        let of = if layers == 1 { "1 cell".to_owned() } else { format!("{layers} cells") };
+        let of = output::counted(stack.layers.len(), "cell");
         let name = if name.is_empty() { "(no prefix)" } else { name };
         let direction = match direction {
             Some(Direction::Forward) => ", from the first frame on",
@@ -258,8 +256,8 @@ fn groups(left: &[(String, String)]) -> Vec<String> {
     }
     let group = |(reason, names): (&str, Vec<&str>)| {
         let more = if names.len() > SHOWN { ", ..." } else { "" };
-        let tensors = if names.len() == 1 { "tensor" } else { "tensors" };
-        format!("{} {tensors} ({}{more}): {reason}", names.len(), names[..names.len().min(SHOWN)].join(", "))
+        let tensors = output::counted(names.len(), "tensor");
+        format!("{tensors} ({}{more}): {reason}", names[..names.len().min(SHOWN)].join(", "))
     };
     groups.into_iter().map(group).collect()
 }

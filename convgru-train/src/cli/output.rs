@@ -116,6 +116,11 @@ pub(crate) fn table(rows: &[(&str, Metrics)]) -> String {
     text
 }
 
+/// How many there are of something, such as `1 cell` and `2 cells`.
+pub(crate) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// Seconds as people say them.
 pub(crate) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;

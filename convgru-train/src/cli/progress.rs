@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use convgru_train::checkpoint::StepRecord;
 use convgru_train::dataset::Split;
 use convgru_train::printable::printable;
-use convgru_train::trainer::{Event, Observer};
+use convgru_train::trainer::{Observer, TrainerEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
@@ -123,9 +123,9 @@ impl Progress {
 }
 
 impl Observer for Progress {
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &TrainerEvent<'_>) {
         match *event {
-            Event::Begin { folder, parameters, done, steps, batch_size } => {
+            TrainerEvent::Begin { folder, parameters, done, steps, batch_size } => {
                 let verb = if done == 0 { "training" } else { "going on with" };
                 let folder = printable(folder);
                 output::note(&format!("{verb} {folder}: {parameters} parameters, step {done} of {steps}"));
@@ -133,10 +133,10 @@ impl Observer for Progress {
                 self.began = Instant::now();
                 self.show_bar("step", done, steps);
             }
-            Event::Waiting { share } => self.waiting = share,
-            Event::Step(record) => self.step(record),
-            Event::Evaluating { split, done, total } => self.evaluating(split, done, total),
-            Event::Validation { record, best } => {
+            TrainerEvent::Waiting { share } => self.waiting = share,
+            TrainerEvent::Step(record) => self.step(record),
+            TrainerEvent::Evaluating { split, done, total } => self.evaluating(split, done, total),
+            TrainerEvent::Validation { record, best } => {
                 let (step, mse) = (record.step, record.metrics.mse);
                 let ratio = mse / record.mse_copy_last;
                 let best = if best { ", best so far" } else { "" };
@@ -145,17 +145,17 @@ impl Observer for Progress {
                 );
                 self.above(|| output::note(&text));
             }
-            Event::Skipped { record, total } => {
+            TrainerEvent::Skipped { record, total } => {
                 let (step, part) = (record.step, record.part.name());
                 let text = format!("step {step} was skipped: {part} is not finite ({total} skipped so far)");
                 self.above(|| output::warn(&text));
             }
-            Event::EarlyStop { step, validations } => {
+            TrainerEvent::EarlyStop { step, validations } => {
                 let text =
                     format!("stopping early at step {step}: {validations} validations without improvement");
                 self.above(|| output::note(&text));
             }
-            Event::Warning(text) => self.above(|| output::warn(text)),
+            TrainerEvent::Warning(text) => self.above(|| output::warn(text)),
             _ => {}
         }
     }

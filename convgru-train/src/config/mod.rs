@@ -1,7 +1,6 @@
 //! The configuration of a run: data, model and training, as TOML.
 
 mod early_stopping;
-mod fault;
 pub(crate) mod path_text;
 mod preset;
 mod read;
@@ -11,6 +10,7 @@ mod suggest;
 mod tagged;
 #[cfg(test)]
 mod tests;
+mod text_error;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use convgru_model::ForecasterConfig;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::read::text;
+pub(crate) use self::tagged::{kinds_with, tag_of};
 pub use early_stopping::EarlyStoppingConfig;
 pub use preset::Preset;
 pub use sampling_schedule::{SamplingDecay, SamplingSchedule};
@@ -116,6 +117,11 @@ pub struct TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Sequences that are in memory at once: those of the largest micro-batch.
+    pub(crate) fn micro_batch_size(&self) -> usize {
+        self.batch_size.div_ceil(self.accumulate.max(1))
+    }
+
     /// What is minimised, of data whose values mean what `transform` says.
     pub fn objective(&self, transform: &Transform) -> Objective {
         let over_values = |term: &LossTerm| {

@@ -7,11 +7,11 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::fault::{Fault, first_misfit};
 use super::suggest::{field, join, paths};
+use super::text_error::{TextError, first_misfit, one_line};
 use super::{RunConfig, saved, tagged};
 use crate::dataset::SourceKind;
-use crate::{Error, Result};
+use crate::{Error, Result, input};
 
 /// The longest TOML that is read, in bytes. A whole configuration has some 4 kB.
 const LONGEST: usize = 1 << 17;
@@ -45,7 +45,7 @@ impl RunConfig {
     /// As [`overlaid_by_file`](Self::overlaid_by_file), from text; the error
     /// begins with the line and column.
     pub(super) fn overlaid_by(&self, text: &str) -> std::result::Result<Self, String> {
-        self.overlay(text).map_err(|fault| fault.in_text(text))
+        self.overlay(text).map_err(|error| error.in_text(text))
     }
 
     /// This configuration with one field changed: [`with_all`](Self::with_all) of one assignment.
@@ -102,52 +102,57 @@ impl RunConfig {
                     Value::from(value).to_string()
                 }
                 Ok(_) => value.to_owned(),
+                Err(error) if !is_text && value.starts_with(['[', '{']) => {
+                    let reason = format!("{value} is no TOML: {}", one_line(error.message()));
+                    return Err(Error::Config { field: key.to_owned(), reason });
+                }
                 Err(_) => Value::from(value).to_string(),
             };
             let line = format!("{key} = {value}\n");
             // A comment, a section or a second line is no key.
             let is_one_key = !key.contains(['#', '[', '\n', '\r']);
             if !is_one_key || format!("{key} = 0").parse::<Table>().is_err() {
-                let reason = tagged::unknown(key, &table);
+                let reason = tagged::unknown(key, &[], &table);
                 return Err(Error::Config { field: key.to_owned(), reason });
             }
             lines.retain(|(earlier, _)| *earlier != key);
             lines.push((key, line));
         }
         let text: String = lines.iter().map(|(_, line)| line.as_str()).collect();
-        self.overlay(&text).map_err(|fault| {
+        self.overlay(&text).map_err(|error| {
             let mut end = 0;
             let of_line = lines.iter().find(|(_, line)| {
                 end += line.len();
-                fault.at.is_some_and(|at| at < end)
+                error.at.is_some_and(|at| at < end)
             });
             let keys = || lines.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(", ");
             Error::Config {
                 field: of_line.map_or_else(keys, |(key, _)| (*key).to_owned()),
-                reason: fault.reason,
+                reason: error.reason,
             }
         })
     }
 
     /// Lays a text over this configuration.
-    fn overlay(&self, text: &str) -> std::result::Result<Self, Fault> {
-        expect_short(text.len()).map_err(Fault::of_all)?;
+    fn overlay(&self, text: &str) -> std::result::Result<Self, TextError> {
+        expect_short(text.len()).map_err(TextError::of_all)?;
         if let Some(at) = deep_key(text) {
             let reason =
                 format!("a key of more than {MAX_PARTS} parts; no field of a configuration has as many");
-            return Err(Fault { at: Some(at), reason });
+            return Err(TextError { at: Some(at), reason });
         }
         let document = DeTable::parse(text)?;
         let overlay: Table = toml::from_str(text)?;
         let mut base = tagged::of_kinds_in(&overlay, Self::table_of(self));
         replace_loss(&mut base, &overlay);
         check_names(document.get_ref(), &base, "", &base)
-            .map_err(|fault| tagged::unknown_kind(&overlay).map_or(fault, Fault::of_all))?;
+            .map_err(|error| tagged::unknown_kind(&overlay).map_or(error, TextError::of_all))?;
         let mut merged = base.clone();
         merge(&mut merged, overlay.clone());
         Self::from_table(&merged).map_err(|error| {
+            // The error itself names a place in another text.
             first_misfit(document.get_ref(), &overlay, &base)
-                .unwrap_or_else(|| Fault::from(error).of_nowhere())
+                .unwrap_or_else(|| TextError::of_all(one_line(error.message())))
         })
     }
 
@@ -196,11 +201,8 @@ pub(crate) fn text(path: &Path) -> Result<String> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(Error::io("read", path))?;
     file.take(LONGEST as u64 + 1).read_to_end(&mut bytes).map_err(Error::io("read", path))?;
-    let refuse = |reason| Error::Format { path: path.into(), reason };
-    expect_short(bytes.len()).map_err(refuse)?;
-    String::from_utf8(bytes).map_err(|error| {
-        refuse(format!("is no text in UTF-8: byte {} is not", error.utf8_error().valid_up_to()))
-    })
+    expect_short(bytes.len()).map_err(|reason| Error::Format { path: path.into(), reason })?;
+    input::utf8(path, bytes)
 }
 
 fn expect_short(bytes: usize) -> std::result::Result<(), String> {
@@ -216,10 +218,10 @@ fn check_names(
     known: &Table,
     section: &str,
     config: &Table,
-) -> std::result::Result<(), Fault> {
+) -> std::result::Result<(), TextError> {
     for (key, value) in table {
         let path = join(section, key.get_ref());
-        let refuse = |reason| Err(Fault { at: Some(key.span().start), reason });
+        let refuse = |reason| Err(TextError { at: Some(key.span().start), reason });
         match (known.get(key.get_ref().as_ref()), value.get_ref()) {
             (Some(Value::Table(inner)), DeValue::Table(table)) => check_names(table, inner, &path, config)?,
             (Some(Value::Table(inner)), _) => {
@@ -227,7 +229,11 @@ fn check_names(
                 return refuse(format!("`{path}` is a section; its fields are {}", fields.join(", ")));
             }
             (Some(_), _) => {}
-            (None, _) => return refuse(tagged::unknown(&path, config)),
+            (None, DeValue::Table(inner)) => {
+                let below: Vec<_> = inner.keys().map(|key| join(&path, key.get_ref())).collect();
+                return refuse(tagged::unknown(&path, &below, config));
+            }
+            (None, _) => return refuse(tagged::unknown(&path, &[], config)),
         }
     }
     Ok(())

@@ -34,15 +34,21 @@ pub(super) fn join(prefix: &str, key: &str) -> String {
     if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
 }
 
-/// The known path nearest to `unknown`. A path whose last name is right, or
-/// nearly, is near even if the section is wrong or absent.
+/// The known path nearest to `unknown`, if any is near. A path whose last name is right, or nearly, is near even if the section is
+/// wrong or absent, and so is one whose last name begins the other, as `loss` begins `loss_constants`.
 pub(super) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str> {
-    let distance = |path: &String| {
-        let whole = strsim::damerau_levenshtein(unknown, path);
-        let last = strsim::damerau_levenshtein(last_name(unknown), last_name(path));
-        (whole.min(last + 1), whole)
+    let distance_of_names = |path: &str| {
+        let (own, other) = (last_name(unknown), last_name(path));
+        let is_longer = own.strip_prefix(other).is_some_and(|rest| rest.starts_with('_'));
+        if is_longer { 1 } else { strsim::damerau_levenshtein(own, other) }
     };
-    known.iter().min_by_key(|path| distance(path)).map(String::as_str)
+    let distance = |path: &str| {
+        let whole = strsim::damerau_levenshtein(unknown, path);
+        (whole.min(distance_of_names(path) + 1), whole)
+    };
+    let most = 2.max(last_name(unknown).chars().count() / 2);
+    let near = known.iter().map(|path| (distance(path), path)).min_by_key(|(distance, _)| *distance);
+    near.filter(|((distance, _), _)| *distance <= most).map(|(_, path)| path.as_str())
 }
 
 fn last_name(path: &str) -> &str {
@@ -72,8 +78,10 @@ mod tests {
             ("data.seed", "training.seed"),
             ("trainning", "training"),
             ("nmae", "name"),
+            ("training.steps_of_a_run", "training.steps"),
         ] {
             assert_eq!(nearest(unknown, &known()), Some(expected), "{unknown}");
         }
+        assert_eq!(nearest("training.rain", &known()), None);
     }
 }

@@ -17,79 +17,66 @@ struct TaggedSection {
     tag: &'static str,
     /// The names of all kinds.
     kinds: &'static [&'static str],
-    /// Fields of several kinds, which keep their values where one of these takes the place of another.
-    shared: &'static [&'static str],
-    /// Whether a section with the name of a kind below it chooses that kind.
-    is_chosen_by_section: bool,
+    /// Fields of several kinds, which keep their values where one of these takes the place of another; with spaces between.
+    shared: &'static str,
 }
 
 const SECTIONS: [TaggedSection; 6] = [
-    TaggedSection {
-        path: "data",
-        tag: "source",
-        kinds: &SourceKind::NAMES,
-        shared: &[
-            "digits",
-            "size",
-            "digit_size",
-            "min_speed",
-            "max_speed",
-            "input_frames",
-            "output_frames",
-            "train_sequences",
-            "validation_sequences",
-            "test_sequences",
-            "on_corrupt",
-            "memory_mib",
-            "prefetch",
-        ],
-        is_chosen_by_section: true,
-    },
-    TaggedSection {
-        path: "model",
-        tag: "kind",
-        kinds: &ForecasterConfig::KINDS,
-        shared: &[],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "optimizer",
-        tag: "kind",
-        kinds: &OptimizerKind::NAMES,
-        shared: &["learning_rate", "weight_decay"],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "schedule",
-        tag: "kind",
-        kinds: &ScheduleKind::NAMES,
-        shared: &["warmup"],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "training.teacher_forcing",
-        tag: "decay",
-        kinds: &SamplingDecay::NAMES,
-        shared: &["start", "end", "until"],
-        is_chosen_by_section: false,
-    },
-    TaggedSection {
-        path: "training.reverse_sampling",
-        tag: "decay",
-        kinds: &SamplingDecay::NAMES,
-        shared: &["start", "end", "until"],
-        is_chosen_by_section: false,
-    },
+    TaggedSection::new(
+        "data",
+        "source",
+        &SourceKind::NAMES,
+        "digits size digit_size min_speed max_speed input_frames output_frames train_sequences validation_sequences \
+         test_sequences on_corrupt memory_mib prefetch",
+    ),
+    TaggedSection::new("model", "kind", &ForecasterConfig::KINDS, ""),
+    TaggedSection::new("optimizer", "kind", &OptimizerKind::NAMES, "learning_rate weight_decay"),
+    TaggedSection::new("schedule", "kind", &ScheduleKind::NAMES, "warmup"),
+    TaggedSection::new("training.teacher_forcing", "decay", &SamplingDecay::NAMES, "start end until"),
+    TaggedSection::new("training.reverse_sampling", "decay", &SamplingDecay::NAMES, "start end until"),
 ];
 
 impl TaggedSection {
+    const fn new(
+        path: &'static str,
+        tag: &'static str,
+        kinds: &'static [&'static str],
+        shared: &'static str,
+    ) -> Self {
+        Self { path, tag, kinds, shared }
+    }
+
     /// The kind that an overlay names, or chooses by a section.
     fn kind_in<'a>(&self, overlay: &'a Table) -> Option<&'a str> {
         let overlay = section(overlay, self.path)?;
         let named = overlay.get(self.tag).and_then(Value::as_str);
         let by_section =
             || self.kinds.iter().copied().find(|kind| overlay.get(*kind).is_some_and(Value::is_table));
-        named.or_else(|| self.is_chosen_by_section.then(by_section).flatten())
+        // Sources of data have sections of their names.
+        named.or_else(|| (self.path == "data").then(by_section).flatten())
+    }
+
+    /// The dotted path of the field with the name of the kind, such as `optimizer.kind`.
+    fn tag_path(&self) -> String {
+        join(self.path, self.tag)
+    }
+
+    /// Whether a dotted path lies in the section.
+    fn holds(&self, path: &str) -> bool {
+        path.strip_prefix(self.path).is_some_and(|rest| rest.starts_with('.'))
+    }
+
+    /// The dotted paths of the fields of a kind.
+    fn fields_of(&self, kind: &str) -> Vec<String> {
+        let section = self.of_kind(kind).unwrap_or_default();
+        paths(&section).iter().map(|field| join(self.path, field)).collect()
+    }
+
+    /// The kinds that have a field; none where it lies in another section.
+    fn kinds_with(&self, path: &str) -> Vec<&'static str> {
+        let has_field =
+            |kind: &&str| self.holds(path) && self.fields_of(kind).iter().any(|field| field == path);
+        self.kinds.iter().filter(|kind| has_field(kind)).copied().collect()
     }
 
     /// The section of a kind with the defaults of its fields.
@@ -120,8 +107,8 @@ pub(super) fn of_kinds_in(overlay: &Table, mut config: Table) -> Table {
         }
         // What is no kind is refused when the field is read.
         let Some(mut of_kind) = tagged.of_kind(kind) else { continue };
-        for field in tagged.shared {
-            if let (Some(value), Some(kept)) = (of_kind.get_mut(*field), present.remove(*field)) {
+        for field in tagged.shared.split_whitespace() {
+            if let (Some(value), Some(kept)) = (of_kind.get_mut(field), present.remove(field)) {
                 *value = kept;
             }
         }
@@ -141,39 +128,55 @@ pub(super) fn source_in(table: &Table) -> Option<SourceKind> {
 pub(super) fn unknown_kind(overlay: &Table) -> Option<String> {
     SECTIONS.iter().find_map(|tagged| {
         let kind = tagged.kind_in(overlay).filter(|kind| !tagged.kinds.contains(kind))?;
-        let field = join(tagged.path, tagged.tag);
-        Some(format!("there is no {field} `{kind}`; there are {}", tagged.kinds.join(", ")))
+        Some(format!("there is no {} `{kind}`; there are {}", tagged.tag_path(), tagged.kinds.join(", ")))
     })
 }
 
-/// What to say about a field that a configuration does not have: whose it is, or the nearest one that there is.
-pub(super) fn unknown(path: &str, config: &Table) -> String {
-    let mut known = Vec::new();
+/// The field whose value decides whether there is a field at `path`, such as `optimizer.kind` of `optimizer.momentum`.
+pub(crate) fn tag_of(path: &str) -> Option<String> {
+    SECTIONS.iter().find(|tagged| tagged.holds(path)).map(TaggedSection::tag_path)
+}
+
+/// The values of [`tag_of`] a field with which there is that field.
+pub(crate) fn kinds_with(path: &str) -> Vec<&'static str> {
+    SECTIONS.iter().flat_map(|tagged| tagged.kinds_with(path)).collect()
+}
+
+/// What to say about a field, or a section with the fields `below`, that a configuration does not have: whose it is, or the nearest one
+/// that there is, or the fields beside it.
+pub(super) fn unknown(path: &str, below: &[String], config: &Table) -> String {
+    let mut known = paths(config);
     for tagged in &SECTIONS {
-        let fields = |kind: &&str| {
-            let section = tagged.of_kind(kind).unwrap_or_default();
-            paths(&section).iter().map(|field| join(tagged.path, field)).collect::<Vec<_>>()
-        };
-        let owners: Vec<_> = tagged
-            .kinds
-            .iter()
-            .filter(|kind| fields(kind).iter().any(|field| field == path))
-            .copied()
-            .collect();
+        let owners = tagged.kinds_with(path);
         let present = section(config, tagged.path).and_then(|section| section.get(tagged.tag)?.as_str());
         if let (false, Some(present)) = (owners.is_empty(), present) {
-            let tag = join(tagged.path, tagged.tag);
-            let owners = owners.join(", ");
+            let (tag, owners) = (tagged.tag_path(), owners.join(", "));
             return format!(
                 "there is no field `{path}` where {tag} is \"{present}\"; it belongs to {owners}"
             );
         }
-        known.extend(tagged.kinds.iter().flat_map(fields));
+        known.extend(tagged.kinds.iter().flat_map(|kind| tagged.fields_of(kind)));
     }
-    known.extend(paths(config));
-    match nearest(path, &known) {
-        Some(near) => format!("there is no field `{path}`; the nearest is `{near}`"),
-        None => format!("there is no field `{path}`"),
+    // A field that lies too deep, as schedule.cosine.eta_min.
+    let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
+    let lifted = below.iter().find_map(|field| {
+        let near = join(parent, field.rsplit('.').next()?);
+        known.contains(&near).then_some((field.as_str(), near))
+    });
+    match lifted.or_else(|| Some((path, nearest(path, &known)?.to_owned()))) {
+        Some((unknown, near)) => {
+            let owners = if field(config, &near).is_some() { Vec::new() } else { kinds_with(&near) };
+            let of = match (tag_of(&near), &owners[..]) {
+                (Some(tag), [_, ..]) => format!(" (of {tag} {})", owners.join(", ")),
+                _ => String::new(),
+            };
+            format!("there is no field `{unknown}`; the nearest is `{near}`{of}")
+        }
+        None => {
+            let beside = if parent.is_empty() { Some(config) } else { section(config, parent) };
+            let names: Vec<&str> = beside.into_iter().flat_map(Table::keys).map(String::as_str).collect();
+            format!("there is no field `{path}`; beside it there are {}", names.join(", "))
+        }
     }
 }
 
@@ -189,9 +192,8 @@ mod tests {
                 assert_eq!(of_kind[tagged.tag].as_str(), Some(*kind), "{}", tagged.path);
             }
             let all: Vec<_> = tagged.kinds.iter().filter_map(|kind| tagged.of_kind(kind)).collect();
-            let is_shared =
-                |field: &&str| all.iter().filter(|of_kind| of_kind.contains_key(*field)).count() > 1;
-            assert!(tagged.shared.iter().all(is_shared), "{}", tagged.path);
+            let is_shared = |field| all.iter().filter(|of_kind| of_kind.contains_key(field)).count() > 1;
+            assert!(tagged.shared.split_whitespace().all(is_shared), "{}", tagged.path);
         }
     }
 
@@ -214,9 +216,9 @@ mod tests {
             ("schedule.gamma", &["one-cycle", "step, multi-step, exponential"]),
             ("training.teacher_forcing.k", &["linear", "exponential, inverse-sigmoid"]),
             ("model.scales", &["pyramid"]),
-            ("optimizer.momentun", &["nearest is `optimizer.momentum`"]),
+            ("optimizer.momentun", &["nearest is `optimizer.momentum` (of optimizer.kind sgd, rmsprop)"]),
         ] {
-            let error = unknown(path, &config);
+            let error = unknown(path, &[], &config);
             assert!(words.iter().all(|word| error.contains(word)), "{path}: {error}");
         }
     }

@@ -58,6 +58,8 @@ fn errors_carry_the_position() {
         ("training = 5", &["line 1"]),
         ("[training]\nsteps = 1\nsteps = 2", &["line 3", "duplicate"]),
         ("[training]\nsteps = -1", &["line 2", "-1"]),
+        ("[training.loss_constants]\ndelta = 0.1", &["line 1, column 11", "nearest is `training.loss`"]),
+        ("[schedule.cosine]\neta_min = 0.1", &["line 1, column 11", "nearest is `schedule.eta_min`"]),
     ] {
         let error = overlay(text).unwrap_err();
         for word in words {
@@ -123,6 +125,18 @@ fn wrong_assignments_say_what_is_wrong() {
         ("model.hidden_channels=[1, true]", &["true"]),
         ("model.hidden_channels={a = 1}", &["section", "list"]),
         ("model.bias=1", &["true or false"]),
+        ("optimizer.learning_rate=.01", &["`optimizer.learning_rate`", "text", "TOML has it as 0.01"]),
+        ("model.hidden_channels=[.5, 1]", &["`model.hidden_channels`", "[.5, 1] is no TOML"]),
+        ("optimizer.learning_rate=1.", &["TOML has it as 1.0"]),
+        ("training.clip_norm=+.5e-3", &["TOML has it as 0.0005"]),
+        (
+            "schedule.cosine.eta_min=0.1",
+            &["`schedule.cosine.eta_min`", "`schedule.eta_min`", "cosine-restarts"],
+        ),
+        ("schedule.multi_step.gamma=0.1", &["`schedule.multi_step.gamma`", "`schedule.gamma`", "multi-step"]),
+        ("training.loss_constants.delta=0.1", &["`training.loss_constants`", "nearest is `training.loss`"]),
+        ("training.rain.weights=[1]", &["`training.rain`", "beside it", "loss, "]),
+        ("weather=rain", &["`weather`", "beside it", "data, "]),
     ] {
         let error = RunConfig::default().with(assignment).unwrap_err().to_string();
         for word in words {
@@ -222,6 +236,14 @@ fn a_configuration_has_the_fields_of_its_source() {
             &["line 3", "`data.frames`", "\"mnist\"", "belongs to frames"],
         ),
         ("[data.frames]\n[data.radar]", &["line 1", "`data.frames`", "data.source is \"radar\""]),
+        (
+            "[data]\nsource = \"strokes\"\n[data.frames]",
+            &["`data.frames`", "\"strokes\"", "belongs to frames"],
+        ),
+        (
+            "[data]\nsource = \"frames\"\n[data.radar]\ndownsample = 2",
+            &["`data.radar`", "\"frames\"", "belongs to radar"],
+        ),
         ("[data.radar]\ndownsampl = 2", &["line 2", "`data.radar.downsampl`", "`data.radar.downsample`"]),
         ("[data.frame]\nstride = 2", &["line 1", "`data.frame`", "`data.frames`"]),
         ("[data]\nsource = \"cifar\"", &["line 2", "cifar", "strokes", "frames"]),
@@ -244,6 +266,8 @@ fn a_configuration_has_the_fields_of_its_source() {
 fn configurations_of_earlier_versions_are_read() {
     let radar = RunConfig::default().with("data.radar.downsample=2").unwrap();
     let frames = RunConfig::default().with("data.frames.stride=2").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
     // They had the fields of all sources, in any order.
     let mut text = RunConfig::table_of(&RunConfig::default());
     let data = text["data"].as_table_mut().unwrap();
@@ -254,6 +278,9 @@ fn configurations_of_earlier_versions_are_read() {
         let mut text = text.clone();
         text["data"].as_table_mut().unwrap().insert("source".into(), kind.into());
         assert_eq!(&RunConfig::from_toml(&text.to_string()).unwrap(), expected, "{kind}");
+        // Also as a file of `--config`.
+        std::fs::write(&path, text.to_string()).unwrap();
+        assert_eq!(&RunConfig::default().overlaid_by_file(&path).unwrap(), expected, "{kind}");
     }
 }
 

@@ -67,20 +67,18 @@ impl Batch {
     /// # Ok::<(), convgru_train::Error>(())
     /// ```
     pub fn in_units(&self, quantity: &Quantity) -> Tensor<f32> {
-        let mut units = quantity.in_units(&self.frames);
-        if let Some(valid) = &self.valid {
-            for (value, &valid) in units.as_mut_slice().iter_mut().zip(valid.as_slice()) {
-                *value = if valid > 0.0 { *value } else { f32::NAN };
-            }
-        }
-        units
+        self.with_missing(quantity.in_units(&self.frames), f32::NAN)
     }
 
     /// Values of the same shape with 0 where a pixel is missing.
-    pub fn measured(&self, mut values: Tensor<f32>) -> Tensor<f32> {
+    pub fn measured(&self, values: Tensor<f32>) -> Tensor<f32> {
+        self.with_missing(values, 0.0)
+    }
+
+    fn with_missing(&self, mut values: Tensor<f32>, missing: f32) -> Tensor<f32> {
         if let Some(valid) = &self.valid {
             for (value, &valid) in values.as_mut_slice().iter_mut().zip(valid.as_slice()) {
-                *value = if valid > 0.0 { *value } else { 0.0 };
+                *value = if valid > 0.0 { *value } else { missing };
             }
         }
         values

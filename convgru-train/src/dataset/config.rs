@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::source_config::Fields;
 use super::{Source, Split};
 use crate::{Error, ReadBudget, Result};
 
@@ -56,9 +55,10 @@ impl OnCorrupt {
 /// assert!(error.to_string().starts_with("config field `data.size`"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Fields", into = "Fields")]
+#[serde(default)]
 pub struct DataConfig {
     /// Where sequences come from: `"strokes"`, `"mnist"`, `"radar"` or `"frames"`, and the fields of that source.
+    #[serde(flatten)]
     pub source: Source,
     /// Frames the model reads, 1 to 1000.
     pub input_frames: usize,
@@ -195,12 +195,12 @@ mod tests {
         config.validate().unwrap();
         let text = toml::to_string(&config).unwrap();
         assert_eq!(toml::from_str::<DataConfig>(&text).unwrap(), config);
-        assert_eq!(toml::from_str::<DataConfig>("").unwrap(), config);
+        assert_eq!(toml::from_str::<DataConfig>("source = \"strokes\"").unwrap(), config);
     }
 
     #[test]
     fn unknown_fields_and_sources_are_refused() {
-        let error = toml::from_str::<DataConfig>("digit = 2").unwrap_err().to_string();
+        let error = toml::from_str::<DataConfig>("source = \"strokes\"\ndigit = 2").unwrap_err().to_string();
         assert!(error.contains("digit") && error.contains("digits"), "{error}");
         let error = toml::from_str::<DataConfig>("source = \"cifar\"").unwrap_err().to_string();
         assert!(error.contains("strokes") && error.contains("mnist"), "{error}");

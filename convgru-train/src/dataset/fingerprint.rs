@@ -7,7 +7,8 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{DataConfig, Source, SourceKind, folder, mnist, radar, source};
+use super::source::{self, radar};
+use super::{DataConfig, Source, SourceKind, folder, mnist};
 use crate::checkpoint::bounded;
 use crate::storage::{Disk, is_file};
 use crate::{Error, ReadBudget, Result, input};
@@ -174,7 +175,7 @@ fn is_read(source: SourceKind, file: &Path, folder: &Path, budget: &ReadBudget) 
     Ok(match source {
         SourceKind::Strokes => false,
         SourceKind::Mnist => mnist::is_images(file) && file.parent() == Some(folder),
-        SourceKind::Radar => radar::is_times(file) || radar::is_radar(file, budget)?,
+        SourceKind::Radar => radar::meteonet::is_dates(file) || radar::is_radar(file, budget)?,
         SourceKind::Frames => source::is_frames(file),
     })
 }

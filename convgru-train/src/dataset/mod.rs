@@ -15,7 +15,7 @@ mod radar;
 mod random;
 mod resample;
 pub(crate) mod source;
-pub(crate) mod source_config;
+mod source_config;
 mod splits;
 mod synthetic_digits;
 mod timestamp;
@@ -32,7 +32,8 @@ pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{FramesConfig, read_frames};
 pub use order::order;
-pub use radar::{Events, RadarConfig, RadarScale};
+pub use radar::{EventGrouping, RadarConfig, RadarScale};
+pub(crate) use random::{numbered, unit};
 pub use source::Axes;
 pub(crate) use source::NumberType;
 pub use source_config::{Source, SourceKind};
@@ -215,7 +216,7 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
     let (mut count, [mut radar, mut mnist, mut frames]) = (0, [false; 3]);
     folder::each_file(path, &mut |file| {
         count += 1;
-        radar = radar || file.is_file() && radar::is_radar(&file, &budget)?;
+        radar = radar || file.is_file() && source::radar::is_radar(&file, &budget)?;
         mnist = mnist || mnist::is_images(&file);
         frames = frames || source::is_frames(&file);
         Ok(())

@@ -57,8 +57,16 @@ pub(super) fn generator(purpose: Purpose, sample: SampleKey) -> ChaCha8Rng {
     random
 }
 
+/// The generator of what is drawn for the whole of something that is numbered, such as a step or a trial: `purpose` keeps its
+/// numbers apart from those of other purposes.
+pub(crate) fn numbered(seed: u64, purpose: u64, number: u64) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ purpose);
+    random.set_stream(number);
+    random
+}
+
 /// Uniform in `[0, 1)`: 53 random bits times 2^-53.
-pub(super) fn unit(random: &mut ChaCha8Rng) -> f64 {
+pub(crate) fn unit(random: &mut ChaCha8Rng) -> f64 {
     (random.next_u64() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }
 

@@ -3,7 +3,7 @@
 use convgru_model::{Scalar, Tensor};
 
 use super::reduce::Elements;
-use super::{Forecast, FrameGradient, Loss, Objective, Truth, pointwise};
+use super::{FrameGradient, Loss, Objective, PredictedFrames, Truth, pointwise};
 use crate::{Error, Result};
 
 /// What becomes of the losses of elements.
@@ -23,13 +23,13 @@ impl Loss {
     /// infinities in the prediction make the value NaN or infinite.
     ///
     /// # Shapes
-    /// prediction, target: any, the same; of losses that look at frames `[T, N, C, H, W]`, of ensembles as in [`Forecast`]
+    /// prediction, target: any, the same; of losses that look at frames `[T, N, C, H, W]`, of ensembles as in [`PredictedFrames`]
     ///
     /// # Errors
     /// If the shapes do not fit, there are no elements or a constant is out of its range.
     pub fn value<T: Scalar>(&self, prediction: &Tensor<T>, target: &Tensor<T>) -> Result<f64> {
         if !self.is_of_elements() {
-            let forecast = Forecast { output: prediction, logits: prediction };
+            let forecast = PredictedFrames { output: prediction, logits: prediction };
             return Objective::from(self.clone()).value(&forecast, &Truth { frames: target, valid: None });
         }
         let sum = self.elements(prediction, target, None)?.sum_of(self, None);
@@ -54,7 +54,7 @@ impl Loss {
             return self.reduced(prediction, target, None, Reduction::Mean);
         }
         let (objective, truth) = (Objective::from(self.clone()), Truth { frames: target, valid: None });
-        let forecast = Forecast { output: prediction, logits: prediction };
+        let forecast = PredictedFrames { output: prediction, logits: prediction };
         let counts = objective.counts(&truth)?;
         let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts)?;
         let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;

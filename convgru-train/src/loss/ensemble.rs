@@ -99,12 +99,12 @@ mod tests {
     use convgru_model::Tensor;
 
     use super::*;
-    use crate::loss::{Forecast, FrameGradient, Loss, Objective, Truth};
+    use crate::loss::{FrameGradient, Loss, Objective, PredictedFrames, Truth};
     use crate::metric::crps;
 
     fn score(spread: Spread, members: &Tensor<f64>, truth: &Truth<'_, f64>) -> (f64, Tensor<f64>) {
         let objective = Objective::from(Loss::Crps { spread });
-        let forecast = Forecast { output: members, logits: members };
+        let forecast = PredictedFrames { output: members, logits: members };
         let counts = objective.counts(truth).unwrap();
         match objective.value_and_gradient(&forecast, truth, &counts).unwrap() {
             (value, FrameGradient::Output(gradient)) => (value, gradient),

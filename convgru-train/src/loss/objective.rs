@@ -24,11 +24,11 @@ use crate::dataset::Batch;
 ///
 /// ```
 /// use convgru_model::Tensor;
-/// use convgru_train::loss::{Forecast, FrameGradient, Loss, Objective, Truth};
+/// use convgru_train::loss::{PredictedFrames, FrameGradient, Loss, Objective, Truth};
 ///
 /// let objective = Objective::from(Loss::Mse);
 /// let (frames, logits) = (Tensor::from_fn(&[2, 1, 1, 1, 2], |i| i as f64), Tensor::zeros(&[2, 1, 1, 1, 2]));
-/// let forecast = Forecast { output: &frames, logits: &logits };
+/// let forecast = PredictedFrames { output: &frames, logits: &logits };
 /// let truth = Tensor::zeros(frames.shape());
 /// // Nothing is known of the second frame.
 /// let valid = Tensor::from_fn(frames.shape(), |i| if i < 2 { 1.0 } else { 0.0 });
@@ -57,7 +57,7 @@ impl<L: Into<LossTerms>> From<L> for Objective {
 
 /// Predicted frames, `[T, N, C, H, W]`, or `[T, N, K C, H, W]` of `K` members, the channels of the first one first.
 #[derive(Clone, Copy, Debug)]
-pub struct Forecast<'a, T> {
+pub struct PredictedFrames<'a, T> {
     /// After the output activation.
     pub output: &'a Tensor<T>,
     /// Before it.
@@ -135,7 +135,7 @@ impl Objective {
     ///
     /// # Errors
     /// If the shapes do not fit or a field is out of its range.
-    pub fn value<T: Scalar>(&self, forecast: &Forecast<'_, T>, truth: &Truth<'_, T>) -> Result<f64> {
+    pub fn value<T: Scalar>(&self, forecast: &PredictedFrames<'_, T>, truth: &Truth<'_, T>) -> Result<f64> {
         let counts = self.counts(truth)?;
         self.evaluate(forecast, truth, &counts, None)
     }
@@ -149,7 +149,7 @@ impl Objective {
     /// As [`value`](Self::value).
     pub fn value_and_gradient<T: Scalar>(
         &self,
-        forecast: &Forecast<'_, T>,
+        forecast: &PredictedFrames<'_, T>,
         truth: &Truth<'_, T>,
         counts: &PartCounts,
     ) -> Result<(f64, FrameGradient<T>)> {
@@ -185,7 +185,7 @@ impl Objective {
 
     fn evaluate<T: Scalar>(
         &self,
-        forecast: &Forecast<'_, T>,
+        forecast: &PredictedFrames<'_, T>,
         truth: &Truth<'_, T>,
         counts: &PartCounts,
         mut gradients: Option<&mut Gradients<T>>,

@@ -119,7 +119,8 @@ fn losses_of_frames_are_those_of_an_objective_of_one_loss() {
     let [x, y] = [0.7, 0.3].map(|f| Tensor::<f64>::from_fn(&[1, 2, 1, 13, 14], |i| (i as f64 * f).sin()));
     for loss in Loss::all().into_iter().skip(7) {
         let (value, gradient) = loss.value_and_gradient(&x, &y).unwrap();
-        let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+        let (forecast, truth) =
+            (PredictedFrames { output: &x, logits: &x }, Truth { frames: &y, valid: None });
         let objective = Objective::from(loss.clone());
         let counts = objective.counts(&truth).unwrap();
         let expected = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
@@ -246,7 +247,7 @@ fn all_losses() -> Vec<Loss> {
 #[test]
 fn an_objective_of_one_loss_is_that_loss() {
     let (x, y) = (frames([2, 2, 1, 3, 4], |i| (i as f64).sin()), frames([2, 2, 1, 3, 4], |i| (i % 2) as f64));
-    let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+    let (forecast, truth) = (PredictedFrames { output: &x, logits: &x }, Truth { frames: &y, valid: None });
     for loss in losses_of_elements() {
         let objective = Objective::from(loss.clone());
         let counts = objective.counts(&truth).unwrap();
@@ -265,7 +266,7 @@ fn balanced_losses_weigh_by_the_true_rate() {
     let weights = [1.0, 1.0, 2.0, 5.0, 10.0, 10.0, 30.0, 30.0];
     let y = frames([1, 1, 1, 2, 4], |i| rates[i]);
     let x = frames([1, 1, 1, 2, 4], |i| rates[i] + if i % 2 == 0 { 0.5 } else { -2.0 });
-    let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+    let (forecast, truth) = (PredictedFrames { output: &x, logits: &x }, Truth { frames: &y, valid: None });
     let square: f64 = weights.iter().enumerate().map(|(i, w)| w * if i % 2 == 0 { 0.25 } else { 4.0 }).sum();
     let absolute: f64 = weights.iter().enumerate().map(|(i, w)| w * if i % 2 == 0 { 0.5 } else { 2.0 }).sum();
     let rain = RainWeights::default;
@@ -284,7 +285,7 @@ fn the_similarity_of_a_loss_is_that_of_the_metric() {
     for window in [SsimWindow::Gaussian, SsimWindow::Uniform] {
         let objective = Objective::from(Loss::Ssim { window });
         let value = objective
-            .value(&Forecast { output: &x, logits: &x }, &Truth { frames: &y, valid: None })
+            .value(&PredictedFrames { output: &x, logits: &x }, &Truth { frames: &y, valid: None })
             .unwrap();
         let mean: f64 =
             [0, 1].map(|n| window.ssim(&plane(&x, n), &plane(&y, n)).unwrap()).iter().sum::<f64>() / 2.0;
@@ -310,7 +311,7 @@ fn unknown_pixels_count_nothing_and_pieces_add_up() {
         let run = |x: &Tensor<f64>, y: &Tensor<f64>, valid: &Tensor<f64>, counts: Option<&PartCounts>| {
             let truth = Truth { frames: y, valid: Some(valid) };
             let own = objective.counts(&truth).unwrap();
-            let forecast = Forecast { output: x, logits: x };
+            let forecast = PredictedFrames { output: x, logits: x };
             objective.value_and_gradient(&forecast, &truth, counts.unwrap_or(&own)).unwrap()
         };
         let (x, y) = (frames(shape, hidden(f64::NAN, 0.7)), frames(shape, hidden(f64::NAN, 0.3)));
@@ -340,12 +341,12 @@ fn an_objective_has_the_slopes_of_its_value() {
     let y = frames(shape, |i| 0.5 + 0.4 * (i as f64 * 0.33).cos());
     let truth = Truth { frames: &y, valid: None };
     let value = |objective: &Objective, x: &Tensor<f64>| {
-        objective.value(&Forecast { output: x, logits: x }, &truth).unwrap()
+        objective.value(&PredictedFrames { output: x, logits: x }, &truth).unwrap()
     };
     for loss in all_losses() {
         let objective = Objective { lead_weights: LeadWeights::Linear, ..loss.clone().into() };
         let counts = objective.counts(&truth).unwrap();
-        let forecast = Forecast { output: &x, logits: &x };
+        let forecast = PredictedFrames { output: &x, logits: &x };
         let (_, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
         let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
         let largest = gradient.as_slice().iter().fold(0.0f64, |largest, slope| largest.max(slope.abs()));
@@ -374,7 +375,8 @@ fn thread_counts_do_not_change_a_bit_of_an_objective() {
     for loss in all_losses() {
         let run = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let (forecast, truth) = (Forecast { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+            let (forecast, truth) =
+                (PredictedFrames { output: &x, logits: &x }, Truth { frames: &y, valid: None });
             let objective = Objective::from(loss.clone());
             pool.install(|| {
                 let counts = objective.counts(&truth).unwrap();
@@ -396,7 +398,7 @@ fn thread_counts_do_not_change_a_bit_of_an_objective() {
 fn objectives_that_cannot_work_are_refused() {
     let frames = Tensor::<f32>::zeros(&[2, 1, 1, 2, 2]);
     let truth = Truth { frames: &frames, valid: None };
-    let forecast = Forecast { output: &frames, logits: &frames };
+    let forecast = PredictedFrames { output: &frames, logits: &frames };
     for (objective, words) in [
         (Objective::from(LossTerms(vec![])), "`training.loss`"),
         (Objective { lead_weights: LeadWeights::List(vec![1.0]), ..Loss::Mse.into() }, "2 frames"),
@@ -407,7 +409,7 @@ fn objectives_that_cannot_work_are_refused() {
     }
     let flat = Tensor::<f32>::zeros(&[8]);
     let truth = Truth { frames: &flat, valid: None };
-    let error = Objective::from(Loss::Mse).value(&Forecast { output: &flat, logits: &flat }, &truth);
+    let error = Objective::from(Loss::Mse).value(&PredictedFrames { output: &flat, logits: &flat }, &truth);
     assert!(error.unwrap_err().to_string().contains("[T, N, C, H, W]"));
     let valid = Tensor::zeros(&[1]);
     let truth = Truth { frames: &frames, valid: Some(&valid) };
@@ -429,7 +431,7 @@ fn the_score_of_an_ensemble_is_that_of_its_members_and_other_losses_are_of_their
     let truth = Truth { frames: &truth, valid: Some(&valid) };
     let run = |objective: &Objective, output: &Tensor<f64>| {
         let counts = objective.counts(&truth).unwrap();
-        let forecast = Forecast { output, logits: output };
+        let forecast = PredictedFrames { output, logits: output };
         let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
         assert_eq!(objective.value(&forecast, &truth).unwrap(), value);
         let FrameGradient::Output(gradient) = gradient else { panic!("no loss is of logits") };
@@ -465,10 +467,11 @@ fn the_score_of_an_ensemble_is_that_of_its_members_and_other_losses_are_of_their
     let crps = Objective::from(Loss::Crps { spread: Spread::Ensemble });
     // Of one forecast it is the absolute error.
     assert_eq!(run(&crps, &mean), run(&Loss::L1.into(), &mean));
-    let error = Objective::from(BCE).value(&Forecast { output: &predicted, logits: &predicted }, &truth);
+    let error =
+        Objective::from(BCE).value(&PredictedFrames { output: &predicted, logits: &predicted }, &truth);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("3 members") && error.contains("training.loss"), "{error}");
     let odd = Tensor::zeros(&[2, 2, 5, 5, 6]);
-    let error = crps.value(&Forecast { output: &odd, logits: &odd }, &truth).unwrap_err();
+    let error = crps.value(&PredictedFrames { output: &odd, logits: &odd }, &truth).unwrap_err();
     assert!(error.to_string().contains("[2, 2, 5, 5, 6]"), "{error}");
 }

@@ -16,20 +16,11 @@ pub(crate) fn byte(value: f32) -> u8 {
 /// [`Error::Data`] unless the shape is `[T, C, H, W]` with C = 1 or 3, no
 /// dimension is zero and every value is a number.
 pub(super) fn interleaved(what: &str, frames: &Tensor<f32>) -> Result<Vec<Vec<u8>>> {
-    let refuse = |reason: String| Err(Error::Data { what: what.into(), reason });
-    let &[steps, channels, height, width] = frames.shape() else {
-        return refuse(format!("frames are [T, C, H, W], got {:?}", frames.shape()));
-    };
+    let [steps, channels, height, width] = expect_frames(what, frames)?;
     if channels != 1 && channels != 3 {
-        return refuse(format!(
-            "one (grey) or three (RGB) channels can be shown, got {channels}; write a .npy file"
-        ));
-    }
-    if frames.is_empty() {
-        return refuse(format!("no pixels in frames of shape {:?}", frames.shape()));
-    }
-    if let Some(position) = frames.as_slice().iter().position(|value| value.is_nan()) {
-        return refuse(format!("value {position} is not a number"));
+        let reason =
+            format!("one (grey) or three (RGB) channels can be shown, got {channels}; write a .npy file");
+        return Err(Error::Data { what: what.into(), reason });
     }
     let area = height * width;
     let frame = |step: usize| {
@@ -37,6 +28,24 @@ pub(super) fn interleaved(what: &str, frames: &Tensor<f32>) -> Result<Vec<Vec<u8
         (0..area * channels).map(|i| byte(planes[i % channels * area + i / channels])).collect()
     };
     Ok((0..steps).map(frame).collect())
+}
+
+/// The shape of frames that are written.
+///
+/// # Errors
+/// [`Error::Data`] unless it is `[T, C, H, W]`, no dimension is zero and every value is a number.
+pub(super) fn expect_frames(what: &str, frames: &Tensor<f32>) -> Result<[usize; 4]> {
+    let refuse = |reason: String| Err(Error::Data { what: what.into(), reason });
+    let &[steps, channels, height, width] = frames.shape() else {
+        return refuse(format!("frames are [T, C, H, W], got {:?}", frames.shape()));
+    };
+    if frames.is_empty() {
+        return refuse(format!("no pixels in frames of shape {:?}", frames.shape()));
+    }
+    match frames.as_slice().iter().position(|value| value.is_nan()) {
+        Some(position) => refuse(format!("value {position} is not a number")),
+        None => Ok([steps, channels, height, width]),
+    }
 }
 
 /// A PNG file of eight-bit grey (`channels` 1) or RGB (`channels` 3) pixels.

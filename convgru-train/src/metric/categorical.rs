@@ -8,7 +8,7 @@ use crate::Result;
 
 /// When a value is an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum Exceedance {
     /// Above the threshold, as `pysteps.verification.det_cat_fct` counts.
     Above,
     /// At the threshold or above, as the tables on HKO-7 count (Shi et al., "Deep learning
@@ -16,7 +16,7 @@ pub enum Event {
     AtLeast,
 }
 
-impl Event {
+impl Exceedance {
     /// Whether a value is an event; NaN is none.
     pub(super) fn is(self, value: f64, threshold: f64) -> bool {
         match self {
@@ -50,14 +50,14 @@ impl Event {
 ///
 /// ```
 /// use convgru_model::Tensor;
-/// use convgru_train::metric::{Contingency, Event};
+/// use convgru_train::metric::{Contingency, Exceedance};
 ///
 /// let forecast = Tensor::from_vec(&[5], vec![2.0f32, 2.0, 0.0, 0.0, 0.0])?;
 /// let observed = Tensor::from_vec(&[5], vec![2.0f32, 0.0, 2.0, 0.0, 1.0])?;
-/// let table = Contingency::count(&forecast, &observed, 1.0, Event::Above)?;
+/// let table = Contingency::count(&forecast, &observed, 1.0, Exceedance::Above)?;
 /// assert_eq!((table.hits, table.false_alarms, table.misses, table.correct_negatives), (1, 1, 1, 2));
 /// assert_eq!((table.csi(), table.pod(), table.far()), (1.0 / 3.0, 0.5, 0.5));
-/// assert_eq!(Contingency::count(&forecast, &observed, 1.0, Event::AtLeast)?.misses, 2);
+/// assert_eq!(Contingency::count(&forecast, &observed, 1.0, Exceedance::AtLeast)?.misses, 2);
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +85,7 @@ impl Contingency {
         forecast: &Tensor<T>,
         observed: &Tensor<T>,
         threshold: f64,
-        event: Event,
+        event: Exceedance,
     ) -> Result<Self> {
         check(forecast, observed)?;
         let mut table = Self::default();
@@ -193,7 +193,7 @@ mod tests {
         let file = parity_file("metrics.safetensors");
         let (forecast, observed) = (file.tensor("rain.forecast"), file.tensor("rain.observed"));
         for (i, &threshold) in file.values("rain.thresholds").iter().enumerate() {
-            let table = Contingency::count(forecast, observed, threshold, Event::Above).unwrap();
+            let table = Contingency::count(forecast, observed, threshold, Exceedance::Above).unwrap();
             assert_eq!(table.counts(), file.tensor("score.table").slice(i));
             for (name, score) in [
                 ("POD", table.pod()),
@@ -211,7 +211,7 @@ mod tests {
                 let expected = file.values(&format!("score.{name}"))[i];
                 assert!((score - expected).abs() <= 1e-12, "{name}: {score} instead of {expected}");
             }
-            let table = Contingency::count(forecast, observed, threshold, Event::AtLeast).unwrap();
+            let table = Contingency::count(forecast, observed, threshold, Exceedance::AtLeast).unwrap();
             assert_eq!(table.counts(), file.tensor("score_ge.table").slice(i));
             assert!((table.csi() - file.values("score_ge.CSI")[i]).abs() <= 1e-12);
         }
@@ -222,12 +222,12 @@ mod tests {
     fn counts_add_up_over_frames_and_leave_out_what_is_no_number() {
         let forecast = Tensor::from_vec(&[2, 2], vec![1.0, f64::NAN, 0.0, 1.0]).unwrap();
         let observed = Tensor::from_vec(&[2, 2], vec![1.0, 1.0, 1.0, f64::INFINITY]).unwrap();
-        let whole = Contingency::count(&forecast, &observed, 0.5, Event::Above).unwrap();
+        let whole = Contingency::count(&forecast, &observed, 0.5, Exceedance::Above).unwrap();
         assert_eq!(whole, Contingency { hits: 1, misses: 1, ..Contingency::default() });
         let mut sum = Contingency::default();
         for frame in 0..2 {
             let (x, y) = (forecast.index(frame), observed.index(frame));
-            sum.add(&Contingency::count(&x, &y, 0.5, Event::Above).unwrap());
+            sum.add(&Contingency::count(&x, &y, 0.5, Exceedance::Above).unwrap());
         }
         assert_eq!(sum, whole);
     }
@@ -235,9 +235,9 @@ mod tests {
     #[test]
     fn scores_without_events_are_no_numbers() {
         let dry = Tensor::<f32>::zeros(&[3]);
-        let table = Contingency::count(&dry, &dry, 0.0, Event::Above).unwrap();
+        let table = Contingency::count(&dry, &dry, 0.0, Exceedance::Above).unwrap();
         assert_eq!((table.correct_negatives, table.accuracy()), (3, 1.0));
         assert!(table.csi().is_nan() && table.pod().is_nan() && table.mcc().is_nan());
-        assert!(Contingency::count(&dry, &Tensor::zeros(&[2]), 0.0, Event::Above).is_err());
+        assert!(Contingency::count(&dry, &Tensor::zeros(&[2]), 0.0, Exceedance::Above).is_err());
     }
 }

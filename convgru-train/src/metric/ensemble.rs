@@ -12,25 +12,25 @@ use crate::{Error, Result, parallel};
 ///
 /// ```
 /// use convgru_model::Tensor;
-/// use convgru_train::metric::EnsembleEvaluation;
+/// use convgru_train::metric::EnsembleAccumulator;
 ///
 /// let members = Tensor::from_vec(&[1, 1, 2, 1, 1], vec![1.0f32, 3.0])?;
 /// let truth = Tensor::from_vec(&[1, 1, 1, 1, 1], vec![2.0])?;
-/// let mut evaluation = EnsembleEvaluation::new(2, 1);
-/// evaluation.add(&members, &truth, None)?;
-/// let scores = evaluation.scores();
+/// let mut accumulator = EnsembleAccumulator::new(2, 1);
+/// accumulator.add(&members, &truth, None)?;
+/// let scores = accumulator.scores();
 /// assert_eq!((scores.overall.crps, scores.overall.fair_crps), (0.5, 0.0));
 /// assert_eq!(scores.overall.spread, 2.0f64.sqrt());
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct EnsembleEvaluation {
+pub struct EnsembleAccumulator {
     members: usize,
     /// Of each lead time: errors, pairs, variances, and how many pixels.
     sums: Vec<[f64; 4]>,
 }
 
-/// The result of an [`EnsembleEvaluation`].
+/// The result of an [`EnsembleAccumulator`].
 ///
 /// Serialised, the fields of `overall` stand beside `members` and `per_step`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ pub struct EnsembleMetrics {
     pub spread: f64,
 }
 
-impl EnsembleEvaluation {
+impl EnsembleAccumulator {
     /// Of ensembles of `members`, at least 2, over `steps` lead times.
     pub fn new(members: usize, steps: usize) -> Self {
         Self { members, sums: vec![[0.0; 4]; steps] }
@@ -140,7 +140,7 @@ impl EnsembleEvaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::loss::{Forecast, Loss, Objective, Truth};
+    use crate::loss::{Loss, Objective, PredictedFrames, Truth};
     use crate::metric::Spread;
 
     fn frames(shape: &[usize], step: f64) -> Tensor<f64> {
@@ -151,13 +151,13 @@ mod tests {
     fn scores_are_those_of_the_loss_by_lead_time_and_in_batches() {
         let (members, truth) = (frames(&[2, 3, 6, 4, 5], 0.7), frames(&[2, 3, 2, 4, 5], 0.3));
         let valid = Tensor::from_fn(truth.shape(), |i| if i % 3 == 1 { 0.0 } else { 1.0 });
-        let mut evaluation = EnsembleEvaluation::new(3, 2);
-        evaluation.add(&members, &truth, Some(&valid)).unwrap();
-        let scores = evaluation.scores();
+        let mut accumulator = EnsembleAccumulator::new(3, 2);
+        accumulator.add(&members, &truth, Some(&valid)).unwrap();
+        let scores = accumulator.scores();
         for (spread, expected) in
             [(Spread::Ensemble, scores.overall.crps), (Spread::Fair, scores.overall.fair_crps)]
         {
-            let forecast = Forecast { output: &members, logits: &members };
+            let forecast = PredictedFrames { output: &members, logits: &members };
             let truth = Truth { frames: &truth, valid: Some(&valid) };
             let value = Objective::from(Loss::Crps { spread }).value(&forecast, &truth).unwrap();
             assert!((value - expected).abs() < 1e-14, "{value} instead of {expected}");
@@ -166,24 +166,24 @@ mod tests {
             let [_, n, c, h, w] = [0, 1, 2, 3, 4].map(|axis| tensor.shape()[axis]);
             Tensor::from_vec(&[1, n, c, h, w], tensor.slice(0).to_vec()).unwrap()
         };
-        let mut alone = EnsembleEvaluation::new(3, 1);
+        let mut alone = EnsembleAccumulator::new(3, 1);
         alone.add(&first(&members), &first(&truth), Some(&first(&valid))).unwrap();
         assert_eq!(alone.scores().overall, scores.per_step[0]);
         assert!(scores.per_step[0] != scores.per_step[1]);
         // Twice the same sequences change no mean but for rounding.
-        evaluation.add(&members, &truth, Some(&valid)).unwrap();
-        assert!((evaluation.scores().overall.crps - scores.overall.crps).abs() < 1e-14);
+        accumulator.add(&members, &truth, Some(&valid)).unwrap();
+        assert!((accumulator.scores().overall.crps - scores.overall.crps).abs() < 1e-14);
     }
 
     #[test]
     fn frames_that_do_not_fit_are_refused_and_nothing_known_is_no_number() {
         let truth = frames(&[1, 1, 1, 2, 2], 1.0);
-        let mut two = EnsembleEvaluation::new(2, 1);
+        let mut two = EnsembleAccumulator::new(2, 1);
         for shape in [[1, 1, 3, 2, 2], [2, 1, 2, 2, 2], [1, 2, 2, 2, 2]] {
             let error = two.add(&frames(&shape, 1.0), &truth, None).unwrap_err().to_string();
             assert!(error.contains(&format!("{shape:?}")), "{error}");
         }
-        assert!(EnsembleEvaluation::new(1, 1).add(&truth, &truth, None).is_err());
+        assert!(EnsembleAccumulator::new(1, 1).add(&truth, &truth, None).is_err());
         let members = frames(&[1, 1, 2, 2, 2], 1.0);
         two.add(&members, &truth, Some(&Tensor::zeros(truth.shape()))).unwrap();
         assert!(two.scores().overall.crps.is_nan());

@@ -2,20 +2,20 @@
 
 use convgru_model::Tensor;
 
-use super::{Contingency, Event, FractionsSkillScore};
+use super::{Contingency, Exceedance, FractionsSkillScore};
 use crate::dataset::Quantity;
 use crate::{Error, Result};
 
 /// What events are, for [`ForecastScores`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct Events {
+pub struct EventDefinition {
     /// Values at or above one of these are events, in units of what is measured, rising.
     pub thresholds: Vec<f64>,
     /// Side in pixels of the window of the fractions skill score, at least 1.
     pub window: usize,
 }
 
-impl Events {
+impl EventDefinition {
     /// The usual ones of a quantity: of rain rates 0.5, 2 and 5 mm/h, of others half of what values reach;
     /// windows of 5 x 5 pixels.
     pub fn suited_to(quantity: &Quantity) -> Self {
@@ -51,9 +51,9 @@ pub const EVENT_SCORES: [EventScore; 5] = [
 ///
 /// ```
 /// use convgru_model::Tensor;
-/// use convgru_train::metric::{Events, ForecastScores};
+/// use convgru_train::metric::{EventDefinition, ForecastScores};
 ///
-/// let events = Events { thresholds: vec![0.5, 5.0], window: 3 };
+/// let events = EventDefinition { thresholds: vec![0.5, 5.0], window: 3 };
 /// let mut scores = ForecastScores::new(&events, 1)?;
 /// let forecast = Tensor::from_vec(&[1, 1, 1, 1, 3], vec![1.0f32, 6.0, f32::NAN])?;
 /// let observed = Tensor::from_vec(&[1, 1, 1, 1, 3], vec![1.0, 0.0, 9.0])?;
@@ -78,7 +78,7 @@ impl ForecastScores {
     /// # Errors
     /// [`Error::Data`] if there are no thresholds, one is not finite or not above the one before,
     /// or the window is 0.
-    pub fn new(events: &Events, leads: usize) -> Result<Self> {
+    pub fn new(events: &EventDefinition, leads: usize) -> Result<Self> {
         let thresholds = &events.thresholds;
         let rising = thresholds.windows(2).all(|pair| pair[0] < pair[1]);
         if thresholds.is_empty() || !rising || thresholds.iter().any(|threshold| !threshold.is_finite()) {
@@ -126,7 +126,7 @@ impl ForecastScores {
             }
             let (x, y) = (Tensor::from_vec(&shape[1..], x)?, Tensor::from_vec(&shape[1..], y)?);
             for (at, &threshold) in self.thresholds.iter().enumerate() {
-                self.tables[at][lead].add(&Contingency::count(&x, &y, threshold, Event::AtLeast)?);
+                self.tables[at][lead].add(&Contingency::count(&x, &y, threshold, Exceedance::AtLeast)?);
                 self.fractions[at][lead].add(&x, &y)?;
             }
         }
@@ -188,8 +188,8 @@ fn alike(x: &[f32], y: &[f32]) -> (Vec<f32>, Vec<f32>) {
 mod tests {
     use super::*;
 
-    fn events() -> Events {
-        Events { thresholds: vec![0.5, 2.0], window: 3 }
+    fn events() -> EventDefinition {
+        EventDefinition { thresholds: vec![0.5, 2.0], window: 3 }
     }
 
     fn tensor(values: &[f32]) -> Tensor<f32> {
@@ -226,9 +226,9 @@ mod tests {
     #[test]
     fn thresholds_rise_and_shapes_fit() {
         for thresholds in [vec![], vec![2.0, 1.0], vec![1.0, 1.0], vec![f64::NAN]] {
-            assert!(ForecastScores::new(&Events { thresholds, window: 1 }, 2).is_err());
+            assert!(ForecastScores::new(&EventDefinition { thresholds, window: 1 }, 2).is_err());
         }
-        assert!(ForecastScores::new(&Events { window: 0, ..events() }, 2).is_err());
+        assert!(ForecastScores::new(&EventDefinition { window: 0, ..events() }, 2).is_err());
         let mut scores = ForecastScores::new(&events(), 3).unwrap();
         let frames = tensor(&[0.0; 8]);
         let error = scores.add(&frames, &frames).unwrap_err().to_string();

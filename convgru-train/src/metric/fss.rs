@@ -2,7 +2,7 @@
 
 use convgru_model::{Scalar, Tensor};
 
-use super::categorical::Event;
+use super::categorical::Exceedance;
 use super::check;
 use crate::{Error, Result};
 
@@ -97,7 +97,7 @@ impl FractionsSkillScore {
     /// Events in the window around each pixel.
     fn counts<T: Scalar>(&self, frame: &[T], width: usize) -> Vec<u64> {
         let height = frame.len() / width;
-        let is_event = |value: &T| u64::from(Event::AtLeast.is(value.to_f64(), self.threshold));
+        let is_event = |value: &T| u64::from(Exceedance::AtLeast.is(value.to_f64(), self.threshold));
         // totals[y][x] is the number of events above row y and left of column x.
         let mut totals = vec![0; (height + 1) * (width + 1)];
         for y in 0..height {

@@ -10,18 +10,18 @@
 //! The sums over pixels are the convention of the literature on Moving MNIST
 //! (Srivastava et al. 2015 and its successors): a 64 x 64 frame has an MSE
 //! 4096 times the mean over its pixels. Pixel values run from 0 to 1.
-//! [`Evaluation`] takes the mean over all frames, and over the frames of each
+//! [`MetricAccumulator`] takes the mean over all frames, and over the frames of each
 //! lead time.
 //!
 //! Forecasts of rain are scored by events: [`Contingency`] (CSI, POD, FAR, HSS and others
 //! at a threshold) and [`FractionsSkillScore`] (events nearby count); ensembles by [`crps`], by lead time in an
-//! [`EnsembleEvaluation`].
+//! [`EnsembleAccumulator`].
 
+mod accumulator;
 mod baseline;
 mod categorical;
 mod crps;
 mod ensemble;
-mod evaluation;
 mod forecast;
 mod fss;
 mod mae;
@@ -32,12 +32,12 @@ mod ssim;
 use convgru_model::{Scalar, Tensor};
 use serde::{Deserialize, Serialize};
 
+pub use accumulator::{MetricAccumulator, Scores};
 pub use baseline::{MeanFrame, copy_last, mean};
-pub use categorical::{Contingency, Event};
+pub use categorical::{Contingency, Exceedance};
 pub use crps::{Spread, crps};
-pub use ensemble::{EnsembleEvaluation, EnsembleMetrics, EnsembleScores};
-pub use evaluation::{Evaluation, Scores};
-pub use forecast::{EVENT_SCORES, EventScore, Events, ForecastScores};
+pub use ensemble::{EnsembleAccumulator, EnsembleMetrics, EnsembleScores};
+pub use forecast::{EVENT_SCORES, EventDefinition, EventScore, ForecastScores};
 pub use fss::FractionsSkillScore;
 pub use mae::mae;
 pub use mse::mse;

@@ -26,7 +26,9 @@ pub use page::html;
 pub use shades::Shades;
 pub use sprite::{Picture, contact_sheet};
 
+use crate::checkpoint::{StepRecord, ValidationRecord};
 use crate::error::{Error, Result};
+use crate::metric::Metrics;
 
 /// Everything the page tells about a training run. Parts without content are
 /// left out of the page.
@@ -43,15 +45,15 @@ pub struct Report {
     pub config_toml: String,
     /// The name of the loss, for the axis of its chart.
     pub loss_name: String,
-    /// Training loss by step, in rising order of steps.
-    pub curve: Vec<CurvePoint>,
-    /// Validation by step, in rising order of steps.
-    pub validation: Vec<ValidationPoint>,
-    /// The metrics on the validation set: the model first, then the baselines,
+    /// The steps of the training, rising.
+    pub steps: Vec<StepRecord>,
+    /// Its validations, in rising order of steps.
+    pub validations: Vec<ValidationRecord>,
+    /// Who predicted, and the metrics on the test set: the model first, then the baselines,
     /// of which the first is what ratios refer to (copying the last frame).
-    pub table: Vec<MetricRow>,
-    /// Error by lead time, in the order of [`table`](Self::table).
-    pub lead_times: Vec<LeadTimeSeries>,
+    pub table: Vec<(String, Metrics)>,
+    /// Squared error summed over a frame, by lead time, in the order of [`table`](Self::table).
+    pub lead_times: Vec<(String, Vec<f64>)>,
     /// Other scores by lead time, a small chart each.
     pub scores: Vec<ScoreChart>,
     /// Sequences to play; all have the same numbers of frames.
@@ -60,53 +62,6 @@ pub struct Report {
     pub files: Vec<(String, String)>,
     /// Commands to run next.
     pub next: Vec<String>,
-}
-
-/// The loss of one optimiser step.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CurvePoint {
-    /// The step, from 1.
-    pub step: u64,
-    /// The loss of the step's batch.
-    pub loss: f64,
-    /// The learning rate used.
-    pub learning_rate: f64,
-}
-
-/// One validation during training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ValidationPoint {
-    /// The step after which it took place.
-    pub step: u64,
-    /// The loss, comparable with that of training.
-    pub loss: f64,
-    /// Squared error summed over a frame's pixels, mean over frames.
-    pub mse: f64,
-}
-
-/// One line of the table of metrics.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MetricRow {
-    /// Who predicted.
-    pub name: String,
-    /// Squared error summed over a frame's pixels, mean over frames.
-    pub mse: f64,
-    /// Absolute error summed over a frame's pixels, mean over frames.
-    pub mae: f64,
-    /// Structural similarity, at most 1.
-    pub ssim: f64,
-    /// Peak signal to noise ratio in decibels.
-    pub psnr: f64,
-}
-
-/// Error as it grows with the distance into the future.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LeadTimeSeries {
-    /// Who predicted.
-    pub name: String,
-    /// Squared error summed over a frame's pixels, for the first frame
-    /// predicted, the second, and so on.
-    pub mse: Vec<f64>,
 }
 
 /// A score as it changes with the distance into the future.

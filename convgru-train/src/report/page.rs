@@ -97,15 +97,15 @@ fn section(page: &mut String, heading: &str, content: &str) {
 
 /// The figures to take away.
 fn highlights(report: &Report) -> String {
-    let Some(model) = report.table.first() else {
+    let Some((_, model)) = report.table.first() else {
         return String::new();
     };
     let mut html = String::from("<section class=\"highlights\" aria-label=\"Highlights\">");
     let mut tile = |value: &str, label: &str| {
         let _ = write!(html, "<div><b>{value}</b><span>{label}</span></div>");
     };
-    if let Some(baseline) = report.table.get(1) {
-        let label = format!("of the squared error of <i>{}</i>", escape(&baseline.name));
+    if let Some((name, baseline)) = report.table.get(1) {
+        let label = format!("of the squared error of <i>{}</i>", escape(name));
         tile(&format!("{}×", tables::ratio(model.mse, baseline.mse)), &label);
     }
     tile(&compact(model.mse), "MSE, summed over a frame");
@@ -138,9 +138,9 @@ fn loss(report: &Report) -> String {
     let drawn = |points: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
         points.into_iter().filter(|point| is_drawn(point.1)).collect()
     };
-    let training = drawn(report.curve.iter().map(|point| (point.step as f64, point.loss)).collect());
-    let validation = drawn(report.validation.iter().map(|point| (point.step as f64, point.loss)).collect());
-    let rates = drawn(report.curve.iter().map(|point| (point.step as f64, point.learning_rate)).collect());
+    let training = drawn(report.steps.iter().map(|point| (point.step as f64, point.loss)).collect());
+    let validation = drawn(report.validations.iter().map(|point| (point.step as f64, point.loss)).collect());
+    let rates = drawn(report.steps.iter().map(|point| (point.step as f64, point.learning_rate)).collect());
     let smooth = smoothed(&training, training.len() as f64 * SMOOTHING);
     let line = |name: &str, class, points: &[(f64, f64)], markers| Line {
         name: name.into(),
@@ -157,7 +157,7 @@ fn loss(report: &Report) -> String {
     let Some((low, high)) = range(&lines) else {
         return String::new();
     };
-    let steps = || report.curve.iter().map(|p| p.step).chain(report.validation.iter().map(|p| p.step));
+    let steps = || report.steps.iter().map(|p| p.step).chain(report.validations.iter().map(|p| p.step));
     let x = Axis::whole(steps().min().unwrap_or(0) as f64, steps().max().unwrap_or(0) as f64, 8);
     let mut html = Chart {
         id: "loss",
@@ -225,11 +225,11 @@ fn score(at: usize, chart: &ScoreChart) -> Option<String> {
 
 /// The chart of error by lead time, its numbers folded under it.
 fn lead_times(report: &Report) -> String {
-    let line = |(i, series): (usize, &super::LeadTimeSeries)| Line {
-        name: series.name.clone(),
+    let line = |(i, (name, mse)): (usize, &(String, Vec<f64>))| Line {
+        name: name.clone(),
         class: tables::line_class(i),
         points: (1..)
-            .zip(&series.mse)
+            .zip(mse)
             .filter(|(_, mse)| is_drawn(**mse))
             .map(|(lead, &mse)| (f64::from(lead), mse))
             .collect(),
@@ -240,7 +240,7 @@ fn lead_times(report: &Report) -> String {
     let Some((_, high)) = range(&lines) else {
         return String::new();
     };
-    let steps = report.lead_times.iter().map(|series| series.mse.len()).max().unwrap_or(0);
+    let steps = report.lead_times.iter().map(|(_, mse)| mse.len()).max().unwrap_or(0);
     let chart = Chart {
         id: "lead",
         description: "mean squared error by lead time, model and baselines",

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use super::escape::escape;
 use super::number::compact;
-use super::{LeadTimeSeries, MetricRow};
+use crate::metric::Metrics;
 
 /// A column of the table of metrics.
 struct Column {
     name: &'static str,
     meaning: &'static str,
     lower_is_better: bool,
-    value: fn(&MetricRow) -> f64,
+    value: fn(&Metrics) -> f64,
 }
 
 const COLUMNS: [Column; 4] = [
@@ -38,7 +38,7 @@ const COLUMNS: [Column; 4] = [
 
 /// The metrics; the best of each column stands out. The last column is each
 /// row's MSE as a multiple of that of the first baseline.
-pub(super) fn metrics(rows: &[MetricRow]) -> String {
+pub(super) fn metrics(rows: &[(String, Metrics)]) -> String {
     let baseline = rows.get(1);
     let mut html =
         String::from("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Prediction by</th>");
@@ -55,24 +55,24 @@ pub(super) fn metrics(rows: &[MetricRow]) -> String {
             }
         );
     }
-    if let Some(baseline) = baseline {
-        let _ = write!(html, "<th scope=\"col\" class=\"wide\">MSE ÷ <i>{}</i></th>", escape(&baseline.name));
+    if let Some((name, _)) = baseline {
+        let _ = write!(html, "<th scope=\"col\" class=\"wide\">MSE ÷ <i>{}</i></th>", escape(name));
     }
     html.push_str("</tr></thead><tbody>");
-    let largest = rows.iter().map(|row| row.mse).filter(|mse| mse.is_finite()).fold(0.0, f64::max);
-    for (i, row) in rows.iter().enumerate() {
+    let largest = rows.iter().map(|(_, row)| row.mse).filter(|mse| mse.is_finite()).fold(0.0, f64::max);
+    for (i, (name, row)) in rows.iter().enumerate() {
         let class = if i == 0 { " class=\"model\"" } else { "" };
-        let _ = write!(html, "<tr{class}><th scope=\"row\">{}</th>", escape(&row.name));
+        let _ = write!(html, "<tr{class}><th scope=\"row\">{}</th>", escape(name));
         for column in &COLUMNS {
             let value = (column.value)(row);
             let best = rows.len() > 1
-                && rows.iter().map(column.value).all(|other| {
+                && rows.iter().map(|(_, row)| (column.value)(row)).all(|other| {
                     other.is_nan() || if column.lower_is_better { value <= other } else { value >= other }
                 });
             let tag = if best { "b" } else { "span" };
             let _ = write!(html, "<td><{tag}>{}</{tag}></td>", compact(value));
         }
-        if let Some(baseline) = baseline {
+        if let Some((_, baseline)) = baseline {
             let share = if largest > 0.0 && row.mse.is_finite() { row.mse / largest * 100.0 } else { 0.0 };
             let _ = write!(
                 html,
@@ -100,17 +100,17 @@ pub(super) fn line_class(row: usize) -> &'static str {
 }
 
 /// The numbers behind the chart of error by lead time.
-pub(super) fn lead_times(series: &[LeadTimeSeries]) -> String {
-    let steps = series.iter().map(|series| series.mse.len()).max().unwrap_or(0);
+pub(super) fn lead_times(series: &[(String, Vec<f64>)]) -> String {
+    let steps = series.iter().map(|(_, mse)| mse.len()).max().unwrap_or(0);
     let mut html = String::from("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Lead time</th>");
-    for series in series {
-        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(&series.name));
+    for (name, _) in series {
+        let _ = write!(html, "<th scope=\"col\">{}</th>", escape(name));
     }
     html.push_str("</tr></thead><tbody>");
     for step in 0..steps {
         let _ = write!(html, "<tr><th scope=\"row\">t+{}</th>", step + 1);
-        for series in series {
-            let value = series.mse.get(step).copied().unwrap_or(f64::NAN);
+        for (_, mse) in series {
+            let value = mse.get(step).copied().unwrap_or(f64::NAN);
             let _ = write!(html, "<td>{}</td>", compact(value));
         }
         html.push_str("</tr>");

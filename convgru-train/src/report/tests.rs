@@ -20,25 +20,32 @@ fn panel(inputs: usize, outputs: usize, [channels, height, width]: [usize; 3]) -
 
 fn report(sequences: Vec<SequencePanel>) -> Report {
     let row =
-        |name: &str, mse: f64| MetricRow { name: name.into(), mse, mae: 2.0 * mse, ssim: 0.8, psnr: 20.0 };
+        |name: &str, mse: f64| (name.to_owned(), Metrics { mse, mae: 2.0 * mse, ssim: 0.8, psnr: 20.0 });
+    let step = |step: u64| StepRecord {
+        step,
+        epoch: 0,
+        loss: 1.0 / step as f64,
+        learning_rate: 1e-3,
+        gradient_norm: 1.0,
+        teacher_forcing: 0.0,
+    };
+    let validation = |step: u64, loss: f64| ValidationRecord {
+        step,
+        loss,
+        metrics: Metrics::default(),
+        mse_copy_last: 1.0,
+        mse_mean: 1.0,
+    };
     Report {
         title: HOSTILE.into(),
         summary: HOSTILE.into(),
         facts: vec![(HOSTILE.into(), HOSTILE.into())],
         config_toml: format!("[model]\nname = '{HOSTILE}'"),
         loss_name: HOSTILE.into(),
-        curve: (1..=2000)
-            .map(|step| CurvePoint { step, loss: 1.0 / step as f64, learning_rate: 1e-3 })
-            .collect(),
-        validation: vec![
-            ValidationPoint { step: 1000, loss: 0.01, mse: 60.0 },
-            ValidationPoint { step: 2000, loss: 0.004, mse: 40.0 },
-        ],
+        steps: (1..=2000).map(step).collect(),
+        validations: vec![validation(1000, 0.01), validation(2000, 0.004)],
         table: vec![row("model", 40.0), row(HOSTILE, 160.0), row("predict the mean", 100.0)],
-        lead_times: vec![
-            LeadTimeSeries { name: "model".into(), mse: vec![20.0, 40.0] },
-            LeadTimeSeries { name: HOSTILE.into(), mse: vec![80.0, 240.0] },
-        ],
+        lead_times: vec![("model".into(), vec![20.0, 40.0]), (HOSTILE.into(), vec![80.0, 240.0])],
         scores: vec![ScoreChart {
             name: HOSTILE.into(),
             value_name: "CSI".into(),
@@ -115,22 +122,22 @@ fn parts_without_content_are_left_out() {
 #[test]
 fn numbers_that_are_not_finite_do_not_break_the_page() {
     let mut report = report(vec![]);
-    for (point, loss) in report.curve.iter_mut().zip([f64::NAN, f64::INFINITY, 0.0, -1.0, 1e300]) {
+    for (point, loss) in report.steps.iter_mut().zip([f64::NAN, f64::INFINITY, 0.0, -1.0, 1e300]) {
         point.loss = loss;
         point.learning_rate = loss;
     }
-    report.table[0].mse = f64::NAN;
-    report.table[1].psnr = f64::INFINITY;
-    report.table[1].mse = 0.0;
-    report.lead_times[0].mse = vec![f64::NAN; 2];
+    report.table[0].1.mse = f64::NAN;
+    report.table[1].1.psnr = f64::INFINITY;
+    report.table[1].1.mse = 0.0;
+    report.lead_times[0].1 = vec![f64::NAN; 2];
     let page = html(&report).unwrap();
     assert!(page.contains("–") && page.contains("∞"));
     for word in ["NaN", "inf "] {
         let around = page.find(word).map(|at| &page[at.saturating_sub(80)..at + 10]);
         assert_eq!(around, None);
     }
-    report.curve.truncate(1);
-    report.validation.clear();
+    report.steps.truncate(1);
+    report.validations.clear();
     report.lead_times.truncate(1);
     html(&report).unwrap();
 }

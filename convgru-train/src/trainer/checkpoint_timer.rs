@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::TrainingConfig;
 
-/// CheckpointTimer takes at most one part in this many of the time of a run.
+/// Saving takes at most one part in this many of the time of a run.
 const SHARE: u32 = 20;
 
 /// When the next checkpoint is due.

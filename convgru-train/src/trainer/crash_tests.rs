@@ -26,8 +26,8 @@ fn config() -> RunConfig {
 struct Told(Recording);
 
 impl Observer for Told {
-    fn observe(&mut self, event: &Event<'_>) {
-        if let Event::Saved { path } = event {
+    fn observe(&mut self, event: &TrainerEvent<'_>) {
+        if let TrainerEvent::Saved { path } = event {
             let name = path.file_stem().unwrap().to_str().unwrap();
             let step = name.strip_prefix("step_").unwrap().parse().unwrap();
             self.0.note(|_| Call::Saved(step));

@@ -33,11 +33,10 @@ fn needed(config: &RunConfig, [_, height, width]: [usize; 3]) -> f64 {
     let (data, model, training) = (&config.data, &config.model, &config.training);
     let rounded_up = |size: usize| size.next_multiple_of(model.factor().max(1)) as f64;
     let pixels_of = |sequences: usize| sequences as f64 * rounded_up(height) * rounded_up(width);
-    let at_once = training.batch_size.div_ceil(training.accumulate.max(1));
     let [inputs, outputs] = [data.input_frames, data.output_frames].map(|frames| frames as f64);
     let with_gradient = if training.truncate == 0 { inputs } else { inputs.min(training.truncate as f64) };
     let [read, predicted] = model.numbers_per_pixel();
-    let kept = pixels_of(at_once) * (with_gradient * read + outputs * predicted);
+    let kept = pixels_of(training.micro_batch_size()) * (with_gradient * read + outputs * predicted);
     // Gates are three quarters of it. Those beyond a budget are computed anew, but where predictions are read.
     let kept = match training.memory_budget {
         0 => kept,
@@ -79,8 +78,7 @@ mod tests {
         let preset = RunConfig::preset(Preset::Quick);
         expect_enough(&preset, [1, 64, 64]).unwrap();
         if machine().is_none() {
-            eprintln!("SKIPPED: this system does not tell how much memory it has");
-            return;
+            return crate::fixtures::say_skipped("this system does not tell how much memory it has");
         }
         let huge = preset.with("data.train_sequences=10000000").unwrap();
         let huge = huge.with("training.batch_size=10000000").unwrap();

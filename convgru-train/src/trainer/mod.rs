@@ -30,7 +30,7 @@ pub use data_loader::{BatchSampler, DataLoader};
 pub use evaluation::{EvaluationResult, Evaluator, NowcastOptions, NowcastScores, mean_frame};
 pub use latest_run::LatestRun;
 pub use learner::{Learner, StepOutcome};
-pub use observer::{Event, Observer, Silent};
+pub use observer::{Observer, Silent, TrainerEvent};
 pub use resume::Resumption;
 pub use run_folder::RunFolder;
 pub use run_summary::{BestValidation, RunList, RunSummary, TestScores};

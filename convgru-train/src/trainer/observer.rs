@@ -8,7 +8,7 @@ use crate::dataset::Split;
 /// Something that happened in a run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum TrainerEvent<'a> {
     /// The run begins or goes on.
     Begin {
         /// Its folder.
@@ -71,11 +71,11 @@ pub enum Event<'a> {
 /// Receives the events of a run: a progress bar, a log, or nothing.
 ///
 /// ```
-/// use convgru_train::trainer::{Event, Observer};
+/// use convgru_train::trainer::{TrainerEvent, Observer};
 ///
 /// struct Losses(Vec<f64>);
 /// impl Observer for Losses {
-///     fn observe(&mut self, event: &Event<'_>) {
+///     fn observe(&mut self, event: &TrainerEvent<'_>) {
 ///         if let Event::Step(record) = event {
 ///             self.0.push(record.loss);
 ///         }
@@ -84,7 +84,7 @@ pub enum Event<'a> {
 /// ```
 pub trait Observer: Send {
     /// Called after each event, on the thread of the training loop.
-    fn observe(&mut self, event: &Event<'_>);
+    fn observe(&mut self, event: &TrainerEvent<'_>);
 }
 
 /// An observer that does nothing.
@@ -92,5 +92,5 @@ pub trait Observer: Send {
 pub struct Silent;
 
 impl Observer for Silent {
-    fn observe(&mut self, _event: &Event<'_>) {}
+    fn observe(&mut self, _event: &TrainerEvent<'_>) {}
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convgru_model::Isa;
 
-use super::observer::{Event, Observer};
+use super::observer::{Observer, TrainerEvent};
 use super::run_folder::RunFolder;
 use super::setup::Setup;
 use super::training_loop::Trainer;
@@ -50,7 +50,7 @@ impl<'a> Trainer<'a> {
         if let Some(holder) = folder.killed_holder() {
             let text =
                 format!("{} was held by {holder}, which did not end by itself", printable(folder.path()));
-            observer.observe(&Event::Warning(&text));
+            observer.observe(&TrainerEvent::Warning(&text));
         }
         let store = folder.store(config.training.keep_checkpoints);
         let told = "the run stands as it was saved; resume it";
@@ -76,7 +76,7 @@ impl<'a> Trainer<'a> {
         folder.remove_leftovers()?;
         for rejected in rejected {
             let aside = store.set_aside(&rejected)?;
-            observer.observe(&Event::Warning(&format!(
+            observer.observe(&TrainerEvent::Warning(&format!(
                 "checkpoint {} is unusable ({}); it is now {}, and the run goes on from step {}",
                 printable(&rejected.path),
                 rejected.reason,
@@ -95,7 +95,7 @@ fn tell_other_instructions(then: &str, observer: &mut dyn Observer) {
     if then.is_empty() || then == now {
         return;
     }
-    observer.observe(&Event::Warning(&format!(
+    observer.observe(&TrainerEvent::Warning(&format!(
         "the checkpoint was computed with {then} and the run goes on with {now}; the last digits differ from those of a run \
          on one instruction set (CONVGRU_ISA={then} goes on to the same bits where the processor has it)"
     )));
@@ -113,14 +113,14 @@ fn same_data(
 ) -> Result<bool> {
     let Some(then) = then else {
         let text = "the checkpoint is of an earlier version and has no fingerprint of the data; whether they have changed is not known";
-        observer.observe(&Event::Warning(text));
+        observer.observe(&TrainerEvent::Warning(text));
         return Ok(true);
     };
     let changes = then.changes(now);
     if changes.is_empty() {
         let touched = then.only_times_differ(now);
         if touched > 0 {
-            observer.observe(&Event::Warning(&format!(
+            observer.observe(&TrainerEvent::Warning(&format!(
                 "{touched} files of the data have another time than when the checkpoint was written; their sizes and the bytes looked at are the same"
             )));
         }
@@ -129,7 +129,10 @@ fn same_data(
     if !is_change_allowed {
         return Err(Error::ChangedData { changes });
     }
-    observer.observe(&Event::Warning(&format!("the run goes on with changed data: {}", changes.join("; "))));
+    observer.observe(&TrainerEvent::Warning(&format!(
+        "the run goes on with changed data: {}",
+        changes.join("; ")
+    )));
     Ok(false)
 }
 

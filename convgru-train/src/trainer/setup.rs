@@ -31,7 +31,7 @@ impl Setup {
         let Splits { train, validation, test } =
             Splits::open(&config.data, config.data_folder(), config.training.seed)?;
         let loader = DataLoader::new(train, config);
-        config.expect_frames(loader.dataset())?;
+        config.expect_frame(loader.dataset().frame_shape())?;
         expect_micro_batches(config, loader.dataset())?;
         expect_pictures(loader.dataset())?;
         memory::expect_enough(config, loader.dataset().frame_shape())?;

@@ -55,10 +55,10 @@ struct StopAfter {
 }
 
 impl Observer for StopAfter {
-    fn observe(&mut self, event: &Event<'_>) {
+    fn observe(&mut self, event: &TrainerEvent<'_>) {
         match event {
-            Event::Step(record) if record.step == self.step => self.interrupt.raise(Signal::Terminate),
-            Event::Warning(text) => self.warnings.push((*text).to_owned()),
+            TrainerEvent::Step(record) if record.step == self.step => self.interrupt.raise(Signal::Terminate),
+            TrainerEvent::Warning(text) => self.warnings.push((*text).to_owned()),
             _ => {}
         }
     }

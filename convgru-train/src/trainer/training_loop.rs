@@ -11,7 +11,7 @@ use super::checkpoint_timer::CheckpointTimer;
 use super::evaluation::{EvaluationResult, Evaluator};
 use super::learner::StepOutcome;
 use super::logging::MetricsLog;
-use super::observer::{Event, Observer};
+use super::observer::{Observer, TrainerEvent};
 use super::run_folder::RunFolder;
 use super::setup::Setup;
 use super::trained_model::TrainedModel;
@@ -142,7 +142,7 @@ impl<'a> Trainer<'a> {
     /// the data and files. The checkpoints written before stay usable.
     pub fn fit(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let training = self.config.training.clone();
-        observer.observe(&Event::Begin {
+        observer.observe(&TrainerEvent::Begin {
             folder: self.folder.path(),
             parameters: self.setup.learner.model.count(),
             done: self.cursor.step,
@@ -151,7 +151,7 @@ impl<'a> Trainer<'a> {
         });
         let Setup { loader, validation, test, .. } = &self.setup;
         for data in [loader.dataset(), validation.as_ref(), test.as_ref()] {
-            data.warnings().iter().for_each(|warning| observer.observe(&Event::Warning(warning)));
+            data.warnings().iter().for_each(|warning| observer.observe(&TrainerEvent::Warning(warning)));
         }
         self.began = Instant::now();
         loop {
@@ -168,12 +168,12 @@ impl<'a> Trainer<'a> {
             // the validation of the same step, so that the checkpoint knows its result.
             if self.timer.is_due(self.cursor.step) && self.history.skipped_in_a_row() == 0 {
                 let path = self.save()?;
-                observer.observe(&Event::Saved { path: &path });
+                observer.observe(&TrainerEvent::Saved { path: &path });
             }
             self.advance(observer)?;
         }
         let path = self.save()?;
-        observer.observe(&Event::Saved { path: &path });
+        observer.observe(&TrainerEvent::Saved { path: &path });
         self.finish(path, observer)
     }
 
@@ -186,14 +186,14 @@ impl<'a> Trainer<'a> {
         let step = learner.step(&batch, self.cursor)?;
         loader.waiting.count(began, ready);
         self.cursor = loader.cursor(self.cursor.step + 1);
-        observer.observe(&Event::Waiting { share: loader.waiting.of_all_steps() });
+        observer.observe(&TrainerEvent::Waiting { share: loader.waiting.of_all_steps() });
         self.history.seconds = self.seconds();
         match step {
             StepOutcome::Taken(record) => {
                 self.history.steps.push(record);
                 self.history.timings.steps.push(self.timing());
                 self.log.step(&record, self.timing())?;
-                observer.observe(&Event::Step(&record));
+                observer.observe(&TrainerEvent::Step(&record));
             }
             StepOutcome::Skipped(record) => self.skip(record, observer)?,
         }
@@ -210,7 +210,7 @@ impl<'a> Trainer<'a> {
         self.history.skipped.push(record);
         self.history.timings.skipped.push(self.timing());
         self.log.skipped(&record, self.timing())?;
-        observer.observe(&Event::Skipped { record: &record, total: self.history.skipped.len() });
+        observer.observe(&TrainerEvent::Skipped { record: &record, total: self.history.skipped.len() });
         let in_a_row = self.history.skipped_in_a_row();
         if in_a_row > self.config.training.stop_after_nonfinite {
             return Err(self.setup.learner.not_finite(&record, in_a_row));
@@ -222,7 +222,8 @@ impl<'a> Trainer<'a> {
         let stopping = &self.config.training.early_stopping;
         let reached = stopping.is_reached(&self.history.validations);
         if reached {
-            observer.observe(&Event::EarlyStop { step: self.cursor.step, validations: stopping.patience });
+            observer
+                .observe(&TrainerEvent::EarlyStop { step: self.cursor.step, validations: stopping.patience });
         }
         reached
     }
@@ -248,7 +249,7 @@ impl<'a> Trainer<'a> {
             dataset: self.setup.validation.as_ref(),
             split: Split::Validation,
             input_frames: self.config.data.input_frames,
-            batch_size: self.config.training.batch_size.div_ceil(self.config.training.accumulate.max(1)),
+            batch_size: self.config.training.micro_batch_size(),
             mean_frame: Some(&self.setup.mean_frame),
             loss: Some(&self.setup.learner.objective),
             nowcasts: None,
@@ -273,7 +274,7 @@ impl<'a> Trainer<'a> {
         }
         self.log.validation(&record, Timing::at(self.history.seconds))?;
         shown.iter().try_for_each(|panel| self.log.picture(record.step, panel))?;
-        observer.observe(&Event::Validation { record: &record, best });
+        observer.observe(&TrainerEvent::Validation { record: &record, best });
         Ok(true)
     }
 
@@ -299,7 +300,7 @@ impl<'a> Trainer<'a> {
     fn stop(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
         let signal = self.interrupt.raised().unwrap_or(Signal::Interrupt);
         let checkpoint = self.save()?;
-        observer.observe(&Event::Saved { path: &checkpoint });
+        observer.observe(&TrainerEvent::Saved { path: &checkpoint });
         Ok(Outcome::Interrupted { signal, step: self.cursor.step, checkpoint })
     }
 
@@ -322,7 +323,7 @@ impl<'a> Trainer<'a> {
                 Ok(()) => chosen = (best, path),
                 // It may be there the next time.
                 Err(error @ Error::Io { .. }) => return Err(error),
-                Err(error) => observer.observe(&Event::Warning(&format!(
+                Err(error) => observer.observe(&TrainerEvent::Warning(&format!(
                     "the best model, of step {best}, cannot be used ({error}); the last one takes its place"
                 ))),
             }

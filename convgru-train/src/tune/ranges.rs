@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use toml::Value;
 
-use crate::config::RunConfig;
+use crate::config::{RunConfig, kinds_with, tag_of};
+use crate::dataset::{numbered, unit};
 use crate::schedule::Watched;
 use crate::{Error, Result};
 
@@ -137,21 +136,31 @@ impl SearchConfig {
         Ok(())
     }
 
-    /// What trial `number` draws: each field with its value as TOML.
+    /// What trial `number` draws: each field with its value as TOML. Where a kind is drawn, such as `optimizer.kind`, fields that only
+    /// others of the drawn kinds have are left out.
     ///
     /// # Errors
     /// As [`validate`](Self::validate).
     pub fn draw(&self, number: usize) -> Result<BTreeMap<String, String>> {
         self.validate()?;
-        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ SEARCH_SEED);
-        random.set_stream(number as u64);
-        // 53 bits make a uniform number in [0, 1).
-        let mut uniform = || (random.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        Ok(self
-            .ranges
-            .iter()
-            .map(|(field, range)| (field.clone(), range.at(uniform()).to_string()))
-            .collect())
+        let mut random = numbered(self.seed, SEARCH_SEED, number as u64);
+        let mut drawn: BTreeMap<_, _> =
+            self.ranges.iter().map(|(field, range)| (field.clone(), range.at(unit(&mut random)))).collect();
+        let left_out: Vec<_> =
+            drawn.keys().filter(|field| self.is_of_another_kind(field, &drawn)).cloned().collect();
+        left_out.iter().for_each(|field| drop(drawn.remove(field)));
+        Ok(drawn.into_iter().map(|(field, value)| (field, value.to_string())).collect())
+    }
+
+    /// Whether a field belongs to a kind that could have been drawn, and not to the one that was.
+    fn is_of_another_kind(&self, field: &str, drawn: &BTreeMap<String, Value>) -> bool {
+        let Some(tag) = tag_of(field) else { return false };
+        let (Some(Range::Choice(kinds)), Some(kind)) = (self.ranges.get(&tag), drawn.get(&tag)) else {
+            return false;
+        };
+        let owners = kinds_with(field);
+        let has_field = |kind: &Value| kind.as_str().is_some_and(|kind| owners.contains(&kind));
+        kinds.iter().any(has_field) && !has_field(kind)
     }
 
     /// The configuration of trial `number`.
@@ -227,6 +236,34 @@ mod tests {
         assert!((70..130).contains(&wide), "{wide} of 200");
         assert!(configs.iter().all(|config| (0.0..0.5).contains(&config.optimizer.weight_decay)));
         assert_eq!(configs[7].name, "trial-0007");
+    }
+
+    #[test]
+    fn fields_of_a_kind_are_drawn_where_that_kind_is() {
+        let text = |field: &str| {
+            format!(
+                "[ranges]\n\"optimizer.kind\" = [\"adam\", \"sgd\", \"adamw\"]\n\"optimizer.{field}\" = [0.75]\n\
+                 \"optimizer.weight_decay\" = [0.5]\n\"schedule.kind\" = [\"step\", \"constant\"]\n\"schedule.gamma\" = [0.25]"
+            )
+        };
+        let search = SearchConfig::from_toml(&text("momentum")).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        for number in 0..40 {
+            let (drawn, config) =
+                (search.draw(number).unwrap(), search.apply(&RunConfig::default(), number).unwrap());
+            let is_sgd = config.optimizer.kind.name() == "sgd";
+            assert_eq!(drawn.contains_key("optimizer.momentum"), is_sgd, "{drawn:?}");
+            assert_eq!(config.optimizer.kind.momentum() == 0.75, is_sgd);
+            assert_eq!(config.optimizer.weight_decay, 0.5);
+            let has_steps = drawn["schedule.kind"] == "\"step\"";
+            assert_eq!(drawn.contains_key("schedule.gamma"), has_steps, "{drawn:?}");
+            seen.insert((config.optimizer.kind.name(), has_steps));
+        }
+        assert_eq!(seen.len(), 6, "{seen:?}");
+        // A field that none of the kinds has.
+        let search = SearchConfig::from_toml(&text("alpha")).unwrap();
+        let error = search.apply(&RunConfig::default(), 0).unwrap_err().to_string();
+        assert!(error.contains("`optimizer.alpha`") && error.contains("belongs to rmsprop"), "{error}");
     }
 
     #[test]

@@ -49,7 +49,7 @@ fn a_model_of_some_bytes_names_no_large_network() {
     let config = "[model]\nhidden_channels = [1024, 1024]\nkernel_size = 5";
     let description = serde_json::json!({ "version": 1, "config": config, "step": 1 }).to_string();
     std::fs::write(&file, safetensors(&serde_json::json!({ "convgru": description }))).unwrap();
-    for command in [&["eval", "--checkpoint"][..], &["export", "--output", "x.onnx", "--checkpoint"]] {
+    for command in [&["eval", "--checkpoint"][..], &["export", "--out", "x.onnx", "--checkpoint"]] {
         let error = refused(command, &file);
         assert!(error.contains("no tensor `encoder.layers.0.input_weights`"), "{error}");
     }
@@ -64,7 +64,7 @@ fn weights_of_some_bytes_name_no_large_stack() {
     for (entry, config) in [("stacks", stack), ("networks", serde_json::json!({ "stages": [cell] }))] {
         let described = serde_json::json!([{ "name": "", "config": config }]).to_string();
         std::fs::write(&file, safetensors(&serde_json::json!({ entry: described }))).unwrap();
-        let error = refused(&["export", "--output", "x.safetensors", "--weights"], &file);
+        let error = refused(&["export", "--out", "x.safetensors", "--weights"], &file);
         assert!(!error.contains("panicked"), "{error}");
     }
 }
@@ -119,7 +119,7 @@ fn cell(dtype: &str, number: &[u8], hidden: usize) -> Vec<u8> {
 fn weights_of_every_width_are_imported_within_the_rule() {
     let folder = tempfile::tempdir().unwrap();
     let (file, output) = (folder.path().join("weights.safetensors"), folder.path().join("out.safetensors"));
-    let to = ["import", "--output", output.to_str().unwrap(), "--input"];
+    let to = ["import", "--out", output.to_str().unwrap(), "--input"];
     // 1.5 in each type; a file of 16-bit numbers has 48 MiB.
     for (dtype, number, hidden) in [
         ("BF16", &[0xc0, 0x3f][..], 2048),
@@ -164,11 +164,9 @@ fn what_is_no_file_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    for command in [
-        &["import", "--input"][..],
-        &["eval", "--checkpoint"],
-        &["export", "--output", "x.onnx", "--weights"],
-    ] {
+    for command in
+        [&["import", "--input"][..], &["eval", "--checkpoint"], &["export", "--out", "x.onnx", "--weights"]]
+    {
         for path in [&pipe, Path::new("/dev/zero"), folder.path()] {
             let output =
                 Command::new(env!("CARGO_BIN_EXE_convgru")).args(command).arg(path).output().unwrap();

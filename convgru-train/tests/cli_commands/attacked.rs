@@ -194,7 +194,7 @@ fn whoever_may_write_only_short_files_is_told_so_and_loses_nothing() {
         assert!(ran.code == Some(1) && ran.stderr.contains("File too large"), "{out}: {ran:?}");
         assert!(files(folder.path()) == before, "{out}");
     }
-    for arguments in ["export --output a.onnx", "export --output a.safetensors --format torch"] {
+    for arguments in ["export --out a.onnx", "export --out a.safetensors --format torch"] {
         let ran = limited(1, &format!("{arguments} --checkpoint {weights}"));
         assert!(matches!(ran.code, Some(1 | 2)), "{arguments}: {ran:?}");
         assert!(files(folder.path()) == before, "{arguments}");

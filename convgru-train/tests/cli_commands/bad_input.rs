@@ -56,11 +56,11 @@ fn command_lines() {
             ),
             ("predict --checkpoint MODEL --input a.gif --frames x --out b.gif", USAGE, &["whole number"]),
             ("import", USAGE, &["--input"]),
-            ("export --output a.onnx", USAGE, &["--checkpoint", "--weights"]),
-            ("export --checkpoint MODEL", USAGE, &["--output"]),
-            ("export --checkpoint MODEL --weights MODEL --output a.onnx", USAGE, &["cannot be used with"]),
-            ("export --checkpoint MODEL --output a.onnx --frames 0", USAGE, &["whole number from 1"]),
-            ("export --checkpoint MODEL --output a.safetensors --layout nobody", USAGE, &["nobody", "rvm"]),
+            ("export --out a.onnx", USAGE, &["--checkpoint", "--weights"]),
+            ("export --checkpoint MODEL", USAGE, &["--out"]),
+            ("export --checkpoint MODEL --weights MODEL --out a.onnx", USAGE, &["cannot be used with"]),
+            ("export --checkpoint MODEL --out a.onnx --frames 0", USAGE, &["whole number from 1"]),
+            ("export --checkpoint MODEL --out a.safetensors --layout nobody", USAGE, &["nobody", "rvm"]),
             ("import --input MODEL", ERROR, &["no cell of a known layout", "jacobkimmel"]),
         ],
     );
@@ -91,24 +91,13 @@ fn configurations() {
             ("train --config binary.toml", ERROR, &["line 1"]),
             ("train --config latin.toml", ERROR, &["latin.toml", "UTF-8"]),
             ("train --config tiny.toml --set training.steps", ERROR, &["key=value"]),
-            ("train --config tiny.toml --set training.stepz=5", ERROR, &["`training.steps`"]),
             ("train --config tiny.toml --set seed=5", ERROR, &["`training.seed`"]),
-            ("train --config tiny.toml --set training=5", ERROR, &["section", "training.steps"]),
-            (
-                "train --config tiny.toml --set training.steps=many",
-                ERROR,
-                &["training.steps", "whole number"],
-            ),
             ("train --config tiny.toml --set training.steps=0", ERROR, &["training.steps", "at least 1"]),
-            ("train --config tiny.toml --set training.steps=1.5", ERROR, &["training.steps", "1.5"]),
-            ("train --config tiny.toml --set training.loss=hinge", ERROR, &["hinge", "bce-with-logits"]),
             (
                 "train --config tiny.toml --set model.output_activation=identity",
                 ERROR,
                 &["training.loss", "sigmoid"],
             ),
-            ("train --config tiny.toml --set model.patch=5", ERROR, &["model.patch", "16"]),
-            ("train --config tiny.toml --set model.hidden_channels=[]", ERROR, &["model.hidden_channels"]),
             ("train --config tiny.toml --set model.hidden_channels=[0]", ERROR, &["model.hidden_channels"]),
             (
                 "train --config tiny.toml --set model.hidden_channels=[999999999]",
@@ -123,31 +112,9 @@ fn configurations() {
             ),
             ("train --config tiny.toml --set model.image_channels=3", ERROR, &["model.image_channels"]),
             (
-                "train --config tiny.toml --set training.batch_size=99999999",
-                ERROR,
-                &["training.batch_size", "train_sequences"],
-            ),
-            (
-                "train --config tiny.toml --set optimizer.learning_rate=nan",
-                ERROR,
-                &["optimizer.learning_rate", "NaN"],
-            ),
-            (
-                "train --config tiny.toml --set optimizer.learning_rate=-1",
-                ERROR,
-                &["optimizer.learning_rate"],
-            ),
-            ("train --config tiny.toml --set schedule.pct_start=2", ERROR, &["schedule.pct_start"]),
-            ("train --config tiny.toml --set schedule.kind=cyclic", ERROR, &["cyclic", "one-cycle"]),
-            (
                 "train --config tiny.toml --set schedule.warmup.steps=6",
                 ERROR,
                 &["schedule.warmup.steps", "6 steps leave none of 6"],
-            ),
-            (
-                "train --config tiny.toml --set schedule.kind=plateau --set training.validate_every=0",
-                ERROR,
-                &["schedule.kind", "training.validate_every"],
             ),
             ("train --config tiny.toml --set optimizer.kind=lion", ERROR, &["lion", "adamw"]),
             (
@@ -155,10 +122,8 @@ fn configurations() {
                 ERROR,
                 &["optimizer.momentum", "0.9", "adam", "sgd"],
             ),
-            ("train --config tiny.toml --set training.clip_norm_type=0.5", ERROR, &["clip_norm_type", "0.5"]),
             ("train --config tiny.toml --set data.size=8", ERROR, &["data.size", "digit"]),
             ("train --config tiny.toml --set data.digits=99", ERROR, &["data.digits", "99"]),
-            ("train --config tiny.toml --set name=../up", ERROR, &["name", "../up"]),
             ("train --config tiny.toml --seed 9223372036854775808", ERROR, &["training.seed", "2^63"]),
             ("train --config tiny.toml --threads 100000", ERROR, &["training.threads"]),
         ],
@@ -282,6 +247,8 @@ fn frames() {
     fs::create_dir(path("empty")).unwrap();
     fs::create_dir(path("broken")).unwrap();
     fs::write(path("broken/frame_0.png"), b"hello").unwrap();
+    fs::create_dir(path("digits")).unwrap();
+    fs::write(path("digits/train-images-idx3-ubyte"), b"hello").unwrap();
     check(
         folder.path(),
         &[
@@ -322,6 +289,17 @@ fn frames() {
                 USAGE,
                 &["chw", "t, h and w"],
             ),
+            (
+                "predict --checkpoint MODEL --input good.gif --axes thw --frames 1 --out o.gif",
+                ERROR,
+                &["--axes", "good.gif holds pictures"],
+            ),
+            (
+                "predict --checkpoint MODEL --input broken --axes thw --frames 1 --out o.gif",
+                ERROR,
+                &["--axes", "broken holds pictures"],
+            ),
+            ("eval --checkpoint MODEL --data digits --axes thw", ERROR, &["--axes", "digits", "\"mnist\""]),
             ("eval --checkpoint MODEL --axes thw", USAGE, &["--data"]),
             (
                 "eval --checkpoint MODEL --data two.npy --axes ntchw",

@@ -43,7 +43,7 @@ fn a_trained_model_becomes_its_forecast_or_the_step_of_a_part() {
         ("--form step --part encoder", Part::EncoderStep, "outputs: next_state.0"),
         ("--form step --part forecaster", Part::ForecasterStep, "inputs: state.0"),
     ] {
-        let arguments = format!("export --checkpoint {} --output model.onnx {options}", best.display());
+        let arguments = format!("export --checkpoint {} --out model.onnx {options}", best.display());
         let ran = convgru(folder.path(), &arguments).succeeded();
         assert!(ran.stdout.starts_with("wrote model.onnx: ") && ran.stdout.contains("opset 17"), "{ran:?}");
         assert!(ran.stdout.contains(said), "{ran:?}");
@@ -56,7 +56,7 @@ fn a_trained_model_becomes_its_forecast_or_the_step_of_a_part() {
 fn a_checkpoint_becomes_weights_that_every_command_reads() {
     let folder = folder();
     let best = finished_run().join("runs/tiny/checkpoints/best.ckpt");
-    let arguments = format!("export --checkpoint {} --output model.safetensors --json", best.display());
+    let arguments = format!("export --checkpoint {} --out model.safetensors --json", best.display());
     let json = convgru(folder.path(), &arguments).succeeded().json();
     let path = folder.path().join("model.safetensors");
     assert_eq!(json["bytes"], fs::metadata(&path).unwrap().len());
@@ -70,10 +70,9 @@ fn a_part_of_a_trained_model_is_a_stack_like_others() {
     let folder = folder();
     let trained = TrainedModel::read(&weights()).unwrap();
     let arguments =
-        format!("export --checkpoint {} --output encoder.safetensors --part encoder", weights().display());
+        format!("export --checkpoint {} --out encoder.safetensors --part encoder", weights().display());
     convgru(folder.path(), &arguments).succeeded();
-    convgru(folder.path(), "export --weights encoder.safetensors --output encoder.onnx --form step")
-        .succeeded();
+    convgru(folder.path(), "export --weights encoder.safetensors --out encoder.onnx --form step").succeeded();
     let ForecasterConfig::EncoderForecaster(model) = &trained.config.model else {
         panic!("{:?}", trained.config.model)
     };
@@ -84,7 +83,7 @@ fn a_part_of_a_trained_model_is_a_stack_like_others() {
     assert!(fs::read(folder.path().join("encoder.onnx")).unwrap() == expected);
 
     let arguments = format!(
-        "export --checkpoint {} --output seed.safetensors --part encoder --layout jacobkimmel",
+        "export --checkpoint {} --out seed.safetensors --part encoder --layout jacobkimmel",
         weights().display()
     );
     let ran = convgru(folder.path(), &arguments).succeeded();
@@ -100,11 +99,9 @@ fn a_stack_becomes_steps_and_sequences() {
         let config = ConvGruConfig { reset, ..ConvGruConfig::new(3, &[4, 2]) };
         let network = write_stack(&folder.path().join("net.safetensors"), config);
         for (option, form) in [("", Form::Sequence), ("--form step", Form::Step)] {
-            let ran = convgru(
-                folder.path(),
-                &format!("export --weights net.safetensors --output net.onnx {option}"),
-            )
-            .succeeded();
+            let ran =
+                convgru(folder.path(), &format!("export --weights net.safetensors --out net.onnx {option}"))
+                    .succeeded();
             assert!(ran.stdout.contains(&format!("2 layers, reset {reset} the convolution")), "{ran:?}");
             assert!(ran.stdout.contains("state.1 [N, 2, H, W]"), "{ran:?}");
             let written = fs::read(folder.path().join("net.onnx")).unwrap();
@@ -128,11 +125,11 @@ fn what_is_exported_in_a_layout_is_imported_as_it_was() {
         let config = ConvGruConfig { reset, kernel_size: kernel.into(), ..ConvGruConfig::new(4, &[4, 4]) };
         let network = write_stack(&path("ours.safetensors"), config);
         let export = |from: &str, to: &str| {
-            let arguments = format!("export --weights {from} --output {to} --layout {layout}{cells} --json");
+            let arguments = format!("export --weights {from} --out {to} --layout {layout}{cells} --json");
             convgru(folder.path(), &arguments).succeeded();
         };
         export("ours.safetensors", "theirs.safetensors");
-        convgru(folder.path(), "import --input theirs.safetensors --output back.safetensors").succeeded();
+        convgru(folder.path(), "import --input theirs.safetensors --out back.safetensors").succeeded();
         export("back.safetensors", "again.safetensors");
         assert!(
             fs::read(path("theirs.safetensors")).unwrap() == fs::read(path("again.safetensors")).unwrap()
@@ -163,13 +160,12 @@ fn of_several_stacks_one_is_chosen() {
     let metadata = [("stacks".to_owned(), described.to_string())];
     fs::write(folder.path().join("two.safetensors"), export::to_safetensors(&dict, &metadata).unwrap())
         .unwrap();
-    let ran =
-        convgru(folder.path(), "export --weights two.safetensors --output b.onnx --stack b.").succeeded();
+    let ran = convgru(folder.path(), "export --weights two.safetensors --out b.onnx --stack b.").succeeded();
     assert!(ran.stdout.contains("input [T, N, 3, H, W]"), "{}", ran.stdout);
-    let ran = convgru(folder.path(), "export --weights two.safetensors --output c.onnx");
+    let ran = convgru(folder.path(), "export --weights two.safetensors --out c.onnx");
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("2 stacks; choose one of `a.`, `b.`"), "{}", ran.stderr);
-    let ran = convgru(folder.path(), "export --weights two.safetensors --output c.onnx --stack c.");
+    let ran = convgru(folder.path(), "export --weights two.safetensors --out c.onnx --stack c.");
     assert!(ran.stderr.contains("no stack `c.`"), "{}", ran.stderr);
     assert!(!folder.path().join("c.onnx").exists());
 }
@@ -192,31 +188,31 @@ fn nothing_is_written_where_something_is_wrong() {
     let before = fs::read_dir(folder.path()).unwrap().count();
     let model = weights().display().to_string();
     for (arguments, words) in [
-        ("--checkpoint missing.ckpt --output a.onnx", "cannot read missing.ckpt"),
-        ("--weights missing.safetensors --output a.onnx", "cannot read missing.safetensors"),
-        ("--weights cut.safetensors --output a.onnx", "cut.safetensors: not a readable weight file"),
-        ("--weights wrong.safetensors --output a.onnx", "no tensor `layers.2.input_weights`"),
-        ("--weights bare.safetensors --output a.onnx", "no entry `stacks`"),
-        ("--weights MODEL --output a.onnx", "for --checkpoint"),
-        ("--checkpoint net.safetensors --output a.onnx", "no `convgru`"),
-        ("--weights net.safetensors --output a.pb", "--output a.pb: .pb, where .onnx or .safetensors"),
-        ("--weights net.safetensors --output model", "no extension"),
-        ("--weights net.safetensors --output missing/a.onnx", "cannot write missing/a.onnx"),
-        ("--weights net.safetensors --output folder.onnx", "cannot write folder.onnx"),
-        ("--weights net.safetensors --output a.safetensors --layout metnet", "metnet acts after"),
-        ("--weights net.safetensors --output a.safetensors --layout rvm", "[3] where [4] is needed"),
-        ("--weights net.safetensors --output a.safetensors --layout raft --cells gru", "2 layers need `{}`"),
-        ("--weights net.safetensors --output a.safetensors --form step", "--form is for .onnx"),
-        ("--weights net.safetensors --output a.safetensors --frames 2", "--frames is for .onnx"),
-        ("--weights net.safetensors --output a.onnx --layout raft", "--layout is for .safetensors"),
-        ("--weights net.safetensors --output a.onnx --frames 2", "predicts no frames"),
-        ("--weights net.safetensors --output a.onnx --part encoder", "without parts"),
-        ("--checkpoint MODEL --output a.onnx --form step", "--part encoder or --part forecaster"),
-        ("--checkpoint MODEL --output a.onnx --part encoder", "has --form step"),
-        ("--checkpoint MODEL --output a.onnx --form step --part encoder --frames 2", "predicts one frame"),
-        ("--checkpoint MODEL --output a.safetensors --layout raft", "two stacks"),
+        ("--checkpoint missing.ckpt --out a.onnx", "cannot read missing.ckpt"),
+        ("--weights missing.safetensors --out a.onnx", "cannot read missing.safetensors"),
+        ("--weights cut.safetensors --out a.onnx", "cut.safetensors: not a readable weight file"),
+        ("--weights wrong.safetensors --out a.onnx", "no tensor `layers.2.input_weights`"),
+        ("--weights bare.safetensors --out a.onnx", "no entry `stacks`"),
+        ("--weights MODEL --out a.onnx", "for --checkpoint"),
+        ("--checkpoint net.safetensors --out a.onnx", "no `convgru`"),
+        ("--weights net.safetensors --out a.pb", "--out a.pb: .pb, where .onnx or .safetensors"),
+        ("--weights net.safetensors --out model", "no extension"),
+        ("--weights net.safetensors --out missing/a.onnx", "cannot write missing/a.onnx"),
+        ("--weights net.safetensors --out folder.onnx", "cannot write folder.onnx"),
+        ("--weights net.safetensors --out a.safetensors --layout metnet", "metnet acts after"),
+        ("--weights net.safetensors --out a.safetensors --layout rvm", "[3] where [4] is needed"),
+        ("--weights net.safetensors --out a.safetensors --layout raft --cells gru", "2 layers need `{}`"),
+        ("--weights net.safetensors --out a.safetensors --form step", "--form is for .onnx"),
+        ("--weights net.safetensors --out a.safetensors --frames 2", "--frames is for .onnx"),
+        ("--weights net.safetensors --out a.onnx --layout raft", "--layout is for .safetensors"),
+        ("--weights net.safetensors --out a.onnx --frames 2", "predicts no frames"),
+        ("--weights net.safetensors --out a.onnx --part encoder", "without parts"),
+        ("--checkpoint MODEL --out a.onnx --form step", "--part encoder or --part forecaster"),
+        ("--checkpoint MODEL --out a.onnx --part encoder", "has --form step"),
+        ("--checkpoint MODEL --out a.onnx --form step --part encoder --frames 2", "predicts one frame"),
+        ("--checkpoint MODEL --out a.safetensors --layout raft", "two stacks"),
         (
-            "--checkpoint MODEL --output a.safetensors --layout torch_nn_gru_1x1 --part encoder",
+            "--checkpoint MODEL --out a.safetensors --layout torch_nn_gru_1x1 --part encoder",
             "acts before the convolution",
         ),
     ] {

@@ -40,8 +40,7 @@ fn cells_are_listed_and_written_for_a_network_to_read() {
     for (scale, dtype) in [(0.25, Dtype::F32), (0.1, Dtype::F64)] {
         let tensors = network(scale);
         write(&folder.path().join("net.safetensors"), &tensors);
-        let ran =
-            convgru(folder.path(), "import --input net.safetensors --output ours.safetensors").succeeded();
+        let ran = convgru(folder.path(), "import --input net.safetensors --out ours.safetensors").succeeded();
         assert!(ran.stdout.contains("module.  2 cells of jacobkimmel"), "{}", ran.stdout);
         assert!(
             ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, bias, reset before the convolution"),
@@ -75,7 +74,7 @@ fn all_numbers_are_kept_whichever_tensor_they_are_in() {
     tensors.push(("bias_ih".to_owned(), Tensor::zeros(&[6])));
     tensors.push(("bias_hh".to_owned(), Tensor::from_fn(&[6], |i| if i == 5 { 0.1 } else { 0.0 })));
     write(&folder.path().join("net.safetensors"), &tensors);
-    let ran = convgru(folder.path(), "import --input net.safetensors --output ours.safetensors").succeeded();
+    let ran = convgru(folder.path(), "import --input net.safetensors --out ours.safetensors").succeeded();
     let said = "2 -> 2 channels, kernel 1 x 3 (5 x 3 over the input), bias, reset after the convolution";
     assert!(ran.stdout.contains(said), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
@@ -92,7 +91,7 @@ fn plain_cells_of_other_systems_are_written_for_the_fused_engine() {
     let tensors: Vec<(String, Tensor<f64>)> =
         gates.map(|gate| (format!("module.iter_mvs.gru.{gate}.weight"), cell())).into();
     write(&folder.path().join("mvs.safetensors"), &tensors);
-    let ran = convgru(folder.path(), "import --input mvs.safetensors --output ours.safetensors").succeeded();
+    let ran = convgru(folder.path(), "import --input mvs.safetensors --out ours.safetensors").succeeded();
     assert!(ran.stdout.contains("module.iter_mvs.gru.  1 cell of iter_mvs, a ConvGru"), "{}", ran.stdout);
     assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, dilated 2 x 2"), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
@@ -107,7 +106,7 @@ fn plain_cells_of_other_systems_are_written_for_the_fused_engine() {
         import::named_tensors(&bytes).unwrap().tensors.into_iter().collect();
     ConvGru::<f64>::from_tensors(config, &mut |name, _| Ok(named.remove(name).unwrap())).unwrap();
     assert!(named.is_empty(), "{named:?}");
-    let ran = convgru(folder.path(), "export --weights ours.safetensors --output step.onnx --form step");
+    let ran = convgru(folder.path(), "export --weights ours.safetensors --out step.onnx --form step");
     assert!(ran.succeeded().stdout.contains("one step"));
 }
 
@@ -120,7 +119,7 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
     let mut tensors: Vec<(String, Tensor<f64>)> =
         gates.map(|gate| (format!("module.update.gru.{gate}.weight"), cell(0.25))).into();
     write(&folder.path().join("raft.safetensors"), &tensors);
-    let ran = convgru(folder.path(), "import --input raft.safetensors --output ours.safetensors").succeeded();
+    let ran = convgru(folder.path(), "import --input raft.safetensors --out ours.safetensors").succeeded();
     assert!(ran.stdout.contains("module.update.gru.  1 cell of raft_sep, a Recurrent"), "{}", ran.stdout);
     assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3 then 3 x 3"), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
@@ -135,15 +134,15 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
     for (form, said) in
         [("step", "one step of a network with 1 cell"), ("sequence", "sequences of a network")]
     {
-        let command = format!("export --weights ours.safetensors --output {form}.onnx --form {form}");
+        let command = format!("export --weights ours.safetensors --out {form}.onnx --form {form}");
         let ran = convgru(folder.path(), &command).succeeded();
         assert!(ran.stdout.contains(said), "{}", ran.stdout);
     }
-    convgru(folder.path(), "export --weights ours.safetensors --output again.safetensors").succeeded();
+    convgru(folder.path(), "export --weights ours.safetensors --out again.safetensors").succeeded();
     let tensors_of =
         |file: &str| import::named_tensors(&fs::read(folder.path().join(file)).unwrap()).unwrap().tensors;
     assert_eq!(tensors_of("again.safetensors"), tensors_of("ours.safetensors"));
-    let refused = "export --weights ours.safetensors --output no.safetensors --layout raft";
+    let refused = "export --weights ours.safetensors --out no.safetensors --layout raft";
     let ran = convgru(folder.path(), refused);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("has no place in --layout"), "{}", ran.stderr);
@@ -152,8 +151,7 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
     // Beside a stack each has its name before its tensors.
     tensors.extend(self::network(0.25));
     write(&folder.path().join("both.safetensors"), &tensors);
-    let json =
-        convgru(folder.path(), "import --input both.safetensors --output both-ours.safetensors --json");
+    let json = convgru(folder.path(), "import --input both.safetensors --out both-ours.safetensors --json");
     let json = json.succeeded().json();
     assert_eq!(json["networks"][0]["system"], "raft_sep");
     assert_eq!(json["stacks"][0]["layout"], "jacobkimmel");
@@ -172,7 +170,7 @@ fn json_tells_every_tensor_that_is_left() {
     assert_eq!(json["stacks"][0]["layout"], "jacobkimmel");
     assert_eq!(json["stacks"][0]["config"]["hidden_channels"], serde_json::json!([2, 2]));
     assert_eq!(json["left"][0]["name"], "head.weight");
-    assert!(json["output"].is_null());
+    assert!(json["out"].is_null());
 }
 
 #[test]
@@ -191,7 +189,7 @@ fn files_without_cells_are_errors_that_say_why() {
         ("page.pth", "page.pth: not a readable weight file: 6 bytes"),
         ("missing.pth", "cannot read missing.pth"),
     ] {
-        let ran = convgru(folder.path(), &format!("import --input {file} --output out.safetensors"));
+        let ran = convgru(folder.path(), &format!("import --input {file} --out out.safetensors"));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
         assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(words), "{}", ran.stderr);
         assert!(!folder.path().join("out.safetensors").exists());
@@ -212,7 +210,7 @@ fn what_is_not_whole_is_refused_and_imported_cell_by_cell_where_that_is_asked_fo
         ("interrupted.safetensors", "`module.norm` can lie between `module.ConvGRUCell_00.`", 2),
         ("missing.safetensors", "there is no tensor `module.ConvGRUCell_01.reset_gate.weight`", 1),
     ] {
-        let command = format!("import --input {file} --output out.safetensors");
+        let command = format!("import --input {file} --out out.safetensors");
         let ran = convgru(folder.path(), &command);
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
         assert!(ran.stderr.contains(words) && ran.stderr.contains("--partial"), "{}", ran.stderr);

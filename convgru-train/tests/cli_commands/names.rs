@@ -88,7 +88,7 @@ fn names_in_errors_are_shown_and_do_nothing() {
         ("eval", "--checkpoint"),
         ("runs", "--out"),
         ("predict --checkpoint x --frames 1 --out y.npy", "--input"),
-        ("export --checkpoint x", "--output"),
+        ("export --checkpoint x", "--out"),
     ] {
         let ran = run(folder.path(), arguments, &[(option, &absent)]);
         assert!(ran.code != Some(0), "{arguments}: {}", ran.stdout);

@@ -97,8 +97,8 @@ fn reading_weights_ends() {
     for arguments in [
         "eval --checkpoint weights",
         "predict --checkpoint weights --input a.npy --frames 2 --out b.npy",
-        "import --input weights --output c.safetensors",
-        "export --checkpoint weights --output d.onnx",
+        "import --input weights --out c.safetensors",
+        "export --checkpoint weights --out d.onnx",
     ] {
         let (code, told) = Running::start(folder.path(), arguments).settle().end("-INT");
         assert_eq!(code, Some(130), "{arguments}: {told}");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::program::{command, convgru, folder};
+use crate::program::{array, command, convgru, folder};
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -29,6 +29,43 @@ fn json_holds_what_was_promised() {
     assert!(ran.stderr.contains("step 6/6"), "{}", ran.stderr);
     let config = fs::read_to_string(folder.path().join("runs/tiny/config.toml")).unwrap();
     assert!(config.contains("seed = 3"), "{config}");
+}
+
+#[test]
+fn a_source_that_a_file_of_the_configuration_chooses_goes_before_what_the_data_look_like() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("mixed")).unwrap();
+    for name in ["a", "b", "c"] {
+        array(&folder.path().join(format!("mixed/{name}.npy")), &[5, 16, 16], |i| (i % 16) as f32 / 16.0);
+    }
+    // By its name this is MNIST.
+    fs::write(folder.path().join("mixed/train-images-idx3-ubyte"), "no images").unwrap();
+    let data = "[data]\ninput_frames = 3\noutput_frames = 2\n";
+    let rest =
+        "[model]\npatch = 2\nhidden_channels = [4]\n[training]\nsteps = 2\nbatch_size = 1\nthreads = 1\n";
+    for (file, source) in
+        [("none", ""), ("frames", "[data.frames]\nstride = 1\n"), ("strokes", "source = \"strokes\"\n")]
+    {
+        fs::write(
+            folder.path().join(format!("{file}.toml")),
+            format!("name = \"{file}\"\n{data}{source}{rest}"),
+        )
+        .unwrap();
+    }
+    for (arguments, run) in [
+        ("--config frames.toml", "frames"),
+        // An assignment goes before both.
+        ("--config none.toml --set data.source=frames", "none"),
+    ] {
+        convgru(folder.path(), &format!("train {arguments} --data mixed")).succeeded();
+        let config = fs::read_to_string(folder.path().join(format!("runs/{run}/config.toml"))).unwrap();
+        assert!(config.contains("source = \"frames\""), "{config}");
+    }
+    // Digits that are drawn need no data: with --data they are not what is meant.
+    for file in ["none.toml", "strokes.toml"] {
+        let ran = convgru(folder.path(), &format!("train --config {file} --data mixed"));
+        assert!(ran.code == Some(1) && ran.stderr.contains("train-images-idx3-ubyte"), "{file}: {ran:?}");
+    }
 }
 
 #[test]

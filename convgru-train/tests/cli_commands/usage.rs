@@ -9,7 +9,7 @@ fn every_command_explains_itself_with_an_example() {
         ("train", "--resume"),
         ("eval", "--checkpoint"),
         ("predict", "--frames"),
-        ("import", "--output"),
+        ("import", "--out"),
         ("export", "--layout"),
     ] {
         let ran = convgru(folder.path(), &format!("{command} --help")).succeeded();

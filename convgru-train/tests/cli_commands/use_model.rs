@@ -116,7 +116,7 @@ fn an_ensemble_is_trained_scored_continued_and_exported() {
     let predict = format!("predict --checkpoint {model} --input in.npy --frames 3 --out out.npy --json");
     let shape = serde_json::json!([3, 1, 16, 16]);
     assert_eq!(convgru(folder.path(), &predict).succeeded().json()["shape"], shape);
-    let export = convgru(folder.path(), &format!("export --checkpoint {model} --output model.onnx"));
+    let export = convgru(folder.path(), &format!("export --checkpoint {model} --out model.onnx"));
     let stdout = export.succeeded().stdout;
     assert!(stdout.contains("prediction [steps, N, 3, H, W]: 3 members"), "{stdout}");
     let wrong =

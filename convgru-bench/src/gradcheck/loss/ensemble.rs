@@ -6,7 +6,7 @@ use convgru_model::gradcheck::draw::{self, Values};
 use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
 
-use convgru_train::loss::{Forecast, FrameGradient, Loss, Objective, Truth, objective_reference};
+use convgru_train::loss::{FrameGradient, Loss, Objective, PredictedFrames, Truth, objective_reference};
 use convgru_train::metric::Spread;
 use convgru_train::{Error, Result};
 
@@ -67,11 +67,11 @@ impl Subject for ScoreOfFrames {
     }
 
     fn loss(&self, inputs: &[Tensor<f64>]) -> Result<f64> {
-        self.objective.value(&Forecast { output: &inputs[0], logits: &inputs[0] }, &self.truth())
+        self.objective.value(&PredictedFrames { output: &inputs[0], logits: &inputs[0] }, &self.truth())
     }
 
     fn add_gradients(&self, inputs: &[Tensor<f64>], gradients: &mut [Tensor<f64>]) -> Result<()> {
-        let forecast = Forecast { output: &inputs[0], logits: &inputs[0] };
+        let forecast = PredictedFrames { output: &inputs[0], logits: &inputs[0] };
         let counts = self.objective.counts(&self.truth())?;
         let (_, gradient) = self.objective.value_and_gradient(&forecast, &self.truth(), &counts)?;
         let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;

@@ -7,7 +7,7 @@ use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
 
 use convgru_train::loss::{
-    Forecast, FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, RainWeights, Truth,
+    FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, RainWeights, Truth,
     objective_reference,
 };
 use convgru_train::metric::{Spread, SsimWindow};
@@ -133,12 +133,12 @@ impl Subject for ObjectiveOfFrames {
     }
 
     fn loss(&self, inputs: &[Tensor<f64>]) -> Result<f64> {
-        let forecast = Forecast { output: &self.output(&inputs[0]), logits: &inputs[0] };
+        let forecast = PredictedFrames { output: &self.output(&inputs[0]), logits: &inputs[0] };
         self.objective.value(&forecast, &Truth { frames: &self.target, valid: Some(&self.valid) })
     }
 
     fn add_gradients(&self, inputs: &[Tensor<f64>], gradients: &mut [Tensor<f64>]) -> Result<()> {
-        let forecast = Forecast { output: &self.output(&inputs[0]), logits: &inputs[0] };
+        let forecast = PredictedFrames { output: &self.output(&inputs[0]), logits: &inputs[0] };
         let truth = Truth { frames: &self.target, valid: Some(&self.valid) };
         let counts = self.objective.counts(&truth)?;
         let (_, gradient) = self.objective.value_and_gradient(&forecast, &truth, &counts)?;

@@ -10,7 +10,8 @@ use convgru_model::{
 };
 
 use convgru_train::loss::{
-    Forecast, FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, Truth, objective_reference,
+    FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, Truth,
+    objective_reference,
 };
 use convgru_train::metric::Spread;
 use convgru_train::{Error, Result};
@@ -152,13 +153,13 @@ impl Subject for Heads {
 
     fn loss(&self, inputs: &[Tensor<f64>]) -> Result<f64> {
         let output = self.network(inputs).forward(&inputs[0], self.steps())?;
-        self.objective.value(&Forecast { output: &output, logits: &output }, &self.truth())
+        self.objective.value(&PredictedFrames { output: &output, logits: &output }, &self.truth())
     }
 
     fn add_gradients(&self, inputs: &[Tensor<f64>], gradients: &mut [Tensor<f64>]) -> Result<()> {
         let network = self.network(inputs);
         let (prediction, mut workspace) = network.forward_train(&inputs[0], self.steps(), None)?;
-        let forecast = Forecast { output: &prediction.output, logits: &prediction.logits };
+        let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let counts = self.objective.counts(&self.truth())?;
         let (_, gradient) = self.objective.value_and_gradient(&forecast, &self.truth(), &counts)?;
         let gradient = match &gradient {

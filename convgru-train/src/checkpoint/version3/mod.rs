@@ -68,9 +68,10 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::checkpoint::tests::expect_near_parameters;
     use crate::config::RunConfig;
     use crate::interrupt::Interrupt;
-    use crate::trainer::{Event, Observer, Outcome, RunFolder, Trainer};
+    use crate::trainer::{Observer, Outcome, RunFolder, Trainer, TrainerEvent};
 
     /// Of a run of four steps with an average, written by the program that wrote version 3.
     const STEP_2: &[u8] = include_bytes!("step_00000002.ckpt");
@@ -79,8 +80,8 @@ mod tests {
     struct Warnings(Vec<String>);
 
     impl Observer for Warnings {
-        fn observe(&mut self, event: &Event<'_>) {
-            if let Event::Warning(text) = event {
+        fn observe(&mut self, event: &TrainerEvent<'_>) {
+            if let TrainerEvent::Warning(text) = event {
                 self.0.push((*text).to_owned());
             }
         }
@@ -120,11 +121,6 @@ mod tests {
         }
         let read = Checkpoint::read(&folder.checkpoints().join("step_00000004.ckpt")).unwrap();
         assert!(read.data.is_some() && read.saved.is_some());
-        assert_eq!(read.parameters.len(), last.parameters.len());
-        for (now, then) in read.parameters.iter().zip(&last.parameters) {
-            for (a, b) in now.values.iter().zip(&then.values) {
-                assert!((a - b).abs() < 1e-4, "`{}`: {a} instead of {b}", now.name);
-            }
-        }
+        expect_near_parameters(&read, &last);
     }
 }

@@ -51,6 +51,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::checkpoint::tests::expect_near_parameters;
     use crate::config::RunConfig;
     use crate::interrupt::Interrupt;
     use crate::trainer::{Outcome, RunFolder, Silent, Trainer};
@@ -75,11 +76,6 @@ mod tests {
         };
         // The instruction set of the machine that wrote the file may have been another.
         let read = Checkpoint::read(&trained.folder.checkpoints().join("step_00000004.ckpt")).unwrap();
-        assert_eq!(read.parameters.len(), last.parameters.len());
-        for (now, then) in read.parameters.iter().zip(&last.parameters) {
-            for (a, b) in now.values.iter().zip(&then.values) {
-                assert!((a - b).abs() < 1e-4, "`{}`: {a} instead of {b}", now.name);
-            }
-        }
+        expect_near_parameters(&read, &last);
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::Checkpoint;
+use super::tests::expect_near_parameters;
 use crate::config::{RunConfig, SamplingDecay};
 use crate::interrupt::Interrupt;
 use crate::loss::{Loss, LossTerm, LossTerms, RainWeights};
@@ -33,12 +34,7 @@ fn a_run_of_that_time_goes_on_as_it_would_have() {
         assert!((now.loss - then.loss).abs() < 1e-5, "{now:?} instead of {then:?}");
     }
     let read = Checkpoint::read(&trained.folder.checkpoints().join("step_00000004.ckpt")).unwrap();
-    assert_eq!(read.parameters.len(), last.parameters.len());
-    for (now, then) in read.parameters.iter().zip(&last.parameters) {
-        for (a, b) in now.values.iter().zip(&then.values) {
-            assert!((a - b).abs() < 1e-4, "`{}`: {a} instead of {b}", now.name);
-        }
-    }
+    expect_near_parameters(&read, &last);
 }
 
 #[test]

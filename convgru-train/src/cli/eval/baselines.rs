@@ -62,10 +62,10 @@ mod tests {
     use super::*;
     use convgru_model::Tensor;
     use convgru_train::dataset::Quantity;
-    use convgru_train::metric::{Events, ForecastScores};
+    use convgru_train::metric::{EventDefinition, ForecastScores};
 
     fn evaluation() -> NowcastScores {
-        let events = Events { thresholds: vec![0.5, 2.0], window: 1 };
+        let events = EventDefinition { thresholds: vec![0.5, 2.0], window: 1 };
         let frames = |values: [f32; 2]| Tensor::from_vec(&[1, 1, 1, 1, 2], values.to_vec()).unwrap();
         let scored = |forecast: [f32; 2]| {
             let mut scores = ForecastScores::new(&events, 1).unwrap();

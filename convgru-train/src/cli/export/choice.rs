@@ -45,15 +45,15 @@ impl Choice {
             trained || export.part.is_none(),
             "--part: --weights hold stacks of cells, without parts"
         );
-        let extension = export.output.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        let extension = export.out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
             Some("onnx") => Self::onnx(export, trained).map(Self::Onnx),
             Some("safetensors") => Self::weights(export, trained).map(Self::Weights),
             other => {
                 let found = other.map_or("no extension".to_owned(), |extension| format!(".{extension}"));
                 anyhow::bail!(
-                    "--output {}: {found}, where .onnx or .safetensors tells what is written",
-                    printable(&export.output)
+                    "--out {}: {found}, where .onnx or .safetensors tells what is written",
+                    printable(&export.out)
                 )
             }
         }

@@ -17,18 +17,18 @@ use serde_json::json;
 
 use super::output;
 use choice::Choice;
-use source::Source;
+use source::ExportSource;
 
-/// The extension of --output tells what is written. .onnx: the network in operators of ONNX, for any batch, height
+/// The extension of --out tells what is written. .onnx: the network in operators of ONNX, for any batch, height
 /// and width, with its recurrent states as inputs and outputs; of a trained model the whole forecast, or with
 /// --form step the step of one of its parts. .safetensors: the weights under our names, or with --layout under those
 /// of another program. docs/export.md has the names of inputs and outputs, and a PyTorch module for our names.
 #[derive(Args)]
 #[command(after_help = "Examples:
-  convgru export --checkpoint runs/quick/checkpoints/best.ckpt --output model.onnx
-  convgru export --checkpoint runs/quick/model.safetensors --output step.onnx --form step --part encoder
-  convgru export --weights raft.safetensors --output raft.onnx --form step
-  convgru export --weights raft.safetensors --output theirs.safetensors --layout raft --cells update_block.gru")]
+  convgru export --checkpoint runs/quick/checkpoints/best.ckpt --out model.onnx
+  convgru export --checkpoint runs/quick/model.safetensors --out step.onnx --form step --part encoder
+  convgru export --weights raft.safetensors --out raft.onnx --form step
+  convgru export --weights raft.safetensors --out theirs.safetensors --layout raft --cells update_block.gru")]
 #[command(group(ArgGroup::new("source").args(["checkpoint", "weights"]).required(true)))]
 pub(crate) struct Export {
     /// A trained model: model.safetensors, a checkpoint (*.ckpt) or the folder of a run
@@ -39,7 +39,7 @@ pub(crate) struct Export {
     weights: Option<PathBuf>,
     /// Where to write: .onnx or .safetensors
     #[arg(long, value_name = "FILE")]
-    output: PathBuf,
+    out: PathBuf,
     /// ONNX: one step with states in and out, or a whole sequence [default: sequence]
     #[arg(long, value_enum)]
     form: Option<Form>,
@@ -108,23 +108,23 @@ impl Export {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be done is told before anything is read.
         let choice = Choice::of(&self)?;
-        let source = Source::read(&self)?;
+        let source = ExportSource::read(&self)?;
         let Written { bytes, what, notes } = match choice {
             Choice::Onnx(wanted) => onnx::write(&source, &wanted)?,
             Choice::Weights(wanted) => weights::write(&source, &wanted)?,
         };
-        write_atomically(&self.output, &bytes)?;
+        write_atomically(&self.out, &bytes)?;
         if self.json {
             let value = json!({
                 "input": self.checkpoint.as_ref().or(self.weights.as_ref()).map(|path| path.to_string_lossy()),
-                "output": self.output.to_string_lossy(),
+                "out": self.out.to_string_lossy(),
                 "written": what,
                 "notes": notes,
                 "bytes": bytes.len(),
             });
             output::json(&value)?;
         } else {
-            output::result(&format!("wrote {}: {what}, {} bytes", printable(&self.output), bytes.len()))?;
+            output::result(&format!("wrote {}: {what}, {} bytes", printable(&self.out), bytes.len()))?;
             for note in notes {
                 output::result(&format!("  {note}"))?;
             }

@@ -3,44 +3,37 @@
 use convgru_model::export::onnx::{self, OPSET};
 use convgru_model::{ForecasterConfig, Residual};
 
+use super::super::output::counted;
 use super::choice::OnnxChoice;
-use super::source::Source;
+use super::source::ExportSource;
 use super::{Form, Part, Written};
 
 /// The file that was chosen.
-pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Written> {
+pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Result<Written> {
     match (source, choice) {
-        (Source::Stack(stack), OnnxChoice::Stack(form)) => {
+        (ExportSource::Stack(stack), OnnxChoice::Stack(form)) => {
             let config = stack.network.config();
-            let (form, of) = match form {
-                Form::Step => (onnx::Form::Step, "one step of"),
-                Form::Sequence => (onnx::Form::Sequence, "sequences of"),
-            };
-            let layers = config.layers();
-            let of_layers = if layers == 1 { "1 layer".to_owned() } else { format!("{layers} layers") };
+            let (form, of) = of_form(*form);
+            let layers = counted(config.layers(), "layer");
             Ok(Written {
                 bytes: onnx::conv_gru(&stack.network, form)?,
-                what: format!("{of} {of_layers}, reset {} the convolution, ONNX opset {OPSET}", config.reset),
+                what: format!("{of} {layers}, reset {} the convolution, ONNX opset {OPSET}", config.reset),
                 notes: stack_notes(form, config.in_channels, &config.hidden_channels),
             })
         }
-        (Source::Network(network), OnnxChoice::Stack(form)) => {
-            let (form, of) = match form {
-                Form::Step => (onnx::Form::Step, "one step of"),
-                Form::Sequence => (onnx::Form::Sequence, "sequences of"),
-            };
-            let cells = network.network.config().cells().count();
-            let of_cells = if cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
+        (ExportSource::Network(network), OnnxChoice::Stack(form)) => {
+            let (form, of) = of_form(*form);
+            let cells = counted(network.network.config().cells().count(), "cell");
             Ok(Written {
                 bytes: onnx::recurrent(&network.network, form)?,
-                what: format!("{of} a network with {of_cells}, ONNX opset {OPSET}"),
+                what: format!("{of} a network with {cells}, ONNX opset {OPSET}"),
                 notes: vec![
                     "inputs: input, state.0, ..., context.i where cell i sees one".to_owned(),
                     "outputs: output of the topmost stage, next_state.0, ...".to_owned(),
                 ],
             })
         }
-        (Source::TrainedRun(trained), OnnxChoice::Step(part)) => {
+        (ExportSource::TrainedModel(trained), OnnxChoice::Step(part)) => {
             let (of_part, notes) = match part {
                 Part::Encoder => (onnx::Part::EncoderStep, encoder_notes(&trained.config.model)),
                 Part::Forecaster => (onnx::Part::ForecasterStep, forecaster_notes(&trained.config.model)),
@@ -51,7 +44,7 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
                 notes: notes.into(),
             })
         }
-        (Source::TrainedRun(trained), OnnxChoice::Forecast(frames)) => {
+        (ExportSource::TrainedModel(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
             let channels = trained.config.model.image_channels();
             let predicted = channels * trained.config.model.members();
@@ -71,6 +64,13 @@ pub(super) fn write(source: &Source, choice: &OnnxChoice) -> anyhow::Result<Writ
             })
         }
         _ => anyhow::bail!("--checkpoint holds a trained model, --weights a stack of cells"),
+    }
+}
+
+fn of_form(form: Form) -> (onnx::Form, &'static str) {
+    match form {
+        Form::Step => (onnx::Form::Step, "one step of"),
+        Form::Sequence => (onnx::Form::Sequence, "sequences of"),
     }
 }
 

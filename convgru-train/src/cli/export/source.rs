@@ -15,9 +15,9 @@ use super::super::import::{NETWORKS, STACKS, Weights};
 use super::{Export, Part};
 
 /// What is exported.
-pub(super) enum Source {
+pub(super) enum ExportSource {
     /// A trained model.
-    TrainedRun(Box<TrainedModel>),
+    TrainedModel(Box<TrainedModel>),
     /// A stack of cells.
     Stack(Box<Stack>),
     /// A network of other cells.
@@ -68,11 +68,11 @@ struct Described {
     config: serde_json::Value,
 }
 
-impl Source {
+impl ExportSource {
     /// Reads what the options name.
     pub(super) fn read(export: &Export) -> anyhow::Result<Self> {
         match (&export.checkpoint, &export.weights) {
-            (Some(checkpoint), _) => Ok(Self::TrainedRun(Box::new(TrainedModel::read(checkpoint)?))),
+            (Some(checkpoint), _) => Ok(Self::TrainedModel(Box::new(TrainedModel::read(checkpoint)?))),
             (None, Some(weights)) => {
                 let bytes = read_file(weights)?;
                 read_weights(bytes, export.stack.as_deref()).with_context(|| printable(weights))
@@ -82,7 +82,7 @@ impl Source {
     }
 }
 
-fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<Source> {
+fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<ExportSource> {
     let metadata = safetensors_metadata(&bytes)?;
     let entry = [STACKS, NETWORKS].into_iter().find_map(|entry| Some((entry, metadata.get(entry)?)));
     let Some((entry, text)) = entry else {
@@ -119,10 +119,10 @@ fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<Source> 
     if config.get("stages").is_some() {
         let config: RecurrentConfig = serde_json::from_value(config).with_context(of)?;
         let network = Recurrent::from_parameters(config, RecurrentParameters::new(tensors))?;
-        return Ok(Source::Network(Box::new(Network { name, network })));
+        return Ok(ExportSource::Network(Box::new(Network { name, network })));
     }
     let config: ConvGruConfig = serde_json::from_value(config).with_context(of)?;
-    Ok(Source::Stack(Box::new(Stack { network: network(config, tensors)?, name })))
+    Ok(ExportSource::Stack(Box::new(Stack { network: network(config, tensors)?, name })))
 }
 
 /// A network of the tensors that a file has under our names.

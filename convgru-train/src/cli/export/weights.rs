@@ -7,16 +7,16 @@ use serde_json::json;
 use super::super::import::{NETWORKS, STACKS};
 use super::Written;
 use super::choice::WeightsChoice;
-use super::source::{Source, Stack};
+use super::source::{ExportSource, Stack};
 
 /// The entry of the metadata of weights in another layout.
 const LAYOUT_ENTRY: &str = "layout";
 
 /// The file that was chosen.
-pub(super) fn write(source: &Source, choice: &WeightsChoice) -> anyhow::Result<Written> {
+pub(super) fn write(source: &ExportSource, choice: &WeightsChoice) -> anyhow::Result<Written> {
     match (source, choice.part) {
-        (Source::Stack(stack), _) => of_stack(stack, choice),
-        (Source::Network(network), _) => {
+        (ExportSource::Stack(stack), _) => of_stack(stack, choice),
+        (ExportSource::Network(network), _) => {
             anyhow::ensure!(
                 choice.layout.is_none(),
                 "a network of other cells has no place in --layout; it can be written as .onnx or under our names"
@@ -27,8 +27,10 @@ pub(super) fn write(source: &Source, choice: &WeightsChoice) -> anyhow::Result<W
             let bytes = to_smallest_safetensors(network.network.parameters(), &metadata)?;
             Ok(Written { bytes, what: "the weights of a network".into(), notes: Vec::new() })
         }
-        (Source::TrainedRun(trained), Some(part)) => of_stack(&Stack::of_part(trained, part)?, choice),
-        (Source::TrainedRun(trained), None) => Ok(Written {
+        (ExportSource::TrainedModel(trained), Some(part)) => {
+            of_stack(&Stack::of_part(trained, part)?, choice)
+        }
+        (ExportSource::TrainedModel(trained), None) => Ok(Written {
             bytes: trained.to_safetensors()?,
             what: "the weights of a trained model".into(),
             notes: Vec::new(),

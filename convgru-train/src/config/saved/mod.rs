@@ -5,19 +5,34 @@
 
 use toml::{Table, Value};
 
-use crate::dataset::source_config::strip_other_sources;
-
 /// A configuration as it is written today. A text that no earlier version wrote is returned as it is.
 pub(super) fn in_todays_form(text: &str) -> String {
     let Ok(mut table) = text.parse::<Table>() else { return text.to_owned() };
     let has_all_sources =
-        table.get_mut("data").and_then(Value::as_table_mut).is_some_and(strip_other_sources);
+        table.get_mut("data").and_then(Value::as_table_mut).is_some_and(keep_fields_of_the_source);
     let has_all_schedules = is_of_earlier_version(&table);
     match (has_all_sources, has_all_schedules) {
         (_, true) => convert(table).to_string(),
         (true, false) => table.to_string(),
         (false, false) => text.to_owned(),
     }
+}
+
+/// Removes the fields of other sources from a section `[data]` that has those of all; false for any other section, which is
+/// left as it is.
+fn keep_fields_of_the_source(data: &mut Table) -> bool {
+    const OF_DIGITS: [&str; 5] = ["digits", "size", "digit_size", "min_speed", "max_speed"];
+    let mut of_all = OF_DIGITS.into_iter().chain(["source", "radar", "frames"]);
+    if !of_all.all(|field| data.contains_key(field)) {
+        return false;
+    }
+    let source = data.get("source").and_then(Value::as_str).unwrap_or_default().to_owned();
+    data.retain(|field, _| match field {
+        "radar" | "frames" => field == source,
+        field if OF_DIGITS.contains(&field) => ["strokes", "mnist"].contains(&source.as_str()),
+        _ => true,
+    });
+    true
 }
 
 /// Earlier versions wrote a section for each kind of schedule.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::RunConfig;
+use crate::dataset::{DataConfig, Source, SourceKind};
 use crate::loss::Loss;
 use crate::metric::{Spread, SsimWindow};
 use crate::optimizer::OptimizerKind;
@@ -98,4 +99,27 @@ fn what_a_user_writes_is_left_alone() {
     }
     let error = RunConfig::from_toml("[training.loss_constants]\ndelta = 1.0").unwrap_err();
     assert!(error.contains("training.loss_constants"), "{error}");
+}
+
+#[test]
+fn sections_of_data_had_the_fields_of_all_sources() {
+    let digits = "digits = 2\nsize = 48\ndigit_size = 28\nmin_speed = 3.6\nmax_speed = 3.6\nmemory_mib = 7";
+    for kind in SourceKind::ALL {
+        let name = kind.name();
+        let text = format!("source = \"{name}\"\n{digits}\n[radar]\ndownsample = 3\n[frames]\nstride = 5");
+        assert!(toml::from_str::<DataConfig>(&text).is_err());
+        let mut table: Table = text.parse().unwrap();
+        assert!(keep_fields_of_the_source(&mut table));
+        let config: DataConfig = toml::from_str(&table.to_string()).unwrap();
+        assert_eq!((config.source.kind(), config.memory_mib), (kind, 7));
+        match config.source {
+            Source::Strokes(digits) | Source::Mnist(digits) => assert_eq!(digits.size, 48),
+            Source::Radar(radar) => assert_eq!(radar.downsample, 3),
+            Source::Frames(frames) => assert_eq!(frames.stride, 5),
+        }
+    }
+    // What a person writes is left as it is.
+    let mut table: Table = "source = \"radar\"\nsize = 4\n[radar]\n[frames]".parse().unwrap();
+    let before = table.clone();
+    assert!(!keep_fields_of_the_source(&mut table) && table == before);
 }

@@ -2,10 +2,9 @@
 
 use convgru_model::OutputActivation;
 
-use super::fault::one_line;
+use super::text_error::one_line;
 use super::{RunConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
-use crate::dataset::SequenceDataset;
 use crate::loss::{Loss, Objective};
 use crate::optimizer::NormType;
 use crate::schedule::{Schedule, ScheduleKind};
@@ -116,15 +115,11 @@ impl RunConfig {
         }
     }
 
-    /// Checks that the model can read the frames of a data set.
+    /// Checks that the model can read frames of a shape.
     ///
     /// # Errors
     /// [`Error::Config`] naming the field of the model.
-    pub fn expect_frames(&self, dataset: &dyn SequenceDataset) -> Result<()> {
-        self.expect_frame(dataset.frame_shape())
-    }
-
-    fn expect_frame(&self, [channels, height, width]: [usize; 3]) -> Result<()> {
+    pub(crate) fn expect_frame(&self, [channels, height, width]: [usize; 3]) -> Result<()> {
         let patch = self.model.frame_multiple();
         if !(height.is_multiple_of(patch) && width.is_multiple_of(patch)) {
             let common = common_divisor(height, width);

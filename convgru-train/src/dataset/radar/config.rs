@@ -19,10 +19,10 @@ pub enum RadarScale {
     Rate,
 }
 
-/// What makes an event, the unit in which training and test are kept apart.
+/// How frames are grouped into events, the units in which training and test are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Events {
+pub enum EventGrouping {
     /// Folders where there are several, otherwise gaps.
     #[default]
     Auto,
@@ -73,7 +73,7 @@ pub struct RadarConfig {
     /// Frames from the beginning of a sequence to that of the next one.
     pub stride: usize,
     /// What makes an event.
-    pub events: Events,
+    pub events: EventGrouping,
     /// The events to train on; empty for those in no other list.
     pub train_events: Vec<String>,
     /// The events to validate on; empty for the end of the events to train on.
@@ -110,7 +110,7 @@ impl Default for RadarConfig {
             crop: [64, 64],
             minutes_per_step: 0,
             stride: 1,
-            events: Events::Auto,
+            events: EventGrouping::Auto,
             train_events: Vec::new(),
             validation_events: Vec::new(),
             test_events: Vec::new(),

@@ -34,7 +34,7 @@ pub(super) struct Decoded {
 }
 
 /// A frame in memory.
-struct Kept {
+struct DecodedFrame {
     frame: Recorded,
     height: usize,
     width: usize,
@@ -68,9 +68,9 @@ impl Decoder<'_> {
     }
 
     /// The frames of a run that can be read. Of a file that is damaged these are the frames before the damage.
-    fn run(&self, run: &Run, skipped: &mut Vec<Error>) -> Result<Vec<Kept>> {
+    fn run(&self, run: &Run, skipped: &mut Vec<Error>) -> Result<Vec<DecodedFrame>> {
         let of_one_file = run.0.chunk_by(|a, b| a.file == b.file).collect::<Vec<_>>();
-        let outcomes: Vec<(Vec<Kept>, Result<()>)> =
+        let outcomes: Vec<(Vec<DecodedFrame>, Result<()>)> =
             of_one_file.into_par_iter().map(|frames| self.file(frames)).collect();
         let mut kept = Vec::new();
         for (frames, outcome) in outcomes {
@@ -81,7 +81,7 @@ impl Decoder<'_> {
     }
 
     /// Frames of one file, and what ended them.
-    fn file(&self, frames: &[Recorded]) -> (Vec<Kept>, Result<()>) {
+    fn file(&self, frames: &[Recorded]) -> (Vec<DecodedFrame>, Result<()>) {
         let Self { config, budget, format, .. } = *self;
         let file = &frames[0].file;
         let source = RadarFile { path: file, format, config, budget };
@@ -92,7 +92,7 @@ impl Decoder<'_> {
             budget.keep(file, bytes_of(size_of::<u16>(), &[read.values.len()]))?.stay();
             let codes = read.values.iter().map(|&value| encode(f64::from(value))).collect();
             let [_, height, width] = read.shape;
-            kept.push(Kept { frame: frames[read.step - first].clone(), height, width, codes });
+            kept.push(DecodedFrame { frame: frames[read.step - first].clone(), height, width, codes });
             Ok(())
         });
         let lost = frames.len() - kept.len();
@@ -105,8 +105,8 @@ impl Decoder<'_> {
         (kept, outcome)
     }
 
-    /// Strips of frames; a frame that is left out is a gap.
-    fn clips(&self, event: &str, kept: Vec<Kept>) -> Vec<Clip> {
+    /// Clips of frames; a frame that is left out is a gap.
+    fn clips(&self, event: &str, kept: Vec<DecodedFrame>) -> Vec<Clip> {
         let runs = cut(kept.iter().map(|kept| kept.frame.clone()).collect(), self.step);
         let mut kept = kept.into_iter();
         let clip = |Run(frames): Run| {

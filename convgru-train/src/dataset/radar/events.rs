@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::config::Events;
+use super::config::EventGrouping;
 use crate::dataset::timestamp::Timestamp;
 use crate::printable::printable;
 use crate::{Error, Result};
@@ -42,12 +42,12 @@ impl Run {
 
 /// Runs that are trained on or tested on together.
 #[derive(Clone, Debug)]
-pub(super) struct Event {
+pub(super) struct RainEvent {
     pub(super) name: String,
     pub(super) runs: Vec<Run>,
 }
 
-impl Event {
+impl RainEvent {
     /// The time of its first frame.
     fn first(&self) -> Option<Timestamp> {
         self.runs.iter().map(Run::first).min()
@@ -62,7 +62,7 @@ impl Event {
 /// Events in the order of time, and the minutes from a frame to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<RainEvent>,
     pub(super) step: i64,
 }
 
@@ -71,7 +71,7 @@ impl Timeline {
     ///
     /// # Errors
     /// [`Error::Format`] if two frames of a series have the same time.
-    pub(super) fn new(mut series: Vec<Series>, step: i64, rule: Events) -> Result<Self> {
+    pub(super) fn new(mut series: Vec<Series>, step: i64, rule: EventGrouping) -> Result<Self> {
         for series in &mut series {
             series.frames.sort_by_key(|frame| frame.time);
             if let Some(two) = series.frames.windows(2).find(|two| two[0].time == two[1].time) {
@@ -88,15 +88,15 @@ impl Timeline {
         let step = if step > 0 { step } else { most_frequent_distance(&series) };
         let folders: std::collections::BTreeSet<&str> = series.iter().map(|s| s.folder.as_str()).collect();
         let by_folder = match rule {
-            Events::Auto => folders.len() > 1,
-            Events::Folders => true,
-            Events::Gaps => false,
+            EventGrouping::Auto => folders.len() > 1,
+            EventGrouping::Folders => true,
+            EventGrouping::Gaps => false,
         };
         let runs = series.into_iter().flat_map(|Series { folder, frames }| {
             cut(frames, step).into_iter().map(move |run| (folder.clone(), run))
         });
         let mut events = if by_folder { folders_as_events(runs) } else { times_as_events(runs, step) };
-        events.sort_by_key(Event::first);
+        events.sort_by_key(RainEvent::first);
         Ok(Self { events, step })
     }
 }
@@ -123,19 +123,19 @@ pub(super) fn cut(frames: Vec<Recorded>, step: i64) -> Vec<Run> {
     runs
 }
 
-fn folders_as_events(runs: impl Iterator<Item = (String, Run)>) -> Vec<Event> {
+fn folders_as_events(runs: impl Iterator<Item = (String, Run)>) -> Vec<RainEvent> {
     let mut events: BTreeMap<String, Vec<Run>> = BTreeMap::new();
     for (folder, run) in runs {
         events.entry(folder).or_default().push(run);
     }
-    events.into_iter().map(|(name, runs)| Event { name, runs }).collect()
+    events.into_iter().map(|(name, runs)| RainEvent { name, runs }).collect()
 }
 
 /// Runs that overlap in time, or follow each other by a step, are one event.
-fn times_as_events(runs: impl Iterator<Item = (String, Run)>, step: i64) -> Vec<Event> {
+fn times_as_events(runs: impl Iterator<Item = (String, Run)>, step: i64) -> Vec<RainEvent> {
     let mut runs: Vec<Run> = runs.map(|(_, run)| run).collect();
     runs.sort_by_key(Run::first);
-    let mut events: Vec<(Timestamp, Event)> = Vec::new();
+    let mut events: Vec<(Timestamp, RainEvent)> = Vec::new();
     for run in runs {
         let last = run.last();
         match events.last_mut() {
@@ -143,7 +143,7 @@ fn times_as_events(runs: impl Iterator<Item = (String, Run)>, step: i64) -> Vec<
                 *end = last.max(*end);
                 event.runs.push(run);
             }
-            _ => events.push((last, Event { name: run.first().to_string(), runs: vec![run] })),
+            _ => events.push((last, RainEvent { name: run.first().to_string(), runs: vec![run] })),
         }
     }
     events.into_iter().map(|(_, event)| event).collect()
@@ -167,14 +167,14 @@ pub(super) mod tests {
     }
 
     fn described(timeline: &Timeline) -> Vec<(String, Vec<usize>)> {
-        let lengths = |event: &Event| event.runs.iter().map(|run| run.0.len()).collect();
+        let lengths = |event: &RainEvent| event.runs.iter().map(|run| run.0.len()).collect();
         timeline.events.iter().map(|event| (event.name.clone(), lengths(event))).collect()
     }
 
     #[test]
     fn folders_are_events_where_there_are_several() {
         let two = vec![series("b", &[0, 5, 10, 20, 25]), series("a", &[300, 310, 305])];
-        let timeline = Timeline::new(two, 0, Events::Auto).unwrap();
+        let timeline = Timeline::new(two, 0, EventGrouping::Auto).unwrap();
         assert_eq!(timeline.step, 5);
         assert_eq!(described(&timeline), [("b".into(), vec![3, 2]), ("a".into(), vec![3])]);
     }
@@ -182,7 +182,7 @@ pub(super) mod tests {
     #[test]
     fn gaps_make_events_of_one_folder() {
         let one = vec![series("x", &[0, 5, 10, 60, 65, 75])];
-        let timeline = Timeline::new(one, 0, Events::Auto).unwrap();
+        let timeline = Timeline::new(one, 0, EventGrouping::Auto).unwrap();
         let expected = [
             ("2016-09-28 00:00".into(), vec![3]),
             ("2016-09-28 01:00".into(), vec![2]),
@@ -191,13 +191,14 @@ pub(super) mod tests {
         assert_eq!(described(&timeline), expected);
         // Another series that fills the gap makes one event of both.
         let both = vec![series("x", &[0, 5, 10, 20, 25]), series("x", &[5, 10, 15, 20])];
-        let timeline = Timeline::new(both, 5, Events::Auto).unwrap();
+        let timeline = Timeline::new(both, 5, EventGrouping::Auto).unwrap();
         assert_eq!(described(&timeline), [("2016-09-28 00:00".into(), vec![3, 4, 2])]);
     }
 
     #[test]
     fn a_time_twice_is_refused() {
-        let error = Timeline::new(vec![series("x", &[0, 5, 5])], 0, Events::Auto).unwrap_err().to_string();
+        let error =
+            Timeline::new(vec![series("x", &[0, 5, 5])], 0, EventGrouping::Auto).unwrap_err().to_string();
         assert!(error.contains("2016-09-28 00:05"), "{error}");
     }
 

@@ -10,7 +10,7 @@ mod tests;
 
 use std::path::Path;
 
-pub use config::{Events, RadarConfig, RadarScale};
+pub use config::{EventGrouping, RadarConfig, RadarScale};
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
@@ -23,16 +23,6 @@ use super::windows::{
 use super::{SequenceDataset, Split};
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
-
-/// Whether a file is of a format that is read here.
-pub(super) fn is_radar(path: &Path, budget: &ReadBudget) -> Result<bool> {
-    super::source::radar::is_radar(path, budget)
-}
-
-/// Whether a file holds the times of radar files.
-pub(super) fn is_times(path: &Path) -> bool {
-    super::source::radar::meteonet::is_dates(path)
-}
 
 /// Opens a split of the radar files in a folder.
 ///

@@ -1,7 +1,7 @@
 //! Which frames are trained on, validated on and tested on.
 
 use super::config::RadarConfig;
-use super::events::{Event, Run, Timeline};
+use super::events::{RainEvent, Run, Timeline};
 use crate::dataset::Split;
 use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
@@ -39,7 +39,7 @@ impl Parts {
         let named = |names: &[String]| runs(events.iter().filter(|event| names.contains(&event.name)));
         let mut parts = Self { validation: named(&config.validation_events), ..Self::default() };
         let mut testing = config.test_events.clone();
-        let free: Vec<&Event> = events
+        let free: Vec<&RainEvent> = events
             .iter()
             .filter(|event| !config.train_events.contains(&event.name))
             .filter(|event| !config.validation_events.contains(&event.name) && event.longest() >= steps)
@@ -49,7 +49,7 @@ impl Parts {
             testing.extend(free.last().map(|event| event.name.clone()));
         }
         parts.test = named(&testing);
-        let trained = |event: &&Event| match train_is_named {
+        let trained = |event: &&RainEvent| match train_is_named {
             true => config.train_events.contains(&event.name),
             false => !testing.contains(&event.name) && !config.validation_events.contains(&event.name),
         };
@@ -94,7 +94,7 @@ impl Parts {
     }
 }
 
-fn runs<'a>(events: impl Iterator<Item = &'a Event>) -> Part {
+fn runs<'a>(events: impl Iterator<Item = &'a RainEvent>) -> Part {
     events.flat_map(|event| event.runs.iter().map(|run| (event.name.clone(), run.clone()))).collect()
 }
 
@@ -124,7 +124,7 @@ fn held_back(part: Part, share: f64, steps: usize) -> (Part, Part) {
 }
 
 fn expect_long_enough(timeline: &Timeline, steps: usize, folder: &str) -> Result<()> {
-    let longest = timeline.events.iter().map(Event::longest).max().unwrap_or(0);
+    let longest = timeline.events.iter().map(RainEvent::longest).max().unwrap_or(0);
     if longest >= steps {
         return Ok(());
     }
@@ -132,13 +132,13 @@ fn expect_long_enough(timeline: &Timeline, steps: usize, folder: &str) -> Result
         what: folder.to_string(),
         reason: format!(
             "its longest run without a gap has {longest} frames ({} minutes apart), but data.input_frames + \
-             data.output_frames = {steps} are needed; take fewer, or give longer dataset",
+             data.output_frames = {steps} are needed; take fewer, or give longer recordings",
             timeline.step
         ),
     })
 }
 
-fn expect_known(field: &str, names: &[String], events: &[Event]) -> Result<()> {
+fn expect_known(field: &str, names: &[String], events: &[RainEvent]) -> Result<()> {
     match names.iter().find(|name| events.iter().all(|event| event.name != **name)) {
         None => Ok(()),
         Some(name) => Err(Error::Config {
@@ -149,9 +149,9 @@ fn expect_known(field: &str, names: &[String], events: &[Event]) -> Result<()> {
 }
 
 /// The names of the events with a run of at least `steps` frames.
-fn listed(events: &[Event], steps: usize) -> String {
+fn listed(events: &[RainEvent], steps: usize) -> String {
     const SHOWN: usize = 20;
-    let fitting: Vec<&Event> = events.iter().filter(|event| event.longest() >= steps).collect();
+    let fitting: Vec<&RainEvent> = events.iter().filter(|event| event.longest() >= steps).collect();
     let names: Vec<String> = fitting
         .iter()
         .take(SHOWN)
@@ -164,13 +164,13 @@ fn listed(events: &[Event], steps: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::Events;
+    use super::super::config::EventGrouping;
     use super::super::events::Series;
     use super::super::events::tests::frames;
     use super::*;
     use proptest::prelude::*;
 
-    fn timeline(minutes: &[i64], rule: Events) -> Timeline {
+    fn timeline(minutes: &[i64], rule: EventGrouping) -> Timeline {
         Timeline::new(vec![Series { folder: "x".into(), frames: frames(minutes) }], 5, rule).unwrap()
     }
 
@@ -185,18 +185,21 @@ mod tests {
     #[test]
     fn the_last_event_is_the_test_and_the_end_of_the_others_the_validation() {
         let minutes = [steps(0, 40), steps(500, 40)].concat();
-        let parts = Parts::new(&timeline(&minutes, Events::Auto), &RadarConfig::default(), 12, "x").unwrap();
+        let parts =
+            Parts::new(&timeline(&minutes, EventGrouping::Auto), &RadarConfig::default(), 12, "x").unwrap();
         let lengths = [&parts.train, &parts.validation, &parts.test].map(|part| times(part).len());
         assert_eq!(lengths, [28, 12, 40]);
         assert_eq!(parts.test[0].0, "2016-09-28 08:20");
-        let fewer = Parts::new(&timeline(&minutes, Events::Auto), &RadarConfig::default(), 4, "x").unwrap();
+        let fewer =
+            Parts::new(&timeline(&minutes, EventGrouping::Auto), &RadarConfig::default(), 4, "x").unwrap();
         assert_eq!(times(&fewer.validation).len(), 10);
     }
 
     #[test]
     fn one_event_is_split_in_time() {
         let parts =
-            Parts::new(&timeline(&steps(0, 40), Events::Auto), &RadarConfig::default(), 5, "x").unwrap();
+            Parts::new(&timeline(&steps(0, 40), EventGrouping::Auto), &RadarConfig::default(), 5, "x")
+                .unwrap();
         let lengths = [&parts.train, &parts.validation, &parts.test].map(|part| times(part).len());
         assert_eq!(lengths, [22, 8, 10]);
         assert!(times(&parts.train).iter().max() < times(&parts.validation).iter().min());
@@ -205,7 +208,8 @@ mod tests {
 
     #[test]
     fn events_are_chosen_by_name() {
-        let timeline = timeline(&[steps(0, 10), steps(100, 10), steps(200, 10)].concat(), Events::Gaps);
+        let timeline =
+            timeline(&[steps(0, 10), steps(100, 10), steps(200, 10)].concat(), EventGrouping::Gaps);
         let config = RadarConfig {
             train_events: vec!["2016-09-28 03:20".into()],
             validation_events: vec!["2016-09-28 01:40".into()],
@@ -220,9 +224,9 @@ mod tests {
     }
 
     #[test]
-    fn too_short_recordings_are_refused_with_the_numbers() {
+    fn recordings_that_are_too_short_are_refused_with_the_numbers() {
         let message = |steps_needed| {
-            let timeline = timeline(&steps(0, 10), Events::Auto);
+            let timeline = timeline(&steps(0, 10), EventGrouping::Auto);
             Parts::new(&timeline, &RadarConfig::default(), steps_needed, "x").unwrap_err().to_string()
         };
         assert!(message(11).contains("10 frames") && message(11).contains("= 11"));
@@ -236,7 +240,7 @@ mod tests {
         ) {
             let minutes: Vec<i64> = minutes.into_iter().map(|minute| 5 * minute).collect();
             let config = RadarConfig { held_back: share, ..RadarConfig::default() };
-            let timeline = timeline(&minutes, Events::Auto);
+            let timeline = timeline(&minutes, EventGrouping::Auto);
             if let Ok(parts) = Parts::new(&timeline, &config, steps, "x") {
                 let mut all = [&parts.train, &parts.validation, &parts.test].map(times).concat();
                 all.sort_unstable();

@@ -166,7 +166,7 @@ impl ArraySource {
 
     /// Whether each block is a frame as it is wanted.
     fn is_in_order(&self) -> bool {
-        is_frame(&self.axes[self.leading..])
+        is_frame(&self.axes, self.leading)
     }
 
     fn frame<'a>(&self, sequence: usize, step: usize, values: &'a [f32]) -> Frame<'a> {
@@ -246,7 +246,7 @@ impl FrameSource for ArraySource {
 
 /// How many stored axes lie outside of a block: those around a frame that lies in one piece, otherwise as few as leave small blocks.
 fn leading(axes: &[(Axis, usize)]) -> usize {
-    if let Some(at) = (0..axes.len()).find(|&at| is_frame(&axes[at..])) {
+    if let Some(at) = (0..axes.len()).find(|&at| is_frame(axes, at)) {
         return at;
     }
     let small = |at: &usize| {
@@ -256,10 +256,17 @@ fn leading(axes: &[(Axis, usize)]) -> usize {
     (1..axes.len()).find(small).unwrap_or(axes.len() - 1)
 }
 
-/// Whether stored axes are those of a frame, in the order `[C, H, W]`.
-fn is_frame(axes: &[(Axis, usize)]) -> bool {
-    let names: Vec<Axis> = axes.iter().map(|(axis, _)| *axis).collect();
-    matches!(names[..], [Axis::Channel, Axis::Row, Axis::Column] | [Axis::Row, Axis::Column])
+/// Whether the stored axes from a place on are those of a whole frame, in the order `[C, H, W]`.
+fn is_frame(axes: &[(Axis, usize)], at: usize) -> bool {
+    let names: Vec<Axis> = axes[at..].iter().map(|(axis, _)| *axis).collect();
+    match names[..] {
+        [Axis::Channel, Axis::Row, Axis::Column] => true,
+        // Of several channels that lie further outside it is one.
+        [Axis::Row, Axis::Column] => {
+            axes[..at].iter().all(|&(axis, length)| axis != Axis::Channel || length == 1)
+        }
+        _ => false,
+    }
 }
 
 /// A stored axis: its length, which part of it is wanted, and the distance of neighbours in what is made.

@@ -26,6 +26,7 @@ pub use axes::Axes;
 pub(crate) use number_type::NumberType;
 
 use self::array::ArraySource;
+use self::npy::NpyArray;
 use super::timestamp::Timestamp;
 use super::{FramesConfig, gridded};
 use crate::read_budget::ReadBudget;
@@ -150,8 +151,8 @@ pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> R
         return Ok(Box::new(png::PngFolder::open(path, budget)?));
     }
     match Format::named(path) {
-        Some(Format::Npy) => array(Box::new(npy::Npy::open(path)?)),
-        Some(Format::Npz) => array(Box::new(npz::Member::open(path, &config.member)?)),
+        Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
+        Some(Format::Npz) => array(Box::new(NpyArray::open_member(path, &config.member)?)),
         Some(Format::Hdf5) => array(Box::new(hdf5::Dataset::open(path, config, budget)?)),
         Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path, budget)?)),
         None => Err(unknown(path)),

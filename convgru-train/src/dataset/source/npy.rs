@@ -1,22 +1,31 @@
-//! Arrays of NumPy in files of their own, `.npy`.
+//! Arrays of NumPy, behind the header of a `.npy` file: in files of their own and in archives.
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::array::{Array, VisitBlock};
+use super::npz::Npz;
 use super::number_type::NumberType;
 use crate::npy_header::NpyHeader;
 use crate::read_budget::bytes_of;
 use crate::{Error, Result, input};
 
-/// A `.npy` file whose header was read.
-pub(super) struct Npy {
-    path: PathBuf,
+/// An array whose header was read.
+pub(super) struct NpyArray {
     header: NpyHeader,
+    place: Place,
 }
 
-impl Npy {
-    /// Opens a file and checks its header and its length.
+/// Where the numbers are.
+enum Place {
+    /// In a `.npy` file.
+    File(PathBuf),
+    /// In a member of an archive.
+    Member { archive: Npz, name: String },
+}
+
+impl NpyArray {
+    /// Opens a `.npy` file and checks its header and its length.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is no such file, is of another type, or is longer or shorter than its
@@ -28,11 +37,44 @@ impl Npy {
         let header = header.map_err(|unread| unread.in_file(path, |reason| reason))?;
         let refuse = |reason| Error::Format { path: path.into(), reason };
         header.expect_file_length(length).map_err(refuse)?;
-        Ok(Self { path: path.into(), header })
+        Ok(Self { header, place: Place::File(path.into()) })
+    }
+
+    /// Opens the array of an archive that is named, or its only one.
+    ///
+    /// # Errors
+    /// Those of [`Npz::open`]; [`Error::Format`] with the arrays there are, if it is not told which is meant.
+    pub(super) fn open_member(path: &Path, named: &str) -> Result<Self> {
+        let archive = Npz::open(path)?;
+        let name = archive.chosen(named).map_err(|reason| Error::Format { path: path.into(), reason })?;
+        let header = archive.header(&name)?;
+        Ok(Self { header, place: Place::Member { archive, name } })
+    }
+
+    fn visit_file(
+        &self,
+        path: &Path,
+        size: usize,
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
+        let io = |error: std::io::Error| input::failed(path, &error, || input::is_damaged(&error));
+        let mut file = BufReader::new(input::open(path).map_err(Error::io("open", path))?);
+        let element = self.header.element;
+        let mut bytes = input::zeros(size * element.bytes()).map_err(Error::io("read", path))?;
+        let mut next = 0;
+        file.seek_relative(self.header.bytes as i64).map_err(io)?;
+        for index in wanted {
+            file.seek_relative(((index - next) * bytes.len()) as i64).map_err(io)?;
+            file.read_exact(&mut bytes).map_err(io)?;
+            next = index + 1;
+            visit(&mut element.numbers(&bytes))?;
+        }
+        Ok(())
     }
 }
 
-impl Array for Npy {
+impl Array for NpyArray {
     fn stored_shape(&self) -> Vec<usize> {
         self.header.stored_shape()
     }
@@ -46,7 +88,7 @@ impl Array for Npy {
     }
 
     fn is_seekable(&self) -> bool {
-        true
+        matches!(self.place, Place::File(_))
     }
 
     fn working(&self, leading: usize) -> u64 {
@@ -59,19 +101,10 @@ impl Array for Npy {
         wanted: &mut dyn Iterator<Item = usize>,
         visit: VisitBlock<'_>,
     ) -> Result<()> {
-        let io = |error: std::io::Error| input::failed(&self.path, &error, || input::is_damaged(&error));
-        let mut file = BufReader::new(input::open(&self.path).map_err(Error::io("open", &self.path))?);
-        let element = self.header.element;
-        let size: usize = self.stored_shape()[leading..].iter().product();
-        let mut bytes = input::zeros(size * element.bytes()).map_err(Error::io("read", &self.path))?;
-        let mut next = 0;
-        file.seek_relative(self.header.bytes as i64).map_err(io)?;
-        for index in wanted {
-            file.seek_relative(((index - next) * bytes.len()) as i64).map_err(io)?;
-            file.read_exact(&mut bytes).map_err(io)?;
-            next = index + 1;
-            visit(&mut element.numbers(&bytes))?;
+        let size = self.stored_shape()[leading..].iter().product();
+        match &self.place {
+            Place::File(path) => self.visit_file(path, size, wanted, visit),
+            Place::Member { archive, name } => archive.frames(name, size, wanted, visit),
         }
-        Ok(())
     }
 }

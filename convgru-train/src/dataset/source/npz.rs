@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use flate2::read::DeflateDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder};
 
-use super::array::{Array, VisitBlock};
-use super::number_type::NumberType;
+use super::array::VisitBlock;
 use crate::input;
 use crate::npy_header::NpyHeader;
 use crate::printable::escaped;
-use crate::read_budget::bytes_of;
 use crate::{Error, Result};
 
 /// No archive may have more members.
@@ -71,7 +69,7 @@ impl Npz {
     }
 
     /// The member that holds the frames: the one that is named, or the only array.
-    fn chosen(&self, named: &str) -> std::result::Result<String, String> {
+    pub(super) fn chosen(&self, named: &str) -> std::result::Result<String, String> {
         let arrays: Vec<&str> = self.names().filter(|name| name.ends_with(".npy")).collect();
         let bare = |name: &str| name.trim_end_matches(".npy").to_owned();
         let found = match (named, &arrays[..]) {
@@ -182,58 +180,6 @@ impl Npz {
             }
             Ok(())
         })
-    }
-}
-
-/// An array in an archive.
-pub(super) struct Member {
-    archive: Npz,
-    name: String,
-    header: NpyHeader,
-}
-
-impl Member {
-    /// The array that is named, or the only one of an archive.
-    ///
-    /// # Errors
-    /// [`Error::Format`] with the arrays there are, if it is not told which is meant.
-    pub(super) fn open(path: &Path, named: &str) -> Result<Self> {
-        let archive = Npz::open(path)?;
-        let name = archive.chosen(named).map_err(|reason| Error::Format { path: path.into(), reason })?;
-        let header = archive.header(&name)?;
-        Ok(Self { archive, name, header })
-    }
-}
-
-impl Array for Member {
-    fn stored_shape(&self) -> Vec<usize> {
-        self.header.stored_shape()
-    }
-
-    fn is_column_major(&self) -> bool {
-        self.header.fortran_order
-    }
-
-    fn number_type(&self) -> NumberType {
-        self.header.element.number_type()
-    }
-
-    fn is_seekable(&self) -> bool {
-        false
-    }
-
-    fn working(&self, leading: usize) -> u64 {
-        bytes_of(self.header.element.bytes(), &self.stored_shape()[leading..])
-    }
-
-    fn visit(
-        &self,
-        leading: usize,
-        wanted: &mut dyn Iterator<Item = usize>,
-        visit: VisitBlock<'_>,
-    ) -> Result<()> {
-        let size = self.stored_shape()[leading..].iter().product();
-        self.archive.frames(&self.name, size, wanted, visit)
     }
 }
 

@@ -121,8 +121,30 @@ fn the_number_of_axes_of_an_array_has_one_meaning() {
     assert_eq!(crate::dataset::read_frames(&path, &named, &budget()).unwrap().shape(), [4, 1, 8, 8]);
 }
 
+#[test]
+fn channels_before_other_axes_come_to_their_frames() {
+    // The number at [n, c, t, h, w] is its place.
+    let (_folder, path) = npy_of("|u1", false, "(2, 2, 3, 2, 2)", &(0..48).collect::<Vec<u8>>());
+    for (axes, found) in [("ncthw", [2, 3, 2, 2, 2]), ("tcnhw", [3, 2, 2, 2, 2])] {
+        let (shape, source) = opened(&path, axes);
+        assert_eq!(shape, found);
+        let mut read = visited(source.as_ref(), 0..found[0], 0..found[1]);
+        read.sort_by_key(|(place, _)| *place);
+        assert_eq!(read.len(), 6);
+        for ([sequence, step], values) in read {
+            let [first, third] = if axes == "ncthw" { [sequence, step] } else { [step, sequence] };
+            let place = |channel, pixel| ((first * 2 + channel) * 3 + third) * 4 + pixel;
+            let expected = (0..2).flat_map(|channel| (0..4).map(move |pixel| place(channel, pixel)));
+            assert!(
+                values.iter().copied().eq(expected.map(|place| place as f32 / 255.0)),
+                "{axes}: {values:?}"
+            );
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]
     fn any_order_of_axes_gives_the_same_frames(
         order in Just("ntchw".chars().collect::<Vec<_>>()).prop_shuffle(), lengths in prop::array::uniform5(1usize..5), left in 3usize..6,
@@ -167,6 +189,24 @@ proptest! {
                 let expected = number([*sequence, *step, 0, 0, 0]) + at;
                 prop_assert_eq!(value, (expected as f64 / 65535.0) as f32);
             }
+        }
+    }
+}
+
+#[test]
+fn channels_may_lie_outside_of_steps() {
+    // [N, C, T, H, W], as three-dimensional convolutions take it.
+    let data: Vec<u8> = (0..48).collect();
+    for (axes, fortran, shape) in [("ncthw", false, "(2, 3, 2, 2, 2)"), ("whtcn", true, "(2, 2, 2, 3, 2)")] {
+        let (_folder, path) = npy_of("|u1", fortran, shape, &data);
+        let (found, source) = opened(&path, axes);
+        assert_eq!(found, [2, 2, 3, 2, 2]);
+        let mut read = visited(source.as_ref(), 0..2, 0..2);
+        read.sort_by_key(|(place, _)| *place);
+        assert_eq!(read.len(), 4, "{axes}");
+        for ([n, t], values) in read {
+            let expected = |i: usize| f32::from(data[((n * 3 + i / 4) * 2 + t) * 4 + i % 4]) / 255.0;
+            assert_eq!(values, (0..12).map(expected).collect::<Vec<_>>(), "{axes}, frame {t} of {n}");
         }
     }
 }
@@ -286,24 +326,30 @@ fn arrays_that_cannot_be_frames_say_why() {
     }
 }
 
+/// A file of small frames: its path, the path that is read, and its bytes.
+fn small_file(folder: &Path, name: &str) -> (PathBuf, PathBuf, Vec<u8>) {
+    let path = folder.join(name);
+    let is_png = name.ends_with("png");
+    if is_png {
+        std::fs::create_dir(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, encode_png(5, 3, 1, &[9; 15]).unwrap()).unwrap();
+    } else {
+        write_frames(&path, &levels(&[2, 1, 3, 5])).unwrap();
+    }
+    let target = if is_png { path.parent().unwrap() } else { &path }.to_path_buf();
+    let whole = std::fs::read(&path).unwrap();
+    (path, target, whole)
+}
+
 #[test]
 fn prefixes_of_files_are_errors() {
     let folder = tempfile::tempdir().unwrap();
-    let frames = levels(&[2, 1, 3, 5]);
     for name in ["a.npy", "a.gif", "one/frame.png"] {
-        let path = folder.path().join(name);
-        if name.ends_with("png") {
-            std::fs::create_dir(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, encode_png(5, 3, 1, &[9; 15]).unwrap()).unwrap();
-        } else {
-            write_frames(&path, &frames).unwrap();
-        }
-        let whole = std::fs::read(&path).unwrap();
-        let target = if name.ends_with("png") { path.parent().unwrap() } else { &path };
-        assert!(read(target).is_ok());
+        let (path, target, whole) = small_file(folder.path(), name);
+        assert!(read(&target).is_ok());
         for end in 0..whole.len() {
             std::fs::write(&path, &whole[..end]).unwrap();
-            let error = message(read(target));
+            let error = message(read(&target));
             assert!(error.contains('a') && error.len() > 20, "{name} cut at {end}: {error}");
         }
     }
@@ -312,17 +358,8 @@ fn prefixes_of_files_are_errors() {
 #[test]
 fn changed_bytes_never_panic() {
     let folder = tempfile::tempdir().unwrap();
-    let frames = levels(&[2, 1, 3, 5]);
     for name in ["a.npy", "a.gif", "one/frame.png"] {
-        let path = folder.path().join(name);
-        if name.ends_with("png") {
-            std::fs::create_dir(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, encode_png(5, 3, 1, &[9; 15]).unwrap()).unwrap();
-        } else {
-            write_frames(&path, &frames).unwrap();
-        }
-        let whole = std::fs::read(&path).unwrap();
-        let target = if name.ends_with("png") { path.parent().unwrap() } else { &path };
+        let (path, target, whole) = small_file(folder.path(), name);
         // The palette of 256 grey levels of a GIF fills bytes 13 to 781.
         let changed = (0..whole.len()).filter(|&at| !name.ends_with("gif") || !(20..780).contains(&at));
         for at in changed {
@@ -330,7 +367,7 @@ fn changed_bytes_never_panic() {
                 let mut bytes = whole.clone();
                 bytes[at] ^= change;
                 std::fs::write(&path, &bytes).unwrap();
-                if let Ok(frames) = read(target) {
+                if let Ok(frames) = read(&target) {
                     assert!(frames.as_slice().iter().all(|value| (0.0..=1.0).contains(value)));
                 }
             }

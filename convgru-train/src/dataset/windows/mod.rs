@@ -1,4 +1,4 @@
-//! Data sets of long dataset in memory: windows over time and parts of frames.
+//! Data sets of clips in memory: windows over time and parts of frames.
 
 mod clip;
 mod sample;
@@ -14,7 +14,7 @@ use super::random::SampleKey;
 use super::{Quantity, SequenceDataset, SequenceMut, Split, check_request};
 use crate::Result;
 
-/// Sequences out of dataset.
+/// Sequences cut out of clips.
 pub(super) struct WindowDataset {
     pub(super) name: String,
     pub(super) source: WindowSource,

@@ -23,7 +23,7 @@ const TURNED: Augmentation = Augmentation { flips: true, rotations: true };
 
 proptest! {
     #[test]
-    fn windows_lie_within_one_strip(
+    fn windows_lie_within_one_clip(
         lengths in proptest::collection::vec(0usize..12, 1..5), steps in 1usize..6, stride in 1usize..4, most in 1usize..50,
     ) {
         let source = source(&lengths, steps, stride);

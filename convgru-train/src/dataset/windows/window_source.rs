@@ -11,12 +11,12 @@ use crate::Result;
 use crate::dataset::random::{Purpose, SampleKey, below, coin, generator, unit};
 use crate::read_budget::{ReadBudget, bytes_of};
 
-/// RandomDraws of a sequence before the best of them is taken.
+/// Draws of a sequence before the best of them is taken.
 const DRAWS: usize = 64;
 /// Candidates looked at for each listed sequence, at most.
 const CANDIDATES: usize = 64;
 
-/// Strips with what their codes mean, and the size of the sequences taken from them.
+/// Clips with what their codes mean, and the size of the sequences taken from them.
 pub(in crate::dataset) struct WindowSource {
     pub(in crate::dataset) clips: Vec<Clip>,
     pub(in crate::dataset) codebook: Codebook,
@@ -56,7 +56,7 @@ impl SampleFilter {
 }
 
 impl WindowSource {
-    /// Strips for sequences of some frames of a size, `stride` frames from each window to the next.
+    /// Clips for sequences of some frames of a size, `stride` frames from each window to the next.
     pub(in crate::dataset) fn new(
         clips: Vec<Clip>,
         codebook: Codebook,

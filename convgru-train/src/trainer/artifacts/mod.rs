@@ -17,7 +17,7 @@ use crate::dataset::{SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::media::{DEFAULT_DELAY, encode_gif};
 use crate::printable::printable;
-use crate::report::{self, CurvePoint, LeadTimeSeries, MetricRow, Report, SequencePanel, ValidationPoint};
+use crate::report::{self, Report, SequencePanel};
 
 /// Sequences shown in the report and the animation.
 const SEQUENCES_SHOWN: usize = 6;
@@ -58,7 +58,7 @@ impl TrainedRun {
             dataset: self.test.as_ref(),
             split: Split::Test,
             input_frames: config.data.input_frames,
-            batch_size: config.training.batch_size.div_ceil(config.training.accumulate.max(1)),
+            batch_size: config.training.micro_batch_size(),
             mean_frame: Some(&self.mean_frame),
             loss: None,
             nowcasts: nowcasts.as_ref(),
@@ -120,35 +120,14 @@ impl TrainedRun {
             facts: self.facts(evaluation, data),
             config_toml: config.to_toml(),
             loss_name: config.training.loss.to_string(),
-            curve: self
-                .history
-                .steps
-                .iter()
-                .map(|r| CurvePoint { step: r.step, loss: r.loss, learning_rate: r.learning_rate })
-                .collect(),
-            validation: self
-                .history
-                .validations
-                .iter()
-                .map(|r| ValidationPoint { step: r.step, loss: r.loss, mse: r.metrics.mse })
-                .collect(),
-            table: evaluation
-                .overall()
-                .into_iter()
-                .map(|(name, m)| MetricRow {
-                    name: name.to_owned(),
-                    mse: m.mse,
-                    mae: m.mae,
-                    ssim: m.ssim,
-                    psnr: m.psnr,
-                })
-                .collect(),
+            steps: self.history.steps.clone(),
+            validations: self.history.validations.clone(),
+            table: evaluation.overall().into_iter().map(|(name, means)| (name.to_owned(), means)).collect(),
             lead_times: evaluation
                 .rows()
                 .into_iter()
-                .map(|(name, scores)| LeadTimeSeries {
-                    name: name.to_owned(),
-                    mse: scores.per_step.iter().map(|m| m.mse).collect(),
+                .map(|(name, scores)| {
+                    (name.to_owned(), scores.per_step.iter().map(|means| means.mse).collect())
                 })
                 .collect(),
             scores: evaluation.nowcasts.iter().flat_map(sample_panels::score_charts).collect(),

@@ -7,9 +7,11 @@ use super::nowcast::{NowcastOptions, NowcastScores};
 use crate::Result;
 use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
-use crate::loss::{Forecast, Objective, Truth};
-use crate::metric::{self, EnsembleEvaluation, EnsembleScores, Evaluation, MeanFrame, Metrics, Scores};
-use crate::trainer::observer::{Event, Observer};
+use crate::loss::{Objective, PredictedFrames, Truth};
+use crate::metric::{
+    self, EnsembleAccumulator, EnsembleScores, MeanFrame, MetricAccumulator, Metrics, Scores,
+};
+use crate::trainer::observer::{Observer, TrainerEvent};
 
 /// Training sequences whose frames make the mean frame.
 const SEQUENCES_OF_THE_MEAN: usize = 256;
@@ -64,11 +66,11 @@ impl Evaluator<'_> {
     ) -> Result<Option<EvaluationResult>> {
         let total = self.dataset.len();
         let steps = self.dataset.steps().saturating_sub(self.input_frames);
-        let mut scored = Evaluation::new(steps);
-        let mut copy_last = Evaluation::new(steps);
-        let mut mean = Evaluation::new(steps);
+        let mut scored = MetricAccumulator::new(steps);
+        let mut copy_last = MetricAccumulator::new(steps);
+        let mut mean = MetricAccumulator::new(steps);
         let members = model.members();
-        let mut ensemble = (members > 1).then(|| EnsembleEvaluation::new(members, steps));
+        let mut ensemble = (members > 1).then(|| EnsembleAccumulator::new(members, steps));
         let new = |options| NowcastScores::new(options, self.dataset, steps);
         let mut nowcasts = self.nowcasts.map(new).transpose()?;
         let mut loss_sum = 0.0;
@@ -94,7 +96,7 @@ impl Evaluator<'_> {
                 mean.add(&truth.measured(frames), &truth.frames)?;
             }
             done += chunk.len();
-            observer.observe(&Event::Evaluating { split: self.split, done, total });
+            observer.observe(&TrainerEvent::Evaluating { split: self.split, done, total });
             if self.interrupt.raised().is_some() && done < total {
                 return Ok(None);
             }
@@ -121,7 +123,7 @@ impl Evaluator<'_> {
             return Ok((model.forward(input, steps)?, 0.0));
         };
         let (prediction, _) = model.forward_train(input, steps, None)?;
-        let forecast = Forecast { output: &prediction.output, logits: &prediction.logits };
+        let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let value = objective.value(&forecast, &Truth::from(truth))?;
         Ok((prediction.output, value))
     }

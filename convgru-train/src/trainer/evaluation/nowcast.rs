@@ -6,13 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::Result;
 use crate::dataset::{Batch, Quantity, SequenceDataset};
-use crate::metric::{EVENT_SCORES, EventScore, Events, ForecastScores, copy_last};
+use crate::metric::{EVENT_SCORES, EventDefinition, EventScore, ForecastScores, copy_last};
 
 /// What a model is compared with, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NowcastOptions {
     /// What counts as an event, in units of the data set's quantity.
-    pub events: Events,
+    pub events: EventDefinition,
     /// How the movement is found that optical flow carries on.
     pub optical_flow: OpticalFlow,
 }
@@ -20,7 +20,7 @@ pub struct NowcastOptions {
 impl NowcastOptions {
     /// The usual events of a quantity, and optical flow as it is by default.
     pub fn suited_to(quantity: &Quantity) -> Self {
-        Self { events: Events::suited_to(quantity), optical_flow: OpticalFlow::default() }
+        Self { events: EventDefinition::suited_to(quantity), optical_flow: OpticalFlow::default() }
     }
 
     /// The frames that optical flow predicts from those that were read, in units.

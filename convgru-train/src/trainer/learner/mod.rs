@@ -21,7 +21,7 @@ use crate::checkpoint::{
 };
 use crate::config::RunConfig;
 use crate::dataset::{Batch, Transform};
-use crate::loss::{Forecast, FrameGradient, Objective, PartCounts, Truth};
+use crate::loss::{FrameGradient, Objective, PartCounts, PredictedFrames, Truth};
 use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
 use crate::schedule::{Schedule, ScheduleKind};
 use crate::{Error, Result};
@@ -214,7 +214,7 @@ impl Learner {
         let teacher = TeacherForcing { frames: &target.frames, forced };
         let (prediction, mut workspace) =
             self.model.forward_train(&input.frames, forced.len(), Some(teacher))?;
-        let forecast = Forecast { output: &prediction.output, logits: &prediction.logits };
+        let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
         if loss.is_finite() {
             let gradient = match &gradient {

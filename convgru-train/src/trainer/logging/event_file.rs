@@ -28,7 +28,7 @@ pub(crate) struct EventFile {
 
 /// The parts of TensorFlow's `event.proto` that are written.
 #[derive(Clone, PartialEq, Message)]
-struct Event {
+struct EventMessage {
     #[prost(double, tag = "1")]
     wall_time: f64,
     #[prost(int64, tag = "2")]
@@ -71,7 +71,7 @@ struct Image {
     encoded_image_string: Vec<u8>,
 }
 
-impl Event {
+impl EventMessage {
     fn is_of_a_validation(&self) -> bool {
         let values = self.summary.iter().flat_map(|summary| &summary.value);
         values.into_iter().any(|value| value.tag.starts_with("validation/"))
@@ -94,7 +94,7 @@ impl EventFile {
         let bytes = there.as_deref().unwrap_or_default();
         let (mut kept, mut numbers) = (Vec::new(), BTreeSet::new());
         for payload in payloads(bytes) {
-            let Ok(event) = Event::decode(payload) else { continue };
+            let Ok(event) = EventMessage::decode(payload) else { continue };
             let last = if event.is_of_a_validation() { validated } else { step };
             if u64::try_from(event.step).is_ok_and(|at| at <= last) {
                 kept.extend(record(payload));
@@ -102,8 +102,11 @@ impl EventFile {
             }
         }
         if kept.is_empty() {
-            let first =
-                Event { wall_time: now(), file_version: Some(FILE_VERSION.into()), ..Event::default() };
+            let first = EventMessage {
+                wall_time: now(),
+                file_version: Some(FILE_VERSION.into()),
+                ..EventMessage::default()
+            };
             kept = record(&first.encode_to_vec());
         }
         let is_link = path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file());
@@ -147,11 +150,11 @@ impl EventFile {
     }
 
     fn append(&mut self, step: u64, value: Vec<Value>) -> Result<()> {
-        let event = Event {
+        let event = EventMessage {
             wall_time: now(),
             step: i64::try_from(step).unwrap_or(i64::MAX),
             summary: Some(Summary { value }),
-            ..Event::default()
+            ..EventMessage::default()
         };
         // One write for each event, so that a crash cuts at most the last one.
         self.file.write(&record(&event.encode_to_vec())).map_err(Error::io("write", &self.path))
@@ -196,9 +199,9 @@ mod tests {
     use super::*;
     use crate::storage::Disk;
 
-    fn events(path: &Path) -> Vec<Event> {
+    fn events(path: &Path) -> Vec<EventMessage> {
         let bytes = std::fs::read(path).unwrap();
-        payloads(&bytes).into_iter().map(|payload| Event::decode(payload).unwrap()).collect()
+        payloads(&bytes).into_iter().map(|payload| EventMessage::decode(payload).unwrap()).collect()
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::config::RunConfig;
 use crate::interrupt::{Interrupt, Signal};
 use crate::schedule::{Mode, Watched};
 use crate::storage::{Disk, Lock, create_folders, read_if_there, remove_leftovers};
-use crate::trainer::{Event, Observer, Outcome, Resumption, RunFolder, Trainer};
+use crate::trainer::{Observer, Outcome, Resumption, RunFolder, Trainer, TrainerEvent};
 use crate::{Error, Result, write_atomically};
 
 /// The file that holds what is done.
@@ -261,8 +261,8 @@ impl Watch<'_> {
 }
 
 impl Observer for Watch<'_> {
-    fn observe(&mut self, event: &Event<'_>) {
-        if let Event::Validation { record, .. } = event {
+    fn observe(&mut self, event: &TrainerEvent<'_>) {
+        if let TrainerEvent::Validation { record, .. } = event {
             let SearchConfig { metric, median_stopping, median_after, .. } = self.search.search;
             self.curve.push((record.step, sign(metric) * record.watched(metric)));
             let best = best_by(&self.curve, record.step).unwrap_or(f64::NAN);

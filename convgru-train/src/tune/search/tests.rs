@@ -21,8 +21,8 @@ fn search(extra: &str) -> SearchConfig {
 struct StopAfter<'a>(usize, &'a Interrupt);
 
 impl Observer for StopAfter<'_> {
-    fn observe(&mut self, event: &Event<'_>) {
-        if matches!(event, Event::Step(_)) {
+    fn observe(&mut self, event: &TrainerEvent<'_>) {
+        if matches!(event, TrainerEvent::Step(_)) {
             self.0 = self.0.saturating_sub(1);
             if self.0 == 0 {
                 self.1.raise(Signal::Terminate);

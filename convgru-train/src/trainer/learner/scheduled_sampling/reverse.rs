@@ -1,11 +1,9 @@
 //! Reverse scheduled sampling: frames of the input that a network reads as it predicted them itself.
 
 use convgru_model::{Forecaster, mean_of_members};
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
 
 use crate::Result;
-use crate::dataset::Batch;
+use crate::dataset::{Batch, numbered, unit};
 
 /// Sets these random numbers apart from those of the data and of teacher forcing.
 const REVERSE_SAMPLING_SEED: u64 = 0x7265_7665_7273_6521;
@@ -26,11 +24,8 @@ impl PredictedInputs {
         if probability <= 0.0 {
             return Self { predicted: vec![false; samples * frames], frames };
         }
-        let mut random = ChaCha8Rng::seed_from_u64(seed ^ REVERSE_SAMPLING_SEED);
-        random.set_stream(step);
-        // 53 bits make a uniform number in [0, 1).
-        let uniform = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
-        let predicted = (0..samples * frames).map(|_| uniform(random.next_u64()) < probability).collect();
+        let mut random = numbered(seed, REVERSE_SAMPLING_SEED, step);
+        let predicted = (0..samples * frames).map(|_| unit(&mut random) < probability).collect();
         Self { predicted, frames }
     }
 

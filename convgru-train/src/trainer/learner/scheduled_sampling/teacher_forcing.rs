@@ -1,7 +1,6 @@
 //! Which steps read the truth.
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use crate::dataset::{numbered, unit};
 
 /// Sets the random numbers of teacher forcing apart from those of the data.
 const TEACHER_FORCING_SEED: u64 = 0x7465_6163_6865_7221;
@@ -9,11 +8,8 @@ const TEACHER_FORCING_SEED: u64 = 0x7465_6163_6865_7221;
 /// Which output steps read the truth: each with the given probability, drawn
 /// from the seed and the number of the optimiser step alone.
 pub(crate) fn draw_teacher_forced(seed: u64, step: u64, probability: f64, steps: usize) -> Vec<bool> {
-    let mut random = ChaCha8Rng::seed_from_u64(seed ^ TEACHER_FORCING_SEED);
-    random.set_stream(step);
-    // 53 bits make a uniform number in [0, 1).
-    let uniform = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
-    (0..steps).map(|_| uniform(random.next_u64()) < probability).collect()
+    let mut random = numbered(seed, TEACHER_FORCING_SEED, step);
+    (0..steps).map(|_| unit(&mut random) < probability).collect()
 }
 
 #[cfg(test)]

@@ -24,9 +24,9 @@ fn near(a: f64, b: f64) -> bool {
 #[test]
 fn scores_are_means_of_the_frames() {
     let (prediction, truth) = sequences(2);
-    let mut evaluation = Evaluation::new(3);
-    evaluation.add(&prediction, &truth).unwrap();
-    let scores = evaluation.scores().unwrap();
+    let mut accumulator = MetricAccumulator::new(3);
+    accumulator.add(&prediction, &truth).unwrap();
+    let scores = accumulator.scores().unwrap();
     assert_eq!((scores.sequences, scores.per_step.len()), (2, 3));
     for (t, step) in scores.per_step.iter().enumerate() {
         let mean = |metric: fn(&Tensor<f32>, &Tensor<f32>) -> Result<f64>, clamp: bool| {
@@ -49,11 +49,11 @@ fn scores_are_means_of_the_frames() {
 #[test]
 fn batches_and_threads_do_not_change_a_bit() {
     let (prediction, truth) = sequences(5);
-    let mut whole = Evaluation::new(3);
+    let mut whole = MetricAccumulator::new(3);
     whole.add(&prediction, &truth).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     let single = pool.install(|| {
-        let mut single = Evaluation::new(3);
+        let mut single = MetricAccumulator::new(3);
         for n in 0..5 {
             single.add(&sequence(&prediction, n), &sequence(&truth, n)).unwrap();
         }
@@ -65,29 +65,29 @@ fn batches_and_threads_do_not_change_a_bit() {
 #[test]
 fn a_perfect_prediction_has_finite_scores() {
     let (_, truth) = sequences(1);
-    let mut evaluation = Evaluation::new(3);
-    evaluation.add(&truth, &truth).unwrap();
+    let mut accumulator = MetricAccumulator::new(3);
+    accumulator.add(&truth, &truth).unwrap();
     let best = Metrics { mse: 0.0, mae: 0.0, psnr: PSNR_CAP, ssim: 1.0 };
-    assert_eq!(evaluation.scores().unwrap().overall, best);
+    assert_eq!(accumulator.scores().unwrap().overall, best);
 }
 
 #[test]
 fn small_frames_have_all_metrics() {
     let truth = Tensor::<f32>::from_fn(&[1, 1, 1, 4, 1], |i| i as f32 / 4.0);
     let prediction = Tensor::<f32>::from_fn(&[1, 1, 1, 4, 1], |_| 0.5);
-    let mut evaluation = Evaluation::new(1);
-    evaluation.add(&prediction, &truth).unwrap();
+    let mut accumulator = MetricAccumulator::new(1);
+    accumulator.add(&prediction, &truth).unwrap();
     let map = super::super::ssim_map(&prediction.index(0).index(0), &truth.index(0).index(0)).unwrap();
     let mean = map.as_slice().iter().sum::<f64>() / 4.0;
-    assert!(near(evaluation.scores().unwrap().overall.ssim, mean));
+    assert!(near(accumulator.scores().unwrap().overall.ssim, mean));
 }
 
 #[test]
 fn scores_serialise_flat() {
     let (prediction, truth) = sequences(1);
-    let mut evaluation = Evaluation::new(3);
-    evaluation.add(&prediction, &truth).unwrap();
-    let scores = evaluation.scores().unwrap();
+    let mut accumulator = MetricAccumulator::new(3);
+    accumulator.add(&prediction, &truth).unwrap();
+    let scores = accumulator.scores().unwrap();
     let json = serde_json::to_value(&scores).unwrap();
     assert_eq!(json["mse"], scores.overall.mse);
     assert_eq!(json["per_step"][2]["ssim"], scores.per_step[2].ssim);
@@ -98,21 +98,21 @@ fn scores_serialise_flat() {
 #[test]
 fn what_cannot_be_compared_is_refused() {
     let (prediction, truth) = sequences(2);
-    let mut evaluation = Evaluation::new(3);
-    let error = evaluation.scores().unwrap_err().to_string();
-    assert_eq!(error, "an evaluation: no sequence was added, so there is no mean");
-    let error = Evaluation::new(4).add(&prediction, &truth).unwrap_err().to_string();
+    let mut accumulator = MetricAccumulator::new(3);
+    let error = accumulator.scores().unwrap_err().to_string();
+    assert_eq!(error, "an accumulator: no sequence was added, so there is no mean");
+    let error = MetricAccumulator::new(4).add(&prediction, &truth).unwrap_err().to_string();
     assert!(error.ends_with("shape [3, 2, 2, 12, 14] where [4, N, C, H, W] is needed"), "{error}");
-    evaluation.add(&prediction, &truth).unwrap();
+    accumulator.add(&prediction, &truth).unwrap();
     let other = Tensor::<f32>::zeros(&[3, 1, 2, 14, 12]);
-    let error = evaluation.add(&other, &other).unwrap_err().to_string();
+    let error = accumulator.add(&other, &other).unwrap_err().to_string();
     assert!(error.ends_with("where [3, N, 2, 12, 14] is needed"), "{error}");
-    assert!(evaluation.add(&prediction.index(0), &truth.index(0)).is_err());
+    assert!(accumulator.add(&prediction.index(0), &truth.index(0)).is_err());
 
     let mut broken = prediction.clone();
     broken.slice_mut(2)[2 * 12 * 14] = f32::NAN;
-    let before = evaluation.scores().unwrap();
-    let error = evaluation.add(&broken, &truth).unwrap_err().to_string();
+    let before = accumulator.scores().unwrap();
+    let error = accumulator.add(&broken, &truth).unwrap_err().to_string();
     assert!(error.contains("step 2 of sequence 3 "), "{error}");
-    assert_eq!(evaluation.scores().unwrap(), before);
+    assert_eq!(accumulator.scores().unwrap(), before);
 }

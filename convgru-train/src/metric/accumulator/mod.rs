@@ -26,24 +26,24 @@ use crate::{Error, Result};
 ///
 /// ```
 /// use convgru_model::Tensor;
-/// use convgru_train::metric::Evaluation;
+/// use convgru_train::metric::MetricAccumulator;
 ///
 /// let truth = Tensor::<f32>::from_fn(&[2, 1, 1, 16, 16], |i| (i % 5) as f32 / 5.0);
-/// let mut evaluation = Evaluation::new(2);
-/// evaluation.add(&truth, &truth)?;
-/// let scores = evaluation.scores()?;
+/// let mut accumulator = MetricAccumulator::new(2);
+/// accumulator.add(&truth, &truth)?;
+/// let scores = accumulator.scores()?;
 /// assert_eq!((scores.overall.mse, scores.overall.ssim), (0.0, 1.0));
 /// assert_eq!(scores.per_step.len(), 2);
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Evaluation {
+pub struct MetricAccumulator {
     sums: Vec<Metrics>,
     sequences: usize,
     frame_shape: Option<[usize; 3]>,
 }
 
-/// The result of an [`Evaluation`].
+/// The result of a [`MetricAccumulator`].
 ///
 /// Serialised, the fields of `overall` stand beside `per_step` and `sequences`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub struct Scores {
     pub sequences: usize,
 }
 
-impl Evaluation {
+impl MetricAccumulator {
     /// Starts with no sequences, for predictions of `steps` frames.
     pub fn new(steps: usize) -> Self {
         Self { sums: vec![Metrics::default(); steps], sequences: 0, frame_shape: None }
@@ -72,7 +72,7 @@ impl Evaluation {
     ///
     /// # Shapes
     /// prediction, truth: `[T, N, C, H, W]`, the same, `T` as given to
-    /// [`Evaluation::new`], `[C, H, W]` the same in every call
+    /// [`MetricAccumulator::new`], `[C, H, W]` the same in every call
     ///
     /// # Errors
     /// If a shape is wrong, or a prediction or truth is not finite; nothing is
@@ -86,7 +86,7 @@ impl Evaluation {
         let metrics: Vec<Metrics> = frames.map(|(x, y)| frame_metrics(x, y, size)).collect();
         if let Some(index) = metrics.iter().position(|m| !m.mse.is_finite()) {
             return Err(Error::Data {
-                what: "the predicted frames of an evaluation".into(),
+                what: "the predicted frames of an accumulator".into(),
                 reason: format!(
                     "step {} of sequence {} (counted from 0) or its truth holds a number that is not finite",
                     index / batch,
@@ -114,7 +114,7 @@ impl Evaluation {
     pub fn scores(&self) -> Result<Scores> {
         if self.sequences == 0 {
             return Err(Error::Data {
-                what: "an evaluation".into(),
+                what: "an accumulator".into(),
                 reason: "no sequence was added, so there is no mean".into(),
             });
         }
@@ -139,7 +139,7 @@ impl Evaluation {
         }
         let frame = self.frame_shape.map_or("C, H, W".into(), |[c, h, w]| format!("{c}, {h}, {w}"));
         Err(Error::Model(convgru_model::Error::ShapeMismatch {
-            what: "the predicted frames of an evaluation".into(),
+            what: "the predicted frames of an accumulator".into(),
             expected: format!("[{steps}, N, {frame}]"),
             got: shape.to_vec(),
         }))

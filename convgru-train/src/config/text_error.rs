@@ -8,19 +8,14 @@ use super::read::merge;
 use super::suggest::join;
 
 /// What is wrong with a text, and at which byte, if it is at one place.
-pub(super) struct Fault {
+pub(super) struct TextError {
     pub(super) at: Option<usize>,
     pub(super) reason: String,
 }
 
-impl Fault {
+impl TextError {
     pub(super) fn of_all(reason: String) -> Self {
         Self { at: None, reason }
-    }
-
-    /// Without a place, which would be one in another text.
-    pub(super) fn of_nowhere(self) -> Self {
-        Self { at: None, ..self }
     }
 
     /// The reason after line and column.
@@ -29,18 +24,18 @@ impl Fault {
     }
 }
 
-impl From<toml::de::Error> for Fault {
+impl From<toml::de::Error> for TextError {
     fn from(error: toml::de::Error) -> Self {
         Self { at: error.span().map(|span| span.start), reason: one_line(error.message()) }
     }
 }
 
 /// The first field of an overlay that does not fit by itself, with what is wrong with it.
-pub(super) fn first_misfit(document: &DeTable<'_>, overlay: &Table, base: &Table) -> Option<Fault> {
+pub(super) fn first_misfit(document: &DeTable<'_>, overlay: &Table, base: &Table) -> Option<TextError> {
     let mut fields = Vec::new();
     collect_fields(document, overlay, base, "", &mut fields);
     fields.sort_by_key(|field| field.at);
-    fields.into_iter().find_map(|Field { at, path, value, present }| {
+    fields.into_iter().find_map(|Setting { at, path, value, present }| {
         let alone = path.rsplit('.').fold(value.clone(), |value, name| {
             Value::Table(std::iter::once((name.to_owned(), value)).collect())
         });
@@ -49,12 +44,12 @@ pub(super) fn first_misfit(document: &DeTable<'_>, overlay: &Table, base: &Table
         let error = RunConfig::from_table(&merged).err()?;
         let reason = mismatch(&path, &value, &present)
             .unwrap_or_else(|| format!("`{path}` does not fit: {}", one_line(error.message())));
-        Some(Fault { at: Some(at), reason })
+        Some(TextError { at: Some(at), reason })
     })
 }
 
-/// A field of an overlay with its value before.
-struct Field {
+/// A field that an overlay sets, with its value before.
+struct Setting {
     at: usize,
     path: String,
     value: Value,
@@ -66,7 +61,7 @@ fn collect_fields(
     overlay: &Table,
     base: &Table,
     section: &str,
-    fields: &mut Vec<Field>,
+    fields: &mut Vec<Setting>,
 ) {
     for (key, place) in document {
         let name = key.get_ref().as_ref();
@@ -78,7 +73,7 @@ fn collect_fields(
             }
             _ => {
                 let at = place.span().start;
-                fields.push(Field { at, path, value: value.clone(), present: present.clone() });
+                fields.push(Setting { at, path, value: value.clone(), present: present.clone() });
             }
         }
     }
@@ -98,7 +93,13 @@ fn mismatch(path: &str, value: &Value, present: &Value) -> Option<String> {
             article(present)
         ));
     }
-    let advice = if present.is_str() { format!("; write \"{value}\"") } else { String::new() };
+    let advice = match (value, present) {
+        (_, Value::String(_)) => format!("; write \"{value}\""),
+        (Value::String(text), Value::Integer(_) | Value::Float(_)) => text
+            .parse::<f64>()
+            .map_or_else(|_| String::new(), |number| format!("; TOML has it as {number:?}")),
+        _ => String::new(),
+    };
     Some(format!("{value} is {} where {} is needed{advice}", article(value), article(present)))
 }
 
