@@ -9,21 +9,8 @@ use std::error::Error;
 use std::io::Write;
 
 use convgru_model::import::network::ImportedNetwork;
-use convgru_model::import::{layout, named_tensors, network};
-use convgru_model::{ConvGru, ConvGruParameters, Parameters, Tensor, export};
-
-/// Tensors with names, as a model whose weights are written.
-struct Named(Vec<(String, Tensor<f64>)>);
-
-impl Parameters<f64> for Named {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<f64>)) {
-        self.0.iter().for_each(|(name, tensor)| visit(name, tensor));
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<f64>)) {
-        self.0.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
-    }
-}
+use convgru_model::import::{NamedTensors, detect, named_tensors};
+use convgru_model::{ConvGru, ConvGruParameters, Tensor, export};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
@@ -35,8 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = named_tensors(&bytes)?;
     writeln!(out, "{} tensors, {} skipped", weights.tensors.len(), weights.skipped.len())?;
 
-    // First the systems that are more than a layout of kernels, then cells of known layouts.
-    let found = network::detect(weights.tensors);
+    // Systems that are more than a layout of kernels, and stacks of cells of known layouts.
+    let found = detect(weights.tensors);
     for detected in found.networks {
         let config = detected.network.config();
         let channels = config.in_channels(0);
@@ -51,11 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
-    let cells = layout::detect(&found.rest);
-    for incomplete in found.incomplete.iter().chain(&cells.incomplete) {
+    for incomplete in &found.incomplete {
         writeln!(out, "not whole: {}: {}", incomplete.cells.join(", "), incomplete.reason)?;
     }
-    for stack in cells.stacks {
+    for stack in found.stacks {
         let parameters = ConvGruParameters { layers: stack.stack.layers };
         let gru = ConvGru::from_parameters(stack.stack.config, parameters)?;
         let channels = gru.config().in_channels;
@@ -75,5 +61,5 @@ fn a_file() -> Result<Vec<u8>, Box<dyn Error>> {
     };
     let bias = |name: &str, rows: usize| (format!("decoder.decode4.gru.{name}.bias"), Tensor::zeros(&[rows]));
     let tensors = vec![weight("ih.0", 32), bias("ih.0", 32), weight("hh.0", 16), bias("hh.0", 16)];
-    Ok(export::to_safetensors(&Named(tensors), &[])?)
+    Ok(export::to_safetensors(&NamedTensors { tensors, skipped: Vec::new() }, &[])?)
 }

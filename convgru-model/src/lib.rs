@@ -20,44 +20,92 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | a convolutional GRU of one layer or several | [`ConvGru`], with packed weights [`Prepared`], frame by frame [`Stream`] |
-//! | a sequence read from both ends | [`BidirectionalConvGru`], of a [`BidirectionalConvGruConfig`] |
-//! | every other cell: ConvLSTM, TrajGRU, other GRUs | [`composed::Recurrent`] |
-//! | what a network runs over, initial states, samples of different lengths | [`Sequence`] |
-//! | training | [`Workspace`], [`OutputGradients`], [`LossGradient`], [`Parameters`] |
-//! | reading frames and continuing them | [`Forecaster`], as a stream [`Forecaster::prepare`], in training [`ForecasterWorkspace`], [`PredictionGradient`] and [`TeacherForcing`] |
+//! | a convolutional GRU of one layer or several | [`ConvGru`], of a [`ConvGruConfig`] |
+//! | a sequence read from its first frame and from its last | [`BidirectionalConvGru`], of a [`BidirectionalConvGruConfig`] |
+//! | every other cell: ConvLSTM, TrajGRU, other GRUs | [`composed::Recurrent`], of a [`composed::RecurrentConfig`] |
+//! | what a network runs over, initial states, samples of different lengths | [`Sequence`], [`ReturnLayers`] |
+//! | what it gives | [`Output`] |
+//! | training | [`Workspace`], [`MemoryBudget`], [`OutputGradients`], [`LossGradient`], [`InputGradients`], [`Parameters`] |
+//! | reading frames and continuing them | [`Forecaster`], of a [`ForecasterConfig`]; as a stream [`Forecaster::prepare`], in training [`ForecasterWorkspace`], [`PredictionGradient`] and [`TeacherForcing`] |
 //! | layers between recurrent networks | [`layer`] |
-//! | frames that move on as they moved | [`motion`] |
+//! | frames that move on as they moved, without a network | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |
 //! | checking gradients, also of your own layers | `gradcheck` (feature `gradcheck`) |
 //! | the same models as obvious loops | `reference` (feature `gradcheck`) |
 //!
 //! # Two engines
 //!
-//! [`ConvGru`], [`BidirectionalConvGru`] and the networks that continue frames run on the *fused* engine: kernels that compute a
-//! convolutional GRU in few passes over memory, as fast as the machine can. They are what to use for a GRU with zeros
-//! beyond the edges, with either reset gate, the usual functions, and kernels of any size and dilation.
+//! | | fused | composed |
+//! |---|---|---|
+//! | networks | [`ConvGru`], [`BidirectionalConvGru`], [`Forecaster`] | [`composed::Recurrent`] |
+//! | cells | the convolutional GRU, with zeros beyond the edges, either reset gate, the usual functions, kernels of any size and dilation | every other one; a convolutional GRU too |
+//! | how | kernels that compute a whole gate in few passes over memory | a cell is a composition of operations, each with its backward pass |
+//! | speed | as fast as the machine can | up to twice as long where both could compute a cell |
 //!
-//! [`composed::Recurrent`] runs on the *composed* engine: a cell is a composition of operations, each with its
-//! backward pass. It computes every other cell, up to about twice as slowly where both could compute one.
-//! [`RecurrentConfig::from`](composed::RecurrentConfig) makes the configuration of a stack one of that engine;
-//! [`to_conv_gru`](composed::Recurrent::to_conv_gru) brings a network with its weights to the fused engine where that is possible.
+//! The type of the network is the choice of the engine; none is chosen behind it. Take [`ConvGru`] where it has the cell, and
+//! [`composed::Recurrent`] for anything else. [`RecurrentConfig::from`](composed::RecurrentConfig) makes the configuration of a
+//! [`ConvGru`] one of the composed engine; [`to_conv_gru`](composed::Recurrent::to_conv_gru) brings a composed network with its
+//! weights to the fused engine where that is possible, as [`import`] does with the networks it reads.
 //!
-//! Both are used in the same way, with the same types:
+//! # Five ways to run a network
+//!
+//! | | what | memory |
+//! |---|---|---|
+//! | [`step`](ConvGru::step) | one frame, states in and out | new in each call |
+//! | [`forward`](ConvGru::forward) | a sequence | new in each call |
+//! | [`forward_train`](ConvGru::forward_train), then [`backward`](ConvGru::backward) | a sequence, and gradients | kept in a [`Workspace`] |
+//! | [`prepare`](ConvGru::prepare), then [`Prepared::forward`] | one sequence after the other, weights packed once | kept in [`Prepared`] and [`Output`] |
+//! | [`prepare`](ConvGru::prepare), then [`Prepared::stream`] | frames that keep coming | taken once: a [`Stream`] allocates nothing |
+//!
+//! All of them give the same bits. [`composed::Recurrent`] has the same `step`, `forward`, `forward_train` and `backward` with the same
+//! types, and its [`stream`](composed::Recurrent::stream); a [`BidirectionalConvGru`] reads whole sequences alone.
+//!
+//! A frame or a sequence at a time:
+//!
+//! ```
+//! use convgru_model::{ConvGru, ConvGruConfig, Output, Sequence, Tensor};
+//!
+//! let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
+//! let frames = Tensor::from_fn(&[5, 3, 2, 6, 7], |i| (i % 7) as f32 / 7.0); // [T, N, C, H, W]
+//!
+//! let mut states = network.step(&frames.index(0), None)?;
+//! for t in 1..5 {
+//!     states = network.step(&frames.index(t), Some(&states))?;
+//! }
+//!
+//! // The first sample has five frames, the second three, the third four.
+//! let of_lengths = network.forward(Sequence { lengths: Some(&[5, 3, 4]), ..Sequence::from(&frames) })?;
+//! assert_eq!(of_lengths.outputs[0].shape(), [5, 3, 4, 6, 7]); // of the topmost layer, after every step
+//! assert_eq!(of_lengths.last[0].shape(), [3, 4, 6, 7]); // of every layer, after the last step
+//! assert_eq!(of_lengths.last[0].slice(0), states[0].slice(0));
+//!
+//! let mut prepared = network.prepare()?; // weights packed once
+//! let mut output = Output::default(); // its memory is used again
+//! prepared.forward(&frames, &mut output)?;
+//! assert_eq!(output.last, states);
+//!
+//! let mut stream = prepared.stream(3, 6, 7)?; // three samples of 6 x 7 pixels
+//! for t in 0..5 {
+//!     stream.step(&frames.index(t))?;
+//! }
+//! assert_eq!(stream.output(), &states[0]);
+//! stream.reset_samples(&[1])?; // the second sample begins again
+//! # Ok::<(), convgru_model::Error>(())
+//! ```
+//!
+//! Training, by both engines:
 //!
 //! ```
 //! use convgru_model::composed::{Recurrent, RecurrentConfig};
-//! use convgru_model::{ConvGru, ConvGruConfig, OutputGradients, Parameters, Sequence, Tensor, Workspace};
+//! use convgru_model::{ConvGru, ConvGruConfig, OutputGradients, Parameters, Tensor, Workspace};
 //!
 //! let config = ConvGruConfig::new(2, &[4]);
 //! let frames = Tensor::from_fn(&[5, 2, 2, 6, 7], |i| (i % 7) as f32 / 7.0);
-//! // The first sample has five frames, the second three.
-//! let sequence = Sequence { lengths: Some(&[5, 3]), ..Sequence::from(&frames) };
 //! let mut workspace = Workspace::default();
 //!
 //! // The loss is half the sum of all squared states: its gradient is the states.
 //! let mut network = ConvGru::<f32>::new(config.clone(), 0)?;
-//! let states = network.forward_train(sequence, &mut workspace)?;
+//! let states = network.forward_train(&frames, &mut workspace)?;
 //! let loss = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
 //! let mut gradients = network.parameters().zeros_like();
 //! network.backward(&mut workspace, &loss, &mut gradients)?;
@@ -69,40 +117,21 @@
 //! });
 //!
 //! let network = Recurrent::<f32>::new(RecurrentConfig::from(&config), 0)?;
-//! let states = network.forward_train(sequence, &mut workspace)?;
+//! let states = network.forward_train(&frames, &mut workspace)?;
 //! let loss = OutputGradients { outputs: vec![Some(&states.outputs[0])], ..Default::default() };
 //! let mut gradients = network.parameters().zeros_like();
 //! network.backward(&mut workspace, &loss, &mut gradients)?;
 //! # Ok::<(), convgru_model::Error>(())
 //! ```
 //!
-//! # Running a network that is trained
-//!
-//! ```
-//! use convgru_model::{ConvGru, ConvGruConfig, Output, Tensor};
-//!
-//! let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4]), 0)?;
-//! let mut prepared = network.prepare()?; // weights packed once
-//! let frames = Tensor::zeros(&[5, 3, 2, 6, 7]);
-//! let mut output = Output::default(); // its memory is used again
-//! prepared.forward(&frames, &mut output)?;
-//! assert_eq!(output.outputs[0].shape(), [5, 3, 4, 6, 7]); // of the topmost layer, after every step
-//! assert_eq!(output.last[0].shape(), [3, 4, 6, 7]); // of every layer, after the last step
-//!
-//! let mut stream = prepared.stream(3, 6, 7)?; // three samples of 6 x 7 pixels
-//! stream.step(&frames.index(0))?;
-//! stream.reset_samples(&[1])?; // the second sample begins again
-//! # Ok::<(), convgru_model::Error>(())
-//! ```
-//!
 //! # Conventions
 //! `h' = (1 - z).h + z.n`; gates in the order update, reset, candidate; reset before the
 //! convolution; weights `[O, I, kh, kw]`; sequences `[T, N, C, H, W]`. Other conventions are
-//! converted at the border, in [`import`].
+//! converted in [`import`].
 //!
 //! # Invariants
 //! * Backward passes add to the gradients; the caller zeroes them.
-//! * One frame at a time gives the same bits as the whole sequence.
+//! * One frame at a time gives the same bits as the whole sequence and the training pass.
 //! * Results are the same bits for any number of threads.
 //! * Any height and width at run time. Bad input is an error that names the numbers, and changes nothing.
 //! * A call that would need more memory than the machine has is [`Error::TooLarge`], before any is taken.
@@ -130,10 +159,10 @@ mod tensor;
 
 pub use config::{
     BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
-    Initializer, KernelSize, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale,
-    ResetGate, Residual,
+    Initializer, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale, ResetGate,
+    Residual,
 };
-pub use convgru_kernels::{Isa, Scalar, UnknownIsa};
+pub use convgru_kernels::{Isa, Scalar};
 pub use error::{Error, Result};
 pub use forecaster::*;
 pub use fused::*;

@@ -5,7 +5,7 @@
 mod fixtures;
 
 use convgru_model::{
-    BidirectionalConvGru, BidirectionalConvGruConfig, BidirectionalConvGruParameters, ConvGru, ConvGruConfig,
+    BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, ConvGruParameters, Directions,
     MemoryBudget, Merge, Output, OutputGradients, Parameters, ResetGate, ReturnLayers, Sequence,
     StateGradient, Tensor, Workspace,
 };
@@ -109,7 +109,7 @@ fn each_direction_is_a_stack_over_the_frames_in_its_order() {
     }
 }
 
-type Passes = (Output<f32>, Tensor<f32>, BidirectionalConvGruParameters<f32>);
+type Passes = (Output<f32>, Tensor<f32>, Directions<ConvGruParameters<f32>>);
 
 fn run(network: &BidirectionalConvGru<f32>, sequence: Sequence<'_, f32>) -> Passes {
     let mut workspace = Workspace::default();

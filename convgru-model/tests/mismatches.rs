@@ -347,7 +347,7 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
                 network.step(&input.index(0), None).unwrap_err();
                 network.prepare().unwrap_err();
                 let layout = &convgru_model::import::layout::Layout::SEED;
-                convgru_model::export::StateDict::new(layout, &network, None).unwrap_err();
+                convgru_model::export::state_dict(layout, &network, None).unwrap_err();
             }
         }
         let mut more = network.clone();

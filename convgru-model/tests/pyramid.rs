@@ -1,7 +1,5 @@
 //! The pyramid: its passes agree with each other, and what it promises holds.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 mod fixtures;
 
 use std::num::NonZeroUsize;

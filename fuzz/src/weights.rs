@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use convgru_model::import::{forecaster, layout, named_tensors, network, pytorch};
+use convgru_model::import::{detect, forecaster, named_tensors, pytorch};
 use convgru_train::checkpoint::{Checkpoint, MAGIC, VERSION};
 use convgru_train::config::RunConfig;
 use convgru_train::trainer::TrainedModel;
@@ -12,9 +12,8 @@ use crate::memory::within_the_rule;
 /// Files of named tensors, and the search for cells among these.
 fn tensors(bytes: &[u8]) {
     within_the_rule(bytes, 0, || {
-        let Ok(checkpoint) = named_tensors(bytes) else { return };
-        let found = network::detect(checkpoint.tensors);
-        layout::detect(&found.rest);
+        let Ok(weights) = named_tensors(bytes) else { return };
+        detect(weights.tensors);
     });
 }
 

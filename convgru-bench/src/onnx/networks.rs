@@ -1,13 +1,12 @@
 //! The networks that are compared: every kind of cell and stack that can be exported.
 
 use convgru_model::export::onnx::{self, Form, Part};
-use convgru_model::export::{StateDict, to_safetensors};
+use convgru_model::export::{state_dict, to_safetensors};
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::Activation;
 use convgru_model::{
-    ConvGru, ConvGruConfig, EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, KernelSize,
-    KernelSizes, OutputActivation, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence,
-    Tensor,
+    ConvGru, ConvGruConfig, EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, KernelSizes,
+    OutputActivation, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence, Tensor,
 };
 
 use super::recurrent;
@@ -55,7 +54,7 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
 
 /// Channels from the input up, and kernels.
 fn shapes() -> [(Vec<usize>, KernelSizes, Option<KernelSizes>); 5] {
-    let uneven = [KernelSize::Rectangle([1, 3]), KernelSize::Square(5), KernelSize::Rectangle([3, 1])];
+    let uneven = [[1, 3], [5, 5], [3, 1]];
     [
         (vec![3, 8], KernelSizes::All(3), None),
         (vec![8, 32, 64, 16], [3, 5, 3].into(), None),
@@ -146,7 +145,7 @@ fn pyramids() -> [(&'static str, PyramidConfig); 5] {
         image_channels: 2,
         scales: vec![
             PyramidScale { layers: 2, ..PyramidScale::new(6, 1) },
-            PyramidScale { features: Some(5), kernel_size: KernelSize::Square(5), ..PyramidScale::new(8, 3) },
+            PyramidScale { features: Some(5), kernel_size: [5, 5], ..PyramidScale::new(8, 3) },
             PyramidScale::new(4, 2),
         ],
         skip: true,
@@ -232,7 +231,7 @@ fn stack(config: ConvGruConfig) -> anyhow::Result<Network> {
         ("sequence", onnx::conv_gru(&network, Form::Sequence)?),
     ];
     // What has no place there is no part of the comparison.
-    let gru = Layout::of("torch_nn_gru_1x1").and_then(|layout| StateDict::new(layout, &network, None).ok());
+    let gru = Layout::of("torch_nn_gru_1x1").and_then(|layout| state_dict(layout, &network, None).ok());
     Ok(Network {
         name,
         kind: "ConvGru",

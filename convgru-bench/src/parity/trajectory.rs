@@ -13,12 +13,12 @@ use convgru_train::optimizer::{NormType, Optimizer, OptimizerConfig, global_norm
 
 /// The parameters that are trained, or their gradients.
 #[derive(Clone)]
-struct TrainedRun<T> {
+struct Trained<T> {
     gru: ConvGruParameters<T>,
     head: Conv2dParameters<T>,
 }
 
-impl<T: Scalar> Parameters<T> for TrainedRun<T> {
+impl<T: Scalar> Parameters<T> for Trained<T> {
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
         self.gru.for_each(&mut |name, tensor| visit(&format!("gru.{name}"), tensor));
         self.head.for_each(&mut |name, tensor| visit(&format!("head.{name}"), tensor));
@@ -30,7 +30,7 @@ impl<T: Scalar> Parameters<T> for TrainedRun<T> {
     }
 }
 
-impl TrainedRun<f64> {
+impl Trained<f64> {
     /// The tensors as the record names them; `prefixes` are those of the layers.
     fn recorded(&self, prefixes: &[String]) -> Result<Vec<(String, Tensor<f64>)>> {
         let gru = Layout::SEED.write(prefixes, &self.gru.layers)?;
@@ -44,7 +44,7 @@ impl TrainedRun<f64> {
 struct Pass {
     loss: f64,
     prediction: Tensor<f64>,
-    gradients: TrainedRun<f64>,
+    gradients: Trained<f64>,
 }
 
 /// What stays the same in all steps.
@@ -56,7 +56,7 @@ struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    fn pass(&self, trained: &TrainedRun<f64>) -> Result<Pass> {
+    fn pass(&self, trained: &Trained<f64>) -> Result<Pass> {
         let gru = ConvGru::from_parameters(self.gru.clone(), trained.gru.clone())?;
         let head = Conv2d::from_parameters(self.head, trained.head.clone())?;
         let mut workspace = Workspace::default();
@@ -85,7 +85,7 @@ pub(super) fn compare(record: &Record) -> Result<Errors> {
         x: record.tensor("x")?,
         target: record.tensor("target")?,
     };
-    let mut trained = TrainedRun {
+    let mut trained = Trained {
         gru: ConvGruParameters { layers: stack.layers },
         head: Conv2dParameters { weight: weight.clone(), bias: Some(bias.clone()) },
     };

@@ -8,7 +8,7 @@ use super::network::Recurrent;
 #[cfg(feature = "onnx")]
 use super::network::RecurrentParameters;
 use crate::composed::graph::PaddingMode;
-use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
+use crate::config::{ConvGruConfig, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
 use crate::fused::cell::CellParameters;
 use crate::fused::{ConvGru, ConvGruParameters};
@@ -101,7 +101,7 @@ impl<T: Scalar> Recurrent<T> {
             expect_fused(cell, first)?;
         }
         let sizes = |size: fn(&CellConfig) -> [usize; 2]| {
-            KernelSizes::PerLayer(cells.iter().map(|cell| KernelSize::Rectangle(size(cell))).collect())
+            KernelSizes::PerLayer(cells.iter().map(|cell| size(cell)).collect())
         };
         let (kernel_size, of_input) = (sizes(|cell| cell.kernel_size), sizes(CellConfig::input_kernel));
         let hidden: Vec<usize> = cells.iter().map(|cell| cell.hidden_channels).collect();

@@ -8,36 +8,16 @@ use crate::error::Result;
 /// The largest height or width of a kernel.
 const MAX_KERNEL: usize = 255;
 
-/// The size of one kernel: a number for a square, or `[height, width]`.
+/// The sizes of the kernels of a stack, written as a number that serves all layers, or as a list with a number or
+/// `[height, width]` for each layer.
 ///
-/// Both must be odd: the convolutions of a recurrent cell keep the size of the
-/// image, and only an odd kernel has a middle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum KernelSize {
-    /// As many rows as columns.
-    Square(usize),
-    /// Height and width.
-    Rectangle([usize; 2]),
-}
-
-impl KernelSize {
-    /// Height and width.
-    pub fn size(self) -> [usize; 2] {
-        match self {
-            Self::Square(size) => [size, size],
-            Self::Rectangle(size) => size,
-        }
-    }
-}
-
-/// The sizes of the kernels of a stack: a number that serves all layers, or a
-/// list with one [`KernelSize`] for each layer.
+/// Height and width must be odd: the convolutions of a recurrent cell keep the size of the image, and only an odd kernel
+/// has a middle.
 ///
 /// ```
-/// use convgru_model::{ConvGruConfig, KernelSize, KernelSizes};
+/// use convgru_model::{ConvGruConfig, KernelSizes};
 ///
-/// let sizes = KernelSizes::PerLayer(vec![KernelSize::Square(3), KernelSize::Rectangle([1, 5])]);
+/// let sizes = KernelSizes::PerLayer(vec![[3, 3], [1, 5]]);
 /// assert_eq!(sizes.of_layer(1), [1, 5]);
 /// assert_eq!(KernelSizes::All(5).of_layer(7), [5, 5]);
 /// ```
@@ -46,8 +26,9 @@ impl KernelSize {
 pub enum KernelSizes {
     /// One size for every layer.
     All(usize),
-    /// One size for each layer.
-    PerLayer(Vec<KernelSize>),
+    /// Height and width for each layer.
+    #[serde(with = "written_sizes")]
+    PerLayer(Vec<[usize; 2]>),
 }
 
 impl Default for KernelSizes {
@@ -64,7 +45,7 @@ impl From<usize> for KernelSizes {
 
 impl<const N: usize> From<[usize; N]> for KernelSizes {
     fn from(sizes: [usize; N]) -> Self {
-        Self::PerLayer(sizes.map(KernelSize::Square).to_vec())
+        Self::PerLayer(sizes.map(|size| [size, size]).to_vec())
     }
 }
 
@@ -74,7 +55,7 @@ impl KernelSizes {
     pub fn of_layer(&self, layer: usize) -> [usize; 2] {
         match self {
             Self::All(size) => [*size, *size],
-            Self::PerLayer(sizes) => sizes.get(layer).or(sizes.last()).map_or([1, 1], |size| size.size()),
+            Self::PerLayer(sizes) => sizes.get(layer).or(sizes.last()).copied().unwrap_or([1, 1]),
         }
     }
 
@@ -99,6 +80,62 @@ impl KernelSizes {
             validate_kernel(field, self.of_layer(layer), &format!(" of layer {layer}"))?;
         }
         Ok(())
+    }
+}
+
+/// The size of one kernel as configurations are written: a number for a square, or `[height, width]`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum WrittenSize {
+    Square(usize),
+    Rectangle([usize; 2]),
+}
+
+impl From<[usize; 2]> for WrittenSize {
+    fn from([height, width]: [usize; 2]) -> Self {
+        if height == width { Self::Square(height) } else { Self::Rectangle([height, width]) }
+    }
+}
+
+impl From<WrittenSize> for [usize; 2] {
+    fn from(size: WrittenSize) -> Self {
+        match size {
+            WrittenSize::Square(size) => [size, size],
+            WrittenSize::Rectangle(size) => size,
+        }
+    }
+}
+
+/// Height and width of a kernel in a configuration.
+pub(crate) mod written_size {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::WrittenSize;
+
+    pub(crate) fn serialize<S: Serializer>(size: &[usize; 2], serializer: S) -> Result<S::Ok, S::Error> {
+        WrittenSize::from(*size).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
+        WrittenSize::deserialize(deserializer).map(Into::into)
+    }
+}
+
+/// Height and width of several kernels in a configuration.
+mod written_sizes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::WrittenSize;
+
+    pub(super) fn serialize<S: Serializer>(sizes: &[[usize; 2]], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(sizes.iter().map(|&size| WrittenSize::from(size)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<[usize; 2]>, D::Error> {
+        let sizes = Vec::<WrittenSize>::deserialize(deserializer)?;
+        Ok(sizes.into_iter().map(Into::into).collect())
     }
 }
 

@@ -14,7 +14,7 @@ pub use bidirectional::{BidirectionalConvGruConfig, Merge};
 pub use conv_gru::{ConvGruConfig, Initializer, Precision, ResetGate};
 pub use encoder_forecaster::{EncoderForecasterConfig, Feedback, OutputActivation};
 pub use forecaster::ForecasterConfig;
-pub use kernel_size::{KernelSize, KernelSizes};
+pub use kernel_size::KernelSizes;
 pub(crate) use kernel_size::{validate_dilation, validate_kernel};
 pub(crate) use network::{ComponentConfig, ConvolutionStart, NetworkConfig};
 #[cfg(feature = "onnx")]

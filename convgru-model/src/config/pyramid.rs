@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::activations;
+use super::kernel_size::written_size;
 use super::network::parameter_count;
 use super::{
-    ConvGruConfig, Initializer, KernelSize, KernelSizes, MAX_CHANNELS, MAX_PARAMETERS, NetworkConfig,
-    OutputActivation, Precision, ResetGate, invalid, validate_members,
+    ConvGruConfig, Initializer, KernelSizes, MAX_CHANNELS, MAX_PARAMETERS, NetworkConfig, OutputActivation,
+    Precision, ResetGate, invalid, validate_members,
 };
 use crate::error::{Error, Result};
 use crate::layer::{Activation, Conv2dConfig};
@@ -53,9 +54,9 @@ pub struct PyramidScale {
     /// ConvGRUs on top of each other.
     #[serde(default = "one")]
     pub layers: usize,
-    /// The kernels of the cells, odd.
-    #[serde(default = "square_of_three")]
-    pub kernel_size: KernelSize,
+    /// Height and width of the kernels of the cells, odd.
+    #[serde(default = "square_of_three", with = "written_size")]
+    pub kernel_size: [usize; 2],
 }
 
 fn one() -> usize {
@@ -66,8 +67,8 @@ fn two() -> usize {
     2
 }
 
-fn square_of_three() -> KernelSize {
-    KernelSize::Square(3)
+fn square_of_three() -> [usize; 2] {
+    [3, 3]
 }
 
 impl PyramidScale {
@@ -110,8 +111,9 @@ pub struct PyramidConfig {
     pub image_channels: usize,
     /// The scales, the finest first.
     pub scales: Vec<PyramidScale>,
-    /// The kernels of the convolutions between scales and of the output, odd.
-    pub link_kernel_size: KernelSize,
+    /// Height and width of the kernels of the convolutions between scales and of the output, odd.
+    #[serde(with = "written_size")]
+    pub link_kernel_size: [usize; 2],
     /// The slope of the leaky rectifiers below zero, 0 to 1.
     pub slope: f64,
     /// Channels between the two convolutions of the output; with 0 there is one convolution.
@@ -238,7 +240,7 @@ impl PyramidConfig {
     }
 
     fn link(&self, from: usize, to: usize) -> Conv2dConfig {
-        Conv2dConfig { bias: self.bias, ..Conv2dConfig::new(from, to, self.link_kernel_size.size()) }
+        Conv2dConfig { bias: self.bias, ..Conv2dConfig::new(from, to, self.link_kernel_size) }
     }
 
     /// The number of parameters.

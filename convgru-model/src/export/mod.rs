@@ -6,4 +6,4 @@ mod safetensors;
 mod state_dict;
 
 pub use safetensors::{to_safetensors, to_smallest_safetensors};
-pub use state_dict::StateDict;
+pub use state_dict::state_dict;

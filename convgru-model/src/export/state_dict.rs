@@ -6,8 +6,8 @@ use crate::config::ConvGruConfig;
 use crate::error::{Error, Result};
 use crate::fused::ConvGru;
 use crate::fused::cell::{CellParameters, CellShape};
+use crate::import::NamedTensors;
 use crate::import::layout::{Columns, Layout};
-use crate::parameters::Parameters;
 use crate::tensor::{Tensor, expect_shape};
 
 /// Systems whose convolutions always have a bias: where ours has none, it is zero there.
@@ -23,69 +23,48 @@ const SAME_IN_ALL_LAYERS: &[&str] = &["torch_nn_gru_1x1"];
 const NAMES_OF_CELLS: &[(&str, &str)] =
     &[("happyjin", "cell_list.{}."), ("metnet", "cell_list.{}."), ("georgeyiasemis", "rnn_cell_list.{}.")];
 
-/// The tensors of a `state_dict` of another program.
+/// The `state_dict` of another program: the weights of a stack, rearranged into its layout.
 ///
-/// As [`Parameters`] it can be written by [`to_safetensors`](super::to_safetensors).
-#[derive(Debug, Clone, PartialEq)]
-pub struct StateDict<T> {
-    /// How the tensors are laid out.
-    pub layout: &'static Layout,
-    /// What the names of each layer's tensors begin with, or its number where that is within them.
-    pub prefixes: Vec<String>,
-    /// Names and tensors.
-    pub tensors: Vec<(String, Tensor<T>)>,
-}
-
-impl<T: Scalar> StateDict<T> {
-    /// Rearranges the weights of a stack into a layout.
-    ///
-    /// `cells` is what the names of cells begin with: `{}` in it stands for the number of the layer, and a dot is
-    /// added where it ends with none. Without it they have the names of the layout's own repository, as far as that
-    /// names them.
-    ///
-    /// [`Layout::read`] gives the same weights back, bit for bit. Where a system always has a bias and the stack has
-    /// none, zeros are written; where it has two that are added up, the second is zero.
-    ///
-    /// # Errors
-    /// [`Error::InvalidConfig`] where the reset gate acts elsewhere, or names of layers would be the same;
-    /// [`Error::ShapeMismatch`] with the numbers where the system has no place for these channels or kernels.
-    ///
-    /// ```
-    /// use convgru_model::export::StateDict;
-    /// use convgru_model::import::layout::Layout;
-    /// use convgru_model::{ConvGru, ConvGruConfig};
-    ///
-    /// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4, 3]), 0)?;
-    /// let written = StateDict::new(&Layout::SEED, &network, None)?;
-    /// assert_eq!(written.tensors[0].0, "ConvGRUCell_00.update_gate.weight");
-    /// assert_eq!(Layout::SEED.read(&written.tensors)?.layers, network.parameters().layers);
-    /// # Ok::<(), convgru_model::Error>(())
-    /// ```
-    pub fn new(layout: &'static Layout, network: &ConvGru<T>, cells: Option<&str>) -> Result<Self> {
-        network.check()?;
-        expect_functions(layout, network.config())?;
-        let layers = &network.parameters().layers;
-        for (index, layer) in layers.iter().enumerate() {
-            expect_place(layout, index, layer, layers[0].shape().hidden_channels)?;
-        }
-        let prefixes = prefixes(layout, layers.len(), cells)?;
-        let tensors = if ALWAYS_WITH_BIAS.contains(&layout.system) && !network.config().bias {
-            layout.write(&prefixes, &layers.iter().map(with_zero_bias).collect::<Vec<_>>())?
-        } else {
-            layout.write(&prefixes, layers)?
-        };
-        Ok(Self { layout, prefixes, tensors })
+/// `cells` is what the names of cells begin with: `{}` in it stands for the number of the layer, and a dot is
+/// added where it ends with none. Without it they have the names of the layout's own repository, as far as that
+/// names them.
+///
+/// [`Layout::read`] gives the same weights back, bit for bit. Where a system always has a bias and the stack has
+/// none, zeros are written; where it has two that are added up, the second is zero.
+///
+/// # Errors
+/// [`Error::InvalidConfig`] where the reset gate acts elsewhere, or names of layers would be the same;
+/// [`Error::ShapeMismatch`] with the numbers where the system has no place for these channels or kernels.
+///
+/// ```
+/// use convgru_model::export::state_dict;
+/// use convgru_model::import::layout::Layout;
+/// use convgru_model::{ConvGru, ConvGruConfig};
+///
+/// let network = ConvGru::<f32>::new(ConvGruConfig::new(2, &[4, 3]), 0)?;
+/// let written = state_dict(&Layout::SEED, &network, None)?;
+/// assert_eq!(written.tensors[0].0, "ConvGRUCell_00.update_gate.weight");
+/// assert_eq!(Layout::SEED.read(&written.tensors)?.layers, network.parameters().layers);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn state_dict<T: Scalar>(
+    layout: &Layout,
+    network: &ConvGru<T>,
+    cells: Option<&str>,
+) -> Result<NamedTensors<T>> {
+    network.check()?;
+    expect_functions(layout, network.config())?;
+    let layers = &network.parameters().layers;
+    for (index, layer) in layers.iter().enumerate() {
+        expect_place(layout, index, layer, layers[0].shape().hidden_channels)?;
     }
-}
-
-impl<T: Scalar> Parameters<T> for StateDict<T> {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        self.tensors.iter().for_each(|(name, tensor)| visit(name, tensor));
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        self.tensors.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
-    }
+    let prefixes = prefixes(layout, layers.len(), cells)?;
+    let tensors = if ALWAYS_WITH_BIAS.contains(&layout.system) && !network.config().bias {
+        layout.write(&prefixes, &layers.iter().map(with_zero_bias).collect::<Vec<_>>())?
+    } else {
+        layout.write(&prefixes, layers)?
+    };
+    Ok(NamedTensors { tensors, skipped: Vec::new() })
 }
 
 /// Fails if cells compute another function of their weights than a system does: all of them are of sigmoid and tanh, without

@@ -6,6 +6,6 @@ pub(crate) mod conv_gru;
 pub(crate) mod recurrence;
 pub(crate) mod stack;
 
-pub use bidirectional::{BidirectionalConvGru, BidirectionalConvGruParameters, Directions};
+pub use bidirectional::{BidirectionalConvGru, Directions};
 pub use cell::CellParameters;
 pub use conv_gru::{ConvGru, ConvGruParameters, Prepared, Stream};

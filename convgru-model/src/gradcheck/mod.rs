@@ -23,7 +23,7 @@ mod subject;
 pub use case::Case;
 pub use cases::cases;
 pub use check::{DIFFERENCE_TOLERANCE, DUAL_TOLERANCE, VALUE_TOLERANCE, check, noticeable};
-pub use operation::{Operation, Probed};
+pub use operation::{Operation, probed};
 pub use report::{Report, Row};
 pub use subject::Subject;
 

@@ -41,27 +41,25 @@ pub trait Operation {
     fn reference<N: Number>(&self, inputs: &[Array<N>]) -> Result<Vec<Array<N>>>;
 }
 
-/// The scalar loss `sum over outputs of sum(output . probe)` of an operation, with
-/// fixed random probes: the gradient of each output is its probe.
-#[derive(Debug, Clone)]
-pub struct Probed<O> {
+/// The scalar loss `sum over outputs of sum(output . probe)` of an operation, with fixed random probes of a seed, one for
+/// each output: the gradient of each output is its probe.
+///
+/// # Errors
+/// Those of the forward pass, which gives the shapes.
+pub fn probed<O: Operation>(operation: O, seed: u64) -> Result<impl Subject<Error = Error>> {
+    let inputs: Vec<Tensor<f64>> = operation.inputs().into_iter().map(|(_, tensor)| tensor).collect();
+    let mut values = Values::new(seed);
+    let outputs = operation.forward(&inputs)?;
+    let probes = outputs.iter().map(|output| values.tensor(output.shape())).collect();
+    Ok(Probed { operation, probes })
+}
+
+struct Probed<O> {
     operation: O,
     probes: Vec<Tensor<f64>>,
 }
 
 impl<O: Operation> Probed<O> {
-    /// The operation with the probes of a seed, one for each output.
-    ///
-    /// # Errors
-    /// Those of the forward pass, which gives the shapes.
-    pub fn new(operation: O, seed: u64) -> Result<Self> {
-        let inputs: Vec<Tensor<f64>> = operation.inputs().into_iter().map(|(_, tensor)| tensor).collect();
-        let mut values = Values::new(seed);
-        let outputs = operation.forward(&inputs)?;
-        let probes = outputs.iter().map(|output| values.tensor(output.shape())).collect();
-        Ok(Self { operation, probes })
-    }
-
     fn expect_outputs(&self, got: usize) -> Result<()> {
         expect_count("outputs of an operation under check", self.probes.len(), got)
     }

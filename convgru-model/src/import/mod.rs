@@ -1,5 +1,6 @@
 //! Weights on their way in. Foreign conventions are converted here and nowhere else.
 
+mod detect;
 mod float;
 mod forecaster;
 pub mod layout;
@@ -21,7 +22,11 @@ fn expect_search(cells: usize, tensors: usize) -> std::result::Result<(), String
     Err(format!("{cells} cells among {tensors} tensors are more than are looked for"))
 }
 
+pub use detect::{Detected, detect};
 pub use float::NEEDS_64_BITS;
 pub use forecaster::{FORECASTER_ENTRY, forecaster};
+pub use layout::detect::{DetectedStack, Direction};
+pub use layout::stacking::Incomplete;
 pub use named_tensors::{NamedTensors, named_tensors, named_tensors_in_single_precision};
+pub use network::detect::DetectedNetwork;
 pub use safetensors::{SafetensorsWeights, from_safetensors, safetensors_metadata};

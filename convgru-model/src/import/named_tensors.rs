@@ -5,9 +5,12 @@ use convgru_kernels::Scalar;
 use super::safetensors::File;
 use super::{mxnet, pytorch};
 use crate::error::{Error, Result};
+use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
-/// The tensors of a file of weights.
+/// The tensors of a file of weights, of any system.
+///
+/// As [`Parameters`] they can be written by [`to_safetensors`](crate::export::to_safetensors).
 ///
 /// A name is the path through nested dictionaries and modules, joined by dots as in a `state_dict`:
 /// `state_dict.module.update_block.gru.convz.weight`. The name of a file that is one tensor is empty.
@@ -48,6 +51,16 @@ impl<T> NamedTensors<T> {
             tensors: self.tensors.into_iter().filter_map(|item| rest(prefix, item)).collect(),
             skipped: self.skipped.into_iter().filter_map(|item| rest(prefix, item)).collect(),
         }
+    }
+}
+
+impl<T: Scalar> Parameters<T> for NamedTensors<T> {
+    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
+        self.tensors.iter().for_each(|(name, tensor)| visit(name, tensor));
+    }
+
+    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
+        self.tensors.iter_mut().for_each(|(name, tensor)| visit(name, tensor));
     }
 }
 

@@ -59,8 +59,9 @@ pub struct OpticalFlow {
     /// How strongly a level keeps to the movement of the coarser one, as a part of its mean
     /// contrast; above 0, to a million.
     pub damping: f32,
-    /// What comes from beyond an edge, or from where nothing was measured.
-    pub outside: Outside,
+    /// The value of what comes from beyond an edge, or from where nothing was measured: 0 as in no rain, or NaN where it is
+    /// missing, which scores leave out.
+    pub outside: f32,
 }
 
 /// The most refinements of a level.
@@ -72,19 +73,9 @@ const WIDEST_WINDOW: f32 = 1024.0;
 /// The strongest damping: nothing moves.
 const MOST_DAMPING: f32 = 1e6;
 
-/// What is not known because nothing was measured where it comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Outside {
-    /// 0, such as no rain.
-    #[default]
-    Zero,
-    /// NaN: it is missing, and scores leave it out.
-    Missing,
-}
-
 impl Default for OpticalFlow {
     fn default() -> Self {
-        Self { frames: 4, window: 8.0, iterations: 4, damping: 0.1, outside: Outside::Zero }
+        Self { frames: 4, window: 8.0, iterations: 4, damping: 0.1, outside: 0.0 }
     }
 }
 
@@ -164,10 +155,7 @@ impl OpticalFlow {
         let search = Search { window: self.window, iterations: self.iterations, damping: self.damping };
         let flow = search.run(shown);
         let mut origins = Origins::here(last.values.height, last.values.width);
-        let outside = match self.outside {
-            Outside::Zero => T::ZERO,
-            Outside::Missing => T::from_f32(f32::NAN),
-        };
+        let outside = T::from_f32(self.outside);
         (0..steps)
             .map(|_| {
                 origins.step_back(&flow);

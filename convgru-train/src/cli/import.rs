@@ -1,18 +1,19 @@
 //! `convgru import`: the cells in a file of weights of another program.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use convgru_model::Scalar;
 use convgru_model::export::to_smallest_safetensors;
-use convgru_model::import::layout::{DetectedStack, DetectedStacks, Direction, Incomplete, Layout};
-use convgru_model::import::network::{DetectedNetwork, ImportedNetwork, SYSTEMS};
+use convgru_model::import::layout::Layout;
+use convgru_model::import::network::{ImportedNetwork, SYSTEMS};
 use convgru_model::import::{
-    NEEDS_64_BITS, NamedTensors, layout, named_tensors, named_tensors_in_single_precision, network,
+    Detected, DetectedNetwork, DetectedStack, Direction, Incomplete, NEEDS_64_BITS, NamedTensors, detect,
+    named_tensors, named_tensors_in_single_precision,
 };
-use convgru_model::{Parameters, Scalar, Tensor};
 use convgru_train::printable::printable;
 use convgru_train::{read_file, write_atomically};
 use serde_json::{Value, json};
@@ -75,32 +76,33 @@ impl Import {
         NamedTensors { tensors, skipped }: NamedTensors<T>,
     ) -> anyhow::Result<ExitCode> {
         let path = printable(&self.input);
-        let found = All::find(tensors, skipped);
+        let mut found = detect(tensors);
+        found.left.extend(skipped);
         if !found.incomplete.is_empty() && !self.partial {
             anyhow::bail!(
                 "{path}: {}; nothing was imported. With --partial what is there is imported, cell by cell",
                 reasons(&found.incomplete).join("; ")
             );
         }
-        if found.networks.is_empty() && found.stacks.stacks.is_empty() {
+        if found.networks.is_empty() && found.stacks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
                 "{path}: {} tensors, and among them no cell of a known system ({}, {}); {}",
-                found.stacks.left.len(),
+                found.left.len(),
                 systems.join(", "),
                 SYSTEMS.join(", "),
-                groups(&found.stacks.left).join("; ")
+                groups(&found.left).join("; ")
             );
         }
         if let Some(path) = &self.out {
             write(path, &found)?;
         }
-        let left = &found.stacks.left;
+        let left = &found.left;
         if self.json {
             let value = json!({
                 "input": self.input.to_string_lossy(),
                 "out": self.out.as_deref().map(Path::to_string_lossy),
-                "stacks": found.stacks.stacks.iter().map(description).collect::<Vec<_>>(),
+                "stacks": found.stacks.iter().map(description).collect::<Vec<_>>(),
                 "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
                     "cells": incomplete.cells, "reason": incomplete.reason,
@@ -143,69 +145,11 @@ impl Weights {
     }
 }
 
-/// Networks, and the stacks among the other tensors.
-struct All<T> {
-    networks: Vec<DetectedNetwork<T>>,
-    stacks: DetectedStacks<T>,
-    /// What of both is not whole.
-    incomplete: Vec<Incomplete>,
-}
-
-impl<T: Scalar> All<T> {
-    fn find(tensors: Vec<(String, Tensor<T>)>, skipped: Vec<(String, String)>) -> Self {
-        let network::DetectedNetworks { networks, rest, reasons, mut incomplete } = network::detect(tensors);
-        let mut stacks = layout::detect(&rest);
-        // The first reason is that of the system which is more particular.
-        let better: HashMap<String, String> = reasons.into_iter().rev().collect();
-        for (name, reason) in &mut stacks.left {
-            if let Some(better) = better.get(name) {
-                reason.clone_from(better);
-            }
-        }
-        stacks.left.extend(skipped);
-        incomplete.append(&mut stacks.incomplete);
-        Self { networks, stacks, incomplete }
-    }
-
-    /// Whether there are several, which then have their names before those of their tensors.
-    fn several(&self) -> bool {
-        self.networks.len() + self.stacks.stacks.len() > 1
-    }
-
-    /// What stands before the names of the stacks' tensors, where these do not bring it.
-    fn before_stacks(&self) -> &str {
-        match &self.stacks.stacks[..] {
-            [one] if self.several() => &one.name,
-            _ => "",
-        }
-    }
-}
-
-impl<T: Scalar> Parameters<T> for All<T> {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        for DetectedNetwork { name, network, .. } in &self.networks {
-            let before = if self.several() { name } else { "" };
-            network.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        let before = self.before_stacks();
-        self.stacks.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        let (several, before_stacks) = (self.several(), self.before_stacks().to_owned());
-        for DetectedNetwork { name, network, .. } in &mut self.networks {
-            let before = if several { name.as_str() } else { "" };
-            network.for_each_mut(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        self.stacks.for_each_mut(&mut |name, tensor| visit(&format!("{before_stacks}{name}"), tensor));
-    }
-}
-
 /// Writes networks and stacks.
-fn write<T: Scalar>(path: &Path, found: &All<T>) -> anyhow::Result<()> {
+fn write<T: Scalar>(path: &Path, found: &Detected<T>) -> anyhow::Result<()> {
     let is_stack = |network: &DetectedNetwork<T>| matches!(network.network, ImportedNetwork::ConvGru(_));
     let entry = if found.networks.iter().all(is_stack) { STACKS } else { NETWORKS };
-    let stacks = found.stacks.stacks.iter().map(description);
+    let stacks = found.stacks.iter().map(description);
     let description: Value = found.networks.iter().map(description_of_network).chain(stacks).collect();
     let bytes = to_smallest_safetensors(found, &[(entry.to_owned(), description.to_string())])?;
     Ok(write_atomically(path, &bytes)?)
@@ -262,9 +206,9 @@ fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
 }
 
 /// The stacks with their cells, and what is left by its reason.
-fn listing<T: Scalar>(found: &All<T>) -> String {
+fn listing<T: Scalar>(found: &Detected<T>) -> String {
     let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
-    for DetectedStack { layout, name, direction, stack } in &found.stacks.stacks {
+    for DetectedStack { layout, name, direction, stack } in &found.stacks {
         let of = output::counted(stack.layers.len(), "cell");
         let name = if name.is_empty() { "(no prefix)" } else { name };
         let direction = match direction {
@@ -291,7 +235,7 @@ fn listing<T: Scalar>(found: &All<T>) -> String {
         }
     }
     lines.extend(reasons(&found.incomplete).into_iter().map(|reason| format!("not whole: {reason}")));
-    lines.extend(groups(&found.stacks.left).into_iter().map(|group| format!("left out: {group}")));
+    lines.extend(groups(&found.left).into_iter().map(|group| format!("left out: {group}")));
     lines.join("\n")
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use convgru_model::export::onnx::{self, Form, Part};
 use convgru_model::import::layout::Layout;
-use convgru_model::import::{self, named_tensors};
+use convgru_model::import::{self, NamedTensors, named_tensors};
 use convgru_model::{ConvGru, ConvGruConfig, ForecasterConfig, Parameters, ResetGate, Tensor, export};
 use convgru_train::trainer::TrainedModel;
 
@@ -156,7 +156,7 @@ fn of_several_stacks_one_is_chosen() {
         tensors.extend(named.into_iter().map(|(tensor, value)| (format!("{name}{tensor}"), value)));
     }
     let described = serde_json::json!([{ "name": "a.", "config": one }, { "name": "b.", "config": two }]);
-    let dict = export::StateDict { layout: &Layout::SEED, prefixes: Vec::new(), tensors };
+    let dict = NamedTensors { tensors, skipped: Vec::new() };
     let metadata = [("stacks".to_owned(), described.to_string())];
     fs::write(folder.path().join("two.safetensors"), export::to_safetensors(&dict, &metadata).unwrap())
         .unwrap();

@@ -17,12 +17,8 @@ fn errors_name_the_field_and_the_value() {
     let none = |c: &mut PyramidConfig| (c.scales[0].channels, c.scales[0].features) = (0, Some(3));
     assert!(message(none).starts_with("scales[0].channels: layer 0 has 0 channels"));
     assert!(message(|c| c.scales[1].layers = 0).starts_with("scales[1].layers: 0"));
-    assert!(
-        message(|c| c.scales[1].kernel_size = KernelSize::Square(2)).starts_with("scales[1].kernel_size")
-    );
-    assert!(
-        message(|c| c.link_kernel_size = KernelSize::Square(4)).starts_with("link_kernel_size: kernel 4x4")
-    );
+    assert!(message(|c| c.scales[1].kernel_size = [2; 2]).starts_with("scales[1].kernel_size"));
+    assert!(message(|c| c.link_kernel_size = [4; 2]).starts_with("link_kernel_size: kernel 4x4"));
     assert!(message(|c| c.members = 0).starts_with("members: 0 is not"));
     assert!(message(|c| c.slope = f64::NAN).starts_with("slope: NaN"));
     assert!(message(|c| c.candidate_activation = Activation::Sigmoid).starts_with("candidate_activation"));
@@ -40,11 +36,11 @@ fn numbers_beyond_any_size_are_counted_and_refused() {
         |c| c.image_channels = usize::MAX,
         |c| c.members = usize::MAX,
         |c| c.head_channels = usize::MAX,
-        |c| c.link_kernel_size = KernelSize::Square(usize::MAX),
-        |c| c.scales[0].kernel_size = KernelSize::Square(usize::MAX),
+        |c| c.link_kernel_size = [usize::MAX; 2],
+        |c| c.scales[0].kernel_size = [usize::MAX; 2],
         |c| {
             c.scales = vec![PyramidScale { features: Some(65_536), ..PyramidScale::new(65_536, 256) }];
-            (c.image_channels, c.link_kernel_size) = (64, KernelSize::Square(255));
+            (c.image_channels, c.link_kernel_size) = (64, [255; 2]);
         },
     ] {
         let mut config = PyramidConfig::default();

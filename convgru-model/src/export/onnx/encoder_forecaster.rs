@@ -19,14 +19,14 @@ const FRAME: [Size; 2] = [Size::Free("height"), Size::Free("width")];
 const STATE: [Size; 2] = [Size::Free("rows"), Size::Free("columns")];
 
 /// The parts of a network.
-pub(super) struct EncoderForecaster<'a, T: Scalar> {
+pub(super) struct EncoderForecasterGraph<'a, T: Scalar> {
     config: &'a EncoderForecasterConfig,
     encoder: Cells<'a, T>,
     forecaster: Cells<'a, T>,
     head: &'a Conv2dParameters<T>,
 }
 
-impl<'a, T: Scalar> EncoderForecaster<'a, T> {
+impl<'a, T: Scalar> EncoderForecasterGraph<'a, T> {
     pub(super) fn new(
         config: &'a EncoderForecasterConfig,
         parameters: &'a ForecasterParameters<T>,
@@ -43,7 +43,7 @@ impl<'a, T: Scalar> EncoderForecaster<'a, T> {
     }
 }
 
-impl<T: Scalar> ForecasterGraph for EncoderForecaster<'_, T> {
+impl<T: Scalar> ForecasterGraph for EncoderForecasterGraph<'_, T> {
     fn name(&self) -> &'static str {
         "EncoderForecaster"
     }
@@ -122,7 +122,7 @@ impl<T: Scalar> ForecasterGraph for EncoderForecaster<'_, T> {
     }
 }
 
-impl<T: Scalar> EncoderForecaster<'_, T> {
+impl<T: Scalar> EncoderForecasterGraph<'_, T> {
     /// Whether the forecaster reads what it predicted.
     fn feeds_back(&self) -> bool {
         self.config.feedback == Feedback::Predictions

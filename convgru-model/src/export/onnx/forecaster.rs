@@ -3,10 +3,10 @@
 use convgru_kernels::Scalar;
 
 use super::Part;
-use super::encoder_forecaster::EncoderForecaster;
+use super::encoder_forecaster::EncoderForecasterGraph;
 use super::graph::{Constants, Graph};
 use super::model::{About, encode};
-use super::pyramid::Pyramid;
+use super::pyramid::PyramidGraph;
 use crate::config::ForecasterConfig;
 use crate::error::Result;
 use crate::forecaster::{Forecaster, expect_frames};
@@ -43,8 +43,10 @@ pub(super) fn write<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Ve
     network.check()?;
     let parameters = network.parameters();
     let writer: Box<dyn ForecasterGraph + '_> = match network.config() {
-        ForecasterConfig::EncoderForecaster(config) => Box::new(EncoderForecaster::new(config, parameters)?),
-        ForecasterConfig::Pyramid(config) => Box::new(Pyramid::new(config, parameters)?),
+        ForecasterConfig::EncoderForecaster(config) => {
+            Box::new(EncoderForecasterGraph::new(config, parameters)?)
+        }
+        ForecasterConfig::Pyramid(config) => Box::new(PyramidGraph::new(config, parameters)?),
     };
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);

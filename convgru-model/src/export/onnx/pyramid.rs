@@ -30,14 +30,14 @@ const SCALES: [[&str; 2]; MOST_SCALES] = [
 ];
 
 /// A network with the stacks of all scales.
-pub(super) struct Pyramid<'a, T> {
+pub(super) struct PyramidGraph<'a, T> {
     config: &'a PyramidConfig,
     parameters: &'a ForecasterParameters<T>,
     encoder: Vec<ConvGruConfig>,
     forecaster: Vec<ConvGruConfig>,
 }
 
-impl<'a, T: Scalar> Pyramid<'a, T> {
+impl<'a, T: Scalar> PyramidGraph<'a, T> {
     pub(super) fn new(config: &'a PyramidConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
         if config.residual == Residual::Motion {
             return invalid(
@@ -63,7 +63,7 @@ struct Frame {
     extended: String,
 }
 
-impl<T: Scalar> ForecasterGraph for Pyramid<'_, T> {
+impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
     fn name(&self) -> &'static str {
         "Pyramid"
     }
@@ -169,7 +169,7 @@ impl<T: Scalar> ForecasterGraph for Pyramid<'_, T> {
     }
 }
 
-impl<T: Scalar> Pyramid<'_, T> {
+impl<T: Scalar> PyramidGraph<'_, T> {
     fn frame_sizes(&self) -> [Size; 4] {
         [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
     }

@@ -4,7 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::forward::BothPasses;
 use super::time::Reversal;
-use super::{BidirectionalConvGru, BidirectionalConvGruParameters, Directions};
+use super::{BidirectionalConvGru, ConvGruParameters, Directions};
 use crate::error::{Error, Result};
 use crate::fused::conv_gru::{BackwardRun, StackPass};
 use crate::sequence::{
@@ -45,7 +45,7 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         &self,
         workspace: &mut Workspace<T>,
         loss: impl Into<LossGradient<'l, T>>,
-        gradients: &mut BidirectionalConvGruParameters<T>,
+        gradients: &mut Directions<ConvGruParameters<T>>,
     ) -> Result<InputGradients<T>> {
         let BothPasses { directions, lengths } = workspace.read(self.spec.stamp)?;
         // All is looked at before either direction adds to the gradients.

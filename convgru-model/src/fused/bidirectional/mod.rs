@@ -24,9 +24,7 @@ pub struct Directions<V> {
 
 /// The parameters of a [`BidirectionalConvGru`], or their gradients: `forward.layers.0.input_weights` and so on, then
 /// `backward.layers.0.input_weights`.
-pub type BidirectionalConvGruParameters<T> = Directions<ConvGruParameters<T>>;
-
-impl<T: Scalar> Parameters<T> for BidirectionalConvGruParameters<T> {
+impl<T: Scalar> Parameters<T> for Directions<ConvGruParameters<T>> {
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
         self.forward.for_each(&mut |name, tensor| visit(&format!("forward.{name}"), tensor));
         self.backward.for_each(&mut |name, tensor| visit(&format!("backward.{name}"), tensor));
@@ -66,7 +64,7 @@ pub struct BidirectionalConvGru<T> {
     config: BidirectionalConvGruConfig,
     /// Of each stack.
     spec: StackSpec,
-    parameters: BidirectionalConvGruParameters<T>,
+    parameters: Directions<ConvGruParameters<T>>,
 }
 
 impl<T: Scalar> BidirectionalConvGru<T> {
@@ -93,7 +91,7 @@ impl<T: Scalar> BidirectionalConvGru<T> {
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the weights do not fit the configuration.
     pub fn from_parameters(
         config: BidirectionalConvGruConfig,
-        parameters: BidirectionalConvGruParameters<T>,
+        parameters: Directions<ConvGruParameters<T>>,
     ) -> Result<Self> {
         config.validate()?;
         let spec = StackSpec::new(config.stack.clone());
@@ -108,12 +106,12 @@ impl<T: Scalar> BidirectionalConvGru<T> {
     }
 
     /// Its weights.
-    pub fn parameters(&self) -> &BidirectionalConvGruParameters<T> {
+    pub fn parameters(&self) -> &Directions<ConvGruParameters<T>> {
         &self.parameters
     }
 
     /// Its weights, to be changed. Workspaces of forward passes before are no longer this network's.
-    pub fn parameters_mut(&mut self) -> &mut BidirectionalConvGruParameters<T> {
+    pub fn parameters_mut(&mut self) -> &mut Directions<ConvGruParameters<T>> {
         self.spec.stamp = Stamp::new();
         &mut self.parameters
     }

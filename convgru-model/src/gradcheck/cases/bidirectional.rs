@@ -3,12 +3,12 @@
 use convgru_kernels::reference::Number;
 use proptest::prelude::*;
 
-use crate::config::{BidirectionalConvGruConfig, ConvGruConfig, KernelSize, KernelSizes, Merge, ResetGate};
+use crate::config::{BidirectionalConvGruConfig, ConvGruConfig, KernelSizes, Merge, ResetGate};
 use crate::error::Result;
 use crate::fused::BidirectionalConvGru;
 use crate::gradcheck::cases::sequences::{Definition, Run};
 use crate::gradcheck::draw::{self, Values};
-use crate::gradcheck::{Case, Probed};
+use crate::gradcheck::{Case, probed};
 use crate::parameters::Parameters;
 use crate::reference::{Array, CellParameters, NamedArrays, bidirectional, zero_states};
 use crate::sequence::ReturnLayers;
@@ -51,15 +51,14 @@ impl Drawn {
         let layers = prop::collection::vec((1usize..=2, draw::odd_kernel()), 1..=2);
         let drawn = (1usize..=2, layers, draw::image_size(), draw::batch(), draw::steps(), draw::seed());
         Case::new(name, drawn, move |(inputs, layers, [height, width], batch, steps, seed)| {
-            let (hidden, kernels): (Vec<usize>, Vec<_>) =
-                layers.iter().map(|(hidden, kernel)| (*hidden, KernelSize::Rectangle(*kernel))).unzip();
+            let (hidden, kernels): (Vec<usize>, Vec<_>) = layers.iter().copied().unzip();
             let stack = ConvGruConfig {
                 kernel_size: KernelSizes::PerLayer(kernels),
                 reset: self.reset,
                 ..ConvGruConfig::new(inputs, &hidden)
             };
             let config = BidirectionalConvGruConfig { stack, merge: self.merge };
-            Probed::new(Bidirectional::run(self, config, [steps, batch, height, width], seed)?, seed ^ 1)
+            probed(Bidirectional::run(self, config, [steps, batch, height, width], seed)?, seed ^ 1)
         })
     }
 }

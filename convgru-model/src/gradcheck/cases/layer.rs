@@ -3,9 +3,9 @@
 use convgru_kernels::reference::Number;
 use proptest::prelude::*;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gradcheck::draw::{self, Values};
-use crate::gradcheck::{Case, Operation, Probed};
+use crate::gradcheck::{Case, Operation, Subject, probed};
 use crate::layer::{
     Activation, Conv2d, Conv2dConfig, Conv2dParameters, Padding, PixelShuffle, PixelUnshuffle, Resample,
     ResampleMethod,
@@ -79,7 +79,7 @@ struct Plain {
     input: Tensor<f64>,
 }
 
-fn plain(layer: Layer, shape: [usize; 4], seed: u64) -> Result<Probed<Plain>> {
+fn plain(layer: Layer, shape: [usize; 4], seed: u64) -> Result<impl Subject<Error = Error>> {
     let mut input = Values::new(seed).away_from_zero(&shape);
     if matches!(layer, Layer::Activation(Activation::HardSigmoid)) {
         // On both sides of the kinks at three, but not near them.
@@ -87,7 +87,7 @@ fn plain(layer: Layer, shape: [usize; 4], seed: u64) -> Result<Probed<Plain>> {
             *x *= if (5.0 * x.abs() - 3.0).abs() < 0.05 { 5.5 } else { 5.0 };
         }
     }
-    Probed::new(Plain { layer, input }, seed ^ 1)
+    probed(Plain { layer, input }, seed ^ 1)
 }
 
 impl Operation for Plain {
@@ -194,7 +194,7 @@ fn convolution_operation(
     batch: usize,
     [height, width]: [usize; 2],
     seed: u64,
-) -> Result<Probed<Convolution>> {
+) -> Result<impl Subject<Error = Error>> {
     let layer = Conv2d::new(config, seed)?;
     let mut values = Values::new(seed);
     let input = values.tensor(&[batch, config.in_channels, height, width]);
@@ -202,7 +202,7 @@ fn convolution_operation(
     for (name, parameter) in layer.parameters().to_named() {
         inputs.push((name, values.tensor(parameter.shape())));
     }
-    Probed::new(Convolution { layer, inputs }, seed ^ 1)
+    probed(Convolution { layer, inputs }, seed ^ 1)
 }
 
 impl Convolution {

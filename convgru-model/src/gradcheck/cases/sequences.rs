@@ -4,7 +4,7 @@ use convgru_kernels::reference::Number;
 
 use crate::composed::{Recurrent, RecurrentParameters};
 use crate::error::Result;
-use crate::fused::{BidirectionalConvGru, BidirectionalConvGruParameters, ConvGru, ConvGruParameters};
+use crate::fused::{BidirectionalConvGru, ConvGru, ConvGruParameters, Directions};
 use crate::gradcheck::Operation;
 use crate::parameters::Parameters;
 use crate::reference::{Array, NamedArrays};
@@ -70,9 +70,9 @@ pub(super) trait SequenceNetwork: Clone {
 }
 
 macro_rules! sequence_network {
-    ($($network:ident of $parameters:ident),*) => {$(
+    ($($network:ident of $parameters:ty),*) => {$(
         impl SequenceNetwork for $network<f64> {
-            type Parameters = $parameters<f64>;
+            type Parameters = $parameters;
 
             fn parameters_mut(&mut self) -> &mut Self::Parameters {
                 self.parameters_mut()
@@ -107,9 +107,9 @@ macro_rules! sequence_network {
 }
 
 sequence_network!(
-    ConvGru of ConvGruParameters,
-    BidirectionalConvGru of BidirectionalConvGruParameters,
-    Recurrent of RecurrentParameters
+    ConvGru of ConvGruParameters<f64>,
+    BidirectionalConvGru of Directions<ConvGruParameters<f64>>,
+    Recurrent of RecurrentParameters<f64>
 );
 
 /// What is a network's own: its definition, and words for the report.

@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::{Blend, Columns, Gate, GateTensor, Layout, SecondBias, missing, name_of};
+use super::{BlendConvention, Columns, Gate, GateTensor, Layout, SecondBias, missing, name_of};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
 use crate::fused::cell::{CellParameters, CellShape, GATES};
@@ -95,7 +95,7 @@ impl Cell<'_> {
     /// The sign of a gate's numbers.
     fn sign<T: Scalar>(&self, gate: Gate) -> T {
         match (self.layout.blend, gate) {
-            (Blend::State, Gate::Update) => -T::ONE,
+            (BlendConvention::State, Gate::Update) => -T::ONE,
             _ => T::ONE,
         }
     }

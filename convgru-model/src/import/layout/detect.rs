@@ -11,7 +11,6 @@ use super::{ForeignStack, Layout};
 use crate::error::Error;
 use crate::fused::Directions;
 use crate::import::expect_search;
-use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
 /// Cells of one layout that are layers of one stack.
@@ -48,19 +47,15 @@ impl Direction {
     }
 }
 
-/// What [`detect`] sees in a file.
-///
-/// As [`Parameters`] its tensors have the names of a [`ConvGru`](crate::ConvGru), `layers.0.input_weights` and so
-/// on, if there is one stack; if there are several, the name of the stack before them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DetectedStacks<T> {
+/// What [`detect`] sees among tensors.
+#[derive(Debug)]
+pub(in crate::import) struct Stacks<T> {
     /// The stacks, layout by layout.
-    pub stacks: Vec<DetectedStack<T>>,
+    pub(in crate::import) stacks: Vec<DetectedStack<T>>,
     /// Tensors that belong to none of them, and why.
-    pub left: Vec<(String, String)>,
-    /// Cells between which other layers can lie, each of which is a stack of one layer, and cells that lack tensors: with one of
-    /// them `stacks` is not what the file was meant to hold.
-    pub incomplete: Vec<Incomplete>,
+    pub(in crate::import) left: Vec<(String, String)>,
+    /// Cells between which other layers can lie, and cells that lack tensors.
+    pub(in crate::import) incomplete: Vec<Incomplete>,
 }
 
 /// Names that only networks with other cells have, which share the names of RAFT's: the mark, and what it means.
@@ -70,27 +65,8 @@ const NOT_RAFT: &[(&str, &str)] = &[
     ("convz_glo", "DROID-SLAM, whose gates add a global context"),
 ];
 
-/// Finds all cells of known layouts among the tensors of a network.
-///
-/// Cells are layers of one stack if their names differ in their number alone, the numbers follow each other, each takes the
-/// channels that the one before has, and no other module beside them can lie between; other cells are stacks of one layer. Where layouts have the same names and the same meaning, the
-/// first is given. Give all tensors of a file: names elsewhere in it tell cells of RAFT from others
-/// that look like them. Networks of other cells are found by [`network::detect`](crate::import::network::detect), which comes
-/// first and leaves the rest for this. Cells of both directions of time are two stacks.
-///
-/// ```
-/// use convgru_model::{Tensor, import::layout::detect};
-///
-/// let mut tensors = vec![("head.weight".to_owned(), Tensor::<f32>::zeros(&[1, 6]))];
-/// for gate in ["convz", "convr", "convq"] {
-///     tensors.push((format!("update_block.gru.{gate}.weight"), Tensor::zeros(&[6, 6 + 8, 3, 3])));
-/// }
-/// let found = detect(&tensors);
-/// assert_eq!((found.stacks[0].layout.system, &found.stacks[0].name[..]), ("raft", "update_block.gru."));
-/// assert_eq!(found.stacks[0].stack.config.in_channels, 8);
-/// assert_eq!(found.left[0].0, "head.weight");
-/// ```
-pub fn detect<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> DetectedStacks<T> {
+/// Finds all cells of known layouts among tensors of which [networks](crate::import::network) are taken out.
+pub(in crate::import) fn detect<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Stacks<T> {
     let names = || tensors.iter().map(|(name, _)| name.as_str());
     let mut search = Search {
         tensors,
@@ -103,7 +79,7 @@ pub fn detect<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> DetectedStacks<T> {
     let cells: usize = Layout::ALL.iter().map(|layout| layout.prefixes(names()).len()).sum();
     if let Err(reason) = expect_search(cells, tensors.len()) {
         let left = names().map(|name| (name.to_owned(), reason.clone())).collect();
-        return DetectedStacks { stacks: Vec::new(), left, incomplete: Vec::new() };
+        return Stacks { stacks: Vec::new(), left, incomplete: Vec::new() };
     }
     for (index, layout) in Layout::ALL.iter().enumerate() {
         let same = |other: &Layout| Layout { system: layout.system, ..*other } == *layout;
@@ -268,7 +244,7 @@ impl<'t, T: Scalar> Search<'t, T> {
         name
     }
 
-    fn finish(mut self) -> DetectedStacks<T> {
+    fn finish(mut self) -> Stacks<T> {
         self.add_gaps();
         let is_taken = |name: &str| {
             self.stacks.iter().any(|DetectedStack { layout, stack, direction, .. }| {
@@ -297,31 +273,7 @@ impl<'t, T: Scalar> Search<'t, T> {
             .into_iter()
             .map(|name| (name.to_owned(), self.reasons.remove(name).unwrap_or_else(|| reason(name))));
         let left = left.collect();
-        DetectedStacks { stacks: self.stacks, left, incomplete: self.incomplete }
-    }
-}
-
-impl<T: Scalar> Parameters<T> for DetectedStacks<T> {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        let one = self.stacks.len() == 1;
-        for DetectedStack { name, stack, .. } in &self.stacks {
-            let before = if one { "" } else { name };
-            for (index, layer) in stack.layers.iter().enumerate() {
-                layer.for_each(&mut |name, tensor| visit(&format!("{before}layers.{index}.{name}"), tensor));
-            }
-        }
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        let one = self.stacks.len() == 1;
-        for DetectedStack { name, stack, .. } in &mut self.stacks {
-            let before = if one { "" } else { name };
-            for (index, layer) in stack.layers.iter_mut().enumerate() {
-                layer.for_each_mut(&mut |name, tensor| {
-                    visit(&format!("{before}layers.{index}.{name}"), tensor)
-                });
-            }
-        }
+        Stacks { stacks: self.stacks, left, incomplete: self.incomplete }
     }
 }
 

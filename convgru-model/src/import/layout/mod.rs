@@ -13,20 +13,17 @@
 //! input and state have one each, they are added up, and both have the gradient of their sum.
 
 mod convert;
-mod detect;
+pub(super) mod detect;
 mod directions;
-mod stacking;
+pub(super) mod stacking;
 mod systems;
 
 use std::collections::HashSet;
 
 use convgru_kernels::Scalar;
 
-pub use self::detect::{DetectedStack, DetectedStacks, Direction, detect};
-pub use self::stacking::Incomplete;
-
 use self::convert::Cell;
-use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
+use crate::config::{ConvGruConfig, KernelSizes, ResetGate};
 use crate::error::{Error, Result};
 use crate::fused::cell::{CellParameters, CellShape};
 use crate::tensor::{Tensor, expect_shape};
@@ -57,7 +54,7 @@ pub(crate) enum Columns {
 
 /// Which of the old state and the candidate the update gate weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blend {
+pub(crate) enum BlendConvention {
     /// `h' = (1 - z).h + z.n`, as here.
     Candidate,
     /// `h' = z.h + (1 - z).n`
@@ -91,7 +88,7 @@ pub struct Layout {
     /// Where the reset gate acts.
     pub reset: ResetGate,
     /// What the update gate weighs.
-    pub(crate) blend: Blend,
+    pub(crate) blend: BlendConvention,
 }
 
 /// A stack of published cells, rearranged into ours.
@@ -298,7 +295,7 @@ fn prefix_of(pattern: &str, name: &str, convolution: &str) -> Option<String> {
 /// The stack that some layers make.
 fn config_of<T: Scalar>(layers: &[CellParameters<T>]) -> Result<ConvGruConfig> {
     let sizes = |of: fn(CellShape) -> [usize; 2]| {
-        KernelSizes::PerLayer(layers.iter().map(|layer| KernelSize::Rectangle(of(layer.shape()))).collect())
+        KernelSizes::PerLayer(layers.iter().map(|layer| of(layer.shape())).collect())
     };
     let (kernel_size, of_input) = (sizes(|shape| shape.kernel), sizes(|shape| shape.input_kernel));
     let hidden_channels: Vec<_> = layers.iter().map(|layer| layer.hidden_weights.shape()[1]).collect();

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
+use super::Layout;
 use super::convert::Cell;
-use super::detect::parent;
-use super::{DetectedStack, Layout};
+use super::detect::{DetectedStack, parent};
 use crate::tensor::Tensor;
 
 /// Modules that are named before the list is cut short.

@@ -2,7 +2,7 @@
 
 use super::Columns::{Input, InputState, State, StateInput};
 use super::Gate::{Candidate, Reset, Update};
-use super::{Blend, Columns, Gate, GateTensor, Layout};
+use super::{BlendConvention, Columns, Gate, GateTensor, Layout};
 use crate::config::ResetGate;
 
 const fn joint(name: &'static str, gates: &'static [Gate], columns: Columns) -> GateTensor {
@@ -31,12 +31,12 @@ impl Layout {
         bias: "*.bias",
         matrices: false,
         reset: ResetGate::Before,
-        blend: Blend::Candidate,
+        blend: BlendConvention::Candidate,
     };
 
     /// Of cells whose reset gate acts after the convolution of the state; all known ones let the
     /// update gate weigh the state.
-    const AFTER: Self = Self { reset: ResetGate::After, blend: Blend::State, ..Self::SEED };
+    const AFTER: Self = Self { reset: ResetGate::After, blend: BlendConvention::State, ..Self::SEED };
 
     /// All that are known.
     pub const ALL: &'static [Self] = &[
@@ -59,7 +59,7 @@ impl Layout {
                 joint("ConvGates", &[Reset, Update], InputState),
                 joint("Conv_ct", &[Candidate], InputState),
             ],
-            blend: Blend::State,
+            blend: BlendConvention::State,
             ..Self::SEED
         },
         // RobustVideoMatting: `decoder.decode4.gru.ih.0.weight`.

@@ -5,7 +5,7 @@ use convgru_kernels::Scalar;
 use super::{Hints, ImportedNetwork, read};
 use crate::error::Error;
 use crate::import::expect_search;
-use crate::import::layout::Incomplete;
+use crate::import::layout::stacking::Incomplete;
 use crate::tensor::Tensor;
 
 /// A network that was detected.
@@ -22,16 +22,16 @@ pub struct DetectedNetwork<T> {
 }
 
 /// What [`detect`] sees in a file.
-#[derive(Debug, Clone)]
-pub struct DetectedNetworks<T> {
+#[derive(Debug)]
+pub(in crate::import) struct Networks<T> {
     /// The networks.
-    pub networks: Vec<DetectedNetwork<T>>,
+    pub(in crate::import) networks: Vec<DetectedNetwork<T>>,
     /// All other tensors.
-    pub rest: Vec<(String, Tensor<T>)>,
+    pub(in crate::import) rest: Vec<(String, Tensor<T>)>,
     /// Tensors among these that look like a network but are none, and why.
-    pub reasons: Vec<(String, String)>,
+    pub(in crate::import) reasons: Vec<(String, String)>,
     /// Networks that lack tensors.
-    pub incomplete: Vec<Incomplete>,
+    pub(in crate::import) incomplete: Vec<Incomplete>,
 }
 
 /// How a system is known by the names of its tensors.
@@ -179,25 +179,10 @@ impl Pattern {
     }
 }
 
-/// Finds the networks of systems that are more than a layout of kernels. The other tensors are for
-/// [`layout::detect`](crate::import::layout::detect).
-///
-/// ```
-/// use convgru_model::{Tensor, import::network::detect};
-///
-/// let gate = |gate: &str| (format!("cell.{gate}.weight"), Tensor::<f32>::zeros(&[4, 4 + 6, 3, 3]));
-/// let tensors = ["read_gate_conv", "update_gate_conv", "output_conv"].map(gate);
-/// let found = detect(tensors.into());
-/// assert_eq!((found.networks[0].system, &found.networks[0].name[..]), ("dgmr", "cell."));
-/// assert!(found.rest.is_empty());
-/// ```
-pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> DetectedNetworks<T> {
-    let mut found = DetectedNetworks {
-        networks: Vec::new(),
-        rest: Vec::new(),
-        reasons: Vec::new(),
-        incomplete: Vec::new(),
-    };
+/// Finds the networks of systems that are more than a layout of kernels.
+pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Networks<T> {
+    let mut found =
+        Networks { networks: Vec::new(), rest: Vec::new(), reasons: Vec::new(), incomplete: Vec::new() };
     let groups: Vec<(&Pattern, Vec<&str>)> = PATTERNS
         .iter()
         .flat_map(|pattern| pattern.prefixes(&tensors).into_iter().map(move |prefixes| (pattern, prefixes)))

@@ -1,7 +1,7 @@
 //! How the cells of these systems name their kernels.
 
 use crate::config::ResetGate;
-use crate::import::layout::{Blend, Columns, Gate, GateTensor, Layout};
+use crate::import::layout::{BlendConvention, Columns, Gate, GateTensor, Layout};
 use crate::layer::Activation;
 
 /// HKO-7's slope of the leaky ReLU.
@@ -36,7 +36,7 @@ pub(super) const DGMR: Layout = Layout {
         joint("read_gate_conv", &[Gate::Reset], Columns::InputState),
         joint("output_conv", &[Gate::Candidate], Columns::InputState),
     ],
-    blend: Blend::State,
+    blend: BlendConvention::State,
     ..Layout::SEED
 };
 
@@ -49,7 +49,7 @@ pub(super) const CARLTHOME: Layout = Layout {
     ],
     weight: "*/kernel",
     bias: "*/bias",
-    blend: Blend::State,
+    blend: BlendConvention::State,
     ..Layout::SEED
 };
 
@@ -73,7 +73,7 @@ pub(super) const HKO7_LAYOUT: Layout = Layout {
     weight: "*_weight",
     bias: "*_bias",
     reset: ResetGate::After,
-    blend: Blend::State,
+    blend: BlendConvention::State,
     ..Layout::SEED
 };
 
@@ -87,7 +87,7 @@ pub(super) const ONNX: Layout = Layout {
     weight: "*",
     bias: "B*",
     matrices: true,
-    blend: Blend::State,
+    blend: BlendConvention::State,
     ..Layout::SEED
 };
 

@@ -9,7 +9,7 @@ use super::block::{Block, Place};
 use crate::composed::{Bias, CellConfig, RecurrentConfig, RecurrentParameters};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
-use crate::import::layout::{Blend, Columns, Gate, Layout};
+use crate::import::layout::{BlendConvention, Columns, Gate, Layout};
 use crate::tensor::Tensor;
 
 /// Gathers blocks for the tensors of a network.
@@ -96,7 +96,7 @@ impl<'t, T: Scalar> Mapping<'t, T> {
                 return Err(Error::ShapeMismatch { what: name, expected, got: weight.shape().to_vec() });
             }
             for (index, &gate) in tensor.gates.iter().enumerate() {
-                let negated = layout.blend == Blend::State && gate == Gate::Update;
+                let negated = layout.blend == BlendConvention::State && gate == Gate::Update;
                 for &(part, start) in columns {
                     let ours_name = format!("{ours}{}", ["input_weights", "hidden_weights"][part]);
                     self.blocks.push(Block {
@@ -141,7 +141,7 @@ impl<'t, T: Scalar> Mapping<'t, T> {
                 ours: Place { name: format!("{ours}{to}"), width: 1, row, start: 0 },
                 rows: hidden,
                 len: 1,
-                negated: layout.blend == Blend::State && gate == Gate::Update,
+                negated: layout.blend == BlendConvention::State && gate == Gate::Update,
             });
         }
         Ok(())

@@ -25,14 +25,12 @@
 
 mod block;
 mod containers;
-mod detect;
+pub(super) mod detect;
 mod layouts;
 mod mapping;
 mod systems;
 
 use convgru_kernels::Scalar;
-
-pub use self::detect::{DetectedNetwork, DetectedNetworks, detect};
 
 use self::block::Block;
 use crate::composed::{Recurrent, RecurrentConfig, RecurrentParameters, Wiring};

@@ -5,14 +5,14 @@ use crate::import::float::Float;
 
 /// The type of numbers in a storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Number {
+pub(super) enum StorageType {
     /// One that weights are kept in.
     Float(Float),
     /// One that is not read, of so many bytes.
     Other(usize),
 }
 
-impl Number {
+impl StorageType {
     /// The type of a class of storages, `torch.FloatStorage` and so on.
     fn of([module, name]: [&str; 2]) -> Option<Self> {
         (module == "torch" || module.starts_with("torch.")).then_some(())?;
@@ -51,7 +51,7 @@ pub(super) struct StorageRef<'p> {
     /// The class of the storage.
     pub(super) class: [&'p str; 2],
     /// The type of its numbers, if the class is known.
-    pub(super) number: Option<Number>,
+    pub(super) number: Option<StorageType>,
     /// Its name in the file.
     pub(super) key: &'p str,
     /// The elements of the file's storage before the first of this one. Old files have storages within others.
@@ -80,6 +80,6 @@ impl<'p> StorageRef<'p> {
             }
             Some(_) => return None,
         };
-        Some(Self { class, number: Number::of(class), key, offset, elements })
+        Some(Self { class, number: StorageType::of(class), key, offset, elements })
     }
 }

@@ -4,7 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::archive::Archive;
 use super::pickle::Id;
-use super::storage::{Number, StorageRef};
+use super::storage::{StorageRef, StorageType};
 use crate::error::{Error, Result};
 use crate::import::float::Float;
 use crate::tensor::Tensor;
@@ -44,8 +44,8 @@ pub(super) fn rebuild<T: Scalar>(
         return Err(refuse("its storage, offset, shape and strides are not what PyTorch writes".into()));
     };
     let float = match storage.number {
-        Some(Number::Float(float)) => float,
-        Some(Number::Other(_)) => {
+        Some(StorageType::Float(float)) => float,
+        Some(StorageType::Other(_)) => {
             return Ok(Rebuilt::Skipped(format!(
                 "a `{}` has no floating point numbers of 16 to 64 bits",
                 storage.class.join(".")

@@ -1,7 +1,7 @@
 //! Weights as safetensors.
 
 use convgru_model::Tensor;
-use convgru_model::export::{StateDict, to_smallest_safetensors};
+use convgru_model::export::{state_dict, to_smallest_safetensors};
 use serde_json::json;
 
 use super::super::import::{NETWORKS, STACKS};
@@ -45,8 +45,9 @@ fn of_stack(stack: &Stack, choice: &WeightsChoice) -> anyhow::Result<Written> {
         let bytes = to_smallest_safetensors(stack.network.parameters(), &metadata)?;
         return Ok(Written { bytes, what: "the weights of a stack of cells".into(), notes: Vec::new() });
     };
-    let written = StateDict::new(layout, &stack.network, choice.cells.as_deref())?;
-    let described = json!({ "system": layout.system, "cells": written.prefixes });
+    let written = state_dict(layout, &stack.network, choice.cells.as_deref())?;
+    let cells = layout.cells_in(written.tensors.iter().map(|(name, _)| name.as_str()));
+    let described = json!({ "system": layout.system, "cells": cells });
     let metadata = [(LAYOUT_ENTRY.to_owned(), described.to_string())];
     let shape = |(name, tensor): &(String, Tensor<f64>)| format!("{name} {:?}", tensor.shape());
     Ok(Written {

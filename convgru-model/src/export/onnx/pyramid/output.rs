@@ -2,12 +2,12 @@
 
 use convgru_kernels::Scalar;
 
-use super::Pyramid;
+use super::PyramidGraph;
 use crate::config::OutputActivation;
 use crate::export::onnx::graph::{Graph, integer};
 use crate::forecaster::NEAREST_TO_ZERO;
 
-impl<T: Scalar> Pyramid<'_, T> {
+impl<T: Scalar> PyramidGraph<'_, T> {
     /// From states to a predicted frame, cut to a size where one is known.
     pub(super) fn head(
         &self,

@@ -7,9 +7,9 @@ mod stack;
 use proptest::prelude::*;
 use stack::Stack;
 
-use crate::config::{ConvGruConfig, KernelSize, KernelSizes, ResetGate};
+use crate::config::{ConvGruConfig, KernelSizes, ResetGate};
 use crate::gradcheck::draw;
-use crate::gradcheck::{Case, Probed};
+use crate::gradcheck::{Case, probed};
 use crate::layer::Activation;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -184,12 +184,12 @@ impl Drawn {
             (1usize..=3, layers).prop_filter("in != hidden", |(inputs, layers)| *inputs != layers[0].0);
         let drawn = (unequal, size, draw::batch(), draw::steps(), draw::seed());
         Case::new(name, drawn, move |((inputs, layers), size, batch, steps, seed)| {
-            let kernels = layers.iter().map(|(_, kernel)| KernelSize::Rectangle(*kernel));
+            let kernels = layers.iter().map(|(_, kernel)| *kernel);
             let config = ConvGruConfig {
                 kernel_size: KernelSizes::PerLayer(kernels.collect()),
                 input_kernel_size: self
                     .input_kernel
-                    .map(|kernel| KernelSizes::PerLayer(vec![KernelSize::Rectangle(kernel); layers.len()])),
+                    .map(|kernel| KernelSizes::PerLayer(vec![kernel; layers.len()])),
                 dilation: self.dilation,
                 input_dilation: self.input_dilation,
                 bias: self.bias,
@@ -204,7 +204,7 @@ impl Drawn {
             // What has kinks is drawn until nothing is near one, which many gates would make long.
             let (steps, batch) = if self.has_kinks() { (steps.min(3), batch.min(2)) } else { (steps, batch) };
             let steps = if self.form == Form::Step { 1 } else { steps };
-            Probed::new(Stack::run(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
+            probed(Stack::run(self, config, [steps, batch, size[0], size[1]], seed)?, seed ^ 1)
         })
     }
 }

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::Forecasting;
-use crate::config::{EncoderForecasterConfig, Feedback, KernelSize, KernelSizes, OutputActivation};
+use crate::config::{EncoderForecasterConfig, Feedback, KernelSizes, OutputActivation};
 use crate::error::Result;
 use crate::forecaster::Forecaster;
 use crate::gradcheck::draw::{self, Values};
-use crate::gradcheck::{Case, Probed};
+use crate::gradcheck::{Case, probed};
 use crate::parameters::Parameters;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -53,9 +53,7 @@ pub(super) fn cases() -> Vec<Case> {
                 image_channels: channels,
                 patch,
                 hidden_channels: layers.iter().map(|(hidden, _)| *hidden).collect(),
-                kernel_size: KernelSizes::PerLayer(
-                    layers.iter().map(|(_, kernel)| KernelSize::Rectangle(*kernel)).collect(),
-                ),
+                kernel_size: KernelSizes::PerLayer(layers.iter().map(|(_, kernel)| *kernel).collect()),
                 bias: kind.bias,
                 feedback: kind.feedback,
                 output_activation: kind.activation,
@@ -64,7 +62,7 @@ pub(super) fn cases() -> Vec<Case> {
             };
             let frame = [batch, channels, h * patch, w * patch];
             let operation = forecasting(kind, config, [inputs, outputs], frame, seed)?;
-            Probed::new(operation, seed ^ 1)
+            probed(operation, seed ^ 1)
         })
     })
     .into()

@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::Forecasting;
-use crate::config::{KernelSize, OutputActivation, PyramidConfig, PyramidScale, ResetGate, Residual};
+use crate::config::{OutputActivation, PyramidConfig, PyramidScale, ResetGate, Residual};
 use crate::error::Result;
 use crate::forecaster::Forecaster;
 use crate::gradcheck::cases::sequences::named;
 use crate::gradcheck::draw::{self, Values};
-use crate::gradcheck::{Case, Probed};
+use crate::gradcheck::{Case, probed};
 use crate::parameters::Parameters;
 use crate::reference::{self, Array};
 use crate::tensor::Tensor;
@@ -103,13 +103,13 @@ fn case(name: &str, kind: Kind) -> Case {
         let of_scale = |(channels, down, features, layers, kernel)| PyramidScale {
             features: Some(features),
             layers: if kind.kinks { 1 } else { layers },
-            kernel_size: KernelSize::Rectangle(kernel),
+            kernel_size: kernel,
             ..PyramidScale::new(channels, down)
         };
         let config = (kind.config)(PyramidConfig {
             image_channels,
             scales: scales.into_iter().take(most).map(of_scale).collect(),
-            link_kernel_size: KernelSize::Rectangle(link),
+            link_kernel_size: link,
             slope: 1.0,
             head_channels: 2,
             ..Default::default()
@@ -126,7 +126,7 @@ fn case(name: &str, kind: Kind) -> Case {
             (false, true) => [inputs + 2, outputs],
             (false, false) => [inputs, outputs],
         };
-        Probed::new(forecasting(kind, config, steps, frame, seed)?, seed ^ 1)
+        probed(forecasting(kind, config, steps, frame, seed)?, seed ^ 1)
     })
 }
 
@@ -195,12 +195,12 @@ fn nearest_kink(
 
 pub(super) fn describe(config: &PyramidConfig) -> String {
     let scale = |scale: &PyramidScale| {
-        let [height, width] = scale.kernel_size.size();
+        let [height, width] = scale.kernel_size;
         let (layers, channels, features) = (scale.layers, scale.channels, scale.features());
         format!("down {}, {features} to {layers} x {channels}, {height}x{width}", scale.down)
     };
     let scales: Vec<String> = config.scales.iter().map(scale).collect();
-    let [height, width] = config.link_kernel_size.size();
+    let [height, width] = config.link_kernel_size;
     format!("scales [{}], links {height}x{width}", scales.join("; "))
 }
 

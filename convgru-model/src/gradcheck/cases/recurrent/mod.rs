@@ -10,7 +10,7 @@ use crate::composed::{
     Wiring,
 };
 use crate::config::ResetGate;
-use crate::gradcheck::{Case, Probed, draw};
+use crate::gradcheck::{Case, draw, probed};
 use crate::layer::Activation;
 
 /// Channels in and of the state, and a kernel.
@@ -238,6 +238,6 @@ fn case(name: &str, setup: Setup, config: fn(Sizes) -> RecurrentConfig) -> Case 
             2 => vec![height, width],
             _ => vec![2, height, width],
         };
-        Probed::new(Network::run(setup, config, [steps, batch], &space, seed)?, seed ^ 1)
+        probed(Network::run(setup, config, [steps, batch], &space, seed)?, seed ^ 1)
     })
 }

@@ -2,6 +2,8 @@
 
 use super::super::name_of;
 use super::*;
+use crate::import::Detected;
+use crate::parameters::Parameters;
 
 type Tensors = Vec<(String, Tensor<f32>)>;
 
@@ -18,8 +20,14 @@ fn kernels(system: &str, cells: &[(&str, usize, usize)]) -> Tensors {
     cells.iter().flat_map(of_cell).collect()
 }
 
-fn names(found: &DetectedStacks<f32>) -> Vec<(&str, usize)> {
+fn names(found: &Stacks<f32>) -> Vec<(&str, usize)> {
     found.stacks.iter().map(|stack| (stack.name.as_str(), stack.stack.layers.len())).collect()
+}
+
+/// The names that tensors of stacks have as parameters.
+fn tensor_names(Stacks { stacks, left, incomplete }: Stacks<f32>) -> Vec<String> {
+    let found = Detected { networks: Vec::new(), stacks, left, incomplete };
+    found.to_named().into_iter().map(|(name, _)| name).collect()
 }
 
 #[test]
@@ -28,8 +36,7 @@ fn cells_side_by_side_whose_channels_fit_are_a_stack() {
     assert_eq!(names(&found), [("net.", 2)]);
     assert_eq!(found.stacks[0].layout.system, "jacobkimmel");
     assert_eq!(found.left, []);
-    let mut tensors = Vec::new();
-    found.for_each(&mut |name, _| tensors.push(name.to_owned()));
+    let tensors = tensor_names(found);
     assert_eq!(tensors[2], "layers.1.input_weights");
 }
 
@@ -84,8 +91,7 @@ fn other_cells_are_stacks_of_one_layer() {
     let found =
         detect(&kernels("rvm", &[("d.4.gru.", 6, 6), ("d.3.gru.", 6, 6), ("x.0.", 2, 4), ("x.1.", 3, 4)]));
     assert_eq!(names(&found), [("d.3.gru.", 1), ("d.4.gru.", 1), ("x.0.", 1), ("x.1.", 1)]);
-    let mut tensors = Vec::new();
-    found.for_each(&mut |name, _| tensors.push(name.to_owned()));
+    let tensors = tensor_names(found);
     assert_eq!(tensors[0], "d.3.gru.layers.0.input_weights");
 }
 
