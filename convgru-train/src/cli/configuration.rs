@@ -26,6 +26,18 @@ pub(super) struct ConfigurationArguments {
     /// Change a field of the configuration, as a line of TOML; text needs no quotes. May be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Name of the run, as --set name=NAME
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Steps of the optimiser, as --set training.steps=N
+    #[arg(long, value_name = "N")]
+    steps: Option<u64>,
+    /// Sequences of a step, as --set training.batch_size=N
+    #[arg(long, value_name = "N")]
+    batch_size: Option<u64>,
+    /// Learning rate, as --set optimizer.learning_rate=RATE
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    lr: Option<f64>,
     /// Seed of all random numbers [default: that of the configuration, 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -62,8 +74,9 @@ impl ConfigurationArguments {
                 config.data.source = config.data.source.of_kind(held);
             }
         }
-        config = config.with_all(&self.set).map_err(|error| {
-            let told = self.told_of(&error);
+        let assignments = self.assignments();
+        config = config.with_all(&assignments).map_err(|error| {
+            let told = told_of(&assignments, &error);
             anyhow::Error::new(error).context(told)
         })?;
         config.training.seed = self.seed.unwrap_or(config.training.seed);
@@ -77,18 +90,28 @@ impl ConfigurationArguments {
         Ok(config)
     }
 
-    /// The `--set` that an error is about; all of them where it names none.
-    fn told_of(&self, error: &Error) -> String {
-        let is_of = |set: &&String| matches!(error, Error::Config { field, .. } if key_of(set) == field);
-        match self.set.iter().rfind(is_of) {
-            Some(set) => format!("--set {set}"),
-            None => format!("--set {}", self.set.join(" --set ")),
-        }
+    /// The fields that the command line changes: those of `--set`, then those with an option of their own.
+    fn assignments(&self) -> Vec<String> {
+        let name = self.name.as_ref().map(|name| format!("name={}", toml::Value::from(name.as_str())));
+        let steps = self.steps.map(|steps| format!("training.steps={steps}"));
+        let batch_size = self.batch_size.map(|size| format!("training.batch_size={size}"));
+        let rate = self.lr.map(|rate| format!("optimizer.learning_rate={rate:?}"));
+        self.set.iter().cloned().chain(name).chain(steps).chain(batch_size).chain(rate).collect()
     }
 
     /// Whether anything but the data could have chosen the name of the run.
     pub(super) fn names_a_run(&self) -> bool {
-        self.preset.is_some() || self.config.is_some() || self.set.iter().any(|set| key_of(set) == "name")
+        let sets_name = self.assignments().iter().any(|set| key_of(set) == "name");
+        self.preset.is_some() || self.config.is_some() || sets_name
+    }
+}
+
+/// The `--set` that an error is about; all of them where it names none.
+fn told_of(assignments: &[String], error: &Error) -> String {
+    let is_of = |set: &&String| matches!(error, Error::Config { field, .. } if key_of(set) == field);
+    match assignments.iter().rfind(is_of) {
+        Some(set) => format!("--set {set}"),
+        None => format!("--set {}", assignments.join(" --set ")),
     }
 }
 

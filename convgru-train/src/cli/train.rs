@@ -23,7 +23,8 @@ use super::progress::Progress;
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru train
-  convgru train --set training.steps=1000 --set model.hidden_channels=[64,64]
+  convgru train --steps 1000 --set model.hidden_channels=[64,64]
+  convgru train --preset radar --lr 0.0005 --print-config
   convgru train --set optimizer.kind=adamw --set optimizer.weight_decay=0.01 --set schedule.kind=cosine
   convgru train --preset moving-mnist --data ../shared/data/mnist
   convgru train --data ../shared/data/radar-fmi --set data.radar.downsample=2
@@ -40,6 +41,9 @@ pub(crate) struct Train {
     /// With --resume: go on although the data are not those that the run was trained on
     #[arg(long, requires = "resume")]
     allow_changed_data: bool,
+    /// Print the whole configuration as TOML, which --config reads, and end
+    #[arg(long)]
+    print_config: bool,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -50,6 +54,10 @@ impl Train {
     pub(crate) fn run(self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
         let (config, earlier) = interrupt.at_once("nothing was trained", || self.configuration())?;
         config.validate()?;
+        if self.print_config {
+            output::result(config.to_toml().trim_end())?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let threads = config.training.threads;
         with_threads(threads, || self.train(config, earlier, interrupt))?
     }
