@@ -25,7 +25,7 @@
 //! | every other cell: ConvLSTM, TrajGRU, other GRUs | [`composed::Recurrent`] |
 //! | what a network runs over, initial states, samples of different lengths | [`Sequence`] |
 //! | training | [`Workspace`], [`OutputGradients`], [`LossGradient`], [`Parameters`] |
-//! | reading frames and continuing them | [`Forecaster`], as a stream [`Forecaster::prepare`], in training [`ForecasterWorkspace`], [`PredictionGradient`] and [`TeacherForcing`] |
+//! | reading frames and continuing them | [`Forecaster`], with packed weights [`PreparedForecaster`], as a stream [`ForecastStream`], in training [`PredictionGradient`] and [`TeacherForcing`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |

@@ -91,7 +91,7 @@ fn forecasts_are_those_of_the_frames_that_were_taken() {
     ];
     for config in configs {
         let network = Forecaster::<f32>::new(config, 1).unwrap();
-        let mut streams = [(); 2].map(|()| network.prepare(1, 16, 24).unwrap());
+        let mut streams = [(); 2].map(|()| network.prepare().unwrap().stream(1, 16, 24).unwrap());
         let [stream, other] = &mut streams;
         stream.set_check_finite(true);
         for t in 0..3 {

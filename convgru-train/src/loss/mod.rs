@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 
 pub use elementwise::Reduction;
 pub use lead_weights::LeadWeights;
-pub use objective::{Forecast, FrameGradient, Objective, PartCounts, Truth};
+pub use objective::{Forecast, Objective, PartCounts, Truth};
 pub use rain::RainWeights;
 pub use reference::{objective_reference, reference};
 pub use terms::{LossTerm, LossTerms};
