@@ -64,7 +64,8 @@ fn other_cells_refuse_them_in_frames_states_and_contexts() {
     let lstm = CellConfig { cell: CellKind::Lstm, ..CellConfig::new(3, 3) };
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell, lstm]), 1).unwrap();
     let contexts = [noise(&[1, 9, 6, 5], 8)];
-    let mut streams = [(); 2].map(|()| network.stream(&[&[1, 2, 6, 5]], &contexts).unwrap());
+    let mut streams =
+        [(); 2].map(|()| network.prepare().unwrap().stream(&[&[1, 2, 6, 5]], &contexts).unwrap());
     let [stream, other] = &mut streams;
     stream.set_check_finite(true);
     for t in 0..3 {

@@ -123,7 +123,7 @@ proptest! {
         *replaced.parameters_mut() = swapped;
         prop_assert_eq!(replaced.forward(&frames).is_ok(), a == b);
         prop_assert_eq!(replaced.forward_train(&frames, &mut Workspace::default()).is_ok(), a == b);
-        prop_assert_eq!(replaced.stream(&[&[1, 3, 5, 6]], &[]).is_ok(), a == b);
+        prop_assert_eq!(replaced.prepare().is_ok(), a == b);
         prop_assert_eq!(replaced.step(&noise(&[1, 3, 5, 6], 2), None).is_ok(), a == b);
         prop_assert_eq!(replaced.iterate_spectral_norms().is_ok(), a == b);
         prop_assert_eq!(
@@ -417,7 +417,7 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
             let mut network = network.clone();
             replace(network.parameters_mut(), place, shape);
             network.forward(&noise(&[2, 1, 2, 5, 6], 1)).unwrap_err();
-            network.stream(&[&[1, 2, 5, 6]], &[]).unwrap_err();
+            network.prepare().unwrap_err();
             network.iterate_spectral_norms().unwrap_err();
         }
     }

@@ -97,7 +97,7 @@ fn streams_of_absurd_frames_are_refused() {
             assert!(error.to_string().contains("bytes of memory"), "{error}");
             let network =
                 Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(channels, 4)]), 1).unwrap();
-            network.stream(&[&[batch, channels, height, width]], &[]).unwrap_err();
+            network.prepare().unwrap().stream(&[&[batch, channels, height, width]], &[]).unwrap_err();
         }
     }
 }
@@ -277,7 +277,7 @@ proptest! {
         let network = ConvGru::<f32>::new(config, 1).unwrap();
         prop_assert!(refused(network.prepare().unwrap().stream(batch, height, width).is_ok()));
         let network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(forecaster, 2)]), 1).unwrap();
-        prop_assert!(refused(network.stream(&[&[batch, forecaster, height, width]], &[]).is_ok()));
+        prop_assert!(refused(network.prepare().unwrap().stream(&[&[batch, forecaster, height, width]], &[]).is_ok()));
     }
 
     #[test]
