@@ -1,7 +1,7 @@
 //! Cells of whole networks, and what lies between them.
 
-use super::super::name_of;
 use super::*;
+use crate::import::layout::description::name_of;
 
 type Tensors = Vec<(String, Tensor<f32>)>;
 
