@@ -4,7 +4,7 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellOptions, CellParameters, stack_step, zero_states};
-use super::forecaster::Forecast;
+use super::forecast::Forecast;
 use super::layer::{activation, conv2d};
 use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
