@@ -308,6 +308,43 @@ fn networks_that_continue_frames_take_only_weights_that_fit() {
     }
 }
 
+/// Weights are asked for in the order in which networks have them, and looked at one by one.
+#[test]
+fn every_network_is_made_of_tensors_that_are_given_one_by_one() {
+    let stack = ConvGruConfig::new(2, &[3, 2]);
+    let both = BidirectionalConvGruConfig::new(stack.clone());
+    let lstm = CellConfig { cell: CellKind::Lstm, peephole: true, ..CellConfig::new(2, 3) };
+    macro_rules! expect_made {
+        ($($network:ident, $config:expr);*) => {$(
+            let config = $config;
+            let network = $network::<f64>::new(config.clone(), 3).unwrap();
+            let named = network.parameters().to_named();
+            let mut given = named.iter();
+            let made = $network::from_tensors(config.clone(), &mut |name: &str, shape: &[usize]| {
+                let (expected, tensor) = given.next().unwrap();
+                assert_eq!((name, shape), (expected.as_str(), tensor.shape()));
+                Ok(tensor.clone())
+            });
+            assert_eq!(made.unwrap().parameters(), network.parameters());
+            assert!(given.next().is_none());
+            for (wrong, _) in &named {
+                let take = &mut |name: &str, shape: &[usize]| {
+                    Ok(Tensor::zeros(if name == wrong { &[7] } else { shape }))
+                };
+                let error = $network::<f64>::from_tensors(config.clone(), take).unwrap_err().to_string();
+                assert!(error.contains("[7]"), "{wrong}: {error}");
+            }
+        )*};
+    }
+    expect_made!(
+        ConvGru, stack;
+        BidirectionalConvGru, both;
+        Recurrent, RecurrentConfig::chain([lstm]);
+        Forecaster, ForecasterConfig::from(PyramidConfig::default());
+        Forecaster, ForecasterConfig::default()
+    );
+}
+
 /// What a sequence may have besides frames is refused, not left aside.
 #[test]
 fn networks_that_continue_frames_read_no_states_contexts_or_lengths() {

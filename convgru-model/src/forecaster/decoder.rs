@@ -2,7 +2,6 @@
 
 use convgru_kernels::Scalar;
 
-use super::encoder::start_from;
 use super::packed::{PackedNetwork, PassMemory, Read};
 use super::prediction::TeacherForcing;
 use super::sizes::{Sizes, sequence};
@@ -44,7 +43,7 @@ impl<T: Scalar> Decoder<'_, T> {
         for start in (0..steps).step_by(block) {
             let (count, place) = (block.min(steps - start), start % room);
             if start == 0 {
-                start_from(self.encoder, memory.stacks)?;
+                self.network.start(self.encoder, memory.stacks)?;
             } else if place == 0 {
                 for layer in memory.stacks.iter_mut().flat_map(|stack| &mut stack.layers) {
                     layer.carry(room - 1)?;

@@ -50,16 +50,3 @@ impl<T: Scalar> EncoderState<T> {
         self.started = false;
     }
 }
-
-/// Starts each layer of some stacks from the last state of the same layer of others.
-pub(super) fn start_from<T: Scalar>(
-    before: &[StackWorkspace<T>],
-    stacks: &mut [StackWorkspace<T>],
-) -> Result<()> {
-    for (stack, before) in stacks.iter_mut().zip(before) {
-        for (layer, before) in stack.layers.iter_mut().zip(&before.layers) {
-            layer.set_initial(before.state(before.steps() - 1))?;
-        }
-    }
-    Ok(())
-}

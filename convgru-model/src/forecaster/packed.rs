@@ -40,6 +40,12 @@ pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
     /// Reads frames `[T, N, C, H, W]`, from the states that the stacks start from, which have room for `T` steps.
     fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()>;
 
+    /// Starts the decoder from the encoder after the last frame: each layer from the last state of the same layer, unless the
+    /// network does something else.
+    fn start(&self, encoder: &[StackWorkspace<T>], decoder: &mut [StackWorkspace<T>]) -> Result<()> {
+        start_from(encoder, decoder)
+    }
+
     /// Writes to `logits` the frames of some steps before the output activation, `[steps, N, K C, H, W]`. A network that reads
     /// its predictions is asked for one step at a time.
     fn decode(&self, read: &Read<'_, T>, memory: &mut PassMemory<'_, T>, logits: &mut [T]) -> Result<()>;
@@ -94,4 +100,17 @@ pub(super) struct BackwardPass<'a, T> {
     pub(super) pass: &'a mut ForecastPass<T>,
     pub(super) gradients: &'a mut ForecasterParameters<T>,
     pub(super) scratch: &'a mut Scratchpad<T>,
+}
+
+/// Starts each layer of some stacks from the last state of the same layer of others.
+pub(super) fn start_from<T: Scalar>(
+    before: &[StackWorkspace<T>],
+    stacks: &mut [StackWorkspace<T>],
+) -> Result<()> {
+    for (stack, before) in stacks.iter_mut().zip(before) {
+        for (layer, before) in stack.layers.iter_mut().zip(&before.layers) {
+            layer.set_initial(before.state(before.steps() - 1))?;
+        }
+    }
+    Ok(())
 }

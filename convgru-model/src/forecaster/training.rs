@@ -3,10 +3,10 @@
 use convgru_kernels::{Scalar, Scratchpad};
 
 use super::decoder::Decoder;
-use super::encoder::{EncoderState, start_from};
+use super::encoder::EncoderState;
 use super::limits::workspaces;
 use super::network::Forecaster;
-use super::packed::{BackwardPass, PackedNetwork, PassMemory};
+use super::packed::{BackwardPass, PackedNetwork, PassMemory, start_from};
 use super::parameters::ForecasterParameters;
 use super::pass::{Activations, ForecastPass};
 use super::prediction::{Prediction, PredictionGradient, TeacherForcing};
