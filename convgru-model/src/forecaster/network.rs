@@ -56,7 +56,7 @@ impl<T: Scalar> Forecaster<T> {
         Ok(Self::with(config, parameters))
     }
 
-    /// A network around existing weights: those of another of the same configuration, or gradients.
+    /// A network around existing weights: those of another network of the same configuration.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), [`Error::Count`](crate::Error::Count),
