@@ -50,7 +50,7 @@ use crate::fused::ConvGru;
 /// The bytes of an ONNX file of a stack of cells.
 ///
 /// # Errors
-/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold.
+/// [`Error::FileTooLarge`](crate::Error::FileTooLarge) if the weights are more than a file of this format can hold.
 ///
 /// ```
 /// use convgru_model::{ConvGru, ConvGruConfig, export::onnx::{self, Form}};
@@ -67,7 +67,7 @@ pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> 
 /// The bytes of an ONNX file of a network of recurrent layers, spectral norms folded into the kernels.
 ///
 /// # Errors
-/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::InvalidConfig`] for kernels over
+/// [`Error::FileTooLarge`](crate::Error::FileTooLarge) if the weights are more than a file of this format can hold, [`Error::InvalidConfig`](crate::Error::InvalidConfig) for kernels over
 /// volumes, and for a sequence of a network that reads several inputs.
 ///
 /// ```
@@ -87,8 +87,8 @@ pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8
 /// The bytes of an ONNX file of a network that continues frames, or a part of it.
 ///
 /// # Errors
-/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::Count`]
-/// for a forecast of no frames, [`Error::OutOfRange`] for more than 65536, [`Error::InvalidConfig`] for
+/// [`Error::FileTooLarge`](crate::Error::FileTooLarge) if the weights are more than a file of this format can hold, [`Error::Count`](crate::Error::Count)
+/// for a forecast of no frames, [`Error::OutOfRange`](crate::Error::OutOfRange) for more than 65536, [`Error::InvalidConfig`](crate::Error::InvalidConfig) for
 /// [`Residual::Motion`](crate::Residual::Motion).
 ///
 /// ```
