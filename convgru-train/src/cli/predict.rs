@@ -17,7 +17,8 @@ use super::output;
 /// Reads all frames of the input as the training read its data (range, axes, channels and size are those of
 /// data.frames where it was trained on frames) and writes the frames that the model expects to follow. Height and width may differ
 /// from those of the training; they must be multiples of the model's patch. Of an
-/// ensemble the mean over its members is written.
+/// ensemble the mean over its members is written. A .npy file has the numbers of the data where data.frames.range names them, otherwise
+/// 0 to 1; pictures go from black to white.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
@@ -66,7 +67,14 @@ impl Predict {
         // A missing pixel is 0 for a network.
         input.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
         let read = input.shape().to_vec();
-        let prediction = with_threads(self.threads, || self.predict(&trained, input))??;
+        let mut prediction = with_threads(self.threads, || self.predict(&trained, input))??;
+        // Pictures go from black to white; numbers are in the unit of the data.
+        if self.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy")) {
+            let to_units = config.meaning().transform;
+            for value in prediction.as_mut_slice() {
+                *value = to_units.to_units(f64::from(*value)) as f32;
+            }
+        }
         write_frames(&self.out, &prediction)?;
         if self.json {
             let value = json!({ "out": self.out.to_string_lossy(), "input_shape": read, "shape": prediction.shape() });

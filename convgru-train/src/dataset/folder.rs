@@ -1,8 +1,9 @@
-//! The files in a folder and the folders below.
+//! The files in a folder and the folders below, without hidden ones.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
+use super::source::is_hidden;
 use crate::printable::printable;
 use crate::{Error, Result, input};
 
@@ -13,7 +14,8 @@ const MOST_FILES: usize = 2_000_000;
 /// No folder may have more folders in it.
 const MOST_FOLDERS: usize = 50_000;
 
-/// Calls `visit` with each file in a folder and those below, in any order. A file is its own. No folder is visited twice: one
+/// Calls `visit` with each file in a folder and those below, in any order, but not with hidden files and those in hidden folders. A file is
+/// its own. No folder is visited twice: one
 /// that links lead to is visited where it lies, if that is below the same folder too.
 ///
 /// # Errors
@@ -35,6 +37,9 @@ pub(super) fn each_file(root: &Path, visit: &mut dyn FnMut(PathBuf) -> Result<()
         for entry in entries {
             let entry = entry.map_err(Error::io("read the data folder", &folder))?;
             let path = entry.path();
+            if is_hidden(&path) {
+                continue;
+            }
             count += 1;
             if count > MOST_FILES || seen.len() + folders.len() + linked.len() > MOST_FOLDERS {
                 let reason = format!(

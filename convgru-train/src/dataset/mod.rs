@@ -35,7 +35,7 @@ pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};
 pub use source::Axes;
-pub(crate) use source::NumberType;
+pub(crate) use source::{ByteOrder, NumberType};
 pub use source_config::{Source, SourceKind};
 pub use splits::Splits;
 pub use units::{Quantity, Reflectivity, Transform};

@@ -17,6 +17,11 @@ impl Timestamp {
         (0..groups.len()).find_map(|at| Self::of_groups(&groups[at..]))
     }
 
+    /// The time so many minutes after the beginning of 1970.
+    pub(super) fn of_minutes(minutes: i64) -> Self {
+        Self { minutes }
+    }
+
     fn of_groups(groups: &[(usize, &str)]) -> Option<Self> {
         let next_to_each_other = |count: usize| {
             groups.len() >= count

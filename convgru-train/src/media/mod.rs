@@ -38,7 +38,7 @@ enum Kind {
 }
 
 /// Writes frames to `name.npy`, `name.gif` (at [`DEFAULT_DELAY`]) or a folder
-/// of PNG images. Values are clamped to 0..=1.
+/// of PNG images. GIF and PNG clamp values to 0..=1; a `.npy` file has them as they are.
 ///
 /// A `.npy` file takes any number of channels. GIF and PNG take one (grey) or three (RGB). A folder
 /// that exists is replaced if it holds nothing but earlier `frame_*.png`.

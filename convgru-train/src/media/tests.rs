@@ -21,7 +21,7 @@ fn message<T: std::fmt::Debug>(result: Result<T>) -> String {
 #[test]
 fn every_kind_gives_back_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
-    for shape in [[1, 1, 1, 1], [3, 1, 7, 5], [12, 1, 1, 9], [2, 1, 64, 64], [5, 3, 3, 11]] {
+    for shape in [[1, 1, 1, 2], [3, 1, 7, 5], [12, 1, 1, 9], [2, 1, 64, 64], [5, 3, 3, 11]] {
         let frames = levels(&shape);
         for name in ["a.npy", "a.gif", "a.GIF", "a"] {
             let path = folder.path().join(name);
@@ -35,7 +35,7 @@ fn every_kind_gives_back_what_was_written() {
 fn arrays_keep_many_channels_and_have_axes_that_need_no_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.npy");
-    for (shape, written) in [([2, 8, 3, 4], "(1, 2, 8, 3, 4)"), ([5, 1, 3, 4], "(5, 3, 4)")] {
+    for (shape, written) in [([2, 8, 3, 9], "(1, 2, 8, 3, 9)"), ([5, 1, 3, 9], "(5, 3, 9)")] {
         let frames = levels(&shape);
         write_frames(&path, &frames).unwrap();
         assert!(String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains(written));
@@ -62,14 +62,18 @@ fn frames_that_cannot_be_shown_are_refused() {
 }
 
 #[test]
-fn values_outside_the_range_are_clamped() {
+fn pictures_clamp_values_and_arrays_keep_them() {
     let folder = tempfile::tempdir().unwrap();
-    let frames = Tensor::from_vec(&[1, 1, 1, 3], vec![-0.5, 1.5, 0.2]).unwrap();
-    for name in ["a.npy", "a.gif", "a"] {
+    let frames = Tensor::from_vec(&[1, 1, 1, 5], vec![-0.5, 1.5, 0.2, 0.0, 1.0]).unwrap();
+    for name in ["a.gif", "a"] {
         let path = folder.path().join(name);
         write_frames(&path, &frames).unwrap();
-        assert_eq!(read(&path).unwrap().as_slice(), [0.0, 1.0, 0.2], "{name}");
+        assert_eq!(read(&path).unwrap().as_slice(), [0.0, 1.0, 0.2, 0.0, 1.0], "{name}");
     }
+    let path = folder.path().join("a.npy");
+    write_frames(&path, &frames).unwrap();
+    let file = npyz::NpyFile::new(std::fs::File::open(path).unwrap()).unwrap();
+    assert_eq!(file.into_vec::<f32>().unwrap(), frames.as_slice());
 }
 
 #[test]

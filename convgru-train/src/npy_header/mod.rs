@@ -16,7 +16,7 @@ mod literal;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::dataset::NumberType;
+use crate::dataset::{ByteOrder, NumberType};
 use crate::{Error, input};
 
 /// The first bytes of every file.
@@ -30,27 +30,28 @@ const MOST_ELEMENTS: usize = 1 << 58;
 
 /// How a number is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Element {
-    /// `uint8`.
-    Byte,
-    /// `uint16`.
-    Word(ByteOrder),
-    /// `int16`.
-    Short(ByteOrder),
-    /// `float32`.
-    Single(ByteOrder),
-    /// `float64`.
-    Double(ByteOrder),
-}
-
-/// Which byte of a number comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ByteOrder {
-    Little,
-    Big,
+pub(crate) struct Element {
+    number_type: NumberType,
+    order: ByteOrder,
 }
 
 impl Element {
+    /// The types that are read, by their `descr` without its byte order.
+    const TYPES: [(&str, NumberType); 12] = [
+        ("b1", NumberType::Bool),
+        ("u1", NumberType::Unsigned(1)),
+        ("u2", NumberType::Unsigned(2)),
+        ("u4", NumberType::Unsigned(4)),
+        ("u8", NumberType::Unsigned(8)),
+        ("i1", NumberType::Signed(1)),
+        ("i2", NumberType::Signed(2)),
+        ("i4", NumberType::Signed(4)),
+        ("i8", NumberType::Signed(8)),
+        ("f2", NumberType::Float(2)),
+        ("f4", NumberType::Float(4)),
+        ("f8", NumberType::Float(8)),
+    ];
+
     /// The element that a `descr` such as `<f4` names.
     fn named(descr: &str) -> Option<Self> {
         let (order, kind) = descr.split_at_checked(1)?;
@@ -61,62 +62,23 @@ impl Element {
             "=" => ByteOrder::Big,
             _ => return None,
         };
-        match kind {
-            "u1" => Some(Self::Byte),
-            "u2" => Some(Self::Word(order)),
-            "i2" => Some(Self::Short(order)),
-            "f4" => Some(Self::Single(order)),
-            "f8" => Some(Self::Double(order)),
-            _ => None,
-        }
+        let (_, number_type) = *Self::TYPES.iter().find(|(name, _)| *name == kind)?;
+        Some(Self { number_type, order })
     }
 
     /// Bytes of a number.
     pub(crate) fn bytes(self) -> usize {
-        match self {
-            Self::Byte => 1,
-            Self::Word(_) | Self::Short(_) => 2,
-            Self::Single(_) => 4,
-            Self::Double(_) => 8,
-        }
+        self.number_type.bytes()
     }
 
     /// The type of its numbers.
     pub(crate) fn number_type(self) -> NumberType {
-        match self {
-            Self::Byte => NumberType::Unsigned(1),
-            Self::Word(_) => NumberType::Unsigned(2),
-            Self::Short(_) => NumberType::Signed(2),
-            Self::Single(_) => NumberType::Float(4),
-            Self::Double(_) => NumberType::Float(8),
-        }
+        self.number_type
     }
 
     /// The numbers in `data`, whose length is a multiple of [`bytes`](Self::bytes).
     pub(crate) fn numbers<'a>(self, data: &'a [u8]) -> Box<dyn Iterator<Item = f64> + 'a> {
-        match self {
-            Self::Byte => Box::new(data.iter().map(|&byte| f64::from(byte))),
-            Self::Word(order) => Box::new(data.as_chunks().0.iter().map(move |&two| match order {
-                ByteOrder::Little => f64::from(u16::from_le_bytes(two)),
-                ByteOrder::Big => f64::from(u16::from_be_bytes(two)),
-            })),
-            Self::Short(order) => Box::new(data.as_chunks().0.iter().map(move |&two| match order {
-                ByteOrder::Little => f64::from(i16::from_le_bytes(two)),
-                ByteOrder::Big => f64::from(i16::from_be_bytes(two)),
-            })),
-            Self::Single(ByteOrder::Little) => {
-                Box::new(data.as_chunks().0.iter().map(|&four| f64::from(f32::from_le_bytes(four))))
-            }
-            Self::Single(ByteOrder::Big) => {
-                Box::new(data.as_chunks().0.iter().map(|&four| f64::from(f32::from_be_bytes(four))))
-            }
-            Self::Double(ByteOrder::Little) => {
-                Box::new(data.as_chunks().0.iter().map(|&eight| f64::from_le_bytes(eight)))
-            }
-            Self::Double(ByteOrder::Big) => {
-                Box::new(data.as_chunks().0.iter().map(|&eight| f64::from_be_bytes(eight)))
-            }
-        }
+        self.number_type.numbers(self.order, data)
     }
 }
 
@@ -169,7 +131,7 @@ impl NpyHeader {
             .map_err(|problem| format!("has a damaged header ({problem}): {}", shortened(text)))?;
         let element = Element::named(array.descr).ok_or_else(|| {
             format!(
-                "holds values of type '{}', but '|u1' (uint8), '<u2' (uint16), '<i2' (int16), '<f4' (float32) or '<f8' (float64) is needed",
+                "holds values of type '{}', but numbers are needed: bool, int8 to int64, uint8 to uint64, float16, float32 or float64",
                 array.descr
             )
         })?;

@@ -13,6 +13,10 @@ fn read(bytes: &[u8]) -> Result<NpyHeader, String> {
     NpyHeader::read(&mut &bytes[..]).map_err(|unread| unread.reason)
 }
 
+fn element(descr: &str) -> Element {
+    Element::named(descr).unwrap()
+}
+
 fn written_by_npyz<T: npyz::AutoSerialize>(shape: &[u64], order: npyz::Order) -> Vec<u8> {
     let mut bytes = Vec::new();
     let options = npyz::WriteOptions::<T>::new().default_dtype().shape(shape).order(order);
@@ -29,13 +33,12 @@ fn headers_of_an_independent_writer_are_read() {
             shape: shape.iter().map(|&axis| axis as usize).collect(),
             bytes,
         };
-        let little = ByteOrder::Little;
         let bytes = written_by_npyz::<u8>(shape, npyz::Order::C);
-        assert_eq!(read(&bytes).unwrap(), expected(Element::Byte, false, bytes.len() as u64));
+        assert_eq!(read(&bytes).unwrap(), expected(element("|u1"), false, bytes.len() as u64));
         let bytes = written_by_npyz::<f32>(shape, npyz::Order::Fortran);
-        assert_eq!(read(&bytes).unwrap(), expected(Element::Single(little), true, bytes.len() as u64));
+        assert_eq!(read(&bytes).unwrap(), expected(element("<f4"), true, bytes.len() as u64));
         let bytes = written_by_npyz::<f64>(shape, npyz::Order::C);
-        assert_eq!(read(&bytes).unwrap(), expected(Element::Double(little), false, bytes.len() as u64));
+        assert_eq!(read(&bytes).unwrap(), expected(element("<f8"), false, bytes.len() as u64));
     }
 }
 
@@ -57,24 +60,38 @@ fn other_versions_spellings_and_byte_orders_are_read() {
         let bytes = [&b"\x93NUMPY"[..], &[major, 0], count, text.as_bytes(), b"data"].concat();
         let mut rest = &bytes[..];
         let header = NpyHeader::read(&mut rest).unwrap();
-        assert_eq!((header.element, header.fortran_order), (Element::Double(ByteOrder::Big), true));
+        assert_eq!((header.element, header.fortran_order), (element(">f8"), true));
         assert_eq!((&header.shape[..], header.elements()), (&[2, 3][..], 6));
         assert_eq!((header.bytes, rest), (bytes.len() as u64 - 4, &b"data"[..]));
     }
 }
 
 #[test]
-fn numbers_are_read_in_both_byte_orders() {
-    let (little, big) = (ByteOrder::Little, ByteOrder::Big);
-    for (element, data) in [
-        (Element::Byte, vec![1, 0]),
-        (Element::Single(little), [1f32.to_le_bytes(), 0f32.to_le_bytes()].concat()),
-        (Element::Single(big), [1f32.to_be_bytes(), 0f32.to_be_bytes()].concat()),
-        (Element::Double(little), [1f64.to_le_bytes(), 0f64.to_le_bytes()].concat()),
-        (Element::Double(big), [1f64.to_be_bytes(), 0f64.to_be_bytes()].concat()),
+fn numbers_of_every_type_are_read_in_both_byte_orders() {
+    for (kind, numbers, big) in [
+        ("b1", [1.0, 0.0, 1.0], vec![1, 0, 7]),
+        ("u1", [1.0, 0.0, 255.0], vec![1, 0, 255]),
+        ("i1", [1.0, 0.0, -1.0], vec![1, 0, 255]),
+        ("u2", [1.0, 256.0, 65535.0], vec![0, 1, 1, 0, 255, 255]),
+        ("i2", [1.0, 256.0, -2.0], vec![0, 1, 1, 0, 255, 254]),
+        ("u4", [1.0, 65536.0, 4294967295.0], [1u32, 65536, u32::MAX].map(u32::to_be_bytes).concat()),
+        ("i4", [1.0, 65536.0, -3.0], [1i32, 65536, -3].map(i32::to_be_bytes).concat()),
+        ("u8", [1.0, 4294967296.0, 0.0], [1u64, 1 << 32, 0].map(u64::to_be_bytes).concat()),
+        ("i8", [1.0, 4294967296.0, -4.0], [1i64, 1 << 32, -4].map(i64::to_be_bytes).concat()),
+        ("f2", [1.0, -2.0, 65504.0], vec![0x3c, 0, 0xc0, 0, 0x7b, 0xff]),
+        ("f4", [1.0, -2.5, 1e10], [1f32, -2.5, 1e10].map(f32::to_be_bytes).concat()),
+        ("f8", [1.0, -2.5, 1e100], [1f64, -2.5, 1e100].map(f64::to_be_bytes).concat()),
     ] {
-        assert_eq!(element.numbers(&data).collect::<Vec<_>>(), [1.0, 0.0], "{element:?}");
-        assert_eq!(data.len(), 2 * element.bytes());
+        let size = element(&format!(">{kind}")).bytes();
+        let little: Vec<u8> = big.chunks(size).flat_map(|number| number.iter().rev().copied()).collect();
+        for (order, data) in [('>', &big), ('<', &little)] {
+            let element = element(&format!("{order}{kind}"));
+            assert_eq!(element.numbers(data).collect::<Vec<_>>(), numbers, "{order}{kind}");
+            assert_eq!(data.len(), 3 * element.bytes());
+        }
+    }
+    for descr in ["<c8", "<f16", "<M8[s]", "|S4", "<U2", "|O", "|V8", "f4", ""] {
+        assert_eq!(Element::named(descr), None, "{descr}");
     }
 }
 
@@ -102,7 +119,7 @@ fn damaged_headers_say_what_is_wrong() {
         ("{'descr: 3".into(), "without an end"),
         ("(".repeat(4000), "'(' where '{'"),
         (String::new(), "it ends where '{'"),
-        (shape("(1, 1)").replace("|u1", "<i8"), "'<i8', but '|u1' (uint8)"),
+        (shape("(1, 1)").replace("|u1", "<c8"), "'<c8', but numbers are needed: bool, int8"),
         (shape("(1, 1)").replace("|u1", ""), "type ''"),
         (shape("(1, 1)").replace("|u1", "|O"), "'|O'"),
     ] {

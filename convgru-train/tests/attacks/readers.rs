@@ -86,12 +86,12 @@ fn damaged(what: &str, config: &DataConfig, path: &Path) {
 fn arrays_of_many_frames_or_sequences() {
     let header = |shape: &str| npy_header("|u1", shape);
     let folder = folder(&[
-        ("frames.npz", &npz("a.npy", &header("(1073741824, 1, 1)"), 0)),
-        ("sequences.npz", &npz("a.npy", &header("(16777216, 2, 1, 1)"), 1 << 25)),
-        ("large.npz", &npz("a.npy", &header("(2, 3, 4096, 4096)"), 6 << 24)),
+        ("frames.npz", &npz("a.npy", &header("(536870912, 1, 2)"), 0)),
+        ("sequences.npz", &npz("a.npy", &header("(8388608, 2, 1, 2)"), 1 << 25)),
+        ("large.npz", &npz("a.npy", &header("(2, 4, 4096, 4096)"), 8 << 24)),
         ("fits.npz", &npz("a.npy", &header("(64, 64, 16, 16)"), 1 << 20)),
-        ("many.npz", &npz("a.npy", &header("(8192, 2, 1, 1)"), 1 << 14)),
-        ("long.npz", &npz("a.npy", &header("(2097152, 1, 1)"), 1 << 21)),
+        ("many.npz", &npz("a.npy", &header("(4096, 2, 1, 2)"), 1 << 14)),
+        ("long.npz", &npz("a.npy", &header("(1048576, 1, 2)"), 1 << 21)),
         ("nothing.npz", &npz("a.npy", &header("(1099511627776, 0, 4)"), 0)),
         ("none.npz", &npz("a.npy", &header("(0, 1099511627776, 4)"), 0)),
     ]);
@@ -99,20 +99,20 @@ fn arrays_of_many_frames_or_sequences() {
     assert!(size(&path("frames.npz")) < 512 && size(&path("sequences.npz")) < 1 << 16);
     for mebibytes in [16, 256] {
         // Its bytes cannot unpack to so many.
-        let errors = errors("2^30 frames", &frames(mebibytes), &path("frames.npz"));
+        let errors = errors("2^29 frames", &frames(mebibytes), &path("frames.npz"));
         assert!(errors.len() == 3 && errors[0].contains("unpack to at most"), "{errors:?}");
-        refused("2^24 sequences", &frames(mebibytes), &path("sequences.npz"));
+        refused("2^23 sequences", &frames(mebibytes), &path("sequences.npz"));
         refused("frames of 2^24 pixels", &frames(mebibytes), &path("large.npz"));
     }
     // The default allows what it says and no more.
     let default = DataConfig::default().memory_mib;
-    let read = bounded("2^30 frames by default", allowed(512, default), || {
+    let read = bounded("2^29 frames by default", allowed(512, default), || {
         open(&frames(default), Some(&path("frames.npz")), Split::Test, 0).map(|_| ())
     });
     assert!(read.is_err());
     fits("64 sequences", &frames(16), &path("fits.npz"));
-    fits("8192 sequences", &frames(16), &path("many.npz"));
-    fits("2^21 frames", &frames(32), &path("long.npz"));
+    fits("4096 sequences", &frames(16), &path("many.npz"));
+    fits("2^20 frames", &frames(32), &path("long.npz"));
     for name in ["nothing.npz", "none.npz"] {
         damaged(name, &frames(1), &path(name));
     }

@@ -285,9 +285,9 @@ fn frames() {
             ("predict --checkpoint MODEL --input good.npy --frames 1 --out o.avi", ERROR, &["o.avi"]),
             ("predict --checkpoint MODEL --input good.npy --frames 1 --out no/o.gif", ERROR, &["no/o.gif"]),
             (
-                "predict --checkpoint MODEL --input two.npy --axes chw --frames 1 --out o.gif",
+                "predict --checkpoint MODEL --input two.npy --axes tch --frames 1 --out o.gif",
                 USAGE,
-                &["chw", "t, h and w"],
+                &["tch", "h and w"],
             ),
             (
                 "predict --checkpoint MODEL --input good.gif --axes thw --frames 1 --out o.gif",

@@ -5,6 +5,8 @@ mod attacked;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod import;

@@ -106,7 +106,7 @@ fn composites_of_radars_are_seen_and_trained_on() {
         let written = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5").join(data);
         let sizes = match data {
             "odim" => "--set data.radar.downsample=1 --set data.radar.crop=[12,10] --set model.patch=2",
-            _ => "--set model.patch=1 --set data.frames.variable=group/rain",
+            _ => "--set model.patch=1 --set data.frames.variable=group/rain --set data.frames.axes=\"nthw\"",
         };
         let ran = convgru(
             folder.path(),

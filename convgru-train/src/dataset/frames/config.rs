@@ -1,6 +1,6 @@
 //! The section `[data.frames]` of a configuration.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::dataset::config::{invalid, within};
 use crate::dataset::{Axes, Quantity, Transform};
@@ -31,6 +31,10 @@ pub struct FramesConfig {
     /// The numbers that become the values 0 and 1. `[0, 0]` for the range of the type: 0 to 255 of `uint8`, 0
     /// to 65535 of `uint16`, 0 to 1 of floating-point numbers and of those with a `scale_factor`.
     pub range: [f64; 2],
+    /// Numbers that stand for pixels that were not measured, such as `[-9999.0]`, besides NaN and those that a file names itself
+    /// (`_FillValue`, `missing_value`). They stay out of loss and metrics.
+    #[serde(deserialize_with = "one_or_several")]
+    pub missing: Vec<f64>,
     /// Height and width that frames are brought to by the mean over areas; `[0, 0]` leaves them, and refuses frames of
     /// several sizes.
     pub resize: [usize; 2],
@@ -56,6 +60,7 @@ impl Default for FramesConfig {
             member: String::new(),
             variable: String::new(),
             range: [0.0, 0.0],
+            missing: Vec::new(),
             resize: [0, 0],
             channels: 0,
             stride: 1,
@@ -73,8 +78,8 @@ impl FramesConfig {
         (self.range != [0.0, 0.0]).then_some(self.range)
     }
 
-    /// What values mean.
-    pub(super) fn meaning(&self) -> Quantity {
+    /// What values mean: from 0 and 1 to the numbers of `range`, or to themselves where none is given.
+    pub fn meaning(&self) -> Quantity {
         let [low, high] = self.explicit_range().unwrap_or([0.0, 1.0]);
         Quantity {
             name: self.quantity.clone(),
@@ -92,6 +97,9 @@ impl FramesConfig {
                 "range",
                 format!("is [{low}, {high}], but the second number must be larger"),
             ));
+        }
+        if let Some(missing) = self.missing.iter().find(|missing| missing.is_infinite()) {
+            return Err(refused("missing", format!("has {missing}, but must be finite numbers")));
         }
         let [height, width] = self.resize;
         if (height == 0) != (width == 0) || height > 4096 || width > 4096 {
@@ -117,6 +125,20 @@ impl FramesConfig {
         }
         Ok(())
     }
+}
+
+/// A number, or a list of numbers.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<f64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a number or a list of numbers")]
+    enum OneOrSeveral {
+        One(f64),
+        Several(Vec<f64>),
+    }
+    Ok(match OneOrSeveral::deserialize(deserializer)? {
+        OneOrSeveral::One(number) => vec![number],
+        OneOrSeveral::Several(numbers) => numbers,
+    })
 }
 
 fn refused(field: &str, reason: String) -> Error {

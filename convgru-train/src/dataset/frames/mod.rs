@@ -6,6 +6,7 @@ mod resize;
 mod split_files;
 #[cfg(test)]
 mod tests;
+mod time_order;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,11 +19,14 @@ pub use config::FramesConfig;
 
 use self::on_disk::OnDisk;
 use self::split_files::SplitFiles;
+use self::time_order::{Run, Steps, TimeOrder};
 use super::config::DataConfig;
 use super::source::image::with_channels;
 use super::source::{self, Frame, FrameInfo, FrameSource};
-use super::windows::{Clip, Codebook, Pixels, SampleFilter, Selection, WindowDataset, WindowSource};
-use super::{SequenceDataset, Split};
+use super::windows::{
+    Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
+};
+use super::{Quantity, SequenceDataset, Split};
 use crate::printable::{printable, printable_name};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
@@ -30,12 +34,16 @@ use crate::{Error, Result};
 /// Bytes that are kept for a sequence, besides its numbers and its name.
 const SEQUENCE_BYTES: usize = 512;
 
-/// One sequence of a file, as long as the file has it.
+/// Frames of a sequence that follow each other without a gap.
 struct Read {
     name: String,
+    time_axis: Option<TimeAxis>,
     /// `[T, C, H, W]`, NaN where a pixel is missing.
     frames: Tensor<f32>,
 }
+
+/// What was read of a file or a folder of images.
+type FileRead = (PathBuf, Vec<Read>);
 
 /// Opens a split of the sequences at a path.
 ///
@@ -67,7 +75,7 @@ pub(super) fn open_whole(
     let reader = Reader { data, config, path, budget: data.budget() };
     if path.is_file() {
         let source = source::open(path, config, &reader.budget)?;
-        if source.is_seekable() {
+        if source.is_seekable() && time_order(path, source.as_ref(), &reader.budget)?.is_plain() {
             return Ok(Box::new(OnDisk::new(&reader, source)?));
         }
     }
@@ -110,16 +118,19 @@ impl Reader<'_> {
         mut left_out: Vec<Error>,
     ) -> Result<WindowDataset> {
         let Self { data, config, path, budget } = self;
-        let outcomes: Vec<Result<(PathBuf, Vec<Read>)>> = files
+        let outcomes: Vec<Result<(FileRead, Option<f64>)>> = files
             .files
             .into_par_iter()
             .map(|(path, sequences)| {
                 let source = source::open(&path, config, budget)?;
-                let read = read(&path, source.as_ref(), (sequences, &files.time), config, budget)?;
-                Ok((path, read))
+                let order = time_order(&path, source.as_ref(), budget)?;
+                let read = read(&path, source.as_ref(), (sequences, &files.time, &order), config, budget)?;
+                Ok(((path, read), order.minutes_per_step()))
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
+        let minutes_per_step = read.iter().find_map(|(_, minutes)| *minutes);
+        let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));
         }
@@ -140,11 +151,12 @@ impl Reader<'_> {
             WindowSource::new(clips(read), codebook, data.steps(), [shape[1], shape[2]], config.stride);
         let any = SampleFilter { measured: 0.0, rain: 0.0, importance: 0.0 };
         let listed = source.listed(&any, most, path, budget)?;
+        let meaning = config.meaning();
         let mut dataset = WindowDataset {
             name: String::new(),
             source,
             selection: Selection::Fixed(listed),
-            quantity: config.meaning(),
+            quantity: Quantity { minutes_per_step: meaning.minutes_per_step.or(minutes_per_step), ..meaning },
             has_missing,
             warnings: left_out.iter().map(|error| format!("left out of {part}: {error}")).collect(),
         };
@@ -168,11 +180,7 @@ fn is_missing_any(values: &[f32]) -> bool {
 ///
 /// # Errors
 /// [`Error::Format`] with the file whose frames cannot be brought to it.
-fn of_equal_channels(
-    read: Vec<(PathBuf, Vec<Read>)>,
-    channels: usize,
-    budget: &ReadBudget,
-) -> Result<Vec<Read>> {
+fn of_equal_channels(read: Vec<FileRead>, channels: usize, budget: &ReadBudget) -> Result<Vec<Read>> {
     let found = |read: &Read| read.frames.shape()[1];
     let channels = match channels {
         0 => read.iter().flat_map(|(_, read)| read).map(found).max().unwrap_or(1),
@@ -180,7 +188,7 @@ fn of_equal_channels(
     };
     let mut equal = Vec::with_capacity(read.iter().map(|(_, read)| read.len()).sum());
     for (path, sequences) in read {
-        for Read { name, frames } in sequences {
+        for Read { name, time_axis, frames } in sequences {
             let had = frames.shape()[1].max(1);
             let more = bytes_of(size_of::<f32>(), &[frames.len() / had, channels.saturating_sub(had)]);
             budget.keep(&path, more)?.stay();
@@ -190,7 +198,7 @@ fn of_equal_channels(
                     "cannot be brought to {channels} channels ({error}); set data.frames.channels"
                 ),
             })?;
-            equal.push(Read { name, frames });
+            equal.push(Read { name, time_axis, frames });
         }
     }
     Ok(equal)
@@ -207,29 +215,76 @@ fn clips(sequences: Vec<Read>) -> Vec<Clip> {
             true => Pixels::Bytes(values.iter().map(|&value| byte(value) as u8).collect()),
             false => Pixels::Values(values.to_vec()),
         };
-        Clip { name: read.name, time_axis: None, shape, pixels }
+        Clip { name: read.name, time_axis: read.time_axis, shape, pixels }
     };
     sequences.into_iter().map(clip).collect()
 }
 
-/// Some sequences of a file or folder, the given part of their time, in the size that is asked for.
+/// The order of the frames of a source in time.
+///
+/// # Errors
+/// [`Error::Format`] if two frames have one time, or times cannot be read.
+fn time_order(path: &Path, source: &dyn FrameSource, budget: &ReadBudget) -> Result<TimeOrder> {
+    let (count, times) = (source.info()?.steps, source.step_times()?);
+    if times.is_some() {
+        budget.keep(path, bytes_of(time_order::BYTES, &[count]))?.stay();
+    }
+    let order = TimeOrder::new(count, times);
+    order.map_err(|reason| Error::Format { path: path.into(), reason })
+}
+
+/// Some sequences of a file or folder, the given part of their time, in the size that is asked for; cut where frames are missing.
 fn read(
     path: &Path,
     source: &dyn FrameSource,
-    (sequences, time): (Range<usize>, &Range<f64>),
+    (sequences, time, order): (Range<usize>, &Range<f64>, &TimeOrder),
     config: &FramesConfig,
     budget: &ReadBudget,
 ) -> Result<Vec<Read>> {
     let stem = printable_name(path.file_stem().unwrap_or_default());
     let info = source.info()?;
+    let runs = order.runs(places(info.steps, time));
+    let begin = runs.iter().map(|run| run.steps.range().start).min().unwrap_or(0);
+    let end = runs.iter().map(|run| run.steps.range().end).max().unwrap_or(0);
+    let is_whole = matches!(&runs[..], [Run { steps: Steps::Range(_), .. }]);
+    let copies = if is_whole { 1 } else { 2 };
     let mut kept = budget.keep(path, 0)?;
-    let count = sequences.len();
-    let frames = gathered(source, sequences.clone(), places(info.steps, time), config, &mut |bytes| {
+    let count = sequences.len() * runs.len();
+    let frames = gathered(source, sequences.clone(), begin..end, config, &mut |bytes| {
+        let bytes = bytes.saturating_mul(copies);
         kept.more(path, bytes.saturating_add(bytes_of(SEQUENCE_BYTES + stem.len(), &[count])))
     })?;
     kept.stay();
     let name = |number| if info.sequences > 1 { format!("{stem} {number}") } else { stem.clone() };
-    Ok(sequences.zip(frames).map(|(number, frames)| Read { name: name(number), frames }).collect())
+    let mut read = Vec::with_capacity(count);
+    for (number, frames) in sequences.zip(frames) {
+        if is_whole {
+            read.push(Read { name: name(number), time_axis: runs[0].time_axis, frames });
+            continue;
+        }
+        for run in &runs {
+            let frames = picked(&frames, run, begin)?;
+            read.push(Read { name: name(number), time_axis: run.time_axis, frames });
+        }
+    }
+    Ok(read)
+}
+
+/// The frames of a run, of frames of which the first lies at a place.
+fn picked(frames: &Tensor<f32>, run: &Run, first: usize) -> Result<Tensor<f32>> {
+    let frame: usize = frames.shape()[1..].iter().product();
+    let mut shape = frames.shape().to_vec();
+    let values = match &run.steps {
+        Steps::Range(range) => {
+            frames.as_slice()[(range.start - first) * frame..(range.end - first) * frame].to_vec()
+        }
+        Steps::List(list) => {
+            let pixels = |step: &usize| &frames.as_slice()[(step - first) * frame..][..frame];
+            list.iter().flat_map(pixels).copied().collect()
+        }
+    };
+    shape[0] = values.len() / frame.max(1);
+    Ok(Tensor::from_vec(&shape, values)?)
 }
 
 /// Frames of sequences, a tensor `[T, C, H, W]` for each, in the size that is asked for. `keep` is asked for the bytes of all before
@@ -257,7 +312,8 @@ fn gathered(
     values.into_iter().map(|values| Ok(Tensor::from_vec(&shape, values)?)).collect()
 }
 
-/// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them.
+/// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them. Where the file
+/// tells times, they come in the order of time, and of frames with a gap between them those after the last gap.
 ///
 /// # Shapes
 /// returns: `[T, C, H, W]`, values 0 to 1, NaN where a pixel is missing
@@ -297,8 +353,11 @@ pub fn read_frames(
         );
         return Err(Error::Format { path: path.into(), reason });
     }
-    let read = read(path, source.as_ref(), (0..1, &(0.0..1.0)), config, budget)?;
-    let mut read = of_equal_channels(vec![(path.into(), read)], config.channels, budget)?;
+    let order = time_order(path, source.as_ref(), budget)?;
+    let read = read(path, source.as_ref(), (0..1, &(0.0..1.0), &order), config, budget)?;
+    // What follows a gap goes on without the frames before it.
+    let newest = read.into_iter().next_back().into_iter().collect();
+    let mut read = of_equal_channels(vec![(path.into(), newest)], config.channels, budget)?;
     Ok(read.swap_remove(0).frames)
 }
 

@@ -56,8 +56,8 @@ pub(super) fn split_files(
     left_out: &mut Vec<Error>,
 ) -> Result<SplitFiles> {
     let (root, config) = (reader.path, reader.config);
-    if let (Some(train), Some(test)) = (folder(root, Split::Train), folder(root, Split::Test)) {
-        let (path, shares) = match (split, folder(root, Split::Validation)) {
+    if let (Some(train), Some(test)) = (folder(root, Split::Train)?, folder(root, Split::Test)?) {
+        let (path, shares) = match (split, folder(root, Split::Validation)?) {
             (Split::Test, _) => (test, None),
             (Split::Validation, Some(validation)) => (validation, None),
             (Split::Train, Some(_)) => (train, None),
@@ -82,13 +82,39 @@ pub(super) fn split_files(
 /// # Errors
 /// As [`split_files`].
 pub(super) fn whole(reader: &Reader<'_>, left_out: &mut Vec<Error>) -> Result<SplitFiles> {
-    let test = folder(reader.path, Split::Train).and(folder(reader.path, Split::Test));
+    let test = folder(reader.path, Split::Train)?.and(folder(reader.path, Split::Test)?);
     Ok(SplitFiles::all(files(reader, test.as_deref().unwrap_or(reader.path), left_out)?))
 }
 
-/// The folder for a split in a folder, if there is one.
-fn folder(root: &Path, split: Split) -> Option<PathBuf> {
-    names(split).iter().map(|name| root.join(name)).find(|path| path.is_dir())
+/// The folder for a split in a folder, if there is one; its name may have capitals.
+///
+/// # Errors
+/// [`Error::Data`] if there are several.
+fn folder(root: &Path, split: Split) -> Result<Option<PathBuf>> {
+    if !input::is_folder(root)? {
+        return Ok(None);
+    }
+    let mut found: Option<PathBuf> = None;
+    for entry in std::fs::read_dir(root).map_err(Error::io("open the data folder", root))? {
+        let entry = entry.map_err(Error::io("read the data folder", root))?;
+        let (name, path) = (entry.file_name(), entry.path());
+        let is_split = names(split).iter().any(|own| name.eq_ignore_ascii_case(own));
+        if !is_split || !input::is_folder(&path)? {
+            continue;
+        }
+        if let Some(other) = &found {
+            return Err(Error::Data {
+                what: printable(root),
+                reason: format!(
+                    "has two folders for the {split} split, {} and {}; leave one of them, or give other names to both",
+                    printable(other),
+                    printable(&path)
+                ),
+            });
+        }
+        found = Some(path);
+    }
+    Ok(found)
 }
 
 /// Splits sequences by shares; too few to give each split one are split in time.
@@ -136,7 +162,7 @@ fn files(reader: &Reader<'_>, path: &Path, left_out: &mut Vec<Error>) -> Result<
     if input::is_folder(path)? {
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
             let entry = entry.map_err(Error::io("read the data folder", path))?.path();
-            if source::is_frames(&entry) || input::is_folder(&entry)? {
+            if source::is_frames(&entry) || !source::is_hidden(&entry) && input::is_folder(&entry)? {
                 names.more(path, (FILE_BYTES + 4 * entry.as_os_str().len()) as u64)?;
                 entries.push(entry);
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use hdf5_reader::Attribute;
 use netcdf_reader::{NcAttrValue, NcAttribute};
 
+use super::NumberType;
 use super::number::{self, kind};
 use crate::{Error, Result};
 
@@ -57,6 +58,19 @@ impl Stored {
         }
     }
 
+    /// How its numbers are stored, if it has any.
+    fn number_type(&self) -> Option<NumberType> {
+        match self {
+            Self::Hdf5(attribute) => kind(&attribute.datatype),
+            Self::Netcdf3(attribute) => match attribute.value {
+                NcAttrValue::Floats(_) => Some(NumberType::Float(4)),
+                NcAttrValue::Doubles(_) => Some(NumberType::Float(8)),
+                NcAttrValue::Chars(_) => None,
+                _ => Some(NumberType::Signed(8)),
+            },
+        }
+    }
+
     /// Its numbers, or what it holds instead.
     fn numbers(&self) -> std::result::Result<Vec<f64>, String> {
         match self {
@@ -71,7 +85,7 @@ fn numbers_of_hdf5(attribute: &Attribute) -> std::result::Result<Vec<f64>, Strin
     let Some(kind) = kind(&attribute.datatype).filter(|_| count <= MOST_NUMBERS) else {
         return Err(format!("holds {count} elements that are no numbers"));
     };
-    let bytes = usize::from(number::bytes(kind));
+    let bytes = kind.bytes();
     let raw = attribute.raw_data.chunks_exact(bytes).take(count as usize);
     let numbers: Vec<f64> = raw.filter_map(|raw| number::decoded(raw, &attribute.datatype)).collect();
     if numbers.len() as u64 == count {
@@ -117,6 +131,11 @@ impl Attributes {
         self.attributes.iter().find(|attribute| attribute.name() == name)
     }
 
+    /// Whether there is an attribute of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.named(name).is_some()
+    }
+
     fn refuse(&self, name: &str, reason: impl std::fmt::Display) -> Error {
         let reason = format!("its attribute {name} of /{} {reason}", self.place);
         Error::Format { path: self.file.clone(), reason }
@@ -144,6 +163,40 @@ impl Attributes {
     pub(in crate::dataset) fn numbers(&self, name: &str) -> Result<Vec<f64>> {
         let Some(attribute) = self.named(name) else { return Ok(Vec::new()) };
         attribute.numbers().map_err(|reason| self.refuse(name, reason))
+    }
+
+    /// Numbers, or texts that are written as numbers; none where there is no such attribute.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the attribute is there and is neither.
+    pub(in crate::dataset) fn numbers_or_texts(&self, name: &str) -> Result<Vec<f64>> {
+        let Some(attribute) = self.named(name) else { return Ok(Vec::new()) };
+        let texts = match (attribute.numbers(), attribute.texts()) {
+            (Ok(numbers), _) => return Ok(numbers),
+            (Err(reason), Err(_)) => return Err(self.refuse(name, reason)),
+            (Err(_), Ok(texts)) => texts,
+        };
+        let mut numbers = Vec::new();
+        let is_between = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | '\0');
+        for word in texts.iter().flat_map(|text| text.split(is_between)).filter(|word| !word.is_empty()) {
+            let bare = word.trim_end_matches(['f', 'F', 'b', 's', 'd']);
+            match word.parse().or_else(|_| bare.parse()) {
+                Ok(number) => numbers.push(number),
+                Err(_) => {
+                    return Err(self.refuse(name, format!("is the text \"{word}\", which is no number")));
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// Whether the numbers of an attribute are floating-point numbers of more bytes than a type has, or than whole numbers.
+    pub(in crate::dataset) fn is_wider(&self, name: &str, than: NumberType) -> bool {
+        match (self.named(name).and_then(Stored::number_type), than) {
+            (Some(NumberType::Float(own)), NumberType::Float(other)) => own > other,
+            (Some(NumberType::Float(_)), _) => true,
+            _ => false,
+        }
     }
 
     /// A number; of several the first.

@@ -4,8 +4,6 @@ use std::ops::Range;
 
 use netcdf_reader::NcVariable;
 
-use super::NumberType;
-
 /// The places of the runs in a file, in the order of the numbers.
 pub(super) struct Extents {
     /// Of the axes outside of a run, the outermost first: how many places there are, and bytes from one to the next.
@@ -86,24 +84,5 @@ impl Iterator for Extents {
         }
         self.given += 1;
         Some(start..start + self.bytes)
-    }
-}
-
-/// Adds the numbers of some bytes, the most significant byte of each first.
-pub(super) fn numbers(kind: NumberType, bytes: &[u8], into: &mut Vec<f64>) {
-    fn each<const N: usize>(bytes: &[u8], into: &mut Vec<f64>, number: impl Fn([u8; N]) -> f64) {
-        into.extend(bytes.as_chunks::<N>().0.iter().map(|&bytes| number(bytes)));
-    }
-    match kind {
-        NumberType::Unsigned(1) => each(bytes, into, |[byte]| f64::from(byte)),
-        NumberType::Signed(1) => each(bytes, into, |byte| f64::from(i8::from_be_bytes(byte))),
-        NumberType::Unsigned(2) => each(bytes, into, |two| f64::from(u16::from_be_bytes(two))),
-        NumberType::Signed(2) => each(bytes, into, |two| f64::from(i16::from_be_bytes(two))),
-        NumberType::Unsigned(4) => each(bytes, into, |four| f64::from(u32::from_be_bytes(four))),
-        NumberType::Signed(4) => each(bytes, into, |four| f64::from(i32::from_be_bytes(four))),
-        NumberType::Unsigned(_) => each(bytes, into, |eight| u64::from_be_bytes(eight) as f64),
-        NumberType::Signed(_) => each(bytes, into, |eight| i64::from_be_bytes(eight) as f64),
-        NumberType::Float(4) => each(bytes, into, |four| f64::from(f32::from_be_bytes(four))),
-        NumberType::Float(_) => each(bytes, into, f64::from_be_bytes),
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hdf5_reader::group::Group;
-use hdf5_reader::{FileStorage, Hdf5File, OpenOptions};
+use hdf5_reader::{Dataset, FileStorage, Hdf5File, OpenOptions};
 
 use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
@@ -66,6 +66,20 @@ impl GriddedFile {
         &self.path
     }
 
+    /// Whether netCDF wrote the file: its variables are filled with default values then.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if the file is damaged.
+    pub(in crate::dataset) fn is_netcdf(&self) -> Result<bool> {
+        Ok(match &self.content {
+            Content::Netcdf3(_) => true,
+            Content::Hdf5(..) => {
+                let named = self.path.extension().is_some_and(|own| own.eq_ignore_ascii_case("nc"));
+                named || self.attributes("")?.is_some_and(|own| own.has("_NCProperties"))
+            }
+        })
+    }
+
     /// The attributes of a group; `None` where there is no such group.
     ///
     /// # Errors
@@ -95,6 +109,21 @@ impl GriddedFile {
         Ok(names)
     }
 
+    /// Whether there is a dataset at a path. Nothing else in the file is looked at.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it cannot be read.
+    pub(in crate::dataset) fn has(&self, path: &str) -> Result<bool> {
+        match &self.content {
+            Content::Hdf5(file, _) => match file.dataset(path) {
+                Ok(_) => Ok(true),
+                Err(error) if is_absence(&error) => Ok(false),
+                Err(error) => Err(damaged(&self.path, path, error)),
+            },
+            Content::Netcdf3(classic) => Ok(classic.variable(path).is_ok()),
+        }
+    }
+
     /// All datasets of the file, in the order of their paths.
     ///
     /// # Errors
@@ -115,21 +144,60 @@ impl GriddedFile {
         let mut seen = HashSet::from([root.address()]);
         let mut groups = vec![(String::new(), root, 0)];
         while let Some((prefix, group, depth)) = groups.pop() {
-            let names = group.member_names().map_err(|error| damaged(&self.path, &prefix, error))?;
+            let names = group.member_names().map_err(|error| match damaged(&self.path, &prefix, error) {
+                Error::Format { path, reason } => Error::Format {
+                    path,
+                    reason: format!(
+                        "{reason}; a dataset that is named (data.frames.variable) is read without the others"
+                    ),
+                },
+                other => other,
+            })?;
             self.expect_few(listed.len() + names.0.len() + names.1.len())?;
-            let (inner, datasets) = group.members().map_err(|error| damaged(&self.path, &prefix, error))?;
-            for dataset in datasets {
-                let path = format!("{prefix}{}", last(dataset.name()));
-                let shape = dataset.shape().iter().map(|&axis| usize::try_from(axis)).collect();
-                let Ok(shape) = shape else { continue };
-                listed.push(VariableInfo { path, shape, kind: kind(dataset.dtype()) });
+            let found: Vec<(String, hdf5_reader::error::Result<Dataset>)> = match group.datasets() {
+                Ok(datasets) => datasets.into_iter().map(|own| (own.name().to_owned(), Ok(own))).collect(),
+                // One of them cannot be read: which, and are the others?
+                Err(_) => names.1.into_iter().map(|name| (name.clone(), group.dataset(&name))).collect(),
+            };
+            for (name, dataset) in found {
+                listed.extend(self.listed(format!("{prefix}{}", last(&name)), dataset)?);
             }
-            // A group may be linked into itself.
-            let new = inner.into_iter().filter(|group| depth < DEEPEST && seen.insert(group.address()));
-            groups.extend(new.map(|group| (format!("{prefix}{}/", last(group.name())), group, depth + 1)));
+            for name in names.0 {
+                let inner = group.group(&name).map_err(|error| damaged(&self.path, &prefix, error))?;
+                // A group may be linked into itself.
+                if depth < DEEPEST && seen.insert(inner.address()) {
+                    groups.push((format!("{prefix}{}/", last(&name)), inner, depth + 1));
+                }
+            }
             self.expect_few(groups.len() + listed.len())?;
         }
         Ok(listed)
+    }
+
+    /// What is known of a dataset. One that cannot be read is listed with the reason, so that it does not keep the others from being
+    /// read; a failing disk does.
+    fn listed(
+        &self,
+        path: String,
+        dataset: hdf5_reader::error::Result<Dataset>,
+    ) -> Result<Option<VariableInfo>> {
+        let dataset = match dataset {
+            Ok(dataset) => dataset,
+            Err(error) if is_absence(&error) => return Ok(None),
+            Err(error) => {
+                let reason = error.to_string();
+                return match damaged(&self.path, &path, error) {
+                    Error::Format { .. } => {
+                        let unreadable = Some(reason);
+                        Ok(Some(VariableInfo { path, shape: Vec::new(), kind: None, unreadable }))
+                    }
+                    other => Err(other),
+                };
+            }
+        };
+        let shape = dataset.shape().iter().map(|&axis| usize::try_from(axis).ok()).collect::<Option<_>>();
+        let kind = kind(dataset.dtype());
+        Ok(shape.map(|shape| VariableInfo { path, shape, kind, unreadable: None }))
     }
 
     /// Refuses a file with more groups and datasets than are looked at.
@@ -149,7 +217,7 @@ impl GriddedFile {
         match &self.content {
             Content::Hdf5(file, limit) => {
                 let dataset = file.dataset(path).map_err(|error| damaged(&self.path, path, error))?;
-                Variable::of_hdf5(&self.path, path, dataset, (&self.budget, limit))
+                Variable::of_hdf5(&self.path, path, (file, dataset), (&self.budget, limit))
             }
             Content::Netcdf3(classic) => Variable::of_classic(&self.path, path, classic.clone()),
         }

@@ -1,4 +1,4 @@
-//! Deflate of HDF5 with a limit on what comes out.
+//! The filters deflate and LZF of HDF5 with a limit on what comes out.
 //!
 //! The library bounds the output of a filter by that of the filters before it, where it knows how these can grow. Behind szip it knows no bound.
 
@@ -9,6 +9,7 @@ use flate2::read::ZlibDecoder;
 use hdf5_reader::FilterRegistry;
 use hdf5_reader::error::Error;
 
+use super::lzf::{self, LZF};
 use crate::dataset::gzip::read_at_most;
 
 /// The number of the filter deflate in HDF5.
@@ -25,7 +26,7 @@ impl Limit {
         self.0.fetch_max(most.saturating_add(1 << 12), Ordering::Relaxed);
     }
 
-    /// The filters of the library, deflate among them with this limit.
+    /// The filters of the library, deflate among them with this limit, and LZF.
     pub(super) fn filters(&self) -> FilterRegistry {
         let mut filters = FilterRegistry::new();
         let limit = self.0.clone();
@@ -39,6 +40,14 @@ impl Limit {
                     true => Ok(unpacked),
                     false => Err(Error::DecompressionError(format!("deflate gives more than {most} bytes"))),
                 }
+            }),
+        );
+        let limit = self.0.clone();
+        filters.register(
+            LZF,
+            Box::new(move |_, packed, _| {
+                lzf::unpacked(packed, limit.load(Ordering::Relaxed))
+                    .map_err(|reason| Error::DecompressionError(format!("LZF: {reason}")))
             }),
         );
         filters

@@ -5,6 +5,10 @@
 #[cfg(feature = "hdf5")]
 mod attributes;
 #[cfg(feature = "hdf5")]
+mod chunk_numbering;
+#[cfg(feature = "hdf5")]
+mod dimensions;
+#[cfg(feature = "hdf5")]
 mod extents;
 #[cfg(feature = "hdf5")]
 mod file;
@@ -13,12 +17,16 @@ mod header_limit;
 #[cfg(feature = "hdf5")]
 mod inflate;
 #[cfg(feature = "hdf5")]
+mod lzf;
+#[cfg(feature = "hdf5")]
 mod netcdf3;
 #[cfg(feature = "hdf5")]
 mod number;
 mod packing;
 #[cfg(feature = "hdf5")]
 mod signature;
+#[cfg(feature = "hdf5")]
+mod stored_type;
 #[cfg(feature = "hdf5")]
 mod variable;
 
@@ -33,10 +41,12 @@ use crate::printable::escaped;
 #[cfg(feature = "hdf5")]
 pub(super) use attributes::Attributes;
 #[cfg(feature = "hdf5")]
+pub(super) use dimensions::Dimension;
+#[cfg(feature = "hdf5")]
 pub(super) use file::GriddedFile;
 pub(super) use packing::Packing;
 #[cfg(not(feature = "hdf5"))]
-pub(super) use stub::{Attributes, GriddedFile, Variable};
+pub(super) use stub::{Attributes, Dimension, GriddedFile, Variable};
 #[cfg(feature = "hdf5")]
 pub(super) use variable::Variable;
 
@@ -56,13 +66,18 @@ pub(super) struct VariableInfo {
     pub(super) shape: Vec<usize>,
     /// `None` where it holds no numbers.
     pub(super) kind: Option<NumberType>,
+    /// Why it is not read, where it is not.
+    pub(super) unreadable: Option<String>,
 }
 
 impl std::fmt::Display for VariableInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.kind {
-            Some(kind) => write!(f, "{} {:?} {kind}", short(&self.path), self.shape),
-            None => write!(f, "{} {:?} without numbers", short(&self.path), self.shape),
+        match (&self.unreadable, self.kind) {
+            (Some(reason), _) => {
+                write!(f, "{}, which cannot be read ({})", short(&self.path), escaped(reason))
+            }
+            (None, Some(kind)) => write!(f, "{} {:?} {kind}", short(&self.path), self.shape),
+            (None, None) => write!(f, "{} {:?} without numbers", short(&self.path), self.shape),
         }
     }
 }

@@ -11,8 +11,9 @@ use hdf5_reader::{FileStorage, Storage};
 use netcdf_reader::classic::header::{self, ClassicHeader};
 use netcdf_reader::{NcFormat, NcType, NcVariable};
 
-use super::extents::{Extents, numbers};
-use super::{NumberType, VariableInfo, header_limit, number};
+use super::extents::Extents;
+use super::{NumberType, VariableInfo, header_limit};
+use crate::dataset::ByteOrder;
 use crate::{Error, Result, input};
 
 /// Bytes in which the header is looked for, one after the other.
@@ -72,6 +73,7 @@ impl Netcdf3 {
                 path: variable.name.clone(),
                 shape: shape.collect::<Option<_>>()?,
                 kind: kind(&variable.dtype),
+                unreadable: None,
             })
         })
     }
@@ -98,7 +100,7 @@ impl Netcdf3 {
         if let Some(axis) = variable.dimensions.iter().skip(1).find(|axis| axis.is_unlimited) {
             return refuse(format!("{name} has the unlimited axis {}, which must be the first", axis.name));
         }
-        let bytes = variable.shape().iter().try_fold(u64::from(number::bytes(kind)), |product, &axis| {
+        let bytes = variable.shape().iter().try_fold(kind.bytes() as u64, |product, &axis| {
             product.checked_mul(axis).filter(|&bytes| bytes <= self.length)
         });
         if bytes.is_none() {
@@ -125,13 +127,14 @@ impl Netcdf3 {
             |reason: &str| Error::Format { path: self.path.clone(), reason: format!("{name} {reason}") };
         let kind = kind(&variable.dtype).ok_or_else(|| refuse("holds no numbers"))?;
         let ranges: Vec<(u64, u64)> = ranges.into_iter().collect();
-        let runs = Extents::new(variable, self.record, number::bytes(kind).into(), &ranges)
+        let runs = Extents::new(variable, self.record, kind.bytes() as u64, &ranges)
             .ok_or_else(|| refuse("lies beyond the end of any file; fetch the file again"))?;
         let mut read = Vec::new();
         input::reserve(&mut read, runs.numbers()).map_err(Error::io("read", &self.path))?;
         for place in runs {
             let bytes = self.file.read_range(place.start, (place.end - place.start) as usize);
-            numbers(kind, &bytes.map_err(|error| damaged(&self.path, name, &error))?, &mut read);
+            let bytes = bytes.map_err(|error| damaged(&self.path, name, &error))?;
+            read.extend(kind.numbers(ByteOrder::Big, &bytes));
         }
         Ok(read)
     }

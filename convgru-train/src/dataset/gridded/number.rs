@@ -1,9 +1,10 @@
 //! Numbers of any type as `f64`.
 
 use hdf5_reader::error::{Error, Result};
-use hdf5_reader::{ByteOrder, Datatype, H5Type};
+use hdf5_reader::{ByteOrder as StoredOrder, Datatype, H5Type};
 
 use super::NumberType;
+use crate::dataset::ByteOrder;
 
 /// A number of a dataset, of whatever type.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +12,7 @@ pub(super) struct Number(pub(super) f64);
 
 impl H5Type for Number {
     fn hdf5_type() -> Datatype {
-        Datatype::FloatingPoint { size: 8, byte_order: ByteOrder::LittleEndian }
+        Datatype::FloatingPoint { size: 8, byte_order: StoredOrder::LittleEndian }
     }
 
     fn from_bytes(bytes: &[u8], datatype: &Datatype) -> Result<Self> {
@@ -21,17 +22,13 @@ impl H5Type for Number {
     }
 
     fn element_size(datatype: &Datatype) -> usize {
-        kind(datatype).map_or(0, |kind| usize::from(bytes(kind)))
+        kind(datatype).map_or(0, NumberType::bytes)
     }
 
     fn decode_vec(raw: &[u8], datatype: &Datatype, count: usize) -> Option<Result<Vec<Self>>> {
-        let size = Self::element_size(datatype);
-        if size == 0 || raw.len() / size < count {
-            return None;
-        }
-        let numbers: Option<Vec<Self>> =
-            raw.chunks_exact(size).take(count).map(|raw| decoded(raw, datatype).map(Self)).collect();
-        numbers.map(Ok)
+        let (kind, order) = (kind(datatype)?, order(datatype)?);
+        let enough = raw.len() / kind.bytes() >= count;
+        enough.then(|| Ok(kind.numbers(order, raw).take(count).map(Self).collect()))
     }
 }
 
@@ -41,7 +38,7 @@ pub(super) fn kind(datatype: &Datatype) -> Option<NumberType> {
         Datatype::FixedPoint { size: size @ (1 | 2 | 4 | 8), signed, .. } => {
             Some(if *signed { NumberType::Signed(*size) } else { NumberType::Unsigned(*size) })
         }
-        Datatype::FloatingPoint { size: size @ (4 | 8), .. } => Some(NumberType::Float(*size)),
+        Datatype::FloatingPoint { size: size @ (2 | 4 | 8), .. } => Some(NumberType::Float(*size)),
         Datatype::Enum { base, .. } => match **base {
             Datatype::FixedPoint { .. } => kind(base),
             _ => None,
@@ -50,42 +47,19 @@ pub(super) fn kind(datatype: &Datatype) -> Option<NumberType> {
     }
 }
 
-/// Bytes of a number.
-pub(super) fn bytes(kind: NumberType) -> u8 {
-    match kind {
-        NumberType::Unsigned(bytes) | NumberType::Signed(bytes) | NumberType::Float(bytes) => bytes,
+/// The order of the bytes of a number; `None` as in [`kind`].
+fn order(datatype: &Datatype) -> Option<ByteOrder> {
+    match datatype {
+        Datatype::FixedPoint { byte_order, .. } | Datatype::FloatingPoint { byte_order, .. } => {
+            let is_big = *byte_order == StoredOrder::BigEndian;
+            Some(if is_big { ByteOrder::Big } else { ByteOrder::Little })
+        }
+        Datatype::Enum { base, .. } => order(base),
+        _ => None,
     }
 }
 
 /// The number at the beginning of some bytes; `None` if they are too few or their type is of no numbers.
 pub(super) fn decoded(raw: &[u8], datatype: &Datatype) -> Option<f64> {
-    let order = match datatype {
-        Datatype::FixedPoint { byte_order, .. } | Datatype::FloatingPoint { byte_order, .. } => *byte_order,
-        Datatype::Enum { base, .. } => match **base {
-            Datatype::FixedPoint { .. } => return decoded(raw, base),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    Some(match kind(datatype)? {
-        NumberType::Unsigned(1) => f64::from(*raw.first()?),
-        NumberType::Signed(1) => f64::from(*raw.first()? as i8),
-        NumberType::Unsigned(2) => f64::from(u16::from_le_bytes(little(raw, order)?)),
-        NumberType::Signed(2) => f64::from(i16::from_le_bytes(little(raw, order)?)),
-        NumberType::Unsigned(4) => f64::from(u32::from_le_bytes(little(raw, order)?)),
-        NumberType::Signed(4) => f64::from(i32::from_le_bytes(little(raw, order)?)),
-        NumberType::Unsigned(_) => u64::from_le_bytes(little(raw, order)?) as f64,
-        NumberType::Signed(_) => i64::from_le_bytes(little(raw, order)?) as f64,
-        NumberType::Float(4) => f64::from(f32::from_le_bytes(little(raw, order)?)),
-        NumberType::Float(_) => f64::from_le_bytes(little(raw, order)?),
-    })
-}
-
-/// The first bytes with the least significant one first.
-fn little<const N: usize>(raw: &[u8], order: ByteOrder) -> Option<[u8; N]> {
-    let mut bytes = *raw.first_chunk()?;
-    if order == ByteOrder::BigEndian {
-        bytes.reverse();
-    }
-    Some(bytes)
+    kind(datatype)?.numbers(order(datatype)?, raw).next()
 }

@@ -1,5 +1,5 @@
-//! What stored numbers stand for, after the conventions of netCDF: `scale_factor`, `add_offset`, `_FillValue`,
-//! `missing_value`, `_Unsigned`.
+//! What stored numbers stand for, after the conventions of netCDF and CF: `scale_factor`, `add_offset`, `_Unsigned`, and which of them
+//! stand for none: `_FillValue`, `missing_value`, `valid_min`, `valid_max`, `valid_range`, `flag_values`, and the default fill values.
 
 use super::{Attributes, NumberType};
 use crate::Result;
@@ -11,16 +11,26 @@ pub(in crate::dataset) struct Packing {
     pub(in crate::dataset) scale: Option<[f64; 2]>,
     /// Stored numbers that stand for none.
     missing: Vec<f64>,
+    /// The lowest and the highest number that was measured, as it is stored or after scaling.
+    valid: Option<Valid>,
     /// What is added to negative numbers that are meant without a sign.
     wrap: f64,
 }
 
+/// Numbers outside of these stand for none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Valid {
+    range: [f64; 2],
+    /// Whether they are compared after scaling.
+    is_scaled: bool,
+}
+
 impl Packing {
-    /// The packing that attributes tell, of numbers of a kind.
+    /// The packing that attributes tell, of numbers of a kind in a file of netCDF or of another form.
     ///
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) if one of the attributes is no number.
-    pub(in crate::dataset) fn of(attributes: &Attributes, kind: NumberType) -> Result<Self> {
+    pub(in crate::dataset) fn of(attributes: &Attributes, kind: NumberType, is_netcdf: bool) -> Result<Self> {
         let unsigned = attributes.text("_Unsigned").ok().flatten();
         let wrap = match kind {
             NumberType::Signed(bytes) if unsigned.is_some_and(|text| text.eq_ignore_ascii_case("true")) => {
@@ -28,37 +38,164 @@ impl Packing {
             }
             _ => 0.0,
         };
+        let without_sign = |number: f64| if number < 0.0 { number + wrap } else { number };
         let scale = match (attributes.number("scale_factor")?, attributes.number("add_offset")?) {
             (None, None) => None,
             (factor, offset) => Some([factor.unwrap_or(1.0), offset.unwrap_or(0.0)]),
         };
-        let mut missing = attributes.numbers("_FillValue")?;
-        missing.extend(attributes.numbers("missing_value")?);
+        let fill = attributes.numbers("_FillValue")?;
+        let mut missing = if fill.is_empty() && is_netcdf { default_fill(kind) } else { fill };
+        missing.extend(attributes.numbers_or_texts("missing_value")?);
+        let valid = valid(attributes, kind, scale.is_some())?;
+        // Numbers that are measured beside flags have a unit or a range; without them the flags are the numbers.
+        let is_measured =
+            scale.is_some() || valid.is_some() || attributes.text("units").is_ok_and(|u| u.is_some());
+        if is_measured {
+            missing.extend(attributes.numbers_or_texts("flag_values")?);
+        }
         if kind == NumberType::Float(4) {
             missing.iter_mut().for_each(|number| *number = f64::from(*number as f32));
         }
-        Ok(Self { scale, missing, wrap })
+        let missing = missing.into_iter().map(without_sign).collect();
+        let valid = valid.map(|valid| match valid.is_scaled {
+            true => valid,
+            false => Valid { range: valid.range.map(without_sign), ..valid },
+        });
+        Ok(Self { scale, missing, valid, wrap })
     }
 
     /// The number that a stored one stands for; NaN for none.
     pub(in crate::dataset) fn unpacked(&self, stored: f64) -> f64 {
-        if self.missing.contains(&stored) {
+        let number = if stored < 0.0 { stored + self.wrap } else { stored };
+        let is_outside = |[low, high]: [f64; 2], number: f64| number < low || number > high;
+        if self.missing.contains(&number)
+            || self.valid.is_some_and(|valid| !valid.is_scaled && is_outside(valid.range, number))
+        {
             return f64::NAN;
         }
-        let number = if stored < 0.0 { stored + self.wrap } else { stored };
-        match self.scale {
+        let scaled = match self.scale {
             Some([factor, offset]) => number * factor + offset,
             None => number,
-        }
+        };
+        let invalid = self.valid.is_some_and(|valid| valid.is_scaled && is_outside(valid.range, scaled));
+        if invalid { f64::NAN } else { scaled }
     }
 
     /// Whether a stored number may stand for none.
     pub(in crate::dataset) fn has_missing(&self) -> bool {
-        !self.missing.is_empty()
+        !self.missing.is_empty() || self.valid.is_some()
     }
 
     /// Whether negative numbers are meant without a sign.
     pub(in crate::dataset) fn is_unsigned(&self) -> bool {
         self.wrap > 0.0
+    }
+}
+
+/// The range of valid numbers, if attributes tell one. Attributes of a wider type than the stored numbers, where these are packed, tell
+/// scaled numbers (NetCDF User's Guide, "Attribute Conventions").
+fn valid(attributes: &Attributes, kind: NumberType, is_packed: bool) -> Result<Option<Valid>> {
+    let is_scaled = |name| is_packed && attributes.is_wider(name, kind);
+    if let [low, high] = attributes.numbers("valid_range")?[..] {
+        return Ok(Some(Valid { range: [low, high], is_scaled: is_scaled("valid_range") }));
+    }
+    let (low, high) = (attributes.number("valid_min")?, attributes.number("valid_max")?);
+    let name = if low.is_some() { "valid_min" } else { "valid_max" };
+    Ok((low.is_some() || high.is_some()).then(|| Valid {
+        range: [low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY)],
+        is_scaled: is_scaled(name),
+    }))
+}
+
+/// The number that netCDF fills variables with before they are written, where no `_FillValue` says another. Bytes have too few values to
+/// spare one.
+fn default_fill(kind: NumberType) -> Vec<f64> {
+    const FLOAT: f64 = 9.969_209_968_386_869e36;
+    match kind {
+        NumberType::Signed(2) => vec![-32767.0],
+        NumberType::Unsigned(2) => vec![65535.0],
+        NumberType::Signed(4) => vec![-2_147_483_647.0],
+        NumberType::Unsigned(4) => vec![4_294_967_295.0],
+        NumberType::Signed(8) => vec![-9_223_372_036_854_775_806.0],
+        NumberType::Unsigned(8) => vec![18_446_744_073_709_551_614.0],
+        NumberType::Float(4 | 8) => vec![FLOAT],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(all(test, feature = "hdf5"))]
+mod tests {
+    use std::path::Path;
+
+    use netcdf_reader::{NcAttrValue, NcAttribute};
+
+    use super::*;
+
+    /// The packing that attributes tell, in a file of netCDF.
+    fn packing(kind: NumberType, attributes: &[(&str, NcAttrValue)]) -> Result<Packing> {
+        let named =
+            |(name, value): &(&str, NcAttrValue)| NcAttribute { name: (*name).into(), value: value.clone() };
+        let attributes = Attributes::new(Path::new("a.nc"), "rain", attributes.iter().map(named));
+        Packing::of(&attributes, kind, true)
+    }
+
+    /// Which of these numbers stand for none.
+    fn missing(packing: &Packing, numbers: &[f64]) -> Vec<f64> {
+        numbers.iter().copied().filter(|&number| packing.unpacked(number).is_nan()).collect()
+    }
+
+    #[test]
+    fn numbers_outside_of_the_valid_range_are_missing() {
+        use NcAttrValue::{Bytes, Doubles, Shorts, UBytes};
+        let byte = NumberType::Unsigned(1);
+        let numbers = [0.0, 1.0, 99.0, 100.0, 101.0, 255.0];
+        let range = packing(byte, &[("valid_range", UBytes(vec![1, 100]))]).unwrap();
+        assert_eq!(missing(&range, &numbers), [0.0, 101.0, 255.0]);
+        let most = packing(byte, &[("valid_max", UBytes(vec![100]))]).unwrap();
+        assert_eq!(missing(&most, &numbers), [101.0, 255.0]);
+        let least = packing(byte, &[("valid_min", UBytes(vec![99]))]).unwrap();
+        assert_eq!(missing(&least, &numbers), [0.0, 1.0]);
+        assert!(range.has_missing() && most.has_missing() && least.has_missing());
+        // Of packed numbers a range of their own type is stored, one of a wider type scaled.
+        let short = NumberType::Signed(2);
+        let scale = ("scale_factor", Doubles(vec![0.5]));
+        let stored = packing(short, &[scale.clone(), ("valid_range", Shorts(vec![0, 10]))]).unwrap();
+        assert_eq!(missing(&stored, &[-1.0, 0.0, 10.0, 11.0, 20.0]), [-1.0, 11.0, 20.0]);
+        let scaled = packing(short, &[scale, ("valid_range", Doubles(vec![0.0, 10.0]))]).unwrap();
+        assert_eq!(missing(&scaled, &[-1.0, 0.0, 20.0, 21.0]), [-1.0, 21.0]);
+        // Bytes without a sign, whose attributes are written with one: 0 to 250.
+        let unsigned = ("_Unsigned", NcAttrValue::Chars("true".into()));
+        let unsigned =
+            packing(NumberType::Signed(1), &[unsigned, ("valid_range", Bytes(vec![0, -6]))]).unwrap();
+        assert_eq!(missing(&unsigned, &[0.0, 127.0, -128.0, -6.0, -5.0, -1.0]), [-5.0, -1.0]);
+    }
+
+    #[test]
+    fn fill_values_are_missing_as_numbers_texts_and_by_default() {
+        use NcAttrValue::{Chars, Floats, UBytes};
+        let float = NumberType::Float(4);
+        let fill = f64::from(9.969_21e36_f32);
+        assert_eq!(missing(&packing(float, &[]).unwrap(), &[0.0, fill, -999.0]), [fill]);
+        let named = packing(float, &[("_FillValue", Floats(vec![-999.0]))]).unwrap();
+        assert_eq!(missing(&named, &[0.0, fill, -999.0]), [-999.0]);
+        let texts = packing(float, &[("missing_value", Chars("-999, -99.9f".into()))]).unwrap();
+        assert_eq!(missing(&texts, &[-999.0, f64::from(-99.9_f32), 1.0]).len(), 2);
+        let error = packing(float, &[("missing_value", Chars("none".into()))]).unwrap_err().to_string();
+        assert!(error.contains("missing_value") && error.contains("\"none\""), "{error}");
+        for (kind, stored) in [
+            (NumberType::Signed(2), -32767.0),
+            (NumberType::Unsigned(2), 65535.0),
+            (NumberType::Signed(4), -2_147_483_647.0),
+            (NumberType::Float(8), 9.969_209_968_386_869e36),
+        ] {
+            assert_eq!(missing(&packing(kind, &[]).unwrap(), &[stored, 0.0]), [stored], "{kind}");
+        }
+        assert!(!packing(NumberType::Unsigned(1), &[]).unwrap().has_missing());
+        // Flags beside measured numbers are no measurement; flags alone are the numbers.
+        let flags = ("flag_values", UBytes(vec![250, 251]));
+        let alone = packing(NumberType::Unsigned(1), std::slice::from_ref(&flags)).unwrap();
+        assert!(missing(&alone, &[1.0, 250.0, 251.0]).is_empty());
+        let measured = packing(NumberType::Unsigned(1), &[flags, ("units", Chars("dBZ".into()))]).unwrap();
+        assert_eq!(missing(&measured, &[1.0, 250.0, 251.0]), [250.0, 251.0]);
     }
 }

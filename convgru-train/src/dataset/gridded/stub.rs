@@ -13,6 +13,13 @@ pub(in crate::dataset) struct GriddedFile(Infallible);
 /// The attributes of a group or dataset; there are none.
 pub(in crate::dataset) struct Attributes(Infallible);
 
+/// An axis with a name; there is none.
+pub(in crate::dataset) struct Dimension {
+    pub(in crate::dataset) name: String,
+    pub(in crate::dataset) variable: Option<String>,
+    pub(in crate::dataset) coordinates: Option<Attributes>,
+}
+
 /// A dataset of numbers; there is none.
 pub(in crate::dataset) struct Variable(Infallible);
 
@@ -31,11 +38,19 @@ impl GriddedFile {
         match self.0 {}
     }
 
+    pub(in crate::dataset) fn is_netcdf(&self) -> Result<bool> {
+        match self.0 {}
+    }
+
     pub(in crate::dataset) fn attributes(&self, _group: &str) -> Result<Option<Attributes>> {
         match self.0 {}
     }
 
     pub(in crate::dataset) fn groups(&self, _group: &str) -> Result<Vec<String>> {
+        match self.0 {}
+    }
+
+    pub(in crate::dataset) fn has(&self, _path: &str) -> Result<bool> {
         match self.0 {}
     }
 
@@ -57,6 +72,14 @@ impl Attributes {
         match self.0 {}
     }
 
+    pub(in crate::dataset) fn numbers_or_texts(&self, _name: &str) -> Result<Vec<f64>> {
+        match self.0 {}
+    }
+
+    pub(in crate::dataset) fn is_wider(&self, _name: &str, _than: NumberType) -> bool {
+        match self.0 {}
+    }
+
     pub(in crate::dataset) fn number(&self, _name: &str) -> Result<Option<f64>> {
         match self.0 {}
     }
@@ -64,6 +87,10 @@ impl Attributes {
 
 impl Variable {
     pub(in crate::dataset) fn shape(&self) -> &[usize] {
+        match self.0 {}
+    }
+
+    pub(in crate::dataset) fn dimensions(&self) -> &[Option<Dimension>] {
         match self.0 {}
     }
 

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hdf5_reader::{Dataset, SliceInfo, SliceInfoElem};
+use hdf5_reader::{Dataset, Hdf5File, SliceInfo, SliceInfoElem};
 
 use super::file::damaged;
 use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
 use super::number::Number;
-use super::{Attributes, NumberType, netcdf3, number};
+use super::stored_type::{self, BitField};
+use super::{Attributes, Dimension, NumberType, chunk_numbering, dimensions, netcdf3, number};
 use crate::dataset::source::VisitBlock;
 use crate::read_budget::bytes_of;
 use crate::{Error, ReadBudget, Result};
@@ -35,6 +36,10 @@ pub(in crate::dataset) struct Variable {
     content: Content,
     kind: NumberType,
     shape: Vec<usize>,
+    /// What its axes are called, `None` for one without a name.
+    dimensions: Vec<Option<Dimension>>,
+    /// The bits of a number that hold its value, where they are not all of them.
+    bits: Option<BitField>,
     /// Bytes that reading takes besides the numbers: of chunks.
     chunks: u64,
 }
@@ -54,17 +59,29 @@ impl Variable {
     pub(super) fn of_hdf5(
         file: &Path,
         name: &str,
-        dataset: Dataset,
+        (whole, dataset): (&Hdf5File, Dataset),
         (budget, limit): (&ReadBudget, &Limit),
     ) -> Result<Self> {
         let kind = number::kind(dataset.dtype()).ok_or_else(|| other(&format!("{:?}", dataset.dtype())));
+        let refuse = |reason| Error::Format { path: file.into(), reason: format!("{name} {reason}") };
+        chunk_numbering::expect_readable(whole, &dataset).map_err(refuse)?;
+        let bits = match &kind {
+            Ok(kind) => stored_type::bit_field(&dataset, *kind).map_err(refuse)?,
+            Err(_) => None,
+        };
+        let dimensions = dimensions::of_hdf5(file, name, (whole, &dataset));
         let axes = dataset.shape().to_vec();
         let chunk: Vec<usize> =
             dataset.chunks().into_iter().flatten().take(axes.len()).map(|side| side as usize).collect();
         limit.allow_chunk(bytes_of(size_of::<f64>(), &chunk));
         let chunks = if chunk.is_empty() { 0 } else { bytes_of(size_of::<f64>() * CHUNK_BUFFERS, &chunk) };
         let chunks = chunks.saturating_add(kept_chunks(budget) as u64);
-        Ok(Self { chunks, ..Self::new(file, name, Content::Hdf5(Box::new(dataset)), kind, &axes)? })
+        Ok(Self {
+            chunks,
+            bits,
+            dimensions,
+            ..Self::new(file, name, Content::Hdf5(Box::new(dataset)), kind, &axes)?
+        })
     }
 
     /// A variable of classic netCDF.
@@ -78,7 +95,8 @@ impl Variable {
             classic.expect_whole(name, kind)?;
         }
         let axes = variable.shape();
-        Self::new(file, name, Content::Netcdf3(classic), kind, &axes)
+        let dimensions = dimensions::of_classic(file, name, &classic);
+        Ok(Self { dimensions, ..Self::new(file, name, Content::Netcdf3(classic), kind, &axes)? })
     }
 
     /// A dataset with the kind of its numbers, or what they are instead, and its axes.
@@ -98,9 +116,16 @@ impl Variable {
             shape.iter().try_fold(1usize, |product, &axis| product.checked_mul(axis.max(1)))
         });
         match (shape, elements) {
-            (Some(shape), Some(1..=0xff_ffff_ffff_ffff)) => {
-                Ok(Self { file: file.into(), name: name.into(), content, kind, shape, chunks: 0 })
-            }
+            (Some(shape), Some(1..=0xff_ffff_ffff_ffff)) => Ok(Self {
+                file: file.into(),
+                name: name.into(),
+                content,
+                kind,
+                shape,
+                dimensions: Vec::new(),
+                bits: None,
+                chunks: 0,
+            }),
             _ => Err(refuse(format!("{name} announces the shape {axes:?}, which no file can hold"))),
         }
     }
@@ -115,6 +140,11 @@ impl Variable {
     /// Its shape, the outermost axis first.
     pub(in crate::dataset) fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// What its axes are called, `None` for one without a name; none at all where the file names none.
+    pub(in crate::dataset) fn dimensions(&self) -> &[Option<Dimension>] {
+        &self.dimensions
     }
 
     /// How its numbers are stored.
@@ -193,7 +223,10 @@ impl Variable {
                 let selection = SliceInfo { selections: ranges.map(range).collect() };
                 let read = dataset.read_slice::<Number>(&selection);
                 let read = read.map_err(|error| damaged(&self.file, &self.name, error))?;
-                read.iter().map(|number| number.0).collect()
+                match self.bits {
+                    Some(bits) => read.iter().map(|number| bits.value(number.0)).collect(),
+                    None => read.iter().map(|number| number.0).collect(),
+                }
             }
             Content::Netcdf3(classic) => classic.slice(&self.name, ranges)?,
         };

@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::axes::Axis;
+use super::named_axes::NamedAxes;
 use super::number_type::NumberType;
+use super::times::Times;
 use super::{Frame, FrameInfo, FrameSource, Visit};
 use crate::dataset::FramesConfig;
 use crate::read_budget::{ReadBudget, bytes_of};
@@ -28,6 +30,19 @@ pub(super) trait Array: Send + Sync {
     /// Whether the first axis varies fastest: the shape that the user sees is the stored one backwards.
     fn is_column_major(&self) -> bool {
         false
+    }
+
+    /// What the file tells about the axes of the shape that the user sees.
+    fn named_axes(&self) -> NamedAxes {
+        NamedAxes::default()
+    }
+
+    /// When the places along an axis were seen, where the file has a coordinate of time there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if the coordinate cannot be read.
+    fn times(&self, _axis: usize) -> Result<Option<Times>> {
+        Ok(None)
     }
 
     /// How numbers are stored.
@@ -73,6 +88,8 @@ pub(super) struct ArraySource {
     leading: usize,
     /// The numbers of the values 0 and 1.
     range: [f64; 2],
+    /// Numbers that stand for pixels that were not measured.
+    missing: Vec<f64>,
     info: FrameInfo,
 }
 
@@ -92,15 +109,21 @@ impl ArraySource {
         if array.is_column_major() {
             shape.reverse();
         }
-        let named = config.axes.of_shape(&shape).map_err(refuse)?;
+        if shape.contains(&0) {
+            return Err(refuse(format!("has shape {shape:?}, whose frames hold nothing")));
+        }
+        let by_shape = || config.axes.of_shape(&shape);
+        let named =
+            if config.axes.is_auto() { array.named_axes().resolved(&shape, by_shape) } else { by_shape() };
+        let named = named.map_err(refuse)?;
         let mut axes: Vec<(Axis, usize)> = named.into_iter().zip(shape.iter().copied()).collect();
         let length =
             |axis| axes.iter().find(|(own, _)| *own == axis).map_or(1, |(_, length): &(Axis, usize)| *length);
         let frame = [Axis::Channel, Axis::Row, Axis::Column].map(length);
         let pixels = frame.iter().try_fold(1usize, |product, &side| product.checked_mul(side));
-        if shape.contains(&0) || pixels.is_none_or(|pixels| pixels > LARGEST_FRAME) {
+        if pixels.is_none_or(|pixels| pixels > LARGEST_FRAME) {
             return Err(refuse(format!(
-                "has shape {shape:?}, whose frames hold nothing or more than {LARGEST_FRAME} numbers"
+                "has shape {shape:?}, whose frames hold more than {LARGEST_FRAME} numbers"
             )));
         }
         let info = FrameInfo {
@@ -111,14 +134,15 @@ impl ArraySource {
             width: frame[2],
             number_type: array.number_type(),
             natural_range: array.natural_range(),
-            may_miss: array.may_miss(),
+            may_miss: array.may_miss() || !config.missing.is_empty(),
         };
         if array.is_column_major() {
             axes.reverse();
         }
         let range = config.explicit_range().unwrap_or(info.natural_range);
+        let missing = config.missing.clone();
         let (path, budget) = (path.into(), budget.clone());
-        Ok(Self { path, budget, array, leading: leading(&axes), axes, range, info })
+        Ok(Self { path, budget, array, leading: leading(&axes), axes, range, missing, info })
     }
 
     /// The numbers of a frame.
@@ -145,6 +169,9 @@ impl ArraySource {
     /// The value of a number: NaN where there is none, `None` if it is out of the range.
     fn value(&self, number: f64) -> Option<f32> {
         let [low, high] = self.range;
+        if self.missing.iter().any(|&missing| stands_for(number, missing)) {
+            return Some(f32::NAN);
+        }
         let value = (number - low) / (high - low);
         match value.is_nan() {
             true => Some(f32::NAN),
@@ -157,9 +184,9 @@ impl ArraySource {
         Error::Format {
             path: self.path.clone(),
             reason: format!(
-                "has the number {} in frame {step} of sequence {sequence} (from 0), but {low} to {high} is expected; set \
-                 data.frames.range to the lowest and highest number, or scale the numbers",
-                number as f32
+                "has the number {number} in frame {step} of sequence {sequence} (from 0), but {low} to {high} is expected; if it marks \
+                 pixels that were not measured, set data.frames.missing = [{number:?}]; otherwise set data.frames.range to the lowest and \
+                 highest number that can be measured",
             ),
         }
     }
@@ -231,6 +258,15 @@ impl FrameSource for ArraySource {
         Ok(self.info)
     }
 
+    fn step_times(&self) -> Result<Option<Times>> {
+        let step = self.axes.iter().position(|(axis, _)| *axis == Axis::Step);
+        // Arrays whose first axis varies fastest come from files without coordinates.
+        match step.filter(|_| !self.array.is_column_major()) {
+            Some(axis) => self.array.times(axis),
+            None => Ok(None),
+        }
+    }
+
     fn is_seekable(&self) -> bool {
         self.array.is_seekable() && self.is_in_order()
     }
@@ -242,6 +278,11 @@ impl FrameSource for ArraySource {
             () => self.visit_scattered(sequences, steps, visit),
         }
     }
+}
+
+/// Whether a stored number is the one that stands for missing pixels, as it is written or as `f32` has it.
+fn stands_for(number: f64, missing: f64) -> bool {
+    number == missing || number == f64::from(missing as f32)
 }
 
 /// How many stored axes lie outside of a block: those around a frame that lies in one piece, otherwise as few as leave small blocks.

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The shape of the standard test file of Moving MNIST but for the number of sequences.
 const MOVING_MNIST: [usize; 3] = [20, 64, 64];
 
+/// The numbers of channels that pictures have: grey, colour, and colour with transparency.
+const CHANNELS: [usize; 3] = [1, 3, 4];
+
 /// An axis of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dataset) enum Axis {
@@ -35,17 +38,30 @@ impl Axis {
 }
 
 /// What the axes of an array are, a letter for each, the outermost first: `n` sequences, `t` frames (time), `c` channels, `h` rows,
-/// `w` columns. Any order of them that has `t`, `h` and `w`, such as `thw`, `ntchw` or `nhwt`; or `auto`, the default.
+/// `w` columns. Any order of them that has `h` and `w`, such as `thw`, `ntchw` or `nhwt`; or `auto`, the default. Without
+/// `t` a file holds one frame, and the files of a folder are the frames of a sequence.
 ///
-/// `auto` takes the axes by their number. This rule is the same for arrays of every format (`.npy`, `.npz`, HDF5, netCDF) and in every
+/// `auto` takes the axes by the names of the dimensions and the attributes of their coordinates, where a netCDF or HDF5 file has these and
+/// they tell each axis (CF conventions: `axis`, `standard_name`, `units`), otherwise by the shape. This rule is the same for arrays of every format (`.npy`, `.npz`, HDF5, netCDF) and in every
 /// command (`train`, `tune`, `eval`, `predict`):
 ///
 /// | shape | axes | what it is |
 /// |---|---|---|
+/// | two axes | `hw` | one grey frame |
 /// | three axes | `thw` | one sequence of grey frames |
 /// | `[20, N, 64, 64]` | `tnhw` | the test file of Moving MNIST |
 /// | any other four axes | `nthw` | sequences of grey frames |
-/// | five axes | `ntchw` | sequences of frames with channels |
+/// | five axes, the third of them 1, 3 or 4 or at most as long as the last | `ntchw` | sequences of frames with channels |
+/// | five axes, the last of them 1, 3 or 4 and the third none of these | `nthwc` | sequences of frames with channels |
+///
+/// A shape that looks like another order is refused, with the orders to choose from:
+///
+/// | shape | may be |
+/// |---|---|
+/// | three or four axes, the last of them 1, 3 or 4 | channels or time last |
+/// | three or four axes, the last of them at most half as long as each of two equal ones before it | time last |
+/// | four axes, the second of them 1 or 3 | channels |
+/// | any other five axes | channels third or last |
 ///
 /// ```
 /// use convgru_train::dataset::Axes;
@@ -53,7 +69,7 @@ impl Axis {
 /// let axes: Axes = "tchw".parse()?;
 /// assert_eq!(axes.to_string(), "tchw");
 /// assert_eq!("auto".parse::<Axes>()?, Axes::default());
-/// assert!("chw".parse::<Axes>().unwrap_err().contains("t, h and w"));
+/// assert!("tch".parse::<Axes>().unwrap_err().contains("h and w"));
 /// # Ok::<(), String>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,15 +85,16 @@ impl std::str::FromStr for Axes {
         }
         let refuse = || {
             format!(
-                "`{text}` names no axes; write \"auto\", or a letter for each axis, each once, with t, h and w among them: n sequences, \
+                "`{text}` names no axes; write \"auto\", or a letter for each axis, each once, with h and w among them: n sequences, \
                  t frames, c channels, h rows, w columns, such as \"thw\", \"tchw\", \"nthw\", \"ntchw\", \"tnhw\" or \"nhwt\""
             )
         };
         let named = |letter| Axis::ALL.iter().find(|(own, _)| *own == letter).map(|(_, axis)| *axis);
         let axes: Vec<Axis> = text.chars().map(named).collect::<Option<_>>().ok_or_else(refuse)?;
         let count = |axis| axes.iter().filter(|own| **own == axis).count();
-        let needed = [Axis::Step, Axis::Row, Axis::Column].into_iter().all(|axis| count(axis) == 1);
-        if needed && count(Axis::Sequence) <= 1 && count(Axis::Channel) <= 1 {
+        let needed = [Axis::Row, Axis::Column].into_iter().all(|axis| count(axis) == 1);
+        let others = [Axis::Sequence, Axis::Step, Axis::Channel].into_iter().all(|axis| count(axis) <= 1);
+        if needed && others {
             return Ok(Self(axes));
         }
         Err(refuse())
@@ -108,31 +125,145 @@ impl std::fmt::Display for Axes {
 }
 
 impl Axes {
+    /// Whether file and shape tell the axes.
+    pub(in crate::dataset) fn is_auto(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How many axes an array of frames may have.
     pub(in crate::dataset) fn counts(&self) -> std::ops::RangeInclusive<usize> {
         if self.0.is_empty() { 3..=5 } else { self.0.len()..=self.0.len() }
     }
 
-    /// What the axes of an array of this shape are. Nothing else decides it: a shape that could mean several things has to be told
-    /// apart, or refused, here.
+    /// What the axes of an array of this shape are. Nothing else decides it: a shape that could mean several things is refused here.
     ///
     /// # Errors
-    /// The shape and what is read, as the end of a sentence about the file.
+    /// The shape and what to set, as the end of a sentence about the file.
     pub(in crate::dataset) fn of_shape(&self, shape: &[usize]) -> Result<Vec<Axis>, String> {
-        use Axis::{Channel, Column, Row, Sequence, Step};
-        let axes = match (&self.0[..], shape) {
-            ([], [t, _, h, w]) if [*t, *h, *w] == MOVING_MNIST => vec![Step, Sequence, Row, Column],
-            ([], [_, _, _]) => vec![Step, Row, Column],
-            ([], [_, _, _, _]) => vec![Sequence, Step, Row, Column],
-            ([], [_, _, _, _, _]) => vec![Sequence, Step, Channel, Row, Column],
-            (axes, _) => axes.to_vec(),
-        };
-        if !axes.is_empty() && axes.len() == shape.len() {
-            return Ok(axes);
+        if self.0.is_empty() {
+            return by_shape(shape);
+        }
+        if self.0.len() == shape.len() {
+            return Ok(self.0.clone());
         }
         Err(format!(
-            "has shape {shape:?}, but data.frames.axes = {self} asks for other axes; [T, H, W], [N, T, H, W] or [N, T, C, H, W] are read, \
-             and others where data.frames.axes says so"
+            "has shape {shape:?}, but data.frames.axes = \"{self}\" names {} axes; name each axis of the file once (--axes, \
+             data.frames.axes)",
+            self.0.len()
         ))
+    }
+}
+
+/// The axes of an array by its shape alone: see [`Axes`].
+fn by_shape(shape: &[usize]) -> Result<Vec<Axis>, String> {
+    let is_channels = |length: &usize| CHANNELS.contains(length);
+    let time_may_be_last = |[rows, columns, last]: [usize; 3]| rows == columns && last <= columns / 2;
+    let orders: &[&str] = match shape {
+        [t, _, h, w] if [*t, *h, *w] == MOVING_MNIST => &["tnhw"],
+        [_, _] => &["hw"],
+        [_, _, w] if is_channels(w) => &["thw", "hwt", "hwc"],
+        &[a, b, c] if time_may_be_last([a, b, c]) => &["thw", "hwt"],
+        [_, _, _] => &["thw"],
+        [_, _, _, w] if is_channels(w) => &["thwc", "nhwt", "nthw"],
+        &[_, b, c, d] if time_may_be_last([b, c, d]) => &["nthw", "nhwt"],
+        [_, 1 | 3, _, _] => &["tchw", "nthw"],
+        [_, _, _, _] => &["nthw"],
+        [_, _, c, _, w] => match (is_channels(c), is_channels(w)) {
+            (true, false) => &["ntchw"],
+            (false, true) => &["nthwc"],
+            (false, false) if c <= w => &["ntchw"],
+            _ => &["ntchw", "nthwc"],
+        },
+        _ => &[],
+    };
+    match orders {
+        [] => Err(format!(
+            "has shape {shape:?}, but frames have two to five axes; [H, W], [T, H, W], [N, T, H, W] and [N, T, C, H, W] are read, and other \
+             orders where data.frames.axes (--axes) names them"
+        )),
+        [only] => Ok(only.parse::<Axes>()?.0),
+        several => {
+            let read: Vec<String> = several.iter().map(|order| meaning(order, shape)).collect();
+            Err(format!(
+                "has shape {shape:?}, which may be {}; set data.frames.axes (--axes) to the one it is",
+                read.join(", or ")
+            ))
+        }
+    }
+}
+
+/// An order of axes, and what an array of a shape holds if it is that.
+fn meaning(order: &str, shape: &[usize]) -> String {
+    let length = |letter| order.find(letter).map_or(1, |at| shape[at]);
+    let [n, t, c, h, w] = ['n', 't', 'c', 'h', 'w'].map(length);
+    let sequences = if n == 1 { "a sequence".into() } else { format!("{n} sequences") };
+    let channels = if c == 1 { String::new() } else { format!(" with {c} channels") };
+    match order.contains('t') {
+        true => format!("\"{order}\" ({sequences} of {t} frames of {h} x {w} pixels{channels})"),
+        false => format!("\"{order}\" (a frame of {h} x {w} pixels{channels})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(shape: &[usize]) -> Result<String, String> {
+        Axes::default().of_shape(shape).map(|axes| Axes(axes).to_string())
+    }
+
+    #[test]
+    fn shapes_with_one_meaning_are_read() {
+        for (shape, axes) in [
+            (&[9, 8][..], "hw"),
+            (&[9, 9, 8], "thw"),
+            (&[6, 16, 20], "thw"),
+            (&[4, 30, 12, 16], "nthw"),
+            (&[10, 4, 8, 8], "nthw"),
+            (&[20, 7, 64, 64], "tnhw"),
+            (&[2, 5, 3, 8, 8], "ntchw"),
+            (&[2, 5, 2, 8, 8], "ntchw"),
+            (&[4, 4, 12, 16, 1], "nthwc"),
+        ] {
+            assert_eq!(read(shape).unwrap(), axes, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn shapes_with_several_meanings_are_refused_with_these() {
+        for (shape, orders) in [
+            (&[64, 64, 3][..], &["thw", "hwt", "hwc"][..]),
+            (&[384, 384, 49], &["thw", "hwt"]),
+            (&[40, 32, 32, 3], &["thwc", "nhwt", "nthw"]),
+            (&[4, 12, 16, 4], &["thwc", "nhwt", "nthw"]),
+            (&[7, 384, 384, 49], &["nthw", "nhwt"]),
+            (&[40, 3, 32, 32], &["tchw", "nthw"]),
+            (&[40, 1, 32, 32], &["tchw", "nthw"]),
+            (&[2, 5, 3, 8, 3], &["ntchw", "nthwc"]),
+            (&[2, 5, 32, 32, 2], &["ntchw", "nthwc"]),
+        ] {
+            let error = read(shape).unwrap_err();
+            assert!(error.contains("data.frames.axes") && error.contains(&format!("{shape:?}")), "{error}");
+            for order in orders {
+                assert!(error.contains(&format!("\"{order}\"")), "{error}");
+                let named: Axes = order.parse().unwrap();
+                assert_eq!(named.of_shape(shape).unwrap(), named.0, "{shape:?}");
+            }
+        }
+        assert_eq!(
+            read(&[40, 32, 32, 3]).unwrap_err(),
+            "has shape [40, 32, 32, 3], which may be \"thwc\" (a sequence of 40 frames of 32 x 32 pixels with 3 channels), or \
+             \"nhwt\" (40 sequences of 3 frames of 32 x 32 pixels), or \"nthw\" (40 sequences of 32 frames of 32 x 3 pixels); set \
+             data.frames.axes (--axes) to the one it is"
+        );
+    }
+
+    #[test]
+    fn other_numbers_of_axes_are_refused() {
+        for shape in [&[4][..], &[1; 6]] {
+            assert!(read(shape).unwrap_err().contains("two to five axes"));
+        }
+        let error = "thw".parse::<Axes>().unwrap().of_shape(&[2, 3, 4, 5]).unwrap_err();
+        assert!(error.contains("\"thw\" names 3 axes") && error.contains("[2, 3, 4, 5]"), "{error}");
     }
 }

@@ -5,10 +5,12 @@
 
 mod array;
 mod axes;
+mod file_per_frame;
 mod gif;
 mod hdf5;
 pub(super) mod idx;
 pub(super) mod image;
+mod named_axes;
 pub(crate) mod natural_order;
 mod npy;
 mod npz;
@@ -17,13 +19,16 @@ mod png;
 pub(super) mod radar;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::ops::Range;
 use std::path::Path;
 
 pub(super) use array::VisitBlock;
 pub use axes::Axes;
-pub(crate) use number_type::NumberType;
+pub(crate) use number_type::{ByteOrder, NumberType};
+
+pub(super) use times::Times;
 
 use self::array::ArraySource;
 use self::npy::NpyArray;
@@ -46,6 +51,14 @@ pub(super) trait FrameSource: Send + Sync {
     /// [`Error::Io`] or [`Error::Format`] if the times cannot be read.
     fn times(&self) -> Result<Vec<Timestamp>> {
         Ok(Vec::new())
+    }
+
+    /// When the steps of each sequence were seen, where the file has a coordinate of time.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if the coordinate cannot be read.
+    fn step_times(&self) -> Result<Option<Times>> {
+        Ok(None)
     }
 
     /// Whether a sequence is read without reading those before it.
@@ -132,9 +145,14 @@ impl Format {
     }
 }
 
-/// Whether a file holds frames, by its name.
+/// Whether a file holds frames, by its name. Hidden files never do: systems keep notes of their own in these, such as `._a.npy`.
 pub(super) fn is_frames(path: &Path) -> bool {
-    Format::named(path).is_some() || has_extension(path, "png")
+    !is_hidden(path) && (Format::named(path).is_some() || has_extension(path, "png"))
+}
+
+/// Whether the name of a file or folder begins with a dot.
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 fn has_extension(path: &Path, extension: &str) -> bool {
@@ -148,6 +166,9 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Box<dyn FrameSource>> {
     let array = |array| Ok(Box::new(ArraySource::new(path, array, config, budget)?) as Box<dyn FrameSource>);
     if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+        if let Some(files) = arrays_of(path, config, budget)? {
+            return Ok(Box::new(files));
+        }
         return Ok(Box::new(png::PngFolder::open(path, budget)?));
     }
     match Format::named(path) {
@@ -167,17 +188,32 @@ pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudg
     if input::is_folder(path)? {
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
             let entry = entry.map_err(Error::io("read the data folder", path))?;
-            if has_extension(&entry.path(), "png") {
+            if has_extension(&entry.path(), "png") && !is_hidden(&entry.path()) {
                 return Ok(Some(1));
             }
         }
-        return Ok(None);
+        return Ok(arrays_of(path, config, budget)?.map(|_| 1));
     }
     match Format::named(path) {
         None => Ok(None),
         Some(Format::Gif) => Ok(Some(1)),
         Some(_) => Ok(Some(open(path, config, budget)?.info()?.sequences)),
     }
+}
+
+/// The frames of a folder without images whose arrays hold one frame each; `None` for any other folder.
+fn arrays_of(
+    path: &Path,
+    config: &FramesConfig,
+    budget: &ReadBudget,
+) -> Result<Option<file_per_frame::FilePerFrame>> {
+    for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
+        let entry = entry.map_err(Error::io("read the data folder", path))?;
+        if has_extension(&entry.path(), "png") && !is_hidden(&entry.path()) {
+            return Ok(None);
+        }
+    }
+    file_per_frame::FilePerFrame::open(path, config, budget)
 }
 
 fn unknown(path: &Path) -> Error {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
 
 use super::image::{Image, check_image, check_sequence, visit_images};
-use super::{FrameInfo, FrameSource, Visit, natural_order};
+use super::{FrameInfo, FrameSource, Visit, is_hidden, natural_order};
 use crate::error::{Error, Result};
 use crate::input;
 use crate::printable::printable;
@@ -39,7 +39,9 @@ impl PngFolder {
     /// [`Error::Io`] if they cannot be read, [`Error::Format`] if there are none, or larger or more ones than are read.
     pub(super) fn open(folder: &Path, budget: &ReadBudget) -> Result<Self> {
         let (paths, names) = image_paths(folder, budget)?;
-        let [width, height] = opened(&paths[0])?.1;
+        let (first, [width, height]) = opened(&paths[0])?;
+        let first = first.read_info().map_err(|error| damaged(&paths[0], error))?;
+        expect_still(&paths[0], first.info())?;
         check_sequence(folder, paths.len(), width as u64, height as u64)?;
         let info = FrameInfo::of_images(paths.len(), height, width);
         Ok(Self { folder: folder.into(), budget: budget.clone(), paths, info, _names: names })
@@ -80,8 +82,9 @@ fn image_paths(folder: &Path, budget: &ReadBudget) -> Result<(Vec<PathBuf>, Kept
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
-        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png")) {
+        if !is_hidden(&path)
+            && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
+        {
             names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
             paths.push(path);
         }
@@ -131,11 +134,26 @@ fn expect_held(path: &Path, header: &png::Info<'_>, length: u64) -> Result<()> {
     Err(Error::Format { path: path.into(), reason })
 }
 
+/// Refuses an animation, of which only the first frame would be read.
+fn expect_still(path: &Path, header: &png::Info<'_>) -> Result<()> {
+    match header.animation_control.map_or(1, |animation| animation.num_frames) {
+        0 | 1 => Ok(()),
+        frames => {
+            let reason = format!(
+                "is an animated PNG of {frames} frames, and frames are read from one PNG each; save each frame as a PNG in a folder of its \
+                 own, or all as a GIF"
+            );
+            Err(Error::Format { path: path.into(), reason })
+        }
+    }
+}
+
 /// Decodes a PNG of any colour type and depth. Palettes are expanded, opacity
 /// is laid over black.
 fn image(path: &Path, decoder: Decoder<BufReader<File>>) -> Result<Image> {
     let damaged = |error: png::DecodingError| damaged(path, error);
     let mut reader = decoder.read_info().map_err(damaged)?;
+    expect_still(path, reader.info())?;
     let size = reader.output_buffer_size().ok_or_else(|| Error::Format {
         path: path.into(),
         reason: "damaged PNG: the size of the image cannot be computed".into(),

@@ -98,9 +98,10 @@ fn the_number_of_axes_of_an_array_has_one_meaning() {
     let data: Vec<u8> = (0..=255).collect();
     for (shape, expected) in [
         ("(4, 8, 8)", [1, 4, 1, 8, 8]),
-        ("(4, 1, 8, 8)", [4, 1, 1, 8, 8]),
-        ("(2, 8, 4, 4)", [2, 8, 1, 4, 4]),
+        ("(4, 4, 2, 8)", [4, 4, 1, 2, 8]),
+        ("(2, 8, 2, 8)", [2, 8, 1, 2, 8]),
         ("(2, 2, 2, 4, 8)", [2, 2, 2, 4, 8]),
+        ("(2, 4, 2, 16, 1)", [2, 4, 1, 2, 16]),
     ] {
         let (_folder, path) = npy_of("|u1", false, shape, &data);
         let (found, source) = opened(&path, "auto");
@@ -116,6 +117,9 @@ fn the_number_of_axes_of_an_array_has_one_meaning() {
     // One sequence is read where one is needed.
     let (_folder, path) = npy_of("|u1", false, "(4, 1, 8, 8)", &data);
     let error = message(read(&path));
+    assert!(error.contains("[4, 1, 8, 8]") && error.contains("\"tchw\" (a sequence of 4 frames"), "{error}");
+    let named = FramesConfig { axes: "nthw".parse().unwrap(), ..FramesConfig::default() };
+    let error = message(crate::dataset::read_frames(&path, &named, &budget()));
     assert!(error.contains("holds 4 sequences of 1 frame ") && error.contains("tchw"), "{error}");
     let named = FramesConfig { axes: "tchw".parse().unwrap(), ..FramesConfig::default() };
     assert_eq!(crate::dataset::read_frames(&path, &named, &budget()).unwrap().shape(), [4, 1, 8, 8]);
@@ -253,7 +257,8 @@ fn numbers_are_values_up_to_rounding() {
     let expected = bytes.iter().map(|&byte| f32::from(byte) / 255.0);
     assert!(read(&path).unwrap().as_slice().iter().copied().eq(expected));
     let single = |number: f64| {
-        let (_folder, path) = npy_of("<f8", false, "(1, 1, 1)", &number.to_le_bytes());
+        let (_folder, path) =
+            npy_of("<f8", false, "(1, 1, 2)", &[number, 0.0].map(f64::to_le_bytes).concat());
         read(&path).map(|frames| frames.as_slice()[0])
     };
     for (number, expected) in [(0.25, 0.25), (1.0 + 1e-7, 1.0), (-1e-7, 0.0)] {
@@ -268,7 +273,7 @@ fn numbers_are_values_up_to_rounding() {
 #[test]
 fn number_types_byte_orders_and_memory_orders_are_read() {
     let values = [0.0f64, 0.25, 0.5, 0.75, 1.0, 0.125];
-    let expected = Tensor::from_vec(&[1, 1, 2, 3], values.map(|v| v as f32).to_vec()).unwrap();
+    let expected = Tensor::from_vec(&[1, 1, 3, 2], values.map(|v| v as f32).to_vec()).unwrap();
     let encodings: [(&str, Vec<u8>); 4] = [
         ("<f4", values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect()),
         (">f4", values.iter().flat_map(|&v| (v as f32).to_be_bytes()).collect()),
@@ -276,11 +281,11 @@ fn number_types_byte_orders_and_memory_orders_are_read() {
         (">f8", values.iter().flat_map(|&v| v.to_be_bytes()).collect()),
     ];
     for (descr, data) in encodings {
-        let (_folder, path) = npy_of(descr, false, "(1, 2, 3)", &data);
+        let (_folder, path) = npy_of(descr, false, "(1, 3, 2)", &data);
         assert_eq!(read(&path).unwrap(), expected, "{descr}");
     }
-    // The first dimension of (3, 2, 1) runs fastest: element [t, y, 0] is at t + 3 y.
-    let (_folder, path) = npy_of("|u1", true, "(3, 2, 1)", &[0, 51, 102, 153, 204, 255]);
+    // The first dimension of (3, 1, 2) runs fastest: element [t, 0, x] is at t + 3 x.
+    let (_folder, path) = npy_of("|u1", true, "(3, 1, 2)", &[0, 51, 102, 153, 204, 255]);
     assert_eq!(read(&path).unwrap().as_slice(), [0.0, 0.6, 0.2, 0.8, 0.4, 1.0]);
 }
 
@@ -293,9 +298,10 @@ fn arrays_that_cannot_be_frames_say_why() {
         ("|u1", "(0, 4, 4)", vec![], "hold nothing"),
         ("|u1", "(2, 4, 4)", vec![0; 31], "truncated"),
         ("|u1", "(2, 4, 4)", vec![0; 33], "followed by other data"),
-        ("<i4", "(1, 1, 1)", vec![0; 4], "uint8"),
-        ("|O", "(1, 1, 1)", vec![0; 4], "'|O'"),
-        ("<f4", "(1, 1, 2)", float(&[0.5, 255.0]), "the number 255 in frame 0 of sequence 0"),
+        ("<c8", "(1, 1, 2)", vec![0; 16], "uint8"),
+        ("|O", "(1, 1, 2)", vec![0; 8], "'|O'"),
+        ("|u1", "(4, 4, 3)", vec![0; 48], "which may be \"thw\""),
+        ("<f4", "(1, 1, 2)", float(&[0.5, 255.0]), "data.frames.missing = [255.0]"),
         ("<f4", "(1, 1, 2)", float(&[0.5, f32::NEG_INFINITY]), "the number -inf"),
         ("|u1", "(100000, 100, 100)", vec![0; 9], "truncated"),
         ("|u1", "(100000, 1000, 100)", vec![0; 9], "truncated"),
@@ -506,4 +512,31 @@ fn channels_change_where_it_has_a_meaning() {
     assert_eq!(with_channels(rgb.clone(), 3).unwrap(), rgb);
     assert!(message(with_channels(rgb.clone(), 2)).contains("3 channels cannot become 2"));
     assert_eq!(with_channels(levels(&[2, 5, 1, 2, 2]), 4).unwrap().shape(), [2, 5, 4, 2, 2]);
+}
+
+#[test]
+fn files_of_a_frame_each_are_a_sequence() {
+    let folder = tempfile::tempdir().unwrap();
+    let frame = |name: &str, shape: &str, first: u8| {
+        let description = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
+        let pixels: Vec<u8> = (first..first + 10).collect();
+        std::fs::write(folder.path().join(name), npy_bytes(&description, &pixels)).unwrap();
+    };
+    for (at, name) in ["t1.npy", "t2.npy", "t10.npy"].into_iter().enumerate() {
+        frame(name, if at == 1 { "(2, 5)" } else { "(1, 2, 5)" }, 10 * at as u8);
+    }
+    std::fs::write(folder.path().join("._t1.npy"), "a note of a system").unwrap();
+    let config = FramesConfig::default();
+    assert_eq!(sequences_in(folder.path(), &config, &budget()).unwrap(), Some(1));
+    let read = read(folder.path()).unwrap();
+    assert_eq!(read.shape(), [3, 1, 2, 5]);
+    assert!(read.as_slice().iter().copied().eq((0..30).map(|number| number as f32 / 255.0)));
+    // One that is larger, or holds several frames, is named.
+    frame("t11.npy", "(1, 5, 2)", 0);
+    let source = open(folder.path(), &config, &budget()).unwrap();
+    let refused = |steps| message(source.visit(0..1, steps, &mut |_| Ok(())));
+    assert!(refused(0..4).contains("t11.npy") && refused(0..4).contains("5 x 2 uint8"), "{}", refused(0..4));
+    frame("t11.npy", "(5, 1, 2)", 0);
+    assert!(refused(3..4).contains("1 sequences of 5 frames"), "{}", refused(3..4));
+    source.visit(0..1, 0..3, &mut |_| Ok(())).unwrap();
 }

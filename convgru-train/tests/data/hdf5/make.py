@@ -88,6 +88,21 @@ def unsigned(name, form):
         count[:] = np.array([0, 1, 127, -128, -2, -1] + [5] * 10, "i1").reshape(4, 2, 2)
 
 
+def named_axes(name, form):
+    """Frames with time last and out of order, 20 minutes of which the third five are missing; every pixel is the minute."""
+    minutes = [25, 0, 5, 10, 20, 30]
+    with netCDF4.Dataset(HERE / name, "w", format=form) as file:
+        for axis, length in [("south", 2), ("west", 4), ("moment", len(minutes))]:
+            file.createDimension(axis, length)
+        file.createVariable("south", "f8", ("south",)).axis = "Y"
+        file.createVariable("west", "f8", ("west",)).standard_name = "projection_x_coordinate"
+        time = file.createVariable("moment", "i4", ("moment",))
+        time.units = "minutes since 2020-02-29 23:50:00 +00:00"
+        time[:] = minutes
+        rain = file.createVariable("rain", "f4", ("south", "west", "moment"))
+        rain[:] = np.broadcast_to(np.array(minutes, "f4"), (2, 4, len(minutes)))
+
+
 def classic():
     """Every type of classic netCDF as `several`, and a file of another library with one variable over an unlimited axis,
     whose 15 bytes a time are not filled up."""
@@ -213,6 +228,8 @@ for suffix, form in NETCDF.items():
     packed(f"packed{suffix}.nc", form)
     if suffix in ("", "_cdf1"):
         unsigned(f"unsigned{suffix}.nc", form)
+for suffix, form in [("", "NETCDF4"), ("_cdf1", "NETCDF3_CLASSIC")]:
+    named_axes(f"named_axes{suffix}.nc", form)
 classic()
 odim_folders()
 knmi_files()

@@ -4,11 +4,18 @@ use super::*;
 use crate::dataset::SourceKind;
 use crate::dataset::gridded::tests::{damage, written};
 
+/// As [`config`], of arrays with axes that are named.
+fn config_of(axes: &str, input: usize, output: usize) -> DataConfig {
+    let mut data = config(input, output);
+    frames_config(&mut data).axes = axes.parse().unwrap();
+    data
+}
+
 #[test]
 fn the_only_dataset_with_the_axes_of_frames_is_found() {
     for file in ["frames_old.h5", "frames_new.h5"] {
         let parts = [Split::Train, Split::Validation, Split::Test]
-            .map(|split| open_split(&config(2, 1), &written(file), split).unwrap());
+            .map(|split| open_split(&config_of("nthw", 2, 1), &written(file), split).unwrap());
         assert_eq!(parts.each_ref().map(|part| part.len()), [2, 1, 1]);
         assert!(!parts[0].has_missing());
         let last = batch(&parts[2], 0, &[0]).unwrap();
@@ -16,7 +23,7 @@ fn the_only_dataset_with_the_axes_of_frames_is_found() {
         let expected = (270..360).map(|i| (i % 251) as f32 / 255.0);
         assert!(last.frames.as_slice().iter().copied().eq(expected));
     }
-    let mut named = config(2, 1);
+    let mut named = config_of("nthw", 2, 1);
     frames_config(&mut named).variable = "/group/rain".into();
     assert_eq!(open_split(&named, &written("frames_old.h5"), Split::Train).unwrap().len(), 2);
     // Time before sequences, whose second window begins at frame 1.
@@ -42,8 +49,11 @@ fn of_several_datasets_one_must_be_named() {
     assert!(error.contains("group/rain [4, 3, 5, 6] uint8, mask") && error.contains("\"rain\""), "{error}");
     frames_config(&mut data).variable = "mask".into();
     let error = message(&data, &written("frames_old.h5"));
-    assert!(error.contains("[5, 6]") && error.contains("[T, H, W]"), "{error}");
+    assert!(error.contains("1 frames") && error.contains("data.frames.axes"), "{error}");
     frames_config(&mut data).variable = "f4_big".into();
+    let error = message(&data, &written("types_old.h5"));
+    assert!(error.contains("[4, 2, 3]") && error.contains("\"hwt\""), "{error}");
+    frames_config(&mut data).axes = "thw".parse().unwrap();
     frames_config(&mut data).range = [0.0, 24.0];
     frames_config(&mut data).shares = [0.5, 0.25, 0.25];
     data.output_frames = 1;
@@ -55,9 +65,9 @@ fn of_several_datasets_one_must_be_named() {
 #[test]
 fn scales_are_applied_and_fill_values_are_missing() {
     for name in ["packed.nc", "packed_cdf1.nc", "packed_cdf2.nc", "packed_cdf5.nc"] {
-        let mut data = config(1, 1);
+        let mut data = config_of("thw", 1, 1);
+        let error = message(&data, &written(name));
         frames_config(&mut data).range = [10.0, 30.0];
-        let error = message(&config(1, 1), &written(name));
         assert!(error.contains("the number 10 in frame 0") && error.contains("data.frames.range"), "{error}");
         let train = open_split(&data, &written(name), Split::Train).unwrap();
         assert!(train.has_missing());
@@ -71,6 +81,32 @@ fn scales_are_applied_and_fill_values_are_missing() {
             let expected = if missing { 0.0 } else { (number - 10.0) / 20.0 };
             assert!((f64::from(batch.frames.as_slice()[pixel]) - expected).abs() < 1e-6, "{name} {pixel}");
         }
+    }
+}
+
+#[test]
+fn coordinates_tell_axes_and_the_order_of_frames() {
+    for name in ["named_axes.nc", "named_axes_cdf1.nc"] {
+        let mut data = config(1, 1);
+        frames_config(&mut data).range = [0.0, 30.0];
+        frames_config(&mut data).shares = [0.6, 0.2, 0.2];
+        let frames = |data: &FramesConfig| {
+            read_frames(written(name), data, &crate::dataset::fixtures::budget()).unwrap()
+        };
+        // All frames after the gap, in the order of time.
+        let newest = frames(settings(&data));
+        assert_eq!(newest.shape(), [3, 1, 2, 4]);
+        let minutes: Vec<f32> = newest.as_slice().iter().map(|value| (value * 30.0).round()).collect();
+        assert_eq!(minutes, [[20.0; 8], [25.0; 8], [30.0; 8]].concat());
+        // The first four of six frames: three before the gap, which make two windows, and one after it.
+        let train = open_split(&data, &written(name), Split::Train).unwrap();
+        assert_eq!((train.len(), train.quantity().minutes_per_step), (2, Some(5.0)));
+        assert_eq!([train.label(0), train.label(1)], ["2020-02-29 23:50", "2020-02-29 23:55"]);
+        let all = open_whole(&data, settings(&data), &written(name)).unwrap();
+        assert_eq!(all.len(), 4);
+        // Whoever names axes knows better.
+        frames_config(&mut data).axes = "thw".parse().unwrap();
+        assert_eq!(frames(settings(&data)).shape(), [2, 1, 4, 6]);
     }
 }
 
@@ -93,6 +129,7 @@ fn classic_netcdf_holds_frames_as_hdf5_does() {
     let error = message(&data, &written("types_cdf5.nc"));
     assert!(error.contains("f4 [4, 2, 3] float32") && error.contains("one of 10"), "{error}");
     frames_config(&mut data).variable = "f4".into();
+    frames_config(&mut data).axes = "thw".parse().unwrap();
     frames_config(&mut data).range = [0.0, 24.0];
     frames_config(&mut data).shares = [0.5, 0.25, 0.25];
     let train = open_split(&data, &written("types_cdf5.nc"), Split::Train).unwrap();
@@ -148,14 +185,15 @@ fn a_file_with_a_damaged_header_ends_it_or_is_left_out() {
     let mut changed = whole.clone();
     changed[8..64].fill(0xff);
     std::fs::write(folder.path().join("header.h5"), &changed).unwrap();
-    let skip = DataConfig { on_corrupt: OnCorrupt::Skip, ..config(1, 1) };
+    let stop = config_of("nthw", 1, 1);
+    let skip = DataConfig { on_corrupt: OnCorrupt::Skip, ..stop.clone() };
     // Nothing but damage is an error all the same.
-    for data in [&config(1, 1), &skip] {
+    for data in [&stop, &skip] {
         let error = message(data, folder.path());
         assert!(error.contains("header.h5") && error.contains("h5repack"), "{error}");
     }
     std::fs::write(folder.path().join("whole.h5"), &whole).unwrap();
-    assert!(message(&config(1, 1), folder.path()).contains("header.h5"));
+    assert!(message(&stop, folder.path()).contains("header.h5"));
     let alone = open_split(&skip, &written("frames_new.h5"), Split::Train).unwrap();
     let train = open_split(&skip, folder.path(), Split::Train).unwrap();
     assert_eq!((train.len(), train.label(0)), (alone.len(), "whole 0, frame 0".into()));

@@ -1,0 +1,180 @@
+//! Frames in the order of time, and where others are missing between them.
+
+use std::ops::Range;
+
+use crate::dataset::source::Times;
+use crate::dataset::timestamp::Timestamp;
+use crate::dataset::windows::TimeAxis;
+
+/// Bytes that the order takes for each frame that has a time.
+pub(super) const BYTES: usize = 40;
+
+/// Frames of a sequence that follow each other without a gap.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Run {
+    /// Their places in the file, in the order of time.
+    pub(super) steps: Steps,
+    /// When they were seen, if that is known to the minute.
+    pub(super) time_axis: Option<TimeAxis>,
+}
+
+/// Places in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Steps {
+    /// One after the other.
+    Range(Range<usize>),
+    /// In any order.
+    List(Vec<usize>),
+}
+
+impl Steps {
+    /// The smallest range with all of them.
+    pub(super) fn range(&self) -> Range<usize> {
+        match self {
+            Self::Range(range) => range.clone(),
+            Self::List(list) => {
+                let end = list.iter().max().map_or(0, |last| last + 1);
+                list.iter().min().map_or(0, |first| *first)..end
+            }
+        }
+    }
+}
+
+/// The frames of a sequence in the order of time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TimeOrder {
+    count: usize,
+    timed: Option<Timed>,
+}
+
+/// Frames whose times are known.
+#[derive(Clone, Debug, PartialEq)]
+struct Timed {
+    times: Times,
+    /// Their places in the file, in the order of time.
+    steps: Vec<usize>,
+    /// Seconds from a frame to the next, where there are two.
+    distance: Option<f64>,
+}
+
+impl TimeOrder {
+    /// The order of so many frames, which is that of the file where it tells no times.
+    ///
+    /// # Errors
+    /// Two frames of one time, as the end of a sentence about the file.
+    pub(super) fn new(count: usize, times: Option<Times>) -> Result<Self, String> {
+        let Some(times) = times.filter(|times| times.seconds.len() == count) else {
+            return Ok(Self { count, timed: None });
+        };
+        let at = |step: usize| times.seconds[step];
+        let mut steps: Vec<usize> = (0..count).collect();
+        steps.sort_by(|&a, &b| at(a).total_cmp(&at(b)));
+        if let Some(two) = steps.windows(2).find(|two| at(two[0]) == at(two[1])) {
+            return Err(format!(
+                "has two frames of one time, {} and {} (from 0); leave one of them out",
+                two[0], two[1]
+            ));
+        }
+        let mut distances: Vec<f64> = steps.windows(2).map(|two| at(two[1]) - at(two[0])).collect();
+        distances.sort_by(f64::total_cmp);
+        let distance = distances.get(distances.len() / 2).copied();
+        Ok(Self { count, timed: Some(Timed { times, steps, distance }) })
+    }
+
+    /// Minutes from a frame to the next, where times tell it.
+    pub(super) fn minutes_per_step(&self) -> Option<f64> {
+        Some(self.timed.as_ref()?.distance? / 60.0)
+    }
+
+    /// Whether the frames lie in the file as they follow each other, without gaps.
+    pub(super) fn is_plain(&self) -> bool {
+        let runs = self.runs(0..self.count);
+        runs.iter().all(|run| run.steps == Steps::Range(0..self.count))
+    }
+
+    /// The frames between two places in the order of time, cut where others are missing: where the distance of two is not within half of
+    /// the most usual one.
+    pub(super) fn runs(&self, places: Range<usize>) -> Vec<Run> {
+        match &self.timed {
+            _ if places.is_empty() => Vec::new(),
+            None => vec![Run { steps: Steps::Range(places), time_axis: None }],
+            Some(timed) => timed.runs(places),
+        }
+    }
+}
+
+impl Timed {
+    fn runs(&self, places: Range<usize>) -> Vec<Run> {
+        let follows = |&first: &usize, &second: &usize| match self.distance {
+            Some(distance) => {
+                let own = self.times.seconds[second] - self.times.seconds[first];
+                (own - distance).abs() <= 0.5 * distance
+            }
+            None => true,
+        };
+        let run = |steps: &[usize]| {
+            let range = steps[0]..steps[0] + steps.len();
+            let is_range = steps.iter().copied().eq(range.clone());
+            let time_axis = self.time_axis(steps[0]);
+            Run { steps: if is_range { Steps::Range(range) } else { Steps::List(steps.to_vec()) }, time_axis }
+        };
+        self.steps[places].chunk_by(follows).map(run).collect()
+    }
+
+    /// The times of frames from one on, if they are whole minutes.
+    fn time_axis(&self, first: usize) -> Option<TimeAxis> {
+        let whole = |seconds: f64| (seconds % 60.0 == 0.0).then_some((seconds / 60.0) as i64);
+        let first = whole(self.times.seconds[first]).filter(|_| self.times.since_1970)?;
+        Some(TimeAxis { first: Timestamp::of_minutes(first), step: whole(self.distance?)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(minutes: &[f64], since_1970: bool) -> Result<TimeOrder, String> {
+        let seconds = minutes.iter().map(|minute| 60.0 * minute).collect();
+        TimeOrder::new(minutes.len(), Some(Times { seconds, since_1970 }))
+    }
+
+    fn steps(order: &TimeOrder) -> Vec<Vec<usize>> {
+        let list = |run: Run| match run.steps {
+            Steps::Range(range) => range.collect(),
+            Steps::List(list) => list,
+        };
+        order.runs(0..order.count).into_iter().map(list).collect()
+    }
+
+    #[test]
+    fn frames_come_in_the_order_of_time_and_end_at_gaps() {
+        let regular = order(&[0.0, 5.0, 10.0, 15.0], true).unwrap();
+        assert!(regular.is_plain() && regular.minutes_per_step() == Some(5.0));
+        let [run] = &regular.runs(1..3)[..] else { panic!("one run") };
+        assert_eq!(run.steps, Steps::Range(1..3));
+        let axis = run.time_axis.unwrap();
+        assert_eq!((axis.first.to_string().as_str(), axis.step), ("1970-01-01 00:05", 5));
+        let backwards = order(&[15.0, 10.0, 5.0, 0.0], true).unwrap();
+        assert!(!backwards.is_plain());
+        assert_eq!(steps(&backwards), [[3, 2, 1, 0]]);
+        // 20 is missing, and 41 is too near to 40.
+        let gaps = order(&[25.0, 0.0, 5.0, 10.0, 15.0, 30.0, 35.0, 40.0, 41.0], true).unwrap();
+        assert_eq!(steps(&gaps), [vec![1, 2, 3, 4], vec![0, 5, 6, 7], vec![8]]);
+        // A clock that is not exact is no gap, and tells no minutes.
+        let rough = order(&[0.0, 5.1, 9.9, 15.0], true).unwrap();
+        assert!(rough.is_plain() && rough.runs(0..4)[0].time_axis.is_none());
+    }
+
+    #[test]
+    fn without_times_the_order_of_the_file_stays() {
+        let plain = TimeOrder::new(3, None).unwrap();
+        assert!(plain.is_plain() && plain.minutes_per_step().is_none());
+        assert_eq!(steps(&plain), [[0, 1, 2]]);
+        let one = order(&[7.0], true).unwrap();
+        assert!(one.is_plain() && one.runs(0..1)[0].time_axis.is_none());
+        let lead = order(&[5.0, 0.0], false).unwrap();
+        assert_eq!(steps(&lead), [[1, 0]]);
+        assert!(lead.runs(0..2)[0].time_axis.is_none());
+        assert!(order(&[0.0, 5.0, 0.0], true).unwrap_err().contains("0 and 2"));
+    }
+}

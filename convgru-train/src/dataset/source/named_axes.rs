@@ -1,0 +1,256 @@
+//! What the axes of an array are by their names and by the attributes of their coordinates, after the CF conventions.
+
+use super::axes::Axis;
+use crate::dataset::gridded::{Attributes, Dimension};
+use crate::printable::escaped;
+
+/// What an axis is called where its coordinates do not tell it, in small letters.
+const NAMES: [(Axis, &[&str]); 5] = [
+    (
+        Axis::Sequence,
+        &[
+            "n",
+            "sample",
+            "samples",
+            "sequence",
+            "sequences",
+            "event",
+            "events",
+            "case",
+            "batch",
+            "member",
+            "members",
+        ],
+    ),
+    (
+        Axis::Step,
+        &["t", "time", "times", "step", "steps", "frame", "frames", "valid_time", "datetime", "date"],
+    ),
+    (Axis::Channel, &["c", "channel", "channels", "band", "bands", "lev", "level", "levels", "z"]),
+    (
+        Axis::Row,
+        &[
+            "h",
+            "y",
+            "yc",
+            "lat",
+            "latitude",
+            "rlat",
+            "row",
+            "rows",
+            "nj",
+            "south_north",
+            "northing",
+            "height",
+        ],
+    ),
+    (
+        Axis::Column,
+        &[
+            "w",
+            "x",
+            "xc",
+            "lon",
+            "longitude",
+            "rlon",
+            "column",
+            "columns",
+            "ni",
+            "west_east",
+            "easting",
+            "width",
+        ],
+    ),
+];
+/// Times counted from the beginning of a forecast.
+const LEAD_TIMES: [&str; 6] =
+    ["lead_time", "leadtime", "lead", "forecast_period", "prediction_timedelta", "forecast_time"];
+/// Members of an ensemble and beginnings of forecasts: a sequence for each.
+const OF_SEQUENCES: [&str; 5] =
+    ["realization", "ensemble", "number", "forecast_reference_time", "reference_time"];
+
+/// What a dimension says it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Axis(Axis),
+    /// Time from the beginning of a forecast: the steps, beside which another axis of time tells sequences apart.
+    LeadTime,
+    /// One place along what is no axis of frames, such as a height.
+    Single,
+}
+
+/// What a file tells about the axes of an array.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct NamedAxes {
+    /// What each axis is, where it is told; empty where the file names none.
+    axes: Vec<Option<Axis>>,
+    /// The names, for messages.
+    names: Vec<String>,
+}
+
+impl NamedAxes {
+    /// What dimensions tell about the axes of an array of a shape.
+    pub(super) fn of(dimensions: &[Option<Dimension>], shape: &[usize]) -> Self {
+        if dimensions.len() != shape.len() {
+            return Self::default();
+        }
+        let known = |(dimension, &length): (&Option<Dimension>, &usize)| {
+            let dimension = dimension.as_ref()?;
+            role(dimension).or((length == 1).then_some(Role::Single))
+        };
+        let roles: Vec<Option<Role>> = dimensions.iter().zip(shape).map(known).collect();
+        let has_lead_time = roles.contains(&Some(Role::LeadTime));
+        let axis = |role: &Option<Role>| match role.as_ref()? {
+            Role::LeadTime => Some(Axis::Step),
+            // The times at which forecasts begin.
+            Role::Axis(Axis::Step) if has_lead_time => Some(Axis::Sequence),
+            Role::Axis(axis) => Some(*axis),
+            Role::Single => None,
+        };
+        let mut axes: Vec<Option<Axis>> = roles.iter().map(axis).collect();
+        for (at, _) in roles.iter().enumerate().filter(|(_, role)| **role == Some(Role::Single)) {
+            // A single place takes the part of an axis that is not there.
+            let parts = [Axis::Channel, Axis::Sequence, Axis::Step];
+            axes[at] = parts.into_iter().find(|part| !axes.contains(&Some(*part)));
+        }
+        let name =
+            |dimension: &Option<Dimension>| dimension.as_ref().map_or("?".into(), |own| own.name.clone());
+        Self { axes, names: dimensions.iter().map(name).collect() }
+    }
+
+    /// The axes of the array, for which its shape alone tells `by_shape`.
+    ///
+    /// # Errors
+    /// The names, as the end of a sentence about the file, if they contradict each other or the shape; the error of `by_shape` if they do
+    /// not tell all axes.
+    pub(super) fn resolved(
+        &self,
+        shape: &[usize],
+        by_shape: impl FnOnce() -> Result<Vec<Axis>, String>,
+    ) -> Result<Vec<Axis>, String> {
+        let told: Vec<Axis> = self.axes.iter().flatten().copied().collect();
+        let once = |axis: &Axis| told.iter().filter(|own| *own == axis).count() == 1;
+        let is_image = told.contains(&Axis::Row) && told.contains(&Axis::Column);
+        let contradiction = || {
+            format!(
+                "has the dimensions {} of shape {shape:?}, which leave open what each axis is; set data.frames.axes (--axes) to a letter \
+                 for each: n sequences, t frames (time), c channels, h rows, w columns",
+                escaped(&self.names.join(", "))
+            )
+        };
+        match told.len() {
+            0 => by_shape(),
+            _ if !told.iter().all(once) => Err(contradiction()),
+            all if all == self.axes.len() && is_image => Ok(told),
+            _ => {
+                let by_shape = by_shape()?;
+                let agrees = |(own, by_shape): (&Option<Axis>, &Axis)| own.is_none_or(|own| own == *by_shape);
+                let agree = by_shape.len() == self.axes.len() && self.axes.iter().zip(&by_shape).all(agrees);
+                if agree { Ok(by_shape) } else { Err(contradiction()) }
+            }
+        }
+    }
+}
+
+/// What a dimension is: by its coordinates, otherwise by its name.
+fn role(dimension: &Dimension) -> Option<Role> {
+    let name = dimension.name.to_ascii_lowercase();
+    dimension.coordinates.as_ref().and_then(by_coordinates).or_else(|| by_name(&name))
+}
+
+/// What coordinates say: `axis`, `standard_name`, then `units` (CF conventions, chapter 4).
+fn by_coordinates(coordinates: &Attributes) -> Option<Role> {
+    let text = |name| coordinates.text(name).ok().flatten().map(|text| text.to_ascii_lowercase());
+    let (axis, standard_name, units) = (text("axis"), text("standard_name"), text("units"));
+    let lead = standard_name.as_deref().and_then(by_name).filter(|role| *role != Role::Axis(Axis::Channel));
+    let by_axis = match axis.as_deref() {
+        Some("t") => Some(Role::Axis(Axis::Step)),
+        Some("y") => Some(Role::Axis(Axis::Row)),
+        Some("x") => Some(Role::Axis(Axis::Column)),
+        Some("z") => Some(Role::Axis(Axis::Channel)),
+        Some("e") => Some(Role::Axis(Axis::Sequence)),
+        _ => None,
+    };
+    let by_standard_name = match standard_name.as_deref() {
+        Some("projection_y_coordinate" | "grid_latitude") => Some(Role::Axis(Axis::Row)),
+        Some("projection_x_coordinate" | "grid_longitude") => Some(Role::Axis(Axis::Column)),
+        Some("altitude" | "height" | "depth" | "air_pressure" | "model_level_number") => {
+            Some(Role::Axis(Axis::Channel))
+        }
+        _ => lead,
+    };
+    let by_units = match units.as_deref() {
+        Some(units) if units.contains(" since ") => Some(Role::Axis(Axis::Step)),
+        Some("degrees_north" | "degree_north" | "degrees_n") => Some(Role::Axis(Axis::Row)),
+        Some("degrees_east" | "degree_east" | "degrees_e") => Some(Role::Axis(Axis::Column)),
+        _ => None,
+    };
+    // A standard name tells lead times and beginnings of forecasts apart, which the letter of an axis does not.
+    match by_standard_name {
+        Some(role @ (Role::LeadTime | Role::Axis(Axis::Sequence))) => Some(role),
+        _ => by_axis.or(by_standard_name).or(by_units),
+    }
+}
+
+fn by_name(name: &str) -> Option<Role> {
+    if LEAD_TIMES.contains(&name) {
+        return Some(Role::LeadTime);
+    }
+    if OF_SEQUENCES.contains(&name) {
+        return Some(Role::Axis(Axis::Sequence));
+    }
+    NAMES.iter().find(|(_, names)| names.contains(&name)).map(|(axis, _)| Role::Axis(*axis))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str], shape: &[usize]) -> Result<String, String> {
+        let dimension = |name: &&str| match *name {
+            "" => None,
+            name => Some(Dimension { name: name.into(), variable: None, coordinates: None }),
+        };
+        let dimensions: Vec<Option<Dimension>> = names.iter().map(dimension).collect();
+        let letter = |axis: Axis| match axis {
+            Axis::Sequence => 'n',
+            Axis::Step => 't',
+            Axis::Channel => 'c',
+            Axis::Row => 'h',
+            Axis::Column => 'w',
+        };
+        let by_shape =
+            || Ok([Axis::Sequence, Axis::Step, Axis::Row, Axis::Column][4 - shape.len()..].to_vec());
+        let axes = NamedAxes::of(&dimensions, shape).resolved(shape, by_shape);
+        axes.map(|axes| axes.into_iter().map(letter).collect())
+    }
+
+    #[test]
+    fn names_tell_axes_in_any_order() {
+        for (names, shape, found) in [
+            (&["time", "y", "x"][..], &[8, 3, 4][..], Some("thw")),
+            (&["lat", "lon", "time"], &[64, 64, 20], Some("hwt")),
+            (&["Time", "Band", "Latitude", "Longitude"], &[8, 2, 3, 4], Some("tchw")),
+            (&["time", "height_2m", "lat", "lon"], &[8, 1, 3, 4], Some("tchw")),
+            (&["realization", "time", "y", "x"], &[5, 8, 3, 4], Some("nthw")),
+            (&["time", "lead_time", "y", "x"], &[5, 8, 3, 4], Some("nthw")),
+            (&["time", "channel", "crs", "y", "x"], &[5, 2, 1, 3, 4], Some("tcnhw")),
+            (&["y", "x"], &[3, 4], Some("hw")),
+            (&["time", "height", "width"], &[8, 3, 4], Some("thw")),
+            // Names that tell nothing, or nothing that the shape does not.
+            (&["phony_dim_0", "phony_dim_1", "phony_dim_2"], &[8, 3, 4], Some("thw")),
+            (&["time", "", "x"], &[8, 3, 4], Some("thw")),
+            (&["time", "south", "west"], &[8, 3, 4], Some("thw")),
+            (&["time", "y"], &[8, 3, 4], Some("thw")),
+            (&["lat", "lon", "day"], &[8, 3, 4], None),
+            (&["time", "y", "y"], &[8, 3, 3], None),
+            (&["time", "valid_time", "y", "x"], &[8, 5, 3, 3], None),
+        ] {
+            let read = named(names, shape);
+            assert_eq!(read.as_deref().ok(), found, "{names:?}: {read:?}");
+            if let Err(error) = read {
+                assert!(error.contains("data.frames.axes") && error.contains(names[1]), "{error}");
+            }
+        }
+    }
+}
