@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("a network of the kind {} with {} parameters", config.kind(), config.parameter_count());
 
     // Weights are packed once; the states of the encoder stay in the stream.
-    let mut stream = network.prepare(1, SIZE[0], SIZE[1])?;
+    let mut stream = network.prepare()?.stream(1, SIZE[0], SIZE[1])?;
     for t in 0..FRAMES {
         stream.read(&cloud(config.image_channels(), t))?;
         let began = Instant::now();

@@ -26,7 +26,7 @@
 //! | what a network runs over, initial states, samples of different lengths | [`Sequence`], [`ReturnLayers`] |
 //! | what it gives | [`Output`] |
 //! | training | [`Workspace`], [`MemoryBudget`], [`OutputGradients`], [`LossGradient`], [`InputGradients`], [`Parameters`] |
-//! | reading frames and continuing them | [`Forecaster`], of a [`ForecasterConfig`]; as a stream [`Forecaster::prepare`], in training [`ForecasterWorkspace`], [`PredictionGradient`] and [`TeacherForcing`] |
+//! | reading frames and continuing them | [`Forecaster`], of a [`ForecasterConfig`]; with packed weights [`PreparedForecaster`], as a stream [`ForecastStream`], in training [`PredictionGradient`] and [`TeacherForcing`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved, without a network | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |
@@ -57,8 +57,9 @@
 //! | [`prepare`](ConvGru::prepare), then [`Prepared::forward`] | one sequence after the other, weights packed once | kept in [`Prepared`] and [`Output`] |
 //! | [`prepare`](ConvGru::prepare), then [`Prepared::stream`] | frames that keep coming | taken once: a [`Stream`] allocates nothing |
 //!
-//! All of them give the same bits. [`composed::Recurrent`] has the same `step`, `forward`, `forward_train` and `backward` with the same
-//! types, and its [`stream`](composed::Recurrent::stream); a [`BidirectionalConvGru`] reads whole sequences alone.
+//! All of them give the same bits. [`composed::Recurrent`] has the same calls with the same types, and `prepare` gives a
+//! [`PreparedRecurrent`](composed::PreparedRecurrent). A [`Forecaster`] has them all but `step`. A [`BidirectionalConvGru`] reads whole
+//! sequences alone: it has `forward`, `forward_train` and `backward`.
 //!
 //! A frame or a sequence at a time:
 //!

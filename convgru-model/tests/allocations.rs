@@ -81,7 +81,7 @@ fn a_step_of_a_stream_of_another_cell_takes_the_same_memory_every_time() {
     let frame = Tensor::from_fn(&[1, 3, 32, 40], |i| (i % 7) as f32 / 7.0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let bytes: Vec<usize> = pool.install(|| {
-        let mut stream = network.stream(&[&[1, 3, 32, 40]], &[]).unwrap();
+        let mut stream = network.prepare().unwrap().stream(&[&[1, 3, 32, 40]], &[]).unwrap();
         // The first step reads no state.
         stream.step(&[&frame]).unwrap();
         let mut bytes = Vec::with_capacity(5);

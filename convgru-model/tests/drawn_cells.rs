@@ -176,7 +176,7 @@ fn check(config: &CellConfig, size: [usize; 2], depth: usize, lengths: &[usize])
     };
     let sequence = Sequence { contexts: &contexts, lengths: Some(lengths), ..Sequence::from(&input) };
     let Ok(result) = network.forward(sequence) else {
-        network.stream(&[&shape], &contexts).unwrap_err();
+        network.prepare().unwrap().stream(&[&shape], &contexts).unwrap_err();
         network.forward_train(sequence, &mut Workspace::default()).unwrap_err();
         return;
     };
@@ -220,7 +220,7 @@ fn check(config: &CellConfig, size: [usize; 2], depth: usize, lengths: &[usize])
         );
     }
     // One frame at a time; what has ended keeps its state.
-    let mut stream = network.stream(&[&shape], &contexts).unwrap();
+    let mut stream = network.prepare().unwrap().stream(&[&shape], &contexts).unwrap();
     let whole = network.forward(Sequence { lengths: None, ..sequence }).unwrap();
     for t in 0..3 {
         assert_eq!(stream.step(&[&input.index(t)]).unwrap(), &whole.outputs[0].index(t), "{config:?}");

@@ -64,7 +64,8 @@ fn other_cells_refuse_them_in_frames_states_and_contexts() {
     let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(3, 3) };
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell, lstm]), 1).unwrap();
     let contexts = [noise(&[1, 9, 6, 5], 8)];
-    let mut streams = [(); 2].map(|()| network.stream(&[&[1, 2, 6, 5]], &contexts).unwrap());
+    let mut streams =
+        [(); 2].map(|()| network.prepare().unwrap().stream(&[&[1, 2, 6, 5]], &contexts).unwrap());
     let [stream, other] = &mut streams;
     stream.set_check_finite(true);
     for t in 0..3 {
@@ -91,7 +92,7 @@ fn forecasts_are_those_of_the_frames_that_were_taken() {
     ];
     for config in configs {
         let network = Forecaster::<f32>::new(config, 1).unwrap();
-        let mut streams = [(); 2].map(|()| network.prepare(1, 16, 24).unwrap());
+        let mut streams = [(); 2].map(|()| network.prepare().unwrap().stream(1, 16, 24).unwrap());
         let [stream, other] = &mut streams;
         stream.set_check_finite(true);
         for t in 0..3 {

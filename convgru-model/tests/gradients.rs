@@ -101,10 +101,17 @@ fn gradients_of_weights_do_not_depend_on_whether_the_input_has_one() {
     let config = EncoderForecasterConfig { patch: 2, hidden_channels: vec![3, 2], ..Default::default() };
     let network = Forecaster::<f64>::new(config, 5).unwrap();
     let mut values = Values::new(12);
-    let (_, mut workspace) = network.forward_train(&values.tensor(&[3, 1, 1, 4, 6]), 2, None).unwrap();
-    let probe = values.tensor(&[2, 1, 1, 4, 6]);
-    let [mut a, mut b] = [(); 2].map(|()| network.zero_gradients());
-    network.backward(&mut workspace, PredictionGradient::Output(&probe), &mut a).unwrap();
-    network.backward_parameters(&mut workspace, PredictionGradient::Output(&probe), &mut b).unwrap();
+    let (frames, probe) = (values.tensor(&[3, 1, 1, 4, 6]), values.tensor(&[2, 1, 1, 4, 6]));
+    let run = |input_gradient| {
+        let mut workspace = Workspace::default();
+        let sequence = Sequence { input_gradient, ..Sequence::from(&frames) };
+        network.forward_train(sequence, 2, None, &mut workspace).unwrap();
+        let mut gradients = network.parameters().zeros_like();
+        let loss = PredictionGradient::Output(probe.clone());
+        let back = network.backward(&mut workspace, loss, &mut gradients).unwrap();
+        (back.inputs.len(), gradients)
+    };
+    let ((with, a), (without, b)) = (run(true), run(false));
+    assert_eq!([with, without], [1, 0]);
     assert_eq!(a, b);
 }

@@ -246,7 +246,7 @@ fn prediction_and_training_forward_give_the_same_bits() {
     for feedback in [Feedback::Predictions, Feedback::Unconditioned] {
         let network = forecaster(feedback);
         let input = noise(&[4, 2, 1, 10, 14], 1);
-        let (trained, _) = network.forward_train(&input, 3, None).unwrap();
+        let trained = network.forward_train(&input, 3, None, &mut Workspace::default()).unwrap();
         assert_eq!(bits(&network.forward(&input, 3).unwrap()), bits(&trained.output), "{feedback:?}");
     }
 }
@@ -267,12 +267,13 @@ fn the_bits_of_training_do_not_depend_on_the_number_of_threads() {
     let run = |threads: usize| {
         pool(threads).install(|| {
             let teacher = TeacherForcing { frames: &target, forced: &[false, true, false] };
-            let (prediction, mut workspace) = network.forward_train(&input, 3, Some(teacher)).unwrap();
-            let mut gradients = network.zero_gradients();
-            let d_input = network
-                .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
-                .unwrap();
-            let mut all = bits(&d_input);
+            let mut workspace = Workspace::default();
+            let sequence = Sequence { input_gradient: true, ..Sequence::from(&input) };
+            let prediction = network.forward_train(sequence, 3, Some(teacher), &mut workspace).unwrap();
+            let mut gradients = network.parameters().zeros_like();
+            let loss = PredictionGradient::Output(prediction.output);
+            let back = network.backward(&mut workspace, loss, &mut gradients).unwrap();
+            let mut all = bits(&back.inputs[0]);
             gradients.for_each(&mut |_, tensor| all.extend(bits(tensor)));
             all
         })
@@ -339,10 +340,11 @@ fn every_parameter_is_used_and_named_once() {
     for feedback in [Feedback::Predictions, Feedback::Unconditioned] {
         let network = forecaster(feedback);
         let input = noise(&[3, 2, 1, 8, 8], 1);
-        let (prediction, mut workspace) = network.forward_train(&input, 2, None).unwrap();
-        let mut gradients = network.zero_gradients();
-        let gradient = PredictionGradient::Output(&prediction.output);
-        network.backward_parameters(&mut workspace, gradient, &mut gradients).unwrap();
+        let mut workspace = Workspace::default();
+        let prediction = network.forward_train(&input, 2, None, &mut workspace).unwrap();
+        let mut gradients = network.parameters().zeros_like();
+        let gradient = PredictionGradient::Output(prediction.output.clone());
+        network.backward(&mut workspace, gradient, &mut gradients).unwrap();
         let named = gradients.to_named();
         let mut names: Vec<&String> = named.iter().map(|(name, _)| name).collect();
         names.sort();
@@ -380,7 +382,10 @@ fn bad_input_is_an_error_with_the_numbers_in_it() {
     assert!(message(network.forward(&x(&[2, 1, 1, 8, 8]), 0).map(drop)).contains("frames to predict"));
     let teacher = TeacherForcing { frames: &x(&[3, 1, 1, 8, 8]), forced: &[true, true] };
     let frames = x(&[2, 1, 1, 8, 8]);
-    assert!(message(network.forward_train(&frames, 2, Some(teacher)).map(drop)).contains("teacher forcing"));
+    assert!(
+        message(network.forward_train(&frames, 2, Some(teacher), &mut Workspace::default()).map(drop))
+            .contains("teacher forcing")
+    );
 
     assert!(
         message(PixelShuffle { factor: 2 }.forward(&x(&[1, 6, 2, 2])).map(drop)).contains("a multiple of 4")
@@ -403,10 +408,11 @@ fn gradients_and_workspaces_of_another_network_are_refused() {
     let (network, shallow, wide) = (make(&[5, 6]), make(&[5]), make(&[5, 7]));
     let input = noise(&[2, 1, 1, 8, 8], 1);
     let run = |forward: &Forecaster<f32>, gradients: &Forecaster<f32>| {
-        let (prediction, mut workspace) = forward.forward_train(&input, 2, None).unwrap();
-        let mut gradients = gradients.zero_gradients();
+        let mut workspace = Workspace::default();
+        let prediction = forward.forward_train(&input, 2, None, &mut workspace).unwrap();
+        let mut gradients = gradients.parameters().zeros_like();
         network
-            .backward(&mut workspace, PredictionGradient::Output(&prediction.output), &mut gradients)
+            .backward(&mut workspace, PredictionGradient::Output(prediction.output.clone()), &mut gradients)
             .map(drop)
     };
     run(&network, &network).unwrap();

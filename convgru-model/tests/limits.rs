@@ -9,7 +9,7 @@ mod fixtures;
 use convgru_model::gradcheck::{self, Report};
 use convgru_model::{
     EncoderForecasterConfig, Feedback, Forecaster, ForecasterParameters, MemoryBudget, Parameters,
-    Prediction, PredictionGradient, Tensor,
+    Prediction, PredictionGradient, Sequence, Tensor, Workspace,
 };
 use fixtures::noise;
 
@@ -24,12 +24,13 @@ fn step(
     network: &Forecaster<f32>,
     frames: &Tensor<f32>,
 ) -> (Prediction<f32>, Tensor<f32>, ForecasterParameters<f32>) {
-    let (prediction, mut workspace) = network.forward_train(frames, 4, None).unwrap();
-    let mut gradients = network.zero_gradients();
-    let gradient = noise(prediction.output.shape(), 9);
-    let d_frames =
-        network.backward(&mut workspace, PredictionGradient::Output(&gradient), &mut gradients).unwrap();
-    (prediction, d_frames, gradients)
+    let mut workspace = Workspace::default();
+    let sequence = Sequence { input_gradient: true, ..Sequence::from(frames) };
+    let prediction = network.forward_train(sequence, 4, None, &mut workspace).unwrap();
+    let mut gradients = network.parameters().zeros_like();
+    let loss = PredictionGradient::Output(noise(prediction.output.shape(), 9));
+    let mut back = network.backward(&mut workspace, loss, &mut gradients).unwrap();
+    (prediction, back.inputs.remove(0), gradients)
 }
 
 fn same_bits(a: &Tensor<f32>, b: &Tensor<f32>) -> bool {

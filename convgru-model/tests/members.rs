@@ -4,7 +4,8 @@
 
 use convgru_model::{
     EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, MemoryBudget, OutputActivation,
-    Parameters, PredictionGradient, PyramidConfig, PyramidScale, Residual, Tensor, mean_of_members,
+    Parameters, PredictionGradient, PyramidConfig, PyramidScale, Residual, Tensor, Workspace,
+    mean_of_members,
 };
 
 const CHANNELS: usize = 2;
@@ -49,10 +50,10 @@ fn member(predictions: &Tensor<f64>, k: usize) -> Tensor<f64> {
 /// The network of one member alone: the trunk, and that part of the head.
 fn alone(ensemble: &Forecaster<f64>, one: ForecasterConfig, members: usize, k: usize) -> Forecaster<f64> {
     let mut network = Forecaster::new(one, 0).unwrap();
-    let given = ensemble.to_named();
+    let given = ensemble.parameters().to_named();
     let mut given = given.iter();
     let is_pyramid = network.config().kind() == "pyramid";
-    network.for_each_mut(&mut |name, tensor| {
+    network.parameters_mut().for_each_mut(&mut |name, tensor| {
         let (_, from) = given.next().unwrap();
         if from.shape() == tensor.shape() {
             tensor.clone_from(from);
@@ -100,7 +101,7 @@ fn training_streams_and_recomputed_gates_have_the_same_bits() {
     for config in configs(2) {
         let mut ensemble = Forecaster::<f64>::new(config, 5).unwrap();
         let expected = ensemble.forward(&frames, 5).unwrap();
-        let mut stream = ensemble.prepare(3, 8, 12).unwrap();
+        let mut stream = ensemble.prepare().unwrap().stream(3, 8, 12).unwrap();
         for t in 0..4 {
             stream.read(&frames.index(t)).unwrap();
         }
@@ -108,11 +109,12 @@ fn training_streams_and_recomputed_gates_have_the_same_bits() {
         drop(stream);
         let mut run = |budget: MemoryBudget| {
             ensemble.set_memory_budget(budget);
-            let (prediction, mut workspace) = ensemble.forward_train(&frames, 5, None).unwrap();
+            let mut workspace = Workspace::default();
+            let prediction = ensemble.forward_train(&frames, 5, None, &mut workspace).unwrap();
             assert_eq!(prediction.output, expected);
-            let mut gradients = ensemble.zero_gradients();
-            let of_output = PredictionGradient::Output(&expected);
-            ensemble.backward_parameters(&mut workspace, of_output, &mut gradients).unwrap();
+            let mut gradients = ensemble.parameters().zeros_like();
+            let of_output = PredictionGradient::Output(expected.clone());
+            ensemble.backward(&mut workspace, of_output, &mut gradients).unwrap();
             gradients.to_named()
         };
         assert_eq!(run(MemoryBudget::Unlimited), run(MemoryBudget::Bytes(0)));
@@ -138,10 +140,12 @@ fn untrained_members_of_a_residual_differ_and_are_near_the_last_frame() {
 fn a_gradient_of_one_member_alone_is_refused() {
     for config in configs(2) {
         let ensemble = Forecaster::<f64>::new(config, 5).unwrap();
-        let (_, mut workspace) = ensemble.forward_train(&frames(), 2, None).unwrap();
-        let mut gradients = ensemble.zero_gradients();
+        let mut workspace = Workspace::default();
+        ensemble.forward_train(&frames(), 2, None, &mut workspace).unwrap();
+        let mut gradients = ensemble.parameters().zeros_like();
         let one = Tensor::zeros(&[2, 3, CHANNELS, 8, 12]);
-        let error = ensemble.backward(&mut workspace, PredictionGradient::Output(&one), &mut gradients);
+        let error =
+            ensemble.backward(&mut workspace, PredictionGradient::Output(one.clone()), &mut gradients);
         let error = error.unwrap_err().to_string();
         assert!(error.contains("[2, 3, 4, 8, 12]") && error.contains("[2, 3, 2, 8, 12]"), "{error}");
     }

@@ -123,7 +123,7 @@ proptest! {
         *replaced.parameters_mut() = swapped;
         prop_assert_eq!(replaced.forward(&frames).is_ok(), a == b);
         prop_assert_eq!(replaced.forward_train(&frames, &mut Workspace::default()).is_ok(), a == b);
-        prop_assert_eq!(replaced.stream(&[&[1, 3, 5, 6]], &[]).is_ok(), a == b);
+        prop_assert_eq!(replaced.prepare().is_ok(), a == b);
         prop_assert_eq!(replaced.step(&noise(&[1, 3, 5, 6], 2), None).is_ok(), a == b);
         prop_assert_eq!(replaced.iterate_spectral_norms().is_ok(), a == b);
         prop_assert_eq!(
@@ -256,25 +256,111 @@ fn networks_that_continue_frames_take_back_only_what_is_their_own() {
     for made in 0..5 {
         for given in 0..5 {
             let networks = forecasters();
-            let (prediction, mut kept) = networks[made].forward_train(&frames, 2, None).unwrap();
-            let mut gradients = networks[given].zero_gradients();
+            let mut kept = Workspace::default();
+            let prediction = networks[made].forward_train(&frames, 2, None, &mut kept).unwrap();
+            let mut gradients = networks[given].parameters().zeros_like();
             let before = gradients.clone();
-            let d = PredictionGradient::Output(&prediction.output);
-            let result = networks[given].backward(&mut kept, d, &mut gradients);
+            let d = PredictionGradient::Output(prediction.output.clone());
+            let result = networks[given].backward(&mut kept, d.clone(), &mut gradients);
             assert_eq!(result.is_ok(), made == given, "{made} {given}");
             assert_eq!(gradients == before, made != given);
-            let result = networks[given].backward_parameters(&mut kept, d, &mut gradients);
+            let result = networks[given].backward(&mut kept, d, &mut gradients);
             assert_eq!(result.is_ok(), made == given, "{made} {given}");
         }
         // Weights that were given out since.
         let mut network = forecasters().swap_remove(made);
-        let (prediction, mut kept) = network.forward_train(&frames, 2, None).unwrap();
-        network.for_each_mut(&mut |_, tensor| tensor.fill(0.0));
-        let mut gradients = network.zero_gradients();
-        let d = PredictionGradient::Output(&prediction.output);
+        let mut kept = Workspace::default();
+        let prediction = network.forward_train(&frames, 2, None, &mut kept).unwrap();
+        network.parameters_mut().for_each_mut(&mut |_, tensor| tensor.fill(0.0));
+        let mut gradients = network.parameters().zeros_like();
+        let d = PredictionGradient::Output(prediction.output.clone());
         let error = network.backward(&mut kept, d, &mut gradients).unwrap_err();
         assert!(matches!(error, Error::Workspace { .. }), "{error}");
-        assert_eq!(gradients, network.zero_gradients());
+        assert_eq!(gradients, network.parameters().zeros_like());
+    }
+}
+
+/// A network takes the weights of another of its configuration, and no others, wherever they come from.
+#[test]
+fn networks_that_continue_frames_take_only_weights_that_fit() {
+    let frames = noise(&[3, 1, 1, 8, 8], 1);
+    let mut networks = forecasters();
+    let wide = PyramidConfig {
+        scales: vec![PyramidScale::new(4, 2), PyramidScale::new(3, 2)],
+        ..Default::default()
+    };
+    networks.push(Forecaster::new(wide, 2).unwrap());
+    let names = |network: &Forecaster<f64>| {
+        let named = network.parameters().to_named().into_iter();
+        named.map(|(name, tensor)| (name, tensor.shape().to_vec())).collect::<Vec<_>>()
+    };
+    for network in &networks {
+        for other in &networks {
+            let (config, given) = (network.config().clone(), other.parameters().clone());
+            let fits = names(network) == names(other);
+            let made = Forecaster::from_parameters(config, given.clone());
+            assert_eq!(made.is_ok(), fits, "{:?}, {:?}", network.config(), other.config());
+            let mut network = network.clone();
+            *network.parameters_mut() = given;
+            assert_eq!(network.forward(&frames, 2).is_ok(), fits);
+            assert_eq!(network.prepare().is_ok(), fits);
+        }
+    }
+}
+
+/// Weights are asked for in the order in which networks have them, and looked at one by one.
+#[test]
+fn every_network_is_made_of_tensors_that_are_given_one_by_one() {
+    let stack = ConvGruConfig::new(2, &[3, 2]);
+    let both = BidirectionalConvGruConfig::new(stack.clone());
+    let lstm = CellConfig { kind: CellKind::Lstm, peephole: true, ..CellConfig::new(2, 3) };
+    macro_rules! expect_made {
+        ($($network:ident, $config:expr);*) => {$(
+            let config = $config;
+            let network = $network::<f64>::new(config.clone(), 3).unwrap();
+            let named = network.parameters().to_named();
+            let mut given = named.iter();
+            let made = $network::from_tensors(config.clone(), &mut |name: &str, shape: &[usize]| {
+                let (expected, tensor) = given.next().unwrap();
+                assert_eq!((name, shape), (expected.as_str(), tensor.shape()));
+                Ok(tensor.clone())
+            });
+            assert_eq!(made.unwrap().parameters(), network.parameters());
+            assert!(given.next().is_none());
+            for (wrong, _) in &named {
+                let take = &mut |name: &str, shape: &[usize]| {
+                    Ok(Tensor::zeros(if name == wrong { &[7] } else { shape }))
+                };
+                let error = $network::<f64>::from_tensors(config.clone(), take).unwrap_err().to_string();
+                assert!(error.contains("[7]"), "{wrong}: {error}");
+            }
+        )*};
+    }
+    expect_made!(
+        ConvGru, stack;
+        BidirectionalConvGru, both;
+        Recurrent, RecurrentConfig::chain([lstm]);
+        Forecaster, ForecasterConfig::from(PyramidConfig::default());
+        Forecaster, ForecasterConfig::default()
+    );
+}
+
+/// What a sequence may have besides frames is refused, not left aside.
+#[test]
+fn networks_that_continue_frames_read_no_states_contexts_or_lengths() {
+    let (frames, states) = (noise(&[3, 1, 1, 8, 8], 1), [noise(&[1, 3, 4, 4], 2)]);
+    for network in forecasters() {
+        let sequence = Sequence::from(&frames);
+        for (sequence, what) in [
+            (Sequence { states: Some(&states), ..sequence }, "initial states"),
+            (Sequence { contexts: &states, ..sequence }, "contexts"),
+            (Sequence { lengths: Some(&[2]), ..sequence }, "lengths"),
+            (Sequence { inputs: &[], ..sequence }, "inputs"),
+        ] {
+            let error = network.forward(sequence, 2).unwrap_err().to_string();
+            assert!(error.contains(what), "{error}");
+            network.forward_train(sequence, 2, None, &mut Workspace::default()).unwrap_err();
+        }
     }
 }
 
@@ -291,7 +377,11 @@ fn true_frames_must_fit_every_network() {
         ] {
             let (frames, forced) = (noise(&shape, 2), vec![true; flags]);
             let teacher = TeacherForcing { frames: &frames, forced: &forced };
-            assert_eq!(network.forward_train(&input, 2, Some(teacher)).is_ok(), fits, "{shape:?} {flags}");
+            assert_eq!(
+                network.forward_train(&input, 2, Some(teacher), &mut Workspace::default()).is_ok(),
+                fits,
+                "{shape:?} {flags}"
+            );
         }
     }
 }
@@ -323,13 +413,13 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
     };
     let frames = noise(&[2, 1, 1, 8, 8], 1);
     for network in forecasters() {
-        for place in 0..count(&network) {
+        for place in 0..count(network.parameters()) {
             for shape in 0..5 {
                 let mut network = network.clone();
-                replace(&mut network, place, shape);
+                replace(network.parameters_mut(), place, shape);
                 network.forward(&frames, 2).unwrap_err();
-                network.forward_train(&frames, 2, None).unwrap_err();
-                network.prepare(1, 8, 8).unwrap_err();
+                network.forward_train(&frames, 2, None, &mut Workspace::default()).unwrap_err();
+                network.prepare().unwrap_err();
                 let part = convgru_model::export::onnx::Part::EncoderStep;
                 convgru_model::export::onnx::forecaster(&network, part).unwrap_err();
             }
@@ -364,7 +454,7 @@ fn weights_of_other_shapes_are_refused_by_every_call() {
             let mut network = network.clone();
             replace(network.parameters_mut(), place, shape);
             network.forward(&noise(&[2, 1, 2, 5, 6], 1)).unwrap_err();
-            network.stream(&[&[1, 2, 5, 6]], &[]).unwrap_err();
+            network.prepare().unwrap_err();
             network.iterate_spectral_norms().unwrap_err();
         }
     }

@@ -8,7 +8,8 @@ use convgru_model::gradcheck::{self, Report};
 use convgru_model::reference::{self, Array, NamedArrays};
 use convgru_model::{
     EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, MemoryBudget, OutputActivation,
-    Parameters, PredictionGradient, PyramidConfig, PyramidScale, Residual, Scalar, Tensor, export, import,
+    Parameters, PredictionGradient, PyramidConfig, PyramidScale, Residual, Scalar, Tensor, Workspace, export,
+    import,
 };
 use fixtures::{forecaster_gradients, pyramid};
 use rayon::prelude::*;
@@ -51,7 +52,7 @@ fn a_prediction_has_the_bits_of_the_training_pass() {
     let input = frames(4);
     // More steps than are computed together.
     for steps in [1, 3, 60] {
-        let (prediction, _) = network.forward_train(&input, steps, None).unwrap();
+        let prediction = network.forward_train(&input, steps, None, &mut Workspace::default()).unwrap();
         assert!(network.forward(&input, steps).unwrap() == prediction.output, "{steps} steps");
     }
 }
@@ -85,11 +86,13 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
     let mut network = pyramid::<f64>(small.clone());
     let input = Tensor::from_fn(&[5, 1, 1, 6, 7], |i| (i * 7919 % 101) as f64 / 101.0);
     let whole = forecaster_gradients(&network, &input, 2);
-    let expected = network.forward_train(&input, 2, None).unwrap().0;
+    let expected = network.forward_train(&input, 2, None, &mut Workspace::default()).unwrap();
     network.set_truncation(NonZeroUsize::new(9));
     assert!(forecaster_gradients(&network, &input, 2) == whole);
     network.set_truncation(NonZeroUsize::new(2));
-    assert!(network.forward_train(&input, 2, None).unwrap().0.logits == expected.logits);
+    assert!(
+        network.forward_train(&input, 2, None, &mut Workspace::default()).unwrap().logits == expected.logits
+    );
     let cut = forecaster_gradients(&network, &input, 2);
     for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
         // The frames after the cut and the forecaster see no difference.
@@ -110,7 +113,7 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
         let frames: Vec<_> = range.map(|t| Array::constant(&input.index(t))).collect();
         Array::stack(&frames).unwrap()
     };
-    let parameters = network.to_named();
+    let parameters = network.parameters().to_named();
     let before = reference::pyramid(&small, &named(&parameters), None, &frames(0..3), 1).unwrap();
     let loss = |parameters: &[(String, Tensor<f64>)]| -> f64 {
         let start = Some(before.encoder_states.clone());
@@ -135,12 +138,13 @@ fn a_truncation_changes_no_prediction_and_makes_what_came_before_a_constant() {
 fn gradients_are_added() {
     let network = pyramid::<f64>(config());
     let input = frames(2);
-    let (prediction, mut workspace) = network.forward_train(&input, 2, None).unwrap();
-    let mut gradients = network.zero_gradients();
+    let mut workspace = Workspace::default();
+    let prediction = network.forward_train(&input, 2, None, &mut workspace).unwrap();
+    let mut gradients = network.parameters().zeros_like();
     let mut once = None;
     for _ in 0..2 {
-        let gradient = PredictionGradient::Logits(&prediction.logits);
-        network.backward_parameters(&mut workspace, gradient, &mut gradients).unwrap();
+        let gradient = PredictionGradient::Logits(prediction.logits.clone());
+        network.backward(&mut workspace, gradient, &mut gradients).unwrap();
         once.get_or_insert_with(|| gradients.to_named());
     }
     for ((name, once), (_, twice)) in once.unwrap().iter().zip(gradients.to_named()) {
@@ -154,8 +158,8 @@ fn gradients_are_added() {
 fn f32_is_near_f64() {
     let single = pyramid::<f32>(config());
     let mut double = pyramid::<f64>(config());
-    let mut weights = single.to_named().into_iter();
-    double.for_each_mut(&mut |_, tensor| *tensor = weights.next().unwrap().1.cast());
+    let mut weights = single.parameters().to_named().into_iter();
+    double.parameters_mut().for_each_mut(&mut |_, tensor| *tensor = weights.next().unwrap().1.cast());
     let error = |got: &Tensor<f32>, exact: &Tensor<f64>| {
         let pairs = got.as_slice().iter().zip(exact.as_slice());
         let sum: f64 = pairs.map(|(&g, e)| (f64::from(g) - e).powi(2)).sum();
@@ -195,13 +199,13 @@ fn an_untrained_network_with_a_residual_repeats_the_last_frame() {
 #[test]
 fn weights_come_back_from_a_file() {
     let network = pyramid::<f32>(config());
-    let bytes = export::to_safetensors(&network, &[]).unwrap();
+    let bytes = export::to_safetensors(network.parameters(), &[]).unwrap();
     let mut other = Forecaster::<f32>::new(config(), 99).unwrap();
-    assert_ne!(other.to_named(), network.to_named());
-    import::from_safetensors(&bytes, &mut other).unwrap();
-    assert_eq!(other.to_named(), network.to_named());
+    assert_ne!(other.parameters(), network.parameters());
+    import::from_safetensors(&bytes, other.parameters_mut()).unwrap();
+    assert_eq!(other.parameters(), network.parameters());
     let mut names = Vec::new();
-    network.for_each(&mut |name, _| names.push(name.to_owned()));
+    network.parameters().for_each(&mut |name, _| names.push(name.to_owned()));
     for name in [
         "encoder.0.down.weight",
         "encoder.0.layers.1.input_weights",
@@ -213,7 +217,7 @@ fn weights_come_back_from_a_file() {
         assert!(names.iter().any(|other| other == name), "{name} is not among {names:?}");
     }
     assert!(!names.iter().any(|name| name == "forecaster.0.up.weight"));
-    assert_eq!(network.count(), config().parameter_count());
+    assert_eq!(network.parameters().count(), config().parameter_count());
 }
 
 #[test]
@@ -228,7 +232,7 @@ fn a_stream_forecasts_at_any_moment_what_the_network_does() {
     for (config, [height, width]) in configs {
         let network = Forecaster::<f32>::new(config, 3).unwrap();
         let frames = Tensor::from_fn(&[2, 2, 1, height, width], |i| (i * 7 % 101) as f32 / 100.0);
-        let mut stream = network.prepare(2, height, width).unwrap();
+        let mut stream = network.prepare().unwrap().stream(2, height, width).unwrap();
         assert!(stream.forecast(1).unwrap_err().to_string().contains("before a forecast"));
         for beginning in 0..2 {
             for t in 0..2 {
@@ -236,7 +240,8 @@ fn a_stream_forecasts_at_any_moment_what_the_network_does() {
                 let so_far = frames.as_slice()[..(t + 1) * frames.slice(0).len()].to_vec();
                 let so_far = Tensor::from_vec(&[t + 1, 2, 1, height, width], so_far).unwrap();
                 for steps in [3, 24] {
-                    let (expected, _) = network.forward_train(&so_far, steps, None).unwrap();
+                    let expected =
+                        network.forward_train(&so_far, steps, None, &mut Workspace::default()).unwrap();
                     let got = stream.forecast(steps).unwrap();
                     assert!(got == expected.output, "run {beginning}, frame {t}, {steps} steps");
                     assert!(network.forward(&so_far, steps).unwrap() == got);
@@ -261,15 +266,18 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
     assert!(network.forward(&Tensor::zeros(&[1, 8, 8]), 1).is_err());
     assert!(network.forward(&Tensor::zeros(&[0, 1, 1, 8, 8]), 1).is_err());
     assert!(matches!(network.forward(&frames(2), 0), Err(Error::Count { .. })));
-    let (prediction, mut workspace) = network.forward_train(&frames(2), 2, None).unwrap();
-    let mut gradients = network.zero_gradients();
+    let mut workspace = Workspace::default();
+    let prediction = network.forward_train(&frames(2), 2, None, &mut workspace).unwrap();
+    let mut gradients = network.parameters().zeros_like();
     let short = Tensor::zeros(&[1, 2, 1, 25, 38]);
-    assert!(network.backward(&mut workspace, PredictionGradient::Output(&short), &mut gradients).is_err());
+    assert!(
+        network.backward(&mut workspace, PredictionGradient::Output(short.clone()), &mut gradients).is_err()
+    );
     let scales = vec![PyramidScale::new(16, 2)];
     let other = Forecaster::<f32>::new(PyramidConfig { scales, ..config() }, 0).unwrap();
-    let mut others = other.zero_gradients();
-    let gradient = PredictionGradient::Output(&prediction.output);
-    assert!(network.backward(&mut workspace, gradient, &mut others).is_err());
+    let mut others = other.parameters().zeros_like();
+    let gradient = PredictionGradient::Output(prediction.output.clone());
+    assert!(network.backward(&mut workspace, gradient.clone(), &mut others).is_err());
     let error = other.backward(&mut workspace, gradient, &mut others).unwrap_err().to_string();
     assert!(error.contains("another network made it"), "{error}");
 }

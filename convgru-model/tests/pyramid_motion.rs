@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
     Forecaster, MemoryBudget, OutputActivation, Parameters, PredictionGradient, PyramidConfig, PyramidScale,
-    Residual, Scalar, Tensor,
+    Residual, Scalar, Tensor, Workspace,
 };
 use fixtures::{forecaster_gradients, pyramid};
 
@@ -55,7 +55,10 @@ fn an_untrained_network_is_optical_flow() {
         for skip in [false, true] {
             let untrained = Forecaster::new(PyramidConfig { skip, ..config() }, 0).unwrap();
             assert!(untrained.forward(&input, 30).unwrap() == flow, "{count} frames");
-            assert!(untrained.forward_train(&input, 30, None).unwrap().0.output == flow, "{count} frames");
+            assert!(
+                untrained.forward_train(&input, 30, None, &mut Workspace::default()).unwrap().output == flow,
+                "{count} frames"
+            );
         }
     }
     let moved = OpticalFlow::default().extrapolate(&frames::<f32>(4), None, 1).unwrap();
@@ -99,7 +102,7 @@ fn an_exponent_is_for_what_is_carried_on() {
 fn logits_are_added_where_the_output_is_a_sigmoid_and_to_each_member() {
     let sigmoid = PyramidConfig { output_activation: OutputActivation::Sigmoid, members: 2, ..config() };
     let mut network = Forecaster::<f64>::new(sigmoid, 0).unwrap();
-    network.for_each_mut(&mut |name, tensor| {
+    network.parameters_mut().for_each_mut(&mut |name, tensor| {
         if name == "head.output.weight" {
             tensor.fill(0.0);
         }
@@ -120,14 +123,15 @@ fn streams_passes_and_batches_agree_to_the_bit() {
     for skip in [false, true] {
         let network = pyramid::<f32>(PyramidConfig { skip, ..config() });
         let all = frames::<f32>(6);
-        let mut stream = network.prepare(2, 25, 38).unwrap();
+        let mut stream = network.prepare().unwrap().stream(2, 25, 38).unwrap();
         for beginning in 0..2 {
             for t in 0..6 {
                 stream.read(&all.index(t)).unwrap();
                 let so_far = first(&all, t + 1);
                 // More steps than are computed together.
                 for steps in [1, 3, 60] {
-                    let (expected, _) = network.forward_train(&so_far, steps, None).unwrap();
+                    let expected =
+                        network.forward_train(&so_far, steps, None, &mut Workspace::default()).unwrap();
                     assert!(network.forward(&so_far, steps).unwrap() == expected.output);
                     let got = stream.forecast(steps).unwrap();
                     assert!(got == expected.output, "run {beginning}, frame {t}, {steps} steps");
@@ -165,9 +169,11 @@ fn a_truncation_changes_no_prediction_and_the_movement_is_that_of_all_frames() {
     let mut network = pyramid::<f64>(config());
     let input = frames(6);
     let whole = forecaster_gradients(&network, &input, 2);
-    let expected = network.forward_train(&input, 2, None).unwrap().0;
+    let expected = network.forward_train(&input, 2, None, &mut Workspace::default()).unwrap();
     network.set_truncation(NonZeroUsize::new(1));
-    assert!(network.forward_train(&input, 2, None).unwrap().0.logits == expected.logits);
+    assert!(
+        network.forward_train(&input, 2, None, &mut Workspace::default()).unwrap().logits == expected.logits
+    );
     let cut = forecaster_gradients(&network, &input, 2);
     for ((name, cut), (_, whole)) in cut.iter().zip(&whole) {
         if name == "input" {
@@ -223,9 +229,10 @@ fn numbers_that_are_not_finite_end_nothing() {
 fn a_workspace_of_a_network_that_reads_no_movement_is_refused() {
     let moving = pyramid::<f32>(config());
     let still = pyramid::<f32>(PyramidConfig { residual: Residual::LastFrame, ..config() });
-    let (prediction, mut workspace) = still.forward_train(&frames(3), 2, None).unwrap();
-    let mut gradients = moving.zero_gradients();
-    let gradient = PredictionGradient::Output(&prediction.output);
+    let mut workspace = Workspace::default();
+    let prediction = still.forward_train(&frames(3), 2, None, &mut workspace).unwrap();
+    let mut gradients = moving.parameters().zeros_like();
+    let gradient = PredictionGradient::Output(prediction.output.clone());
     let error = moving.backward(&mut workspace, gradient, &mut gradients).unwrap_err().to_string();
     assert!(error.contains("another network made it"), "{error}");
 }

@@ -113,7 +113,7 @@ impl Case {
     ) -> RecurrentStream<'n, T> {
         let shapes = self.shapes(batch);
         let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-        network.stream(&shapes, contexts).unwrap()
+        network.prepare().unwrap().stream(&shapes, contexts).unwrap()
     }
 }
 
@@ -220,7 +220,7 @@ proptest! {
 #[test]
 fn streams_go_from_thread_to_thread() {
     let network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(2, 3)]), 1).unwrap();
-    let mut stream = network.stream(&[&[1, 2, 5, 4]], &[]).unwrap();
+    let mut stream = network.prepare().unwrap().stream(&[&[1, 2, 5, 4]], &[]).unwrap();
     let frame = noise(&[1, 2, 5, 4], 1);
     let here = stream.step(&[&frame]).unwrap().clone();
     stream.reset();
@@ -235,7 +235,7 @@ fn what_does_not_fit_a_stream_is_refused_and_nothing_changes() {
     let network = Recurrent::<f64>::new(RecurrentConfig::chain([cell]), 1).unwrap();
     let context = [noise(&[2, 9, 5, 4], 2)];
     let message = |shapes: &[&[usize]], contexts: &[Tensor<f64>]| {
-        network.stream(shapes, contexts).unwrap_err().to_string()
+        network.prepare().unwrap().stream(shapes, contexts).unwrap_err().to_string()
     };
     assert!(message(&[], &context).contains("inputs: 0 given where 1"));
     assert!(message(&[&[2, 2, 5, 4]], &[]).contains("contexts: 0 given where 1"));
@@ -244,7 +244,7 @@ fn what_does_not_fit_a_stream_is_refused_and_nothing_changes() {
     assert!(message(&[&[2]], &context).contains("[T, N, C, H, W]"));
     assert!(message(&[&[usize::MAX, 2, 5, 4]], &context).contains("more numbers than memory has addresses"));
 
-    let mut stream = network.stream(&[&[2, 2, 5, 4]], &context).unwrap();
+    let mut stream = network.prepare().unwrap().stream(&[&[2, 2, 5, 4]], &context).unwrap();
     let frame = noise(&[2, 2, 5, 4], 1);
     let expected = stream.step(&[&frame]).unwrap().clone();
     let error = stream.step(&[&noise(&[1, 2, 5, 4], 1)]).unwrap_err().to_string();

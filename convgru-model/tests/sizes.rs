@@ -53,7 +53,7 @@ fn made() -> Vec<Forecaster<f32>> {
 fn absurd_numbers_of_steps_are_refused_at_once() {
     let frames = Tensor::zeros(&[2, 1, 1, 8, 8]);
     for network in forecasters() {
-        let mut stream = network.prepare(1, 8, 8).unwrap();
+        let mut stream = network.prepare().unwrap().stream(1, 8, 8).unwrap();
         stream.read(&frames.index(0)).unwrap();
         let expected = stream.forecast(2).unwrap();
         for steps in [65_537, 1 << 20, 1 << 32, 1 << 40, isize::MAX as usize, usize::MAX] {
@@ -61,7 +61,7 @@ fn absurd_numbers_of_steps_are_refused_at_once() {
             assert!(matches!(error, Error::OutOfRange { got, most: 65_536, .. } if got == steps), "{error}");
             network.forward(&frames, steps).unwrap_err();
             network.forward_mean(&frames, steps).unwrap_err();
-            network.forward_train(&frames, steps, None).unwrap_err();
+            network.forward_train(&frames, steps, None, &mut Workspace::default()).unwrap_err();
         }
         // The states stay.
         assert_eq!(stream.forecast(2).unwrap(), expected);
@@ -74,7 +74,7 @@ fn absurd_numbers_of_steps_are_refused_at_once() {
 #[test]
 fn forecasts_larger_than_memory_name_the_bytes() {
     let network = &forecasters()[2];
-    let mut stream = network.prepare(1, 512, 512).unwrap();
+    let mut stream = network.prepare().unwrap().stream(1, 512, 512).unwrap();
     stream.read(&Tensor::zeros(&[1, 1, 512, 512])).unwrap();
     match stream.forecast(65_536) {
         Err(Error::TooLarge { bytes, most, .. }) => assert!(bytes >= 65_536 * 512 * 512 * 4 && bytes > most),
@@ -89,7 +89,7 @@ fn streams_of_absurd_frames_are_refused() {
     let sizes = [[1, 1 << 20, 1 << 20], [1 << 40, 8, 8], [1, usize::MAX - 7, 8], [usize::MAX; 3]];
     for [batch, height, width] in sizes {
         for network in forecasters() {
-            network.prepare(batch, height, width).unwrap_err();
+            network.prepare().unwrap().stream(batch, height, width).unwrap_err();
         }
         for channels in [0, 2] {
             let network = ConvGru::<f32>::new(ConvGruConfig::new(channels, &[4]), 1).unwrap();
@@ -97,7 +97,7 @@ fn streams_of_absurd_frames_are_refused() {
             assert!(error.to_string().contains("bytes of memory"), "{error}");
             let network =
                 Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(channels, 4)]), 1).unwrap();
-            network.stream(&[&[batch, channels, height, width]], &[]).unwrap_err();
+            network.prepare().unwrap().stream(&[&[batch, channels, height, width]], &[]).unwrap_err();
         }
     }
 }
@@ -268,12 +268,12 @@ proptest! {
     fn streams_are_prepared_or_refused(batch in size(), height in size(), width in size(), forecaster in 0usize..4) {
         let refused = |is_ok: bool| !is_ok || !is_absurd(&[batch, height, width]);
         let network = &forecasters()[forecaster];
-        prop_assert!(refused(network.prepare(batch, height, width).is_ok()));
+        prop_assert!(refused(network.prepare().unwrap().stream(batch, height, width).is_ok()));
         let config = ConvGruConfig::new(forecaster, &[2]);
         let network = ConvGru::<f32>::new(config, 1).unwrap();
         prop_assert!(refused(network.prepare().unwrap().stream(batch, height, width).is_ok()));
         let network = Recurrent::<f32>::new(RecurrentConfig::chain([CellConfig::new(forecaster, 2)]), 1).unwrap();
-        prop_assert!(refused(network.stream(&[&[batch, forecaster, height, width]], &[]).is_ok()));
+        prop_assert!(refused(network.prepare().unwrap().stream(&[&[batch, forecaster, height, width]], &[]).is_ok()));
     }
 
     #[test]

@@ -137,14 +137,15 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
         let mut network = Forecaster::<f64>::new(config, 1).unwrap();
         for made_with in [MemoryBudget::Unlimited, MemoryBudget::Bytes(1)] {
             network.set_memory_budget(made_with);
-            let (prediction, mut kept) =
-                network.forward_train(&noise(&[4, 1, 1, 16, 16], 1), 3, None).unwrap();
-            let d = PredictionGradient::Output(&prediction.output);
+            let mut kept = Workspace::default();
+            let prediction =
+                network.forward_train(&noise(&[4, 1, 1, 16, 16], 1), 3, None, &mut kept).unwrap();
+            let d = PredictionGradient::Output(prediction.output.clone());
             let mut all = Vec::new();
             for budget in [made_with, MemoryBudget::Bytes(1), MemoryBudget::Unlimited] {
                 network.set_memory_budget(budget);
-                let mut gradients = network.zero_gradients();
-                network.backward(&mut kept, d, &mut gradients).unwrap();
+                let mut gradients = network.parameters().zeros_like();
+                network.backward(&mut kept, d.clone(), &mut gradients).unwrap();
                 all.push(gradients);
             }
             assert_eq!(all[0], all[1]);
@@ -155,15 +156,18 @@ fn both_directions_and_forecasters_go_back_as_often_as_they_are_asked() {
 
 /// A workspace serves every network, one after the other; between them it is of the last that wrote it.
 #[test]
-fn networks_of_both_engines_take_turns_with_a_workspace() {
+fn networks_of_both_engines_and_forecasters_take_turns_with_a_workspace() {
     let stack = ConvGruConfig::new(2, &[3]);
     let fused = ConvGru::<f64>::new(stack.clone(), 1).unwrap();
     let both = BidirectionalConvGru::<f64>::new(BidirectionalConvGruConfig::new(stack), 1).unwrap();
     let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(2, 3) };
     let composed = Recurrent::<f64>::new(RecurrentConfig::chain([lstm]), 1).unwrap();
+    let forecaster = EncoderForecasterConfig { image_channels: 2, patch: 1, ..Default::default() };
+    let forecaster = Forecaster::<f64>::new(forecaster, 1).unwrap();
     let input = noise(&[4, 2, 2, 4, 5], 1);
     let wrong = noise(&[4, 2, 3, 4, 5], 1);
     let mut kept = Workspace::default();
+    let mut of_forecaster = forecaster.parameters().zeros_like();
     let mut of_fused = fused.parameters().zeros_like();
     let mut of_both = both.parameters().zeros_like();
     let mut of_composed = composed.parameters().zeros_like();
@@ -171,12 +175,19 @@ fn networks_of_both_engines_take_turns_with_a_workspace() {
     assert!(error.to_string().contains("it is empty"), "{error}");
     assert_eq!(kept.bytes(), 0);
     for _ in 0..2 {
-        let d = fused.forward_train(&input, &mut kept).unwrap();
+        let states = fused.forward_train(&input, &mut kept).unwrap();
         // What does not fit leaves it as it is.
         both.forward_train(&wrong, &mut kept).unwrap_err();
         composed.forward_train(&wrong, &mut kept).unwrap_err();
+        forecaster.forward_train(&wrong, 2, None, &mut kept).unwrap_err();
+        let d = PredictionGradient::Output(noise(&[2, 2, 2, 4, 5], 2));
+        forecaster.backward(&mut kept, d.clone(), &mut of_forecaster).unwrap_err();
         both.backward(&mut kept, &OutputGradients::default(), &mut of_both).unwrap_err();
-        fused.backward(&mut kept, &of_outputs(&d.outputs), &mut of_fused).unwrap();
+        fused.backward(&mut kept, &of_outputs(&states.outputs), &mut of_fused).unwrap();
+        forecaster.forward_train(&input, 2, None, &mut kept).unwrap();
+        fused.backward(&mut kept, &OutputGradients::default(), &mut of_fused).unwrap_err();
+        assert!(kept.bytes() > 2 * 2 * 2 * 4 * 5 * size_of::<f64>());
+        forecaster.backward(&mut kept, d, &mut of_forecaster).unwrap();
         let d = both.forward_train(&input, &mut kept).unwrap();
         fused.backward(&mut kept, &OutputGradients::default(), &mut of_fused).unwrap_err();
         both.backward(&mut kept, &of_outputs(&d.outputs), &mut of_both).unwrap();

@@ -100,7 +100,7 @@ fn safetensors() -> Vec<Vec<u8>> {
     };
     let described = |model: &Forecaster<f32>| {
         let description = serde_json::json!({ "model": model.config() }).to_string();
-        export::to_safetensors(model, &[(FORECASTER_ENTRY.to_owned(), description)]).expect("a small file")
+        export::to_safetensors(model.parameters(), &[(FORECASTER_ENTRY.to_owned(), description)]).expect("a small file")
     };
     let stack = ConvGru::<f64>::new(ConvGruConfig::new(1, &[1]), 0).expect("a small network");
     let layer = Conv2d::<f32>::new(Conv2dConfig::new(1, 2, [1, 1]), 0).expect("a small layer");

@@ -68,7 +68,7 @@ impl Peer {
         anyhow::ensure!(status.success(), "compare_pytorch.py failed ({status})");
         let bytes = fs::read(self.folder.path().join("retrained.safetensors"))?;
         let mut model = ours.model.clone();
-        import::from_safetensors(&bytes, &mut model)?;
+        import::from_safetensors(&bytes, model.parameters_mut())?;
         Ok(TrainedModel { model, config: ours.config.clone(), step: ours.step })
     }
 }

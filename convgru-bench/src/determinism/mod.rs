@@ -180,7 +180,7 @@ fn results(way: &Way<'_>, folder: &Path) -> anyhow::Result<Results> {
 fn weights(run: &Path) -> anyhow::Result<Vec<u8>> {
     let model = TrainedModel::read(&run.join("model.safetensors"))?.model;
     let mut bytes = Vec::new();
-    model.for_each(&mut |_, tensor| {
+    model.parameters().for_each(&mut |_, tensor| {
         bytes.extend(tensor.as_slice().iter().flat_map(|number| number.to_le_bytes()))
     });
     Ok(bytes)

@@ -83,11 +83,13 @@ fn pyramid(out: &Path) -> anyhow::Result<()> {
     let network = Forecaster::<f32>::new(PyramidConfig::default(), 7)?;
     let frames = drawn(&[4, 2, 1, 41, 50]);
     write(out, "pyramid", "forecast", &[&network.forward(&frames, 3)?])?;
-    let (prediction, mut workspace) = network.forward_train(&frames, 3, None)?;
-    let mut gradients = network.zero_gradients();
-    let gradient = PredictionGradient::Output(&prediction.output);
-    let d_input = network.backward(&mut workspace, gradient, &mut gradients)?;
-    write_gradients(out, "pyramid", &gradients, &[&d_input])
+    let mut workspace = Workspace::default();
+    let sequence = Sequence { input_gradient: true, ..Sequence::from(&frames) };
+    let prediction = network.forward_train(sequence, 3, None, &mut workspace)?;
+    let mut gradients = network.parameters().zeros_like();
+    let loss = PredictionGradient::Output(prediction.output);
+    let back = network.backward(&mut workspace, loss, &mut gradients)?;
+    write_gradients(out, "pyramid", &gradients, &[&back.inputs[0]])
 }
 
 fn recurrent(name: &str, cell: CellConfig, out: &Path) -> anyhow::Result<()> {

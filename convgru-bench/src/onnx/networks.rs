@@ -84,9 +84,9 @@ fn forecaster(
     described: serde_json::Value,
 ) -> anyhow::Result<Network> {
     let mut network = Forecaster::<f32>::new(config.clone(), 7)?;
-    set_biases(&mut network);
+    set_biases(network.parameters_mut());
     // The last convolution of a residual begins with zeros.
-    network.for_each_mut(&mut |name, tensor| {
+    network.parameters_mut().for_each_mut(&mut |name, tensor| {
         if name == "head.output.weight" {
             let shape = tensor.shape().to_vec();
             *tensor = numbers(&shape, 3);
@@ -114,7 +114,7 @@ fn forecaster(
         name,
         kind,
         config: described,
-        weights: to_safetensors(&network, &[])?,
+        weights: to_safetensors(network.parameters(), &[])?,
         torch_gru: None,
         models,
         runs,

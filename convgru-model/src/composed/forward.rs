@@ -28,11 +28,20 @@ impl<T: Scalar> Recurrent<T> {
 
     /// A whole sequence, or a part of one with so many steps before it.
     pub(super) fn forward_part(&self, sequence: Sequence<'_, T>, before: usize) -> Result<Output<T>> {
+        self.forward_on(&mut Eager::new(self.parameters.named()), sequence, before)
+    }
+
+    /// [`forward_part`](Self::forward_part) with the kernels that are packed already.
+    pub(super) fn forward_on<'p>(
+        &'p self,
+        eager: &mut Eager<'p, T>,
+        sequence: Sequence<'_, T>,
+        before: usize,
+    ) -> Result<Output<T>> {
         let dims = SequenceShape::of(sequence, &self.config)?;
-        let mut eager = Eager::new(self.parameters.named());
         let put = |_: &mut Eager<'_, T>, tensor, _| Eager::hold(tensor);
-        let given = self.give(&mut eager, put, sequence, &dims, before)?;
-        let run = self.runner(&mut eager, dims.depth)?.run(&mut eager, &given)?;
+        let given = self.give(eager, put, sequence, &dims, before)?;
+        let run = self.runner(eager, dims.depth)?.run(eager, &given)?;
         self.collect(|value| eager.tensor(value), &run, &dims, sequence.return_layers)
     }
 

@@ -30,6 +30,7 @@ mod forward;
 pub(crate) mod graph;
 mod network;
 mod parameter_spec;
+mod prepared;
 mod recorded;
 #[cfg(feature = "gradcheck")]
 mod reference;
@@ -42,6 +43,7 @@ mod validate;
 pub use cell_config::{Bias, CellConfig, CellKind, Context, Normalization};
 pub use config::{ConvStageConfig, RecurrentConfig, Stage, Wiring};
 pub use network::{Recurrent, RecurrentParameters};
+pub use prepared::PreparedRecurrent;
 pub use stream::RecurrentStream;
 
 pub use self::graph::PaddingMode;

@@ -8,7 +8,7 @@ use super::config::{RecurrentConfig, Stage};
 use super::parameter_spec::{ParameterSpec, draw};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::parameters::{Parameters, Stamp, expect_names};
+use crate::parameters::{Parameters, Stamp, Take, expect_names};
 use crate::random::Random;
 use crate::sequence::MemoryBudget;
 use crate::tensor::{Tensor, expect_shape};
@@ -131,6 +131,22 @@ impl<T: Scalar> Recurrent<T> {
             return Err(Error::UnexpectedTensor { name });
         }
         Ok(Self::with(config, specs, RecurrentParameters(named)))
+    }
+
+    /// A network whose weights are asked for one by one, by name and shape, in the order of its [`Parameters`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`] if a field cannot work, [`Error::ShapeMismatch`] for tensors of another shape, and the errors of
+    /// `take`.
+    pub fn from_tensors(config: RecurrentConfig, take: &mut Take<'_, T>) -> Result<Self> {
+        let taken = config.parameter_shapes()?.into_iter().map(|(name, shape)| {
+            let tensor = take(&name, &shape)?;
+            expect_shape(&name, tensor.shape(), &shape)?;
+            Ok((name, tensor))
+        });
+        let parameters = RecurrentParameters(taken.collect::<Result<_>>()?);
+        let specs = config.parameter_specs();
+        Ok(Self::with(config, specs, parameters))
     }
 
     fn with(

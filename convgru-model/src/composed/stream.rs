@@ -31,7 +31,7 @@ type States<T> = Vec<Vec<Shared<T>>>;
 ///
 /// let lstm = CellConfig { kind: CellKind::Lstm, ..CellConfig::new(2, 4) };
 /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([lstm]), 0)?;
-/// let mut stream = network.stream(&[&[1, 2, 6, 5]], &[])?;
+/// let mut stream = network.prepare()?.stream(&[&[1, 2, 6, 5]], &[])?;
 /// for _ in 0..3 {
 ///     let top = stream.step(&[&Tensor::zeros(&[1, 2, 6, 5])])?;
 ///     assert_eq!(top.shape(), [1, 4, 6, 5]);
@@ -58,32 +58,25 @@ pub struct RecurrentStream<'a, T> {
     checks_finite: bool,
 }
 
-impl<T: Scalar> Recurrent<T> {
-    /// A stream of frames of one size: weights prepared once, states kept between frames.
-    ///
-    /// The stream borrows the network, so its packed weights cannot outlive a change of them. Two frames of zeros on trial
-    /// pack them all and tell whether the network can read such frames.
-    ///
-    /// # Shapes
-    /// `shapes`: of a frame of each input, `[N, C, H, W]`, for lines `[N, C, W]` and for volumes `[N, C, D, H, W]`;
-    /// `contexts`: as [`Sequence::contexts`].
-    ///
-    /// # Errors
-    /// As [`forward`](Self::forward).
-    pub fn stream(&self, shapes: &[&[usize]], contexts: &[Tensor<T>]) -> Result<RecurrentStream<'_, T>> {
+impl<'a, T: Scalar> RecurrentStream<'a, T> {
+    pub(super) fn new(
+        network: &'a Recurrent<T>,
+        mut eager: Eager<'a, T>,
+        shapes: &[&[usize]],
+        contexts: &[Tensor<T>],
+    ) -> Result<Self> {
         let frames = shapes.iter().map(|shape| frame_of_zeros(shape)).collect::<Result<Vec<_>>>()?;
-        expect_count("inputs", self.config.inputs(), frames.len())?;
+        expect_count("inputs", network.config.inputs(), frames.len())?;
         let sequence = Sequence { contexts, ..Sequence::from(&frames[..]) };
-        let dims = SequenceShape::of(sequence, &self.config)?;
-        let mut eager = Eager::new(self.parameters.named());
-        let runner = self.runner(&mut eager, dims.depth)?;
+        let dims = SequenceShape::of(sequence, &network.config)?;
+        let runner = network.runner(&mut eager, dims.depth)?;
         let put = |_: &mut Eager<'_, T>, tensor, _| Eager::hold(tensor);
-        let mut given = self.give(&mut eager, put, sequence, &dims, 0)?;
+        let mut given = network.give(&mut eager, put, sequence, &dims, 0)?;
         let first = runner.run(&mut eager, &given)?;
         given.states = Some(first.last);
         let second = runner.run(&mut eager, &given)?;
         given.states = None;
-        let mut stream = RecurrentStream {
+        let mut stream = Self {
             output: dims.tensor_of(eager.tensor(&second.top), &[dims.batch])?,
             started: vec![true; dims.batch],
             shapes: shapes.iter().map(|shape| shape.to_vec()).collect(),
@@ -97,9 +90,7 @@ impl<T: Scalar> Recurrent<T> {
         stream.reset();
         Ok(stream)
     }
-}
 
-impl<T: Scalar> RecurrentStream<'_, T> {
     /// With `check` frames, states and contexts that hold a NaN or an infinite number are refused, by
     /// [`Error::NotFinite`]. Without it, which is so at first, a single such pixel spreads over all states and stays there until
     /// a [`reset`](Self::reset).
@@ -216,7 +207,7 @@ impl<T: Scalar> RecurrentStream<'_, T> {
     ///
     /// let cell = CellConfig { dilation: [2, 2], ..CellConfig::new(2, 4) };
     /// let network = Recurrent::<f32>::new(RecurrentConfig::chain([cell]), 0)?;
-    /// let mut stream = network.stream(&[&[3, 2, 6, 5]], &[])?;
+    /// let mut stream = network.prepare()?.stream(&[&[3, 2, 6, 5]], &[])?;
     /// let frames = Tensor::from_fn(&[3, 2, 6, 5], |i| (i % 7) as f32 / 7.0);
     /// let first = stream.step(&[&frames])?.clone();
     /// stream.step(&[&frames])?;

@@ -3,23 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::kernel_size::validate_dilation;
-use super::{KernelSizes, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, activations, invalid};
+use super::{Initializer, KernelSizes, MAX_CHANNELS, MAX_LAYERS, MAX_PARAMETERS, activations, invalid};
 use crate::error::Result;
 use crate::layer::Activation;
 use convgru_kernels::gates::Activations;
-
-/// How weights are drawn before training. Biases start at zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Initializer {
-    /// The weights of a gate, flattened to `[hidden, (in + hidden) kh kw]`, are rows of
-    /// a random orthogonal matrix (Saxe et al. 2013), as in the first published ConvGRU.
-    #[default]
-    Orthogonal,
-    /// Uniform within `sqrt(6 / (fan_in + fan_out))` of zero (Glorot and Bengio 2010),
-    /// with the fans of the joint kernel over input and hidden state.
-    Xavier,
-}
 
 /// Where the reset gate acts. Weights of one kind are no weights of the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

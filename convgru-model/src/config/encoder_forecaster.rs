@@ -6,10 +6,10 @@ use super::conv_gru::validate_hidden_channels;
 use super::network::parameter_count;
 use super::{
     ComponentConfig, ConvGruConfig, ConvolutionStart, Initializer, KernelSizes, MAX_PARAMETERS,
-    NetworkConfig, Precision, invalid, validate_members,
+    NetworkConfig, OutputActivation, Precision, invalid, validate_members,
 };
 use crate::error::Result;
-use crate::layer::{Activation, Conv2dConfig};
+use crate::layer::Conv2dConfig;
 
 /// What the forecaster reads at each step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,26 +20,6 @@ pub enum Feedback {
     Predictions,
     /// Nothing: all it knows is in the states it starts from.
     Unconditioned,
-}
-
-/// What turns the last layer's output into pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutputActivation {
-    /// Pixels are the output as it is.
-    #[default]
-    Identity,
-    /// Pixels are the sigmoid of the output, between 0 and 1.
-    Sigmoid,
-}
-
-impl From<OutputActivation> for Activation {
-    fn from(activation: OutputActivation) -> Self {
-        match activation {
-            OutputActivation::Identity => Self::Identity,
-            OutputActivation::Sigmoid => Self::Sigmoid,
-        }
-    }
 }
 
 /// An encoder stack that reads frames and a forecaster stack that continues them.

@@ -1,12 +1,10 @@
 //! From the states of an encoder to predicted frames.
 
-use convgru_kernels::{Scalar, Scratchpad};
+use convgru_kernels::Scalar;
 
-use super::encoder::start_from;
-use super::network::{Kept, Network, Read};
+use super::packed::{PackedNetwork, PassMemory, Read};
+use super::prediction::TeacherForcing;
 use super::sizes::{Sizes, sequence};
-use super::training::TeacherForcing;
-use crate::config::NetworkConfig;
 use crate::error::Result;
 use crate::fused::stack::StackWorkspace;
 use crate::layer::Activation;
@@ -15,8 +13,7 @@ use crate::tensor::Tensor;
 /// Where a forecast begins.
 #[derive(Debug)]
 pub(super) struct Decoder<'a, T> {
-    pub(super) config: &'a dyn NetworkConfig,
-    pub(super) network: &'a dyn Network<T>,
+    pub(super) network: &'a dyn PackedNetwork<T>,
     pub(super) sizes: &'a Sizes,
     /// The stacks of the encoder after the last frame.
     pub(super) encoder: &'a [StackWorkspace<T>],
@@ -26,29 +23,29 @@ pub(super) struct Decoder<'a, T> {
 }
 
 impl<T: Scalar> Decoder<'_, T> {
-    /// Predicts frames, `[steps, N, K C, H, W]` of `K` members, after the output activation; `logits` become the same before
-    /// it. The stacks have room for some of the steps, or for all of them where a way back follows.
+    /// Predicts frames: `output` becomes `[steps, N, K C, H, W]` of `K` members, after the output activation, and `logits` the
+    /// same before it. The stacks have room for some of the steps, or for all of them where a way back follows.
     pub(super) fn run(
         &self,
         steps: usize,
-        stacks: &mut [StackWorkspace<T>],
+        memory: &mut PassMemory<'_, T>,
+        output: &mut Tensor<T>,
         mut logits: Option<&mut Tensor<T>>,
-        kept: &mut Kept<T>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<Tensor<T>> {
-        let room = stacks[0].top().steps();
-        let block = if self.config.reads_predictions() { 1 } else { room };
-        let activation = Activation::from(self.config.output_activation());
+    ) -> Result<()> {
+        let config = self.network.config();
+        let room = memory.stacks[0].top().steps();
+        let block = if config.reads_predictions() { 1 } else { room };
+        let activation = Activation::from(config.output_activation());
         let (frame, predicted) = (self.sizes.frame.len(), self.sizes.predicted.len());
         let last_frame = self.last_frames.slice(self.last_frames.shape()[0] - 1);
         let extrapolated = self.network.extrapolate(self.last_frames, steps)?;
-        let mut output = Tensor::try_zeros(&sequence(self.sizes.predicted, steps))?;
+        output.make_room(&sequence(self.sizes.predicted, steps))?;
         for start in (0..steps).step_by(block) {
             let (count, place) = (block.min(steps - start), start % room);
             if start == 0 {
-                start_from(self.encoder, stacks)?;
+                self.network.start(self.encoder, memory.stacks)?;
             } else if place == 0 {
-                for layer in stacks.iter_mut().flat_map(|stack| &mut stack.layers) {
+                for layer in memory.stacks.iter_mut().flat_map(|stack| &mut stack.layers) {
                     layer.carry(room - 1)?;
                 }
             }
@@ -60,6 +57,7 @@ impl<T: Scalar> Decoder<'_, T> {
             };
             let read = Read {
                 sizes: self.sizes,
+                steps: place..place + count,
                 encoder: self.encoder,
                 last_frame,
                 frame_before,
@@ -68,12 +66,12 @@ impl<T: Scalar> Decoder<'_, T> {
                     .map(|frames| &frames.as_slice()[start * frame..][..count * frame]),
             };
             let frames = &mut after[..count * predicted];
-            self.network.decode(&read, place..place + count, stacks, frames, kept, scratch)?;
+            self.network.decode(&read, memory, frames)?;
             if let Some(logits) = &mut logits {
                 logits.as_mut_slice()[start * predicted..][..frames.len()].copy_from_slice(frames);
             }
             activation.apply(frames);
         }
-        Ok(output)
+        Ok(())
     }
 }

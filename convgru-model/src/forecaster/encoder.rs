@@ -2,7 +2,8 @@
 
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::network::{Kept, Network};
+use super::packed::{PackedNetwork, PassMemory};
+use super::pass::Activations;
 use super::sizes::Sizes;
 use crate::error::Result;
 use crate::fused::stack::StackWorkspace;
@@ -18,7 +19,7 @@ pub(super) struct EncoderState<T> {
 
 impl<T: Scalar> EncoderState<T> {
     /// Before the first frame.
-    pub(super) fn new(network: &dyn Network<T>, sizes: &Sizes) -> Result<Self> {
+    pub(super) fn new(network: &dyn PackedNetwork<T>, sizes: &Sizes) -> Result<Self> {
         let stacks = network.encoder(sizes);
         let stacks = stacks.iter().map(|stack| stack.cells.workspace_without_gates(stack.step, 1));
         Ok(Self { stacks: stacks.collect::<Result<_>>()?, started: false })
@@ -27,7 +28,7 @@ impl<T: Scalar> EncoderState<T> {
     /// Reads a frame `[N, C, H, W]`.
     pub(super) fn read(
         &mut self,
-        network: &dyn Network<T>,
+        network: &dyn PackedNetwork<T>,
         sizes: &Sizes,
         frame: &[T],
         scratch: &mut Scratchpad<T>,
@@ -37,7 +38,8 @@ impl<T: Scalar> EncoderState<T> {
                 layer.carry(0)?;
             }
         }
-        network.encode(sizes, frame, &mut self.stacks, &mut Kept::default(), scratch)?;
+        let activations = &mut Activations::default();
+        network.encode(sizes, frame, &mut PassMemory { stacks: &mut self.stacks, activations, scratch })?;
         self.started = true;
         Ok(())
     }
@@ -47,17 +49,4 @@ impl<T: Scalar> EncoderState<T> {
         self.stacks.iter_mut().flat_map(|stack| &mut stack.layers).for_each(|layer| layer.clear_initial());
         self.started = false;
     }
-}
-
-/// Starts each layer of some stacks from the last state of the same layer of others.
-pub(super) fn start_from<T: Scalar>(
-    before: &[StackWorkspace<T>],
-    stacks: &mut [StackWorkspace<T>],
-) -> Result<()> {
-    for (stack, before) in stacks.iter_mut().zip(before) {
-        for (layer, before) in stack.layers.iter_mut().zip(&before.layers) {
-            layer.set_initial(before.state(before.steps() - 1))?;
-        }
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use convgru_kernels::Scalar;
 
-use super::network::Stack;
+use super::packed::Stack;
 use crate::MemoryBudget;
 use crate::error::Result;
 use crate::fused::cell::GATES;

@@ -1,114 +1,144 @@
-//! What one kind of network does; everything else of a forecaster is shared.
+//! The network: configuration and parameters.
 
-use std::fmt::Debug;
-use std::ops::Range;
+use std::num::NonZeroUsize;
 
-use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
+use convgru_kernels::Scalar;
 
+use super::encoder_forecaster::EncoderForecaster;
+use super::limits::Limits;
+use super::packed::PackedNetwork;
 use super::parameters::ForecasterParameters;
-use super::sizes::Sizes;
-use super::training::ForecasterWorkspace;
+use super::pyramid::Pyramid;
+use crate::config::ForecasterConfig;
 use crate::error::Result;
-use crate::fused::stack::{PreparedStack, StackWorkspace};
-use crate::tensor::Tensor;
+use crate::parameters::{Stamp, Take};
+use crate::sequence::MemoryBudget;
 
-/// A network of one kind with its weights packed: its encoder, its forecaster and the way back through both. Its configuration
-/// is a [`NetworkConfig`](crate::config::NetworkConfig).
-pub(super) trait Network<T: Scalar>: Debug + Send + Sync {
-    /// The stacks of the encoder, the finest scale first.
-    fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>>;
+/// A network that reads frames and continues them: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig) or a
+/// [`PyramidConfig`](crate::PyramidConfig) says which one.
+///
+/// The numbers of frames and the size of the images are those of the call. Of an ensemble of `K` members predictions have
+/// `K C` channels, those of the first member first; `K` is 1 unless the configuration says otherwise.
+///
+/// ```
+/// use convgru_model::{EncoderForecasterConfig, Forecaster, PyramidConfig, PyramidScale, Tensor};
+///
+/// let scales = vec![PyramidScale::new(8, 4), PyramidScale::new(16, 2)];
+/// let network = Forecaster::<f32>::new(PyramidConfig { scales, ..Default::default() }, 0)?;
+/// let frames = Tensor::zeros(&[5, 2, 1, 30, 41]); // five frames of two samples
+/// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 2, 1, 30, 41]);
+///
+/// let config = EncoderForecasterConfig { hidden_channels: vec![8], ..Default::default() };
+/// let network = Forecaster::<f32>::new(config, 0)?;
+/// let frames = Tensor::zeros(&[5, 2, 1, 16, 24]); // multiples of the patch
+/// assert_eq!(network.forward(&frames, 3)?.shape(), [3, 2, 1, 16, 24]);
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Forecaster<T> {
+    config: ForecasterConfig,
+    parameters: ForecasterParameters<T>,
+    pub(super) limits: Limits,
+    /// Of the weights.
+    pub(super) stamp: Stamp,
+}
 
-    /// The stacks of the forecaster, the finest scale first.
-    fn forecaster(&self, sizes: &Sizes) -> Vec<Stack<'_, T>>;
-
-    /// Frames of the input before a forecast that it needs, besides the states of the encoder.
-    fn frames_needed(&self) -> usize {
-        1
-    }
-
-    /// The last frame carried on to each of the next steps, where the network does that: constants of a training step.
+impl<T: Scalar> Forecaster<T> {
+    /// A network with weights drawn as the configuration says, the same for the same seed on every machine.
     ///
-    /// # Shapes
-    /// `last_frames`: `[T, N, C, H, W]`; result: `[steps, N, C, H, W]`
-    fn extrapolate(&self, _last_frames: &Tensor<T>, _steps: usize) -> Result<Option<Tensor<T>>> {
-        Ok(None)
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work.
+    pub fn new(config: impl Into<ForecasterConfig>, seed: u64) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        let network = config.network();
+        let parameters = ForecasterParameters::draw(network.components(), |index| network.seed(seed, index))?;
+        Ok(Self::with(config, parameters))
     }
 
-    /// Reads frames `[T, N, C, H, W]`, from the states that the stacks start from, which have room for `T` steps.
-    fn encode(
-        &self,
-        sizes: &Sizes,
-        frames: &[T],
-        stacks: &mut [StackWorkspace<T>],
-        kept: &mut Kept<T>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()>;
-
-    /// Writes to `logits` the frames of some steps before the output activation, `[steps, N, K C, H, W]`. The steps are places
-    /// of the stacks; a network that reads its predictions is asked for one at a time.
-    fn decode(
-        &self,
-        read: &Read<'_, T>,
-        steps: Range<usize>,
-        stacks: &mut [StackWorkspace<T>],
-        logits: &mut [T],
-        kept: &mut Kept<T>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()>;
-
-    /// Adds the gradients of all parameters, given that of the frames before the output activation; that of the input is
-    /// written to `d_input`, `[T, N, C, H, W]`, which holds zeros, where it is asked for.
-    fn backward(
-        &self,
-        workspace: &mut ForecasterWorkspace<T>,
-        d_logits: &Tensor<T>,
-        gradients: &mut ForecasterParameters<T>,
-        d_input: Option<&mut Tensor<T>>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()>;
-}
-
-/// A stack of cells, and one step of what it reads.
-#[derive(Debug)]
-pub(super) struct Stack<'a, T> {
-    pub(super) cells: &'a PreparedStack<'a, T>,
-    pub(super) step: Extent,
-}
-
-impl<T: Scalar> Stack<'_, T> {
-    /// Channels of the widest state.
-    pub(super) fn widest(&self) -> usize {
-        self.cells.cells.iter().map(|cell| cell.shape().hidden_channels).max().unwrap_or(1)
+    /// A network around existing weights: those of another network of the same configuration.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), [`Error::Count`](crate::Error::Count),
+    /// [`Error::TensorOrder`](crate::Error::TensorOrder) or [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the weights
+    /// do not fit the configuration.
+    pub fn from_parameters(
+        config: impl Into<ForecasterConfig>,
+        parameters: ForecasterParameters<T>,
+    ) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        parameters.expect(&config.network().components())?;
+        Ok(Self::with(config, parameters))
     }
-}
 
-/// What a forecaster may read at some steps.
-#[derive(Debug)]
-pub(super) struct Read<'a, T> {
-    pub(super) sizes: &'a Sizes,
-    /// The stacks of the encoder after the last frame.
-    pub(super) encoder: &'a [StackWorkspace<T>],
-    /// The last frame of the input, `[N, C, H, W]`.
-    pub(super) last_frame: &'a [T],
-    /// The frame before the first of the steps: the last one of the input, a prediction or a true frame.
-    pub(super) frame_before: &'a [T],
-    /// What [`Network::extrapolate`] gives for the steps.
-    pub(super) extrapolated: Option<&'a [T]>,
-}
+    /// A network whose weights are asked for one by one, by name and shape, in the order of its
+    /// [`Parameters`](crate::Parameters): it takes no memory and no time for weights that are not there.
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
+    pub fn from_tensors(config: impl Into<ForecasterConfig>, take: &mut Take<'_, T>) -> Result<Self> {
+        let config = config.into();
+        config.validate()?;
+        let parameters = ForecasterParameters::take(config.network().components(), take)?;
+        Ok(Self::with(config, parameters))
+    }
 
-/// What a network keeps for its way back besides the workspaces of its stacks.
-#[derive(Debug)]
-pub(super) struct Kept<T> {
-    /// The patches of the frames of the input, where a convolution reads them.
-    pub(super) patches: Option<FeatureMaps<T>>,
-    /// What lies between two convolutions of the output.
-    pub(super) hidden: Option<FeatureMaps<T>>,
-    /// Patches of the frames that are carried on, and what a convolution makes of them.
-    pub(super) extrapolated: Option<[FeatureMaps<T>; 2]>,
-}
+    fn with(config: ForecasterConfig, parameters: ForecasterParameters<T>) -> Self {
+        Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() }
+    }
 
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        Self { patches: None, hidden: None, extrapolated: None }
+    /// What the network is.
+    pub fn config(&self) -> &ForecasterConfig {
+        &self.config
+    }
+
+    /// Predictions that are made at once.
+    pub fn members(&self) -> usize {
+        self.config.members()
+    }
+
+    /// Its weights.
+    pub fn parameters(&self) -> &ForecasterParameters<T> {
+        &self.parameters
+    }
+
+    /// Its weights, to be changed. Their names, order and shapes stay: a network whose weights have others is refused by every call.
+    /// Workspaces of forward passes before are no longer this network's.
+    pub fn parameters_mut(&mut self) -> &mut ForecasterParameters<T> {
+        self.stamp = Stamp::new();
+        &mut self.parameters
+    }
+
+    /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all stacks would need more,
+    /// gates of some steps at a time are kept, and computed anew on the way back. A decoder that reads its own predictions
+    /// keeps all of its own.
+    pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
+        self.limits.memory = budget;
+    }
+
+    /// Lets gradients flow through the last `frames` frames of the input alone; the states after those before are
+    /// constants (truncated backpropagation through time: Williams and Peng 1990). `None` lets them flow through all.
+    ///
+    /// Predictions are the same to the bit. Of the frames before, a training step keeps nothing.
+    pub fn set_truncation(&mut self, frames: Option<NonZeroUsize>) {
+        self.limits.truncation = frames;
+    }
+
+    /// Fails unless the weights are those of the configuration.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.parameters.expect(&self.config.network().components())
+    }
+
+    /// The network with its weights packed.
+    pub(super) fn packed(&self) -> Result<Box<dyn PackedNetwork<T> + '_>> {
+        self.check()?;
+        Ok(match &self.config {
+            ForecasterConfig::EncoderForecaster(config) => {
+                Box::new(EncoderForecaster::new(config, &self.parameters)?)
+            }
+            ForecasterConfig::Pyramid(config) => Box::new(Pyramid::new(config, &self.parameters)?),
+        })
     }
 }

@@ -3,11 +3,11 @@
 use convgru_kernels::Scalar;
 
 use crate::config::{ComponentConfig, ConvolutionStart};
-use crate::error::{Result, expect_count};
+use crate::error::{Error, Result};
 use crate::fused::cell::{CellParameters, expect_layers};
 use crate::fused::conv_gru::{ConvGru, ConvGruParameters};
 use crate::layer::{Conv2dConfig, Conv2dParameters, draw_conv2d, take_conv2d};
-use crate::parameters::{Parameters, Take};
+use crate::parameters::{Parameters, Take, expect_names};
 use crate::random::Random;
 use crate::tensor::Tensor;
 
@@ -69,7 +69,8 @@ impl<T: Scalar> ForecasterParameters<T> {
 
     /// Fails unless they are those of a configuration.
     pub(super) fn expect(&self, components: &[(String, ComponentConfig)]) -> Result<()> {
-        expect_count("parts of the network", components.len(), self.components.len())?;
+        let names = components.iter().map(|(name, _)| name.clone()).collect();
+        expect_names("weights", names, self.components.iter().map(|(name, _)| name.clone()).collect())?;
         for ((name, config), (_, parameters)) in components.iter().zip(&self.components) {
             match (config, parameters) {
                 (ComponentConfig::Cells(config), Component::Cells(cells)) => {
@@ -78,7 +79,7 @@ impl<T: Scalar> ForecasterParameters<T> {
                 (ComponentConfig::Convolution(config, _), Component::Convolution(convolution)) => {
                     convolution.expect(name, config)?;
                 }
-                _ => unreachable!("parameters are made of the components of the configuration"),
+                _ => return Err(Error::UnexpectedTensor { name: name.clone() }),
             }
         }
         Ok(())

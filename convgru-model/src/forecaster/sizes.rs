@@ -3,8 +3,10 @@
 use convgru_kernels::{Extent, Scalar};
 
 use crate::config::NetworkConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, expect_count};
 use crate::memory;
+use crate::sequence::{Sequence, expect_steps};
+use crate::tensor::{Tensor, expect_rank};
 
 /// The sizes of the frames of a call, and of everything that depends on them.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +57,18 @@ impl Sizes {
         Ok(Self { frame, predicted, scales: scales.collect() })
     }
 
+    /// Of a sequence, with its frames: a forecaster reads nothing else of it.
+    pub(super) fn of_sequence<'a, T: Scalar>(
+        config: &dyn NetworkConfig,
+        sequence: Sequence<'a, T>,
+    ) -> Result<(Self, &'a Tensor<T>)> {
+        let frames = sequence.frames()?;
+        expect_count("initial states of a forecaster", 0, sequence.states.map_or(0, <[_]>::len))?;
+        expect_count("lengths of samples of a forecaster", 0, sequence.lengths.map_or(0, <[_]>::len))?;
+        expect_rank("input frames", frames.shape(), &["T", "N", "C", "H", "W"])?;
+        Ok((Self::new::<T>(config, "input frames", frames.shape())?, frames))
+    }
+
     /// One step of maps of a scale.
     pub(super) fn of_scale(&self, scale: usize, channels: usize) -> Extent {
         let [height, width] = self.scales[scale];
@@ -66,4 +80,12 @@ impl Sizes {
 pub(super) fn sequence(frame: Extent, steps: usize) -> [usize; 5] {
     let [n, c, h, w] = frame.dims();
     [steps, n, c, h, w]
+}
+
+/// Fails where no frame is asked for, or more than a forecast has.
+pub(crate) fn expect_frames(steps: usize) -> Result<()> {
+    if steps > 0 {
+        return expect_steps("frames to predict", steps);
+    }
+    Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
 }

@@ -1,30 +1,29 @@
 //! Frames that come one at a time, and what comes after them at any moment.
 
+use std::sync::Arc;
+
 use convgru_kernels::{Scalar, Scratchpad};
 
-use super::Forecaster;
 use super::decoder::Decoder;
 use super::encoder::EncoderState;
-use super::network::{Kept, Network};
-use super::sizes::{Sizes, sequence};
-use crate::config::NetworkConfig;
+use super::packed::{PackedNetwork, PassMemory};
+use super::pass::Activations;
+use super::sizes::{Sizes, expect_frames, sequence};
 use crate::error::{Error, Result};
-
 use crate::fused::stack::{StackWorkspace, steps_of_block};
-use crate::sequence::expect_steps;
 use crate::tensor::{Tensor, expect_shape};
 
-/// A [`Forecaster`] prepared for frames of one size: its weights are packed, and it keeps the states of its encoder after the
+/// A [`Forecaster`](super::Forecaster) prepared for frames of one size: its weights are packed, and it keeps the states of its encoder after the
 /// frames so far. Forecasts leave them as they are: one can be made after every frame, of any number of steps.
 ///
-/// What it predicts has the bits of [`Forecaster::forward`] over the frames since the beginning.
+/// What it predicts has the bits of [`Forecaster::forward`](super::Forecaster::forward) over the frames since the beginning.
 ///
 /// ```
 /// use convgru_model::{Forecaster, PyramidConfig, Tensor};
 ///
 /// let network = Forecaster::<f32>::new(PyramidConfig::default(), 0)?;
 /// let frames = Tensor::from_fn(&[4, 1, 1, 20, 30], |i| (i % 7) as f32 / 7.0);
-/// let mut stream = network.prepare(1, 20, 30)?;
+/// let mut stream = network.prepare()?.stream(1, 20, 30)?;
 /// for t in 0..4 {
 ///     stream.read(&frames.index(t))?;
 /// }
@@ -33,12 +32,11 @@ use crate::tensor::{Tensor, expect_shape};
 /// ```
 #[derive(Debug)]
 pub struct ForecastStream<'a, T> {
-    config: &'a dyn NetworkConfig,
-    network: Box<dyn Network<T> + 'a>,
+    network: Arc<dyn PackedNetwork<T> + 'a>,
     sizes: Sizes,
     encoder: EncoderState<T>,
-    /// The stacks of the forecaster, with room for some steps; made when first needed.
-    forecaster: Option<Vec<StackWorkspace<T>>>,
+    /// The stacks of the decoder, with room for some steps; made when first needed.
+    decoder: Option<Vec<StackWorkspace<T>>>,
     /// The last frames that were read, as many as a forecast needs.
     last_frames: Vec<T>,
     scratch: Scratchpad<T>,
@@ -47,15 +45,12 @@ pub struct ForecastStream<'a, T> {
 }
 
 impl<'a, T: Scalar> ForecastStream<'a, T> {
-    pub(super) fn new(network: &'a Forecaster<T>, sizes: Sizes) -> Result<Self> {
-        let config = network.config().network();
-        let network = network.packed()?;
+    pub(super) fn new(network: Arc<dyn PackedNetwork<T> + 'a>, sizes: Sizes) -> Result<Self> {
         Ok(Self {
             encoder: EncoderState::new(&*network, &sizes)?,
-            config,
             network,
             sizes,
-            forecaster: None,
+            decoder: None,
             last_frames: Vec::new(),
             scratch: Scratchpad::new(),
             checks_finite: false,
@@ -105,32 +100,40 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
     /// [`Error::Count`] for no steps, and before the first frame; [`Error::OutOfRange`] for more than 65536 steps,
     /// [`Error::TooLarge`] for frames that need more memory than the machine has.
     pub fn forecast(&mut self, steps: usize) -> Result<Tensor<T>> {
+        let mut output = Tensor::default();
+        self.forecast_into(steps, &mut output)?;
+        Ok(output)
+    }
+
+    /// [`forecast`](Self::forecast) into the memory of an earlier one.
+    pub(super) fn forecast_into(&mut self, steps: usize, output: &mut Tensor<T>) -> Result<()> {
         if !self.encoder.started {
             let what = "frames that were read before a forecast (at least one)".into();
             return Err(Error::Count { what, expected: 1, got: 0 });
         }
         expect_frames(steps)?;
         let block = self.block(steps);
-        let mut stacks = match self.forecaster.take().filter(|stacks| stacks[0].top().steps() == block) {
+        let mut stacks = match self.decoder.take().filter(|stacks| stacks[0].top().steps() == block) {
             Some(stacks) => stacks,
             None => {
-                let stacks = self.network.forecaster(&self.sizes);
+                let stacks = self.network.decoder(&self.sizes);
                 let stacks = stacks.iter().map(|it| it.cells.workspace_without_gates(it.step, block));
                 stacks.collect::<Result<_>>()?
             }
         };
         let count = self.last_frames.len() / self.sizes.frame.len();
         let decoder = Decoder {
-            config: self.config,
             network: &*self.network,
             sizes: &self.sizes,
             encoder: &self.encoder.stacks,
             last_frames: &Tensor::from_vec(&sequence(self.sizes.frame, count), self.last_frames.clone())?,
             teacher: None,
         };
-        let output = decoder.run(steps, &mut stacks, None, &mut Kept::default(), &mut self.scratch)?;
-        self.forecaster = Some(stacks);
-        Ok(output)
+        let activations = &mut Activations::default();
+        let memory = &mut PassMemory { stacks: &mut stacks, activations, scratch: &mut self.scratch };
+        decoder.run(steps, memory, output, None)?;
+        self.decoder = Some(stacks);
+        Ok(())
     }
 
     /// Forgets everything: the next frame is the first.
@@ -141,21 +144,13 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
 
     /// Steps that are computed together, stack after stack.
     fn block(&self, steps: usize) -> usize {
-        if self.config.reads_predictions() {
+        if self.network.config().reads_predictions() {
             return 1;
         }
-        let stacks = self.network.forecaster(&self.sizes);
+        let stacks = self.network.decoder(&self.sizes);
         let of_stack = stacks
             .iter()
             .map(|stack| steps_of_block(stack.step, stack.widest().max(stack.step.channels), steps));
         of_stack.min().unwrap_or(1)
     }
-}
-
-/// Fails where no frame is asked for, or more than a forecast has.
-pub(crate) fn expect_frames(steps: usize) -> Result<()> {
-    if steps > 0 {
-        return expect_steps("frames to predict", steps);
-    }
-    Err(Error::Count { what: "frames to predict (at least one)".into(), expected: 1, got: 0 })
 }

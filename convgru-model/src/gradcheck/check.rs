@@ -1,7 +1,7 @@
 //! The comparison itself.
 
 use super::dual::Dual;
-use super::report::Row;
+use super::report::{Row, worse};
 use super::subject::Subject;
 use crate::error::Error;
 use crate::reference::Array;
@@ -103,11 +103,6 @@ pub fn check<S: Subject>(case: &str, subject: &S) -> Result<Row, S::Error> {
 /// Whether an error is larger than allowed; a NaN is.
 fn exceeds(error: f64, allowed: f64) -> bool {
     error.is_nan() || error > allowed
-}
-
-/// The larger of two errors; a NaN is larger than anything.
-pub(super) fn worse(a: f64, b: f64) -> f64 {
-    if a.is_nan() || a >= b { a } else { b }
 }
 
 /// The largest error of all tensors, and where it was found.

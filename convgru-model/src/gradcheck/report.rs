@@ -4,8 +4,6 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::check::worse;
-
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
@@ -125,4 +123,9 @@ impl fmt::Display for Report {
             if self.negative_control_caught { "caught" } else { "NOT CAUGHT" }
         )
     }
+}
+
+/// The larger of two errors; a NaN is larger than anything.
+pub(super) fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || a >= b { a } else { b }
 }

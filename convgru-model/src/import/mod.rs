@@ -9,18 +9,7 @@ mod named_tensors;
 pub mod network;
 pub mod pytorch;
 pub(crate) mod safetensors;
-
-/// The most cells times tensors that a search looks through. A network of a hundred cells among forty thousand tensors has as
-/// many; without a limit a small file could have names for hours.
-const MAX_SEARCH: usize = 1 << 22;
-
-/// Whether a search for cells among tensors is within its limit; otherwise the reason why there is none.
-fn expect_search(cells: usize, tensors: usize) -> std::result::Result<(), String> {
-    if cells.saturating_mul(tensors) <= MAX_SEARCH {
-        return Ok(());
-    }
-    Err(format!("{cells} cells among {tensors} tensors are more than are looked for"))
-}
+mod search;
 
 pub use detect::{Detected, detect};
 pub use float::NEEDS_64_BITS;

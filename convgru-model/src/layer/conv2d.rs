@@ -4,7 +4,7 @@ use convgru_kernels::conv::{self, ConvShape, PackedWeights, WriteMode};
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 use serde::{Deserialize, Serialize};
 
-use super::{images, with_image};
+use super::images::{images, with_image};
 use crate::config::{Initializer, MAX_PARAMETERS, invalid};
 use crate::error::{Error, Result};
 use crate::init;

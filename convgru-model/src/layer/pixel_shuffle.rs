@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::{images, with_image};
+use super::images::{images, with_image};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 

@@ -3,7 +3,7 @@
 use convgru_kernels::Scalar;
 use serde::{Deserialize, Serialize};
 
-use super::{images, with_image};
+use super::images::{images, with_image};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::tensor::{Tensor, expect_shape};

@@ -5,7 +5,7 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellParameters, stack_forward, stack_step, zero_states};
-use super::forecaster::PredictionArrays;
+use super::forecast::PredictionArrays;
 use super::layer::{conv2d, pixel_shuffle, pixel_unshuffle};
 use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;

@@ -3,22 +3,11 @@
 use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
-use super::{encoder_forecaster, pyramid};
+use super::encoder_forecaster::encoder_forecaster;
+use super::forecast::PredictionArrays;
+use super::pyramid::pyramid;
 use crate::config::ForecasterConfig;
 use crate::error::Result;
-
-/// What a network that continues frames computes.
-#[derive(Debug, Clone)]
-pub struct PredictionArrays<N> {
-    /// Before the output activation, `[steps, N, K C, H, W]`: of each member its own channels.
-    pub logits: Array<N>,
-    /// After it.
-    pub output: Array<N>,
-    /// The states of the encoder after the last frame, of each scale, the finest first, and layer.
-    pub encoder_states: Vec<Vec<Array<N>>>,
-    /// How far the number that is nearest to a kink of its function is away from it.
-    pub nearest_kink: f64,
-}
 
 /// Reads a sequence and continues it by `steps` frames, as [`encoder_forecaster()`] or [`pyramid()`] does. True frames are for
 /// networks that read their own predictions.

@@ -9,6 +9,7 @@ mod array;
 mod bidirectional;
 mod cell;
 mod encoder_forecaster;
+mod forecast;
 mod forecaster;
 mod layer;
 mod operations;
@@ -20,7 +21,8 @@ pub(crate) use cell::{
     CellOptions, CellParameters, cell_gates, cell_step, stack_forward, stack_forward_of_lengths, zero_states,
 };
 pub use encoder_forecaster::encoder_forecaster;
-pub use forecaster::{PredictionArrays, forecaster};
+pub use forecast::PredictionArrays;
+pub use forecaster::forecaster;
 pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
 pub(crate) use operations::Plain;
 pub use pyramid::pyramid;

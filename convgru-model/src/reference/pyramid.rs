@@ -4,7 +4,7 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellOptions, CellParameters, stack_step, zero_states};
-use super::forecaster::PredictionArrays;
+use super::forecast::PredictionArrays;
 use super::layer::{activation, conv2d};
 use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;

@@ -18,6 +18,7 @@ use crate::tensor::Tensor;
 /// A batch of sequences for a network to run over, with everything that may be said about it.
 ///
 /// `&Tensor` becomes one: the frames, from zero states on, all of every sample, and the states of the topmost layer.
+/// A [`Forecaster`](crate::Forecaster) reads frames alone and refuses states, contexts and lengths.
 ///
 /// ```
 /// use convgru_model::{ConvGru, ConvGruConfig, Sequence, Tensor};

@@ -31,7 +31,8 @@ pub enum MemoryBudget {
 /// rounded up to a multiple of 16 (`f64`: 8) and a border for the kernels added. What a pass needs besides, packed weights
 /// and a few steps of gradients, it takes and gives back, so that the passes do not add up. A
 /// [`BidirectionalConvGru`](crate::BidirectionalConvGru) keeps twice as much, a [`Recurrent`](crate::composed::Recurrent) every
-/// intermediate result.
+/// intermediate result, a [`Forecaster`](crate::Forecaster) as much as a [`ConvGru`](crate::ConvGru) for each of its stacks, and its
+/// predictions.
 #[derive(Debug)]
 pub struct Workspace<T> {
     kept: Option<(Stamp, Box<dyn SavedPass>)>,

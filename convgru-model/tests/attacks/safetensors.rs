@@ -48,7 +48,9 @@ fn a_small_file_names_no_large_network() {
 fn a_network_whose_tensors_have_other_shapes_is_refused_at_the_first() {
     let network = Forecaster::<f32>::new(ForecasterConfig::default(), 0).unwrap();
     let description = r#"{"model": {"kind": "encoder-forecaster", "hidden_channels": [1024, 1024]}}"#;
-    let bytes = export::to_safetensors(&network, &[(FORECASTER_ENTRY.into(), description.into())]).unwrap();
+    let bytes =
+        export::to_safetensors(network.parameters(), &[(FORECASTER_ENTRY.into(), description.into())])
+            .unwrap();
     let error = within_the_rule(&bytes, |file| forecaster::<f32>(file).map(drop)).unwrap_err().to_string();
     assert!(error.contains("encoder.layers.0.input_weights: shape [96, 16, 3, 3] where"), "{error}");
 }

@@ -1,9 +1,9 @@
 //! Losses of elements, over tensors of any shape.
 
-use convgru_model::{Scalar, Tensor};
+use convgru_model::{PredictionGradient, Scalar, Tensor};
 
 use super::reduce::Elements;
-use super::{FrameGradient, Loss, Objective, PredictedFrames, Truth, pointwise};
+use super::{Loss, Objective, PredictedFrames, Truth, pointwise};
 use crate::{Error, Result};
 
 /// What becomes of the losses of elements.
@@ -57,7 +57,7 @@ impl Loss {
         let forecast = PredictedFrames { output: prediction, logits: prediction };
         let counts = objective.counts(&truth)?;
         let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts)?;
-        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        let (PredictionGradient::Output(gradient) | PredictionGradient::Logits(gradient)) = gradient;
         Ok((value, gradient))
     }
 

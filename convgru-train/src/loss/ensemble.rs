@@ -96,10 +96,10 @@ fn sign(d: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use convgru_model::Tensor;
+    use convgru_model::{PredictionGradient, Tensor};
 
     use super::*;
-    use crate::loss::{FrameGradient, Loss, Objective, PredictedFrames, Truth};
+    use crate::loss::{Loss, Objective, PredictedFrames, Truth};
     use crate::metric::crps;
 
     fn score(spread: Spread, members: &Tensor<f64>, truth: &Truth<'_, f64>) -> (f64, Tensor<f64>) {
@@ -107,8 +107,8 @@ mod tests {
         let forecast = PredictedFrames { output: members, logits: members };
         let counts = objective.counts(truth).unwrap();
         match objective.value_and_gradient(&forecast, truth, &counts).unwrap() {
-            (value, FrameGradient::Output(gradient)) => (value, gradient),
-            (_, FrameGradient::Logits(_)) => panic!("the score is not of logits"),
+            (value, PredictionGradient::Output(gradient)) => (value, gradient),
+            (_, PredictionGradient::Logits(_)) => panic!("the score is not of logits"),
         }
     }
 

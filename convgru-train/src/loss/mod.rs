@@ -48,7 +48,7 @@ use serde::{Deserialize, Serialize};
 
 pub use elementwise::Reduction;
 pub use lead_weights::LeadWeights;
-pub use objective::{FrameGradient, Objective, PartCounts, PredictedFrames, Truth};
+pub use objective::{Objective, PartCounts, PredictedFrames, Truth};
 pub use rain::RainWeights;
 pub use reference::{objective_reference, reference};
 pub use terms::{LossTerm, LossTerms};

@@ -1,6 +1,6 @@
 //! What a run minimises: a weighted sum of losses over lead times and known pixels.
 
-use convgru_model::{Scalar, Tensor, mean_of_members};
+use convgru_model::{PredictionGradient, Scalar, Tensor, mean_of_members};
 
 use super::ensemble_members::{members_of, share_out};
 use super::lead_times::LeadTimes;
@@ -23,8 +23,8 @@ use crate::dataset::Batch;
 /// probabilities has no logits that the network computed.
 ///
 /// ```
-/// use convgru_model::Tensor;
-/// use convgru_train::loss::{PredictedFrames, FrameGradient, Loss, Objective, Truth};
+/// use convgru_model::{PredictionGradient, Tensor};
+/// use convgru_train::loss::{PredictedFrames, Loss, Objective, Truth};
 ///
 /// let objective = Objective::from(Loss::Mse);
 /// let (frames, logits) = (Tensor::from_fn(&[2, 1, 1, 1, 2], |i| i as f64), Tensor::zeros(&[2, 1, 1, 1, 2]));
@@ -36,7 +36,7 @@ use crate::dataset::Batch;
 /// let counts = objective.counts(&truth)?;
 /// let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts)?;
 /// assert_eq!(value, 0.5);
-/// let FrameGradient::Output(gradient) = gradient else { panic!("the loss is of the output") };
+/// let PredictionGradient::Output(gradient) = gradient else { panic!("the loss is of the output") };
 /// assert_eq!(gradient.as_slice(), [0.0, 1.0, 0.0, 0.0]);
 /// # Ok::<(), convgru_train::Error>(())
 /// ```
@@ -91,15 +91,6 @@ impl PartCounts {
     }
 }
 
-/// The gradient of an objective with respect to the predicted frames, in their shape.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FrameGradient<T> {
-    /// After the output activation.
-    Output(Tensor<T>),
-    /// Before it.
-    Logits(Tensor<T>),
-}
-
 impl Objective {
     /// Checks every field.
     ///
@@ -152,7 +143,7 @@ impl Objective {
         forecast: &PredictedFrames<'_, T>,
         truth: &Truth<'_, T>,
         counts: &PartCounts,
-    ) -> Result<(f64, FrameGradient<T>)> {
+    ) -> Result<(f64, PredictionGradient<T>)> {
         let any = |of: &dyn Fn(&Loss) -> bool| self.terms.0.iter().any(|term| of(&term.loss));
         let zeros = |wanted: bool, of: &Tensor<T>| wanted.then(|| Tensor::zeros(of.shape()));
         let members = members_of(forecast.output, truth.frames);
@@ -168,16 +159,16 @@ impl Objective {
         }
         let gradient = match (gradients.output, gradients.logits) {
             (output, None) => {
-                FrameGradient::Output(output.unwrap_or_else(|| Tensor::zeros(forecast.output.shape())))
+                PredictionGradient::Output(output.unwrap_or_else(|| Tensor::zeros(forecast.output.shape())))
             }
-            (None, Some(logits)) => FrameGradient::Logits(logits),
+            (None, Some(logits)) => PredictionGradient::Logits(logits),
             (Some(output), Some(mut logits)) => {
                 let pixels = forecast.output.as_slice().iter().zip(output.as_slice());
                 for (total, (pixel, slope)) in logits.as_mut_slice().iter_mut().zip(pixels) {
                     let (pixel, slope) = (pixel.to_f64(), slope.to_f64());
                     *total = T::from_f64(total.to_f64() + slope * pixel * (1.0 - pixel));
                 }
-                FrameGradient::Logits(logits)
+                PredictionGradient::Logits(logits)
             }
         };
         Ok((value, gradient))

@@ -1,4 +1,4 @@
-use convgru_model::Tensor;
+use convgru_model::{PredictionGradient, Tensor};
 use proptest::prelude::*;
 
 use super::ensemble::EnsembleScore;
@@ -124,7 +124,7 @@ fn losses_of_frames_are_those_of_an_objective_of_one_loss() {
         let objective = Objective::from(loss.clone());
         let counts = objective.counts(&truth).unwrap();
         let expected = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
-        assert_eq!((value, FrameGradient::Output(gradient)), expected, "{loss:?}");
+        assert_eq!((value, PredictionGradient::Output(gradient)), expected, "{loss:?}");
         assert_eq!(loss.value(&x, &y).unwrap(), value);
         assert!(loss.value(&tensor(&[1.0]), &tensor(&[1.0])).is_err(), "{loss:?} takes no list");
         let error = loss.reduced(&x, &y, None, Reduction::Sum).unwrap_err().to_string();
@@ -254,7 +254,7 @@ fn an_objective_of_one_loss_is_that_loss() {
         let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
         let (expected, slopes) = loss.value_and_gradient(&x, &y).unwrap();
         assert!((value - expected).abs() < 1e-14, "{loss:?}: {value} instead of {expected}");
-        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        let (PredictionGradient::Output(gradient) | PredictionGradient::Logits(gradient)) = gradient;
         assert!(worst_difference(gradient.as_slice(), slopes.as_slice()) < 1e-15, "{loss:?}");
     }
 }
@@ -328,7 +328,7 @@ fn unknown_pixels_count_nothing_and_pieces_add_up() {
         assert!((sum - whole.0).abs() < 1e-13, "{loss:?}: {sum} instead of {}", whole.0);
 
         let (value, gradient) = run(&x, &y, &Tensor::zeros(&shape), None);
-        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        let (PredictionGradient::Output(gradient) | PredictionGradient::Logits(gradient)) = gradient;
         assert!(value == 0.0 && gradient.as_slice().iter().all(|slope| *slope == 0.0), "{loss:?}");
     }
 }
@@ -348,7 +348,7 @@ fn an_objective_has_the_slopes_of_its_value() {
         let counts = objective.counts(&truth).unwrap();
         let forecast = PredictedFrames { output: &x, logits: &x };
         let (_, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
-        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        let (PredictionGradient::Output(gradient) | PredictionGradient::Logits(gradient)) = gradient;
         let largest = gradient.as_slice().iter().fold(0.0f64, |largest, slope| largest.max(slope.abs()));
         assert!(largest > 0.0, "{loss:?}");
         for i in (0..x.len()).step_by(5) {
@@ -434,7 +434,7 @@ fn the_score_of_an_ensemble_is_that_of_its_members_and_other_losses_are_of_their
         let forecast = PredictedFrames { output, logits: output };
         let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
         assert_eq!(objective.value(&forecast, &truth).unwrap(), value);
-        let FrameGradient::Output(gradient) = gradient else { panic!("no loss is of logits") };
+        let PredictionGradient::Output(gradient) = gradient else { panic!("no loss is of logits") };
         assert_eq!(gradient.shape(), output.shape());
         (value, gradient)
     };

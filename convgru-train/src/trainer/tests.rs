@@ -158,7 +158,7 @@ fn a_resumed_run_ends_with_the_same_bits() {
 
 fn bits(model: &TrainedModel) -> Vec<u32> {
     let mut bits = Vec::new();
-    convgru_model::Parameters::for_each(&model.model, &mut |_, tensor| {
+    convgru_model::Parameters::for_each(model.model.parameters(), &mut |_, tensor| {
         bits.extend(tensor.as_slice().iter().map(|value| value.to_bits()));
     });
     bits
@@ -317,8 +317,8 @@ fn the_average_is_the_model_of_the_run() {
     let Outcome::Finished(trained) = outcome else { panic!("no signal was sent") };
     let checkpoint = crate::checkpoint::Checkpoint::read(&trained.checkpoint).unwrap();
     let mut plain = trained.model.model.clone();
-    checkpoint.restore(&mut plain).unwrap();
-    assert_ne!(plain.to_named(), trained.model.model.to_named());
+    checkpoint.restore(plain.parameters_mut()).unwrap();
+    assert_ne!(plain.parameters().to_named(), trained.model.model.parameters().to_named());
     for path in [&trained.checkpoint, &run(out.path()).join("model.safetensors")] {
         assert_eq!(bits(&TrainedModel::read(path).unwrap()), bits(&trained.model), "{}", path.display());
     }

@@ -149,6 +149,6 @@ impl TrainedModel {
         let description = serde_json::to_string(&Description { version: VERSION, config, step, model })
             .expect("texts and numbers are JSON");
         let metadata = [(ENTRY.to_owned(), description)];
-        Ok(export::to_safetensors(&self.model, &metadata)?)
+        Ok(export::to_safetensors(self.model.parameters(), &metadata)?)
     }
 }

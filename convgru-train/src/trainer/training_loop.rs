@@ -144,7 +144,7 @@ impl<'a> Trainer<'a> {
         let training = self.config.training.clone();
         observer.observe(&TrainerEvent::Begin {
             folder: self.folder.path(),
-            parameters: self.setup.learner.model.count(),
+            parameters: self.setup.learner.model.parameters().count(),
             done: self.cursor.step,
             steps: training.steps,
             batch_size: training.batch_size,

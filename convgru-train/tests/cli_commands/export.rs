@@ -61,7 +61,7 @@ fn a_checkpoint_becomes_weights_that_every_command_reads() {
     let path = folder.path().join("model.safetensors");
     assert_eq!(json["bytes"], fs::metadata(&path).unwrap().len());
     let (read, trained) = (TrainedModel::read(&path).unwrap(), TrainedModel::read(&best).unwrap());
-    assert_eq!(read.model.to_named(), trained.model.to_named());
+    assert_eq!(read.model.parameters().to_named(), trained.model.parameters().to_named());
     assert_eq!(read.config, trained.config);
 }
 
@@ -76,7 +76,7 @@ fn a_part_of_a_trained_model_is_a_stack_like_others() {
     let ForecasterConfig::EncoderForecaster(model) = &trained.config.model else {
         panic!("{:?}", trained.config.model)
     };
-    let named: HashMap<String, Tensor<f32>> = trained.model.to_named().into_iter().collect();
+    let named: HashMap<String, Tensor<f32>> = trained.model.parameters().to_named().into_iter().collect();
     let mut take = |name: &str, _: &[usize]| Ok(named[&format!("encoder.{name}")].clone());
     let network = ConvGru::from_tensors(model.encoder(), &mut take).unwrap();
     let expected = onnx::conv_gru(&network, Form::Step).unwrap();

@@ -1,12 +1,12 @@
 //! The score of an ensemble.
 
 use convgru_kernels::reference::Number;
-use convgru_model::Tensor;
 use convgru_model::gradcheck::draw::{self, Values};
 use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
+use convgru_model::{PredictionGradient, Tensor};
 
-use convgru_train::loss::{FrameGradient, Loss, Objective, PredictedFrames, Truth, objective_reference};
+use convgru_train::loss::{Loss, Objective, PredictedFrames, Truth, objective_reference};
 use convgru_train::metric::Spread;
 use convgru_train::{Error, Result};
 
@@ -74,7 +74,7 @@ impl Subject for ScoreOfFrames {
         let forecast = PredictedFrames { output: &inputs[0], logits: &inputs[0] };
         let counts = self.objective.counts(&self.truth())?;
         let (_, gradient) = self.objective.value_and_gradient(&forecast, &self.truth(), &counts)?;
-        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        let (PredictionGradient::Output(gradient) | PredictionGradient::Logits(gradient)) = gradient;
         Ok(gradients[0].add_assign(&gradient)?)
     }
 

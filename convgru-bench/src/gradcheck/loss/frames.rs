@@ -1,13 +1,13 @@
 //! Objectives: every kind of loss, unknown pixels, weights of lead times, sums.
 
 use convgru_kernels::reference::Number;
-use convgru_model::Tensor;
 use convgru_model::gradcheck::draw::{self, Values};
 use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::Array;
+use convgru_model::{PredictionGradient, Tensor};
 
 use convgru_train::loss::{
-    FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, RainWeights, Truth,
+    LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, RainWeights, Truth,
     objective_reference,
 };
 use convgru_train::metric::{Spread, SsimWindow};
@@ -142,7 +142,7 @@ impl Subject for ObjectiveOfFrames {
         let truth = Truth { frames: &self.target, valid: Some(&self.valid) };
         let counts = self.objective.counts(&truth)?;
         let (_, gradient) = self.objective.value_and_gradient(&forecast, &truth, &counts)?;
-        let (FrameGradient::Output(gradient) | FrameGradient::Logits(gradient)) = gradient;
+        let (PredictionGradient::Output(gradient) | PredictionGradient::Logits(gradient)) = gradient;
         Ok(gradients[0].add_assign(&gradient)?)
     }
 

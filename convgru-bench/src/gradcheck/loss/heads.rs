@@ -6,12 +6,11 @@ use convgru_model::gradcheck::{Case, Subject};
 use convgru_model::reference::{self, Array, NamedArrays};
 use convgru_model::{
     EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, OutputActivation, Parameters,
-    PredictionGradient, PyramidConfig, PyramidScale, Residual, Tensor,
+    PyramidConfig, PyramidScale, Residual, Sequence, Tensor, Workspace,
 };
 
 use convgru_train::loss::{
-    FrameGradient, LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, Truth,
-    objective_reference,
+    LeadWeights, Loss, LossTerm, LossTerms, Objective, PredictedFrames, Truth, objective_reference,
 };
 use convgru_train::metric::Spread;
 use convgru_train::{Error, Result};
@@ -89,7 +88,7 @@ impl Heads {
         for attempt in 0..TRIES {
             let mut values = Values::new(seed.wrapping_add(attempt));
             let mut inputs = vec![("frames".to_owned(), values.tensor(&[2, 1, 1, 2, 2]))];
-            best.network.for_each(&mut |name, tensor| {
+            best.network.parameters().for_each(&mut |name, tensor| {
                 inputs.push((name.to_owned(), values.tensor(tensor.shape())));
             });
             let tensors: Vec<_> = inputs.iter().map(|(_, tensor)| tensor.clone()).collect();
@@ -123,7 +122,7 @@ impl Heads {
     fn network(&self, inputs: &[Tensor<f64>]) -> Forecaster<f64> {
         let mut network = self.network.clone();
         let mut given = inputs[1..].iter();
-        network.for_each_mut(&mut |_, parameter| {
+        network.parameters_mut().for_each_mut(&mut |_, parameter| {
             if let Some(tensor) = given.next() {
                 parameter.clone_from(tensor);
             }
@@ -158,23 +157,21 @@ impl Subject for Heads {
 
     fn add_gradients(&self, inputs: &[Tensor<f64>], gradients: &mut [Tensor<f64>]) -> Result<()> {
         let network = self.network(inputs);
-        let (prediction, mut workspace) = network.forward_train(&inputs[0], self.steps(), None)?;
+        let sequence = Sequence { input_gradient: true, ..Sequence::from(&inputs[0]) };
+        let mut workspace = Workspace::default();
+        let prediction = network.forward_train(sequence, self.steps(), None, &mut workspace)?;
         let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let counts = self.objective.counts(&self.truth())?;
         let (_, gradient) = self.objective.value_and_gradient(&forecast, &self.truth(), &counts)?;
-        let gradient = match &gradient {
-            FrameGradient::Output(gradient) => PredictionGradient::Output(gradient),
-            FrameGradient::Logits(gradient) => PredictionGradient::Logits(gradient),
-        };
-        let mut of_parameters = network.zero_gradients();
+        let mut of_parameters = network.parameters().zeros_like();
         let mut given = gradients[1..].iter();
         of_parameters.for_each_mut(&mut |_, total| {
             if let Some(gradient) = given.next() {
                 total.clone_from(gradient);
             }
         });
-        let of_frames = network.backward(&mut workspace, gradient, &mut of_parameters)?;
-        gradients[0].add_assign(&of_frames)?;
+        let back = network.backward(&mut workspace, gradient, &mut of_parameters)?;
+        gradients[0].add_assign(&back.inputs[0])?;
         let mut totals = gradients[1..].iter_mut();
         of_parameters.for_each(&mut |_, gradient| {
             if let Some(total) = totals.next() {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use convgru_kernels::Scalar;
 
-use super::Operations;
 use super::kernels::Kernels;
 use super::op::{GateFunction, Op};
+use super::operations::Operations;
 use crate::error::Result;
 use crate::tensor::Tensor;
 

@@ -4,7 +4,7 @@ use convgru_kernels::conv;
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
 use super::op::Convolution;
-use super::tape::{Gradients, NodeIndex, Tape};
+use super::tape::{NodeIndex, Source, Tape};
 use crate::error::Result;
 use crate::tensor::Tensor;
 
@@ -55,10 +55,31 @@ impl Call {
     }
 }
 
+/// The gradients of the values of a tape.
+#[derive(Debug)]
+pub(crate) struct Gradients<T>(pub(super) Vec<Option<Tensor<T>>>);
+
+impl<T: Scalar> Gradients<T> {
+    /// That of a value; none if nothing of the loss depends on it.
+    pub(crate) fn take(&mut self, value: NodeIndex) -> Option<Tensor<T>> {
+        self.0[value.0].take()
+    }
+}
+
 /// Where gradients go: those of values of the tape, and those of parameters.
 pub(super) struct Destination<'a, T> {
     pub(super) gradients: &'a mut Gradients<T>,
     pub(super) parameters: &'a mut [(String, Tensor<T>)],
+}
+
+impl<T: Scalar> Destination<'_, T> {
+    /// The gradient of a value so far.
+    pub(super) fn gradient_of(&mut self, tape: &Tape<'_, T>, value: NodeIndex) -> &mut Tensor<T> {
+        match tape.nodes[value.0].source {
+            Source::Parameter(index) => &mut self.parameters[index].1,
+            _ => self.gradients.0[value.0].get_or_insert_with(|| Tensor::zeros(tape.tensor(value).shape())),
+        }
+    }
 }
 
 impl<T: Scalar> WeightGradients<T> {
@@ -133,7 +154,7 @@ impl<T: Scalar> WeightGradients<T> {
             first += images;
         }
         let kernel_shape = tape.tensor(*kernel).shape().to_vec();
-        let d_kernel = tape.gradient_of(*kernel, to);
+        let d_kernel = to.gradient_of(tape, *kernel);
         conv::weight_gradient(
             &convolution.shape(&kernel_shape),
             inputs.as_ref(),

@@ -2,11 +2,12 @@
 
 use convgru_kernels::Scalar;
 
-use super::Part;
 use super::cells::{Cells, equation};
-use super::forecaster::ForecasterGraph;
+use super::forecaster_graph::ForecasterGraph;
+use super::form::Part;
 use super::graph::{ConvolutionNames, Graph, Size, integer, text, zero};
 use super::loops;
+use super::model::json;
 use super::proto::data_type;
 use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
@@ -64,7 +65,7 @@ impl<T: Scalar> ForecasterGraph for EncoderForecasterGraph<'_, T> {
     }
 
     fn config(&self) -> Result<String> {
-        super::json(self.config)
+        json(self.config)
     }
 
     fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()> {

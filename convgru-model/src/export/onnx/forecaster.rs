@@ -2,38 +2,15 @@
 
 use convgru_kernels::Scalar;
 
-use super::Part;
 use super::encoder_forecaster::EncoderForecasterGraph;
+use super::forecaster_graph::ForecasterGraph;
+use super::form::Part;
 use super::graph::{Constants, Graph};
 use super::model::{About, encode};
 use super::pyramid::PyramidGraph;
 use crate::config::ForecasterConfig;
 use crate::error::Result;
 use crate::forecaster::{Forecaster, expect_frames};
-
-/// What a file of a network of one kind holds.
-pub(super) trait ForecasterGraph {
-    /// The name of the network in the metadata.
-    fn name(&self) -> &'static str;
-
-    /// What a part computes, in a sentence.
-    fn sentence(&self, part: Part) -> &'static str;
-
-    /// The equation of its cells.
-    fn equation(&self) -> String;
-
-    /// The configuration as JSON.
-    fn config(&self) -> Result<String>;
-
-    /// The encoder reads one frame.
-    fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()>;
-
-    /// The forecaster predicts one frame.
-    fn forecaster_step(&self, graph: &mut Graph<'_>) -> Result<()>;
-
-    /// Frames are read and continued, by `steps` frames where their number is left out.
-    fn forecast(&self, graph: &mut Graph<'_>, steps: usize) -> Result<()>;
-}
 
 /// The bytes of the file.
 pub(super) fn write<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<u8>> {

@@ -25,6 +25,8 @@
 mod cells;
 mod encoder_forecaster;
 mod forecaster;
+mod forecaster_graph;
+mod form;
 mod graph;
 mod loops;
 mod model;
@@ -36,63 +38,19 @@ mod recurrent;
 mod tests;
 
 use convgru_kernels::Scalar;
-use serde::Serialize;
 
+pub use form::{Form, Part};
 pub use model::OPSET;
 
 use crate::composed::Recurrent;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::forecaster::Forecaster;
 use crate::fused::ConvGru;
-
-/// What a file of a [`ConvGru`] computes in one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Form {
-    /// One frame.
-    Step,
-    /// A sequence of any length.
-    Sequence,
-}
-
-impl Form {
-    /// What the metadata say.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Step => "step",
-            Self::Sequence => "sequence",
-        }
-    }
-}
-
-/// What a file of a [`Forecaster`] computes in one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The encoder reads one frame.
-    EncoderStep,
-    /// The forecaster predicts one frame.
-    ForecasterStep,
-    /// Frames are read and continued.
-    Forecast {
-        /// How many frames are predicted where the input `steps` is left out.
-        steps: usize,
-    },
-}
-
-impl Part {
-    /// What the metadata say.
-    fn name(self) -> &'static str {
-        match self {
-            Self::EncoderStep => "encoder step",
-            Self::ForecasterStep => "forecaster step",
-            Self::Forecast { .. } => "forecast",
-        }
-    }
-}
 
 /// The bytes of an ONNX file of a stack of cells.
 ///
 /// # Errors
-/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold.
+/// [`Error::FileTooLarge`](crate::Error::FileTooLarge) if the weights are more than a file of this format can hold.
 ///
 /// ```
 /// use convgru_model::{ConvGru, ConvGruConfig, export::onnx::{self, Form}};
@@ -109,7 +67,7 @@ pub fn conv_gru<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result<Vec<u8>> 
 /// The bytes of an ONNX file of a network of recurrent layers, spectral norms folded into the kernels.
 ///
 /// # Errors
-/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::InvalidConfig`] for kernels over
+/// [`Error::FileTooLarge`](crate::Error::FileTooLarge) if the weights are more than a file of this format can hold, [`Error::InvalidConfig`](crate::Error::InvalidConfig) for kernels over
 /// volumes, and for a sequence of a network that reads several inputs.
 ///
 /// ```
@@ -129,8 +87,8 @@ pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8
 /// The bytes of an ONNX file of a network that continues frames, or a part of it.
 ///
 /// # Errors
-/// [`Error::FileTooLarge`] if the weights are more than a file of this format can hold, [`Error::Count`]
-/// for a forecast of no frames, [`Error::OutOfRange`] for more than 65536, [`Error::InvalidConfig`] for
+/// [`Error::FileTooLarge`](crate::Error::FileTooLarge) if the weights are more than a file of this format can hold, [`Error::Count`](crate::Error::Count)
+/// for a forecast of no frames, [`Error::OutOfRange`](crate::Error::OutOfRange) for more than 65536, [`Error::InvalidConfig`](crate::Error::InvalidConfig) for
 /// [`Residual::Motion`](crate::Residual::Motion).
 ///
 /// ```
@@ -144,11 +102,4 @@ pub fn recurrent<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec<u8
 /// ```
 pub fn forecaster<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Vec<u8>> {
     forecaster::write(network, part)
-}
-
-fn json(config: &impl Serialize) -> Result<String> {
-    serde_json::to_string(config).map_err(|error| Error::InvalidConfig {
-        field: "the configuration".into(),
-        reason: format!("it cannot be written as JSON: {error}"),
-    })
 }

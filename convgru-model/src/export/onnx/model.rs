@@ -1,6 +1,7 @@
 //! From a graph to the bytes of a file.
 
 use prost::Message;
+use serde::Serialize;
 
 use super::graph::Constants;
 use super::proto::{GraphProto, ModelProto, OperatorSetIdProto, StringStringEntryProto};
@@ -61,4 +62,12 @@ pub(super) fn expect_size(bytes: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::FileTooLarge { format: "ONNX".into(), bytes, most: MOST_BYTES })
+}
+
+/// A configuration as JSON.
+pub(super) fn json(config: &impl Serialize) -> Result<String> {
+    serde_json::to_string(config).map_err(|error| Error::InvalidConfig {
+        field: "the configuration".into(),
+        reason: format!("it cannot be written as JSON: {error}"),
+    })
 }

@@ -4,11 +4,12 @@ mod output;
 
 use convgru_kernels::Scalar;
 
-use super::Part;
 use super::cells::{Cells, equation};
-use super::forecaster::ForecasterGraph;
+use super::forecaster_graph::ForecasterGraph;
+use super::form::Part;
 use super::graph::{ConvolutionNames, Graph, Size, integer, zero};
 use super::loops;
+use super::model::json;
 use super::proto::data_type;
 use crate::config::{ConvGruConfig, MOST_SCALES, PyramidConfig, Residual, invalid};
 use crate::error::Result;
@@ -85,7 +86,7 @@ impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
     }
 
     fn config(&self) -> Result<String> {
-        super::json(self.config)
+        json(self.config)
     }
 
     fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()> {

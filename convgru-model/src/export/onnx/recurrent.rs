@@ -2,11 +2,11 @@
 
 use convgru_kernels::Scalar;
 
-use super::Form;
 use super::cells::{Cells, equation};
+use super::form::Form;
 use super::graph::{Constants, Graph, Size};
 use super::loops;
-use super::model::{About, encode};
+use super::model::{About, encode, json};
 use super::proto::data_type;
 use crate::composed::Recurrent;
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ pub(super) fn write<T: Scalar>(network: &Recurrent<T>, form: Form) -> Result<Vec
             }
         },
         equation: &format!("layers: {}; see the configuration", kinds.join(", ")),
-        config: super::json(config)?,
+        config: json(config)?,
     };
     Model { cells: Cells::of_network(network), shows_top: true }.write(&about, form)
 }
@@ -60,7 +60,7 @@ pub(super) fn write_stack<T: Scalar>(network: &ConvGru<T>, form: Form) -> Result
             }
         },
         equation: &equation(network.config()),
-        config: super::json(network.config())?,
+        config: json(network.config())?,
     };
     let cells = Cells::of_stack(network.config(), &network.parameters().layers, "", IMAGE)?;
     Model { cells, shows_top: false }.write(&about, form)

@@ -228,7 +228,7 @@ fn networks_whose_weights_were_replaced_by_others_are_not_written() {
     network.parameters_mut().layers[0].input_weights = Tensor::zeros(&[7]);
     conv_gru(&network, Form::Step).unwrap_err();
     let replace = |network: &mut Forecaster<f32>, replaced: &str, shape: &[usize]| {
-        network.for_each_mut(&mut |name, tensor| {
+        network.parameters_mut().for_each_mut(&mut |name, tensor| {
             if name == replaced {
                 *tensor = Tensor::zeros(shape);
             }

@@ -2,15 +2,16 @@
 
 use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
 
-use super::{ForecasterParameters, ForecasterWorkspace, Pyramid};
+use super::{BackwardPass, Pyramid};
 use crate::StateGradient;
 use crate::config::Residual;
 use crate::error::Result;
+use crate::forecaster::sizes::sequence;
 use crate::fused::cell::CellParameters;
 use crate::fused::stack::{PreparedStack, StackBackward, StackWorkspace};
 use crate::tensor::Tensor;
 
-/// What enters a scale of the encoder from the forecaster.
+/// What enters a scale of the encoder from the decoder.
 struct Start<T> {
     /// Of the encoder's last state of each layer.
     last: Vec<FeatureMaps<T>>,
@@ -21,43 +22,30 @@ struct Start<T> {
 impl<T: Scalar> Pyramid<'_, T> {
     pub(super) fn run_backward(
         &self,
-        workspace: &mut ForecasterWorkspace<T>,
+        back: &mut BackwardPass<'_, T>,
         d_logits: &Tensor<T>,
-        gradients: &mut ForecasterParameters<T>,
-        d_input: Option<&mut Tensor<T>>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()> {
-        let d_states = self.head_backward(workspace, d_logits, gradients, scratch)?;
-        let d_starts = self.forecaster_backward(workspace, d_states, gradients, scratch)?;
-        let want_input = d_input.is_some();
-        let d_patches = self.encoder_backward(workspace, d_starts, gradients, want_input, scratch)?;
-        if let (Some(d_input), Some(d_patches)) = (d_input, d_patches) {
-            let frame = workspace.sizes.frame;
-            let before = workspace.frames_read - workspace.encoder[0].top().steps();
-            let with_gradient = &mut d_input.as_mut_slice()[before * frame.len()..];
-            self.patches_of(&workspace.sizes, frame).to_frames(&d_patches, with_gradient)?;
-            let addition =
-                self.addition(&workspace.sizes).filter(|_| self.config.residual == Residual::LastFrame);
-            if let Some(addition) = addition {
-                let d_last = d_input.slice_mut(workspace.frames_read - 1);
-                addition.backward(&workspace.last_frame, d_logits.as_slice(), d_last);
-            }
+    ) -> Result<Option<Tensor<T>>> {
+        let d_states = self.head_backward(back, d_logits)?;
+        let d_starts = self.decoder_backward(back, d_states)?;
+        let Some(d_patches) = self.encoder_backward(back, d_starts)? else { return Ok(None) };
+        let (sizes, steps) = (&back.pass.sizes, back.pass.encoder[0].top().steps());
+        let mut d_frames = Tensor::try_zeros(&sequence(sizes.frame, steps))?;
+        self.patches_of(sizes, sizes.frame).to_frames(&d_patches, d_frames.as_mut_slice())?;
+        let addition = self.addition(sizes).filter(|_| self.config.residual == Residual::LastFrame);
+        if let Some(addition) = addition {
+            let d_last = d_frames.slice_mut(steps - 1);
+            addition.backward(&back.pass.last_frame, d_logits.as_slice(), d_last);
         }
-        Ok(())
+        Ok(Some(d_frames))
     }
 
-    /// From the gradient of the output to that of the forecaster's finest states.
-    fn head_backward(
-        &self,
-        workspace: &ForecasterWorkspace<T>,
-        d_logits: &Tensor<T>,
-        gradients: &mut ForecasterParameters<T>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<FeatureMaps<T>> {
-        let predicted = self.patches_of(&workspace.sizes, workspace.sizes.predicted);
+    /// From the gradient of the output to that of the decoder's finest states.
+    fn head_backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<FeatureMaps<T>> {
+        let BackwardPass { pass, gradients, scratch } = back;
+        let predicted = self.patches_of(&pass.sizes, pass.sizes.predicted);
         let d_patches = predicted.to_patches(d_logits.as_slice(), self.output.halo())?;
-        let states = workspace.forecaster[0].top().states.as_ref();
-        let hidden = workspace.kept.hidden.as_ref();
+        let states = pass.decoder[0].top().states.as_ref();
+        let hidden = pass.activations.hidden.as_ref();
         let read = hidden.map_or(states, FeatureMaps::as_ref);
         let of_output = gradients.convolution_mut("head.output");
         self.output.weight_gradients(read, d_patches.as_ref(), of_output, scratch)?;
@@ -72,29 +60,28 @@ impl<T: Scalar> Pyramid<'_, T> {
     }
 
     /// From the finest scale to the coarsest.
-    fn forecaster_backward(
+    fn decoder_backward(
         &self,
-        workspace: &mut ForecasterWorkspace<T>,
+        back: &mut BackwardPass<'_, T>,
         mut d_states: FeatureMaps<T>,
-        gradients: &mut ForecasterParameters<T>,
-        scratch: &mut Scratchpad<T>,
     ) -> Result<Vec<Start<T>>> {
+        let BackwardPass { pass, gradients, scratch } = back;
         let mut starts = Vec::new();
-        for (scale, of_scale) in self.forecaster.iter().enumerate() {
-            let above = self.forecaster.get(scale + 1).and_then(|above| above.up.as_ref());
-            let (stack, d_top) = (&mut workspace.forecaster[scale], Some(&d_states));
+        for (scale, of_scale) in self.decoder.iter().enumerate() {
+            let above = self.decoder.get(scale + 1).and_then(|above| above.up.as_ref());
+            let (stack, d_top) = (&mut pass.decoder[scale], Some(&d_states));
             let layers = gradients.cells_mut(&format!("forecaster.{scale}"));
             let way = Way { d_top, last: &[], want_input: above.is_some() };
-            let mut back = way.back(&of_scale.cells, stack, layers, scratch)?;
-            let d_inputs = back.take_input_gradient();
-            let mut start = Start { last: back.into_initial_gradients(), d_read: None };
+            let mut of_stack = way.back(&of_scale.cells, stack, layers, scratch)?;
+            let d_inputs = of_stack.take_input_gradient();
+            let mut start = Start { last: of_stack.into_initial_gradients(), d_read: None };
             if let (Some(up), Some(mut d_inputs)) = (above, d_inputs) {
                 d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
-                let extrapolated = workspace.kept.extrapolated.as_ref().filter(|_| scale == 0);
+                let extrapolated = pass.activations.extrapolated.as_ref().filter(|_| scale == 0);
                 if self.config.skip && extrapolated.is_none() {
                     start.d_read = Some(sum_over_steps(&d_inputs, stack.top().batch)?);
                 }
-                let states = &workspace.forecaster[scale + 1].top().states;
+                let states = &pass.decoder[scale + 1].top().states;
                 let d_deep = self.d_patches_above(scale + 1, &d_inputs, up.halo())?;
                 let of_up = gradients.convolution_mut(&format!("forecaster.{}.up", scale + 1));
                 up.weight_gradients(states.as_ref(), d_deep.as_ref(), of_up, scratch)?;
@@ -114,21 +101,19 @@ impl<T: Scalar> Pyramid<'_, T> {
     /// From the coarsest scale to the finest; the gradient of the patches of the frames, where it is wanted.
     fn encoder_backward(
         &self,
-        workspace: &mut ForecasterWorkspace<T>,
+        back: &mut BackwardPass<'_, T>,
         starts: Vec<Start<T>>,
-        gradients: &mut ForecasterParameters<T>,
-        want_input: bool,
-        scratch: &mut Scratchpad<T>,
     ) -> Result<Option<FeatureMaps<T>>> {
+        let BackwardPass { pass, gradients, scratch } = back;
         let mut d_states: Option<FeatureMaps<T>> = None;
         for (scale, start) in starts.into_iter().enumerate().rev() {
             let of_scale = &self.encoder[scale];
-            let stack = &mut workspace.encoder[scale];
+            let stack = &mut pass.encoder[scale];
             let name = format!("encoder.{scale}");
             let way = Way { d_top: d_states.as_ref(), last: &start.last, want_input: true };
-            let mut back = way.back(&of_scale.cells, stack, gradients.cells_mut(&name), scratch)?;
+            let mut of_stack = way.back(&of_scale.cells, stack, gradients.cells_mut(&name), scratch)?;
             let mut d_inputs =
-                back.take_input_gradient().expect("the gradient of what is read was asked for");
+                of_stack.take_input_gradient().expect("the gradient of what is read was asked for");
             if let Some(d_read) = &start.d_read {
                 let layer = stack.top();
                 let last = layer.images(layer.steps() - 1..layer.steps());
@@ -137,18 +122,19 @@ impl<T: Scalar> Pyramid<'_, T> {
             d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
             let below = match scale {
                 0 => None,
-                _ => Some(self.patches_below(scale, &workspace.encoder[scale - 1].top().states)?),
+                _ => Some(self.patches_below(scale, &pass.encoder[scale - 1].top().states)?),
             };
-            let read = below.as_ref().or(workspace.kept.patches.as_ref());
+            let read = below.as_ref().or(pass.activations.patches.as_ref());
             let read = read.expect("the patches of the frames were kept on the way forward").as_ref();
             let down = &of_scale.down;
             let of_down = gradients.convolution_mut(&format!("{name}.down"));
             down.weight_gradients(read, d_inputs.as_ref(), of_down, scratch)?;
             if scale == 0 {
-                return want_input.then(|| down.input_gradient(d_inputs.as_ref(), scratch)).transpose();
+                let wanted = pass.input_gradient;
+                return wanted.then(|| down.input_gradient(d_inputs.as_ref(), scratch)).transpose();
             }
             let d_deep = down.input_gradient(d_inputs.as_ref(), scratch)?;
-            let mut d_below = FeatureMaps::zeros(workspace.encoder[scale - 1].top().states.extent())?;
+            let mut d_below = FeatureMaps::zeros(pass.encoder[scale - 1].top().states.extent())?;
             d_below.as_mut().depth_to_space(d_deep.as_ref(), self.config.scales[scale].down)?;
             d_states = Some(d_below);
         }

@@ -4,8 +4,6 @@ mod backward;
 mod patches;
 mod residual;
 
-use std::ops::Range;
-
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
 
 #[cfg(any(feature = "gradcheck", feature = "onnx"))]
@@ -14,11 +12,10 @@ pub(crate) use residual::NEAREST_TO_ZERO;
 use self::patches::Patches;
 use self::residual::Addition;
 use super::convolution::PackedConvolution;
-use super::network::{Kept, Network, Read, Stack};
+use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
 use super::parameters::ForecasterParameters;
 use super::sizes::Sizes;
-use super::training::ForecasterWorkspace;
-use crate::config::PyramidConfig;
+use crate::config::{NetworkConfig, PyramidConfig};
 use crate::error::Result;
 use crate::fused::stack::{PreparedStack, StackWorkspace};
 use crate::motion::OpticalFlow;
@@ -29,7 +26,7 @@ use crate::tensor::Tensor;
 pub(super) struct Pyramid<'a, T> {
     config: &'a PyramidConfig,
     encoder: Vec<EncoderScale<'a, T>>,
-    forecaster: Vec<ForecasterScale<'a, T>>,
+    decoder: Vec<DecoderScale<'a, T>>,
     /// The first convolution of the output, where there are two.
     hidden: Option<PackedConvolution<'a, T>>,
     output: PackedConvolution<'a, T>,
@@ -42,9 +39,9 @@ struct EncoderScale<'a, T> {
     cells: PreparedStack<'a, T>,
 }
 
-/// The forecaster at one scale.
+/// The decoder at one scale.
 #[derive(Debug)]
-struct ForecasterScale<'a, T> {
+struct DecoderScale<'a, T> {
     /// To the scale below; none at the finest.
     up: Option<PackedConvolution<'a, T>>,
     cells: PreparedStack<'a, T>,
@@ -62,13 +59,13 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
                 cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
             })
         });
-        let forecaster = (0..config.scales.len()).map(|scale| {
+        let decoder = (0..config.scales.len()).map(|scale| {
             let (name, cells) = (format!("forecaster.{scale}"), config.forecaster(scale));
             let up = (scale > 0).then(|| {
                 let patch = config.scales[scale].down.pow(2);
                 convolution(&format!("{name}.up"), config.up(scale), patch)
             });
-            Ok(ForecasterScale {
+            Ok(DecoderScale {
                 up: up.transpose()?,
                 cells: PreparedStack::new(&format!("{name}."), parameters.cells(&name), &cells)?,
             })
@@ -77,7 +74,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
         Ok(Self {
             config,
             encoder: encoder.collect::<Result<_>>()?,
-            forecaster: forecaster.collect::<Result<_>>()?,
+            decoder: decoder.collect::<Result<_>>()?,
             hidden: hidden.transpose()?,
             output: convolution("head.output", config.head_output(), 1)?,
         })
@@ -116,7 +113,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
         Ok(patches)
     }
 
-    /// What the cells of the forecaster read at the scale below `scale`: from the states above and, where it is given,
+    /// What the cells of the decoder read at the scale below `scale`: from the states above and, where it is given,
     /// what the encoder read of the last frame.
     fn ascend(
         &self,
@@ -126,7 +123,7 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
         mut inputs: FeatureMapsMut<'_, T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let Some(up) = &self.forecaster[scale].up else { return Ok(()) };
+        let Some(up) = &self.decoder[scale].up else { return Ok(()) };
         let deep = up.convolve(states, [0, 0], scratch)?;
         inputs.depth_to_space(deep.as_ref(), self.config.scales[scale].down)?;
         if let Some(skip) = skip {
@@ -159,7 +156,11 @@ impl<'a, T: Scalar> Pyramid<'a, T> {
     }
 }
 
-impl<T: Scalar> Network<T> for Pyramid<'_, T> {
+impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
+    fn config(&self) -> &dyn NetworkConfig {
+        self.config
+    }
+
     fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
         let scales = self.encoder.iter().zip(&self.config.scales).enumerate();
         scales
@@ -170,8 +171,8 @@ impl<T: Scalar> Network<T> for Pyramid<'_, T> {
             .collect()
     }
 
-    fn forecaster(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
-        let scales = self.forecaster.iter().enumerate();
+    fn decoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
+        let scales = self.decoder.iter().enumerate();
         scales
             .map(|(scale, part)| Stack {
                 cells: &part.cells,
@@ -181,21 +182,16 @@ impl<T: Scalar> Network<T> for Pyramid<'_, T> {
     }
 
     fn frames_needed(&self) -> usize {
-        if self.moves() { OpticalFlow::default().frames } else { 1 }
+        if residual::moves(self.config) { OpticalFlow::default().frames } else { 1 }
     }
 
     fn extrapolate(&self, last_frames: &Tensor<T>, steps: usize) -> Result<Option<Tensor<T>>> {
-        self.moves().then(|| self.carried_on(last_frames, steps)).transpose()
+        let moves = residual::moves(self.config);
+        moves.then(|| residual::carried_on(self.config, last_frames, steps)).transpose()
     }
 
-    fn encode(
-        &self,
-        sizes: &Sizes,
-        frames: &[T],
-        stacks: &mut [StackWorkspace<T>],
-        kept: &mut Kept<T>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()> {
+    fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {
+        let PassMemory { stacks, activations, scratch } = memory;
         let of_frames = self.patches_of(sizes, sizes.frame);
         let patches = of_frames.to_patches(frames, self.encoder[0].down.halo())?;
         let steps = frames.len() / sizes.frame.len();
@@ -211,20 +207,13 @@ impl<T: Scalar> Network<T> for Pyramid<'_, T> {
             stack.inputs.as_mut().leaky_relu(self.slope());
             cells.forward(stack, steps, scratch)?;
         }
-        kept.patches = Some(patches);
+        activations.patches = Some(patches);
         Ok(())
     }
 
-    fn decode(
-        &self,
-        read: &Read<'_, T>,
-        steps: Range<usize>,
-        stacks: &mut [StackWorkspace<T>],
-        logits: &mut [T],
-        kept: &mut Kept<T>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()> {
-        kept.extrapolated = match read.extrapolated.filter(|_| self.config.reads_carried()) {
+    fn decode(&self, read: &Read<'_, T>, memory: &mut PassMemory<'_, T>, logits: &mut [T]) -> Result<()> {
+        let PassMemory { stacks, activations, scratch } = memory;
+        activations.extrapolated = match read.extrapolated.filter(|_| self.config.reads_carried()) {
             Some(frames) => {
                 let of_frames = self.patches_of(read.sizes, read.sizes.frame);
                 let patches = of_frames.to_patches(frames, self.encoder[0].down.halo())?;
@@ -233,39 +222,33 @@ impl<T: Scalar> Network<T> for Pyramid<'_, T> {
             }
             None => None,
         };
-        for (scale, ForecasterScale { cells, .. }) in self.forecaster.iter().enumerate().rev() {
+        for (scale, DecoderScale { cells, .. }) in self.decoder.iter().enumerate().rev() {
             let (from, above) = stacks.split_at_mut(scale + 1);
             let stack = &mut from[scale];
-            let images = stack.top().images(steps.clone());
+            let images = stack.top().images(read.steps.clone());
             if let Some(above) = above.first() {
                 let states = above.top().states.images(images.clone());
-                let skip = self.config.skip.then(|| match &kept.extrapolated {
+                let skip = self.config.skip.then(|| match &activations.extrapolated {
                     Some([_, features]) if scale == 0 => features.as_ref(),
                     _ => last_input(&read.encoder[scale]),
                 });
                 self.ascend(scale + 1, states, skip, stack.inputs.images_mut(images), scratch)?;
             }
-            cells.forward(stack, steps.end, scratch)?;
+            cells.forward(stack, read.steps.end, scratch)?;
         }
         let finest = stacks[0].top();
-        let (hidden, patches) = self.head(finest.states.images(finest.images(steps)), scratch)?;
+        let states = finest.states.images(finest.images(read.steps.clone()));
+        let (hidden, patches) = self.head(states, scratch)?;
         self.patches_of(read.sizes, read.sizes.predicted).to_frames(&patches, logits)?;
         if let Some(addition) = self.addition(read.sizes) {
             addition.add(read.extrapolated.unwrap_or(read.last_frame), logits);
         }
-        kept.hidden = hidden;
+        activations.hidden = hidden;
         Ok(())
     }
 
-    fn backward(
-        &self,
-        workspace: &mut ForecasterWorkspace<T>,
-        d_logits: &Tensor<T>,
-        gradients: &mut ForecasterParameters<T>,
-        d_input: Option<&mut Tensor<T>>,
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<()> {
-        self.run_backward(workspace, d_logits, gradients, d_input, scratch)
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
+        self.run_backward(back, d_logits)
     }
 }
 

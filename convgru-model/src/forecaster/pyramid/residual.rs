@@ -2,7 +2,6 @@
 
 use convgru_kernels::Scalar;
 
-use super::Pyramid;
 use crate::config::{OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
 use crate::motion::OpticalFlow;
@@ -62,28 +61,30 @@ impl Addition {
     }
 }
 
-impl<T: Scalar> Pyramid<'_, T> {
-    /// Whether the last frame is carried on.
-    pub(super) fn moves(&self) -> bool {
-        self.config.residual == Residual::Motion
-    }
+/// Whether a pyramid carries the last frame on.
+pub(super) fn moves(config: &PyramidConfig) -> bool {
+    config.residual == Residual::Motion
+}
 
-    /// The last frame carried on to each of the next steps.
-    ///
-    /// # Shapes
-    /// `last_frames`: `[T, N, C, H, W]`; result: `[steps, N, C, H, W]`
-    pub(super) fn carried_on(&self, last_frames: &Tensor<T>, steps: usize) -> Result<Tensor<T>> {
-        let flow = OpticalFlow::default();
-        let exponent = self.config.carried_exponent;
-        if exponent == 0.0 {
-            return flow.extrapolate(last_frames, None, steps);
-        }
-        // Larger powers are no numbers of single precision any more.
-        let power = |x: f64| (exponent * x).min(LARGEST_POWER).exp_m1();
-        let grown = mapped(last_frames.clone(), power);
-        let moved = flow.extrapolate_values(last_frames, &grown, None, steps)?;
-        Ok(mapped(moved, |grown| grown.ln_1p() / exponent))
+/// The last frame carried on to each of the next steps.
+///
+/// # Shapes
+/// `last_frames`: `[T, N, C, H, W]`; result: `[steps, N, C, H, W]`
+pub(super) fn carried_on<T: Scalar>(
+    config: &PyramidConfig,
+    last_frames: &Tensor<T>,
+    steps: usize,
+) -> Result<Tensor<T>> {
+    let flow = OpticalFlow::default();
+    let exponent = config.carried_exponent;
+    if exponent == 0.0 {
+        return flow.extrapolate(last_frames, None, steps);
     }
+    // Larger powers are no numbers of single precision any more.
+    let power = |x: f64| (exponent * x).min(LARGEST_POWER).exp_m1();
+    let grown = mapped(last_frames.clone(), power);
+    let moved = flow.extrapolate_values(last_frames, &grown, None, steps)?;
+    Ok(mapped(moved, |grown| grown.ln_1p() / exponent))
 }
 
 fn mapped<T: Scalar>(mut frames: Tensor<T>, function: impl Fn(f64) -> f64) -> Tensor<T> {

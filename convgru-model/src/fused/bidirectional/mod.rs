@@ -9,7 +9,7 @@ use convgru_kernels::Scalar;
 use super::conv_gru::{ConvGru, ConvGruParameters, StackSpec};
 use crate::config::BidirectionalConvGruConfig;
 use crate::error::Result;
-use crate::parameters::{Parameters, Stamp};
+use crate::parameters::{Parameters, Stamp, Take};
 use crate::sequence::MemoryBudget;
 use crate::tensor::Tensor;
 
@@ -98,6 +98,21 @@ impl<T: Scalar> BidirectionalConvGru<T> {
         spec.expect_parameters("forward.", &parameters.forward)?;
         spec.expect_parameters("backward.", &parameters.backward)?;
         Ok(Self { config, spec, parameters })
+    }
+
+    /// Two stacks whose weights are asked for one by one, by name and shape, in the order of their [`Parameters`].
+    ///
+    /// # Errors
+    /// [`Error::InvalidConfig`](crate::Error::InvalidConfig) if a field cannot work,
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of another shape, and the errors of `take`.
+    pub fn from_tensors(config: BidirectionalConvGruConfig, take: &mut Take<'_, T>) -> Result<Self> {
+        config.validate()?;
+        let mut direction = |prefix: &str| -> Result<ConvGruParameters<T>> {
+            let under = &mut |name: &str, shape: &[usize]| take(&format!("{prefix}.{name}"), shape);
+            Ok(ConvGru::from_tensors(config.stack.clone(), under)?.into_parameters())
+        };
+        let parameters = Directions { forward: direction("forward")?, backward: direction("backward")? };
+        Self::from_parameters(config, parameters)
     }
 
     /// What the network is.

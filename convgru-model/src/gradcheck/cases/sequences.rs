@@ -47,11 +47,11 @@ pub(super) fn named<N: Number>(tensors: &[(String, Tensor<f64>)], values: &[Arra
 
 /// A network over sequences.
 pub(super) trait SequenceNetwork: Clone {
-    type Parameters: Parameters<f64>;
+    type Parameters: Parameters<f64> + Clone;
 
     fn parameters_mut(&mut self) -> &mut Self::Parameters;
 
-    fn zero_gradients(&self) -> Self::Parameters;
+    fn parameters(&self) -> &Self::Parameters;
 
     fn forward(&self, sequence: Sequence<'_, f64>) -> Result<Output<f64>>;
 
@@ -78,8 +78,8 @@ macro_rules! sequence_network {
                 self.parameters_mut()
             }
 
-            fn zero_gradients(&self) -> Self::Parameters {
-                self.parameters().zeros_like()
+            fn parameters(&self) -> &Self::Parameters {
+                self.parameters()
             }
 
             fn forward(&self, sequence: Sequence<'_, f64>) -> Result<Output<f64>> {
@@ -223,7 +223,7 @@ impl<D: Definition> Operation for Run<D> {
             last: last.iter().map(Some).collect(),
         };
         let (of_data, of_parameters) = gradients.split_at_mut(first);
-        let mut d_parameters = network.zero_gradients();
+        let mut d_parameters = network.parameters().zeros_like();
         set(&mut d_parameters, &self.inputs[first..], of_parameters);
         let back = network.backward(&mut workspace, &d, &mut d_parameters)?;
         let of_network = back.inputs.iter().chain(&back.states).chain(&back.contexts);

@@ -2,7 +2,7 @@
 
 use convgru_kernels::Scalar;
 
-use super::{BlendConvention, Columns, Gate, GateTensor, Layout, SecondBias, missing, name_of};
+use super::description::{BlendConvention, Columns, Gate, GateTensor, Layout, name_of};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
 use crate::fused::cell::{CellParameters, CellShape, GATES};
@@ -13,6 +13,13 @@ use crate::tensor::{Tensor, expect_rank, expect_shape};
 pub(super) struct Cell<'a> {
     pub(super) layout: &'a Layout,
     pub(super) prefix: &'a str,
+}
+
+/// What the second of two biases that are added up becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SecondBias {
+    Zero,
+    Same,
 }
 
 /// Channels and kernel of a cell.
@@ -264,4 +271,13 @@ fn rows_of(tensor: &GateTensor, hidden: usize) -> impl Iterator<Item = (Gate, us
         .gates
         .iter()
         .flat_map(move |&gate| (0..hidden).map(move |row| (gate, gate as usize * hidden + row)))
+}
+
+/// The error where a tensor is not among those there.
+pub(super) fn missing<T>(tensors: &[(&str, &Tensor<T>)], name: String) -> Error {
+    let mut found: Vec<&str> = tensors.iter().map(|(n, _)| *n).take(6).collect();
+    if tensors.len() > found.len() {
+        found.push("...");
+    }
+    Error::MissingTensor { name, found: found.join(", ") }
 }

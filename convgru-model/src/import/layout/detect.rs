@@ -5,12 +5,13 @@ use std::collections::{HashMap, HashSet};
 use convgru_kernels::Scalar;
 
 use super::convert::Cell;
+use super::description::Layout;
 use super::directions::REVERSE;
-use super::stacking::{Incomplete, between, cells_with_gaps, numbered};
-use super::{ForeignStack, Layout};
+use super::rearrange::ForeignStack;
+use super::stacking::{Incomplete, between, cells_with_gaps, numbered, parent};
 use crate::error::Error;
 use crate::fused::Directions;
-use crate::import::expect_search;
+use crate::import::search::expect_search;
 use crate::tensor::Tensor;
 
 /// Cells of one layout that are layers of one stack.
@@ -106,12 +107,6 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> S
     search.finish()
 }
 
-/// What a cell's name has before its last part.
-pub(super) fn parent(prefix: &str) -> &str {
-    let name = prefix.strip_suffix('.').unwrap_or(prefix);
-    name.rfind('.').map_or("", |dot| &name[..=dot])
-}
-
 struct Search<'t, T> {
     tensors: &'t [(String, Tensor<T>)],
     stacks: Vec<DetectedStack<T>>,
@@ -171,7 +166,7 @@ impl<'t, T: Scalar> Search<'t, T> {
         match layout.read_named(&tensors) {
             Ok(stack) => {
                 let mut found = DetectedStack { layout, name: String::new(), direction: None, stack };
-                if let Some(incomplete) = between(self.tensors, &found) {
+                if let Some(incomplete) = between(self.tensors, found.layout, &found.stack) {
                     self.incomplete.push(incomplete);
                     return cells.chunks(1).for_each(|cell| self.add(layout, cell));
                 }

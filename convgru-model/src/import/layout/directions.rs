@@ -2,7 +2,8 @@
 
 use convgru_kernels::Scalar;
 
-use super::{ForeignStack, Layout};
+use super::description::Layout;
+use super::rearrange::ForeignStack;
 use crate::error::{Error, Result};
 use crate::fused::Directions;
 use crate::fused::cell::CellParameters;

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
-use super::Layout;
 use super::convert::Cell;
-use super::detect::{DetectedStack, parent};
+use super::description::Layout;
+use super::rearrange::ForeignStack;
 use crate::tensor::Tensor;
 
 /// Modules that are named before the list is cut short.
@@ -31,12 +31,19 @@ pub(super) fn numbered(prefix: &str) -> (&str, Option<u64>) {
     (stem, name[stem.len()..].parse().ok())
 }
 
+/// What a cell's name has before its last part.
+pub(super) fn parent(prefix: &str) -> &str {
+    let name = prefix.strip_suffix('.').unwrap_or(prefix);
+    name.rfind('.').map_or("", |dot| &name[..=dot])
+}
+
 /// What may lie between cells that are numbered alike and whose channels fit.
 pub(super) fn between<T: Scalar>(
     tensors: &[(String, Tensor<T>)],
-    found: &DetectedStack<T>,
+    layout: &Layout,
+    stack: &ForeignStack<T>,
 ) -> Option<Incomplete> {
-    let (layout, cells) = (found.layout, &found.stack.prefixes);
+    let cells = &stack.prefixes;
     let incomplete = |reason| Some(Incomplete { cells: cells.clone(), reason });
     let names = || cells.iter().map(|cell| format!("`{cell}`")).collect::<Vec<_>>().join(" and ");
     for pair in cells.windows(2) {
@@ -56,7 +63,7 @@ pub(super) fn between<T: Scalar>(
     }
     let others = Others::of(tensors, layout, cells);
     let mut modules: Vec<&str> = others.within.iter().copied().collect();
-    for &channels in &found.stack.config.hidden_channels[..cells.len() - 1] {
+    for &channels in &stack.config.hidden_channels[..cells.len() - 1] {
         modules.extend(others.on_a_way(channels));
     }
     modules.sort_unstable();

@@ -1,8 +1,8 @@
 //! The layouts of systems in use.
 
-use super::Columns::{Input, InputState, State, StateInput};
-use super::Gate::{Candidate, Reset, Update};
-use super::{BlendConvention, Columns, Gate, GateTensor, Layout};
+use super::description::Columns::{Input, InputState, State, StateInput};
+use super::description::Gate::{Candidate, Reset, Update};
+use super::description::{BlendConvention, Columns, Gate, GateTensor, Layout};
 use crate::config::ResetGate;
 
 const fn joint(name: &'static str, gates: &'static [Gate], columns: Columns) -> GateTensor {

@@ -1,4 +1,6 @@
+use super::description::name_of;
 use super::*;
+use crate::tensor::Tensor;
 
 type Tensors = Vec<(String, Tensor<f64>)>;
 

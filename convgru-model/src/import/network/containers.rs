@@ -2,10 +2,10 @@
 
 use convgru_kernels::Scalar;
 
+use super::cells::cells;
+use super::imported::{Hints, Imported};
 use super::layouts::{CARLTHOME, ONNX};
 use super::mapping::Mapping;
-use super::systems::cells;
-use super::{Hints, Imported};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};
 use crate::import::layout::Layout;

@@ -2,10 +2,11 @@
 
 use convgru_kernels::Scalar;
 
-use super::{Hints, ImportedNetwork, read};
+use super::imported::{Hints, ImportedNetwork};
+use super::systems::read;
 use crate::error::Error;
-use crate::import::expect_search;
 use crate::import::layout::stacking::Incomplete;
+use crate::import::search::expect_search;
 use crate::tensor::Tensor;
 
 /// A network that was detected.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use convgru_kernels::Scalar;
 
-use super::Imported;
 use super::block::{Block, Place};
+use super::imported::Imported;
 use crate::composed::{Bias, CellConfig, RecurrentConfig, RecurrentParameters};
 use crate::config::ResetGate;
 use crate::error::{Error, Result};

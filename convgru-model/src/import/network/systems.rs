@@ -2,10 +2,11 @@
 
 use convgru_kernels::Scalar;
 
+use super::cells::{cells, names};
 use super::containers::{carlthome, onnx};
+use super::imported::{Hints, Imported};
 use super::layouts::{DGMR, GROUP_CHANNELS, HKO7, HKO7_LAYOUT, JHHUANG96, RAFT_PASSES, SPECTRAL};
 use super::mapping::{Core, Mapping};
-use super::{Hints, Imported};
 use crate::composed::{
     CellConfig, CellKind, Context, ConvStageConfig, Normalization, RecurrentConfig, Stage, Wiring,
 };
@@ -15,8 +16,8 @@ use crate::import::layout::Layout;
 use crate::layer::Activation;
 use crate::tensor::Tensor;
 
-/// Systems that are more than a layout of kernels.
-pub(super) const NAMES: &[&str] = &[
+/// The systems that [`read`] knows besides those of [`Layout`].
+pub const SYSTEMS: &[&str] = &[
     "aserdega",
     "ballas_stacked",
     "carlthome",
@@ -32,11 +33,13 @@ pub(super) const NAMES: &[&str] = &[
     "raftstereo",
 ];
 
-pub(super) fn read<T: Scalar>(
-    system: &str,
-    tensors: &[(String, Tensor<T>)],
-    hints: &Hints,
-) -> Result<Imported<T>> {
+/// Rearranges the tensors of a network of a system, by the name it has in docs/conventions.md.
+///
+/// # Errors
+/// [`Error::InvalidConfig`](crate::Error::InvalidConfig) for a system that is not known or cells that make no network,
+/// [`Error::MissingTensor`](crate::Error::MissingTensor), [`Error::UnexpectedTensor`](crate::Error::UnexpectedTensor) or
+/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors that are not those of the system.
+pub fn read<T: Scalar>(system: &str, tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Imported<T>> {
     let mapping = Mapping::new(tensors);
     match system {
         "aserdega" => of_layout("metnet", mapping, hints),
@@ -66,49 +69,12 @@ pub(super) fn read<T: Scalar>(
     }
 }
 
-/// The names of all tensors.
-fn names<'t, T: Scalar>(mapping: &Mapping<'t, T>) -> impl Iterator<Item = &'t str> {
-    mapping.tensors.iter().map(|(name, _)| name.as_str())
-}
-
 /// Cells of a layout with whatever the hints say.
 fn of_layout<T: Scalar>(system: &str, mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     match Layout::of(system) {
         Some(layout) => cells(layout, mapping, hints, |_, _, core| Ok(core.config)),
         None => invalid("system", format!("`{system}` is not known; see docs/conventions.md")),
     }
-}
-
-/// All cells of a layout, each finished by `finish`, which is given the beginnings of published names and of ours.
-pub(super) fn cells<T: Scalar>(
-    layout: &Layout,
-    mut mapping: Mapping<'_, T>,
-    hints: &Hints,
-    mut finish: impl FnMut(&mut Mapping<'_, T>, [&str; 2], Core) -> Result<CellConfig>,
-) -> Result<Imported<T>> {
-    let prefixes = layout.cell_prefixes(names(&mapping));
-    if prefixes.is_empty() {
-        mapping.get(&layout.weight_name("", layout.tensors[0].name))?;
-    }
-    let mut configs = Vec::new();
-    for (index, prefix) in prefixes.iter().enumerate() {
-        let ours = format!("stages.{index}.");
-        let core = mapping.core(layout, prefix, &ours)?;
-        let mut config = finish(&mut mapping, [prefix, &ours], core)?;
-        match hints.activations[..] {
-            [activation] => config.candidate_activation = activation,
-            ref each => {
-                config.candidate_activation = each.get(index).copied().unwrap_or(config.candidate_activation);
-            }
-        }
-        config.dilation = hints.dilation.unwrap_or(config.dilation);
-        config.input_dilation = hints.input_dilation.unwrap_or(config.input_dilation);
-        config.input_stride = hints.input_stride.unwrap_or(config.input_stride);
-        config.input_padding = hints.input_padding.filter(|given| *given != config.padding_of_input());
-        configs.push(config);
-    }
-    let wiring = hints.wiring.unwrap_or_default();
-    mapping.finish(RecurrentConfig { wiring, ..RecurrentConfig::chain(configs) })
 }
 
 fn dgmr<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::Error;
 use crate::composed::Recurrent;
+use crate::tensor::Tensor;
 
 fn numbered(name: &str, shape: &[usize], first: usize) -> (String, Tensor<f64>) {
     (name.to_owned(), Tensor::from_fn(shape, |i| ((first + 7 * i) % 23) as f64 / 23.0 - 0.5))

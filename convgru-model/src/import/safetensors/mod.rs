@@ -64,15 +64,15 @@ pub fn safetensors_metadata(bytes: &[u8]) -> Result<HashMap<String, String>> {
 ///
 /// ```
 /// use convgru_model::import::SafetensorsWeights;
-/// use convgru_model::{Forecaster, ForecasterConfig, Parameters, export};
+/// use convgru_model::{Forecaster, ForecasterConfig, export};
 ///
 /// let config = ForecasterConfig::default();
 /// let network = Forecaster::<f32>::new(config.clone(), 3)?;
-/// let bytes = export::to_safetensors(&network, &[])?;
+/// let bytes = export::to_safetensors(network.parameters(), &[])?;
 /// let mut file = SafetensorsWeights::open(&bytes)?;
 /// let copy = Forecaster::<f32>::from_tensors(config, &mut |name, shape| file.take(name, shape))?;
 /// file.expect_all_taken()?;
-/// assert_eq!(copy.to_named(), network.to_named());
+/// assert_eq!(copy.parameters(), network.parameters());
 /// # Ok::<(), convgru_model::Error>(())
 /// ```
 #[derive(Debug)]

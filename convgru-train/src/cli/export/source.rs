@@ -53,7 +53,7 @@ impl Stack {
         };
         let prefix = format!("{}.", part.name());
         let mut tensors = Vec::new();
-        trained.model.for_each(&mut |name, tensor| {
+        trained.model.parameters().for_each(&mut |name, tensor| {
             tensors.extend(name.strip_prefix(&prefix).map(|name| (name.to_owned(), tensor.cast())));
         });
         Ok(Self { name: part.name().to_owned(), network: network(config, tensors)? })

@@ -151,7 +151,7 @@ impl TrainedRun {
         let [channels, height, width] = [0, 1, 2].map(|axis| self.mean_frame.shape()[axis]);
         let plural = if channels == 1 { "" } else { "s" };
         let facts = [
-            ("Parameters", self.model.model.count().to_string()),
+            ("Parameters", self.model.model.parameters().count().to_string()),
             ("Network", config.model.kind().to_owned()),
             ("Members", config.model.members().to_string()),
             ("Hidden channels", format!("{:?}", config.model.hidden_channels())),

@@ -1,6 +1,6 @@
 //! A model and the two baselines measured over a data set.
 
-use convgru_model::{Forecaster, Tensor, mean_of_members};
+use convgru_model::{Forecaster, Tensor, Workspace, mean_of_members};
 use serde_json::{Map, Value, json};
 
 use super::nowcast::{NowcastOptions, NowcastScores};
@@ -122,7 +122,7 @@ impl Evaluator<'_> {
         let Some(objective) = self.loss else {
             return Ok((model.forward(input, steps)?, 0.0));
         };
-        let (prediction, _) = model.forward_train(input, steps, None)?;
+        let prediction = model.forward_train(input, steps, None, &mut Workspace::default())?;
         let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let value = objective.value(&forecast, &Truth::from(truth))?;
         Ok((prediction.output, value))

@@ -6,7 +6,7 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    Forecaster, ForecasterParameters, Isa, MemoryBudget, Parameters, PredictionGradient, TeacherForcing,
+    Forecaster, ForecasterParameters, Isa, MemoryBudget, Parameters, TeacherForcing, Workspace,
 };
 
 mod micro_batches;
@@ -21,7 +21,7 @@ use crate::checkpoint::{
 };
 use crate::config::RunConfig;
 use crate::dataset::{Batch, Transform};
-use crate::loss::{FrameGradient, Objective, PartCounts, PredictedFrames, Truth};
+use crate::loss::{Objective, PartCounts, PredictedFrames, Truth};
 use crate::optimizer::{NormType, Optimizer, clip_global_norm, clip_value};
 use crate::schedule::{Schedule, ScheduleKind};
 use crate::{Error, Result};
@@ -67,8 +67,8 @@ impl Learner {
         }
         let decay = config.training.ema_decay;
         Ok(Self {
-            gradients: model.zero_gradients(),
-            optimizer: Optimizer::new(config.optimizer.clone(), &model)?,
+            gradients: model.parameters().zeros_like(),
+            optimizer: Optimizer::new(config.optimizer.clone(), model.parameters())?,
             schedule: schedule(config)?,
             objective: config.training.objective(transform),
             average: (decay > 0.0).then(|| MovingAverage::new(&model, decay)),
@@ -79,12 +79,13 @@ impl Learner {
 
     /// Takes over the parameters, their average and the moments of a checkpoint.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        checkpoint.restore(&mut self.model)?;
+        checkpoint.restore(self.model.parameters_mut())?;
         if let Some(average) = &mut self.average {
-            checkpoint.restore_average(&mut average.model)?;
+            checkpoint.restore_average(average.model.parameters_mut())?;
         }
         let state = checkpoint.optimizer.clone();
-        self.optimizer = Optimizer::from_state(self.config.optimizer.clone(), state, &self.model)?;
+        let parameters = self.model.parameters();
+        self.optimizer = Optimizer::from_state(self.config.optimizer.clone(), state, parameters)?;
         self.schedule = schedule(&self.config)?;
         checkpoint.history.validations.iter().for_each(|validation| self.validated(validation));
         Ok(())
@@ -113,9 +114,9 @@ impl Learner {
             config_hash: self.config.hash(),
             seed: self.config.training.seed,
             cursor,
-            parameters: NamedTensor::collect(&self.model),
+            parameters: NamedTensor::collect(self.model.parameters()),
             optimizer: self.optimizer.state().clone(),
-            average: self.average.as_ref().map(|average| NamedTensor::collect(&average.model)),
+            average: self.average.as_ref().map(|average| NamedTensor::collect(average.model.parameters())),
             history: history.clone(),
         }
     }
@@ -163,9 +164,9 @@ impl Learner {
             self.optimizer.set_momentum(momentum)?;
         }
         let learning_rate = self.schedule.learning_rate(taken);
-        self.optimizer.step(&mut self.model, &self.gradients, learning_rate)?;
+        self.optimizer.step(self.model.parameters_mut(), &self.gradients, learning_rate)?;
         if let Some(average) = &mut self.average {
-            average.update(&self.model, taken);
+            average.update(self.model.parameters(), taken);
         }
         Ok(StepOutcome::Taken(StepRecord {
             step: cursor.step + 1,
@@ -212,16 +213,13 @@ impl Learner {
         forced: &[bool],
     ) -> Result<f64> {
         let teacher = TeacherForcing { frames: &target.frames, forced };
-        let (prediction, mut workspace) =
-            self.model.forward_train(&input.frames, forced.len(), Some(teacher))?;
+        let mut workspace = Workspace::default();
+        let prediction =
+            self.model.forward_train(&input.frames, forced.len(), Some(teacher), &mut workspace)?;
         let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
         if loss.is_finite() {
-            let gradient = match &gradient {
-                FrameGradient::Output(gradient) => PredictionGradient::Output(gradient),
-                FrameGradient::Logits(gradient) => PredictionGradient::Logits(gradient),
-            };
-            self.model.backward_parameters(&mut workspace, gradient, &mut self.gradients)?;
+            self.model.backward(&mut workspace, gradient, &mut self.gradients)?;
         }
         Ok(loss)
     }

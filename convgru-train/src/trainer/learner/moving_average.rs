@@ -30,7 +30,7 @@ impl MovingAverage {
         let mut flat = Vec::with_capacity(parameters.count());
         parameters.for_each(&mut |_, tensor| flat.extend_from_slice(tensor.as_slice()));
         let mut values = flat.into_iter();
-        self.model.for_each_mut(&mut |_, tensor| {
+        self.model.parameters_mut().for_each_mut(&mut |_, tensor| {
             for (average, value) in tensor.as_mut_slice().iter_mut().zip(&mut values) {
                 let (old, new) = (f64::from(*average), f64::from(value));
                 *average = (decay * old + (1.0 - decay) * new) as f32;
@@ -51,7 +51,7 @@ mod tests {
         let mut model = Forecaster::<f32>::new(config, 0).unwrap();
         let mut average = MovingAverage::new(&model, 0.3);
         let mut fill = |value: f32| {
-            model.for_each_mut(&mut |_, tensor| tensor.fill(value));
+            model.parameters_mut().for_each_mut(&mut |_, tensor| tensor.fill(value));
             model.clone()
         };
         average.model = fill(1.0);
@@ -59,9 +59,9 @@ mod tests {
         // The warm-up holds until (1 + t) / (10 + t) reaches 0.3.
         for (before, decay) in [(0, 0.1), (1, 2.0 / 11.0), (2, 0.25), (3, 0.3), (4, 0.3)] {
             let value = before as f32 * 0.5 - 2.0;
-            average.update(&fill(value), before);
+            average.update(fill(value).parameters(), before);
             expected = decay * expected + (1.0 - decay) * f64::from(value);
-            average.model.for_each(&mut |name, tensor| {
+            average.model.parameters().for_each(&mut |name, tensor| {
                 let off =
                     tensor.as_slice().iter().map(|x| (f64::from(*x) - expected).abs()).fold(0.0, f64::max);
                 assert!(off < 1e-6, "{name} after {before} steps: off by {off}");

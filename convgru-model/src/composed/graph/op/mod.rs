@@ -1,10 +1,12 @@
 //! The operations: what they are, forward and backward.
 
 mod convolution;
+mod convolve;
 mod depth;
 mod gate;
 mod grouped;
 mod normalization;
+mod operands;
 mod padding;
 mod pointwise;
 mod pooling;
@@ -14,11 +16,11 @@ mod warp;
 
 use std::ops::Range;
 
-use convgru_kernels::conv::PackedWeights;
-use convgru_kernels::{Extent, FeatureMaps, Scalar};
+use convgru_kernels::Scalar;
 
 pub(crate) use convolution::Convolution;
 pub(crate) use gate::GateFunction;
+pub(crate) use operands::{Operands, Sink, images_of};
 pub(crate) use padding::Pad;
 pub use padding::PaddingMode;
 pub(crate) use pooling::{Pooling, Resize};
@@ -74,32 +76,6 @@ pub(crate) enum Op {
     SpectralNorm,
     /// A tensor divided by a single number.
     Divide,
-}
-
-/// The operands of an operation: values, and packed weights where there are some.
-pub(crate) struct Operands<'a, 'w, T> {
-    pub(crate) values: &'a [&'a Tensor<T>],
-    pub(crate) packed: Option<&'a PackedWeights<'w, T>>,
-}
-
-/// Where the gradients of operands go.
-pub(crate) trait Sink<T: Scalar> {
-    /// Whether the gradient of an operand is wanted.
-    fn wants(&self, operand: usize) -> bool;
-    /// The gradient so far, to be added to.
-    fn gradient(&mut self, operand: usize) -> &mut Tensor<T>;
-    /// Adds a gradient.
-    fn give(&mut self, operand: usize, gradient: Tensor<T>) -> Result<()> {
-        self.gradient(operand).add_assign(&gradient)
-    }
-    /// Adds the gradient of a kernel, the second operand of a convolution, from that of the result: now, or later with
-    /// those of other results.
-    fn weight_gradient(
-        &mut self,
-        convolution: &Convolution,
-        extents: [Extent; 2],
-        d_result: FeatureMaps<T>,
-    ) -> Result<()>;
 }
 
 impl Op {
@@ -192,11 +168,4 @@ impl Op {
             _ => 1,
         }
     }
-}
-
-/// The four dimensions of images.
-pub(crate) fn images_of<T: Scalar>(what: &str, tensor: &Tensor<T>) -> Result<[usize; 4]> {
-    crate::tensor::expect_rank(what, tensor.shape(), &["M", "C", "H", "W"])?;
-    let shape = tensor.shape();
-    Ok([shape[0], shape[1], shape[2], shape[3]])
 }

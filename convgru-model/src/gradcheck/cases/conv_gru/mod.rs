@@ -1,11 +1,14 @@
 //! Cells, stacks and sequences.
 
+mod drawn;
 mod kinds;
 mod kinks;
 mod stack;
 
 use proptest::prelude::*;
-use stack::Stack;
+
+use self::drawn::{Drawn, Form};
+use self::stack::Stack;
 
 use crate::config::{ConvGruConfig, KernelSizes, ResetGate};
 use crate::gradcheck::draw;
@@ -136,44 +139,7 @@ fn cases_of_lengths(before: Drawn, after: Drawn) -> Vec<Case> {
     all.into_iter().flatten().chain([without_input]).collect()
 }
 
-/// What runs, and what of it reaches the loss.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Form {
-    /// `ConvGru::step`: the states of all layers.
-    Step,
-    /// `ConvGru::forward`: all states after every step, and the last ones once more.
-    Everything,
-    /// `ConvGru::forward`: the states of the top layer after every step.
-    Top,
-    /// `ConvGru::forward`: the last states.
-    Last,
-}
-
-/// What a case fixes; shapes are drawn.
-#[derive(Debug, Clone, Copy)]
-struct Drawn {
-    bias: bool,
-    /// Whether initial states are given.
-    given: bool,
-    /// Whether there is an input.
-    input: bool,
-    reset: ResetGate,
-    /// The size of kernels over inputs, if it is another than that over states.
-    input_kernel: Option<[usize; 2]>,
-    /// Whether samples are of different lengths.
-    lengths: bool,
-    gate: Activation,
-    candidate: Activation,
-    dilation: [usize; 2],
-    input_dilation: Option<[usize; 2]>,
-    form: Form,
-}
-
 impl Drawn {
-    fn has_kinks(self) -> bool {
-        [self.gate, self.candidate].into_iter().any(kinks::has_kinks)
-    }
-
     fn of(
         self,
         name: &str,

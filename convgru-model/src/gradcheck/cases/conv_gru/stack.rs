@@ -2,7 +2,8 @@
 
 use convgru_kernels::reference::Number;
 
-use super::{Drawn, Form, kinks};
+use super::drawn::{Drawn, Form};
+use super::kinks;
 use crate::config::ConvGruConfig;
 use crate::error::Result;
 use crate::fused::ConvGru;

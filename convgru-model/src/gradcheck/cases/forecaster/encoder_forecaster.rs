@@ -98,7 +98,7 @@ fn forecasting(
     let network = Forecaster::new(config, seed)?;
     let mut values = Values::new(seed);
     let mut inputs = vec![("x".to_owned(), values.tensor(&[frames, n, c, h, w]))];
-    for (name, parameter) in network.to_named() {
+    for (name, parameter) in network.parameters().to_named() {
         inputs.push((name, values.tensor(parameter.shape())));
     }
     let truth = values.tensor(&[steps, n, c, h, w]);

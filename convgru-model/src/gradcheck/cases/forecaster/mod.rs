@@ -11,7 +11,9 @@ use crate::error::Result;
 use crate::forecaster::{Forecaster, PredictionGradient, TeacherForcing};
 use crate::gradcheck::cases::sequences::{get, named, set};
 use crate::gradcheck::{Case, Operation};
+use crate::parameters::Parameters;
 use crate::reference::{self, Array};
+use crate::sequence::{Sequence, Workspace};
 use crate::tensor::Tensor;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -47,7 +49,7 @@ impl Forecasting {
 
     fn network(&self, inputs: &[Tensor<f64>]) -> Forecaster<f64> {
         let (mut network, first) = (self.network.clone(), self.count_of_frames());
-        set(&mut network, &self.inputs[first..], &inputs[first..]);
+        set(network.parameters_mut(), &self.inputs[first..], &inputs[first..]);
         network
     }
 
@@ -80,7 +82,8 @@ impl Operation for Forecasting {
         if self.teacher.is_none() && !self.logits {
             return Ok(vec![network.forward(frames, self.steps)?]);
         }
-        let (prediction, _) = network.forward_train(frames, self.steps, self.teacher())?;
+        let workspace = &mut Workspace::default();
+        let prediction = network.forward_train(frames, self.steps, self.teacher(), workspace)?;
         Ok(vec![if self.logits { prediction.logits } else { prediction.output }])
     }
 
@@ -91,18 +94,20 @@ impl Operation for Forecasting {
         gradients: &mut [Tensor<f64>],
     ) -> Result<()> {
         let network = self.network(inputs);
-        let (_, mut workspace) = network.forward_train(self.frames(inputs), self.steps, self.teacher())?;
-        let d_output = match self.logits {
-            true => PredictionGradient::Logits(&d_outputs[0]),
-            false => PredictionGradient::Output(&d_outputs[0]),
-        };
         let first = self.count_of_frames();
+        let sequence = Sequence { input_gradient: first > 0, ..Sequence::from(self.frames(inputs)) };
+        let mut workspace = Workspace::default();
+        network.forward_train(sequence, self.steps, self.teacher(), &mut workspace)?;
+        let loss = match self.logits {
+            true => PredictionGradient::Logits(d_outputs[0].clone()),
+            false => PredictionGradient::Output(d_outputs[0].clone()),
+        };
         let (of_frames, of_parameters) = gradients.split_at_mut(first);
-        let mut d_parameters = network.zero_gradients();
+        let mut d_parameters = network.parameters().zeros_like();
         set(&mut d_parameters, &self.inputs[first..], of_parameters);
-        let d_input = network.backward(&mut workspace, d_output, &mut d_parameters)?;
+        let back = network.backward(&mut workspace, loss, &mut d_parameters)?;
         if let Some(gradient) = of_frames.first_mut() {
-            gradient.add_assign(&d_input)?;
+            gradient.add_assign(&back.inputs[0])?;
         }
         get(&d_parameters, &self.inputs[first..], of_parameters);
         Ok(())

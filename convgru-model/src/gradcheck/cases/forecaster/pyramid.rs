@@ -141,7 +141,7 @@ fn forecasting(
     let adds_logits =
         config.residual == Residual::LastFrame && config.output_activation == OutputActivation::Sigmoid;
     let network = Forecaster::new(config.clone(), seed)?;
-    let parameters = network.to_named();
+    let parameters = network.parameters().to_named();
     let draw = |seed: u64| {
         let mut values = Values::new(seed);
         let mut frames = values.tensor(&[frames, n, c, h, w]);

@@ -13,6 +13,7 @@ use crate::gradcheck::draw::{self, Values};
 use crate::gradcheck::{Case, Subject};
 use crate::parameters::Parameters;
 use crate::reference::{self, Array};
+use crate::sequence::{Sequence, Workspace};
 use crate::tensor::Tensor;
 
 pub(super) fn cases() -> Vec<Case> {
@@ -57,12 +58,12 @@ impl Truncated {
         let mut values = Values::new(seed);
         let mut network = Forecaster::new(config.clone(), seed)?;
         let draw = &mut |_: &str, parameter: &mut Tensor<f64>| *parameter = values.tensor(parameter.shape());
-        network.for_each_mut(draw);
+        network.parameters_mut().for_each_mut(draw);
         network.set_truncation(NonZeroUsize::new(last));
         let mut frames = |steps: usize| values.tensor(&[steps, 2, 1, h, w]);
         let (before, after, probe) = (frames(before), frames(last), frames(steps));
         let mut inputs = vec![("x".to_owned(), after)];
-        inputs.extend(network.to_named());
+        inputs.extend(network.parameters().to_named());
         let parameters = named::<f64>(&inputs[1..], &constants(&inputs[1..]));
         let frames = Array::constant(&before);
         let forecast = reference::encoder_forecaster(&config, &parameters, None, &frames, 1, None)?;
@@ -110,12 +111,14 @@ impl Subject for Truncated {
         let mut shape = inputs[0].shape().to_vec();
         shape[0] += self.before.shape()[0];
         let frames = Tensor::from_vec(&shape, frames)?;
-        let (_, mut workspace) = self.network.forward_train(&frames, self.probe.shape()[0], None)?;
-        let mut d_parameters = self.network.zero_gradients();
+        let sequence = Sequence { input_gradient: true, ..Sequence::from(&frames) };
+        let mut workspace = Workspace::default();
+        self.network.forward_train(sequence, self.probe.shape()[0], None, &mut workspace)?;
+        let mut d_parameters = self.network.parameters().zeros_like();
         set(&mut d_parameters, &self.inputs[1..], &gradients[1..]);
-        let gradient = PredictionGradient::Output(&self.probe);
-        let d_frames = self.network.backward(&mut workspace, gradient, &mut d_parameters)?;
-        let after = d_frames.as_slice()[self.before.len()..].to_vec();
+        let loss = PredictionGradient::Output(self.probe.clone());
+        let back = self.network.backward(&mut workspace, loss, &mut d_parameters)?;
+        let after = back.inputs[0].as_slice()[self.before.len()..].to_vec();
         gradients[0].add_assign(&Tensor::from_vec(inputs[0].shape(), after)?)?;
         get(&d_parameters, &self.inputs[1..], &mut gradients[1..]);
         Ok(())

@@ -1,8 +1,8 @@
 //! Cells of whole networks, and what lies between them.
 
-use super::super::name_of;
 use super::*;
 use crate::import::Detected;
+use crate::import::layout::description::name_of;
 use crate::parameters::Parameters;
 
 type Tensors = Vec<(String, Tensor<f32>)>;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::super::pickle::{Pickle, PickleValue};
 use super::super::storage::StorageRef;
-use super::{Archive, refuse};
+use super::contents::{Archive, refuse};
 use crate::error::Result;
 
 /// The first value of a file of this form.

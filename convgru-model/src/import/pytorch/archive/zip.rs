@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rawzip::{CompressionMethod, ZipArchive};
 
 use super::super::pickle::Pickle;
-use super::{Archive, refuse};
+use super::contents::{Archive, refuse};
 use crate::error::Result;
 
 pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {

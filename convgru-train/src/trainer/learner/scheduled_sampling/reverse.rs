@@ -49,7 +49,7 @@ impl PredictedInputs {
         let [batch, channels, height, width] = [1, 2, 3, 4].map(|axis| input.frames.shape()[axis]);
         let Some(last) = self.last(&(first..first + batch)) else { return Ok(input) };
         let size = channels * height * width;
-        let mut stream = model.prepare(batch, height, width)?;
+        let mut stream = model.prepare()?.stream(batch, height, width)?;
         for t in 1..=last {
             stream.read(&input.frames.index(t - 1))?;
             if !(first..first + batch).any(|sample| self.is_predicted(sample, t)) {

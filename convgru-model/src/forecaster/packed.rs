@@ -1,0 +1,116 @@
+//! What one kind of network does; everything else of a forecaster is shared.
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+use convgru_kernels::{Extent, Scalar, Scratchpad};
+
+use super::parameters::ForecasterParameters;
+use super::pass::{Activations, ForecastPass};
+use super::sizes::Sizes;
+use crate::config::NetworkConfig;
+use crate::error::Result;
+use crate::fused::stack::{PreparedStack, StackWorkspace};
+use crate::tensor::Tensor;
+
+/// A network of one kind with its weights packed: its encoder, its decoder and the way back through both.
+pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
+    /// What the network is.
+    fn config(&self) -> &dyn NetworkConfig;
+
+    /// The stacks of the encoder, the finest scale first.
+    fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>>;
+
+    /// The stacks of the decoder, the finest scale first.
+    fn decoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>>;
+
+    /// Frames of the input before a forecast that it needs, besides the states of the encoder.
+    fn frames_needed(&self) -> usize {
+        1
+    }
+
+    /// The last frame carried on to each of the next steps, where the network does that: constants of a training step.
+    ///
+    /// # Shapes
+    /// `last_frames`: `[T, N, C, H, W]`; result: `[steps, N, C, H, W]`
+    fn extrapolate(&self, _last_frames: &Tensor<T>, _steps: usize) -> Result<Option<Tensor<T>>> {
+        Ok(None)
+    }
+
+    /// Reads frames `[T, N, C, H, W]`, from the states that the stacks start from, which have room for `T` steps.
+    fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()>;
+
+    /// Starts the decoder from the encoder after the last frame: each layer from the last state of the same layer, unless the
+    /// network does something else.
+    fn start(&self, encoder: &[StackWorkspace<T>], decoder: &mut [StackWorkspace<T>]) -> Result<()> {
+        start_from(encoder, decoder)
+    }
+
+    /// Writes to `logits` the frames of some steps before the output activation, `[steps, N, K C, H, W]`. A network that reads
+    /// its predictions is asked for one step at a time.
+    fn decode(&self, read: &Read<'_, T>, memory: &mut PassMemory<'_, T>, logits: &mut [T]) -> Result<()>;
+
+    /// Adds the gradients of all parameters, given that of the frames before the output activation, and returns the gradient of
+    /// the frames that were encoded, `[T, N, C, H, W]`, where the pass asks for it.
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>>;
+}
+
+/// A stack of cells, and one step of what it reads.
+#[derive(Debug)]
+pub(super) struct Stack<'a, T> {
+    pub(super) cells: &'a PreparedStack<'a, T>,
+    pub(super) step: Extent,
+}
+
+impl<T: Scalar> Stack<'_, T> {
+    /// Channels of the widest state.
+    pub(super) fn widest(&self) -> usize {
+        self.cells.cells.iter().map(|cell| cell.shape().hidden_channels).max().unwrap_or(1)
+    }
+}
+
+/// What the encoder or the decoder writes on its way forward.
+#[derive(Debug)]
+pub(super) struct PassMemory<'m, T> {
+    /// The finest scale first.
+    pub(super) stacks: &'m mut [StackWorkspace<T>],
+    pub(super) activations: &'m mut Activations<T>,
+    pub(super) scratch: &'m mut Scratchpad<T>,
+}
+
+/// What a decoder may read at some steps.
+#[derive(Debug)]
+pub(super) struct Read<'a, T> {
+    pub(super) sizes: &'a Sizes,
+    /// The steps, as places of the stacks.
+    pub(super) steps: Range<usize>,
+    /// The stacks of the encoder after the last frame.
+    pub(super) encoder: &'a [StackWorkspace<T>],
+    /// The last frame of the input, `[N, C, H, W]`.
+    pub(super) last_frame: &'a [T],
+    /// The frame before the first of the steps: the last one of the input, a prediction or a true frame.
+    pub(super) frame_before: &'a [T],
+    /// What [`PackedNetwork::extrapolate`] gives for the steps.
+    pub(super) extrapolated: Option<&'a [T]>,
+}
+
+/// A way back through a network: its forward pass, and where the gradients of the weights are added.
+#[derive(Debug)]
+pub(super) struct BackwardPass<'a, T> {
+    pub(super) pass: &'a mut ForecastPass<T>,
+    pub(super) gradients: &'a mut ForecasterParameters<T>,
+    pub(super) scratch: &'a mut Scratchpad<T>,
+}
+
+/// Starts each layer of some stacks from the last state of the same layer of others.
+pub(super) fn start_from<T: Scalar>(
+    before: &[StackWorkspace<T>],
+    stacks: &mut [StackWorkspace<T>],
+) -> Result<()> {
+    for (stack, before) in stacks.iter_mut().zip(before) {
+        for (layer, before) in stack.layers.iter_mut().zip(&before.layers) {
+            layer.set_initial(before.state(before.steps() - 1))?;
+        }
+    }
+    Ok(())
+}

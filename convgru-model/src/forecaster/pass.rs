@@ -1,0 +1,60 @@
+//! What a forward pass of training keeps for the way back.
+
+use convgru_kernels::{FeatureMaps, Scalar};
+
+use super::sizes::Sizes;
+use crate::fused::stack::StackWorkspace;
+use crate::sequence::SavedPass;
+use crate::tensor::Tensor;
+
+/// A forward pass of training, for its backward pass.
+#[derive(Debug)]
+pub(super) struct ForecastPass<T> {
+    pub(super) sizes: Sizes,
+    /// Frames that were read; the stacks of the encoder are those of the last of them.
+    pub(super) frames_read: usize,
+    /// The last frame that was read, `[N, C, H, W]`.
+    pub(super) last_frame: Vec<T>,
+    /// The stacks of the encoder and of the decoder, the finest scale first.
+    pub(super) encoder: Vec<StackWorkspace<T>>,
+    pub(super) decoder: Vec<StackWorkspace<T>>,
+    pub(super) activations: Activations<T>,
+    /// After the output activation, `[T_out, N, K C, H, W]` of `K` members.
+    pub(super) output: Tensor<T>,
+    /// For each step whether it read a true frame.
+    pub(super) forced: Vec<bool>,
+    /// Whether the gradient of the input is asked for.
+    pub(super) input_gradient: bool,
+}
+
+impl<T: Scalar> SavedPass for ForecastPass<T> {
+    fn bytes(&self) -> usize {
+        let stacks: usize = self.encoder.iter().chain(&self.decoder).map(StackWorkspace::bytes).sum();
+        let numbers = self.last_frame.len() + self.activations.numbers() + self.output.len();
+        stacks + numbers * size_of::<T>()
+    }
+}
+
+/// What lies between the stacks of a network and is read on the way back.
+#[derive(Debug)]
+pub(super) struct Activations<T> {
+    /// The patches of the frames of the input, where a convolution reads them.
+    pub(super) patches: Option<FeatureMaps<T>>,
+    /// What lies between two convolutions of the output.
+    pub(super) hidden: Option<FeatureMaps<T>>,
+    /// Patches of the frames that are carried on, and what a convolution makes of them.
+    pub(super) extrapolated: Option<[FeatureMaps<T>; 2]>,
+}
+
+impl<T: Scalar> Activations<T> {
+    fn numbers(&self) -> usize {
+        let maps = self.extrapolated.iter().flatten().chain(&self.patches).chain(&self.hidden);
+        maps.map(|maps| maps.extent().len()).sum()
+    }
+}
+
+impl<T> Default for Activations<T> {
+    fn default() -> Self {
+        Self { patches: None, hidden: None, extrapolated: None }
+    }
+}
