@@ -10,9 +10,11 @@ use super::moving_digits::DigitSource;
 use super::random::below;
 use super::resample::Resampler;
 use super::source::idx::IdxImages;
+use super::source::{FrameInfo, FrameSource};
 use crate::printable::printable;
+use crate::read_budget::bytes_of;
 use crate::storage::{Disk, is_file};
-use crate::{Error, ReadBudget, Result};
+use crate::{Error, ReadBudget, Result, input};
 
 /// Of the training images, one in twelve is held back for validation: the last
 /// 5,000 of MNIST's 60,000.
@@ -21,7 +23,10 @@ const HELD_BACK: usize = 12;
 /// The images of one split of MNIST, drawn uniformly.
 #[derive(Debug)]
 pub(super) struct MnistDigits {
-    images: IdxImages,
+    /// A byte for each pixel, image by image.
+    pixels: Vec<u8>,
+    /// Rows and columns of an image.
+    side: usize,
     /// To the wanted size, unless the images have it.
     resampler: Option<Resampler>,
 }
@@ -34,34 +39,45 @@ impl MnistDigits {
     /// [`Error::Format`] if the file cannot be used.
     pub(super) fn open(folder: &Path, split: Split, size: usize, budget: &ReadBudget) -> Result<Self> {
         let path = find(folder, split)?;
-        let all = IdxImages::read(&path, budget)?;
-        if all.rows != all.columns {
+        let source = IdxImages::read(&path, budget)?;
+        let FrameInfo { steps: count, height: side, width, .. } = source.info()?;
+        if side != width {
             return Err(Error::Format {
                 path,
-                reason: format!(
-                    "has images of {} x {} pixels, but square ones are needed",
-                    all.rows, all.columns
-                ),
+                reason: format!("has images of {side} x {width} pixels, but square ones are needed"),
             });
         }
-        let range = part(all.len(), split).ok_or_else(|| Error::Format {
-            path,
+        let refuse = || Error::Format {
+            path: path.clone(),
             reason: "has 1 image, but at least 2 are needed: for training and for validation".into(),
+        };
+        let range = part(count, split).ok_or_else(refuse)?;
+        budget.keep(&path, bytes_of(side * side, &[range.len()]))?.stay();
+        let mut pixels = Vec::new();
+        input::reserve(&mut pixels, range.len() * side * side).map_err(Error::io("read", &path))?;
+        source.visit(0..1, range, &mut |frame| {
+            pixels.extend(frame.values.iter().map(|value| (value * 255.0).round() as u8));
+            Ok(())
         })?;
-        let images = if range.len() == all.len() { all } else { all.part(range) };
-        let resampler = (images.rows != size).then(|| Resampler::new(images.rows, size));
-        Ok(Self { images, resampler })
+        let resampler = (side != size).then(|| Resampler::new(side, size));
+        Ok(Self { pixels, side, resampler })
     }
 
     /// The number of images.
     pub(super) fn len(&self) -> usize {
-        self.images.len()
+        self.pixels.len() / (self.side * self.side)
+    }
+
+    /// An image, row by row.
+    fn image(&self, index: usize) -> &[u8] {
+        let size = self.side * self.side;
+        &self.pixels[index * size..(index + 1) * size]
     }
 }
 
 impl DigitSource for MnistDigits {
     fn draw(&self, random: &mut ChaCha8Rng, image: &mut [u8]) {
-        let chosen = self.images.image(below(random, self.len()));
+        let chosen = self.image(below(random, self.len()));
         match &self.resampler {
             Some(resampler) => resampler.apply(chosen, image),
             None => image.copy_from_slice(chosen),
@@ -136,8 +152,8 @@ mod tests {
         let train = open(Split::Train);
         let validation = open(Split::Validation);
         assert_eq!((train.len(), validation.len(), open(Split::Test).len()), (22, 2, 5));
-        assert_eq!(train.images.image(21), [84, 85, 86, 87]);
-        assert_eq!(validation.images.image(0), [88, 89, 90, 91]);
+        assert_eq!(train.image(21), [84, 85, 86, 87]);
+        assert_eq!(validation.image(0), [88, 89, 90, 91]);
         assert_eq!(part(60_000, Split::Train), Some(0..55_000));
         assert_eq!(part(60_000, Split::Validation), Some(55_000..60_000));
         assert_eq!(part(2, Split::Validation), Some(1..2));
@@ -196,8 +212,8 @@ mod tests {
         };
         for (split, count) in [(Split::Train, 55_000), (Split::Validation, 5_000), (Split::Test, 10_000)] {
             let digits = MnistDigits::open(&folder, split, 28, &budget()).unwrap();
-            assert_eq!((digits.len(), digits.images.rows, digits.images.columns), (count, 28, 28));
-            let sum: u64 = (0..count).flat_map(|i| digits.images.image(i)).map(|&v| u64::from(v)).sum();
+            assert_eq!((digits.len(), digits.side), (count, 28));
+            let sum: u64 = (0..count).flat_map(|i| digits.image(i)).map(|&v| u64::from(v)).sum();
             // The published mean grey level of MNIST is 0.1307 (training) and 0.1325 (test).
             let mean = sum as f64 / (count * 784 * 255) as f64;
             assert!((0.128..0.136).contains(&mean), "{mean}");

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
+use super::{Frame, FrameInfo, FrameSource, NumberType, Visit};
 use crate::dataset::gzip::{Unpacked, read_at_most};
 use crate::{Error, ReadBudget, Result};
 
@@ -19,11 +20,11 @@ const LONGEST_SIDE: usize = 1024;
 /// No file may hold more pixels: 1 GiB.
 const MOST_PIXELS: usize = 1 << 30;
 
-/// Grey images of one size, one byte per pixel, 0 = background.
+/// Grey images of one size, one byte per pixel, 0 = background: a sequence of frames to whoever reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::dataset) struct IdxImages {
-    pub(in crate::dataset) rows: usize,
-    pub(in crate::dataset) columns: usize,
+    rows: usize,
+    columns: usize,
     pixels: Vec<u8>,
 }
 
@@ -92,25 +93,32 @@ impl IdxImages {
             ))),
         }
     }
+}
 
-    /// The number of images.
-    pub(in crate::dataset) fn len(&self) -> usize {
-        self.pixels.len() / (self.rows * self.columns)
+impl FrameSource for IdxImages {
+    fn info(&self) -> Result<FrameInfo> {
+        let number_type = NumberType::Unsigned(1);
+        Ok(FrameInfo {
+            sequences: 1,
+            steps: self.pixels.len() / (self.rows * self.columns),
+            channels: Some(1),
+            height: self.rows,
+            width: self.columns,
+            number_type,
+            natural_range: number_type.natural_range(),
+            may_miss: false,
+        })
     }
 
-    /// One image, row by row.
-    pub(in crate::dataset) fn image(&self, index: usize) -> &[u8] {
+    fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         let size = self.rows * self.columns;
-        &self.pixels[index * size..(index + 1) * size]
-    }
-
-    /// Some of the images, where the others were.
-    pub(in crate::dataset) fn part(mut self, range: Range<usize>) -> Self {
-        let size = self.rows * self.columns;
-        self.pixels.truncate(range.end * size);
-        self.pixels.drain(..range.start * size);
-        self.pixels.shrink_to_fit();
-        self
+        let mut values = Vec::with_capacity(size);
+        for (step, pixels) in self.pixels.chunks_exact(size).enumerate().take(steps.end).skip(steps.start) {
+            values.clear();
+            values.extend(pixels.iter().map(|&pixel| f32::from(pixel) / 255.0));
+            visit(Frame { sequence: 0, step, shape: [1, self.rows, self.columns], values: &values })?;
+        }
+        Ok(())
     }
 }
 

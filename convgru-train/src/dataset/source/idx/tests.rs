@@ -34,10 +34,16 @@ fn reason(bytes: &[u8]) -> String {
 fn plain_and_compressed_files_hold_the_same_images() {
     let bytes = counting(3, 2, 4);
     let images = read(&bytes).unwrap();
-    assert_eq!((images.len(), images.rows, images.columns), (3, 2, 4));
-    assert_eq!(images.image(1), [8, 9, 10, 11, 12, 13, 14, 15]);
-    assert_eq!(images.clone().part(1..3).image(0), images.image(1));
-    assert_eq!(images.clone().part(1..3).len(), 2);
+    let info = images.info().unwrap();
+    assert_eq!((info.steps, info.height, info.width), (3, 2, 4));
+    let mut visited = Vec::new();
+    let visit = &mut |frame: Frame<'_>| {
+        visited.push((frame.step, frame.values.iter().map(|value| value * 255.0).collect::<Vec<f32>>()));
+        Ok(())
+    };
+    images.visit(0..1, 1..3, visit).unwrap();
+    let counted = |from: u8| (from..from + 8).map(f32::from).collect();
+    assert_eq!(visited, [(1, counted(8)), (2, counted(16))]);
     assert_eq!(read(&gzip(&bytes)).unwrap(), images);
 }
 
