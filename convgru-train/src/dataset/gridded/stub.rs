@@ -80,6 +80,10 @@ impl Attributes {
         match self.0 {}
     }
 
+    pub(in crate::dataset) fn only_number(&self, _name: &str) -> Result<Option<f64>> {
+        match self.0 {}
+    }
+
     pub(in crate::dataset) fn number(&self, _name: &str) -> Result<Option<f64>> {
         match self.0 {}
     }

@@ -69,10 +69,7 @@ impl Array for Dataset {
     }
 
     fn number_type(&self) -> NumberType {
-        match self.variable.kind() {
-            NumberType::Signed(bytes) if self.packing.is_unsigned() => NumberType::Unsigned(bytes),
-            stored => stored,
-        }
+        self.packing.meant(self.variable.kind())
     }
 
     fn natural_range(&self) -> [f64; 2] {

@@ -24,20 +24,55 @@ const NAMES: [(Axis, &[&str]); 5] = [
     ),
     (
         Axis::Step,
-        &["t", "time", "times", "step", "steps", "frame", "frames", "valid_time", "datetime", "date"],
+        &[
+            "t",
+            "nt",
+            "time",
+            "time0",
+            "times",
+            "ntime",
+            "ntimes",
+            "time_counter",
+            "timestep",
+            "step",
+            "steps",
+            "frame",
+            "frames",
+            "valid_time",
+            "datetime",
+            "date",
+        ],
     ),
-    (Axis::Channel, &["c", "channel", "channels", "band", "bands", "lev", "level", "levels", "z"]),
+    (
+        Axis::Channel,
+        &[
+            "c", "channel", "channels", "band", "bands", "lev", "level", "levels", "plev", "pressure",
+            "altitude", "depth", "z", "z0",
+        ],
+    ),
     (
         Axis::Row,
         &[
             "h",
             "y",
+            "y0",
             "yc",
+            "ny",
+            "ydim",
+            "y_dim",
+            "grid_yt",
+            "projection_y_coordinate",
             "lat",
+            "lats",
+            "nlat",
             "latitude",
+            "latitudes",
             "rlat",
+            "grid_latitude",
             "row",
             "rows",
+            "nrow",
+            "nrows",
             "nj",
             "south_north",
             "northing",
@@ -49,10 +84,24 @@ const NAMES: [(Axis, &[&str]); 5] = [
         &[
             "w",
             "x",
+            "x0",
             "xc",
+            "nx",
+            "xdim",
+            "x_dim",
+            "grid_xt",
+            "projection_x_coordinate",
             "lon",
+            "lons",
+            "nlon",
             "longitude",
+            "longitudes",
             "rlon",
+            "grid_longitude",
+            "col",
+            "cols",
+            "ncol",
+            "ncols",
             "column",
             "columns",
             "ni",
@@ -158,7 +207,7 @@ fn role(dimension: &Dimension) -> Option<Role> {
     dimension.coordinates.as_ref().and_then(by_coordinates).or_else(|| by_name(&name))
 }
 
-/// What coordinates say: `axis`, `standard_name`, then `units` (CF conventions, chapter 4).
+/// What coordinates say: `axis`, `standard_name`, then `units` and `positive` (CF conventions, chapter 4).
 fn by_coordinates(coordinates: &Attributes) -> Option<Role> {
     let text = |name| coordinates.text(name).ok().flatten().map(|text| text.to_ascii_lowercase());
     let (axis, standard_name, units) = (text("axis"), text("standard_name"), text("units"));
@@ -183,6 +232,11 @@ fn by_coordinates(coordinates: &Attributes) -> Option<Role> {
         Some(units) if units.contains(" since ") => Some(Role::Axis(Axis::Step)),
         Some("degrees_north" | "degree_north" | "degrees_n") => Some(Role::Axis(Axis::Row)),
         Some("degrees_east" | "degree_east" | "degrees_e") => Some(Role::Axis(Axis::Column)),
+        // Vertical coordinates have a unit of pressure or say which direction is up.
+        Some("pa" | "hpa" | "mb" | "mbar" | "millibar" | "millibars" | "dbar" | "bar") => {
+            Some(Role::Axis(Axis::Channel))
+        }
+        _ if text("positive").is_some() => Some(Role::Axis(Axis::Channel)),
         _ => None,
     };
     // A standard name tells lead times and beginnings of forecasts apart, which the letter of an axis does not.
@@ -237,6 +291,11 @@ mod tests {
             (&["time", "channel", "crs", "y", "x"], &[5, 2, 1, 3, 4], Some("tcnhw")),
             (&["y", "x"], &[3, 4], Some("hw")),
             (&["time", "height", "width"], &[8, 3, 4], Some("thw")),
+            (&["ny", "nx", "nt"], &[3, 4, 8], Some("hwt")),
+            (&["y0", "x0", "time0"], &[3, 4, 8], Some("hwt")),
+            (&["lats", "col", "Time"], &[3, 4, 8], Some("hwt")),
+            (&["plev", "lat", "lon"], &[8, 3, 4], Some("chw")),
+            (&["depth", "nlat", "nlon"], &[8, 3, 4], Some("chw")),
             // Names that tell nothing, or nothing that the shape does not.
             (&["phony_dim_0", "phony_dim_1", "phony_dim_2"], &[8, 3, 4], Some("thw")),
             (&["time", "", "x"], &[8, 3, 4], Some("thw")),
