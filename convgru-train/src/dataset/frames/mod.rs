@@ -109,6 +109,25 @@ impl Reader<'_> {
         )))
     }
 
+    /// Minutes from a frame to the next, where files tell it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one.
+    fn minutes_per_step(&self, read: &[(FileRead, Option<f64>)]) -> Result<Option<f64>> {
+        let mut told = read.iter().filter_map(|((path, _), minutes)| Some((path, (*minutes)?)));
+        let Some((first, minutes)) = told.next() else { return Ok(None) };
+        let is_other = |own: f64| (own - minutes).abs() > 0.5 * minutes.min(own);
+        match told.find(|(_, own)| is_other(*own) && self.config.minutes_per_step == 0.0) {
+            None => Ok(Some(minutes)),
+            Some((other, own)) => Err(self.refuse(format!(
+                "{} has a frame every {minutes} minutes, but {} every {own}; give files of one distance in time, or set \
+                 data.frames.minutes_per_step if a frame is a step all the same",
+                printable(first),
+                printable(other)
+            ))),
+        }
+    }
+
     /// Windows of sequences in memory, at most `most` of them.
     fn windows(
         &self,
@@ -129,7 +148,7 @@ impl Reader<'_> {
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
-        let minutes_per_step = read.iter().find_map(|(_, minutes)| *minutes);
+        let minutes_per_step = self.minutes_per_step(&read)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));

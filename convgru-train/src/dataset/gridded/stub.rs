@@ -16,6 +16,7 @@ pub(in crate::dataset) struct Attributes(Infallible);
 /// An axis with a name; there is none.
 pub(in crate::dataset) struct Dimension {
     pub(in crate::dataset) name: String,
+    pub(in crate::dataset) other_names: Vec<String>,
     pub(in crate::dataset) variable: Option<String>,
     pub(in crate::dataset) coordinates: Option<Attributes>,
 }

@@ -37,11 +37,11 @@ pub(super) trait Array: Send + Sync {
         NamedAxes::default()
     }
 
-    /// When the places along an axis were seen, where the file has a coordinate of time there.
+    /// When the places along an axis were seen, where the file has a coordinate of time there; without an axis when all was seen.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] if the coordinate cannot be read.
-    fn times(&self, _axis: usize) -> Result<Option<Times>> {
+    fn times(&self, _axis: Option<usize>) -> Result<Option<Times>> {
         Ok(None)
     }
 
@@ -261,10 +261,7 @@ impl FrameSource for ArraySource {
     fn step_times(&self) -> Result<Option<Times>> {
         let step = self.axes.iter().position(|(axis, _)| *axis == Axis::Step);
         // Arrays whose first axis varies fastest come from files without coordinates.
-        match step.filter(|_| !self.array.is_column_major()) {
-            Some(axis) => self.array.times(axis),
-            None => Ok(None),
-        }
+        if self.array.is_column_major() { Ok(None) } else { self.array.times(step) }
     }
 
     fn is_seekable(&self) -> bool {

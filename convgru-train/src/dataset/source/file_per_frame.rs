@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::{Format, Frame, FrameInfo, FrameSource, Times, Visit, is_hidden, natural_order};
+use super::{Format, Frame, FrameInfo, FrameSource, Origin, Times, Visit, is_hidden, natural_order};
 use crate::dataset::FramesConfig;
 use crate::printable::printable;
 use crate::read_budget::{Kept, ReadBudget};
@@ -71,6 +71,13 @@ impl FilePerFrame {
                 printable(&self.files[0]),
                 shown(&self.info)
             )
+        } else if own.natural_range != self.info.natural_range && self.config.explicit_range().is_none() {
+            let [[low, high], [first_low, first_high]] = [own.natural_range, self.info.natural_range];
+            format!(
+                "holds numbers of {low} to {high} by its type and scale, but {} those of {first_low} to {first_high}; set data.frames.range to \
+                 the lowest and highest number that can be measured",
+                printable(&self.files[0])
+            )
         } else {
             return Ok(());
         };
@@ -78,17 +85,21 @@ impl FilePerFrame {
     }
 }
 
-/// The times of files of a frame each; `None` where one tells none or cannot be read, which its reading says.
+/// The times of files of a frame each; `None` where one tells none or cannot be read, which its reading says, or where they do not begin to
+/// count on one date.
 fn times(files: &[PathBuf], config: &FramesConfig, budget: &ReadBudget) -> Result<Option<Times>> {
-    let mut all = Times { seconds: Vec::with_capacity(files.len()), since_1970: true };
+    let mut all: Option<Times> = None;
     for file in files {
         let Ok(source) = super::open(file, config, budget) else { return Ok(None) };
-        match source.step_times()? {
-            Some(own) if own.seconds.len() == 1 && own.since_1970 => all.seconds.extend(own.seconds),
-            _ => return Ok(None),
+        let own = source.step_times()?.filter(|own| own.seconds.len() == 1 && own.origin != Origin::Unknown);
+        let Some(own) = own else { return Ok(None) };
+        match &mut all {
+            None => all = Some(own),
+            Some(all) if all.origin == own.origin => all.seconds.extend(own.seconds),
+            Some(_) => return Ok(None),
         }
     }
-    Ok(Some(all))
+    Ok(all)
 }
 
 impl FrameSource for FilePerFrame {

@@ -28,7 +28,7 @@ pub(super) use array::VisitBlock;
 pub use axes::Axes;
 pub(crate) use number_type::{ByteOrder, NumberType};
 
-pub(super) use times::Times;
+pub(super) use times::{Origin, Times};
 
 use self::array::ArraySource;
 use self::npy::NpyArray;

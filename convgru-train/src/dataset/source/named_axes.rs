@@ -203,8 +203,14 @@ impl NamedAxes {
 
 /// What a dimension is: by its coordinates, otherwise by its name.
 fn role(dimension: &Dimension) -> Option<Role> {
-    let name = dimension.name.to_ascii_lowercase();
-    dimension.coordinates.as_ref().and_then(by_coordinates).or_else(|| by_name(&name))
+    let names = std::iter::once(&dimension.name).chain(&dimension.other_names);
+    let mut by_names = names.map(|name| by_name(&name.to_ascii_lowercase()));
+    dimension.coordinates.as_ref().and_then(by_coordinates).or_else(|| by_names.find_map(|role| role))
+}
+
+/// Whether a dimension is called as time is.
+pub(super) fn is_called_time(dimension: &Dimension) -> bool {
+    by_name(&dimension.name.to_ascii_lowercase()) == Some(Role::Axis(Axis::Step))
 }
 
 /// What coordinates say: `axis`, `standard_name`, then `units` and `positive` (CF conventions, chapter 4).
@@ -263,7 +269,12 @@ mod tests {
     fn named(names: &[&str], shape: &[usize]) -> Result<String, String> {
         let dimension = |name: &&str| match *name {
             "" => None,
-            name => Some(Dimension { name: name.into(), variable: None, coordinates: None }),
+            name => Some(Dimension {
+                name: name.into(),
+                other_names: Vec::new(),
+                variable: None,
+                coordinates: None,
+            }),
         };
         let dimensions: Vec<Option<Dimension>> = names.iter().map(dimension).collect();
         let letter = |axis: Axis| match axis {

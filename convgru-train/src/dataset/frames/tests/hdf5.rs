@@ -111,6 +111,56 @@ fn coordinates_tell_axes_and_the_order_of_frames() {
 }
 
 #[test]
+fn times_are_found_where_no_dimension_names_them() {
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    let frames =
+        |name: &str| read_frames(written(name), settings(&data), &crate::dataset::fixtures::budget());
+    for name in ["scales_elsewhere.h5", "auxiliary_time.nc", "scalar_time"] {
+        let read = frames(name).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(read.shape(), [5, 1, 2, 6], "{name}");
+        let minutes: Vec<f32> = read.as_slice().iter().map(|value| (value * 20.0).round()).collect();
+        assert_eq!(minutes, [[0.0; 12], [5.0; 12], [10.0; 12], [15.0; 12], [20.0; 12]].concat(), "{name}");
+    }
+    // Numbers without a unit that run downwards leave the order open.
+    let error = frames("no_unit_of_time.nc").unwrap_err().to_string();
+    assert!(error.contains("coordinate time") && error.contains("units"), "{error}");
+}
+
+#[test]
+fn files_of_other_distances_in_time_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let minutes = std::fs::read(written("auxiliary_time.nc")).unwrap();
+    let at = minutes.windows(7).position(|text| text == b"Minutes").unwrap();
+    let mut hours = minutes.clone();
+    hours[at..at + 7].copy_from_slice(b"Hours  ");
+    for (name, bytes) in [("a.nc", &minutes), ("b.nc", &hours), ("c.nc", &minutes), ("d.nc", &minutes)] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    let error = message(&data, folder.path());
+    assert!(error.contains("every 5 minutes") && error.contains("b.nc every 300"), "{error}");
+    frames_config(&mut data).minutes_per_step = 5.0;
+    assert_eq!(
+        open_split(&data, folder.path(), Split::Train).unwrap().quantity().minutes_per_step,
+        Some(5.0)
+    );
+}
+
+#[test]
+fn frames_of_files_with_and_without_a_scale_are_no_sequence() {
+    let mut data = config(1, 1);
+    let read = |data: &DataConfig| {
+        read_frames(written("scaled_or_not"), settings(data), &crate::dataset::fixtures::budget())
+    };
+    let error = read(&data).unwrap_err().to_string();
+    assert!(error.contains("whole.nc") && error.contains("data.frames.range"), "{error}");
+    frames_config(&mut data).range = [0.0, 255.0];
+    assert_eq!(read(&data).unwrap().shape(), [2, 1, 2, 3]);
+}
+
+#[test]
 fn bytes_without_a_sign_may_be_stored_with_one() {
     for name in ["unsigned.nc", "unsigned_cdf1.nc"] {
         let mut data = config(1, 1);
