@@ -1,5 +1,6 @@
 //! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs and folders of PNG images.
 
+mod agreement;
 mod config;
 mod on_disk;
 mod resize;
@@ -17,6 +18,7 @@ use rayon::prelude::*;
 
 pub use config::FramesConfig;
 
+use self::agreement::Told;
 use self::on_disk::OnDisk;
 use self::split_files::SplitFiles;
 use self::time_order::{Run, Steps, TimeOrder};
@@ -109,25 +111,6 @@ impl Reader<'_> {
         )))
     }
 
-    /// Minutes from a frame to the next, where files tell it.
-    ///
-    /// # Errors
-    /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one.
-    fn minutes_per_step(&self, read: &[(FileRead, Option<f64>)]) -> Result<Option<f64>> {
-        let mut told = read.iter().filter_map(|((path, _), minutes)| Some((path, (*minutes)?)));
-        let Some((first, minutes)) = told.next() else { return Ok(None) };
-        let is_other = |own: f64| (own - minutes).abs() > 0.5 * minutes.min(own);
-        match told.find(|(_, own)| is_other(*own) && self.config.minutes_per_step == 0.0) {
-            None => Ok(Some(minutes)),
-            Some((other, own)) => Err(self.refuse(format!(
-                "{} has a frame every {minutes} minutes, but {} every {own}; give files of one distance in time, or set \
-                 data.frames.minutes_per_step if a frame is a step all the same",
-                printable(first),
-                printable(other)
-            ))),
-        }
-    }
-
     /// Windows of sequences in memory, at most `most` of them.
     fn windows(
         &self,
@@ -137,18 +120,19 @@ impl Reader<'_> {
         mut left_out: Vec<Error>,
     ) -> Result<WindowDataset> {
         let Self { data, config, path, budget } = self;
-        let outcomes: Vec<Result<(FileRead, Option<f64>)>> = files
+        let outcomes: Vec<Result<(FileRead, Told)>> = files
             .files
             .into_par_iter()
             .map(|(path, sequences)| {
                 let source = source::open(&path, config, budget)?;
                 let order = time_order(&path, source.as_ref(), budget)?;
                 let read = read(&path, source.as_ref(), (sequences, &files.time, &order), config, budget)?;
-                Ok(((path, read), order.minutes_per_step()))
+                Ok(((path, read), Told { minutes: order.minutes_per_step(), content: source.content()? }))
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
         let minutes_per_step = self.minutes_per_step(&read)?;
+        self.expect_equal_content(&read)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));

@@ -7,7 +7,7 @@ use super::axes::Axis;
 use super::named_axes::NamedAxes;
 use super::number_type::NumberType;
 use super::times::Times;
-use super::{Frame, FrameInfo, FrameSource, Visit};
+use super::{Content, Frame, FrameInfo, FrameSource, Visit};
 use crate::dataset::FramesConfig;
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result, input};
@@ -42,6 +42,14 @@ pub(super) trait Array: Send + Sync {
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] if the coordinate cannot be read.
     fn times(&self, _axis: Option<usize>) -> Result<Option<Times>> {
+        Ok(None)
+    }
+
+    /// What the file says about its numbers, where it does.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if coordinates cannot be read.
+    fn content(&self) -> Result<Option<Content>> {
         Ok(None)
     }
 
@@ -262,6 +270,10 @@ impl FrameSource for ArraySource {
         let step = self.axes.iter().position(|(axis, _)| *axis == Axis::Step);
         // Arrays whose first axis varies fastest come from files without coordinates.
         if self.array.is_column_major() { Ok(None) } else { self.array.times(step) }
+    }
+
+    fn content(&self) -> Result<Option<Content>> {
+        self.array.content()
     }
 
     fn is_seekable(&self) -> bool {

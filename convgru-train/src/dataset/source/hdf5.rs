@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::Content;
 use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
 use super::number_type::NumberType;
@@ -99,8 +100,7 @@ impl Dataset {
             return Ok(());
         };
         let Ok(coordinate) = self.file.variable(path) else { return Ok(()) };
-        let units = attributes.text("units").ok().flatten().unwrap_or_default();
-        if coordinate.shape().len() != 1 || !(units.is_empty() || units.contains(" as ")) {
+        if coordinate.shape().len() != 1 || is_time(attributes) {
             return Ok(());
         }
         let numbers = self.coordinate(&coordinate, attributes)?;
@@ -151,6 +151,32 @@ impl Array for Dataset {
     fn natural_range(&self) -> [f64; 2] {
         // Scaled numbers are of no type.
         if self.packing.scale.is_some() { [0.0, 1.0] } else { self.number_type().natural_range() }
+    }
+
+    fn content(&self) -> Result<Option<Content>> {
+        let mut downwards = Vec::new();
+        for dimension in self.variable.dimensions().iter().flatten() {
+            let (Some(path), Some(attributes)) = (&dimension.variable, &dimension.coordinates) else {
+                continue;
+            };
+            if is_time(attributes) || named_axes::is_called_time(dimension) {
+                continue;
+            }
+            let Ok(coordinate) = self.file.variable(path) else { continue };
+            if coordinate.shape().len() == 1
+                && let [first, .., last] = self.coordinate(&coordinate, attributes)?[..]
+                && first > last
+            {
+                downwards.push(dimension.name.clone());
+            }
+        }
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        Ok(Some(Content {
+            // Names may have a time in them.
+            name: name.chars().filter(|letter| !letter.is_ascii_digit()).collect(),
+            unit: self.variable.attributes().text("units").ok().flatten().unwrap_or_default(),
+            downwards,
+        }))
     }
 
     fn may_miss(&self) -> bool {

@@ -159,6 +159,23 @@ def scaled_or_not():
             rain[:] = counted((2, 3), "u1")
 
 
+def other_content():
+    """Frames with a unit, and files of a frame each, one of which begins at the other end of the latitudes."""
+    with netCDF4.Dataset(HERE / "units.nc", "w", format="NETCDF3_CLASSIC") as file:
+        for axis, length in [("time", 5), ("y", 2), ("x", 6)]:
+            file.createDimension(axis, length)
+        rain = file.createVariable("rain", "f4", ("time", "y", "x"))
+        rain.units = "mm/h"
+        rain[:] = np.broadcast_to(np.arange(5, dtype="f4")[:, None, None], (5, 2, 6))
+    (HERE / "upside_down").mkdir(exist_ok=True)
+    for name, latitudes in [("north", [50.0, 49.0]), ("south", [49.0, 50.0])]:
+        with netCDF4.Dataset(HERE / "upside_down" / f"{name}.nc", "w", format="NETCDF3_CLASSIC") as file:
+            for axis, length in [("lat", 2), ("lon", 6)]:
+                file.createDimension(axis, length)
+            file.createVariable("lat", "f4", ("lat",))[:] = latitudes
+            file.createVariable("rain", "f4", ("lat", "lon"))[:] = np.zeros((2, 6))
+
+
 def classic():
     """Every type of classic netCDF as `several`, and a file of another library with one variable over an unlimited axis,
     whose 15 bytes a time are not filled up."""
@@ -288,6 +305,7 @@ for suffix, form in [("", "NETCDF4"), ("_cdf1", "NETCDF3_CLASSIC")]:
     named_axes(f"named_axes{suffix}.nc", form)
 times_elsewhere()
 scaled_or_not()
+other_content()
 classic()
 odim_folders()
 knmi_files()

@@ -148,6 +148,82 @@ fn files_of_other_distances_in_time_are_refused() {
     );
 }
 
+/// A copy of `scalar_time` with the bytes that `change` makes of the name and the bytes of each file.
+fn changed_frames(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["jan", "feb", "mar", "apr", "may"] {
+        let bytes = std::fs::read(written("scalar_time").join(format!("{name}.nc"))).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.nc")), change(name, bytes)).unwrap();
+    }
+    folder
+}
+
+/// Bytes with a text in place of another of its length.
+fn replaced(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    let places: Vec<usize> =
+        (0..bytes.len() - from.len()).filter(|&at| bytes[at..].starts_with(from.as_bytes())).collect();
+    assert!(!places.is_empty() && from.len() == to.len());
+    places.iter().for_each(|&at| bytes[at..at + to.len()].copy_from_slice(to.as_bytes()));
+    bytes
+}
+
+#[test]
+fn files_of_a_sequence_that_hold_other_things_are_refused() {
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    let read = |folder: &tempfile::TempDir, config: &FramesConfig| {
+        let read = read_frames(folder.path(), config, &crate::dataset::fixtures::budget());
+        read.map_err(|error| error.to_string())
+    };
+    // The quantity has another name in one file, but the unit that is set is theirs.
+    let temperature = changed_frames(|name, bytes| match name {
+        "mar" => replaced(bytes, "rain", "temp"),
+        _ => bytes,
+    });
+    let error = read(&temperature, settings(&data)).unwrap_err();
+    assert!(error.contains("mar.nc") && error.contains("dataset temp"), "{error}");
+    let set = FramesConfig { unit: "mm".into(), ..settings(&data).clone() };
+    assert_eq!(read(&temperature, &set).unwrap().shape(), [5, 1, 2, 6]);
+    // Times of names such as rain2020 are no other quantity.
+    let timed = changed_frames(|name, bytes| match name {
+        "mar" => replaced(bytes, "rain", "rai7"),
+        _ => replaced(bytes, "rain", "rai8"),
+    });
+    assert_eq!(read(&timed, settings(&data)).unwrap().shape(), [5, 1, 2, 6]);
+    // One without a time among others that are not in the order of their names.
+    let untimed = changed_frames(|name, bytes| match name {
+        "mar" => replaced(bytes, "minutes since", "metres from  "),
+        _ => bytes,
+    });
+    let error = read(&untimed, settings(&data)).unwrap_err();
+    assert!(error.contains("mar.nc") && error.contains("order of their names"), "{error}");
+}
+
+#[test]
+fn files_of_several_units_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, unit) in [("a.nc", "mm/h"), ("b.nc", "mm/h"), ("c.nc", "dBZ."), ("d.nc", "mm/h")] {
+        let bytes = std::fs::read(written("units.nc")).unwrap();
+        std::fs::write(folder.path().join(name), replaced(bytes, "mm/h", unit)).unwrap();
+    }
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    frames_config(&mut data).shares = [0.8, 0.1, 0.1];
+    let mut whole = data.clone();
+    let error = open_whole(&data, settings(&data), folder.path()).err().expect("refused").to_string();
+    assert!(error.contains("c.nc") && error.contains("dBZ") && error.contains("data.frames.unit"), "{error}");
+    frames_config(&mut whole).unit = "mm/h".into();
+    assert!(open_whole(&whole, settings(&whole), folder.path()).is_ok());
+}
+
+#[test]
+fn a_frame_that_lies_the_other_way_round_is_refused() {
+    let read =
+        read_frames(written("upside_down"), &FramesConfig::default(), &crate::dataset::fixtures::budget());
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains("south.nc") && error.contains("downwards on no axis"), "{error}");
+}
+
 #[test]
 fn frames_of_files_with_and_without_a_scale_are_no_sequence() {
     let mut data = config(1, 1);
