@@ -12,6 +12,9 @@ use crate::dataset::gridded::{self, Attributes, Dimension, GriddedFile, Packing,
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
 
+/// Names of auxiliary coordinates that are looked at.
+const MOST_COORDINATES: usize = 64;
+
 /// A dataset, and what its numbers stand for.
 pub(super) struct Dataset {
     file: GriddedFile,
@@ -65,7 +68,7 @@ impl Dataset {
         let along =
             |of: &Variable, axis: usize| of.dimensions().get(axis)?.as_ref().map(|own| own.name.clone());
         let mut found = Vec::new();
-        for name in names.split_whitespace() {
+        for name in names.split_whitespace().take(MOST_COORDINATES) {
             let path = self.path.rsplit_once('/').map_or(name.into(), |(group, _)| format!("{group}/{name}"));
             // What is no number or cannot be read tells no time.
             let Ok(coordinate) = self.file.variable(&path) else { continue };
@@ -103,7 +106,7 @@ impl Dataset {
         if coordinate.shape().len() != 1 || is_time(attributes) {
             return Ok(());
         }
-        let numbers = self.coordinate(&coordinate, attributes)?;
+        let Ok(numbers) = self.coordinate(&coordinate, attributes) else { return Ok(()) };
         let mut sorted = numbers.clone();
         sorted.sort_by(f64::total_cmp);
         let is_order = sorted.windows(2).all(|two| two[0] < two[1]);
@@ -130,18 +133,28 @@ impl Array for Dataset {
     fn times(&self, axis: Option<usize>) -> Result<Option<Times>> {
         let dimension = axis.and_then(|axis| self.variable.dimensions().get(axis)?.as_ref());
         let own = dimension.and_then(|own| Some((own.variable.clone()?, own.coordinates.as_ref()?)));
-        if let (Some((path, attributes)), Some(axis)) = (own, axis)
-            && is_time(attributes)
-        {
-            let coordinate = self.file.variable(&path)?;
-            if coordinate.shape() == [self.variable.shape()[axis]] {
-                return self.times_of(&path, &coordinate, attributes);
+        if let (Some((path, attributes)), Some(axis)) = (own, axis) {
+            let length = self.variable.shape()[axis];
+            if is_time(attributes) {
+                let coordinate = self.file.variable(&path)?;
+                if coordinate.shape() == [length] {
+                    return self.times_of(&path, &coordinate, attributes);
+                }
+            }
+            let dates = self.file.texts(&path, length).and_then(|dates| Times::of_dates(&dates));
+            if dates.is_some() {
+                return Ok(dates);
             }
         }
-        match self.auxiliary(axis)? {
-            Some((path, coordinate)) => self.times_of(&path, &coordinate, &coordinate.attributes()),
-            None => self.expect_upwards(dimension).map(|()| None),
+        if let Some((path, coordinate)) = self.auxiliary(axis)? {
+            let times = self.times_of(&path, &coordinate, &coordinate.attributes())?;
+            // One time for all orders nothing.
+            let is_one = |times: &Times| {
+                times.seconds.len() > 1 && times.seconds.iter().all(|own| *own == times.seconds[0])
+            };
+            return Ok(times.filter(|times| !is_one(times)));
         }
+        self.expect_upwards(dimension).map(|()| None)
     }
 
     fn number_type(&self) -> NumberType {
@@ -164,7 +177,8 @@ impl Array for Dataset {
             }
             let Ok(coordinate) = self.file.variable(path) else { continue };
             if coordinate.shape().len() == 1
-                && let [first, .., last] = self.coordinate(&coordinate, attributes)?[..]
+                && let Ok(numbers) = self.coordinate(&coordinate, attributes)
+                && let [first, .., last] = numbers[..]
                 && first > last
             {
                 downwards.push(dimension.name.clone());

@@ -49,6 +49,12 @@ impl Times {
             origin,
         })
     }
+
+    /// The times of dates such as `2020-01-01T12:30`; `None` if one is none.
+    pub(in crate::dataset) fn of_dates(dates: &[String]) -> Option<Self> {
+        let seconds = dates.iter().map(|date| seconds_since_1970(&date.to_ascii_lowercase()));
+        Some(Self { seconds: seconds.collect::<Option<_>>()?, origin: Origin::Year1970 })
+    }
 }
 
 /// Seconds in a unit of time.

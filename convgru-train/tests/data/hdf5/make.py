@@ -105,7 +105,7 @@ def named_axes(name, form):
 
 def times_elsewhere():
     """Frames of the minutes 20, 15, 10, 5 and 0, in this order; every pixel is the minute. Their times lie where no dimension leads to them by
-    its name: in dimension scales of another group, the second of two, with other names; in an auxiliary coordinate; in one without a unit; and in
+    its name: in dimension scales of another group, the second of two, with other names; in texts; in an auxiliary coordinate; in one without a unit; and in
     files of a frame each whose names are not in the order of time."""
     minutes = [20, 15, 10, 5, 0]
     image = np.broadcast_to(np.array(minutes, "f4"), (2, 6, 5))
@@ -121,6 +121,11 @@ def times_elsewhere():
                 scale.attrs["units"] = "minutes since 2020-01-01"
             rain.dims[axis].attach_scale(scale)
         rain.dims[1].label = "lon"
+    with h5py.File(HERE / "text_times.h5", "w", libver="latest") as file:
+        file["rain"] = image.transpose(2, 0, 1)
+        file["time"] = [f"2020-01-01T00:{minute:02}" for minute in minutes]
+        file["time"].make_scale("time")
+        file["rain"].dims[0].attach_scale(file["time"])
     for name, units in [("auxiliary_time.nc", "Minutes Since 2020-01-01"), ("no_unit_of_time.nc", "")]:
         with netCDF4.Dataset(HERE / name, "w", format="NETCDF3_CLASSIC") as file:
             along = "time" if units == "" else "index"
