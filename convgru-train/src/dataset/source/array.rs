@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::axes::Axis;
+use super::axes::{Axes, Axis};
 use super::named_axes::NamedAxes;
 use super::number_type::NumberType;
 use super::times::Times;
@@ -121,8 +121,11 @@ impl ArraySource {
             return Err(refuse(format!("has shape {shape:?}, whose frames hold nothing")));
         }
         let by_shape = || config.axes.of_shape(&shape);
-        let named =
-            if config.axes.is_auto() { array.named_axes().resolved(&shape, by_shape) } else { by_shape() };
+        let named = if config.axes.is_auto() {
+            array.named_axes().resolved(&shape, &Axes::orders_of_shape(&shape), by_shape)
+        } else {
+            by_shape()
+        };
         let named = named.map_err(refuse)?;
         let mut axes: Vec<(Axis, usize)> = named.into_iter().zip(shape.iter().copied()).collect();
         let length =

@@ -167,14 +167,15 @@ impl NamedAxes {
         Self { axes, names: dimensions.iter().map(name).collect() }
     }
 
-    /// The axes of the array, for which its shape alone tells `by_shape`.
+    /// The axes of the array, of which its shape alone allows `orders`, and tells `by_shape` where there are no names.
     ///
     /// # Errors
-    /// The names, as the end of a sentence about the file, if they contradict each other or the shape; the error of `by_shape` if they do
-    /// not tell all axes.
+    /// The names, as the end of a sentence about the file, if they contradict each other or the shape, or leave several orders; the error of
+    /// `by_shape` if there are none.
     pub(super) fn resolved(
         &self,
         shape: &[usize],
+        orders: &[Vec<Axis>],
         by_shape: impl FnOnce() -> Result<Vec<Axis>, String>,
     ) -> Result<Vec<Axis>, String> {
         let told: Vec<Axis> = self.axes.iter().flatten().copied().collect();
@@ -192,10 +193,14 @@ impl NamedAxes {
             _ if !told.iter().all(once) => Err(contradiction()),
             all if all == self.axes.len() && is_image => Ok(told),
             _ => {
-                let by_shape = by_shape()?;
-                let agrees = |(own, by_shape): (&Option<Axis>, &Axis)| own.is_none_or(|own| own == *by_shape);
-                let agree = by_shape.len() == self.axes.len() && self.axes.iter().zip(&by_shape).all(agrees);
-                if agree { Ok(by_shape) } else { Err(contradiction()) }
+                let agrees = |(own, may_be): (&Option<Axis>, &Axis)| own.is_none_or(|own| own == *may_be);
+                let fits = |order: &&Vec<Axis>| {
+                    order.len() == self.axes.len() && self.axes.iter().zip(*order).all(agrees)
+                };
+                match orders.iter().filter(fits).collect::<Vec<_>>()[..] {
+                    [only] => Ok(only.clone()),
+                    _ => Err(contradiction()),
+                }
             }
         }
     }
@@ -265,6 +270,7 @@ fn by_name(name: &str) -> Option<Role> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Axes;
 
     fn named(names: &[&str], shape: &[usize]) -> Result<String, String> {
         let dimension = |name: &&str| match *name {
@@ -284,9 +290,14 @@ mod tests {
             Axis::Row => 'h',
             Axis::Column => 'w',
         };
-        let by_shape =
-            || Ok([Axis::Sequence, Axis::Step, Axis::Row, Axis::Column][4 - shape.len()..].to_vec());
-        let axes = NamedAxes::of(&dimensions, shape).resolved(shape, by_shape);
+        let usual = [Axis::Sequence, Axis::Step, Axis::Row, Axis::Column]
+            [4usize.saturating_sub(shape.len())..]
+            .to_vec();
+        let mut orders = Axes::orders_of_shape(shape);
+        if !orders.contains(&usual) {
+            orders.push(usual.clone());
+        }
+        let axes = NamedAxes::of(&dimensions, shape).resolved(shape, &orders, || Ok(usual));
         axes.map(|axes| axes.into_iter().map(letter).collect())
     }
 
@@ -312,6 +323,11 @@ mod tests {
             (&["time", "", "x"], &[8, 3, 4], Some("thw")),
             (&["time", "south", "west"], &[8, 3, 4], Some("thw")),
             (&["time", "y"], &[8, 3, 4], Some("thw")),
+            // Of the orders that the shape allows one that the names leave.
+            (&["day", "lat", "lon"], &[8, 8, 3], Some("thw")),
+            (&["lat", "lon", "day"], &[8, 8, 2], Some("hwt")),
+            (&["event", "day", "lat", "lon"], &[2, 3, 8, 8], Some("nthw")),
+            (&["day", "event", "lat", "lon"], &[2, 3, 8, 8], None),
             (&["lat", "lon", "day"], &[8, 3, 4], None),
             (&["time", "y", "y"], &[8, 3, 3], None),
             (&["time", "valid_time", "y", "x"], &[8, 5, 3, 3], None),
