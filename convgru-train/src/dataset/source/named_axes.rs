@@ -18,6 +18,7 @@ const NAMES: [(Axis, &[&str]); 5] = [
             "events",
             "case",
             "batch",
+            "ens",
             "member",
             "members",
         ],
@@ -46,8 +47,27 @@ const NAMES: [(Axis, &[&str]); 5] = [
     (
         Axis::Channel,
         &[
-            "c", "channel", "channels", "band", "bands", "lev", "level", "levels", "plev", "pressure",
-            "altitude", "depth", "z", "z0",
+            "c",
+            "channel",
+            "channels",
+            "band",
+            "bands",
+            "var",
+            "vars",
+            "variable",
+            "variables",
+            "feature",
+            "features",
+            "wavelength",
+            "lev",
+            "level",
+            "levels",
+            "plev",
+            "pressure",
+            "altitude",
+            "depth",
+            "z",
+            "z0",
         ],
     ),
     (
@@ -118,12 +138,17 @@ const LEAD_TIMES: [&str; 6] =
 const OF_SEQUENCES: [&str; 5] =
     ["realization", "ensemble", "number", "forecast_reference_time", "reference_time"];
 
+/// Parts of dates: time where nothing else is.
+const PARTS_OF_DATES: [&str; 6] = ["year", "month", "day", "dayofyear", "hour", "minute"];
+
 /// What a dimension says it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Axis(Axis),
     /// Time from the beginning of a forecast: the steps, beside which another axis of time tells sequences apart.
     LeadTime,
+    /// A part of dates, such as the hour.
+    PartOfDate,
     /// One place along what is no axis of frames, such as a height.
     Single,
 }
@@ -149,12 +174,17 @@ impl NamedAxes {
         };
         let roles: Vec<Option<Role>> = dimensions.iter().zip(shape).map(known).collect();
         let has_lead_time = roles.contains(&Some(Role::LeadTime));
+        let is_time = |role: &&Option<Role>| {
+            matches!(role, Some(Role::LeadTime | Role::PartOfDate | Role::Axis(Axis::Step)))
+        };
+        let times = roles.iter().filter(is_time).count();
         let axis = |role: &Option<Role>| match role.as_ref()? {
             Role::LeadTime => Some(Axis::Step),
             // The times at which forecasts begin.
             Role::Axis(Axis::Step) if has_lead_time => Some(Axis::Sequence),
+            Role::PartOfDate if times == 1 => Some(Axis::Step),
             Role::Axis(axis) => Some(*axis),
-            Role::Single => None,
+            Role::Single | Role::PartOfDate => None,
         };
         let mut axes: Vec<Option<Axis>> = roles.iter().map(axis).collect();
         for (at, _) in roles.iter().enumerate().filter(|(_, role)| **role == Some(Role::Single)) {
@@ -197,8 +227,10 @@ impl NamedAxes {
                 let fits = |order: &&Vec<Axis>| {
                     order.len() == self.axes.len() && self.axes.iter().zip(*order).all(agrees)
                 };
+                // Where the shape allows several orders and two axes or more are not told, all of the orders may be wrong.
+                let is_sure = orders.len() == 1 || is_image || told.len() + 1 == self.axes.len();
                 match orders.iter().filter(fits).collect::<Vec<_>>()[..] {
-                    [only] => Ok(only.clone()),
+                    [only] if is_sure => Ok(only.clone()),
                     _ => Err(contradiction()),
                 }
             }
@@ -264,6 +296,9 @@ fn by_name(name: &str) -> Option<Role> {
     if OF_SEQUENCES.contains(&name) {
         return Some(Role::Axis(Axis::Sequence));
     }
+    if PARTS_OF_DATES.contains(&name) {
+        return Some(Role::PartOfDate);
+    }
     NAMES.iter().find(|(_, names)| names.contains(&name)).map(|(axis, _)| Role::Axis(*axis))
 }
 
@@ -321,14 +356,19 @@ mod tests {
             // Names that tell nothing, or nothing that the shape does not.
             (&["phony_dim_0", "phony_dim_1", "phony_dim_2"], &[8, 3, 4], Some("thw")),
             (&["time", "", "x"], &[8, 3, 4], Some("thw")),
-            (&["time", "south", "west"], &[8, 3, 4], Some("thw")),
+            (&["time", "south", "west"], &[8, 3, 5], Some("thw")),
             (&["time", "y"], &[8, 3, 4], Some("thw")),
             // Of the orders that the shape allows one that the names leave.
             (&["day", "lat", "lon"], &[8, 8, 3], Some("thw")),
             (&["lat", "lon", "day"], &[8, 8, 2], Some("hwt")),
             (&["event", "day", "lat", "lon"], &[2, 3, 8, 8], Some("nthw")),
-            (&["day", "event", "lat", "lon"], &[2, 3, 8, 8], None),
-            (&["lat", "lon", "day"], &[8, 3, 4], None),
+            (&["variable", "time", "lat", "lon"], &[3, 5, 8, 8], Some("cthw")),
+            (&["ens", "south", "day", "lon"], &[4, 9, 7, 4], None),
+            (&["day", "event", "lat", "lon"], &[2, 3, 8, 8], Some("tnhw")),
+            (&["lat", "lon", "day"], &[8, 3, 4], Some("hwt")),
+            (&["south", "hour", "x"], &[6, 7, 10], None),
+            (&["day", "hour", "lat", "lon"], &[5, 9, 8, 8], Some("nthw")),
+            (&["lat", "lon", "moment"], &[8, 3, 4], None),
             (&["time", "y", "y"], &[8, 3, 3], None),
             (&["time", "valid_time", "y", "x"], &[8, 5, 3, 3], None),
         ] {
