@@ -47,9 +47,9 @@ pub struct FramesConfig {
     pub shares: [f64; 3],
     /// What values are, for reports.
     pub quantity: String,
-    /// Its unit, for reports.
+    /// Its unit, for reports; where it is set, files that tell other units are read as if they had this one.
     pub unit: String,
-    /// Minutes from a frame to the next, for reports; 0 where unknown.
+    /// Minutes from a frame to the next, for reports; 0 where unknown. Where it is set, files of different distances are read all the same.
     pub minutes_per_step: f64,
 }
 

@@ -1,5 +1,6 @@
 //! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs and folders of PNG images.
 
+mod agreement;
 mod config;
 mod on_disk;
 mod resize;
@@ -17,6 +18,7 @@ use rayon::prelude::*;
 
 pub use config::FramesConfig;
 
+use self::agreement::Told;
 use self::on_disk::OnDisk;
 use self::split_files::SplitFiles;
 use self::time_order::{Run, Steps, TimeOrder};
@@ -118,18 +120,19 @@ impl Reader<'_> {
         mut left_out: Vec<Error>,
     ) -> Result<WindowDataset> {
         let Self { data, config, path, budget } = self;
-        let outcomes: Vec<Result<(FileRead, Option<f64>)>> = files
+        let outcomes: Vec<Result<(FileRead, Told)>> = files
             .files
             .into_par_iter()
             .map(|(path, sequences)| {
                 let source = source::open(&path, config, budget)?;
                 let order = time_order(&path, source.as_ref(), budget)?;
                 let read = read(&path, source.as_ref(), (sequences, &files.time, &order), config, budget)?;
-                Ok(((path, read), order.minutes_per_step()))
+                Ok(((path, read), Told { minutes: order.minutes_per_step(), content: source.content()? }))
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
-        let minutes_per_step = read.iter().find_map(|(_, minutes)| *minutes);
+        let minutes_per_step = self.minutes_per_step(&read)?;
+        self.expect_equal_content(&read)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));

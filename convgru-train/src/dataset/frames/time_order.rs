@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::dataset::source::Times;
+use crate::dataset::source::{Origin, Times};
 use crate::dataset::timestamp::Timestamp;
 use crate::dataset::windows::TimeAxis;
 
@@ -124,7 +124,7 @@ impl Timed {
     /// The times of frames from one on, if they are whole minutes.
     fn time_axis(&self, first: usize) -> Option<TimeAxis> {
         let whole = |seconds: f64| (seconds % 60.0 == 0.0).then_some((seconds / 60.0) as i64);
-        let first = whole(self.times.seconds[first]).filter(|_| self.times.since_1970)?;
+        let first = whole(self.times.seconds[first]).filter(|_| self.times.origin == Origin::Year1970)?;
         Some(TimeAxis { first: Timestamp::of_minutes(first), step: whole(self.distance?)? })
     }
 }
@@ -135,7 +135,8 @@ mod tests {
 
     fn order(minutes: &[f64], since_1970: bool) -> Result<TimeOrder, String> {
         let seconds = minutes.iter().map(|minute| 60.0 * minute).collect();
-        TimeOrder::new(minutes.len(), Some(Times { seconds, since_1970 }))
+        let origin = if since_1970 { Origin::Year1970 } else { Origin::Unknown };
+        TimeOrder::new(minutes.len(), Some(Times { seconds, origin }))
     }
 
     fn steps(order: &TimeOrder) -> Vec<Vec<usize>> {

@@ -199,6 +199,20 @@ impl Attributes {
         }
     }
 
+    /// The only number.
+    ///
+    /// # Errors
+    /// As [`number`](Self::number), and if there are several.
+    pub(in crate::dataset) fn only_number(&self, name: &str) -> Result<Option<f64>> {
+        match self.numbers(name)?.len() {
+            0 | 1 => self.number(name),
+            count => Err(self.refuse(
+                name,
+                format!("holds {count} numbers, but one for all is needed; save the numbers unpacked"),
+            )),
+        }
+    }
+
     /// A number; of several the first.
     ///
     /// # Errors

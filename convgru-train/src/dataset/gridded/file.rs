@@ -18,6 +18,10 @@ use crate::{Error, ReadBudget, Result, input};
 const DEEPEST: usize = 16;
 /// Groups and datasets of a file that are looked at.
 const MOST_DATASETS: usize = 10_000;
+/// Texts of a dataset that are read.
+const MOST_TEXTS: usize = 1 << 16;
+/// Bytes of such a text.
+const LONGEST_TEXT: usize = 64;
 /// Bytes of the header of an object: its attributes, shape and type. Those of real files are a few KiB.
 const LONGEST_HEADER: usize = 1 << 22;
 
@@ -221,6 +225,36 @@ impl GriddedFile {
             }
             Content::Netcdf3(classic) => Variable::of_classic(&self.path, path, classic.clone()),
         }
+    }
+
+    /// The short texts of a dataset with one axis of a length; `None` where it holds none that can be read.
+    pub(in crate::dataset) fn texts(&self, path: &str, length: usize) -> Option<Vec<String>> {
+        const FIXED: u8 = 3;
+        const VARIABLE: u8 = 9;
+        let Content::Hdf5(file, _) = &self.content else { return None };
+        let dataset = file.dataset(path).ok()?;
+        let class = dataset.raw_datatype().ok()?.first()? & 15;
+        let is_short = dataset.shape() == [length as u64] && (1..=MOST_TEXTS).contains(&length);
+        if !is_short || ![FIXED, VARIABLE].contains(&class) {
+            return None;
+        }
+        let raw = dataset.read_raw_bytes().ok()?;
+        let each = raw.len() / length;
+        let text = |bytes: &[u8]| {
+            let bytes = if class == FIXED {
+                bytes.to_vec()
+            } else {
+                dataset.resolve_vlen_reference_bytes(bytes, 1).ok()?
+            };
+            Some(String::from_utf8_lossy(&bytes).trim_matches(['\0', ' ']).to_owned())
+        };
+        // A text that lies elsewhere begins with its length.
+        let bytes = |bytes: &[u8]| match class {
+            FIXED => Some(bytes.len()),
+            _ => Some(u32::from_le_bytes(*bytes.first_chunk()?) as usize),
+        };
+        let short = |own: &[u8]| if bytes(own)? <= LONGEST_TEXT { text(own) } else { None };
+        if each == 0 { None } else { raw.chunks_exact(each).map(short).collect() }
     }
 
     fn group(&self, file: &Hdf5File, path: &str) -> Result<Option<Group>> {

@@ -13,7 +13,7 @@ pub(in crate::dataset) struct Packing {
     missing: Vec<f64>,
     /// The lowest and the highest number that was measured, as it is stored or after scaling.
     valid: Option<Valid>,
-    /// What is added to negative numbers that are meant without a sign.
+    /// What is added to negative numbers that are meant without a sign; below 0 to large ones that are meant with a sign.
     wrap: f64,
 }
 
@@ -31,15 +31,13 @@ impl Packing {
     /// # Errors
     /// [`Error::Format`](crate::Error::Format) if one of the attributes is no number.
     pub(in crate::dataset) fn of(attributes: &Attributes, kind: NumberType, is_netcdf: bool) -> Result<Self> {
-        let unsigned = attributes.text("_Unsigned").ok().flatten();
-        let wrap = match kind {
-            NumberType::Signed(bytes) if unsigned.is_some_and(|text| text.eq_ignore_ascii_case("true")) => {
-                2f64.powi(8 * i32::from(bytes))
-            }
+        let unsigned = attributes.text("_Unsigned").ok().flatten().unwrap_or_default().to_ascii_lowercase();
+        let wrap = match (kind, unsigned.as_str()) {
+            (NumberType::Signed(bytes), "true") => 2f64.powi(8 * i32::from(bytes)),
+            (NumberType::Unsigned(bytes), "false") => -2f64.powi(8 * i32::from(bytes)),
             _ => 0.0,
         };
-        let without_sign = |number: f64| if number < 0.0 { number + wrap } else { number };
-        let scale = match (attributes.number("scale_factor")?, attributes.number("add_offset")?) {
+        let scale = match (attributes.only_number("scale_factor")?, attributes.only_number("add_offset")?) {
             (None, None) => None,
             (factor, offset) => Some([factor.unwrap_or(1.0), offset.unwrap_or(0.0)]),
         };
@@ -48,25 +46,33 @@ impl Packing {
         missing.extend(attributes.numbers_or_texts("missing_value")?);
         let valid = valid(attributes, kind, scale.is_some())?;
         // Numbers that are measured beside flags have a unit or a range; without them the flags are the numbers.
-        let is_measured =
-            scale.is_some() || valid.is_some() || attributes.text("units").is_ok_and(|u| u.is_some());
+        let unit = attributes.text("units").ok().flatten().unwrap_or_default();
+        let is_measured = scale.is_some() || valid.is_some() || !["", "1"].contains(&unit.as_str());
         if is_measured {
             missing.extend(attributes.numbers_or_texts("flag_values")?);
         }
         if kind == NumberType::Float(4) {
             missing.iter_mut().for_each(|number| *number = f64::from(*number as f32));
         }
-        let missing = missing.into_iter().map(without_sign).collect();
+        let missing = missing.into_iter().map(|number| wrapped(number, wrap)).collect();
+        let stored = |limit: f64| {
+            wrapped(if kind == NumberType::Float(4) { f64::from(limit as f32) } else { limit }, wrap)
+        };
+        let scaled = |[low, high]: [f64; 2]| {
+            let rounding =
+                |limit: f64| (1e-7 * limit).abs().max(scale.map_or(0.0, |[factor, _]| 1e-3 * factor.abs()));
+            [low - rounding(low), high + rounding(high)]
+        };
         let valid = valid.map(|valid| match valid.is_scaled {
-            true => valid,
-            false => Valid { range: valid.range.map(without_sign), ..valid },
+            true => Valid { range: scaled(valid.range), ..valid },
+            false => Valid { range: valid.range.map(stored), ..valid },
         });
         Ok(Self { scale, missing, valid, wrap })
     }
 
     /// The number that a stored one stands for; NaN for none.
     pub(in crate::dataset) fn unpacked(&self, stored: f64) -> f64 {
-        let number = if stored < 0.0 { stored + self.wrap } else { stored };
+        let number = wrapped(stored, self.wrap);
         let is_outside = |[low, high]: [f64; 2], number: f64| number < low || number > high;
         if self.missing.contains(&number)
             || self.valid.is_some_and(|valid| !valid.is_scaled && is_outside(valid.range, number))
@@ -86,10 +92,20 @@ impl Packing {
         !self.missing.is_empty() || self.valid.is_some()
     }
 
-    /// Whether negative numbers are meant without a sign.
-    pub(in crate::dataset) fn is_unsigned(&self) -> bool {
-        self.wrap > 0.0
+    /// The type of the numbers that are meant by stored ones, before scaling.
+    pub(in crate::dataset) fn meant(&self, stored: NumberType) -> NumberType {
+        match stored {
+            NumberType::Signed(bytes) if self.wrap > 0.0 => NumberType::Unsigned(bytes),
+            NumberType::Unsigned(bytes) if self.wrap < 0.0 => NumberType::Signed(bytes),
+            stored => stored,
+        }
     }
+}
+
+/// A stored number as it is meant: without a sign where `wrap` is above 0, with one where it is below.
+fn wrapped(stored: f64, wrap: f64) -> f64 {
+    let is_wrapped = if wrap < 0.0 { stored >= -0.5 * wrap } else { stored < 0.0 };
+    if is_wrapped { stored + wrap } else { stored }
 }
 
 /// The range of valid numbers, if attributes tell one. Attributes of a wider type than the stored numbers, where these are packed, tell
@@ -163,6 +179,15 @@ mod tests {
         assert_eq!(missing(&stored, &[-1.0, 0.0, 10.0, 11.0, 20.0]), [-1.0, 11.0, 20.0]);
         let scaled = packing(short, &[scale, ("valid_range", Doubles(vec![0.0, 10.0]))]).unwrap();
         assert_eq!(missing(&scaled, &[-1.0, 0.0, 20.0, 21.0]), [-1.0, 21.0]);
+        // The ends are valid, however they are rounded.
+        let [tenths, single] = [Doubles(vec![0.0, 0.3]), NcAttrValue::Floats(vec![0.0, 0.1])];
+        let tenth = ("scale_factor", Doubles(vec![0.1]));
+        let tenths = packing(short, &[tenth, ("valid_range", tenths)]).unwrap();
+        assert_eq!(missing(&tenths, &[-1.0, 0.0, 3.0, 4.0]), [-1.0, 4.0]);
+        let unit = packing(short, &[("scale_factor", Doubles(vec![0.01])), ("valid_range", single)]).unwrap();
+        assert_eq!(missing(&unit, &[10.0, 11.0]), [11.0]);
+        let single = packing(NumberType::Float(4), &[("valid_max", Doubles(vec![0.1]))]).unwrap();
+        assert!(missing(&single, &[f64::from(0.1_f32)]).is_empty());
         // Bytes without a sign, whose attributes are written with one: 0 to 250.
         let unsigned = ("_Unsigned", NcAttrValue::Chars("true".into()));
         let unsigned =
@@ -195,7 +220,40 @@ mod tests {
         let flags = ("flag_values", UBytes(vec![250, 251]));
         let alone = packing(NumberType::Unsigned(1), std::slice::from_ref(&flags)).unwrap();
         assert!(missing(&alone, &[1.0, 250.0, 251.0]).is_empty());
+        for unit in ["1", ""] {
+            let unit = ("units", Chars(unit.into()));
+            let counted = packing(NumberType::Unsigned(1), &[flags.clone(), unit]).unwrap();
+            assert!(missing(&counted, &[1.0, 250.0, 251.0]).is_empty());
+        }
         let measured = packing(NumberType::Unsigned(1), &[flags, ("units", Chars("dBZ".into()))]).unwrap();
         assert_eq!(missing(&measured, &[1.0, 250.0, 251.0]), [250.0, 251.0]);
+    }
+
+    #[test]
+    fn whole_numbers_may_be_meant_with_the_other_sign() {
+        let text = |text: &str| ("_Unsigned", NcAttrValue::Chars(text.into()));
+        let signed = packing(
+            NumberType::Unsigned(1),
+            &[text("false"), ("_FillValue", NcAttrValue::UBytes(vec![128]))],
+        );
+        let signed = signed.unwrap();
+        assert_eq!(
+            [0.0, 127.0, 255.0, 129.0].map(|stored| signed.unpacked(stored)),
+            [0.0, 127.0, -1.0, -127.0]
+        );
+        assert_eq!(missing(&signed, &[127.0, 128.0, 129.0]), [128.0]);
+        assert_eq!(signed.meant(NumberType::Unsigned(1)), NumberType::Signed(1));
+        let unsigned = packing(NumberType::Signed(2), &[text("True")]).unwrap();
+        assert_eq!(unsigned.unpacked(-1.0), 65535.0);
+        assert_eq!(unsigned.meant(NumberType::Signed(2)), NumberType::Unsigned(2));
+    }
+
+    #[test]
+    fn several_factors_are_refused() {
+        for name in ["scale_factor", "add_offset"] {
+            let several = packing(NumberType::Signed(2), &[(name, NcAttrValue::Doubles(vec![0.1, 0.2]))]);
+            let error = several.unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains("2 numbers"), "{error}");
+        }
     }
 }

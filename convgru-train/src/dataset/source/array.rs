@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::axes::Axis;
+use super::axes::{Axes, Axis};
 use super::named_axes::NamedAxes;
 use super::number_type::NumberType;
 use super::times::Times;
-use super::{Frame, FrameInfo, FrameSource, Visit};
+use super::{Content, Frame, FrameInfo, FrameSource, Visit};
 use crate::dataset::FramesConfig;
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result, input};
@@ -37,11 +37,19 @@ pub(super) trait Array: Send + Sync {
         NamedAxes::default()
     }
 
-    /// When the places along an axis were seen, where the file has a coordinate of time there.
+    /// When the places along an axis were seen, where the file has a coordinate of time there; without an axis when all was seen.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] if the coordinate cannot be read.
-    fn times(&self, _axis: usize) -> Result<Option<Times>> {
+    fn times(&self, _axis: Option<usize>) -> Result<Option<Times>> {
+        Ok(None)
+    }
+
+    /// What the file says about its numbers, where it does.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if coordinates cannot be read.
+    fn content(&self) -> Result<Option<Content>> {
         Ok(None)
     }
 
@@ -113,8 +121,11 @@ impl ArraySource {
             return Err(refuse(format!("has shape {shape:?}, whose frames hold nothing")));
         }
         let by_shape = || config.axes.of_shape(&shape);
-        let named =
-            if config.axes.is_auto() { array.named_axes().resolved(&shape, by_shape) } else { by_shape() };
+        let named = if config.axes.is_auto() {
+            array.named_axes().resolved(&shape, &Axes::orders_of_shape(&shape), by_shape)
+        } else {
+            by_shape()
+        };
         let named = named.map_err(refuse)?;
         let mut axes: Vec<(Axis, usize)> = named.into_iter().zip(shape.iter().copied()).collect();
         let length =
@@ -261,10 +272,11 @@ impl FrameSource for ArraySource {
     fn step_times(&self) -> Result<Option<Times>> {
         let step = self.axes.iter().position(|(axis, _)| *axis == Axis::Step);
         // Arrays whose first axis varies fastest come from files without coordinates.
-        match step.filter(|_| !self.array.is_column_major()) {
-            Some(axis) => self.array.times(axis),
-            None => Ok(None),
-        }
+        if self.array.is_column_major() { Ok(None) } else { self.array.times(step) }
+    }
+
+    fn content(&self) -> Result<Option<Content>> {
+        self.array.content()
     }
 
     fn is_seekable(&self) -> bool {

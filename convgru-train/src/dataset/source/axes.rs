@@ -135,6 +135,11 @@ impl Axes {
         if self.0.is_empty() { 3..=5 } else { self.0.len()..=self.0.len() }
     }
 
+    /// What the axes of an array of a shape may be where nothing else is known.
+    pub(super) fn orders_of_shape(shape: &[usize]) -> Vec<Vec<Axis>> {
+        orders(shape).iter().filter_map(|order| order.parse::<Self>().ok()).map(|axes| axes.0).collect()
+    }
+
     /// What the axes of an array of this shape are. Nothing else decides it: a shape that could mean several things is refused here.
     ///
     /// # Errors
@@ -154,11 +159,11 @@ impl Axes {
     }
 }
 
-/// The axes of an array by its shape alone: see [`Axes`].
-fn by_shape(shape: &[usize]) -> Result<Vec<Axis>, String> {
+/// The orders that the axes of an array of a shape may have: see [`Axes`].
+fn orders(shape: &[usize]) -> &'static [&'static str] {
     let is_channels = |length: &usize| CHANNELS.contains(length);
     let time_may_be_last = |[rows, columns, last]: [usize; 3]| rows == columns && last <= columns / 2;
-    let orders: &[&str] = match shape {
+    match shape {
         [t, _, h, w] if [*t, *h, *w] == MOVING_MNIST => &["tnhw"],
         [_, _] => &["hw"],
         [_, _, w] if is_channels(w) => &["thw", "hwt", "hwc"],
@@ -175,8 +180,12 @@ fn by_shape(shape: &[usize]) -> Result<Vec<Axis>, String> {
             _ => &["ntchw", "nthwc"],
         },
         _ => &[],
-    };
-    match orders {
+    }
+}
+
+/// The axes of an array by its shape alone.
+fn by_shape(shape: &[usize]) -> Result<Vec<Axis>, String> {
+    match orders(shape) {
         [] => Err(format!(
             "has shape {shape:?}, but frames have two to five axes; [H, W], [T, H, W], [N, T, H, W] and [N, T, C, H, W] are read, and other \
              orders where data.frames.axes (--axes) names them"

@@ -3,9 +3,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::{Format, Frame, FrameInfo, FrameSource, Times, Visit, is_hidden, natural_order};
+use super::{Content, Format, Frame, FrameInfo, FrameSource, Origin, Times, Visit, is_hidden, natural_order};
 use crate::dataset::FramesConfig;
-use crate::printable::printable;
+use crate::printable::{escaped, printable};
 use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
 
@@ -18,6 +18,8 @@ pub(super) struct FilePerFrame {
     config: FramesConfig,
     budget: ReadBudget,
     info: FrameInfo,
+    /// What the first file that can be read says about its numbers.
+    content: Option<Content>,
     /// When each frame was seen, where files tell it.
     times: Option<Times>,
     _names: Kept,
@@ -42,14 +44,25 @@ impl FilePerFrame {
         }
         files.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
         // Whoever reads the folder otherwise says what is wrong with files that cannot be read.
-        let read = |file: &PathBuf| super::open(file, config, budget)?.info();
-        let Some(info) = files.iter().find_map(|file| read(file).ok()) else { return Ok(None) };
+        let read = |file: &PathBuf| {
+            let source = super::open(file, config, budget)?;
+            Result::Ok((source.info()?, source.content()?))
+        };
+        let Some((info, content)) = files.iter().find_map(|file| read(file).ok()) else { return Ok(None) };
         if (info.sequences, info.steps) != (1, 1) || files.len() == 1 {
             return Ok(None);
         }
         let info = FrameInfo { steps: files.len(), ..info };
         let times = times(&files, config, budget)?;
-        Ok(Some(Self { files, config: config.clone(), budget: budget.clone(), info, times, _names: names }))
+        Ok(Some(Self {
+            files,
+            config: config.clone(),
+            budget: budget.clone(),
+            info,
+            content,
+            times,
+            _names: names,
+        }))
     }
 
     /// Refuses a file that does not hold a frame like the first.
@@ -71,24 +84,66 @@ impl FilePerFrame {
                 printable(&self.files[0]),
                 shown(&self.info)
             )
+        } else if own.natural_range != self.info.natural_range && self.config.explicit_range().is_none() {
+            let [[low, high], [first_low, first_high]] = [own.natural_range, self.info.natural_range];
+            format!(
+                "holds numbers of {low} to {high} by its type and scale, but {} those of {first_low} to {first_high}; set data.frames.range to \
+                 the lowest and highest number that can be measured",
+                printable(&self.files[0])
+            )
         } else {
             return Ok(());
         };
         Err(Error::Format { path: path.into(), reason })
     }
+
+    /// Refuses a file whose numbers are others than those of the first, or lie the other way round.
+    fn expect_equal_content(&self, path: &Path, own: Option<Content>) -> Result<()> {
+        let (Some(own), Some(first)) = (own, &self.content) else { return Ok(()) };
+        let file = printable(&self.files[0]);
+        let difference = own.difference(first, &file, &self.config).or_else(|| {
+            let axes = |content: &Content| match content.downwards.is_empty() {
+                true => "no axis".to_owned(),
+                false => escaped(&content.downwards.join(", ")).into_owned(),
+            };
+            (own.downwards != first.downwards).then(|| {
+                format!(
+                    "has coordinates that run downwards on {}, but {file} on {}; all frames of a sequence must lie the same way round",
+                    axes(&own),
+                    axes(first)
+                )
+            })
+        });
+        difference.map_or(Ok(()), |reason| Err(Error::Format { path: path.into(), reason }))
+    }
 }
 
-/// The times of files of a frame each; `None` where one tells none or cannot be read, which its reading says.
+/// The times of files of a frame each; `None` where files tell none that compare, or one cannot be read, which its reading says.
+///
+/// # Errors
+/// [`Error::Format`] with a file that tells no time beside others whose times are in another order than their names.
 fn times(files: &[PathBuf], config: &FramesConfig, budget: &ReadBudget) -> Result<Option<Times>> {
-    let mut all = Times { seconds: Vec::with_capacity(files.len()), since_1970: true };
+    let mut all: Option<Times> = None;
+    let mut without = None;
     for file in files {
         let Ok(source) = super::open(file, config, budget) else { return Ok(None) };
-        match source.step_times()? {
-            Some(own) if own.seconds.len() == 1 && own.since_1970 => all.seconds.extend(own.seconds),
-            _ => return Ok(None),
+        let own = source.step_times()?.filter(|own| own.seconds.len() == 1 && own.origin != Origin::Unknown);
+        match (own, &mut all) {
+            (Some(own), None) => all = Some(own),
+            (Some(own), Some(all)) if all.origin == own.origin => all.seconds.extend(own.seconds),
+            _ => without = without.or(Some(file)),
         }
     }
-    Ok(Some(all))
+    match (without, &all) {
+        (None, _) => Ok(all),
+        (Some(file), Some(all)) if !all.seconds.is_sorted() => Err(Error::Format {
+            path: file.clone(),
+            reason: "tells no time that compares with the times of other files of its folder, which are not in the order of their names; \
+                     write its time as the others do, or give all names in the order of time and leave the times out"
+                .into(),
+        }),
+        _ => Ok(None),
+    }
 }
 
 impl FrameSource for FilePerFrame {
@@ -108,6 +163,7 @@ impl FrameSource for FilePerFrame {
             let path = &self.files[step];
             let source = super::open(path, &self.config, &self.budget)?;
             self.expect_equal(path, source.info()?)?;
+            self.expect_equal_content(path, source.content()?)?;
             source.visit(0..1, 0..1, &mut |frame| visit(Frame { step, ..frame }))?;
         }
         Ok(())

@@ -2,19 +2,25 @@
 
 use std::path::Path;
 
+use super::Content;
 use super::array::{Array, VisitBlock};
-use super::named_axes::NamedAxes;
+use super::named_axes::{self, NamedAxes};
 use super::number_type::NumberType;
 use super::times::Times;
 use crate::dataset::FramesConfig;
-use crate::dataset::gridded::{self, GriddedFile, Packing, Variable};
+use crate::dataset::gridded::{self, Attributes, Dimension, GriddedFile, Packing, Variable};
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
+
+/// Names of auxiliary coordinates that are looked at.
+const MOST_COORDINATES: usize = 64;
 
 /// A dataset, and what its numbers stand for.
 pub(super) struct Dataset {
     file: GriddedFile,
     budget: ReadBudget,
+    /// Where it lies in the file.
+    path: String,
     variable: Variable,
     packing: Packing,
 }
@@ -26,9 +32,92 @@ impl Dataset {
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if there is none or several, with those there are.
     pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
         let file = GriddedFile::open(path, budget)?;
-        let variable = file.variable(&chosen(&file, config)?)?;
+        let within = chosen(&file, config)?;
+        let variable = file.variable(&within)?;
         let packing = Packing::of(&variable.attributes(), variable.kind(), file.is_netcdf()?)?;
-        Ok(Self { file, budget: budget.clone(), variable, packing })
+        Ok(Self { file, budget: budget.clone(), path: within, variable, packing })
+    }
+}
+
+impl Dataset {
+    /// The times of a coordinate with a unit of time.
+    fn times_of(&self, path: &str, coordinate: &Variable, attributes: &Attributes) -> Result<Option<Times>> {
+        let numbers = self.coordinate(coordinate, attributes)?;
+        if let Some(step) = numbers.iter().position(|number| !number.is_finite()) {
+            let reason = format!(
+                "its coordinate {path} has no time for step {step} (from 0); leave the step out, or write its time"
+            );
+            return Err(Error::Format { path: self.file.path().into(), reason });
+        }
+        Ok(times(attributes, &numbers))
+    }
+
+    /// The numbers of a coordinate.
+    fn coordinate(&self, coordinate: &Variable, attributes: &Attributes) -> Result<Vec<f64>> {
+        let _working = self.budget.work(self.file.path(), coordinate.working(0))?;
+        let packing = Packing::of(attributes, coordinate.kind(), self.file.is_netcdf()?)?;
+        Ok(coordinate.numbers()?.into_iter().map(|number| packing.unpacked(number)).collect())
+    }
+
+    /// The coordinate of time, with its path, that the attribute `coordinates` names for an axis without a coordinate of time of its own, or for
+    /// a frame without an axis of time (CF conventions, chapter 5). Of several the one that says it is the time.
+    fn auxiliary(&self, axis: Option<usize>) -> Result<Option<(String, Variable)>> {
+        let Some(names) = self.variable.attributes().text("coordinates").ok().flatten() else {
+            return Ok(None);
+        };
+        let along =
+            |of: &Variable, axis: usize| of.dimensions().get(axis)?.as_ref().map(|own| own.name.clone());
+        let mut found = Vec::new();
+        for name in names.split_whitespace().take(MOST_COORDINATES) {
+            let path = self.path.rsplit_once('/').map_or(name.into(), |(group, _)| format!("{group}/{name}"));
+            // What is no number or cannot be read tells no time.
+            let Ok(coordinate) = self.file.variable(&path) else { continue };
+            let fits = match axis {
+                Some(axis) => {
+                    let is_named =
+                        along(&coordinate, 0).is_some_and(|name| along(&self.variable, axis) == Some(name));
+                    is_named && coordinate.shape() == [self.variable.shape()[axis]]
+                }
+                None => coordinate.shape().iter().all(|&length| length == 1),
+            };
+            let text = |name| coordinate.attributes().text(name).ok().flatten().unwrap_or_default();
+            if fits
+                && text("units").to_ascii_lowercase().contains(" since ")
+                && text("standard_name") != "forecast_reference_time"
+            {
+                found.push((text("standard_name") == "time", path, coordinate));
+            }
+        }
+        if found.len() > 1 {
+            found.retain(|(is_time, _, _)| *is_time);
+        }
+        let only = if found.len() == 1 { found.pop() } else { None };
+        Ok(only.map(|(_, path, coordinate)| (path, coordinate)))
+    }
+
+    /// Refuses an axis that is called time and whose coordinate, which tells no times, does not run upwards: the order of its frames is
+    /// unknown.
+    fn expect_upwards(&self, dimension: Option<&Dimension>) -> Result<()> {
+        let Some(dimension) = dimension.filter(|own| named_axes::is_called_time(own)) else { return Ok(()) };
+        let (Some(path), Some(attributes)) = (&dimension.variable, &dimension.coordinates) else {
+            return Ok(());
+        };
+        let Ok(coordinate) = self.file.variable(path) else { return Ok(()) };
+        if coordinate.shape().len() != 1 || is_time(attributes) {
+            return Ok(());
+        }
+        let Ok(numbers) = self.coordinate(&coordinate, attributes) else { return Ok(()) };
+        let mut sorted = numbers.clone();
+        sorted.sort_by(f64::total_cmp);
+        let is_order = sorted.windows(2).all(|two| two[0] < two[1]);
+        if !is_order || numbers == sorted {
+            return Ok(());
+        }
+        let reason = format!(
+            "its coordinate {path} does not run upwards and has no unit of time, which leaves the order of the frames open; write its \
+             units, such as \"minutes since 2020-01-01\", or save the frames in the order of time"
+        );
+        Err(Error::Format { path: self.file.path().into(), reason })
     }
 }
 
@@ -41,43 +130,67 @@ impl Array for Dataset {
         NamedAxes::of(self.variable.dimensions(), self.variable.shape())
     }
 
-    fn times(&self, axis: usize) -> Result<Option<Times>> {
-        let Some(Some(dimension)) = self.variable.dimensions().get(axis) else { return Ok(None) };
-        let (Some(path), Some(attributes)) = (&dimension.variable, &dimension.coordinates) else {
-            return Ok(None);
-        };
-        let text = |name| attributes.text(name).ok().flatten();
-        let Some(units) = text("units") else { return Ok(None) };
-        let coordinate = self.file.variable(path)?;
-        if coordinate.shape() != [self.variable.shape()[axis]] {
-            return Ok(None);
+    fn times(&self, axis: Option<usize>) -> Result<Option<Times>> {
+        let dimension = axis.and_then(|axis| self.variable.dimensions().get(axis)?.as_ref());
+        let own = dimension.and_then(|own| Some((own.variable.clone()?, own.coordinates.as_ref()?)));
+        if let (Some((path, attributes)), Some(axis)) = (own, axis) {
+            let length = self.variable.shape()[axis];
+            if is_time(attributes) {
+                let coordinate = self.file.variable(&path)?;
+                if coordinate.shape() == [length] {
+                    return self.times_of(&path, &coordinate, attributes);
+                }
+            }
+            let dates = self.file.texts(&path, length).and_then(|dates| Times::of_dates(&dates));
+            if dates.is_some() {
+                return Ok(dates);
+            }
         }
-        let _working = self.budget.work(self.file.path(), coordinate.working(0))?;
-        let packing = Packing::of(attributes, coordinate.kind(), self.file.is_netcdf()?)?;
-        let numbers: Vec<f64> =
-            coordinate.numbers()?.into_iter().map(|number| packing.unpacked(number)).collect();
-        let times = Times::of(&numbers, &units, text("calendar").as_deref());
-        if times.is_some()
-            && let Some(step) = numbers.iter().position(|number| !number.is_finite())
-        {
-            let reason = format!(
-                "its coordinate {path} has no time for step {step} (from 0); leave the step out, or write its time"
-            );
-            return Err(Error::Format { path: self.file.path().into(), reason });
+        if let Some((path, coordinate)) = self.auxiliary(axis)? {
+            let times = self.times_of(&path, &coordinate, &coordinate.attributes())?;
+            // One time for all orders nothing.
+            let is_one = |times: &Times| {
+                times.seconds.len() > 1 && times.seconds.iter().all(|own| *own == times.seconds[0])
+            };
+            return Ok(times.filter(|times| !is_one(times)));
         }
-        Ok(times)
+        self.expect_upwards(dimension).map(|()| None)
     }
 
     fn number_type(&self) -> NumberType {
-        match self.variable.kind() {
-            NumberType::Signed(bytes) if self.packing.is_unsigned() => NumberType::Unsigned(bytes),
-            stored => stored,
-        }
+        self.packing.meant(self.variable.kind())
     }
 
     fn natural_range(&self) -> [f64; 2] {
         // Scaled numbers are of no type.
         if self.packing.scale.is_some() { [0.0, 1.0] } else { self.number_type().natural_range() }
+    }
+
+    fn content(&self) -> Result<Option<Content>> {
+        let mut downwards = Vec::new();
+        for dimension in self.variable.dimensions().iter().flatten() {
+            let (Some(path), Some(attributes)) = (&dimension.variable, &dimension.coordinates) else {
+                continue;
+            };
+            if is_time(attributes) || named_axes::is_called_time(dimension) {
+                continue;
+            }
+            let Ok(coordinate) = self.file.variable(path) else { continue };
+            if coordinate.shape().len() == 1
+                && let Ok(numbers) = self.coordinate(&coordinate, attributes)
+                && let [first, .., last] = numbers[..]
+                && first > last
+            {
+                downwards.push(dimension.name.clone());
+            }
+        }
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        Ok(Some(Content {
+            // Names may have a time in them.
+            name: name.chars().filter(|letter| !letter.is_ascii_digit()).collect(),
+            unit: self.variable.attributes().text("units").ok().flatten().unwrap_or_default(),
+            downwards,
+        }))
     }
 
     fn may_miss(&self) -> bool {
@@ -102,6 +215,17 @@ impl Array for Dataset {
             visit(&mut stored.map(|number| self.packing.unpacked(number)))
         })
     }
+}
+
+/// What numbers stand for in the unit and the calendar of attributes; `None` where the unit is none of time.
+fn times(attributes: &Attributes, numbers: &[f64]) -> Option<Times> {
+    let text = |name| attributes.text(name).ok().flatten();
+    Times::of(numbers, &text("units")?, text("calendar").as_deref())
+}
+
+/// Whether attributes have a unit of time.
+fn is_time(attributes: &Attributes) -> bool {
+    times(attributes, &[]).is_some()
 }
 
 /// The path of the dataset with the frames in a file: the one that is named, otherwise the only one with numbers and

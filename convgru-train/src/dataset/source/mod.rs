@@ -28,12 +28,13 @@ pub(super) use array::VisitBlock;
 pub use axes::Axes;
 pub(crate) use number_type::{ByteOrder, NumberType};
 
-pub(super) use times::Times;
+pub(super) use times::{Origin, Times};
 
 use self::array::ArraySource;
 use self::npy::NpyArray;
 use super::timestamp::Timestamp;
 use super::{FramesConfig, gridded};
+use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result, input};
 
@@ -58,6 +59,14 @@ pub(super) trait FrameSource: Send + Sync {
     /// # Errors
     /// [`Error::Io`] or [`Error::Format`] if the coordinate cannot be read.
     fn step_times(&self) -> Result<Option<Times>> {
+        Ok(None)
+    }
+
+    /// What the numbers are, where the file says it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    fn content(&self) -> Result<Option<Content>> {
         Ok(None)
     }
 
@@ -87,6 +96,43 @@ pub(super) struct Frame<'a> {
     pub(super) shape: [usize; 3],
     /// Values 0 to 1, NaN where a pixel is missing.
     pub(super) values: &'a [f32],
+}
+
+/// What a file says about its numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    /// The name of the dataset, without digits.
+    pub(super) name: String,
+    /// The unit; empty where none is told.
+    pub(super) unit: String,
+    /// The axes whose coordinates run downwards.
+    pub(super) downwards: Vec<String>,
+}
+
+impl Content {
+    /// How these numbers differ from others, of another file, as the end of a sentence about the file of these; `None` where they do not, or the
+    /// configuration tells the unit of all. Names count where no unit is told.
+    pub(super) fn difference(&self, other: &Self, file: &str, config: &FramesConfig) -> Option<String> {
+        if !config.unit.is_empty() {
+            return None;
+        }
+        if self.unit != other.unit {
+            return Some(format!(
+                "has the unit \"{}\", but {file} has \"{}\"; bring all files to one unit, or set data.frames.unit if they have it already",
+                escaped(&self.unit),
+                escaped(&other.unit)
+            ));
+        }
+        if self.name != other.name && self.unit.is_empty() && config.variable.is_empty() {
+            return Some(format!(
+                "has frames in the dataset {}, but {file} in {}; set data.frames.variable to the one of all files, or \
+                 data.frames.unit if they hold one quantity",
+                escaped(&self.name),
+                escaped(&other.name)
+            ));
+        }
+        None
+    }
 }
 
 /// What a source holds.

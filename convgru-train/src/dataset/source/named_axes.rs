@@ -18,26 +18,81 @@ const NAMES: [(Axis, &[&str]); 5] = [
             "events",
             "case",
             "batch",
+            "ens",
             "member",
             "members",
         ],
     ),
     (
         Axis::Step,
-        &["t", "time", "times", "step", "steps", "frame", "frames", "valid_time", "datetime", "date"],
+        &[
+            "t",
+            "nt",
+            "time",
+            "time0",
+            "times",
+            "ntime",
+            "ntimes",
+            "time_counter",
+            "timestep",
+            "step",
+            "steps",
+            "frame",
+            "frames",
+            "valid_time",
+            "datetime",
+            "date",
+        ],
     ),
-    (Axis::Channel, &["c", "channel", "channels", "band", "bands", "lev", "level", "levels", "z"]),
+    (
+        Axis::Channel,
+        &[
+            "c",
+            "channel",
+            "channels",
+            "band",
+            "bands",
+            "var",
+            "vars",
+            "variable",
+            "variables",
+            "feature",
+            "features",
+            "wavelength",
+            "lev",
+            "level",
+            "levels",
+            "plev",
+            "pressure",
+            "altitude",
+            "depth",
+            "z",
+            "z0",
+        ],
+    ),
     (
         Axis::Row,
         &[
             "h",
             "y",
+            "y0",
             "yc",
+            "ny",
+            "ydim",
+            "y_dim",
+            "grid_yt",
+            "projection_y_coordinate",
             "lat",
+            "lats",
+            "nlat",
             "latitude",
+            "latitudes",
             "rlat",
+            "grid_latitude",
             "row",
             "rows",
+            "nrow",
+            "nrows",
             "nj",
             "south_north",
             "northing",
@@ -49,10 +104,24 @@ const NAMES: [(Axis, &[&str]); 5] = [
         &[
             "w",
             "x",
+            "x0",
             "xc",
+            "nx",
+            "xdim",
+            "x_dim",
+            "grid_xt",
+            "projection_x_coordinate",
             "lon",
+            "lons",
+            "nlon",
             "longitude",
+            "longitudes",
             "rlon",
+            "grid_longitude",
+            "col",
+            "cols",
+            "ncol",
+            "ncols",
             "column",
             "columns",
             "ni",
@@ -69,12 +138,17 @@ const LEAD_TIMES: [&str; 6] =
 const OF_SEQUENCES: [&str; 5] =
     ["realization", "ensemble", "number", "forecast_reference_time", "reference_time"];
 
+/// Parts of dates: time where nothing else is.
+const PARTS_OF_DATES: [&str; 6] = ["year", "month", "day", "dayofyear", "hour", "minute"];
+
 /// What a dimension says it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Axis(Axis),
     /// Time from the beginning of a forecast: the steps, beside which another axis of time tells sequences apart.
     LeadTime,
+    /// A part of dates, such as the hour.
+    PartOfDate,
     /// One place along what is no axis of frames, such as a height.
     Single,
 }
@@ -100,12 +174,17 @@ impl NamedAxes {
         };
         let roles: Vec<Option<Role>> = dimensions.iter().zip(shape).map(known).collect();
         let has_lead_time = roles.contains(&Some(Role::LeadTime));
+        let is_time = |role: &&Option<Role>| {
+            matches!(role, Some(Role::LeadTime | Role::PartOfDate | Role::Axis(Axis::Step)))
+        };
+        let times = roles.iter().filter(is_time).count();
         let axis = |role: &Option<Role>| match role.as_ref()? {
             Role::LeadTime => Some(Axis::Step),
             // The times at which forecasts begin.
             Role::Axis(Axis::Step) if has_lead_time => Some(Axis::Sequence),
+            Role::PartOfDate if times == 1 => Some(Axis::Step),
             Role::Axis(axis) => Some(*axis),
-            Role::Single => None,
+            Role::Single | Role::PartOfDate => None,
         };
         let mut axes: Vec<Option<Axis>> = roles.iter().map(axis).collect();
         for (at, _) in roles.iter().enumerate().filter(|(_, role)| **role == Some(Role::Single)) {
@@ -118,14 +197,15 @@ impl NamedAxes {
         Self { axes, names: dimensions.iter().map(name).collect() }
     }
 
-    /// The axes of the array, for which its shape alone tells `by_shape`.
+    /// The axes of the array, of which its shape alone allows `orders`, and tells `by_shape` where there are no names.
     ///
     /// # Errors
-    /// The names, as the end of a sentence about the file, if they contradict each other or the shape; the error of `by_shape` if they do
-    /// not tell all axes.
+    /// The names, as the end of a sentence about the file, if they contradict each other or the shape, or leave several orders; the error of
+    /// `by_shape` if there are none.
     pub(super) fn resolved(
         &self,
         shape: &[usize],
+        orders: &[Vec<Axis>],
         by_shape: impl FnOnce() -> Result<Vec<Axis>, String>,
     ) -> Result<Vec<Axis>, String> {
         let told: Vec<Axis> = self.axes.iter().flatten().copied().collect();
@@ -143,10 +223,16 @@ impl NamedAxes {
             _ if !told.iter().all(once) => Err(contradiction()),
             all if all == self.axes.len() && is_image => Ok(told),
             _ => {
-                let by_shape = by_shape()?;
-                let agrees = |(own, by_shape): (&Option<Axis>, &Axis)| own.is_none_or(|own| own == *by_shape);
-                let agree = by_shape.len() == self.axes.len() && self.axes.iter().zip(&by_shape).all(agrees);
-                if agree { Ok(by_shape) } else { Err(contradiction()) }
+                let agrees = |(own, may_be): (&Option<Axis>, &Axis)| own.is_none_or(|own| own == *may_be);
+                let fits = |order: &&Vec<Axis>| {
+                    order.len() == self.axes.len() && self.axes.iter().zip(*order).all(agrees)
+                };
+                // Where the shape allows several orders and two axes or more are not told, all of the orders may be wrong.
+                let is_sure = orders.len() == 1 || is_image || told.len() + 1 == self.axes.len();
+                match orders.iter().filter(fits).collect::<Vec<_>>()[..] {
+                    [only] if is_sure => Ok(only.clone()),
+                    _ => Err(contradiction()),
+                }
             }
         }
     }
@@ -154,11 +240,17 @@ impl NamedAxes {
 
 /// What a dimension is: by its coordinates, otherwise by its name.
 fn role(dimension: &Dimension) -> Option<Role> {
-    let name = dimension.name.to_ascii_lowercase();
-    dimension.coordinates.as_ref().and_then(by_coordinates).or_else(|| by_name(&name))
+    let names = std::iter::once(&dimension.name).chain(&dimension.other_names);
+    let mut by_names = names.map(|name| by_name(&name.to_ascii_lowercase()));
+    dimension.coordinates.as_ref().and_then(by_coordinates).or_else(|| by_names.find_map(|role| role))
 }
 
-/// What coordinates say: `axis`, `standard_name`, then `units` (CF conventions, chapter 4).
+/// Whether a dimension is called as time is.
+pub(super) fn is_called_time(dimension: &Dimension) -> bool {
+    by_name(&dimension.name.to_ascii_lowercase()) == Some(Role::Axis(Axis::Step))
+}
+
+/// What coordinates say: `axis`, `standard_name`, then `units` and `positive` (CF conventions, chapter 4).
 fn by_coordinates(coordinates: &Attributes) -> Option<Role> {
     let text = |name| coordinates.text(name).ok().flatten().map(|text| text.to_ascii_lowercase());
     let (axis, standard_name, units) = (text("axis"), text("standard_name"), text("units"));
@@ -183,6 +275,11 @@ fn by_coordinates(coordinates: &Attributes) -> Option<Role> {
         Some(units) if units.contains(" since ") => Some(Role::Axis(Axis::Step)),
         Some("degrees_north" | "degree_north" | "degrees_n") => Some(Role::Axis(Axis::Row)),
         Some("degrees_east" | "degree_east" | "degrees_e") => Some(Role::Axis(Axis::Column)),
+        // Vertical coordinates have a unit of pressure or say which direction is up.
+        Some("pa" | "hpa" | "mb" | "mbar" | "millibar" | "millibars" | "dbar" | "bar") => {
+            Some(Role::Axis(Axis::Channel))
+        }
+        _ if text("positive").is_some() => Some(Role::Axis(Axis::Channel)),
         _ => None,
     };
     // A standard name tells lead times and beginnings of forecasts apart, which the letter of an axis does not.
@@ -199,17 +296,26 @@ fn by_name(name: &str) -> Option<Role> {
     if OF_SEQUENCES.contains(&name) {
         return Some(Role::Axis(Axis::Sequence));
     }
+    if PARTS_OF_DATES.contains(&name) {
+        return Some(Role::PartOfDate);
+    }
     NAMES.iter().find(|(_, names)| names.contains(&name)).map(|(axis, _)| Role::Axis(*axis))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Axes;
 
     fn named(names: &[&str], shape: &[usize]) -> Result<String, String> {
         let dimension = |name: &&str| match *name {
             "" => None,
-            name => Some(Dimension { name: name.into(), variable: None, coordinates: None }),
+            name => Some(Dimension {
+                name: name.into(),
+                other_names: Vec::new(),
+                variable: None,
+                coordinates: None,
+            }),
         };
         let dimensions: Vec<Option<Dimension>> = names.iter().map(dimension).collect();
         let letter = |axis: Axis| match axis {
@@ -219,9 +325,14 @@ mod tests {
             Axis::Row => 'h',
             Axis::Column => 'w',
         };
-        let by_shape =
-            || Ok([Axis::Sequence, Axis::Step, Axis::Row, Axis::Column][4 - shape.len()..].to_vec());
-        let axes = NamedAxes::of(&dimensions, shape).resolved(shape, by_shape);
+        let usual = [Axis::Sequence, Axis::Step, Axis::Row, Axis::Column]
+            [4usize.saturating_sub(shape.len())..]
+            .to_vec();
+        let mut orders = Axes::orders_of_shape(shape);
+        if !orders.contains(&usual) {
+            orders.push(usual.clone());
+        }
+        let axes = NamedAxes::of(&dimensions, shape).resolved(shape, &orders, || Ok(usual));
         axes.map(|axes| axes.into_iter().map(letter).collect())
     }
 
@@ -237,12 +348,27 @@ mod tests {
             (&["time", "channel", "crs", "y", "x"], &[5, 2, 1, 3, 4], Some("tcnhw")),
             (&["y", "x"], &[3, 4], Some("hw")),
             (&["time", "height", "width"], &[8, 3, 4], Some("thw")),
+            (&["ny", "nx", "nt"], &[3, 4, 8], Some("hwt")),
+            (&["y0", "x0", "time0"], &[3, 4, 8], Some("hwt")),
+            (&["lats", "col", "Time"], &[3, 4, 8], Some("hwt")),
+            (&["plev", "lat", "lon"], &[8, 3, 4], Some("chw")),
+            (&["depth", "nlat", "nlon"], &[8, 3, 4], Some("chw")),
             // Names that tell nothing, or nothing that the shape does not.
             (&["phony_dim_0", "phony_dim_1", "phony_dim_2"], &[8, 3, 4], Some("thw")),
             (&["time", "", "x"], &[8, 3, 4], Some("thw")),
-            (&["time", "south", "west"], &[8, 3, 4], Some("thw")),
+            (&["time", "south", "west"], &[8, 3, 5], Some("thw")),
             (&["time", "y"], &[8, 3, 4], Some("thw")),
-            (&["lat", "lon", "day"], &[8, 3, 4], None),
+            // Of the orders that the shape allows one that the names leave.
+            (&["day", "lat", "lon"], &[8, 8, 3], Some("thw")),
+            (&["lat", "lon", "day"], &[8, 8, 2], Some("hwt")),
+            (&["event", "day", "lat", "lon"], &[2, 3, 8, 8], Some("nthw")),
+            (&["variable", "time", "lat", "lon"], &[3, 5, 8, 8], Some("cthw")),
+            (&["ens", "south", "day", "lon"], &[4, 9, 7, 4], None),
+            (&["day", "event", "lat", "lon"], &[2, 3, 8, 8], Some("tnhw")),
+            (&["lat", "lon", "day"], &[8, 3, 4], Some("hwt")),
+            (&["south", "hour", "x"], &[6, 7, 10], None),
+            (&["day", "hour", "lat", "lon"], &[5, 9, 8, 8], Some("nthw")),
+            (&["lat", "lon", "moment"], &[8, 3, 4], None),
             (&["time", "y", "y"], &[8, 3, 3], None),
             (&["time", "valid_time", "y", "x"], &[8, 5, 3, 3], None),
         ] {

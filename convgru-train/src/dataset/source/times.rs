@@ -7,28 +7,53 @@ use time::{Date, Month, PrimitiveDateTime, Time};
 pub(in crate::dataset) struct Times {
     /// Seconds, one number for each step, in the order of the file.
     pub(in crate::dataset) seconds: Vec<f64>,
-    /// Whether they count from 1970 on. Otherwise they count from elsewhere, such as the beginning of a forecast.
-    pub(in crate::dataset) since_1970: bool,
+    /// When they begin to count.
+    pub(in crate::dataset) origin: Origin,
+}
+
+/// When times begin to count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::dataset) enum Origin {
+    /// On 1 January 1970.
+    Year1970,
+    /// On a date of another calendar, or in another unit than seconds: times of the same text compare.
+    Other(String),
+    /// On an unknown date, such as the beginning of a forecast.
+    Unknown,
 }
 
 impl Times {
     /// What numbers of a unit such as `minutes since 2020-01-01 00:00` or `hours` stand for in a calendar; `None` for what is no unit of
     /// time. Numbers of a calendar that is not the world's, or of months, tell nothing but their order and their distances.
     pub(in crate::dataset) fn of(numbers: &[f64], units: &str, calendar: Option<&str>) -> Option<Self> {
+        let units = units.to_ascii_lowercase();
+        let calendar = calendar.unwrap_or_default().trim().to_ascii_lowercase();
         let (unit, epoch) = match units.split_once(" since ") {
-            Some((unit, epoch)) => (unit, Some(epoch)),
-            None => (units, None),
+            Some((unit, epoch)) => (unit, Some(epoch.trim())),
+            None => (units.as_str(), None),
         };
-        let scale = match (seconds_in(unit), epoch) {
-            (Some(scale), _) => scale,
-            (None, Some(_)) => return Some(Self { seconds: numbers.to_vec(), since_1970: false }),
+        let (scale, begins) = match (seconds_in(unit), epoch) {
+            (Some(scale), epoch) => (scale, epoch.map(|epoch| format!("{epoch} {calendar}"))),
+            (None, Some(_)) => (1.0, Some(format!("{units} {calendar}"))),
             (None, None) => return None,
         };
-        let usual = ["standard", "gregorian", "proleptic_gregorian", ""];
-        let is_usual = usual.contains(&calendar.unwrap_or_default().trim().to_ascii_lowercase().as_str());
-        let epoch = epoch.filter(|_| is_usual).and_then(seconds_since_1970);
-        let seconds = numbers.iter().map(|number| number * scale + epoch.unwrap_or(0.0)).collect();
-        Some(Self { seconds, since_1970: epoch.is_some() })
+        let is_usual = ["standard", "gregorian", "proleptic_gregorian", ""].contains(&calendar.as_str());
+        let epoch = epoch.filter(|_| is_usual && seconds_in(unit).is_some()).and_then(seconds_since_1970);
+        let origin = match (epoch, begins) {
+            (Some(_), _) => Origin::Year1970,
+            (None, Some(text)) => Origin::Other(text),
+            (None, None) => Origin::Unknown,
+        };
+        Some(Self {
+            seconds: numbers.iter().map(|number| number * scale + epoch.unwrap_or(0.0)).collect(),
+            origin,
+        })
+    }
+
+    /// The times of dates such as `2020-01-01T12:30`; `None` if one is none.
+    pub(in crate::dataset) fn of_dates(dates: &[String]) -> Option<Self> {
+        let seconds = dates.iter().map(|date| seconds_since_1970(&date.to_ascii_lowercase()));
+        Some(Self { seconds: seconds.collect::<Option<_>>()?, origin: Origin::Year1970 })
     }
 }
 
@@ -47,10 +72,10 @@ fn seconds_in(unit: &str) -> Option<f64> {
     })
 }
 
-/// The seconds of a date, perhaps with a time and a zone: `2020-1-1`, `2020-01-01T12:30:00Z`, `2020-01-01 12:30:15.5 +02:00`.
+/// The seconds of a date in small letters, perhaps with a time and a zone: `2020-1-1`, `2020-01-01t12:30:00z`, `2020-01-01 12:30:15.5 +02:00`.
 fn seconds_since_1970(text: &str) -> Option<f64> {
-    let text = text.trim().trim_end_matches("UTC").trim_end_matches(['Z', 'z']).trim();
-    let (date, rest) = text.split_once(['T', 't', ' ']).unwrap_or((text, ""));
+    let text = text.trim().trim_end_matches("utc").trim_end_matches("gmt").trim_end_matches('z').trim();
+    let (date, rest) = text.split_once(['t', ' ']).unwrap_or((text, ""));
     let mut parts = date.splitn(3, '-');
     let year = parts.next()?.parse().ok()?;
     let month = Month::try_from(parts.next()?.parse::<u8>().ok()?).ok()?;
@@ -92,19 +117,22 @@ mod tests {
             ("days since 1970-01-01 00:00:01.5", 2.0 * day + 1.5),
             ("s since 1970-01-01 02:00 +02:00", 2.0),
             ("min since 1970-01-01 00:00:00 -0130", 120.0 + 5400.0),
-            ("Hours since 1969-12-31 23:00 UTC", 3600.0),
+            ("Hours Since 1969-12-31 23:00 UTC", 3600.0),
+            ("HOURS SINCE 1970-01-01 00:00 GMT", 7200.0),
         ] {
             let read = Times::of(&[2.0], units, None).unwrap();
-            assert_eq!((read.seconds[0], read.since_1970), (seconds, true), "{units}");
+            assert_eq!((read.seconds[0], read.origin), (seconds, Origin::Year1970), "{units}");
         }
-        for (units, calendar, seconds) in [
-            ("hours", None, 7200.0),
-            ("days since 2000-01-01", Some("360_day"), 2.0 * day),
-            ("months since 2000-01-01", None, 2.0),
-            ("days since the beginning", None, 2.0 * day),
+        let other = |text: &str| Origin::Other(text.into());
+        for (units, calendar, seconds, origin) in [
+            ("hours", None, 7200.0, Origin::Unknown),
+            ("days since 2000-01-01", Some("360_day"), 2.0 * day, other("2000-01-01 360_day")),
+            ("hours since 2000-01-01", Some("360_day"), 7200.0, other("2000-01-01 360_day")),
+            ("months since 2000-01-01", None, 2.0, other("months since 2000-01-01 ")),
+            ("days since the beginning", None, 2.0 * day, other("the beginning ")),
         ] {
             let read = Times::of(&[2.0], units, calendar).unwrap();
-            assert_eq!((read.seconds[0], read.since_1970), (seconds, false), "{units}");
+            assert_eq!((read.seconds[0], read.origin), (seconds, origin), "{units}");
         }
         assert_eq!(Times::of(&[2.0], "mm/h", None), None);
     }

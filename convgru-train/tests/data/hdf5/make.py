@@ -103,6 +103,84 @@ def named_axes(name, form):
         rain[:] = np.broadcast_to(np.array(minutes, "f4"), (2, 4, len(minutes)))
 
 
+def times_elsewhere():
+    """Frames of the minutes 20, 15, 10, 5 and 0, in this order; every pixel is the minute. Their times lie where no dimension leads to them by
+    its name: in dimension scales of another group, the second of two, with other names; in texts; in an auxiliary coordinate; in one without a unit; and in
+    files of a frame each whose names are not in the order of time."""
+    minutes = [20, 15, 10, 5, 0]
+    image = np.broadcast_to(np.array(minutes, "f4"), (2, 6, 5))
+    with h5py.File(HERE / "scales_elsewhere.h5", "w", libver="latest") as file:
+        rain = file.create_dataset("data/rain", data=image)
+        for axis, (name, length) in enumerate([("lat", 2), ("lon", 6), ("time", 5)]):
+            if name == "time":
+                file.create_dataset("of/number", data=np.arange(5)).make_scale("number")
+                rain.dims[axis].attach_scale(file["of/number"])
+            scale = file.create_dataset(f"of/axis{axis}", data=np.arange(length) if name != "time" else minutes)
+            scale.make_scale("" if name == "lon" else name)
+            if name == "time":
+                scale.attrs["units"] = "minutes since 2020-01-01"
+            rain.dims[axis].attach_scale(scale)
+        rain.dims[1].label = "lon"
+    with h5py.File(HERE / "text_times.h5", "w", libver="latest") as file:
+        file["rain"] = image.transpose(2, 0, 1)
+        file["time"] = [f"2020-01-01T00:{minute:02}" for minute in minutes]
+        file["time"].make_scale("time")
+        file["rain"].dims[0].attach_scale(file["time"])
+    for name, units in [("auxiliary_time.nc", "Minutes Since 2020-01-01"), ("no_unit_of_time.nc", "")]:
+        with netCDF4.Dataset(HERE / name, "w", format="NETCDF3_CLASSIC") as file:
+            along = "time" if units == "" else "index"
+            for axis, length in [(along, 5), ("y", 2), ("x", 6)]:
+                file.createDimension(axis, length)
+            time = file.createVariable("time", "i4", (along,))
+            time.units = units
+            time[:] = minutes
+            rain = file.createVariable("rain", "f4", (along, "y", "x"))
+            rain.coordinates = "time crs"
+            rain[:] = image.transpose(2, 0, 1)
+    (HERE / "scalar_time").mkdir(exist_ok=True)
+    for name, minute in zip(["jan", "feb", "mar", "apr", "may"], sorted(minutes)):
+        with netCDF4.Dataset(HERE / "scalar_time" / f"{name}.nc", "w", format="NETCDF3_CLASSIC") as file:
+            for axis, length in [("y", 2), ("x", 6)]:
+                file.createDimension(axis, length)
+            time = file.createVariable("time", "i4", ())
+            time.setncatts({"units": "minutes since 2020-01-01", "calendar": "360_day"})
+            time[...] = minute
+            rain = file.createVariable("rain", "f4", ("y", "x"))
+            rain.coordinates = "time"
+            rain[:] = np.full((2, 6), minute)
+
+
+def scaled_or_not():
+    """Files of a frame each, one with a scale and one without."""
+    (HERE / "scaled_or_not").mkdir(exist_ok=True)
+    for name in ["scaled", "whole"]:
+        with netCDF4.Dataset(HERE / "scaled_or_not" / f"{name}.nc", "w", format="NETCDF3_64BIT_DATA") as file:
+            for axis, length in [("y", 2), ("x", 3)]:
+                file.createDimension(axis, length)
+            rain = file.createVariable("rain", "u1", ("y", "x"))
+            if name == "scaled":
+                rain.scale_factor = 1 / 255
+            rain.set_auto_scale(False)
+            rain[:] = counted((2, 3), "u1")
+
+
+def other_content():
+    """Frames with a unit, and files of a frame each, one of which begins at the other end of the latitudes."""
+    with netCDF4.Dataset(HERE / "units.nc", "w", format="NETCDF3_CLASSIC") as file:
+        for axis, length in [("time", 5), ("y", 2), ("x", 6)]:
+            file.createDimension(axis, length)
+        rain = file.createVariable("rain", "f4", ("time", "y", "x"))
+        rain.units = "mm/h"
+        rain[:] = np.broadcast_to(np.arange(5, dtype="f4")[:, None, None], (5, 2, 6))
+    (HERE / "upside_down").mkdir(exist_ok=True)
+    for name, latitudes in [("north", [50.0, 49.0]), ("south", [49.0, 50.0])]:
+        with netCDF4.Dataset(HERE / "upside_down" / f"{name}.nc", "w", format="NETCDF3_CLASSIC") as file:
+            for axis, length in [("lat", 2), ("lon", 6)]:
+                file.createDimension(axis, length)
+            file.createVariable("lat", "f4", ("lat",))[:] = latitudes
+            file.createVariable("rain", "f4", ("lat", "lon"))[:] = np.zeros((2, 6))
+
+
 def classic():
     """Every type of classic netCDF as `several`, and a file of another library with one variable over an unlimited axis,
     whose 15 bytes a time are not filled up."""
@@ -230,6 +308,9 @@ for suffix, form in NETCDF.items():
         unsigned(f"unsigned{suffix}.nc", form)
 for suffix, form in [("", "NETCDF4"), ("_cdf1", "NETCDF3_CLASSIC")]:
     named_axes(f"named_axes{suffix}.nc", form)
+times_elsewhere()
+scaled_or_not()
+other_content()
 classic()
 odim_folders()
 knmi_files()

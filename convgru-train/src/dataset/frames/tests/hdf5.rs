@@ -111,6 +111,132 @@ fn coordinates_tell_axes_and_the_order_of_frames() {
 }
 
 #[test]
+fn times_are_found_where_no_dimension_names_them() {
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    let frames =
+        |name: &str| read_frames(written(name), settings(&data), &crate::dataset::fixtures::budget());
+    for name in ["scales_elsewhere.h5", "text_times.h5", "auxiliary_time.nc", "scalar_time"] {
+        let read = frames(name).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(read.shape(), [5, 1, 2, 6], "{name}");
+        let minutes: Vec<f32> = read.as_slice().iter().map(|value| (value * 20.0).round()).collect();
+        assert_eq!(minutes, [[0.0; 12], [5.0; 12], [10.0; 12], [15.0; 12], [20.0; 12]].concat(), "{name}");
+    }
+    // Numbers without a unit that run downwards leave the order open.
+    let error = frames("no_unit_of_time.nc").unwrap_err().to_string();
+    assert!(error.contains("coordinate time") && error.contains("units"), "{error}");
+}
+
+#[test]
+fn files_of_other_distances_in_time_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let minutes = std::fs::read(written("auxiliary_time.nc")).unwrap();
+    let at = minutes.windows(7).position(|text| text == b"Minutes").unwrap();
+    let mut hours = minutes.clone();
+    hours[at..at + 7].copy_from_slice(b"Hours  ");
+    for (name, bytes) in [("a.nc", &minutes), ("b.nc", &hours), ("c.nc", &minutes), ("d.nc", &minutes)] {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    let error = message(&data, folder.path());
+    assert!(error.contains("every 5 minutes") && error.contains("b.nc every 300"), "{error}");
+    frames_config(&mut data).minutes_per_step = 5.0;
+    assert_eq!(
+        open_split(&data, folder.path(), Split::Train).unwrap().quantity().minutes_per_step,
+        Some(5.0)
+    );
+}
+
+/// A copy of `scalar_time` with the bytes that `change` makes of the name and the bytes of each file.
+fn changed_frames(change: impl Fn(&str, Vec<u8>) -> Vec<u8>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["jan", "feb", "mar", "apr", "may"] {
+        let bytes = std::fs::read(written("scalar_time").join(format!("{name}.nc"))).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.nc")), change(name, bytes)).unwrap();
+    }
+    folder
+}
+
+/// Bytes with a text in place of another of its length.
+fn replaced(mut bytes: Vec<u8>, from: &str, to: &str) -> Vec<u8> {
+    let places: Vec<usize> =
+        (0..bytes.len() - from.len()).filter(|&at| bytes[at..].starts_with(from.as_bytes())).collect();
+    assert!(!places.is_empty() && from.len() == to.len());
+    places.iter().for_each(|&at| bytes[at..at + to.len()].copy_from_slice(to.as_bytes()));
+    bytes
+}
+
+#[test]
+fn files_of_a_sequence_that_hold_other_things_are_refused() {
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    let read = |folder: &tempfile::TempDir, config: &FramesConfig| {
+        let read = read_frames(folder.path(), config, &crate::dataset::fixtures::budget());
+        read.map_err(|error| error.to_string())
+    };
+    // The quantity has another name in one file, but the unit that is set is theirs.
+    let temperature = changed_frames(|name, bytes| match name {
+        "mar" => replaced(bytes, "rain", "temp"),
+        _ => bytes,
+    });
+    let error = read(&temperature, settings(&data)).unwrap_err();
+    assert!(error.contains("mar.nc") && error.contains("dataset temp"), "{error}");
+    let set = FramesConfig { unit: "mm".into(), ..settings(&data).clone() };
+    assert_eq!(read(&temperature, &set).unwrap().shape(), [5, 1, 2, 6]);
+    // Times of names such as rain2020 are no other quantity.
+    let timed = changed_frames(|name, bytes| match name {
+        "mar" => replaced(bytes, "rain", "rai7"),
+        _ => replaced(bytes, "rain", "rai8"),
+    });
+    assert_eq!(read(&timed, settings(&data)).unwrap().shape(), [5, 1, 2, 6]);
+    // One without a time among others that are not in the order of their names.
+    let untimed = changed_frames(|name, bytes| match name {
+        "mar" => replaced(bytes, "minutes since", "metres from  "),
+        _ => bytes,
+    });
+    let error = read(&untimed, settings(&data)).unwrap_err();
+    assert!(error.contains("mar.nc") && error.contains("order of their names"), "{error}");
+}
+
+#[test]
+fn files_of_several_units_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, unit) in [("a.nc", "mm/h"), ("b.nc", "mm/h"), ("c.nc", "dBZ."), ("d.nc", "mm/h")] {
+        let bytes = std::fs::read(written("units.nc")).unwrap();
+        std::fs::write(folder.path().join(name), replaced(bytes, "mm/h", unit)).unwrap();
+    }
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    frames_config(&mut data).shares = [0.8, 0.1, 0.1];
+    let mut whole = data.clone();
+    let error = open_whole(&data, settings(&data), folder.path()).err().expect("refused").to_string();
+    assert!(error.contains("c.nc") && error.contains("dBZ") && error.contains("data.frames.unit"), "{error}");
+    frames_config(&mut whole).unit = "mm/h".into();
+    assert!(open_whole(&whole, settings(&whole), folder.path()).is_ok());
+}
+
+#[test]
+fn a_frame_that_lies_the_other_way_round_is_refused() {
+    let read =
+        read_frames(written("upside_down"), &FramesConfig::default(), &crate::dataset::fixtures::budget());
+    let error = read.unwrap_err().to_string();
+    assert!(error.contains("south.nc") && error.contains("downwards on no axis"), "{error}");
+}
+
+#[test]
+fn frames_of_files_with_and_without_a_scale_are_no_sequence() {
+    let mut data = config(1, 1);
+    let read = |data: &DataConfig| {
+        read_frames(written("scaled_or_not"), settings(data), &crate::dataset::fixtures::budget())
+    };
+    let error = read(&data).unwrap_err().to_string();
+    assert!(error.contains("whole.nc") && error.contains("data.frames.range"), "{error}");
+    frames_config(&mut data).range = [0.0, 255.0];
+    assert_eq!(read(&data).unwrap().shape(), [2, 1, 2, 3]);
+}
+
+#[test]
 fn bytes_without_a_sign_may_be_stored_with_one() {
     for name in ["unsigned.nc", "unsigned_cdf1.nc"] {
         let mut data = config(1, 1);
