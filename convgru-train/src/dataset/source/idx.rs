@@ -10,6 +10,7 @@ use std::path::Path;
 
 use super::{Frame, FrameInfo, FrameSource, NumberType, Visit};
 use crate::dataset::gzip::{Unpacked, read_at_most};
+use crate::read_budget::Working;
 use crate::{Error, ReadBudget, Result};
 
 /// The first four bytes: two zeros, 8 for unsigned bytes, 3 dimensions.
@@ -21,11 +22,12 @@ const LONGEST_SIDE: usize = 1024;
 const MOST_PIXELS: usize = 1 << 30;
 
 /// Grey images of one size, one byte per pixel, 0 = background: a sequence of frames to whoever reads them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::dataset) struct IdxImages {
     rows: usize,
     columns: usize,
     pixels: Vec<u8>,
+    _working: Working,
 }
 
 impl IdxImages {
@@ -79,10 +81,10 @@ impl IdxImages {
         // Grows with what is there, not with what the header announces. One
         // byte more than needed shows trailing data, and lets the decoder
         // reach the checksum at the end.
-        budget.keep(path, needed as u64).map_err(Problem::Memory)?.stay();
+        let working = budget.work(path, needed as u64).map_err(Problem::Memory)?;
         let pixels = read_at_most(source, needed + 1)?;
         match pixels.len() {
-            n if n == needed => Ok(Self { rows, columns, pixels }),
+            n if n == needed => Ok(Self { rows, columns, pixels, _working: working }),
             n if n < needed => Err(Problem::Content(format!(
                 "is truncated: {images} images of {rows} x {columns} are {needed} bytes after the header, \
                  but there are {n}"
