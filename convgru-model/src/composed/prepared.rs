@@ -37,7 +37,7 @@ impl<T: Scalar> Recurrent<T> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch), [`Error::Count`](crate::Error::Count) or
-    /// [`Error::TensorOrder`](crate::Error::TensorOrder) if the weights are no longer those of the configuration.
+    /// [`Error::TensorOrder`](crate::Error::TensorOrder) if the weights no longer fit the configuration.
     pub fn prepare(&self) -> Result<PreparedRecurrent<'_, T>> {
         self.check()?;
         Ok(PreparedRecurrent { network: self, eager: Eager::new(self.parameters.named()) })

@@ -17,8 +17,8 @@ use crate::sequence::MemoryBudget;
 /// A network that reads frames and continues them: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig) or a
 /// [`PyramidConfig`](crate::PyramidConfig) says which one.
 ///
-/// The numbers of frames and the size of the images are those of the call. Of an ensemble of `K` members predictions have
-/// `K C` channels, those of the first member first; `K` is 1 unless the configuration says otherwise.
+/// Each call has its own numbers of frames and size of images. Of an ensemble of `K` members predictions have
+/// `K C` channels, first the channels of the first member; `K` is 1 unless the configuration says otherwise.
 ///
 /// ```
 /// use convgru_model::{EncoderForecasterConfig, Forecaster, PyramidConfig, PyramidScale, Tensor};

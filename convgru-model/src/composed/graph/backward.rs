@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::tensor::{Tensor, expect_shape};
 
 impl<T: Scalar> Tape<'_, T> {
-    /// Goes back from the gradients of some values to those of all variables. Those of parameters are
+    /// Goes back from the gradients of some values to the gradients of all variables. The gradients of parameters are
     /// added to `parameters`.
     pub(crate) fn backward(
         &self,

@@ -18,7 +18,7 @@ pub(crate) trait Operations {
     /// The result of an operation.
     fn apply(&mut self, op: Op, inputs: &[Self::Value]) -> Result<Self::Value>;
 
-    /// A parameter by its place among those of the network.
+    /// A parameter by its place in the list of the network.
     fn parameter(&mut self, index: usize) -> Self::Value;
 
     /// A tensor that is no variable.

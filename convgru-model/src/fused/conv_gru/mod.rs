@@ -194,7 +194,7 @@ impl<T: Scalar> ConvGru<T> {
     /// It borrows the network, so its packed weights cannot outlive a change of them.
     ///
     /// # Errors
-    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the weights are no longer those of the configuration,
+    /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the weights no longer fit the configuration,
     /// [`Error::Kernel`](crate::Error::Kernel) if they are beyond memory addresses.
     pub fn prepare(&self) -> Result<Prepared<'_, T>> {
         Prepared::new(&self.spec, &self.parameters.layers)

@@ -23,8 +23,8 @@ pub(crate) trait Sink<T: Scalar> {
     fn give(&mut self, operand: usize, gradient: Tensor<T>) -> Result<()> {
         self.gradient(operand).add_assign(&gradient)
     }
-    /// Adds the gradient of a kernel, the second operand of a convolution, from that of the result: now, or later with
-    /// those of other results.
+    /// Adds the gradient of a kernel, the second operand of a convolution, from the gradient of the result: now, or later with
+    /// the gradients of other results.
     fn weight_gradient(
         &mut self,
         convolution: &Convolution,
