@@ -182,7 +182,7 @@ impl<T: Scalar> Recurrent<T> {
         &mut self.parameters
     }
 
-    /// Fails unless the weights are those of the configuration, in its order.
+    /// Fails unless the weights fit the configuration, in its order.
     pub(crate) fn check(&self) -> Result<()> {
         let stages = self.specs.iter().enumerate();
         let specs: Vec<_> = stages

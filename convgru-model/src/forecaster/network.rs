@@ -56,7 +56,7 @@ impl<T: Scalar> Forecaster<T> {
         Ok(Self::with(config, parameters))
     }
 
-    /// A network around existing weights: those of another network of the same configuration.
+    /// A network around the weights of another network of the same configuration.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`](crate::Error::InvalidConfig), [`Error::Count`](crate::Error::Count),
@@ -112,7 +112,7 @@ impl<T: Scalar> Forecaster<T> {
     }
 
     /// Limits what [`forward_train`](Self::forward_train) keeps for the backward pass: where all stacks would need more,
-    /// gates of some steps at a time are kept, and computed anew on the way back. A decoder that reads its own predictions
+    /// gates of some steps at a time are kept, and computed again on the way back. A decoder that reads its own predictions
     /// keeps all of its own.
     pub fn set_memory_budget(&mut self, budget: MemoryBudget) {
         self.limits.memory = budget;
@@ -126,7 +126,7 @@ impl<T: Scalar> Forecaster<T> {
         self.limits.truncation = frames;
     }
 
-    /// Fails unless the weights are those of the configuration.
+    /// Fails unless the weights fit the configuration.
     pub(crate) fn check(&self) -> Result<()> {
         self.parameters.expect(&self.config.network().components())
     }

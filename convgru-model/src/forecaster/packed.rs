@@ -50,7 +50,7 @@ pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
     /// its predictions is asked for one step at a time.
     fn decode(&self, read: &Read<'_, T>, memory: &mut PassMemory<'_, T>, logits: &mut [T]) -> Result<()>;
 
-    /// Adds the gradients of all parameters, given that of the frames before the output activation, and returns the gradient of
+    /// Adds the gradients of all parameters, given the gradient of the frames before the output activation, and returns the gradient of
     /// the frames that were encoded, `[T, N, C, H, W]`, where the pass asks for it.
     fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>>;
 }

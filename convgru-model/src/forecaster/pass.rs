@@ -11,7 +11,7 @@ use crate::tensor::Tensor;
 #[derive(Debug)]
 pub(super) struct ForecastPass<T> {
     pub(super) sizes: Sizes,
-    /// Frames that were read; the stacks of the encoder are those of the last of them.
+    /// Frames that were read. The stacks of the encoder hold as many of the last of these as get a gradient.
     pub(super) frames_read: usize,
     /// The last frame that was read, `[N, C, H, W]`.
     pub(super) last_frame: Vec<T>,

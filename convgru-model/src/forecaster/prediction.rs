@@ -5,7 +5,7 @@ use convgru_kernels::Scalar;
 use crate::error::{Result, expect_count};
 use crate::tensor::{Tensor, expect_shape};
 
-/// Predicted frames, `[T_out, N, K C, H, W]`: the channels of the first of `K` members, then those of the next.
+/// Predicted frames, `[T_out, N, K C, H, W]`: first the channels of the first of `K` members, then the channels of the next.
 #[derive(Debug, Clone)]
 pub struct Prediction<T> {
     /// After the output activation: pixels.

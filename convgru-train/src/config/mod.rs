@@ -104,7 +104,7 @@ pub struct TrainingConfig {
     /// before is a constant in each step. 0 lets them flow through all.
     pub truncate: usize,
     /// MiB for what a micro-batch keeps for its backward pass; where more would be needed,
-    /// gates are computed anew on the way back. 0 keeps everything.
+    /// gates are computed again on the way back. 0 keeps everything.
     pub memory_budget: usize,
     /// Decay of the moving average of the parameters, which is then what is measured and
     /// exported, from 0 to below 1; 0 keeps none.

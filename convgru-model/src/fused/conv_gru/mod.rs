@@ -136,7 +136,7 @@ impl<T: Scalar> ConvGru<T> {
         &mut self.parameters
     }
 
-    /// Fails unless the weights are those of the configuration.
+    /// Fails unless the weights fit the configuration.
     pub(crate) fn check(&self) -> Result<()> {
         self.spec.expect_parameters("", &self.parameters)
     }

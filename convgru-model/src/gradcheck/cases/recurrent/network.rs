@@ -19,7 +19,7 @@ pub(super) struct Setup {
     pub(super) lengths: bool,
     /// Whether it runs with dropout and zoneout.
     pub(super) dropout: bool,
-    /// Whether every step is computed anew on the way back.
+    /// Whether every step is computed again on the way back.
     pub(super) anew: bool,
     /// Dimensions of space.
     pub(super) dimensions: usize,
