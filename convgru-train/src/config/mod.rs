@@ -230,6 +230,7 @@ impl RunConfig {
         config.data_folder = PathBuf::new();
         config.data.memory_mib = 0;
         config.data.prefetch = 0;
+        config.data.found = None;
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
         config.training.checkpoint_seconds = 0;

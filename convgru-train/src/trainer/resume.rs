@@ -40,7 +40,7 @@ impl<'a> Trainer<'a> {
     /// it was trained with another configuration, naming the fields that differ, [`Error::ChangedData`] if it was
     /// trained on other data, and [`Error::Io`] if a file cannot be read now. Nothing is lost then.
     pub fn resume(
-        config: RunConfig,
+        mut config: RunConfig,
         run: impl Into<Resumption>,
         interrupt: &'a Interrupt,
         observer: &mut dyn Observer,
@@ -56,7 +56,7 @@ impl<'a> Trainer<'a> {
         let told = "the run stands as it was saved; resume it";
         let Loaded { checkpoint, path, rejected } = interrupt.at_once(told, || store.load_latest())?;
         verify(&config, &checkpoint, &path)?;
-        let mut setup = interrupt.at_once(told, || Setup::new(&config))?;
+        let mut setup = interrupt.at_once(told, || Setup::new(&mut config))?;
         let are_same = same_data(checkpoint.data.as_ref(), &setup.data, allow_changed_data, observer)?;
         let cursor = setup.loader.cursor(checkpoint.cursor.step);
         if are_same && cursor != checkpoint.cursor {

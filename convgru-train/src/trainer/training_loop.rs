@@ -89,11 +89,11 @@ impl<'a> Trainer<'a> {
     /// As [`start`](Self::start), on any storage.
     pub(super) fn start_on(
         storage: Arc<dyn Storage>,
-        config: RunConfig,
+        mut config: RunConfig,
         out: &Path,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let setup = interrupt.at_once("no run was begun", || Setup::new(&config))?;
+        let setup = interrupt.at_once("no run was begun", || Setup::new(&mut config))?;
         let folder = RunFolder::create_on(storage, out, &config.name)?;
         folder.write(&folder.config(), config.to_toml().as_bytes())?;
         let mut trainer = Self::at(0, History::default(), config, setup, folder, interrupt)?;

@@ -46,7 +46,7 @@ pub(in crate::dataset) fn newest(
             let second = |step: usize| axis.first.plus(axis.step * step as i64).seconds() as f64;
             (0..clip.len()).map(second).collect()
         }),
-        minutes_per_step: Some(timeline.step as f64),
+        found: found.expected(data)?,
         frames: values(&clip)?,
         warnings,
     })

@@ -155,6 +155,10 @@ impl FrameSource for FilePerFrame {
         Ok(self.times.clone())
     }
 
+    fn content(&self) -> Result<Option<Content>> {
+        Ok(self.content.clone())
+    }
+
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         if sequences.is_empty() {
             return Ok(());
