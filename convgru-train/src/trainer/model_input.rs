@@ -176,7 +176,7 @@ impl TrainedModel {
                 })
             }
             (source, kind) => {
-                if let Some(found) = data.found.as_ref().filter(|found| !found.full_scale) {
+                if let Some(found) = data.found.as_ref().filter(|found| !found.is_full_scale()) {
                     found.expect(&FoundData::default(), path)?;
                 }
                 source.of_kind(kind)
@@ -197,7 +197,7 @@ impl TrainedModel {
         };
         // What the training knew is compared with what the files tell, and says nothing of these.
         let (range, unit, minutes) = match found {
-            Some(found) if found.full_scale => ([0.0, 0.0], String::new(), 0.0),
+            Some(found) if found.is_full_scale() => ([0.0, 0.0], String::new(), 0.0),
             Some(found) => (found.range, String::new(), 0.0),
             None => (own.range, own.unit, own.minutes_per_step),
         };

@@ -12,6 +12,8 @@ mod export;
 mod import;
 #[cfg(test)]
 mod names;
+mod netcdf;
+mod numbers;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -18,7 +18,7 @@ impl FoundData {
     pub(crate) fn expect(&self, own: &Self, path: &Path) -> Result<Vec<String>> {
         let difference = match () {
             () if own.is_of_radar() && !self.is_of_radar() => self.other_than_rates(),
-            () if self.full_scale => self.other_than_full_scale(own),
+            () if self.is_full_scale() => self.other_than_full_scale(own),
             () => self.other_unit(own).or_else(|| self.other_numbers(own)),
         };
         match difference {
@@ -45,7 +45,7 @@ impl FoundData {
 
     /// Why rain rates of radar images are no numbers like these.
     fn other_than_rates(&self) -> Option<String> {
-        let is_rate = !self.full_scale && are_same(&self.unit, "mm/h") && self.range[0] == 0.0;
+        let is_rate = !self.is_full_scale() && are_same(&self.unit, "mm/h") && self.range[0] == 0.0;
         (!is_rate).then(|| {
             let unit = if self.unit.is_empty() { "without a unit".into() } else { format!("in {}", escaped(&self.unit)) };
             format!(
@@ -58,7 +58,7 @@ impl FoundData {
 
     /// How data differ from shares of the full scale.
     fn other_than_full_scale(&self, own: &Self) -> Option<String> {
-        let has_range = !own.full_scale && own.unit.is_empty();
+        let has_range = !own.is_full_scale() && own.unit.is_empty();
         (has_range && !self.numbers.is_empty()).then(|| {
             format!(
                 "is read with the range {}, but the training had shares of the full scale of {}; leave data.frames.range out",

@@ -119,7 +119,7 @@ impl FoundData {
     pub(super) fn of_all(files: impl IntoIterator<Item = Self>) -> Self {
         let one = |mut all: Self, own: Self| {
             // Types of several ranges have no numbers in common but their shares of the full scale.
-            if all.full_scale && all.range != own.range {
+            if all.is_full_scale() && all.range != own.range {
                 all.range = [0.0, 1.0];
             }
             if all.numbers != own.numbers {
@@ -151,7 +151,7 @@ impl FoundData {
     pub(super) fn of_values(&self, config: &FramesConfig) -> Quantity {
         let transform = config.meaning().transform;
         let meaning = self.meaning(config);
-        if self.full_scale { Quantity { transform, ..meaning } } else { meaning }
+        if self.is_full_scale() { Quantity { transform, ..meaning } } else { meaning }
     }
 
     /// The same, with minutes from a frame to the next that are known by times where the configuration names none.
@@ -160,6 +160,11 @@ impl FoundData {
             self.minutes_per_step = told.unwrap_or(0.0);
         }
         self
+    }
+
+    /// Whether values are shares of the full scale of their type.
+    pub(crate) fn is_full_scale(&self) -> bool {
+        self.full_scale && self.unit.is_empty()
     }
 
     /// Whether its numbers are rain rates of radar images.
