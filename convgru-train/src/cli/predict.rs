@@ -7,7 +7,7 @@ use clap::Args;
 use convgru_model::Tensor;
 use convgru_train::ReadBudget;
 use convgru_train::dataset::{Input, InputOptions};
-use convgru_train::media::write_frames;
+use convgru_train::media::{write_array, write_frames};
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
@@ -60,15 +60,17 @@ impl Predict {
         let trained = TrainedModel::read(&self.checkpoint)?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let options = InputOptions { newest: self.newest, ..self.reading.options() };
-        let Input { frames, quantity, warnings, .. } = trained.read_input(&self.input, &options, &budget)?;
+        let Input { frames, quantity, axes, warnings, .. } =
+            trained.read_input(&self.input, &options, &budget)?;
         warnings.iter().for_each(|warning| output::warn(warning));
         let read = frames.shape().to_vec();
-        let mut prediction = with_threads(self.threads, || self.predict(&trained, frames))??;
-        // Pictures go from black to white; numbers are in the unit of the data.
-        if self.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy")) {
-            prediction = quantity.in_units(&prediction);
+        let prediction = with_threads(self.threads, || self.predict(&trained, frames))??;
+        // Pictures go from black to white; numbers are in the unit of the data, and lie as those of the input.
+        if self.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy")) && !self.out.is_dir() {
+            write_array(&self.out, &quantity.in_units(&prediction), &axes)?;
+        } else {
+            write_frames(&self.out, &prediction)?;
         }
-        write_frames(&self.out, &prediction)?;
         if self.json {
             let value = json!({ "out": self.out.to_string_lossy(), "input_shape": read, "shape": prediction.shape() });
             output::json(&value)?;

@@ -36,7 +36,7 @@ impl TrainedModel {
     /// let rain = convgru_model::Tensor::from_fn(&[1, 1, 96, 96], |_| 2.5); // mm/h
     /// let mut stream = trained.model.prepare()?.stream(1, 96, 96)?;
     /// stream.read(&quantity.in_values(&rain))?;
-    /// let next = quantity.in_units(stream.forecast(1)?);
+    /// let next = quantity.in_units(&stream.forecast(1)?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn quantity(&self) -> Quantity {

@@ -12,10 +12,14 @@ mod export;
 mod import;
 #[cfg(test)]
 mod names;
+#[cfg(test)]
 mod netcdf;
+#[cfg(test)]
 mod numbers;
 #[cfg(test)]
 mod program;
+#[cfg(test)]
+mod radar_input;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]

@@ -314,3 +314,63 @@ fn the_record_is_written_and_a_written_one_is_checked() {
     );
     assert!(ran.code == Some(1) && ran.stderr.contains("\"K\""), "{}", ran.stderr);
 }
+
+#[test]
+fn forecasts_lie_as_the_arrays_that_they_continue() {
+    let (folder, ran) = trained("float to 102", "--set data.frames.range=[0,102]");
+    ran.succeeded();
+    let path = |name: &str| folder.path().join(name);
+    let number =
+        |step: usize, row: usize, column: usize| 2.0 * f32::from(level(step * FRAME + row * 20 + column));
+    array(&path("thw.npy"), &[6, 16, 20], |at| number(at / 320, at / 20 % 16, at % 20));
+    array(&path("hwt.npy"), &[16, 20, 6], |at| number(at % 6, at / 120, at / 6 % 20));
+    array(&path("tcwh.npy"), &[6, 1, 20, 16], |at| number(at / 320, at % 16, at / 16 % 20));
+    array(&path("nhwt.npy"), &[1, 16, 20, 6], |at| number(at % 6, at / 120, at / 6 % 20));
+    for (axes, shape) in [
+        ("thw", &[2, 16, 20][..]),
+        ("hwt", &[16, 20, 2]),
+        ("tcwh", &[2, 1, 20, 16]),
+        ("nhwt", &[1, 16, 20, 2]),
+    ] {
+        let predict = format!(
+            "predict --checkpoint runs/t --input {axes}.npy --axes {axes} --frames 2 --out {axes}-next.npy"
+        );
+        convgru(folder.path(), &predict).succeeded();
+        let file = npyz::NpyFile::new(fs::File::open(path(&format!("{axes}-next.npy"))).unwrap()).unwrap();
+        assert_eq!(file.shape(), shape);
+        let numbers: Vec<f32> = file.into_vec().unwrap();
+        for (at, &found) in numbers.iter().enumerate() {
+            let (row, column) = match axes {
+                "thw" => (at / 20 % 16, at % 20),
+                "tcwh" => (at % 16, at / 16 % 20),
+                _ => (at / 40, at / 2 % 20),
+            };
+            let right = number(5, row, column);
+            assert!((found - right).abs() < 2e-2, "{axes} {at}: {found}, not {right}");
+        }
+    }
+}
+
+#[test]
+fn frames_of_a_size_that_the_model_cannot_read_are_refused_with_the_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    array(&path("a.npy"), &[3, 12, 16, 20], |at| (at % 9) as f32 / 8.0);
+    let config = "name = \"t\"\n[data]\ninput_frames = 2\noutput_frames = 2\ntrain_sequences = 1\n[model]\npatch = 4\n\
+                  hidden_channels = [2]\n[training]\nsteps = 1\nbatch_size = 1\n";
+    fs::write(path("patch.toml"), config).unwrap();
+    convgru(folder.path(), "train --config patch.toml --data a.npy").succeeded();
+    array(&path("odd.npy"), &[8, 18, 21], |at| (at % 9) as f32 / 8.0);
+    array(&path("other.npy"), &[8, 24, 12], |at| (at % 9) as f32 / 8.0);
+    for command in ["predict --frames 2 --out no.npy --input", "eval --data"] {
+        let ran = convgru(folder.path(), &format!("{command} odd.npy --checkpoint runs/t"));
+        let words = ["odd.npy", "18 x 21", "multiple of 4", "16 x 20", "20 x 24"];
+        assert!(ran.code == Some(1) && words.iter().all(|word| ran.stderr.contains(word)), "{}", ran.stderr);
+        convgru(
+            folder.path(),
+            &format!("{command} other.npy --checkpoint runs/t").replace("no.npy", "yes.npy"),
+        )
+        .succeeded();
+    }
+    assert!(!path("no.npy").exists());
+}
