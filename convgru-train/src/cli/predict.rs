@@ -60,14 +60,13 @@ impl Predict {
         let trained = TrainedModel::read(&self.checkpoint)?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let options = InputOptions { newest: self.newest, ..self.reading.options() };
-        let Input { frames, quantity, axes, warnings, .. } =
-            trained.read_input(&self.input, &options, &budget)?;
-        warnings.iter().for_each(|warning| output::warn(warning));
-        let read = frames.shape().to_vec();
-        let prediction = with_threads(self.threads, || self.predict(&trained, frames))??;
+        let input = trained.read_input(&self.input, &options, &budget)?;
+        input.warnings.iter().for_each(|warning| output::warn(warning));
+        let read = input.frames.shape();
+        let prediction = with_threads(self.threads, || self.predict(&trained, &input))??;
         // Pictures go from black to white; numbers are in the unit of the data, and lie as those of the input.
         if self.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy")) && !self.out.is_dir() {
-            write_array(&self.out, &quantity.in_units(&prediction), &axes)?;
+            write_array(&self.out, &input.quantity.in_units(&prediction), &input.axes)?;
         } else {
             write_frames(&self.out, &prediction)?;
         }
@@ -87,20 +86,14 @@ impl Predict {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// `[T, C, H, W]` to `[frames, C, H, W]`, as pictures: clamped to 0..=1.
-    fn predict(&self, trained: &TrainedModel, input: Tensor<f32>) -> anyhow::Result<Tensor<f32>> {
-        let &[steps, c, h, w] = input.shape() else {
-            anyhow::bail!(
-                "{}: frames of shape {:?} where [T, C, H, W] is needed",
-                printable(&self.input),
-                input.shape()
-            );
-        };
-        let sequence = input.reshape(&[steps, 1, c, h, w])?;
+    /// The frames that follow, `[frames, C, H, W]`, as pictures: clamped to 0..=1.
+    fn predict(&self, trained: &TrainedModel, input: &Input) -> anyhow::Result<Tensor<f32>> {
+        let sequence = input.as_read_by(&trained.config.model);
         let mut prediction = trained.model.forward_mean(&sequence, self.frames)?;
         for value in prediction.as_mut_slice() {
             *value = value.clamp(0.0, 1.0);
         }
-        Ok(prediction.reshape(&[self.frames, c, h, w])?)
+        let shape = [&[self.frames], &input.frames.shape()[1..]].concat();
+        Ok(prediction.reshape(&shape)?)
     }
 }
