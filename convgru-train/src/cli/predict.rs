@@ -15,11 +15,11 @@ use serde_json::json;
 use super::input::InputArguments;
 use super::output;
 
-/// Reads all frames of the input as the training read its data (range, axes, channels and size are those of
-/// data.frames where it was trained on frames) and writes the frames that the model expects to follow. Height and width may differ
-/// from those of the training; they must be multiples of the model's patch. Of an
-/// ensemble the mean over its members is written. A .npy file has the numbers of the data where data.frames.range names them, otherwise
-/// 0 to 1; pictures go from black to white.
+/// Reads the input as the training read its data (range, unit, axes, channels, size and radar scale) and writes the frames that the model
+/// expects to follow. Numbers in another unit, pictures and types that cannot have the numbers of the training and frames at another distance
+/// in time are refused with what to say. Height and width may differ from those of the training; they must be multiples of the model's patch. Of an
+/// ensemble the mean over its members is written. A .npy file has numbers in the unit of the training (0 to 255 after a training on uint8 without a
+/// range, 0 to 1 after pictures) and the axes of the input; pictures go from black to white.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
