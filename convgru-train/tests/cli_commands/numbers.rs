@@ -393,3 +393,25 @@ fn models_without_a_record_are_read_as_before() {
         assert!((highest - 102.0).abs() < 0.1, "{kind}: {highest}");
     }
 }
+
+#[test]
+fn the_forecast_that_a_training_proposes_can_be_made() {
+    for (kind, settings) in [
+        ("uint8", ""),
+        ("gif", ""),
+        ("gif", "--set data.frames.range=[0,102]"),
+        ("mm/h", "--set data.frames.range=[-20,102]"),
+        ("mm/h to 1", ""),
+        ("float to 102", "--set data.frames.range=[0,102]"),
+    ] {
+        let (folder, _) = trained(kind, settings);
+        let ran =
+            convgru(folder.path(), &format!("train --config step.toml --data data --set name=u {settings}"));
+        let stdout = ran.succeeded().stdout;
+        let proposed = stdout.lines().find_map(|line| line.trim().strip_prefix("convgru predict "));
+        let proposed = proposed.unwrap_or_else(|| panic!("{stdout}"));
+        let ran = convgru(folder.path(), &format!("predict {proposed}")).succeeded();
+        assert!(!ran.stderr.contains("warning"), "{kind} {settings}: {}", ran.stderr);
+        assert!(folder.path().join("runs/u/continued.gif").exists());
+    }
+}
