@@ -82,6 +82,12 @@ impl TrainedModel {
             unreachable!("frames that were read are [T, C, H, W]");
         };
         self.expect_frame(&printable(path), [channels, height, width])?;
+        if input.valid.is_some() && data.found.is_some_and(|found| !found.has_missing) {
+            input.warnings.push(format!(
+                "{} has missing pixels, which are 0 for the model, and the data of its training had none",
+                printable(path)
+            ));
+        }
         if steps < data.input_frames {
             input.warnings.push(format!(
                 "{} gives {steps} frame{} in a row, and the model read {} in its training",

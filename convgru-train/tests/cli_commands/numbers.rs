@@ -76,6 +76,13 @@ fn write(folder: &Path, kind: &str) -> &'static str {
         "mm/h every 10" => return netcdf(Some("mm/h"), 10.0, 2.0),
         "mm/h without times" => return netcdf(Some("mm/h"), 0.0, 2.0),
         "dBZ" => return netcdf(Some("dBZ"), 5.0, 2.0),
+        "float with gaps" => {
+            array(
+                &folder.join("a.npy"),
+                &shape,
+                |at| if at < 9 { f32::NAN } else { numbers(1.0 / 51.0)(at) },
+            );
+        }
         "no unit" => return netcdf(None, 5.0, 2.0),
         "gif" => return pictures("a.gif"),
         "png" => return pictures("images"),
@@ -171,6 +178,7 @@ fn shares_of_the_full_scale_are_the_same_in_every_type() {
                 ("float to 102", "", Refused(&["a.npy", "number 14", "0 to 1", "--range"])),
                 ("float to 102", "--range 0,102", Highest(highest)),
                 ("int16 to 102", "--range 0,102", Highest(highest)),
+                ("float with gaps", "", Warned(highest, &["a.npy", "missing pixels"])),
                 ("mm/h", "", Refused(&["a.nc", "0 to 1"])),
                 ("mm/h to 1", "", Warned(highest, &["mm/h", "without a unit"])),
             ],
