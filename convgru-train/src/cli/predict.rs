@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use clap::Args;
 use convgru_model::Tensor;
 use convgru_train::ReadBudget;
-use convgru_train::dataset::{Axes, read_frames};
+use convgru_train::dataset::{Input, InputOptions};
 use convgru_train::media::write_frames;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
 
+use super::input::InputArguments;
 use super::output;
 
 /// Reads all frames of the input as the training read its data (range, axes, channels and size are those of
@@ -27,12 +28,15 @@ pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif or a folder of .png
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif, a folder of .png or of files of
+    /// one frame each, or a folder of radar images, whose newest are read
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
-    /// What the axes of an array are, such as tchw [default: data.frames.axes of the training]
-    #[arg(long, value_name = "AXES")]
-    axes: Option<Axes>,
+    #[command(flatten)]
+    reading: InputArguments,
+    /// Read only the newest N frames [default: all of a file or a folder of frames; of radar images as many as the training read]
+    #[arg(long, value_name = "N", value_parser = super::count)]
+    newest: Option<usize>,
     /// Frames to predict, at least 1
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: usize,
@@ -54,26 +58,15 @@ impl Predict {
     /// Predicts, and says what was written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let trained = TrainedModel::read(&self.checkpoint)?;
-        let mut config = trained.frames_config();
-        config.axes = self.axes.clone().unwrap_or(config.axes);
-        let holds_pictures = self.input.is_dir() || self.input.extension().is_some_and(|end| end == "gif");
-        anyhow::ensure!(
-            self.axes.is_none() || !holds_pictures,
-            "--axes names the axes of an array, and {} holds pictures; leave it out",
-            printable(&self.input)
-        );
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
-        let mut input = read_frames(&self.input, &config, &budget)?;
-        // A missing pixel is 0 for a network.
-        input.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
-        let read = input.shape().to_vec();
-        let mut prediction = with_threads(self.threads, || self.predict(&trained, input))??;
+        let options = InputOptions { newest: self.newest, ..self.reading.options() };
+        let Input { frames, quantity, warnings, .. } = trained.read_input(&self.input, &options, &budget)?;
+        warnings.iter().for_each(|warning| output::warn(warning));
+        let read = frames.shape().to_vec();
+        let mut prediction = with_threads(self.threads, || self.predict(&trained, frames))??;
         // Pictures go from black to white; numbers are in the unit of the data.
         if self.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy")) {
-            let to_units = config.meaning().transform;
-            for value in prediction.as_mut_slice() {
-                *value = to_units.to_units(f64::from(*value)) as f32;
-            }
+            prediction = quantity.in_units(&prediction);
         }
         write_frames(&self.out, &prediction)?;
         if self.json {

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
 use crate::config::RunConfig;
-use crate::dataset::{FramesConfig, Source};
 use crate::trainer::RunFolder;
 use crate::{Error, Result, read_file, write_atomically};
 
@@ -120,15 +119,6 @@ impl TrainedModel {
             }
             None => Ok(Self { model, config, step }),
         }
-    }
-
-    /// How frames for the model are read: as its training read them where that was on frames, with the channels of the model.
-    pub fn frames_config(&self) -> FramesConfig {
-        let stored = match &self.config.data.source {
-            Source::Frames(frames) => frames.clone(),
-            Source::Strokes(_) | Source::Mnist(_) | Source::Radar(_) => FramesConfig::default(),
-        };
-        FramesConfig { channels: self.config.model.image_channels(), ..stored }
     }
 
     /// Writes `model.safetensors`.
