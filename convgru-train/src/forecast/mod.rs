@@ -11,6 +11,7 @@
 
 mod cf;
 mod layout;
+mod make;
 #[cfg(feature = "hdf5")]
 mod netcdf;
 #[cfg(test)]
@@ -20,8 +21,9 @@ mod variable;
 mod write;
 
 pub use cf::{CfDataset, CfDimension, CfValues, CfVariable};
+pub use make::{LastFrame, Members};
 pub use times::ForecastTimes;
-pub use write::{Form, model_hash};
+pub use write::Form;
 
 use convgru_model::Tensor;
 
@@ -54,7 +56,7 @@ pub struct Provenance {
     pub source: String,
     /// When which command made it, a line.
     pub history: String,
-    /// The BLAKE3 hash of the file with the network, in hexadecimal digits; see [`model_hash`].
+    /// The BLAKE3 hash of the file with the network, in hexadecimal digits; see [`TrainedModel::read_with_hash`](crate::trainer::TrainedModel::read_with_hash).
     pub model_hash: String,
 }
 

@@ -6,8 +6,7 @@ use convgru_model::Tensor;
 
 use super::{Forecast, Provenance, times};
 use crate::media::{self, write_array};
-use crate::trainer::RunFolder;
-use crate::{Error, Result, read_file};
+use crate::{Error, Result};
 
 /// The kinds of file that forecasts are written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +93,6 @@ impl Forecast {
         let shades = self.values.as_slice().iter().map(shade).collect();
         Ok(Tensor::from_vec(&[steps, channels, height, width], shades)?)
     }
-}
-
-/// The BLAKE3 hash of the file with a network, in hexadecimal digits, as `b3sum` prints it. A run's folder stands for its file.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read.
-pub fn model_hash(path: &Path) -> Result<String> {
-    Ok(blake3::hash(&read_file(RunFolder::model_at(path))?).to_hex().to_string())
 }
 
 impl Provenance {
