@@ -25,7 +25,7 @@ mod trajectory;
 mod units;
 mod windows;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt};
@@ -40,6 +40,7 @@ pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};
 pub use source::Axes;
+pub(crate) use source::natural_order::compare as natural_order;
 pub(crate) use source::{ByteOrder, NumberType};
 pub use source_config::{Source, SourceKind};
 pub use splits::Splits;
@@ -211,6 +212,47 @@ pub(crate) fn read_input(
                 .into(),
         }),
     }
+}
+
+/// The frames of a file that arrived: all of them, and a picture as a frame.
+///
+/// # Errors
+/// As [`read_input`].
+pub(crate) fn read_arrival(data: &DataConfig, path: &Path, budget: &ReadBudget) -> Result<Input> {
+    match &data.source {
+        Source::Frames(config) if source::is_picture(path) => {
+            let read = frames::newest_of(
+                source::open_picture(path, budget)?.as_ref(),
+                path,
+                config,
+                usize::MAX,
+                budget,
+            )?;
+            Ok(Input::new(read, config.meaning(), config.axes.clone()))
+        }
+        _ => read_input(data, path, Some(usize::MAX), budget),
+    }
+}
+
+/// The files in a folder and those below that may hold frames, by their names.
+///
+/// # Errors
+/// [`Error::Io`] if a folder cannot be read.
+pub(crate) fn data_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    folder::each_file(folder, &mut |path| {
+        if source::is_frames(&path) || source::radar::Format::named(&path).is_some() {
+            files.push(path);
+        }
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// The time in the name of a file, in seconds since the beginning of 1970.
+pub(crate) fn time_in_name(path: &Path) -> Option<f64> {
+    let time = timestamp::Timestamp::in_text(&path.file_name()?.to_string_lossy())?;
+    Some(time.seconds() as f64)
 }
 
 /// The path, which sources with files need.

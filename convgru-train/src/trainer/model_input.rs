@@ -60,6 +60,26 @@ impl TrainedModel {
         dataset::read_input(&data, path, options.newest, budget)
     }
 
+    /// The frames of one file of a recording, read as [`read_input`](Self::read_input) reads a whole recording: all of them, and a picture as a
+    /// frame.
+    ///
+    /// # Errors
+    /// As [`read_input`](Self::read_input).
+    pub fn read_arrival(&self, path: &Path, options: &InputOptions, budget: &ReadBudget) -> Result<Input> {
+        let data = self.data_config(path, options)?;
+        dataset::read_arrival(&data, path, budget)
+    }
+
+    /// Minutes from a frame to the next as the options or the configuration tell them, for data whose files do not.
+    pub(crate) fn told_minutes(&self, options: &InputOptions) -> Option<f64> {
+        let of_training = match &self.config.data.source {
+            Source::Frames(frames) => frames.minutes_per_step,
+            Source::Radar(radar) => f64::from(radar.minutes_per_step),
+            Source::Strokes(_) | Source::Mnist(_) => 0.0,
+        };
+        options.minutes_per_step.or((of_training > 0.0).then_some(of_training))
+    }
+
     /// How frames are read, but for what the options say.
     fn frames_with(&self, options: &InputOptions) -> FramesConfig {
         let own = self.frames_config();

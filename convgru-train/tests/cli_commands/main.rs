@@ -9,6 +9,8 @@ mod cases;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod forecasts;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod names;
