@@ -17,6 +17,7 @@ mod latest_run;
 mod learner;
 mod logging;
 mod memory;
+mod model_input;
 mod observer;
 mod resume;
 mod run_folder;
