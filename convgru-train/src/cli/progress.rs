@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use convgru_train::checkpoint::StepRecord;
 use convgru_train::dataset::Split;
 use convgru_train::printable::printable;
+use convgru_train::schedule::Monitor;
 use convgru_train::trainer::{Observer, TrainerEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -136,14 +137,26 @@ impl Observer for Progress {
             TrainerEvent::Waiting { share } => self.waiting = share,
             TrainerEvent::Step(record) => self.step(record),
             TrainerEvent::Evaluating { split, done, total } => self.evaluating(split, done, total),
-            TrainerEvent::Validation { record, best } => {
+            TrainerEvent::Validation { record, best, monitor } => {
                 let (step, mse) = (record.step, record.metrics.mse);
                 let ratio = mse / record.mse_copy_last;
                 let best = if best { ", best so far" } else { "" };
+                let value = record.result(monitor);
+                let monitored = match monitor {
+                    Monitor::Mse => String::new(),
+                    _ => format!(", {monitor} {value:.4}"),
+                };
                 let text = format!(
-                    "validation at step {step}: MSE {mse:.3}, {ratio:.3} of copying the last frame{best}"
+                    "validation at step {step}: MSE {mse:.3}, {ratio:.3} of copying the last frame{monitored}{best}"
                 );
                 self.above(|| output::note(&text));
+                if value.is_nan() {
+                    let text = format!(
+                        "training.monitor = \"{monitor}\" is no number in the validation at step {step}, which cannot be the best: \
+                         a score of events needs events"
+                    );
+                    self.above(|| output::warn(&text));
+                }
             }
             TrainerEvent::Skipped { record, total } => {
                 let (step, part) = (record.step, record.part.name());

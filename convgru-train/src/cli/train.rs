@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use convgru_train::Error;
-use convgru_train::config::RunConfig;
+use convgru_train::checkpoint::CheckpointStore;
+use convgru_train::config::{RunConfig, TrainingConfig};
 use convgru_train::interrupt::{Interrupt, Signal};
 use convgru_train::printable::printable;
+use convgru_train::schedule::Monitor;
 use convgru_train::trainer::{Artifacts, Outcome, Resumption, RunFolder, TrainedRun, Trainer, with_threads};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::configuration::ConfigurationArguments;
 use super::output;
@@ -178,10 +180,14 @@ impl Train {
             0 => String::new(),
             number => format!(" ({number} more were skipped: their loss or gradient was no number)"),
         };
+        let by = match trained.model.config.training.monitor {
+            Monitor::Mse => String::new(),
+            monitor => format!(" by {monitor}"),
+        };
         let text = format!(
             "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({} test sequences).\n\
              {steps} steps{skipped} in {}, {:.1} % of their time waiting for data; the model is that of step {}, the best \
-             validation.\n\n\
+             validation{by}.\n\n\
              report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}\n\nnext:\n  {}",
             output::table(&evaluation.overall()),
             evaluation.ratio(),
@@ -214,10 +220,24 @@ impl Train {
             "report": artifacts.report.to_string_lossy(),
             "checkpoint": trained.checkpoint.to_string_lossy(),
             "run": folder.path().to_string_lossy(),
+            "monitor": trained.model.config.training.monitor,
+            "best": best_checkpoints(trained, folder),
             "init": trained.model.config.init.file().map(|_| &trained.model.config.init),
         });
         output::json(&value)
     }
+}
+
+/// The checkpoints of the best validations, the best first.
+fn best_checkpoints(trained: &TrainedRun, folder: &RunFolder) -> Vec<Value> {
+    let TrainingConfig { monitor, keep_best, .. } = trained.model.config.training;
+    let store = CheckpointStore::new(folder.checkpoints(), trained.model.config.training.keep_checkpoints);
+    let path = |step| if keep_best > 1 { store.best_path_of(step) } else { store.best_path() };
+    let best = trained.history.best_validations(monitor, keep_best).into_iter();
+    best.map(
+        |(step, value)| json!({ "step": step, "value": value, "checkpoint": path(step).to_string_lossy() }),
+    )
+    .collect()
 }
 
 /// What can be done with the model.

@@ -51,6 +51,7 @@ impl Setup {
         let loader = DataLoader::new(train, config);
         config.expect_frame(loader.dataset().frame_shape())?;
         expect_micro_batches(config, loader.dataset())?;
+        config.expect_thresholds(&validation.quantity())?;
         expect_pictures(loader.dataset())?;
         memory::expect_enough(config, loader.dataset().frame_shape())?;
         Ok(Self {
