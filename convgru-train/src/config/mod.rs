@@ -264,6 +264,7 @@ impl RunConfig {
         config.init.from = PathBuf::new();
         config.data.memory_mib = 0;
         config.data.prefetch = 0;
+        config.data.found = None;
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
         config.training.checkpoint_seconds = 0;

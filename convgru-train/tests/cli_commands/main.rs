@@ -15,7 +15,13 @@ mod init_from;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod netcdf;
+#[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod radar_input;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What several files tell about their frames must agree.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{FileRead, Reader};
-use crate::dataset::source::Content;
+use crate::dataset::FoundData;
+use crate::dataset::source::{Content, FrameSource};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -12,19 +13,55 @@ pub(super) struct Told {
     /// Minutes from one to the next.
     pub(super) minutes: Option<f64>,
     pub(super) content: Option<Content>,
+    pub(super) found: FoundData,
+    /// What the user should know about it.
+    pub(super) doubts: Vec<String>,
 }
 
 impl Reader<'_> {
-    /// Minutes from a frame to the next, where files tell it.
+    /// What the headers of a file tell, which must be what the training found where that is known.
     ///
     /// # Errors
-    /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one.
-    pub(super) fn minutes_per_step(&self, read: &[(FileRead, Told)]) -> Result<Option<f64>> {
+    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
+    pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, minutes: Option<f64>) -> Result<Told> {
+        let content = source.content()?;
+        let found = FoundData::of_frames(&source.info()?, content.as_ref(), self.config);
+        let doubts = match &self.data.found {
+            Some(training) => {
+                training.expect_minutes(found.clone().with_minutes(minutes).minutes_per_step, path)?;
+                training.expect(&found, path)?
+            }
+            None => Vec::new(),
+        };
+        Ok(Told { minutes, content, found, doubts })
+    }
+
+    /// What all files hold together.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with a file whose type gives its numbers another range than those of the first, where they have a unit.
+    pub(super) fn found(&self, read: &[(FileRead, Told)]) -> Result<FoundData> {
+        if let [(_, first), ..] = read
+            && self.data.found.is_none()
+        {
+            for ((path, _), told) in read {
+                first.found.clone().with_any_numbers(None).expect(&told.found, path)?;
+            }
+        }
+        let all = FoundData::of_all(read.iter().map(|(_, told)| told.found.clone()));
+        Ok(all.with_minutes(read.iter().find_map(|(_, told)| told.minutes)))
+    }
+
+    /// Refuses files whose frames follow each other at other distances.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with two such files, unless the configuration names a distance.
+    pub(super) fn expect_equal_minutes(&self, read: &[(FileRead, Told)]) -> Result<()> {
         let mut told = read.iter().filter_map(|((path, _), told)| Some((path, told.minutes?)));
-        let Some((first, minutes)) = told.next() else { return Ok(None) };
+        let Some((first, minutes)) = told.next() else { return Ok(()) };
         let is_other = |own: f64| (own - minutes).abs() > 0.5 * minutes.min(own);
         match told.find(|(_, own)| is_other(*own) && self.config.minutes_per_step == 0.0) {
-            None => Ok(Some(minutes)),
+            None => Ok(()),
             Some((other, own)) => Err(self.refuse(format!(
                 "{} has a frame every {minutes} minutes, but {} every {own}; give files of one distance in time, or set \
                  data.frames.minutes_per_step if a frame is a step all the same",

@@ -31,7 +31,7 @@ use super::source::{self, Frame, FrameSource};
 use super::windows::{
     Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
 };
-use super::{Quantity, SequenceDataset, Split};
+use super::{SequenceDataset, Split};
 use crate::printable::{printable, printable_name};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
@@ -80,8 +80,12 @@ pub(super) fn open_whole(
     let reader = Reader { data, config, path, budget: data.budget() };
     if path.is_file() {
         let source = source::open(path, config, &reader.budget)?;
-        if source.is_seekable() && time_order(path, source.as_ref(), &reader.budget)?.is_plain() {
-            return Ok(Box::new(OnDisk::new(&reader, source)?));
+        if source.is_seekable() {
+            let order = time_order(path, source.as_ref(), &reader.budget)?;
+            if order.is_plain() {
+                let told = reader.told(path, source.as_ref(), order.minutes_per_step())?;
+                return Ok(Box::new(OnDisk::new(&reader, source, told)?));
+            }
         }
     }
     let mut left_out = Vec::new();
@@ -129,13 +133,17 @@ impl Reader<'_> {
             .map(|(path, sequences)| {
                 let source = source::open(&path, config, budget)?;
                 let order = time_order(&path, source.as_ref(), budget)?;
+                let told = self.told(&path, source.as_ref(), order.minutes_per_step())?;
                 let read = read(&path, source.as_ref(), (sequences, &files.time, &order), config, budget)?;
-                Ok(((path, read), Told { minutes: order.minutes_per_step(), content: source.content()? }))
+                Ok(((path, read), told))
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
-        let minutes_per_step = self.minutes_per_step(&read)?;
+        self.expect_equal_minutes(&read)?;
         self.expect_equal_content(&read)?;
+        let mut found = self.found(&read)?;
+        let doubts = read.iter().map(|(_, told)| &told.doubts).find(|doubts| !doubts.is_empty());
+        let doubts = doubts.cloned().unwrap_or_default();
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));
@@ -157,14 +165,16 @@ impl Reader<'_> {
             WindowSource::new(clips(read), codebook, data.steps(), [shape[1], shape[2]], config.stride);
         let any = SampleFilter { measured: 0.0, rain: 0.0, importance: 0.0 };
         let listed = source.listed(&any, most, path, budget)?;
-        let meaning = config.meaning();
+        (found.frame, found.has_missing) = ([shape[0], shape[1], shape[2]], has_missing);
+        let left_out = left_out.iter().map(|error| format!("left out of {part}: {error}"));
         let mut dataset = WindowDataset {
             name: String::new(),
             source,
             selection: Selection::Fixed(listed),
-            quantity: Quantity { minutes_per_step: meaning.minutes_per_step.or(minutes_per_step), ..meaning },
+            quantity: found.of_values(config),
+            found,
             has_missing,
-            warnings: left_out.iter().map(|error| format!("left out of {part}: {error}")).collect(),
+            warnings: left_out.chain(doubts).collect(),
         };
         dataset.name = format!(
             "frames of {} ({}: {} sequences of {:?}, {:.1} MiB)",

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use convgru_model::Tensor;
 use rayon::prelude::*;
 
-use super::{FramesConfig, Reader, gathered, is_missing_any};
+use super::{FramesConfig, Reader, Told, gathered, is_missing_any};
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::image::with_channels;
-use crate::dataset::{Quantity, SequenceDataset, SequenceMut, check_request};
+use crate::dataset::{FoundData, Quantity, SequenceDataset, SequenceMut, check_request};
 use crate::printable::printable_name;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
@@ -26,6 +26,8 @@ pub(super) struct OnDisk {
     steps: usize,
     frame_shape: [usize; 3],
     has_missing: bool,
+    found: FoundData,
+    warnings: Vec<String>,
 }
 
 impl OnDisk {
@@ -33,7 +35,7 @@ impl OnDisk {
     ///
     /// # Errors
     /// [`Error::Data`] if sequences are too short, and those of reading.
-    pub(super) fn new(reader: &Reader<'_>, source: Box<dyn FrameSource>) -> Result<Self> {
+    pub(super) fn new(reader: &Reader<'_>, source: Box<dyn FrameSource>, told: Told) -> Result<Self> {
         let info = source.info()?;
         reader.expect_long_enough(info.steps, "the data")?;
         let steps = reader.data.steps();
@@ -47,6 +49,8 @@ impl OnDisk {
             frame_shape: [0; 3],
             sequences: info.sequences,
             has_missing: false,
+            found: told.found.with_minutes(told.minutes),
+            warnings: told.doubts,
             source,
         };
         let shape = made.frames(0)?.shape().to_vec();
@@ -63,6 +67,7 @@ impl OnDisk {
             let missing = (0..info.sequences).into_par_iter().map(missing).collect::<Result<Vec<bool>>>()?;
             made.has_missing = missing.contains(&true);
         }
+        (made.found.frame, made.found.has_missing) = (made.frame_shape, made.has_missing);
         Ok(made)
     }
 
@@ -100,7 +105,15 @@ impl SequenceDataset for OnDisk {
     }
 
     fn quantity(&self) -> Quantity {
-        self.config.meaning()
+        self.found.of_values(&self.config)
+    }
+
+    fn found(&self) -> Option<&FoundData> {
+        Some(&self.found)
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     fn has_missing(&self) -> bool {

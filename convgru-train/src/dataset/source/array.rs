@@ -204,7 +204,7 @@ impl ArraySource {
             path: self.path.clone(),
             reason: format!(
                 "has the number {number} in frame {step} of sequence {sequence} (from 0), but {low} to {high} is expected; if it marks \
-                 pixels that were not measured, set data.frames.missing = [{number:?}]; otherwise set data.frames.range to the lowest and \
+                 pixels that were not measured, set data.frames.missing = [{number:?}] (--missing); otherwise set data.frames.range (--range) to the lowest and \
                  highest number that can be measured",
             ),
         }

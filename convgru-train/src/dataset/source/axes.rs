@@ -1,5 +1,6 @@
 //! What the axes of an array mean.
 
+use convgru_model::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The shape of the standard test file of Moving MNIST but for the number of sequences.
@@ -128,6 +129,43 @@ impl Axes {
     /// Whether file and shape tell the axes.
     pub(in crate::dataset) fn is_auto(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Frames `[T, C, H, W]` as an array of these axes, which is read as they are with the same axes: its shape and its numbers. `auto` is
+    /// `[T, H, W]` of one channel and `[1, T, C, H, W]` of several. An axis of frames that is not among them, and one of several channels, come
+    /// first.
+    pub(crate) fn arranged(&self, frames: &Tensor<f32>) -> (Vec<usize>, Vec<f32>) {
+        let size = |axis: Axis| match axis {
+            Axis::Sequence => 1,
+            Axis::Step => frames.shape()[0],
+            Axis::Channel => frames.shape()[1],
+            Axis::Row => frames.shape()[2],
+            Axis::Column => frames.shape()[3],
+        };
+        let stride = |axis: Axis| match axis {
+            Axis::Sequence => 0,
+            Axis::Step => size(Axis::Channel) * size(Axis::Row) * size(Axis::Column),
+            Axis::Channel => size(Axis::Row) * size(Axis::Column),
+            Axis::Row => size(Axis::Column),
+            Axis::Column => 1,
+        };
+        let mut axes = match (self.is_auto(), size(Axis::Channel)) {
+            (true, 1) => vec![Axis::Step, Axis::Row, Axis::Column],
+            (true, _) => vec![Axis::Sequence, Axis::Step, Axis::Channel, Axis::Row, Axis::Column],
+            (false, _) => self.0.clone(),
+        };
+        if !axes.contains(&Axis::Channel) && size(Axis::Channel) > 1 {
+            axes.insert(0, Axis::Channel);
+        }
+        if !axes.contains(&Axis::Step) {
+            axes.insert(0, Axis::Step);
+        }
+        let places = axes.iter().fold(vec![0], |before: Vec<usize>, &axis| {
+            let along = |begin: usize| (0..size(axis)).map(move |at| begin + at * stride(axis));
+            before.into_iter().flat_map(along).collect()
+        });
+        let numbers = places.into_iter().map(|place| frames.as_slice()[place]).collect();
+        (axes.into_iter().map(size).collect(), numbers)
     }
 
     /// How many axes an array of frames may have.

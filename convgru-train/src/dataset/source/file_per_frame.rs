@@ -155,6 +155,10 @@ impl FrameSource for FilePerFrame {
         Ok(self.times.clone())
     }
 
+    fn content(&self) -> Result<Option<Content>> {
+        Ok(self.content.clone())
+    }
+
     fn description(&self) -> Result<Description> {
         super::open(&self.files[0], &self.config, &self.budget)?.description()
     }

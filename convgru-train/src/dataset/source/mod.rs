@@ -33,7 +33,7 @@ pub(super) use times::{Origin, Times};
 use self::array::ArraySource;
 use self::npy::NpyArray;
 use super::timestamp::Timestamp;
-use super::{Description, FramesConfig, gridded};
+use super::{Description, FramesConfig, gridded, unit_names};
 use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result, input};
@@ -111,6 +111,10 @@ pub(super) struct Frame<'a> {
 pub(super) struct Content {
     /// The name of the dataset, without digits.
     pub(super) name: String,
+    /// The CF standard name; empty where none is told.
+    pub(super) standard_name: String,
+    /// Whether numbers are stored with a factor or an offset.
+    pub(super) is_scaled: bool,
     /// The unit; empty where none is told.
     pub(super) unit: String,
     /// The axes whose coordinates run downwards.
@@ -124,7 +128,7 @@ impl Content {
         if !config.unit.is_empty() {
             return None;
         }
-        if self.unit != other.unit {
+        if !unit_names::are_same(&self.unit, &other.unit) {
             return Some(format!(
                 "has the unit \"{}\", but {file} has \"{}\"; bring all files to one unit, or set data.frames.unit if they have it already",
                 escaped(&self.unit),
