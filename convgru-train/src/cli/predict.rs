@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use convgru_model::Tensor;
 use convgru_train::ReadBudget;
-use convgru_train::dataset::{Axes, read_frames};
+use convgru_train::dataset::{Axes, is_store, read_frames};
 use convgru_train::media::write_frames;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
@@ -56,7 +56,8 @@ impl Predict {
         let trained = TrainedModel::read(&self.checkpoint)?;
         let mut config = trained.frames_config();
         config.axes = self.axes.clone().unwrap_or(config.axes);
-        let holds_pictures = self.input.is_dir() || self.input.extension().is_some_and(|end| end == "gif");
+        let is_folder = self.input.is_dir() && !is_store(&self.input);
+        let holds_pictures = is_folder || self.input.extension().is_some_and(|end| end == "gif");
         anyhow::ensure!(
             self.axes.is_none() || !holds_pictures,
             "--axes names the axes of an array, and {} holds pictures; leave it out",

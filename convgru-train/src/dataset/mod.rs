@@ -31,6 +31,7 @@ pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{FramesConfig, read_frames};
+pub use gridded::is_store;
 pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};
@@ -229,7 +230,7 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
             what: printable(path),
             reason: format!(
                 "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)"
+                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.gif, *.png)"
             ),
         }),
     }

@@ -155,6 +155,10 @@ impl FrameSource for FilePerFrame {
         Ok(self.times.clone())
     }
 
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         if sequences.is_empty() {
             return Ok(());

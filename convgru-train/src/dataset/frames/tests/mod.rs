@@ -4,6 +4,8 @@ use npyz::WriterBuilder;
 
 #[cfg(feature = "hdf5")]
 mod hdf5;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 use super::*;
 use crate::dataset::fixtures::frames_config;
