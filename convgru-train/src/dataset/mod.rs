@@ -161,7 +161,7 @@ pub fn open(
             Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
         }
         Source::Radar(radar) => Ok(Box::new(radar::open(config, radar, given(config, path)?, split, seed)?)),
-        Source::Frames(frames) => Ok(Box::new(frames::open(config, frames, given(config, path)?, split)?)),
+        Source::Frames(frames) => frames::open(config, frames, given(config, path)?, split),
     }
 }
 

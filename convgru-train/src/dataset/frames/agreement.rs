@@ -1,8 +1,8 @@
 //! What several files tell about their frames must agree.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use super::{FileRead, Reader};
+use super::Reader;
 use crate::dataset::source::Content;
 use crate::printable::printable;
 use crate::{Error, Result};
@@ -19,8 +19,8 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one.
-    pub(super) fn minutes_per_step(&self, read: &[(FileRead, Told)]) -> Result<Option<f64>> {
-        let mut told = read.iter().filter_map(|((path, _), told)| Some((path, told.minutes?)));
+    pub(super) fn minutes_per_step(&self, files: &[(&Path, &Told)]) -> Result<Option<f64>> {
+        let mut told = files.iter().filter_map(|(path, told)| Some((*path, told.minutes?)));
         let Some((first, minutes)) = told.next() else { return Ok(None) };
         let is_other = |own: f64| (own - minutes).abs() > 0.5 * minutes.min(own);
         match told.find(|(_, own)| is_other(*own) && self.config.minutes_per_step == 0.0) {
@@ -38,13 +38,13 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`Error::Format`] with the file that differs from the first.
-    pub(super) fn expect_equal_content(&self, read: &[(FileRead, Told)]) -> Result<()> {
-        let mut told = read.iter().filter_map(|((path, _), told)| Some((path, told.content.as_ref()?)));
+    pub(super) fn expect_equal_content(&self, files: &[(&Path, &Told)]) -> Result<()> {
+        let mut told = files.iter().filter_map(|(path, told)| Some((*path, told.content.as_ref()?)));
         let Some((first, content)) = told.next() else { return Ok(()) };
         let file = printable(first);
-        let differs = |(path, own): (&PathBuf, &Content)| {
+        let differs = |(path, own): (&Path, &Content)| {
             let reason = own.difference(content, &file, self.config)?;
-            Some(Error::Format { path: path.clone(), reason })
+            Some(Error::Format { path: path.into(), reason })
         };
         told.find_map(differs).map_or(Ok(()), Err)
     }

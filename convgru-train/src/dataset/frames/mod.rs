@@ -3,6 +3,7 @@
 mod agreement;
 mod config;
 mod on_disk;
+mod open_files;
 mod resize;
 mod split_files;
 #[cfg(test)]
@@ -47,7 +48,8 @@ struct Read {
 /// What was read of a file or a folder of images.
 type FileRead = (PathBuf, Vec<Read>);
 
-/// Opens a split of the sequences at a path.
+/// Opens a split of the sequences at a path: in memory, or where they take more than is allowed and their files are read from any place on,
+/// window by window.
 ///
 /// # Errors
 /// [`Error::Data`] if there are none of the length that is needed; [`Error::Memory`] if they take more than is allowed;
@@ -57,11 +59,11 @@ pub(super) fn open(
     config: &FramesConfig,
     path: &Path,
     split: Split,
-) -> Result<WindowDataset> {
+) -> Result<Box<dyn SequenceDataset>> {
     let reader = Reader { data, config, path, budget: data.budget() };
     let mut left_out = Vec::new();
     let files = split_files::split_files(&reader, split, &mut left_out)?;
-    reader.windows(files, &format!("the {split} split"), data.sequences(split), left_out)
+    reader.opened(files, &format!("the {split} split"), data.sequences(split), left_out)
 }
 
 /// Opens all sequences at a path as a test set, or those of its folder `test` where it has folders for splits. A file that is read
@@ -75,15 +77,17 @@ pub(super) fn open_whole(
     path: &Path,
 ) -> Result<Box<dyn SequenceDataset>> {
     let reader = Reader { data, config, path, budget: data.budget() };
-    if path.is_file() {
+    if path.is_file() || source::is_store(path) {
         let source = source::open(path, config, &reader.budget)?;
         if source.is_seekable() && time_order(path, source.as_ref(), &reader.budget)?.is_plain() {
-            return Ok(Box::new(OnDisk::new(&reader, source)?));
+            let file = (path.to_path_buf(), 0..source.info()?.sequences);
+            let files = SplitFiles { files: vec![file], time: 0.0..1.0 };
+            return Ok(Box::new(OnDisk::new(&reader, files, "the data", usize::MAX)?));
         }
     }
     let mut left_out = Vec::new();
     let files = split_files::whole(&reader, &mut left_out)?;
-    Ok(Box::new(reader.windows(files, "the data", usize::MAX, left_out)?))
+    reader.opened(files, "the data", usize::MAX, left_out)
 }
 
 /// What is read, and how.
@@ -111,6 +115,38 @@ impl Reader<'_> {
         )))
     }
 
+    /// At most `most` windows of sequences: in memory, or on disk where memory does not hold them and files are read from any place on.
+    fn opened(
+        &self,
+        files: SplitFiles,
+        part: &str,
+        most: usize,
+        left_out: Vec<Error>,
+    ) -> Result<Box<dyn SequenceDataset>> {
+        match self.windows(files.clone(), part, most, left_out) {
+            Ok(windows) => Ok(Box::new(windows)),
+            Err(error @ Error::Memory { .. }) => {
+                // What was counted for the frames in memory is counted anew.
+                let reader = Reader { budget: self.data.budget(), ..*self };
+                match reader.are_seekable(&files)? {
+                    true => Ok(Box::new(OnDisk::new(&reader, files, part, most)?)),
+                    false => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether all files are read from any place on.
+    fn are_seekable(&self, files: &SplitFiles) -> Result<bool> {
+        for (path, _) in &files.files {
+            if !source::open(path, self.config, &self.budget)?.is_seekable() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Windows of sequences in memory, at most `most` of them.
     fn windows(
         &self,
@@ -131,8 +167,9 @@ impl Reader<'_> {
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
-        let minutes_per_step = self.minutes_per_step(&read)?;
-        self.expect_equal_content(&read)?;
+        let told: Vec<(&Path, &Told)> = read.iter().map(|((path, _), told)| (path.as_path(), told)).collect();
+        let minutes_per_step = self.minutes_per_step(&told)?;
+        self.expect_equal_content(&told)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));
