@@ -8,6 +8,7 @@ pub mod dataset;
 mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod forecast;
 mod input;
 pub mod interrupt;
 pub mod loss;

@@ -5,6 +5,7 @@ mod configuration;
 mod eval;
 mod export;
 mod import;
+mod input;
 mod output;
 mod predict;
 mod progress;

@@ -4,39 +4,47 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use convgru_model::Tensor;
 use convgru_train::ReadBudget;
-use convgru_train::dataset::{Axes, is_store, read_frames};
-use convgru_train::media::write_frames;
+use convgru_train::dataset::{Input, InputOptions};
+use convgru_train::forecast::{Forecast, Form, Provenance};
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
 
+use super::input::{InputArguments, MembersArgument};
 use super::output;
 
 /// Reads all frames of the input as the training read its data (range, axes, channels and size are those of
 /// data.frames where it was trained on frames) and writes the frames that the model expects to follow. Height and width may differ
 /// from those of the training; they must be multiples of the model's patch. Of an
-/// ensemble the mean over its members is written. A .npy file has the numbers of the data where data.frames.range names them, otherwise
-/// 0 to 1; pictures go from black to white.
+/// ensemble the mean over its members is written, or all of them. A .nc file has the unit of the data, times, coordinates and projection as far
+/// as the input tells them; a .npy file has the numbers alone. Where data.frames.range names none, numbers are 0 to 1. Pixels that the last
+/// frame misses are missing in all of the forecast. Pictures go from black to white.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
-  convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/")]
+  convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/
+  convgru predict --checkpoint runs/radar --input radar/today --frames 12 --out nowcast.nc")]
 pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif or a folder of .png
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif, a folder of .png or of files of
+    /// one frame each, or a folder of radar images, whose newest are read
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
-    /// What the axes of an array are, such as tchw [default: data.frames.axes of the training]
-    #[arg(long, value_name = "AXES")]
-    axes: Option<Axes>,
+    #[command(flatten)]
+    reading: InputArguments,
+    /// Read only the newest N frames [default: all of a file or a folder of frames; of radar images as many as the training read]
+    #[arg(long, value_name = "N", value_parser = super::count)]
+    newest: Option<usize>,
     /// Frames to predict, at least 1
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: usize,
-    /// Where to write them: .npy, .gif or a folder for .png
+    /// Which forecasts of an ensemble are written
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
+    members: MembersArgument,
+    /// Where to write them: .nc (netCDF after CF), .npy, .gif or a folder for .png
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
     /// MiB of memory that reading the frames may take
@@ -53,36 +61,51 @@ pub(crate) struct Predict {
 impl Predict {
     /// Predicts, and says what was written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let trained = TrainedModel::read(&self.checkpoint)?;
-        let mut config = trained.frames_config();
-        config.axes = self.axes.clone().unwrap_or(config.axes);
-        let is_folder = self.input.is_dir() && !is_store(&self.input);
-        let holds_pictures = is_folder || self.input.extension().is_some_and(|end| end == "gif");
-        anyhow::ensure!(
-            self.axes.is_none() || !holds_pictures,
-            "--axes names the axes of an array, and {} holds pictures; leave it out",
-            printable(&self.input)
-        );
+        // A name that says no form is refused before anything is computed.
+        Form::of(&self.out)?;
+        let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
-        let mut input = read_frames(&self.input, &config, &budget)?;
-        // A missing pixel is 0 for a network.
-        input.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
-        let read = input.shape().to_vec();
-        let mut prediction = with_threads(self.threads, || self.predict(&trained, input))??;
-        // Pictures go from black to white; numbers are in the unit of the data.
-        if self.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy")) {
-            let to_units = config.meaning().transform;
-            for value in prediction.as_mut_slice() {
-                *value = to_units.to_units(f64::from(*value)) as f32;
-            }
-        }
-        write_frames(&self.out, &prediction)?;
+        let options = InputOptions { newest: self.newest, ..self.reading.options() };
+        let input = trained.read_input(&self.input, &options, &budget)?;
+        input.warnings.iter().for_each(|warning| output::warn(warning));
+        let provenance = self.provenance(&trained, &hash);
+        let members = self.members.into();
+        let predict = || Forecast::of_input(&trained, &input, self.frames, members, provenance);
+        let forecast = with_threads(self.threads, predict)??;
+        forecast.write(&self.out)?;
+        self.report(&input, &forecast)
+    }
+
+    fn provenance(&self, trained: &TrainedModel, hash: &str) -> Provenance {
+        let command = format!(
+            "predict --checkpoint {} --input {} --frames {}",
+            printable(&self.checkpoint),
+            printable(&self.input),
+            self.frames
+        );
+        Provenance::now(&command, &trained.config.name, hash)
+    }
+
+    fn report(&self, input: &Input, forecast: &Forecast) -> anyhow::Result<ExitCode> {
+        let read = input.frames.shape();
+        let shape = forecast.values.shape();
+        let (members, unit) = (shape[0], forecast.unit());
+        let begins = forecast.times.reference_text();
         if self.json {
-            let value = json!({ "out": self.out.to_string_lossy(), "input_shape": read, "shape": prediction.shape() });
-            output::json(&value)?;
+            // Of one member its frames alone.
+            let shape = if members == 1 { &shape[1..] } else { shape };
+            output::json(&json!({
+                "out": self.out.to_string_lossy(),
+                "input_shape": read,
+                "shape": shape,
+                "unit": unit,
+                "reference_time": begins,
+            }))?;
         } else {
+            let after = begins.map_or(String::new(), |begins| format!(" after {begins}"));
+            let of = if members == 1 { String::new() } else { format!(" of {members} members") };
             output::result(&format!(
-                "read {} frames of {} x {} pixels, wrote the next {} to {}",
+                "read {} frames of {} x {} pixels, wrote the next {}{of}{after} to {}",
                 read[0],
                 read[2],
                 read[3],
@@ -91,22 +114,5 @@ impl Predict {
             ))?;
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// `[T, C, H, W]` to `[frames, C, H, W]`, as pictures: clamped to 0..=1.
-    fn predict(&self, trained: &TrainedModel, input: Tensor<f32>) -> anyhow::Result<Tensor<f32>> {
-        let &[steps, c, h, w] = input.shape() else {
-            anyhow::bail!(
-                "{}: frames of shape {:?} where [T, C, H, W] is needed",
-                printable(&self.input),
-                input.shape()
-            );
-        };
-        let sequence = input.reshape(&[steps, 1, c, h, w])?;
-        let mut prediction = trained.model.forward_mean(&sequence, self.frames)?;
-        for value in prediction.as_mut_slice() {
-            *value = value.clamp(0.0, 1.0);
-        }
-        Ok(prediction.reshape(&[self.frames, c, h, w])?)
     }
 }

@@ -28,7 +28,9 @@ use super::progress::Progress;
   convgru train --set optimizer.kind=adamw --set optimizer.weight_decay=0.01 --set schedule.kind=cosine
   convgru train --preset moving-mnist --data ../shared/data/mnist
   convgru train --data ../shared/data/radar-fmi --set data.radar.downsample=2
-  convgru train --resume")]
+  convgru train --init-from runs/quick --lr 0.0005 --name quick-fine
+  convgru train --resume
+  convgru train --resume=quick --steps 3000")]
 pub(crate) struct Train {
     #[command(flatten)]
     configuration: ConfigurationArguments,
@@ -64,13 +66,16 @@ impl Train {
 
     /// The configuration, and the folder of the run to go on with, if any.
     fn configuration(&self) -> anyhow::Result<(RunConfig, Option<RunFolder>)> {
-        let fresh = self.configuration.fresh()?;
         let Some(run) = &self.resume else {
-            return Ok((fresh, None));
+            return Ok((self.configuration.fresh()?, None));
         };
-        let named = self.configuration.names_a_run();
+        anyhow::ensure!(
+            !self.configuration.names_weights(),
+            "--init-from: a run that is resumed goes on with its own weights; leave it out, or leave --resume out to begin a new run"
+        );
         let folder = if run.is_empty() {
-            let latest = RunFolder::latest(&self.out, named.then_some(fresh.name.as_str()))?;
+            let named = self.configuration.names_a_run().then(|| self.configuration.fresh()).transpose()?;
+            let latest = RunFolder::latest(&self.out, named.as_ref().map(|named| named.name.as_str()))?;
             latest
                 .passed_over
                 .iter()
@@ -98,6 +103,9 @@ impl Train {
             }
             None => Trainer::start(config, &self.out, interrupt)?,
         };
+        if let Some(weights) = trainer.begun_with() {
+            output::note(&format!("beginning with {weights}"));
+        }
         let folder = trainer.folder().clone();
         if self.resume.is_none() && folder.name() != name {
             output::note(&format!(
@@ -206,6 +214,7 @@ impl Train {
             "report": artifacts.report.to_string_lossy(),
             "checkpoint": trained.checkpoint.to_string_lossy(),
             "run": folder.path().to_string_lossy(),
+            "init": trained.model.config.init.file().map(|_| &trained.model.config.init),
         });
         output::json(&value)
     }

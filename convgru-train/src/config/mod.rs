@@ -1,6 +1,7 @@
 //! The configuration of a run: data, model and training, as TOML.
 
 mod early_stopping;
+mod init;
 pub(crate) mod path_text;
 mod preset;
 mod read;
@@ -21,9 +22,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::read::text;
 pub(crate) use self::tagged::{kinds_with, tag_of};
 pub use early_stopping::EarlyStoppingConfig;
+pub use init::InitConfig;
 pub use preset::Preset;
 pub use sampling_schedule::{SamplingDecay, SamplingSchedule};
 
+use crate::checkpoint::ValidationRecord;
 use crate::dataset::{DataConfig, Transform};
 use crate::loss::{LeadWeights, Loss, LossTerm, LossTerms, Objective};
 use crate::optimizer::OptimizerConfig;
@@ -51,6 +54,8 @@ pub struct RunConfig {
     pub data: DataConfig,
     /// The network.
     pub model: ForecasterConfig,
+    /// The weights that it begins with.
+    pub init: InitConfig,
     /// The training loop.
     pub training: TrainingConfig,
     /// The optimiser, with the highest learning rate.
@@ -122,6 +127,12 @@ impl TrainingConfig {
         self.batch_size.div_ceil(self.accumulate.max(1))
     }
 
+    /// Whether schedule and early stopping hear a validation: those every `validate_every` steps, but not one that was made at the
+    /// end of a run, which may go on for more steps.
+    pub(crate) fn is_heard(&self, validation: &ValidationRecord) -> bool {
+        self.validate_every > 0 && validation.step.is_multiple_of(self.validate_every)
+    }
+
     /// What is minimised, of data whose values mean what `transform` says.
     pub fn objective(&self, transform: &Transform) -> Objective {
         let over_values = |term: &LossTerm| {
@@ -171,6 +182,7 @@ impl Default for RunConfig {
             data_folder: PathBuf::new(),
             data: DataConfig::default(),
             model: ForecasterConfig::default(),
+            init: InitConfig::default(),
             training: TrainingConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
@@ -205,7 +217,7 @@ impl RunConfig {
 
     /// The blake3 hash, in hexadecimal, of all fields that decide the result:
     /// two runs of the same hash end with the same bits. The name, the folder
-    /// of the data, the threads, the batches made ahead and how often the run is saved do not count.
+    /// of the data, the path of initial weights, the threads, the batches made ahead and how often the run is saved do not count.
     pub fn hash(&self) -> String {
         blake3::hash(self.decisive().to_toml().as_bytes()).to_hex().to_string()
     }
@@ -228,6 +240,7 @@ impl RunConfig {
         let mut config = self.clone();
         config.name = String::new();
         config.data_folder = PathBuf::new();
+        config.init.from = PathBuf::new();
         config.data.memory_mib = 0;
         config.data.prefetch = 0;
         config.training.threads = 0;

@@ -6,8 +6,10 @@ mod digits_config;
 mod fingerprint;
 mod folder;
 mod frames;
+mod georeference;
 mod gridded;
 mod gzip;
+mod input;
 mod mnist;
 mod moving_digits;
 mod order;
@@ -31,7 +33,9 @@ pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{FramesConfig, read_frames};
-pub use gridded::is_store;
+pub(crate) use georeference::text_of;
+pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
+pub use input::{Input, InputOptions};
 pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};
@@ -45,7 +49,7 @@ use self::mnist::MnistDigits;
 use self::moving_digits::MovingDigits;
 use self::synthetic_digits::SyntheticDigits;
 use crate::printable::printable;
-use crate::{Error, Result};
+use crate::{Error, ReadBudget, Result};
 
 /// What sequences are used for. The splits share no digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +181,47 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
         Source::Radar(radar) => Ok(Box::new(radar::open_whole(config, radar, path)?)),
         Source::Frames(frames) => frames::open_whole(config, frames, path),
         Source::Strokes(_) | Source::Mnist(_) => open(config, Some(path), Split::Test, seed),
+    }
+}
+
+/// The frames at a path that a network goes on from: of a file or folder of frames the last of its sequence, of a folder of radar images the
+/// newest without a gap. `newest` is how many at most; `data.input_frames` where it is absent, of radar images, and of frames that take more
+/// memory than is allowed.
+///
+/// # Errors
+/// Those of [`open`], and [`Error::Data`] for data that hold no sequence to continue.
+pub(crate) fn read_input(
+    data: &DataConfig,
+    path: &Path,
+    newest: Option<usize>,
+    budget: &ReadBudget,
+) -> Result<Input> {
+    match &data.source {
+        Source::Frames(config) => {
+            let read = match frames::newest(path, config, newest.unwrap_or(usize::MAX), budget) {
+                Err(Error::Memory { .. }) if newest.is_none() => {
+                    let mut read = frames::newest(path, config, data.input_frames, budget)?;
+                    read.warnings.push(format!(
+                        "the frames of {} take more memory than is allowed; the newest {} are read, as many as the model read in training",
+                        printable(path),
+                        data.input_frames
+                    ));
+                    read
+                }
+                read => read?,
+            };
+            Ok(Input::new(read, config.meaning(), config.axes.clone()))
+        }
+        Source::Radar(config) => {
+            let read = radar::newest(data, config, path, newest.unwrap_or(data.input_frames), budget)?;
+            Ok(Input::new(read, config.quantity(None), Axes::default()))
+        }
+        Source::Strokes(_) | Source::Mnist(_) => Err(Error::Data {
+            what: printable(path),
+            reason: "holds single images of digits, and no sequence to continue; give frames (*.npy, *.npz, *.h5, *.nc, *.gif, a folder of \
+                     *.png) or radar images"
+                .into(),
+        }),
     }
 }
 

@@ -52,6 +52,11 @@ impl Timestamp {
         self.minutes - earlier.minutes
     }
 
+    /// Seconds since the beginning of 1970.
+    pub(super) fn seconds(self) -> i64 {
+        self.minutes.saturating_mul(60)
+    }
+
     /// The time some minutes later.
     pub(super) fn plus(self, minutes: i64) -> Self {
         Self { minutes: self.minutes.saturating_add(minutes) }

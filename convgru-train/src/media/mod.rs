@@ -59,6 +59,18 @@ pub fn write_frames(path: impl AsRef<Path>, frames: &Tensor<f32>) -> Result<()> 
     }
 }
 
+/// Writes numbers to a `.npy` file as they are, NaN among them: `[T, H, W]` where the first and third of five axes have one place,
+/// otherwise with all of their axes.
+///
+/// # Shapes
+/// numbers: `[K, T, C, H, W]`
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be written, [`Error::Data`] for no numbers or other axes.
+pub fn write_array(path: impl AsRef<Path>, numbers: &Tensor<f32>) -> Result<()> {
+    write_atomically(path.as_ref(), &npy::encode_members(numbers)?)
+}
+
 fn writable_kind(path: &Path) -> Result<Kind> {
     if path.is_dir() { Ok(Kind::Folder) } else { kind_of_name(path) }
 }

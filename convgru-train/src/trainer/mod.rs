@@ -7,14 +7,17 @@
 
 mod artifacts;
 mod checkpoint_timer;
+mod continuation;
 #[cfg(test)]
 mod crash_tests;
 mod data_loader;
 mod evaluation;
+mod initial_weights;
 mod latest_run;
 mod learner;
 mod logging;
 mod memory;
+mod model_input;
 mod observer;
 mod resume;
 mod run_folder;
@@ -28,6 +31,7 @@ mod training_loop;
 pub use artifacts::Artifacts;
 pub use data_loader::{BatchSampler, DataLoader};
 pub use evaluation::{EvaluationResult, Evaluator, NowcastOptions, NowcastScores, mean_frame};
+pub use initial_weights::InitialWeights;
 pub use latest_run::LatestRun;
 pub use learner::{Learner, StepOutcome};
 pub use observer::{Observer, Silent, TrainerEvent};

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::run_folder::RunFolder;
-use crate::config::RunConfig;
+use crate::config::{InitConfig, RunConfig};
 use crate::printable::printable;
 use crate::storage::{Disk, read_if_there};
 use crate::{Error, Result};
@@ -27,6 +27,8 @@ pub struct RunSummary {
     pub name: String,
     /// The hash of everything that decides its result.
     pub config_hash: String,
+    /// The file whose weights it began with, with its hash; none where they were drawn.
+    pub init: Option<InitConfig>,
     /// Steps done, and steps there are to do.
     pub step: u64,
     /// Steps in all.
@@ -131,6 +133,7 @@ impl RunSummary {
         let mut summary = Self {
             name: folder.name(),
             config_hash: config.hash(),
+            init: config.init.file().is_some().then(|| config.init.clone()),
             step: 0,
             steps: config.training.steps,
             skipped: 0,

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
 use crate::config::RunConfig;
-use crate::dataset::{FramesConfig, Source};
 use crate::trainer::RunFolder;
 use crate::{Error, Result, read_file, write_atomically};
 
@@ -53,6 +52,16 @@ impl TrainedModel {
     pub fn read(path: &Path) -> Result<Self> {
         let path = &RunFolder::model_at(path);
         Self::from_bytes(&read_file(path)?, path)
+    }
+
+    /// As [`read`](Self::read), with the BLAKE3 hash of the file in hexadecimal digits, as `b3sum` prints it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_with_hash(path: &Path) -> Result<(Self, String)> {
+        let path = &RunFolder::model_at(path);
+        let bytes = read_file(path)?;
+        Ok((Self::from_bytes(&bytes, path)?, blake3::hash(&bytes).to_hex().to_string()))
     }
 
     /// The model in the bytes of a checkpoint or of a `model.safetensors`; `path` is for errors.
@@ -120,15 +129,6 @@ impl TrainedModel {
             }
             None => Ok(Self { model, config, step }),
         }
-    }
-
-    /// How frames for the model are read: as its training read them where that was on frames, with the channels of the model.
-    pub fn frames_config(&self) -> FramesConfig {
-        let stored = match &self.config.data.source {
-            Source::Frames(frames) => frames.clone(),
-            Source::Strokes(_) | Source::Mnist(_) | Source::Radar(_) => FramesConfig::default(),
-        };
-        FramesConfig { channels: self.config.model.image_channels(), ..stored }
     }
 
     /// Writes `model.safetensors`.

@@ -89,11 +89,11 @@ impl<'a> Trainer<'a> {
     /// As [`start`](Self::start), on any storage.
     pub(super) fn start_on(
         storage: Arc<dyn Storage>,
-        config: RunConfig,
+        mut config: RunConfig,
         out: &Path,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let setup = interrupt.at_once("no run was begun", || Setup::new(&config))?;
+        let setup = interrupt.at_once("no run was begun", || Setup::begin(&mut config))?;
         let folder = RunFolder::create_on(storage, out, &config.name)?;
         folder.write(&folder.config(), config.to_toml().as_bytes())?;
         let mut trainer = Self::at(0, History::default(), config, setup, folder, interrupt)?;
@@ -128,6 +128,11 @@ impl<'a> Trainer<'a> {
     /// The folder of the run.
     pub fn folder(&self) -> &RunFolder {
         &self.folder
+    }
+
+    /// Which weights of a file the run began with just now, in words; none where they were drawn, or the run goes on.
+    pub fn begun_with(&self) -> Option<&str> {
+        self.setup.begun_with.as_deref()
     }
 
     /// The validations of the run so far.
@@ -220,7 +225,9 @@ impl<'a> Trainer<'a> {
 
     fn is_stopped_early(&self, observer: &mut dyn Observer) -> bool {
         let stopping = &self.config.training.early_stopping;
-        let reached = stopping.is_reached(&self.history.validations);
+        let heard = |validation: &&ValidationRecord| self.config.training.is_heard(validation);
+        let validations: Vec<_> = self.history.validations.iter().filter(heard).cloned().collect();
+        let reached = stopping.is_reached(&validations);
         if reached {
             observer
                 .observe(&TrainerEvent::EarlyStop { step: self.cursor.step, validations: stopping.patience });

@@ -7,14 +7,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Args;
-use convgru_train::dataset::{
-    Axes, DataConfig, SequenceDataset, Source, SourceKind, Split, detect, open, open_whole,
-};
+use clap::{ArgGroup, Args};
+use convgru_train::dataset::{SequenceDataset, Split, open, open_whole};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, TrainedModel, with_threads};
 
+use super::input::InputArguments;
 use super::output::{self, Stream};
 use super::progress::Progress;
 
@@ -36,6 +35,7 @@ use super::progress::Progress;
 /// the CRPS of its members, as they are and fair, and their spread, by lead time: in the JSON
 /// in `crps`.
 #[derive(Args)]
+#[command(group(ArgGroup::new("reading").args(READING).multiple(true).requires("data")))]
 #[command(after_help = "Examples:
   convgru eval --checkpoint runs/quick/model.safetensors
   convgru eval --checkpoint runs/quick/checkpoints/best.ckpt --data mnist_test_seq.npy --json
@@ -48,9 +48,8 @@ pub(crate) struct Eval {
     /// Folder with MNIST's idx files, radar images or frames, or a file of frames [default: the data of the training]
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
-    /// What the axes of arrays in --data are, such as tnhw [default: data.frames.axes of the training]
-    #[arg(long, value_name = "AXES", requires = "data")]
-    axes: Option<Axes>,
+    #[command(flatten)]
+    reading: InputArguments,
     /// Compare with persistence and optical flow, in units of what was measured
     #[arg(long)]
     baselines: bool,
@@ -73,6 +72,9 @@ pub(crate) struct Eval {
     #[arg(long)]
     json: bool,
 }
+
+/// The arguments that say how --data is read.
+const READING: [&str; 6] = ["axes", "variable", "unit", "range", "missing", "minutes_per_step"];
 
 impl Eval {
     /// Measures, and prints the figures.
@@ -112,23 +114,8 @@ impl Eval {
         };
         let what = || format!("--data {}", printable(path));
         let found = path.canonicalize().with_context(what)?;
-        let source = match detect(path).with_context(what)? {
-            SourceKind::Frames => {
-                let mut frames = trained.frames_config();
-                frames.axes = self.axes.clone().unwrap_or(frames.axes);
-                Source::Frames(frames)
-            }
-            kind => {
-                anyhow::ensure!(
-                    self.axes.is_none(),
-                    "--axes names the axes of arrays, and {} holds data of the source \"{}\"; leave it out",
-                    printable(path),
-                    kind.name()
-                );
-                config.data.source.of_kind(kind)
-            }
-        };
-        let data = DataConfig { source, ..config.data.clone() };
+        let mut data = trained.data_config(path, &self.reading.options()).with_context(what)?;
+        data.memory_mib = config.data.memory_mib;
         let of_training = config.data_folder().and_then(|folder| folder.canonicalize().ok());
         // A whole file of sequences is measured, whatever part of it training would leave for it.
         if of_training.is_some_and(|folder| folder == found) && !path.is_file() {

@@ -39,6 +39,7 @@ impl RunConfig {
             }
             other => other.into(),
         })?;
+        self.init.validate()?;
         if let Some(frame) = self.data.frame_shape() {
             self.expect_frame(frame)?;
         }

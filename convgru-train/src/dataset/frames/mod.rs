@@ -2,6 +2,7 @@
 
 mod agreement;
 mod config;
+mod newest;
 mod on_disk;
 mod open_files;
 mod resize;
@@ -18,6 +19,8 @@ use convgru_model::Tensor;
 use rayon::prelude::*;
 
 pub use config::FramesConfig;
+pub(super) use newest::newest;
+pub use newest::read_frames;
 
 use self::agreement::Told;
 use self::on_disk::OnDisk;
@@ -25,7 +28,7 @@ use self::split_files::SplitFiles;
 use self::time_order::{Run, Steps, TimeOrder};
 use super::config::DataConfig;
 use super::source::image::with_channels;
-use super::source::{self, Frame, FrameInfo, FrameSource};
+use super::source::{self, Frame, FrameSource};
 use super::windows::{
     Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
 };
@@ -350,55 +353,6 @@ fn gathered(
         Ok(())
     })?;
     values.into_iter().map(|values| Ok(Tensor::from_vec(&shape, values)?)).collect()
-}
-
-/// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them. Where the file
-/// tells times, they come in the order of time, and of frames with a gap between them those after the last gap.
-///
-/// # Shapes
-/// returns: `[T, C, H, W]`, values 0 to 1, NaN where a pixel is missing
-///
-/// # Errors
-/// [`Error::Io`] if the path cannot be read; [`Error::Format`] if it is of an unknown kind, is damaged, holds no frames, frames of several
-/// sizes or several sequences, has numbers out of the range, or frames that cannot be brought to `config.channels`;
-/// [`Error::Memory`] if reading takes more than the budget allows. What is returned stays counted in the budget.
-///
-/// # Example
-/// ```
-/// use convgru_model::Tensor;
-/// use convgru_train::dataset::{FramesConfig, read_frames};
-/// use convgru_train::{ReadBudget, media};
-///
-/// let folder = tempfile::tempdir()?;
-/// let path = folder.path().join("ramp.gif");
-/// let frames = Tensor::from_fn(&[3, 1, 4, 5], |i| (i % 5) as f32 / 5.0);
-/// media::write_frames(&path, &frames)?;
-/// let budget = ReadBudget::new(64, "--memory-mib");
-/// assert_eq!(read_frames(&path, &FramesConfig::default(), &budget)?, frames);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn read_frames(
-    path: impl AsRef<Path>,
-    config: &FramesConfig,
-    budget: &ReadBudget,
-) -> Result<Tensor<f32>> {
-    let path = path.as_ref();
-    let source = source::open(path, config, budget)?;
-    let FrameInfo { sequences, steps, .. } = source.info()?;
-    if sequences != 1 {
-        let reason = format!(
-            "holds {sequences} sequences of {steps} frame{} where one sequence is needed; save the one you mean, or, if its axes are \
-             others, name them (--axes, data.frames.axes), such as tchw for [T, C, H, W]",
-            if steps == 1 { "" } else { "s" }
-        );
-        return Err(Error::Format { path: path.into(), reason });
-    }
-    let order = time_order(path, source.as_ref(), budget)?;
-    let read = read(path, source.as_ref(), (0..1, &(0.0..1.0), &order), config, budget)?;
-    // What follows a gap goes on without the frames before it.
-    let newest = read.into_iter().next_back().into_iter().collect();
-    let mut read = of_equal_channels(vec![(path.into(), newest)], config.channels, budget)?;
-    Ok(read.swap_remove(0).frames)
 }
 
 /// The frames between two shares of the time.

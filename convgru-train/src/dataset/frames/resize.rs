@@ -1,7 +1,7 @@
 //! Planes of another size, by the mean over areas.
 
 /// The places and weights of old pixels in each new one along an axis.
-fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
+pub(super) fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
     let step = from as f64 / to as f64;
     let overlap = |at: usize, old: usize| {
         let (start, end) = (at as f64 * step, (at + 1) as f64 * step);

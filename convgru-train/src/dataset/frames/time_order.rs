@@ -27,6 +27,28 @@ pub(super) enum Steps {
     List(Vec<usize>),
 }
 
+impl Run {
+    /// The last frames of it, at most `most`.
+    pub(super) fn last(self, most: usize) -> Self {
+        let left_out = |length: usize| length.saturating_sub(most);
+        let (first, steps) = match self.steps {
+            Steps::Range(range) => {
+                let first = left_out(range.len());
+                (first, Steps::Range(range.start + first..range.end))
+            }
+            Steps::List(mut list) => {
+                let first = left_out(list.len());
+                (first, Steps::List(list.split_off(first)))
+            }
+        };
+        let later = |axis: TimeAxis| TimeAxis {
+            first: axis.first.plus(axis.step.saturating_mul(first as i64)),
+            ..axis
+        };
+        Self { steps, time_axis: self.time_axis.map(later) }
+    }
+}
+
 impl Steps {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
@@ -103,6 +125,15 @@ impl TimeOrder {
     /// Minutes from a frame to the next, where times tell it.
     pub(super) fn minutes_per_step(&self) -> Option<f64> {
         Some(self.timed.as_ref()?.distance? / 60.0)
+    }
+
+    /// When frames were seen, in seconds since 1970, where times tell it.
+    pub(super) fn seconds(&self, steps: &Steps) -> Option<Vec<f64>> {
+        let times = &self.timed.as_ref().filter(|timed| timed.times.origin == Origin::Year1970)?.times;
+        Some(match steps {
+            Steps::Range(range) => times.seconds[range.clone()].to_vec(),
+            Steps::List(list) => list.iter().map(|&step| times.seconds[step]).collect(),
+        })
     }
 
     /// Whether the frames lie in the file as they follow each other, without gaps.

@@ -9,10 +9,14 @@ use serde_json::Value;
 
 use super::NumberType;
 use super::number::{self, kind};
+use crate::dataset::{self, AttributeValue};
 use crate::{Error, Result};
 
 /// No list of numbers may be longer.
 const MOST_NUMBERS: u64 = 1 << 16;
+
+/// Attributes of dimension scales (HDF5 High Level, "Dimension Scales").
+const OF_LIBRARIES: [&str; 5] = ["CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "DIMENSION_LABELS"];
 
 /// The attributes of a group or dataset.
 #[derive(Clone)]
@@ -97,6 +101,26 @@ impl Stored {
             }
             Self::Numbers(..) => Some(NumberType::Float(8)),
         }
+    }
+
+    /// What it says, if it is a text or numbers.
+    fn value(&self) -> Option<AttributeValue> {
+        if let Ok(texts) = self.texts() {
+            let is_end = |c: char| c == '\0';
+            return Some(AttributeValue::Text(texts.join("\n").trim_end_matches(is_end).to_owned()));
+        }
+        let numbers = self.numbers().ok()?;
+        let whole = |number: &f64| (*number == f64::from(*number as i32)).then_some(*number as i32);
+        Some(match self.number_type()? {
+            NumberType::Float(4) => {
+                AttributeValue::Singles(numbers.iter().map(|&number| number as f32).collect())
+            }
+            NumberType::Float(_) => AttributeValue::Doubles(numbers),
+            _ => match numbers.iter().map(whole).collect() {
+                Some(whole) => AttributeValue::Integers(whole),
+                None => AttributeValue::Doubles(numbers),
+            },
+        })
     }
 
     /// Its numbers, or what it holds instead.
@@ -240,6 +264,14 @@ impl Attributes {
             }
         }
         Ok(numbers)
+    }
+
+    /// Those that are texts or numbers, without the ones that the libraries of HDF5 and netCDF keep for themselves.
+    pub(in crate::dataset) fn readable(&self) -> Vec<dataset::Attribute> {
+        let is_own = |own: &&Stored| !own.name().starts_with('_') && !OF_LIBRARIES.contains(&own.name());
+        let attribute =
+            |own: &Stored| Some(dataset::Attribute { name: own.name().to_owned(), value: own.value()? });
+        self.attributes.iter().filter(is_own).filter_map(attribute).collect()
     }
 
     /// Whether the numbers of an attribute are floating-point numbers of more bytes than a type has, or than whole numbers.

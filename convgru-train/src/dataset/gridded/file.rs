@@ -243,6 +243,19 @@ impl GriddedFile {
         }
     }
 
+    /// The attributes of a dataset of any kind, such as a grid mapping; `None` where there is none that can be read.
+    pub(in crate::dataset) fn variable_attributes(&self, path: &str) -> Option<Attributes> {
+        Some(match &self.content {
+            Content::Hdf5(file, _) => {
+                Attributes::new(&self.path, path, file.dataset(path).ok()?.attributes())
+            }
+            Content::Netcdf3(classic) => {
+                Attributes::new(&self.path, path, classic.variable(path).ok()?.attributes.iter().cloned())
+            }
+            Content::Zarr(zarr) => zarr.attributes(path).ok()??,
+        })
+    }
+
     /// The short texts of a dataset with one axis of a length; `None` where it holds none that can be read.
     pub(in crate::dataset) fn texts(&self, path: &str, length: usize) -> Option<Vec<String>> {
         const FIXED: u8 = 3;

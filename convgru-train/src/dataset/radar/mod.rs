@@ -4,6 +4,7 @@ mod config;
 mod decode;
 mod events;
 mod files;
+mod newest;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -11,11 +12,12 @@ mod tests;
 use std::path::Path;
 
 pub use config::{EventGrouping, RadarConfig, RadarScale};
+pub(super) use newest::newest;
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
 use self::split::{Part, Parts};
-use super::config::DataConfig;
+use super::config::{DataConfig, OnCorrupt};
 use super::source::radar::Format;
 use super::windows::{
     Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
@@ -36,7 +38,7 @@ pub(super) fn open(
     split: Split,
     seed: u64,
 ) -> Result<WindowDataset> {
-    let found = Found::new(data, config, folder)?;
+    let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
     let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
     found.dataset(data, parts.of(split), split, seed)
 }
@@ -51,7 +53,7 @@ pub(super) fn open_splits(
     folder: &Path,
     seed: u64,
 ) -> Result<[WindowDataset; 3]> {
-    let found = Found::new(data, config, folder)?;
+    let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
     let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
     let open = |split| found.dataset(data, parts.of(split), split, seed);
     Ok([open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?])
@@ -62,7 +64,7 @@ pub(super) fn open_splits(
 /// # Errors
 /// As [`open`].
 pub(super) fn open_whole(data: &DataConfig, config: &RadarConfig, folder: &Path) -> Result<WindowDataset> {
-    let found = Found::new(data, config, folder)?;
+    let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
     let part = Parts::whole(&found.timeline, data.steps(), &printable(folder))?;
     found.dataset(data, &part, Split::Test, 0)
 }
@@ -79,10 +81,14 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    fn new(data: &DataConfig, config: &'a RadarConfig, folder: &'a Path) -> Result<Self> {
+    fn new(
+        on_corrupt: OnCorrupt,
+        config: &'a RadarConfig,
+        folder: &'a Path,
+        budget: ReadBudget,
+    ) -> Result<Self> {
         let mut left_out = Vec::new();
-        let budget = data.budget();
-        let (format, series) = files::find(folder, config, data.on_corrupt, &budget, &mut left_out)?;
+        let (format, series) = files::find(folder, config, on_corrupt, &budget, &mut left_out)?;
         let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
         Ok(Self { config, folder, format, timeline, budget, left_out })
     }

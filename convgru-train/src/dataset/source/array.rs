@@ -8,7 +8,7 @@ use super::named_axes::NamedAxes;
 use super::number_type::NumberType;
 use super::times::Times;
 use super::{Content, Frame, FrameInfo, FrameSource, Visit};
-use crate::dataset::FramesConfig;
+use crate::dataset::{Description, FramesConfig};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result, input};
 
@@ -51,6 +51,14 @@ pub(super) trait Array: Send + Sync {
     /// [`Error::Io`] or [`Error::Format`] if coordinates cannot be read.
     fn content(&self) -> Result<Option<Content>> {
         Ok(None)
+    }
+
+    /// What the file says besides numbers, of which these are the axes of rows and columns.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    fn description(&self, _axes: [usize; 2]) -> Result<Description> {
+        Ok(Description::default())
     }
 
     /// How numbers are stored.
@@ -277,6 +285,14 @@ impl FrameSource for ArraySource {
 
     fn content(&self) -> Result<Option<Content>> {
         self.array.content()
+    }
+
+    fn description(&self) -> Result<Description> {
+        let place = |axis| self.axes.iter().position(|(own, _)| *own == axis);
+        match (place(Axis::Row), place(Axis::Column)) {
+            (Some(row), Some(column)) => self.array.description([row, column]),
+            _ => Ok(Description::default()),
+        }
     }
 
     fn is_seekable(&self) -> bool {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::{Content, Format, Frame, FrameInfo, FrameSource, Origin, Times, Visit, is_hidden, natural_order};
-use crate::dataset::FramesConfig;
+use crate::dataset::{Description, FramesConfig};
 use crate::printable::{escaped, printable};
 use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
@@ -157,6 +157,10 @@ impl FrameSource for FilePerFrame {
 
     fn is_seekable(&self) -> bool {
         true
+    }
+
+    fn description(&self) -> Result<Description> {
+        super::open(&self.files[0], &self.config, &self.budget)?.description()
     }
 
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {

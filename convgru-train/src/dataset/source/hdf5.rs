@@ -7,8 +7,9 @@ use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
 use super::number_type::NumberType;
 use super::times::Times;
-use crate::dataset::FramesConfig;
+use crate::dataset::georeference::{Place, described};
 use crate::dataset::gridded::{self, Attributes, Dimension, GriddedFile, Packing, Variable};
+use crate::dataset::{Description, FramesConfig};
 use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
@@ -192,6 +193,11 @@ impl Array for Dataset {
             unit: self.variable.attributes().text("units").ok().flatten().unwrap_or_default(),
             downwards,
         }))
+    }
+
+    fn description(&self, axes: [usize; 2]) -> Result<Description> {
+        let Self { file, budget, path, variable, .. } = self;
+        described(&Place { file, budget, path, variable }, axes)
     }
 
     fn may_miss(&self) -> bool {

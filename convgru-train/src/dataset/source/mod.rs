@@ -34,7 +34,7 @@ pub(super) use times::{Origin, Times};
 use self::array::ArraySource;
 use self::npy::NpyArray;
 use super::timestamp::Timestamp;
-use super::{FramesConfig, gridded};
+use super::{Description, FramesConfig, gridded};
 use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result, input};
@@ -69,6 +69,14 @@ pub(super) trait FrameSource: Send + Sync {
     /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
     fn content(&self) -> Result<Option<Content>> {
         Ok(None)
+    }
+
+    /// What the file says about the frames besides their numbers, such as where their pixels lie.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    fn description(&self) -> Result<Description> {
+        Ok(Description::default())
     }
 
     /// Whether a sequence is read without reading those before it.

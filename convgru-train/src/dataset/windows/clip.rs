@@ -84,7 +84,7 @@ impl Pixels {
 
     /// The value of a pixel, NaN where it is missing.
     #[inline]
-    pub(super) fn value(&self, at: usize, codebook: &Codebook) -> f32 {
+    pub(in crate::dataset) fn value(&self, at: usize, codebook: &Codebook) -> f32 {
         match self {
             Self::Bytes(codes) => codebook.0[usize::from(codes[at])],
             Self::Words(codes) => codebook.0[usize::from(codes[at])],

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::field::Field;
 use crate::dataset::NumberType;
 use crate::dataset::RadarConfig;
+use crate::dataset::georeference::{Georeference, of_knmi, of_odim};
 use crate::dataset::gridded::{GriddedFile, Variable};
 use crate::dataset::timestamp::Timestamp;
 use crate::read_budget::{ReadBudget, Working, bytes_of};
@@ -100,6 +101,24 @@ pub(in crate::dataset) fn size(
 ) -> Result<([usize; 2], NumberType)> {
     let image = Image::open(&GriddedFile::open(path, budget)?, model)?;
     Ok((image.size(path)?, image.variable.kind()))
+}
+
+/// Height and width of a file's image, and where it lies.
+///
+/// # Errors
+/// As [`field`].
+pub(in crate::dataset) fn georeference(
+    path: &Path,
+    model: Model,
+    budget: &ReadBudget,
+) -> Result<([usize; 2], Georeference)> {
+    let file = GriddedFile::open(path, budget)?;
+    let size = Image::open(&file, model)?.size(path)?;
+    let georeference = match model {
+        Model::Odim => of_odim(&file, size)?,
+        Model::Knmi => of_knmi(&file, size)?,
+    };
+    Ok((size, georeference))
 }
 
 /// What numbers stand for.

@@ -1,0 +1,77 @@
+//! The arguments that say how the frames of an input are read.
+
+use clap::{Args, ValueEnum};
+use convgru_train::dataset::{Axes, InputOptions};
+use convgru_train::forecast::Members;
+
+/// What a user says about the frames of an input; what is left out is as in the training.
+#[derive(Args)]
+pub(super) struct InputArguments {
+    /// What the axes of arrays are, such as tchw [default: data.frames.axes of the training]
+    #[arg(long, value_name = "AXES")]
+    axes: Option<Axes>,
+    /// Dataset of HDF5 and netCDF files with the frames [default: data.frames.variable of the training]
+    #[arg(long, value_name = "NAME")]
+    variable: Option<String>,
+    /// Unit of the numbers, whatever the files tell, such as mm/h
+    #[arg(long, value_name = "UNIT")]
+    unit: Option<String>,
+    /// Numbers that are the lowest and the highest one of the training, such as 0,100 [default: those of the training]
+    #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
+    range: Option<[f64; 2]>,
+    /// Number that stands for pixels that were not measured, besides those of the training; may be given several times
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    missing: Vec<f64>,
+    /// Minutes from a frame to the next, whatever the files tell and the training had
+    #[arg(long, value_name = "MINUTES", value_parser = minutes)]
+    minutes_per_step: Option<f64>,
+}
+
+impl InputArguments {
+    /// The same for the library.
+    pub(super) fn options(&self) -> InputOptions {
+        InputOptions {
+            axes: self.axes.clone(),
+            variable: self.variable.clone(),
+            unit: self.unit.clone(),
+            range: self.range,
+            missing: self.missing.clone(),
+            minutes_per_step: self.minutes_per_step,
+            newest: None,
+        }
+    }
+}
+
+/// Which forecasts of an ensemble are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum MembersArgument {
+    /// The mean over the members
+    #[default]
+    Mean,
+    /// Each member
+    All,
+}
+
+impl From<MembersArgument> for Members {
+    fn from(argument: MembersArgument) -> Self {
+        match argument {
+            MembersArgument::Mean => Self::Mean,
+            MembersArgument::All => Self::All,
+        }
+    }
+}
+
+/// Two numbers with a comma between them, the second one larger.
+fn range(text: &str) -> Result<[f64; 2], String> {
+    let number = |text: &str| text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    match text.split_once(',').map(|(low, high)| (number(low), number(high))) {
+        Some((Some(low), Some(high))) if low < high => Ok([low, high]),
+        _ => Err("two numbers are needed, the second one larger, such as 0,100".into()),
+    }
+}
+
+/// A number above 0.
+fn minutes(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|&number: &f64| number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "a number above 0 is needed".into())
+}

@@ -1,0 +1,103 @@
+//! The frames of one sequence, or the newest of them.
+
+use std::path::Path;
+
+use convgru_model::Tensor;
+
+use super::time_order::{Run, Steps};
+use super::{FileRead, Read, gathered, of_equal_channels, picked, resize, time_order};
+use crate::dataset::input::NewestFrames;
+use crate::dataset::source::{self, FrameInfo, FrameSource};
+use crate::dataset::{Description, FramesConfig};
+use crate::printable::printable_name;
+use crate::read_budget::ReadBudget;
+use crate::{Error, Result};
+
+/// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them. Where the file
+/// tells times, they come in the order of time, and of frames with a gap between them those after the last gap.
+///
+/// # Shapes
+/// returns: `[T, C, H, W]`, values 0 to 1, NaN where a pixel is missing
+///
+/// # Errors
+/// [`Error::Io`] if the path cannot be read; [`Error::Format`] if it is of an unknown kind, is damaged, holds no frames, frames of several
+/// sizes or several sequences, has numbers out of the range, or frames that cannot be brought to `config.channels`;
+/// [`Error::Memory`] if reading takes more than the budget allows. What is returned stays counted in the budget.
+///
+/// # Example
+/// ```
+/// use convgru_model::Tensor;
+/// use convgru_train::dataset::{FramesConfig, read_frames};
+/// use convgru_train::{ReadBudget, media};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("ramp.gif");
+/// let frames = Tensor::from_fn(&[3, 1, 4, 5], |i| (i % 5) as f32 / 5.0);
+/// media::write_frames(&path, &frames)?;
+/// let budget = ReadBudget::new(64, "--memory-mib");
+/// assert_eq!(read_frames(&path, &FramesConfig::default(), &budget)?, frames);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_frames(
+    path: impl AsRef<Path>,
+    config: &FramesConfig,
+    budget: &ReadBudget,
+) -> Result<Tensor<f32>> {
+    Ok(newest(path.as_ref(), config, usize::MAX, budget)?.frames)
+}
+
+/// The last frames, at most `most`, of the one sequence in a file or a folder; none of those before the last gap.
+///
+/// # Errors
+/// As [`read_frames`].
+pub(in crate::dataset) fn newest(
+    path: &Path,
+    config: &FramesConfig,
+    most: usize,
+    budget: &ReadBudget,
+) -> Result<NewestFrames> {
+    let source = source::open(path, config, budget)?;
+    let FrameInfo { sequences, steps, .. } = source.info()?;
+    if sequences != 1 {
+        let reason = format!(
+            "holds {sequences} sequences of {steps} frame{} where one sequence is needed; save the one you mean, or, if its axes are \
+             others, name them (--axes, data.frames.axes), such as tchw for [T, C, H, W]",
+            if steps == 1 { "" } else { "s" }
+        );
+        return Err(Error::Format { path: path.into(), reason });
+    }
+    let order = time_order(path, source.as_ref(), budget)?;
+    // What follows a gap goes on without the frames before it.
+    let run = order.runs(0..steps).pop().map(|run| run.last(most));
+    let run = run.unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
+    let range = run.steps.range();
+    let copies = if matches!(run.steps, Steps::Range(_)) { 1 } else { 2 };
+    let mut keep = |bytes: u64| Ok(budget.keep(path, bytes.saturating_mul(copies))?.stay());
+    let mut gathered = gathered(source.as_ref(), 0..1, range.clone(), config, &mut keep)?;
+    let Some(frames) = gathered.pop() else {
+        return Err(Error::Format { path: path.into(), reason: "holds no frames".into() });
+    };
+    let frames = if copies == 1 { frames } else { picked(&frames, &run, range.start)? };
+    let name = printable_name(path.file_stem().unwrap_or_default());
+    let read: FileRead = (path.into(), vec![Read { name, time_axis: None, frames }]);
+    let mut read = of_equal_channels(vec![read], config.channels, budget)?;
+    Ok(NewestFrames {
+        frames: read.swap_remove(0).frames,
+        times: order.seconds(&run.steps),
+        minutes_per_step: order.minutes_per_step(),
+        description: description(source.as_ref(), config)?,
+        warnings: Vec::new(),
+    })
+}
+
+/// What a source says besides its frames, whose pixels lie where those of the configured size do.
+fn description(source: &dyn FrameSource, config: &FramesConfig) -> Result<Description> {
+    let FrameInfo { height, width, .. } = source.info()?;
+    let found = source.description()?;
+    if config.resize == [0, 0] || config.resize == [height, width] {
+        return Ok(found);
+    }
+    let [rows, columns] =
+        [(height, config.resize[0]), (width, config.resize[1])].map(|(from, to)| resize::weights(from, to));
+    Ok(Description { georeference: found.georeference.averaged(&rows, &columns), ..found })
+}

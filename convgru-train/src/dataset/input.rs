@@ -1,0 +1,73 @@
+//! Frames that a trained network goes on from.
+
+use convgru_model::Tensor;
+
+use super::{Axes, Description, Quantity};
+
+/// Frames that a network reads before it forecasts, with what is known of them. A
+/// [`TrainedModel`](crate::trainer::TrainedModel::read_input) reads them from any source that a training reads.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// `[T, C, H, W]`, values 0 to 1 as the network reads them, 0 where a pixel is missing.
+    pub frames: Tensor<f32>,
+    /// The same shape, 1 where a pixel was measured and 0 where it is missing; absent where none is missing.
+    pub valid: Option<Tensor<f32>>,
+    /// What a value means: name, unit, minutes from a frame to the next, and which number of the unit it stands for.
+    pub quantity: Quantity,
+    /// When each frame was seen, in seconds since the beginning of 1970 (UTC); absent where the data do not tell it.
+    pub times: Option<Vec<f64>>,
+    /// The order of the axes of the array they come from; `auto` where none was named, and for pictures and radar images.
+    pub axes: Axes,
+    /// What the file of the last frame says besides: names, coordinates, the projection.
+    pub description: Description,
+    /// What the user should know although the frames can be used.
+    pub warnings: Vec<String>,
+}
+
+/// What a user says about the frames of an input; what is left out is as in the training of the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InputOptions {
+    /// What the axes of arrays are.
+    pub axes: Option<Axes>,
+    /// The dataset of HDF5 and netCDF files with the frames.
+    pub variable: Option<String>,
+    /// The unit of the numbers, whatever files tell.
+    pub unit: Option<String>,
+    /// The numbers that become the values 0 and 1.
+    pub range: Option<[f64; 2]>,
+    /// Numbers that stand for pixels that were not measured, besides those of the training.
+    pub missing: Vec<f64>,
+    /// Minutes from a frame to the next, also where the training had others.
+    pub minutes_per_step: Option<f64>,
+    /// The newest frames alone, so many. Without it all frames of a file or a folder of frames are read, and of radar images as many as the
+    /// model read in its training.
+    pub newest: Option<usize>,
+}
+
+/// Frames as they are read, for an [`Input`].
+pub(super) struct NewestFrames {
+    /// `[T, C, H, W]`, NaN where a pixel is missing.
+    pub(super) frames: Tensor<f32>,
+    /// Seconds since 1970.
+    pub(super) times: Option<Vec<f64>>,
+    /// Minutes from a frame to the next.
+    pub(super) minutes_per_step: Option<f64>,
+    pub(super) description: Description,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Input {
+    /// An input of frames that were read.
+    pub(super) fn new(read: NewestFrames, meaning: Quantity, axes: Axes) -> Self {
+        let NewestFrames { mut frames, times, minutes_per_step, description, warnings } = read;
+        let is_measured = |value: &f32| if value.is_nan() { 0.0 } else { 1.0 };
+        let valid = frames.as_slice().iter().any(|value| value.is_nan()).then(|| {
+            let valid = frames.as_slice().iter().map(is_measured).collect();
+            Tensor::from_vec(frames.shape(), valid).expect("there is a number for each pixel")
+        });
+        frames.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+        let quantity =
+            Quantity { minutes_per_step: minutes_per_step.or(meaning.minutes_per_step), ..meaning };
+        Self { frames, valid, quantity, times, axes, description, warnings }
+    }
+}
