@@ -33,7 +33,7 @@ const CEILINGS: &[(&str, usize)] = &[
     ("--package convgru-model", 42),
     ("--package convgru-model --all-features", 58),
     ("--package convgru-train --no-default-features", 110),
-    ("--package convgru-train", 126),
+    ("--package convgru-train", 129),
     ("--package convgru-bench", 135),
     ("--package xtask", 10),
     ("--workspace --edges normal,build,dev", 170),

@@ -175,7 +175,7 @@ pub fn open(
             Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
         }
         Source::Radar(radar) => Ok(Box::new(radar::open(config, radar, given(config, path)?, split, seed)?)),
-        Source::Frames(frames) => Ok(Box::new(frames::open(config, frames, given(config, path)?, split)?)),
+        Source::Frames(frames) => frames::open(config, frames, given(config, path)?, split),
     }
 }
 
@@ -195,8 +195,8 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
 }
 
 /// The frames at a path that a network goes on from: of a file or folder of frames the last of its sequence, of a folder of radar images the
-/// newest without a gap. `newest` is how many at most; of radar images `data.input_frames` where it is absent. Frames of rain rates become
-/// values of the scale of radar images by `rates`.
+/// newest without a gap. `newest` is how many at most; `data.input_frames` where it is absent, of radar images, and of frames that take more
+/// memory than is allowed. Frames of rain rates become values of the scale of radar images by `rates`.
 ///
 /// # Errors
 /// Those of [`open`], and [`Error::Data`] for data that hold no sequence to continue.
@@ -208,7 +208,19 @@ pub(crate) fn read_input(
 ) -> Result<Input> {
     let (mut read, axes) = match &data.source {
         Source::Frames(config) => {
-            let read = frames::newest(path, (config, data), newest.unwrap_or(usize::MAX), budget)?;
+            let whole = frames::newest(path, (config, data), newest.unwrap_or(usize::MAX), budget);
+            let read = match whole {
+                Err(Error::Memory { .. }) if newest.is_none() => {
+                    let mut read = frames::newest(path, (config, data), data.input_frames, budget)?;
+                    read.warnings.push(format!(
+                        "the frames of {} take more memory than is allowed; the newest {} are read, as many as the model read in training",
+                        printable(path),
+                        data.input_frames
+                    ));
+                    read
+                }
+                read => read?,
+            };
             (read, config.axes.clone())
         }
         Source::Radar(config) => {
@@ -294,7 +306,7 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
             what: printable(path),
             reason: format!(
                 "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)"
+                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.gif, *.png)"
             ),
         }),
     }

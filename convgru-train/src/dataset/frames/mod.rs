@@ -4,6 +4,7 @@ mod agreement;
 mod config;
 mod newest;
 mod on_disk;
+mod open_files;
 mod resize;
 mod split_files;
 #[cfg(test)]
@@ -50,7 +51,8 @@ struct Read {
 /// What was read of a file or a folder of images.
 type FileRead = (PathBuf, Vec<Read>);
 
-/// Opens a split of the sequences at a path.
+/// Opens a split of the sequences at a path: in memory, or where they take more than is allowed and their files are read from any place on,
+/// window by window.
 ///
 /// # Errors
 /// [`Error::Data`] if there are none of the length that is needed; [`Error::Memory`] if they take more than is allowed;
@@ -60,11 +62,11 @@ pub(super) fn open(
     config: &FramesConfig,
     path: &Path,
     split: Split,
-) -> Result<WindowDataset> {
+) -> Result<Box<dyn SequenceDataset>> {
     let reader = Reader { data, config, path, budget: data.budget() };
     let mut left_out = Vec::new();
     let files = split_files::split_files(&reader, split, &mut left_out)?;
-    reader.windows(files, &format!("the {split} split"), data.sequences(split), left_out)
+    reader.opened(files, &format!("the {split} split"), data.sequences(split), left_out)
 }
 
 /// Opens all sequences at a path as a test set, or those of its folder `test` where it has folders for splits. A file that is read
@@ -78,19 +80,17 @@ pub(super) fn open_whole(
     path: &Path,
 ) -> Result<Box<dyn SequenceDataset>> {
     let reader = Reader { data, config, path, budget: data.budget() };
-    if path.is_file() {
+    if path.is_file() || source::is_store(path) {
         let source = source::open(path, config, &reader.budget)?;
-        if source.is_seekable() {
-            let order = time_order(path, source.as_ref(), &reader.budget)?;
-            if order.is_plain() {
-                let told = reader.told(path, source.as_ref(), order.minutes_per_step())?;
-                return Ok(Box::new(OnDisk::new(&reader, source, told)?));
-            }
+        if source.is_seekable() && time_order(path, source.as_ref(), &reader.budget)?.is_plain() {
+            let file = (path.to_path_buf(), 0..source.info()?.sequences);
+            let files = SplitFiles { files: vec![file], time: 0.0..1.0 };
+            return Ok(Box::new(OnDisk::new(&reader, files, "the data", usize::MAX)?));
         }
     }
     let mut left_out = Vec::new();
     let files = split_files::whole(&reader, &mut left_out)?;
-    Ok(Box::new(reader.windows(files, "the data", usize::MAX, left_out)?))
+    reader.opened(files, "the data", usize::MAX, left_out)
 }
 
 /// What is read, and how.
@@ -118,6 +118,38 @@ impl Reader<'_> {
         )))
     }
 
+    /// At most `most` windows of sequences: in memory, or on disk where memory does not hold them and files are read from any place on.
+    fn opened(
+        &self,
+        files: SplitFiles,
+        part: &str,
+        most: usize,
+        left_out: Vec<Error>,
+    ) -> Result<Box<dyn SequenceDataset>> {
+        match self.windows(files.clone(), part, most, left_out) {
+            Ok(windows) => Ok(Box::new(windows)),
+            Err(error @ Error::Memory { .. }) => {
+                // What was counted for the frames in memory is counted anew.
+                let reader = Reader { budget: self.data.budget(), ..*self };
+                match reader.are_seekable(&files)? {
+                    true => Ok(Box::new(OnDisk::new(&reader, files, part, most)?)),
+                    false => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether all files are read from any place on.
+    fn are_seekable(&self, files: &SplitFiles) -> Result<bool> {
+        for (path, _) in &files.files {
+            if !source::open(path, self.config, &self.budget)?.is_seekable() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Windows of sequences in memory, at most `most` of them.
     fn windows(
         &self,
@@ -139,11 +171,8 @@ impl Reader<'_> {
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
-        self.expect_equal_minutes(&read)?;
-        self.expect_equal_content(&read)?;
-        let mut found = self.found(&read)?;
-        let doubts = read.iter().map(|(_, told)| &told.doubts).find(|doubts| !doubts.is_empty());
-        let doubts = doubts.cloned().unwrap_or_default();
+        let told: Vec<(&Path, &Told)> = read.iter().map(|((path, _), told)| (path.as_path(), told)).collect();
+        let (mut found, doubts) = self.agreed(&told)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));

@@ -91,7 +91,8 @@ pub(super) fn whole(reader: &Reader<'_>, left_out: &mut Vec<Error>) -> Result<Sp
 /// # Errors
 /// [`Error::Data`] if there are several.
 fn folder(root: &Path, split: Split) -> Result<Option<PathBuf>> {
-    if !input::is_folder(root)? {
+    // Arrays of a store may have any names.
+    if !input::is_folder(root)? || source::is_store(root) {
         return Ok(None);
     }
     let mut found: Option<PathBuf> = None;
@@ -182,7 +183,7 @@ fn files(reader: &Reader<'_>, path: &Path, left_out: &mut Vec<Error>) -> Result<
         }
         return Err(Error::Data {
             what: printable(path),
-            reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.gif, *.png, and folders of *.png".into(),
+            reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.zarr, *.gif, *.png, and folders of *.png".into(),
         });
     }
     Ok(found)

@@ -50,6 +50,25 @@ impl Run {
 }
 
 impl Steps {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Range(range) => range.len(),
+            Self::List(list) => list.len(),
+        }
+    }
+
+    /// Some of them, as ranges of places in the file.
+    pub(super) fn ranges(&self, some: Range<usize>) -> Vec<Range<usize>> {
+        match self {
+            Self::Range(range) => vec![range.start + some.start..range.start + some.end],
+            Self::List(list) => {
+                let together = list[some].chunk_by(|first, second| first + 1 == *second);
+                together.map(|steps| steps[0]..steps[0] + steps.len()).collect()
+            }
+        }
+    }
+
     /// The smallest range with all of them.
     pub(super) fn range(&self) -> Range<usize> {
         match self {

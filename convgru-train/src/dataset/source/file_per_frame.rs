@@ -159,6 +159,10 @@ impl FrameSource for FilePerFrame {
         Ok(self.content.clone())
     }
 
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
     fn description(&self) -> Result<Description> {
         super::open(&self.files[0], &self.config, &self.budget)?.description()
     }

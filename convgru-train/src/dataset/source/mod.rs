@@ -24,6 +24,7 @@ mod times;
 use std::ops::Range;
 use std::path::Path;
 
+pub(super) use super::gridded::is_store;
 pub(super) use array::VisitBlock;
 pub use axes::Axes;
 pub(crate) use number_type::{ByteOrder, NumberType};
@@ -188,7 +189,7 @@ impl FrameInfo {
 enum Format {
     Npy,
     Npz,
-    /// HDF5 and netCDF; which of them is seen from the first bytes.
+    /// HDF5, netCDF and Zarr; which of them is seen from the first bytes, or from what lies in a folder.
     Hdf5,
     Gif,
 }
@@ -201,11 +202,16 @@ impl Format {
             None => gridded::is_named(path).then_some(Self::Hdf5),
         }
     }
+
+    /// That of a file by its name, or of a folder that is a store.
+    fn of(path: &Path) -> Option<Self> {
+        if is_store(path) { Some(Self::Hdf5) } else { Self::named(path) }
+    }
 }
 
-/// Whether a file holds frames, by its name. Hidden files never do: systems keep notes of their own in these, such as `._a.npy`.
+/// Whether a file or a store of Zarr holds frames, by its name. Hidden files never do: systems keep notes of their own in these, such as `._a.npy`.
 pub(super) fn is_frames(path: &Path) -> bool {
-    !is_hidden(path) && (Format::named(path).is_some() || has_extension(path, "png"))
+    !is_hidden(path) && (Format::named(path).is_some() || has_extension(path, "png") || is_store(path))
 }
 
 /// Whether the name of a file or folder begins with a dot.
@@ -223,13 +229,13 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it holds no frames.
 pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Box<dyn FrameSource>> {
     let array = |array| Ok(Box::new(ArraySource::new(path, array, config, budget)?) as Box<dyn FrameSource>);
-    if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() {
+    if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() && !is_store(path) {
         if let Some(files) = arrays_of(path, config, budget)? {
             return Ok(Box::new(files));
         }
         return Ok(Box::new(png::PngFolder::open(path, budget)?));
     }
-    match Format::named(path) {
+    match Format::of(path) {
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
         Some(Format::Npz) => array(Box::new(NpyArray::open_member(path, &config.member)?)),
         Some(Format::Hdf5) => array(Box::new(hdf5::Dataset::open(path, config, budget)?)),
@@ -243,7 +249,7 @@ pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> R
 /// # Errors
 /// Those of [`open`].
 pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Option<usize>> {
-    if input::is_folder(path)? {
+    if input::is_folder(path)? && !is_store(path) {
         for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
             let entry = entry.map_err(Error::io("read the data folder", path))?;
             if has_extension(&entry.path(), "png") && !is_hidden(&entry.path()) {
@@ -252,7 +258,7 @@ pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudg
         }
         return Ok(arrays_of(path, config, budget)?.map(|_| 1));
     }
-    match Format::named(path) {
+    match Format::of(path) {
         None => Ok(None),
         Some(Format::Gif) => Ok(Some(1)),
         Some(_) => Ok(Some(open(path, config, budget)?.info()?.sequences)),
@@ -285,7 +291,7 @@ fn unknown(path: &Path) -> Error {
     Error::Format {
         path: path.into(),
         reason: format!(
-            "{found} (frames are read from a .npy, .npz, HDF5 (.h5), netCDF (.nc) or .gif file or a folder of PNG images)"
+            "{found} (frames are read from a Zarr store (.zarr), a .npy, .npz, HDF5 (.h5), netCDF (.nc) or .gif file or a folder of PNG images)"
         ),
     }
 }
