@@ -8,6 +8,7 @@ mod folder;
 mod frames;
 mod gridded;
 mod gzip;
+mod inspect;
 mod mnist;
 mod moving_digits;
 mod order;
@@ -31,6 +32,9 @@ pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use frames::{FramesConfig, read_frames};
+pub use inspect::{
+    Choice, FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, inspect,
+};
 pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};

@@ -11,6 +11,8 @@ mod export;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod program;

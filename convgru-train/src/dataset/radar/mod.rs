@@ -4,6 +4,7 @@ mod config;
 mod decode;
 mod events;
 mod files;
+mod recordings;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ mod tests;
 use std::path::Path;
 
 pub use config::{EventGrouping, RadarConfig, RadarScale};
+pub(super) use recordings::{EventSummary, FrameOfFile, Recordings};
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
