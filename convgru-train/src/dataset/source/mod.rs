@@ -15,7 +15,7 @@ pub(crate) mod natural_order;
 mod npy;
 mod npz;
 mod number_type;
-mod png;
+mod pictures;
 pub(super) mod radar;
 #[cfg(test)]
 mod tests;
@@ -250,7 +250,7 @@ pub(super) fn open_as(
         if let Some(files) = arrays_of(path, config, budget, given)? {
             return Ok(Box::new(files));
         }
-        return Ok(Box::new(png::PngFolder::open(path, budget)?));
+        return Ok(Box::new(pictures::PngFolder::open(path, budget)?));
     }
     match Format::named(path) {
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
