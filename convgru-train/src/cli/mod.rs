@@ -6,6 +6,7 @@ mod eval;
 mod export;
 mod import;
 mod input;
+mod inspect;
 mod output;
 mod predict;
 mod progress;
@@ -30,6 +31,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Train>),
+    Inspect(inspect::Inspect),
     Tune(tune::Tune),
     Runs(runs::Runs),
     Eval(eval::Eval),
@@ -80,6 +82,7 @@ fn parser() -> clap::Command {
 fn result(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Train(_) | Command::Tune(_) => unreachable!("they look at signals themselves"),
+        Command::Inspect(inspect) => inspect.run(),
         Command::Runs(runs) => runs.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),

@@ -92,13 +92,18 @@ pub(crate) enum Stream {
     Stderr,
 }
 
-/// Makes text stand out, on a terminal and unless `NO_COLOR` is set.
-pub(crate) fn highlighter(stream: Stream) -> impl Fn(&str) -> String {
+/// Whether text may have colours: on a terminal and unless `NO_COLOR` is set.
+pub(crate) fn has_colours(stream: Stream) -> bool {
     let terminal = match stream {
         Stream::Stdout => std::io::stdout().is_terminal(),
         Stream::Stderr => std::io::stderr().is_terminal(),
     };
-    let wanted = terminal && is_colour_wanted();
+    terminal && is_colour_wanted()
+}
+
+/// Makes text stand out, on a terminal and unless `NO_COLOR` is set.
+pub(crate) fn highlighter(stream: Stream) -> impl Fn(&str) -> String {
+    let wanted = has_colours(stream);
     move |text| if wanted { format!("\x1b[1;32m{text}\x1b[0m") } else { text.to_owned() }
 }
 

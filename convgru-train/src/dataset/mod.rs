@@ -11,6 +11,7 @@ mod georeference;
 mod gridded;
 mod gzip;
 mod input;
+mod inspect;
 mod mnist;
 mod moving_digits;
 mod order;
@@ -40,6 +41,9 @@ pub use frames::{FramesConfig, read_frames};
 pub(crate) use georeference::text_of;
 pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
 pub use input::{Input, InputOptions};
+pub use inspect::{
+    Choice, FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, inspect,
+};
 pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};

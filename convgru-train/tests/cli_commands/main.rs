@@ -13,6 +13,8 @@ mod import;
 #[cfg(test)]
 mod init_from;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod netcdf;

@@ -24,8 +24,10 @@ pub use newest::read_frames;
 
 use self::agreement::Told;
 use self::on_disk::OnDisk;
-use self::split_files::SplitFiles;
-use self::time_order::{Run, Steps, TimeOrder};
+pub(super) use self::resize::resized as resized_plane;
+pub(super) use self::split_files::SplitFiles;
+pub(super) use self::time_order::TimeOrder;
+use self::time_order::{Run, Steps};
 use super::config::DataConfig;
 use super::source::image::with_channels;
 use super::source::{self, Frame, FrameSource};
@@ -91,6 +93,19 @@ pub(super) fn open_whole(
     let mut left_out = Vec::new();
     let files = split_files::whole(&reader, &mut left_out)?;
     reader.opened(files, "the data", usize::MAX, left_out)
+}
+
+/// The files of all splits, the training's first, and which of them hold something: [`open`] reads these.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn files_of_splits(
+    data: &DataConfig,
+    config: &FramesConfig,
+    path: &Path,
+    left_out: &mut Vec<Error>,
+) -> Result<[SplitFiles; 3]> {
+    split_files::all_splits(&Reader { data, config, path, budget: data.budget() }, left_out)
 }
 
 /// What is read, and how.
@@ -269,7 +284,7 @@ fn clips(sequences: Vec<Read>) -> Vec<Clip> {
 ///
 /// # Errors
 /// [`Error::Format`] if two frames have one time, or times cannot be read.
-fn time_order(path: &Path, source: &dyn FrameSource, budget: &ReadBudget) -> Result<TimeOrder> {
+pub(super) fn time_order(path: &Path, source: &dyn FrameSource, budget: &ReadBudget) -> Result<TimeOrder> {
     let (count, times) = (source.info()?.steps, source.step_times()?);
     if times.is_some() {
         budget.keep(path, bytes_of(time_order::BYTES, &[count]))?.stay();
@@ -358,7 +373,7 @@ fn gathered(
 }
 
 /// The frames between two shares of the time.
-fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
+pub(super) fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
     let place = |share: f64| ((share * steps as f64).round() as usize).min(steps);
     place(time.start)..place(time.end)
 }
