@@ -2,6 +2,7 @@
 
 mod commands;
 mod configuration;
+mod dry_run;
 mod eval;
 mod export;
 mod import;
