@@ -66,6 +66,7 @@ impl Train {
             output::result(config.to_toml().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
+        self.configuration.tell_details(&config);
         let threads = config.training.threads;
         if self.dry_run {
             with_threads(threads, || super::dry_run::run(config, self.json, interrupt))??;
@@ -153,13 +154,13 @@ impl Train {
     fn with_advice(&self, error: Error, folder: &RunFolder) -> anyhow::Error {
         if matches!(error, Error::Io { .. }) {
             let again = self.resume_command(folder);
-            output::note(&format!("what was saved before is intact; continue with: {again}"));
+            output::advise(&format!("what was saved before is intact; continue with: {again}"));
         }
         error.into()
     }
 
     fn stopped(&self, signal: Signal, step: u64, checkpoint: &Path, folder: &RunFolder) -> ExitCode {
-        output::note(&format!(
+        output::advise(&format!(
             "{}: saved step {step} as {}\ncontinue with: {}",
             signal.name(),
             printable(checkpoint),
