@@ -10,6 +10,7 @@ use convgru_train::schedule::Monitor;
 use convgru_train::trainer::{Observer, TrainerEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::display::shows_notes;
 use super::output;
 
 /// Time between two lines where there is no terminal.
@@ -34,10 +35,10 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar if stderr is a terminal, otherwise a line every few seconds.
+    /// A bar if stderr is a terminal, otherwise a line every few seconds; neither where it is to be quiet.
     pub(crate) fn new() -> Self {
         Self {
-            terminal: std::io::stderr().is_terminal(),
+            terminal: std::io::stderr().is_terminal() && shows_notes(),
             bar: None,
             steps: 0,
             batch_size: 0,
@@ -167,6 +168,10 @@ impl Observer for Progress {
                 let text =
                     format!("stopping early at step {step}: {validations} validations without improvement");
                 self.above(|| output::note(&text));
+            }
+            TrainerEvent::Saved { path } => {
+                let text = format!("saved {}", printable(path));
+                self.above(|| output::detail(&text));
             }
             TrainerEvent::Warning(text) => self.above(|| output::warn(text)),
             _ => {}

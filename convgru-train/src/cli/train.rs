@@ -30,6 +30,7 @@ use super::progress::Progress;
   convgru train --set optimizer.kind=adamw --set optimizer.weight_decay=0.01 --set schedule.kind=cosine
   convgru train --preset moving-mnist --data ../shared/data/mnist
   convgru train --data ../shared/data/radar-fmi --set data.radar.downsample=2
+  convgru train --preset digits --dry-run
   convgru train --init-from runs/quick --lr 0.0005 --name quick-fine
   convgru train --resume
   convgru train --resume=quick --steps 3000")]
@@ -48,6 +49,9 @@ pub(crate) struct Train {
     /// Print the whole configuration as TOML, which --config reads, and end
     #[arg(long)]
     print_config: bool,
+    /// Open the data, make the network, take a few steps, print memory, time of a step and of the whole run, and end; nothing is written
+    #[arg(long, conflicts_with_all = ["resume", "print_config"])]
+    dry_run: bool,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -62,7 +66,12 @@ impl Train {
             output::result(config.to_toml().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
+        self.configuration.tell_details(&config);
         let threads = config.training.threads;
+        if self.dry_run {
+            with_threads(threads, || super::dry_run::run(config, self.json, interrupt))??;
+            return Ok(ExitCode::SUCCESS);
+        }
         with_threads(threads, || self.train(config, earlier, interrupt))?
     }
 
@@ -145,13 +154,13 @@ impl Train {
     fn with_advice(&self, error: Error, folder: &RunFolder) -> anyhow::Error {
         if matches!(error, Error::Io { .. }) {
             let again = self.resume_command(folder);
-            output::note(&format!("what was saved before is intact; continue with: {again}"));
+            output::advise(&format!("what was saved before is intact; continue with: {again}"));
         }
         error.into()
     }
 
     fn stopped(&self, signal: Signal, step: u64, checkpoint: &Path, folder: &RunFolder) -> ExitCode {
-        output::note(&format!(
+        output::advise(&format!(
             "{}: saved step {step} as {}\ncontinue with: {}",
             signal.name(),
             printable(checkpoint),

@@ -7,6 +7,10 @@ mod bad_input;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod display;
+#[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod import;

@@ -13,6 +13,7 @@ use convgru_train::dataset::{Inspection, SourceKind, Splits, detect, inspect};
 use convgru_train::printable::printable;
 use convgru_train::write_atomically;
 
+use super::display::has_colour;
 use super::output::{self, Stream};
 
 /// Numbers up to which the proposed configuration is tried: opening the data takes a second or two.
@@ -94,10 +95,7 @@ impl Inspect {
         output::result(&text::report(&found))?;
         if let Some(preview) = &found.preview {
             // Its own escapes are its colours; names in it are printable.
-            output::highlighted(
-                Stream::Stdout,
-                &terminal::picture(preview, output::has_colours(Stream::Stdout)),
-            )?;
+            output::highlighted(Stream::Stdout, &terminal::picture(preview, has_colour(Stream::Stdout)))?;
         }
         if let Some(path) = written {
             output::result(&format!("wrote the picture to {}", printable(path)))?;
