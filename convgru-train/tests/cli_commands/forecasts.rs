@@ -222,7 +222,7 @@ impl Watching {
 
     /// Ends it; the exit code and what was told.
     #[cfg(unix)]
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    fn end(self, signal: &str) -> (Option<i32>, String) {
         let sent = std::process::Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.unwrap().success());
         let output = self.child.wait_with_output().unwrap();
