@@ -81,6 +81,11 @@ pub fn hdf5(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a.h5"], bytes);
 }
 
+/// Archives of stores of Zarr.
+pub fn zarr(bytes: &[u8]) {
+    read(Source::Frames(FramesConfig::default()), &["a.zarr.zip"], bytes);
+}
+
 /// NetCDF: frames of one's own.
 pub fn netcdf(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a.nc"], bytes);

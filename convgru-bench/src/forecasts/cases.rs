@@ -8,8 +8,8 @@ use convgru_model::{Forecaster, Tensor};
 use convgru_train::ReadBudget;
 use convgru_train::config::RunConfig;
 use convgru_train::dataset::{
-    Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping, InputOptions, Quantity,
-    Transform,
+    Attribute, AttributeValue, Axes, Coordinate, Description, Georeference, GridMapping, InputOptions,
+    Quantity, Transform,
 };
 use convgru_train::forecast::{About, Forecast, ForecastTimes, Members, Provenance};
 use convgru_train::trainer::TrainedModel;
@@ -123,7 +123,7 @@ fn quantity(name: &str, unit: &str, low: f64, high: f64) -> Quantity {
 fn about(quantity: Quantity, description: Description) -> About {
     let times = ForecastTimes { reference: Some(BEGINS), minutes_per_step: Some(5.0) };
     let provenance = Provenance::now("check-forecasts", "untrained", "00");
-    About { quantity, description, times, provenance, is_mean: false }
+    About { quantity, description, axes: Axes::default(), times, provenance, is_mean: false }
 }
 
 /// The forecasts, with their names.

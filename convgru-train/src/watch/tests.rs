@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::RunConfig;
-use crate::dataset::{FramesConfig, Quantity};
+use crate::dataset::{Axes, FramesConfig, Quantity};
 use crate::media::write_array;
 
 const TINY: &str = r#"
@@ -37,7 +37,8 @@ fn values(minute: usize) -> Vec<f32> {
 
 fn write(folder: &Path, minute: usize) -> PathBuf {
     let path = folder.join(format!("rain_20160928{:02}{:02}.npy", 12 + minute / 60, minute % 60));
-    write_array(&path, &Tensor::from_vec(&[1, 1, 1, 8, 12], values(minute)).unwrap()).unwrap();
+    write_array(&path, &Tensor::from_vec(&[1, 1, 1, 8, 12], values(minute)).unwrap(), &Axes::default())
+        .unwrap();
     path
 }
 
@@ -102,7 +103,8 @@ fn predicted(minutes: &[usize]) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("all.npy");
     let all: Vec<f32> = minutes.iter().flat_map(|&minute| values(minute)).collect();
-    write_array(&path, &Tensor::from_vec(&[1, minutes.len(), 1, 8, 12], all).unwrap()).unwrap();
+    write_array(&path, &Tensor::from_vec(&[1, minutes.len(), 1, 8, 12], all).unwrap(), &Axes::default())
+        .unwrap();
     let input = trained.read_input(&path, &InputOptions::default(), &ReadBudget::new(64, "m")).unwrap();
     let forecast = Forecast::of_input(&trained, &input, 2, Members::Mean, Provenance::default()).unwrap();
     forecast.values.as_slice().to_vec()
@@ -207,6 +209,7 @@ impl Fed<'_> {
             valid: None,
             quantity: Quantity { minutes_per_step: None, ..FramesConfig::default().meaning() },
             description: Default::default(),
+            axes: Axes::default(),
             time: Some(60.0 * minute as f64),
         };
         let values = Tensor::from_vec(&[1, 1, 8, 12], values).unwrap();

@@ -35,6 +35,9 @@ impl GriddedFile {
     /// # Errors
     /// [`Error::Format`] with how to build a program that reads it.
     pub(in crate::dataset) fn open(path: &Path, _budget: &ReadBudget) -> Result<Self> {
+        if super::is_store(path) {
+            return Err(Error::Format { path: path.into(), reason: super::stores::WITHOUT.into() });
+        }
         let reason =
             "is HDF5 or netCDF, which this program was built without; build it with `--features hdf5`";
         Err(Error::Format { path: path.into(), reason: reason.into() })
@@ -61,6 +64,10 @@ impl GriddedFile {
     }
 
     pub(in crate::dataset) fn datasets(&self) -> Result<Vec<VariableInfo>> {
+        match self.0 {}
+    }
+
+    pub(in crate::dataset) fn readable_and_other_datasets(&self) -> Result<Vec<VariableInfo>> {
         match self.0 {}
     }
 

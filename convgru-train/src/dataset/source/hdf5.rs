@@ -1,4 +1,4 @@
-//! Datasets of HDF5 and netCDF files.
+//! Datasets of HDF5 and netCDF files and of Zarr stores.
 
 use std::path::Path;
 
@@ -10,6 +10,7 @@ use super::times::Times;
 use crate::dataset::georeference::{Place, described};
 use crate::dataset::gridded::{self, Attributes, Dimension, GriddedFile, Packing, Variable};
 use crate::dataset::{Description, FramesConfig};
+use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
 
@@ -186,10 +187,13 @@ impl Array for Dataset {
             }
         }
         let name = self.path.rsplit('/').next().unwrap_or_default();
+        let text = |name| self.variable.attributes().text(name).ok().flatten().unwrap_or_default();
         Ok(Some(Content {
             // Names may have a time in them.
             name: name.chars().filter(|letter| !letter.is_ascii_digit()).collect(),
-            unit: self.variable.attributes().text("units").ok().flatten().unwrap_or_default(),
+            standard_name: text("standard_name"),
+            is_scaled: self.packing.scale.is_some(),
+            unit: text("units"),
             downwards,
         }))
     }
@@ -234,8 +238,8 @@ fn is_time(attributes: &Attributes) -> bool {
     times(attributes, &[]).is_some()
 }
 
-/// The path of the dataset with the frames in a file: the one that is named, otherwise the only one with numbers and
-/// as many axes as frames have.
+/// The path of the dataset with the frames in a file: the one that is named, by its path or else by the standard name of its quantity (CF
+/// conventions), otherwise the only one with numbers and as many axes as frames have.
 fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
     let named = config.variable.trim_matches('/');
     if !named.is_empty() && file.has(named)? {
@@ -247,7 +251,20 @@ fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
         "" => dataset.kind.is_some() && axes.contains(&dataset.shape.len()),
         _ => dataset.path == named,
     };
-    let fitting: Vec<&gridded::VariableInfo> = datasets.iter().filter(fits).collect();
+    let mut fitting: Vec<&gridded::VariableInfo> = datasets.iter().filter(fits).collect();
+    if !named.is_empty() && fitting.is_empty() {
+        fitting = datasets.iter().filter(|own| has_standard_name(file, own, named)).collect();
+        if fitting.len() > 1 {
+            let paths: Vec<String> = fitting.iter().map(|own| own.path.clone()).collect();
+            let reason = format!(
+                "holds {} datasets with the standard_name \"{}\", {}; set data.frames.variable to the path of one of them",
+                paths.len(),
+                escaped(named),
+                escaped(&paths.join(", "))
+            );
+            return Err(Error::Format { path: file.path().into(), reason });
+        }
+    }
     if let [only] = fitting[..] {
         return Ok(only.path.clone());
     }
@@ -265,10 +282,22 @@ fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
                 .to_owned()
         }
         ("", count) => format!("set data.frames.variable to the one of {count} with the frames"),
-        _ => format!("set data.frames.variable to one of them (it is \"{}\")", config.variable),
+        _ => format!(
+            "set data.frames.variable to one of them, or to the standard_name of one (it is \"{}\")",
+            config.variable
+        ),
     };
     // What may be meant comes first.
     datasets.sort_by_key(|dataset| !(dataset.kind.is_some() && axes.contains(&dataset.shape.len())));
     let reason = format!("holds {}; {advice}", gridded::shown(&datasets));
     Err(Error::Format { path: file.path().into(), reason })
+}
+
+/// Whether a dataset has numbers of a quantity. One that cannot be read has none.
+fn has_standard_name(file: &GriddedFile, dataset: &gridded::VariableInfo, name: &str) -> bool {
+    if dataset.kind.is_none() || dataset.unreadable.is_some() {
+        return false;
+    }
+    let attributes = file.variable(&dataset.path).map(|variable| variable.attributes());
+    attributes.is_ok_and(|own| own.text("standard_name").ok().flatten().as_deref() == Some(name))
 }
