@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use crate::Asked;
 use crate::build::{self, Copy};
 
 /// Kibibytes of memory a test may have.
@@ -105,12 +106,16 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Builds the tests and runs each of them once. `only` are beginnings of "package/name of the test", all if none;
-    /// `lib`: tests inside of crates alone.
-    pub(crate) fn new(copy: &Copy<'_>, only: &[String], lib: bool) -> anyhow::Result<Self> {
+    /// Builds the tests that are asked for and runs each of them once.
+    pub(crate) fn new(copy: &Copy<'_>, asked: &Asked) -> anyhow::Result<Self> {
+        let only = &asked.tests;
         let named: BTreeSet<&str> = only.iter().filter_map(|begin| begin.split('/').next()).collect();
         let mut cargo = copy.cargo("test", if only.is_empty() { &copy.packages } else { &named });
-        cargo.args(["--no-run", "--message-format=json", "--lib"]).args((!lib).then_some("--tests"));
+        cargo.args(["--no-run", "--message-format=json", "--lib"]);
+        match asked.programs.as_slice() {
+            [] => cargo.args((!asked.lib).then_some("--tests")),
+            programs => cargo.args(programs.iter().flat_map(|program| ["--test", program])),
+        };
         cargo.stderr(Stdio::null());
         let output = cargo.output()?;
         anyhow::ensure!(output.status.success(), "the tests of the copy do not compile; see {:?}", cargo);

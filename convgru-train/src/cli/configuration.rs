@@ -11,6 +11,8 @@ use convgru_train::dataset::{SourceKind, detect};
 use convgru_train::printable::printable;
 use convgru_train::trainer::InitialWeights;
 
+use super::output;
+
 /// A preset, and what is laid over it.
 #[derive(Args)]
 pub(super) struct ConfigurationArguments {
@@ -130,6 +132,18 @@ impl ConfigurationArguments {
         let batch_size = self.batch_size.map(|size| format!("training.batch_size={size}"));
         let rate = self.lr.map(|rate| format!("optimizer.learning_rate={rate:?}"));
         self.set.iter().cloned().chain(name).chain(part).chain(steps).chain(batch_size).chain(rate).collect()
+    }
+
+    /// Says in detail what is configured otherwise than in the preset.
+    pub(super) fn tell_details(&self, config: &RunConfig) {
+        let preset = self.preset.unwrap_or_default();
+        let changes = RunConfig::preset(preset).differences(config);
+        let listed = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("\n  ") };
+        output::detail(&format!(
+            "configuration {}, against the preset {} (preset, run):\n  {listed}",
+            &config.hash()[..16],
+            preset.name()
+        ));
     }
 
     /// Whether the command line names weights that a run begins with.

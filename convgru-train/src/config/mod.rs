@@ -30,7 +30,7 @@ use crate::checkpoint::ValidationRecord;
 use crate::dataset::{DataConfig, Transform};
 use crate::loss::{LeadWeights, Loss, LossTerm, LossTerms, Objective};
 use crate::optimizer::OptimizerConfig;
-use crate::schedule::ScheduleConfig;
+use crate::schedule::{Monitor, ScheduleConfig, ScheduleKind};
 
 /// Everything that decides the result of a run.
 ///
@@ -98,6 +98,11 @@ pub struct TrainingConfig {
     pub checkpoint_seconds: u64,
     /// Generations of checkpoints to keep, at least 2.
     pub keep_checkpoints: usize,
+    /// The result of validations that decides which model is the best, and, unless they have a metric of their own, when a plateau
+    /// lowers the learning rate and when a run ends early.
+    pub monitor: Monitor,
+    /// Checkpoints of the best validations to keep, at least 1: of more than one each is `best_STEP.ckpt` beside `best.ckpt`.
+    pub keep_best: usize,
     /// Threads; 0 means one per core. The result does not depend on it.
     pub threads: usize,
     /// How often the forecaster reads the truth instead of its own prediction.
@@ -163,6 +168,8 @@ impl Default for TrainingConfig {
             checkpoint_every: 100,
             checkpoint_seconds: 60,
             keep_checkpoints: 2,
+            monitor: Monitor::default(),
+            keep_best: 1,
             threads: 0,
             teacher_forcing: SamplingSchedule::default(),
             reverse_sampling: SamplingSchedule { start: 0.0, ..SamplingSchedule::default() },
@@ -231,6 +238,20 @@ impl RunConfig {
         found
     }
 
+    /// The results of validations that decide something, each with the field that names it.
+    pub(crate) fn monitors(&self) -> Vec<(&'static str, Monitor)> {
+        let training = &self.training;
+        let mut monitors = vec![("training.monitor", training.monitor)];
+        if training.early_stopping.patience > 0 {
+            monitors
+                .extend(training.early_stopping.metric.map(|own| ("training.early_stopping.metric", own)));
+        }
+        if let ScheduleKind::Plateau(plateau) = &self.schedule.kind {
+            monitors.extend(plateau.metric.map(|own| ("schedule.metric", own)));
+        }
+        monitors
+    }
+
     /// The folder with the files of the data, if there is one.
     pub fn data_folder(&self) -> Option<&Path> {
         Some(self.data_folder.as_path()).filter(|folder| !folder.as_os_str().is_empty())
@@ -243,10 +264,12 @@ impl RunConfig {
         config.init.from = PathBuf::new();
         config.data.memory_mib = 0;
         config.data.prefetch = 0;
+        config.data.found = None;
         config.training.threads = 0;
         config.training.checkpoint_every = 0;
         config.training.checkpoint_seconds = 0;
         config.training.keep_checkpoints = 0;
+        config.training.keep_best = 0;
         config
     }
 }

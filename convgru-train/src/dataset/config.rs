@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Source, Split};
+use super::{FoundData, Source, Split};
 use crate::{Error, ReadBudget, Result};
 
 /// What happens when a file of a recording is damaged.
@@ -80,6 +80,9 @@ pub struct DataConfig {
     /// Batches of a training that are made ahead, while steps are taken: 0 to 1000, 0 for none. The
     /// result does not depend on it.
     pub prefetch: usize,
+    /// What a training found in its data; a training writes it when it opens them. No setting, but the data must be such data where it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<FoundData>,
 }
 
 impl Default for DataConfig {
@@ -94,6 +97,7 @@ impl Default for DataConfig {
             on_corrupt: OnCorrupt::Stop,
             memory_mib: 4096,
             prefetch: 2,
+            found: None,
         }
     }
 }
@@ -169,6 +173,7 @@ impl DataConfig {
         within("validation_sequences", self.validation_sequences, 1, MOST_SEQUENCES)?;
         within("test_sequences", self.test_sequences, 1, MOST_SEQUENCES)?;
         within("prefetch", self.prefetch, 0, 1000)?;
+        self.found.as_ref().map_or(Ok(()), FoundData::validate)?;
         within("memory_mib", self.memory_mib, 1, 1 << 20)
     }
 }

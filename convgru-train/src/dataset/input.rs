@@ -2,7 +2,7 @@
 
 use convgru_model::Tensor;
 
-use super::{Axes, Description, Quantity};
+use super::{Axes, Description, FoundData, Quantity};
 
 /// Frames that a network reads before it forecasts, with what is known of them. A
 /// [`TrainedModel`](crate::trainer::TrainedModel::read_input) reads them from any source that a training reads.
@@ -50,24 +50,24 @@ pub(super) struct NewestFrames {
     pub(super) frames: Tensor<f32>,
     /// Seconds since 1970.
     pub(super) times: Option<Vec<f64>>,
-    /// Minutes from a frame to the next.
-    pub(super) minutes_per_step: Option<f64>,
+    /// What the files tell.
+    pub(super) found: FoundData,
     pub(super) description: Description,
     pub(super) warnings: Vec<String>,
 }
 
 impl Input {
-    /// An input of frames that were read.
-    pub(super) fn new(read: NewestFrames, meaning: Quantity, axes: Axes) -> Self {
-        let NewestFrames { mut frames, times, minutes_per_step, description, warnings } = read;
+    /// An input of frames that were read; their numbers are the values themselves.
+    pub(super) fn new(read: NewestFrames, axes: Axes) -> Self {
+        let NewestFrames { mut frames, times, found, description, warnings } = read;
         let is_measured = |value: &f32| if value.is_nan() { 0.0 } else { 1.0 };
         let valid = frames.as_slice().iter().any(|value| value.is_nan()).then(|| {
             let valid = frames.as_slice().iter().map(is_measured).collect();
             Tensor::from_vec(frames.shape(), valid).expect("there is a number for each pixel")
         });
         frames.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
-        let quantity =
-            Quantity { minutes_per_step: minutes_per_step.or(meaning.minutes_per_step), ..meaning };
+        let minutes_per_step = (found.minutes_per_step > 0.0).then_some(found.minutes_per_step);
+        let quantity = Quantity { minutes_per_step, ..Quantity::intensity() };
         Self { frames, valid, quantity, times, axes, description, warnings }
     }
 }

@@ -5,16 +5,19 @@ mod config;
 mod digits_config;
 mod fingerprint;
 mod folder;
+mod found;
 mod frames;
 mod georeference;
 mod gridded;
 mod gzip;
 mod input;
+mod inspect;
 mod mnist;
 mod moving_digits;
 mod order;
 mod radar;
 mod random;
+mod rates;
 mod resample;
 pub(crate) mod source;
 mod source_config;
@@ -22,6 +25,7 @@ mod splits;
 mod synthetic_digits;
 mod timestamp;
 mod trajectory;
+mod unit_names;
 mod units;
 mod windows;
 
@@ -32,13 +36,18 @@ pub use config::{DataConfig, OnCorrupt};
 pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
+pub use found::FoundData;
 pub use frames::{FramesConfig, read_frames};
 pub(crate) use georeference::text_of;
 pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
 pub use input::{Input, InputOptions};
+pub use inspect::{
+    Choice, FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, inspect,
+};
 pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};
+pub(crate) use rates::{RateFrames, RateScale};
 pub use source::Axes;
 pub(crate) use source::{ByteOrder, NumberType};
 pub use source_config::{Source, SourceKind};
@@ -106,6 +115,11 @@ pub trait SequenceDataset: Send + Sync {
     /// What a value of a pixel means; grey levels unless said otherwise.
     fn quantity(&self) -> Quantity {
         Quantity::intensity()
+    }
+
+    /// What the files hold, where it reads files of frames or radar images.
+    fn found(&self) -> Option<&FoundData> {
+        None
     }
 
     /// Whether pixels may be missing, so that batches have
@@ -186,21 +200,22 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
 
 /// The frames at a path that a network goes on from: of a file or folder of frames the last of its sequence, of a folder of radar images the
 /// newest without a gap. `newest` is how many at most; `data.input_frames` where it is absent, of radar images, and of frames that take more
-/// memory than is allowed.
+/// memory than is allowed. Frames of rain rates become values of the scale of radar images by `rates`.
 ///
 /// # Errors
 /// Those of [`open`], and [`Error::Data`] for data that hold no sequence to continue.
 pub(crate) fn read_input(
     data: &DataConfig,
     path: &Path,
-    newest: Option<usize>,
+    (newest, rates): (Option<usize>, Option<&RateScale>),
     budget: &ReadBudget,
 ) -> Result<Input> {
-    match &data.source {
+    let (mut read, axes) = match &data.source {
         Source::Frames(config) => {
-            let read = match frames::newest(path, config, newest.unwrap_or(usize::MAX), budget) {
+            let whole = frames::newest(path, (config, data), newest.unwrap_or(usize::MAX), budget);
+            let read = match whole {
                 Err(Error::Memory { .. }) if newest.is_none() => {
-                    let mut read = frames::newest(path, config, data.input_frames, budget)?;
+                    let mut read = frames::newest(path, (config, data), data.input_frames, budget)?;
                     read.warnings.push(format!(
                         "the frames of {} take more memory than is allowed; the newest {} are read, as many as the model read in training",
                         printable(path),
@@ -210,19 +225,39 @@ pub(crate) fn read_input(
                 }
                 read => read?,
             };
-            Ok(Input::new(read, config.meaning(), config.axes.clone()))
+            (read, config.axes.clone())
         }
         Source::Radar(config) => {
-            let read = radar::newest(data, config, path, newest.unwrap_or(data.input_frames), budget)?;
-            Ok(Input::new(read, config.quantity(None), Axes::default()))
+            let most = newest.unwrap_or(data.input_frames);
+            (radar::newest(data, config, path, most, budget)?, Axes::default())
         }
-        Source::Strokes(_) | Source::Mnist(_) => Err(Error::Data {
-            what: printable(path),
-            reason: "holds single images of digits, and no sequence to continue; give frames (*.npy, *.npz, *.h5, *.nc, *.gif, a folder of \
-                     *.png) or radar images"
-                .into(),
-        }),
+        Source::Strokes(_) | Source::Mnist(_) => {
+            return Err(Error::Data {
+                what: printable(path),
+                reason: "holds single images of digits, and no sequence to continue; give frames (*.npy, *.npz, *.h5, *.nc, *.gif, a folder \
+                         of *.png) or radar images"
+                    .into(),
+            });
+        }
+    };
+    if let Some(rates) = rates {
+        read.frames = rates.encoded(&read.frames)?;
     }
+    Ok(Input::new(read, axes))
+}
+
+/// Whether a path is a file of frames by its name, or a folder with such files.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub(crate) fn holds_frames(path: &Path) -> Result<bool> {
+    std::fs::metadata(path).map_err(Error::io("find", path))?;
+    let mut found = false;
+    folder::each_file(path, &mut |file| {
+        found = found || source::is_frames(&file);
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 /// The path, which sources with files need.

@@ -34,8 +34,13 @@ impl Splits {
             Source::Radar(radar) => radar::open_splits(config, radar, given(config, path)?, seed)?
                 .map(|split| Box::new(split) as Box<dyn SequenceDataset>),
             _ => {
+                let train = open(config, path, Split::Train, seed)?;
+                // The other splits have the numbers of the training, of any type.
+                let found =
+                    config.found.clone().or_else(|| Some(train.found()?.clone().with_any_numbers(None)));
+                let config = &DataConfig { found, ..config.clone() };
                 let open = |split| open(config, path, split, seed);
-                [open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?]
+                [train, open(Split::Validation)?, open(Split::Test)?]
             }
         };
         for other in [&validation, &test] {

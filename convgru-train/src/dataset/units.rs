@@ -39,7 +39,28 @@ impl Quantity {
 
     /// Whether it is a rain rate in mm/h.
     pub fn is_rain(&self) -> bool {
-        self.unit == "mm/h"
+        super::unit_names::are_same(&self.unit, "mm/h")
+    }
+
+    /// Numbers of the unit as values of pixels, NaN where a number is NaN: the reverse of [`in_units`](Self::in_units), for frames that a program
+    /// gives to a stream itself. Numbers beyond the range of a training lie outside of 0 to 1; rain rates are clamped.
+    ///
+    /// # Shapes
+    /// numbers: any; result: the same
+    ///
+    /// ```
+    /// use convgru_model::Tensor;
+    /// use convgru_train::dataset::{Quantity, Transform};
+    ///
+    /// let transform = Transform::Linear { scale: 80.0, offset: -20.0 };
+    /// let temperature = Quantity { unit: "degC".into(), transform, ..Quantity::intensity() };
+    /// let values = temperature.in_values(&Tensor::from_vec(&[2], vec![-20.0, 20.0])?);
+    /// assert_eq!(values.as_slice(), [0.0, 0.5]);
+    /// assert_eq!(temperature.in_units(&values).as_slice(), [-20.0, 20.0]);
+    /// # Ok::<(), convgru_model::Error>(())
+    /// ```
+    pub fn in_values(&self, numbers: &Tensor<f32>) -> Tensor<f32> {
+        self.each(numbers, |number| if number.is_nan() { number } else { self.transform.from_units(number) })
     }
 
     /// Values of pixels as numbers of the unit.
@@ -47,9 +68,12 @@ impl Quantity {
     /// # Shapes
     /// values: any; result: the same
     pub fn in_units(&self, values: &Tensor<f32>) -> Tensor<f32> {
-        let units = |&value: &f32| self.transform.to_units(f64::from(value)) as f32;
-        let units = values.as_slice().par_iter().map(units).collect();
-        Tensor::from_vec(values.shape(), units).expect("the shape is the same")
+        self.each(values, |value| self.transform.to_units(value))
+    }
+
+    fn each(&self, tensor: &Tensor<f32>, of: impl Fn(f64) -> f64 + Sync) -> Tensor<f32> {
+        let made = tensor.as_slice().par_iter().map(|&own| of(f64::from(own)) as f32).collect();
+        Tensor::from_vec(tensor.shape(), made).expect("the shape is the same")
     }
 }
 

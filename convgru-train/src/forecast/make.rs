@@ -3,7 +3,7 @@
 use convgru_model::{Tensor, mean_of_members};
 
 use super::{About, Forecast, ForecastTimes, Provenance};
-use crate::dataset::{Description, Input, Quantity};
+use crate::dataset::{Axes, Description, Input, Quantity};
 use crate::trainer::TrainedModel;
 use crate::{Error, Result};
 
@@ -26,6 +26,8 @@ pub struct LastFrame {
     pub quantity: Quantity,
     /// What the file of the last frame says besides.
     pub description: Description,
+    /// The order of the axes of the array it comes from.
+    pub axes: Axes,
     /// When it was seen, in seconds since 1970.
     pub time: Option<f64>,
 }
@@ -39,6 +41,7 @@ impl LastFrame {
             valid: input.valid.as_ref().filter(|_| frames > 0).map(last),
             quantity: input.quantity.clone(),
             description: input.description.clone(),
+            axes: input.axes.clone(),
             time: input.times.as_ref().and_then(|times| times.last().copied()),
         }
     }
@@ -94,9 +97,9 @@ impl Forecast {
             return Err(Error::Data { what: "forecast".into(), reason });
         };
         let predicted = predicted.reshape(&[steps, channels, height, width])?;
-        let LastFrame { valid, quantity, description, time } = last;
+        let LastFrame { valid, quantity, description, axes, time } = last;
         let times = ForecastTimes { reference: time, minutes_per_step: quantity.minutes_per_step };
-        let about = About { quantity, description, times, provenance, is_mean };
+        let about = About { quantity, description, axes, times, provenance, is_mean };
         Self::new(&predicted, count, valid.as_deref(), about)
     }
 }

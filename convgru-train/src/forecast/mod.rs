@@ -6,7 +6,7 @@
 //! | path | written |
 //! |---|---|
 //! | `name.nc` | netCDF-4, compressed, after CF-1.8 |
-//! | `name.npy` | `float32` in the unit of the data, NaN where nothing was measured: `[T, H, W]` of one channel and member, otherwise `[K, T, C, H, W]` |
+//! | `name.npy` | `float32` in the unit of the data, NaN where nothing was measured: one member in the order of axes of the input, several as `[K, T, C, H, W]` |
 //! | `name.gif`, a folder | pictures from black (0) to white (1), as [`write_frames`](crate::media::write_frames) |
 
 mod cf;
@@ -27,7 +27,7 @@ pub use write::Form;
 
 use convgru_model::Tensor;
 
-use crate::dataset::{Attribute, Description, Quantity};
+use crate::dataset::{Attribute, Axes, Description, Quantity};
 use crate::{Error, Result};
 
 /// A forecast: numbers, what they are, when and where.
@@ -41,6 +41,8 @@ pub struct Forecast {
     pub quantity: Quantity,
     /// What the file that was read says besides: names, coordinates, the projection.
     pub description: Description,
+    /// The order of the axes of a `.npy` file with one member; see [`write_array`](crate::media::write_array).
+    pub axes: Axes,
     /// When it begins, and the time from a frame to the next.
     pub times: ForecastTimes,
     /// What made it.
@@ -96,8 +98,8 @@ impl Forecast {
             }
         }
         let values = Tensor::from_vec(&[members, steps, channels / members, height, width], values)?;
-        let About { quantity, description, times, provenance, is_mean } = about;
-        Ok(Self { values, is_mean, quantity, description, times, provenance })
+        let About { quantity, description, axes, times, provenance, is_mean } = about;
+        Ok(Self { values, is_mean, quantity, description, axes, times, provenance })
     }
 
     /// Members, lead times, channels, height and width.
@@ -113,6 +115,8 @@ pub struct About {
     pub quantity: Quantity,
     /// What the file that was read says.
     pub description: Description,
+    /// The order of the axes of a `.npy` file with one member.
+    pub axes: Axes,
     /// When it begins.
     pub times: ForecastTimes,
     /// What made it.

@@ -35,6 +35,7 @@ fn about() -> About {
     About {
         quantity: rain(),
         description: Description { georeference, ..Description::default() },
+        axes: Axes::default(),
         times: ForecastTimes { reference: Some(1_475_073_900.0), minutes_per_step: Some(5.0) },
         provenance: Provenance {
             title: "t".into(),

@@ -60,7 +60,7 @@ impl Forecast {
     pub fn write(&self, path: &Path) -> Result<()> {
         match Form::of(path)? {
             Form::NetCdf => self.write_netcdf(path),
-            Form::Npy => write_array(path, &self.values),
+            Form::Npy => write_array(path, &self.values, &self.axes),
             Form::Gif | Form::Folder => media::write_frames(path, &self.pictures()?),
         }
     }

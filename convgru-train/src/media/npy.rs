@@ -3,32 +3,35 @@
 use convgru_model::Tensor;
 
 use super::image::expect_frames;
+use crate::dataset::Axes;
 use crate::error::{Error, Result};
 use crate::npy_header::NpyHeader;
 
-/// The bytes of a `float32` array of frames `[T, C, H, W]`: `[T, H, W]` of one channel, otherwise `[1, T, C, H, W]`,
-/// which are read as what they are without naming axes.
-pub(super) fn encode(frames: &Tensor<f32>) -> Result<Vec<u8>> {
-    let [steps, channels, height, width] = expect_frames("frames for a .npy file", frames)?;
-    let mut bytes = match channels {
-        1 => NpyHeader::encode_single(&[steps, height, width]),
-        _ => NpyHeader::encode_single(&[1, steps, channels, height, width]),
-    };
-    bytes.extend(frames.as_slice().iter().flat_map(|value| value.to_le_bytes()));
-    Ok(bytes)
+/// The bytes of a `float32` array of frames `[T, C, H, W]` in an order of axes.
+pub(super) fn encode(frames: &Tensor<f32>, axes: &Axes) -> Result<Vec<u8>> {
+    expect_frames("frames for a .npy file", frames)?;
+    let (shape, numbers) = axes.arranged(frames);
+    Ok(encoded(&shape, &numbers))
 }
 
-/// The bytes of a `float32` array of frames of members `[K, T, C, H, W]`: `[T, H, W]` of one channel and member, otherwise all axes.
-pub(super) fn encode_members(numbers: &Tensor<f32>) -> Result<Vec<u8>> {
+/// The bytes of a `float32` array of frames of members `[K, T, C, H, W]`: of one member in an order of axes, otherwise as they are.
+pub(super) fn encode_members(numbers: &Tensor<f32>, axes: &Axes) -> Result<Vec<u8>> {
     let refuse = |reason: String| Error::Data { what: "numbers for a .npy file".into(), reason };
-    let mut bytes = match *numbers.shape() {
-        [1, steps, 1, height, width] => NpyHeader::encode_single(&[steps, height, width]),
-        [_, _, _, _, _] => NpyHeader::encode_single(numbers.shape()),
-        _ => return Err(refuse(format!("they are [K, T, C, H, W], got {:?}", numbers.shape()))),
+    let &[members, steps, channels, height, width] = numbers.shape() else {
+        return Err(refuse(format!("they are [K, T, C, H, W], got {:?}", numbers.shape())));
     };
     if numbers.is_empty() {
         return Err(refuse(format!("there are none in the shape {:?}", numbers.shape())));
     }
-    bytes.extend(numbers.as_slice().iter().flat_map(|value| value.to_le_bytes()));
-    Ok(bytes)
+    if members > 1 {
+        return Ok(encoded(numbers.shape(), numbers.as_slice()));
+    }
+    let (shape, numbers) = axes.arranged(&numbers.clone().reshape(&[steps, channels, height, width])?);
+    Ok(encoded(&shape, &numbers))
+}
+
+fn encoded(shape: &[usize], numbers: &[f32]) -> Vec<u8> {
+    let mut bytes = NpyHeader::encode_single(shape);
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    bytes
 }

@@ -64,8 +64,10 @@ pub(super) fn expect_same_course(
     }
     let stopping = &now.training.early_stopping;
     let heard = |validation: &&_| now.training.is_heard(validation);
-    let validations: Vec<_> = checkpoint.history.validations.iter().filter(heard).cloned().collect();
-    if let Some(at) = (1..=validations.len()).find(|&count| stopping.is_reached(&validations[..count])) {
+    let validations: Vec<_> = checkpoint.history.validations.iter().filter(heard).collect();
+    let is_reached =
+        |count: usize| stopping.is_reached(now.training.monitor, validations[..count].iter().copied());
+    if let Some(at) = (1..=validations.len()).find(|&count| is_reached(count)) {
         return refuse(format!(
             "training.early_stopping ends it at step {}, after {} validations without improvement; give a larger patience with \
              --set training.early_stopping.patience=N, or 0 to train to the last step",

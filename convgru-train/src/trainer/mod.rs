@@ -11,6 +11,7 @@ mod continuation;
 #[cfg(test)]
 mod crash_tests;
 mod data_loader;
+mod dry_run;
 mod evaluation;
 mod initial_weights;
 mod latest_run;
@@ -30,6 +31,7 @@ mod training_loop;
 
 pub use artifacts::Artifacts;
 pub use data_loader::{BatchSampler, DataLoader};
+pub use dry_run::DryRun;
 pub use evaluation::{EvaluationResult, Evaluator, NowcastOptions, NowcastScores, mean_frame};
 pub use initial_weights::InitialWeights;
 pub use latest_run::LatestRun;

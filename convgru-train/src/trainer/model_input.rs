@@ -1,46 +1,63 @@
-//! How a trained model reads data: as its training read them.
+//! Data for a trained model: read as its training read its own, and compared with what that found.
 
 use std::path::Path;
 
 use super::TrainedModel;
-use crate::dataset::{self, DataConfig, FramesConfig, Input, InputOptions, Source, SourceKind, detect};
+use crate::dataset::{
+    self, DataConfig, FoundData, FramesConfig, Input, InputOptions, Quantity, RadarConfig, RadarScale,
+    RateFrames, RateScale, SequenceDataset, Source, SourceKind, Split, detect,
+};
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
 
-impl TrainedModel {
-    /// How frames for the model are read: as its training read them where that was on frames, with the channels of the model.
-    pub fn frames_config(&self) -> FramesConfig {
-        let stored = match &self.config.data.source {
-            Source::Frames(frames) => frames.clone(),
-            Source::Strokes(_) | Source::Mnist(_) | Source::Radar(_) => FramesConfig::default(),
-        };
-        FramesConfig { channels: self.config.model.image_channels(), ..stored }
-    }
+/// The highest rain rate in mm/h that frames for a model of radar images may have; the scale of the model ends earlier.
+const HIGHEST_RATE: f64 = 10_000.0;
 
-    /// How the data at a path are read for this model: as its training read its own, but for what the options say. Which source they are of
-    /// is seen from the files.
+/// How data are read for a model.
+struct Reading {
+    data: DataConfig,
+    /// How frames of rain rates become values of a model that learned from radar images.
+    rates: Option<RateScale>,
+}
+
+impl TrainedModel {
+    /// What values of the model mean: unit, name, minutes from a frame to the next, and which number of the unit a value stands for. Where its
+    /// training knew neither a unit nor a range, numbers are those of the type that it read, such as 0 to 255 of `uint8`; of pictures and
+    /// digits 0 to 1.
     ///
-    /// # Errors
-    /// [`Error::Io`] if the path cannot be read; [`Error::Data`] if no file is of a known kind, or options do not go with what is there.
-    pub fn data_config(&self, path: &Path, options: &InputOptions) -> Result<DataConfig> {
+    /// [`Quantity::in_units`] makes numbers of forecasts, and [`Quantity::in_values`] makes values of numbers for a stream.
+    ///
+    /// # Example
+    /// ```no_run
+    /// use convgru_train::trainer::TrainedModel;
+    ///
+    /// let trained = TrainedModel::read("runs/radar/model.safetensors".as_ref())?;
+    /// let quantity = trained.quantity();
+    /// let rain = convgru_model::Tensor::from_fn(&[1, 1, 96, 96], |_| 2.5); // mm/h
+    /// let mut stream = trained.model.prepare()?.stream(1, 96, 96)?;
+    /// stream.read(&quantity.in_values(&rain))?;
+    /// let next = quantity.in_units(&stream.forecast(1)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn quantity(&self) -> Quantity {
         let data = &self.config.data;
-        let kind = detect(path)?;
-        if options.axes.is_some() {
-            expect_arrays(path, kind)?;
+        let minutes =
+            data.found.as_ref().map(|found| found.minutes_per_step).filter(|&minutes| minutes > 0.0);
+        match (&data.source, &data.found) {
+            (Source::Frames(frames), Some(found)) => found.meaning(frames),
+            (Source::Frames(frames), None) => frames.meaning(),
+            (Source::Radar(radar), _) => radar.quantity(minutes),
+            (Source::Strokes(_) | Source::Mnist(_), _) => Quantity::intensity(),
         }
-        let source = match kind {
-            SourceKind::Frames => Source::Frames(self.frames_with(options)),
-            kind => data.source.of_kind(kind),
-        };
-        Ok(DataConfig { source, ..data.clone() })
     }
 
     /// The frames at a path that the model goes on from, read as its training read its own: all frames of a file or a folder of frames after
     /// its last gap, and of a folder of radar images the newest, as many as the model reads in training; or as many as the options say.
     ///
     /// # Errors
-    /// Those of [`data_config`](Self::data_config); [`Error::Format`] and [`Error::Data`] for data whose numbers, sizes or times are not those
-    /// that the model can read; [`Error::Memory`] if reading takes more than the budget allows. What is returned stays counted in it.
+    /// [`Error::Io`] if the path cannot be read; [`Error::Format`] and [`Error::Data`] for data whose numbers, sizes or times are not those
+    /// that the model can read, with both numbers and what to do, and for options that do not go with the data; [`Error::Memory`] if reading
+    /// takes more than the budget allows. What is returned stays counted in it.
     ///
     /// # Example
     /// ```no_run
@@ -56,38 +73,223 @@ impl TrainedModel {
     /// # Ok::<(), convgru_train::Error>(())
     /// ```
     pub fn read_input(&self, path: &Path, options: &InputOptions, budget: &ReadBudget) -> Result<Input> {
-        let data = self.data_config(path, options)?;
-        dataset::read_input(&data, path, options.newest, budget)
+        let Reading { data, rates } = self.reading(path, options)?;
+        let mut input = dataset::read_input(&data, path, (options.newest, rates.as_ref()), budget)?;
+        let meaning = self.quantity();
+        let minutes_per_step = input.quantity.minutes_per_step.or(meaning.minutes_per_step);
+        input.quantity = Quantity { minutes_per_step, ..meaning };
+        let &[steps, channels, height, width] = input.frames.shape() else {
+            unreachable!("frames that were read are [T, C, H, W]");
+        };
+        self.expect_frame(&printable(path), [channels, height, width])?;
+        if steps < data.input_frames {
+            input.warnings.push(format!(
+                "{} gives {steps} frame{} in a row, and the model read {} in its training",
+                printable(path),
+                if steps == 1 { "" } else { "s" },
+                data.input_frames
+            ));
+        }
+        Ok(input)
     }
 
-    /// How frames are read, but for what the options say.
-    fn frames_with(&self, options: &InputOptions) -> FramesConfig {
-        let own = self.frames_config();
+    /// The sequences at a path that the model is measured on: of the folder of its training those of the test, of any other data all, read as the
+    /// training read its own. Without a path the test sequences of the training. `memory_mib` takes the place of `data.memory_mib`.
+    ///
+    /// # Errors
+    /// Those of [`open`](crate::dataset::open), and as [`read_input`](Self::read_input).
+    pub fn open_data(
+        &self,
+        path: Option<&Path>,
+        options: &InputOptions,
+        memory_mib: Option<usize>,
+    ) -> Result<Box<dyn SequenceDataset>> {
+        let seed = self.config.training.seed;
+        let own_folder = self.config.data_folder();
+        let canonical = |path: &Path| path.canonicalize().map_err(Error::io("find", path));
+        let given = path.map(canonical).transpose()?;
+        // A whole file of sequences is measured, whatever part of it training would leave for it.
+        let is_own = match (&given, own_folder) {
+            (None, _) => true,
+            (Some(given), Some(own)) => !given.is_file() && own.canonicalize().is_ok_and(|own| own == *given),
+            (Some(_), None) => false,
+        };
+        let mut reading = match path {
+            Some(path) if !is_own || *options != InputOptions::default() => self.reading(path, options)?,
+            _ => Reading { data: self.config.data.clone(), rates: None },
+        };
+        reading.data.memory_mib = memory_mib.unwrap_or(reading.data.memory_mib);
+        let data = &reading.data;
+        let frames = match path.or(own_folder) {
+            Some(path) if !is_own => dataset::open_whole(data, path, seed)?,
+            folder => dataset::open(data, folder, Split::Test, seed)?,
+        };
+        let frames = match reading.rates {
+            Some(scale) => Box::new(RateFrames { frames, scale }),
+            None => frames,
+        };
+        self.expect_frame(frames.name(), frames.frame_shape())?;
+        Ok(frames)
+    }
+
+    /// What the training found, which of digits is grey levels; `None` in files of earlier versions.
+    fn found(&self) -> Option<FoundData> {
+        match &self.config.data.source {
+            Source::Strokes(_) | Source::Mnist(_) => Some(FoundData::default()),
+            Source::Radar(_) | Source::Frames(_) => self.config.data.found.clone(),
+        }
+    }
+
+    /// How the data at a path are read. Which source they are of is seen from the files.
+    fn reading(&self, path: &Path, options: &InputOptions) -> Result<Reading> {
+        let own = &self.config.data;
+        let kind = match own.source {
+            // Some files hold radar images to a training on radar images and arrays to one on frames.
+            Source::Frames(_) if dataset::holds_frames(path)? => SourceKind::Frames,
+            _ => detect(path)?,
+        };
+        expect_suitable(options, path, kind)?;
+        let mut data = DataConfig { found: self.found(), ..own.clone() };
+        if let (Some(found), Some(_)) = (&mut data.found, options.minutes_per_step) {
+            found.minutes_per_step = 0.0;
+        }
+        let mut rates = None;
+        data.source = match (&own.source, kind) {
+            (Source::Radar(radar), SourceKind::Frames) if data.found.is_some() => {
+                let highest =
+                    options.range.map_or(HIGHEST_RATE, |_| radar.quantity(None).transform.to_units(1.0));
+                rates = Some(RateScale { radar: radar.clone(), highest });
+                data.found = data.found.map(|found| FoundData { range: [0.0, HIGHEST_RATE], ..found });
+                Source::Frames(self.frames_with(options, data.found.as_ref()))
+            }
+            (_, SourceKind::Frames) => Source::Frames(self.frames_with(options, data.found.as_ref())),
+            (source, SourceKind::Radar) => {
+                let radar = match (source, &data.found) {
+                    (Source::Radar(radar), _) => radar.clone(),
+                    (Source::Frames(frames), Some(found)) => rates_for(path, frames, found)?,
+                    _ => RadarConfig::default(),
+                };
+                let minutes = options.minutes_per_step.map(|minutes| minutes.round() as u32);
+                Source::Radar(RadarConfig {
+                    minutes_per_step: minutes.unwrap_or(radar.minutes_per_step),
+                    ..radar
+                })
+            }
+            (source, kind) => {
+                if let Some(found) = data.found.as_ref().filter(|found| !found.is_full_scale()) {
+                    found.expect(&FoundData::default(), path)?;
+                }
+                source.of_kind(kind)
+            }
+        };
+        data.found = data.found.map(|found| match options.range {
+            Some(_) => found.with_any_numbers(options.range),
+            None => found,
+        });
+        Ok(Reading { data, rates })
+    }
+
+    /// How frames are read: as the training read its own, with the channels of the model, but for what the options say.
+    fn frames_with(&self, options: &InputOptions, found: Option<&FoundData>) -> FramesConfig {
+        let own = match &self.config.data.source {
+            Source::Frames(frames) => frames.clone(),
+            Source::Strokes(_) | Source::Mnist(_) | Source::Radar(_) => FramesConfig::default(),
+        };
+        // What the training knew is compared with what the files tell, and says nothing of these.
+        let (range, unit, minutes) = match found {
+            Some(found) if found.is_full_scale() => ([0.0, 0.0], String::new(), 0.0),
+            Some(found) => (found.range, String::new(), 0.0),
+            None => (own.range, own.unit, own.minutes_per_step),
+        };
         let mut missing = own.missing;
         missing.extend(&options.missing);
         FramesConfig {
             axes: options.axes.clone().unwrap_or(own.axes),
             variable: options.variable.clone().unwrap_or(own.variable),
-            unit: options.unit.clone().unwrap_or(own.unit),
-            range: options.range.unwrap_or(own.range),
-            minutes_per_step: options.minutes_per_step.unwrap_or(own.minutes_per_step),
+            unit: options.unit.clone().unwrap_or(unit),
+            range: options.range.unwrap_or(range),
+            minutes_per_step: options.minutes_per_step.unwrap_or(minutes),
+            channels: self.config.model.image_channels(),
             missing,
             ..own
         }
     }
+
+    /// Fails unless the model can read frames of a shape.
+    fn expect_frame(&self, what: &str, [channels, height, width]: [usize; 3]) -> Result<()> {
+        let model = &self.config.model;
+        let refuse = |reason| Err(Error::Data { what: what.to_owned(), reason });
+        if channels != model.image_channels() {
+            return refuse(format!(
+                "has frames of {channels} channels, but the model reads {}; give frames like those of the training",
+                model.image_channels()
+            ));
+        }
+        let multiple = model.frame_multiple();
+        if height.is_multiple_of(multiple) && width.is_multiple_of(multiple) {
+            return Ok(());
+        }
+        let [lower, left] = [height, width].map(|side| side / multiple * multiple);
+        refuse(format!(
+            "has frames of {height} x {width} pixels, but height and width must each be a multiple of {multiple} for this model; cut them to \
+             {lower} x {left}, or extend them to {} x {}",
+            height.next_multiple_of(multiple),
+            width.next_multiple_of(multiple)
+        ))
+    }
 }
 
-/// Fails if a path holds no arrays, whose axes the user names.
-fn expect_arrays(path: &Path, kind: SourceKind) -> Result<()> {
-    let held = match kind {
-        SourceKind::Frames if !holds_pictures(path)? => return Ok(()),
-        SourceKind::Frames => "pictures".to_owned(),
-        kind => format!("data of the source \"{}\"", kind.name()),
-    };
-    Err(Error::Data {
-        what: "--axes".into(),
-        reason: format!("names the axes of arrays, and {} holds {held}; leave it out", printable(path)),
+/// How radar images are read for a model that learned from frames of rain rates: linear, as large as they are. What cannot be read so is
+/// refused where it is compared with what the training found.
+///
+/// # Errors
+/// [`Error::Data`] if the training resized its frames.
+fn rates_for(path: &Path, frames: &FramesConfig, found: &FoundData) -> Result<RadarConfig> {
+    if frames.resize != [0, 0] {
+        let [height, width] = frames.resize;
+        let reason = format!(
+            "holds radar images, and the training brought its frames to {height} x {width} pixels, which is done with arrays and pictures alone; \
+             give the rain rates as .npy, HDF5 or netCDF"
+        );
+        return Err(Error::Data { what: printable(path), reason });
+    }
+    let highest_rate =
+        if found.range[0] == 0.0 { found.range[1] } else { RadarConfig::default().highest_rate };
+    Ok(RadarConfig {
+        scale: RadarScale::Rate,
+        highest_rate,
+        no_rain_below: 0.0,
+        downsample: 1,
+        crop: [0, 0],
+        stride: frames.stride,
+        minimum_measured: 0.0,
+        minimum_rain: 0.0,
+        ..RadarConfig::default()
     })
+}
+
+/// Fails if options do not go with what a path holds.
+fn expect_suitable(options: &InputOptions, path: &Path, kind: SourceKind) -> Result<()> {
+    let InputOptions { axes, variable, unit, range, missing, .. } = options;
+    let of_frames = [
+        ("--axes", axes.is_some()),
+        ("--variable", variable.is_some()),
+        ("--unit", unit.is_some()),
+        ("--range", range.is_some()),
+        ("--missing", !missing.is_empty()),
+    ];
+    let refuse = |flag: &str, held: String| {
+        let reason = format!("tells how frames are read, and {} holds {held}; leave it out", printable(path));
+        Err(Error::Data { what: flag.into(), reason })
+    };
+    let given = of_frames.iter().find(|(_, is_given)| *is_given);
+    match given {
+        Some((flag, _)) if kind != SourceKind::Frames => {
+            refuse(flag, format!("data of the source \"{}\"", kind.name()))
+        }
+        _ if axes.is_some() && holds_pictures(path)? => refuse("--axes", "pictures".into()),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a path is a GIF or a folder of PNG images.

@@ -58,7 +58,7 @@ impl<'a> Trainer<'a> {
         let told = "the run stands as it was saved; resume it";
         let Loaded { checkpoint, path, rejected } = interrupt.at_once(told, || store.load_latest())?;
         let is_changed = verify(&mut config, &checkpoint, &path)?;
-        let mut setup = interrupt.at_once(told, || Setup::new(&config))?;
+        let mut setup = interrupt.at_once(told, || Setup::new(&mut config))?;
         let are_same = same_data(checkpoint.data.as_ref(), &setup.data, allow_changed_data, observer)?;
         let cursor = setup.loader.cursor(checkpoint.cursor.step);
         if are_same && cursor != checkpoint.cursor {

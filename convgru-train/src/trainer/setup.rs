@@ -40,17 +40,20 @@ impl Setup {
         Ok(setup)
     }
 
-    /// Opens the data and checks that everything fits.
+    /// Opens the data and checks that everything fits. What the data hold is written into the configuration.
     ///
     /// # Errors
     /// Those of the configuration and the data.
-    pub(super) fn new(config: &RunConfig) -> Result<Self> {
+    pub(super) fn new(config: &mut RunConfig) -> Result<Self> {
         config.validate()?;
         let Splits { train, validation, test } =
             Splits::open(&config.data, config.data_folder(), config.training.seed)?;
+        config.data.found = train.found().cloned();
+        let config = &*config;
         let loader = DataLoader::new(train, config);
         config.expect_frame(loader.dataset().frame_shape())?;
         expect_micro_batches(config, loader.dataset())?;
+        config.expect_thresholds(&validation.quantity())?;
         expect_pictures(loader.dataset())?;
         memory::expect_enough(config, loader.dataset().frame_shape())?;
         Ok(Self {

@@ -15,6 +15,7 @@ use crate::dataset::{Split, open};
 use crate::interrupt::{Interrupt, Signal};
 
 mod longer;
+mod monitors;
 
 /// Six steps of two sequences, four batches per epoch: step 6 is in the middle
 /// of the second epoch.

@@ -8,7 +8,8 @@ use toml::Value;
 
 use crate::config::{RunConfig, kinds_with, tag_of};
 use crate::dataset::{numbered, unit};
-use crate::schedule::Watched;
+use crate::schedule::Monitor;
+use crate::schedule::monitor::own;
 use crate::{Error, Result};
 
 /// Sets the random numbers of a search apart from those of its runs.
@@ -66,8 +67,10 @@ pub struct SearchConfig {
     pub trials: usize,
     /// Seed of what is drawn.
     pub seed: u64,
-    /// The result of validations that decides: the best of each trial.
-    pub metric: Watched,
+    /// The result of validations that decides: the best of each trial. In TOML its name, or `"monitor"`, the default, for that of
+    /// `training.monitor`; another one takes its place in every trial.
+    #[serde(with = "own")]
+    pub metric: Option<Monitor>,
     /// Whether a trial ends at a validation that finds its best behind the median of the best
     /// that the trials before had found by then: Golovin et al., "Google Vizier", 2017.
     pub median_stopping: bool,
@@ -82,7 +85,7 @@ impl Default for SearchConfig {
         Self {
             trials: 20,
             seed: 0,
-            metric: Watched::Mse,
+            metric: None,
             median_stopping: false,
             median_after: 5,
             ranges: Ranges::new(),

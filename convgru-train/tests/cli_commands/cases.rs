@@ -11,7 +11,7 @@ use crate::program::{Ran, convgru};
 mod recorded_data;
 
 /// The folder of the cases; `None` after saying `SKIPPED`.
-fn cases() -> Option<PathBuf> {
+pub(crate) fn cases() -> Option<PathBuf> {
     let named = std::env::var_os("CONVGRU_CASES").unwrap_or_else(|| "../shared/cases".into());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(named);
     recorded_data::found(&folder, "CONVGRU_CASES", false)

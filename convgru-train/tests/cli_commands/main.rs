@@ -7,15 +7,27 @@ mod bad_input;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod display;
+#[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
 mod init_from;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
+mod netcdf;
+#[cfg(test)]
+mod numbers;
+#[cfg(test)]
 mod program;
+#[cfg(test)]
+mod radar_input;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{ArgGroup, Args};
-use convgru_train::dataset::{SequenceDataset, Split, open, open_whole};
+use convgru_train::dataset::{SequenceDataset, Split};
 use convgru_train::interrupt::Interrupt;
 use convgru_train::printable::printable;
 use convgru_train::trainer::{EvaluationResult, Evaluator, NowcastOptions, TrainedModel, with_threads};
@@ -106,22 +106,12 @@ impl Eval {
     }
 
     fn dataset(&self, trained: &TrainedModel) -> anyhow::Result<Box<dyn SequenceDataset>> {
-        let mut config = trained.config.clone();
-        config.data.memory_mib = self.memory_mib.unwrap_or(config.data.memory_mib);
-        let seed = config.training.seed;
-        let Some(path) = &self.data else {
-            return Ok(open(&config.data, config.data_folder(), Split::Test, seed)?);
-        };
-        let what = || format!("--data {}", printable(path));
-        let found = path.canonicalize().with_context(what)?;
-        let mut data = trained.data_config(path, &self.reading.options()).with_context(what)?;
-        data.memory_mib = config.data.memory_mib;
-        let of_training = config.data_folder().and_then(|folder| folder.canonicalize().ok());
-        // A whole file of sequences is measured, whatever part of it training would leave for it.
-        if of_training.is_some_and(|folder| folder == found) && !path.is_file() {
-            return Ok(open(&data, Some(path), Split::Test, seed)?);
+        let path = self.data.as_deref();
+        let opened = trained.open_data(path, &self.reading.options(), self.memory_mib);
+        match path {
+            Some(path) => opened.with_context(|| format!("--data {}", printable(path))),
+            None => Ok(opened?),
         }
-        Ok(open_whole(&data, path, seed)?)
     }
 
     /// What it is compared with; events are what was asked for, or what suits the quantity.

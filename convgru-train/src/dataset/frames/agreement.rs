@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::Reader;
-use crate::dataset::source::Content;
+use crate::dataset::FoundData;
+use crate::dataset::source::{Content, FrameSource};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -12,19 +13,57 @@ pub(super) struct Told {
     /// Minutes from one to the next.
     pub(super) minutes: Option<f64>,
     pub(super) content: Option<Content>,
+    pub(super) found: FoundData,
+    /// What the user should know about it.
+    pub(super) doubts: Vec<String>,
 }
 
 impl Reader<'_> {
-    /// Minutes from a frame to the next, where files tell it.
+    /// What the headers of a file tell, which must be what the training found where that is known.
     ///
     /// # Errors
-    /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one.
-    pub(super) fn minutes_per_step(&self, files: &[(&Path, &Told)]) -> Result<Option<f64>> {
+    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
+    pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, minutes: Option<f64>) -> Result<Told> {
+        let content = source.content()?;
+        let found = FoundData::of_frames(&source.info()?, content.as_ref(), self.config);
+        let doubts = match &self.data.found {
+            Some(training) => {
+                training.expect_minutes(found.clone().with_minutes(minutes).minutes_per_step, path)?;
+                training.expect(&found, path)?
+            }
+            None => Vec::new(),
+        };
+        Ok(Told { minutes, content, found, doubts })
+    }
+
+    /// What all files hold together, and what the user should know about it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one, or whose types
+    /// give numbers with a unit other ranges; [`Error::Format`] with a file whose numbers are others than those of the first.
+    pub(super) fn agreed(&self, files: &[(&Path, &Told)]) -> Result<(FoundData, Vec<String>)> {
+        self.expect_equal_minutes(files)?;
+        self.expect_equal_content(files)?;
+        if let [(_, first), ..] = files
+            && self.data.found.is_none()
+        {
+            for (path, told) in files {
+                first.found.clone().with_any_numbers(None).expect(&told.found, path)?;
+            }
+        }
+        let all = FoundData::of_all(files.iter().map(|(_, told)| told.found.clone()));
+        let doubts = files.iter().map(|(_, told)| &told.doubts).find(|doubts| !doubts.is_empty());
+        let minutes = files.iter().find_map(|(_, told)| told.minutes);
+        Ok((all.with_minutes(minutes), doubts.cloned().unwrap_or_default()))
+    }
+
+    /// Refuses files whose frames follow each other at other distances.
+    fn expect_equal_minutes(&self, files: &[(&Path, &Told)]) -> Result<()> {
         let mut told = files.iter().filter_map(|(path, told)| Some((*path, told.minutes?)));
-        let Some((first, minutes)) = told.next() else { return Ok(None) };
+        let Some((first, minutes)) = told.next() else { return Ok(()) };
         let is_other = |own: f64| (own - minutes).abs() > 0.5 * minutes.min(own);
         match told.find(|(_, own)| is_other(*own) && self.config.minutes_per_step == 0.0) {
-            None => Ok(Some(minutes)),
+            None => Ok(()),
             Some((other, own)) => Err(self.refuse(format!(
                 "{} has a frame every {minutes} minutes, but {} every {own}; give files of one distance in time, or set \
                  data.frames.minutes_per_step if a frame is a step all the same",
@@ -35,10 +74,7 @@ impl Reader<'_> {
     }
 
     /// Refuses files whose numbers differ in what they are.
-    ///
-    /// # Errors
-    /// [`Error::Format`] with the file that differs from the first.
-    pub(super) fn expect_equal_content(&self, files: &[(&Path, &Told)]) -> Result<()> {
+    fn expect_equal_content(&self, files: &[(&Path, &Told)]) -> Result<()> {
         let mut told = files.iter().filter_map(|(path, told)| Some((*path, told.content.as_ref()?)));
         let Some((first, content)) = told.next() else { return Ok(()) };
         let file = printable(first);

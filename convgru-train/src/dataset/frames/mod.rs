@@ -24,15 +24,17 @@ pub use newest::read_frames;
 
 use self::agreement::Told;
 use self::on_disk::OnDisk;
-use self::split_files::SplitFiles;
-use self::time_order::{Run, Steps, TimeOrder};
+pub(super) use self::resize::resized as resized_plane;
+pub(super) use self::split_files::SplitFiles;
+pub(super) use self::time_order::TimeOrder;
+use self::time_order::{Run, Steps};
 use super::config::DataConfig;
 use super::source::image::with_channels;
 use super::source::{self, Frame, FrameSource};
 use super::windows::{
     Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
 };
-use super::{Quantity, SequenceDataset, Split};
+use super::{SequenceDataset, Split};
 use crate::printable::{printable, printable_name};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
@@ -91,6 +93,19 @@ pub(super) fn open_whole(
     let mut left_out = Vec::new();
     let files = split_files::whole(&reader, &mut left_out)?;
     reader.opened(files, "the data", usize::MAX, left_out)
+}
+
+/// The files of all splits, the training's first, and which of them hold something: [`open`] reads these.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn files_of_splits(
+    data: &DataConfig,
+    config: &FramesConfig,
+    path: &Path,
+    left_out: &mut Vec<Error>,
+) -> Result<[SplitFiles; 3]> {
+    split_files::all_splits(&Reader { data, config, path, budget: data.budget() }, left_out)
 }
 
 /// What is read, and how.
@@ -165,14 +180,14 @@ impl Reader<'_> {
             .map(|(path, sequences)| {
                 let source = source::open(&path, config, budget)?;
                 let order = time_order(&path, source.as_ref(), budget)?;
+                let told = self.told(&path, source.as_ref(), order.minutes_per_step())?;
                 let read = read(&path, source.as_ref(), (sequences, &files.time, &order), config, budget)?;
-                Ok(((path, read), Told { minutes: order.minutes_per_step(), content: source.content()? }))
+                Ok(((path, read), told))
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
         let told: Vec<(&Path, &Told)> = read.iter().map(|((path, _), told)| (path.as_path(), told)).collect();
-        let minutes_per_step = self.minutes_per_step(&told)?;
-        self.expect_equal_content(&told)?;
+        let (mut found, doubts) = self.agreed(&told)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));
@@ -194,14 +209,16 @@ impl Reader<'_> {
             WindowSource::new(clips(read), codebook, data.steps(), [shape[1], shape[2]], config.stride);
         let any = SampleFilter { measured: 0.0, rain: 0.0, importance: 0.0 };
         let listed = source.listed(&any, most, path, budget)?;
-        let meaning = config.meaning();
+        (found.frame, found.has_missing) = ([shape[0], shape[1], shape[2]], has_missing);
+        let left_out = left_out.iter().map(|error| format!("left out of {part}: {error}"));
         let mut dataset = WindowDataset {
             name: String::new(),
             source,
             selection: Selection::Fixed(listed),
-            quantity: Quantity { minutes_per_step: meaning.minutes_per_step.or(minutes_per_step), ..meaning },
+            quantity: found.of_values(config),
+            found,
             has_missing,
-            warnings: left_out.iter().map(|error| format!("left out of {part}: {error}")).collect(),
+            warnings: left_out.chain(doubts).collect(),
         };
         dataset.name = format!(
             "frames of {} ({}: {} sequences of {:?}, {:.1} MiB)",
@@ -267,7 +284,7 @@ fn clips(sequences: Vec<Read>) -> Vec<Clip> {
 ///
 /// # Errors
 /// [`Error::Format`] if two frames have one time, or times cannot be read.
-fn time_order(path: &Path, source: &dyn FrameSource, budget: &ReadBudget) -> Result<TimeOrder> {
+pub(super) fn time_order(path: &Path, source: &dyn FrameSource, budget: &ReadBudget) -> Result<TimeOrder> {
     let (count, times) = (source.info()?.steps, source.step_times()?);
     if times.is_some() {
         budget.keep(path, bytes_of(time_order::BYTES, &[count]))?.stay();
@@ -356,7 +373,7 @@ fn gathered(
 }
 
 /// The frames between two shares of the time.
-fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
+pub(super) fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
     let place = |share: f64| ((share * steps as f64).round() as usize).min(steps);
     place(time.start)..place(time.end)
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use convgru_model::Tensor;
 
 use super::time_order::{Run, Steps};
-use super::{FileRead, Read, gathered, of_equal_channels, picked, resize, time_order};
+use super::{FileRead, Read, Reader, gathered, of_equal_channels, picked, resize, time_order};
 use crate::dataset::input::NewestFrames;
 use crate::dataset::source::{self, FrameInfo, FrameSource};
-use crate::dataset::{Description, FramesConfig};
+use crate::dataset::{DataConfig, Description, FramesConfig};
 use crate::printable::printable_name;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
@@ -43,7 +43,8 @@ pub fn read_frames(
     config: &FramesConfig,
     budget: &ReadBudget,
 ) -> Result<Tensor<f32>> {
-    Ok(newest(path.as_ref(), config, usize::MAX, budget)?.frames)
+    let data = DataConfig { found: None, ..DataConfig::default() };
+    Ok(newest(path.as_ref(), (config, &data), usize::MAX, budget)?.frames)
 }
 
 /// The last frames, at most `most`, of the one sequence in a file or a folder; none of those before the last gap.
@@ -52,7 +53,7 @@ pub fn read_frames(
 /// As [`read_frames`].
 pub(in crate::dataset) fn newest(
     path: &Path,
-    config: &FramesConfig,
+    (config, data): (&FramesConfig, &DataConfig),
     most: usize,
     budget: &ReadBudget,
 ) -> Result<NewestFrames> {
@@ -67,6 +68,8 @@ pub(in crate::dataset) fn newest(
         return Err(Error::Format { path: path.into(), reason });
     }
     let order = time_order(path, source.as_ref(), budget)?;
+    let reader = Reader { data, config, path, budget: budget.clone() };
+    let told = reader.told(path, source.as_ref(), order.minutes_per_step())?;
     // What follows a gap goes on without the frames before it.
     let run = order.runs(0..steps).pop().map(|run| run.last(most));
     let run = run.unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
@@ -84,9 +87,9 @@ pub(in crate::dataset) fn newest(
     Ok(NewestFrames {
         frames: read.swap_remove(0).frames,
         times: order.seconds(&run.steps),
-        minutes_per_step: order.minutes_per_step(),
+        found: told.found.with_minutes(told.minutes),
         description: description(source.as_ref(), config)?,
-        warnings: Vec::new(),
+        warnings: told.doubts,
     })
 }
 

@@ -14,7 +14,7 @@ use super::{FramesConfig, Reader, SEQUENCE_BYTES, gathered, is_missing_any, plac
 use crate::dataset::source::FrameInfo;
 use crate::dataset::source::image::with_channels;
 use crate::dataset::windows::{Numbering, label, listed};
-use crate::dataset::{Quantity, SequenceDataset, SequenceMut, check_request};
+use crate::dataset::{FoundData, Quantity, SequenceDataset, SequenceMut, check_request};
 use crate::printable::{printable, printable_name};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
@@ -31,7 +31,7 @@ pub(super) struct OnDisk {
     steps: usize,
     frame_shape: [usize; 3],
     has_missing: bool,
-    quantity: Quantity,
+    found: FoundData,
     warnings: Vec<String>,
 }
 
@@ -66,15 +66,14 @@ impl OnDisk {
             let source = super::source::open(&path, config, budget)?;
             let (info, order) = (source.info()?, time_order(&path, source.as_ref(), budget)?);
             let runs = order.runs(places(info.steps, &files.time));
-            let told = Told { minutes: order.minutes_per_step(), content: source.content()? };
+            let told = reader.told(&path, source.as_ref(), order.minutes_per_step())?;
             let clips = bytes_of(SEQUENCE_BYTES, &[sequences.len(), runs.len()]);
             budget.keep(&path, clips)?.stay();
             Ok(Header { path, told, info, sequences, runs: runs.into_iter().map(Arc::new).collect() })
         });
         let headers = data.on_corrupt.kept(headers, &mut left_out)?;
         let told: Vec<(&Path, &Told)> = headers.iter().map(|own| (own.path.as_path(), &own.told)).collect();
-        let minutes = reader.minutes_per_step(&told)?;
-        reader.expect_equal_content(&told)?;
+        let (found, doubts) = reader.agreed(&told)?;
         let clips: Vec<StoredClip> =
             headers.iter().enumerate().flat_map(|(file, header)| header.clips(file)).collect();
         let longest = clips.iter().map(|clip| clip.run.steps.len()).max().unwrap_or(0);
@@ -85,7 +84,7 @@ impl OnDisk {
         let frame_shape = reader.common_shape(&headers)?;
         let numbering =
             Numbering::new(clips.iter().map(|clip| clip.run.steps.len()), data.steps(), config.stride);
-        let meaning = config.meaning();
+        let left_out = left_out.iter().map(|error| format!("left out of {part}: {error}"));
         let mut made = Self {
             name: String::new(),
             files: OpenFiles::new(headers.iter().map(|own| own.path.clone()).collect(), config, budget),
@@ -96,8 +95,8 @@ impl OnDisk {
             steps: data.steps(),
             frame_shape,
             has_missing: headers.iter().any(|own| own.info.may_miss),
-            quantity: Quantity { minutes_per_step: meaning.minutes_per_step.or(minutes), ..meaning },
-            warnings: left_out.iter().map(|error| format!("left out of {part}: {error}")).collect(),
+            found,
+            warnings: left_out.chain(doubts).collect(),
             clips,
         };
         let frames = made.clips.iter().map(|clip| clip.run.steps.len()).fold(0usize, usize::saturating_add);
@@ -115,6 +114,7 @@ impl OnDisk {
                 made.len
             );
         }
+        (made.found.frame, made.found.has_missing) = (frame_shape, made.has_missing);
         // Numbers out of the range are refused before the first step where they are in the first frames.
         made.frames(0)?;
         Ok(made)
@@ -234,7 +234,11 @@ impl SequenceDataset for OnDisk {
     }
 
     fn quantity(&self) -> Quantity {
-        self.quantity.clone()
+        self.found.of_values(&self.config)
+    }
+
+    fn found(&self) -> Option<&FoundData> {
+        Some(&self.found)
     }
 
     fn has_missing(&self) -> bool {

@@ -12,7 +12,7 @@ use super::netcdf3::Netcdf3;
 use super::number::kind;
 use super::signature::Signature;
 use super::zarr::Zarr;
-use super::{Attributes, Variable, VariableInfo, is_store, variable};
+use super::{Attributes, Variable, VariableInfo, is_store, names, variable};
 use crate::{Error, ReadBudget, Result, input};
 
 /// How deep groups may lie in groups.
@@ -147,8 +147,20 @@ impl GriddedFile {
     /// # Errors
     /// [`Error::Format`] if the file is damaged, or has more than can be looked at.
     pub(in crate::dataset) fn datasets(&self) -> Result<Vec<VariableInfo>> {
+        self.listing(false)
+    }
+
+    /// All datasets of the file, those among them that cannot be read at all with the reason.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if a group cannot be read, or the file has more than can be looked at.
+    pub(in crate::dataset) fn readable_and_other_datasets(&self) -> Result<Vec<VariableInfo>> {
+        self.listing(true)
+    }
+
+    fn listing(&self, takes_unreadable: bool) -> Result<Vec<VariableInfo>> {
         let mut listed = match &self.content {
-            Content::Hdf5(file, _) => self.walked(file)?,
+            Content::Hdf5(file, _) => self.walked(file, takes_unreadable)?,
             Content::Netcdf3(classic) => classic.variables().collect(),
             Content::Zarr(zarr) => zarr.variables()?,
         };
@@ -157,21 +169,24 @@ impl GriddedFile {
     }
 
     /// The datasets of a tree of groups, in any order.
-    fn walked(&self, file: &Hdf5File) -> Result<Vec<VariableInfo>> {
+    fn walked(&self, file: &Hdf5File, takes_unreadable: bool) -> Result<Vec<VariableInfo>> {
         let root = file.root_group().map_err(|error| damaged(&self.path, "", error))?;
         let mut listed = Vec::new();
         let mut seen = HashSet::from([root.address()]);
         let mut groups = vec![(String::new(), root, 0)];
         while let Some((prefix, group, depth)) = groups.pop() {
-            let names = group.member_names().map_err(|error| match damaged(&self.path, &prefix, error) {
-                Error::Format { path, reason } => Error::Format {
-                    path,
-                    reason: format!(
-                        "{reason}; a dataset that is named (data.frames.variable) is read without the others"
-                    ),
-                },
-                other => other,
-            })?;
+            let names = match group.member_names() {
+                Err(_) if takes_unreadable => self.members(file, &prefix, &group)?,
+                names => names.map_err(|error| match damaged(&self.path, &prefix, error) {
+                    Error::Format { path, reason } => Error::Format {
+                        path,
+                        reason: format!(
+                            "{reason}; a dataset that is named (data.frames.variable) is read without the others"
+                        ),
+                    },
+                    other => other,
+                })?,
+            };
             self.expect_few(listed.len() + names.0.len() + names.1.len())?;
             let found: Vec<(String, hdf5_reader::error::Result<Dataset>)> = match group.datasets() {
                 Ok(datasets) => datasets.into_iter().map(|own| (own.name().to_owned(), Ok(own))).collect(),
@@ -191,6 +206,13 @@ impl GriddedFile {
             self.expect_few(groups.len() + listed.len())?;
         }
         Ok(listed)
+    }
+
+    /// The names of the groups in a group, and of everything else there.
+    fn members(&self, file: &Hdf5File, prefix: &str, group: &Group) -> Result<(Vec<String>, Vec<String>)> {
+        let names = names::names(file, group).map_err(|error| damaged(&self.path, prefix, error))?;
+        self.expect_few(names.len())?;
+        Ok(names.into_iter().partition(|name| group.group(name).is_ok()))
     }
 
     /// What is known of a dataset. One that cannot be read is listed with the reason, so that it does not keep the others from being

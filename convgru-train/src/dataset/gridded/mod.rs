@@ -19,6 +19,8 @@ mod inflate;
 #[cfg(feature = "hdf5")]
 mod lzf;
 #[cfg(feature = "hdf5")]
+mod names;
+#[cfg(feature = "hdf5")]
 mod netcdf3;
 #[cfg(feature = "hdf5")]
 mod number;

@@ -67,6 +67,10 @@ impl GriddedFile {
         match self.0 {}
     }
 
+    pub(in crate::dataset) fn readable_and_other_datasets(&self) -> Result<Vec<VariableInfo>> {
+        match self.0 {}
+    }
+
     pub(in crate::dataset) fn texts(&self, _path: &str, _length: usize) -> Option<Vec<String>> {
         match self.0 {}
     }

@@ -5,6 +5,7 @@ mod decode;
 mod events;
 mod files;
 mod newest;
+mod recordings;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::path::Path;
 
 pub use config::{EventGrouping, RadarConfig, RadarScale};
 pub(super) use newest::newest;
+pub(super) use recordings::{EventSummary, FrameOfFile, Recordings};
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;
@@ -22,7 +24,7 @@ use super::source::radar::Format;
 use super::windows::{
     Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
 };
-use super::{SequenceDataset, Split};
+use super::{FoundData, SequenceDataset, Split};
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
 
@@ -39,6 +41,7 @@ pub(super) fn open(
     seed: u64,
 ) -> Result<WindowDataset> {
     let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
+    found.expected(data)?;
     let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
     found.dataset(data, parts.of(split), split, seed)
 }
@@ -54,6 +57,7 @@ pub(super) fn open_splits(
     seed: u64,
 ) -> Result<[WindowDataset; 3]> {
     let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
+    found.expected(data)?;
     let parts = Parts::new(&found.timeline, config, data.steps(), &printable(folder))?;
     let open = |split| found.dataset(data, parts.of(split), split, seed);
     Ok([open(Split::Train)?, open(Split::Validation)?, open(Split::Test)?])
@@ -65,6 +69,7 @@ pub(super) fn open_splits(
 /// As [`open`].
 pub(super) fn open_whole(data: &DataConfig, config: &RadarConfig, folder: &Path) -> Result<WindowDataset> {
     let found = Found::new(data.on_corrupt, config, folder, data.budget())?;
+    found.expected(data)?;
     let part = Parts::whole(&found.timeline, data.steps(), &printable(folder))?;
     found.dataset(data, &part, Split::Test, 0)
 }
@@ -93,10 +98,25 @@ impl<'a> Found<'a> {
         Ok(Self { config, folder, format, timeline, budget, left_out })
     }
 
+    /// What they are, which must be what the training found where that is known.
+    ///
+    /// # Errors
+    /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
+    fn expected(&self, data: &DataConfig) -> Result<FoundData> {
+        let minutes = self.timeline.step as f64;
+        let own = FoundData::of_radar(self.config, minutes);
+        if let Some(training) = &data.found {
+            training.expect(&own, self.folder)?;
+            training.expect_minutes(minutes, self.folder)?;
+        }
+        Ok(own)
+    }
+
     /// The sequences of some of their frames, as those of a split are chosen.
     fn dataset(&self, data: &DataConfig, part: &Part, split: Split, seed: u64) -> Result<WindowDataset> {
         let (config, folder, format, timeline) = (self.config, self.folder, self.format, &self.timeline);
         let what = printable(folder);
+        let mut found = self.expected(data)?;
         let decoder = Decoder {
             format,
             config,
@@ -160,8 +180,10 @@ impl<'a> Found<'a> {
             self.left_out.iter().map(|error| format!("left out of the {split} split: {error}"));
         let frames_left_out =
             decoded.skipped.iter().map(|error| format!("left out a frame of the {split} split: {error}"));
+        found.frame = [1, size[0], size[1]];
         let mut dataset = WindowDataset {
             name: String::new(),
+            found,
             source,
             selection,
             quantity: config.quantity(Some(timeline.step as f64)),

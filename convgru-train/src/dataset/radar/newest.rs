@@ -55,7 +55,7 @@ pub(in crate::dataset) fn newest(
             let second = |step: usize| axis.first.plus(axis.step * step as i64).seconds() as f64;
             (0..clip.len()).map(second).collect()
         }),
-        minutes_per_step: Some(timeline.step as f64),
+        found: found.expected(data)?,
         description,
         frames: values(&clip)?,
         warnings,

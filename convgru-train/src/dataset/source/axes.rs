@@ -1,5 +1,6 @@
 //! What the axes of an array mean.
 
+use convgru_model::Tensor;
 use serde::{Deserialize, Serialize};
 
 /// The shape of the standard test file of Moving MNIST but for the number of sequences.
@@ -124,10 +125,53 @@ impl std::fmt::Display for Axes {
     }
 }
 
+impl FromIterator<Axis> for Axes {
+    fn from_iter<I: IntoIterator<Item = Axis>>(axes: I) -> Self {
+        Self(axes.into_iter().collect())
+    }
+}
+
 impl Axes {
     /// Whether file and shape tell the axes.
     pub(in crate::dataset) fn is_auto(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Frames `[T, C, H, W]` as an array of these axes, which is read as they are with the same axes: its shape and its numbers. `auto` is
+    /// `[T, H, W]` of one channel and `[1, T, C, H, W]` of several. An axis of frames that is not among them, and one of several channels, come
+    /// first.
+    pub(crate) fn arranged(&self, frames: &Tensor<f32>) -> (Vec<usize>, Vec<f32>) {
+        let size = |axis: Axis| match axis {
+            Axis::Sequence => 1,
+            Axis::Step => frames.shape()[0],
+            Axis::Channel => frames.shape()[1],
+            Axis::Row => frames.shape()[2],
+            Axis::Column => frames.shape()[3],
+        };
+        let stride = |axis: Axis| match axis {
+            Axis::Sequence => 0,
+            Axis::Step => size(Axis::Channel) * size(Axis::Row) * size(Axis::Column),
+            Axis::Channel => size(Axis::Row) * size(Axis::Column),
+            Axis::Row => size(Axis::Column),
+            Axis::Column => 1,
+        };
+        let mut axes = match (self.is_auto(), size(Axis::Channel)) {
+            (true, 1) => vec![Axis::Step, Axis::Row, Axis::Column],
+            (true, _) => vec![Axis::Sequence, Axis::Step, Axis::Channel, Axis::Row, Axis::Column],
+            (false, _) => self.0.clone(),
+        };
+        if !axes.contains(&Axis::Channel) && size(Axis::Channel) > 1 {
+            axes.insert(0, Axis::Channel);
+        }
+        if !axes.contains(&Axis::Step) {
+            axes.insert(0, Axis::Step);
+        }
+        let places = axes.iter().fold(vec![0], |before: Vec<usize>, &axis| {
+            let along = |begin: usize| (0..size(axis)).map(move |at| begin + at * stride(axis));
+            before.into_iter().flat_map(along).collect()
+        });
+        let numbers = places.into_iter().map(|place| frames.as_slice()[place]).collect();
+        (axes.into_iter().map(size).collect(), numbers)
     }
 
     /// How many axes an array of frames may have.
@@ -138,6 +182,19 @@ impl Axes {
     /// What the axes of an array of a shape may be where nothing else is known.
     pub(super) fn orders_of_shape(shape: &[usize]) -> Vec<Vec<Axis>> {
         orders(shape).iter().filter_map(|order| order.parse::<Self>().ok()).map(|axes| axes.0).collect()
+    }
+
+    /// The orders that a shape alone leaves open, with what an array of it holds then; none where it leaves one.
+    pub(in crate::dataset) fn choices(shape: &[usize]) -> Vec<(&'static str, String)> {
+        match orders(shape) {
+            [_] => Vec::new(),
+            several => several.iter().map(|order| (*order, held(order, shape))).collect(),
+        }
+    }
+
+    /// What an array of a shape holds if its axes have an order, in words.
+    pub(in crate::dataset) fn held(order: &str, shape: &[usize]) -> String {
+        held(order, shape)
     }
 
     /// What the axes of an array of this shape are. Nothing else decides it: a shape that could mean several things is refused here.
@@ -203,13 +260,18 @@ fn by_shape(shape: &[usize]) -> Result<Vec<Axis>, String> {
 
 /// An order of axes, and what an array of a shape holds if it is that.
 fn meaning(order: &str, shape: &[usize]) -> String {
+    format!("\"{order}\" ({})", Axes::held(order, shape))
+}
+
+/// As [`Axes::held`].
+fn held(order: &str, shape: &[usize]) -> String {
     let length = |letter| order.find(letter).map_or(1, |at| shape[at]);
     let [n, t, c, h, w] = ['n', 't', 'c', 'h', 'w'].map(length);
     let sequences = if n == 1 { "a sequence".into() } else { format!("{n} sequences") };
     let channels = if c == 1 { String::new() } else { format!(" with {c} channels") };
     match order.contains('t') {
-        true => format!("\"{order}\" ({sequences} of {t} frames of {h} x {w} pixels{channels})"),
-        false => format!("\"{order}\" (a frame of {h} x {w} pixels{channels})"),
+        true => format!("{sequences} of {t} frames of {h} x {w} pixels{channels}"),
+        false => format!("a frame of {h} x {w} pixels{channels}"),
     }
 }
 

@@ -187,10 +187,13 @@ impl Array for Dataset {
             }
         }
         let name = self.path.rsplit('/').next().unwrap_or_default();
+        let text = |name| self.variable.attributes().text(name).ok().flatten().unwrap_or_default();
         Ok(Some(Content {
             // Names may have a time in them.
             name: name.chars().filter(|letter| !letter.is_ascii_digit()).collect(),
-            unit: self.variable.attributes().text("units").ok().flatten().unwrap_or_default(),
+            standard_name: text("standard_name"),
+            is_scaled: self.packing.scale.is_some(),
+            unit: text("units"),
             downwards,
         }))
     }

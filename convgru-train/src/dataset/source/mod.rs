@@ -16,7 +16,7 @@ pub(crate) mod natural_order;
 mod npy;
 mod npz;
 mod number_type;
-mod png;
+mod pictures;
 pub(super) mod radar;
 #[cfg(test)]
 mod tests;
@@ -30,12 +30,13 @@ pub(super) use array::VisitBlock;
 pub use axes::Axes;
 pub(crate) use number_type::{ByteOrder, NumberType};
 
+pub(super) use npz::Npz;
 pub(super) use times::{Origin, Times};
 
-use self::array::ArraySource;
+use self::array::{Array, ArraySource};
 use self::npy::NpyArray;
 use super::timestamp::Timestamp;
-use super::{Description, FramesConfig, gridded};
+use super::{Description, FramesConfig, gridded, unit_names};
 use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result, input};
@@ -80,6 +81,11 @@ pub(super) trait FrameSource: Send + Sync {
         Ok(Description::default())
     }
 
+    /// What the axes of the array are, as the user sees them; `None` of pictures.
+    fn axes(&self) -> Option<Axes> {
+        None
+    }
+
     /// Whether a sequence is read without reading those before it.
     fn is_seekable(&self) -> bool {
         false
@@ -104,8 +110,17 @@ pub(super) struct Frame<'a> {
     pub(super) step: usize,
     /// `[C, H, W]`.
     pub(super) shape: [usize; 3],
-    /// Values 0 to 1, NaN where a pixel is missing.
+    /// Values 0 to 1, or of a source that was opened so the numbers of an array; NaN where a pixel is missing.
     pub(super) values: &'a [f32],
+}
+
+/// What frames of arrays are given as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    /// Values 0 to 1 of the range.
+    Values,
+    /// The numbers themselves, whatever the range, those that are configured as missing among them.
+    Numbers,
 }
 
 /// What a file says about its numbers.
@@ -113,6 +128,10 @@ pub(super) struct Frame<'a> {
 pub(super) struct Content {
     /// The name of the dataset, without digits.
     pub(super) name: String,
+    /// The CF standard name; empty where none is told.
+    pub(super) standard_name: String,
+    /// Whether numbers are stored with a factor or an offset.
+    pub(super) is_scaled: bool,
     /// The unit; empty where none is told.
     pub(super) unit: String,
     /// The axes whose coordinates run downwards.
@@ -126,7 +145,7 @@ impl Content {
         if !config.unit.is_empty() {
             return None;
         }
-        if self.unit != other.unit {
+        if !unit_names::are_same(&self.unit, &other.unit) {
             return Some(format!(
                 "has the unit \"{}\", but {file} has \"{}\"; bring all files to one unit, or set data.frames.unit if they have it already",
                 escaped(&self.unit),
@@ -214,6 +233,11 @@ pub(super) fn is_frames(path: &Path) -> bool {
     !is_hidden(path) && (Format::named(path).is_some() || has_extension(path, "png") || is_store(path))
 }
 
+/// Whether a file is a picture that is a frame of its folder, by its name.
+pub(super) fn is_picture(path: &Path) -> bool {
+    !is_hidden(path) && has_extension(path, "png")
+}
+
 /// Whether the name of a file or folder begins with a dot.
 pub(super) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
@@ -228,12 +252,27 @@ fn has_extension(path: &Path, extension: &str) -> bool {
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it holds no frames.
 pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Box<dyn FrameSource>> {
-    let array = |array| Ok(Box::new(ArraySource::new(path, array, config, budget)?) as Box<dyn FrameSource>);
+    open_as(path, config, budget, Given::Values)
+}
+
+/// As [`open`], with frames of what is asked for.
+///
+/// # Errors
+/// Those of [`open`].
+pub(super) fn open_as(
+    path: &Path,
+    config: &FramesConfig,
+    budget: &ReadBudget,
+    given: Given,
+) -> Result<Box<dyn FrameSource>> {
+    let array = |array| {
+        Ok(Box::new(ArraySource::new(path, array, config, budget)?.giving(given)) as Box<dyn FrameSource>)
+    };
     if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() && !is_store(path) {
-        if let Some(files) = arrays_of(path, config, budget)? {
+        if let Some(files) = arrays_of(path, config, budget, given)? {
             return Ok(Box::new(files));
         }
-        return Ok(Box::new(png::PngFolder::open(path, budget)?));
+        return Ok(Box::new(pictures::PngFolder::open(path, budget)?));
     }
     match Format::of(path) {
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
@@ -243,6 +282,22 @@ pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> R
         Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path, budget)?)),
         None => Err(unknown(path)),
     }
+}
+
+/// The shape of the array in a `.npy` file, and how its numbers are stored; `None` of any other file.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+pub(super) fn shape_of_npy(path: &Path) -> Result<Option<(Vec<usize>, NumberType)>> {
+    if Format::named(path) != Some(Format::Npy) {
+        return Ok(None);
+    }
+    let array = NpyArray::open(path)?;
+    let mut shape = array.stored_shape();
+    if array.is_column_major() {
+        shape.reverse();
+    }
+    Ok(Some((shape, array.number_type())))
 }
 
 /// How many sequences a file or a folder of images holds; `None` if it is neither. Images are not looked at.
@@ -257,7 +312,7 @@ pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudg
                 return Ok(Some(1));
             }
         }
-        return Ok(arrays_of(path, config, budget)?.map(|_| 1));
+        return Ok(arrays_of(path, config, budget, Given::Values)?.map(|_| 1));
     }
     match Format::of(path) {
         None => Ok(None),
@@ -271,6 +326,7 @@ fn arrays_of(
     path: &Path,
     config: &FramesConfig,
     budget: &ReadBudget,
+    given: Given,
 ) -> Result<Option<file_per_frame::FilePerFrame>> {
     for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
         let entry = entry.map_err(Error::io("read the data folder", path))?;
@@ -278,7 +334,7 @@ fn arrays_of(
             return Ok(None);
         }
     }
-    file_per_frame::FilePerFrame::open(path, config, budget)
+    file_per_frame::FilePerFrame::open(path, config, budget, given)
 }
 
 fn unknown(path: &Path) -> Error {

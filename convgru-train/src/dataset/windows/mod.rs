@@ -13,7 +13,7 @@ pub(super) use sample::Sample;
 pub(super) use window_source::{Augmentation, SampleFilter, WindowSource};
 
 use super::random::SampleKey;
-use super::{Quantity, SequenceDataset, SequenceMut, Split, check_request};
+use super::{FoundData, Quantity, SequenceDataset, SequenceMut, Split, check_request};
 use crate::Result;
 
 /// Sequences cut out of clips.
@@ -22,6 +22,7 @@ pub(super) struct WindowDataset {
     pub(super) source: WindowSource,
     pub(super) selection: Selection,
     pub(super) quantity: Quantity,
+    pub(super) found: FoundData,
     pub(super) has_missing: bool,
     pub(super) warnings: Vec<String>,
 }
@@ -85,6 +86,10 @@ impl SequenceDataset for WindowDataset {
 
     fn quantity(&self) -> Quantity {
         self.quantity.clone()
+    }
+
+    fn found(&self) -> Option<&FoundData> {
+        Some(&self.found)
     }
 
     fn has_missing(&self) -> bool {

@@ -166,7 +166,10 @@ impl TrainedRun {
             ("Skipped", format!("{} steps whose loss or gradient was no number", self.history.skipped.len())),
             ("Time", format!("{:.0} seconds", self.history.seconds)),
             ("Waiting for data", format!("{:.1} % of the time of its steps", 100.0 * self.data_wait)),
-            ("Model shown", format!("step {}, the best validation", self.model.step)),
+            (
+                "Model shown",
+                format!("step {}, the best validation by {}", self.model.step, config.training.monitor),
+            ),
             ("Measured on", format!("{} test sequences", evaluation.model.sequences)),
             ("Threads", rayon::current_num_threads().to_string()),
             ("Seed", config.training.seed.to_string()),

@@ -109,7 +109,7 @@ impl Learner {
         if let ScheduleKind::Plateau(plateau) = &self.config.schedule.kind
             && self.config.training.is_heard(validation)
         {
-            self.schedule.observe(validation.watched(plateau.metric));
+            self.schedule.observe(validation.result(plateau.metric.unwrap_or(self.config.training.monitor)));
         }
     }
 
@@ -252,5 +252,9 @@ impl Learner {
 
 /// The schedule before the first step.
 fn schedule(config: &RunConfig) -> Result<Schedule> {
-    Schedule::new(&config.schedule, config.optimizer.learning_rate, config.training.steps)
+    let mut schedule = config.schedule.clone();
+    if let ScheduleKind::Plateau(plateau) = &mut schedule.kind {
+        plateau.metric = plateau.metric.or(Some(config.training.monitor));
+    }
+    Schedule::new(&schedule, config.optimizer.learning_rate, config.training.steps)
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use self::composite::Model;
-use self::field::{Encoder, Field};
+pub(in crate::dataset) use self::field::{Encoder, Field};
 use self::meteonet::RainFile;
 use self::pgm::Pgm;
 use super::{Frame, FrameInfo, FrameSource, NumberType, Visit};

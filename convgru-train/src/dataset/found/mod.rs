@@ -1,0 +1,197 @@
+//! What a training found in its data: which numbers they hold and what these mean.
+
+mod compare;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use super::config::invalid;
+use super::source::{Content, FrameInfo};
+use super::{FramesConfig, Quantity, RadarConfig, Transform};
+use crate::Result;
+
+/// The kind of numbers of pictures: shares of white.
+const PICTURES: &str = "pictures";
+/// The kind of numbers that a file stores with a factor or an offset.
+const SCALED: &str = "scaled";
+/// The kind of numbers of radar images.
+const RAIN_RATES: &str = "rain rates";
+/// The kind of numbers of files of several types.
+const SEVERAL: &str = "several types";
+
+/// What the numbers of the data are that a run learned from: the section `[data.found]`, which a training writes into its configuration when it
+/// opens its data. It is stored with every checkpoint and with `model.safetensors`, and whatever the model reads later is compared with it.
+///
+/// It is no setting: it is not compared when a run is resumed, but the data are. Where a configuration has it already, the data must be such data.
+///
+/// ```
+/// use convgru_train::config::RunConfig;
+///
+/// let text = "[data.frames]\nrange = [0.0, 100.0]\n[data.found]\nnumbers = \"float32\"\nrange = [0.0, 100.0]\nunit = \"mm/h\"";
+/// let found = RunConfig::from_toml(text).unwrap().data.found.unwrap();
+/// assert_eq!((found.unit.as_str(), found.range), ("mm/h", [0.0, 100.0]));
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FoundData {
+    /// How numbers are stored: `"uint8"`, `"float32"` and the like, `"scaled"` with a factor or an offset, `"pictures"` or `"rain rates"`
+    /// (radar images).
+    pub numbers: String,
+    /// The numbers that the values 0 and 1 stand for: `data.frames.range`, or the range of the type.
+    pub range: [f64; 2],
+    /// Whether values are shares of the full scale of their type, which every type can have: neither a range nor a unit is known.
+    pub full_scale: bool,
+    /// The unit of the numbers: `data.frames.unit`, or what the files tell; empty where neither does.
+    pub unit: String,
+    /// The unit that the files tell.
+    pub unit_in_files: String,
+    /// The CF standard name of the variable, such as `rainfall_rate`; empty where the files tell none.
+    pub standard_name: String,
+    /// The dataset of HDF5 and netCDF files.
+    pub variable: String,
+    /// Minutes from a frame to the next; 0 where unknown.
+    pub minutes_per_step: f64,
+    /// Channels, height and width of a frame as the network learned from them.
+    pub frame: [usize; 3],
+    /// Whether pixels were missing.
+    pub has_missing: bool,
+}
+
+impl Default for FoundData {
+    /// Grey levels, as pictures have them.
+    fn default() -> Self {
+        Self {
+            numbers: PICTURES.into(),
+            range: [0.0, 1.0],
+            full_scale: true,
+            unit: String::new(),
+            unit_in_files: String::new(),
+            standard_name: String::new(),
+            variable: String::new(),
+            minutes_per_step: 0.0,
+            frame: [0; 3],
+            has_missing: false,
+        }
+    }
+}
+
+impl FoundData {
+    /// What the headers of a file or a folder of frames tell, as a configuration reads it.
+    pub(super) fn of_frames(info: &FrameInfo, content: Option<&Content>, config: &FramesConfig) -> Self {
+        let told = content.map_or(String::new(), |content| content.unit.trim().to_owned());
+        let unit = if config.unit.is_empty() { told.clone() } else { config.unit.clone() };
+        let numbers = match content {
+            _ if info.channels.is_none() => PICTURES.into(),
+            Some(content) if content.is_scaled => SCALED.into(),
+            _ => info.number_type.to_string(),
+        };
+        let natural = if info.channels.is_none() { [0.0, 1.0] } else { info.natural_range };
+        Self {
+            numbers,
+            range: config.explicit_range().unwrap_or(natural),
+            full_scale: config.explicit_range().is_none() && unit.is_empty(),
+            unit,
+            unit_in_files: told,
+            standard_name: content.map_or(String::new(), |content| content.standard_name.clone()),
+            variable: content.map_or(String::new(), |content| content.name.clone()),
+            minutes_per_step: config.minutes_per_step,
+            ..Self::default()
+        }
+    }
+
+    /// What radar images are, read as a configuration says, with so many minutes from one to the next.
+    pub(super) fn of_radar(config: &RadarConfig, minutes_per_step: f64) -> Self {
+        let Quantity { unit, transform, .. } = config.quantity(None);
+        Self {
+            numbers: RAIN_RATES.into(),
+            range: [0.0, transform.to_units(1.0)],
+            full_scale: false,
+            unit_in_files: unit.clone(),
+            unit,
+            minutes_per_step,
+            has_missing: true,
+            ..Self::default()
+        }
+    }
+
+    /// What files hold together that each hold this; grey levels where there are none.
+    pub(super) fn of_all(files: impl IntoIterator<Item = Self>) -> Self {
+        let one = |mut all: Self, own: Self| {
+            // Types of several ranges have no numbers in common but their shares of the full scale.
+            if all.is_full_scale() && all.range != own.range {
+                all.range = [0.0, 1.0];
+            }
+            if all.numbers != own.numbers {
+                all.numbers = SEVERAL.into();
+            }
+            all
+        };
+        files.into_iter().reduce(one).unwrap_or_default()
+    }
+
+    /// What values of frames mean: the numbers of the range, in the unit.
+    pub(crate) fn meaning(&self, config: &FramesConfig) -> Quantity {
+        let [low, high] = self.range;
+        let meaning = config.meaning();
+        let is_named = meaning.name != Quantity::intensity().name;
+        Quantity {
+            name: if is_named || self.standard_name.is_empty() {
+                meaning.name
+            } else {
+                self.standard_name.replace('_', " ")
+            },
+            unit: self.unit.clone(),
+            minutes_per_step: (self.minutes_per_step > 0.0).then_some(self.minutes_per_step),
+            transform: Transform::Linear { scale: high - low, offset: low },
+        }
+    }
+
+    /// What values of a data set mean: as [`meaning`](Self::meaning), but shares of the full scale are 0 to 1 whatever the type is.
+    pub(super) fn of_values(&self, config: &FramesConfig) -> Quantity {
+        let transform = config.meaning().transform;
+        let meaning = self.meaning(config);
+        if self.is_full_scale() { Quantity { transform, ..meaning } } else { meaning }
+    }
+
+    /// The same, with minutes from a frame to the next that are known by times where the configuration names none.
+    pub(super) fn with_minutes(mut self, told: Option<f64>) -> Self {
+        if self.minutes_per_step <= 0.0 {
+            self.minutes_per_step = told.unwrap_or(0.0);
+        }
+        self
+    }
+
+    /// Whether values are shares of the full scale of their type.
+    pub(crate) fn is_full_scale(&self) -> bool {
+        self.full_scale && self.unit.is_empty()
+    }
+
+    /// Whether its numbers are rain rates of radar images.
+    pub(crate) fn is_of_radar(&self) -> bool {
+        self.numbers == RAIN_RATES
+    }
+
+    /// The same, of numbers of any type that become values by another range, such as one that a user names.
+    pub(crate) fn with_any_numbers(mut self, range: Option<[f64; 2]>) -> Self {
+        self.numbers.clear();
+        self.range = range.unwrap_or(self.range);
+        self
+    }
+
+    /// Checks every field.
+    pub(super) fn validate(&self) -> Result<()> {
+        let [low, high] = self.range;
+        if !(low < high && low.is_finite() && high.is_finite()) {
+            return Err(invalid(
+                "found.range",
+                format!("is [{low}, {high}], but the second number must be larger"),
+            ));
+        }
+        let minutes = self.minutes_per_step;
+        if !(minutes >= 0.0 && minutes.is_finite()) {
+            return Err(invalid("found.minutes_per_step", format!("is {minutes}, but must be 0 or more")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+use std::path::Path;
+
+use super::*;
+
+fn found(numbers: &str, range: [f64; 2], unit: &str) -> FoundData {
+    FoundData {
+        numbers: numbers.into(),
+        range,
+        full_scale: false,
+        unit: unit.into(),
+        unit_in_files: unit.into(),
+        ..FoundData::default()
+    }
+}
+
+/// The reason why data cannot be read for a training; empty where they can.
+fn refusal(training: &FoundData, own: &FoundData) -> String {
+    training.expect(own, Path::new("a.nc")).err().map_or(String::new(), |error| error.to_string())
+}
+
+#[test]
+fn a_record_survives_toml_and_has_limits_that_name_its_fields() {
+    let record = FoundData { minutes_per_step: 5.0, frame: [1, 2, 3], ..found("uint8", [0.0, 255.0], "dBZ") };
+    let text = toml::to_string(&record).unwrap();
+    assert_eq!(toml::from_str::<FoundData>(&text).unwrap(), record);
+    record.validate().unwrap();
+    for (wrong, field) in [
+        (FoundData { range: [1.0, 1.0], ..record.clone() }, "data.found.range"),
+        (FoundData { range: [0.0, f64::INFINITY], ..record.clone() }, "data.found.range"),
+        (FoundData { minutes_per_step: f64::NAN, ..record.clone() }, "data.found.minutes_per_step"),
+    ] {
+        let error = wrong.validate().unwrap_err().to_string();
+        assert!(error.contains(field), "{error}");
+    }
+}
+
+#[test]
+fn units_are_compared_and_both_are_named() {
+    let rain = found("float32", [0.0, 100.0], "mm/h");
+    assert_eq!(refusal(&rain, &FoundData { unit: "mm h-1".into(), ..rain.clone() }), "");
+    let other = found("float32", [0.0, 100.0], "dBZ");
+    let reason = refusal(&rain, &other);
+    assert!(
+        ["a.nc", "\"dBZ\"", "\"mm/h\"", "0 to 100", "--unit"].iter().all(|word| reason.contains(word)),
+        "{reason}"
+    );
+    // The files of the training told another unit than its configuration, and these tell that too.
+    let renamed = FoundData { unit: "mm/h".into(), ..other.clone() };
+    assert_eq!(refusal(&renamed, &other), "");
+    assert!(!refusal(&renamed, &found("float32", [0.0, 100.0], "K")).is_empty());
+}
+
+#[test]
+fn types_are_compared_with_the_range() {
+    let cold = found("int16", [-20.0, 60.0], "");
+    for (numbers, fits) in [
+        ("int16", true),
+        ("int8", true),
+        ("int64", true),
+        ("float32", true),
+        ("float64", true),
+        ("scaled", true),
+        ("uint8", false),
+        ("uint16", false),
+        ("bool", false),
+        ("pictures", false),
+    ] {
+        let own = found(numbers, [-20.0, 60.0], "");
+        assert_eq!(refusal(&cold, &own).is_empty(), fits, "{numbers}: {}", refusal(&cold, &own));
+        // A range that a user names is that of the numbers, whatever their type is.
+        let named = cold.clone().with_any_numbers(Some([0.0, 255.0]));
+        assert_eq!(refusal(&named, &found(numbers, [0.0, 255.0], "")), "", "{numbers}");
+    }
+    // A file that tells the unit has such numbers.
+    assert_eq!(refusal(&found("float32", [-20.0, 60.0], "K"), &found("uint8", [-20.0, 60.0], "K")), "");
+}
+
+#[test]
+fn radar_images_are_rain_rates() {
+    let radar = FoundData::of_radar(&RadarConfig::default(), 5.0);
+    assert_eq!(refusal(&radar, &radar), "");
+    for other in [FoundData::default(), found("float32", [0.0, 100.0], "K"), found("float32", [0.0, 1.0], "")]
+    {
+        let reason = refusal(&other, &radar);
+        assert!(reason.contains("radar images") && reason.contains("mm/h"), "{reason}");
+    }
+    let rates = found("float32", radar.range, "mm h-1");
+    assert_eq!(refusal(&rates, &radar), "");
+}
+
+#[test]
+fn distances_in_time_are_compared_where_both_are_known() {
+    let training = FoundData { minutes_per_step: 5.0, ..FoundData::default() };
+    let refused = |own| training.expect_minutes(own, Path::new("a.nc")).is_err();
+    assert!(!refused(0.0) && !refused(5.0) && !refused(5.05));
+    assert!(refused(10.0) && refused(2.5) && refused(5.5));
+    assert!(FoundData::default().expect_minutes(10.0, Path::new("a.nc")).is_ok());
+}
+
+#[test]
+fn files_of_several_types_have_shares_of_the_full_scale_in_common() {
+    let full = |numbers: &str, range| FoundData { numbers: numbers.into(), range, ..FoundData::default() };
+    let bytes = full("uint8", [0.0, 255.0]);
+    assert_eq!(FoundData::of_all([bytes.clone(), bytes.clone()]), bytes);
+    assert_eq!(FoundData::of_all([bytes, full("uint16", [0.0, 65535.0])]), full("several types", [0.0, 1.0]));
+    let unit = [found("float32", [0.0, 100.0], "K"), found("float64", [0.0, 100.0], "K")];
+    assert_eq!(FoundData::of_all(unit).range, [0.0, 100.0]);
+}

@@ -1,0 +1,103 @@
+//! Frames of rain rates for a network that learned from radar images: on the scale of those, and as coarse.
+
+use convgru_model::Tensor;
+
+use super::source::radar::{Encoder, Field};
+use super::{FoundData, Quantity, RadarConfig, SequenceDataset, SequenceMut, check_request};
+use crate::Result;
+
+/// How frames of rain rates become values as radar images do.
+#[derive(Clone, Debug)]
+pub(crate) struct RateScale {
+    /// How radar images are read.
+    pub(crate) radar: RadarConfig,
+    /// The rain rate in mm/h of the value 1 of the frames.
+    pub(crate) highest: f64,
+}
+
+impl RateScale {
+    /// Frames whose values, 0 to 1, are rain rates, as values of the scale; NaN where a pixel is missing.
+    ///
+    /// # Shapes
+    /// frames: `[T, 1, H, W]`; result: `[T, 1, h, w]`, as much smaller as radar images are made
+    pub(crate) fn encoded(&self, frames: &Tensor<f32>) -> Result<Tensor<f32>> {
+        let [height, width] = [2, 3].map(|axis| frames.shape()[axis]);
+        let encoder = Encoder::new(&self.radar);
+        let mut values = Vec::new();
+        for frame in frames.as_slice().chunks_exact((height * width).max(1)) {
+            let rates = frame.iter().map(|&value| (f64::from(value) * self.highest) as f32).collect();
+            values.extend(encoder.values(&Field { height, width, rates }.coarser(self.radar.downsample)));
+        }
+        let [height, width] = self.coarser([height, width]);
+        Ok(Tensor::from_vec(&[frames.shape()[0], 1, height, width], values)?)
+    }
+
+    fn coarser(&self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|side| side.div_ceil(self.radar.downsample))
+    }
+}
+
+/// Sequences of frames of rain rates on the scale of radar images.
+pub(crate) struct RateFrames {
+    pub(crate) frames: Box<dyn SequenceDataset>,
+    pub(crate) scale: RateScale,
+}
+
+impl SequenceDataset for RateFrames {
+    fn name(&self) -> &str {
+        self.frames.name()
+    }
+
+    fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    fn frame_shape(&self) -> [usize; 3] {
+        let [channels, height, width] = self.frames.frame_shape();
+        let [height, width] = self.scale.coarser([height, width]);
+        [channels, height, width]
+    }
+
+    fn steps(&self) -> usize {
+        self.frames.steps()
+    }
+
+    fn quantity(&self) -> Quantity {
+        self.scale.radar.quantity(self.frames.quantity().minutes_per_step)
+    }
+
+    fn found(&self) -> Option<&FoundData> {
+        self.frames.found()
+    }
+
+    fn has_missing(&self) -> bool {
+        self.frames.has_missing()
+    }
+
+    fn label(&self, index: usize) -> String {
+        self.frames.label(index)
+    }
+
+    fn times(&self, index: usize) -> Vec<String> {
+        self.frames.times(index)
+    }
+
+    fn warnings(&self) -> &[String] {
+        self.frames.warnings()
+    }
+
+    fn sequence(&self, epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {
+        check_request(self, index, into)?;
+        let [channels, height, width] = self.frames.frame_shape();
+        let shape = [self.steps(), channels, height, width];
+        let mut read = Tensor::zeros(&shape);
+        let mut valid = self.has_missing().then(|| vec![0.0; read.len()]);
+        let mut fine = SequenceMut { frames: read.as_mut_slice(), valid: valid.as_deref_mut() };
+        self.frames.sequence(epoch, index, &mut fine)?;
+        for (value, &valid) in read.as_mut_slice().iter_mut().zip(valid.iter().flatten()) {
+            *value = if valid > 0.0 { *value } else { f32::NAN };
+        }
+        into.put(self.scale.encoded(&read)?.as_slice());
+        Ok(())
+    }
+}

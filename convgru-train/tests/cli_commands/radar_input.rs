@@ -1,0 +1,175 @@
+//! Radar images and arrays of rain rates mean the same to a model.
+
+use std::fs;
+use std::path::Path;
+
+use convgru_model::Tensor;
+use convgru_train::media::write_frames;
+
+use crate::netcdf::NetCdf;
+use crate::program::convgru;
+
+const SIZE: [usize; 2] = [16, 20];
+const STEP: &str = r#"
+name = "t"
+[data]
+input_frames = 2
+output_frames = 2
+train_sequences = 1
+[model]
+kind = "pyramid"
+residual = "last-frame"
+head_channels = 0
+[[model.scales]]
+channels = 2
+down = 1
+[training]
+steps = 1
+batch_size = 1
+threads = 1
+[optimizer]
+learning_rate = 1e-12
+"#;
+const RADAR: &str = "[data.radar]\nscale = \"log-rate\"\ndownsample = 2\ncrop = [0, 0]\nminimum_rain = 0.0\nminimum_measured = 0.0\n";
+
+/// The level of a pixel, `dBZ = (level - 64) / 2`; 255 where nothing is measured.
+fn level(image: usize, pixel: usize) -> u8 {
+    if pixel % 20 >= 18 { 255 } else { 90 + ((image * 3 + pixel) % 70) as u8 }
+}
+
+/// The rain rate of a level in mm/h.
+fn rate(level: u8) -> f32 {
+    match level {
+        255 => f32::NAN,
+        level => (10f64.powf((f64::from(level) - 64.0) / 20.0) / 223.0).powf(1.0 / 1.53) as f32,
+    }
+}
+
+/// Images of some minutes, in a folder.
+fn write_images(folder: &Path, minutes: impl Iterator<Item = usize>) {
+    fs::create_dir_all(folder).unwrap();
+    for (image, minute) in minutes.enumerate() {
+        let mut bytes = b"P5\n20 16\n255\n".to_vec();
+        bytes.extend((0..SIZE[0] * SIZE[1]).map(|pixel| level(image, pixel)));
+        let name = format!("20160928{:02}{:02}_fmi.pgm", minute / 60, minute % 60);
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+/// The rates of images from one on, as netCDF.
+fn write_rates(path: &Path, first: usize, steps: usize, unit: &str) {
+    let numbers = |at: usize| rate(level(first + at / 320, at % 320));
+    let shape = [steps, SIZE[0], SIZE[1]];
+    NetCdf { shape, unit: Some(unit), standard_name: Some("rainfall_rate"), minutes: 5.0, numbers: &numbers }
+        .write(path);
+}
+
+/// The forecast of an input: its shape and its numbers.
+fn predicted(folder: &Path, arguments: &str) -> (Vec<u64>, Vec<f32>) {
+    convgru(folder, &format!("predict --checkpoint runs/t --frames 1 --out next.npy {arguments}"))
+        .succeeded();
+    let file = npyz::NpyFile::new(fs::File::open(folder.join("next.npy")).unwrap()).unwrap();
+    (file.shape().to_vec(), file.into_vec().unwrap())
+}
+
+#[test]
+fn a_model_of_radar_images_reads_the_newest_of_them_and_arrays_of_rain_rates() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_images(&path("radar"), (0..24).map(|image| 5 * image));
+    fs::write(path("step.toml"), format!("{STEP}{RADAR}")).unwrap();
+    convgru(folder.path(), "train --preset quick --config step.toml --data radar").succeeded();
+    let config = fs::read_to_string(path("runs/t/config.toml")).unwrap();
+    assert!(config.contains("numbers = \"rain rates\"") && config.contains("unit = \"mm/h\""), "{config}");
+
+    let (shape, numbers) = predicted(folder.path(), "--input radar");
+    assert_eq!(shape, [1, 8, 10]);
+    // The mean of the rates of four pixels of the newest image; nothing was measured in the last column.
+    for (at, &number) in numbers.iter().enumerate() {
+        let (row, column) = (at / 10, at % 10);
+        let four = [0, 1, 20, 21].map(|offset| rate(level(23, row * 40 + column * 2 + offset)));
+        let right = if column == 9 { 0.0 } else { four.iter().sum::<f32>() / 4.0 };
+        assert!((number - right).abs() < 2e-3 * right.max(1.0), "{row} {column}: {number}, not {right}");
+    }
+    // The same frames as netCDF in the same unit, however that is written.
+    write_rates(&path("rates.nc"), 22, 2, "mm h-1");
+    let (shape, same) = predicted(folder.path(), "--input rates.nc");
+    assert_eq!(shape, [1, 8, 10]);
+    assert!(same.iter().zip(&numbers).all(|(a, b)| (a - b).abs() < 1e-3 * b.max(1.0)));
+    // Fewer frames, and frames after a gap.
+    let (_, one) = predicted(folder.path(), "--input radar --newest 1");
+    assert!(one.iter().zip(&numbers).all(|(a, b)| (a - b).abs() < 1e-3 * b.max(1.0)));
+    write_images(&path("gap"), (0..6).map(|image| 5 * image).chain([120]));
+    let ran = convgru(folder.path(), "predict --checkpoint runs/t --input gap --frames 1 --out gap.npy");
+    assert!(ran.code == Some(0) && ran.stderr.contains("1 frame in a row"), "{}", ran.stderr);
+
+    let gif = Tensor::from_fn(&[4, 1, 16, 20], |at| (at % 7) as f32 / 7.0);
+    write_frames(path("a.gif"), &gif).unwrap();
+    write_rates(&path("dbz.nc"), 0, 4, "dBZ");
+    write_images(&path("slow"), (0..24).map(|image| 10 * image));
+    for (input, words) in [
+        ("a.gif", &["a.gif", "pictures", "mm/h"][..]),
+        ("dbz.nc", &["dbz.nc", "\"dBZ\"", "\"mm/h\""]),
+        ("slow", &["every 10 minutes", "every 5"]),
+        ("radar --unit mm/h", &["--unit", "\"radar\""]),
+    ] {
+        for command in ["predict --frames 1 --out no.npy --input", "eval --data"] {
+            let ran = convgru(folder.path(), &format!("{command} {input} --checkpoint runs/t"));
+            assert!(
+                ran.code == Some(1) && words.iter().all(|word| ran.stderr.contains(word)),
+                "{input}: {}",
+                ran.stderr
+            );
+        }
+    }
+    assert!(!path("no.npy").exists());
+
+    // All images as files of either kind have the same errors.
+    write_rates(&path("all.nc"), 0, 24, "mm/h");
+    let measured = |data: &str| {
+        let ran = convgru(folder.path(), &format!("eval --checkpoint runs/t --data {data} --json"));
+        let result = ran.succeeded().json();
+        (result["sequences"].clone(), result["mse_copy_last"].as_f64().unwrap())
+    };
+    write_images(&path("copy"), (0..24).map(|image| 5 * image));
+    let (images, arrays) = (measured("copy"), measured("all.nc"));
+    assert_eq!((&images.0, &arrays.0), (&21.into(), &21.into()));
+    assert!((images.1 / arrays.1 - 1.0).abs() < 1e-3, "{images:?} {arrays:?}");
+}
+
+#[test]
+fn a_model_of_rain_rates_reads_radar_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for split in ["train", "validation", "test"] {
+        fs::create_dir_all(path("data").join(split)).unwrap();
+        write_rates(&path("data").join(split).join("a.nc"), 0, 24, "mm h-1");
+    }
+    fs::write(path("step.toml"), STEP).unwrap();
+    convgru(folder.path(), "train --config step.toml --data data --set data.frames.range=[0,200]")
+        .succeeded();
+    write_images(&path("radar"), (0..24).map(|image| 5 * image));
+    let (shape, numbers) = predicted(folder.path(), "--input radar");
+    assert_eq!(shape, [1, 16, 20]);
+    for (pixel, &number) in numbers.iter().enumerate() {
+        let right = rate(level(23, pixel));
+        let right = if right.is_nan() { 0.0 } else { right };
+        assert!((number - right).abs() < 4e-3, "{pixel}: {number}, not {right}");
+    }
+    let own = convgru(folder.path(), "eval --checkpoint runs/t --json").succeeded().json();
+    let images = convgru(folder.path(), "eval --checkpoint runs/t --data radar --json").succeeded().json();
+    assert_eq!(own["sequences"], images["sequences"]);
+    let [own, images] = [own, images].map(|result| result["mse_copy_last"].as_f64().unwrap());
+    assert!((own / images - 1.0).abs() < 1e-3, "{own} {images}");
+    convgru(
+        folder.path(),
+        "train --config step.toml --data data --set data.frames.range=[-1,200] --set name=u",
+    )
+    .succeeded();
+    let ran = convgru(folder.path(), "eval --checkpoint runs/u --data radar");
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("-1 to 200") && ran.stderr.contains("radar images"),
+        "{}",
+        ran.stderr
+    );
+}
