@@ -210,7 +210,13 @@ impl Array for GribFile {
         let axes = [(grid.from_north, "y"), (grid.from_east, "x")].into_iter();
         let downwards =
             axes.filter(|(is_downwards, _)| *is_downwards).map(|(_, name)| name.to_owned()).collect();
-        Ok(Some(Content { name: field.name(), unit: field.unit().to_owned(), downwards }))
+        Ok(Some(Content {
+            name: field.name(),
+            standard_name: field.standard_name().unwrap_or_default().to_owned(),
+            is_scaled: false,
+            unit: field.unit().to_owned(),
+            downwards,
+        }))
     }
 
     fn description(&self, _axes: [usize; 2]) -> Result<Description> {
