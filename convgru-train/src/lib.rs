@@ -25,6 +25,7 @@ pub mod schedule;
 mod storage;
 pub mod trainer;
 pub mod tune;
+pub mod watch;
 
 pub use atomic_file::write_atomically;
 pub use error::{Error, Result};

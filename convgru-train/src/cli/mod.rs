@@ -18,6 +18,7 @@ mod progress;
 mod runs;
 mod train;
 mod tune;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ enum Command {
     Runs(runs::Runs),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    Watch(watch::Watch),
     Import(import::Import),
     Export(export::Export),
     Completions(completions::Completions),
@@ -69,6 +71,7 @@ pub(crate) fn run() -> ExitCode {
     let done = Interrupt::on_signals().map_err(Into::into).and_then(|interrupt| match arguments.command {
         Command::Train(train) => train.run(&interrupt),
         Command::Tune(tune) => tune.run(&interrupt),
+        Command::Watch(watch) => watch.run(&interrupt),
         other => interrupt.at_once("there is no result", || result(other)),
     });
     match done {
@@ -99,7 +102,9 @@ fn parser() -> clap::Command {
 /// Runs a command that leaves nothing behind but its result.
 fn result(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Train(_) | Command::Tune(_) => unreachable!("they look at signals themselves"),
+        Command::Train(_) | Command::Tune(_) | Command::Watch(_) => {
+            unreachable!("they look at signals themselves")
+        }
         Command::Inspect(inspect) => inspect.run(),
         Command::Runs(runs) => runs.run(),
         Command::Eval(eval) => eval.run(),

@@ -3,6 +3,7 @@
 use convgru_model::Tensor;
 
 use super::{Axes, Description, FoundData, Quantity};
+use crate::Result;
 
 /// Frames that a network reads before it forecasts, with what is known of them. A
 /// [`TrainedModel`](crate::trainer::TrainedModel::read_input) reads them from any source that a training reads.
@@ -57,6 +58,27 @@ pub(super) struct NewestFrames {
 }
 
 impl Input {
+    /// One of the frames, as an input of its own.
+    ///
+    /// # Errors
+    /// [`Error::Model`](crate::Error::Model) for frames that are not `[T, C, H, W]`.
+    pub(crate) fn frame(&self, step: usize) -> Result<Self> {
+        let one = |frames: &Tensor<f32>| -> Result<Tensor<f32>> {
+            let mut shape = frames.shape().to_vec();
+            shape[0] = 1;
+            Ok(Tensor::from_vec(&shape, frames.slice(step).to_vec())?)
+        };
+        Ok(Self {
+            frames: one(&self.frames)?,
+            valid: self.valid.as_ref().map(one).transpose()?,
+            quantity: self.quantity.clone(),
+            times: self.times.as_ref().and_then(|times| times.get(step)).map(|&time| vec![time]),
+            axes: self.axes.clone(),
+            description: self.description.clone(),
+            warnings: Vec::new(),
+        })
+    }
+
     /// An input of frames that were read; their numbers are the values themselves.
     pub(super) fn new(read: NewestFrames, axes: Axes) -> Self {
         let NewestFrames { mut frames, times, found, description, warnings } = read;

@@ -29,7 +29,7 @@ mod unit_names;
 mod units;
 mod windows;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt};
@@ -49,6 +49,7 @@ pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};
 pub(crate) use rates::{RateFrames, RateScale};
 pub use source::Axes;
+pub(crate) use source::natural_order::compare as natural_order;
 pub(crate) use source::{ByteOrder, NumberType};
 pub use source_config::{Source, SourceKind};
 pub use splits::Splits;
@@ -210,7 +211,7 @@ pub(crate) fn read_input(
     (newest, rates): (Option<usize>, Option<&RateScale>),
     budget: &ReadBudget,
 ) -> Result<Input> {
-    let (mut read, axes) = match &data.source {
+    let (read, axes) = match &data.source {
         Source::Frames(config) => {
             let whole = frames::newest(path, (config, data), newest.unwrap_or(usize::MAX), budget);
             let read = match whole {
@@ -240,6 +241,10 @@ pub(crate) fn read_input(
             });
         }
     };
+    input_of(read, axes, rates)
+}
+
+fn input_of(mut read: input::NewestFrames, axes: Axes, rates: Option<&RateScale>) -> Result<Input> {
     if let Some(rates) = rates {
         read.frames = rates.encoded(&read.frames)?;
     }
@@ -258,6 +263,47 @@ pub(crate) fn holds_frames(path: &Path) -> Result<bool> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The frames of a file that arrived: all of them, and a picture as a frame.
+///
+/// # Errors
+/// As [`read_input`].
+pub(crate) fn read_arrival(
+    data: &DataConfig,
+    path: &Path,
+    rates: Option<&RateScale>,
+    budget: &ReadBudget,
+) -> Result<Input> {
+    match &data.source {
+        Source::Frames(config) if source::is_picture(path) => {
+            let picture = source::open_picture(path, budget)?;
+            let read = frames::newest_of(picture.as_ref(), path, (config, data), usize::MAX, budget)?;
+            input_of(read, config.axes.clone(), rates)
+        }
+        _ => read_input(data, path, (Some(usize::MAX), rates), budget),
+    }
+}
+
+/// The files in a folder and those below that may hold frames, by their names.
+///
+/// # Errors
+/// [`Error::Io`] if a folder cannot be read.
+pub(crate) fn data_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    folder::each_file(folder, &mut |path| {
+        if source::is_frames(&path) || source::radar::Format::named(&path).is_some() {
+            files.push(path);
+        }
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// The time in the name of a file, in seconds since the beginning of 1970.
+pub(crate) fn time_in_name(path: &Path) -> Option<f64> {
+    let time = timestamp::Timestamp::in_text(&path.file_name()?.to_string_lossy())?;
+    Some(time.seconds() as f64)
 }
 
 /// The path, which sources with files need.

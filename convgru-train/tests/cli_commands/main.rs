@@ -13,6 +13,8 @@ mod dry_run;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod forecasts;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod init_from;

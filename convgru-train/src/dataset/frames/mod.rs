@@ -19,8 +19,8 @@ use convgru_model::Tensor;
 use rayon::prelude::*;
 
 pub use config::FramesConfig;
-pub(super) use newest::newest;
 pub use newest::read_frames;
+pub(super) use newest::{newest, newest_of};
 
 use self::agreement::Told;
 use self::on_disk::OnDisk;

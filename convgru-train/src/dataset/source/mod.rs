@@ -238,6 +238,14 @@ pub(super) fn is_picture(path: &Path) -> bool {
     !is_hidden(path) && has_extension(path, "png")
 }
 
+/// Opens a picture as a sequence of one frame.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is none.
+pub(super) fn open_picture(path: &Path, budget: &ReadBudget) -> Result<Box<dyn FrameSource>> {
+    Ok(Box::new(pictures::PngFolder::of_picture(path, budget)?))
+}
+
 /// Whether the name of a file or folder begins with a dot.
 pub(super) fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))

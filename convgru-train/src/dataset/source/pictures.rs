@@ -39,6 +39,18 @@ impl PngFolder {
     /// [`Error::Io`] if they cannot be read, [`Error::Format`] if there are none, or larger or more ones than are read.
     pub(super) fn open(folder: &Path, budget: &ReadBudget) -> Result<Self> {
         let (paths, names) = image_paths(folder, budget)?;
+        Self::of_paths(folder, paths, names, budget)
+    }
+
+    /// A picture alone.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(super) fn of_picture(path: &Path, budget: &ReadBudget) -> Result<Self> {
+        Self::of_paths(path, vec![path.into()], budget.keep(path, 0)?, budget)
+    }
+
+    fn of_paths(folder: &Path, paths: Vec<PathBuf>, names: Kept, budget: &ReadBudget) -> Result<Self> {
         let (first, [width, height]) = opened(&paths[0])?;
         let first = first.read_info().map_err(|error| damaged(&paths[0], error))?;
         expect_still(&paths[0], first.info())?;
