@@ -81,6 +81,11 @@ pub fn hdf5(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a.h5"], bytes);
 }
 
+/// GRIB: frames of one's own.
+pub fn grib(bytes: &[u8]) {
+    read(Source::Frames(FramesConfig { range: [-1000.0, 1000.0], ..FramesConfig::default() }), &["a.grib2"], bytes);
+}
+
 /// Archives of stores of Zarr.
 pub fn zarr(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a.zarr.zip"], bytes);

@@ -7,6 +7,7 @@ mod array;
 mod axes;
 mod file_per_frame;
 mod gif;
+mod grib;
 mod hdf5;
 pub(super) mod idx;
 pub(super) mod image;
@@ -206,6 +207,8 @@ enum Format {
     Npz,
     /// HDF5, netCDF and Zarr; which of them is seen from the first bytes, or from what lies in a folder.
     Hdf5,
+    /// GRIB, edition 2, perhaps compressed by gzip.
+    Grib,
     Gif,
 }
 
@@ -214,6 +217,7 @@ impl Format {
         let of = [("npy", Self::Npy), ("npz", Self::Npz), ("gif", Self::Gif)];
         match of.into_iter().find(|(extension, _)| has_extension(path, extension)) {
             Some((_, format)) => Some(format),
+            None if grib::is_named(path) => Some(Self::Grib),
             None => gridded::is_named(path).then_some(Self::Hdf5),
         }
     }
@@ -282,6 +286,7 @@ pub(super) fn open_as(
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
         Some(Format::Npz) => array(Box::new(NpyArray::open_member(path, &config.member)?)),
         Some(Format::Hdf5) => array(Box::new(hdf5::Dataset::open(path, config, budget)?)),
+        Some(Format::Grib) => array(Box::new(grib::GribFile::open(path, config, budget)?)),
         Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path, budget)?)),
         None => Err(unknown(path)),
     }
@@ -351,7 +356,7 @@ fn unknown(path: &Path) -> Error {
     Error::Format {
         path: path.into(),
         reason: format!(
-            "{found} (frames are read from a Zarr store (.zarr), a .npy, .npz, HDF5 (.h5), netCDF (.nc) or .gif file or a folder of PNG images)"
+            "{found} (frames are read from a Zarr store (.zarr), a GRIB (.grib2), .npy, .npz, HDF5 (.h5), netCDF (.nc) or .gif file or a folder of PNG images)"
         ),
     }
 }
