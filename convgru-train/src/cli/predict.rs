@@ -27,7 +27,7 @@ pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif or a folder of .png
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif, animated .png or a folder of .png or .jpg
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
     /// What the axes of an array are, such as tchw [default: data.frames.axes of the training]
@@ -56,7 +56,8 @@ impl Predict {
         let trained = TrainedModel::read(&self.checkpoint)?;
         let mut config = trained.frames_config();
         config.axes = self.axes.clone().unwrap_or(config.axes);
-        let holds_pictures = self.input.is_dir() || self.input.extension().is_some_and(|end| end == "gif");
+        let holds_pictures =
+            self.input.is_dir() || self.input.extension().is_some_and(|end| end == "gif" || end == "png");
         anyhow::ensure!(
             self.axes.is_none() || !holds_pictures,
             "--axes names the axes of an array, and {} holds pictures; leave it out",
