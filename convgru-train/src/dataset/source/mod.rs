@@ -12,6 +12,7 @@ mod hdf5;
 pub(super) mod idx;
 pub(super) mod image;
 mod jpeg;
+mod knmi_forecast;
 mod named_axes;
 pub(crate) mod natural_order;
 mod npy;
@@ -37,6 +38,7 @@ pub(super) use times::{Origin, Times};
 use self::array::{Array, ArraySource};
 use self::npy::NpyArray;
 use self::pictures::PictureFolder;
+use super::gridded::GriddedFile;
 use super::timestamp::Timestamp;
 use super::{FramesConfig, gridded};
 use crate::printable::escaped;
@@ -262,7 +264,13 @@ pub(super) fn open_as(
     match Format::named(path) {
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
         Some(Format::Npz) => array(Box::new(NpyArray::open_member(path, &config.member)?)),
-        Some(Format::Hdf5) => array(Box::new(hdf5::Dataset::open(path, config, budget)?)),
+        Some(Format::Hdf5) => {
+            let file = GriddedFile::open(path, budget)?;
+            match knmi_forecast::Forecast::of(&file, config)? {
+                Some(forecast) => array(Box::new(forecast)),
+                None => array(Box::new(hdf5::Dataset::of(file, config, budget)?)),
+            }
+        }
         Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path, budget, given)?)),
         Some(Format::Png) => match apng::Apng::open(path, budget, given)? {
             Some(animation) => Ok(Box::new(animation)),

@@ -99,6 +99,28 @@ fn frames_are_composed_as_viewers_do() {
     }
 }
 
+/// Files that Pillow wrote (`tests/data/apng/make.py`), with frames that are parts of the picture.
+#[test]
+fn frames_are_those_that_pillow_shows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/apng");
+    for (name, channels) in [("grey", 1), ("over", 3), ("source", 3), ("default_image", 3)] {
+        let read =
+            read_frames(folder.join(format!("{name}.png")), &FramesConfig::default(), &budget()).unwrap();
+        assert_eq!(read.shape(), [4, channels, 9, 12], "{name}");
+        let shown = std::fs::File::open(folder.join(format!("{name}.npy"))).unwrap();
+        let shown: Vec<u8> = npyz::NpyFile::new(shown).unwrap().into_vec().unwrap();
+        for (at, value) in read.as_slice().iter().enumerate() {
+            let (frame, channel, pixel) = (at / (channels * 108), at / 108 % channels, at % 108);
+            let expected = f32::from(shown[(frame * 108 + pixel) * 3 + channel]);
+            // Pillow rounds opacities to eight bits.
+            assert!(
+                (value * 255.0 - expected).abs() <= 1.6,
+                "{name} {frame} {channel} {pixel}: {value}, {expected}"
+            );
+        }
+    }
+}
+
 #[test]
 fn some_frames_are_those_of_all() {
     let (_folder, path) = file(&animation(&frames(), true));
