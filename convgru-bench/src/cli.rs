@@ -12,6 +12,7 @@ use crate::compare_pytorch::ComparePytorchOptions;
 use crate::crash::CrashOptions;
 use crate::determinism::{DeterminismOptions, QuantitiesOptions};
 use crate::engines::Engine;
+use crate::forecasts::ForecastsOptions;
 use crate::onnx::OnnxOptions;
 use crate::verify::{GradcheckOptions, ParityOptions};
 
@@ -64,6 +65,8 @@ pub(crate) enum Action {
     ComparePytorch(ComparePytorchOptions),
     /// Compares extrapolation of rain with pysteps (cargo xtask compare-pysteps)
     ComparePysteps(ComparePystepsOptions),
+    /// Checks forecasts in files by xarray and the CF conventions (cargo xtask check-forecasts)
+    CheckForecasts(ForecastsOptions),
     /// Kills a training at every call of the file system (cargo xtask crash-test)
     #[cfg(unix)]
     CrashTest(CrashOptions),

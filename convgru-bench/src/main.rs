@@ -13,6 +13,7 @@ mod crash;
 mod determinism;
 mod engine;
 mod engines;
+mod forecasts;
 mod inputs;
 mod install;
 mod latency;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Some(Action::Onnx(options)) => onnx::run(&options),
         Some(Action::ComparePytorch(options)) => compare_pytorch::run(&options),
         Some(Action::ComparePysteps(options)) => compare_pysteps::run(&options),
+        Some(Action::CheckForecasts(options)) => forecasts::run(&options),
         Some(Action::Determinism(options)) => determinism::run(&options),
         Some(Action::Quantities(options)) => determinism::compute(&options),
         #[cfg(unix)]

@@ -56,6 +56,14 @@ pub(crate) const PYSTEPS: Packages = Packages {
     command: "cargo xtask compare-pysteps --install",
 };
 
+/// Readers of netCDF, and the checker of the CF conventions.
+pub(crate) const FORECASTS: Packages = Packages {
+    name: "forecasts",
+    packages: &["xarray", "netCDF4", "compliance-checker", "numpy"],
+    modules: "xarray, netCDF4, compliance_checker.runner",
+    command: "cargo xtask check-forecasts --install",
+};
+
 /// The engines of benchmarks.
 pub(crate) const ENGINES: Packages = Packages {
     name: "engines",
@@ -180,7 +188,7 @@ mod tests {
     #[test]
     fn every_package_has_one_version() {
         let pins = fs::read_to_string(script("requirements.txt")).unwrap();
-        for packages in [ONNX, PYTORCH, PYSTEPS, ENGINES] {
+        for packages in [ONNX, PYTORCH, PYSTEPS, FORECASTS, ENGINES] {
             assert_eq!(versions(packages).unwrap().lines().count(), packages.packages.len());
             for package in packages.packages {
                 let lines = pins.lines().filter(|line| line.starts_with(&format!("{package}==")));

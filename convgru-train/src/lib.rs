@@ -2,12 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod atomic_file;
+mod atomic_folder;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;
 mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod forecast;
 mod input;
 pub mod interrupt;
 pub mod loss;
@@ -23,6 +25,7 @@ pub mod schedule;
 mod storage;
 pub mod trainer;
 pub mod tune;
+pub mod watch;
 
 pub use atomic_file::write_atomically;
 pub use error::{Error, Result};

@@ -5,9 +5,10 @@ use std::cell::Cell;
 
 use convgru_train::checkpoint::{
     Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, Timing, Timings,
-    VERSION,
+    VERSION, ValidationRecord,
 };
 use convgru_train::dataset::{DataConfig, Fingerprint};
+use convgru_train::metric::{EventMeans, Metrics};
 use convgru_train::optimizer::OptimizerState;
 
 thread_local! {
@@ -101,10 +102,11 @@ fn seal(version: u32, payload: &[u8]) -> Vec<u8> {
 fn a_length_that_is_not_true_takes_no_memory() {
     let files = [
         checkpoint().to_bytes().unwrap(),
+        include_bytes!("../src/checkpoint/version5/step_00000002.ckpt").to_vec(),
         include_bytes!("../src/checkpoint/version4/step_00000002.ckpt").to_vec(),
         include_bytes!("../src/checkpoint/version3/step_00000002.ckpt").to_vec(),
     ];
-    for (bytes, version) in files.into_iter().zip([VERSION, 4, 3]) {
+    for (bytes, version) in files.into_iter().zip([VERSION, 5, 4, 3]) {
         let payload = &bytes[52..];
         assert_eq!(seal(version, payload), bytes, "the file is of version {version}");
         assert!(read(&bytes).0);
@@ -151,9 +153,25 @@ fn many_empty_elements_take_no_more_memory_than_their_bytes_allow() {
     let history = base.history.clone();
     let skipped = SkippedRecord { step: 1, epoch: 0, part: NotFinitePart::Loss };
     let timings = |timings| History { timings, ..history.clone() };
+    let validation = |events| ValidationRecord {
+        step: 1,
+        loss: 0.5,
+        metrics: Metrics::default(),
+        mse_copy_last: 1.0,
+        mse_mean: 1.0,
+        ensemble: None,
+        events,
+    };
+    let event = EventMeans { threshold: 2.0, scores: [0.5; 5] };
+    let validated = |count, events| History {
+        validations: vec![validation(events); count],
+        ..timings(Timings { validations: vec![Timing::UNKNOWN; count], ..times(1, 0) })
+    };
     for (history, is_good) in [
         (History { skipped: vec![skipped; 3_000_001], ..timings(times(1, 3_000_001)) }, true),
         (History { steps: vec![history.steps[0]; 1_100_001], ..timings(times(1_100_001, 0)) }, true),
+        (validated(700_001, Vec::new()), true),
+        (validated(500_001, vec![event]), true),
         (timings(times(4_200_001, 0)), false),
         (timings(times(1, 4_200_001)), false),
     ] {

@@ -33,6 +33,8 @@ struct Asked {
     json: bool,
     /// Tests inside of crates alone.
     lib: bool,
+    /// Programs of tests outside of crates, all if none.
+    programs: Vec<String>,
     /// Beginnings of names of tests.
     tests: Vec<String>,
 }
@@ -67,7 +69,7 @@ fn main() -> anyhow::Result<ExitCode> {
         numbers.retain(|number| !left.refused.contains(number) && !left.apart.contains(number));
         // In an order that has nothing to do with the code: a run that is stopped has judged a sample.
         numbers.sort_by_key(|number| number.wrapping_mul(2_654_435_761));
-        let suite = suite::Suite::new(&copy, &asked.tests, asked.lib)?;
+        let suite = suite::Suite::new(&copy, &asked)?;
         eprintln!(
             "tests that are not used, because they fail or take too long in the copy: {:#?}",
             suite.unused
@@ -83,9 +85,16 @@ fn main() -> anyhow::Result<ExitCode> {
 
 impl Asked {
     fn parse(arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
-        let (files, tests) = (Vec::new(), Vec::new());
-        let mut asked =
-            Self { target: None, files, shard: (0, 1), again: false, json: false, lib: false, tests };
+        let mut asked = Self {
+            target: None,
+            files: Vec::new(),
+            shard: (0, 1),
+            again: false,
+            json: false,
+            lib: false,
+            programs: Vec::new(),
+            tests: Vec::new(),
+        };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().with_context(|| format!("{argument} needs a value"));
@@ -93,6 +102,7 @@ impl Asked {
                 "--target" => asked.target = Some(PathBuf::from(value()?)),
                 "--file" => asked.files.push(value()?),
                 "--test" => asked.tests.push(value()?),
+                "--program" => asked.programs.push(value()?),
                 "--shard" => asked.shard = shard(&value()?)?,
                 "--again" => asked.again = true,
                 "--lib" => asked.lib = true,

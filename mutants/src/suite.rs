@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
+use crate::Asked;
 use crate::build::{self, Copy};
 
 /// Kibibytes of memory a test may have.
@@ -47,7 +48,7 @@ impl Test {
     /// Runs with a number of a mutant, or "record" to note those it reaches in a file.
     pub(crate) fn run(&self, mutant: &str, reached: &Path, seconds: u64) -> anyhow::Result<End> {
         // Time of the processor is bounded by the shell: a busy machine stops no test. Time of the clock is bounded for
-        // tests that wait without end.
+        // tests that wait without end, all of whose threads sleep.
         let limits = format!("ulimit -v {MEMORY} -t {seconds} -c 0; exec \"$@\"");
         let mut child = Command::new("sh")
             .args(["-c", &limits, "sh"])
@@ -71,7 +72,7 @@ impl Test {
             if let Some(status) = child.try_wait()? {
                 return Ok(ended(status));
             }
-            if begin.elapsed() > Duration::from_secs(seconds * 6) {
+            if begin.elapsed() > Duration::from_secs(seconds * 6) && sleeps(child.id()) {
                 child.kill()?;
                 child.wait()?;
                 return Ok(End::Stopped);
@@ -85,6 +86,14 @@ impl Test {
     pub(crate) fn limit(&self) -> u64 {
         10 + 10 * self.time.as_secs()
     }
+}
+
+/// Whether no thread of a process runs or waits for a processor.
+fn sleeps(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let mut stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    // After the name in parentheses.
+    stats.all(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('R')))
 }
 
 fn ended(status: ExitStatus) -> End {
@@ -105,12 +114,16 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Builds the tests and runs each of them once. `only` are beginnings of "package/name of the test", all if none;
-    /// `lib`: tests inside of crates alone.
-    pub(crate) fn new(copy: &Copy<'_>, only: &[String], lib: bool) -> anyhow::Result<Self> {
+    /// Builds the tests that are asked for and runs each of them once.
+    pub(crate) fn new(copy: &Copy<'_>, asked: &Asked) -> anyhow::Result<Self> {
+        let only = &asked.tests;
         let named: BTreeSet<&str> = only.iter().filter_map(|begin| begin.split('/').next()).collect();
         let mut cargo = copy.cargo("test", if only.is_empty() { &copy.packages } else { &named });
-        cargo.args(["--no-run", "--message-format=json", "--lib"]).args((!lib).then_some("--tests"));
+        cargo.args(["--no-run", "--message-format=json", "--lib"]);
+        match asked.programs.as_slice() {
+            [] => cargo.args((!asked.lib).then_some("--tests")),
+            programs => cargo.args(programs.iter().flat_map(|program| ["--test", program])),
+        };
         cargo.stderr(Stdio::null());
         let output = cargo.output()?;
         anyhow::ensure!(output.status.success(), "the tests of the copy do not compile; see {:?}", cargo);
@@ -201,4 +214,22 @@ pub(crate) fn in_parallel<T: Send>(
             .try_for_each(|worker| worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?)
     })?;
     results.into_inner().map_err(|_| anyhow::anyhow!("a worker panicked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_waits_sleeps_and_one_that_computes_does_not() {
+        assert!(!sleeps(std::process::id()));
+        let mut waits = Command::new("sleep").arg("60").spawn().unwrap();
+        let begin = Instant::now();
+        while !sleeps(waits.id()) {
+            assert!(begin.elapsed() < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+        waits.kill().unwrap();
+        waits.wait().unwrap();
+    }
 }

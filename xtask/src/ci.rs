@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::{check_report, crash_test, fuzz, onnx, process, supply_chain, tidy};
+use crate::{check_report, crash_test, fuzz, process, python, supply_chain, tidy};
 
 const HELP: &str = "\
 Runs every check: plain-text rules, formatting, lints, tests, documentation,
-gradients, parity with other implementations, exported networks in ONNX Runtime where that is
-installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
+gradients, parity with other implementations, exported networks in ONNX Runtime and forecasts in
+xarray where these are installed, kernels under AddressSanitizer and readers under fuzzers where there is a nightly compiler,
 kernels under Miri where there is that,
 the crates that come with ours, the same bits over threads, builds and instruction sets, a training
 that is killed at every call of the file system where strace is installed, the program installed by itself, and a short training, with
@@ -96,12 +96,17 @@ fn stages(after_tests: bool) -> Vec<Stage> {
         process::complain(&format!("SKIPPED: parity with all recorded values, for {parity} is not there"));
         stages.push(stage("parity", &["xtask", "parity"]));
     }
-    if onnx::is_installed() {
+    if python::is_installed("onnx") {
         stages.push(stage("exported networks", &["xtask", "onnx"]));
     } else {
         process::complain(
             "SKIPPED: exported networks in ONNX Runtime, which `cargo xtask onnx --install` gets",
         );
+    }
+    if python::is_installed("forecasts") {
+        stages.push(stage("forecasts in xarray", &["xtask", "check-forecasts"]));
+    } else {
+        process::complain("SKIPPED: forecasts in xarray, which `cargo xtask check-forecasts --install` gets");
     }
     stages.extend(address_sanitizer());
     stages.extend(miri());

@@ -11,9 +11,9 @@ mod crash_test;
 mod determinism;
 mod fuzz;
 mod mutants;
-mod onnx;
 mod process;
 mod program;
+mod python;
 mod supply_chain;
 mod test_avx512;
 mod tidy;
@@ -46,12 +46,13 @@ enum Run {
 use Run::{Here, Of};
 
 #[rustfmt::skip]
-const OWN_COMMANDS: [Command; 17] = [
+const OWN_COMMANDS: [Command; 18] = [
     Command { name: "gradcheck", about: "Prove every backward pass against dual numbers and differences", run: Of(&BENCH) },
     Command { name: "parity", about: "Compare with recorded outputs and gradients of other implementations", run: Of(&BENCH) },
     Command { name: "onnx", about: "Compare exported networks with ONNX Runtime (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "compare-pytorch", about: "Train a network twice, by convgru and by PyTorch (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "compare-pysteps", about: "Compare extrapolation of rain with pysteps (Python, installed by --install)", run: Of(&BENCH) },
+    Command { name: "check-forecasts", about: "Check forecasts in files by xarray and the CF conventions (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "bench", about: "Compare with other libraries, or measure convgru alone", run: Here(|arguments| BENCH.run(arguments)) },
     Command { name: "determinism", about: "Compare bits over threads, repeats, builds and instruction sets", run: Here(determinism::run) },
     Command { name: "crash-test", about: "Kill a training at every call of the file system and go on with it", run: Here(crash_test::run) },

@@ -14,13 +14,14 @@ workspace gets all of them, each behind a question whether it is on, so that it 
 change is tested by the tests that reach it, until one fails.
 
 Usage: cargo xtask mutants [--install] [--file BEGINNING]... [--test BEGINNING]... [--lib]
-                           [--shard K/N] [--again] [--json]
+                           [--program NAME]... [--shard K/N] [--again] [--json]
        cargo xtask mutants --alone [OPTIONS OF cargo mutants]
 
   --install   gets cargo-mutants by `cargo install` (minutes)
   --file      changes of files whose paths begin so alone
   --test      tests whose names begin so alone: the crate, a slash, the path of the test
   --lib       tests inside of the crates alone, which compile in less time
+  --program   tests inside of the crates and those of this program of `tests/`, such as gradients
   --shard     every N-th change, from the K-th: a sample of all
   --again     changes that survived before are tested again
   --json      prints the outcomes as JSON

@@ -56,7 +56,7 @@ pub(crate) struct CrashOptions {
     program: Option<PathBuf>,
     /// Where runs are made; the folders of trials that fail stay there
     #[arg(long, value_name = "DIR")]
-    folder: Option<PathBuf>,
+    out: Option<PathBuf>,
     /// Print {scenarios, failed} and nothing else
     #[arg(long)]
     json: bool,
@@ -72,7 +72,7 @@ pub(crate) fn run(options: &CrashOptions) -> anyhow::Result<()> {
         "strace cannot be started; `cargo xtask crash-test --install` gets it"
     );
     let program = program(options)?;
-    let within = options.folder.clone().unwrap_or_else(std::env::temp_dir);
+    let within = options.out.clone().unwrap_or_else(std::env::temp_dir);
     fs::create_dir_all(&within).with_context(|| format!("cannot make {}", within.display()))?;
     let folder = tempfile::Builder::new().prefix("crash-").tempdir_in(&within);
     let folder = folder.context("cannot make a folder for runs")?;

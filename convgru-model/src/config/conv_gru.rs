@@ -162,6 +162,31 @@ impl ConvGruConfig {
         self.input_kernel_size.as_ref().unwrap_or(&self.kernel_size).of_layer(layer)
     }
 
+    /// Whether both stacks compute the same with the same weights: all fields but `initializer` and `precision` have the same
+    /// meaning.
+    ///
+    /// ```
+    /// use convgru_model::{ConvGruConfig, Precision, ResetGate};
+    ///
+    /// let config = ConvGruConfig::new(2, &[4, 4]);
+    /// let same = ConvGruConfig { kernel_size: [3, 3].into(), precision: Precision::Exact, ..config.clone() };
+    /// assert!(config.computes_the_same_as(&same));
+    /// assert!(!config.computes_the_same_as(&ConvGruConfig { reset: ResetGate::After, ..config.clone() }));
+    /// ```
+    pub fn computes_the_same_as(&self, other: &Self) -> bool {
+        let kernels = |config: &Self| -> Vec<_> {
+            let of = |layer| (config.kernel_size.of_layer(layer), config.input_kernel_of_layer(layer));
+            (0..config.layers()).map(of).collect()
+        };
+        let functions = |config: &Self| (config.gate_activation, config.candidate_activation, config.reset);
+        self.in_channels == other.in_channels
+            && self.hidden_channels == other.hidden_channels
+            && kernels(self) == kernels(other)
+            && (self.dilation, self.dilation_of_input()) == (other.dilation, other.dilation_of_input())
+            && self.bias == other.bias
+            && functions(self) == functions(other)
+    }
+
     /// Rows and columns from tap to tap of the kernels over inputs.
     pub fn dilation_of_input(&self) -> [usize; 2] {
         self.input_dilation.unwrap_or(self.dilation)

@@ -4,7 +4,9 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::network::parameter_count;
-use super::{EncoderForecasterConfig, NetworkConfig, OutputActivation, PyramidConfig};
+use super::{
+    ComponentConfig, ConvGruConfig, EncoderForecasterConfig, NetworkConfig, OutputActivation, PyramidConfig,
+};
 use crate::error::Result;
 
 /// What a [`Forecaster`](crate::Forecaster) is: the field `kind` says which of the configurations the others are those of, and
@@ -145,6 +147,23 @@ impl ForecasterConfig {
     /// Channels of the hidden states of each layer, in the order a frame meets them.
     pub fn hidden_channels(&self) -> Vec<usize> {
         self.network().hidden_channels()
+    }
+
+    /// The stacks of cells in the order of the parameters, each with the beginning of its tensors' names, such as `encoder` or
+    /// `encoder.0`.
+    ///
+    /// ```
+    /// use convgru_model::ForecasterConfig;
+    ///
+    /// let stacks = ForecasterConfig::default().stacks();
+    /// assert_eq!((stacks[0].0.as_str(), stacks[1].0.as_str()), ("encoder", "forecaster"));
+    /// ```
+    pub fn stacks(&self) -> Vec<(String, ConvGruConfig)> {
+        let stack = |(name, component)| match component {
+            ComponentConfig::Cells(config) => Some((name, config)),
+            ComponentConfig::Convolution(..) => None,
+        };
+        self.network().components().into_iter().filter_map(stack).collect()
     }
 
     /// The number of parameters.

@@ -32,6 +32,13 @@ pub(crate) fn long<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> R
     Ok(List::<T, { usize::MAX }>::deserialize(from)?.0)
 }
 
+/// A list of any length of which there may be many, with no room for more elements.
+pub(crate) fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    let mut elements = long(from)?;
+    elements.shrink_to_fit();
+    Ok(elements)
+}
+
 /// Files of a fingerprint.
 pub(crate) fn files<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<FileFingerprint>, D::Error> {
     Ok(List::<FileFingerprint, MOST_FILES>::deserialize(from)?.0)

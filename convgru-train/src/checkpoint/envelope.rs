@@ -16,7 +16,7 @@
 /// The first bytes of every checkpoint.
 pub const MAGIC: [u8; 8] = *b"CGRUCKPT";
 /// The version of envelope and record that this build writes.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// The oldest version that this build reads.
 pub const OLDEST_VERSION: u32 = 3;
 /// The oldest version whose records begin with the time at which they were saved.

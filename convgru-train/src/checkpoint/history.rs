@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::bounded;
-use crate::metric::Metrics;
-use crate::schedule::Watched;
+use crate::metric::{EnsembleMetrics, EventMeans, Metrics};
+use crate::schedule::Monitor;
 
 /// The measurements of a run, from its first step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,7 @@ pub struct History {
     /// One record per validation.
     #[serde(deserialize_with = "bounded::long")]
     pub validations: Vec<ValidationRecord>,
-    /// The step and mean squared error of the best validation.
+    /// The step of the best validation, and the result by which it is that.
     pub best: Option<(u64, f64)>,
     /// Seconds spent training, over all starts of the run.
     pub seconds: f64,
@@ -116,7 +116,7 @@ pub struct StepRecord {
 }
 
 /// What one validation measured.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ValidationRecord {
     /// Optimiser steps done.
     pub step: u64,
@@ -128,17 +128,29 @@ pub struct ValidationRecord {
     pub mse_copy_last: f64,
     /// Mean squared error of the mean frame of the training data.
     pub mse_mean: f64,
+    /// Scores of the members, of an ensemble.
+    pub ensemble: Option<Box<EnsembleMetrics>>,
+    /// Scores of events by threshold, where the data are rain or a score is monitored.
+    #[serde(deserialize_with = "bounded::few")]
+    pub events: Vec<EventMeans>,
 }
 
 impl ValidationRecord {
-    /// The result that a schedule or the end of a run depends on.
-    pub fn watched(&self, metric: Watched) -> f64 {
-        match metric {
-            Watched::Loss => self.loss,
-            Watched::Mse => self.metrics.mse,
-            Watched::Mae => self.metrics.mae,
-            Watched::Psnr => self.metrics.psnr,
-            Watched::Ssim => self.metrics.ssim,
+    /// A result of it; NaN where it is not defined, or was not measured.
+    pub fn result(&self, monitor: Monitor) -> f64 {
+        let of_members = |of: fn(&EnsembleMetrics) -> f64| self.ensemble.as_deref().map_or(f64::NAN, of);
+        match monitor {
+            Monitor::Loss => self.loss,
+            Monitor::Mse => self.metrics.mse,
+            Monitor::Mae => self.metrics.mae,
+            Monitor::Psnr => self.metrics.psnr,
+            Monitor::Ssim => self.metrics.ssim,
+            Monitor::Crps => of_members(|members| members.crps),
+            Monitor::FairCrps => of_members(|members| members.fair_crps),
+            Monitor::Event(event) => {
+                let of_threshold = self.events.iter().find(|means| means.threshold == event.threshold());
+                of_threshold.map_or(f64::NAN, |means| means.scores[event.place()])
+            }
         }
     }
 }
@@ -165,15 +177,27 @@ impl History {
         self.skipped.iter().rev().take_while(|record| record.step > taken).count() as u64
     }
 
-    /// Notes a validation, made at [`seconds`](Self::seconds); true if it is the best so far.
-    pub fn record(&mut self, validation: ValidationRecord) -> bool {
+    /// Notes a validation, made at [`seconds`](Self::seconds); true if it is the best so far by the result that is monitored. One
+    /// whose result is no number is never the best.
+    pub fn record(&mut self, validation: ValidationRecord, monitor: Monitor) -> bool {
+        let (step, value) = (validation.step, validation.result(monitor));
         self.validations.push(validation);
         self.timings.validations.push(Timing::at(self.seconds));
-        let mse = validation.metrics.mse;
-        let best = self.best.is_none_or(|(_, lowest)| mse < lowest);
+        let is_better = |best: f64| monitor.lower_is_better(value) < monitor.lower_is_better(best);
+        let best = !value.is_nan() && self.best.is_none_or(|(_, best)| is_better(best));
         if best {
-            self.best = Some((validation.step, mse));
+            self.best = Some((step, value));
         }
         best
+    }
+
+    /// The best validations, at most `count`, the best first: steps and results. Of equal ones the earlier is better.
+    pub fn best_validations(&self, monitor: Monitor, count: usize) -> Vec<(u64, f64)> {
+        let results = self.validations.iter().map(|validation| (validation.step, validation.result(monitor)));
+        let mut results: Vec<_> = results.filter(|(_, value)| !value.is_nan()).collect();
+        let lower = |value| monitor.lower_is_better(value);
+        results.sort_by(|a, b| lower(a.1).total_cmp(&lower(b.1)).then(a.0.cmp(&b.0)));
+        results.truncate(count);
+        results
     }
 }

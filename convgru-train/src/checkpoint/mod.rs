@@ -15,7 +15,6 @@ mod store;
 pub(crate) mod tests;
 mod version3;
 mod version4;
-#[cfg(test)]
 mod version5;
 
 pub use envelope::{Fault, MAGIC, OLDEST_VERSION, VERSION};

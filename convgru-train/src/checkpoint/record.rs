@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{self, Fault};
 use super::history::History;
-use super::{bounded, version3, version4};
+use super::{bounded, version3, version4, version5};
 use crate::dataset::Fingerprint;
 use crate::optimizer::OptimizerState;
 use crate::storage::{Disk, Storage};
@@ -139,6 +139,8 @@ impl Checkpoint {
                 .map(|(record, used): (version3::Record, usize)| (record.into(), used)),
             4 => bincode::serde::decode_from_slice(payload, format())
                 .map(|(record, used): (version4::Record, usize)| (record.into(), used)),
+            5 => bincode::serde::decode_from_slice(payload, format())
+                .map(|(record, used): (version5::Record, usize)| (record.into(), used)),
             _ => bincode::serde::decode_from_slice(payload, format()),
         };
         let (checkpoint, used): (Self, usize) =

@@ -12,10 +12,14 @@ use crate::{Error, Result};
 /// Fewer generations would leave nothing to fall back on.
 pub const FEWEST_GENERATIONS: usize = 2;
 pub(crate) const BEST: &str = "best.ckpt";
+/// What names of generations begin with.
+const GENERATION: &str = "step_";
+/// What names of one of several best checkpoints begin with.
+const BEST_OF: &str = "best_";
 
 /// The checkpoints of one run: the newest generations as
-/// `step_00000120.ckpt`, and `best.ckpt`, a full copy of the one with the
-/// lowest validation error.
+/// `step_00000120.ckpt`, `best.ckpt`, a full copy of the one of the best
+/// validation, and where several best ones are kept, each as `best_00000120.ckpt`.
 #[derive(Clone, Debug)]
 pub struct CheckpointStore {
     storage: Arc<dyn Storage>,
@@ -55,7 +59,7 @@ impl CheckpointStore {
         Self { storage, folder, keep: keep.max(FEWEST_GENERATIONS) }
     }
 
-    /// Where the checkpoint of the lowest validation error is.
+    /// Where the checkpoint of the best validation is.
     pub fn best_path(&self) -> PathBuf {
         self.folder.join(BEST)
     }
@@ -84,6 +88,25 @@ impl CheckpointStore {
     pub fn save_best(&self, checkpoint: &Checkpoint) -> Result<PathBuf> {
         let path = self.best_path();
         write_to(self.storage.as_ref(), &path, &checkpoint.to_bytes()?)?;
+        Ok(path)
+    }
+
+    /// Where the checkpoint of one of several best validations is.
+    pub fn best_path_of(&self, step: u64) -> PathBuf {
+        self.folder.join(format!("{BEST_OF}{step:08}.ckpt"))
+    }
+
+    /// Saves a checkpoint as one of the best, then removes those that are not of the steps in `best`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written; the others stay as they are.
+    pub fn save_among_best(&self, checkpoint: &Checkpoint, best: &[u64]) -> Result<PathBuf> {
+        let path = self.best_path_of(checkpoint.cursor.step);
+        write_to(self.storage.as_ref(), &path, &checkpoint.to_bytes()?)?;
+        let numbered = numbered(self.list()?, BEST_OF);
+        for (_, old) in numbered.iter().filter(|(step, _)| !best.contains(step)) {
+            self.storage.remove(old).map_err(Error::io("remove", old))?;
+        }
         Ok(path)
     }
 
@@ -142,11 +165,12 @@ impl CheckpointStore {
         Ok(aside)
     }
 
-    /// All checkpoints, the newest generation first and `best.ckpt` last.
+    /// All checkpoints, the newest generation first and the best ones last.
     pub(crate) fn newest_first(&self) -> Result<Vec<PathBuf>> {
         let there = self.list()?;
         let best = there.contains(&self.best_path()).then(|| self.best_path());
-        Ok(generations(there).into_iter().rev().chain(best).collect())
+        let several = numbered(there.clone(), BEST_OF).into_iter().rev().map(|(_, path)| path);
+        Ok(generations(there).into_iter().rev().chain(best).chain(several).collect())
     }
 
     /// Everything in the folder.
@@ -158,26 +182,32 @@ impl CheckpointStore {
 /// The files `step_*.ckpt` among these, oldest first. Other files, such as what a crash
 /// left half-written, are no generations.
 fn generations(files: Vec<PathBuf>) -> Vec<PathBuf> {
-    let mut generations: Vec<_> =
-        files.into_iter().filter_map(|path| Some((step_of(path.file_name()?.to_str()?)?, path))).collect();
-    generations.sort();
-    generations.into_iter().map(|(_, path)| path).collect()
+    numbered(files, GENERATION).into_iter().map(|(_, path)| path).collect()
+}
+
+/// The files among these whose names are `kind`, the number of a step and `.ckpt`, the lowest step first.
+fn numbered(files: Vec<PathBuf>, kind: &str) -> Vec<(u64, PathBuf)> {
+    let step = |path: &Path| step_of(path.file_name()?.to_str()?, kind);
+    let mut numbered: Vec<_> = files.into_iter().filter_map(|path| Some((step(&path)?, path))).collect();
+    numbered.sort();
+    numbered
 }
 
 /// What is wrong where the name of a generation tells another step than its record: a copy under the name of a later
 /// step would be the newest for ever.
 fn misnamed(path: &Path, step: u64) -> Option<String> {
-    let told = step_of(path.file_name()?.to_str()?)?;
+    let name = path.file_name()?.to_str()?;
+    let told = step_of(name, GENERATION).or_else(|| step_of(name, BEST_OF))?;
     (told != step).then(|| format!("it is of step {step} and has the name of step {told}"))
 }
 
 /// Whether a file of this name is a checkpoint of a store.
 pub(crate) fn is_checkpoint(name: &str) -> bool {
-    name == BEST || step_of(name).is_some()
+    name == BEST || [GENERATION, BEST_OF].into_iter().any(|kind| step_of(name, kind).is_some())
 }
 
-fn step_of(name: &str) -> Option<u64> {
-    name.strip_prefix("step_")?.strip_suffix(".ckpt")?.parse().ok()
+fn step_of(name: &str, kind: &str) -> Option<u64> {
+    name.strip_prefix(kind)?.strip_suffix(".ckpt")?.parse().ok()
 }
 
 fn file_name(path: &Path) -> String {

@@ -9,7 +9,7 @@ use convgru_model::{Parameters, Tensor};
 use super::*;
 use crate::Error;
 use crate::dataset::{DataConfig, Fingerprint};
-use crate::metric::Metrics;
+use crate::metric::{EnsembleMetrics, EventMeans, Metrics};
 use crate::optimizer::OptimizerState;
 use crate::storage::faults::{Errno, Failing};
 
@@ -51,6 +51,8 @@ pub(crate) fn checkpoint(step: u64) -> Checkpoint {
                 metrics: Metrics { mse: 1.0, mae: 2.0, psnr: 3.0, ssim: 0.5 },
                 mse_copy_last: 4.0,
                 mse_mean: 5.0,
+                ensemble: Some(Box::new(EnsembleMetrics { crps: 0.5, fair_crps: 0.25, spread: f64::NAN })),
+                events: vec![EventMeans { threshold: 2.0, scores: [0.5, 0.25, f64::NAN, 0.125, 1.0] }],
             }],
             best: Some((1, 1.0)),
             seconds: 2.5,
@@ -157,6 +159,28 @@ fn a_damaged_generation_falls_back_and_is_reported() {
     let error = store.load_latest().unwrap_err().to_string();
     assert!(error.contains("step_00000001.ckpt: truncated"), "{error}");
     assert!(error.contains("best.ckpt: not a checkpoint"), "{error}");
+}
+
+#[test]
+fn several_best_are_kept_and_are_the_last_resort() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    for (step, best) in [(1, &[1][..]), (2, &[2, 1]), (3, &[2, 3]), (10, &[10, 2])] {
+        store.save_among_best(&checkpoint(step), best).unwrap();
+    }
+    assert_eq!(names(folder.path()), ["best_00000002.ckpt", "best_00000010.ckpt"]);
+    store.save_best(&checkpoint(10)).unwrap();
+    store.save(&checkpoint(11)).unwrap();
+    let order: Vec<_> = store.newest_first().unwrap();
+    let order: Vec<_> = order.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(order, ["step_00000011.ckpt", "best.ckpt", "best_00000010.ckpt", "best_00000002.ckpt"]);
+    for damaged in ["step_00000011.ckpt", "best.ckpt"] {
+        fs::write(folder.path().join(damaged), "x").unwrap();
+    }
+    fs::copy(folder.path().join("best_00000002.ckpt"), folder.path().join("best_00000099.ckpt")).unwrap();
+    let loaded = store.load_latest().unwrap();
+    assert_eq!((loaded.checkpoint.cursor.step, loaded.rejected.len()), (10, 3));
+    assert!(loaded.rejected[2].reason.contains("has the name of step 99"), "{:?}", loaded.rejected);
 }
 
 #[test]

@@ -9,6 +9,9 @@ use convgru_train::Error;
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::{SourceKind, detect};
 use convgru_train::printable::printable;
+use convgru_train::trainer::InitialWeights;
+
+use super::output;
 
 /// A preset, and what is laid over it.
 #[derive(Args)]
@@ -20,9 +23,16 @@ pub(super) struct ConfigurationArguments {
     /// TOML file with fields that differ from the preset
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// MNIST's idx files, radar images (of FMI, MeteoNet, KNMI, ODIM) or sequences of your own (.npy, .npz, .h5, .nc, .gif, folders of .png)
+    /// MNIST's idx files, radar images (of FMI, MeteoNet, KNMI, ODIM) or sequences of your own (.npy, .npz, .h5, .nc, .gif, folders of .png or .jpg)
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
+    /// Begin with the weights of a trained model (model.safetensors, *.ckpt, the folder of a run) or of cells that `import` wrote, as
+    /// --set init.from=FILE; the network is that of the file unless --config or --set gives a [model]
+    #[arg(long, value_name = "CHECKPOINT|WEIGHTS")]
+    init_from: Option<PathBuf>,
+    /// The part of the network that cells of --init-from fill, such as encoder, as --set init.part=PART [default: by their name or form]
+    #[arg(long, value_name = "PART")]
+    init_part: Option<String>,
     /// Change a field of the configuration, as a line of TOML; text needs no quotes. May be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -48,13 +58,33 @@ pub(super) struct ConfigurationArguments {
 
 impl ConfigurationArguments {
     /// The preset that is named, or that goes with the data, with what the command line says laid over it.
+    /// The network is that of the weights that it begins with, unless one is given.
     pub(super) fn fresh(&self) -> anyhow::Result<RunConfig> {
         let preset = match (self.preset, &self.data) {
             (Some(preset), _) => preset,
             (None, Some(data)) if held(data)? == SourceKind::Radar => Preset::Radar,
             (None, _) => Preset::default(),
         };
-        self.laid_over(RunConfig::preset(preset))
+        let mut config = self.laid_over(RunConfig::preset(preset))?;
+        if let Some(file) = config.init.file() {
+            let file = std::fs::canonicalize(file).with_context(|| {
+                format!("--init-from {}: give a file of weights or the folder of a run", printable(file))
+            })?;
+            let weights = InitialWeights::read(&file)?;
+            if !self.gives_a_model()? {
+                config.model = weights.network_for(&config.model);
+            }
+            config.init.from = weights.path().to_path_buf();
+        }
+        Ok(config)
+    }
+
+    /// Whether the command line or its file says anything about the network.
+    fn gives_a_model(&self) -> anyhow::Result<bool> {
+        let is_of_model = |set: &String| key_of(set).split('.').next() == Some("model");
+        let in_file = |path: &PathBuf| RunConfig::has_section_in_file(path, "model");
+        Ok(self.set.iter().any(is_of_model)
+            || self.config.as_ref().map(in_file).transpose()?.unwrap_or(false))
     }
 
     /// The configuration with what the command line says laid over it.
@@ -73,6 +103,9 @@ impl ConfigurationArguments {
             if !is_chosen {
                 config.data.source = config.data.source.of_kind(held);
             }
+        }
+        if let Some(file) = &self.init_from {
+            config.init.from.clone_from(file);
         }
         let assignments = self.assignments();
         config = config.with_all(&assignments).map_err(|error| {
@@ -93,10 +126,29 @@ impl ConfigurationArguments {
     /// The fields that the command line changes: those of `--set`, then those with an option of their own.
     fn assignments(&self) -> Vec<String> {
         let name = self.name.as_ref().map(|name| format!("name={}", toml::Value::from(name.as_str())));
+        let part =
+            self.init_part.as_ref().map(|part| format!("init.part={}", toml::Value::from(part.as_str())));
         let steps = self.steps.map(|steps| format!("training.steps={steps}"));
         let batch_size = self.batch_size.map(|size| format!("training.batch_size={size}"));
         let rate = self.lr.map(|rate| format!("optimizer.learning_rate={rate:?}"));
-        self.set.iter().cloned().chain(name).chain(steps).chain(batch_size).chain(rate).collect()
+        self.set.iter().cloned().chain(name).chain(part).chain(steps).chain(batch_size).chain(rate).collect()
+    }
+
+    /// Says in detail what is configured otherwise than in the preset.
+    pub(super) fn tell_details(&self, config: &RunConfig) {
+        let preset = self.preset.unwrap_or_default();
+        let changes = RunConfig::preset(preset).differences(config);
+        let listed = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("\n  ") };
+        output::detail(&format!(
+            "configuration {}, against the preset {} (preset, run):\n  {listed}",
+            &config.hash()[..16],
+            preset.name()
+        ));
+    }
+
+    /// Whether the command line names weights that a run begins with.
+    pub(super) fn names_weights(&self) -> bool {
+        self.init_from.is_some() || self.assignments().iter().any(|set| key_of(set).starts_with("init."))
     }
 
     /// Whether anything but the data could have chosen the name of the run.

@@ -1,7 +1,8 @@
 //! The arguments that say how the frames of an input are read.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use convgru_train::dataset::{Axes, InputOptions};
+use convgru_train::forecast::Members;
 
 /// What a user says about the frames of an input; what is left out is as in the training.
 #[derive(Args)]
@@ -37,6 +38,25 @@ impl InputArguments {
             missing: self.missing.clone(),
             minutes_per_step: self.minutes_per_step,
             newest: None,
+        }
+    }
+}
+
+/// Which forecasts of an ensemble are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum MembersArgument {
+    /// The mean over the members
+    #[default]
+    Mean,
+    /// Each member
+    All,
+}
+
+impl From<MembersArgument> for Members {
+    fn from(argument: MembersArgument) -> Self {
+        match argument {
+            MembersArgument::Mean => Self::Mean,
+            MembersArgument::All => Self::All,
         }
     }
 }

@@ -1,17 +1,24 @@
 //! The command line: one file per command.
 
 mod commands;
+mod completions;
 mod configuration;
+mod display;
+mod dry_run;
 mod eval;
+mod exit_codes;
 mod export;
 mod import;
 mod input;
+mod inspect;
+mod man;
 mod output;
 mod predict;
 mod progress;
 mod runs;
 mod train;
 mod tune;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -21,8 +28,10 @@ use convgru_train::interrupt::Interrupt;
 /// Train convolutional GRUs to continue videos, and use what they learned.
 #[derive(Parser)]
 #[command(name = "convgru", version, arg_required_else_help = true)]
-#[command(after_help = "Example:\n  convgru train\n  convgru train --help")]
+#[command(after_help = format!("Example:\n  convgru train\n  convgru train --help\n\n{}", exit_codes::table()))]
 struct Arguments {
+    #[command(flatten)]
+    display: display::Display,
     #[command(subcommand)]
     command: Command,
 }
@@ -30,25 +39,39 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::Train>),
+    Inspect(inspect::Inspect),
     Tune(tune::Tune),
     Runs(runs::Runs),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    Watch(watch::Watch),
     Import(import::Import),
     Export(export::Export),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
-/// Runs the command of the arguments and says how it ended: 0 for success, 1
-/// for an error, 2 for a wrong command line, 128 plus the signal if one ended it.
+/// Runs the command of the arguments and says how it ended, by one of [`EXIT_CODES`](exit_codes::EXIT_CODES).
 pub(crate) fn run() -> ExitCode {
-    let arguments = Arguments::from_arg_matches(&parser().get_matches()).unwrap_or_else(|error| error.exit());
+    let told: Vec<_> = std::env::args_os().collect();
+    let parser = parser().color(display::colours_of_help(&told));
+    let arguments =
+        Arguments::from_arg_matches(&parser.get_matches_from(told)).unwrap_or_else(|error| error.exit());
+    arguments.display.choose();
     if let Err(error) = convgru_model::Isa::from_environment() {
         output::report_error(&error.into());
         return ExitCode::from(2);
     }
+    output::detail(&format!(
+        "convgru {}, {}, {}",
+        env!("CARGO_PKG_VERSION"),
+        convgru_model::Isa::current().name(),
+        output::counted(std::thread::available_parallelism().map_or(1, usize::from), "core")
+    ));
     let done = Interrupt::on_signals().map_err(Into::into).and_then(|interrupt| match arguments.command {
         Command::Train(train) => train.run(&interrupt),
         Command::Tune(tune) => tune.run(&interrupt),
+        Command::Watch(watch) => watch.run(&interrupt),
         other => interrupt.at_once("there is no result", || result(other)),
     });
     match done {
@@ -79,12 +102,17 @@ fn parser() -> clap::Command {
 /// Runs a command that leaves nothing behind but its result.
 fn result(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Train(_) | Command::Tune(_) => unreachable!("they look at signals themselves"),
+        Command::Train(_) | Command::Tune(_) | Command::Watch(_) => {
+            unreachable!("they look at signals themselves")
+        }
+        Command::Inspect(inspect) => inspect.run(),
         Command::Runs(runs) => runs.run(),
         Command::Eval(eval) => eval.run(),
         Command::Predict(predict) => predict.run(),
         Command::Import(import) => import.run(),
         Command::Export(export) => export.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
     }
 }
 
@@ -113,6 +141,17 @@ fn mebibytes(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_flag_for_what_is_written_is_out() {
+        for command in parser().get_subcommands() {
+            for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let means_out =
+                    ["output", "out-dir", "outdir", "dir", "folder", "dest", "to", "write"].contains(&flag);
+                assert!(!means_out, "{} --{flag}", command.get_name());
+            }
+        }
+    }
 
     #[test]
     fn the_list_has_every_command_of_the_program() {

@@ -1,11 +1,14 @@
 //! Results on stdout, everything else on stderr. A reader that went away is no
 //! error, and nothing here panics when one did.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 
 use convgru_train::metric::Metrics;
 use convgru_train::printable::{escaped, escaped_json, escaped_lines};
 use serde::Serialize;
+
+pub(crate) use super::display::Stream;
+use super::display::{has_colour, shows_details, shows_notes};
 
 /// Writes lines to stdout. Names out of files and paths among them do nothing to a terminal.
 pub(crate) fn result(text: &str) -> anyhow::Result<()> {
@@ -17,19 +20,35 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     to_stdout(&escaped_json(&serde_json::to_string(value)?))
 }
 
-/// Writes lines with [highlights](highlighter), in which names are [printable](convgru_train::printable) already.
+/// Writes lines with [highlights](highlighter), on stderr unless it is to be quiet, in which names are [printable](convgru_train::printable) already.
 pub(crate) fn highlighted(stream: Stream, text: &str) -> anyhow::Result<()> {
     match stream {
         Stream::Stdout => to_stdout(text),
         Stream::Stderr => {
-            to_stderr(text);
+            if shows_notes() {
+                to_stderr(text);
+            }
             Ok(())
         }
     }
 }
 
-/// Writes lines to stderr, if anybody reads them. Names out of files and paths among them do nothing to a terminal.
+/// Writes lines to stderr, unless it is to be quiet. Names out of files and paths among them do nothing to a terminal.
 pub(crate) fn note(text: &str) {
+    if shows_notes() {
+        to_stderr(&escaped_lines(text));
+    }
+}
+
+/// Writes lines to stderr if more is to be said.
+pub(crate) fn detail(text: &str) {
+    if shows_details() {
+        to_stderr(&escaped_lines(text));
+    }
+}
+
+/// Writes lines to stderr that a user needs who wants it quiet: how to go on with what was ended.
+pub(crate) fn advise(text: &str) {
     to_stderr(&escaped_lines(text));
 }
 
@@ -74,36 +93,15 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// The text in bold and a colour, on a terminal and unless `NO_COLOR` is set.
+/// The text in bold and a colour, where stderr has colours.
 fn coloured(text: &str, colour: &str) -> String {
-    if is_colour_wanted() && std::io::stderr().is_terminal() {
-        format!("\x1b[1;{colour}m{text}\x1b[0m")
-    } else {
-        text.to_owned()
-    }
+    if has_colour(Stream::Stderr) { format!("\x1b[1;{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Where text goes.
-#[derive(Clone, Copy)]
-pub(crate) enum Stream {
-    /// Results.
-    Stdout,
-    /// Everything else.
-    Stderr,
-}
-
-/// Makes text stand out, on a terminal and unless `NO_COLOR` is set.
+/// Makes text stand out, where a stream has colours.
 pub(crate) fn highlighter(stream: Stream) -> impl Fn(&str) -> String {
-    let terminal = match stream {
-        Stream::Stdout => std::io::stdout().is_terminal(),
-        Stream::Stderr => std::io::stderr().is_terminal(),
-    };
-    let wanted = terminal && is_colour_wanted();
+    let wanted = has_colour(stream);
     move |text| if wanted { format!("\x1b[1;32m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-fn is_colour_wanted() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// The metrics as a table with a header.

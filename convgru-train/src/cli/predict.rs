@@ -4,32 +4,33 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use convgru_model::Tensor;
 use convgru_train::ReadBudget;
 use convgru_train::dataset::{Input, InputOptions};
-use convgru_train::media::{write_array, write_frames};
+use convgru_train::forecast::{Forecast, Form, Provenance};
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
 
-use super::input::InputArguments;
+use super::input::{InputArguments, MembersArgument};
 use super::output;
 
 /// Reads the input as the training read its data (range, unit, axes, channels, size and radar scale) and writes the frames that the model
 /// expects to follow. Numbers in another unit, pictures and types that cannot have the numbers of the training and frames at another distance
 /// in time are refused with what to say. Height and width may differ from those of the training; they must be multiples of the model's patch. Of an
-/// ensemble the mean over its members is written. A .npy file has numbers in the unit of the training (0 to 255 after a training on uint8 without a
-/// range, 0 to 1 after pictures) and the axes of the input; pictures go from black to white.
+/// ensemble the mean over its members is written, or all of them. Numbers are in the unit of the training (0 to 255 after a training on uint8
+/// without a range, 0 to 1 after pictures). A .nc file has times, coordinates and projection besides, as far as the input tells them. Pixels that
+/// the last frame misses are missing in all of the forecast. Pictures go from black to white.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
-  convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/")]
+  convgru predict --checkpoint runs/quick/model.safetensors --input rain.npy --frames 5 --out frames/
+  convgru predict --checkpoint runs/radar --input radar/today --frames 12 --out nowcast.nc")]
 pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif, a folder of .png or of files of
-    /// one frame each, or a folder of radar images, whose newest are read
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .zarr, .grib2, .gif, animated .png, a
+    /// folder of .png or .jpg or of files of one frame each, or a folder of radar images, whose newest are read
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
     #[command(flatten)]
@@ -40,7 +41,10 @@ pub(crate) struct Predict {
     /// Frames to predict, at least 1
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: usize,
-    /// Where to write them: .npy, .gif or a folder for .png
+    /// Which forecasts of an ensemble are written
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
+    members: MembersArgument,
+    /// Where to write them: .nc (netCDF after CF), .npy, .gif or a folder for .png
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
     /// MiB of memory that reading the frames may take
@@ -57,25 +61,51 @@ pub(crate) struct Predict {
 impl Predict {
     /// Predicts, and says what was written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let trained = TrainedModel::read(&self.checkpoint)?;
+        // A name that says no form is refused before anything is computed.
+        Form::of(&self.out)?;
+        let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let options = InputOptions { newest: self.newest, ..self.reading.options() };
         let input = trained.read_input(&self.input, &options, &budget)?;
         input.warnings.iter().for_each(|warning| output::warn(warning));
+        let provenance = self.provenance(&trained, &hash);
+        let members = self.members.into();
+        let predict = || Forecast::of_input(&trained, &input, self.frames, members, provenance);
+        let forecast = with_threads(self.threads, predict)??;
+        forecast.write(&self.out)?;
+        self.report(&input, &forecast)
+    }
+
+    fn provenance(&self, trained: &TrainedModel, hash: &str) -> Provenance {
+        let command = format!(
+            "predict --checkpoint {} --input {} --frames {}",
+            printable(&self.checkpoint),
+            printable(&self.input),
+            self.frames
+        );
+        Provenance::now(&command, &trained.config.name, hash)
+    }
+
+    fn report(&self, input: &Input, forecast: &Forecast) -> anyhow::Result<ExitCode> {
         let read = input.frames.shape();
-        let prediction = with_threads(self.threads, || self.predict(&trained, &input))??;
-        // Pictures go from black to white; numbers are in the unit of the data, and lie as those of the input.
-        if self.out.extension().is_some_and(|end| end.eq_ignore_ascii_case("npy")) && !self.out.is_dir() {
-            write_array(&self.out, &input.quantity.in_units(&prediction), &input.axes)?;
-        } else {
-            write_frames(&self.out, &prediction)?;
-        }
+        let shape = forecast.values.shape();
+        let (members, unit) = (shape[0], forecast.unit());
+        let begins = forecast.times.reference_text();
         if self.json {
-            let value = json!({ "out": self.out.to_string_lossy(), "input_shape": read, "shape": prediction.shape() });
-            output::json(&value)?;
+            // Of one member its frames alone.
+            let shape = if members == 1 { &shape[1..] } else { shape };
+            output::json(&json!({
+                "out": self.out.to_string_lossy(),
+                "input_shape": read,
+                "shape": shape,
+                "unit": unit,
+                "reference_time": begins,
+            }))?;
         } else {
+            let after = begins.map_or(String::new(), |begins| format!(" after {begins}"));
+            let of = if members == 1 { String::new() } else { format!(" of {members} members") };
             output::result(&format!(
-                "read {} frames of {} x {} pixels, wrote the next {} to {}",
+                "read {} frames of {} x {} pixels, wrote the next {}{of}{after} to {}",
                 read[0],
                 read[2],
                 read[3],
@@ -84,16 +114,5 @@ impl Predict {
             ))?;
         }
         Ok(ExitCode::SUCCESS)
-    }
-
-    /// The frames that follow, `[frames, C, H, W]`, as pictures: clamped to 0..=1.
-    fn predict(&self, trained: &TrainedModel, input: &Input) -> anyhow::Result<Tensor<f32>> {
-        let sequence = input.as_read_by(&trained.config.model);
-        let mut prediction = trained.model.forward_mean(&sequence, self.frames)?;
-        for value in prediction.as_mut_slice() {
-            *value = value.clamp(0.0, 1.0);
-        }
-        let shape = [&[self.frames], &input.frames.shape()[1..]].concat();
-        Ok(prediction.reshape(&shape)?)
     }
 }

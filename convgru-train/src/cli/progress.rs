@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use convgru_train::checkpoint::StepRecord;
 use convgru_train::dataset::Split;
 use convgru_train::printable::printable;
+use convgru_train::schedule::Monitor;
 use convgru_train::trainer::{Observer, TrainerEvent};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::display::shows_notes;
 use super::output;
 
 /// Time between two lines where there is no terminal.
@@ -33,10 +35,10 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar if stderr is a terminal, otherwise a line every few seconds.
+    /// A bar if stderr is a terminal, otherwise a line every few seconds; neither where it is to be quiet.
     pub(crate) fn new() -> Self {
         Self {
-            terminal: std::io::stderr().is_terminal(),
+            terminal: std::io::stderr().is_terminal() && shows_notes(),
             bar: None,
             steps: 0,
             batch_size: 0,
@@ -136,14 +138,26 @@ impl Observer for Progress {
             TrainerEvent::Waiting { share } => self.waiting = share,
             TrainerEvent::Step(record) => self.step(record),
             TrainerEvent::Evaluating { split, done, total } => self.evaluating(split, done, total),
-            TrainerEvent::Validation { record, best } => {
+            TrainerEvent::Validation { record, best, monitor } => {
                 let (step, mse) = (record.step, record.metrics.mse);
                 let ratio = mse / record.mse_copy_last;
                 let best = if best { ", best so far" } else { "" };
+                let value = record.result(monitor);
+                let monitored = match monitor {
+                    Monitor::Mse => String::new(),
+                    _ => format!(", {monitor} {value:.4}"),
+                };
                 let text = format!(
-                    "validation at step {step}: MSE {mse:.3}, {ratio:.3} of copying the last frame{best}"
+                    "validation at step {step}: MSE {mse:.3}, {ratio:.3} of copying the last frame{monitored}{best}"
                 );
                 self.above(|| output::note(&text));
+                if value.is_nan() {
+                    let text = format!(
+                        "training.monitor = \"{monitor}\" is no number in the validation at step {step}, which cannot be the best: \
+                         a score of events needs events"
+                    );
+                    self.above(|| output::warn(&text));
+                }
             }
             TrainerEvent::Skipped { record, total } => {
                 let (step, part) = (record.step, record.part.name());
@@ -154,6 +168,10 @@ impl Observer for Progress {
                 let text =
                     format!("stopping early at step {step}: {validations} validations without improvement");
                 self.above(|| output::note(&text));
+            }
+            TrainerEvent::Saved { path } => {
+                let text = format!("saved {}", printable(path));
+                self.above(|| output::detail(&text));
             }
             TrainerEvent::Warning(text) => self.above(|| output::warn(text)),
             _ => {}

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use convgru_train::config::RunConfig;
 use convgru_train::printable::printable;
+use convgru_train::schedule::Monitor;
 use convgru_train::trainer::{RunFolder, RunList, RunSummary};
 use serde_json::json;
 
@@ -21,7 +22,7 @@ pub(crate) struct Runs {
     /// Folder with the folders of runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
-    /// What they are sorted by: name, mse (the best validation first), test (the best MSE on the test set first) or time (the shortest first)
+    /// What they are sorted by: name, mse (the least MSE of the best validation first), test (the best MSE on the test set first) or time (the shortest first)
     #[arg(long, value_enum, default_value_t = Order::Name)]
     sort: Order,
     /// The fields in which the configurations of two runs lead to different results
@@ -113,6 +114,9 @@ fn table(runs: &[RunSummary]) -> String {
         "run", "config", "steps", "time", "loss", "best MSE", "ratio", "at step", "test MSE", "ratio", "SSIM"
     );
     text.extend(thresholds.iter().map(|threshold| format!("  {:>8}", format!("CSI {threshold}"))));
+    // What is the best by another result than the MSE has a column with its name and value.
+    let has_monitors = runs.iter().any(|run| run.monitor != Monitor::Mse);
+    text.extend(has_monitors.then_some("  best by"));
     for run in runs {
         let number = |value: Option<f64>, digits: usize| {
             value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
@@ -135,6 +139,9 @@ fn table(runs: &[RunSummary]) -> String {
         for threshold in &thresholds {
             let csi = test.and_then(|test| test.csi.iter().find(|(from, _)| from == threshold)?.1);
             text += &format!("  {:>8}", number(csi, 3));
+        }
+        if has_monitors {
+            text += &format!("  {} {}", run.monitor, number(run.best.map(|best| best.value), 4));
         }
     }
     text

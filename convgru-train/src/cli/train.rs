@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use convgru_train::Error;
-use convgru_train::config::RunConfig;
+use convgru_train::checkpoint::CheckpointStore;
+use convgru_train::config::{RunConfig, TrainingConfig};
 use convgru_train::dataset::Source;
 use convgru_train::interrupt::{Interrupt, Signal};
 use convgru_train::printable::printable;
+use convgru_train::schedule::Monitor;
 use convgru_train::trainer::{Artifacts, Outcome, Resumption, RunFolder, TrainedRun, Trainer, with_threads};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::configuration::ConfigurationArguments;
 use super::output;
@@ -29,7 +31,10 @@ use super::progress::Progress;
   convgru train --set optimizer.kind=adamw --set optimizer.weight_decay=0.01 --set schedule.kind=cosine
   convgru train --preset moving-mnist --data ../shared/data/mnist
   convgru train --data ../shared/data/radar-fmi --set data.radar.downsample=2
-  convgru train --resume")]
+  convgru train --preset digits --dry-run
+  convgru train --init-from runs/quick --lr 0.0005 --name quick-fine
+  convgru train --resume
+  convgru train --resume=quick --steps 3000")]
 pub(crate) struct Train {
     #[command(flatten)]
     configuration: ConfigurationArguments,
@@ -45,6 +50,9 @@ pub(crate) struct Train {
     /// Print the whole configuration as TOML, which --config reads, and end
     #[arg(long)]
     print_config: bool,
+    /// Open the data, make the network, take a few steps, print memory, time of a step and of the whole run, and end; nothing is written
+    #[arg(long, conflicts_with_all = ["resume", "print_config"])]
+    dry_run: bool,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -59,19 +67,27 @@ impl Train {
             output::result(config.to_toml().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
+        self.configuration.tell_details(&config);
         let threads = config.training.threads;
+        if self.dry_run {
+            with_threads(threads, || super::dry_run::run(config, self.json, interrupt))??;
+            return Ok(ExitCode::SUCCESS);
+        }
         with_threads(threads, || self.train(config, earlier, interrupt))?
     }
 
     /// The configuration, and the folder of the run to go on with, if any.
     fn configuration(&self) -> anyhow::Result<(RunConfig, Option<RunFolder>)> {
-        let fresh = self.configuration.fresh()?;
         let Some(run) = &self.resume else {
-            return Ok((fresh, None));
+            return Ok((self.configuration.fresh()?, None));
         };
-        let named = self.configuration.names_a_run();
+        anyhow::ensure!(
+            !self.configuration.names_weights(),
+            "--init-from: a run that is resumed goes on with its own weights; leave it out, or leave --resume out to begin a new run"
+        );
         let folder = if run.is_empty() {
-            let latest = RunFolder::latest(&self.out, named.then_some(fresh.name.as_str()))?;
+            let named = self.configuration.names_a_run().then(|| self.configuration.fresh()).transpose()?;
+            let latest = RunFolder::latest(&self.out, named.as_ref().map(|named| named.name.as_str()))?;
             latest
                 .passed_over
                 .iter()
@@ -99,6 +115,9 @@ impl Train {
             }
             None => Trainer::start(config, &self.out, interrupt)?,
         };
+        if let Some(weights) = trainer.begun_with() {
+            output::note(&format!("beginning with {weights}"));
+        }
         let folder = trainer.folder().clone();
         if self.resume.is_none() && folder.name() != name {
             output::note(&format!(
@@ -136,13 +155,13 @@ impl Train {
     fn with_advice(&self, error: Error, folder: &RunFolder) -> anyhow::Error {
         if matches!(error, Error::Io { .. }) {
             let again = self.resume_command(folder);
-            output::note(&format!("what was saved before is intact; continue with: {again}"));
+            output::advise(&format!("what was saved before is intact; continue with: {again}"));
         }
         error.into()
     }
 
     fn stopped(&self, signal: Signal, step: u64, checkpoint: &Path, folder: &RunFolder) -> ExitCode {
-        output::note(&format!(
+        output::advise(&format!(
             "{}: saved step {step} as {}\ncontinue with: {}",
             signal.name(),
             printable(checkpoint),
@@ -171,10 +190,14 @@ impl Train {
             0 => String::new(),
             number => format!(" ({number} more were skipped: their loss or gradient was no number)"),
         };
+        let by = match trained.model.config.training.monitor {
+            Monitor::Mse => String::new(),
+            monitor => format!(" by {monitor}"),
+        };
         let text = format!(
             "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({} test sequences).\n\
              {steps} steps{skipped} in {}, {:.1} % of their time waiting for data; the model is that of step {}, the best \
-             validation.\n\n\
+             validation{by}.\n\n\
              report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}\n\nnext:\n  {}",
             output::table(&evaluation.overall()),
             evaluation.ratio(),
@@ -207,9 +230,24 @@ impl Train {
             "report": artifacts.report.to_string_lossy(),
             "checkpoint": trained.checkpoint.to_string_lossy(),
             "run": folder.path().to_string_lossy(),
+            "monitor": trained.model.config.training.monitor,
+            "best": best_checkpoints(trained, folder),
+            "init": trained.model.config.init.file().map(|_| &trained.model.config.init),
         });
         output::json(&value)
     }
+}
+
+/// The checkpoints of the best validations, the best first.
+fn best_checkpoints(trained: &TrainedRun, folder: &RunFolder) -> Vec<Value> {
+    let TrainingConfig { monitor, keep_best, .. } = trained.model.config.training;
+    let store = CheckpointStore::new(folder.checkpoints(), trained.model.config.training.keep_checkpoints);
+    let path = |step| if keep_best > 1 { store.best_path_of(step) } else { store.best_path() };
+    let best = trained.history.best_validations(monitor, keep_best).into_iter();
+    best.map(
+        |(step, value)| json!({ "step": step, "value": value, "checkpoint": path(step).to_string_lossy() }),
+    )
+    .collect()
 }
 
 /// What can be done with the model.

@@ -84,7 +84,7 @@ impl Tune {
             SearchOutcome::Finished => ExitCode::SUCCESS,
             SearchOutcome::Interrupted(signal) => {
                 let done = search.trials().len();
-                output::note(&format!(
+                output::advise(&format!(
                     "{}: {done} of {trials} trials are done; the same command goes on",
                     signal.name()
                 ));

@@ -1,6 +1,7 @@
 //! The configuration of a run: data, model and training, as TOML.
 
 mod early_stopping;
+mod init;
 pub(crate) mod path_text;
 mod preset;
 mod read;
@@ -21,13 +22,15 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::read::text;
 pub(crate) use self::tagged::{kinds_with, tag_of};
 pub use early_stopping::EarlyStoppingConfig;
+pub use init::InitConfig;
 pub use preset::Preset;
 pub use sampling_schedule::{SamplingDecay, SamplingSchedule};
 
+use crate::checkpoint::ValidationRecord;
 use crate::dataset::{DataConfig, Transform};
 use crate::loss::{LeadWeights, Loss, LossTerm, LossTerms, Objective};
 use crate::optimizer::OptimizerConfig;
-use crate::schedule::ScheduleConfig;
+use crate::schedule::{Monitor, ScheduleConfig, ScheduleKind};
 
 /// Everything that decides the result of a run.
 ///
@@ -51,6 +54,8 @@ pub struct RunConfig {
     pub data: DataConfig,
     /// The network.
     pub model: ForecasterConfig,
+    /// The weights that it begins with.
+    pub init: InitConfig,
     /// The training loop.
     pub training: TrainingConfig,
     /// The optimiser, with the highest learning rate.
@@ -93,6 +98,11 @@ pub struct TrainingConfig {
     pub checkpoint_seconds: u64,
     /// Generations of checkpoints to keep, at least 2.
     pub keep_checkpoints: usize,
+    /// The result of validations that decides which model is the best, and, unless they have a metric of their own, when a plateau
+    /// lowers the learning rate and when a run ends early.
+    pub monitor: Monitor,
+    /// Checkpoints of the best validations to keep, at least 1: of more than one each is `best_STEP.ckpt` beside `best.ckpt`.
+    pub keep_best: usize,
     /// Threads; 0 means one per core. The result does not depend on it.
     pub threads: usize,
     /// How often the forecaster reads the truth instead of its own prediction.
@@ -120,6 +130,12 @@ impl TrainingConfig {
     /// Sequences that are in memory at once: those of the largest micro-batch.
     pub(crate) fn micro_batch_size(&self) -> usize {
         self.batch_size.div_ceil(self.accumulate.max(1))
+    }
+
+    /// Whether schedule and early stopping hear a validation: those every `validate_every` steps, but not one that was made at the
+    /// end of a run, which may go on for more steps.
+    pub(crate) fn is_heard(&self, validation: &ValidationRecord) -> bool {
+        self.validate_every > 0 && validation.step.is_multiple_of(self.validate_every)
     }
 
     /// What is minimised, of data whose values mean what `transform` says.
@@ -152,6 +168,8 @@ impl Default for TrainingConfig {
             checkpoint_every: 100,
             checkpoint_seconds: 60,
             keep_checkpoints: 2,
+            monitor: Monitor::default(),
+            keep_best: 1,
             threads: 0,
             teacher_forcing: SamplingSchedule::default(),
             reverse_sampling: SamplingSchedule { start: 0.0, ..SamplingSchedule::default() },
@@ -171,6 +189,7 @@ impl Default for RunConfig {
             data_folder: PathBuf::new(),
             data: DataConfig::default(),
             model: ForecasterConfig::default(),
+            init: InitConfig::default(),
             training: TrainingConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: ScheduleConfig::default(),
@@ -205,7 +224,7 @@ impl RunConfig {
 
     /// The blake3 hash, in hexadecimal, of all fields that decide the result:
     /// two runs of the same hash end with the same bits. The name, the folder
-    /// of the data, the threads, the batches made ahead and how often the run is saved do not count.
+    /// of the data, the path of initial weights, the threads, the batches made ahead and how often the run is saved do not count.
     pub fn hash(&self) -> String {
         blake3::hash(self.decisive().to_toml().as_bytes()).to_hex().to_string()
     }
@@ -219,6 +238,20 @@ impl RunConfig {
         found
     }
 
+    /// The results of validations that decide something, each with the field that names it.
+    pub(crate) fn monitors(&self) -> Vec<(&'static str, Monitor)> {
+        let training = &self.training;
+        let mut monitors = vec![("training.monitor", training.monitor)];
+        if training.early_stopping.patience > 0 {
+            monitors
+                .extend(training.early_stopping.metric.map(|own| ("training.early_stopping.metric", own)));
+        }
+        if let ScheduleKind::Plateau(plateau) = &self.schedule.kind {
+            monitors.extend(plateau.metric.map(|own| ("schedule.metric", own)));
+        }
+        monitors
+    }
+
     /// The folder with the files of the data, if there is one.
     pub fn data_folder(&self) -> Option<&Path> {
         Some(self.data_folder.as_path()).filter(|folder| !folder.as_os_str().is_empty())
@@ -228,6 +261,7 @@ impl RunConfig {
         let mut config = self.clone();
         config.name = String::new();
         config.data_folder = PathBuf::new();
+        config.init.from = PathBuf::new();
         config.data.memory_mib = 0;
         config.data.prefetch = 0;
         config.data.found = None;
@@ -235,6 +269,7 @@ impl RunConfig {
         config.training.checkpoint_every = 0;
         config.training.checkpoint_seconds = 0;
         config.training.keep_checkpoints = 0;
+        config.training.keep_best = 0;
         config
     }
 }

@@ -42,6 +42,15 @@ impl RunConfig {
         Ok(tagged::source_in(&table))
     }
 
+    /// Whether a TOML file has a section of a name, such as `model`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is no text.
+    pub fn has_section_in_file(path: &Path, section: &str) -> Result<bool> {
+        // A file that is no TOML is refused where it is laid over a configuration.
+        Ok(text(path)?.parse::<Table>().is_ok_and(|table| table.contains_key(section)))
+    }
+
     /// As [`overlaid_by_file`](Self::overlaid_by_file), from text; the error
     /// begins with the line and column.
     pub(super) fn overlaid_by(&self, text: &str) -> std::result::Result<Self, String> {

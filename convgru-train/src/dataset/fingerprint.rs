@@ -152,16 +152,21 @@ fn files(config: &DataConfig, path: &Path) -> Result<Vec<FileFingerprint>> {
     let budget = config.budget();
     let mut names = budget.keep(path, 0)?;
     let mut found = Vec::new();
-    folder::each_file(path, &mut |file| {
+    // With each file whether it is part of a store.
+    let mut add = |file: PathBuf, of_store: bool| {
         names.more(path, (FILE_BYTES + 2 * file.as_os_str().len()) as u64)?;
-        found.push(file);
+        found.push((file, of_store));
         Ok(())
+    };
+    folder::each_file(path, &mut |file| match source::is_store(&file) && file.is_dir() {
+        true => folder::each_file_of_store(&file, &mut |file| add(file, true)),
+        false => add(file, false),
     })?;
     let is_single = is_file(&Disk, path)?;
     // Anything else than a file, such as a pipe, might never end.
-    let one = |file: &PathBuf| {
-        let is_read =
-            is_file(&Disk, file)? && (is_single || is_read(config.source.kind(), file, path, &budget)?);
+    let one = |(file, of_store): &(PathBuf, bool)| {
+        let is_read = is_file(&Disk, file)?
+            && (is_single || *of_store || is_read(config.source.kind(), file, path, &budget)?);
         is_read.then(|| FileFingerprint::of(file, path)).transpose()
     };
     let files = found.par_iter().map(one).collect::<Result<Vec<_>>>()?;

@@ -2,7 +2,8 @@
 
 use convgru_model::{ForecasterConfig, Tensor};
 
-use super::{Axes, Batch, FoundData, Quantity};
+use super::{Axes, Batch, Description, FoundData, Quantity};
+use crate::Result;
 
 /// Frames that a network reads before it forecasts, with what is known of them. A
 /// [`TrainedModel`](crate::trainer::TrainedModel::read_input) reads them from any source that a training reads.
@@ -18,6 +19,8 @@ pub struct Input {
     pub times: Option<Vec<f64>>,
     /// The order of the axes of the array they come from; `auto` where none was named, and for pictures and radar images.
     pub axes: Axes,
+    /// What the file of the last frame says besides: names, coordinates, the projection.
+    pub description: Description,
     /// What the user should know although the frames can be used.
     pub warnings: Vec<String>,
 }
@@ -50,10 +53,32 @@ pub(super) struct NewestFrames {
     pub(super) times: Option<Vec<f64>>,
     /// What the files tell.
     pub(super) found: FoundData,
+    pub(super) description: Description,
     pub(super) warnings: Vec<String>,
 }
 
 impl Input {
+    /// One of the frames, as an input of its own.
+    ///
+    /// # Errors
+    /// [`Error::Model`](crate::Error::Model) for frames that are not `[T, C, H, W]`.
+    pub(crate) fn frame(&self, step: usize) -> Result<Self> {
+        let one = |frames: &Tensor<f32>| -> Result<Tensor<f32>> {
+            let mut shape = frames.shape().to_vec();
+            shape[0] = 1;
+            Ok(Tensor::from_vec(&shape, frames.slice(step).to_vec())?)
+        };
+        Ok(Self {
+            frames: one(&self.frames)?,
+            valid: self.valid.as_ref().map(one).transpose()?,
+            quantity: self.quantity.clone(),
+            times: self.times.as_ref().and_then(|times| times.get(step)).map(|&time| vec![time]),
+            axes: self.axes.clone(),
+            description: self.description.clone(),
+            warnings: Vec::new(),
+        })
+    }
+
     /// The frames as a sequence of one sample that a network reads, with a mask where it [reads one](ForecasterConfig::has_mask_channel).
     ///
     /// # Shapes
@@ -69,7 +94,7 @@ impl Input {
 
     /// An input of frames that were read; their numbers are the values themselves.
     pub(super) fn new(read: NewestFrames, axes: Axes) -> Self {
-        let NewestFrames { mut frames, times, found, warnings } = read;
+        let NewestFrames { mut frames, times, found, description, warnings } = read;
         let is_measured = |value: &f32| if value.is_nan() { 0.0 } else { 1.0 };
         let valid = frames.as_slice().iter().any(|value| value.is_nan()).then(|| {
             let valid = frames.as_slice().iter().map(is_measured).collect();
@@ -78,6 +103,6 @@ impl Input {
         frames.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
         let minutes_per_step = (found.minutes_per_step > 0.0).then_some(found.minutes_per_step);
         let quantity = Quantity { minutes_per_step, ..Quantity::intensity() };
-        Self { frames, valid, quantity, times, axes, warnings }
+        Self { frames, valid, quantity, times, axes, description, warnings }
     }
 }

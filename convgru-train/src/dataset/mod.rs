@@ -7,9 +7,11 @@ mod fingerprint;
 mod folder;
 mod found;
 mod frames;
+mod georeference;
 mod gridded;
 mod gzip;
 mod input;
+mod inspect;
 mod mnist;
 mod moving_digits;
 mod order;
@@ -27,7 +29,7 @@ mod unit_names;
 mod units;
 mod windows;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt};
@@ -36,12 +38,18 @@ pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub use found::FoundData;
 pub use frames::{FramesConfig, read_frames};
+pub(crate) use georeference::text_of;
+pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
 pub use input::{Input, InputOptions};
+pub use inspect::{
+    Choice, FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, inspect,
+};
 pub use order::order;
 pub use radar::{EventGrouping, RadarConfig, RadarScale};
 pub(crate) use random::{numbered, unit};
 pub(crate) use rates::{RateFrames, RateScale};
 pub use source::Axes;
+pub(crate) use source::natural_order::compare as natural_order;
 pub(crate) use source::{ByteOrder, NumberType};
 pub use source_config::{Source, SourceKind};
 pub use splits::Splits;
@@ -172,7 +180,7 @@ pub fn open(
             Ok(Box::new(MovingDigits::new(config, digits, split, seed, Box::new(source))))
         }
         Source::Radar(radar) => Ok(Box::new(radar::open(config, radar, given(config, path)?, split, seed)?)),
-        Source::Frames(frames) => Ok(Box::new(frames::open(config, frames, given(config, path)?, split)?)),
+        Source::Frames(frames) => frames::open(config, frames, given(config, path)?, split),
     }
 }
 
@@ -192,8 +200,8 @@ pub fn open_whole(config: &DataConfig, path: &Path, seed: u64) -> Result<Box<dyn
 }
 
 /// The frames at a path that a network goes on from: of a file or folder of frames the last of its sequence, of a folder of radar images the
-/// newest without a gap. `newest` is how many at most; of radar images `data.input_frames` where it is absent. Frames of rain rates become
-/// values of the scale of radar images by `rates`.
+/// newest without a gap. `newest` is how many at most; `data.input_frames` where it is absent, of radar images, and of frames that take more
+/// memory than is allowed. Frames of rain rates become values of the scale of radar images by `rates`.
 ///
 /// # Errors
 /// Those of [`open`], and [`Error::Data`] for data that hold no sequence to continue.
@@ -203,9 +211,21 @@ pub(crate) fn read_input(
     (newest, rates): (Option<usize>, Option<&RateScale>),
     budget: &ReadBudget,
 ) -> Result<Input> {
-    let (mut read, axes) = match &data.source {
+    let (read, axes) = match &data.source {
         Source::Frames(config) => {
-            let read = frames::newest(path, (config, data), newest.unwrap_or(usize::MAX), budget)?;
+            let whole = frames::newest(path, (config, data), newest.unwrap_or(usize::MAX), budget);
+            let read = match whole {
+                Err(Error::Memory { .. }) if newest.is_none() => {
+                    let mut read = frames::newest(path, (config, data), data.input_frames, budget)?;
+                    read.warnings.push(format!(
+                        "the frames of {} take more memory than is allowed; the newest {} are read, as many as the model read in training",
+                        printable(path),
+                        data.input_frames
+                    ));
+                    read
+                }
+                read => read?,
+            };
             (read, config.axes.clone())
         }
         Source::Radar(config) => {
@@ -221,6 +241,10 @@ pub(crate) fn read_input(
             });
         }
     };
+    input_of(read, axes, rates)
+}
+
+fn input_of(mut read: input::NewestFrames, axes: Axes, rates: Option<&RateScale>) -> Result<Input> {
     if let Some(rates) = rates {
         read.frames = rates.encoded(&read.frames)?;
     }
@@ -239,6 +263,47 @@ pub(crate) fn holds_frames(path: &Path) -> Result<bool> {
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The frames of a file that arrived: all of them, and a picture as a frame.
+///
+/// # Errors
+/// As [`read_input`].
+pub(crate) fn read_arrival(
+    data: &DataConfig,
+    path: &Path,
+    rates: Option<&RateScale>,
+    budget: &ReadBudget,
+) -> Result<Input> {
+    match &data.source {
+        Source::Frames(config) if source::is_picture(path) => {
+            let picture = source::open_picture(path, budget)?;
+            let read = frames::newest_of(picture.as_ref(), path, (config, data), usize::MAX, budget)?;
+            input_of(read, config.axes.clone(), rates)
+        }
+        _ => read_input(data, path, (Some(usize::MAX), rates), budget),
+    }
+}
+
+/// The files in a folder and those below that may hold frames, by their names.
+///
+/// # Errors
+/// [`Error::Io`] if a folder cannot be read.
+pub(crate) fn data_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    folder::each_file(folder, &mut |path| {
+        if source::is_frames(&path) || source::radar::Format::named(&path).is_some() {
+            files.push(path);
+        }
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// The time in the name of a file, in seconds since the beginning of 1970.
+pub(crate) fn time_in_name(path: &Path) -> Option<f64> {
+    let time = timestamp::Timestamp::in_text(&path.file_name()?.to_string_lossy())?;
+    Some(time.seconds() as f64)
 }
 
 /// The path, which sources with files need.
@@ -291,7 +356,7 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
             what: printable(path),
             reason: format!(
                 "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.gif, *.png)"
+                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.grib2, *.gif, *.png, *.jpg)"
             ),
         }),
     }

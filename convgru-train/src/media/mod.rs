@@ -54,20 +54,21 @@ enum Kind {
 pub fn write_frames(path: impl AsRef<Path>, frames: &Tensor<f32>) -> Result<()> {
     let path = path.as_ref();
     match writable_kind(path)? {
-        Kind::Npy => write_array(path, frames, &Axes::default()),
+        Kind::Npy => write_atomically(path, &npy::encode(frames, &Axes::default())?),
         Kind::Gif => write_atomically(path, &encode_gif(frames, DEFAULT_DELAY)?),
         Kind::Folder => png_folder::write(path, frames),
     }
 }
 
-/// Writes frames to a `.npy` file in an order of axes, so that an array with these axes and its continuation lie alike. `auto` is `[T, H, W]` of one
-/// channel, otherwise `[1, T, C, H, W]`. An axis `n` has the length 1; where there is no axis `t`, it comes first.
+/// Writes numbers to a `.npy` file as they are, NaN among them. Those of one member lie in an order of axes, so that an array with these axes and its
+/// continuation lie alike; `auto` is `[T, H, W]` of one channel, otherwise `[1, T, C, H, W]`. An axis `n` has the length 1; where there is no axis
+/// `t`, it comes first. Several members are `[K, T, C, H, W]`.
 ///
 /// # Shapes
-/// frames: `[T, C, H, W]`
+/// numbers: `[K, T, C, H, W]` of `K` members
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be created, [`Error::Data`] if the shape does not suit or a value is not a number.
+/// [`Error::Io`] if the file cannot be written, [`Error::Data`] for no numbers or other axes.
 ///
 /// ```
 /// use convgru_model::Tensor;
@@ -77,15 +78,15 @@ pub fn write_frames(path: impl AsRef<Path>, frames: &Tensor<f32>) -> Result<()> 
 ///
 /// let folder = tempfile::tempdir()?;
 /// let path = folder.path().join("a.npy");
-/// let frames = Tensor::from_fn(&[3, 1, 4, 5], |i| i as f32 / 60.0);
+/// let frames = Tensor::from_fn(&[1, 3, 1, 4, 5], |i| i as f32 / 60.0);
 /// let axes = "hwt".parse()?;
 /// write_array(&path, &frames, &axes)?;
 /// let config = FramesConfig { axes, ..FramesConfig::default() };
-/// assert_eq!(read_frames(&path, &config, &ReadBudget::new(8, "a limit"))?, frames);
+/// assert_eq!(read_frames(&path, &config, &ReadBudget::new(8, "a limit"))?.as_slice(), frames.as_slice());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn write_array(path: impl AsRef<Path>, frames: &Tensor<f32>, axes: &Axes) -> Result<()> {
-    write_atomically(path.as_ref(), &npy::encode(frames, axes)?)
+pub fn write_array(path: impl AsRef<Path>, numbers: &Tensor<f32>, axes: &Axes) -> Result<()> {
+    write_atomically(path.as_ref(), &npy::encode_members(numbers, axes)?)
 }
 
 fn writable_kind(path: &Path) -> Result<Kind> {

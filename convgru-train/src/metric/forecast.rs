@@ -160,6 +160,11 @@ impl ForecastScores {
         self.fractions.iter().map(scores).collect()
     }
 
+    /// The thresholds of events, rising.
+    pub fn thresholds(&self) -> &[f64] {
+        &self.thresholds
+    }
+
     /// Mean absolute error of a pixel in units, by lead time.
     pub fn mae(&self) -> Vec<f64> {
         self.errors.iter().map(|&(sum, count)| sum / count as f64).collect()

@@ -23,6 +23,7 @@ use convgru_model::Tensor;
 
 pub use animation::animation;
 pub use page::html;
+pub(crate) use palette::difference_colour;
 pub use shades::Shades;
 pub use sprite::{Picture, contact_sheet};
 

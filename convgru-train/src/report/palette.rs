@@ -7,7 +7,7 @@ pub(super) const DIFFERENCE: [[u8; 3]; 5] =
     [[0, 0, 0], [76, 18, 92], [196, 46, 74], [248, 142, 52], [252, 246, 190]];
 
 /// The colour of a difference in 0..=1, between the stops of [`DIFFERENCE`].
-pub(super) fn difference_colour(difference: f32) -> [u8; 3] {
+pub(crate) fn difference_colour(difference: f32) -> [u8; 3] {
     let place = difference.clamp(0.0, 1.0) * (DIFFERENCE.len() - 1) as f32;
     let below = (place as usize).min(DIFFERENCE.len() - 2);
     let share = place - below as f32;

@@ -35,6 +35,8 @@ fn report(sequences: Vec<SequencePanel>) -> Report {
         metrics: Metrics::default(),
         mse_copy_last: 1.0,
         mse_mean: 1.0,
+        ensemble: None,
+        events: Vec::new(),
     };
     Report {
         title: HOSTILE.into(),

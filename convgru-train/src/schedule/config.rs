@@ -90,6 +90,22 @@ impl From<ScheduleKind> for ScheduleConfig {
 }
 
 impl ScheduleKind {
+    /// The name in configurations.
+    pub fn name(&self) -> &'static str {
+        Self::NAMES[match self {
+            Self::OneCycle(_) => 0,
+            Self::Constant => 1,
+            Self::Step(_) => 2,
+            Self::MultiStep(_) => 3,
+            Self::Exponential(_) => 4,
+            Self::Linear(_) => 5,
+            Self::Polynomial(_) => 6,
+            Self::Cosine(_) => 7,
+            Self::CosineRestarts(_) => 8,
+            Self::Plateau(_) => 9,
+        }]
+    }
+
     /// The names of all kinds.
     pub const NAMES: [&str; 10] = [
         "one-cycle",

@@ -21,6 +21,7 @@
 mod config;
 mod cosine;
 mod decay;
+pub(crate) mod monitor;
 mod one_cycle;
 mod plateau;
 mod ramp;
@@ -28,8 +29,9 @@ mod ramp;
 pub use config::{ScheduleConfig, ScheduleKind, WarmupConfig};
 pub use cosine::{Cosine, CosineConfig, CosineRestarts, CosineRestartsConfig};
 pub use decay::{Exponential, ExponentialConfig, MultiStep, MultiStepConfig, Step, StepConfig};
+pub use monitor::{EventMonitor, Monitor};
 pub use one_cycle::{Anneal, OneCycle, OneCycleConfig};
-pub use plateau::{Mode, Plateau, PlateauConfig, ThresholdMode, Watched};
+pub use plateau::{Mode, Plateau, PlateauConfig, ThresholdMode};
 pub use ramp::{Linear, LinearConfig, Polynomial, PolynomialConfig};
 
 use crate::{Error, Result};
@@ -130,7 +132,9 @@ impl Schedule {
             ScheduleKind::Polynomial(config) => Self::Polynomial(Polynomial::new(config, rate, steps)?),
             ScheduleKind::Cosine(config) => Self::Cosine(Cosine::new(config, rate, steps)?),
             ScheduleKind::CosineRestarts(config) => Self::CosineRestarts(CosineRestarts::new(config, rate)?),
-            ScheduleKind::Plateau(config) => Self::Plateau(Plateau::new(config, config.metric.mode(), rate)?),
+            ScheduleKind::Plateau(config) => {
+                Self::Plateau(Plateau::new(config, config.metric.unwrap_or_default().mode(), rate)?)
+            }
         })
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::monitor::{Monitor, own};
 use super::{check_floor, check_not_negative, invalid};
 use crate::Result;
 
@@ -12,34 +13,6 @@ pub enum Mode {
     Min,
     /// Higher is better.
     Max,
-}
-
-/// The result of a validation that decides. In TOML: `"loss"`, `"mse"`, `"mae"`,
-/// `"psnr"`, `"ssim"`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Watched {
-    /// The loss of the model's own predictions.
-    #[default]
-    Loss,
-    /// The mean squared error.
-    Mse,
-    /// The mean absolute error.
-    Mae,
-    /// The peak signal-to-noise ratio.
-    Psnr,
-    /// The structural similarity.
-    Ssim,
-}
-
-impl Watched {
-    /// Whether it is better lower or higher.
-    pub fn mode(self) -> Mode {
-        match self {
-            Self::Loss | Self::Mse | Self::Mae => Mode::Min,
-            Self::Psnr | Self::Ssim => Mode::Max,
-        }
-    }
 }
 
 /// How far from the best a metric must be to be better. In TOML: `"rel"`, `"abs"`.
@@ -57,8 +30,9 @@ pub enum ThresholdMode {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlateauConfig {
-    /// The result of a validation that decides.
-    pub metric: Watched,
+    /// The result of a validation that decides. In TOML its name, or `"monitor"`, the default, for that of `training.monitor`.
+    #[serde(with = "own")]
+    pub metric: Option<Monitor>,
     /// What the rate is multiplied by, above 0 and below 1.
     pub factor: f64,
     /// Validations without improvement that are borne; the next one changes the rate.
@@ -78,7 +52,7 @@ pub struct PlateauConfig {
 impl Default for PlateauConfig {
     fn default() -> Self {
         Self {
-            metric: Watched::Loss,
+            metric: None,
             factor: 0.1,
             patience: 10,
             threshold: 1e-4,

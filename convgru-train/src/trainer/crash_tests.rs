@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use super::*;
-use crate::checkpoint::CheckpointStore;
+use crate::checkpoint::{Checkpoint, CheckpointStore, NamedTensor};
 use crate::config::RunConfig;
 use crate::interrupt::Interrupt;
 use crate::storage::faults::{Errno, Failing};
 use crate::storage::power_cut::{Call, Recording, leave};
 use crate::storage::{Disk, Storage};
 
-/// Three steps on very small frames, of which each is saved and the second and third are validated.
+/// Three steps on very small frames, each of which is saved and validated; the two best are kept.
 fn config() -> RunConfig {
     let text = "name = \"tiny\"\n[data]\nsize = 16\ndigit_size = 8\nmin_speed = 1.0\nmax_speed = 2.0\ninput_frames = 1\n\
                 output_frames = 1\ntrain_sequences = 4\nvalidation_sequences = 1\ntest_sequences = 1\nprefetch = 0\n\
                 [model]\npatch = 4\nhidden_channels = [1]\noutput_activation = \"sigmoid\"\n[training]\nsteps = 3\n\
-                batch_size = 1\nvalidate_every = 2\ncheckpoint_every = 1\nthreads = 1";
+                batch_size = 1\nvalidate_every = 1\nmonitor = \"ssim\"\nkeep_best = 2\ncheckpoint_every = 1\nthreads = 1";
     RunConfig::from_toml(text).unwrap()
 }
 
@@ -78,6 +78,8 @@ fn next_start(out: &Path) -> (u64, PathBuf) {
 struct Bits {
     weights: Vec<u8>,
     test: Vec<u8>,
+    /// Names and parameters of the best checkpoints.
+    best: Vec<(String, Vec<NamedTensor>)>,
     log: Vec<serde_json::Value>,
 }
 
@@ -91,7 +93,18 @@ impl Bits {
             fields.remove("data_wait");
             value
         };
+        let best = fs::read_dir(run.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path());
+        let best = best.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("best"));
+        let mut best: Vec<_> = best
+            .map(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+                (name, Checkpoint::read(&path).unwrap().parameters)
+            })
+            .collect();
+        best.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(best.len(), 3, "best.ckpt and the two best");
         Self {
+            best,
             weights: fs::read(run.join("model.safetensors")).unwrap(),
             test: fs::read(run.join("test.json")).unwrap(),
             log: log.lines().map(parse).collect(),

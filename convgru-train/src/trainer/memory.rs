@@ -29,7 +29,7 @@ pub(super) fn expect_enough(config: &RunConfig, frame: [usize; 3]) -> Result<()>
 
 /// Bytes that training needs, about: what the forward pass keeps for the backward pass,
 /// gradients, frames, and parameters with their moments.
-fn needed(config: &RunConfig, [_, height, width]: [usize; 3]) -> f64 {
+pub(super) fn needed(config: &RunConfig, [_, height, width]: [usize; 3]) -> f64 {
     let (data, model, training) = (&config.data, &config.model, &config.training);
     let rounded_up = |size: usize| size.next_multiple_of(model.factor().max(1)) as f64;
     let pixels_of = |sequences: usize| sequences as f64 * rounded_up(height) * rounded_up(width);
@@ -56,16 +56,26 @@ fn needed(config: &RunConfig, [_, height, width]: [usize; 3]) -> f64 {
 
 /// Bytes of memory of the machine or of the group of processes this one is in,
 /// where the system says.
-fn machine() -> Option<f64> {
+pub(super) fn machine() -> Option<f64> {
     let memory = std::fs::read_to_string("/proc/meminfo").ok()?;
     let limit = std::fs::read_to_string("/sys/fs/cgroup/memory.max").ok();
     let limit = limit.and_then(|text| text.trim().parse::<f64>().ok()).unwrap_or(f64::INFINITY);
     Some(total(&memory)?.min(limit))
 }
 
+/// The most bytes of memory that this process has had, where the system says.
+pub(super) fn peak() -> Option<f64> {
+    kibibytes(&std::fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
 /// The bytes in the line `MemTotal:  24684092 kB`.
 fn total(memory: &str) -> Option<f64> {
-    let line = memory.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    kibibytes(memory, "MemTotal:")
+}
+
+/// The bytes in a line that begins with a name and has a number of kB.
+fn kibibytes(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? * 1024.0)
 }
 

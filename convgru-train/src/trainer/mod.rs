@@ -7,10 +7,13 @@
 
 mod artifacts;
 mod checkpoint_timer;
+mod continuation;
 #[cfg(test)]
 mod crash_tests;
 mod data_loader;
+mod dry_run;
 mod evaluation;
+mod initial_weights;
 mod latest_run;
 mod learner;
 mod logging;
@@ -28,7 +31,9 @@ mod training_loop;
 
 pub use artifacts::Artifacts;
 pub use data_loader::{BatchSampler, DataLoader};
+pub use dry_run::DryRun;
 pub use evaluation::{EvaluationResult, Evaluator, NowcastOptions, NowcastScores, mean_frame};
+pub use initial_weights::InitialWeights;
 pub use latest_run::LatestRun;
 pub use learner::{Learner, StepOutcome};
 pub use observer::{Observer, Silent, TrainerEvent};

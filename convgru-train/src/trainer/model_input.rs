@@ -74,15 +74,10 @@ impl TrainedModel {
     /// ```
     pub fn read_input(&self, path: &Path, options: &InputOptions, budget: &ReadBudget) -> Result<Input> {
         let Reading { data, rates } = self.reading(path, options)?;
-        let mut input = dataset::read_input(&data, path, (options.newest, rates.as_ref()), budget)?;
-        let meaning = self.quantity();
-        let minutes_per_step = input.quantity.minutes_per_step.or(meaning.minutes_per_step);
-        input.quantity = Quantity { minutes_per_step, ..meaning };
-        let &[steps, channels, height, width] = input.frames.shape() else {
-            unreachable!("frames that were read are [T, C, H, W]");
-        };
-        self.expect_frame(&printable(path), [channels, height, width])?;
-        if input.valid.is_some() && data.found.is_some_and(|found| !found.has_missing) {
+        let input = dataset::read_input(&data, path, (options.newest, rates.as_ref()), budget)?;
+        let mut input = self.with_meaning(path, input)?;
+        let steps = input.frames.shape()[0];
+        if input.valid.is_some() && data.found.as_ref().is_some_and(|found| !found.has_missing) {
             input.warnings.push(format!(
                 "{} has missing pixels, which are 0 for the model, and the data of its training had none",
                 printable(path)
@@ -97,6 +92,32 @@ impl TrainedModel {
             ));
         }
         Ok(input)
+    }
+
+    /// The frames of one file of a recording, read as [`read_input`](Self::read_input) reads a whole recording: all of them, and a picture as a
+    /// frame.
+    ///
+    /// # Errors
+    /// As [`read_input`](Self::read_input).
+    pub fn read_arrival(&self, path: &Path, options: &InputOptions, budget: &ReadBudget) -> Result<Input> {
+        let Reading { data, rates } = self.reading(path, options)?;
+        self.with_meaning(path, dataset::read_arrival(&data, path, rates.as_ref(), budget)?)
+    }
+
+    /// Frames that were read for the model, whose values mean what those of the model do.
+    fn with_meaning(&self, path: &Path, input: Input) -> Result<Input> {
+        let meaning = self.quantity();
+        let minutes_per_step = input.quantity.minutes_per_step.or(meaning.minutes_per_step);
+        let &[_, channels, height, width] = input.frames.shape() else {
+            unreachable!("frames that were read are [T, C, H, W]");
+        };
+        self.expect_frame(&printable(path), [channels, height, width])?;
+        Ok(Input { quantity: Quantity { minutes_per_step, ..meaning }, ..input })
+    }
+
+    /// Minutes from a frame to the next as the options or the training tell them, for data whose files do not.
+    pub(crate) fn told_minutes(&self, options: &InputOptions) -> Option<f64> {
+        options.minutes_per_step.or(self.quantity().minutes_per_step)
     }
 
     /// The sequences at a path that the model is measured on: of the folder of its training those of the test, of any other data all, read as the

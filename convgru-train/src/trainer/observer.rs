@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::checkpoint::{SkippedRecord, StepRecord, ValidationRecord};
 use crate::dataset::Split;
+use crate::schedule::Monitor;
 
 /// Something that happened in a run.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,8 @@ pub enum TrainerEvent<'a> {
         record: &'a ValidationRecord,
         /// Whether it is the best so far.
         best: bool,
+        /// The result by which it is that.
+        monitor: Monitor,
     },
     /// A checkpoint is safely on the disk.
     Saved {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use convgru_model::Isa;
 
+use super::continuation::expect_same_course;
 use super::observer::{Observer, TrainerEvent};
 use super::run_folder::RunFolder;
 use super::setup::Setup;
@@ -37,7 +38,8 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// [`Error::Locked`] if another process works in the folder, [`Error::Checkpoint`] if no checkpoint is intact or if
-    /// it was trained with another configuration, naming the fields that differ, [`Error::ChangedData`] if it was
+    /// it was trained with another configuration, naming the fields that differ (more steps are none, where no step that is done
+    /// would have been another), [`Error::ChangedData`] if it was
     /// trained on other data, and [`Error::Io`] if a file cannot be read now. Nothing is lost then.
     pub fn resume(
         mut config: RunConfig,
@@ -55,7 +57,7 @@ impl<'a> Trainer<'a> {
         let store = folder.store(config.training.keep_checkpoints);
         let told = "the run stands as it was saved; resume it";
         let Loaded { checkpoint, path, rejected } = interrupt.at_once(told, || store.load_latest())?;
-        verify(&config, &checkpoint, &path)?;
+        let is_changed = verify(&mut config, &checkpoint, &path)?;
         let mut setup = interrupt.at_once(told, || Setup::new(&mut config))?;
         let are_same = same_data(checkpoint.data.as_ref(), &setup.data, allow_changed_data, observer)?;
         let cursor = setup.loader.cursor(checkpoint.cursor.step);
@@ -74,6 +76,9 @@ impl<'a> Trainer<'a> {
         tell_other_instructions(&checkpoint.instruction_set, observer);
         // Only what can go on changes anything.
         folder.remove_leftovers()?;
+        if is_changed {
+            folder.write(&folder.config(), config.to_toml().as_bytes())?;
+        }
         for rejected in rejected {
             let aside = store.set_aside(&rejected)?;
             observer.observe(&TrainerEvent::Warning(&format!(
@@ -136,20 +141,26 @@ fn same_data(
     Ok(false)
 }
 
-/// Fails if the checkpoint was trained with a configuration that leads elsewhere.
-fn verify(config: &RunConfig, checkpoint: &Checkpoint, path: &Path) -> Result<()> {
-    if checkpoint.config_hash == config.hash() {
-        return Ok(());
-    }
+/// Fails if the checkpoint was trained with a configuration that leads elsewhere; whether it is another that does not. The hash
+/// of initial weights is that of the checkpoint.
+fn verify(config: &mut RunConfig, checkpoint: &Checkpoint, path: &Path) -> Result<bool> {
+    let refuse = |reason| Error::Checkpoint { path: path.into(), reason };
     // A checkpoint may lack fields that have come since, which have their defaults then.
-    let differences = RunConfig::from_toml(&checkpoint.config_toml)
-        .map_or_else(|reason| vec![reason], |theirs| theirs.differences(config));
-    if differences.is_empty() {
-        return Ok(());
+    let then = RunConfig::from_toml(&checkpoint.config_toml).map_err(refuse)?;
+    if config.init.hash.is_empty() && config.init.from == then.init.from {
+        config.init.hash.clone_from(&then.init.hash);
     }
-    let reason = format!(
-        "it was trained with another configuration ({}: checkpoint, now); go on without these changes, or start a new run without --resume",
-        differences.join("; ")
-    );
-    Err(Error::Checkpoint { path: path.into(), reason })
+    if config.init.from != then.init.from {
+        return Err(refuse(format!(
+            "it began with init.from = \"{}\", not \"{}\"; weights are read when a run begins, so leave it as it was, or start a \
+             new run without --resume",
+            printable(&then.init.from),
+            printable(&config.init.from)
+        )));
+    }
+    if checkpoint.config_hash == config.hash() {
+        return Ok(false);
+    }
+    expect_same_course(&then, config, checkpoint).map_err(refuse)?;
+    Ok(!then.differences(config).is_empty())
 }

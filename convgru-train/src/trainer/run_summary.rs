@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::run_folder::RunFolder;
-use crate::config::RunConfig;
+use crate::config::{InitConfig, RunConfig};
 use crate::printable::printable;
+use crate::schedule::Monitor;
 use crate::storage::{Disk, read_if_there};
 use crate::{Error, Result};
 
@@ -27,6 +29,8 @@ pub struct RunSummary {
     pub name: String,
     /// The hash of everything that decides its result.
     pub config_hash: String,
+    /// The file whose weights it began with, with its hash; none where they were drawn.
+    pub init: Option<InitConfig>,
     /// Steps done, and steps there are to do.
     pub step: u64,
     /// Steps in all.
@@ -37,7 +41,9 @@ pub struct RunSummary {
     pub seconds: f64,
     /// The loss of the last step.
     pub loss: Option<f64>,
-    /// The validation with the least MSE.
+    /// The result of validations by which one is the best.
+    pub monitor: Monitor,
+    /// The best validation.
     pub best: Option<BestValidation>,
     /// The figures on the test set, of a run that is finished.
     pub test: Option<TestScores>,
@@ -98,11 +104,13 @@ impl From<TestFile> for TestScores {
     }
 }
 
-/// The validation with the least MSE.
+/// The best validation of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct BestValidation {
     /// Steps done before it.
     pub step: u64,
+    /// The result by which it is the best.
+    pub value: f64,
     /// Squared error summed over a frame, see [`mse`](crate::metric::mse()).
     pub mse: f64,
     /// Structural similarity.
@@ -115,9 +123,25 @@ pub struct BestValidation {
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Line {
-    Step { step: u64, loss: Option<f64>, seconds: Option<f64> },
-    Skipped { step: u64, seconds: Option<f64> },
-    Validation { step: u64, mse: f64, ssim: f64, mse_copy_last: f64, seconds: Option<f64> },
+    Step {
+        step: u64,
+        loss: Option<f64>,
+        seconds: Option<f64>,
+    },
+    Skipped {
+        step: u64,
+        seconds: Option<f64>,
+    },
+    Validation {
+        step: u64,
+        mse: f64,
+        ssim: f64,
+        mse_copy_last: f64,
+        seconds: Option<f64>,
+        /// The other results.
+        #[serde(flatten)]
+        others: Map<String, Value>,
+    },
 }
 
 impl RunSummary {
@@ -131,11 +155,13 @@ impl RunSummary {
         let mut summary = Self {
             name: folder.name(),
             config_hash: config.hash(),
+            init: config.init.file().is_some().then(|| config.init.clone()),
             step: 0,
             steps: config.training.steps,
             skipped: 0,
             seconds: 0.0,
             loss: None,
+            monitor: config.training.monitor,
             best: None,
             test: read_test(folder)?,
         };
@@ -185,9 +211,16 @@ impl RunSummary {
                 self.skipped += u64::from(skipped.insert(step));
                 (step, seconds)
             }
-            Line::Validation { step, mse, ssim, mse_copy_last, seconds } => {
-                if self.best.is_none_or(|best| mse < best.mse) {
-                    self.best = Some(BestValidation { step, mse, ssim, ratio: mse / mse_copy_last });
+            Line::Validation { step, mse, ssim, mse_copy_last, seconds, others } => {
+                let value = match self.monitor {
+                    Monitor::Mse => Some(mse),
+                    Monitor::Ssim => Some(ssim),
+                    other => others.get(&other.to_string()).and_then(Value::as_f64),
+                };
+                let lower = |value| self.monitor.lower_is_better(value);
+                let is_better = |value: f64| self.best.is_none_or(|best| lower(value) < lower(best.value));
+                if let Some(value) = value.filter(|&value| is_better(value)) {
+                    self.best = Some(BestValidation { step, value, mse, ssim, ratio: mse / mse_copy_last });
                 }
                 (step, seconds)
             }
@@ -234,7 +267,7 @@ mod tests {
         assert_eq!((runs.len(), damaged.len()), (1, 0));
         let run = &runs[0];
         assert_eq!((run.step, run.skipped, run.seconds, run.loss), (5, 1, 5.5, Some(0.5)));
-        assert_eq!(run.best, Some(BestValidation { step: 3, mse: 2.0, ssim: 0.5, ratio: 0.25 }));
+        assert_eq!(run.best, Some(BestValidation { step: 3, value: 2.0, mse: 2.0, ssim: 0.5, ratio: 0.25 }));
         let scores = run.test.as_ref().unwrap();
         assert_eq!((scores.sequences, scores.ratio), (3, 0.25));
         assert_eq!(scores.csi, [(0.5, Some(0.625)), (2.0, None)]);

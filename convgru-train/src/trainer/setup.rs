@@ -4,6 +4,7 @@ use convgru_model::Tensor;
 
 use super::data_loader::DataLoader;
 use super::evaluation::mean_frame;
+use super::initial_weights::InitialWeights;
 use super::learner::Learner;
 use super::memory;
 use crate::config::RunConfig;
@@ -19,9 +20,26 @@ pub(super) struct Setup {
     pub(super) test: Box<dyn SequenceDataset>,
     pub(super) mean_frame: Tensor<f32>,
     pub(super) learner: Learner,
+    /// Which weights of a file the model began with, in words; none where they are drawn, or the run is resumed.
+    pub(super) begun_with: Option<String>,
 }
 
 impl Setup {
+    /// As [`new`](Self::new), with the weights that the configuration names; their hash is written into it.
+    ///
+    /// # Errors
+    /// Those of the configuration, the weights and the data.
+    pub(super) fn begin(config: &mut RunConfig) -> Result<Self> {
+        config.validate()?;
+        let weights = InitialWeights::of(&config.init)?;
+        if let Some(weights) = &weights {
+            weights.hash().clone_into(&mut config.init.hash);
+        }
+        let mut setup = Self::new(config)?;
+        setup.begun_with = weights.map(|weights| setup.learner.begin_with(&weights)).transpose()?;
+        Ok(setup)
+    }
+
     /// Opens the data and checks that everything fits. What the data hold is written into the configuration.
     ///
     /// # Errors
@@ -35,12 +53,14 @@ impl Setup {
         let loader = DataLoader::new(train, config);
         config.expect_frame(loader.dataset().frame_shape())?;
         expect_micro_batches(config, loader.dataset())?;
+        config.expect_thresholds(&validation.quantity())?;
         expect_pictures(loader.dataset())?;
         memory::expect_enough(config, loader.dataset().frame_shape())?;
         Ok(Self {
             data: Fingerprint::of(&config.data, config.data_folder())?,
             mean_frame: mean_frame(loader.dataset(), config.training.batch_size)?,
             learner: Learner::new(config, &loader.dataset().quantity().transform)?,
+            begun_with: None,
             validation,
             test,
             loader,

@@ -14,6 +14,9 @@ use crate::config::RunConfig;
 use crate::dataset::{Split, open};
 use crate::interrupt::{Interrupt, Signal};
 
+mod longer;
+mod monitors;
+
 /// Six steps of two sequences, four batches per epoch: step 6 is in the middle
 /// of the second epoch.
 const TINY: &str = r#"

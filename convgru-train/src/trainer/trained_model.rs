@@ -54,6 +54,16 @@ impl TrainedModel {
         Self::from_bytes(&read_file(path)?, path)
     }
 
+    /// As [`read`](Self::read), with the BLAKE3 hash of the file in hexadecimal digits, as `b3sum` prints it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_with_hash(path: &Path) -> Result<(Self, String)> {
+        let path = &RunFolder::model_at(path);
+        let bytes = read_file(path)?;
+        Ok((Self::from_bytes(&bytes, path)?, blake3::hash(&bytes).to_hex().to_string()))
+    }
+
     /// The model in the bytes of a checkpoint or of a `model.safetensors`; `path` is for errors.
     ///
     /// The tensors are looked for before a network is made, and take at most the memory of the bytes.

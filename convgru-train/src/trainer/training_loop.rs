@@ -18,9 +18,10 @@ use super::trained_model::TrainedModel;
 use crate::checkpoint::{
     Checkpoint, CheckpointStore, Cursor, History, SkippedRecord, Timing, ValidationRecord,
 };
-use crate::config::RunConfig;
-use crate::dataset::{SequenceDataset, Split};
+use crate::config::{RunConfig, TrainingConfig};
+use crate::dataset::{Quantity, SequenceDataset, Split};
 use crate::interrupt::{Interrupt, Signal};
+use crate::metric::{EventDefinition, EventMeans};
 use crate::storage::{self, Storage};
 use crate::{Error, Result};
 
@@ -93,7 +94,7 @@ impl<'a> Trainer<'a> {
         out: &Path,
         interrupt: &'a Interrupt,
     ) -> Result<Self> {
-        let setup = interrupt.at_once("no run was begun", || Setup::new(&mut config))?;
+        let setup = interrupt.at_once("no run was begun", || Setup::begin(&mut config))?;
         let folder = RunFolder::create_on(storage, out, &config.name)?;
         folder.write(&folder.config(), config.to_toml().as_bytes())?;
         let mut trainer = Self::at(0, History::default(), config, setup, folder, interrupt)?;
@@ -128,6 +129,11 @@ impl<'a> Trainer<'a> {
     /// The folder of the run.
     pub fn folder(&self) -> &RunFolder {
         &self.folder
+    }
+
+    /// Which weights of a file the run began with just now, in words; none where they were drawn, or the run goes on.
+    pub fn begun_with(&self) -> Option<&str> {
+        self.setup.begun_with.as_deref()
     }
 
     /// The validations of the run so far.
@@ -220,7 +226,9 @@ impl<'a> Trainer<'a> {
 
     fn is_stopped_early(&self, observer: &mut dyn Observer) -> bool {
         let stopping = &self.config.training.early_stopping;
-        let reached = stopping.is_reached(&self.history.validations);
+        let heard = |validation: &&ValidationRecord| self.config.training.is_heard(validation);
+        let validations = self.history.validations.iter().filter(heard);
+        let reached = stopping.is_reached(self.config.training.monitor, validations);
         if reached {
             observer
                 .observe(&TrainerEvent::EarlyStop { step: self.cursor.step, validations: stopping.patience });
@@ -256,7 +264,8 @@ impl<'a> Trainer<'a> {
             interrupt: self.interrupt,
         };
         let model = self.setup.learner.evaluated();
-        let Some(evaluation) = evaluator.evaluate(model, observer)? else {
+        let events = monitored_events(&self.config, &self.setup.validation.quantity());
+        let Some(evaluation) = evaluator.evaluate_with_events(model, events.as_ref(), observer)? else {
             return Ok(false);
         };
         let showing = SamplePanels {
@@ -267,14 +276,22 @@ impl<'a> Trainer<'a> {
         let shown = showing.panels(&[0])?;
         let record = validation_record(self.cursor.step, &evaluation);
         self.history.seconds = self.seconds();
-        let best = self.history.record(record);
+        let TrainingConfig { monitor, keep_best, .. } = self.config.training;
+        let best = self.history.record(record.clone(), monitor);
         self.setup.learner.validated(&record);
         if best {
             self.store.save_best(&self.checkpoint())?;
         }
+        if keep_best > 1 {
+            let steps: Vec<u64> =
+                self.history.best_validations(monitor, keep_best).iter().map(|(step, _)| *step).collect();
+            if steps.contains(&record.step) {
+                self.store.save_among_best(&self.checkpoint(), &steps)?;
+            }
+        }
         self.log.validation(&record, Timing::at(self.history.seconds))?;
         shown.iter().try_for_each(|panel| self.log.picture(record.step, panel))?;
-        observer.observe(&TrainerEvent::Validation { record: &record, best });
+        observer.observe(&TrainerEvent::Validation { record: &record, best, monitor });
         Ok(true)
     }
 
@@ -346,6 +363,18 @@ impl<'a> Trainer<'a> {
     }
 }
 
+/// The events that validations count: the usual ones of rain, and those that are monitored.
+fn monitored_events(config: &RunConfig, quantity: &Quantity) -> Option<EventDefinition> {
+    let mut events = EventDefinition::suited_to(quantity);
+    if !quantity.is_rain() {
+        events.thresholds.clear();
+    }
+    events.thresholds.extend(config.monitors().iter().filter_map(|(_, monitor)| monitor.threshold()));
+    events.thresholds.sort_by(f64::total_cmp);
+    events.thresholds.dedup();
+    (!events.thresholds.is_empty()).then_some(events)
+}
+
 fn validation_record(step: u64, evaluation: &EvaluationResult) -> ValidationRecord {
     ValidationRecord {
         step,
@@ -353,5 +382,7 @@ fn validation_record(step: u64, evaluation: &EvaluationResult) -> ValidationReco
         metrics: evaluation.model.overall,
         mse_copy_last: evaluation.copy_last.overall.mse,
         mse_mean: evaluation.mean.as_ref().map_or(f64::NAN, |mean| mean.overall.mse),
+        ensemble: evaluation.ensemble.as_ref().map(|ensemble| Box::new(ensemble.overall)),
+        events: evaluation.events.as_ref().map(EventMeans::of).unwrap_or_default(),
     }
 }

@@ -8,7 +8,8 @@ use toml::Value;
 
 use crate::config::{RunConfig, kinds_with, tag_of};
 use crate::dataset::{numbered, unit};
-use crate::schedule::Watched;
+use crate::schedule::Monitor;
+use crate::schedule::monitor::own;
 use crate::{Error, Result};
 
 /// Sets the random numbers of a search apart from those of its runs.
@@ -66,8 +67,10 @@ pub struct SearchConfig {
     pub trials: usize,
     /// Seed of what is drawn.
     pub seed: u64,
-    /// The result of validations that decides: the best of each trial.
-    pub metric: Watched,
+    /// The result of validations that decides: the best of each trial. In TOML its name, or `"monitor"`, the default, for that of
+    /// `training.monitor`; another one takes its place in every trial.
+    #[serde(with = "own")]
+    pub metric: Option<Monitor>,
     /// Whether a trial ends at a validation that finds its best behind the median of the best
     /// that the trials before had found by then: Golovin et al., "Google Vizier", 2017.
     pub median_stopping: bool,
@@ -82,7 +85,7 @@ impl Default for SearchConfig {
         Self {
             trials: 20,
             seed: 0,
-            metric: Watched::Mse,
+            metric: None,
             median_stopping: false,
             median_after: 5,
             ranges: Ranges::new(),
@@ -127,6 +130,10 @@ impl SearchConfig {
             let reason =
                 "nothing is varied; add a field such as \"optimizer.learning_rate\" = { log = [1e-4, 1e-2] }";
             return refuse("ranges".into(), reason.into());
+        }
+        if self.ranges.contains_key("training.monitor") {
+            let reason = "trials are compared by one result of validations; name it in `metric`";
+            return refuse("ranges.training.monitor".into(), reason.into());
         }
         for (field, range) in &self.ranges {
             if let Some(reason) = range.fault() {
@@ -284,6 +291,7 @@ mod tests {
             ("", "nothing is varied"),
             ("trials = 0\n[ranges]\na = [1]", "trials"),
             ("[ranges]\na = []", "ranges.a"),
+            ("[ranges]\n\"training.monitor\" = [\"mse\", \"ssim\"]", "name it in `metric`"),
             ("[ranges]\na = { log = [0.0, 1.0] }", "from above 0"),
             ("[ranges]\na = { int = [3, 3] }", "[3, 3]"),
             ("[ranges]\na = { uniform = [2.0, 1.0] }", "[2, 1]"),

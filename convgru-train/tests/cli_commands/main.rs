@@ -7,9 +7,19 @@ mod bad_input;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod display;
+#[cfg(test)]
+mod dry_run;
+#[cfg(test)]
 mod export;
 #[cfg(test)]
+mod forecasts;
+#[cfg(test)]
 mod import;
+#[cfg(test)]
+mod init_from;
+#[cfg(test)]
+mod inspect;
 #[cfg(test)]
 mod mask;
 #[cfg(test)]

@@ -27,3 +27,6 @@ pub fn cases() -> Vec<Case> {
     cases.extend(layer::cases());
     cases
 }
+
+#[cfg(test)]
+mod tests;

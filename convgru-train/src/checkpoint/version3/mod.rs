@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::bounded;
-use super::history::{History, SkippedRecord, StepRecord, Timings, ValidationRecord};
+use super::history::{History, SkippedRecord, StepRecord, Timings};
 use super::record::{Checkpoint, Cursor, NamedTensor};
+use super::version5::{self, Validation};
 use crate::optimizer::OptimizerState;
 
 /// A record of version 3, field by field.
@@ -31,7 +32,7 @@ struct Measurements {
     #[serde(deserialize_with = "bounded::long")]
     steps: Vec<StepRecord>,
     #[serde(deserialize_with = "bounded::long")]
-    validations: Vec<ValidationRecord>,
+    validations: Vec<Validation>,
     best: Option<(u64, f64)>,
     seconds: f64,
     #[serde(deserialize_with = "bounded::long")]
@@ -41,6 +42,7 @@ struct Measurements {
 impl From<Measurements> for History {
     fn from(Measurements { steps, validations, best, seconds, skipped }: Measurements) -> Self {
         let timings = Timings::unknown(steps.len(), validations.len(), skipped.len());
+        let validations = version5::validations(&validations);
         Self { steps, validations, best, seconds, skipped, timings }
     }
 }

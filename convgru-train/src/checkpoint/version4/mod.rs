@@ -3,8 +3,8 @@
 use serde::Deserialize;
 
 use super::bounded;
-use super::history::History;
 use super::record::{Checkpoint, Cursor, NamedTensor};
+use super::version5::Measurements;
 use crate::dataset::Fingerprint;
 use crate::optimizer::OptimizerState;
 
@@ -25,7 +25,7 @@ pub(super) struct Record {
     optimizer: OptimizerState<f32>,
     #[serde(deserialize_with = "bounded::average")]
     average: Option<Vec<NamedTensor>>,
-    history: History,
+    history: Measurements,
 }
 
 impl From<Record> for Checkpoint {
@@ -41,7 +41,7 @@ impl From<Record> for Checkpoint {
             parameters: record.parameters,
             optimizer: record.optimizer,
             average: record.average,
-            history: record.history,
+            history: record.history.into(),
         }
     }
 }

@@ -1,62 +1,96 @@
-//! Records of version 5, whose configurations had the fields of every kind of optimiser, schedule and loss.
+//! Records of version 5, whose validations had neither scores of members nor of events.
 
-use std::fs;
+use serde::Deserialize;
 
-use super::Checkpoint;
-use super::tests::expect_near_parameters;
-use crate::config::{RunConfig, SamplingDecay};
-use crate::interrupt::Interrupt;
-use crate::loss::{Loss, LossTerm, LossTerms, RainWeights};
-use crate::optimizer::{OptimizerKind, SgdConfig};
-use crate::schedule::{PlateauConfig, ScheduleKind, Watched};
-use crate::trainer::{Outcome, RunFolder, Silent, TrainedModel, Trainer};
+use super::bounded;
+use super::history::{History, SkippedRecord, StepRecord, Timings, ValidationRecord};
+use super::record::{Checkpoint, Cursor, NamedTensor};
+use crate::dataset::Fingerprint;
+use crate::metric::Metrics;
+use crate::optimizer::OptimizerState;
 
-/// Of a run of four steps with an average, written by the program of that time: checkpoints and weights.
-const STEP_2: &[u8] = include_bytes!("step_00000002.ckpt");
-const STEP_4: &[u8] = include_bytes!("step_00000004.ckpt");
-const WEIGHTS: &[u8] = include_bytes!("model.safetensors");
+/// A record of version 5, field by field.
+#[derive(Deserialize)]
+pub(super) struct Record {
+    saved: Option<u64>,
+    #[serde(deserialize_with = "bounded::text")]
+    instruction_set: String,
+    #[serde(deserialize_with = "bounded::text")]
+    config_toml: String,
+    #[serde(deserialize_with = "bounded::text")]
+    config_hash: String,
+    seed: u64,
+    cursor: Cursor,
+    data: Option<Fingerprint>,
+    #[serde(deserialize_with = "bounded::tensors")]
+    parameters: Vec<NamedTensor>,
+    #[serde(deserialize_with = "bounded::state")]
+    optimizer: OptimizerState<f32>,
+    #[serde(deserialize_with = "bounded::average")]
+    average: Option<Vec<NamedTensor>>,
+    history: Measurements,
+}
 
-#[test]
-fn a_run_of_that_time_goes_on_as_it_would_have() {
-    let (half, last) = (Checkpoint::from_bytes(STEP_2).unwrap(), Checkpoint::from_bytes(STEP_4).unwrap());
-    assert_eq!((half.cursor.step, half.instruction_set.as_str()), (2, "avx2"));
-    let out = tempfile::tempdir().unwrap();
-    let folder = RunFolder::create(out.path(), "version5").unwrap();
-    fs::write(folder.checkpoints().join("step_00000002.ckpt"), STEP_2).unwrap();
-    fs::write(folder.config(), &half.config_toml).unwrap();
-    let config = RunConfig::read(&folder.config()).unwrap();
-    let interrupt = Interrupt::manual();
-    let trainer = Trainer::resume(config, folder, &interrupt, &mut Silent).unwrap();
-    let Outcome::Finished(trained) = trainer.fit(&mut Silent).unwrap() else { panic!("no signal was sent") };
-    // The instruction set here may be another.
-    for (now, then) in trained.history.steps.iter().zip(&last.history.steps) {
-        assert_eq!(now.learning_rate, then.learning_rate);
-        assert!((now.loss - then.loss).abs() < 1e-5, "{now:?} instead of {then:?}");
+/// The history in records of versions 4 and 5.
+#[derive(Deserialize)]
+pub(super) struct Measurements {
+    #[serde(deserialize_with = "bounded::long")]
+    steps: Vec<StepRecord>,
+    #[serde(deserialize_with = "bounded::long")]
+    validations: Vec<Validation>,
+    best: Option<(u64, f64)>,
+    seconds: f64,
+    #[serde(deserialize_with = "bounded::long")]
+    skipped: Vec<SkippedRecord>,
+    timings: Timings,
+}
+
+/// What one validation measured, in records of versions 3 to 5.
+#[derive(Clone, Copy, Deserialize)]
+pub(super) struct Validation {
+    step: u64,
+    loss: f64,
+    metrics: Metrics,
+    mse_copy_last: f64,
+    mse_mean: f64,
+}
+
+impl From<Validation> for ValidationRecord {
+    fn from(Validation { step, loss, metrics, mse_copy_last, mse_mean }: Validation) -> Self {
+        Self { step, loss, metrics, mse_copy_last, mse_mean, ensemble: None, events: Vec::new() }
     }
-    let read = Checkpoint::read(&trained.folder.checkpoints().join("step_00000004.ckpt")).unwrap();
-    expect_near_parameters(&read, &last);
 }
 
-#[test]
-fn configurations_of_that_time_are_those_they_were() {
-    let trained = TrainedModel::from_bytes(WEIGHTS, "model.safetensors".as_ref()).unwrap();
-    let config = trained.config;
-    config.validate().unwrap();
-    assert_eq!(RunConfig::from_toml(&Checkpoint::from_bytes(STEP_2).unwrap().config_toml).unwrap(), config);
-    let rain = RainWeights { thresholds: vec![0.25, 0.5], weights: vec![1.0, 2.0, 4.0] };
-    let terms = [(Loss::Huber { delta: 0.25 }, 1.0), (Loss::BalancedMae { rain }, 0.5)];
-    let terms = terms.map(|(loss, weight)| LossTerm { loss, weight });
-    assert_eq!(config.training.loss, LossTerms(terms.into()));
-    assert_eq!(config.training.teacher_forcing.decay, SamplingDecay::InverseSigmoid { k: 2.0 });
-    assert_eq!(config.training.reverse_sampling.decay, SamplingDecay::Linear);
-    let sgd = SgdConfig { momentum: 0.9, dampening: 0.0, nesterov: true };
-    assert_eq!((config.optimizer.kind, config.optimizer.learning_rate), (OptimizerKind::Sgd(sgd), 0.05));
-    let plateau = PlateauConfig {
-        metric: Watched::Mae,
-        factor: 0.5,
-        patience: 0,
-        threshold: 0.9,
-        ..Default::default()
-    };
-    assert_eq!((config.schedule.kind, config.schedule.warmup.steps), (ScheduleKind::Plateau(plateau), 1));
+/// Validations as they are now, in a list that is no larger than they need.
+pub(super) fn validations(earlier: &[Validation]) -> Vec<ValidationRecord> {
+    earlier.iter().copied().map(Into::into).collect()
 }
+
+impl From<Measurements> for History {
+    fn from(
+        Measurements { steps, validations: earlier, best, seconds, skipped, timings }: Measurements,
+    ) -> Self {
+        Self { steps, validations: validations(&earlier), best, seconds, skipped, timings }
+    }
+}
+
+impl From<Record> for Checkpoint {
+    fn from(record: Record) -> Self {
+        Self {
+            saved: record.saved,
+            instruction_set: record.instruction_set,
+            config_toml: record.config_toml,
+            config_hash: record.config_hash,
+            seed: record.seed,
+            cursor: record.cursor,
+            data: record.data,
+            parameters: record.parameters,
+            optimizer: record.optimizer,
+            average: record.average,
+            history: record.history.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,10 @@ use convgru_model::OutputActivation;
 use super::text_error::one_line;
 use super::{RunConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
+use crate::dataset::Quantity;
 use crate::loss::{Loss, Objective};
 use crate::optimizer::NormType;
-use crate::schedule::{Schedule, ScheduleKind};
+use crate::schedule::{Monitor, Schedule, ScheduleKind};
 use crate::trainer::MOST_THREADS;
 use crate::{Error, Result};
 
@@ -39,6 +40,7 @@ impl RunConfig {
             }
             other => other.into(),
         })?;
+        self.init.validate()?;
         if self.model.has_mask_channel() != self.data.mask_channel {
             let [model, data] = [self.model.has_mask_channel(), self.data.mask_channel];
             return refuse(
@@ -93,6 +95,7 @@ impl RunConfig {
             );
         }
         self.expect_members()?;
+        self.expect_monitors()?;
         self.training.lead_weights.weights(self.data.output_frames)?;
         if self.training.batch_size > self.data.train_sequences {
             return refuse(
@@ -122,6 +125,45 @@ impl RunConfig {
             )),
             _ => Ok(()),
         }
+    }
+
+    /// Checks that the network has the results that decide something.
+    fn expect_monitors(&self) -> Result<()> {
+        let members = self.model.members();
+        for (field, monitor) in self.monitors() {
+            if monitor.is_of_members() && members == 1 {
+                let reason = format!(
+                    "{monitor} scores the members of an ensemble, but model.members is 1; validations of this network have {}",
+                    Monitor::names(members)
+                );
+                return refuse(field, reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that scores of events count some values of the data and not all.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the field of the score, with what values reach.
+    pub(crate) fn expect_thresholds(&self, quantity: &Quantity) -> Result<()> {
+        let ends = [0.0, 1.0].map(|value| quantity.transform.to_units(value));
+        let [low, high] = [ends[0].min(ends[1]), ends[0].max(ends[1])];
+        for (field, monitor) in self.monitors() {
+            let Some(threshold) =
+                monitor.threshold().filter(|threshold| !(low < *threshold && *threshold <= high))
+            else {
+                continue;
+            };
+            let unit = if quantity.unit.is_empty() { String::new() } else { format!(" {}", quantity.unit) };
+            let reason = format!(
+                "{monitor} counts values of {threshold}{unit} or more as events, but values of the data go from {low}{unit} to \
+                 {high}{unit}; validations have {}, with T above {low} and at most {high}",
+                Monitor::names(self.model.members())
+            );
+            return refuse(field, reason);
+        }
+        Ok(())
     }
 
     /// Checks that the model can read frames of a shape.
@@ -205,6 +247,7 @@ impl TrainingConfig {
                 ),
             );
         }
+        at_least_one("training.keep_best", self.keep_best as u64)?;
         if self.threads > MOST_THREADS {
             return refuse(
                 "training.threads",

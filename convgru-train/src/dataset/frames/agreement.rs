@@ -1,8 +1,8 @@
 //! What several files tell about their frames must agree.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{FileRead, Reader};
+use super::Reader;
 use crate::dataset::FoundData;
 use crate::dataset::source::{Content, FrameSource};
 use crate::printable::printable;
@@ -36,28 +36,30 @@ impl Reader<'_> {
         Ok(Told { minutes, content, found, doubts })
     }
 
-    /// What all files hold together.
+    /// What all files hold together, and what the user should know about it.
     ///
     /// # Errors
-    /// [`Error::Data`] with a file whose type gives its numbers another range than those of the first, where they have a unit.
-    pub(super) fn found(&self, read: &[(FileRead, Told)]) -> Result<FoundData> {
-        if let [(_, first), ..] = read
+    /// [`Error::Data`] with two files whose frames follow each other at other distances, unless the configuration names one, or whose types
+    /// give numbers with a unit other ranges; [`Error::Format`] with a file whose numbers are others than those of the first.
+    pub(super) fn agreed(&self, files: &[(&Path, &Told)]) -> Result<(FoundData, Vec<String>)> {
+        self.expect_equal_minutes(files)?;
+        self.expect_equal_content(files)?;
+        if let [(_, first), ..] = files
             && self.data.found.is_none()
         {
-            for ((path, _), told) in read {
+            for (path, told) in files {
                 first.found.clone().with_any_numbers(None).expect(&told.found, path)?;
             }
         }
-        let all = FoundData::of_all(read.iter().map(|(_, told)| told.found.clone()));
-        Ok(all.with_minutes(read.iter().find_map(|(_, told)| told.minutes)))
+        let all = FoundData::of_all(files.iter().map(|(_, told)| told.found.clone()));
+        let doubts = files.iter().map(|(_, told)| &told.doubts).find(|doubts| !doubts.is_empty());
+        let minutes = files.iter().find_map(|(_, told)| told.minutes);
+        Ok((all.with_minutes(minutes), doubts.cloned().unwrap_or_default()))
     }
 
     /// Refuses files whose frames follow each other at other distances.
-    ///
-    /// # Errors
-    /// [`Error::Data`] with two such files, unless the configuration names a distance.
-    pub(super) fn expect_equal_minutes(&self, read: &[(FileRead, Told)]) -> Result<()> {
-        let mut told = read.iter().filter_map(|((path, _), told)| Some((path, told.minutes?)));
+    fn expect_equal_minutes(&self, files: &[(&Path, &Told)]) -> Result<()> {
+        let mut told = files.iter().filter_map(|(path, told)| Some((*path, told.minutes?)));
         let Some((first, minutes)) = told.next() else { return Ok(()) };
         let is_other = |own: f64| (own - minutes).abs() > 0.5 * minutes.min(own);
         match told.find(|(_, own)| is_other(*own) && self.config.minutes_per_step == 0.0) {
@@ -72,16 +74,13 @@ impl Reader<'_> {
     }
 
     /// Refuses files whose numbers differ in what they are.
-    ///
-    /// # Errors
-    /// [`Error::Format`] with the file that differs from the first.
-    pub(super) fn expect_equal_content(&self, read: &[(FileRead, Told)]) -> Result<()> {
-        let mut told = read.iter().filter_map(|((path, _), told)| Some((path, told.content.as_ref()?)));
+    fn expect_equal_content(&self, files: &[(&Path, &Told)]) -> Result<()> {
+        let mut told = files.iter().filter_map(|(path, told)| Some((*path, told.content.as_ref()?)));
         let Some((first, content)) = told.next() else { return Ok(()) };
         let file = printable(first);
-        let differs = |(path, own): (&PathBuf, &Content)| {
+        let differs = |(path, own): (&Path, &Content)| {
             let reason = own.difference(content, &file, self.config)?;
-            Some(Error::Format { path: path.clone(), reason })
+            Some(Error::Format { path: path.into(), reason })
         };
         told.find_map(differs).map_or(Ok(()), Err)
     }

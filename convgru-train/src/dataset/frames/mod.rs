@@ -1,9 +1,10 @@
-//! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs and folders of PNG images.
+//! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs, animated PNG and folders of PNG or JPEG images.
 
 mod agreement;
 mod config;
 mod newest;
 mod on_disk;
+mod open_files;
 mod resize;
 mod split_files;
 #[cfg(test)]
@@ -18,13 +19,15 @@ use convgru_model::Tensor;
 use rayon::prelude::*;
 
 pub use config::FramesConfig;
-pub(super) use newest::newest;
 pub use newest::read_frames;
+pub(super) use newest::{newest, newest_of};
 
 use self::agreement::Told;
 use self::on_disk::OnDisk;
-use self::split_files::SplitFiles;
-use self::time_order::{Run, Steps, TimeOrder};
+pub(super) use self::resize::resized as resized_plane;
+pub(super) use self::split_files::SplitFiles;
+pub(super) use self::time_order::TimeOrder;
+use self::time_order::{Run, Steps};
 use super::config::DataConfig;
 use super::source::image::with_channels;
 use super::source::{self, Frame, FrameSource};
@@ -50,7 +53,8 @@ struct Read {
 /// What was read of a file or a folder of images.
 type FileRead = (PathBuf, Vec<Read>);
 
-/// Opens a split of the sequences at a path.
+/// Opens a split of the sequences at a path: in memory, or where they take more than is allowed and their files are read from any place on,
+/// window by window.
 ///
 /// # Errors
 /// [`Error::Data`] if there are none of the length that is needed; [`Error::Memory`] if they take more than is allowed;
@@ -60,11 +64,11 @@ pub(super) fn open(
     config: &FramesConfig,
     path: &Path,
     split: Split,
-) -> Result<WindowDataset> {
+) -> Result<Box<dyn SequenceDataset>> {
     let reader = Reader { data, config, path, budget: data.budget() };
     let mut left_out = Vec::new();
     let files = split_files::split_files(&reader, split, &mut left_out)?;
-    reader.windows(files, &format!("the {split} split"), data.sequences(split), left_out)
+    reader.opened(files, &format!("the {split} split"), data.sequences(split), left_out)
 }
 
 /// Opens all sequences at a path as a test set, or those of its folder `test` where it has folders for splits. A file that is read
@@ -78,19 +82,30 @@ pub(super) fn open_whole(
     path: &Path,
 ) -> Result<Box<dyn SequenceDataset>> {
     let reader = Reader { data, config, path, budget: data.budget() };
-    if path.is_file() {
+    if path.is_file() || source::is_store(path) {
         let source = source::open(path, config, &reader.budget)?;
-        if source.is_seekable() {
-            let order = time_order(path, source.as_ref(), &reader.budget)?;
-            if order.is_plain() {
-                let told = reader.told(path, source.as_ref(), order.minutes_per_step())?;
-                return Ok(Box::new(OnDisk::new(&reader, source, told)?));
-            }
+        if source.is_seekable() && time_order(path, source.as_ref(), &reader.budget)?.is_plain() {
+            let file = (path.to_path_buf(), 0..source.info()?.sequences);
+            let files = SplitFiles { files: vec![file], time: 0.0..1.0 };
+            return Ok(Box::new(OnDisk::new(&reader, files, "the data", usize::MAX)?));
         }
     }
     let mut left_out = Vec::new();
     let files = split_files::whole(&reader, &mut left_out)?;
-    Ok(Box::new(reader.windows(files, "the data", usize::MAX, left_out)?))
+    reader.opened(files, "the data", usize::MAX, left_out)
+}
+
+/// The files of all splits, the training's first, and which of them hold something: [`open`] reads these.
+///
+/// # Errors
+/// As [`open`].
+pub(super) fn files_of_splits(
+    data: &DataConfig,
+    config: &FramesConfig,
+    path: &Path,
+    left_out: &mut Vec<Error>,
+) -> Result<[SplitFiles; 3]> {
+    split_files::all_splits(&Reader { data, config, path, budget: data.budget() }, left_out)
 }
 
 /// What is read, and how.
@@ -118,6 +133,38 @@ impl Reader<'_> {
         )))
     }
 
+    /// At most `most` windows of sequences: in memory, or on disk where memory does not hold them and files are read from any place on.
+    fn opened(
+        &self,
+        files: SplitFiles,
+        part: &str,
+        most: usize,
+        left_out: Vec<Error>,
+    ) -> Result<Box<dyn SequenceDataset>> {
+        match self.windows(files.clone(), part, most, left_out) {
+            Ok(windows) => Ok(Box::new(windows)),
+            Err(error @ Error::Memory { .. }) => {
+                // What was counted for the frames in memory is counted anew.
+                let reader = Reader { budget: self.data.budget(), ..*self };
+                match reader.are_seekable(&files)? {
+                    true => Ok(Box::new(OnDisk::new(&reader, files, part, most)?)),
+                    false => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether all files are read from any place on.
+    fn are_seekable(&self, files: &SplitFiles) -> Result<bool> {
+        for (path, _) in &files.files {
+            if !source::open(path, self.config, &self.budget)?.is_seekable() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Windows of sequences in memory, at most `most` of them.
     fn windows(
         &self,
@@ -139,11 +186,8 @@ impl Reader<'_> {
             })
             .collect();
         let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
-        self.expect_equal_minutes(&read)?;
-        self.expect_equal_content(&read)?;
-        let mut found = self.found(&read)?;
-        let doubts = read.iter().map(|(_, told)| &told.doubts).find(|doubts| !doubts.is_empty());
-        let doubts = doubts.cloned().unwrap_or_default();
+        let told: Vec<(&Path, &Told)> = read.iter().map(|((path, _), told)| (path.as_path(), told)).collect();
+        let (mut found, doubts) = self.agreed(&told)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
         if read.iter().all(|(_, sequences)| sequences.is_empty()) && !left_out.is_empty() {
             return Err(left_out.swap_remove(0));
@@ -240,7 +284,7 @@ fn clips(sequences: Vec<Read>) -> Vec<Clip> {
 ///
 /// # Errors
 /// [`Error::Format`] if two frames have one time, or times cannot be read.
-fn time_order(path: &Path, source: &dyn FrameSource, budget: &ReadBudget) -> Result<TimeOrder> {
+pub(super) fn time_order(path: &Path, source: &dyn FrameSource, budget: &ReadBudget) -> Result<TimeOrder> {
     let (count, times) = (source.info()?.steps, source.step_times()?);
     if times.is_some() {
         budget.keep(path, bytes_of(time_order::BYTES, &[count]))?.stay();
@@ -329,7 +373,7 @@ fn gathered(
 }
 
 /// The frames between two shares of the time.
-fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
+pub(super) fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
     let place = |share: f64| ((share * steps as f64).round() as usize).min(steps);
     place(time.start)..place(time.end)
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use convgru_model::Tensor;
 
 use super::time_order::{Run, Steps};
-use super::{FileRead, Read, Reader, gathered, of_equal_channels, picked, time_order};
+use super::{FileRead, Read, Reader, gathered, of_equal_channels, picked, resize, time_order};
 use crate::dataset::input::NewestFrames;
-use crate::dataset::source::{self, FrameInfo};
-use crate::dataset::{DataConfig, FramesConfig};
+use crate::dataset::source::{self, FrameInfo, FrameSource};
+use crate::dataset::{DataConfig, Description, FramesConfig};
 use crate::printable::printable_name;
 use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
@@ -57,7 +57,20 @@ pub(in crate::dataset) fn newest(
     most: usize,
     budget: &ReadBudget,
 ) -> Result<NewestFrames> {
-    let source = source::open(path, config, budget)?;
+    newest_of(source::open(path, config, budget)?.as_ref(), path, (config, data), most, budget)
+}
+
+/// As [`newest`], of a source that is open.
+///
+/// # Errors
+/// As [`read_frames`].
+pub(in crate::dataset) fn newest_of(
+    source: &dyn FrameSource,
+    path: &Path,
+    (config, data): (&FramesConfig, &DataConfig),
+    most: usize,
+    budget: &ReadBudget,
+) -> Result<NewestFrames> {
     let FrameInfo { sequences, steps, .. } = source.info()?;
     if sequences != 1 {
         let reason = format!(
@@ -67,16 +80,16 @@ pub(in crate::dataset) fn newest(
         );
         return Err(Error::Format { path: path.into(), reason });
     }
-    let order = time_order(path, source.as_ref(), budget)?;
+    let order = time_order(path, source, budget)?;
     let reader = Reader { data, config, path, budget: budget.clone() };
-    let told = reader.told(path, source.as_ref(), order.minutes_per_step())?;
+    let told = reader.told(path, source, order.minutes_per_step())?;
     // What follows a gap goes on without the frames before it.
     let run = order.runs(0..steps).pop().map(|run| run.last(most));
     let run = run.unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
     let range = run.steps.range();
     let copies = if matches!(run.steps, Steps::Range(_)) { 1 } else { 2 };
     let mut keep = |bytes: u64| budget.keep(path, bytes.saturating_mul(copies)).map(Kept::stay);
-    let mut gathered = gathered(source.as_ref(), 0..1, range.clone(), config, &mut keep)?;
+    let mut gathered = gathered(source, 0..1, range.clone(), config, &mut keep)?;
     let Some(frames) = gathered.pop() else {
         return Err(Error::Format { path: path.into(), reason: "holds no frames".into() });
     };
@@ -88,6 +101,19 @@ pub(in crate::dataset) fn newest(
         frames: read.swap_remove(0).frames,
         times: order.seconds(&run.steps),
         found: told.found.with_minutes(told.minutes),
+        description: description(source, config)?,
         warnings: told.doubts,
     })
+}
+
+/// What a source says besides its frames, whose pixels lie where those of the configured size do.
+fn description(source: &dyn FrameSource, config: &FramesConfig) -> Result<Description> {
+    let FrameInfo { height, width, .. } = source.info()?;
+    let found = source.description()?;
+    if config.resize == [0, 0] || config.resize == [height, width] {
+        return Ok(found);
+    }
+    let [rows, columns] =
+        [(height, config.resize[0]), (width, config.resize[1])].map(|(from, to)| resize::weights(from, to));
+    Ok(Description { georeference: found.georeference.averaged(&rows, &columns), ..found })
 }

@@ -1,28 +1,33 @@
-//! A file whose sequences are read when they are asked for.
+//! Sequences that are read when they are asked for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use convgru_model::Tensor;
 use rayon::prelude::*;
 
-use super::{FramesConfig, Reader, Told, gathered, is_missing_any};
-use crate::dataset::source::FrameSource;
+use super::agreement::Told;
+use super::open_files::OpenFiles;
+use super::split_files::SplitFiles;
+use super::time_order::Run;
+use super::{FramesConfig, Reader, SEQUENCE_BYTES, gathered, is_missing_any, places, time_order};
+use crate::dataset::source::FrameInfo;
 use crate::dataset::source::image::with_channels;
+use crate::dataset::windows::{Numbering, label, listed};
 use crate::dataset::{FoundData, Quantity, SequenceDataset, SequenceMut, check_request};
-use crate::printable::printable_name;
-use crate::read_budget::ReadBudget;
+use crate::printable::{printable, printable_name};
+use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
 
-/// Windows of the sequences of a file, which may be larger than the memory.
+/// Windows of the sequences of files, which may be larger than the memory.
 pub(super) struct OnDisk {
     name: String,
-    path: PathBuf,
-    source: Box<dyn FrameSource>,
+    files: OpenFiles,
     config: FramesConfig,
     budget: ReadBudget,
-    sequences: usize,
-    /// Windows of a sequence.
-    windows: usize,
+    clips: Vec<StoredClip>,
+    numbering: Numbering,
+    len: usize,
     steps: usize,
     frame_shape: [usize; 3],
     has_missing: bool,
@@ -30,60 +35,184 @@ pub(super) struct OnDisk {
     warnings: Vec<String>,
 }
 
+/// Frames of a file that follow each other without a gap.
+struct StoredClip {
+    file: usize,
+    sequence: usize,
+    /// Whether the file has other sequences.
+    is_numbered: bool,
+    run: Arc<Run>,
+}
+
+/// A file whose headers were read.
+struct Header {
+    path: PathBuf,
+    told: Told,
+    info: FrameInfo,
+    runs: Vec<Arc<Run>>,
+    sequences: std::ops::Range<usize>,
+}
+
 impl OnDisk {
-    /// The windows of a source, as many frames as are asked for in each. Of numbers that may be missing all are looked at.
+    /// At most `most` windows of the sequences of files, as many frames as are asked for in each. Whether pixels are missing is looked for
+    /// where the memory would hold all of them; otherwise they are missing wherever the type of the numbers lets them.
     ///
     /// # Errors
     /// [`Error::Data`] if sequences are too short, and those of reading.
-    pub(super) fn new(reader: &Reader<'_>, source: Box<dyn FrameSource>, told: Told) -> Result<Self> {
-        let info = source.info()?;
-        reader.expect_long_enough(info.steps, "the data")?;
-        let steps = reader.data.steps();
+    pub(super) fn new(reader: &Reader<'_>, files: SplitFiles, part: &str, most: usize) -> Result<Self> {
+        let Reader { data, config, budget, .. } = reader;
+        let mut left_out = Vec::new();
+        let headers = files.files.into_iter().map(|(path, sequences)| {
+            let source = super::source::open(&path, config, budget)?;
+            let (info, order) = (source.info()?, time_order(&path, source.as_ref(), budget)?);
+            let runs = order.runs(places(info.steps, &files.time));
+            let told = reader.told(&path, source.as_ref(), order.minutes_per_step())?;
+            let clips = bytes_of(SEQUENCE_BYTES, &[sequences.len(), runs.len()]);
+            budget.keep(&path, clips)?.stay();
+            Ok(Header { path, told, info, sequences, runs: runs.into_iter().map(Arc::new).collect() })
+        });
+        let headers = data.on_corrupt.kept(headers, &mut left_out)?;
+        let told: Vec<(&Path, &Told)> = headers.iter().map(|own| (own.path.as_path(), &own.told)).collect();
+        let (found, doubts) = reader.agreed(&told)?;
+        let clips: Vec<StoredClip> =
+            headers.iter().enumerate().flat_map(|(file, header)| header.clips(file)).collect();
+        let longest = clips.iter().map(|clip| clip.run.steps.len()).max().unwrap_or(0);
+        if clips.is_empty() && !left_out.is_empty() {
+            return Err(left_out.swap_remove(0));
+        }
+        reader.expect_long_enough(longest, part)?;
+        let frame_shape = reader.common_shape(&headers)?;
+        let numbering =
+            Numbering::new(clips.iter().map(|clip| clip.run.steps.len()), data.steps(), config.stride);
+        let left_out = left_out.iter().map(|error| format!("left out of {part}: {error}"));
         let mut made = Self {
-            name: printable_name(reader.path.file_name().unwrap_or(reader.path.as_os_str())),
-            path: reader.path.into(),
-            config: reader.config.clone(),
-            budget: reader.budget.clone(),
-            windows: (info.steps - steps) / reader.config.stride + 1,
-            steps,
-            frame_shape: [0; 3],
-            sequences: info.sequences,
-            has_missing: false,
-            found: told.found.with_minutes(told.minutes),
-            warnings: told.doubts,
-            source,
+            name: String::new(),
+            files: OpenFiles::new(headers.iter().map(|own| own.path.clone()).collect(), config, budget),
+            config: (*config).clone(),
+            budget: budget.clone(),
+            len: most.min(numbering.windows()),
+            numbering,
+            steps: data.steps(),
+            frame_shape,
+            has_missing: headers.iter().any(|own| own.info.may_miss),
+            found,
+            warnings: left_out.chain(doubts).collect(),
+            clips,
         };
-        let shape = made.frames(0)?.shape().to_vec();
-        made.frame_shape = [shape[1], shape[2], shape[3]];
-        if info.may_miss {
-            let missing = |sequence: usize| {
-                let mut missing = false;
-                made.source.visit(sequence..sequence + 1, 0..info.steps, &mut |frame| {
+        let frames = made.clips.iter().map(|clip| clip.run.steps.len()).fold(0usize, usize::saturating_add);
+        let fits =
+            bytes_of(size_of::<f32>(), &[frames]).saturating_mul(bytes_of(1, &frame_shape)) <= budget.limit();
+        if fits && made.has_missing {
+            made.has_missing = made.is_missing_anywhere()?;
+        }
+        made.name = printable_name(reader.path.file_name().unwrap_or(reader.path.as_os_str()));
+        if !fits {
+            made.name = format!(
+                "frames of {} ({}: {} sequences of {frame_shape:?}, read from the disk)",
+                made.name,
+                part.trim_start_matches("the ").trim_end_matches(" split"),
+                made.len
+            );
+        }
+        (made.found.frame, made.found.has_missing) = (frame_shape, made.has_missing);
+        // Numbers out of the range are refused before the first step where they are in the first frames.
+        made.frames(0)?;
+        Ok(made)
+    }
+
+    /// Whether a pixel of any frame is missing.
+    fn is_missing_anywhere(&self) -> Result<bool> {
+        let is_missing = |clip: &StoredClip| {
+            let mut missing = false;
+            let source = self.files.source(clip.file)?;
+            for steps in clip.run.steps.ranges(0..clip.run.steps.len()) {
+                source.visit(clip.sequence..clip.sequence + 1, steps, &mut |frame| {
                     missing |= is_missing_any(frame.values);
                     Ok(())
                 })?;
-                Ok(missing)
-            };
-            let missing = (0..info.sequences).into_par_iter().map(missing).collect::<Result<Vec<bool>>>()?;
-            made.has_missing = missing.contains(&true);
-        }
-        (made.found.frame, made.found.has_missing) = (made.frame_shape, made.has_missing);
-        Ok(made)
+            }
+            Ok(missing)
+        };
+        let missing = self.clips.par_iter().map(is_missing).collect::<Result<Vec<bool>>>()?;
+        Ok(missing.contains(&true))
+    }
+
+    /// The clip of a window, and the window's first frame there.
+    fn window(&self, index: usize) -> (&StoredClip, usize) {
+        let (clip, first) = self.numbering.window(listed(index, self.numbering.windows(), self.len));
+        (&self.clips[clip], first)
     }
 
     /// The frames of a window, in the size and with the channels that are asked for.
     fn frames(&self, index: usize) -> Result<Tensor<f32>> {
-        let (sequence, first) = (index / self.windows, index % self.windows * self.config.stride);
-        let mut within_budget = |bytes| self.budget.keep(&self.path, bytes).map(drop);
-        let steps = first..first + self.steps;
-        let mut frames =
-            gathered(self.source.as_ref(), sequence..sequence + 1, steps, &self.config, &mut within_budget)?;
-        let frames = frames.swap_remove(0);
-        let channels = if self.config.channels == 0 { frames.shape()[1] } else { self.config.channels };
+        let (clip, first) = self.window(index);
+        let path = self.files.path(clip.file);
+        let source = self.files.source(clip.file)?;
+        let mut within_budget = |bytes| self.budget.keep(path, bytes).map(drop);
+        let mut values = Vec::new();
+        let mut shape = vec![0; 4];
+        for steps in clip.run.steps.ranges(first..first + self.steps) {
+            let sequence = clip.sequence..clip.sequence + 1;
+            let mut read = gathered(source.as_ref(), sequence, steps, &self.config, &mut within_budget)?;
+            let read = read.swap_remove(0);
+            let [steps, ..] = read.shape() else { continue };
+            shape = [&[shape[0] + steps], &read.shape()[1..]].concat();
+            values.extend_from_slice(read.as_slice());
+        }
+        let frames = Tensor::from_vec(&shape, values)?;
+        let channels = self.frame_shape[0];
         with_channels(frames, channels).map_err(|error| Error::Format {
-            path: self.path.clone(),
+            path: path.into(),
             reason: format!("cannot be brought to {channels} channels ({error}); set data.frames.channels"),
         })
+    }
+
+    fn label_of(&self, index: usize, step: usize) -> String {
+        let (clip, first) = self.window(index);
+        let stem = printable_name(self.files.path(clip.file).file_stem().unwrap_or_default());
+        let name = if clip.is_numbered { format!("{stem} {}", clip.sequence) } else { stem };
+        label(clip.run.time_axis, &name, first + step)
+    }
+}
+
+impl Header {
+    fn clips(&self, file: usize) -> impl Iterator<Item = StoredClip> {
+        let is_numbered = self.info.sequences > 1;
+        let of = move |(sequence, run): (usize, &Arc<Run>)| StoredClip {
+            file,
+            sequence,
+            is_numbered,
+            run: run.clone(),
+        };
+        self.sequences.clone().flat_map(|sequence| self.runs.iter().map(move |run| (sequence, run))).map(of)
+    }
+}
+
+impl Reader<'_> {
+    /// The shape of the frames of all files.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with two files whose frames have different ones.
+    fn common_shape(&self, headers: &[Header]) -> Result<[usize; 3]> {
+        let channels = |own: &Header| own.info.channels.unwrap_or(1);
+        let channels = match self.config.channels {
+            0 => headers.iter().map(channels).max().unwrap_or(1),
+            channels => channels,
+        };
+        let shape = |own: &Header| match self.config.resize {
+            [0, 0] => [channels, own.info.height, own.info.width],
+            [height, width] => [channels, height, width],
+        };
+        let first = headers.first().map_or([channels, 0, 0], shape);
+        match headers.iter().find(|own| shape(own) != first) {
+            None => Ok(first),
+            Some(other) => Err(self.refuse(format!(
+                "{} has frames of shape {:?} ([C, H, W]), but {} of {first:?}; set data.frames.resize to a common height and width",
+                printable(&other.path),
+                shape(other),
+                printable(&headers[0].path)
+            ))),
+        }
     }
 }
 
@@ -93,7 +222,7 @@ impl SequenceDataset for OnDisk {
     }
 
     fn len(&self) -> usize {
-        self.sequences * self.windows
+        self.len
     }
 
     fn frame_shape(&self) -> [usize; 3] {
@@ -112,12 +241,23 @@ impl SequenceDataset for OnDisk {
         Some(&self.found)
     }
 
+    fn has_missing(&self) -> bool {
+        self.has_missing
+    }
+
     fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    fn has_missing(&self) -> bool {
-        self.has_missing
+    fn label(&self, index: usize) -> String {
+        if index >= self.len { format!("sequence {index}") } else { self.label_of(index, 0) }
+    }
+
+    fn times(&self, index: usize) -> Vec<String> {
+        if index >= self.len || self.window(index).0.run.time_axis.is_none() {
+            return Vec::new();
+        }
+        (0..self.steps).map(|step| self.label_of(index, step)).collect()
     }
 
     fn sequence(&self, _epoch: u64, index: usize, into: &mut SequenceMut<'_>) -> Result<()> {

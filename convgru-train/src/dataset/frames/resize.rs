@@ -1,7 +1,7 @@
 //! Planes of another size, by the mean over areas.
 
 /// The places and weights of old pixels in each new one along an axis.
-fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
+pub(super) fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
     let step = from as f64 / to as f64;
     let overlap = |at: usize, old: usize| {
         let (start, end) = (at as f64 * step, (at + 1) as f64 * step);
@@ -14,7 +14,7 @@ fn weights(from: usize, to: usize) -> Vec<Vec<(usize, f64)>> {
 
 /// A plane `from` (height, width) with the size `to`: each new pixel is the mean of the area it covers, of what was
 /// measured there; NaN where that is less than half of it.
-pub(super) fn resized(plane: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
+pub(in crate::dataset) fn resized(plane: &[f32], from: [usize; 2], to: [usize; 2]) -> Vec<f32> {
     let (rows, columns) = (weights(from[0], to[0]), weights(from[1], to[1]));
     let mut made = Vec::with_capacity(to[0] * to[1]);
     for rows in &rows {

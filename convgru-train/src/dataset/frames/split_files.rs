@@ -22,11 +22,11 @@ pub(super) struct SequenceFile {
 
 /// The sequences of a split.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct SplitFiles {
+pub(in crate::dataset) struct SplitFiles {
     /// Files with the range of their sequences that belong to the split.
-    pub(super) files: Vec<(PathBuf, Range<usize>)>,
+    pub(in crate::dataset) files: Vec<(PathBuf, Range<usize>)>,
     /// Which part of their time belongs to it, as shares of it.
-    pub(super) time: Range<f64>,
+    pub(in crate::dataset) time: Range<f64>,
 }
 
 impl SplitFiles {
@@ -55,26 +55,52 @@ pub(super) fn split_files(
     split: Split,
     left_out: &mut Vec<Error>,
 ) -> Result<SplitFiles> {
+    let (path, shares) = place(reader, split)?;
+    let files = files(reader, &path, left_out)?;
+    Ok(match shares {
+        Some(shares) => shared(&files, split, shares),
+        None => SplitFiles::all(files),
+    })
+}
+
+/// The sequences of all splits, the training's first; each folder is looked at once.
+///
+/// # Errors
+/// As [`split_files`].
+pub(super) fn all_splits(reader: &Reader<'_>, left_out: &mut Vec<Error>) -> Result<[SplitFiles; 3]> {
+    let mut seen: Vec<(PathBuf, Vec<SequenceFile>)> = Vec::new();
+    let mut of_split = |split| -> Result<SplitFiles> {
+        let (path, shares) = place(reader, split)?;
+        if !seen.iter().any(|(own, _)| *own == path) {
+            let found = files(reader, &path, left_out)?;
+            seen.push((path.clone(), found));
+        }
+        let found = seen.iter().find(|(own, _)| *own == path).map_or(&[][..], |(_, files)| files);
+        Ok(match shares {
+            Some(shares) => shared(found, split, shares),
+            None => SplitFiles::all(found.to_vec()),
+        })
+    };
+    Ok([of_split(Split::Train)?, of_split(Split::Validation)?, of_split(Split::Test)?])
+}
+
+/// Where the sequences of a split lie, and the shares of the splits there; `None` where all are of it.
+fn place(reader: &Reader<'_>, split: Split) -> Result<(PathBuf, Option<[f64; 3]>)> {
     let (root, config) = (reader.path, reader.config);
-    if let (Some(train), Some(test)) = (folder(root, Split::Train)?, folder(root, Split::Test)?) {
-        let (path, shares) = match (split, folder(root, Split::Validation)?) {
-            (Split::Test, _) => (test, None),
-            (Split::Validation, Some(validation)) => (validation, None),
-            (Split::Train, Some(_)) => (train, None),
-            // Validation is the end of training.
-            (Split::Train | Split::Validation, None) => {
-                let [train_share, validation_share, _] = config.shares;
-                let total = train_share + validation_share;
-                (train, Some([train_share / total, validation_share / total, 0.0]))
-            }
-        };
-        let files = files(reader, &path, left_out)?;
-        return Ok(match shares {
-            Some(shares) => shared(&files, split, shares),
-            None => SplitFiles::all(files),
-        });
-    }
-    Ok(shared(&files(reader, root, left_out)?, split, config.shares))
+    let (Some(train), Some(test)) = (folder(root, Split::Train)?, folder(root, Split::Test)?) else {
+        return Ok((root.into(), Some(config.shares)));
+    };
+    Ok(match (split, folder(root, Split::Validation)?) {
+        (Split::Test, _) => (test, None),
+        (Split::Validation, Some(validation)) => (validation, None),
+        (Split::Train, Some(_)) => (train, None),
+        // Validation is the end of training.
+        (Split::Train | Split::Validation, None) => {
+            let [train_share, validation_share, _] = config.shares;
+            let total = train_share + validation_share;
+            (train, Some([train_share / total, validation_share / total, 0.0]))
+        }
+    })
 }
 
 /// All sequences of what a path holds; those of its folder for the test where it has folders for splits.
@@ -91,7 +117,8 @@ pub(super) fn whole(reader: &Reader<'_>, left_out: &mut Vec<Error>) -> Result<Sp
 /// # Errors
 /// [`Error::Data`] if there are several.
 fn folder(root: &Path, split: Split) -> Result<Option<PathBuf>> {
-    if !input::is_folder(root)? {
+    // Arrays of a store may have any names.
+    if !input::is_folder(root)? || source::is_store(root) {
         return Ok(None);
     }
     let mut found: Option<PathBuf> = None;
@@ -182,7 +209,7 @@ fn files(reader: &Reader<'_>, path: &Path, left_out: &mut Vec<Error>) -> Result<
         }
         return Err(Error::Data {
             what: printable(path),
-            reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.gif, *.png, and folders of *.png".into(),
+             reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.zarr, *.grib2, *.gif, animated *.png, and folders of *.png or *.jpg".into(),
         });
     }
     Ok(found)

@@ -50,6 +50,25 @@ impl Run {
 }
 
 impl Steps {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Range(range) => range.len(),
+            Self::List(list) => list.len(),
+        }
+    }
+
+    /// Some of them, as ranges of places in the file.
+    pub(super) fn ranges(&self, some: Range<usize>) -> Vec<Range<usize>> {
+        match self {
+            Self::Range(range) => vec![range.start + some.start..range.start + some.end],
+            Self::List(list) => {
+                let together = list[some].chunk_by(|first, second| first + 1 == *second);
+                together.map(|steps| steps[0]..steps[0] + steps.len()).collect()
+            }
+        }
+    }
+
     /// The smallest range with all of them.
     pub(super) fn range(&self) -> Range<usize> {
         match self {
@@ -64,7 +83,7 @@ impl Steps {
 
 /// The frames of a sequence in the order of time.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct TimeOrder {
+pub(in crate::dataset) struct TimeOrder {
     count: usize,
     timed: Option<Timed>,
 }
@@ -104,7 +123,7 @@ impl TimeOrder {
     }
 
     /// Minutes from a frame to the next, where times tell it.
-    pub(super) fn minutes_per_step(&self) -> Option<f64> {
+    pub(in crate::dataset) fn minutes_per_step(&self) -> Option<f64> {
         Some(self.timed.as_ref()?.distance? / 60.0)
     }
 
@@ -115,6 +134,32 @@ impl TimeOrder {
             Steps::Range(range) => times.seconds[range.clone()].to_vec(),
             Steps::List(list) => list.iter().map(|&step| times.seconds[step]).collect(),
         })
+    }
+
+    /// When the first and the last frame were seen, to the minute; `None` where no date is told.
+    pub(in crate::dataset) fn first_and_last(&self) -> Option<[Timestamp; 2]> {
+        let timed = self.timed.as_ref().filter(|timed| timed.times.origin == Origin::Year1970)?;
+        let at = |step: &usize| Timestamp::of_minutes((timed.times.seconds[*step] / 60.0).floor() as i64);
+        Some([at(timed.steps.first()?), at(timed.steps.last()?)])
+    }
+
+    /// Whether the file tells times.
+    pub(in crate::dataset) fn has_times(&self) -> bool {
+        self.timed.is_some()
+    }
+
+    /// Whether the frames lie in the file in the order of time.
+    pub(in crate::dataset) fn is_in_order(&self) -> bool {
+        self.timed.as_ref().is_none_or(|timed| timed.steps.is_sorted())
+    }
+
+    /// The lengths of the runs between two places in the order of time.
+    pub(in crate::dataset) fn lengths(&self, places: Range<usize>) -> Vec<usize> {
+        let length = |run: Run| match run.steps {
+            Steps::Range(range) => range.len(),
+            Steps::List(list) => list.len(),
+        };
+        self.runs(places).into_iter().map(length).collect()
     }
 
     /// Whether the frames lie in the file as they follow each other, without gaps.

@@ -5,14 +5,21 @@ use std::path::{Path, PathBuf};
 use hdf5_reader::Attribute;
 use netcdf_reader::{NcAttrValue, NcAttribute};
 
+use serde_json::Value;
+
 use super::NumberType;
 use super::number::{self, kind};
+use crate::dataset::{self, AttributeValue};
 use crate::{Error, Result};
 
 /// No list of numbers may be longer.
 const MOST_NUMBERS: u64 = 1 << 16;
 
+/// Attributes of dimension scales (HDF5 High Level, "Dimension Scales").
+const OF_LIBRARIES: [&str; 5] = ["CLASS", "NAME", "REFERENCE_LIST", "DIMENSION_LIST", "DIMENSION_LABELS"];
+
 /// The attributes of a group or dataset.
+#[derive(Clone)]
 pub(in crate::dataset) struct Attributes {
     file: PathBuf,
     /// The group or dataset, for messages.
@@ -21,9 +28,20 @@ pub(in crate::dataset) struct Attributes {
 }
 
 /// An attribute as its library read it.
+#[derive(Clone)]
 pub(super) enum Stored {
     Hdf5(Attribute),
     Netcdf3(NcAttribute),
+    /// Of Zarr.
+    Json(String, Value),
+    /// Numbers that stand for an attribute of Zarr.
+    Numbers(String, Vec<f64>),
+}
+
+impl From<(String, Value)> for Stored {
+    fn from((name, value): (String, Value)) -> Self {
+        Self::Json(name, value)
+    }
 }
 
 impl From<Attribute> for Stored {
@@ -43,6 +61,7 @@ impl Stored {
         match self {
             Self::Hdf5(attribute) => &attribute.name,
             Self::Netcdf3(attribute) => &attribute.name,
+            Self::Json(name, _) | Self::Numbers(name, _) => name,
         }
     }
 
@@ -54,7 +73,13 @@ impl Stored {
                 .or_else(|_| attribute.read_string().map(|text| vec![text]))
                 .map_err(|error| error.to_string()),
             Self::Netcdf3(NcAttribute { value: NcAttrValue::Chars(text), .. }) => Ok(vec![text.clone()]),
-            Self::Netcdf3(_) => Err("it holds numbers".into()),
+            Self::Json(_, Value::String(text)) => Ok(vec![text.clone()]),
+            Self::Json(_, Value::Array(several)) => {
+                let texts = several.iter().map(|own| own.as_str().map(str::to_owned)).collect::<Option<_>>();
+                texts.ok_or_else(|| "it holds something else than texts".into())
+            }
+            Self::Json(..) => Err("it is no text in JSON".into()),
+            Self::Netcdf3(_) | Self::Numbers(..) => Err("it holds numbers".into()),
         }
     }
 
@@ -68,7 +93,34 @@ impl Stored {
                 NcAttrValue::Chars(_) => None,
                 _ => Some(NumberType::Signed(8)),
             },
+            // JSON tells whole numbers from others, and nothing else.
+            Self::Json(..) => {
+                let numbers = self.json_numbers().ok()?;
+                let are_whole = numbers.iter().all(|number| number.is_i64() || number.is_u64());
+                Some(if are_whole { NumberType::Signed(8) } else { NumberType::Float(8) })
+            }
+            Self::Numbers(..) => Some(NumberType::Float(8)),
         }
+    }
+
+    /// What it says, if it is a text or numbers.
+    fn value(&self) -> Option<AttributeValue> {
+        if let Ok(texts) = self.texts() {
+            let is_end = |c: char| c == '\0';
+            return Some(AttributeValue::Text(texts.join("\n").trim_end_matches(is_end).to_owned()));
+        }
+        let numbers = self.numbers().ok()?;
+        let whole = |number: &f64| (*number == f64::from(*number as i32)).then_some(*number as i32);
+        Some(match self.number_type()? {
+            NumberType::Float(4) => {
+                AttributeValue::Singles(numbers.iter().map(|&number| number as f32).collect())
+            }
+            NumberType::Float(_) => AttributeValue::Doubles(numbers),
+            _ => match numbers.iter().map(whole).collect() {
+                Some(whole) => AttributeValue::Integers(whole),
+                None => AttributeValue::Doubles(numbers),
+            },
+        })
     }
 
     /// Its numbers, or what it holds instead.
@@ -76,6 +128,22 @@ impl Stored {
         match self {
             Self::Hdf5(attribute) => numbers_of_hdf5(attribute),
             Self::Netcdf3(attribute) => numbers_of_classic(&attribute.value),
+            Self::Json(..) => {
+                Ok(self.json_numbers()?.into_iter().map(|own| own.as_f64().unwrap_or(f64::NAN)).collect())
+            }
+            Self::Numbers(_, numbers) => Ok(numbers.clone()),
+        }
+    }
+
+    /// The numbers of JSON, or what it holds instead.
+    fn json_numbers(&self) -> std::result::Result<Vec<&serde_json::Number>, String> {
+        let other = || "holds no numbers in JSON".to_owned();
+        match self {
+            Self::Json(_, Value::Array(several)) => {
+                several.iter().map(Value::as_number).collect::<Option<_>>().ok_or_else(other)
+            }
+            Self::Json(_, one) => Ok(vec![one.as_number().ok_or_else(other)?]),
+            _ => Err(other()),
         }
     }
 }
@@ -125,6 +193,14 @@ impl Attributes {
     ) -> Self {
         let attributes = attributes.into_iter().map(Into::into).collect();
         Self { file: file.into(), place: place.into(), attributes }
+    }
+
+    /// These, and numbers under a name, if there are any.
+    pub(super) fn with_numbers(mut self, name: &str, numbers: Vec<f64>) -> Self {
+        if !numbers.is_empty() {
+            self.attributes.push(Stored::Numbers(name.to_owned(), numbers));
+        }
+        self
     }
 
     fn named(&self, name: &str) -> Option<&Stored> {
@@ -188,6 +264,14 @@ impl Attributes {
             }
         }
         Ok(numbers)
+    }
+
+    /// Those that are texts or numbers, without the ones that the libraries of HDF5 and netCDF keep for themselves.
+    pub(in crate::dataset) fn readable(&self) -> Vec<dataset::Attribute> {
+        let is_own = |own: &&Stored| !own.name().starts_with('_') && !OF_LIBRARIES.contains(&own.name());
+        let attribute =
+            |own: &Stored| Some(dataset::Attribute { name: own.name().to_owned(), value: own.value()? });
+        self.attributes.iter().filter(is_own).filter_map(attribute).collect()
     }
 
     /// Whether the numbers of an attribute are floating-point numbers of more bytes than a type has, or than whole numbers.

@@ -11,7 +11,8 @@ use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
 use super::number::kind;
 use super::signature::Signature;
-use super::{Attributes, Variable, VariableInfo, variable};
+use super::zarr::Zarr;
+use super::{Attributes, Variable, VariableInfo, is_store, names, variable};
 use crate::{Error, ReadBudget, Result, input};
 
 /// How deep groups may lie in groups.
@@ -25,7 +26,7 @@ const LONGEST_TEXT: usize = 64;
 /// Bytes of the header of an object: its attributes, shape and type. Those of real files are a few KiB.
 const LONGEST_HEADER: usize = 1 << 22;
 
-/// A file of HDF5 or netCDF.
+/// A file of HDF5 or netCDF, or a store of Zarr.
 pub(in crate::dataset) struct GriddedFile {
     path: PathBuf,
     budget: ReadBudget,
@@ -38,6 +39,7 @@ enum Content {
     Hdf5(Hdf5File, Limit),
     /// One group, whose path is empty.
     Netcdf3(Arc<Netcdf3>),
+    Zarr(Zarr),
 }
 
 impl GriddedFile {
@@ -46,6 +48,10 @@ impl GriddedFile {
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is neither HDF5 nor netCDF, or damaged.
     pub(in crate::dataset) fn open(path: &Path, budget: &ReadBudget) -> Result<Self> {
+        if is_store(path) {
+            let content = Content::Zarr(Zarr::open(path, budget)?);
+            return Ok(Self { path: path.into(), budget: budget.clone(), content });
+        }
         if let Signature::Netcdf3(format) = Signature::of(path)? {
             let content = Content::Netcdf3(Arc::new(Netcdf3::open(path, format)?));
             return Ok(Self { path: path.into(), budget: budget.clone(), content });
@@ -77,6 +83,7 @@ impl GriddedFile {
     pub(in crate::dataset) fn is_netcdf(&self) -> Result<bool> {
         Ok(match &self.content {
             Content::Netcdf3(_) => true,
+            Content::Zarr(_) => false,
             Content::Hdf5(..) => {
                 let named = self.path.extension().is_some_and(|own| own.eq_ignore_ascii_case("nc"));
                 named || self.attributes("")?.is_some_and(|own| own.has("_NCProperties"))
@@ -91,6 +98,7 @@ impl GriddedFile {
     pub(in crate::dataset) fn attributes(&self, group: &str) -> Result<Option<Attributes>> {
         let found = match &self.content {
             Content::Hdf5(file, _) => self.group(file, group)?,
+            Content::Zarr(zarr) => return zarr.attributes(group),
             Content::Netcdf3(classic) => {
                 let own = || Attributes::new(&self.path, group, classic.attributes().iter().cloned());
                 return Ok(group.is_empty().then(own));
@@ -106,9 +114,14 @@ impl GriddedFile {
     /// # Errors
     /// [`Error::Format`] if the file is damaged.
     pub(in crate::dataset) fn groups(&self, group: &str) -> Result<Vec<String>> {
-        let Content::Hdf5(file, _) = &self.content else { return Ok(Vec::new()) };
-        let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
-        let (mut names, _) = found.member_names().map_err(|error| damaged(&self.path, group, error))?;
+        let mut names = match &self.content {
+            Content::Hdf5(file, _) => {
+                let Some(found) = self.group(file, group)? else { return Ok(Vec::new()) };
+                found.member_names().map_err(|error| damaged(&self.path, group, error))?.0
+            }
+            Content::Netcdf3(_) => return Ok(Vec::new()),
+            Content::Zarr(zarr) => zarr.groups(group)?,
+        };
         names.sort_by(|a, b| crate::dataset::source::natural_order::compare(a, b));
         Ok(names)
     }
@@ -125,6 +138,7 @@ impl GriddedFile {
                 Err(error) => Err(damaged(&self.path, path, error)),
             },
             Content::Netcdf3(classic) => Ok(classic.variable(path).is_ok()),
+            Content::Zarr(zarr) => zarr.has(path),
         }
     }
 
@@ -133,30 +147,46 @@ impl GriddedFile {
     /// # Errors
     /// [`Error::Format`] if the file is damaged, or has more than can be looked at.
     pub(in crate::dataset) fn datasets(&self) -> Result<Vec<VariableInfo>> {
+        self.listing(false)
+    }
+
+    /// All datasets of the file, those among them that cannot be read at all with the reason.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if a group cannot be read, or the file has more than can be looked at.
+    pub(in crate::dataset) fn readable_and_other_datasets(&self) -> Result<Vec<VariableInfo>> {
+        self.listing(true)
+    }
+
+    fn listing(&self, takes_unreadable: bool) -> Result<Vec<VariableInfo>> {
         let mut listed = match &self.content {
-            Content::Hdf5(file, _) => self.walked(file)?,
+            Content::Hdf5(file, _) => self.walked(file, takes_unreadable)?,
             Content::Netcdf3(classic) => classic.variables().collect(),
+            Content::Zarr(zarr) => zarr.variables()?,
         };
         listed.sort_by(|a, b| crate::dataset::source::natural_order::compare(&a.path, &b.path));
         Ok(listed)
     }
 
     /// The datasets of a tree of groups, in any order.
-    fn walked(&self, file: &Hdf5File) -> Result<Vec<VariableInfo>> {
+    fn walked(&self, file: &Hdf5File, takes_unreadable: bool) -> Result<Vec<VariableInfo>> {
         let root = file.root_group().map_err(|error| damaged(&self.path, "", error))?;
         let mut listed = Vec::new();
         let mut seen = HashSet::from([root.address()]);
         let mut groups = vec![(String::new(), root, 0)];
         while let Some((prefix, group, depth)) = groups.pop() {
-            let names = group.member_names().map_err(|error| match damaged(&self.path, &prefix, error) {
-                Error::Format { path, reason } => Error::Format {
-                    path,
-                    reason: format!(
-                        "{reason}; a dataset that is named (data.frames.variable) is read without the others"
-                    ),
-                },
-                other => other,
-            })?;
+            let names = match group.member_names() {
+                Err(_) if takes_unreadable => self.members(file, &prefix, &group)?,
+                names => names.map_err(|error| match damaged(&self.path, &prefix, error) {
+                    Error::Format { path, reason } => Error::Format {
+                        path,
+                        reason: format!(
+                            "{reason}; a dataset that is named (data.frames.variable) is read without the others"
+                        ),
+                    },
+                    other => other,
+                })?,
+            };
             self.expect_few(listed.len() + names.0.len() + names.1.len())?;
             let found: Vec<(String, hdf5_reader::error::Result<Dataset>)> = match group.datasets() {
                 Ok(datasets) => datasets.into_iter().map(|own| (own.name().to_owned(), Ok(own))).collect(),
@@ -176,6 +206,13 @@ impl GriddedFile {
             self.expect_few(groups.len() + listed.len())?;
         }
         Ok(listed)
+    }
+
+    /// The names of the groups in a group, and of everything else there.
+    fn members(&self, file: &Hdf5File, prefix: &str, group: &Group) -> Result<(Vec<String>, Vec<String>)> {
+        let names = names::names(file, group).map_err(|error| damaged(&self.path, prefix, error))?;
+        self.expect_few(names.len())?;
+        Ok(names.into_iter().partition(|name| group.group(name).is_ok()))
     }
 
     /// What is known of a dataset. One that cannot be read is listed with the reason, so that it does not keep the others from being
@@ -224,7 +261,21 @@ impl GriddedFile {
                 Variable::of_hdf5(&self.path, path, (file, dataset), (&self.budget, limit))
             }
             Content::Netcdf3(classic) => Variable::of_classic(&self.path, path, classic.clone()),
+            Content::Zarr(zarr) => Variable::of_zarr(&self.path, path, zarr.variable(path)?),
         }
+    }
+
+    /// The attributes of a dataset of any kind, such as a grid mapping; `None` where there is none that can be read.
+    pub(in crate::dataset) fn variable_attributes(&self, path: &str) -> Option<Attributes> {
+        Some(match &self.content {
+            Content::Hdf5(file, _) => {
+                Attributes::new(&self.path, path, file.dataset(path).ok()?.attributes())
+            }
+            Content::Netcdf3(classic) => {
+                Attributes::new(&self.path, path, classic.variable(path).ok()?.attributes.iter().cloned())
+            }
+            Content::Zarr(zarr) => zarr.attributes(path).ok()??,
+        })
     }
 
     /// The short texts of a dataset with one axis of a length; `None` where it holds none that can be read.

@@ -1,4 +1,4 @@
-//! Files of HDF5, of netCDF-4, which are such, and of classic netCDF: what lies in them, and numbers of their datasets.
+//! Files of HDF5, of netCDF-4, which are such, and of classic netCDF, and stores of Zarr: what lies in them, and numbers of their datasets.
 //!
 //! Files come from anywhere. What a reading may take is bounded, and links to other files are not followed.
 
@@ -19,6 +19,8 @@ mod inflate;
 #[cfg(feature = "hdf5")]
 mod lzf;
 #[cfg(feature = "hdf5")]
+mod names;
+#[cfg(feature = "hdf5")]
 mod netcdf3;
 #[cfg(feature = "hdf5")]
 mod number;
@@ -27,8 +29,14 @@ mod packing;
 mod signature;
 #[cfg(feature = "hdf5")]
 mod stored_type;
+mod stores;
 #[cfg(feature = "hdf5")]
 mod variable;
+#[cfg(feature = "zarr")]
+mod zarr;
+#[cfg(all(feature = "hdf5", not(feature = "zarr")))]
+#[path = "zarr_stub.rs"]
+mod zarr;
 
 #[cfg(not(feature = "hdf5"))]
 mod stub;
@@ -45,6 +53,7 @@ pub(super) use dimensions::Dimension;
 #[cfg(feature = "hdf5")]
 pub(super) use file::GriddedFile;
 pub(super) use packing::Packing;
+pub(super) use stores::is_store;
 #[cfg(not(feature = "hdf5"))]
 pub(super) use stub::{Attributes, Dimension, GriddedFile, Variable};
 #[cfg(feature = "hdf5")]
@@ -53,9 +62,13 @@ pub(super) use variable::Variable;
 /// What names of such files end with.
 const EXTENSIONS: [&str; 6] = ["h5", "hdf5", "hdf", "he5", "nc", "nc4"];
 
-/// Whether a file is HDF5 or netCDF by its name.
+/// Whether a file is HDF5, netCDF or an archive of Zarr by its name.
 pub(super) fn is_named(path: &Path) -> bool {
-    path.extension().is_some_and(|own| EXTENSIONS.iter().any(|extension| own.eq_ignore_ascii_case(extension)))
+    let is_archive = stores::is_archive(path);
+    is_archive
+        || path
+            .extension()
+            .is_some_and(|own| EXTENSIONS.iter().any(|extension| own.eq_ignore_ascii_case(extension)))
 }
 
 /// A dataset in a file, for messages and for choosing.

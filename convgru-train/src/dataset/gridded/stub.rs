@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use super::{NumberType, VariableInfo};
+use crate::dataset::Attribute;
 use crate::dataset::source::VisitBlock;
 use crate::{Error, ReadBudget, Result};
 
@@ -25,11 +26,18 @@ pub(in crate::dataset) struct Dimension {
 pub(in crate::dataset) struct Variable(Infallible);
 
 impl GriddedFile {
+    pub(in crate::dataset) fn variable_attributes(&self, _path: &str) -> Option<Attributes> {
+        match self.0 {}
+    }
+
     /// Refuses a file.
     ///
     /// # Errors
     /// [`Error::Format`] with how to build a program that reads it.
     pub(in crate::dataset) fn open(path: &Path, _budget: &ReadBudget) -> Result<Self> {
+        if super::is_store(path) {
+            return Err(Error::Format { path: path.into(), reason: super::stores::WITHOUT.into() });
+        }
         let reason =
             "is HDF5 or netCDF, which this program was built without; build it with `--features hdf5`";
         Err(Error::Format { path: path.into(), reason: reason.into() })
@@ -59,6 +67,10 @@ impl GriddedFile {
         match self.0 {}
     }
 
+    pub(in crate::dataset) fn readable_and_other_datasets(&self) -> Result<Vec<VariableInfo>> {
+        match self.0 {}
+    }
+
     pub(in crate::dataset) fn texts(&self, _path: &str, _length: usize) -> Option<Vec<String>> {
         match self.0 {}
     }
@@ -69,6 +81,10 @@ impl GriddedFile {
 }
 
 impl Attributes {
+    pub(in crate::dataset) fn readable(&self) -> Vec<Attribute> {
+        match self.0 {}
+    }
+
     pub(in crate::dataset) fn text(&self, _name: &str) -> Result<Option<String>> {
         match self.0 {}
     }

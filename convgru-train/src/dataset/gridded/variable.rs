@@ -10,6 +10,7 @@ use super::inflate::Limit;
 use super::netcdf3::Netcdf3;
 use super::number::Number;
 use super::stored_type::{self, BitField};
+use super::zarr::ZarrArray;
 use super::{Attributes, Dimension, NumberType, chunk_numbering, dimensions, netcdf3, number};
 use crate::dataset::source::VisitBlock;
 use crate::read_budget::bytes_of;
@@ -49,6 +50,8 @@ enum Content {
     Hdf5(Box<Dataset>),
     /// In a file, by the variable's name.
     Netcdf3(Arc<Netcdf3>),
+    /// With its attributes.
+    Zarr(Box<ZarrArray>, Attributes),
 }
 
 impl Variable {
@@ -97,6 +100,20 @@ impl Variable {
         let axes = variable.shape();
         let dimensions = dimensions::of_classic(file, name, &classic);
         Ok(Self { dimensions, ..Self::new(file, name, Content::Netcdf3(classic), kind, &axes)? })
+    }
+
+    /// An array of Zarr, with its attributes and what its axes are called.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if it holds more numbers than there can be.
+    pub(super) fn of_zarr(
+        file: &Path,
+        name: &str,
+        (array, attributes, dimensions): (ZarrArray, Attributes, Vec<Option<Dimension>>),
+    ) -> Result<Self> {
+        let (kind, axes, chunks) = (Ok(array.kind()), array.shape().to_vec(), array.working());
+        let content = Content::Zarr(Box::new(array), attributes);
+        Ok(Self { dimensions, chunks, ..Self::new(file, name, content, kind, &axes)? })
     }
 
     /// A dataset with the kind of its numbers, or what they are instead, and its axes.
@@ -160,6 +177,7 @@ impl Variable {
                 let own = classic.variable(&self.name).map_or(&[][..], |variable| &variable.attributes);
                 Attributes::new(&self.file, &self.name, own.iter().cloned())
             }
+            Content::Zarr(_, attributes) => attributes.clone(),
         }
     }
 
@@ -216,11 +234,12 @@ impl Variable {
     /// The numbers between a beginning and an end on each axis.
     fn slice(&self, ranges: Vec<(usize, usize)>) -> Result<Vec<f64>> {
         let needed = ranges.iter().fold(1usize, |product, (start, end)| product.saturating_mul(end - start));
-        let ranges = ranges.into_iter().map(|(start, end)| (start as u64, end as u64));
+        let wide = || ranges.iter().map(|&(start, end)| (start as u64, end as u64));
         let read: Vec<f64> = match &self.content {
+            Content::Zarr(array, _) => array.slice(&ranges)?,
             Content::Hdf5(dataset) => {
                 let range = |(start, end)| SliceInfoElem::Slice { start, end, step: 1 };
-                let selection = SliceInfo { selections: ranges.map(range).collect() };
+                let selection = SliceInfo { selections: wide().map(range).collect() };
                 let read = dataset.read_slice::<Number>(&selection);
                 let read = read.map_err(|error| damaged(&self.file, &self.name, error))?;
                 match self.bits {
@@ -228,7 +247,7 @@ impl Variable {
                     None => read.iter().map(|number| number.0).collect(),
                 }
             }
-            Content::Netcdf3(classic) => classic.slice(&self.name, ranges)?,
+            Content::Netcdf3(classic) => classic.slice(&self.name, wide())?,
         };
         if read.len() != needed {
             let reason = format!("{} gave {} numbers of {needed}", self.name, read.len());

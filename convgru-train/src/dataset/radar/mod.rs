@@ -5,6 +5,7 @@ mod decode;
 mod events;
 mod files;
 mod newest;
+mod recordings;
 mod split;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::path::Path;
 
 pub use config::{EventGrouping, RadarConfig, RadarScale};
 pub(super) use newest::newest;
+pub(super) use recordings::{EventSummary, FrameOfFile, Recordings};
 
 use self::decode::{Decoder, short};
 use self::events::Timeline;

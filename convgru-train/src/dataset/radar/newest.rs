@@ -5,10 +5,13 @@ use std::path::Path;
 use convgru_model::Tensor;
 
 use super::decode::Decoder;
-use super::events::Run;
+use super::events::{Recorded, Run};
 use super::{Found, RadarConfig};
+use crate::dataset::Description;
 use crate::dataset::config::DataConfig;
 use crate::dataset::input::NewestFrames;
+use crate::dataset::source::FrameSource;
+use crate::dataset::source::radar::RadarFile;
 use crate::dataset::windows::{Clip, Codebook};
 use crate::printable::printable;
 use crate::read_budget::{ReadBudget, bytes_of};
@@ -33,6 +36,12 @@ pub(in crate::dataset) fn newest(
     let refuse = |reason: &str| Error::Data { what: printable(folder), reason: reason.into() };
     let (event, Run(frames)) = last.ok_or_else(|| refuse("holds no radar images"))?;
     let frames = frames[frames.len().saturating_sub(most)..].to_vec();
+    let description = match frames.last() {
+        Some(Recorded { file, .. }) => {
+            RadarFile { path: file, format: found.format, config, budget }.description()?
+        }
+        None => Description::default(),
+    };
     let decoder =
         Decoder { format: found.format, config, on_corrupt: data.on_corrupt, budget, step: timeline.step };
     let decoded = decoder.decode(&vec![(event.clone(), Run(frames))])?;
@@ -47,6 +56,7 @@ pub(in crate::dataset) fn newest(
             (0..clip.len()).map(second).collect()
         }),
         found: found.expected(data)?,
+        description,
         frames: values(&clip)?,
         warnings,
     })

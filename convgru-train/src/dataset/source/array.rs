@@ -7,8 +7,8 @@ use super::axes::{Axes, Axis};
 use super::named_axes::NamedAxes;
 use super::number_type::NumberType;
 use super::times::Times;
-use super::{Content, Frame, FrameInfo, FrameSource, Visit};
-use crate::dataset::FramesConfig;
+use super::{Content, Frame, FrameInfo, FrameSource, Given, Visit};
+use crate::dataset::{Description, FramesConfig};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result, input};
 
@@ -51,6 +51,14 @@ pub(super) trait Array: Send + Sync {
     /// [`Error::Io`] or [`Error::Format`] if coordinates cannot be read.
     fn content(&self) -> Result<Option<Content>> {
         Ok(None)
+    }
+
+    /// What the file says besides numbers, of which these are the axes of rows and columns.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Format`] if it cannot be read.
+    fn description(&self, _axes: [usize; 2]) -> Result<Description> {
+        Ok(Description::default())
     }
 
     /// How numbers are stored.
@@ -98,6 +106,7 @@ pub(super) struct ArraySource {
     range: [f64; 2],
     /// Numbers that stand for pixels that were not measured.
     missing: Vec<f64>,
+    given: Given,
     info: FrameInfo,
 }
 
@@ -153,7 +162,13 @@ impl ArraySource {
         let range = config.explicit_range().unwrap_or(info.natural_range);
         let missing = config.missing.clone();
         let (path, budget) = (path.into(), budget.clone());
-        Ok(Self { path, budget, array, leading: leading(&axes), axes, range, missing, info })
+        let given = Given::Values;
+        Ok(Self { path, budget, array, leading: leading(&axes), axes, range, missing, given, info })
+    }
+
+    /// The same frames, given as is asked for.
+    pub(super) fn giving(self, given: Given) -> Self {
+        Self { given, ..self }
     }
 
     /// The numbers of a frame.
@@ -177,9 +192,12 @@ impl ArraySource {
         self.axes.iter().map(place).collect()
     }
 
-    /// The value of a number: NaN where there is none, `None` if it is out of the range.
+    /// What is given for a number: NaN where there is none, `None` if it is out of the range.
     fn value(&self, number: f64) -> Option<f32> {
         let [low, high] = self.range;
+        if self.given == Given::Numbers {
+            return Some(number as f32);
+        }
         if self.missing.iter().any(|&missing| stands_for(number, missing)) {
             return Some(f32::NAN);
         }
@@ -277,6 +295,19 @@ impl FrameSource for ArraySource {
 
     fn content(&self) -> Result<Option<Content>> {
         self.array.content()
+    }
+
+    fn description(&self) -> Result<Description> {
+        let place = |axis| self.axes.iter().position(|(own, _)| *own == axis);
+        match (place(Axis::Row), place(Axis::Column)) {
+            (Some(row), Some(column)) => self.array.description([row, column]),
+            _ => Ok(Description::default()),
+        }
+    }
+
+    fn axes(&self) -> Option<Axes> {
+        let stored = self.axes.iter().map(|(axis, _)| *axis);
+        Some(if self.array.is_column_major() { stored.rev().collect() } else { stored.collect() })
     }
 
     fn is_seekable(&self) -> bool {

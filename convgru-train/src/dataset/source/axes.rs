@@ -125,6 +125,12 @@ impl std::fmt::Display for Axes {
     }
 }
 
+impl FromIterator<Axis> for Axes {
+    fn from_iter<I: IntoIterator<Item = Axis>>(axes: I) -> Self {
+        Self(axes.into_iter().collect())
+    }
+}
+
 impl Axes {
     /// Whether file and shape tell the axes.
     pub(in crate::dataset) fn is_auto(&self) -> bool {
@@ -176,6 +182,19 @@ impl Axes {
     /// What the axes of an array of a shape may be where nothing else is known.
     pub(super) fn orders_of_shape(shape: &[usize]) -> Vec<Vec<Axis>> {
         orders(shape).iter().filter_map(|order| order.parse::<Self>().ok()).map(|axes| axes.0).collect()
+    }
+
+    /// The orders that a shape alone leaves open, with what an array of it holds then; none where it leaves one.
+    pub(in crate::dataset) fn choices(shape: &[usize]) -> Vec<(&'static str, String)> {
+        match orders(shape) {
+            [_] => Vec::new(),
+            several => several.iter().map(|order| (*order, held(order, shape))).collect(),
+        }
+    }
+
+    /// What an array of a shape holds if its axes have an order, in words.
+    pub(in crate::dataset) fn held(order: &str, shape: &[usize]) -> String {
+        held(order, shape)
     }
 
     /// What the axes of an array of this shape are. Nothing else decides it: a shape that could mean several things is refused here.
@@ -241,13 +260,18 @@ fn by_shape(shape: &[usize]) -> Result<Vec<Axis>, String> {
 
 /// An order of axes, and what an array of a shape holds if it is that.
 fn meaning(order: &str, shape: &[usize]) -> String {
+    format!("\"{order}\" ({})", Axes::held(order, shape))
+}
+
+/// As [`Axes::held`].
+fn held(order: &str, shape: &[usize]) -> String {
     let length = |letter| order.find(letter).map_or(1, |at| shape[at]);
     let [n, t, c, h, w] = ['n', 't', 'c', 'h', 'w'].map(length);
     let sequences = if n == 1 { "a sequence".into() } else { format!("{n} sequences") };
     let channels = if c == 1 { String::new() } else { format!(" with {c} channels") };
     match order.contains('t') {
-        true => format!("\"{order}\" ({sequences} of {t} frames of {h} x {w} pixels{channels})"),
-        false => format!("\"{order}\" (a frame of {h} x {w} pixels{channels})"),
+        true => format!("{sequences} of {t} frames of {h} x {w} pixels{channels}"),
+        false => format!("a frame of {h} x {w} pixels{channels}"),
     }
 }
 

@@ -3,8 +3,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::{Content, Format, Frame, FrameInfo, FrameSource, Origin, Times, Visit, is_hidden, natural_order};
-use crate::dataset::FramesConfig;
+use super::{
+    Axes, Content, Format, Frame, FrameInfo, FrameSource, Given, Origin, Times, Visit, is_hidden,
+    natural_order,
+};
+use crate::dataset::{Description, FramesConfig};
 use crate::printable::{escaped, printable};
 use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
@@ -17,7 +20,10 @@ pub(super) struct FilePerFrame {
     files: Vec<PathBuf>,
     config: FramesConfig,
     budget: ReadBudget,
+    given: Given,
     info: FrameInfo,
+    /// What the axes of a file are.
+    axes: Option<Axes>,
     /// What the first file that can be read says about its numbers.
     content: Option<Content>,
     /// When each frame was seen, where files tell it.
@@ -31,12 +37,17 @@ impl FilePerFrame {
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be read, [`Error::Memory`] if the names take too much.
-    pub(super) fn open(folder: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Option<Self>> {
+    pub(super) fn open(
+        folder: &Path,
+        config: &FramesConfig,
+        budget: &ReadBudget,
+        given: Given,
+    ) -> Result<Option<Self>> {
         let mut names = budget.keep(folder, 0)?;
         let mut files = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(Error::io("open the data folder", folder))? {
             let path = entry.map_err(Error::io("read the data folder", folder))?.path();
-            let holds_array = !matches!(Format::named(&path), None | Some(Format::Gif));
+            let holds_array = !matches!(Format::named(&path), None | Some(Format::Gif | Format::Png));
             if holds_array && !is_hidden(&path) && path.is_file() {
                 names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
                 files.push(path);
@@ -46,9 +57,11 @@ impl FilePerFrame {
         // Whoever reads the folder otherwise says what is wrong with files that cannot be read.
         let read = |file: &PathBuf| {
             let source = super::open(file, config, budget)?;
-            Result::Ok((source.info()?, source.content()?))
+            Result::Ok((source.info()?, source.content()?, source.axes()))
         };
-        let Some((info, content)) = files.iter().find_map(|file| read(file).ok()) else { return Ok(None) };
+        let Some((info, content, axes)) = files.iter().find_map(|file| read(file).ok()) else {
+            return Ok(None);
+        };
         if (info.sequences, info.steps) != (1, 1) || files.len() == 1 {
             return Ok(None);
         }
@@ -58,7 +71,9 @@ impl FilePerFrame {
             files,
             config: config.clone(),
             budget: budget.clone(),
+            given,
             info,
+            axes,
             content,
             times,
             _names: names,
@@ -159,13 +174,25 @@ impl FrameSource for FilePerFrame {
         Ok(self.content.clone())
     }
 
+    fn axes(&self) -> Option<Axes> {
+        self.axes.clone()
+    }
+
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn description(&self) -> Result<Description> {
+        super::open(&self.files[0], &self.config, &self.budget)?.description()
+    }
+
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         if sequences.is_empty() {
             return Ok(());
         }
         for step in steps {
             let path = &self.files[step];
-            let source = super::open(path, &self.config, &self.budget)?;
+            let source = super::open_as(path, &self.config, &self.budget, self.given)?;
             self.expect_equal(path, source.info()?)?;
             self.expect_equal_content(path, source.content()?)?;
             source.visit(0..1, 0..1, &mut |frame| visit(Frame { step, ..frame }))?;

@@ -1,14 +1,14 @@
-//! Datasets of HDF5 and netCDF files.
-
-use std::path::Path;
+//! Datasets of HDF5 and netCDF files and of Zarr stores.
 
 use super::Content;
 use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
 use super::number_type::NumberType;
 use super::times::Times;
-use crate::dataset::FramesConfig;
+use crate::dataset::georeference::{Place, described};
 use crate::dataset::gridded::{self, Attributes, Dimension, GriddedFile, Packing, Variable};
+use crate::dataset::{Description, FramesConfig};
+use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
 
@@ -30,8 +30,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if there is none or several, with those there are.
-    pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
-        let file = GriddedFile::open(path, budget)?;
+    pub(super) fn of(file: GriddedFile, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
         let within = chosen(&file, config)?;
         let variable = file.variable(&within)?;
         let packing = Packing::of(&variable.attributes(), variable.kind(), file.is_netcdf()?)?;
@@ -196,6 +195,11 @@ impl Array for Dataset {
         }))
     }
 
+    fn description(&self, axes: [usize; 2]) -> Result<Description> {
+        let Self { file, budget, path, variable, .. } = self;
+        described(&Place { file, budget, path, variable }, axes)
+    }
+
     fn may_miss(&self) -> bool {
         matches!(self.variable.kind(), NumberType::Float(_)) || self.packing.has_missing()
     }
@@ -231,8 +235,8 @@ fn is_time(attributes: &Attributes) -> bool {
     times(attributes, &[]).is_some()
 }
 
-/// The path of the dataset with the frames in a file: the one that is named, otherwise the only one with numbers and
-/// as many axes as frames have.
+/// The path of the dataset with the frames in a file: the one that is named, by its path or else by the standard name of its quantity (CF
+/// conventions), otherwise the only one with numbers and as many axes as frames have.
 fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
     let named = config.variable.trim_matches('/');
     if !named.is_empty() && file.has(named)? {
@@ -244,7 +248,20 @@ fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
         "" => dataset.kind.is_some() && axes.contains(&dataset.shape.len()),
         _ => dataset.path == named,
     };
-    let fitting: Vec<&gridded::VariableInfo> = datasets.iter().filter(fits).collect();
+    let mut fitting: Vec<&gridded::VariableInfo> = datasets.iter().filter(fits).collect();
+    if !named.is_empty() && fitting.is_empty() {
+        fitting = datasets.iter().filter(|own| has_standard_name(file, own, named)).collect();
+        if fitting.len() > 1 {
+            let paths: Vec<String> = fitting.iter().map(|own| own.path.clone()).collect();
+            let reason = format!(
+                "holds {} datasets with the standard_name \"{}\", {}; set data.frames.variable to the path of one of them",
+                paths.len(),
+                escaped(named),
+                escaped(&paths.join(", "))
+            );
+            return Err(Error::Format { path: file.path().into(), reason });
+        }
+    }
     if let [only] = fitting[..] {
         return Ok(only.path.clone());
     }
@@ -262,10 +279,22 @@ fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
                 .to_owned()
         }
         ("", count) => format!("set data.frames.variable to the one of {count} with the frames"),
-        _ => format!("set data.frames.variable to one of them (it is \"{}\")", config.variable),
+        _ => format!(
+            "set data.frames.variable to one of them, or to the standard_name of one (it is \"{}\")",
+            config.variable
+        ),
     };
     // What may be meant comes first.
     datasets.sort_by_key(|dataset| !(dataset.kind.is_some() && axes.contains(&dataset.shape.len())));
     let reason = format!("holds {}; {advice}", gridded::shown(&datasets));
     Err(Error::Format { path: file.path().into(), reason })
+}
+
+/// Whether a dataset has numbers of a quantity. One that cannot be read has none.
+fn has_standard_name(file: &GriddedFile, dataset: &gridded::VariableInfo, name: &str) -> bool {
+    if dataset.kind.is_none() || dataset.unreadable.is_some() {
+        return false;
+    }
+    let attributes = file.variable(&dataset.path).map(|variable| variable.attributes());
+    attributes.is_ok_and(|own| own.text("standard_name").ok().flatten().as_deref() == Some(name))
 }

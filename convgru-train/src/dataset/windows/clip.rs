@@ -50,11 +50,16 @@ impl Clip {
 
     /// What to call the frame at a place.
     pub(in crate::dataset) fn label(&self, frame: usize) -> String {
-        match self.time_axis {
-            Some(time_axis) => time_axis.first.plus(time_axis.step.saturating_mul(frame as i64)).to_string(),
-            None if self.name.is_empty() => format!("frame {frame}"),
-            None => format!("{}, frame {frame}", self.name),
-        }
+        label(self.time_axis, &self.name, frame)
+    }
+}
+
+/// What to call a frame: by its time where that is known, otherwise by what it is part of.
+pub(in crate::dataset) fn label(time_axis: Option<TimeAxis>, name: &str, frame: usize) -> String {
+    match time_axis {
+        Some(time_axis) => time_axis.first.plus(time_axis.step.saturating_mul(frame as i64)).to_string(),
+        None if name.is_empty() => format!("frame {frame}"),
+        None => format!("{name}, frame {frame}"),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Data sets of clips in memory: windows over time and parts of frames.
 
 mod clip;
+mod numbering;
 mod sample;
 #[cfg(test)]
 mod tests;
 mod window_source;
 
-pub(super) use clip::{Clip, Codebook, Pixels, TimeAxis, decode, encode};
+pub(super) use clip::{Clip, Codebook, Pixels, TimeAxis, decode, encode, label};
+pub(super) use numbering::{Numbering, listed};
 pub(super) use sample::Sample;
 pub(super) use window_source::{Augmentation, SampleFilter, WindowSource};
 

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::clip::{Clip, Codebook};
+use super::numbering::{self, Numbering, thinned};
 use super::sample::{Coverage, Sample, Symmetry, View};
 use crate::Result;
 use crate::dataset::random::{Purpose, SampleKey, below, coin, generator, unit};
@@ -13,8 +14,6 @@ use crate::read_budget::{ReadBudget, bytes_of};
 
 /// Draws of a sequence before the best of them is taken.
 const DRAWS: usize = 64;
-/// Candidates looked at for each listed sequence, at most.
-const CANDIDATES: usize = 64;
 
 /// Clips with what their codes mean, and the size of the sequences taken from them.
 pub(in crate::dataset) struct WindowSource {
@@ -24,10 +23,7 @@ pub(in crate::dataset) struct WindowSource {
     steps: usize,
     /// Height and width of a sequence; clips have frames at least as large.
     pub(in crate::dataset) size: [usize; 2],
-    /// Frames from the beginning of a window to that of the next, at least 1.
-    stride: usize,
-    /// The windows of each clip and of all before it.
-    ends: Vec<usize>,
+    numbering: Numbering,
 }
 
 /// What a sequence needs to be chosen.
@@ -64,15 +60,8 @@ impl WindowSource {
         size: [usize; 2],
         stride: usize,
     ) -> Self {
-        let windows = |clip: &Clip| {
-            (clip.len() + 1).checked_sub(steps).map_or(0, |places| places.div_ceil(stride.max(1)))
-        };
-        let before = |sum: &mut usize, clip: &Clip| {
-            *sum += windows(clip);
-            Some(*sum)
-        };
-        let ends = clips.iter().scan(0, before).collect();
-        Self { clips, codebook, steps, size, stride, ends }
+        let numbering = Numbering::new(clips.iter().map(Clip::len), steps, stride);
+        Self { clips, codebook, steps, size, numbering }
     }
 
     /// Frames of a sequence.
@@ -82,14 +71,7 @@ impl WindowSource {
 
     /// The number of windows of all clips.
     pub(in crate::dataset) fn windows(&self) -> usize {
-        self.ends.last().copied().unwrap_or(0)
-    }
-
-    /// Clip and first frame of a window.
-    fn window(&self, number: usize) -> (usize, usize) {
-        let clip = self.ends.partition_point(|&end| end <= number);
-        let before = clip.checked_sub(1).map_or(0, |before| self.ends[before]);
-        (clip, (number - before) * self.stride)
+        self.numbering.windows()
     }
 
     pub(super) fn view(&self, sample: Sample) -> View<'_> {
@@ -103,7 +85,7 @@ impl WindowSource {
 
     /// The part at a place of the grid of a window.
     fn placed(&self, window: usize, place: usize) -> Sample {
-        let (clip, first) = self.window(window);
+        let (clip, first) = self.numbering.window(window);
         let [rows, columns] = self.grid(&self.clips[clip]);
         let at = [place / columns.max(1), place % columns.max(1)];
         let [top, left] = [0, 1].map(|axis| {
@@ -129,7 +111,7 @@ impl WindowSource {
         // Candidates of each clip and of all before it.
         let mut ends = Vec::with_capacity(self.clips.len());
         let (mut sum, mut windows) = (0usize, 0);
-        for (clip, &end) in self.clips.iter().zip(&self.ends) {
+        for (clip, &end) in self.clips.iter().zip(&self.numbering.ends) {
             let [rows, columns] = self.grid(clip);
             sum = sum.saturating_add((end - windows).saturating_mul(rows * columns));
             windows = end;
@@ -140,14 +122,14 @@ impl WindowSource {
             let before = |ends: &[usize]| clip.checked_sub(1).map_or(0, |before| ends[before]);
             let [rows, columns] = self.grid(&self.clips[clip]);
             let (number, places) = (number - before(&ends), rows * columns);
-            self.placed(before(&self.ends) + number / places, number % places)
+            self.placed(before(&self.numbering.ends) + number / places, number % places)
         };
-        let tried = most.saturating_mul(CANDIDATES).min(sum);
+        let tried = numbering::tried(sum, most);
         let listed = budget.keep(path, bytes_of(size_of::<Sample>(), &[most.min(tried)]))?;
         let everything = *filter == SampleFilter { measured: 0.0, rain: 0.0, importance: filter.importance };
         let samples = if everything {
             let kept = most.min(tried);
-            (0..kept).map(|at| candidate(thinned(thinned(at, tried, kept), sum, tried))).collect()
+            (0..kept).map(|at| candidate(numbering::listed(at, sum, most))).collect()
         } else {
             let _marks = budget.keep(path, tried as u64)?;
             let passes = |at: usize| {
@@ -195,7 +177,7 @@ impl WindowSource {
     }
 
     fn draw(&self, random: &mut ChaCha8Rng, augmentation: Augmentation) -> Sample {
-        let (clip, first) = self.window(below(random, self.windows()));
+        let (clip, first) = self.numbering.window(below(random, self.windows()));
         let [_, height, width] = self.clips[clip].shape;
         let [rows, columns] = self.size;
         let top = below(random, height - rows + 1);
@@ -211,11 +193,4 @@ impl WindowSource {
         };
         Sample { clip, first, top, left, symmetry }
     }
-}
-
-/// The number of the thing that is taken at a place, where `kept` of `count` things are taken evenly spaced, the first
-/// among them.
-fn thinned(at: usize, count: usize, kept: usize) -> usize {
-    // The first thing `i` for which the rounded-down `i kept / count` is `at`.
-    (at as u128 * count as u128).div_ceil(kept.max(1) as u128) as usize
 }

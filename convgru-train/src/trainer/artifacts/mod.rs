@@ -150,6 +150,10 @@ impl TrainedRun {
         let sequences = self.history.steps.len() * config.training.batch_size;
         let [channels, height, width] = [0, 1, 2].map(|axis| self.mean_frame.shape()[axis]);
         let plural = if channels == 1 { "" } else { "s" };
+        let begun_with = match config.init.file() {
+            Some(file) => format!("the weights of {} (blake3 {})", printable(file), config.init.hash),
+            None => "weights drawn from the seed".to_owned(),
+        };
         let facts = [
             ("Parameters", self.model.model.parameters().count().to_string()),
             ("Network", config.model.kind().to_owned()),
@@ -158,10 +162,14 @@ impl TrainedRun {
             ("Data", data.to_owned()),
             ("Frame", format!("{height} x {width} pixels, {channels} channel{plural}")),
             ("Trained", format!("{} steps, {sequences} sequences", self.history.steps.len())),
+            ("Began with", begun_with),
             ("Skipped", format!("{} steps whose loss or gradient was no number", self.history.skipped.len())),
             ("Time", format!("{:.0} seconds", self.history.seconds)),
             ("Waiting for data", format!("{:.1} % of the time of its steps", 100.0 * self.data_wait)),
-            ("Model shown", format!("step {}, the best validation", self.model.step)),
+            (
+                "Model shown",
+                format!("step {}, the best validation by {}", self.model.step, config.training.monitor),
+            ),
             ("Measured on", format!("{} test sequences", evaluation.model.sequences)),
             ("Threads", rayon::current_num_threads().to_string()),
             ("Seed", config.training.seed.to_string()),

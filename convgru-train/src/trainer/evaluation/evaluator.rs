@@ -9,7 +9,8 @@ use crate::dataset::{Batch, SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::loss::{Objective, PredictedFrames, Truth};
 use crate::metric::{
-    self, EnsembleAccumulator, EnsembleScores, MeanFrame, MetricAccumulator, Metrics, Scores,
+    self, EnsembleAccumulator, EnsembleScores, EventDefinition, ForecastScores, MeanFrame, MetricAccumulator,
+    Metrics, Scores,
 };
 use crate::trainer::observer::{Observer, TrainerEvent};
 
@@ -31,6 +32,8 @@ pub struct EvaluationResult {
     pub loss: Option<f64>,
     /// The model beside persistence and optical flow, where that was asked for.
     pub nowcasts: Option<NowcastScores>,
+    /// The model's scores of events, of [`Evaluator::evaluate_with_events`].
+    pub events: Option<ForecastScores>,
 }
 
 /// What is measured, and how.
@@ -64,6 +67,19 @@ impl Evaluator<'_> {
         model: &Forecaster<f32>,
         observer: &mut dyn Observer,
     ) -> Result<Option<EvaluationResult>> {
+        self.evaluate_with_events(model, None, observer)
+    }
+
+    /// As [`evaluate`](Self::evaluate), with scores of events for the model alone, if any are given.
+    ///
+    /// # Errors
+    /// As [`evaluate`](Self::evaluate), and those of [`ForecastScores::new`].
+    pub fn evaluate_with_events(
+        &self,
+        model: &Forecaster<f32>,
+        events: Option<&EventDefinition>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<EvaluationResult>> {
         let total = self.dataset.len();
         let steps = self.dataset.steps().saturating_sub(self.input_frames);
         let mut scored = MetricAccumulator::new(steps);
@@ -73,6 +89,8 @@ impl Evaluator<'_> {
         let mut ensemble = (members > 1).then(|| EnsembleAccumulator::new(members, steps));
         let new = |options| NowcastScores::new(options, self.dataset, steps);
         let mut nowcasts = self.nowcasts.map(new).transpose()?;
+        let mut events = events.map(|events| ForecastScores::new(events, steps)).transpose()?;
+        let quantity = self.dataset.quantity();
         let mut loss_sum = 0.0;
         let mut done = 0;
         while done < total {
@@ -86,6 +104,9 @@ impl Evaluator<'_> {
             let prediction = mean_of_members(prediction, members)?;
             if let (Some(nowcasts), Some(options)) = (&mut nowcasts, self.nowcasts) {
                 nowcasts.add(options, &input, &truth, &prediction)?;
+            }
+            if let Some(events) = &mut events {
+                events.add(&quantity.in_units(&prediction), &truth.in_units(&quantity))?;
             }
             // A missing pixel is 0 in the truth, and in what is compared with it.
             scored.add(&truth.measured(prediction), &truth.frames)?;
@@ -108,6 +129,7 @@ impl Evaluator<'_> {
             mean: self.mean_frame.map(|_| mean.scores()).transpose()?,
             loss: self.loss.map(|_| loss_sum / total as f64),
             nowcasts,
+            events,
         }))
     }
 

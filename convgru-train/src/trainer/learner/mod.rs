@@ -16,6 +16,7 @@ mod scheduled_sampling;
 use self::micro_batches::micro_batches;
 use self::moving_average::MovingAverage;
 use self::scheduled_sampling::{PredictedInputs, draw_teacher_forced};
+use super::initial_weights::InitialWeights;
 use crate::checkpoint::{
     Checkpoint, Cursor, History, NamedTensor, NotFinitePart, SkippedRecord, StepRecord, ValidationRecord,
 };
@@ -77,6 +78,18 @@ impl Learner {
         })
     }
 
+    /// Takes over the weights of a file before the first step, and says which ones.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if they are not those of the network.
+    pub(super) fn begin_with(&mut self, weights: &InitialWeights) -> Result<String> {
+        let told = weights.fill(&self.config, &mut self.model)?;
+        if let Some(average) = &mut self.average {
+            *average = MovingAverage::new(&self.model, self.config.training.ema_decay);
+        }
+        Ok(told)
+    }
+
     /// Takes over the parameters, their average and the moments of a checkpoint.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         checkpoint.restore(self.model.parameters_mut())?;
@@ -93,8 +106,10 @@ impl Learner {
 
     /// Tells the schedule what a validation measured.
     pub(super) fn validated(&mut self, validation: &ValidationRecord) {
-        if let ScheduleKind::Plateau(plateau) = &self.config.schedule.kind {
-            self.schedule.observe(validation.watched(plateau.metric));
+        if let ScheduleKind::Plateau(plateau) = &self.config.schedule.kind
+            && self.config.training.is_heard(validation)
+        {
+            self.schedule.observe(validation.result(plateau.metric.unwrap_or(self.config.training.monitor)));
         }
     }
 
@@ -237,5 +252,9 @@ impl Learner {
 
 /// The schedule before the first step.
 fn schedule(config: &RunConfig) -> Result<Schedule> {
-    Schedule::new(&config.schedule, config.optimizer.learning_rate, config.training.steps)
+    let mut schedule = config.schedule.clone();
+    if let ScheduleKind::Plateau(plateau) = &mut schedule.kind {
+        plateau.metric = plateau.metric.or(Some(config.training.monitor));
+    }
+    Schedule::new(&schedule, config.optimizer.learning_rate, config.training.steps)
 }

@@ -9,7 +9,7 @@ use super::median::{best_by, is_behind};
 use super::ranges::SearchConfig;
 use crate::config::RunConfig;
 use crate::interrupt::{Interrupt, Signal};
-use crate::schedule::{Mode, Watched};
+use crate::schedule::Monitor;
 use crate::storage::{Disk, Lock, create_folders, read_if_there, remove_leftovers};
 use crate::trainer::{Observer, Outcome, Resumption, RunFolder, Trainer, TrainerEvent};
 use crate::{Error, Result, write_atomically};
@@ -85,8 +85,9 @@ impl Search {
     /// # Errors
     /// [`Error::Config`] if no trial could be made of the ranges, [`Error::Locked`] if another process searches in the
     /// folder, [`Error::Format`] if the folder holds another search, and those of the files.
-    pub fn open(search: SearchConfig, base: RunConfig, folder: &Path) -> Result<Self> {
+    pub fn open(search: SearchConfig, mut base: RunConfig, folder: &Path) -> Result<Self> {
         search.validate()?;
+        base.training.monitor = search.metric.unwrap_or(base.training.monitor);
         // Every trial must exist before the first is trained.
         (0..search.trials).try_for_each(|number| search.apply(&base, number)?.validate())?;
         create_folders(&Disk, folder)?;
@@ -129,11 +130,16 @@ impl Search {
 
     /// The trials that are done, the best first and those without a result last.
     pub fn ranked(&self) -> Vec<&Trial> {
-        let sign = sign(self.search.metric);
+        let monitor = self.monitor();
         let mut ranked: Vec<_> = self.trials.iter().collect();
-        let key = |trial: &Trial| trial.best.map_or(f64::INFINITY, |best| sign * best);
+        let key = |trial: &Trial| trial.best.map_or(f64::INFINITY, |best| monitor.lower_is_better(best));
         ranked.sort_by(|a, b| key(a).total_cmp(&key(b)).then(a.number.cmp(&b.number)));
         ranked
+    }
+
+    /// The result of validations that decides.
+    pub fn monitor(&self) -> Monitor {
+        self.base.training.monitor
     }
 
     /// Runs the trials that are not done. `begin` is told of each before it starts, and `observer`
@@ -206,7 +212,7 @@ impl Search {
         // JSON has no number that is none.
         trial.curve = watch.curve.into_iter().filter(|(_, result)| result.is_finite()).collect();
         trial.steps = trial.curve.last().map_or(0, |(step, _)| *step);
-        trial.best = best_by(&trial.curve, u64::MAX).map(|best| sign(self.search.metric) * best);
+        trial.best = best_by(&trial.curve, u64::MAX).map(|best| self.monitor().lower_is_better(best));
         Ok(Some(trial))
     }
 
@@ -237,11 +243,6 @@ impl Search {
     }
 }
 
-/// The factor that makes lower better.
-fn sign(metric: Watched) -> f64 {
-    if metric.mode() == Mode::Min { 1.0 } else { -1.0 }
-}
-
 /// Listens to a trial: remembers its validations, and ends it when it is behind or a signal came.
 struct Watch<'a> {
     search: &'a Search,
@@ -255,16 +256,18 @@ struct Watch<'a> {
 impl Watch<'_> {
     /// Takes in validations from before.
     fn read(&mut self, validations: &[crate::checkpoint::ValidationRecord]) {
-        let metric = self.search.search.metric;
-        self.curve = validations.iter().map(|v| (v.step, sign(metric) * v.watched(metric))).collect();
+        let monitor = self.search.monitor();
+        self.curve =
+            validations.iter().map(|v| (v.step, monitor.lower_is_better(v.result(monitor)))).collect();
     }
 }
 
 impl Observer for Watch<'_> {
     fn observe(&mut self, event: &TrainerEvent<'_>) {
         if let TrainerEvent::Validation { record, .. } = event {
-            let SearchConfig { metric, median_stopping, median_after, .. } = self.search.search;
-            self.curve.push((record.step, sign(metric) * record.watched(metric)));
+            let monitor = self.search.monitor();
+            let SearchConfig { median_stopping, median_after, .. } = self.search.search;
+            self.curve.push((record.step, monitor.lower_is_better(record.result(monitor))));
             let best = best_by(&self.curve, record.step).unwrap_or(f64::NAN);
             if median_stopping && is_behind(best, record.step, &self.search.trials, median_after) {
                 self.behind = true;

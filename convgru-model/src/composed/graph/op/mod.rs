@@ -169,3 +169,6 @@ impl Op {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

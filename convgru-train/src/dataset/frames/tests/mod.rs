@@ -4,6 +4,9 @@ use npyz::WriterBuilder;
 
 #[cfg(feature = "hdf5")]
 mod hdf5;
+mod on_disk;
+#[cfg(feature = "zarr")]
+mod zarr;
 
 use super::*;
 use crate::dataset::fixtures::frames_config;
@@ -22,8 +25,12 @@ fn settings(data: &DataConfig) -> &FramesConfig {
     }
 }
 
+/// A split whose frames are in memory.
 fn open_split(data: &DataConfig, path: &Path, split: Split) -> Result<WindowDataset> {
-    open(data, settings(data), path, split)
+    let reader = Reader { data, config: settings(data), path, budget: data.budget() };
+    let mut left_out = Vec::new();
+    let files = split_files::split_files(&reader, split, &mut left_out)?;
+    reader.windows(files, &format!("the {split} split"), data.sequences(split), left_out)
 }
 
 fn npy<T: npyz::AutoSerialize + Copy>(path: &Path, shape: &[u64], values: &[T]) {

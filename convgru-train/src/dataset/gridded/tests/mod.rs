@@ -1,6 +1,8 @@
 //! Files that the libraries of the HDF Group, Unidata and SciPy wrote, whole and damaged.
 
 mod netcdf3;
+#[cfg(feature = "zarr")]
+pub(in crate::dataset) mod zarr;
 
 use crate::dataset::fixtures::budget;
 use std::path::PathBuf;
@@ -20,7 +22,7 @@ pub(in crate::dataset) fn damage(name: &str, step: usize, mut read: impl FnMut(&
     let mut count = 0;
     let mut given = |bytes: &[u8]| {
         count += 1;
-        let path = folder.path().join(format!("{count}_{}", name.replace('/', "_")));
+        let path = folder.path().join(format!("{count}_{}", name.replace('/', "_").replace("..", "")));
         std::fs::write(&path, bytes).unwrap();
         read(&path);
         std::fs::remove_file(path).unwrap();

@@ -13,8 +13,9 @@ pub(in crate::dataset) use self::field::{Encoder, Field};
 use self::meteonet::RainFile;
 use self::pgm::Pgm;
 use super::{Frame, FrameInfo, FrameSource, NumberType, Visit};
+use crate::dataset::georeference::squares;
 use crate::dataset::timestamp::Timestamp;
-use crate::dataset::{RadarConfig, gridded};
+use crate::dataset::{Description, RadarConfig, gridded};
 use crate::{Error, ReadBudget, Result};
 
 /// What radar files are.
@@ -118,6 +119,16 @@ impl FrameSource for RadarFile<'_> {
                 .into(),
         })?;
         Ok(vec![time])
+    }
+
+    fn description(&self) -> Result<Description> {
+        let (size, georeference) = match self.format {
+            Format::FmiPgm => pgm::georeference(self.path)?,
+            Format::MeteoNet => return Ok(Description::default()),
+            Format::Hdf5(model) => composite::georeference(self.path, model, self.budget)?,
+        };
+        let [rows, columns] = size.map(|side| squares(side, self.config.downsample));
+        Ok(Description { georeference: georeference.averaged(&rows, &columns), ..Description::default() })
     }
 
     fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {

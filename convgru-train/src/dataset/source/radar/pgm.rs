@@ -7,6 +7,7 @@
 
 use std::path::Path;
 
+use crate::dataset::georeference::{Georeference, of_comments};
 use crate::dataset::gzip::{Unpacked, fill, read_at_most};
 use crate::dataset::timestamp::Timestamp;
 use crate::read_budget::{ReadBudget, Working, bytes_of};
@@ -64,17 +65,32 @@ impl Pgm {
     }
 }
 
+/// Height and width of an image, and where it lies by the comments of its header.
+///
+/// # Errors
+/// As [`Pgm::read`].
+pub(in crate::dataset) fn georeference(path: &Path) -> Result<([usize; 2], Georeference)> {
+    let (text, Header { height, width, .. }) = header(path)?;
+    let size = [height, width];
+    Ok((size, of_comments(&text, size)))
+}
+
 /// The time in a line such as `# obstime 201609281445` among the comments of a file.
 ///
 /// # Errors
 /// As [`Pgm::read`].
 pub(in crate::dataset) fn observed(path: &Path) -> Result<Option<Timestamp>> {
+    let (text, _) = header(path)?;
+    let line = text.lines().find(|line| line.starts_with('#') && line.contains("obstime"));
+    Ok(line.and_then(Timestamp::in_text))
+}
+
+/// The header of a file, as text and as it is understood.
+fn header(path: &Path) -> Result<(String, Header)> {
     let mut source = Unpacked::open(path)?;
     let bytes = read_at_most(&mut source, LONGEST_HEADER).map_err(|error| source.failed(path, error))?;
     let header = Header::parse(&bytes).map_err(|reason| Error::Format { path: path.into(), reason })?;
-    let text = String::from_utf8_lossy(&bytes[..header.bytes]);
-    let line = text.lines().find(|line| line.starts_with('#') && line.contains("obstime"));
-    Ok(line.and_then(Timestamp::in_text))
+    Ok((String::from_utf8_lossy(&bytes[..header.bytes]).into_owned(), header))
 }
 
 /// Height and width of an image.
@@ -82,10 +98,8 @@ pub(in crate::dataset) fn observed(path: &Path) -> Result<Option<Timestamp>> {
 /// # Errors
 /// As [`Pgm::read`].
 pub(super) fn size(path: &Path) -> Result<[usize; 2]> {
-    let mut source = Unpacked::open(path)?;
-    let bytes = read_at_most(&mut source, LONGEST_HEADER).map_err(|error| source.failed(path, error))?;
-    let header = Header::parse(&bytes).map_err(|reason| Error::Format { path: path.into(), reason })?;
-    Ok([header.height, header.width])
+    let (_, Header { height, width, .. }) = header(path)?;
+    Ok([height, width])
 }
 
 struct Header {

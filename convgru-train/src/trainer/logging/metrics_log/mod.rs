@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::event_file::EventFile;
 use crate::checkpoint::{History, SkippedRecord, StepRecord, Timing, ValidationRecord};
+use crate::metric::{EVENT_SCORES, EnsembleMetrics, EventMeans};
 use crate::report::{SequencePanel, contact_sheet};
 use crate::storage::{StorageFile, read_if_there};
 use crate::trainer::run_folder::RunFolder;
@@ -132,7 +133,7 @@ fn skipped_line(record: &SkippedRecord, timing: Timing) -> Value {
 }
 
 fn validation_line(record: &ValidationRecord, timing: Timing) -> Value {
-    json!({
+    let mut line = json!({
         "kind": "validation",
         "step": record.step,
         "loss": record.loss,
@@ -143,7 +144,16 @@ fn validation_line(record: &ValidationRecord, timing: Timing) -> Value {
         "mse_copy_last": record.mse_copy_last,
         "mse_mean": record.mse_mean,
         "seconds": timing.seconds,
-    })
+    });
+    if let Some(EnsembleMetrics { crps, fair_crps, spread }) = record.ensemble.as_deref() {
+        (line["crps"], line["fair_crps"], line["spread"]) = (json!(crps), json!(fair_crps), json!(spread));
+    }
+    for EventMeans { threshold, scores } in &record.events {
+        for (score, value) in EVENT_SCORES.iter().zip(scores) {
+            line[format!("{}@{threshold}", score.name)] = json!(value);
+        }
+    }
+    line
 }
 
 /// All lines of a history in the order in which they were appended.

@@ -29,6 +29,8 @@ fn history() -> History {
             metrics,
             mse_copy_last: 4.0,
             mse_mean: 5.0,
+            ensemble: None,
+            events: Vec::new(),
         }],
         skipped: vec![SkippedRecord { step: 3, epoch: 0, part: crate::checkpoint::NotFinitePart::Loss }],
         timings: Timings {

@@ -1,0 +1,141 @@
+//! Forecasts in files as others read them: `cargo xtask check-forecasts`.
+
+mod cases;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::Context;
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::progress::{note, print};
+use crate::python;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask check-forecasts --install     once: a Python environment with xarray and the checker
+  cargo xtask check-forecasts
+  cargo xtask check-forecasts nowcast.nc    files of yours, after the conventions
+
+The packages are installed into target/peers/python, or into the folder python of CONVGRU_PEERS.";
+
+/// Writes forecasts of every kind as netCDF, opens them in xarray, compares numbers, times, coordinates and missing pixels, and checks them
+/// by compliance-checker after the CF conventions; exit code 1 where something differs or is complained of
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES, override_usage = "cargo xtask check-forecasts [OPTIONS] [FILE.nc]...")]
+pub(crate) struct ForecastsOptions {
+    /// Make the Python environment; goes on where it was stopped
+    #[arg(long)]
+    install: bool,
+    /// Check these files instead, after the conventions alone
+    #[arg(value_name = "FILE.nc", conflicts_with = "install")]
+    files: Vec<PathBuf>,
+    /// An interpreter that has the packages already, in place of our environment
+    #[arg(long, value_name = "PROGRAM", conflicts_with = "install")]
+    python: Option<PathBuf>,
+    /// Print a list of {file, differences, complaints} and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// What the script says about a file.
+#[derive(Debug, Deserialize, Serialize)]
+struct Checked {
+    file: String,
+    /// What xarray reads otherwise than it was meant.
+    differences: Vec<String>,
+    /// What the checker says.
+    complaints: Vec<String>,
+}
+
+/// Installs or checks.
+pub(crate) fn run(options: &ForecastsOptions) -> anyhow::Result<()> {
+    if options.install {
+        python::install(python::FORECASTS)?;
+        note("installed; `cargo xtask check-forecasts` checks");
+        return Ok(());
+    }
+    let python = python::interpreter(options.python.as_deref(), python::FORECASTS)?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let expected = if options.files.is_empty() {
+        cases::write(folder.path())?
+    } else {
+        copied(&options.files, folder.path())?;
+        options.files.len()
+    };
+    let checked = checked(&python, folder.path())?;
+    anyhow::ensure!(checked.len() == expected, "{} files of {expected} were checked", checked.len());
+    print(&if options.json { serde_json::to_string(&checked)? } else { table(&checked) });
+    verdict(&checked)
+}
+
+/// Copies files under numbers, since names may be alike.
+fn copied(files: &[PathBuf], folder: &Path) -> anyhow::Result<()> {
+    for (number, file) in files.iter().enumerate() {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        let copy = folder.join(format!("{number:03} {stem}.nc"));
+        std::fs::copy(file, copy).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    Ok(())
+}
+
+fn checked(python: &Path, folder: &Path) -> anyhow::Result<Vec<Checked>> {
+    let mut command = python::command(python, "check_forecasts.py", folder);
+    command.stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("cannot start {}", python.display()))?;
+    anyhow::ensure!(output.status.success(), "check_forecasts.py failed ({})", output.status);
+    let text = String::from_utf8(output.stdout).context("check_forecasts.py writes no UTF-8")?;
+    text.lines().map(|line| serde_json::from_str(line).with_context(|| format!("it wrote: {line}"))).collect()
+}
+
+fn table(checked: &[Checked]) -> String {
+    let width = checked.iter().map(|own| own.file.len()).max().unwrap_or(0);
+    let line = |own: &Checked| {
+        let said: Vec<&String> = own.differences.iter().chain(&own.complaints).collect();
+        let said = match said[..] {
+            [] => "as it was meant, and after the conventions".to_owned(),
+            _ => said.into_iter().map(String::as_str).collect::<Vec<_>>().join("; "),
+        };
+        format!("{:width$}  {said}", own.file)
+    };
+    checked.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn verdict(checked: &[Checked]) -> anyhow::Result<()> {
+    let failed =
+        checked.iter().filter(|own| !own.differences.is_empty() || !own.complaints.is_empty()).count();
+    anyhow::ensure!(!checked.is_empty(), "no file was checked");
+    anyhow::ensure!(failed == 0, "{failed} of {} files differ or are complained of", checked.len());
+    note(&format!("{} files are read as they were meant, and follow the conventions", checked.len()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_complaint_fails_and_so_does_nothing() {
+        let checked = |differences: &[&str], complaints: &[&str]| {
+            let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+            Checked { file: "a".into(), differences: texts(differences), complaints: texts(complaints) }
+        };
+        assert!(verdict(&[checked(&[], &[])]).is_ok());
+        assert!(verdict(&[checked(&[], &[]), checked(&["unit: K"], &[])]).is_err());
+        let complained = [checked(&[], &["warning: no unit"])];
+        assert!(verdict(&complained).is_err() && table(&complained).contains("no unit"));
+        assert!(verdict(&[]).is_err());
+    }
+
+    #[test]
+    fn every_case_is_written_with_what_it_means() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = cases::write(folder.path()).unwrap();
+        let files = |end: &str| {
+            let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+            names.filter(|path| path.extension().is_some_and(|own| own == end)).count()
+        };
+        assert!(count >= 9 && files("nc") == count && files("json") == count && files("f32") == count);
+    }
+}

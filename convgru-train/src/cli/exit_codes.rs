@@ -1,0 +1,43 @@
+//! How the program ends.
+
+/// Exit codes, and when they are. docs/cli.md has the same table.
+pub(super) const EXIT_CODES: [(u8, &str); 6] = [
+    (0, "It is done; also where the reader of its output went away."),
+    (
+        1,
+        "An error: of the data, a file, a configuration, or the machine. One line on stderr says which and what to do.",
+    ),
+    (2, "The command line, or CONVGRU_ISA, is wrong; nothing was begun."),
+    (129, "SIGHUP, the terminal went away: a training is saved and can be resumed."),
+    (130, "SIGINT, Ctrl-C: a training is saved and can be resumed."),
+    (143, "SIGTERM: a training is saved and can be resumed."),
+];
+
+/// The table for the help.
+pub(super) fn table() -> String {
+    let lines = EXIT_CODES.map(|(code, when)| format!("  {code:<4} {when}"));
+    format!("Exit codes:\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use convgru_train::interrupt::Signal;
+
+    #[test]
+    fn the_documentation_has_the_table_and_nothing_else() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, section) = text.split_once("## Exit codes\n").unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        assert_eq!(rows, EXIT_CODES.map(|(code, when)| format!("| {code} | {when} |")));
+    }
+
+    #[test]
+    fn every_signal_has_its_code() {
+        for signal in [Signal::Interrupt, Signal::Terminate, Signal::Hangup] {
+            assert!(EXIT_CODES.iter().any(|(code, _)| *code == signal.exit_code()));
+        }
+    }
+}

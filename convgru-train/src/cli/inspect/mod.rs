@@ -1,0 +1,143 @@
+//! `convgru inspect`: what data hold, and how they would be read.
+
+mod terminal;
+mod text;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use convgru_train::config::{Preset, RunConfig};
+use convgru_train::dataset::{Inspection, SourceKind, Splits, detect, inspect};
+use convgru_train::printable::printable;
+use convgru_train::write_atomically;
+
+use super::display::has_colour;
+use super::output::{self, Stream};
+
+/// Numbers up to which the proposed configuration is tried: opening the data takes a second or two.
+const TRIED: usize = 1 << 24;
+
+/// Looks at the headers of all files and at the numbers of some frames, and trains nothing. It shows what lies in a file (names,
+/// shapes, types, axes, units), how frames would be read (axes, sequences, the range of numbers, missing pixels, times and gaps, windows
+/// of each split), what you should know before a training, a picture, and a configuration to copy.
+///
+/// Where the data leave something open, such as the axes of an array or which dataset of a file is meant, the values to choose
+/// from are shown. Choose with --set, and look again.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  convgru inspect rain.nc
+  convgru inspect video.npy --set data.frames.axes=thwc --out look.gif
+  convgru inspect radar/ --json")]
+pub(crate) struct Inspect {
+    /// A file or folder of data: .npy, .npz, .h5, .nc, .gif, a folder of these or of pictures, radar images, MNIST's idx files
+    #[arg(value_name = "FILE|DIR")]
+    path: PathBuf,
+    /// TOML file with a configuration that says how the data are read
+    #[arg(long, value_name = "FILE.toml")]
+    config: Option<PathBuf>,
+    /// Change a field of the configuration, such as data.frames.axes=thwc. May be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Where to write a picture: .png for some frames side by side, .gif for an animation
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The kinds of picture that are written.
+#[derive(Clone, Copy)]
+enum Kind {
+    Png,
+    Gif,
+}
+
+impl Kind {
+    fn of(path: &Path) -> anyhow::Result<Self> {
+        let is = |extension: &str| path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
+        match () {
+            () if is("png") => Ok(Self::Png),
+            () if is("gif") => Ok(Self::Gif),
+            () => anyhow::bail!("--out {}: give a name that ends with .png or .gif", printable(path)),
+        }
+    }
+}
+
+impl Inspect {
+    /// Looks, and tells what it saw.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let kind = self.out.as_deref().map(Kind::of).transpose()?;
+        let config = self.configuration()?;
+        let mut found = inspect(&self.path, &config.data)?;
+        try_out(&mut found);
+        let written = match (&self.out, kind, &found.preview) {
+            (Some(path), Some(kind), Some(preview)) => {
+                let bytes = match kind {
+                    Kind::Png => preview.to_png()?,
+                    Kind::Gif => preview.to_gif()?,
+                };
+                write_atomically(path, &bytes)?;
+                Some(path)
+            }
+            (Some(path), ..) => {
+                output::warn(&format!("there is no picture to write to {}", printable(path)));
+                None
+            }
+            (None, ..) => None,
+        };
+        if self.json {
+            output::json(&found)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        output::result(&text::report(&found))?;
+        if let Some(preview) = &found.preview {
+            // Its own escapes are its colours; names in it are printable.
+            output::highlighted(Stream::Stdout, &terminal::picture(preview, has_colour(Stream::Stdout)))?;
+        }
+        if let Some(path) = written {
+            output::result(&format!("wrote the picture to {}", printable(path)))?;
+        }
+        output::result(&text::configuration(&found))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// How the data are read: by their kind, unless the command line says another.
+    fn configuration(&self) -> anyhow::Result<RunConfig> {
+        let kind = detect(&self.path)?;
+        let preset = if kind == SourceKind::Radar { Preset::Radar } else { Preset::Quick };
+        let mut config = RunConfig::preset(preset);
+        config.data.source = config.data.source.of_kind(kind);
+        if let Some(path) = &self.config {
+            config = config.overlaid_by_file(path)?;
+        }
+        if !self.set.is_empty() {
+            let given = || format!("--set {}", self.set.join(" --set "));
+            config = config.with_all(&self.set).with_context(given)?;
+        }
+        Ok(config)
+    }
+}
+
+/// Opens the data with the configuration that is proposed, where that is soon done.
+fn try_out(found: &mut Inspection) {
+    let numbers = found.frames.as_ref().map(|frames| {
+        let frame: usize = frames.shape.iter().product();
+        frame.saturating_mul(found.numbers.as_ref().map_or(0, |numbers| numbers.of))
+    });
+    let is_decided = found.open.is_none() && found.source == SourceKind::Frames.name();
+    if !is_decided || numbers.is_none_or(|numbers| numbers > TRIED) {
+        return;
+    }
+    let opened = RunConfig::from_toml(&found.configuration).map_err(anyhow::Error::msg).and_then(|config| {
+        Splits::open(&config.data, config.data_folder().or(Some(Path::new(&found.path))), 0)?;
+        Ok(())
+    });
+    if let Err(error) = opened
+        && found.splits.iter().all(|split| split.windows > 0)
+    {
+        found.warnings.push(format!("The configuration below does not read the data yet: {error:#}"));
+    }
+}

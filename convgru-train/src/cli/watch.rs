@@ -1,0 +1,208 @@
+//! `convgru watch`: a forecast after each frame that arrives.
+
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use convgru_train::Error;
+use convgru_train::interrupt::Interrupt;
+use convgru_train::printable::printable;
+use convgru_train::trainer::{TrainedModel, with_threads};
+use convgru_train::watch::{self, WatchConfig, WatchEvent, Watched, Written};
+use serde_json::json;
+
+use super::input::{InputArguments, MembersArgument};
+use super::output;
+
+/// The longest time between two looks, in seconds.
+const LONGEST_POLL: f64 = 3600.0;
+
+/// Looks into a folder again and again, reads each new file as the training read its data, and writes a forecast after it: FORECAST_TIME.nc, or
+/// with the name of the file where no time is known. The network keeps its state from frame to frame. Where frames are missing it begins
+/// anew; a frame that comes late takes its place among the newest; what cannot be read is named and left out. Of the files that are there at the
+/// beginning only the newest are read, as many as the first forecast needs.
+///
+/// Ctrl-C, SIGTERM and SIGHUP end it after the forecast that has begun, with exit code 130, 143 and 129. With --once it ends when all that is there
+/// was worked off: with exit code 1 if a file could not be read or a forecast not written, or there was none.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  convgru watch --checkpoint runs/radar --input radar/today --out nowcasts
+  convgru watch --checkpoint runs/radar --input archive/20160928 --out nowcasts --once --json")]
+pub(crate) struct Watch {
+    /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
+    #[arg(long, value_name = "FILE|RUN")]
+    checkpoint: PathBuf,
+    /// Folder where frames arrive: radar images, arrays (.npy, .npz, .h5, .nc) or pictures, one file for each time; folders in it are looked into
+    #[arg(long, value_name = "DIR")]
+    input: PathBuf,
+    #[command(flatten)]
+    reading: InputArguments,
+    /// Folder for the forecasts; it is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How forecasts are written
+    #[arg(long, value_name = "FORM", value_enum, default_value_t)]
+    form: FormArgument,
+    /// Frames of a forecast [default: data.output_frames of the training]
+    #[arg(long, value_name = "N", value_parser = super::count)]
+    frames: Option<usize>,
+    /// Frames that are read before the first forecast, and after a gap [default: data.input_frames of the training]
+    #[arg(long, value_name = "N", value_parser = super::count)]
+    warm_up: Option<usize>,
+    /// Forecast from the newest frames alone, as many as --warm-up, as in training, instead of from a state that is kept
+    #[arg(long)]
+    window: bool,
+    /// Which forecasts of an ensemble are written
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
+    members: MembersArgument,
+    /// Seconds between two looks into the folder
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    poll: f64,
+    /// Work off all that is there, and end
+    #[arg(long)]
+    once: bool,
+    /// MiB of memory that reading a file may take
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
+    memory_mib: usize,
+    /// Threads, 0 for one per core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Print a line of JSON for each forecast
+    #[arg(long)]
+    json: bool,
+}
+
+/// How forecasts are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FormArgument {
+    /// netCDF after CF
+    #[default]
+    Nc,
+    /// Arrays of NumPy
+    Npy,
+    /// Animated GIFs
+    Gif,
+    /// Folders of PNG images
+    Png,
+}
+
+impl FormArgument {
+    /// What names end with.
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Nc => "nc",
+            Self::Npy => "npy",
+            Self::Gif => "gif",
+            Self::Png => "",
+        }
+    }
+}
+
+impl Watch {
+    /// Watches until a signal, or until all is worked off.
+    pub(crate) fn run(self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
+        let nothing = "nothing was watched";
+        let (trained, hash) =
+            interrupt.at_once(nothing, || TrainedModel::read_with_hash(&self.checkpoint))?;
+        let config = self.config(&trained);
+        let mut tell = |event| self.tell(event).map_err(of_output);
+        let watched = with_threads(self.threads, || {
+            watch::Watch::new(&config, &trained, &hash, &mut tell)?.run(interrupt)
+        })?;
+        match watched {
+            // Nobody reads the results any more.
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            watched => self.ended(watched?),
+        }
+    }
+
+    fn config(&self, trained: &TrainedModel) -> WatchConfig {
+        let data = &trained.config.data;
+        let command =
+            format!("watch --checkpoint {} --input {}", printable(&self.checkpoint), printable(&self.input));
+        WatchConfig {
+            input: self.input.clone(),
+            out: self.out.clone(),
+            extension: self.form.extension().into(),
+            frames: self.frames.unwrap_or(data.output_frames),
+            warm_up: self.warm_up.unwrap_or(data.input_frames),
+            is_window: self.window,
+            members: self.members.into(),
+            options: self.reading.options(),
+            memory_mib: self.memory_mib,
+            poll: Duration::from_secs_f64(self.poll),
+            once: self.once,
+            command,
+        }
+    }
+
+    fn tell(&self, event: WatchEvent) -> anyhow::Result<()> {
+        match event {
+            WatchEvent::Note(text) => output::note(&text),
+            WatchEvent::Trouble(text) => output::warn(&text),
+            WatchEvent::Written(written) if self.json => output::json(&as_json(&written))?,
+            WatchEvent::Written(written) => output::result(&described(&written))?,
+        }
+        Ok(())
+    }
+
+    fn ended(&self, watched: Watched) -> anyhow::Result<ExitCode> {
+        let Watched { written, troubles, signal } = watched;
+        let count = output::counted(usize::try_from(written).unwrap_or(usize::MAX), "forecast");
+        if let Some(signal) = signal {
+            output::note(&format!("{}: {count} written", signal.name()));
+            return Ok(ExitCode::from(signal.exit_code()));
+        }
+        if written == 0 {
+            output::note(&format!(
+                "no forecast: fewer than {} frames without a gap could be read in {}",
+                self.warm_up.map_or("the needed".into(), |frames| frames.to_string()),
+                printable(&self.input)
+            ));
+        }
+        Ok(if written == 0 || troubles > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+/// An error of writing to stdout as one of the library, which asks whether to go on.
+fn of_output(error: anyhow::Error) -> convgru_train::Error {
+    let error = error.downcast::<std::io::Error>().unwrap_or_else(std::io::Error::other);
+    convgru_train::Error::io("write", "stdout")(error)
+}
+
+fn described(written: &Written) -> String {
+    let time = written.reference_time.as_ref().map_or(String::new(), |time| format!("{time} "));
+    format!(
+        "{time}{}: {:.0} ms (reading {:.0}, network {:.0}), {:.1} s after the file changed, state of {} frames",
+        printable(&written.out),
+        1e3 * written.latency,
+        1e3 * written.reading,
+        1e3 * written.network,
+        written.since_change,
+        written.state_frames
+    )
+}
+
+fn as_json(written: &Written) -> serde_json::Value {
+    let milliseconds = |seconds: f64| (seconds * 1e6).round() / 1e3;
+    json!({
+        "input": written.input.to_string_lossy(),
+        "out": written.out.to_string_lossy(),
+        "reference_time": written.reference_time,
+        "state_frames": written.state_frames,
+        "latency_ms": milliseconds(written.latency),
+        "reading_ms": milliseconds(written.reading),
+        "network_ms": milliseconds(written.network),
+        "since_change_ms": milliseconds(written.since_change),
+    })
+}
+
+/// Seconds above 0, on the command line.
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if (0.01..=LONGEST_POLL).contains(&seconds) => Ok(seconds),
+        _ => Err(format!("a number of seconds from 0.01 to {LONGEST_POLL} is needed")),
+    }
+}

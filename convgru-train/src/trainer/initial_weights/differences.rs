@@ -1,0 +1,73 @@
+//! In what two networks differ.
+
+use std::collections::BTreeMap;
+
+use convgru_model::{Forecaster, ForecasterConfig, Parameters};
+
+use crate::config::RunConfig;
+use crate::trainer::TrainedModel;
+
+/// Tensors that a message names before it is cut short.
+const SHOWN: usize = 6;
+
+/// In what the network of a file is not the configured one, if it is another: tensors with their shapes, then fields.
+pub(super) fn of_networks(
+    trained: &TrainedModel,
+    config: &RunConfig,
+    model: &Forecaster<f32>,
+) -> Option<String> {
+    let tensors = of_tensors(trained.model.parameters(), model.parameters());
+    let theirs = RunConfig { model: computing_alike(&trained.config.model, &config.model), ..config.clone() };
+    let fields = theirs.differences(config);
+    if tensors.is_none() && fields.is_empty() {
+        return None;
+    }
+    let fields = (!fields.is_empty()).then(|| format!("{} (file, configuration)", fields.join("; ")));
+    Some(tensors.into_iter().chain(fields).collect::<Vec<_>>().join("; "))
+}
+
+/// The configuration of a file with the fields of the other that change no result of the same weights.
+fn computing_alike(file: &ForecasterConfig, configured: &ForecasterConfig) -> ForecasterConfig {
+    use ForecasterConfig::{EncoderForecaster, Pyramid};
+    let mut alike = file.clone();
+    match (&mut alike, configured) {
+        (EncoderForecaster(file), EncoderForecaster(other)) => {
+            (file.initializer, file.precision) = (other.initializer, other.precision);
+        }
+        (Pyramid(file), Pyramid(other)) => {
+            (file.initializer, file.precision) = (other.initializer, other.precision);
+        }
+        _ => {}
+    }
+    alike
+}
+
+/// The tensors of which one has not the name, or not the shape.
+pub(super) fn of_tensors(file: &impl Parameters<f32>, network: &impl Parameters<f32>) -> Option<String> {
+    let (mut of_file, of_network) = (shapes(file), shapes(network));
+    let mut told = Vec::new();
+    for (name, shape) in of_network {
+        match of_file.remove(&name) {
+            Some(theirs) if theirs == shape => {}
+            Some(theirs) => {
+                told.push(format!("`{name}` is {theirs:?} in the file, {shape:?} in the network"))
+            }
+            None => told.push(format!("the file has no `{name}` {shape:?}")),
+        }
+    }
+    told.extend(of_file.into_iter().map(|(name, shape)| format!("the network has no `{name}` {shape:?}")));
+    let more = told.len().saturating_sub(SHOWN);
+    told.truncate(SHOWN);
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+fn shapes(parameters: &impl Parameters<f32>) -> BTreeMap<String, Vec<usize>> {
+    let mut shapes = BTreeMap::new();
+    parameters.for_each(&mut |name, tensor| {
+        shapes.insert(name.to_owned(), tensor.shape().to_vec());
+    });
+    shapes
+}

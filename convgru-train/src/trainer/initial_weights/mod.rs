@@ -1,0 +1,191 @@
+//! Weights that a run begins with, out of a file.
+
+mod differences;
+mod stacks;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use convgru_model::import::{FORECASTER_ENTRY, safetensors_metadata};
+use convgru_model::{Forecaster, ForecasterConfig, Parameters, Tensor};
+
+use self::stacks::Stack;
+use super::run_folder::RunFolder;
+use super::trained_model::TrainedModel;
+use crate::checkpoint::MAGIC;
+use crate::config::{InitConfig, RunConfig};
+use crate::printable::printable;
+use crate::{Error, Result, read_file};
+
+/// The weights of a file: a trained network, or stacks of cells that `convgru import` wrote.
+///
+/// ```
+/// use convgru_model::{Forecaster, ForecasterConfig};
+/// use convgru_train::config::RunConfig;
+/// use convgru_train::trainer::{InitialWeights, TrainedModel};
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("model.safetensors");
+/// let config = RunConfig::default();
+/// TrainedModel { model: Forecaster::new(config.model.clone(), 7)?, config, step: 40 }.write(&path)?;
+/// let weights = InitialWeights::read(&path)?;
+/// assert_eq!(weights.network_for(&ForecasterConfig::default()), RunConfig::default().model);
+/// # Ok::<(), convgru_train::Error>(())
+/// ```
+pub struct InitialWeights {
+    path: PathBuf,
+    hash: String,
+    content: Content,
+}
+
+/// What a file holds.
+enum Content {
+    /// A trained network.
+    Network(Box<TrainedModel>),
+    /// Stacks of cells, at least one.
+    Stacks(Vec<Stack>),
+}
+
+impl InitialWeights {
+    /// Reads a checkpoint, a `model.safetensors`, those of a run's folder, or what `convgru import` wrote; the content decides.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds neither, and the errors of
+    /// [`TrainedModel::from_bytes`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let path = RunFolder::model_at(path);
+        let bytes = read_file(&path)?;
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        let is_trained = bytes.starts_with(&MAGIC)
+            || safetensors_metadata(&bytes).is_ok_and(|entries| entries.contains_key(FORECASTER_ENTRY));
+        let content = match is_trained {
+            true => Content::Network(Box::new(TrainedModel::from_bytes(&bytes, &path)?)),
+            false => Content::Stacks(stacks::read(&bytes, &path)?),
+        };
+        Ok(Self { path, hash, content })
+    }
+
+    /// The weights that a configuration names, if it names any.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read), and [`Error::Config`] if the file has another hash than the configuration says.
+    pub(super) fn of(config: &InitConfig) -> Result<Option<Self>> {
+        let Some(file) = config.file() else { return Ok(None) };
+        let weights = Self::read(file)?;
+        if config.hash.is_empty() || config.hash == weights.hash {
+            return Ok(Some(weights));
+        }
+        let reason = format!(
+            "is {}, but {} has the hash {}; give the file as it was, or leave the hash out to take the file as it is",
+            config.hash,
+            printable(&weights.path),
+            weights.hash
+        );
+        Err(Error::Config { field: "init.hash".to_owned(), reason })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The blake3 hash of the file in hexadecimal.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The network that the weights are those of. Stacks of cells change the fields of `configured` that a stack decides, where
+    /// that makes it fit.
+    pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
+        match &self.content {
+            Content::Network(trained) => trained.config.model.clone(),
+            Content::Stacks(stacks) => {
+                stacks.iter().find_map(|stack| stack.network_for(configured)).unwrap_or(configured.clone())
+            }
+        }
+    }
+
+    /// Puts the weights into a network, and says which ones they are.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the tensors, their shapes and the fields in which the networks differ. Nothing is changed then.
+    pub(super) fn fill(&self, config: &RunConfig, model: &mut Forecaster<f32>) -> Result<String> {
+        let (tensors, what) = match &self.content {
+            Content::Network(trained) => {
+                if !config.init.part.is_empty() {
+                    let reason = format!(
+                        "is \"{}\", but {} holds a whole network; leave it out",
+                        config.init.part,
+                        printable(&self.path)
+                    );
+                    return Err(Error::Config { field: "init.part".to_owned(), reason });
+                }
+                if let Some(reason) = differences::of_networks(trained, config, model) {
+                    return Err(self.refuse(&format!(
+                        "its network is not the configured one: {reason}; set [model] alike, or leave it out to take the \
+                         network of the file"
+                    )));
+                }
+                let what = format!("all {} tensors, of step {}", model.parameters().tensors(), trained.step);
+                (named(trained.model.parameters(), ""), what)
+            }
+            Content::Stacks(stacks) => {
+                let places = stacks::places(stacks, &config.model, &config.init.part)
+                    .map_err(|reason| self.refuse(&reason))?;
+                let mut tensors = HashMap::new();
+                for (stack, place) in stacks.iter().zip(&places) {
+                    tensors.extend(named(stack.network.parameters(), &format!("{place}.")));
+                }
+                let all = model.parameters().tensors();
+                let what = format!(
+                    "{} of {all} tensors, those of {}; the others are drawn",
+                    tensors.len(),
+                    places.join(" and ")
+                );
+                (tensors, what)
+            }
+        };
+        let mut tensors = tensors;
+        model.parameters_mut().for_each_mut(&mut |name, tensor| {
+            if let Some(given) = tensors.remove(name) {
+                *tensor = given;
+            }
+        });
+        debug_assert!(tensors.is_empty(), "names and shapes were compared");
+        Ok(format!("{} (blake3 {}): {what}", printable(&self.path), &self.hash[..SHOWN_OF_A_HASH]))
+    }
+
+    fn refuse(&self, reason: &str) -> Error {
+        Error::Config {
+            field: "init.from".to_owned(),
+            reason: format!("{}: {reason}", printable(&self.path)),
+        }
+    }
+}
+
+/// Characters of a hash that messages show.
+const SHOWN_OF_A_HASH: usize = 16;
+
+/// Copies of tensors by their names, with something before each.
+fn named(parameters: &impl Parameters<f32>, before: &str) -> HashMap<String, Tensor<f32>> {
+    let mut tensors = HashMap::new();
+    parameters.for_each(&mut |name, tensor| {
+        tensors.insert(format!("{before}{name}"), tensor.clone());
+    });
+    tensors
+}
+
+/// The number of tensors of parameters.
+trait CountTensors {
+    fn tensors(&self) -> usize;
+}
+
+impl<P: Parameters<f32>> CountTensors for P {
+    fn tensors(&self) -> usize {
+        let mut count = 0;
+        self.for_each(&mut |_, _| count += 1);
+        count
+    }
+}

@@ -1,0 +1,185 @@
+//! What a run begins with.
+
+use std::path::Path;
+
+use convgru_model::export::to_safetensors;
+use convgru_model::{ConvGru, ConvGruConfig, Forecaster, Parameters, ResetGate, Tensor};
+
+use super::*;
+use crate::config::RunConfig;
+
+fn config(settings: &[&str]) -> RunConfig {
+    let small = ["data.size=16", "data.digit_size=8", "model.patch=2", "model.hidden_channels=[4, 3]"];
+    RunConfig::default().with_all(&small).unwrap().with_all(settings).unwrap()
+}
+
+/// Writes weights of stacks of cells as `convgru import` does.
+fn write_stacks(path: &Path, stacks: &[(&str, ConvGru<f32>)]) {
+    let described: Vec<_> = stacks
+        .iter()
+        .map(|(name, network)| serde_json::json!({ "name": name, "config": network.config() }))
+        .collect();
+    struct All<'a>(&'a [(&'a str, ConvGru<f32>)]);
+    impl Parameters<f32> for All<'_> {
+        fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<f32>)) {
+            for (name, network) in self.0 {
+                let before = if self.0.len() > 1 { name } else { "" };
+                network
+                    .parameters()
+                    .for_each(&mut |tensor, value| visit(&format!("{before}{tensor}"), value));
+            }
+        }
+        fn for_each_mut(&mut self, _: &mut dyn FnMut(&str, &mut Tensor<f32>)) {
+            unreachable!("it is written")
+        }
+    }
+    let metadata = [("stacks".to_owned(), serde_json::Value::from(described).to_string())];
+    std::fs::write(path, to_safetensors(&All(stacks), &metadata).unwrap()).unwrap();
+}
+
+fn filled(path: &Path, config: &RunConfig) -> crate::Result<(Forecaster<f32>, String)> {
+    let mut model = Forecaster::new(config.model.clone(), config.training.seed).unwrap();
+    let before = model.clone();
+    let told = InitialWeights::read(path)?.fill(config, &mut model);
+    if told.is_err() {
+        assert_eq!(model.parameters(), before.parameters(), "nothing is changed");
+    }
+    Ok((model, told?))
+}
+
+fn error(path: &Path, config: &RunConfig) -> String {
+    match filled(path, config) {
+        Ok((_, told)) => panic!("{told}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_network_of_a_file_is_taken_or_told_apart_by_tensor_and_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let theirs = config(&["model.initializer=xavier"]);
+    let model = Forecaster::new(theirs.model.clone(), 9).unwrap();
+    TrainedModel { model: model.clone(), config: theirs.clone(), step: 40 }.write(&path).unwrap();
+    let (ours, told) = filled(&path, &config(&["model.precision=exact"])).unwrap();
+    assert_eq!(ours.parameters(), model.parameters());
+    assert!(told.contains("all ") && told.contains("of step 40"), "{told}");
+    let error = |settings: &[&str]| error(&path, &config(settings));
+    let wider = error(&["model.hidden_channels=[4, 5]"]);
+    for words in [
+        "model.safetensors",
+        "`encoder.layers.1.bias` is [9] in the file, [15] in the network",
+        "`forecaster.layers.1.input_weights` is [9, 4, 3, 3] in the file, [15, 4, 3, 3] in the network; and 1 more",
+        "model.hidden_channels: [4, 3], [4, 5]",
+    ] {
+        assert!(wider.contains(words), "{wider} lacks {words}");
+    }
+    let deeper = error(&["model.hidden_channels=[4, 3, 2]"]);
+    assert!(deeper.contains("the file has no `encoder.layers.2.bias` [6]"), "{deeper}");
+    // Fields that tensors do not tell.
+    let activation = error(&["model.output_activation=sigmoid"]);
+    assert!(activation.contains("model.output_activation: \"identity\", \"sigmoid\""), "{activation}");
+    let other_kind = error(&["model.kind=pyramid"]);
+    assert!(other_kind.contains("model.kind: \"encoder-forecaster\", \"pyramid\""), "{other_kind}");
+    assert!(error(&["init.from=x", "init.part=encoder"]).contains("whole network"));
+}
+
+#[test]
+fn a_file_of_another_hash_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let config = config(&[]);
+    let model = Forecaster::new(config.model.clone(), 9).unwrap();
+    TrainedModel { model, config, step: 40 }.write(&path).unwrap();
+    let hash = blake3::hash(&std::fs::read(&path).unwrap()).to_hex().to_string();
+    let init = |hash: &str| InitConfig { from: path.clone(), hash: hash.into(), part: String::new() };
+    assert_eq!(InitialWeights::of(&init("")).unwrap().unwrap().hash(), hash);
+    assert!(InitialWeights::of(&init(&hash)).unwrap().is_some());
+    assert!(InitialWeights::of(&InitConfig::default()).unwrap().is_none());
+    let Err(error) = InitialWeights::of(&init("ab")) else { panic!("ab is no hash of it") };
+    assert!(error.to_string().contains("`init.hash`") && error.to_string().contains(&hash), "{error}");
+}
+
+#[test]
+fn stacks_of_cells_find_their_place_by_name_or_form() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cells.safetensors");
+    let network = config(&["model.feedback=unconditioned"]);
+    let places = network.model.stacks();
+    let of = |place: usize, seed| ConvGru::<f32>::new(places[place].1.clone(), seed).unwrap();
+    // By its form: only the forecaster reads nothing.
+    write_stacks(&path, &[("gru.", of(1, 5))]);
+    let (model, told) = filled(&path, &network).unwrap();
+    assert!(told.contains("those of forecaster; the others are drawn"), "{told}");
+    let drawn = Forecaster::<f32>::new(network.model.clone(), network.training.seed).unwrap();
+    let tensors = |model: &Forecaster<f32>| named(model.parameters(), "");
+    for (name, tensor) in tensors(&model) {
+        match name.strip_prefix("forecaster.") {
+            Some(cell) => assert_eq!(tensor, named(of(1, 5).parameters(), "")[cell], "{name}"),
+            None => assert_eq!(tensor, tensors(&drawn)[&name], "{name}"),
+        }
+    }
+    // By their names, or by --init-part where both would do.
+    let alike = config(&[]);
+    let places = alike.model.stacks();
+    let of = |place: usize, seed| ConvGru::<f32>::new(places[place].1.clone(), seed).unwrap();
+    write_stacks(&path, &[("net.forecaster.", of(1, 6)), ("net.encoder.", of(0, 5))]);
+    let (model, told) = filled(&path, &alike).unwrap();
+    assert!(told.contains("forecaster and encoder"), "{told}");
+    assert_eq!(tensors(&model)["encoder.layers.0.bias"], named(of(0, 5).parameters(), "")["layers.0.bias"]);
+    assert_eq!(
+        tensors(&model)["forecaster.layers.0.input_weights"],
+        named(of(1, 6).parameters(), "")["layers.0.input_weights"]
+    );
+    write_stacks(&path, &[("gru.", of(0, 5))]);
+    let both = error(&path, &alike);
+    assert!(both.contains("fit encoder and forecaster alike") && both.contains("--init-part"), "{both}");
+    let part = |part: &str| config(&["init.from=x", &format!("init.part={part}")]);
+    let (model, _) = filled(&path, &part("forecaster")).unwrap();
+    assert_eq!(
+        tensors(&model)["forecaster.layers.0.input_weights"],
+        named(of(0, 5).parameters(), "")["layers.0.input_weights"]
+    );
+    let unknown = error(&path, &part("decoder"));
+    assert!(unknown.contains("no part `decoder`") && unknown.contains("encoder, forecaster"), "{unknown}");
+}
+
+#[test]
+fn cells_that_fit_nowhere_are_told_by_tensor_and_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cells.safetensors");
+    let configured = config(&[]);
+    let write = |config: ConvGruConfig| write_stacks(&path, &[("gru.", ConvGru::new(config, 1).unwrap())]);
+    write(ConvGruConfig::new(4, &[6]));
+    let error_of_shapes = error(&path, &configured);
+    for words in [
+        "`gru.`",
+        "encoder of the configured network",
+        "`layers.0.bias` is [18] in the file, [12] in the network",
+    ] {
+        assert!(error_of_shapes.contains(words), "{error_of_shapes} lacks {words}");
+    }
+    // Without a [model] the fields are those of the stack.
+    let derived = InitialWeights::read(&path).unwrap().network_for(&configured.model);
+    let config = RunConfig { model: derived, ..configured.clone() };
+    let ForecasterConfig::EncoderForecaster(model) = &config.model else { panic!("{:?}", config.model) };
+    assert_eq!((model.patch, &model.hidden_channels[..]), (2, &[6][..]));
+    let config = config.with_all(&["init.from=x", "init.part=encoder"]).unwrap();
+    filled(&path, &config).unwrap();
+    // What an encoder-forecaster has no field for is refused.
+    let leaky = ConvGruConfig {
+        candidate_activation: convgru_model::layer::Activation::LeakyRelu(0.2),
+        ..configured.model.stacks()[0].1.clone()
+    };
+    write(leaky);
+    assert_eq!(InitialWeights::read(&path).unwrap().network_for(&configured.model), configured.model);
+    let error_of_function = error(&path, &configured);
+    assert!(
+        error_of_function.contains("compute otherwise") && error_of_function.contains("leaky"),
+        "{error_of_function}"
+    );
+    write(ConvGruConfig { reset: ResetGate::After, bias: false, ..configured.model.stacks()[0].1.clone() });
+    assert!(error(&path, &configured).contains("the file has no `layers.0.bias`"));
+    std::fs::write(&path, "weights").unwrap();
+    assert!(error(&path, &configured).contains("convgru import"));
+}

@@ -1,0 +1,310 @@
+//! Frames that arrive, in the order of time, and the state of the network after them.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use convgru_model::{ForecastStream, PreparedForecaster, Tensor};
+
+use super::WatchConfig;
+use crate::dataset::natural_order;
+use crate::forecast::LastFrame;
+use crate::printable::printable;
+use crate::trainer::TrainedModel;
+use crate::{Error, Result};
+
+/// Distances of frames of which the usual one is the median.
+const DISTANCES: usize = 15;
+
+/// A frame of a file.
+pub(super) struct Arrived {
+    pub(super) file: PathBuf,
+    /// `[1, C, H, W]`.
+    pub(super) values: Tensor<f32>,
+    pub(super) last: LastFrame,
+}
+
+/// What became of a frame.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// Whether the newest frame changed, and enough frames precede it for a forecast.
+    pub(super) is_ready: bool,
+    /// What a user should know.
+    pub(super) notes: Vec<String>,
+}
+
+/// The newest frames, and the state after them.
+pub(super) struct FrameStream<'a> {
+    prepared: PreparedForecaster<'a, f32>,
+    stream: Option<ForecastStream<'a, f32>>,
+    /// Frames that a forecast needs, and as many as are kept.
+    warm_up: usize,
+    /// Whether the state is computed from these alone for each forecast.
+    is_window: bool,
+    /// The newest frames in the order of time; gaps may lie between them.
+    kept: VecDeque<Kept>,
+    /// What is known of the newest frame.
+    newest: Option<LastFrame>,
+    /// Frames without a gap that the state has read.
+    state_frames: u64,
+    /// Minutes from a frame to the next, where the user told them.
+    told_minutes: Option<f64>,
+    /// Seconds between the newest frames.
+    distances: VecDeque<f64>,
+}
+
+struct Kept {
+    file: PathBuf,
+    time: Option<f64>,
+    values: Tensor<f32>,
+}
+
+impl<'a> FrameStream<'a> {
+    pub(super) fn new(trained: &'a TrainedModel, config: &WatchConfig) -> Result<Self> {
+        Ok(Self {
+            prepared: trained.model.prepare()?,
+            stream: None,
+            warm_up: config.warm_up.max(1),
+            is_window: config.is_window,
+            kept: VecDeque::new(),
+            newest: None,
+            state_frames: 0,
+            told_minutes: trained.told_minutes(&config.options),
+            distances: VecDeque::new(),
+        })
+    }
+
+    /// Takes a frame to its place.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for a frame that the network cannot read, [`Error::Data`] for one of another size than the frames before; the
+    /// state stays as it was.
+    pub(super) fn take(&mut self, arrived: Arrived) -> Result<Taken> {
+        let Arrived { file, values, last } = arrived;
+        self.expect_size(&values)?;
+        let kept = Kept { file, time: last.time, values };
+        match self.place(&kept) {
+            Place::Newest => self.append(kept, last),
+            Place::Again(at) => {
+                let is_same = self.kept[at].values.as_slice() == kept.values.as_slice();
+                if is_same {
+                    return Ok(Taken::default());
+                }
+                let note = format!(
+                    "{} changed after it was read; the state is computed again",
+                    printable(&kept.file)
+                );
+                let is_newest = at + 1 == self.kept.len();
+                self.kept[at] = kept;
+                if is_newest {
+                    self.newest = Some(last);
+                }
+                self.rebuilt(note)
+            }
+            Place::Late(at) => {
+                let note = format!("{} comes late; the state is computed again with it", described(&kept));
+                self.kept.insert(at, kept);
+                let taken = self.rebuilt(note);
+                while self.kept.len() > self.warm_up {
+                    self.kept.pop_front();
+                }
+                taken
+            }
+            Place::Nowhere(reason) => Ok(Taken {
+                is_ready: false,
+                notes: vec![format!("{} {reason}; it is left out", described(&kept))],
+            }),
+        }
+    }
+
+    /// The frames that come next.
+    ///
+    /// # Errors
+    /// [`Error::Model`] for more frames than there is memory for, or before the first frame.
+    pub(super) fn forecast(&mut self, steps: usize) -> Result<Tensor<f32>> {
+        if self.is_window {
+            self.compute_state()?;
+        }
+        match &mut self.stream {
+            Some(stream) => Ok(stream.forecast(steps)?),
+            None => Err(Error::Data { what: "forecast".into(), reason: "no frame was read yet".into() }),
+        }
+    }
+
+    /// What is known of the newest frame, with the time from a frame to the next.
+    pub(super) fn last_frame(&self) -> Option<LastFrame> {
+        let mut last = self.newest.clone()?;
+        last.quantity.minutes_per_step =
+            self.step_seconds().map(|seconds| seconds / 60.0).or(last.quantity.minutes_per_step);
+        Some(last)
+    }
+
+    /// The file of the newest frame.
+    pub(super) fn newest_file(&self) -> &Path {
+        self.kept.back().map_or(Path::new(""), |kept| &kept.file)
+    }
+
+    /// Whether a frame of a file is among the newest.
+    pub(super) fn has(&self, file: &Path) -> bool {
+        self.kept.iter().any(|kept| kept.file == file)
+    }
+
+    /// Frames without a gap that the state has read.
+    pub(super) fn state_frames(&self) -> u64 {
+        if self.is_window { self.state_frames.min(self.warm_up as u64) } else { self.state_frames }
+    }
+
+    /// Where a frame belongs.
+    fn place(&self, frame: &Kept) -> Place {
+        let Some(newest) = self.kept.back() else { return Place::Newest };
+        let same_file = |kept: &Kept| kept.file == frame.file;
+        let (Some(time), Some(newest_time)) = (frame.time, newest.time) else {
+            // Without times names alone tell the order; several frames of a file come one after the other.
+            return match natural_order(&newest.file.to_string_lossy(), &frame.file.to_string_lossy()) {
+                std::cmp::Ordering::Less => Place::Newest,
+                std::cmp::Ordering::Equal if frame.time.is_none() && newest.time.is_none() => Place::Newest,
+                _ => match self.kept.iter().position(|kept| same_file(kept) && kept.time.is_none()) {
+                    Some(at) => Place::Again(at),
+                    None => Place::Nowhere(format!(
+                        "comes after {} and has no time that says where it belongs",
+                        printable(&newest.file)
+                    )),
+                },
+            };
+        };
+        if time > newest_time {
+            return Place::Newest;
+        }
+        if let Some(at) = self.kept.iter().position(|kept| kept.time == Some(time)) {
+            return match same_file(&self.kept[at]) {
+                true => Place::Again(at),
+                false => Place::Nowhere(format!("has the time of {}", printable(&self.kept[at].file))),
+            };
+        }
+        match self.kept.iter().position(|kept| kept.time.is_some_and(|own| own > time)) {
+            Some(at) if at > 0 || self.kept.len() < self.warm_up => Place::Late(at),
+            _ => Place::Nowhere(format!("is older than the newest {} frames", self.kept.len())),
+        }
+    }
+
+    /// Reads a frame after all others.
+    fn append(&mut self, frame: Kept, last: LastFrame) -> Result<Taken> {
+        let mut notes = Vec::new();
+        let distance = self.kept.back().and_then(|newest| Some(frame.time? - newest.time?));
+        if let Some(distance) = distance {
+            self.distances.push_back(distance);
+            if self.distances.len() > DISTANCES {
+                self.distances.pop_front();
+            }
+        }
+        let gap = distance.filter(|&distance| !self.is_step(distance));
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => self.prepared.stream(1, frame.values.shape()[2], frame.values.shape()[3])?,
+        };
+        if let Some(distance) = gap {
+            let step = self.step_seconds().unwrap_or(distance);
+            notes.push(format!(
+                "{} is {} minutes after the frame before, not {}: the state begins anew, and forecasts go on after {} frames",
+                described(&frame),
+                rounded(distance / 60.0),
+                rounded(step / 60.0),
+                self.warm_up
+            ));
+            stream.reset();
+            self.state_frames = 0;
+        }
+        let read = stream.read(&frame.values);
+        self.stream = Some(stream);
+        read?;
+        self.state_frames += 1;
+        self.newest = Some(last);
+        self.kept.push_back(frame);
+        if self.kept.len() > self.warm_up {
+            self.kept.pop_front();
+        }
+        Ok(Taken { is_ready: self.is_ready(), notes })
+    }
+
+    /// After a change of the frames that are kept.
+    fn rebuilt(&mut self, note: String) -> Result<Taken> {
+        self.compute_state()?;
+        Ok(Taken { is_ready: self.is_ready(), notes: vec![note] })
+    }
+
+    /// Computes the state from the frames that are kept, after the last gap between them.
+    fn compute_state(&mut self) -> Result<()> {
+        let mut first = self.kept.len().saturating_sub(1);
+        while first > 0 && self.follows(first) {
+            first -= 1;
+        }
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        stream.reset();
+        for frame in self.kept.iter().skip(first) {
+            stream.read(&frame.values)?;
+        }
+        self.state_frames = (self.kept.len() - first) as u64;
+        Ok(())
+    }
+
+    /// Whether there is no gap before a frame that is kept.
+    fn follows(&self, at: usize) -> bool {
+        let (before, own) = (self.kept[at - 1].time, self.kept[at].time);
+        before.zip(own).is_none_or(|(before, own)| self.is_step(own - before))
+    }
+
+    fn is_ready(&self) -> bool {
+        self.state_frames >= self.warm_up as u64
+    }
+
+    /// Whether a distance is that from a frame to the next, to within half of it.
+    fn is_step(&self, distance: f64) -> bool {
+        self.step_seconds().is_none_or(|step| (distance - step).abs() <= 0.5 * step)
+    }
+
+    /// Seconds from a frame to the next: as they are told, otherwise as they usually are.
+    fn step_seconds(&self) -> Option<f64> {
+        if let Some(minutes) = self.told_minutes {
+            return Some(60.0 * minutes);
+        }
+        let mut sorted: Vec<f64> = self.distances.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+    }
+
+    /// Refuses a frame of another size than the others.
+    fn expect_size(&self, values: &Tensor<f32>) -> Result<()> {
+        let Some(newest) = self.kept.back().filter(|newest| newest.values.shape() != values.shape()) else {
+            return Ok(());
+        };
+        let reason = format!(
+            "has the shape {:?} ([C, H, W]), but frames before {:?}; it is left out",
+            &values.shape()[1..],
+            &newest.values.shape()[1..]
+        );
+        Err(Error::Data { what: "a frame".into(), reason })
+    }
+}
+
+/// Where a frame belongs.
+enum Place {
+    /// After all others.
+    Newest,
+    /// In the place of a frame of the same file and time.
+    Again(usize),
+    /// Before the frame at a place.
+    Late(usize),
+    /// Nowhere, with the reason as the rest of a sentence.
+    Nowhere(String),
+}
+
+/// A file, with the time of its frame.
+fn described(frame: &Kept) -> String {
+    let times = crate::forecast::ForecastTimes { reference: frame.time, minutes_per_step: None };
+    let time = times.reference_text().map_or(String::new(), |time| format!(" ({time})"));
+    format!("{}{time}", printable(&frame.file))
+}
+
+/// A number of minutes as people write it.
+fn rounded(minutes: f64) -> f64 {
+    (minutes * 100.0).round() / 100.0
+}

@@ -1,0 +1,312 @@
+//! Forecasts of frames as they arrive in a folder.
+//!
+//! [`Watch`] looks into a folder again and again, reads each new file as the training of the network read its data, and writes a forecast after
+//! every frame. The network keeps its state from frame to frame ([`ForecastStream`](convgru_model::ForecastStream)), so that a new frame
+//! costs one step, and a forecast has the bits of one over all frames since the state began.
+//!
+//! * A file is read when its size and its time of change are as they were at the look before, or when it changed more than two seconds ago. One
+//!   that cannot be read is tried again; after five looks without a change a [`WatchEvent::Trouble`] names it, and it is left out until
+//!   it changes. A file that changes after it was read is read again.
+//! * Frames are ordered by their times: those in the file, otherwise those in its name, otherwise by the names alone.
+//! * Where frames are missing the state begins anew, and forecasts go on after as many frames as a forecast needs. A frame that comes late
+//!   takes its place among the newest of these, and the state is computed again from them; an older one is left out.
+
+mod arrivals;
+mod frame_stream;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use self::arrivals::{Arrival, Arrivals};
+use self::frame_stream::{Arrived, FrameStream, Taken};
+use crate::dataset::{Input, InputOptions, time_in_name};
+use crate::forecast::{Forecast, LastFrame, Members, Provenance};
+use crate::interrupt::{Interrupt, Signal};
+use crate::printable::{printable, printable_name};
+use crate::trainer::TrainedModel;
+use crate::{Error, ReadBudget, Result};
+
+/// The longest sleep between two looks at signals.
+const NAP: Duration = Duration::from_millis(50);
+
+/// What is watched, and what is written.
+#[derive(Clone, Debug)]
+pub struct WatchConfig {
+    /// The folder where files arrive; folders in it are looked into.
+    pub input: PathBuf,
+    /// The folder where forecasts are written; it is made if it is not there.
+    pub out: PathBuf,
+    /// What names of forecasts end with: `nc`, `npy`, `gif`; empty for folders of PNG images.
+    pub extension: String,
+    /// Frames of a forecast.
+    pub frames: usize,
+    /// Frames that are read before the first forecast, and after a gap; at least 1.
+    pub warm_up: usize,
+    /// Whether each forecast is made from the newest `warm_up` frames alone, as in training, instead of from a state that is kept.
+    pub is_window: bool,
+    /// Which forecasts of an ensemble are written.
+    pub members: Members,
+    /// How files are read, where it differs from the training.
+    pub options: InputOptions,
+    /// MiB of memory that reading a file may take.
+    pub memory_mib: usize,
+    /// The time between two looks.
+    pub poll: Duration,
+    /// Whether it ends when all that is there was worked off.
+    pub once: bool,
+    /// What the history of a forecast says of the command.
+    pub command: String,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum WatchEvent {
+    /// A forecast was written.
+    Written(Written),
+    /// Something a user should know: a gap, a frame that came late or twice, the beginning of the state.
+    Note(String),
+    /// Something went wrong, and it goes on: a file that cannot be read, a forecast that cannot be written.
+    Trouble(String),
+}
+
+/// A forecast that was written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The file with the newest frame.
+    pub input: PathBuf,
+    /// The forecast.
+    pub out: PathBuf,
+    /// When the newest frame was seen, as people write it; `None` where it is not known.
+    pub reference_time: Option<String>,
+    /// Frames of the state.
+    pub state_frames: u64,
+    /// Seconds from when the file was found complete to when the forecast was written.
+    pub latency: f64,
+    /// Of these, seconds of reading the file.
+    pub reading: f64,
+    /// Of these, seconds of the network.
+    pub network: f64,
+    /// Seconds from the last change of the file to when the forecast was written.
+    pub since_change: f64,
+}
+
+/// How watching ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// Forecasts that were written.
+    pub written: u64,
+    /// Files that could not be read, and forecasts that could not be written.
+    pub troubles: u64,
+    /// The signal that ended it, if one did.
+    pub signal: Option<Signal>,
+}
+
+/// Forecasts of frames as they arrive.
+pub struct Watch<'a> {
+    config: &'a WatchConfig,
+    trained: &'a TrainedModel,
+    model_hash: &'a str,
+    stream: FrameStream<'a>,
+    tell: &'a mut dyn FnMut(WatchEvent) -> Result<()>,
+    done: Watched,
+}
+
+impl<'a> Watch<'a> {
+    /// Prepares to watch with a network whose file has a hash. `tell` gets what happens.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the input is no folder or the folder for forecasts cannot be made, [`Error::Data`] if this lies in the
+    /// input, where forecasts would be read as frames; [`Error::Model`] if the network cannot be prepared.
+    pub fn new(
+        config: &'a WatchConfig,
+        trained: &'a TrainedModel,
+        model_hash: &'a str,
+        tell: &'a mut dyn FnMut(WatchEvent) -> Result<()>,
+    ) -> Result<Self> {
+        let input = std::fs::canonicalize(&config.input).map_err(Error::io("watch", &config.input))?;
+        std::fs::read_dir(&input).map_err(Error::io("watch", &config.input))?;
+        std::fs::create_dir_all(&config.out).map_err(Error::io("create", &config.out))?;
+        let out = std::fs::canonicalize(&config.out).map_err(Error::io("create", &config.out))?;
+        if out.starts_with(&input) {
+            let reason = format!(
+                "lies in the input {}, where forecasts would be read as frames; give a folder outside of it",
+                printable(&config.input)
+            );
+            return Err(Error::Data { what: printable(&config.out), reason });
+        }
+        let stream = FrameStream::new(trained, config)?;
+        let done = Watched { written: 0, troubles: 0, signal: None };
+        Ok(Self { config, trained, model_hash, stream, tell, done })
+    }
+
+    /// Watches until a signal, or with `once` until all is worked off. A forecast that has begun is written before a signal ends it.
+    ///
+    /// # Errors
+    /// Those of `tell`.
+    pub fn run(mut self, interrupt: &Interrupt) -> Result<Watched> {
+        let mut arrivals = Arrivals::new(&self.config.input);
+        let mut is_first = true;
+        loop {
+            let mut found = match arrivals.look(SystemTime::now()) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.trouble(format!("{error}; it is looked at again"))?;
+                    Vec::new()
+                }
+            };
+            // What was there before is read as far as the first forecast needs it.
+            if is_first && !self.config.once {
+                let before = found.len().saturating_sub(self.config.warm_up);
+                if before > 0 {
+                    (self.tell)(WatchEvent::Note(format!(
+                        "{before} older files are left alone; --once works them off"
+                    )))?;
+                }
+                found.drain(..before).for_each(|arrival| arrivals.took(&arrival));
+            }
+            let count = found.len();
+            for (at, arrival) in found.into_iter().enumerate() {
+                if let Some(signal) = interrupt.raised() {
+                    return Ok(Watched { signal: Some(signal), ..self.done });
+                }
+                let is_wanted = self.config.once || !is_first || at + 1 == count;
+                self.take(&mut arrivals, &arrival, is_wanted)?;
+            }
+            is_first = false;
+            if self.config.once && count == 0 && !arrivals.is_waiting() {
+                return Ok(self.done);
+            }
+            if let Some(signal) = self.sleep(interrupt) {
+                return Ok(Watched { signal: Some(signal), ..self.done });
+            }
+        }
+    }
+
+    /// Sleeps until the next look, or a signal.
+    fn sleep(&self, interrupt: &Interrupt) -> Option<Signal> {
+        let until = Instant::now() + self.config.poll;
+        loop {
+            let signal = interrupt.raised();
+            let left = until.saturating_duration_since(Instant::now());
+            if signal.is_some() || left.is_zero() {
+                return signal;
+            }
+            std::thread::sleep(left.min(NAP));
+        }
+    }
+
+    /// Reads a file, and writes the forecasts after its frames if they are wanted.
+    fn take(&mut self, arrivals: &mut Arrivals, arrival: &Arrival, is_wanted: bool) -> Result<()> {
+        let began = Instant::now();
+        let budget = ReadBudget::new(self.config.memory_mib, "--memory-mib");
+        let input = match self.trained.read_arrival(&arrival.path, &self.config.options, &budget) {
+            Ok(input) => input,
+            Err(error) => {
+                // It may be written still.
+                if arrivals.failed(arrival) || self.config.once && !arrivals.is_recent(arrival) {
+                    arrivals.took(arrival);
+                    self.trouble(format!("{error}; it is left out until it changes"))?;
+                }
+                return Ok(());
+            }
+        };
+        arrivals.took(arrival);
+        for warning in &input.warnings {
+            (self.tell)(WatchEvent::Note(warning.clone()))?;
+        }
+        let reading = began.elapsed().as_secs_f64();
+        let frames = input.frames.shape()[0];
+        if frames > 1 && input.times.is_none() && self.stream.has(&arrival.path) {
+            return self.trouble(format!(
+                "{} changed, and its {frames} frames have no times that tell which of them are new; write times, or a file for each frame",
+                printable(&arrival.path)
+            ));
+        }
+        for step in 0..frames {
+            let arrived = match self.arrived(&input, step, arrival) {
+                Ok(arrived) => arrived,
+                Err(error) => return self.trouble(error.to_string()),
+            };
+            let taken = match self.stream.take(arrived) {
+                Ok(taken) => taken,
+                Err(error) => return self.trouble(format!("{}: {error}", printable(&arrival.path))),
+            };
+            let Taken { is_ready, notes } = taken;
+            for note in notes {
+                (self.tell)(WatchEvent::Note(note))?;
+            }
+            if is_ready && (is_wanted && (self.config.once || step + 1 == frames)) {
+                self.forecast(arrival, began, reading)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame of a file.
+    fn arrived(&self, input: &Input, step: usize, arrival: &Arrival) -> Result<Arrived> {
+        let one = input.frame(step)?;
+        let mut last = LastFrame::of(&one);
+        last.time =
+            last.time.or_else(|| time_in_name(&arrival.path).filter(|_| input.frames.shape()[0] == 1));
+        let values = one.as_read_by(self.trained.model.config());
+        let frame = values.shape()[1..].to_vec();
+        Ok(Arrived { file: arrival.path.clone(), values: values.reshape(&frame)?, last })
+    }
+
+    /// Writes the forecast after the newest frame.
+    fn forecast(&mut self, arrival: &Arrival, began: Instant, reading: f64) -> Result<()> {
+        let begins = Instant::now();
+        match self.written(arrival, reading, (began, begins)) {
+            Ok(written) => {
+                self.done.written += 1;
+                (self.tell)(WatchEvent::Written(written))
+            }
+            Err(error) => self.trouble(format!("no forecast after {}: {error}", printable(&arrival.path))),
+        }
+    }
+
+    fn written(
+        &mut self,
+        arrival: &Arrival,
+        reading: f64,
+        (began, begins): (Instant, Instant),
+    ) -> Result<Written> {
+        let predicted = self.stream.forecast(self.config.frames)?;
+        let network = begins.elapsed().as_secs_f64();
+        let provenance = Provenance::now(&self.config.command, &self.trained.config.name, self.model_hash);
+        let last = self.stream.last_frame().ok_or_else(|| Error::Data {
+            what: printable(&arrival.path),
+            reason: "has no frame to forecast from".into(),
+        })?;
+        let members = self.trained.model.members();
+        let forecast = Forecast::of_prediction(predicted, members, self.config.members, last, provenance)?;
+        let reference_time = forecast.times.reference_text();
+        let name = forecast.times.reference_name();
+        let name =
+            name.unwrap_or_else(|| printable_name(self.stream.newest_file().file_stem().unwrap_or_default()));
+        let mut out = self.config.out.join(format!("forecast_{name}"));
+        if !self.config.extension.is_empty() {
+            out.as_mut_os_string().push(format!(".{}", self.config.extension));
+        }
+        forecast.write(&out)?;
+        let since_change =
+            SystemTime::now().duration_since(arrival.changed).map_or(0.0, |since| since.as_secs_f64());
+        Ok(Written {
+            input: arrival.path.clone(),
+            out,
+            reference_time,
+            state_frames: self.stream.state_frames(),
+            latency: began.elapsed().as_secs_f64(),
+            reading,
+            network,
+            since_change,
+        })
+    }
+
+    fn trouble(&mut self, text: String) -> Result<()> {
+        self.done.troubles += 1;
+        (self.tell)(WatchEvent::Trouble(text))
+    }
+}
