@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod atomic_file;
+mod atomic_folder;
 pub mod checkpoint;
 pub mod config;
 pub mod dataset;

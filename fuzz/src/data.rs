@@ -71,6 +71,16 @@ pub fn png(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a/0.png", "a/1.png", "a/2.png"], bytes);
 }
 
+/// Folders of JPEG images.
+pub fn jpeg(bytes: &[u8]) {
+    read(Source::Frames(FramesConfig::default()), &["a/0.jpg", "a/1.jpg", "a/2.jpg"], bytes);
+}
+
+/// Animated PNG.
+pub fn apng(bytes: &[u8]) {
+    read(Source::Frames(FramesConfig::default()), &["a.png"], bytes);
+}
+
 /// Animations.
 pub fn gif(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a.gif"], bytes);
@@ -79,6 +89,11 @@ pub fn gif(bytes: &[u8]) {
 /// HDF5: frames of one's own.
 pub fn hdf5(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a.h5"], bytes);
+}
+
+/// GRIB: frames of one's own.
+pub fn grib(bytes: &[u8]) {
+    read(Source::Frames(FramesConfig { range: [-1000.0, 1000.0], ..FramesConfig::default() }), &["a.grib2"], bytes);
 }
 
 /// Archives of stores of Zarr.

@@ -19,7 +19,7 @@ allows is a finding: its file is kept in fuzz/artifacts. Needs a nightly compile
 Usage: cargo xtask fuzz [--target NAME|all] [--seconds N] [--runs N] [--seed N] [--json] [--install]
 
   --target NAME   one of npy, npz, idx, pgm, png, gif, hdf5, netcdf, safetensors, pickle, mxnet, checkpoint,
-                  toml, zarr; all is the default
+                  toml, zarr, grib; all is the default
   --seconds N     seconds for each (60)
   --runs N        ends each after so many files
   --seed N        makes up the same files each time, as far as the seconds reach
@@ -35,6 +35,8 @@ const TARGETS: &[&str] = &[
     "idx",
     "pgm",
     "png",
+    "apng",
+    "jpeg",
     "gif",
     "hdf5",
     "netcdf",
@@ -44,6 +46,7 @@ const TARGETS: &[&str] = &[
     "checkpoint",
     "toml",
     "zarr",
+    "grib",
 ];
 
 /// Larger files than this are not made up.

@@ -6,6 +6,7 @@
 //! | path | written |
 //! |---|---|
 //! | `name.nc` | netCDF-4, compressed, after CF-1.8 |
+//! | `name.zarr` | a Zarr store, version 3, compressed by gzip, after CF-1.8 |
 //! | `name.npy` | `float32` in the unit of the data, NaN where nothing was measured: one member in the order of axes of the input, several as `[K, T, C, H, W]` |
 //! | `name.gif`, a folder | pictures from black (0) to white (1), as [`write_frames`](crate::media::write_frames) |
 
@@ -19,6 +20,7 @@ mod tests;
 mod times;
 mod variable;
 mod write;
+mod zarr;
 
 pub use cf::{CfDataset, CfDimension, CfValues, CfVariable};
 pub use make::{LastFrame, Members};

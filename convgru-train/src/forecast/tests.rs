@@ -47,6 +47,11 @@ fn about() -> About {
     }
 }
 
+/// A forecast of two members and three lead times.
+pub(super) fn of_two_members() -> Forecast {
+    Forecast::new(&predicted(&[3, 2, 6, 7]), 2, None, about()).unwrap()
+}
+
 fn names<'a>(dataset: &'a CfDataset<'_>) -> Vec<(&'a str, String)> {
     dataset.variables.iter().map(|own| (own.name.as_str(), own.dimensions.join(" "))).collect()
 }

@@ -13,6 +13,8 @@ use crate::{Error, Result};
 pub enum Form {
     /// netCDF-4, `.nc`.
     NetCdf,
+    /// A Zarr store of version 3, `.zarr`.
+    Zarr,
     /// An array of NumPy, `.npy`.
     Npy,
     /// An animated GIF.
@@ -27,16 +29,23 @@ impl Form {
     /// # Errors
     /// [`Error::Format`] if the extension is unknown, or the program was built without the form.
     pub fn of(path: &Path) -> Result<Self> {
-        let known = [("nc", Self::NetCdf), ("nc4", Self::NetCdf), ("npy", Self::Npy), ("gif", Self::Gif)];
+        let known = [
+            ("nc", Self::NetCdf),
+            ("nc4", Self::NetCdf),
+            ("zarr", Self::Zarr),
+            ("npy", Self::Npy),
+            ("gif", Self::Gif),
+        ];
+        let is_store = path.extension().is_some_and(|own| own.eq_ignore_ascii_case("zarr"));
         let form = match path.extension() {
-            _ if path.is_dir() => Self::Folder,
+            _ if path.is_dir() && !is_store => Self::Folder,
             None => Self::Folder,
             Some(extension) => {
                 let named = known.into_iter().find(|(name, _)| extension.eq_ignore_ascii_case(name));
                 let (_, form) = named.ok_or_else(|| Error::Format {
                     path: path.into(),
                     reason: format!(
-                        "has the unknown extension .{} (forecasts are written to a .nc, .npy or .gif file or a folder of PNG images)",
+                        "has the unknown extension .{} (forecasts are written to a .nc, .npy or .gif file, a .zarr store or a folder of PNG images)",
                         extension.to_string_lossy()
                     ),
                 })?;
@@ -60,6 +69,7 @@ impl Forecast {
     pub fn write(&self, path: &Path) -> Result<()> {
         match Form::of(path)? {
             Form::NetCdf => self.write_netcdf(path),
+            Form::Zarr => super::zarr::write(path, &self.dataset()?),
             Form::Npy => write_array(path, &self.values, &self.axes),
             Form::Gif | Form::Folder => media::write_frames(path, &self.pictures()?),
         }
@@ -82,8 +92,9 @@ impl Forecast {
     fn pictures(&self) -> Result<Tensor<f32>> {
         let [members, steps, channels, height, width] = self.shape();
         if members != 1 {
-            let reason =
-                format!("pictures show one member, not {members}; write the mean, or a .nc or .npy file");
+            let reason = format!(
+                "pictures show one member, not {members}; write the mean, or a .nc, .zarr or .npy file"
+            );
             return Err(Error::Data { what: "forecast".into(), reason });
         }
         let shade = |&number: &f32| match self.quantity.transform.from_units(f64::from(number)) as f32 {

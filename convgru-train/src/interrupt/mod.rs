@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use self::watch::AtOnce;
-pub(crate) use self::watch::writing;
+pub(crate) use self::watch::{Writing, writing};
 use crate::{Error, Result};
 
 /// A signal that asked a run to stop.

@@ -5,9 +5,8 @@ use std::path::Path;
 use convgru_model::Tensor;
 
 use super::image::{encode_png, interleaved};
-use crate::atomic_file::folder_of;
+use crate::atomic_folder::write_folder;
 use crate::error::{Error, Result};
-use crate::interrupt;
 use crate::printable::printable_name;
 
 /// Writes `frame_000.png` and so on. The folder is prepared under another name
@@ -17,44 +16,16 @@ pub(super) fn write(folder: &Path, frames: &Tensor<f32>) -> Result<()> {
     let (channels, height, width) = (frames.shape()[1], frames.shape()[2], frames.shape()[3]);
     check_replaceable(folder)?;
 
-    let writing = interrupt::writing();
-    let staging = temporary_beside(folder)?;
     let digits = (pixels.len() - 1).to_string().len().max(3);
-    for (index, pixels) in pixels.iter().enumerate() {
-        writing.expect_time().map_err(Error::io("write", folder))?;
-        let path = staging.path().join(format!("frame_{index:0digits$}.png"));
-        std::fs::write(&path, encode_png(width, height, channels, pixels)?)
-            .map_err(Error::io("write", &path))?;
-    }
-    if !folder.exists() {
-        return std::fs::rename(staging.keep(), folder).map_err(Error::io("create", folder));
-    }
-    // A folder cannot be renamed over one with files in it, so the old frames
-    // move aside first; they are removed with the temporary folder.
-    let aside = temporary_beside(folder)?;
-    let old = aside.path().join("old");
-    std::fs::rename(folder, &old).map_err(Error::io("replace", folder))?;
-    std::fs::rename(staging.path(), folder).map_err(|error| {
-        // The error to report is this one; should the way back fail too, the old
-        // frames stay in the temporary folder.
-        if std::fs::rename(&old, folder).is_err() {
-            let _ = aside.keep();
+    write_folder(folder, &mut |staging, writing| {
+        for (index, pixels) in pixels.iter().enumerate() {
+            writing.expect_time().map_err(Error::io("write", folder))?;
+            let path = staging.join(format!("frame_{index:0digits$}.png"));
+            std::fs::write(&path, encode_png(width, height, channels, pixels)?)
+                .map_err(Error::io("write", &path))?;
         }
-        Error::io("replace", folder)(error)
+        Ok(())
     })
-}
-
-/// A temporary folder in the folder that `folder` lies in, with the permissions that
-/// ordinary ones get.
-fn temporary_beside(folder: &Path) -> Result<tempfile::TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".convgru-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o777));
-    }
-    builder.tempdir_in(folder_of(folder)).map_err(Error::io("create", folder))
 }
 
 /// Refuses a folder with files that are not frames of an earlier call.

@@ -152,6 +152,7 @@ fn format(path: &Path) -> &'static str {
         "npy" => "NumPy array",
         "npz" => "NumPy archive",
         "gif" => "animated GIF",
+        "png" => "animated PNG",
         "nc" | "nc4" => "netCDF",
         _ if gridded::is_named(path) => "HDF5",
         _ => "pictures",
