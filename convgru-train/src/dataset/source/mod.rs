@@ -6,6 +6,7 @@
 mod apng;
 mod array;
 mod axes;
+mod blocks;
 mod file_per_frame;
 mod gif;
 mod grib;
