@@ -29,7 +29,7 @@ pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .gif, a folder of .png or of files of
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc, .zarr, .grib2 ([T, H, W] unless --axes says otherwise), .gif, a folder of .png or of files of
     /// one frame each, or a folder of radar images, whose newest are read
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) struct Predict {
     /// Which forecasts of an ensemble are written
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     members: MembersArgument,
-    /// Where to write them: .nc (netCDF after CF), .npy, .gif or a folder for .png
+    /// Where to write them: .nc (netCDF after CF), .zarr (a store of the same), .npy, .gif or a folder for .png
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
     /// MiB of memory that reading the frames may take
