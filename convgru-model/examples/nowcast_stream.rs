@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Weights are packed once; the states of the encoder stay in the stream.
     let mut stream = network.prepare()?.stream(1, SIZE[0], SIZE[1])?;
     for t in 0..FRAMES {
-        stream.read(&cloud(config.image_channels(), t))?;
+        stream.read(&cloud(config, t))?;
         let began = Instant::now();
         let forecast = stream.forecast(AHEAD)?;
         let elapsed = began.elapsed().as_secs_f64();

@@ -71,6 +71,16 @@ pub fn png(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a/0.png", "a/1.png", "a/2.png"], bytes);
 }
 
+/// Folders of JPEG images.
+pub fn jpeg(bytes: &[u8]) {
+    read(Source::Frames(FramesConfig::default()), &["a/0.jpg", "a/1.jpg", "a/2.jpg"], bytes);
+}
+
+/// Animated PNG.
+pub fn apng(bytes: &[u8]) {
+    read(Source::Frames(FramesConfig::default()), &["a.png"], bytes);
+}
+
 /// Animations.
 pub fn gif(bytes: &[u8]) {
     read(Source::Frames(FramesConfig::default()), &["a.gif"], bytes);

@@ -8,7 +8,7 @@ mod memory;
 mod seeds;
 mod weights;
 
-pub use data::{gif, grib, hdf5, idx, netcdf, npy, npz, pgm, png, zarr};
+pub use data::{apng, gif, grib, hdf5, idx, jpeg, netcdf, npy, npz, pgm, png, zarr};
 pub use weights::{checkpoint, mxnet, pickle, safetensors, toml};
 
 /// The variable that makes a target write its seeds into the folder that it names, and end.

@@ -26,6 +26,8 @@ pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
             media::write_frames(folder.path().join("b"), &ramp([1, 3, 4, 5])).expect("frames");
             [files(&folder.path().join("a")), files(&folder.path().join("b"))].concat()
         }
+        "jpeg" => recorded("tests/data/jpeg", "jpg"),
+        "apng" => recorded("tests/data/apng", "png"),
         "gif" => vec![written("a.gif", [3, 1, 4, 5]), written("a.gif", [2, 3, 6, 5])],
         "hdf5" => recorded("tests/data/hdf5", "h5"),
         "netcdf" => recorded("tests/data/hdf5", "nc"),

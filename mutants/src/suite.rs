@@ -48,7 +48,7 @@ impl Test {
     /// Runs with a number of a mutant, or "record" to note those it reaches in a file.
     pub(crate) fn run(&self, mutant: &str, reached: &Path, seconds: u64) -> anyhow::Result<End> {
         // Time of the processor is bounded by the shell: a busy machine stops no test. Time of the clock is bounded for
-        // tests that wait without end.
+        // tests that wait without end, all of whose threads sleep.
         let limits = format!("ulimit -v {MEMORY} -t {seconds} -c 0; exec \"$@\"");
         let mut child = Command::new("sh")
             .args(["-c", &limits, "sh"])
@@ -72,7 +72,7 @@ impl Test {
             if let Some(status) = child.try_wait()? {
                 return Ok(ended(status));
             }
-            if begin.elapsed() > Duration::from_secs(seconds * 6) {
+            if begin.elapsed() > Duration::from_secs(seconds * 6) && sleeps(child.id()) {
                 child.kill()?;
                 child.wait()?;
                 return Ok(End::Stopped);
@@ -86,6 +86,14 @@ impl Test {
     pub(crate) fn limit(&self) -> u64 {
         10 + 10 * self.time.as_secs()
     }
+}
+
+/// Whether no thread of a process runs or waits for a processor.
+fn sleeps(process: u32) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let mut stats = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+    // After the name in parentheses.
+    stats.all(|stat| !stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('R')))
 }
 
 fn ended(status: ExitStatus) -> End {
@@ -206,4 +214,22 @@ pub(crate) fn in_parallel<T: Send>(
             .try_for_each(|worker| worker.join().map_err(|_| anyhow::anyhow!("a worker panicked"))?)
     })?;
     results.into_inner().map_err(|_| anyhow::anyhow!("a worker panicked"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_waits_sleeps_and_one_that_computes_does_not() {
+        assert!(!sleeps(std::process::id()));
+        let mut waits = Command::new("sleep").arg("60").spawn().unwrap();
+        let begin = Instant::now();
+        while !sleeps(waits.id()) {
+            assert!(begin.elapsed() < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
+        waits.kill().unwrap();
+        waits.wait().unwrap();
+    }
 }

@@ -35,6 +35,8 @@ const TARGETS: &[&str] = &[
     "idx",
     "pgm",
     "png",
+    "apng",
+    "jpeg",
     "gif",
     "hdf5",
     "netcdf",

@@ -97,6 +97,9 @@ def two_steps(encoder, forecaster, hidden, patch, run):
         out = forecaster(inputs | states)
         states, frame = forecaster.states(out), out["prediction"]
         predictions.append(frame)
+        # Where frames have a mask, predictions count as measured.
+        mask = numpy.ones((batch, max(frames.shape[2] - frame.shape[1], 0), height, width), "f4")
+        frame = numpy.concatenate([frame, mask], 1)
     return {"prediction": numpy.stack(predictions)}
 
 

@@ -99,7 +99,7 @@ fn forecaster(
             // Widths that are no multiple of the factor.
             ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
         };
-        let size = [frames, batch, config.image_channels(), height * patch, width * patch - beyond];
+        let size = [frames, batch, config.read_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);
         let prediction = network.forward(&input, steps)?;
         let expected = vec![("prediction".to_owned(), prediction)];
@@ -130,12 +130,14 @@ fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network
     let unconditioned = if config.feedback == Feedback::Unconditioned { ", unconditioned" } else { "" };
     let (channels, patch) = (config.image_channels, config.patch);
     let members = if config.members > 1 { format!(", {} members", config.members) } else { String::new() };
-    let name = format!("encoder-forecaster, channels {channels}, patch {patch}{unconditioned}{members}");
+    let mask = if config.mask_channel { ", mask" } else { "" };
+    let name =
+        format!("encoder-forecaster, channels {channels}{mask}, patch {patch}{unconditioned}{members}");
     let described = serde_json::to_value(&config)?;
     forecaster("EncoderForecaster", name, config.into(), described)
 }
 
-fn pyramids() -> [(&'static str, PyramidConfig); 5] {
+fn pyramids() -> [(&'static str, PyramidConfig); 6] {
     let scales = |list: &[(usize, usize)]| {
         list.iter().map(|&(channels, down)| PyramidScale::new(channels, down)).collect::<Vec<_>>()
     };
@@ -161,6 +163,15 @@ fn pyramids() -> [(&'static str, PyramidConfig); 5] {
             "residual of logits, three members",
             PyramidConfig { residual: Residual::LastFrame, members: 3, image_channels: 2, ..sigmoid.clone() },
         ),
+        (
+            "mask, residual of logits, two members",
+            PyramidConfig {
+                residual: Residual::LastFrame,
+                mask_channel: true,
+                members: 2,
+                ..sigmoid.clone()
+            },
+        ),
         ("residual of logits, skip", PyramidConfig { residual: Residual::LastFrame, skip: true, ..sigmoid }),
         ("three scales, residual, skip, reset after", wide),
         (
@@ -170,7 +181,7 @@ fn pyramids() -> [(&'static str, PyramidConfig); 5] {
     ]
 }
 
-fn encoder_forecasters() -> [EncoderForecasterConfig; 5] {
+fn encoder_forecasters() -> [EncoderForecasterConfig; 6] {
     let config = |image_channels, patch, hidden_channels: &[usize]| EncoderForecasterConfig {
         image_channels,
         patch,
@@ -183,6 +194,7 @@ fn encoder_forecasters() -> [EncoderForecasterConfig; 5] {
         EncoderForecasterConfig { feedback: Feedback::Unconditioned, ..config(2, 2, &[5, 4, 3]) },
         EncoderForecasterConfig { feedback: Feedback::Unconditioned, members: 3, ..config(2, 4, &[6]) },
         EncoderForecasterConfig { bias: false, ..config(2, 1, &[4, 4]) },
+        EncoderForecasterConfig { mask_channel: true, ..config(2, 2, &[5]) },
     ]
 }
 

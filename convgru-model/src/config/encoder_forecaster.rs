@@ -34,6 +34,9 @@ pub enum Feedback {
 pub struct EncoderForecasterConfig {
     /// Channels of a frame.
     pub image_channels: usize,
+    /// Whether frames that are read have one channel more, the last one, that tells which pixels were measured: 1 for measured and 0 for
+    /// missing. It is not predicted; where the network reads its own predictions, these count as measured.
+    pub mask_channel: bool,
     /// Height and width of the patches of pixels that become channels; height and
     /// width of a frame must be multiples of it.
     pub patch: usize,
@@ -60,6 +63,7 @@ impl Default for EncoderForecasterConfig {
     fn default() -> Self {
         Self {
             image_channels: 1,
+            mask_channel: false,
             patch: 4,
             hidden_channels: vec![32, 32],
             kernel_size: KernelSizes::default(),
@@ -74,9 +78,14 @@ impl Default for EncoderForecasterConfig {
 }
 
 impl EncoderForecasterConfig {
-    /// Channels of a frame after its patches became channels.
+    /// Channels of an image after its patches became channels.
     pub fn patch_channels(&self) -> usize {
         self.image_channels.saturating_mul(self.patch).saturating_mul(self.patch)
+    }
+
+    /// Channels of a frame that is read, with its mask, after its patches became channels.
+    pub(crate) fn read_patch_channels(&self) -> usize {
+        self.read_channels().saturating_mul(self.patch).saturating_mul(self.patch)
     }
 
     /// Channels of what the head emits: those of the patches of every member.
@@ -91,14 +100,14 @@ impl EncoderForecasterConfig {
             bias: self.bias,
             initializer: self.initializer,
             precision: self.precision,
-            ..ConvGruConfig::new(self.patch_channels(), &self.hidden_channels)
+            ..ConvGruConfig::new(self.read_patch_channels(), &self.hidden_channels)
         }
     }
 
     /// The forecaster stack.
     pub fn forecaster(&self) -> ConvGruConfig {
         let in_channels = match self.feedback {
-            Feedback::Predictions => self.patch_channels(),
+            Feedback::Predictions => self.read_patch_channels(),
             Feedback::Unconditioned => 0,
         };
         ConvGruConfig { in_channels, ..self.encoder() }
@@ -152,6 +161,10 @@ impl NetworkConfig for EncoderForecasterConfig {
         self.image_channels
     }
 
+    fn read_channels(&self) -> usize {
+        self.image_channels.saturating_add(usize::from(self.mask_channel))
+    }
+
     fn members(&self) -> usize {
         self.members
     }
@@ -189,7 +202,7 @@ impl NetworkConfig for EncoderForecasterConfig {
     }
 
     fn numbers_per_pixel(&self) -> [f64; 2] {
-        let (patch, pixels) = (self.patch_channels() as f64, (self.patch as f64).powi(2));
+        let (patch, pixels) = (self.read_patch_channels() as f64, (self.patch as f64).powi(2));
         // Of every layer and step: three gates and the state, gradients of the gates and of the input.
         let states = 8.0 * self.hidden_channels.iter().map(|&channels| channels as f64).sum::<f64>();
         let forecaster = self.forecaster().in_channels as f64 + 3.0 * self.output_patch_channels() as f64;

@@ -99,6 +99,26 @@ impl ForecasterConfig {
         self.network().image_channels()
     }
 
+    /// Channels of a frame that is read: those of the image, and the [mask](Self::has_mask_channel) where there is one.
+    pub fn read_channels(&self) -> usize {
+        self.network().read_channels()
+    }
+
+    /// Whether the last channel of frames that are read tells which pixels were measured, 1 for measured and 0 for missing. It is not predicted;
+    /// the network's own predictions count as measured.
+    pub fn has_mask_channel(&self) -> bool {
+        self.read_channels() > self.image_channels()
+    }
+
+    /// The same network with a channel that tells which pixels were measured, or without one.
+    pub fn with_mask_channel(mut self, mask_channel: bool) -> Self {
+        match &mut self {
+            Self::EncoderForecaster(config) => config.mask_channel = mask_channel,
+            Self::Pyramid(config) => config.mask_channel = mask_channel,
+        }
+        self
+    }
+
     /// Predictions that are made at once.
     pub fn members(&self) -> usize {
         self.network().members()

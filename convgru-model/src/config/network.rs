@@ -11,6 +11,9 @@ pub(crate) trait NetworkConfig: Debug + Send + Sync {
     /// Channels of a frame.
     fn image_channels(&self) -> usize;
 
+    /// Channels of a frame that is read: those of the image, and the mask where there is one.
+    fn read_channels(&self) -> usize;
+
     /// Predictions that are made at once.
     fn members(&self) -> usize;
 

@@ -109,6 +109,9 @@ impl PyramidScale {
 pub struct PyramidConfig {
     /// Channels of a frame.
     pub image_channels: usize,
+    /// Whether frames that are read have one channel more, the last one, that tells which pixels were measured: 1 for measured and 0 for
+    /// missing. It is not predicted; where the network reads its own predictions, these count as measured.
+    pub mask_channel: bool,
     /// The scales, the finest first.
     pub scales: Vec<PyramidScale>,
     /// Height and width of the kernels of the convolutions between scales and of the output, odd.
@@ -147,6 +150,7 @@ impl Default for PyramidConfig {
     fn default() -> Self {
         Self {
             image_channels: 1,
+            mask_channel: false,
             scales: vec![PyramidScale::new(32, 4), PyramidScale::new(64, 2)],
             link_kernel_size: square_of_three(),
             slope: 0.2,
@@ -171,10 +175,9 @@ impl PyramidConfig {
         self.scales.iter().map(|scale| scale.down).fold(1, usize::saturating_mul)
     }
 
-    /// Channels of a frame whose patches became channels of the finest scale.
+    /// Channels of an image whose patches became channels of the finest scale.
     pub fn patch_channels(&self) -> usize {
-        let patch = self.scales.first().map_or(1, |scale| scale.down);
-        self.image_channels.saturating_mul(patch).saturating_mul(patch)
+        deep(self.image_channels, self.scales.first().map_or(1, |scale| scale.down))
     }
 
     /// The stack of the encoder at a scale.
@@ -208,7 +211,7 @@ impl PyramidConfig {
 
     /// The convolution to a scale from the patches of the scale below or of frames.
     pub(crate) fn down(&self, scale: usize) -> Conv2dConfig {
-        let below = if scale == 0 { self.image_channels } else { self.scales[scale - 1].channels };
+        let below = if scale == 0 { self.read_channels() } else { self.scales[scale - 1].channels };
         let PyramidScale { down, .. } = self.scales[scale];
         self.link(deep(below, down), self.scales[scale].features())
     }

@@ -1,5 +1,7 @@
 //! From the states of an encoder to predicted frames.
 
+use std::borrow::Cow;
+
 use convgru_kernels::Scalar;
 
 use super::packed::{PackedNetwork, PassMemory, Read};
@@ -36,9 +38,9 @@ impl<T: Scalar> Decoder<'_, T> {
         let room = memory.stacks[0].top().steps();
         let block = if config.reads_predictions() { 1 } else { room };
         let activation = Activation::from(config.output_activation());
-        let (frame, predicted) = (self.sizes.frame.len(), self.sizes.predicted.len());
+        let (image, predicted) = (self.sizes.image.len(), self.sizes.predicted.len());
         let last_frame = self.last_frames.slice(self.last_frames.shape()[0] - 1);
-        let extrapolated = self.network.extrapolate(self.last_frames, steps)?;
+        let extrapolated = self.network.extrapolate(self.sizes, self.last_frames, steps)?;
         output.make_room(&sequence(self.sizes.predicted, steps))?;
         for start in (0..steps).step_by(block) {
             let (count, place) = (block.min(steps - start), start % room);
@@ -51,19 +53,21 @@ impl<T: Scalar> Decoder<'_, T> {
             }
             let (before, after) = output.as_mut_slice().split_at_mut(start * predicted);
             let frame_before = match self.teacher {
-                _ if start == 0 => last_frame,
-                Some(teacher) if teacher.forced[start] => teacher.frames.slice(start - 1),
-                _ => &before[before.len() - predicted..],
+                _ if start == 0 => Cow::Borrowed(last_frame),
+                Some(teacher) if teacher.forced[start] => Cow::Borrowed(teacher.frames.slice(start - 1)),
+                // Of several members no network reads the predictions.
+                _ if config.members() > 1 => Cow::Borrowed(&before[before.len() - predicted..]),
+                _ => self.sizes.measured(&before[before.len() - predicted..]),
             };
             let read = Read {
                 sizes: self.sizes,
                 steps: place..place + count,
                 encoder: self.encoder,
                 last_frame,
-                frame_before,
+                frame_before: &frame_before,
                 extrapolated: extrapolated
                     .as_ref()
-                    .map(|frames| &frames.as_slice()[start * frame..][..count * frame]),
+                    .map(|frames| &frames.as_slice()[start * image..][..count * image]),
             };
             let frames = &mut after[..count * predicted];
             self.network.decode(&read, memory, frames)?;

@@ -55,7 +55,7 @@ impl<T: Scalar> PackedNetwork<T> for EncoderForecaster<'_, T> {
     }
 
     fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
-        vec![Stack { cells: &self.encoder, step: sizes.of_scale(0, self.config.patch_channels()) }]
+        vec![Stack { cells: &self.encoder, step: sizes.of_scale(0, self.config.read_patch_channels()) }]
     }
 
     fn decoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
@@ -158,6 +158,8 @@ impl<T: Scalar> EncoderForecaster<'_, T> {
         let (stack, forced, want_input) = (&pass.decoder[0], &pass.forced, pass.input_gradient);
         let activation = Activation::from(self.config.output_activation);
         let predictions = self.patches(pass.output.shape(), pass.output.as_slice())?;
+        // The patches of the mask come after those of the image.
+        let [read, image] = [self.config.read_patch_channels(), self.config.patch_channels()];
         let layer = stack.top();
         let steps = layer.steps();
         let mut decoder = StackBackward::step_by_step(&self.decoder, stack)?;
@@ -167,8 +169,11 @@ impl<T: Scalar> EncoderForecaster<'_, T> {
             let images = layer.images(t..t + 1);
             if t + 1 < steps && !forced[t + 1] {
                 d_input.as_ref().write_nchw(&mut d_fed_back)?;
-                activation.scale_by_derivative(predictions.slice(t), &mut d_fed_back);
-                d_logits.images_mut(images.clone()).add_nchw(&d_fed_back)?;
+                let pixels = d_fed_back.len() / (read * layer.batch);
+                let d_images = d_fed_back.chunks_exact(read * pixels);
+                let mut d_images: Vec<T> = d_images.flat_map(|d| &d[..image * pixels]).copied().collect();
+                activation.scale_by_derivative(predictions.slice(t), &mut d_images);
+                d_logits.images_mut(images.clone()).add_nchw(&d_images)?;
             }
             let top = decoder.layers.last_mut().expect("a validated configuration has a layer");
             self.head.add_input_gradient(d_logits.images(images), top.d_hidden.as_mut(), scratch)?;

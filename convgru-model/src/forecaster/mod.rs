@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod encoder_forecaster;
 mod limits;
+mod mask;
 mod members;
 mod network;
 mod packed;

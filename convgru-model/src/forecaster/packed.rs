@@ -32,8 +32,13 @@ pub(super) trait PackedNetwork<T: Scalar>: Debug + Send + Sync {
     /// The last frame carried on to each of the next steps, where the network does that: constants of a training step.
     ///
     /// # Shapes
-    /// `last_frames`: `[T, N, C, H, W]`; result: `[steps, N, C, H, W]`
-    fn extrapolate(&self, _last_frames: &Tensor<T>, _steps: usize) -> Result<Option<Tensor<T>>> {
+    /// `last_frames`: `[T, N, C, H, W]` as they are read; result: `[steps, N, C, H, W]` without a mask
+    fn extrapolate(
+        &self,
+        _sizes: &Sizes,
+        _last_frames: &Tensor<T>,
+        _steps: usize,
+    ) -> Result<Option<Tensor<T>>> {
         Ok(None)
     }
 

@@ -105,7 +105,7 @@ impl<'a, T: Scalar> PreparedForecaster<'a, T> {
     /// [`Error::TooLarge`](crate::Error::TooLarge) for frames that need more memory than the machine has.
     pub fn stream(&self, batch: usize, height: usize, width: usize) -> Result<ForecastStream<'a, T>> {
         let config = self.network.config();
-        let shape = [batch, config.image_channels(), height, width];
+        let shape = [batch, config.read_channels(), height, width];
         let sizes = Sizes::new::<T>(config, "frames of a stream", &shape)?;
         ForecastStream::new(Arc::clone(&self.network), sizes)
     }

@@ -11,8 +11,10 @@ use crate::tensor::{Tensor, expect_rank};
 /// The sizes of the frames of a call, and of everything that depends on them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sizes {
-    /// One step of frames, `[N, C, H, W]`.
+    /// One step of frames as they are read, `[N, C, H, W]`, or `[N, C + 1, H, W]` with a mask.
     pub(super) frame: Extent,
+    /// One step of frames without a mask, `[N, C, H, W]`.
+    pub(super) image: Extent,
     /// One step of predicted frames, `[N, K C, H, W]` of `K` members.
     pub(super) predicted: Extent,
     /// Rows and columns of the states at each scale, the finest first.
@@ -30,11 +32,11 @@ impl Sizes {
             1 => "H >= 1, W >= 1".to_owned(),
             _ => format!("a multiple of {multiple}, a multiple of {multiple}"),
         };
-        let expected = || format!("[{leading}, {}, {image}]", config.image_channels());
+        let expected = || format!("[{leading}, {}, {image}]", config.read_channels());
         let (&[batch, channels, height, width] | &[_, batch, channels, height, width]) = shape else {
             return refuse(expected());
         };
-        let fits = channels == config.image_channels()
+        let fits = channels == config.read_channels()
             && [height, width].iter().all(|size| size.is_multiple_of(multiple))
             && !shape.contains(&0);
         if !fits {
@@ -53,8 +55,9 @@ impl Sizes {
             size = size.map(|size| size / down);
             size
         });
-        let predicted = frame.with_channels(channels * config.members());
-        Ok(Self { frame, predicted, scales: scales.collect() })
+        let image = frame.with_channels(config.image_channels());
+        let predicted = frame.with_channels(image.channels * config.members());
+        Ok(Self { frame, image, predicted, scales: scales.collect() })
     }
 
     /// Of a sequence, with its frames: a forecaster reads nothing else of it.

@@ -14,3 +14,6 @@ pub use conv2d::{Conv2d, Conv2dConfig, Conv2dParameters, Padding};
 pub(crate) use conv2d::{draw as draw_conv2d, take as take_conv2d};
 pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle};
 pub use resample::{Resample, ResampleMethod};
+
+#[cfg(test)]
+mod tests;

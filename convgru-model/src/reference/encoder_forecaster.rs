@@ -5,7 +5,7 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellParameters, stack_forward, stack_step, zero_states};
-use super::forecast::PredictionArrays;
+use super::forecast::{PredictionArrays, measured};
 use super::layer::{conv2d, pixel_shuffle, pixel_unshuffle};
 use crate::config::{EncoderForecasterConfig, Feedback, OutputActivation};
 use crate::error::Result;
@@ -18,7 +18,8 @@ use crate::error::Result;
 /// at all, and the head, a convolution of one pixel, turns the state of its top layer
 /// into a frame by [`pixel_shuffle`].
 ///
-/// The states that the encoder starts from are zeros where none are given, `start[0]` otherwise.
+/// With [`mask_channel`](EncoderForecasterConfig::mask_channel) frames that are read have a mask as their last channel; the mask of a prediction
+/// is 1. The states that the encoder starts from are zeros where none are given, `start[0]` otherwise.
 ///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
@@ -66,7 +67,7 @@ pub fn encoder_forecaster<N: Number>(
             OutputActivation::Identity => frame.clone(),
             OutputActivation::Sigmoid => frame.map(N::sigmoid),
         };
-        read = pixel_unshuffle(&output, config.patch)?;
+        read = pixel_unshuffle(&measured(&output, config.mask_channel), config.patch)?;
         logits.push(frame);
         outputs.push(output);
     }

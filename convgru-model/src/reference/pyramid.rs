@@ -4,7 +4,7 @@ use convgru_kernels::reference::Number;
 
 use super::array::{Array, NamedArrays};
 use super::cell::{CellOptions, CellParameters, stack_step, zero_states};
-use super::forecast::PredictionArrays;
+use super::forecast::{PredictionArrays, images, measured};
 use super::layer::{activation, conv2d};
 use crate::config::{ConvGruConfig, OutputActivation, PyramidConfig, Residual};
 use crate::error::Result;
@@ -23,7 +23,8 @@ use crate::tensor::Tensor;
 /// last frame carried on to that step, which is a constant: only its value counts, not what the input depends on. With an
 /// exponent `s`, `exp(s x) - 1` of its numbers is carried on.
 ///
-/// The states that the encoder starts from are zeros where none are given.
+/// With [`mask_channel`](PyramidConfig::mask_channel) frames that are read have a mask as their last channel, which is not added; the mask of a
+/// frame that is carried on is 1. The states that the encoder starts from are zeros where none are given.
 ///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
@@ -70,8 +71,9 @@ pub fn pyramid<N: Number>(
     }
 
     let encoder_states = states.clone();
-    let last_frame = input.index(frames.saturating_sub(1))?;
-    let carried = carried(config, input, steps)?;
+    let seen = images(input, config.image_channels);
+    let last_frame = seen.index(frames.saturating_sub(1))?;
+    let carried = carried(config, &seen, steps)?;
     let (mut logits, mut outputs) = (Vec::new(), Vec::new());
     for t in 0..steps {
         let added = carried.as_ref().map_or(&last_frame, |carried| &carried[t]);
@@ -84,7 +86,7 @@ pub fn pyramid<N: Number>(
                     let patches = links.convolve(&config.up(scale + 1), &name, above)?;
                     let mut sum = depth_to_space(&patches, config.scales[scale + 1].down)?;
                     if config.skip && scale == 0 && carried.is_some() {
-                        let frame = extended(added, config.factor())?;
+                        let frame = extended(&measured(added, config.mask_channel), config.factor())?;
                         sum = plus(&sum, &links.features(config, 0, &frame)?);
                     } else if config.skip {
                         sum = plus(&sum, &read[scale]);

@@ -23,7 +23,7 @@ pub(super) struct ConfigurationArguments {
     /// TOML file with fields that differ from the preset
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// MNIST's idx files, radar images (of FMI, MeteoNet, KNMI, ODIM) or sequences of your own (.npy, .npz, .h5, .nc, .gif, folders of .png)
+    /// MNIST's idx files, radar images (of FMI, MeteoNet, KNMI, ODIM) or sequences of your own (.npy, .npz, .h5, .nc, .gif, folders of .png or .jpg)
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
     /// Begin with the weights of a trained model (model.safetensors, *.ckpt, the folder of a run) or of cells that `import` wrote, as

@@ -14,12 +14,12 @@ use serde_json::json;
 use super::input::{InputArguments, MembersArgument};
 use super::output;
 
-/// Reads all frames of the input as the training read its data (range, axes, channels and size are those of
-/// data.frames where it was trained on frames) and writes the frames that the model expects to follow. Height and width may differ
-/// from those of the training; they must be multiples of the model's patch. Of an
-/// ensemble the mean over its members is written, or all of them. A .nc file has the unit of the data, times, coordinates and projection as far
-/// as the input tells them; a .npy file has the numbers alone. Where data.frames.range names none, numbers are 0 to 1. Pixels that the last
-/// frame misses are missing in all of the forecast. Pictures go from black to white.
+/// Reads the input as the training read its data (range, unit, axes, channels, size and radar scale) and writes the frames that the model
+/// expects to follow. Numbers in another unit, pictures and types that cannot have the numbers of the training and frames at another distance
+/// in time are refused with what to say. Height and width may differ from those of the training; they must be multiples of the model's patch. Of an
+/// ensemble the mean over its members is written, or all of them. Numbers are in the unit of the training (0 to 255 after a training on uint8
+/// without a range, 0 to 1 after pictures). A .nc file has times, coordinates and projection besides, as far as the input tells them. Pixels that
+/// the last frame misses are missing in all of the forecast. Pictures go from black to white.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
@@ -29,8 +29,8 @@ pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc, .zarr, .grib2 ([T, H, W] unless --axes says otherwise), .gif, a folder of .png or of files of
-    /// one frame each, or a folder of radar images, whose newest are read
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .zarr, .grib2, .gif, animated .png, a
+    /// folder of .png or .jpg or of files of one frame each, or a folder of radar images, whose newest are read
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
     #[command(flatten)]

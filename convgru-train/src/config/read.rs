@@ -176,7 +176,12 @@ impl RunConfig {
 
     /// The configuration in a table.
     pub(super) fn from_table(table: &Table) -> std::result::Result<Self, toml::de::Error> {
-        toml::from_str(&table.to_string())
+        let mut config: Self = toml::from_str(&table.to_string())?;
+        // Data with a mask are for a network that reads one.
+        if config.data.mask_channel {
+            config.model = config.model.with_mask_channel(true);
+        }
+        Ok(config)
     }
 }
 

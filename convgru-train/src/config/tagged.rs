@@ -27,7 +27,7 @@ const SECTIONS: [TaggedSection; 6] = [
         "source",
         &SourceKind::NAMES,
         "digits size digit_size min_speed max_speed input_frames output_frames train_sequences validation_sequences \
-         test_sequences on_corrupt memory_mib prefetch",
+         test_sequences on_corrupt memory_mib prefetch mask_channel",
     ),
     TaggedSection::new("model", "kind", &ForecasterConfig::KINDS, ""),
     TaggedSection::new("optimizer", "kind", &OptimizerKind::NAMES, "learning_rate weight_decay"),

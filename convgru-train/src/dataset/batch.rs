@@ -1,6 +1,8 @@
 //! Some sequences of a data set as tensors.
 
-use convgru_model::Tensor;
+use std::borrow::Cow;
+
+use convgru_model::{ForecasterConfig, Tensor};
 use rayon::prelude::*;
 
 use super::{Quantity, SequenceDataset};
@@ -48,6 +50,62 @@ impl Batch {
             None => (None, None),
         };
         Ok((Self { frames: head, valid: head_valid }, Self { frames: tail, valid: tail_valid }))
+    }
+
+    /// A frame of each sequence.
+    ///
+    /// # Shapes
+    /// result: one step, `[1, N, C, H, W]`
+    pub(crate) fn frame(&self, step: usize) -> Result<Self> {
+        let one = |tensor: &Tensor<f32>| {
+            let mut shape = tensor.shape().to_vec();
+            shape[0] = 1;
+            Tensor::from_vec(&shape, tensor.slice(step).to_vec())
+        };
+        Ok(Self { frames: one(&self.frames)?, valid: self.valid.as_ref().map(one).transpose()? })
+    }
+
+    /// The frames as a network reads them: those of a network [with a mask channel](ForecasterConfig::has_mask_channel) have a last channel that is
+    /// 1 where all channels of a pixel were measured and 0 where one is missing.
+    ///
+    /// # Shapes
+    /// result: `[T, N, C, H, W]`, or `[T, N, C + 1, H, W]` with a mask
+    ///
+    /// ```
+    /// use convgru_model::{ForecasterConfig, Tensor};
+    /// use convgru_train::dataset::Batch;
+    ///
+    /// let one = |values: [f32; 2]| Tensor::from_vec(&[1, 1, 1, 1, 2], values.to_vec());
+    /// let batch = Batch { frames: one([0.5, 0.0])?, valid: Some(one([1.0, 0.0])?) };
+    /// let network = ForecasterConfig::default().with_mask_channel(true);
+    /// assert_eq!(batch.as_read_by(&network).as_slice(), [0.5, 0.0, 1.0, 0.0]);
+    /// assert_eq!(batch.as_read_by(&ForecasterConfig::default()).as_slice(), [0.5, 0.0]);
+    /// # Ok::<(), convgru_train::Error>(())
+    /// ```
+    pub fn as_read_by(&self, network: &ForecasterConfig) -> Cow<'_, Tensor<f32>> {
+        let &[steps, batch, channels, height, width] = self.frames.shape() else {
+            return Cow::Borrowed(&self.frames);
+        };
+        if !network.has_mask_channel() {
+            return Cow::Borrowed(&self.frames);
+        }
+        let pixels = height * width;
+        let image = (channels * pixels).max(1);
+        let mut read = Vec::with_capacity(steps * batch * (channels + 1) * pixels);
+        for (at, frame) in self.frames.as_slice().chunks_exact(image).enumerate() {
+            read.extend_from_slice(frame);
+            match &self.valid {
+                None => read.resize(read.len() + pixels, 1.0),
+                Some(valid) => {
+                    let valid = &valid.as_slice()[at * image..][..image];
+                    let is_measured =
+                        |pixel| (0..channels).all(|channel| valid[channel * pixels + pixel] > 0.0);
+                    read.extend((0..pixels).map(|pixel| if is_measured(pixel) { 1.0 } else { 0.0 }));
+                }
+            }
+        }
+        let read = Tensor::from_vec(&[steps, batch, channels + 1, height, width], read);
+        Cow::Owned(read.expect("there is a number for each pixel"))
     }
 
     /// The frames in units, NaN where a pixel is missing.

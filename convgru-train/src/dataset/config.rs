@@ -80,6 +80,9 @@ pub struct DataConfig {
     /// Batches of a training that are made ahead, while steps are taken: 0 to 1000, 0 for none. The
     /// result does not depend on it.
     pub prefetch: usize,
+    /// Whether the network reads a channel more that tells which pixels were measured (1) and which are missing (0), so that what was not
+    /// measured is told from 0. Missing pixels are 0 for the network in any case.
+    pub mask_channel: bool,
     /// What a training found in its data; a training writes it when it opens them. No setting, but the data must be such data where it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<FoundData>,
@@ -97,6 +100,7 @@ impl Default for DataConfig {
             on_corrupt: OnCorrupt::Stop,
             memory_mib: 4096,
             prefetch: 2,
+            mask_channel: false,
             found: None,
         }
     }

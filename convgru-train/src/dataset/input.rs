@@ -1,8 +1,8 @@
 //! Frames that a trained network goes on from.
 
-use convgru_model::Tensor;
+use convgru_model::{ForecasterConfig, Tensor};
 
-use super::{Axes, Description, FoundData, Quantity};
+use super::{Axes, Batch, Description, FoundData, Quantity};
 use crate::Result;
 
 /// Frames that a network reads before it forecasts, with what is known of them. A
@@ -77,6 +77,19 @@ impl Input {
             description: self.description.clone(),
             warnings: Vec::new(),
         })
+    }
+
+    /// The frames as a sequence of one sample that a network reads, with a mask where it [reads one](ForecasterConfig::has_mask_channel).
+    ///
+    /// # Shapes
+    /// result: `[T, 1, C, H, W]`, or `[T, 1, C + 1, H, W]` with a mask
+    pub fn as_read_by(&self, network: &ForecasterConfig) -> Tensor<f32> {
+        let one = |tensor: &Tensor<f32>| {
+            let shape = [&tensor.shape()[..1], &[1], &tensor.shape()[1..]].concat();
+            tensor.clone().reshape(&shape).expect("a sample is one of one")
+        };
+        let batch = Batch { frames: one(&self.frames), valid: self.valid.as_ref().map(one) };
+        batch.as_read_by(network).into_owned()
     }
 
     /// An input of frames that were read; their numbers are the values themselves.

@@ -356,7 +356,7 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
             what: printable(path),
             reason: format!(
                 "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.grib2, *.gif, *.png)"
+                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.grib2, *.gif, *.png, *.jpg)"
             ),
         }),
     }

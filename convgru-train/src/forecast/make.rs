@@ -60,11 +60,7 @@ impl Forecast {
         members: Members,
         provenance: Provenance,
     ) -> Result<Self> {
-        let &[frames, channels, height, width] = input.frames.shape() else {
-            let reason = format!("frames are [T, C, H, W], got {:?}", input.frames.shape());
-            return Err(Error::Data { what: "input".into(), reason });
-        };
-        let sequence = input.frames.clone().reshape(&[frames, 1, channels, height, width])?;
+        let sequence = input.as_read_by(trained.model.config());
         let predicted = trained.model.forward(&sequence, steps)?;
         Self::of_prediction(predicted, trained.model.members(), members, LastFrame::of(input), provenance)
     }

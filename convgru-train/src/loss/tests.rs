@@ -475,3 +475,180 @@ fn the_score_of_an_ensemble_is_that_of_its_members_and_other_losses_are_of_their
     let error = crps.value(&PredictedFrames { output: &odd, logits: &odd }, &truth).unwrap_err();
     assert!(error.to_string().contains("[2, 2, 5, 5, 6]"), "{error}");
 }
+
+/// Sums of losses whose terms differ in what they look at: elements, neighbours, windows, logits, members.
+fn sums_of_losses() -> Vec<LossTerms> {
+    let of = |terms: &[(Loss, f64)]| {
+        let term = |(loss, weight): &(Loss, f64)| LossTerm { loss: loss.clone(), weight: *weight };
+        LossTerms(terms.iter().map(term).collect())
+    };
+    let steepness = Loss::GradientDifference { alpha: 1.5 };
+    let ssim = Loss::Ssim { window: SsimWindow::Uniform };
+    let crps = Loss::Crps { spread: Spread::Fair };
+    let rain = RainWeights { thresholds: vec![0.2, 0.6], weights: vec![0.5, 1.0, 4.0] };
+    vec![
+        of(&[(Loss::Mse, 0.7), (steepness, 0.4)]),
+        of(&[(ssim.clone(), 1.5), (crps.clone(), 0.3)]),
+        of(&[(crps, 2.0), (Loss::BalancedMae { rain }, 0.2)]),
+        of(&[(Loss::BceWithLogits { pos_weight: 2.5 }, 1.0), (ssim, 0.5), (Loss::L1, 0.2)]),
+    ]
+}
+
+/// Several samples, channels and lead times, one of which counts nothing; pixels near edges are unknown, and all of one plane.
+#[test]
+fn sums_of_losses_over_partly_known_frames_are_their_definition() {
+    let shape = [3, 2, 2, 9, 11];
+    let area = 9 * 11;
+    let unknown = |i: usize| i / area == 9 || [0, 10, 88, 93].contains(&(i % area)) && i / area % 3 != 1;
+    let valid = frames(shape, |i| if unknown(i) { 0.0 } else { 1.0 });
+    let truth = frames(shape, |i| if unknown(i) { f64::NAN } else { 0.5 + 0.5 * (i as f64 * 0.73).sin() });
+    // What the definition reads has no numbers that are none.
+    let known = frames(shape, |i| if unknown(i) { 0.0 } else { truth.as_slice()[i] });
+    let lead_weights = LeadWeights::List(vec![0.5, 0.0, 2.0]);
+    for members in [1, 3] {
+        let logits = Tensor::from_fn(&[3, 2, 2 * members, 9, 11], |i| 2.0 * (i as f64 * 0.41).cos());
+        for terms in sums_of_losses() {
+            if members > 1 && terms.on_logits() {
+                continue;
+            }
+            let output = |logits: &Tensor<f64>| match terms.on_logits() {
+                true => Tensor::from_fn(logits.shape(), |i| 1.0 / (1.0 + (-logits.as_slice()[i]).exp())),
+                false => logits.clone(),
+            };
+            let objective = Objective { terms: terms.clone(), lead_weights: lead_weights.clone() };
+            let by_definition = |logits: &Tensor<f64>| {
+                let prediction = [output(logits), logits.clone()];
+                let [output, logits] = [0, 1].map(|of| prediction[of].as_slice());
+                objective_reference(&objective, [output, logits], [known.as_slice(), valid.as_slice()], shape)
+            };
+            let truth = Truth { frames: &truth, valid: Some(&valid) };
+            let forecast = PredictedFrames { output: &output(&logits), logits: &logits };
+            let counts = objective.counts(&truth).unwrap();
+            let (value, gradient) = objective.value_and_gradient(&forecast, &truth, &counts).unwrap();
+            let expected = by_definition(&logits);
+            assert!((value - expected).abs() < 1e-12, "{terms}: {value} instead of {expected}");
+            let (PredictionGradient::Output(gradient) | PredictionGradient::Logits(gradient)) = gradient;
+            for i in (0..logits.len()).step_by(29) {
+                let at = |by: f64| {
+                    let mut moved = logits.clone();
+                    moved.as_mut_slice()[i] += by;
+                    by_definition(&moved)
+                };
+                let slope = (at(1e-6) - at(-1e-6)) / 2e-6;
+                let given = gradient.as_slice()[i];
+                assert!((slope - given).abs() < 1e-8, "{terms} at {i}: {slope} where {given} is given");
+            }
+        }
+    }
+}
+
+/// A lead time of weight zero is not looked at.
+#[test]
+fn frames_that_count_nothing_may_hold_anything() {
+    let objective = Objective { lead_weights: LeadWeights::List(vec![0.0, 1.0]), ..Loss::Mse.into() };
+    let x = frames([2, 1, 1, 1, 2], |i| if i < 2 { f64::NAN } else { 3.0 });
+    let y = frames([2, 1, 1, 1, 2], |_| 1.0);
+    let (forecast, truth) = (PredictedFrames { output: &x, logits: &x }, Truth { frames: &y, valid: None });
+    assert_eq!(objective.value(&forecast, &truth).unwrap(), 4.0);
+}
+
+/// Where the truth or another member is met, or two frames are equally steep, the derivative is zero.
+#[test]
+fn kinks_have_no_slope() {
+    let of = |loss: Loss, x: &[f64], y: &[f64]| {
+        let x = Tensor::from_vec(&[1, 1, x.len() / y.len(), 1, y.len()], x.to_vec()).unwrap();
+        let y = Tensor::from_vec(&[1, 1, 1, 1, y.len()], y.to_vec()).unwrap();
+        let (value, gradient) = loss.value_and_gradient(&x, &y).unwrap();
+        (value, gradient.as_slice().to_vec())
+    };
+    let steepness = || Loss::GradientDifference { alpha: 1.0 };
+    assert_eq!(of(steepness(), &[0.0, 1.0], &[5.0, 6.0]), (0.0, vec![0.0, 0.0]));
+    assert_eq!(of(steepness(), &[1.0, 1.0], &[0.0, 2.0]), (2.0, vec![0.0, 0.0]));
+    assert_eq!(of(steepness(), &[0.0, 1.0], &[0.0, 3.0]), (2.0, vec![1.0, -1.0]));
+    for spread in [Spread::Ensemble, Spread::Fair] {
+        let crps = || Loss::Crps { spread };
+        assert_eq!(of(crps(), &[2.0, 2.0], &[2.0]), (0.0, vec![0.0, 0.0]));
+        assert_eq!(of(crps(), &[3.0, 3.0], &[2.0]), (1.0, vec![0.5, 0.5]));
+        // One member has no spread.
+        assert_eq!(of(crps(), &[5.0, 1.0], &[2.0, 2.0]), (2.0, vec![0.5, -0.5]));
+    }
+}
+
+/// Elements are summed in chunks.
+#[test]
+fn many_elements_have_the_losses_and_slopes_of_few() {
+    let [x, y, weight] =
+        [0.7, 0.3, 0.9].map(|pace| (0..9001).map(|i| (i as f64 * pace).sin()).collect::<Vec<f64>>());
+    for loss in losses_of_elements() {
+        let of = |x: &[f64], y: &[f64], weight: &[f64]| {
+            loss.reduced(&tensor(x), &tensor(y), Some(&tensor(weight)), Reduction::Sum).unwrap()
+        };
+        let (value, gradient) = of(&x, &y, &weight);
+        let parts: Vec<_> = (0..9001)
+            .step_by(1000)
+            .map(|start| {
+                let range = start..x.len().min(start + 1000);
+                of(&x[range.clone()], &y[range.clone()], &weight[range])
+            })
+            .collect();
+        let sum: f64 = parts.iter().map(|(value, _)| value).sum();
+        assert!((value - sum).abs() < 1e-9, "{loss:?}: {value} instead of {sum}");
+        let slopes: Vec<f64> = parts.iter().flat_map(|(_, gradient)| gradient.as_slice().to_vec()).collect();
+        assert_eq!(gradient.as_slice(), slopes, "{loss:?}");
+        let alone = loss.value(&tensor(&x), &tensor(&y)).unwrap();
+        let expected = reference(&loss, Reduction::Mean, &x, &y, &[]);
+        assert!((alone - expected).abs() < 1e-12, "{loss:?}: {alone} instead of {expected}");
+    }
+}
+
+#[test]
+fn constants_at_the_ends_of_their_ranges_are_taken_and_those_beyond_refused() {
+    let rain = |thresholds: &[f64], weights: &[f64]| Loss::BalancedMse {
+        rain: RainWeights { thresholds: thresholds.to_vec(), weights: weights.to_vec() },
+    };
+    for loss in [
+        Loss::Huber { delta: f64::MIN_POSITIVE },
+        Loss::SmoothL1 { beta: 0.0 },
+        Loss::GradientDifference { alpha: 1.0 },
+        rain(&[], &[1.0]),
+        rain(&[1.0], &[0.0, 1.0]),
+    ] {
+        loss.validate().unwrap();
+    }
+    let not_numbers = [f64::NAN, f64::INFINITY];
+    let beyond = not_numbers.into_iter().flat_map(|it| {
+        let constants = [
+            Loss::Huber { delta: it },
+            Loss::SmoothL1 { beta: it },
+            Loss::BceWithLogits { pos_weight: it },
+            Loss::GradientDifference { alpha: it },
+        ];
+        constants.into_iter().chain([rain(&[it], &[1.0, 2.0]), rain(&[1.0], &[1.0, it])])
+    });
+    for loss in beyond.chain([rain(&[], &[]), rain(&[1.0], &[1.0])]) {
+        loss.validate().expect_err(&format!("{loss:?}"));
+    }
+    for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let objective = Objective::from(LossTerms(vec![LossTerm { loss: Loss::Mse, weight }]));
+        let error = objective.validate().unwrap_err().to_string();
+        assert!(error.contains("the weight") && error.contains("mse"), "{error}");
+    }
+}
+
+#[test]
+fn a_truth_without_channels_or_known_pixels_is_said_to_be_one() {
+    let none = Tensor::<f64>::zeros(&[1, 1, 0, 2, 2]);
+    let error = Loss::Crps { spread: Spread::Fair }.value(&none, &none).unwrap_err().to_string();
+    assert!(error.contains("no elements"), "{error}");
+    let frame = Tensor::<f64>::zeros(&[1, 1, 2, 2, 2]);
+    let odd = Tensor::<f64>::zeros(&[1, 1, 5, 2, 2]);
+    let error = Loss::Crps { spread: Spread::Fair }.value(&odd, &frame).unwrap_err().to_string();
+    assert!(error.contains("the target's [1, 1, 2, 2, 2]"), "{error}");
+    let objective = Objective::from(Loss::Mse);
+    let counts = |valid: f64| {
+        let valid = Tensor::from_fn(frame.shape(), |_| valid);
+        objective.counts(&Truth { frames: &frame, valid: Some(&valid) }).unwrap()
+    };
+    assert!(counts(0.0).is_empty());
+    assert!(!counts(1.0).is_empty());
+}

@@ -172,6 +172,7 @@ fn a_restored_state_continues_with_the_same_bits() {
     for config in kinds() {
         let mut parameters = large(1.0);
         let mut optimizer = Optimizer::new(config.clone(), &parameters).unwrap();
+        assert_eq!(optimizer.config(), &config);
         optimizer.step(&mut parameters, &large(0.3), 1e-2).unwrap();
 
         let format = bincode::config::standard().with_fixed_int_encoding();

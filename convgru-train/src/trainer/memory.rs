@@ -48,7 +48,8 @@ pub(super) fn needed(config: &RunConfig, [_, height, width]: [usize; 3]) -> f64 
     };
     // This batch, its parts and those made ahead, each with what is known of its pixels.
     let batches = 2.0 + data.prefetch as f64;
-    let frames = 2.0 * batches * model.image_channels() as f64 * (inputs + outputs);
+    let channels = (model.image_channels() + model.read_channels()) as f64;
+    let frames = batches * channels * (inputs + outputs);
     let numbers = kept + pixels_of(training.batch_size) * frames + 8.0 * model.parameter_count() as f64;
     size_of::<f32>() as f64 * numbers
 }

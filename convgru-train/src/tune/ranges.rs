@@ -131,6 +131,10 @@ impl SearchConfig {
                 "nothing is varied; add a field such as \"optimizer.learning_rate\" = { log = [1e-4, 1e-2] }";
             return refuse("ranges".into(), reason.into());
         }
+        if self.ranges.contains_key("training.monitor") {
+            let reason = "trials are compared by one result of validations; name it in `metric`";
+            return refuse("ranges.training.monitor".into(), reason.into());
+        }
         for (field, range) in &self.ranges {
             if let Some(reason) = range.fault() {
                 return refuse(format!("ranges.{field}"), reason);
@@ -287,6 +291,7 @@ mod tests {
             ("", "nothing is varied"),
             ("trials = 0\n[ranges]\na = [1]", "trials"),
             ("[ranges]\na = []", "ranges.a"),
+            ("[ranges]\n\"training.monitor\" = [\"mse\", \"ssim\"]", "name it in `metric`"),
             ("[ranges]\na = { log = [0.0, 1.0] }", "from above 0"),
             ("[ranges]\na = { int = [3, 3] }", "[3, 3]"),
             ("[ranges]\na = { uniform = [2.0, 1.0] }", "[2, 1]"),

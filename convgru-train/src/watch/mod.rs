@@ -250,7 +250,9 @@ impl<'a> Watch<'a> {
         let mut last = LastFrame::of(&one);
         last.time =
             last.time.or_else(|| time_in_name(&arrival.path).filter(|_| input.frames.shape()[0] == 1));
-        Ok(Arrived { file: arrival.path.clone(), values: one.frames, last })
+        let values = one.as_read_by(self.trained.model.config());
+        let frame = values.shape()[1..].to_vec();
+        Ok(Arrived { file: arrival.path.clone(), values: values.reshape(&frame)?, last })
     }
 
     /// Writes the forecast after the newest frame.

@@ -168,7 +168,9 @@ fn images_for_predictions() {
         })
     };
     read("a.gif", 512).unwrap();
-    for (name, mebibytes) in [("a.gif", 64), ("b.gif", 512)] {
+    // Frames are decoded one at a time, and those that are grey have one channel.
+    read("b.gif", 512).unwrap();
+    for (name, mebibytes) in [("a.gif", 64), ("b.gif", 256)] {
         let error = read(name, mebibytes).unwrap_err();
         assert!(error.contains("--memory-mib"), "{error}");
     }
@@ -402,7 +404,9 @@ fn memory_that_the_system_refuses_is_an_error_and_no_abort() {
     std::fs::create_dir(folder.path().join("gif")).unwrap();
     std::fs::rename(folder.path().join("large.gif"), folder.path().join("gif/large.gif")).unwrap();
     for name in ["lie.npz", "true.npz", "gif", "images"] {
-        let output = limited(1 << 20, &folder.path().join(name), &["--set", "data.memory_mib=65536"]);
+        // Pictures are decoded one at a time.
+        let limit = if name.ends_with(".npz") { 1 << 20 } else { 1 << 18 };
+        let output = limited(limit, &folder.path().join(name), &["--set", "data.memory_mib=65536"]);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{name}: {error}");
         let reason = if name == "lie.npz" { "unpack to at most" } else { "bytes of memory" };

@@ -93,6 +93,23 @@ fn another_network_is_refused_and_nothing_is_written() {
     );
     let text = convgru(folder.path(), "train --out refused --init-from tiny.toml");
     assert!(text.code == Some(1) && text.stderr.contains("convgru import"), "{text:?}");
+    // Files that were cut or changed, trained ones and cells.
+    let cells = format!("export --checkpoint {} --part encoder --out cells.safetensors", weights().display());
+    convgru(folder.path(), &cells).succeeded();
+    let best = finished_run().join("runs/tiny/checkpoints/best.ckpt");
+    for file in [weights(), best, folder.path().join("cells.safetensors")] {
+        let bytes = fs::read(file).unwrap();
+        for damage in 0..6 {
+            let mut damaged = bytes.clone();
+            match damage {
+                0..3 => damaged.truncate(bytes.len() * damage / 3),
+                _ => damaged[bytes.len() * (damage - 3) / 3 + 9] ^= 16,
+            }
+            fs::write(folder.path().join("damaged"), damaged).unwrap();
+            let ran = convgru(folder.path(), "train --out refused --config tiny.toml --init-from damaged");
+            assert!(ran.code == Some(1) && ran.stderr.contains("damaged"), "{damage}: {ran:?}");
+        }
+    }
     assert!(!folder.path().join("refused").exists());
 }
 

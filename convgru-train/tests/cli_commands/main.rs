@@ -21,6 +21,8 @@ mod init_from;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod mask;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod netcdf;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use convgru_model::Tensor;
 use convgru_train::media::write_frames;
+use convgru_train::trainer::TrainedModel;
 
 use crate::netcdf::NetCdf;
 use crate::program::{Ran, array, convgru};
@@ -373,4 +374,24 @@ fn frames_of_a_size_that_the_model_cannot_read_are_refused_with_the_numbers() {
         .succeeded();
     }
     assert!(!path("no.npy").exists());
+}
+
+#[test]
+fn models_without_a_record_are_read_as_before() {
+    let (folder, ran) = trained("mm/h", "--set data.frames.range=[0,102]");
+    ran.succeeded();
+    let run = folder.path().join("runs/t");
+    let mut earlier = TrainedModel::read(&run.join("model.safetensors")).unwrap();
+    assert_eq!(earlier.quantity().unit, "mm/h");
+    assert!(earlier.config.data.found.take().is_some());
+    fs::remove_dir_all(&run).unwrap();
+    fs::create_dir_all(&run).unwrap();
+    earlier.write(&run.join("model.safetensors")).unwrap();
+    assert_eq!(TrainedModel::read(&run).unwrap().config.data.found, None);
+    for kind in ["mm/h", "dBZ", "float to 102", "mm/h every 10"] {
+        let (ran, numbers) = predicted(folder.path(), kind, "");
+        assert!(!ran.succeeded().stderr.contains("warning"), "{kind}");
+        let highest = numbers.iter().copied().fold(0.0, f32::max);
+        assert!((highest - 102.0).abs() < 0.1, "{kind}: {highest}");
+    }
 }

@@ -13,6 +13,10 @@ impl NetworkConfig for PyramidConfig {
         self.image_channels
     }
 
+    fn read_channels(&self) -> usize {
+        self.image_channels.saturating_add(usize::from(self.mask_channel))
+    }
+
     fn members(&self) -> usize {
         self.members
     }
@@ -76,15 +80,16 @@ impl NetworkConfig for PyramidConfig {
             coming_up = scale.features() as f64 / pixels;
         }
         let patches = self.patch_channels() as f64;
+        let read_patches = patches * self.read_channels() as f64 / self.image_channels.max(1) as f64;
         let finest = self.scales.first().map_or(1.0, |scale| (scale.down as f64).powi(2));
         if self.residual == Residual::Motion {
             predicted += self.image_channels as f64;
         }
         if self.reads_carried() {
-            predicted += (patches + self.scales[0].features() as f64) / finest;
+            predicted += (read_patches + self.scales[0].features() as f64) / finest;
         }
         [
-            read + 2.0 * patches / finest,
+            read + 2.0 * read_patches / finest,
             predicted + 2.0 * (patches * self.members as f64 + self.head_channels as f64) / finest,
         ]
     }

@@ -9,7 +9,7 @@ use super::graph::{ConvolutionNames, Graph, Size, integer, text, zero};
 use super::loops;
 use super::model::json;
 use super::proto::data_type;
-use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, OutputActivation};
+use crate::config::{ConvGruConfig, EncoderForecasterConfig, Feedback, NetworkConfig, OutputActivation};
 use crate::error::Result;
 use crate::forecaster::ForecasterParameters;
 use crate::layer::Conv2dParameters;
@@ -130,7 +130,7 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
     }
 
     fn frame_sizes(&self) -> [Size; 4] {
-        [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
+        [Size::Free("batch"), Size::Fixed(self.config.read_channels()), FRAME[0], FRAME[1]]
     }
 
     fn prediction_sizes(&self) -> [Size; 4] {
@@ -139,7 +139,7 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
     }
 
     fn patch_sizes(&self) -> [Size; 4] {
-        [Size::Free("batch"), Size::Fixed(self.config.patch_channels()), STATE[0], STATE[1]]
+        [Size::Free("batch"), Size::Fixed(self.config.read_patch_channels()), STATE[0], STATE[1]]
     }
 
     fn forecaster_body(&self, body: &mut Graph<'_>) -> Result<()> {
@@ -150,7 +150,8 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
         let prediction = self.to_frame(body, &predicted);
         self.forecaster.state_outputs(body, &after);
         if self.feeds_back() {
-            body.output(&predicted, "next_patches", &self.patch_sizes());
+            let next = self.as_read(body, &predicted);
+            body.output(&next, "next_patches", &self.patch_sizes());
         }
         body.output(&prediction, "prediction", &self.prediction_sizes());
         Ok(())
@@ -177,7 +178,7 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
 
     /// Patches of pixels become channels, in the order of our pixel-unshuffle.
     fn to_patches(&self, graph: &mut Graph<'_>, frame: &str) -> String {
-        let (channels, patch) = (self.config.image_channels as i64, self.config.patch as i64);
+        let (channels, patch) = (self.config.read_channels() as i64, self.config.patch as i64);
         if patch == 1 {
             return frame.to_owned();
         }
@@ -191,6 +192,23 @@ impl<T: Scalar> EncoderForecasterGraph<'_, T> {
         let order: Vec<i64> = (0..channels * pixels).map(|at| at % pixels * channels + at / pixels).collect();
         let order = graph.constants.integers("channels_by_image", &order);
         graph.node("Gather", "patches", &[&patches, &order], vec![integer("axis", 1)])
+    }
+
+    /// A predicted frame in patches as the forecaster reads it: all of its pixels are measured.
+    fn as_read(&self, graph: &mut Graph<'_>, predicted: &str) -> String {
+        if !self.config.mask_channel {
+            return predicted.to_owned();
+        }
+        let mut of_shape = |name: &str, start: i64, end: i64| {
+            graph.node("Shape", name, &[predicted], vec![integer("start", start), integer("end", end)])
+        };
+        let (batch, size) = (of_shape("mask.batch", 0, 1), of_shape("mask.size", 2, 4));
+        let pixels =
+            graph.constants.integers("mask.pixels", &[(self.config.patch * self.config.patch) as i64]);
+        let shape = graph.node("Concat", "mask.shape", &[&batch, &pixels, &size], vec![integer("axis", 0)]);
+        let measured = graph.constants.floats("measured", &[1, 1, 1, 1], &[1.0f64]);
+        let mask = graph.node("Expand", "mask", &[&measured, &shape], Vec::new());
+        graph.node("Concat", "predicted_with_mask", &[predicted, &mask], vec![integer("axis", 1)])
     }
 
     /// From topmost states to a predicted frame in patches.

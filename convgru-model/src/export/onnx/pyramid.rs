@@ -11,7 +11,7 @@ use super::graph::{ConvolutionNames, Graph, Size, integer, zero};
 use super::loops;
 use super::model::json;
 use super::proto::data_type;
-use crate::config::{ConvGruConfig, MOST_SCALES, PyramidConfig, Residual, invalid};
+use crate::config::{ConvGruConfig, MOST_SCALES, NetworkConfig, PyramidConfig, Residual, invalid};
 use crate::error::Result;
 use crate::forecaster::ForecasterParameters;
 use crate::layer::{Activation, Conv2dParameters};
@@ -172,7 +172,7 @@ impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
 
 impl<T: Scalar> PyramidGraph<'_, T> {
     fn frame_sizes(&self) -> [Size; 4] {
-        [Size::Free("batch"), Size::Fixed(self.config.image_channels), FRAME[0], FRAME[1]]
+        [Size::Free("batch"), Size::Fixed(self.config.read_channels()), FRAME[0], FRAME[1]]
     }
 
     /// Of the channels of every member.

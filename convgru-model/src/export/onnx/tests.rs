@@ -414,3 +414,20 @@ fn a_constant_is_kept_once() {
     }
     assert_eq!(constants.tensors.len(), 1);
 }
+
+#[test]
+fn a_mask_is_read_and_is_one_for_what_was_predicted() {
+    let config = EncoderForecasterConfig { mask_channel: true, patch: 2, ..Default::default() };
+    let model = forecast(config, Part::Forecast { steps: 2 });
+    let outer = graph(&model);
+    assert_eq!(values(&outer.input), ["frames[input_steps,batch,2,height,width]", "steps[]"]);
+    assert_eq!(values(&outer.output), ["prediction[steps,batch,1,height,width]"]);
+    let last = body(outer.node.last().unwrap());
+    assert!(kinds(last).contains(&"Expand"), "{:?}", kinds(last));
+    assert_eq!(constant(outer, "measured").raw_data, Some(1f32.to_le_bytes().to_vec()));
+    let outputs = values(&last.output);
+    assert!(
+        outputs.contains(&"forecaster_step/next_patches[batch,8,rows,columns]".to_owned()),
+        "{outputs:?}"
+    );
+}

@@ -33,8 +33,10 @@ impl<T: Scalar> Pyramid<'_, T> {
         self.patches_of(sizes, sizes.frame).to_frames(&d_patches, d_frames.as_mut_slice())?;
         let addition = self.addition(sizes).filter(|_| self.config.residual == Residual::LastFrame);
         if let Some(addition) = addition {
-            let d_last = d_frames.slice_mut(steps - 1);
-            addition.backward(&back.pass.last_frame, d_logits.as_slice(), d_last);
+            let last_image = sizes.without_mask(&back.pass.last_frame);
+            let mut d_image = vec![T::ZERO; last_image.len()];
+            addition.backward(&last_image, d_logits.as_slice(), &mut d_image);
+            sizes.add_to_images(d_frames.slice_mut(steps - 1), &d_image);
         }
         Ok(Some(d_frames))
     }

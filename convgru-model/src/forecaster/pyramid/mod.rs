@@ -14,7 +14,7 @@ use self::residual::Addition;
 use super::convolution::PackedConvolution;
 use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
 use super::parameters::ForecasterParameters;
-use super::sizes::Sizes;
+use super::sizes::{Sizes, sequence};
 use crate::config::{NetworkConfig, PyramidConfig};
 use crate::error::Result;
 use crate::fused::stack::{PreparedStack, StackWorkspace};
@@ -185,9 +185,13 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
         if residual::moves(self.config) { OpticalFlow::default().frames } else { 1 }
     }
 
-    fn extrapolate(&self, last_frames: &Tensor<T>, steps: usize) -> Result<Option<Tensor<T>>> {
-        let moves = residual::moves(self.config);
-        moves.then(|| residual::carried_on(self.config, last_frames, steps)).transpose()
+    fn extrapolate(&self, sizes: &Sizes, last_frames: &Tensor<T>, steps: usize) -> Result<Option<Tensor<T>>> {
+        if !residual::moves(self.config) {
+            return Ok(None);
+        }
+        let images = sizes.without_mask(last_frames.as_slice()).into_owned();
+        let images = Tensor::from_vec(&sequence(sizes.image, last_frames.shape()[0]), images)?;
+        residual::carried_on(self.config, &images, steps).map(Some)
     }
 
     fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {
@@ -216,7 +220,8 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
         activations.extrapolated = match read.extrapolated.filter(|_| self.config.reads_carried()) {
             Some(frames) => {
                 let of_frames = self.patches_of(read.sizes, read.sizes.frame);
-                let patches = of_frames.to_patches(frames, self.encoder[0].down.halo())?;
+                let frames = read.sizes.measured(frames);
+                let patches = of_frames.to_patches(&frames, self.encoder[0].down.halo())?;
                 let features = self.features(&patches, scratch)?;
                 Some([patches, features])
             }
@@ -241,7 +246,10 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
         let (hidden, patches) = self.head(states, scratch)?;
         self.patches_of(read.sizes, read.sizes.predicted).to_frames(&patches, logits)?;
         if let Some(addition) = self.addition(read.sizes) {
-            addition.add(read.extrapolated.unwrap_or(read.last_frame), logits);
+            match read.extrapolated {
+                Some(frames) => addition.add(frames, logits),
+                None => addition.add(&read.sizes.without_mask(read.last_frame), logits),
+            }
         }
         activations.hidden = hidden;
         Ok(())

@@ -23,3 +23,6 @@ pub(crate) use prepared::{CellStep, CellStepBackward, PreparedCell, RecurrentIma
 
 /// The number of gates: update, reset, candidate.
 pub(crate) const GATES: usize = convgru_kernels::gates::GATES;
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ mod lengths;
 pub(crate) use backward::LayerBackward;
 pub(crate) use forward::LayerWorkspace;
 pub(crate) use lengths::SampleLengths;
+
+#[cfg(test)]
+mod tests;

@@ -20,8 +20,9 @@ use super::progress::Progress;
 /// Without --data it measures on the test sequences of its own training; with the folder of the training
 /// on its test data; with another folder on moving digits made of MNIST's test
 /// images in it, on all radar images or on all sequences of frames (those of its folder test, where it has one for each split);
-/// with a file of sequences, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), on all in it. Frames are read as the
-/// training read its own (range, axes and size of data.frames).
+/// with a file of sequences, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), on all in it. Data are read as the training read its own
+/// (range, unit, axes, size and radar scale); other units, types that cannot have the numbers of the training, other distances in time and frames of
+/// a size that the model cannot read are refused.
 ///
 /// With --baselines it is measured beside persistence (the last frame stays) and
 /// optical flow (the last frame moves on): CSI, POD, FAR, HSS and FSS by threshold

@@ -46,8 +46,10 @@ pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Resul
         }
         (ExportSource::TrainedModel(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
-            let channels = trained.config.model.image_channels();
-            let predicted = channels * trained.config.model.members();
+            let model = &trained.config.model;
+            let (channels, read) = (model.image_channels(), model.read_channels());
+            let mask = if model.has_mask_channel() { " (the last channel is the mask)" } else { "" };
+            let predicted = channels * model.members();
             let of_members = match trained.config.model.members() {
                 1 => String::new(),
                 members => format!(": {members} members, the channels of one after those of the other"),
@@ -57,7 +59,7 @@ pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Resul
                 what: format!("the forecast of a trained model, ONNX opset {OPSET}"),
                 notes: vec![
                     format!(
-                        "inputs: frames [T, N, {channels}, H, W], steps (a whole number, {steps} where it is left out)"
+                        "inputs: frames [T, N, {read}, H, W]{mask}, steps (a whole number, {steps} where it is left out)"
                     ),
                     format!("outputs: prediction [steps, N, {predicted}, H, W]{of_members}"),
                 ],

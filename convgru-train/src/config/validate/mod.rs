@@ -41,6 +41,15 @@ impl RunConfig {
             other => other.into(),
         })?;
         self.init.validate()?;
+        if self.model.has_mask_channel() != self.data.mask_channel {
+            let [model, data] = [self.model.has_mask_channel(), self.data.mask_channel];
+            return refuse(
+                "model.mask_channel",
+                format!(
+                    "is {model}, but data.mask_channel is {data}; set data.mask_channel, which the network follows"
+                ),
+            );
+        }
         if let Some(frame) = self.data.frame_shape() {
             self.expect_frame(frame)?;
         }

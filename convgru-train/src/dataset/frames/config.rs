@@ -6,7 +6,7 @@ use crate::dataset::config::{invalid, within};
 use crate::dataset::{Axes, Quantity, Transform};
 use crate::{Error, Result};
 
-/// Sequences of frames from a folder or a file: arrays, GIFs, folders of PNG images.
+/// Sequences of frames from a folder or a file: arrays, GIFs, animated PNG, folders of PNG or JPEG images.
 ///
 /// ```
 /// use convgru_train::dataset::{DataConfig, FramesConfig, Source};

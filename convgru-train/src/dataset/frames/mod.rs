@@ -1,4 +1,4 @@
-//! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs and folders of PNG images.
+//! Sequences of a user's own: arrays (of NumPy, HDF5 and netCDF), GIFs, animated PNG and folders of PNG or JPEG images.
 
 mod agreement;
 mod config;

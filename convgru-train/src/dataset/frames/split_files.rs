@@ -209,7 +209,7 @@ fn files(reader: &Reader<'_>, path: &Path, left_out: &mut Vec<Error>) -> Result<
         }
         return Err(Error::Data {
             what: printable(path),
-            reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.zarr, *.grib2, *.gif, *.png, and folders of *.png".into(),
+             reason: "holds no sequences; looked for *.npy, *.npz, *.h5, *.hdf5, *.nc, *.zarr, *.grib2, *.gif, animated *.png, and folders of *.png or *.jpg".into(),
         });
     }
     Ok(found)

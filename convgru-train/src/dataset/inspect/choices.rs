@@ -47,11 +47,10 @@ impl Chosen {
     ) -> Result<Self> {
         let mut chosen =
             Self { config: config.clone(), object: None, axes: Vec::new(), objects: Vec::new(), open: None };
-        chosen.choose_object(path, objects);
-        let error = match source::open_as(path, &chosen.config, budget, Given::Numbers) {
-            Ok(_) => return Ok(chosen),
-            Err(error) => error,
-        };
+        let opens = |config: &FramesConfig| source::open_as(path, config, budget, Given::Numbers).map(drop);
+        let is_open = opens(&chosen.config).is_err();
+        chosen.choose_object(path, objects, is_open);
+        let Err(error) = opens(&chosen.config) else { return Ok(chosen) };
         let Some(shape) = chosen.object.as_ref().map(|object| object.shape.clone()) else {
             return Err(error);
         };
@@ -59,13 +58,10 @@ impl Chosen {
             return Err(error);
         }
         let orders: Vec<(String, String)> = orders(&shape);
-        let opens = |axes: &Axes| {
-            let config = FramesConfig { axes: axes.clone(), ..chosen.config.clone() };
-            source::open_as(path, &config, budget, Given::Numbers).is_ok()
-        };
+        let fits = |axes: &Axes| opens(&FramesConfig { axes: axes.clone(), ..chosen.config.clone() }).is_ok();
         let parsed = |(order, meaning): (String, String)| Some((order.parse::<Axes>().ok()?, meaning));
         let found: Vec<(Axes, String)> =
-            orders.into_iter().filter_map(parsed).filter(|(axes, _)| opens(axes)).collect();
+            orders.into_iter().filter_map(parsed).filter(|(axes, _)| fits(axes)).collect();
         let Some((first, _)) = found.first() else { return Err(error) };
         chosen.config.axes = first.clone();
         let choice = |(axes, meaning): (Axes, String)| Choice {
@@ -78,8 +74,8 @@ impl Chosen {
         Ok(chosen)
     }
 
-    /// Settles which object is read.
-    fn choose_object(&mut self, path: &Path, objects: &[Object]) {
+    /// Settles which object is read, and names it where the file leaves it open.
+    fn choose_object(&mut self, path: &Path, objects: &[Object], is_open: bool) {
         let is_archive = path.extension().is_some_and(|own| own.eq_ignore_ascii_case("npz"));
         let (setting, named) = match is_archive {
             true => ("data.frames.member", self.config.member.trim_end_matches(".npy")),
@@ -101,13 +97,13 @@ impl Chosen {
         if fitting.is_empty() {
             fitting = objects.iter().filter(is_frame).collect();
         }
-        let Some(largest) = fitting.iter().rev().max_by_key(|object| object.numbers()) else { return };
-        self.object = Some((*largest).clone());
-        // A file with objects that cannot be read is read where one is named.
-        let is_whole = objects.iter().all(|object| object.unreadable.is_none());
-        if fitting.len() == 1 && is_whole && !is_archive {
+        if !is_open {
+            // Several are the frames of one sequence.
+            self.object = if let [only] = fitting[..] { Some(only.clone()) } else { None };
             return;
         }
+        let Some(largest) = fitting.iter().rev().max_by_key(|object| object.numbers()) else { return };
+        self.object = Some((*largest).clone());
         match is_archive {
             true => self.config.member = largest.name.clone(),
             false => self.config.variable = largest.name.clone(),

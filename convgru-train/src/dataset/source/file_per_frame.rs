@@ -47,7 +47,7 @@ impl FilePerFrame {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(folder).map_err(Error::io("open the data folder", folder))? {
             let path = entry.map_err(Error::io("read the data folder", folder))?.path();
-            let holds_array = !matches!(Format::named(&path), None | Some(Format::Gif));
+            let holds_array = !matches!(Format::named(&path), None | Some(Format::Gif | Format::Png));
             if holds_array && !is_hidden(&path) && path.is_file() {
                 names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
                 files.push(path);

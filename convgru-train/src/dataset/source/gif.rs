@@ -5,27 +5,29 @@ use std::io::BufReader;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use gif::{ColorOutput, DecodeOptions, DisposalMethod, Frame, MemoryLimit};
 
-use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, visit_images};
-use super::{FrameInfo, FrameSource, Visit};
+use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, value_bytes, visit_image};
+use super::{FrameInfo, FrameSource, Given, Visit};
 use crate::error::{Error, Result};
 use crate::input;
 use crate::read_budget::{ReadBudget, bytes_of};
 
 /// The bytes a decoded frame may take: red, green, blue and opacity.
 const FRAME_BYTES: NonZeroU64 = NonZeroU64::new(4 * MAX_IMAGE_PIXELS).expect("the limit is above zero");
-/// Bytes of a pixel of each frame: three colours of 16 bits, and then as `f32`.
-const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
-/// Bytes of a pixel of what frames are drawn with: the canvas, as it was before, and the frame itself.
-const CANVAS_BYTES: usize = 3 + 3 + 4 + 4;
+/// Bytes of a pixel of what frames are drawn with: the canvas, as it was before, the frame itself, and the picture of it.
+const CANVAS_BYTES: usize = 3 + 3 + 4 + 4 + 6;
 
 /// An animation: one sequence of frames as a viewer shows them.
 pub(super) struct Gif {
     path: PathBuf,
     budget: ReadBudget,
+    given: Given,
     info: FrameInfo,
+    /// Whether all frames are grey, once that is known.
+    is_grey: OnceLock<bool>,
 }
 
 impl Gif {
@@ -33,13 +35,50 @@ impl Gif {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged, has no frames, or larger ones than are read.
-    pub(super) fn open(path: &Path, budget: &ReadBudget) -> Result<Self> {
-        let [steps, width, height] = size(path)?;
-        Ok(Self {
-            path: path.into(),
-            budget: budget.clone(),
-            info: FrameInfo::of_images(steps, height, width),
-        })
+    pub(super) fn open(path: &Path, budget: &ReadBudget, given: Given) -> Result<Self> {
+        let ([steps, width, height], has_grey_palettes) = size(path)?;
+        let is_grey = OnceLock::new();
+        if has_grey_palettes {
+            is_grey.get_or_init(|| true);
+        }
+        let info = FrameInfo::of_images(steps, height, width);
+        Ok(Self { path: path.into(), budget: budget.clone(), given, info, is_grey })
+    }
+
+    /// Calls `visit` with the first `count` frames until it answers that it has seen enough.
+    fn frames(&self, count: usize, visit: &mut dyn FnMut(usize, Image) -> Result<bool>) -> Result<()> {
+        let path = &self.path;
+        let damaged = |error: gif::DecodingError| damaged(path, &error);
+        let mut options = options();
+        options.set_color_output(ColorOutput::RGBA);
+        let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
+        let mut canvas = Canvas::new(self.info.width, self.info.height);
+        for step in 0..count {
+            let Some(frame) = decoder.read_next_frame().map_err(damaged)? else {
+                let reason = format!(
+                    "had {} frames, and now has {step}; it was changed while it was read",
+                    self.info.steps
+                );
+                return Err(Error::Format { path: path.into(), reason });
+            };
+            if !visit(step, canvas.show(frame))? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Channels of all frames: one if all are grey. Frames are decoded until one has colours.
+    fn channels(&self) -> Result<usize> {
+        if let Some(is_grey) = self.is_grey.get() {
+            return Ok(if *is_grey { 1 } else { 3 });
+        }
+        let mut is_grey = true;
+        self.frames(self.info.steps, &mut |_, image| {
+            is_grey = image.is_grey();
+            Ok(is_grey)
+        })?;
+        Ok(if *self.is_grey.get_or_init(|| is_grey) { 1 } else { 3 })
     }
 }
 
@@ -49,49 +88,41 @@ impl FrameSource for Gif {
     }
 
     fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
-        let FrameInfo { steps: count, height, width, .. } = self.info;
-        let path = &self.path;
-        let damaged = |error: gif::DecodingError| damaged(path, &error);
-        let canvas = bytes_of(CANVAS_BYTES, &[width, height]);
-        let _working =
-            self.budget.work(path, bytes_of(PIXEL_BYTES, &[count, width, height]).saturating_add(canvas))?;
-
-        let mut options = options();
-        options.set_color_output(ColorOutput::RGBA);
-        let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
-        let mut canvas = Canvas::new(width, height);
-        let mut images = Vec::with_capacity(count);
-        while images.len() < count
-            && let Some(frame) = decoder.read_next_frame().map_err(damaged)?
-        {
-            images.push(canvas.show(frame));
-        }
-        if images.len() < count {
-            let reason =
-                format!("had {count} frames, and now has {}; it was changed while it was read", images.len());
-            return Err(Error::Format { path: path.into(), reason });
-        }
-        visit_images(&images, steps, visit)
+        let size = [self.info.width, self.info.height];
+        let canvas = bytes_of(CANVAS_BYTES, &size);
+        let _working = self.budget.work(&self.path, canvas.saturating_add(value_bytes(size)))?;
+        let channels = if self.given == Given::Values { Some(self.channels()?) } else { None };
+        self.frames(steps.end, &mut |step, image| {
+            if steps.contains(&step) {
+                visit_image(&image, channels.unwrap_or(image.channels()), step, visit)?;
+            }
+            Ok(true)
+        })
     }
 }
 
-/// How many frames there are, and their width and height; no frame is decoded.
-fn size(path: &Path) -> Result<[usize; 3]> {
+/// How many frames there are, their width and height, and whether all palettes are grey; no frame is decoded.
+fn size(path: &Path) -> Result<([usize; 3], bool)> {
     let damaged = |error: gif::DecodingError| damaged(path, &error);
     let mut options = options();
     options.skip_frame_decoding(true);
     let mut decoder = options.read_info(opened(path)?).map_err(damaged)?;
     let (width, height) = (decoder.width(), decoder.height());
     check_image(path, width.into(), height.into())?;
+    let is_grey = |palette: &[u8]| {
+        palette.chunks_exact(3).all(|colour| colour[0] == colour[1] && colour[1] == colour[2])
+    };
+    let mut are_grey = decoder.global_palette().is_none_or(is_grey);
     let mut count = 0;
-    while decoder.next_frame_info().map_err(damaged)?.is_some() {
+    while let Some(frame) = decoder.next_frame_info().map_err(damaged)? {
+        are_grey &= frame.palette.as_deref().is_none_or(is_grey);
         count += 1;
         check_sequence(path, count, width.into(), height.into())?;
     }
     if count == 0 {
         return Err(Error::Format { path: path.into(), reason: "a GIF without frames".into() });
     }
-    Ok([count, width.into(), height.into()])
+    Ok(([count, width.into(), height.into()], are_grey))
 }
 
 fn options() -> DecodeOptions {

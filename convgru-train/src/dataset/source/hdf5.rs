@@ -1,7 +1,5 @@
 //! Datasets of HDF5 and netCDF files and of Zarr stores.
 
-use std::path::Path;
-
 use super::Content;
 use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
@@ -32,8 +30,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if there is none or several, with those there are.
-    pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
-        let file = GriddedFile::open(path, budget)?;
+    pub(super) fn of(file: GriddedFile, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
         let within = chosen(&file, config)?;
         let variable = file.variable(&within)?;
         let packing = Packing::of(&variable.attributes(), variable.kind(), file.is_netcdf()?)?;

@@ -2,15 +2,15 @@
 //!
 //! Headers are compared with the limits before any memory is reserved, so that a few hundred bytes cannot claim gigabytes.
 
-use std::ops::Range;
 use std::path::Path;
 
 use convgru_model::Tensor;
 
 use super::{Frame, Visit};
+use crate::read_budget::bytes_of;
 use crate::{Error, Result};
 
-/// The largest image accepted from a GIF or PNG: 4096 x 4096 pixels.
+/// The largest image accepted from a GIF, PNG or JPEG: 4096 x 4096 pixels.
 pub(super) const MAX_IMAGE_PIXELS: u64 = 1 << 24;
 
 /// The most values all frames of a GIF or folder may have, three for each
@@ -54,27 +54,33 @@ pub(super) struct Image {
 }
 
 impl Image {
-    fn is_grey(&self) -> bool {
+    /// Whether every pixel is grey.
+    pub(super) fn is_grey(&self) -> bool {
         self.rgb.chunks_exact(3).all(|pixel| pixel[0] == pixel[1] && pixel[1] == pixel[2])
+    }
+
+    /// One if every pixel is grey, otherwise three.
+    pub(super) fn channels(&self) -> usize {
+        if self.is_grey() { 1 } else { 3 }
     }
 }
 
-/// Calls `visit` with some frames of images of one size: of one channel if all images are grey, otherwise of three.
+/// Bytes of the values of a frame of a width and height.
+pub(super) fn value_bytes(size: [usize; 2]) -> u64 {
+    bytes_of(3 * size_of::<f32>(), &size)
+}
+
+/// Calls `visit` with an image as a frame of one channel (of a grey one) or of three.
 ///
 /// # Errors
 /// Those of `visit`.
-pub(super) fn visit_images(images: &[Image], steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
-    let channels = if images.iter().all(Image::is_grey) { 1 } else { 3 };
-    let mut values = Vec::new();
-    for step in steps {
-        let Image { width, height, rgb } = &images[step];
-        values.clear();
-        for channel in 0..channels {
-            values.extend(rgb.chunks_exact(3).map(|pixel| f32::from(pixel[channel]) / 65535.0));
-        }
-        visit(Frame { sequence: 0, step, shape: [channels, *height, *width], values: &values })?;
+pub(super) fn visit_image(image: &Image, channels: usize, step: usize, visit: Visit<'_>) -> Result<()> {
+    let Image { width, height, rgb } = image;
+    let mut values = Vec::with_capacity(channels * width * height);
+    for channel in 0..channels {
+        values.extend(rgb.chunks_exact(3).map(|pixel| f32::from(pixel[channel]) / 65535.0));
     }
-    Ok(())
+    visit(Frame { sequence: 0, step, shape: [channels, *height, *width], values: &values })
 }
 
 /// Frames with another number of channels: grey is repeated, RGB becomes its

@@ -3,6 +3,7 @@
 //! A [`FrameSource`] is a file, or a folder of images. Every command reads through it, and with the same configuration
 //! (`[data.frames]`, stored with a run) it gives the same values everywhere.
 
+mod apng;
 mod array;
 mod axes;
 mod file_per_frame;
@@ -11,23 +12,27 @@ mod grib;
 mod hdf5;
 pub(super) mod idx;
 pub(super) mod image;
+mod jpeg;
+mod knmi_forecast;
 mod named_axes;
 pub(crate) mod natural_order;
 mod npy;
 mod npz;
 mod number_type;
 mod pictures;
+mod png;
 pub(super) mod radar;
 #[cfg(test)]
 mod tests;
 mod times;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) use super::gridded::is_store;
 pub(super) use array::VisitBlock;
 pub use axes::Axes;
+pub(super) use grib::is_named as is_grib;
 pub(crate) use number_type::{ByteOrder, NumberType};
 
 pub(super) use npz::Npz;
@@ -35,6 +40,8 @@ pub(super) use times::{Origin, Times};
 
 use self::array::{Array, ArraySource};
 use self::npy::NpyArray;
+use self::pictures::PictureFolder;
+use super::gridded::GriddedFile;
 use super::timestamp::Timestamp;
 use super::{Description, FramesConfig, gridded, unit_names};
 use crate::printable::escaped;
@@ -210,11 +217,13 @@ enum Format {
     /// GRIB, edition 2, perhaps compressed by gzip.
     Grib,
     Gif,
+    /// An animation; a still image is a frame of its folder.
+    Png,
 }
 
 impl Format {
     fn named(path: &Path) -> Option<Self> {
-        let of = [("npy", Self::Npy), ("npz", Self::Npz), ("gif", Self::Gif)];
+        let of = [("npy", Self::Npy), ("npz", Self::Npz), ("gif", Self::Gif), ("png", Self::Png)];
         match of.into_iter().find(|(extension, _)| has_extension(path, extension)) {
             Some((_, format)) => Some(format),
             None if grib::is_named(path) => Some(Self::Grib),
@@ -230,12 +239,12 @@ impl Format {
 
 /// Whether a file or a store of Zarr holds frames, by its name. Hidden files never do: systems keep notes of their own in these, such as `._a.npy`.
 pub(super) fn is_frames(path: &Path) -> bool {
-    !is_hidden(path) && (Format::named(path).is_some() || has_extension(path, "png") || is_store(path))
+    !is_hidden(path) && (Format::named(path).is_some() || is_store(path)) || pictures::is_picture(path)
 }
 
-/// Whether a file is a picture that is a frame of its folder, by its name.
+/// Whether a file is a picture that may be a frame of its folder, by its name.
 pub(super) fn is_picture(path: &Path) -> bool {
-    !is_hidden(path) && has_extension(path, "png")
+    pictures::is_picture(path) && !apng::is_animated(path)
 }
 
 /// Opens a picture as a sequence of one frame.
@@ -243,7 +252,7 @@ pub(super) fn is_picture(path: &Path) -> bool {
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is none.
 pub(super) fn open_picture(path: &Path, budget: &ReadBudget) -> Result<Box<dyn FrameSource>> {
-    Ok(Box::new(pictures::PngFolder::of_picture(path, budget)?))
+    Ok(Box::new(PictureFolder::of_picture(path, budget)?))
 }
 
 /// Whether the name of a file or folder begins with a dot.
@@ -277,17 +286,28 @@ pub(super) fn open_as(
         Ok(Box::new(ArraySource::new(path, array, config, budget)?.giving(given)) as Box<dyn FrameSource>)
     };
     if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() && !is_store(path) {
-        if let Some(files) = arrays_of(path, config, budget, given)? {
-            return Ok(Box::new(files));
-        }
-        return Ok(Box::new(pictures::PngFolder::open(path, budget)?));
+        return match held(path, config, budget, given)? {
+            Held::Arrays(files) => Ok(Box::new(files)),
+            Held::Animation(path) => open_as(&path, config, budget, given),
+            Held::Pictures | Held::Other => Ok(Box::new(PictureFolder::open(path, budget, given)?)),
+        };
     }
     match Format::of(path) {
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
         Some(Format::Npz) => array(Box::new(NpyArray::open_member(path, &config.member)?)),
-        Some(Format::Hdf5) => array(Box::new(hdf5::Dataset::open(path, config, budget)?)),
+        Some(Format::Hdf5) => {
+            let file = GriddedFile::open(path, budget)?;
+            match knmi_forecast::Forecast::of(&file, config)? {
+                Some(forecast) => array(Box::new(forecast)),
+                None => array(Box::new(hdf5::Dataset::of(file, config, budget)?)),
+            }
+        }
         Some(Format::Grib) => array(Box::new(grib::GribFile::open(path, config, budget)?)),
-        Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path, budget)?)),
+        Some(Format::Gif) => Ok(Box::new(gif::Gif::open(path, budget, given)?)),
+        Some(Format::Png) => match apng::Apng::open(path, budget, given)? {
+            Some(animation) => Ok(Box::new(animation)),
+            None => Err(unknown(path)),
+        },
         None => Err(unknown(path)),
     }
 }
@@ -314,41 +334,47 @@ pub(super) fn shape_of_npy(path: &Path) -> Result<Option<(Vec<usize>, NumberType
 /// Those of [`open`].
 pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Option<usize>> {
     if input::is_folder(path)? && !is_store(path) {
-        for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
-            let entry = entry.map_err(Error::io("read the data folder", path))?;
-            if has_extension(&entry.path(), "png") && !is_hidden(&entry.path()) {
-                return Ok(Some(1));
-            }
-        }
-        return Ok(arrays_of(path, config, budget, Given::Values)?.map(|_| 1));
+        return Ok(match held(path, config, budget, Given::Values)? {
+            Held::Pictures | Held::Arrays(_) => Some(1),
+            Held::Animation(_) | Held::Other => None,
+        });
     }
     match Format::of(path) {
+        None if pictures::is_picture(path) => Err(unknown(path)),
         None => Ok(None),
         Some(Format::Gif) => Ok(Some(1)),
         Some(_) => Ok(Some(open(path, config, budget)?.info()?.sequences)),
     }
 }
 
-/// The frames of a folder without images whose arrays hold one frame each; `None` for any other folder.
-fn arrays_of(
-    path: &Path,
-    config: &FramesConfig,
-    budget: &ReadBudget,
-    given: Given,
-) -> Result<Option<file_per_frame::FilePerFrame>> {
-    for entry in std::fs::read_dir(path).map_err(Error::io("open the data folder", path))? {
-        let entry = entry.map_err(Error::io("read the data folder", path))?;
-        if has_extension(&entry.path(), "png") && !is_hidden(&entry.path()) {
-            return Ok(None);
+/// What a folder holds.
+enum Held {
+    /// Pictures, of which each is a frame.
+    Pictures,
+    /// One picture, which is an animation.
+    Animation(PathBuf),
+    /// Arrays of one frame each.
+    Arrays(file_per_frame::FilePerFrame),
+    /// Sequences of their own, or nothing.
+    Other,
+}
+
+fn held(path: &Path, config: &FramesConfig, budget: &ReadBudget, given: Given) -> Result<Held> {
+    let pictures = pictures::pictures(path, &mut budget.keep(path, 0)?)?;
+    Ok(match &pictures[..] {
+        [] => {
+            file_per_frame::FilePerFrame::open(path, config, budget, given)?.map_or(Held::Other, Held::Arrays)
         }
-    }
-    file_per_frame::FilePerFrame::open(path, config, budget, given)
+        [only] if apng::is_animated(only) => Held::Animation(only.clone()),
+        [first, ..] if apng::is_animated(first) => Held::Other,
+        _ => Held::Pictures,
+    })
 }
 
 fn unknown(path: &Path) -> Error {
     let found = match path.extension() {
-        _ if has_extension(path, "png") => {
-            "is a single PNG; give the folder of the frames instead".to_owned()
+        _ if pictures::is_picture(path) => {
+            "is a single picture; give the folder of the frames instead".to_owned()
         }
         Some(extension) => format!("has the unknown extension .{}", extension.to_string_lossy()),
         None => "is a file without an extension".to_owned(),
@@ -356,7 +382,7 @@ fn unknown(path: &Path) -> Error {
     Error::Format {
         path: path.into(),
         reason: format!(
-            "{found} (frames are read from a Zarr store (.zarr), a GRIB (.grib2), .npy, .npz, HDF5 (.h5), netCDF (.nc) or .gif file or a folder of PNG images)"
+            "{found} (frames are read from a .npy, .npz, HDF5 (.h5), netCDF (.nc), Zarr (.zarr), GRIB (.grib2) or .gif file, an animated .png or a folder of PNG or JPEG images)"
         ),
     }
 }

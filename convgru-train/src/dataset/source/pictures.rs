@@ -1,45 +1,81 @@
-//! Folders of PNG images, one frame each.
+//! Folders of pictures, PNG or JPEG, one frame each.
 
-use std::fs::File;
-use std::io::BufReader;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use png::{BitDepth, ColorType, Decoder, Limits, Transformations};
-
-use super::image::{Image, check_image, check_sequence, visit_images};
-use super::{FrameInfo, FrameSource, Visit, is_hidden, natural_order};
+use super::image::{Image, check_sequence, value_bytes, visit_image};
+use super::{FrameInfo, FrameSource, Given, Visit, is_hidden, jpeg, natural_order, png};
 use crate::error::{Error, Result};
-use crate::input;
 use crate::printable::printable;
 use crate::read_budget::{Kept, ReadBudget, bytes_of};
 
-/// Bytes of a pixel of each frame: three colours of 16 bits, and then as `f32`.
-const PIXEL_BYTES: usize = 3 * (size_of::<u16>() + size_of::<f32>());
-/// Bytes of a pixel of an image that is being decoded: up to four channels of sixteen bits, twice, and three of them.
-const DECODED_BYTES: usize = 8 + 8 + 6;
-/// Bytes of an image that are not pixels: palettes, rows, the decoder itself.
-const OTHER_BYTES: usize = 1 << 20;
 /// Bytes of a name in a list of files, besides its characters.
 const NAME_BYTES: usize = 64;
 
-/// A folder of images: one sequence, its `*.png` in natural order; other files are left alone.
-pub(super) struct PngFolder {
+/// What pictures are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Png,
+    Jpeg,
+}
+
+impl Kind {
+    /// What the name of a file announces.
+    fn named(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "png" => Some(Self::Png),
+            "jpg" | "jpeg" => Some(Self::Jpeg),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a file is a picture, by its name. Hidden files are none.
+pub(super) fn is_picture(path: &Path) -> bool {
+    !is_hidden(path) && Kind::named(path).is_some()
+}
+
+/// The pictures in a folder, in natural order.
+///
+/// # Errors
+/// [`Error::Io`] if the folder cannot be read, [`Error::Memory`] if the names take too much.
+pub(super) fn pictures(folder: &Path, names: &mut Kept) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        if is_picture(&path) {
+            names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
+            paths.push(path);
+        }
+    }
+    paths.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
+    Ok(paths)
+}
+
+/// A folder of pictures: one sequence, its `*.png`, or its `*.jpg` and `*.jpeg`, in natural order; other files are left alone.
+pub(super) struct PictureFolder {
     folder: PathBuf,
     budget: ReadBudget,
+    given: Given,
     paths: Vec<PathBuf>,
     info: FrameInfo,
+    /// Whether all pictures are grey, once that is known.
+    is_grey: OnceLock<bool>,
     _names: Kept,
 }
 
-impl PngFolder {
-    /// Lists the images of a folder and reads the header of the first.
+impl PictureFolder {
+    /// Lists the pictures of a folder and reads the header of the first.
     ///
     /// # Errors
-    /// [`Error::Io`] if they cannot be read, [`Error::Format`] if there are none, or larger or more ones than are read.
-    pub(super) fn open(folder: &Path, budget: &ReadBudget) -> Result<Self> {
-        let (paths, names) = image_paths(folder, budget)?;
-        Self::of_paths(folder, paths, names, budget)
+    /// [`Error::Io`] if they cannot be read, [`Error::Format`] if there are none, PNG and JPEG are mixed, or they are larger or more than
+    /// are read.
+    pub(super) fn open(folder: &Path, budget: &ReadBudget, given: Given) -> Result<Self> {
+        let mut names = budget.keep(folder, 0)?;
+        let paths = pictures(folder, &mut names)?;
+        Self::of_paths(folder, (paths, names), budget, given)
     }
 
     /// A picture alone.
@@ -47,155 +83,165 @@ impl PngFolder {
     /// # Errors
     /// As [`open`](Self::open).
     pub(super) fn of_picture(path: &Path, budget: &ReadBudget) -> Result<Self> {
-        Self::of_paths(path, vec![path.into()], budget.keep(path, 0)?, budget)
+        Self::of_paths(path, (vec![path.into()], budget.keep(path, 0)?), budget, Given::Values)
     }
 
-    fn of_paths(folder: &Path, paths: Vec<PathBuf>, names: Kept, budget: &ReadBudget) -> Result<Self> {
-        let (first, [width, height]) = opened(&paths[0])?;
-        let first = first.read_info().map_err(|error| damaged(&paths[0], error))?;
-        expect_still(&paths[0], first.info())?;
+    fn of_paths(
+        folder: &Path,
+        (paths, names): (Vec<PathBuf>, Kept),
+        budget: &ReadBudget,
+        given: Given,
+    ) -> Result<Self> {
+        let refuse = |reason| Error::Format { path: folder.into(), reason };
+        let Some(first) = paths.first() else {
+            return Err(refuse(
+                "a folder without a .png, .jpg or .jpeg file; frames are read from name.png or name.jpg in natural order".into(),
+            ));
+        };
+        let kind = Kind::named(first);
+        if let Some(other) = paths.iter().find(|path| Kind::named(path) != kind) {
+            return Err(refuse(format!(
+                "holds PNG and JPEG, such as {} and {}; JPEG changes numbers and PNG does not, so that the frames of a sequence are of one \
+                 of them: put the others into a folder of their own",
+                printable(first.file_name().unwrap_or_default()),
+                printable(other.file_name().unwrap_or_default())
+            )));
+        }
+        let [width, height] = Opened::new(first)?.size();
         check_sequence(folder, paths.len(), width as u64, height as u64)?;
         let info = FrameInfo::of_images(paths.len(), height, width);
-        Ok(Self { folder: folder.into(), budget: budget.clone(), paths, info, _names: names })
+        Ok(Self {
+            folder: folder.into(),
+            budget: budget.clone(),
+            given,
+            paths,
+            info,
+            is_grey: OnceLock::new(),
+            _names: names,
+        })
+    }
+
+    /// A picture, of the size of the first.
+    fn image(&self, path: &Path) -> Result<Image> {
+        let opened = self.opened(path)?;
+        opened.image(path)
+    }
+
+    /// A picture whose header was read, of the size of the first.
+    fn opened(&self, path: &Path) -> Result<Opened> {
+        let opened = Opened::new(path)?;
+        let [width, height] = opened.size();
+        if [width, height] == [self.info.width, self.info.height] {
+            return Ok(opened);
+        }
+        let reason = format!(
+            "an image of {width} x {height} pixels among images of {} x {} (the first is {}); all frames must have one size",
+            self.info.width,
+            self.info.height,
+            printable(&self.paths[0])
+        );
+        Err(Error::Format { path: path.into(), reason })
+    }
+
+    /// Channels of all frames: one if all pictures are grey. Pictures are decoded until one has colours.
+    fn channels(&self) -> Result<usize> {
+        if let Some(is_grey) = self.is_grey.get() {
+            return Ok(if *is_grey { 1 } else { 3 });
+        }
+        let mut is_grey = true;
+        for path in &self.paths {
+            let opened = self.opened(path)?;
+            if !opened.is_grey() && !opened.image(path)?.is_grey() {
+                is_grey = false;
+                break;
+            }
+        }
+        Ok(if *self.is_grey.get_or_init(|| is_grey) { 1 } else { 3 })
     }
 }
 
-impl FrameSource for PngFolder {
+impl FrameSource for PictureFolder {
     fn info(&self) -> Result<FrameInfo> {
         Ok(self.info)
     }
 
+    fn is_seekable(&self) -> bool {
+        true
+    }
+
     fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         let size = [self.info.width, self.info.height];
-        let once = bytes_of(DECODED_BYTES, &size).saturating_add(OTHER_BYTES as u64);
-        let working = bytes_of(PIXEL_BYTES, &[self.paths.len(), size[0], size[1]]).saturating_add(once);
-        let _working = self.budget.work(&self.folder, working)?;
-        let mut images: Vec<Image> = Vec::with_capacity(self.paths.len());
-        for path in &self.paths {
-            let (decoder, [width, height]) = opened(path)?;
-            if [width, height] != size {
-                let reason = format!(
-                    "an image of {width} x {height} pixels among images of {} x {} (the first is {}); all frames must have one size",
-                    size[0],
-                    size[1],
-                    printable(&self.paths[0])
-                );
-                return Err(Error::Format { path: path.clone(), reason });
+        let decoded = png::DECODED_BYTES.max(jpeg::DECODED_BYTES);
+        let once = bytes_of(decoded, &size).saturating_add(png::OTHER_BYTES as u64);
+        let _working = self.budget.work(&self.folder, once.saturating_add(value_bytes(size)))?;
+        for step in steps {
+            let image = self.image(&self.paths[step])?;
+            let channels = match self.given {
+                Given::Values => self.channels()?,
+                // Whoever looks at some pictures does not wait for all.
+                Given::Numbers => image.channels(),
+            };
+            visit_image(&image, channels, step, visit)?;
+        }
+        Ok(())
+    }
+}
+
+/// A picture whose header was read.
+enum Opened {
+    Png(Box<png::Opened>),
+    Jpeg(Box<jpeg::Opened>),
+}
+
+impl Opened {
+    fn new(path: &Path) -> Result<Self> {
+        match Kind::named(path) {
+            Some(Kind::Jpeg) => Ok(Self::Jpeg(Box::new(jpeg::opened(path)?))),
+            _ => {
+                let opened = png::opened(path)?;
+                expect_still(path, &opened)?;
+                Ok(Self::Png(Box::new(opened)))
             }
-            images.push(image(path, decoder)?);
-        }
-        visit_images(&images, steps, visit)
-    }
-}
-
-/// The images of a folder in natural order, at least one.
-fn image_paths(folder: &Path, budget: &ReadBudget) -> Result<(Vec<PathBuf>, Kept)> {
-    let mut names = budget.keep(folder, 0)?;
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let path = entry.map_err(Error::io("read", folder))?.path();
-        if !is_hidden(&path)
-            && path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("png"))
-        {
-            names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
-            paths.push(path);
         }
     }
-    if paths.is_empty() {
-        let reason = "a folder without a .png file; frames are read from name.png in natural order".into();
-        return Err(Error::Format { path: folder.into(), reason });
+
+    /// Width and height.
+    fn size(&self) -> [usize; 2] {
+        match self {
+            Self::Png(opened) => png::size(opened),
+            Self::Jpeg(opened) => opened.size(),
+        }
     }
-    paths.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
-    Ok((paths, names))
-}
 
-fn damaged(path: &Path, error: png::DecodingError) -> Error {
-    let reason = format!("damaged PNG: {error}");
-    input::failed(path, &std::io::Error::from(error), || reason)
-}
-
-/// A PNG whose header was read, with its width and height.
-fn opened(path: &Path) -> Result<(Decoder<BufReader<File>>, [usize; 2])> {
-    let file = input::open(path).map_err(Error::io("read", path))?;
-    let length = file.metadata().map_err(Error::io("read", path))?.len();
-    let mut decoder = Decoder::new_with_limits(BufReader::new(file), Limits { bytes: OTHER_BYTES });
-    decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
-    decoder.set_transformations(Transformations::EXPAND);
-    let header = decoder.read_header_info().map_err(|error| damaged(path, error))?;
-    check_image(path, header.width.into(), header.height.into())?;
-    let size = [header.width as usize, header.height as usize];
-    expect_held(path, header, length)?;
-    // Eight bytes is the largest pixel: four channels of sixteen bits.
-    decoder.set_limits(Limits { bytes: 8 * size[0] * size[1] + OTHER_BYTES });
-    Ok((decoder, size))
-}
-
-/// Refuses an image that a file of `length` bytes cannot unpack to.
-fn expect_held(path: &Path, header: &png::Info<'_>, length: u64) -> Result<()> {
-    let (width, height) = (u64::from(header.width), u64::from(header.height));
-    let needed = (width * header.bits_per_pixel() as u64).div_ceil(8) * height;
-    let most = length.saturating_mul(input::MOST_OF_A_BYTE);
-    if needed <= most {
-        return Ok(());
+    /// Whether all pixels are grey whatever they are.
+    fn is_grey(&self) -> bool {
+        match self {
+            Self::Png(opened) => png::is_grey(opened),
+            Self::Jpeg(opened) => opened.is_grey,
+        }
     }
-    let reason = format!(
-        "damaged PNG: announces {width} x {height} pixels, which take {needed} bytes, but the {length} bytes of the file \
-         unpack to at most {most}; fetch it again"
-    );
-    Err(Error::Format { path: path.into(), reason })
+
+    fn image(self, path: &Path) -> Result<Image> {
+        match self {
+            Self::Png(opened) => png::image(path, *opened),
+            Self::Jpeg(opened) => jpeg::image(path, *opened),
+        }
+    }
 }
 
-/// Refuses an animation, of which only the first frame would be read.
-fn expect_still(path: &Path, header: &png::Info<'_>) -> Result<()> {
-    match header.animation_control.map_or(1, |animation| animation.num_frames) {
-        0 | 1 => Ok(()),
+/// Refuses an animation among still images, of which only the first frame would be read.
+fn expect_still(path: &Path, opened: &png::Opened) -> Result<()> {
+    match png::frames(opened) {
+        1 => Ok(()),
         frames => {
             let reason = format!(
-                "is an animated PNG of {frames} frames, and frames are read from one PNG each; save each frame as a PNG in a folder of its \
-                 own, or all as a GIF"
+                "is an animated PNG of {frames} frames among still images, and a folder holds either images, of which each is a frame, or \
+                 animations, of which each is a sequence; put it into a folder of its own"
             );
             Err(Error::Format { path: path.into(), reason })
         }
     }
 }
 
-/// Decodes a PNG of any colour type and depth. Palettes are expanded, opacity
-/// is laid over black.
-fn image(path: &Path, decoder: Decoder<BufReader<File>>) -> Result<Image> {
-    let damaged = |error: png::DecodingError| damaged(path, error);
-    let mut reader = decoder.read_info().map_err(damaged)?;
-    expect_still(path, reader.info())?;
-    let size = reader.output_buffer_size().ok_or_else(|| Error::Format {
-        path: path.into(),
-        reason: "damaged PNG: the size of the image cannot be computed".into(),
-    })?;
-    let mut buffer = input::zeros(size).map_err(Error::io("read", path))?;
-    let info = reader.next_frame(&mut buffer).map_err(damaged)?;
-    reader.finish().map_err(damaged)?;
-    buffer.truncate(info.buffer_size());
-
-    let values: Vec<u16> = match info.bit_depth {
-        BitDepth::Sixteen => {
-            buffer.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()
-        }
-        _ => buffer.iter().map(|&value| u16::from(value) * 257).collect(),
-    };
-    let rgb = match info.color_type {
-        ColorType::Grayscale => values.iter().flat_map(|&grey| [grey; 3]).collect(),
-        ColorType::GrayscaleAlpha => {
-            values.chunks_exact(2).flat_map(|pixel| [over_black(pixel[0], pixel[1]); 3]).collect()
-        }
-        ColorType::Rgba => values
-            .chunks_exact(4)
-            .flat_map(|pixel| [0, 1, 2].map(|channel| over_black(pixel[channel], pixel[3])))
-            .collect(),
-        ColorType::Rgb | ColorType::Indexed => values,
-    };
-    Ok(Image { width: info.width as usize, height: info.height as usize, rgb })
-}
-
-/// A colour of the given opacity over black, rounded.
-fn over_black(value: u16, opacity: u16) -> u16 {
-    ((u64::from(value) * u64::from(opacity) + 32767) / 65535) as u16
-}
+#[cfg(test)]
+mod tests;

@@ -405,7 +405,7 @@ fn paths_that_hold_no_frames_say_what_is_supported() {
     for (name, needle) in [
         ("missing.npy", "cannot read"),
         ("missing", "cannot read"),
-        ("clip.mp4", ".gif file or a folder of PNG"),
+        ("clip.mp4", ".gif file, an animated .png or a folder of PNG"),
         ("plain", "without an extension"),
         ("one.png", "give the folder"),
         ("a.gif", "damaged GIF"),

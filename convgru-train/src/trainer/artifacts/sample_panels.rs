@@ -25,7 +25,7 @@ impl SamplePanels<'_> {
         let quantity = self.dataset.quantity();
         let (input, truth) = batch(self.dataset, 0, indices)?.split(self.input_frames)?;
         let leads = truth.frames.shape()[0];
-        let prediction = self.model.forward_mean(&input.frames, leads)?;
+        let prediction = self.model.forward_mean(&*input.as_read_by(self.model.config()), leads)?;
         let is_rain = quantity.is_rain() && self.dataset.frame_shape()[0] == 1;
         let (observed, truth, mut prediction) = match is_rain {
             true => (input.in_units(&quantity), truth.in_units(&quantity), quantity.in_units(&prediction)),

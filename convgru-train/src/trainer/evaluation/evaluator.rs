@@ -96,7 +96,7 @@ impl Evaluator<'_> {
         while done < total {
             let chunk: Vec<usize> = (done..total.min(done + self.batch_size.max(1))).collect();
             let (input, truth) = batch(self.dataset, 0, &chunk)?.split(self.input_frames)?;
-            let (prediction, loss) = self.predict(model, &input.frames, &truth)?;
+            let (prediction, loss) = self.predict(model, &input.as_read_by(model.config()), &truth)?;
             loss_sum += loss * chunk.len() as f64;
             if let Some(ensemble) = &mut ensemble {
                 ensemble.add(&prediction, &truth.frames, truth.valid.as_ref())?;

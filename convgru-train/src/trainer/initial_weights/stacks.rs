@@ -73,7 +73,7 @@ impl Stack {
         let ForecasterConfig::EncoderForecaster(configured) = configured else { return None };
         let (stack, channels) = (self.network.config(), configured.image_channels);
         // The largest patch of a configuration is 32.
-        let patch = (1..=32).find(|patch| channels * patch * patch == stack.in_channels);
+        let patch = (1..=32).find(|patch| channels.checked_mul(patch * patch) == Some(stack.in_channels));
         let mut network = configured.clone();
         network.patch = patch.unwrap_or(configured.patch);
         network.hidden_channels.clone_from(&stack.hidden_channels);

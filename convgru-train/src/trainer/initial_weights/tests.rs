@@ -77,8 +77,8 @@ fn the_network_of_a_file_is_taken_or_told_apart_by_tensor_and_field() {
     let deeper = error(&["model.hidden_channels=[4, 3, 2]"]);
     assert!(deeper.contains("the file has no `encoder.layers.2.bias` [6]"), "{deeper}");
     // Fields that tensors do not tell.
-    let activation = error(&["model.output_activation=identity"]);
-    assert!(activation.contains("model.output_activation: \"sigmoid\", \"identity\""), "{activation}");
+    let activation = error(&["model.output_activation=sigmoid"]);
+    assert!(activation.contains("model.output_activation: \"identity\", \"sigmoid\""), "{activation}");
     let other_kind = error(&["model.kind=pyramid"]);
     assert!(other_kind.contains("model.kind: \"encoder-forecaster\", \"pyramid\""), "{other_kind}");
     assert!(error(&["init.from=x", "init.part=encoder"]).contains("whole network"));

@@ -227,10 +227,10 @@ impl Learner {
         counts: &PartCounts,
         forced: &[bool],
     ) -> Result<f64> {
-        let teacher = TeacherForcing { frames: &target.frames, forced };
+        let [read, truth] = [input, target].map(|batch| batch.as_read_by(self.model.config()));
+        let teacher = TeacherForcing { frames: &truth, forced };
         let mut workspace = Workspace::default();
-        let prediction =
-            self.model.forward_train(&input.frames, forced.len(), Some(teacher), &mut workspace)?;
+        let prediction = self.model.forward_train(&*read, forced.len(), Some(teacher), &mut workspace)?;
         let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
         if loss.is_finite() {

@@ -107,3 +107,23 @@ fn a_trial_that_cannot_go_on_is_a_result() {
     let Ending::Failed(reason) = &search.trials()[0].ending else { panic!("{:?}", search.trials()) };
     assert!(reason.contains("not finite"), "{reason}");
 }
+
+#[test]
+fn the_metric_of_a_search_is_the_monitor_of_its_trials() {
+    let out = tempfile::tempdir().unwrap();
+    for (name, of_base, metric) in [
+        ("own", "mse", "metric = \"fss@0.4\""),
+        ("run", "fss@0.4", ""),
+        ("named", "fss@0.4", "metric = \"monitor\""),
+    ] {
+        let base = base().with(&format!("training.monitor={of_base}")).unwrap();
+        let mut search = Search::open(search(metric), base, &out.path().join(name)).unwrap();
+        assert_eq!(search.monitor().to_string(), "fss@0.4");
+        search.run(&Interrupt::manual(), &mut Silent, |_, _| {}).unwrap();
+        let ranked = search.ranked();
+        assert!(ranked[0].best.is_some(), "{ranked:?}");
+        assert!(ranked.windows(2).all(|pair| pair[0].best.unwrap_or(-1.0) >= pair[1].best.unwrap_or(-1.0)));
+        let config = RunConfig::read(&ranked[0].run.as_ref().unwrap().join("config.toml")).unwrap();
+        assert_eq!(config.training.monitor, search.monitor());
+    }
+}

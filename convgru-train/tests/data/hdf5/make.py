@@ -299,6 +299,46 @@ def knmi_files():
     )
 
 
+def knmi_forecast(name, minutes, parameter, shapes=None, calibrations=True, valid=True):
+    """A file with an image for each lead time, whose numbers are 10 N + column in the image of the Nth time."""
+    with h5py.File(HERE.parent / "knmi_forecast" / name, "w", libver="earliest") as file:
+        overview = file.create_group("overview")
+        attribute(overview, "product_datetime_start", "07-JUN-2018;12:00:00.000", 25)
+        attribute(overview, "product_datetime_end", "07-JUN-2018;14:00:00.000", 25)
+        overview.attrs["number_image_groups"] = np.array([len(minutes)], "i4")
+        for at, minute in enumerate(minutes):
+            group = file.create_group(f"image{at + 1}")
+            own = parameter if isinstance(parameter, str) else parameter[at]
+            attribute(group, "image_geo_parameter", own, len(own) + 1)
+            if valid:
+                time = f"07-JUN-2018;{12 + minute // 60}:{minute % 60:02}:00.000"
+                attribute(group, "image_datetime_valid", time, 25)
+            if at == 0 or calibrations:
+                calibration = group.create_group("calibration")
+                formula = "GEO = 0.500000 * PV + -32.000000"
+                attribute(calibration, "calibration_formulas", formula, len(formula) + 1)
+                calibration.attrs["calibration_missing_data"] = np.array([0], "i4")
+                calibration.attrs["calibration_out_of_image"] = np.array([255], "i4")
+            height, width = shapes[at] if shapes else (5, 7)
+            image = np.full((height, width), 10 * (minute // 5), "u1") + np.arange(width, dtype="u1")
+            image[0, 0] = 255
+            group.create_dataset("image_data", data=image, compression=9, chunks=image.shape)
+
+
+def knmi_forecasts():
+    # Beside the folder of radar images, of which a forecast is none.
+    (HERE.parent / "knmi_forecast").mkdir(exist_ok=True)
+    lead = [5 * at for at in range(1, 13)]
+    dbz = "REFLECTIVITY_[DBZ]"
+    knmi_forecast("forecast.h5", lead, dbz)
+    # The images are counted in another order than their times.
+    knmi_forecast("order.h5", [15, 5, 20, 10], dbz, calibrations=False)
+    knmi_forecast("sizes.h5", [5, 10, 15], dbz, shapes=[(5, 7), (5, 7), (5, 8)])
+    knmi_forecast("quantities.h5", [5, 10], [dbz, "PRECIP_[MM]"])
+    # Several images of one time are no forecast.
+    knmi_forecast("one_time.h5", [5, 5], [dbz, "ECHOTOP_[KM]"])
+
+
 for suffix, libver in BOTH.items():
     frames(suffix, libver)
     several(suffix, libver)
@@ -314,3 +354,4 @@ other_content()
 classic()
 odim_folders()
 knmi_files()
+knmi_forecasts()

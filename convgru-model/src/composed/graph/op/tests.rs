@@ -85,7 +85,7 @@ fn gradients_are_slopes_and_are_added() {
     let some_rows = Convolution { rows: 2..4, groups: 2, ..grouped.clone() };
     let pad = Pad { size: [1, 2], modes: [PaddingMode::Reflect, PaddingMode::Circular] };
     let choice = vec![false, true];
-    let large = numbers(&[1, 1, 5, 7], 0.3);
+    let (large, line) = (numbers(&[1, 1, 5, 7], 0.3), numbers(&[1, 1, 1, 2], 0.3));
     let cases: Vec<(Op, Vec<&Tensor<f64>>)> = vec![
         (Op::AddToPixels, vec![&x, &pair]),
         (Op::ScaleChannels, vec![&x, &four]),
@@ -99,6 +99,8 @@ fn gradients_are_slopes_and_are_added() {
         (Op::Pool(Pooling::Max2), vec![&x]),
         (Op::Pool(Pooling::Average3), vec![&x]),
         (Op::Resize, vec![&x, &large]),
+        (Op::Resize, vec![&x, &line]),
+        (Op::Resize, vec![&line, &x]),
         (Op::Warp, vec![&x, &flow]),
         (Op::Pad(pad), vec![&x]),
         (Op::UnfoldDepth { depth: 2, kernel: 3 }, vec![&x]),
@@ -222,4 +224,16 @@ fn the_first_number_that_is_none_is_pooled() {
     let x = Tensor::from_vec(&[1, 1, 2, 2], vec![1.0, 4.0, 4.0, 2.0]).unwrap();
     let d = Tensor::from_vec(&[1, 1, 1, 1], vec![1.0]).unwrap();
     assert_eq!(backward(&Op::Pool(Pooling::Max2), &[&x], &d, 0.0)[0].as_slice(), [0.0, 1.0, 0.0, 0.0]);
+}
+
+#[test]
+fn a_movement_that_is_no_number_is_not_hidden() {
+    let x = numbers(&[1, 2, 3, 4], 0.7);
+    for component in 0..2 {
+        let flow = Tensor::from_fn(&[1, 2, 3, 4], |i| if i == 12 * component + 5 { f64::NAN } else { 0.3 });
+        let moved = forward(&Op::Warp, &[&x, &flow]).unwrap();
+        for (i, value) in moved.as_slice().iter().enumerate() {
+            assert_eq!(value.is_nan(), i % 12 == 5, "component {component} at {i}");
+        }
+    }
 }

@@ -39,7 +39,8 @@ impl<T: Scalar> PyramidGraph<'_, T> {
 
     /// What is added to the output of every member.
     pub(super) fn to_add(&self, graph: &mut Graph<'_>, frame: &str) -> String {
-        let added = self.added_to_one(graph, frame);
+        let image = self.without_mask(graph, frame);
+        let added = self.added_to_one(graph, &image);
         match self.config.members {
             1 => added,
             members => {
@@ -47,6 +48,17 @@ impl<T: Scalar> PyramidGraph<'_, T> {
                 graph.node("Concat", "residual.of_members", &all, vec![integer("axis", 1)])
             }
         }
+    }
+
+    /// A frame that was read, without its mask.
+    fn without_mask(&self, graph: &mut Graph<'_>, frame: &str) -> String {
+        if !self.config.mask_channel {
+            return frame.to_owned();
+        }
+        let first = graph.constants.integers("image.first", &[0]);
+        let end = graph.constants.integers("image.channels", &[self.config.image_channels as i64]);
+        let axis = graph.constants.integers("image.axis", &[1]);
+        graph.node("Slice", "image", &[frame, &first, &end, &axis], Vec::new())
     }
 
     fn added_to_one(&self, graph: &mut Graph<'_>, frame: &str) -> String {

@@ -18,6 +18,7 @@ pub(super) fn cases() -> Vec<Case> {
         teacher: false,
         bias: true,
         members: 1,
+        mask: false,
     };
     let sigmoid = Kind { activation: OutputActivation::Sigmoid, ..case };
     let blind = Kind { feedback: Feedback::Unconditioned, ..case };
@@ -39,6 +40,9 @@ pub(super) fn cases() -> Vec<Case> {
             Kind { activation: OutputActivation::Sigmoid, probe: Probe::Logits, ..blind },
         ),
         ("encoder-forecaster, three members", Kind { members: 3, ..blind }),
+        ("encoder-forecaster, mask", Kind { mask: true, ..case }),
+        ("encoder-forecaster, mask, sigmoid, teacher forcing", Kind { mask: true, teacher: true, ..sigmoid }),
+        ("encoder-forecaster, mask, unconditioned", Kind { mask: true, ..blind }),
     ]
     .map(|(name, kind)| {
         let kernels = prop::sample::select(vec![[1, 3], [3, 1], [3, 3], [1, 5]]);
@@ -58,9 +62,10 @@ pub(super) fn cases() -> Vec<Case> {
                 feedback: kind.feedback,
                 output_activation: kind.activation,
                 members: kind.members,
+                mask_channel: kind.mask,
                 ..Default::default()
             };
-            let frame = [batch, channels, h * patch, w * patch];
+            let frame = [batch, channels + usize::from(kind.mask), h * patch, w * patch];
             let operation = forecasting(kind, config, [inputs, outputs], frame, seed)?;
             probed(operation, seed ^ 1)
         })
@@ -86,6 +91,7 @@ struct Kind {
     teacher: bool,
     bias: bool,
     members: usize,
+    mask: bool,
 }
 
 fn forecasting(

@@ -21,7 +21,7 @@ const TRIES: u64 = 2000;
 pub(super) fn cases() -> Vec<Case> {
     // Rectifiers of slope 1 have no kinks, which lets shapes be larger.
     let plain = |config: fn(PyramidConfig) -> PyramidConfig| Kind { config, logits: false, kinks: false };
-    let smooth: [(&str, Kind); 11] = [
+    let smooth: [(&str, Kind); 14] = [
         ("pyramid", plain(|c| c)),
         (
             "pyramid without bias, one convolution at the end",
@@ -65,6 +65,22 @@ pub(super) fn cases() -> Vec<Case> {
                 members: 2,
                 ..c
             }),
+        ),
+        ("pyramid, mask", plain(|c| PyramidConfig { mask_channel: true, ..c })),
+        (
+            "pyramid, mask, residual of logits, skip, two members",
+            plain(|c| PyramidConfig {
+                mask_channel: true,
+                output_activation: OutputActivation::Sigmoid,
+                residual: Residual::LastFrame,
+                skip: true,
+                members: 2,
+                ..c
+            }),
+        ),
+        (
+            "pyramid, mask, motion, skip",
+            plain(|c| PyramidConfig { mask_channel: true, residual: Residual::Motion, skip: true, ..c }),
         ),
         (
             "pyramid, sigmoid, loss on logits",
@@ -115,6 +131,7 @@ fn case(name: &str, kind: Kind) -> Case {
             ..Default::default()
         });
         let moves = config.residual == Residual::Motion;
+        let image_channels = image_channels + usize::from(config.mask_channel);
         let frame = match (kind.kinks, moves) {
             (true, _) => [1, image_channels, h.min(2), w.min(3)],
             (false, true) => [batch, image_channels, 2 * h - 1, 2 * w - 1],

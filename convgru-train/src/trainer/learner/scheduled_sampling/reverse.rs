@@ -51,7 +51,7 @@ impl PredictedInputs {
         let size = channels * height * width;
         let mut stream = model.prepare()?.stream(batch, height, width)?;
         for t in 1..=last {
-            stream.read(&input.frames.index(t - 1))?;
+            stream.read(&input.frame(t - 1)?.as_read_by(model.config()).index(0))?;
             if !(first..first + batch).any(|sample| self.is_predicted(sample, t)) {
                 continue;
             }

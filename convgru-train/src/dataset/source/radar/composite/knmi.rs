@@ -45,7 +45,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 ///
 /// # Errors
 /// [`Error::Format`] if it is of something else than rain, or its calibration cannot be read.
-pub(in crate::dataset) fn image(file: &GriddedFile) -> Result<Image> {
+pub(super) fn image(file: &GriddedFile) -> Result<Image> {
     let (Some(image), Some(calibration)) =
         (file.attributes("image1")?, file.attributes("image1/calibration")?)
     else {
@@ -53,21 +53,73 @@ pub(in crate::dataset) fn image(file: &GriddedFile) -> Result<Image> {
     };
     let parameter = image.text("image_geo_parameter")?.unwrap_or_default().to_ascii_uppercase();
     let unit = unit(file, &parameter)?;
-    let formula = calibration.text("calibration_formulas")?.unwrap_or_default();
-    let (gain, offset) = linear(&formula).ok_or_else(|| {
-        refuse(
-            file,
-            format!(
-                "has the formula \"{formula}\" in /image1/calibration, but one such as GEO = 0.500000 * PV + -32.000000 is read"
-            ),
-        )
-    })?;
-    let marked = |name: &str| Attributes::numbers(&calibration, name);
-    let mut missing = marked("calibration_out_of_image")?;
-    // Where 0 is called missing, it is what stands for no echo within the radars' reach.
-    missing.extend(marked("calibration_missing_data")?.into_iter().filter(|&number| number != 0.0));
+    let Calibration { gain, offset, missing } = Calibration::of(file, "image1", &calibration)?;
     let dry = vec![0.0];
     Ok(Image { variable: file.variable("image1/image_data")?, unit, gain, offset, missing, dry })
+}
+
+/// From stored numbers to numbers.
+pub(in crate::dataset) struct Calibration {
+    pub(in crate::dataset) gain: f64,
+    pub(in crate::dataset) offset: f64,
+    /// Stored numbers where nothing was measured.
+    pub(in crate::dataset) missing: Vec<f64>,
+}
+
+impl Calibration {
+    /// The calibration of an image, by the attributes of its group for that.
+    ///
+    /// # Errors
+    /// [`Error::Format`] if its formula is none that is read, or a mark is no number.
+    pub(in crate::dataset) fn of(file: &GriddedFile, image: &str, attributes: &Attributes) -> Result<Self> {
+        let formula = attributes.text("calibration_formulas")?.unwrap_or_default();
+        let (gain, offset) = linear(&formula).ok_or_else(|| {
+            refuse(
+                file,
+                format!(
+                    "has the formula \"{formula}\" in /{image}/calibration, but one such as GEO = 0.500000 * PV + -32.000000 is read"
+                ),
+            )
+        })?;
+        let mut missing = attributes.numbers("calibration_out_of_image")?;
+        // Where 0 is called missing, it is what stands for no echo within the radars' reach.
+        let marks = attributes.numbers("calibration_missing_data")?;
+        missing.extend(marks.into_iter().filter(|&number| number != 0.0));
+        Ok(Self { gain, offset, missing })
+    }
+}
+
+/// A group `imageN` of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::dataset) struct ImageGroup {
+    pub(in crate::dataset) name: String,
+    /// The time that the image is of, where the group says it.
+    pub(in crate::dataset) valid: Option<Timestamp>,
+}
+
+/// The images of a file by the numbers in their names.
+///
+/// # Errors
+/// [`Error::Format`] if the file is damaged.
+pub(in crate::dataset) fn images(file: &GriddedFile) -> Result<Vec<ImageGroup>> {
+    let is_image = |name: &String| {
+        let number = name.strip_prefix("image").unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let image = |name: String| {
+        let attributes = file.attributes(&name)?;
+        let text = |key| attributes.as_ref().and_then(|own| own.text(key).ok().flatten());
+        let valid = text("image_datetime_valid").or_else(|| text("datetime_valid"));
+        Ok(ImageGroup { name, valid: valid.as_deref().and_then(moment) })
+    };
+    file.groups("")?.into_iter().filter(is_image).map(image).collect()
+}
+
+/// Whether images are those of a forecast: several, of different times.
+pub(in crate::dataset) fn is_forecast(images: &[ImageGroup]) -> bool {
+    images
+        .windows(2)
+        .any(|two| two[0].valid.is_some() && two[1].valid.is_some() && two[0].valid != two[1].valid)
 }
 
 fn unit(file: &GriddedFile, parameter: &str) -> Result<Unit> {

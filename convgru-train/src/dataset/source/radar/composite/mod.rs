@@ -1,6 +1,6 @@
 //! Radar composites in HDF5: one image of one time in a file, after the models of EUMETNET OPERA (ODIM_H5) and of KNMI.
 
-mod knmi;
+pub(in crate::dataset) mod knmi;
 mod odim;
 #[cfg(feature = "hdf5")]
 #[cfg(test)]
@@ -56,18 +56,46 @@ pub(in crate::dataset) fn seen(path: &Path, budget: &ReadBudget) -> Result<Optio
     let Some(model) = Model::of(&file)? else { return Ok(None) };
     let time = match model {
         Model::Odim => odim::time(&file)?,
-        Model::Knmi => knmi::time(&file)?,
+        Model::Knmi => {
+            expect_observed(&file)?;
+            knmi::time(&file)?
+        }
     };
     Ok(Some((model, time)))
 }
 
-/// Whether a file holds a radar composite. One that is damaged does not.
+/// Refuses a forecast, whose images nobody has seen.
+fn expect_observed(file: &GriddedFile) -> Result<()> {
+    let images = knmi::images(file)?;
+    let (true, [first, .., last]) = (knmi::is_forecast(&images), &images[..]) else { return Ok(()) };
+    let time =
+        |image: &knmi::ImageGroup| image.valid.map_or("an unknown time".into(), |time| time.to_string());
+    Err(Error::Format {
+        path: file.path().into(),
+        reason: format!(
+            "is a forecast: {} images, from {} for {} to {} for {}. Of radar images only those that were seen are read, one of a time; give \
+             a folder of observations, or read forecasts as sequences with data.source = \"frames\"",
+            images.len(),
+            first.name,
+            time(first),
+            last.name,
+            time(last)
+        ),
+    })
+}
+
+/// Whether a file holds a radar composite. One that is damaged does not, and neither does a forecast.
 ///
 /// # Errors
 /// [`Error::Io`] if the system does not let it be read now.
 pub(in crate::dataset) fn is_composite(path: &Path, budget: &ReadBudget) -> Result<bool> {
-    match GriddedFile::open(path, budget).and_then(|file| Model::of(&file)) {
-        Ok(model) => Ok(model.is_some()),
+    let seen = |file: GriddedFile| {
+        let model = Model::of(&file)?;
+        Ok(model == Some(Model::Odim)
+            || model == Some(Model::Knmi) && !knmi::is_forecast(&knmi::images(&file)?))
+    };
+    match GriddedFile::open(path, budget).and_then(seen) {
+        Ok(is_seen) => Ok(is_seen),
         Err(error @ Error::Io { .. }) => Err(error),
         Err(_) => Ok(false),
     }
