@@ -1,7 +1,7 @@
 """Opens forecasts in xarray, compares them with what was meant, and checks them after the CF conventions.
 
-Called with a folder that holds NAME.nc, and NAME.json and NAME.f32 with what the file means (absent where only the conventions are
-checked). Writes a line of JSON for each file.
+Called with a folder that holds NAME.nc, perhaps the Zarr store NAME.zarr beside it, and NAME.json and NAME.f32 with what they mean (absent
+where only the conventions are checked, which the checker does of netCDF alone). Writes a line of JSON for each file.
 """
 
 import contextlib
@@ -80,10 +80,12 @@ def differences(path, meant):
 
 def main():
     CheckSuite.load_all_available_checkers()
-    for path in sorted(pathlib.Path(sys.argv[1]).glob("*.nc")):
+    folder = pathlib.Path(sys.argv[1])
+    for path in sorted([*folder.glob("*.nc"), *folder.glob("*.zarr")]):
         meant = path.with_suffix(".json")
         told_of = differences(path, json.loads(meant.read_text())) if meant.exists() else []
-        print(json.dumps({"file": path.stem, "differences": told_of, "complaints": complaints(path)}))
+        said = complaints(path) if path.suffix == ".nc" else []
+        print(json.dumps({"file": path.name, "differences": told_of, "complaints": said}))
 
 
 main()

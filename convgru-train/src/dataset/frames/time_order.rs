@@ -61,7 +61,7 @@ impl Steps {
     /// Some of them, as ranges of places in the file.
     pub(super) fn ranges(&self, some: Range<usize>) -> Vec<Range<usize>> {
         match self {
-            Self::Range(range) => vec![range.start + some.start..range.start + some.end],
+            Self::Range(range) => std::iter::once(range.start + some.start..range.start + some.end).collect(),
             Self::List(list) => {
                 let together = list[some].chunk_by(|first, second| first + 1 == *second);
                 together.map(|steps| steps[0]..steps[0] + steps.len()).collect()
