@@ -30,6 +30,8 @@ pub(crate) struct Copy<'a> {
     target: PathBuf,
     /// Those with faults.
     pub(crate) packages: BTreeSet<&'a str>,
+    /// How much they are optimised.
+    opt_level: u8,
 }
 
 impl<'a> Copy<'a> {
@@ -39,6 +41,7 @@ impl<'a> Copy<'a> {
         target: &Path,
         mutants: &'a [Mutant],
         numbers: &[u32],
+        opt_level: u8,
     ) -> anyhow::Result<Self> {
         let chosen = || numbers.iter().map(|number| &mutants[*number as usize - 1]);
         let packages: BTreeSet<_> = chosen().map(|mutant| mutant.package.as_str()).collect();
@@ -61,7 +64,7 @@ impl<'a> Copy<'a> {
         for package in &packages {
             write(&folder.join(package).join("src/mutant_switch.rs"), include_bytes!("switch.rs"))?;
         }
-        Ok(Self { root, folder, target: target.to_path_buf(), packages })
+        Ok(Self { root, folder, target: target.to_path_buf(), packages, opt_level })
     }
 
     /// Puts the faults in, all but those that do not compile.
@@ -123,7 +126,7 @@ impl<'a> Copy<'a> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.folder).env("CARGO_TARGET_DIR", &self.target).arg(command);
         for package in &self.packages {
-            for setting in ["debug=false", "opt-level=1"] {
+            for setting in ["debug=false".to_owned(), format!("opt-level={}", self.opt_level)] {
                 cargo.arg("--config").arg(format!("profile.dev.package.{package}.{setting}"));
             }
         }
