@@ -55,10 +55,15 @@ impl<'a> Copy<'a> {
         anyhow::ensure!(git.status.success(), "git ls-files failed");
         let files = String::from_utf8(git.stdout)?;
         for name in files.split_terminator('\0').filter(|name| !with_faults.contains(name)) {
-            if let Ok(text) = std::fs::read(root.join(name)) {
-                let package = name.split('/').next().filter(|package| packages.contains(package));
-                let rest = name.split_once('/').map(|(_, rest)| rest);
-                write(&folder.join(name), &prepared(text, package.and(rest)))?;
+            let Ok(text) = std::fs::read(root.join(name)) else { continue };
+            let package = name.split('/').next().filter(|package| packages.contains(package));
+            let rest = name.split_once('/').map(|(_, rest)| rest);
+            let path = folder.join(name);
+            write(&path, &prepared(text, package.and(rest)))?;
+            if package.is_none() {
+                // A package as old as it is in the workspace is not compiled again.
+                let modified = std::fs::metadata(root.join(name))?.modified()?;
+                std::fs::File::options().append(true).open(&path)?.set_modified(modified)?;
             }
         }
         for package in &packages {
