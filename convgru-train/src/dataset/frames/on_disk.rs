@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use convgru_model::Tensor;
 use rayon::prelude::*;
 
-use super::{FramesConfig, Reader, gathered, is_missing_any};
+use super::gathered::gathered;
+use super::{FramesConfig, Reader, is_missing_any};
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::image::with_channels;
 use crate::dataset::{Quantity, SequenceDataset, SequenceMut, check_request};
