@@ -56,11 +56,11 @@ pub(crate) const PYSTEPS: Packages = Packages {
     command: "cargo xtask compare-pysteps --install",
 };
 
-/// Readers of netCDF, and the checker of the CF conventions.
+/// Readers of netCDF and Zarr, and the checker of the CF conventions.
 pub(crate) const FORECASTS: Packages = Packages {
     name: "forecasts",
-    packages: &["xarray", "netCDF4", "compliance-checker", "numpy"],
-    modules: "xarray, netCDF4, compliance_checker.runner",
+    packages: &["xarray", "netCDF4", "compliance-checker", "numpy", "zarr"],
+    modules: "xarray, netCDF4, compliance_checker.runner, zarr",
     command: "cargo xtask check-forecasts --install",
 };
 

@@ -1,7 +1,7 @@
 """Opens forecasts in xarray, compares them with what was meant, and checks them after the CF conventions.
 
-Called with a folder that holds NAME.nc, and NAME.json and NAME.f32 with what the file means (absent where only the conventions are
-checked). Writes a line of JSON for each file.
+Called with a folder that holds NAME.nc, perhaps the Zarr store NAME.zarr beside it, and NAME.json and NAME.f32 with what they mean (absent
+where only the conventions are checked, which the checker does of netCDF alone). Writes a line of JSON for each file.
 """
 
 import contextlib
@@ -32,8 +32,11 @@ def complaints(path):
 
 
 def told(result):
+    """The messages of what has not all of its points; others are remarks on what is right."""
     level = IMPORTANCE.get(int(result.weight), "note")
-    own = [f"{level}: {message}" for message in (result.msgs or [])]
+    value = result.value
+    passed = value[0] == value[1] if isinstance(value, tuple) else bool(value)
+    own = [] if passed else [f"{level}: {result.name}: {message}" for message in (result.msgs or ["failed"])]
     for child in result.children or []:
         own += told(child)
     return own
@@ -76,10 +79,13 @@ def differences(path, meant):
 
 
 def main():
-    for path in sorted(pathlib.Path(sys.argv[1]).glob("*.nc")):
+    CheckSuite.load_all_available_checkers()
+    folder = pathlib.Path(sys.argv[1])
+    for path in sorted([*folder.glob("*.nc"), *folder.glob("*.zarr")]):
         meant = path.with_suffix(".json")
         told_of = differences(path, json.loads(meant.read_text())) if meant.exists() else []
-        print(json.dumps({"file": path.stem, "differences": told_of, "complaints": complaints(path)}))
+        said = complaints(path) if path.suffix == ".nc" else []
+        print(json.dumps({"file": path.name, "differences": told_of, "complaints": said}))
 
 
 main()

@@ -36,7 +36,7 @@ hidden_channels = [4]
 output_activation = "sigmoid"
 "#;
 
-/// Writes all forecasts into a folder; how many.
+/// Writes all forecasts into a folder, as netCDF and as Zarr; how many.
 pub(super) fn write(folder: &Path) -> anyhow::Result<usize> {
     let cases = all()?;
     for (name, forecast) in &cases {
@@ -50,7 +50,9 @@ pub(super) fn write(folder: &Path) -> anyhow::Result<usize> {
 /// Writes a forecast, and what it means.
 fn save(folder: &Path, name: &str, forecast: &Forecast) -> anyhow::Result<()> {
     let at = |end: &str| folder.join(format!("{name}.{end}"));
-    forecast.write(&at("nc")).with_context(|| name.to_owned())?;
+    for end in ["nc", "zarr"] {
+        forecast.write(&at(end)).with_context(|| format!("{name}.{end}"))?;
+    }
     let bytes: Vec<u8> = forecast.values.as_slice().iter().flat_map(|value| value.to_le_bytes()).collect();
     fs::write(at("f32"), bytes)?;
     fs::write(at("json"), meant(forecast).to_string())?;
@@ -111,7 +113,7 @@ fn frames(steps: usize, channels: usize) -> Tensor<f32> {
 
 /// Pixels at the left, which no radar reaches, are missing.
 fn valid(channels: usize) -> Vec<f32> {
-    let is_measured = |at: usize| if at % WIDTH < 3 || at % 101 == 0 { 0.0 } else { 1.0 };
+    let is_measured = |at: usize| if at % WIDTH < 3 || at.is_multiple_of(101) { 0.0 } else { 1.0 };
     (0..channels * HEIGHT * WIDTH).map(is_measured).collect()
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Predict {
     /// Which forecasts of an ensemble are written
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     members: MembersArgument,
-    /// Where to write them: .nc (netCDF after CF), .npy, .gif or a folder for .png
+    /// Where to write them: .nc (netCDF after CF), .zarr (a store of the same), .npy, .gif or a folder for .png
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
     /// MiB of memory that reading the frames may take

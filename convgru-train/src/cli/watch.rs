@@ -80,6 +80,8 @@ enum FormArgument {
     /// netCDF after CF
     #[default]
     Nc,
+    /// Zarr stores after CF
+    Zarr,
     /// Arrays of NumPy
     Npy,
     /// Animated GIFs
@@ -93,6 +95,7 @@ impl FormArgument {
     fn extension(self) -> &'static str {
         match self {
             Self::Nc => "nc",
+            Self::Zarr => "zarr",
             Self::Npy => "npy",
             Self::Gif => "gif",
             Self::Png => "",

@@ -35,12 +35,15 @@ impl Forecast {
             .map(|(name, length, _)| (name.to_owned(), length))
             .chain([(row.clone(), height), (column.clone(), width)]);
         let dimensions: Vec<CfDimension> = axes.map(|(name, length)| CfDimension { name, length }).collect();
-        for (coordinate, name, length) in
-            [(&georeference.rows, &row, height), (&georeference.columns, &column, width)]
+        for (coordinate, axis, name, length) in
+            [(&georeference.rows, "Y", &row, height), (&georeference.columns, "X", &column, width)]
         {
-            variables.extend(
-                coordinate.as_ref().map(|own| of_coordinate(own, vec![name.clone()], length)).transpose()?,
-            );
+            let Some(coordinate) = coordinate else { continue };
+            let mut variable = of_coordinate(coordinate, vec![name.clone()], length)?;
+            if !variable.attributes.iter().any(|own| own.name == "axis") {
+                variable.attributes.push(Attribute::text("axis", axis));
+            }
+            variables.push(variable);
         }
         let mut auxiliary: Vec<String> = variables
             .iter()
@@ -126,7 +129,6 @@ impl Forecast {
                 Attribute::text("standard_name", "realization"),
                 Attribute::text("long_name", "member of the ensemble"),
                 Attribute::text("units", "1"),
-                Attribute::text("axis", "E"),
             ];
             variables.push(CfVariable {
                 name: "realization".into(),

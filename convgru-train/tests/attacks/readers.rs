@@ -479,3 +479,57 @@ fn files_that_cannot_be_opened_now_are_not_left_out() {
         assert!(error.starts_with("cannot ") && error.contains("d.npy"), "{target}: {error}");
     }
 }
+
+/// A Zarr store with an array of bytes of a shape in chunks, of which the first is there.
+#[cfg(feature = "zarr")]
+fn store(shape: &str, chunk: &str, codecs: &str, first: &[u8]) -> TempDir {
+    let folder = tempdir().unwrap();
+    let metadata = format!(
+        r#"{{"zarr_format": 3, "node_type": "array", "shape": {shape}, "data_type": "uint8", "fill_value": 0,
+            "chunk_grid": {{"name": "regular", "configuration": {{"chunk_shape": {chunk}}}}}, "codecs": {codecs},
+            "dimension_names": ["time", "y", "x"]}}"#
+    );
+    std::fs::write(folder.path().join("zarr.json"), metadata).unwrap();
+    std::fs::create_dir_all(folder.path().join("c/0/0")).unwrap();
+    std::fs::write(folder.path().join("c/0/0/0"), first).unwrap();
+    folder
+}
+
+/// A frame of zstd with blocks of one byte that is repeated.
+#[cfg(feature = "zarr")]
+fn zstd_of_zeros(blocks: usize) -> Vec<u8> {
+    let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, 0x58];
+    for block in 1..=blocks {
+        let is_last = u32::from(block == blocks);
+        frame.extend_from_slice(&(((128u32 << 10) << 3) | 1 << 1 | is_last).to_le_bytes()[..3]);
+        frame.push(0);
+    }
+    frame
+}
+
+#[cfg(feature = "zarr")]
+#[test]
+fn chunks_of_stores_that_unpack_to_much() {
+    const ZSTD: &str = r#"["bytes", "zstd"]"#;
+    // Chunks that are larger than the memory.
+    let large = store("[64, 8192, 8192]", "[64, 8192, 8192]", ZSTD, &zstd_of_zeros(1 << 10));
+    refused("chunks of 4 GiB", &frames(16), large.path());
+    let small = store("[64, 64, 64]", "[64, 64, 64]", ZSTD, &zstd_of_zeros(1 << 13));
+    damaged("1 GiB of zeros where a chunk has 256 KiB", &frames(16), small.path());
+    let fits = store("[64, 64, 64]", "[64, 64, 64]", ZSTD, &zstd_of_zeros(2));
+    self::fits("256 KiB of zeros", &frames(16), fits.path());
+    // An index that is longer than the file, and one of more entries than there can be.
+    let shards = |chunk: &str| {
+        format!(
+            r#"[{{"name": "sharding_indexed", "configuration": {{"chunk_shape": {chunk}, "codecs": ["bytes"],
+                "index_codecs": ["bytes", "crc32c"], "index_location": "end"}}}}]"#
+        )
+    };
+    for chunk in ["[8, 8, 8]", "[1, 1, 1]"] {
+        let store = store("[512, 512, 512]", "[512, 512, 512]", &shards(chunk), &[0xff; 1000]);
+        damaged("an index that is not there", &frames(16), store.path());
+    }
+    let json = tempdir().unwrap();
+    std::fs::write(json.path().join("zarr.json"), format!("[{}0]", "0,".repeat(1 << 20))).unwrap();
+    damaged("metadata of a million numbers", &frames(1), json.path());
+}

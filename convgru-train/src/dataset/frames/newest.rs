@@ -4,8 +4,9 @@ use std::path::Path;
 
 use convgru_model::Tensor;
 
+use super::gathered::gathered;
 use super::time_order::{Run, Steps};
-use super::{FileRead, Read, Reader, gathered, of_equal_channels, picked, resize, time_order};
+use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, time_order};
 use crate::dataset::input::NewestFrames;
 use crate::dataset::source::{self, FrameInfo, FrameSource};
 use crate::dataset::{DataConfig, Description, FramesConfig};

@@ -104,13 +104,13 @@ fn example(
     }
     Err(first_error.unwrap_or_else(|| Error::Data {
         what: printable(path),
-        reason: "holds no frames; give a .npy, .npz, HDF5 (.h5), netCDF (.nc) or .gif file, or a folder of these or of pictures".into(),
+        reason: "holds no frames; give a .npy, .npz, HDF5 (.h5), netCDF (.nc), GRIB (.grib2) or .gif file, a Zarr store (.zarr), or a folder of these or of pictures".into(),
     }))
 }
 
-/// What may hold frames, in natural order: files, and folders with pictures.
+/// What may hold frames, in natural order: files, stores of Zarr, and folders with pictures.
 fn gather(path: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<()> {
-    if !input::is_folder(path)? {
+    if !input::is_folder(path)? || source::is_store(path) {
         into.push(path.into());
         return Ok(());
     }
@@ -134,7 +134,7 @@ fn gather(path: &Path, depth: usize, into: &mut Vec<PathBuf>) -> Result<()> {
         if into.len() >= TRIED {
             break;
         }
-        if input::is_folder(&entry)? {
+        if input::is_folder(&entry)? && !source::is_store(&entry) {
             if depth > 0 {
                 gather(&entry, depth - 1, into)?;
             }
@@ -154,6 +154,8 @@ fn format(path: &Path) -> &'static str {
         "gif" => "animated GIF",
         "png" => "animated PNG",
         "nc" | "nc4" => "netCDF",
+        _ if source::is_store(path) => "Zarr store",
+        _ if source::is_grib(path) => "GRIB",
         _ if gridded::is_named(path) => "HDF5",
         _ => "pictures",
     }

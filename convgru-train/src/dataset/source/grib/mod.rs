@@ -36,7 +36,7 @@ const NUMBER_BYTES: usize = 40;
 const MOST_SHOWN: usize = 20;
 
 /// Whether a file is GRIB by its name.
-pub(super) fn is_named(path: &Path) -> bool {
+pub(in crate::dataset) fn is_named(path: &Path) -> bool {
     let inner = path.file_stem().map(Path::new).filter(|_| has_extension(path, "gz"));
     EXTENSIONS.iter().any(|extension| has_extension(inner.unwrap_or(path), extension))
 }

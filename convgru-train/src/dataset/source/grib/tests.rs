@@ -28,7 +28,7 @@ fn numbers(path: &Path, config: &FramesConfig) -> Vec<Vec<f64>> {
 }
 
 fn message(path: &Path, config: &FramesConfig) -> String {
-    read_frames(path, config, &budget()).err().expect("refused").to_string()
+    read_frames(path, config, &budget()).unwrap_err().to_string()
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn blosclz(packed: &[u8], into: &mut [u8]) -> Result<(), String> {
 /// whose count of numbers is no multiple of 8.
 fn bits_unshuffled(shuffled: &[u8], size: usize) -> Vec<u8> {
     let count = shuffled.len() / size.max(1);
-    if size == 0 || count % 8 != 0 || count == 0 {
+    if size == 0 || !count.is_multiple_of(8) || count == 0 {
         return shuffled.to_vec();
     }
     let mut bytes = vec![0; shuffled.len()];

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn integers_are_taken_across_bytes() {
         let mut bits = Bits::new(&[0b1010_0110, 0b1111_0000, 0xff, 0, 0, 0, 1]);
-        assert_eq!([3, 0, 7].map(|count| bits.take(count).unwrap()), [0b101, 0, 0b0011_011]);
+        assert_eq!([3, 0, 7].map(|count| bits.take(count).unwrap()), [0b101, 0, 0b001_1011]);
         bits.align();
         assert_eq!([1, 7, 32].map(|count| bits.take(count).unwrap()), [1, 127, 1]);
         assert!(bits.take(1).unwrap_err().contains("7 bytes"));
