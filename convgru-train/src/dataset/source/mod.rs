@@ -8,6 +8,7 @@ mod array;
 mod axes;
 mod blocks;
 mod file_per_frame;
+mod format;
 mod gif;
 mod grib;
 mod hdf5;
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub(super) use super::gridded::is_store;
 pub(super) use array::VisitBlock;
 pub use axes::Axes;
+pub(super) use format::{is_frames, is_hidden, is_picture};
 pub(super) use grib::is_named as is_grib;
 pub(crate) use number_type::{ByteOrder, NumberType};
 
@@ -41,11 +43,12 @@ pub(super) use times::{Origin, Times};
 
 use self::array::{Array, ArraySource};
 use self::file_per_frame::FilePerFrame;
+use self::format::{Format, has_extension};
 use self::npy::NpyArray;
 use self::pictures::PictureFolder;
 use super::gridded::GriddedFile;
 use super::timestamp::Timestamp;
-use super::{Description, FramesConfig, gridded, unit_names};
+use super::{Description, FramesConfig, unit_names};
 use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result, input};
@@ -231,61 +234,12 @@ impl FrameInfo {
     }
 }
 
-/// Formats that are told by the name of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Npy,
-    Npz,
-    /// HDF5, netCDF and Zarr; which of them is seen from the first bytes, or from what lies in a folder.
-    Hdf5,
-    /// GRIB, edition 2, perhaps compressed by gzip.
-    Grib,
-    Gif,
-    /// An animation; a still image is a frame of its folder.
-    Png,
-}
-
-impl Format {
-    fn named(path: &Path) -> Option<Self> {
-        let of = [("npy", Self::Npy), ("npz", Self::Npz), ("gif", Self::Gif), ("png", Self::Png)];
-        match of.into_iter().find(|(extension, _)| has_extension(path, extension)) {
-            Some((_, format)) => Some(format),
-            None if grib::is_named(path) => Some(Self::Grib),
-            None => gridded::is_named(path).then_some(Self::Hdf5),
-        }
-    }
-
-    /// That of a file by its name, or of a folder that is a store.
-    fn of(path: &Path) -> Option<Self> {
-        if is_store(path) { Some(Self::Hdf5) } else { Self::named(path) }
-    }
-}
-
-/// Whether a file or a store of Zarr holds frames, by its name. Hidden files never do: systems keep notes of their own in these, such as `._a.npy`.
-pub(super) fn is_frames(path: &Path) -> bool {
-    !is_hidden(path) && (Format::named(path).is_some() || is_store(path)) || pictures::is_picture(path)
-}
-
-/// Whether a file is a picture that may be a frame of its folder, by its name.
-pub(super) fn is_picture(path: &Path) -> bool {
-    pictures::is_picture(path) && !apng::is_animated(path)
-}
-
 /// Opens a picture as a sequence of one frame.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is none.
 pub(super) fn open_picture(path: &Path, budget: &ReadBudget) -> Result<Box<dyn FrameSource>> {
     Ok(Box::new(PictureFolder::of_picture(path, budget)?))
-}
-
-/// Whether the name of a file or folder begins with a dot.
-pub(super) fn is_hidden(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension))
 }
 
 /// Opens what a file or a folder of images holds, as a configuration says how it is read.
