@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
+use std::sync::OnceLock;
 
 use convgru_model::Tensor;
 use convgru_train::ReadBudget;
-use convgru_train::dataset::{FramesConfig, read_frames};
+use convgru_train::dataset::{FramesConfig, RadarConfig, Source, read_frames};
 use convgru_train::media::write_frames;
+use convgru_train::trainer::TrainedModel;
 use serde_json::{Value, json};
 
 use crate::program::{command, convgru, folder, weights};
@@ -30,6 +32,20 @@ fn composite(folder: &Path, minute: usize) {
     let at = |name: &str| folder.join(name);
     fs::write(at(".incoming"), bytes).unwrap();
     fs::rename(at(".incoming"), at(&format!("2016092814{minute:02}_fmi.pgm"))).unwrap();
+}
+
+/// A network with the configuration of one that learned from radar images.
+fn radar_weights() -> &'static Path {
+    static MADE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = MADE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors");
+        let mut trained = TrainedModel::read(&weights()).unwrap();
+        trained.config.data.source = Source::Radar(RadarConfig::default());
+        trained.write(&path).unwrap();
+        (folder, path)
+    });
+    path
 }
 
 fn numbers(path: &Path, high: f64) -> Tensor<f32> {
@@ -76,8 +92,10 @@ fn a_radar_folder_is_forecast_in_its_unit_and_time() {
     for minute in [20, 30, 35, 40, 45] {
         composite(&folder.path().join("radar"), minute);
     }
-    let arguments =
-        format!("predict --checkpoint {} --input radar --frames 2 --out out.nc --json", weights().display());
+    let arguments = format!(
+        "predict --checkpoint {} --input radar --frames 2 --out out.nc --json",
+        radar_weights().display()
+    );
     let value = convgru(folder.path(), &arguments).succeeded().json();
     assert_eq!(value["input_shape"], json!([3, 1, 12, 16]), "the newest three");
     assert_eq!((&value["unit"], &value["reference_time"]), (&json!("mm/h"), &json!("2016-09-28T14:45:00Z")));
@@ -147,7 +165,7 @@ fn a_folder_is_worked_off_once() {
             folder.path(),
             &format!(
                 "watch --checkpoint {} --input radar --out {rest} --once --json --poll 0.05",
-                weights().display()
+                radar_weights().display()
             ),
         )
     };
@@ -164,7 +182,7 @@ fn a_folder_is_worked_off_once() {
     // The same bytes as `predict` writes from the same frames, but for the history.
     let predict = format!(
         "predict --checkpoint {} --input radar --newest 4 --frames 2 --out predicted.nc",
-        weights().display()
+        radar_weights().display()
     );
     convgru(folder.path(), &predict).succeeded();
     let watched = folder.path().join("out/forecast_20160928T141500Z.nc");
@@ -206,8 +224,10 @@ struct Watching {
 
 impl Watching {
     fn start(folder: &Path) -> Self {
-        let arguments =
-            format!("watch --checkpoint {} --input radar --out out --json --poll 0.05", weights().display());
+        let arguments = format!(
+            "watch --checkpoint {} --input radar --out out --json --poll 0.05",
+            radar_weights().display()
+        );
         let mut child =
             command(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
