@@ -10,7 +10,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use convgru_model::{Forecaster, PyramidConfig, Residual, Tensor, import};
+use convgru_model::{Forecaster, ForecasterConfig, PyramidConfig, Residual, Tensor, import};
 
 /// Rows and columns: multiples of the patch of the networks that want such.
 const SIZE: [usize; 2] = [64, 96];
@@ -43,10 +43,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A round cloud that moves by two columns from frame to frame, `[1, C, H, W]`.
-fn cloud(channels: usize, t: usize) -> Tensor<f32> {
+/// A round cloud that moves by two columns from frame to frame, `[1, C, H, W]`; all pixels of a mask are measured.
+fn cloud(config: &ForecasterConfig, t: usize) -> Tensor<f32> {
     let [height, width] = SIZE;
-    Tensor::from_fn(&[1, channels, height, width], |i| {
+    Tensor::from_fn(&[1, config.read_channels(), height, width], |i| {
+        if i / (height * width) >= config.image_channels() {
+            return 1.0;
+        }
         let (y, x) = ((i / width % height) as f32, (i % width) as f32);
         let (down, across) = (y - height as f32 / 2.0, x - (20 + 2 * t) as f32);
         (-(down * down + across * across) / 60.0).exp()

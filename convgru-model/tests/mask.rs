@@ -31,7 +31,7 @@ fn networks() -> Vec<Forecaster<f32>> {
         deep(Residual::LastFrame, 2).into(),
         deep(Residual::Motion, 1).into(),
     ];
-    configs.map(|config| Forecaster::new(config, 3).unwrap()).into()
+    configs.map(|config| Forecaster::new(config, 3).expect("the configuration is valid")).into()
 }
 
 /// Frames of two channels with a mask of some pixels.

@@ -30,6 +30,8 @@ pub(crate) struct Copy<'a> {
     target: PathBuf,
     /// Those with faults.
     pub(crate) packages: BTreeSet<&'a str>,
+    /// How much they are optimised.
+    opt_level: u8,
 }
 
 impl<'a> Copy<'a> {
@@ -39,6 +41,7 @@ impl<'a> Copy<'a> {
         target: &Path,
         mutants: &'a [Mutant],
         numbers: &[u32],
+        opt_level: u8,
     ) -> anyhow::Result<Self> {
         let chosen = || numbers.iter().map(|number| &mutants[*number as usize - 1]);
         let packages: BTreeSet<_> = chosen().map(|mutant| mutant.package.as_str()).collect();
@@ -52,16 +55,21 @@ impl<'a> Copy<'a> {
         anyhow::ensure!(git.status.success(), "git ls-files failed");
         let files = String::from_utf8(git.stdout)?;
         for name in files.split_terminator('\0').filter(|name| !with_faults.contains(name)) {
-            if let Ok(text) = std::fs::read(root.join(name)) {
-                let package = name.split('/').next().filter(|package| packages.contains(package));
-                let rest = name.split_once('/').map(|(_, rest)| rest);
-                write(&folder.join(name), &prepared(text, package.and(rest)))?;
+            let Ok(text) = std::fs::read(root.join(name)) else { continue };
+            let package = name.split('/').next().filter(|package| packages.contains(package));
+            let rest = name.split_once('/').map(|(_, rest)| rest);
+            let path = folder.join(name);
+            write(&path, &prepared(text, package.and(rest)))?;
+            if package.is_none() {
+                // A package as old as it is in the workspace is not compiled again.
+                let modified = std::fs::metadata(root.join(name))?.modified()?;
+                std::fs::File::options().append(true).open(&path)?.set_modified(modified)?;
             }
         }
         for package in &packages {
             write(&folder.join(package).join("src/mutant_switch.rs"), include_bytes!("switch.rs"))?;
         }
-        Ok(Self { root, folder, target: target.to_path_buf(), packages })
+        Ok(Self { root, folder, target: target.to_path_buf(), packages, opt_level })
     }
 
     /// Puts the faults in, all but those that do not compile.
@@ -123,7 +131,7 @@ impl<'a> Copy<'a> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(&self.folder).env("CARGO_TARGET_DIR", &self.target).arg(command);
         for package in &self.packages {
-            for setting in ["debug=false", "opt-level=1"] {
+            for setting in ["debug=false".to_owned(), format!("opt-level={}", self.opt_level)] {
                 cargo.arg("--config").arg(format!("profile.dev.package.{package}.{setting}"));
             }
         }

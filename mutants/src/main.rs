@@ -31,6 +31,8 @@ struct Asked {
     /// Judges survivors of the record again too.
     again: bool,
     json: bool,
+    /// How much code with faults is optimised.
+    opt_level: u8,
     /// Tests inside of crates alone.
     lib: bool,
     /// Programs of tests outside of crates, all if none.
@@ -63,7 +65,7 @@ fn main() -> anyhow::Result<ExitCode> {
     eprintln!("{} of {} mutants to judge", numbers.len(), mutants.len());
     if !numbers.is_empty() {
         // The copy has those that were judged before too: it is the same for a run that goes on.
-        let copy = build::Copy::new(root, &target, &mutants, &chosen)?;
+        let copy = build::Copy::new(root, &target, &mutants, &chosen, asked.opt_level)?;
         let left = copy.weave(&mutants, &chosen, record.left(&mutants))?;
         record.leave(&mutants, &left)?;
         numbers.retain(|number| !left.refused.contains(number) && !left.apart.contains(number));
@@ -91,6 +93,7 @@ impl Asked {
             shard: (0, 1),
             again: false,
             json: false,
+            opt_level: 1,
             lib: false,
             programs: Vec::new(),
             tests: Vec::new(),
@@ -104,6 +107,7 @@ impl Asked {
                 "--test" => asked.tests.push(value()?),
                 "--program" => asked.programs.push(value()?),
                 "--shard" => asked.shard = shard(&value()?)?,
+                "--opt-level" => asked.opt_level = value()?.parse().context("--opt-level is not 0 to 3")?,
                 "--again" => asked.again = true,
                 "--lib" => asked.lib = true,
                 "--json" => asked.json = true,

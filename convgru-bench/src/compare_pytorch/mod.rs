@@ -79,6 +79,10 @@ pub(crate) fn run(options: &ComparePytorchOptions) -> anyhow::Result<()> {
         options.steps,
         config.training.steps
     );
+    anyhow::ensure!(
+        !config.data.mask_channel,
+        "PyTorch's training knows no mask of missing pixels; set data.mask_channel = false"
+    );
     let comparison = with_threads(options.threads, || compare(options, &config))??;
     print(&if options.json { serde_json::to_string(&comparison)? } else { comparison.table() });
     Ok(())

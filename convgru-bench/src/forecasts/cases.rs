@@ -113,7 +113,7 @@ fn frames(steps: usize, channels: usize) -> Tensor<f32> {
 
 /// Pixels at the left, which no radar reaches, are missing.
 fn valid(channels: usize) -> Vec<f32> {
-    let is_measured = |at: usize| if at % WIDTH < 3 || at % 101 == 0 { 0.0 } else { 1.0 };
+    let is_measured = |at: usize| if at % WIDTH < 3 || at.is_multiple_of(101) { 0.0 } else { 1.0 };
     (0..channels * HEIGHT * WIDTH).map(is_measured).collect()
 }
 

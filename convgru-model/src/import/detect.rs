@@ -7,7 +7,7 @@ use convgru_kernels::Scalar;
 use super::layout::detect::{DetectedStack, Stacks};
 use super::layout::stacking::Incomplete;
 use super::network::detect::{DetectedNetwork, Networks};
-use super::{layout, network};
+use super::{layout, network, weight_norm};
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
@@ -36,6 +36,9 @@ pub struct Detected<T> {
 /// stacks of one layer. Where layouts have the same names and the same meaning, the first is given. Cells of both directions of time
 /// are two stacks.
 ///
+/// Weights that are kept as a direction and its length (PyTorch's weight norm, in both of its forms) are multiplied out first. FireNet is
+/// known by its structure too, whatever its modules are called.
+///
 /// Give all tensors of a file: names elsewhere in it tell cells of RAFT from others that look like them.
 ///
 /// ```
@@ -55,7 +58,8 @@ pub struct Detected<T> {
 /// assert_eq!(found.left[0].0, "head.weight");
 /// ```
 pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
-    let Networks { networks, rest, reasons, mut incomplete } = network::detect::detect(tensors);
+    let Networks { networks, rest, reasons, mut incomplete } =
+        network::detect::detect(weight_norm::folded(tensors));
     let Stacks { stacks, mut left, incomplete: of_stacks } = layout::detect::detect(&rest);
     // The first reason is that of the system which is more particular.
     let better: HashMap<String, String> = reasons.into_iter().rev().collect();

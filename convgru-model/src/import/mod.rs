@@ -10,6 +10,7 @@ pub mod network;
 pub mod pytorch;
 pub(crate) mod safetensors;
 mod search;
+mod weight_norm;
 
 pub use detect::{Detected, detect};
 pub use float::NEEDS_64_BITS;

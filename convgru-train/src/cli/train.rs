@@ -8,6 +8,7 @@ use clap::Args;
 use convgru_train::Error;
 use convgru_train::checkpoint::CheckpointStore;
 use convgru_train::config::{RunConfig, TrainingConfig};
+use convgru_train::dataset::Source;
 use convgru_train::interrupt::{Interrupt, Signal};
 use convgru_train::printable::printable;
 use convgru_train::schedule::Monitor;
@@ -253,13 +254,28 @@ fn best_checkpoints(trained: &TrainedRun, folder: &RunFolder) -> Vec<Value> {
 fn next_commands(trained: &TrainedRun, folder: &RunFolder) -> Vec<String> {
     let program = output::program();
     let weights = output::shell_path(&folder.weights());
-    let example = output::shell_path(&folder.example());
+    let input = example_input(trained, folder);
     let continued = output::shell_path(&folder.path().join("continued.gif"));
     let steps = trained.model.config.data.output_frames;
     vec![
         format!("{program} eval --checkpoint {weights}"),
         format!(
-            "{program} predict --checkpoint {weights} --input {example} --frames {steps} --out {continued}"
+            "{program} predict --checkpoint {weights} --input {input} --frames {steps} --out {continued}"
         ),
     ]
+}
+
+/// The input of an example: pictures of a sequence, with what they stand for where numbers have a unit or a range; of radar images the data.
+fn example_input(trained: &TrainedRun, folder: &RunFolder) -> String {
+    let config = &trained.model.config;
+    let example = output::shell_path(&folder.example());
+    match (&config.data.source, &config.data.found, config.data_folder()) {
+        (Source::Radar(_), _, Some(data)) => output::shell_path(data),
+        (Source::Frames(_), Some(found), _) if !found.full_scale => {
+            let ([low, high], unit) = (found.range, output::shell_path(Path::new(&found.unit)));
+            let unit = if found.unit.is_empty() { String::new() } else { format!(" --unit {unit}") };
+            format!("{example} --range={low},{high}{unit}")
+        }
+        _ => example,
+    }
 }

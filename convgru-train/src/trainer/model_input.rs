@@ -77,6 +77,12 @@ impl TrainedModel {
         let input = dataset::read_input(&data, path, (options.newest, rates.as_ref()), budget)?;
         let mut input = self.with_meaning(path, input)?;
         let steps = input.frames.shape()[0];
+        if input.valid.is_some() && data.found.as_ref().is_some_and(|found| !found.has_missing) {
+            input.warnings.push(format!(
+                "{} has missing pixels, which are 0 for the model, and the data of its training had none",
+                printable(path)
+            ));
+        }
         if steps < data.input_frames {
             input.warnings.push(format!(
                 "{} gives {steps} frame{} in a row, and the model read {} in its training",

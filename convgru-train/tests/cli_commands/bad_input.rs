@@ -218,7 +218,7 @@ fn models() {
             ("eval --checkpoint foreign.safetensors", ERROR, &["metadata has no `convgru`"]),
             ("eval --checkpoint cut.ckpt", ERROR, &["cut.ckpt", "truncated"]),
             ("eval --checkpoint long.ckpt", ERROR, &["where the header says"]),
-            ("eval --checkpoint version.ckpt", ERROR, &["version 14", "versions 3 to 5"]),
+            ("eval --checkpoint version.ckpt", ERROR, &["version 14", "versions 3 to 6"]),
             ("eval --checkpoint flipped.ckpt", ERROR, &["blake3"]),
             ("predict --checkpoint flipped.ckpt --input a --frames 1 --out b.gif", ERROR, &["blake3"]),
         ],

@@ -223,3 +223,64 @@ fn what_is_not_whole_is_refused_and_imported_cell_by_cell_where_that_is_asked_fo
         fs::remove_file(folder.path().join("out.safetensors")).unwrap();
     }
 }
+
+/// Weights as people have them: the folder of `CONVGRU_CASES`.
+#[test]
+fn weights_of_users_are_imported_or_refused_by_name() {
+    use convgru_model::composed::{Recurrent, RecurrentConfig, RecurrentParameters};
+    let Some(cases) = crate::cases::cases() else { return };
+    let folder = folder();
+    let case = |name: &str| cases.join("import").join(name).display().to_string();
+    let import = |name: &str, more: &str| {
+        convgru(folder.path(), &format!("import --input {} --out ours.safetensors {more}", case(name)))
+    };
+    let ran = import("missing_one.pth", "");
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("`ConvGRUCell_01.reset_gate.weight`") && ran.stderr.contains("--partial"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!folder.path().join("ours.safetensors").exists());
+    let ran = import("missing_one.pth", "--partial").succeeded();
+    assert!(ran.stdout.contains("not whole: ConvGRUCell_01."), "{}", ran.stdout);
+
+    let ran = import("weight_norm_new.pth", "").succeeded();
+    assert!(
+        ran.stdout.contains("2 cells of jacobkimmel") && ran.stdout.contains("3 -> 4 channels"),
+        "{}",
+        ran.stdout
+    );
+    // Each row of a kernel has the length that the file tells.
+    let file = import::named_tensors(&fs::read(case("weight_norm_new.pth")).unwrap()).unwrap().tensors;
+    let ours =
+        import::named_tensors(&fs::read(folder.path().join("ours.safetensors")).unwrap()).unwrap().tensors;
+    let find = |tensors: &[(String, Tensor<f64>)], name: &str| {
+        tensors.iter().find(|(own, _)| own == name).unwrap_or_else(|| panic!("{name}")).1.clone()
+    };
+    let lengths = find(&file, "ConvGRUCell_00.out_gate.parametrizations.weight.original0");
+    let [input, hidden] = ["layers.0.input_weights", "layers.0.hidden_weights"].map(|name| find(&ours, name));
+    for (row, length) in lengths.as_slice().iter().enumerate() {
+        let squares =
+            |tensor: &Tensor<f64>| tensor.slice(8 + row).iter().map(|value| value * value).sum::<f64>();
+        let found = (squares(&input) + squares(&hidden)).sqrt();
+        assert!((found - length.abs()).abs() < 1e-6 * length.abs(), "{row}: {found}, not {length}");
+    }
+
+    let ran = import("firenet_short_names.pth", "").succeeded();
+    assert!(ran.stdout.contains("state_dict.  2 cells of firenet, a Recurrent"), "{}", ran.stdout);
+    let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
+    let networks: serde_json::Value =
+        serde_json::from_str(&import::safetensors_metadata(&bytes).unwrap()["networks"]).unwrap();
+    let config: RecurrentConfig = serde_json::from_value(networks[0]["config"].clone()).unwrap();
+    let named = import::named_tensors(&bytes).unwrap().tensors;
+    let network = Recurrent::from_parameters(config, RecurrentParameters::new(named)).unwrap();
+    let expected =
+        import::named_tensors(&fs::read(case("firenet_short_names_expected.safetensors")).unwrap()).unwrap();
+    let [x, y] = ["x", "y"].map(|name| find(&expected.tensors, name));
+    let output = network.forward(&x).unwrap().outputs.pop().unwrap();
+    assert_eq!(output.shape(), y.shape());
+    let difference =
+        output.as_slice().iter().zip(y.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(difference < 1e-5, "{difference}");
+}

@@ -76,6 +76,13 @@ fn write(folder: &Path, kind: &str) -> &'static str {
         "mm/h every 10" => return netcdf(Some("mm/h"), 10.0, 2.0),
         "mm/h without times" => return netcdf(Some("mm/h"), 0.0, 2.0),
         "dBZ" => return netcdf(Some("dBZ"), 5.0, 2.0),
+        "float with gaps" => {
+            array(
+                &folder.join("a.npy"),
+                &shape,
+                |at| if at < 9 { f32::NAN } else { numbers(1.0 / 51.0)(at) },
+            );
+        }
         "no unit" => return netcdf(None, 5.0, 2.0),
         "gif" => return pictures("a.gif"),
         "png" => return pictures("images"),
@@ -171,6 +178,7 @@ fn shares_of_the_full_scale_are_the_same_in_every_type() {
                 ("float to 102", "", Refused(&["a.npy", "number 14", "0 to 1", "--range"])),
                 ("float to 102", "--range 0,102", Highest(highest)),
                 ("int16 to 102", "--range 0,102", Highest(highest)),
+                ("float with gaps", "", Warned(highest, &["a.npy", "missing pixels"])),
                 ("mm/h", "", Refused(&["a.nc", "0 to 1"])),
                 ("mm/h to 1", "", Warned(highest, &["mm/h", "without a unit"])),
             ],
@@ -384,8 +392,6 @@ fn models_without_a_record_are_read_as_before() {
     let mut earlier = TrainedModel::read(&run.join("model.safetensors")).unwrap();
     assert_eq!(earlier.quantity().unit, "mm/h");
     assert!(earlier.config.data.found.take().is_some());
-    fs::remove_dir_all(&run).unwrap();
-    fs::create_dir_all(&run).unwrap();
     earlier.write(&run.join("model.safetensors")).unwrap();
     assert_eq!(TrainedModel::read(&run).unwrap().config.data.found, None);
     for kind in ["mm/h", "dBZ", "float to 102", "mm/h every 10"] {
@@ -393,5 +399,27 @@ fn models_without_a_record_are_read_as_before() {
         assert!(!ran.succeeded().stderr.contains("warning"), "{kind}");
         let highest = numbers.iter().copied().fold(0.0, f32::max);
         assert!((highest - 102.0).abs() < 0.1, "{kind}: {highest}");
+    }
+}
+
+#[test]
+fn the_forecast_that_a_training_proposes_can_be_made() {
+    for (kind, settings) in [
+        ("uint8", ""),
+        ("gif", ""),
+        ("gif", "--set data.frames.range=[0,102]"),
+        ("mm/h", "--set data.frames.range=[-20,102]"),
+        ("mm/h to 1", ""),
+        ("float to 102", "--set data.frames.range=[0,102]"),
+    ] {
+        let (folder, _) = trained(kind, settings);
+        let ran =
+            convgru(folder.path(), &format!("train --config step.toml --data data --set name=u {settings}"));
+        let stdout = ran.succeeded().stdout;
+        let proposed = stdout.lines().find_map(|line| line.trim().strip_prefix("convgru predict "));
+        let proposed = proposed.unwrap_or_else(|| panic!("{stdout}"));
+        let ran = convgru(folder.path(), &format!("predict {proposed}")).succeeded();
+        assert!(!ran.stderr.contains("warning"), "{kind} {settings}: {}", ran.stderr);
+        assert!(folder.path().join("runs/u/continued.gif").exists());
     }
 }

@@ -78,7 +78,10 @@ fn a_model_of_radar_images_reads_the_newest_of_them_and_arrays_of_rain_rates() {
     let path = |name: &str| folder.path().join(name);
     write_images(&path("radar"), (0..24).map(|image| 5 * image));
     fs::write(path("step.toml"), format!("{STEP}{RADAR}")).unwrap();
-    convgru(folder.path(), "train --preset quick --config step.toml --data radar").succeeded();
+    let ran = convgru(folder.path(), "train --preset quick --config step.toml --data radar").succeeded();
+    let proposed = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("convgru predict ")).unwrap();
+    convgru(folder.path(), &format!("predict {proposed}")).succeeded();
+    assert!(path("runs/t/continued.gif").exists());
     let config = fs::read_to_string(path("runs/t/config.toml")).unwrap();
     assert!(config.contains("numbers = \"rain rates\"") && config.contains("unit = \"mm/h\""), "{config}");
 

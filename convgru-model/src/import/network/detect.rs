@@ -2,6 +2,7 @@
 
 use convgru_kernels::Scalar;
 
+use super::fire_net::{self, Renamed};
 use super::imported::{Hints, ImportedNetwork};
 use super::systems::read;
 use crate::error::Error;
@@ -199,6 +200,7 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) ->
         groups.into_iter().map(|(pattern, prefixes)| (pattern, owned(&prefixes))).collect();
     // What is found leaves the rest, and what is not comes back to its place.
     let mut rest: Vec<(usize, (String, Tensor<T>))> = tensors.into_iter().enumerate().collect();
+    rest = fire_net(rest, &mut found);
     for (pattern, prefixes) in groups {
         let is_part = |(_, (name, _)): &(usize, (String, Tensor<T>))| {
             prefixes.iter().any(|prefix| name.strip_prefix(&prefix[..]).is_some_and(|rest| pattern.has(rest)))
@@ -235,6 +237,26 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) ->
     found.incomplete.retain(|incomplete| !incomplete.cells.iter().all(|cell| whole(cell)));
     found.rest = rest.into_iter().map(|(_, named)| named).collect();
     found
+}
+
+/// Takes a FireNet that is known by its structure, if there is one, out of the tensors of a file.
+fn fire_net<T: Scalar>(
+    rest: Vec<(usize, (String, Tensor<T>))>,
+    found: &mut Networks<T>,
+) -> Vec<(usize, (String, Tensor<T>))> {
+    const SYSTEM: &str = "firenet";
+    let (places, tensors): (Vec<usize>, Vec<(String, Tensor<T>)>) = rest.into_iter().unzip();
+    let Some(Renamed { prefix, names }) = fire_net::found(&tensors) else {
+        return places.into_iter().zip(tensors).collect();
+    };
+    let is_own = |(name, _): &&(String, Tensor<T>)| names.contains_key(name);
+    let renamed: Vec<(String, Tensor<T>)> =
+        tensors.iter().filter(is_own).map(|(name, tensor)| (names[name].clone(), tensor.clone())).collect();
+    let network = read(SYSTEM, &renamed, &Hints::default()).and_then(|imported| imported.into_network());
+    let Ok(network) = network else { return places.into_iter().zip(tensors).collect() };
+    let own = tensors.iter().filter(is_own).map(|(name, _)| name.clone()).collect();
+    found.networks.push(DetectedNetwork { system: SYSTEM, name: prefix, tensors: own, network });
+    places.into_iter().zip(tensors).filter(|(_, (name, _))| !names.contains_key(name)).collect()
 }
 
 /// What all prefixes begin with.

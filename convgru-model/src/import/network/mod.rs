@@ -27,6 +27,7 @@ mod block;
 mod cells;
 mod containers;
 pub(super) mod detect;
+mod fire_net;
 mod imported;
 mod layouts;
 mod mapping;

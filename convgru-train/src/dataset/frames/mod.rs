@@ -2,6 +2,7 @@
 
 mod agreement;
 mod config;
+mod gathered;
 mod newest;
 mod on_disk;
 mod open_files;
@@ -11,7 +12,6 @@ mod split_files;
 mod tests;
 mod time_order;
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -23,14 +23,15 @@ pub use newest::read_frames;
 pub(super) use newest::{newest, newest_of};
 
 use self::agreement::Told;
+use self::gathered::{Damage, gathered_readable};
 use self::on_disk::OnDisk;
 pub(super) use self::resize::resized as resized_plane;
 pub(super) use self::split_files::SplitFiles;
 pub(super) use self::time_order::TimeOrder;
 use self::time_order::{Run, Steps};
-use super::config::DataConfig;
+use super::config::{DataConfig, OnCorrupt};
 use super::source::image::with_channels;
-use super::source::{self, Frame, FrameSource};
+use super::source::{self, FrameSource};
 use super::windows::{
     Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
 };
@@ -174,18 +175,24 @@ impl Reader<'_> {
         mut left_out: Vec<Error>,
     ) -> Result<WindowDataset> {
         let Self { data, config, path, budget } = self;
-        let outcomes: Vec<Result<(FileRead, Told)>> = files
+        let outcomes: Vec<Result<(FileRead, Told, Vec<Error>)>> = files
             .files
             .into_par_iter()
             .map(|(path, sequences)| {
                 let source = source::open(&path, config, budget)?;
                 let order = time_order(&path, source.as_ref(), budget)?;
+                let mut damage = Damage { on_corrupt: data.on_corrupt, left_out: Vec::new() };
+                let time = (sequences, &files.time, &order);
                 let told = self.told(&path, source.as_ref(), order.minutes_per_step())?;
-                let read = read(&path, source.as_ref(), (sequences, &files.time, &order), config, budget)?;
-                Ok(((path, read), told))
+                let read = read(&path, source.as_ref(), time, (config, budget), &mut damage)?;
+                Ok(((path, read), told, damage.left_out))
             })
             .collect();
-        let read = data.on_corrupt.kept(outcomes, &mut left_out)?;
+        let mut read: Vec<(FileRead, Told)> = Vec::with_capacity(outcomes.len());
+        for (own, told, frames_left_out) in data.on_corrupt.kept(outcomes, &mut left_out)? {
+            left_out.extend(frames_left_out);
+            read.push((own, told));
+        }
         let told: Vec<(&Path, &Told)> = read.iter().map(|((path, _), told)| (path.as_path(), told)).collect();
         let (mut found, doubts) = self.agreed(&told)?;
         let read: Vec<FileRead> = read.into_iter().map(|(read, _)| read).collect();
@@ -298,22 +305,36 @@ fn read(
     path: &Path,
     source: &dyn FrameSource,
     (sequences, time, order): (Range<usize>, &Range<f64>, &TimeOrder),
-    config: &FramesConfig,
-    budget: &ReadBudget,
+    (config, budget): (&FramesConfig, &ReadBudget),
+    damage: &mut Damage,
 ) -> Result<Vec<Read>> {
     let stem = printable_name(path.file_stem().unwrap_or_default());
     let info = source.info()?;
-    let runs = order.runs(places(info.steps, time));
+    let mut runs = order.runs(places(info.steps, time));
     let begin = runs.iter().map(|run| run.steps.range().start).min().unwrap_or(0);
     let end = runs.iter().map(|run| run.steps.range().end).max().unwrap_or(0);
     let is_whole = matches!(&runs[..], [Run { steps: Steps::Range(_), .. }]);
     let copies = if is_whole { 1 } else { 2 };
     let mut kept = budget.keep(path, 0)?;
     let count = sequences.len() * runs.len();
-    let frames = gathered(source, sequences.clone(), begin..end, config, &mut |bytes| {
+    let mut keep = |bytes: u64| {
         let bytes = bytes.saturating_mul(copies);
         kept.more(path, bytes.saturating_add(bytes_of(SEQUENCE_BYTES + stem.len(), &[count])))
-    })?;
+    };
+    let mut gone = Vec::new();
+    let mut failed = |step, error| match damage.on_corrupt {
+        OnCorrupt::Stop => Err(error),
+        OnCorrupt::Skip => {
+            gone.extend(step);
+            damage.left_out.push(error);
+            Ok(())
+        }
+    };
+    let frames = gathered_readable(source, sequences.clone(), begin..end, config, &mut keep, &mut failed)?;
+    if !gone.is_empty() {
+        runs = runs.into_iter().flat_map(|run| run.without(&gone)).collect();
+    }
+    let is_whole = is_whole && gone.is_empty();
     kept.stay();
     let name = |number| if info.sequences > 1 { format!("{stem} {number}") } else { stem.clone() };
     let mut read = Vec::with_capacity(count);
@@ -347,44 +368,8 @@ fn picked(frames: &Tensor<f32>, run: &Run, first: usize) -> Result<Tensor<f32>> 
     Ok(Tensor::from_vec(&shape, values)?)
 }
 
-/// Frames of sequences, a tensor `[T, C, H, W]` for each, in the size that is asked for. `keep` is asked for the bytes of all before
-/// they are taken. None where there are no frames.
-fn gathered(
-    source: &dyn FrameSource,
-    sequences: Range<usize>,
-    steps: Range<usize>,
-    config: &FramesConfig,
-    keep: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<Vec<Tensor<f32>>> {
-    let mut values: Vec<Vec<f32>> = Vec::new();
-    let mut shape = [steps.len(), 0, 0, 0];
-    source.visit(sequences.clone(), steps.clone(), &mut |frame| {
-        let (frame_shape, pixels) = resized(&frame, config);
-        if values.is_empty() {
-            let [channels, height, width] = frame_shape;
-            shape = [steps.len(), channels, height, width];
-            keep(bytes_of(size_of::<f32>(), &[sequences.len(), steps.len(), pixels.len()]))?;
-            values = sequences.clone().map(|_| Vec::with_capacity(steps.len() * pixels.len())).collect();
-        }
-        values[frame.sequence - sequences.start].extend_from_slice(&pixels);
-        Ok(())
-    })?;
-    values.into_iter().map(|values| Ok(Tensor::from_vec(&shape, values)?)).collect()
-}
-
 /// The frames between two shares of the time.
 pub(super) fn places(steps: usize, time: &Range<f64>) -> Range<usize> {
     let place = |share: f64| ((share * steps as f64).round() as usize).min(steps);
     place(time.start)..place(time.end)
-}
-
-/// A frame in the size that is asked for, with its shape.
-fn resized<'a>(frame: &Frame<'a>, config: &FramesConfig) -> ([usize; 3], Cow<'a, [f32]>) {
-    let [channels, height, width] = frame.shape;
-    if config.resize == [0, 0] || config.resize == [height, width] {
-        return (frame.shape, Cow::Borrowed(frame.values));
-    }
-    let planes = frame.values.chunks_exact(height * width);
-    let resized = planes.flat_map(|plane| resize::resized(plane, [height, width], config.resize)).collect();
-    ([channels, config.resize[0], config.resize[1]], Cow::Owned(resized))
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use convgru_model::Tensor;
 
+use super::gathered::gathered;
 use super::time_order::{Run, Steps};
-use super::{FileRead, Read, Reader, gathered, of_equal_channels, picked, resize, time_order};
+use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, time_order};
 use crate::dataset::input::NewestFrames;
 use crate::dataset::source::{self, FrameInfo, FrameSource};
 use crate::dataset::{DataConfig, Description, FramesConfig};
 use crate::printable::printable_name;
-use crate::read_budget::ReadBudget;
+use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
 
 /// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them. Where the file
@@ -88,7 +89,7 @@ pub(in crate::dataset) fn newest_of(
     let run = run.unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
     let range = run.steps.range();
     let copies = if matches!(run.steps, Steps::Range(_)) { 1 } else { 2 };
-    let mut keep = |bytes: u64| Ok(budget.keep(path, bytes.saturating_mul(copies))?.stay());
+    let mut keep = |bytes: u64| budget.keep(path, bytes.saturating_mul(copies)).map(Kept::stay);
     let mut gathered = gathered(source, 0..1, range.clone(), config, &mut keep)?;
     let Some(frames) = gathered.pop() else {
         return Err(Error::Format { path: path.into(), reason: "holds no frames".into() });

@@ -7,10 +7,11 @@ use convgru_model::Tensor;
 use rayon::prelude::*;
 
 use super::agreement::Told;
+use super::gathered::gathered;
 use super::open_files::OpenFiles;
 use super::split_files::SplitFiles;
 use super::time_order::Run;
-use super::{FramesConfig, Reader, SEQUENCE_BYTES, gathered, is_missing_any, places, time_order};
+use super::{FramesConfig, Reader, SEQUENCE_BYTES, is_missing_any, places, time_order};
 use crate::dataset::source::FrameInfo;
 use crate::dataset::source::image::with_channels;
 use crate::dataset::windows::{Numbering, label, listed};

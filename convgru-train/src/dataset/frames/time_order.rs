@@ -18,6 +18,30 @@ pub(super) struct Run {
     pub(super) time_axis: Option<TimeAxis>,
 }
 
+impl Run {
+    /// The runs that are left where some places are gone.
+    pub(super) fn without(self, gone: &[usize]) -> Vec<Self> {
+        let places: Vec<usize> = match self.steps {
+            Steps::Range(range) => range.collect(),
+            Steps::List(list) => list,
+        };
+        let is_gone = |place: &usize| gone.contains(place);
+        let mut runs = Vec::new();
+        let mut begin = 0;
+        for part in places.chunk_by(|a, b| is_gone(a) == is_gone(b)) {
+            if !is_gone(&part[0]) {
+                let later = |axis: TimeAxis| TimeAxis {
+                    first: axis.first.plus(axis.step.saturating_mul(begin as i64)),
+                    ..axis
+                };
+                runs.push(Self { steps: Steps::List(part.to_vec()), time_axis: self.time_axis.map(later) });
+            }
+            begin += part.len();
+        }
+        runs
+    }
+}
+
 /// Places in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Steps {

@@ -71,7 +71,14 @@ impl Sample {
         let source = source::open_as(&facts.path, config, budget, Given::Numbers)?;
         let is_all = places.len() == facts.frames();
         if is_all {
-            return source.visit(0..sequences, 0..steps, &mut |frame| self.add(&frame));
+            let mut failed = Vec::new();
+            let mut keep_failed = |_, error| {
+                failed.push(error);
+                Ok(())
+            };
+            source.visit_readable(0..sequences, 0..steps, &mut |frame| self.add(&frame), &mut keep_failed)?;
+            self.failed.extend(failed);
+            return Ok(());
         }
         if !facts.is_seekable {
             // What comes first is read without what comes after it.

@@ -3,9 +3,11 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use super::{
-    Axes, Content, Format, Frame, FrameInfo, FrameSource, Given, Origin, Times, Visit, is_hidden,
-    natural_order,
+    Axes, Content, Failed, Format, Frame, FrameInfo, FrameSource, Given, Origin, Times, Visit, fail,
+    is_hidden, natural_order,
 };
 use crate::dataset::{Description, FramesConfig};
 use crate::printable::{escaped, printable};
@@ -28,56 +30,95 @@ pub(super) struct FilePerFrame {
     content: Option<Content>,
     /// When each frame was seen, where files tell it.
     times: Option<Times>,
+    /// Files that cannot be read and have no step, because times tell the steps of the others.
+    unreadable: Vec<PathBuf>,
     _names: Kept,
 }
 
+/// What the header of a file tells.
+struct Header {
+    info: FrameInfo,
+    axes: Option<Axes>,
+    content: Option<Content>,
+    times: Result<Option<Times>>,
+}
+
+impl Header {
+    fn read(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
+        let source = super::open(path, config, budget)?;
+        let (info, content) = (source.info()?, source.content()?);
+        Ok(Self { info, axes: source.axes(), content, times: source.step_times() })
+    }
+}
+
+/// The arrays of a folder, in natural order.
+fn arrays(folder: &Path, names: &mut Kept) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(Error::io("open the data folder", folder))? {
+        let path = entry.map_err(Error::io("read the data folder", folder))?.path();
+        let holds_array = !matches!(Format::named(&path), None | Some(Format::Gif | Format::Png));
+        if holds_array && !is_hidden(&path) && path.is_file() {
+            names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
+            files.push(path);
+        }
+    }
+    files.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
+    Ok(files)
+}
+
 impl FilePerFrame {
-    /// Lists the arrays of a folder and reads the header of the first that can be read; `None` where there are not several files, or that one
-    /// holds more than a frame.
+    /// Whether a folder holds several arrays, of which the first that can be read is one frame. No other is opened.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be read, [`Error::Memory`] if the names take too much.
+    pub(super) fn is_held(folder: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<bool> {
+        let files = arrays(folder, &mut budget.keep(folder, 0)?)?;
+        // Whoever reads the folder otherwise says what is wrong with files that cannot be read.
+        let first = files.iter().find_map(|file| Header::read(file, config, budget).ok());
+        Ok(files.len() > 1 && first.is_some_and(|own| (own.info.sequences, own.info.steps) == (1, 1)))
+    }
+
+    /// Lists the arrays of a folder and reads the header of each once.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be read, [`Error::Memory`] if the names take too much, [`Error::Format`] if no file can be read, or
+    /// their times leave the order open.
     pub(super) fn open(
         folder: &Path,
         config: &FramesConfig,
         budget: &ReadBudget,
         given: Given,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Self> {
         let mut names = budget.keep(folder, 0)?;
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(folder).map_err(Error::io("open the data folder", folder))? {
-            let path = entry.map_err(Error::io("read the data folder", folder))?.path();
-            let holds_array = !matches!(Format::named(&path), None | Some(Format::Gif | Format::Png));
-            if holds_array && !is_hidden(&path) && path.is_file() {
-                names.more(folder, (path.as_os_str().len() + NAME_BYTES) as u64)?;
-                files.push(path);
-            }
-        }
-        files.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
-        // Whoever reads the folder otherwise says what is wrong with files that cannot be read.
-        let read = |file: &PathBuf| {
-            let source = super::open(file, config, budget)?;
-            Result::Ok((source.info()?, source.content()?, source.axes()))
+        let mut files = arrays(folder, &mut names)?;
+        let mut headers: Vec<Result<Header>> =
+            files.par_iter().map(|file| Header::read(file, config, budget)).collect();
+        let Some(first) = headers.iter().position(Result::is_ok) else {
+            return Err(match headers.into_iter().next() {
+                Some(Err(error)) => error,
+                _ => Error::Format { path: folder.into(), reason: "holds no array".into() },
+            });
         };
-        let Some((info, content, axes)) = files.iter().find_map(|file| read(file).ok()) else {
-            return Ok(None);
-        };
-        if (info.sequences, info.steps) != (1, 1) || files.len() == 1 {
-            return Ok(None);
+        let times = times(&files, &mut headers)?;
+        let mut unreadable = Vec::new();
+        if times.is_some() {
+            let mut readable = headers.iter().map(Result::is_ok);
+            let (kept, others) = files.into_iter().partition(|_| readable.next().unwrap_or(false));
+            (files, unreadable) = (kept, others);
         }
+        let Header { info, axes, content, .. } = headers.swap_remove(first)?;
         let info = FrameInfo { steps: files.len(), ..info };
-        let times = times(&files, config, budget)?;
-        Ok(Some(Self {
-            files,
-            config: config.clone(),
-            budget: budget.clone(),
-            given,
-            info,
-            axes,
-            content,
-            times,
-            _names: names,
-        }))
+        let (config, budget) = (config.clone(), budget.clone());
+        Ok(Self { files, config, budget, given, info, axes, content, times, unreadable, _names: names })
+    }
+
+    /// Visits the frame of a file.
+    fn frame(&self, step: usize, visit: Visit<'_>) -> Result<()> {
+        let path = &self.files[step];
+        let source = super::open_as(path, &self.config, &self.budget, self.given)?;
+        self.expect_equal(path, source.info()?)?;
+        self.expect_equal_content(path, source.content()?)?;
+        source.visit(0..1, 0..1, &mut |frame| visit(Frame { step, ..frame }))
     }
 
     /// Refuses a file that does not hold a frame like the first.
@@ -133,16 +174,18 @@ impl FilePerFrame {
     }
 }
 
-/// The times of files of a frame each; `None` where files tell none that compare, or one cannot be read, which its reading says.
+/// The times of the files of a frame each that can be read; `None` where they tell none that compare.
 ///
 /// # Errors
-/// [`Error::Format`] with a file that tells no time beside others whose times are in another order than their names.
-fn times(files: &[PathBuf], config: &FramesConfig, budget: &ReadBudget) -> Result<Option<Times>> {
+/// [`Error::Format`] with a file that tells no time beside others whose times are in another order than their names, or whose time cannot
+/// be read.
+fn times(files: &[PathBuf], headers: &mut [Result<Header>]) -> Result<Option<Times>> {
     let mut all: Option<Times> = None;
     let mut without = None;
-    for file in files {
-        let Ok(source) = super::open(file, config, budget) else { return Ok(None) };
-        let own = source.step_times()?.filter(|own| own.seconds.len() == 1 && own.origin != Origin::Unknown);
+    for (file, header) in files.iter().zip(headers) {
+        let Ok(header) = header else { continue };
+        let own = std::mem::replace(&mut header.times, Ok(None))?;
+        let own = own.filter(|own| own.seconds.len() == 1 && own.origin != Origin::Unknown);
         match (own, &mut all) {
             (Some(own), None) => all = Some(own),
             (Some(own), Some(all)) if all.origin == own.origin => all.seconds.extend(own.seconds),
@@ -187,15 +230,29 @@ impl FrameSource for FilePerFrame {
     }
 
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
+        self.visit_readable(sequences, steps, visit, &mut fail)
+    }
+
+    fn visit_readable(
+        &self,
+        sequences: Range<usize>,
+        steps: Range<usize>,
+        visit: Visit<'_>,
+        failed: Failed<'_>,
+    ) -> Result<()> {
         if sequences.is_empty() {
             return Ok(());
         }
+        for path in &self.unreadable {
+            if let Err(error) = Header::read(path, &self.config, &self.budget) {
+                failed(None, error)?;
+            }
+        }
         for step in steps {
-            let path = &self.files[step];
-            let source = super::open_as(path, &self.config, &self.budget, self.given)?;
-            self.expect_equal(path, source.info()?)?;
-            self.expect_equal_content(path, source.content()?)?;
-            source.visit(0..1, 0..1, &mut |frame| visit(Frame { step, ..frame }))?;
+            match self.frame(step, visit) {
+                Err(error @ Error::Format { .. }) => failed(Some(step), error)?,
+                other => other?,
+            }
         }
         Ok(())
     }

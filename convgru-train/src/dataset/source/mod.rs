@@ -6,6 +6,7 @@
 mod apng;
 mod array;
 mod axes;
+mod blocks;
 mod file_per_frame;
 mod gif;
 mod grib;
@@ -39,6 +40,7 @@ pub(super) use npz::Npz;
 pub(super) use times::{Origin, Times};
 
 use self::array::{Array, ArraySource};
+use self::file_per_frame::FilePerFrame;
 use self::npy::NpyArray;
 use self::pictures::PictureFolder;
 use super::gridded::GriddedFile;
@@ -105,6 +107,28 @@ pub(super) trait FrameSource: Send + Sync {
     /// [`Error::Memory`] if it takes more than the budget allows; [`Error::Format`] if the file is damaged, after the frames before the
     /// damage were visited, or with the place of a number out of the range; those of `visit`.
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()>;
+
+    /// As [`visit`](Self::visit), where each frame is a file of its own: one that is damaged goes to `failed`, and the others are visited.
+    ///
+    /// # Errors
+    /// Those of [`visit`](Self::visit) but for damaged files; those of `failed`.
+    fn visit_readable(
+        &self,
+        sequences: Range<usize>,
+        steps: Range<usize>,
+        visit: Visit<'_>,
+        _failed: Failed<'_>,
+    ) -> Result<()> {
+        self.visit(sequences, steps, visit)
+    }
+}
+
+/// Gets the error of a damaged file, with its step if it has one.
+pub(super) type Failed<'a> = &'a mut dyn FnMut(Option<usize>, Error) -> Result<()>;
+
+/// Takes damage for an error.
+pub(super) fn fail(_: Option<usize>, error: Error) -> Result<()> {
+    Err(error)
 }
 
 /// Gets a frame.
@@ -286,8 +310,8 @@ pub(super) fn open_as(
         Ok(Box::new(ArraySource::new(path, array, config, budget)?.giving(given)) as Box<dyn FrameSource>)
     };
     if std::fs::metadata(path).map_err(Error::io("read", path))?.is_dir() && !is_store(path) {
-        return match held(path, config, budget, given)? {
-            Held::Arrays(files) => Ok(Box::new(files)),
+        return match held(path, config, budget)? {
+            Held::Arrays => Ok(Box::new(FilePerFrame::open(path, config, budget, given)?)),
             Held::Animation(path) => open_as(&path, config, budget, given),
             Held::Pictures | Held::Other => Ok(Box::new(PictureFolder::open(path, budget, given)?)),
         };
@@ -334,8 +358,8 @@ pub(super) fn shape_of_npy(path: &Path) -> Result<Option<(Vec<usize>, NumberType
 /// Those of [`open`].
 pub(super) fn sequences_in(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Option<usize>> {
     if input::is_folder(path)? && !is_store(path) {
-        return Ok(match held(path, config, budget, Given::Values)? {
-            Held::Pictures | Held::Arrays(_) => Some(1),
+        return Ok(match held(path, config, budget)? {
+            Held::Pictures | Held::Arrays => Some(1),
             Held::Animation(_) | Held::Other => None,
         });
     }
@@ -354,17 +378,16 @@ enum Held {
     /// One picture, which is an animation.
     Animation(PathBuf),
     /// Arrays of one frame each.
-    Arrays(file_per_frame::FilePerFrame),
+    Arrays,
     /// Sequences of their own, or nothing.
     Other,
 }
 
-fn held(path: &Path, config: &FramesConfig, budget: &ReadBudget, given: Given) -> Result<Held> {
+fn held(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Held> {
     let pictures = pictures::pictures(path, &mut budget.keep(path, 0)?)?;
     Ok(match &pictures[..] {
-        [] => {
-            file_per_frame::FilePerFrame::open(path, config, budget, given)?.map_or(Held::Other, Held::Arrays)
-        }
+        [] if FilePerFrame::is_held(path, config, budget)? => Held::Arrays,
+        [] => Held::Other,
         [only] if apng::is_animated(only) => Held::Animation(only.clone()),
         [first, ..] if apng::is_animated(first) => Held::Other,
         _ => Held::Pictures,

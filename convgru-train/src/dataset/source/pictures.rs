@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::image::{Image, check_sequence, value_bytes, visit_image};
-use super::{FrameInfo, FrameSource, Given, Visit, is_hidden, jpeg, natural_order, png};
+use super::{Failed, FrameInfo, FrameSource, Given, Visit, fail, is_hidden, jpeg, natural_order, png};
 use crate::error::{Error, Result};
 use crate::printable::printable;
 use crate::read_budget::{Kept, ReadBudget, bytes_of};
@@ -143,20 +143,37 @@ impl PictureFolder {
         Err(Error::Format { path: path.into(), reason })
     }
 
-    /// Channels of all frames: one if all pictures are grey. Pictures are decoded until one has colours.
+    /// Channels of all frames: one if all pictures are grey. Pictures are decoded until one has colours; whoever reads the damaged ones is
+    /// told, this is not.
     fn channels(&self) -> Result<usize> {
         if let Some(is_grey) = self.is_grey.get() {
             return Ok(if *is_grey { 1 } else { 3 });
         }
         let mut is_grey = true;
         for path in &self.paths {
-            let opened = self.opened(path)?;
-            if !opened.is_grey() && !opened.image(path)?.is_grey() {
-                is_grey = false;
-                break;
+            let own =
+                self.opened(path).and_then(|opened| Ok(opened.is_grey() || opened.image(path)?.is_grey()));
+            match own {
+                Ok(true) | Err(Error::Format { .. }) => {}
+                Ok(false) => {
+                    is_grey = false;
+                    break;
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(if *self.is_grey.get_or_init(|| is_grey) { 1 } else { 3 })
+    }
+
+    /// Visits the frame of a picture.
+    fn frame(&self, step: usize, visit: Visit<'_>) -> Result<()> {
+        let image = self.image(&self.paths[step])?;
+        let channels = match self.given {
+            Given::Values => self.channels()?,
+            // Whoever looks at some pictures does not wait for all.
+            Given::Numbers => image.channels(),
+        };
+        visit_image(&image, channels, step, visit)
     }
 }
 
@@ -169,19 +186,26 @@ impl FrameSource for PictureFolder {
         true
     }
 
-    fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
+    fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
+        self.visit_readable(sequences, steps, visit, &mut fail)
+    }
+
+    fn visit_readable(
+        &self,
+        _: Range<usize>,
+        steps: Range<usize>,
+        visit: Visit<'_>,
+        failed: Failed<'_>,
+    ) -> Result<()> {
         let size = [self.info.width, self.info.height];
         let decoded = png::DECODED_BYTES.max(jpeg::DECODED_BYTES);
         let once = bytes_of(decoded, &size).saturating_add(png::OTHER_BYTES as u64);
         let _working = self.budget.work(&self.folder, once.saturating_add(value_bytes(size)))?;
         for step in steps {
-            let image = self.image(&self.paths[step])?;
-            let channels = match self.given {
-                Given::Values => self.channels()?,
-                // Whoever looks at some pictures does not wait for all.
-                Given::Numbers => image.channels(),
-            };
-            visit_image(&image, channels, step, visit)?;
+            match self.frame(step, visit) {
+                Err(error @ Error::Format { .. }) => failed(Some(step), error)?,
+                other => other?,
+            }
         }
         Ok(())
     }

@@ -12,7 +12,8 @@ fn written(name: &str) -> PathBuf {
 }
 
 fn config(axes: &str) -> FramesConfig {
-    FramesConfig { range: [-32.0, 95.5], axes: axes.parse().unwrap(), ..FramesConfig::default() }
+    let axes = axes.parse().expect("a test names axes");
+    FramesConfig { range: [-32.0, 95.5], axes, ..FramesConfig::default() }
 }
 
 /// The stored number of a value, where it is the same in both.
