@@ -61,7 +61,8 @@ pub(super) fn objects(path: &Path, budget: &ReadBudget) -> Result<Vec<Object>> {
     let is = |extension: &str| path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
     match () {
         () if is("npz") => of_archive(path),
-        () if gridded::is_named(path) => of_gridded(path, budget),
+        () if gridded::is_named(path) || source::is_store(path) => of_gridded(path, budget),
+        () if source::is_grib(path) => of_grib(path, budget),
         () => of_frames(path, budget).map(|object| vec![object]),
     }
 }
@@ -111,6 +112,20 @@ fn of_gridded(path: &Path, budget: &ReadBudget) -> Result<Vec<Object>> {
         }
     };
     Ok(file.readable_and_other_datasets()?.into_iter().map(object).collect())
+}
+
+/// The fields of a file of GRIB.
+fn of_grib(path: &Path, budget: &ReadBudget) -> Result<Vec<Object>> {
+    let object = |held: source::HeldInGrib| Object {
+        name: held.name,
+        shape: held.shape,
+        number_type: "float32".into(),
+        dimensions: ["time", "y", "x"].map(str::to_owned).into(),
+        unit: held.unit.into(),
+        long_name: held.standard_name.into(),
+        unreadable: None,
+    };
+    Ok(source::held_in_grib(path, budget)?.into_iter().map(object).collect())
 }
 
 /// A file or folder whose frames are the object: `[T, H, W]`, or for an array its shape.

@@ -300,3 +300,24 @@ fn radar_images_are_told_by_events_and_their_lines_open_them() {
         }
     }
 }
+
+#[cfg(feature = "zarr")]
+#[test]
+fn stores_and_messages_of_grib_are_described() {
+    let written = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
+    let settings = ["data.input_frames=2", "data.output_frames=1"];
+    let found = looked_at(&written("zarr/floats_v3.zarr.zip"), &settings);
+    assert_eq!(found.format, "Zarr store");
+    let rain = found.objects.iter().find(|object| object.name == "rain").unwrap();
+    assert_eq!((rain.dimensions.join(" "), rain.unit.as_str()), ("time y x".into(), "mm/h"));
+    let named = [&settings[..], &["data.frames.variable=rainfall_rate"]].concat();
+    let found = looked_at(&written("zarr/radar_v3.zarr"), &named);
+    let names: Vec<&str> = found.objects.iter().map(|object| object.name.as_str()).collect();
+    assert!(names.contains(&"radar/rain") && names.contains(&"radar/quality"), "{names:?}");
+    let found = looked_at(
+        &written("grib/several.grib2"),
+        &[&settings[..], &["data.frames.variable=REFD@1"]].concat(),
+    );
+    assert_eq!((found.format.as_str(), found.objects.len()), ("GRIB", 2));
+    assert_eq!(found.objects[1].unit, "dBZ");
+}

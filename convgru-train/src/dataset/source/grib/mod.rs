@@ -56,22 +56,7 @@ impl GribFile {
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it is damaged, holds no message, several fields of which none is named,
     /// or several grids.
     pub(super) fn open(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
-        let file = Unpacked::open(path)?;
-        let is_compressed = file.compressed;
-        let mut kept = budget.keep(path, 0)?;
-        let mut counted: Result<()> = Ok(());
-        let mut fields: BTreeMap<Field, Vec<Message>> = BTreeMap::new();
-        let read = each_message(std::io::BufReader::new(file), &mut |message| {
-            let bytes = MESSAGE_BYTES + (message.packing.len() + message.grid.section.len()) as u64;
-            counted = kept.more(path, bytes);
-            if counted.is_err() {
-                return Err(String::new().into());
-            }
-            fields.entry(message.field.clone()).or_default().push(message);
-            Ok(())
-        });
-        counted?;
-        read.map_err(|unread| unread_of(path, is_compressed, unread))?;
+        let (fields, is_compressed, kept) = fields(path, budget)?;
         let refuse =
             |reason: String| Error::Format { path: path.into(), reason: escaped(&reason).into_owned() };
         let messages = chosen(fields, &config.variable).map_err(refuse)?;
@@ -144,6 +129,50 @@ impl GribFile {
         }
         Ok(made)
     }
+}
+
+/// The messages of each field in a file, whether it is compressed, and what is counted for them.
+fn fields(path: &Path, budget: &ReadBudget) -> Result<(BTreeMap<Field, Vec<Message>>, bool, Kept)> {
+    let file = Unpacked::open(path)?;
+    let is_compressed = file.compressed;
+    let mut kept = budget.keep(path, 0)?;
+    let mut counted: Result<()> = Ok(());
+    let mut fields: BTreeMap<Field, Vec<Message>> = BTreeMap::new();
+    let read = each_message(std::io::BufReader::new(file), &mut |message| {
+        let bytes = MESSAGE_BYTES + (message.packing.len() + message.grid.section.len()) as u64;
+        counted = kept.more(path, bytes);
+        if counted.is_err() {
+            return Err(String::new().into());
+        }
+        fields.entry(message.field.clone()).or_default().push(message);
+        Ok(())
+    });
+    counted?;
+    read.map_err(|unread| unread_of(path, is_compressed, unread))?;
+    Ok((fields, is_compressed, kept))
+}
+
+/// A field in a file.
+pub(in crate::dataset) struct Held {
+    pub(in crate::dataset) name: String,
+    pub(in crate::dataset) shape: Vec<usize>,
+    pub(in crate::dataset) unit: &'static str,
+    pub(in crate::dataset) standard_name: &'static str,
+}
+
+/// What a file holds: of each field how it is named, its shape, its unit and its standard name.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Format`] if the file cannot be read.
+pub(in crate::dataset) fn held(path: &Path, budget: &ReadBudget) -> Result<Vec<Held>> {
+    let (fields, _, _kept) = fields(path, budget)?;
+    let held = |(field, messages): (Field, Vec<Message>)| Held {
+        name: format!("{}@{}", field.name(), field.level()),
+        shape: vec![messages.len(), messages[0].grid.rows, messages[0].grid.columns],
+        unit: field.unit(),
+        standard_name: field.standard_name().unwrap_or_default(),
+    };
+    Ok(fields.into_iter().map(held).collect())
 }
 
 /// The messages of the field that is named, or of the only one.
