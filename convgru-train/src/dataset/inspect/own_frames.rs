@@ -303,6 +303,18 @@ fn warn(files: &Files, sample: &Sample, chosen: &Chosen, left_out: &[Error], fou
              configuration below counts it as missing; take it out of data.frames.missing only if it was measured."
         ));
     }
+    // Pictures have no marks.
+    let is_array = files.facts.iter().any(|facts| facts.axes.is_some());
+    if let Some(apart) = sample
+        .tally
+        .apart()
+        .filter(|own| is_array && !numbers.marks.iter().any(|mark| *mark as f32 == *own as f32))
+    {
+        warnings.push(format!(
+            "The number {apart:?} stands apart from all others. If it marks pixels that were not measured, set data.frames.missing = \
+             [{apart:?}] and take a range without it."
+        ));
+    }
     if numbers.infinite > 0 {
         warnings.push(format!(
             "{} numbers are infinite, and no configuration reads these. Save them as NaN where nothing was measured, or as the lowest \

@@ -50,6 +50,20 @@ impl Tally {
         self.counts.iter().sum()
     }
 
+    /// The number at one end that is farther from its neighbour than all others are from each other, if there are enough of these.
+    pub(super) fn apart(&self) -> Option<f64> {
+        let ([low, next, ..], [high, before, ..]) = (&self.lows[..], &self.highs[..]) else { return None };
+        let is_many = self.lows.len() == KEPT;
+        let is_low = next.number - low.number > high.number - next.number;
+        let is_high = high.number - before.number > before.number - low.number;
+        match (is_low, is_high) {
+            _ if !is_many => None,
+            (true, _) => Some(low.number),
+            (_, true) => Some(high.number),
+            _ => None,
+        }
+    }
+
     /// The mean of the finite numbers but some; `None` where none are left.
     pub(super) fn mean_without(&self, marks: &[Seen]) -> Option<f64> {
         let (mut sum, mut count) = (0.0, 0);
@@ -109,6 +123,20 @@ mod tests {
             prop_assert!(tally.mean_without(&lows[..1]).zip(mean).is_none_or(|(a, b)| (a - b).abs() < 1e-9));
             prop_assert_eq!(tally.mean_without(&lows[..1]).is_some(), mean.is_some());
         }
+    }
+
+    #[test]
+    fn a_number_far_from_all_others_is_told() {
+        let apart = |numbers: &[f32]| {
+            let mut tally = Tally::default();
+            tally.add(numbers);
+            tally.apart()
+        };
+        let kelvin: Vec<f32> = (0..90).map(|at| 220.0 + at as f32).collect();
+        assert_eq!(apart(&kelvin), None);
+        assert_eq!(apart(&[&kelvin[..], &[0.0, 0.0]].concat()), Some(0.0));
+        assert_eq!(apart(&[&kelvin[..], &[450.0]].concat()), Some(450.0));
+        assert_eq!(apart(&[0.0, 200.0, 201.0]), None);
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn a_source_gives_what_it_says_it_has() {
         ("odim/composite00.h5", radar::composite::Model::Odim),
         ("knmi/reflectivity0.h5", radar::composite::Model::Knmi),
     ] {
-        of(&gridded::tests::written(name), radar::Format::Hdf5(model));
+        of(&crate::dataset::gridded::tests::written(name), radar::Format::Hdf5(model));
     }
 }
 
