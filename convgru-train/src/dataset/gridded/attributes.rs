@@ -35,6 +35,7 @@ pub(super) enum Stored {
     /// Of Zarr.
     Json(String, Value),
     /// Numbers that stand for an attribute of Zarr.
+    #[cfg_attr(not(feature = "zarr"), expect(dead_code, reason = "the reader of Zarr makes it"))]
     Numbers(String, Vec<f64>),
 }
 
@@ -196,6 +197,7 @@ impl Attributes {
     }
 
     /// These, and numbers under a name, if there are any.
+    #[cfg(feature = "zarr")]
     pub(super) fn with_numbers(mut self, name: &str, numbers: Vec<f64>) -> Self {
         if !numbers.is_empty() {
             self.attributes.push(Stored::Numbers(name.to_owned(), numbers));

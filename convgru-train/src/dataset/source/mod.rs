@@ -7,6 +7,7 @@ mod apng;
 mod array;
 mod axes;
 mod blocks;
+mod content;
 mod file_per_frame;
 mod format;
 mod gif;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 pub(super) use super::gridded::is_store;
 pub(super) use array::VisitBlock;
 pub use axes::Axes;
+pub(super) use content::Content;
 pub(super) use format::{is_frames, is_hidden, is_picture};
 pub(super) use grib::{Held as HeldInGrib, held as held_in_grib, is_named as is_grib};
 pub(crate) use number_type::{ByteOrder, NumberType};
@@ -48,8 +50,7 @@ use self::npy::NpyArray;
 use self::pictures::PictureFolder;
 use super::gridded::GriddedFile;
 use super::timestamp::Timestamp;
-use super::{Description, FramesConfig, unit_names};
-use crate::printable::escaped;
+use super::{Description, FramesConfig};
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result, input};
 
@@ -155,47 +156,6 @@ pub(super) enum Given {
     Values,
     /// The numbers themselves, whatever the range, those that are configured as missing among them.
     Numbers,
-}
-
-/// What a file says about its numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Content {
-    /// The name of the dataset, without digits.
-    pub(super) name: String,
-    /// The CF standard name; empty where none is told.
-    pub(super) standard_name: String,
-    /// Whether numbers are stored with a factor or an offset.
-    pub(super) is_scaled: bool,
-    /// The unit; empty where none is told.
-    pub(super) unit: String,
-    /// The axes whose coordinates run downwards.
-    pub(super) downwards: Vec<String>,
-}
-
-impl Content {
-    /// How these numbers differ from others, of another file, as the end of a sentence about the file of these; `None` where they do not, or the
-    /// configuration tells the unit of all. Names count where no unit is told.
-    pub(super) fn difference(&self, other: &Self, file: &str, config: &FramesConfig) -> Option<String> {
-        if !config.unit.is_empty() {
-            return None;
-        }
-        if !unit_names::are_same(&self.unit, &other.unit) {
-            return Some(format!(
-                "has the unit \"{}\", but {file} has \"{}\"; bring all files to one unit, or set data.frames.unit if they have it already",
-                escaped(&self.unit),
-                escaped(&other.unit)
-            ));
-        }
-        if self.name != other.name && self.unit.is_empty() && config.variable.is_empty() {
-            return Some(format!(
-                "has frames in the dataset {}, but {file} in {}; set data.frames.variable to the one of all files, or \
-                 data.frames.unit if they hold one quantity",
-                escaped(&self.name),
-                escaped(&other.name)
-            ));
-        }
-        None
-    }
 }
 
 /// What a source holds.
