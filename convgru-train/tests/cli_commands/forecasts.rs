@@ -1,10 +1,16 @@
 //! `convgru predict` and `convgru watch`: forecasts in files.
 
 use std::fs;
+#[cfg(unix)]
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::process::{Child, Stdio};
 use std::sync::OnceLock;
+#[cfg(unix)]
+use std::sync::mpsc::{Receiver, channel};
+#[cfg(unix)]
+use std::time::Duration;
 
 use convgru_model::Tensor;
 use convgru_train::ReadBudget;
@@ -13,7 +19,9 @@ use convgru_train::media::write_frames;
 use convgru_train::trainer::TrainedModel;
 use serde_json::{Value, json};
 
-use crate::program::{command, convgru, folder, weights};
+#[cfg(unix)]
+use crate::program::command;
+use crate::program::{convgru, folder, weights};
 
 /// A composite of the Finnish institute: a shower that moves.
 fn composite(folder: &Path, minute: usize) {
@@ -216,37 +224,54 @@ fn numbers_or_missing(path: &Path) -> Vec<u32> {
     numbers(path, 1000.0).as_slice().iter().map(|value| value.to_bits()).collect()
 }
 
+/// How long a busy machine may take for a forecast.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A program that watches, and the lines that it prints.
+#[cfg(unix)]
 struct Watching {
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    child: Option<Child>,
+    lines: Receiver<String>,
 }
 
+#[cfg(unix)]
 impl Watching {
     fn start(folder: &Path) -> Self {
-        let arguments = format!(
-            "watch --checkpoint {} --input radar --out out --json --poll 0.05",
-            radar_weights().display()
-        );
+        let weights = radar_weights().display();
+        let arguments = format!("watch --checkpoint {weights} --input radar --out out --json --poll 0.05");
         let mut child =
             command(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        let mut read = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let (sender, lines) = channel();
+        std::thread::spawn(move || read.try_for_each(|line| sender.send(line)));
+        Self { child: Some(child), lines }
     }
 
     /// The time of the next forecast.
-    fn next(&mut self) -> String {
-        let line = self.lines.next().expect("the program goes on").unwrap();
+    fn next(&self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).expect("a forecast");
         serde_json::from_str::<Value>(&line).unwrap()["reference_time"].as_str().unwrap().to_owned()
     }
 
     /// Ends it; the exit code and what was told.
-    #[cfg(unix)]
-    fn end(self, signal: &str) -> (Option<i32>, String) {
-        let sent = std::process::Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        let child = self.child.take().unwrap();
+        let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(sent.unwrap().success());
-        let output = self.child.wait_with_output().unwrap();
+        let output = child.wait_with_output().unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Watching {
+    fn drop(&mut self) {
+        // A test failed before the end.
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -259,7 +284,7 @@ fn files_that_arrive_are_forecast_until_a_signal() {
     for minute in [0, 5, 10] {
         composite(&radar, minute);
     }
-    let mut watching = Watching::start(folder.path());
+    let watching = Watching::start(folder.path());
     assert_eq!(watching.next(), "2016-09-28T14:10:00Z");
     composite(&radar, 15);
     assert_eq!(watching.next(), "2016-09-28T14:15:00Z");
