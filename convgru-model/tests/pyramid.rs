@@ -40,7 +40,7 @@ fn frames<T: Scalar>(steps: usize) -> Tensor<T> {
 fn every_gradient_is_right() {
     let cases: Vec<_> =
         gradcheck::cases().into_iter().filter(|case| case.name().starts_with("pyramid")).collect();
-    assert_eq!(cases.len(), 13);
+    assert_eq!(cases.len(), 16);
     let rows = cases.par_iter().flat_map(|case| (0..6).map(|draw| case.run(11, draw)).collect::<Vec<_>>());
     let report = Report::new(rows.collect(), true);
     assert!(report.passed(), "{report}");

@@ -184,7 +184,10 @@ fn continued(path: &Path) -> anyhow::Result<Forecast> {
         "it begins at {:?}, not {first}",
         forecast.times.reference
     );
-    anyhow::ensure!(forecast.description.georeference == projection(), "it lies elsewhere than its input");
+    // A forecast says which coordinate is of which axis.
+    let Georeference { rows, columns, .. } = projection();
+    let expected = Georeference { rows: on_axis(rows, "Y"), columns: on_axis(columns, "X"), ..projection() };
+    anyhow::ensure!(forecast.description.georeference == expected, "it lies elsewhere than its input");
     Ok(forecast)
 }
 
@@ -192,6 +195,14 @@ fn coordinate(name: &str, standard_name: &str, units: &str, values: Vec<f64>) ->
     let attributes = [("standard_name", standard_name), ("units", units)];
     let attributes = attributes.map(|(name, text)| Attribute::text(name, text)).into();
     Coordinate { name: name.into(), attributes, values }
+}
+
+/// A coordinate that says of which axis it is.
+fn on_axis(coordinate: Option<Coordinate>, axis: &str) -> Option<Coordinate> {
+    coordinate.map(|mut coordinate| {
+        coordinate.attributes.push(Attribute::text("axis", axis));
+        coordinate
+    })
 }
 
 /// A plane as that of the Finnish composites.
