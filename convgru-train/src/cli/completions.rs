@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Args;
 use clap_complete::{Shell, generate};
 use convgru_train::printable::printable;
@@ -32,6 +33,11 @@ impl Completions {
         generate(self.shell, &mut super::parser(), "convgru", &mut script);
         match &self.out {
             Some(path) => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                if let Some(folder) = folder {
+                    std::fs::create_dir_all(folder)
+                        .with_context(|| format!("cannot make {}", printable(folder)))?;
+                }
                 write_atomically(path, &script)?;
                 output::note(&format!("wrote {}", printable(path)));
             }

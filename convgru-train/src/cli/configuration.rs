@@ -27,7 +27,7 @@ pub(super) struct ConfigurationArguments {
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
     /// Begin with the weights of a trained model (model.safetensors, *.ckpt, the folder of a run) or of cells that `import` wrote, as
-    /// --set init.from=FILE; the network is that of the file unless --config or --set gives a [model]
+    /// --set init.from=FILE; the network is that of the file unless --config or --set gives a section model
     #[arg(long, value_name = "CHECKPOINT|WEIGHTS")]
     init_from: Option<PathBuf>,
     /// The part of the network that cells of --init-from fill, such as encoder, as --set init.part=PART [default: by their name or form]
@@ -114,13 +114,17 @@ impl ConfigurationArguments {
         })?;
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.threads = self.threads.unwrap_or(config.training.threads);
-        if config.data.source.kind() != SourceKind::Strokes && config.data_folder().is_none() {
-            anyhow::bail!(
-                "data.source is \"{}\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits",
-                config.data.source.name()
-            );
-        }
         Ok(config)
+    }
+
+    /// Fails if the source of the data reads files, and none are named.
+    pub(super) fn expect_data(config: &RunConfig) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            config.data.source.kind() == SourceKind::Strokes || config.data_folder().is_some(),
+            "data.source is \"{}\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits",
+            config.data.source.name()
+        );
+        Ok(())
     }
 
     /// The fields that the command line changes: those of `--set`, then those with an option of their own.

@@ -2,7 +2,7 @@
 
 /// Exit codes, and when they are. docs/cli.md has the same table.
 pub(super) const EXIT_CODES: [(u8, &str); 6] = [
-    (0, "It is done; also where the reader of its output went away."),
+    (0, "It is done; also where the reader of its output went away (`watch` ends with 1 then)."),
     (
         1,
         "An error: of the data, a file, a configuration, or the machine. One line on stderr says which and what to do.",

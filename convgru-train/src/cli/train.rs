@@ -67,6 +67,7 @@ impl Train {
             output::result(config.to_toml().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
+        ConfigurationArguments::expect_data(&config)?;
         self.configuration.tell_details(&config);
         let threads = config.training.threads;
         if self.dry_run {

@@ -53,6 +53,7 @@ impl Tune {
         let read =
             || Ok::<_, anyhow::Error>((SearchConfig::read(&self.ranges)?, self.configuration.fresh()?));
         let (mut search, base) = interrupt.at_once("no trial was begun", read)?;
+        ConfigurationArguments::expect_data(&base)?;
         search.trials = self.trials.unwrap_or(search.trials);
         let threads = base.training.threads;
         with_threads(threads, || self.search(search, base, interrupt))?
@@ -80,7 +81,14 @@ impl Tune {
         } else if !ranked.is_empty() {
             output::result(&table(&ranked))?;
         }
+        for trial in &ranked {
+            if let Ending::Failed(reason) = &trial.ending {
+                output::warn(&format!("trial {} failed: {reason}", trial.number + 1));
+            }
+        }
+        let have_all_failed = ranked.iter().all(|trial| matches!(trial.ending, Ending::Failed(_)));
         Ok(match outcome {
+            SearchOutcome::Finished if have_all_failed => ExitCode::FAILURE,
             SearchOutcome::Finished => ExitCode::SUCCESS,
             SearchOutcome::Interrupted(signal) => {
                 let done = search.trials().len();

@@ -115,8 +115,10 @@ impl Watch {
             watch::Watch::new(&config, &trained, &hash, &mut tell)?.run(interrupt)
         })?;
         match watched {
-            // Nobody reads the results any more.
-            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
+                output::warn("the reader of the output went away; no further file is read");
+                Ok(ExitCode::FAILURE)
+            }
             watched => self.ended(watched?),
         }
     }

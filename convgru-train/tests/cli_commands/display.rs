@@ -127,13 +127,16 @@ fn every_shell_gets_its_completions() {
         for words in ["init-from", "completions", "quiet", "dry-run"] {
             assert!(script.stdout.contains(words), "{shell}: no {words}");
         }
-        let out = convgru(folder.path(), &format!("completions {shell} --out convgru.{shell}")).succeeded();
+        let out = convgru(folder.path(), &format!("completions {shell} --out new/folder/convgru.{shell}"))
+            .succeeded();
         assert!(out.stdout.is_empty() && out.stderr.contains("wrote"), "{out:?}");
-        let written = fs::read_to_string(folder.path().join(format!("convgru.{shell}"))).unwrap();
+        let written = fs::read_to_string(folder.path().join(format!("new/folder/convgru.{shell}"))).unwrap();
         assert_eq!(written.trim_end(), script.stdout.trim_end());
         // Where there is that shell, it reads the script.
-        let check =
-            Command::new(shell).arg("-n").arg(folder.path().join(format!("convgru.{shell}"))).output();
+        let check = Command::new(shell)
+            .arg("-n")
+            .arg(folder.path().join(format!("new/folder/convgru.{shell}")))
+            .output();
         if let (true, Ok(check)) = (["bash", "zsh", "fish"].contains(&shell), check) {
             assert!(check.status.success(), "{shell}: {}", String::from_utf8_lossy(&check.stderr));
         }
