@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::dataset::{data_files, time_in_name};
-use crate::{Error, Result, dataset};
+use crate::{Result, dataset};
 
 /// A file that changed longer ago is complete.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -52,15 +52,13 @@ impl Arrivals {
     /// The complete files that were not read, in the order of the times in their names, or else of the names.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be read.
+    /// [`Error::Io`](crate::Error::Io) if the folder cannot be read.
     pub(super) fn look(&mut self, now: SystemTime) -> Result<Vec<Arrival>> {
         let mut found = Vec::new();
         let mut there = HashMap::with_capacity(self.known.len());
         for path in data_files(&self.folder)? {
             // It may have gone in between.
-            let Ok(metadata) = std::fs::metadata(&path) else { continue };
-            let changed = metadata.modified().map_err(Error::io("look at", &path))?;
-            let size = metadata.len();
+            let Ok((size, changed)) = size_and_change(&path) else { continue };
             let before = self.known.remove(&path);
             let is_same = before.as_ref().is_some_and(|own| own.size == size && own.changed == changed);
             let state = before.map_or(State::Waiting, |own| if is_same { own.state } else { State::Waiting });
@@ -116,6 +114,25 @@ impl Arrivals {
     }
 }
 
+/// The bytes of a file, or of all files of a store, and when the last of them was changed.
+fn size_and_change(path: &Path) -> std::io::Result<(u64, SystemTime)> {
+    let metadata = std::fs::metadata(path)?;
+    let (mut size, mut changed) = (metadata.len(), metadata.modified()?);
+    let mut waiting = if metadata.is_dir() { vec![path.to_path_buf()] } else { Vec::new() };
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            size += metadata.len();
+            changed = changed.max(metadata.modified()?);
+            if metadata.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok((size, changed))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +174,31 @@ mod tests {
         std::fs::remove_file(folder.path().join("b_10.npy")).unwrap();
         names(&mut arrivals, later);
         assert_eq!(arrivals.known.len(), 3);
+    }
+
+    #[test]
+    fn a_store_is_complete_when_all_of_its_files_stay_as_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("rain.zarr");
+        let write = |name: &str, bytes: &[u8]| {
+            let path = store.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        write("zarr.json", b"{}");
+        write("rain/c/0", b"x");
+        let mut arrivals = Arrivals::new(folder.path());
+        let now = SystemTime::now();
+        assert!(names(&mut arrivals, now).is_empty());
+        write("rain/c/1", b"x");
+        assert!(names(&mut arrivals, now).is_empty(), "a chunk came");
+        let found = arrivals.look(now).unwrap();
+        assert_eq!(found.len(), 1);
+        arrivals.took(&found[0]);
+        assert!(names(&mut arrivals, now).is_empty());
+        write("rain/c/0", b"xyz");
+        assert!(names(&mut arrivals, now).is_empty() && arrivals.is_waiting(), "a chunk changed");
+        assert_eq!(names(&mut arrivals, now), ["rain.zarr"]);
     }
 
     #[test]
