@@ -10,7 +10,7 @@ use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, time_orde
 use crate::dataset::input::NewestFrames;
 use crate::dataset::source::{self, FrameInfo, FrameSource};
 use crate::dataset::{DataConfig, Description, FramesConfig};
-use crate::printable::printable_name;
+use crate::printable::{printable, printable_name};
 use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
 
@@ -85,7 +85,10 @@ pub(in crate::dataset) fn newest_of(
     let reader = Reader { data, config, path, budget: budget.clone() };
     let told = reader.told(path, source, order.minutes_per_step())?;
     // What follows a gap goes on without the frames before it.
-    let run = order.runs(0..steps).pop().map(|run| run.last(most));
+    let mut runs = order.runs(0..steps);
+    let run = runs.pop();
+    let before: usize = runs.iter().map(|run| run.steps.len()).sum();
+    let run = run.map(|run| run.last(most));
     let run = run.unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
     let range = run.steps.range();
     let copies = if matches!(run.steps, Steps::Range(_)) { 1 } else { 2 };
@@ -98,12 +101,21 @@ pub(in crate::dataset) fn newest_of(
     let name = printable_name(path.file_stem().unwrap_or_default());
     let read: FileRead = (path.into(), vec![Read { name, time_axis: None, frames }]);
     let mut read = of_equal_channels(vec![read], config.channels, budget)?;
+    let mut warnings = told.doubts;
+    if before > 0 {
+        warnings.push(format!(
+            "{} has {before} frame{} before its last gap in time, which {} left out",
+            printable(path),
+            if before == 1 { "" } else { "s" },
+            if before == 1 { "is" } else { "are" }
+        ));
+    }
     Ok(NewestFrames {
         frames: read.swap_remove(0).frames,
         times: order.seconds(&run.steps),
         found: told.found.with_minutes(told.minutes),
         description: description(source, config)?,
-        warnings: told.doubts,
+        warnings,
     })
 }
 
