@@ -219,6 +219,7 @@ fn a_written_file_is_read_back_as_it_was() {
     let path = folder.path().join("a.nc");
     // Large enough to be compressed, with missing pixels.
     let mut about = about();
+    about.provenance.source = "convgru 0.1.0".into();
     about.description.georeference.rows = Some(coordinate("y", "projection_y_coordinate", 40));
     about.description.georeference.columns = Some(coordinate("x", "projection_x_coordinate", 50));
     let valid: Vec<f32> = (0..2000).map(|at| if at % 50 < 4 { 0.0 } else { 1.0 }).collect();

@@ -14,6 +14,7 @@ mod tests;
 pub(crate) use attribute::text_of;
 pub use attribute::{Attribute, AttributeValue};
 pub(in crate::dataset) use fmi::of_comments;
+pub(crate) use netcdf::text_of_file;
 pub(in crate::dataset) use netcdf::{Place, described};
 pub(in crate::dataset) use radar::{of_knmi, of_odim};
 
