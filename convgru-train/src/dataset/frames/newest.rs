@@ -83,7 +83,7 @@ pub(in crate::dataset) fn newest_of(
     }
     let order = time_order(path, source, budget)?;
     let reader = Reader { data, config, path, budget: budget.clone() };
-    let told = reader.told(path, source, order.minutes_per_step())?;
+    let told = reader.told(path, source, &order)?;
     // What follows a gap goes on without the frames before it.
     let run = order.runs(0..steps).pop().map(|run| run.last(most));
     let run = run.unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
