@@ -114,7 +114,7 @@ fn description(source: &dyn FrameSource, config: &FramesConfig) -> Result<Descri
     if config.resize == [0, 0] || config.resize == [height, width] {
         return Ok(found);
     }
-    let [rows, columns] =
-        [(height, config.resize[0]), (width, config.resize[1])].map(|(from, to)| resize::weights(from, to));
-    Ok(Description { georeference: found.georeference.averaged(&rows, &columns), ..found })
+    let [rows, columns] = [(height, config.resize[0]), (width, config.resize[1])]
+        .map(|(from, to)| resize::weights_of_coordinates(from, to));
+    Ok(found.averaged(&rows, &columns))
 }
