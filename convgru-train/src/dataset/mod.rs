@@ -247,6 +247,8 @@ pub(crate) fn read_input(
 
 fn input_of(mut read: input::NewestFrames, axes: Axes, rates: Option<&RateScale>) -> Result<Input> {
     if let Some(rates) = rates {
+        let size = [2, 3].map(|axis| read.frames.shape()[axis]);
+        read.description = rates.described(read.description, size);
         read.frames = rates.encoded(&read.frames)?;
     }
     Ok(Input::new(read, axes))
