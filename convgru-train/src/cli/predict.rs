@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use convgru_train::ReadBudget;
 use convgru_train::dataset::{Input, InputOptions};
-use convgru_train::forecast::{Forecast, Form, Provenance};
+use convgru_train::forecast::{Forecast, Provenance, expect_writable};
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
@@ -44,7 +44,8 @@ pub(crate) struct Predict {
     /// Which forecasts of an ensemble are written
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     members: MembersArgument,
-    /// Where to write them: .nc (netCDF after CF), .zarr (a store of the same), .npy, .gif or a folder for .png
+    /// Where to write them: .nc (netCDF after CF), .zarr (a store of the same), .npy, .gif or a folder for .png; the input and netCDF
+    /// files of others are not replaced
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
     /// MiB of memory that reading the frames may take
@@ -61,8 +62,8 @@ pub(crate) struct Predict {
 impl Predict {
     /// Predicts, and says what was written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        // A name that says no form is refused before anything is computed.
-        Form::of(&self.out)?;
+        // What cannot or must not be written is refused before anything is computed.
+        expect_writable(&self.out, &self.input)?;
         let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let options = InputOptions { newest: self.newest, ..self.reading.options() };

@@ -36,10 +36,11 @@ pub use config::{DataConfig, OnCorrupt};
 pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
+pub(crate) use folder::each_file;
 pub use found::FoundData;
 pub use frames::{FramesConfig, read_frames};
-pub(crate) use georeference::text_of;
 pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
+pub(crate) use georeference::{text_of, text_of_file};
 pub use input::{Input, InputOptions};
 pub use inspect::{
     Choice, FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, inspect,
@@ -246,6 +247,8 @@ pub(crate) fn read_input(
 
 fn input_of(mut read: input::NewestFrames, axes: Axes, rates: Option<&RateScale>) -> Result<Input> {
     if let Some(rates) = rates {
+        let size = [2, 3].map(|axis| read.frames.shape()[axis]);
+        read.description = rates.described(read.description, size);
         read.frames = rates.encoded(&read.frames)?;
     }
     Ok(Input::new(read, axes))

@@ -2,8 +2,9 @@
 
 use convgru_model::Tensor;
 
+use super::georeference::squares;
 use super::source::radar::{Encoder, Field};
-use super::{FoundData, Quantity, RadarConfig, SequenceDataset, SequenceMut, check_request};
+use super::{Description, FoundData, Quantity, RadarConfig, SequenceDataset, SequenceMut, check_request};
 use crate::Result;
 
 /// How frames of rain rates become values as radar images do.
@@ -30,6 +31,12 @@ impl RateScale {
         }
         let [height, width] = self.coarser([height, width]);
         Ok(Tensor::from_vec(&[frames.shape()[0], 1, height, width], values)?)
+    }
+
+    /// What a file says about frames of a height and a width, whose pixels become as coarse.
+    pub(crate) fn described(&self, description: Description, size: [usize; 2]) -> Description {
+        let [rows, columns] = size.map(|side| squares(side, self.radar.downsample));
+        description.averaged(&rows, &columns)
     }
 
     fn coarser(&self, size: [usize; 2]) -> [usize; 2] {
@@ -99,5 +106,29 @@ impl SequenceDataset for RateFrames {
         }
         into.put(self.scale.encoded(&read)?.as_slice());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Coordinate, Georeference};
+
+    #[test]
+    fn coordinates_become_as_coarse_as_frames() {
+        let along = |name: &str, length: i32| {
+            let values = (0..length).map(f64::from).collect();
+            Some(Coordinate { name: name.into(), attributes: Vec::new(), values })
+        };
+        let georeference =
+            Georeference { rows: along("y", 5), columns: along("x", 4), ..Georeference::default() };
+        let description = Description { georeference, ..Description::default() };
+        let radar = RadarConfig { downsample: 2, ..RadarConfig::default() };
+        let scale = RateScale { radar, highest: 100.0 };
+        let coarse = scale.encoded(&Tensor::zeros(&[1, 1, 5, 4])).unwrap();
+        let Georeference { rows, columns, .. } = scale.described(description, [5, 4]).georeference;
+        let [rows, columns] = [rows, columns].map(|own| own.unwrap().values);
+        assert_eq!((&rows[..], &columns[..]), (&[0.5, 2.5, 4.0][..], &[0.5, 2.5][..]));
+        assert_eq!(coarse.shape(), [1, 1, rows.len(), columns.len()]);
     }
 }

@@ -15,6 +15,7 @@ mod layout;
 mod make;
 #[cfg(feature = "hdf5")]
 mod netcdf;
+mod replaced;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -24,6 +25,7 @@ mod zarr;
 
 pub use cf::{CfDataset, CfDimension, CfValues, CfVariable};
 pub use make::{LastFrame, Members};
+pub use replaced::expect_writable;
 pub use times::ForecastTimes;
 pub use write::Form;
 
@@ -31,6 +33,9 @@ use convgru_model::Tensor;
 
 use crate::dataset::{Attribute, Axes, Description, Quantity};
 use crate::{Error, Result};
+
+/// What the source of a forecast begins with.
+const OURS: &str = "convgru ";
 
 /// A forecast: numbers, what they are, when and where.
 #[derive(Clone, Debug)]

@@ -34,7 +34,7 @@ fn about() -> About {
     };
     About {
         quantity: rain(),
-        description: Description { georeference, ..Description::default() },
+        description: Description::of_rain_rates(georeference),
         axes: Axes::default(),
         times: ForecastTimes { reference: Some(1_475_073_900.0), minutes_per_step: Some(5.0) },
         provenance: Provenance {
@@ -91,7 +91,7 @@ fn variables_have_the_dimensions_of_cf() {
     // Members, several channels, and no dates.
     let unknown = About {
         times: ForecastTimes { reference: None, minutes_per_step: None },
-        description: Description::default(),
+        description: Description::of_rain_rates(Georeference::default()),
         ..about()
     };
     let several = Forecast::new(&predicted(&[2, 6, 6, 7]), 2, None, unknown).unwrap();
@@ -147,8 +147,13 @@ fn the_variable_is_called_as_in_the_input() {
     assert_eq!(told.names().len(), 3);
     // A standard name says which units a number may have: another unit has none.
     let other = named("zr", &[("standard_name", "equivalent_reflectivity_factor"), ("units", "dBZ")], "K");
-    assert_eq!((other.unit(), other.names().len()), ("K", 2));
+    assert_eq!((other.unit(), other.names().len()), ("K", 1));
     assert_eq!((named("", &[], "").name().as_str(), named("", &[], "").unit()), ("intensity", "1"));
+    // Nothing is said that the input does not say: mm/h may be of snow.
+    let snow = named("snow", &[("units", "mm/h")], "mm/h");
+    assert_eq!((snow.name().as_str(), snow.names()), ("snow", vec![Attribute::text("units", "mm/h")]));
+    assert_eq!(named("", &[], "mm/h").names(), [Attribute::text("units", "mm/h")]);
+    assert_eq!(named("t", &[("standard_name", "air_temperature"), ("units", "K")], "mm/h").names().len(), 1);
     for (name, called) in [("2 t/x", "data_2_t_x"), ("time", "time_forecast"), ("ä", "data__")] {
         assert_eq!(named(name, &[], "").name(), called);
     }
@@ -219,6 +224,7 @@ fn a_written_file_is_read_back_as_it_was() {
     let path = folder.path().join("a.nc");
     // Large enough to be compressed, with missing pixels.
     let mut about = about();
+    about.provenance.source = "convgru 0.1.0".into();
     about.description.georeference.rows = Some(coordinate("y", "projection_y_coordinate", 40));
     about.description.georeference.columns = Some(coordinate("x", "projection_x_coordinate", 50));
     let valid: Vec<f32> = (0..2000).map(|at| if at % 50 < 4 { 0.0 } else { 1.0 }).collect();

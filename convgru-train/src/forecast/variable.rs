@@ -11,7 +11,6 @@ impl Forecast {
     /// The name of the variable: that of the file that was read, otherwise of the quantity.
     pub fn name(&self) -> String {
         let name = match self.description.name.as_str() {
-            "" if self.quantity.is_rain() => "rainfall_rate",
             "" => &self.quantity.name,
             name => name,
         };
@@ -40,18 +39,16 @@ impl Forecast {
         }
     }
 
-    /// Names and unit as attributes.
+    /// Names of the input and the unit as attributes.
     pub(super) fn names(&self) -> Vec<Attribute> {
         let of_file = |name| text_of(&self.description.attributes, name).filter(|text| !text.is_empty());
         // A standard name says which units a number may have.
         let is_unit_of_file = of_file("units").is_none_or(|unit| unit == self.unit());
-        let standard_name = match of_file("standard_name").filter(|_| is_unit_of_file) {
-            None if self.quantity.is_rain() => Some("rainfall_rate"),
-            name => name,
-        };
-        let long_name = of_file("long_name").unwrap_or(&self.quantity.name);
-        let names =
-            [("standard_name", standard_name), ("long_name", Some(long_name)), ("units", Some(self.unit()))];
+        let names = [
+            ("standard_name", of_file("standard_name").filter(|_| is_unit_of_file)),
+            ("long_name", of_file("long_name")),
+            ("units", Some(self.unit())),
+        ];
         names.into_iter().filter_map(|(name, text)| Some(Attribute::text(name, text?))).collect()
     }
 }

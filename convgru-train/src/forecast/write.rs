@@ -64,7 +64,7 @@ impl Forecast {
     /// Writes the forecast in the form that the path announces. What is written appears complete or not at all.
     ///
     /// # Errors
-    /// [`Error::Format`] for an unknown form or a folder that holds other files, [`Error::Data`] if the form cannot hold the forecast,
+    /// [`Error::Format`] for an unknown form, and for a folder, a store or a netCDF file that holds something else than a forecast, [`Error::Data`] if the form cannot hold the forecast,
     /// [`Error::Io`] if it cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
         match Form::of(path)? {
@@ -77,6 +77,7 @@ impl Forecast {
 
     #[cfg(feature = "hdf5")]
     fn write_netcdf(&self, path: &Path) -> Result<()> {
+        super::replaced::expect_forecast(path)?;
         crate::write_atomically(path, &super::netcdf::encoded(&self.dataset()?)?)
     }
 

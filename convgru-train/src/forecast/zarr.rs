@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
-use super::{CfDataset, CfValues, CfVariable};
+use super::{CfDataset, CfValues, CfVariable, OURS};
 use crate::atomic_folder::write_folder;
 use crate::dataset::{Attribute, AttributeValue};
 use crate::interrupt::Writing;
@@ -21,8 +21,6 @@ const LEVEL: u32 = 4;
 const LONGEST_SIDE: usize = 1024;
 /// The file of metadata in a group or an array.
 const METADATA: &str = "zarr.json";
-/// What the source of a forecast begins with.
-const OURS: &str = "convgru ";
 
 /// Writes a store. It appears complete or not at all; a store with an earlier forecast is replaced.
 ///

@@ -112,7 +112,13 @@ impl TrainedModel {
             unreachable!("frames that were read are [T, C, H, W]");
         };
         self.expect_frame(&printable(path), [channels, height, width])?;
-        Ok(Input { quantity: Quantity { minutes_per_step, ..meaning }, ..input })
+        let description = match &self.config.data.source {
+            Source::Frames(own) if own.quantity != FramesConfig::default().quantity => {
+                input.description.with_long_name(&own.quantity)
+            }
+            _ => input.description,
+        };
+        Ok(Input { quantity: Quantity { minutes_per_step, ..meaning }, description, ..input })
     }
 
     /// Minutes from a frame to the next as the options or the training tell them, for data whose files do not.

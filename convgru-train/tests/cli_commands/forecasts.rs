@@ -94,6 +94,32 @@ fn the_forms_of_a_forecast_have_the_same_numbers() {
 }
 
 #[test]
+fn a_forecast_replaces_no_data() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    write_frames(path("in.npy"), &Tensor::from_fn(&[4, 1, 12, 20], |i| (i % 7) as f32 / 6.0)).unwrap();
+    fs::write(path("notes.nc"), "of others").unwrap();
+    let predict = |input: &str, out: &str| {
+        let weights = weights();
+        let arguments =
+            format!("predict --checkpoint {} --input {input} --frames 3 --out {out}", weights.display());
+        convgru(folder.path(), &arguments)
+    };
+    let refused = |input: &str, out: &str| {
+        let before = fs::read(path(out)).unwrap();
+        let ran = predict(input, out);
+        assert!(ran.code != Some(0) && ran.stderr.contains("give another path"), "{}", ran.stderr);
+        assert_eq!(fs::read(path(out)).unwrap(), before, "{out}");
+    };
+    refused("in.npy", "in.npy");
+    refused("in.npy", "./in.npy");
+    refused("in.npy", "notes.nc");
+    predict("in.npy", "next.nc").succeeded();
+    predict("in.npy", "next.nc").succeeded();
+    refused("next.nc", "next.nc");
+}
+
+#[test]
 fn a_radar_folder_is_forecast_in_its_unit_and_time() {
     let folder = folder();
     fs::create_dir(folder.path().join("radar")).unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Reader;
+use super::{Reader, TimeOrder};
 use crate::dataset::FoundData;
 use crate::dataset::source::{Content, FrameSource};
 use crate::printable::printable;
@@ -23,16 +23,20 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
-    pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, minutes: Option<f64>) -> Result<Told> {
+    pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, order: &TimeOrder) -> Result<Told> {
+        let minutes = order.minutes_per_step();
         let content = source.content()?;
         let found = FoundData::of_frames(&source.info()?, content.as_ref(), self.config);
-        let doubts = match &self.data.found {
+        let mut doubts = match &self.data.found {
             Some(training) => {
                 training.expect_minutes(found.clone().with_minutes(minutes).minutes_per_step, path)?;
                 training.expect(&found, path)?
             }
             None => Vec::new(),
         };
+        if let Some(doubt) = order.doubt().filter(|_| self.config.minutes_per_step == 0.0) {
+            doubts.push(format!("{} {doubt}", printable(path)));
+        }
         Ok(Told { minutes, content, found, doubts })
     }
 

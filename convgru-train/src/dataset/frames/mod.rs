@@ -183,7 +183,7 @@ impl Reader<'_> {
                 let order = time_order(&path, source.as_ref(), budget)?;
                 let mut damage = Damage { on_corrupt: data.on_corrupt, left_out: Vec::new() };
                 let time = (sequences, &files.time, &order);
-                let told = self.told(&path, source.as_ref(), order.minutes_per_step())?;
+                let told = self.told(&path, source.as_ref(), &order)?;
                 let read = read(&path, source.as_ref(), time, (config, budget), &mut damage)?;
                 Ok(((path, read), told, damage.left_out))
             })

@@ -83,7 +83,7 @@ pub(in crate::dataset) fn newest_of(
     }
     let order = time_order(path, source, budget)?;
     let reader = Reader { data, config, path, budget: budget.clone() };
-    let told = reader.told(path, source, order.minutes_per_step())?;
+    let told = reader.told(path, source, &order)?;
     // What follows a gap goes on without the frames before it.
     let mut runs = order.runs(0..steps);
     let run = runs.pop();
@@ -126,7 +126,7 @@ fn description(source: &dyn FrameSource, config: &FramesConfig) -> Result<Descri
     if config.resize == [0, 0] || config.resize == [height, width] {
         return Ok(found);
     }
-    let [rows, columns] =
-        [(height, config.resize[0]), (width, config.resize[1])].map(|(from, to)| resize::weights(from, to));
-    Ok(Description { georeference: found.georeference.averaged(&rows, &columns), ..found })
+    let [rows, columns] = [(height, config.resize[0]), (width, config.resize[1])]
+        .map(|(from, to)| resize::weights_of_coordinates(from, to));
+    Ok(found.averaged(&rows, &columns))
 }

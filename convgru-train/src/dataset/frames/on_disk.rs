@@ -67,7 +67,7 @@ impl OnDisk {
             let source = super::source::open(&path, config, budget)?;
             let (info, order) = (source.info()?, time_order(&path, source.as_ref(), budget)?);
             let runs = order.runs(places(info.steps, &files.time));
-            let told = reader.told(&path, source.as_ref(), order.minutes_per_step())?;
+            let told = reader.told(&path, source.as_ref(), &order)?;
             let clips = bytes_of(SEQUENCE_BYTES, &[sequences.len(), runs.len()]);
             budget.keep(&path, clips)?.stay();
             Ok(Header { path, told, info, sequences, runs: runs.into_iter().map(Arc::new).collect() })

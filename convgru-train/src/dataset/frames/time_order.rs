@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::dataset::source::{Origin, Times};
 use crate::dataset::timestamp::Timestamp;
 use crate::dataset::windows::TimeAxis;
+use crate::printable::escaped;
 
 /// Bytes that the order takes for each frame that has a time.
 pub(super) const BYTES: usize = 40;
@@ -148,7 +149,21 @@ impl TimeOrder {
 
     /// Minutes from a frame to the next, where times tell it.
     pub(in crate::dataset) fn minutes_per_step(&self) -> Option<f64> {
-        Some(self.timed.as_ref()?.distance? / 60.0)
+        let timed =
+            self.timed.as_ref().filter(|timed| !matches!(timed.times.origin, Origin::Unmeasured(_)))?;
+        Some(timed.distance? / 60.0)
+    }
+
+    /// Why times tell an order alone, where they are numbers of no known length: the end of a sentence about the file.
+    pub(in crate::dataset) fn doubt(&self) -> Option<String> {
+        match &self.timed.as_ref()?.times.origin {
+            Origin::Unmeasured(units) => Some(format!(
+                "has times in \"{}\", a unit of no one length in its calendar; frames come in the order of these numbers, but when they were seen and the \
+                 minutes between them are unknown; write times in seconds, minutes, hours or days, or set data.frames.minutes_per_step",
+                escaped(units)
+            )),
+            Origin::Year1970 | Origin::Other(_) | Origin::Unknown => None,
+        }
     }
 
     /// When frames were seen, in seconds since 1970, where times tell it.
@@ -277,5 +292,11 @@ mod tests {
         assert_eq!(steps(&lead), [[1, 0]]);
         assert!(lead.runs(0..2)[0].time_axis.is_none());
         assert!(order(&[0.0, 5.0, 0.0], true).unwrap_err().contains("0 and 2"));
+        let months = Times::of(&[2.0, 1.0, 3.0], "months since 2000-01-01", None);
+        let months = TimeOrder::new(3, months).unwrap();
+        assert_eq!(steps(&months), [[1, 0, 2]]);
+        assert_eq!((months.minutes_per_step(), months.first_and_last()), (None, None));
+        assert!(months.doubt().unwrap().contains("\"months since 2000-01-01\""));
+        assert_eq!(lead.doubt(), None);
     }
 }

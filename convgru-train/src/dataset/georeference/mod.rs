@@ -14,6 +14,7 @@ mod tests;
 pub(crate) use attribute::text_of;
 pub use attribute::{Attribute, AttributeValue};
 pub(in crate::dataset) use fmi::of_comments;
+pub(crate) use netcdf::text_of_file;
 pub(in crate::dataset) use netcdf::{Place, described};
 pub(in crate::dataset) use radar::{of_knmi, of_odim};
 
@@ -64,6 +65,32 @@ pub struct Description {
     pub georeference: Georeference,
     /// The attributes `institution`, `references`, `comment`, `license` and `history` of the file.
     pub file: Vec<Attribute>,
+}
+
+impl Description {
+    /// Of radar images, which are rain rates in mm/h.
+    pub(crate) fn of_rain_rates(georeference: Georeference) -> Self {
+        let attributes = [("standard_name", "rainfall_rate"), ("long_name", "rain rate"), ("units", "mm/h")];
+        Self {
+            name: "rainfall_rate".into(),
+            attributes: attributes.map(|(name, text)| Attribute::text(name, text)).into(),
+            georeference,
+            file: Vec::new(),
+        }
+    }
+
+    /// The same with a `long_name` where it has none.
+    pub(crate) fn with_long_name(mut self, name: &str) -> Self {
+        if text_of(&self.attributes, "long_name").is_none() {
+            self.attributes.push(Attribute::text("long_name", name));
+        }
+        self
+    }
+
+    /// The same where pixels are means over others, which `rows` and `columns` weigh.
+    pub(in crate::dataset) fn averaged(self, rows: &Weights, columns: &Weights) -> Self {
+        Self { georeference: self.georeference.averaged(rows, columns), ..self }
+    }
 }
 
 impl Georeference {

@@ -29,6 +29,13 @@ const OF_STORAGE: [&str; 12] = [
     "cell_measures",
 ];
 
+/// The text of an attribute of a netCDF or HDF5 file; `None` where it has none or cannot be read.
+pub(crate) fn text_of_file(file: &Path, name: &str) -> Option<String> {
+    const HEADER_MIB: usize = 64;
+    let budget = ReadBudget::new(HEADER_MIB, "the header of a file");
+    GriddedFile::open(file, &budget).ok()?.attributes("").ok()??.text(name).ok()?
+}
+
 /// A variable with frames in a file.
 pub(in crate::dataset) struct Place<'a> {
     pub(in crate::dataset) file: &'a GriddedFile,

@@ -296,6 +296,9 @@ fn windows(files: &Files, data: &DataConfig, found: &mut Inspection) {
 /// What a reader should know before training.
 fn warn(files: &Files, sample: &Sample, chosen: &Chosen, left_out: &[Error], found: &mut Inspection) {
     let mut warnings = Vec::new();
+    if let Some((path, doubt)) = files.facts.iter().find_map(|own| Some((&own.path, own.order.doubt()?))) {
+        warnings.push(format!("{} {doubt}.", printable(path)));
+    }
     let numbers = found.numbers.clone().unwrap_or_default();
     for mark in &numbers.marks {
         warnings.push(format!(

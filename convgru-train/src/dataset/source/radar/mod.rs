@@ -15,7 +15,7 @@ use self::pgm::Pgm;
 use super::{Frame, FrameInfo, FrameSource, NumberType, Visit};
 use crate::dataset::georeference::squares;
 use crate::dataset::timestamp::Timestamp;
-use crate::dataset::{Description, RadarConfig, gridded};
+use crate::dataset::{Description, Georeference, RadarConfig, gridded};
 use crate::{Error, ReadBudget, Result};
 
 /// What radar files are.
@@ -124,11 +124,11 @@ impl FrameSource for RadarFile<'_> {
     fn description(&self) -> Result<Description> {
         let (size, georeference) = match self.format {
             Format::FmiPgm => pgm::georeference(self.path)?,
-            Format::MeteoNet => return Ok(Description::default()),
+            Format::MeteoNet => return Ok(Description::of_rain_rates(Georeference::default())),
             Format::Hdf5(model) => composite::georeference(self.path, model, self.budget)?,
         };
         let [rows, columns] = size.map(|side| squares(side, self.config.downsample));
-        Ok(Description { georeference: georeference.averaged(&rows, &columns), ..Description::default() })
+        Ok(Description::of_rain_rates(georeference).averaged(&rows, &columns))
     }
 
     fn visit(&self, _: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {

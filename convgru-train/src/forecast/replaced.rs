@@ -1,0 +1,153 @@
+//! What a forecast may replace: an earlier forecast, but no data of others, and never the frames that it goes on from.
+
+use std::path::Path;
+
+use super::{Form, OURS};
+use crate::dataset::text_of_file;
+use crate::printable::printable;
+use crate::{Error, Result};
+
+/// Refuses a path for a forecast from an input before anything is computed: the input itself under any name (also by a link), a store or a folder
+/// in which the input lies, whatever exists in an input folder, and a netCDF file that is no forecast of this program. A new file may lie in
+/// the folder that is read.
+///
+/// A `.npy` or `.gif` file does not say what made it. It is replaced unless it is of the input.
+///
+/// # Errors
+/// [`Error::Format`] for such a path and for a form that is unknown, [`Error::Io`] if the input cannot be found.
+///
+/// # Example
+/// ```
+/// use convgru_train::forecast::expect_writable;
+///
+/// let folder = tempfile::tempdir()?;
+/// let input = folder.path().join("rain.npy");
+/// std::fs::write(&input, "frames")?;
+/// expect_writable(&folder.path().join("next.npy"), &input)?;
+/// assert!(expect_writable(&input, &input).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn expect_writable(out: &Path, input: &Path) -> Result<()> {
+    let form = Form::of(out)?;
+    let input_place = input.canonicalize().map_err(Error::io("find", input))?;
+    let Ok(out_place) = out.canonicalize() else {
+        // Nothing is there, or nothing that can be found.
+        return Ok(());
+    };
+    if input_place.starts_with(&out_place) || is_same_file(&out_place, &input_place)? {
+        return Err(refused(out, &format!("is read as the input {}", printable(input))));
+    }
+    if out_place.starts_with(&input_place) {
+        return Err(refused(out, &format!("lies in the input {}", printable(input))));
+    }
+    if input_place.is_dir() && out_place.is_file() {
+        expect_not_in(out, &out_place, input)?;
+    }
+    match form {
+        Form::NetCdf => expect_forecast(out),
+        Form::Zarr | Form::Npy | Form::Gif | Form::Folder => Ok(()),
+    }
+}
+
+/// Refuses a netCDF file that exists and is no forecast of this program.
+///
+/// # Errors
+/// [`Error::Format`] for such a file.
+pub(super) fn expect_forecast(file: &Path) -> Result<()> {
+    let is_ours = || text_of_file(file, "source").is_some_and(|source| source.starts_with(OURS));
+    match file.symlink_metadata().is_err() || is_ours() {
+        true => Ok(()),
+        false => Err(refused(file, "holds something else than a forecast of an earlier run")),
+    }
+}
+
+fn refused(out: &Path, why: &str) -> Error {
+    Error::Format { path: out.into(), reason: format!("{why}, and would be replaced; give another path") }
+}
+
+/// Refuses a file that is one of those below a folder under another name.
+fn expect_not_in(out: &Path, out_place: &Path, folder: &Path) -> Result<()> {
+    crate::dataset::each_file(folder, &mut |file| match is_same_file(out_place, &file)? {
+        true => Err(refused(out, &format!("is {} of the input", printable(&file)))),
+        false => Ok(()),
+    })
+}
+
+/// Whether two paths are of one file, whatever their names.
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    // A link that leads nowhere is no file.
+    let [Ok(one), Ok(other)] = [one, other].map(std::fs::metadata) else { return Ok(false) };
+    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+}
+
+/// Whether two paths are of one file, whatever their names.
+#[cfg(not(unix))]
+fn is_same_file(one: &Path, other: &Path) -> Result<bool> {
+    let [Ok(one), Ok(other)] = [one, other].map(Path::canonicalize) else { return Ok(false) };
+    Ok(one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_input_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("in/day")).unwrap();
+        for name in ["in/a.npy", "in/day/b.npy", "other.npy"] {
+            std::fs::write(at(name), "x").unwrap();
+        }
+        let refuses = |out: &str, input: &str, words: &str| {
+            let error = expect_writable(&at(out), &at(input)).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains("give another path"), "{error}");
+        };
+        refuses("in/a.npy", "in/a.npy", "is read as the input");
+        refuses("in/day/../a.npy", "in/a.npy", "is read as the input");
+        refuses("in/day/b.npy", "in", "lies in the input");
+        refuses("in", "in", "is read as the input");
+        refuses("in", "in/a.npy", "is read as the input");
+        for (out, input) in [("new.npy", "in"), ("in/new.npy", "in"), ("other.npy", "in/a.npy"), ("p", "in")]
+        {
+            expect_writable(&at(out), &at(input)).unwrap();
+        }
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(at("in/a.npy"), at("soft.npy")).unwrap();
+            std::fs::hard_link(at("in/day/b.npy"), at("hard.npy")).unwrap();
+            std::os::unix::fs::symlink(at("other.npy"), at("in/linked.npy")).unwrap();
+            refuses("soft.npy", "in/a.npy", "is read as the input");
+            refuses("hard.npy", "in/day/b.npy", "is read as the input");
+            refuses("hard.npy", "in", "b.npy of the input");
+            refuses("other.npy", "in", "linked.npy of the input");
+        }
+    }
+
+    #[cfg(feature = "hdf5")]
+    #[test]
+    fn a_netcdf_file_of_others_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("in.npy"), "x").unwrap();
+        std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/hdf5/named_axes.nc"), at("data.nc"))
+            .unwrap();
+        std::fs::write(at("no.nc"), "notes").unwrap();
+        let mut forecast = crate::forecast::tests::of_two_members();
+        forecast.provenance.source = "convgru 0.1.0, convolutional GRU quick".into();
+        for own in ["data.nc", "no.nc"] {
+            let before = std::fs::read(at(own)).unwrap();
+            for error in [expect_writable(&at(own), &at("in.npy")), forecast.write(&at(own))] {
+                let error = error.unwrap_err().to_string();
+                assert!(error.contains(own) && error.contains("give another path"), "{error}");
+            }
+            assert_eq!(std::fs::read(at(own)).unwrap(), before);
+        }
+        for _ in 0..2 {
+            expect_writable(&at("next.nc"), &at("in.npy")).unwrap();
+            forecast.write(&at("next.nc")).unwrap();
+        }
+    }
+}
