@@ -60,10 +60,11 @@ impl ConfigurationArguments {
     /// The preset that is named, or that goes with the data, with what the command line says laid over it.
     /// The network is that of the weights that it begins with, unless one is given.
     pub(super) fn fresh(&self) -> anyhow::Result<RunConfig> {
-        let preset = match (self.preset, &self.data) {
-            (Some(preset), _) => preset,
-            (None, Some(data)) if held(data)? == SourceKind::Radar => Preset::Radar,
-            (None, _) => Preset::default(),
+        let preset = match (self.preset, &self.data, self.chosen_source()?) {
+            (Some(preset), _, _) => preset,
+            (None, _, Some(kind)) if kind != SourceKind::Radar => Preset::default(),
+            (None, Some(data), _) if held(data)? == SourceKind::Radar => Preset::Radar,
+            (None, _, _) => Preset::default(),
         };
         let mut config = self.laid_over(RunConfig::preset(preset))?;
         if let Some(file) = config.init.file() {
@@ -77,6 +78,22 @@ impl ConfigurationArguments {
             config.init.from = weights.path().to_path_buf();
         }
         Ok(config)
+    }
+
+    /// The source of files that the command line or its file names.
+    fn chosen_source(&self) -> anyhow::Result<Option<SourceKind>> {
+        let named = |set: &String| {
+            let (key, name) = set.split_once('=')?;
+            let is_named = |kind: &SourceKind| kind.name() == name.trim().trim_matches('"');
+            let kinds = [SourceKind::Mnist, SourceKind::Radar, SourceKind::Frames];
+            kinds.into_iter().find(|kind| key.trim() == "data.source" && is_named(kind))
+        };
+        if let Some(kind) = self.set.iter().rev().find_map(named) {
+            return Ok(Some(kind));
+        }
+        let in_file = |path: &PathBuf| RunConfig::source_chosen_by_file(path);
+        let chosen = self.config.as_ref().map(in_file).transpose()?.flatten();
+        Ok(chosen.filter(|kind| *kind != SourceKind::Strokes))
     }
 
     /// Whether the command line or its file says anything about the network.

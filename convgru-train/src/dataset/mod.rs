@@ -40,7 +40,7 @@ pub(crate) use folder::each_file;
 pub use found::FoundData;
 pub use frames::{FramesConfig, read_frames};
 pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
-pub(crate) use georeference::{text_of, text_of_file};
+pub(crate) use georeference::{FULL_SCALE_RANGE, text_of, text_of_file};
 pub use input::{Input, InputOptions};
 pub use inspect::{
     Choice, FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, inspect,
@@ -254,18 +254,23 @@ fn input_of(mut read: input::NewestFrames, axes: Axes, rates: Option<&RateScale>
     Ok(Input::new(read, axes))
 }
 
-/// Whether a path is a file of frames by its name, or a folder with such files.
+/// Whether a path is a file of frames by its name, or a folder with such files, where radar images in files of arrays count as frames if they
+/// are taken for such; otherwise one of them makes all of them radar images.
 ///
 /// # Errors
 /// [`Error::Io`] if it cannot be read.
-pub(crate) fn holds_frames(path: &Path) -> Result<bool> {
+pub(crate) fn holds_frames(path: &Path, takes_radar: bool) -> Result<bool> {
     std::fs::metadata(path).map_err(Error::io("find", path))?;
-    let mut found = false;
+    let budget = DataConfig::default().budget();
+    let (mut frames, mut radar) = (false, false);
     folder::each_file(path, &mut |file| {
-        found = found || source::is_frames(&file);
+        if source::is_frames(&file) {
+            frames = true;
+            radar = radar || !takes_radar && file.is_file() && source::radar::is_radar(&file, &budget)?;
+        }
         Ok(())
     })?;
-    Ok(found)
+    Ok(frames && !radar)
 }
 
 /// The frames of a file that arrived: all of them, and a picture as a frame.

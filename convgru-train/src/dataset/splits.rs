@@ -36,8 +36,7 @@ impl Splits {
             _ => {
                 let train = open(config, path, Split::Train, seed)?;
                 // The other splits have the numbers of the training, of any type.
-                let found =
-                    config.found.clone().or_else(|| Some(train.found()?.clone().with_any_numbers(None)));
+                let found = config.found.clone().or_else(|| Some(train.found()?.clone().with_any_numbers()));
                 let config = &DataConfig { found, ..config.clone() };
                 let open = |split| open(config, path, split, seed);
                 [train, open(Split::Validation)?, open(Split::Test)?]

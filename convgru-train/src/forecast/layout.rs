@@ -4,11 +4,13 @@ use std::borrow::Cow;
 
 use super::cf::{CfDataset, CfDimension, CfValues, CfVariable};
 use super::{Forecast, variable};
-use crate::dataset::{Attribute, Coordinate};
+use crate::dataset::{Attribute, Coordinate, FULL_SCALE_RANGE};
 use crate::{Error, Result};
 
 /// The version of the conventions.
 const CONVENTIONS: &str = "CF-1.8";
+/// The numbers of the values 0 and 1 where the type of the data of the training tells them: 8 and 16 bits.
+const OF_TYPES: [[f64; 2]; 2] = [[0.0, 255.0], [0.0, 65535.0]];
 const SINCE_1970: &str = "seconds since 1970-01-01 00:00:00";
 
 impl Forecast {
@@ -55,6 +57,11 @@ impl Forecast {
             auxiliary.push(own.name.clone());
         }
         let mut attributes = self.names();
+        // Numbers of no unit are read again as those of a full scale.
+        let full_scale = [0.0, 1.0].map(|value| self.quantity.transform.to_units(value));
+        if self.quantity.unit.is_empty() && OF_TYPES.contains(&full_scale) {
+            attributes.push(Attribute::numbers(FULL_SCALE_RANGE, &full_scale));
+        }
         if self.is_mean {
             attributes.push(Attribute::text("cell_methods", "realization: mean"));
         }

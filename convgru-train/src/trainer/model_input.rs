@@ -1,6 +1,6 @@
 //! Data for a trained model: read as its training read its own, and compared with what that found.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::TrainedModel;
 use crate::dataset::{
@@ -177,8 +177,15 @@ impl TrainedModel {
     fn reading(&self, path: &Path, options: &InputOptions) -> Result<Reading> {
         let own = &self.config.data;
         let kind = match own.source {
-            // Some files hold radar images to a training on radar images and arrays to one on frames.
-            Source::Frames(_) if dataset::holds_frames(path)? => SourceKind::Frames,
+            // Files of radar images are arrays to a training that read such files as arrays, and to one of which nothing is known.
+            Source::Frames(_)
+                if dataset::holds_frames(
+                    path,
+                    own.found.as_ref().is_none_or(|found| found.radar_as_frames),
+                )? =>
+            {
+                SourceKind::Frames
+            }
             _ => detect(path)?,
         };
         expect_suitable(options, path, kind)?;
@@ -192,7 +199,9 @@ impl TrainedModel {
                 let highest =
                     options.range.map_or(HIGHEST_RATE, |_| radar.quantity(None).transform.to_units(1.0));
                 rates = Some(RateScale { radar: radar.clone(), highest });
-                data.found = data.found.map(|found| FoundData { range: [0.0, HIGHEST_RATE], ..found });
+                if options.range.is_none() {
+                    data.found = data.found.map(|found| FoundData { range: [0.0, HIGHEST_RATE], ..found });
+                }
                 Source::Frames(self.frames_with(options, data.found.as_ref()))
             }
             (_, SourceKind::Frames) => Source::Frames(self.frames_with(options, data.found.as_ref())),
@@ -202,7 +211,7 @@ impl TrainedModel {
                     (Source::Frames(frames), Some(found)) => rates_for(path, frames, found)?,
                     _ => RadarConfig::default(),
                 };
-                let minutes = options.minutes_per_step.map(|minutes| minutes.round() as u32);
+                let minutes = options.minutes_per_step.map(whole_minutes).transpose()?;
                 Source::Radar(RadarConfig {
                     minutes_per_step: minutes.unwrap_or(radar.minutes_per_step),
                     ..radar
@@ -216,7 +225,7 @@ impl TrainedModel {
             }
         };
         data.found = data.found.map(|found| match options.range {
-            Some(_) => found.with_any_numbers(options.range),
+            Some(_) => found.with_named_range(),
             None => found,
         });
         Ok(Reading { data, rates })
@@ -320,21 +329,32 @@ fn expect_suitable(options: &InputOptions, path: &Path, kind: SourceKind) -> Res
         Some((flag, _)) if kind != SourceKind::Frames => {
             refuse(flag, format!("data of the source \"{}\"", kind.name()))
         }
-        _ if axes.is_some() && holds_pictures(path)? => refuse("--axes", "pictures".into()),
+        Some((flag @ ("--axes" | "--variable"), _)) if holds_pictures(path)? => {
+            refuse(flag, "pictures".into())
+        }
         _ => Ok(()),
     }
 }
 
-/// Whether a path is a GIF or a folder of PNG images.
+/// Whether the frames of a path are pictures: of a GIF or an animated PNG, of a folder with images, or of folders with nothing else.
 fn holds_pictures(path: &Path) -> Result<bool> {
-    let ends_in = |path: &Path, end: &str| path.extension().is_some_and(|own| own.eq_ignore_ascii_case(end));
-    if !path.is_dir() {
-        return Ok(ends_in(path, "gif"));
+    let is_picture = |file: &PathBuf| {
+        let extension = file.extension().unwrap_or_default();
+        ["gif", "png", "jpg", "jpeg"].iter().any(|own| extension.eq_ignore_ascii_case(own))
+    };
+    let files = dataset::data_files(path)?;
+    // Of a folder with images and arrays the images are read.
+    let lies_in_path = |file: &PathBuf| file.parent() == Some(path) && is_picture(file);
+    Ok(files.iter().all(is_picture) || files.iter().any(lies_in_path))
+}
+
+/// The minutes from a radar image to the next, which are told in whole ones.
+fn whole_minutes(minutes: f64) -> Result<u32> {
+    if minutes.fract() == 0.0 && (1.0..=100_000.0).contains(&minutes) {
+        return Ok(minutes as u32);
     }
-    for entry in std::fs::read_dir(path).map_err(Error::io("read", path))? {
-        if ends_in(&entry.map_err(Error::io("read", path))?.path(), "png") {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let reason = format!(
+        "is {minutes}, but the times of radar images are told in whole minutes; give a whole number from 1 to 100000"
+    );
+    Err(Error::Data { what: "--minutes-per-step".into(), reason })
 }

@@ -64,6 +64,7 @@ fn write(folder: &Path, kind: &str) -> &'static str {
     let shape = SHAPE.map(|length| length as u64);
     match kind {
         "uint8" => whole_numbers(&folder.join("a.npy"), |level| 5 * level),
+        "mask" => whole_numbers(&folder.join("a.npy"), |level| level % 2),
         "uint16" => whole_numbers(&folder.join("a.npy"), |level| 1285 * u16::from(level)),
         "uint16 to 969" => whole_numbers(&folder.join("a.npy"), |level| 19 * u16::from(level)),
         "int16 to 102" => whole_numbers(&folder.join("a.npy"), |level| 2 * i16::from(level)),
@@ -421,5 +422,97 @@ fn the_forecast_that_a_training_proposes_can_be_made() {
         let ran = convgru(folder.path(), &format!("predict {proposed}")).succeeded();
         assert!(!ran.stderr.contains("warning"), "{kind} {settings}: {}", ran.stderr);
         assert!(folder.path().join("runs/u/continued.gif").exists());
+    }
+}
+
+#[test]
+fn a_named_range_does_not_change_numbers_of_the_unit() {
+    check(
+        ("mm/h", "--set data.frames.range=[0,102]"),
+        &[
+            ("mm/h", "--range 0,102", Highest(102.0)),
+            ("mm/h", "--range 0,150", Refused(&["a.nc", "\"mm/h\"", "0 to 102", "leave --range out"])),
+            ("mm h-1", "--range 0,150 --unit mm/h", Refused(&["a.nc", "\"mm h-1\"", "leave --range out"])),
+        ],
+    );
+    let (folder, ran) = trained("mm/h", "--set data.frames.range=[0,102]");
+    ran.succeeded();
+    let numbers = |at: usize| 3.0 * f32::from(level(at));
+    NetCdf { shape: SHAPE, unit: Some("mm/h"), standard_name: None, minutes: 5.0, numbers: &numbers }
+        .write(&folder.path().join("a.nc"));
+    for command in ["predict --frames 1 --out no.npy --input", "eval --data"] {
+        let ran = convgru(folder.path(), &format!("{command} a.nc --checkpoint runs/t"));
+        let has = |word: &str| ran.stderr.contains(word);
+        assert!(ran.code == Some(1) && has("0 to 102") && has("mm/h") && !has("--range"), "{}", ran.stderr);
+        let ran = convgru(folder.path(), &format!("{command} a.nc --checkpoint runs/t --range 0,153"));
+        assert!(ran.code == Some(1) && ran.stderr.contains("leave --range out"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_forecast_is_read_back_to_the_same_numbers() {
+    for (kind, range) in [("uint8", "0,255"), ("uint16", "0,65535"), ("mask", "0,255")] {
+        let (folder, ran) = trained(kind, "");
+        ran.succeeded();
+        let name = write(folder.path(), kind);
+        let predict = |input: &str, out: &str| {
+            let ran = convgru(
+                folder.path(),
+                &format!("predict --checkpoint runs/t --frames 2 --input {input} --out {out}"),
+            );
+            let numbers = fs::File::open(folder.path().join(out)).ok().filter(|_| out.ends_with("npy"));
+            (ran, numbers.map(|file| npyz::NpyFile::new(file).unwrap().into_vec::<f32>().unwrap()))
+        };
+        let (ran, first) = predict(name, "first.npy");
+        ran.succeeded();
+        let first = first.unwrap();
+        let is_same = |numbers: Option<Vec<f32>>| {
+            let highest = first.iter().fold(0f32, |most, &number| most.max(number));
+            let numbers = numbers.unwrap();
+            assert!(
+                numbers.iter().zip(&first).all(|(a, b)| (a - b).abs() <= 2e-4 * highest),
+                "{kind}: {numbers:?}, not {first:?}"
+            );
+        };
+        for form in
+            [cfg!(feature = "hdf5").then_some("first.nc"), cfg!(feature = "zarr").then_some("first.zarr")]
+        {
+            let Some(form) = form else { continue };
+            predict(name, form).0.succeeded();
+            let (ran, again) = predict(form, &format!("{form}.npy"));
+            assert!(!ran.stderr.contains("warning"), "{kind} {form}: {}", ran.stderr);
+            is_same(again);
+        }
+        let (_, again) = predict(&format!("first.npy --range {range}"), "again.npy");
+        is_same(again);
+        if kind != "mask" {
+            let (ran, _) = predict("first.npy", "no.npy");
+            assert!(ran.code == Some(1) && ran.stderr.contains("--range 0,255"), "{}", ran.stderr);
+        }
+    }
+}
+
+#[test]
+fn options_of_arrays_are_refused_for_pictures() {
+    let (folder, ran) = trained("gif", "");
+    ran.succeeded();
+    write(folder.path(), "png");
+    let jpeg = folder.path().join("jpeg");
+    fs::create_dir(&jpeg).unwrap();
+    fs::write(jpeg.join("a.jpg"), [0xff, 0xd8]).unwrap();
+    let animation = folder.path().join("a.png");
+    fs::copy(fs::read_dir(folder.path().join("images")).unwrap().next().unwrap().unwrap().path(), animation)
+        .unwrap();
+    for input in ["data/test/a.gif", "images", "jpeg", "a.png"] {
+        for (flag, value) in [("--axes", "hwt"), ("--variable", "rain")] {
+            let ran = convgru(
+                folder.path(),
+                &format!(
+                    "predict --checkpoint runs/t --frames 1 --out no.npy --input {input} {flag} {value}"
+                ),
+            );
+            let is_told = ran.stderr.contains(flag) && ran.stderr.contains("pictures");
+            assert!(ran.code == Some(1) && is_told, "{input} {flag}: {}", ran.stderr);
+        }
     }
 }

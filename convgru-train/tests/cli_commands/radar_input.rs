@@ -123,6 +123,9 @@ fn a_model_of_radar_images_reads_the_newest_of_them_and_arrays_of_rain_rates() {
         ("dbz.nc", &["dbz.nc", "\"dBZ\"", "\"mm/h\""]),
         ("slow", &["every 10 minutes", "every 5"]),
         ("radar --unit mm/h", &["--unit", "\"radar\""]),
+        ("radar --minutes-per-step 2.5", &["--minutes-per-step", "2.5", "whole"]),
+        ("radar --minutes-per-step 0.3", &["--minutes-per-step", "0.3", "whole"]),
+        ("radar --minutes-per-step 4.6", &["--minutes-per-step", "4.6", "whole"]),
     ] {
         for command in ["predict --frames 1 --out no.npy --input", "eval --data"] {
             let ran = convgru(folder.path(), &format!("{command} {input} --checkpoint runs/t"));
@@ -185,4 +188,99 @@ fn a_model_of_rain_rates_reads_radar_images() {
         "{}",
         ran.stderr
     );
+}
+
+/// The composites of a model of files among the data of the tests.
+#[cfg(feature = "hdf5")]
+fn composites(name: &str) -> String {
+    format!("{}/tests/data/hdf5/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn a_model_of_rain_rates_reads_radar_images_in_hdf5() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    for split in ["train", "validation", "test"] {
+        fs::create_dir_all(path("data").join(split)).unwrap();
+        write_rates(&path("data").join(split).join("a.nc"), 0, 24, "mm h-1");
+    }
+    fs::write(path("step.toml"), STEP).unwrap();
+    convgru(folder.path(), "train --config step.toml --data data --set data.frames.range=[0,200]")
+        .succeeded();
+    // The newest image of each: levels of 0.5 dBZ from -32 on; nothing was measured in the first column, and no rain in the first row.
+    for (name, newest) in [("odim", 15), ("odim/composite15.h5", 15), ("knmi", 4)] {
+        let (shape, numbers) = predicted(folder.path(), &format!("--input {}", composites(name)));
+        assert_eq!(shape, [1, 12, 10], "{name}");
+        for (pixel, &number) in numbers.iter().enumerate() {
+            let dbz = 0.5 * (104.0 + ((newest * 7 + pixel) % 50) as f64) - 32.0;
+            let right = match (pixel / 10, pixel % 10) {
+                (_, 0) => f32::NAN,
+                (0, _) => 0.0,
+                _ => (10f64.powf(dbz / 10.0) / 223.0).powf(1.0 / 1.53) as f32,
+            };
+            assert!(
+                number.is_nan() && right.is_nan() || (number - right).abs() < 4e-3,
+                "{name} {pixel}: {number}, not {right}"
+            );
+        }
+    }
+    // Stored numbers are no rain rates, whatever range they are given.
+    for option in ["--range 0,300", "--unit mm/h", "--variable dataset1/data1/data"] {
+        let command = format!(
+            "predict --checkpoint runs/t --frames 1 --out no.npy --input {} {option}",
+            composites("odim")
+        );
+        let ran = convgru(folder.path(), &command);
+        assert!(ran.code == Some(1) && ran.stderr.contains("\"radar\""), "{option}: {}", ran.stderr);
+    }
+    // A forecast is frames, in its own unit.
+    let forecast = format!("{}/tests/data/knmi_forecast/forecast.h5", env!("CARGO_MANIFEST_DIR"));
+    let ran = convgru(
+        folder.path(),
+        &format!("predict --checkpoint runs/t --frames 1 --out no.npy --input {forecast}"),
+    );
+    assert!(ran.code == Some(1) && ran.stderr.contains("\"dBZ\""), "{}", ran.stderr);
+    assert!(!path("no.npy").exists());
+}
+
+#[cfg(feature = "hdf5")]
+#[test]
+fn stored_numbers_of_radar_images_are_for_a_training_on_them_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    // A training on numbers of 8 bits that are no radar images.
+    fs::create_dir_all(path("images")).unwrap();
+    let frames = Tensor::from_fn(&[60, 1, 12, 10], |at| (at % 7) as f32 / 7.0);
+    write_frames(path("images/a.gif"), &frames).unwrap();
+    fs::write(path("step.toml"), STEP).unwrap();
+    convgru(folder.path(), "train --config step.toml --data images").succeeded();
+    for data in ["odim", "knmi"] {
+        for command in ["predict --frames 1 --out no.npy --input", "eval --data"] {
+            let ran = convgru(folder.path(), &format!("{command} {} --checkpoint runs/t", composites(data)));
+            assert!(
+                ran.code == Some(1) && ran.stderr.contains("radar images") && ran.stderr.contains("mm/h"),
+                "{data}: {}",
+                ran.stderr
+            );
+        }
+    }
+    assert!(!path("no.npy").exists());
+    // A configuration that asks for frames reads their stored numbers, by the preset of frames, and so does its model.
+    fs::write(
+        path("frames.toml"),
+        format!("{STEP}[data.frames]\nvariable = \"dataset1/data1/data\"\nrange = [0.0, 255.0]\nshares = [0.4, 0.3, 0.3]\n")
+            .replace("name = \"t\"", "name = \"f\"")
+            .replace("put_frames = 2", "put_frames = 1"),
+    )
+    .unwrap();
+    convgru(folder.path(), &format!("train --config frames.toml --data {}", composites("odim"))).succeeded();
+    let config = fs::read_to_string(path("runs/f/config.toml")).unwrap();
+    assert!(config.contains("radar_as_frames = true"), "{config}");
+    let input = composites("odim/composite15.h5");
+    convgru(folder.path(), &format!("predict --checkpoint runs/f --frames 1 --out f.npy --input {input}"))
+        .succeeded();
+    let file = npyz::NpyFile::new(fs::File::open(path("f.npy")).unwrap()).unwrap();
+    let numbers: Vec<f32> = file.into_vec().unwrap();
+    assert!((numbers[11] - (104 + (15 * 7 + 11) % 50) as f32).abs() < 0.01, "{numbers:?}");
 }

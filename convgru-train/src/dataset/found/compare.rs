@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::unit_names::are_same;
-use super::{FoundData, PICTURES, SCALED};
+use super::{FoundData, OF_NAMED_RANGE, PICTURES, SCALED};
 use crate::printable::{escaped, printable};
 use crate::{Error, Result};
 
@@ -18,6 +18,7 @@ impl FoundData {
     pub(crate) fn expect(&self, own: &Self, path: &Path) -> Result<Vec<String>> {
         let difference = match () {
             () if own.is_of_radar() && !self.is_of_radar() => self.other_than_rates(),
+            () if self.numbers == OF_NAMED_RANGE => self.other_unit(own).or_else(|| self.other_scale(own)),
             () if self.is_full_scale() => self.other_than_full_scale(own),
             () => self.other_unit(own).or_else(|| self.other_numbers(own)),
         };
@@ -85,6 +86,22 @@ impl FoundData {
         })
     }
 
+    /// How a range that a user names would change numbers that the file tells in the unit of the training.
+    fn other_scale(&self, own: &Self) -> Option<String> {
+        let told = &own.unit_in_files;
+        let is_same = !told.is_empty() && (are_same(told, &self.unit) || are_same(told, &self.unit_in_files));
+        (is_same && own.range != self.range).then(|| {
+            format!(
+                "has the unit \"{}\", as the training had with numbers of {}; the range {} would make other numbers of the same unit of \
+                 them; leave --range out: numbers beyond the range of the training are read by a model whose training had a wider \
+                 data.frames.range",
+                escaped(told),
+                range(self.range),
+                range(own.range)
+            )
+        })
+    }
+
     /// How numbers of a type cannot be those of a training, which are in a unit or a range of their own.
     fn other_numbers(&self, own: &Self) -> Option<String> {
         let [low, high] = self.range;
@@ -139,7 +156,7 @@ impl FoundData {
         let mut doubts = Vec::new();
         let file = printable(path);
         match (self.unit.is_empty(), own.unit.is_empty()) {
-            (true, false) => doubts.push(format!(
+            (true, false) if own.unit != "1" => doubts.push(format!(
                 "{file} has the unit \"{}\", and the training had numbers without a unit; whether they are the same is not known",
                 escaped(&own.unit)
             )),

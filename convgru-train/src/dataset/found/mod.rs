@@ -17,6 +17,8 @@ const PICTURES: &str = "pictures";
 const SCALED: &str = "scaled";
 /// The kind of numbers of radar images.
 const RAIN_RATES: &str = "rain rates";
+/// The kind of numbers that become values by a range that a user names.
+const OF_NAMED_RANGE: &str = "of a named range";
 /// The kind of numbers of files of several types.
 const SEVERAL: &str = "several types";
 
@@ -56,6 +58,9 @@ pub struct FoundData {
     pub frame: [usize; 3],
     /// Whether pixels were missing.
     pub has_missing: bool,
+    /// Whether the files were radar images that were read as frames, with the numbers as they are stored. To any other training on frames
+    /// such files are rain rates.
+    pub radar_as_frames: bool,
 }
 
 impl Default for FoundData {
@@ -72,6 +77,7 @@ impl Default for FoundData {
             minutes_per_step: 0.0,
             frame: [0; 3],
             has_missing: false,
+            radar_as_frames: false,
         }
     }
 }
@@ -96,6 +102,7 @@ impl FoundData {
             standard_name: content.map_or(String::new(), |content| content.standard_name.clone()),
             variable: content.map_or(String::new(), |content| content.name.clone()),
             minutes_per_step: config.minutes_per_step,
+            radar_as_frames: content.is_some_and(|content| content.is_radar),
             ..Self::default()
         }
     }
@@ -172,10 +179,15 @@ impl FoundData {
         self.numbers == RAIN_RATES
     }
 
-    /// The same, of numbers of any type that become values by another range, such as one that a user names.
-    pub(crate) fn with_any_numbers(mut self, range: Option<[f64; 2]>) -> Self {
+    /// The same, of numbers of any type.
+    pub(in crate::dataset) fn with_any_numbers(mut self) -> Self {
         self.numbers.clear();
-        self.range = range.unwrap_or(self.range);
+        self
+    }
+
+    /// The same, of numbers that become values by a range that a user names: whatever their type is, its limits are those of this range.
+    pub(crate) fn with_named_range(mut self) -> Self {
+        self.numbers = OF_NAMED_RANGE.into();
         self
     }
 

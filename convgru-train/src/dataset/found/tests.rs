@@ -68,11 +68,28 @@ fn types_are_compared_with_the_range() {
         let own = found(numbers, [-20.0, 60.0], "");
         assert_eq!(refusal(&cold, &own).is_empty(), fits, "{numbers}: {}", refusal(&cold, &own));
         // A range that a user names is that of the numbers, whatever their type is.
-        let named = cold.clone().with_any_numbers(Some([0.0, 255.0]));
+        let named = cold.clone().with_named_range();
         assert_eq!(refusal(&named, &found(numbers, [0.0, 255.0], "")), "", "{numbers}");
     }
     // A file that tells the unit has such numbers.
     assert_eq!(refusal(&found("float32", [-20.0, 60.0], "K"), &found("uint8", [-20.0, 60.0], "K")), "");
+}
+
+#[test]
+fn a_named_range_changes_no_numbers_of_the_unit() {
+    let rain = found("float32", [0.0, 100.0], "mm/h").with_named_range();
+    let reason = refusal(&rain, &found("float32", [0.0, 150.0], "mm h-1"));
+    assert!(
+        ["\"mm h-1\"", "0 to 100", "0 to 150", "leave --range out"].iter().all(|word| reason.contains(word)),
+        "{reason}"
+    );
+    // The range of the training changes nothing, and numbers without a unit may be any.
+    assert_eq!(refusal(&rain, &found("float32", [0.0, 100.0], "mm/h")), "");
+    assert_eq!(refusal(&rain, &found("uint8", [0.0, 255.0], "")), "");
+    // The user names the unit of a file that tells another one, as the training did.
+    let renamed = FoundData { unit: "mm/h".into(), ..found("float32", [0.0, 100.0], "dBZ") };
+    let own = FoundData { range: [0.0, 150.0], ..renamed.clone() };
+    assert!(refusal(&renamed.with_named_range(), &own).contains("leave --range out"));
 }
 
 #[test]

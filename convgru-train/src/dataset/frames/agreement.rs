@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Reader, TimeOrder};
 use crate::dataset::FoundData;
-use crate::dataset::source::{Content, FrameSource};
+use crate::dataset::source::{Content, FrameSource, radar};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -26,7 +26,8 @@ impl Reader<'_> {
     pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, order: &TimeOrder) -> Result<Told> {
         let minutes = order.minutes_per_step();
         let content = source.content()?;
-        let found = FoundData::of_frames(&source.info()?, content.as_ref(), self.config);
+        let mut found = FoundData::of_frames(&source.info()?, content.as_ref(), self.config);
+        found.radar_as_frames = found.radar_as_frames || radar::Format::named(path).is_some();
         let mut doubts = match &self.data.found {
             Some(training) => {
                 training.expect_minutes(found.clone().with_minutes(minutes).minutes_per_step, path)?;
@@ -52,7 +53,7 @@ impl Reader<'_> {
             && self.data.found.is_none()
         {
             for (path, told) in files {
-                first.found.clone().with_any_numbers(None).expect(&told.found, path)?;
+                first.found.clone().with_any_numbers().expect(&told.found, path)?;
             }
         }
         let all = FoundData::of_all(files.iter().map(|(_, told)| told.found.clone()));

@@ -1,5 +1,9 @@
 //! Attributes: what a file says about a variable, by name.
 
+/// The attribute of a variable of netCDF, HDF5 or Zarr whose numbers are shares of a full scale that their type does not tell: the numbers of
+/// the values 0 and 1. Forecasts of a network that learned from whole numbers without a unit have it.
+pub(crate) const FULL_SCALE_RANGE: &str = "full_scale_range";
+
 /// A named text or list of numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attribute {

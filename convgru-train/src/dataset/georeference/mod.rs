@@ -11,8 +11,8 @@ mod radar;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use attribute::text_of;
 pub use attribute::{Attribute, AttributeValue};
+pub(crate) use attribute::{FULL_SCALE_RANGE, text_of};
 pub(in crate::dataset) use fmi::of_comments;
 pub(crate) use netcdf::text_of_file;
 pub(in crate::dataset) use netcdf::{Place, described};

@@ -10,6 +10,7 @@ use super::number_type::NumberType;
 use super::times::Times;
 use super::{Content, Frame, FrameInfo, FrameSource, Given, Visit};
 use crate::dataset::{Description, FramesConfig};
+use crate::printable::escaped;
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result, input};
 
@@ -105,6 +106,8 @@ pub(super) struct ArraySource {
     leading: usize,
     /// The numbers of the values 0 and 1.
     range: [f64; 2],
+    /// Whether the range is 0 to 1 because nothing tells another one.
+    is_by_type: bool,
     /// Numbers that stand for pixels that were not measured.
     missing: Vec<f64>,
     given: Given,
@@ -161,10 +164,22 @@ impl ArraySource {
             axes.reverse();
         }
         let range = config.explicit_range().unwrap_or(info.natural_range);
+        let is_by_type = config.explicit_range().is_none() && info.natural_range == [0.0, 1.0];
         let missing = config.missing.clone();
         let (path, budget) = (path.into(), budget.clone());
         let given = Given::Values;
-        Ok(Self { path, budget, array, leading: leading(&axes), axes, range, missing, given, info })
+        Ok(Self {
+            path,
+            budget,
+            array,
+            leading: leading(&axes),
+            axes,
+            range,
+            is_by_type,
+            missing,
+            given,
+            info,
+        })
     }
 
     /// The same frames, given as is asked for.
@@ -211,12 +226,35 @@ impl ArraySource {
 
     fn out_of_range(&self, number: f64, sequence: usize, step: usize) -> Error {
         let [low, high] = self.range;
+        let unit = self.array.content().ok().flatten().map_or(String::new(), |content| content.unit);
+        let is_share = self.is_by_type && matches!(self.info.number_type, NumberType::Float(_));
+        let unit = unit.trim();
+        let is_share = is_share && ["", "1"].contains(&unit);
+        let advice = match unit {
+            _ if is_share => {
+                "floating-point numbers of which no range is known are shares of the full scale; if these have another range, such as a \
+                 forecast of a model of uint8, say --range 0,255 (data.frames.range), with the lowest and the highest number that can be \
+                 measured"
+                    .to_owned()
+            }
+            "" | "1" => {
+                "set data.frames.range (--range) to the lowest and highest number that can be measured".to_owned()
+            }
+            unit => format!(
+                "the numbers are in {} and go beyond that range; a model reads those of the range of its training alone, which \
+                 data.frames.range names there: the lowest and the highest number that can be measured",
+                escaped(unit)
+            ),
+        };
+        let mark = format!(
+            "if it marks pixels that were not measured, set data.frames.missing = [{number:?}] (--missing)"
+        );
+        let advice =
+            if is_share { format!("{advice}; {mark}") } else { format!("{mark}; otherwise {advice}") };
         Error::Format {
             path: self.path.clone(),
             reason: format!(
-                "has the number {number} in frame {step} of sequence {sequence} (from 0), but {low} to {high} is expected; if it marks \
-                 pixels that were not measured, set data.frames.missing = [{number:?}] (--missing); otherwise set data.frames.range (--range) to the lowest and \
-                 highest number that can be measured",
+                "has the number {number} in frame {step} of sequence {sequence} (from 0), but {low} to {high} is expected; {advice}"
             ),
         }
     }

@@ -14,6 +14,8 @@ pub(in crate::dataset) struct Content {
     pub(in crate::dataset) is_scaled: bool,
     /// The unit; empty where none is told.
     pub(in crate::dataset) unit: String,
+    /// Whether the file is a radar image, whose numbers are read as they are stored.
+    pub(in crate::dataset) is_radar: bool,
     /// The axes whose coordinates run downwards.
     pub(in crate::dataset) downwards: Vec<String>,
 }

@@ -4,10 +4,11 @@ use super::Content;
 use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
 use super::number_type::NumberType;
+use super::radar::composite;
 use super::times::Times;
 use crate::dataset::georeference::{Place, described};
 use crate::dataset::gridded::{self, Attributes, Dimension, GriddedFile, Packing, Variable};
-use crate::dataset::{Description, FramesConfig};
+use crate::dataset::{Description, FULL_SCALE_RANGE, FramesConfig};
 use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
@@ -161,6 +162,14 @@ impl Array for Dataset {
     }
 
     fn natural_range(&self) -> [f64; 2] {
+        let told = self.variable.attributes().numbers(FULL_SCALE_RANGE).unwrap_or_default();
+        if let [low, high] = told[..]
+            && low < high
+            && low.is_finite()
+            && high.is_finite()
+        {
+            return [low, high];
+        }
         // Scaled numbers are of no type.
         if self.packing.scale.is_some() { [0.0, 1.0] } else { self.number_type().natural_range() }
     }
@@ -191,6 +200,7 @@ impl Array for Dataset {
             standard_name: text("standard_name"),
             is_scaled: self.packing.scale.is_some(),
             unit: text("units"),
+            is_radar: composite::is_observed(&self.file).unwrap_or(false),
             downwards,
         }))
     }

@@ -244,6 +244,7 @@ impl Array for GribFile {
             standard_name: field.standard_name().unwrap_or_default().to_owned(),
             is_scaled: false,
             unit: field.unit().to_owned(),
+            is_radar: false,
             downwards,
         }))
     }

@@ -89,16 +89,20 @@ fn expect_observed(file: &GriddedFile) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] if the system does not let it be read now.
 pub(in crate::dataset) fn is_composite(path: &Path, budget: &ReadBudget) -> Result<bool> {
-    let seen = |file: GriddedFile| {
-        let model = Model::of(&file)?;
-        Ok(model == Some(Model::Odim)
-            || model == Some(Model::Knmi) && !knmi::is_forecast(&knmi::images(&file)?))
-    };
-    match GriddedFile::open(path, budget).and_then(seen) {
-        Ok(is_seen) => Ok(is_seen),
+    match GriddedFile::open(path, budget).and_then(|file| is_observed(&file)) {
+        Ok(is_observed) => Ok(is_observed),
         Err(error @ Error::Io { .. }) => Err(error),
         Err(_) => Ok(false),
     }
+}
+
+/// Whether an open file is a radar composite. A forecast is none.
+///
+/// # Errors
+/// [`Error::Format`] if it cannot be read.
+pub(in crate::dataset) fn is_observed(file: &GriddedFile) -> Result<bool> {
+    let model = Model::of(file)?;
+    Ok(model == Some(Model::Odim) || model == Some(Model::Knmi) && !knmi::is_forecast(&knmi::images(file)?))
 }
 
 /// The rain rates of a file's image, and the working memory they are counted in.
