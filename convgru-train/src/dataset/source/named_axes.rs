@@ -1,6 +1,6 @@
 //! What the axes of an array are by their names and by the attributes of their coordinates, after the CF conventions.
 
-use super::axes::Axis;
+use super::axes::{Axes, Axis};
 use crate::dataset::gridded::{Attributes, Dimension};
 use crate::printable::escaped;
 
@@ -158,6 +158,8 @@ enum Role {
 pub(super) struct NamedAxes {
     /// What each axis is, where it is told; empty where the file names none.
     axes: Vec<Option<Axis>>,
+    /// The same without what was concluded of axes of one place, which may be anything.
+    certain: Vec<Option<Axis>>,
     /// The names, for messages.
     names: Vec<String>,
 }
@@ -187,6 +189,7 @@ impl NamedAxes {
             Role::Single | Role::PartOfDate => None,
         };
         let mut axes: Vec<Option<Axis>> = roles.iter().map(axis).collect();
+        let certain = axes.clone();
         for (at, _) in roles.iter().enumerate().filter(|(_, role)| **role == Some(Role::Single)) {
             // A single place takes the part of an axis that is not there.
             let parts = [Axis::Channel, Axis::Sequence, Axis::Step];
@@ -194,7 +197,36 @@ impl NamedAxes {
         }
         let name =
             |dimension: &Option<Dimension>| dimension.as_ref().map_or("?".into(), |own| own.name.clone());
-        Self { axes, names: dimensions.iter().map(name).collect() }
+        Self { axes, certain, names: dimensions.iter().map(name).collect() }
+    }
+
+    /// Fails if the names contradict axes that a configuration names: the names decide. An axis of one place may be called anything, and names
+    /// of which several tell the same decide nothing.
+    ///
+    /// # Errors
+    /// The names and the axes, as the end of a sentence about the file.
+    pub(super) fn expect(&self, shape: &[usize], named: &[Axis]) -> Result<(), String> {
+        let is_told_once =
+            |own: &Axis| self.certain.iter().filter(|other| **other == Some(*own)).count() == 1;
+        let differs = |at: usize| {
+            let told = self.certain[at].filter(is_told_once);
+            shape[at] > 1 && told.is_some_and(|told| told != named[at])
+        };
+        if self.certain.len() != named.len() || !(0..named.len()).any(differs) {
+            return Ok(());
+        }
+        let told = |(name, axis): (&String, &Option<Axis>)| match axis {
+            Some(axis) => format!("{} ({})", escaped(name), axis.letter()),
+            None => escaped(name).into_owned(),
+        };
+        let dimensions: Vec<String> = self.names.iter().zip(&self.certain).map(told).collect();
+        Err(format!(
+            "has the dimensions {} of shape {shape:?}, which data.frames.axes = \"{}\" contradicts (of a trained model it is that of the \
+             training); leave data.frames.axes out (--axes auto), so that the dimensions tell the axes, or rename the dimensions if their \
+             names or coordinates are wrong",
+            dimensions.join(", "),
+            named.iter().copied().collect::<Axes>()
+        ))
     }
 
     /// The axes of the array, of which its shape alone allows `orders`, and tells `by_shape` where there are no names.
@@ -334,6 +366,47 @@ mod tests {
         }
         let axes = NamedAxes::of(&dimensions, shape).resolved(shape, &orders, || Ok(usual));
         axes.map(|axes| axes.into_iter().map(letter).collect())
+    }
+
+    fn expected(names: &[&str], shape: &[usize], axes: &str) -> Result<(), String> {
+        let dimension = |name: &&str| Dimension {
+            name: (*name).into(),
+            other_names: Vec::new(),
+            variable: None,
+            coordinates: None,
+        };
+        let dimensions: Vec<Option<Dimension>> = names.iter().map(|name| Some(dimension(name))).collect();
+        let axes = axes.parse::<Axes>().unwrap().of_shape(shape).unwrap();
+        NamedAxes::of(&dimensions, shape).expect(shape, &axes)
+    }
+
+    #[test]
+    fn axes_that_names_contradict_are_refused() {
+        for (names, shape, axes) in [
+            (&["y", "x", "time"][..], &[8, 8, 4][..], "thw"),
+            (&["member", "time", "y", "x"], &[3, 8, 4, 4], "nhwt"),
+            (&["time", "x", "y"], &[8, 4, 4], "thw"),
+            (&["lev", "time", "lat", "lon"], &[3, 8, 4, 4], "nthw"),
+            // A name that tells something is enough.
+            (&["phony_dim_0", "phony_dim_1", "time"], &[4, 4, 8], "thw"),
+        ] {
+            let error = expected(names, shape, axes).unwrap_err();
+            for words in [axes, names[2], "data.frames.axes", "--axes auto", "rename"] {
+                assert!(error.contains(words), "{error}");
+            }
+        }
+        for (names, shape, axes) in [
+            (&["time", "y", "x"][..], &[8, 4, 4][..], "thw"),
+            (&["phony_dim_0", "phony_dim_1", "phony_dim_2"], &[4, 4, 8], "hwt"),
+            // One place is the same whatever it is called.
+            (&["time", "lev", "y", "x"], &[8, 1, 4, 4], "tnhw"),
+            (&["time", "height_2m", "y", "x"], &[8, 1, 4, 4], "tnhw"),
+            // Two times, of which the names do not tell which is which.
+            (&["time", "valid_time", "y", "x"], &[3, 8, 4, 4], "nthw"),
+            (&["day", "hour", "y", "x"], &[3, 8, 4, 4], "nthw"),
+        ] {
+            expected(names, shape, axes).unwrap();
+        }
     }
 
     #[test]
