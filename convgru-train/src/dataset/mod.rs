@@ -2,6 +2,7 @@
 
 mod batch;
 mod config;
+mod detect;
 mod digits_config;
 mod fingerprint;
 mod folder;
@@ -33,6 +34,8 @@ use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt};
+pub use detect::detect;
+pub(crate) use detect::holds_frames;
 pub use digits_config::DigitsConfig;
 pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
@@ -254,25 +257,6 @@ fn input_of(mut read: input::NewestFrames, axes: Axes, rates: Option<&RateScale>
     Ok(Input::new(read, axes))
 }
 
-/// Whether a path is a file of frames by its name, or a folder with such files, where radar images in files of arrays count as frames if they
-/// are taken for such; otherwise one of them makes all of them radar images.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read.
-pub(crate) fn holds_frames(path: &Path, takes_radar: bool) -> Result<bool> {
-    std::fs::metadata(path).map_err(Error::io("find", path))?;
-    let budget = DataConfig::default().budget();
-    let (mut frames, mut radar) = (false, false);
-    folder::each_file(path, &mut |file| {
-        if source::is_frames(&file) {
-            frames = true;
-            radar = radar || !takes_radar && file.is_file() && source::radar::is_radar(&file, &budget)?;
-        }
-        Ok(())
-    })?;
-    Ok(frames && !radar)
-}
-
 /// The frames of a file that arrived: all of them, and a picture as a frame.
 ///
 /// # Errors
@@ -336,35 +320,6 @@ fn no_path(path: Option<&Path>) -> Result<()> {
                 "is \"strokes\", which reads no files, but the data folder {} is given; set it to the source of these data, such as \
                  \"mnist\", or leave the folder out",
                 printable(path)
-            ),
-        }),
-    }
-}
-
-/// The source that the files in a folder, or a file, are for.
-///
-/// # Errors
-/// [`Error::Io`] if it cannot be read, [`Error::Data`] if no file is of a known kind.
-pub fn detect(path: &Path) -> Result<SourceKind> {
-    std::fs::metadata(path).map_err(Error::io("find", path))?;
-    let budget = DataConfig::default().budget();
-    let (mut count, [mut radar, mut mnist, mut frames]) = (0, [false; 3]);
-    folder::each_file(path, &mut |file| {
-        count += 1;
-        radar = radar || file.is_file() && source::radar::is_radar(&file, &budget)?;
-        mnist = mnist || mnist::is_images(&file);
-        frames = frames || source::is_frames(&file);
-        Ok(())
-    })?;
-    match [radar, mnist, frames] {
-        [true, _, _] => Ok(SourceKind::Radar),
-        [_, true, _] => Ok(SourceKind::Mnist),
-        [_, _, true] => Ok(SourceKind::Frames),
-        [false, false, false] => Err(Error::Data {
-            what: printable(path),
-            reason: format!(
-                "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.grib2, *.gif, *.png, *.jpg)"
             ),
         }),
     }

@@ -13,6 +13,8 @@ use super::netcdf3::Netcdf3;
 const MOST_SCALES: usize = 8;
 /// Groups in which a scale is looked for.
 const MOST_GROUPS: usize = 1000;
+/// What netCDF-4 calls the scale of a dimension without a coordinate variable: its numbers mean nothing.
+const WITHOUT_VARIABLE: &str = "This is a netCDF dimension but not a netCDF variable";
 
 /// An axis with a name.
 pub(in crate::dataset) struct Dimension {
@@ -68,6 +70,9 @@ fn scales(file: &Path, path: &str, (whole, dataset): (&Hdf5File, &Dataset), axis
     let scale = |path: String| {
         let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
         let scale = whole.dataset(&path).ok();
+        if scale.as_ref().is_some_and(is_without_variable) {
+            return Dimension { name, other_names: Vec::new(), variable: None, coordinates: None };
+        }
         let coordinates = scale.map(|own| Attributes::new(file, &name, own.attributes()));
         let other_names =
             coordinates.as_ref().and_then(|own| own.text("NAME").ok().flatten()).into_iter().collect();
@@ -81,6 +86,12 @@ fn scales(file: &Path, path: &str, (whole, dataset): (&Hdf5File, &Dataset), axis
         .filter_map(|address| path_of(whole, address, path))
         .map(scale)
         .collect()
+}
+
+/// Whether a dataset stands for a dimension of netCDF-4 without a coordinate variable.
+pub(super) fn is_without_variable(dataset: &Dataset) -> bool {
+    let name = dataset.attribute("NAME").and_then(|own| own.read_string());
+    dataset.ndim() == 1 && name.is_ok_and(|name| name.starts_with(WITHOUT_VARIABLE))
 }
 
 /// The addresses of the dimension scales of an axis.

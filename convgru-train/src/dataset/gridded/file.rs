@@ -12,7 +12,7 @@ use super::netcdf3::Netcdf3;
 use super::number::kind;
 use super::signature::Signature;
 use super::zarr::Zarr;
-use super::{Attributes, Variable, VariableInfo, is_store, names, variable};
+use super::{Attributes, Variable, VariableInfo, dimensions, is_store, names, variable};
 use crate::{Error, ReadBudget, Result, input};
 
 /// How deep groups may lie in groups.
@@ -236,6 +236,9 @@ impl GriddedFile {
                 };
             }
         };
+        if dimensions::is_without_variable(&dataset) {
+            return Ok(None);
+        }
         let shape = dataset.shape().iter().map(|&axis| usize::try_from(axis).ok()).collect::<Option<_>>();
         let kind = kind(dataset.dtype());
         Ok(shape.map(|shape| VariableInfo { path, shape, kind, unreadable: None }))
@@ -282,7 +285,13 @@ impl GriddedFile {
     pub(in crate::dataset) fn texts(&self, path: &str, length: usize) -> Option<Vec<String>> {
         const FIXED: u8 = 3;
         const VARIABLE: u8 = 9;
-        let Content::Hdf5(file, _) = &self.content else { return None };
+        let file = match &self.content {
+            Content::Hdf5(file, _) => file,
+            Content::Zarr(zarr) if (1..=MOST_TEXTS).contains(&length) => {
+                return zarr.texts(path, length, LONGEST_TEXT);
+            }
+            Content::Zarr(_) | Content::Netcdf3(_) => return None,
+        };
         let dataset = file.dataset(path).ok()?;
         let class = dataset.raw_datatype().ok()?.first()? & 15;
         let is_short = dataset.shape() == [length as u64] && (1..=MOST_TEXTS).contains(&length);

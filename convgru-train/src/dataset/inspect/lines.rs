@@ -71,6 +71,11 @@ impl Lines {
             self.key("data_folder", text, "");
         }
         self.section("data");
+        if found.window == [1, 1] && found.splits.iter().any(|split| split.windows == 0) {
+            self.line(
+                "# A training needs a window in each split; these data are too short: give more frames.",
+            );
+        }
         self.key("source", found.source, "");
         if found.source != "mnist" {
             self.key("input_frames", integer(found.window[0]), "frames that the network reads");
@@ -146,9 +151,10 @@ impl FrameLines {
         let open: Vec<_> =
             found.choices.iter().filter(|choice| choice.setting == "data.frames.axes").collect();
         if open.is_empty() {
-            let axes = found.frames.as_ref().and_then(|frames| frames.axes.as_deref());
-            if let Some(axes) = axes {
-                lines.key("axes", axes, "n sequences, t time, c channels, h rows, w columns");
+            // Where names or shape tell the axes, they do so for other files, too.
+            if !self.config.axes.is_auto() {
+                let comment = "n sequences, t time, c channels, h rows, w columns";
+                lines.key("axes", self.config.axes.to_string(), comment);
             }
             return;
         }

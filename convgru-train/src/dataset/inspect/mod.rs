@@ -99,8 +99,10 @@ pub struct NumbersSummary {
     pub of: usize,
     /// The lowest, mean and highest number that was measured; `None` where none was.
     pub measured: Option<[f64; 3]>,
-    /// Numbers that look as if they marked pixels that were not measured.
+    /// Numbers that look as if they marked pixels that were not measured, such as -9999.
     pub marks: Vec<f64>,
+    /// Other numbers that stand apart from all others: they count as measured, and may be marks.
+    pub apart: Vec<f64>,
     /// The share of pixels that are missing: NaN, numbers that the file calls missing, and marks.
     pub missing_share: f64,
     /// How many numbers are infinite.

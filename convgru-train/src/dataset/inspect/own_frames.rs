@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::choices::Chosen;
 use super::files::{FileFacts, Files};
 use super::lines::{FrameLines, ModelLines};
-use super::marks::Measured;
+use super::marks::{Measured, shortest};
 use super::objects;
 use super::sample::{self, Sample};
 use super::{FramesSummary, Inspection, NumbersSummary, TimeSummary, range};
@@ -187,7 +187,8 @@ fn describe(files: &Files, sample: &Sample, chosen: &Chosen, found: &mut Inspect
         found.time = time(facts, files.gaps());
     }
     let kind = of_first.info.number_type;
-    let measured = if is_array { Measured::of(&sample.tally, kind) } else { unmarked(sample) };
+    let measured =
+        if is_array { Measured::of(&sample.tally, kind) } else { Measured::of_pictures(&sample.tally) };
     let marks: Vec<f64> = measured.marks.iter().map(|mark| shortest(mark.number)).collect();
     let marked: u64 = measured.marks.iter().map(|mark| mark.count).sum();
     let mean = sample.tally.mean_without(&measured.marks);
@@ -197,6 +198,7 @@ fn describe(files: &Files, sample: &Sample, chosen: &Chosen, found: &mut Inspect
         of: total,
         measured: measured.range.zip(mean).map(|([low, high], mean)| [low, mean, high]),
         marks: marks.clone(),
+        apart: measured.apart.iter().map(|own| shortest(own.number)).collect(),
         missing_share: (sample.tally.missing + marked) as f64 / sample.tally.count.max(1) as f64,
         infinite: sample.tally.infinite,
     });
@@ -226,17 +228,6 @@ fn describe(files: &Files, sample: &Sample, chosen: &Chosen, found: &mut Inspect
         model: ModelLines { channels, size: if config.resize == [0, 0] { size } else { config.resize } },
         config: config.clone(),
     }
-}
-
-/// A number that was read in 32 bits, as short as it can be written.
-fn shortest(number: f64) -> f64 {
-    format!("{}", number as f32).parse().unwrap_or(number)
-}
-
-/// Of pictures nothing is a mark.
-fn unmarked(sample: &Sample) -> Measured {
-    let ends = sample.tally.lows.first().zip(sample.tally.highs.first());
-    Measured { marks: Vec::new(), range: ends.map(|(low, high)| [low.number, high.number]) }
 }
 
 fn known_by(chosen: &Chosen, is_array: bool) -> &'static str {
@@ -276,7 +267,9 @@ fn most_frequent<T: Ord + Copy + Default>(all: impl Iterator<Item = T>) -> T {
 fn windows(files: &Files, data: &DataConfig, found: &mut Inspection) {
     let asked = data.steps();
     let most = files.most_steps(asked);
-    if most < asked && found.window == super::lines::DEFAULT_WINDOW && most >= 2 {
+    if most < asked && found.window == super::lines::DEFAULT_WINDOW {
+        // A window has a frame to read and one to forecast at least.
+        let most = most.max(2);
         found.window = [most - most / 2, most / 2];
     }
     let steps = found.window[0] + found.window[1];
@@ -286,10 +279,15 @@ fn windows(files: &Files, data: &DataConfig, found: &mut Inspection) {
     }
     let longest: Vec<String> =
         (0..3).map(|at| format!("{} {}", found.splits[at].name, files.longest_run(at))).collect();
+    let none = match steps {
+        2 => "No training is possible with these data. ",
+        _ => "",
+    };
     found.warnings.push(format!(
-        "A window has {steps} frames (data.input_frames + data.output_frames), but the most that follow each other are: {}. Give longer \
-         sequences or at least three of them, or set data.input_frames and data.output_frames to fewer frames.",
-        longest.join(", ")
+        "{none}A window has {steps} frames (data.input_frames + data.output_frames), but the most that follow each other are: {}. Give longer \
+         sequences or at least three of them{}.",
+        longest.join(", "),
+        if steps > 2 { ", or set data.input_frames and data.output_frames to fewer frames" } else { "" }
     ));
 }
 
@@ -308,14 +306,14 @@ fn warn(files: &Files, sample: &Sample, chosen: &Chosen, left_out: &[Error], fou
     }
     // Pictures have no marks.
     let is_array = files.facts.iter().any(|facts| facts.axes.is_some());
-    if let Some(apart) = sample
-        .tally
-        .apart()
-        .filter(|own| is_array && !numbers.marks.iter().any(|mark| *mark as f32 == *own as f32))
-    {
+    let mut apart = numbers.apart.clone();
+    let is_told =
+        |own: &f64| numbers.marks.iter().chain(&numbers.apart).any(|told| *told as f32 == *own as f32);
+    apart.extend(sample.tally.apart().filter(|own| is_array && !is_told(own)));
+    for apart in apart {
         warnings.push(format!(
-            "The number {apart:?} stands apart from all others. If it marks pixels that were not measured, set data.frames.missing = \
-             [{apart:?}] and take a range without it."
+            "The number {apart:?} stands apart from all others; the configuration below counts it as measured. If it marks pixels that were not \
+             measured, set data.frames.missing = [{apart:?}], and data.frames.range to a range without it."
         ));
     }
     if numbers.infinite > 0 {

@@ -66,6 +66,8 @@ fn an_array_is_described_and_its_lines_open_it() {
     assert!((mean - exact).abs() < 1e-9);
     assert!(found.warnings.is_empty(), "{:?}", found.warnings);
     assert!(found.configuration.contains("range = [0.0, 50.0]"), "{}", found.configuration);
+    // The shape tells the axes, in other files, too.
+    assert!(!found.configuration.contains("axes"), "{}", found.configuration);
     // 90 frames in shares of 72, 9 and 9.
     assert_eq!(found.window, [5, 4]);
     let windows: Vec<usize> = found.splits.iter().map(|split| split.windows).collect();
@@ -103,6 +105,36 @@ fn marks_are_missing_in_the_lines_and_never_part_of_the_range() {
 }
 
 #[test]
+fn a_number_that_may_be_measured_stays_in_the_range() {
+    let mut values = rain(&[30, 1, 12, 16]);
+    values.as_mut_slice().iter_mut().step_by(3).for_each(|value| *value = -32.0);
+    let (_folder, path) = array("dry.npy", &values);
+    let found = looked_at(&path, &[]);
+    let lines = &found.configuration;
+    assert!(lines.contains("range = [-32.0, 50.0]") && !lines.contains("missing"), "{lines}");
+    let numbers = found.numbers.as_ref().unwrap();
+    assert_eq!((&numbers.marks[..], &numbers.apart[..]), (&[][..], &[-32.0][..]));
+    let told = found.warnings.iter().filter(|own| own.contains("data.frames.missing = [-32.0]")).count();
+    assert_eq!(told, 1, "{:?}", found.warnings);
+    opened(&found);
+}
+
+#[test]
+fn frames_that_are_too_few_for_a_training_are_told() {
+    for steps in [1, 2, 4] {
+        let (_folder, path) = array("short.npy", &rain(&[steps, 1, 8, 16]));
+        let found = looked_at(&path, &[]);
+        assert_eq!(found.window, [1, 1], "{steps}");
+        assert!(
+            found.warnings.iter().any(|own| own.starts_with("No training is possible")),
+            "{:?}",
+            found.warnings
+        );
+        assert!(found.configuration.contains("# A training needs a window"), "{}", found.configuration);
+    }
+}
+
+#[test]
 fn an_ambiguous_shape_leaves_the_axes_to_choose() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("video.npy");
@@ -118,6 +150,7 @@ fn an_ambiguous_shape_leaves_the_axes_to_choose() {
     assert!(lines.contains("range = [0.0, 255.0]") && !lines.contains("[model]"), "{lines}");
     let chosen = looked_at(&path, &["data.frames.axes=thwc"]);
     assert_eq!(chosen.frames.as_ref().unwrap().shape, [3, 16, 16]);
+    assert!(chosen.configuration.contains("axes = \"thwc\""), "{}", chosen.configuration);
     assert!(chosen.configuration.contains("image_channels = 3") && chosen.choices.is_empty());
     assert_eq!(opened(&chosen).train.frame_shape(), [3, 16, 16]);
 }

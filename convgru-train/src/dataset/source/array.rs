@@ -137,7 +137,7 @@ impl ArraySource {
         let named = if config.axes.is_auto() {
             array.named_axes().resolved(&shape, &Axes::orders_of_shape(&shape), by_shape)
         } else {
-            by_shape()
+            by_shape().and_then(|named| array.named_axes().expect(&shape, &named).map(|()| named))
         };
         let named = named.map_err(refuse)?;
         let mut axes: Vec<(Axis, usize)> = named.into_iter().zip(shape.iter().copied()).collect();
@@ -226,6 +226,13 @@ impl ArraySource {
 
     fn out_of_range(&self, number: f64, sequence: usize, step: usize) -> Error {
         let [low, high] = self.range;
+        if number.is_infinite() {
+            let reason = format!(
+                "has the number {number} in frame {step} of sequence {sequence} (from 0), and infinite numbers are not read; save NaN there where \
+                 nothing was measured, or the lowest number that can be measured where nothing was seen"
+            );
+            return Error::Format { path: self.path.clone(), reason };
+        }
         let unit = self.array.content().ok().flatten().map_or(String::new(), |content| content.unit);
         let is_share = self.is_by_type && matches!(self.info.number_type, NumberType::Float(_));
         let unit = unit.trim();

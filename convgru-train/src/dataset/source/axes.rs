@@ -33,7 +33,7 @@ impl Axis {
         ('w', Self::Column),
     ];
 
-    fn letter(self) -> char {
+    pub(super) fn letter(self) -> char {
         Self::ALL.iter().find(|(_, axis)| *axis == self).map_or('?', |(letter, _)| *letter)
     }
 }
@@ -41,6 +41,8 @@ impl Axis {
 /// What the axes of an array are, a letter for each, the outermost first: `n` sequences, `t` frames (time), `c` channels, `h` rows,
 /// `w` columns. Any order of them that has `h` and `w`, such as `thw`, `ntchw` or `nhwt`; or `auto`, the default. Without
 /// `t` a file holds one frame, and the files of a folder are the frames of a sequence.
+///
+/// Axes that the names of the dimensions contradict are refused: where a file names its dimensions, these decide.
 ///
 /// `auto` takes the axes by the names of the dimensions and the attributes of their coordinates, where a netCDF or HDF5 file has these and
 /// they tell each axis (CF conventions: `axis`, `standard_name`, `units`), otherwise by the shape. This rule is the same for arrays of every format (`.npy`, `.npz`, HDF5, netCDF) and in every
@@ -209,8 +211,8 @@ impl Axes {
             return Ok(self.0.clone());
         }
         Err(format!(
-            "has shape {shape:?}, but data.frames.axes = \"{self}\" names {} axes; name each axis of the file once (--axes, \
-             data.frames.axes)",
+            "has shape {shape:?}, but data.frames.axes = \"{self}\" names {} axes (of a trained model it is that of the training); name each \
+             axis of the file once (--axes, data.frames.axes), or let names or shape tell them (--axes auto)",
             self.0.len()
         ))
     }
@@ -336,5 +338,6 @@ mod tests {
         }
         let error = "thw".parse::<Axes>().unwrap().of_shape(&[2, 3, 4, 5]).unwrap_err();
         assert!(error.contains("\"thw\" names 3 axes") && error.contains("[2, 3, 4, 5]"), "{error}");
+        assert!(error.contains("--axes auto") && error.contains("training"), "{error}");
     }
 }

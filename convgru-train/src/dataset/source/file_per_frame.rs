@@ -66,6 +66,11 @@ fn arrays(folder: &Path, names: &mut Kept) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// A number of things in words.
+fn counted(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+}
+
 impl FilePerFrame {
     /// Whether a folder holds several arrays, of which the first that can be read is one frame. No other is opened.
     ///
@@ -76,6 +81,30 @@ impl FilePerFrame {
         // Whoever reads the folder otherwise says what is wrong with files that cannot be read.
         let first = files.iter().find_map(|file| Header::read(file, config, budget).ok());
         Ok(files.len() > 1 && first.is_some_and(|own| (own.info.sequences, own.info.steps) == (1, 1)))
+    }
+
+    /// Fails where a folder that is no sequence holds arrays all the same: sequences of their own, or none that can be read.
+    ///
+    /// # Errors
+    /// [`Error::Format`] with how many there are and what to give instead; the error of the first file if none can be read; [`Error::Io`] if the
+    /// folder cannot be read, [`Error::Memory`] if the names take too much.
+    pub(super) fn expect_none(folder: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<()> {
+        let files = arrays(folder, &mut budget.keep(folder, 0)?)?;
+        let Some(first) = files.first() else { return Ok(()) };
+        let mut read = files.iter().map(|file| (file, Header::read(file, config, budget)));
+        let Some((file, header)) = read.find(|(_, header)| header.is_ok()) else {
+            return Header::read(first, config, budget).map(drop);
+        };
+        let FrameInfo { sequences, steps, .. } = header?.info;
+        let [held, of_sequences, of_frames] =
+            [(files.len(), "file"), (sequences, "sequence"), (steps, "frame")]
+                .map(|(count, of)| counted(count, of));
+        let reason = format!(
+            "holds {held} with frames, of which {} has {of_sequences} of {of_frames}: each file is sequences of its own, and one sequence is read \
+             here; give one of the files",
+            printable(file.file_name().unwrap_or_default())
+        );
+        Err(Error::Format { path: folder.into(), reason })
     }
 
     /// Lists the arrays of a folder and reads the header of each once.

@@ -3,11 +3,12 @@
 use super::Content;
 use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
+use super::natural_order;
 use super::number_type::NumberType;
 use super::radar::composite;
 use super::times::Times;
 use crate::dataset::georeference::{Place, described};
-use crate::dataset::gridded::{self, Attributes, Dimension, GriddedFile, Packing, Variable};
+use crate::dataset::gridded::{self, Attributes, GriddedFile, Packing, Variable};
 use crate::dataset::{Description, FULL_SCALE_RANGE, FramesConfig};
 use crate::printable::escaped;
 use crate::read_budget::ReadBudget;
@@ -97,25 +98,41 @@ impl Dataset {
 
     /// Refuses an axis that is called time and whose coordinate, which tells no times, does not run upwards: the order of its frames is
     /// unknown.
-    fn expect_upwards(&self, dimension: Option<&Dimension>) -> Result<()> {
-        let Some(dimension) = dimension.filter(|own| named_axes::is_called_time(own)) else { return Ok(()) };
+    fn expect_upwards(&self, axis: Option<usize>) -> Result<()> {
+        let dimension = axis.and_then(|axis| Some((axis, self.variable.dimensions().get(axis)?.as_ref()?)));
+        let Some((axis, dimension)) = dimension.filter(|(_, own)| named_axes::is_called_time(own)) else {
+            return Ok(());
+        };
         let (Some(path), Some(attributes)) = (&dimension.variable, &dimension.coordinates) else {
             return Ok(());
         };
-        let Ok(coordinate) = self.file.variable(path) else { return Ok(()) };
-        if coordinate.shape().len() != 1 || is_time(attributes) {
-            return Ok(());
-        }
-        let Ok(numbers) = self.coordinate(&coordinate, attributes) else { return Ok(()) };
-        let mut sorted = numbers.clone();
-        sorted.sort_by(f64::total_cmp);
-        let is_order = sorted.windows(2).all(|two| two[0] < two[1]);
-        if !is_order || numbers == sorted {
-            return Ok(());
-        }
+        let length = self.variable.shape()[axis];
+        let holds = match self.file.variable(path) {
+            Ok(coordinate) if coordinate.shape().len() != 1 || is_time(attributes) => return Ok(()),
+            Ok(coordinate) => {
+                let Ok(numbers) = self.coordinate(&coordinate, attributes) else { return Ok(()) };
+                let mut sorted = numbers.clone();
+                sorted.sort_by(f64::total_cmp);
+                let is_order = sorted.windows(2).all(|two| two[0] < two[1]);
+                if !is_order || numbers == sorted {
+                    return Ok(());
+                }
+                "does not run upwards and has no unit of time"
+            }
+            Err(_) if length < 2 => return Ok(()),
+            Err(_) => match self.file.texts(path, length) {
+                Some(texts)
+                    if texts.windows(2).all(|two| natural_order::compare(&two[0], &two[1]).is_lt()) =>
+                {
+                    return Ok(());
+                }
+                Some(_) => "has texts that are no dates and do not run upwards",
+                None => "holds neither numbers nor short texts that can be read",
+            },
+        };
         let reason = format!(
-            "its coordinate {path} does not run upwards and has no unit of time, which leaves the order of the frames open; write its \
-             units, such as \"minutes since 2020-01-01\", or save the frames in the order of time"
+            "its coordinate {path} {holds}, which leaves the order of the frames open; write numbers with units, such as \"minutes since \
+             2020-01-01\", or save the frames in the order of time"
         );
         Err(Error::Format { path: self.file.path().into(), reason })
     }
@@ -154,7 +171,7 @@ impl Array for Dataset {
             };
             return Ok(times.filter(|times| !is_one(times)));
         }
-        self.expect_upwards(dimension).map(|()| None)
+        self.expect_upwards(axis).map(|()| None)
     }
 
     fn number_type(&self) -> NumberType {
@@ -283,6 +300,12 @@ fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
         return Ok(only.path.clone());
     }
     let advice = match (named, fitting.len()) {
+        ("", 0) if !config.axes.is_auto() => format!(
+            "none of them has numbers and the {} axes of data.frames.axes = \"{}\" (of a trained model it is that of the training); name each \
+             axis of the dataset once (--axes), or let its names or its shape tell them (--axes auto)",
+            axes.start(),
+            config.axes
+        ),
         ("", 0) => {
             "none of them has numbers and the axes of frames, [T, H, W], [N, T, H, W] or [N, T, C, H, W]; \
                     where other axes are meant, set data.frames.axes and data.frames.variable"

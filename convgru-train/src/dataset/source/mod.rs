@@ -227,7 +227,11 @@ pub(super) fn open_as(
         return match held(path, config, budget)? {
             Held::Arrays => Ok(Box::new(FilePerFrame::open(path, config, budget, given)?)),
             Held::Animation(path) => open_as(&path, config, budget, given),
-            Held::Pictures | Held::Other => Ok(Box::new(PictureFolder::open(path, budget, given)?)),
+            Held::Pictures => Ok(Box::new(PictureFolder::open(path, budget, given)?)),
+            Held::Other => {
+                FilePerFrame::expect_none(path, config, budget)?;
+                Ok(Box::new(PictureFolder::open(path, budget, given)?))
+            }
         };
     }
     match Format::of(path) {

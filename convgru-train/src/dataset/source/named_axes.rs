@@ -1,6 +1,6 @@
 //! What the axes of an array are by their names and by the attributes of their coordinates, after the CF conventions.
 
-use super::axes::Axis;
+use super::axes::{Axes, Axis};
 use crate::dataset::gridded::{Attributes, Dimension};
 use crate::printable::escaped;
 
@@ -158,6 +158,8 @@ enum Role {
 pub(super) struct NamedAxes {
     /// What each axis is, where it is told; empty where the file names none.
     axes: Vec<Option<Axis>>,
+    /// The same without what was concluded of axes of one place, which may be anything.
+    certain: Vec<Option<Axis>>,
     /// The names, for messages.
     names: Vec<String>,
 }
@@ -187,6 +189,7 @@ impl NamedAxes {
             Role::Single | Role::PartOfDate => None,
         };
         let mut axes: Vec<Option<Axis>> = roles.iter().map(axis).collect();
+        let certain = axes.clone();
         for (at, _) in roles.iter().enumerate().filter(|(_, role)| **role == Some(Role::Single)) {
             // A single place takes the part of an axis that is not there.
             let parts = [Axis::Channel, Axis::Sequence, Axis::Step];
@@ -194,7 +197,36 @@ impl NamedAxes {
         }
         let name =
             |dimension: &Option<Dimension>| dimension.as_ref().map_or("?".into(), |own| own.name.clone());
-        Self { axes, names: dimensions.iter().map(name).collect() }
+        Self { axes, certain, names: dimensions.iter().map(name).collect() }
+    }
+
+    /// Fails if the names contradict axes that a configuration names: the names decide. An axis of one place may be called anything, and names
+    /// of which several tell the same decide nothing.
+    ///
+    /// # Errors
+    /// The names and the axes, as the end of a sentence about the file.
+    pub(super) fn expect(&self, shape: &[usize], named: &[Axis]) -> Result<(), String> {
+        let is_told_once =
+            |own: &Axis| self.certain.iter().filter(|other| **other == Some(*own)).count() == 1;
+        let differs = |at: usize| {
+            let told = self.certain[at].filter(is_told_once);
+            shape[at] > 1 && told.is_some_and(|told| told != named[at])
+        };
+        if self.certain.len() != named.len() || !(0..named.len()).any(differs) {
+            return Ok(());
+        }
+        let told = |(name, axis): (&String, &Option<Axis>)| match axis {
+            Some(axis) => format!("{} ({})", escaped(name), axis.letter()),
+            None => escaped(name).into_owned(),
+        };
+        let dimensions: Vec<String> = self.names.iter().zip(&self.certain).map(told).collect();
+        Err(format!(
+            "has the dimensions {} of shape {shape:?}, which data.frames.axes = \"{}\" contradicts (of a trained model it is that of the \
+             training); leave data.frames.axes out (--axes auto), so that the dimensions tell the axes, or rename the dimensions if their \
+             names or coordinates are wrong",
+            dimensions.join(", "),
+            named.iter().copied().collect::<Axes>()
+        ))
     }
 
     /// The axes of the array, of which its shape alone allows `orders`, and tells `by_shape` where there are no names.
@@ -303,80 +335,4 @@ fn by_name(name: &str) -> Option<Role> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dataset::Axes;
-
-    fn named(names: &[&str], shape: &[usize]) -> Result<String, String> {
-        let dimension = |name: &&str| match *name {
-            "" => None,
-            name => Some(Dimension {
-                name: name.into(),
-                other_names: Vec::new(),
-                variable: None,
-                coordinates: None,
-            }),
-        };
-        let dimensions: Vec<Option<Dimension>> = names.iter().map(dimension).collect();
-        let letter = |axis: Axis| match axis {
-            Axis::Sequence => 'n',
-            Axis::Step => 't',
-            Axis::Channel => 'c',
-            Axis::Row => 'h',
-            Axis::Column => 'w',
-        };
-        let usual = [Axis::Sequence, Axis::Step, Axis::Row, Axis::Column]
-            [4usize.saturating_sub(shape.len())..]
-            .to_vec();
-        let mut orders = Axes::orders_of_shape(shape);
-        if !orders.contains(&usual) {
-            orders.push(usual.clone());
-        }
-        let axes = NamedAxes::of(&dimensions, shape).resolved(shape, &orders, || Ok(usual));
-        axes.map(|axes| axes.into_iter().map(letter).collect())
-    }
-
-    #[test]
-    fn names_tell_axes_in_any_order() {
-        for (names, shape, found) in [
-            (&["time", "y", "x"][..], &[8, 3, 4][..], Some("thw")),
-            (&["lat", "lon", "time"], &[64, 64, 20], Some("hwt")),
-            (&["Time", "Band", "Latitude", "Longitude"], &[8, 2, 3, 4], Some("tchw")),
-            (&["time", "height_2m", "lat", "lon"], &[8, 1, 3, 4], Some("tchw")),
-            (&["realization", "time", "y", "x"], &[5, 8, 3, 4], Some("nthw")),
-            (&["time", "lead_time", "y", "x"], &[5, 8, 3, 4], Some("nthw")),
-            (&["time", "channel", "crs", "y", "x"], &[5, 2, 1, 3, 4], Some("tcnhw")),
-            (&["y", "x"], &[3, 4], Some("hw")),
-            (&["time", "height", "width"], &[8, 3, 4], Some("thw")),
-            (&["ny", "nx", "nt"], &[3, 4, 8], Some("hwt")),
-            (&["y0", "x0", "time0"], &[3, 4, 8], Some("hwt")),
-            (&["lats", "col", "Time"], &[3, 4, 8], Some("hwt")),
-            (&["plev", "lat", "lon"], &[8, 3, 4], Some("chw")),
-            (&["depth", "nlat", "nlon"], &[8, 3, 4], Some("chw")),
-            // Names that tell nothing, or nothing that the shape does not.
-            (&["phony_dim_0", "phony_dim_1", "phony_dim_2"], &[8, 3, 4], Some("thw")),
-            (&["time", "", "x"], &[8, 3, 4], Some("thw")),
-            (&["time", "south", "west"], &[8, 3, 5], Some("thw")),
-            (&["time", "y"], &[8, 3, 4], Some("thw")),
-            // Of the orders that the shape allows one that the names leave.
-            (&["day", "lat", "lon"], &[8, 8, 3], Some("thw")),
-            (&["lat", "lon", "day"], &[8, 8, 2], Some("hwt")),
-            (&["event", "day", "lat", "lon"], &[2, 3, 8, 8], Some("nthw")),
-            (&["variable", "time", "lat", "lon"], &[3, 5, 8, 8], Some("cthw")),
-            (&["ens", "south", "day", "lon"], &[4, 9, 7, 4], None),
-            (&["day", "event", "lat", "lon"], &[2, 3, 8, 8], Some("tnhw")),
-            (&["lat", "lon", "day"], &[8, 3, 4], Some("hwt")),
-            (&["south", "hour", "x"], &[6, 7, 10], None),
-            (&["day", "hour", "lat", "lon"], &[5, 9, 8, 8], Some("nthw")),
-            (&["lat", "lon", "moment"], &[8, 3, 4], None),
-            (&["time", "y", "y"], &[8, 3, 3], None),
-            (&["time", "valid_time", "y", "x"], &[8, 5, 3, 3], None),
-        ] {
-            let read = named(names, shape);
-            assert_eq!(read.as_deref().ok(), found, "{names:?}: {read:?}");
-            if let Err(error) = read {
-                assert!(error.contains("data.frames.axes") && error.contains(names[1]), "{error}");
-            }
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dataset::SourceKind;
+use crate::dataset::gridded::GriddedFile;
 use crate::dataset::gridded::tests::{damage, written};
 
 /// As [`config`], of arrays with axes that are named.
@@ -104,9 +105,21 @@ fn coordinates_tell_axes_and_the_order_of_frames() {
         assert_eq!([train.label(0), train.label(1)], ["2020-02-29 23:50", "2020-02-29 23:55"]);
         let all = open_whole(&data, settings(&data), &written(name)).unwrap();
         assert_eq!(all.len(), 4);
-        // Whoever names axes knows better.
+        // Axes that contradict the dimensions are refused, for a split, for all frames and for the newest.
         frames_config(&mut data).axes = "thw".parse().unwrap();
-        assert_eq!(frames(settings(&data)).shape(), [2, 1, 4, 6]);
+        let read = read_frames(written(name), settings(&data), &crate::dataset::fixtures::budget());
+        let errors = [
+            read.unwrap_err().to_string(),
+            message(&data, &written(name)),
+            open_whole(&data, settings(&data), &written(name)).map(drop).unwrap_err().to_string(),
+        ];
+        for error in errors {
+            assert!(error.contains("\"thw\" contradicts") && error.contains("--axes auto"), "{error}");
+        }
+        // Two axes are not those of any dataset here, which is the axes' fault.
+        frames_config(&mut data).axes = "hw".parse().unwrap();
+        let error = message(&data, &written(name));
+        assert!(error.contains("data.frames.axes = \"hw\"") && error.contains("--axes auto"), "{error}");
     }
 }
 
@@ -125,6 +138,100 @@ fn times_are_found_where_no_dimension_names_them() {
     // Numbers without a unit that run downwards leave the order open.
     let error = frames("no_unit_of_time.nc").unwrap_err().to_string();
     assert!(error.contains("coordinate time") && error.contains("units"), "{error}");
+}
+
+#[test]
+fn dimensions_of_netcdf_without_a_variable_have_no_coordinates() {
+    for (name, with_coordinates) in [("packed.nc", &["time"][..]), ("unsigned.nc", &[])] {
+        let file = GriddedFile::open(&written(name), &crate::dataset::fixtures::budget()).unwrap();
+        let listed = file.datasets().unwrap();
+        let (frames, others): (Vec<_>, Vec<_>) = listed.into_iter().partition(|own| own.shape.len() > 1);
+        let others: Vec<&str> = others.iter().map(|own| own.path.as_str()).collect();
+        assert_eq!(others, with_coordinates, "{name}");
+        let variable = file.variable(&frames[0].path).unwrap();
+        let dimensions: Vec<_> = variable.dimensions().iter().map(|own| own.as_ref().unwrap()).collect();
+        assert_eq!(dimensions.iter().map(|own| own.name.as_str()).collect::<Vec<_>>(), ["time", "y", "x"]);
+        for own in dimensions {
+            assert_eq!(
+                own.variable.is_some(),
+                with_coordinates.contains(&own.name.as_str()),
+                "{name}: {}",
+                own.name
+            );
+        }
+    }
+}
+
+/// A store of Zarr of version 2 with frames of the minutes 30, 25, ..., 10 and texts for their times.
+#[cfg(feature = "zarr")]
+fn store_with_texts(folder: &Path, dtype: &str, texts: &[&str; 5]) -> PathBuf {
+    let path = folder.join("texts.zarr");
+    let array = |name: &str, metadata: &str, attributes: &str, key: &str, bytes: &[u8]| {
+        std::fs::create_dir_all(path.join(name)).unwrap();
+        for (key, bytes) in
+            [(".zarray", metadata.as_bytes()), (".zattrs", attributes.as_bytes()), (key, bytes)]
+        {
+            std::fs::write(path.join(name).join(key), bytes).unwrap();
+        }
+    };
+    let metadata = |shape: &str, dtype: &str| {
+        format!(
+            r#"{{"zarr_format":2,"shape":{shape},"chunks":{shape},"dtype":"{dtype}","fill_value":null,"order":"C","filters":null,"compressor":null}}"#
+        )
+    };
+    let numbers: Vec<u8> =
+        (0..5).flat_map(|step| [30.0f32 - 5.0 * step as f32; 12]).flat_map(f32::to_le_bytes).collect();
+    array(
+        "rain",
+        &metadata("[5,2,6]", "<f4"),
+        r#"{"_ARRAY_DIMENSIONS":["time","y","x"]}"#,
+        "0.0.0",
+        &numbers,
+    );
+    let width: usize = dtype[2..].parse().unwrap();
+    let characters = texts.iter().flat_map(|text| {
+        let of_text = text.chars().map(u32::from).chain(std::iter::repeat(0)).take(width);
+        of_text.flat_map(|own| if dtype.contains('U') { own.to_le_bytes().to_vec() } else { vec![own as u8] })
+    });
+    array(
+        "time",
+        &metadata("[5]", dtype),
+        r#"{"_ARRAY_DIMENSIONS":["time"]}"#,
+        "0",
+        &characters.collect::<Vec<u8>>(),
+    );
+    std::fs::write(path.join(".zgroup"), r#"{"zarr_format":2}"#).unwrap();
+    path
+}
+
+#[cfg(feature = "zarr")]
+#[test]
+fn texts_of_a_store_tell_the_order_of_frames() {
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 30.0];
+    let read = |dtype: &str, texts: [&str; 5]| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store_with_texts(folder.path(), dtype, &texts);
+        let read = read_frames(path, settings(&data), &crate::dataset::fixtures::budget());
+        read.map(|frames| {
+            frames.as_slice().iter().step_by(12).map(|value| value * 30.0).collect::<Vec<f32>>()
+        })
+    };
+    let dates =
+        ["2020-01-01T00:20", "2020-01-01T00:15", "2020-01-01T00:10", "2020-01-01T00:05", "2020-01-01T00:00"];
+    for dtype in ["<U16", "<U19", "|S16"] {
+        let minutes: Vec<f32> = read(dtype, dates).unwrap().into_iter().map(f32::round).collect();
+        assert_eq!(minutes, [10.0, 15.0, 20.0, 25.0, 30.0], "{dtype}");
+    }
+    // Texts that are no dates leave the order open, unless they run upwards.
+    assert!(read("<U3", ["t1", "t2", "t3", "t9", "t10"]).is_ok());
+    let error = read("<U3", ["t5", "t4", "t3", "t2", "t1"]).unwrap_err().to_string();
+    assert!(error.contains("coordinate time has texts that are no dates"), "{error}");
+    // So do texts that are too long, and those of another type.
+    for dtype in ["<U99", "|V16"] {
+        let error = read(dtype, dates).unwrap_err().to_string();
+        assert!(error.contains("coordinate time holds neither numbers nor short texts"), "{error}");
+    }
 }
 
 #[test]

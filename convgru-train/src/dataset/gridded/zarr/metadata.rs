@@ -39,19 +39,27 @@ pub(super) struct ChunkKeys {
     separator: char,
     /// The key of the only chunk of an array without axes.
     single: &'static str,
+    /// Whether the last axis, which has one chunk, is in no key.
+    leaves_out_last: bool,
 }
 
 impl ChunkKeys {
     fn of_version_2(separator: char) -> Self {
-        Self { prefix: "", separator, single: "0" }
+        Self { prefix: "", separator, single: "0", leaves_out_last: false }
     }
 
     fn of_version_3(separator: char) -> Self {
-        Self { prefix: "c", separator, single: "c" }
+        Self { prefix: "c", separator, single: "c", leaves_out_last: false }
+    }
+
+    /// The same keys, where the last axis has one chunk and is in no key.
+    pub(super) fn without_last_axis(&self) -> Self {
+        Self { leaves_out_last: true, ..self.clone() }
     }
 
     /// The key of the chunk at a place, from the array on.
     pub(super) fn key(&self, place: &[u64]) -> String {
+        let place = &place[..place.len() - usize::from(self.leaves_out_last && !place.is_empty())];
         if place.is_empty() {
             return self.single.to_owned();
         }

@@ -9,6 +9,7 @@ mod kept;
 mod metadata;
 mod shards;
 mod store;
+mod texts;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -254,6 +255,29 @@ impl Zarr {
         let told = self.told(path, &metadata, attributes);
         let array = ZarrArray::new(self.store.clone(), path, metadata, &self.budget)?;
         Ok((array, told, dimensions))
+    }
+
+    /// The texts of an array with one axis of a length, each of at most `longest` characters in as many bytes; `None` where it holds none that
+    /// can be read.
+    pub(super) fn texts(&self, path: &str, length: usize, longest: usize) -> Option<Vec<String>> {
+        let own = self.node(path).ok()??.array?;
+        let characters = texts::of_characters(&own, self.version)?;
+        let width = match characters.shape[..] {
+            [own, width] if own == length as u64 => usize::try_from(width).ok()?,
+            _ => return None,
+        };
+        if width > longest {
+            return None;
+        }
+        let array =
+            ZarrArray::new(self.store.clone(), path.trim_matches('/'), characters, &self.budget).ok()?;
+        let numbers = array.slice(&[(0, length), (0, width)]).ok()?;
+        let text = |of_one: &[f64]| {
+            let text =
+                of_one.iter().map(|&number| char::from_u32(number as u32)).collect::<Option<String>>()?;
+            Some(text.trim_matches(['\0', ' ']).to_owned())
+        };
+        numbers.chunks_exact(width).map(text).collect()
     }
 
     /// The attributes of an array, among them the numbers that stand for none and the unit of times.

@@ -158,6 +158,13 @@ fn arrays_that_cannot_be_frames_say_why() {
         ("|O", "(1, 1, 2)", vec![0; 8], "'|O'"),
         ("|u1", "(4, 4, 3)", vec![0; 48], "which may be \"thw\""),
         ("<f4", "(1, 1, 2)", float(&[0.5, 255.0]), "data.frames.missing = [255.0]"),
+        // What data.frames.missing does not take is no advice.
+        (
+            "<f4",
+            "(1, 1, 2)",
+            float(&[0.5, f32::INFINITY]),
+            "the number inf in frame 0 of sequence 0 (from 0), and infinite numbers are not read; save NaN",
+        ),
         ("<f4", "(1, 1, 2)", float(&[0.5, f32::NEG_INFINITY]), "the number -inf"),
         ("|u1", "(100000, 100, 100)", vec![0; 9], "truncated"),
         ("|u1", "(100000, 1000, 100)", vec![0; 9], "truncated"),

@@ -198,4 +198,18 @@ fn paths_that_hold_no_frames_say_what_is_supported() {
     }
     let empty = tempfile::tempdir().unwrap();
     assert!(message(read(empty.path())).contains("without a .png"));
+    // A folder of arrays that is no sequence.
+    let several = tempfile::tempdir().unwrap();
+    for name in ["a.npy", "b.npy"] {
+        let description = "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 8, 8), }";
+        std::fs::write(several.path().join(name), npy_bytes(description, &[0; 256])).unwrap();
+    }
+    let error = message(read(several.path()));
+    for words in ["holds 2 files with frames", "a.npy has 1 sequence of 4 frames", "give one of the files"] {
+        assert!(error.contains(words), "{error}");
+    }
+    for name in ["a.npy", "b.npy"] {
+        std::fs::write(several.path().join(name), b"something else entirely").unwrap();
+    }
+    assert!(message(read(several.path())).contains("no .npy file"));
 }
