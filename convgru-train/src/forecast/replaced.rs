@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// A `.npy` or `.gif` file does not say what made it. It is replaced unless it is of the input.
 ///
 /// # Errors
-/// [`Error::Format`] for such a path and for a form that is unknown, [`Error::Io`] if the input cannot be found.
+/// [`Error::Format`] for such a path and for a form that is unknown, [`Error::Io`] if a folder cannot be read.
 ///
 /// # Example
 /// ```
@@ -29,9 +29,8 @@ use crate::{Error, Result};
 /// ```
 pub fn expect_writable(out: &Path, input: &Path) -> Result<()> {
     let form = Form::of(out)?;
-    let input_place = input.canonicalize().map_err(Error::io("find", input))?;
-    let Ok(out_place) = out.canonicalize() else {
-        // Nothing is there, or nothing that can be found.
+    let (Ok(input_place), Ok(out_place)) = (input.canonicalize(), out.canonicalize()) else {
+        // Nothing is there to replace, or no input, as reading it says.
         return Ok(());
     };
     if input_place.starts_with(&out_place) || is_same_file(&out_place, &input_place)? {
