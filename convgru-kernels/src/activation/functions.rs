@@ -63,7 +63,8 @@ pub(crate) struct HardSigmoid;
 impl<T: Real> Function<T> for HardSigmoid {
     #[inline(always)]
     fn of<S: Simd<T>>(self, s: S, x: S::Vector) -> S::Vector {
-        let [three, six, sixth] = [3.0, 6.0, 1.0 / 6.0].map(|number| s.splat(T::from_f64(number)));
+        let number = |number| s.splat(T::from_f64(number));
+        let [three, six, sixth] = [number(3.0), number(6.0), number(1.0 / 6.0)];
         let below = s.min(six, s.add(x, three));
         s.mul(s.where_negative(below, s.splat(T::ZERO), below), sixth)
     }

@@ -165,8 +165,8 @@ pub(crate) fn bias_gradient<T: Real>(d_output: FeatureMapsRef<'_, T>, d_bias: &m
                 for pixel in
                     rows.row(crate::feature_maps::RowPlace { image, block, row }).chunks_exact(T::BLOCK)
                 {
-                    for (sum, &value) in sums.iter_mut().zip(pixel) {
-                        *sum += value;
+                    for (lane, &value) in pixel.iter().enumerate() {
+                        sums[lane] += value;
                     }
                 }
                 for (total, sum) in totals.iter_mut().zip(sums) {

@@ -186,8 +186,8 @@ unsafe fn rows<T: Real, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, co
                     }
                     for (row, sums) in sums.iter_mut().enumerate() {
                         let x = s.splat(*a.add(row * T::BLOCK + k));
-                        for (sum, &y) in sums.iter_mut().zip(&panel) {
-                            *sum = s.mul_add(x, y, *sum);
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = s.mul_add(x, panel[v], *sum);
                         }
                     }
                 }
@@ -315,8 +315,8 @@ unsafe fn outer<T: Real, S: Simd<T>, const BLOCK: usize, const COLUMNS: usize, c
                 }
                 for (row, sums) in sums.iter_mut().enumerate() {
                     let x = s.splat(*a.add(k * T::BLOCK + row));
-                    for (sum, &y) in sums.iter_mut().zip(&panel) {
-                        *sum = s.mul_add(x, y, *sum);
+                    for (v, sum) in sums.iter_mut().enumerate() {
+                        *sum = s.mul_add(x, panel[v], *sum);
                     }
                 }
             }

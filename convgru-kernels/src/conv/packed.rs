@@ -84,6 +84,7 @@ impl<T: Real> Packed<T> {
     }
 
     /// The blocks of output channels of a panel.
+    #[inline]
     pub(super) fn blocks_of(&self, panel: usize) -> std::ops::Range<usize> {
         let first = panel * self.panel_blocks;
         first..self.geometry.output.blocks().min(first + self.panel_blocks)

@@ -18,16 +18,19 @@ impl Channels {
     }
 
     /// Blocks of a section.
+    #[inline]
     pub(crate) fn section_blocks(&self) -> usize {
         self.of_section().div_ceil(self.lanes)
     }
 
     /// Blocks of all sections.
+    #[inline]
     pub(crate) fn blocks(&self) -> usize {
         self.sections * self.section_blocks()
     }
 
     /// The channels, counted over all sections, that lie in a block.
+    #[inline]
     pub(crate) fn of_block(&self, block: usize) -> Range<usize> {
         let (section, block) = (block / self.section_blocks(), block % self.section_blocks());
         let (channels, first) = (self.of_section(), block * self.lanes);

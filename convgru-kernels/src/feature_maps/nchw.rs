@@ -36,9 +36,10 @@ impl<T: Real> FeatureMapsRef<'_, T> {
                 let mut out = [0, 1, 2, 3].map(|i| out(lane + i));
                 let pixels = row.chunks_exact(QUAD * T::BLOCK);
                 for (at, pixels) in pixels.enumerate() {
-                    let block = transposed([0, 1, 2, 3].map(|pixel| quad(pixels, pixel * T::BLOCK + lane)));
-                    for (out, values) in out.iter_mut().zip(block) {
-                        out[at * QUAD..][..QUAD].copy_from_slice(&values);
+                    let pixel = |pixel| quad(pixels, pixel * T::BLOCK + lane);
+                    let block = transposed([pixel(0), pixel(1), pixel(2), pixel(3)]);
+                    for (i, out) in out.iter_mut().enumerate() {
+                        out[at * QUAD..][..QUAD].copy_from_slice(&block[i]);
                     }
                 }
                 for column in extent.width / QUAD * QUAD..extent.width {
@@ -90,9 +91,11 @@ impl<T: Real> FeatureMapsMut<'_, T> {
             for lane in (0..quads).step_by(QUAD) {
                 let from = [0, 1, 2, 3].map(|i| &images[channels.range(lane + i)]);
                 for (at, pixels) in row.chunks_exact_mut(QUAD * T::BLOCK).enumerate() {
-                    let block = transposed(from.map(|values| quad(values, at * QUAD)));
-                    for (pixel, values) in pixels.chunks_exact_mut(T::BLOCK).zip(block) {
-                        pixel[lane..][..QUAD].iter_mut().zip(values).for_each(|(target, x)| take(target, x));
+                    let values = |i: usize| quad(from[i], at * QUAD);
+                    let block = transposed([values(0), values(1), values(2), values(3)]);
+                    for (at, pixel) in pixels.chunks_exact_mut(T::BLOCK).enumerate() {
+                        let targets = pixel[lane..][..QUAD].iter_mut().enumerate();
+                        targets.for_each(|(i, target)| take(target, block[at][i]));
                     }
                 }
                 for column in extent.width / QUAD * QUAD..extent.width {
@@ -115,14 +118,17 @@ impl<T: Real> FeatureMapsMut<'_, T> {
 /// Channels and pixels that change places at a time.
 const QUAD: usize = 4;
 
+#[inline(always)]
 fn quad<T: Real>(values: &[T], at: usize) -> [T; QUAD] {
     let values = &values[at..at + QUAD];
     [values[0], values[1], values[2], values[3]]
 }
 
 /// The columns of a block as rows, which compilers make shuffles of.
+#[inline(always)]
 fn transposed<T: Real>([a, b, c, d]: [[T; QUAD]; QUAD]) -> [[T; QUAD]; QUAD] {
-    [0, 1, 2, 3].map(|i| [a[i], b[i], c[i], d[i]])
+    let row = |i: usize| [a[i], b[i], c[i], d[i]];
+    [row(0), row(1), row(2), row(3)]
 }
 
 /// The rows of the channels of a block in `[N, C, H, W]` order.

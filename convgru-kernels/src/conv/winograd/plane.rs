@@ -69,8 +69,8 @@ pub(super) unsafe fn transform_part<
     }
     for column in 0..TO / PARTS {
         let mut line = [zero; 8];
-        for (value, row) in line.iter_mut().zip(&rows) {
-            *value = row[PART * (TO / PARTS) + column];
+        for (at, value) in line[..FROM].iter_mut().enumerate() {
+            *value = rows[at][PART * (TO / PARTS) + column];
         }
         let line = L::line(s, line);
         for (row, &value) in line[..TO].iter().enumerate() {

@@ -12,6 +12,7 @@ use crate::real::Real;
 use crate::simd::Simd;
 
 /// The pairs of points `p, -p`, and the factor of each in `G`.
+#[inline(always)]
 fn points<const N: usize>() -> &'static [(f64, f64)] {
     match N {
         6 => &[(1.0, -1.0 / 6.0), (2.0, 1.0 / 24.0)],
@@ -20,6 +21,7 @@ fn points<const N: usize>() -> &'static [(f64, f64)] {
 }
 
 /// The factor of the point 0 in `G`.
+#[inline(always)]
 fn factor_of_zero<const N: usize>() -> f64 {
     if N == 6 { 0.25 } else { 1.0 }
 }
@@ -102,7 +104,8 @@ impl<const N: usize, const M: usize> Transform<N, M> for OutputMatrix {
             let terms = if power % 2 == 0 { &sums } else { &differences };
             // The first pair is 1, -1.
             let mut sum = terms[0];
-            for (pair, &(point, _)) in points::<N>().iter().enumerate().skip(1) {
+            for pair in 1..N / 2 - 1 {
+                let (point, _) = points::<N>()[pair];
                 sum = s.mul_add(s.splat(T::from_f64(power_of(point, power))), terms[pair], sum);
             }
             if power == 0 {

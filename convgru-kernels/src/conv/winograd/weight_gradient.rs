@@ -188,7 +188,7 @@ impl<'a, T: Real> WinogradWeightGradient<'a, T> {
 
     /// The blocks of output channels of some panels.
     fn blocks_of(&self, panels: &Range<usize>) -> Range<usize> {
-        let [start, end] = [panels.start, panels.end].map(|panel| panel * self.cut.panel_blocks);
+        let [start, end] = [panels.start * self.cut.panel_blocks, panels.end * self.cut.panel_blocks];
         start..self.geometry.output.blocks().min(end)
     }
 
