@@ -290,8 +290,8 @@ pub(crate) struct Watching {
 
 #[cfg(unix)]
 impl Watching {
-    pub(crate) fn start(folder: &Path) -> Self {
-        let weights = radar_weights().display();
+    pub(crate) fn start(folder: &Path, weights: &Path) -> Self {
+        let weights = weights.display();
         let arguments = format!("watch --checkpoint {weights} --input radar --out out --json --poll 0.05");
         let mut child =
             command(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -342,7 +342,7 @@ fn files_that_arrive_are_forecast_until_a_signal() {
     for minute in [0, 5, 10] {
         composite(&radar, minute);
     }
-    let watching = Watching::start(folder.path());
+    let watching = Watching::start(folder.path(), radar_weights());
     assert_eq!(watching.next(), "2016-09-28T14:10:00Z");
     composite(&radar, 15);
     assert_eq!(watching.next(), "2016-09-28T14:15:00Z");
