@@ -54,7 +54,7 @@ pub(super) fn left_out_before_gap(path: &Path, frames: usize) -> String {
     format!("{} has {frames} frame{s} before its last gap in time, which {are} left out", printable(path))
 }
 
-/// The warning about a frame that misses more than half of the pixels that the frame before it has; of both the share that was measured.
+/// The warning about a frame with fewer than half of the measured pixels of the frame before it, by the shares of both that were measured.
 pub(crate) fn lost_pixels(what: &str, before: f64, own: f64) -> Option<String> {
     let percent = |measured: f64| (1000.0 * (1.0 - measured)).round() / 10.0;
     (own < 0.5 * before).then(|| {

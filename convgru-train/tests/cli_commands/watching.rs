@@ -105,8 +105,10 @@ fn an_hour_of_files_in_three_seconds_is_forecast() {
     let mut trained = TrainedModel::read(&crate::program::weights()).unwrap();
     trained.config.data.source = Source::Radar(RadarConfig { downsample: 5, ..RadarConfig::default() });
     trained.write(&weights).unwrap();
-    let arrive = |file: &std::path::PathBuf| fs::copy(file, radar.join(file.file_name().unwrap())).unwrap();
-    files[..FIRST].iter().for_each(|file| drop(arrive(file)));
+    let arrive = |file: &std::path::PathBuf| {
+        fs::copy(file, radar.join(file.file_name().unwrap())).unwrap();
+    };
+    files[..FIRST].iter().for_each(arrive);
     let watching = Watching::start(folder.path(), &weights);
     watching.next_line();
     for file in &files[FIRST..FIRST + HOUR] {
