@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use convgru_train::ReadBudget;
 use convgru_train::dataset::{Input, InputOptions};
-use convgru_train::forecast::{Forecast, Provenance, expect_writable};
+use convgru_train::forecast::{Forecast, Form, Provenance, expect_writable};
 use convgru_train::printable::printable;
 use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
@@ -19,7 +19,7 @@ use super::output;
 /// in time are refused with what to say. Height and width may differ from those of the training; they must be multiples of the model's patch. Of an
 /// ensemble the mean over its members is written, or all of them. Numbers are in the unit of the training (0 to 255 after a training on uint8
 /// without a range, 0 to 1 after pictures). A .nc file has times, coordinates and projection besides, as far as the input tells them. Pixels that
-/// the last frame misses are missing in all of the forecast. Pictures go from black to white.
+/// the last frame misses are missing in all of the forecast; one without a measured pixel is refused. Pictures go from black to white.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
@@ -65,6 +65,7 @@ impl Predict {
         // What cannot or must not be written is refused before anything is computed.
         expect_writable(&self.out, &self.input)?;
         let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
+        Form::of(&self.out)?.expect_members(self.members.into(), trained.model.members())?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let options = InputOptions { newest: self.newest, ..self.reading.options() };
         let input = trained.read_input(&self.input, &options, &budget)?;

@@ -165,8 +165,9 @@ impl Observer for Progress {
                 self.above(|| output::warn(&text));
             }
             TrainerEvent::EarlyStop { step, validations } => {
+                let s = if validations == 1 { "" } else { "s" };
                 let text =
-                    format!("stopping early at step {step}: {validations} validations without improvement");
+                    format!("stopping early at step {step}: {validations} validation{s} without improvement");
                 self.above(|| output::note(&text));
             }
             TrainerEvent::Saved { path } => {

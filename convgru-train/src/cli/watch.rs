@@ -19,13 +19,15 @@ use super::output;
 /// The longest time between two looks, in seconds.
 const LONGEST_POLL: f64 = 3600.0;
 
-/// Looks into a folder again and again, reads each new file as the training read its data, and writes a forecast after it: FORECAST_TIME.nc, or
+/// Looks into a folder again and again, reads each new file as the training read its data, and writes a forecast after it: forecast_TIME.nc, or
 /// with the name of the file where no time is known. The network keeps its state from frame to frame. Where frames are missing it begins
 /// anew; a frame that comes late takes its place among the newest; what cannot be read is named and left out. Of the files that are there at the
 /// beginning only the newest are read, as many as the first forecast needs.
 ///
 /// Ctrl-C, SIGTERM and SIGHUP end it after the forecast that has begun, with exit code 130, 143 and 129. With --once it ends when all that is there
 /// was worked off: with exit code 1 if a file could not be read or a forecast not written, or there was none.
+///
+/// With -q warnings alone are said: gaps, frames that are left out, files that cannot be read and forecasts that cannot be written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru watch --checkpoint runs/radar --input radar/today --out nowcasts
@@ -119,7 +121,7 @@ impl Watch {
                 output::warn("the reader of the output went away; no further file is read");
                 Ok(ExitCode::FAILURE)
             }
-            watched => self.ended(watched?),
+            watched => self.ended(watched?, config.warm_up),
         }
     }
 
@@ -146,29 +148,57 @@ impl Watch {
     fn tell(&self, event: WatchEvent) -> anyhow::Result<()> {
         match event {
             WatchEvent::Note(text) => output::note(&text),
-            WatchEvent::Trouble(text) => output::warn(&text),
+            WatchEvent::Warning(text) | WatchEvent::Trouble(text) => output::warn(&text),
             WatchEvent::Written(written) if self.json => output::json(&as_json(&written))?,
             WatchEvent::Written(written) => output::result(&described(&written))?,
         }
         Ok(())
     }
 
-    fn ended(&self, watched: Watched) -> anyhow::Result<ExitCode> {
-        let Watched { written, troubles, signal } = watched;
-        let count = output::counted(usize::try_from(written).unwrap_or(usize::MAX), "forecast");
+    fn ended(&self, watched: Watched, warm_up: usize) -> anyhow::Result<ExitCode> {
+        let Watched { written, troubles, signal, .. } = watched;
+        let count = counted(written, "forecast");
         if let Some(signal) = signal {
             output::note(&format!("{}: {count} written", signal.name()));
             return Ok(ExitCode::from(signal.exit_code()));
         }
-        if written == 0 {
-            output::note(&format!(
-                "no forecast: fewer than {} frames without a gap could be read in {}",
-                self.warm_up.map_or("the needed".into(), |frames| frames.to_string()),
-                printable(&self.input)
-            ));
+        if written > 0 && troubles == 0 {
+            return Ok(ExitCode::SUCCESS);
         }
-        Ok(if written == 0 || troubles > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        output::warn(&format!(
+            "{}{}",
+            self.why_fewer(&watched, warm_up),
+            match troubles {
+                0 => String::new(),
+                _ => format!("; {} with files or forecasts, told above", counted(troubles, "problem")),
+            }
+        ));
+        Ok(ExitCode::FAILURE)
     }
+
+    /// What was done where not all could be.
+    fn why_fewer(&self, watched: &Watched, warm_up: usize) -> String {
+        let Watched { written, frames, longest_run, .. } = *watched;
+        let input = printable(&self.input);
+        match (written, frames) {
+            (0, 0) => format!("no forecast was written: no frame could be read in {input}"),
+            (0, _) if longest_run < warm_up as u64 => format!(
+                "no forecast was written: a forecast needs {} in a row, and of the {} in {input} at most {longest_run} came without a gap; \
+                 --warm-up says how many are needed",
+                counted(warm_up as u64, "frame"),
+                counted(frames, "frame"),
+            ),
+            (0, _) => format!("no forecast was written of {} in {input}", counted(frames, "frame")),
+            _ => {
+                format!("{} written of {} in {input}", counted(written, "forecast"), counted(frames, "frame"))
+            }
+        }
+    }
+}
+
+/// How many there are of something.
+fn counted(number: u64, what: &str) -> String {
+    output::counted(usize::try_from(number).unwrap_or(usize::MAX), what)
 }
 
 /// An error of writing to stdout as one of the library, which asks whether to go on.

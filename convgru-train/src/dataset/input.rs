@@ -1,9 +1,12 @@
 //! Frames that a trained network goes on from.
 
+use std::path::Path;
+
 use convgru_model::{ForecasterConfig, Tensor};
 
 use super::{Axes, Batch, Description, FoundData, Quantity};
-use crate::Result;
+use crate::printable::printable;
+use crate::{Error, Result};
 
 /// Frames that a network reads before it forecasts, with what is known of them. A
 /// [`TrainedModel`](crate::trainer::TrainedModel::read_input) reads them from any source that a training reads.
@@ -45,6 +48,24 @@ pub struct InputOptions {
     pub newest: Option<usize>,
 }
 
+/// The warning about frames that are left out because a gap follows them.
+pub(super) fn left_out_before_gap(path: &Path, frames: usize) -> String {
+    let (s, are) = if frames == 1 { ("", "is") } else { ("s", "are") };
+    format!("{} has {frames} frame{s} before its last gap in time, which {are} left out", printable(path))
+}
+
+/// The warning about a frame with fewer than half of the measured pixels of the frame before it, by the shares of both that were measured.
+pub(crate) fn lost_pixels(what: &str, before: f64, own: f64) -> Option<String> {
+    let percent = |measured: f64| (1000.0 * (1.0 - measured)).round() / 10.0;
+    (own < 0.5 * before).then(|| {
+        format!(
+            "{what}: {} % of the pixels of the newest frame are missing, and {} % of the frame before it; the forecast misses those of the newest",
+            percent(own),
+            percent(before)
+        )
+    })
+}
+
 /// Frames as they are read, for an [`Input`].
 pub(super) struct NewestFrames {
     /// `[T, C, H, W]`, NaN where a pixel is missing.
@@ -77,6 +98,27 @@ impl Input {
             description: self.description.clone(),
             warnings: Vec::new(),
         })
+    }
+
+    /// The share of the pixels of a frame that were measured.
+    pub(crate) fn measured(&self, step: usize) -> f64 {
+        self.valid.as_ref().filter(|valid| step < valid.shape()[0]).map_or(1.0, |valid| {
+            let frame = valid.slice(step);
+            frame.iter().map(|&own| f64::from(own)).sum::<f64>() / frame.len().max(1) as f64
+        })
+    }
+
+    /// Refuses to go on from a frame without a measured pixel: its forecast would have none either.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if all of its pixels are missing.
+    pub(crate) fn expect_measured(&self, step: usize, what: &str) -> Result<()> {
+        if self.measured(step) > 0.0 {
+            return Ok(());
+        }
+        let reason = "has no measured pixel in its newest frame (100 % are missing), and a forecast from it would have none either; leave this \
+                      frame out, or wait for the next one";
+        Err(Error::Data { what: what.into(), reason: reason.into() })
     }
 
     /// The frames as a sequence of one sample that a network reads, with a mask where it [reads one](ForecasterConfig::has_mask_channel).

@@ -1,6 +1,7 @@
 //! Data sets of image sequences, and batches of them.
 
 mod batch;
+pub(crate) mod cadence;
 mod config;
 mod detect;
 mod digits_config;
@@ -11,7 +12,7 @@ mod frames;
 mod georeference;
 mod gridded;
 mod gzip;
-mod input;
+pub(crate) mod input;
 mod inspect;
 mod mnist;
 mod moving_digits;
@@ -290,6 +291,14 @@ pub(crate) fn data_files(folder: &Path) -> Result<Vec<PathBuf>> {
         Ok(())
     })?;
     Ok(files)
+}
+
+/// Refuses files of several regions of MeteoNet.
+///
+/// # Errors
+/// [`Error::Data`] with two of them.
+pub(crate) fn expect_one_region(folder: &Path, files: &[PathBuf]) -> Result<()> {
+    source::radar::meteonet::expect_one_region(folder, files.iter().map(PathBuf::as_path))
 }
 
 /// The time in the name of a file, in seconds since the beginning of 1970.

@@ -9,7 +9,7 @@ use crate::{Error, Result};
 
 /// Refuses a path for a forecast from an input before anything is computed: the input itself under any name (also by a link), a store or a folder
 /// in which the input lies, whatever exists in an input folder, and a netCDF file that is no forecast of this program. A new file may lie in
-/// the folder that is read.
+/// the folder that is read. A file or a store in a folder that does not exist is refused, too.
 ///
 /// A `.npy` or `.gif` file does not say what made it. It is replaced unless it is of the input.
 ///
@@ -29,6 +29,9 @@ use crate::{Error, Result};
 /// ```
 pub fn expect_writable(out: &Path, input: &Path) -> Result<()> {
     let form = Form::of(out)?;
+    if form != Form::Folder {
+        expect_folder_of(out)?;
+    }
     let (Ok(input_place), Ok(out_place)) = (input.canonicalize(), out.canonicalize()) else {
         // Nothing is there to replace, or no input, as reading it says.
         return Ok(());
@@ -46,6 +49,18 @@ pub fn expect_writable(out: &Path, input: &Path) -> Result<()> {
         Form::NetCdf => expect_forecast(out),
         Form::Zarr | Form::Npy | Form::Gif | Form::Folder => Ok(()),
     }
+}
+
+/// Refuses a path in a folder that is not there.
+fn expect_folder_of(out: &Path) -> Result<()> {
+    let folder = crate::atomic_file::folder_of(out);
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let (is, advice) =
+        if folder.exists() { ("is no folder", "") } else { ("does not exist", "make this folder, or ") };
+    let reason = format!("cannot be written, because {} {is}; {advice}give another path", printable(folder));
+    Err(Error::Format { path: out.into(), reason })
 }
 
 /// Refuses a netCDF file that exists and is no forecast of this program.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convgru_model::Tensor;
 
-use super::{Forecast, Provenance, times};
+use super::{Forecast, Members, Provenance, times};
 use crate::media::{self, write_array};
 use crate::{Error, Result};
 
@@ -58,6 +58,22 @@ impl Form {
         }
         Ok(form)
     }
+
+    /// Refuses a form that cannot hold the members of a network of so many.
+    ///
+    /// # Errors
+    /// [`Error::Data`] for pictures of several members.
+    pub fn expect_members(self, members: Members, of_network: usize) -> Result<()> {
+        match (self, members) {
+            (Self::Gif | Self::Folder, Members::All) if of_network > 1 => {
+                let reason = format!(
+                    "pictures show one member, not {of_network}; write the mean, or a .nc, .zarr or .npy file"
+                );
+                Err(Error::Data { what: "forecast".into(), reason })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Forecast {
@@ -92,12 +108,7 @@ impl Forecast {
     /// [`Error::Data`] for several members.
     fn pictures(&self) -> Result<Tensor<f32>> {
         let [members, steps, channels, height, width] = self.shape();
-        if members != 1 {
-            let reason = format!(
-                "pictures show one member, not {members}; write the mean, or a .nc, .zarr or .npy file"
-            );
-            return Err(Error::Data { what: "forecast".into(), reason });
-        }
+        Form::Gif.expect_members(Members::All, members)?;
         let shade = |&number: &f32| match self.quantity.transform.from_units(f64::from(number)) as f32 {
             shade if shade.is_nan() => 0.0,
             shade => shade,

@@ -69,10 +69,11 @@ pub(super) fn expect_same_course(
         |count: usize| stopping.is_reached(now.training.monitor, validations[..count].iter().copied());
     if let Some(at) = (1..=validations.len()).find(|&count| is_reached(count)) {
         return refuse(format!(
-            "training.early_stopping ends it at step {}, after {} validations without improvement; give a larger patience with \
+            "training.early_stopping ends it at step {}, after {} validation{} without improvement; give a larger patience with \
              --set training.early_stopping.patience=N, or 0 to train to the last step",
             validations[at - 1].step,
-            stopping.patience
+            stopping.patience,
+            if stopping.patience == 1 { "" } else { "s" }
         ));
     }
     Ok(())

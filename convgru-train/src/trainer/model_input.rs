@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::TrainedModel;
+use crate::dataset::input::lost_pixels;
 use crate::dataset::{
     self, DataConfig, FoundData, FramesConfig, Input, InputOptions, Quantity, RadarConfig, RadarScale,
     RateFrames, RateScale, SequenceDataset, Source, SourceKind, Split, detect,
@@ -56,7 +57,7 @@ impl TrainedModel {
     ///
     /// # Errors
     /// [`Error::Io`] if the path cannot be read; [`Error::Format`] and [`Error::Data`] for data whose numbers, sizes or times are not those
-    /// that the model can read, with both numbers and what to do, and for options that do not go with the data; [`Error::Memory`] if reading
+    /// that the model can read, with both numbers and what to do, for a last frame without a measured pixel, and for options that do not go with the data; [`Error::Memory`] if reading
     /// takes more than the budget allows. What is returned stays counted in it.
     ///
     /// # Example
@@ -82,6 +83,12 @@ impl TrainedModel {
                 "{} has missing pixels, which are 0 for the model, and the data of its training had none",
                 printable(path)
             ));
+        }
+        if let Some(last) = steps.checked_sub(1) {
+            input.expect_measured(last, &printable(path))?;
+            let before = last.checked_sub(1).map(|before| input.measured(before));
+            let lost = before.and_then(|before| lost_pixels(&printable(path), before, input.measured(last)));
+            input.warnings.extend(lost);
         }
         if steps < data.input_frames {
             input.warnings.push(format!(

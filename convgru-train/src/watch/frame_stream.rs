@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use convgru_model::{ForecastStream, PreparedForecaster, Tensor};
 
 use super::WatchConfig;
-use crate::dataset::natural_order;
+use super::names::FrameId;
+use crate::dataset::cadence::{follows, is_rough_clock, usual_distance};
+use crate::dataset::input::lost_pixels;
+use crate::dataset::{FoundData, natural_order};
 use crate::forecast::LastFrame;
 use crate::printable::printable;
 use crate::trainer::TrainedModel;
@@ -18,8 +21,12 @@ const DISTANCES: usize = 15;
 /// A frame of a file.
 pub(super) struct Arrived {
     pub(super) file: PathBuf,
+    /// Its place in the file, from 0, and how many frames there are.
+    pub(super) place: (usize, usize),
     /// `[1, C, H, W]`.
     pub(super) values: Tensor<f32>,
+    /// The share of its pixels that were measured.
+    pub(super) measured: f64,
     pub(super) last: LastFrame,
 }
 
@@ -28,8 +35,10 @@ pub(super) struct Arrived {
 pub(super) struct Taken {
     /// Whether the newest frame changed, and enough frames precede it for a forecast.
     pub(super) is_ready: bool,
-    /// What a user should know.
+    /// What a user may like to know.
     pub(super) notes: Vec<String>,
+    /// What a user must know.
+    pub(super) warnings: Vec<String>,
 }
 
 /// The newest frames, and the state after them.
@@ -46,16 +55,18 @@ pub(super) struct FrameStream<'a> {
     newest: Option<LastFrame>,
     /// Frames without a gap that the state has read.
     state_frames: u64,
-    /// Minutes from a frame to the next, where the user told them.
+    /// Minutes from a frame to the next, where the user or the training told them.
     told_minutes: Option<f64>,
+    /// What the training found, whose distance of frames these must have; absent where the user told another one.
+    of_training: Option<FoundData>,
     /// Seconds between the newest frames.
     distances: VecDeque<f64>,
 }
 
 struct Kept {
-    file: PathBuf,
-    time: Option<f64>,
+    id: FrameId,
     values: Tensor<f32>,
+    measured: f64,
 }
 
 impl<'a> FrameStream<'a> {
@@ -69,6 +80,10 @@ impl<'a> FrameStream<'a> {
             newest: None,
             state_frames: 0,
             told_minutes: trained.told_minutes(&config.options),
+            of_training: match config.options.minutes_per_step {
+                Some(_) => None,
+                None => trained.config.data.found.clone(),
+            },
             distances: VecDeque::new(),
         })
     }
@@ -79,9 +94,9 @@ impl<'a> FrameStream<'a> {
     /// [`Error::Model`] for a frame that the network cannot read, [`Error::Data`] for one of another size than the frames before; the
     /// state stays as it was.
     pub(super) fn take(&mut self, arrived: Arrived) -> Result<Taken> {
-        let Arrived { file, values, last } = arrived;
-        self.expect_size(&values)?;
-        let kept = Kept { file, time: last.time, values };
+        let Arrived { file, place: (step, of), values, measured, last } = arrived;
+        self.expect_size(&file, &values)?;
+        let kept = Kept { id: FrameId { file, time: last.time, step, of }, values, measured };
         match self.place(&kept) {
             Place::Newest => self.append(kept, last),
             Place::Again(at) => {
@@ -89,29 +104,25 @@ impl<'a> FrameStream<'a> {
                 if is_same {
                     return Ok(Taken::default());
                 }
-                let note = format!(
-                    "{} changed after it was read; the state is computed again",
-                    printable(&kept.file)
-                );
+                let note = format!("{} changed after it was read", printable(&kept.id.file));
                 let is_newest = at + 1 == self.kept.len();
                 self.kept[at] = kept;
                 if is_newest {
                     self.newest = Some(last);
                 }
-                self.rebuilt(note)
+                self.rebuilt(&note)
             }
             Place::Late(at) => {
-                let note = format!("{} comes late; the state is computed again with it", described(&kept));
+                let note = format!("{} comes late", described(&kept));
                 self.kept.insert(at, kept);
-                let taken = self.rebuilt(note);
                 while self.kept.len() > self.warm_up {
                     self.kept.pop_front();
                 }
-                taken
+                self.rebuilt(&note)
             }
             Place::Nowhere(reason) => Ok(Taken {
-                is_ready: false,
-                notes: vec![format!("{} {reason}; it is left out", described(&kept))],
+                warnings: vec![format!("{} {reason}; it is left out", described(&kept))],
+                ..Taken::default()
             }),
         }
     }
@@ -119,14 +130,19 @@ impl<'a> FrameStream<'a> {
     /// The frames that come next.
     ///
     /// # Errors
-    /// [`Error::Model`] for more frames than there is memory for, or before the first frame.
+    /// [`Error::Model`] for more frames than there is memory for, [`Error::Data`] before the first frame and after frames at another distance than
+    /// those of the training.
     pub(super) fn forecast(&mut self, steps: usize) -> Result<Tensor<f32>> {
+        self.expect_steps()?;
         if self.is_window {
             self.compute_state()?;
         }
         match &mut self.stream {
             Some(stream) => Ok(stream.forecast(steps)?),
-            None => Err(Error::Data { what: "forecast".into(), reason: "no frame was read yet".into() }),
+            None => Err(Error::Data {
+                what: "the forecast".into(),
+                reason: "needs a frame, and none was read yet".into(),
+            }),
         }
     }
 
@@ -138,14 +154,15 @@ impl<'a> FrameStream<'a> {
         Some(last)
     }
 
-    /// The file of the newest frame.
-    pub(super) fn newest_file(&self) -> &Path {
-        self.kept.back().map_or(Path::new(""), |kept| &kept.file)
+    /// Which frame is the newest.
+    pub(super) fn newest_id(&self) -> Option<&FrameId> {
+        self.kept.back().map(|kept| &kept.id)
     }
 
-    /// Whether a frame of a file is among the newest.
-    pub(super) fn has(&self, file: &Path) -> bool {
-        self.kept.iter().any(|kept| kept.file == file)
+    /// How many frames without a time a file had when it was read, if one of them is among the newest.
+    pub(super) fn frames_without_times(&self, file: &Path) -> Option<usize> {
+        let own = self.kept.iter().find(|kept| kept.id.file == file && kept.id.time.is_none());
+        own.map(|kept| kept.id.of)
     }
 
     /// Frames without a gap that the state has read.
@@ -156,40 +173,49 @@ impl<'a> FrameStream<'a> {
     /// Where a frame belongs.
     fn place(&self, frame: &Kept) -> Place {
         let Some(newest) = self.kept.back() else { return Place::Newest };
-        let same_file = |kept: &Kept| kept.file == frame.file;
-        let (Some(time), Some(newest_time)) = (frame.time, newest.time) else {
-            // Without times names alone tell the order; several frames of a file come one after the other.
-            return match natural_order(&newest.file.to_string_lossy(), &frame.file.to_string_lossy()) {
-                std::cmp::Ordering::Less => Place::Newest,
-                std::cmp::Ordering::Equal if frame.time.is_none() && newest.time.is_none() => Place::Newest,
-                _ => match self.kept.iter().position(|kept| same_file(kept) && kept.time.is_none()) {
-                    Some(at) => Place::Again(at),
-                    None => Place::Nowhere(format!(
-                        "comes after {} and has no time that says where it belongs",
-                        printable(&newest.file)
-                    )),
-                },
-            };
+        let (Some(time), Some(newest_time)) = (frame.id.time, newest.id.time) else {
+            return self.place_by_name(&frame.id, &newest.id);
         };
         if time > newest_time {
             return Place::Newest;
         }
-        if let Some(at) = self.kept.iter().position(|kept| kept.time == Some(time)) {
-            return match same_file(&self.kept[at]) {
+        if let Some(at) = self.kept.iter().position(|kept| kept.id.time == Some(time)) {
+            let file = &self.kept[at].id.file;
+            return match *file == frame.id.file {
                 true => Place::Again(at),
-                false => Place::Nowhere(format!("has the time of {}", printable(&self.kept[at].file))),
+                false => Place::Nowhere(format!("has the time of {}", printable(file))),
             };
         }
-        match self.kept.iter().position(|kept| kept.time.is_some_and(|own| own > time)) {
+        match self.kept.iter().position(|kept| kept.id.time.is_some_and(|own| own > time)) {
             Some(at) if at > 0 || self.kept.len() < self.warm_up => Place::Late(at),
             _ => Place::Nowhere(format!("is older than the newest {} frames", self.kept.len())),
         }
     }
 
+    /// Where a frame belongs by its name: without times names alone tell the order, and several frames of a file come one after the other.
+    fn place_by_name(&self, frame: &FrameId, newest: &FrameId) -> Place {
+        if let Some(at) = self.kept.iter().position(|kept| kept.id == *frame) {
+            return Place::Again(at);
+        }
+        match natural_order(&newest.file.to_string_lossy(), &frame.file.to_string_lossy()) {
+            std::cmp::Ordering::Less => Place::Newest,
+            std::cmp::Ordering::Equal if newest.time.is_none() && frame.step == newest.step + 1 => {
+                Place::Newest
+            }
+            _ => Place::Nowhere(format!(
+                "comes after {} and has no time that says where it belongs",
+                printable(&newest.file)
+            )),
+        }
+    }
+
     /// Reads a frame after all others.
     fn append(&mut self, frame: Kept, last: LastFrame) -> Result<Taken> {
-        let mut notes = Vec::new();
-        let distance = self.kept.back().and_then(|newest| Some(frame.time? - newest.time?));
+        let mut warnings = Vec::new();
+        let before = self.kept.back();
+        let lost = before.and_then(|own| lost_pixels(&described(&frame), own.measured, frame.measured));
+        warnings.extend(lost);
+        let distance = before.and_then(|newest| Some(frame.id.time? - newest.id.time?));
         if let Some(distance) = distance {
             self.distances.push_back(distance);
             if self.distances.len() > DISTANCES {
@@ -203,7 +229,7 @@ impl<'a> FrameStream<'a> {
         };
         if let Some(distance) = gap {
             let step = self.step_seconds().unwrap_or(distance);
-            notes.push(format!(
+            warnings.push(format!(
                 "{} is {} minutes after the frame before, not {}: the state begins anew, and forecasts go on after {} frames",
                 described(&frame),
                 rounded(distance / 60.0),
@@ -222,13 +248,16 @@ impl<'a> FrameStream<'a> {
         if self.kept.len() > self.warm_up {
             self.kept.pop_front();
         }
-        Ok(Taken { is_ready: self.is_ready(), notes })
+        Ok(Taken { is_ready: self.is_ready(), warnings, notes: Vec::new() })
     }
 
     /// After a change of the frames that are kept.
-    fn rebuilt(&mut self, note: String) -> Result<Taken> {
+    fn rebuilt(&mut self, why: &str) -> Result<Taken> {
         self.compute_state()?;
-        Ok(Taken { is_ready: self.is_ready(), notes: vec![note] })
+        let count = self.state_frames;
+        let frames = if count == 1 { "frame" } else { "frames" };
+        let note = format!("{why}; the state is computed again from the newest {count} {frames}");
+        Ok(Taken { is_ready: self.is_ready(), notes: vec![note], warnings: Vec::new() })
     }
 
     /// Computes the state from the frames that are kept, after the last gap between them.
@@ -248,7 +277,7 @@ impl<'a> FrameStream<'a> {
 
     /// Whether there is no gap before a frame that is kept.
     fn follows(&self, at: usize) -> bool {
-        let (before, own) = (self.kept[at - 1].time, self.kept[at].time);
+        let (before, own) = (self.kept[at - 1].id.time, self.kept[at].id.time);
         before.zip(own).is_none_or(|(before, own)| self.is_step(own - before))
     }
 
@@ -256,9 +285,24 @@ impl<'a> FrameStream<'a> {
         self.state_frames >= self.warm_up as u64
     }
 
-    /// Whether a distance is that from a frame to the next, to within half of it.
+    /// Whether a distance is a step, and no gap.
     fn is_step(&self, distance: f64) -> bool {
-        self.step_seconds().is_none_or(|step| (distance - step).abs() <= 0.5 * step)
+        self.step_seconds().is_none_or(|step| follows(distance, step))
+    }
+
+    /// Refuses frames that usually come at another distance than those of the training.
+    fn expect_steps(&self) -> Result<()> {
+        let (Some(training), Some(newest)) = (&self.of_training, self.newest_id()) else { return Ok(()) };
+        let read = usize::try_from(self.state_frames).unwrap_or(usize::MAX);
+        let times = self.kept.iter().skip(self.kept.len().saturating_sub(read)).map(|kept| kept.id.time);
+        let Some(times) = times.collect::<Option<Vec<f64>>>() else { return Ok(()) };
+        let minutes: Vec<f64> = times.windows(2).map(|two| (two[1] - two[0]) / 60.0).collect();
+        match usual_distance(&minutes) {
+            Some(usual) if !is_rough_clock(&minutes, training.minutes_per_step) => {
+                training.expect_minutes(rounded(usual), &newest.file)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Seconds from a frame to the next: as they are told, otherwise as they usually are.
@@ -266,22 +310,20 @@ impl<'a> FrameStream<'a> {
         if let Some(minutes) = self.told_minutes {
             return Some(60.0 * minutes);
         }
-        let mut sorted: Vec<f64> = self.distances.iter().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len().saturating_sub(1) / 2).copied()
+        usual_distance(&self.distances.iter().copied().collect::<Vec<f64>>())
     }
 
     /// Refuses a frame of another size than the others.
-    fn expect_size(&self, values: &Tensor<f32>) -> Result<()> {
+    fn expect_size(&self, file: &Path, values: &Tensor<f32>) -> Result<()> {
         let Some(newest) = self.kept.back().filter(|newest| newest.values.shape() != values.shape()) else {
             return Ok(());
         };
         let reason = format!(
-            "has the shape {:?} ([C, H, W]), but frames before {:?}; it is left out",
+            "has a frame of the shape {:?} ([C, H, W]), and the frames before it have {:?}; it is left out; give frames of one size",
             &values.shape()[1..],
             &newest.values.shape()[1..]
         );
-        Err(Error::Data { what: "a frame".into(), reason })
+        Err(Error::Data { what: printable(file), reason })
     }
 }
 
@@ -299,9 +341,9 @@ enum Place {
 
 /// A file, with the time of its frame.
 fn described(frame: &Kept) -> String {
-    let times = crate::forecast::ForecastTimes { reference: frame.time, minutes_per_step: None };
+    let times = crate::forecast::ForecastTimes { reference: frame.id.time, minutes_per_step: None };
     let time = times.reference_text().map_or(String::new(), |time| format!(" ({time})"));
-    format!("{}{time}", printable(&frame.file))
+    format!("{}{time}", printable(&frame.id.file))
 }
 
 /// A number of minutes as people write it.

@@ -7,12 +7,18 @@
 //! * A file is read when its size and its time of change are as they were at the look before, or when it changed more than two seconds ago. One
 //!   that cannot be read is tried again; after five looks without a change a [`WatchEvent::Trouble`] names it, and it is left out until
 //!   it changes. A file that changes after it was read is read again.
-//! * Frames are ordered by their times: those in the file, otherwise those in its name, otherwise by the names alone.
+//! * Frames are ordered by their times: those in the file, otherwise those in its name, otherwise by the names alone. A file of one frame without
+//!   a time that changes is the same frame again.
 //! * Where frames are missing the state begins anew, and forecasts go on after as many frames as a forecast needs. A frame that comes late
-//!   takes its place among the newest of these, and the state is computed again from them; an older one is left out.
+//!   takes its place among the newest of these, and the state is computed again from them; an older one is left out. Which frames follow each
+//!   other, and which distance in time is that of the training, is decided as in [`TrainedModel::read_input`].
+//! * A frame without a measured pixel is left out, as if it had not come.
 
 mod arrivals;
+mod event;
+mod folders;
 mod frame_stream;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -20,11 +26,13 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use self::arrivals::{Arrival, Arrivals};
+pub use self::event::{WatchEvent, Watched, Written};
 use self::frame_stream::{Arrived, FrameStream, Taken};
-use crate::dataset::{Input, InputOptions, time_in_name};
-use crate::forecast::{Forecast, LastFrame, Members, Provenance};
+use self::names::Names;
+use crate::dataset::{self, Input, InputOptions, time_in_name};
+use crate::forecast::{Forecast, Form, LastFrame, Members, Provenance};
 use crate::interrupt::{Interrupt, Signal};
-use crate::printable::{printable, printable_name};
+use crate::printable::printable;
 use crate::trainer::TrainedModel;
 use crate::{Error, ReadBudget, Result};
 
@@ -60,55 +68,17 @@ pub struct WatchConfig {
     pub command: String,
 }
 
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum WatchEvent {
-    /// A forecast was written.
-    Written(Written),
-    /// Something a user should know: a gap, a frame that came late or twice, the beginning of the state.
-    Note(String),
-    /// Something went wrong, and it goes on: a file that cannot be read, a forecast that cannot be written.
-    Trouble(String),
-}
-
-/// A forecast that was written.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The file with the newest frame.
-    pub input: PathBuf,
-    /// The forecast.
-    pub out: PathBuf,
-    /// When the newest frame was seen, as people write it; `None` where it is not known.
-    pub reference_time: Option<String>,
-    /// Frames of the state.
-    pub state_frames: u64,
-    /// Seconds from when the file was found complete to when the forecast was written.
-    pub latency: f64,
-    /// Of these, seconds of reading the file.
-    pub reading: f64,
-    /// Of these, seconds of the network.
-    pub network: f64,
-    /// Seconds from the last change of the file to when the forecast was written.
-    pub since_change: f64,
-}
-
-/// How watching ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watched {
-    /// Forecasts that were written.
-    pub written: u64,
-    /// Files that could not be read, and forecasts that could not be written.
-    pub troubles: u64,
-    /// The signal that ended it, if one did.
-    pub signal: Option<Signal>,
-}
-
 /// Forecasts of frames as they arrive.
 pub struct Watch<'a> {
     config: &'a WatchConfig,
     trained: &'a TrainedModel,
     model_hash: &'a str,
     stream: FrameStream<'a>,
+    names: Names,
+    /// A file that was read, whose region of MeteoNet the others must have.
+    first: Option<PathBuf>,
+    /// Why the folder could not be looked at, until it can be.
+    lost: Option<String>,
     tell: &'a mut dyn FnMut(WatchEvent) -> Result<()>,
     done: Watched,
 }
@@ -117,28 +87,21 @@ impl<'a> Watch<'a> {
     /// Prepares to watch with a network whose file has a hash. `tell` gets what happens.
     ///
     /// # Errors
-    /// [`Error::Io`] if the input is no folder or the folder for forecasts cannot be made, [`Error::Data`] if this lies in the
-    /// input, where forecasts would be read as frames; [`Error::Model`] if the network cannot be prepared.
+    /// [`Error::Format`] and [`Error::Data`] for a form that is unknown or cannot hold the members; [`Error::Io`] if the input is no folder or the
+    /// folder for forecasts cannot be made, [`Error::Data`] if this is a file or lies in the input, where forecasts would be read as frames, and if
+    /// the input has files of several regions; [`Error::Model`] if the network cannot be prepared.
     pub fn new(
         config: &'a WatchConfig,
         trained: &'a TrainedModel,
         model_hash: &'a str,
         tell: &'a mut dyn FnMut(WatchEvent) -> Result<()>,
     ) -> Result<Self> {
-        let input = std::fs::canonicalize(&config.input).map_err(Error::io("watch", &config.input))?;
-        std::fs::read_dir(&input).map_err(Error::io("watch", &config.input))?;
-        std::fs::create_dir_all(&config.out).map_err(Error::io("create", &config.out))?;
-        let out = std::fs::canonicalize(&config.out).map_err(Error::io("create", &config.out))?;
-        if out.starts_with(&input) {
-            let reason = format!(
-                "lies in the input {}, where forecasts would be read as frames; give a folder outside of it",
-                printable(&config.input)
-            );
-            return Err(Error::Data { what: printable(&config.out), reason });
-        }
+        let form = Form::of(&path_of(config, "forecast"))?;
+        form.expect_members(config.members, trained.model.members())?;
+        folders::prepare(config)?;
         let stream = FrameStream::new(trained, config)?;
-        let done = Watched { written: 0, troubles: 0, signal: None };
-        Ok(Self { config, trained, model_hash, stream, tell, done })
+        let (names, done) = (Names::new(), Watched::default());
+        Ok(Self { config, trained, model_hash, stream, names, first: None, lost: None, tell, done })
     }
 
     /// Watches until a signal, or with `once` until all is worked off. A forecast that has begun is written before a signal ends it.
@@ -149,15 +112,11 @@ impl<'a> Watch<'a> {
         let mut arrivals = Arrivals::new(&self.config.input);
         let mut is_first = true;
         loop {
-            let mut found = match arrivals.look(SystemTime::now()) {
-                Ok(found) => found,
-                Err(error) => {
-                    self.trouble(format!("{error}; it is looked at again"))?;
-                    Vec::new()
-                }
-            };
+            let looked = self.look(&mut arrivals)?;
+            let is_lost = looked.is_none();
+            let mut found = looked.unwrap_or_default();
             // What was there before is read as far as the first forecast needs it.
-            if is_first && !self.config.once {
+            if is_first && !is_lost && !self.config.once {
                 let before = found.len().saturating_sub(self.config.warm_up);
                 if before > 0 {
                     (self.tell)(WatchEvent::Note(format!(
@@ -174,12 +133,33 @@ impl<'a> Watch<'a> {
                 let is_wanted = self.config.once || !is_first || at + 1 == count;
                 self.take(&mut arrivals, &arrival, is_wanted)?;
             }
-            is_first = false;
-            if self.config.once && count == 0 && !arrivals.is_waiting() {
+            is_first = is_first && is_lost;
+            if self.config.once && (is_lost || count == 0 && !arrivals.is_waiting()) {
                 return Ok(self.done);
             }
             if let Some(signal) = self.sleep(interrupt) {
                 return Ok(Watched { signal: Some(signal), ..self.done });
+            }
+        }
+    }
+
+    /// The files that are complete; `None` where the folder cannot be looked at, which is told once, and once that it can be again.
+    fn look(&mut self, arrivals: &mut Arrivals) -> Result<Option<Vec<Arrival>>> {
+        match arrivals.look(SystemTime::now()) {
+            Ok(found) => {
+                if self.lost.take().is_some() {
+                    let again = format!("{} can be read again", printable(&self.config.input));
+                    (self.tell)(WatchEvent::Warning(again))?;
+                }
+                Ok(Some(found))
+            }
+            Err(error) => {
+                let text = error.to_string();
+                if self.lost.as_ref() != Some(&text) {
+                    self.trouble(format!("{text}; it is looked at again until it can be read"))?;
+                    self.lost = Some(text);
+                }
+                Ok(None)
             }
         }
     }
@@ -200,6 +180,11 @@ impl<'a> Watch<'a> {
     /// Reads a file, and writes the forecasts after its frames if they are wanted.
     fn take(&mut self, arrivals: &mut Arrivals, arrival: &Arrival, is_wanted: bool) -> Result<()> {
         let began = Instant::now();
+        let files: Vec<PathBuf> = self.first.iter().chain([&arrival.path]).cloned().collect();
+        if let Err(error) = dataset::expect_one_region(&self.config.input, &files) {
+            arrivals.took(arrival);
+            return self.trouble(format!("{error}; {} is left out", printable(&arrival.path)));
+        }
         let budget = ReadBudget::new(self.config.memory_mib, "--memory-mib");
         let input = match self.trained.read_arrival(&arrival.path, &self.config.options, &budget) {
             Ok(input) => input,
@@ -213,27 +198,39 @@ impl<'a> Watch<'a> {
             }
         };
         arrivals.took(arrival);
+        self.first.get_or_insert_with(|| arrival.path.clone());
         for warning in &input.warnings {
-            (self.tell)(WatchEvent::Note(warning.clone()))?;
+            (self.tell)(WatchEvent::Warning(warning.clone()))?;
         }
         let reading = began.elapsed().as_secs_f64();
         let frames = input.frames.shape()[0];
-        if frames > 1 && input.times.is_none() && self.stream.has(&arrival.path) {
+        let before = self.stream.frames_without_times(&arrival.path);
+        if input.times.is_none() && before.is_some_and(|before| before.max(frames) > 1) {
             return self.trouble(format!(
-                "{} changed, and its {frames} frames have no times that tell which of them are new; write times, or a file for each frame",
+                "{} changed, and its frames have no times that tell which of them are new; write times, or a file for each frame",
                 printable(&arrival.path)
             ));
         }
         for step in 0..frames {
+            if let Err(error) = input.expect_measured(step, &printable(&arrival.path)) {
+                self.trouble(format!("no forecast: {error}"))?;
+                continue;
+            }
             let arrived = match self.arrived(&input, step, arrival) {
                 Ok(arrived) => arrived,
                 Err(error) => return self.trouble(error.to_string()),
             };
             let taken = match self.stream.take(arrived) {
                 Ok(taken) => taken,
+                Err(error @ Error::Data { .. }) => return self.trouble(error.to_string()),
                 Err(error) => return self.trouble(format!("{}: {error}", printable(&arrival.path))),
             };
-            let Taken { is_ready, notes } = taken;
+            self.done.frames += 1;
+            self.done.longest_run = self.done.longest_run.max(self.stream.state_frames());
+            let Taken { is_ready, notes, warnings } = taken;
+            for warning in warnings {
+                (self.tell)(WatchEvent::Warning(warning))?;
+            }
             for note in notes {
                 (self.tell)(WatchEvent::Note(note))?;
             }
@@ -252,7 +249,13 @@ impl<'a> Watch<'a> {
             last.time.or_else(|| time_in_name(&arrival.path).filter(|_| input.frames.shape()[0] == 1));
         let values = one.as_read_by(self.trained.model.config());
         let frame = values.shape()[1..].to_vec();
-        Ok(Arrived { file: arrival.path.clone(), values: values.reshape(&frame)?, last })
+        Ok(Arrived {
+            file: arrival.path.clone(),
+            place: (step, input.frames.shape()[0]),
+            values: values.reshape(&frame)?,
+            measured: input.measured(step),
+            last,
+        })
     }
 
     /// Writes the forecast after the newest frame.
@@ -283,13 +286,7 @@ impl<'a> Watch<'a> {
         let members = self.trained.model.members();
         let forecast = Forecast::of_prediction(predicted, members, self.config.members, last, provenance)?;
         let reference_time = forecast.times.reference_text();
-        let name = forecast.times.reference_name();
-        let name =
-            name.unwrap_or_else(|| printable_name(self.stream.newest_file().file_stem().unwrap_or_default()));
-        let mut out = self.config.out.join(format!("forecast_{name}"));
-        if !self.config.extension.is_empty() {
-            out.as_mut_os_string().push(format!(".{}", self.config.extension));
-        }
+        let out = self.out_of_newest()?;
         forecast.write(&out)?;
         let since_change =
             SystemTime::now().duration_since(arrival.changed).map_or(0.0, |since| since.as_secs_f64());
@@ -305,8 +302,31 @@ impl<'a> Watch<'a> {
         })
     }
 
+    /// Where the forecast after the newest frame is written. Its folder is made again where it has gone.
+    fn out_of_newest(&mut self) -> Result<PathBuf> {
+        let folder = &self.config.out;
+        let name = match self.stream.newest_id() {
+            Some(newest) => self.names.of(newest, &self.config.input)?,
+            None => "forecast".into(),
+        };
+        if !folder.is_dir() {
+            folders::make(folder)?;
+            (self.tell)(WatchEvent::Warning(format!("{} was gone and is made again", printable(folder))))?;
+        }
+        Ok(path_of(self.config, &name))
+    }
+
     fn trouble(&mut self, text: String) -> Result<()> {
         self.done.troubles += 1;
         (self.tell)(WatchEvent::Trouble(text))
     }
+}
+
+/// The path of a forecast with a name.
+fn path_of(config: &WatchConfig, name: &str) -> PathBuf {
+    let mut path = config.out.join(name);
+    if !config.extension.is_empty() {
+        path.as_mut_os_string().push(format!(".{}", config.extension));
+    }
+    path
 }

@@ -24,7 +24,7 @@ use crate::program::command;
 use crate::program::{convgru, folder, weights};
 
 /// A composite of the Finnish institute: a shower that moves.
-fn composite(folder: &Path, minute: usize) {
+pub(crate) fn composite(folder: &Path, minute: usize) {
     let (width, height) = (64, 48);
     let header = format!(
         "P5\n# projection radar {{\n# type stereographic\n# centrallongitude 25\n# centrallatitude 90\n# truelatitude 60\n\
@@ -43,7 +43,7 @@ fn composite(folder: &Path, minute: usize) {
 }
 
 /// A network with the configuration of one that learned from radar images.
-fn radar_weights() -> &'static Path {
+pub(crate) fn radar_weights() -> &'static Path {
     static MADE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = MADE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
@@ -157,6 +157,17 @@ fn what_cannot_be_written_is_refused_before_anything_is_read() {
         format!("predict --checkpoint {} --input in.npy --frames 2 --out no/where.nc", weights().display());
     let ran = convgru(folder.path(), &arguments);
     assert!(ran.code == Some(1) && ran.stderr.contains("no/where.nc"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("no does not exist; make this folder") && !ran.stderr.contains("tmp"),
+        "{}",
+        ran.stderr
+    );
+    let ran = convgru(folder.path(), &arguments.replace("no/where", "in.npy/where"));
+    assert!(
+        ran.code == Some(1) && ran.stderr.contains("in.npy is no folder; give another path"),
+        "{}",
+        ran.stderr
+    );
     assert!(!folder.path().join("no").exists());
 }
 
@@ -188,6 +199,22 @@ fn an_ensemble_is_written_whole_or_as_its_mean() {
     let ran = predict("--members all --out all.gif");
     assert!(ran.code == Some(1) && ran.stderr.contains("mean"), "{}", ran.stderr);
     assert!(!folder.path().join("all.gif").exists());
+    // Refused before the input is read, and once.
+    for rest in [
+        "predict --frames 2 --out all.gif",
+        "predict --frames 2 --out all",
+        "watch --form gif --out w",
+        "watch --form png --out w",
+    ] {
+        let arguments = format!("{rest} --checkpoint runs/tiny --input missing --members all");
+        let ran = convgru(folder.path(), &arguments);
+        assert!(
+            ran.code == Some(1) && ran.stderr.contains("not 3; write the mean"),
+            "{rest}: {}",
+            ran.stderr
+        );
+        assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -246,7 +273,7 @@ fn a_folder_is_worked_off_once() {
 }
 
 /// The bits of numbers, those of missing pixels too.
-fn numbers_or_missing(path: &Path) -> Vec<u32> {
+pub(crate) fn numbers_or_missing(path: &Path) -> Vec<u32> {
     numbers(path, 1000.0).as_slice().iter().map(|value| value.to_bits()).collect()
 }
 
@@ -256,15 +283,15 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program that watches, and the lines that it prints.
 #[cfg(unix)]
-struct Watching {
+pub(crate) struct Watching {
     child: Option<Child>,
     lines: Receiver<String>,
 }
 
 #[cfg(unix)]
 impl Watching {
-    fn start(folder: &Path) -> Self {
-        let weights = radar_weights().display();
+    pub(crate) fn start(folder: &Path, weights: &Path) -> Self {
+        let weights = weights.display();
         let arguments = format!("watch --checkpoint {weights} --input radar --out out --json --poll 0.05");
         let mut child =
             command(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -276,12 +303,17 @@ impl Watching {
 
     /// The time of the next forecast.
     fn next(&self) -> String {
+        self.next_line()["reference_time"].as_str().unwrap().to_owned()
+    }
+
+    /// What is printed of the next forecast.
+    pub(crate) fn next_line(&self) -> Value {
         let line = self.lines.recv_timeout(PATIENCE).expect("a forecast");
-        serde_json::from_str::<Value>(&line).unwrap()["reference_time"].as_str().unwrap().to_owned()
+        serde_json::from_str(&line).unwrap()
     }
 
     /// Ends it; the exit code and what was told.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, String) {
         let child = self.child.take().unwrap();
         let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
         assert!(sent.unwrap().success());
@@ -310,7 +342,7 @@ fn files_that_arrive_are_forecast_until_a_signal() {
     for minute in [0, 5, 10] {
         composite(&radar, minute);
     }
-    let watching = Watching::start(folder.path());
+    let watching = Watching::start(folder.path(), radar_weights());
     assert_eq!(watching.next(), "2016-09-28T14:10:00Z");
     composite(&radar, 15);
     assert_eq!(watching.next(), "2016-09-28T14:15:00Z");

@@ -44,3 +44,5 @@ mod train;
 mod usage;
 #[cfg(test)]
 mod use_model;
+#[cfg(test)]
+mod watching;

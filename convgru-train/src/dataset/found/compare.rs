@@ -4,11 +4,9 @@ use std::path::Path;
 
 use super::super::unit_names::are_same;
 use super::{FoundData, OF_NAMED_RANGE, PICTURES, SCALED};
+use crate::dataset::cadence::ROUGH_CLOCK;
 use crate::printable::{escaped, printable};
 use crate::{Error, Result};
-
-/// The share by which distances in time may differ, as clocks do.
-const ROUGH_CLOCK: f64 = 0.02;
 
 impl FoundData {
     /// Compares the data of a file or folder with these, of a training. Returns what the user should know although they can be read.
@@ -32,7 +30,7 @@ impl FoundData {
     ///
     /// # Errors
     /// [`Error::Data`] with both numbers if they differ.
-    pub(in crate::dataset) fn expect_minutes(&self, own: f64, path: &Path) -> Result<()> {
+    pub(crate) fn expect_minutes(&self, own: f64, path: &Path) -> Result<()> {
         let minutes = self.minutes_per_step;
         if minutes <= 0.0 || own <= 0.0 || (own - minutes).abs() <= ROUGH_CLOCK * minutes {
             return Ok(());
@@ -166,6 +164,15 @@ impl FoundData {
                 escaped(&self.unit)
             )),
             _ => {}
+        }
+        if let Some([_, most]) = limits(&self.numbers).filter(|_| self.is_full_scale())
+            && own.is_full_scale()
+            && own.numbers.starts_with("float")
+        {
+            doubts.push(format!(
+                "{file} holds floating-point numbers without a unit, which are read as shares 0 to 1 of the full scale; if they are numbers of 0 \
+                 to {most}, such as a forecast in .npy, say --range 0,{most} (--range 0,1 says that they are shares)"
+            ));
         }
         let names = [&self.standard_name, &own.standard_name];
         if names.iter().all(|name| !name.is_empty()) && names[0] != names[1] {

@@ -106,6 +106,23 @@ fn radar_images_are_rain_rates() {
 }
 
 #[test]
+fn floating_point_numbers_for_a_training_on_bytes_are_doubted() {
+    let full = |numbers: &str, range| FoundData { numbers: numbers.into(), range, ..FoundData::default() };
+    let bytes = FoundData { full_scale: true, ..full("uint8", [0.0, 255.0]) };
+    let floats = FoundData { full_scale: true, ..full("float32", [0.0, 1.0]) };
+    let doubts =
+        |training: &FoundData, own: &FoundData| training.expect(own, Path::new("mask.npy")).unwrap().concat();
+    let told = doubts(&bytes, &floats);
+    assert!(
+        told.contains("mask.npy") && told.contains("shares 0 to 1") && told.contains("--range 0,255"),
+        "{told}"
+    );
+    assert_eq!(doubts(&bytes, &bytes), "");
+    assert_eq!(doubts(&floats, &floats), "");
+    assert_eq!(doubts(&bytes.clone().with_named_range(), &FoundData { full_scale: false, ..floats }), "");
+}
+
+#[test]
 fn distances_in_time_are_compared_where_both_are_known() {
     let training = FoundData { minutes_per_step: 5.0, ..FoundData::default() };
     let refused = |own| training.expect_minutes(own, Path::new("a.nc")).is_err();

@@ -24,12 +24,16 @@ impl Reader<'_> {
     /// # Errors
     /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
     pub(super) fn told(&self, path: &Path, source: &dyn FrameSource, order: &TimeOrder) -> Result<Told> {
-        let minutes = order.minutes_per_step();
+        let mut minutes = order.minutes_per_step();
         let content = source.content()?;
         let mut found = FoundData::of_frames(&source.info()?, content.as_ref(), self.config);
         found.radar_as_frames = found.radar_as_frames || radar::Format::named(path).is_some();
         let mut doubts = match &self.data.found {
             Some(training) => {
+                let own = training.minutes_per_step;
+                if minutes.is_some() && own > 0.0 && order.is_roughly_every(own) {
+                    minutes = Some(own);
+                }
                 training.expect_minutes(found.clone().with_minutes(minutes).minutes_per_step, path)?;
                 training.expect(&found, path)?
             }

@@ -7,10 +7,10 @@ use convgru_model::Tensor;
 use super::gathered::gathered;
 use super::time_order::{Run, Steps};
 use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, time_order};
-use crate::dataset::input::NewestFrames;
+use crate::dataset::input::{NewestFrames, left_out_before_gap};
 use crate::dataset::source::{self, FrameInfo, FrameSource};
 use crate::dataset::{DataConfig, Description, FramesConfig};
-use crate::printable::{printable, printable_name};
+use crate::printable::printable_name;
 use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
 
@@ -84,6 +84,12 @@ pub(in crate::dataset) fn newest_of(
     let order = time_order(path, source, budget)?;
     let reader = Reader { data, config, path, budget: budget.clone() };
     let told = reader.told(path, source, &order)?;
+    let of_training = data.found.as_ref().map(|found| found.minutes_per_step);
+    let minutes = Some(config.minutes_per_step).filter(|&own| own > 0.0).or(of_training);
+    let order = match minutes {
+        Some(minutes) if minutes > 0.0 => order.with_minutes(minutes),
+        _ => order,
+    };
     // What follows a gap goes on without the frames before it.
     let mut runs = order.runs(0..steps);
     let run = runs.pop();
@@ -103,12 +109,7 @@ pub(in crate::dataset) fn newest_of(
     let mut read = of_equal_channels(vec![read], config.channels, budget)?;
     let mut warnings = told.doubts;
     if before > 0 {
-        warnings.push(format!(
-            "{} has {before} frame{} before its last gap in time, which {} left out",
-            printable(path),
-            if before == 1 { "" } else { "s" },
-            if before == 1 { "is" } else { "are" }
-        ));
+        warnings.push(left_out_before_gap(path, before));
     }
     Ok(NewestFrames {
         frames: read.swap_remove(0).frames,

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::dataset::cadence::{follows, is_rough_clock, usual_distance};
 use crate::dataset::source::{Origin, Times};
 use crate::dataset::timestamp::Timestamp;
 use crate::dataset::windows::TimeAxis;
@@ -141,10 +142,32 @@ impl TimeOrder {
                 two[0], two[1]
             ));
         }
-        let mut distances: Vec<f64> = steps.windows(2).map(|two| at(two[1]) - at(two[0])).collect();
-        distances.sort_by(f64::total_cmp);
-        let distance = distances.get(distances.len() / 2).copied();
+        let distances: Vec<f64> = steps.windows(2).map(|two| at(two[1]) - at(two[0])).collect();
+        let distance = usual_distance(&distances);
         Ok(Self { count, timed: Some(Timed { times, steps, distance }) })
+    }
+
+    /// The same frames, cut where their distance is not one of so many minutes; where their times are of no known length as before.
+    pub(super) fn with_minutes(mut self, minutes: f64) -> Self {
+        if let Some(timed) = &mut self.timed
+            && !matches!(timed.times.origin, Origin::Unmeasured(_))
+        {
+            timed.distance = timed.distance.map(|_| 60.0 * minutes);
+        }
+        self
+    }
+
+    /// Whether the frames after the last gap come so many minutes apart by a clock that is not exact.
+    pub(super) fn is_roughly_every(&self, minutes: f64) -> bool {
+        let own = self.clone().with_minutes(minutes);
+        let (Some(run), Some(timed)) = (own.runs(0..own.count).pop(), &own.timed) else { return false };
+        let places: Vec<usize> = match run.steps {
+            Steps::Range(range) => range.collect(),
+            Steps::List(list) => list,
+        };
+        let distance = |two: &[usize]| timed.times.seconds[two[1]] - timed.times.seconds[two[0]];
+        let distances: Vec<f64> = places.windows(2).map(distance).collect();
+        is_rough_clock(&distances, 60.0 * minutes)
     }
 
     /// Minutes from a frame to the next, where times tell it.
@@ -208,7 +231,7 @@ impl TimeOrder {
     }
 
     /// The frames between two places in the order of time, cut where others are missing: where the distance of two is not within half of
-    /// the most usual one.
+    /// the usual one.
     pub(super) fn runs(&self, places: Range<usize>) -> Vec<Run> {
         match &self.timed {
             _ if places.is_empty() => Vec::new(),
@@ -220,12 +243,9 @@ impl TimeOrder {
 
 impl Timed {
     fn runs(&self, places: Range<usize>) -> Vec<Run> {
-        let follows = |&first: &usize, &second: &usize| match self.distance {
-            Some(distance) => {
-                let own = self.times.seconds[second] - self.times.seconds[first];
-                (own - distance).abs() <= 0.5 * distance
-            }
-            None => true,
+        let at = |step: usize| self.times.seconds[step];
+        let is_next = |&first: &usize, &second: &usize| {
+            self.distance.is_none_or(|step| follows(at(second) - at(first), step))
         };
         let run = |steps: &[usize]| {
             let range = steps[0]..steps[0] + steps.len();
@@ -233,7 +253,7 @@ impl Timed {
             let time_axis = self.time_axis(steps[0]);
             Run { steps: if is_range { Steps::Range(range) } else { Steps::List(steps.to_vec()) }, time_axis }
         };
-        self.steps[places].chunk_by(follows).map(run).collect()
+        self.steps[places].chunk_by(is_next).map(run).collect()
     }
 
     /// The times of frames from one on, if they are whole minutes.

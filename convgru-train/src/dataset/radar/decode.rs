@@ -5,11 +5,12 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::RadarConfig;
-use super::events::{Recorded, Run, cut};
+use super::events::{Clock, Recorded, Run, cut};
 use super::split::Part;
 use crate::dataset::config::OnCorrupt;
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::radar::{Format, RadarFile};
+use crate::dataset::timestamp::Timestamp;
 use crate::dataset::windows::{Clip, Pixels, TimeAxis, encode};
 use crate::printable::printable_name;
 use crate::read_budget::{ReadBudget, bytes_of};
@@ -24,11 +25,15 @@ pub(super) struct Decoder<'a> {
     pub(super) budget: &'a ReadBudget,
     /// Minutes from a frame to the next.
     pub(super) step: i64,
+    /// Which frames follow each other.
+    pub(super) clock: Clock,
 }
 
 /// What was read.
 pub(super) struct Decoded {
     pub(super) clips: Vec<Clip>,
+    /// When the frames of each clip were seen.
+    pub(super) times: Vec<Vec<Timestamp>>,
     /// What was wrong with the frames that were left out.
     pub(super) skipped: Vec<Error>,
 }
@@ -48,7 +53,7 @@ impl Decoder<'_> {
     /// [`Error::Memory`] if the frames take more memory than they may, [`Error::Format`] if
     /// frames of a run differ in size, and those of the files.
     pub(super) fn decode(&self, part: &Part) -> Result<Decoded> {
-        let mut decoded = Decoded { clips: Vec::new(), skipped: Vec::new() };
+        let mut decoded = Decoded { clips: Vec::new(), times: Vec::new(), skipped: Vec::new() };
         for (event, run) in part {
             let kept = self.run(run, &mut decoded.skipped)?;
             let sizes: Vec<[usize; 2]> = kept.iter().map(|kept| [kept.height, kept.width]).collect();
@@ -62,7 +67,10 @@ impl Decoder<'_> {
                     ),
                 });
             }
-            decoded.clips.extend(self.clips(event, kept));
+            for (clip, times) in self.clips(event, kept) {
+                decoded.clips.push(clip);
+                decoded.times.push(times);
+            }
         }
         Ok(decoded)
     }
@@ -105,9 +113,9 @@ impl Decoder<'_> {
         (kept, outcome)
     }
 
-    /// Clips of frames; a frame that is left out is a gap.
-    fn clips(&self, event: &str, kept: Vec<DecodedFrame>) -> Vec<Clip> {
-        let runs = cut(kept.iter().map(|kept| kept.frame.clone()).collect(), self.step);
+    /// Clips of frames with their times; a frame that is left out is a gap.
+    fn clips(&self, event: &str, kept: Vec<DecodedFrame>) -> Vec<(Clip, Vec<Timestamp>)> {
+        let runs = cut(kept.iter().map(|kept| kept.frame.clone()).collect(), self.step, self.clock);
         let mut kept = kept.into_iter();
         let clip = |Run(frames): Run| {
             let mut shape = [1, 1, 1];
@@ -119,7 +127,8 @@ impl Decoder<'_> {
                 codes.extend(kept.codes);
             }
             let time_axis = Some(TimeAxis { first: frames[0].time, step: self.step });
-            Clip { name: event.into(), time_axis, shape, pixels: Pixels::Words(codes) }
+            let times = frames.iter().map(|frame| frame.time).collect();
+            (Clip { name: event.into(), time_axis, shape, pixels: Pixels::Words(codes) }, times)
         };
         runs.into_iter().map(clip).collect()
     }

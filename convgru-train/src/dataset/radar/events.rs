@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::config::EventGrouping;
+use crate::dataset::cadence::follows;
 use crate::dataset::timestamp::Timestamp;
 use crate::printable::printable;
 use crate::{Error, Result};
@@ -59,19 +60,34 @@ impl RainEvent {
     }
 }
 
+/// What follows a frame without a gap.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Clock {
+    /// A frame a step later.
+    Exact,
+    /// A frame that is [a step later](follows), to within half of one.
+    Rough,
+}
+
 /// Events in the order of time, and the minutes from a frame to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
     pub(super) events: Vec<RainEvent>,
     pub(super) step: i64,
+    /// The most frequent distance in minutes.
+    pub(super) usual: i64,
 }
 
 impl Timeline {
-    /// Cuts series at gaps and gathers the runs; `step` 0 stands for the most frequent distance.
+    /// Cuts series at gaps and gathers the runs; the step 0 stands for the most frequent distance.
     ///
     /// # Errors
     /// [`Error::Format`] if two frames of a series have the same time.
-    pub(super) fn new(mut series: Vec<Series>, step: i64, rule: EventGrouping) -> Result<Self> {
+    pub(super) fn new(
+        mut series: Vec<Series>,
+        (step, clock): (i64, Clock),
+        rule: EventGrouping,
+    ) -> Result<Self> {
         for series in &mut series {
             series.frames.sort_by_key(|frame| frame.time);
             if let Some(two) = series.frames.windows(2).find(|two| two[0].time == two[1].time) {
@@ -85,7 +101,8 @@ impl Timeline {
                 });
             }
         }
-        let step = if step > 0 { step } else { most_frequent_distance(&series) };
+        let usual = most_frequent_distance(&series);
+        let step = if step > 0 { step } else { usual };
         let folders: std::collections::BTreeSet<&str> = series.iter().map(|s| s.folder.as_str()).collect();
         let by_folder = match rule {
             EventGrouping::Auto => folders.len() > 1,
@@ -93,11 +110,11 @@ impl Timeline {
             EventGrouping::Gaps => false,
         };
         let runs = series.into_iter().flat_map(|Series { folder, frames }| {
-            cut(frames, step).into_iter().map(move |run| (folder.clone(), run))
+            cut(frames, step, clock).into_iter().map(move |run| (folder.clone(), run))
         });
         let mut events = if by_folder { folders_as_events(runs) } else { times_as_events(runs, step) };
         events.sort_by_key(RainEvent::first);
-        Ok(Self { events, step })
+        Ok(Self { events, step, usual })
     }
 }
 
@@ -112,11 +129,15 @@ fn most_frequent_distance(series: &[Series]) -> i64 {
 }
 
 /// Frames in the order of time, cut where the distance is not a step.
-pub(super) fn cut(frames: Vec<Recorded>, step: i64) -> Vec<Run> {
+pub(super) fn cut(frames: Vec<Recorded>, step: i64, clock: Clock) -> Vec<Run> {
+    let is_next = |minutes: i64| match clock {
+        Clock::Exact => minutes == step,
+        Clock::Rough => follows(minutes as f64, step as f64),
+    };
     let mut runs: Vec<Run> = Vec::new();
     for frame in frames {
         match runs.last_mut() {
-            Some(run) if frame.time.minutes_since(run.last()) == step => run.0.push(frame),
+            Some(run) if is_next(frame.time.minutes_since(run.last())) => run.0.push(frame),
             _ => runs.push(Run(vec![frame])),
         }
     }
@@ -174,7 +195,7 @@ pub(super) mod tests {
     #[test]
     fn folders_are_events_where_there_are_several() {
         let two = vec![series("b", &[0, 5, 10, 20, 25]), series("a", &[300, 310, 305])];
-        let timeline = Timeline::new(two, 0, EventGrouping::Auto).unwrap();
+        let timeline = Timeline::new(two, (0, Clock::Exact), EventGrouping::Auto).unwrap();
         assert_eq!(timeline.step, 5);
         assert_eq!(described(&timeline), [("b".into(), vec![3, 2]), ("a".into(), vec![3])]);
     }
@@ -182,7 +203,7 @@ pub(super) mod tests {
     #[test]
     fn gaps_make_events_of_one_folder() {
         let one = vec![series("x", &[0, 5, 10, 60, 65, 75])];
-        let timeline = Timeline::new(one, 0, EventGrouping::Auto).unwrap();
+        let timeline = Timeline::new(one, (0, Clock::Exact), EventGrouping::Auto).unwrap();
         let expected = [
             ("2016-09-28 00:00".into(), vec![3]),
             ("2016-09-28 01:00".into(), vec![2]),
@@ -191,14 +212,15 @@ pub(super) mod tests {
         assert_eq!(described(&timeline), expected);
         // Another series that fills the gap makes one event of both.
         let both = vec![series("x", &[0, 5, 10, 20, 25]), series("x", &[5, 10, 15, 20])];
-        let timeline = Timeline::new(both, 5, EventGrouping::Auto).unwrap();
+        let timeline = Timeline::new(both, (5, Clock::Exact), EventGrouping::Auto).unwrap();
         assert_eq!(described(&timeline), [("2016-09-28 00:00".into(), vec![3, 4, 2])]);
     }
 
     #[test]
     fn a_time_twice_is_refused() {
-        let error =
-            Timeline::new(vec![series("x", &[0, 5, 5])], 0, EventGrouping::Auto).unwrap_err().to_string();
+        let error = Timeline::new(vec![series("x", &[0, 5, 5])], (0, Clock::Exact), EventGrouping::Auto)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("2016-09-28 00:05"), "{error}");
     }
 
@@ -209,7 +231,7 @@ pub(super) mod tests {
         ) {
             let minutes: Vec<i64> = minutes.into_iter().collect();
             let all = frames(&minutes);
-            let runs = cut(all.clone(), step);
+            let runs = cut(all.clone(), step, Clock::Exact);
             for run in &runs {
                 for two in run.0.windows(2) {
                     prop_assert_eq!(two[1].time.minutes_since(two[0].time), step);

@@ -17,7 +17,7 @@ pub(super) use newest::newest;
 pub(super) use recordings::{EventSummary, FrameOfFile, Recordings};
 
 use self::decode::{Decoder, short};
-use self::events::Timeline;
+use self::events::{Clock, Timeline};
 use self::split::{Part, Parts};
 use super::config::{DataConfig, OnCorrupt};
 use super::source::radar::Format;
@@ -92,9 +92,20 @@ impl<'a> Found<'a> {
         folder: &'a Path,
         budget: ReadBudget,
     ) -> Result<Self> {
+        Self::by(Clock::Exact, on_corrupt, config, folder, budget)
+    }
+
+    /// As [`new`](Self::new), by a clock.
+    fn by(
+        clock: Clock,
+        on_corrupt: OnCorrupt,
+        config: &'a RadarConfig,
+        folder: &'a Path,
+        budget: ReadBudget,
+    ) -> Result<Self> {
         let mut left_out = Vec::new();
         let (format, series) = files::find(folder, config, on_corrupt, &budget, &mut left_out)?;
-        let timeline = Timeline::new(series, i64::from(config.minutes_per_step), config.events)?;
+        let timeline = Timeline::new(series, (i64::from(config.minutes_per_step), clock), config.events)?;
         Ok(Self { config, folder, format, timeline, budget, left_out })
     }
 
@@ -103,7 +114,11 @@ impl<'a> Found<'a> {
     /// # Errors
     /// Those of [`FoundData::expect`] and [`FoundData::expect_minutes`].
     fn expected(&self, data: &DataConfig) -> Result<FoundData> {
-        let minutes = self.timeline.step as f64;
+        self.expected_every(self.timeline.step as f64, data)
+    }
+
+    /// As [`expected`](Self::expected), of frames so many minutes apart.
+    fn expected_every(&self, minutes: f64, data: &DataConfig) -> Result<FoundData> {
         let own = FoundData::of_radar(self.config, minutes);
         if let Some(training) = &data.found {
             training.expect(&own, self.folder)?;
@@ -123,6 +138,7 @@ impl<'a> Found<'a> {
             on_corrupt: data.on_corrupt,
             budget: &self.budget,
             step: timeline.step,
+            clock: Clock::Exact,
         };
         let decoded = decoder.decode(part)?;
         let clips: Vec<_> = decoded.clips.into_iter().filter(|clip| clip.len() >= data.steps()).collect();

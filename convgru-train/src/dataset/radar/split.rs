@@ -165,13 +165,14 @@ fn listed(events: &[RainEvent], steps: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::config::EventGrouping;
-    use super::super::events::Series;
     use super::super::events::tests::frames;
+    use super::super::events::{Clock, Series};
     use super::*;
     use proptest::prelude::*;
 
     fn timeline(minutes: &[i64], rule: EventGrouping) -> Timeline {
-        Timeline::new(vec![Series { folder: "x".into(), frames: frames(minutes) }], 5, rule).unwrap()
+        Timeline::new(vec![Series { folder: "x".into(), frames: frames(minutes) }], (5, Clock::Exact), rule)
+            .unwrap()
     }
 
     fn times(part: &Part) -> Vec<Timestamp> {

@@ -148,7 +148,9 @@ fn a_run_that_stopped_early_goes_on_with_more_patience() {
     train(&config.with_all(&stopping).unwrap(), out.path(), 0).unwrap();
     let config = config.with_all(&stopping).unwrap();
     let error = refusal(&config, out.path(), &["training.steps=9"]);
-    for words in ["ends it at step 4", "after 1 validations", "--set training.early_stopping.patience=N"] {
+    for words in
+        ["ends it at step 4", "after 1 validation without", "--set training.early_stopping.patience=N"]
+    {
         assert!(error.contains(words), "{error} lacks {words}");
     }
     // To the last step it was to have, and beyond.

@@ -115,6 +115,33 @@ fn dates_file(file: &Path) -> PathBuf {
     file.with_file_name(name)
 }
 
+/// The region in the name of a file of rain: `NW` of `rainfall_NW_2016_08.3.npz`.
+pub(in crate::dataset) fn region(file: &Path) -> Option<&str> {
+    let (begin, rest) = file.file_name()?.to_str()?.split_once('_')?;
+    let (region, _) = rest.split_once('_')?;
+    let is_region = !region.is_empty() && region.chars().all(|c| c.is_ascii_alphabetic());
+    (begin.eq_ignore_ascii_case("rainfall") && is_region).then_some(region)
+}
+
+/// Refuses files of several regions, which a network cannot read as one recording.
+///
+/// # Errors
+/// [`Error::Data`] with two of the files.
+pub(in crate::dataset) fn expect_one_region<'f>(
+    folder: &Path,
+    files: impl Iterator<Item = &'f Path>,
+) -> Result<()> {
+    let mut of_regions = files.filter_map(|file| Some((region(file)?, file)));
+    let Some((first, file)) = of_regions.next() else { return Ok(()) };
+    let Some((other, other_file)) = of_regions.find(|(other, _)| *other != first) else { return Ok(()) };
+    let reason = format!(
+        "holds rain of the regions {first} ({}) and {other} ({}); give a folder with the files of one region",
+        printable(file),
+        printable(other_file)
+    );
+    Err(Error::Data { what: printable(folder), reason })
+}
+
 /// Whether a file has the name of the times of a file of rain.
 pub(in crate::dataset) fn is_dates(file: &Path) -> bool {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
