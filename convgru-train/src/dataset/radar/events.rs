@@ -64,6 +64,8 @@ impl RainEvent {
 pub(super) struct Timeline {
     pub(super) events: Vec<RainEvent>,
     pub(super) step: i64,
+    /// Places where two neighbours of a series are not a step apart.
+    pub(super) gaps: usize,
 }
 
 impl Timeline {
@@ -92,12 +94,15 @@ impl Timeline {
             EventGrouping::Folders => true,
             EventGrouping::Gaps => false,
         };
-        let runs = series.into_iter().flat_map(|Series { folder, frames }| {
-            cut(frames, step).into_iter().map(move |run| (folder.clone(), run))
-        });
+        let cut_series = series.into_iter().map(|Series { folder, frames }| (folder, cut(frames, step)));
+        let cut_series: Vec<(String, Vec<Run>)> = cut_series.collect();
+        let gaps = cut_series.iter().map(|(_, runs)| runs.len().saturating_sub(1)).sum();
+        let runs = cut_series
+            .into_iter()
+            .flat_map(|(folder, runs)| runs.into_iter().map(move |run| (folder.clone(), run)));
         let mut events = if by_folder { folders_as_events(runs) } else { times_as_events(runs, step) };
         events.sort_by_key(RainEvent::first);
-        Ok(Self { events, step })
+        Ok(Self { events, step, gaps })
     }
 }
 
@@ -177,6 +182,7 @@ pub(super) mod tests {
         let timeline = Timeline::new(two, 0, EventGrouping::Auto).unwrap();
         assert_eq!(timeline.step, 5);
         assert_eq!(described(&timeline), [("b".into(), vec![3, 2]), ("a".into(), vec![3])]);
+        assert_eq!(timeline.gaps, 1);
     }
 
     #[test]
@@ -189,10 +195,12 @@ pub(super) mod tests {
             ("2016-09-28 01:15".into(), vec![1]),
         ];
         assert_eq!(described(&timeline), expected);
+        assert_eq!(timeline.gaps, 2);
         // Another series that fills the gap makes one event of both.
         let both = vec![series("x", &[0, 5, 10, 20, 25]), series("x", &[5, 10, 15, 20])];
         let timeline = Timeline::new(both, 5, EventGrouping::Auto).unwrap();
         assert_eq!(described(&timeline), [("2016-09-28 00:00".into(), vec![3, 4, 2])]);
+        assert_eq!(timeline.gaps, 1);
     }
 
     #[test]
