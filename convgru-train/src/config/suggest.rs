@@ -49,8 +49,11 @@ pub(super) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str>
     let most = 2.max(last_name(unknown).chars().count() / 2);
     let near = known.iter().map(|path| (distance(path), path)).min_by_key(|(distance, _)| *distance);
     let near = near.filter(|((distance, _), _)| *distance <= most).map(|(_, path)| path.as_str());
-    // The only one whose last name ends with the word, as `learning_rate` ends with `rate`.
-    let has_word = |path: &&String| last_name(path).rsplit('_').next() == Some(last_name(unknown));
+    // The only one of the section whose last name ends with the word, as `clip_norm` ends with `norm`.
+    let section = |path: &str| path.split('.').next().map(str::to_owned);
+    let has_word = |path: &&String| {
+        section(path) == section(unknown) && last_name(path).rsplit('_').next() == Some(last_name(unknown))
+    };
     near.or_else(|| {
         let mut having = known.iter().filter(has_word);
         let first = having.next()?;
@@ -86,7 +89,7 @@ mod tests {
             ("trainning", "training"),
             ("nmae", "name"),
             ("training.steps_of_a_run", "training.steps"),
-            ("training.size", "data.batch_size"),
+            ("data.size", "data.batch_size"),
         ] {
             assert_eq!(nearest(unknown, &known()), Some(expected), "{unknown}");
         }
