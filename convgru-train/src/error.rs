@@ -61,8 +61,8 @@ pub enum Error {
         /// What else helps, as the end of the sentence; may be empty.
         advice: String,
     },
-    /// No usable checkpoint.
-    #[error("no usable checkpoint in {}: {reason}", printable(path))]
+    /// A run cannot go on, or a checkpoint cannot be used.
+    #[error("{}: {reason}", printable(path))]
     Checkpoint {
         /// The file or folder looked at.
         path: PathBuf,

@@ -203,7 +203,7 @@ fn fill(parameters: &mut impl Parameters<f32>, tensors: &[NamedTensor]) -> Resul
         let shape: Vec<u64> = tensor.shape().iter().map(|&d| d as u64).collect();
         expected.push((name.to_owned(), shape));
     });
-    let refuse = |reason| Err(Error::Checkpoint { path: "checkpoint".into(), reason });
+    let refuse = |reason| Err(Error::Checkpoint { path: "the checkpoint".into(), reason });
     if expected.len() != tensors.len() {
         let got = tensors.len();
         return refuse(format!("it holds {got} tensors, the model has {}", expected.len()));

@@ -133,10 +133,10 @@ impl CheckpointStore {
             }
         }
         let reason = if rejected.is_empty() {
-            "there is no file named step_*.ckpt or best.ckpt".to_owned()
+            "no usable checkpoint: there is no file named step_*.ckpt or best.ckpt".to_owned()
         } else {
             let faults = rejected.iter().map(|r| format!("{}: {}", file_name(&r.path), r.reason));
-            faults.collect::<Vec<_>>().join("; ")
+            format!("no usable checkpoint: {}", faults.collect::<Vec<_>>().join("; "))
         };
         Err(Error::Checkpoint { path: self.folder.clone(), reason })
     }

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, value_parser};
 use convgru_train::Error;
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::{SourceKind, detect};
 use convgru_train::printable::printable;
 use convgru_train::trainer::InitialWeights;
 
-use super::output;
+use super::{exit_codes, output, own_files};
 
 /// A preset, and what is laid over it.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct ConfigurationArguments {
     /// Configuration to start from [default: quick; radar if --data holds radar images]
     #[arg(long, value_parser = PossibleValuesParser::new(Preset::ALL.map(possible))
@@ -40,26 +40,40 @@ pub(super) struct ConfigurationArguments {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Steps of the optimiser, as --set training.steps=N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MOST))]
     steps: Option<u64>,
     /// Sequences of a step, as --set training.batch_size=N
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MOST))]
     batch_size: Option<u64>,
     /// Learning rate, as --set optimizer.learning_rate=RATE
-    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = rate)]
     lr: Option<f64>,
     /// Seed of all random numbers [default: that of the configuration, 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=MOST))]
     seed: Option<u64>,
     /// Threads, 0 for one per core; the result does not depend on it [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::threads)]
     threads: Option<usize>,
+}
+
+/// The largest whole number of a configuration.
+const MOST: u64 = i64::MAX as u64;
+
+/// The option of its own that a field has, and what it is given.
+struct Shorthand {
+    option: &'static str,
+    field: &'static str,
+    /// As TOML.
+    value: String,
 }
 
 impl ConfigurationArguments {
     /// The preset that is named, or that goes with the data, with what the command line says laid over it.
     /// The network is that of the weights that it begins with, unless one is given.
+    ///
+    /// An option that says again what another says, and a value that no field can have, are errors of the command line.
     pub(super) fn fresh(&self) -> anyhow::Result<RunConfig> {
+        self.expect_said_once()?;
         let preset = match (self.preset, &self.data, self.chosen_source()?) {
             (Some(preset), _, _) => preset,
             (None, _, Some(kind)) if kind != SourceKind::Radar => Preset::default(),
@@ -104,8 +118,104 @@ impl ConfigurationArguments {
             || self.config.as_ref().map(in_file).transpose()?.unwrap_or(false))
     }
 
+    /// As [`fresh`](Self::fresh), of a configuration that can work.
+    pub(super) fn fresh_and_valid(&self) -> anyhow::Result<RunConfig> {
+        let config = self.fresh()?;
+        match config.validate() {
+            Ok(()) => Ok(config),
+            Err(error) => Err(self.judged(error, |plain| plain.fresh())),
+        }
+    }
+
+    /// The configuration of a run with what the command line says laid over it, if it can work. The run keeps its name.
+    pub(super) fn of_run(&self, stored: RunConfig) -> anyhow::Result<RunConfig> {
+        self.expect_said_once()?;
+        let mut config = self.laid_over(stored.clone())?;
+        if self.given_fields().any(|(_, field)| field == "name") && config.name != stored.name {
+            let (own, other) = (printable(&stored.name), printable(&config.name));
+            return Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                "--name {other}: the run that is resumed is called {own} and keeps its name; leave --name out, or leave --resume out to begin \
+                 a new run"
+            )));
+        }
+        config.name.clone_from(&stored.name);
+        match config.validate() {
+            Ok(()) => Ok(config),
+            Err(error) => Err(self.judged(error, |plain| plain.laid_over(stored))),
+        }
+    }
+
+    /// An error of a configuration: one of the command line if it can work without the fields that the command line changes.
+    fn judged(
+        &self,
+        error: Error,
+        configuration: impl FnOnce(&Self) -> anyhow::Result<RunConfig>,
+    ) -> anyhow::Error {
+        let plain = Self {
+            set: Vec::new(),
+            name: None,
+            steps: None,
+            batch_size: None,
+            lr: None,
+            seed: None,
+            threads: None,
+            init_part: None,
+            ..self.clone()
+        };
+        let is_sound = configuration(&plain).is_ok_and(|config| config.validate().is_ok());
+        if is_sound { exit_codes::wrong_argument(error) } else { error.into() }
+    }
+
+    /// Fails if an option of its own and `--set` change the same field.
+    fn expect_said_once(&self) -> anyhow::Result<()> {
+        let own = self.shorthands().into_iter().map(|own| (own.option, own.field));
+        let elsewhere = [
+            ("--data", "data_folder", self.data.is_some()),
+            ("--init-from", "init.from", self.init_from.is_some()),
+            ("--seed", "training.seed", self.seed.is_some()),
+            ("--threads", "training.threads", self.threads.is_some()),
+        ];
+        let elsewhere = elsewhere.into_iter().filter(|(_, _, is_given)| *is_given);
+        for (option, field) in own.chain(elsewhere.map(|(option, field, _)| (option, field))) {
+            if let Some(set) = self.set.iter().find(|set| key_of(set) == field) {
+                return Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                    "{option} and --set {set} both change {field}; leave one of them out"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails if the command line changes a field that `decides` says something else decides, with the reason.
+    pub(super) fn expect_undecided(&self, decides: impl Fn(&str) -> Option<String>) -> anyhow::Result<()> {
+        match self.given_fields().find_map(|(option, field)| Some((option, decides(field)?))) {
+            Some((option, reason)) => Err(exit_codes::wrong_argument(anyhow::anyhow!("{option}: {reason}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The fields that the command line changes, each with how it does.
+    fn given_fields(&self) -> impl Iterator<Item = (String, &str)> {
+        let set = self.set.iter().map(|set| (format!("--set {set}"), key_of(set)));
+        let own = self.shorthands().into_iter().map(|own| (own.option.to_owned(), own.field));
+        let seed = self.seed.map(|_| ("--seed".to_owned(), "training.seed"));
+        let threads = self.threads.map(|_| ("--threads".to_owned(), "training.threads"));
+        set.chain(own).chain(seed).chain(threads)
+    }
+
+    /// Fails if a preset is named: a run has a configuration of its own.
+    pub(super) fn expect_no_preset(&self, run: &str) -> anyhow::Result<()> {
+        match self.preset {
+            Some(preset) => Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                "--preset {}: the run {run} goes on with its own configuration; leave --preset out, or leave --resume out to begin a new run",
+                preset.name()
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// The configuration with what the command line says laid over it.
-    pub(super) fn laid_over(&self, mut config: RunConfig) -> anyhow::Result<RunConfig> {
+    fn laid_over(&self, mut config: RunConfig) -> anyhow::Result<RunConfig> {
         let mut is_chosen = false;
         if let Some(path) = &self.config {
             config = config.overlaid_by_file(path)?;
@@ -127,7 +237,7 @@ impl ConfigurationArguments {
         let assignments = self.assignments();
         config = config.with_all(&assignments).map_err(|error| {
             let told = told_of(&assignments, &error);
-            anyhow::Error::new(error).context(told)
+            exit_codes::wrong_argument(anyhow::Error::new(error).context(told))
         })?;
         config.training.seed = self.seed.unwrap_or(config.training.seed);
         config.training.threads = self.threads.unwrap_or(config.training.threads);
@@ -146,13 +256,23 @@ impl ConfigurationArguments {
 
     /// The fields that the command line changes: those of `--set`, then those with an option of their own.
     fn assignments(&self) -> Vec<String> {
-        let name = self.name.as_ref().map(|name| format!("name={}", toml::Value::from(name.as_str())));
-        let part =
-            self.init_part.as_ref().map(|part| format!("init.part={}", toml::Value::from(part.as_str())));
-        let steps = self.steps.map(|steps| format!("training.steps={steps}"));
-        let batch_size = self.batch_size.map(|size| format!("training.batch_size={size}"));
-        let rate = self.lr.map(|rate| format!("optimizer.learning_rate={rate:?}"));
-        self.set.iter().cloned().chain(name).chain(part).chain(steps).chain(batch_size).chain(rate).collect()
+        let own = self.shorthands().into_iter().map(|own| format!("{}={}", own.field, own.value));
+        self.set.iter().cloned().chain(own).collect()
+    }
+
+    /// The options of fields that are given.
+    fn shorthands(&self) -> Vec<Shorthand> {
+        let text = |text: &String| toml::Value::from(text.as_str()).to_string();
+        let given = [
+            ("--name", "name", self.name.as_ref().map(text)),
+            ("--init-part", "init.part", self.init_part.as_ref().map(text)),
+            ("--steps", "training.steps", self.steps.map(|steps| steps.to_string())),
+            ("--batch-size", "training.batch_size", self.batch_size.map(|size| size.to_string())),
+            ("--lr", "optimizer.learning_rate", self.lr.map(|rate| format!("{rate:?}"))),
+        ];
+        let own =
+            |(option, field, value): (_, _, Option<String>)| Some(Shorthand { option, field, value: value? });
+        given.into_iter().filter_map(own).collect()
     }
 
     /// Says in detail what is configured otherwise than in the preset.
@@ -195,7 +315,14 @@ fn possible(preset: Preset) -> PossibleValue {
 
 /// What a path holds.
 fn held(data: &Path) -> anyhow::Result<SourceKind> {
+    own_files::expect_data(data).with_context(|| "--data")?;
     detect(data).with_context(|| format!("--data {}", printable(data)))
+}
+
+/// A learning rate on the command line.
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|&number: &f64| number > 0.0 && number.is_finite());
+    number.ok_or_else(|| "a number above 0 is needed, such as 0.001".into())
 }
 
 /// The key of an assignment.

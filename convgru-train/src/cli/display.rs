@@ -16,7 +16,7 @@ pub(super) struct Display {
     /// Say more: the machine, what is configured otherwise than in the preset, each checkpoint
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Colours [default: auto, on a terminal unless NO_COLOR is set]
+    /// Colours [default: auto, on a terminal unless NO_COLOR is set to a text that is not empty]
     #[arg(long, global = true, value_enum, value_name = "WHEN", hide_default_value = true, default_value_t)]
     color: Color,
 }
@@ -24,7 +24,7 @@ pub(super) struct Display {
 /// When there are colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Color {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless NO_COLOR is set to a text that is not empty
     #[default]
     Auto,
     Always,

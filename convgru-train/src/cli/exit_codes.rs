@@ -1,5 +1,8 @@
 //! How the program ends.
 
+use std::fmt;
+use std::process::ExitCode;
+
 /// Exit codes, and when they are. docs/cli.md has the same table.
 pub(super) const EXIT_CODES: [(u8, &str); 6] = [
     (0, "It is done; also where the reader of its output went away (`watch` ends with 1 then)."),
@@ -7,11 +10,31 @@ pub(super) const EXIT_CODES: [(u8, &str); 6] = [
         1,
         "An error: of the data, a file, a configuration, or the machine. One line on stderr says which and what to do.",
     ),
-    (2, "The command line, or CONVGRU_ISA, is wrong; nothing was begun."),
+    (2, "A value on the command line, or CONVGRU_ISA, is wrong, whatever files hold; nothing was begun."),
     (129, "SIGHUP, the terminal went away: a training is saved and can be resumed."),
     (130, "SIGINT, Ctrl-C: a training is saved and can be resumed."),
     (143, "SIGTERM: a training is saved and can be resumed."),
 ];
+
+/// Marks an error as one of the command line. It says nothing itself: the errors below it do.
+#[derive(Clone, Copy, Debug)]
+struct OfCommandLine;
+
+impl fmt::Display for OfCommandLine {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// The error of a value on the command line that is wrong by itself: the program ends with 2.
+pub(super) fn wrong_argument(error: impl Into<anyhow::Error>) -> anyhow::Error {
+    error.into().context(OfCommandLine)
+}
+
+/// The code of an error.
+pub(super) fn of(error: &anyhow::Error) -> ExitCode {
+    if error.is::<OfCommandLine>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
 
 /// The table for the help.
 pub(super) fn table() -> String {
@@ -32,6 +55,14 @@ mod tests {
         let section = section.split("\n## ").next().unwrap();
         let rows: Vec<_> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
         assert_eq!(rows, EXIT_CODES.map(|(code, when)| format!("| {code} | {when} |")));
+    }
+
+    #[test]
+    fn a_wrong_argument_is_marked_through_contexts_and_adds_no_words() {
+        let error = wrong_argument(anyhow::anyhow!("--out a.bmp: no")).context("while reading");
+        assert_eq!(of(&error), ExitCode::from(2));
+        assert_eq!(of(&anyhow::anyhow!("no such file")), ExitCode::FAILURE);
+        assert_eq!(super::super::output::causes(&error), "while reading: --out a.bmp: no");
     }
 
     #[test]

@@ -11,9 +11,10 @@ use convgru_model::export::to_smallest_safetensors;
 use convgru_model::import::layout::Layout;
 use convgru_model::import::network::{ImportedNetwork, SYSTEMS};
 use convgru_model::import::{
-    Detected, DetectedNetwork, DetectedStack, Direction, Incomplete, NEEDS_64_BITS, NamedTensors, detect,
-    named_tensors, named_tensors_in_single_precision,
+    Detected, DetectedNetwork, DetectedStack, Direction, FORECASTER_ENTRY, Incomplete, NEEDS_64_BITS,
+    NamedTensors, SafetensorsWeights, detect, named_tensors, named_tensors_in_single_precision,
 };
+use convgru_train::checkpoint::MAGIC;
 use convgru_train::printable::printable;
 use convgru_train::{read_file, write_atomically};
 use serde_json::{Value, json};
@@ -62,6 +63,7 @@ impl Import {
     /// Lists, and writes if that is wanted.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let bytes = read_file(&self.input)?;
+        expect_foreign(&self.input, &bytes)?;
         let weights = Weights::read(&bytes).with_context(|| printable(&self.input))?;
         drop(bytes);
         match weights {
@@ -119,6 +121,27 @@ impl Import {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Fails for a file that this program wrote, with what it is and what takes it.
+fn expect_foreign(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let metadata = SafetensorsWeights::open(bytes).ok();
+    let has = |entry: &str| metadata.as_ref().is_some_and(|file| file.metadata().contains_key(entry));
+    let (program, file) = (output::program(), output::shell_path(path));
+    let told = if bytes.starts_with(&MAGIC) || has(FORECASTER_ENTRY) {
+        format!(
+            "is a trained model of this program, and nothing has to be imported: `{program} train --init-from {file}` begins with its weights, \
+             and `{program} export --checkpoint {file} --out FILE` writes them for other programs"
+        )
+    } else if has(STACKS) || has(NETWORKS) {
+        format!(
+            "was written by import, and nothing has to be imported again: `{program} train --init-from {file}` begins with its weights, and \
+             `{program} export --weights {file} --out FILE` writes them for other programs"
+        )
+    } else {
+        return Ok(());
+    };
+    anyhow::bail!("{}: {told}", printable(path))
 }
 
 /// The tensors of a file, with numbers of a precision that takes no more than twice the bytes of the file.

@@ -13,6 +13,7 @@ mod input;
 mod inspect;
 mod man;
 mod output;
+mod own_files;
 mod predict;
 mod progress;
 mod runs;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use convgru_train::interrupt::Interrupt;
+use convgru_train::trainer::MOST_THREADS;
 
 /// Train convolutional GRUs to continue videos, and use what they learned.
 #[derive(Parser)]
@@ -79,7 +81,7 @@ pub(crate) fn run() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::report_error(&error);
-            ExitCode::FAILURE
+            exit_codes::of(&error)
         }
     }
 }
@@ -135,6 +137,14 @@ fn mebibytes(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number @ 1..=MOST_MEBIBYTES) => Ok(number),
         _ => Err(format!("a whole number from 1 to {MOST_MEBIBYTES} is needed")),
+    }
+}
+
+/// A number of threads on the command line, 0 for one per core.
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 0..=MOST_THREADS) => Ok(number),
+        _ => Err(format!("a whole number from 0 to {MOST_THREADS} is needed; 0 means one per core")),
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn report_error(error: &anyhow::Error) {
 }
 
 /// The error and its causes in one line; a cause that the text already tells is left out.
-fn causes(error: &anyhow::Error) -> String {
+pub(super) fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let lines = cause.to_string();

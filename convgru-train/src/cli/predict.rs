@@ -12,7 +12,7 @@ use convgru_train::trainer::{TrainedModel, with_threads};
 use serde_json::json;
 
 use super::input::{InputArguments, MembersArgument};
-use super::output;
+use super::{exit_codes, output};
 
 /// Reads the input as the training read its data (range, unit, axes, channels, size and radar scale) and writes the frames that the model
 /// expects to follow. Numbers in another unit, pictures and types that cannot have the numbers of the training and frames at another distance
@@ -52,7 +52,7 @@ pub(crate) struct Predict {
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
     memory_mib: usize,
     /// Threads, 0 for one per core
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::threads)]
     threads: usize,
     /// Print the result as one line of JSON
     #[arg(long)]
@@ -63,6 +63,7 @@ impl Predict {
     /// Predicts, and says what was written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot or must not be written is refused before anything is computed.
+        Form::of(&self.out).map_err(exit_codes::wrong_argument)?;
         expect_writable(&self.out, &self.input)?;
         let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
         Form::of(&self.out)?.expect_members(self.members.into(), trained.model.members())?;

@@ -23,7 +23,7 @@ pub(crate) struct Runs {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
     /// What they are sorted by: name, mse (the least MSE of the best validation first), test (the best MSE on the test set first) or time (the shortest first)
-    #[arg(long, value_enum, default_value_t = Order::Name)]
+    #[arg(long, value_enum, default_value_t = Order::Name, conflicts_with = "compare")]
     sort: Order,
     /// The fields in which the configurations of two runs lead to different results
     #[arg(long, num_args = 2, value_names = ["RUN", "RUN"])]

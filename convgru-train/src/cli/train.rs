@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use convgru_train::Error;
+use convgru_train::ReadBudget;
 use convgru_train::checkpoint::CheckpointStore;
 use convgru_train::config::{RunConfig, TrainingConfig};
-use convgru_train::dataset::Source;
+use convgru_train::dataset::{InputOptions, Source};
 use convgru_train::interrupt::{Interrupt, Signal};
 use convgru_train::printable::printable;
 use convgru_train::schedule::Monitor;
@@ -16,8 +17,8 @@ use convgru_train::trainer::{Artifacts, Outcome, Resumption, RunFolder, TrainedR
 use serde_json::{Value, json};
 
 use super::configuration::ConfigurationArguments;
-use super::output;
 use super::progress::Progress;
+use super::{exit_codes, output};
 
 /// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
 /// model.safetensors, report.html, prediction.gif and example.gif. Ctrl-C saves
@@ -41,14 +42,14 @@ pub(crate) struct Train {
     /// Folder for the folders of runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
-    /// Go on with the newest run (of the name, if one is given), or with RUN in --out
-    #[arg(long, value_name = "RUN", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    /// Go on with the newest run (of the name, if one is given), or with RUN: the name of a run in --out, or the path of its folder
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
     resume: Option<OsString>,
     /// With --resume: go on although the data are not those that the run was trained on
     #[arg(long, requires = "resume")]
     allow_changed_data: bool,
     /// Print the whole configuration as TOML, which --config reads, and end
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     print_config: bool,
     /// Open the data, make the network, take a few steps, print memory, time of a step and of the whole run, and end; nothing is written
     #[arg(long, conflicts_with_all = ["resume", "print_config"])]
@@ -62,7 +63,6 @@ impl Train {
     /// Trains, and says how it ended.
     pub(crate) fn run(self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
         let (config, earlier) = interrupt.at_once("nothing was trained", || self.configuration())?;
-        config.validate()?;
         if self.print_config {
             output::result(config.to_toml().trim_end())?;
             return Ok(ExitCode::SUCCESS);
@@ -80,12 +80,13 @@ impl Train {
     /// The configuration, and the folder of the run to go on with, if any.
     fn configuration(&self) -> anyhow::Result<(RunConfig, Option<RunFolder>)> {
         let Some(run) = &self.resume else {
-            return Ok((self.configuration.fresh()?, None));
+            return Ok((self.configuration.fresh_and_valid()?, None));
         };
-        anyhow::ensure!(
-            !self.configuration.names_weights(),
-            "--init-from: a run that is resumed goes on with its own weights; leave it out, or leave --resume out to begin a new run"
-        );
+        if self.configuration.names_weights() {
+            return Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                "--init-from: a run that is resumed goes on with its own weights; leave it out, or leave --resume out to begin a new run"
+            )));
+        }
         let folder = if run.is_empty() {
             let named = self.configuration.names_a_run().then(|| self.configuration.fresh()).transpose()?;
             let latest = RunFolder::latest(&self.out, named.as_ref().map(|named| named.name.as_str()))?;
@@ -95,10 +96,21 @@ impl Train {
                 .for_each(|reason| output::warn(&format!("a later run is passed over: {reason}")));
             latest.folder
         } else {
-            RunFolder::open(&self.out.join(run))?
+            let folder = self.named_run(Path::new(run))?;
+            self.configuration.expect_no_preset(&folder.name())?;
+            folder
         };
         let stored = RunConfig::read(&folder.config())?;
-        Ok((self.configuration.laid_over(stored)?, Some(folder)))
+        Ok((self.configuration.of_run(stored)?, Some(folder)))
+    }
+
+    /// The run of a name in `--out`, or the one at a path.
+    fn named_run(&self, run: &Path) -> anyhow::Result<RunFolder> {
+        let in_out = RunFolder::open(&self.out.join(run));
+        match (in_out, RunFolder::open(run)) {
+            (Err(_), Ok(at_path)) => Ok(at_path),
+            (in_out, _) => Ok(in_out?),
+        }
     }
 
     fn train(
@@ -173,7 +185,7 @@ impl Train {
 
     /// The command that goes on with a run.
     fn resume_command(&self, folder: &RunFolder) -> String {
-        let out = output::shell_path(&self.out);
+        let out = output::shell_path(folder.path().parent().unwrap_or(&self.out));
         let name = folder.path().file_name().map_or(folder.path(), Path::new);
         format!("{} train --out {out} --resume={}", output::program(), output::shell_path(name))
     }
@@ -255,15 +267,29 @@ fn best_checkpoints(trained: &TrainedRun, folder: &RunFolder) -> Vec<Value> {
 fn next_commands(trained: &TrainedRun, folder: &RunFolder) -> Vec<String> {
     let program = output::program();
     let weights = output::shell_path(&folder.weights());
-    let input = example_input(trained, folder);
     let continued = output::shell_path(&folder.path().join("continued.gif"));
     let steps = trained.model.config.data.output_frames;
+    let eval = format!("{program} eval --checkpoint {weights}");
+    if let Err(error) = expect_whole_images(trained) {
+        output::note(&format!("{error}; \"next\" therefore has no command that continues whole images"));
+        return vec![format!("{eval} --baselines")];
+    }
+    let input = example_input(trained, folder);
     vec![
-        format!("{program} eval --checkpoint {weights}"),
+        eval,
         format!(
             "{program} predict --checkpoint {weights} --input {input} --frames {steps} --out {continued}"
         ),
     ]
+}
+
+/// Fails if the network learned from parts of radar images and cannot read whole ones.
+fn expect_whole_images(trained: &TrainedRun) -> convgru_train::Result<()> {
+    let config = &trained.model.config;
+    let (Source::Radar(_), Some(data)) = (&config.data.source, config.data_folder()) else { return Ok(()) };
+    let newest = InputOptions { newest: Some(1), ..InputOptions::default() };
+    let budget = ReadBudget::new(config.data.memory_mib, "data.memory_mib");
+    trained.model.read_input(data, &newest, &budget).map(drop)
 }
 
 /// The input of an example: pictures of a sequence, with what they stand for where numbers have a unit or a range; of radar images the data.

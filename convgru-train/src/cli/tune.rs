@@ -50,8 +50,11 @@ pub(crate) struct Tune {
 impl Tune {
     /// Searches, and prints what was found.
     pub(crate) fn run(self, interrupt: &Interrupt) -> anyhow::Result<ExitCode> {
-        let read =
-            || Ok::<_, anyhow::Error>((SearchConfig::read(&self.ranges)?, self.configuration.fresh()?));
+        let read = || {
+            let search = SearchConfig::read(&self.ranges)?;
+            self.configuration.expect_undecided(|field| decided(field, &search))?;
+            Ok::<_, anyhow::Error>((search, self.configuration.fresh()?))
+        };
         let (mut search, base) = interrupt.at_once("no trial was begun", read)?;
         ConfigurationArguments::expect_data(&base)?;
         search.trials = self.trials.unwrap_or(search.trials);
@@ -72,7 +75,7 @@ impl Tune {
         let mut progress = Progress::new();
         let outcome = search.run(interrupt, &mut progress, |number, settings| {
             let settings: Vec<_> = settings.iter().map(|(field, value)| format!("{field}={value}")).collect();
-            output::note(&format!("trial {}/{trials}: {}", number + 1, settings.join(" ")));
+            output::note(&format!("trial {number}/{trials}: {}", settings.join(" ")));
         })?;
         drop(progress);
         let ranked = search.ranked();
@@ -83,7 +86,7 @@ impl Tune {
         }
         for trial in &ranked {
             if let Ending::Failed(reason) = &trial.ending {
-                output::warn(&format!("trial {} failed: {reason}", trial.number + 1));
+                output::warn(&format!("trial {} failed: {reason}", trial.number));
             }
         }
         let have_all_failed = ranked.iter().all(|trial| matches!(trial.ending, Ending::Failed(_)));
@@ -102,6 +105,25 @@ impl Tune {
     }
 }
 
+/// Why each trial has its own value of a field, where it has.
+fn decided(field: &str, search: &SearchConfig) -> Option<String> {
+    let lies_in =
+        |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'));
+    let range = search.ranges.keys().find(|own| *own == field || lies_in(own, field) || lies_in(field, own));
+    match (field, range) {
+        ("name", _) => {
+            Some("a search names its trials itself, trial-0001 and so on; name its folder with --out".into())
+        }
+        ("training.monitor", _) if search.metric.is_some() => Some(
+            "`metric` in the file of ranges decides which trial is the best; leave one of them out".into(),
+        ),
+        (_, Some(range)) => Some(format!(
+            "the file of ranges varies {range}; leave this out, or take the range out of the file"
+        )),
+        (_, None) => None,
+    }
+}
+
 /// The trials, a line each.
 fn table(trials: &[&Trial]) -> String {
     let mut text = format!("{:>5}{:>12}{:>8}  {:<10}settings", "trial", "best", "steps", "ended");
@@ -114,12 +136,8 @@ fn table(trials: &[&Trial]) -> String {
         };
         let settings: Vec<_> =
             trial.settings.iter().map(|(field, value)| format!("{field}={value}")).collect();
-        text += &format!(
-            "\n{:>5}{best:>12}{:>8}  {ended:<10}{}",
-            trial.number + 1,
-            trial.steps,
-            settings.join(" ")
-        );
+        text +=
+            &format!("\n{:>5}{best:>12}{:>8}  {ended:<10}{}", trial.number, trial.steps, settings.join(" "));
     }
     text
 }

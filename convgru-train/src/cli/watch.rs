@@ -69,7 +69,7 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
     memory_mib: usize,
     /// Threads, 0 for one per core
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::threads)]
     threads: usize,
     /// Print a line of JSON for each forecast
     #[arg(long)]

@@ -48,7 +48,17 @@ pub(super) fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str>
     };
     let most = 2.max(last_name(unknown).chars().count() / 2);
     let near = known.iter().map(|path| (distance(path), path)).min_by_key(|(distance, _)| *distance);
-    near.filter(|((distance, _), _)| *distance <= most).map(|(_, path)| path.as_str())
+    let near = near.filter(|((distance, _), _)| *distance <= most).map(|(_, path)| path.as_str());
+    // The only one of the section whose last name ends with the word, as `clip_norm` ends with `norm`.
+    let section = |path: &str| path.split('.').next().map(str::to_owned);
+    let has_word = |path: &&String| {
+        section(path) == section(unknown) && last_name(path).rsplit('_').next() == Some(last_name(unknown))
+    };
+    near.or_else(|| {
+        let mut having = known.iter().filter(has_word);
+        let first = having.next()?;
+        having.all(|other| other == first).then_some(first.as_str())
+    })
 }
 
 fn last_name(path: &str) -> &str {
@@ -60,14 +70,14 @@ mod tests {
     use super::*;
 
     fn known() -> Vec<String> {
-        paths(&toml::from_str("name = 'x'\n[training]\nsteps = 1\nseed = 1\n[data]\nsize = 1").unwrap())
+        paths(&toml::from_str("name = 'x'\n[training]\nsteps = 1\nseed = 1\n[data]\nbatch_size = 1").unwrap())
     }
 
     #[test]
     fn paths_hold_fields_and_sections() {
         let mut paths = known();
         paths.sort();
-        assert_eq!(paths, ["data", "data.size", "name", "training", "training.seed", "training.steps"]);
+        assert_eq!(paths, ["data", "data.batch_size", "name", "training", "training.seed", "training.steps"]);
     }
 
     #[test]
@@ -79,6 +89,7 @@ mod tests {
             ("trainning", "training"),
             ("nmae", "name"),
             ("training.steps_of_a_run", "training.steps"),
+            ("data.size", "data.batch_size"),
         ] {
             assert_eq!(nearest(unknown, &known()), Some(expected), "{unknown}");
         }

@@ -175,7 +175,8 @@ pub(super) fn unknown(path: &str, below: &[String], config: &Table) -> String {
         None => {
             let beside = if parent.is_empty() { Some(config) } else { section(config, parent) };
             let names: Vec<&str> = beside.into_iter().flat_map(Table::keys).map(String::as_str).collect();
-            format!("there is no field `{path}`; beside it there are {}", names.join(", "))
+            let of = if parent.is_empty() { "a configuration has" } else { "its section has" };
+            format!("there is no field `{path}`; {of} {}", names.join(", "))
         }
     }
 }

@@ -121,22 +121,22 @@ fn wrong_assignments_say_what_is_wrong() {
         ("training.loss=hinge", &["hinge", "mse"]),
         ("training.loss=[{ kynd = \"l1\" }]", &["kynd", "kind"]),
         ("training.lead_weights=falling", &["falling", "linear"]),
-        ("training.steps=\"3\"", &["text", "whole number"]),
+        ("training.steps=\"3\"", &["text", "whole number", "write 3 without quotes"]),
         ("model.hidden_channels=[1, true]", &["true"]),
         ("model.hidden_channels={a = 1}", &["section", "list"]),
         ("model.bias=1", &["true or false"]),
-        ("optimizer.learning_rate=.01", &["`optimizer.learning_rate`", "text", "TOML has it as 0.01"]),
+        ("optimizer.learning_rate=.01", &["`optimizer.learning_rate`", "text", "write 0.01"]),
         ("model.hidden_channels=[.5, 1]", &["`model.hidden_channels`", "[.5, 1] is no TOML"]),
-        ("optimizer.learning_rate=1.", &["TOML has it as 1.0"]),
-        ("training.clip_norm=+.5e-3", &["TOML has it as 0.0005"]),
+        ("optimizer.learning_rate=1.", &["write 1.0"]),
+        ("training.clip_norm=+.5e-3", &["write 0.0005"]),
         (
             "schedule.cosine.eta_min=0.1",
             &["`schedule.cosine.eta_min`", "`schedule.eta_min`", "cosine-restarts"],
         ),
         ("schedule.multi_step.gamma=0.1", &["`schedule.multi_step.gamma`", "`schedule.gamma`", "multi-step"]),
         ("training.loss_constants.delta=0.1", &["`training.loss_constants`", "nearest is `training.loss`"]),
-        ("training.rain.weights=[1]", &["`training.rain`", "beside it", "loss, "]),
-        ("weather=rain", &["`weather`", "beside it", "data, "]),
+        ("training.rain.weights=[1]", &["`training.rain`", "its section has", "loss, "]),
+        ("weather=rain", &["`weather`", "a configuration has", "data, "]),
     ] {
         let error = RunConfig::default().with(assignment).unwrap_err().to_string();
         for word in words {

@@ -42,8 +42,8 @@ pub(super) fn first_misfit(document: &DeTable<'_>, overlay: &Table, base: &Table
         let mut merged = base.clone();
         merge(&mut merged, alone.as_table()?.clone());
         let error = RunConfig::from_table(&merged).err()?;
-        let reason = mismatch(&path, &value, &present)
-            .unwrap_or_else(|| format!("`{path}` does not fit: {}", one_line(error.message())));
+        let reason =
+            mismatch(&path, &value, &present).unwrap_or_else(|| in_plain_words(&one_line(error.message())));
         Some(TextError { at: Some(at), reason })
     })
 }
@@ -95,12 +95,44 @@ fn mismatch(path: &str, value: &Value, present: &Value) -> Option<String> {
     }
     let advice = match (value, present) {
         (_, Value::String(_)) => format!("; write \"{value}\""),
-        (Value::String(text), Value::Integer(_) | Value::Float(_)) => text
-            .parse::<f64>()
-            .map_or_else(|_| String::new(), |number| format!("; TOML has it as {number:?}")),
+        (Value::String(text), Value::Integer(_)) if text.parse::<i64>().is_ok() => {
+            format!("; write {text} without quotes")
+        }
+        (Value::String(text), Value::Integer(_) | Value::Float(_)) => {
+            text.parse::<f64>().ok().filter(|number| number.is_finite()).map_or_else(String::new, |number| {
+                format!("; write {number:?} without quotes, as TOML has it")
+            })
+        }
         _ => String::new(),
     };
     Some(format!("{value} is {} where {} is needed{advice}", article(value), article(present)))
+}
+
+/// A message of serde as a user of a configuration says it; others as they are.
+fn in_plain_words(message: &str) -> String {
+    let whole_numbers = ["usize", "u64", "u32", "u16", "u8"];
+    if let Some((number, kind)) =
+        message.strip_prefix("invalid value: integer `").and_then(|rest| rest.split_once("`, expected "))
+        && whole_numbers.contains(&kind)
+    {
+        return match number.starts_with('-') {
+            true => format!("{number} is below 0, and a whole number from 0 on is needed"),
+            false => format!("{number} is too large"),
+        };
+    }
+    if let Some((name, known)) =
+        message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once("`, expected "))
+    {
+        let known = known.trim_start_matches("one of ").replace('`', "");
+        return format!("there is no `{name}`; there are {}", known.replace(" or ", ", "));
+    }
+    if let Some((found, needed)) = message
+        .strip_prefix("invalid length ")
+        .and_then(|rest| rest.split_once(", expected an array of length "))
+    {
+        return format!("a list of {found} where {needed} values are needed");
+    }
+    format!("this value does not fit: {message}")
 }
 
 fn article(value: &Value) -> &'static str {

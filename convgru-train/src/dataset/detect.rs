@@ -28,8 +28,14 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
         [false, false, false] => Err(Error::Data {
             what: printable(path),
             reason: format!(
-                "holds none of what is read among its {count} files: MNIST's images (train-images-idx3-ubyte.gz, ...), radar images \
-                 (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 of ODIM and KNMI), frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.grib2, *.gif, *.png, *.jpg)"
+                "{}; data are MNIST's images (train-images-idx3-ubyte.gz, ...), radar images (*.pgm.gz of FMI, rainfall_*.npz of MeteoNet, *.h5 \
+                 of ODIM and KNMI) or frames (*.npy, *.npz, *.h5, *.nc, *.zarr, *.grib2, *.gif, *.png, *.jpg)",
+                match count {
+                    _ if path.is_file() => "is no file of data by its name".to_owned(),
+                    0 => "is a folder without files".to_owned(),
+                    1 => "holds one file, and it is none of data".to_owned(),
+                    count => format!("holds {count} files, and none of them is of data"),
+                }
             ),
         }),
     }

@@ -92,12 +92,13 @@ impl Monitor {
     }
 
     /// The names that exist: those of words, of ensembles alone where there are `members`, and those of events.
-    pub(crate) fn names(members: usize) -> String {
+    /// The threshold of the example is one that the data can reach.
+    pub(crate) fn names(members: usize, example: f64) -> String {
         let words = WORDS.iter().filter(|(_, monitor)| members > 1 || !monitor.is_of_members());
         let words = words.map(|(name, _)| (*name).to_owned());
         let events = EVENT_SCORES.iter().map(|score| format!("{}@T", score.name));
         format!(
-            "{}, and of events of T or more in the unit of the data {}, such as csi@2",
+            "{}, and of events of T or more in the unit of the data {}, such as csi@{example}",
             words.collect::<Vec<_>>().join(", "),
             events.collect::<Vec<_>>().join(", ")
         )
@@ -148,7 +149,7 @@ impl FromStr for Monitor {
         event.ok_or_else(|| {
             format!(
                 "validations have no result `{text}`; there are {} (crps and fair_crps of ensembles)",
-                Self::names(2)
+                Self::names(2, 2.0)
             )
         })
     }
@@ -220,6 +221,6 @@ mod tests {
                 assert!(error.contains(words), "{error} lacks {words}");
             }
         }
-        assert!(!Monitor::names(1).contains("crps"));
+        assert!(!Monitor::names(1, 2.0).contains("crps"));
     }
 }

@@ -1,4 +1,4 @@
-//! A schedule that listens to validations.
+//! A schedule that depends on validations.
 
 use serde::{Deserialize, Serialize};
 

@@ -39,8 +39,8 @@ pub(super) fn expect_same_course(
             false => "",
         };
         return Err(format!(
-            "it was trained with another configuration ({listed}: checkpoint, now){shorter}; go on without these changes, or \
-             start a new run without --resume"
+            "the run was trained with another configuration: {listed} (checkpoint, now){shorter}; leave these changes out, or \
+             leave --resume out to begin a new run"
         ));
     }
     let refuse =

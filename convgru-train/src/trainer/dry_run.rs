@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 use convgru_model::Parameters;
 use serde::Serialize;
 
+use super::StepOutcome;
 use super::evaluation::Evaluator;
 use super::memory;
 use super::observer::Silent;
 use super::setup::Setup;
-use crate::Result;
+use crate::checkpoint::SkippedRecord;
 use crate::config::RunConfig;
 use crate::dataset::{Quantity, SequenceDataset, SequenceMut, Split};
 use crate::interrupt::Interrupt;
+use crate::{Error, Result};
 
 /// Steps that are measured at most, after one that is not.
 const MOST_STEPS: usize = 8;
@@ -20,6 +22,9 @@ const MOST_STEPS: usize = 8;
 const LEAST_STEPS: usize = 3;
 /// No further step is begun after this time.
 const ENOUGH: Duration = Duration::from_secs(10);
+
+/// A loss that is so many times that of the first step has left all bounds.
+const GROWN: f64 = 1e3;
 
 /// What a run would take. Nothing of it is written anywhere.
 ///
@@ -47,7 +52,7 @@ pub struct DryRun {
     pub frame: [usize; 3],
     /// Sequences of an epoch of training, of the validation and of the test set.
     pub sequences: [usize; 3],
-    /// What the user should know about the data although they can be used.
+    /// What the user should know although a training would begin: about the data, and about steps that were tried.
     pub warnings: Vec<String>,
     /// Steps of the run.
     pub steps: u64,
@@ -63,6 +68,8 @@ pub struct DryRun {
     pub peak_memory: Option<u64>,
     /// Steps that were measured.
     pub measured_steps: usize,
+    /// Steps that a training would leave out, because their loss or gradient was not finite.
+    pub not_finite_steps: usize,
     /// The loss of the first step.
     pub first_loss: Option<f64>,
     /// Their median time in seconds.
@@ -91,10 +98,17 @@ impl DryRun {
         let training = &config.training;
         let sets = [setup.loader.dataset(), setup.validation.as_ref(), setup.test.as_ref()];
         let (sequences, frame) = (sets.map(SequenceDataset::len), sets[0].frame_shape());
-        let warnings = sets.iter().flat_map(|data| data.warnings().iter().cloned()).collect();
+        let mut warnings: Vec<String> =
+            sets.iter().flat_map(|data| data.warnings().iter().cloned()).collect();
         let data = sets[0].name().to_owned();
-        let steps = Steps::take(&mut setup, training.steps)?;
         let per_sequence = seconds_per_sequence(config, &setup)?;
+        let steps = Steps::take(&mut setup, training.steps)?;
+        // Validations refuse forecasts that are not finite.
+        let validated = match seconds_per_sequence(config, &setup) {
+            Err(error @ Error::Io { .. }) => return Err(error),
+            validated => validated.map(drop),
+        };
+        warnings.extend(steps.doubt(config, validated));
         let bytes = |count: f64| count as u64;
         let validations = match training.validate_every {
             0 => 1,
@@ -119,6 +133,7 @@ impl DryRun {
             memory_of_machine: memory::machine().map(bytes),
             peak_memory: memory::peak().map(bytes),
             measured_steps: steps.measured,
+            not_finite_steps: steps.not_finite.len(),
             first_loss: steps.first_loss,
             seconds_per_step: steps.median,
             data_wait: setup.loader.waiting.of_all_steps(),
@@ -131,7 +146,11 @@ impl DryRun {
 /// Steps that were taken to be measured.
 struct Steps {
     measured: usize,
+    taken: usize,
+    /// Those whose loss or gradient was not finite.
+    not_finite: Vec<SkippedRecord>,
     first_loss: Option<f64>,
+    largest_loss: f64,
     /// Seconds of a step.
     median: f64,
 }
@@ -140,6 +159,7 @@ impl Steps {
     /// Takes the first steps of a run of `steps`; the very first, which makes everything ready, is not measured if there are others.
     fn take(setup: &mut Setup, steps: u64) -> Result<Self> {
         let (began, mut seconds, mut first_loss) = (Instant::now(), Vec::new(), None);
+        let (mut taken, mut not_finite, mut largest_loss) = (0, Vec::new(), f64::NEG_INFINITY);
         let most = steps.min(1 + MOST_STEPS as u64);
         for step in 0..most {
             if step > LEAST_STEPS as u64 && began.elapsed() > ENOUGH {
@@ -150,8 +170,13 @@ impl Steps {
             let batch = setup.loader.batch(cursor)?;
             let ready = Instant::now();
             let outcome = setup.learner.step(&batch, cursor)?;
-            if let (0, super::StepOutcome::Taken(record)) = (step, outcome) {
-                first_loss = Some(record.loss);
+            taken += 1;
+            match outcome {
+                StepOutcome::Taken(record) => {
+                    first_loss = first_loss.or((step == 0).then_some(record.loss));
+                    largest_loss = largest_loss.max(record.loss);
+                }
+                StepOutcome::Skipped(skipped) => not_finite.push(skipped),
             }
             if step > 0 || most == 1 {
                 setup.loader.waiting.count(begin, ready);
@@ -159,7 +184,36 @@ impl Steps {
             }
         }
         seconds.sort_by(f64::total_cmp);
-        Ok(Self { measured: seconds.len(), first_loss, median: seconds[seconds.len() / 2] })
+        let median = seconds[seconds.len() / 2];
+        Ok(Self { measured: seconds.len(), taken, not_finite, first_loss, largest_loss, median })
+    }
+
+    /// What to say about steps that were not finite, after which a validation fails, or whose loss grew without measure.
+    fn doubt(&self, config: &RunConfig, validated: Result<()>) -> Option<String> {
+        let rate = config.optimizer.learning_rate;
+        let advice = format!("lower optimizer.learning_rate ({rate:e}) or training.clip_norm");
+        if let Some(first) = self.not_finite.first() {
+            return Some(format!(
+                "of {} steps that were tried {} are not finite, beginning with the {} of step {}: a training leaves such steps out, and ends after \
+                 {} in a row; {advice}",
+                self.taken,
+                self.not_finite.len(),
+                first.part.name(),
+                first.step,
+                config.training.stop_after_nonfinite + 1
+            ));
+        }
+        let after =
+            if self.taken == 1 { "the first step".to_owned() } else { format!("{} steps", self.taken) };
+        if let Err(error) = validated {
+            return Some(format!("after {after} a validation fails ({error}); {advice}"));
+        }
+        let first = self.first_loss.filter(|first| self.largest_loss > GROWN * first.abs())?;
+        let largest = self.largest_loss;
+        Some(format!(
+            "the loss grew from {first:.4e} to {largest:.4e} in {} steps that were tried; {advice}",
+            self.taken
+        ))
     }
 }
 

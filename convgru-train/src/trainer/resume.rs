@@ -152,8 +152,8 @@ fn verify(config: &mut RunConfig, checkpoint: &Checkpoint, path: &Path) -> Resul
     }
     if config.init.from != then.init.from {
         return Err(refuse(format!(
-            "it began with init.from = \"{}\", not \"{}\"; weights are read when a run begins, so leave it as it was, or start a \
-             new run without --resume",
+            "it began with init.from = \"{}\", not \"{}\"; weights are read when a run begins; leave it as it was, or \
+             leave --resume out to begin a new run",
             printable(&then.init.from),
             printable(&config.init.from)
         )));

@@ -143,7 +143,7 @@ impl SearchConfig {
         Ok(())
     }
 
-    /// What trial `number` draws: each field with its value as TOML. Where a kind is drawn, such as `optimizer.kind`, fields that only
+    /// What trial `number`, from 1, draws: each field with its value as TOML. Where a kind is drawn, such as `optimizer.kind`, fields that only
     /// others of the drawn kinds have are left out.
     ///
     /// # Errors
@@ -170,7 +170,7 @@ impl SearchConfig {
         kinds.iter().any(has_field) && !has_field(kind)
     }
 
-    /// The configuration of trial `number`.
+    /// The configuration of trial `number`, from 1.
     ///
     /// # Errors
     /// [`Error::Config`] if a field does not exist or does not take what was drawn.

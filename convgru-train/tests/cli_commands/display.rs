@@ -46,7 +46,7 @@ fn a_quiet_command_says_results_warnings_and_errors() {
         warned.stderr
     );
     let wrong = convgru(folder.path(), "train -q --config tiny.toml --steps 0");
-    assert!(wrong.code == Some(1) && wrong.stderr.starts_with("error:"), "{wrong:?}");
+    assert!(wrong.code == Some(2) && wrong.stderr.starts_with("error:"), "{wrong:?}");
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn a_verbose_command_says_more() {
 
 #[test]
 fn colours_are_chosen() {
-    let wrong = "train --steps 0";
+    let wrong = "eval --checkpoint nothing.ckpt";
     for (choice, environment, has_colours) in [
         ("", &[][..], false),
         ("--color auto", &[], false),
@@ -151,7 +151,9 @@ fn every_command_has_a_manual_page() {
     convgru(folder.path(), "man --out share/man1").succeeded();
     let page = |name: &str| fs::read_to_string(folder.path().join("share/man1").join(name)).unwrap();
     let main = page("convgru.1");
-    for words in [".TH convgru 1", "Exit codes:", "143", "\\-\\-color"] {
+    for words in
+        [".TH convgru 1", ".SH \"EXIT CODES\"", ".SH \"EXAMPLE\"\n.nf\nconvgru train", "143", "\\-\\-color"]
+    {
         assert!(main.contains(words), "{words}: {main}");
     }
     let help = convgru(folder.path(), "--help").succeeded().stdout;
@@ -168,7 +170,20 @@ fn every_command_has_a_manual_page() {
         let text = page(&format!("convgru-{name}.1"));
         assert!(text.contains(&format!(".TH convgru-{name} 1")) && text.contains("\\-\\-quiet"), "{text}");
         assert!(main.contains(&format!("convgru\\-{name}(1)")), "{name}: {main}");
+        // As the help has it: what must be given, and the options in a word.
+        let synopsis = format!(".SH \"SYNOPSIS\"\n.nf\nconvgru {name} ");
+        assert!(text.contains(&synopsis), "{name}: {text}");
+        assert!(text.contains(&format!(".nf\nconvgru {name} ")), "{name}: {text}");
     }
+    let tune = page("convgru-tune.1");
+    for words in [
+        "convgru tune [OPTIONS] \\-\\-ranges <FILE.toml>\n",
+        ".SH \"EXAMPLES\"\n.nf\nconvgru tune",
+        ".SH \"A FILE OF RANGES\"\n.nf\ntrials = 20\n",
+    ] {
+        assert!(tune.contains(words), "{words}: {tune}");
+    }
+    assert!(page("convgru-import.1").contains(".SH \"NOTES\"\n.nf\nA written file"));
     assert_eq!(fs::read_dir(folder.path().join("share/man1")).unwrap().count(), names.len() + 1);
     fs::write(folder.path().join("file"), "").unwrap();
     let refused = convgru(folder.path(), "man --out file");

@@ -57,7 +57,7 @@ fn what_a_training_refuses_a_dry_run_refuses() {
     let folder = folder();
     for (arguments, code, words) in [
         ("--set data.train_sequences=10000000 --batch-size 10000000", 1, "GiB"),
-        ("--set model.patch=5", 1, "model.patch"),
+        ("--set model.patch=5", 2, "model.patch"),
         ("--set training.monitor=csi@7", 1, "training.monitor"),
         ("--resume", 2, "cannot be used with"),
         ("--print-config", 2, "cannot be used with"),
@@ -66,4 +66,38 @@ fn what_a_training_refuses_a_dry_run_refuses() {
         assert!(ran.code == Some(code) && ran.stderr.contains(words), "{arguments}: {ran:?}");
         assert!(!folder.path().join("runs").exists());
     }
+}
+
+#[test]
+fn a_dry_run_tells_of_a_learning_rate_that_leaves_no_finite_numbers() {
+    let folder = folder();
+    let linear = "--set training.loss=mse --set model.output_activation=identity --lr 1e38";
+    for (arguments, steps, words) in [
+        (
+            format!("{linear} --steps 500"),
+            8,
+            "of 9 steps that were tried 8 are not finite, beginning with the",
+        ),
+        // The step itself is finite, and what it leads to is not.
+        (format!("{linear} --steps 1"), 0, "after the first step a validation fails"),
+        ("--lr 1e30 --steps 500".to_owned(), 0, "the loss grew from"),
+    ] {
+        let ran = convgru(
+            folder.path(),
+            &format!("train --config tiny.toml --set schedule.kind=constant --dry-run --json {arguments}"),
+        );
+        let ran = ran.succeeded();
+        assert!(
+            ran.stderr.contains(words) && ran.stderr.contains("lower optimizer.learning_rate (1e3"),
+            "{arguments}: {}",
+            ran.stderr
+        );
+        assert_eq!(ran.json()["not_finite_steps"], steps, "{arguments}");
+    }
+    let sound = convgru(folder.path(), "train --config tiny.toml --dry-run --json").succeeded();
+    assert!(
+        sound.json()["not_finite_steps"] == 0 && !sound.stderr.contains("learning_rate"),
+        "{}",
+        sound.stderr
+    );
 }

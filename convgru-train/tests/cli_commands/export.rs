@@ -217,7 +217,19 @@ fn nothing_is_written_where_something_is_wrong() {
         ),
     ] {
         let ran = convgru(folder.path(), &format!("export {}", arguments.replace("MODEL", &model)));
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{arguments}: {}", ran.stderr);
+        // Options that contradict each other are told before a file is read.
+        let is_of_options = [
+            ".pb",
+            "no extension",
+            "is for .",
+            "predicts",
+            "without parts",
+            "--part encoder or",
+            "has --form",
+            "two stacks",
+        ];
+        let code = if is_of_options.iter().any(|own| words.contains(own)) { 2 } else { 1 };
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(code), ""), "{arguments}: {}", ran.stderr);
         assert!(ran.stderr.starts_with("error: "), "{arguments}: {}", ran.stderr);
         assert!(ran.stderr.contains(words), "{arguments}: {}", ran.stderr);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), before, "{arguments}");

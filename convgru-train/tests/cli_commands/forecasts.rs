@@ -147,7 +147,7 @@ fn what_cannot_be_written_is_refused_before_anything_is_read() {
         let arguments = format!("predict --checkpoint missing --input missing --frames 2 --out {out}");
         let ran = convgru(folder.path(), &arguments);
         assert!(
-            ran.code == Some(1) && ran.stderr.contains(needle) && ran.stderr.contains(out),
+            ran.code == Some(2) && ran.stderr.contains(needle) && ran.stderr.contains(out),
             "{}",
             ran.stderr
         );

@@ -131,7 +131,7 @@ fn a_run_that_is_resumed_does_not_read_the_file_again() {
     for wrong in ["--init-from w.safetensors", "--set init.from=w.safetensors", "--init-part encoder"] {
         let refused = convgru(folder.path(), &format!("train --out parts --resume {wrong}"));
         assert!(
-            refused.code == Some(1) && refused.stderr.contains("goes on with its own weights"),
+            refused.code == Some(2) && refused.stderr.contains("goes on with its own weights"),
             "{refused:?}"
         );
     }

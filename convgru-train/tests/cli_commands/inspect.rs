@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cases::cases;
-use crate::program::{Ran, array, convgru};
+use crate::program::{Ran, array, convgru, finished_run};
 
 /// Trains a step with the configuration of an inspection.
 fn trains(folder: &Path, arguments: &str) -> Ran {
@@ -67,14 +67,20 @@ fn what_cannot_be_inspected_is_an_error() {
     array(&folder.path().join("b.npy"), &[9, 4, 6], |at| at as f32);
     for (arguments, words) in [
         ("a.npy", "is no .npy file"),
-        ("notes.txt", "holds none of what is read"),
+        ("notes.txt", "is no file of data"),
         ("missing.npy", "cannot find missing.npy"),
-        ("b.npy --out look.jpg", "give a name that ends with .png or .gif"),
-        ("b.npy --set data.frames.axes=thx", "names no axes"),
         ("b.npy --set data.frames.axes=nthw", "[9, 4, 6]"),
     ] {
         let ran = convgru(folder.path(), &format!("inspect {arguments}"));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{arguments}");
+        assert!(ran.stderr.contains(words), "{arguments}: {}", ran.stderr);
+    }
+    for (arguments, words) in [
+        ("b.npy --out look.jpg", "a name that ends with .png or .gif is needed"),
+        ("b.npy --set data.frames.axes=thx", "names no axes"),
+    ] {
+        let ran = convgru(folder.path(), &format!("inspect {arguments}"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{arguments}");
         assert!(ran.stderr.contains(words), "{arguments}: {}", ran.stderr);
     }
     assert!(!folder.path().join("look.jpg").exists());
@@ -106,4 +112,25 @@ fn cases_of_users_are_told_and_their_configurations_train() {
     }
     let nothing = convgru(folder.path(), &format!("inspect {}", cases.join("frames/npy_f2.npy").display()));
     assert!(nothing.succeeded().stdout.contains("float16"));
+}
+
+#[test]
+fn what_the_program_wrote_itself_is_told_and_is_no_data() {
+    let folder = finished_run();
+    for (path, words) in [
+        ("runs/tiny", &["folder of a run", "`convgru runs --out runs`"][..]),
+        ("runs", &["1 run", "`convgru runs --out runs`"]),
+        ("runs/tiny/checkpoints", &["checkpoints of a run", "eval --checkpoint runs/tiny"]),
+        ("runs/tiny/checkpoints/best.ckpt", &["is a checkpoint", "eval --checkpoint"]),
+        ("runs/tiny/model.safetensors", &["trained model tiny of step", "eval --checkpoint"]),
+    ] {
+        for command in ["inspect", "train --config tiny.toml --out other --data"] {
+            let ran = convgru(folder, &format!("{command} {path}"));
+            assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{path}: {}", ran.stderr);
+            let is_told = |word: &&str| ran.stderr.contains(*word);
+            assert!(words.iter().all(is_told) && ran.stderr.contains("no data"), "{path}: {}", ran.stderr);
+        }
+    }
+    let example = convgru(folder, "inspect runs/tiny/example.gif").succeeded();
+    assert!(example.stdout.contains("pictures"), "{}", example.stdout);
 }

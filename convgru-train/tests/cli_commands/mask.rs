@@ -87,7 +87,7 @@ fn what_was_not_measured_is_told_from_zero_in_every_command() {
 fn data_and_network_agree_on_the_mask() {
     let folder = tempfile::tempdir().unwrap();
     let ran = convgru(folder.path(), "train --set model.mask_channel=true --print-config");
-    assert!(ran.code == Some(1) && ran.stderr.contains("set data.mask_channel"), "{}", ran.stderr);
+    assert!(ran.code == Some(2) && ran.stderr.contains("set data.mask_channel"), "{}", ran.stderr);
     let printed =
         convgru(folder.path(), "train --set data.mask_channel=true --print-config").succeeded().stdout;
     assert_eq!(printed.matches("mask_channel = true").count(), 2, "{printed}");

@@ -284,3 +284,30 @@ fn stored_numbers_of_radar_images_are_for_a_training_on_them_alone() {
     let numbers: Vec<f32> = file.into_vec().unwrap();
     assert!((numbers[11] - (104 + (15 * 7 + 11) % 50) as f32).abs() < 0.01, "{numbers:?}");
 }
+
+#[test]
+fn the_commands_after_a_training_work_whether_whole_images_fit_the_patch_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_images(&path("radar"), (0..12).chain(20..32).chain(40..52).map(|at| 5 * at));
+    let radar = RADAR.replace("downsample = 2\ncrop = [0, 0]", "downsample = 1\ncrop = [8, 8]");
+    let (rest, _) = STEP.split_once("[model]").unwrap();
+    // Images have 16 x 20 pixels.
+    for (patch, second) in [(8, "eval"), (4, "predict")] {
+        let model = format!(
+            "[model]\nkind = \"encoder-forecaster\"\npatch = {patch}\nhidden_channels = [2]\n[training]\nsteps = 1\nbatch_size = 1\nthreads = 1\n"
+        );
+        fs::write(path("radar.toml"), format!("{rest}{model}{radar}")).unwrap();
+        let trained =
+            convgru(folder.path(), "train --preset quick --config radar.toml --data radar").succeeded();
+        let (_, next) = trained.stdout.split_once("next:\n").unwrap();
+        let commands: Vec<&str> =
+            next.lines().filter_map(|line| line.trim().strip_prefix("convgru ")).collect();
+        assert!(commands.last().is_some_and(|last| last.starts_with(second)), "{patch}: {next}");
+        assert_eq!(trained.stderr.contains("16 x 20 pixels"), patch == 8, "{}", trained.stderr);
+        for command in commands {
+            convgru(folder.path(), command).succeeded();
+        }
+        fs::remove_dir_all(path("runs")).unwrap();
+    }
+}

@@ -67,7 +67,7 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = super::count)]
     batch_size: usize,
     /// Threads, 0 for one per core
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::threads)]
     threads: usize,
     /// Print the result as one line of JSON
     #[arg(long)]

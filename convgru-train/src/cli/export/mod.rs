@@ -15,7 +15,7 @@ use convgru_train::printable::printable;
 use convgru_train::write_atomically;
 use serde_json::json;
 
-use super::output;
+use super::{exit_codes, output};
 use choice::Choice;
 use source::ExportSource;
 
@@ -107,7 +107,7 @@ impl Export {
     /// Writes, and says what.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be done is told before anything is read.
-        let choice = Choice::of(&self)?;
+        let choice = Choice::of(&self).map_err(exit_codes::wrong_argument)?;
         let source = ExportSource::read(&self)?;
         let Written { bytes, what, notes } = match choice {
             Choice::Onnx(wanted) => onnx::write(&source, &wanted)?,

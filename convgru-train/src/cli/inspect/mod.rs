@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::{Inspection, SourceKind, Splits, detect, inspect};
 use convgru_train::printable::printable;
@@ -15,6 +16,7 @@ use convgru_train::write_atomically;
 
 use super::display::has_colour;
 use super::output::{self, Stream};
+use super::{exit_codes, own_files};
 
 /// Numbers up to which the proposed configuration is tried: opening the data takes a second or two.
 const TRIED: usize = 1 << 24;
@@ -41,27 +43,26 @@ pub(crate) struct Inspect {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Where to write a picture: .png for some frames side by side, .gif for an animation
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(Picture::new))]
+    out: Option<Picture>,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
 }
 
-/// The kinds of picture that are written.
-#[derive(Clone, Copy)]
-enum Kind {
-    Png,
-    Gif,
+/// A picture that is written.
+#[derive(Clone)]
+struct Picture {
+    path: PathBuf,
+    is_animated: bool,
 }
 
-impl Kind {
-    fn of(path: &Path) -> anyhow::Result<Self> {
+impl Picture {
+    fn new(path: PathBuf) -> Result<Self, &'static str> {
         let is = |extension: &str| path.extension().is_some_and(|own| own.eq_ignore_ascii_case(extension));
-        match () {
-            () if is("png") => Ok(Self::Png),
-            () if is("gif") => Ok(Self::Gif),
-            () => anyhow::bail!("--out {}: give a name that ends with .png or .gif", printable(path)),
+        match (is("png"), is("gif")) {
+            (false, false) => Err("a name that ends with .png or .gif is needed"),
+            (_, is_animated) => Ok(Self { path, is_animated }),
         }
     }
 }
@@ -69,24 +70,21 @@ impl Kind {
 impl Inspect {
     /// Looks, and tells what it saw.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let kind = self.out.as_deref().map(Kind::of).transpose()?;
+        own_files::expect_data(&self.path)?;
         let config = self.configuration()?;
         let mut found = inspect(&self.path, &config.data)?;
         try_out(&mut found);
-        let written = match (&self.out, kind, &found.preview) {
-            (Some(path), Some(kind), Some(preview)) => {
-                let bytes = match kind {
-                    Kind::Png => preview.to_png()?,
-                    Kind::Gif => preview.to_gif()?,
-                };
+        let written = match (&self.out, &found.preview) {
+            (Some(Picture { path, is_animated }), Some(preview)) => {
+                let bytes = if *is_animated { preview.to_gif()? } else { preview.to_png()? };
                 write_atomically(path, &bytes)?;
                 Some(path)
             }
-            (Some(path), ..) => {
+            (Some(Picture { path, .. }), None) => {
                 output::warn(&format!("there is no picture to write to {}", printable(path)));
                 None
             }
-            (None, ..) => None,
+            (None, _) => None,
         };
         if self.json {
             output::json(&found)?;
@@ -115,7 +113,8 @@ impl Inspect {
         }
         if !self.set.is_empty() {
             let given = || format!("--set {}", self.set.join(" --set "));
-            config = config.with_all(&self.set).with_context(given)?;
+            let changed = config.with_all(&self.set).with_context(given);
+            config = changed.map_err(exit_codes::wrong_argument)?;
         }
         Ok(config)
     }

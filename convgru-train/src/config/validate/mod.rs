@@ -15,6 +15,9 @@ use crate::{Error, Result};
 /// The most bytes of a name: those that file systems give the name of a folder.
 const LONGEST_NAME: usize = 255;
 
+/// The threshold of events in examples.
+const EXAMPLE: f64 = 2.0;
+
 impl RunConfig {
     /// Checks every field and that data and model fit each other.
     ///
@@ -59,7 +62,7 @@ impl RunConfig {
         if matches!(self.schedule.kind, ScheduleKind::Plateau(_)) && self.training.validate_every == 0 {
             return refuse(
                 "schedule.kind",
-                "plateau listens to validations, but training.validate_every = 0 leaves none before the end"
+                "plateau lowers the learning rate after validations, but training.validate_every = 0 leaves none before the end"
                     .to_owned(),
             );
         }
@@ -134,7 +137,7 @@ impl RunConfig {
             if monitor.is_of_members() && members == 1 {
                 let reason = format!(
                     "{monitor} scores the members of an ensemble, but model.members is 1; validations of this network have {}",
-                    Monitor::names(members)
+                    Monitor::names(members, EXAMPLE)
                 );
                 return refuse(field, reason);
             }
@@ -155,11 +158,13 @@ impl RunConfig {
             else {
                 continue;
             };
+            let is_reached = |example: &f64| low < *example && *example <= high;
+            let example = [EXAMPLE, 0.5].into_iter().find(is_reached).unwrap_or(low + (high - low) / 2.0);
             let unit = if quantity.unit.is_empty() { String::new() } else { format!(" {}", quantity.unit) };
             let reason = format!(
                 "{monitor} counts values of {threshold}{unit} or more as events, but values of the data go from {low}{unit} to \
                  {high}{unit}; validations have {}, with T above {low} and at most {high}",
-                Monitor::names(self.model.members())
+                Monitor::names(self.model.members(), example)
             );
             return refuse(field, reason);
         }
@@ -189,7 +194,7 @@ impl RunConfig {
                 return refuse(
                     "training.loss",
                     format!(
-                        "ssim looks at windows of {window} x {window} pixels, but frames have {height} x {width}; take \
+                        "ssim compares windows of {window} x {window} pixels, but frames have {height} x {width}; take \
                          larger frames or another loss"
                     ),
                 );

@@ -143,4 +143,14 @@ impl Variable {
     ) -> Result<()> {
         match self.0 {}
     }
+
+    pub(in crate::dataset) fn frames_within(
+        &self,
+        _leading: usize,
+        _within: &[std::ops::Range<usize>],
+        _wanted: impl Iterator<Item = usize>,
+        _visit: VisitBlock<'_>,
+    ) -> Result<()> {
+        match self.0 {}
+    }
 }

@@ -1,5 +1,6 @@
 //! A dataset of numbers.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -200,8 +201,24 @@ impl Variable {
         wanted: impl Iterator<Item = usize>,
         visit: VisitBlock<'_>,
     ) -> Result<()> {
-        let (outer, frame) = self.shape.split_at(leading.min(self.shape.len()));
-        let size: usize = frame.iter().product();
+        let frame = &self.shape[leading.min(self.shape.len())..];
+        let whole: Vec<Range<usize>> = frame.iter().map(|&length| 0..length).collect();
+        self.frames_within(leading, &whole, wanted, visit)
+    }
+
+    /// As [`frames`](Self::frames), of which a part of each axis is wanted.
+    ///
+    /// # Errors
+    /// Those of [`frames`](Self::frames).
+    pub(in crate::dataset) fn frames_within(
+        &self,
+        leading: usize,
+        within: &[Range<usize>],
+        wanted: impl Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
+        let outer = &self.shape[..leading.min(self.shape.len())];
+        let size: usize = within.iter().map(Range::len).product();
         let inner = outer.last().copied().unwrap_or(1).max(1);
         let most = (AT_ONCE / size.max(1)).max(1);
         let mut wanted = wanted.peekable();
@@ -222,7 +239,7 @@ impl Variable {
                 ranges.push(if at + 1 == outer.len() { (place, place + count) } else { (place, place + 1) });
             }
             ranges.reverse();
-            ranges.extend(frame.iter().map(|&axis| (0, axis)));
+            ranges.extend(within.iter().map(|part| (part.start, part.end)));
             let numbers = self.slice(ranges)?;
             for numbers in numbers.chunks_exact(size.max(1)) {
                 visit(&mut numbers.iter().copied())?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::sample::name;
+use super::tally::Tally;
 use super::{FramesSummary, Inspection, NumbersSummary, Object, Preview, lines, objects};
 use crate::dataset::source::FrameSource;
 use crate::dataset::source::idx::IdxImages;
@@ -22,9 +23,11 @@ pub(super) fn inspect(path: &Path, data: &DataConfig, found: &mut Inspection) ->
         }
         Ok(())
     })?;
-    files.sort();
+    // Those of the training come first: the picture is of the first.
+    files.sort_by_key(|file| (!name(file).starts_with("train"), file.clone()));
     found.format = "images of MNIST's format (idx)".into();
     let mut failed = None;
+    let (mut tally, mut count) = (Tally::default(), 0);
     for file in files {
         let object = Object { name: name(&file), number_type: "uint8".into(), ..Object::default() };
         let images = match IdxImages::read(&file, &budget) {
@@ -37,10 +40,7 @@ pub(super) fn inspect(path: &Path, data: &DataConfig, found: &mut Inspection) ->
         };
         let info = images.info()?;
         found.objects.push(Object { shape: vec![info.steps, info.height, info.width], ..object });
-        if found.numbers.is_some() {
-            continue;
-        }
-        let mut tally = super::tally::Tally::default();
+        count += info.steps;
         let mut preview = Preview::of(name(&file));
         images.visit(0..1, 0..info.steps, &mut |frame| {
             tally.add(frame.values);
@@ -49,23 +49,27 @@ pub(super) fn inspect(path: &Path, data: &DataConfig, found: &mut Inspection) ->
             }
             Ok(())
         })?;
-        found.preview = Some(preview.with([0.0, 1.0], Vec::new()));
+        if found.frames.is_none() {
+            found.preview = Some(preview.with([0.0, 1.0], Vec::new()));
+            found.frames = Some(FramesSummary {
+                sequences: 1,
+                shape: [1, info.height, info.width],
+                number_type: info.number_type.to_string(),
+                ..FramesSummary::default()
+            });
+        }
+    }
+    if let Some(frames) = &mut found.frames {
+        frames.steps = [count; 2];
         let byte = |value: f64| (value * 255.0).round();
         let ends = tally.lows.first().zip(tally.highs.first());
         found.numbers = Some(NumbersSummary {
-            looked_at: info.steps,
-            of: info.steps,
+            looked_at: count,
+            of: count,
             measured: ends
                 .zip(tally.mean_without(&[]))
                 .map(|((low, high), mean)| [byte(low.number), 255.0 * mean, byte(high.number)]),
             ..NumbersSummary::default()
-        });
-        found.frames = Some(FramesSummary {
-            sequences: 1,
-            steps: [info.steps; 2],
-            shape: [1, info.height, info.width],
-            number_type: info.number_type.to_string(),
-            ..FramesSummary::default()
         });
     }
     if let (None, Some(error)) = (&found.frames, failed) {

@@ -20,6 +20,7 @@ pub(super) struct FileFacts {
     pub(super) content: Option<Content>,
     pub(super) axes: Option<Axes>,
     pub(super) is_seekable: bool,
+    pub(super) is_scattered: bool,
 }
 
 impl FileFacts {
@@ -32,6 +33,7 @@ impl FileFacts {
             content: source.content()?,
             axes: source.axes(),
             is_seekable: source.is_seekable(),
+            is_scattered: source.is_scattered(),
         })
     }
 

@@ -59,7 +59,7 @@ pub(super) fn inspect(
         first: recordings.frames().map(|frame| frame.time.clone()).min(),
         last: recordings.frames().map(|frame| frame.time.clone()).max(),
         minutes_per_step: Some(recordings.step() as f64),
-        gaps: runs().count().saturating_sub(recordings.events.len()),
+        gaps: recordings.gaps(),
         is_in_order: true,
     });
     let failed = images.rates([info.height, info.width], found);

@@ -6,13 +6,16 @@ use super::files::FileFacts;
 use super::preview::Preview;
 use super::tally::Tally;
 use crate::dataset::FramesConfig;
-use crate::dataset::source::{self, Frame, Given};
+use crate::dataset::source::{self, Frame, FrameSource, Given};
 use crate::{Error, ReadBudget, Result};
 
 /// Numbers that are looked at: a second or two.
 const MOST_NUMBERS: usize = 1 << 25;
 /// Frames that are looked at where all are too many, at least.
 const FEWEST_FRAMES: usize = 4;
+
+/// Stretches of a file whose frames are scattered over it, at least.
+const STRETCHES: usize = 8;
 
 /// What the frames that were looked at hold.
 #[derive(Default)]
@@ -80,6 +83,9 @@ impl Sample {
             self.failed.extend(failed);
             return Ok(());
         }
+        if facts.is_scattered {
+            return self.look_at_stretches(facts, places.len(), source.as_ref());
+        }
         if !facts.is_seekable {
             // What comes first is read without what comes after it.
             let count = places.len().max(1);
@@ -91,6 +97,19 @@ impl Sample {
         for place in places {
             let (sequence, step) = (place / steps, place % steps);
             source.visit(sequence..sequence + 1, step..step + 1, &mut |frame| self.add(&frame))?;
+        }
+        Ok(())
+    }
+
+    /// Looks at about so many frames in stretches spread over a file, each read at once.
+    fn look_at_stretches(&mut self, facts: &FileFacts, count: usize, source: &dyn FrameSource) -> Result<()> {
+        let steps = facts.info.steps;
+        let length = (count / STRETCHES).clamp(1, steps);
+        let stretches = (count / length).max(1);
+        for at in 0..stretches {
+            let place = (at as u128 * facts.frames() as u128 / stretches as u128) as usize;
+            let (sequence, first) = (place / steps, (place % steps).min(steps - length));
+            source.visit(sequence..sequence + 1, first..first + length, &mut |frame| self.add(&frame))?;
         }
         Ok(())
     }

@@ -290,10 +290,18 @@ fn digits_are_counted_in_both_files() {
     std::fs::write(folder.path().join("t10k-images-idx3-ubyte"), "damaged").unwrap();
     let found = looked_at(folder.path(), &[]);
     assert_eq!((found.source, found.objects.len()), ("mnist", 2));
-    assert!(found.objects[0].unreadable.is_some());
-    assert_eq!(found.objects[1].shape, [24, 4, 4]);
+    assert!(found.objects[1].unreadable.is_some());
+    assert_eq!(found.objects[0].shape, [24, 4, 4]);
     assert!(found.warnings.iter().any(|own| own.contains("t10k-images")), "{:?}", found.warnings);
     assert!(found.configuration.contains("source = \"mnist\""));
+    // Of both files all images are counted and looked at; the picture is of the training.
+    let images = crate::dataset::source::idx::tests::counting(7, 4, 4);
+    std::fs::write(folder.path().join("t10k-images-idx3-ubyte"), images).unwrap();
+    let found = looked_at(folder.path(), &[]);
+    assert_eq!(found.frames.unwrap().steps, [31, 31]);
+    let numbers = found.numbers.unwrap();
+    assert_eq!((numbers.looked_at, numbers.of), (31, 31));
+    assert_eq!(found.preview.unwrap().source, "train-images-idx3-ubyte");
 }
 
 #[cfg(feature = "hdf5")]

@@ -76,6 +76,8 @@ pub(super) struct Timeline {
     pub(super) step: i64,
     /// The most frequent distance in minutes.
     pub(super) usual: i64,
+    /// Places where two neighbours of a series are not a step apart.
+    pub(super) gaps: usize,
 }
 
 impl Timeline {
@@ -109,12 +111,16 @@ impl Timeline {
             EventGrouping::Folders => true,
             EventGrouping::Gaps => false,
         };
-        let runs = series.into_iter().flat_map(|Series { folder, frames }| {
-            cut(frames, step, clock).into_iter().map(move |run| (folder.clone(), run))
-        });
+        let cut_series =
+            series.into_iter().map(|Series { folder, frames }| (folder, cut(frames, step, clock)));
+        let cut_series: Vec<(String, Vec<Run>)> = cut_series.collect();
+        let gaps = cut_series.iter().map(|(_, runs)| runs.len().saturating_sub(1)).sum();
+        let runs = cut_series
+            .into_iter()
+            .flat_map(|(folder, runs)| runs.into_iter().map(move |run| (folder.clone(), run)));
         let mut events = if by_folder { folders_as_events(runs) } else { times_as_events(runs, step) };
         events.sort_by_key(RainEvent::first);
-        Ok(Self { events, step, usual })
+        Ok(Self { events, step, usual, gaps })
     }
 }
 
@@ -198,6 +204,7 @@ pub(super) mod tests {
         let timeline = Timeline::new(two, (0, Clock::Exact), EventGrouping::Auto).unwrap();
         assert_eq!(timeline.step, 5);
         assert_eq!(described(&timeline), [("b".into(), vec![3, 2]), ("a".into(), vec![3])]);
+        assert_eq!(timeline.gaps, 1);
     }
 
     #[test]
@@ -210,10 +217,12 @@ pub(super) mod tests {
             ("2016-09-28 01:15".into(), vec![1]),
         ];
         assert_eq!(described(&timeline), expected);
+        assert_eq!(timeline.gaps, 2);
         // Another series that fills the gap makes one event of both.
         let both = vec![series("x", &[0, 5, 10, 20, 25]), series("x", &[5, 10, 15, 20])];
         let timeline = Timeline::new(both, (5, Clock::Exact), EventGrouping::Auto).unwrap();
         assert_eq!(described(&timeline), [("2016-09-28 00:00".into(), vec![3, 4, 2])]);
+        assert_eq!(timeline.gaps, 1);
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl<'a> Recordings<'a> {
         self.found.timeline.step
     }
 
+    /// Places where two neighbours of a folder or a file are not a step apart: sequences end there.
+    pub(in crate::dataset) fn gaps(&self) -> usize {
+        self.found.timeline.gaps
+    }
+
     /// What was wrong with files that are left out.
     pub(in crate::dataset) fn left_out(&self) -> &[crate::Error] {
         &self.found.left_out

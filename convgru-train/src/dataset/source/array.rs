@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::axes::{Axes, Axis};
-use super::blocks::{Blocks, Place, UNWANTED, offsets};
+use super::blocks::{Blocks, Place, is_frame, leading, lies_within, offsets};
 use super::named_axes::NamedAxes;
 use super::number_type::NumberType;
 use super::times::Times;
@@ -16,8 +16,6 @@ use crate::{Error, Result, input};
 
 /// No frame may have more numbers.
 const LARGEST_FRAME: usize = 1 << 27;
-/// Numbers of a block that is put in order, where frames do not lie in one piece.
-const LARGEST_BLOCK: usize = 1 << 16;
 /// How far rounding may carry a value out of 0 to 1; it is clamped then.
 const TOLERANCE: f64 = 1e-6;
 
@@ -93,6 +91,23 @@ pub(super) trait Array: Send + Sync {
         wanted: &mut dyn Iterator<Item = usize>,
         visit: VisitBlock<'_>,
     ) -> Result<()>;
+
+    /// As [`visit`](Self::visit), of blocks of which a part of each axis is wanted: the numbers of that part are given.
+    ///
+    /// # Errors
+    /// Those of [`visit`](Self::visit).
+    fn visit_part(
+        &self,
+        leading: usize,
+        within: &[Range<usize>],
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
+        let kept = lies_within(&self.stored_shape()[leading..], within);
+        self.visit(leading, wanted, &mut |numbers| {
+            visit(&mut numbers.zip(&kept).filter(|(_, is_kept)| **is_kept).map(|(number, _)| number))
+        })
+    }
 }
 
 /// Sequences of frames in an array.
@@ -308,12 +323,14 @@ impl ArraySource {
         let _working = self.budget.work(&self.path, taken)?;
         let places = self.places(&sequences, &steps);
         let (outer, inner) = places.split_at(self.leading);
+        let within: Vec<Range<usize>> = inner.iter().map(|axis| axis.wanted.clone()).collect();
         let (offsets, mut blocks) = (offsets(inner), Blocks::new(outer));
         let mut values: Vec<f32> =
             input::zeros(sequences.len() * long).map_err(Error::io("read", &self.path))?;
-        self.array.visit(self.leading, &mut Blocks::new(outer).map(|(block, _)| block), &mut |numbers| {
+        let mut wanted = Blocks::new(outer).map(|(block, _)| block);
+        self.array.visit_part(self.leading, &within, &mut wanted, &mut |numbers| {
             let Some((_, begin)) = blocks.next() else { return Ok(()) };
-            for (number, &offset) in numbers.zip(&offsets).filter(|(_, offset)| **offset != UNWANTED) {
+            for (number, &offset) in numbers.zip(&offsets) {
                 let at = begin + offset;
                 let place = || (sequences.start + at / long, steps.start + at % long / size);
                 values[at] =
@@ -360,6 +377,10 @@ impl FrameSource for ArraySource {
         self.array.is_seekable() && self.is_in_order()
     }
 
+    fn is_scattered(&self) -> bool {
+        self.array.is_seekable() && !self.is_in_order()
+    }
+
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         match () {
             () if sequences.is_empty() || steps.is_empty() => Ok(()),
@@ -372,29 +393,4 @@ impl FrameSource for ArraySource {
 /// Whether a stored number is the one that stands for missing pixels, as it is written or as `f32` has it.
 fn stands_for(number: f64, missing: f64) -> bool {
     number == missing || number == f64::from(missing as f32)
-}
-
-/// How many stored axes lie outside of a block: those around a frame that lies in one piece, otherwise as few as leave small blocks.
-fn leading(axes: &[(Axis, usize)]) -> usize {
-    if let Some(at) = (0..axes.len()).find(|&at| is_frame(axes, at)) {
-        return at;
-    }
-    let small = |at: &usize| {
-        let block = axes[*at..].iter().try_fold(1usize, |product, (_, length)| product.checked_mul(*length));
-        block.is_some_and(|block| block <= LARGEST_BLOCK)
-    };
-    (1..axes.len()).find(small).unwrap_or(axes.len() - 1)
-}
-
-/// Whether the stored axes from a place on are those of a whole frame, in the order `[C, H, W]`.
-fn is_frame(axes: &[(Axis, usize)], at: usize) -> bool {
-    let names: Vec<Axis> = axes[at..].iter().map(|(axis, _)| *axis).collect();
-    match names[..] {
-        [Axis::Channel, Axis::Row, Axis::Column] => true,
-        // Of several channels that lie further outside it is one.
-        [Axis::Row, Axis::Column] => {
-            axes[..at].iter().all(|&(axis, length)| axis != Axis::Channel || length == 1)
-        }
-        _ => false,
-    }
 }

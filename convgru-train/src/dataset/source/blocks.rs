@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use super::axes::Axis;
+
 /// A stored axis: its length, which part of it is wanted, and the distance of neighbours in what is made.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -10,18 +12,21 @@ pub(super) struct Place {
     pub(super) stride: usize,
 }
 
-/// What stands in a table of offsets for a number that is not wanted.
-pub(super) const UNWANTED: usize = usize::MAX;
+/// Numbers of a block that is put in order, where frames do not lie in one piece.
+const LARGEST_BLOCK: usize = 1 << 16;
 
-/// Where each number of a block goes, from the place of the block on.
+/// Where each wanted number of a block goes, from the place of the block on.
 pub(super) fn offsets(axes: &[Place]) -> Vec<usize> {
     axes.iter().fold(vec![0], |before, axis| {
-        let along = |before: usize| {
-            (0..axis.length).map(move |at| match before != UNWANTED && axis.wanted.contains(&at) {
-                true => before + (at - axis.wanted.start) * axis.stride,
-                false => UNWANTED,
-            })
-        };
+        let along = |before: usize| (0..axis.wanted.len()).map(move |at| before + at * axis.stride);
+        before.into_iter().flat_map(along).collect()
+    })
+}
+
+/// Which numbers of a block lie within a part of each of its axes.
+pub(super) fn lies_within(block: &[usize], within: &[Range<usize>]) -> Vec<bool> {
+    block.iter().zip(within).fold(vec![true], |before, (&length, part)| {
+        let along = |before: bool| (0..length).map(move |at| before && part.contains(&at));
         before.into_iter().flat_map(along).collect()
     })
 }
@@ -56,5 +61,30 @@ impl Iterator for Blocks<'_> {
         }
         self.given += 1;
         Some((block, place))
+    }
+}
+
+/// How many stored axes lie outside of a block: those around a frame that lies in one piece, otherwise as few as leave small blocks.
+pub(super) fn leading(axes: &[(Axis, usize)]) -> usize {
+    if let Some(at) = (0..axes.len()).find(|&at| is_frame(axes, at)) {
+        return at;
+    }
+    let small = |at: &usize| {
+        let block = axes[*at..].iter().try_fold(1usize, |product, (_, length)| product.checked_mul(*length));
+        block.is_some_and(|block| block <= LARGEST_BLOCK)
+    };
+    (1..axes.len()).find(small).unwrap_or(axes.len() - 1)
+}
+
+/// Whether the stored axes from a place on are those of a whole frame, in the order `[C, H, W]`.
+pub(super) fn is_frame(axes: &[(Axis, usize)], at: usize) -> bool {
+    let names: Vec<Axis> = axes[at..].iter().map(|(axis, _)| *axis).collect();
+    match names[..] {
+        [Axis::Channel, Axis::Row, Axis::Column] => true,
+        // Of several channels that lie further outside it is one.
+        [Axis::Row, Axis::Column] => {
+            axes[..at].iter().all(|&(axis, length)| axis != Axis::Channel || length == 1)
+        }
+        _ => false,
     }
 }

@@ -1,5 +1,7 @@
 //! Datasets of HDF5 and netCDF files and of Zarr stores.
 
+use std::ops::Range;
+
 use super::Content;
 use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
@@ -246,6 +248,18 @@ impl Array for Dataset {
         visit: VisitBlock<'_>,
     ) -> Result<()> {
         self.variable.frames(leading, wanted, &mut |stored| {
+            visit(&mut stored.map(|number| self.packing.unpacked(number)))
+        })
+    }
+
+    fn visit_part(
+        &self,
+        leading: usize,
+        within: &[Range<usize>],
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
+        self.variable.frames_within(leading, within, wanted, &mut |stored| {
             visit(&mut stored.map(|number| self.packing.unpacked(number)))
         })
     }

@@ -104,6 +104,11 @@ pub(super) trait FrameSource: Send + Sync {
         false
     }
 
+    /// Whether a frame is gathered from all over the file, so that frames that follow each other are read together.
+    fn is_scattered(&self) -> bool {
+        false
+    }
+
     /// Calls `visit` with some frames of some sequences, those of a sequence in the order of time. What reading takes is counted in the
     /// budget that the source was opened with, and given back at the end.
     ///

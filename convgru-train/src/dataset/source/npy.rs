@@ -1,9 +1,11 @@
 //! Arrays of NumPy, behind the header of a `.npy` file: in files of their own and in archives.
 
 use std::io::{BufReader, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::array::{Array, VisitBlock};
+use super::blocks::lies_within;
 use super::npz::Npz;
 use super::number_type::NumberType;
 use crate::npy_header::NpyHeader;
@@ -51,23 +53,25 @@ impl NpyArray {
         Ok(Self { header, place: Place::Member { archive, name } })
     }
 
+    /// Reads a part of blocks of some size.
     fn visit_file(
         &self,
         path: &Path,
-        size: usize,
+        (size, part): (usize, Range<usize>),
         wanted: &mut dyn Iterator<Item = usize>,
         visit: VisitBlock<'_>,
     ) -> Result<()> {
         let io = |error: std::io::Error| input::failed(path, &error, || input::is_damaged(&error));
         let mut file = BufReader::new(input::open(path).map_err(Error::io("open", path))?);
         let element = self.header.element;
-        let mut bytes = input::zeros(size * element.bytes()).map_err(Error::io("read", path))?;
+        let mut bytes = input::zeros(part.len() * element.bytes()).map_err(Error::io("read", path))?;
         let mut next = 0;
         file.seek_relative(self.header.bytes as i64).map_err(io)?;
         for index in wanted {
-            file.seek_relative(((index - next) * bytes.len()) as i64).map_err(io)?;
+            let begin = index * size + part.start;
+            file.seek_relative(((begin - next) * element.bytes()) as i64).map_err(io)?;
             file.read_exact(&mut bytes).map_err(io)?;
-            next = index + 1;
+            next = begin + part.len();
             visit(&mut element.numbers(&bytes))?;
         }
         Ok(())
@@ -103,8 +107,33 @@ impl Array for NpyArray {
     ) -> Result<()> {
         let size = self.stored_shape()[leading..].iter().product();
         match &self.place {
-            Place::File(path) => self.visit_file(path, size, wanted, visit),
+            Place::File(path) => self.visit_file(path, (size, 0..size), wanted, visit),
             Place::Member { archive, name } => archive.frames(name, size, wanted, visit),
+        }
+    }
+
+    fn visit_part(
+        &self,
+        leading: usize,
+        within: &[Range<usize>],
+        wanted: &mut dyn Iterator<Item = usize>,
+        visit: VisitBlock<'_>,
+    ) -> Result<()> {
+        let block = self.stored_shape().split_off(leading);
+        let is_whole = |(part, &length): (&Range<usize>, &usize)| *part == (0..length);
+        match (&self.place, within) {
+            // A part of the first axis lies in one piece.
+            (Place::File(path), [first, rest @ ..]) if rest.iter().zip(&block[1..]).all(is_whole) => {
+                let inner: usize = block[1..].iter().product();
+                let part = first.start * inner..first.end * inner;
+                self.visit_file(path, (block[0] * inner, part), wanted, visit)
+            }
+            _ => {
+                let kept = lies_within(&block, within);
+                self.visit(leading, wanted, &mut |numbers| {
+                    visit(&mut numbers.zip(&kept).filter(|(_, is_kept)| **is_kept).map(|(number, _)| number))
+                })
+            }
         }
     }
 }

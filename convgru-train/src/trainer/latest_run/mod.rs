@@ -63,7 +63,7 @@ impl RunFolder {
             }
         }
         let named = name.map_or_else(String::new, |name| format!(" named `{name}`"));
-        let mut reason = format!("there is no run{named} to resume; start one without --resume");
+        let mut reason = format!("holds no run{named} to resume; leave --resume out to begin one");
         if !passed_over.is_empty() {
             reason += &format!(" ({})", passed_over.join("; "));
         }

@@ -242,7 +242,7 @@ impl Learner {
     /// The error of a run that meets too many such steps in a row.
     pub(super) fn not_finite(&self, skipped: &SkippedRecord, in_a_row: u64) -> Error {
         let advice = format!(
-            "{in_a_row} in a row, and training.stop_after_nonfinite bears {}; lower optimizer.learning_rate ({}) or \
+            "{in_a_row} in a row, and training.stop_after_nonfinite allows {}; lower optimizer.learning_rate ({}) or \
              training.clip_norm; the last checkpoint is intact",
             self.config.training.stop_after_nonfinite, self.config.optimizer.learning_rate
         );

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::atomic_file::{folder_of, write_to};
 use crate::checkpoint::{CheckpointStore, is_checkpoint};
+use crate::printable::printable;
 use crate::storage::{self, Lock, Storage, create_folders, is_leftover, remove_leftovers};
 use crate::{Error, Result};
 
@@ -171,8 +172,18 @@ impl RunFolder {
         if is_there {
             return Ok(folder);
         }
-        let reason = "the folder holds no run (config.toml and checkpoints/); start one without --resume";
-        Err(Error::Checkpoint { path: path.into(), reason: reason.to_owned() })
+        let of_run = |run: &Path| run.join(CHECKPOINTS) == path && run.join(CONFIG).is_file();
+        let reason = match (find(path.to_path_buf())?, path.parent()) {
+            (None, _) => "there is no such run; `convgru runs` lists those there are".to_owned(),
+            (Some(_), Some(run)) if of_run(run) => {
+                format!("holds the checkpoints of the run {}; give that folder", printable(run))
+            }
+            (Some(_), _) => {
+                "holds no run, which has config.toml and checkpoints/; `convgru runs` lists those there are"
+                    .to_owned()
+            }
+        };
+        Err(Error::Checkpoint { path: path.into(), reason })
     }
 
     /// The file that a path stands for where a trained model is asked for: of a run's folder its weights, or its best

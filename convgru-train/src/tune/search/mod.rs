@@ -32,7 +32,7 @@ pub enum Ending {
 /// What came of a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Its number, from 0.
+    /// Its number, from 1, as in the name of its folder.
     pub number: usize,
     /// What it drew: fields with their values as TOML.
     pub settings: BTreeMap<String, String>,
@@ -89,7 +89,7 @@ impl Search {
         search.validate()?;
         base.training.monitor = search.metric.unwrap_or(base.training.monitor);
         // Every trial must exist before the first is trained.
-        (0..search.trials).try_for_each(|number| search.apply(&base, number)?.validate())?;
+        (1..=search.trials).try_for_each(|number| search.apply(&base, number)?.validate())?;
         create_folders(&Disk, folder)?;
         let lock = Lock::take(&Disk, &folder.join("tune.lock"))?;
         remove_leftovers(&Disk, folder, |name| name == RECORD)?;
@@ -153,7 +153,7 @@ impl Search {
         observer: &mut dyn Observer,
         mut begin: impl FnMut(usize, &BTreeMap<String, String>),
     ) -> Result<SearchOutcome> {
-        for number in self.trials.len()..self.search.trials {
+        for number in self.trials.len() + 1..=self.search.trials {
             if let Some(signal) = interrupt.raised() {
                 return Ok(SearchOutcome::Interrupted(signal));
             }

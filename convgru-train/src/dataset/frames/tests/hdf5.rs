@@ -223,6 +223,53 @@ fn texts_of_a_store_tell_the_order_of_frames() {
         let minutes: Vec<f32> = read(dtype, dates).unwrap().into_iter().map(f32::round).collect();
         assert_eq!(minutes, [10.0, 15.0, 20.0, 25.0, 30.0], "{dtype}");
     }
+    // Texts of any length: their number in a chunk, and each behind its length; with zarr's codec in version 2 and in version 3.
+    let of_any_length = |texts: &[&str], is_version_3: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = store_with_texts(folder.path(), "<U16", &dates);
+        let mut times = (texts.len() as u32).to_le_bytes().to_vec();
+        for text in texts {
+            times.extend_from_slice(&(text.len() as u32).to_le_bytes());
+            times.extend_from_slice(text.as_bytes());
+        }
+        let time = path.join("time");
+        std::fs::write(time.join("0"), &times).unwrap();
+        let metadata = r#"{"zarr_format":2,"shape":[5],"chunks":[5],"dtype":"|O","fill_value":"","order":"C","filters":[{"id":"vlen-utf8"}],"compressor":null}"#;
+        std::fs::write(time.join(".zarray"), metadata).unwrap();
+        if is_version_3 {
+            let array = |name: &str, shape: &str, kind: &str, codec: &str, dimensions: &str| {
+                let text = format!(
+                    r#"{{"zarr_format":3,"node_type":"array","shape":{shape},"data_type":"{kind}","chunk_grid":{{"name":"regular","configuration":{{"chunk_shape":{shape}}}}},"chunk_key_encoding":{{"name":"v2","configuration":{{"separator":"."}}}},"fill_value":{},"codecs":[{{"name":"{codec}"}}],"attributes":{{}},"dimension_names":{dimensions}}}"#,
+                    if kind == "string" { "\"\"" } else { "0.0" }
+                );
+                std::fs::write(path.join(name).join("zarr.json"), text).unwrap();
+            };
+            array("rain", "[5,2,6]", "float32", "bytes", r#"["time","y","x"]"#);
+            array("time", "[5]", "string", "vlen-utf8", r#"["time"]"#);
+            std::fs::write(
+                path.join("zarr.json"),
+                r#"{"zarr_format":3,"node_type":"group","attributes":{}}"#,
+            )
+            .unwrap();
+        }
+        let read = read_frames(path, settings(&data), &crate::dataset::fixtures::budget());
+        read.map(|frames| {
+            frames.as_slice().iter().step_by(12).map(|value| (value * 30.0).round()).collect::<Vec<f32>>()
+        })
+    };
+    for is_version_3 in [false, true] {
+        assert_eq!(
+            of_any_length(&dates, is_version_3).unwrap(),
+            [10.0, 15.0, 20.0, 25.0, 30.0],
+            "{is_version_3}"
+        );
+        // A chunk with too few texts, or with one that is too long, tells no times.
+        let long = "9".repeat(200);
+        for texts in [&dates[..4], &[&dates[..4], &[&long[..]]].concat()] {
+            let error = of_any_length(texts, is_version_3).unwrap_err().to_string();
+            assert!(error.contains("coordinate time holds neither numbers nor short texts"), "{error}");
+        }
+    }
     // Texts that are no dates leave the order open, unless they run upwards.
     assert!(read("<U3", ["t1", "t2", "t3", "t9", "t10"]).is_ok());
     let error = read("<U3", ["t5", "t4", "t3", "t2", "t1"]).unwrap_err().to_string();

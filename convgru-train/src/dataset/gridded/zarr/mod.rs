@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 pub(super) use self::array::ZarrArray;
+use self::codecs::Layout;
 use self::metadata::ArrayMetadata;
 use self::store::{Part, Store};
 use super::{Attributes, Dimension, VariableInfo};
@@ -261,7 +262,9 @@ impl Zarr {
     /// can be read.
     pub(super) fn texts(&self, path: &str, length: usize, longest: usize) -> Option<Vec<String>> {
         let own = self.node(path).ok()??.array?;
-        let characters = texts::of_characters(&own, self.version)?;
+        let Some(characters) = texts::of_characters(&own, self.version) else {
+            return self.texts_of_any_length(path, &own, (length, longest));
+        };
         let width = match characters.shape[..] {
             [own, width] if own == length as u64 => usize::try_from(width).ok()?,
             _ => return None,
@@ -278,6 +281,39 @@ impl Zarr {
             Some(text.trim_matches(['\0', ' ']).to_owned())
         };
         numbers.chunks_exact(width).map(text).collect()
+    }
+
+    /// As [`texts`](Self::texts), of texts of any length.
+    fn texts_of_any_length(
+        &self,
+        path: &str,
+        own: &Map<String, Value>,
+        (length, longest): (usize, usize),
+    ) -> Option<Vec<String>> {
+        let metadata = texts::of_any_length(own, self.version)?;
+        let (&[shape], &[side], Ok(Layout::Chunk(codecs))) =
+            (&metadata.shape[..], &metadata.chunk[..], &metadata.layout)
+        else {
+            return None;
+        };
+        let side = usize::try_from(side).ok().filter(|&side| side > 0 && shape == length as u64)?;
+        // At the end of the array a chunk may be filled up with texts.
+        let most = side.checked_mul(longest.checked_add(4)?)?.checked_add(4)?;
+        let _working = self.budget.work(self.store.path(), 2 * most as u64).ok()?;
+        let path = path.trim_matches('/');
+        let mut found = Vec::new();
+        for place in 0..length.div_ceil(side) {
+            let key = metadata.keys.key(&[place as u64]);
+            let key = if path.is_empty() { key } else { format!("{path}/{key}") };
+            let packed = self.store.get(&key, Part::All(most as u64)).ok()??;
+            let texts = texts::parsed(&codecs.bytes_unpacked(packed, most).ok()?, longest)?;
+            if texts.len() < side.min(length - place * side) {
+                return None;
+            }
+            found.extend(texts);
+        }
+        found.truncate(length);
+        Some(found)
     }
 
     /// The attributes of an array, among them the numbers that stand for none and the unit of times.

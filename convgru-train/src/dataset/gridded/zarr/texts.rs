@@ -1,4 +1,4 @@
-//! Arrays of texts of a fixed length, as NumPy stores them: arrays of characters with one axis more.
+//! Arrays of texts: of a fixed length, as NumPy stores them, which are arrays of characters with one axis more, and of any length (`vlen-utf8`).
 
 use serde_json::{Map, Value, json};
 
@@ -20,6 +20,49 @@ pub(super) fn of_characters(own: &Map<String, Value>, version: u64) -> Option<Ar
     let metadata = metadata.ok()?;
     let keys = metadata.keys.without_last_axis();
     Some(ArrayMetadata { keys, ..metadata })
+}
+
+/// The metadata of the bytes of an array of texts of any length (codec `vlen-utf8`); `None` of any other array.
+pub(super) fn of_any_length(own: &Map<String, Value>, version: u64) -> Option<ArrayMetadata> {
+    const CODEC: &str = "vlen-utf8";
+    let mut own = own.clone();
+    if version == 2 {
+        let filters = own.remove("filters")?;
+        let [filter] = &filters.as_array()?[..] else { return None };
+        if own.get("dtype")?.as_str()? != "|O" || filter.get("id")?.as_str()? != CODEC {
+            return None;
+        }
+        own.insert("dtype".into(), "|u1".into());
+        own.insert("fill_value".into(), Value::Null);
+        return ArrayMetadata::of_version_2(&own).ok();
+    }
+    let first = own.get_mut("codecs")?.as_array_mut()?.first_mut()?;
+    if named(Some(&*first))?.0 != CODEC {
+        return None;
+    }
+    *first = json!({ "name": "bytes" });
+    own.insert("data_type".into(), "uint8".into());
+    own.insert("fill_value".into(), 0.into());
+    ArrayMetadata::of_version_3(&own).ok()
+}
+
+/// The texts of a chunk, each of at most `longest` bytes: their number, and each behind the number of its bytes.
+pub(super) fn parsed(chunk: &[u8], longest: usize) -> Option<Vec<String>> {
+    let (count, mut rest) = number(chunk)?;
+    let mut texts = Vec::new();
+    for _ in 0..count {
+        let (length, after) = number(rest)?;
+        let (text, after) = after.split_at_checked(length).filter(|_| length <= longest)?;
+        texts.push(std::str::from_utf8(text).ok()?.trim_matches(['\0', ' ']).to_owned());
+        rest = after;
+    }
+    Some(texts)
+}
+
+/// A number of four bytes, and what follows it.
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
 }
 
 /// Makes the type that of a character, and gives how many a text has: `<U19` and `|S19` have 19.

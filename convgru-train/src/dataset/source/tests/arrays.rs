@@ -56,6 +56,39 @@ fn channels_before_other_axes_come_to_their_frames() {
     }
 }
 
+#[cfg(feature = "zarr")]
+#[test]
+fn a_part_of_the_frames_is_read_without_the_rest_where_time_is_the_last_axis() {
+    // The array [h, w, t] in two chunks along t, of which the second one is damaged.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rain.zarr");
+    std::fs::create_dir(&path).unwrap();
+    let metadata = r#"{"zarr_format": 2, "shape": [2, 3, 4], "chunks": [2, 3, 2], "dtype": "|u1", "compressor": null,
+        "fill_value": 0, "order": "C", "filters": null, "dimension_separator": "."}"#;
+    std::fs::write(path.join(".zarray"), metadata).unwrap();
+    std::fs::write(path.join("0.0.0"), (0..12).collect::<Vec<u8>>()).unwrap();
+    std::fs::write(path.join("0.0.1"), "damaged").unwrap();
+    let (found, source) = opened(&path, "hwt");
+    assert!(found == [1, 4, 1, 2, 3] && source.is_scattered(), "{found:?}");
+    let read = visited(source.as_ref(), 0..1, 1..2);
+    let expected = [1, 3, 5, 7, 9, 11].map(|number| number as f32 / 255.0);
+    assert_eq!(read, [([0, 1], expected.to_vec())]);
+    assert!(source.visit(0..1, 1..3, &mut |_| Ok(())).is_err());
+}
+
+#[test]
+fn parts_of_axes_are_those_of_the_whole_for_every_order() {
+    let data: Vec<u8> = (0..2 * 3 * 4 * 5).map(|at| (at * 7 % 251) as u8).collect();
+    for axes in ["hwt", "htw", "wht", "wth", "thw"] {
+        let (_folder, path) = npy_of("|u1", false, "(4, 5, 6)", &data);
+        let (found, source) = opened(&path, axes);
+        let whole = visited(source.as_ref(), 0..1, 0..found[1]);
+        for steps in [0..1, 1..3, 2..found[1]] {
+            assert_eq!(visited(source.as_ref(), 0..1, steps.clone()), whole[steps], "{axes}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
     #[test]

@@ -96,14 +96,21 @@ impl Codecs {
         strides
     }
 
+    /// The bytes of a chunk before the codecs from bytes to bytes, at most `most`.
+    ///
+    /// # Errors
+    /// As [`unpacked`](Self::unpacked).
+    pub(super) fn bytes_unpacked(&self, packed: Vec<u8>, most: usize) -> Result<Vec<u8>, String> {
+        self.bytes.iter().rev().try_fold(packed, |packed, step| step.unpacked(packed, most))
+    }
+
     /// The `count` numbers of a chunk.
     ///
     /// # Errors
     /// Why they cannot be unpacked, as the end of a sentence about the chunk.
     pub(super) fn unpacked(&self, packed: Vec<u8>, count: usize) -> Result<Unpacked, String> {
         let most = usize::try_from(self.most_packed(count)).unwrap_or(usize::MAX);
-        let unpack = |packed: Vec<u8>, step: &ByteStep| step.unpacked(packed, most);
-        let bytes = self.bytes.iter().rev().try_fold(packed, unpack)?;
+        let bytes = self.bytes_unpacked(packed, most)?;
         let needed = count.saturating_mul(self.stored().bytes());
         if bytes.len() != needed {
             return Err(format!("unpacks to {} bytes, but a chunk has {needed}", bytes.len()));
