@@ -12,7 +12,7 @@ mod file_per_frame;
 mod format;
 mod gif;
 mod grib;
-mod hdf5;
+mod gridded;
 pub(super) mod idx;
 pub(super) mod image;
 mod jpeg;
@@ -237,11 +237,11 @@ pub(super) fn open_as(
     match Format::of(path) {
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
         Some(Format::Npz) => array(Box::new(NpyArray::open_member(path, &config.member)?)),
-        Some(Format::Hdf5) => {
+        Some(Format::Gridded) => {
             let file = GriddedFile::open(path, budget)?;
             match knmi_forecast::Forecast::of(&file, config)? {
                 Some(forecast) => array(Box::new(forecast)),
-                None => array(Box::new(hdf5::Dataset::of(file, config, budget)?)),
+                None => array(Box::new(gridded::Dataset::of(file, config, budget)?)),
             }
         }
         Some(Format::Grib) => array(Box::new(grib::GribFile::open(path, config, budget)?)),
