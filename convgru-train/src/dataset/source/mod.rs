@@ -104,6 +104,11 @@ pub(super) trait FrameSource: Send + Sync {
         false
     }
 
+    /// Whether each frame is a file of its own, so that one that is damaged is a gap between others.
+    fn has_file_per_frame(&self) -> bool {
+        false
+    }
+
     /// Calls `visit` with some frames of some sequences, those of a sequence in the order of time. What reading takes is counted in the
     /// budget that the source was opened with, and given back at the end.
     ///

@@ -180,6 +180,10 @@ impl FrameSource for PictureFolder {
         true
     }
 
+    fn has_file_per_frame(&self) -> bool {
+        true
+    }
+
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {
         self.visit_readable(sequences, steps, visit, &mut fail)
     }
