@@ -11,6 +11,7 @@ import json
 import pathlib
 import random
 import sys
+import warnings
 
 KINDS = {
     "hdf5": ("hdf5", "draw"),
@@ -27,6 +28,8 @@ def say(**what):
 
 
 def main():
+    # What the libraries think of odd files is no news.
+    warnings.simplefilter("ignore")
     folder, kinds, first, count, seed = pathlib.Path(sys.argv[1]), sys.argv[2].split(","), *map(int, sys.argv[3:6])
     for kind in kinds:
         module, function = KINDS[kind]

@@ -42,7 +42,7 @@ def draw(random, generator, folder, name):
                 refusals += ["virtual", "layout class 3"]
             elif kind < 0.07:
                 said.append(linked(folder, name, file, where, values))
-                refusals += ["external", "other file"]
+                refusals += ["external", "other file", "holds no datasets", "holds others"]
             elif kind < 0.10:
                 said.append("external storage")
                 make_group(file, where).create_dataset(
@@ -65,8 +65,12 @@ def draw(random, generator, folder, name):
         if random.random() < 0.2:
             file["others"] = numpy.arange(3)
             file["text"] = "not a number"
-    with h5py.File(path) as file:
-        read = file[where][...]
+    try:
+        with h5py.File(path) as file:
+            read = file[where][...]
+    except OSError as error:
+        # Such as scale and offset of numbers that are none.
+        raise Skipped(str(error)) from error
     return Draw(path, axes, read, ", ".join(said), config=config, refusals=refusals)
 
 

@@ -111,7 +111,18 @@ def reference(path, where):
         variable.set_auto_maskandscale(False)
         stored = variable[...]
         said = {name: variable.getncattr(name) for name in variable.ncattrs()}
+        if stored.dtype.itemsize == 1 and "_FillValue" not in said:
+            # netCDF4 takes the default fill value of bytes for missing, too, which the conventions do not.
+            default = netCDF4.default_fillvals[variable.dtype.str[1:]]
+            is_named = numpy.isin(stored, said.get("missing_value", []))
+            is_outside = (stored < said.get("valid_min", -128)) | (stored > said.get("valid_max", 255))
+            if "valid_range" in said:
+                is_outside = (stored < said["valid_range"][0]) | (stored > said["valid_range"][1])
+            missing = missing & ((stored != numpy.array(default).astype(stored.dtype)) | is_named | is_outside)
         if said.get("_Unsigned") == "true":
+            if stored.dtype.itemsize > 1 and "_FillValue" not in said:
+                # Of big-endian numbers netCDF4 forgets the default fill value here.
+                missing = missing | (stored == netCDF4.default_fillvals[variable.dtype.str[1:]])
             stored = stored.view(stored.dtype.str.replace("i", "u"))
         scale, offset = float(said.get("scale_factor", 1.0)), float(said.get("add_offset", 0.0))
         numbers = stored.astype("f8") * scale + offset if {"scale_factor", "add_offset"} & said.keys() else stored.astype("f8")
