@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_train::interrupt::{Interrupt, Signal};
+use convgru_train::interrupt::Interrupt;
 use serde::Serialize;
 
 use self::measured::Measured;
@@ -208,6 +208,8 @@ fn verdict(rows: &[Row]) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use convgru_train::interrupt::Signal;
+
     use super::*;
 
     #[test]

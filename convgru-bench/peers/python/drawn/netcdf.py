@@ -12,6 +12,9 @@ CLASSIC = ["NETCDF3_CLASSIC", "NETCDF3_64BIT_OFFSET", "NETCDF3_64BIT_DATA"]
 OLD_TYPES = ["i1", "i2", "i4", "f4", "f8"]
 NEW_TYPES = [*OLD_TYPES, "u1", "u2", "u4", "i8", "u8"]
 
+# Attributes whose numbers stand for missing pixels, or bound those that do.
+MARKS = ["_FillValue", "missing_value", "valid_min", "valid_max", "valid_range"]
+
 
 def draw_classic(random, generator, folder, name):
     return draw(random, generator, folder, name, random.choice(CLASSIC))
@@ -124,6 +127,12 @@ def reference(path, where):
                 # Of big-endian numbers netCDF4 forgets the default fill value here.
                 missing = missing | (stored == netCDF4.default_fillvals[variable.dtype.str[1:]])
             stored = stored.view(stored.dtype.str.replace("i", "u"))
+        if stored.dtype.itemsize == 8 and stored.dtype.kind in "iu" and numpy.abs(stored.astype("f8")).max() > 2.0**53:
+            marks = numpy.atleast_1d(numpy.concatenate([numpy.atleast_1d(said[name]) for name in MARKS if name in said] or [[0.5]]))
+            marks = numpy.append(marks, netCDF4.default_fillvals[variable.dtype.str[1:]]).astype(stored.dtype)
+            for mark in marks:
+                if ((stored.astype("f8") == float(mark)) & (stored != mark)).any():
+                    raise Skipped("double precision does not tell a number from one that stands for a missing pixel")
         scale, offset = float(said.get("scale_factor", 1.0)), float(said.get("add_offset", 0.0))
         numbers = stored.astype("f8") * scale + offset if {"scale_factor", "add_offset"} & said.keys() else stored.astype("f8")
         near(numpy.ma.getdata(decoded), numbers, numpy.abs(stored.astype("f8") * scale) + abs(offset), missing, "netCDF4")
