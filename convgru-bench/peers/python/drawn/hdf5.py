@@ -39,7 +39,7 @@ def draw(random, generator, folder, name):
         try:
             if kind < 0.04:
                 said.append(virtual(random, folder, name, file, where, values))
-                refusals += ["virtual", "layout class 3"]
+                refusals.append("virtual dataset")
             elif kind < 0.07:
                 said.append(linked(folder, name, file, where, values))
                 refusals += ["external", "other file", "holds no datasets", "holds others"]
