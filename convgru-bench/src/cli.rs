@@ -10,10 +10,12 @@ use crate::compare_pysteps::ComparePystepsOptions;
 use crate::compare_pytorch::ComparePytorchOptions;
 #[cfg(unix)]
 use crate::crash::CrashOptions;
+use crate::data_memory::DataMemoryOptions;
 use crate::determinism::{DeterminismOptions, QuantitiesOptions};
 use crate::engines::Engine;
 use crate::forecasts::ForecastsOptions;
 use crate::onnx::OnnxOptions;
+use crate::readers::ReadersOptions;
 use crate::verify::{GradcheckOptions, ParityOptions};
 
 const EXAMPLES: &str = "\
@@ -67,6 +69,10 @@ pub(crate) enum Action {
     ComparePysteps(ComparePystepsOptions),
     /// Checks forecasts in files by xarray and the CF conventions (cargo xtask check-forecasts)
     CheckForecasts(ForecastsOptions),
+    /// Compares drawn files with what other libraries read (cargo xtask check-readers)
+    CheckReaders(ReadersOptions),
+    /// Measures memory where data are larger than it (cargo xtask data-memory)
+    DataMemory(DataMemoryOptions),
     /// Kills a training at every call of the file system (cargo xtask crash-test)
     #[cfg(unix)]
     CrashTest(CrashOptions),

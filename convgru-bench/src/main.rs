@@ -10,6 +10,7 @@ mod compare_pysteps;
 mod compare_pytorch;
 #[cfg(unix)]
 mod crash;
+mod data_memory;
 mod determinism;
 mod engine;
 mod engines;
@@ -25,6 +26,7 @@ mod plan;
 mod progress;
 mod protocol;
 mod python;
+mod readers;
 mod record;
 mod report;
 mod rounds;
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Some(Action::ComparePytorch(options)) => compare_pytorch::run(&options),
         Some(Action::ComparePysteps(options)) => compare_pysteps::run(&options),
         Some(Action::CheckForecasts(options)) => forecasts::run(&options),
+        Some(Action::CheckReaders(options)) => readers::run(&options),
+        Some(Action::DataMemory(options)) => data_memory::run(&options),
         Some(Action::Determinism(options)) => determinism::run(&options),
         Some(Action::Quantities(options)) => determinism::compute(&options),
         #[cfg(unix)]

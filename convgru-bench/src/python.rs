@@ -59,9 +59,17 @@ pub(crate) const PYSTEPS: Packages = Packages {
 /// Readers of netCDF and Zarr, and the checker of the CF conventions.
 pub(crate) const FORECASTS: Packages = Packages {
     name: "forecasts",
-    packages: &["xarray", "netCDF4", "compliance-checker", "numpy", "zarr"],
-    modules: "xarray, netCDF4, compliance_checker.runner, zarr",
+    packages: &["xarray", "netCDF4", "compliance-checker", "matplotlib", "numpy", "zarr"],
+    modules: "xarray, netCDF4, compliance_checker.runner, matplotlib, zarr",
     command: "cargo xtask check-forecasts --install",
+};
+
+/// Readers of every format that convgru reads.
+pub(crate) const READERS: Packages = Packages {
+    name: "readers",
+    packages: &["h5py", "netCDF4", "xarray", "zarr", "eccodes", "eccodeslib", "numpy"],
+    modules: "h5py, netCDF4, xarray, zarr, eccodes",
+    command: "cargo xtask check-readers --install",
 };
 
 /// The engines of benchmarks.
@@ -188,7 +196,7 @@ mod tests {
     #[test]
     fn every_package_has_one_version() {
         let pins = fs::read_to_string(script("requirements.txt")).unwrap();
-        for packages in [ONNX, PYTORCH, PYSTEPS, FORECASTS, ENGINES] {
+        for packages in [ONNX, PYTORCH, PYSTEPS, FORECASTS, READERS, ENGINES] {
             assert_eq!(versions(packages).unwrap().lines().count(), packages.packages.len());
             for package in packages.packages {
                 let lines = pins.lines().filter(|line| line.starts_with(&format!("{package}==")));

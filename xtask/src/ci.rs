@@ -108,6 +108,13 @@ fn stages(after_tests: bool) -> Vec<Stage> {
     } else {
         process::complain("SKIPPED: forecasts in xarray, which `cargo xtask check-forecasts --install` gets");
     }
+    if python::is_installed("readers") {
+        stages.push(stage("drawn files in other readers", &["xtask", "check-readers"]));
+    } else {
+        process::complain(
+            "SKIPPED: drawn files in other readers, which `cargo xtask check-readers --install` gets",
+        );
+    }
     stages.extend(address_sanitizer());
     stages.extend(miri());
     stages.extend(fuzzers());

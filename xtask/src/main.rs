@@ -46,14 +46,16 @@ enum Run {
 use Run::{Here, Of};
 
 #[rustfmt::skip]
-const OWN_COMMANDS: [Command; 18] = [
+const OWN_COMMANDS: [Command; 20] = [
     Command { name: "gradcheck", about: "Prove every backward pass against dual numbers and differences", run: Of(&BENCH) },
     Command { name: "parity", about: "Compare with recorded outputs and gradients of other implementations", run: Of(&BENCH) },
     Command { name: "onnx", about: "Compare exported networks with ONNX Runtime (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "compare-pytorch", about: "Train a network twice, by convgru and by PyTorch (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "compare-pysteps", about: "Compare extrapolation of rain with pysteps (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "check-forecasts", about: "Check forecasts in files by xarray and the CF conventions (Python, installed by --install)", run: Of(&BENCH) },
+    Command { name: "check-readers", about: "Compare drawn files with what other libraries read (Python, installed by --install)", run: Of(&BENCH) },
     Command { name: "bench", about: "Compare with other libraries, or measure convgru alone", run: Here(|arguments| BENCH.run(arguments)) },
+    Command { name: "data-memory", about: "Measure memory of runs whose data are larger than it", run: Here(data_memory) },
     Command { name: "determinism", about: "Compare bits over threads, repeats, builds and instruction sets", run: Here(determinism::run) },
     Command { name: "crash-test", about: "Kill a training at every call of the file system and go on with it", run: Here(crash_test::run) },
     Command { name: "fuzz", about: "Feed made-up files to every reader", run: Here(fuzz::run) },
@@ -66,6 +68,14 @@ const OWN_COMMANDS: [Command; 18] = [
     Command { name: "unsafe-docs", about: "Write the table of docs/unsafe.md: files, counts, invariants", run: Here(unsafe_docs::run) },
     Command { name: "ci", about: "Everything that must hold before a change goes in", run: Here(ci::run) },
 ];
+
+/// Builds both programs beside each other, where one finds the other, and passes arguments on.
+fn data_memory(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
+    if !arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+        program::build_all()?;
+    }
+    BENCH.run(&[&["data-memory".into()], arguments].concat())
+}
 
 /// All commands: those of `convgru` first.
 fn commands() -> impl Iterator<Item = Command> {

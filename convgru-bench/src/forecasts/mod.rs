@@ -1,6 +1,7 @@
 //! Forecasts in files as others read them: `cargo xtask check-forecasts`.
 
 mod cases;
+mod picture;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -17,6 +18,7 @@ Examples:
   cargo xtask check-forecasts --install     once: a Python environment with xarray and the checker
   cargo xtask check-forecasts
   cargo xtask check-forecasts nowcast.nc    files of yours, after the conventions
+  cargo xtask check-forecasts --plot rain.png
 
 The packages are installed into target/peers/python, or into the folder python of CONVGRU_PEERS.";
 
@@ -31,6 +33,13 @@ pub(crate) struct ForecastsOptions {
     /// Check these files instead, after the conventions alone
     #[arg(value_name = "FILE.nc", conflicts_with = "install")]
     files: Vec<PathBuf>,
+    /// Draw a forecast of radar images of the Finnish Meteorological Institute beside the observations, and print what xarray says about it;
+    /// the images lie in radar-fmi/20160928 of CONVGRU_DATA (../shared/data unless set)
+    #[arg(long, value_name = "FILE.png", conflicts_with_all = ["install", "files"])]
+    plot: Option<PathBuf>,
+    /// With --plot, the checkpoint that forecasts; optical flow by default
+    #[arg(long, value_name = "FILE", requires = "plot")]
+    checkpoint: Option<PathBuf>,
     /// An interpreter that has the packages already, in place of our environment
     #[arg(long, value_name = "PROGRAM", conflicts_with = "install")]
     python: Option<PathBuf>,
@@ -64,6 +73,14 @@ pub(crate) fn run(options: &ForecastsOptions) -> anyhow::Result<()> {
         return Ok(());
     }
     let python = python::interpreter(options.python.as_deref(), python::FORECASTS)?;
+    if let Some(file) = &options.plot {
+        match picture::event() {
+            Some(event) => print(&picture::draw(&python, &event, options.checkpoint.as_deref(), file)?),
+            None => note(
+                "SKIPPED: the picture, for radar-fmi/20160928 is not there; set CONVGRU_DATA to the folder above it",
+            ),
+        }
+    }
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let expected = if options.files.is_empty() {
         // Each in two forms.

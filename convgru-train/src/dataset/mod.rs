@@ -42,7 +42,7 @@ pub(crate) use fingerprint::MOST_FILES;
 pub use fingerprint::{FileFingerprint, Fingerprint};
 pub(crate) use folder::each_file;
 pub use found::FoundData;
-pub use frames::{FramesConfig, read_frames};
+pub use frames::{FramesConfig, read_frames, read_numbers};
 pub use georeference::{Attribute, AttributeValue, Coordinate, Description, Georeference, GridMapping};
 pub(crate) use georeference::{FULL_SCALE_RANGE, text_of, text_of_file};
 pub use input::{Input, InputOptions};

@@ -8,32 +8,10 @@ use convgru_train::media::write_frames;
 use convgru_train::trainer::TrainedModel;
 
 use crate::netcdf::NetCdf;
-use crate::program::{Ran, array, convgru};
+use crate::program::{LAST_FRAME, Ran, array, convgru};
 
 const SHAPE: [usize; 3] = [6, 16, 20];
 const FRAME: usize = 16 * 20;
-const STEP: &str = r#"
-name = "t"
-[data]
-input_frames = 2
-output_frames = 2
-train_sequences = 1
-validation_sequences = 1
-[model]
-kind = "pyramid"
-residual = "last-frame"
-head_channels = 0
-[[model.scales]]
-channels = 2
-down = 1
-[training]
-steps = 1
-batch_size = 1
-threads = 1
-[optimizer]
-learning_rate = 1e-12
-"#;
-
 /// Which of 52 levels a pixel has.
 fn level(at: usize) -> u8 {
     (at * 7 % 52) as u8
@@ -100,7 +78,7 @@ fn trained(kind: &str, settings: &str) -> (tempfile::TempDir, Ran) {
         fs::create_dir_all(&split).unwrap();
         write(&split, kind);
     }
-    fs::write(folder.path().join("step.toml"), STEP).unwrap();
+    fs::write(folder.path().join("step.toml"), LAST_FRAME).unwrap();
     let ran = convgru(folder.path(), &format!("train --config step.toml --data data --json {settings}"));
     (folder, ran)
 }

@@ -32,6 +32,29 @@ checkpoint_every = 1
 threads = 1
 "#;
 
+/// A step that changes nothing of a network that repeats the last frame.
+pub(crate) const LAST_FRAME: &str = r#"
+name = "t"
+[data]
+input_frames = 2
+output_frames = 2
+train_sequences = 1
+validation_sequences = 1
+[model]
+kind = "pyramid"
+residual = "last-frame"
+head_channels = 0
+[[model.scales]]
+channels = 2
+down = 1
+[training]
+steps = 1
+batch_size = 1
+threads = 1
+[optimizer]
+learning_rate = 1e-12
+"#;
+
 /// A `.npy` file of `float32`.
 pub(crate) fn array(path: &Path, shape: &[u64], value: impl Fn(usize) -> f32) {
     use npyz::WriterBuilder;

@@ -7,29 +7,9 @@ use convgru_model::Tensor;
 use convgru_train::media::write_frames;
 
 use crate::netcdf::NetCdf;
-use crate::program::convgru;
+use crate::program::{LAST_FRAME, convgru};
 
 const SIZE: [usize; 2] = [16, 20];
-const STEP: &str = r#"
-name = "t"
-[data]
-input_frames = 2
-output_frames = 2
-train_sequences = 1
-[model]
-kind = "pyramid"
-residual = "last-frame"
-head_channels = 0
-[[model.scales]]
-channels = 2
-down = 1
-[training]
-steps = 1
-batch_size = 1
-threads = 1
-[optimizer]
-learning_rate = 1e-12
-"#;
 const RADAR: &str = "[data.radar]\nscale = \"log-rate\"\ndownsample = 2\ncrop = [0, 0]\nminimum_rain = 0.0\nminimum_measured = 0.0\n";
 
 /// The level of a pixel, `dBZ = (level - 64) / 2`; 255 where nothing is measured.
@@ -77,7 +57,7 @@ fn a_model_of_radar_images_reads_the_newest_of_them_and_arrays_of_rain_rates() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     write_images(&path("radar"), (0..24).map(|image| 5 * image));
-    fs::write(path("step.toml"), format!("{STEP}{RADAR}")).unwrap();
+    fs::write(path("step.toml"), format!("{LAST_FRAME}{RADAR}")).unwrap();
     let ran = convgru(folder.path(), "train --preset quick --config step.toml --data radar").succeeded();
     let proposed = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("convgru predict ")).unwrap();
     convgru(folder.path(), &format!("predict {proposed}")).succeeded();
@@ -159,7 +139,7 @@ fn a_model_of_rain_rates_reads_radar_images() {
         fs::create_dir_all(path("data").join(split)).unwrap();
         write_rates(&path("data").join(split).join("a.nc"), 0, 24, "mm h-1");
     }
-    fs::write(path("step.toml"), STEP).unwrap();
+    fs::write(path("step.toml"), LAST_FRAME).unwrap();
     convgru(folder.path(), "train --config step.toml --data data --set data.frames.range=[0,200]")
         .succeeded();
     write_images(&path("radar"), (0..24).map(|image| 5 * image));
@@ -205,7 +185,7 @@ fn a_model_of_rain_rates_reads_radar_images_in_hdf5() {
         fs::create_dir_all(path("data").join(split)).unwrap();
         write_rates(&path("data").join(split).join("a.nc"), 0, 24, "mm h-1");
     }
-    fs::write(path("step.toml"), STEP).unwrap();
+    fs::write(path("step.toml"), LAST_FRAME).unwrap();
     convgru(folder.path(), "train --config step.toml --data data --set data.frames.range=[0,200]")
         .succeeded();
     // The newest image of each: levels of 0.5 dBZ from -32 on; nothing was measured in the first column, and no rain in the first row.
@@ -253,7 +233,7 @@ fn stored_numbers_of_radar_images_are_for_a_training_on_them_alone() {
     fs::create_dir_all(path("images")).unwrap();
     let frames = Tensor::from_fn(&[60, 1, 12, 10], |at| (at % 7) as f32 / 7.0);
     write_frames(path("images/a.gif"), &frames).unwrap();
-    fs::write(path("step.toml"), STEP).unwrap();
+    fs::write(path("step.toml"), LAST_FRAME).unwrap();
     convgru(folder.path(), "train --config step.toml --data images").succeeded();
     for data in ["odim", "knmi"] {
         for command in ["predict --frames 1 --out no.npy --input", "eval --data"] {
@@ -269,7 +249,7 @@ fn stored_numbers_of_radar_images_are_for_a_training_on_them_alone() {
     // A configuration that asks for frames reads their stored numbers, by the preset of frames, and so does its model.
     fs::write(
         path("frames.toml"),
-        format!("{STEP}[data.frames]\nvariable = \"dataset1/data1/data\"\nrange = [0.0, 255.0]\nshares = [0.4, 0.3, 0.3]\n")
+        format!("{LAST_FRAME}[data.frames]\nvariable = \"dataset1/data1/data\"\nrange = [0.0, 255.0]\nshares = [0.4, 0.3, 0.3]\n")
             .replace("name = \"t\"", "name = \"f\"")
             .replace("put_frames = 2", "put_frames = 1"),
     )
@@ -291,7 +271,7 @@ fn the_commands_after_a_training_work_whether_whole_images_fit_the_patch_or_not(
     let path = |name: &str| folder.path().join(name);
     write_images(&path("radar"), (0..12).chain(20..32).chain(40..52).map(|at| 5 * at));
     let radar = RADAR.replace("downsample = 2\ncrop = [0, 0]", "downsample = 1\ncrop = [8, 8]");
-    let (rest, _) = STEP.split_once("[model]").unwrap();
+    let (rest, _) = LAST_FRAME.split_once("[model]").unwrap();
     // Images have 16 x 20 pixels.
     for (patch, second) in [(8, "eval"), (4, "predict")] {
         let model = format!(

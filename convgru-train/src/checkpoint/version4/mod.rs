@@ -2,47 +2,19 @@
 
 use serde::Deserialize;
 
-use super::bounded;
-use super::record::{Checkpoint, Cursor, NamedTensor};
-use super::version5::Measurements;
-use crate::dataset::Fingerprint;
-use crate::optimizer::OptimizerState;
+use super::record::Checkpoint;
+use super::version5::Run;
 
 /// A record of version 4, field by field.
 #[derive(Deserialize)]
 pub(super) struct Record {
     saved: Option<u64>,
-    #[serde(deserialize_with = "bounded::text")]
-    config_toml: String,
-    #[serde(deserialize_with = "bounded::text")]
-    config_hash: String,
-    seed: u64,
-    cursor: Cursor,
-    data: Option<Fingerprint>,
-    #[serde(deserialize_with = "bounded::tensors")]
-    parameters: Vec<NamedTensor>,
-    #[serde(deserialize_with = "bounded::state")]
-    optimizer: OptimizerState<f32>,
-    #[serde(deserialize_with = "bounded::average")]
-    average: Option<Vec<NamedTensor>>,
-    history: Measurements,
+    run: Run,
 }
 
 impl From<Record> for Checkpoint {
-    fn from(record: Record) -> Self {
-        Self {
-            saved: record.saved,
-            instruction_set: String::new(),
-            config_toml: record.config_toml,
-            config_hash: record.config_hash,
-            seed: record.seed,
-            cursor: record.cursor,
-            data: record.data,
-            parameters: record.parameters,
-            optimizer: record.optimizer,
-            average: record.average,
-            history: record.history.into(),
-        }
+    fn from(Record { saved, run }: Record) -> Self {
+        run.checkpoint(saved, String::new())
     }
 }
 

@@ -15,6 +15,18 @@ pub(super) struct Record {
     saved: Option<u64>,
     #[serde(deserialize_with = "bounded::text")]
     instruction_set: String,
+    run: Run,
+}
+
+impl From<Record> for Checkpoint {
+    fn from(Record { saved, instruction_set, run }: Record) -> Self {
+        run.checkpoint(saved, instruction_set)
+    }
+}
+
+/// What records of versions 4 and 5 hold besides when and by which instructions they were made.
+#[derive(Deserialize)]
+pub(super) struct Run {
     #[serde(deserialize_with = "bounded::text")]
     config_toml: String,
     #[serde(deserialize_with = "bounded::text")]
@@ -31,9 +43,28 @@ pub(super) struct Record {
     history: Measurements,
 }
 
+impl Run {
+    /// The checkpoint of it.
+    pub(super) fn checkpoint(self, saved: Option<u64>, instruction_set: String) -> Checkpoint {
+        Checkpoint {
+            saved,
+            instruction_set,
+            config_toml: self.config_toml,
+            config_hash: self.config_hash,
+            seed: self.seed,
+            cursor: self.cursor,
+            data: self.data,
+            parameters: self.parameters,
+            optimizer: self.optimizer,
+            average: self.average,
+            history: self.history.into(),
+        }
+    }
+}
+
 /// The history in records of versions 4 and 5.
 #[derive(Deserialize)]
-pub(super) struct Measurements {
+struct Measurements {
     #[serde(deserialize_with = "bounded::long")]
     steps: Vec<StepRecord>,
     #[serde(deserialize_with = "bounded::long")]
@@ -71,24 +102,6 @@ impl From<Measurements> for History {
         Measurements { steps, validations: earlier, best, seconds, skipped, timings }: Measurements,
     ) -> Self {
         Self { steps, validations: validations(&earlier), best, seconds, skipped, timings }
-    }
-}
-
-impl From<Record> for Checkpoint {
-    fn from(record: Record) -> Self {
-        Self {
-            saved: record.saved,
-            instruction_set: record.instruction_set,
-            config_toml: record.config_toml,
-            config_hash: record.config_hash,
-            seed: record.seed,
-            cursor: record.cursor,
-            data: record.data,
-            parameters: record.parameters,
-            optimizer: record.optimizer,
-            average: record.average,
-            history: record.history.into(),
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use convgru_model::Tensor;
 
 use super::{FramesConfig, resize};
 use crate::dataset::OnCorrupt;
-use crate::dataset::source::{self, Failed, Frame, FrameSource};
+use crate::dataset::source::{Failed, Frame, FrameSource};
 use crate::read_budget::bytes_of;
 use crate::{Error, Result};
 
@@ -19,19 +19,8 @@ pub(super) struct Damage {
 }
 
 /// Frames of sequences, a tensor `[T, C, H, W]` for each, in the size that is asked for. `keep` is asked for the bytes of all before
-/// they are taken. None where there are no frames.
+/// they are taken. None where there are no frames. Frames whose files are damaged go to `failed`, and all of their pixels are missing.
 pub(super) fn gathered(
-    source: &dyn FrameSource,
-    sequences: Range<usize>,
-    steps: Range<usize>,
-    config: &FramesConfig,
-    keep: &mut dyn FnMut(u64) -> Result<()>,
-) -> Result<Vec<Tensor<f32>>> {
-    gathered_readable(source, sequences, steps, config, keep, &mut source::fail)
-}
-
-/// As [`gathered`]; frames whose files are damaged go to `failed`, and all of their pixels are missing.
-pub(super) fn gathered_readable(
     source: &dyn FrameSource,
     sequences: Range<usize>,
     steps: Range<usize>,

@@ -4,6 +4,7 @@ mod agreement;
 mod config;
 mod gathered;
 mod newest;
+mod numbers;
 mod on_disk;
 mod open_files;
 mod resize;
@@ -21,9 +22,10 @@ use rayon::prelude::*;
 pub use config::FramesConfig;
 pub use newest::read_frames;
 pub(super) use newest::{newest, newest_of};
+pub use numbers::read_numbers;
 
 use self::agreement::Told;
-use self::gathered::{Damage, gathered_readable};
+use self::gathered::{Damage, gathered};
 use self::on_disk::OnDisk;
 pub(super) use self::resize::resized as resized_plane;
 pub(super) use self::split_files::SplitFiles;
@@ -88,7 +90,7 @@ pub(super) fn open_whole(
         if source.is_seekable() && time_order(path, source.as_ref(), &reader.budget)?.is_plain() {
             let file = (path.to_path_buf(), 0..source.info()?.sequences);
             let files = SplitFiles { files: vec![file], time: 0.0..1.0 };
-            return Ok(Box::new(OnDisk::new(&reader, files, "the data", usize::MAX)?));
+            return Ok(Box::new(OnDisk::new(&reader, files, ("the data", usize::MAX), Vec::new())?));
         }
     }
     let mut left_out = Vec::new();
@@ -140,15 +142,19 @@ impl Reader<'_> {
         files: SplitFiles,
         part: &str,
         most: usize,
-        left_out: Vec<Error>,
+        mut left_out: Vec<Error>,
     ) -> Result<Box<dyn SequenceDataset>> {
-        match self.windows(files.clone(), part, most, left_out) {
+        let before = left_out.len();
+        match self.windows(files.clone(), part, most, &mut left_out) {
             Ok(windows) => Ok(Box::new(windows)),
             Err(error @ Error::Memory { .. }) => {
                 // What was counted for the frames in memory is counted anew.
                 let reader = Reader { budget: self.data.budget(), ..*self };
                 match reader.are_seekable(&files)? {
-                    true => Ok(Box::new(OnDisk::new(&reader, files, part, most)?)),
+                    true => {
+                        left_out.truncate(before);
+                        Ok(Box::new(OnDisk::new(&reader, files, (part, most), left_out)?))
+                    }
                     false => Err(error),
                 }
             }
@@ -172,7 +178,7 @@ impl Reader<'_> {
         files: SplitFiles,
         part: &str,
         most: usize,
-        mut left_out: Vec<Error>,
+        left_out: &mut Vec<Error>,
     ) -> Result<WindowDataset> {
         let Self { data, config, path, budget } = self;
         let outcomes: Vec<Result<(FileRead, Told, Vec<Error>)>> = files
@@ -189,7 +195,7 @@ impl Reader<'_> {
             })
             .collect();
         let mut read: Vec<(FileRead, Told)> = Vec::with_capacity(outcomes.len());
-        for (own, told, frames_left_out) in data.on_corrupt.kept(outcomes, &mut left_out)? {
+        for (own, told, frames_left_out) in data.on_corrupt.kept(outcomes, left_out)? {
             left_out.extend(frames_left_out);
             read.push((own, told));
         }
@@ -217,7 +223,6 @@ impl Reader<'_> {
         let any = SampleFilter { measured: 0.0, rain: 0.0, importance: 0.0 };
         let listed = source.listed(&any, most, path, budget)?;
         (found.frame, found.has_missing) = ([shape[0], shape[1], shape[2]], has_missing);
-        let left_out = left_out.iter().map(|error| format!("left out of {part}: {error}"));
         let mut dataset = WindowDataset {
             name: String::new(),
             source,
@@ -225,7 +230,7 @@ impl Reader<'_> {
             quantity: found.of_values(config),
             found,
             has_missing,
-            warnings: left_out.chain(doubts).collect(),
+            warnings: told_of(left_out, part).into_iter().chain(doubts).collect(),
         };
         dataset.name = format!(
             "frames of {} ({}: {} sequences of {:?}, {:.1} MiB)",
@@ -237,6 +242,17 @@ impl Reader<'_> {
         );
         Ok(dataset)
     }
+}
+
+/// What to say about files that are left out: each of the first, and how many there are.
+fn told_of(left_out: &[Error], part: &str) -> Vec<String> {
+    const SHOWN: usize = 20;
+    let mut told: Vec<String> =
+        left_out.iter().take(SHOWN).map(|error| format!("left out of {part}: {error}")).collect();
+    if left_out.len() > 1 {
+        told.push(format!("{} damaged files are left out of {part}", left_out.len()));
+    }
+    told
 }
 
 fn is_missing_any(values: &[f32]) -> bool {
@@ -330,7 +346,7 @@ fn read(
             Ok(())
         }
     };
-    let frames = gathered_readable(source, sequences.clone(), begin..end, config, &mut keep, &mut failed)?;
+    let frames = gathered(source, sequences.clone(), begin..end, config, &mut keep, &mut failed)?;
     if !gone.is_empty() {
         runs = runs.into_iter().flat_map(|run| run.without(&gone)).collect();
     }

@@ -6,12 +6,12 @@ use convgru_model::Tensor;
 
 use super::gathered::gathered;
 use super::time_order::{Run, Steps};
-use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, time_order};
+use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, time_order, told_of};
 use crate::dataset::input::{NewestFrames, left_out_before_gap};
-use crate::dataset::source::{self, FrameInfo, FrameSource};
-use crate::dataset::{DataConfig, Description, FramesConfig};
+use crate::dataset::source::{self, Failed, FrameInfo, FrameSource};
+use crate::dataset::{DataConfig, Description, FramesConfig, OnCorrupt};
 use crate::printable::printable_name;
-use crate::read_budget::{Kept, ReadBudget};
+use crate::read_budget::ReadBudget;
 use crate::{Error, Result};
 
 /// The frames of the one sequence in a file or a folder of images: as a training whose `[data.frames]` are these reads them. Where the file
@@ -90,24 +90,41 @@ pub(in crate::dataset) fn newest_of(
         Some(minutes) if minutes > 0.0 => order.with_minutes(minutes),
         _ => order,
     };
-    // What follows a gap goes on without the frames before it.
     let mut runs = order.runs(0..steps);
-    let run = runs.pop();
-    let before: usize = runs.iter().map(|run| run.steps.len()).sum();
-    let run = run.map(|run| run.last(most));
-    let run = run.unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
-    let range = run.steps.range();
-    let copies = if matches!(run.steps, Steps::Range(_)) { 1 } else { 2 };
-    let mut keep = |bytes: u64| budget.keep(path, bytes.saturating_mul(copies)).map(Kept::stay);
-    let mut gathered = gathered(source, 0..1, range.clone(), config, &mut keep)?;
-    let Some(frames) = gathered.pop() else {
-        return Err(Error::Format { path: path.into(), reason: "holds no frames".into() });
+    let (mut left_out, mut is_first) = (Vec::new(), true);
+    // What follows a gap goes on without the frames before it; a damaged frame is a gap where damage is left out.
+    let (run, frames) = loop {
+        let whole = runs.pop().unwrap_or(Run { steps: Steps::Range(0..0), time_axis: None });
+        let run = whole.clone().last(most);
+        let mut gone = Vec::new();
+        let mut failed = |step: Option<usize>, error| match data.on_corrupt {
+            OnCorrupt::Skip => {
+                // Files without a place are told of each time.
+                if step.is_some() || is_first {
+                    left_out.push(error);
+                }
+                gone.extend(step);
+                Ok(())
+            }
+            OnCorrupt::Stop => Err(error),
+        };
+        let frames = frames_of(source, &run, (path, config, budget), &mut failed)?;
+        is_first = false;
+        match (frames, gone.is_empty()) {
+            (Some(frames), true) => break (run, frames),
+            (None, true) => {
+                let none = Error::Format { path: path.into(), reason: "holds no frames".into() };
+                return Err(left_out.into_iter().next().unwrap_or(none));
+            }
+            (_, false) => runs.extend(whole.without(&gone)),
+        }
     };
-    let frames = if copies == 1 { frames } else { picked(&frames, &run, range.start)? };
+    let before: usize = runs.iter().map(|run| run.steps.len()).sum();
     let name = printable_name(path.file_stem().unwrap_or_default());
     let read: FileRead = (path.into(), vec![Read { name, time_axis: None, frames }]);
     let mut read = of_equal_channels(vec![read], config.channels, budget)?;
-    let mut warnings = told.doubts;
+    let mut warnings = told_of(&left_out, "the input");
+    warnings.extend(told.doubts);
     if before > 0 {
         warnings.push(left_out_before_gap(path, before));
     }
@@ -118,6 +135,28 @@ pub(in crate::dataset) fn newest_of(
         description: description(source, config)?,
         warnings,
     })
+}
+
+/// The frames of a run, which stay counted in the budget; `None` if it has none that can be read.
+fn frames_of(
+    source: &dyn FrameSource,
+    run: &Run,
+    (path, config, budget): (&Path, &FramesConfig, &ReadBudget),
+    failed: Failed<'_>,
+) -> Result<Option<Tensor<f32>>> {
+    let range = run.steps.range();
+    let copies = if matches!(run.steps, Steps::Range(_)) { 1 } else { 2 };
+    let mut kept = budget.keep(path, 0)?;
+    let mut is_whole = true;
+    let mut note = |step: Option<usize>, error| {
+        is_whole &= step.is_none();
+        failed(step, error)
+    };
+    let mut keep = |bytes: u64| kept.more(path, bytes.saturating_mul(copies));
+    let mut gathered = gathered(source, 0..1, range.clone(), config, &mut keep, &mut note)?;
+    let Some(frames) = gathered.pop().filter(|_| is_whole) else { return Ok(None) };
+    kept.stay();
+    Ok(Some(if copies == 1 { frames } else { picked(&frames, run, range.start)? }))
 }
 
 /// What a source says besides its frames, whose pixels lie where those of the configured size do.

@@ -1,5 +1,6 @@
 //! Sequences that are read when they are asked for.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use super::gathered::gathered;
 use super::open_files::OpenFiles;
 use super::split_files::SplitFiles;
 use super::time_order::Run;
-use super::{FramesConfig, Reader, SEQUENCE_BYTES, is_missing_any, places, time_order};
-use crate::dataset::source::FrameInfo;
+use super::{FramesConfig, Reader, SEQUENCE_BYTES, is_missing_any, places, time_order, told_of};
 use crate::dataset::source::image::with_channels;
+use crate::dataset::source::{Frame, FrameInfo, FrameSource};
 use crate::dataset::windows::{Numbering, label, listed};
-use crate::dataset::{FoundData, Quantity, SequenceDataset, SequenceMut, check_request};
+use crate::dataset::{FoundData, OnCorrupt, Quantity, SequenceDataset, SequenceMut, check_request};
 use crate::printable::{printable, printable_name};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
@@ -31,6 +32,7 @@ pub(super) struct OnDisk {
     len: usize,
     steps: usize,
     frame_shape: [usize; 3],
+    on_corrupt: OnCorrupt,
     has_missing: bool,
     found: FoundData,
     warnings: Vec<String>,
@@ -51,28 +53,41 @@ struct Header {
     told: Told,
     info: FrameInfo,
     runs: Vec<Arc<Run>>,
-    sequences: std::ops::Range<usize>,
+    sequences: Range<usize>,
 }
 
 impl OnDisk {
     /// At most `most` windows of the sequences of files, as many frames as are asked for in each. Whether pixels are missing is looked for
     /// where the memory would hold all of them; otherwise they are missing wherever the type of the numbers lets them.
     ///
+    /// Where damage is left out, files of a frame each are read once before, since no window goes across one that is damaged.
+    ///
     /// # Errors
     /// [`Error::Data`] if sequences are too short, and those of reading.
-    pub(super) fn new(reader: &Reader<'_>, files: SplitFiles, part: &str, most: usize) -> Result<Self> {
+    pub(super) fn new(
+        reader: &Reader<'_>,
+        files: SplitFiles,
+        (part, most): (&str, usize),
+        mut left_out: Vec<Error>,
+    ) -> Result<Self> {
         let Reader { data, config, budget, .. } = reader;
-        let mut left_out = Vec::new();
+        let mut damaged_frames = Vec::new();
         let headers = files.files.into_iter().map(|(path, sequences)| {
             let source = super::source::open(&path, config, budget)?;
             let (info, order) = (source.info()?, time_order(&path, source.as_ref(), budget)?);
-            let runs = order.runs(places(info.steps, &files.time));
+            let mut runs = order.runs(places(info.steps, &files.time));
+            if data.on_corrupt == OnCorrupt::Skip && source.has_file_per_frame() {
+                let damage = Damaged::find(source.as_ref(), &runs)?;
+                runs = runs.into_iter().flat_map(|run| run.without(&damage.steps)).collect();
+                damaged_frames.extend(damage.errors);
+            }
             let told = reader.told(&path, source.as_ref(), &order)?;
             let clips = bytes_of(SEQUENCE_BYTES, &[sequences.len(), runs.len()]);
             budget.keep(&path, clips)?.stay();
             Ok(Header { path, told, info, sequences, runs: runs.into_iter().map(Arc::new).collect() })
         });
         let headers = data.on_corrupt.kept(headers, &mut left_out)?;
+        left_out.append(&mut damaged_frames);
         let told: Vec<(&Path, &Told)> = headers.iter().map(|own| (own.path.as_path(), &own.told)).collect();
         let (found, doubts) = reader.agreed(&told)?;
         let clips: Vec<StoredClip> =
@@ -85,7 +100,6 @@ impl OnDisk {
         let frame_shape = reader.common_shape(&headers)?;
         let numbering =
             Numbering::new(clips.iter().map(|clip| clip.run.steps.len()), data.steps(), config.stride);
-        let left_out = left_out.iter().map(|error| format!("left out of {part}: {error}"));
         let mut made = Self {
             name: String::new(),
             files: OpenFiles::new(headers.iter().map(|own| own.path.clone()).collect(), config, budget),
@@ -95,9 +109,10 @@ impl OnDisk {
             numbering,
             steps: data.steps(),
             frame_shape,
+            on_corrupt: data.on_corrupt,
             has_missing: headers.iter().any(|own| own.info.may_miss),
             found,
-            warnings: left_out.chain(doubts).collect(),
+            warnings: told_of(&left_out, part).into_iter().chain(doubts).collect(),
             clips,
         };
         let frames = made.clips.iter().map(|clip| clip.run.steps.len()).fold(0usize, usize::saturating_add);
@@ -127,15 +142,24 @@ impl OnDisk {
             let mut missing = false;
             let source = self.files.source(clip.file)?;
             for steps in clip.run.steps.ranges(0..clip.run.steps.len()) {
-                source.visit(clip.sequence..clip.sequence + 1, steps, &mut |frame| {
+                let mut look = |frame: Frame<'_>| {
                     missing |= is_missing_any(frame.values);
                     Ok(())
+                };
+                let sequences = clip.sequence..clip.sequence + 1;
+                source.visit_readable(sequences, steps, &mut look, &mut |step, error| {
+                    self.failed(step, error)
                 })?;
             }
             Ok(missing)
         };
         let missing = self.clips.par_iter().map(is_missing).collect::<Result<Vec<bool>>>()?;
         Ok(missing.contains(&true))
+    }
+
+    /// Takes damage for an error, unless it is of a file without a place among the frames, which was told of at the beginning.
+    fn failed(&self, step: Option<usize>, error: Error) -> Result<()> {
+        if step.is_none() && self.on_corrupt == OnCorrupt::Skip { Ok(()) } else { Err(error) }
     }
 
     /// The clip of a window, and the window's first frame there.
@@ -154,7 +178,9 @@ impl OnDisk {
         let mut shape = vec![0; 4];
         for steps in clip.run.steps.ranges(first..first + self.steps) {
             let sequence = clip.sequence..clip.sequence + 1;
-            let mut read = gathered(source.as_ref(), sequence, steps, &self.config, &mut within_budget)?;
+            let mut failed = |step, error| self.failed(step, error);
+            let mut read =
+                gathered(source.as_ref(), sequence, steps, &self.config, &mut within_budget, &mut failed)?;
             let read = read.swap_remove(0);
             let [steps, ..] = read.shape() else { continue };
             shape = [&[shape[0] + steps], &read.shape()[1..]].concat();
@@ -173,6 +199,48 @@ impl OnDisk {
         let stem = printable_name(self.files.path(clip.file).file_stem().unwrap_or_default());
         let name = if clip.is_numbered { format!("{stem} {}", clip.sequence) } else { stem };
         label(clip.run.time_axis, &name, first + step)
+    }
+}
+
+/// Frames whose files are damaged.
+struct Damaged {
+    /// Their places in the sequence.
+    steps: Vec<usize>,
+    /// What is wrong with each, and with files without a place.
+    errors: Vec<Error>,
+}
+
+impl Damaged {
+    /// Reads all frames of some runs.
+    fn find(source: &dyn FrameSource, runs: &[Run]) -> Result<Self> {
+        /// Frames that are read by a thread in turn.
+        const AT_ONCE: usize = 32;
+        let all = runs.iter().flat_map(|run| run.steps.ranges(0..run.steps.len()));
+        let parts: Vec<Range<usize>> = all
+            .flat_map(|range| {
+                let end = range.end;
+                range.step_by(AT_ONCE).map(move |begin| begin..(begin + AT_ONCE).min(end))
+            })
+            .collect();
+        let of_part = |(number, steps): (usize, Range<usize>)| {
+            let mut damage = Self { steps: Vec::new(), errors: Vec::new() };
+            source.visit_readable(0..1, steps, &mut |_| Ok(()), &mut |step, error| {
+                // Files without a place are told of with every part.
+                if step.is_some() || number == 0 {
+                    damage.steps.extend(step);
+                    damage.errors.push(error);
+                }
+                Ok(())
+            })?;
+            Ok(damage)
+        };
+        let found = parts.into_par_iter().enumerate().map(of_part).collect::<Result<Vec<Self>>>()?;
+        let mut all = Self { steps: Vec::new(), errors: Vec::new() };
+        for part in found {
+            all.steps.extend(part.steps);
+            all.errors.extend(part.errors);
+        }
+        Ok(all)
     }
 }
 

@@ -343,7 +343,15 @@ fn is_absence(error: &hdf5_reader::error::Error) -> bool {
 /// The error for what cannot be read at a path in a file.
 pub(super) fn damaged(file: &Path, place: &str, error: hdf5_reader::error::Error) -> Error {
     let place = if place.is_empty() { String::new() } else { format!(" at {place}") };
+    // The library tells such a layout by its number alone.
+    let is_virtual = error.to_string().contains("unsupported layout class 3");
     input::failed(file, &error, || {
+        if is_virtual {
+            return format!(
+                "has a virtual dataset{place}, whose numbers lie in other datasets, and such a layout is not read: copy it with `h5repack`, or save \
+                 its numbers as a dataset of their own"
+            );
+        }
         format!(
             "cannot be read{place} ({error}); if `h5dump` can, rewrite it with `h5repack`, otherwise fetch it again"
         )

@@ -3,11 +3,10 @@
 use std::io::{BufReader, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use png::{BlendOp, DisposeOp, FrameControl};
 
-use super::image::{Image, check_sequence, value_bytes, visit_image};
+use super::image::{Greyness, Image, VisitImage, check_sequence, value_bytes, visit_image};
 use super::png::{self as still, damaged, over_black};
 use super::{FrameInfo, FrameSource, Given, Visit};
 use crate::error::{Error, Result};
@@ -55,8 +54,7 @@ pub(super) struct Apng {
     budget: ReadBudget,
     given: Given,
     info: FrameInfo,
-    /// Whether all frames are grey, once that is known.
-    is_grey: OnceLock<bool>,
+    greyness: Greyness,
 }
 
 impl Apng {
@@ -71,16 +69,13 @@ impl Apng {
         let opened = still::opened_as(path, true)?;
         let ([width, height], steps) = (still::size(&opened), still::frames(&opened));
         check_sequence(path, steps, width as u64, height as u64)?;
-        let is_grey = OnceLock::new();
-        if still::is_grey(&opened) {
-            is_grey.get_or_init(|| true);
-        }
+        let greyness = Greyness::told(still::is_grey(&opened));
         let info = FrameInfo::of_images(steps, height, width);
-        Ok(Some(Self { path: path.into(), budget: budget.clone(), given, info, is_grey }))
+        Ok(Some(Self { path: path.into(), budget: budget.clone(), given, info, greyness }))
     }
 
     /// Calls `visit` with the first `count` frames until it answers that it has seen enough.
-    fn frames(&self, count: usize, visit: &mut dyn FnMut(usize, Image) -> Result<bool>) -> Result<()> {
+    fn frames(&self, count: usize, visit: VisitImage<'_>) -> Result<()> {
         let path = &self.path;
         let mut reader = still::opened_as(path, true)?;
         if still::frames(&reader) != self.info.steps {
@@ -111,19 +106,6 @@ impl Apng {
         }
         Ok(())
     }
-
-    /// Channels of all frames: one if all are grey. Frames are decoded until one has colours.
-    fn channels(&self) -> Result<usize> {
-        if let Some(is_grey) = self.is_grey.get() {
-            return Ok(if *is_grey { 1 } else { 3 });
-        }
-        let mut is_grey = true;
-        self.frames(self.info.steps, &mut |_, image| {
-            is_grey = image.is_grey();
-            Ok(is_grey)
-        })?;
-        Ok(if *self.is_grey.get_or_init(|| is_grey) { 1 } else { 3 })
-    }
 }
 
 impl FrameSource for Apng {
@@ -136,7 +118,10 @@ impl FrameSource for Apng {
         let once =
             bytes_of(still::DECODED_BYTES + CANVAS_BYTES, &size).saturating_add(still::OTHER_BYTES as u64);
         let _working = self.budget.work(&self.path, once.saturating_add(value_bytes(size)))?;
-        let channels = if self.given == Given::Values { Some(self.channels()?) } else { None };
+        let channels = match self.given {
+            Given::Values => Some(self.greyness.channels_of(|visit| self.frames(self.info.steps, visit))?),
+            Given::Numbers => None,
+        };
         self.frames(steps.end, &mut |step, image| {
             if steps.contains(&step) {
                 visit_image(&image, channels.unwrap_or(image.channels()), step, visit)?;

@@ -254,6 +254,10 @@ impl FrameSource for FilePerFrame {
         true
     }
 
+    fn has_file_per_frame(&self) -> bool {
+        true
+    }
+
     fn description(&self) -> Result<Description> {
         super::open(&self.files[0], &self.config, &self.budget)?.description()
     }

@@ -11,7 +11,7 @@ pub(super) enum Format {
     Npy,
     Npz,
     /// HDF5, netCDF and Zarr; which of them is seen from the first bytes, or from what lies in a folder.
-    Hdf5,
+    Gridded,
     /// GRIB, edition 2, perhaps compressed by gzip.
     Grib,
     Gif,
@@ -25,13 +25,13 @@ impl Format {
         match of.into_iter().find(|(extension, _)| has_extension(path, extension)) {
             Some((_, format)) => Some(format),
             None if grib::is_named(path) => Some(Self::Grib),
-            None => gridded::is_named(path).then_some(Self::Hdf5),
+            None => gridded::is_named(path).then_some(Self::Gridded),
         }
     }
 
     /// That of a file by its name, or of a folder that is a store.
     pub(super) fn of(path: &Path) -> Option<Self> {
-        if is_store(path) { Some(Self::Hdf5) } else { Self::named(path) }
+        if is_store(path) { Some(Self::Gridded) } else { Self::named(path) }
     }
 }
 

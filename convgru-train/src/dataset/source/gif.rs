@@ -5,11 +5,12 @@ use std::io::BufReader;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 use gif::{ColorOutput, DecodeOptions, DisposalMethod, Frame, MemoryLimit};
 
-use super::image::{Image, MAX_IMAGE_PIXELS, check_image, check_sequence, value_bytes, visit_image};
+use super::image::{
+    Greyness, Image, MAX_IMAGE_PIXELS, VisitImage, check_image, check_sequence, value_bytes, visit_image,
+};
 use super::{FrameInfo, FrameSource, Given, Visit};
 use crate::error::{Error, Result};
 use crate::input;
@@ -26,8 +27,7 @@ pub(super) struct Gif {
     budget: ReadBudget,
     given: Given,
     info: FrameInfo,
-    /// Whether all frames are grey, once that is known.
-    is_grey: OnceLock<bool>,
+    greyness: Greyness,
 }
 
 impl Gif {
@@ -37,16 +37,13 @@ impl Gif {
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] if it is damaged, has no frames, or larger ones than are read.
     pub(super) fn open(path: &Path, budget: &ReadBudget, given: Given) -> Result<Self> {
         let ([steps, width, height], has_grey_palettes) = size(path)?;
-        let is_grey = OnceLock::new();
-        if has_grey_palettes {
-            is_grey.get_or_init(|| true);
-        }
+        let greyness = Greyness::told(has_grey_palettes);
         let info = FrameInfo::of_images(steps, height, width);
-        Ok(Self { path: path.into(), budget: budget.clone(), given, info, is_grey })
+        Ok(Self { path: path.into(), budget: budget.clone(), given, info, greyness })
     }
 
     /// Calls `visit` with the first `count` frames until it answers that it has seen enough.
-    fn frames(&self, count: usize, visit: &mut dyn FnMut(usize, Image) -> Result<bool>) -> Result<()> {
+    fn frames(&self, count: usize, visit: VisitImage<'_>) -> Result<()> {
         let path = &self.path;
         let damaged = |error: gif::DecodingError| damaged(path, &error);
         let mut options = options();
@@ -67,19 +64,6 @@ impl Gif {
         }
         Ok(())
     }
-
-    /// Channels of all frames: one if all are grey. Frames are decoded until one has colours.
-    fn channels(&self) -> Result<usize> {
-        if let Some(is_grey) = self.is_grey.get() {
-            return Ok(if *is_grey { 1 } else { 3 });
-        }
-        let mut is_grey = true;
-        self.frames(self.info.steps, &mut |_, image| {
-            is_grey = image.is_grey();
-            Ok(is_grey)
-        })?;
-        Ok(if *self.is_grey.get_or_init(|| is_grey) { 1 } else { 3 })
-    }
 }
 
 impl FrameSource for Gif {
@@ -91,7 +75,10 @@ impl FrameSource for Gif {
         let size = [self.info.width, self.info.height];
         let canvas = bytes_of(CANVAS_BYTES, &size);
         let _working = self.budget.work(&self.path, canvas.saturating_add(value_bytes(size)))?;
-        let channels = if self.given == Given::Values { Some(self.channels()?) } else { None };
+        let channels = match self.given {
+            Given::Values => Some(self.greyness.channels_of(|visit| self.frames(self.info.steps, visit))?),
+            Given::Numbers => None,
+        };
         self.frames(steps.end, &mut |step, image| {
             if steps.contains(&step) {
                 visit_image(&image, channels.unwrap_or(image.channels()), step, visit)?;

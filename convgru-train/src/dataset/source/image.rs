@@ -3,6 +3,7 @@
 //! Headers are compared with the limits before any memory is reserved, so that a few hundred bytes cannot claim gigabytes.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
 use convgru_model::Tensor;
 
@@ -64,6 +65,54 @@ impl Image {
         if self.is_grey() { 1 } else { 3 }
     }
 }
+
+/// Whether all pictures of a sequence are grey, once that is known.
+#[derive(Default)]
+pub(super) struct Greyness(OnceLock<bool>);
+
+impl Greyness {
+    /// That of pictures whose header or palette tells that all are grey; of others it is not known yet.
+    pub(super) fn told(are_grey: bool) -> Self {
+        let known = OnceLock::new();
+        if are_grey {
+            known.get_or_init(|| true);
+        }
+        Self(known)
+    }
+
+    /// Channels of all frames: one if all pictures are grey. `look` finds it out where it is not known.
+    ///
+    /// # Errors
+    /// Those of `look`.
+    pub(super) fn channels(&self, look: impl FnOnce() -> Result<bool>) -> Result<usize> {
+        let are_grey = match self.0.get() {
+            Some(known) => *known,
+            None => {
+                let found = look()?;
+                *self.0.get_or_init(|| found)
+            }
+        };
+        Ok(if are_grey { 1 } else { 3 })
+    }
+
+    /// As [`channels`](Self::channels) of an animation: `decode` gives its frames until one has colours.
+    ///
+    /// # Errors
+    /// Those of `decode`.
+    pub(super) fn channels_of(&self, decode: impl FnOnce(VisitImage<'_>) -> Result<()>) -> Result<usize> {
+        self.channels(|| {
+            let mut is_grey = true;
+            decode(&mut |_, image| {
+                is_grey = image.is_grey();
+                Ok(is_grey)
+            })?;
+            Ok(is_grey)
+        })
+    }
+}
+
+/// Gets a frame of an animation with its step, and answers whether it wants the next.
+pub(super) type VisitImage<'a> = &'a mut dyn FnMut(usize, Image) -> Result<bool>;
 
 /// Bytes of the values of a frame of a width and height.
 pub(super) fn value_bytes(size: [usize; 2]) -> u64 {

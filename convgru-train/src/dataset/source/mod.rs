@@ -12,7 +12,7 @@ mod file_per_frame;
 mod format;
 mod gif;
 mod grib;
-mod hdf5;
+mod gridded;
 pub(super) mod idx;
 pub(super) mod image;
 mod jpeg;
@@ -106,6 +106,11 @@ pub(super) trait FrameSource: Send + Sync {
 
     /// Whether a frame is gathered from all over the file, so that frames that follow each other are read together.
     fn is_scattered(&self) -> bool {
+        false
+    }
+
+    /// Whether each frame is a file of its own, so that one that is damaged is a gap between others.
+    fn has_file_per_frame(&self) -> bool {
         false
     }
 
@@ -242,11 +247,11 @@ pub(super) fn open_as(
     match Format::of(path) {
         Some(Format::Npy) => array(Box::new(NpyArray::open(path)?)),
         Some(Format::Npz) => array(Box::new(NpyArray::open_member(path, &config.member)?)),
-        Some(Format::Hdf5) => {
+        Some(Format::Gridded) => {
             let file = GriddedFile::open(path, budget)?;
             match knmi_forecast::Forecast::of(&file, config)? {
                 Some(forecast) => array(Box::new(forecast)),
-                None => array(Box::new(hdf5::Dataset::of(file, config, budget)?)),
+                None => array(Box::new(gridded::Dataset::of(file, config, budget)?)),
             }
         }
         Some(Format::Grib) => array(Box::new(grib::GribFile::open(path, config, budget)?)),

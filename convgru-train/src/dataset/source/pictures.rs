@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
-use super::image::{Image, check_sequence, value_bytes, visit_image};
+use super::image::{Greyness, Image, check_sequence, value_bytes, visit_image};
 use super::{Failed, FrameInfo, FrameSource, Given, Visit, fail, is_hidden, jpeg, natural_order, png};
 use crate::error::{Error, Result};
 use crate::printable::printable;
@@ -61,8 +60,7 @@ pub(super) struct PictureFolder {
     given: Given,
     paths: Vec<PathBuf>,
     info: FrameInfo,
-    /// Whether all pictures are grey, once that is known.
-    is_grey: OnceLock<bool>,
+    greyness: Greyness,
     _names: Kept,
 }
 
@@ -116,7 +114,7 @@ impl PictureFolder {
             given,
             paths,
             info,
-            is_grey: OnceLock::new(),
+            greyness: Greyness::default(),
             _names: names,
         })
     }
@@ -146,23 +144,19 @@ impl PictureFolder {
     /// Channels of all frames: one if all pictures are grey. Pictures are decoded until one has colours; whoever reads the damaged ones is
     /// told, this is not.
     fn channels(&self) -> Result<usize> {
-        if let Some(is_grey) = self.is_grey.get() {
-            return Ok(if *is_grey { 1 } else { 3 });
-        }
-        let mut is_grey = true;
-        for path in &self.paths {
-            let own =
-                self.opened(path).and_then(|opened| Ok(opened.is_grey() || opened.image(path)?.is_grey()));
-            match own {
-                Ok(true) | Err(Error::Format { .. }) => {}
-                Ok(false) => {
-                    is_grey = false;
-                    break;
+        self.greyness.channels(|| {
+            for path in &self.paths {
+                let own = self
+                    .opened(path)
+                    .and_then(|opened| Ok(opened.is_grey() || opened.image(path)?.is_grey()));
+                match own {
+                    Ok(true) | Err(Error::Format { .. }) => {}
+                    Ok(false) => return Ok(false),
+                    Err(error) => return Err(error),
                 }
-                Err(error) => return Err(error),
             }
-        }
-        Ok(if *self.is_grey.get_or_init(|| is_grey) { 1 } else { 3 })
+            Ok(true)
+        })
     }
 
     /// Visits the frame of a picture.
@@ -183,6 +177,10 @@ impl FrameSource for PictureFolder {
     }
 
     fn is_seekable(&self) -> bool {
+        true
+    }
+
+    fn has_file_per_frame(&self) -> bool {
         true
     }
 

@@ -339,6 +339,14 @@ def knmi_forecasts():
     knmi_forecast("one_time.h5", [5, 5], [dbz, "ECHOTOP_[KM]"])
 
 
+def virtual():
+    """A dataset whose numbers lie in another file."""
+    layout = h5py.VirtualLayout((3, 4, 5), "f4")
+    layout[...] = h5py.VirtualSource("other.h5", "own", (3, 4, 5))
+    with h5py.File(HERE / "virtual.h5", "w") as file:
+        file.create_virtual_dataset("rain", layout)
+
+
 for suffix, libver in BOTH.items():
     frames(suffix, libver)
     several(suffix, libver)
@@ -355,3 +363,4 @@ classic()
 odim_folders()
 knmi_files()
 knmi_forecasts()
+virtual()

@@ -37,6 +37,14 @@ fn the_only_dataset_with_the_axes_of_frames_is_found() {
 }
 
 #[test]
+fn a_virtual_dataset_is_refused_by_name() {
+    let mut data = config(2, 1);
+    frames_config(&mut data).variable = "rain".into();
+    let error = open_split(&data, &written("virtual.h5"), Split::Train).map(|split| split.len()).unwrap_err();
+    assert!(error.to_string().contains("has a virtual dataset at rain"), "{error}");
+}
+
+#[test]
 fn of_several_datasets_one_must_be_named() {
     let error = message(&config(1, 1), &written("types_old.h5"));
     for words in

@@ -30,7 +30,7 @@ fn open_split(data: &DataConfig, path: &Path, split: Split) -> Result<WindowData
     let reader = Reader { data, config: settings(data), path, budget: data.budget() };
     let mut left_out = Vec::new();
     let files = split_files::split_files(&reader, split, &mut left_out)?;
-    reader.windows(files, &format!("the {split} split"), data.sequences(split), left_out)
+    reader.windows(files, &format!("the {split} split"), data.sequences(split), &mut left_out)
 }
 
 fn npy<T: npyz::AutoSerialize + Copy>(path: &Path, shape: &[u64], values: &[T]) {

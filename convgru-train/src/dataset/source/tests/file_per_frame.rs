@@ -74,6 +74,66 @@ fn a_damaged_frame_is_a_gap_where_damage_is_left_out() {
 }
 
 #[test]
+fn a_damaged_frame_is_a_gap_in_windows_that_are_read_from_the_disk_and_in_an_input() {
+    use crate::dataset::{DataConfig, OnCorrupt, SequenceMut, Source, frames, open_whole};
+    const SIDE: usize = 256;
+    let folder = tempfile::tempdir().unwrap();
+    for at in 0..9u8 {
+        let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (256, 256), }";
+        let header = format!("{header:<117}\n");
+        let start = b"\x93NUMPY\x01\x00\x76\x00";
+        let bytes = [&start[..], header.as_bytes(), &vec![10 * at; SIDE * SIDE]].concat();
+        std::fs::write(folder.path().join(format!("t{at}.npy")), bytes).unwrap();
+    }
+    std::fs::write(folder.path().join("t3.npy"), "no array").unwrap();
+    let whole = std::fs::read(folder.path().join("t8.npy")).unwrap();
+    std::fs::write(folder.path().join("t8.npy"), &whole[..whole.len() - 1]).unwrap();
+    let config = |on_corrupt, memory_mib| DataConfig {
+        source: Source::Frames(FramesConfig::default()),
+        input_frames: 1,
+        output_frames: 1,
+        on_corrupt,
+        memory_mib,
+        ..DataConfig::default()
+    };
+    let open = |on_corrupt, memory| open_whole(&config(on_corrupt, memory), folder.path(), 0);
+    // 0 1 2, and 4 5 6 7: 2.3 MiB as numbers.
+    let [on_disk, in_memory] = [1, 64].map(|memory| open(OnCorrupt::Skip, memory).unwrap());
+    assert!(on_disk.name().contains("read from the disk"), "{}", on_disk.name());
+    assert_eq!((on_disk.len(), on_disk.warnings()), (2 + 3, in_memory.warnings()));
+    let warnings = on_disk.warnings();
+    assert!(warnings.len() == 3 && warnings[2].starts_with("2 damaged files"), "{warnings:?}");
+    let read = |set: &dyn crate::dataset::SequenceDataset, index| {
+        let mut frames = vec![0.0; 2 * SIDE * SIDE];
+        set.sequence(0, index, &mut SequenceMut { frames: &mut frames, valid: None }).unwrap();
+        frames
+    };
+    for index in 0..5 {
+        assert_eq!(read(on_disk.as_ref(), index), read(in_memory.as_ref(), index), "window {index}");
+    }
+    assert_eq!((read(on_disk.as_ref(), 2)[0] * 255.0).round(), 40.0);
+    // Otherwise the window with the damage is an error when it is asked for.
+    let stops = open(OnCorrupt::Stop, 1).unwrap();
+    let mut frames = vec![0.0; 2 * SIDE * SIDE];
+    let mut into = SequenceMut { frames: &mut frames, valid: None };
+    assert!(message(stops.sequence(0, 2, &mut into)).contains("t3.npy"));
+    // An input goes on from the frames after the damage, however many are wanted.
+    let newest = |on_corrupt, most| {
+        let data = config(on_corrupt, 64);
+        let Source::Frames(own) = &data.source else { panic!("frames") };
+        frames::newest(folder.path(), (own, &data), most, &data.budget())
+    };
+    for (most, expected) in [(usize::MAX, vec![40, 50, 60, 70]), (2, vec![60, 70])] {
+        let read = newest(OnCorrupt::Skip, most).unwrap();
+        let firsts: Vec<i32> =
+            read.frames.as_slice().iter().step_by(SIDE * SIDE).map(|v| (v * 255.0).round() as i32).collect();
+        assert_eq!(firsts, expected);
+        assert!(read.warnings.iter().any(|told| told.contains("t8.npy")), "{:?}", read.warnings);
+    }
+    assert!(newest(OnCorrupt::Stop, usize::MAX).is_err());
+}
+
+#[test]
 fn a_damaged_picture_is_a_gap_where_damage_is_left_out() {
     use crate::dataset::{DataConfig, OnCorrupt, Source, Split};
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,7 @@
 //! Filters of numbers: those of numcodecs that change what is stored.
 
+use half::f16;
+
 use super::Unpacked;
 use crate::dataset::gridded::NumberType;
 use crate::dataset::source::ByteOrder;
@@ -28,12 +30,18 @@ impl NumberStep {
         let numbers = stored.kind.numbers(stored.order, &stored.bytes);
         match (&self.filter, self.meant) {
             (Filter::Delta, NumberType::Float(bytes)) => {
+                // Each sum is rounded to the type, as NumPy adds; half precision by way of single.
                 let sum = |sum: &mut f64, own: f64| {
                     let next = *sum + own;
-                    *sum = if bytes == 4 { f64::from(next as f32) } else { next };
+                    *sum = match bytes {
+                        2 => f16::from_f32(next as f32).to_f64(),
+                        4 => f64::from(next as f32),
+                        _ => next,
+                    };
                     Some(*sum)
                 };
-                self.of_numbers(numbers.scan(0.0, sum))
+                // The sum with it is the first number, also where that is -0.
+                self.of_numbers(numbers.scan(-0.0, sum))
             }
             // Whole numbers are added as their type does it: those beyond its ends come back at the other one.
             (Filter::Delta, meant) => {
@@ -57,8 +65,11 @@ impl NumberStep {
 
     /// Numbers in their type where it is one of floating-point numbers, otherwise as `f64`.
     fn of_numbers(&self, numbers: impl Iterator<Item = f64>) -> Unpacked {
-        let single = self.meant == NumberType::Float(4);
-        let number = |own: f64| if single { f64::from(own as f32) } else { own };
+        let number = |own: f64| match self.meant {
+            NumberType::Float(2) => f16::from_f64(own).to_f64(),
+            NumberType::Float(4) => f64::from(own as f32),
+            _ => own,
+        };
         let bytes = numbers.flat_map(|own| number(own).to_le_bytes()).collect();
         Unpacked { bytes, kind: NumberType::Float(8), order: ByteOrder::Little }
     }
@@ -100,6 +111,14 @@ mod tests {
         let single: Vec<u8> = [0.5f32, 0.25, -1.0].into_iter().flat_map(f32::to_le_bytes).collect();
         let float = NumberType::Float(4);
         assert_eq!(decoded(Filter::Delta, float, (float, &single)), [0.5, 0.75, -0.25]);
+        // 2049 is no number of half precision, and the sign of a first zero stays.
+        let half: Vec<u8> =
+            [2048.0, 1.0, 1.0].map(f16::from_f32).into_iter().flat_map(f16::to_le_bytes).collect();
+        let float = NumberType::Float(2);
+        assert_eq!(decoded(Filter::Delta, float, (float, &half)), [2048.0, 2048.0, 2048.0]);
+        let zero =
+            decoded(Filter::Delta, NumberType::Float(8), (NumberType::Float(8), &(-0.0f64).to_le_bytes()));
+        assert!(zero[0].is_sign_negative());
     }
 
     #[test]
