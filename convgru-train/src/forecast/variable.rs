@@ -39,14 +39,17 @@ impl Forecast {
         }
     }
 
-    /// Names of the input and the unit as attributes.
+    /// Names of the input and the unit as attributes. Readers ask for a name for people: without any it is the name of the variable.
     pub(super) fn names(&self) -> Vec<Attribute> {
         let of_file = |name| text_of(&self.description.attributes, name).filter(|text| !text.is_empty());
         // A standard name says which units a number may have.
         let is_unit_of_file = of_file("units").is_none_or(|unit| unit == self.unit());
+        let standard_name = of_file("standard_name").filter(|_| is_unit_of_file);
+        let own_name = self.name().replace('_', " ");
+        let own_name = standard_name.is_none().then_some(own_name.as_str());
         let names = [
-            ("standard_name", of_file("standard_name").filter(|_| is_unit_of_file)),
-            ("long_name", of_file("long_name")),
+            ("standard_name", standard_name),
+            ("long_name", of_file("long_name").or(own_name)),
             ("units", Some(self.unit())),
         ];
         names.into_iter().filter_map(|(name, text)| Some(Attribute::text(name, text?))).collect()
