@@ -15,6 +15,7 @@ mod network;
 mod packed;
 mod parameters;
 mod pass;
+mod patches;
 mod prediction;
 mod prepared;
 mod pyramid;
