@@ -98,6 +98,7 @@ fn forecaster(
             ForecasterConfig::EncoderForecaster(config) => (config.patch, 0),
             // Widths that are no multiple of the factor.
             ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
+            ForecasterConfig::Mlcast(_) => (2, frames / 5),
         };
         let size = [frames, batch, config.read_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);

@@ -243,7 +243,7 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
         let finest = stacks[0].top();
         let states = finest.states.images(finest.images(read.steps.clone()));
         let (hidden, patches) = self.head(states, scratch)?;
-        self.patches_of(read.sizes, read.sizes.predicted).to_frames(&patches, logits)?;
+        self.patches_of(read.sizes, read.sizes.predicted).to_frames(patches.as_ref(), logits)?;
         if let Some(addition) = self.addition(read.sizes) {
             match read.extrapolated {
                 Some(frames) => addition.add(frames, logits),

@@ -90,6 +90,7 @@ fn forecaster_notes(model: &ForecasterConfig) -> [String; 2] {
     let reads = match model {
         ForecasterConfig::EncoderForecaster(_) => model.reads_predictions(),
         ForecasterConfig::Pyramid(pyramid) => pyramid.residual == Residual::LastFrame,
+        ForecasterConfig::Mlcast(_) => false,
     };
     let (frame, features) =
         (if reads { "frame, " } else { "" }, if skips(model) { ", features.0, ..." } else { "" });
