@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use convgru_model::{
-    Forecaster, ForecasterConfig, MlcastConfig, Noise, Parameters, Precision, PredictionGradient, Sequence,
-    Tensor, Workspace, export, import,
+    Forecaster, ForecasterConfig, MlcastConfig, Noise, Parameters, Precision, PredictionGradient, Scalar,
+    Sequence, Tensor, Workspace, export, import,
 };
 
 use super::{Errors, Record};
@@ -15,35 +15,58 @@ const EXPECTED: &str = "_expected";
 
 /// Computes what a record holds and compares.
 pub(super) fn compare(record: &Record) -> Result<Errors> {
-    let y = record.tensor("y")?;
-    let frames = record.tensor("x")?;
+    let (frames, y) = (record.tensor("x")?, record.tensor("y")?);
     let read = import::mlcast::read(&record.with_prefix("param."))?;
     let (config, network) = with_noise(&read, record, members(record, frames, y)?)?;
     let steps = y.shape()[0];
-    let mut workspace = Workspace::default();
-    let sequence = Sequence { input_gradient: true, ..Sequence::from(frames) };
-    let trained = network.forward_train(sequence, steps, None, &mut workspace)?;
     let mut errors = Errors::default();
-    errors.output(record, "y", &trained.output)?;
     errors.output(record, "y", &network.forward(frames, steps)?)?;
-    for precision in [Precision::Exact, Precision::Fast] {
-        errors.single(record, "y", &single(&network, &config, precision, frames, steps)?)?;
-    }
-    let mut gradients = network.parameters().zeros_like();
-    let loss = PredictionGradient::Output(record.tensor("probe")?.clone());
-    let back = network.backward(&mut workspace, loss, &mut gradients)?;
-    let named = export::mlcast(&config, &gradients)?.tensors;
-    let mut computed: Vec<(String, Tensor<f64>)> =
-        named.into_iter().map(|(name, tensor)| (format!("grad.param.{name}"), tensor)).collect();
-    computed.extend(back.inputs.into_iter().map(|d_frames| ("grad.x".to_owned(), d_frames)));
-    for (name, gradient) in &computed {
+    let computed = Computed::new(&network, &config, frames, record)?;
+    errors.output(record, "y", &computed.output)?;
+    for (name, gradient) in &computed.gradients {
         errors.gradient(record, name, gradient)?;
+    }
+    for precision in [Precision::Exact, Precision::Fast] {
+        let network = single(&network, &config, precision)?;
+        let computed = Computed::new(&network, &config, &frames.cast(), record)?;
+        errors.single(record, "y", &computed.output)?;
+        for (name, gradient) in &computed.gradients {
+            errors.single_gradient(record, name, gradient)?;
+        }
     }
     // Nothing that is recorded goes without a comparison.
     let mut recorded = record.names().filter(|name| name.starts_with("grad."));
-    match recorded.find(|name| computed.iter().all(|(other, _)| other != name)) {
+    match recorded.find(|name| computed.gradients.iter().all(|(other, _)| other != name)) {
         Some(name) => Err(record.refuse(format!("nothing was computed that is `{name}`"))),
         None => Ok(errors),
+    }
+}
+
+/// A forecast and all gradients, under the names of a record.
+struct Computed<T> {
+    output: Tensor<T>,
+    gradients: Vec<(String, Tensor<T>)>,
+}
+
+impl<T: Scalar> Computed<T> {
+    fn new(
+        network: &Forecaster<T>,
+        config: &MlcastConfig,
+        frames: &Tensor<T>,
+        record: &Record,
+    ) -> Result<Self> {
+        let probe = record.tensor("probe")?;
+        let mut workspace = Workspace::default();
+        let sequence = Sequence { input_gradient: true, ..Sequence::from(frames) };
+        let prediction = network.forward_train(sequence, probe.shape()[0], None, &mut workspace)?;
+        let mut gradients = network.parameters().zeros_like();
+        let back =
+            network.backward(&mut workspace, PredictionGradient::Output(probe.cast()), &mut gradients)?;
+        let named = export::mlcast(config, &gradients)?.tensors.into_iter();
+        let mut gradients: Vec<_> =
+            named.map(|(name, tensor)| (format!("grad.param.{name}"), tensor)).collect();
+        gradients.extend(back.inputs.into_iter().map(|d_frames| ("grad.x".to_owned(), d_frames)));
+        Ok(Self { output: prediction.output, gradients })
     }
 }
 
@@ -69,7 +92,8 @@ pub(super) fn compare_checkpoint(record: &Record, checkpoint: &Path) -> Result<E
     let mut errors = Errors::default();
     errors.output(record, "y", &detected.network.forward(frames, steps)?)?;
     for precision in [Precision::Exact, Precision::Fast] {
-        errors.single(record, "y", &single(&detected.network, config, precision, frames, steps)?)?;
+        let network = single(&detected.network, config, precision)?;
+        errors.single(record, "y", &network.forward(&frames.cast(), steps)?)?;
     }
     Ok(errors)
 }
@@ -100,14 +124,8 @@ fn with_noise(
     Ok((config, network))
 }
 
-/// The forecast computed in 32 bits.
-fn single(
-    network: &Forecaster<f64>,
-    config: &MlcastConfig,
-    precision: Precision,
-    frames: &Tensor<f64>,
-    steps: usize,
-) -> Result<Tensor<f32>> {
+/// The network in 32 bits.
+fn single(network: &Forecaster<f64>, config: &MlcastConfig, precision: Precision) -> Result<Forecaster<f32>> {
     let mut named = network.parameters().to_named().into_iter();
     let config = MlcastConfig { precision, ..config.clone() };
     let mut copy = Forecaster::<f32>::from_tensors(config, &mut |name, shape| {
@@ -119,6 +137,5 @@ fn single(
     if let Noise::Given(noise) = network.noise() {
         copy.set_noise(Noise::Given(noise.cast()));
     }
-    let frames: Tensor<f32> = frames.cast();
-    Ok(copy.forward(&frames, steps)?)
+    Ok(copy)
 }

@@ -50,8 +50,8 @@ pub struct Row {
     pub worst_output_error: Option<f64>,
     /// Largest relative error of a gradient; none if the file holds none or nothing was computed.
     pub worst_gradient_error: Option<f64>,
-    /// Largest error of an output computed in 32 bits, relative to the largest entry where that is above 1; none if
-    /// nothing was.
+    /// Largest error of an output computed in 32 bits, relative to the largest entry where that is above 1, and of gradients of mlcast,
+    /// relative to the largest entry; none if nothing was.
     pub worst_single_error: Option<f64>,
     /// Whether all errors are within their tolerance.
     pub passed: bool,
@@ -108,6 +108,9 @@ pub fn check(path: &Path) -> Row {
     row.system = record.metadata("system").unwrap_or(case).to_owned();
     let (errors, allowed) = match Kind::of(&record, path) {
         Ok(kind) => {
+            if let Kind::MlcastCheckpoint(_) = kind {
+                row.system = "mlcast".to_owned();
+            }
             let allowed = kind.tolerances();
             (kind.compare(&record), allowed)
         }
