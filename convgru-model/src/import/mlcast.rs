@@ -282,6 +282,8 @@ mod tests {
     use crate::layer::PixelUnshuffle;
     use crate::{ForecasterConfig, Parameters, export};
 
+    type Tensors = Vec<(String, Tensor<f64>)>;
+
     fn network() -> (MlcastConfig, Forecaster<f64>) {
         let config =
             MlcastConfig { image_channels: 2, blocks: 2, kernel_size: [1, 3], ..MlcastConfig::default() };
@@ -296,7 +298,7 @@ mod tests {
         (config, network)
     }
 
-    fn written(prefix: &str) -> Vec<(String, Tensor<f64>)> {
+    fn written(prefix: &str) -> Tensors {
         let (config, network) = network();
         let tensors = export::mlcast(&config, network.parameters()).unwrap().tensors;
         tensors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
@@ -337,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_told_by_name() {
-        let reason = |change: &dyn Fn(&mut Vec<(String, Tensor<f64>)>)| {
+        let reason = |change: &dyn Fn(&mut Tensors)| {
             let mut tensors = written("net.");
             change(&mut tensors);
             let Forecasters { found, incomplete, .. } = detect(tensors);
@@ -352,7 +354,7 @@ mod tests {
         let block = "net.encoder.blocks.1.";
         let lost = reason(&|tensors| tensors.retain(|(name, _)| !name.starts_with(block)));
         assert!(lost.contains("encoder.blocks.1.convgru.cell."), "{lost}");
-        let biases = |tensors: &mut Vec<(String, Tensor<f64>)>, change: &dyn Fn(&mut Tensor<f64>)| {
+        let biases = |tensors: &mut Tensors, change: &dyn Fn(&mut Tensor<f64>)| {
             let name = "net.encoder.blocks.1.convgru.cell.combined_gates.bias";
             change(&mut tensors.iter_mut().find(|(other, _)| other == name).unwrap().1);
         };

@@ -8,7 +8,7 @@ use crate::program::{Ran, convgru};
 
 #[allow(dead_code, reason = "the folders that can be required are not asked for here")]
 #[path = "../../../convgru-bench/tests/recorded_data/mod.rs"]
-mod recorded_data;
+pub(crate) mod recorded_data;
 
 /// The folder of the cases; `None` after saying `SKIPPED`.
 pub(crate) fn cases() -> Option<PathBuf> {

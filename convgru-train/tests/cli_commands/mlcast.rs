@@ -6,10 +6,8 @@ use std::path::Path;
 use convgru_model::{Forecaster, ForecasterConfig, Parameters, Tensor, export, import};
 use convgru_train::trainer::TrainedModel;
 
+use crate::cases::recorded_data;
 use crate::program::{array, convgru};
-
-#[path = "../../../convgru-bench/tests/recorded_data/mod.rs"]
-mod recorded_data;
 
 const CONFIG: &str = r#"
 name = "rain"

@@ -54,8 +54,8 @@ struct NoiseOfStep {
 }
 
 impl NoiseOfStep {
-    /// That of the samples of a batch from one on, which is none of validations and forecasts.
-    fn from_sample(self, first: usize) -> Noise<f32> {
+    /// That of the samples of a batch beginning at one, which is none of validations and forecasts.
+    fn beginning_at(self, first: usize) -> Noise<f32> {
         let place = ((first as u64) << 40).wrapping_add(self.step + 1);
         Noise::Seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(place))
     }
@@ -220,7 +220,7 @@ impl Learner {
         if self.config.training.accumulate == 1 {
             let (input, target) = batch.split(input_frames)?;
             let counts = self.objective.counts(&Truth::from(&target))?;
-            self.model.set_noise(noise.from_sample(0));
+            self.model.set_noise(noise.beginning_at(0));
             let input = sampling.predicted_inputs.apply(&self.model, input, 0)?;
             return self.backpropagate(&input, &target, &counts, &sampling.forced);
         }
@@ -229,7 +229,7 @@ impl Learner {
         for samples in micro_batches(batch, self.config.training.accumulate)? {
             let (input, target) = samples.split(input_frames)?;
             let count = input.frames.shape()[1];
-            self.model.set_noise(noise.from_sample(first));
+            self.model.set_noise(noise.beginning_at(first));
             let input = sampling.predicted_inputs.apply(&self.model, input, first)?;
             first += count;
             loss += self.backpropagate(&input, &target, &counts, &sampling.forced)?;
