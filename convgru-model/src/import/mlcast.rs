@@ -131,16 +131,19 @@ pub fn read<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<Forecaster<T>>
     }
     let mut taken: HashMap<String, Tensor<T>> = HashMap::new();
     for cell in cells_of(config.blocks) {
-        let own: Vec<_> =
-            tensors.iter().filter(|(name, _)| name.starts_with(&cell.theirs)).cloned().collect();
+        let own: Vec<(&str, &Tensor<T>)> = tensors
+            .iter()
+            .filter(|(name, _)| name.starts_with(&cell.theirs))
+            .map(|(name, tensor)| (name.as_str(), tensor))
+            .collect();
         let missing = |name: &str| Error::MissingTensor {
             name: format!("{}{name}", cell.theirs),
-            found: own.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", "),
+            found: own.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
         };
         if own.is_empty() {
             return Err(missing("combined_gates.weight"));
         }
-        let layer = layout().read(&own)?.layers.into_iter().next();
+        let layer = layout().read_named(&own)?.layers.into_iter().next();
         let layer = layer.ok_or_else(|| missing("combined_gates.weight"))?;
         let order = order(config.image_channels, cell.scale);
         let shape = layer.shape();
