@@ -30,6 +30,8 @@ pub(crate) struct Packages {
     modules: &'static str,
     /// The command that installs them.
     command: &'static str,
+    /// Whether they are installed without the packages that they name, most of which the scripts do not load.
+    alone: bool,
 }
 
 /// ONNX and ONNX Runtime.
@@ -38,6 +40,7 @@ pub(crate) const ONNX: Packages = Packages {
     packages: &["onnx", "onnxruntime", "numpy"],
     modules: "onnx, onnxruntime",
     command: "cargo xtask onnx --install",
+    alone: false,
 };
 
 /// PyTorch.
@@ -46,6 +49,16 @@ pub(crate) const PYTORCH: Packages = Packages {
     packages: &["torch", "setuptools", "safetensors", "numpy"],
     modules: "torch, safetensors",
     command: "cargo xtask compare-pytorch --install",
+    alone: false,
+};
+
+/// mlcast, beside PyTorch.
+pub(crate) const MLCAST: Packages = Packages {
+    name: "mlcast",
+    packages: &["mlcast", "beartype", "jaxtyping"],
+    modules: "mlcast.models.convgru",
+    command: "cargo xtask onnx --install --torch",
+    alone: true,
 };
 
 /// The library pysteps.
@@ -54,6 +67,7 @@ pub(crate) const PYSTEPS: Packages = Packages {
     packages: &["pysteps", "opencv-python-headless", "numpy"],
     modules: "pysteps, cv2",
     command: "cargo xtask compare-pysteps --install",
+    alone: false,
 };
 
 /// Readers of netCDF and Zarr, and the checker of the CF conventions.
@@ -62,6 +76,7 @@ pub(crate) const FORECASTS: Packages = Packages {
     packages: &["xarray", "netCDF4", "compliance-checker", "matplotlib", "numpy", "zarr"],
     modules: "xarray, netCDF4, compliance_checker.runner, matplotlib, zarr",
     command: "cargo xtask check-forecasts --install",
+    alone: false,
 };
 
 /// Readers of every format that convgru reads.
@@ -70,6 +85,7 @@ pub(crate) const READERS: Packages = Packages {
     packages: &["h5py", "netCDF4", "xarray", "zarr", "eccodes", "eccodeslib", "numpy"],
     modules: "h5py, netCDF4, xarray, zarr, eccodes",
     command: "cargo xtask check-readers --install",
+    alone: false,
 };
 
 /// The engines of benchmarks.
@@ -78,6 +94,7 @@ pub(crate) const ENGINES: Packages = Packages {
     packages: &["torch", "setuptools", "onnx", "onnxruntime", "openvino", "jax", "jaxlib", "numpy"],
     modules: "torch, onnx, onnxruntime, openvino, jax",
     command: "cargo xtask bench --install-peers",
+    alone: false,
 };
 
 /// The interpreter that was asked for, or the environment's where it has the packages.
@@ -122,7 +139,8 @@ pub(crate) fn install(packages: Packages) -> anyhow::Result<()> {
     }
     let mut pip = Command::new(program());
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--constraint"]);
-    start(pip.arg(script("requirements.txt")).args(packages.packages))?;
+    pip.arg(script("requirements.txt")).args(packages.alone.then_some("--no-deps"));
+    start(pip.args(packages.packages))?;
     start(Command::new(program()).args(["-c", &format!("import {}", packages.modules)]))
         .with_context(|| format!("of {} one was installed and cannot be loaded", packages.modules))?;
     let marker = marker(packages);
@@ -196,7 +214,7 @@ mod tests {
     #[test]
     fn every_package_has_one_version() {
         let pins = fs::read_to_string(script("requirements.txt")).unwrap();
-        for packages in [ONNX, PYTORCH, PYSTEPS, FORECASTS, READERS, ENGINES] {
+        for packages in [ONNX, PYTORCH, MLCAST, PYSTEPS, FORECASTS, READERS, ENGINES] {
             assert_eq!(versions(packages).unwrap().lines().count(), packages.packages.len());
             for package in packages.packages {
                 let lines = pins.lines().filter(|line| line.starts_with(&format!("{package}==")));

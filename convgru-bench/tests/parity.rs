@@ -151,6 +151,38 @@ fn cells_of_every_known_layout_are_reproduced() {
 }
 
 #[test]
+fn networks_of_mlcast_are_reproduced() {
+    let Some(folder) = recorded_data::folder("CONVGRU_MLCAST", "") else { return };
+    let rows = parity::run(&folder).unwrap();
+    assert!(rows.len() >= 3, "{rows:?}");
+    for row in &rows {
+        assert!(row.supported && row.passed, "{row:?}");
+        assert!(row.worst_single_error.is_some_and(|error| error <= SINGLE_TOLERANCE), "{row:?}");
+        let is_checkpoint = row.file.ends_with("_expected.safetensors");
+        assert_eq!(row.worst_gradient_error.is_none(), is_checkpoint, "{row:?}");
+        assert!(is_checkpoint || row.worst_output_error.unwrap() <= OUTPUT_TOLERANCE, "{row:?}");
+    }
+}
+
+/// Each recorded tensor of an ensemble, changed a little, fails the file.
+#[test]
+fn a_wrong_recorded_ensemble_is_noticed() {
+    let Some(folder) = recorded_data::folder("CONVGRU_MLCAST", "") else { return };
+    let recorded = folder.join("mlcast_ensemble.safetensors");
+    let record = parity::Record::read(&recorded).unwrap();
+    for tensor in record.names() {
+        let (_folder, path) = changed_copy(&recorded, |name, data| {
+            if name == tensor {
+                disturb(data, 1e-3);
+            }
+            true
+        });
+        let row = parity::check(&path);
+        assert!(!row.passed, "{tensor}: {row:?}");
+    }
+}
+
+#[test]
 fn ten_recorded_steps_of_training_are_reproduced() {
     let rows = committed_rows(|row| row.file == "trajectory.safetensors");
     let [row] = &rows[..] else { panic!("{rows:?}") };
@@ -223,7 +255,12 @@ fn what_is_not_supported_is_listed_and_has_not_passed() {
 
 /// Copies a committed file and changes its tensors.
 fn changed(name: &str, change: impl Fn(&str, &mut Vec<u8>) -> bool) -> (tempfile::TempDir, PathBuf) {
-    let bytes = std::fs::read(committed().join(name)).unwrap();
+    changed_copy(&committed().join(name), change)
+}
+
+/// As [`changed`], of any file.
+fn changed_copy(path: &Path, change: impl Fn(&str, &mut Vec<u8>) -> bool) -> (tempfile::TempDir, PathBuf) {
+    let bytes = std::fs::read(path).unwrap();
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut tensors = Vec::new();
@@ -238,7 +275,7 @@ fn changed(name: &str, change: impl Fn(&str, &mut Vec<u8>) -> bool) -> (tempfile
         .map(|(name, shape, data)| (name, TensorView::new(Dtype::F64, shape.clone(), data).unwrap()));
     let bytes = safetensors::serialize(views, header.metadata().clone()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
+    let path = folder.path().join(path.file_name().unwrap());
     std::fs::write(&path, bytes).unwrap();
     (folder, path)
 }

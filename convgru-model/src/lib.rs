@@ -160,8 +160,8 @@ mod tensor;
 
 pub use config::{
     BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
-    Initializer, KernelSizes, Merge, OutputActivation, Precision, PyramidConfig, PyramidScale, ResetGate,
-    Residual,
+    Initializer, KernelSizes, Merge, MlcastConfig, OutputActivation, Precision, PyramidConfig, PyramidScale,
+    ResetGate, Residual,
 };
 pub use convgru_kernels::{Isa, Scalar};
 pub use error::{Error, Result};

@@ -6,8 +6,8 @@ use convgru_model::composed::{CellConfig, CellKind, Context, Recurrent, Recurren
 use convgru_model::layer::Activation;
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
-    ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, PyramidConfig,
-    ResetGate, Residual, Sequence, Tensor,
+    ConvGru, ConvGruConfig, EncoderForecasterConfig, Error, Forecaster, ForecasterConfig, MlcastConfig,
+    PyramidConfig, ResetGate, Residual, Sequence, Tensor,
 };
 use fixtures::noise;
 
@@ -85,10 +85,11 @@ fn other_cells_refuse_them_in_frames_states_and_contexts() {
 
 #[test]
 fn forecasts_are_those_of_the_frames_that_were_taken() {
-    let configs: [ForecasterConfig; 3] = [
+    let configs: [ForecasterConfig; 4] = [
         EncoderForecasterConfig::default().into(),
         PyramidConfig::default().into(),
         PyramidConfig { residual: Residual::Motion, skip: true, ..Default::default() }.into(),
+        MlcastConfig { blocks: 2, members: 2, ..Default::default() }.into(),
     ];
     for config in configs {
         let network = Forecaster::<f32>::new(config, 1).unwrap();

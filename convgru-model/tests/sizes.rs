@@ -11,8 +11,8 @@ use convgru_model::layer::{
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, PyramidConfig, Residual, ReturnLayers, Sequence, Tensor,
-    Workspace, mean_of_members,
+    Feedback, Forecaster, ForecasterConfig, MlcastConfig, PyramidConfig, Residual, ReturnLayers, Sequence,
+    Tensor, Workspace, mean_of_members,
 };
 use proptest::prelude::*;
 
@@ -40,11 +40,12 @@ fn made() -> Vec<Forecaster<f32>> {
     let unconditioned =
         EncoderForecasterConfig { feedback: Feedback::Unconditioned, members: 2, ..Default::default() };
     let motion = PyramidConfig { residual: Residual::Motion, skip: true, ..Default::default() };
-    let configs: [ForecasterConfig; 4] = [
+    let configs: [ForecasterConfig; 5] = [
         EncoderForecasterConfig::default().into(),
         unconditioned.into(),
         PyramidConfig::default().into(),
         motion.into(),
+        MlcastConfig { blocks: 2, members: 2, ..Default::default() }.into(),
     ];
     configs.into_iter().map(|config| Forecaster::new(config, 1).unwrap()).collect()
 }

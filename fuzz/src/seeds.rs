@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convgru_model::import::{FORECASTER_ENTRY, NamedTensors};
 use convgru_model::layer::{Conv2d, Conv2dConfig};
-use convgru_model::{ConvGru, ConvGruConfig, EncoderForecasterConfig, Forecaster, ForecasterConfig, PyramidConfig, Tensor, export};
+use convgru_model::{ConvGru, ConvGruConfig, EncoderForecasterConfig, Forecaster, ForecasterConfig, MlcastConfig, PyramidConfig, Tensor, export};
 use convgru_train::checkpoint::Checkpoint;
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::media;
@@ -115,6 +115,7 @@ fn safetensors() -> Vec<Vec<u8>> {
         export::to_safetensors(stack.parameters(), &[]).expect("a small file"),
         export::to_safetensors(layer.parameters(), &[]).expect("a small file"),
         published(),
+        mlcast(),
     ];
     // Without its hash a changed file is read further.
     for index in 0..files.len() {
@@ -128,6 +129,14 @@ fn published() -> Vec<u8> {
     let gates = ["convz", "convr", "convq"];
     let tensors = gates.map(|gate| (format!("gru.{gate}.weight"), Tensor::from_fn(&[1, 2, 1, 1], |i| i as f32)));
     export::to_safetensors(&NamedTensors { tensors: tensors.into(), skipped: Vec::new() }, &[]).expect("a small file")
+}
+
+/// A network of mlcast under its names.
+fn mlcast() -> Vec<u8> {
+    let config = MlcastConfig { blocks: 1, kernel_size: [1, 1], ..Default::default() };
+    let network = Forecaster::<f32>::new(config.clone(), 0).expect("a small network");
+    let weights = export::mlcast(&config, network.parameters()).expect("they are of the configuration");
+    export::to_safetensors(&weights, &[]).expect("a small file")
 }
 
 /// A file whose entry of the hash has a shorter name and no value.

@@ -126,6 +126,30 @@ def pyramid_steps(encoder, forecaster, scales, run):
     return {"prediction": numpy.stack(predictions)}
 
 
+def to_channels(maps):
+    """Squares of two pixels as channels: those of the first pixel come first."""
+    pixels = [maps[..., row::2, column::2] for row in range(2) for column in range(2)]
+    return numpy.concatenate(pixels, 1)
+
+
+def mlcast_steps(encoder, decoder, config, run):
+    """The encoder reads frame after frame; the decoder starts from its states with squares of pixels as channels."""
+    frames = tensor(run["input"])
+    _, batch, channels, *size = frames.shape
+    shape, states = [-(-pixels // 2 ** config["blocks"]) * 2 ** config["blocks"] for pixels in size], {}
+    for block in range(config["blocks"]):
+        zeros = numpy.zeros((batch, channels * 4**block, *[pixels // 2**block for pixels in shape]), "f4")
+        states[f"state.{block}"] = zeros
+    for frame in frames:
+        states = encoder.states(encoder({"frame": frame} | states))
+    states, predictions = {name: to_channels(state) for name, state in states.items()}, []
+    for _ in range(run["steps"]):
+        out = decoder(states)
+        states = decoder.states(out)
+        predictions.append(out["prediction"][..., : size[0], : size[1]])
+    return {"prediction": numpy.stack(predictions)}
+
+
 def forecast(model, run, is_first):
     """All at once; the first run predicts as many frames as the file says."""
     steps = {} if is_first else {"steps": numpy.array(run["steps"], "i8")}
@@ -166,6 +190,10 @@ for network in json.loads((FOLDER / "networks.json").read_text()):
     elif network["kind"] == "Pyramid":
         both, whole, scales = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]["scales"]
         compare(network, "two steps", both, lambda run: pyramid_steps(*both, scales, run))
+        compare(network, "forecast", [whole], lambda run: forecast(whole, run, run is network["runs"][0]))
+    elif network["kind"] == "Mlcast":
+        both, whole, config = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]
+        compare(network, "two steps", both, lambda run: mlcast_steps(*both, config, run))
         compare(network, "forecast", [whole], lambda run: forecast(whole, run, run is network["runs"][0]))
     else:
         both, whole, config = [models["encoder"], models["forecaster"]], models["forecast"], network["config"]

@@ -1,4 +1,4 @@
-"""Runs the PyTorch module of docs/export.md with our weights and compares: `torch_check.py FOLDER`.
+"""Runs the PyTorch module of docs/export.md and mlcast with our weights and compares: `torch_check.py FOLDER`.
 
 The folder is that of `onnx_check.py`, and so are the lines that are written.
 """
@@ -60,6 +60,23 @@ def torch_gru(config, weights):
     return compute
 
 
+def mlcast(config, weights):
+    """mlcast's own network; None where the package is not there."""
+    try:
+        from mlcast.models.convgru import ConvGruModel
+    except ImportError as error:
+        print(f"SKIPPED: networks of mlcast, {error}; `cargo xtask onnx --install --torch` installs it", file=sys.stderr)
+        return None
+    model = ConvGruModel(config["image_channels"], config["blocks"], kernel_size=config["kernel_size"])
+    model.load_state_dict(weights, strict=True)
+
+    def compute(run):
+        frames = tensor(run["input"]).swapaxes(0, 1)
+        return {"prediction": model(frames, steps=run["steps"]).swapaxes(0, 1)}
+
+    return compute
+
+
 def compare(entry, form, computed):
     """Writes the line of a network."""
     runs = entry["runs"]
@@ -78,6 +95,10 @@ def compare(entry, form, computed):
 def main():
     names = module()
     for entry in json.loads((FOLDER / "networks.json").read_text()):
+        if entry["kind"] == "Mlcast":
+            computed = mlcast(entry["config"], load_file(FOLDER / entry["weights"]))
+            if computed:
+                compare(entry, "mlcast", computed)
         if entry["kind"] not in names:
             continue
         network = names[entry["kind"]](entry["config"])

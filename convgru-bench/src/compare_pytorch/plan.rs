@@ -39,6 +39,9 @@ impl Plan {
                 );
                 ("Pyramid", serde_json::to_value(model)?)
             }
+            ForecasterConfig::Mlcast(_) => anyhow::bail!(
+                "PyTorch's training is of an encoder-forecaster or a pyramid, and model.kind is \"mlcast\""
+            ),
         };
         anyhow::ensure!(
             config.model.members() == 1,

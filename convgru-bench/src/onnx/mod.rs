@@ -23,7 +23,7 @@ Examples:
   cargo xtask onnx --install     once: a Python environment with ONNX and ONNX Runtime
   cargo xtask onnx
   cargo xtask onnx --install --torch
-  cargo xtask onnx --torch       besides, our weights in the PyTorch module of docs/export.md
+  cargo xtask onnx --torch       besides, our weights in the PyTorch module of docs/export.md and in mlcast
 
 The packages are installed into target/peers/python, or into the folder python of CONVGRU_PEERS.";
 
@@ -36,7 +36,7 @@ pub(crate) struct OnnxOptions {
     /// Make the Python environment; goes on where it was stopped
     #[arg(long)]
     install: bool,
-    /// With PyTorch too, which loads our safetensors (with --install: some GB)
+    /// With PyTorch and mlcast too, which load our safetensors (with --install: some GB)
     #[arg(long)]
     torch: bool,
     /// An interpreter that has the packages already, in place of our environment
@@ -117,6 +117,7 @@ fn install(torch: bool) -> anyhow::Result<()> {
     python::install(python::ONNX)?;
     if torch {
         python::install(python::PYTORCH)?;
+        python::install(python::MLCAST)?;
     }
     note("installed; `cargo xtask onnx` compares");
     Ok(())

@@ -1,12 +1,14 @@
 //! The networks that are compared: every kind of cell and stack that can be exported.
 
 use convgru_model::export::onnx::{self, Form, Part};
-use convgru_model::export::{state_dict, to_safetensors};
+use convgru_model::export::{self, state_dict, to_safetensors};
+use convgru_model::import::SafetensorsWeights;
 use convgru_model::import::layout::Layout;
 use convgru_model::layer::Activation;
 use convgru_model::{
     ConvGru, ConvGruConfig, EncoderForecasterConfig, Feedback, Forecaster, ForecasterConfig, KernelSizes,
-    OutputActivation, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence, Tensor,
+    MlcastConfig, OutputActivation, Parameters, PyramidConfig, PyramidScale, ResetGate, Residual, Sequence,
+    Tensor,
 };
 
 use super::recurrent;
@@ -45,6 +47,9 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
     }
     for (name, config) in pyramids() {
         networks.push(pyramid(name, config)?);
+    }
+    for config in mlcasts() {
+        networks.push(mlcast(config)?);
     }
     for (name, config) in recurrent::all() {
         networks.push(recurrent::network(name, config)?);
@@ -98,6 +103,7 @@ fn forecaster(
             ForecasterConfig::EncoderForecaster(config) => (config.patch, 0),
             // Widths that are no multiple of the factor.
             ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
+            ForecasterConfig::Mlcast(_) => (2, frames / 5),
         };
         let size = [frames, batch, config.read_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);
@@ -124,6 +130,24 @@ fn forecaster(
 fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
     let described = serde_json::to_value(&config)?;
     forecaster("Pyramid", format!("pyramid, {name}"), config.into(), described)
+}
+
+/// A network of mlcast, whose weights are written for the package itself.
+fn mlcast(config: MlcastConfig) -> anyhow::Result<Network> {
+    let described = serde_json::to_value(&config)?;
+    let name = format!("mlcast, channels {}, {} blocks", config.image_channels, config.blocks);
+    let mut network = forecaster("Mlcast", name, config.clone().into(), described)?;
+    let mut file = SafetensorsWeights::open(&network.weights)?;
+    let ours = Forecaster::<f32>::from_tensors(config.clone(), &mut |name, shape| file.take(name, shape))?;
+    network.weights = to_safetensors(&export::mlcast(&config, ours.parameters())?, &[])?;
+    Ok(network)
+}
+
+fn mlcasts() -> [MlcastConfig; 2] {
+    [
+        MlcastConfig { blocks: 2, ..Default::default() },
+        MlcastConfig { image_channels: 2, blocks: 1, kernel_size: [5, 5], ..Default::default() },
+    ]
 }
 
 fn encoder_forecaster(config: EncoderForecasterConfig) -> anyhow::Result<Network> {

@@ -12,7 +12,7 @@ pub struct Errors {
     pub output: Option<f64>,
     /// Of gradients, relative to the largest entry of each tensor.
     pub gradient: Option<f64>,
-    /// Of outputs computed in 32 bits, relative to the largest entry of each tensor where that is above 1.
+    /// Of what was computed in 32 bits, relative to the largest entry of each tensor, of outputs where that is above 1.
     pub single: Option<f64>,
 }
 
@@ -45,6 +45,16 @@ impl Errors {
     pub fn single(&mut self, record: &Record, name: &str, got: &Tensor<f32>) -> Result<()> {
         let (error, scale) = largest(record, name, &got.cast())?;
         self.single = Some(worse(self.single, error / scale.max(1.0)));
+        Ok(())
+    }
+
+    /// Compares a gradient computed in 32 bits with the recorded tensor `name`, relative to its largest entry.
+    ///
+    /// # Errors
+    /// As [`output`](Self::output).
+    pub fn single_gradient(&mut self, record: &Record, name: &str, got: &Tensor<f32>) -> Result<()> {
+        let (error, scale) = largest(record, name, &got.cast())?;
+        self.single = Some(worse(self.single, if scale == 0.0 { error } else { error / scale }));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod cells;
 mod clipping;
 mod compare;
 mod metrics;
+mod mlcast;
 mod network;
 mod optimizers;
 mod record;
@@ -49,8 +50,8 @@ pub struct Row {
     pub worst_output_error: Option<f64>,
     /// Largest relative error of a gradient; none if the file holds none or nothing was computed.
     pub worst_gradient_error: Option<f64>,
-    /// Largest error of an output computed in 32 bits, relative to the largest entry where that is above 1; none if
-    /// nothing was.
+    /// Largest error of an output computed in 32 bits, relative to the largest entry where that is above 1, and of gradients of mlcast,
+    /// relative to the largest entry; none if nothing was.
     pub worst_single_error: Option<f64>,
     /// Whether all errors are within their tolerance.
     pub passed: bool,
@@ -105,8 +106,14 @@ pub fn check(path: &Path) -> Row {
     };
     let case = record.metadata("case").unwrap_or_default();
     row.system = record.metadata("system").unwrap_or(case).to_owned();
-    let (errors, allowed) = match Kind::of(&record) {
-        Ok(kind) => (kind.compare(&record), tolerances(case)),
+    let (errors, allowed) = match Kind::of(&record, path) {
+        Ok(kind) => {
+            if let Kind::MlcastCheckpoint(_) = kind {
+                row.system = "mlcast".to_owned();
+            }
+            let allowed = kind.tolerances();
+            (kind.compare(&record), allowed)
+        }
         Err(missing) => {
             return Row { supported: false, note: Some(format!("not supported yet: {missing}")), ..row };
         }
@@ -126,18 +133,13 @@ pub fn check(path: &Path) -> Row {
     row
 }
 
-fn tolerances(case: &str) -> Tolerances {
-    let [output, gradient] = match case {
-        "trajectory" => [TRAJECTORY_TOLERANCE; 2],
-        _ => [OUTPUT_TOLERANCE, GRADIENT_TOLERANCE],
-    };
-    Tolerances { output, gradient, single: SINGLE_TOLERANCE }
-}
-
 /// What a file holds, where it is something this project has.
 enum Kind {
     Cells(cells::Recipe),
     Network(network::Recipe),
+    Mlcast,
+    /// A checkpoint of mlcast, and the forecast of its network in 32 bits.
+    MlcastCheckpoint(PathBuf),
     Trajectory,
     Optimizer(optimizers::Recipe),
     Schedules(schedules::Recipe),
@@ -147,11 +149,12 @@ enum Kind {
 
 impl Kind {
     /// `Err` holds what of it is not supported.
-    fn of(record: &Record) -> std::result::Result<Self, String> {
+    fn of(record: &Record, path: &Path) -> std::result::Result<Self, String> {
         let system = record.metadata("system").unwrap_or_default();
         match (system, record.metadata("case").unwrap_or_default()) {
             (_, "trajectory") => Ok(Self::Trajectory),
             (_, "metrics") => Ok(Self::Metrics),
+            ("mlcast", _) => Ok(Self::Mlcast),
             ("torch.optim.lr_scheduler", _) => schedules::Recipe::of(record).map(Self::Schedules),
             (system, _) if system.starts_with("torch.optim.") => {
                 optimizers::Recipe::of(record).map(Self::Optimizer)
@@ -159,9 +162,12 @@ impl Kind {
             (system, _) if system.starts_with("torch.nn.utils.clip_grad") => {
                 clipping::Recipe::of(record).map(Self::Clipping)
             }
-            ("", case) => {
-                Err(format!("values of {}", if case.is_empty() { "an unnamed system" } else { case }))
-            }
+            ("", case) => match mlcast::checkpoint_of(path).filter(|_| case.is_empty()) {
+                Some(checkpoint) => Ok(Self::MlcastCheckpoint(checkpoint)),
+                None => {
+                    Err(format!("values of {}", if case.is_empty() { "an unnamed system" } else { case }))
+                }
+            },
             _ => match network::Recipe::of(record) {
                 Some(recipe) => Ok(Self::Network(recipe)),
                 None => cells::Recipe::of(record).map(Self::Cells),
@@ -169,10 +175,23 @@ impl Kind {
         }
     }
 
+    /// The largest errors that are allowed.
+    fn tolerances(&self) -> Tolerances {
+        let [output, gradient] = match self {
+            Self::Trajectory => [TRAJECTORY_TOLERANCE; 2],
+            // Recorded in 32 bits.
+            Self::MlcastCheckpoint(_) => [SINGLE_TOLERANCE; 2],
+            _ => [OUTPUT_TOLERANCE, GRADIENT_TOLERANCE],
+        };
+        Tolerances { output, gradient, single: SINGLE_TOLERANCE }
+    }
+
     fn compare(self, record: &Record) -> Result<Errors> {
         match self {
             Self::Cells(recipe) => recipe.compare(record),
             Self::Network(recipe) => recipe.compare(record),
+            Self::Mlcast => mlcast::compare(record),
+            Self::MlcastCheckpoint(checkpoint) => mlcast::compare_checkpoint(record, &checkpoint),
             Self::Trajectory => trajectory::compare(record),
             Self::Optimizer(recipe) => recipe.compare(record),
             Self::Schedules(recipe) => recipe.compare(record),

@@ -1,7 +1,7 @@
 //! Where tests find recorded data.
 //!
-//! Two folders lie beside the project where they are there at all: recorded values of other implementations
-//! (`CONVGRU_PARITY`) and data sets (`CONVGRU_DATA`). Tests of every crate include this file by its path: there is one
+//! Some folders lie beside the project where they are there at all: recorded values of other implementations
+//! (`CONVGRU_PARITY`), of mlcast's network (`CONVGRU_MLCAST`), and data sets (`CONVGRU_DATA`). Tests of every crate include this file by its path: there is one
 //! way to find the data and one way to say that they are absent.
 
 pub(crate) mod skipped;
@@ -11,8 +11,11 @@ use std::path::{Path, PathBuf};
 use skipped::say_skipped;
 
 /// The folders: the variable that names each, and where it is unless the variable is set.
-const FOLDERS: [(&str, &str); 2] =
-    [("CONVGRU_PARITY", "../shared/parity"), ("CONVGRU_DATA", "../shared/data")];
+const FOLDERS: [(&str, &str); 3] = [
+    ("CONVGRU_PARITY", "../shared/parity"),
+    ("CONVGRU_DATA", "../shared/data"),
+    ("CONVGRU_MLCAST", "../shared/mlcast"),
+];
 
 /// The folder `below` of the folder that `variable` names, by a path from the root of the workspace or an absolute one.
 ///

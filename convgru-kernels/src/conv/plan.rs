@@ -49,11 +49,14 @@ impl Algorithm {
         if !winograd || !enough {
             return Self::Direct;
         }
-        match shape.kernel {
-            [3, 3] => Self::Winograd(Tile { output: 4, kernel: 3 }),
-            [5, 5] => Self::Winograd(Tile { output: 4, kernel: 5 }),
-            _ => Self::Direct,
-        }
+        let tile = match shape.kernel {
+            [3, 3] => Tile { output: 4, kernel: 3 },
+            [5, 5] => Tile { output: 4, kernel: 5 },
+            _ => return Self::Direct,
+        };
+        let elements = tile.transformed().pow(2);
+        let transformed = count(&[geometry.input.count, geometry.output.count, elements, size_of::<T>()]);
+        if transformed > MOST_TRANSFORMED { Self::Direct } else { Self::Winograd(tile) }
     }
 }
 
@@ -70,3 +73,7 @@ const MOST_HALO: usize = 256;
 
 /// Channels on both sides from which on Winograd's filtering is faster.
 const MIN_CHANNELS: usize = 8;
+
+/// Bytes that transformed weights take at most. Maps of so many channels have few pixels: each step would read all of these bytes
+/// from memory for a handful of tiles, where the weights as they are have a quarter of the bytes.
+const MOST_TRANSFORMED: usize = 128 << 20;

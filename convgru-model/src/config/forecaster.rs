@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::network::parameter_count;
 use super::{
-    ComponentConfig, ConvGruConfig, EncoderForecasterConfig, NetworkConfig, OutputActivation, PyramidConfig,
+    ComponentConfig, ConvGruConfig, EncoderForecasterConfig, MlcastConfig, NetworkConfig, OutputActivation,
+    PyramidConfig,
 };
 use crate::error::Result;
 
@@ -29,6 +30,8 @@ pub enum ForecasterConfig {
     EncoderForecaster(EncoderForecasterConfig),
     /// Cells at several scales.
     Pyramid(PyramidConfig),
+    /// mlcast's network: cells at scales of halves, without other convolutions.
+    Mlcast(MlcastConfig),
 }
 
 impl Default for ForecasterConfig {
@@ -49,6 +52,12 @@ impl From<PyramidConfig> for ForecasterConfig {
     }
 }
 
+impl From<MlcastConfig> for ForecasterConfig {
+    fn from(config: MlcastConfig) -> Self {
+        Self::Mlcast(config)
+    }
+}
+
 impl<'de> Deserialize<'de> for ForecasterConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let mut fields = serde_json::Map::deserialize(deserializer)?;
@@ -58,9 +67,12 @@ impl<'de> Deserialize<'de> for ForecasterConfig {
                 serde_json::from_value(fields.into()).map(Self::EncoderForecaster)
             }
             Some(Self::Pyramid(_)) => serde_json::from_value(fields.into()).map(Self::Pyramid),
+            Some(Self::Mlcast(_)) => serde_json::from_value(fields.into()).map(Self::Mlcast),
             None => {
-                let kinds = Self::KINDS.join(" and ");
-                return Err(D::Error::custom(format!("there is no kind {kind} of networks; {kinds} are")));
+                let kinds = Self::KINDS.join(", ");
+                return Err(D::Error::custom(format!(
+                    "there is no kind {kind} of networks; the kinds are {kinds}"
+                )));
             }
         };
         config.map_err(D::Error::custom)
@@ -69,11 +81,11 @@ impl<'de> Deserialize<'de> for ForecasterConfig {
 
 impl ForecasterConfig {
     /// The names of all kinds.
-    pub const KINDS: [&'static str; 2] = ["encoder-forecaster", "pyramid"];
+    pub const KINDS: [&'static str; 3] = ["encoder-forecaster", "pyramid", "mlcast"];
 
     /// The default configuration of a kind.
     pub fn of_kind(kind: &str) -> Option<Self> {
-        [Self::default(), Self::Pyramid(PyramidConfig::default())]
+        [Self::default(), PyramidConfig::default().into(), MlcastConfig::default().into()]
             .into_iter()
             .find(|config| config.kind() == kind)
     }
@@ -83,6 +95,7 @@ impl ForecasterConfig {
         match self {
             Self::EncoderForecaster(_) => Self::KINDS[0],
             Self::Pyramid(_) => Self::KINDS[1],
+            Self::Mlcast(_) => Self::KINDS[2],
         }
     }
 
@@ -91,6 +104,7 @@ impl ForecasterConfig {
         match self {
             Self::EncoderForecaster(config) => config,
             Self::Pyramid(config) => config,
+            Self::Mlcast(config) => config,
         }
     }
 
@@ -110,11 +124,12 @@ impl ForecasterConfig {
         self.read_channels() > self.image_channels()
     }
 
-    /// The same network with a channel that tells which pixels were measured, or without one.
+    /// The same network with a channel that tells which pixels were measured, or without one. A network of mlcast has none.
     pub fn with_mask_channel(mut self, mask_channel: bool) -> Self {
         match &mut self {
             Self::EncoderForecaster(config) => config.mask_channel = mask_channel,
             Self::Pyramid(config) => config.mask_channel = mask_channel,
+            Self::Mlcast(_) => {}
         }
         self
     }
@@ -209,7 +224,10 @@ mod tests {
         assert!(error(r#"{"kind": "pyramid", "patch": 4}"#).contains("unknown field `patch`"));
         assert!(error(r#"{"scales": []}"#).contains("unknown field `scales`"));
         let unknown = error(r#"{"kind": "unet"}"#);
-        assert!(unknown.contains("unet") && unknown.contains("encoder-forecaster and pyramid"), "{unknown}");
+        assert!(
+            unknown.contains("unet") && unknown.contains("encoder-forecaster, pyramid, mlcast"),
+            "{unknown}"
+        );
         assert!(error(r#"{"kind": 3}"#).contains("no kind 3"));
     }
 }

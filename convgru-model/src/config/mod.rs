@@ -8,6 +8,7 @@ mod encoder_forecaster;
 mod forecaster;
 mod initializer;
 mod kernel_size;
+mod mlcast;
 mod network;
 mod output_activation;
 mod pyramid;
@@ -22,6 +23,8 @@ pub use forecaster::ForecasterConfig;
 pub use initializer::Initializer;
 pub use kernel_size::KernelSizes;
 pub(crate) use kernel_size::{validate_dilation, validate_kernel};
+pub(crate) use mlcast::DOWN as MLCAST_DOWN;
+pub use mlcast::MlcastConfig;
 pub(crate) use network::{ComponentConfig, ConvolutionStart, NetworkConfig};
 pub use output_activation::OutputActivation;
 #[cfg(feature = "onnx")]

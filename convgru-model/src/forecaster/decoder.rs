@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use convgru_kernels::Scalar;
 
+use super::noise::Noise;
 use super::packed::{PackedNetwork, PassMemory, Read};
 use super::prediction::TeacherForcing;
 use super::sizes::{Sizes, sequence};
@@ -22,6 +23,7 @@ pub(super) struct Decoder<'a, T> {
     /// As many of the last frames as the network needs, `[T, N, C, H, W]`.
     pub(super) last_frames: &'a Tensor<T>,
     pub(super) teacher: Option<TeacherForcing<'a, T>>,
+    pub(super) noise: &'a Noise<T>,
 }
 
 impl<T: Scalar> Decoder<'_, T> {
@@ -62,12 +64,14 @@ impl<T: Scalar> Decoder<'_, T> {
             let read = Read {
                 sizes: self.sizes,
                 steps: place..place + count,
+                first_step: start,
                 encoder: self.encoder,
                 last_frame,
                 frame_before: &frame_before,
                 extrapolated: extrapolated
                     .as_ref()
                     .map(|frames| &frames.as_slice()[start * image..][..count * image]),
+                noise: self.noise,
             };
             let frames = &mut after[..count * predicted];
             self.network.decode(&read, memory, frames)?;

@@ -6,6 +6,8 @@ use convgru_kernels::Scalar;
 
 use super::encoder_forecaster::EncoderForecaster;
 use super::limits::Limits;
+use super::mlcast::Mlcast;
+use super::noise::Noise;
 use super::packed::PackedNetwork;
 use super::parameters::ForecasterParameters;
 use super::pyramid::Pyramid;
@@ -14,8 +16,8 @@ use crate::error::Result;
 use crate::parameters::{Stamp, Take};
 use crate::sequence::MemoryBudget;
 
-/// A network that reads frames and continues them: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig) or a
-/// [`PyramidConfig`](crate::PyramidConfig) says which one.
+/// A network that reads frames and continues them: an [`EncoderForecasterConfig`](crate::EncoderForecasterConfig), a
+/// [`PyramidConfig`](crate::PyramidConfig) or an [`MlcastConfig`](crate::MlcastConfig) says which one.
 ///
 /// Each call has its own numbers of frames and size of images. Of an ensemble of `K` members predictions have
 /// `K C` channels, first the channels of the first member; `K` is 1 unless the configuration says otherwise.
@@ -39,6 +41,7 @@ pub struct Forecaster<T> {
     config: ForecasterConfig,
     parameters: ForecasterParameters<T>,
     pub(super) limits: Limits,
+    pub(super) noise: Noise<T>,
     /// Of the weights.
     pub(super) stamp: Stamp,
 }
@@ -86,7 +89,7 @@ impl<T: Scalar> Forecaster<T> {
     }
 
     fn with(config: ForecasterConfig, parameters: ForecasterParameters<T>) -> Self {
-        Self { config, parameters, limits: Limits::default(), stamp: Stamp::new() }
+        Self { config, parameters, limits: Limits::default(), noise: Noise::default(), stamp: Stamp::new() }
     }
 
     /// What the network is.
@@ -126,6 +129,17 @@ impl<T: Scalar> Forecaster<T> {
         self.limits.truncation = frames;
     }
 
+    /// Sets the noise that forecasts and training steps read from now on, where the network reads noise: an
+    /// [`MlcastConfig`](crate::MlcastConfig) says so. At first it is that of the seed 0.
+    pub fn set_noise(&mut self, noise: Noise<T>) {
+        self.noise = noise;
+    }
+
+    /// The noise that forecasts and training steps read.
+    pub fn noise(&self) -> &Noise<T> {
+        &self.noise
+    }
+
     /// Fails unless the weights fit the configuration.
     pub(crate) fn check(&self) -> Result<()> {
         self.parameters.expect(&self.config.network().components())
@@ -139,6 +153,7 @@ impl<T: Scalar> Forecaster<T> {
                 Box::new(EncoderForecaster::new(config, &self.parameters)?)
             }
             ForecasterConfig::Pyramid(config) => Box::new(Pyramid::new(config, &self.parameters)?),
+            ForecasterConfig::Mlcast(config) => Box::new(Mlcast::new(config, &self.parameters)?),
         })
     }
 }

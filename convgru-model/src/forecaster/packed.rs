@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use convgru_kernels::{Extent, Scalar, Scratchpad};
 
+use super::noise::Noise;
 use super::parameters::ForecasterParameters;
 use super::pass::{Activations, ForecastPass};
 use super::sizes::Sizes;
@@ -89,6 +90,8 @@ pub(super) struct Read<'a, T> {
     pub(super) sizes: &'a Sizes,
     /// The steps, as places of the stacks.
     pub(super) steps: Range<usize>,
+    /// Which step of the forecast the first of them is.
+    pub(super) first_step: usize,
     /// The stacks of the encoder after the last frame.
     pub(super) encoder: &'a [StackWorkspace<T>],
     /// The last frame of the input, `[N, C, H, W]`.
@@ -97,6 +100,8 @@ pub(super) struct Read<'a, T> {
     pub(super) frame_before: &'a [T],
     /// What [`PackedNetwork::extrapolate`] gives for the steps.
     pub(super) extrapolated: Option<&'a [T]>,
+    /// The noise of the forecast.
+    pub(super) noise: &'a Noise<T>,
 }
 
 /// A way back through a network: its forward pass, and where the gradients of the weights are added.

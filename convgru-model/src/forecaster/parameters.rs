@@ -14,8 +14,8 @@ use crate::tensor::Tensor;
 /// The parameters of a [`Forecaster`](super::Forecaster), or their gradients: stacks of cells and convolutions, each with a name.
 ///
 /// Names of tensors are `encoder.layers.0.input_weights` and `head.weight` in an encoder-forecaster, `encoder.0.down.weight`,
-/// `encoder.0.layers.0.input_weights`, `forecaster.1.up.weight` and `head.output.weight` in a pyramid, whose scales are
-/// counted from the finest on.
+/// `encoder.0.layers.0.input_weights`, `forecaster.1.up.weight` and `head.output.weight` in a pyramid, `encoder.0.layers.0.input_weights` and
+/// `forecaster.0.layers.0.input_weights` in a network of mlcast; scales and blocks are counted from the finest on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForecasterParameters<T> {
     components: Vec<(String, Component<T>)>,
@@ -68,7 +68,7 @@ impl<T: Scalar> ForecasterParameters<T> {
     }
 
     /// Fails unless they are those of a configuration.
-    pub(super) fn expect(&self, components: &[(String, ComponentConfig)]) -> Result<()> {
+    pub(crate) fn expect(&self, components: &[(String, ComponentConfig)]) -> Result<()> {
         let names = components.iter().map(|(name, _)| name.clone()).collect();
         expect_names("weights", names, self.components.iter().map(|(name, _)| name.clone()).collect())?;
         for ((name, config), (_, parameters)) in components.iter().zip(&self.components) {

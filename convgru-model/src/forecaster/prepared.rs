@@ -6,6 +6,7 @@ use convgru_kernels::Scalar;
 
 use super::members::mean_of_members;
 use super::network::Forecaster;
+use super::noise::Noise;
 use super::packed::PackedNetwork;
 use super::sizes::{Sizes, expect_frames};
 use super::stream::ForecastStream;
@@ -31,6 +32,7 @@ use crate::tensor::Tensor;
 #[derive(Debug)]
 pub struct PreparedForecaster<'a, T> {
     network: Arc<dyn PackedNetwork<T> + 'a>,
+    noise: Noise<T>,
 }
 
 impl<T: Scalar> Forecaster<T> {
@@ -93,11 +95,16 @@ impl<T: Scalar> Forecaster<T> {
     /// # Ok::<(), convgru_model::Error>(())
     /// ```
     pub fn prepare(&self) -> Result<PreparedForecaster<'_, T>> {
-        Ok(PreparedForecaster { network: self.packed()?.into() })
+        Ok(PreparedForecaster { network: self.packed()?.into(), noise: self.noise.clone() })
     }
 }
 
 impl<'a, T: Scalar> PreparedForecaster<'a, T> {
+    /// Sets the noise of forecasts and of streams that are made from now on, in place of [that of the network](Forecaster::set_noise).
+    pub fn set_noise(&mut self, noise: Noise<T>) {
+        self.noise = noise;
+    }
+
     /// A stream of frames of one size.
     ///
     /// # Errors
@@ -107,7 +114,7 @@ impl<'a, T: Scalar> PreparedForecaster<'a, T> {
         let config = self.network.config();
         let shape = [batch, config.read_channels(), height, width];
         let sizes = Sizes::new::<T>(config, "frames of a stream", &shape)?;
-        ForecastStream::new(Arc::clone(&self.network), sizes)
+        ForecastStream::new(Arc::clone(&self.network), sizes, self.noise.clone())
     }
 
     /// Continues frames, into the memory of an earlier forecast of the same shape.
@@ -122,7 +129,7 @@ impl<'a, T: Scalar> PreparedForecaster<'a, T> {
     ) -> Result<()> {
         let (sizes, frames) = Sizes::of_sequence(self.network.config(), sequence.into())?;
         expect_frames(steps)?;
-        let mut stream = ForecastStream::new(Arc::clone(&self.network), sizes)?;
+        let mut stream = ForecastStream::new(Arc::clone(&self.network), sizes, self.noise.clone())?;
         (0..frames.shape()[0]).try_for_each(|t| stream.read_frame(frames.slice(t)))?;
         stream.forecast_into(steps, output)
     }

@@ -6,6 +6,7 @@ use convgru_kernels::{Scalar, Scratchpad};
 
 use super::decoder::Decoder;
 use super::encoder::EncoderState;
+use super::noise::Noise;
 use super::packed::{PackedNetwork, PassMemory};
 use super::pass::Activations;
 use super::sizes::{Sizes, expect_frames, sequence};
@@ -39,22 +40,34 @@ pub struct ForecastStream<'a, T> {
     decoder: Option<Vec<StackWorkspace<T>>>,
     /// The last frames that were read, as many as a forecast needs.
     last_frames: Vec<T>,
+    noise: Noise<T>,
     scratch: Scratchpad<T>,
     /// Whether frames must be finite.
     checks_finite: bool,
 }
 
 impl<'a, T: Scalar> ForecastStream<'a, T> {
-    pub(super) fn new(network: Arc<dyn PackedNetwork<T> + 'a>, sizes: Sizes) -> Result<Self> {
+    pub(super) fn new(
+        network: Arc<dyn PackedNetwork<T> + 'a>,
+        sizes: Sizes,
+        noise: Noise<T>,
+    ) -> Result<Self> {
         Ok(Self {
             encoder: EncoderState::new(&*network, &sizes)?,
             network,
             sizes,
             decoder: None,
             last_frames: Vec::new(),
+            noise,
             scratch: Scratchpad::new(),
             checks_finite: false,
         })
+    }
+
+    /// Sets the noise of forecasts from now on, in place of [that of the network](super::Forecaster::set_noise): of each forecast the same,
+    /// until it is set again.
+    pub fn set_noise(&mut self, noise: Noise<T>) {
+        self.noise = noise;
     }
 
     /// With `check` frames that hold a NaN or an infinite number are refused, by [`Error::NotFinite`]. Without it, which is so at
@@ -128,6 +141,7 @@ impl<'a, T: Scalar> ForecastStream<'a, T> {
             encoder: &self.encoder.stacks,
             last_frames: &Tensor::from_vec(&sequence(self.sizes.frame, count), self.last_frames.clone())?,
             teacher: None,
+            noise: &self.noise,
         };
         let activations = &mut Activations::default();
         let memory = &mut PassMemory { stacks: &mut stacks, activations, scratch: &mut self.scratch };

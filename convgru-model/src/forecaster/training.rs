@@ -98,7 +98,14 @@ impl<T: Scalar> Forecaster<T> {
         let one_at_a_time = network.config().reads_predictions();
         let mut decoder = workspaces(&decoder, steps, keeps_gates || one_at_a_time)?;
         let last_frames = last_frames(input, network.frames_needed())?;
-        let start = Decoder { network, sizes: &sizes, encoder: &encoder, last_frames: &last_frames, teacher };
+        let start = Decoder {
+            network,
+            sizes: &sizes,
+            encoder: &encoder,
+            last_frames: &last_frames,
+            teacher,
+            noise: &self.noise,
+        };
         let mut output = Tensor::default();
         let mut logits = Tensor::try_zeros(&sequence_of(sizes.predicted, steps))?;
         let memory = &mut PassMemory { stacks: &mut decoder, activations, scratch };

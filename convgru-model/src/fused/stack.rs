@@ -27,6 +27,20 @@ impl<'w, T: Scalar> PreparedStack<'w, T> {
         Ok(Self { cells: cells.collect::<Result<_>>()? })
     }
 
+    /// As [`new`](Self::new), of layers of which the lowest reads zeros: its input has no channels, and its weights of the input get
+    /// no gradient.
+    pub(crate) fn without_input(
+        prefix: &str,
+        layers: &'w [CellParameters<T>],
+        config: &ConvGruConfig,
+    ) -> Result<Self> {
+        let mut stack = Self::new(prefix, layers, config)?;
+        if let (Some(cell), Some(layer)) = (stack.cells.first_mut(), layers.first()) {
+            *cell = PreparedCell::without_input(layer, CellOptions::of(config)?)?;
+        }
+        Ok(stack)
+    }
+
     /// As [`workspace`](Self::workspace), for a forward pass that no backward pass follows.
     pub(crate) fn workspace_without_gates(&self, step: Extent, steps: usize) -> Result<StackWorkspace<T>> {
         let mut workspace = self.workspace(step, steps)?;

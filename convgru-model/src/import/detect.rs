@@ -6,6 +6,7 @@ use convgru_kernels::Scalar;
 
 use super::layout::detect::{DetectedStack, Stacks};
 use super::layout::stacking::Incomplete;
+use super::mlcast::{self, DetectedForecaster, Forecasters};
 use super::network::detect::{DetectedNetwork, Networks};
 use super::{layout, network, weight_norm};
 use crate::parameters::Parameters;
@@ -17,6 +18,8 @@ use crate::tensor::Tensor;
 /// and so on, if there is one network or stack; if there are several, the name of each before them.
 #[derive(Debug, Clone)]
 pub struct Detected<T> {
+    /// Networks that continue frames: those of mlcast.
+    pub forecasters: Vec<DetectedForecaster<T>>,
     /// Networks of systems that are more than a layout of kernels.
     pub networks: Vec<DetectedNetwork<T>>,
     /// Stacks of cells of known layouts, layout by layout.
@@ -30,7 +33,7 @@ pub struct Detected<T> {
 
 /// Finds all networks and cells of known systems among the tensors of a file.
 ///
-/// Networks that are more than a layout of kernels come first ([`network`]); the other tensors may be cells of a
+/// Networks of [`mlcast`] come first, then networks that are more than a layout of kernels ([`network`]); the other tensors may be cells of a
 /// [`layout`]. Cells are layers of one stack if their names differ in their number alone, the numbers follow
 /// each other, each takes the channels that the one before has, and no other module beside them can lie between; other cells are
 /// stacks of one layer. Where layouts have the same names and the same meaning, the first is given. Cells of both directions of time
@@ -58,8 +61,10 @@ pub struct Detected<T> {
 /// assert_eq!(found.left[0].0, "head.weight");
 /// ```
 pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
-    let Networks { networks, rest, reasons, mut incomplete } =
-        network::detect::detect(weight_norm::folded(tensors));
+    let Forecasters { found: forecasters, rest, incomplete: of_forecasters } =
+        mlcast::detect(weight_norm::folded(tensors));
+    let Networks { networks, rest, reasons, mut incomplete } = network::detect::detect(rest);
+    incomplete.extend(of_forecasters);
     let Stacks { stacks, mut left, incomplete: of_stacks } = layout::detect::detect(&rest);
     // The first reason is that of the system which is more particular.
     let better: HashMap<String, String> = reasons.into_iter().rev().collect();
@@ -69,13 +74,13 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
         }
     }
     incomplete.extend(of_stacks);
-    Detected { networks, stacks, left, incomplete }
+    Detected { forecasters, networks, stacks, left, incomplete }
 }
 
 impl<T> Detected<T> {
     /// Whether there are several networks and stacks, whose names then stand before those of their tensors.
     fn are_several(&self) -> bool {
-        self.networks.len() + self.stacks.len() > 1
+        self.forecasters.len() + self.networks.len() + self.stacks.len() > 1
     }
 }
 
@@ -83,6 +88,10 @@ impl<T: Scalar> Parameters<T> for Detected<T> {
     fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
         let several = self.are_several();
         let before = |name: &str| if several { name.to_owned() } else { String::new() };
+        for DetectedForecaster { name, network, .. } in &self.forecasters {
+            let before = before(name);
+            network.parameters().for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
+        }
         for DetectedNetwork { name, network, .. } in &self.networks {
             let before = before(name);
             network.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
@@ -98,6 +107,11 @@ impl<T: Scalar> Parameters<T> for Detected<T> {
     fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
         let several = self.are_several();
         let before = |name: &str| if several { name.to_owned() } else { String::new() };
+        for DetectedForecaster { name, network, .. } in &mut self.forecasters {
+            let before = before(name);
+            let visit = &mut |name: &str, tensor: &mut Tensor<T>| visit(&format!("{before}{name}"), tensor);
+            network.parameters_mut().for_each_mut(visit);
+        }
         for DetectedNetwork { name, network, .. } in &mut self.networks {
             let before = before(name);
             network.for_each_mut(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));

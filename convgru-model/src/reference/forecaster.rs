@@ -5,12 +5,14 @@ use convgru_kernels::reference::Number;
 use super::array::{Array, NamedArrays};
 use super::encoder_forecaster::encoder_forecaster;
 use super::forecast::PredictionArrays;
+use super::mlcast::mlcast;
 use super::pyramid::pyramid;
 use crate::config::ForecasterConfig;
 use crate::error::Result;
+use crate::forecaster::Noise;
 
-/// Reads a sequence and continues it by `steps` frames, as [`encoder_forecaster()`] or [`pyramid()`] does. True frames are for
-/// networks that read their own predictions.
+/// Reads a sequence and continues it by `steps` frames, as [`encoder_forecaster()`], [`pyramid()`] or [`mlcast()`] does. True frames are for
+/// networks that read their own predictions, noise for those that read noise.
 ///
 /// # Shapes
 /// `input`: `[T, N, C, H, W]`, T at least 1.
@@ -25,11 +27,13 @@ pub fn forecaster<N: Number>(
     input: &Array<N>,
     steps: usize,
     forcing: Option<(&Array<N>, &[bool])>,
+    noise: &Noise<f64>,
 ) -> Result<PredictionArrays<N>> {
     match config {
         ForecasterConfig::EncoderForecaster(config) => {
             encoder_forecaster(config, parameters, None, input, steps, forcing)
         }
         ForecasterConfig::Pyramid(config) => pyramid(config, parameters, None, input, steps),
+        ForecasterConfig::Mlcast(config) => mlcast(config, parameters, None, noise, input, steps),
     }
 }

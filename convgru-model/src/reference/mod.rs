@@ -12,6 +12,7 @@ mod encoder_forecaster;
 mod forecast;
 mod forecaster;
 mod layer;
+mod mlcast;
 mod operations;
 mod pyramid;
 
@@ -24,5 +25,6 @@ pub use encoder_forecaster::encoder_forecaster;
 pub use forecast::PredictionArrays;
 pub use forecaster::forecaster;
 pub use layer::{activation, bilinear, conv2d, nearest, pixel_shuffle, pixel_unshuffle};
+pub use mlcast::mlcast;
 pub(crate) use operations::Plain;
 pub use pyramid::pyramid;

@@ -198,13 +198,13 @@ fn plus<N: Number>(a: &Array<N>, b: &Array<N>) -> Array<N> {
 }
 
 /// The four indices of a place in memory.
-fn position(index: usize, shape: &[usize]) -> [usize; 4] {
+pub(super) fn position(index: usize, shape: &[usize]) -> [usize; 4] {
     let (pixel, x) = (index / shape[3], index % shape[3]);
     [pixel / shape[2] / shape[1], pixel / shape[2] % shape[1], pixel % shape[2], x]
 }
 
 /// The number at four indices, zero beyond the image.
-fn at<N: Number>(array: &Array<N>, [n, c, y, x]: [usize; 4]) -> N {
+pub(super) fn at<N: Number>(array: &Array<N>, [n, c, y, x]: [usize; 4]) -> N {
     let [channels, height, width] = [1, 2, 3].map(|axis| array.shape()[axis]);
     if y >= height || x >= width {
         return N::from_f64(0.0);
@@ -213,7 +213,7 @@ fn at<N: Number>(array: &Array<N>, [n, c, y, x]: [usize; 4]) -> N {
 }
 
 /// The images with zeros below and to the right up to a multiple of `factor`.
-fn extended<N: Number>(images: &Array<N>, factor: usize) -> Result<Array<N>> {
+pub(super) fn extended<N: Number>(images: &Array<N>, factor: usize) -> Result<Array<N>> {
     let e = images.extent()?;
     let shape = [e.batch, e.channels, e.height.div_ceil(factor) * factor, e.width.div_ceil(factor) * factor];
     Ok(Array::from_fn(&shape, |index| at(images, position(index, &shape))))
@@ -230,12 +230,12 @@ fn of_members<N: Number>(images: &Array<N>, members: usize) -> Array<N> {
 }
 
 /// The part of the images that a smaller shape has.
-fn cropped<N: Number>(images: &Array<N>, shape: &[usize]) -> Array<N> {
+pub(super) fn cropped<N: Number>(images: &Array<N>, shape: &[usize]) -> Array<N> {
     Array::from_fn(shape, |index| at(images, position(index, shape)))
 }
 
 /// `y[n, (i r + j) C + c, p, q] = x[n, c, p r + i, q r + j]`
-fn space_to_depth<N: Number>(images: &Array<N>, r: usize) -> Result<Array<N>> {
+pub(super) fn space_to_depth<N: Number>(images: &Array<N>, r: usize) -> Result<Array<N>> {
     let e = images.extent()?;
     let shape = [e.batch, e.channels * r * r, e.height / r, e.width / r];
     Ok(Array::from_fn(&shape, |index| {
@@ -246,7 +246,7 @@ fn space_to_depth<N: Number>(images: &Array<N>, r: usize) -> Result<Array<N>> {
 }
 
 /// The inverse of [`space_to_depth`].
-fn depth_to_space<N: Number>(images: &Array<N>, r: usize) -> Result<Array<N>> {
+pub(super) fn depth_to_space<N: Number>(images: &Array<N>, r: usize) -> Result<Array<N>> {
     let e = images.extent()?;
     let channels = e.channels / (r * r);
     let shape = [e.batch, channels, e.height * r, e.width * r];

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_model::Scalar;
 use convgru_model::export::to_smallest_safetensors;
 use convgru_model::import::layout::Layout;
 use convgru_model::import::network::{ImportedNetwork, SYSTEMS};
 use convgru_model::import::{
-    Detected, DetectedNetwork, DetectedStack, Direction, FORECASTER_ENTRY, Incomplete, NEEDS_64_BITS,
-    NamedTensors, SafetensorsWeights, detect, named_tensors, named_tensors_in_single_precision,
+    Detected, DetectedForecaster, DetectedNetwork, DetectedStack, Direction, FORECASTER_ENTRY, Incomplete,
+    NEEDS_64_BITS, NamedTensors, SafetensorsWeights, detect, named_tensors,
+    named_tensors_in_single_precision,
 };
+use convgru_model::{ForecasterConfig, Scalar};
 use convgru_train::checkpoint::MAGIC;
 use convgru_train::printable::printable;
 use convgru_train::{read_file, write_atomically};
@@ -42,6 +43,7 @@ A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so o
 cells, otherwise of a Recurrent, `stages.0.input_weights`; of several, each has its name before them. The
 metadata have names and configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is a
 Recurrent among them.
+Of a checkpoint of mlcast it holds the whole network, a Forecaster, with its configuration in the entry `convgru` of the metadata.
 Both directions of a torch.nn.GRU are two stacks, `forward.` and `backward.` at the end of their names.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
@@ -86,10 +88,10 @@ impl Import {
                 reasons(&found.incomplete).join("; ")
             );
         }
-        if found.networks.is_empty() && found.stacks.is_empty() {
+        if found.forecasters.is_empty() && found.networks.is_empty() && found.stacks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
-                "{path}: {} tensors, and among them no cell of a known system ({}, {}); {}",
+                "{path}: {} tensors, and among them no cell of a known system ({}, {}, mlcast); {}",
                 found.left.len(),
                 systems.join(", "),
                 SYSTEMS.join(", "),
@@ -105,6 +107,7 @@ impl Import {
                 "input": self.input.to_string_lossy(),
                 "out": self.out.as_deref().map(Path::to_string_lossy),
                 "stacks": found.stacks.iter().map(description).collect::<Vec<_>>(),
+                "forecasters": found.forecasters.iter().map(description_of_forecaster).collect::<Vec<_>>(),
                 "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
                     "cells": incomplete.cells, "reason": incomplete.reason,
@@ -170,6 +173,18 @@ impl Weights {
 
 /// Writes networks and stacks.
 fn write<T: Scalar>(path: &Path, found: &Detected<T>) -> anyhow::Result<()> {
+    if let [forecaster, others @ ..] = &found.forecasters[..] {
+        let others = others.len() + found.networks.len() + found.stacks.len();
+        anyhow::ensure!(
+            others == 0,
+            "a written file holds one network of mlcast, and there are {others} other networks and stacks beside `{}`; save the \
+             tensors of one of them",
+            forecaster.name
+        );
+        let description = json!({ "model": forecaster.network.config() }).to_string();
+        let bytes = to_smallest_safetensors(found, &[(FORECASTER_ENTRY.to_owned(), description)])?;
+        return Ok(write_atomically(path, &bytes)?);
+    }
     let is_stack = |network: &DetectedNetwork<T>| matches!(network.network, ImportedNetwork::ConvGru(_));
     let entry = if found.networks.iter().all(is_stack) { STACKS } else { NETWORKS };
     let stacks = found.stacks.iter().map(description);
@@ -203,6 +218,30 @@ fn description_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Value {
     })
 }
 
+fn description_of_forecaster<T: Scalar>(forecaster: &DetectedForecaster<T>) -> Value {
+    json!({
+        "name": forecaster.name,
+        "system": "mlcast",
+        "tensors": forecaster.tensors,
+        "config": forecaster.network.config(),
+    })
+}
+
+/// A network that continues frames.
+fn line_of_forecaster<T: Scalar>(forecaster: &DetectedForecaster<T>) -> String {
+    let config = forecaster.network.config();
+    let kind = match config {
+        ForecasterConfig::Mlcast(config) => {
+            let [height, width] = config.kernel_size;
+            format!("{} of mlcast, kernel {height} x {width}", output::counted(config.blocks, "block"))
+        }
+        config => config.kind().to_owned(),
+    };
+    let name = if forecaster.name.is_empty() { "(no prefix)" } else { &forecaster.name };
+    let channels = output::counted(config.image_channels(), "channel");
+    format!("{name}  {kind}, frames of {channels}, {} parameters", config.parameter_count())
+}
+
 /// A network and its cells.
 fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
     let DetectedNetwork { system, name, network, .. } = network;
@@ -230,7 +269,8 @@ fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
 
 /// The stacks with their cells, and what is left by its reason.
 fn listing<T: Scalar>(found: &Detected<T>) -> String {
-    let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of_network).collect();
+    let mut lines: Vec<String> = found.forecasters.iter().map(line_of_forecaster).collect();
+    lines.extend(found.networks.iter().flat_map(lines_of_network));
     for DetectedStack { layout, name, direction, stack } in &found.stacks {
         let of = output::counted(stack.layers.len(), "cell");
         let name = if name.is_empty() { "(no prefix)" } else { name };

@@ -192,6 +192,15 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
             "training.loss=[{ kind = \"crps\", spread = \"fair\" }, { kind = \"l1\", weight = 0.1 }]",
             "training.accumulate=2",
         ],
+        &["training.loss=mse", "model.kind=mlcast", "model.blocks=2", "training.reverse_sampling.start=0.5"],
+        &[
+            "training.loss=mse",
+            "model.kind=mlcast",
+            "model.blocks=1",
+            "model.members=2",
+            "training.loss={ kind = \"crps\", spread = \"fair\" }",
+            "training.accumulate=2",
+        ],
         &["training.teacher_forcing.decay=inverse-sigmoid"],
         &["training.reverse_sampling.start=0.8", "training.accumulate=2"],
         &[

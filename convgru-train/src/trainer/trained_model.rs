@@ -97,6 +97,15 @@ impl TrainedModel {
                 "the metadata has no `{ENTRY}`; only models saved by this program can be used here"
             ))
         })?;
+        let is_imported =
+            |entry: serde_json::Value| entry.get("model").is_some() && entry.get("config").is_none();
+        if serde_json::from_str(entry).is_ok_and(is_imported) {
+            return Err(refuse(
+                "it holds an imported network without the configuration of a training, which tells what numbers mean; \
+                 `export --weights` and the library read it"
+                    .to_owned(),
+            ));
+        }
         let description: Description = serde_json::from_str(entry)
             .map_err(|error| refuse(format!("`{ENTRY}` in the metadata cannot be read: {error}")))?;
         if description.version != VERSION {

@@ -23,6 +23,8 @@ mod inspect;
 #[cfg(test)]
 mod mask;
 #[cfg(test)]
+mod mlcast;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod netcdf;

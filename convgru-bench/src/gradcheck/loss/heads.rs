@@ -185,7 +185,8 @@ impl Subject for Heads {
         let names = self.inputs[1..].iter().map(|(name, _)| name.clone());
         let named = NamedArrays::new(names.zip(inputs[1..].iter().cloned()).collect());
         let config = self.network.config();
-        let frames = reference::forecaster(config, &named, &inputs[0], self.steps(), None)?;
+        let frames =
+            reference::forecaster(config, &named, &inputs[0], self.steps(), None, self.network.noise())?;
         let output = frames.output.as_slice();
         let truth = [self.target.as_slice(), self.valid.as_slice()];
         let shape = [self.steps(), 1, 1, 2, 2];

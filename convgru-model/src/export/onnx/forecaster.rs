@@ -6,6 +6,7 @@ use super::encoder_forecaster::EncoderForecasterGraph;
 use super::forecaster_graph::ForecasterGraph;
 use super::form::Part;
 use super::graph::{Constants, Graph};
+use super::mlcast::MlcastGraph;
 use super::model::{About, encode};
 use super::pyramid::PyramidGraph;
 use crate::config::ForecasterConfig;
@@ -24,6 +25,7 @@ pub(super) fn write<T: Scalar>(network: &Forecaster<T>, part: Part) -> Result<Ve
             Box::new(EncoderForecasterGraph::new(config, parameters)?)
         }
         ForecasterConfig::Pyramid(config) => Box::new(PyramidGraph::new(config, parameters)?),
+        ForecasterConfig::Mlcast(config) => Box::new(MlcastGraph::new(config, parameters)?),
     };
     let mut constants = Constants::default();
     let mut graph = Graph::new("convgru", &mut constants);

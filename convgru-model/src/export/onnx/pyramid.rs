@@ -7,6 +7,7 @@ use convgru_kernels::Scalar;
 use super::cells::{Cells, equation};
 use super::forecaster_graph::ForecasterGraph;
 use super::form::Part;
+use super::frame::{Frame, size_of};
 use super::graph::{ConvolutionNames, Graph, Size, integer, zero};
 use super::loops;
 use super::model::json;
@@ -57,13 +58,6 @@ impl<'a, T: Scalar> PyramidGraph<'a, T> {
     }
 }
 
-/// Values of a frame: as it is, and with zeros up to a multiple of the factor.
-struct Frame {
-    /// Height and width.
-    size: String,
-    extended: String,
-}
-
 impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
     fn name(&self) -> &'static str {
         "Pyramid"
@@ -92,7 +86,7 @@ impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
     fn encoder_step(&self, graph: &mut Graph<'_>) -> Result<()> {
         let frame = graph.input("frame", &self.frame_sizes());
         let states = self.state_inputs(graph);
-        let frame = self.extend(graph, &frame);
+        let frame = Frame::extended(graph, &frame, self.config.factor());
         let (after, features) = self.read(graph, &frame.extended, &states)?;
         self.state_outputs(graph, &after);
         for (scale, features) in self.skipped().zip(&features) {
@@ -111,7 +105,7 @@ impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
             graph.input(&format!("features.{scale}"), &sizes)
         };
         let features: Vec<String> = self.skipped().map(input).collect();
-        let added = frame.map(|frame| (self.to_add(graph, &frame), self.size_of(graph, &frame)));
+        let added = frame.map(|frame| (self.to_add(graph, &frame), size_of(graph, &frame)));
         let after = self.predict(graph, &states, &features)?;
         let (add, size) = added.map_or((None, None), |(add, size)| (Some(add), Some(size)));
         let prediction = self.head(graph, &after, add.as_deref(), size.as_deref());
@@ -133,13 +127,13 @@ impl<T: Scalar> ForecasterGraph for PyramidGraph<'_, T> {
         graph.constants.integer("steps", steps as i64);
         let last = graph.constants.integer("last", -1);
         let last_frame = graph.node("Gather", "last_frame", &[&frames, &last], vec![integer("axis", 0)]);
-        let last = self.extend(graph, &last_frame);
+        let last = Frame::extended(graph, &last_frame, self.config.factor());
         let initial = self.zero_states(graph, &last.extended);
 
         let mut body = graph.body("encoder_step");
         let before = self.state_inputs(&mut body);
         let frame = body.input("frame", &self.frame_sizes());
-        let frame = self.extend(&mut body, &frame);
+        let frame = Frame::extended(&mut body, &frame, self.config.factor());
         let (after, _) = self.read(&mut body, &frame.extended, &before)?;
         self.state_outputs(&mut body, &after);
         let body = body.finish();
@@ -213,26 +207,6 @@ impl<T: Scalar> PyramidGraph<'_, T> {
         for ((index, state), (scale, channels)) in states.iter().enumerate().zip(self.states()) {
             graph.output(state, &format!("next_state.{index}"), &self.sizes(scale, channels));
         }
-    }
-
-    /// Height and width of a frame.
-    fn size_of(&self, graph: &mut Graph<'_>, frame: &str) -> String {
-        graph.node("Shape", "frame_size", &[frame], vec![integer("start", 2), integer("end", 4)])
-    }
-
-    /// A frame with zeros below and to the right, up to a multiple of the factor.
-    fn extend(&self, graph: &mut Graph<'_>, frame: &str) -> Frame {
-        let (size, factor) = (self.size_of(graph, frame), self.config.factor() as i64);
-        if factor == 1 {
-            return Frame { size, extended: frame.to_owned() };
-        }
-        let factor = graph.constants.integers("factor", &[factor]);
-        let beyond = graph.node("Mod", "beyond", &[&size, &factor], Vec::new());
-        let missing = graph.node("Sub", "to_the_next", &[&factor, &beyond], Vec::new());
-        let missing = graph.node("Mod", "missing", &[&missing, &factor], Vec::new());
-        let none = graph.constants.integers("no_pads", &[0; 6]);
-        let pads = graph.node("Concat", "pads", &[&none, &missing], vec![integer("axis", 0)]);
-        Frame { size, extended: graph.node("Pad", "extended", &[frame, &pads], Vec::new()) }
     }
 
     /// States of zeros for a frame without missing rows and columns.

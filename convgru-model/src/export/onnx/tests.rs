@@ -8,8 +8,8 @@ use super::graph::Constants;
 use super::proto::{Dimension, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
 use super::{Form, OPSET, Part, conv_gru, forecaster};
 use crate::config::{
-    ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig, PyramidConfig, PyramidScale,
-    ResetGate, Residual,
+    ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig, MlcastConfig, PyramidConfig,
+    PyramidScale, ResetGate, Residual,
 };
 use crate::error::Error;
 use crate::forecaster::Forecaster;
@@ -385,6 +385,28 @@ fn an_ensemble_predicts_the_channels_of_all_members() {
     assert_eq!(repeated.input, ["frame"; 3]);
     let whole = forecast(config, Part::Forecast { steps: 2 });
     assert_eq!(values(&graph(&whole).output), ["prediction[steps,batch,3,height,width]"]);
+}
+
+#[test]
+fn the_parts_of_a_network_of_mlcast_have_states_of_their_side() {
+    let config = MlcastConfig { image_channels: 2, blocks: 2, ..Default::default() };
+    let encoder = forecast(config.clone(), Part::EncoderStep);
+    let states = ["state.0[batch,2,rows.0,columns.0]", "state.1[batch,8,rows.1,columns.1]"];
+    assert_eq!(values(&graph(&encoder).input), ["frame[batch,2,height,width]", states[0], states[1]]);
+    let step = forecast(config.clone(), Part::ForecasterStep);
+    let states = ["state.0[batch,8,rows.1,columns.1]", "state.1[batch,32,rows.2,columns.2]"];
+    assert_eq!(values(&graph(&step).input), states);
+    assert_eq!(graph(&step).output.len(), 3);
+    let whole = forecast(config.clone(), Part::Forecast { steps: 7 });
+    assert_eq!(values(&graph(&whole).input), ["frames[input_steps,batch,2,height,width]", "steps[]"]);
+    assert_eq!(values(&graph(&whole).output), ["prediction[steps,batch,2,height,width]"]);
+    assert_eq!(kinds(graph(&whole)).last(), Some(&"Loop"));
+
+    for noisy in [MlcastConfig { members: 2, ..config.clone() }, MlcastConfig { noise: true, ..config }] {
+        let network = Forecaster::<f32>::new(noisy, 3).unwrap();
+        let error = forecaster(&network, Part::Forecast { steps: 2 }).unwrap_err().to_string();
+        assert!(error.contains("members = 1 and noise = false"), "{error}");
+    }
 }
 
 #[test]

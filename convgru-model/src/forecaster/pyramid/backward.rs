@@ -1,14 +1,12 @@
 //! The backward pass.
 
-use convgru_kernels::{Extent, FeatureMaps, Scalar, Scratchpad};
+use convgru_kernels::{Extent, FeatureMaps, Scalar};
 
 use super::{BackwardPass, Pyramid};
-use crate::StateGradient;
 use crate::config::Residual;
 use crate::error::Result;
 use crate::forecaster::sizes::sequence;
-use crate::fused::cell::CellParameters;
-use crate::fused::stack::{PreparedStack, StackBackward, StackWorkspace};
+use crate::forecaster::way::{Way, sum_over_batches};
 use crate::tensor::Tensor;
 
 /// What enters a scale of the encoder from the decoder.
@@ -30,7 +28,7 @@ impl<T: Scalar> Pyramid<'_, T> {
         let Some(d_patches) = self.encoder_backward(back, d_starts)? else { return Ok(None) };
         let (sizes, steps) = (&back.pass.sizes, back.pass.encoder[0].top().steps());
         let mut d_frames = Tensor::try_zeros(&sequence(sizes.frame, steps))?;
-        self.patches_of(sizes, sizes.frame).to_frames(&d_patches, d_frames.as_mut_slice())?;
+        self.patches_of(sizes, sizes.frame).to_frames(d_patches.as_ref(), d_frames.as_mut_slice())?;
         let addition = self.addition(sizes).filter(|_| self.config.residual == Residual::LastFrame);
         if let Some(addition) = addition {
             let last_image = sizes.without_mask(&back.pass.last_frame);
@@ -81,7 +79,7 @@ impl<T: Scalar> Pyramid<'_, T> {
                 d_inputs.as_mut().leaky_relu_backward(stack.inputs.as_ref(), self.slope())?;
                 let extrapolated = pass.activations.extrapolated.as_ref().filter(|_| scale == 0);
                 if self.config.skip && extrapolated.is_none() {
-                    start.d_read = Some(sum_over_steps(&d_inputs, stack.top().batch)?);
+                    start.d_read = Some(sum_over_batches(&d_inputs, stack.top().batch)?);
                 }
                 let states = &pass.decoder[scale + 1].top().states;
                 let d_deep = self.d_patches_above(scale + 1, &d_inputs, up.halo())?;
@@ -162,48 +160,4 @@ impl<T: Scalar> Pyramid<'_, T> {
         patches.as_mut().space_to_depth(d_inputs.as_ref(), down)?;
         Ok(patches)
     }
-}
-
-/// What enters a stack on its way back, and what is wanted of it.
-struct Way<'a, T> {
-    /// Of all states of the topmost layer.
-    d_top: Option<&'a FeatureMaps<T>>,
-    /// Of the last state of each layer.
-    last: &'a [FeatureMaps<T>],
-    want_input: bool,
-}
-
-impl<T: Scalar> Way<'_, T> {
-    /// Goes back over all steps.
-    fn back(
-        &self,
-        cells: &PreparedStack<'_, T>,
-        stack: &mut StackWorkspace<T>,
-        gradients: &mut [CellParameters<T>],
-        scratch: &mut Scratchpad<T>,
-    ) -> Result<StackBackward<T>> {
-        let mut back = StackBackward::new(cells, stack)?;
-        for (layer, last) in back.layers.iter_mut().zip(self.last) {
-            layer.d_hidden.as_mut().copy_from(last.as_ref())?;
-        }
-        let (top, batch) = (stack.layers.len() - 1, stack.top().batch);
-        let enter = |mut entry: StateGradient<'_, T>| {
-            let d_top = self.d_top.filter(|_| entry.layer == top);
-            if let Some(d_top) = d_top {
-                entry.gradient.add(d_top.images(entry.step * batch..(entry.step + 1) * batch))?;
-            }
-            Ok(())
-        };
-        back.sequence(cells, stack, enter, gradients, self.want_input, scratch)?;
-        Ok(back)
-    }
-}
-
-/// The sum of the steps of maps, `[T N, C, H, W] -> [N, C, H, W]`.
-fn sum_over_steps<T: Scalar>(maps: &FeatureMaps<T>, batch: usize) -> Result<FeatureMaps<T>> {
-    let mut sum = FeatureMaps::zeros(maps.extent().with_batch(batch))?;
-    for step in 0..maps.extent().batch / batch {
-        sum.as_mut().add(maps.images(step * batch..(step + 1) * batch))?;
-    }
-    Ok(sum)
 }

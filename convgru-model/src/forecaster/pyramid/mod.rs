@@ -1,7 +1,6 @@
 //! Cells at several scales.
 
 mod backward;
-mod patches;
 mod residual;
 
 use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scalar, Scratchpad};
@@ -9,11 +8,11 @@ use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, FeatureMapsRef, Scala
 #[cfg(any(feature = "gradcheck", feature = "onnx"))]
 pub(crate) use residual::NEAREST_TO_ZERO;
 
-use self::patches::Patches;
 use self::residual::Addition;
 use super::convolution::PackedConvolution;
 use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
 use super::parameters::ForecasterParameters;
+use super::patches::Patches;
 use super::sizes::{Sizes, sequence};
 use crate::config::{NetworkConfig, PyramidConfig};
 use crate::error::Result;
@@ -244,7 +243,7 @@ impl<T: Scalar> PackedNetwork<T> for Pyramid<'_, T> {
         let finest = stacks[0].top();
         let states = finest.states.images(finest.images(read.steps.clone()));
         let (hidden, patches) = self.head(states, scratch)?;
-        self.patches_of(read.sizes, read.sizes.predicted).to_frames(&patches, logits)?;
+        self.patches_of(read.sizes, read.sizes.predicted).to_frames(patches.as_ref(), logits)?;
         if let Some(addition) = self.addition(read.sizes) {
             match read.extrapolated {
                 Some(frames) => addition.add(frames, logits),

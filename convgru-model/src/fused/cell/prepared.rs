@@ -25,7 +25,21 @@ pub(crate) struct PreparedCell<'w, T> {
 
 impl<'w, T: Scalar> PreparedCell<'w, T> {
     pub(crate) fn new(parameters: &'w CellParameters<T>, options: CellOptions) -> Result<Self> {
-        let shape = parameters.shape();
+        Self::packed(parameters, parameters.shape(), parameters.input_weights.as_slice(), options)
+    }
+
+    /// A cell whose input is always zero and has no channels here.
+    pub(crate) fn without_input(parameters: &'w CellParameters<T>, options: CellOptions) -> Result<Self> {
+        let shape = CellShape { in_channels: 0, ..parameters.shape() };
+        Self::packed(parameters, shape, &[], options)
+    }
+
+    fn packed(
+        parameters: &'w CellParameters<T>,
+        shape: CellShape,
+        input_weights: &'w [T],
+        options: CellOptions,
+    ) -> Result<Self> {
         let [input, two, one] = convolutions(shape, options);
         let hidden_weights = parameters.hidden_weights.as_slice();
         let (first, last) = hidden_weights.split_at(two.weight_len());
@@ -33,7 +47,7 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         Ok(Self {
             shape,
             options,
-            input: PackedWeights::new(input, parameters.input_weights.as_slice())?.with_bias(bias)?,
+            input: PackedWeights::new(input, input_weights)?.with_bias(bias)?,
             update_and_reset: PackedWeights::new(two, first)?,
             candidate: PackedWeights::new(one, last)?
                 .with_bias(parameters.hidden_bias.as_ref().map(|bias| bias.as_slice()))?,
@@ -170,8 +184,10 @@ impl<'w, T: Scalar> PreparedCell<'w, T> {
         gradients: &mut CellParameters<T>,
         scratch: &mut Scratchpad<T>,
     ) -> Result<()> {
-        let d_weights = gradients.input_weights.as_mut_slice();
-        conv::weight_gradient(&self.input.shape(), input, d_gates, d_weights, scratch)?;
+        if self.shape.in_channels > 0 {
+            let d_weights = gradients.input_weights.as_mut_slice();
+            conv::weight_gradient(&self.input.shape(), input, d_gates, d_weights, scratch)?;
+        }
         if let Some(d_bias) = &mut gradients.bias {
             conv::bias_gradient(d_gates, d_bias.as_mut_slice())?;
         }

@@ -45,6 +45,7 @@ groups! {
     both_directions_pass: bidirectional [""];
     encoder_forecasters_pass: forecaster ["encoder-forecaster"];
     pyramids_pass: forecaster ["pyramid"];
+    networks_of_mlcast_pass: forecaster ["mlcast"];
     composed_grus_pass: recurrent ["composed gru"];
     grus_with_options_pass: recurrent ["gru,"];
     grus_of_other_forms_pass: recurrent ["gru "];

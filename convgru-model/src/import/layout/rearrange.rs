@@ -55,7 +55,10 @@ impl Layout {
     }
 
     /// As [`read`](Self::read), of tensors that lie elsewhere.
-    pub(super) fn read_named<T: Scalar>(&self, tensors: &[(&str, &Tensor<T>)]) -> Result<ForeignStack<T>> {
+    pub(in crate::import) fn read_named<T: Scalar>(
+        &self,
+        tensors: &[(&str, &Tensor<T>)],
+    ) -> Result<ForeignStack<T>> {
         let prefixes = self.prefixes(tensors.iter().map(|(name, _)| *name));
         if prefixes.is_empty() {
             return Err(missing(tensors, name_of(self.weight, "", self.tensors[0].name)));

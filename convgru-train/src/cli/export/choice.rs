@@ -4,7 +4,7 @@ use convgru_model::import::layout::Layout;
 
 use convgru_train::printable::printable;
 
-use super::{Export, Form, Part};
+use super::{Export, Form, MLCAST, Part};
 
 /// What is to be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,9 +32,18 @@ pub(super) struct WeightsChoice {
     /// Of a trained model one part, or all.
     pub(super) part: Option<Part>,
     /// The names of another program.
-    pub(super) layout: Option<&'static Layout>,
+    pub(super) names: Option<Names>,
     /// What names of cells begin with.
     pub(super) cells: Option<String>,
+}
+
+/// Whose names weights are written under.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Names {
+    /// Those of cells of another program.
+    Layout(&'static Layout),
+    /// Those of a whole network of mlcast.
+    Mlcast,
 }
 
 impl Choice {
@@ -92,11 +101,18 @@ impl Choice {
     fn weights(export: &Export, trained: bool) -> anyhow::Result<WeightsChoice> {
         anyhow::ensure!(export.form.is_none(), "--form is for .onnx; weights have none");
         anyhow::ensure!(export.frames.is_none(), "--frames is for .onnx; weights predict none");
-        let layout = export.layout.as_deref().and_then(Layout::of);
+        let names = match export.layout.as_deref() {
+            Some(MLCAST) => Some(Names::Mlcast),
+            layout => layout.and_then(Layout::of).map(Names::Layout),
+        };
         anyhow::ensure!(
-            !(trained && layout.is_some() && export.part.is_none()),
+            !(names == Some(Names::Mlcast) && export.part.is_some()),
+            "--part: a network of mlcast is written as a whole"
+        );
+        anyhow::ensure!(
+            !(trained && matches!(names, Some(Names::Layout(_))) && export.part.is_none()),
             "--layout: a trained model has two stacks; choose --part encoder or --part forecaster"
         );
-        Ok(WeightsChoice { part: export.part, layout, cells: export.cells.clone() })
+        Ok(WeightsChoice { part: export.part, names, cells: export.cells.clone() })
     }
 }

@@ -28,13 +28,14 @@ use source::ExportSource;
   convgru export --checkpoint runs/quick/checkpoints/best.ckpt --out model.onnx
   convgru export --checkpoint runs/quick/model.safetensors --out step.onnx --form step --part encoder
   convgru export --weights raft.safetensors --out raft.onnx --form step
-  convgru export --weights raft.safetensors --out theirs.safetensors --layout raft --cells update_block.gru")]
+  convgru export --weights raft.safetensors --out theirs.safetensors --layout raft --cells update_block.gru
+  convgru export --checkpoint runs/rain --out theirs.safetensors --layout mlcast --cells network")]
 #[command(group(ArgGroup::new("source").args(["checkpoint", "weights"]).required(true)))]
 pub(crate) struct Export {
     /// A trained model: model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: Option<PathBuf>,
-    /// Weights of a stack of cells: .safetensors of `import`, or of this command
+    /// Weights of a stack of cells or of a network: .safetensors of `import`, or of this command
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Where to write: .onnx or .safetensors
@@ -55,7 +56,7 @@ pub(crate) struct Export {
     /// Safetensors: the names and the order of another program
     #[arg(long, value_parser = layouts())]
     layout: Option<String>,
-    /// Safetensors: what names of cells begin with in that layout, `{}` for the number of a layer
+    /// Safetensors: what names of cells begin with in that layout, `{}` for the number of a layer; of mlcast what all names begin with
     #[arg(long, value_name = "PREFIX", requires = "layout")]
     cells: Option<String>,
     /// Print the result as one line of JSON
@@ -90,8 +91,11 @@ impl Part {
     }
 }
 
+/// The layout of whole networks of mlcast.
+const MLCAST: &str = "mlcast";
+
 fn layouts() -> PossibleValuesParser {
-    PossibleValuesParser::new(Layout::ALL.iter().map(|layout| layout.system))
+    PossibleValuesParser::new(Layout::ALL.iter().map(|layout| layout.system).chain([MLCAST]))
 }
 
 /// What will be written.

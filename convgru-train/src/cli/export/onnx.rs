@@ -33,6 +33,11 @@ pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Resul
                 ],
             })
         }
+        (ExportSource::Forecaster(network), OnnxChoice::Stack(_)) => Ok(Written {
+            bytes: onnx::forecaster(network.as_ref(), onnx::Part::Forecast { steps: IMPORTED_STEPS })?,
+            what: format!("the forecast of a network, ONNX opset {OPSET}"),
+            notes: forecast_notes(network.config(), IMPORTED_STEPS).into(),
+        }),
         (ExportSource::TrainedModel(trained), OnnxChoice::Step(part)) => {
             let (of_part, notes) = match part {
                 Part::Encoder => (onnx::Part::EncoderStep, encoder_notes(&trained.config.model)),
@@ -46,27 +51,33 @@ pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Resul
         }
         (ExportSource::TrainedModel(trained), OnnxChoice::Forecast(frames)) => {
             let steps = frames.unwrap_or(trained.config.data.output_frames);
-            let model = &trained.config.model;
-            let (channels, read) = (model.image_channels(), model.read_channels());
-            let mask = if model.has_mask_channel() { " (the last channel is the mask)" } else { "" };
-            let predicted = channels * model.members();
-            let of_members = match trained.config.model.members() {
-                1 => String::new(),
-                members => format!(": {members} members, the channels of one after those of the other"),
-            };
             Ok(Written {
                 bytes: onnx::forecaster(&trained.model, onnx::Part::Forecast { steps })?,
                 what: format!("the forecast of a trained model, ONNX opset {OPSET}"),
-                notes: vec![
-                    format!(
-                        "inputs: frames [T, N, {read}, H, W]{mask}, steps (a whole number, {steps} where it is left out)"
-                    ),
-                    format!("outputs: prediction [steps, N, {predicted}, H, W]{of_members}"),
-                ],
+                notes: forecast_notes(&trained.config.model, steps).into(),
             })
         }
         _ => anyhow::bail!("--checkpoint holds a trained model, --weights a stack of cells"),
     }
+}
+
+/// Steps that an imported network forecasts where `steps` is left out: nothing tells those of its training.
+const IMPORTED_STEPS: usize = 12;
+
+fn forecast_notes(model: &ForecasterConfig, steps: usize) -> [String; 2] {
+    let (channels, read) = (model.image_channels(), model.read_channels());
+    let mask = if model.has_mask_channel() { " (the last channel is the mask)" } else { "" };
+    let predicted = channels * model.members();
+    let of_members = match model.members() {
+        1 => String::new(),
+        members => format!(": {members} members, the channels of one after those of the other"),
+    };
+    [
+        format!(
+            "inputs: frames [T, N, {read}, H, W]{mask}, steps (a whole number, {steps} where it is left out)"
+        ),
+        format!("outputs: prediction [steps, N, {predicted}, H, W]{of_members}"),
+    ]
 }
 
 fn of_form(form: Form) -> (onnx::Form, &'static str) {
@@ -90,6 +101,7 @@ fn forecaster_notes(model: &ForecasterConfig) -> [String; 2] {
     let reads = match model {
         ForecasterConfig::EncoderForecaster(_) => model.reads_predictions(),
         ForecasterConfig::Pyramid(pyramid) => pyramid.residual == Residual::LastFrame,
+        ForecasterConfig::Mlcast(_) => false,
     };
     let (frame, features) =
         (if reads { "frame, " } else { "" }, if skips(model) { ", features.0, ..." } else { "" });

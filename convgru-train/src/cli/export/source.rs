@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use anyhow::Context;
 use convgru_model::composed::{Recurrent, RecurrentConfig, RecurrentParameters};
-use convgru_model::import::safetensors_metadata;
-use convgru_model::{ConvGru, ConvGruConfig, Error, ForecasterConfig, Parameters, Tensor};
+use convgru_model::import::{self, FORECASTER_ENTRY, safetensors_metadata};
+use convgru_model::{ConvGru, ConvGruConfig, Error, Forecaster, ForecasterConfig, Parameters, Tensor};
 use convgru_train::printable::printable;
 use convgru_train::read_file;
 use convgru_train::trainer::TrainedModel;
@@ -22,6 +22,8 @@ pub(super) enum ExportSource {
     Stack(Box<Stack>),
     /// A network of other cells.
     Network(Box<Network>),
+    /// A network that continues frames, which `import` wrote.
+    Forecaster(Box<Forecaster<f64>>),
 }
 
 /// A network of other cells with its name.
@@ -84,10 +86,14 @@ impl ExportSource {
 
 fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<ExportSource> {
     let metadata = safetensors_metadata(&bytes)?;
+    let described = metadata.get(FORECASTER_ENTRY).and_then(|text| serde_json::from_str(text).ok());
+    if described.is_some_and(|entry: serde_json::Value| entry.get("config").is_none()) {
+        return Ok(ExportSource::Forecaster(Box::new(import::forecaster(&bytes)?)));
+    }
     let entry = [STACKS, NETWORKS].into_iter().find_map(|entry| Some((entry, metadata.get(entry)?)));
     let Some((entry, text)) = entry else {
         let program = super::output::program();
-        let hint = if metadata.contains_key("convgru") {
+        let hint = if metadata.contains_key(FORECASTER_ENTRY) {
             "it is a trained model, for --checkpoint".to_owned()
         } else {
             format!("weights of other programs become ours by `{program} import`")

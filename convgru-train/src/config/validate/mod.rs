@@ -1,6 +1,6 @@
 //! Whether a configuration can work.
 
-use convgru_model::OutputActivation;
+use convgru_model::{ForecasterConfig, OutputActivation};
 
 use super::text_error::one_line;
 use super::{RunConfig, TrainingConfig};
@@ -46,6 +46,12 @@ impl RunConfig {
         self.init.validate()?;
         if self.model.has_mask_channel() != self.data.mask_channel {
             let [model, data] = [self.model.has_mask_channel(), self.data.mask_channel];
+            if let ForecasterConfig::Mlcast(_) = self.model {
+                return refuse(
+                    "data.mask_channel",
+                    "is true, but a network of the kind mlcast reads no mask; set it to false".to_owned(),
+                );
+            }
             return refuse(
                 "model.mask_channel",
                 format!(
@@ -81,13 +87,14 @@ impl RunConfig {
             return refuse("training", reason);
         }
         if self.training.loss.on_logits() && self.model.output_activation() == OutputActivation::Identity {
-            return refuse(
-                "training.loss",
-                format!(
-                    "{} compares probabilities; set model.output_activation to \"sigmoid\"",
-                    self.training.loss
-                ),
-            );
+            let loss = &self.training.loss;
+            let advice = match self.model {
+                ForecasterConfig::Mlcast(_) => {
+                    "a network of the kind mlcast predicts none; take mse or another loss"
+                }
+                _ => "set model.output_activation to \"sigmoid\"",
+            };
+            return refuse("training.loss", format!("{loss} compares probabilities; {advice}"));
         }
         let own = &self.training.reverse_sampling;
         if (own.start > 0.0 || own.end > 0.0) && self.data.input_frames == 1 {

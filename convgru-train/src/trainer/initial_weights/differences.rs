@@ -28,13 +28,16 @@ pub(super) fn of_networks(
 
 /// The configuration of a file with the fields of the other that change no result of the same weights.
 fn computing_alike(file: &ForecasterConfig, configured: &ForecasterConfig) -> ForecasterConfig {
-    use ForecasterConfig::{EncoderForecaster, Pyramid};
+    use ForecasterConfig::{EncoderForecaster, Mlcast, Pyramid};
     let mut alike = file.clone();
     match (&mut alike, configured) {
         (EncoderForecaster(file), EncoderForecaster(other)) => {
             (file.initializer, file.precision) = (other.initializer, other.precision);
         }
         (Pyramid(file), Pyramid(other)) => {
+            (file.initializer, file.precision) = (other.initializer, other.precision);
+        }
+        (Mlcast(file), Mlcast(other)) => {
             (file.initializer, file.precision) = (other.initializer, other.precision);
         }
         _ => {}

@@ -6,7 +6,7 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    Forecaster, ForecasterParameters, Isa, MemoryBudget, Parameters, TeacherForcing, Workspace,
+    Forecaster, ForecasterParameters, Isa, MemoryBudget, Noise, Parameters, TeacherForcing, Workspace,
 };
 
 mod micro_batches;
@@ -44,6 +44,21 @@ struct Sampling {
     forced: Vec<bool>,
     /// Frames of the input that are predicted.
     predicted_inputs: PredictedInputs,
+}
+
+/// The noise of a step of training, where the network reads noise: decided by the seed of the run, the step and the first sample.
+#[derive(Clone, Copy)]
+struct NoiseOfStep {
+    seed: u64,
+    step: u64,
+}
+
+impl NoiseOfStep {
+    /// That of the samples of a batch beginning at one, which is none of validations and forecasts.
+    fn beginning_at(self, first: usize) -> Noise<f32> {
+        let place = ((first as u64) << 40).wrapping_add(self.step + 1);
+        Noise::Seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(place))
+    }
 }
 
 /// What became of a batch.
@@ -162,7 +177,11 @@ impl Learner {
             predicted_inputs: PredictedInputs::draw(training.seed, cursor.step, replaced, read),
         };
 
-        let loss = self.accumulate(batch, &sampling)?;
+        let noise = NoiseOfStep { seed: training.seed, step: cursor.step };
+        let loss = self.accumulate(batch, &sampling, noise);
+        // Validations read the same noise whatever was trained before.
+        self.model.set_noise(Noise::default());
+        let loss = loss?;
         if !loss.is_finite() {
             return skip(NotFinitePart::Loss);
         }
@@ -195,12 +214,13 @@ impl Learner {
 
     /// The loss of a batch, and its gradients in `self.gradients`. A micro-batch whose loss is no
     /// number ends it.
-    fn accumulate(&mut self, batch: &Batch, sampling: &Sampling) -> Result<f64> {
+    fn accumulate(&mut self, batch: &Batch, sampling: &Sampling, noise: NoiseOfStep) -> Result<f64> {
         self.gradients.zero();
         let input_frames = self.config.data.input_frames;
         if self.config.training.accumulate == 1 {
             let (input, target) = batch.split(input_frames)?;
             let counts = self.objective.counts(&Truth::from(&target))?;
+            self.model.set_noise(noise.beginning_at(0));
             let input = sampling.predicted_inputs.apply(&self.model, input, 0)?;
             return self.backpropagate(&input, &target, &counts, &sampling.forced);
         }
@@ -209,6 +229,7 @@ impl Learner {
         for samples in micro_batches(batch, self.config.training.accumulate)? {
             let (input, target) = samples.split(input_frames)?;
             let count = input.frames.shape()[1];
+            self.model.set_noise(noise.beginning_at(first));
             let input = sampling.predicted_inputs.apply(&self.model, input, first)?;
             first += count;
             loss += self.backpropagate(&input, &target, &counts, &sampling.forced)?;

@@ -4,6 +4,7 @@ use convgru_kernels::Scalar;
 
 use super::PyramidGraph;
 use crate::config::OutputActivation;
+use crate::export::onnx::frame::cut;
 use crate::export::onnx::graph::{Graph, integer};
 use crate::forecaster::NEAREST_TO_ZERO;
 
@@ -24,9 +25,7 @@ impl<T: Scalar> PyramidGraph<'_, T> {
         let patches = self.convolve(graph, "head.output", &top);
         let mut frame = self.to_pixels(graph, "head.pixels", patches, self.config.scales[0].down);
         if let Some(size) = size.filter(|_| self.config.factor() > 1) {
-            let starts = graph.constants.integers("first_pixel", &[0, 0]);
-            let axes = graph.constants.integers("image_axes", &[2, 3]);
-            frame = graph.node("Slice", "head.cut", &[&frame, &starts, size, &axes], Vec::new());
+            frame = cut(graph, "head.cut", &frame, size);
         }
         if let Some(add) = add {
             frame = graph.node("Add", "head.sum", &[&frame, add], Vec::new());

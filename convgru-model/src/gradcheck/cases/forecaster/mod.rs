@@ -1,6 +1,7 @@
 //! Networks that continue frames, as a whole.
 
 mod encoder_forecaster;
+mod mlcast;
 mod pyramid;
 mod truncated;
 
@@ -19,6 +20,7 @@ use crate::tensor::Tensor;
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = encoder_forecaster::cases();
     cases.extend(pyramid::cases());
+    cases.extend(mlcast::cases());
     cases.extend(truncated::cases());
     cases
 }
@@ -65,6 +67,7 @@ impl Operation for Forecasting {
         text += &match self.network.config() {
             ForecasterConfig::EncoderForecaster(config) => encoder_forecaster::describe(config),
             ForecasterConfig::Pyramid(config) => pyramid::describe(config),
+            ForecasterConfig::Mlcast(config) => mlcast::describe(config),
         };
         if let Some((_, forced)) = &self.teacher {
             let forced: String = forced.iter().map(|&forced| if forced { 'f' } else { '-' }).collect();
@@ -120,7 +123,8 @@ impl Operation for Forecasting {
         let truth = self.teacher.as_ref().map(|(truth, forced)| (Array::constant(truth), forced));
         let forcing = truth.as_ref().map(|(frames, forced)| (frames, forced.as_slice()));
         let config = self.network.config();
-        let forecast = reference::forecaster(config, &parameters, frames, self.steps, forcing)?;
+        let forecast =
+            reference::forecaster(config, &parameters, frames, self.steps, forcing, self.network.noise())?;
         Ok(vec![if self.logits { forecast.logits } else { forecast.output }])
     }
 }

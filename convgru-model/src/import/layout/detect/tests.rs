@@ -26,7 +26,7 @@ fn names(found: &Stacks<f32>) -> Vec<(&str, usize)> {
 
 /// The names that tensors of stacks have as parameters.
 fn tensor_names(Stacks { stacks, left, incomplete }: Stacks<f32>) -> Vec<String> {
-    let found = Detected { networks: Vec::new(), stacks, left, incomplete };
+    let found = Detected { forecasters: Vec::new(), networks: Vec::new(), stacks, left, incomplete };
     found.to_named().into_iter().map(|(name, _)| name).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Between frames of any size and the patches of the finest scale.
 
-use convgru_kernels::{Extent, FeatureMaps, Scalar};
+use convgru_kernels::{Extent, FeatureMaps, FeatureMapsRef, Scalar};
 
 use crate::error::Result;
 
@@ -30,9 +30,9 @@ impl Patches {
     }
 
     /// The frames of patches: the part that is not beyond them.
-    pub(super) fn to_frames<T: Scalar>(&self, maps: &FeatureMaps<T>, frames: &mut [T]) -> Result<()> {
+    pub(super) fn to_frames<T: Scalar>(&self, maps: FeatureMapsRef<'_, T>, frames: &mut [T]) -> Result<()> {
         let mut images = vec![T::ZERO; maps.extent().len()];
-        maps.as_ref().write_nchw(&mut images)?;
+        maps.write_nchw(&mut images)?;
         self.for_each_row(frames.len(), |frame, deep, stride| {
             let row = frames[frame..frame + self.frame.width].iter_mut().enumerate();
             row.for_each(|(x, value)| *value = images[deep + x % self.size * stride + x / self.size]);

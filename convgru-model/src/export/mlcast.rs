@@ -1,0 +1,32 @@
+//! Networks of mlcast under its names.
+
+use convgru_kernels::Scalar;
+
+use crate::config::{MlcastConfig, NetworkConfig};
+use crate::error::Result;
+use crate::forecaster::ForecasterParameters;
+use crate::import::NamedTensors;
+use crate::import::mlcast::{cells_of, inverse, layout, order, reordered};
+
+/// The `state_dict` of mlcast's `ConvGruModel`: the weights of a network, or their gradients, under its names and in its order of
+/// channels. [`import::mlcast::read`](crate::import::mlcast::read) gives the same weights back, bit for bit.
+///
+/// # Errors
+/// [`Error::Count`](crate::Error::Count), [`Error::TensorOrder`](crate::Error::TensorOrder) or
+/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the parameters are not those of the configuration.
+pub fn mlcast<T: Scalar>(
+    config: &MlcastConfig,
+    parameters: &ForecasterParameters<T>,
+) -> Result<NamedTensors<T>> {
+    config.validate()?;
+    parameters.expect(&config.components())?;
+    let mut tensors = Vec::new();
+    for cell in cells_of(config.blocks) {
+        let back = inverse(&order(config.image_channels, cell.scale));
+        let [layer] = parameters.cells(&cell.component) else {
+            unreachable!("each block has one cell");
+        };
+        tensors.extend(layout().write(&[cell.theirs], &[reordered(layer, &back)])?);
+    }
+    Ok(NamedTensors { tensors, skipped: Vec::new() })
+}

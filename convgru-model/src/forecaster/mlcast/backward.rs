@@ -1,0 +1,88 @@
+//! The backward pass.
+
+use convgru_kernels::{FeatureMaps, Scalar};
+
+use super::{BackwardPass, Mlcast, transpose};
+use crate::config::MLCAST_DOWN;
+use crate::error::Result;
+use crate::forecaster::sizes::sequence;
+use crate::forecaster::way::{Way, sum_over_batches};
+use crate::tensor::Tensor;
+
+impl<T: Scalar> Mlcast<'_, T> {
+    pub(super) fn run_backward(
+        &self,
+        back: &mut BackwardPass<'_, T>,
+        d_logits: &Tensor<T>,
+    ) -> Result<Option<Tensor<T>>> {
+        let sizes = &back.pass.sizes;
+        let mut d_frames = vec![T::ZERO; d_logits.len()];
+        let (members, batch) = (self.config.members, sizes.image.batch);
+        transpose(d_logits.as_slice(), [batch, members], sizes.image.image_len(), &mut d_frames);
+        let d_states = self.of_output(sizes).to_patches(&d_frames, [0, 0])?;
+        let d_last = self.decoder_backward(back, d_states)?;
+        let Some(d_inputs) = self.encoder_backward(back, d_last)? else { return Ok(None) };
+        let (sizes, steps) = (&back.pass.sizes, back.pass.encoder[0].top().steps());
+        let mut d_frames = Tensor::try_zeros(&sequence(sizes.frame, steps))?;
+        self.of_input(sizes).to_frames(d_inputs.as_ref(), d_frames.as_mut_slice())?;
+        Ok(Some(d_frames))
+    }
+
+    /// From the finest block to the coarsest: the gradient of the encoder's last state of each block, from that of the states of the
+    /// decoder's finest cell.
+    fn decoder_backward(
+        &self,
+        back: &mut BackwardPass<'_, T>,
+        mut d_states: FeatureMaps<T>,
+    ) -> Result<Vec<FeatureMaps<T>>> {
+        let BackwardPass { pass, gradients, scratch } = back;
+        let mut d_last = Vec::new();
+        for (block, cells) in self.decoder.iter().enumerate() {
+            let stack = &mut pass.decoder[block];
+            let layers = gradients.cells_mut(&format!("forecaster.{block}"));
+            let way = Way { d_top: Some(&d_states), last: &[], want_input: block + 1 < self.config.blocks };
+            let mut of_stack = way.back(cells, stack, layers, scratch)?;
+            let d_inputs = of_stack.take_input_gradient();
+            // All members start from the same state.
+            let last = pass.encoder[block].top().state_extent();
+            let mut d_start = FeatureMaps::zeros(last)?;
+            for d_members in of_stack.into_initial_gradients() {
+                let d_patches = sum_over_batches(&d_members, last.batch)?;
+                d_start.as_mut().depth_to_space(d_patches.as_ref(), MLCAST_DOWN)?;
+            }
+            d_last.push(d_start);
+            if let Some(d_inputs) = d_inputs {
+                d_states = FeatureMaps::zeros(pass.decoder[block + 1].top().states.extent())?;
+                d_states.as_mut().space_to_depth(d_inputs.as_ref(), MLCAST_DOWN)?;
+            }
+        }
+        Ok(d_last)
+    }
+
+    /// From the coarsest block to the finest; the gradient of the frames at the finest scale, where it is wanted.
+    fn encoder_backward(
+        &self,
+        back: &mut BackwardPass<'_, T>,
+        d_last: Vec<FeatureMaps<T>>,
+    ) -> Result<Option<FeatureMaps<T>>> {
+        let BackwardPass { pass, gradients, scratch } = back;
+        let mut d_states: Option<FeatureMaps<T>> = None;
+        for (block, d_last) in d_last.into_iter().enumerate().rev() {
+            let cells = &self.encoder[block];
+            let layers = gradients.cells_mut(&format!("encoder.{block}"));
+            let want_input = block > 0 || pass.input_gradient;
+            let way = Way { d_top: d_states.as_ref(), last: &[d_last], want_input };
+            let mut of_stack = way.back(cells, &mut pass.encoder[block], layers, scratch)?;
+            let d_inputs = of_stack.take_input_gradient();
+            if block == 0 {
+                return Ok(d_inputs);
+            }
+            if let Some(d_inputs) = d_inputs {
+                let mut d_below = FeatureMaps::zeros(pass.encoder[block - 1].top().states.extent())?;
+                d_below.as_mut().depth_to_space(d_inputs.as_ref(), MLCAST_DOWN)?;
+                d_states = Some(d_below);
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,185 @@
+//! mlcast's network: cells at scales of halves, without convolutions between them.
+
+mod backward;
+
+use convgru_kernels::{Extent, FeatureMaps, FeatureMapsMut, Scalar};
+
+use super::packed::{BackwardPass, PackedNetwork, PassMemory, Read, Stack};
+use super::parameters::ForecasterParameters;
+use super::patches::Patches;
+use super::sizes::Sizes;
+use crate::config::{MLCAST_DOWN, MlcastConfig, NetworkConfig};
+use crate::error::Result;
+use crate::fused::stack::{PreparedStack, StackWorkspace};
+use crate::tensor::Tensor;
+
+/// A network of mlcast with its weights packed: see [`MlcastConfig`] for the equations.
+///
+/// The members of an ensemble are images of the decoder's batch, `[members N, C, H, W]`. Block `i` of the encoder has the scale
+/// `i`, that of the decoder the scale `i + 1`.
+#[derive(Debug)]
+pub(super) struct Mlcast<'a, T> {
+    config: &'a MlcastConfig,
+    /// The finest scale first.
+    encoder: Vec<PreparedStack<'a, T>>,
+    /// The finest scale first.
+    decoder: Vec<PreparedStack<'a, T>>,
+}
+
+impl<'a, T: Scalar> Mlcast<'a, T> {
+    pub(super) fn new(config: &'a MlcastConfig, parameters: &'a ForecasterParameters<T>) -> Result<Self> {
+        let encoder = (0..config.blocks).map(|block| {
+            let name = format!("encoder.{block}");
+            PreparedStack::new(&format!("{name}."), parameters.cells(&name), &config.encoder(block))
+        });
+        let decoder = (0..config.blocks).map(|block| {
+            let name = format!("forecaster.{block}");
+            let (cells, of_cells) = (parameters.cells(&name), config.decoder(block));
+            let reads_nothing = block + 1 == config.blocks && !config.reads_noise();
+            let prepare = if reads_nothing { PreparedStack::without_input } else { PreparedStack::new };
+            prepare(&format!("{name}."), cells, &of_cells)
+        });
+        Ok(Self {
+            config,
+            encoder: encoder.collect::<Result<_>>()?,
+            decoder: decoder.collect::<Result<_>>()?,
+        })
+    }
+
+    /// How frames of the input lie at the finest scale: with zeros below and to the right.
+    fn of_input(&self, sizes: &Sizes) -> Patches {
+        Patches { frame: sizes.frame, deep: sizes.of_scale(0, sizes.frame.channels), size: 1 }
+    }
+
+    /// How frames of all members lie in the states of the decoder's finest cell.
+    fn of_output(&self, sizes: &Sizes) -> Patches {
+        let frame = self.with_members(sizes.image);
+        let deep = sizes.of_scale(1, frame.channels * MLCAST_DOWN * MLCAST_DOWN);
+        Patches { frame, deep: self.with_members(deep), size: MLCAST_DOWN }
+    }
+
+    fn with_members(&self, step: Extent) -> Extent {
+        step.with_batch(self.config.members * step.batch)
+    }
+
+    /// One step of the states of a block of the decoder.
+    fn states_of_decoder(&self, sizes: &Sizes, block: usize) -> Extent {
+        self.with_members(sizes.of_scale(block + 1, self.config.decoder(block).in_channels))
+    }
+
+    /// Writes the noise of some steps.
+    fn read_noise(&self, read: &Read<'_, T>, inputs: FeatureMapsMut<'_, T>) -> Result<()> {
+        let coarsest = self.states_of_decoder(read.sizes, self.config.blocks - 1);
+        let step = coarsest.with_batch(read.sizes.frame.batch);
+        let steps = read.first_step..read.first_step + read.steps.len();
+        read.noise.write(steps, self.config.members, step, inputs)
+    }
+}
+
+impl<T: Scalar> PackedNetwork<T> for Mlcast<'_, T> {
+    fn config(&self) -> &dyn NetworkConfig {
+        self.config
+    }
+
+    fn encoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
+        let blocks = self.encoder.iter().enumerate();
+        blocks
+            .map(|(block, cells)| Stack {
+                cells,
+                step: sizes.of_scale(block, self.config.encoder(block).in_channels),
+            })
+            .collect()
+    }
+
+    fn decoder(&self, sizes: &Sizes) -> Vec<Stack<'_, T>> {
+        let blocks = self.decoder.iter().enumerate();
+        blocks
+            .map(|(block, cells)| {
+                let read = cells.cells[0].shape().in_channels;
+                Stack { cells, step: self.states_of_decoder(sizes, block).with_channels(read) }
+            })
+            .collect()
+    }
+
+    fn encode(&self, sizes: &Sizes, frames: &[T], memory: &mut PassMemory<'_, T>) -> Result<()> {
+        let PassMemory { stacks, scratch, .. } = memory;
+        let steps = frames.len() / sizes.frame.len();
+        stacks[0].inputs = self.of_input(sizes).to_patches(frames, stacks[0].inputs.halo())?;
+        for (block, cells) in self.encoder.iter().enumerate() {
+            let (below, from) = stacks.split_at_mut(block);
+            if let Some(below) = below.last() {
+                from[0].inputs.as_mut().space_to_depth(below.top().states.as_ref(), MLCAST_DOWN)?;
+            }
+            cells.forward(&mut from[0], steps, scratch)?;
+        }
+        Ok(())
+    }
+
+    fn start(&self, encoder: &[StackWorkspace<T>], decoder: &mut [StackWorkspace<T>]) -> Result<()> {
+        for (before, stack) in encoder.iter().zip(decoder) {
+            let last = before.top().state(before.top().steps() - 1);
+            let (layer, batch) = (&mut stack.layers[0], last.extent().batch);
+            let mut start = FeatureMaps::zeros(layer.state_extent())?;
+            for member in 0..self.config.members {
+                let images = member * batch..(member + 1) * batch;
+                start.images_mut(images).space_to_depth(last, MLCAST_DOWN)?;
+            }
+            layer.set_initial(start.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn decode(&self, read: &Read<'_, T>, memory: &mut PassMemory<'_, T>, logits: &mut [T]) -> Result<()> {
+        let PassMemory { stacks, scratch, .. } = memory;
+        for (block, cells) in self.decoder.iter().enumerate().rev() {
+            let (from, above) = stacks.split_at_mut(block + 1);
+            let stack = &mut from[block];
+            let images = stack.top().images(read.steps.clone());
+            let mut inputs = stack.inputs.images_mut(images.clone());
+            match above.first() {
+                Some(above) => inputs.depth_to_space(above.top().states.images(images), MLCAST_DOWN)?,
+                None if self.config.reads_noise() => self.read_noise(read, inputs)?,
+                None => {}
+            }
+            cells.forward(stack, read.steps.end, scratch)?;
+        }
+        let finest = stacks[0].top();
+        let states = finest.states.images(finest.images(read.steps.clone()));
+        let mut frames = vec![T::ZERO; logits.len()];
+        self.of_output(read.sizes).to_frames(states, &mut frames)?;
+        let (members, batch) = (self.config.members, read.sizes.image.batch);
+        transpose(&frames, [members, batch], read.sizes.image.image_len(), logits);
+        Ok(())
+    }
+
+    fn backward(&self, back: &mut BackwardPass<'_, T>, d_logits: &Tensor<T>) -> Result<Option<Tensor<T>>> {
+        self.run_backward(back, d_logits)
+    }
+}
+
+/// Exchanges two neighbouring dimensions: `[.., rows, columns, len]` to `[.., columns, rows, len]`.
+fn transpose<T: Copy>(from: &[T], [rows, columns]: [usize; 2], len: usize, to: &mut [T]) {
+    let matrix = rows * columns * len;
+    for (from, to) in from.chunks_exact(matrix).zip(to.chunks_exact_mut(matrix)) {
+        for (index, item) in from.chunks_exact(len).enumerate() {
+            let (row, column) = (index / columns, index % columns);
+            to[(column * rows + row) * len..][..len].copy_from_slice(item);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_and_samples_are_exchanged() {
+        let from: Vec<usize> = (0..2 * 2 * 3 * 2).collect();
+        let mut to = vec![0; from.len()];
+        transpose(&from, [2, 3], 2, &mut to);
+        assert_eq!(to[..12], [0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11]);
+        let mut again = vec![0; from.len()];
+        transpose(&to, [3, 2], 2, &mut again);
+        assert_eq!(again, from);
+    }
+}

@@ -1,0 +1,403 @@
+//! Networks of mlcast.
+//!
+//! Its cells are those of the layout `convgru_ensemble`. Its `PixelUnshuffle` lays the pixels of a square beside each other where
+//! ours lays the channels of a pixel beside each other, so that channels of coarser scales change places on their way in and out.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use convgru_kernels::Scalar;
+
+use super::layout::Layout;
+use super::layout::stacking::Incomplete;
+use crate::config::{MLCAST_DOWN, MlcastConfig};
+use crate::error::{Error, Result};
+use crate::forecaster::{Forecaster, Noise};
+use crate::fused::CellParameters;
+use crate::tensor::{Tensor, expect_rank, expect_shape};
+
+/// What `torch.compile` puts into the names of a module's tensors.
+const COMPILED: &str = "_orig_mod.";
+
+/// What stands between a side of the network and the number of a block, and after it.
+const BLOCKS: &str = ".blocks.";
+const CELL: &str = ".convgru.cell.";
+
+/// A network of mlcast that was detected in a file.
+#[derive(Debug, Clone)]
+pub struct DetectedForecaster<T> {
+    /// What the names of its tensors begin with, such as `state_dict.network.`.
+    pub name: String,
+    /// The names of its tensors.
+    pub tensors: Vec<String>,
+    /// The network: of one member that reads no noise.
+    pub network: Forecaster<T>,
+}
+
+/// What [`detect`] sees in a file.
+#[derive(Debug)]
+pub(super) struct Forecasters<T> {
+    pub(super) found: Vec<DetectedForecaster<T>>,
+    /// All other tensors.
+    pub(super) rest: Vec<(String, Tensor<T>)>,
+    /// Networks that lack tensors, or hold what no network can.
+    pub(super) incomplete: Vec<Incomplete>,
+}
+
+/// Takes all networks of mlcast out of the tensors of a file.
+pub(super) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Forecasters<T> {
+    let mut networks: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let mut given = HashMap::new();
+    let mut rest = Vec::new();
+    for (name, tensor) in tensors {
+        match apart(&name) {
+            Some((prefix, own)) => {
+                networks.entry(prefix).or_default().push((name.clone(), own));
+                given.insert(name, tensor);
+            }
+            None => rest.push((name, tensor)),
+        }
+    }
+    let (mut found, mut incomplete) = (Vec::new(), Vec::new());
+    for (prefix, names) in networks {
+        let sides = ["encoder", "decoder"].map(|side| names.iter().any(|(_, own)| own.starts_with(side)));
+        let mut own: Vec<(String, Tensor<T>)> = Vec::new();
+        let mut tensors = Vec::new();
+        for (name, own_name) in names {
+            tensors.extend(given.remove(&name).map(|tensor| {
+                own.push((own_name, tensor));
+                name
+            }));
+        }
+        if sides == [true, true] {
+            match read(&own) {
+                Ok(network) => found.push(DetectedForecaster { name: prefix, tensors, network }),
+                Err(error) => incomplete.push(Incomplete {
+                    cells: vec![prefix],
+                    reason: format!("a network of mlcast that cannot be read: {error}"),
+                }),
+            }
+        } else {
+            // Cells of an encoder alone are cells, whatever reads them.
+            rest.extend(tensors.into_iter().zip(own).map(|(name, (_, tensor))| (name, tensor)));
+        }
+    }
+    Forecasters { found, rest, incomplete }
+}
+
+/// What a name has before the name of a tensor in mlcast's network, and that name, if it is one.
+fn apart(name: &str) -> Option<(String, String)> {
+    let plain = name.replace(COMPILED, "");
+    let at = plain.find(CELL)?;
+    let number = plain[..at].rfind(BLOCKS)?;
+    let side = ["encoder", "decoder"].into_iter().find(|side| plain[..number].ends_with(side))?;
+    plain[number + BLOCKS.len()..at].parse::<usize>().ok()?;
+    let begin = number - side.len();
+    let prefix = &plain[..begin];
+    (prefix.is_empty() || prefix.ends_with('.')).then(|| (prefix.to_owned(), plain[begin..].to_owned()))
+}
+
+/// The network whose `state_dict` holds these tensors: of one member that reads no noise.
+///
+/// # Errors
+/// [`Error::MissingTensor`] and [`Error::UnexpectedTensor`] where the tensors are not those of a network,
+/// [`Error::ShapeMismatch`] where channels or kernels do not belong together, [`Error::WeightFile`] for numbers that are not finite.
+///
+/// ```
+/// use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, export, import};
+///
+/// let config = MlcastConfig { blocks: 2, ..Default::default() };
+/// let network = Forecaster::<f32>::new(config.clone(), 0)?;
+/// let written = export::mlcast(&config, network.parameters())?;
+/// assert_eq!(written.tensors[0].0, "encoder.blocks.0.convgru.cell.combined_gates.weight");
+/// let read = import::mlcast::read(&written.tensors)?;
+/// assert_eq!(read.config(), &ForecasterConfig::from(config));
+/// assert_eq!(read.parameters(), network.parameters());
+/// # Ok::<(), convgru_model::Error>(())
+/// ```
+pub fn read<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<Forecaster<T>> {
+    let config = config_of(tensors)?;
+    let refuse = |reason: String| Err(Error::WeightFile { reason });
+    if let Some((name, _)) = tensors.iter().find(|(_, tensor)| !tensor.is_finite()) {
+        return refuse(format!("the tensor `{name}` holds numbers that are NaN or infinite"));
+    }
+    let all: HashSet<&str> = tensors.iter().map(|(name, _)| name.as_str()).collect();
+    if all.len() < tensors.len() {
+        return refuse("two tensors of a network of mlcast have the same name".to_owned());
+    }
+    let names: Vec<String> = cells_of(config.blocks).map(|cell| cell.theirs).collect();
+    let is_own = |name: &str| names.iter().any(|cell| name.starts_with(cell.as_str()));
+    if let Some((name, _)) = tensors.iter().find(|(name, _)| !is_own(name)) {
+        return Err(Error::UnexpectedTensor { name: name.clone() });
+    }
+    let mut taken: HashMap<String, Tensor<T>> = HashMap::new();
+    for cell in cells_of(config.blocks) {
+        let own: Vec<(&str, &Tensor<T>)> = tensors
+            .iter()
+            .filter(|(name, _)| name.starts_with(&cell.theirs))
+            .map(|(name, tensor)| (name.as_str(), tensor))
+            .collect();
+        let missing = |name: &str| Error::MissingTensor {
+            name: format!("{}{name}", cell.theirs),
+            found: own.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", "),
+        };
+        if own.is_empty() {
+            return Err(missing("combined_gates.weight"));
+        }
+        let layer = layout().read_named(&own)?.layers.into_iter().next();
+        let layer = layer.ok_or_else(|| missing("combined_gates.weight"))?;
+        let order = order(config.image_channels, cell.scale);
+        let shape = layer.shape();
+        let what = format!("channels of input and state of `{}`", cell.theirs);
+        expect_shape(&what, &[shape.in_channels, shape.hidden_channels], &[order.len(); 2])?;
+        let layer = reordered(&layer, &order);
+        let CellParameters { input_weights, hidden_weights, bias, .. } = layer;
+        let bias = bias.ok_or_else(|| missing("combined_gates.bias"))?;
+        for (name, tensor) in
+            [("input_weights", input_weights), ("hidden_weights", hidden_weights), ("bias", bias)]
+        {
+            taken.insert(format!("{}{name}", cell.ours), tensor);
+        }
+    }
+    Forecaster::from_tensors(config, &mut |name, shape| {
+        let tensor = taken.remove(name).ok_or_else(|| Error::MissingTensor {
+            name: name.to_owned(),
+            found: "cells of other blocks".to_owned(),
+        })?;
+        expect_shape(&format!("`{name}` of a network of mlcast"), tensor.shape(), shape)?;
+        Ok(tensor)
+    })
+}
+
+/// Noise with the channels in mlcast's order, brought into ours.
+///
+/// # Shapes
+/// `noise`: `[members, steps, N, C', H', W']`, and so the result
+///
+/// # Errors
+/// [`Error::ShapeMismatch`] for other dimensions or channels than those of the coarsest states.
+pub fn noise<T: Scalar>(config: &MlcastConfig, noise: &Tensor<T>) -> Result<Noise<T>> {
+    let shape = noise.shape();
+    expect_rank("noise", shape, &["members", "steps", "N", "C", "H", "W"])?;
+    let order = order(config.image_channels, config.blocks);
+    let mut expected = shape.to_vec();
+    expected[3] = order.len();
+    expect_shape("noise", shape, &expected)?;
+    let plane = shape[4] * shape[5];
+    let number = |index: usize| {
+        let (channel, first) = (index / plane % order.len(), index / (plane * order.len()) * order.len());
+        noise.as_slice()[(first + order[channel]) * plane + index % plane]
+    };
+    Ok(Noise::Given(Tensor::from_fn(shape, number)))
+}
+
+/// A cell of mlcast's network and of ours.
+pub(crate) struct CellOfBlock {
+    /// What the names of its tensors begin with there.
+    pub(crate) theirs: String,
+    /// The component here.
+    pub(crate) component: String,
+    /// What the names of its tensors begin with here.
+    pub(crate) ours: String,
+    /// How many times squares of pixels became channels of its state.
+    pub(crate) scale: usize,
+}
+
+/// The cells of a network of so many blocks, in the order of the `state_dict`. Blocks of the decoder are counted from the coarsest on
+/// there.
+pub(crate) fn cells_of(blocks: usize) -> impl Iterator<Item = CellOfBlock> {
+    let cell = |theirs: &str, number: usize, component: String, scale: usize| CellOfBlock {
+        theirs: format!("{theirs}{BLOCKS}{number}{CELL}"),
+        ours: format!("{component}.layers.0."),
+        component,
+        scale,
+    };
+    let encoder = (0..blocks).map(move |block| cell("encoder", block, format!("encoder.{block}"), block));
+    let decoder = (0..blocks).map(move |number| {
+        let block = blocks - 1 - number;
+        cell("decoder", number, format!("forecaster.{block}"), block + 1)
+    });
+    encoder.chain(decoder)
+}
+
+/// The layout of the cells.
+pub(crate) fn layout() -> &'static Layout {
+    Layout::of("convgru_ensemble").expect("the layout is one of those that are known")
+}
+
+/// The configuration that tensors tell.
+fn config_of<T: Scalar>(tensors: &[(String, Tensor<T>)]) -> Result<MlcastConfig> {
+    let first = format!("encoder{BLOCKS}0{CELL}out_gate.weight");
+    let found = || tensors.iter().take(8).map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let kernel = tensors.iter().find(|(name, _)| *name == first);
+    let (_, kernel) = kernel.ok_or_else(|| Error::MissingTensor { name: first.clone(), found: found() })?;
+    expect_rank(&first, kernel.shape(), &["C", "2 C", "kh", "kw"])?;
+    let number = |(name, _): &(String, Tensor<T>)| {
+        let rest = name.split_once(BLOCKS)?.1;
+        rest.split_once('.')?.0.parse::<usize>().ok()
+    };
+    let blocks = tensors.iter().filter_map(number).max().map_or(0, |last| last.saturating_add(1));
+    let &[image_channels, _, height, width] = kernel.shape() else { unreachable!("its rank was compared") };
+    let config =
+        MlcastConfig { image_channels, blocks, kernel_size: [height, width], ..MlcastConfig::default() };
+    config.validate()?;
+    Ok(config)
+}
+
+/// Where each of our channels of a scale is among mlcast's: ours are the channels of the first pixel of a square, then those of the
+/// next; there the pixels of the first channel come first.
+pub(crate) fn order(image_channels: usize, scale: usize) -> Vec<usize> {
+    let taps = MLCAST_DOWN * MLCAST_DOWN;
+    let deeper = |order: Vec<usize>, _| {
+        (0..taps).flat_map(|tap| order.iter().map(move |&channel| channel * taps + tap)).collect()
+    };
+    (0..scale).fold((0..image_channels).collect(), deeper)
+}
+
+/// The inverse of an [`order`].
+pub(crate) fn inverse(order: &[usize]) -> Vec<usize> {
+    let mut inverse = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+    inverse
+}
+
+/// A cell whose channels of input and state were `order` before.
+pub(crate) fn reordered<T: Scalar>(cell: &CellParameters<T>, order: &[usize]) -> CellParameters<T> {
+    let place = |row: usize| row / order.len() * order.len() + order[row % order.len()];
+    let kernel = |tensor: &Tensor<T>| {
+        let taps = tensor.shape()[2] * tensor.shape()[3];
+        let number = |index: usize| {
+            let (row, column, tap) = (index / (order.len() * taps), index / taps % order.len(), index % taps);
+            tensor.as_slice()[(place(row) * order.len() + order[column]) * taps + tap]
+        };
+        Tensor::from_fn(tensor.shape(), number)
+    };
+    CellParameters {
+        input_weights: kernel(&cell.input_weights),
+        hidden_weights: kernel(&cell.hidden_weights),
+        bias: cell.bias.as_ref().map(|bias| Tensor::from_fn(bias.shape(), |row| bias.as_slice()[place(row)])),
+        ..cell.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layer::PixelUnshuffle;
+    use crate::{ForecasterConfig, Parameters, export};
+
+    type Tensors = Vec<(String, Tensor<f64>)>;
+
+    fn network() -> (MlcastConfig, Forecaster<f64>) {
+        let config =
+            MlcastConfig { image_channels: 2, blocks: 2, kernel_size: [1, 3], ..MlcastConfig::default() };
+        let mut network = Forecaster::new(config.clone(), 3).unwrap();
+        let mut number = 0.0;
+        network.parameters_mut().for_each_mut(&mut |_, tensor| {
+            tensor.as_mut_slice().iter_mut().for_each(|weight| {
+                number += 1.0;
+                *weight = number;
+            });
+        });
+        (config, network)
+    }
+
+    fn written(prefix: &str) -> Tensors {
+        let (config, network) = network();
+        let tensors = export::mlcast(&config, network.parameters()).unwrap().tensors;
+        tensors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
+    }
+
+    #[test]
+    fn channels_are_in_the_order_of_pixel_unshuffle() {
+        // Each number is its channel at the finest scale and its place there.
+        let frame = Tensor::<f64>::from_fn(&[1, 3, 4, 4], |index| index as f64);
+        let unshuffle = PixelUnshuffle { factor: 2 };
+        let theirs = unshuffle.forward(&unshuffle.forward(&frame).unwrap()).unwrap();
+        // Ours: pixels of a square first, at each scale.
+        let order = order(3, 2);
+        let ours: Vec<f64> = order.iter().map(|&channel| theirs.as_slice()[channel]).collect();
+        for (channel, &number) in ours.iter().enumerate() {
+            let (coarse, fine, of_frame) = (channel / 12, channel / 3 % 4, channel % 3);
+            let (row, column) = (2 * (coarse / 2) + fine / 2, 2 * (coarse % 2) + fine % 2);
+            assert_eq!(number, (of_frame * 16 + row * 4 + column) as f64, "channel {channel}");
+        }
+        let back = inverse(&order);
+        assert!((0..48).all(|channel| back[order[channel]] == channel));
+    }
+
+    #[test]
+    fn networks_are_found_under_any_prefix_and_compiled() {
+        let (config, network) = network();
+        for prefix in ["", "state_dict.network.", "state_dict.network._orig_mod.", "_orig_mod.network."] {
+            let mut tensors = written(prefix);
+            tensors.push(("optimizer_states.0.state.0.exp_avg".into(), Tensor::zeros(&[4, 8, 1, 3])));
+            let Forecasters { found, rest, incomplete } = detect(tensors);
+            assert!(incomplete.is_empty(), "{incomplete:?}");
+            assert_eq!((found.len(), rest.len(), found[0].tensors.len()), (1, 1, 16));
+            assert_eq!(found[0].name, prefix.replace("_orig_mod.", ""));
+            assert_eq!(found[0].network.config(), &ForecasterConfig::from(config.clone()));
+            assert_eq!(found[0].network.parameters(), network.parameters());
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_told_by_name() {
+        let reason = |change: &dyn Fn(&mut Tensors)| {
+            let mut tensors = written("net.");
+            change(&mut tensors);
+            let Forecasters { found, incomplete, .. } = detect(tensors);
+            assert!(found.is_empty());
+            assert_eq!(incomplete[0].cells, ["net."]);
+            incomplete[0].reason.clone()
+        };
+        let without = |name: &'static str| reason(&|tensors| tensors.retain(|(other, _)| other != name));
+        let name = "decoder.blocks.1.convgru.cell.out_gate.bias";
+        assert!(without("net.decoder.blocks.1.convgru.cell.out_gate.bias").contains(name));
+        assert!(without("net.encoder.blocks.0.convgru.cell.out_gate.weight").contains("encoder.blocks.0"));
+        let block = "net.encoder.blocks.1.";
+        let lost = reason(&|tensors| tensors.retain(|(name, _)| !name.starts_with(block)));
+        assert!(lost.contains("encoder.blocks.1.convgru.cell."), "{lost}");
+        let biases = |tensors: &mut Tensors, change: &dyn Fn(&mut Tensor<f64>)| {
+            let name = "net.encoder.blocks.1.convgru.cell.combined_gates.bias";
+            change(&mut tensors.iter_mut().find(|(other, _)| other == name).unwrap().1);
+        };
+        let nan = reason(&|tensors| biases(tensors, &|bias| bias.as_mut_slice()[1] = f64::NAN));
+        assert!(nan.contains("`encoder.blocks.1.convgru.cell.combined_gates.bias` holds"), "{nan}");
+        let wide = reason(&|tensors| biases(tensors, &|bias| *bias = Tensor::zeros(&[7])));
+        assert!(wide.contains("combined_gates.bias"), "{wide}");
+        let more = reason(&|tensors| {
+            tensors.push(("net.encoder.blocks.0.convgru.cell.norm.weight".into(), Tensor::zeros(&[2])));
+        });
+        assert!(more.contains("norm.weight"), "{more}");
+        let twice = reason(&|tensors| {
+            let (name, tensor) = tensors[0].clone();
+            tensors.push((name.replace("net.", "net._orig_mod."), tensor));
+        });
+        assert!(twice.contains("the same name"), "{twice}");
+        let far = reason(&|tensors| {
+            let name = format!("net.encoder.blocks.{}.convgru.cell.out_gate.bias", usize::MAX);
+            tensors.push((name, Tensor::zeros(&[2])));
+        });
+        assert!(far.contains("blocks"), "{far}");
+    }
+
+    #[test]
+    fn an_encoder_alone_is_cells() {
+        let mut tensors = written("");
+        tensors.retain(|(name, _)| name.starts_with("encoder"));
+        let Forecasters { found, rest, incomplete } = detect(tensors);
+        assert_eq!((found.len(), rest.len(), incomplete.len()), (0, 8, 0));
+    }
+
+    #[test]
+    fn noise_is_brought_into_our_order() {
+        let (config, _) = network();
+        let given = Tensor::<f64>::from_fn(&[2, 1, 1, 32, 1, 2], |index| index as f64);
+        let Noise::Given(ours) = noise(&config, &given).unwrap() else { panic!("it was given") };
+        for (channel, &theirs) in order(2, 2).iter().enumerate() {
+            assert_eq!(ours.as_slice()[32 * 2 + 2 * channel + 1], (32 * 2 + 2 * theirs + 1) as f64);
+        }
+        noise(&config, &Tensor::<f64>::zeros(&[2, 1, 1, 16, 1, 2])).unwrap_err();
+        noise(&config, &Tensor::<f64>::zeros(&[2, 1, 32, 1, 2])).unwrap_err();
+    }
+}
