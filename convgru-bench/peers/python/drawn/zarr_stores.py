@@ -35,6 +35,9 @@ def draw(random, generator, folder, name):
     }
     if random.random() < 0.2:
         options["attributes"] |= {"scale_factor": random.choice([0.5, 0.01]), "add_offset": random.choice([0.0, -32.0])}
+    if version == 2 and random.random() < 0.4:
+        # As xarray writes whole numbers: without a fill value, where chunks that are 0 are left out.
+        options["fill_value"] = None
     (of_version_2 if version == 2 else of_version_3)(random, options, axes, dtype)
     if is_named and version == 3:
         options["dimension_names"] = axes.names

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use hdf5_reader::reference::read_object_references;
 use hdf5_reader::{Dataset, Hdf5File};
+use netcdf_reader::{NcType, NcVariable};
 
 use super::Attributes;
 use super::netcdf3::Netcdf3;
@@ -31,7 +32,11 @@ pub(in crate::dataset) struct Dimension {
 pub(super) fn of_classic(file: &Path, name: &str, classic: &Netcdf3) -> Vec<Option<Dimension>> {
     let Ok(variable) = classic.variable(name) else { return Vec::new() };
     let dimension = |name: &String| {
-        let coordinates = classic.variable(name).ok().filter(|own| own.dimensions.len() == 1);
+        // Of texts a second axis lies along each.
+        let is_text = |own: &NcVariable| own.dtype == NcType::Char && own.dimensions.len() == 2;
+        let is_along = |own: &NcVariable| own.dimensions.first().is_some_and(|first| first.name == own.name);
+        let is_coordinate = |own: &&NcVariable| own.dimensions.len() == 1 || is_text(own) && is_along(own);
+        let coordinates = classic.variable(name).ok().filter(is_coordinate);
         let attributes = coordinates.map(|own| Attributes::new(file, name, own.attributes.iter().cloned()));
         let variable = attributes.is_some().then(|| name.clone());
         Some(Dimension { name: name.clone(), other_names: Vec::new(), variable, coordinates: attributes })

@@ -8,7 +8,7 @@ use hdf5_reader::group::Group;
 use hdf5_reader::{Dataset, FileStorage, Hdf5File, OpenOptions};
 
 use super::inflate::Limit;
-use super::netcdf3::Netcdf3;
+use super::netcdf3::{self, Netcdf3};
 use super::number::kind;
 use super::signature::Signature;
 use super::zarr::Zarr;
@@ -281,21 +281,27 @@ impl GriddedFile {
         })
     }
 
-    /// The short texts of a dataset with one axis of a length; `None` where it holds none that can be read.
+    /// The short texts of a dataset with one axis of a length, or of characters with a second axis along each text; `None` where it holds none
+    /// that can be read.
     pub(in crate::dataset) fn texts(&self, path: &str, length: usize) -> Option<Vec<String>> {
         const FIXED: u8 = 3;
         const VARIABLE: u8 = 9;
+        if !(1..=MOST_TEXTS).contains(&length) {
+            return None;
+        }
         let file = match &self.content {
             Content::Hdf5(file, _) => file,
-            Content::Zarr(zarr) if (1..=MOST_TEXTS).contains(&length) => {
-                return zarr.texts(path, length, LONGEST_TEXT);
-            }
-            Content::Zarr(_) | Content::Netcdf3(_) => return None,
+            Content::Zarr(zarr) => return zarr.texts(path, length, LONGEST_TEXT),
+            Content::Netcdf3(classic) => return classic.texts(path, length, LONGEST_TEXT),
         };
         let dataset = file.dataset(path).ok()?;
         let class = dataset.raw_datatype().ok()?.first()? & 15;
-        let is_short = dataset.shape() == [length as u64] && (1..=MOST_TEXTS).contains(&length);
-        if !is_short || ![FIXED, VARIABLE].contains(&class) {
+        let is_read = match dataset.shape() {
+            &[own] => own == length as u64 && [FIXED, VARIABLE].contains(&class),
+            &[own, width] => own == length as u64 && width <= LONGEST_TEXT as u64 && class == FIXED,
+            _ => false,
+        };
+        if !is_read {
             return None;
         }
         let raw = dataset.read_raw_bytes().ok()?;
@@ -306,7 +312,7 @@ impl GriddedFile {
             } else {
                 dataset.resolve_vlen_reference_bytes(bytes, 1).ok()?
             };
-            Some(String::from_utf8_lossy(&bytes).trim_matches(['\0', ' ']).to_owned())
+            Some(netcdf3::text(&bytes))
         };
         // A text that lies elsewhere begins with its length.
         let bytes = |bytes: &[u8]| match class {

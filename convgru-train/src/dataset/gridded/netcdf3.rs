@@ -117,7 +117,21 @@ impl Netcdf3 {
         self.slice(name, last).map(|_| ())
     }
 
-    /// The numbers of a variable between a beginning and an end on each axis.
+    /// The texts of a variable of characters with two axes, of which the second is the length of a text, at most `longest`; `None` where it is
+    /// no such variable, or cannot be read.
+    pub(super) fn texts(&self, name: &str, length: usize, longest: usize) -> Option<Vec<String>> {
+        let variable = self.variable(name).ok().filter(|own| own.dtype == NcType::Char)?;
+        let &[own, width] = &variable.shape()[..] else { return None };
+        let characters = usize::try_from(width).ok().filter(|width| (1..=longest).contains(width))?;
+        if own != length as u64 {
+            return None;
+        }
+        let bytes: Vec<u8> =
+            self.slice(name, [(0, own), (0, width)]).ok()?.into_iter().map(|byte| byte as u8).collect();
+        Some(bytes.chunks_exact(characters).map(text).collect())
+    }
+
+    /// The numbers of a variable between a beginning and an end on each axis; of characters their bytes.
     ///
     /// # Errors
     /// [`Error::Format`] if the file is damaged.
@@ -125,7 +139,11 @@ impl Netcdf3 {
         let variable = self.variable(name)?;
         let refuse =
             |reason: &str| Error::Format { path: self.path.clone(), reason: format!("{name} {reason}") };
-        let kind = kind(&variable.dtype).ok_or_else(|| refuse("holds no numbers"))?;
+        let kind = match variable.dtype {
+            NcType::Char => Some(NumberType::Unsigned(1)),
+            _ => kind(&variable.dtype),
+        };
+        let kind = kind.ok_or_else(|| refuse("holds no numbers"))?;
         let ranges: Vec<(u64, u64)> = ranges.into_iter().collect();
         let runs = Extents::new(variable, self.record, kind.bytes() as u64, &ranges)
             .ok_or_else(|| refuse("lies beyond the end of any file; fetch the file again"))?;
@@ -138,6 +156,11 @@ impl Netcdf3 {
         }
         Ok(read)
     }
+}
+
+/// A text without what fills it up.
+pub(super) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_matches(['\0', ' ']).to_owned()
 }
 
 /// Bytes from a record to the next: those of the only variable that has records, or of all with each at a multiple of four.

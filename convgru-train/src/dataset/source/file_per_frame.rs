@@ -24,6 +24,8 @@ pub(super) struct FilePerFrame {
     budget: ReadBudget,
     given: Given,
     info: FrameInfo,
+    /// The place of the first file that can be read.
+    first: usize,
     /// What the axes of a file are.
     axes: Option<Axes>,
     /// What the first file that can be read says about its numbers.
@@ -40,14 +42,14 @@ struct Header {
     info: FrameInfo,
     axes: Option<Axes>,
     content: Option<Content>,
-    times: Result<Option<Times>>,
+    times: Option<Times>,
 }
 
 impl Header {
     fn read(path: &Path, config: &FramesConfig, budget: &ReadBudget) -> Result<Self> {
         let source = super::open(path, config, budget)?;
         let (info, content) = (source.info()?, source.content()?);
-        Ok(Self { info, axes: source.axes(), content, times: source.step_times() })
+        Ok(Self { info, axes: source.axes(), content, times: source.step_times()? })
     }
 }
 
@@ -122,29 +124,47 @@ impl FilePerFrame {
         let mut files = arrays(folder, &mut names)?;
         let mut headers: Vec<Result<Header>> =
             files.par_iter().map(|file| Header::read(file, config, budget)).collect();
-        let Some(first) = headers.iter().position(Result::is_ok) else {
+        let Some(mut first) = headers.iter().position(Result::is_ok) else {
             return Err(match headers.into_iter().next() {
                 Some(Err(error)) => error,
                 _ => Error::Format { path: folder.into(), reason: "holds no array".into() },
             });
         };
-        let times = times(&files, &mut headers)?;
+        let times = times(&files, &headers)?;
         let mut unreadable = Vec::new();
         if times.is_some() {
             let mut readable = headers.iter().map(Result::is_ok);
-            let (kept, others) = files.into_iter().partition(|_| readable.next().unwrap_or(false));
-            (files, unreadable) = (kept, others);
+            (files, unreadable) = files.into_iter().partition(|_| readable.next().unwrap_or(false));
         }
         let Header { info, axes, content, .. } = headers.swap_remove(first)?;
+        if times.is_some() {
+            first = 0;
+        }
         let info = FrameInfo { steps: files.len(), ..info };
         let (config, budget) = (config.clone(), budget.clone());
-        Ok(Self { files, config, budget, given, info, axes, content, times, unreadable, _names: names })
+        Ok(Self {
+            files,
+            config,
+            budget,
+            given,
+            info,
+            first,
+            axes,
+            content,
+            times,
+            unreadable,
+            _names: names,
+        })
     }
 
     /// Visits the frame of a file.
     fn frame(&self, step: usize, visit: Visit<'_>) -> Result<()> {
         let path = &self.files[step];
         let source = super::open_as(path, &self.config, &self.budget, self.given)?;
+        if self.times.is_none() {
+            // A time that cannot be read is damage, also beside files that tell none.
+            source.step_times()?;
+        }
         self.expect_equal(path, source.info()?)?;
         self.expect_equal_content(path, source.content()?)?;
         source.visit(0..1, 0..1, &mut |frame| visit(Frame { step, ..frame }))
@@ -166,7 +186,7 @@ impl FilePerFrame {
             format!(
                 "holds a frame of {}, but {} one of {}; all frames of a sequence must be alike",
                 shown(&own),
-                printable(&self.files[0]),
+                printable(&self.files[self.first]),
                 shown(&self.info)
             )
         } else if own.natural_range != self.info.natural_range && self.config.explicit_range().is_none() {
@@ -174,7 +194,7 @@ impl FilePerFrame {
             format!(
                 "holds numbers of {low} to {high} by its type and scale, but {} those of {first_low} to {first_high}; set data.frames.range to \
                  the lowest and highest number that can be measured",
-                printable(&self.files[0])
+                printable(&self.files[self.first])
             )
         } else {
             return Ok(());
@@ -185,7 +205,7 @@ impl FilePerFrame {
     /// Refuses a file whose numbers are others than those of the first, or lie the other way round.
     fn expect_equal_content(&self, path: &Path, own: Option<Content>) -> Result<()> {
         let (Some(own), Some(first)) = (own, &self.content) else { return Ok(()) };
-        let file = printable(&self.files[0]);
+        let file = printable(&self.files[self.first]);
         let difference = own.difference(first, &file, &self.config).or_else(|| {
             let axes = |content: &Content| match content.downwards.is_empty() {
                 true => "no axis".to_owned(),
@@ -206,15 +226,13 @@ impl FilePerFrame {
 /// The times of the files of a frame each that can be read; `None` where they tell none that compare.
 ///
 /// # Errors
-/// [`Error::Format`] with a file that tells no time beside others whose times are in another order than their names, or whose time cannot
-/// be read.
-fn times(files: &[PathBuf], headers: &mut [Result<Header>]) -> Result<Option<Times>> {
+/// [`Error::Format`] with a file that tells no time beside others whose times are in another order than their names.
+fn times(files: &[PathBuf], headers: &[Result<Header>]) -> Result<Option<Times>> {
     let mut all: Option<Times> = None;
     let mut without = None;
     for (file, header) in files.iter().zip(headers) {
         let Ok(header) = header else { continue };
-        let own = std::mem::replace(&mut header.times, Ok(None))?;
-        let own = own.filter(|own| own.seconds.len() == 1 && own.origin != Origin::Unknown);
+        let own = header.times.clone().filter(|own| own.seconds.len() == 1 && own.origin != Origin::Unknown);
         match (own, &mut all) {
             (Some(own), None) => all = Some(own),
             (Some(own), Some(all)) if all.origin == own.origin => all.seconds.extend(own.seconds),
@@ -259,7 +277,7 @@ impl FrameSource for FilePerFrame {
     }
 
     fn description(&self) -> Result<Description> {
-        super::open(&self.files[0], &self.config, &self.budget)?.description()
+        super::open(&self.files[self.first], &self.config, &self.budget)?.description()
     }
 
     fn visit(&self, sequences: Range<usize>, steps: Range<usize>, visit: Visit<'_>) -> Result<()> {

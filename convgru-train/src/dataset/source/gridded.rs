@@ -72,7 +72,7 @@ impl Dataset {
             |of: &Variable, axis: usize| of.dimensions().get(axis)?.as_ref().map(|own| own.name.clone());
         let mut found = Vec::new();
         for name in names.split_whitespace().take(MOST_COORDINATES) {
-            let path = self.path.rsplit_once('/').map_or(name.into(), |(group, _)| format!("{group}/{name}"));
+            let path = self.beside(name);
             // What is no number or cannot be read tells no time.
             let Ok(coordinate) = self.file.variable(&path) else { continue };
             let fits = match axis {
@@ -96,6 +96,23 @@ impl Dataset {
         }
         let only = if found.len() == 1 { found.pop() } else { None };
         Ok(only.map(|(_, path, coordinate)| (path, coordinate)))
+    }
+
+    /// The dates along an axis of time, of texts that the attribute `coordinates` names, or that the weather model WRF calls `Times`.
+    fn auxiliary_dates(&self, axis: usize) -> Option<Times> {
+        let dimension =
+            self.variable.dimensions().get(axis)?.as_ref().filter(|own| named_axes::is_called_time(own))?;
+        let names = self.variable.attributes().text("coordinates").ok().flatten().unwrap_or_default();
+        let of_wrf = (dimension.name == "Time").then_some("Times");
+        names.split_whitespace().take(MOST_COORDINATES).chain(of_wrf).find_map(|name| {
+            let texts = self.file.texts(&self.beside(name), self.variable.shape()[axis])?;
+            Times::of_dates(&texts)
+        })
+    }
+
+    /// The path of a name in the group of the dataset.
+    fn beside(&self, name: &str) -> String {
+        self.path.rsplit_once('/').map_or(name.into(), |(group, _)| format!("{group}/{name}"))
     }
 
     /// Refuses an axis that is called time and whose coordinate, which tells no times, does not run upwards: the order of its frames is
@@ -164,6 +181,9 @@ impl Array for Dataset {
             if dates.is_some() {
                 return Ok(dates);
             }
+        }
+        if let Some(dates) = axis.and_then(|axis| self.auxiliary_dates(axis)) {
+            return Ok(Some(dates));
         }
         if let Some((path, coordinate)) = self.auxiliary(axis)? {
             let times = self.times_of(&path, &coordinate, &coordinate.attributes())?;

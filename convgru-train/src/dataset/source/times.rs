@@ -87,11 +87,12 @@ fn seconds_in(unit: &str, calendar: &str) -> Option<f64> {
     })
 }
 
-/// The seconds of a date in small letters, perhaps with a time and a zone: `2020-1-1`, `2020-01-01t12:30:00z`, `2020-01-01 12:30:15.5 +02:00`. A calendar says how many days
+/// The seconds of a date in small letters, perhaps with a time and a zone: `2020-1-1`, `2020-01-01t12:30:00z`, `2020-01-01_12:30:00`,
+/// `2020-01-01 12:30:15.5 +02:00`. A calendar says how many days
 /// after 1 January 1970 a year, a month and a day are.
 fn seconds_since_1970(text: &str, days: fn(i32, Month, u8) -> Option<i64>) -> Option<f64> {
     let text = text.trim().trim_end_matches("utc").trim_end_matches("gmt").trim_end_matches('z').trim();
-    let (date, rest) = text.split_once(['t', ' ']).unwrap_or((text, ""));
+    let (date, rest) = text.split_once(['t', ' ', '_']).unwrap_or((text, ""));
     let mut parts = date.splitn(3, '-');
     let year = parts.next()?.parse().ok()?;
     let month = Month::try_from(parts.next()?.parse::<u8>().ok()?).ok()?;
@@ -158,6 +159,7 @@ mod tests {
             ("min since 1970-01-01 00:00:00 -0130", 120.0 + 5400.0),
             ("Hours Since 1969-12-31 23:00 UTC", 3600.0),
             ("HOURS SINCE 1970-01-01 00:00 GMT", 7200.0),
+            ("hours since 1970-01-01_01:00:00", 3.0 * 3600.0),
         ] {
             let read = Times::of(&[2.0], units, None).unwrap();
             assert_eq!((read.seconds[0], read.origin), (seconds, Origin::Year1970), "{units}");

@@ -103,6 +103,16 @@ def named_axes(name, form):
         rain[:] = np.broadcast_to(np.array(minutes, "f4"), (2, 4, len(minutes)))
 
 
+def dated(file, axes, name, date, image):
+    """Frames whose dates are characters along a second axis."""
+    dates = [date.format(int(minute)) for minute in image[0, 0]]
+    for axis, length in zip(axes, (None, 2, 6)):
+        file.createDimension(axis, length)
+    file.createDimension("DateStrLen", len(dates[0]))
+    file.createVariable(name, "S1", (axes[0], "DateStrLen"))[:] = netCDF4.stringtochar(np.array(dates, "S"))
+    file.createVariable("rain", "f4", axes)[:] = image.transpose(2, 0, 1)
+
+
 def times_elsewhere():
     """Frames of the minutes 20, 15, 10, 5 and 0, in this order; every pixel is the minute. Their times lie where no dimension leads to them by
     its name: in dimension scales of another group, the second of two, with other names; in texts; in an auxiliary coordinate; in one without a unit; and in
@@ -137,6 +147,11 @@ def times_elsewhere():
             rain = file.createVariable("rain", "f4", (along, "y", "x"))
             rain.coordinates = "time crs"
             rain[:] = image.transpose(2, 0, 1)
+    for name, form in [("characters.nc", "NETCDF4"), ("characters_cdf1.nc", "NETCDF3_CLASSIC")]:
+        with netCDF4.Dataset(HERE / f"time_{name}", "w", format=form) as file:
+            dated(file, ("time", "y", "x"), "time", "2020-01-01T00:{:02}:00Z", image)
+        with netCDF4.Dataset(HERE / f"wrf_{name}", "w", format=form) as file:
+            dated(file, ("Time", "south_north", "west_east"), "Times", "2020-01-01_00:{:02}:00", image)
     (HERE / "scalar_time").mkdir(exist_ok=True)
     for name, minute in zip(["jan", "feb", "mar", "apr", "may"], sorted(minutes)):
         with netCDF4.Dataset(HERE / "scalar_time" / f"{name}.nc", "w", format="NETCDF3_CLASSIC") as file:

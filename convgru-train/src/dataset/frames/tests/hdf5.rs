@@ -137,7 +137,17 @@ fn times_are_found_where_no_dimension_names_them() {
     frames_config(&mut data).range = [0.0, 20.0];
     let frames =
         |name: &str| read_frames(written(name), settings(&data), &crate::dataset::fixtures::budget());
-    for name in ["scales_elsewhere.h5", "text_times.h5", "auxiliary_time.nc", "scalar_time"] {
+    let names = [
+        "scales_elsewhere.h5",
+        "text_times.h5",
+        "time_characters.nc",
+        "time_characters_cdf1.nc",
+        "wrf_characters.nc",
+        "wrf_characters_cdf1.nc",
+        "auxiliary_time.nc",
+        "scalar_time",
+    ];
+    for name in names {
         let read = frames(name).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(read.shape(), [5, 1, 2, 6], "{name}");
         let minutes: Vec<f32> = read.as_slice().iter().map(|value| (value * 20.0).round()).collect();

@@ -171,6 +171,31 @@ fn damage_is_refused_with_the_chunk_and_chunks_that_are_gone_are_filled() {
     }
 }
 
+/// Stores of xarray have `null` for whole numbers, and no chunk where all numbers are 0, whether in frames, times or places.
+#[test]
+fn chunks_that_are_gone_are_0_where_the_fill_value_of_version_2_is_null() {
+    let folder = copied("radar_v2.zarr");
+    for (path, gone) in [("radar/rain", "1.0.0"), ("radar/time", "0")] {
+        let metadata = folder.path().join(path).join(".zarray");
+        let text = std::fs::read_to_string(&metadata).unwrap();
+        let mut own: serde_json::Value = serde_json::from_str(&text).unwrap();
+        own["fill_value"] = serde_json::Value::Null;
+        std::fs::write(&metadata, own.to_string()).unwrap();
+        std::fs::remove_file(folder.path().join(path).join(gone)).unwrap();
+    }
+    for name in [".zmetadata", "radar/.zmetadata"] {
+        let _ = std::fs::remove_file(folder.path().join(name));
+    }
+    let file = GriddedFile::open(folder.path(), &budget()).unwrap();
+    let rain = file.variable("radar/rain").unwrap();
+    let packing = Packing::of(&rain.attributes(), rain.kind(), false).unwrap();
+    let numbers = rain.numbers().unwrap();
+    assert_eq!(numbers[12..24], [0.0; 12]);
+    assert_eq!(packing.unpacked(0.0), 1.0);
+    assert!(file.variable("radar/time").unwrap().numbers().unwrap().contains(&0.0));
+    assert!(file.variable("radar/time").unwrap().numbers().unwrap().iter().all(|own| own.is_finite()));
+}
+
 #[test]
 fn what_is_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();

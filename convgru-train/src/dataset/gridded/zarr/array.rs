@@ -118,8 +118,8 @@ impl ZarrArray {
         self.chunk_bytes().saturating_mul(CHUNK_BUFFERS as u64).saturating_add(self.most_kept)
     }
 
-    /// The numbers between a beginning and an end on each axis, within its length. Those of chunks that were never written are the fill
-    /// value, NaN where there is none.
+    /// The numbers between a beginning and an end on each axis, within its length. Chunks that were never written hold the
+    /// number of unwritten elements.
     ///
     /// # Errors
     /// [`Error::Io`] if a chunk cannot be read, [`Error::Format`] with its key if it is damaged.
@@ -167,7 +167,7 @@ impl ZarrArray {
                 full.iter().zip(ranges).fold(0, |sum, (at, (start, end))| sum * (end - start) + at - start);
             let target = &mut into[target..target + length];
             match chunk {
-                None => target.fill(self.metadata.fill.unwrap_or(f64::NAN)),
+                None => target.fill(self.metadata.unwritten),
                 Some(chunk) => {
                     let begin: usize = (0..axes)
                         .map(|axis| (full[axis] - place[axis] * self.chunk[axis]) * self.strides[axis])

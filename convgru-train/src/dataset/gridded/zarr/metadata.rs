@@ -18,8 +18,10 @@ pub(super) struct ArrayMetadata {
     pub(super) shape: Vec<u64>,
     /// How numbers are stored; what there is instead where it is none that is read.
     pub(super) kind: Result<NumberType, String>,
-    /// The number of elements that were never written; `None` where there is none.
+    /// The number of `fill_value`; `None` where it is none.
     pub(super) fill: Option<f64>,
+    /// The number of elements that were never written: in version 2 it is 0 without a `fill_value` (`null`), as `zarr` of Python reads it.
+    pub(super) unwritten: f64,
     /// The shape of what lies behind a key.
     pub(super) chunk: Vec<u64>,
     pub(super) keys: ChunkKeys,
@@ -110,8 +112,10 @@ impl ArrayMetadata {
             }
         };
         let fill = own.get("fill_value").filter(|fill| !fill.is_null());
+        let number = fill.and_then(json::number);
         Ok(Self {
-            fill: fill.and_then(json::number),
+            fill: number,
+            unwritten: if fill.is_none() { 0.0 } else { number.unwrap_or(f64::NAN) },
             kind,
             layout,
             keys: ChunkKeys::of_version_2(separator),
@@ -177,6 +181,7 @@ impl ArrayMetadata {
         let fill = kind.as_ref().ok().and_then(|kind| fill(own.get("fill_value")?, *kind));
         Ok(Self {
             fill,
+            unwritten: fill.unwrap_or(f64::NAN),
             kind,
             layout,
             keys: keys(own.get("chunk_key_encoding"))?,

@@ -176,10 +176,17 @@ fn a_damaged_file_among_files_with_times_is_a_gap_in_time() {
     };
     let open = |on_corrupt| open_whole(&config(on_corrupt), folder.path(), 0);
     assert_eq!(open(OnCorrupt::Stop).unwrap().len(), 4);
-    std::fs::write(folder.path().join("mar.nc"), "damaged").unwrap();
-    assert!(message(open(OnCorrupt::Stop).map(|set| set.len())).contains("mar.nc"));
-    // January and February, April and May.
-    let set = open(OnCorrupt::Skip).unwrap();
-    assert_eq!((set.len(), set.warnings().len()), (2, 1));
-    assert!(set.warnings()[0].contains("mar.nc"), "{:?}", set.warnings());
+    // The time, which lies before the 12 numbers of the frame, was never written.
+    let mut timeless = std::fs::read(written.join("mar.nc")).unwrap();
+    let at = timeless.len() - 52;
+    timeless[at..at + 4].copy_from_slice(&(-2_147_483_647_i32).to_be_bytes());
+    for (damaged, reason) in [(b"damaged".to_vec(), ""), (timeless, "has no time for step 0")] {
+        std::fs::write(folder.path().join("mar.nc"), damaged).unwrap();
+        let error = message(open(OnCorrupt::Stop).map(|set| set.len()));
+        assert!(error.contains("mar.nc") && error.contains(reason), "{error}");
+        // January and February, April and May.
+        let set = open(OnCorrupt::Skip).unwrap();
+        assert_eq!((set.len(), set.warnings().len()), (2, 1));
+        assert!(set.warnings()[0].contains("mar.nc"), "{:?}", set.warnings());
+    }
 }
