@@ -28,6 +28,16 @@ pub(crate) fn is_rough_clock(distances: &[f64], step: f64) -> bool {
     highest - lowest > ROUGH_CLOCK * step && (whole - step * distances.len() as f64).abs() < 0.5 * step
 }
 
+/// Why frames of known times do not come at a distance that is told, none of theirs being a step: the end of a sentence about them. All in minutes.
+pub(crate) fn contradiction(distances: &[f64], told: f64) -> Option<String> {
+    let usual = usual_distance(distances).filter(|_| !distances.iter().any(|&own| follows(own, told)))?;
+    Some(format!(
+        "has a frame every {} minutes by its times, and no two frames {told} minutes apart, which minutes_per_step says; leave \
+         --minutes-per-step (data.frames.minutes_per_step) out where times are known, or correct it",
+        (usual * 100.0).round() / 100.0
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,5 +54,10 @@ mod tests {
         }
         assert_eq!(usual_distance(&[5.0, 10.0]), Some(5.0));
         assert_eq!(usual_distance(&[]), None);
+        let error = contradiction(&[10.0, 10.0, 40.0], 5.0).unwrap();
+        assert!(error.contains("every 10 minutes") && error.contains("5 minutes apart"), "{error}");
+        for (distances, told) in [(&[5.0, 10.0][..], 5.0), (&[], 5.0), (&[40.0, 6.0], 5.0)] {
+            assert_eq!(contradiction(distances, told), None);
+        }
     }
 }

@@ -303,8 +303,9 @@ pub(crate) fn expect_one_region(folder: &Path, files: &[PathBuf]) -> Result<()> 
 
 /// The time in the name of a file, in seconds since the beginning of 1970.
 pub(crate) fn time_in_name(path: &Path) -> Option<f64> {
-    let time = timestamp::Timestamp::in_text(&path.file_name()?.to_string_lossy())?;
-    Some(time.seconds() as f64)
+    let name = path.file_name()?.to_string_lossy();
+    let (time, seconds) = timestamp::Timestamp::with_seconds_in_text(&name)?;
+    Some(time.seconds() as f64 + f64::from(seconds))
 }
 
 /// The path, which sources with files need.

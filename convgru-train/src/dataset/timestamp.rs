@@ -13,6 +13,11 @@ impl Timestamp {
     /// The first time in a text such as a file's name: `201609281445`, `20160928144500`,
     /// `20160928_1445`, `2016-09-28 14:45` and the like, one character between groups.
     pub(super) fn in_text(text: &str) -> Option<Self> {
+        Self::with_seconds_in_text(text).map(|(time, _)| time)
+    }
+
+    /// The first time in a text as [`in_text`](Self::in_text) finds it, and the seconds after it, 0 where the text tells none.
+    pub(super) fn with_seconds_in_text(text: &str) -> Option<(Self, u8)> {
         let groups = digit_groups(text);
         (0..groups.len()).find_map(|at| Self::of_groups(&groups[at..]))
     }
@@ -22,18 +27,21 @@ impl Timestamp {
         Self { minutes }
     }
 
-    fn of_groups(groups: &[(usize, &str)]) -> Option<Self> {
+    fn of_groups(groups: &[(usize, &str)]) -> Option<(Self, u8)> {
         let next_to_each_other = |count: usize| {
             groups.len() >= count
                 && groups[..count].windows(2).all(|two| two[1].0 == two[0].0 + two[0].1.len() + 1)
         };
-        let lengths: Vec<usize> = groups.iter().take(5).map(|(_, digits)| digits.len()).collect();
+        let lengths: Vec<usize> = groups.iter().take(6).map(|(_, digits)| digits.len()).collect();
         let digits: String = match lengths[..] {
             [12 | 14, ..] => groups[0].1.into(),
             [8, 4 | 6, ..] if next_to_each_other(2) => {
                 groups[..2].iter().map(|(_, digits)| *digits).collect()
             }
-            [4, 2, 2, 2, 2] if next_to_each_other(5) => {
+            [4, 2, 2, 2, 2, 2] if next_to_each_other(6) => {
+                groups.iter().take(6).map(|(_, digits)| *digits).collect()
+            }
+            [4, 2, 2, 2, 2, ..] if next_to_each_other(5) => {
                 groups[..5].iter().map(|(_, digits)| *digits).collect()
             }
             _ => return None,
@@ -44,7 +52,8 @@ impl Timestamp {
         let date = Date::from_calendar_date(i32::from(number(0, 4)?), month, small(6)?).ok()?;
         let time = Time::from_hms(small(8)?, small(10)?, 0).ok()?;
         let seconds = PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp();
-        Some(Self { minutes: seconds.div_euclid(60) })
+        let second = small(12).filter(|&second| second < 60).unwrap_or(0);
+        Some((Self { minutes: seconds.div_euclid(60) }, second))
     }
 
     /// Minutes from `earlier` to this; negative if it is later.

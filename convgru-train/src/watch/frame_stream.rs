@@ -7,7 +7,7 @@ use convgru_model::{ForecastStream, PreparedForecaster, Tensor};
 
 use super::WatchConfig;
 use super::names::FrameId;
-use crate::dataset::cadence::{follows, is_rough_clock, usual_distance};
+use crate::dataset::cadence::{contradiction, follows, is_rough_clock, usual_distance};
 use crate::dataset::input::lost_pixels;
 use crate::dataset::{FoundData, natural_order};
 use crate::forecast::LastFrame;
@@ -17,6 +17,8 @@ use crate::{Error, Result};
 
 /// Distances of frames of which the usual one is the median.
 const DISTANCES: usize = 15;
+/// Times of frames that are kept to judge their clock.
+const TIMES: usize = 4096;
 
 /// A frame of a file.
 pub(super) struct Arrived {
@@ -59,8 +61,10 @@ pub(super) struct FrameStream<'a> {
     told_minutes: Option<f64>,
     /// What the training found, whose distance of frames these must have; absent where the user told another one.
     of_training: Option<FoundData>,
-    /// Seconds between the newest frames.
-    distances: VecDeque<f64>,
+    /// Minutes from a frame to the next, where the user told them.
+    asked_minutes: Option<f64>,
+    /// When the newest frames were seen, in the order of time: those after the last frame without a time.
+    times: VecDeque<f64>,
 }
 
 struct Kept {
@@ -84,7 +88,8 @@ impl<'a> FrameStream<'a> {
                 Some(_) => None,
                 None => trained.config.data.found.clone(),
             },
-            distances: VecDeque::new(),
+            asked_minutes: config.options.minutes_per_step,
+            times: VecDeque::new(),
         })
     }
 
@@ -114,6 +119,10 @@ impl<'a> FrameStream<'a> {
             }
             Place::Late(at) => {
                 let note = format!("{} comes late", described(&kept));
+                if let Some(time) = kept.id.time {
+                    let at = self.times.partition_point(|&own| own < time);
+                    self.times.insert(at, time);
+                }
                 self.kept.insert(at, kept);
                 while self.kept.len() > self.warm_up {
                     self.kept.pop_front();
@@ -216,11 +225,12 @@ impl<'a> FrameStream<'a> {
         let lost = before.and_then(|own| lost_pixels(&described(&frame), own.measured, frame.measured));
         warnings.extend(lost);
         let distance = before.and_then(|newest| Some(frame.id.time? - newest.id.time?));
-        if let Some(distance) = distance {
-            self.distances.push_back(distance);
-            if self.distances.len() > DISTANCES {
-                self.distances.pop_front();
-            }
+        match frame.id.time {
+            Some(time) => self.times.push_back(time),
+            None => self.times.clear(),
+        }
+        if self.times.len() > TIMES {
+            self.times.pop_front();
         }
         let gap = distance.filter(|&distance| !self.is_step(distance));
         let mut stream = match self.stream.take() {
@@ -290,19 +300,38 @@ impl<'a> FrameStream<'a> {
         self.step_seconds().is_none_or(|step| follows(distance, step))
     }
 
-    /// Refuses frames that usually come at another distance than those of the training.
+    /// Refuses frames that usually come at another distance than those of the training, or never at the distance that the user told.
     fn expect_steps(&self) -> Result<()> {
-        let (Some(training), Some(newest)) = (&self.of_training, self.newest_id()) else { return Ok(()) };
-        let read = usize::try_from(self.state_frames).unwrap_or(usize::MAX);
-        let times = self.kept.iter().skip(self.kept.len().saturating_sub(read)).map(|kept| kept.id.time);
-        let Some(times) = times.collect::<Option<Vec<f64>>>() else { return Ok(()) };
-        let minutes: Vec<f64> = times.windows(2).map(|two| (two[1] - two[0]) / 60.0).collect();
-        match usual_distance(&minutes) {
-            Some(usual) if !is_rough_clock(&minutes, training.minutes_per_step) => {
-                training.expect_minutes(rounded(usual), &newest.file)
-            }
-            _ => Ok(()),
+        let Some(newest) = self.newest_id() else { return Ok(()) };
+        let minutes = |seconds: Vec<f64>| seconds.iter().map(|own| own / 60.0).collect::<Vec<f64>>();
+        let recent = minutes(self.distances());
+        if let Some(reason) = self.asked_minutes.and_then(|told| contradiction(&recent, told)) {
+            return Err(Error::Data { what: printable(&newest.file), reason });
         }
+        let (Some(training), Some(usual)) = (&self.of_training, usual_distance(&recent)) else {
+            return Ok(());
+        };
+        let of_state = minutes(self.distances_of_state());
+        if is_rough_clock(&of_state, training.minutes_per_step) {
+            return Ok(());
+        }
+        let expect = |usual| training.expect_minutes(rounded(usual), &newest.file);
+        expect(usual).or_else(|error| usual_distance(&of_state).map_or(Err(error), expect))
+    }
+
+    /// Seconds between the newest frames.
+    fn distances(&self) -> Vec<f64> {
+        let times = self.times.iter().skip(self.times.len().saturating_sub(DISTANCES + 1));
+        let times: Vec<f64> = times.copied().collect();
+        times.windows(2).map(|two| two[1] - two[0]).collect()
+    }
+
+    /// Seconds between the frames after the last gap.
+    fn distances_of_state(&self) -> Vec<f64> {
+        let step = self.step_seconds();
+        let times: Vec<f64> = self.times.iter().copied().collect();
+        let distances = times.windows(2).rev().map(|two| two[1] - two[0]);
+        distances.take_while(|&own| step.is_none_or(|step| follows(own, step))).collect()
     }
 
     /// Seconds from a frame to the next: as they are told, otherwise as they usually are.
@@ -310,7 +339,7 @@ impl<'a> FrameStream<'a> {
         if let Some(minutes) = self.told_minutes {
             return Some(60.0 * minutes);
         }
-        usual_distance(&self.distances.iter().copied().collect::<Vec<f64>>())
+        usual_distance(&self.distances())
     }
 
     /// Refuses a frame of another size than the others.

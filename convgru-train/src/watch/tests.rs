@@ -360,6 +360,36 @@ fn clocks_may_be_rough_and_other_distances_are_refused() {
             assert!(error.contains("had one every 5") && error.contains("--minutes-per-step"), "{error}");
         }
     }
+    // A distance that is told, and that no two frames have.
+    let (_, read) = forecast(&[0, 5, 10, 15], Some(10.0));
+    let mut fed = Fed {
+        stream: FrameStream::new(
+            &trained,
+            &WatchConfig {
+                warm_up: 1,
+                options: InputOptions { minutes_per_step: Some(10.0), ..InputOptions::default() },
+                ..folders.config()
+            },
+        )
+        .unwrap(),
+    };
+    fed.take(0, 0, "x");
+    fed.take(5, 0, "x");
+    for error in [fed.stream.forecast(2).unwrap_err().to_string(), read.unwrap_err()] {
+        assert!(
+            error.contains("every 5 minutes by its times") && error.contains("10 minutes apart"),
+            "{error}"
+        );
+    }
+    // A rough clock is judged by all frames of the state, however few are kept.
+    let mut fed =
+        Fed { stream: FrameStream::new(&trained, &WatchConfig { warm_up: 2, ..folders.config() }).unwrap() };
+    for minute in [0, 4, 10, 15, 21] {
+        fed.take(minute, 0, "x");
+        if minute >= 10 {
+            fed.stream.forecast(2).unwrap();
+        }
+    }
     // Twice the distance is a gap for both.
     let (watched, read) = forecast(&[0, 10, 20, 30], None);
     assert!(watched.unwrap_err().contains("10 minutes after the frame before, not 5"));

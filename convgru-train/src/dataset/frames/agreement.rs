@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Reader, TimeOrder};
+use super::{Reader, TimeOrder, time_order};
 use crate::dataset::FoundData;
 use crate::dataset::source::{Content, FrameSource, radar};
 use crate::printable::printable;
@@ -19,6 +19,22 @@ pub(super) struct Told {
 }
 
 impl Reader<'_> {
+    /// The order of the frames of a file in time, cut where they are not as far apart as the configuration says.
+    ///
+    /// # Errors
+    /// Those of [`time_order`]; [`Error::Data`] with both numbers if no two frames are.
+    pub(super) fn order(&self, path: &Path, source: &dyn FrameSource) -> Result<TimeOrder> {
+        let order = time_order(path, source, &self.budget)?;
+        let minutes = self.config.minutes_per_step;
+        if minutes <= 0.0 {
+            return Ok(order);
+        }
+        match order.contradiction(minutes) {
+            Some(reason) => Err(Error::Data { what: printable(path), reason }),
+            None => Ok(order.with_minutes(minutes)),
+        }
+    }
+
     /// What the headers of a file tell, which must be what the training found where that is known.
     ///
     /// # Errors
@@ -74,8 +90,7 @@ impl Reader<'_> {
         match told.find(|(_, own)| is_other(*own) && self.config.minutes_per_step == 0.0) {
             None => Ok(()),
             Some((other, own)) => Err(self.refuse(format!(
-                "{} has a frame every {minutes} minutes, but {} every {own}; give files of one distance in time, or set \
-                 data.frames.minutes_per_step if a frame is a step all the same",
+                "{} has a frame every {minutes} minutes, but {} every {own}; give files of one distance in time",
                 printable(first),
                 printable(other)
             ))),

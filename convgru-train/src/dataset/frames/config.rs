@@ -49,7 +49,7 @@ pub struct FramesConfig {
     pub quantity: String,
     /// Its unit, for reports; where it is set, files that tell other units are read as if they had this one.
     pub unit: String,
-    /// Minutes from a frame to the next, for reports; 0 where unknown. Where it is set, files of different distances are read all the same.
+    /// Minutes from a frame to the next where files tell none; 0 where unknown. Files that tell times of which no two are so far apart are refused.
     pub minutes_per_step: f64,
 }
 

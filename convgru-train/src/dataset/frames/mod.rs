@@ -87,7 +87,7 @@ pub(super) fn open_whole(
     let reader = Reader { data, config, path, budget: data.budget() };
     if path.is_file() || source::is_store(path) {
         let source = source::open(path, config, &reader.budget)?;
-        if source.is_seekable() && time_order(path, source.as_ref(), &reader.budget)?.is_plain() {
+        if source.is_seekable() && reader.order(path, source.as_ref())?.is_plain() {
             let file = (path.to_path_buf(), 0..source.info()?.sequences);
             let files = SplitFiles { files: vec![file], time: 0.0..1.0 };
             return Ok(Box::new(OnDisk::new(&reader, files, ("the data", usize::MAX), Vec::new())?));
@@ -186,7 +186,7 @@ impl Reader<'_> {
             .into_par_iter()
             .map(|(path, sequences)| {
                 let source = source::open(&path, config, budget)?;
-                let order = time_order(&path, source.as_ref(), budget)?;
+                let order = self.order(&path, source.as_ref())?;
                 let mut damage = Damage { on_corrupt: data.on_corrupt, left_out: Vec::new() };
                 let time = (sequences, &files.time, &order);
                 let told = self.told(&path, source.as_ref(), &order)?;

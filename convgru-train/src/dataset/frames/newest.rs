@@ -6,7 +6,7 @@ use convgru_model::Tensor;
 
 use super::gathered::gathered;
 use super::time_order::{Run, Steps};
-use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, time_order, told_of};
+use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, told_of};
 use crate::dataset::input::{NewestFrames, left_out_before_gap};
 use crate::dataset::source::{self, Failed, FrameInfo, FrameSource};
 use crate::dataset::{DataConfig, Description, FramesConfig, OnCorrupt};
@@ -81,8 +81,8 @@ pub(in crate::dataset) fn newest_of(
         );
         return Err(Error::Format { path: path.into(), reason });
     }
-    let order = time_order(path, source, budget)?;
     let reader = Reader { data, config, path, budget: budget.clone() };
+    let order = reader.order(path, source)?;
     let told = reader.told(path, source, &order)?;
     let of_training = data.found.as_ref().map(|found| found.minutes_per_step);
     let minutes = Some(config.minutes_per_step).filter(|&own| own > 0.0).or(of_training);

@@ -12,7 +12,7 @@ use super::gathered::gathered;
 use super::open_files::OpenFiles;
 use super::split_files::SplitFiles;
 use super::time_order::Run;
-use super::{FramesConfig, Reader, SEQUENCE_BYTES, is_missing_any, places, time_order, told_of};
+use super::{FramesConfig, Reader, SEQUENCE_BYTES, is_missing_any, places, told_of};
 use crate::dataset::source::image::with_channels;
 use crate::dataset::source::{Frame, FrameInfo, FrameSource};
 use crate::dataset::windows::{Numbering, label, listed};
@@ -74,7 +74,7 @@ impl OnDisk {
         let mut damaged_frames = Vec::new();
         let headers = files.files.into_iter().map(|(path, sequences)| {
             let source = super::source::open(&path, config, budget)?;
-            let (info, order) = (source.info()?, time_order(&path, source.as_ref(), budget)?);
+            let (info, order) = (source.info()?, reader.order(&path, source.as_ref())?);
             let mut runs = order.runs(places(info.steps, &files.time));
             if data.on_corrupt == OnCorrupt::Skip && source.has_file_per_frame() {
                 let damage = Damaged::find(source.as_ref(), &runs)?;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::dataset::cadence::{follows, is_rough_clock, usual_distance};
+use crate::dataset::cadence::{contradiction, follows, is_rough_clock, usual_distance};
 use crate::dataset::source::{Origin, Times};
 use crate::dataset::timestamp::Timestamp;
 use crate::dataset::windows::TimeAxis;
@@ -155,6 +155,15 @@ impl TimeOrder {
             timed.distance = timed.distance.map(|_| 60.0 * minutes);
         }
         self
+    }
+
+    /// Why the frames do not come so many minutes apart, as the end of a sentence about the file.
+    pub(super) fn contradiction(&self, minutes: f64) -> Option<String> {
+        let timed =
+            self.timed.as_ref().filter(|timed| !matches!(timed.times.origin, Origin::Unmeasured(_)))?;
+        let at = |step: usize| timed.times.seconds[step] / 60.0;
+        let distances: Vec<f64> = timed.steps.windows(2).map(|two| at(two[1]) - at(two[0])).collect();
+        contradiction(&distances, minutes)
     }
 
     /// Whether the frames after the last gap come so many minutes apart by a clock that is not exact.

@@ -8,7 +8,7 @@ use super::decode::Decoder;
 use super::events::{Clock, Recorded, Run, Timeline};
 use super::{Found, RadarConfig};
 use crate::dataset::Description;
-use crate::dataset::cadence::is_rough_clock;
+use crate::dataset::cadence::{contradiction, is_rough_clock};
 use crate::dataset::config::DataConfig;
 use crate::dataset::input::{NewestFrames, left_out_before_gap};
 use crate::dataset::source::FrameSource;
@@ -42,6 +42,11 @@ pub(in crate::dataset) fn newest(
     let last = runs.clone().max_by_key(|(_, run)| last_of(run).map(|frame| frame.time));
     let refuse = |reason: &str| Error::Data { what: printable(folder), reason: reason.into() };
     let (event, newest) = last.ok_or_else(|| refuse("holds no radar images"))?;
+    if is_told && runs.clone().count() > 1 && runs.clone().all(|(_, run)| run.0.len() == 1) {
+        let usual = timeline.usual as f64;
+        let reason = contradiction(&[usual], timeline.step as f64);
+        return Err(refuse(&reason.unwrap_or_else(|| "has no two images a step apart".into())));
+    }
     expect_one_newest(folder, runs.clone().filter_map(|(_, run)| last_of(run)))?;
     let Run(frames) = newest;
     let before = runs.map(|(_, run)| run.0.len()).sum::<usize>() - frames.len();

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::file_times::{FileTimes, without_time};
 use super::{
-    Axes, Content, Failed, Format, Frame, FrameInfo, FrameSource, Given, Origin, Times, Visit, fail,
-    is_hidden, natural_order,
+    Axes, Content, Failed, Format, Frame, FrameInfo, FrameSource, Given, Times, Visit, fail, is_hidden,
+    natural_order,
 };
 use crate::dataset::{Description, FramesConfig};
 use crate::printable::{escaped, printable};
@@ -32,9 +33,16 @@ pub(super) struct FilePerFrame {
     content: Option<Content>,
     /// When each frame was seen, where files tell it.
     times: Option<Times>,
-    /// Files that cannot be read and have no step, because times tell the steps of the others.
-    unreadable: Vec<PathBuf>,
+    /// Files that cannot be read or tell no time, and have no step because times tell the steps of the others.
+    unplaced: Vec<Unplaced>,
     _names: Kept,
+}
+
+/// A file without a place among the others.
+struct Unplaced {
+    path: PathBuf,
+    /// What is wrong with it, where its header can be read.
+    reason: Option<String>,
 }
 
 /// What the header of a file tells.
@@ -112,8 +120,7 @@ impl FilePerFrame {
     /// Lists the arrays of a folder and reads the header of each once.
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be read, [`Error::Memory`] if the names take too much, [`Error::Format`] if no file can be read, or
-    /// their times leave the order open.
+    /// [`Error::Io`] if the folder cannot be read, [`Error::Memory`] if the names take too much, [`Error::Format`] if no file can be read.
     pub(super) fn open(
         folder: &Path,
         config: &FramesConfig,
@@ -130,19 +137,27 @@ impl FilePerFrame {
                 _ => Error::Format { path: folder.into(), reason: "holds no array".into() },
             });
         };
-        let times = times(&files, &headers)?;
-        let mut unreadable = Vec::new();
-        if times.is_some() {
-            let mut readable = headers.iter().map(Result::is_ok);
-            (files, unreadable) = files.into_iter().partition(|_| readable.next().unwrap_or(false));
-        }
-        let Header { info, axes, content, .. } = headers.swap_remove(first)?;
+        let mut unplaced = Vec::new();
+        let told = FileTimes::of(&files, own_times(&mut headers));
+        let times = told.map(|FileTimes { origin, seconds }| {
+            let is_placed: Vec<bool> =
+                seconds.iter().zip(&headers).map(|(own, header)| own.is_some() && header.is_ok()).collect();
+            let mut is_kept = is_placed.iter();
+            headers.retain(|_| *is_kept.next().unwrap_or(&false));
+            let (kept, others): (Vec<_>, Vec<_>) =
+                files.drain(..).zip(is_placed.iter()).partition(|(_, is_placed)| **is_placed);
+            files.extend(kept.into_iter().map(|(path, _)| path));
+            unplaced.extend(others.into_iter().map(|(path, _)| Unplaced { path, reason: None }));
+            let placed = seconds.into_iter().zip(&is_placed).filter(|(_, is_placed)| **is_placed);
+            Times { seconds: placed.filter_map(|(own, _)| own).collect(), origin }
+        });
         if times.is_some() {
             first = 0;
         }
+        let Header { info, axes, content, .. } = headers.swap_remove(first)?;
         let info = FrameInfo { steps: files.len(), ..info };
         let (config, budget) = (config.clone(), budget.clone());
-        Ok(Self {
+        let mut made = Self {
             files,
             config,
             budget,
@@ -152,14 +167,31 @@ impl FilePerFrame {
             axes,
             content,
             times,
-            unreadable,
+            unplaced: Vec::new(),
             _names: names,
-        })
+        };
+        for own in &mut unplaced {
+            own.reason = made.reason_without_time(&own.path);
+        }
+        made.unplaced = unplaced;
+        Ok(made)
+    }
+
+    /// Why a file without a time is left out, where its header can be read: its damage, or that it tells no time.
+    fn reason_without_time(&self, path: &Path) -> Option<String> {
+        Header::read(path, &self.config, &self.budget).ok()?;
+        match self.frame_of(path, 0, &mut |_| Ok(())) {
+            Err(Error::Format { reason, .. }) => Some(reason),
+            _ => Some(without_time(&self.files[self.first])),
+        }
     }
 
     /// Visits the frame of a file.
     fn frame(&self, step: usize, visit: Visit<'_>) -> Result<()> {
-        let path = &self.files[step];
+        self.frame_of(&self.files[step], step, visit)
+    }
+
+    fn frame_of(&self, path: &Path, step: usize, visit: Visit<'_>) -> Result<()> {
         let source = super::open_as(path, &self.config, &self.budget, self.given)?;
         if self.times.is_none() {
             // A time that cannot be read is damage, also beside files that tell none.
@@ -223,32 +255,9 @@ impl FilePerFrame {
     }
 }
 
-/// The times of the files of a frame each that can be read; `None` where they tell none that compare.
-///
-/// # Errors
-/// [`Error::Format`] with a file that tells no time beside others whose times are in another order than their names.
-fn times(files: &[PathBuf], headers: &[Result<Header>]) -> Result<Option<Times>> {
-    let mut all: Option<Times> = None;
-    let mut without = None;
-    for (file, header) in files.iter().zip(headers) {
-        let Ok(header) = header else { continue };
-        let own = header.times.clone().filter(|own| own.seconds.len() == 1 && own.origin != Origin::Unknown);
-        match (own, &mut all) {
-            (Some(own), None) => all = Some(own),
-            (Some(own), Some(all)) if all.origin == own.origin => all.seconds.extend(own.seconds),
-            _ => without = without.or(Some(file)),
-        }
-    }
-    match (without, &all) {
-        (None, _) => Ok(all),
-        (Some(file), Some(all)) if !all.seconds.is_sorted() => Err(Error::Format {
-            path: file.clone(),
-            reason: "tells no time that compares with the times of other files of its folder, which are not in the order of their names; \
-                     write its time as the others do, or give all names in the order of time and leave the times out"
-                .into(),
-        }),
-        _ => Ok(None),
-    }
+/// The times that files tell; of files that cannot be read, none.
+fn own_times(headers: &mut [Result<Header>]) -> Vec<Option<Times>> {
+    headers.iter_mut().map(|header| header.as_mut().ok().and_then(|header| header.times.take())).collect()
 }
 
 impl FrameSource for FilePerFrame {
@@ -294,9 +303,14 @@ impl FrameSource for FilePerFrame {
         if sequences.is_empty() {
             return Ok(());
         }
-        for path in &self.unreadable {
-            if let Err(error) = Header::read(path, &self.config, &self.budget) {
-                failed(None, error)?;
+        for Unplaced { path, reason } in &self.unplaced {
+            match reason {
+                Some(reason) => failed(None, Error::Format { path: path.clone(), reason: reason.clone() })?,
+                None => {
+                    if let Err(error) = Header::read(path, &self.config, &self.budget) {
+                        failed(None, error)?;
+                    }
+                }
             }
         }
         for step in steps {

@@ -9,6 +9,7 @@ mod axes;
 mod blocks;
 mod content;
 mod file_per_frame;
+mod file_times;
 mod format;
 mod gif;
 mod grib;

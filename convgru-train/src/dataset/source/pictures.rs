@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::file_times::FileTimes;
 use super::image::{Greyness, Image, check_sequence, value_bytes, visit_image};
-use super::{Failed, FrameInfo, FrameSource, Given, Visit, fail, is_hidden, jpeg, natural_order, png};
+use super::{Failed, FrameInfo, FrameSource, Given, Times, Visit, fail, is_hidden, jpeg, natural_order, png};
 use crate::error::{Error, Result};
 use crate::printable::printable;
 use crate::read_budget::{Kept, ReadBudget, bytes_of};
@@ -174,6 +175,10 @@ impl PictureFolder {
 impl FrameSource for PictureFolder {
     fn info(&self) -> Result<FrameInfo> {
         Ok(self.info)
+    }
+
+    fn step_times(&self) -> Result<Option<Times>> {
+        FileTimes::of_names(&self.paths)
     }
 
     fn is_seekable(&self) -> bool {

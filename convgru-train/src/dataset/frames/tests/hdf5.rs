@@ -313,7 +313,11 @@ fn files_of_other_distances_in_time_are_refused() {
     frames_config(&mut data).range = [0.0, 20.0];
     let error = message(&data, folder.path());
     assert!(error.contains("every 5 minutes") && error.contains("b.nc every 300"), "{error}");
+    // A distance that is set is no other meaning of the times.
     frames_config(&mut data).minutes_per_step = 5.0;
+    let error = message(&data, folder.path());
+    assert!(error.contains("b.nc") && error.contains("every 300 minutes by its times"), "{error}");
+    std::fs::write(folder.path().join("b.nc"), &minutes).unwrap();
     assert_eq!(
         open_split(&data, folder.path(), Split::Train).unwrap().quantity().minutes_per_step,
         Some(5.0)
@@ -368,7 +372,34 @@ fn files_of_a_sequence_that_hold_other_things_are_refused() {
         _ => bytes,
     });
     let error = read(&untimed, settings(&data)).unwrap_err();
-    assert!(error.contains("mar.nc") && error.contains("order of their names"), "{error}");
+    assert!(error.contains("mar.nc") && error.contains("tells no time that compares"), "{error}");
+}
+
+#[test]
+fn a_file_without_a_time_leaves_the_times_of_the_others() {
+    use crate::dataset::OnCorrupt;
+    let untimed = changed_frames(|name, bytes| match name {
+        "mar" => replaced(bytes, "minutes since", "metres from  "),
+        _ => bytes,
+    });
+    // The names are in the order of time.
+    for (from, to) in [("jan", "1"), ("feb", "2"), ("mar", "3"), ("apr", "4"), ("may", "5")] {
+        let [from, to] = [from, to].map(|name| untimed.path().join(format!("{name}.nc")));
+        std::fs::rename(from, to).unwrap();
+    }
+    let mut data = config(1, 1);
+    frames_config(&mut data).range = [0.0, 20.0];
+    let newest = |data: &DataConfig| {
+        let budget = crate::dataset::fixtures::budget();
+        crate::dataset::frames::newest(untimed.path(), (settings(data), data), usize::MAX, &budget)
+    };
+    let error = newest(&data).err().expect("refused").to_string();
+    assert!(error.contains("3.nc") && error.contains("tells no time that compares"), "{error}");
+    data.on_corrupt = OnCorrupt::Skip;
+    let read = newest(&data).unwrap();
+    let told = read.warnings.concat();
+    assert!(told.contains("3.nc") && told.contains("2 frames before its last gap"), "{told}");
+    assert_eq!(read.frames.shape()[0], 2);
 }
 
 #[test]
