@@ -328,7 +328,7 @@ fn late_frames_find_their_place_and_twins_do_not() {
     // A frame of another size changes nothing.
     let last = fed.stream.last_frame().unwrap();
     let values = Tensor::zeros(&[1, 1, 4, 12]);
-    let odd = Arrived { file: "odd".into(), place: (0, 1), values, measured: 1.0, last };
+    let odd = Arrived { file: "odd".into(), place: (0, 1), values, measured: 1.0, last, content: None };
     let error = fed.stream.take(odd).unwrap_err().to_string();
     assert!(
         error.starts_with("odd: has a frame") && error.contains("[1, 4, 12]") && error.contains("[1, 8, 12]"),

@@ -247,7 +247,9 @@ fn splits_that_a_training_takes_are_read_again() {
         }
         fs::write(folder.path().join("step.toml"), LAST_FRAME).unwrap();
         let run = |arguments: &str| convgru(folder.path(), arguments).succeeded();
-        run(&format!("train --config step.toml --data data --set data.frames.range={range}"));
+        run(&format!(
+            "train --config step.toml --data data --set schedule.kind=constant --set data.frames.range={range}"
+        ));
         run("train --resume=t --steps 2");
         run("eval --checkpoint runs/t/model.safetensors");
         let (ran, numbers) = predicted(folder.path(), test, "");
