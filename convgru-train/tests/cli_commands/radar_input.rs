@@ -150,7 +150,7 @@ fn frames_that_are_as_coarse_as_the_model_are_made_no_coarser() {
     fs::write(path("step.toml"), format!("{LAST_FRAME}{RADAR}")).unwrap();
     for data in ["radar", "placed"] {
         let run = |arguments: &str| convgru(folder.path(), arguments);
-        run(&format!("train --config step.toml --data {data} --name {data}")).succeeded();
+        run(&format!("train --preset quick --config step.toml --data {data} --name {data}")).succeeded();
         let config = fs::read_to_string(path(&format!("runs/{data}/config.toml"))).unwrap();
         assert_eq!(config.contains("spacing_unit = \"m\""), data == "placed", "{config}");
         assert!(config.contains("whole = [8, 10]"), "{config}");
