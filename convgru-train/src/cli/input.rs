@@ -4,6 +4,9 @@ use clap::{Args, ValueEnum};
 use convgru_train::dataset::{Axes, InputOptions};
 use convgru_train::forecast::Members;
 
+/// The most pixels that become one, as of `data.radar.downsample`.
+const MOST_DOWNSAMPLED: usize = 64;
+
 /// What a user says about the frames of an input; what is left out is as in the training.
 #[derive(Args)]
 pub(super) struct InputArguments {
@@ -25,6 +28,10 @@ pub(super) struct InputArguments {
     /// Minutes from a frame to the next, whatever the files tell and the training had
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     minutes_per_step: Option<f64>,
+    /// Pixels along each axis that become one, of rain rates for a model of radar images; 1 for frames that are as coarse [default: what their
+    /// coordinates or their size tell]
+    #[arg(long, value_name = "PIXELS", value_parser = downsample)]
+    downsample: Option<usize>,
 }
 
 impl InputArguments {
@@ -37,6 +44,7 @@ impl InputArguments {
             range: self.range,
             missing: self.missing.clone(),
             minutes_per_step: self.minutes_per_step,
+            downsample: self.downsample,
             newest: None,
         }
     }
@@ -68,6 +76,12 @@ fn range(text: &str) -> Result<[f64; 2], String> {
         Some((Some(low), Some(high))) if low < high => Ok([low, high]),
         _ => Err("two numbers are needed, the second one larger, such as 0,100".into()),
     }
+}
+
+/// As `data.radar.downsample`.
+fn downsample(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_DOWNSAMPLED).contains(number));
+    number.ok_or_else(|| format!("a whole number from 1 to {MOST_DOWNSAMPLED} is needed"))
 }
 
 /// A number above 0.

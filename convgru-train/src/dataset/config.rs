@@ -140,7 +140,7 @@ impl DataConfig {
     }
 
     /// The budget of one reading, and what helps where it is too small.
-    pub(super) fn budget(&self) -> ReadBudget {
+    pub(crate) fn budget(&self) -> ReadBudget {
         let advice = match self.source {
             Source::Radar(_) => ", raise data.radar.downsample, or choose fewer events",
             Source::Frames(_) => ", or set data.frames.resize",

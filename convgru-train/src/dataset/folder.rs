@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::source::{is_hidden, is_store};
 use crate::printable::printable;
+use crate::trainer::RunFolder;
 use crate::{Error, Result, input};
 
 /// How deep folders may lie in folders.
@@ -17,8 +18,8 @@ const MOST_FOLDERS: usize = 50_000;
 /// How deep folders of a store may lie in folders: groups, and the axes of chunks.
 const DEEPEST_OF_STORE: usize = 40;
 
-/// Calls `visit` with each file in a folder and those below, in any order, but not with hidden files and those in hidden folders. A store of
-/// Zarr counts as a file. A file is its own. No folder is visited twice: one
+/// Calls `visit` with each file in a folder and those below, in any order, but not with hidden files, those in hidden folders and those in
+/// folders of runs. A store of Zarr counts as a file. A file is its own. No folder is visited twice: one
 /// that links lead to is visited where it lies, if that is below the same folder too.
 ///
 /// # Errors
@@ -52,7 +53,7 @@ pub(crate) fn each_file(root: &Path, visit: &mut dyn FnMut(PathBuf) -> Result<()
             }
             if !input::is_folder(&path)? || is_store(&path) {
                 visit(path)?;
-            } else if depth == DEEPEST {
+            } else if depth == DEEPEST || RunFolder::open(&path).is_ok() {
             } else if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
                 linked.insert((path, depth + 1));
             } else {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use convgru_model::{ForecasterConfig, Tensor};
 
-use super::{Axes, Batch, Description, FoundData, Quantity};
+use super::{Axes, Batch, Content, Description, FoundData, Quantity};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -26,6 +26,8 @@ pub struct Input {
     pub description: Description,
     /// What the user should know although the frames can be used.
     pub warnings: Vec<String>,
+    /// What the file says about its numbers and places.
+    pub(crate) content: Option<Content>,
 }
 
 /// What a user says about the frames of an input; what is left out is as in the training of the model.
@@ -43,6 +45,8 @@ pub struct InputOptions {
     pub missing: Vec<f64>,
     /// Minutes from a frame to the next, also where the training had others.
     pub minutes_per_step: Option<f64>,
+    /// Pixels along each axis that become one, of frames of rain rates for a model that learned from radar images.
+    pub downsample: Option<usize>,
     /// The newest frames alone, so many. Without it all frames of a file or a folder of frames are read, and of radar images as many as the
     /// model read in its training.
     pub newest: Option<usize>,
@@ -75,6 +79,7 @@ pub(super) struct NewestFrames {
     /// What the files tell.
     pub(super) found: FoundData,
     pub(super) description: Description,
+    pub(super) content: Option<Content>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -97,7 +102,35 @@ impl Input {
             axes: self.axes.clone(),
             description: self.description.clone(),
             warnings: Vec::new(),
+            content: self.content.clone(),
         })
+    }
+
+    /// The frames after the last one without a measured pixel, which counts as missing: they go on without those before it. The last frame stays.
+    ///
+    /// # Errors
+    /// [`Error::Model`](crate::Error::Model) for frames that are not `[T, C, H, W]`.
+    pub(crate) fn after_unmeasured(mut self, what: &str) -> Result<Self> {
+        let frames = self.frames.shape()[0];
+        let Some(gap) = (0..frames.saturating_sub(1)).rev().find(|&step| self.measured(step) <= 0.0) else {
+            return Ok(self);
+        };
+        let rest = |tensor: &Tensor<f32>| -> Result<Tensor<f32>> {
+            let mut shape = tensor.shape().to_vec();
+            shape[0] = frames - gap - 1;
+            let values = tensor.as_slice()[(gap + 1) * tensor.slice(0).len()..].to_vec();
+            Ok(Tensor::from_vec(&shape, values)?)
+        };
+        self.frames = rest(&self.frames)?;
+        let valid = self.valid.as_ref().map(rest).transpose()?;
+        self.valid = valid.filter(|valid| valid.as_slice().contains(&0.0));
+        self.times = self.times.map(|times| times[gap + 1..].to_vec());
+        self.warnings.push(format!(
+            "{what}: frame {gap} of {frames} (from 0) has no measured pixel and counts as missing; the {} up to it {} left out",
+            if gap == 0 { "frame".to_owned() } else { format!("{} frames", gap + 1) },
+            if gap == 0 { "is" } else { "are" }
+        ));
+        Ok(self)
     }
 
     /// The share of the pixels of a frame that were measured.
@@ -136,7 +169,7 @@ impl Input {
 
     /// An input of frames that were read; their numbers are the values themselves.
     pub(super) fn new(read: NewestFrames, axes: Axes) -> Self {
-        let NewestFrames { mut frames, times, found, description, warnings } = read;
+        let NewestFrames { mut frames, times, found, description, content, warnings } = read;
         let is_measured = |value: &f32| if value.is_nan() { 0.0 } else { 1.0 };
         let valid = frames.as_slice().iter().any(|value| value.is_nan()).then(|| {
             let valid = frames.as_slice().iter().map(is_measured).collect();
@@ -145,6 +178,6 @@ impl Input {
         frames.as_mut_slice().iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
         let minutes_per_step = (found.minutes_per_step > 0.0).then_some(found.minutes_per_step);
         let quantity = Quantity { minutes_per_step, ..Quantity::intensity() };
-        Self { frames, valid, quantity, times, axes, description, warnings }
+        Self { frames, valid, quantity, times, axes, description, warnings, content }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{DataConfig, SequenceDataset, Source, Split, given, open, radar};
+use super::{DataConfig, FoundData, SequenceDataset, Source, Split, given, open, radar};
 use crate::{Error, Result};
 
 /// What a run learns from, is validated on and is tested on, opened together before its first step.
@@ -56,5 +56,12 @@ impl Splits {
             }
         }
         Ok(Self { train, validation, test })
+    }
+
+    /// What their files hold, where they are files of frames or radar images: what the training holds, and how the numbers of all splits are
+    /// stored.
+    pub(crate) fn found(&self) -> Option<FoundData> {
+        let others = [&self.validation, &self.test].into_iter().filter_map(|split| split.found());
+        Some(self.train.found()?.clone().with_splits(others))
     }
 }

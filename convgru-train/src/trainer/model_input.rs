@@ -53,7 +53,7 @@ impl TrainedModel {
     }
 
     /// The frames at a path that the model goes on from, read as its training read its own: all frames of a file or a folder of frames after
-    /// its last gap, and of a folder of radar images the newest, as many as the model reads in training; or as many as the options say.
+    /// its last gap (a frame without a measured pixel is one), and of a folder of radar images the newest, as many as the model reads in training; or as many as the options say.
     ///
     /// # Errors
     /// [`Error::Io`] if the path cannot be read; [`Error::Format`] and [`Error::Data`] for data whose numbers, sizes or times are not those
@@ -76,7 +76,8 @@ impl TrainedModel {
     pub fn read_input(&self, path: &Path, options: &InputOptions, budget: &ReadBudget) -> Result<Input> {
         let Reading { data, rates } = self.reading(path, options)?;
         let input = dataset::read_input(&data, path, (options.newest, rates.as_ref()), budget)?;
-        let mut input = self.with_meaning(path, input)?;
+        let input = self.with_meaning(path, input)?;
+        let mut input = input.after_unmeasured(&printable(path))?;
         let steps = input.frames.shape()[0];
         if input.valid.is_some() && data.found.as_ref().is_some_and(|found| !found.has_missing) {
             input.warnings.push(format!(
@@ -200,16 +201,30 @@ impl TrainedModel {
         if let (Some(found), Some(_)) = (&mut data.found, options.minutes_per_step) {
             found.minutes_per_step = 0.0;
         }
+        if let (Some(_), false) = (options.downsample, is_for_rates(&own.source, kind)) {
+            let reason = format!(
+                "tells how coarse frames of rain rates become for a model that learned from radar images, and {} is no such input; leave it out",
+                printable(path)
+            );
+            return Err(Error::Data { what: "--downsample".into(), reason });
+        }
         let mut rates = None;
         data.source = match (&own.source, kind) {
             (Source::Radar(radar), SourceKind::Frames) if data.found.is_some() => {
                 let highest =
                     options.range.map_or(HIGHEST_RATE, |_| radar.quantity(None).transform.to_units(1.0));
-                rates = Some(RateScale { radar: radar.clone(), highest });
                 if options.range.is_none() {
                     data.found = data.found.map(|found| FoundData { range: [0.0, HIGHEST_RATE], ..found });
                 }
-                Source::Frames(self.frames_with(options, data.found.as_ref()))
+                let frames = self.frames_with(options, data.found.as_ref());
+                let downsample = match (options.downsample, &data.found) {
+                    (None, Some(found)) => {
+                        dataset::downsample_of(path, (&frames, radar, found), &own.budget())?
+                    }
+                    (told, _) => told.unwrap_or(radar.downsample),
+                };
+                rates = Some(RateScale { radar: RadarConfig { downsample, ..radar.clone() }, highest });
+                Source::Frames(frames)
             }
             (_, SourceKind::Frames) => Source::Frames(self.frames_with(options, data.found.as_ref())),
             (source, SourceKind::Radar) => {
@@ -236,6 +251,11 @@ impl TrainedModel {
             None => found,
         });
         Ok(Reading { data, rates })
+    }
+
+    /// How frames of an input are read.
+    pub(crate) fn frames_config(&self, options: &InputOptions) -> FramesConfig {
+        self.frames_with(options, self.found().as_ref())
     }
 
     /// How frames are read: as the training read its own, with the channels of the model, but for what the options say.
@@ -315,6 +335,11 @@ fn rates_for(path: &Path, frames: &FramesConfig, found: &FoundData) -> Result<Ra
         minimum_rain: 0.0,
         ..RadarConfig::default()
     })
+}
+
+/// Whether data are frames for a model that learned from radar images.
+fn is_for_rates(training: &Source, kind: SourceKind) -> bool {
+    matches!((training, kind), (Source::Radar(_), SourceKind::Frames))
 }
 
 /// Fails if options do not go with what a path holds.

@@ -46,9 +46,9 @@ impl Setup {
     /// Those of the configuration and the data.
     pub(super) fn new(config: &mut RunConfig) -> Result<Self> {
         config.validate()?;
-        let Splits { train, validation, test } =
-            Splits::open(&config.data, config.data_folder(), config.training.seed)?;
-        config.data.found = train.found().cloned();
+        let splits = Splits::open(&config.data, config.data_folder(), config.training.seed)?;
+        config.data.found = splits.found();
+        let Splits { train, validation, test } = splits;
         let config = &*config;
         let loader = DataLoader::new(train, config);
         config.expect_frame(loader.dataset().frame_shape())?;

@@ -9,7 +9,7 @@ use super::WatchConfig;
 use super::names::FrameId;
 use crate::dataset::cadence::{contradiction, follows, is_rough_clock, usual_distance};
 use crate::dataset::input::lost_pixels;
-use crate::dataset::{FoundData, natural_order};
+use crate::dataset::{Content, FoundData, FramesConfig, natural_order};
 use crate::forecast::LastFrame;
 use crate::printable::printable;
 use crate::trainer::TrainedModel;
@@ -30,6 +30,8 @@ pub(super) struct Arrived {
     /// The share of its pixels that were measured.
     pub(super) measured: f64,
     pub(super) last: LastFrame,
+    /// What its file says about its numbers and places.
+    pub(super) content: Option<Content>,
 }
 
 /// What became of a frame.
@@ -65,12 +67,20 @@ pub(super) struct FrameStream<'a> {
     asked_minutes: Option<f64>,
     /// When the newest frames were seen, in the order of time: those after the last frame without a time.
     times: VecDeque<f64>,
+    /// The newest file that tells what its numbers are, with which those of others must agree.
+    content: Option<(PathBuf, Content)>,
+    /// How frames are read.
+    frames: FramesConfig,
+    /// Whether a frame without a measured pixel came after the newest one.
+    has_missed: bool,
 }
 
 struct Kept {
     id: FrameId,
     values: Tensor<f32>,
     measured: f64,
+    /// Whether a frame without a measured pixel came before it.
+    is_after_missed: bool,
 }
 
 impl<'a> FrameStream<'a> {
@@ -90,18 +100,23 @@ impl<'a> FrameStream<'a> {
             },
             asked_minutes: config.options.minutes_per_step,
             times: VecDeque::new(),
+            content: None,
+            frames: trained.frames_config(&config.options),
+            has_missed: false,
         })
     }
 
     /// Takes a frame to its place.
     ///
     /// # Errors
-    /// [`Error::Model`] for a frame that the network cannot read, [`Error::Data`] for one of another size than the frames before; the
-    /// state stays as it was.
+    /// [`Error::Model`] for a frame that the network cannot read, [`Error::Data`] for one of another size, unit or place than the frames before;
+    /// the state stays as it was.
     pub(super) fn take(&mut self, arrived: Arrived) -> Result<Taken> {
-        let Arrived { file, place: (step, of), values, measured, last } = arrived;
+        let Arrived { file, place: (step, of), values, measured, last, content } = arrived;
         self.expect_size(&file, &values)?;
-        let kept = Kept { id: FrameId { file, time: last.time, step, of }, values, measured };
+        self.expect_content(&file, content)?;
+        let id = FrameId { file, time: last.time, step, of };
+        let mut kept = Kept { id, values, measured, is_after_missed: false };
         match self.place(&kept) {
             Place::Newest => self.append(kept, last),
             Place::Again(at) => {
@@ -111,6 +126,7 @@ impl<'a> FrameStream<'a> {
                 }
                 let note = format!("{} changed after it was read", printable(&kept.id.file));
                 let is_newest = at + 1 == self.kept.len();
+                kept.is_after_missed = self.kept[at].is_after_missed;
                 self.kept[at] = kept;
                 if is_newest {
                     self.newest = Some(last);
@@ -123,6 +139,8 @@ impl<'a> FrameStream<'a> {
                     let at = self.times.partition_point(|&own| own < time);
                     self.times.insert(at, time);
                 }
+                // It may be what was missed.
+                self.kept[at].is_after_missed = false;
                 self.kept.insert(at, kept);
                 while self.kept.len() > self.warm_up {
                     self.kept.pop_front();
@@ -134,6 +152,12 @@ impl<'a> FrameStream<'a> {
                 ..Taken::default()
             }),
         }
+    }
+
+    /// Takes note of a frame without a measured pixel: it is missing between the newest frame and the next one.
+    pub(super) fn miss(&mut self, time: Option<f64>) {
+        let is_later = |own: &Kept| own.id.time.zip(time).is_none_or(|(own, time)| time > own);
+        self.has_missed |= self.kept.back().is_some_and(is_later);
     }
 
     /// The frames that come next.
@@ -219,7 +243,8 @@ impl<'a> FrameStream<'a> {
     }
 
     /// Reads a frame after all others.
-    fn append(&mut self, frame: Kept, last: LastFrame) -> Result<Taken> {
+    fn append(&mut self, mut frame: Kept, last: LastFrame) -> Result<Taken> {
+        frame.is_after_missed = std::mem::take(&mut self.has_missed);
         let mut warnings = Vec::new();
         let before = self.kept.back();
         let lost = before.and_then(|own| lost_pixels(&described(&frame), own.measured, frame.measured));
@@ -246,6 +271,15 @@ impl<'a> FrameStream<'a> {
                 rounded(step / 60.0),
                 self.warm_up
             ));
+        } else if frame.is_after_missed {
+            warnings.push(format!(
+                "{} comes after a frame without a measured pixel, which counts as missing: the state begins anew, and forecasts go on after {} \
+                 frames",
+                described(&frame),
+                self.warm_up
+            ));
+        }
+        if gap.is_some() || frame.is_after_missed {
             stream.reset();
             self.state_frames = 0;
         }
@@ -288,7 +322,8 @@ impl<'a> FrameStream<'a> {
     /// Whether there is no gap before a frame that is kept.
     fn follows(&self, at: usize) -> bool {
         let (before, own) = (self.kept[at - 1].id.time, self.kept[at].id.time);
-        before.zip(own).is_none_or(|(before, own)| self.is_step(own - before))
+        !self.kept[at].is_after_missed
+            && before.zip(own).is_none_or(|(before, own)| self.is_step(own - before))
     }
 
     fn is_ready(&self) -> bool {
@@ -340,6 +375,18 @@ impl<'a> FrameStream<'a> {
             return Some(60.0 * minutes);
         }
         usual_distance(&self.distances())
+    }
+
+    /// Refuses a frame whose numbers are others than those of the frames before, or that lies elsewhere.
+    fn expect_content(&mut self, file: &Path, content: Option<Content>) -> Result<()> {
+        let Some(own) = content else { return Ok(()) };
+        if let Some((before, content)) = self.content.as_ref().filter(|_| !self.kept.is_empty())
+            && let Some(reason) = own.difference_in_sequence(content, &printable(before), &self.frames)
+        {
+            return Err(Error::Data { what: printable(file), reason: format!("{reason}; it is left out") });
+        }
+        self.content = Some((file.into(), own));
+        Ok(())
     }
 
     /// Refuses a frame of another size than the others.

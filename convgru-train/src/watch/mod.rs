@@ -12,7 +12,8 @@
 //! * Where frames are missing the state begins anew, and forecasts go on after as many frames as a forecast needs. A frame that comes late
 //!   takes its place among the newest of these, and the state is computed again from them; an older one is left out. Which frames follow each
 //!   other, and which distance in time is that of the training, is decided as in [`TrainedModel::read_input`].
-//! * A frame without a measured pixel is left out, as if it had not come.
+//! * A frame without a measured pixel is left out, as if it had not come: a gap is where it was.
+//! * A frame of another unit, of another place or the other way round than the frame before is left out.
 
 mod arrivals;
 mod event;
@@ -213,6 +214,8 @@ impl<'a> Watch<'a> {
         }
         for step in 0..frames {
             if let Err(error) = input.expect_measured(step, &printable(&arrival.path)) {
+                let time = self.time_of(&input, step, arrival);
+                self.stream.miss(time);
                 self.trouble(format!("no forecast: {error}"))?;
                 continue;
             }
@@ -245,8 +248,7 @@ impl<'a> Watch<'a> {
     fn arrived(&self, input: &Input, step: usize, arrival: &Arrival) -> Result<Arrived> {
         let one = input.frame(step)?;
         let mut last = LastFrame::of(&one);
-        last.time =
-            last.time.or_else(|| time_in_name(&arrival.path).filter(|_| input.frames.shape()[0] == 1));
+        last.time = self.time_of(input, step, arrival);
         let values = one.as_read_by(self.trained.model.config());
         let frame = values.shape()[1..].to_vec();
         Ok(Arrived {
@@ -255,7 +257,14 @@ impl<'a> Watch<'a> {
             values: values.reshape(&frame)?,
             measured: input.measured(step),
             last,
+            content: input.content.clone(),
         })
+    }
+
+    /// When a frame of a file was seen.
+    fn time_of(&self, input: &Input, step: usize, arrival: &Arrival) -> Option<f64> {
+        let told = input.times.as_ref().and_then(|times| times.get(step).copied());
+        told.or_else(|| time_in_name(&arrival.path).filter(|_| input.frames.shape()[0] == 1))
     }
 
     /// Writes the forecast after the newest frame.

@@ -202,6 +202,67 @@ fn pictures_are_frames() {
     assert_eq!(folders.forecast("forecast_p3.npy").len(), 2 * 8 * 12);
 }
 
+#[test]
+fn frames_of_another_place_or_unit_are_left_out_and_counted() {
+    let data = |name: &str| {
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/hdf5").join(name)).unwrap()
+    };
+    let replaced = |mut bytes: Vec<u8>, from: &[u8], to: &[u8]| {
+        let at = bytes.windows(from.len()).position(|own| own == from).unwrap();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        bytes
+    };
+    let north = data("upside_down/north.nc");
+    let elsewhere = replaced(north.clone(), &50f32.to_be_bytes(), &70f32.to_be_bytes());
+    let (rain, cold) = (data("units.nc"), replaced(data("units.nc"), b"mm/h", b"K   "));
+    let south = data("upside_down/south.nc");
+    for (usual, other, words) in
+        [(&north, &south, "same way round"), (&north, &elsewhere, "from 70 to 49"), (&rain, &cold, "\"K")]
+    {
+        let folders = Folders::new();
+        let files = [("a", usual), ("b", usual), ("c", usual), ("d", other), ("e", usual)];
+        for (name, bytes) in files {
+            std::fs::write(folders.input().join(name).with_extension("nc"), bytes).unwrap();
+        }
+        let mut trained = model();
+        if let Source::Frames(frames) = &mut trained.config.data.source {
+            frames.unit.clear();
+        }
+        let mut events = Vec::new();
+        let mut tell = |event| {
+            events.push(event);
+            Ok(())
+        };
+        let config = folders.config();
+        let watched =
+            Watch::new(&config, &trained, "00", &mut tell).unwrap().run(&Interrupt::manual()).unwrap();
+        let told = notes(&events);
+        assert_eq!(watched.troubles, 1, "{told}");
+        assert!(told.contains(words) && told.contains("d.nc") && told.contains("c.nc"), "{told}");
+        assert!(watched.frames.is_multiple_of(4) && watched.written > 0, "{watched:?}");
+    }
+}
+
+#[test]
+fn a_frame_without_a_measured_pixel_is_a_gap_to_watch_and_to_predict() {
+    let folders = Folders::new();
+    for at in 0..6 {
+        let numbers = if at == 2 { vec![f32::NAN; 8 * 12] } else { values(at) };
+        let frame = Tensor::from_vec(&[1, 1, 1, 8, 12], numbers).unwrap();
+        write_array(folders.input().join(format!("p{at}.npy")), &frame, &Axes::default()).unwrap();
+    }
+    let (watched, events) = folders.once(&folders.config());
+    let told = notes(&events);
+    assert_eq!((watched.written, watched.troubles, watched.longest_run), (1, 1, 3), "{told}");
+    assert!(told.contains("p3.npy comes after a frame without a measured pixel"), "{told}");
+    assert!(folders.forecast("forecast_p5.npy") == predicted(&[3, 4, 5]));
+    let budget = ReadBudget::new(64, "m");
+    let input = model().read_input(&folders.input(), &InputOptions::default(), &budget).unwrap();
+    assert_eq!((input.frames.shape()[0], input.valid.is_none()), (3, true));
+    let words = "frame 2 of 6 (from 0) has no measured pixel and counts as missing; the 3 frames up to it are left out";
+    assert!(input.warnings.iter().any(|warning| warning.contains(words)), "{:?}", input.warnings);
+}
+
 /// A stream, and what becomes of frames.
 struct Fed<'a> {
     stream: FrameStream<'a>,
@@ -223,7 +284,9 @@ impl Fed<'_> {
             time,
         };
         let values = Tensor::from_vec(&[1, 1, 8, 12], values).unwrap();
-        self.stream.take(Arrived { file: file.into(), place: (0, 1), values, measured: 1.0, last }).unwrap()
+        self.stream
+            .take(Arrived { file: file.into(), place: (0, 1), values, measured: 1.0, last, content: None })
+            .unwrap()
     }
 }
 
@@ -265,7 +328,7 @@ fn late_frames_find_their_place_and_twins_do_not() {
     // A frame of another size changes nothing.
     let last = fed.stream.last_frame().unwrap();
     let values = Tensor::zeros(&[1, 1, 4, 12]);
-    let odd = Arrived { file: "odd".into(), place: (0, 1), values, measured: 1.0, last };
+    let odd = Arrived { file: "odd".into(), place: (0, 1), values, measured: 1.0, last, content: None };
     let error = fed.stream.take(odd).unwrap_err().to_string();
     assert!(
         error.starts_with("odd: has a frame") && error.contains("[1, 4, 12]") && error.contains("[1, 8, 12]"),

@@ -235,6 +235,36 @@ fn types_that_cannot_have_the_range_of_the_training_are_refused() {
 }
 
 #[test]
+fn splits_that_a_training_takes_are_read_again() {
+    for (train, test, range) in
+        [("uint8", "png", "[0,255]"), ("png", "uint8", "[0,255]"), ("float to 1", "png", "[0,100]")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        for (split, kind) in [("train", train), ("validation", train), ("test", test)] {
+            let split = folder.path().join("data").join(split);
+            fs::create_dir_all(&split).unwrap();
+            write(&split, kind);
+        }
+        fs::write(folder.path().join("step.toml"), LAST_FRAME).unwrap();
+        let run = |arguments: &str| convgru(folder.path(), arguments).succeeded();
+        run(&format!(
+            "train --config step.toml --data data --set schedule.kind=constant --set data.frames.range={range}"
+        ));
+        run("train --resume=t --steps 2");
+        run("eval --checkpoint runs/t/model.safetensors");
+        let (ran, numbers) = predicted(folder.path(), test, "");
+        let highest = if range == "[0,255]" { 255.0 } else { 100.0 };
+        let right = highest * f32::from(level(5 * FRAME)) / 51.0;
+        assert!(
+            (numbers[0] - right).abs() < 0.5,
+            "{test} for {train}: {} is not {right}: {}",
+            numbers[0],
+            ran.stderr
+        );
+    }
+}
+
+#[test]
 fn frames_at_another_distance_in_time_are_refused() {
     check(
         ("mm/h", "--set data.frames.range=[0,102]"),

@@ -132,6 +132,71 @@ fn a_model_of_radar_images_reads_the_newest_of_them_and_arrays_of_rain_rates() {
 }
 
 #[test]
+fn frames_that_are_as_coarse_as_the_model_are_made_no_coarser() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    write_images(&path("radar"), (0..24).map(|image| 5 * image));
+    // The same images with an unknown place, and ones that lie on the earth.
+    write_images(&path("placed"), (0..24).map(|image| 5 * image));
+    let georeference = "# projection radar {\n# type stereographic\n# centrallongitude 25\n# centrallatitude 90\n# truelatitude 60\n# \
+                        bottomleft 18.600000 57.930000\n# topright 34.903000 69.005000\n# }\n";
+    for file in fs::read_dir(path("placed")).unwrap() {
+        let file = file.unwrap().path();
+        let mut bytes = b"P5\n".to_vec();
+        bytes.extend(georeference.bytes());
+        bytes.extend(&fs::read(&file).unwrap()[3..]);
+        fs::write(file, bytes).unwrap();
+    }
+    fs::write(path("step.toml"), format!("{LAST_FRAME}{RADAR}")).unwrap();
+    for data in ["radar", "placed"] {
+        let run = |arguments: &str| convgru(folder.path(), arguments);
+        run(&format!("train --preset quick --config step.toml --data {data} --name {data}")).succeeded();
+        let config = fs::read_to_string(path(&format!("runs/{data}/config.toml"))).unwrap();
+        assert_eq!(config.contains("spacing_unit = \"m\""), data == "placed", "{config}");
+        assert!(config.contains("whole = [8, 10]"), "{config}");
+        for out in ["next.nc", "next.npy"] {
+            let predict = |input: &str, out: &str| {
+                run(&format!(
+                    "predict --checkpoint runs/{data} --input {input} --frames 4 --out {out} --json"
+                ))
+            };
+            predict(data, out).succeeded();
+            let size = |own: &str| {
+                predict(own, "again.npy").succeeded();
+                let file = npyz::NpyFile::new(fs::File::open(path("again.npy")).unwrap()).unwrap();
+                file.shape().to_vec()
+            };
+            assert_eq!(size(out), [4, 8, 10], "{out} of {data}");
+            let ran = run(&format!("eval --checkpoint runs/{data} --data {out}")).succeeded();
+            assert!(!ran.stderr.contains("error"), "{}", ran.stderr);
+            // Whatever the coordinates tell, the user may say it.
+            assert_eq!(size(&format!("{out} --downsample 2")), [4, 4, 5], "{out} of {data}");
+        }
+        let numbers = |at: usize| (at % 9) as f32;
+        NetCdf {
+            shape: [4, 12, 14],
+            unit: Some("mm/h"),
+            standard_name: None,
+            minutes: 5.0,
+            numbers: &numbers,
+        }
+        .write(&path("cut.nc"));
+        let ran = run(&format!("predict --checkpoint runs/{data} --input cut.nc --frames 1 --out no.npy"));
+        for words in ["12 x 14", "2 x 2", "8 x 10", "--downsample 1", "--downsample 2"] {
+            assert!(ran.code == Some(1) && ran.stderr.contains(words), "{words}: {}", ran.stderr);
+        }
+        run(&format!(
+            "predict --checkpoint runs/{data} --input cut.nc --downsample 1 --frames 1 --out yes.npy"
+        ))
+        .succeeded();
+        let ran = run(&format!(
+            "predict --checkpoint runs/{data} --input {data} --downsample 1 --frames 1 --out no.npy"
+        ));
+        assert!(ran.code == Some(1) && ran.stderr.contains("--downsample"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_model_of_rain_rates_reads_radar_images() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -220,6 +220,26 @@ fn changed_data_are_noticed() {
 }
 
 #[test]
+fn a_run_in_the_folder_of_its_data_is_no_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let frames = convgru_model::Tensor::from_fn(&[1, 8, 1, 16, 20], |at| (at % 97) as f32 / 97.0);
+    for file in ["a.npy", "b.npy", "c.npy"] {
+        convgru_train::media::write_array(
+            &folder.path().join(file),
+            &frames,
+            &convgru_train::dataset::Axes::default(),
+        )
+        .unwrap();
+    }
+    std::fs::write(folder.path().join("step.toml"), crate::program::LAST_FRAME).unwrap();
+    convgru(folder.path(), "train --config step.toml --data . --set schedule.kind=constant").succeeded();
+    convgru(folder.path(), "train --resume=t --steps 2").succeeded();
+    std::fs::copy(folder.path().join("a.npy"), folder.path().join("d.npy")).unwrap();
+    let ran = convgru(folder.path(), "train --resume=t --steps 3");
+    assert!(ran.code == Some(1) && ran.stderr.contains("d.npy\" is new"), "{}", ran.stderr);
+}
+
+#[test]
 fn runs_that_cannot_be_resumed_are_passed_over() {
     let folder = folder();
     convgru(folder.path(), "train --config tiny.toml").succeeded();

@@ -113,14 +113,19 @@ impl FoundData {
         if self.numbers.is_empty() && self.range == own.range {
             return None;
         }
-        let has_full_scale = |numbers: &str| [PICTURES, "uint8", "uint16"].contains(&numbers);
-        if own.numbers == PICTURES && self.numbers != PICTURES {
+        let full_scale = |numbers: &str| limits(numbers).filter(|_| ["uint8", "uint16"].contains(&numbers));
+        // Where the range is that of the type, shares of white and numbers of the type are the same.
+        let is_of_type = |numbers: &str| full_scale(numbers) == Some(self.range);
+        if own.numbers == PICTURES && !self.has(PICTURES) && !self.kinds().any(is_of_type) {
             return Some(format!(
                 "holds pictures, whose numbers are shares of white, but the training had {wanted}; give arrays of such numbers, or, if black \
                  and white stand for {low} and {high}, {advice}"
             ));
         }
-        if self.numbers == PICTURES && own.numbers != PICTURES && has_full_scale(&own.numbers) {
+        if self.has(PICTURES)
+            && !self.has(&own.numbers)
+            && full_scale(&own.numbers).is_some_and(|own| own != self.range)
+        {
             return Some(format!(
                 "holds numbers of the type {}, but the training had pictures, whose black and white stand for {low} and {high}; if the numbers \
                  are shares of white as in pictures, say --range 0,{}, and if they are {low} to {high}, {advice}",
@@ -135,7 +140,7 @@ impl FoundData {
                 range(own.range)
             ));
         }
-        let is_known = own.numbers == self.numbers
+        let is_known = self.has(&own.numbers)
             || own.numbers == SCALED
             || !own.unit.is_empty() && are_same(&own.unit, &self.unit);
         match limits(&own.numbers) {

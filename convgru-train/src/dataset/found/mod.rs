@@ -19,8 +19,10 @@ const SCALED: &str = "scaled";
 const RAIN_RATES: &str = "rain rates";
 /// The kind of numbers that become values by a range that a user names.
 const OF_NAMED_RANGE: &str = "of a named range";
-/// The kind of numbers of files of several types.
+/// The kind of numbers of files of several types, as earlier versions wrote it.
 const SEVERAL: &str = "several types";
+/// What stands between kinds of numbers.
+const BETWEEN_KINDS: &str = ", ";
 
 /// What the numbers of the data are that a run learned from: the section `[data.found]`, which a training writes into its configuration when it
 /// opens its data. It is stored with every checkpoint and with `model.safetensors`, and whatever the model reads later is compared with it.
@@ -38,7 +40,7 @@ const SEVERAL: &str = "several types";
 #[serde(deny_unknown_fields, default)]
 pub struct FoundData {
     /// How numbers are stored: `"uint8"`, `"float32"` and the like, `"scaled"` with a factor or an offset, `"pictures"` or `"rain rates"`
-    /// (radar images).
+    /// (radar images). Several with a comma between them, such as `"pictures, uint8"`; where a range or a unit is known, those of all splits.
     pub numbers: String,
     /// The numbers that the values 0 and 1 stand for: `data.frames.range`, or the range of the type.
     pub range: [f64; 2],
@@ -56,6 +58,12 @@ pub struct FoundData {
     pub minutes_per_step: f64,
     /// Channels, height and width of a frame as the network learned from them.
     pub frame: [usize; 3],
+    /// Height and width of the whole radar images that `frame` is a part of, as coarse; 0 where unknown.
+    pub whole: [usize; 2],
+    /// From a pixel of radar images to the next, as coarse, in `spacing_unit`; 0 where their files do not tell it.
+    pub spacing: f64,
+    /// `"m"` or `"degrees"`.
+    pub spacing_unit: String,
     /// Whether pixels were missing.
     pub has_missing: bool,
     /// Whether the files were radar images that were read as frames, with the numbers as they are stored. To any other training on frames
@@ -76,6 +84,9 @@ impl Default for FoundData {
             variable: String::new(),
             minutes_per_step: 0.0,
             frame: [0; 3],
+            whole: [0; 2],
+            spacing: 0.0,
+            spacing_unit: String::new(),
             has_missing: false,
             radar_as_frames: false,
         }
@@ -129,12 +140,37 @@ impl FoundData {
             if all.is_full_scale() && all.range != own.range {
                 all.range = [0.0, 1.0];
             }
-            if all.numbers != own.numbers {
-                all.numbers = SEVERAL.into();
-            }
-            all
+            all.with_kinds_of(&own)
         };
         files.into_iter().reduce(one).unwrap_or_default()
+    }
+
+    /// The same, with the other splits of a run, whose numbers become values by the same range.
+    pub(super) fn with_splits<'a>(self, others: impl IntoIterator<Item = &'a Self>) -> Self {
+        // Shares of the full scale are those of any type.
+        match self.is_full_scale() {
+            true => self,
+            false => others.into_iter().fold(self, |all, own| all.with_kinds_of(own)),
+        }
+    }
+
+    /// The same, of numbers that are stored as these or as those of others.
+    fn with_kinds_of(mut self, other: &Self) -> Self {
+        let mut kinds: Vec<&str> = self.kinds().chain(other.kinds()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        self.numbers = kinds.join(BETWEEN_KINDS);
+        self
+    }
+
+    /// How numbers are stored.
+    fn kinds(&self) -> impl Iterator<Item = &str> {
+        self.numbers.split(BETWEEN_KINDS)
+    }
+
+    /// Whether some of the numbers are stored as a kind.
+    fn has(&self, kind: &str) -> bool {
+        self.kinds().any(|own| own == kind || own == SEVERAL)
     }
 
     /// What values of frames mean: the numbers of the range, in the unit.
@@ -203,6 +239,9 @@ impl FoundData {
         let minutes = self.minutes_per_step;
         if !(minutes >= 0.0 && minutes.is_finite()) {
             return Err(invalid("found.minutes_per_step", format!("is {minutes}, but must be 0 or more")));
+        }
+        if !(self.spacing >= 0.0 && self.spacing.is_finite()) {
+            return Err(invalid("found.spacing", format!("is {}, but must be 0 or more", self.spacing)));
         }
         Ok(())
     }

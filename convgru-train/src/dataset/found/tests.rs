@@ -28,6 +28,7 @@ fn a_record_survives_toml_and_has_limits_that_name_its_fields() {
         (FoundData { range: [1.0, 1.0], ..record.clone() }, "data.found.range"),
         (FoundData { range: [0.0, f64::INFINITY], ..record.clone() }, "data.found.range"),
         (FoundData { minutes_per_step: f64::NAN, ..record.clone() }, "data.found.minutes_per_step"),
+        (FoundData { spacing: -1.0, ..record.clone() }, "data.found.spacing"),
     ] {
         let error = wrong.validate().unwrap_err().to_string();
         assert!(error.contains(field), "{error}");
@@ -73,6 +74,39 @@ fn types_are_compared_with_the_range() {
     }
     // A file that tells the unit has such numbers.
     assert_eq!(refusal(&found("float32", [-20.0, 60.0], "K"), &found("uint8", [-20.0, 60.0], "K")), "");
+}
+
+#[test]
+fn pictures_are_numbers_of_a_type_whose_range_is_that_of_the_training() {
+    let fits = |training: &str, range, own: &str| {
+        refusal(&found(training, range, ""), &found(own, range, "")).is_empty()
+    };
+    let (byte, word) = ([0.0, 255.0], [0.0, 65535.0]);
+    assert!(fits("uint8", byte, "pictures") && fits("pictures", byte, "uint8"));
+    assert!(fits("uint16", word, "pictures") && fits("pictures", word, "uint16"));
+    assert!(fits("int16, uint8", byte, "pictures"));
+    for (training, range, own) in [
+        ("uint8", [0.0, 200.0], "pictures"),
+        ("float32", byte, "pictures"),
+        ("uint16", byte, "pictures"),
+        ("pictures", [0.0, 100.0], "uint8"),
+        ("pictures", byte, "uint16"),
+        ("float32, pictures", [0.0, 100.0], "uint8"),
+    ] {
+        assert!(!fits(training, range, own), "{own} for {training} of {range:?}");
+    }
+    // Whatever kinds of numbers the splits of a training have, it reads them again.
+    let arrays = found("float32", [0.0, 100.0], "");
+    let all =
+        arrays.clone().with_splits([&found("uint8", [0.0, 100.0], ""), &found("pictures", [0.0, 100.0], "")]);
+    assert_eq!(all.numbers, "float32, pictures, uint8");
+    for own in ["float32", "pictures", "uint8"] {
+        assert_eq!(refusal(&all, &found(own, [0.0, 100.0], "")), "");
+    }
+    assert_eq!(refusal(&found("several types", byte, ""), &found("pictures", byte, "")), "");
+    // Shares of the full scale are those of any type, and keep the range of the training.
+    let shares = FoundData { full_scale: true, ..found("uint8", byte, "") };
+    assert_eq!(shares.clone().with_splits([&FoundData::default()]), shares);
 }
 
 #[test]
@@ -136,7 +170,7 @@ fn files_of_several_types_have_shares_of_the_full_scale_in_common() {
     let full = |numbers: &str, range| FoundData { numbers: numbers.into(), range, ..FoundData::default() };
     let bytes = full("uint8", [0.0, 255.0]);
     assert_eq!(FoundData::of_all([bytes.clone(), bytes.clone()]), bytes);
-    assert_eq!(FoundData::of_all([bytes, full("uint16", [0.0, 65535.0])]), full("several types", [0.0, 1.0]));
+    assert_eq!(FoundData::of_all([bytes, full("uint16", [0.0, 65535.0])]), full("uint16, uint8", [0.0, 1.0]));
     let unit = [found("float32", [0.0, 100.0], "K"), found("float64", [0.0, 100.0], "K")];
     assert_eq!(FoundData::of_all(unit).range, [0.0, 100.0]);
 }

@@ -133,6 +133,7 @@ pub(in crate::dataset) fn newest_of(
         times: order.seconds(&run.steps),
         found: told.found.with_minutes(told.minutes),
         description: description(source, config)?,
+        content: told.content,
         warnings,
     })
 }

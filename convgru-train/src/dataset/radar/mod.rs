@@ -17,10 +17,12 @@ pub(super) use newest::newest;
 pub(super) use recordings::{EventSummary, FrameOfFile, Recordings};
 
 use self::decode::{Decoder, short};
-use self::events::{Clock, Timeline};
+use self::events::{Clock, Recorded, Timeline};
 use self::split::{Part, Parts};
 use super::config::{DataConfig, OnCorrupt};
-use super::source::radar::Format;
+use super::downsampling::spacing;
+use super::source::FrameSource;
+use super::source::radar::{Format, RadarFile};
 use super::windows::{
     Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
 };
@@ -150,6 +152,14 @@ impl<'a> Found<'a> {
                 decoded.skipped.len() + self.left_out.len()
             ));
         };
+        found.whole = [first.shape[1], first.shape[2]];
+        if let Some(Recorded { file, .. }) = part.iter().flat_map(|(_, run)| &run.0).next()
+            && let Ok(description) =
+                (RadarFile { path: file, format, config, budget: &self.budget }).description()
+            && let Some((length, unit)) = spacing(&description.georeference)
+        {
+            (found.spacing, found.spacing_unit) = (length, unit.into());
+        }
         let size = if config.crop == [0, 0] { [first.shape[1], first.shape[2]] } else { config.crop };
         if let Some(clip) = clips.iter().find(|clip| clip.shape[1] < size[0] || clip.shape[2] < size[1]) {
             return error(format!(

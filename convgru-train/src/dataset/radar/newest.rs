@@ -11,9 +11,9 @@ use crate::dataset::Description;
 use crate::dataset::cadence::{contradiction, is_rough_clock};
 use crate::dataset::config::DataConfig;
 use crate::dataset::input::{NewestFrames, left_out_before_gap};
-use crate::dataset::source::FrameSource;
 use crate::dataset::source::radar::RadarFile;
 use crate::dataset::source::radar::meteonet::expect_one_region;
+use crate::dataset::source::{Content, FrameSource};
 use crate::dataset::windows::{Clip, Codebook};
 use crate::printable::printable;
 use crate::read_budget::{ReadBudget, bytes_of};
@@ -78,6 +78,7 @@ pub(in crate::dataset) fn newest(
     Ok(NewestFrames {
         times: Some(times.into_iter().map(|time| time.seconds() as f64).collect()),
         found: found.expected_every(minutes, data)?,
+        content: Some(Content::of_radar(&description)),
         description,
         frames: values(&clip)?,
         warnings,

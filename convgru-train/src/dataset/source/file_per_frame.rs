@@ -11,7 +11,7 @@ use super::{
     natural_order,
 };
 use crate::dataset::{Description, FramesConfig};
-use crate::printable::{escaped, printable};
+use crate::printable::printable;
 use crate::read_budget::{Kept, ReadBudget};
 use crate::{Error, Result};
 
@@ -234,23 +234,11 @@ impl FilePerFrame {
         Err(Error::Format { path: path.into(), reason })
     }
 
-    /// Refuses a file whose numbers are others than those of the first, or lie the other way round.
+    /// Refuses a file whose numbers are others than those of the first, or lie elsewhere or the other way round.
     fn expect_equal_content(&self, path: &Path, own: Option<Content>) -> Result<()> {
         let (Some(own), Some(first)) = (own, &self.content) else { return Ok(()) };
         let file = printable(&self.files[self.first]);
-        let difference = own.difference(first, &file, &self.config).or_else(|| {
-            let axes = |content: &Content| match content.downwards.is_empty() {
-                true => "no axis".to_owned(),
-                false => escaped(&content.downwards.join(", ")).into_owned(),
-            };
-            (own.downwards != first.downwards).then(|| {
-                format!(
-                    "has coordinates that run downwards on {}, but {file} on {}; all frames of a sequence must lie the same way round",
-                    axes(&own),
-                    axes(first)
-                )
-            })
-        });
+        let difference = own.difference_in_sequence(first, &file, &self.config);
         difference.map_or(Ok(()), |reason| Err(Error::Format { path: path.into(), reason }))
     }
 }

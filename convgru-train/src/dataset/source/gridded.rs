@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::Content;
 use super::array::{Array, VisitBlock};
 use super::named_axes::{self, NamedAxes};
 use super::natural_order;
 use super::number_type::NumberType;
 use super::radar::composite;
 use super::times::Times;
+use super::{Content, Extent};
 use crate::dataset::georeference::{Place, described};
 use crate::dataset::gridded::{self, Attributes, GriddedFile, Packing, Variable};
 use crate::dataset::{Description, FULL_SCALE_RANGE, FramesConfig};
@@ -215,6 +215,7 @@ impl Array for Dataset {
 
     fn content(&self) -> Result<Option<Content>> {
         let mut downwards = Vec::new();
+        let mut extents = Vec::new();
         for dimension in self.variable.dimensions().iter().flatten() {
             let (Some(path), Some(attributes)) = (&dimension.variable, &dimension.coordinates) else {
                 continue;
@@ -225,10 +226,14 @@ impl Array for Dataset {
             let Ok(coordinate) = self.file.variable(path) else { continue };
             if coordinate.shape().len() == 1
                 && let Ok(numbers) = self.coordinate(&coordinate, attributes)
-                && let [first, .., last] = numbers[..]
-                && first > last
+                && let Some(extent) = Extent::of(&dimension.name, &numbers)
             {
-                downwards.push(dimension.name.clone());
+                if extent.first > extent.last {
+                    downwards.push(dimension.name.clone());
+                }
+                if extent.first.is_finite() && extent.last.is_finite() {
+                    extents.push(extent);
+                }
             }
         }
         let name = self.path.rsplit('/').next().unwrap_or_default();
@@ -241,6 +246,7 @@ impl Array for Dataset {
             unit: text("units"),
             is_radar: composite::is_observed(&self.file).unwrap_or(false),
             downwards,
+            extents,
         }))
     }
 

@@ -98,7 +98,7 @@ fn content(parameter: &str, is_scaled: bool) -> Content {
         unit => unit.to_ascii_lowercase(),
     };
     let name = name.trim_matches('_').to_ascii_lowercase();
-    Content { name, standard_name: String::new(), is_scaled, unit, is_radar: false, downwards: Vec::new() }
+    Content { name, is_scaled, unit, ..Content::default() }
 }
 
 impl Array for Forecast {

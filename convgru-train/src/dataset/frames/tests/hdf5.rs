@@ -420,6 +420,34 @@ fn files_of_several_units_are_refused() {
 }
 
 #[test]
+fn a_frame_of_another_place_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let north = std::fs::read(written("upside_down").join("north.nc")).unwrap();
+    let moved = |[first, last]: [f32; 2]| {
+        let bytes = |pair: [f32; 2]| pair.map(f32::to_be_bytes).concat();
+        let at = north.windows(8).position(|own| own == bytes([50.0, 49.0])).unwrap();
+        let mut own = north.clone();
+        own[at..at + 8].copy_from_slice(&bytes([first, last]));
+        own
+    };
+    let read = |latitudes| {
+        std::fs::write(folder.path().join("a.nc"), &north).unwrap();
+        std::fs::write(folder.path().join("b.nc"), moved(latitudes)).unwrap();
+        read_frames(folder.path(), &FramesConfig::default(), &crate::dataset::fixtures::budget())
+            .map_err(|error| error.to_string())
+    };
+    // Rounded numbers are the same place.
+    assert_eq!(read([50.001, 49.001]).unwrap().shape(), [2, 1, 2, 6]);
+    for latitudes in [[70.0, 69.0], [50.0, 48.0], [50.5, 49.5]] {
+        let error = read(latitudes).unwrap_err();
+        let numbers = format!("from {} to {}", latitudes[0], latitudes[1]);
+        for words in ["b.nc", "a.nc", "lat", "from 50 to 49", &numbers] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    }
+}
+
+#[test]
 fn a_frame_that_lies_the_other_way_round_is_refused() {
     let read =
         read_frames(written("upside_down"), &FramesConfig::default(), &crate::dataset::fixtures::budget());

@@ -236,17 +236,22 @@ impl Array for GribFile {
 
     fn content(&self) -> Result<Option<Content>> {
         let Message { field, grid, .. } = self.first();
+        let georeference = grid.georeference();
         let axes = [(grid.from_north, "y"), (grid.from_east, "x")].into_iter();
         let downwards =
             axes.filter(|(is_downwards, _)| *is_downwards).map(|(_, name)| name.to_owned()).collect();
-        Ok(Some(Content {
-            name: field.name(),
-            standard_name: field.standard_name().unwrap_or_default().to_owned(),
-            is_scaled: false,
-            unit: field.unit().to_owned(),
-            is_radar: false,
-            downwards,
-        }))
+        Ok(Some(
+            Content {
+                name: field.name(),
+                standard_name: field.standard_name().unwrap_or_default().to_owned(),
+                is_scaled: false,
+                unit: field.unit().to_owned(),
+                is_radar: false,
+                downwards,
+                extents: Vec::new(),
+            }
+            .with_extents([&georeference.rows, &georeference.columns]),
+        ))
     }
 
     fn description(&self, _axes: [usize; 2]) -> Result<Description> {
