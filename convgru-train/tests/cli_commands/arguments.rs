@@ -119,12 +119,12 @@ fn errors_name_options_that_their_command_has() {
     assert!(open.contains("Choose data.frames.axes") && !open.contains("--axes"), "{open}");
     let ran = convgru(folder.path(), "inspect x.npy --set data.frames.axes=thwc");
     assert!(
-        !ran.stderr.contains("(--axes") && ran.stderr.contains("eval, predict and watch have --axes"),
+        !ran.stderr.contains("(--axes") && ran.stderr.contains("eval, predict and watch: --axes auto"),
         "{}",
         ran.stderr
     );
     let ran = convgru(folder.path(), &format!("eval --checkpoint {} --data short.npy", weights().display()));
-    let told = "the longest sequence has 3 frames, but measuring takes 5";
+    let told = "the longest sequence has 3 frames, but data.input_frames + data.output_frames = 5 of the training are needed";
     assert!(ran.stderr.contains(told) && !ran.stderr.contains("data.frames.axes"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("take fewer"), "{}", ran.stderr);
 }

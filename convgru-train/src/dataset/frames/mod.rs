@@ -135,8 +135,8 @@ impl Reader<'_> {
         }
         Err(self.refuse(match part {
             WHOLE => format!(
-                "the longest sequence has {longest} frames, but measuring takes {needed}, as many as a training reads and predicts; give longer \
-                 sequences, or name the axes (--axes) if they are others"
+                "the longest sequence has {longest} frames, but data.input_frames + data.output_frames = {needed} of the training are needed; \
+                 give longer sequences, or name the axes (--axes) if they are others"
             ),
             _ => format!(
                 "the longest sequence of {part} has {longest} frames, but data.input_frames + data.output_frames = {needed} are needed; take \

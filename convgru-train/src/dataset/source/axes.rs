@@ -215,7 +215,7 @@ impl Axes {
         }
         Err(format!(
             "has shape {shape:?}, but data.frames.axes = \"{self}\" names {} axes (of a trained model it is that of the training); name each \
-             axis of the file once, or let names or shape tell them (\"auto\"; eval, predict and watch have --axes for it, as --axes auto)",
+             axis of the file once, or let names or shape tell them (\"auto\"; eval, predict and watch: --axes auto)",
             self.0.len()
         ))
     }
