@@ -9,7 +9,7 @@ use clap_complete::{Shell, generate};
 use convgru_train::printable::printable;
 use convgru_train::write_atomically;
 
-use super::output;
+use super::{out, output};
 
 /// Prints a script; the shell reads it when it starts.
 #[derive(Args)]
@@ -21,7 +21,7 @@ use super::output;
 pub(crate) struct Completions {
     /// The shell
     shell: Shell,
-    /// File to write the script to [default: print it]
+    /// File to write the script to; of files that exist, only an earlier script for the same shell is replaced [default: print it]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -33,6 +33,8 @@ impl Completions {
         generate(self.shell, &mut super::parser(), "convgru", &mut script);
         match &self.out {
             Some(path) => {
+                out::expect_free(path, &[])?;
+                out::expect_earlier(path, &script)?;
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 if let Some(folder) = folder {
                     std::fs::create_dir_all(folder)

@@ -204,11 +204,12 @@ impl ConfigurationArguments {
     }
 
     /// Fails if a preset is named: a run has a configuration of its own.
-    pub(super) fn expect_no_preset(&self, run: &str) -> anyhow::Result<()> {
+    pub(super) fn expect_no_preset(&self, run: &Path) -> anyhow::Result<()> {
         match self.preset {
             Some(preset) => Err(exit_codes::wrong_argument(anyhow::anyhow!(
                 "--preset {}: the run {run} goes on with its own configuration; leave --preset out, or leave --resume out to begin a new run",
-                preset.name()
+                preset.name(),
+                run = printable(run)
             ))),
             None => Ok(()),
         }
@@ -245,13 +246,18 @@ impl ConfigurationArguments {
     }
 
     /// Fails if the source of the data reads files, and none are named.
-    pub(super) fn expect_data(config: &RunConfig) -> anyhow::Result<()> {
-        anyhow::ensure!(
-            config.data.source.kind() == SourceKind::Strokes || config.data_folder().is_some(),
+    ///
+    /// It is an error of the command line where that alone chose the source.
+    pub(super) fn expect_data(&self, config: &RunConfig) -> anyhow::Result<()> {
+        if config.data.source.kind() == SourceKind::Strokes || config.data_folder().is_some() {
+            return Ok(());
+        }
+        let error = anyhow::anyhow!(
             "data.source is \"{}\", but there is no folder with its files; give --data DIR, or --set data.source=strokes for drawn digits",
             config.data.source.name()
         );
-        Ok(())
+        let of_file = self.config.as_ref().map(|path| RunConfig::source_chosen_by_file(path)).transpose()?;
+        Err(if of_file.flatten().is_some() { error } else { exit_codes::wrong_argument(error) })
     }
 
     /// The fields that the command line changes: those of `--set`, then those with an option of their own.
@@ -287,9 +293,15 @@ impl ConfigurationArguments {
         ));
     }
 
-    /// Whether the command line names weights that a run begins with.
-    pub(super) fn names_weights(&self) -> bool {
-        self.init_from.is_some() || self.assignments().iter().any(|set| key_of(set).starts_with("init."))
+    /// How the command line names weights that a run begins with, if it does.
+    pub(super) fn names_weights(&self) -> Option<String> {
+        let of_init = |(option, field): (String, &str)| {
+            (field == "init" || field.starts_with("init.")).then_some(option)
+        };
+        self.init_from
+            .as_ref()
+            .map(|_| "--init-from".to_owned())
+            .or_else(|| self.given_fields().find_map(of_init))
     }
 
     /// Whether anything but the data could have chosen the name of the run.

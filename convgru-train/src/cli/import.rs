@@ -20,7 +20,7 @@ use convgru_train::printable::printable;
 use convgru_train::{read_file, write_atomically};
 use serde_json::{Value, json};
 
-use super::output;
+use super::{exit_codes, out, output};
 
 /// The entry of the metadata of what is written.
 pub(super) const STACKS: &str = "stacks";
@@ -49,7 +49,7 @@ pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// Where to write the cells in our layout, as safetensors
+    /// Where to write the cells in our layout: .safetensors; of files that exist, only what this command wrote before is replaced
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Take what is there: cells one by one where other layers can lie between them, and networks without the cells
@@ -64,6 +64,16 @@ pub(crate) struct Import {
 impl Import {
     /// Lists, and writes if that is wanted.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        if let Some(path) = &self.out {
+            let is_named = path.extension().is_some_and(|own| own.eq_ignore_ascii_case("safetensors"));
+            if !is_named {
+                let path = printable(path);
+                return Err(exit_codes::wrong_argument(anyhow::anyhow!(
+                    "--out {path}: a name that ends with .safetensors is needed"
+                )));
+            }
+            out::expect_free(path, &[&self.input])?;
+        }
         let bytes = read_file(&self.input)?;
         expect_foreign(&self.input, &bytes)?;
         let weights = Weights::read(&bytes).with_context(|| printable(&self.input))?;
@@ -190,6 +200,7 @@ fn write<T: Scalar>(path: &Path, found: &Detected<T>) -> anyhow::Result<()> {
     let stacks = found.stacks.iter().map(description);
     let description: Value = found.networks.iter().map(description_of_network).chain(stacks).collect();
     let bytes = to_smallest_safetensors(found, &[(entry.to_owned(), description.to_string())])?;
+    out::expect_earlier(path, &bytes)?;
     Ok(write_atomically(path, &bytes)?)
 }
 

@@ -1,5 +1,6 @@
 //! The arguments that say how the frames of an input are read.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use convgru_train::dataset::{Axes, InputOptions};
 use convgru_train::forecast::Members;
@@ -14,16 +15,16 @@ pub(super) struct InputArguments {
     #[arg(long, value_name = "AXES")]
     axes: Option<Axes>,
     /// Dataset of HDF5 and netCDF files with the frames [default: data.frames.variable of the training]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     variable: Option<String>,
     /// Unit of the numbers, whatever the files tell, such as mm/h
-    #[arg(long, value_name = "UNIT")]
+    #[arg(long, value_name = "UNIT", value_parser = NonEmptyStringValueParser::new())]
     unit: Option<String>,
     /// Numbers that are the lowest and the highest one of the training, such as 0,100 [default: those of the training]
     #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
     range: Option<[f64; 2]>,
     /// Number that stands for pixels that were not measured, besides those of the training; may be given several times
-    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true)]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = missing)]
     missing: Vec<f64>,
     /// Minutes from a frame to the next, whatever the files tell and the training had
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
@@ -60,6 +61,17 @@ pub(super) enum MembersArgument {
     All,
 }
 
+impl MembersArgument {
+    /// Refuses the members of a network that is no ensemble.
+    pub(super) fn expect_of(self, members: usize) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self == Self::Mean || members > 1,
+            "--members all: the network is no ensemble and has one forecast; leave --members out"
+        );
+        Ok(())
+    }
+}
+
 impl From<MembersArgument> for Members {
     fn from(argument: MembersArgument) -> Self {
         match argument {
@@ -67,6 +79,12 @@ impl From<MembersArgument> for Members {
             MembersArgument::All => Self::All,
         }
     }
+}
+
+/// A number that pixels can have; NaN stands for a missing one anyway.
+fn missing(text: &str) -> Result<f64, String> {
+    let number = text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "a finite number is needed, such as -9999".into())
 }
 
 /// Two numbers with a comma between them, the second one larger.

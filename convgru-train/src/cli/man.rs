@@ -10,7 +10,7 @@ use clap_mangen::Man as Page;
 use convgru_train::printable::printable;
 use convgru_train::write_atomically;
 
-use super::output;
+use super::{out, output};
 
 /// Writes convgru.1 and a page for each command, such as convgru-train.1. `man` finds them in a folder man1 of its path, such as
 /// ~/.local/share/man/man1.
@@ -86,7 +86,9 @@ impl Man {
         let commands = program.get_subcommands().filter(|command| command.get_name() != "help");
         for command in std::iter::once(&program).chain(commands) {
             let page = Page::new(command.clone());
-            write_atomically(&self.out.join(page.get_filename()), &text_of(&page, command)?)?;
+            let (path, text) = (self.out.join(page.get_filename()), text_of(&page, command)?);
+            out::expect_earlier(&path, &text)?;
+            write_atomically(&path, &text)?;
             written += 1;
         }
         output::note(&format!("wrote {} to {}", output::counted(written, "page"), printable(&self.out)));

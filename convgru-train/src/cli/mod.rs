@@ -12,6 +12,7 @@ mod import;
 mod input;
 mod inspect;
 mod man;
+mod out;
 mod output;
 mod own_files;
 mod predict;
@@ -57,8 +58,11 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     let told: Vec<_> = std::env::args_os().collect();
     let parser = parser().color(display::colours_of_help(&told));
-    let arguments =
-        Arguments::from_arg_matches(&parser.get_matches_from(told)).unwrap_or_else(|error| error.exit());
+    let read = parser.try_get_matches_from(told).and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match read {
+        Ok(arguments) => arguments,
+        Err(error) => return told_by_parser(&error),
+    };
     arguments.display.choose();
     if let Err(error) = convgru_model::Isa::from_environment() {
         output::report_error(&error.into());
@@ -83,6 +87,17 @@ pub(crate) fn run() -> ExitCode {
             output::report_error(&error);
             exit_codes::of(&error)
         }
+    }
+}
+
+/// Prints what the parser tells instead of arguments: help, the version or an error.
+fn told_by_parser(told: &clap::Error) -> ExitCode {
+    match output::of_parser(told) {
+        Err(error) if !told.use_stderr() && !output::is_broken_pipe(&error) => {
+            output::report_error(&error);
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2)),
     }
 }
 

@@ -3,12 +3,21 @@
 
 use std::io::Write;
 
+use anyhow::Context;
 use convgru_train::metric::Metrics;
 use convgru_train::printable::{escaped, escaped_json, escaped_lines};
 use serde::Serialize;
 
 pub(crate) use super::display::Stream;
 use super::display::{has_colour, shows_details, shows_notes};
+
+/// What is said when stdout takes nothing.
+const NOT_WRITTEN: &str = "cannot write the output";
+
+/// Prints the help or the version on stdout, or what is wrong with a command line on stderr.
+pub(super) fn of_parser(error: &clap::Error) -> anyhow::Result<()> {
+    error.print().and_then(|()| std::io::stdout().flush()).context(NOT_WRITTEN)
+}
 
 /// Writes lines to stdout. Names out of files and paths among them do nothing to a terminal.
 pub(crate) fn result(text: &str) -> anyhow::Result<()> {
@@ -54,9 +63,7 @@ pub(crate) fn advise(text: &str) {
 
 fn to_stdout(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}")?;
-    stdout.flush()?;
-    Ok(())
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context(NOT_WRITTEN)
 }
 
 fn to_stderr(text: &str) {

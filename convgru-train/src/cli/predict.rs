@@ -8,11 +8,11 @@ use convgru_train::ReadBudget;
 use convgru_train::dataset::{Input, InputOptions};
 use convgru_train::forecast::{Forecast, Form, Provenance, expect_writable};
 use convgru_train::printable::printable;
-use convgru_train::trainer::{TrainedModel, with_threads};
+use convgru_train::trainer::{RunFolder, TrainedModel, with_threads};
 use serde_json::json;
 
 use super::input::{InputArguments, MembersArgument};
-use super::{exit_codes, output};
+use super::{exit_codes, out, output};
 
 /// Reads the input as the training read its data (range, unit, axes, channels, size and radar scale) and writes the frames that the model
 /// expects to follow. Numbers in another unit, pictures and types that cannot have the numbers of the training and frames at another distance
@@ -64,8 +64,10 @@ impl Predict {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot or must not be written is refused before anything is computed.
         Form::of(&self.out).map_err(exit_codes::wrong_argument)?;
+        out::expect_free(&self.out, &[&self.input, &RunFolder::model_at(&self.checkpoint)])?;
         expect_writable(&self.out, &self.input)?;
         let (trained, hash) = TrainedModel::read_with_hash(&self.checkpoint)?;
+        self.members.expect_of(trained.model.members())?;
         Form::of(&self.out)?.expect_members(self.members.into(), trained.model.members())?;
         let budget = ReadBudget::new(self.memory_mib, "--memory-mib");
         let options = InputOptions { newest: self.newest, ..self.reading.options() };

@@ -25,7 +25,8 @@ pub(crate) struct Runs {
     /// What they are sorted by: name, mse (the least MSE of the best validation first), test (the best MSE on the test set first) or time (the shortest first)
     #[arg(long, value_enum, default_value_t = Order::Name, conflicts_with = "compare")]
     sort: Order,
-    /// The fields in which the configurations of two runs lead to different results
+    /// The fields in which the configurations of two runs lead to different results; a run is given by its name in --out, or by the path of its
+    /// folder
     #[arg(long, num_args = 2, value_names = ["RUN", "RUN"])]
     compare: Option<Vec<PathBuf>>,
     /// Print one line of JSON
@@ -82,7 +83,7 @@ impl Runs {
 
     fn compare(&self, names: &[PathBuf]) -> anyhow::Result<()> {
         let config = |name: &PathBuf| -> anyhow::Result<(RunSummary, RunConfig)> {
-            let folder = RunFolder::open(&self.out.join(name))?;
+            let folder = RunFolder::named(&self.out, name)?;
             let config = RunConfig::read(&folder.config())?;
             Ok((RunSummary::read(&folder)?, config))
         };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use convgru_train::Error;
 use convgru_train::ReadBudget;
 use convgru_train::checkpoint::CheckpointStore;
@@ -43,8 +44,8 @@ pub(crate) struct Train {
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
     /// Go on with the newest run (of the name, if one is given), or with RUN: the name of a run in --out, or the path of its folder
-    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
-    resume: Option<OsString>,
+    #[arg(long, value_name = "RUN", num_args = 0..=1, value_parser = OsStringValueParser::new().try_map(name_of_run))]
+    resume: Option<Option<OsString>>,
     /// With --resume: go on although the data are not those that the run was trained on
     #[arg(long, requires = "resume")]
     allow_changed_data: bool,
@@ -67,7 +68,7 @@ impl Train {
             output::result(config.to_toml().trim_end())?;
             return Ok(ExitCode::SUCCESS);
         }
-        ConfigurationArguments::expect_data(&config)?;
+        self.configuration.expect_data(&config)?;
         self.configuration.tell_details(&config);
         let threads = config.training.threads;
         if self.dry_run {
@@ -82,12 +83,15 @@ impl Train {
         let Some(run) = &self.resume else {
             return Ok((self.configuration.fresh_and_valid()?, None));
         };
-        if self.configuration.names_weights() {
+        if let Some(option) = self.configuration.names_weights() {
             return Err(exit_codes::wrong_argument(anyhow::anyhow!(
-                "--init-from: a run that is resumed goes on with its own weights; leave it out, or leave --resume out to begin a new run"
+                "{option}: a run that is resumed goes on with its own weights; leave it out, or leave --resume out to begin a new run"
             )));
         }
-        let folder = if run.is_empty() {
+        let folder = if let Some(run) = run {
+            self.configuration.expect_no_preset(Path::new(run))?;
+            RunFolder::named(&self.out, Path::new(run))?
+        } else {
             let named = self.configuration.names_a_run().then(|| self.configuration.fresh()).transpose()?;
             let latest = RunFolder::latest(&self.out, named.as_ref().map(|named| named.name.as_str()))?;
             latest
@@ -95,22 +99,9 @@ impl Train {
                 .iter()
                 .for_each(|reason| output::warn(&format!("a later run is passed over: {reason}")));
             latest.folder
-        } else {
-            let folder = self.named_run(Path::new(run))?;
-            self.configuration.expect_no_preset(&folder.name())?;
-            folder
         };
         let stored = RunConfig::read(&folder.config())?;
         Ok((self.configuration.of_run(stored)?, Some(folder)))
-    }
-
-    /// The run of a name in `--out`, or the one at a path.
-    fn named_run(&self, run: &Path) -> anyhow::Result<RunFolder> {
-        let in_out = RunFolder::open(&self.out.join(run));
-        match (in_out, RunFolder::open(run)) {
-            (Err(_), Ok(at_path)) => Ok(at_path),
-            (in_out, _) => Ok(in_out?),
-        }
     }
 
     fn train(
@@ -249,6 +240,14 @@ impl Train {
         });
         output::json(&value)
     }
+}
+
+/// The run of `--resume=RUN`.
+fn name_of_run(text: OsString) -> Result<OsString, &'static str> {
+    if text.is_empty() {
+        return Err("the name or the path of a run is needed; --resume alone goes on with the newest run");
+    }
+    Ok(text)
 }
 
 /// The checkpoints of the best validations, the best first.

@@ -9,6 +9,9 @@ use convgru_train::interrupt::Interrupt;
 use convgru_train::trainer::with_threads;
 use convgru_train::tune::{Ending, Search, SearchConfig, SearchOutcome, Trial};
 
+use convgru_train::printable::printable;
+use serde_json::Value;
+
 use super::configuration::ConfigurationArguments;
 use super::output;
 use super::progress::Progress;
@@ -56,7 +59,7 @@ impl Tune {
             Ok::<_, anyhow::Error>((search, self.configuration.fresh()?))
         };
         let (mut search, base) = interrupt.at_once("no trial was begun", read)?;
-        ConfigurationArguments::expect_data(&base)?;
+        self.configuration.expect_data(&base)?;
         search.trials = self.trials.unwrap_or(search.trials);
         let threads = base.training.threads;
         with_threads(threads, || self.search(search, base, interrupt))?
@@ -72,6 +75,13 @@ impl Tune {
         let open = || Search::open(search, base, &self.out);
         let mut search = interrupt.at_once("the trials before are saved; the same command goes on", open)?;
         search.allow_changed_data = self.allow_changed_data;
+        let before = search.trials().len();
+        if before > trials {
+            output::note(&format!(
+                "{} has {before} trials already, more than the {trials} asked for; all are shown",
+                printable(&self.out)
+            ));
+        }
         let mut progress = Progress::new();
         let outcome = search.run(interrupt, &mut progress, |number, settings| {
             let settings: Vec<_> = settings.iter().map(|(field, value)| format!("{field}={value}")).collect();
@@ -80,7 +90,7 @@ impl Tune {
         drop(progress);
         let ranked = search.ranked();
         if self.json {
-            output::json(&ranked)?;
+            output::json(&ranked.iter().map(|trial| as_json(trial)).collect::<Result<Vec<_>, _>>()?)?;
         } else if !ranked.is_empty() {
             output::result(&table(&ranked))?;
         }
@@ -122,6 +132,17 @@ fn decided(field: &str, search: &SearchConfig) -> Option<String> {
         )),
         (_, None) => None,
     }
+}
+
+/// A trial for programs: what it drew are numbers, texts and lists, not TOML.
+fn as_json(trial: &Trial) -> anyhow::Result<Value> {
+    let drawn = |(field, toml): (&String, &String)| -> anyhow::Result<(String, Value)> {
+        let value = toml.parse::<toml::Value>()?;
+        Ok((field.clone(), serde_json::to_value(value)?))
+    };
+    let mut json = serde_json::to_value(trial)?;
+    json["settings"] = trial.settings.iter().map(drawn).collect::<anyhow::Result<_>>()?;
+    Ok(json)
 }
 
 /// The trials, a line each.

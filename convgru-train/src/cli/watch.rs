@@ -111,6 +111,7 @@ impl Watch {
         let nothing = "nothing was watched";
         let (trained, hash) =
             interrupt.at_once(nothing, || TrainedModel::read_with_hash(&self.checkpoint))?;
+        self.members.expect_of(trained.model.members())?;
         let config = self.config(&trained);
         let mut tell = |event| self.tell(event).map_err(of_output);
         let watched = with_threads(self.threads, || {

@@ -104,6 +104,13 @@ impl RunConfig {
                 });
             };
             let (key, value) = (key.trim(), value.trim());
+            if key.is_empty() {
+                return Err(Error::Config {
+                    field: assignment.to_owned(),
+                    reason: "a field is missing before `=`; write key=value, such as training.steps=100"
+                        .to_owned(),
+                });
+            }
             let is_text = field(&table, key).is_some_and(Value::is_str);
             let value = match value.parse::<Value>() {
                 // A number may be a name, but a list is no text.

@@ -109,7 +109,7 @@ fn values_change_with_and_without_quotes() {
 fn wrong_assignments_say_what_is_wrong() {
     for (assignment, words) in [
         ("training.steps", &["key=value"][..]),
-        ("=3", &["no field"]),
+        ("=3", &["a field is missing before `=`"]),
         ("training.stepz=3", &["`training.steps`"]),
         ("lerning_rate=3", &["`optimizer.learning_rate`"]),
         ("training=3", &["section", "training.steps"]),

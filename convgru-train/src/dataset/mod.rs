@@ -322,8 +322,17 @@ fn given<'a>(config: &DataConfig, path: Option<&'a Path>) -> Result<&'a Path> {
     })
 }
 
+/// Whether a path holds a file whose variables have names: HDF5, netCDF, Zarr or GRIB.
+///
+/// # Errors
+/// [`Error::Io`] if it cannot be read.
+pub(crate) fn has_variables(path: &Path) -> Result<bool> {
+    let has = |file: &PathBuf| gridded::is_named(file) || source::is_store(file) || source::is_grib(file);
+    Ok(has(&path.to_path_buf()) || data_files(path)?.iter().any(has))
+}
+
 /// Fails if a path is given to a source without files.
-fn no_path(path: Option<&Path>) -> Result<()> {
+pub(crate) fn no_path(path: Option<&Path>) -> Result<()> {
     match path {
         None => Ok(()),
         Some(path) => Err(Error::Config {

@@ -37,6 +37,12 @@ impl Quantity {
         }
     }
 
+    /// The lowest and the highest number that values 0 to 1 stand for.
+    pub fn ends(&self) -> [f64; 2] {
+        let ends = [0.0, 1.0].map(|value| self.transform.to_units(value));
+        [ends[0].min(ends[1]), ends[0].max(ends[1])]
+    }
+
     /// Whether it is a rain rate in mm/h.
     pub fn is_rain(&self) -> bool {
         super::unit_names::are_same(&self.unit, "mm/h")

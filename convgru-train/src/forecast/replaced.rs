@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use super::{Form, OURS};
+use crate::Result;
 use crate::dataset::text_of_file;
-use crate::printable::printable;
-use crate::{Error, Result};
+use crate::output_path::{expect_folder_of, expect_not_read, expect_replaceable, refused};
 
 /// Refuses a path for a forecast from an input before anything is computed: the input itself under any name (also by a link), a store or a folder
 /// in which the input lies, whatever exists in an input folder, and a netCDF file that is no forecast of this program. A new file may lie in
-/// the folder that is read. A file or a store in a folder that does not exist is refused, too.
+/// the folder that is read. A file or a store in a folder that does not exist is refused, too, and so are devices and files of a run.
 ///
 /// A `.npy` or `.gif` file does not say what made it. It is replaced unless it is of the input.
 ///
 /// # Errors
-/// [`Error::Format`] for such a path and for a form that is unknown, [`Error::Io`] if a folder cannot be read.
+/// [`Error::Format`](crate::Error::Format) for such a path and for a form that is unknown, [`Error::Io`](crate::Error::Io) if a folder cannot be read.
 ///
 /// # Example
 /// ```
@@ -32,75 +32,24 @@ pub fn expect_writable(out: &Path, input: &Path) -> Result<()> {
     if form != Form::Folder {
         expect_folder_of(out)?;
     }
-    let (Ok(input_place), Ok(out_place)) = (input.canonicalize(), out.canonicalize()) else {
-        // Nothing is there to replace, or no input, as reading it says.
-        return Ok(());
-    };
-    if input_place.starts_with(&out_place) || is_same_file(&out_place, &input_place)? {
-        return Err(refused(out, &format!("is read as the input {}", printable(input))));
-    }
-    if out_place.starts_with(&input_place) {
-        return Err(refused(out, &format!("lies in the input {}", printable(input))));
-    }
-    if input_place.is_dir() && out_place.is_file() {
-        expect_not_in(out, &out_place, input)?;
-    }
+    expect_not_read(out, &[input])?;
+    expect_replaceable(out)?;
     match form {
         Form::NetCdf => expect_forecast(out),
         Form::Zarr | Form::Npy | Form::Gif | Form::Folder => Ok(()),
     }
 }
 
-/// Refuses a path in a folder that is not there.
-fn expect_folder_of(out: &Path) -> Result<()> {
-    let folder = crate::atomic_file::folder_of(out);
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let (is, advice) =
-        if folder.exists() { ("is no folder", "") } else { ("does not exist", "make this folder, or ") };
-    let reason = format!("cannot be written, because {} {is}; {advice}give another path", printable(folder));
-    Err(Error::Format { path: out.into(), reason })
-}
-
 /// Refuses a netCDF file that exists and is no forecast of this program.
 ///
 /// # Errors
-/// [`Error::Format`] for such a file.
+/// [`Error::Format`](crate::Error::Format) for such a file.
 pub(super) fn expect_forecast(file: &Path) -> Result<()> {
     let is_ours = || text_of_file(file, "source").is_some_and(|source| source.starts_with(OURS));
     match file.symlink_metadata().is_err() || is_ours() {
         true => Ok(()),
         false => Err(refused(file, "holds something else than a forecast of an earlier run")),
     }
-}
-
-fn refused(out: &Path, why: &str) -> Error {
-    Error::Format { path: out.into(), reason: format!("{why}, and would be replaced; give another path") }
-}
-
-/// Refuses a file that is one of those below a folder under another name.
-fn expect_not_in(out: &Path, out_place: &Path, folder: &Path) -> Result<()> {
-    crate::dataset::each_file(folder, &mut |file| match is_same_file(out_place, &file)? {
-        true => Err(refused(out, &format!("is {} of the input", printable(&file)))),
-        false => Ok(()),
-    })
-}
-
-/// Whether two paths are of one file, whatever their names.
-#[cfg(unix)]
-fn is_same_file(one: &Path, other: &Path) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt;
-    // A link that leads nowhere is no file.
-    let [Ok(one), Ok(other)] = [one, other].map(std::fs::metadata) else { return Ok(false) };
-    Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
-}
-
-/// Whether two paths are of one file, whatever their names.
-#[cfg(not(unix))]
-fn is_same_file(one: &Path, other: &Path) -> Result<bool> {
-    let [Ok(one), Ok(other)] = [one, other].map(Path::canonicalize) else { return Ok(false) };
-    Ok(one == other)
 }
 
 #[cfg(test)]
@@ -123,7 +72,7 @@ mod tests {
         refuses("in/day/../a.npy", "in/a.npy", "is read as the input");
         refuses("in/day/b.npy", "in", "lies in the input");
         refuses("in", "in", "is read as the input");
-        refuses("in", "in/a.npy", "is read as the input");
+        refuses("in", "in/a.npy", "is a folder in which the input");
         for (out, input) in [("new.npy", "in"), ("in/new.npy", "in"), ("other.npy", "in/a.npy"), ("p", "in")]
         {
             expect_writable(&at(out), &at(input)).unwrap();

@@ -57,7 +57,7 @@ impl Storage for Disk {
         // As the umask allows, not for the owner alone: the file will be an ordinary one.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let (file, path) = builder.tempfile_in(folder_of(path))?.keep()?;
+        let (file, path) = builder.tempfile_in(folder_of(path)).map_err(without_path)?.keep()?;
         Ok((path, Box::new(file)))
     }
 
@@ -109,6 +109,14 @@ impl Storage for Disk {
             }
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+/// The error of a temporary file or folder without its name, which nobody gave.
+pub(crate) fn without_path(error: io::Error) -> io::Error {
+    match error.to_string().split_once(" at path ") {
+        Some((reason, _)) => io::Error::new(error.kind(), reason),
+        None => error,
     }
 }
 

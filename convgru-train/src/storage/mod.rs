@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use disk::Disk;
+pub(crate) use disk::{Disk, without_path};
 pub(crate) use leftovers::{is_leftover, remove_leftovers};
 pub(crate) use lock::Lock;
 

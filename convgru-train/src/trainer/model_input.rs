@@ -364,6 +364,9 @@ fn expect_suitable(options: &InputOptions, path: &Path, kind: SourceKind) -> Res
         Some((flag @ ("--axes" | "--variable"), _)) if holds_pictures(path)? => {
             refuse(flag, "pictures".into())
         }
+        _ if variable.is_some() && !dataset::has_variables(path)? => {
+            refuse("--variable", "no file with several variables, such as HDF5, netCDF, Zarr or GRIB".into())
+        }
         _ => Ok(()),
     }
 }

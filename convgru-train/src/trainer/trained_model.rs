@@ -31,18 +31,6 @@ struct Description {
 
 const VERSION: u32 = 1;
 
-/// The file that a path stands for ([`RunFolder::model_at`]).
-///
-/// # Errors
-/// [`Error::Checkpoint`] for a folder that is none of a run.
-fn file_at(path: &Path) -> Result<std::path::PathBuf> {
-    let file = RunFolder::model_at(path);
-    if file.is_dir() {
-        RunFolder::open(&file)?;
-    }
-    Ok(file)
-}
-
 /// A trained model with the configuration it was trained with.
 pub struct TrainedModel {
     /// The model.
@@ -62,7 +50,7 @@ impl TrainedModel {
     /// it is a checkpoint that is not intact, [`Error::Checkpoint`] if it is one whose tensors are not those of its
     /// configuration, [`Error::Format`] if it is neither, was changed since it was written or lacks the configuration.
     pub fn read(path: &Path) -> Result<Self> {
-        let path = &file_at(path)?;
+        let path = &RunFolder::existing_model_at(path)?;
         Self::from_bytes(&read_file(path)?, path)
     }
 
@@ -71,7 +59,7 @@ impl TrainedModel {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_with_hash(path: &Path) -> Result<(Self, String)> {
-        let path = &file_at(path)?;
+        let path = &RunFolder::existing_model_at(path)?;
         let bytes = read_file(path)?;
         Ok((Self::from_bytes(&bytes, path)?, blake3::hash(&bytes).to_hex().to_string()))
     }

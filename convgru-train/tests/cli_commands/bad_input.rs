@@ -142,7 +142,7 @@ fn configurations() {
             ("train --config tiny.toml --set data.source=film", USAGE, &["there is no", "film", "frames"]),
             (
                 "train --config tiny.toml --set training.monitor=csi@2",
-                ERROR,
+                USAGE,
                 &["csi@2 counts", "such as csi@0.5"],
             ),
             // The file is wrong whatever the command line says.
@@ -164,7 +164,7 @@ fn data_and_folders() {
     check(
         folder.path(),
         &[
-            ("train --preset moving-mnist", ERROR, &["--data DIR"]),
+            ("train --preset moving-mnist", USAGE, &["--data DIR"]),
             ("train --data missing", ERROR, &["missing", "No such file"]),
             ("train --data empty", ERROR, &["empty", "train-images-idx3-ubyte"]),
             ("train --data broken", ERROR, &["train-images-idx3-ubyte"]),

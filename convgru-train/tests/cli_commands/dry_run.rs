@@ -58,7 +58,7 @@ fn what_a_training_refuses_a_dry_run_refuses() {
     for (arguments, code, words) in [
         ("--set data.train_sequences=10000000 --batch-size 10000000", 1, "GiB"),
         ("--set model.patch=5", 2, "model.patch"),
-        ("--set training.monitor=csi@7", 1, "training.monitor"),
+        ("--set training.monitor=csi@7", 2, "training.monitor"),
         ("--resume", 2, "cannot be used with"),
         ("--print-config", 2, "cannot be used with"),
     ] {

@@ -141,6 +141,22 @@ fn a_radar_folder_is_forecast_in_its_unit_and_time() {
 }
 
 #[test]
+fn the_configuration_of_inspected_radar_images_trains_what_their_folder_does() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("radar")).unwrap();
+    (0..60).step_by(5).for_each(|minute| composite(&folder.path().join("radar"), minute));
+    let ran = convgru(folder.path(), "inspect radar").succeeded();
+    let (_, lines) = ran.stdout.split_once("train --preset radar --config data.toml\n").unwrap();
+    fs::write(folder.path().join("data.toml"), lines).unwrap();
+    let sections = |arguments: &str| {
+        let printed = convgru(folder.path(), &format!("train {arguments} --print-config")).succeeded();
+        let config: toml::Table = printed.stdout.parse().unwrap();
+        ["name", "model", "training", "optimizer", "schedule"].map(|own| config[own].clone())
+    };
+    assert_eq!(sections("--preset radar --config data.toml"), sections("--data radar"));
+}
+
+#[test]
 fn what_cannot_be_written_is_refused_before_anything_is_read() {
     let folder = folder();
     for (out, needle) in [("a.tif", ".nc"), ("a.nc.gz", ".gz")] {

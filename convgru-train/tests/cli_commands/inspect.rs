@@ -115,6 +115,19 @@ fn cases_of_users_are_told_and_their_configurations_train() {
 }
 
 #[test]
+fn data_too_short_for_a_training_get_no_configuration_to_train_with() {
+    let folder = tempfile::tempdir().unwrap();
+    array(&folder.path().join("short.npy"), &[4, 16, 16], |at| (at % 37) as f32);
+    let ran = convgru(folder.path(), "inspect short.npy").succeeded();
+    assert!(ran.stdout.contains("No training is possible with these data"), "{}", ran.stdout);
+    assert!(
+        !ran.stdout.contains("Configuration") && !ran.stdout.contains("train --config"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
 fn what_the_program_wrote_itself_is_told_and_is_no_data() {
     let folder = finished_run();
     for (path, words) in [

@@ -1,6 +1,8 @@
 //! The program as a user meets it: every command run, with good input and bad.
 
 #[cfg(test)]
+mod arguments;
+#[cfg(test)]
 mod attacked;
 #[cfg(test)]
 mod bad_input;
@@ -30,6 +32,8 @@ mod names;
 mod netcdf;
 #[cfg(test)]
 mod numbers;
+#[cfg(test)]
+mod outputs;
 #[cfg(test)]
 mod program;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Help and version.
 
-use crate::program::{convgru, folder};
+use crate::program::{LAST_FRAME, array, convgru, folder};
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
@@ -50,7 +50,7 @@ fn a_configuration_is_printed_without_data_and_a_run_needs_them() {
     std::fs::write(folder.path().join("ranges.toml"), RANGES).unwrap();
     for command in ["train --preset radar", "tune --preset radar --ranges ranges.toml"] {
         let ran = convgru(folder.path(), command);
-        assert!(ran.code == Some(1) && ran.stderr.contains("give --data DIR"), "{command}: {ran:?}");
+        assert!(ran.code == Some(2) && ran.stderr.contains("give --data DIR"), "{command}: {ran:?}");
     }
 }
 
@@ -58,7 +58,10 @@ fn a_configuration_is_printed_without_data_and_a_run_needs_them() {
 fn a_search_whose_trials_all_fail_has_failed_and_says_why() {
     let folder = folder();
     std::fs::write(folder.path().join("ranges.toml"), RANGES).unwrap();
-    let ran = convgru(folder.path(), "tune --ranges ranges.toml --config tiny.toml --threads 1");
+    // That no number is an event is known with the data.
+    array(&folder.path().join("x.npy"), &[60, 16, 16], |at| (at % 7) as f32 / 6.0);
+    std::fs::write(folder.path().join("config.toml"), LAST_FRAME).unwrap();
+    let ran = convgru(folder.path(), "tune --ranges ranges.toml --config config.toml --data x.npy");
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("trial 1 failed:") && ran.stderr.contains("csi"), "{}", ran.stderr);
 }

@@ -91,7 +91,7 @@ impl Eval {
         for warning in dataset.warnings() {
             output::warn(warning);
         }
-        let nowcasts = self.baselines.then(|| self.nowcasts(dataset.as_ref()));
+        let nowcasts = self.baselines.then(|| self.nowcasts(dataset.as_ref())).transpose()?;
         let evaluator = Evaluator {
             dataset: dataset.as_ref(),
             split: Split::Test,
@@ -116,15 +116,25 @@ impl Eval {
     }
 
     /// What it is compared with; events are what was asked for, or what suits the quantity.
-    fn nowcasts(&self, dataset: &dyn SequenceDataset) -> NowcastOptions {
-        let mut options = NowcastOptions::suited_to(&dataset.quantity());
+    fn nowcasts(&self, dataset: &dyn SequenceDataset) -> anyhow::Result<NowcastOptions> {
+        let quantity = dataset.quantity();
+        let [low, high] = quantity.ends();
+        let has_events = |threshold: &f64| !threshold.is_finite() || low < *threshold && *threshold <= high;
+        if let Some(threshold) = self.thresholds.iter().find(|threshold| !has_events(threshold)) {
+            let unit = if quantity.unit.is_empty() { String::new() } else { format!(" {}", quantity.unit) };
+            anyhow::bail!(
+                "--threshold {threshold}: values go from {low}{unit} to {high}{unit}, so that all or none of them are such events; give a number \
+                 above {low} and at most {high}"
+            );
+        }
+        let mut options = NowcastOptions::suited_to(&quantity);
         options.events.window = self.fss_window;
         if !self.thresholds.is_empty() {
             options.events.thresholds.clone_from(&self.thresholds);
             options.events.thresholds.sort_by(f64::total_cmp);
             options.events.thresholds.dedup();
         }
-        options
+        Ok(options)
     }
 
     fn report(&self, trained: &TrainedModel, evaluation: &EvaluationResult) -> anyhow::Result<()> {

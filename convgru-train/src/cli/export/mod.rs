@@ -12,12 +12,14 @@ use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, ValueEnum};
 use convgru_model::import::layout::Layout;
 use convgru_train::printable::printable;
+use convgru_train::trainer::RunFolder;
 use convgru_train::write_atomically;
 use serde_json::json;
 
-use super::{exit_codes, output};
+use super::{exit_codes, out, output};
 use choice::Choice;
 use source::ExportSource;
+pub(super) use weights::LAYOUT_ENTRY;
 
 /// The extension of --out tells what is written. .onnx: the network in operators of ONNX, for any batch, height
 /// and width, with its recurrent states as inputs and outputs; of a trained model the whole forecast, or with
@@ -38,7 +40,7 @@ pub(crate) struct Export {
     /// Weights of a stack of cells or of a network: .safetensors of `import`, or of this command
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Where to write: .onnx or .safetensors
+    /// Where to write: .onnx or .safetensors; of files that exist, only what this command wrote before is replaced
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// ONNX: one step with states in and out, or a whole sequence [default: sequence]
@@ -112,11 +114,15 @@ impl Export {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         // What cannot be done is told before anything is read.
         let choice = Choice::of(&self).map_err(exit_codes::wrong_argument)?;
+        let checkpoint = self.checkpoint.as_deref().map(RunFolder::model_at);
+        let inputs = [checkpoint.as_deref(), self.weights.as_deref()];
+        out::expect_free(&self.out, &inputs.into_iter().flatten().collect::<Vec<_>>())?;
         let source = ExportSource::read(&self)?;
         let Written { bytes, what, notes } = match choice {
             Choice::Onnx(wanted) => onnx::write(&source, &wanted)?,
             Choice::Weights(wanted) => weights::write(&source, &wanted)?,
         };
+        out::expect_earlier(&self.out, &bytes)?;
         write_atomically(&self.out, &bytes)?;
         if self.json {
             let value = json!({

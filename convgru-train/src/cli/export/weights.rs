@@ -11,7 +11,7 @@ use super::choice::{Names, WeightsChoice};
 use super::source::{ExportSource, Stack};
 
 /// The entry of the metadata of weights in another layout.
-const LAYOUT_ENTRY: &str = "layout";
+pub(in crate::cli) const LAYOUT_ENTRY: &str = "layout";
 
 /// The file that was chosen.
 pub(super) fn write(source: &ExportSource, choice: &WeightsChoice) -> anyhow::Result<Written> {

@@ -16,7 +16,7 @@ use convgru_train::write_atomically;
 
 use super::display::has_colour;
 use super::output::{self, Stream};
-use super::{exit_codes, own_files};
+use super::{exit_codes, out, own_files};
 
 /// Numbers up to which the proposed configuration is tried: opening the data takes a second or two.
 const TRIED: usize = 1 << 24;
@@ -71,6 +71,10 @@ impl Inspect {
     /// Looks, and tells what it saw.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         own_files::expect_data(&self.path)?;
+        if let Some(Picture { path, .. }) = &self.out {
+            out::expect_free(path, &[&self.path])?;
+            expect_outside(path, &self.path)?;
+        }
         let config = self.configuration()?;
         let mut found = inspect(&self.path, &config.data)?;
         try_out(&mut found);
@@ -98,7 +102,9 @@ impl Inspect {
         if let Some(path) = written {
             output::result(&format!("wrote the picture to {}", printable(path)))?;
         }
-        output::result(&text::configuration(&found))?;
+        if found.can_train() {
+            output::result(&text::configuration(&found))?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -117,6 +123,20 @@ impl Inspect {
             config = changed.map_err(exit_codes::wrong_argument)?;
         }
         Ok(config)
+    }
+}
+
+/// Refuses a picture in a folder of data, where it would be read as data.
+fn expect_outside(picture: &Path, data: &Path) -> anyhow::Result<()> {
+    let folder = picture.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(folder), Ok(data)) = (folder.canonicalize(), data.canonicalize()) else { return Ok(()) };
+    match folder.starts_with(&data) {
+        false => Ok(()),
+        true => Err(exit_codes::wrong_argument(anyhow::anyhow!(
+            "--out {}: lies in the folder {}, where the picture would be read as data; give a path outside of it",
+            printable(picture),
+            printable(&data)
+        ))),
     }
 }
 

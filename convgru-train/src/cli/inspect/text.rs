@@ -57,8 +57,11 @@ pub(super) fn report(found: &Inspection) -> String {
 /// The lines to copy, and what to do with them.
 pub(super) fn configuration(found: &Inspection) -> String {
     let program = output::program();
-    let mut text =
-        format!("\nConfiguration: save it as data.toml, then run  {program} train --config data.toml\n");
+    // As `train --data` chooses the preset.
+    let preset = if found.source == "radar" { "--preset radar " } else { "" };
+    let mut text = format!(
+        "\nConfiguration: save it as data.toml, then run  {program} train {preset}--config data.toml\n"
+    );
     if found.open.is_some() {
         text = format!(
             "\nConfiguration: as far as it is known. Choose the axes, and run {program} inspect with one of the --set above for all of it.\n"

@@ -5,7 +5,7 @@ use convgru_model::{ForecasterConfig, OutputActivation};
 use super::text_error::one_line;
 use super::{RunConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
-use crate::dataset::Quantity;
+use crate::dataset::{Quantity, SourceKind, no_path};
 use crate::loss::{Loss, Objective};
 use crate::optimizer::NormType;
 use crate::schedule::{Monitor, Schedule, ScheduleKind};
@@ -106,6 +106,15 @@ impl RunConfig {
         }
         self.expect_members()?;
         self.expect_monitors()?;
+        match self.data.source.kind() {
+            SourceKind::Strokes => {
+                no_path(self.data_folder())?;
+                self.expect_thresholds(&Quantity::intensity())?;
+            }
+            SourceKind::Mnist => self.expect_thresholds(&Quantity::intensity())?,
+            // What values reach is known with the data.
+            SourceKind::Radar | SourceKind::Frames => {}
+        }
         self.training.lead_weights.weights(self.data.output_frames)?;
         if self.training.batch_size > self.data.train_sequences {
             return refuse(
@@ -157,8 +166,7 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Config`] naming the field of the score, with what values reach.
     pub(crate) fn expect_thresholds(&self, quantity: &Quantity) -> Result<()> {
-        let ends = [0.0, 1.0].map(|value| quantity.transform.to_units(value));
-        let [low, high] = [ends[0].min(ends[1]), ends[0].max(ends[1])];
+        let [low, high] = quantity.ends();
         for (field, monitor) in self.monitors() {
             let Some(threshold) =
                 monitor.threshold().filter(|threshold| !(low < *threshold && *threshold <= high))

@@ -90,12 +90,12 @@ pub(super) fn open_whole(
         if source.is_seekable() && reader.order(path, source.as_ref())?.is_plain() {
             let file = (path.to_path_buf(), 0..source.info()?.sequences);
             let files = SplitFiles { files: vec![file], time: 0.0..1.0 };
-            return Ok(Box::new(OnDisk::new(&reader, files, ("the data", usize::MAX), Vec::new())?));
+            return Ok(Box::new(OnDisk::new(&reader, files, (WHOLE, usize::MAX), Vec::new())?));
         }
     }
     let mut left_out = Vec::new();
     let files = split_files::whole(&reader, &mut left_out)?;
-    reader.opened(files, "the data", usize::MAX, left_out)
+    reader.opened(files, WHOLE, usize::MAX, left_out)
 }
 
 /// The files of all splits, the training's first, and which of them hold something: [`open`] reads these.
@@ -110,6 +110,9 @@ pub(super) fn files_of_splits(
 ) -> Result<[SplitFiles; 3]> {
     split_files::all_splits(&Reader { data, config, path, budget: data.budget() }, left_out)
 }
+
+/// All files of a path, none of them for training.
+const WHOLE: &str = "the data";
 
 /// What is read, and how.
 struct Reader<'a> {
@@ -126,14 +129,20 @@ impl Reader<'_> {
 
     /// Fails if the longest sequence is shorter than those that are asked for.
     fn expect_long_enough(&self, longest: usize, part: &str) -> Result<()> {
-        if longest >= self.data.steps() {
+        let needed = self.data.steps();
+        if longest >= needed {
             return Ok(());
         }
-        Err(self.refuse(format!(
-            "the longest sequence of {part} has {longest} frames, but data.input_frames + data.output_frames = {} \
-             are needed; take fewer frames, give longer sequences, or name the axes (data.frames.axes) if they are others",
-            self.data.steps()
-        )))
+        Err(self.refuse(match part {
+            WHOLE => format!(
+                "the longest sequence has {longest} frames, but data.input_frames + data.output_frames = {needed} of the training are needed; \
+                 give longer sequences, or name the axes (--axes) if they are others"
+            ),
+            _ => format!(
+                "the longest sequence of {part} has {longest} frames, but data.input_frames + data.output_frames = {needed} are needed; take \
+                 fewer frames, give longer sequences, or name the axes (data.frames.axes) if they are others"
+            ),
+        }))
     }
 
     /// At most `most` windows of sequences: in memory, or on disk where memory does not hold them and files are read from any place on.

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::objects::{Object, reason};
-use crate::dataset::source::{self, Given};
+use crate::dataset::source::{self, Given, OPTION_FOR_AXES};
 use crate::dataset::{Axes, FramesConfig};
 use crate::{ReadBudget, Result};
 
@@ -70,7 +70,8 @@ impl Chosen {
             meaning,
         };
         chosen.axes = found.into_iter().map(choice).collect();
-        chosen.open = Some(reason(&error));
+        // The choices that are shown are settings.
+        chosen.open = Some(reason(&error).replace(&format!(" ({OPTION_FOR_AXES})"), ""));
         Ok(chosen)
     }
 

@@ -71,7 +71,7 @@ impl Lines {
             self.key("data_folder", text, "");
         }
         self.section("data");
-        if found.window == [1, 1] && found.splits.iter().any(|split| split.windows == 0) {
+        if !found.can_train() {
             self.line(
                 "# A training needs a window in each split; these data are too short: give more frames.",
             );

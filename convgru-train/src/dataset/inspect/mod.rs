@@ -25,7 +25,7 @@ pub use self::objects::Object;
 pub use self::preview::Preview;
 
 use super::config::DataConfig;
-use super::{Source, folder};
+use super::{FramesConfig, Source, folder};
 use crate::printable::printable;
 use crate::{Error, Result};
 
@@ -69,6 +69,13 @@ pub struct Inspection {
     /// Some frames to look at.
     #[serde(skip)]
     pub preview: Option<Preview>,
+}
+
+impl Inspection {
+    /// Whether a training is possible: `false` where a split has no window even of two frames.
+    pub fn can_train(&self) -> bool {
+        self.window != [1, 1] || self.splits.iter().all(|split| split.windows > 0)
+    }
 }
 
 /// How frames would be read.
@@ -168,7 +175,10 @@ pub fn inspect(path: &Path, data: &DataConfig) -> Result<Inspection> {
         Ok(())
     })?;
     match &data.source {
-        Source::Frames(frames) => own_frames::inspect(path, data, frames, &mut found)?,
+        Source::Frames(frames) => {
+            expect_variables(path, frames)?;
+            own_frames::inspect(path, data, frames, &mut found)?;
+        }
         Source::Radar(config) => radar::inspect(path, data, config, &mut found)?,
         Source::Mnist(_) => digits::inspect(path, data, &mut found)?,
         Source::Strokes(_) => {
@@ -179,4 +189,16 @@ pub fn inspect(path: &Path, data: &DataConfig) -> Result<Inspection> {
         }
     }
     Ok(found)
+}
+
+/// Refuses a variable that is named for files without variables.
+fn expect_variables(path: &Path, config: &FramesConfig) -> Result<()> {
+    if config.variable.is_empty() || super::has_variables(path)? {
+        return Ok(());
+    }
+    let reason = format!(
+        "names a variable, and {} holds no file with variables, such as HDF5, netCDF, Zarr or GRIB; leave it out",
+        printable(path)
+    );
+    Err(Error::Config { field: "data.frames.variable".into(), reason })
 }

@@ -9,6 +9,9 @@ const MOVING_MNIST: [usize; 3] = [20, 64, 64];
 /// The numbers of channels that pictures have: grey, colour, and colour with transparency.
 const CHANNELS: [usize; 3] = [1, 3, 4];
 
+/// The option that says the same as `data.frames.axes`, and which commands have it.
+pub(in crate::dataset) const OPTION_FOR_AXES: &str = "--axes of eval, predict and watch";
+
 /// An axis of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::dataset) enum Axis {
@@ -212,7 +215,7 @@ impl Axes {
         }
         Err(format!(
             "has shape {shape:?}, but data.frames.axes = \"{self}\" names {} axes (of a trained model it is that of the training); name each \
-             axis of the file once (--axes, data.frames.axes), or let names or shape tell them (--axes auto)",
+             axis of the file once, or let names or shape tell them (\"auto\"; eval, predict and watch: --axes auto)",
             self.0.len()
         ))
     }
@@ -247,13 +250,13 @@ fn by_shape(shape: &[usize]) -> Result<Vec<Axis>, String> {
     match orders(shape) {
         [] => Err(format!(
             "has shape {shape:?}, but frames have two to five axes; [H, W], [T, H, W], [N, T, H, W] and [N, T, C, H, W] are read, and other \
-             orders where data.frames.axes (--axes) names them"
+             orders where data.frames.axes (--axes of eval, predict and watch) names them"
         )),
         [only] => Ok(only.parse::<Axes>()?.0),
         several => {
             let read: Vec<String> = several.iter().map(|order| meaning(order, shape)).collect();
             Err(format!(
-                "has shape {shape:?}, which may be {}; set data.frames.axes (--axes) to the one it is",
+                "has shape {shape:?}, which may be {}; set data.frames.axes ({OPTION_FOR_AXES}) to the one it is",
                 read.join(", or ")
             ))
         }
@@ -327,7 +330,7 @@ mod tests {
             read(&[40, 32, 32, 3]).unwrap_err(),
             "has shape [40, 32, 32, 3], which may be \"thwc\" (a sequence of 40 frames of 32 x 32 pixels with 3 channels), or \
              \"nhwt\" (40 sequences of 3 frames of 32 x 32 pixels), or \"nthw\" (40 sequences of 32 frames of 32 x 3 pixels); set \
-             data.frames.axes (--axes) to the one it is"
+             data.frames.axes (--axes of eval, predict and watch) to the one it is"
         );
     }
 

@@ -342,7 +342,7 @@ fn chosen(file: &GriddedFile, config: &FramesConfig) -> Result<String> {
     let advice = match (named, fitting.len()) {
         ("", 0) if !config.axes.is_auto() => format!(
             "none of them has numbers and the {} axes of data.frames.axes = \"{}\" (of a trained model it is that of the training); name each \
-             axis of the dataset once (--axes), or let its names or its shape tell them (--axes auto)",
+             axis of the dataset once, or let its names or its shape tell them (\"auto\"; eval, predict and watch: --axes auto)",
             axes.start(),
             config.axes
         ),

@@ -36,6 +36,7 @@ use std::path::{Path, PathBuf};
 pub(super) use super::gridded::is_store;
 pub(super) use array::VisitBlock;
 pub use axes::Axes;
+pub(in crate::dataset) use axes::OPTION_FOR_AXES;
 pub(crate) use content::{Content, Extent};
 pub(super) use format::{is_frames, is_hidden, is_picture};
 pub(super) use grib::{Held as HeldInGrib, held as held_in_grib, is_named as is_grib};

@@ -1,6 +1,6 @@
 //! What the axes of an array are by their names and by the attributes of their coordinates, after the CF conventions.
 
-use super::axes::{Axes, Axis};
+use super::axes::{Axes, Axis, OPTION_FOR_AXES};
 use crate::dataset::gridded::{Attributes, Dimension};
 use crate::printable::escaped;
 
@@ -222,7 +222,7 @@ impl NamedAxes {
         let dimensions: Vec<String> = self.names.iter().zip(&self.certain).map(told).collect();
         Err(format!(
             "has the dimensions {} of shape {shape:?}, which data.frames.axes = \"{}\" contradicts (of a trained model it is that of the \
-             training); leave data.frames.axes out (--axes auto), so that the dimensions tell the axes, or rename the dimensions if their \
+             training); leave data.frames.axes out (eval, predict and watch: --axes auto), so that the dimensions tell the axes, or rename the dimensions if their \
              names or coordinates are wrong",
             dimensions.join(", "),
             named.iter().copied().collect::<Axes>()
@@ -245,7 +245,7 @@ impl NamedAxes {
         let is_image = told.contains(&Axis::Row) && told.contains(&Axis::Column);
         let contradiction = || {
             format!(
-                "has the dimensions {} of shape {shape:?}, which leave open what each axis is; set data.frames.axes (--axes) to a letter \
+                "has the dimensions {} of shape {shape:?}, which leave open what each axis is; set data.frames.axes ({OPTION_FOR_AXES}) to a letter \
                  for each: n sequences, t frames (time), c channels, h rows, w columns",
                 escaped(&self.names.join(", "))
             )

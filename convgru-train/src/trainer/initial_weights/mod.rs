@@ -55,7 +55,7 @@ impl InitialWeights {
     /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds neither, and the errors of
     /// [`TrainedModel::from_bytes`].
     pub fn read(path: &Path) -> Result<Self> {
-        let path = RunFolder::model_at(path);
+        let path = RunFolder::existing_model_at(path)?;
         let bytes = read_file(&path)?;
         let hash = blake3::hash(&bytes).to_hex().to_string();
         let is_trained = bytes.starts_with(&MAGIC)

@@ -199,6 +199,63 @@ impl RunFolder {
         kept.filter(|kept| kept.is_file()).unwrap_or_else(|| path.into())
     }
 
+    /// As [`model_at`](Self::model_at), of a run that has a model.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a folder that is none of a run, and for a run that is not finished and has no best checkpoint yet, with how to go on.
+    pub(super) fn existing_model_at(path: &Path) -> Result<PathBuf> {
+        let file = Self::model_at(path);
+        if file.is_dir() {
+            Self::open(&file)?;
+        }
+        match Self::open(path) {
+            Ok(run) if !file.exists() => Err(run.not_finished()?),
+            _ => Ok(file),
+        }
+    }
+
+    /// The error of a run without a model.
+    fn not_finished(&self) -> Result<Error> {
+        let kept = self.checkpoints();
+        let mut saved = self.storage.list(&kept).map_err(Error::io("list", &kept))?;
+        saved.retain(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_checkpoint));
+        let or_give = match saved.iter().max() {
+            Some(newest) => format!(", or give {}", printable(newest)),
+            None => String::new(),
+        };
+        let reason = format!(
+            "is not finished: `convgru train --resume={} --out {}` goes on with it{or_give}",
+            printable(self.name()),
+            printable(folder_of(&self.path))
+        );
+        Ok(Error::Checkpoint { path: self.path.clone(), reason })
+    }
+
+    /// The run of a name in a folder of runs, or else the one at a path.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if neither is a run, [`Error::Io`] if a folder cannot be looked at now.
+    pub fn named(out: &Path, run: &Path) -> Result<Self> {
+        match (Self::open(&out.join(run)), Self::open(run)) {
+            (Err(_), Ok(at_path)) => Ok(at_path),
+            // Several names are a path, unless they lead somewhere in the folder.
+            (Err(_), Err(at_path)) if run.components().count() > 1 && !out.join(run).exists() => Err(at_path),
+            (in_out, _) => in_out,
+        }
+    }
+
+    /// The run that wrote a file and reads it again, by the name of the file and the folder in which it lies: one beside `config.toml` that every
+    /// run writes, or one of its checkpoints. `None` of any other path, and of one where nothing is.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        path.symlink_metadata().ok()?;
+        let folder = folder_of(path).canonicalize().ok()?;
+        let name = path.file_name()?;
+        match Self::open(&folder) {
+            Ok(run) => (FILES.into_iter().chain([LOCK]).any(|own| name == own)).then_some(run),
+            Err(_) => Self::open(folder.parent()?).ok().filter(|run| run.checkpoints() == folder),
+        }
+    }
+
     /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
