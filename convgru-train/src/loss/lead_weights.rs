@@ -3,6 +3,7 @@
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::counted::counted;
 use crate::{Error, Result};
 
 /// The weight of each lead time in a loss, which is the weighted mean over them: only their
@@ -41,7 +42,11 @@ impl LeadWeights {
         };
         let refuse = |reason| Err(Error::Config { field: "training.lead_weights".to_owned(), reason });
         if list.len() != steps {
-            return refuse(format!("{} weights, but {steps} frames are predicted", list.len()));
+            return refuse(format!(
+                "has {}, but the forecast has {}",
+                counted(list.len(), "weight"),
+                counted(steps, "frame")
+            ));
         }
         if let Some(weight) = list.iter().find(|weight| !(**weight >= 0.0 && weight.is_finite())) {
             return refuse(format!("{weight} is not zero or a positive number"));

@@ -190,13 +190,13 @@ impl Range {
         match *self {
             Self::Choice(ref values) if values.is_empty() => Some("there is no value to choose".to_owned()),
             Self::Between(Between::Uniform([low, high])) if !rises(low, high) => {
-                Some(format!("[{low}, {high}] does not rise"))
+                Some(format!("the lower bound {low} must be below the upper bound {high}, and both finite"))
             }
-            Self::Between(Between::Log([low, high])) if !(rises(low, high) && low > 0.0) => {
-                Some(format!("[{low}, {high}] does not rise from above 0"))
-            }
+            Self::Between(Between::Log([low, high])) if !(rises(low, high) && low > 0.0) => Some(format!(
+                "the lower bound {low} must be above 0 and below the upper bound {high}, and both finite"
+            )),
             Self::Between(Between::Int([low, high])) if low >= high => {
-                Some(format!("[{low}, {high}] does not rise"))
+                Some(format!("the lower bound {low} must be below the upper bound {high}"))
             }
             _ => None,
         }

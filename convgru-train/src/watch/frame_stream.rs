@@ -7,6 +7,7 @@ use convgru_model::{ForecastStream, PreparedForecaster, Tensor};
 
 use super::WatchConfig;
 use super::names::FrameId;
+use crate::counted::counted;
 use crate::dataset::cadence::{follows, is_rough_clock, usual_distance};
 use crate::dataset::input::lost_pixels;
 use crate::dataset::{FoundData, natural_order};
@@ -121,7 +122,7 @@ impl<'a> FrameStream<'a> {
                 self.rebuilt(&note)
             }
             Place::Nowhere(reason) => Ok(Taken {
-                warnings: vec![format!("{} {reason}; it is left out", described(&kept))],
+                warnings: vec![format!("{} {reason}; it is skipped", described(&kept))],
                 ..Taken::default()
             }),
         }
@@ -188,7 +189,7 @@ impl<'a> FrameStream<'a> {
         }
         match self.kept.iter().position(|kept| kept.id.time.is_some_and(|own| own > time)) {
             Some(at) if at > 0 || self.kept.len() < self.warm_up => Place::Late(at),
-            _ => Place::Nowhere(format!("is older than the newest {} frames", self.kept.len())),
+            _ => Place::Nowhere(format!("is older than the newest {}", counted(self.kept.len(), "frame"))),
         }
     }
 
@@ -203,7 +204,7 @@ impl<'a> FrameStream<'a> {
                 Place::Newest
             }
             _ => Place::Nowhere(format!(
-                "comes after {} and has no time that says where it belongs",
+                "comes after {} and has no time that gives its place",
                 printable(&newest.file)
             )),
         }
@@ -230,11 +231,11 @@ impl<'a> FrameStream<'a> {
         if let Some(distance) = gap {
             let step = self.step_seconds().unwrap_or(distance);
             warnings.push(format!(
-                "{} is {} minutes after the frame before, not {}: the state begins anew, and forecasts go on after {} frames",
+                "{} is {} minutes after the frame before, not {}: the state starts again, and the next forecast needs {}",
                 described(&frame),
                 rounded(distance / 60.0),
                 rounded(step / 60.0),
-                self.warm_up
+                counted(self.warm_up, "frame")
             ));
             stream.reset();
             self.state_frames = 0;
@@ -254,9 +255,8 @@ impl<'a> FrameStream<'a> {
     /// After a change of the frames that are kept.
     fn rebuilt(&mut self, why: &str) -> Result<Taken> {
         self.compute_state()?;
-        let count = self.state_frames;
-        let frames = if count == 1 { "frame" } else { "frames" };
-        let note = format!("{why}; the state is computed again from the newest {count} {frames}");
+        let count = counted(self.state_frames, "frame");
+        let note = format!("{why}; the state is computed again from the newest {count}");
         Ok(Taken { is_ready: self.is_ready(), notes: vec![note], warnings: Vec::new() })
     }
 
@@ -319,7 +319,7 @@ impl<'a> FrameStream<'a> {
             return Ok(());
         };
         let reason = format!(
-            "has a frame of the shape {:?} ([C, H, W]), and the frames before it have {:?}; it is left out; give frames of one size",
+            "has a frame of the shape {:?} ([C, H, W]), and the frames before it have {:?}; it is skipped; give frames of one size",
             &values.shape()[1..],
             &newest.values.shape()[1..]
         );

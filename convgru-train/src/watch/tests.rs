@@ -238,7 +238,7 @@ fn late_frames_find_their_place_and_twins_do_not() {
     assert!(fed.take(15, 0, "15").is_ready);
     // 20 is missing.
     let taken = fed.take(25, 0, "25");
-    assert!(!taken.is_ready && taken.warnings[0].contains("begins anew"), "{taken:?}");
+    assert!(!taken.is_ready && taken.warnings[0].contains("starts again"), "{taken:?}");
     let taken = fed.take(20, 0, "20");
     assert!(taken.is_ready && taken.notes[0].contains("comes late"), "{taken:?}");
     let expected = {

@@ -38,6 +38,7 @@ use super::windows::{
     Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
 };
 use super::{SequenceDataset, Split};
+use crate::counted::counted;
 use crate::printable::{printable, printable_name};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
@@ -130,8 +131,9 @@ impl Reader<'_> {
             return Ok(());
         }
         Err(self.refuse(format!(
-            "the longest sequence of {part} has {longest} frames, but data.input_frames + data.output_frames = {} \
+            "the longest sequence of {part} has {}, but data.input_frames + data.output_frames = {} \
              are needed; take fewer frames, give longer sequences, or name the axes (data.frames.axes) if they are others",
+            counted(longest, "frame"),
             self.data.steps()
         )))
     }
@@ -233,10 +235,10 @@ impl Reader<'_> {
             warnings: told_of(left_out, part).into_iter().chain(doubts).collect(),
         };
         dataset.name = format!(
-            "frames of {} ({}: {} sequences of {:?}, {:.1} MiB)",
+            "frames of {} ({}: {} of {:?}, {:.1} MiB)",
             printable_name(path.file_name().unwrap_or(path.as_os_str())),
             part.trim_start_matches("the ").trim_end_matches(" split"),
-            dataset.len(),
+            counted(dataset.len(), "sequence"),
             dataset.frame_shape(),
             dataset.bytes() as f64 / f64::from(1 << 20)
         );
