@@ -45,7 +45,7 @@ fn a_dry_run_measures_and_writes_nothing() {
         "MiB",
         "ms",
         "whole run",
-        "1 steps",
+        "for 1 step,",
     ] {
         assert!(table.contains(words), "{words}: {table}");
     }
