@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn lists_that_cannot_work_are_refused() {
         for (list, words) in [
-            (vec![1.0], "1 weights, but 2 frames"),
+            (vec![1.0], "has 1 weight, but the forecast has 2 frames"),
             (vec![1.0, -0.5], "-0.5"),
             (vec![f64::NAN, 1.0], "NaN"),
             (vec![0.0, 0.0], "all weights are 0"),
