@@ -477,7 +477,7 @@ fn folders_that_go_away_are_told_once() {
         let WatchEvent::Warning(back) = next() else { panic!("the input is back") };
         assert!(back.contains("can be read again"), "{back}");
         let WatchEvent::Warning(made) = next() else { panic!("the output is made again") };
-        assert!(made.contains("is made again"), "{made}");
+        assert!(made.contains("is created again"), "{made}");
         assert!(matches!(next(), WatchEvent::Written(_)));
         interrupt.raise(Signal::Terminate);
         watching.join().unwrap()
