@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::counted::counted;
 use crate::printable::printable;
 
 /// An error of this crate. It names the file or field and says what to do.
@@ -45,7 +46,7 @@ pub enum Error {
     /// Reading a file would take more memory than is allowed.
     #[error(
         "{}: needs {} of memory besides the {held} that are held, but {setting} allows {limit} ({} MiB); raise {setting}{advice}",
-        printable(path), counted(*asked), limit >> 20
+        printable(path), counted(*asked, "byte"), limit >> 20
     )]
     Memory {
         /// The file that is read.
@@ -121,11 +122,6 @@ pub enum Error {
     /// The model refused its input or configuration.
     #[error(transparent)]
     Model(#[from] convgru_model::Error),
-}
-
-/// A number of bytes in words.
-fn counted(bytes: u64) -> String {
-    format!("{bytes} byte{}", if bytes == 1 { "" } else { "s" })
 }
 
 impl Error {

@@ -5,6 +5,7 @@ mod atomic_file;
 mod atomic_folder;
 pub mod checkpoint;
 pub mod config;
+pub mod counted;
 pub mod dataset;
 mod error;
 #[cfg(test)]

@@ -34,7 +34,7 @@ const NAMES_OF_CELLS: &[(&str, &str)] =
 ///
 /// # Errors
 /// [`Error::InvalidConfig`] where the reset gate acts elsewhere, or names of layers would be the same;
-/// [`Error::ShapeMismatch`] with the numbers where the system has no place for these channels or kernels.
+/// [`Error::ShapeMismatch`] and [`Error::InvalidConfig`] with the numbers where the system has no place for these kernels or channels.
 ///
 /// ```
 /// use convgru_model::export::state_dict;
@@ -108,7 +108,7 @@ fn expect_place<T: Scalar>(
         return Err(Error::InvalidConfig {
             field: format!("reset of layer {index}"),
             reason: format!(
-                "it acts {} the convolution of the state, that of {} acts {} it; one cannot be converted into \
+                "it acts {} the convolution of the state, but in {} it acts {} the convolution; one form cannot be converted into \
                  the other",
                 layer.reset, layout.system, layout.reset
             ),
@@ -133,19 +133,23 @@ fn expect_place<T: Scalar>(
             &kernel,
         )?;
     }
-    if AS_MANY_INPUTS.contains(&layout.system) {
-        expect_shape(
-            &what("channels of the input, as many as those of the state,"),
-            &[in_channels],
-            &[hidden_channels],
-        )?;
+    if AS_MANY_INPUTS.contains(&layout.system) && in_channels != hidden_channels {
+        return Err(Error::InvalidConfig {
+            field: "in_channels".into(),
+            reason: format!(
+                "{} needs as many input channels as state channels: layer {index} has {in_channels} and {hidden_channels}",
+                layout.system
+            ),
+        });
     }
-    if SAME_IN_ALL_LAYERS.contains(&layout.system) {
-        expect_shape(
-            &what("channels of the state, the same in all layers,"),
-            &[hidden_channels],
-            &[first_hidden],
-        )?;
+    if SAME_IN_ALL_LAYERS.contains(&layout.system) && hidden_channels != first_hidden {
+        return Err(Error::InvalidConfig {
+            field: "hidden_channels".into(),
+            reason: format!(
+                "{} needs the same number of state channels in all layers: layer 0 has {first_hidden} and layer {index} has {hidden_channels}",
+                layout.system
+            ),
+        });
     }
     Ok(())
 }

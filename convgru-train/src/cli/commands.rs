@@ -2,18 +2,21 @@
 
 /// Names, and what the help says of each in a line.
 pub(crate) const COMMANDS: [(&str, &str); 11] = [
-    ("train", "Train a network; without arguments on moving digits that it draws, in under three minutes"),
+    (
+        "train",
+        "Train a network; without arguments on drawn moving digits, in about three minutes on two cores with the build",
+    ),
     (
         "inspect",
-        "See what a file or folder of data holds, how it would be read, and the configuration for it",
+        "Show the content of a file or folder of data, how it would be read, and a configuration for it",
     ),
     ("runs", "List and compare runs"),
     ("tune", "Try configurations drawn from ranges, each in a short run"),
     ("eval", "Measure a trained network on test sequences"),
     ("predict", "Continue your own frames with a trained network"),
-    ("watch", "Forecast after each frame that arrives in a folder"),
-    ("import", "Find the cells in weights of another program, and rearrange them"),
-    ("export", "Write a network as ONNX, or its weights as another program reads them"),
-    ("completions", "Print what a shell completes commands and options by"),
+    ("watch", "Write a forecast after each new frame in a folder"),
+    ("import", "Find recurrent cells in the weights of another program, and convert them"),
+    ("export", "Write a network as ONNX, or its weights in the layout of another program"),
+    ("completions", "Print a completion script for a shell"),
     ("man", "Write manual pages"),
 ];

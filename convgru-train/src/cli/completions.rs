@@ -11,7 +11,7 @@ use convgru_train::write_atomically;
 
 use super::{out, output};
 
-/// Prints a script; the shell reads it when it starts.
+/// The shell reads the script when it starts.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru completions bash --out ~/.local/share/bash-completion/completions/convgru
@@ -21,7 +21,7 @@ use super::{out, output};
 pub(crate) struct Completions {
     /// The shell
     shell: Shell,
-    /// File to write the script to; of files that exist, only an earlier script for the same shell is replaced [default: print it]
+    /// File for the script; an existing file is replaced only if it is an earlier script for the same shell [default: print the script]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

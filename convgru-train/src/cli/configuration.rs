@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Args, value_parser};
 use convgru_train::Error;
 use convgru_train::config::{Preset, RunConfig};
 use convgru_train::dataset::{SourceKind, detect};
@@ -26,38 +26,35 @@ pub(super) struct ConfigurationArguments {
     /// MNIST's idx files, radar images (of FMI, MeteoNet, KNMI, ODIM) or sequences of your own (.npy, .npz, .h5, .nc, .gif, folders of .png or .jpg)
     #[arg(long, value_name = "DIR|FILE")]
     data: Option<PathBuf>,
-    /// Begin with the weights of a trained model (model.safetensors, *.ckpt, the folder of a run) or of cells that `import` wrote, as
-    /// --set init.from=FILE; the network is that of the file unless --config or --set gives a section model
+    /// Start with the weights of a trained model (model.safetensors, *.ckpt, the folder of a run) or of a file that `import` wrote, as
+    /// --set init.from=FILE; the file also sets the network, unless --config or --set sets a field of model
     #[arg(long, value_name = "CHECKPOINT|WEIGHTS")]
     init_from: Option<PathBuf>,
-    /// The part of the network that cells of --init-from fill, such as encoder, as --set init.part=PART [default: by their name or form]
+    /// The part of the network that gets the cells of --init-from, such as encoder, as --set init.part=PART [default: chosen by name or shape]
     #[arg(long, value_name = "PART")]
     init_part: Option<String>,
-    /// Change a field of the configuration, as a line of TOML; text needs no quotes. May be given several times
+    /// Change a field of the configuration, as a line of TOML; text needs no quotes. Can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Name of the run, as --set name=NAME
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Steps of the optimiser, as --set training.steps=N
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MOST))]
+    #[arg(long, value_name = "N", value_parser = super::positive)]
     steps: Option<u64>,
-    /// Sequences of a step, as --set training.batch_size=N
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MOST))]
+    /// Sequences in a step, as --set training.batch_size=N
+    #[arg(long, value_name = "N", value_parser = super::positive)]
     batch_size: Option<u64>,
     /// Learning rate, as --set optimizer.learning_rate=RATE
     #[arg(long, value_name = "RATE", allow_negative_numbers = true, value_parser = rate)]
     lr: Option<f64>,
-    /// Seed of all random numbers [default: that of the configuration, 0]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=MOST))]
+    /// Seed of all random numbers [default: training.seed of the configuration, 0]
+    #[arg(long, value_name = "N", value_parser = super::whole)]
     seed: Option<u64>,
-    /// Threads, 0 for one per core; the result does not depend on it [default: 0]
+    /// Number of threads; 0: one per core; the result is the same for any number [default: 0]
     #[arg(long, value_name = "N", value_parser = super::threads)]
     threads: Option<usize>,
 }
-
-/// The largest whole number of a configuration.
-const MOST: u64 = i64::MAX as u64;
 
 /// The option of its own that a field has, and what it is given.
 struct Shorthand {
@@ -207,7 +204,7 @@ impl ConfigurationArguments {
     pub(super) fn expect_no_preset(&self, run: &Path) -> anyhow::Result<()> {
         match self.preset {
             Some(preset) => Err(exit_codes::wrong_argument(anyhow::anyhow!(
-                "--preset {}: the run {run} goes on with its own configuration; leave --preset out, or leave --resume out to begin a new run",
+                "--preset {}: the run {run} keeps its own configuration; leave --preset out, or leave --resume out to start a new run",
                 preset.name(),
                 run = printable(run)
             ))),

@@ -1,4 +1,4 @@
-//! How much is said, and in which colours: options of every command.
+//! How much is printed, and in which colours: options of every command.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -10,13 +10,13 @@ use clap::{Args, ColorChoice, ValueEnum};
 #[derive(Args, Clone, Copy, Debug, Default)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Display {
-    /// Say nothing but results, warnings and errors: no progress, no notes
+    /// Print only results, warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more: the machine, what is configured otherwise than in the preset, each checkpoint
+    /// Print more: the machine, fields that differ from the preset, each checkpoint
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Colours [default: auto, on a terminal unless NO_COLOR is set to a text that is not empty]
+    /// Colours [default: auto]
     #[arg(long, global = true, value_enum, value_name = "WHEN", hide_default_value = true, default_value_t)]
     color: Color,
 }

@@ -30,7 +30,9 @@ fn table(name: &str, [inputs, outputs]: [usize; 2], dry: &DryRun) -> String {
     lines.push(("data", dry.data.clone()));
     lines.push((
         "sequences",
-        format!("{train} an epoch of training, {validation} of validation, {test} of the test; {inputs} frames and {outputs} to predict"),
+        format!("{train} an epoch of training, {validation} of validation, {test} of the test; {} and {outputs} to predict",
+            output::counted(inputs, "frame")
+        ),
     ));
     lines.push(("frame", format!("{height} x {width} pixels, {}", output::counted(channels, "channel"))));
     let machine = dry.memory_of_machine.map(|bytes| format!(" of {} of this machine", mebibytes(bytes)));
@@ -53,13 +55,13 @@ fn table(name: &str, [inputs, outputs]: [usize; 2], dry: &DryRun) -> String {
         ),
     ));
     lines.push(("validation", format!("about {}", output::duration(dry.seconds_per_validation))));
-    let validations = output::counted(usize::try_from(dry.validations).unwrap_or(usize::MAX), "validation");
+    let validations = output::counted(dry.validations, "validation");
     lines.push((
         "whole run",
         format!(
-            "about {} for {} steps, {validations} and the test",
+            "about {} for {}, {validations} and the test",
             output::duration(dry.seconds),
-            dry.steps
+            output::counted(dry.steps, "step")
         ),
     ));
     let lines: Vec<_> = lines.iter().map(|(what, value)| format!("{what:<12}{value}")).collect();

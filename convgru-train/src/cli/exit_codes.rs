@@ -5,13 +5,16 @@ use std::process::ExitCode;
 
 /// Exit codes, and when they are. docs/cli.md has the same table.
 pub(super) const EXIT_CODES: [(u8, &str); 6] = [
-    (0, "It is done; also where the reader of its output went away (`watch` ends with 1 then)."),
+    (0, "Success; also when the program that read its output ended early (1 for `watch`)."),
     (
         1,
-        "An error: of the data, a file, a configuration, or the machine. One line on stderr says which and what to do.",
+        "An error in the data, a file, a configuration, or the machine. One line on stderr names the cause and what to do.",
     ),
-    (2, "A value on the command line, or CONVGRU_ISA, is wrong, whatever files hold; nothing was begun."),
-    (129, "SIGHUP, the terminal went away: a training is saved and can be resumed."),
+    (
+        2,
+        "A value on the command line, or CONVGRU_ISA, is invalid, whatever the files contain; nothing was started.",
+    ),
+    (129, "SIGHUP, the terminal was closed: a training is saved and can be resumed."),
     (130, "SIGINT, Ctrl-C: a training is saved and can be resumed."),
     (143, "SIGTERM: a training is saved and can be resumed."),
 ];

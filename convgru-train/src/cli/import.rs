@@ -32,27 +32,27 @@ pub(super) const NETWORKS: &str = "networks";
 const SHOWN: usize = 4;
 
 /// Reads files of PyTorch (*.pth, *.pt, *.ckpt; nothing in them is executed), MXNet (*.params) and safetensors, lists the cells
-/// of known layouts with their channels and kernels, and why every other tensor is left out. Without a cell, with a cell
-/// that lacks a tensor, and with layers between numbered cells the command ends with exit code 1 and writes nothing.
+/// of known layouts with their channels and kernels, and gives the reason for every tensor that is skipped. If there is no cell, if a cell
+/// lacks a tensor, or if there are layers between numbered cells, the exit code is 1 and nothing is written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru import --input raft-small.pth
   convgru import --input raft-small.pth --out raft.safetensors
 
-A written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, where that computes the
-cells, otherwise of a Recurrent, `stages.0.input_weights`; of several, each has its name before them. The
-metadata have names and configurations as JSON: `stacks` of ConvGrus, or `networks` with all if there is a
-Recurrent among them.
-Of a checkpoint of mlcast it holds the whole network, a Forecaster, with its configuration in the entry `convgru` of the metadata.
-Both directions of a torch.nn.GRU are two stacks, `forward.` and `backward.` at the end of their names.")]
+The written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, if a ConvGru can compute
+the cells, otherwise the tensors of a Recurrent, `stages.0.input_weights`. If there are several stacks, the name
+of a stack is the prefix of its tensors. The metadata hold names and configurations as JSON: `stacks` for
+ConvGrus, or `networks` for all if one of them is a Recurrent.
+For a checkpoint of mlcast it holds the whole network, a Forecaster, with its configuration in the metadata entry `convgru`.
+The two directions of a torch.nn.GRU are two stacks, whose names end with `forward.` and `backward.`.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// Where to write the cells in our layout: .safetensors; of files that exist, only what this command wrote before is replaced
+    /// File for the cells in the layout of convgru: .safetensors; an existing file is replaced only if this command wrote it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Take what is there: cells one by one where other layers can lie between them, and networks without the cells
+    /// Import incomplete networks: cells one by one if other layers can lie between them, and networks without the cells
     /// that lack tensors
     #[arg(long)]
     partial: bool,
@@ -94,15 +94,15 @@ impl Import {
         found.left.extend(skipped);
         if !found.incomplete.is_empty() && !self.partial {
             anyhow::bail!(
-                "{path}: {}; nothing was imported. With --partial what is there is imported, cell by cell",
+                "{path}: {}; nothing was imported. --partial imports the complete cells one by one",
                 reasons(&found.incomplete).join("; ")
             );
         }
         if found.forecasters.is_empty() && found.networks.is_empty() && found.stacks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
-                "{path}: {} tensors, and among them no cell of a known system ({}, {}, mlcast); {}",
-                found.left.len(),
+                "{path}: {}, and no cell of a known system among them ({}, {}, mlcast); {}",
+                output::counted(found.left.len(), "tensor"),
                 systems.join(", "),
                 SYSTEMS.join(", "),
                 groups(&found.left).join("; ")

@@ -11,22 +11,22 @@ const MOST_DOWNSAMPLED: usize = 64;
 /// What a user says about the frames of an input; what is left out is as in the training.
 #[derive(Args)]
 pub(super) struct InputArguments {
-    /// What the axes of arrays are, such as tchw [default: data.frames.axes of the training]
+    /// Axes of arrays, such as tchw [default: data.frames.axes of the training]
     #[arg(long, value_name = "AXES")]
     axes: Option<Axes>,
-    /// Dataset of HDF5 and netCDF files with the frames [default: data.frames.variable of the training]
+    /// Dataset with the frames in HDF5, netCDF, Zarr and GRIB files [default: data.frames.variable of the training]
     #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     variable: Option<String>,
-    /// Unit of the numbers, whatever the files tell, such as mm/h
+    /// Unit of the numbers, such as mm/h; replaces the unit in the files
     #[arg(long, value_name = "UNIT", value_parser = NonEmptyStringValueParser::new())]
     unit: Option<String>,
-    /// Numbers that are the lowest and the highest one of the training, such as 0,100 [default: those of the training]
+    /// Numbers of the input that correspond to the lowest and the highest number of the training, such as 0,100 [default: the range of the training]
     #[arg(long, value_name = "LOW,HIGH", value_parser = range, allow_hyphen_values = true)]
     range: Option<[f64; 2]>,
-    /// Number that stands for pixels that were not measured, besides those of the training; may be given several times
+    /// Number that marks missing pixels, in addition to data.frames.missing of the training; can be repeated
     #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, value_parser = missing)]
     missing: Vec<f64>,
-    /// Minutes from a frame to the next, whatever the files tell and the training had
+    /// Minutes between frames; overrides the time step of the files and of the training
     #[arg(long, value_name = "MINUTES", value_parser = minutes)]
     minutes_per_step: Option<f64>,
     /// Pixels along each axis that become one, of rain rates for a model of radar images; 1 for frames that are as coarse [default: what their
@@ -51,7 +51,7 @@ impl InputArguments {
     }
 }
 
-/// Which forecasts of an ensemble are written.
+/// Which forecasts of an ensemble to write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum MembersArgument {
     /// The mean over the members

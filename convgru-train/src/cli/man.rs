@@ -12,7 +12,7 @@ use convgru_train::write_atomically;
 
 use super::{out, output};
 
-/// Writes convgru.1 and a page for each command, such as convgru-train.1. `man` finds them in a folder man1 of its path, such as
+/// Writes convgru.1 and a page for each command, such as convgru-train.1. `man` finds pages in the folders man1 of its search path, such as
 /// ~/.local/share/man/man1.
 #[derive(Args)]
 #[command(after_help = "Example:

@@ -144,6 +144,34 @@ fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// The largest whole number of a configuration.
+const MOST_OF_FIELD: u64 = i64::MAX as u64;
+
+/// A number from 0 to [`MOST_OF_FIELD`] on the command line.
+fn whole(text: &str) -> Result<u64, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(number @ 0..=MOST_OF_FIELD) => Ok(number),
+        _ if is_number => Err(format!("is too large; the largest value is {MOST_OF_FIELD}")),
+        _ => Err("a whole number of 0 or more is needed".into()),
+    }
+}
+
+/// A number from 1 to [`MOST_OF_FIELD`] on the command line.
+fn positive(text: &str) -> Result<u64, String> {
+    let needed = || "a whole number of 1 or more is needed".to_owned();
+    match whole(text) {
+        Ok(0) => Err(needed()),
+        Err(error) if !error.contains("too large") => Err(needed()),
+        number => number,
+    }
+}
+
+/// A number on the command line, such as the example.
+fn number(text: &str, example: &str) -> Result<f64, String> {
+    text.trim().parse().map_err(|_| format!("a number is needed, such as {example}"))
+}
+
 /// The largest number of MiB on the command line, as in a configuration.
 const MOST_MEBIBYTES: usize = 1 << 20;
 

@@ -1,15 +1,19 @@
 //! Results on stdout, everything else on stderr. A reader that went away is no
 //! error, and nothing here panics when one did.
 
+use std::ffi::OsString;
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Context;
+pub(crate) use convgru_train::counted::counted;
 use convgru_train::metric::Metrics;
 use convgru_train::printable::{escaped, escaped_json, escaped_lines};
 use serde::Serialize;
 
 pub(crate) use super::display::Stream;
-use super::display::{has_colour, shows_details, shows_notes};
+pub(super) use super::display::shows_notes;
+use super::display::{has_colour, shows_details};
 
 /// What is said when stdout takes nothing.
 const NOT_WRITTEN: &str = "cannot write the output";
@@ -56,7 +60,7 @@ pub(crate) fn detail(text: &str) {
     }
 }
 
-/// Writes lines to stderr that a user needs who wants it quiet: how to go on with what was ended.
+/// Writes lines to stderr that `--quiet` does not hide: how to resume a training that ended early.
 pub(crate) fn advise(text: &str) {
     to_stderr(&escaped_lines(text));
 }
@@ -121,11 +125,6 @@ pub(crate) fn table(rows: &[(&str, Metrics)]) -> String {
     text
 }
 
-/// How many there are of something, such as `1 cell` and `2 cells`.
-pub(crate) fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Seconds as people say them.
 pub(crate) fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
@@ -142,6 +141,13 @@ pub(crate) fn program() -> String {
     std::env::var("CONVGRU_PROGRAM").unwrap_or_else(|_| "convgru".to_owned())
 }
 
+/// The arguments of this program, as a shell takes them.
+pub(crate) fn arguments() -> String {
+    let arguments = std::env::args_os().skip(1);
+    let shown = |argument: OsString| escaped(&shell_path(Path::new(&argument))).into_owned();
+    arguments.map(shown).collect::<Vec<_>>().join(" ")
+}
+
 /// An argument as a shell takes it.
 pub(crate) fn shell(argument: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@%".contains(c);
@@ -154,7 +160,7 @@ pub(crate) fn shell(argument: &str) -> String {
 
 /// A path as a shell takes it. Bytes that are no text, and characters that a terminal would act on, are written as
 /// numbers, which bash, zsh and ksh read.
-pub(crate) fn shell_path(path: &std::path::Path) -> String {
+pub(crate) fn shell_path(path: &Path) -> String {
     let bytes = path.as_os_str().as_encoded_bytes();
     match path.to_str() {
         Some(text) if !text.chars().any(char::is_control) => shell(text),

@@ -15,11 +15,11 @@ use super::input::{InputArguments, MembersArgument};
 use super::{exit_codes, out, output};
 
 /// Reads the input as the training read its data (range, unit, axes, channels, size and radar scale) and writes the frames that the model
-/// expects to follow. Numbers in another unit, pictures and types that cannot have the numbers of the training and frames at another distance
-/// in time are refused with what to say. Height and width may differ from those of the training; they must be multiples of the model's patch. Of an
-/// ensemble the mean over its members is written, or all of them. Numbers are in the unit of the training (0 to 255 after a training on uint8
-/// without a range, 0 to 1 after pictures). A .nc file has times, coordinates and projection besides, as far as the input tells them. Pixels that
-/// the last frame misses are missing in all of the forecast; one without a measured pixel is refused. Pictures go from black to white.
+/// predicts. The command refuses numbers in another unit, pictures and number types that cannot hold the numbers of the training, and frames at another
+/// time step; the error names the option to set. Height and width may differ from the training; they must be multiples of the model's patch. Of an
+/// ensemble, the mean or all members are written. Numbers are in the unit of the training (0 to 255 after a training on uint8
+/// without a range, 0 to 1 after pictures). A .nc file also has the times, coordinates and projection of the input. Pixels that are missing in
+/// the last frame are missing in the whole forecast; a last frame without a measured pixel is refused. Pictures go from black to white.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru predict --checkpoint runs/quick/model.safetensors --input rain.gif --frames 10 --out next.gif
@@ -29,29 +29,29 @@ pub(crate) struct Predict {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes says otherwise), .zarr, .grib2, .gif, animated .png, a
-    /// folder of .png or .jpg or of files of one frame each, or a folder of radar images, whose newest are read
+    /// Frames to continue, one sequence: .npy, .npz, .h5, .nc ([T, H, W] unless --axes is set), .zarr, .grib2, .gif, animated .png, a
+    /// folder of .png or .jpg or of files of one frame each, or a folder of radar images, of which the newest are read
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
     #[command(flatten)]
     reading: InputArguments,
-    /// Read only the newest N frames [default: all of a file or a folder of frames; of radar images as many as the training read]
+    /// Read only the newest N frames [default: all frames of a file or folder; of radar images data.input_frames of the training]
     #[arg(long, value_name = "N", value_parser = super::count)]
     newest: Option<usize>,
-    /// Frames to predict, at least 1
+    /// Number of frames to predict, at least 1
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: usize,
-    /// Which forecasts of an ensemble are written
+    /// Which forecasts of an ensemble to write
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     members: MembersArgument,
-    /// Where to write them: .nc (netCDF after CF), .zarr (a store of the same), .npy, .gif or a folder for .png; the input and netCDF
-    /// files of others are not replaced
+    /// Where to write the forecast: .nc (netCDF with CF attributes), .zarr (a store with the same content), .npy, .gif or a folder for .png; the
+    /// input and netCDF files of other programs are never replaced
     #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
-    /// MiB of memory that reading the frames may take
+    /// Limit of the memory for reading the frames, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
     memory_mib: usize,
-    /// Threads, 0 for one per core
+    /// Number of threads; 0: one per core
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::threads)]
     threads: usize,
     /// Print the result as one line of JSON
@@ -73,22 +73,12 @@ impl Predict {
         let options = InputOptions { newest: self.newest, ..self.reading.options() };
         let input = trained.read_input(&self.input, &options, &budget)?;
         input.warnings.iter().for_each(|warning| output::warn(warning));
-        let provenance = self.provenance(&trained, &hash);
+        let provenance = Provenance::now(&output::arguments(), &trained.config.name, &hash);
         let members = self.members.into();
         let predict = || Forecast::of_input(&trained, &input, self.frames, members, provenance);
         let forecast = with_threads(self.threads, predict)??;
         forecast.write(&self.out)?;
         self.report(&input, &forecast)
-    }
-
-    fn provenance(&self, trained: &TrainedModel, hash: &str) -> Provenance {
-        let command = format!(
-            "predict --checkpoint {} --input {} --frames {}",
-            printable(&self.checkpoint),
-            printable(&self.input),
-            self.frames
-        );
-        Provenance::now(&command, &trained.config.name, hash)
     }
 
     fn report(&self, input: &Input, forecast: &Forecast) -> anyhow::Result<ExitCode> {
@@ -110,8 +100,8 @@ impl Predict {
             let after = begins.map_or(String::new(), |begins| format!(" after {begins}"));
             let of = if members == 1 { String::new() } else { format!(" of {members} members") };
             output::result(&format!(
-                "read {} frames of {} x {} pixels, wrote the next {}{of}{after} to {}",
-                read[0],
+                "read {} of {} x {} pixels, wrote the next {}{of}{after} to {}",
+                output::counted(read[0], "frame"),
                 read[2],
                 read[3],
                 self.frames,

@@ -19,14 +19,13 @@ use super::output;
   convgru runs --sort mse --json
   convgru runs --compare quick quick-2")]
 pub(crate) struct Runs {
-    /// Folder with the folders of runs
+    /// Folder that contains the runs
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
-    /// What they are sorted by: name, mse (the least MSE of the best validation first), test (the best MSE on the test set first) or time (the shortest first)
+    /// Order of the runs: name, mse (lowest MSE of the best validation first), test (lowest test MSE first) or time (shortest first)
     #[arg(long, value_enum, default_value_t = Order::Name, conflicts_with = "compare")]
     sort: Order,
-    /// The fields in which the configurations of two runs lead to different results; a run is given by its name in --out, or by the path of its
-    /// folder
+    /// Compare two runs, each by its name in --out or by the path of its folder: show the fields of their configurations that change results
     #[arg(long, num_args = 2, value_names = ["RUN", "RUN"])]
     compare: Option<Vec<PathBuf>>,
     /// Print one line of JSON

@@ -23,8 +23,8 @@ use super::{exit_codes, output};
 
 /// Writes OUT/NAME/ with config.toml, metrics.jsonl, checkpoints/,
 /// model.safetensors, report.html, prediction.gif and example.gif. Ctrl-C saves
-/// a checkpoint and ends; --resume goes on to the same bits as if nothing had
-/// happened. One process at a time works in the folder of a run.
+/// a checkpoint and ends; --resume continues, with the same bits as a training without an
+/// interruption. Only one process at a time can work in the folder of a run.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru train
@@ -40,19 +40,19 @@ use super::{exit_codes, output};
 pub(crate) struct Train {
     #[command(flatten)]
     configuration: ConfigurationArguments,
-    /// Folder for the folders of runs
+    /// Folder in which each run gets a folder
     #[arg(long, value_name = "DIR", default_value = "runs")]
     out: PathBuf,
-    /// Go on with the newest run (of the name, if one is given), or with RUN: the name of a run in --out, or the path of its folder
+    /// Resume the newest run (with the given --name, if any), or RUN: the name of a run in --out, or the path of its folder
     #[arg(long, value_name = "RUN", num_args = 0..=1, value_parser = OsStringValueParser::new().try_map(name_of_run))]
     resume: Option<Option<OsString>>,
-    /// With --resume: go on although the data are not those that the run was trained on
+    /// With --resume: resume although the data have changed since the run began
     #[arg(long, requires = "resume")]
     allow_changed_data: bool,
-    /// Print the whole configuration as TOML, which --config reads, and end
+    /// Print the complete configuration as TOML for --config, and end
     #[arg(long, conflicts_with = "json")]
     print_config: bool,
-    /// Open the data, make the network, take a few steps, print memory, time of a step and of the whole run, and end; nothing is written
+    /// Open the data, build the network, take a few steps, print the memory and the time of a step and of the whole run, and end; write nothing
     #[arg(long, conflicts_with_all = ["resume", "print_config"])]
     dry_run: bool,
     /// Print the result as one line of JSON
@@ -198,14 +198,19 @@ impl Train {
             Monitor::Mse => String::new(),
             monitor => format!(" by {monitor}"),
         };
+        let next = match output::shows_notes() {
+            true => format!("\n\nnext:\n  {}", next.join("\n  ")),
+            false => String::new(),
+        };
         let text = format!(
-            "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({} test sequences).\n\
-             {steps} steps{skipped} in {}, {:.1} % of their time waiting for data; the model is that of step {}, the best \
+            "\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame ({}).\n\
+             {}{skipped} in {}, {:.1} % of their time waiting for data; the model is from step {}, the best \
              validation{by}.\n\n\
-             report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}\n\nnext:\n  {}",
+             report      {}\nanimation   {}\nweights     {}\ncheckpoint  {}{next}",
             output::table(&evaluation.overall()),
             evaluation.ratio(),
-            evaluation.model.sequences,
+            output::counted(evaluation.model.sequences, "test sequence"),
+            output::counted(steps, "step"),
             output::duration(trained.history.seconds),
             100.0 * trained.data_wait,
             trained.model.step,
@@ -213,7 +218,6 @@ impl Train {
             printable(&artifacts.animation),
             printable(&artifacts.weights),
             printable(&trained.checkpoint),
-            next.join("\n  "),
         );
         if !self.json {
             return output::result(&text);

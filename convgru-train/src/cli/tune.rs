@@ -17,7 +17,7 @@ use super::output;
 use super::progress::Progress;
 
 /// Writes OUT/tune.json and a folder for the run of each trial. Ctrl-C saves and ends; the same
-/// command goes on to the same results.
+/// command continues, with the same results.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru tune --ranges tune.toml --set training.steps=200
@@ -31,7 +31,7 @@ A file of ranges:
   \"training.batch_size\" = { int = [4, 16] }
   \"model.hidden_channels\" = [[16], [32], [32, 32]]")]
 pub(crate) struct Tune {
-    /// TOML file with the ranges and how they are searched
+    /// TOML file with the ranges and the settings of the search
     #[arg(long, value_name = "FILE.toml")]
     ranges: PathBuf,
     #[command(flatten)]
@@ -39,10 +39,10 @@ pub(crate) struct Tune {
     /// Folder of the search
     #[arg(long, value_name = "DIR", default_value = "runs/tune")]
     out: PathBuf,
-    /// Configurations to try [default: that of the file of ranges]
+    /// Number of configurations to try [default: trials in the file of ranges]
     #[arg(long, value_name = "N", value_parser = super::count)]
     trials: Option<usize>,
-    /// Go on with a trial although the data are not those that it was trained on
+    /// Continue a trial although the data have changed since it began
     #[arg(long)]
     allow_changed_data: bool,
     /// Print the trials as one line of JSON, the best first
@@ -106,7 +106,7 @@ impl Tune {
             SearchOutcome::Interrupted(signal) => {
                 let done = search.trials().len();
                 output::advise(&format!(
-                    "{}: {done} of {trials} trials are done; the same command goes on",
+                    "{}: {done} of {trials} trials are done; the same command continues",
                     signal.name()
                 ));
                 ExitCode::from(signal.exit_code())

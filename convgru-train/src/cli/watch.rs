@@ -14,20 +14,20 @@ use convgru_train::watch::{self, WatchConfig, WatchEvent, Watched, Written};
 use serde_json::json;
 
 use super::input::{InputArguments, MembersArgument};
-use super::output;
+use super::output::{self, counted};
 
 /// The longest time between two looks, in seconds.
 const LONGEST_POLL: f64 = 3600.0;
 
-/// Looks into a folder again and again, reads each new file as the training read its data, and writes a forecast after it: forecast_TIME.nc, or
-/// with the name of the file where no time is known. The network keeps its state from frame to frame. Where frames are missing it begins
-/// anew; a frame that comes late takes its place among the newest; what cannot be read is named and left out. Of the files that are there at the
-/// beginning only the newest are read, as many as the first forecast needs.
+/// Lists the folder at intervals, reads each new file as the training read its data, and writes a forecast after it. The name of a forecast is
+/// forecast_TIME.nc, or contains the name of the input file where the time is unknown. The network keeps its state from frame to frame. After a gap
+/// the state starts again. A late frame is inserted among the newest frames. A file that cannot be read is skipped with a warning. Of the files
+/// that exist at the start, only the newest are read, as many as the first forecast needs.
 ///
-/// Ctrl-C, SIGTERM and SIGHUP end it after the forecast that has begun, with exit code 130, 143 and 129. With --once it ends when all that is there
-/// was worked off: with exit code 1 if a file could not be read or a forecast not written, or there was none.
+/// Ctrl-C, SIGTERM and SIGHUP end the program after the current forecast, with exit code 130, 143 and 129. With --once the program reads all existing
+/// files and ends; the exit code is 1 if a file could not be read, a forecast could not be written, or there was no forecast.
 ///
-/// With -q warnings alone are said: gaps, frames that are left out, files that cannot be read and forecasts that cannot be written.
+/// With -q only forecasts and warnings are printed: gaps, skipped frames, files that cannot be read and forecasts that cannot be written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru watch --checkpoint runs/radar --input radar/today --out nowcasts
@@ -36,39 +36,39 @@ pub(crate) struct Watch {
     /// model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: PathBuf,
-    /// Folder where frames arrive: radar images, arrays (.npy, .npz, .h5, .nc) or pictures, one file for each time; folders in it are looked into
+    /// Folder where new frames appear: radar images, arrays (.npy, .npz, .h5, .nc) or pictures, one file for each time; subfolders are included
     #[arg(long, value_name = "DIR")]
     input: PathBuf,
     #[command(flatten)]
     reading: InputArguments,
-    /// Folder for the forecasts; it is made if it is not there
+    /// Folder for the forecasts; it is created if it does not exist
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How forecasts are written
+    /// File format of the forecasts
     #[arg(long, value_name = "FORM", value_enum, default_value_t)]
     form: FormArgument,
-    /// Frames of a forecast [default: data.output_frames of the training]
+    /// Number of frames in a forecast [default: data.output_frames of the training]
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: Option<usize>,
-    /// Frames that are read before the first forecast, and after a gap [default: data.input_frames of the training]
+    /// Number of frames to read before the first forecast, and after a gap [default: data.input_frames of the training]
     #[arg(long, value_name = "N", value_parser = super::count)]
     warm_up: Option<usize>,
-    /// Forecast from the newest frames alone, as many as --warm-up, as in training, instead of from a state that is kept
+    /// Forecast from the newest --warm-up frames alone, as in training, instead of from a state that is kept
     #[arg(long)]
     window: bool,
-    /// Which forecasts of an ensemble are written
+    /// Which forecasts of an ensemble to write
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     members: MembersArgument,
-    /// Seconds between two looks into the folder
+    /// Seconds between two listings of the folder
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, value_parser = seconds)]
     poll: f64,
-    /// Work off all that is there, and end
+    /// Read all existing files, and end
     #[arg(long)]
     once: bool,
-    /// MiB of memory that reading a file may take
+    /// Limit of the memory for reading a file, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = super::mebibytes)]
     memory_mib: usize,
-    /// Threads, 0 for one per core
+    /// Number of threads; 0: one per core
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::threads)]
     threads: usize,
     /// Print a line of JSON for each forecast
@@ -119,7 +119,7 @@ impl Watch {
         })?;
         match watched {
             Err(Error::Io { source, .. }) if source.kind() == ErrorKind::BrokenPipe => {
-                output::warn("the reader of the output went away; no further file is read");
+                output::warn("the program that reads the output ended; no further file is read");
                 Ok(ExitCode::FAILURE)
             }
             watched => self.ended(watched?, config.warm_up),
@@ -128,8 +128,6 @@ impl Watch {
 
     fn config(&self, trained: &TrainedModel) -> WatchConfig {
         let data = &trained.config.data;
-        let command =
-            format!("watch --checkpoint {} --input {}", printable(&self.checkpoint), printable(&self.input));
         WatchConfig {
             input: self.input.clone(),
             out: self.out.clone(),
@@ -142,7 +140,7 @@ impl Watch {
             memory_mib: self.memory_mib,
             poll: Duration::from_secs_f64(self.poll),
             once: self.once,
-            command,
+            command: output::arguments(),
         }
     }
 
@@ -171,7 +169,7 @@ impl Watch {
             self.why_fewer(&watched, warm_up),
             match troubles {
                 0 => String::new(),
-                _ => format!("; {} with files or forecasts, told above", counted(troubles, "problem")),
+                _ => format!("; {} with files or forecasts, see above", counted(troubles, "problem")),
             }
         ));
         Ok(ExitCode::FAILURE)
@@ -185,7 +183,7 @@ impl Watch {
             (0, 0) => format!("no forecast was written: no frame could be read in {input}"),
             (0, _) if longest_run < warm_up as u64 => format!(
                 "no forecast was written: a forecast needs {} in a row, and of the {} in {input} at most {longest_run} came without a gap; \
-                 --warm-up says how many are needed",
+                 --warm-up sets how many are needed",
                 counted(warm_up as u64, "frame"),
                 counted(frames, "frame"),
             ),
@@ -197,11 +195,6 @@ impl Watch {
     }
 }
 
-/// How many there are of something.
-fn counted(number: u64, what: &str) -> String {
-    output::counted(usize::try_from(number).unwrap_or(usize::MAX), what)
-}
-
 /// An error of writing to stdout as one of the library, which asks whether to go on.
 fn of_output(error: anyhow::Error) -> convgru_train::Error {
     let error = error.downcast::<std::io::Error>().unwrap_or_else(std::io::Error::other);
@@ -211,13 +204,13 @@ fn of_output(error: anyhow::Error) -> convgru_train::Error {
 fn described(written: &Written) -> String {
     let time = written.reference_time.as_ref().map_or(String::new(), |time| format!("{time} "));
     format!(
-        "{time}{}: {:.0} ms (reading {:.0}, network {:.0}), {:.1} s after the file changed, state of {} frames",
+        "{time}{}: {:.0} ms (reading {:.0}, network {:.0}), {:.1} s after the file changed, state of {}",
         printable(&written.out),
         1e3 * written.latency,
         1e3 * written.reading,
         1e3 * written.network,
         written.since_change,
-        written.state_frames
+        counted(written.state_frames, "frame")
     )
 }
 

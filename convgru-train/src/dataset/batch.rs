@@ -6,6 +6,7 @@ use convgru_model::{ForecasterConfig, Tensor};
 use rayon::prelude::*;
 
 use super::{Quantity, SequenceDataset};
+use crate::counted::counted;
 use crate::{Error, Result};
 
 /// Sequences, and which of their pixels were measured.
@@ -38,7 +39,10 @@ impl Batch {
         if steps >= all {
             return Err(Error::Data {
                 what: "a batch".into(),
-                reason: format!("has {all} frames, so that none is left after {steps} to read"),
+                reason: format!(
+                    "has {}, and none is left after the {steps} frames to read",
+                    counted(all, "frame")
+                ),
             });
         }
         let (head, tail) = split(&self.frames, steps)?;

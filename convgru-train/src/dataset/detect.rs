@@ -33,8 +33,8 @@ pub fn detect(path: &Path) -> Result<SourceKind> {
                 match count {
                     _ if path.is_file() => "is no file of data by its name".to_owned(),
                     0 => "is a folder without files".to_owned(),
-                    1 => "holds one file, and it is none of data".to_owned(),
-                    count => format!("holds {count} files, and none of them is of data"),
+                    1 => "holds one file, which has no data".to_owned(),
+                    count => format!("holds {count} files, and none of them has data"),
                 }
             ),
         }),

@@ -3,6 +3,7 @@
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::counted::counted;
 use crate::{Error, Result};
 
 /// The weight of each lead time in a loss, which is the weighted mean over them: only their
@@ -41,7 +42,11 @@ impl LeadWeights {
         };
         let refuse = |reason| Err(Error::Config { field: "training.lead_weights".to_owned(), reason });
         if list.len() != steps {
-            return refuse(format!("{} weights, but {steps} frames are predicted", list.len()));
+            return refuse(format!(
+                "has {}, but the forecast has {}",
+                counted(list.len(), "weight"),
+                counted(steps, "frame")
+            ));
         }
         if let Some(weight) = list.iter().find(|weight| !(**weight >= 0.0 && weight.is_finite())) {
             return refuse(format!("{weight} is not zero or a positive number"));
@@ -112,7 +117,7 @@ mod tests {
     #[test]
     fn lists_that_cannot_work_are_refused() {
         for (list, words) in [
-            (vec![1.0], "1 weights, but 2 frames"),
+            (vec![1.0], "has 1 weight, but the forecast has 2 frames"),
             (vec![1.0, -0.5], "-0.5"),
             (vec![f64::NAN, 1.0], "NaN"),
             (vec![0.0, 0.0], "all weights are 0"),

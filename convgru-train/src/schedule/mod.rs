@@ -15,7 +15,7 @@
 //!
 //! The right column is in `torch.optim.lr_scheduler`, stepped once after every optimiser
 //! step. `schedule.warmup` puts a linear rise before any of them, as `SequentialLR` does.
-//! All but the plateau are functions of the step; the plateau also hears the results of
+//! All but the plateau are functions of the step; the plateau also depends on the results of
 //! validations, so that a run that resumes tells it those again.
 
 mod config;
@@ -34,6 +34,7 @@ pub use one_cycle::{Anneal, OneCycle, OneCycleConfig};
 pub use plateau::{Mode, Plateau, PlateauConfig, ThresholdMode};
 pub use ramp::{Linear, LinearConfig, Polynomial, PolynomialConfig};
 
+use crate::counted::counted;
 use crate::{Error, Result};
 
 #[cfg(test)]
@@ -108,7 +109,11 @@ impl Schedule {
             return Self::of_kind(config, learning_rate, total_steps);
         }
         if warmup.steps >= total_steps {
-            let reason = format!("{} steps leave none of {total_steps} for what follows", warmup.steps);
+            let reason = format!(
+                "a warm-up of {} is not shorter than the training of {}; take fewer steps here or more in training.steps",
+                counted(warmup.steps, "step"),
+                counted(total_steps, "step")
+            );
             return Err(invalid("warmup.steps", reason));
         }
         let rise = LinearConfig { start_factor: warmup.start_factor, end_factor: 1.0, total_iters: 0 };

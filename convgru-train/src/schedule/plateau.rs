@@ -35,7 +35,7 @@ pub struct PlateauConfig {
     pub metric: Option<Monitor>,
     /// What the rate is multiplied by, above 0 and below 1.
     pub factor: f64,
-    /// Validations without improvement that are borne; the next one changes the rate.
+    /// Validations without improvement that are allowed; the next one changes the rate.
     pub patience: u64,
     /// What counts as an improvement; not negative.
     pub threshold: f64,

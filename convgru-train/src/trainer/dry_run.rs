@@ -12,6 +12,7 @@ use super::observer::Silent;
 use super::setup::Setup;
 use crate::checkpoint::SkippedRecord;
 use crate::config::RunConfig;
+use crate::counted::counted;
 use crate::dataset::{Quantity, SequenceDataset, SequenceMut, Split};
 use crate::interrupt::Interrupt;
 use crate::{Error, Result};
@@ -194,25 +195,24 @@ impl Steps {
         let advice = format!("lower optimizer.learning_rate ({rate:e}) or training.clip_norm");
         if let Some(first) = self.not_finite.first() {
             return Some(format!(
-                "of {} steps that were tried {} are not finite, beginning with the {} of step {}: a training leaves such steps out, and ends after \
+                "{} of {} were not finite, first the {} of step {}: a training skips such steps, and ends after \
                  {} in a row; {advice}",
-                self.taken,
                 self.not_finite.len(),
+                counted(self.taken, "tried step"),
                 first.part.name(),
                 first.step,
                 config.training.stop_after_nonfinite + 1
             ));
         }
-        let after =
-            if self.taken == 1 { "the first step".to_owned() } else { format!("{} steps", self.taken) };
+        let after = counted(self.taken, "step");
         if let Err(error) = validated {
             return Some(format!("after {after} a validation fails ({error}); {advice}"));
         }
         let first = self.first_loss.filter(|first| self.largest_loss > GROWN * first.abs())?;
         let largest = self.largest_loss;
         Some(format!(
-            "the loss grew from {first:.4e} to {largest:.4e} in {} steps that were tried; {advice}",
-            self.taken
+            "the loss grew from {first:.4e} to {largest:.4e} in {}; {advice}",
+            counted(self.taken, "tried step")
         ))
     }
 }

@@ -2,6 +2,7 @@
 //! end a run that outgrows it without a word.
 
 use crate::config::RunConfig;
+use crate::counted::counted;
 use crate::{Error, Result};
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -16,9 +17,9 @@ pub(super) fn expect_enough(config: &RunConfig, frame: [usize; 3]) -> Result<()>
         Some(available) if needed(config, frame) > available => Err(Error::Config {
             field: "training.batch_size".to_owned(),
             reason: format!(
-                "a step of {} sequences needs about {:.1} GiB, but this machine has {:.1}; take a smaller \
+                "a step of {} needs about {:.1} GiB, but this machine has {:.1}; take a smaller \
                  batch, fewer or smaller frames or fewer hidden channels",
-                config.training.batch_size,
+                counted(config.training.batch_size, "sequence"),
                 needed(config, frame) / GIB,
                 available / GIB
             ),

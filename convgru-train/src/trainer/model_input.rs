@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::TrainedModel;
+use crate::counted::counted;
 use crate::dataset::input::lost_pixels;
 use crate::dataset::{
     self, DataConfig, FoundData, FramesConfig, Input, InputOptions, Quantity, RadarConfig, RadarScale,
@@ -290,7 +291,8 @@ impl TrainedModel {
         let refuse = |reason| Err(Error::Data { what: what.to_owned(), reason });
         if channels != model.image_channels() {
             return refuse(format!(
-                "has frames of {channels} channels, but the model reads {}; give frames like those of the training",
+                "has frames with {}, but the model reads {}; give frames like the training frames",
+                counted(channels, "channel"),
                 model.image_channels()
             ));
         }

@@ -11,6 +11,7 @@ use super::setup::Setup;
 use super::training_loop::Trainer;
 use crate::checkpoint::{Checkpoint, Loaded};
 use crate::config::RunConfig;
+use crate::counted::counted;
 use crate::dataset::Fingerprint;
 use crate::interrupt::Interrupt;
 use crate::printable::printable;
@@ -126,7 +127,8 @@ fn same_data(
         let touched = then.only_times_differ(now);
         if touched > 0 {
             observer.observe(&TrainerEvent::Warning(&format!(
-                "{touched} files of the data have another time than when the checkpoint was written; their sizes and the bytes looked at are the same"
+                "{} of the data changed in time since the checkpoint was written, but not in size or in the bytes that are compared",
+                counted(touched, "file")
             )));
         }
         return Ok(true);

@@ -8,6 +8,7 @@ use super::initial_weights::InitialWeights;
 use super::learner::Learner;
 use super::memory;
 use crate::config::RunConfig;
+use crate::counted::counted;
 use crate::dataset::{Fingerprint, SequenceDataset, Splits};
 use crate::{Error, Result};
 
@@ -75,8 +76,9 @@ fn expect_micro_batches(config: &RunConfig, dataset: &dyn SequenceDataset) -> Re
         return Ok(());
     }
     let reason = format!(
-        "is {count}, but a batch of {} has {batch} sequences; take fewer micro-batches",
-        dataset.name()
+        "is {count}, but a batch of {} has {}; take fewer micro-batches",
+        dataset.name(),
+        counted(batch, "sequence")
     );
     Err(Error::Config { field: "training.accumulate".into(), reason })
 }
@@ -88,7 +90,7 @@ fn expect_pictures(dataset: &dyn SequenceDataset) -> Result<()> {
         channels => Err(Error::Data {
             what: dataset.name().to_owned(),
             reason: format!(
-                "has frames of {channels} channels, and a run draws pictures of 1 (grey) or 3 (red, green, blue); set \
+                "has frames with {channels} channels, and a run draws pictures of 1 (grey) or 3 (red, green, blue); set \
                  data.frames.channels to one of these"
             ),
         }),

@@ -190,13 +190,13 @@ impl Range {
         match *self {
             Self::Choice(ref values) if values.is_empty() => Some("there is no value to choose".to_owned()),
             Self::Between(Between::Uniform([low, high])) if !rises(low, high) => {
-                Some(format!("[{low}, {high}] does not rise"))
+                Some(format!("the lower bound {low} must be below the upper bound {high}, and both finite"))
             }
-            Self::Between(Between::Log([low, high])) if !(rises(low, high) && low > 0.0) => {
-                Some(format!("[{low}, {high}] does not rise from above 0"))
-            }
+            Self::Between(Between::Log([low, high])) if !(rises(low, high) && low > 0.0) => Some(format!(
+                "the lower bound {low} must be above 0 and below the upper bound {high}, and both finite"
+            )),
             Self::Between(Between::Int([low, high])) if low >= high => {
-                Some(format!("[{low}, {high}] does not rise"))
+                Some(format!("the lower bound {low} must be below the upper bound {high}"))
             }
             _ => None,
         }
@@ -292,9 +292,12 @@ mod tests {
             ("trials = 0\n[ranges]\na = [1]", "trials"),
             ("[ranges]\na = []", "ranges.a"),
             ("[ranges]\n\"training.monitor\" = [\"mse\", \"ssim\"]", "name it in `metric`"),
-            ("[ranges]\na = { log = [0.0, 1.0] }", "from above 0"),
-            ("[ranges]\na = { int = [3, 3] }", "[3, 3]"),
-            ("[ranges]\na = { uniform = [2.0, 1.0] }", "[2, 1]"),
+            (
+                "[ranges]\na = { log = [0.0, 1.0] }",
+                "the lower bound 0 must be above 0 and below the upper bound 1",
+            ),
+            ("[ranges]\na = { int = [3, 3] }", "the lower bound 3 must be below the upper bound 3"),
+            ("[ranges]\na = { uniform = [2.0, 1.0] }", "the lower bound 2 must be below the upper bound 1"),
         ] {
             let error = SearchConfig::from_toml(text).unwrap().validate().unwrap_err().to_string();
             assert!(error.contains(words), "{error}");

@@ -1,13 +1,16 @@
 //! Frames that arrive, in the order of time, and the state of the network after them.
 
+mod clock;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use convgru_model::{ForecastStream, PreparedForecaster, Tensor};
 
+use self::clock::rounded;
 use super::WatchConfig;
 use super::names::FrameId;
-use crate::dataset::cadence::{contradiction, follows, is_rough_clock, usual_distance};
+use crate::counted::counted;
 use crate::dataset::input::lost_pixels;
 use crate::dataset::{Content, FoundData, FramesConfig, natural_order};
 use crate::forecast::LastFrame;
@@ -15,8 +18,6 @@ use crate::printable::printable;
 use crate::trainer::TrainedModel;
 use crate::{Error, Result};
 
-/// Distances of frames of which the usual one is the median.
-const DISTANCES: usize = 15;
 /// Times of frames that are kept to judge their clock.
 const TIMES: usize = 4096;
 
@@ -148,7 +149,7 @@ impl<'a> FrameStream<'a> {
                 self.rebuilt(&note)
             }
             Place::Nowhere(reason) => Ok(Taken {
-                warnings: vec![format!("{} {reason}; it is left out", described(&kept))],
+                warnings: vec![format!("{} {reason}; it is skipped", described(&kept))],
                 ..Taken::default()
             }),
         }
@@ -221,7 +222,7 @@ impl<'a> FrameStream<'a> {
         }
         match self.kept.iter().position(|kept| kept.id.time.is_some_and(|own| own > time)) {
             Some(at) if at > 0 || self.kept.len() < self.warm_up => Place::Late(at),
-            _ => Place::Nowhere(format!("is older than the newest {} frames", self.kept.len())),
+            _ => Place::Nowhere(format!("is older than the newest {}", counted(self.kept.len(), "frame"))),
         }
     }
 
@@ -236,7 +237,7 @@ impl<'a> FrameStream<'a> {
                 Place::Newest
             }
             _ => Place::Nowhere(format!(
-                "comes after {} and has no time that says where it belongs",
+                "comes after {} and has no time that gives its place",
                 printable(&newest.file)
             )),
         }
@@ -265,11 +266,11 @@ impl<'a> FrameStream<'a> {
         if let Some(distance) = gap {
             let step = self.step_seconds().unwrap_or(distance);
             warnings.push(format!(
-                "{} is {} minutes after the frame before, not {}: the state begins anew, and forecasts go on after {} frames",
+                "{} is {} minutes after the frame before, not {}: the state starts again, and the next forecast needs {}",
                 described(&frame),
                 rounded(distance / 60.0),
                 rounded(step / 60.0),
-                self.warm_up
+                counted(self.warm_up, "frame")
             ));
         } else if frame.is_after_missed {
             warnings.push(format!(
@@ -298,9 +299,8 @@ impl<'a> FrameStream<'a> {
     /// After a change of the frames that are kept.
     fn rebuilt(&mut self, why: &str) -> Result<Taken> {
         self.compute_state()?;
-        let count = self.state_frames;
-        let frames = if count == 1 { "frame" } else { "frames" };
-        let note = format!("{why}; the state is computed again from the newest {count} {frames}");
+        let count = counted(self.state_frames, "frame");
+        let note = format!("{why}; the state is computed again from the newest {count}");
         Ok(Taken { is_ready: self.is_ready(), notes: vec![note], warnings: Vec::new() })
     }
 
@@ -330,53 +330,6 @@ impl<'a> FrameStream<'a> {
         self.state_frames >= self.warm_up as u64
     }
 
-    /// Whether a distance is a step, and no gap.
-    fn is_step(&self, distance: f64) -> bool {
-        self.step_seconds().is_none_or(|step| follows(distance, step))
-    }
-
-    /// Refuses frames that usually come at another distance than those of the training, or never at the distance that the user told.
-    fn expect_steps(&self) -> Result<()> {
-        let Some(newest) = self.newest_id() else { return Ok(()) };
-        let minutes = |seconds: Vec<f64>| seconds.iter().map(|own| own / 60.0).collect::<Vec<f64>>();
-        let recent = minutes(self.distances());
-        if let Some(reason) = self.asked_minutes.and_then(|told| contradiction(&recent, told)) {
-            return Err(Error::Data { what: printable(&newest.file), reason });
-        }
-        let (Some(training), Some(usual)) = (&self.of_training, usual_distance(&recent)) else {
-            return Ok(());
-        };
-        let of_state = minutes(self.distances_of_state());
-        if is_rough_clock(&of_state, training.minutes_per_step) {
-            return Ok(());
-        }
-        let expect = |usual| training.expect_minutes(rounded(usual), &newest.file);
-        expect(usual).or_else(|error| usual_distance(&of_state).map_or(Err(error), expect))
-    }
-
-    /// Seconds between the newest frames.
-    fn distances(&self) -> Vec<f64> {
-        let times = self.times.iter().skip(self.times.len().saturating_sub(DISTANCES + 1));
-        let times: Vec<f64> = times.copied().collect();
-        times.windows(2).map(|two| two[1] - two[0]).collect()
-    }
-
-    /// Seconds between the frames after the last gap.
-    fn distances_of_state(&self) -> Vec<f64> {
-        let step = self.step_seconds();
-        let times: Vec<f64> = self.times.iter().copied().collect();
-        let distances = times.windows(2).rev().map(|two| two[1] - two[0]);
-        distances.take_while(|&own| step.is_none_or(|step| follows(own, step))).collect()
-    }
-
-    /// Seconds from a frame to the next: as they are told, otherwise as they usually are.
-    fn step_seconds(&self) -> Option<f64> {
-        if let Some(minutes) = self.told_minutes {
-            return Some(60.0 * minutes);
-        }
-        usual_distance(&self.distances())
-    }
-
     /// Refuses a frame whose numbers are others than those of the frames before, or that lies elsewhere.
     fn expect_content(&mut self, file: &Path, content: Option<Content>) -> Result<()> {
         let Some(own) = content else { return Ok(()) };
@@ -395,7 +348,7 @@ impl<'a> FrameStream<'a> {
             return Ok(());
         };
         let reason = format!(
-            "has a frame of the shape {:?} ([C, H, W]), and the frames before it have {:?}; it is left out; give frames of one size",
+            "has a frame of the shape {:?} ([C, H, W]), and the frames before it have {:?}; it is skipped; give frames of one size",
             &values.shape()[1..],
             &newest.values.shape()[1..]
         );
@@ -420,9 +373,4 @@ fn described(frame: &Kept) -> String {
     let times = crate::forecast::ForecastTimes { reference: frame.id.time, minutes_per_step: None };
     let time = times.reference_text().map_or(String::new(), |time| format!(" ({time})"));
     format!("{}{time}", printable(&frame.id.file))
-}
-
-/// A number of minutes as people write it.
-fn rounded(minutes: f64) -> f64 {
-    (minutes * 100.0).round() / 100.0
 }

@@ -30,6 +30,7 @@ use self::arrivals::{Arrival, Arrivals};
 pub use self::event::{WatchEvent, Watched, Written};
 use self::frame_stream::{Arrived, FrameStream, Taken};
 use self::names::Names;
+use crate::counted::counted;
 use crate::dataset::{self, Input, InputOptions, time_in_name};
 use crate::forecast::{Forecast, Form, LastFrame, Members, Provenance};
 use crate::interrupt::{Interrupt, Signal};
@@ -65,7 +66,7 @@ pub struct WatchConfig {
     pub poll: Duration,
     /// Whether it ends when all that is there was worked off.
     pub once: bool,
-    /// What the history of a forecast says of the command.
+    /// The command in the history of a forecast.
     pub command: String,
 }
 
@@ -121,7 +122,8 @@ impl<'a> Watch<'a> {
                 let before = found.len().saturating_sub(self.config.warm_up);
                 if before > 0 {
                     (self.tell)(WatchEvent::Note(format!(
-                        "{before} older files are left alone; --once works them off"
+                        "skipping {}; --once reads all of them",
+                        counted(before, "older file")
                     )))?;
                 }
                 found.drain(..before).for_each(|arrival| arrivals.took(&arrival));
@@ -157,7 +159,7 @@ impl<'a> Watch<'a> {
             Err(error) => {
                 let text = error.to_string();
                 if self.lost.as_ref() != Some(&text) {
-                    self.trouble(format!("{text}; it is looked at again until it can be read"))?;
+                    self.trouble(format!("{text}; trying again until the folder can be read"))?;
                     self.lost = Some(text);
                 }
                 Ok(None)
@@ -184,7 +186,7 @@ impl<'a> Watch<'a> {
         let files: Vec<PathBuf> = self.first.iter().chain([&arrival.path]).cloned().collect();
         if let Err(error) = dataset::expect_one_region(&self.config.input, &files) {
             arrivals.took(arrival);
-            return self.trouble(format!("{error}; {} is left out", printable(&arrival.path)));
+            return self.trouble(format!("{error}; {} is skipped", printable(&arrival.path)));
         }
         let budget = ReadBudget::new(self.config.memory_mib, "--memory-mib");
         let input = match self.trained.read_arrival(&arrival.path, &self.config.options, &budget) {
@@ -193,7 +195,7 @@ impl<'a> Watch<'a> {
                 // It may be written still.
                 if arrivals.failed(arrival) || self.config.once && !arrivals.is_recent(arrival) {
                     arrivals.took(arrival);
-                    self.trouble(format!("{error}; it is left out until it changes"))?;
+                    self.trouble(format!("{error}. The file is skipped until it changes"))?;
                 }
                 return Ok(());
             }
@@ -208,7 +210,7 @@ impl<'a> Watch<'a> {
         let before = self.stream.frames_without_times(&arrival.path);
         if input.times.is_none() && before.is_some_and(|before| before.max(frames) > 1) {
             return self.trouble(format!(
-                "{} changed, and its frames have no times that tell which of them are new; write times, or a file for each frame",
+                "{} changed, and its frames have no times, so the new frames are unknown; write times, or a file for each frame",
                 printable(&arrival.path)
             ));
         }
@@ -320,7 +322,10 @@ impl<'a> Watch<'a> {
         };
         if !folder.is_dir() {
             folders::make(folder)?;
-            (self.tell)(WatchEvent::Warning(format!("{} was gone and is made again", printable(folder))))?;
+            (self.tell)(WatchEvent::Warning(format!(
+                "{} was missing and is created again",
+                printable(folder)
+            )))?;
         }
         Ok(path_of(self.config, &name))
     }

@@ -301,7 +301,7 @@ fn late_frames_find_their_place_and_twins_do_not() {
     assert!(fed.take(15, 0, "15").is_ready);
     // 20 is missing.
     let taken = fed.take(25, 0, "25");
-    assert!(!taken.is_ready && taken.warnings[0].contains("begins anew"), "{taken:?}");
+    assert!(!taken.is_ready && taken.warnings[0].contains("starts again"), "{taken:?}");
     let taken = fed.take(20, 0, "20");
     assert!(taken.is_ready && taken.notes[0].contains("comes late"), "{taken:?}");
     let expected = {
@@ -562,7 +562,7 @@ fn folders_that_go_away_are_told_once() {
         let elsewhere = folders.whole.path().join("elsewhere");
         std::fs::rename(folders.input(), &elsewhere).unwrap();
         let WatchEvent::Trouble(gone) = next() else { panic!("the input has gone") };
-        assert!(gone.contains("until it can be read"), "{gone}");
+        assert!(gone.contains("until the folder can be read"), "{gone}");
         // Many looks later.
         std::thread::sleep(Duration::from_millis(200));
         write(&elsewhere, 15);
@@ -570,7 +570,7 @@ fn folders_that_go_away_are_told_once() {
         let WatchEvent::Warning(back) = next() else { panic!("the input is back") };
         assert!(back.contains("can be read again"), "{back}");
         let WatchEvent::Warning(made) = next() else { panic!("the output is made again") };
-        assert!(made.contains("is made again"), "{made}");
+        assert!(made.contains("is created again"), "{made}");
         assert!(matches!(next(), WatchEvent::Written(_)));
         interrupt.raise(Signal::Terminate);
         watching.join().unwrap()
@@ -627,7 +627,7 @@ fn watching_goes_on_until_a_signal() {
         let _end = EndAtDrop(&interrupt);
         let next = || receiver.recv_timeout(Duration::from_secs(60)).unwrap();
         let WatchEvent::Note(older) = next() else { panic!("a note of older files") };
-        assert!(older.starts_with("2 older files"), "{older}");
+        assert!(older.starts_with("skipping 2 older files"), "{older}");
         for minute in [20, 25, 30] {
             if minute > 20 {
                 write(&folders.input(), minute);

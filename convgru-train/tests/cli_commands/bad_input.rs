@@ -114,7 +114,10 @@ fn configurations() {
             (
                 "train --config tiny.toml --set schedule.warmup.steps=6",
                 USAGE,
-                &["schedule.warmup.steps", "6 steps leave none of 6"],
+                &[
+                    "schedule.warmup.steps",
+                    "a warm-up of 6 steps is not shorter than the training of 6 steps",
+                ],
             ),
             ("train --config tiny.toml --set optimizer.kind=lion", USAGE, &["lion", "adamw"]),
             (

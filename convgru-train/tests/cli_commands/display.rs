@@ -183,7 +183,7 @@ fn every_command_has_a_manual_page() {
     ] {
         assert!(tune.contains(words), "{words}: {tune}");
     }
-    assert!(page("convgru-import.1").contains(".SH \"NOTES\"\n.nf\nA written file"));
+    assert!(page("convgru-import.1").contains(".SH \"NOTES\"\n.nf\nThe written file"));
     assert_eq!(fs::read_dir(folder.path().join("share/man1")).unwrap().count(), names.len() + 1);
     fs::write(folder.path().join("file"), "").unwrap();
     let refused = convgru(folder.path(), "man --out file");

@@ -45,7 +45,7 @@ fn a_dry_run_measures_and_writes_nothing() {
         "MiB",
         "ms",
         "whole run",
-        "1 steps",
+        "for 1 step,",
     ] {
         assert!(table.contains(words), "{words}: {table}");
     }
@@ -73,13 +73,9 @@ fn a_dry_run_tells_of_a_learning_rate_that_leaves_no_finite_numbers() {
     let folder = folder();
     let linear = "--set training.loss=mse --set model.output_activation=identity --lr 1e38";
     for (arguments, steps, words) in [
-        (
-            format!("{linear} --steps 500"),
-            8,
-            "of 9 steps that were tried 8 are not finite, beginning with the",
-        ),
+        (format!("{linear} --steps 500"), 8, "8 of 9 tried steps were not finite, first the"),
         // The step itself is finite, and what it leads to is not.
-        (format!("{linear} --steps 1"), 0, "after the first step a validation fails"),
+        (format!("{linear} --steps 1"), 0, "after 1 step a validation fails"),
         ("--lr 1e30 --steps 500".to_owned(), 0, "the loss grew from"),
     ] {
         let ran = convgru(

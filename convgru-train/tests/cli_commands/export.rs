@@ -199,8 +199,11 @@ fn nothing_is_written_where_something_is_wrong() {
         ("--weights net.safetensors --out model", "no extension"),
         ("--weights net.safetensors --out missing/a.onnx", "cannot write missing/a.onnx"),
         ("--weights net.safetensors --out folder.onnx", "cannot write folder.onnx"),
-        ("--weights net.safetensors --out a.safetensors --layout metnet", "metnet acts after"),
-        ("--weights net.safetensors --out a.safetensors --layout rvm", "[3] where [4] is needed"),
+        ("--weights net.safetensors --out a.safetensors --layout metnet", "in metnet it acts after"),
+        (
+            "--weights net.safetensors --out a.safetensors --layout rvm",
+            "as many input channels as state channels: layer 0 has 3 and 4",
+        ),
         ("--weights net.safetensors --out a.safetensors --layout raft --cells gru", "2 layers need `{}`"),
         ("--weights net.safetensors --out a.safetensors --form step", "--form is for .onnx"),
         ("--weights net.safetensors --out a.safetensors --frames 2", "--frames is for .onnx"),

@@ -372,7 +372,7 @@ fn files_that_arrive_are_forecast_until_a_signal() {
     assert_eq!(watching.next(), "2016-09-28T14:30:00Z");
     let (code, told) = watching.end("-TERM");
     assert_eq!(code, Some(143), "{told}");
-    for words in ["SIGTERM", "4 forecasts written", "201609281417_fmi.pgm", "begins anew", "comes late"] {
+    for words in ["SIGTERM", "4 forecasts written", "201609281417_fmi.pgm", "starts again", "comes late"] {
         assert!(told.contains(words), "{words}: {told}");
     }
     let mut names: Vec<String> = fs::read_dir(folder.path().join("out"))

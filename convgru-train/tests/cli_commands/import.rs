@@ -185,7 +185,7 @@ fn files_without_cells_are_errors_that_say_why() {
     fs::write(folder.path().join("page.pth"), "<html>").unwrap();
     for (file, words) in [
         ("slam.safetensors", "it looks like droid, but: the weights have no tensor `update.gru.w.weight`"),
-        ("empty.safetensors", "0 tensors, and among them no cell"),
+        ("empty.safetensors", "0 tensors, and no cell of a known system"),
         ("page.pth", "page.pth: not a readable weight file: 6 bytes"),
         ("missing.pth", "cannot read missing.pth"),
     ] {

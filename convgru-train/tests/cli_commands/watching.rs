@@ -68,7 +68,7 @@ fn the_last_sentence_says_what_was_done() {
         composite(&radar, minute);
     }
     let all = told(&["1 forecast written of 5 frames in radar", "1 problem"]);
-    assert!(all.contains("begins anew"), "a warning is said under -q: {all}");
+    assert!(all.contains("starts again"), "a warning is said under -q: {all}");
     fs::remove_file(radar.join("201609281410_fmi.pgm")).unwrap();
     assert_eq!(watch(folder.path(), "-q").succeeded().stderr.lines().count(), 1, "the gap");
 }

@@ -104,9 +104,11 @@ impl<const N: usize, const M: usize> Transform<N, M> for OutputMatrix {
             let terms = if power % 2 == 0 { &sums } else { &differences };
             // The first pair is 1, -1.
             let mut sum = terms[0];
-            for pair in 1..N / 2 - 1 {
-                let (point, _) = points::<N>()[pair];
-                sum = s.mul_add(s.splat(T::from_f64(power_of(point, power))), terms[pair], sum);
+            for (pair, &term) in terms.iter().enumerate() {
+                if (1..N / 2 - 1).contains(&pair) {
+                    let (point, _) = points::<N>()[pair];
+                    sum = s.mul_add(s.splat(T::from_f64(power_of(point, power))), term, sum);
+                }
             }
             if power == 0 {
                 sum = s.add(sum, x[0]);

@@ -1,10 +1,11 @@
 //! The members of an ensemble, for people.
 
+use convgru_train::counted::counted;
 use convgru_train::metric::{EnsembleMetrics, EnsembleScores};
 
 /// A row for all frames and one for each lead time.
 pub(super) fn table(scores: &EnsembleScores) -> String {
-    let title = format!("{} members", scores.members);
+    let title = counted(scores.members, "member");
     let mut text = format!("{title:<18}{:>12}{:>12}{:>12}", "CRPS", "fair CRPS", "spread");
     let lead_times = (1..).map(|t| format!("  frame {t}")).zip(&scores.per_step);
     for (name, metrics) in [("all frames".to_owned(), &scores.overall)].into_iter().chain(lead_times) {

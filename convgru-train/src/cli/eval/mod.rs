@@ -17,24 +17,20 @@ use super::input::InputArguments;
 use super::output::{self, Stream};
 use super::progress::Progress;
 
-/// Without --data it measures on the test sequences of its own training; with the folder of the training
-/// on its test data; with another folder on moving digits made of MNIST's test
-/// images in it, on all radar images or on all sequences of frames (those of its folder test, where it has one for each split);
-/// with a file of sequences, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), on all in it. Data are read as the training read its own
-/// (range, unit, axes, size and radar scale); other units, types that cannot have the numbers of the training, other distances in time and frames of
-/// a size that the model cannot read are refused.
+/// Without --data, or with the folder of the training data, the command measures the network on the test sequences of its training. With another folder
+/// it uses moving digits from MNIST's test images, all radar images, or all sequences of frames (only the subfolder test, if there is
+/// also a subfolder train). With a file, such as mnist_test_seq.npy ([20, N, 64, 64], uint8), it uses all sequences in the file. Data are read as in the training
+/// (range, unit, axes, size and radar scale). The command refuses other units, number types that cannot hold the numbers of the training, other time steps, and
+/// frames of a size that the model cannot read.
 ///
-/// With --baselines it is measured beside persistence (the last frame stays) and
-/// optical flow (the last frame moves on): CSI, POD, FAR, HSS and FSS by threshold
-/// and lead time, and the mean absolute error, on the pixels that were measured. What flows in
-/// from beyond an edge is no rain. The JSON then has besides thresholds, lead_minutes, sequences and
-/// models, in which each of convgru, persistence and optical_flow has csi, pod, far, hss and fss, a list
-/// over lead times for each threshold, and mae by lead time, in units; a score that is
-/// undefined for want of events is null. `mae` outside of `models` is that of pixels' values, summed over a frame.
+/// With --baselines the command also measures persistence (the last frame stays) and optical flow (the last frame moves on): CSI, POD, FAR, HSS and FSS by
+/// threshold and lead time, and the mean absolute error, on measured pixels alone. Optical flow fills pixels that enter across an edge with no rain. The JSON
+/// then also has thresholds, lead_minutes, sequences and models. In models, each of convgru, persistence and optical_flow has csi, pod, far, hss and fss, each
+/// a list over lead times for each threshold, and mae by lead time, in units of the data; a score without events is null. `mae` outside of `models` is the
+/// error of pixel values from 0 to 1, summed over a frame.
 ///
-/// Of an ensemble the figures are those of the mean over its members; besides there are
-/// the CRPS of its members, as they are and fair, and their spread, by lead time: in the JSON
-/// in `crps`.
+/// For an ensemble, the errors are measured on the mean of its members. The command also prints the CRPS of the members, the fair CRPS, and the spread, by lead
+/// time; the JSON has them in `crps`.
 #[derive(Args)]
 #[command(group(ArgGroup::new("reading").args(READING).multiple(true).requires("data")))]
 #[command(after_help = "Examples:
@@ -51,22 +47,22 @@ pub(crate) struct Eval {
     data: Option<PathBuf>,
     #[command(flatten)]
     reading: InputArguments,
-    /// Compare with persistence and optical flow, in units of what was measured
+    /// Compare with persistence and optical flow, in the unit of the data
     #[arg(long)]
     baselines: bool,
-    /// An event is this much or more; may be given several times [default: 0.5, 2 and 5 mm/h of rain, or half of what values reach]
-    #[arg(long = "threshold", value_name = "UNITS", requires = "baselines")]
+    /// Lowest number of an event, in the unit of the data; can be repeated [default: 0.5, 2 and 5 mm/h of rain, otherwise half of the highest number]
+    #[arg(long = "threshold", value_name = "UNITS", requires = "baselines", value_parser = |text: &str| super::number(text, "0.5"))]
     thresholds: Vec<f64>,
-    /// Side in pixels of the window of FSS
+    /// Side of the FSS window in pixels
     #[arg(long, value_name = "N", default_value_t = 5, requires = "baselines", value_parser = super::count)]
     fss_window: usize,
-    /// MiB of memory that reading the data may take [default: data.memory_mib of the training, 4096 unless set]
+    /// Limit of the memory for reading the data, in MiB [default: data.memory_mib of the training, 4096 unless set]
     #[arg(long, value_name = "MIB", value_parser = super::mebibytes)]
     memory_mib: Option<usize>,
-    /// Sequences per batch
+    /// Number of sequences in a batch
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = super::count)]
     batch_size: usize,
-    /// Threads, 0 for one per core
+    /// Number of threads; 0: one per core
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = super::threads)]
     threads: usize,
     /// Print the result as one line of JSON
@@ -103,7 +99,7 @@ impl Eval {
             interrupt: &Interrupt::manual(),
         };
         let evaluation = evaluator.evaluate(&trained.model, &mut Progress::new())?;
-        evaluation.context("the measuring was ended early")
+        evaluation.context("the evaluation was ended early")
     }
 
     fn dataset(&self, trained: &TrainedModel) -> anyhow::Result<Box<dyn SequenceDataset>> {
@@ -144,10 +140,10 @@ impl Eval {
         let lead_times: Vec<String> = (1..=scores.per_step.len()).map(|t| format!("  frame {t}")).collect();
         rows.extend(lead_times.iter().map(String::as_str).zip(scores.per_step.iter().copied()));
         let mut text = format!(
-            "{} of step {} on {} sequences\n\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame.",
+            "{} of step {} on {}\n\n{}\n\nThe model's MSE is {:.3} of that of copying the last frame.",
             printable(&self.checkpoint),
             trained.step,
-            scores.sequences,
+            output::counted(scores.sequences, "sequence"),
             output::table(&rows),
             evaluation.ratio()
         );

@@ -21,10 +21,10 @@ use choice::Choice;
 use source::ExportSource;
 pub(super) use weights::LAYOUT_ENTRY;
 
-/// The extension of --out tells what is written. .onnx: the network in operators of ONNX, for any batch, height
+/// The extension of --out chooses the format. .onnx: the network as ONNX operators, for any batch size, height
 /// and width, with its recurrent states as inputs and outputs; of a trained model the whole forecast, or with
-/// --form step the step of one of its parts. .safetensors: the weights under our names, or with --layout under those
-/// of another program. docs/export.md has the names of inputs and outputs, and a PyTorch module for our names.
+/// --form step one step of one part. .safetensors: the weights with the names of convgru, or with --layout the names
+/// of another program. docs/export.md lists the names of inputs and outputs, and has a PyTorch module for the names of convgru.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru export --checkpoint runs/quick/checkpoints/best.ckpt --out model.onnx
@@ -37,7 +37,7 @@ pub(crate) struct Export {
     /// A trained model: model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: Option<PathBuf>,
-    /// Weights of a stack of cells or of a network: .safetensors of `import`, or of this command
+    /// Weights of a stack of cells or of a network: a .safetensors file of `import` or of this command
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Where to write: .onnx or .safetensors; of files that exist, only what this command wrote before is replaced
@@ -46,19 +46,19 @@ pub(crate) struct Export {
     /// ONNX: one step with states in and out, or a whole sequence [default: sequence]
     #[arg(long, value_enum)]
     form: Option<Form>,
-    /// Of a trained model only this stack
+    /// Write only this stack of a trained model
     #[arg(long, value_enum)]
     part: Option<Part>,
-    /// ONNX: frames that a trained model predicts where `steps` is left out [default: those of its training]
+    /// ONNX: number of frames that a trained model predicts without the input `steps` [default: data.output_frames of the training]
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: Option<usize>,
-    /// Of several stacks in --weights the one with this name
+    /// Name of the stack in --weights, if the file has several
     #[arg(long, value_name = "NAME", conflicts_with = "checkpoint")]
     stack: Option<String>,
-    /// Safetensors: the names and the order of another program
+    /// Safetensors: the names and the order of tensors in another program
     #[arg(long, value_parser = layouts())]
     layout: Option<String>,
-    /// Safetensors: what names of cells begin with in that layout, `{}` for the number of a layer; of mlcast what all names begin with
+    /// Safetensors: the prefix of cells in that layout, `{}` for the number of a layer; for mlcast the prefix of all names
     #[arg(long, value_name = "PREFIX", requires = "layout")]
     cells: Option<String>,
     /// Print the result as one line of JSON
@@ -134,7 +134,11 @@ impl Export {
             });
             output::json(&value)?;
         } else {
-            output::result(&format!("wrote {}: {what}, {} bytes", printable(&self.out), bytes.len()))?;
+            output::result(&format!(
+                "wrote {}: {what}, {}",
+                printable(&self.out),
+                output::counted(bytes.len(), "byte")
+            ))?;
             for note in notes {
                 output::result(&format!("  {note}"))?;
             }

@@ -107,7 +107,7 @@ fn read_weights(bytes: Vec<u8>, wanted: Option<&str>) -> anyhow::Result<ExportSo
     let several = all.len() > 1;
     let at = match wanted {
         None if all.len() == 1 => 0,
-        None => anyhow::bail!("{} stacks; choose one of {names} by --stack", all.len()),
+        None => anyhow::bail!("there are {} stacks; choose one of {names} with --stack", all.len()),
         Some(wanted) => all
             .iter()
             .position(|described| described.name == wanted)

@@ -21,12 +21,12 @@ use super::{exit_codes, out, own_files};
 /// Numbers up to which the proposed configuration is tried: opening the data takes a second or two.
 const TRIED: usize = 1 << 24;
 
-/// Looks at the headers of all files and at the numbers of some frames, and trains nothing. It shows what lies in a file (names,
+/// Reads the headers of all files and the numbers of some frames, and trains nothing. Shows the content of a file (names,
 /// shapes, types, axes, units), how frames would be read (axes, sequences, the range of numbers, missing pixels, times and gaps, windows
-/// of each split), what you should know before a training, a picture, and a configuration to copy.
+/// of each split), warnings before a training, a picture, and a configuration to copy.
 ///
-/// Where the data leave something open, such as the axes of an array or which dataset of a file is meant, the values to choose
-/// from are shown. Choose with --set, and look again.
+/// If the data leave something open, such as the axes of an array or the dataset in a file, the command shows the possible values.
+/// Choose one with --set, and inspect again.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru inspect rain.nc
@@ -36,10 +36,10 @@ pub(crate) struct Inspect {
     /// A file or folder of data: .npy, .npz, .h5, .nc, .gif, a folder of these or of pictures, radar images, MNIST's idx files
     #[arg(value_name = "FILE|DIR")]
     path: PathBuf,
-    /// TOML file with a configuration that says how the data are read
+    /// TOML file with a configuration for reading the data
     #[arg(long, value_name = "FILE.toml")]
     config: Option<PathBuf>,
-    /// Change a field of the configuration, such as data.frames.axes=thwc. May be given several times
+    /// Change a field of the configuration, such as data.frames.axes=thwc. Can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Where to write a picture: .png for some frames side by side, .gif for an animation

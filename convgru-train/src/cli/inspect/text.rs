@@ -39,7 +39,7 @@ pub(super) fn report(found: &Inspection) -> String {
     if let Some(time) = &found.time {
         text += &line("time", &time_in_words(time));
     } else if found.source == "frames" {
-        text += &line("time", "not told: frames follow each other as they lie in the files");
+        text += &line("time", "unknown: frames follow each other in the order of the files");
     }
     if !found.splits.is_empty() {
         text += &line("windows", &windows_in_words(found));
@@ -64,7 +64,7 @@ pub(super) fn configuration(found: &Inspection) -> String {
     );
     if found.open.is_some() {
         text = format!(
-            "\nConfiguration: as far as it is known. Choose the axes, and run {program} inspect with one of the --set above for all of it.\n"
+            "\nConfiguration, incomplete: run {program} inspect with one of the --set options above to complete it.\n"
         );
     }
     for line in found.configuration.lines() {
@@ -138,12 +138,8 @@ fn settings(found: &Inspection) -> Vec<&'static str> {
 fn frames_in_words(found: &Inspection, frames: &FramesSummary) -> String {
     let [channels, height, width] = frames.shape;
     let [fewest, most] = frames.steps;
-    let steps = if fewest == most { most.to_string() } else { format!("{fewest} to {most}") };
-    let plural = if most == 1 { "" } else { "s" };
-    let parts = match found.source {
-        "radar" => counted(frames.sequences, "run"),
-        _ => counted(frames.sequences, "sequence"),
-    };
+    let steps = if fewest == most { counted(most, "frame") } else { format!("{fewest} to {most} frames") };
+    let parts = counted(frames.sequences, "sequence");
     let colours = match channels {
         1 => String::new(),
         3 => ", 3 channels (colour)".into(),
@@ -154,16 +150,19 @@ fn frames_in_words(found: &Inspection, frames: &FramesSummary) -> String {
         None => String::new(),
     };
     if found.source == "mnist" {
-        return format!("{most} images of {height} x {width} pixels, of which moving digits are made");
+        return format!(
+            "{} of {height} x {width} pixels, which become moving digits",
+            counted(most, "image")
+        );
     }
-    format!("{parts} of {steps} frame{plural}, {height} x {width} pixels{colours}{axes}")
+    format!("{parts} of {steps}, {height} x {width} pixels{colours}{axes}")
 }
 
 fn numbers_in_words(numbers: &NumbersSummary, frames: Option<&FramesSummary>) -> String {
     let unit = frames.map_or("", |frames| frames.unit.as_str());
     let looked = match numbers.looked_at == numbers.of {
-        true => "all frames were looked at".to_owned(),
-        false => format!("{} of {} frames were looked at", numbers.looked_at, numbers.of),
+        true => "all frames were read".to_owned(),
+        false => format!("{} of {} frames were read", numbers.looked_at, numbers.of),
     };
     match numbers.measured {
         Some([low, mean, high]) => {
@@ -202,7 +201,7 @@ fn time_in_words(time: &TimeSummary) -> String {
         0 => ", no gaps".into(),
         gaps => format!(", {}, where sequences end", counted(gaps, "gap")),
     };
-    let order = if time.is_in_order { "" } else { "; the frames are brought into the order of time" };
+    let order = if time.is_in_order { "" } else { "; the frames are sorted by time" };
     format!("{span}{step}{gaps}{order}")
 }
 

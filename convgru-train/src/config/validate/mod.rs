@@ -5,6 +5,7 @@ use convgru_model::{ForecasterConfig, OutputActivation};
 use super::text_error::one_line;
 use super::{RunConfig, TrainingConfig};
 use crate::checkpoint::FEWEST_GENERATIONS;
+use crate::counted::counted;
 use crate::dataset::{Quantity, SourceKind, no_path};
 use crate::loss::{Loss, Objective};
 use crate::optimizer::NormType;
@@ -120,8 +121,9 @@ impl RunConfig {
             return refuse(
                 "training.batch_size",
                 format!(
-                    "{} sequences per batch, but an epoch has only data.train_sequences = {}",
-                    self.training.batch_size, self.data.train_sequences
+                    "{} per batch, but an epoch has only data.train_sequences = {}",
+                    counted(self.training.batch_size, "sequence"),
+                    self.data.train_sequences
                 ),
             );
         }
@@ -216,12 +218,12 @@ impl RunConfig {
             }
         }
         if self.model.image_channels() != channels {
-            let plural = if channels == 1 { "" } else { "s" };
             return refuse(
                 "model.image_channels",
                 format!(
-                    "is {}, but the frames of the data have {channels} channel{plural}",
-                    self.model.image_channels()
+                    "is {}, but the frames of the data have {}",
+                    self.model.image_channels(),
+                    counted(channels, "channel")
                 ),
             );
         }
@@ -278,8 +280,10 @@ impl TrainingConfig {
             return refuse(
                 "training.accumulate",
                 format!(
-                    "{} micro-batches cannot be made of {} sequences per batch",
-                    self.accumulate, self.batch_size
+                    "is {}, but a batch has {}; take 1 to {} micro-batches",
+                    self.accumulate,
+                    counted(self.batch_size, "sequence"),
+                    self.batch_size
                 ),
             );
         }

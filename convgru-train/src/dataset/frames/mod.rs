@@ -38,6 +38,7 @@ use super::windows::{
     Clip, Codebook, Pixels, SampleFilter, Selection, TimeAxis, WindowDataset, WindowSource,
 };
 use super::{SequenceDataset, Split};
+use crate::counted::counted;
 use crate::printable::{printable, printable_name};
 use crate::read_budget::{ReadBudget, bytes_of};
 use crate::{Error, Result};
@@ -133,16 +134,17 @@ impl Reader<'_> {
         if longest >= needed {
             return Ok(());
         }
-        Err(self.refuse(match part {
-            WHOLE => format!(
-                "the longest sequence has {longest} frames, but data.input_frames + data.output_frames = {needed} of the training are needed; \
-                 give longer sequences, or name the axes (--axes) if they are others"
+        let longest = counted(longest, "frame");
+        let (of, advice) = match part {
+            WHOLE => (String::new(), "give longer sequences, or name the axes (--axes)"),
+            _ => (
+                format!(" of {part}"),
+                "take fewer frames, give longer sequences, or name the axes (data.frames.axes)",
             ),
-            _ => format!(
-                "the longest sequence of {part} has {longest} frames, but data.input_frames + data.output_frames = {needed} are needed; take \
-                 fewer frames, give longer sequences, or name the axes (data.frames.axes) if they are others"
-            ),
-        }))
+        };
+        Err(self.refuse(format!(
+            "the longest sequence{of} has {longest}, but data.input_frames + data.output_frames = {needed} are needed; {advice} if they are others"
+        )))
     }
 
     /// At most `most` windows of sequences: in memory, or on disk where memory does not hold them and files are read from any place on.
@@ -157,15 +159,13 @@ impl Reader<'_> {
         match self.windows(files.clone(), part, most, &mut left_out) {
             Ok(windows) => Ok(Box::new(windows)),
             Err(error @ Error::Memory { .. }) => {
-                // What was counted for the frames in memory is counted anew.
+                // A new budget: the frames in memory are gone.
                 let reader = Reader { budget: self.data.budget(), ..*self };
-                match reader.are_seekable(&files)? {
-                    true => {
-                        left_out.truncate(before);
-                        Ok(Box::new(OnDisk::new(&reader, files, (part, most), left_out)?))
-                    }
-                    false => Err(error),
+                if !reader.are_seekable(&files)? {
+                    return Err(error);
                 }
+                left_out.truncate(before);
+                Ok(Box::new(OnDisk::new(&reader, files, (part, most), left_out)?))
             }
             Err(error) => Err(error),
         }
@@ -242,10 +242,10 @@ impl Reader<'_> {
             warnings: told_of(left_out, part).into_iter().chain(doubts).collect(),
         };
         dataset.name = format!(
-            "frames of {} ({}: {} sequences of {:?}, {:.1} MiB)",
+            "frames of {} ({}: {} of {:?}, {:.1} MiB)",
             printable_name(path.file_name().unwrap_or(path.as_os_str())),
             part.trim_start_matches("the ").trim_end_matches(" split"),
-            dataset.len(),
+            counted(dataset.len(), "sequence"),
             dataset.frame_shape(),
             dataset.bytes() as f64 / f64::from(1 << 20)
         );

@@ -7,6 +7,7 @@ use convgru_model::Tensor;
 use super::gathered::gathered;
 use super::time_order::{Run, Steps};
 use super::{FileRead, Read, Reader, of_equal_channels, picked, resize, told_of};
+use crate::counted::counted;
 use crate::dataset::input::{NewestFrames, left_out_before_gap};
 use crate::dataset::source::{self, Failed, FrameInfo, FrameSource};
 use crate::dataset::{DataConfig, Description, FramesConfig, OnCorrupt};
@@ -75,9 +76,9 @@ pub(in crate::dataset) fn newest_of(
     let FrameInfo { sequences, steps, .. } = source.info()?;
     if sequences != 1 {
         let reason = format!(
-            "holds {sequences} sequences of {steps} frame{} where one sequence is needed; save the one you mean, or, if its axes are \
+            "holds {sequences} sequences of {} where one sequence is needed; save the one you mean, or, if its axes are \
              others, name them (--axes, data.frames.axes), such as tchw for [T, C, H, W]",
-            if steps == 1 { "" } else { "s" }
+            counted(steps, "frame")
         );
         return Err(Error::Format { path: path.into(), reason });
     }

@@ -13,6 +13,7 @@ use super::open_files::OpenFiles;
 use super::split_files::SplitFiles;
 use super::time_order::Run;
 use super::{FramesConfig, Reader, SEQUENCE_BYTES, is_missing_any, places, told_of};
+use crate::counted::counted;
 use crate::dataset::source::image::with_channels;
 use crate::dataset::source::{Frame, FrameInfo, FrameSource};
 use crate::dataset::windows::{Numbering, label, listed};
@@ -124,10 +125,10 @@ impl OnDisk {
         made.name = printable_name(reader.path.file_name().unwrap_or(reader.path.as_os_str()));
         if !fits {
             made.name = format!(
-                "frames of {} ({}: {} sequences of {frame_shape:?}, read from the disk)",
+                "frames of {} ({}: {} of {frame_shape:?}, read from the disk)",
                 made.name,
                 part.trim_start_matches("the ").trim_end_matches(" split"),
-                made.len
+                counted(made.len, "sequence")
             );
         }
         (made.found.frame, made.found.has_missing) = (frame_shape, made.has_missing);

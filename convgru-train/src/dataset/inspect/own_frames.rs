@@ -284,8 +284,8 @@ fn windows(files: &Files, data: &DataConfig, found: &mut Inspection) {
         _ => "",
     };
     found.warnings.push(format!(
-        "{none}A window has {steps} frames (data.input_frames + data.output_frames), but the most that follow each other are: {}. Give longer \
-         sequences or at least three of them{}.",
+        "{none}A window has {steps} frames (data.input_frames + data.output_frames), but the most that follow each other are: {}. Give longer sequences, \
+         or at least three sequences{}.",
         longest.join(", "),
         if steps > 2 { ", or set data.input_frames and data.output_frames to fewer frames" } else { "" }
     ));
@@ -340,9 +340,7 @@ fn warn(files: &Files, sample: &Sample, chosen: &Chosen, left_out: &[Error], fou
             100.0 * share(seen.count),
             seen.number
         )),
-        _ if sample.is_still => {
-            warnings.push("All frames that were looked at are alike: nothing moves.".into())
-        }
+        _ if sample.is_still => warnings.push("All frames that were read are alike: nothing moves.".into()),
         _ => {}
     }
     if numbers.missing_share > 0.5 {
@@ -352,8 +350,8 @@ fn warn(files: &Files, sample: &Sample, chosen: &Chosen, left_out: &[Error], fou
         let [channels, height, width] = frames.shape;
         if !matches!(channels, 1 | 3) {
             warnings.push(format!(
-                "Frames have {channels} channels, and a training takes 1 or 3. Save one of them, or say that the axis is another \
-                 (data.frames.axes)."
+                "Frames have {channels} channels, and a training takes 1 or 3. Save one of them, or, if the axis is no channel, set \
+                 data.frames.axes."
             ));
         }
         let others = files

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::sample::name;
 use super::tally::Tally;
 use super::{FramesSummary, Inspection, NumbersSummary, Object, Preview, SplitSummary, TimeSummary, lines};
+use crate::counted::counted;
 use crate::dataset::radar::{self, EventSummary, FrameOfFile, Recordings};
 use crate::dataset::source::radar::RadarFile;
 use crate::dataset::source::{Frame, FrameSource};
@@ -84,7 +85,7 @@ fn object(event: &EventSummary) -> Object {
     Object {
         name: event.name.clone(),
         number_type: "event".into(),
-        long_name: format!("{frames} frames{parts} from {first}"),
+        long_name: format!("{}{parts} from {first}", counted(frames, "frame")),
         ..Object::default()
     }
 }
@@ -153,8 +154,14 @@ impl Images<'_> {
         let run = self.recordings.events.iter().flat_map(|event| &event.runs).max_by_key(|run| run.len())?;
         let count = steps.min(SHOWN).min(run.len());
         let mut preview = Preview::default();
-        for frame in &run[(run.len() - count) / 2..][..count] {
-            preview.source = name(&frame.file);
+        let shown = &run[(run.len() - count) / 2..][..count];
+        preview.source = match shown {
+            [first, .., last] if first.file != last.file => {
+                format!("{} to {}", name(&first.file), name(&last.file))
+            }
+            _ => name(&run[0].file),
+        };
+        for frame in shown {
             let looked = self.look(frame, &mut |shape, rates| {
                 preview.add(&Frame { sequence: 0, step: 0, shape, values: rates }, frame.time.clone());
             });

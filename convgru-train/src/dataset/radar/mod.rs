@@ -27,6 +27,7 @@ use super::windows::{
     Augmentation, Clip, Codebook, RandomDraws, SampleFilter, Selection, WindowDataset, WindowSource,
 };
 use super::{FoundData, SequenceDataset, Split};
+use crate::counted::counted;
 use crate::printable::printable;
 use crate::{Error, ReadBudget, Result};
 
@@ -233,9 +234,10 @@ fn described(dataset: &WindowDataset, format: &str, folder: &str, split: Split) 
     let frames: usize = clips.iter().map(Clip::len).sum();
     let [_, height, width] = dataset.frame_shape();
     format!(
-        "{format} of {folder} ({split}: {}{more}; {frames} frames in {:.1} MiB, {} windows, parts of {height} x {width})",
+        "{format} of {folder} ({split}: {}{more}; {} in {:.1} MiB, {}, parts of {height} x {width})",
         events.join(", "),
+        counted(frames, "frame"),
         dataset.bytes() as f64 / f64::from(1 << 20),
-        dataset.source.windows()
+        counted(dataset.source.windows(), "window")
     )
 }

@@ -2,6 +2,7 @@
 
 use super::config::RadarConfig;
 use super::events::{RainEvent, Run, Timeline};
+use crate::counted::counted;
 use crate::dataset::Split;
 use crate::dataset::timestamp::Timestamp;
 use crate::{Error, Result};
@@ -65,9 +66,10 @@ impl Parts {
             if !fits(part) {
                 let frames: usize = part.iter().map(|(_, run)| run.0.len()).sum();
                 return Err(error(format!(
-                    "the {split} split has {frames} frames and none of its runs the {steps} of a sequence \
+                    "the {split} split has {} and none of its runs the {steps} of a sequence \
                      (data.input_frames + data.output_frames); take fewer frames, or choose data.radar.train_events, \
                      validation_events and test_events among {}",
+                    counted(frames, "frame"),
                     listed(events, steps)
                 )));
             }
@@ -131,8 +133,9 @@ fn expect_long_enough(timeline: &Timeline, steps: usize, folder: &str) -> Result
     Err(Error::Data {
         what: folder.to_string(),
         reason: format!(
-            "its longest run without a gap has {longest} frames ({} minutes apart), but data.input_frames + \
+            "its longest run without a gap has {} ({} minutes apart), but data.input_frames + \
              data.output_frames = {steps} are needed; take fewer, or give longer recordings",
+            counted(longest, "frame"),
             timeline.step
         ),
     })
@@ -155,7 +158,7 @@ fn listed(events: &[RainEvent], steps: usize) -> String {
     let names: Vec<String> = fitting
         .iter()
         .take(SHOWN)
-        .map(|event| format!("{} ({} frames in a row)", event.name, event.longest()))
+        .map(|event| format!("{} ({} in a row)", event.name, counted(event.longest(), "frame")))
         .collect();
     let more =
         if fitting.len() > SHOWN { format!(" and {} more", fitting.len() - SHOWN) } else { String::new() };

@@ -1,5 +1,6 @@
 //! What the axes of an array mean.
 
+use crate::counted::counted;
 use convgru_model::Tensor;
 use serde::{Deserialize, Serialize};
 
@@ -275,7 +276,7 @@ fn held(order: &str, shape: &[usize]) -> String {
     let sequences = if n == 1 { "a sequence".into() } else { format!("{n} sequences") };
     let channels = if c == 1 { String::new() } else { format!(" with {c} channels") };
     match order.contains('t') {
-        true => format!("{sequences} of {t} frames of {h} x {w} pixels{channels}"),
+        true => format!("{sequences} of {} of {h} x {w} pixels{channels}", counted(t, "frame")),
         false => format!("a frame of {h} x {w} pixels{channels}"),
     }
 }

@@ -10,6 +10,7 @@ use super::{
     Axes, Content, Failed, Format, Frame, FrameInfo, FrameSource, Given, Times, Visit, fail, is_hidden,
     natural_order,
 };
+use crate::counted::counted;
 use crate::dataset::{Description, FramesConfig};
 use crate::printable::printable;
 use crate::read_budget::{Kept, ReadBudget};
@@ -74,11 +75,6 @@ fn arrays(folder: &Path, names: &mut Kept) -> Result<Vec<PathBuf>> {
     }
     files.sort_by(|a, b| natural_order::compare(&a.to_string_lossy(), &b.to_string_lossy()));
     Ok(files)
-}
-
-/// A number of things in words.
-fn counted(count: usize, of: &str) -> String {
-    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }
 
 impl FilePerFrame {
@@ -207,8 +203,9 @@ impl FilePerFrame {
         let shape = |info: &FrameInfo| (info.channels, info.height, info.width, info.number_type);
         let reason = if (own.sequences, own.steps) != (1, 1) {
             format!(
-                "holds {} sequences of {} frames among files of one frame each; put files of several frames into a folder of their own",
-                own.sequences, own.steps
+                "holds {} of {} among files of one frame each; put files of several frames into a folder of their own",
+                counted(own.sequences, "sequence"),
+                counted(own.steps, "frame")
             )
         } else if shape(&own) != shape(&self.info) {
             let shown = |info: &FrameInfo| {

@@ -12,6 +12,7 @@ use super::image::{
     Greyness, Image, MAX_IMAGE_PIXELS, VisitImage, check_image, check_sequence, value_bytes, visit_image,
 };
 use super::{FrameInfo, FrameSource, Given, Visit};
+use crate::counted::counted;
 use crate::error::{Error, Result};
 use crate::input;
 use crate::read_budget::{ReadBudget, bytes_of};
@@ -53,8 +54,8 @@ impl Gif {
         for step in 0..count {
             let Some(frame) = decoder.read_next_frame().map_err(damaged)? else {
                 let reason = format!(
-                    "had {} frames, and now has {step}; it was changed while it was read",
-                    self.info.steps
+                    "had {}, and now has {step}; it was changed while it was read",
+                    counted(self.info.steps, "frame")
                 );
                 return Err(Error::Format { path: path.into(), reason });
             };

@@ -13,6 +13,7 @@ use super::evaluation::{EvaluationResult, Evaluator, NowcastOptions};
 use super::observer::Observer;
 use super::training_loop::TrainedRun;
 use crate::Result;
+use crate::counted::counted;
 use crate::dataset::{SequenceDataset, Split, batch};
 use crate::interrupt::Interrupt;
 use crate::media::{DEFAULT_DELAY, encode_gif};
@@ -113,8 +114,9 @@ impl TrainedRun {
         Report {
             title: folder.name(),
             summary: format!(
-                "An encoder-forecaster of convolutional GRUs reads {inputs} frames and predicts the next {outputs}. \
+                "An encoder-forecaster of convolutional GRUs reads {} and predicts the next {outputs}. \
                  Its squared error is {:.3} of that of repeating the last frame.",
+                counted(inputs, "frame"),
                 evaluation.ratio()
             ),
             facts: self.facts(evaluation, data),
@@ -149,7 +151,6 @@ impl TrainedRun {
         let config = &self.model.config;
         let sequences = self.history.steps.len() * config.training.batch_size;
         let [channels, height, width] = [0, 1, 2].map(|axis| self.mean_frame.shape()[axis]);
-        let plural = if channels == 1 { "" } else { "s" };
         let begun_with = match config.init.file() {
             Some(file) => format!("the weights of {} (blake3 {})", printable(file), config.init.hash),
             None => "weights drawn from the seed".to_owned(),
@@ -160,10 +161,19 @@ impl TrainedRun {
             ("Members", config.model.members().to_string()),
             ("Hidden channels", format!("{:?}", config.model.hidden_channels())),
             ("Data", data.to_owned()),
-            ("Frame", format!("{height} x {width} pixels, {channels} channel{plural}")),
-            ("Trained", format!("{} steps, {sequences} sequences", self.history.steps.len())),
+            ("Frame", format!("{height} x {width} pixels, {}", counted(channels, "channel"))),
+            (
+                "Trained",
+                format!("{}, {}", counted(self.history.steps.len(), "step"), counted(sequences, "sequence")),
+            ),
             ("Began with", begun_with),
-            ("Skipped", format!("{} steps whose loss or gradient was no number", self.history.skipped.len())),
+            (
+                "Skipped",
+                format!(
+                    "{} whose loss or gradient was no number",
+                    counted(self.history.skipped.len(), "step")
+                ),
+            ),
             ("Time", format!("{:.0} seconds", self.history.seconds)),
             ("Waiting for data", format!("{:.1} % of the time of its steps", 100.0 * self.data_wait)),
             (

@@ -58,7 +58,7 @@ fn of_several_datasets_one_must_be_named() {
     assert!(error.contains("group/rain [4, 3, 5, 6] uint8, mask") && error.contains("\"rain\""), "{error}");
     frames_config(&mut data).variable = "mask".into();
     let error = message(&data, &written("frames_old.h5"));
-    assert!(error.contains("1 frames") && error.contains("data.frames.axes"), "{error}");
+    assert!(error.contains("has 1 frame,") && error.contains("data.frames.axes"), "{error}");
     frames_config(&mut data).variable = "f4_big".into();
     let error = message(&data, &written("types_old.h5"));
     assert!(error.contains("[4, 2, 3]") && error.contains("\"hwt\""), "{error}");

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::field::Field;
+use crate::counted::counted;
 use crate::dataset::NumberType;
 use crate::dataset::source::npz::Npz;
 use crate::dataset::timestamp::Timestamp;
@@ -61,7 +62,12 @@ impl RainFile {
         }
         let [frames, ..] = shape(file, &Npz::open(file)?.header(MEMBER)?)?;
         if frames != times.len() {
-            let reason = format!("has {} times, but {} has {frames} frames", times.len(), printable(file));
+            let reason = format!(
+                "has {}, but {} has {}",
+                counted(times.len(), "time"),
+                printable(file),
+                counted(frames, "frame")
+            );
             return Err(Error::Format { path: dates, reason });
         }
         kept.stay();
@@ -101,7 +107,7 @@ impl RainFile {
             visit(Field { height, width, rates })
         })?;
         if visited < steps.len() {
-            let reason = format!("has {frames} frames, fewer than its times");
+            let reason = format!("has {}, fewer than its times", counted(frames, "frame"));
             return Err(Error::Format { path: file.into(), reason });
         }
         Ok(())

@@ -25,7 +25,7 @@ fn files_of_a_frame_each_are_a_sequence() {
     let refused = |steps| message(source.visit(0..1, steps, &mut |_| Ok(())));
     assert!(refused(0..4).contains("t11.npy") && refused(0..4).contains("5 x 2 uint8"), "{}", refused(0..4));
     frame("t11.npy", "(5, 1, 2)", 0);
-    assert!(refused(3..4).contains("1 sequences of 5 frames"), "{}", refused(3..4));
+    assert!(refused(3..4).contains("1 sequence of 5 frames"), "{}", refused(3..4));
     source.visit(0..1, 0..3, &mut |_| Ok(())).unwrap();
 }
 
