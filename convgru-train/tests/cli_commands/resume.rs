@@ -225,7 +225,7 @@ fn a_run_in_the_folder_of_its_data_is_no_data() {
     let frames = convgru_model::Tensor::from_fn(&[1, 8, 1, 16, 20], |at| (at % 97) as f32 / 97.0);
     for file in ["a.npy", "b.npy", "c.npy"] {
         convgru_train::media::write_array(
-            &folder.path().join(file),
+            folder.path().join(file),
             &frames,
             &convgru_train::dataset::Axes::default(),
         )

@@ -135,15 +135,13 @@ impl Reader<'_> {
             return Ok(());
         }
         let longest = counted(longest, "frame");
-        let (of, advice) = match part {
-            WHOLE => (String::new(), "give longer sequences, or name the axes (--axes)"),
-            _ => (
-                format!(" of {part}"),
-                "take fewer frames, give longer sequences, or name the axes (data.frames.axes)",
-            ),
+        let axes = "give longer sequences, or name the axes";
+        let (of, by, advice) = match part {
+            WHOLE => (String::new(), " of the training", format!("{axes} (--axes)")),
+            _ => (format!(" of {part}"), "", format!("take fewer frames, {axes} (data.frames.axes)")),
         };
         Err(self.refuse(format!(
-            "the longest sequence{of} has {longest}, but data.input_frames + data.output_frames = {needed} are needed; {advice} if they are others"
+            "the longest sequence{of} has {longest}, but data.input_frames + data.output_frames = {needed}{by} are needed; {advice} if they are others"
         )))
     }
 

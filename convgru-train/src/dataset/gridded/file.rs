@@ -296,9 +296,9 @@ impl GriddedFile {
         };
         let dataset = file.dataset(path).ok()?;
         let class = dataset.raw_datatype().ok()?.first()? & 15;
-        let is_read = match dataset.shape() {
-            &[own] => own == length as u64 && [FIXED, VARIABLE].contains(&class),
-            &[own, width] => own == length as u64 && width <= LONGEST_TEXT as u64 && class == FIXED,
+        let is_read = match *dataset.shape() {
+            [own] => own == length as u64 && [FIXED, VARIABLE].contains(&class),
+            [own, width] => own == length as u64 && width <= LONGEST_TEXT as u64 && class == FIXED,
             _ => false,
         };
         if !is_read {
