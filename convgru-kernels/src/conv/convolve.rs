@@ -47,6 +47,7 @@ impl<'a, T: Real> ConvSource<'a, T> {
     }
 
     /// The blocks of the output for which a panel has weights.
+    #[inline]
     pub(super) fn blocks_of(&self, panel: usize) -> Range<usize> {
         let first = self.first_panel * self.packed.panel_blocks;
         let blocks = self.packed.blocks_of(self.first_panel + panel);

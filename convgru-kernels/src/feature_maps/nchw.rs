@@ -39,7 +39,8 @@ impl<T: Real> FeatureMapsRef<'_, T> {
                     let pixel = |pixel| quad(pixels, pixel * T::BLOCK + lane);
                     let block = transposed([pixel(0), pixel(1), pixel(2), pixel(3)]);
                     for (i, out) in out.iter_mut().enumerate() {
-                        out[at * QUAD..][..QUAD].copy_from_slice(&block[i]);
+                        let values = out[at * QUAD..][..QUAD].iter_mut().enumerate();
+                        values.for_each(|(column, value)| *value = block[i][column]);
                     }
                 }
                 for column in extent.width / QUAD * QUAD..extent.width {
