@@ -210,7 +210,7 @@ fn f64_and_exact_convolutions_never_use_it() {
     let fast = ConvShape { precision: Precision::Fast, ..ConvShape::same(64, 64, [3, 3]) };
     assert!(matches!(Algorithm::of::<f32>(&fast), Algorithm::Winograd(_)));
     assert_eq!(Algorithm::of::<f64>(&fast), Algorithm::Direct);
-    // Transformed weights of 1024 channels would take 150 MB, those of a quarter of them a sixteenth.
+    // Transformed weights of 1024 channels would take 150 MB, and transformed weights of 256 channels a sixteenth.
     let wide = |channels| ConvShape { in_channels: channels, out_channels: channels, ..fast };
     assert_eq!(Algorithm::of::<f32>(&wide(1024)), Algorithm::Direct);
     assert!(matches!(Algorithm::of::<f32>(&wide(256)), Algorithm::Winograd(_)));

@@ -58,7 +58,7 @@ pub(crate) struct DataMemoryOptions {
     /// Gigabytes of the numbers
     #[arg(long, value_name = "GB", default_value_t = 6.0)]
     gigabytes: f64,
-    /// The folder in which the store lies while this runs [default: that of temporary files]
+    /// Folder for the store while the command runs [default: the folder for temporary files]
     #[arg(long, value_name = "FOLDER")]
     within: Option<PathBuf>,
     /// The program `convgru`; by default the one beside this program

@@ -13,7 +13,7 @@ use crate::import::mlcast::{cells_of, inverse, layout, order, reordered};
 ///
 /// # Errors
 /// [`Error::Count`](crate::Error::Count), [`Error::TensorOrder`](crate::Error::TensorOrder) or
-/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the parameters are not those of the configuration.
+/// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) if the parameters do not fit the configuration.
 pub fn mlcast<T: Scalar>(
     config: &MlcastConfig,
     parameters: &ForecasterParameters<T>,

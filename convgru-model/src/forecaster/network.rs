@@ -130,7 +130,7 @@ impl<T: Scalar> Forecaster<T> {
     }
 
     /// Sets the noise that forecasts and training steps read from now on, where the network reads noise: an
-    /// [`MlcastConfig`](crate::MlcastConfig) says so. At first it is that of the seed 0.
+    /// [`MlcastConfig`](crate::MlcastConfig) says so. At first it is the noise of the seed 0.
     pub fn set_noise(&mut self, noise: Noise<T>) {
         self.noise = noise;
     }

@@ -28,8 +28,8 @@ impl<T: Scalar> Mlcast<'_, T> {
         Ok(Some(d_frames))
     }
 
-    /// From the finest block to the coarsest: the gradient of the encoder's last state of each block, from that of the states of the
-    /// decoder's finest cell.
+    /// From the finest block to the coarsest: the gradient of the encoder's last state of each block, from the gradient of the states of
+    /// the decoder's finest cell.
     fn decoder_backward(
         &self,
         back: &mut BackwardPass<'_, T>,

@@ -16,7 +16,7 @@ use crate::tensor::Tensor;
 /// A network of mlcast with its weights packed: see [`MlcastConfig`] for the equations.
 ///
 /// The members of an ensemble are images of the decoder's batch, `[members N, C, H, W]`. Block `i` of the encoder has the scale
-/// `i`, that of the decoder the scale `i + 1`.
+/// `i`, block `i` of the decoder the scale `i + 1`.
 #[derive(Debug)]
 pub(super) struct Mlcast<'a, T> {
     config: &'a MlcastConfig,
