@@ -1,4 +1,4 @@
-"""Trains the PyTorch module of docs/export.md on the batches that come in: `compare_pytorch.py FOLDER`.
+"""Trains networks of python/convgru_torch.py on the batches that come in: `compare_pytorch.py FOLDER`.
 
 `plan.json` in the folder says what is trained and how, `weights.safetensors` holds the first weights.
 Standard input: for each step the learning rate (f64) and the frames of a batch (f32), little-endian,
@@ -17,9 +17,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from document import module
-
 FOLDER = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(pathlib.Path(__file__).parents[3] / "python"))
+
+import convgru_torch  # noqa: E402
 
 
 def loss_function(plan):
@@ -51,7 +52,7 @@ class Training:
 
     def __init__(self, plan):
         self.plan = plan
-        self.network = module()[plan["kind"]](plan["model"])
+        self.network = getattr(convgru_torch, plan["kind"])(plan["model"])
         self.network.load_state_dict(load_file(FOLDER / "weights.safetensors"), strict=True)
         self.forward = torch.compile(self.network) if plan["compile"] else self.network
         self.loss = loss_function(plan)

@@ -10,7 +10,7 @@ use serde::Serialize;
 /// The contents of `plan.json` for `peers/python/compare_pytorch.py`.
 #[derive(Debug, Serialize)]
 pub(super) struct Plan {
-    /// The class in docs/export.md.
+    /// The class in python/convgru_torch.py.
     kind: &'static str,
     model: serde_json::Value,
     loss: Loss,

@@ -6,11 +6,10 @@ use convgru_model::composed::{
     RecurrentParameters, Stage, Wiring,
 };
 use convgru_model::export::onnx::{self, Form};
-use convgru_model::export::to_safetensors;
 use convgru_model::layer::Activation;
 use convgru_model::{ResetGate, Sequence, Tensor};
 
-use super::networks::{SIZES, numbers};
+use super::networks::{SIZES, described_weights, numbers};
 use super::written::{Network, Run};
 
 /// Two layers of a cell.
@@ -133,8 +132,8 @@ pub(super) fn network(name: &str, config: RecurrentConfig) -> anyhow::Result<Net
         name: format!("recurrent: {name}"),
         kind: "Recurrent",
         config: serde_json::to_value(network.config())?,
-        weights: to_safetensors(network.parameters(), &[])?,
-        torch_gru: None,
+        weights: described_weights(network.into())?,
+        theirs: None,
         models,
         runs,
     })
