@@ -27,6 +27,9 @@
 //! | what it gives | [`Output`] |
 //! | training | [`Workspace`], [`MemoryBudget`], [`OutputGradients`], [`LossGradient`], [`InputGradients`], [`Parameters`] |
 //! | reading frames and continuing them | [`Forecaster`], of a [`ForecasterConfig`]; with packed weights [`PreparedForecaster`], as a stream [`ForecastStream`], in training [`PredictionGradient`] and [`TeacherForcing`] |
+//! | convolutions, residual blocks and cells one after the other, such as FireNet, for frames that keep coming | [`ConvGruChain`] |
+//! | the update block of RAFT | [`RaftUpdateBlock`] |
+//! | events of an event camera as frames | [`events`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved, without a network | [`motion`] |
 //! | weights in and out | [`import`], [`export`] |
@@ -141,6 +144,7 @@
 pub mod composed;
 mod config;
 mod error;
+pub mod events;
 pub mod export;
 mod forecaster;
 mod fused;
@@ -152,6 +156,7 @@ pub mod layer;
 mod memory;
 pub mod motion;
 mod parameters;
+mod raft;
 mod random;
 #[cfg(feature = "gradcheck")]
 pub mod reference;
@@ -168,6 +173,7 @@ pub use error::{Error, Result};
 pub use forecaster::*;
 pub use fused::*;
 pub use parameters::Parameters;
+pub use raft::{RaftUpdate, RaftUpdateBlock};
 pub use sequence::{
     InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, ReturnLayers, Sequence,
     StateGradient, Workspace,
