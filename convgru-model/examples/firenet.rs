@@ -49,7 +49,9 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let chain = network.to_chain()?;
     if chain.in_channels() != BINS {
-        return Err(format!("the network reads {} channels, not {BINS} bins of time", chain.in_channels()).into());
+        return Err(
+            format!("the network reads {} channels, not {BINS} bins of time", chain.in_channels()).into()
+        );
     }
     let mut stream = chain.stream(1, grid.height, grid.width)?;
     let mut camera = Camera::new(grid.height, grid.width);
@@ -111,7 +113,8 @@ struct Camera {
 
 impl Camera {
     fn new(height: usize, width: usize) -> Self {
-        let mut camera = Self { size: [height, width], last: Vec::new(), x: vec![], y: vec![], t: vec![], p: vec![] };
+        let mut camera =
+            Self { size: [height, width], last: Vec::new(), x: vec![], y: vec![], t: vec![], p: vec![] };
         camera.last = (0..height * width).map(|pixel| camera.brightness(pixel, 0.0)).collect();
         camera
     }

@@ -48,9 +48,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         writeln!(out, "{update:6}  {mean:32.4}  {milliseconds:6.1}")?;
     }
     let weights = block.update(&net, &inp, &corr, &flow)?.mask;
-    writeln!(out, "{}", match weights {
-        Some(mask) => format!("mask {:?}", mask.shape()),
-        None => "no mask: this block is that of RAFT-small".to_owned(),
-    })?;
+    writeln!(
+        out,
+        "{}",
+        match weights {
+            Some(mask) => format!("mask {:?}", mask.shape()),
+            None => "no mask: this block is that of RAFT-small".to_owned(),
+        }
+    )?;
     Ok(())
 }

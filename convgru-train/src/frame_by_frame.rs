@@ -16,7 +16,10 @@ pub fn frame_channels(network: &Network<f32>) -> Result<usize> {
     match network {
         Network::ConvGru(network) => Ok(network.config().in_channels),
         Network::Recurrent(network) => channels_of(network.config()).or_else(refuse),
-        other => refuse(format!("a {} continues frames instead of reading them one by one", other.description().kind())),
+        other => refuse(format!(
+            "a {} continues frames instead of reading them one by one",
+            other.description().kind()
+        )),
     }
 }
 
@@ -158,13 +161,17 @@ mod tests {
     fn frames_that_do_not_fit_are_refused_with_the_numbers() {
         let network = Network::ConvGru(ConvGru::new(ConvGruConfig::new(5, &[2]), 1).unwrap());
         let refused = |frames: &Tensor<f32>| apply_to_frames(&network, frames).unwrap_err().to_string();
-        assert!(refused(&frames(&[2, 3, 6, 7])).contains("they have 3 channels, and the network reads 5 channels"));
+        assert!(
+            refused(&frames(&[2, 3, 6, 7]))
+                .contains("they have 3 channels, and the network reads 5 channels")
+        );
         assert!(refused(&frames(&[2, 6, 7])).contains("[T, C, H, W], got [2, 6, 7]"));
         assert!(refused(&Tensor::zeros(&[0, 5, 6, 7])).contains("there are none"));
         let mut broken = frames(&[2, 5, 6, 7]);
         broken.slice_mut(1)[3] = f32::INFINITY;
         assert!(refused(&broken).starts_with("frame 1: "), "{}", refused(&broken));
-        let config = RecurrentConfig::chain([CellConfig { context: Context::Additive, ..CellConfig::new(5, 2) }]);
+        let config =
+            RecurrentConfig::chain([CellConfig { context: Context::Additive, ..CellConfig::new(5, 2) }]);
         let network = Network::Recurrent(Recurrent::new(config, 0).unwrap());
         let text = frame_channels(&network).unwrap_err().to_string();
         assert!(text.contains("it reads 1 input and 1 context"), "{text}");

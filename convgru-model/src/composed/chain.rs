@@ -72,9 +72,6 @@ impl<T: Scalar> Recurrent<T> {
             let found = self.parameters().find(&name).cloned();
             found.ok_or(Error::MissingTensor { name, found: String::new() })
         };
-        Ok(Conv2dParameters {
-            weight: get("weight")?,
-            bias: config.bias.then(|| get("bias")).transpose()?,
-        })
+        Ok(Conv2dParameters { weight: get("weight")?, bias: config.bias.then(|| get("bias")).transpose()? })
     }
 }

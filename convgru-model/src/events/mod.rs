@@ -138,7 +138,8 @@ fn expect_window([first, last]: [f64; 2], times: &[f64]) -> Result<[f64; 2]> {
     }
     match times.iter().position(|&time| time < first || time > last) {
         Some(index) => {
-            let reason = format!("{} of event {index} is outside the window from {first} to {last}", times[index]);
+            let reason =
+                format!("{} of event {index} is outside the window from {first} to {last}", times[index]);
             invalid("t", reason)
         }
         None => Ok([first, last]),

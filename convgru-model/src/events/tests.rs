@@ -34,7 +34,8 @@ fn by_definition(grid: VoxelGrid, events: Events<'_>, [first, last]: [f64; 2]) -
     for i in 0..events.t.len() {
         let time = (grid.bins - 1) as f64 * (events.t[i] - first) / (last - first);
         for bin in 0..grid.bins {
-            let place = (bin * grid.height + usize::from(events.y[i])) * grid.width + usize::from(events.x[i]);
+            let place =
+                (bin * grid.height + usize::from(events.y[i])) * grid.width + usize::from(events.x[i]);
             let polarity = if events.p[i] == 1 { 1.0 } else { -1.0 };
             values[place] += polarity * (1.0 - (bin as f64 - time).abs()).max(0.0);
         }
@@ -109,7 +110,9 @@ fn events_that_are_none_are_refused_with_their_place() {
         let text = refused(GRID, events, None);
         assert!(text.starts_with(told), "{text}");
     }
-    assert!(refused(GRID, good, Some([1.5, 3.0])).contains("1 of event 0 is outside the window from 1.5 to 3"));
+    assert!(
+        refused(GRID, good, Some([1.5, 3.0])).contains("1 of event 0 is outside the window from 1.5 to 3")
+    );
     assert!(refused(GRID, good, Some([3.0, 1.0])).starts_with("window: it begins at 3"));
     assert!(refused(VoxelGrid { bins: 0, ..GRID }, good, None).starts_with("bins: 0 bins of 6 x 7 pixels"));
 }

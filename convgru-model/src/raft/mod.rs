@@ -96,7 +96,13 @@ impl<T: Scalar> RaftUpdateBlock<T> {
     ///
     /// # Errors
     /// [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for tensors of other shapes.
-    pub fn update(&self, net: &Tensor<T>, inp: &Tensor<T>, corr: &Tensor<T>, flow: &Tensor<T>) -> Result<RaftUpdate<T>> {
+    pub fn update(
+        &self,
+        net: &Tensor<T>,
+        inp: &Tensor<T>,
+        corr: &Tensor<T>,
+        flow: &Tensor<T>,
+    ) -> Result<RaftUpdate<T>> {
         let hidden = self.hidden_channels();
         crate::tensor::expect_rank("net", net.shape(), &["N", "C", "H", "W"])?;
         let [batch, _, height, width] = [0, 1, 2, 3].map(|axis| net.shape()[axis]);

@@ -70,12 +70,17 @@ impl<T: Scalar> RaftUpdateBlock<T> {
         }
         for (name, reads, expected) in fitting {
             if reads != expected {
-                let reason = format!("`{}{name}` reads {reads} channels, and is given {expected}", own.prefix);
+                let reason =
+                    format!("`{}{name}` reads {reads} channels, and is given {expected}", own.prefix);
                 return Err(Error::InvalidConfig { field: "in_channels".into(), reason });
             }
         }
         if given(&flow_head[1]) != 2 {
-            let reason = format!("`{}flow_head.conv2` gives {} channels, and a flow has 2", own.prefix, given(&flow_head[1]));
+            let reason = format!(
+                "`{}flow_head.conv2` gives {} channels, and a flow has 2",
+                own.prefix,
+                given(&flow_head[1])
+            );
             return Err(Error::InvalidConfig { field: "out_channels".into(), reason });
         }
         let Some(context_channels) = inputs.checked_sub(features).filter(|&channels| channels > 0) else {
@@ -95,7 +100,8 @@ impl<'t, T: Scalar> Own<'t, T> {
         let prefix =
             prefixes.next().ok_or_else(|| Error::MissingTensor { name: ANCHOR.into(), found: names() })?;
         if let Some(other) = prefixes.next() {
-            let reason = format!("it holds two update blocks, `{prefix}` and `{other}`; give the tensors of one");
+            let reason =
+                format!("it holds two update blocks, `{prefix}` and `{other}`; give the tensors of one");
             return Err(Error::WeightFile { reason });
         }
         let own = tensors.iter().filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?, tensor)));
@@ -129,7 +135,10 @@ impl<'t, T: Scalar> Own<'t, T> {
             return Err(Error::InvalidConfig { field: "kernel_size".into(), reason });
         }
         let bias = Some(self.take(&format!("{name}.bias"))?.clone());
-        Conv2d::from_parameters(Conv2dConfig::new(inputs, outputs, [kh, kw]), Conv2dParameters { weight, bias })
+        Conv2d::from_parameters(
+            Conv2dConfig::new(inputs, outputs, [kh, kw]),
+            Conv2dParameters { weight, bias },
+        )
     }
 
     /// The recurrent cell, one or a pair.
@@ -138,7 +147,9 @@ impl<'t, T: Scalar> Own<'t, T> {
         let suffixes: &[&str] = if is_pair { &["1", "2"] } else { &[""] };
         let mut tensors = Vec::new();
         for suffix in suffixes {
-            for (gate, kind) in ["convz", "convr", "convq"].iter().flat_map(|gate| [(gate, "weight"), (gate, "bias")]) {
+            for (gate, kind) in
+                ["convz", "convr", "convq"].iter().flat_map(|gate| [(gate, "weight"), (gate, "bias")])
+            {
                 let name = format!("gru.{gate}{suffix}.{kind}");
                 let tensor = self.take(&name)?.clone();
                 tensors.push((name, tensor));

@@ -40,7 +40,9 @@ fn the_block_is_found_whatever_stands_before_it() {
     assert_eq!((update.net.shape(), update.delta_flow.shape()), (&[2, 4, 5, 7][..], &[2, 2, 5, 7][..]));
     assert!(update.mask.is_none());
     // A sample of a batch is the sample alone.
-    let second = |tensor: &Tensor<f64>| Tensor::from_vec(&[1, tensor.shape()[1], 5, 7], tensor.slice(1).to_vec()).unwrap();
+    let second = |tensor: &Tensor<f64>| {
+        Tensor::from_vec(&[1, tensor.shape()[1], 5, 7], tensor.slice(1).to_vec()).unwrap()
+    };
     let alone = block.update(&second(&net), &second(&inp), &second(&corr), &second(&flow)).unwrap();
     assert_eq!(alone.delta_flow.slice(0), update.delta_flow.slice(1));
     for (what, given) in [
@@ -65,7 +67,9 @@ fn what_is_no_block_is_refused_by_name() {
     }
     let mut more = small();
     add(&mut more, "encoder.norm", &[5, 5, 1, 1]);
-    assert!(matches!(error(&more), Error::UnexpectedTensor { name } if name.ends_with("encoder.norm.weight")));
+    assert!(
+        matches!(error(&more), Error::UnexpectedTensor { name } if name.ends_with("encoder.norm.weight"))
+    );
     let mut other = without("flow_head.conv1.weight");
     other.push(("module.update_block.flow_head.conv1.weight".into(), Tensor::zeros(&[6, 5, 3, 3])));
     let text = error(&other).to_string();

@@ -47,7 +47,8 @@ fn number(i: usize) -> f32 {
 fn imported() -> tempfile::TempDir {
     let folder = folder();
     let theirs = NamedTensors { tensors: tensors(), skipped: Vec::new() };
-    fs::write(folder.path().join("theirs.safetensors"), export::to_safetensors(&theirs, &[]).unwrap()).unwrap();
+    fs::write(folder.path().join("theirs.safetensors"), export::to_safetensors(&theirs, &[]).unwrap())
+        .unwrap();
     convgru(folder.path(), "import --input theirs.safetensors --out firenet.safetensors").succeeded();
     array(&folder.path().join("voxels.npy"), &SHAPE, number);
     folder
@@ -93,9 +94,10 @@ fn pictures_are_clipped_to_their_range() {
     convgru(folder.path(), &format!("{PREDICT} --out frames.npy")).succeeded();
     let (_, given) = numbers(&folder.path().join("frames.npy"));
     let middle = given.iter().sum::<f32>() / given.len() as f32;
-    for (argument, [low, high]) in
-        [(String::new(), [0.0, 1.0]), (format!("--picture-range={},{}", middle - 0.2, middle + 0.3), [middle - 0.2, middle + 0.3])]
-    {
+    for (argument, [low, high]) in [
+        (String::new(), [0.0, 1.0]),
+        (format!("--picture-range={},{}", middle - 0.2, middle + 0.3), [middle - 0.2, middle + 0.3]),
+    ] {
         convgru(folder.path(), &format!("{PREDICT} --out pictures {argument}")).succeeded();
         let budget = ReadBudget::new(64, "a limit");
         let shades = read_frames(folder.path().join("pictures"), &FramesConfig::default(), &budget).unwrap();
@@ -141,7 +143,9 @@ fn forecasters_need_frames_and_have_their_own_range() {
         "predict --checkpoint {} --input x.npy --out y.npy",
         finished_run().join("runs/tiny/model.safetensors").display()
     );
-    for (more, told) in [("", "--frames N is needed"), ("--frames 2 --picture-range 0,1", "networks that continue no frames")] {
+    for (more, told) in
+        [("", "--frames N is needed"), ("--frames 2 --picture-range 0,1", "networks that continue no frames")]
+    {
         let ran = convgru(folder.path(), &format!("{predict} {more}"));
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
         assert!(ran.stderr.contains(told), "{}", ran.stderr);

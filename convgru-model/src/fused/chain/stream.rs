@@ -39,7 +39,9 @@ impl<'a, T: Scalar> ChainStream<'a, T> {
         memory::expect_bytes("what a network keeps of a step", bytes)?;
         let running = packed.into_iter().zip(&extents[1..]).zip(&halos[1..]);
         let mut stream = Self {
-            stages: running.map(|((stage, &extent), &halo)| stage.running(extent, halo)).collect::<Result<_>>()?,
+            stages: running
+                .map(|((stage, &extent), &halo)| stage.running(extent, halo))
+                .collect::<Result<_>>()?,
             input: FeatureMaps::with_halo(frame, halos[0])?,
             output: Tensor::try_zeros(&extents[extents.len() - 1].dims())?,
             started: false,

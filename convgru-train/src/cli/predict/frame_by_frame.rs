@@ -30,7 +30,9 @@ pub(super) fn imported(checkpoint: &Path) -> anyhow::Result<Option<Network<f32>>
     let Some(metadata) = safetensors_metadata(&bytes).ok() else { return Ok(None) };
     let Ok(Some(description)) = FileDescription::among(&metadata) else { return Ok(None) };
     let continues = |network: &NetworkDescription| matches!(network, NetworkDescription::Forecaster(_));
-    if description.training.is_some() || description.networks.iter().any(|described| continues(&described.network)) {
+    if description.training.is_some()
+        || description.networks.iter().any(|described| continues(&described.network))
+    {
         return Ok(None);
     }
     import::read(&bytes).with_context(|| printable(&path)).map(Some)
@@ -111,7 +113,11 @@ impl Predict {
     fn write_results(&self, results: &Tensor<f32>) -> anyhow::Result<()> {
         if Form::of(&self.out)? == Form::Npy {
             let all = results.clone().reshape(&[&[1], results.shape()].concat())?;
-            return Ok(media::write_array(&self.out, &all, &"tchw".parse::<Axes>().map_err(anyhow::Error::msg)?)?);
+            return Ok(media::write_array(
+                &self.out,
+                &all,
+                &"tchw".parse::<Axes>().map_err(anyhow::Error::msg)?,
+            )?);
         }
         let [low, high] = self.picture_range.unwrap_or([0.0, 1.0]).map(|number| number as f32);
         let mut shades = results.clone();
