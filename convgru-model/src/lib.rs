@@ -32,6 +32,7 @@
 //! | events of an event camera as frames | [`events`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved, without a network | [`motion`] |
+//! | a network of any of these kinds, as files hold it | [`Network`] |
 //! | weights in and out | [`import`], [`export`] |
 //! | checking gradients, also of your own layers | `gradcheck` (feature `gradcheck`) |
 //! | the same models as obvious loops | `reference` (feature `gradcheck`) |
@@ -155,6 +156,7 @@ mod init;
 pub mod layer;
 mod memory;
 pub mod motion;
+mod network;
 mod parameters;
 mod raft;
 mod random;
@@ -172,6 +174,7 @@ pub use convgru_kernels::{Isa, Scalar};
 pub use error::{Error, Result};
 pub use forecaster::*;
 pub use fused::*;
+pub use network::{Network, NetworkDescription};
 pub use parameters::Parameters;
 pub use raft::{RaftUpdate, RaftUpdateBlock};
 pub use sequence::{

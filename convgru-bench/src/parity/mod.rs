@@ -12,6 +12,7 @@ mod metrics;
 mod mlcast;
 mod network;
 mod optimizers;
+mod originals;
 mod raft_update;
 mod record;
 mod schedules;
