@@ -1,8 +1,6 @@
 //! The update block of RAFT (Teed and Deng 2020, arXiv 2003.12039): a step of its iteration, with correlations given.
 
 mod read;
-#[cfg(test)]
-mod tests;
 
 use convgru_kernels::Scalar;
 

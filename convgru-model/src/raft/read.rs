@@ -21,7 +21,22 @@ struct Own<'t, T> {
     tensors: Vec<(&'t str, &'t Tensor<T>)>,
 }
 
+/// Tensors besides the anchor by which a block is known, with either cell.
+const MARKS: [&[&str]; 2] = [&["flow_head.conv2.weight"], &["gru.convz.weight", "gru.convz1.weight"]];
+
 impl<T: Scalar> RaftUpdateBlock<T> {
+    /// What the names of the tensors of an update block begin with, such as `module.update_block.`, if there is a block among the tensors of a
+    /// file. Whether it is whole is seen by [`from_named_tensors`](Self::from_named_tensors).
+    pub fn prefix_among(tensors: &[(String, Tensor<T>)]) -> Option<&str> {
+        let prefixes = tensors.iter().filter_map(|(name, _)| name.strip_suffix(ANCHOR));
+        let has = |prefix: &str, names: &[&str]| {
+            tensors
+                .iter()
+                .any(|(name, _)| name.strip_prefix(prefix).is_some_and(|rest| names.contains(&rest)))
+        };
+        prefixes.into_iter().find(|prefix| MARKS.iter().all(|names| has(prefix, names)))
+    }
+
     /// The block among the tensors of a file of RAFT's weights, which have the names of its own program (`update_block.encoder.convc1.weight`
     /// and so on, whatever stands before them): the small one with a ConvGRU, or the larger one with a pair of them and a mask.
     ///

@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use convgru_model::composed::{Recurrent, RecurrentParameters};
+use convgru_model::composed::{
+    CellConfig, CellKind, Context, ConvStageConfig, Recurrent, RecurrentConfig, RecurrentParameters, Stage,
+    Wiring,
+};
+use convgru_model::import::NamedTensors;
 use convgru_model::import::network::{Hints, read};
-use convgru_model::import::{NamedTensors, named_tensors};
-use convgru_model::{Tensor, export};
-use convgru_train::ReadBudget;
+use convgru_model::{ConvGru, ConvGruConfig, Network, Sequence, Tensor, export};
 use convgru_train::dataset::{FramesConfig, read_frames};
+use convgru_train::{ReadBudget, apply_to_frames, frame_channels};
 
 use crate::program::{array, convgru, finished_run, folder};
 
@@ -150,4 +153,52 @@ fn forecasters_need_frames_and_have_their_own_range() {
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
         assert!(ran.stderr.contains(told), "{}", ran.stderr);
     }
+}
+
+fn frames(shape: &[usize]) -> Tensor<f32> {
+    Tensor::from_fn(shape, |i| (i * 37 % 101) as f32 / 50.0 - 1.0)
+}
+
+fn distance(a: &Tensor<f32>, b: &Tensor<f32>) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn results_are_those_of_the_whole_sequence() {
+    let frames = frames(&[4, 3, 6, 7]);
+    let sequence = frames.clone().reshape(&[4, 1, 3, 6, 7]).unwrap();
+    let stack = ConvGru::new(ConvGruConfig::new(3, &[4, 5]), 1).unwrap();
+    let expected = stack.forward(&sequence).unwrap().outputs.remove(0);
+    let given = apply_to_frames(&Network::ConvGru(stack), &frames).unwrap();
+    assert_eq!((given.shape(), given.as_slice()), (&[4, 5, 6, 7][..], expected.as_slice()));
+    // On the fused engine, and on the composed one.
+    for kind in [CellKind::Gru, CellKind::Lstm] {
+        let cell = CellConfig { kind, ..CellConfig::new(3, 4) };
+        let last = ConvStageConfig { in_channels: 4, out_channels: 2, ..Default::default() };
+        let stages = vec![Stage::Cell(cell), Stage::Convolution(last)];
+        let network = Recurrent::new(RecurrentConfig { stages, wiring: Wiring::Chain }, 1).unwrap();
+        let expected = network.forward(Sequence::from(&sequence)).unwrap().outputs.remove(0);
+        let given = apply_to_frames(&Network::Recurrent(network), &frames).unwrap();
+        assert_eq!(given.shape(), [4, 2, 6, 7]);
+        assert!(distance(&given, &expected) < 1e-5);
+    }
+}
+
+#[test]
+fn frames_that_do_not_fit_are_refused_with_the_numbers() {
+    let network = Network::ConvGru(ConvGru::new(ConvGruConfig::new(5, &[2]), 1).unwrap());
+    let refused = |frames: &Tensor<f32>| apply_to_frames(&network, frames).unwrap_err().to_string();
+    assert!(
+        refused(&frames(&[2, 3, 6, 7])).contains("they have 3 channels, and the network reads 5 channels")
+    );
+    assert!(refused(&frames(&[2, 6, 7])).contains("[T, C, H, W], got [2, 6, 7]"));
+    assert!(refused(&Tensor::zeros(&[0, 5, 6, 7])).contains("there are none"));
+    let mut broken = frames(&[2, 5, 6, 7]);
+    broken.slice_mut(1)[3] = f32::INFINITY;
+    assert!(refused(&broken).starts_with("frame 1: "), "{}", refused(&broken));
+    let config = RecurrentConfig::chain([CellConfig { context: Context::Additive, ..CellConfig::new(5, 2) }]);
+    let network = Network::Recurrent(Recurrent::new(config, 0).unwrap());
+    let text = frame_channels(&network).unwrap_err().to_string();
+    assert!(text.contains("it reads 1 input and 1 context"), "{text}");
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
-use convgru_model::import::{self, FileDescription, safetensors_metadata};
-use convgru_model::{Network, NetworkDescription, Tensor};
+use convgru_model::import::{FileDescription, read_all, safetensors_metadata};
+use convgru_model::{Network, Tensor};
+use convgru_train::checkpoint::MAGIC;
 use convgru_train::dataset::{Axes, FramesConfig, InputOptions, read_numbers};
 use convgru_train::forecast::{Form, expect_writable};
 use convgru_train::printable::printable;
@@ -17,25 +17,35 @@ use super::super::input::MembersArgument;
 use super::super::{exit_codes, out, output};
 use super::Predict;
 
-/// The network of a file that `convgru import` wrote; `None` for a trained model.
+/// The network of a file without a training: what `convgru import` wrote, or weights of another program. `None` for a trained model, and for
+/// what is no network, which the reader of trained models refuses.
 ///
 /// # Errors
-/// If the file holds several networks, or one that is not whole.
+/// If the file cannot be read, or holds several networks.
 pub(super) fn imported(checkpoint: &Path) -> anyhow::Result<Option<Network<f32>>> {
     let path = RunFolder::model_at(checkpoint);
     if !path.is_file() {
         return Ok(None);
     }
     let bytes = read_file(&path)?;
-    let Some(metadata) = safetensors_metadata(&bytes).ok() else { return Ok(None) };
-    let Ok(Some(description)) = FileDescription::among(&metadata) else { return Ok(None) };
-    let continues = |network: &NetworkDescription| matches!(network, NetworkDescription::Forecaster(_));
-    if description.training.is_some()
-        || description.networks.iter().any(|described| continues(&described.network))
-    {
+    let described = safetensors_metadata(&bytes).and_then(|metadata| FileDescription::among(&metadata));
+    let is_trained = matches!(described, Ok(Some(description)) if description.training.is_some());
+    if is_trained || bytes.starts_with(&MAGIC) {
         return Ok(None);
     }
-    import::read(&bytes).with_context(|| printable(&path)).map(Some)
+    let Ok(mut networks) = read_all::<f32>(&bytes) else { return Ok(None) };
+    if networks.iter().any(|named| matches!(named.network, Network::Forecaster(_))) {
+        return Ok(None);
+    }
+    let names: Vec<String> = networks.iter().map(|named| format!("`{}`", named.name)).collect();
+    anyhow::ensure!(
+        networks.len() == 1,
+        "{}: holds {} networks, {}, and one is needed; save the tensors of one of them, and import these",
+        printable(&path),
+        networks.len(),
+        names.join(", ")
+    );
+    Ok(networks.pop().map(|named| named.network))
 }
 
 impl Predict {

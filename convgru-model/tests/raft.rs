@@ -1,5 +1,6 @@
-use super::*;
-use crate::error::Error;
+//! RAFT's update block: reading it, and one update. Recorded values of PyTorch are in `cargo xtask parity`.
+
+use convgru_model::{Error, RaftUpdateBlock, Tensor};
 
 type Named = Vec<(String, Tensor<f64>)>;
 

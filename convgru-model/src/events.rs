@@ -3,9 +3,6 @@
 //! An event says that the brightness of a pixel rose or fell by a threshold at a time. Networks such as FireNet read the events of a
 //! short time as a voxel grid: a frame whose channels are bins of time.
 
-#[cfg(test)]
-mod tests;
-
 use convgru_kernels::Scalar;
 
 use crate::config::invalid;

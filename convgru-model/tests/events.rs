@@ -1,4 +1,7 @@
-use super::*;
+//! Voxel grids of events against their equation.
+
+use convgru_model::Tensor;
+use convgru_model::events::{Events, VoxelGrid};
 
 /// Events that look drawn, in the order of their times.
 struct Drawn {
