@@ -32,6 +32,8 @@ fn small() -> Named {
 
 #[test]
 fn the_block_is_found_whatever_stands_before_it() {
+    assert_eq!(RaftUpdateBlock::prefix_among(&small()), Some("module.update_block."));
+    assert_eq!(RaftUpdateBlock::prefix_among(&small()[..5]), None);
     let block = RaftUpdateBlock::from_named_tensors(&small()).unwrap();
     let sizes = [block.hidden_channels(), block.context_channels(), block.correlation_channels()];
     assert_eq!(sizes, [4, 3, 6]);
