@@ -23,6 +23,7 @@
 mod backward;
 mod cell;
 mod cell_config;
+mod chain;
 mod config;
 mod conversion;
 mod dropout;

@@ -13,7 +13,7 @@ use convgru_model::import::{
     Detected, Direction, FileDescription, Incomplete, NEEDS_64_BITS, NamedNetwork, NamedTensors, Origin,
     SafetensorsWeights, detect, named_tensors, named_tensors_in_single_precision,
 };
-use convgru_model::{ForecasterConfig, NetworkDescription, Scalar, export};
+use convgru_model::{ForecasterConfig, NetworkDescription, RaftUpdateBlock, Scalar, export};
 use convgru_train::checkpoint::MAGIC;
 use convgru_train::printable::printable;
 use convgru_train::{read_file, write_atomically};
@@ -82,6 +82,7 @@ impl Import {
         NamedTensors { tensors, skipped }: NamedTensors<T>,
     ) -> anyhow::Result<ExitCode> {
         let path = printable(&self.input);
+        let update_block = RaftUpdateBlock::prefix_among(&tensors).map(str::to_owned);
         let mut found = detect(tensors);
         found.left.extend(skipped);
         if !found.incomplete.is_empty() && !self.partial {
@@ -111,6 +112,7 @@ impl Import {
                 "input": self.input.to_string_lossy(),
                 "out": self.out.as_deref().map(Path::to_string_lossy),
                 "networks": FileDescription::of(&found.networks).networks,
+                "raft_update_block": update_block,
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
                     "cells": incomplete.cells, "reason": incomplete.reason,
                 })).collect::<Vec<_>>(),
@@ -120,6 +122,11 @@ impl Import {
             output::json(&value)?;
         } else {
             output::result(&listing(&found))?;
+            if let Some(prefix) = update_block {
+                output::result(&format!(
+                    "{prefix}  the update block of RAFT, of which the cell alone is imported: RaftUpdateBlock of the library reads the whole of it from this file"
+                ))?;
+            }
             if let Some(path) = &self.out {
                 output::result(&format!("wrote {}", printable(path)))?;
             }

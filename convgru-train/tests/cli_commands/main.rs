@@ -17,6 +17,8 @@ mod export;
 #[cfg(test)]
 mod forecasts;
 #[cfg(test)]
+mod frame_by_frame;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
 mod init_from;
