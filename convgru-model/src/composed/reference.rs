@@ -4,8 +4,10 @@ use std::rc::Rc;
 
 use convgru_kernels::reference::Number;
 
+use super::config::RecurrentConfig;
 use super::forward::RunImages;
 use super::network::Recurrent;
+use super::run::{RunInput, Runner};
 use super::sequence_shape::SequenceShape;
 use crate::error::Result;
 use crate::reference::{Array, Plain};
@@ -54,4 +56,33 @@ pub(crate) fn reference<N: Number>(
     }
     results.extend(run.last.iter().flatten().map(|state| public(state, &[dims.batch])));
     Ok(ReferenceRun { results, to_kink: plain.to_kink() })
+}
+
+/// Runs a network of images frame by frame, from zero states on: `next` is called with the number of steps so far and what the topmost stage
+/// gave in the last, and gives the frame `[N, C, H, W]` that the next step reads, or none after the last. Returns how far the nearest number is
+/// from a kink.
+pub(crate) fn reference_steps<N: Number>(
+    config: &RecurrentConfig,
+    parameters: Vec<Array<N>>,
+    mut next: impl FnMut(usize, Option<&Array<N>>) -> Result<Option<Array<N>>>,
+) -> Result<f64> {
+    let (mut plain, specs) = (Plain::new(parameters), config.parameter_specs());
+    let runner = Runner::new(&mut plain, config, &specs, 1)?;
+    let (mut steps, mut top, mut states) = (0, None::<Rc<Array<N>>>, None);
+    while let Some(frame) = next(steps, top.as_deref())? {
+        let given = RunInput {
+            steps: 1,
+            batch: frame.shape()[0],
+            depth: 1,
+            inputs: vec![Rc::new(frame)],
+            states: states.take(),
+            contexts: vec![None; runner.cells()],
+            lengths: None,
+            noises: Vec::new(),
+        };
+        let run = runner.run(&mut plain, &given)?;
+        (top, states) = (Some(run.top), Some(run.last));
+        steps += 1;
+    }
+    Ok(plain.to_kink())
 }

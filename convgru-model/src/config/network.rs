@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use super::{ConvGruConfig, OutputActivation};
+use crate::composed::RecurrentConfig;
 use crate::error::Result;
 use crate::layer::Conv2dConfig;
 
@@ -56,6 +57,8 @@ pub(crate) enum ComponentConfig {
     Cells(ConvGruConfig),
     /// A convolution, and what its weights begin with.
     Convolution(Conv2dConfig, ConvolutionStart),
+    /// Stages of composed cells.
+    Stages(RecurrentConfig),
 }
 
 /// What the weights of a convolution begin with.
@@ -84,6 +87,7 @@ pub(super) fn parameter_count(components: &[(String, ComponentConfig)]) -> usize
             let weights = sizes.into_iter().fold(1, usize::saturating_mul);
             weights.saturating_add(if bias { out_channels } else { 0 })
         }
+        ComponentConfig::Stages(stages) => stages.parameter_count(),
     };
     components.iter().map(count).fold(0, usize::saturating_add)
 }
