@@ -104,6 +104,7 @@ fn forecaster(
             // Widths that are no multiple of the factor.
             ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
             ForecasterConfig::Mlcast(_) => (2, frames / 5),
+            ForecasterConfig::Recurrent(config) => (config.patch, 0),
         };
         let size = [frames, batch, config.read_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);

@@ -248,6 +248,20 @@ impl RecurrentConfig {
 }
 
 impl Stage {
+    /// Takes over from another stage what changes no forecast of the same weights: how weights are drawn, how exactly convolutions are
+    /// computed, and dropout.
+    pub fn compute_like(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Cell(cell), Self::Cell(other)) => {
+                (cell.initializer, cell.precision) = (other.initializer, other.precision);
+                (cell.update_bias, cell.dropout) = (other.update_bias, other.dropout);
+            }
+            (Self::Convolution(config), Self::Convolution(other))
+            | (Self::Residual(config), Self::Residual(other)) => config.precision = other.precision,
+            _ => {}
+        }
+    }
+
     /// Channels in and out.
     pub(super) fn channels(&self) -> [usize; 2] {
         match self {

@@ -58,30 +58,34 @@ pub(crate) fn reference<N: Number>(
     Ok(ReferenceRun { results, to_kink: plain.to_kink() })
 }
 
-/// Runs a network of images frame by frame, from zero states on: `next` is called with the number of steps so far and what the topmost stage
-/// gave in the last, and gives the frame `[N, C, H, W]` that the next step reads, or none after the last. Returns how far the nearest number is
-/// from a kink.
+/// All states of each cell.
+pub(crate) type ReferenceStates<N> = Vec<Vec<Rc<Array<N>>>>;
+
+/// Runs a network of images frame by frame, from given states or from zeros on: `next` is called with the number of steps so far, what the
+/// topmost stage gave in the last and the states after it, and gives the frame `[N, C, H, W]` that the next step reads, or none after the last.
+/// Returns how far the nearest number is from a kink.
 pub(crate) fn reference_steps<N: Number>(
     config: &RecurrentConfig,
     parameters: Vec<Array<N>>,
-    mut next: impl FnMut(usize, Option<&Array<N>>) -> Result<Option<Array<N>>>,
+    start: Option<ReferenceStates<N>>,
+    mut next: impl FnMut(usize, Option<(&Array<N>, &ReferenceStates<N>)>) -> Result<Option<Array<N>>>,
 ) -> Result<f64> {
     let (mut plain, specs) = (Plain::new(parameters), config.parameter_specs());
     let runner = Runner::new(&mut plain, config, &specs, 1)?;
-    let (mut steps, mut top, mut states) = (0, None::<Rc<Array<N>>>, None);
-    while let Some(frame) = next(steps, top.as_deref())? {
+    let (mut steps, mut result) = (0, None::<(Rc<Array<N>>, ReferenceStates<N>)>);
+    while let Some(frame) = next(steps, result.as_ref().map(|(top, states)| (&**top, states)))? {
         let given = RunInput {
             steps: 1,
             batch: frame.shape()[0],
             depth: 1,
             inputs: vec![Rc::new(frame)],
-            states: states.take(),
+            states: result.map(|(_, states)| states).or_else(|| start.clone()),
             contexts: vec![None; runner.cells()],
             lengths: None,
             noises: Vec::new(),
         };
         let run = runner.run(&mut plain, &given)?;
-        (top, states) = (Some(run.top), Some(run.last));
+        result = Some((run.top, run.last));
         steps += 1;
     }
     Ok(plain.to_kink())
