@@ -4,30 +4,24 @@ use std::collections::HashMap;
 
 use convgru_kernels::Scalar;
 
-use super::layout::detect::{DetectedStack, Stacks};
+use super::description::NamedNetwork;
+use super::layout::detect::Stacks;
 use super::layout::stacking::Incomplete;
-use super::mlcast::{self, DetectedForecaster, Forecasters};
-use super::network::detect::{DetectedNetwork, Networks};
+use super::mlcast::{self, Forecasters};
+use super::network::detect::Networks;
 use super::{layout, network, weight_norm};
-use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
 /// What [`detect`] sees in a file.
-///
-/// As [`Parameters`] its tensors have the names of their networks, `layers.0.input_weights` of a [`ConvGru`](crate::ConvGru)
-/// and so on, if there is one network or stack; if there are several, the name of each before them.
 #[derive(Debug, Clone)]
 pub struct Detected<T> {
-    /// Networks that continue frames: those of mlcast.
-    pub forecasters: Vec<DetectedForecaster<T>>,
-    /// Networks of systems that are more than a layout of kernels.
-    pub networks: Vec<DetectedNetwork<T>>,
-    /// Stacks of cells of known layouts, layout by layout.
-    pub stacks: Vec<DetectedStack<T>>,
+    /// Networks that continue frames (those of mlcast), then networks of systems that are more than a layout of kernels, then stacks of
+    /// cells of known layouts, layout by layout. Each has an [`Origin`](super::Origin).
+    pub networks: Vec<NamedNetwork<T>>,
     /// Names of the tensors that belong to none of them, and why.
     pub left: Vec<(String, String)>,
     /// Networks and cells that lack tensors, and cells between which other layers can lie, each of which is a stack of one
-    /// layer: with one of them `networks` and `stacks` are not what the file was meant to hold.
+    /// layer: with one of them `networks` are not what the file was meant to hold.
     pub incomplete: Vec<Incomplete>,
 }
 
@@ -55,15 +49,17 @@ pub struct Detected<T> {
 ///     tensors.push((format!("cell.{gate}.weight"), Tensor::zeros(&[4, 4 + 6, 3, 3])));
 /// }
 /// let found = detect(tensors);
-/// assert_eq!((found.networks[0].system, &found.networks[0].name[..]), ("dgmr", "cell."));
-/// assert_eq!((found.stacks[0].layout.system, &found.stacks[0].name[..]), ("raft", "update_block.gru."));
-/// assert_eq!(found.stacks[0].stack.config.in_channels, 8);
+/// let names: Vec<&str> = found.networks.iter().map(|network| network.name.as_str()).collect();
+/// assert_eq!(names, ["cell.", "update_block.gru."]);
+/// let systems = found.networks.iter().filter_map(|network| Some(network.origin.as_ref()?.system.as_str()));
+/// assert_eq!(systems.collect::<Vec<_>>(), ["dgmr", "raft"]);
 /// assert_eq!(found.left[0].0, "head.weight");
 /// ```
 pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
-    let Forecasters { found: forecasters, rest, incomplete: of_forecasters } =
-        mlcast::detect(weight_norm::folded(tensors));
-    let Networks { networks, rest, reasons, mut incomplete } = network::detect::detect(rest);
+    let (tensors, folded) = weight_norm::folded(tensors);
+    let Forecasters { found: mut networks, rest, incomplete: of_forecasters } = mlcast::detect(tensors);
+    let Networks { networks: of_cells, rest, reasons, mut incomplete } = network::detect::detect(rest);
+    networks.extend(of_cells);
     incomplete.extend(of_forecasters);
     let Stacks { stacks, mut left, incomplete: of_stacks } = layout::detect::detect(&rest);
     // The first reason is that of the system which is more particular.
@@ -73,56 +69,16 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
             reason.clone_from(better);
         }
     }
+    for stack in stacks {
+        let cells = stack.stack.prefixes.clone();
+        match stack.into_network(&rest) {
+            Ok(network) => networks.push(network),
+            Err(error) => incomplete.push(Incomplete { cells, reason: error.to_string() }),
+        }
+    }
+    for network in &mut networks {
+        network.origin = network.origin.take().map(|origin| origin.with_weight_norm(&folded));
+    }
     incomplete.extend(of_stacks);
-    Detected { forecasters, networks, stacks, left, incomplete }
-}
-
-impl<T> Detected<T> {
-    /// Whether there are several networks and stacks, whose names then stand before those of their tensors.
-    fn are_several(&self) -> bool {
-        self.forecasters.len() + self.networks.len() + self.stacks.len() > 1
-    }
-}
-
-impl<T: Scalar> Parameters<T> for Detected<T> {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        let several = self.are_several();
-        let before = |name: &str| if several { name.to_owned() } else { String::new() };
-        for DetectedForecaster { name, network, .. } in &self.forecasters {
-            let before = before(name);
-            network.parameters().for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        for DetectedNetwork { name, network, .. } in &self.networks {
-            let before = before(name);
-            network.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        for DetectedStack { name, stack, .. } in &self.stacks {
-            let before = before(name);
-            for (index, layer) in stack.layers.iter().enumerate() {
-                layer.for_each(&mut |name, tensor| visit(&format!("{before}layers.{index}.{name}"), tensor));
-            }
-        }
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        let several = self.are_several();
-        let before = |name: &str| if several { name.to_owned() } else { String::new() };
-        for DetectedForecaster { name, network, .. } in &mut self.forecasters {
-            let before = before(name);
-            let visit = &mut |name: &str, tensor: &mut Tensor<T>| visit(&format!("{before}{name}"), tensor);
-            network.parameters_mut().for_each_mut(visit);
-        }
-        for DetectedNetwork { name, network, .. } in &mut self.networks {
-            let before = before(name);
-            network.for_each_mut(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        for DetectedStack { name, stack, .. } in &mut self.stacks {
-            let before = before(name);
-            for (index, layer) in stack.layers.iter_mut().enumerate() {
-                layer.for_each_mut(&mut |name, tensor| {
-                    visit(&format!("{before}layers.{index}.{name}"), tensor)
-                });
-            }
-        }
-    }
+    Detected { networks, left, incomplete }
 }

@@ -94,7 +94,7 @@ pub fn named_tensors_in_single_precision(bytes: &[u8]) -> Result<NamedTensors<f3
     read(bytes)
 }
 
-fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
+pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     if is_safetensors(bytes) {
         return read_safetensors(bytes);
     }
@@ -130,7 +130,7 @@ fn hint(bytes: &[u8]) -> &'static str {
 }
 
 /// Whether a header of JSON follows its own length.
-fn is_safetensors(bytes: &[u8]) -> bool {
+pub(super) fn is_safetensors(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return false;
     };

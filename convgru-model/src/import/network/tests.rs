@@ -1,6 +1,7 @@
 use super::*;
 use crate::Error;
 use crate::composed::Recurrent;
+use crate::network::Network;
 use crate::tensor::Tensor;
 
 fn numbered(name: &str, shape: &[usize], first: usize) -> (String, Tensor<f64>) {
@@ -101,7 +102,7 @@ fn plain_chains_of_grus_are_for_the_fused_engine() {
     let tensors = [gate("convz"), gate("convr"), gate("convq")];
     let imported = read("iter_mvs", &tensors, &Hints::default()).unwrap();
     let composed = Recurrent::from_parameters(imported.config.clone(), imported.parameters.clone()).unwrap();
-    let ImportedNetwork::ConvGru(fused) = imported.into_network().unwrap() else { panic!("not fused") };
+    let Network::ConvGru(fused) = imported.into_network().unwrap() else { panic!("not fused") };
     let frames = numbered("frames", &[3, 1, 3, 6, 7], 5).1;
     let [a, b] = [composed.forward(&frames), fused.forward(&frames)]
         .map(|states| states.unwrap().outputs.swap_remove(0));
@@ -117,7 +118,7 @@ fn plain_chains_of_grus_are_for_the_fused_engine() {
     };
     for (tensors, is_fused) in [(layer(0, 3).to_vec(), true), ([layer(0, 2), layer(1, 2)].concat(), false)] {
         let network = read("hko7", &tensors, &Hints::default()).unwrap().into_network().unwrap();
-        assert_eq!(matches!(network, ImportedNetwork::ConvGru(_)), is_fused, "{network:?}");
-        assert_eq!(network.config().cells().count(), tensors.len() / 2);
+        assert_eq!(matches!(network, Network::ConvGru(_)), is_fused, "{network:?}");
+        assert_eq!(network.description().recurrent().unwrap().cells().count(), tensors.len() / 2);
     }
 }

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use convgru_model::{Forecaster, ForecasterConfig, Parameters};
 
 use crate::config::RunConfig;
-use crate::trainer::TrainedModel;
 
 /// Tensors that a message names before it is cut short.
 const SHOWN: usize = 6;
 
 /// In what the network of a file is not the configured one, if it is another: tensors with their shapes, then fields.
 pub(super) fn of_networks(
-    trained: &TrainedModel,
+    file: &Forecaster<f32>,
     config: &RunConfig,
     model: &Forecaster<f32>,
 ) -> Option<String> {
-    let tensors = of_tensors(trained.model.parameters(), model.parameters());
-    let theirs = RunConfig { model: computing_alike(&trained.config.model, &config.model), ..config.clone() };
+    let tensors = of_tensors(file.parameters(), model.parameters());
+    let theirs = RunConfig { model: computing_alike(file.config(), &config.model), ..config.clone() };
     let fields = theirs.differences(config);
     if tensors.is_none() && fields.is_empty() {
         return None;

@@ -8,18 +8,17 @@ mod tests;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use convgru_model::import::{FORECASTER_ENTRY, safetensors_metadata};
-use convgru_model::{Forecaster, ForecasterConfig, Parameters, Tensor};
+use convgru_model::import::NamedNetwork;
+use convgru_model::{Forecaster, ForecasterConfig, Network, Parameters, Tensor};
 
 use self::stacks::Stack;
+use super::model_file::ModelFile;
 use super::run_folder::RunFolder;
-use super::trained_model::TrainedModel;
-use crate::checkpoint::MAGIC;
 use crate::config::{InitConfig, RunConfig};
 use crate::printable::printable;
 use crate::{Error, Result, read_file};
 
-/// The weights of a file: a trained network, or stacks of cells that `convgru import` wrote.
+/// The weights of a file: a network that continues frames, trained or imported, or stacks of cells.
 ///
 /// ```
 /// use convgru_model::{Forecaster, ForecasterConfig};
@@ -42,27 +41,42 @@ pub struct InitialWeights {
 
 /// What a file holds.
 enum Content {
-    /// A trained network.
-    Network(Box<TrainedModel>),
+    /// A network that continues frames, and the step of its training if it has one.
+    Network(Box<Forecaster<f32>>, Option<u64>),
     /// Stacks of cells, at least one.
     Stacks(Vec<Stack>),
 }
 
+impl Content {
+    /// A network that continues frames, or stacks of cells; `path` is for errors.
+    fn of(mut networks: Vec<NamedNetwork<f32>>, path: &Path) -> Result<Self> {
+        let is_single = networks.len() == 1;
+        match networks.pop() {
+            Some(NamedNetwork { network: Network::Forecaster(network), .. }) if is_single => {
+                Ok(Self::Network(Box::new(network), None))
+            }
+            last => {
+                networks.extend(last);
+                let stacks = networks.into_iter().map(|named| Stack::of(named, path));
+                Ok(Self::Stacks(stacks.collect::<Result<_>>()?))
+            }
+        }
+    }
+}
+
 impl InitialWeights {
-    /// Reads a checkpoint, a `model.safetensors`, those of a run's folder, or what `convgru import` wrote; the content decides.
+    /// Reads any [`ModelFile`], or that of a run's folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds neither, and the errors of
-    /// [`TrainedModel::from_bytes`].
+    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds networks that training has not, and the errors of
+    /// [`ModelFile::from_bytes`].
     pub fn read(path: &Path) -> Result<Self> {
         let path = RunFolder::existing_model_at(path)?;
         let bytes = read_file(&path)?;
         let hash = blake3::hash(&bytes).to_hex().to_string();
-        let is_trained = bytes.starts_with(&MAGIC)
-            || safetensors_metadata(&bytes).is_ok_and(|entries| entries.contains_key(FORECASTER_ENTRY));
-        let content = match is_trained {
-            true => Content::Network(Box::new(TrainedModel::from_bytes(&bytes, &path)?)),
-            false => Content::Stacks(stacks::read(&bytes, &path)?),
+        let content = match ModelFile::from_bytes(&bytes, &path)? {
+            ModelFile::Trained(trained) => Content::Network(Box::new(trained.model), Some(trained.step)),
+            ModelFile::Networks(networks) => Content::of(networks, &path)?,
         };
         Ok(Self { path, hash, content })
     }
@@ -100,7 +114,7 @@ impl InitialWeights {
     /// that makes it fit.
     pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
         match &self.content {
-            Content::Network(trained) => trained.config.model.clone(),
+            Content::Network(network, _) => network.config().clone(),
             Content::Stacks(stacks) => {
                 stacks.iter().find_map(|stack| stack.network_for(configured)).unwrap_or(configured.clone())
             }
@@ -113,7 +127,7 @@ impl InitialWeights {
     /// [`Error::Config`] with the tensors, their shapes and the fields in which the networks differ. Nothing is changed then.
     pub(super) fn fill(&self, config: &RunConfig, model: &mut Forecaster<f32>) -> Result<String> {
         let (tensors, what) = match &self.content {
-            Content::Network(trained) => {
+            Content::Network(network, step) => {
                 if !config.init.part.is_empty() {
                     let reason = format!(
                         "is \"{}\", but {} holds a whole network; leave it out",
@@ -122,14 +136,15 @@ impl InitialWeights {
                     );
                     return Err(Error::Config { field: "init.part".to_owned(), reason });
                 }
-                if let Some(reason) = differences::of_networks(trained, config, model) {
+                if let Some(reason) = differences::of_networks(network, config, model) {
                     return Err(self.refuse(&format!(
                         "its network is not the configured one: {reason}; set [model] alike, or leave it out to take the \
                          network of the file"
                     )));
                 }
-                let what = format!("all {} tensors, of step {}", model.parameters().tensors(), trained.step);
-                (named(trained.model.parameters(), ""), what)
+                let of_step = step.map(|step| format!(", of step {step}")).unwrap_or_default();
+                let what = format!("all {} tensors{of_step}", model.parameters().tensors());
+                (named(network.parameters(), ""), what)
             }
             Content::Stacks(stacks) => {
                 let places = stacks::places(stacks, &config.model, &config.init.part)

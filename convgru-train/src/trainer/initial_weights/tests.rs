@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use convgru_model::export::to_safetensors;
-use convgru_model::{ConvGru, ConvGruConfig, Forecaster, Parameters, ResetGate, Tensor};
+use convgru_model::{ConvGru, ConvGruConfig, Forecaster, ResetGate, export};
 
 use super::*;
 use crate::config::RunConfig;
+use crate::trainer::TrainedModel;
 
 fn config(settings: &[&str]) -> RunConfig {
     let small = ["data.size=16", "data.digit_size=8", "model.patch=2", "model.hidden_channels=[4, 3]"];
@@ -15,26 +15,12 @@ fn config(settings: &[&str]) -> RunConfig {
 
 /// Writes weights of stacks of cells as `convgru import` does.
 fn write_stacks(path: &Path, stacks: &[(&str, ConvGru<f32>)]) {
-    let described: Vec<_> = stacks
-        .iter()
-        .map(|(name, network)| serde_json::json!({ "name": name, "config": network.config() }))
-        .collect();
-    struct All<'a>(&'a [(&'a str, ConvGru<f32>)]);
-    impl Parameters<f32> for All<'_> {
-        fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<f32>)) {
-            for (name, network) in self.0 {
-                let before = if self.0.len() > 1 { name } else { "" };
-                network
-                    .parameters()
-                    .for_each(&mut |tensor, value| visit(&format!("{before}{tensor}"), value));
-            }
-        }
-        fn for_each_mut(&mut self, _: &mut dyn FnMut(&str, &mut Tensor<f32>)) {
-            unreachable!("it is written")
-        }
-    }
-    let metadata = [("stacks".to_owned(), serde_json::Value::from(described).to_string())];
-    std::fs::write(path, to_safetensors(&All(stacks), &metadata).unwrap()).unwrap();
+    let named = stacks.iter().map(|(name, network)| NamedNetwork {
+        name: (*name).to_owned(),
+        network: network.clone().into(),
+        origin: None,
+    });
+    std::fs::write(path, export::networks(&named.collect()).unwrap()).unwrap();
 }
 
 fn filled(path: &Path, config: &RunConfig) -> crate::Result<(Forecaster<f32>, String)> {
