@@ -249,6 +249,14 @@ impl NetworkConfig for RecurrentForecasterConfig {
         [(2.0 * frame + stages + image) / pixels, (frame + stages + 3.0 * image) / pixels]
     }
 
+    /// Frames in patches and the states before each part; the other results are those of some steps at a time.
+    fn kept_beyond_budget(&self) -> f64 {
+        let states: usize = self.body().cells().map(|cell| cell.states() * cell.hidden_channels).sum();
+        let [kept, _] = self.numbers_per_pixel();
+        let pixels = (self.patch as f64).powi(2);
+        ((self.read_patch_channels() + states) as f64 / pixels / kept).min(1.0)
+    }
+
     fn validate(&self) -> Result<()> {
         Self::validate(self)
     }

@@ -5,7 +5,7 @@ use convgru_kernels::Scalar;
 use super::cells::{Cells, equation};
 use super::forecaster_graph::ForecasterGraph;
 use super::form::Part;
-use super::graph::{ConvolutionNames, Graph, Size, integer, text, zero};
+use super::graph::{ConvolutionNames, Graph, Size, integer};
 use super::loops;
 use super::model::json;
 use super::patches::Patches;

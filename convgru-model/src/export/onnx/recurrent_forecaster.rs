@@ -33,7 +33,7 @@ impl<'a, T: Scalar> RecurrentForecasterGraph<'a, T> {
         parameters: &'a ForecasterParameters<T>,
     ) -> Result<Self> {
         if config.wiring == Wiring::Levels {
-            return invalid("wiring", "levels has states of other sizes than frames, and is not written as ONNX".into());
+            return invalid("wiring", "levels has states of other sizes than frames, and is not written as ONNX");
         }
         let RecurrentForecasterConfig { image_channels, mask_channel, patch, .. } = *config;
         let cells = Cells::of_stages(config.body(), parameters.stages(BODY), &format!("{BODY}."), STATE)?;

@@ -2,6 +2,7 @@
 
 mod differences;
 mod stacks;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -9,16 +10,18 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use convgru_model::import::NamedNetwork;
+use convgru_model::composed::Recurrent;
 use convgru_model::{Forecaster, ForecasterConfig, Network, Parameters, Tensor};
 
 use self::stacks::Stack;
 use super::model_file::ModelFile;
 use super::run_folder::RunFolder;
 use crate::config::{InitConfig, RunConfig};
+use crate::counted::counted;
 use crate::printable::printable;
 use crate::{Error, Result, read_file};
 
-/// The weights of a file: a network that continues frames, trained or imported, or stacks of cells.
+/// The weights of a file: a network that continues frames, trained or imported, stacks of cells, or a network of composed cells.
 ///
 /// ```
 /// use convgru_model::{Forecaster, ForecasterConfig};
@@ -45,6 +48,8 @@ enum Content {
     Network(Box<Forecaster<f32>>, Option<u64>),
     /// Stacks of cells, at least one.
     Stacks(Vec<Stack>),
+    /// A network of composed cells.
+    Stages(Box<Recurrent<f32>>),
 }
 
 impl Content {
@@ -54,6 +59,9 @@ impl Content {
         match networks.pop() {
             Some(NamedNetwork { network: Network::Forecaster(network), .. }) if is_single => {
                 Ok(Self::Network(Box::new(network), None))
+            }
+            Some(NamedNetwork { network: Network::Recurrent(network), .. }) if is_single => {
+                Ok(Self::Stages(Box::new(network)))
             }
             last => {
                 networks.extend(last);
@@ -111,12 +119,15 @@ impl InitialWeights {
     }
 
     /// The network that the weights are those of. Stacks of cells change the fields of `configured` that a stack decides, where
-    /// that makes it fit.
+    /// that makes it fit; a network of composed cells becomes one that continues the frames of `configured`, where that is possible.
     pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
         match &self.content {
             Content::Network(network, _) => network.config().clone(),
             Content::Stacks(stacks) => {
                 stacks.iter().find_map(|stack| stack.network_for(configured)).unwrap_or(configured.clone())
+            }
+            Content::Stages(network) => {
+                stages::network_for(network.config(), configured).unwrap_or(configured.clone())
             }
         }
     }
@@ -128,14 +139,7 @@ impl InitialWeights {
     pub(super) fn fill(&self, config: &RunConfig, model: &mut Forecaster<f32>) -> Result<String> {
         let (tensors, what) = match &self.content {
             Content::Network(network, step) => {
-                if !config.init.part.is_empty() {
-                    let reason = format!(
-                        "is \"{}\", but {} holds a whole network; leave it out",
-                        config.init.part,
-                        printable(&self.path)
-                    );
-                    return Err(Error::Config { field: "init.part".to_owned(), reason });
-                }
+                self.expect_no_part(config)?;
                 if let Some(reason) = differences::of_networks(network, config, model) {
                     return Err(self.refuse(&format!(
                         "its network is not the configured one: {reason}; set [model] alike, or leave it out to take the \
@@ -161,6 +165,18 @@ impl InitialWeights {
                 );
                 (tensors, what)
             }
+            Content::Stages(network) => {
+                self.expect_no_part(config)?;
+                let placed = stages::placed(network, &config.model).map_err(|reason| self.refuse(&reason))?;
+                let tensors: HashMap<_, _> = stages::tensors(network, placed).into_iter().collect();
+                let all = model.parameters().tensors();
+                let what = format!(
+                    "{} of {all} tensors, those of the first {}; the others are drawn",
+                    tensors.len(),
+                    counted(placed, "stage")
+                );
+                (tensors, what)
+            }
         };
         let mut tensors = tensors;
         model.parameters_mut().for_each_mut(&mut |name, tensor| {
@@ -170,6 +186,19 @@ impl InitialWeights {
         });
         debug_assert!(tensors.is_empty(), "names and shapes were compared");
         Ok(format!("{} (blake3 {}): {what}", printable(&self.path), &self.hash[..SHOWN_OF_A_HASH]))
+    }
+
+    /// Fails where a part is named, and the file holds a whole network.
+    fn expect_no_part(&self, config: &RunConfig) -> Result<()> {
+        if config.init.part.is_empty() {
+            return Ok(());
+        }
+        let reason = format!(
+            "is \"{}\", but {} holds a whole network; leave it out",
+            config.init.part,
+            printable(&self.path)
+        );
+        Err(Error::Config { field: "init.part".to_owned(), reason })
     }
 
     fn refuse(&self, reason: &str) -> Error {
