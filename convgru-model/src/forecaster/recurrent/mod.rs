@@ -61,11 +61,11 @@ impl<'a, T: Scalar> RecurrentNetwork<'a, T> {
         PixelShuffle { factor: self.config.patch }.forward(patches)
     }
 
-    /// Fails for frames whose states are beyond the memory of the machine after one step.
-    fn expect_memory(&self, sizes: &Sizes) -> Result<()> {
+    /// Fails for frames of which the states of so many steps are beyond the memory of the machine.
+    fn expect_memory(&self, sizes: &Sizes, steps: usize) -> Result<()> {
         let step = sizes.of_scale(0, self.config.read_patch_channels());
-        let dims = SequenceShape::of_images(1, step.batch);
+        let dims = SequenceShape::of_images(steps, step.batch);
         let bytes = dims.bytes_of_states::<T>(&[&[step.height, step.width]], &self.body);
-        memory::expect_bytes("the states of a step", bytes)
+        memory::expect_bytes("the states of a sequence", bytes)
     }
 }

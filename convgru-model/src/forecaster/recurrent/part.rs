@@ -135,8 +135,6 @@ pub(super) fn forward<T: Scalar>(
 pub(super) struct RecordedPart<T> {
     record: Record<T>,
     values: Values<NodeIndex>,
-    /// Samples.
-    batch: usize,
 }
 
 impl<T: Scalar> RecordedPart<T> {
@@ -150,7 +148,7 @@ impl<T: Scalar> RecordedPart<T> {
         let mut record = Record::new();
         let mut tape = Tape::new(network.parameters.named(), &mut record);
         let values = run(network, (&mut tape, Tape::leaf), (timeline, steps), (entry, input_gradient))?;
-        Ok(Self { record, values, batch: timeline.batch() })
+        Ok(Self { record, values })
     }
 
     /// The predictions.
@@ -203,7 +201,6 @@ impl<T: Scalar> RecordedPart<T> {
         };
         let states = self.values.states.iter().flatten();
         let states = states.map(|cell| cell.iter().map(&mut take).collect()).collect();
-        debug_assert!(self.batch > 0, "a part has samples");
         Ok(EntryGradient { states, prediction: self.values.prediction.as_ref().map(take) })
     }
 }

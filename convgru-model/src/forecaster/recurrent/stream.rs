@@ -24,7 +24,7 @@ pub(in super::super) struct RecurrentStreamState<'a, T> {
 
 impl<'a, T: Scalar> RecurrentStreamState<'a, T> {
     pub(in super::super) fn new(network: Arc<RecurrentNetwork<'a, T>>, sizes: &Sizes) -> Result<Self> {
-        network.expect_memory(sizes)?;
+        network.expect_memory(sizes, 1)?;
         Ok(Self { eager: Eager::new(network.parameters.named()), network, after: None })
     }
 

@@ -67,9 +67,13 @@ impl<T: Scalar> RecurrentNetwork<'_, T> {
         training: Training<'_, T>,
     ) -> Result<(Prediction<T>, RecurrentPass<T>)> {
         let Training { steps, teacher, limits, dropout_seed, input_gradient } = training;
-        self.expect_memory(&sizes)?;
         let frames_read = input.shape()[0];
         let before = frames_read - limits.frames_with_gradient(frames_read);
+        let kept = match limits.memory {
+            MemoryBudget::Unlimited => (frames_read - before).saturating_add(steps),
+            MemoryBudget::Bytes(_) => 1,
+        };
+        self.expect_memory(&sizes, kept)?;
         let mut entry = Entry::start();
         if before > 0 {
             entry = self.read_before(input, before, dropout_seed)?;
