@@ -8,8 +8,9 @@ use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig, 
 use convgru_model::layer::{Activation, Conv2d, Conv2dConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, MlcastConfig, Parameters, PredictionGradient, PyramidConfig, RecurrentForecasterConfig,
-    PyramidScale, ResetGate, Residual, Sequence, TeacherForcing, Tensor, Workspace,
+    Feedback, Forecaster, ForecasterConfig, MlcastConfig, Parameters, PredictionGradient, PyramidConfig,
+    PyramidScale, RecurrentForecasterConfig, ResetGate, Residual, Sequence, TeacherForcing, Tensor,
+    Workspace,
 };
 use fixtures::{everything, noise, of_outputs};
 use proptest::prelude::*;

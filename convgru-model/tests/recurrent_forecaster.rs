@@ -22,7 +22,13 @@ fn networks<T: Scalar>() -> Vec<Forecaster<T>> {
     let cells = [
         gru.clone(),
         CellConfig { kind: CellKind::Lstm, peephole: true, zoneout: 0.25, ..gru.clone() },
-        CellConfig { kind: CellKind::TrajGru, reset: ResetGate::After, flows: 3, flow_channels: 4, ..gru.clone() },
+        CellConfig {
+            kind: CellKind::TrajGru,
+            reset: ResetGate::After,
+            flows: 3,
+            flow_channels: 4,
+            ..gru.clone()
+        },
         CellConfig { kernel_size: [1, 5], second_kernel_size: Some([5, 1]), dropout: 0.3, ..gru.clone() },
         CellConfig { spectral_norm: true, ..gru.clone() },
         CellConfig { context: Context::Global, normalization: Normalization::Layer, ..gru.clone() },
@@ -146,7 +152,9 @@ fn a_memory_budget_changes_no_gradient_and_keeps_less() {
                 assert!(parts.3 < whole.3, "{} of {} bytes", parts.3, whole.3);
                 let inputs = |run: &[Tensor<f64>]| ("input".to_owned(), run[0].clone());
                 let whole = whole.1.iter().cloned().chain([inputs(&whole.2)]);
-                for ((name, whole), (_, parts)) in whole.zip(parts.1.iter().cloned().chain([inputs(&parts.2)])) {
+                for ((name, whole), (_, parts)) in
+                    whole.zip(parts.1.iter().cloned().chain([inputs(&parts.2)]))
+                {
                     let largest = whole.as_slice().iter().fold(1e-30, |most: f64, d| most.max(d.abs()));
                     let pairs = whole.as_slice().iter().zip(parts.as_slice());
                     let off = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

@@ -11,8 +11,8 @@ use convgru_model::layer::{
 use convgru_model::motion::OpticalFlow;
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, EncoderForecasterConfig, Error,
-    Feedback, Forecaster, ForecasterConfig, MlcastConfig, PyramidConfig, RecurrentForecasterConfig, Residual, ReturnLayers, Sequence,
-    Tensor, Workspace, mean_of_members,
+    Feedback, Forecaster, ForecasterConfig, MlcastConfig, PyramidConfig, RecurrentForecasterConfig, Residual,
+    ReturnLayers, Sequence, Tensor, Workspace, mean_of_members,
 };
 use proptest::prelude::*;
 

@@ -10,8 +10,8 @@ use convgru_model::composed::{CellConfig, CellKind, Recurrent, RecurrentConfig};
 use convgru_model::{
     BidirectionalConvGru, BidirectionalConvGruConfig, ConvGru, ConvGruConfig, ConvGruParameters,
     EncoderForecasterConfig, Error, Feedback, Forecaster, ForecasterConfig, InputGradients, MemoryBudget,
-    MlcastConfig, OutputGradients, Parameters, PredictionGradient, PyramidConfig, RecurrentForecasterConfig, ResetGate, Residual,
-    Sequence, StateGradient, Tensor, Workspace,
+    MlcastConfig, OutputGradients, Parameters, PredictionGradient, PyramidConfig, RecurrentForecasterConfig,
+    ResetGate, Residual, Sequence, StateGradient, Tensor, Workspace,
 };
 use fixtures::{everything, noise, of_outputs};
 

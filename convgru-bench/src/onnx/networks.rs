@@ -59,7 +59,12 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
             "hidden_channels": hidden.collect::<Vec<_>>(),
             "patch": config.patch,
         });
-        networks.push(forecaster("RecurrentForecaster", format!("frames, {name}"), config.into(), described)?);
+        networks.push(forecaster(
+            "RecurrentForecaster",
+            format!("frames, {name}"),
+            config.into(),
+            described,
+        )?);
     }
     for (name, config) in recurrent::all() {
         networks.push(recurrent::network(name, config)?);

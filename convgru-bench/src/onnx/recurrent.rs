@@ -33,8 +33,10 @@ fn gru_rcn(pool: bool) -> RecurrentConfig {
 pub(super) fn forecasters() -> Vec<(&'static str, RecurrentForecasterConfig)> {
     let network = |patch: usize, image_channels: usize, mask_channel: bool, cells: Vec<CellConfig>| {
         let config = RecurrentForecasterConfig { patch, image_channels, mask_channel, ..Default::default() };
-        let (in_channels, out_channels) = (cells.last().map_or(0, |cell| cell.hidden_channels), config.patch_channels());
-        let to_frames = Stage::Convolution(ConvStageConfig { in_channels, out_channels, ..Default::default() });
+        let (in_channels, out_channels) =
+            (cells.last().map_or(0, |cell| cell.hidden_channels), config.patch_channels());
+        let to_frames =
+            Stage::Convolution(ConvStageConfig { in_channels, out_channels, ..Default::default() });
         let stages = cells.into_iter().map(Stage::Cell).chain([to_frames]).collect();
         RecurrentForecasterConfig { stages, ..config }
     };

@@ -179,11 +179,15 @@ fn keeps_frames(index: usize, stage: &Stage) -> Result<()> {
         return refuse("in_channels", "is 0, but here every cell reads the frame or the stage below".into());
     }
     if cell.context == Context::Additive {
-        let reason = "additive contexts are given with each sequence, and frames come without; take none or global";
+        let reason =
+            "additive contexts are given with each sequence, and frames come without; take none or global";
         return refuse("context", reason.into());
     }
     if cell.kernel_depth.max(cell.input_kernel_depth) > 1 {
-        let reason = format!("{} of volumes, but frames are images; take 1", cell.kernel_depth.max(cell.input_kernel_depth));
+        let reason = format!(
+            "{} of volumes, but frames are images; take 1",
+            cell.kernel_depth.max(cell.input_kernel_depth)
+        );
         return refuse("kernel_depth", reason);
     }
     // Larger than any kernel reaches.
@@ -273,11 +277,12 @@ fn numbers_of_stage(stage: &Stage) -> f64 {
     let twice = if cell.second_kernel_size.is_some() { 2.0 } else { 1.0 };
     let normalised = if cell.normalization_groups().is_some() { 6.0 } else { 0.0 };
     let of_kind = match cell.kind {
-        CellKind::Gru => 14.0 + normalised,
-        CellKind::Lstm => 18.0 + normalised,
-        CellKind::TrajGru => 14.0 + flows,
+        CellKind::Gru => 15.0 + normalised,
+        CellKind::Lstm => 22.0 + normalised,
+        CellKind::TrajGru => 14.0 + 2.0 * flows,
     };
-    let of_flows = if cell.kind == CellKind::TrajGru { 3.0 * cell.flow_channels as f64 + 4.0 * flows } else { 0.0 };
+    let of_flows =
+        if cell.kind == CellKind::TrajGru { 3.0 * cell.flow_channels as f64 + 4.0 * flows } else { 0.0 };
     twice * (of_kind * hidden + of_flows)
 }
 

@@ -38,10 +38,12 @@ pub fn recurrent_forecaster<N: Number>(
     let weights = weights.collect::<Result<Vec<_>>>()?;
     let frames = input.shape().first().copied().unwrap_or(0);
     let (mut logits, mut outputs, mut encoder_states) = (Vec::new(), Vec::new(), Vec::new());
-    let start = start.map(|states| states.into_iter().map(|cell| cell.into_iter().map(Rc::new).collect()).collect());
+    let start =
+        start.map(|states| states.into_iter().map(|cell| cell.into_iter().map(Rc::new).collect()).collect());
     let nearest_kink = reference_steps(&body, weights, start, |done, result| {
         if let Some((_, states)) = result.filter(|_| done == frames) {
-            encoder_states = states.iter().map(|cell| cell.iter().map(|state| (**state).clone()).collect()).collect();
+            encoder_states =
+                states.iter().map(|cell| cell.iter().map(|state| (**state).clone()).collect()).collect();
         }
         let Some((top, _)) = result.filter(|_| done >= frames) else {
             return pixel_unshuffle(&input.index(done)?, config.patch).map(Some);

@@ -67,8 +67,7 @@ impl Patches {
             graph.node("Shape", name, &[predicted], vec![integer("start", start), integer("end", end)])
         };
         let (batch, size) = (of_shape("mask.batch", 0, 1), of_shape("mask.size", 2, 4));
-        let pixels =
-            graph.constants.integers("mask.pixels", &[(self.patch * self.patch) as i64]);
+        let pixels = graph.constants.integers("mask.pixels", &[(self.patch * self.patch) as i64]);
         let shape = graph.node("Concat", "mask.shape", &[&batch, &pixels, &size], vec![integer("axis", 0)]);
         let measured = graph.constants.floats("measured", &[1, 1, 1, 1], &[1.0f64]);
         let mask = graph.node("Expand", "mask", &[&measured, &shape], Vec::new());

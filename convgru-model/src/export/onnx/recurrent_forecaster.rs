@@ -33,7 +33,10 @@ impl<'a, T: Scalar> RecurrentForecasterGraph<'a, T> {
         parameters: &'a ForecasterParameters<T>,
     ) -> Result<Self> {
         if config.wiring == Wiring::Levels {
-            return invalid("wiring", "levels has states of other sizes than frames, and is not written as ONNX");
+            return invalid(
+                "wiring",
+                "levels has states of other sizes than frames, and is not written as ONNX",
+            );
         }
         let RecurrentForecasterConfig { image_channels, mask_channel, patch, .. } = *config;
         let cells = Cells::of_stages(config.body(), parameters.stages(BODY), &format!("{BODY}."), STATE)?;
@@ -88,7 +91,8 @@ impl<T: Scalar> ForecasterGraph for RecurrentForecasterGraph<'_, T> {
         // An input with a value of its own need not be given.
         graph.constants.integer("steps", steps as i64);
         let of_cells = self.cells.config().cells();
-        let hidden: Vec<usize> = of_cells.flat_map(|cell| vec![cell.hidden_channels; cell.states()]).collect();
+        let hidden: Vec<usize> =
+            of_cells.flat_map(|cell| vec![cell.hidden_channels; cell.states()]).collect();
         let initial = self.patches.zero_states(graph, &frames, &hidden);
 
         let mut body = graph.body("read");
@@ -103,7 +107,8 @@ impl<T: Scalar> ForecasterGraph for RecurrentForecasterGraph<'_, T> {
 
         // Each round gives out a prediction and reads it; what it predicts in turn is for the next round.
         let last = graph.constants.integer("last", -1);
-        let first = graph.node("Gather", "first_prediction", &["read.predicted", &last], vec![integer("axis", 0)]);
+        let first =
+            graph.node("Gather", "first_prediction", &["read.predicted", &last], vec![integer("axis", 0)]);
         let carried = [&states[..], &[first]].concat();
         let body = loops::counted_body(graph, "predict", |body| self.prediction_body(body))?;
         let mut outputs: Vec<String> = (0..hidden.len()).map(state("predict")).collect();
@@ -132,7 +137,12 @@ impl<T: Scalar> RecurrentForecasterGraph<'_, T> {
         self.step_over(graph, patches, &states)
     }
 
-    fn step_over(&self, graph: &mut Graph<'_>, patches: String, states: &[String]) -> Result<(Vec<String>, String)> {
+    fn step_over(
+        &self,
+        graph: &mut Graph<'_>,
+        patches: String,
+        states: &[String],
+    ) -> Result<(Vec<String>, String)> {
         let (new, top) = self.cells.step_with(graph, &[patches], states, &[])?;
         Ok((new, graph.activate(self.config.output_activation.into(), "pixels", &top)))
     }

@@ -11,10 +11,10 @@ pub(super) use self::stream::RecurrentStreamState;
 pub(super) use self::training::{RecurrentPass, Training};
 use super::parameters::ForecasterParameters;
 use super::sizes::Sizes;
+use crate::composed::graph::Operations;
 use crate::composed::{
     Continuation, ParameterSpec, RecurrentConfig, RecurrentParameters, Runner, SequenceShape,
 };
-use crate::composed::graph::Operations;
 use crate::config::{BODY, RecurrentForecasterConfig};
 use crate::error::Result;
 use crate::layer::{PixelShuffle, PixelUnshuffle};

@@ -124,9 +124,10 @@ pub(super) fn forward<T: Scalar>(
         prediction: values.last_prediction.as_ref().map(|prediction| tensor(prediction)),
         varies: true,
     };
-    let predicted = values.predicted.iter().map(|(steps, [logits, frames])| {
-        (steps.clone(), [tensor(logits), tensor(frames)])
-    });
+    let predicted = values
+        .predicted
+        .iter()
+        .map(|(steps, [logits, frames])| (steps.clone(), [tensor(logits), tensor(frames)]));
     Ok((predicted.collect(), next))
 }
 
@@ -191,7 +192,9 @@ impl<T: Scalar> RecordedPart<T> {
             for (steps, value) in &self.values.frames {
                 let Some(d) = all.take(*value) else { continue };
                 let image = d.len() / steps.len();
-                for (step, d) in steps.clone().zip(d.as_slice().chunks_exact(image)).take_while(|(t, _)| *t < inputs) {
+                for (step, d) in
+                    steps.clone().zip(d.as_slice().chunks_exact(image)).take_while(|(t, _)| *t < inputs)
+                {
                     d_frames.slice_mut(step).copy_from_slice(d);
                 }
             }

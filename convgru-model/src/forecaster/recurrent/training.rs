@@ -141,7 +141,12 @@ impl<T: Scalar> RecurrentNetwork<'_, T> {
     }
 
     /// Predictions of all steps as frames, before and after the activation.
-    fn join_predictions(&self, sizes: &Sizes, steps: usize, predicted: &Predicted<T>) -> Result<[Tensor<T>; 2]> {
+    fn join_predictions(
+        &self,
+        sizes: &Sizes,
+        steps: usize,
+        predicted: &Predicted<T>,
+    ) -> Result<[Tensor<T>; 2]> {
         let step = sizes.of_scale(0, self.config.patch_channels());
         let join = |which: usize| {
             let mut patches = Tensor::try_zeros(&sequence(step, steps))?;

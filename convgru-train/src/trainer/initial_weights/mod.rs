@@ -9,8 +9,8 @@ mod tests;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use convgru_model::import::NamedNetwork;
 use convgru_model::composed::Recurrent;
+use convgru_model::import::NamedNetwork;
 use convgru_model::{Forecaster, ForecasterConfig, Network, Parameters, Tensor};
 
 use self::stacks::Stack;

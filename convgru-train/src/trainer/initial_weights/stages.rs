@@ -24,7 +24,8 @@ pub(super) fn network_for(file: &RecurrentConfig, configured: &ForecasterConfig)
     let (in_channels, out_channels) = (file.top_channels(), network.patch_channels());
     let ends_with_cell = matches!(file.stages.last(), Some(Stage::Cell(_)));
     if ends_with_cell && in_channels != out_channels && file.wiring != Wiring::Levels {
-        let to_frames = ConvStageConfig { in_channels, out_channels, kernel_size: [1, 1], ..Default::default() };
+        let to_frames =
+            ConvStageConfig { in_channels, out_channels, kernel_size: [1, 1], ..Default::default() };
         network.stages.push(Stage::Convolution(to_frames));
     }
     network.validate().is_ok().then(|| network.into())
@@ -55,7 +56,8 @@ pub(super) fn placed(file: &Recurrent<f32>, network: &ForecasterConfig) -> Resul
         file == **configured
     };
     let count = theirs.stages.iter().zip(&network.stages).take_while(alike).count();
-    let cells = theirs.stages.iter().rposition(|stage| matches!(stage, Stage::Cell(_))).map_or(0, |last| last + 1);
+    let cells =
+        theirs.stages.iter().rposition(|stage| matches!(stage, Stage::Cell(_))).map_or(0, |last| last + 1);
     if count >= cells {
         return Ok(count);
     }

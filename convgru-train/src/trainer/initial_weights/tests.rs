@@ -187,7 +187,10 @@ fn composed_cells_fill_the_first_stages_of_a_network() {
     let cells = write_composed(&path, RecurrentConfig::chain([lstm(4), lstm(3)]));
     let configured = config(&["model.output_activation=sigmoid"]);
     let network = InitialWeights::read(&path).unwrap().network_for(&configured.model);
-    assert_eq!((network.kind(), network.frame_multiple(), network.hidden_channels()), ("recurrent", 2, vec![3, 3]));
+    assert_eq!(
+        (network.kind(), network.frame_multiple(), network.hidden_channels()),
+        ("recurrent", 2, vec![3, 3])
+    );
     let run = RunConfig { model: network.clone(), ..configured.clone() };
     let (model, told) = filled(&path, &run).unwrap();
     assert!(told.contains("6 of 8 tensors, those of the first 2 stages; the others are drawn"), "{told}");

@@ -6,7 +6,8 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    Forecaster, ForecasterParameters, Isa, MemoryBudget, Noise, Parameters, Sequence, TeacherForcing, Workspace,
+    Forecaster, ForecasterParameters, Isa, MemoryBudget, Noise, Parameters, Sequence, TeacherForcing,
+    Workspace,
 };
 
 mod micro_batches;

@@ -86,7 +86,11 @@ impl Kind {
             ..Default::default()
         };
         let (read, image) = (config.read_patch_channels(), config.patch_channels());
-        let lstm = |inputs: usize| CellConfig { kind: CellKind::Lstm, peephole: true, ..CellConfig::new(inputs, hidden) };
+        let lstm = |inputs: usize| CellConfig {
+            kind: CellKind::Lstm,
+            peephole: true,
+            ..CellConfig::new(inputs, hidden)
+        };
         let convolution = |in_channels, out_channels, activation| ConvStageConfig {
             in_channels,
             out_channels,
@@ -96,10 +100,9 @@ impl Kind {
         };
         let to_frames = Stage::Convolution(convolution(hidden, image, Activation::Identity));
         let (wiring, stages) = match self.body {
-            Body::Lstms => (
-                Wiring::Chain,
-                vec![Stage::Cell(lstm(read)), Stage::Cell(lstm(hidden)), to_frames],
-            ),
+            Body::Lstms => {
+                (Wiring::Chain, vec![Stage::Cell(lstm(read)), Stage::Cell(lstm(hidden)), to_frames])
+            }
             Body::PairBetweenConvolutions => {
                 let pair = CellConfig {
                     kernel_size: [1, 3],

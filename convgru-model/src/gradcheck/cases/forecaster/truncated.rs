@@ -29,7 +29,8 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new(name, shape, move |(hidden_channels, [h, w], frames, seed)| {
             let config = match kind {
                 Kind::EncoderForecaster(feedback) => {
-                    EncoderForecasterConfig { patch: 1, hidden_channels, feedback, ..Default::default() }.into()
+                    EncoderForecasterConfig { patch: 1, hidden_channels, feedback, ..Default::default() }
+                        .into()
                 }
                 Kind::Recurrent => lstms(&hidden_channels).into(),
             };
