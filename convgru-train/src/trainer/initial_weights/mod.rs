@@ -139,7 +139,14 @@ impl InitialWeights {
     pub(super) fn fill(&self, config: &RunConfig, model: &mut Forecaster<f32>) -> Result<String> {
         let (tensors, what) = match &self.content {
             Content::Network(network, step) => {
-                self.expect_no_part(config)?;
+                if !config.init.part.is_empty() {
+                    let reason = format!(
+                        "is \"{}\", but {} holds a whole network; leave it out",
+                        config.init.part,
+                        printable(&self.path)
+                    );
+                    return Err(Error::Config { field: "init.part".to_owned(), reason });
+                }
                 if let Some(reason) = differences::of_networks(network, config, model) {
                     return Err(self.refuse(&format!(
                         "its network is not the configured one: {reason}; set [model] alike, or leave it out to take the \
@@ -166,8 +173,8 @@ impl InitialWeights {
                 (tensors, what)
             }
             Content::Stages(network) => {
-                self.expect_no_part(config)?;
-                let placed = stages::placed(network, &config.model).map_err(|reason| self.refuse(&reason))?;
+                let placed = stages::placed(network, &config.model, &config.init.part)
+                    .map_err(|reason| self.refuse(&reason))?;
                 let tensors: HashMap<_, _> = stages::tensors(network, placed).into_iter().collect();
                 let all = model.parameters().tensors();
                 let what = format!(
@@ -186,19 +193,6 @@ impl InitialWeights {
         });
         debug_assert!(tensors.is_empty(), "names and shapes were compared");
         Ok(format!("{} (blake3 {}): {what}", printable(&self.path), &self.hash[..SHOWN_OF_A_HASH]))
-    }
-
-    /// Fails where a part is named, and the file holds a whole network.
-    fn expect_no_part(&self, config: &RunConfig) -> Result<()> {
-        if config.init.part.is_empty() {
-            return Ok(());
-        }
-        let reason = format!(
-            "is \"{}\", but {} holds a whole network; leave it out",
-            config.init.part,
-            printable(&self.path)
-        );
-        Err(Error::Config { field: "init.part".to_owned(), reason })
     }
 
     fn refuse(&self, reason: &str) -> Error {

@@ -31,11 +31,20 @@ pub(super) fn network_for(file: &RecurrentConfig, configured: &ForecasterConfig)
     network.validate().is_ok().then(|| network.into())
 }
 
-/// How many of the first stages of a network are those of a file: at least up to its last cell.
+/// How many of the first stages of a network are those of a file: at least up to its last cell. No `part` is named.
 ///
 /// # Errors
 /// What differs.
-pub(super) fn placed(file: &Recurrent<f32>, network: &ForecasterConfig) -> Result<usize, String> {
+pub(super) fn placed(
+    file: &Recurrent<f32>,
+    network: &ForecasterConfig,
+    part: &str,
+) -> Result<usize, String> {
+    if !part.is_empty() {
+        return Err(format!(
+            "--init-part is \"{part}\", but a network of composed cells fills the first stages; leave it out"
+        ));
+    }
     let theirs = file.config();
     let ForecasterConfig::Recurrent(network) = network else {
         return Err(format!(

@@ -207,7 +207,7 @@ fn composed_cells_fill_the_first_stages_of_a_network() {
     let told = error(&path, &run);
     assert!(told.contains("stage 1 is") && told.contains("\"kind\":\"gru\""), "{told}");
     let part = RunConfig { init: InitConfig { part: "encoder".into(), ..InitConfig::default() }, ..run };
-    assert!(error(&path, &part).contains("whole network"));
+    assert!(error(&path, &part).contains("--init-part"));
 }
 
 #[test]
