@@ -1,6 +1,6 @@
 //! The networks among the tensors of a file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
@@ -8,7 +8,7 @@ use super::layout::detect::{DetectedStack, Stacks};
 use super::layout::stacking::Incomplete;
 use super::mlcast::{self, DetectedForecaster, Forecasters};
 use super::network::detect::{DetectedNetwork, Networks};
-use super::{layout, network, weight_norm};
+use super::{layout, network, weight_norm, wrappers};
 use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
@@ -29,6 +29,8 @@ pub struct Detected<T> {
     /// Networks and cells that lack tensors, and cells between which other layers can lie, each of which is a stack of one
     /// layer: with one of them `networks` and `stacks` are not what the file was meant to hold.
     pub incomplete: Vec<Incomplete>,
+    /// Names of the tensors that belong to networks and stacks and hold a NaN or an infinite number: every state becomes NaN.
+    pub not_finite: Vec<String>,
 }
 
 /// Finds all networks and cells of known systems among the tensors of a file.
@@ -40,7 +42,8 @@ pub struct Detected<T> {
 /// are two stacks.
 ///
 /// Weights that are kept as a direction and its length (PyTorch's weight norm, in both of its forms) are multiplied out first. FireNet is
-/// known by its structure too, whatever its modules are called.
+/// known by its structure too, whatever its modules are called. The modules that `torch.compile`, FSDP, recomputed activations and
+/// `DataParallel` put around others are taken out of names, wherever they stand.
 ///
 /// Give all tensors of a file: names elsewhere in it tell cells of RAFT from others that look like them.
 ///
@@ -61,9 +64,18 @@ pub struct Detected<T> {
 /// assert_eq!(found.left[0].0, "head.weight");
 /// ```
 pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
-    let Forecasters { found: forecasters, rest, incomplete: of_forecasters } =
-        mlcast::detect(weight_norm::folded(tensors));
-    let Networks { networks, rest, reasons, mut incomplete } = network::detect::detect(rest);
+    let unwrapped = wrappers::unwrapped(tensors);
+    let restore = unwrapped.restorer();
+    let tensors = weight_norm::folded(unwrapped.tensors);
+    let mut not_finite: Vec<String> =
+        tensors.iter().filter(|(_, tensor)| !tensor.is_finite()).map(|(name, _)| name.clone()).collect();
+    let Forecasters { found: mut forecasters, rest, incomplete: of_forecasters } = mlcast::detect(tensors);
+    // Tensors of a network of mlcast that is refused are in no list but that of what is incomplete.
+    not_finite.retain(|name| {
+        let prefix = mlcast::apart(name).map(|(prefix, _)| prefix);
+        !prefix.is_some_and(|prefix| of_forecasters.iter().any(|refused| refused.cells.contains(&prefix)))
+    });
+    let Networks { mut networks, rest, reasons, mut incomplete } = network::detect::detect(rest);
     incomplete.extend(of_forecasters);
     let Stacks { stacks, mut left, incomplete: of_stacks } = layout::detect::detect(&rest);
     // The first reason is that of the system which is more particular.
@@ -72,9 +84,18 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
         if let Some(better) = better.get(name) {
             reason.clone_from(better);
         }
+        if wrappers::is_flat(name) {
+            wrappers::FLATTENED.clone_into(reason);
+        }
     }
     incomplete.extend(of_stacks);
-    Detected { forecasters, networks, stacks, left, incomplete }
+    let unused: HashSet<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
+    not_finite.retain(|name| !unused.contains(name.as_str()));
+    forecasters.iter_mut().flat_map(|network| &mut network.tensors).for_each(&restore);
+    networks.iter_mut().flat_map(|network| &mut network.tensors).for_each(&restore);
+    left.iter_mut().for_each(|(name, _)| restore(name));
+    not_finite.iter_mut().for_each(&restore);
+    Detected { forecasters, networks, stacks, left, incomplete, not_finite }
 }
 
 impl<T> Detected<T> {
@@ -123,6 +144,48 @@ impl<T: Scalar> Parameters<T> for Detected<T> {
                     visit(&format!("{before}layers.{index}.{name}"), tensor)
                 });
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cell of RAFT with a kernel of one number, each name between two texts.
+    fn raft(before: &str, after: &str, value: f32) -> Vec<(String, Tensor<f32>)> {
+        let gate = |gate| {
+            let weight = Tensor::from_fn(&[2, 5, 3, 3], |i| if i == 7 { value } else { 0.5 });
+            (format!("{before}{gate}{after}.weight"), weight)
+        };
+        ["convz", "convr", "convq"].map(gate).into()
+    }
+
+    #[test]
+    fn wrappers_within_names_hide_no_cell() {
+        let found = detect(raft("net._fsdp_wrapped_module.gru.", "._checkpoint_wrapped_module", 0.0));
+        assert_eq!((found.stacks.len(), found.left.len()), (1, 0));
+        assert_eq!(found.stacks[0].name, "net.gru.");
+        let pair = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
+        let pair = pair.map(|gate| (format!("gru.module.{gate}._orig_mod.weight"), Tensor::<f32>::zeros(&[2, 5, 1, 5])));
+        let found = detect(pair.clone().into());
+        assert_eq!(found.networks[0].system, "raft_sep");
+        let names: HashSet<String> = found.networks[0].tensors.iter().cloned().collect();
+        assert_eq!(names, pair.into_iter().map(|(name, _)| name).collect());
+        let flat = detect(vec![("net._fsdp_wrapped_module._flat_param".to_owned(), Tensor::<f32>::zeros(&[9]))]);
+        assert_eq!(flat.left[0].0, "net._fsdp_wrapped_module._flat_param");
+        assert!(flat.left[0].1.contains("FULL_STATE_DICT"), "{:?}", flat.left);
+    }
+
+    #[test]
+    fn tensors_of_networks_that_are_not_finite_are_named() {
+        assert!(detect(raft("gru.", "", 1.0)).not_finite.is_empty());
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut tensors = raft("gru.", "._orig_mod", value);
+            tensors.push(("head.weight".to_owned(), Tensor::from_fn(&[3], |_| f32::NAN)));
+            let found = detect(tensors);
+            let named = ["convz", "convr", "convq"].map(|gate| format!("gru.{gate}._orig_mod.weight"));
+            assert_eq!(found.not_finite, named);
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod pytorch;
 pub(crate) mod safetensors;
 mod search;
 mod weight_norm;
+mod wrappers;
 
 pub use detect::{Detected, detect};
 pub use float::NEEDS_64_BITS;

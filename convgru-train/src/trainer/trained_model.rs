@@ -31,6 +31,12 @@ struct Description {
 
 const VERSION: u32 = 1;
 
+/// Whether the entry of the metadata describes a network alone.
+fn is_imported(entry: &str) -> bool {
+    let is_network = |entry: serde_json::Value| entry.get("model").is_some() && entry.get("config").is_none();
+    serde_json::from_str(entry).is_ok_and(is_network)
+}
+
 /// A trained model with the configuration it was trained with.
 pub struct TrainedModel {
     /// The model.
@@ -85,12 +91,10 @@ impl TrainedModel {
                 "the metadata has no `{ENTRY}`; only models saved by this program can be used here"
             ))
         })?;
-        let is_imported =
-            |entry: serde_json::Value| entry.get("model").is_some() && entry.get("config").is_none();
-        if serde_json::from_str(entry).is_ok_and(is_imported) {
+        if is_imported(entry) {
             return Err(refuse(
                 "it holds an imported network without the configuration of a training, which tells what numbers mean; \
-                 `export --weights` and the library read it"
+                 `train --init-from` begins with it, and `export --weights` and the library read it"
                     .to_owned(),
             ));
         }
@@ -109,6 +113,12 @@ impl TrainedModel {
         let model = model.map_err(|error| refuse(error.to_string()))?;
         file.expect_all_taken().map_err(|error| refuse(error.to_string()))?;
         Ok(Self { model, config, step: description.step })
+    }
+
+    /// Whether the bytes are those of a network that `convgru import` wrote: one without the configuration of a training.
+    pub(super) fn is_imported(bytes: &[u8]) -> bool {
+        let metadata = import::safetensors_metadata(bytes).ok();
+        metadata.and_then(|entries| entries.get(ENTRY).map(|entry| is_imported(entry))).unwrap_or(false)
     }
 
     fn from_checkpoint(bytes: &[u8], path: &Path) -> Result<Self> {

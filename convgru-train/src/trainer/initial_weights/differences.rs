@@ -5,25 +5,31 @@ use std::collections::BTreeMap;
 use convgru_model::{Forecaster, ForecasterConfig, Parameters};
 
 use crate::config::RunConfig;
-use crate::trainer::TrainedModel;
+
+use super::Network;
 
 /// Tensors that a message names before it is cut short.
 const SHOWN: usize = 6;
 
 /// In what the network of a file is not the configured one, if it is another: tensors with their shapes, then fields.
-pub(super) fn of_networks(
-    trained: &TrainedModel,
-    config: &RunConfig,
-    model: &Forecaster<f32>,
-) -> Option<String> {
-    let tensors = of_tensors(trained.model.parameters(), model.parameters());
-    let theirs = RunConfig { model: computing_alike(&trained.config.model, &config.model), ..config.clone() };
-    let fields = theirs.differences(config);
-    if tensors.is_none() && fields.is_empty() {
-        return None;
+pub(super) fn of_networks(network: &Network, config: &RunConfig, model: &Forecaster<f32>) -> Option<String> {
+    let tensors = of_tensors(network.model.parameters(), model.parameters());
+    let fields = of_fields(network, config);
+    (tensors.is_some() || fields.is_some())
+        .then(|| tensors.into_iter().chain(fields).collect::<Vec<_>>().join("; "))
+}
+
+/// The fields in which a network is not the configured one. Of an imported network tensors tell everything but its kind.
+pub(super) fn of_fields(network: &Network, config: &RunConfig) -> Option<String> {
+    let (file, configured) = (network.model.config(), &config.model);
+    if network.step.is_none() {
+        let [theirs, ours] = [file.kind(), configured.kind()];
+        return (theirs != ours)
+            .then(|| format!("model.kind: \"{theirs}\", \"{ours}\" (file, configuration)"));
     }
-    let fields = (!fields.is_empty()).then(|| format!("{} (file, configuration)", fields.join("; ")));
-    Some(tensors.into_iter().chain(fields).collect::<Vec<_>>().join("; "))
+    let theirs = RunConfig { model: computing_alike(file, configured), ..config.clone() };
+    let fields = theirs.differences(config);
+    (!fields.is_empty()).then(|| format!("{} (file, configuration)", fields.join("; ")))
 }
 
 /// The configuration of a file with the fields of the other that change no result of the same weights.

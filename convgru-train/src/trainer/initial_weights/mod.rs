@@ -5,11 +5,11 @@ mod stacks;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use convgru_model::import::{FORECASTER_ENTRY, safetensors_metadata};
-use convgru_model::{Forecaster, ForecasterConfig, Parameters, Tensor};
+use convgru_model::import::{self, FORECASTER_ENTRY, safetensors_metadata};
+use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, Parameters, Tensor};
 
 use self::stacks::Stack;
 use super::run_folder::RunFolder;
@@ -19,7 +19,7 @@ use crate::config::{InitConfig, RunConfig};
 use crate::printable::printable;
 use crate::{Error, Result, read_file};
 
-/// The weights of a file: a trained network, or stacks of cells that `convgru import` wrote.
+/// The weights of a file: a trained network, or a network or stacks of cells that `convgru import` wrote.
 ///
 /// ```
 /// use convgru_model::{Forecaster, ForecasterConfig};
@@ -42,10 +42,41 @@ pub struct InitialWeights {
 
 /// What a file holds.
 enum Content {
-    /// A trained network.
-    Network(Box<TrainedModel>),
+    /// A whole network.
+    Network(Box<Network>),
     /// Stacks of cells, at least one.
     Stacks(Vec<Stack>),
+}
+
+/// A network of a file.
+struct Network {
+    model: Forecaster<f32>,
+    /// Steps that it learned in a run; none of a network that `convgru import` wrote.
+    step: Option<u64>,
+}
+
+impl Network {
+    /// The network in the bytes of a checkpoint or a `model.safetensors`, or an imported one; `path` is for errors.
+    fn read(bytes: &[u8], path: &Path) -> Result<Self> {
+        match TrainedModel::is_imported(bytes) {
+            true => Ok(Self { model: import::forecaster(bytes)?, step: None }),
+            false => {
+                let TrainedModel { model, step, .. } = TrainedModel::from_bytes(bytes, path)?;
+                Ok(Self { model, step: Some(step) })
+            }
+        }
+    }
+
+    /// The network itself, or, where an imported network of mlcast takes the place of a configured one, with what no tensor tells.
+    fn config_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
+        match (self.model.config(), configured) {
+            (ForecasterConfig::Mlcast(own), ForecasterConfig::Mlcast(configured)) if self.step.is_none() => {
+                let MlcastConfig { image_channels, blocks, kernel_size, .. } = *own;
+                MlcastConfig { image_channels, blocks, kernel_size, ..configured.clone() }.into()
+            }
+            (own, _) => own.clone(),
+        }
+    }
 }
 
 impl InitialWeights {
@@ -61,7 +92,7 @@ impl InitialWeights {
         let is_trained = bytes.starts_with(&MAGIC)
             || safetensors_metadata(&bytes).is_ok_and(|entries| entries.contains_key(FORECASTER_ENTRY));
         let content = match is_trained {
-            true => Content::Network(Box::new(TrainedModel::from_bytes(&bytes, &path)?)),
+            true => Content::Network(Box::new(Network::read(&bytes, &path)?)),
             false => Content::Stacks(stacks::read(&bytes, &path)?),
         };
         Ok(Self { path, hash, content })
@@ -100,7 +131,7 @@ impl InitialWeights {
     /// that makes it fit.
     pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
         match &self.content {
-            Content::Network(trained) => trained.config.model.clone(),
+            Content::Network(network) => network.config_for(configured),
             Content::Stacks(stacks) => {
                 stacks.iter().find_map(|stack| stack.network_for(configured)).unwrap_or(configured.clone())
             }
@@ -112,42 +143,10 @@ impl InitialWeights {
     /// # Errors
     /// [`Error::Config`] with the tensors, their shapes and the fields in which the networks differ. Nothing is changed then.
     pub(super) fn fill(&self, config: &RunConfig, model: &mut Forecaster<f32>) -> Result<String> {
-        let (tensors, what) = match &self.content {
-            Content::Network(trained) => {
-                if !config.init.part.is_empty() {
-                    let reason = format!(
-                        "is \"{}\", but {} holds a whole network; leave it out",
-                        config.init.part,
-                        printable(&self.path)
-                    );
-                    return Err(Error::Config { field: "init.part".to_owned(), reason });
-                }
-                if let Some(reason) = differences::of_networks(trained, config, model) {
-                    return Err(self.refuse(&format!(
-                        "its network is not the configured one: {reason}; set [model] alike, or leave it out to take the \
-                         network of the file"
-                    )));
-                }
-                let what = format!("all {} tensors, of step {}", model.parameters().tensors(), trained.step);
-                (named(trained.model.parameters(), ""), what)
-            }
-            Content::Stacks(stacks) => {
-                let places = stacks::places(stacks, &config.model, &config.init.part)
-                    .map_err(|reason| self.refuse(&reason))?;
-                let mut tensors = HashMap::new();
-                for (stack, place) in stacks.iter().zip(&places) {
-                    tensors.extend(named(stack.network.parameters(), &format!("{place}.")));
-                }
-                let all = model.parameters().tensors();
-                let what = format!(
-                    "{} of {all} tensors, those of {}; the others are drawn",
-                    tensors.len(),
-                    places.join(" and ")
-                );
-                (tensors, what)
-            }
+        let (mut tensors, what) = match &self.content {
+            Content::Network(network) => self.of_network(network, config, model)?,
+            Content::Stacks(stacks) => self.of_stacks(stacks, config, model)?,
         };
-        let mut tensors = tensors;
         model.parameters_mut().for_each_mut(&mut |name, tensor| {
             if let Some(given) = tensors.remove(name) {
                 *tensor = given;
@@ -157,6 +156,69 @@ impl InitialWeights {
         Ok(format!("{} (blake3 {}): {what}", printable(&self.path), &self.hash[..SHOWN_OF_A_HASH]))
     }
 
+    /// The tensors of a whole network that the configured one takes, and which they are.
+    fn of_network(&self, network: &Network, config: &RunConfig, model: &Forecaster<f32>) -> Result<Taken> {
+        if !config.init.part.is_empty() {
+            let reason = format!(
+                "is \"{}\", but {} holds a whole network; leave it out",
+                config.init.part,
+                printable(&self.path)
+            );
+            return Err(Error::Config { field: "init.part".to_owned(), reason });
+        }
+        let all = model.parameters().tensors();
+        let mut tensors = named(network.model.parameters(), "");
+        let of = network.step.map_or(", imported".to_owned(), |step| format!(", of step {step}"));
+        let Some(reason) = differences::of_networks(network, config, model) else {
+            return Ok((tensors, format!("all {all} tensors{of}")));
+        };
+        if !config.init.partial {
+            return Err(self.refuse(&format!(
+                "its network is not the configured one: {reason}; set [model] alike, leave it out to take the \
+                 network of the file, or take the tensors that fit with --init-partial"
+            )));
+        }
+        let mut fitting = HashSet::new();
+        model.parameters().for_each(&mut |name, tensor| {
+            if tensors.get(name).is_some_and(|given| given.shape() == tensor.shape()) {
+                fitting.insert(name.to_owned());
+            }
+        });
+        if fitting.is_empty() {
+            return Err(self.refuse(&format!("none of its tensors fits the configured network: {reason}")));
+        }
+        tensors.retain(|name, _| fitting.contains(name));
+        let what = format!(
+            "{} of {all} tensors{of}, those that fit; the others are drawn: {reason}",
+            tensors.len()
+        );
+        Ok((tensors, what))
+    }
+
+    /// The tensors of stacks of cells under the names that they have in the configured network, and which they are.
+    fn of_stacks(&self, stacks: &[Stack], config: &RunConfig, model: &Forecaster<f32>) -> Result<Taken> {
+        if config.init.partial {
+            let reason = format!(
+                "is true, but {} holds cells, which fill a stack whole; leave it out, and choose the stack with --init-part",
+                printable(&self.path)
+            );
+            return Err(Error::Config { field: "init.partial".to_owned(), reason });
+        }
+        let places = stacks::places(stacks, &config.model, &config.init.part)
+            .map_err(|reason| self.refuse(&reason))?;
+        let mut tensors = HashMap::new();
+        for (stack, place) in stacks.iter().zip(&places) {
+            tensors.extend(named(stack.network.parameters(), &format!("{place}.")));
+        }
+        let all = model.parameters().tensors();
+        let what = format!(
+            "{} of {all} tensors, those of {}; the others are drawn",
+            tensors.len(),
+            places.join(" and ")
+        );
+        Ok((tensors, what))
+    }
+
     fn refuse(&self, reason: &str) -> Error {
         Error::Config {
             field: "init.from".to_owned(),
@@ -164,6 +226,9 @@ impl InitialWeights {
         }
     }
 }
+
+/// Tensors by their names in a network, and which they are in words.
+type Taken = (HashMap<String, Tensor<f32>>, String);
 
 /// Characters of a hash that messages show.
 const SHOWN_OF_A_HASH: usize = 16;

@@ -26,7 +26,8 @@ fn names(found: &Stacks<f32>) -> Vec<(&str, usize)> {
 
 /// The names that tensors of stacks have as parameters.
 fn tensor_names(Stacks { stacks, left, incomplete }: Stacks<f32>) -> Vec<String> {
-    let found = Detected { forecasters: Vec::new(), networks: Vec::new(), stacks, left, incomplete };
+    let (forecasters, networks, not_finite) = (Vec::new(), Vec::new(), Vec::new());
+    let found = Detected { forecasters, networks, stacks, left, incomplete, not_finite };
     found.to_named().into_iter().map(|(name, _)| name).collect()
 }
 
