@@ -8,9 +8,8 @@
 use std::error::Error;
 use std::io::Write;
 
-use convgru_model::import::network::ImportedNetwork;
-use convgru_model::import::{NamedTensors, detect, named_tensors};
-use convgru_model::{ConvGru, ConvGruParameters, Tensor, export};
+use convgru_model::import::{NamedNetwork, NamedTensors, detect, named_tensors};
+use convgru_model::{Network, Tensor, export};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
@@ -22,33 +21,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = named_tensors(&bytes)?;
     writeln!(out, "{} tensors, {} skipped", weights.tensors.len(), weights.skipped.len())?;
 
-    // Systems that are more than a layout of kernels, and stacks of cells of known layouts.
+    // Networks of known systems, and stacks of cells of known layouts.
     let found = detect(weights.tensors);
-    for detected in found.networks {
-        let config = detected.network.config();
+    for NamedNetwork { name, network, origin } in found.networks {
+        let system = origin.map(|origin| origin.system).unwrap_or_default();
+        let Some(config) = network.description().recurrent() else { continue };
         let channels = config.in_channels(0);
-        writeln!(out, "{}: {}, reads {channels} channels", detected.name, detected.system)?;
+        writeln!(out, "{name}: {system}, reads {channels} channels")?;
         if config.inputs() > 1 || config.cells().any(|cell| cell.context != Default::default()) {
             continue;
         }
         let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-        let states = match &detected.network {
-            ImportedNetwork::ConvGru(network) => network.forward(&frames)?,
-            ImportedNetwork::Recurrent(network) => network.forward(&frames)?,
+        let states = match &network {
+            Network::ConvGru(network) => network.forward(&frames)?,
+            Network::Recurrent(network) => network.forward(&frames)?,
+            Network::Forecaster(_) => continue,
         };
         writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
     for incomplete in &found.incomplete {
         writeln!(out, "not whole: {}: {}", incomplete.cells.join(", "), incomplete.reason)?;
-    }
-    for stack in found.stacks {
-        let parameters = ConvGruParameters { layers: stack.stack.layers };
-        let gru = ConvGru::from_parameters(stack.stack.config, parameters)?;
-        let channels = gru.config().in_channels;
-        writeln!(out, "{}: {}, reads {channels} channels", stack.name, stack.layout.system)?;
-        let frames = Tensor::from_fn(&[3, 1, channels, 24, 32], |i| (i % 97) as f64 / 97.0);
-        let states = gru.forward(&frames)?;
-        writeln!(out, "  three frames give {:?}", states.outputs[0].shape())?;
     }
     Ok(())
 }

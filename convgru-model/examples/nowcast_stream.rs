@@ -20,7 +20,7 @@ const AHEAD: usize = 12;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let network: Forecaster<f32> = match std::env::args().nth(1) {
-        Some(path) => import::forecaster(&std::fs::read(path)?)?,
+        Some(path) => import::read(&std::fs::read(path)?)?.into_forecaster()?,
         None => {
             let config = PyramidConfig { residual: Residual::LastFrame, ..Default::default() };
             Forecaster::new(config, 0)?

@@ -117,6 +117,14 @@ pub enum Error {
         /// What the reader found.
         reason: String,
     },
+    /// A network is of another kind than is needed.
+    #[error("the network is a {got}, and a {needed} is needed")]
+    OtherNetwork {
+        /// The kind needed.
+        needed: &'static str,
+        /// The kind given.
+        got: &'static str,
+    },
     /// A network is larger than a file of some format can be.
     #[error("the {format} file would have {bytes} bytes; the format holds at most {most}")]
     FileTooLarge {

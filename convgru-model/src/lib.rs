@@ -29,6 +29,7 @@
 //! | reading frames and continuing them | [`Forecaster`], of a [`ForecasterConfig`]; with packed weights [`PreparedForecaster`], as a stream [`ForecastStream`], in training [`PredictionGradient`] and [`TeacherForcing`] |
 //! | layers between recurrent networks | [`layer`] |
 //! | frames that move on as they moved, without a network | [`motion`] |
+//! | a network of any of these kinds, as files hold it | [`Network`] |
 //! | weights in and out | [`import`], [`export`] |
 //! | checking gradients, also of your own layers | `gradcheck` (feature `gradcheck`) |
 //! | the same models as obvious loops | `reference` (feature `gradcheck`) |
@@ -151,6 +152,7 @@ mod init;
 pub mod layer;
 mod memory;
 pub mod motion;
+mod network;
 mod parameters;
 mod random;
 #[cfg(feature = "gradcheck")]
@@ -167,6 +169,7 @@ pub use convgru_kernels::{Isa, Scalar};
 pub use error::{Error, Result};
 pub use forecaster::*;
 pub use fused::*;
+pub use network::{Network, NetworkDescription};
 pub use parameters::Parameters;
 pub use sequence::{
     InputGradients, LossGradient, MemoryBudget, Output, OutputGradients, ReturnLayers, Sequence,

@@ -201,16 +201,21 @@ fn a_frame_of_one_pixel_is_continued_and_frames_of_other_channels_are_refused() 
 #[test]
 fn weights_come_back_from_files_of_both_kinds() {
     let network = network::<f32>(single_member());
-    let description = serde_json::json!({ "model": network.config() }).to_string();
-    let metadata = [(import::FORECASTER_ENTRY.to_owned(), description)];
-    let ours = export::to_safetensors(network.parameters(), &metadata).unwrap();
-    let read: Forecaster<f32> = import::forecaster(&ours).unwrap();
+    let named = import::NamedNetwork { name: String::new(), network: network.clone().into(), origin: None };
+    let ours = export::networks(&vec![named]).unwrap();
+    let read: Forecaster<f32> = import::read(&ours).unwrap().into_forecaster().unwrap();
     assert_eq!((read.config(), read.parameters()), (network.config(), network.parameters()));
 
     let ForecasterConfig::Mlcast(config) = network.config() else { panic!("{:?}", network.config()) };
     let theirs = export::mlcast(config, network.parameters()).unwrap();
     let bytes = export::to_safetensors(&theirs, &[]).unwrap();
     let found = import::detect(import::named_tensors_in_single_precision(&bytes).unwrap().tensors);
-    assert!(found.stacks.is_empty() && found.left.is_empty() && found.incomplete.is_empty());
-    assert_eq!(found.forecasters[0].network.parameters(), network.parameters());
+    assert!(found.networks.len() == 1 && found.left.is_empty() && found.incomplete.is_empty());
+    let read = import::read::<f32>(&bytes).unwrap().into_forecaster().unwrap();
+    assert_eq!(read.parameters(), network.parameters());
+    let origin = found.networks[0].origin.as_ref().unwrap();
+    assert_eq!(
+        export::original(&found.networks[0].network, origin).unwrap().tensors.len(),
+        theirs.tensors.len()
+    );
 }

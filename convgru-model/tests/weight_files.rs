@@ -7,9 +7,10 @@
 
 use std::path::{Path, PathBuf};
 
-use convgru_model::Tensor;
-use convgru_model::import::network::ImportedNetwork;
-use convgru_model::import::{Detected, NamedTensors, detect, layout::Layout, named_tensors, pytorch};
+use convgru_model::import::{
+    Detected, NamedNetwork, NamedTensors, detect, layout::Layout, named_tensors, pytorch,
+};
+use convgru_model::{Network, Tensor};
 
 #[path = "../../convgru-bench/tests/recorded_data/mod.rs"]
 mod recorded_data;
@@ -70,6 +71,11 @@ fn forms_with_the_same_tensors(folder: &Path, systems: &[&str]) -> usize {
     checked
 }
 
+/// Where a network comes from.
+fn system(network: &NamedNetwork<f64>) -> &str {
+    &network.origin.as_ref().unwrap().system
+}
+
 #[test]
 fn parameters_of_mxnet_are_those_it_computed_with() {
     let folder = committed();
@@ -83,9 +89,9 @@ fn parameters_of_mxnet_are_those_it_computed_with() {
         assert!(pairs.clone().all(|(a, b)| (a - b).abs() <= 6e-8 * b.abs()), "{name}");
     }
     let networks = detect(found.tensors.clone()).networks;
-    assert_eq!((networks[0].system, &networks[0].name[..]), ("hko7", "ebrnn1_0_"));
+    assert_eq!((system(&networks[0]), &networks[0].name[..]), ("hko7", "ebrnn1_0_"));
     // One cell with nothing around it: the fused engine computes it.
-    assert!(matches!(networks[0].network, ImportedNetwork::ConvGru(_)), "{:?}", networks[0].network);
+    assert!(matches!(networks[0].network, Network::ConvGru(_)), "{:?}", networks[0].network);
 }
 
 #[test]
@@ -157,11 +163,12 @@ fn a_published_checkpoint_with_the_state_of_its_optimiser_is_read() {
     assert_eq!(kernel.unwrap().1.shape(), [32, 43, 3, 3]);
     assert!(found.tensors.iter().any(|(name, _)| name.starts_with("optimizer.state.")));
     // Its cell is that of RAFT by the names of its kernels, and is not.
-    let Detected { networks, stacks, left, .. } = detect(found.tensors.clone());
+    let Detected { networks, left, .. } = detect(found.tensors.clone());
     let [cell] = &networks[..] else { panic!("{} networks", networks.len()) };
-    assert_eq!((cell.system, &cell.name[..]), ("iter_mvs", "model.module.iter_mvs.update.gru."));
-    let ImportedNetwork::ConvGru(network) = &cell.network else { panic!("{:?}", cell.network) };
+    assert_eq!((system(cell), &cell.name[..]), ("iter_mvs", "model.module.iter_mvs.update.gru."));
+    let Network::ConvGru(network) = &cell.network else { panic!("{:?}", cell.network) };
     let config = network.config();
     assert_eq!((config.in_channels, &config.hidden_channels[..], config.dilation), (11, &[32][..], [2, 2]));
-    assert_eq!((stacks.len(), left.len() + cell.tensors.len()), (0, found.tensors.len()));
+    let origin = cell.origin.as_ref().unwrap();
+    assert_eq!(left.len() + origin.tensors.len(), found.tensors.len());
 }

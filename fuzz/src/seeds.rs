@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use convgru_model::import::{FORECASTER_ENTRY, NamedTensors};
+use convgru_model::import::{NamedNetwork, NamedTensors};
 use convgru_model::layer::{Conv2d, Conv2dConfig};
 use convgru_model::{ConvGru, ConvGruConfig, EncoderForecasterConfig, Forecaster, ForecasterConfig, MlcastConfig, PyramidConfig, Tensor, export};
 use convgru_train::checkpoint::Checkpoint;
@@ -103,8 +103,8 @@ fn safetensors() -> Vec<Vec<u8>> {
         TrainedModel { model, config, step: 1 }.to_safetensors().expect("a small file")
     };
     let described = |model: &Forecaster<f32>| {
-        let description = serde_json::json!({ "model": model.config() }).to_string();
-        export::to_safetensors(model.parameters(), &[(FORECASTER_ENTRY.to_owned(), description)]).expect("a small file")
+        let network = NamedNetwork { name: String::new(), network: model.clone().into(), origin: None };
+        export::networks(&vec![network]).expect("a small file")
     };
     let stack = ConvGru::<f64>::new(ConvGruConfig::new(1, &[1]), 0).expect("a small network");
     let layer = Conv2d::<f32>::new(Conv2dConfig::new(1, 2, [1, 1]), 0).expect("a small layer");

@@ -1,6 +1,7 @@
 //! Stacks of published cells: states after every step and all gradients.
 
 use convgru_model::import::layout::Layout;
+use convgru_model::import::network::Hints;
 use convgru_model::layer::{Conv2d, Conv2dConfig, Conv2dParameters};
 use convgru_model::{
     CellParameters, ConvGru, ConvGruConfig, ConvGruParameters, OutputGradients, Parameters, Precision,
@@ -8,7 +9,7 @@ use convgru_model::{
 };
 use serde_json::Value;
 
-use super::{Errors, Record};
+use super::{Errors, Record, originals};
 use convgru_train::Result;
 
 /// The convolution that georgeyiasemis' network applies to the last state.
@@ -56,7 +57,9 @@ impl Recipe {
     /// The loss of the record is the sum of all states, of every layer at every step, times
     /// the recorded probes. A record without probes has no gradients.
     pub(super) fn compare(&self, record: &Record) -> Result<Errors> {
-        let stack = self.layout.read(&self.parameters(record)?)?;
+        let tensors = self.parameters(record)?;
+        originals::expect(record, self.layout.system, &Hints::default(), &tensors)?;
+        let stack = self.layout.read(&tensors)?;
         let (layers, prefixes) = (stack.layers.len(), stack.prefixes);
         let network = ConvGru::from_parameters(stack.config, ConvGruParameters { layers: stack.layers })?;
         let name = if record.find("x").is_some() { "x" } else { "x.0" };

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use convgru_model::import::NamedNetwork;
 use convgru_model::{
-    Forecaster, ForecasterConfig, MlcastConfig, Noise, Parameters, Precision, PredictionGradient, Scalar,
-    Sequence, Tensor, Workspace, export, import,
+    Forecaster, ForecasterConfig, MlcastConfig, Network, Noise, Parameters, Precision, PredictionGradient,
+    Scalar, Sequence, Tensor, Workspace, export, import,
 };
 
-use super::{Errors, Record};
+use super::{Errors, Record, originals};
 use convgru_train::{Error, Result, read_file};
 
 /// The end of the name of a file with what the network of a checkpoint beside it forecasts.
@@ -16,7 +17,9 @@ const EXPECTED: &str = "_expected";
 /// Computes what a record holds and compares.
 pub(super) fn compare(record: &Record) -> Result<Errors> {
     let (frames, y) = (record.tensor("x")?, record.tensor("y")?);
-    let read = import::mlcast::read(&record.with_prefix("param."))?;
+    let tensors = record.with_prefix("param.");
+    originals::expect_detected(record, &tensors)?;
+    let read = import::mlcast::read(&tensors)?;
     let (config, network) = with_noise(&read, record, members(record, frames, y)?)?;
     let steps = y.shape()[0];
     let mut errors = Errors::default();
@@ -81,18 +84,19 @@ pub(super) fn compare_checkpoint(record: &Record, checkpoint: &Path) -> Result<E
     let refuse = |reason: String| Error::Format { path: checkpoint.to_owned(), reason };
     let bytes = read_file(checkpoint)?;
     let tensors = import::named_tensors(&bytes).map_err(|error| refuse(error.to_string()))?.tensors;
+    originals::expect_detected(record, &tensors)?;
     let found = import::detect(tensors);
-    let [detected] = &found.forecasters[..] else {
-        return Err(refuse(format!("{} networks of mlcast where one is expected", found.forecasters.len())));
+    let [NamedNetwork { network: Network::Forecaster(detected), .. }] = &found.networks[..] else {
+        return Err(refuse(format!("{} networks where one of mlcast is expected", found.networks.len())));
     };
     let (frames, steps) = (record.tensor("x")?, record.tensor("y")?.shape()[0]);
-    let ForecasterConfig::Mlcast(config) = detected.network.config() else {
-        return Err(refuse(format!("a network of the kind {}", detected.network.config().kind())));
+    let ForecasterConfig::Mlcast(config) = detected.config() else {
+        return Err(refuse(format!("a network of the kind {}", detected.config().kind())));
     };
     let mut errors = Errors::default();
-    errors.output(record, "y", &detected.network.forward(frames, steps)?)?;
+    errors.output(record, "y", &detected.forward(frames, steps)?)?;
     for precision in [Precision::Exact, Precision::Fast] {
-        let network = single(&detected.network, config, precision)?;
+        let network = single(detected, config, precision)?;
         errors.single(record, "y", &network.forward(&frames.cast(), steps)?)?;
     }
     Ok(errors)

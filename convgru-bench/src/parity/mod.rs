@@ -12,6 +12,7 @@ mod metrics;
 mod mlcast;
 mod network;
 mod optimizers;
+mod originals;
 mod record;
 mod schedules;
 mod trajectory;

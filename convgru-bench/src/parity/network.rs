@@ -7,7 +7,7 @@ use convgru_model::layer::Activation;
 use convgru_model::{OutputGradients, Parameters, Precision, ReturnLayers, Sequence, Tensor, Workspace};
 use serde_json::Value;
 
-use super::{Errors, Record};
+use super::{Errors, Record, originals};
 use convgru_train::Result;
 
 /// Gradients that are recorded besides those of what a network is given: of folded kernels, and in 32 bits.
@@ -76,7 +76,9 @@ impl Recipe {
 
     /// Computes what the record holds and compares.
     pub(super) fn compare(&self, record: &Record) -> Result<Errors> {
-        let imported = read(self.system, &record.with_prefix("param."), &self.hints)?;
+        let tensors = record.with_prefix("param.");
+        originals::expect(record, self.system, &self.hints, &tensors)?;
+        let imported = read(self.system, &tensors, &self.hints)?;
         let network = Recurrent::from_parameters(imported.config.clone(), imported.parameters.clone())?;
         let given = Given::of(record, &imported.config)?;
         let sequence = given.sequence();

@@ -8,6 +8,9 @@ use crate::forecaster::ForecasterParameters;
 use crate::import::NamedTensors;
 use crate::import::mlcast::{cells_of, inverse, layout, order, reordered};
 
+/// The name of the system.
+pub(crate) const SYSTEM: &str = "mlcast";
+
 /// The `state_dict` of mlcast's `ConvGruModel`: the weights of a network, or their gradients, under its names and in its order of
 /// channels. [`import::mlcast::read`](crate::import::mlcast::read) gives the same weights back, bit for bit.
 ///

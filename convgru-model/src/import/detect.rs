@@ -4,30 +4,24 @@ use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
-use super::layout::detect::{DetectedStack, Stacks};
+use super::description::NamedNetwork;
+use super::layout::detect::Stacks;
 use super::layout::stacking::Incomplete;
-use super::mlcast::{self, DetectedForecaster, Forecasters};
-use super::network::detect::{DetectedNetwork, Networks};
+use super::mlcast::{self, Forecasters};
+use super::network::detect::Networks;
 use super::{layout, network, weight_norm, wrappers};
-use crate::parameters::Parameters;
 use crate::tensor::Tensor;
 
 /// What [`detect`] sees in a file.
-///
-/// As [`Parameters`] its tensors have the names of their networks, `layers.0.input_weights` of a [`ConvGru`](crate::ConvGru)
-/// and so on, if there is one network or stack; if there are several, the name of each before them.
 #[derive(Debug, Clone)]
 pub struct Detected<T> {
-    /// Networks that continue frames: those of mlcast.
-    pub forecasters: Vec<DetectedForecaster<T>>,
-    /// Networks of systems that are more than a layout of kernels.
-    pub networks: Vec<DetectedNetwork<T>>,
-    /// Stacks of cells of known layouts, layout by layout.
-    pub stacks: Vec<DetectedStack<T>>,
+    /// Networks that continue frames (those of mlcast), then networks of systems that are more than a layout of kernels, then stacks of
+    /// cells of known layouts, layout by layout. Each has an [`Origin`](super::Origin).
+    pub networks: Vec<NamedNetwork<T>>,
     /// Names of the tensors that belong to none of them, and why.
     pub left: Vec<(String, String)>,
     /// Networks and cells that lack tensors, and cells between which other layers can lie, each of which is a stack of one
-    /// layer: with one of them `networks` and `stacks` are not what the file was meant to hold.
+    /// layer: with one of them `networks` are not what the file was meant to hold.
     pub incomplete: Vec<Incomplete>,
     /// Names of the tensors that belong to networks and stacks and hold a NaN or an infinite number: every state becomes NaN.
     pub not_finite: Vec<String>,
@@ -58,24 +52,26 @@ pub struct Detected<T> {
 ///     tensors.push((format!("cell.{gate}.weight"), Tensor::zeros(&[4, 4 + 6, 3, 3])));
 /// }
 /// let found = detect(tensors);
-/// assert_eq!((found.networks[0].system, &found.networks[0].name[..]), ("dgmr", "cell."));
-/// assert_eq!((found.stacks[0].layout.system, &found.stacks[0].name[..]), ("raft", "update_block.gru."));
-/// assert_eq!(found.stacks[0].stack.config.in_channels, 8);
+/// let names: Vec<&str> = found.networks.iter().map(|network| network.name.as_str()).collect();
+/// assert_eq!(names, ["cell.", "update_block.gru."]);
+/// let systems = found.networks.iter().filter_map(|network| Some(network.origin.as_ref()?.system.as_str()));
+/// assert_eq!(systems.collect::<Vec<_>>(), ["dgmr", "raft"]);
 /// assert_eq!(found.left[0].0, "head.weight");
 /// ```
 pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
     let unwrapped = wrappers::unwrapped(tensors);
     let restore = unwrapped.restorer();
-    let tensors = weight_norm::folded(unwrapped.tensors);
+    let (tensors, folded) = weight_norm::folded(unwrapped.tensors);
     let mut not_finite: Vec<String> =
         tensors.iter().filter(|(_, tensor)| !tensor.is_finite()).map(|(name, _)| name.clone()).collect();
-    let Forecasters { found: mut forecasters, rest, incomplete: of_forecasters } = mlcast::detect(tensors);
+    let Forecasters { found: mut networks, rest, incomplete: of_forecasters } = mlcast::detect(tensors);
     // Tensors of a network of mlcast that is refused are in no list but that of what is incomplete.
     not_finite.retain(|name| {
         let prefix = mlcast::apart(name).map(|(prefix, _)| prefix);
         !prefix.is_some_and(|prefix| of_forecasters.iter().any(|refused| refused.cells.contains(&prefix)))
     });
-    let Networks { mut networks, rest, reasons, mut incomplete } = network::detect::detect(rest);
+    let Networks { networks: of_cells, rest, reasons, mut incomplete } = network::detect::detect(rest);
+    networks.extend(of_cells);
     incomplete.extend(of_forecasters);
     let Stacks { stacks, mut left, incomplete: of_stacks } = layout::detect::detect(&rest);
     // The first reason is that of the system which is more particular.
@@ -88,64 +84,23 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
             wrappers::FLATTENED.clone_into(reason);
         }
     }
+    for stack in stacks {
+        let cells = stack.stack.prefixes.clone();
+        match stack.into_network(&rest) {
+            Ok(network) => networks.push(network),
+            Err(error) => incomplete.push(Incomplete { cells, reason: error.to_string() }),
+        }
+    }
+    for network in &mut networks {
+        let origin = network.origin.take().map(|origin| origin.with_weight_norm(&folded));
+        network.origin = origin.map(|origin| origin.in_file(&restore));
+    }
     incomplete.extend(of_stacks);
     let unused: HashSet<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
     not_finite.retain(|name| !unused.contains(name.as_str()));
-    forecasters.iter_mut().flat_map(|network| &mut network.tensors).for_each(&restore);
-    networks.iter_mut().flat_map(|network| &mut network.tensors).for_each(&restore);
     left.iter_mut().for_each(|(name, _)| restore(name));
     not_finite.iter_mut().for_each(&restore);
-    Detected { forecasters, networks, stacks, left, incomplete, not_finite }
-}
-
-impl<T> Detected<T> {
-    /// Whether there are several networks and stacks, whose names then stand before those of their tensors.
-    fn are_several(&self) -> bool {
-        self.forecasters.len() + self.networks.len() + self.stacks.len() > 1
-    }
-}
-
-impl<T: Scalar> Parameters<T> for Detected<T> {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        let several = self.are_several();
-        let before = |name: &str| if several { name.to_owned() } else { String::new() };
-        for DetectedForecaster { name, network, .. } in &self.forecasters {
-            let before = before(name);
-            network.parameters().for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        for DetectedNetwork { name, network, .. } in &self.networks {
-            let before = before(name);
-            network.for_each(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        for DetectedStack { name, stack, .. } in &self.stacks {
-            let before = before(name);
-            for (index, layer) in stack.layers.iter().enumerate() {
-                layer.for_each(&mut |name, tensor| visit(&format!("{before}layers.{index}.{name}"), tensor));
-            }
-        }
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        let several = self.are_several();
-        let before = |name: &str| if several { name.to_owned() } else { String::new() };
-        for DetectedForecaster { name, network, .. } in &mut self.forecasters {
-            let before = before(name);
-            let visit = &mut |name: &str, tensor: &mut Tensor<T>| visit(&format!("{before}{name}"), tensor);
-            network.parameters_mut().for_each_mut(visit);
-        }
-        for DetectedNetwork { name, network, .. } in &mut self.networks {
-            let before = before(name);
-            network.for_each_mut(&mut |name, tensor| visit(&format!("{before}{name}"), tensor));
-        }
-        for DetectedStack { name, stack, .. } in &mut self.stacks {
-            let before = before(name);
-            for (index, layer) in stack.layers.iter_mut().enumerate() {
-                layer.for_each_mut(&mut |name, tensor| {
-                    visit(&format!("{before}layers.{index}.{name}"), tensor)
-                });
-            }
-        }
-    }
+    Detected { networks, left, incomplete, not_finite }
 }
 
 #[cfg(test)]
@@ -164,15 +119,19 @@ mod tests {
     #[test]
     fn wrappers_within_names_hide_no_cell() {
         let found = detect(raft("net._fsdp_wrapped_module.gru.", "._checkpoint_wrapped_module", 0.0));
-        assert_eq!((found.stacks.len(), found.left.len()), (1, 0));
-        assert_eq!(found.stacks[0].name, "net.gru.");
+        assert_eq!((found.networks.len(), found.left.len()), (1, 0));
+        assert_eq!(found.networks[0].name, "net.gru.");
         let pair = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
-        let pair = pair.map(|gate| (format!("gru.module.{gate}._orig_mod.weight"), Tensor::<f32>::zeros(&[2, 5, 1, 5])));
+        let pair = pair
+            .map(|gate| (format!("gru.module.{gate}._orig_mod.weight"), Tensor::<f32>::zeros(&[2, 5, 1, 5])));
         let found = detect(pair.clone().into());
-        assert_eq!(found.networks[0].system, "raft_sep");
-        let names: HashSet<String> = found.networks[0].tensors.iter().cloned().collect();
+        let origin = found.networks[0].origin.as_ref().unwrap();
+        assert_eq!(origin.system, "raft_sep");
+        let names: HashSet<String> = origin.tensors.iter().map(|tensor| tensor.name.clone()).collect();
         assert_eq!(names, pair.into_iter().map(|(name, _)| name).collect());
-        let flat = detect(vec![("net._fsdp_wrapped_module._flat_param".to_owned(), Tensor::<f32>::zeros(&[9]))]);
+        assert!(origin.tensors.iter().all(|tensor| !tensor.system_name().contains("_orig_mod")));
+        let flat =
+            detect(vec![("net._fsdp_wrapped_module._flat_param".to_owned(), Tensor::<f32>::zeros(&[9]))]);
         assert_eq!(flat.left[0].0, "net._fsdp_wrapped_module._flat_param");
         assert!(flat.left[0].1.contains("FULL_STATE_DICT"), "{:?}", flat.left);
     }

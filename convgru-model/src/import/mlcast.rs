@@ -9,8 +9,10 @@ use convgru_kernels::Scalar;
 
 use super::layout::Layout;
 use super::layout::stacking::Incomplete;
+use super::{NamedNetwork, Origin};
 use crate::config::{MLCAST_DOWN, MlcastConfig};
 use crate::error::{Error, Result};
+use crate::export::MLCAST as SYSTEM;
 use crate::forecaster::{Forecaster, Noise};
 use crate::fused::CellParameters;
 use crate::tensor::{Tensor, expect_rank, expect_shape};
@@ -19,21 +21,11 @@ use crate::tensor::{Tensor, expect_rank, expect_shape};
 const BLOCKS: &str = ".blocks.";
 const CELL: &str = ".convgru.cell.";
 
-/// A network of mlcast that was detected in a file.
-#[derive(Debug, Clone)]
-pub struct DetectedForecaster<T> {
-    /// What the names of its tensors begin with, such as `state_dict.network.`.
-    pub name: String,
-    /// The names of its tensors.
-    pub tensors: Vec<String>,
-    /// The network: of one member that reads no noise.
-    pub network: Forecaster<T>,
-}
-
 /// What [`detect`] sees in a file.
 #[derive(Debug)]
 pub(super) struct Forecasters<T> {
-    pub(super) found: Vec<DetectedForecaster<T>>,
+    /// The networks: of one member that reads no noise.
+    pub(super) found: Vec<NamedNetwork<T>>,
     /// All other tensors.
     pub(super) rest: Vec<(String, Tensor<T>)>,
     /// Networks that lack tensors, or hold what no network can.
@@ -67,7 +59,14 @@ pub(super) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Forecaster
         }
         if sides == [true, true] {
             match read(&own) {
-                Ok(network) => found.push(DetectedForecaster { name: prefix, tensors, network }),
+                Ok(network) => {
+                    let names: HashMap<&str, &String> =
+                        own.iter().zip(&tensors).map(|((own, _), name)| (own.as_str(), name)).collect();
+                    let origin =
+                        Origin::new(SYSTEM, own.iter().map(|(name, tensor)| (name.as_str(), tensor)))
+                            .renamed(|own| names.get(own).map_or(own, |name| name).to_owned());
+                    found.push(NamedNetwork { name: prefix, network: network.into(), origin: Some(origin) });
+                }
                 Err(error) => incomplete.push(Incomplete {
                     cells: vec![prefix],
                     reason: format!("a network of mlcast that cannot be read: {error}"),

@@ -94,7 +94,7 @@ pub fn named_tensors_in_single_precision(bytes: &[u8]) -> Result<NamedTensors<f3
     read(bytes)
 }
 
-fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
+pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     if is_safetensors(bytes) {
         return read_safetensors(bytes);
     }
@@ -145,7 +145,10 @@ fn hint(bytes: &[u8]) -> &'static str {
         (b"\x80", "; it is another pickle: load it where it was written and save the tensors as safetensors"),
         (b"GGUF", "; it is a GGUF file: save the tensors as safetensors where it was made"),
         (b"\x1f\x8b", "; it is compressed: unpack it with gunzip"),
-        (b"\x08", "; it may be a model of ONNX or TensorFlow: save its weights as safetensors where it was made"),
+        (
+            b"\x08",
+            "; it may be a model of ONNX or TensorFlow: save its weights as safetensors where it was made",
+        ),
     ];
     if bytes.ends_with(TENSORFLOW_INDEX) {
         return "; it is the index of a checkpoint of TensorFlow: read the variables by `tf.train.load_checkpoint` and write them \
@@ -164,7 +167,7 @@ fn hint(bytes: &[u8]) -> &'static str {
 }
 
 /// Whether a header of JSON follows its own length.
-fn is_safetensors(bytes: &[u8]) -> bool {
+pub(super) fn is_safetensors(bytes: &[u8]) -> bool {
     let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
         return false;
     };
@@ -203,7 +206,10 @@ mod tests {
             (b"\x80\x02}.", "another pickle"),
             (b"", "the file is empty"),
             (b"{\"weight_map\": {}}", "index of a model in parts"),
-            (b"\x89HDF\r\n\x1a\n", "as Keras and h5py write (.h5): write its arrays by `safetensors.numpy.save_file`"),
+            (
+                b"\x89HDF\r\n\x1a\n",
+                "as Keras and h5py write (.h5): write its arrays by `safetensors.numpy.save_file`",
+            ),
             (b"\x93NUMPY\x01\x00", "allow_pickle=True).item()"),
             (b"GGUF\x03\x00\x00\x00", "a GGUF file"),
             (b"\x1f\x8b\x08\x00", "gunzip"),

@@ -1,6 +1,6 @@
 //! Weights that are kept as a direction and its length (Salimans and Kingma 2016), as PyTorch's weight norm keeps them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
@@ -13,8 +13,10 @@ const LENGTH: &str = ".original0";
 const DIRECTION: &str = ".original1";
 
 /// The tensors with each pair of a length and a direction as the weight that it stands for, in the place of the direction. A pair whose
-/// shapes do not belong together, or with a direction of no length, stays as it is.
-pub(super) fn folded<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Vec<(String, Tensor<T>)> {
+/// shapes do not belong together, or with a direction of no length, stays as it is. The names are those of such weights.
+pub(super) fn folded<T: Scalar>(
+    tensors: Vec<(String, Tensor<T>)>,
+) -> (Vec<(String, Tensor<T>)>, HashSet<String>) {
     let places: HashMap<&str, usize> =
         tensors.iter().enumerate().map(|(place, (name, _))| (name.as_str(), place)).collect();
     let mut weights: HashMap<usize, (String, Tensor<T>)> = HashMap::new();
@@ -30,12 +32,13 @@ pub(super) fn folded<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Vec<(Strin
             lengths.push(length);
         }
     }
+    let names = weights.values().map(|(name, _)| name.clone()).collect();
     let keep = |(place, named): (usize, (String, Tensor<T>))| match weights.remove(&place) {
         Some(weight) => Some(weight),
         None if lengths.contains(&place) => None,
         None => Some(named),
     };
-    tensors.into_iter().enumerate().filter_map(keep).collect()
+    (tensors.into_iter().enumerate().filter_map(keep).collect(), names)
 }
 
 /// The names of the weight and of its length, by the name of its direction.
@@ -108,18 +111,19 @@ mod tests {
             ),
             ("a.weight_g", "a.weight_v", "a.weight"),
         ] {
-            let found = folded(vec![
+            let (found, folded) = folded(vec![
                 named("a.bias", &[2], &[7.0, 8.0]),
                 named(length, &[2, 1], &[2.0, -5.0]),
                 named(kept, &[2, 2], &direction),
             ]);
             let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, ["a.bias", weight]);
+            assert_eq!(folded.into_iter().collect::<Vec<_>>(), [weight]);
             near(&found[1].1, &of_rows);
         }
         // A length for each column, and one for all.
         let of = |shape: &[usize], lengths: &[f64]| {
-            folded(vec![named("w.weight_g", shape, lengths), named("w.weight_v", &[2, 2], &direction)])
+            folded(vec![named("w.weight_g", shape, lengths), named("w.weight_v", &[2, 2], &direction)]).0
         };
         let root = 20f64.sqrt();
         near(&of(&[1, 2], &[6.0, root])[0].1, &[6.0, 4.0, 0.0, 2.0]);
@@ -137,14 +141,14 @@ mod tests {
             &["a.gate_g", "a.gate_v"],
         ] {
             let tensors: Vec<_> = names.iter().map(|name| one(name)).collect();
-            assert_eq!(folded(tensors.clone()), tensors);
+            assert_eq!(folded(tensors.clone()), (tensors, HashSet::new()));
         }
         let shapes = vec![named("a.weight_g", &[3], &[1.0; 3]), named("a.weight_v", &[2, 2], &[1.0; 4])];
-        assert_eq!(folded(shapes.clone()), shapes);
+        assert_eq!(folded(shapes.clone()).0, shapes);
         let nothing = vec![
             named("a.weight_g", &[2, 1], &[1.0; 2]),
             named("a.weight_v", &[2, 2], &[1.0, 1.0, 0.0, 0.0]),
         ];
-        assert_eq!(folded(nothing.clone()), nothing);
+        assert_eq!(folded(nothing.clone()).0, nothing);
     }
 }

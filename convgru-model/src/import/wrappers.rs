@@ -83,7 +83,10 @@ mod tests {
         for (name, without) in [
             ("_orig_mod.module.cell.convz.weight", "module.cell.convz.weight"),
             ("state_dict.module.cell.convz.weight", "state_dict.module.cell.convz.weight"),
-            ("module.net.module.cell.convz._checkpoint_wrapped_module.weight", "module.net.cell.convz.weight"),
+            (
+                "module.net.module.cell.convz._checkpoint_wrapped_module.weight",
+                "module.net.cell.convz.weight",
+            ),
             ("_fsdp_wrapped_module.net.0._fsdp_wrapped_module.convz.weight", "net.0.convz.weight"),
             ("net.modules.convz.weight", "net.modules.convz.weight"),
         ] {

@@ -1,8 +1,6 @@
 //! Safetensors.
 
-use convgru_model::import::{
-    FORECASTER_ENTRY, forecaster, from_safetensors, named_tensors, safetensors_metadata,
-};
+use convgru_model::import::{DESCRIPTION_ENTRY, from_safetensors, named_tensors, read, safetensors_metadata};
 use convgru_model::{ConvGru, ConvGruConfig, Forecaster, ForecasterConfig, Parameters, export};
 
 use crate::memory::within_the_rule;
@@ -12,12 +10,18 @@ fn file(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), data].concat()
 }
 
+/// The description of one network of a kind and a configuration.
+fn description(kind: &str, config: &str) -> String {
+    let config: serde_json::Value = serde_json::from_str(config).unwrap();
+    serde_json::json!({ "version": 1, "networks": [{ "name": "", "network": { kind: config } }] }).to_string()
+}
+
 /// Reads a file in every way there is, each within the rule; the first error.
 #[track_caller]
 fn refused(file: &[u8]) -> String {
     let error = within_the_rule(file, |file| named_tensors(file).map(drop)).unwrap_err().to_string();
     within_the_rule(file, |file| safetensors_metadata(file).map(drop)).unwrap_err();
-    within_the_rule(file, |file| forecaster::<f32>(file).map(drop)).unwrap_err();
+    within_the_rule(file, |file| read::<f32>(file).map(drop)).unwrap_err();
     error
 }
 
@@ -30,13 +34,11 @@ fn a_small_file_names_no_large_network() {
         r#"{"kind": "pyramid", "head_channels": 65536, "members": 8}"#,
     ];
     for model in huge {
-        let description =
-            serde_json::json!({ "model": serde_json::from_str::<serde_json::Value>(model).unwrap() });
         let header =
-            serde_json::json!({ "__metadata__": { FORECASTER_ENTRY: description.to_string() } }).to_string();
+            serde_json::json!({ "__metadata__": { DESCRIPTION_ENTRY: description("forecaster", model) } })
+                .to_string();
         let bytes = file(&header, &[]);
-        let error =
-            within_the_rule(&bytes, |file| forecaster::<f32>(file).map(drop)).unwrap_err().to_string();
+        let error = within_the_rule(&bytes, |file| read::<f32>(file).map(drop)).unwrap_err().to_string();
         assert!(
             error.contains("the weights have no tensor `encoder.0") || error.contains("`encoder.layers.0"),
             "{error}"
@@ -45,13 +47,36 @@ fn a_small_file_names_no_large_network() {
 }
 
 #[test]
+fn a_small_file_names_no_large_stack_and_no_large_origin() {
+    let huge = [
+        ("conv_gru", r#"{"in_channels": 60000, "hidden_channels": [60000], "kernel_size": 1}"#),
+        ("recurrent", r#"{"stages": [{"cell": {"in_channels": 60000, "hidden_channels": 60000}}]}"#),
+    ];
+    for (kind, config) in huge {
+        let header = serde_json::json!({ "__metadata__": { DESCRIPTION_ENTRY: description(kind, config) } })
+            .to_string();
+        let bytes = file(&header, &[]);
+        let error = within_the_rule(&bytes, |file| read::<f32>(file).map(drop)).unwrap_err().to_string();
+        assert!(error.contains("0.input_weights") || error.contains("60000"), "{error}");
+    }
+    // What an origin says is looked at when it is written back.
+    let network = ConvGru::<f32>::new(ConvGruConfig::new(1, &[2]), 0).unwrap();
+    let origin: convgru_model::import::Origin = serde_json::from_value(serde_json::json!({
+        "system": "raft", "tensors": [{ "name": "convz.weight", "shape": [usize::MAX, usize::MAX, 3, 3] }],
+    }))
+    .unwrap();
+    let error = export::original(&network.into(), &origin).unwrap_err().to_string();
+    assert!(error.contains("the layout of raft: its tensors have"), "{error}");
+}
+
+#[test]
 fn a_network_whose_tensors_have_other_shapes_is_refused_at_the_first() {
     let network = Forecaster::<f32>::new(ForecasterConfig::default(), 0).unwrap();
-    let description = r#"{"model": {"kind": "encoder-forecaster", "hidden_channels": [1024, 1024]}}"#;
+    let described =
+        description("forecaster", r#"{"kind": "encoder-forecaster", "hidden_channels": [1024, 1024]}"#);
     let bytes =
-        export::to_safetensors(network.parameters(), &[(FORECASTER_ENTRY.into(), description.into())])
-            .unwrap();
-    let error = within_the_rule(&bytes, |file| forecaster::<f32>(file).map(drop)).unwrap_err().to_string();
+        export::to_safetensors(network.parameters(), &[(DESCRIPTION_ENTRY.into(), described)]).unwrap();
+    let error = within_the_rule(&bytes, |file| read::<f32>(file).map(drop)).unwrap_err().to_string();
     assert!(error.contains("encoder.layers.0.input_weights: shape [96, 16, 3, 3] where"), "{error}");
 }
 

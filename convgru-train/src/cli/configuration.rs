@@ -278,7 +278,11 @@ impl ConfigurationArguments {
             ("--name", "name", self.name.as_ref().map(text)),
             ("--init-part", "init.part", self.init_part.as_ref().map(text)),
             ("--init-partial", "init.partial", self.init_partial.then(|| true.to_string())),
-            ("--freeze", "training.freeze", (!self.freeze.is_empty()).then(|| toml::Value::from(self.freeze.clone()).to_string())),
+            (
+                "--freeze",
+                "training.freeze",
+                (!self.freeze.is_empty()).then(|| toml::Value::from(self.freeze.clone()).to_string()),
+            ),
             ("--steps", "training.steps", self.steps.map(|steps| steps.to_string())),
             ("--batch-size", "training.batch_size", self.batch_size.map(|size| size.to_string())),
             ("--lr", "optimizer.learning_rate", self.lr.map(|rate| format!("{rate:?}"))),

@@ -28,7 +28,10 @@ fn table(name: &str, [inputs, outputs]: [usize; 2], dry: &DryRun) -> String {
     let mut lines = vec![("network", format!("{}, {} parameters", dry.network, dry.parameters))];
     lines.extend(dry.frozen.map(|[tensors, parameters]| {
         let tensors = output::counted(tensors, "tensor");
-        ("frozen", format!("{tensors} of {parameters} parameters; {} are trained", dry.parameters - parameters))
+        (
+            "frozen",
+            format!("{tensors} of {parameters} parameters; {} are trained", dry.parameters - parameters),
+        )
     }));
     lines.extend(dry.begun_with.iter().map(|weights| ("begins with", weights.clone())));
     lines.push(("data", dry.data.clone()));

@@ -6,27 +6,20 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Args;
-use convgru_model::export::to_smallest_safetensors;
+use convgru_model::composed::Bias;
 use convgru_model::import::layout::Layout;
-use convgru_model::import::network::{ImportedNetwork, SYSTEMS};
+use convgru_model::import::network::SYSTEMS;
 use convgru_model::import::{
-    Detected, DetectedForecaster, DetectedNetwork, DetectedStack, Direction, FORECASTER_ENTRY, Incomplete,
-    NEEDS_64_BITS, NamedTensors, SafetensorsWeights, detect, named_tensors,
-    named_tensors_in_single_precision,
+    Detected, Direction, FileDescription, Incomplete, NEEDS_64_BITS, NamedNetwork, NamedTensors, Origin,
+    SafetensorsWeights, detect, named_tensors, named_tensors_in_single_precision,
 };
-use convgru_model::{ForecasterConfig, Scalar};
+use convgru_model::{ForecasterConfig, NetworkDescription, Scalar, export};
 use convgru_train::checkpoint::MAGIC;
 use convgru_train::printable::printable;
 use convgru_train::{read_file, write_atomically};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{exit_codes, out, output};
-
-/// The entry of the metadata of what is written.
-pub(super) const STACKS: &str = "stacks";
-
-/// The entry where a network is not a stack of a ConvGru.
-pub(super) const NETWORKS: &str = "networks";
 
 /// Names of a group that are shown before it is cut short.
 const SHOWN: usize = 4;
@@ -40,10 +33,9 @@ const SHOWN: usize = 4;
   convgru import --input raft-small.pth --out raft.safetensors
 
 The written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, if a ConvGru can compute
-the cells, otherwise the tensors of a Recurrent, `stages.0.input_weights`. If there are several stacks, the name
-of a stack is the prefix of its tensors. The metadata hold names and configurations as JSON: `stacks` for
-ConvGrus, or `networks` for all if one of them is a Recurrent.
-For a checkpoint of mlcast it holds the whole network, a Forecaster, with its configuration in the metadata entry `convgru`.
+the cells, those of a Recurrent, `stages.0.input_weights`, if not, and those of a Forecaster for a network of mlcast.
+If there are several networks, the name of each is the prefix of its tensors. The entry `convgru` of the metadata describes
+them as JSON: names, configurations, and where each lay in the input, by which `convgru export --layout original` writes it back.
 The two directions of a torch.nn.GRU are two stacks, whose names end with `forward.` and `backward.`.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
@@ -94,7 +86,8 @@ impl Import {
         if !found.incomplete.is_empty() && !self.partial {
             // A tensor that cannot be read is missing, too.
             let unread = groups(&skipped);
-            let unread = if unread.is_empty() { String::new() } else { format!("; not read: {}", unread.join("; ")) };
+            let unread =
+                if unread.is_empty() { String::new() } else { format!("; not read: {}", unread.join("; ")) };
             anyhow::bail!(
                 "{path}: {}{unread}; nothing was imported. --partial imports the complete cells one by one",
                 reasons(&found.incomplete).join("; ")
@@ -102,7 +95,7 @@ impl Import {
         }
         expect_finite(&path, &found.not_finite)?;
         found.left.extend(skipped);
-        if found.forecasters.is_empty() && found.networks.is_empty() && found.stacks.is_empty() {
+        if found.networks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
                 "{path}: {}, and no cell of a known system among them ({}, {}, mlcast); {}",
@@ -113,16 +106,16 @@ impl Import {
             );
         }
         if let Some(path) = &self.out {
-            write(path, &found)?;
+            let bytes = export::networks(&found.networks)?;
+            out::expect_earlier(path, &bytes)?;
+            write_atomically(path, &bytes)?;
         }
         let left = &found.left;
         if self.json {
             let value = json!({
                 "input": self.input.to_string_lossy(),
                 "out": self.out.as_deref().map(Path::to_string_lossy),
-                "stacks": found.stacks.iter().map(description).collect::<Vec<_>>(),
-                "forecasters": found.forecasters.iter().map(description_of_forecaster).collect::<Vec<_>>(),
-                "networks": found.networks.iter().map(description_of_network).collect::<Vec<_>>(),
+                "networks": FileDescription::of(&found.networks).networks,
                 "incomplete": found.incomplete.iter().map(|incomplete| json!({
                     "cells": incomplete.cells, "reason": incomplete.reason,
                 })).collect::<Vec<_>>(),
@@ -142,15 +135,18 @@ impl Import {
 
 /// Fails for a file that this program wrote, with what it is and what takes it.
 fn expect_foreign(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let metadata = SafetensorsWeights::open(bytes).ok();
-    let has = |entry: &str| metadata.as_ref().is_some_and(|file| file.metadata().contains_key(entry));
+    let description = SafetensorsWeights::open(bytes)
+        .and_then(|file| FileDescription::among(file.metadata()))
+        .ok()
+        .flatten();
+    let is_trained = description.as_ref().is_some_and(|description| description.training.is_some());
     let (program, file) = (output::program(), output::shell_path(path));
-    let told = if bytes.starts_with(&MAGIC) || has(FORECASTER_ENTRY) {
+    let told = if bytes.starts_with(&MAGIC) || is_trained {
         format!(
             "is a trained model of this program, and nothing has to be imported: `{program} train --init-from {file}` begins with its weights, \
              and `{program} export --checkpoint {file} --out FILE` writes them for other programs"
         )
-    } else if has(STACKS) || has(NETWORKS) {
+    } else if description.is_some() {
         format!(
             "was written by import, and nothing has to be imported again: `{program} train --init-from {file}` begins with its weights, and \
              `{program} export --weights {file} --out FILE` writes them for other programs"
@@ -177,7 +173,7 @@ fn expect_finite(path: &impl std::fmt::Display, names: &[String]) -> anyhow::Res
 }
 
 /// The tensors of a file, with numbers of a precision that takes no more than twice the bytes of the file.
-pub(super) enum Weights {
+enum Weights {
     /// In 32 bits: most numbers of the file have 16.
     Single(NamedTensors<f32>),
     /// In 64 bits.
@@ -186,7 +182,7 @@ pub(super) enum Weights {
 
 impl Weights {
     /// Reads a file of any format that is known.
-    pub(super) fn read(bytes: &[u8]) -> convgru_model::Result<Self> {
+    fn read(bytes: &[u8]) -> convgru_model::Result<Self> {
         let single = named_tensors_in_single_precision(bytes)?;
         let count: usize = single.tensors.iter().map(|(_, tensor)| tensor.len()).sum();
         // Numbers of 64 bits that were left out are not counted; others have at least 16.
@@ -200,136 +196,74 @@ impl Weights {
     }
 }
 
-/// Writes networks and stacks.
-fn write<T: Scalar>(path: &Path, found: &Detected<T>) -> anyhow::Result<()> {
-    if let [forecaster, others @ ..] = &found.forecasters[..] {
-        let others = others.len() + found.networks.len() + found.stacks.len();
-        anyhow::ensure!(
-            others == 0,
-            "a written file holds one network of mlcast, and there are {others} other networks and stacks beside `{}`; save the \
-             tensors of one of them",
-            forecaster.name
-        );
-        let description = json!({ "model": forecaster.network.config() }).to_string();
-        let bytes = to_smallest_safetensors(found, &[(FORECASTER_ENTRY.to_owned(), description)])?;
-        return Ok(write_atomically(path, &bytes)?);
+/// The networks with their cells, and what is left by its reason.
+fn listing<T: Scalar>(found: &Detected<T>) -> String {
+    let mut lines: Vec<String> = found.networks.iter().flat_map(lines_of).collect();
+    lines.extend(reasons(&found.incomplete).into_iter().map(|reason| format!("not whole: {reason}")));
+    lines.extend(groups(&found.left).into_iter().map(|group| format!("left out: {group}")));
+    lines.join("\n")
+}
+
+/// A network, and its cells.
+fn lines_of<T: Scalar>(NamedNetwork { name, network, origin }: &NamedNetwork<T>) -> Vec<String> {
+    let name = if name.is_empty() { "(no prefix)" } else { name };
+    let system = origin.as_ref().map_or("an unknown system", |origin| &origin.system);
+    let description = network.description();
+    if let NetworkDescription::Forecaster(config) = &description {
+        return vec![format!("{name}  {}", line_of_forecaster(config, system))];
     }
-    let is_stack = |network: &DetectedNetwork<T>| matches!(network.network, ImportedNetwork::ConvGru(_));
-    let entry = if found.networks.iter().all(is_stack) { STACKS } else { NETWORKS };
-    let stacks = found.stacks.iter().map(description);
-    let description: Value = found.networks.iter().map(description_of_network).chain(stacks).collect();
-    let bytes = to_smallest_safetensors(found, &[(entry.to_owned(), description.to_string())])?;
-    out::expect_earlier(path, &bytes)?;
-    Ok(write_atomically(path, &bytes)?)
-}
-
-fn description<T: Scalar>(stack: &DetectedStack<T>) -> Value {
-    let mut description = json!({
-        "name": stack.name,
-        "layout": stack.layout.system,
-        "cells": stack.stack.prefixes,
-        "config": stack.stack.config,
-    });
-    if let Some(direction) = stack.direction {
-        description["direction"] = direction.name().into();
-    }
-    description
-}
-
-fn description_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Value {
-    json!({
-        "name": network.name,
-        "system": network.system,
-        "tensors": network.tensors,
-        "config": match &network.network {
-            ImportedNetwork::ConvGru(network) => json!(network.config()),
-            ImportedNetwork::Recurrent(network) => json!(network.config()),
-        },
-    })
-}
-
-fn description_of_forecaster<T: Scalar>(forecaster: &DetectedForecaster<T>) -> Value {
-    json!({
-        "name": forecaster.name,
-        "system": "mlcast",
-        "tensors": forecaster.tensors,
-        "config": forecaster.network.config(),
-    })
-}
-
-/// A network that continues frames.
-fn line_of_forecaster<T: Scalar>(forecaster: &DetectedForecaster<T>) -> String {
-    let config = forecaster.network.config();
-    let kind = match config {
-        ForecasterConfig::Mlcast(config) => {
-            let [height, width] = config.kernel_size;
-            format!("{} of mlcast, kernel {height} x {width}", output::counted(config.blocks, "block"))
-        }
-        config => config.kind().to_owned(),
+    let Some(config) = description.recurrent() else { return Vec::new() };
+    let direction = match origin.as_ref().and_then(|origin| origin.direction) {
+        Some(Direction::Forward) => ", from the first frame on",
+        Some(Direction::Backward) => ", from the last frame back",
+        None => "",
     };
-    let name = if forecaster.name.is_empty() { "(no prefix)" } else { &forecaster.name };
-    let channels = output::counted(config.image_channels(), "channel");
-    format!("{name}  {kind}, frames of {channels}, {} parameters", config.parameter_count())
-}
-
-/// A network and its cells.
-fn lines_of_network<T: Scalar>(network: &DetectedNetwork<T>) -> Vec<String> {
-    let DetectedNetwork { system, name, network, .. } = network;
-    let (config, engine) = match network {
-        ImportedNetwork::ConvGru(_) => (network.config(), "ConvGru"),
-        ImportedNetwork::Recurrent(_) => (network.config(), "Recurrent"),
+    let folded = match origin.as_ref().map_or(0, |origin| origin.weight_norm.len()) {
+        0 => String::new(),
+        count => format!(", the weight norm of {} multiplied out", output::counted(count, "weight")),
     };
     let of = output::counted(config.cells().count(), "cell");
-    let name = if name.is_empty() { "(no prefix)" } else { name };
-    let mut lines = vec![format!("{name}  {of} of {system}, a {engine}")];
+    let mut lines = vec![format!("{name}  {of} of {system}, a {}{direction}{folded}", description.kind())];
     for (index, cell) in config.cells().enumerate() {
         let [height, width] = cell.kernel_size;
         let second = cell.second_kernel_size.map(|[h, w]| format!(" then {h} x {w}")).unwrap_or_default();
+        let over_input = match cell.input_kernel() {
+            [h, w] if [h, w] != cell.kernel_size => format!(" ({h} x {w} over the input)"),
+            _ => String::new(),
+        };
         let dilated = match cell.dilation {
             [1, 1] => String::new(),
             [rows, columns] => format!(", dilated {rows} x {columns}"),
         };
+        let bias = if cell.bias == Bias::None { "no bias" } else { "bias" };
         lines.push(format!(
-            "  cell {index}  {} -> {} channels, kernel {height} x {width}{second}{dilated}, reset {} the convolution",
-            cell.in_channels, cell.hidden_channels, cell.reset
+            "  {}  {} -> {} channels, kernel {height} x {width}{second}{over_input}{dilated}, {bias}, reset {} the convolution",
+            name_of_cell(origin.as_ref(), index),
+            cell.in_channels,
+            cell.hidden_channels,
+            cell.reset
         ));
     }
     lines
 }
 
-/// The stacks with their cells, and what is left by its reason.
-fn listing<T: Scalar>(found: &Detected<T>) -> String {
-    let mut lines: Vec<String> = found.forecasters.iter().map(line_of_forecaster).collect();
-    lines.extend(found.networks.iter().flat_map(lines_of_network));
-    for DetectedStack { layout, name, direction, stack } in &found.stacks {
-        let of = output::counted(stack.layers.len(), "cell");
-        let name = if name.is_empty() { "(no prefix)" } else { name };
-        let direction = match direction {
-            Some(Direction::Forward) => ", from the first frame on",
-            Some(Direction::Backward) => ", from the last frame back",
-            None => "",
-        };
-        lines.push(format!("{name}  {of} of {}{direction}", layout.system));
-        for (prefix, layer) in stack.prefixes.iter().zip(&stack.layers) {
-            let (input, hidden) = (layer.input_weights.shape(), layer.hidden_weights.shape());
-            let bias = if layer.bias.is_some() { "bias" } else { "no bias" };
-            let kernel = |shape: &[usize]| format!("{} x {}", shape[2], shape[3]);
-            let of_input = match input[2..] == hidden[2..] {
-                true => String::new(),
-                false => format!(" ({} over the input)", kernel(input)),
-            };
-            lines.push(format!(
-                "  {prefix}  {} -> {} channels, kernel {}{of_input}, {bias}, reset {} the convolution",
-                input[1],
-                hidden[1],
-                kernel(hidden),
-                layer.reset
-            ));
+/// What the names of a cell's tensors begin with, or its number where that is not known.
+fn name_of_cell(origin: Option<&Origin>, index: usize) -> String {
+    let prefix = origin.and_then(|origin| origin.cells.get(index));
+    prefix.cloned().unwrap_or_else(|| format!("cell {index}"))
+}
+
+/// A network that continues frames.
+fn line_of_forecaster(config: &ForecasterConfig, system: &str) -> String {
+    let kind = match config {
+        ForecasterConfig::Mlcast(config) => {
+            let [height, width] = config.kernel_size;
+            format!("{} of {system}, kernel {height} x {width}", output::counted(config.blocks, "block"))
         }
-    }
-    lines.extend(reasons(&found.incomplete).into_iter().map(|reason| format!("not whole: {reason}")));
-    lines.extend(groups(&found.left).into_iter().map(|group| format!("left out: {group}")));
-    lines.join("\n")
+        config => config.kind().to_owned(),
+    };
+    let channels = output::counted(config.image_channels(), "channel");
+    format!("{kind}, frames of {channels}, {} parameters", config.parameter_count())
 }
 
 /// What is not whole: cells and why.

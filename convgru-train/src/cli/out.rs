@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use convgru_model::import::{FORECASTER_ENTRY, safetensors_metadata};
+use convgru_model::import::{DESCRIPTION_ENTRY, FileDescription, safetensors_metadata};
 use convgru_train::printable::printable;
 use convgru_train::{expect_not_read, expect_replaceable, read_file};
 
 use super::exit_codes::wrong_argument;
 use super::export::LAYOUT_ENTRY;
-use super::import::{NETWORKS, STACKS};
 
 /// Bytes at the beginning of an ONNX file in which the name of the program stands.
 const BEGIN_OF_ONNX: usize = 64;
@@ -40,11 +39,12 @@ pub(super) fn expect_earlier(out: &Path, new: &[u8]) -> anyhow::Result<()> {
 /// what others wrote.
 fn kind(bytes: &[u8]) -> Option<String> {
     if let Ok(metadata) = safetensors_metadata(bytes) {
-        // Of cells there are two entries.
-        let kinds =
-            [(FORECASTER_ENTRY, "model"), (STACKS, "cells"), (NETWORKS, "cells"), (LAYOUT_ENTRY, "layout")];
-        let own = kinds.into_iter().find(|(entry, _)| metadata.contains_key(*entry));
-        return own.map(|(_, kind)| kind.to_owned());
+        let of_description = |text: &String| match FileDescription::from_json(text) {
+            Ok(description) if description.training.is_some() => "trained model",
+            _ => "networks",
+        };
+        let own = metadata.get(DESCRIPTION_ENTRY).map(of_description);
+        return own.or(metadata.contains_key(LAYOUT_ENTRY).then_some("layout")).map(str::to_owned);
     }
     let has_program = |bytes: &[u8]| bytes.windows(PROGRAM.len()).any(|part| part == PROGRAM.as_bytes());
     match std::str::from_utf8(bytes) {

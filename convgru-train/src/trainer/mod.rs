@@ -18,6 +18,7 @@ mod latest_run;
 mod learner;
 mod logging;
 mod memory;
+mod model_file;
 mod model_input;
 mod observer;
 mod resume;
@@ -36,6 +37,7 @@ pub use evaluation::{EvaluationResult, Evaluator, NowcastOptions, NowcastScores,
 pub use initial_weights::InitialWeights;
 pub use latest_run::LatestRun;
 pub use learner::{Learner, StepOutcome};
+pub use model_file::ModelFile;
 pub use observer::{Observer, Silent, TrainerEvent};
 pub use resume::Resumption;
 pub use run_folder::RunFolder;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use convgru_model::import::{self, SafetensorsWeights};
-use convgru_model::{Forecaster, ForecasterConfig, Tensor, export};
+use convgru_model::import::{DESCRIPTION_ENTRY, FileDescription, SafetensorsWeights};
+use convgru_model::{Forecaster, NetworkDescription, Tensor, export};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, MAGIC, NamedTensor};
@@ -12,29 +12,13 @@ use crate::config::RunConfig;
 use crate::trainer::RunFolder;
 use crate::{Error, Result, read_file, write_atomically};
 
-/// The entry of the metadata of `model.safetensors` that describes the model.
-const ENTRY: &str = import::FORECASTER_ENTRY;
-
-/// What the entry holds, as JSON.
+/// The training in the [description](FileDescription) of a `model.safetensors`.
 #[derive(Serialize, Deserialize)]
-struct Description {
-    /// Version of this description.
-    version: u32,
+struct Training {
     /// The whole configuration of the run as TOML.
     config: String,
     /// Optimiser steps the model learned.
     step: u64,
-    /// What the model is, for programs that only run it; files of earlier versions lack it.
-    #[serde(default)]
-    model: Option<ForecasterConfig>,
-}
-
-const VERSION: u32 = 1;
-
-/// Whether the entry of the metadata describes a network alone.
-fn is_imported(entry: &str) -> bool {
-    let is_network = |entry: serde_json::Value| entry.get("model").is_some() && entry.get("config").is_none();
-    serde_json::from_str(entry).is_ok_and(is_network)
 }
 
 /// A trained model with the configuration it was trained with.
@@ -86,39 +70,30 @@ impl TrainedModel {
                 "neither a checkpoint nor a safetensors file ({error}); give a file such as runs/quick/model.safetensors"
             ))
         })?;
-        let entry = file.metadata().get(ENTRY).ok_or_else(|| {
+        let description =
+            FileDescription::among(file.metadata()).map_err(|error| refuse(error.to_string()))?;
+        let description = description.ok_or_else(|| {
             refuse(format!(
-                "the metadata has no `{ENTRY}`; only models saved by this program can be used here"
+                "the metadata has no `{DESCRIPTION_ENTRY}`; only models saved by this program can be used here"
             ))
         })?;
-        if is_imported(entry) {
-            return Err(refuse(
+        let training = description.training.ok_or_else(|| {
+            refuse(
                 "it holds an imported network without the configuration of a training, which tells what numbers mean; \
                  `train --init-from` begins with it, and `export --weights` and the library read it"
                     .to_owned(),
-            ));
-        }
-        let description: Description = serde_json::from_str(entry)
-            .map_err(|error| refuse(format!("`{ENTRY}` in the metadata cannot be read: {error}")))?;
-        if description.version != VERSION {
-            let found = description.version;
-            return Err(refuse(format!(
-                "written as version {found}, but this program reads version {VERSION}"
-            )));
-        }
-        let config = RunConfig::from_toml(&description.config)
+            )
+        })?;
+        let Training { config, step } = serde_json::from_value(training).map_err(|error| {
+            refuse(format!("the training in `{DESCRIPTION_ENTRY}` of the metadata cannot be read: {error}"))
+        })?;
+        let config = RunConfig::from_toml(&config)
             .map_err(|reason| refuse(format!("the configuration in the metadata: {reason}")))?;
         // The tensors are looked for first: a file cannot name a network that it does not hold.
         let model = Forecaster::from_tensors(config.model.clone(), &mut |name, shape| file.take(name, shape));
         let model = model.map_err(|error| refuse(error.to_string()))?;
         file.expect_all_taken().map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { model, config, step: description.step })
-    }
-
-    /// Whether the bytes are those of a network that `convgru import` wrote: one without the configuration of a training.
-    pub(super) fn is_imported(bytes: &[u8]) -> bool {
-        let metadata = import::safetensors_metadata(bytes).ok();
-        metadata.and_then(|entries| entries.get(ENTRY).map(|entry| is_imported(entry))).unwrap_or(false)
+        Ok(Self { model, config, step })
     }
 
     fn from_checkpoint(bytes: &[u8], path: &Path) -> Result<Self> {
@@ -164,10 +139,12 @@ impl TrainedModel {
     /// # Errors
     /// [`Error::Model`] if the format cannot hold them.
     pub fn to_safetensors(&self) -> Result<Vec<u8>> {
-        let (config, step, model) = (self.config.to_toml(), self.step, Some(self.config.model.clone()));
-        let description = serde_json::to_string(&Description { version: VERSION, config, step, model })
-            .expect("texts and numbers are JSON");
-        let metadata = [(ENTRY.to_owned(), description)];
+        let network = NetworkDescription::Forecaster(self.model.config().clone());
+        let training = Training { config: self.config.to_toml(), step: self.step };
+        let training = serde_json::to_value(training).expect("texts and numbers are JSON");
+        let mut description = FileDescription::of_config("", network, None);
+        description.training = Some(training);
+        let metadata = [(DESCRIPTION_ENTRY.to_owned(), description.to_json())];
         Ok(export::to_safetensors(self.model.parameters(), &metadata)?)
     }
 }

@@ -47,8 +47,13 @@ fn a_model_of_some_bytes_names_no_large_network() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");
     let config = "[model]\nhidden_channels = [1024, 1024]\nkernel_size = 5";
-    let description = serde_json::json!({ "version": 1, "config": config, "step": 1 }).to_string();
-    std::fs::write(&file, safetensors(&serde_json::json!({ "convgru": description }))).unwrap();
+    let network = serde_json::json!({ "forecaster": { "kind": "encoder-forecaster" } });
+    let description = serde_json::json!({
+        "version": 1,
+        "networks": [{ "name": "", "network": network }],
+        "training": { "config": config, "step": 1 },
+    });
+    std::fs::write(&file, safetensors(&serde_json::json!({ "convgru": description.to_string() }))).unwrap();
     for command in [&["eval", "--checkpoint"][..], &["export", "--out", "x.onnx", "--checkpoint"]] {
         let error = refused(command, &file);
         assert!(error.contains("no tensor `encoder.layers.0.input_weights`"), "{error}");
@@ -61,9 +66,11 @@ fn weights_of_some_bytes_name_no_large_stack() {
     let file = folder.path().join("weights.safetensors");
     let stack = serde_json::json!({ "in_channels": 60000, "hidden_channels": [60000], "kernel_size": 1 });
     let cell = serde_json::json!({ "cell": { "in_channels": 60000, "hidden_channels": 60000 } });
-    for (entry, config) in [("stacks", stack), ("networks", serde_json::json!({ "stages": [cell] }))] {
-        let described = serde_json::json!([{ "name": "", "config": config }]).to_string();
-        std::fs::write(&file, safetensors(&serde_json::json!({ entry: described }))).unwrap();
+    for network in
+        [serde_json::json!({ "conv_gru": stack }), serde_json::json!({ "recurrent": { "stages": [cell] } })]
+    {
+        let described = serde_json::json!({ "version": 1, "networks": [{ "name": "", "network": network }] });
+        std::fs::write(&file, safetensors(&serde_json::json!({ "convgru": described.to_string() }))).unwrap();
         let error = refused(&["export", "--out", "x.safetensors", "--weights"], &file);
         assert!(!error.contains("panicked"), "{error}");
     }

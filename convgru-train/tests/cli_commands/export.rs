@@ -6,11 +6,17 @@ use std::path::Path;
 
 use convgru_model::export::onnx::{self, Form, Part};
 use convgru_model::import::layout::Layout;
-use convgru_model::import::{self, NamedTensors, named_tensors};
-use convgru_model::{ConvGru, ConvGruConfig, ForecasterConfig, Parameters, ResetGate, Tensor, export};
+use convgru_model::import::{self, NamedNetwork, named_tensors};
+use convgru_model::{
+    ConvGru, ConvGruConfig, ForecasterConfig, NetworkDescription, Parameters, ResetGate, Tensor, export,
+};
 use convgru_train::trainer::TrainedModel;
 
 use crate::program::{convgru, finished_run, folder, weights};
+
+fn named(name: &str, network: ConvGru<f32>) -> NamedNetwork<f32> {
+    NamedNetwork { name: name.to_owned(), network: network.into(), origin: None }
+}
 
 /// Writes a stack as `import` does.
 fn write_stack(path: &Path, config: ConvGruConfig) -> ConvGru<f32> {
@@ -21,9 +27,7 @@ fn write_stack(path: &Path, config: ConvGruConfig) -> ConvGru<f32> {
             *tensor = Tensor::from_fn(&shape, |i| 0.25 * i as f32 - 1.0);
         }
     });
-    let described = serde_json::json!([{ "name": "net.", "config": network.config() }]);
-    let metadata = [("stacks".to_owned(), described.to_string())];
-    fs::write(path, export::to_safetensors(network.parameters(), &metadata).unwrap()).unwrap();
+    fs::write(path, export::networks(&vec![named("net.", network.clone())]).unwrap()).unwrap();
     network
 }
 
@@ -149,24 +153,16 @@ fn what_is_exported_in_a_layout_is_imported_as_it_was() {
 fn of_several_stacks_one_is_chosen() {
     let folder = folder();
     let (one, two) = (ConvGruConfig::new(1, &[2]), ConvGruConfig::new(3, &[4]));
-    let mut tensors = Vec::new();
-    for (name, config) in [("a.", &one), ("b.", &two)] {
-        let network = ConvGru::<f32>::new(config.clone(), 0).unwrap();
-        let named = network.parameters().to_named();
-        tensors.extend(named.into_iter().map(|(tensor, value)| (format!("{name}{tensor}"), value)));
-    }
-    let described = serde_json::json!([{ "name": "a.", "config": one }, { "name": "b.", "config": two }]);
-    let dict = NamedTensors { tensors, skipped: Vec::new() };
-    let metadata = [("stacks".to_owned(), described.to_string())];
-    fs::write(folder.path().join("two.safetensors"), export::to_safetensors(&dict, &metadata).unwrap())
-        .unwrap();
+    let networks =
+        [("a.", one), ("b.", two)].map(|(name, config)| named(name, ConvGru::new(config, 0).unwrap()));
+    fs::write(folder.path().join("two.safetensors"), export::networks(&networks.into()).unwrap()).unwrap();
     let ran = convgru(folder.path(), "export --weights two.safetensors --out b.onnx --stack b.").succeeded();
     assert!(ran.stdout.contains("input [T, N, 3, H, W]"), "{}", ran.stdout);
     let ran = convgru(folder.path(), "export --weights two.safetensors --out c.onnx");
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("2 stacks; choose one of `a.`, `b.`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 networks; choose one of `a.`, `b.`"), "{}", ran.stderr);
     let ran = convgru(folder.path(), "export --weights two.safetensors --out c.onnx --stack c.");
-    assert!(ran.stderr.contains("no stack `c.`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("no network `c.`"), "{}", ran.stderr);
     assert!(!folder.path().join("c.onnx").exists());
 }
 
@@ -178,9 +174,10 @@ fn nothing_is_written_where_something_is_wrong() {
     let bytes = fs::read(path("net.safetensors")).unwrap();
     let at = bytes.len() - 9;
     fs::write(path("cut.safetensors"), &bytes[..at]).unwrap();
-    let wrong = serde_json::json!([{ "name": "", "config": ConvGruConfig::new(3, &[4, 2, 1]) }]);
     let network = ConvGru::<f32>::new(ConvGruConfig::new(3, &[4, 2]), 0).unwrap();
-    let metadata = [("stacks".to_owned(), wrong.to_string())];
+    let deeper = NetworkDescription::ConvGru(ConvGruConfig::new(3, &[4, 2, 1]));
+    let wrong = import::FileDescription::of_config("", deeper, None).to_json();
+    let metadata = [(import::DESCRIPTION_ENTRY.to_owned(), wrong)];
     fs::write(path("wrong.safetensors"), export::to_safetensors(network.parameters(), &metadata).unwrap())
         .unwrap();
     fs::write(path("bare.safetensors"), export::to_safetensors(network.parameters(), &[]).unwrap()).unwrap();
@@ -190,11 +187,14 @@ fn nothing_is_written_where_something_is_wrong() {
     for (arguments, words) in [
         ("--checkpoint missing.ckpt --out a.onnx", "cannot read missing.ckpt"),
         ("--weights missing.safetensors --out a.onnx", "cannot read missing.safetensors"),
-        ("--weights cut.safetensors --out a.onnx", "cut.safetensors: not a readable weight file"),
+        (
+            "--weights cut.safetensors --out a.onnx",
+            "cut.safetensors: neither a checkpoint nor weights of a network (not a readable",
+        ),
         ("--weights wrong.safetensors --out a.onnx", "no tensor `layers.2.input_weights`"),
-        ("--weights bare.safetensors --out a.onnx", "no entry `stacks`"),
+        ("--weights bare.safetensors --out a.onnx", "no network of a known system is among its 6 tensors"),
         ("--weights MODEL --out a.onnx", "for --checkpoint"),
-        ("--checkpoint net.safetensors --out a.onnx", "no `convgru`"),
+        ("--checkpoint net.safetensors --out a.onnx", "an imported network without"),
         ("--weights net.safetensors --out a.pb", "--out a.pb: .pb, where .onnx or .safetensors"),
         ("--weights net.safetensors --out model", "no extension"),
         ("--weights net.safetensors --out missing/a.onnx", "cannot write missing/a.onnx"),
@@ -208,8 +208,14 @@ fn nothing_is_written_where_something_is_wrong() {
         ("--weights net.safetensors --out a.safetensors --form step", "--form is for .onnx"),
         ("--weights net.safetensors --out a.safetensors --frames 2", "--frames is for .onnx"),
         ("--weights net.safetensors --out a.onnx --layout raft", "--layout is for .safetensors"),
+        ("--weights net.safetensors --out a.safetensors --layout original", "does not say which program"),
+        ("--weights net.safetensors --out a.safetensors --layout firenet", "does not say which program"),
+        (
+            "--weights net.safetensors --out a.safetensors --layout original --cells a",
+            "--cells: the names are",
+        ),
         ("--weights net.safetensors --out a.onnx --frames 2", "predicts no frames"),
-        ("--weights net.safetensors --out a.onnx --part encoder", "without parts"),
+        ("--weights net.safetensors --out a.onnx --part encoder", "have no parts"),
         ("--checkpoint MODEL --out a.onnx --form step", "--part encoder or --part forecaster"),
         ("--checkpoint MODEL --out a.onnx --part encoder", "has --form step"),
         ("--checkpoint MODEL --out a.onnx --form step --part encoder --frames 2", "predicts one frame"),
@@ -226,7 +232,8 @@ fn nothing_is_written_where_something_is_wrong() {
             "no extension",
             "is for .",
             "predicts",
-            "without parts",
+            "have no parts",
+            "--cells: the names",
             "--part encoder or",
             "has --form",
             "two stacks",

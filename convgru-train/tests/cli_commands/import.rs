@@ -1,10 +1,9 @@
 //! Weights of other programs.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use convgru_model::{ConvGru, ConvGruConfig, Tensor, import};
+use convgru_model::{Tensor, import};
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::program::{convgru, folder};
@@ -41,7 +40,8 @@ fn cells_are_listed_and_written_for_a_network_to_read() {
         let tensors = network(scale);
         write(&folder.path().join("net.safetensors"), &tensors);
         let ran = convgru(folder.path(), "import --input net.safetensors --out ours.safetensors").succeeded();
-        assert!(ran.stdout.contains("module.  2 cells of jacobkimmel"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("module.  2 cells of jacobkimmel, a ConvGru"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("  module.ConvGRUCell_00.  3 -> 2 channels"), "{}", ran.stdout);
         assert!(
             ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, bias, reset before the convolution"),
             "{}",
@@ -50,11 +50,7 @@ fn cells_are_listed_and_written_for_a_network_to_read() {
         assert!(ran.stdout.contains("left out: 1 tensor (head.weight)"), "{}", ran.stdout);
 
         let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
-        let metadata = import::safetensors_metadata(&bytes).unwrap();
-        let stacks: serde_json::Value = serde_json::from_str(&metadata["stacks"]).unwrap();
-        let config: ConvGruConfig = serde_json::from_value(stacks[0]["config"].clone()).unwrap();
-        let mut network = ConvGru::<f64>::new(config, 0).unwrap();
-        import::from_safetensors(&bytes, network.parameters_mut()).unwrap();
+        let network = import::read::<f64>(&bytes).unwrap().into_conv_gru().unwrap();
         let cells: Vec<_> = tensors.into_iter().filter(|(name, _)| name.contains("Cell")).collect();
         assert_eq!(network.parameters().layers, import::layout::Layout::SEED.read(&cells).unwrap().layers);
         let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -95,24 +91,15 @@ fn plain_cells_of_other_systems_are_written_for_the_fused_engine() {
     assert!(ran.stdout.contains("module.iter_mvs.gru.  1 cell of iter_mvs, a ConvGru"), "{}", ran.stdout);
     assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3, dilated 2 x 2"), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
-    let metadata = import::safetensors_metadata(&bytes).unwrap();
-    let stacks: serde_json::Value = serde_json::from_str(&metadata["stacks"]).unwrap();
-    assert_eq!(
-        (&stacks[0]["system"], &stacks[0]["config"]["dilation"]),
-        (&"iter_mvs".into(), &[2, 2].into())
-    );
-    let config: ConvGruConfig = serde_json::from_value(stacks[0]["config"].clone()).unwrap();
-    let mut named: HashMap<String, Tensor<f64>> =
-        import::named_tensors(&bytes).unwrap().tensors.into_iter().collect();
-    ConvGru::<f64>::from_tensors(config, &mut |name, _| Ok(named.remove(name).unwrap())).unwrap();
-    assert!(named.is_empty(), "{named:?}");
+    let named = import::read_all::<f64>(&bytes).unwrap().remove(0);
+    assert_eq!(named.origin.unwrap().system, "iter_mvs");
+    assert_eq!(named.network.into_conv_gru().unwrap().config().dilation, [2, 2]);
     let ran = convgru(folder.path(), "export --weights ours.safetensors --out step.onnx --form step");
     assert!(ran.succeeded().stdout.contains("one step"));
 }
 
 #[test]
 fn networks_of_other_cells_are_written_for_recurrent_to_read() {
-    use convgru_model::composed::{Recurrent, RecurrentConfig, RecurrentParameters};
     let folder = folder();
     let gates = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
     let cell = |scale: f64| Tensor::from_fn(&[2, 5, 3, 3], |i| scale * (i as f64 - 40.0));
@@ -123,14 +110,10 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
     assert!(ran.stdout.contains("module.update.gru.  1 cell of raft_sep, a Recurrent"), "{}", ran.stdout);
     assert!(ran.stdout.contains("3 -> 2 channels, kernel 3 x 3 then 3 x 3"), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
-    let metadata = import::safetensors_metadata(&bytes).unwrap();
-    let networks: serde_json::Value = serde_json::from_str(&metadata["networks"]).unwrap();
-    let config: RecurrentConfig = serde_json::from_value(networks[0]["config"].clone()).unwrap();
-    let named = import::named_tensors(&bytes).unwrap().tensors;
-    let network = Recurrent::from_parameters(config, RecurrentParameters::new(named)).unwrap();
+    let network = import::read::<f64>(&bytes).unwrap().into_recurrent().unwrap();
     assert_eq!(network.config().cells().next().unwrap().second_kernel_size, Some([3, 3]));
 
-    // Out again: as ONNX in both forms, under our names to the byte, and in no layout.
+    // Out again: as ONNX in both forms, under our names to the byte, and as it was.
     for (form, said) in
         [("step", "one step of a network with 1 cell"), ("sequence", "sequences of a network")]
     {
@@ -139,13 +122,21 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
         assert!(ran.stdout.contains(said), "{}", ran.stdout);
     }
     convgru(folder.path(), "export --weights ours.safetensors --out again.safetensors").succeeded();
-    let tensors_of =
-        |file: &str| import::named_tensors(&fs::read(folder.path().join(file)).unwrap()).unwrap().tensors;
-    assert_eq!(tensors_of("again.safetensors"), tensors_of("ours.safetensors"));
+    let bytes_of = |file: &str| fs::read(folder.path().join(file)).unwrap();
+    assert!(bytes_of("again.safetensors") == bytes_of("ours.safetensors"));
+    for layout in ["original", "raft_sep"] {
+        let command =
+            format!("export --weights again.safetensors --out {layout}.safetensors --layout {layout}");
+        let ran = convgru(folder.path(), &command).succeeded();
+        assert!(ran.stdout.contains("the weights as raft_sep keeps them"), "{}", ran.stdout);
+        let mut back = import::named_tensors(&bytes_of(&format!("{layout}.safetensors"))).unwrap().tensors;
+        back.sort_by_key(|(name, _)| tensors.iter().position(|(own, _)| own == name));
+        assert_eq!(back, tensors);
+    }
     let refused = "export --weights ours.safetensors --out no.safetensors --layout raft";
     let ran = convgru(folder.path(), refused);
     assert_eq!(ran.code, Some(1));
-    assert!(ran.stderr.contains("has no place in --layout"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--layout original writes a network back"), "{}", ran.stderr);
     assert!(!folder.path().join("no.safetensors").exists());
 
     // Beside a stack each has its name before its tensors.
@@ -153,8 +144,8 @@ fn networks_of_other_cells_are_written_for_recurrent_to_read() {
     write(&folder.path().join("both.safetensors"), &tensors);
     let json = convgru(folder.path(), "import --input both.safetensors --out both-ours.safetensors --json");
     let json = json.succeeded().json();
-    assert_eq!(json["networks"][0]["system"], "raft_sep");
-    assert_eq!(json["stacks"][0]["layout"], "jacobkimmel");
+    assert_eq!(json["networks"][0]["origin"]["system"], "raft_sep");
+    assert_eq!(json["networks"][1]["origin"]["system"], "jacobkimmel");
     let bytes = fs::read(folder.path().join("both-ours.safetensors")).unwrap();
     let names: Vec<String> =
         import::named_tensors(&bytes).unwrap().tensors.into_iter().map(|(name, _)| name).collect();
@@ -167,8 +158,9 @@ fn json_tells_every_tensor_that_is_left() {
     let folder = folder();
     write(&folder.path().join("net.safetensors"), &network(1.0));
     let json = convgru(folder.path(), "import --input net.safetensors --json").succeeded().json();
-    assert_eq!(json["stacks"][0]["layout"], "jacobkimmel");
-    assert_eq!(json["stacks"][0]["config"]["hidden_channels"], serde_json::json!([2, 2]));
+    let network = &json["networks"][0];
+    assert_eq!(network["origin"]["system"], "jacobkimmel");
+    assert_eq!(network["network"]["conv_gru"]["hidden_channels"], serde_json::json!([2, 2]));
     assert_eq!(json["left"][0]["name"], "head.weight");
     assert!(json["out"].is_null());
 }
@@ -184,7 +176,9 @@ fn zip_of(name: &str, data: &[u8]) -> Vec<u8> {
     let directory = bytes.len();
     bytes.extend([b"PK\x01\x02\x14\x00", &common[..], &[0; 14], name.as_bytes()].concat());
     let size = bytes.len() - directory;
-    bytes.extend([b"PK\x05\x06", &[0, 0, 0, 0, 1, 0, 1, 0][..], &long(size), &long(directory), &[0, 0]].concat());
+    bytes.extend(
+        [b"PK\x05\x06", &[0, 0, 0, 0, 1, 0, 1, 0][..], &long(size), &long(directory), &[0, 0]].concat(),
+    );
     bytes
 }
 
@@ -227,11 +221,16 @@ fn numbers_that_are_not_finite_are_refused_and_wrappers_are_not() {
     let folder = folder();
     let mut tensors = network(0.25);
     for (name, _) in &mut tensors {
-        *name = name.replace(".weight", "._checkpoint_wrapped_module.weight").replace(".bias", "._checkpoint_wrapped_module.bias");
+        *name = name
+            .replace(".weight", "._checkpoint_wrapped_module.weight")
+            .replace(".bias", "._checkpoint_wrapped_module.bias");
     }
     write(&folder.path().join("wrapped.safetensors"), &tensors);
     let ran = convgru(folder.path(), "import --input wrapped.safetensors --json").succeeded();
-    assert_eq!(ran.json()["stacks"][0]["config"]["hidden_channels"], serde_json::json!([2, 2]));
+    assert_eq!(
+        ran.json()["networks"][0]["network"]["conv_gru"]["hidden_channels"],
+        serde_json::json!([2, 2])
+    );
     assert_eq!(ran.json()["left"][0]["name"], "head._checkpoint_wrapped_module.weight");
 
     let mut diverged = network(0.25);
@@ -241,7 +240,10 @@ fn numbers_that_are_not_finite_are_refused_and_wrappers_are_not() {
     diverged[3].1.as_mut_slice()[1] = f64::NEG_INFINITY;
     write(&folder.path().join("diverged.safetensors"), &diverged);
     for more in ["", " --partial"] {
-        let ran = convgru(folder.path(), &format!("import --input diverged.safetensors --out out.safetensors{more}"));
+        let ran = convgru(
+            folder.path(),
+            &format!("import --input diverged.safetensors --out out.safetensors{more}"),
+        );
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
         assert!(ran.stderr.contains("NaN or infinite (`module.ConvGRUCell_00."), "{}", ran.stderr);
         assert!(!folder.path().join("out.safetensors").exists());
@@ -270,7 +272,7 @@ fn what_is_not_whole_is_refused_and_imported_cell_by_cell_where_that_is_asked_fo
         let ran = convgru(folder.path(), &format!("{command} --partial")).succeeded();
         assert!(ran.stdout.contains("not whole: ") && ran.stdout.contains(words), "{}", ran.stdout);
         let json = convgru(folder.path(), &format!("{command} --partial --json")).succeeded().json();
-        assert_eq!(json["stacks"].as_array().unwrap().len(), cells);
+        assert_eq!(json["networks"].as_array().unwrap().len(), cells);
         assert_eq!(json["incomplete"].as_array().unwrap().len(), 1);
         fs::remove_file(folder.path().join("out.safetensors")).unwrap();
     }
@@ -279,7 +281,6 @@ fn what_is_not_whole_is_refused_and_imported_cell_by_cell_where_that_is_asked_fo
 /// Weights as people have them: the folder of `CONVGRU_CASES`.
 #[test]
 fn weights_of_users_are_imported_or_refused_by_name() {
-    use convgru_model::composed::{Recurrent, RecurrentConfig, RecurrentParameters};
     let Some(cases) = crate::cases::cases() else { return };
     let folder = folder();
     let case = |name: &str| cases.join("import").join(name).display().to_string();
@@ -322,11 +323,7 @@ fn weights_of_users_are_imported_or_refused_by_name() {
     let ran = import("firenet_short_names.pth", "").succeeded();
     assert!(ran.stdout.contains("state_dict.  2 cells of firenet, a Recurrent"), "{}", ran.stdout);
     let bytes = fs::read(folder.path().join("ours.safetensors")).unwrap();
-    let networks: serde_json::Value =
-        serde_json::from_str(&import::safetensors_metadata(&bytes).unwrap()["networks"]).unwrap();
-    let config: RecurrentConfig = serde_json::from_value(networks[0]["config"].clone()).unwrap();
-    let named = import::named_tensors(&bytes).unwrap().tensors;
-    let network = Recurrent::from_parameters(config, RecurrentParameters::new(named)).unwrap();
+    let network = import::read::<f64>(&bytes).unwrap().into_recurrent().unwrap();
     let expected =
         import::named_tensors(&fs::read(case("firenet_short_names_expected.safetensors")).unwrap()).unwrap();
     let [x, y] = ["x", "y"].map(|name| find(&expected.tensors, name));
@@ -335,4 +332,40 @@ fn weights_of_users_are_imported_or_refused_by_name() {
     let difference =
         output.as_slice().iter().zip(y.as_slice()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     assert!(difference < 1e-5, "{difference}");
+}
+
+/// Weights as people have them: what was imported goes back under its names, to the bit, and can be imported again.
+#[test]
+fn weights_of_users_go_back_under_their_names() {
+    let Some(cases) = crate::cases::cases() else { return };
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let mut written_back = 0;
+    for entry in fs::read_dir(cases.join("import")).unwrap() {
+        let file = entry.unwrap().path();
+        let is_weights =
+            file.extension().is_some_and(|own| ["pth", "pt", "ckpt"].iter().any(|known| own == *known));
+        if !is_weights {
+            continue;
+        }
+        let import = format!("import --input {} --out ours.safetensors --json", file.display());
+        let ran = convgru(folder.path(), &import);
+        if ran.code != Some(0) {
+            continue;
+        }
+        let given = import::named_tensors(&fs::read(&file).unwrap()).unwrap().tensors;
+        let folded = ran.json()["networks"][0]["origin"]["weight_norm"].as_array().map_or(0, Vec::len);
+        let command = "export --weights ours.safetensors --out theirs.safetensors --layout original";
+        let ran = convgru(folder.path(), command).succeeded();
+        let back = import::named_tensors(&fs::read(path("theirs.safetensors")).unwrap()).unwrap().tensors;
+        assert_eq!(ran.stdout.contains("the weight norm is multiplied out"), folded > 0, "{}", ran.stdout);
+        for (name, tensor) in &back {
+            let expected = given.iter().find(|(own, _)| own == name).map(|(_, tensor)| tensor);
+            assert!(folded > 0 || expected == Some(tensor), "{}: {name}", file.display());
+        }
+        written_back += 1;
+        fs::remove_file(path("theirs.safetensors")).unwrap();
+        fs::remove_file(path("ours.safetensors")).unwrap();
+    }
+    assert!(written_back >= 2, "{written_back}");
 }

@@ -229,7 +229,8 @@ fn an_imported_network_is_fine_tuned_and_frozen_tensors_keep_their_bits() {
     let ran = convgru(folder.path(), &format!("{command} --name fine")).succeeded();
     assert!(ran.stderr.contains("all 12 tensors, imported"), "{}", ran.stderr);
     let read = |file: &str| -> Vec<(String, Tensor<f64>)> {
-        let mut tensors = import::named_tensors(&fs::read(folder.path().join(file)).unwrap()).unwrap().tensors;
+        let mut tensors =
+            import::named_tensors(&fs::read(folder.path().join(file)).unwrap()).unwrap().tensors;
         tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
         tensors
     };

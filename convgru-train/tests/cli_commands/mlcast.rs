@@ -61,7 +61,8 @@ fn a_network_is_trained_used_and_written_under_the_names_of_the_package() {
     assert!(ran.stdout.contains(name), "{}", ran.stdout);
     let ran = convgru(folder.path(), "import --input theirs.safetensors --out ours.safetensors").succeeded();
     assert!(ran.stdout.contains("network.  2 blocks of mlcast, kernel 3 x 3"), "{}", ran.stdout);
-    let read: Forecaster<f32> = import::forecaster(&fs::read(path("ours.safetensors")).unwrap()).unwrap();
+    let read: Forecaster<f32> =
+        import::read(&fs::read(path("ours.safetensors")).unwrap()).unwrap().into_forecaster().unwrap();
     let trained = TrainedModel::read(&path("runs/rain")).unwrap();
     assert_eq!(read.parameters(), trained.model.parameters());
     convgru(
@@ -109,10 +110,12 @@ fn a_checkpoint_of_lightning_is_read_and_goes_back() {
     let checkpoint = recorded.join("mlcast_lightning.ckpt");
     let import = format!("import --input {} --out ours.safetensors --json", checkpoint.display());
     let json = convgru(folder.path(), &import).succeeded().json();
-    assert_eq!(json["forecasters"][0]["name"], "state_dict.network.");
-    assert_eq!(json["forecasters"][0]["config"]["kind"], "mlcast");
+    assert_eq!(json["networks"][0]["name"], "state_dict.network.");
+    assert_eq!(json["networks"][0]["network"]["forecaster"]["kind"], "mlcast");
     let export = "export --weights ours.safetensors --out theirs.safetensors --layout mlcast --cells network";
     convgru(folder.path(), export).succeeded();
+    let original = "export --weights ours.safetensors --out original.safetensors --layout original";
+    convgru(folder.path(), original).succeeded();
     let tensors = |bytes: Vec<u8>| import::named_tensors(&bytes).unwrap();
     let sorted = |mut tensors: Vec<(String, Tensor<f64>)>| {
         tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -120,7 +123,10 @@ fn a_checkpoint_of_lightning_is_read_and_goes_back() {
     };
     let expected = sorted(tensors(fs::read(&checkpoint).unwrap()).under("state_dict.").tensors);
     assert_eq!(sorted(tensors(fs::read(path("theirs.safetensors")).unwrap()).tensors), expected);
-    let read: Forecaster<f32> = import::forecaster(&fs::read(path("ours.safetensors")).unwrap()).unwrap();
+    let original = tensors(fs::read(path("original.safetensors")).unwrap()).under("state_dict.");
+    assert_eq!(sorted(original.tensors), expected);
+    let read: Forecaster<f32> =
+        import::read(&fs::read(path("ours.safetensors")).unwrap()).unwrap().into_forecaster().unwrap();
     let ForecasterConfig::Mlcast(config) = read.config() else { panic!("{:?}", read.config()) };
     assert_eq!(export::mlcast(config, read.parameters()).unwrap().tensors.len(), expected.len());
     assert_eq!(read.parameters().count(), config.parameter_count());

@@ -211,6 +211,21 @@ impl Cell<'_> {
         Ok(())
     }
 
+    /// Adds the biases that are second of two, in the order of the tensors.
+    pub(super) fn add_second_biases<T: Scalar>(&self, tensors: &[(&str, &Tensor<T>)], to: &mut Vec<f64>) {
+        let of_state = self.layout.tensors.iter().filter(|tensor| tensor.columns == Columns::State);
+        for tensor in of_state {
+            let name = self.bias(tensor);
+            let Some((_, bias)) = tensors.iter().find(|(own, _)| *own == name) else { continue };
+            let hidden = bias.len() / tensor.gates.len();
+            for (&number, row) in bias.as_slice().iter().zip(rows_of(tensor, hidden)) {
+                if matches!(BiasPlace::of(self.layout.reset, tensor, row, hidden), BiasPlace::Joint(_)) {
+                    to.push(number.to_f64());
+                }
+            }
+        }
+    }
+
     /// The size that the first kernels of state and input have.
     fn size<'t, T: Scalar>(&self, get: &impl Fn(String) -> Result<&'t Tensor<T>>) -> Result<Size> {
         let kernel = |other: Columns| -> Result<(&GateTensor, [usize; 4])> {

@@ -3,34 +3,37 @@
 use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
+use serde::{Deserialize, Serialize};
 
 use super::convert::Cell;
 use super::description::Layout;
 use super::directions::REVERSE;
 use super::rearrange::ForeignStack;
 use super::stacking::{Incomplete, between, cells_with_gaps, numbered, parent};
-use crate::error::Error;
-use crate::fused::Directions;
+use crate::error::{Error, Result};
+use crate::fused::{ConvGru, ConvGruParameters, Directions};
 use crate::import::search::expect_search;
+use crate::import::{NamedNetwork, Origin};
 use crate::tensor::Tensor;
 
 /// Cells of one layout that are layers of one stack.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DetectedStack<T> {
+pub(in crate::import) struct DetectedStack<T> {
     /// How the file keeps them.
-    pub layout: &'static Layout,
+    pub(in crate::import) layout: &'static Layout,
     /// What their names in the file begin with; the system's where these have only a number within. Of both directions of
     /// time it goes on with `forward.` and `backward.`.
-    pub name: String,
+    pub(in crate::import) name: String,
     /// The direction it reads a sequence in, where the file has cells of both: the stack of the other one follows or
     /// comes before. Together they are a [`BidirectionalConvGru`](crate::BidirectionalConvGru).
-    pub direction: Option<Direction>,
+    pub(in crate::import) direction: Option<Direction>,
     /// The cells, rearranged into ours.
-    pub stack: ForeignStack<T>,
+    pub(in crate::import) stack: ForeignStack<T>,
 }
 
 /// A direction of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The first frame first.
     Forward,
@@ -45,6 +48,42 @@ impl Direction {
             Self::Forward => "forward",
             Self::Backward => "backward",
         }
+    }
+}
+
+impl<T: Scalar> DetectedStack<T> {
+    /// The name that the system has for a tensor of the stack, which is another one for the backward direction; none for other
+    /// tensors.
+    fn system_name<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let name = match self.direction {
+            Some(Direction::Backward) => name.strip_suffix(REVERSE)?,
+            _ => name,
+        };
+        let has = |prefix: &String| Cell { layout: self.layout, prefix }.has(name);
+        self.stack.prefixes.iter().any(has).then_some(name)
+    }
+
+    /// The stack as a network, with the place it comes from among the tensors of its file.
+    ///
+    /// # Errors
+    /// Those of [`ConvGru::from_parameters`].
+    pub(in crate::import) fn into_network(self, tensors: &[(String, Tensor<T>)]) -> Result<NamedNetwork<T>> {
+        let own: Vec<(&str, &str, &Tensor<T>)> = tensors
+            .iter()
+            .filter_map(|(name, tensor)| Some((name.as_str(), self.system_name(name)?, tensor)))
+            .collect();
+        let names: HashMap<&str, &str> = own.iter().map(|(name, known, _)| (*known, *name)).collect();
+        let known: Vec<(&str, &Tensor<T>)> = own.iter().map(|(_, known, tensor)| (*known, *tensor)).collect();
+        let origin = Origin::new(self.layout.system, known.iter().copied())
+            .renamed(|known| names.get(known).map_or(known, |own| own).to_owned());
+        let ForeignStack { config, layers, prefixes } = self.stack;
+        let mut second_biases = Vec::new();
+        for prefix in &prefixes {
+            Cell { layout: self.layout, prefix }.add_second_biases(&known, &mut second_biases);
+        }
+        let network = ConvGru::from_parameters(config, ConvGruParameters { layers })?.into();
+        let origin = Origin { cells: prefixes, direction: self.direction, second_biases, ..origin };
+        Ok(NamedNetwork { name: self.name, network, origin: Some(origin) })
     }
 }
 
@@ -241,16 +280,7 @@ impl<'t, T: Scalar> Search<'t, T> {
 
     fn finish(mut self) -> Stacks<T> {
         self.add_gaps();
-        let is_taken = |name: &str| {
-            self.stacks.iter().any(|DetectedStack { layout, stack, direction, .. }| {
-                let name = match direction {
-                    Some(Direction::Backward) => name.strip_suffix(REVERSE),
-                    _ => Some(name),
-                };
-                let has = |prefix, name| Cell { layout, prefix }.has(name);
-                name.is_some_and(|name| stack.prefixes.iter().any(|prefix| has(prefix, name)))
-            })
-        };
+        let is_taken = |name: &str| self.stacks.iter().any(|stack| stack.system_name(name).is_some());
         let left: Vec<&str> =
             self.tensors.iter().map(|(name, _)| name.as_str()).filter(|name| !is_taken(name)).collect();
         let reason = |name: &str| {

@@ -2,12 +2,11 @@
 
 use convgru_kernels::Scalar;
 
-use crate::composed::RecurrentParameters;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
 /// A place in a tensor: its rows are as long as `width`, the place begins at a row and so many numbers into it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) name: String,
     pub(super) width: usize,
@@ -78,10 +77,10 @@ impl Block {
     /// Adds ours to what is to be published.
     pub(super) fn write<T: Scalar>(
         &self,
-        ours: &RecurrentParameters<T>,
+        ours: &[(String, Tensor<T>)],
         tensors: &mut [(String, Tensor<T>)],
     ) -> Result<()> {
-        let from = find(ours.named(), &self.ours.name)?.as_slice();
+        let from = find(ours, &self.ours.name)?.as_slice();
         for (_, tensor) in tensors.iter_mut().filter(|(name, _)| *name == self.published.name) {
             for row in 0..self.rows {
                 let to = self.published.row_mut(tensor.as_mut_slice(), row, self.len)?;
@@ -89,5 +88,34 @@ impl Block {
             }
         }
         Ok(())
+    }
+
+    /// The published numbers, row by row.
+    pub(super) fn published<'t, T: Scalar>(
+        &self,
+        tensors: &'t [(String, Tensor<T>)],
+    ) -> Result<Vec<&'t [T]>> {
+        let values = find(tensors, &self.published.name)?.as_slice();
+        (0..self.rows).map(|row| self.published.row(values, row, self.len)).collect()
+    }
+
+    /// Adds numbers, in the order of [`published`](Self::published), to what is to be published.
+    pub(super) fn add_published<T: Scalar>(
+        &self,
+        numbers: &[T],
+        tensors: &mut [(String, Tensor<T>)],
+    ) -> Result<()> {
+        for (_, tensor) in tensors.iter_mut().filter(|(name, _)| *name == self.published.name) {
+            for (row, numbers) in numbers.chunks(self.len.max(1)).enumerate() {
+                let to = self.published.row_mut(tensor.as_mut_slice(), row, self.len)?;
+                to.iter_mut().zip(numbers).for_each(|(to, &number)| *to += number);
+            }
+        }
+        Ok(())
+    }
+
+    /// How many numbers it has.
+    pub(super) fn numbers(&self) -> usize {
+        self.rows.saturating_mul(self.len)
     }
 }

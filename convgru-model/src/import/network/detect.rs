@@ -1,33 +1,24 @@
 //! The networks of these systems among the tensors of a whole file.
 
+use std::collections::HashMap;
+
 use convgru_kernels::Scalar;
 
 use super::fire_net::{self, Renamed};
-use super::imported::{Hints, ImportedNetwork};
+use super::imported::Hints;
 use super::systems::read;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::import::layout::stacking::Incomplete;
 use crate::import::search::expect_search;
+use crate::import::{NamedNetwork, Origin};
+use crate::network::Network;
 use crate::tensor::Tensor;
-
-/// A network that was detected.
-#[derive(Debug, Clone)]
-pub struct DetectedNetwork<T> {
-    /// Whose it is.
-    pub system: &'static str,
-    /// What the names of its tensors begin with.
-    pub name: String,
-    /// The names of its tensors.
-    pub tensors: Vec<String>,
-    /// The network itself, on the engine that computes it.
-    pub network: ImportedNetwork<T>,
-}
 
 /// What [`detect`] sees in a file.
 #[derive(Debug)]
 pub(in crate::import) struct Networks<T> {
     /// The networks.
-    pub(in crate::import) networks: Vec<DetectedNetwork<T>>,
+    pub(in crate::import) networks: Vec<NamedNetwork<T>>,
     /// All other tensors.
     pub(in crate::import) rest: Vec<(String, Tensor<T>)>,
     /// Tensors among these that look like a network but are none, and why.
@@ -227,14 +218,10 @@ pub(in crate::import) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) ->
             continue;
         }
         let (places, of_network): (Vec<usize>, Vec<(String, Tensor<T>)>) = of_network.into_iter().unzip();
-        let read = read(pattern.system, &of_network, &Hints::default()).and_then(|imported| {
-            let tensors = imported.published().map(str::to_owned).collect();
-            Ok((tensors, imported.into_network()?))
-        });
-        match read {
-            Ok((tensors, network)) => {
+        match network_of(pattern.system, &of_network) {
+            Ok((network, origin)) => {
                 let name = common(&prefixes).to_owned();
-                found.networks.push(DetectedNetwork { system: pattern.system, name, tensors, network });
+                found.networks.push(NamedNetwork { name, network, origin: Some(origin) });
             }
             Err(error) => {
                 let reason = format!("it looks like {}, but: {error}", pattern.system);
@@ -268,11 +255,21 @@ fn fire_net<T: Scalar>(
     let is_own = |(name, _): &&(String, Tensor<T>)| names.contains_key(name);
     let renamed: Vec<(String, Tensor<T>)> =
         tensors.iter().filter(is_own).map(|(name, tensor)| (names[name].clone(), tensor.clone())).collect();
-    let network = read(SYSTEM, &renamed, &Hints::default()).and_then(|imported| imported.into_network());
-    let Ok(network) = network else { return places.into_iter().zip(tensors).collect() };
-    let own = tensors.iter().filter(is_own).map(|(name, _)| name.clone()).collect();
-    found.networks.push(DetectedNetwork { system: SYSTEM, name: prefix, tensors: own, network });
+    let Ok((network, origin)) = network_of(SYSTEM, &renamed) else {
+        return places.into_iter().zip(tensors).collect();
+    };
+    let own: HashMap<&str, &str> = names.iter().map(|(own, known)| (known.as_str(), own.as_str())).collect();
+    let origin = origin.renamed(|known| own.get(known).map_or(known, |own| own).to_owned());
+    found.networks.push(NamedNetwork { name: prefix, network, origin: Some(origin) });
     places.into_iter().zip(tensors).filter(|(_, (name, _))| !names.contains_key(name)).collect()
+}
+
+/// The network of a system's tensors, on the engine that computes it, and where it comes from.
+fn network_of<T: Scalar>(system: &str, tensors: &[(String, Tensor<T>)]) -> Result<(Network<T>, Origin)> {
+    let hints = Hints::default();
+    let imported = read(system, tensors, &hints)?;
+    let origin = imported.origin(system, tensors, &hints)?;
+    Ok((imported.into_network()?, origin))
 }
 
 /// What all prefixes begin with.
@@ -288,6 +285,10 @@ mod tests {
 
     type Tensors = Vec<(String, Tensor<f32>)>;
 
+    fn system(network: &NamedNetwork<f32>) -> &str {
+        &network.origin.as_ref().unwrap().system
+    }
+
     fn zeros(names: &[&str], shape: &[usize]) -> Tensors {
         names.iter().map(|name| ((*name).to_owned(), Tensor::zeros(shape))).collect()
     }
@@ -299,13 +300,13 @@ mod tests {
         assert!(detect(plain.clone()).networks.is_empty());
         let dilated = [plain.clone(), zeros(&["iter_mvs.head"], &[1])].concat();
         let found = detect(dilated);
-        assert_eq!(found.networks[0].system, "iter_mvs");
+        assert_eq!(system(&found.networks[0]), "iter_mvs");
         assert_eq!(found.rest[0].0, "iter_mvs.head");
         let pair = ["convz", "convr", "convq"]
             .into_iter()
             .flat_map(|gate| [1, 2].map(|pass| format!("g.{gate}{pass}.weight")));
         let pair: Tensors = pair.map(|name| (name, Tensor::zeros(&[4, 10, 1, 5]))).collect();
-        assert_eq!(detect(pair).networks[0].system, "raft_sep");
+        assert_eq!(system(&detect(pair).networks[0]), "raft_sep");
     }
 
     /// The names of torchvision's RAFT: two modules of one cell in its large network, one in its small one.
@@ -322,8 +323,8 @@ mod tests {
         let pair = [module("convgru1", [1, 5]), module("convgru2", [5, 1])].concat();
         let found = detect(pair.clone());
         assert_eq!((found.networks.len(), found.rest.len()), (1, 0));
-        assert_eq!((found.networks[0].system, found.networks[0].name.as_str()), ("raft_sep", "rb."));
-        let config = found.networks[0].network.config();
+        assert_eq!((system(&found.networks[0]), found.networks[0].name.as_str()), ("raft_sep", "rb."));
+        let config = found.networks[0].network.description().recurrent().unwrap();
         let cells: Vec<_> = config.cells().collect();
         assert_eq!(cells.len(), 1);
         assert_eq!((cells[0].kernel_size, cells[0].second_kernel_size), ([1, 5], Some([5, 1])));
@@ -345,7 +346,9 @@ mod tests {
         let names: Vec<(&str, usize)> = found
             .networks
             .iter()
-            .map(|network| (network.name.as_str(), network.network.config().cells().count()))
+            .map(|network| {
+                (network.name.as_str(), network.network.description().recurrent().unwrap().cells().count())
+            })
             .collect();
         assert_eq!(names, [("ebrnn1_", 2), ("ebrnn2_0_", 1)]);
     }

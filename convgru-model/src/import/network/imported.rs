@@ -2,12 +2,14 @@
 
 use convgru_kernels::Scalar;
 
-use super::block::Block;
+use std::collections::HashMap;
+
+use super::block::{Block, Place};
 use crate::composed::{Recurrent, RecurrentConfig, RecurrentParameters, Wiring};
-use crate::error::Result;
-use crate::fused::ConvGru;
+use crate::error::{Result, expect_count};
+use crate::import::Origin;
 use crate::layer::Activation;
-use crate::parameters::Parameters;
+use crate::network::Network;
 use crate::tensor::Tensor;
 
 /// What names and shapes of tensors do not tell of a network; what is not given is as the system has it.
@@ -53,12 +55,77 @@ impl<T: Scalar> Imported<T> {
         let mut tensors: Vec<(String, Tensor<T>)> =
             self.published.iter().map(|(name, shape)| (name.clone(), Tensor::zeros(shape))).collect();
         for block in &self.blocks {
-            block.write(gradients, &mut tensors)?;
+            block.write(gradients.named(), &mut tensors)?;
         }
+        Ok(self.with_own_axes(tensors))
+    }
+
+    /// Weights in the form of the published tensors. Of two biases that are added up the second is given; the first is the
+    /// rest of their sum.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`](crate::Error::MissingTensor) and [`Error::Count`](crate::Error::Count) if they are not those of this network.
+    pub(crate) fn write_weights(
+        &self,
+        ours: &[(String, Tensor<T>)],
+        second_biases: &[f64],
+    ) -> Result<Vec<(String, Tensor<T>)>> {
+        let minus_zeros = |shape: &[usize]| Tensor::from_fn(shape, |_| -T::ZERO);
+        let mut tensors: Vec<(String, Tensor<T>)> =
+            self.published.iter().map(|(name, shape)| (name.clone(), minus_zeros(shape))).collect();
+        let second = self.second_blocks();
+        let expected = second.iter().map(|(block, _)| block.numbers()).sum();
+        expect_count("second biases", expected, second_biases.len())?;
+        let is_second = |block: &Block| second.iter().any(|(second, _)| std::ptr::eq(*second, block));
+        for block in self.blocks.iter().filter(|block| !is_second(block)) {
+            block.write(ours, &mut tensors)?;
+        }
+        let mut rest = second_biases;
+        for (block, first) in second {
+            let (numbers, after) = rest.split_at(block.numbers());
+            rest = after;
+            let numbers: Vec<T> = numbers.iter().map(|&number| T::from_f64(number)).collect();
+            block.add_published(&numbers, &mut tensors)?;
+            let sign = if block.negated == first.negated { -T::ONE } else { T::ONE };
+            let less: Vec<T> = numbers.into_iter().map(|number| sign * number).collect();
+            first.add_published(&less, &mut tensors)?;
+        }
+        Ok(self.with_own_axes(tensors))
+    }
+
+    /// Where the network comes from: `tensors` are those that it was read from.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`](crate::Error::MissingTensor) if they are others.
+    pub fn origin(&self, system: &str, tensors: &[(String, Tensor<T>)], hints: &Hints) -> Result<Origin> {
+        let mut origin = Origin::new(system, tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)));
+        origin.linear_before_reset = hints.linear_before_reset;
+        for (block, _) in self.second_blocks() {
+            for row in block.published(tensors)? {
+                origin.second_biases.extend(row.iter().map(|number| number.to_f64()));
+            }
+        }
+        Ok(origin)
+    }
+
+    /// The blocks that are added to what another one gives, each with that one.
+    fn second_blocks(&self) -> Vec<(&Block, &Block)> {
+        let mut first: HashMap<&Place, &Block> = HashMap::new();
+        let mut second = Vec::new();
+        for block in &self.blocks {
+            match first.get(&block.ours) {
+                Some(earlier) => second.push((block, *earlier)),
+                None => drop(first.insert(&block.ours, block)),
+            }
+        }
+        second
+    }
+
+    fn with_own_axes(&self, mut tensors: Vec<(String, Tensor<T>)>) -> Vec<(String, Tensor<T>)> {
         if self.kernels_last {
             tensors.iter_mut().for_each(|(_, tensor)| *tensor = with_kernels_last(tensor));
         }
-        Ok(tensors)
+        tensors
     }
 
     /// The names of the published tensors that were read.
@@ -67,22 +134,13 @@ impl<T: Scalar> Imported<T> {
     }
 }
 
-/// A published network on the engine that computes it.
-#[derive(Debug, Clone)]
-pub enum ImportedNetwork<T> {
-    /// A chain of plain GRUs.
-    ConvGru(ConvGru<T>),
-    /// Any other network.
-    Recurrent(Recurrent<T>),
-}
-
 impl<T: Scalar> Imported<T> {
     /// The network with its weights: on the fused engine where that computes all of it, otherwise on the composed one.
     /// Spectral norms stay what they are, so that training can go on with them.
     ///
     /// # Errors
     /// Those of [`Recurrent::from_parameters`].
-    pub fn into_network(self) -> Result<ImportedNetwork<T>> {
+    pub fn into_network(self) -> Result<Network<T>> {
         let Self { mut config, parameters, .. } = self;
         // What a cell gives is added to what it read from the second on.
         if config.wiring == Wiring::Residual && config.stages.len() == 1 {
@@ -90,38 +148,12 @@ impl<T: Scalar> Imported<T> {
         }
         let network = Recurrent::from_parameters(config, parameters)?;
         if network.config().cells().any(|cell| cell.spectral_norm) {
-            return Ok(ImportedNetwork::Recurrent(network));
+            return Ok(Network::Recurrent(network));
         }
         Ok(match network.to_conv_gru() {
-            Ok(fused) => ImportedNetwork::ConvGru(fused),
-            Err(_) => ImportedNetwork::Recurrent(network),
+            Ok(fused) => Network::ConvGru(fused),
+            Err(_) => Network::Recurrent(network),
         })
-    }
-}
-
-impl<T: Scalar> ImportedNetwork<T> {
-    /// The configuration as a network of composed cells.
-    pub fn config(&self) -> RecurrentConfig {
-        match self {
-            Self::ConvGru(network) => network.config().into(),
-            Self::Recurrent(network) => network.config().clone(),
-        }
-    }
-}
-
-impl<T: Scalar> Parameters<T> for ImportedNetwork<T> {
-    fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<T>)) {
-        match self {
-            Self::ConvGru(network) => network.parameters().for_each(visit),
-            Self::Recurrent(network) => network.parameters().for_each(visit),
-        }
-    }
-
-    fn for_each_mut(&mut self, visit: &mut dyn FnMut(&str, &mut Tensor<T>)) {
-        match self {
-            Self::ConvGru(network) => network.parameters_mut().for_each_mut(visit),
-            Self::Recurrent(network) => network.parameters_mut().for_each_mut(visit),
-        }
     }
 }
 

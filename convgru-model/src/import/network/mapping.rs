@@ -218,8 +218,10 @@ impl<'t, T: Scalar> Mapping<'t, T> {
         if needed > given.saturating_mul(2) {
             return Err(Error::Count { what: "numbers of the network".into(), expected: needed, got: given });
         }
+        // A sum that begins with minus zero keeps the sign of a zero.
+        let minus_zeros = |shape: &[usize]| Tensor::from_fn(shape, |_| -T::ZERO);
         let mut named: Vec<(String, Tensor<T>)> =
-            shapes.into_iter().map(|(name, shape)| (name, Tensor::zeros(&shape))).collect();
+            shapes.into_iter().map(|(name, shape)| (name, minus_zeros(&shape))).collect();
         for block in &self.blocks {
             block.read(self.tensors, &mut named)?;
         }

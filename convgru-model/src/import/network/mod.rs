@@ -2,8 +2,8 @@
 //! [`Recurrent`](crate::composed::Recurrent), or as a [`ConvGru`](crate::ConvGru) where that computes them.
 //!
 //! Where the numbers of such a network lie is a list of blocks: some rows and columns of a published tensor
-//! are some of ours, with a sign where the update gate weighs the other side. Weights go one way along
-//! the blocks, gradients the other. [`read`] makes the list for a system by the names and shapes of its tensors;
+//! are some of ours, with a sign where the update gate weighs the other side. Weights go along the blocks both ways
+//! ([`export::original`](crate::export::original)), gradients back. [`read`] makes the list for a system by the names and shapes of its tensors;
 //! what names and shapes do not tell (dilation, functions) it is told.
 //!
 //! ```
@@ -33,7 +33,7 @@ mod layouts;
 mod mapping;
 mod systems;
 
-pub use self::imported::{Hints, Imported, ImportedNetwork};
+pub use self::imported::{Hints, Imported};
 pub use self::systems::{SYSTEMS, read};
 
 #[cfg(test)]

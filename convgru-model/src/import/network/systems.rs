@@ -135,7 +135,8 @@ fn droid<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T
 
 fn raft_sep<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
-    let [published, torchvision] = RAFT_PASSES.map(|passes| passes.map(|tensors| Layout { tensors, ..*raft }));
+    let [published, torchvision] =
+        RAFT_PASSES.map(|passes| passes.map(|tensors| Layout { tensors, ..*raft }));
     let has_modules = names(&mapping).any(|name| name.contains("convgru2."));
     let [first, second] = if has_modules { torchvision } else { published };
     cells(&first, mapping, hints, |mapping, [prefix, ours], core| {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::Error;
 use crate::composed::Recurrent;
+use crate::network::Network;
 use crate::tensor::Tensor;
 
 fn numbered(name: &str, shape: &[usize], first: usize) -> (String, Tensor<f64>) {
@@ -101,7 +102,7 @@ fn plain_chains_of_grus_are_for_the_fused_engine() {
     let tensors = [gate("convz"), gate("convr"), gate("convq")];
     let imported = read("iter_mvs", &tensors, &Hints::default()).unwrap();
     let composed = Recurrent::from_parameters(imported.config.clone(), imported.parameters.clone()).unwrap();
-    let ImportedNetwork::ConvGru(fused) = imported.into_network().unwrap() else { panic!("not fused") };
+    let Network::ConvGru(fused) = imported.into_network().unwrap() else { panic!("not fused") };
     let frames = numbered("frames", &[3, 1, 3, 6, 7], 5).1;
     let [a, b] = [composed.forward(&frames), fused.forward(&frames)]
         .map(|states| states.unwrap().outputs.swap_remove(0));
@@ -117,8 +118,8 @@ fn plain_chains_of_grus_are_for_the_fused_engine() {
     };
     for (tensors, is_fused) in [(layer(0, 3).to_vec(), true), ([layer(0, 2), layer(1, 2)].concat(), false)] {
         let network = read("hko7", &tensors, &Hints::default()).unwrap().into_network().unwrap();
-        assert_eq!(matches!(network, ImportedNetwork::ConvGru(_)), is_fused, "{network:?}");
-        assert_eq!(network.config().cells().count(), tensors.len() / 2);
+        assert_eq!(matches!(network, Network::ConvGru(_)), is_fused, "{network:?}");
+        assert_eq!(network.description().recurrent().unwrap().cells().count(), tensors.len() / 2);
     }
 }
 
@@ -146,17 +147,21 @@ fn a_trajectory_gru_without_input_is_one_and_one_that_lacks_a_tensor_is_not() {
     for (with_input, inputs) in [(false, 0), (true, 4)] {
         let found = crate::import::detect(traj_gru(with_input));
         assert_eq!((found.networks.len(), found.left.len()), (1, 0), "{:?}", found.left);
-        assert_eq!(found.networks[0].system, "hko7_trajgru");
-        let config = found.networks[0].network.config();
+        assert_eq!(found.networks[0].origin.as_ref().unwrap().system, "hko7_trajgru");
+        let config = found.networks[0].network.description().recurrent().unwrap();
         let cell = config.cells().next().unwrap();
-        assert_eq!((cell.in_channels, cell.hidden_channels, cell.flows, cell.flow_channels), (inputs, 2, 3, 5));
+        assert_eq!(
+            (cell.in_channels, cell.hidden_channels, cell.flows, cell.flow_channels),
+            (inputs, 2, 3, 5)
+        );
         let imported = read("hko7_trajgru", &traj_gru(with_input), &Hints::default()).unwrap();
         let network = Recurrent::from_parameters(imported.config, imported.parameters).unwrap();
         let frames = Tensor::zeros(&[3, 1, inputs, 4, 5]);
         let top = network.forward(&frames).unwrap().outputs.remove(0);
         assert!(top.shape() == [3, 1, 2, 4, 5] && top.as_slice().iter().any(|&number| number != 0.0));
     }
-    for missing in ["i2h_weight", "i2h_bias", "i2f_conv1_weight", "i2f_conv1_bias", "h2h_bias", "f_out_bias"] {
+    for missing in ["i2h_weight", "i2h_bias", "i2f_conv1_weight", "i2f_conv1_bias", "h2h_bias", "f_out_bias"]
+    {
         let mut tensors = traj_gru(true);
         tensors.retain(|(name, _)| !name.ends_with(missing));
         let found = crate::import::detect(tensors);

@@ -172,7 +172,10 @@ impl<T: Scalar> Walk<'_, T> {
                     || module.starts_with("numpy.")
                     || module == "torch._utils" && name.starts_with("_rebuild") =>
             {
-                self.skip(format!("it is made by `{module}.{name}`, which is not read{}", instead(module, name)))
+                self.skip(format!(
+                    "it is made by `{module}.{name}`, which is not read{}",
+                    instead(module, name)
+                ))
             }
             _ => self.opaque(object, arguments, depth),
         }

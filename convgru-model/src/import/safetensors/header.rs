@@ -20,7 +20,7 @@ use crate::import::float::Float;
 const MAX_HEADER: usize = 1 << 23;
 
 /// The longest metadata, in bytes of names and texts together.
-const MAX_METADATA: usize = 1 << 20;
+pub(crate) const MAX_METADATA: usize = 1 << 20;
 
 /// The most entries of the metadata.
 const MAX_ENTRIES: usize = 1 << 10;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use convgru_kernels::Scalar;
 
 pub(super) use header::File;
+pub(crate) use header::MAX_METADATA;
 
 use super::float::Float;
 use crate::error::{Error, Result};

@@ -1,10 +1,11 @@
 //! Which options go together.
 
 use convgru_model::import::layout::Layout;
+use convgru_model::import::network::SYSTEMS;
 
 use convgru_train::printable::printable;
 
-use super::{Export, Form, MLCAST, Part};
+use super::{Export, Form, MLCAST, ORIGINAL, Part};
 
 /// What is to be written.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +41,8 @@ pub(super) struct WeightsChoice {
 /// Whose names weights are written under.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Names {
+    /// Those that the network had where it comes from: of any system, or of the one of this name.
+    Original(&'static str),
     /// Those of cells of another program.
     Layout(&'static Layout),
     /// Those of a whole network of mlcast.
@@ -52,7 +55,7 @@ impl Choice {
         let trained = export.checkpoint.is_some();
         anyhow::ensure!(
             trained || export.part.is_none(),
-            "--part: --weights hold stacks of cells, without parts"
+            "--part: --weights hold networks without a training, which have no parts"
         );
         let extension = export.out.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         match extension.as_deref() {
@@ -103,8 +106,16 @@ impl Choice {
         anyhow::ensure!(export.frames.is_none(), "--frames is for .onnx; weights predict none");
         let names = match export.layout.as_deref() {
             Some(MLCAST) => Some(Names::Mlcast),
-            layout => layout.and_then(Layout::of).map(Names::Layout),
+            Some(ORIGINAL) => Some(Names::Original(ORIGINAL)),
+            Some(name) => Layout::of(name).map(Names::Layout).or_else(|| {
+                SYSTEMS.iter().find(|system| **system == name).map(|system| Names::Original(system))
+            }),
+            None => None,
         };
+        anyhow::ensure!(
+            export.cells.is_none() || !matches!(names, Some(Names::Original(_))),
+            "--cells: the names are those that the network had where it was imported from"
+        );
         anyhow::ensure!(
             !(names == Some(Names::Mlcast) && export.part.is_some()),
             "--part: a network of mlcast is written as a whole"

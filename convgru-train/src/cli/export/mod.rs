@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, ValueEnum};
 use convgru_model::import::layout::Layout;
+use convgru_model::import::network::SYSTEMS;
 use convgru_train::printable::printable;
 use convgru_train::trainer::RunFolder;
 use convgru_train::write_atomically;
@@ -30,6 +31,7 @@ pub(super) use weights::LAYOUT_ENTRY;
   convgru export --checkpoint runs/quick/checkpoints/best.ckpt --out model.onnx
   convgru export --checkpoint runs/quick/model.safetensors --out step.onnx --form step --part encoder
   convgru export --weights raft.safetensors --out raft.onnx --form step
+  convgru export --weights raft.safetensors --out theirs.safetensors --layout original
   convgru export --weights raft.safetensors --out theirs.safetensors --layout raft --cells update_block.gru
   convgru export --checkpoint runs/rain --out theirs.safetensors --layout mlcast --cells network")]
 #[command(group(ArgGroup::new("source").args(["checkpoint", "weights"]).required(true)))]
@@ -37,7 +39,7 @@ pub(crate) struct Export {
     /// A trained model: model.safetensors, a checkpoint (*.ckpt) or the folder of a run
     #[arg(long, value_name = "FILE|RUN")]
     checkpoint: Option<PathBuf>,
-    /// Weights of a stack of cells or of a network: a .safetensors file of `import` or of this command
+    /// Weights of a network without a training: a .safetensors file of `import` or of this command, or what `import` reads
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Where to write: .onnx or .safetensors; of files that exist, only what this command wrote before is replaced
@@ -52,10 +54,11 @@ pub(crate) struct Export {
     /// ONNX: number of frames that a trained model predicts without the input `steps` [default: data.output_frames of the training]
     #[arg(long, value_name = "N", value_parser = super::count)]
     frames: Option<usize>,
-    /// Name of the stack in --weights, if the file has several
+    /// Name of the network in --weights, if the file has several
     #[arg(long, value_name = "NAME", conflicts_with = "checkpoint")]
     stack: Option<String>,
-    /// Safetensors: the names and the order of tensors in another program
+    /// Safetensors: the names and the order of tensors in another program. `original`: those that an imported network had, whatever
+    /// its cells are; systems of more than plain stacks of ConvGRUs are known for networks that were imported from them
     #[arg(long, value_parser = layouts())]
     layout: Option<String>,
     /// Safetensors: the prefix of cells in that layout, `{}` for the number of a layer; for mlcast the prefix of all names
@@ -93,11 +96,17 @@ impl Part {
     }
 }
 
+/// The layout that an imported network had.
+const ORIGINAL: &str = "original";
+
 /// The layout of whole networks of mlcast.
 const MLCAST: &str = "mlcast";
 
 fn layouts() -> PossibleValuesParser {
-    PossibleValuesParser::new(Layout::ALL.iter().map(|layout| layout.system).chain([MLCAST]))
+    let stacks = Layout::ALL.iter().map(|layout| layout.system);
+    PossibleValuesParser::new(
+        [ORIGINAL].into_iter().chain(stacks).chain(SYSTEMS.iter().copied()).chain([MLCAST]),
+    )
 }
 
 /// What will be written.

@@ -1,7 +1,7 @@
 //! A network as ONNX.
 
 use convgru_model::export::onnx::{self, OPSET};
-use convgru_model::{ForecasterConfig, Residual};
+use convgru_model::{ForecasterConfig, Network, Residual};
 
 use super::super::output::counted;
 use super::choice::OnnxChoice;
@@ -11,33 +11,7 @@ use super::{Form, Part, Written};
 /// The file that was chosen.
 pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Result<Written> {
     match (source, choice) {
-        (ExportSource::Stack(stack), OnnxChoice::Stack(form)) => {
-            let config = stack.network.config();
-            let (form, of) = of_form(*form);
-            let layers = counted(config.layers(), "layer");
-            Ok(Written {
-                bytes: onnx::conv_gru(&stack.network, form)?,
-                what: format!("{of} {layers}, reset {} the convolution, ONNX opset {OPSET}", config.reset),
-                notes: stack_notes(form, config.in_channels, &config.hidden_channels),
-            })
-        }
-        (ExportSource::Network(network), OnnxChoice::Stack(form)) => {
-            let (form, of) = of_form(*form);
-            let cells = counted(network.network.config().cells().count(), "cell");
-            Ok(Written {
-                bytes: onnx::recurrent(&network.network, form)?,
-                what: format!("{of} a network with {cells}, ONNX opset {OPSET}"),
-                notes: vec![
-                    "inputs: input, state.0, ..., context.i where cell i sees one".to_owned(),
-                    "outputs: output of the topmost stage, next_state.0, ...".to_owned(),
-                ],
-            })
-        }
-        (ExportSource::Forecaster(network), OnnxChoice::Stack(_)) => Ok(Written {
-            bytes: onnx::forecaster(network.as_ref(), onnx::Part::Forecast { steps: IMPORTED_STEPS })?,
-            what: format!("the forecast of a network, ONNX opset {OPSET}"),
-            notes: forecast_notes(network.config(), IMPORTED_STEPS).into(),
-        }),
+        (ExportSource::Network(named), OnnxChoice::Stack(form)) => of_network(&named.network, *form),
         (ExportSource::TrainedModel(trained), OnnxChoice::Step(part)) => {
             let (of_part, notes) = match part {
                 Part::Encoder => (onnx::Part::EncoderStep, encoder_notes(&trained.config.model)),
@@ -57,7 +31,39 @@ pub(super) fn write(source: &ExportSource, choice: &OnnxChoice) -> anyhow::Resul
                 notes: forecast_notes(&trained.config.model, steps).into(),
             })
         }
-        _ => anyhow::bail!("--checkpoint holds a trained model, --weights a stack of cells"),
+        _ => anyhow::bail!("--checkpoint holds a trained model, --weights a network without a training"),
+    }
+}
+
+/// A network without a training.
+fn of_network(network: &Network<f64>, form: Form) -> anyhow::Result<Written> {
+    let (form, of) = of_form(form);
+    match network {
+        Network::ConvGru(network) => {
+            let config = network.config();
+            let layers = counted(config.layers(), "layer");
+            Ok(Written {
+                bytes: onnx::conv_gru(network, form)?,
+                what: format!("{of} {layers}, reset {} the convolution, ONNX opset {OPSET}", config.reset),
+                notes: stack_notes(form, config.in_channels, &config.hidden_channels),
+            })
+        }
+        Network::Recurrent(network) => {
+            let cells = counted(network.config().cells().count(), "cell");
+            Ok(Written {
+                bytes: onnx::recurrent(network, form)?,
+                what: format!("{of} a network with {cells}, ONNX opset {OPSET}"),
+                notes: vec![
+                    "inputs: input, state.0, ..., context.i where cell i sees one".to_owned(),
+                    "outputs: output of the topmost stage, next_state.0, ...".to_owned(),
+                ],
+            })
+        }
+        Network::Forecaster(network) => Ok(Written {
+            bytes: onnx::forecaster(network, onnx::Part::Forecast { steps: IMPORTED_STEPS })?,
+            what: format!("the forecast of a network, ONNX opset {OPSET}"),
+            notes: forecast_notes(network.config(), IMPORTED_STEPS).into(),
+        }),
     }
 }
 

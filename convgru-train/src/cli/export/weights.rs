@@ -1,14 +1,15 @@
 //! Weights as safetensors.
 
 use convgru_model::export::{self, state_dict, to_smallest_safetensors};
-use convgru_model::import::{FORECASTER_ENTRY, NamedTensors};
-use convgru_model::{Forecaster, ForecasterConfig, Scalar, Tensor};
+use convgru_model::import::layout::Layout;
+use convgru_model::import::{NamedNetwork, NamedTensors, Origin};
+use convgru_model::{Forecaster, ForecasterConfig, Network, Scalar, Tensor};
 use serde_json::json;
 
-use super::super::import::{NETWORKS, STACKS};
-use super::Written;
+use super::super::output::counted;
 use super::choice::{Names, WeightsChoice};
-use super::source::{ExportSource, Stack};
+use super::source::{ExportSource, part_of};
+use super::{MLCAST, ORIGINAL, Written};
 
 /// The entry of the metadata of weights in another layout.
 pub(in crate::cli) const LAYOUT_ENTRY: &str = "layout";
@@ -16,48 +17,99 @@ pub(in crate::cli) const LAYOUT_ENTRY: &str = "layout";
 /// The file that was chosen.
 pub(super) fn write(source: &ExportSource, choice: &WeightsChoice) -> anyhow::Result<Written> {
     match (source, choice.part) {
-        (ExportSource::TrainedModel(trained), _) if choice.names == Some(Names::Mlcast) => {
-            of_mlcast(&trained.model, choice)
-        }
-        (ExportSource::Forecaster(network), _) => of_forecaster(network, choice),
-        (ExportSource::Stack(stack), _) => of_stack(stack, choice),
-        (ExportSource::Network(network), _) => {
-            anyhow::ensure!(
-                choice.names.is_none(),
-                "a network of other cells has no place in --layout; it can be written as .onnx or under our names"
-            );
-            let config = network.network.config();
-            let described = json!([{ "name": network.name, "config": config }]);
-            let metadata = [(NETWORKS.to_owned(), described.to_string())];
-            let bytes = to_smallest_safetensors(network.network.parameters(), &metadata)?;
-            Ok(Written { bytes, what: "the weights of a network".into(), notes: Vec::new() })
-        }
-        (ExportSource::TrainedModel(trained), Some(part)) => {
-            of_stack(&Stack::of_part(trained, part)?, choice)
-        }
-        (ExportSource::TrainedModel(trained), None) => Ok(Written {
-            bytes: trained.to_safetensors()?,
-            what: "the weights of a trained model".into(),
-            notes: Vec::new(),
-        }),
+        (ExportSource::Network(network), _) => of_network(network, choice),
+        (ExportSource::TrainedModel(trained), Some(part)) => of_network(&part_of(trained, part)?, choice),
+        (ExportSource::TrainedModel(trained), None) => match choice.names {
+            None => Ok(Written {
+                bytes: trained.to_safetensors()?,
+                what: "the weights of a trained model".into(),
+                notes: Vec::new(),
+            }),
+            Some(Names::Mlcast) => of_mlcast(&trained.model, choice),
+            Some(Names::Layout(_)) => anyhow::bail!("--layout is of stacks of cells; choose one with --part"),
+            Some(Names::Original(wanted)) => anyhow::bail!("--layout {wanted}: {UNKNOWN_ORIGIN}"),
+        },
     }
 }
 
-/// A network that continues frames, under our names or under those of its system.
-fn of_forecaster(network: &Forecaster<f64>, choice: &WeightsChoice) -> anyhow::Result<Written> {
-    match choice.names {
-        Some(Names::Mlcast) => return of_mlcast(network, choice),
-        Some(Names::Layout(layout)) => {
-            anyhow::bail!(
-                "--layout {}: that is of stacks of cells, and --weights hold a network",
-                layout.system
-            )
+/// Why there is no original.
+const UNKNOWN_ORIGIN: &str = "the file does not say which program the network comes from: only files of `import` do. Stacks of cells \
+                              are written by --layout with the name of a system, and --cells";
+
+/// A network without a training, under our names or under those of another program.
+fn of_network(named: &NamedNetwork<f64>, choice: &WeightsChoice) -> anyhow::Result<Written> {
+    let kind = named.network.description().kind();
+    match (choice.names, &named.network) {
+        (None, _) => {
+            let bytes = export::networks(&vec![named.clone()])?;
+            Ok(Written { bytes, what: format!("the weights of a network, a {kind}"), notes: Vec::new() })
         }
-        None => {}
+        (Some(Names::Original(wanted)), _) => of_original(named, wanted),
+        (Some(Names::Mlcast), Network::Forecaster(network)) => of_mlcast(network, choice),
+        (Some(Names::Mlcast), _) => {
+            anyhow::bail!("--layout {MLCAST} is of a whole network, and this is a {kind}")
+        }
+        (Some(Names::Layout(layout)), Network::ConvGru(network)) => {
+            let written = state_dict(layout, network, choice.cells.as_deref())?;
+            let cells = layout.cells_in(written.tensors.iter().map(|(name, _)| name.as_str()));
+            of_layout(&written, json!({ "system": layout.system, "cells": cells }), layout.system)
+        }
+        // What a layout cannot say, the place that the network comes from can.
+        (Some(Names::Layout(Layout { system, .. })), _) => match &named.origin {
+            Some(origin) if origin.system == *system && choice.cells.is_none() => of_original(named, system),
+            _ => anyhow::bail!(
+                "--layout {system}: it is of stacks of ConvGRUs, and the network is a {kind}; --layout {ORIGINAL} writes a network \
+                 back that was imported"
+            ),
+        },
     }
-    let metadata = [(FORECASTER_ENTRY.to_owned(), json!({ "model": network.config() }).to_string())];
-    let bytes = to_smallest_safetensors(network.parameters(), &metadata)?;
-    Ok(Written { bytes, what: "the weights of a network".into(), notes: Vec::new() })
+}
+
+/// A network as the program keeps it that it comes from.
+fn of_original(named: &NamedNetwork<f64>, wanted: &str) -> anyhow::Result<Written> {
+    let Some(origin) = &named.origin else { anyhow::bail!("--layout {wanted}: {UNKNOWN_ORIGIN}") };
+    let system = &origin.system;
+    anyhow::ensure!(
+        wanted == ORIGINAL || wanted == system,
+        "--layout {wanted}: the network comes from {system}; --layout {ORIGINAL} writes it back"
+    );
+    let written = export::original(&named.network, origin)?;
+    let mut written = of_layout(&written, json!({ "system": system, "cells": origin.cells }), system)?;
+    written.notes.extend(notes_of_origin(origin));
+    Ok(written)
+}
+
+/// What in the written weights is not the published number for number.
+fn notes_of_origin(origin: &Origin) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !origin.weight_norm.is_empty() {
+        notes.push(format!(
+            "the weight norm is multiplied out: {} in place of their directions and lengths ({})",
+            counted(origin.weight_norm.len(), "weight"),
+            origin.weight_norm.join(", ")
+        ));
+    }
+    if !origin.second_biases.is_empty() {
+        notes.push(format!(
+            "of two biases that are added up the second has its {} as imported, the first is the rest of their sum",
+            counted(origin.second_biases.len(), "number")
+        ));
+    }
+    notes
+}
+
+/// Tensors in the layout of a system.
+fn of_layout<T: Scalar>(
+    written: &NamedTensors<T>,
+    described: serde_json::Value,
+    system: &str,
+) -> anyhow::Result<Written> {
+    let metadata = [(LAYOUT_ENTRY.to_owned(), described.to_string())];
+    Ok(Written {
+        bytes: to_smallest_safetensors(written, &metadata)?,
+        what: format!("the weights as {system} keeps them"),
+        notes: written.tensors.iter().map(shape).collect(),
+    })
 }
 
 /// A network of mlcast as its package keeps it.
@@ -68,44 +120,20 @@ fn of_mlcast<T: Scalar>(network: &Forecaster<T>, choice: &WeightsChoice) -> anyh
             network.config().kind()
         )
     };
-    let NamedTensors { mut tensors, skipped } = export::mlcast(config, network.parameters())?;
+    let mut written = export::mlcast(config, network.parameters())?;
     let before = choice.cells.as_deref().map(|cells| cells.trim_end_matches('.')).unwrap_or_default();
     if !before.is_empty() {
-        tensors.iter_mut().for_each(|(name, _)| *name = format!("{before}.{name}"));
+        written.tensors.iter_mut().for_each(|(name, _)| *name = format!("{before}.{name}"));
     }
     let described = json!({
-        "system": "mlcast",
+        "system": MLCAST,
         "input_channels": config.image_channels,
         "num_blocks": config.blocks,
         "kernel_size": config.kernel_size,
     });
-    let notes = tensors.iter().map(shape).collect();
-    let metadata = [(LAYOUT_ENTRY.to_owned(), described.to_string())];
-    let bytes = to_smallest_safetensors(&NamedTensors { tensors, skipped }, &metadata)?;
-    Ok(Written { bytes, what: "the weights as mlcast keeps them".into(), notes })
+    of_layout(&written, described, MLCAST)
 }
 
 fn shape<T: Scalar>((name, tensor): &(String, Tensor<T>)) -> String {
     format!("{name} {:?}", tensor.shape())
-}
-
-fn of_stack(stack: &Stack, choice: &WeightsChoice) -> anyhow::Result<Written> {
-    if choice.names == Some(Names::Mlcast) {
-        anyhow::bail!("--layout mlcast is of a whole network, and this is a stack of cells");
-    }
-    let Some(Names::Layout(layout)) = choice.names else {
-        let described = json!([{ "name": stack.name, "config": stack.network.config() }]);
-        let metadata = [(STACKS.to_owned(), described.to_string())];
-        let bytes = to_smallest_safetensors(stack.network.parameters(), &metadata)?;
-        return Ok(Written { bytes, what: "the weights of a stack of cells".into(), notes: Vec::new() });
-    };
-    let written = state_dict(layout, &stack.network, choice.cells.as_deref())?;
-    let cells = layout.cells_in(written.tensors.iter().map(|(name, _)| name.as_str()));
-    let described = json!({ "system": layout.system, "cells": cells });
-    let metadata = [(LAYOUT_ENTRY.to_owned(), described.to_string())];
-    Ok(Written {
-        bytes: to_smallest_safetensors(&written, &metadata)?,
-        what: format!("the weights as {} keeps them", layout.system),
-        notes: written.tensors.iter().map(shape).collect(),
-    })
 }

@@ -4,30 +4,28 @@ use std::collections::BTreeMap;
 
 use convgru_model::{Forecaster, ForecasterConfig, Parameters};
 
+use super::imported_for;
 use crate::config::RunConfig;
-
-use super::Network;
 
 /// Tensors that a message names before it is cut short.
 const SHOWN: usize = 6;
 
 /// In what the network of a file is not the configured one, if it is another: tensors with their shapes, then fields.
-pub(super) fn of_networks(network: &Network, config: &RunConfig, model: &Forecaster<f32>) -> Option<String> {
-    let tensors = of_tensors(network.model.parameters(), model.parameters());
-    let fields = of_fields(network, config);
+pub(super) fn of_networks(
+    (file, is_trained): (&Forecaster<f32>, bool),
+    config: &RunConfig,
+    model: &Forecaster<f32>,
+) -> Option<String> {
+    let tensors = of_tensors(file.parameters(), model.parameters());
+    let fields = of_fields(file.config(), is_trained, config);
     (tensors.is_some() || fields.is_some())
         .then(|| tensors.into_iter().chain(fields).collect::<Vec<_>>().join("; "))
 }
 
-/// The fields in which a network is not the configured one. Of an imported network tensors tell everything but its kind.
-pub(super) fn of_fields(network: &Network, config: &RunConfig) -> Option<String> {
-    let (file, configured) = (network.model.config(), &config.model);
-    if network.step.is_none() {
-        let [theirs, ours] = [file.kind(), configured.kind()];
-        return (theirs != ours)
-            .then(|| format!("model.kind: \"{theirs}\", \"{ours}\" (file, configuration)"));
-    }
-    let theirs = RunConfig { model: computing_alike(file, configured), ..config.clone() };
+/// The fields in which a network is not the configured one.
+fn of_fields(file: &ForecasterConfig, is_trained: bool, config: &RunConfig) -> Option<String> {
+    let file = if is_trained { file.clone() } else { imported_for(file, &config.model) };
+    let theirs = RunConfig { model: computing_alike(&file, &config.model), ..config.clone() };
     let fields = theirs.differences(config);
     (!fields.is_empty()).then(|| format!("{} (file, configuration)", fields.join("; ")))
 }

@@ -8,18 +8,17 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use convgru_model::import::{self, FORECASTER_ENTRY, safetensors_metadata};
-use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, Parameters, Tensor};
+use convgru_model::import::NamedNetwork;
+use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, Network, Parameters, Tensor};
 
 use self::stacks::Stack;
+use super::model_file::ModelFile;
 use super::run_folder::RunFolder;
-use super::trained_model::TrainedModel;
-use crate::checkpoint::MAGIC;
 use crate::config::{InitConfig, RunConfig};
 use crate::printable::printable;
 use crate::{Error, Result, read_file};
 
-/// The weights of a file: a trained network, or a network or stacks of cells that `convgru import` wrote.
+/// The weights of a file: a network that continues frames, trained or imported, or stacks of cells.
 ///
 /// ```
 /// use convgru_model::{Forecaster, ForecasterConfig};
@@ -42,58 +41,42 @@ pub struct InitialWeights {
 
 /// What a file holds.
 enum Content {
-    /// A whole network.
-    Network(Box<Network>),
+    /// A network that continues frames, and the step of its training if it has one.
+    Network(Box<Forecaster<f32>>, Option<u64>),
     /// Stacks of cells, at least one.
     Stacks(Vec<Stack>),
 }
 
-/// A network of a file.
-struct Network {
-    model: Forecaster<f32>,
-    /// Steps that it learned in a run; none of a network that `convgru import` wrote.
-    step: Option<u64>,
-}
-
-impl Network {
-    /// The network in the bytes of a checkpoint or a `model.safetensors`, or an imported one; `path` is for errors.
-    fn read(bytes: &[u8], path: &Path) -> Result<Self> {
-        match TrainedModel::is_imported(bytes) {
-            true => Ok(Self { model: import::forecaster(bytes)?, step: None }),
-            false => {
-                let TrainedModel { model, step, .. } = TrainedModel::from_bytes(bytes, path)?;
-                Ok(Self { model, step: Some(step) })
+impl Content {
+    /// A network that continues frames, or stacks of cells; `path` is for errors.
+    fn of(mut networks: Vec<NamedNetwork<f32>>, path: &Path) -> Result<Self> {
+        let is_single = networks.len() == 1;
+        match networks.pop() {
+            Some(NamedNetwork { network: Network::Forecaster(network), .. }) if is_single => {
+                Ok(Self::Network(Box::new(network), None))
             }
-        }
-    }
-
-    /// The network itself, or, where an imported network of mlcast takes the place of a configured one, with what no tensor tells.
-    fn config_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
-        match (self.model.config(), configured) {
-            (ForecasterConfig::Mlcast(own), ForecasterConfig::Mlcast(configured)) if self.step.is_none() => {
-                let MlcastConfig { image_channels, blocks, kernel_size, .. } = *own;
-                MlcastConfig { image_channels, blocks, kernel_size, ..configured.clone() }.into()
+            last => {
+                networks.extend(last);
+                let stacks = networks.into_iter().map(|named| Stack::of(named, path));
+                Ok(Self::Stacks(stacks.collect::<Result<_>>()?))
             }
-            (own, _) => own.clone(),
         }
     }
 }
 
 impl InitialWeights {
-    /// Reads a checkpoint, a `model.safetensors`, those of a run's folder, or what `convgru import` wrote; the content decides.
+    /// Reads any [`ModelFile`], or that of a run's folder.
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds neither, and the errors of
-    /// [`TrainedModel::from_bytes`].
+    /// [`Error::Io`] if the file cannot be read, [`Error::Format`] if it holds networks that training has not, and the errors of
+    /// [`ModelFile::from_bytes`].
     pub fn read(path: &Path) -> Result<Self> {
         let path = RunFolder::existing_model_at(path)?;
         let bytes = read_file(&path)?;
         let hash = blake3::hash(&bytes).to_hex().to_string();
-        let is_trained = bytes.starts_with(&MAGIC)
-            || safetensors_metadata(&bytes).is_ok_and(|entries| entries.contains_key(FORECASTER_ENTRY));
-        let content = match is_trained {
-            true => Content::Network(Box::new(Network::read(&bytes, &path)?)),
-            false => Content::Stacks(stacks::read(&bytes, &path)?),
+        let content = match ModelFile::from_bytes(&bytes, &path)? {
+            ModelFile::Trained(trained) => Content::Network(Box::new(trained.model), Some(trained.step)),
+            ModelFile::Networks(networks) => Content::of(networks, &path)?,
         };
         Ok(Self { path, hash, content })
     }
@@ -131,7 +114,8 @@ impl InitialWeights {
     /// that makes it fit.
     pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
         match &self.content {
-            Content::Network(network) => network.config_for(configured),
+            Content::Network(network, None) => imported_for(network.config(), configured),
+            Content::Network(network, Some(_)) => network.config().clone(),
             Content::Stacks(stacks) => {
                 stacks.iter().find_map(|stack| stack.network_for(configured)).unwrap_or(configured.clone())
             }
@@ -144,7 +128,7 @@ impl InitialWeights {
     /// [`Error::Config`] with the tensors, their shapes and the fields in which the networks differ. Nothing is changed then.
     pub(super) fn fill(&self, config: &RunConfig, model: &mut Forecaster<f32>) -> Result<String> {
         let (mut tensors, what) = match &self.content {
-            Content::Network(network) => self.of_network(network, config, model)?,
+            Content::Network(network, step) => self.of_network((&**network, *step), config, model)?,
             Content::Stacks(stacks) => self.of_stacks(stacks, config, model)?,
         };
         model.parameters_mut().for_each_mut(&mut |name, tensor| {
@@ -157,7 +141,12 @@ impl InitialWeights {
     }
 
     /// The tensors of a whole network that the configured one takes, and which they are.
-    fn of_network(&self, network: &Network, config: &RunConfig, model: &Forecaster<f32>) -> Result<Taken> {
+    fn of_network(
+        &self,
+        (network, step): (&Forecaster<f32>, Option<u64>),
+        config: &RunConfig,
+        model: &Forecaster<f32>,
+    ) -> Result<Taken> {
         if !config.init.part.is_empty() {
             let reason = format!(
                 "is \"{}\", but {} holds a whole network; leave it out",
@@ -167,9 +156,9 @@ impl InitialWeights {
             return Err(Error::Config { field: "init.part".to_owned(), reason });
         }
         let all = model.parameters().tensors();
-        let mut tensors = named(network.model.parameters(), "");
-        let of = network.step.map_or(", imported".to_owned(), |step| format!(", of step {step}"));
-        let Some(reason) = differences::of_networks(network, config, model) else {
+        let mut tensors = named(network.parameters(), "");
+        let of = step.map_or(", imported".to_owned(), |step| format!(", of step {step}"));
+        let Some(reason) = differences::of_networks((network, step.is_some()), config, model) else {
             return Ok((tensors, format!("all {all} tensors{of}")));
         };
         if !config.init.partial {
@@ -188,10 +177,8 @@ impl InitialWeights {
             return Err(self.refuse(&format!("none of its tensors fits the configured network: {reason}")));
         }
         tensors.retain(|name, _| fitting.contains(name));
-        let what = format!(
-            "{} of {all} tensors{of}, those that fit; the others are drawn: {reason}",
-            tensors.len()
-        );
+        let what =
+            format!("{} of {all} tensors{of}, those that fit; the others are drawn: {reason}", tensors.len());
         Ok((tensors, what))
     }
 
@@ -229,6 +216,17 @@ impl InitialWeights {
 
 /// Tensors by their names in a network, and which they are in words.
 type Taken = (HashMap<String, Tensor<f32>>, String);
+
+/// An imported network, or, where one of mlcast takes the place of a configured one, that with what no tensor tells as configured.
+fn imported_for(own: &ForecasterConfig, configured: &ForecasterConfig) -> ForecasterConfig {
+    match (own, configured) {
+        (ForecasterConfig::Mlcast(own), ForecasterConfig::Mlcast(configured)) => {
+            let MlcastConfig { image_channels, blocks, kernel_size, .. } = *own;
+            MlcastConfig { image_channels, blocks, kernel_size, ..configured.clone() }.into()
+        }
+        _ => own.clone(),
+    }
+}
 
 /// Characters of a hash that messages show.
 const SHOWN_OF_A_HASH: usize = 16;

@@ -1,16 +1,12 @@
-//! Stacks of cells that `convgru import` wrote, and where they belong in a network.
+//! Stacks of cells of a file, and where they belong in a network.
 
 use std::path::Path;
 
-use convgru_model::import::{SafetensorsWeights, safetensors_metadata};
-use convgru_model::{ConvGru, ConvGruConfig, ForecasterConfig};
-use serde::Deserialize;
+use convgru_model::import::NamedNetwork;
+use convgru_model::{ConvGru, ConvGruConfig, ForecasterConfig, Network};
 
 use super::differences::of_tensors;
 use crate::{Error, Result};
-
-/// The entries of the metadata that describe stacks, and networks beside them.
-const ENTRIES: [&str; 2] = ["stacks", "networks"];
 
 /// A stack of cells with its name in the file.
 pub(super) struct Stack {
@@ -18,56 +14,21 @@ pub(super) struct Stack {
     pub(super) network: ConvGru<f32>,
 }
 
-/// A stack or a network as the metadata of a file describe it.
-#[derive(Deserialize)]
-struct Described {
-    name: String,
-    config: serde_json::Value,
-}
-
-/// The stacks in the bytes of a file; `path` is for errors.
-pub(super) fn read(bytes: &[u8], path: &Path) -> Result<Vec<Stack>> {
-    let refuse = |reason: String| Error::Format { path: path.into(), reason };
-    let metadata = safetensors_metadata(bytes).map_err(|error| {
-        refuse(format!(
-            "neither a checkpoint nor a safetensors file ({error}); `convgru import` brings weights of other programs into that \
-             form"
-        ))
-    })?;
-    let Some(text) = ENTRIES.into_iter().find_map(|entry| metadata.get(entry)) else {
-        return Err(refuse(
-            "the metadata say neither what network this is nor which cells; give a model.safetensors, a checkpoint, or what \
-             `convgru import` wrote"
-                .to_owned(),
-        ));
-    };
-    let described: Vec<Described> = serde_json::from_str(text)
-        .map_err(|error| refuse(format!("the metadata do not describe cells: {error}")))?;
-    let mut file = SafetensorsWeights::open(bytes)?;
-    let are_several = described.len() > 1;
-    let mut stacks = Vec::new();
-    for Described { name, config } in described {
-        if config.get("stages").is_some() {
-            return Err(refuse(format!(
-                "`{name}` is a network of other cells, and training has stacks of ConvGRUs alone"
-            )));
-        }
-        let config: ConvGruConfig = serde_json::from_value(config)
-            .map_err(|error| refuse(format!("the metadata describe no cells `{name}`: {error}")))?;
-        let before = if are_several { name.as_str() } else { "" };
-        let network = ConvGru::from_tensors(config, &mut |tensor, shape| {
-            file.take(&format!("{before}{tensor}"), shape)
-        });
-        stacks.push(Stack { network: network.map_err(|error| refuse(error.to_string()))?, name });
-    }
-    file.expect_all_taken().map_err(|error| refuse(error.to_string()))?;
-    match stacks.is_empty() {
-        true => Err(refuse("the file holds no cells".to_owned())),
-        false => Ok(stacks),
-    }
-}
-
 impl Stack {
+    /// The stack that a network of a file is; `path` is for errors.
+    pub(super) fn of(NamedNetwork { name, network, .. }: NamedNetwork<f32>, path: &Path) -> Result<Self> {
+        let refuse = |reason: &str| Error::Format { path: path.into(), reason: format!("`{name}` {reason}") };
+        match network {
+            Network::ConvGru(network) => Ok(Self { name, network }),
+            Network::Recurrent(_) => {
+                Err(refuse("is a network of other cells, and training has stacks of ConvGRUs alone"))
+            }
+            Network::Forecaster(_) => {
+                Err(refuse("is a whole network beside others; write it into a file of its own"))
+            }
+        }
+    }
+
     /// An encoder-forecaster like `configured` that has the stack, if its fields can say so.
     pub(super) fn network_for(&self, configured: &ForecasterConfig) -> Option<ForecasterConfig> {
         let ForecasterConfig::EncoderForecaster(configured) = configured else { return None };

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use convgru_model::export::to_safetensors;
-use convgru_model::{ConvGru, ConvGruConfig, Forecaster, Parameters, ResetGate, Tensor};
+use convgru_model::{ConvGru, ConvGruConfig, Forecaster, ResetGate, export};
 
 use super::*;
 use crate::config::RunConfig;
+use crate::trainer::TrainedModel;
 
 fn config(settings: &[&str]) -> RunConfig {
     let small = ["data.size=16", "data.digit_size=8", "model.patch=2", "model.hidden_channels=[4, 3]"];
@@ -15,26 +15,12 @@ fn config(settings: &[&str]) -> RunConfig {
 
 /// Writes weights of stacks of cells as `convgru import` does.
 fn write_stacks(path: &Path, stacks: &[(&str, ConvGru<f32>)]) {
-    let described: Vec<_> = stacks
-        .iter()
-        .map(|(name, network)| serde_json::json!({ "name": name, "config": network.config() }))
-        .collect();
-    struct All<'a>(&'a [(&'a str, ConvGru<f32>)]);
-    impl Parameters<f32> for All<'_> {
-        fn for_each(&self, visit: &mut dyn FnMut(&str, &Tensor<f32>)) {
-            for (name, network) in self.0 {
-                let before = if self.0.len() > 1 { name } else { "" };
-                network
-                    .parameters()
-                    .for_each(&mut |tensor, value| visit(&format!("{before}{tensor}"), value));
-            }
-        }
-        fn for_each_mut(&mut self, _: &mut dyn FnMut(&str, &mut Tensor<f32>)) {
-            unreachable!("it is written")
-        }
-    }
-    let metadata = [("stacks".to_owned(), serde_json::Value::from(described).to_string())];
-    std::fs::write(path, to_safetensors(&All(stacks), &metadata).unwrap()).unwrap();
+    let named = stacks.iter().map(|(name, network)| NamedNetwork {
+        name: (*name).to_owned(),
+        network: network.clone().into(),
+        origin: None,
+    });
+    std::fs::write(path, export::networks(&named.collect()).unwrap()).unwrap();
 }
 
 fn filled(path: &Path, config: &RunConfig) -> crate::Result<(Forecaster<f32>, String)> {
@@ -91,9 +77,8 @@ fn an_imported_network_gives_what_its_tensors_tell() {
     let path = folder.path().join("imported.safetensors");
     let own = MlcastConfig { blocks: 2, kernel_size: [1, 3], ..MlcastConfig::default() };
     let imported = Forecaster::<f32>::new(own.clone(), 9).unwrap();
-    let entry = serde_json::json!({ "model": imported.config() }).to_string();
-    let metadata = [(FORECASTER_ENTRY.to_owned(), entry)];
-    std::fs::write(&path, to_safetensors(imported.parameters(), &metadata).unwrap()).unwrap();
+    let written = NamedNetwork { name: String::new(), network: imported.clone().into(), origin: None };
+    std::fs::write(&path, export::networks(&vec![written]).unwrap()).unwrap();
     let weights = InitialWeights::read(&path).unwrap();
     // What no tensor tells is as it was configured.
     let members = MlcastConfig { members: 3, blocks: 4, ..MlcastConfig::default() };
@@ -103,7 +88,8 @@ fn an_imported_network_gives_what_its_tensors_tell() {
     let (model, told) = filled(&path, &RunConfig { model: network, ..config(&[]) }).unwrap();
     assert_eq!(model.parameters(), imported.parameters());
     assert!(told.contains("all 12 tensors, imported"), "{told}");
-    let deeper = RunConfig { model: MlcastConfig { blocks: 3, ..MlcastConfig::default() }.into(), ..config(&[]) };
+    let deeper =
+        RunConfig { model: MlcastConfig { blocks: 3, ..MlcastConfig::default() }.into(), ..config(&[]) };
     let refused = error(&path, &deeper);
     for words in [
         "`encoder.0.layers.0.hidden_weights` is [3, 1, 1, 3] in the file, [3, 1, 3, 3] in the network",
@@ -139,7 +125,10 @@ fn the_tensors_that_fit_are_taken_where_that_is_asked_for() {
         assert_eq!(&tensor, fits.unwrap_or(&drawn[&name]), "{name}");
     }
     assert!(0 < taken && taken < drawn.len());
-    assert!(told.contains(&format!("{taken} of {} tensors, of step 40, those that fit", drawn.len())), "{told}");
+    assert!(
+        told.contains(&format!("{taken} of {} tensors, of step 40, those that fit", drawn.len())),
+        "{told}"
+    );
     assert!(told.contains("`encoder.layers.1.bias` is [9] in the file, [15] in the network"), "{told}");
     // Nothing fits, and cells fill a stack whole.
     let none = error(&path, &partial(&["model.kind=mlcast", "model.blocks=2"]));

@@ -11,7 +11,7 @@ const SHOWN: usize = 12;
 
 /// Which tensors of a network are frozen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::trainer) struct Freezing {
+pub(super) struct Freezing {
     frozen: HashSet<String>,
 }
 
@@ -53,7 +53,7 @@ impl Freezing {
     }
 
     /// How many tensors are frozen, and how many numbers they hold; `None` if all are trained.
-    pub(in crate::trainer) fn count(&self, parameters: &impl Parameters<f32>) -> Option<[usize; 2]> {
+    pub(super) fn count(&self, parameters: &impl Parameters<f32>) -> Option<[usize; 2]> {
         let mut numbers = 0;
         parameters.for_each(&mut |name, tensor| {
             numbers += if self.frozen.contains(name) { tensor.len() } else { 0 };
@@ -134,7 +134,8 @@ mod tests {
         let patterns = |patterns: &[&str]| patterns.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
         let freeze = |given: &[&str]| Freezing::new(&patterns(given), model.parameters());
         let error = freeze(&["encoder.*", "decoder.*"]).unwrap_err().to_string();
-        for words in ["training.freeze", "\"decoder.*\" matches no tensor", "encoder.layers.0.input_weights"] {
+        for words in ["training.freeze", "\"decoder.*\" matches no tensor", "encoder.layers.0.input_weights"]
+        {
             assert!(error.contains(words), "{error} lacks {words}");
         }
         let error = freeze(&["*"]).unwrap_err().to_string();

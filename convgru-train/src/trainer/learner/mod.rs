@@ -14,7 +14,7 @@ mod micro_batches;
 mod moving_average;
 mod scheduled_sampling;
 
-pub(super) use self::freezing::Freezing;
+use self::freezing::Freezing;
 use self::micro_batches::micro_batches;
 use self::moving_average::MovingAverage;
 use self::scheduled_sampling::{PredictedInputs, draw_teacher_forced};
