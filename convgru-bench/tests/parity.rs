@@ -85,6 +85,19 @@ fn every_committed_case_is_reproduced() {
     assert_eq!(systems, BTreeSet::from(expected));
 }
 
+/// Cells whose equations `equations/record.py` computes, under the names of published weights.
+#[test]
+fn cells_of_which_there_are_equations_alone_are_reproduced() {
+    let rows = parity::run(&committed().join("equations")).unwrap();
+    let files: Vec<&str> = rows.iter().map(|row| &row.file[..]).collect();
+    assert_eq!(files, ["hko7_trajgru_no_input.safetensors", "torchvision_recurrent.safetensors"]);
+    for row in &rows {
+        assert!(row.supported && row.passed, "{row:?}");
+        assert!(row.worst_gradient_error.is_some_and(|error| error <= GRADIENT_TOLERANCE), "{row:?}");
+        assert!(row.worst_single_error.is_some_and(|error| error <= SINGLE_TOLERANCE), "{row:?}");
+    }
+}
+
 /// Files that the scripts in `parity/record/` wrote, and no other set has.
 const OWN: [&str; 3] =
     ["firenet_whole.safetensors", "raft_update_basic.safetensors", "raft_update_small.safetensors"];
@@ -146,7 +159,8 @@ fn cells_of_every_known_layout_are_reproduced() {
         let Some(rows) = rows(|row| row.system == system && row.supported) else {
             return;
         };
-        assert_eq!(rows.len(), count, "{system}");
+        // A set may have more cases than the one that is known here.
+        assert!(rows.len() >= count, "{system}: {}", rows.len());
         for row in &rows {
             assert!(row.passed, "{row:?}");
             assert!(row.worst_gradient_error.is_some_and(|error| error <= GRADIENT_TOLERANCE), "{row:?}");

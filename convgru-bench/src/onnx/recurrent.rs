@@ -96,6 +96,10 @@ pub(super) fn all() -> Vec<(&'static str, RecurrentConfig)> {
             let cell = CellConfig { kind: CellKind::TrajGru, flows: 3, flow_channels: 6, ..after.clone() };
             two(&CellConfig { candidate_activation: leaky, ..cell })
         }),
+        ("trajectory gru without input", {
+            let cell = CellConfig { kind: CellKind::TrajGru, flows: 3, flow_channels: 6, ..after.clone() };
+            two(&CellConfig { in_channels: 0, candidate_activation: leaky, ..cell })
+        }),
         ("stack with residual links", {
             let above = CellConfig { in_channels: 4, ..after };
             RecurrentConfig { wiring: Wiring::Residual, ..RecurrentConfig::chain([gru.clone(), above]) }

@@ -26,7 +26,7 @@ const SHOWN: usize = 4;
 
 /// Reads files of PyTorch (*.pth, *.pt, *.ckpt; nothing in them is executed), MXNet (*.params) and safetensors, lists the cells
 /// of known layouts with their channels and kernels, and gives the reason for every tensor that is skipped. If there is no cell, if a cell
-/// lacks a tensor, or if there are layers between numbered cells, the exit code is 1 and nothing is written.
+/// lacks a tensor or holds a NaN, or if there are layers between numbered cells, the exit code is 1 and nothing is written.
 #[derive(Args)]
 #[command(after_help = "Examples:
   convgru import --input raft-small.pth
@@ -84,13 +84,18 @@ impl Import {
         let path = printable(&self.input);
         let update_block = RaftUpdateBlock::prefix_among(&tensors).map(str::to_owned);
         let mut found = detect(tensors);
-        found.left.extend(skipped);
         if !found.incomplete.is_empty() && !self.partial {
+            // A tensor that cannot be read is missing, too.
+            let unread = groups(&skipped);
+            let unread =
+                if unread.is_empty() { String::new() } else { format!("; not read: {}", unread.join("; ")) };
             anyhow::bail!(
-                "{path}: {}; nothing was imported. --partial imports the complete cells one by one",
+                "{path}: {}{unread}; nothing was imported. --partial imports the complete cells one by one",
                 reasons(&found.incomplete).join("; ")
             );
         }
+        expect_finite(&path, &found.not_finite)?;
+        found.left.extend(skipped);
         if found.networks.is_empty() {
             let systems: Vec<&str> = Layout::ALL.iter().map(|layout| layout.system).collect();
             anyhow::bail!(
@@ -157,6 +162,21 @@ fn expect_foreign(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         return Ok(());
     };
     anyhow::bail!("{}: {told}", printable(path))
+}
+
+/// Fails for tensors of cells that are not finite, with their names.
+fn expect_finite(path: &impl std::fmt::Display, names: &[String]) -> anyhow::Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let more = if names.len() > SHOWN { ", ..." } else { "" };
+    anyhow::bail!(
+        "{path}: {} of its cells with numbers that are NaN or infinite ({}{more}), which make every state NaN; nothing was imported. \
+         Take an earlier checkpoint, from before the training diverged",
+        output::counted(names.len(), "tensor"),
+        shown.join(", ")
+    )
 }
 
 /// The tensors of a file, with numbers of a precision that takes no more than twice the bytes of the file.

@@ -214,6 +214,7 @@ fn every_optimizer_and_a_plateau_resume_with_the_same_bits() {
             "training.lead_weights=linear",
         ],
         &["training.ema_decay=0.9", "training.accumulate=2"],
+        &["training.freeze=[\"encoder.*\", \"*.bias\"]", "training.ema_decay=0.9", "optimizer.kind=adamw"],
         &[
             "model.feedback=unconditioned",
             "model.members=3",

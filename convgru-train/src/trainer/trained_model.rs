@@ -80,7 +80,7 @@ impl TrainedModel {
         let training = description.training.ok_or_else(|| {
             refuse(
                 "it holds an imported network without the configuration of a training, which tells what numbers mean; \
-                 `export --weights` and the library read it"
+                 `train --init-from` begins with it, and `export --weights` and the library read it"
                     .to_owned(),
             )
         })?;

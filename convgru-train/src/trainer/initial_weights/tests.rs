@@ -71,6 +71,74 @@ fn the_network_of_a_file_is_taken_or_told_apart_by_tensor_and_field() {
     assert!(error(&["init.from=x", "init.part=encoder"]).contains("whole network"));
 }
 
+/// A network without the configuration of a training, as `convgru import` writes that of mlcast.
+#[test]
+fn an_imported_network_gives_what_its_tensors_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("imported.safetensors");
+    let own = MlcastConfig { blocks: 2, kernel_size: [1, 3], ..MlcastConfig::default() };
+    let imported = Forecaster::<f32>::new(own.clone(), 9).unwrap();
+    let written = NamedNetwork { name: String::new(), network: imported.clone().into(), origin: None };
+    std::fs::write(&path, export::networks(&vec![written]).unwrap()).unwrap();
+    let weights = InitialWeights::read(&path).unwrap();
+    // What no tensor tells is as it was configured.
+    let members = MlcastConfig { members: 3, blocks: 4, ..MlcastConfig::default() };
+    let network = weights.network_for(&members.into());
+    assert_eq!(network, MlcastConfig { members: 3, ..own.clone() }.into());
+    assert_eq!(weights.network_for(&ForecasterConfig::default()), own.into());
+    let (model, told) = filled(&path, &RunConfig { model: network, ..config(&[]) }).unwrap();
+    assert_eq!(model.parameters(), imported.parameters());
+    assert!(told.contains("all 12 tensors, imported"), "{told}");
+    let deeper =
+        RunConfig { model: MlcastConfig { blocks: 3, ..MlcastConfig::default() }.into(), ..config(&[]) };
+    let refused = error(&path, &deeper);
+    for words in [
+        "`encoder.0.layers.0.hidden_weights` is [3, 1, 1, 3] in the file, [3, 1, 3, 3] in the network",
+        "and 1",
+        "--init-partial",
+    ] {
+        assert!(refused.contains(words), "{refused} lacks {words}");
+    }
+    let other = error(&path, &config(&[]));
+    assert!(other.contains("model.kind: \"mlcast\", \"encoder-forecaster\""), "{other}");
+}
+
+#[test]
+fn the_tensors_that_fit_are_taken_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let theirs = config(&[]);
+    let model = Forecaster::new(theirs.model.clone(), 9).unwrap();
+    TrainedModel { model: model.clone(), config: theirs, step: 40 }.write(&path).unwrap();
+    let partial = |settings: &[&str]| {
+        let mut config = config(settings);
+        config.init = InitConfig { from: path.clone(), partial: true, ..InitConfig::default() };
+        config
+    };
+    let wider = partial(&["model.hidden_channels=[4, 5]"]);
+    let (ours, told) = filled(&path, &wider).unwrap();
+    let drawn = Forecaster::<f32>::new(wider.model.clone(), wider.training.seed).unwrap();
+    let [file, drawn] = [&model, &drawn].map(|model| named(model.parameters(), ""));
+    let mut taken = 0;
+    for (name, tensor) in named(ours.parameters(), "") {
+        let fits = file.get(&name).filter(|given| given.shape() == tensor.shape());
+        taken += usize::from(fits.is_some());
+        assert_eq!(&tensor, fits.unwrap_or(&drawn[&name]), "{name}");
+    }
+    assert!(0 < taken && taken < drawn.len());
+    assert!(
+        told.contains(&format!("{taken} of {} tensors, of step 40, those that fit", drawn.len())),
+        "{told}"
+    );
+    assert!(told.contains("`encoder.layers.1.bias` is [9] in the file, [15] in the network"), "{told}");
+    // Nothing fits, and cells fill a stack whole.
+    let none = error(&path, &partial(&["model.kind=mlcast", "model.blocks=2"]));
+    assert!(none.contains("none of its tensors fits"), "{none}");
+    let cells = folder.path().join("cells.safetensors");
+    write_stacks(&cells, &[("encoder.", ConvGru::new(wider.model.stacks()[0].1.clone(), 1).unwrap())]);
+    assert!(error(&cells, &wider).contains("`init.partial`"));
+}
+
 #[test]
 fn a_file_of_another_hash_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -79,7 +147,7 @@ fn a_file_of_another_hash_is_refused() {
     let model = Forecaster::new(config.model.clone(), 9).unwrap();
     TrainedModel { model, config, step: 40 }.write(&path).unwrap();
     let hash = blake3::hash(&std::fs::read(&path).unwrap()).to_hex().to_string();
-    let init = |hash: &str| InitConfig { from: path.clone(), hash: hash.into(), part: String::new() };
+    let init = |hash: &str| InitConfig { from: path.clone(), hash: hash.into(), ..InitConfig::default() };
     assert_eq!(InitialWeights::of(&init("")).unwrap().unwrap().hash(), hash);
     assert!(InitialWeights::of(&init(&hash)).unwrap().is_some());
     assert!(InitialWeights::of(&InitConfig::default()).unwrap().is_none());

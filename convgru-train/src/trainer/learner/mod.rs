@@ -10,10 +10,12 @@ use convgru_model::{
     Workspace,
 };
 
+mod freezing;
 mod micro_batches;
 mod moving_average;
 mod scheduled_sampling;
 
+use self::freezing::Freezing;
 use self::micro_batches::micro_batches;
 use self::moving_average::MovingAverage;
 use self::scheduled_sampling::{PredictedInputs, draw_teacher_forced};
@@ -36,6 +38,8 @@ pub struct Learner {
     schedule: Schedule,
     pub(super) objective: Objective,
     average: Option<MovingAverage>,
+    /// The tensors that no step changes.
+    freezing: Freezing,
     config: RunConfig,
 }
 
@@ -83,9 +87,11 @@ impl Learner {
             model.set_memory_budget(MemoryBudget::Bytes(bytes));
         }
         let decay = config.training.ema_decay;
+        let freezing = Freezing::new(&config.training.freeze, model.parameters())?;
         Ok(Self {
             gradients: model.parameters().zeros_like(),
-            optimizer: Optimizer::new(config.optimizer.clone(), model.parameters())?,
+            optimizer: Optimizer::new(config.optimizer.clone(), &freezing.trained(model.parameters_mut()))?,
+            freezing,
             schedule: schedule(config)?,
             objective: config.training.objective(transform),
             average: (decay > 0.0).then(|| MovingAverage::new(&model, decay)),
@@ -106,6 +112,11 @@ impl Learner {
         Ok(told)
     }
 
+    /// How many tensors are frozen, and how many parameters they hold; `None` if all are trained.
+    pub(super) fn frozen(&self) -> Option<[usize; 2]> {
+        self.freezing.count(self.model.parameters())
+    }
+
     /// Takes over the parameters, their average and the moments of a checkpoint.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         checkpoint.restore(self.model.parameters_mut())?;
@@ -113,8 +124,8 @@ impl Learner {
             checkpoint.restore_average(average.model.parameters_mut())?;
         }
         let state = checkpoint.optimizer.clone();
-        let parameters = self.model.parameters();
-        self.optimizer = Optimizer::from_state(self.config.optimizer.clone(), state, parameters)?;
+        let trained = self.freezing.trained(self.model.parameters_mut());
+        self.optimizer = Optimizer::from_state(self.config.optimizer.clone(), state, &trained)?;
         self.schedule = schedule(&self.config)?;
         checkpoint.history.validations.iter().for_each(|validation| self.validated(validation));
         Ok(())
@@ -187,22 +198,24 @@ impl Learner {
             return skip(NotFinitePart::Loss);
         }
         let limit = if clip_norm > 0.0 { clip_norm } else { f64::INFINITY };
-        let gradient_norm = clip_global_norm(&mut self.gradients, limit, norm_type);
+        let mut gradients = self.freezing.trained(&mut self.gradients);
+        let gradient_norm = clip_global_norm(&mut gradients, limit, norm_type);
         if !gradient_norm.is_finite() {
             return skip(NotFinitePart::Gradient);
         }
         if clip_bound > 0.0 {
-            clip_value(&mut self.gradients, clip_bound);
+            clip_value(&mut gradients, clip_bound);
         }
         let taken = self.optimizer.state().step;
         if let Some(momentum) = self.schedule.momentum(taken) {
             self.optimizer.set_momentum(momentum)?;
         }
         let learning_rate = self.schedule.learning_rate(taken);
-        self.optimizer.step(self.model.parameters_mut(), &self.gradients, learning_rate)?;
+        let mut trained = self.freezing.trained(self.model.parameters_mut());
+        self.optimizer.step(&mut trained, &gradients, learning_rate)?;
         self.model.iterate_spectral_norms()?;
         if let Some(average) = &mut self.average {
-            average.update(self.model.parameters(), taken)?;
+            average.update(&self.freezing, &self.freezing.trained(self.model.parameters_mut()), taken)?;
         }
         Ok(StepOutcome::Taken(StepRecord {
             step: cursor.step + 1,
