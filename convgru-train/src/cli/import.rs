@@ -17,6 +17,7 @@ use convgru_model::import::{
 use convgru_model::{ForecasterConfig, Scalar};
 use convgru_train::checkpoint::MAGIC;
 use convgru_train::printable::printable;
+use convgru_train::trainer::TrainedModel;
 use convgru_train::{read_file, write_atomically};
 use serde_json::{Value, json};
 
@@ -38,12 +39,15 @@ const SHOWN: usize = 4;
 #[command(after_help = "Examples:
   convgru import --input raft-small.pth
   convgru import --input raft-small.pth --out raft.safetensors
+  convgru import --input mlcast.ckpt --preset mlcast --out mlcast.safetensors
 
 The written file holds the tensors of a ConvGru, `layers.0.input_weights` and so on, if a ConvGru can compute
 the cells, otherwise the tensors of a Recurrent, `stages.0.input_weights`. If there are several stacks, the name
 of a stack is the prefix of its tensors. The metadata hold names and configurations as JSON: `stacks` for
 ConvGrus, or `networks` for all if one of them is a Recurrent.
-For a checkpoint of mlcast it holds the whole network, a Forecaster, with its configuration in the metadata entry `convgru`.
+For a checkpoint of mlcast it holds the whole network, a Forecaster, with its configuration in the metadata entry `convgru`. Weights do not
+tell what numbers mean: with --preset mlcast, rain on the scale of the package (dBZ of Marshall and Palmer), and predict, eval and watch take the
+file as a trained model.
 The two directions of a torch.nn.GRU are two stacks, whose names end with `forward.` and `backward.`.")]
 pub(crate) struct Import {
     /// Weights: .pth, .pt or .ckpt of PyTorch, .params of MXNet, or .safetensors
@@ -56,6 +60,12 @@ pub(crate) struct Import {
     /// that lack tensors
     #[arg(long)]
     partial: bool,
+    /// Write a trained model that reads data as this preset does: mlcast, for a checkpoint of mlcast that was trained with the package's scaling
+    #[arg(long, value_name = "NAME", requires = "out", value_parser = ["mlcast"])]
+    preset: Option<String>,
+    /// Members of the ensemble that the model predicts, with --preset; 1 for a forecast that reads no noise [default: those of the preset]
+    #[arg(long, value_name = "N", requires = "preset", value_parser = super::count)]
+    members: Option<usize>,
     /// Print the result as one line of JSON
     #[arg(long)]
     json: bool,
@@ -76,7 +86,12 @@ impl Import {
         }
         let bytes = read_file(&self.input)?;
         expect_foreign(&self.input, &bytes)?;
-        let weights = Weights::read(&bytes).with_context(|| printable(&self.input))?;
+        // Trained models have numbers of 32 bits.
+        let weights = match &self.preset {
+            Some(_) => named_tensors_in_single_precision(&bytes).map(Weights::Single),
+            None => Weights::read(&bytes),
+        };
+        let weights = weights.with_context(|| printable(&self.input))?;
         drop(bytes);
         match weights {
             Weights::Single(weights) => self.import(weights),
@@ -108,8 +123,10 @@ impl Import {
                 groups(&found.left).join("; ")
             );
         }
-        if let Some(path) = &self.out {
-            write(path, &found)?;
+        match (&self.out, &self.preset) {
+            (Some(path), Some(_)) => self.write_trained(path, &found)?,
+            (Some(path), None) => write(path, &found)?,
+            (None, _) => {}
         }
         let left = &found.left;
         if self.json {
@@ -133,6 +150,30 @@ impl Import {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Import {
+    /// Writes the only network of mlcast as a model that was trained with the preset.
+    fn write_trained<T: Scalar>(&self, path: &Path, found: &Detected<T>) -> anyhow::Result<()> {
+        let others = found.networks.len() + found.stacks.len();
+        let [forecaster] = &found.forecasters[..] else {
+            anyhow::bail!(
+                "{}: --preset mlcast needs one network of mlcast, and the file holds {}; leave --preset out",
+                printable(&self.input),
+                output::counted(found.forecasters.len(), "such network")
+            );
+        };
+        anyhow::ensure!(
+            others == 0,
+            "{}: --preset mlcast writes one network, and there are {others} other networks and stacks beside `{}`; leave --preset out",
+            printable(&self.input),
+            forecaster.name
+        );
+        let trained = TrainedModel::of_mlcast(&forecaster.network, self.members)
+            .with_context(|| format!("{}: --preset mlcast", printable(&self.input)))?;
+        trained.write(path)?;
+        Ok(())
     }
 }
 

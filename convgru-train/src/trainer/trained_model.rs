@@ -89,8 +89,8 @@ impl TrainedModel {
             |entry: serde_json::Value| entry.get("model").is_some() && entry.get("config").is_none();
         if serde_json::from_str(entry).is_ok_and(is_imported) {
             return Err(refuse(
-                "it holds an imported network without the configuration of a training, which tells what numbers mean; \
-                 `export --weights` and the library read it"
+                "it holds an imported network without the configuration of a training, which tells what numbers mean; import it with --preset \
+                 mlcast if it was trained with mlcast's scaling of rain (`export --weights` and the library read it as it is)"
                     .to_owned(),
             ));
         }
