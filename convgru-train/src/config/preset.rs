@@ -20,8 +20,7 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 5] =
-        [Self::Quick, Self::Digits, Self::MovingMnist, Self::Radar, Self::Mlcast];
+    pub const ALL: [Self; 5] = [Self::Quick, Self::Digits, Self::MovingMnist, Self::Radar, Self::Mlcast];
 
     /// The name on the command line and of the run.
     pub fn name(self) -> &'static str {

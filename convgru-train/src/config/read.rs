@@ -194,7 +194,12 @@ impl RunConfig {
 }
 
 /// Gives a configuration a section that most have not, where an overlay has it, with the defaults of its fields.
-fn add_section(base: &mut Table, overlay: &Table, [parent, name]: [&str; 2], defaults: &impl serde::Serialize) {
+fn add_section(
+    base: &mut Table,
+    overlay: &Table,
+    [parent, name]: [&str; 2],
+    defaults: &impl serde::Serialize,
+) {
     let is_named = field(overlay, &join(parent, name)).is_some_and(Value::is_table);
     let parent = parent.split('.').try_fold(base, |table, name| table.get_mut(name)?.as_table_mut());
     if let (true, Some(parent)) = (is_named, parent) {

@@ -4,6 +4,7 @@ mod batch;
 pub(crate) mod cadence;
 mod config;
 mod crop_list;
+mod crop_sampling;
 mod crops;
 mod detect;
 mod digits_config;
@@ -39,6 +40,7 @@ use std::path::{Path, PathBuf};
 
 pub use batch::{Batch, SequenceMut, batch};
 pub use config::{DataConfig, OnCorrupt};
+pub use crop_sampling::{CropSampling, SampledCrops};
 pub use detect::detect;
 pub(crate) use detect::holds_frames;
 pub use digits_config::DigitsConfig;
@@ -266,9 +268,7 @@ fn input_of(
     rates: Option<&RateScale>,
 ) -> Result<Input> {
     let own = match (&data.source, rates) {
-        (Source::Frames(config), None) => {
-            RateScale::of_frames(config, Some(&read.found), &printable(path))?
-        }
+        (Source::Frames(config), None) => RateScale::of_frames(config, Some(&read.found), &printable(path))?,
         _ => None,
     };
     if let Some(rates) = rates.or(own.as_ref()) {

@@ -3,8 +3,8 @@
 use convgru_model::Tensor;
 
 use super::georeference::squares;
-use super::source::radar::{Encoder, Field};
 use super::rain_scale::rate_of_one;
+use super::source::radar::{Encoder, Field};
 use super::{
     Description, FoundData, FramesConfig, Quantity, RainScale, SequenceDataset, SequenceMut, check_request,
 };
@@ -38,8 +38,8 @@ impl RateScale {
         let told = found.map_or("", |found| found.unit_in_files.as_str());
         let unit = if config.unit.is_empty() { told } else { &config.unit };
         let minutes = found.map(|found| found.minutes_per_step).filter(|&minutes| minutes > 0.0);
-        let one = rate_of_one(unit, minutes)
-            .map_err(|reason| Error::Data { what: what.to_owned(), reason })?;
+        let one =
+            rate_of_one(unit, minutes).map_err(|reason| Error::Data { what: what.to_owned(), reason })?;
         Ok(Some(Self { rain, downsample: 1, highest: HIGHEST_RATE * one }))
     }
 

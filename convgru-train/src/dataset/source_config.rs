@@ -78,7 +78,12 @@ impl Source {
             (SourceKind::Radar, Self::Radar(radar)) => Self::Radar(radar.clone()),
             (SourceKind::Radar, Self::Frames(FramesConfig { rain: Some(rain), crop, shares, .. })) => {
                 // Radar images are read as frames of rain are.
-                let own = RadarConfig { downsample: 1, crop: *crop, held_back: shares[1], ..RadarConfig::default() };
+                let own = RadarConfig {
+                    downsample: 1,
+                    crop: *crop,
+                    held_back: shares[1],
+                    ..RadarConfig::default()
+                };
                 Self::Radar(RadarConfig { flips: false, rotations: false, ..own.on(rain) })
             }
             (SourceKind::Radar, _) => Self::Radar(RadarConfig::default()),

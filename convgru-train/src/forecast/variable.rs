@@ -46,7 +46,8 @@ impl Forecast {
         let is_unit_of_file = of_file("units").is_none_or(|unit| are_same(unit, self.unit()));
         let standard_name = of_file("standard_name");
         // Amounts and fluxes of rain become rain rates.
-        let is_rain = self.quantity.is_rain() && standard_name.is_some_and(|name| name.starts_with("rainfall_"));
+        let is_rain =
+            self.quantity.is_rain() && standard_name.is_some_and(|name| name.starts_with("rainfall_"));
         let standard_name = match is_unit_of_file {
             true => standard_name,
             false => is_rain.then_some("rainfall_rate"),

@@ -29,7 +29,12 @@ impl TrainedModel {
         let refuse = |reason: String| Err(Error::Data { what: "the network".into(), reason });
         let of_network = match network.config() {
             ForecasterConfig::Mlcast(config) => config.clone(),
-            other => return refuse(format!("is of the kind {}, but one of the kind mlcast is needed", other.kind())),
+            other => {
+                return refuse(format!(
+                    "is of the kind {}, but one of the kind mlcast is needed",
+                    other.kind()
+                ));
+            }
         };
         if of_network.image_channels != 1 {
             return refuse(format!(
@@ -48,7 +53,8 @@ impl TrainedModel {
         config.validate()?;
         let mut named = network.parameters().to_named().into_iter();
         let model = Forecaster::from_tensors(config.model.clone(), &mut |_, shape| {
-            let rounded = |tensor: &Tensor<T>| tensor.as_slice().iter().map(|own| own.to_f64() as f32).collect();
+            let rounded =
+                |tensor: &Tensor<T>| tensor.as_slice().iter().map(|own| own.to_f64() as f32).collect();
             Tensor::from_vec(shape, named.next().map_or(Vec::new(), |(_, tensor)| rounded(&tensor)))
         })?;
         Ok(Self { model, config, step: 0 })

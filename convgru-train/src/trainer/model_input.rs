@@ -196,7 +196,9 @@ impl TrainedModel {
             _ => detect(path)?,
         };
         expect_suitable(options, path, kind)?;
-        if let (Source::Frames(FramesConfig { rain: Some(_), .. }), Some(range)) = (&own.source, options.range) {
+        if let (Source::Frames(FramesConfig { rain: Some(_), .. }), Some(range)) =
+            (&own.source, options.range)
+        {
             let reason = format!(
                 "is {},{}, but the model reads rain rates, and the unit of the numbers says how they become such; say --unit, or leave it out",
                 range[0], range[1]

@@ -33,10 +33,5 @@ pub(super) fn rates_for(path: &Path, frames: &FramesConfig, found: &FoundData) -
     }
     let highest_rate =
         if found.range[0] == 0.0 { found.range[1] } else { RadarConfig::default().highest_rate };
-    Ok(RadarConfig {
-        scale: ScaleKind::Rate,
-        highest_rate,
-        no_rain_below: 0.0,
-        ..as_they_are
-    })
+    Ok(RadarConfig { scale: ScaleKind::Rate, highest_rate, no_rain_below: 0.0, ..as_they_are })
 }

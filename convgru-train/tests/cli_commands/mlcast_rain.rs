@@ -28,7 +28,8 @@ fn rate(at: usize) -> f32 {
 fn write(path: &Path, steps: usize, unit: &str, name: &str, of_rate: f32) {
     let numbers = |at: usize| rate(at) / of_rate;
     let shape = [steps, SIZE[0], SIZE[1]];
-    NetCdf { shape, unit: Some(unit), standard_name: Some(name), minutes: 5.0, numbers: &numbers }.write(path);
+    NetCdf { shape, unit: Some(unit), standard_name: Some(name), minutes: 5.0, numbers: &numbers }
+        .write(path);
 }
 
 /// A store of Zarr with the same numbers, in chunks of a frame.
@@ -47,12 +48,14 @@ fn write_store(path: &Path, steps: usize) {
     put("RR/.zarray", array(&format!("[{steps}, 20, 26]"), "[1, 20, 26]", "<f4"));
     put(
         "RR/.zattrs",
-        r#"{"_ARRAY_DIMENSIONS": ["time", "y", "x"], "standard_name": "rainfall_rate", "units": "mm h-1"}"#.into(),
+        r#"{"_ARRAY_DIMENSIONS": ["time", "y", "x"], "standard_name": "rainfall_rate", "units": "mm h-1"}"#
+            .into(),
     );
     put("time/.zarray", array(&format!("[{steps}]"), &format!("[{steps}]"), "<f8"));
     put(
         "time/.zattrs",
-        r#"{"_ARRAY_DIMENSIONS": ["time"], "standard_name": "time", "units": "minutes since 2020-01-01"}"#.into(),
+        r#"{"_ARRAY_DIMENSIONS": ["time"], "standard_name": "time", "units": "minutes since 2020-01-01"}"#
+            .into(),
     );
     for step in 0..steps {
         let frame: Vec<u8> = (0..520).flat_map(|pixel| rate(step * 520 + pixel).to_le_bytes()).collect();
@@ -75,11 +78,18 @@ fn numbers(path: &Path) -> (Vec<usize>, Vec<f32>) {
 
 /// A run measures finite scores and forecasts rain rates in mm/h.
 fn expect_forecasts(folder: &Path, run: &str, input: &str) {
-    let value = convgru(folder, &format!("eval --checkpoint runs/{run} --json")).succeeded().json();
-    let text = value.to_string();
-    assert_eq!(value["unit"], "mm/h", "{text}");
-    let is_score = |name: &str| text.contains(&format!("\"{name}\""));
-    assert!(is_score("crps") && is_score("csi"), "{text}");
+    let value =
+        convgru(folder, &format!("eval --checkpoint runs/{run} --baselines --json")).succeeded().json();
+    let crps = value["crps"]["crps"].as_f64();
+    assert!(crps.is_some_and(|crps| crps > 0.0 && crps < 1.0), "{value}");
+    let csi = &value["models"]["convgru"]["csi"];
+    let shares = csi
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|of_threshold| of_threshold.as_array().into_iter().flatten());
+    let shares: Vec<f64> = shares.filter_map(Value::as_f64).collect();
+    assert!(!shares.is_empty() && shares.iter().all(|share| (0.0..=1.0).contains(share)), "{value}");
     let out = format!("{run}.nc");
     let predict = format!("predict --checkpoint runs/{run} --input {input} --frames 4 --out {out} --json");
     let value = convgru(folder, &predict).succeeded().json();
@@ -99,7 +109,9 @@ fn the_preset_trains_on_netcdf_stores_and_radar_images() {
     let parts = "--set data.frames.crop=[8,12]";
     convgru(folder.path(), &format!("{SMALL} {parts} --data rain.nc --name rate")).succeeded();
     let config = fs::read_to_string(path("runs/rate/config.toml")).unwrap();
-    for line in ["unit = \"mm/h\"", "z_r = [200.0, 1.6]", "crop = [8, 12]", "frame = [1, 8, 12]", "signed = true"] {
+    for line in
+        ["unit = \"mm/h\"", "z_r = [200.0, 1.6]", "crop = [8, 12]", "frame = [1, 8, 12]", "signed = true"]
+    {
         assert!(config.contains(line), "{line}: {config}");
     }
     expect_forecasts(folder.path(), "rate", "rain.nc");
@@ -112,7 +124,8 @@ fn the_preset_trains_on_netcdf_stores_and_radar_images() {
     write(&path("flux.nc"), 60, "kg m-2 s-1", "rainfall_flux", 3600.0);
     write(&path("amount.nc"), 60, "kg m-2", "rainfall_amount", 12.0);
     for other in ["flux", "amount"] {
-        let predict = format!("predict --checkpoint runs/rate --input {other}.nc --frames 4 --out of_{other}.nc");
+        let predict =
+            format!("predict --checkpoint runs/rate --input {other}.nc --frames 4 --out of_{other}.nc");
         convgru(folder.path(), &predict).succeeded();
         let (_, same) = numbers(&path(&format!("of_{other}.nc")));
         let is_same = |(a, b): (&f32, &f32)| a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-4 * b.max(1.0);
@@ -123,15 +136,20 @@ fn the_preset_trains_on_netcdf_stores_and_radar_images() {
     }
     write(&path("dbz.nc"), 60, "dBZ", "equivalent_reflectivity_factor", 1.0);
     array(&path("none.npy"), &[60, 20, 26], rate);
-    for (input, said) in [
-        ("dbz.nc", "\"dBZ\""),
-        ("none.npy", "tells no unit"),
-        ("rain.nc --range 0,100", "--range"),
-    ] {
-        let ran = convgru(folder.path(), &format!("predict --checkpoint runs/rate --frames 1 --out no.nc --input {input}"));
+    for (input, said) in
+        [("dbz.nc", "\"dBZ\""), ("none.npy", "tells no unit"), ("rain.nc --range 0,100", "--range")]
+    {
+        let ran = convgru(
+            folder.path(),
+            &format!("predict --checkpoint runs/rate --frames 1 --out no.nc --input {input}"),
+        );
         assert!(ran.code == Some(1) && ran.stderr.contains(said), "{input}: {ran:?}");
     }
-    convgru(folder.path(), "predict --checkpoint runs/rate --frames 1 --out of.npy --input none.npy --unit mm/h").succeeded();
+    convgru(
+        folder.path(),
+        "predict --checkpoint runs/rate --frames 1 --out of.npy --input none.npy --unit mm/h",
+    )
+    .succeeded();
     let ran = convgru(folder.path(), &format!("{SMALL} {parts} --data none.npy --name none"));
     assert!(ran.code == Some(1) && ran.stderr.contains("data.frames.unit"), "{ran:?}");
 
@@ -173,7 +191,8 @@ fn an_imported_network_of_the_package_forecasts_rain_with_the_scale_of_the_prese
     convgru(folder.path(), &format!("{import} --members 1")).succeeded();
     let trained = TrainedModel::read(&path("ours.safetensors")).unwrap();
     assert_eq!((trained.model.members(), trained.model.parameters()), (1, theirs.parameters()));
-    convgru(folder.path(), "predict --checkpoint ours.safetensors --input rain.nc --frames 3 --out next.nc").succeeded();
+    convgru(folder.path(), "predict --checkpoint ours.safetensors --input rain.nc --frames 3 --out next.nc")
+        .succeeded();
 
     // By hand, with the equations of the package in f64: rates to dBZ to -1 to 1, through the network as it is, and back.
     let normalized = |rate: f32| match f64::from(rate) {

@@ -7,8 +7,8 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::config::invalid;
-use super::source::{Content, FrameInfo};
 use super::rain_scale::rate_of_one;
+use super::source::{Content, FrameInfo};
 use super::{FramesConfig, HIGHEST_RATE, Quantity, RadarConfig, Transform};
 use crate::Result;
 

@@ -117,7 +117,11 @@ impl FramesConfig {
         self.validate_parts(steps)?;
         if let Some(rain) = &self.rain {
             rain.validate("frames.rain")?;
-            let reason = |what: &str| format!("is {what}, but data.frames.rain says how numbers of rain become values; leave one of them out");
+            let reason = |what: &str| {
+                format!(
+                    "is {what}, but data.frames.rain says how numbers of rain become values; leave one of them out"
+                )
+            };
             if self.range != [0.0, 0.0] {
                 return Err(refused("range", reason(&format!("{:?}", self.range))));
             }

@@ -24,7 +24,7 @@ pub use config::FramesConfig;
 pub use newest::read_frames;
 pub(super) use newest::{newest, newest_of};
 pub use numbers::read_numbers;
-pub(super) use parts::{open_parts, open_whole};
+pub(super) use parts::{listable_whole, open_parts, open_whole};
 
 use self::agreement::Told;
 use self::gathered::{Damage, gathered};

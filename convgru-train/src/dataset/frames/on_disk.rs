@@ -49,11 +49,11 @@ struct StoredClip {
 }
 
 /// Frames of a file that follow each other in it and in time.
-pub(super) struct Span {
+pub(in crate::dataset) struct Span {
     /// Their places in the file.
-    pub(super) frames: Range<usize>,
+    pub(in crate::dataset) frames: Range<usize>,
     /// The number of the window that begins with the first of them; the others follow.
-    pub(super) first_window: usize,
+    pub(in crate::dataset) first_window: usize,
 }
 
 /// A file whose headers were read.

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::on_disk::{OnDisk, Span};
-use super::{Reader, open, open_all, split_files};
+use super::on_disk::OnDisk;
+pub(in crate::dataset) use super::on_disk::Span;
+use super::{Reader, SplitFiles, WHOLE, open, open_all, split_files};
 use crate::counted::counted;
 use crate::dataset::crop_list::{self, ListedCrop};
 use crate::dataset::crops::{Crops, Places, Row};
@@ -36,22 +37,13 @@ pub(in crate::dataset) fn open_parts(
         let windows = reader.opened(files, &part, usize::MAX, left_out)?;
         return Ok(Box::new(Crops::new(windows, config.crop, Places::Anywhere, drawn)?));
     }
-    let refuse = |reason: &str| Err(Error::Config { field: "data.frames.crop_list".into(), reason: reason.into() });
-    let of_one = matches!(&files.files[..], [(_, sequences)] if sequences.len() == 1);
-    if !of_one || !reader.are_seekable(&files)? {
-        return refuse(
-            "counts the frames of one file, but the data are several sequences, or a file that is read from its beginning alone (.npz, .gif, \
-             pictures); give one .nc, .h5, .npy or .zarr with one sequence, or leave the list out",
-        );
-    }
-    let windows = OnDisk::new(&reader, files, (&part, usize::MAX), left_out)?;
-    let Some(spans) = windows.spans() else {
-        return refuse("counts frames in the order of time, but those of the data lie in another order; save them in it");
-    };
+    let (windows, spans) = listable(&reader, files, &part, left_out)?;
     let list = Path::new(&config.crop_list);
     let frames = Frames { total: windows.frames_of_file()?, spans, size: windows.frame_shape() };
     let listed = crop_list::read(list, &reader.budget)?;
-    let (rows, cut_off) = frames.rows(&listed, config, data.steps()).map_err(|reason| Error::Format { path: list.into(), reason })?;
+    let (rows, cut_off) = frames
+        .rows(&listed, config, data.steps())
+        .map_err(|reason| Error::Format { path: list.into(), reason })?;
     if rows.is_empty() {
         return Err(Error::Format {
             path: list.into(),
@@ -70,6 +62,50 @@ pub(in crate::dataset) fn open_parts(
     });
     let crops = Crops::new(Box::new(windows), config.crop, Places::Listed(rows), drawn)?;
     Ok(Box::new(crops.with_warnings(told)))
+}
+
+/// Windows of one file that begin with every frame, and where they lie in it.
+///
+/// # Errors
+/// [`Error::Config`] for other data, and those of reading.
+fn listable(
+    reader: &Reader<'_>,
+    files: SplitFiles,
+    part: &str,
+    left_out: Vec<Error>,
+) -> Result<(OnDisk, Vec<Span>)> {
+    let refuse =
+        |reason: &str| Error::Config { field: "data.frames.crop_list".into(), reason: reason.into() };
+    let of_one = matches!(&files.files[..], [(_, sequences)] if sequences.len() == 1);
+    if !of_one || !reader.are_seekable(&files)? {
+        return Err(refuse(
+            "counts the frames of one file, but the data are several sequences, or a file that is read from its beginning alone (.npz, .gif, \
+             pictures); give one .nc, .h5, .npy or .zarr with one sequence, or leave the list out",
+        ));
+    }
+    let windows = OnDisk::new(reader, files, (part, usize::MAX), left_out)?;
+    let spans = windows.spans().ok_or_else(|| {
+        refuse(
+            "counts frames in the order of time, but those of the data lie in another order; save them in it",
+        )
+    })?;
+    Ok((windows, spans))
+}
+
+/// All windows of one file, and where they lie in it, for a list of parts.
+///
+/// # Errors
+/// [`Error::Config`] for data of several files or sequences, and those of reading.
+pub(in crate::dataset) fn listable_whole(
+    data: &DataConfig,
+    config: &FramesConfig,
+    path: &Path,
+) -> Result<(Box<dyn SequenceDataset>, Vec<Span>)> {
+    let reader = Reader { data, config, path, budget: data.budget() };
+    let mut left_out = Vec::new();
+    let files = split_files::whole(&reader, &mut left_out)?;
+    let (windows, spans) = listable(&reader, files, WHOLE, left_out)?;
+    Ok((Box::new(windows), spans))
 }
 
 /// Opens all sequences at a path as a test set, of the parts of frames that the configuration says: side by side, whatever a list says.
@@ -111,12 +147,19 @@ impl Frames {
     ) -> std::result::Result<(Vec<Row>, usize), String> {
         let [_, height, width] = self.size;
         let ([rows, columns], depth) = (config.crop, config.time_depth);
-        let fits = |first: usize, length: usize, all: usize| first.checked_add(length).is_some_and(|end| end <= all);
-        let is_inside = |own: &&ListedCrop| fits(own.t, depth, self.total) && fits(own.x, columns, width) && fits(own.y, rows, height);
+        let fits =
+            |first: usize, length: usize, all: usize| first.checked_add(length).is_some_and(|end| end <= all);
+        let is_inside = |own: &&ListedCrop| {
+            fits(own.t, depth, self.total) && fits(own.x, columns, width) && fits(own.y, rows, height)
+        };
         let outside: Vec<usize> = listed.iter().filter(|own| !is_inside(own)).map(|own| own.line).collect();
         if !outside.is_empty() {
             let lines: Vec<String> = outside.iter().take(TOLD).map(ToString::to_string).collect();
-            let more = if outside.len() > TOLD { format!(" and {} more", outside.len() - TOLD) } else { String::new() };
+            let more = if outside.len() > TOLD {
+                format!(" and {} more", outside.len() - TOLD)
+            } else {
+                String::new()
+            };
             return Err(format!(
                 "has rows outside of the data, in the lines {}{more}: t goes to {}, x to {} and y to {}, with {depth} frames (data.frames.time_depth) \
                  of {rows} x {columns} pixels (data.frames.crop) in {} of {height} x {width}",

@@ -10,7 +10,8 @@ const HIGH: f64 = 1_048_576.0;
 /// Frames whose numbers say where they are.
 fn written(folder: &Path) -> PathBuf {
     let path = folder.join("long.npy");
-    let numbers: Vec<f32> = (0..SHAPE.iter().product()).map(|at| (at / 960 * 1024 + at % 960) as f32).collect();
+    let numbers: Vec<f32> =
+        (0..SHAPE.iter().product()).map(|at| (at / 960 * 1024 + at % 960) as f32).collect();
     npy(&path, &SHAPE.map(|length| length as u64), &numbers);
     path
 }
@@ -69,7 +70,10 @@ fn parts_are_drawn_anywhere_in_training_and_lie_side_by_side_elsewhere() {
     let mut large = data;
     frames_config(&mut large).crop = [25, 3];
     let error = open_dataset(&large, Some(&path), Split::Train, 7).err().unwrap().to_string();
-    assert!(error.contains("24 x 40") && error.contains("25 x 3") && error.contains("data.frames.crop"), "{error}");
+    assert!(
+        error.contains("24 x 40") && error.contains("25 x 3") && error.contains("data.frames.crop"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -133,9 +137,12 @@ fn frames_of_rain_become_values_of_the_scale_in_every_unit() {
     let one_hour = |unit: f32| (0..60).map(|at| rates[at % 6] / unit).collect::<Vec<f32>>();
     let mut data = config(2, 1);
     let rain = RainScale { z_r: [200.0, 1.6], no_rain_below: 0.0, ..RainScale::default() };
-    frames_config(&mut data).rain = Some(rain.clone());
+    (frames_config(&mut data).rain, frames_config(&mut data).axes) =
+        (Some(rain.clone()), "thw".parse().unwrap());
     let transform = rain.quantity(None).transform;
-    for (unit, of_rate, minutes) in [("mm h-1", 1.0, 0.0), ("kg m-2 s-1", 3600.0, 15.0), ("kg m-2", 12.0, 5.0)] {
+    for (unit, of_rate, minutes) in
+        [("mm h-1", 1.0, 0.0), ("kg m-2 s-1", 3600.0, 15.0), ("kg m-2", 12.0, 5.0)]
+    {
         npy(&path, &[10, 2, 3], &one_hour(of_rate));
         let frames = frames_config(&mut data);
         (frames.unit, frames.minutes_per_step) = (unit.into(), minutes);
@@ -143,7 +150,9 @@ fn frames_of_rain_become_values_of_the_scale_in_every_unit() {
         let quantity = train.quantity();
         assert_eq!((quantity.unit.as_str(), quantity.transform), ("mm/h", transform), "{unit}");
         let read = batch(train.as_ref(), 0, &[0]).unwrap();
-        for (at, (value, valid)) in read.frames.as_slice().iter().zip(read.valid.unwrap().as_slice()).enumerate() {
+        for (at, (value, valid)) in
+            read.frames.as_slice().iter().zip(read.valid.unwrap().as_slice()).enumerate()
+        {
             let rate = f64::from(rates[at % 6]);
             let expected = if rate.is_nan() { 0.0 } else { transform.from_units(rate) };
             assert!((f64::from(*value) - expected).abs() < 1e-5, "{unit} {rate}: {value} {expected}");
