@@ -151,7 +151,8 @@ fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
 /// A network of mlcast, whose weights are written for the package itself.
 fn mlcast(config: MlcastConfig) -> anyhow::Result<Network> {
     let described = serde_json::to_value(&config)?;
-    let name = format!("mlcast, channels {}, {} blocks", config.image_channels, config.blocks);
+    let signed = if config.signed { ", signed" } else { "" };
+    let name = format!("mlcast, channels {}, {} blocks{signed}", config.image_channels, config.blocks);
     let mut network = forecaster("Mlcast", name, config.clone().into(), described)?;
     let mut file = SafetensorsWeights::open(&network.weights)?;
     let ours = Forecaster::<f32>::from_tensors(config.clone(), &mut |name, shape| file.take(name, shape))?;
@@ -159,9 +160,10 @@ fn mlcast(config: MlcastConfig) -> anyhow::Result<Network> {
     Ok(network)
 }
 
-fn mlcasts() -> [MlcastConfig; 2] {
+fn mlcasts() -> [MlcastConfig; 3] {
     [
         MlcastConfig { blocks: 2, ..Default::default() },
+        MlcastConfig { blocks: 1, signed: true, ..Default::default() },
         MlcastConfig { image_channels: 2, blocks: 1, kernel_size: [5, 5], ..Default::default() },
     ]
 }

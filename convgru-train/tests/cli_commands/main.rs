@@ -29,6 +29,8 @@ mod mask;
 #[cfg(test)]
 mod mlcast;
 #[cfg(test)]
+mod mlcast_rain;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod netcdf;
