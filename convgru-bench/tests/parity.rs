@@ -49,7 +49,7 @@ fn absent_data_are_skipped_or_required() {
 #[test]
 fn every_committed_case_is_reproduced() {
     let rows = committed_rows(|_| true);
-    assert_eq!(rows.len(), 42);
+    assert_eq!(rows.len(), 45);
     for row in &rows {
         assert!(row.supported && row.passed, "{row:?}");
     }
@@ -85,7 +85,24 @@ fn every_committed_case_is_reproduced() {
     assert_eq!(systems, BTreeSet::from(expected));
 }
 
-/// Each committed file has the bytes of the file of the same name in the whole set.
+/// Cells whose equations `equations/record.py` computes, under the names of published weights.
+#[test]
+fn cells_of_which_there_are_equations_alone_are_reproduced() {
+    let rows = parity::run(&committed().join("equations")).unwrap();
+    let files: Vec<&str> = rows.iter().map(|row| &row.file[..]).collect();
+    assert_eq!(files, ["hko7_trajgru_no_input.safetensors", "torchvision_recurrent.safetensors"]);
+    for row in &rows {
+        assert!(row.supported && row.passed, "{row:?}");
+        assert!(row.worst_gradient_error.is_some_and(|error| error <= GRADIENT_TOLERANCE), "{row:?}");
+        assert!(row.worst_single_error.is_some_and(|error| error <= SINGLE_TOLERANCE), "{row:?}");
+    }
+}
+
+/// Files that the scripts in `parity/record/` wrote, and no other set has.
+const OWN: [&str; 3] =
+    ["firenet_whole.safetensors", "raft_update_basic.safetensors", "raft_update_small.safetensors"];
+
+/// Each committed file of the whole set has the bytes of the file of the same name there.
 #[test]
 fn committed_cases_are_those_of_the_whole_set() {
     let Some(whole) = recorded_data::folder("CONVGRU_PARITY", "") else { return };
@@ -93,7 +110,8 @@ fn committed_cases_are_those_of_the_whole_set() {
         for entry in std::fs::read_dir(committed().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap();
-            if path.is_file() && name != "README.md" {
+            let is_own = OWN.iter().any(|own| *own == name);
+            if path.is_file() && name != "README.md" && !is_own {
                 let recorded = std::fs::read(whole.join(folder).join(name)).unwrap();
                 assert!(std::fs::read(&path).unwrap() == recorded, "{} differs", path.display());
             }
@@ -141,7 +159,8 @@ fn cells_of_every_known_layout_are_reproduced() {
         let Some(rows) = rows(|row| row.system == system && row.supported) else {
             return;
         };
-        assert_eq!(rows.len(), count, "{system}");
+        // A set may have more cases than the one that is known here.
+        assert!(rows.len() >= count, "{system}: {}", rows.len());
         for row in &rows {
             assert!(row.passed, "{row:?}");
             assert!(row.worst_gradient_error.is_some_and(|error| error <= GRADIENT_TOLERANCE), "{row:?}");

@@ -53,14 +53,17 @@ fn cells() -> impl Strategy<Value = CellConfig> {
 fn cases() -> impl Strategy<Value = Case> {
     let sizes = || (4usize..8, 4usize..8);
     let above = |cell: &CellConfig, inputs: usize| CellConfig { in_channels: inputs, ..cell.clone() };
-    let chain = (cells(), cells(), sizes(), any::<bool>()).prop_map(move |(one, two, (h, w), between)| {
-        let mut stages = vec![Stage::Cell(one.clone())];
-        let convolution = ConvStageConfig { in_channels: 4, out_channels: 4, ..Default::default() };
-        stages.extend(between.then_some(Stage::Residual(convolution)));
-        stages.push(Stage::Cell(above(&two, 4)));
-        let wiring = if between { Wiring::Chain } else { Wiring::Residual };
-        Case { config: RecurrentConfig { stages, wiring }, frames: vec![vec![3, h, w]] }
-    });
+    let inputs = prop_oneof![4 => Just(3usize), 1 => Just(0usize)];
+    let chain = (cells(), cells(), sizes(), any::<bool>(), inputs).prop_map(
+        move |(one, two, (h, w), between, inputs)| {
+            let mut stages = vec![Stage::Cell(above(&one, inputs))];
+            let convolution = ConvStageConfig { in_channels: 4, out_channels: 4, ..Default::default() };
+            stages.extend(between.then_some(Stage::Residual(convolution)));
+            stages.push(Stage::Cell(above(&two, 4)));
+            let wiring = if between { Wiring::Chain } else { Wiring::Residual };
+            Case { config: RecurrentConfig { stages, wiring }, frames: vec![vec![inputs, h, w]] }
+        },
+    );
     let rcn = (sizes(), any::<bool>()).prop_map(move |((h, w), pool)| {
         let one = CellConfig::new(3, 4);
         let two =

@@ -18,12 +18,13 @@ allows is a finding: its file is kept in fuzz/artifacts. Needs a nightly compile
 
 Usage: cargo xtask fuzz [--target NAME|all] [--seconds N] [--runs N] [--seed N] [--json] [--install]
 
-  --target NAME   one of npy, npz, idx, pgm, png, gif, hdf5, netcdf, safetensors, pickle, mxnet, checkpoint,
-                  toml, zarr, grib; all is the default
+  --target NAME   one of npy, npz, idx, pgm, png, apng, jpeg, gif, hdf5, netcdf, safetensors, pickle, mxnet,
+                  checkpoint, toml, zarr, grib; all is the default
   --seconds N     seconds for each (60)
   --runs N        ends each after so many files
   --seed N        makes up the same files each time, as far as the seconds reach
   --json          prints a line of JSON for each
+  --install       gets cargo-fuzz by `cargo install`; alone it runs nothing
 
 Example:
   cargo xtask fuzz --target pickle --seconds 300";
@@ -95,6 +96,9 @@ pub(crate) fn run(arguments: &[OsString]) -> anyhow::Result<ExitCode> {
     let options = options(arguments)?;
     if options.install {
         install()?;
+        if arguments.len() == 1 {
+            return Ok(ExitCode::SUCCESS);
+        }
     }
     let outcomes = fuzz(&options)?;
     for outcome in &outcomes {

@@ -78,7 +78,11 @@ def mlcast(config, weights):
 
     def compute(run):
         frames = tensor(run["input"]).swapaxes(0, 1)
-        return {"prediction": model(frames, steps=run["steps"]).swapaxes(0, 1)}
+        # The package's network takes and gives numbers as they are.
+        if config["signed"]:
+            frames = 2 * frames - 1
+        prediction = model(frames, steps=run["steps"]).swapaxes(0, 1)
+        return {"prediction": (1 + prediction) / 2 if config["signed"] else prediction}
 
     return compute
 

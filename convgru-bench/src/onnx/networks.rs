@@ -51,6 +51,21 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
     for config in mlcasts() {
         networks.push(mlcast(config)?);
     }
+    for (name, config) in recurrent::forecasters() {
+        // What the comparison reads of a configuration: channels of each state.
+        let cells = config.body();
+        let hidden = cells.cells().flat_map(|cell| vec![cell.hidden_channels; cell.states()]);
+        let described = serde_json::json!({
+            "hidden_channels": hidden.collect::<Vec<_>>(),
+            "patch": config.patch,
+        });
+        networks.push(forecaster(
+            "RecurrentForecaster",
+            format!("frames, {name}"),
+            config.into(),
+            described,
+        )?);
+    }
     for (name, config) in recurrent::all() {
         networks.push(recurrent::network(name, config)?);
     }
@@ -104,6 +119,7 @@ fn forecaster(
             // Widths that are no multiple of the factor.
             ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
             ForecasterConfig::Mlcast(_) => (2, frames / 5),
+            ForecasterConfig::Recurrent(config) => (config.patch, 0),
         };
         let size = [frames, batch, config.read_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);
@@ -140,16 +156,18 @@ fn pyramid(name: &str, config: PyramidConfig) -> anyhow::Result<Network> {
 /// A network of mlcast, whose weights are written for the package, too.
 fn mlcast(config: MlcastConfig) -> anyhow::Result<Network> {
     let described = serde_json::to_value(&config)?;
-    let name = format!("mlcast, channels {}, {} blocks", config.image_channels, config.blocks);
+    let signed = if config.signed { ", signed" } else { "" };
+    let name = format!("mlcast, channels {}, {} blocks{signed}", config.image_channels, config.blocks);
     let mut network = forecaster("Mlcast", name, config.clone().into(), described)?;
     let ours = read::<f32>(&network.weights)?.into_forecaster()?;
     network.theirs = Some(to_safetensors(&export::mlcast(&config, ours.parameters())?, &[])?);
     Ok(network)
 }
 
-fn mlcasts() -> [MlcastConfig; 2] {
+fn mlcasts() -> [MlcastConfig; 3] {
     [
         MlcastConfig { blocks: 2, ..Default::default() },
+        MlcastConfig { blocks: 1, signed: true, ..Default::default() },
         MlcastConfig { image_channels: 2, blocks: 1, kernel_size: [5, 5], ..Default::default() },
     ]
 }

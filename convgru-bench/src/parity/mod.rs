@@ -13,6 +13,7 @@ mod mlcast;
 mod network;
 mod optimizers;
 mod originals;
+mod raft_update;
 mod record;
 mod schedules;
 mod trajectory;
@@ -138,6 +139,8 @@ pub fn check(path: &Path) -> Row {
 enum Kind {
     Cells(cells::Recipe),
     Network(network::Recipe),
+    /// Update blocks of RAFT.
+    RaftUpdate,
     Mlcast,
     /// A checkpoint of mlcast, and the forecast of its network in 32 bits.
     MlcastCheckpoint(PathBuf),
@@ -169,6 +172,7 @@ impl Kind {
                     Err(format!("values of {}", if case.is_empty() { "an unnamed system" } else { case }))
                 }
             },
+            _ if raft_update::is_recorded(record) => Ok(Self::RaftUpdate),
             _ => match network::Recipe::of(record) {
                 Some(recipe) => Ok(Self::Network(recipe)),
                 None => cells::Recipe::of(record).map(Self::Cells),
@@ -191,6 +195,7 @@ impl Kind {
         match self {
             Self::Cells(recipe) => recipe.compare(record),
             Self::Network(recipe) => recipe.compare(record),
+            Self::RaftUpdate => raft_update::compare(record),
             Self::Mlcast => mlcast::compare(record),
             Self::MlcastCheckpoint(checkpoint) => mlcast::compare_checkpoint(record, &checkpoint),
             Self::Trajectory => trajectory::compare(record),

@@ -67,6 +67,7 @@ impl Recipe {
             "onnx_gru_1x1" => "onnx_gru_1x1",
             "raft" if class.starts_with("SepConvGRU") => "raft_sep",
             "raftstereo" => "raftstereo",
+            "torchvision" if class == "RecurrentBlock" => "raft_sep",
             system if !is_plain => Layout::of(system)?.system,
             _ => return None,
         };
@@ -99,11 +100,14 @@ impl Recipe {
                 errors.output(record, &name, top)?;
             }
         }
+        if record.find("y").is_some() && given.inputs.len() == 1 {
+            compare_chain(record, &network, &given, &mut errors)?;
+        }
         let mut probes = (0..cells).map(|cell| record.find(&format!("probe.{cell}"))).collect::<Vec<_>>();
         if probes.iter().all(Option::is_none) {
             return Ok(errors);
         }
-        probes.resize(trained.outputs.len(), None);
+        probes.resize(trained.outputs.len(), record.find("probe.y"));
         let d_outputs = OutputGradients { outputs: probes, ..Default::default() };
         let mut gradients = network.parameters().zeros_like();
         let back = network.backward(&mut workspace, &d_outputs, &mut gradients)?;
@@ -131,6 +135,28 @@ impl Recipe {
             None => Ok(errors),
         }
     }
+}
+
+/// What the topmost stage gives where the fused engine computes the network as a stream of frames.
+fn compare_chain(
+    record: &Record,
+    network: &Recurrent<f64>,
+    given: &Given,
+    errors: &mut Errors,
+) -> Result<()> {
+    let (Ok(chain), &[steps, batch, _, height, width]) = (network.to_chain(), given.inputs[0].shape()) else {
+        return Ok(());
+    };
+    let mut stream = chain.stream(batch, height, width)?;
+    if let Some(states) = &given.states {
+        stream.set_states(states)?;
+    }
+    let mut tops = Vec::new();
+    for step in 0..steps {
+        tops.extend_from_slice(stream.step(&given.inputs[0].index(step))?.as_slice());
+    }
+    let shape = [&[steps], stream.output().shape()].concat();
+    errors.output(record, "y", &Tensor::from_vec(&shape, tops)?)
 }
 
 /// The states of all cells, computed in 32 bits, products and sums as in the definition.
@@ -176,14 +202,9 @@ impl Given {
             }
             _ => vec!["x".to_owned()],
         };
-        let inputs = match record.find("x") {
-            // A network without input has no channels of it.
-            None if record.find("x.0").is_none() => {
-                let mut shape = record.tensor("h.0")?.shape().to_vec();
-                shape[2] = 0;
-                vec![Tensor::zeros(&shape)]
-            }
-            _ => input_names.iter().map(|name| record.tensor(name).cloned()).collect::<Result<_>>()?,
+        let inputs = match cells.first().is_some_and(|cell| cell.in_channels == 0) {
+            true => vec![no_input(record)?],
+            false => input_names.iter().map(|name| record.tensor(name).cloned()).collect::<Result<_>>()?,
         };
         let states: Vec<Tensor<f64>> =
             (0..cells.len()).map_while(|cell| record.find(&format!("h0.{cell}")).cloned()).collect();
@@ -212,6 +233,28 @@ impl Given {
             ..Sequence::from(&self.inputs[..])
         }
     }
+}
+
+/// The frames of a network without input, of no channels: as many as the record has states of the first cell, or as its results, its
+/// input or its configuration say.
+fn no_input(record: &Record) -> Result<Tensor<f64>> {
+    let recorded = ["h.0", "y", "y.0", "probe.0", "x"].into_iter().find_map(|name| record.find(name));
+    let mut shape = match (recorded, record.find("h0.0")) {
+        (Some(tensor), _) => tensor.shape().to_vec(),
+        (None, Some(state)) => {
+            let config = record.metadata("config").unwrap_or_default();
+            let config: Value = serde_json::from_str(config).unwrap_or_default();
+            let steps = config["T"].as_u64().and_then(|steps| usize::try_from(steps).ok());
+            let steps = steps.ok_or_else(|| record.refuse("nothing tells the number of steps".to_owned()))?;
+            [&[steps], state.shape()].concat()
+        }
+        (None, None) => return Err(record.refuse("nothing tells the number of steps".to_owned())),
+    };
+    if shape.len() < 4 {
+        return Err(record.refuse(format!("its frames have shape {shape:?}; [T, N, C, ..] is expected")));
+    }
+    shape[2] = 0;
+    Ok(Tensor::zeros(&shape))
 }
 
 /// Three of `[N, C, H, W]` as one of `[N, 3 C, H, W]`.

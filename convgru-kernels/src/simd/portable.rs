@@ -9,6 +9,20 @@ use super::vectorised::Vectorised;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Portable;
 
+/// A vector whose lane `i` is the expression. A loop, since `array::from_fn` stays a call for each lane where the
+/// standard library is not optimised together with this crate.
+macro_rules! each {
+    ($type:ident, $lanes:literal, |$i:ident| $lane:expr) => {{
+        let mut vector: [$type; $lanes] = [0.0; $lanes];
+        let mut $i = 0;
+        while $i < $lanes {
+            vector[$i] = $lane;
+            $i += 1;
+        }
+        vector
+    }};
+}
+
 macro_rules! portable {
     ($type:ident, $lanes:literal) => {
         impl Simd<$type> for Portable {
@@ -31,48 +45,48 @@ macro_rules! portable {
             }
             #[inline(always)]
             fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                std::array::from_fn(|i| a[i] + b[i])
+                each!($type, $lanes, |i| a[i] + b[i])
             }
             #[inline(always)]
             fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                std::array::from_fn(|i| a[i] - b[i])
+                each!($type, $lanes, |i| a[i] - b[i])
             }
             #[inline(always)]
             fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                std::array::from_fn(|i| a[i] * b[i])
+                each!($type, $lanes, |i| a[i] * b[i])
             }
             #[inline(always)]
             fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                std::array::from_fn(|i| a[i] / b[i])
+                each!($type, $lanes, |i| a[i] / b[i])
             }
             #[inline(always)]
             fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
                 // Where the target has no such instruction, `mul_add` would be a call into a library.
                 if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
-                    std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+                    each!($type, $lanes, |i| a[i].mul_add(b[i], c[i]))
                 } else {
-                    std::array::from_fn(|i| a[i] * b[i] + c[i])
+                    each!($type, $lanes, |i| a[i] * b[i] + c[i])
                 }
             }
             #[inline(always)]
             fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                std::array::from_fn(|i| if a[i] < b[i] { a[i] } else { b[i] })
+                each!($type, $lanes, |i| if a[i] < b[i] { a[i] } else { b[i] })
             }
             #[inline(always)]
             fn abs(self, a: Self::Vector) -> Self::Vector {
-                a.map($type::abs)
+                each!($type, $lanes, |i| a[i].abs())
             }
             #[inline(always)]
             fn copy_sign(self, magnitude: Self::Vector, sign: Self::Vector) -> Self::Vector {
-                std::array::from_fn(|i| magnitude[i].copysign(sign[i]))
+                each!($type, $lanes, |i| magnitude[i].copysign(sign[i]))
             }
             #[inline(always)]
             fn where_negative(self, x: Self::Vector, a: Self::Vector, b: Self::Vector) -> Self::Vector {
-                std::array::from_fn(|i| if x[i] < 0.0 { a[i] } else { b[i] })
+                each!($type, $lanes, |i| if x[i] < 0.0 { a[i] } else { b[i] })
             }
             #[inline(always)]
             fn power_of_two(self, rounded: Self::Vector) -> Self::Vector {
-                rounded.map($type::power_of_two)
+                each!($type, $lanes, |i| <$type>::power_of_two(rounded[i]))
             }
         }
     };

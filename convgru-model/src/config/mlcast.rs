@@ -28,7 +28,8 @@ pub(crate) const DOWN: usize = 2;
 /// ensemble and each step ([`Noise`](crate::Noise)). The forecast is `y_0`. Frames of any height and width are continued with zeros
 /// below and to the right up to a multiple of `2^blocks`, and predictions are cut back.
 ///
-/// Predictions lie between -1 and 1, as states do: numbers of frames should.
+/// Predictions lie between -1 and 1, as states do: numbers of frames should. Where [`signed`](Self::signed) is set, frames are 0 to 1: the
+/// network reads `2 x - 1` of each number `x`, and gives `(1 + y) / 2` of each of its own, `y`.
 ///
 /// ```
 /// use convgru_model::{Forecaster, MlcastConfig, Tensor};
@@ -53,6 +54,9 @@ pub struct MlcastConfig {
     pub members: usize,
     /// Whether a single forecast reads noise; several members always do.
     pub noise: bool,
+    /// Whether frames have numbers from 0 to 1, which are -1 to 1 within the network. Without it the network takes and gives numbers as they
+    /// are, as mlcast's package does.
+    pub signed: bool,
     /// How weights are drawn before training.
     pub initializer: Initializer,
     /// How exactly convolutions are computed.
@@ -67,6 +71,7 @@ impl Default for MlcastConfig {
             kernel_size: [3, 3],
             members: 1,
             noise: false,
+            signed: false,
             // Orthogonal matrices of a thousand channels take minutes.
             initializer: Initializer::Xavier,
             precision: Precision::default(),

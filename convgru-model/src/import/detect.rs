@@ -1,6 +1,6 @@
 //! The networks among the tensors of a file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use convgru_kernels::Scalar;
 
@@ -9,7 +9,7 @@ use super::layout::detect::Stacks;
 use super::layout::stacking::Incomplete;
 use super::mlcast::{self, Forecasters};
 use super::network::detect::Networks;
-use super::{layout, network, weight_norm};
+use super::{layout, network, weight_norm, wrappers};
 use crate::tensor::Tensor;
 
 /// What [`detect`] sees in a file.
@@ -23,6 +23,8 @@ pub struct Detected<T> {
     /// Networks and cells that lack tensors, and cells between which other layers can lie, each of which is a stack of one
     /// layer: with one of them `networks` are not what the file was meant to hold.
     pub incomplete: Vec<Incomplete>,
+    /// Names of the tensors that belong to networks and stacks and hold a NaN or an infinite number: every state becomes NaN.
+    pub not_finite: Vec<String>,
 }
 
 /// Finds all networks and cells of known systems among the tensors of a file.
@@ -34,7 +36,8 @@ pub struct Detected<T> {
 /// are two stacks.
 ///
 /// Weights that are kept as a direction and its length (PyTorch's weight norm, in both of its forms) are multiplied out first. FireNet is
-/// known by its structure too, whatever its modules are called.
+/// known by its structure too, whatever its modules are called. The modules that `torch.compile`, FSDP, recomputed activations and
+/// `DataParallel` put around others are taken out of names, wherever they stand.
 ///
 /// Give all tensors of a file: names elsewhere in it tell cells of RAFT from others that look like them.
 ///
@@ -56,8 +59,17 @@ pub struct Detected<T> {
 /// assert_eq!(found.left[0].0, "head.weight");
 /// ```
 pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
-    let (tensors, folded) = weight_norm::folded(tensors);
+    let unwrapped = wrappers::unwrapped(tensors);
+    let restore = unwrapped.restorer();
+    let (tensors, folded) = weight_norm::folded(unwrapped.tensors);
+    let mut not_finite: Vec<String> =
+        tensors.iter().filter(|(_, tensor)| !tensor.is_finite()).map(|(name, _)| name.clone()).collect();
     let Forecasters { found: mut networks, rest, incomplete: of_forecasters } = mlcast::detect(tensors);
+    // Tensors of a network of mlcast that is refused are in no list but that of what is incomplete.
+    not_finite.retain(|name| {
+        let prefix = mlcast::apart(name).map(|(prefix, _)| prefix);
+        !prefix.is_some_and(|prefix| of_forecasters.iter().any(|refused| refused.cells.contains(&prefix)))
+    });
     let Networks { networks: of_cells, rest, reasons, mut incomplete } = network::detect::detect(rest);
     networks.extend(of_cells);
     incomplete.extend(of_forecasters);
@@ -68,6 +80,9 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
         if let Some(better) = better.get(name) {
             reason.clone_from(better);
         }
+        if wrappers::is_flat(name) {
+            wrappers::FLATTENED.clone_into(reason);
+        }
     }
     for stack in stacks {
         let cells = stack.stack.prefixes.clone();
@@ -77,8 +92,59 @@ pub fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Detected<T> {
         }
     }
     for network in &mut networks {
-        network.origin = network.origin.take().map(|origin| origin.with_weight_norm(&folded));
+        let origin = network.origin.take().map(|origin| origin.with_weight_norm(&folded));
+        network.origin = origin.map(|origin| origin.in_file(&restore));
     }
     incomplete.extend(of_stacks);
-    Detected { networks, left, incomplete }
+    let unused: HashSet<&str> = left.iter().map(|(name, _)| name.as_str()).collect();
+    not_finite.retain(|name| !unused.contains(name.as_str()));
+    left.iter_mut().for_each(|(name, _)| restore(name));
+    not_finite.iter_mut().for_each(&restore);
+    Detected { networks, left, incomplete, not_finite }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cell of RAFT with a kernel of one number, each name between two texts.
+    fn raft(before: &str, after: &str, value: f32) -> Vec<(String, Tensor<f32>)> {
+        let gate = |gate| {
+            let weight = Tensor::from_fn(&[2, 5, 3, 3], |i| if i == 7 { value } else { 0.5 });
+            (format!("{before}{gate}{after}.weight"), weight)
+        };
+        ["convz", "convr", "convq"].map(gate).into()
+    }
+
+    #[test]
+    fn wrappers_within_names_hide_no_cell() {
+        let found = detect(raft("net._fsdp_wrapped_module.gru.", "._checkpoint_wrapped_module", 0.0));
+        assert_eq!((found.networks.len(), found.left.len()), (1, 0));
+        assert_eq!(found.networks[0].name, "net.gru.");
+        let pair = ["convz1", "convr1", "convq1", "convz2", "convr2", "convq2"];
+        let pair = pair
+            .map(|gate| (format!("gru.module.{gate}._orig_mod.weight"), Tensor::<f32>::zeros(&[2, 5, 1, 5])));
+        let found = detect(pair.clone().into());
+        let origin = found.networks[0].origin.as_ref().unwrap();
+        assert_eq!(origin.system, "raft_sep");
+        let names: HashSet<String> = origin.tensors.iter().map(|tensor| tensor.name.clone()).collect();
+        assert_eq!(names, pair.into_iter().map(|(name, _)| name).collect());
+        assert!(origin.tensors.iter().all(|tensor| !tensor.system_name().contains("_orig_mod")));
+        let flat =
+            detect(vec![("net._fsdp_wrapped_module._flat_param".to_owned(), Tensor::<f32>::zeros(&[9]))]);
+        assert_eq!(flat.left[0].0, "net._fsdp_wrapped_module._flat_param");
+        assert!(flat.left[0].1.contains("FULL_STATE_DICT"), "{:?}", flat.left);
+    }
+
+    #[test]
+    fn tensors_of_networks_that_are_not_finite_are_named() {
+        assert!(detect(raft("gru.", "", 1.0)).not_finite.is_empty());
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut tensors = raft("gru.", "._orig_mod", value);
+            tensors.push(("head.weight".to_owned(), Tensor::from_fn(&[3], |_| f32::NAN)));
+            let found = detect(tensors);
+            let named = ["convz", "convr", "convq"].map(|gate| format!("gru.{gate}._orig_mod.weight"));
+            assert_eq!(found.not_finite, named);
+        }
+    }
 }

@@ -17,9 +17,6 @@ use crate::forecaster::{Forecaster, Noise};
 use crate::fused::CellParameters;
 use crate::tensor::{Tensor, expect_rank, expect_shape};
 
-/// What `torch.compile` puts into the names of a module's tensors.
-const COMPILED: &str = "_orig_mod.";
-
 /// What stands between a side of the network and the number of a block, and after it.
 const BLOCKS: &str = ".blocks.";
 const CELL: &str = ".convgru.cell.";
@@ -84,15 +81,14 @@ pub(super) fn detect<T: Scalar>(tensors: Vec<(String, Tensor<T>)>) -> Forecaster
 }
 
 /// What a name has before the name of a tensor in mlcast's network, and that name, if it is one.
-fn apart(name: &str) -> Option<(String, String)> {
-    let plain = name.replace(COMPILED, "");
-    let at = plain.find(CELL)?;
-    let number = plain[..at].rfind(BLOCKS)?;
-    let side = ["encoder", "decoder"].into_iter().find(|side| plain[..number].ends_with(side))?;
-    plain[number + BLOCKS.len()..at].parse::<usize>().ok()?;
+pub(super) fn apart(name: &str) -> Option<(String, String)> {
+    let at = name.find(CELL)?;
+    let number = name[..at].rfind(BLOCKS)?;
+    let side = ["encoder", "decoder"].into_iter().find(|side| name[..number].ends_with(side))?;
+    name[number + BLOCKS.len()..at].parse::<usize>().ok()?;
     let begin = number - side.len();
-    let prefix = &plain[..begin];
-    (prefix.is_empty() || prefix.ends_with('.')).then(|| (prefix.to_owned(), plain[begin..].to_owned()))
+    let prefix = &name[..begin];
+    (prefix.is_empty() || prefix.ends_with('.')).then(|| (prefix.to_owned(), name[begin..].to_owned()))
 }
 
 /// The network whose `state_dict` holds these tensors: of one member that reads no noise.

@@ -104,6 +104,9 @@ pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     if mxnet::is_list(bytes) {
         return mxnet::read(bytes);
     }
+    if bytes.is_empty() {
+        return Err(Error::WeightFile { reason: "the file is empty; fetch it again".to_owned() });
+    }
     let shown: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     let reason = format!(
         "{} bytes that begin with `{}` are neither safetensors nor written by torch.save or MXNet{}",
@@ -114,6 +117,12 @@ pub(super) fn read<T: Scalar>(bytes: &[u8]) -> Result<NamedTensors<T>> {
     Err(Error::WeightFile { reason })
 }
 
+/// How the index of a checkpoint of TensorFlow ends.
+const TENSORFLOW_INDEX: &[u8] = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb";
+
+/// Bytes that are looked at to tell a text.
+const TEXT: usize = 256;
+
 /// What else a file may be, and what to do about it.
 fn hint(bytes: &[u8]) -> &'static str {
     const HINTS: &[(&[u8], &str)] = &[
@@ -122,11 +131,39 @@ fn hint(bytes: &[u8]) -> &'static str {
             "; it is a pointer of git-lfs: run `git lfs pull` to get the file itself",
         ),
         (b"<", "; it looks like a web page: download the file itself"),
-        (b"\x89HDF", "; it is an HDF5 file: save the tensors as safetensors"),
-        (b"\x93NUMPY", "; it is an array of NumPy: save the tensors as safetensors"),
+        (b"{", "; it is a text of JSON, such as the index of a model in parts: give the files that it names"),
+        (
+            b"\x89HDF",
+            "; it is an HDF5 file, as Keras and h5py write (.h5): write its arrays by `safetensors.numpy.save_file`, each as \
+             numpy.ascontiguousarray under its name in the file",
+        ),
+        (
+            b"\x93NUMPY",
+            "; it is a file of NumPy (.npy): of a dictionary of arrays, write \
+             `safetensors.numpy.save_file(numpy.load(FILE, allow_pickle=True).item(), \"weights.safetensors\")`",
+        ),
         (b"\x80", "; it is another pickle: load it where it was written and save the tensors as safetensors"),
+        (b"GGUF", "; it is a GGUF file: save the tensors as safetensors where it was made"),
+        (b"\x1f\x8b", "; it is compressed: unpack it with gunzip"),
+        (
+            b"\x08",
+            "; it may be a model of ONNX or TensorFlow: save its weights as safetensors where it was made",
+        ),
     ];
-    HINTS.iter().find(|(start, _)| bytes.starts_with(start)).map_or("", |(_, hint)| hint)
+    if bytes.ends_with(TENSORFLOW_INDEX) {
+        return "; it is the index of a checkpoint of TensorFlow: read the variables by `tf.train.load_checkpoint` and write them \
+                by `safetensors.numpy.save_file`";
+    }
+    let known = HINTS.iter().find(|(start, _)| bytes.starts_with(start));
+    let is_text =
+        |text: &str| text.chars().all(|character| !character.is_control() || character.is_whitespace());
+    match known {
+        Some((_, hint)) => hint,
+        None if std::str::from_utf8(&bytes[..bytes.len().min(TEXT)]).is_ok_and(is_text) => {
+            "; it is a text, not a file of weights"
+        }
+        None => "",
+    }
 }
 
 /// Whether a header of JSON follows its own length.
@@ -167,7 +204,18 @@ mod tests {
             (&b"version https://git-lfs.github.com/spec/v1\n"[..], "git lfs pull"),
             (b"<!doctype html>", "web page"),
             (b"\x80\x02}.", "another pickle"),
-            (b"", "0 bytes that begin with ``"),
+            (b"", "the file is empty"),
+            (b"{\"weight_map\": {}}", "index of a model in parts"),
+            (
+                b"\x89HDF\r\n\x1a\n",
+                "as Keras and h5py write (.h5): write its arrays by `safetensors.numpy.save_file`",
+            ),
+            (b"\x93NUMPY\x01\x00", "allow_pickle=True).item()"),
+            (b"GGUF\x03\x00\x00\x00", "a GGUF file"),
+            (b"\x1f\x8b\x08\x00", "gunzip"),
+            (b"\x08\x07\x12\x07pytorch", "a model of ONNX or TensorFlow"),
+            (b"\x00\x00\x0b\x57\xfb\x80\x8b\x24\x75\x47\xdb", "tf.train.load_checkpoint"),
+            (b"# Notes\n\nWeights are elsewhere.\n", "it is a text"),
             (b"\xff\xff\xff\xff\xff\xff\xff\xff{", "begin with `ff ff ff ff ff ff ff ff`"),
         ] {
             let error = named_tensors(bytes).unwrap_err().to_string();

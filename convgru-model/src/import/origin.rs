@@ -88,6 +88,19 @@ impl Origin {
         self
     }
 
+    /// The same with the names of tensors in the file, which `restore` puts in the place of names without
+    /// [wrappers](super::wrappers).
+    pub(super) fn in_file(mut self, restore: &impl Fn(&mut String)) -> Self {
+        for tensor in &mut self.tensors {
+            let plain = tensor.name.clone();
+            restore(&mut tensor.name);
+            if tensor.name != plain && tensor.known_as.is_none() {
+                tensor.known_as = Some(plain);
+            }
+        }
+        self
+    }
+
     /// The same with a note of the weights that were multiplied out.
     pub(super) fn with_weight_norm(mut self, folded: &HashSet<String>) -> Self {
         let names = self.tensors.iter().map(|tensor| &tensor.name);

@@ -110,9 +110,12 @@ fn foreign<T: Scalar>(
         )));
     }
     let count = tensors.len();
-    let Detected { networks, incomplete, .. } = detect(tensors);
+    let Detected { networks, incomplete, not_finite, .. } = detect(tensors);
     if let Some(Incomplete { cells, reason }) = incomplete.first() {
         return Err(refused(format!("{}: {reason}", cells.join(", "))));
+    }
+    if let Some(name) = not_finite.first() {
+        return Err(refused(format!("the tensor `{name}` holds numbers that are NaN or infinite")));
     }
     if networks.is_empty() {
         return Err(refused(format!("no network of a known system is among its {count} tensors")));

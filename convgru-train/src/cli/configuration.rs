@@ -33,6 +33,12 @@ pub(super) struct ConfigurationArguments {
     /// The part of the network that gets the cells of --init-from, such as encoder, as --set init.part=PART [default: chosen by name or shape]
     #[arg(long, value_name = "PART")]
     init_part: Option<String>,
+    /// Take the tensors of --init-from that fit the network, and draw the others, which are listed, as --set init.partial=true
+    #[arg(long)]
+    init_partial: bool,
+    /// Leave tensors whose names match PATTERN as they are (* stands for any characters), as --set 'training.freeze=["PATTERN"]'; can be repeated
+    #[arg(long, value_name = "PATTERN")]
+    freeze: Vec<String>,
     /// Change a field of the configuration, as a line of TOML; text needs no quotes. Can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -157,6 +163,8 @@ impl ConfigurationArguments {
             seed: None,
             threads: None,
             init_part: None,
+            init_partial: false,
+            freeze: Vec::new(),
             ..self.clone()
         };
         let is_sound = configuration(&plain).is_ok_and(|config| config.validate().is_ok());
@@ -269,6 +277,12 @@ impl ConfigurationArguments {
         let given = [
             ("--name", "name", self.name.as_ref().map(text)),
             ("--init-part", "init.part", self.init_part.as_ref().map(text)),
+            ("--init-partial", "init.partial", self.init_partial.then(|| true.to_string())),
+            (
+                "--freeze",
+                "training.freeze",
+                (!self.freeze.is_empty()).then(|| toml::Value::from(self.freeze.clone()).to_string()),
+            ),
             ("--steps", "training.steps", self.steps.map(|steps| steps.to_string())),
             ("--batch-size", "training.batch_size", self.batch_size.map(|size| size.to_string())),
             ("--lr", "optimizer.learning_rate", self.lr.map(|rate| format!("{rate:?}"))),

@@ -26,6 +26,13 @@ fn table(name: &str, [inputs, outputs]: [usize; 2], dry: &DryRun) -> String {
     let [channels, height, width] = dry.frame;
     let [train, validation, test] = dry.sequences;
     let mut lines = vec![("network", format!("{}, {} parameters", dry.network, dry.parameters))];
+    lines.extend(dry.frozen.map(|[tensors, parameters]| {
+        let tensors = output::counted(tensors, "tensor");
+        (
+            "frozen",
+            format!("{tensors} of {parameters} parameters; {} are trained", dry.parameters - parameters),
+        )
+    }));
     lines.extend(dry.begun_with.iter().map(|weights| ("begins with", weights.clone())));
     lines.push(("data", dry.data.clone()));
     lines.push((

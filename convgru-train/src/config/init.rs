@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::path_text;
 use crate::{Error, Result};
 
-/// The file whose weights a run begins with, where they are not drawn: a trained model, or stacks of cells that `convgru import`
-/// wrote. The optimiser, the schedule and the order of the data begin as they do in every run, and a run that is resumed does
+/// The file whose weights a run begins with, where they are not drawn: a trained model, or a network or stacks of cells that
+/// `convgru import` wrote. The optimiser, the schedule and the order of the data begin as they do in every run, and a run that is resumed does
 /// not read the file again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -21,6 +21,8 @@ pub struct InitConfig {
     pub hash: String,
     /// The stack of the network that a single stack of cells fills, such as `encoder`; empty where its name or its form tells.
     pub part: String,
+    /// Whether a network whose tensors do not all fit gives those that do; the others are drawn, and a run says which.
+    pub partial: bool,
 }
 
 impl InitConfig {
@@ -34,10 +36,15 @@ impl InitConfig {
     /// # Errors
     /// [`Error::Config`] with the name of the field.
     pub(super) fn validate(&self) -> Result<()> {
-        for (field, value) in [("init.hash", &self.hash), ("init.part", &self.part)] {
-            if !value.is_empty() && self.file().is_none() {
-                let reason =
-                    format!("is \"{value}\", but init.from names no file; give one with --init-from");
+        let given = |text: &String| (!text.is_empty()).then(|| format!("\"{text}\""));
+        let partial = self.partial.then(|| "true".to_owned());
+        for (field, value) in
+            [("init.hash", given(&self.hash)), ("init.part", given(&self.part)), ("init.partial", partial)]
+        {
+            if let Some(value) = value
+                && self.file().is_none()
+            {
+                let reason = format!("is {value}, but init.from names no file; give one with --init-from");
                 return Err(Error::Config { field: field.to_owned(), reason });
             }
         }

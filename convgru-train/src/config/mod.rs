@@ -105,6 +105,9 @@ pub struct TrainingConfig {
     pub keep_best: usize,
     /// Threads; 0 means one per core. The result does not depend on it.
     pub threads: usize,
+    /// Names of tensors that training leaves as they are, with `*` for any characters: `["encoder.*"]`. Neither the optimiser, nor the
+    /// norm of the gradient, nor the moving average sees them.
+    pub freeze: Vec<String>,
     /// How often the forecaster reads the truth instead of its own prediction.
     pub teacher_forcing: SamplingSchedule,
     /// How often the network reads its own prediction instead of a frame of the input after the first: reverse
@@ -171,6 +174,7 @@ impl Default for TrainingConfig {
             monitor: Monitor::default(),
             keep_best: 1,
             threads: 0,
+            freeze: Vec::new(),
             teacher_forcing: SamplingSchedule::default(),
             reverse_sampling: SamplingSchedule { start: 0.0, ..SamplingSchedule::default() },
             truncate: 0,

@@ -66,7 +66,7 @@ impl Source {
     }
 
     /// The source of a kind: this one where it is of that kind, otherwise its defaults. Both kinds of digits have the same settings, which
-    /// stay.
+    /// stay; radar images get the scale and the parts of frames of rain.
     pub fn of_kind(&self, kind: SourceKind) -> Self {
         match (kind, self) {
             (SourceKind::Strokes, Self::Strokes(digits) | Self::Mnist(digits)) => {
@@ -76,6 +76,16 @@ impl Source {
             (SourceKind::Strokes, _) => Self::Strokes(DigitsConfig::default()),
             (SourceKind::Mnist, _) => Self::Mnist(DigitsConfig::default()),
             (SourceKind::Radar, Self::Radar(radar)) => Self::Radar(radar.clone()),
+            (SourceKind::Radar, Self::Frames(FramesConfig { rain: Some(rain), crop, shares, .. })) => {
+                // Radar images are read as frames of rain are.
+                let own = RadarConfig {
+                    downsample: 1,
+                    crop: *crop,
+                    held_back: shares[1],
+                    ..RadarConfig::default()
+                };
+                Self::Radar(RadarConfig { flips: false, rotations: false, ..own.on(rain) })
+            }
             (SourceKind::Radar, _) => Self::Radar(RadarConfig::default()),
             (SourceKind::Frames, Self::Frames(frames)) => Self::Frames(frames.clone()),
             (SourceKind::Frames, _) => Self::Frames(FramesConfig::default()),

@@ -45,6 +45,8 @@ pub struct DryRun {
     pub network: &'static str,
     /// Its parameters.
     pub parameters: usize,
+    /// Tensors that are frozen and their parameters; none where all are trained.
+    pub frozen: Option<[usize; 2]>,
     /// Which weights of a file it begins with, in words; none where they are drawn.
     pub begun_with: Option<String>,
     /// What the data are.
@@ -122,6 +124,7 @@ impl DryRun {
         Ok(Self {
             network: config.model.kind(),
             parameters: setup.learner.model.parameters().count(),
+            frozen: setup.learner.frozen(),
             begun_with: setup.begun_with,
             data,
             frame,

@@ -165,6 +165,23 @@ fn json_tells_every_tensor_that_is_left() {
     assert!(json["out"].is_null());
 }
 
+/// A zip archive of one entry that is not compressed.
+fn zip_of(name: &str, data: &[u8]) -> Vec<u8> {
+    let short = |number: usize| u16::try_from(number).unwrap().to_le_bytes();
+    let long = |number: usize| u32::try_from(number).unwrap().to_le_bytes();
+    // Checksums are not looked at.
+    let sizes = [long(0), long(data.len()), long(data.len())].concat();
+    let common = [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &sizes, &short(name.len()), &[0, 0]].concat();
+    let mut bytes = [b"PK\x03\x04", &common[..], name.as_bytes(), data].concat();
+    let directory = bytes.len();
+    bytes.extend([b"PK\x01\x02\x14\x00", &common[..], &[0; 14], name.as_bytes()].concat());
+    let size = bytes.len() - directory;
+    bytes.extend(
+        [b"PK\x05\x06", &[0, 0, 0, 0, 1, 0, 1, 0][..], &long(size), &long(directory), &[0, 0]].concat(),
+    );
+    bytes
+}
+
 #[test]
 fn files_without_cells_are_errors_that_say_why() {
     let folder = folder();
@@ -175,15 +192,60 @@ fn files_without_cells_are_errors_that_say_why() {
     tensors.clear();
     write(&folder.path().join("empty.safetensors"), &tensors);
     fs::write(folder.path().join("page.pth"), "<html>").unwrap();
+    fs::write(folder.path().join("nothing.pth"), "").unwrap();
+    fs::write(folder.path().join("notes.txt"), "The weights are elsewhere.\n").unwrap();
+    fs::write(folder.path().join("keras.h5"), b"\x89HDF\r\n\x1a\n\0\0").unwrap();
+    fs::write(folder.path().join("dictionary.npy"), b"\x93NUMPY\x01\x00v\x00{'descr': '|O'").unwrap();
+    fs::write(folder.path().join("arrays.npz"), zip_of("convz.npy", b"\x93NUMPY")).unwrap();
     for (file, words) in [
         ("slam.safetensors", "it looks like droid, but: the weights have no tensor `update.gru.w.weight`"),
         ("empty.safetensors", "0 tensors, and no cell of a known system"),
         ("page.pth", "page.pth: not a readable weight file: 6 bytes"),
         ("missing.pth", "cannot read missing.pth"),
+        ("nothing.pth", "the file is empty"),
+        ("notes.txt", "it is a text, not a file of weights"),
+        ("keras.h5", "it is an HDF5 file, as Keras and h5py write"),
+        ("dictionary.npy", "it is a file of NumPy (.npy)"),
+        ("arrays.npz", "it is an archive of NumPy (.npz): write it by `safetensors.numpy.save_file"),
     ] {
         let ran = convgru(folder.path(), &format!("import --input {file} --out out.safetensors"));
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
         assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains(words), "{}", ran.stderr);
+        assert!(!folder.path().join("out.safetensors").exists());
+    }
+}
+
+/// A network that diverged, and names with the modules of FSDP within.
+#[test]
+fn numbers_that_are_not_finite_are_refused_and_wrappers_are_not() {
+    let folder = folder();
+    let mut tensors = network(0.25);
+    for (name, _) in &mut tensors {
+        *name = name
+            .replace(".weight", "._checkpoint_wrapped_module.weight")
+            .replace(".bias", "._checkpoint_wrapped_module.bias");
+    }
+    write(&folder.path().join("wrapped.safetensors"), &tensors);
+    let ran = convgru(folder.path(), "import --input wrapped.safetensors --json").succeeded();
+    assert_eq!(
+        ran.json()["networks"][0]["network"]["conv_gru"]["hidden_channels"],
+        serde_json::json!([2, 2])
+    );
+    assert_eq!(ran.json()["left"][0]["name"], "head._checkpoint_wrapped_module.weight");
+
+    let mut diverged = network(0.25);
+    diverged[0].1.as_mut_slice()[1] = f64::NAN;
+    write(&folder.path().join("head.safetensors"), &diverged);
+    convgru(folder.path(), "import --input head.safetensors").succeeded();
+    diverged[3].1.as_mut_slice()[1] = f64::NEG_INFINITY;
+    write(&folder.path().join("diverged.safetensors"), &diverged);
+    for more in ["", " --partial"] {
+        let ran = convgru(
+            folder.path(),
+            &format!("import --input diverged.safetensors --out out.safetensors{more}"),
+        );
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{}", ran.stderr);
+        assert!(ran.stderr.contains("NaN or infinite (`module.ConvGRUCell_00."), "{}", ran.stderr);
         assert!(!folder.path().join("out.safetensors").exists());
     }
 }
@@ -306,4 +368,31 @@ fn weights_of_users_go_back_under_their_names() {
         fs::remove_file(path("ours.safetensors")).unwrap();
     }
     assert!(written_back >= 2, "{written_back}");
+}
+
+#[test]
+fn an_update_block_of_raft_is_named_beside_its_cell() {
+    let folder = folder();
+    let mut tensors = Vec::new();
+    for (name, shape) in [
+        ("encoder.convc1", [5, 6, 1, 1]),
+        ("encoder.convf1", [4, 2, 7, 7]),
+        ("encoder.convf2", [3, 4, 3, 3]),
+        ("encoder.conv", [5, 8, 3, 3]),
+        ("gru.convz", [4, 14, 3, 3]),
+        ("gru.convr", [4, 14, 3, 3]),
+        ("gru.convq", [4, 14, 3, 3]),
+        ("flow_head.conv1", [6, 4, 3, 3]),
+        ("flow_head.conv2", [2, 6, 3, 3]),
+    ] {
+        let values = |shape: &[usize]| Tensor::from_fn(shape, |i| (i % 7) as f64 / 7.0 - 0.4);
+        tensors.push((format!("module.update_block.{name}.weight"), values(&shape)));
+        tensors.push((format!("module.update_block.{name}.bias"), values(&shape[..1])));
+    }
+    write(&folder.path().join("raft.safetensors"), &tensors);
+    let ran = convgru(folder.path(), "import --input raft.safetensors").succeeded();
+    assert!(ran.stdout.contains("module.update_block.gru.  1 cell of raft"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("module.update_block.  the update block of RAFT"), "{}", ran.stdout);
+    let json = convgru(folder.path(), "import --input raft.safetensors --json").succeeded().json();
+    assert_eq!(json["raft_update_block"], "module.update_block.");
 }

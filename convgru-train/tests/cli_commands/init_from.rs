@@ -209,3 +209,55 @@ fn a_finished_run_gets_more_steps_where_its_schedule_allows_it() {
         convgru(folder.path(), "train --out parts --resume=cosine --steps 8 --set schedule.t_max=6 --json");
     assert_eq!(ran.succeeded().json()["steps"], 8);
 }
+
+/// Weights of mlcast, imported, trained further with an encoder that stays as it is.
+#[test]
+fn an_imported_network_is_fine_tuned_and_frozen_tensors_keep_their_bits() {
+    use convgru_model::{Forecaster, MlcastConfig, Tensor, export, import};
+    let folder = folder();
+    let config = MlcastConfig { blocks: 2, ..MlcastConfig::default() };
+    let network = Forecaster::<f32>::new(config.clone(), 5).unwrap();
+    let written = export::mlcast(&config, network.parameters()).unwrap();
+    let written = export::to_safetensors(&written, &[]).unwrap();
+    fs::write(folder.path().join("mlcast.safetensors"), written).unwrap();
+    convgru(folder.path(), "import --input mlcast.safetensors --out imported.safetensors").succeeded();
+
+    let fine = FINE.replace("bce-with-logits", "mse");
+    let command = format!("{fine} --init-from imported.safetensors --freeze encoder.*");
+    let dry = convgru(folder.path(), &format!("{command} --dry-run")).succeeded().json();
+    assert_eq!((dry["network"].as_str(), dry["frozen"][0].as_u64()), (Some("mlcast"), Some(6)));
+    let ran = convgru(folder.path(), &format!("{command} --name fine")).succeeded();
+    assert!(ran.stderr.contains("all 12 tensors, imported"), "{}", ran.stderr);
+    let read = |file: &str| -> Vec<(String, Tensor<f64>)> {
+        let mut tensors =
+            import::named_tensors(&fs::read(folder.path().join(file)).unwrap()).unwrap().tensors;
+        tensors.sort_by(|(one, _), (other, _)| one.cmp(other));
+        tensors
+    };
+    let (before, after) = (read("imported.safetensors"), read("runs/fine/model.safetensors"));
+    assert_eq!(before.len(), after.len());
+    for ((name, before), (other, after)) in before.iter().zip(&after) {
+        assert_eq!(name, other);
+        assert_eq!(before == after, name.starts_with("encoder."), "{name}");
+    }
+    let wrong = convgru(folder.path(), &format!("{fine} --init-from imported.safetensors --freeze coder.*"));
+    assert!(wrong.code == Some(1) && wrong.stderr.contains("\"coder.*\" matches no tensor"), "{wrong:?}");
+}
+
+#[test]
+fn the_tensors_that_fit_are_taken_and_the_others_are_told() {
+    let folder = folder();
+    let run = finished_run().join("runs/tiny");
+    let deeper = format!(
+        "{FINE} --name deeper --set model.patch=2 --set model.hidden_channels=[4,3] --init-from {}",
+        run.display()
+    );
+    let refused = convgru(folder.path(), &deeper);
+    assert!(refused.code == Some(1) && refused.stderr.contains("--init-partial"), "{refused:?}");
+    let ran = convgru(folder.path(), &format!("{deeper} --init-partial")).succeeded();
+    assert!(ran.stderr.contains("those that fit; the others are drawn: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the file has no `encoder.layers.1.bias` [9]"), "{}", ran.stderr);
+    assert_eq!(ran.json()["init"]["partial"], true);
+    let alone = convgru(folder.path(), "train --init-partial");
+    assert!(alone.code == Some(2) && alone.stderr.contains("`init.partial`"), "{alone:?}");
+}

@@ -1,5 +1,7 @@
 use super::*;
+use crate::import::Detected;
 use crate::layer::PixelUnshuffle;
+use crate::network::Network;
 use crate::{ForecasterConfig, Parameters, export};
 
 type Tensors = Vec<(String, Tensor<f64>)>;
@@ -48,12 +50,16 @@ fn networks_are_found_under_any_prefix_and_compiled() {
     for prefix in ["", "state_dict.network.", "state_dict.network._orig_mod.", "_orig_mod.network."] {
         let mut tensors = written(prefix);
         tensors.push(("optimizer_states.0.state.0.exp_avg".into(), Tensor::zeros(&[4, 8, 1, 3])));
-        let Forecasters { found, rest, incomplete } = detect(tensors);
+        let names: Vec<String> = tensors.iter().map(|(name, _)| name.clone()).collect();
+        let Detected { networks: found, left, incomplete, .. } = crate::import::detect(tensors);
         assert!(incomplete.is_empty(), "{incomplete:?}");
-        assert_eq!((found.len(), rest.len(), found[0].tensors.len()), (1, 1, 16));
+        let origin = found[0].origin.as_ref().unwrap();
+        assert_eq!((found.len(), left.len(), origin.tensors.len()), (1, 1, 16));
+        assert!(origin.tensors.iter().all(|tensor| names.contains(&tensor.name)), "{origin:?}");
         assert_eq!(found[0].name, prefix.replace("_orig_mod.", ""));
-        assert_eq!(found[0].network.config(), &ForecasterConfig::from(config.clone()));
-        assert_eq!(found[0].network.parameters(), network.parameters());
+        let Network::Forecaster(read) = &found[0].network else { panic!("it continues frames") };
+        assert_eq!(read.config(), &ForecasterConfig::from(config.clone()));
+        assert_eq!(read.parameters(), network.parameters());
     }
 }
 
@@ -87,8 +93,8 @@ fn what_is_no_network_is_told_by_name() {
     });
     assert!(more.contains("norm.weight"), "{more}");
     let twice = reason(&|tensors| {
-        let (name, tensor) = tensors[0].clone();
-        tensors.push((name.replace("net.", "net._orig_mod."), tensor));
+        let again = tensors[0].clone();
+        tensors.push(again);
     });
     assert!(twice.contains("the same name"), "{twice}");
     let far = reason(&|tensors| {

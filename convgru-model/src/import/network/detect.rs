@@ -90,6 +90,22 @@ const PATTERNS: &[Pattern] = &[
         mark: "",
         stacked: false,
     },
+    // torchvision's, whose small network has one pass alone: a cell of the layout `raft`.
+    Pattern {
+        system: "raft_sep",
+        anchor: "convgru2.convz.weight",
+        parts: &[
+            "convgru1.convz",
+            "convgru1.convr",
+            "convgru1.convq",
+            "convgru2.convz",
+            "convgru2.convr",
+            "convgru2.convq",
+        ],
+        endings: TORCH,
+        mark: "",
+        stacked: false,
+    },
     Pattern {
         system: "droid",
         anchor: "convz_glo.weight",
@@ -291,6 +307,32 @@ mod tests {
             .flat_map(|gate| [1, 2].map(|pass| format!("g.{gate}{pass}.weight")));
         let pair: Tensors = pair.map(|name| (name, Tensor::zeros(&[4, 10, 1, 5]))).collect();
         assert_eq!(system(&detect(pair).networks[0]), "raft_sep");
+    }
+
+    /// The names of torchvision's RAFT: two modules of one cell in its large network, one in its small one.
+    #[test]
+    fn the_modules_of_torchvision_s_pair_are_the_passes_of_one_cell() {
+        let module = |module: &str, kernel: [usize; 2]| -> Tensors {
+            let gates = ["convz", "convr", "convq"].map(|gate| format!("rb.{module}.{gate}"));
+            let tensors = gates.iter().flat_map(|gate| {
+                let weight = Tensor::zeros(&[4, 10, kernel[0], kernel[1]]);
+                [(format!("{gate}.weight"), weight), (format!("{gate}.bias"), Tensor::zeros(&[4]))]
+            });
+            tensors.collect()
+        };
+        let pair = [module("convgru1", [1, 5]), module("convgru2", [5, 1])].concat();
+        let found = detect(pair.clone());
+        assert_eq!((found.networks.len(), found.rest.len()), (1, 0));
+        assert_eq!((system(&found.networks[0]), found.networks[0].name.as_str()), ("raft_sep", "rb."));
+        let config = found.networks[0].network.description().recurrent().unwrap();
+        let cells: Vec<_> = config.cells().collect();
+        assert_eq!(cells.len(), 1);
+        assert_eq!((cells[0].kernel_size, cells[0].second_kernel_size), ([1, 5], Some([5, 1])));
+
+        let lacking = pair.into_iter().filter(|(name, _)| name != "rb.convgru1.convr.weight").collect();
+        let found = detect(lacking);
+        assert!(found.incomplete[0].reason.contains("`rb.convgru1.convr.weight`"), "{:?}", found.incomplete);
+        assert!(detect(module("convgru1", [3, 3])).networks.is_empty());
     }
 
     #[test]

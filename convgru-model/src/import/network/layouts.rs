@@ -14,19 +14,23 @@ const fn joint(name: &'static str, gates: &'static [Gate], columns: Columns) -> 
     GateTensor { name, gates, columns }
 }
 
-/// Cells with the names of RAFT's, the passes of a pair apart.
-pub(super) const RAFT_PASSES: [&[GateTensor]; 2] = [
-    &[
-        joint("convz1", &[Gate::Update], Columns::StateInput),
-        joint("convr1", &[Gate::Reset], Columns::StateInput),
-        joint("convq1", &[Gate::Candidate], Columns::StateInput),
-    ],
-    &[
-        joint("convz2", &[Gate::Update], Columns::StateInput),
-        joint("convr2", &[Gate::Reset], Columns::StateInput),
-        joint("convq2", &[Gate::Candidate], Columns::StateInput),
+/// How RAFT's cells in pairs name the kernels of both passes: in the published code, and in torchvision.
+pub(super) const RAFT_PASSES: [[&[GateTensor]; 2]; 2] = [
+    [&raft_pass(["convz1", "convr1", "convq1"]), &raft_pass(["convz2", "convr2", "convq2"])],
+    [
+        &raft_pass(["convgru1.convz", "convgru1.convr", "convgru1.convq"]),
+        &raft_pass(["convgru2.convz", "convgru2.convr", "convgru2.convq"]),
     ],
 ];
+
+/// The kernels of update gate, reset gate and candidate.
+const fn raft_pass([update, reset, candidate]: [&'static str; 3]) -> [GateTensor; 3] {
+    [
+        joint(update, &[Gate::Update], Columns::StateInput),
+        joint(reset, &[Gate::Reset], Columns::StateInput),
+        joint(candidate, &[Gate::Candidate], Columns::StateInput),
+    ]
+}
 
 /// DGMR (skillful_nowcasting).
 pub(super) const DGMR: Layout = Layout {

@@ -76,8 +76,11 @@ impl<'t, T: Scalar> Mapping<'t, T> {
         let widths = [size.config.in_channels * of_input, size.state_columns * of_state];
         for tensor in layout.tensors {
             let name = layout.weight_name(prefix, tensor.name);
-            // A network without input lacks the kernels over it.
-            if tensor.columns == Columns::Input && size.config.in_channels == 0 {
+            // A network without input lacks the kernels over it and their biases.
+            if tensor.columns == Columns::Input
+                && self.find(&name).is_none()
+                && self.find(&layout.bias_name(prefix, tensor.name)).is_none()
+            {
                 continue;
             }
             let weight = self.get(&name)?;

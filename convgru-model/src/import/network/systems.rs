@@ -135,7 +135,10 @@ fn droid<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T
 
 fn raft_sep<T: Scalar>(mapping: Mapping<'_, T>, hints: &Hints) -> Result<Imported<T>> {
     let raft = Layout::of("raft").unwrap_or(&Layout::SEED);
-    let [first, second] = RAFT_PASSES.map(|tensors| Layout { tensors, ..*raft });
+    let [published, torchvision] =
+        RAFT_PASSES.map(|passes| passes.map(|tensors| Layout { tensors, ..*raft }));
+    let has_modules = names(&mapping).any(|name| name.contains("convgru2."));
+    let [first, second] = if has_modules { torchvision } else { published };
     cells(&first, mapping, hints, |mapping, [prefix, ours], core| {
         let again = mapping.core(&second, prefix, &format!("{ours}second."))?.config;
         if [again.in_channels, again.hidden_channels]
@@ -164,18 +167,24 @@ fn traj_gru<T: Scalar>(
     [prefix, ours]: [&str; 2],
     core: Core,
 ) -> Result<CellConfig> {
-    let pairs = [
-        ("i2f_conv1_weight", "flow_input_weights"),
+    let of_input = [("i2f_conv1_weight", "flow_input_weights"), ("i2f_conv1_bias", "flow_bias")];
+    let others = [
         ("h2f_conv1_weight", "flow_hidden_weights"),
-        ("i2f_conv1_bias", "flow_bias"),
         ("h2f_conv1_bias", "flow_bias"),
         ("f_out_weight", "flow_weights"),
         ("f_out_bias", "flow_shift"),
     ];
-    for (published, to) in pairs {
+    // A cell without an input lacks every kernel over it, and the biases of these kernels.
+    let reads = ["i2h_weight", "i2f_conv1_weight", "i2f_conv1_bias"]
+        .into_iter()
+        .any(|name| mapping.find(&format!("{prefix}{name}")).is_some());
+    if reads {
+        mapping.get(&format!("{prefix}i2h_weight"))?;
+    }
+    for (published, to) in of_input.into_iter().filter(|_| reads).chain(others) {
         mapping.copy(&format!("{prefix}{published}"), &format!("{ours}{to}"), 0, false)?;
     }
-    let features = mapping.get(&format!("{prefix}i2f_conv1_weight"))?.shape()[0];
+    let features = mapping.get(&format!("{prefix}h2f_conv1_weight"))?.shape()[0];
     Ok(CellConfig {
         kind: CellKind::TrajGru,
         candidate_activation: HKO7,

@@ -122,3 +122,50 @@ fn plain_chains_of_grus_are_for_the_fused_engine() {
         assert_eq!(network.description().recurrent().unwrap().cells().count(), tensors.len() / 2);
     }
 }
+
+/// The tensors of a trajectory GRU of 2 channels and 3 flows, with an input of 4 channels or without one.
+fn traj_gru(with_input: bool) -> Vec<(String, Tensor<f64>)> {
+    let mut tensors = vec![
+        numbered("fbrnn3_0_h2f_conv1_weight", &[5, 2, 5, 5], 0),
+        numbered("fbrnn3_0_h2f_conv1_bias", &[5], 1),
+        numbered("fbrnn3_0_f_out_weight", &[6, 5, 5, 5], 2),
+        numbered("fbrnn3_0_f_out_bias", &[6], 3),
+        numbered("fbrnn3_0_h2h_weight", &[6, 6, 1, 1], 4),
+        numbered("fbrnn3_0_h2h_bias", &[6], 5),
+    ];
+    if with_input {
+        tensors.push(numbered("fbrnn3_0_i2h_weight", &[6, 4, 3, 3], 6));
+        tensors.push(numbered("fbrnn3_0_i2h_bias", &[6], 7));
+        tensors.push(numbered("fbrnn3_0_i2f_conv1_weight", &[5, 4, 5, 5], 8));
+        tensors.push(numbered("fbrnn3_0_i2f_conv1_bias", &[5], 9));
+    }
+    tensors
+}
+
+#[test]
+fn a_trajectory_gru_without_input_is_one_and_one_that_lacks_a_tensor_is_not() {
+    for (with_input, inputs) in [(false, 0), (true, 4)] {
+        let found = crate::import::detect(traj_gru(with_input));
+        assert_eq!((found.networks.len(), found.left.len()), (1, 0), "{:?}", found.left);
+        assert_eq!(found.networks[0].origin.as_ref().unwrap().system, "hko7_trajgru");
+        let config = found.networks[0].network.description().recurrent().unwrap();
+        let cell = config.cells().next().unwrap();
+        assert_eq!(
+            (cell.in_channels, cell.hidden_channels, cell.flows, cell.flow_channels),
+            (inputs, 2, 3, 5)
+        );
+        let imported = read("hko7_trajgru", &traj_gru(with_input), &Hints::default()).unwrap();
+        let network = Recurrent::from_parameters(imported.config, imported.parameters).unwrap();
+        let frames = Tensor::zeros(&[3, 1, inputs, 4, 5]);
+        let top = network.forward(&frames).unwrap().outputs.remove(0);
+        assert!(top.shape() == [3, 1, 2, 4, 5] && top.as_slice().iter().any(|&number| number != 0.0));
+    }
+    for missing in ["i2h_weight", "i2h_bias", "i2f_conv1_weight", "i2f_conv1_bias", "h2h_bias", "f_out_bias"]
+    {
+        let mut tensors = traj_gru(true);
+        tensors.retain(|(name, _)| !name.ends_with(missing));
+        let found = crate::import::detect(tensors);
+        let reason = &found.incomplete[0].reason;
+        assert!(reason.contains(&format!("no tensor `fbrnn3_0_{missing}`")), "{missing}: {reason}");
+    }
+}

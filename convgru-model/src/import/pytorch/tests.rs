@@ -100,9 +100,18 @@ fn what_is_not_floating_point_is_listed() {
     assert!(found.tensors.is_empty());
     assert_eq!(found.skipped[0].0, "steps");
     assert!(found.skipped[0].1.contains("torch.LongStorage"));
-    let array = entry("mean", b"cnumpy.core.multiarray\n_reconstruct\n)R");
-    let found = read(&legacy(&finished(array), 0, &[])).unwrap();
-    assert!(found.skipped[0].1.contains("`numpy.core.multiarray._reconstruct`"));
+    for (function, instead) in [
+        ("numpy.core.multiarray\n_reconstruct", "torch.from_numpy(array)"),
+        ("torch._utils\n_rebuild_qtensor", "tensor.dequantize()"),
+        ("torch._utils\n_rebuild_sparse_tensor", "tensor.to_dense()"),
+        ("torch._utils\n_rebuild_meta_tensor_no_storage", "the device `meta` has no numbers"),
+    ] {
+        let made = entry("mean", format!("c{function}\n)R").as_bytes());
+        let found = read(&legacy(&finished(made), 0, &[])).unwrap();
+        let (name, reason) = &found.skipped[0];
+        assert!(name == "mean" && reason.contains(&function.replace('\n', ".")), "{reason}");
+        assert!(reason.contains(instead), "{reason}");
+    }
 }
 
 #[test]

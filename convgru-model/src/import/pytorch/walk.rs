@@ -172,7 +172,10 @@ impl<T: Scalar> Walk<'_, T> {
                     || module.starts_with("numpy.")
                     || module == "torch._utils" && name.starts_with("_rebuild") =>
             {
-                self.skip(format!("it is made by `{module}.{name}`, which is not read"))
+                self.skip(format!(
+                    "it is made by `{module}.{name}`, which is not read{}",
+                    instead(module, name)
+                ))
             }
             _ => self.opaque(object, arguments, depth),
         }
@@ -253,6 +256,21 @@ impl<T: Scalar> Walk<'_, T> {
     fn shown_path(&self) -> &str {
         let end = (0..=self.path.len().min(200)).rev().find(|&end| self.path.is_char_boundary(end));
         &self.path[..end.unwrap_or(0)]
+    }
+}
+
+/// What to save in the place of what a function would have made.
+fn instead(module: &str, name: &str) -> &'static str {
+    match name {
+        "_rebuild_qtensor" => ": save `tensor.dequantize()` in place of the quantised tensor",
+        "_rebuild_sparse_tensor" | "_rebuild_sparse_csr_tensor" => {
+            ": save `tensor.to_dense()` in place of the sparse tensor"
+        }
+        _ if name.starts_with("_rebuild_meta_tensor") => {
+            ": a tensor of the device `meta` has no numbers; load the weights before saving them"
+        }
+        _ if module.starts_with("numpy") => ": save `torch.from_numpy(array)` in place of the array of NumPy",
+        _ => "",
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use convgru_model::{Forecaster, ForecasterConfig, Parameters};
 
+use super::imported_for;
 use crate::config::RunConfig;
 
 /// Tensors that a message names before it is cut short.
@@ -11,23 +12,27 @@ const SHOWN: usize = 6;
 
 /// In what the network of a file is not the configured one, if it is another: tensors with their shapes, then fields.
 pub(super) fn of_networks(
-    file: &Forecaster<f32>,
+    (file, is_trained): (&Forecaster<f32>, bool),
     config: &RunConfig,
     model: &Forecaster<f32>,
 ) -> Option<String> {
     let tensors = of_tensors(file.parameters(), model.parameters());
-    let theirs = RunConfig { model: computing_alike(file.config(), &config.model), ..config.clone() };
+    let fields = of_fields(file.config(), is_trained, config);
+    (tensors.is_some() || fields.is_some())
+        .then(|| tensors.into_iter().chain(fields).collect::<Vec<_>>().join("; "))
+}
+
+/// The fields in which a network is not the configured one.
+fn of_fields(file: &ForecasterConfig, is_trained: bool, config: &RunConfig) -> Option<String> {
+    let file = if is_trained { file.clone() } else { imported_for(file, &config.model) };
+    let theirs = RunConfig { model: computing_alike(&file, &config.model), ..config.clone() };
     let fields = theirs.differences(config);
-    if tensors.is_none() && fields.is_empty() {
-        return None;
-    }
-    let fields = (!fields.is_empty()).then(|| format!("{} (file, configuration)", fields.join("; ")));
-    Some(tensors.into_iter().chain(fields).collect::<Vec<_>>().join("; "))
+    (!fields.is_empty()).then(|| format!("{} (file, configuration)", fields.join("; ")))
 }
 
 /// The configuration of a file with the fields of the other that change no result of the same weights.
 fn computing_alike(file: &ForecasterConfig, configured: &ForecasterConfig) -> ForecasterConfig {
-    use ForecasterConfig::{EncoderForecaster, Mlcast, Pyramid};
+    use ForecasterConfig::{EncoderForecaster, Mlcast, Pyramid, Recurrent};
     let mut alike = file.clone();
     match (&mut alike, configured) {
         (EncoderForecaster(file), EncoderForecaster(other)) => {
@@ -38,6 +43,11 @@ fn computing_alike(file: &ForecasterConfig, configured: &ForecasterConfig) -> Fo
         }
         (Mlcast(file), Mlcast(other)) => {
             (file.initializer, file.precision) = (other.initializer, other.precision);
+        }
+        (Recurrent(file), Recurrent(other)) => {
+            for (stage, other) in file.stages.iter_mut().zip(&other.stages) {
+                stage.compute_like(other);
+            }
         }
         _ => {}
     }

@@ -2,23 +2,26 @@
 
 mod differences;
 mod stacks;
+mod stages;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use convgru_model::composed::Recurrent;
 use convgru_model::import::NamedNetwork;
-use convgru_model::{Forecaster, ForecasterConfig, Network, Parameters, Tensor};
+use convgru_model::{Forecaster, ForecasterConfig, MlcastConfig, Network, Parameters, Tensor};
 
 use self::stacks::Stack;
 use super::model_file::ModelFile;
 use super::run_folder::RunFolder;
 use crate::config::{InitConfig, RunConfig};
+use crate::counted::counted;
 use crate::printable::printable;
 use crate::{Error, Result, read_file};
 
-/// The weights of a file: a network that continues frames, trained or imported, or stacks of cells.
+/// The weights of a file: a network that continues frames, trained or imported, stacks of cells, or a network of composed cells.
 ///
 /// ```
 /// use convgru_model::{Forecaster, ForecasterConfig};
@@ -45,6 +48,8 @@ enum Content {
     Network(Box<Forecaster<f32>>, Option<u64>),
     /// Stacks of cells, at least one.
     Stacks(Vec<Stack>),
+    /// A network of composed cells.
+    Stages(Box<Recurrent<f32>>),
 }
 
 impl Content {
@@ -54,6 +59,9 @@ impl Content {
         match networks.pop() {
             Some(NamedNetwork { network: Network::Forecaster(network), .. }) if is_single => {
                 Ok(Self::Network(Box::new(network), None))
+            }
+            Some(NamedNetwork { network: Network::Recurrent(network), .. }) if is_single => {
+                Ok(Self::Stages(Box::new(network)))
             }
             last => {
                 networks.extend(last);
@@ -111,12 +119,16 @@ impl InitialWeights {
     }
 
     /// The network that the weights are those of. Stacks of cells change the fields of `configured` that a stack decides, where
-    /// that makes it fit.
+    /// that makes it fit; a network of composed cells becomes one that continues the frames of `configured`, where that is possible.
     pub fn network_for(&self, configured: &ForecasterConfig) -> ForecasterConfig {
         match &self.content {
-            Content::Network(network, _) => network.config().clone(),
+            Content::Network(network, None) => imported_for(network.config(), configured),
+            Content::Network(network, Some(_)) => network.config().clone(),
             Content::Stacks(stacks) => {
                 stacks.iter().find_map(|stack| stack.network_for(configured)).unwrap_or(configured.clone())
+            }
+            Content::Stages(network) => {
+                stages::network_for(network.config(), configured).unwrap_or(configured.clone())
             }
         }
     }
@@ -126,43 +138,11 @@ impl InitialWeights {
     /// # Errors
     /// [`Error::Config`] with the tensors, their shapes and the fields in which the networks differ. Nothing is changed then.
     pub(super) fn fill(&self, config: &RunConfig, model: &mut Forecaster<f32>) -> Result<String> {
-        let (tensors, what) = match &self.content {
-            Content::Network(network, step) => {
-                if !config.init.part.is_empty() {
-                    let reason = format!(
-                        "is \"{}\", but {} holds a whole network; leave it out",
-                        config.init.part,
-                        printable(&self.path)
-                    );
-                    return Err(Error::Config { field: "init.part".to_owned(), reason });
-                }
-                if let Some(reason) = differences::of_networks(network, config, model) {
-                    return Err(self.refuse(&format!(
-                        "its network is not the configured one: {reason}; set [model] alike, or leave it out to take the \
-                         network of the file"
-                    )));
-                }
-                let of_step = step.map(|step| format!(", of step {step}")).unwrap_or_default();
-                let what = format!("all {} tensors{of_step}", model.parameters().tensors());
-                (named(network.parameters(), ""), what)
-            }
-            Content::Stacks(stacks) => {
-                let places = stacks::places(stacks, &config.model, &config.init.part)
-                    .map_err(|reason| self.refuse(&reason))?;
-                let mut tensors = HashMap::new();
-                for (stack, place) in stacks.iter().zip(&places) {
-                    tensors.extend(named(stack.network.parameters(), &format!("{place}.")));
-                }
-                let all = model.parameters().tensors();
-                let what = format!(
-                    "{} of {all} tensors, those of {}; the others are drawn",
-                    tensors.len(),
-                    places.join(" and ")
-                );
-                (tensors, what)
-            }
+        let (mut tensors, what) = match &self.content {
+            Content::Network(network, step) => self.of_network((&**network, *step), config, model)?,
+            Content::Stacks(stacks) => self.of_stacks(stacks, config, model)?,
+            Content::Stages(network) => self.of_stages(network, config, model)?,
         };
-        let mut tensors = tensors;
         model.parameters_mut().for_each_mut(&mut |name, tensor| {
             if let Some(given) = tensors.remove(name) {
                 *tensor = given;
@@ -172,11 +152,117 @@ impl InitialWeights {
         Ok(format!("{} (blake3 {}): {what}", printable(&self.path), &self.hash[..SHOWN_OF_A_HASH]))
     }
 
+    /// The tensors of a whole network that the configured one takes, and which they are.
+    fn of_network(
+        &self,
+        (network, step): (&Forecaster<f32>, Option<u64>),
+        config: &RunConfig,
+        model: &Forecaster<f32>,
+    ) -> Result<Taken> {
+        if !config.init.part.is_empty() {
+            let reason = format!(
+                "is \"{}\", but {} holds a whole network; leave it out",
+                config.init.part,
+                printable(&self.path)
+            );
+            return Err(Error::Config { field: "init.part".to_owned(), reason });
+        }
+        let all = model.parameters().tensors();
+        let mut tensors = named(network.parameters(), "");
+        let of = step.map_or(", imported".to_owned(), |step| format!(", of step {step}"));
+        let Some(reason) = differences::of_networks((network, step.is_some()), config, model) else {
+            return Ok((tensors, format!("all {all} tensors{of}")));
+        };
+        if !config.init.partial {
+            return Err(self.refuse(&format!(
+                "its network is not the configured one: {reason}; set [model] alike, leave it out to take the \
+                 network of the file, or take the tensors that fit with --init-partial"
+            )));
+        }
+        let mut fitting = HashSet::new();
+        model.parameters().for_each(&mut |name, tensor| {
+            if tensors.get(name).is_some_and(|given| given.shape() == tensor.shape()) {
+                fitting.insert(name.to_owned());
+            }
+        });
+        if fitting.is_empty() {
+            return Err(self.refuse(&format!("none of its tensors fits the configured network: {reason}")));
+        }
+        tensors.retain(|name, _| fitting.contains(name));
+        let what =
+            format!("{} of {all} tensors{of}, those that fit; the others are drawn: {reason}", tensors.len());
+        Ok((tensors, what))
+    }
+
+    /// The tensors of stacks of cells under the names that they have in the configured network, and which they are.
+    fn of_stacks(&self, stacks: &[Stack], config: &RunConfig, model: &Forecaster<f32>) -> Result<Taken> {
+        if config.init.partial {
+            let reason = format!(
+                "is true, but {} holds cells, which fill a stack whole; leave it out, and choose the stack with --init-part",
+                printable(&self.path)
+            );
+            return Err(Error::Config { field: "init.partial".to_owned(), reason });
+        }
+        let places = stacks::places(stacks, &config.model, &config.init.part)
+            .map_err(|reason| self.refuse(&reason))?;
+        let mut tensors = HashMap::new();
+        for (stack, place) in stacks.iter().zip(&places) {
+            tensors.extend(named(stack.network.parameters(), &format!("{place}.")));
+        }
+        let all = model.parameters().tensors();
+        let what = format!(
+            "{} of {all} tensors, those of {}; the others are drawn",
+            tensors.len(),
+            places.join(" and ")
+        );
+        Ok((tensors, what))
+    }
+
+    /// The tensors of composed stages under the names that they have in the configured network, and which they are.
+    fn of_stages(
+        &self,
+        network: &Recurrent<f32>,
+        config: &RunConfig,
+        model: &Forecaster<f32>,
+    ) -> Result<Taken> {
+        if config.init.partial {
+            let reason = format!(
+                "is true, but {} holds stages, whose first ones are taken as far as they fit; leave it out",
+                printable(&self.path)
+            );
+            return Err(Error::Config { field: "init.partial".to_owned(), reason });
+        }
+        let placed = stages::placed(network, &config.model, &config.init.part)
+            .map_err(|reason| self.refuse(&reason))?;
+        let tensors: HashMap<_, _> = stages::tensors(network, placed).into_iter().collect();
+        let what = format!(
+            "{} of {} tensors, from the first {}; the others are drawn",
+            tensors.len(),
+            model.parameters().tensors(),
+            counted(placed, "stage")
+        );
+        Ok((tensors, what))
+    }
+
     fn refuse(&self, reason: &str) -> Error {
         Error::Config {
             field: "init.from".to_owned(),
             reason: format!("{}: {reason}", printable(&self.path)),
         }
+    }
+}
+
+/// Tensors by their names in a network, and which they are in words.
+type Taken = (HashMap<String, Tensor<f32>>, String);
+
+/// An imported network, or, where one of mlcast takes the place of a configured one, that with what no tensor tells as configured.
+fn imported_for(own: &ForecasterConfig, configured: &ForecasterConfig) -> ForecasterConfig {
+    match (own, configured) {
+        (ForecasterConfig::Mlcast(own), ForecasterConfig::Mlcast(configured)) => {
+            let MlcastConfig { image_channels, blocks, kernel_size, .. } = *own;
+            MlcastConfig { image_channels, blocks, kernel_size, ..configured.clone() }.into()
+        }
+        _ => own.clone(),
     }
 }
 

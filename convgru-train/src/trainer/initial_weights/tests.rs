@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use convgru_model::{ConvGru, ConvGruConfig, Forecaster, ResetGate, export};
+use convgru_model::composed::{CellConfig, CellKind, ConvStageConfig, Recurrent, RecurrentConfig, Stage};
+use convgru_model::{ConvGru, ConvGruConfig, Forecaster, RecurrentForecasterConfig, ResetGate, export};
 
 use super::*;
 use crate::config::RunConfig;
@@ -70,6 +71,74 @@ fn the_network_of_a_file_is_taken_or_told_apart_by_tensor_and_field() {
     assert!(error(&["init.from=x", "init.part=encoder"]).contains("whole network"));
 }
 
+/// A network without the configuration of a training, as `convgru import` writes that of mlcast.
+#[test]
+fn an_imported_network_gives_what_its_tensors_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("imported.safetensors");
+    let own = MlcastConfig { blocks: 2, kernel_size: [1, 3], ..MlcastConfig::default() };
+    let imported = Forecaster::<f32>::new(own.clone(), 9).unwrap();
+    let written = NamedNetwork { name: String::new(), network: imported.clone().into(), origin: None };
+    std::fs::write(&path, export::networks(&vec![written]).unwrap()).unwrap();
+    let weights = InitialWeights::read(&path).unwrap();
+    // What no tensor tells is as it was configured.
+    let members = MlcastConfig { members: 3, blocks: 4, ..MlcastConfig::default() };
+    let network = weights.network_for(&members.into());
+    assert_eq!(network, MlcastConfig { members: 3, ..own.clone() }.into());
+    assert_eq!(weights.network_for(&ForecasterConfig::default()), own.into());
+    let (model, told) = filled(&path, &RunConfig { model: network, ..config(&[]) }).unwrap();
+    assert_eq!(model.parameters(), imported.parameters());
+    assert!(told.contains("all 12 tensors, imported"), "{told}");
+    let deeper =
+        RunConfig { model: MlcastConfig { blocks: 3, ..MlcastConfig::default() }.into(), ..config(&[]) };
+    let refused = error(&path, &deeper);
+    for words in [
+        "`encoder.0.layers.0.hidden_weights` is [3, 1, 1, 3] in the file, [3, 1, 3, 3] in the network",
+        "and 1",
+        "--init-partial",
+    ] {
+        assert!(refused.contains(words), "{refused} lacks {words}");
+    }
+    let other = error(&path, &config(&[]));
+    assert!(other.contains("model.kind: \"mlcast\", \"encoder-forecaster\""), "{other}");
+}
+
+#[test]
+fn the_tensors_that_fit_are_taken_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    let theirs = config(&[]);
+    let model = Forecaster::new(theirs.model.clone(), 9).unwrap();
+    TrainedModel { model: model.clone(), config: theirs, step: 40 }.write(&path).unwrap();
+    let partial = |settings: &[&str]| {
+        let mut config = config(settings);
+        config.init = InitConfig { from: path.clone(), partial: true, ..InitConfig::default() };
+        config
+    };
+    let wider = partial(&["model.hidden_channels=[4, 5]"]);
+    let (ours, told) = filled(&path, &wider).unwrap();
+    let drawn = Forecaster::<f32>::new(wider.model.clone(), wider.training.seed).unwrap();
+    let [file, drawn] = [&model, &drawn].map(|model| named(model.parameters(), ""));
+    let mut taken = 0;
+    for (name, tensor) in named(ours.parameters(), "") {
+        let fits = file.get(&name).filter(|given| given.shape() == tensor.shape());
+        taken += usize::from(fits.is_some());
+        assert_eq!(&tensor, fits.unwrap_or(&drawn[&name]), "{name}");
+    }
+    assert!(0 < taken && taken < drawn.len());
+    assert!(
+        told.contains(&format!("{taken} of {} tensors, of step 40, those that fit", drawn.len())),
+        "{told}"
+    );
+    assert!(told.contains("`encoder.layers.1.bias` is [9] in the file, [15] in the network"), "{told}");
+    // Nothing fits, and cells fill a stack whole.
+    let none = error(&path, &partial(&["model.kind=mlcast", "model.blocks=2"]));
+    assert!(none.contains("none of its tensors fits"), "{none}");
+    let cells = folder.path().join("cells.safetensors");
+    write_stacks(&cells, &[("encoder.", ConvGru::new(wider.model.stacks()[0].1.clone(), 1).unwrap())]);
+    assert!(error(&cells, &wider).contains("`init.partial`"));
+}
+
 #[test]
 fn a_file_of_another_hash_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,7 +147,7 @@ fn a_file_of_another_hash_is_refused() {
     let model = Forecaster::new(config.model.clone(), 9).unwrap();
     TrainedModel { model, config, step: 40 }.write(&path).unwrap();
     let hash = blake3::hash(&std::fs::read(&path).unwrap()).to_hex().to_string();
-    let init = |hash: &str| InitConfig { from: path.clone(), hash: hash.into(), part: String::new() };
+    let init = |hash: &str| InitConfig { from: path.clone(), hash: hash.into(), ..InitConfig::default() };
     assert_eq!(InitialWeights::of(&init("")).unwrap().unwrap().hash(), hash);
     assert!(InitialWeights::of(&init(&hash)).unwrap().is_some());
     assert!(InitialWeights::of(&InitConfig::default()).unwrap().is_none());
@@ -168,4 +237,64 @@ fn cells_that_fit_nowhere_are_told_by_tensor_and_function() {
     assert!(error(&path, &configured).contains("the file has no `layers.0.bias`"));
     std::fs::write(&path, "weights").unwrap();
     assert!(error(&path, &configured).contains("convgru import"));
+}
+
+/// A file with a network of composed cells.
+fn write_composed(path: &Path, config: RecurrentConfig) -> Recurrent<f32> {
+    let network = Recurrent::<f32>::new(config, 5).unwrap();
+    let named = NamedNetwork { name: String::new(), network: network.clone().into(), origin: None };
+    std::fs::write(path, export::networks(&vec![named]).unwrap()).unwrap();
+    network
+}
+
+#[test]
+fn composed_cells_fill_the_first_stages_of_a_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cells.safetensors");
+    let lstm = |inputs| CellConfig { kind: CellKind::Lstm, ..CellConfig::new(inputs, 3) };
+    let cells = write_composed(&path, RecurrentConfig::chain([lstm(4), lstm(3)]));
+    let configured = config(&["model.output_activation=sigmoid"]);
+    let network = InitialWeights::read(&path).unwrap().network_for(&configured.model);
+    assert_eq!(
+        (network.kind(), network.frame_multiple(), network.hidden_channels()),
+        ("recurrent", 2, vec![3, 3])
+    );
+    let run = RunConfig { model: network.clone(), ..configured.clone() };
+    let (model, told) = filled(&path, &run).unwrap();
+    assert!(told.contains("6 of 8 tensors, those of the first 2 stages; the others are drawn"), "{told}");
+    let drawn = Forecaster::<f32>::new(network.clone(), run.training.seed).unwrap();
+    let drawn = named(drawn.parameters(), "");
+    let given = named(cells.parameters(), "body.");
+    for (name, tensor) in named(model.parameters(), "") {
+        assert_eq!(&tensor, given.get(&name).unwrap_or(&drawn[&name]), "{name}");
+    }
+    // Another kind of network, and other cells.
+    let told = error(&path, &configured);
+    assert!(told.contains("model.kind is \"encoder-forecaster\""), "{told}");
+    write_composed(&path, RecurrentConfig::chain([lstm(4), CellConfig::new(3, 3)]));
+    let told = error(&path, &run);
+    assert!(told.contains("stage 1 is") && told.contains("\"kind\":\"gru\""), "{told}");
+    let part = RunConfig { init: InitConfig { part: "encoder".into(), ..InitConfig::default() }, ..run };
+    assert!(error(&path, &part).contains("--init-part"));
+}
+
+#[test]
+fn composed_cells_that_give_no_frames_are_refused_but_begin_a_network_that_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("events.safetensors");
+    // As in FireNet: five channels to one image.
+    let convolution = |in_channels, out_channels| {
+        Stage::Convolution(ConvStageConfig { in_channels, out_channels, ..Default::default() })
+    };
+    let stages = vec![convolution(5, 3), Stage::Cell(CellConfig::new(3, 3)), convolution(3, 1)];
+    write_composed(&path, RecurrentConfig { stages: stages.clone(), ..Default::default() });
+    let configured = config(&[]);
+    let weights = InitialWeights::read(&path).unwrap();
+    assert_eq!(weights.network_for(&configured.model), configured.model);
+    let told = error(&path, &configured);
+    assert!(told.contains("reads 5 channels and gives 1") && told.contains("own predictions"), "{told}");
+    let stages = [&stages[..2], &[convolution(3, 5)]].concat();
+    let model = RecurrentForecasterConfig { image_channels: 5, patch: 1, stages, ..Default::default() };
+    let (_, told) = filled(&path, &RunConfig { model: model.into(), ..configured }).unwrap();
+    assert!(told.contains("those of the first 2 stages"), "{told}");
 }

@@ -6,13 +6,16 @@ mod tests;
 use std::num::NonZeroUsize;
 
 use convgru_model::{
-    Forecaster, ForecasterParameters, Isa, MemoryBudget, Noise, Parameters, TeacherForcing, Workspace,
+    Forecaster, ForecasterParameters, Isa, MemoryBudget, Noise, Parameters, Sequence, TeacherForcing,
+    Workspace,
 };
 
+mod freezing;
 mod micro_batches;
 mod moving_average;
 mod scheduled_sampling;
 
+use self::freezing::Freezing;
 use self::micro_batches::micro_batches;
 use self::moving_average::MovingAverage;
 use self::scheduled_sampling::{PredictedInputs, draw_teacher_forced};
@@ -35,6 +38,8 @@ pub struct Learner {
     schedule: Schedule,
     pub(super) objective: Objective,
     average: Option<MovingAverage>,
+    /// The tensors that no step changes.
+    freezing: Freezing,
     config: RunConfig,
 }
 
@@ -46,7 +51,7 @@ struct Sampling {
     predicted_inputs: PredictedInputs,
 }
 
-/// The noise of a step of training, where the network reads noise: decided by the seed of the run, the step and the first sample.
+/// The noise of a step of training, where the network reads noise or has dropout: decided by the seed of the run, the step and the first sample.
 #[derive(Clone, Copy)]
 struct NoiseOfStep {
     seed: u64,
@@ -54,10 +59,10 @@ struct NoiseOfStep {
 }
 
 impl NoiseOfStep {
-    /// That of the samples of a batch beginning at one, which is none of validations and forecasts.
-    fn beginning_at(self, first: usize) -> Noise<f32> {
+    /// The seed of the samples of a batch beginning at one, which is none of validations and forecasts.
+    fn beginning_at(self, first: usize) -> u64 {
         let place = ((first as u64) << 40).wrapping_add(self.step + 1);
-        Noise::Seed(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(place))
+        self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(place)
     }
 }
 
@@ -82,9 +87,11 @@ impl Learner {
             model.set_memory_budget(MemoryBudget::Bytes(bytes));
         }
         let decay = config.training.ema_decay;
+        let freezing = Freezing::new(&config.training.freeze, model.parameters())?;
         Ok(Self {
             gradients: model.parameters().zeros_like(),
-            optimizer: Optimizer::new(config.optimizer.clone(), model.parameters())?,
+            optimizer: Optimizer::new(config.optimizer.clone(), &freezing.trained(model.parameters_mut()))?,
+            freezing,
             schedule: schedule(config)?,
             objective: config.training.objective(transform),
             average: (decay > 0.0).then(|| MovingAverage::new(&model, decay)),
@@ -105,6 +112,11 @@ impl Learner {
         Ok(told)
     }
 
+    /// How many tensors are frozen, and how many parameters they hold; `None` if all are trained.
+    pub(super) fn frozen(&self) -> Option<[usize; 2]> {
+        self.freezing.count(self.model.parameters())
+    }
+
     /// Takes over the parameters, their average and the moments of a checkpoint.
     pub(super) fn restore(&mut self, checkpoint: &Checkpoint) -> Result<()> {
         checkpoint.restore(self.model.parameters_mut())?;
@@ -112,8 +124,8 @@ impl Learner {
             checkpoint.restore_average(average.model.parameters_mut())?;
         }
         let state = checkpoint.optimizer.clone();
-        let parameters = self.model.parameters();
-        self.optimizer = Optimizer::from_state(self.config.optimizer.clone(), state, parameters)?;
+        let trained = self.freezing.trained(self.model.parameters_mut());
+        self.optimizer = Optimizer::from_state(self.config.optimizer.clone(), state, &trained)?;
         self.schedule = schedule(&self.config)?;
         checkpoint.history.validations.iter().for_each(|validation| self.validated(validation));
         Ok(())
@@ -186,21 +198,24 @@ impl Learner {
             return skip(NotFinitePart::Loss);
         }
         let limit = if clip_norm > 0.0 { clip_norm } else { f64::INFINITY };
-        let gradient_norm = clip_global_norm(&mut self.gradients, limit, norm_type);
+        let mut gradients = self.freezing.trained(&mut self.gradients);
+        let gradient_norm = clip_global_norm(&mut gradients, limit, norm_type);
         if !gradient_norm.is_finite() {
             return skip(NotFinitePart::Gradient);
         }
         if clip_bound > 0.0 {
-            clip_value(&mut self.gradients, clip_bound);
+            clip_value(&mut gradients, clip_bound);
         }
         let taken = self.optimizer.state().step;
         if let Some(momentum) = self.schedule.momentum(taken) {
             self.optimizer.set_momentum(momentum)?;
         }
         let learning_rate = self.schedule.learning_rate(taken);
-        self.optimizer.step(self.model.parameters_mut(), &self.gradients, learning_rate)?;
+        let mut trained = self.freezing.trained(self.model.parameters_mut());
+        self.optimizer.step(&mut trained, &gradients, learning_rate)?;
+        self.model.iterate_spectral_norms()?;
         if let Some(average) = &mut self.average {
-            average.update(self.model.parameters(), taken);
+            average.update(&self.freezing, &self.freezing.trained(self.model.parameters_mut()), taken)?;
         }
         Ok(StepOutcome::Taken(StepRecord {
             step: cursor.step + 1,
@@ -220,19 +235,21 @@ impl Learner {
         if self.config.training.accumulate == 1 {
             let (input, target) = batch.split(input_frames)?;
             let counts = self.objective.counts(&Truth::from(&target))?;
-            self.model.set_noise(noise.beginning_at(0));
+            let seed = noise.beginning_at(0);
+            self.model.set_noise(Noise::Seed(seed));
             let input = sampling.predicted_inputs.apply(&self.model, input, 0)?;
-            return self.backpropagate(&input, &target, &counts, &sampling.forced);
+            return self.backpropagate(&[input, target], &counts, &sampling.forced, seed);
         }
         let counts = self.objective.counts(&Truth::from(&batch.split(input_frames)?.1))?;
         let (mut loss, mut first) = (0.0, 0);
         for samples in micro_batches(batch, self.config.training.accumulate)? {
             let (input, target) = samples.split(input_frames)?;
             let count = input.frames.shape()[1];
-            self.model.set_noise(noise.beginning_at(first));
+            let seed = noise.beginning_at(first);
+            self.model.set_noise(Noise::Seed(seed));
             let input = sampling.predicted_inputs.apply(&self.model, input, first)?;
             first += count;
-            loss += self.backpropagate(&input, &target, &counts, &sampling.forced)?;
+            loss += self.backpropagate(&[input, target], &counts, &sampling.forced, seed)?;
             if !loss.is_finite() {
                 break;
             }
@@ -240,18 +257,19 @@ impl Learner {
         Ok(loss)
     }
 
-    /// The share of some samples in the loss; adds that in its gradients.
+    /// The share of some samples in the loss; adds that in its gradients. Dropout is drawn from `seed`.
     fn backpropagate(
         &mut self,
-        input: &Batch,
-        target: &Batch,
+        [input, target]: &[Batch; 2],
         counts: &PartCounts,
         forced: &[bool],
+        seed: u64,
     ) -> Result<f64> {
         let [read, truth] = [input, target].map(|batch| batch.as_read_by(self.model.config()));
+        let sequence = Sequence { dropout_seed: Some(seed), ..Sequence::from(&*read) };
         let teacher = TeacherForcing { frames: &truth, forced };
         let mut workspace = Workspace::default();
-        let prediction = self.model.forward_train(&*read, forced.len(), Some(teacher), &mut workspace)?;
+        let prediction = self.model.forward_train(sequence, forced.len(), Some(teacher), &mut workspace)?;
         let forecast = PredictedFrames { output: &prediction.output, logits: &prediction.logits };
         let (loss, gradient) = self.objective.value_and_gradient(&forecast, &Truth::from(target), counts)?;
         if loss.is_finite() {

@@ -1,7 +1,8 @@
 //! What must hold for one step: nothing changes by a batch that cannot be learned from, and
 //! micro-batches teach what the whole batch does.
 
-use convgru_model::Tensor;
+use convgru_model::composed::{CellConfig, ConvStageConfig, Stage};
+use convgru_model::{RecurrentForecasterConfig, Tensor};
 
 use super::*;
 
@@ -39,6 +40,41 @@ fn taken(step: StepOutcome) -> StepRecord {
 /// A pixel that is no number, and a gradient that overflows although the loss does not.
 fn poisoned() -> [(NotFinitePart, f32); 3] {
     [(NotFinitePart::Loss, f32::NAN), (NotFinitePart::Loss, f32::INFINITY), (NotFinitePart::Gradient, 1e38)]
+}
+
+/// A cell with dropout, zoneout and a spectral norm.
+fn composed() -> RunConfig {
+    let cell = CellConfig { spectral_norm: true, dropout: 0.3, zoneout: 0.2, ..CellConfig::new(4, 3) };
+    let to_frames = ConvStageConfig { in_channels: 3, out_channels: 4, ..Default::default() };
+    let stages = vec![Stage::Cell(cell), Stage::Convolution(to_frames)];
+    let model = RecurrentForecasterConfig { patch: 2, stages, ..Default::default() };
+    RunConfig { model: model.into(), ..config(&["training.ema_decay=0.9", "optimizer.weight_decay=0.1"]) }
+}
+
+#[test]
+fn composed_cells_learn_with_other_dropout_in_each_step_and_vectors_of_length_one() {
+    let config = composed();
+    config.validate().unwrap();
+    let run = |from: u64| {
+        let mut learner = new(&config).unwrap();
+        let losses: Vec<f64> =
+            (from..from + 3).map(|step| taken(learner.step(&batch(0), at(step)).unwrap()).loss).collect();
+        (state(&learner), losses, learner)
+    };
+    let (once, again, later) = (run(0), run(0), run(3));
+    assert!(once.0 == again.0, "the same steps leave the same bits");
+    assert_ne!(once.1[0], later.1[0], "dropout is decided by the step");
+    for model in [&once.2.model, once.2.evaluated()] {
+        let mut vectors = 0;
+        model.parameters().for_each(&mut |name, tensor| {
+            if name.contains(".spectral.") {
+                vectors += 1;
+                let length: f32 = tensor.as_slice().iter().map(|x| x * x).sum();
+                assert!((length - 1.0).abs() < 1e-5, "{name}: {length}");
+            }
+        });
+        assert_eq!(vectors, 6);
+    }
 }
 
 #[test]
@@ -129,4 +165,65 @@ fn the_average_is_measured_and_kept() {
     assert_eq!(again.evaluated().parameters().to_named(), learner.evaluated().parameters().to_named());
     let plain = new(&config(&[])).unwrap();
     assert!(std::ptr::eq(plain.evaluated(), &raw const plain.model));
+}
+
+/// The tensors that training leaves as they are, and settings under which everything else would change them.
+const FROZEN: &[&str] = &[
+    "training.freeze=[\"encoder.*\", \"*.bias\"]",
+    "training.ema_decay=0.5",
+    "optimizer.kind=adamw",
+    "optimizer.weight_decay=0.1",
+];
+
+fn is_frozen(name: &str) -> bool {
+    name.starts_with("encoder.") || name.ends_with(".bias")
+}
+
+#[test]
+fn frozen_tensors_keep_their_bits_and_take_no_part_in_anything() {
+    let mut learner = new(&config(FROZEN)).unwrap();
+    let before = learner.model.parameters().to_named();
+    let frozen: Vec<&Tensor<f32>> =
+        before.iter().filter(|(name, _)| is_frozen(name)).map(|(_, tensor)| tensor).collect();
+    let numbers = frozen.iter().map(|tensor| tensor.len()).sum();
+    assert_eq!(learner.frozen(), Some([frozen.len(), numbers]));
+    for step in 0..3 {
+        taken(learner.step(&batch(step), at(step as u64)).unwrap());
+    }
+    let after = learner.model.parameters().to_named();
+    let average = learner.evaluated().parameters().to_named();
+    for (((name, before), (_, after)), (_, average)) in before.iter().zip(&after).zip(&average) {
+        assert_eq!(before == after, is_frozen(name), "{name}");
+        assert_eq!(before == average, is_frozen(name), "the average of {name}");
+    }
+    // The optimiser keeps nothing for them, and goes on from a checkpoint with the same bits.
+    let trained = before.len() - frozen.len();
+    assert!(learner.optimizer.state().moments.iter().all(|moment| moment.len() == trained));
+    let mut again = new(&learner.config).unwrap();
+    again.restore(&learner.checkpoint(at(3), &History::default())).unwrap();
+    for learner in [&mut learner, &mut again] {
+        taken(learner.step(&batch(3), at(3)).unwrap());
+    }
+    assert!(state(&learner) == state(&again));
+}
+
+#[test]
+fn the_norm_of_the_gradient_is_that_of_the_tensors_that_are_trained() {
+    let all = config(&["training.clip_norm=0"]);
+    let some = all.with("training.freeze=[\"encoder.*\", \"*.bias\"]").unwrap();
+    let (mut whole, mut part) = (new(&all).unwrap(), new(&some).unwrap());
+    taken(whole.step(&batch(0), at(0)).unwrap());
+    let norm = taken(part.step(&batch(0), at(0)).unwrap()).gradient_norm;
+    let mut squares = 0.0;
+    whole.gradients.for_each(&mut |name, tensor| {
+        let own: f64 = tensor.as_slice().iter().map(|&number| f64::from(number).powi(2)).sum();
+        squares += if is_frozen(name) { 0.0 } else { own };
+    });
+    assert!((norm / squares.sqrt() - 1.0).abs() < 1e-9, "{norm} {}", squares.sqrt());
+}
+
+#[test]
+fn a_pattern_that_freezes_nothing_is_refused() {
+    let error = new(&config(&["training.freeze=[\"nothing.*\"]"])).err().unwrap().to_string();
+    assert!(error.contains("training.freeze") && error.contains("encoder.layers.0.bias"), "{error}");
 }

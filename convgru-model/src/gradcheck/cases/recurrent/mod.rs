@@ -161,6 +161,23 @@ pub(super) fn cases() -> Vec<Case> {
         let cell = CellConfig { kind: CellKind::TrajGru, flows: 1, flow_channels: 2, ..s.after() };
         chain([CellConfig { candidate_activation: activation, hidden_channels: 1, ..cell }])
     });
+    add("trajectory gru without input", unbounded, |s| {
+        let cell = CellConfig { kind: CellKind::TrajGru, flows: 2, flow_channels: 2, ..s.after() };
+        chain([CellConfig { in_channels: 0, hidden_channels: 2, ..cell }])
+    });
+    add(
+        "trajectory gru without input from no state, lengths",
+        { Setup { given: false, lengths: true, ..unbounded } },
+        |s| {
+            let cell = CellConfig { kind: CellKind::TrajGru, flows: 1, flow_channels: 2, ..s.after() };
+            let below = CellConfig { in_channels: 0, hidden_channels: 1, ..cell.clone() };
+            chain([below, CellConfig { in_channels: 1, hidden_channels: 1, ..cell }])
+        },
+    );
+    add("gru without input, lstm above", plain, |s| {
+        let lstm = CellConfig { kind: CellKind::Lstm, ..s.above(s.gru()) };
+        chain([CellConfig { in_channels: 0, ..s.after() }, lstm])
+    });
     add("stack with residual links", plain, |s| RecurrentConfig {
         wiring: Wiring::Residual,
         ..chain([s.gru(), s.above(s.after()), s.above(s.gru())])

@@ -1,7 +1,7 @@
 //! Cells of whole networks, and what lies between them.
 
 use super::*;
-use crate::import::Detected;
+use crate::import::NamedNetwork;
 use crate::import::layout::description::name_of;
 use crate::parameters::Parameters;
 
@@ -25,18 +25,20 @@ fn names(found: &Stacks<f32>) -> Vec<(&str, usize)> {
 }
 
 /// The names that tensors of stacks have as parameters.
-fn tensor_names(Stacks { stacks, left, incomplete }: Stacks<f32>) -> Vec<String> {
-    let found = Detected { forecasters: Vec::new(), networks: Vec::new(), stacks, left, incomplete };
-    found.to_named().into_iter().map(|(name, _)| name).collect()
+fn tensor_names(tensors: &Tensors) -> Vec<String> {
+    let stacks = detect(tensors).stacks.into_iter();
+    let networks: Vec<NamedNetwork<f32>> = stacks.map(|stack| stack.into_network(tensors).unwrap()).collect();
+    networks.to_named().into_iter().map(|(name, _)| name).collect()
 }
 
 #[test]
 fn cells_side_by_side_whose_channels_fit_are_a_stack() {
-    let found = detect(&kernels("jacobkimmel", &[("net.cell_00.", 3, 4), ("net.cell_01.", 4, 5)]));
+    let cells = kernels("jacobkimmel", &[("net.cell_00.", 3, 4), ("net.cell_01.", 4, 5)]);
+    let found = detect(&cells);
     assert_eq!(names(&found), [("net.", 2)]);
     assert_eq!(found.stacks[0].layout.system, "jacobkimmel");
     assert_eq!(found.left, []);
-    let tensors = tensor_names(found);
+    let tensors = tensor_names(&cells);
     assert_eq!(tensors[2], "layers.1.input_weights");
 }
 
@@ -88,10 +90,11 @@ fn both_directions_of_a_layer_are_two_stacks() {
 
 #[test]
 fn other_cells_are_stacks_of_one_layer() {
-    let found =
-        detect(&kernels("rvm", &[("d.4.gru.", 6, 6), ("d.3.gru.", 6, 6), ("x.0.", 2, 4), ("x.1.", 3, 4)]));
+    let cells = [("d.4.gru.", 6, 6), ("d.3.gru.", 6, 6), ("x.0.", 2, 4), ("x.1.", 3, 4)];
+    let cells = kernels("rvm", &cells);
+    let found = detect(&cells);
     assert_eq!(names(&found), [("d.3.gru.", 1), ("d.4.gru.", 1), ("x.0.", 1), ("x.1.", 1)]);
-    let tensors = tensor_names(found);
+    let tensors = tensor_names(&cells);
     assert_eq!(tensors[0], "d.3.gru.layers.0.input_weights");
 }
 

@@ -37,6 +37,19 @@ pub(super) fn open(bytes: &[u8]) -> Result<Archive<'_>> {
     Ok(Archive { pickle, storages, big_endian })
 }
 
+/// What else an archive may be, by how the name of an entry ends, and what to do about it.
+const HINTS: [(&str, &str); 2] = [
+    (
+        ".npy",
+        "; it is an archive of NumPy (.npz): write it by `safetensors.numpy.save_file(dict(numpy.load(FILE)), \"weights.safetensors\")`",
+    ),
+    (
+        "model.weights.h5",
+        "; it is a model of Keras (.keras): write its arrays by `safetensors.numpy.save_file({v.path: v.numpy() for v in \
+         keras.models.load_model(FILE).weights}, \"weights.safetensors\")`",
+    ),
+];
+
 /// What the names of entries begin with.
 fn folder(entries: &Entries) -> Result<&str> {
     let mut folders = entries.keys().filter_map(|name| {
@@ -50,9 +63,11 @@ fn folder(entries: &Entries) -> Result<&str> {
         ))),
         (None, _) => {
             let names: Vec<&str> = entries.keys().map(|name| &**name).take(6).collect();
+            let hint = HINTS.iter().find(|(end, _)| entries.keys().any(|name| name.ends_with(end)));
             Err(refuse(format!(
-                "the zip archive has no `data.pkl`, so torch.save did not write it; it begins with: {}",
-                names.join(", ")
+                "the zip archive has no `data.pkl`, so torch.save did not write it; it begins with: {}{}",
+                names.join(", "),
+                hint.map_or("", |(_, hint)| hint)
             )))
         }
     }
