@@ -20,7 +20,7 @@ from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["ConvGru", "EncoderForecaster", "Mlcast", "Pyramid", "Recurrent", "load", "load_all"]
+__all__ = ["ConvGru", "EncoderForecaster", "Mlcast", "Pyramid", "Recurrent", "RecurrentForecaster", "load", "load_all"]
 
 # The version of the description of networks that is read.
 VERSION = 1
@@ -260,11 +260,13 @@ class Mlcast(nn.Module):
     def forward(self, frames, steps, noise=None):
         """[T, N, C, H, W] to the next frames [steps, N, K C, H, W], the channels of all members.
 
-        A network with `noise` reads [K, steps, N, C', H', W'] at the coarsest scale, with channels in the order of convgru; it is
+        Frames of a `signed` network are 0 to 1, which are -1 to 1 within. A network with `noise` reads [K, steps, N, C', H', W'] at the coarsest scale, with channels in the order of convgru; it is
         drawn where none is given.
         """
         height, width = frames.shape[-2:]
         factor, members = 2 ** self.config["blocks"], self.config["members"]
+        signed = self.config.get("signed", False)
+        frames = 2 * frames - 1 if signed else frames
         states = [None] * self.config["blocks"]
         for x in F.pad(frames, (0, -width % factor, 0, -height % factor)):
             for block, stack in enumerate(self.encoder):
@@ -282,7 +284,8 @@ class Mlcast(nn.Module):
                 states[block] = self.forecaster[block].step(x, states[block])
                 x = to_pixels(states[block][0], 2)
             x = x[..., :height, :width].unflatten(0, (members, -1))
-            predicted.append(x.transpose(0, 1).flatten(1, 2))
+            x = x.transpose(0, 1).flatten(1, 2)
+            predicted.append((1 + x) / 2 if signed else x)
         return torch.stack(predicted)
 
 
@@ -309,6 +312,12 @@ class Weights(nn.Module):
         return self._modules[part].find(rest) if part in self._modules else None
 
 
+def nothing(x, weights, bias):
+    """A convolution that reads no channels."""
+    zeros = x.new_zeros(x.shape[0], weights.shape[0], *x.shape[2:])
+    return zeros if bias is None else zeros + bias.view(1, -1, 1, 1)
+
+
 class ComposedCell(Weights):
     """A recurrent layer of any kind: GRU and its dialects, LSTM, trajectory GRU. docs/cells.md has the equations."""
 
@@ -322,6 +331,8 @@ class ComposedCell(Weights):
 
     def convolve(self, x, weights, bias=None, of="state"):
         """A convolution of the input, the state or the state of the layer below, with zeros or other pixels beyond the edge."""
+        if weights.shape[1] == 0:
+            return nothing(x, weights, bias)
         config, kernel = self.config, weights.shape[-2:]
         dilation, stride, groups = {
             "input": (config["input_dilation"], config["input_stride"], config["input_groups"]),
@@ -339,7 +350,7 @@ class ComposedCell(Weights):
 
     @staticmethod
     def plainly(x, weights, bias=None):
-        return F.conv2d(x, weights, bias, padding="same")
+        return F.conv2d(x, weights, bias, padding="same") if weights.shape[1] else nothing(x, weights, bias)
 
     def normalised(self, x, name, groups, before=""):
         """Sums over groups of channels, normalised."""
@@ -535,6 +546,32 @@ class Recurrent(nn.Module):
         return torch.stack(outputs), states
 
 
+class RecurrentForecaster(nn.Module):
+    """A network of composed cells whose result for a frame is the next frame, which it reads in turn."""
+
+    def __init__(self, config, tensors):
+        super().__init__()
+        self.config, self.patch = config, config["patch"]
+        own = {name.removeprefix("body."): tensor for name, tensor in tensors.items()}
+        self.body = Recurrent({"stages": config["stages"], "wiring": config["wiring"]}, own)
+
+    def forward(self, frames, steps):
+        """[T, N, C, H, W] to the next frames [steps, N, C, H, W]."""
+        states, predicted = None, []
+        for frame in frames:
+            x, states = self.body.step(F.pixel_unshuffle(frame, self.patch), states)
+        for step in range(steps):
+            if step > 0:
+                x, states = self.body.step(x, states)
+            if self.config["output_activation"] == "sigmoid":
+                x = torch.sigmoid(x)
+            predicted.append(F.pixel_shuffle(x, self.patch))
+            if self.config["mask_channel"]:
+                # A prediction counts as measured.
+                x = torch.cat([x, x.new_ones(x.shape[0], self.patch**2, *x.shape[2:])], 1)
+        return torch.stack(predicted)
+
+
 FORECASTERS = {"encoder-forecaster": EncoderForecaster, "pyramid": Pyramid, "mlcast": Mlcast}
 
 
@@ -543,6 +580,8 @@ def network_of(description, tensors):
     [(kind, config)] = description.items()
     if kind == "recurrent":
         return Recurrent(config, tensors)
+    if config.get("kind") == "recurrent":
+        return RecurrentForecaster(config, tensors)
     network = ConvGru(config) if kind == "conv_gru" else FORECASTERS[config.get("kind", "encoder-forecaster")](config)
     network.to(next(iter(tensors.values())).dtype).load_state_dict(tensors, strict=True)
     return network

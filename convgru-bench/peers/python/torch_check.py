@@ -23,7 +23,7 @@ def tensor(entry):
 
 def compute(kind, network, run):
     """Results by the names they have in the file."""
-    if kind in ("EncoderForecaster", "Pyramid", "Mlcast"):
+    if kind in ("EncoderForecaster", "Pyramid", "Mlcast", "RecurrentForecaster"):
         return {"prediction": network(tensor(run["input"]), run["steps"])}
     frames, states = tensor(run["input"]), [tensor(state) for state in run["states"]]
     if kind == "Recurrent":
