@@ -2,6 +2,7 @@
 
 mod choice;
 mod onnx;
+mod origin;
 mod source;
 mod weights;
 
