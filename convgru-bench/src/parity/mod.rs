@@ -10,6 +10,7 @@ mod clipping;
 mod compare;
 mod metrics;
 mod mlcast;
+mod mlcast_losses;
 mod network;
 mod optimizers;
 mod record;
@@ -138,6 +139,7 @@ enum Kind {
     Cells(cells::Recipe),
     Network(network::Recipe),
     Mlcast,
+    MlcastLosses,
     /// A checkpoint of mlcast, and the forecast of its network in 32 bits.
     MlcastCheckpoint(PathBuf),
     Trajectory,
@@ -155,6 +157,7 @@ impl Kind {
             (_, "trajectory") => Ok(Self::Trajectory),
             (_, "metrics") => Ok(Self::Metrics),
             ("mlcast", _) => Ok(Self::Mlcast),
+            ("mlcast.losses", _) => Ok(Self::MlcastLosses),
             ("torch.optim.lr_scheduler", _) => schedules::Recipe::of(record).map(Self::Schedules),
             (system, _) if system.starts_with("torch.optim.") => {
                 optimizers::Recipe::of(record).map(Self::Optimizer)
@@ -191,6 +194,7 @@ impl Kind {
             Self::Cells(recipe) => recipe.compare(record),
             Self::Network(recipe) => recipe.compare(record),
             Self::Mlcast => mlcast::compare(record),
+            Self::MlcastLosses => mlcast_losses::compare(record),
             Self::MlcastCheckpoint(checkpoint) => mlcast::compare_checkpoint(record, &checkpoint),
             Self::Trajectory => trajectory::compare(record),
             Self::Optimizer(recipe) => recipe.compare(record),

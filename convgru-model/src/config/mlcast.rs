@@ -53,7 +53,8 @@ pub struct MlcastConfig {
     pub members: usize,
     /// Whether a single forecast reads noise; several members always do.
     pub noise: bool,
-    /// How weights are drawn before training.
+    /// How weights are drawn before training; by default as the package does. Orthogonal matrices of a thousand channels take
+    /// minutes.
     pub initializer: Initializer,
     /// How exactly convolutions are computed.
     pub precision: Precision,
@@ -67,8 +68,7 @@ impl Default for MlcastConfig {
             kernel_size: [3, 3],
             members: 1,
             noise: false,
-            // Orthogonal matrices of a thousand channels take minutes.
-            initializer: Initializer::Xavier,
+            initializer: Initializer::PyTorch,
             precision: Precision::default(),
         }
     }
@@ -102,6 +102,14 @@ impl MlcastConfig {
     /// Whether the coarsest cell of the decoder reads noise.
     pub fn reads_noise(&self) -> bool {
         self.noise || self.members > 1
+    }
+
+    /// The shape of the noise of a forecast of frames of some height and width, `[members, steps, N, C', H', W']` with the channels, rows
+    /// and columns of the coarsest states.
+    pub fn noise_shape(&self, batch: usize, [height, width]: [usize; 2], steps: usize) -> [usize; 6] {
+        let of_coarsest = |size: usize| (0..self.blocks).fold(size, |size, _| size.div_ceil(DOWN));
+        let channels = self.channels(self.blocks);
+        [self.members, steps, batch, channels, of_coarsest(height), of_coarsest(width)]
     }
 
     /// The number of parameters.

@@ -6,6 +6,6 @@ pub mod onnx;
 mod safetensors;
 mod state_dict;
 
-pub use mlcast::mlcast;
+pub use mlcast::{mlcast, mlcast_noise};
 pub use safetensors::{to_safetensors, to_smallest_safetensors};
 pub use state_dict::state_dict;
