@@ -35,11 +35,7 @@ pub(super) fn network_for(file: &RecurrentConfig, configured: &ForecasterConfig)
 ///
 /// # Errors
 /// What differs.
-pub(super) fn placed(
-    file: &Recurrent<f32>,
-    network: &ForecasterConfig,
-    part: &str,
-) -> Result<usize, String> {
+pub(super) fn placed(file: &Recurrent<f32>, network: &ForecasterConfig, part: &str) -> Result<usize, String> {
     if !part.is_empty() {
         return Err(format!(
             "--init-part is \"{part}\", but a network of composed cells fills the first stages; leave it out"
