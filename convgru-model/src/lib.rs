@@ -163,7 +163,7 @@ mod tensor;
 pub use config::{
     BidirectionalConvGruConfig, ConvGruConfig, EncoderForecasterConfig, Feedback, ForecasterConfig,
     Initializer, KernelSizes, Merge, MlcastConfig, OutputActivation, Precision, PyramidConfig, PyramidScale,
-    ResetGate, Residual,
+    RecurrentForecasterConfig, ResetGate, Residual,
 };
 pub use convgru_kernels::{Isa, Scalar};
 pub use error::{Error, Result};

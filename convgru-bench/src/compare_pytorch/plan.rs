@@ -39,8 +39,9 @@ impl Plan {
                 );
                 ("Pyramid", serde_json::to_value(model)?)
             }
-            ForecasterConfig::Mlcast(_) => anyhow::bail!(
-                "PyTorch's training is of an encoder-forecaster or a pyramid, and model.kind is \"mlcast\""
+            ForecasterConfig::Mlcast(_) | ForecasterConfig::Recurrent(_) => anyhow::bail!(
+                "PyTorch's training is of an encoder-forecaster or a pyramid, and model.kind is \"{}\"",
+                config.model.kind()
             ),
         };
         anyhow::ensure!(

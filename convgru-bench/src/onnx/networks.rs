@@ -51,6 +51,21 @@ pub(super) fn all() -> anyhow::Result<Vec<Network>> {
     for config in mlcasts() {
         networks.push(mlcast(config)?);
     }
+    for (name, config) in recurrent::forecasters() {
+        // What the comparison reads of a configuration: channels of each state.
+        let cells = config.body();
+        let hidden = cells.cells().flat_map(|cell| vec![cell.hidden_channels; cell.states()]);
+        let described = serde_json::json!({
+            "hidden_channels": hidden.collect::<Vec<_>>(),
+            "patch": config.patch,
+        });
+        networks.push(forecaster(
+            "RecurrentForecaster",
+            format!("frames, {name}"),
+            config.into(),
+            described,
+        )?);
+    }
     for (name, config) in recurrent::all() {
         networks.push(recurrent::network(name, config)?);
     }
@@ -104,6 +119,7 @@ fn forecaster(
             // Widths that are no multiple of the factor.
             ForecasterConfig::Pyramid(config) => (config.scales[0].down, frames / 5),
             ForecasterConfig::Mlcast(_) => (2, frames / 5),
+            ForecasterConfig::Recurrent(config) => (config.patch, 0),
         };
         let size = [frames, batch, config.read_channels(), height * patch, width * patch - beyond];
         let input = numbers(&size, 0);

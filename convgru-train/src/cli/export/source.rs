@@ -21,7 +21,7 @@ pub(super) enum ExportSource {
 pub(super) fn part_of(trained: &TrainedModel, part: Part) -> anyhow::Result<NamedNetwork<f64>> {
     let ForecasterConfig::EncoderForecaster(model) = &trained.config.model else {
         anyhow::bail!(
-            "--part {}: a network of the kind {} has stacks at several scales; without --part all its weights are \
+            "--part {}: a network of the kind {} has no two stacks of ConvGRUs at one scale; without --part all its weights are \
              written",
             part.name(),
             trained.config.model.kind()
