@@ -43,7 +43,7 @@ class Package(torch.nn.Module):
         from mlcast.models.convgru import ConvGruModel
 
         super().__init__()
-        self.members = config["members"]
+        self.members, self.signed = config["members"], config["signed"]
         self.network = ConvGruModel(
             config["image_channels"], config["blocks"], noisy_decoder=config["noise"], kernel_size=config["kernel_size"]
         )
@@ -56,8 +56,11 @@ class Package(torch.nn.Module):
 
     def forward(self, frames, steps, noise):
         drawn = iter([] if noise is None else noise.swapaxes(1, 2))
+        # The package's network takes and gives numbers as they are.
+        frames = 2 * frames - 1 if self.signed else frames
         with mock.patch.object(torch, "randn", lambda shape, **_: next(drawn).reshape(shape)):
-            return self.network(frames.swapaxes(0, 1), steps=steps, ensemble_size=self.members).swapaxes(0, 1)
+            forecast = self.network(frames.swapaxes(0, 1), steps=steps, ensemble_size=self.members).swapaxes(0, 1)
+        return (1 + forecast) / 2 if self.signed else forecast
 
 
 def package_loss(loss):
