@@ -215,11 +215,10 @@ impl Sums {
         for (row, pixels) in pixels.chunks_exact(width).enumerate() {
             let mut sum = [0.0; 2];
             for (column, pixel) in pixels.iter().enumerate() {
-                for number in 0..2 {
-                    sum[number] += pixel[number];
-                    let above = table[row * (width + 1) + column + 1][number];
-                    table[(row + 1) * (width + 1) + column + 1][number] = above + sum[number];
-                }
+                let at = row * (width + 1) + column + 1;
+                let above = table[at];
+                sum = [sum[0] + pixel[0], sum[1] + pixel[1]];
+                table[at + width + 1] = [above[0] + sum[0], above[1] + sum[1]];
             }
         }
         Self { size, table }
